@@ -1,0 +1,62 @@
+"""The error a user can mend: what is wrong, where, and what to do. Knows nothing else of the package."""
+
+from typing import Iterable, Optional, Sequence
+
+_SHOWN = 10
+
+
+class PefomedError(Exception):
+    """A mistake in what the user gave us, not in the program; the command line shows it without a traceback.
+
+    Several mistakes of one kind are reported together: ``problems`` holds one line each, every line naming the file,
+    the record and the mend.
+    """
+
+    def __init__(self, summary: str, problems: Sequence[str] = ()) -> None:
+        self.summary = summary
+        self.problems = tuple(problems)
+        super().__init__(self._text())
+
+    def _text(self) -> str:
+        lines = [self.summary]
+        lines += ["  - " + problem for problem in self.problems[:_SHOWN]]
+        if len(self.problems) > _SHOWN:
+            lines.append("  ... and {} more".format(len(self.problems) - _SHOWN))
+        return "\n".join(lines)
+
+
+class ConfigError(PefomedError):
+    """A YAML, an ``--options`` argument or an environment variable is wrong."""
+
+
+class DataError(PefomedError):
+    """A data set's files are not what their release says they are."""
+
+
+class ImageError(PefomedError):
+    """An image is missing, unreadable, too large, or outside its root."""
+
+
+class CheckpointError(PefomedError):
+    """A weights file does not fit the model, is damaged, or cannot be written."""
+
+
+class ToolkitError(PefomedError):
+    """The MiniGPT-v2 underneath cannot be used; there is no silent fall-back to the other one."""
+
+
+def near_names(name: str, known: Iterable[str], shown: int = 3) -> str:
+    """Sentence that helps with a mistyped name: the near ones, or all of them when none is near."""
+    from difflib import get_close_matches
+
+    names = sorted(known)
+    near = get_close_matches(name, names, n=shown, cutoff=0.6)
+    if near:
+        return "did you mean {}?".format(" or ".join(repr(each) for each in near))
+    return "known: {}".format(", ".join(names) or "none")
+
+
+def one_line(error: BaseException, limit: Optional[int] = 200) -> str:
+    """First line of an exception's text, for use inside another message."""
+    text = (str(error) or type(error).__name__).splitlines()[0]
+    return text if limit is None or len(text) <= limit else text[: limit - 3] + "..."

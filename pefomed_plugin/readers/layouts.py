@@ -1,0 +1,132 @@
+"""What every reader shares: recognising a layout, collecting problems, and paths that may not leave their root.
+
+A reader file holds one data set: its layouts and a function for each that turns rows into samples. It opens text
+files, never images, and knows nothing of torch.
+"""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
+
+from ..errors import DataError
+from ..records import Sample
+
+
+@dataclass(frozen=True)
+class Skip:
+    """A row that became no sample; shown and counted, never silent."""
+
+    where: str
+    """File and record: ``train.json, qid 1622``."""
+    reason: str
+    """The same words for every row skipped for the same cause, so that they can be counted."""
+
+
+@dataclass
+class Release:
+    """A data set as it was found on disk."""
+
+    dataset: str
+    layout: str
+    """Name of the recognised layout, shown to the user."""
+    image_root: Path
+    """``Sample.image`` is relative to it."""
+    samples: List[Sample] = field(default_factory=list)
+    skips: List[Skip] = field(default_factory=list)
+    problems: List[str] = field(default_factory=list)
+    """Mistakes that stop the reading, one line each with file, record and mend; ``finish`` raises them together."""
+    files: List[Path] = field(default_factory=list)
+    """The text files that were read, for the manifest."""
+
+    def skip(self, where: str, reason: str) -> None:
+        """Record a row that yields no sample."""
+        self.skips.append(Skip(where, reason))
+
+    def finish(self) -> "Release":
+        """Check what no single row can show (duplicate ids) and raise every problem at once.
+
+        Raises:
+            DataError: with one line for each problem.
+        """
+        seen: Dict[str, str] = {}
+        for sample in self.samples:
+            if sample.id in seen:
+                self.problems.append("id {!r} occurs twice: delete or rename one of the two records".format(sample.id))
+            seen[sample.id] = sample.split
+        if self.problems:
+            raise DataError("{}: {} problem(s) in the {} layout".format(self.dataset, len(self.problems), self.layout),
+                            self.problems)
+        return self
+
+    def splits(self) -> Dict[str, List[Sample]]:
+        """Samples by split, in file order."""
+        by_split: Dict[str, List[Sample]] = {}
+        for sample in self.samples:
+            by_split.setdefault(sample.split, []).append(sample)
+        return by_split
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One way a data set is found on disk."""
+
+    name: str
+    """Shown to the user and written to the manifest."""
+    looks_for: Tuple[str, ...]
+    """Glob patterns below the folder; the layout is there when each matches at least one file."""
+    read: Callable[..., Release]
+    """``read(root, **options)``."""
+    unless: Tuple[str, ...] = ()
+    """Patterns that rule the layout out (they belong to another, more specific one)."""
+
+    def present(self, root: Path) -> bool:
+        """Whether ``root`` holds this layout."""
+        return all(_any(root, each) for each in self.looks_for) and not any(_any(root, each) for each in self.unless)
+
+
+def recognise(dataset: str, layouts: Sequence[Layout], root: Path) -> Layout:
+    """The one layout that ``root`` holds.
+
+    Raises:
+        DataError: the folder does not exist, holds none of the layouts (every one is listed with the files it was
+            recognised by) or more than one.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise DataError("{}: no folder {}".format(dataset, root), ["set PEFOMED_DATA to the folder that holds it"])
+    found = [layout for layout in layouts if layout.present(root)]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        wanted = ["{}: {}".format(each.name, ", ".join(each.looks_for)) for each in layouts]
+        raise DataError("{}: {} holds none of the known layouts; looked for".format(dataset, root), wanted)
+    raise DataError("{}: {} holds {} layouts; keep one of them in this folder".format(dataset, root, len(found)),
+                    ["{}: {}".format(each.name, ", ".join(each.looks_for)) for each in found])
+
+
+def read_release(dataset: str, layouts: Sequence[Layout], root: Path, options: Mapping[str, Any]) -> Release:
+    """Recognise and read; what every reader's ``read_<dataset>`` calls."""
+    root = Path(root)
+    return recognise(dataset, layouts, root).read(root, **options).finish()
+
+
+def inside(root: Path, relative: str) -> Optional[Path]:
+    """``root / relative`` if that stays below ``root`` (symbolic links followed), else None."""
+    if not relative or "\0" in relative or PurePosixPath(relative).is_absolute() or os.path.isabs(relative):
+        return None
+    base = os.path.realpath(root)
+    target = os.path.realpath(os.path.join(base, relative))
+    return Path(root, relative) if target.startswith(base + os.sep) else None
+
+
+def require(row: Mapping[str, Any], keys: Iterable[str], where: str, problems: List[str]) -> bool:
+    """Whether ``row`` has all ``keys``; otherwise one problem naming the missing ones."""
+    missing = [key for key in keys if key not in row]
+    if missing:
+        problems.append("{}: missing {}; compare with the original release".format(where, ", ".join(missing)))
+    return not missing
+
+
+def _any(root: Path, pattern: str) -> bool:
+    return next(iter(root.glob(pattern)), None) is not None

@@ -1,0 +1,71 @@
+"""Reading the text files of releases: UTF-8 with or without BOM, JSON, JSON lines, with errors that name the place."""
+
+import json
+from pathlib import Path
+from typing import Any, Iterator, List, Tuple
+
+from ..errors import DataError
+
+
+def read_text(path: Path) -> str:
+    """Text of a UTF-8 file (a BOM is dropped).
+
+    Raises:
+        DataError: the file cannot be read or is not UTF-8; names the byte.
+    """
+    try:
+        return Path(path).read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise DataError("cannot read {}: {}".format(path, error.strerror or error)) from error
+    except UnicodeDecodeError as error:
+        raise DataError("{}: byte {} is not UTF-8; convert the file, for example with iconv -f latin1 -t utf-8"
+                        .format(path, error.start)) from error
+
+
+def read_json(path: Path) -> Any:
+    """Content of a JSON file.
+
+    Raises:
+        DataError: not JSON; names line and column.
+    """
+    text = read_text(path)
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise DataError("{}, line {}, column {}: not JSON ({}); the file is damaged or incomplete, fetch it again"
+                        .format(path, error.lineno, error.colno, error.msg)) from error
+
+
+def read_json_list(path: Path) -> List[Any]:
+    """A JSON file that must hold a list of objects.
+
+    Raises:
+        DataError: it holds something else; names the first record that is no object.
+    """
+    rows = read_json(path)
+    if not isinstance(rows, list):
+        raise DataError("{}: expected a list of records, found {}".format(path, type(rows).__name__))
+    for number, row in enumerate(rows):
+        if not isinstance(row, dict):
+            raise DataError("{}, record {}: expected an object, found {}".format(path, number, type(row).__name__))
+    return rows
+
+
+def read_json_lines(path: Path) -> Iterator[Tuple[int, Any]]:
+    """Pairs of line number (from 1) and object, blank lines left out; the file is streamed.
+
+    Raises:
+        DataError: a line is not JSON or not UTF-8; names the line.
+    """
+    try:
+        with open(path, encoding="utf-8-sig", newline="\n") as lines:
+            for number, line in enumerate(lines, 1):
+                if line.strip():
+                    yield number, json.loads(line)
+    except json.JSONDecodeError as error:
+        raise DataError("{}, line {}: not JSON ({}); the file is damaged or incomplete"
+                        .format(path, number, error.msg)) from error
+    except UnicodeDecodeError as error:
+        raise DataError("{}: byte {} is not UTF-8".format(path, error.start)) from error
+    except OSError as error:
+        raise DataError("cannot read {}: {}".format(path, error.strerror or error)) from error

@@ -1,0 +1,106 @@
+"""The records that travel through the plugin: a sample, a prediction, a score. Standard library only.
+
+Readers make samples, generation makes predictions, scorers make scores; nothing here knows of files, pixels or torch.
+"""
+
+from dataclasses import dataclass, field, fields
+from typing import Any, Dict, Mapping, Optional, Type, TypeVar
+
+OPEN = "OPEN"
+CLOSED = "CLOSED"
+SPLITS = ("train", "val", "test")
+TASKS = ("vqa", "report", "caption")
+
+_Record = TypeVar("_Record", bound="Sample")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image with what is asked about it and what should be answered."""
+
+    id: str
+    """Unique over all splits of its data set and stable between reads, for example ``vqa_rad-17``."""
+    dataset: str
+    """Registry name of the builder: ``vqa_rad``, ``slake``, ``iu_xray``, ..."""
+    split: str
+    """``train``, ``val`` or ``test``."""
+    image: str
+    """Path below the data set's image root, with forward slashes; ``file.parquet#17`` is row 17 of a parquet file."""
+    task: str
+    """``vqa``, ``report`` or ``caption``: which prompt template and token limit apply."""
+    question: Optional[str]
+    """The question as released; None for reports and captions, whose instruction comes from a pool."""
+    answer: str
+    """The reference: answer, report or caption, as released (case and punctuation kept)."""
+    answer_type: Optional[str] = None
+    """``OPEN``, ``CLOSED`` or None where the data set has no such notion; how it was decided is in ``metadata``."""
+    question_type: Optional[str] = None
+    """As released with known misspellings mended; several types are joined with ``", "``."""
+    organ: Optional[str] = None
+    """Imaged organ or region as released: ``HEAD``, ``CHEST``, ``ABD``, ``Lung``, ..."""
+    phrase_type: Optional[str] = None
+    """VQA-RAD only: ``freeform``, ``para`` or ``frame``."""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    """JSON-able extras: ``source_id``, ``study`` (what samples share when they are not independent), ``modality``, ..."""
+
+    def to_json(self) -> Dict[str, Any]:
+        """Plain dictionary in field order; ``from_json`` reads it back."""
+        return {each.name: _plain(getattr(self, each.name)) for each in fields(self)}
+
+    @classmethod
+    def from_json(cls: Type[_Record], record: Mapping[str, Any]) -> _Record:
+        """Record from a dictionary.
+
+        Raises:
+            ValueError: a field is missing or unknown; the message names all of them.
+        """
+        known = {each.name for each in fields(cls)}
+        unknown = sorted(set(record) - known)
+        missing = sorted(_required(cls) - set(record))
+        if unknown or missing:
+            parts = []
+            if missing:
+                parts.append("missing " + ", ".join(missing))
+            if unknown:
+                parts.append("unknown " + ", ".join(unknown))
+            raise ValueError("not a {}: {}".format(cls.__name__, "; ".join(parts)))
+        return cls(**record)
+
+
+@dataclass(frozen=True)
+class Prediction(Sample):
+    """A sample with what a model said, and which model said it."""
+
+    prediction: Optional[str] = None
+    """The generated text; None when the model gave none (counted as missing, scored as wrong)."""
+    producer: Mapping[str, Any] = field(default_factory=dict)
+    """What produced it: model, checkpoint with its digest, prompt, generation settings, toolkit, versions."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """One scorer's verdict on one prediction."""
+
+    sample_id: str
+    """``Sample.id`` of the prediction."""
+    scorer: str
+    """Registry name of the scorer, with its variant: ``exact_match/pefomed``."""
+    version: str
+    """Changes whenever the same input could score differently."""
+    value: Optional[float]
+    """In the scorer's documented range, higher is better; None means *not scored* and is never averaged as 0."""
+    reason: Optional[str] = None
+    """Why there is no value, or what the verdict rests on."""
+
+    def to_json(self) -> Dict[str, Any]:
+        """Plain dictionary in field order."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
+
+def _required(record: Type[Sample]) -> set:
+    optional = {"answer_type", "question_type", "organ", "phrase_type", "metadata", "prediction", "producer"}
+    return {each.name for each in fields(record)} - optional
+
+
+def _plain(value: Any) -> Any:
+    return {key: _plain(each) for key, each in value.items()} if isinstance(value, Mapping) else value
