@@ -12,7 +12,7 @@ IMAGE_PLACEHOLDER = "<ImageHere>"
 """Where the projected visual tokens are put in; split on this exact spelling."""
 IMAGE_MARKER = "<Img>{}</Img>".format(IMAGE_PLACEHOLDER)
 TURN_TEMPLATE = "[INST] {} [/INST]"
-"""LLaMA-2-chat's user turn, ``prompt_template`` of MiniGPT-v2. No ``<s>``: the model adds the single BOS of training."""
+"""LLaMA-2-chat's user turn, ``prompt_template`` of MiniGPT-v2. No ``<s>``: the model adds the one BOS of training."""
 
 TASK_IDENTIFIERS = {"vqa": "[vqa]", "report": "[report]", "caption": "[caption]"}
 
@@ -63,7 +63,7 @@ def draw_instruction(task: str, question: Optional[str] = None, rng: Optional[Ra
 
 
 def instruction_input(task: str, instruction: str) -> str:
-    """``<Img><ImageHere></Img> [vqa] ...``: what MiniGPT-v2's samples carry under that key, before the turn template."""
+    """``<Img><ImageHere></Img> [vqa] ...``: what samples carry under that key, before the turn template."""
     return "{} {} {}".format(IMAGE_MARKER, TASK_IDENTIFIERS[task], neutralise(instruction))
 
 

@@ -41,7 +41,7 @@ class Sample:
     phrase_type: Optional[str] = None
     """VQA-RAD only: ``freeform``, ``para`` or ``frame``."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
-    """JSON-able extras: ``source_id``, ``study`` (what samples share when they are not independent), ``modality``, ..."""
+    """JSON-able extras: ``source_id``, ``study`` (shared by samples that are not independent), ``modality``, ..."""
 
     def to_json(self) -> Dict[str, Any]:
         """Plain dictionary in field order; ``from_json`` reads it back."""

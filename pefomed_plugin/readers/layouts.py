@@ -74,7 +74,7 @@ class Layout:
     name: str
     """Shown to the user and written to the manifest."""
     looks_for: Tuple[str, ...]
-    """Glob patterns below the folder; the layout is there when each matches at least one file."""
+    """Patterns below the folder (see ``find``); the layout is there when each matches at least one file."""
     read: Callable[..., Release]
     """``read(root, **options)``."""
     unless: Tuple[str, ...] = ()
@@ -128,5 +128,18 @@ def require(row: Mapping[str, Any], keys: Iterable[str], where: str, problems: L
     return not missing
 
 
+def find(root: Path, pattern: str) -> List[Path]:
+    """What matches a glob pattern below ``root``, in sorted order; ``{train,val}.csv`` stands for alternatives."""
+    return sorted({path for each in _alternatives(pattern) for path in Path(root).glob(each)})
+
+
 def _any(root: Path, pattern: str) -> bool:
-    return next(iter(root.glob(pattern)), None) is not None
+    return any(next(iter(root.glob(each)), None) is not None for each in _alternatives(pattern))
+
+
+def _alternatives(pattern: str) -> List[str]:
+    head, brace, rest = pattern.partition("{")
+    if not brace:
+        return [pattern]
+    choices, _, tail = rest.partition("}")
+    return [head + choice + after for choice in choices.split(",") for after in _alternatives(tail)]

@@ -1,59 +1,112 @@
-"""VQA-RAD (osf.io/89kps; Lau et al. 2018) as its re-release ``data_RAD``. Text only; knows nothing of torch or pixels.
+"""VQA-RAD (osf.io/89kps; Lau et al. 2018): official JSON, its re-release ``data_RAD``, and the parquet copy.
 
 The re-release numbers the 2,248 official records 1 to 3,515: each record, and behind it its framed version, which
-always belongs to train. The paper's split is this one: 3,064 train, 451 test.
+always belongs to train. The paper's split is this one: 3,064 train, 451 test. Both layouts give the same samples.
+Text only; knows nothing of torch or pixels.
 """
 
 from pathlib import Path
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
-from ..records import CLOSED, OPEN, Sample
-from .layouts import Layout, Release, inside, read_release, require
-from .textfiles import read_json_list
+from .layouts import Layout, Release, read_release, require
+from .parquet import read_split
+from .rows import add_question, load_rows, optional_text
 
 DATASET = "vqa_rad"
+OFFICIAL_FILE = "VQA_RAD Dataset Public.json"
 _REQUIRED = ("qid", "image_name", "question", "answer", "answer_type")
-_SPELLING = {"OTHER": "OTHER", "ATRIB": "ATTRIB", "PRSE": "PRES"}
+_PHRASES = {"freeform": "train", "para": "train", "test_freeform": "test", "test_para": "test"}
+_SPELLING = {"ATRIB": "ATTRIB", "PRSE": "PRES"}
 
 
-def read_vqa_rad(root: Path, **options: Any) -> Release:
-    """Samples of VQA-RAD.
+def read_vqa_rad(root: Path) -> Release:
+    """Samples of VQA-RAD. Duplicates are kept: the paper's 3,064 training rows count them.
+
+    ``metadata``: ``source_id``; ``answer_type_from``; ``frame_of``, the sample that a framed question restates (where
+    that one is in test, the release leaks it); ``linked_id``, shared by a question and its paraphrase (official only).
 
     Raises:
         DataError: no layout recognised, or records that cannot be used, all in one message.
     """
-    return read_release(DATASET, LAYOUTS, root, options)
+    return read_release(DATASET, LAYOUTS, root, {})
+
+
+def _read_official(root: Path) -> Release:
+    """The 2,248 records, numbered as the re-release was made (aioz-ai/MICCAI19-MedVQA, issue 6)."""
+    release = Release(DATASET, "official", root / "VQA_RAD Image Folder")
+    number = 0
+    for position, row in enumerate(load_rows(root / OFFICIAL_FILE, release)):
+        where = _where(OFFICIAL_FILE, position, row)
+        if not require(row, (*_REQUIRED, "phrase_type", "question_frame"), where, release.problems):
+            continue
+        phrase = str(row["phrase_type"]).strip()
+        if phrase not in _PHRASES:
+            release.problems.append("{}: phrase_type {!r} is none of {}; compare with the original release".format(
+                where, row["phrase_type"], ", ".join(_PHRASES)))
+            continue
+        linked = {"linked_id": row["qid_linked_id"]} if row.get("qid_linked_id") else {}
+        number += 1
+        _add(release, where, {**row, "phrase_type": phrase.replace("test_", "")}, _PHRASES[phrase], number, linked)
+        if _is_given(row["question_frame"]):
+            framed = {**row, "question": row["question_frame"], "phrase_type": "frame"}
+            number += 1
+            _add(release, where, framed, "train", number, {**linked, "frame_of": _id(number - 1)})
+    return release
 
 
 def _read_re_release(root: Path) -> Release:
     release = Release(DATASET, "re-release", root / "images")
+    found: List[Tuple[str, str, Mapping[str, Any]]] = []
     for split, name in (("train", "trainset.json"), ("test", "testset.json")):
-        path = root / name
-        release.files.append(path)
-        for number, row in enumerate(read_json_list(path)):
-            where = "{}, record {}".format(name, number)
+        for position, row in enumerate(load_rows(root / name, release)):
+            where = _where(name, position, row)
             if require(row, _REQUIRED, where, release.problems):
-                sample = _sample(row, split, where, release)
-                if sample is not None:
-                    release.samples.append(sample)
+                found.append((split, where, row))
+    by_number = {str(row["qid"]): row for _, _, row in found}
+    for split, where, row in found:
+        _add(release, where, row, split, row["qid"], _frame_of(row, by_number))
     return release
 
 
-def _sample(row: Mapping[str, Any], split: str, where: str, release: Release) -> Optional[Sample]:
-    image = str(row["image_name"])
-    answer_type = str(row["answer_type"]).strip().upper()
-    if inside(release.image_root, image) is None:
-        release.problems.append("{}: image {!r} lies outside {}".format(where, image, release.image_root))
-        return None
-    if answer_type not in (OPEN, CLOSED):
-        release.problems.append("{}: answer_type {!r} is neither OPEN nor CLOSED".format(where, row["answer_type"]))
-        return None
-    metadata: Dict[str, Any] = {"source_id": row["qid"], "answer_type_from": "official flag"}
-    return Sample(
-        id="{}-{}".format(DATASET, row["qid"]), dataset=DATASET, split=split, image=image, task="vqa",
-        question=str(row["question"]), answer=str(row["answer"]), answer_type=answer_type,
-        question_type=normalise_types(row.get("question_type")), organ=row.get("image_organ"),
-        phrase_type=row.get("phrase_type"), metadata=metadata)
+def _read_parquet(root: Path) -> Release:
+    """flaviagiammarino/vqa-rad: lower-cased, de-duplicated, without ids, types or framed questions."""
+    release = Release(DATASET, "parquet", root)
+    for split in ("train", "test"):
+        for number, (image, row) in enumerate(read_split(release, split, ("question", "answer"))):
+            add_question(release, image, key="{}-{}".format(split, number), split=split, image=image,
+                         question=row["question"], answer=row["answer"], metadata={"source_id": image})
+    return release
+
+
+def _add(release: Release, where: str, row: Mapping[str, Any], split: str, number: Any,
+         extras: Mapping[str, Any]) -> None:
+    add_question(release, where, key=number, split=split, image=row["image_name"], question=row["question"],
+                 answer=row["answer"], answer_type=str(row["answer_type"]), organ=optional_text(row.get("image_organ")),
+                 question_type=normalise_types(row.get("question_type")),
+                 phrase_type=optional_text(row.get("phrase_type")), metadata={"source_id": row["qid"], **extras})
+
+
+def _frame_of(row: Mapping[str, Any], by_number: Mapping[str, Mapping[str, Any]]) -> Dict[str, Any]:
+    """A framed row follows the one it restates; image and answer confirm that it does."""
+    if row.get("phrase_type") != "frame" or not isinstance(row["qid"], int):
+        return {}
+    before = by_number.get(str(row["qid"] - 1))
+    if before is None or any(before[key] != row[key] for key in ("image_name", "answer")):
+        return {}
+    return {"frame_of": _id(row["qid"] - 1)}
+
+
+def _id(number: int) -> str:
+    return "{}-{}".format(DATASET, number)
+
+
+def _is_given(question_frame: Any) -> bool:
+    # The release writes the word NULL where there is no framed version.
+    return bool(question_frame) and question_frame != "NULL"
+
+
+def _where(name: str, position: int, row: Mapping[str, Any]) -> str:
+    return "{}, record {} (qid {})".format(name, position, row.get("qid", "missing"))
 
 
 def normalise_types(types: Optional[str]) -> Optional[str]:
@@ -64,4 +117,8 @@ def normalise_types(types: Optional[str]) -> Optional[str]:
     return ", ".join(sorted(each for each in mended if each)) or None
 
 
-LAYOUTS = (Layout("re-release", ("trainset.json", "testset.json"), _read_re_release),)
+LAYOUTS = (
+    Layout("official", (OFFICIAL_FILE,), _read_official),
+    Layout("re-release", ("trainset.json", "testset.json"), _read_re_release),
+    Layout("parquet", ("data/train-*.parquet", "data/test-*.parquet"), _read_parquet),
+)

@@ -1,0 +1,69 @@
+"""ImageCLEFmedical Caption 2022 as downloaded from AIcrowd. Text only; knows nothing of torch or pixels.
+
+The files end in ``.csv`` but are separated by TABs and not quoted. Opened as comma CSV and saved again, every caption
+is cut at its first comma, which is refused here. The test images have no captions.
+"""
+
+import re
+from pathlib import Path
+from typing import Any, List
+
+from .captions import add_caption, existing_name, file_names
+from .layouts import Layout, Release, find, read_release
+from .tables import read_tab_pairs
+
+DATASET = "clef2022"
+_SPLITS = {"train": "train", "valid": "val"}
+_ID = re.compile(r"[\w-]+")
+_DAMAGED = "probably read as comma CSV and saved again, which cuts captions; fetch the original file again"
+
+
+def read_clef2022(root: Path, **options: Any) -> Release:
+    """Samples of ImageCLEFmedical Caption 2022: 83,275 train and 7,645 val (the release's ``valid``).
+
+    Raises:
+        DataError: no layout recognised, or records that cannot be used, all in one message.
+    """
+    return read_release(DATASET, LAYOUTS, root, options)
+
+
+def _read_aicrowd(root: Path) -> Release:
+    """``*caption_prediction_{train,valid}.csv``: UUID before the name, header ``ID<TAB>caption``, IDs without ``.jpg``."""
+    release = Release(DATASET, "AIcrowd", root)
+    for part in _SPLITS:
+        paths = find(root, "*caption_prediction_{}.csv".format(part))
+        if len(paths) > 1:
+            release.problems.append("{}: {} files for {}; keep one of {}".format(
+                root, len(paths), part, ", ".join(path.name for path in paths)))
+        for path in paths[:1]:
+            release.files.append(path)
+            _read_part(path, part, release)
+    return release
+
+
+def _read_part(path: Path, part: str, release: Release) -> None:
+    rows = read_tab_pairs(path)
+    number, *header = next(rows, (1, "", None))
+    if [str(name).lower() for name in header] != ["id", "caption"]:
+        release.problems.append("{}, line {}: the header is not ID<TAB>caption; {}".format(path.name, number, _DAMAGED))
+        return
+    folders = _image_folders(release.image_root, part)
+    present = frozenset(folder + name for folder in folders for name in file_names(release.image_root / folder))
+    for number, key, caption in rows:
+        where = "{}, line {}".format(path.name, number)
+        if caption is None:
+            release.problems.append("{}: only one column; {}".format(where, _DAMAGED))
+        elif not _ID.fullmatch(key):
+            release.problems.append("{}: ID {!r} is not a file name without ending; {}".format(where, key, _DAMAGED))
+        else:
+            image = existing_name(["{}{}.jpg".format(folder, key) for folder in folders], present)
+            add_caption(release, where, key, _SPLITS[part], image, caption, {"source_id": key})
+
+
+def _image_folders(root: Path, part: str) -> List[str]:
+    """Where a part's images may lie below the root, the usual place first: ``train/``, as unpacked, flat."""
+    unpacked = [path.relative_to(root).as_posix() + "/" for path in find(root, "*_{0}_images/{0}".format(part))]
+    return [part + "/", *unpacked, ""]
+
+
+LAYOUTS = (Layout("AIcrowd", ("*caption_prediction_{train,valid}.csv",), _read_aicrowd),)

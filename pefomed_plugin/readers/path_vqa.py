@@ -1,0 +1,168 @@
+"""PathVQA (He et al. 2020): the official pickles, the JSON files of its repository, and the parquet copy.
+
+The release flags neither closed questions nor, in most files, question types: both follow the usual rules, and every
+sample says so. Text only; knows nothing of torch or pixels.
+"""
+
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any, List, Mapping, Optional, Tuple
+
+from ..errors import DataError
+from .layouts import Layout, Release, read_release, require
+from .parquet import read_split
+from .pickles import read_plain_pickle
+from .rows import add_question, load_rows, optional_text
+
+DATASET = "path_vqa"
+_SPLITS = ("train", "val", "test")
+_RULE = "official rule"
+_IMAGE = re.compile(r"(train|val|test)_\d+")
+_QUESTION_WORDS = ("where", "what", "how", "when", "why")
+_AUXILIARIES = ("am", "is", "are", "was", "were", "have", "has", "had", "does", "do", "did", "can", "could")
+_HOW_MANY = ("how many", "how much")
+
+
+def read_path_vqa(root: Path) -> Release:
+    """Samples of PathVQA: 19,755 / 6,279 / 6,761 (the parquet copy is de-duplicated: 19,654 / 6,259 / 6,719).
+
+    An id is the official ``question_id`` where the files have one (``*_vqa.pkl``), else image and running number of the
+    question on it (``path_vqa-test_0001-2``), or split and row of the parquet copy. ``metadata``: ``source_id``,
+    ``answer_type_from``, ``question_type_from``.
+
+    Raises:
+        DataError: no layout recognised, a pickle that names a class, or records that cannot be used.
+    """
+    return read_release(DATASET, LAYOUTS, root, {})
+
+
+def question_type_of(question: str) -> str:
+    """Question type by the rule of the release (``get_q_type`` in UCSD-AI4H/PathVQA, ``pvqa_data.py:138``)."""
+    text = question.lower()
+    first = next(iter(text.split()), "")
+    if text.startswith(_HOW_MANY):
+        return "how many/how much"
+    if first in ("who", "whose"):
+        return "who/whose"
+    if first in _QUESTION_WORDS:
+        return first
+    if first in _AUXILIARIES:
+        return "yes/no"
+    if "whose" in text:
+        return "who/whose"
+    if any(each in text for each in _HOW_MANY):
+        return "how many/how much"
+    return next((word for word in _QUESTION_WORDS if word in text), "other")
+
+
+def _read_official(root: Path) -> Release:
+    """``qas/<split>_vqa.pkl``, which carries ids and types, or else ``qas/<split>/<split>_qa.pkl``."""
+    release = Release(DATASET, "official", root / "images")
+    richer = {split: root / "qas" / "{}_vqa.pkl".format(split) for split in _SPLITS}
+    plainer = {split: root / "qas" / split / "{}_qa.pkl".format(split) for split in _SPLITS}
+    for paths, add in ((richer, _add_vqa_row), (plainer, _add_qa_row)):
+        if all(path.is_file() for path in paths.values()):
+            for split, path in paths.items():
+                seen: Counter = Counter()
+                for position, row in enumerate(_load_pickle(path, release)):
+                    add(release, "{}, record {}".format(path.name, position), split, row, seen)
+            return release
+    missing = [path.relative_to(root) for path in (*richer.values(), *plainer.values()) if not path.is_file()]
+    release.problems.append("neither all *_vqa.pkl nor all *_qa.pkl are there; missing in {}: {}".format(
+        root, ", ".join(map(str, missing))))
+    return release
+
+
+def _read_repository(root: Path) -> Release:
+    """``pvqa_<split>.json`` of ``baselines/method1/saved/lxmert``: an item an image, questions parallel to answers."""
+    release = Release(DATASET, "repository JSON", root / "images")
+    for split in _SPLITS:
+        name = "pvqa_{}.json".format(split)
+        for position, item in enumerate(load_rows(root / name, release)):
+            where = "{}, record {}".format(name, position)
+            if not require(item, ("img_id", "sentf", "labelf"), where, release.problems):
+                continue
+            pairs = _parallel(item["sentf"], item["labelf"])
+            if pairs is None:
+                release.problems.append("{}: sentf.pvqa and labelf.pvqa are not two lists of equal length; "
+                                        "fetch the file again".format(where))
+                continue
+            for number, (question, label) in enumerate(pairs):
+                _add(release, "{}, question {}".format(where, number), split, key=_numbered(item["img_id"], number),
+                     image=item["img_id"], question=question, answer=_only_key(label))
+    return release
+
+
+def _read_parquet(root: Path) -> Release:
+    """flaviagiammarino/path-vqa: lower-cased, de-duplicated, without ids and types."""
+    release = Release(DATASET, "parquet", root)
+    for split, name in (("train", "train"), ("val", "validation"), ("test", "test")):
+        for number, (image, row) in enumerate(read_split(release, name, ("question", "answer"))):
+            add_question(release, image, key="{}-{}".format(split, number), split=split, image=image,
+                         question=row["question"], answer=row["answer"],
+                         question_type=question_type_of(str(row["question"])),
+                         metadata={"source_id": image, "question_type_from": _RULE})
+    return release
+
+
+def _add_vqa_row(release: Release, where: str, split: str, row: Mapping[str, Any], seen: Counter) -> None:
+    if require(row, ("img_id", "question_id", "sent", "label"), where, release.problems):
+        _add(release, where, split, key=row["question_id"], image=row["img_id"], question=row["sent"],
+             answer=_only_key(row["label"]), question_type=optional_text(row.get("question_type")))
+
+
+def _add_qa_row(release: Release, where: str, split: str, row: Mapping[str, Any], seen: Counter) -> None:
+    if require(row, ("image", "question", "answer"), where, release.problems):
+        number = seen[str(row["image"])]
+        seen[str(row["image"])] += 1
+        _add(release, where, split, key=_numbered(row["image"], number), image=row["image"], question=row["question"],
+             answer=row["answer"])
+
+
+def _add(release: Release, where: str, split: str, *, key: Any, image: Any, question: Any, answer: Any,
+         question_type: Optional[str] = None) -> None:
+    match = _IMAGE.fullmatch(str(image))
+    if match is None:
+        release.problems.append("{}: image {!r} is not of the form train_0422; compare with the original release"
+                                .format(where, image))
+        return
+    add_question(release, where, key=key, split=split, image="{}/{}.jpg".format(match.group(1), image),
+                 question=question, answer=answer, question_type=question_type or question_type_of(str(question)),
+                 metadata={"source_id": key, "question_type_from": "official field" if question_type else _RULE})
+
+
+def _numbered(image: Any, number: int) -> str:
+    return "{}-{}".format(image, number)
+
+
+def _only_key(label: Any) -> Any:
+    """The answer of ``{answer: weight}``; any other label as it is, to be refused as no text."""
+    return next(iter(label)) if isinstance(label, Mapping) and len(label) == 1 else label
+
+
+def _parallel(sentences: Any, labels: Any) -> Optional[List[Tuple[Any, Any]]]:
+    questions, answers = (each.get("pvqa") if isinstance(each, Mapping) else None for each in (sentences, labels))
+    if not isinstance(questions, list) or not isinstance(answers, list) or len(questions) != len(answers):
+        return None
+    return list(zip(questions, answers))
+
+
+def _load_pickle(path: Path, release: Release) -> List[Mapping[str, Any]]:
+    release.files.append(path)
+    try:
+        rows = read_plain_pickle(path)
+    except DataError as error:
+        release.problems.append(str(error))
+        return []
+    if isinstance(rows, list) and all(isinstance(row, dict) for row in rows):
+        return rows
+    release.problems.append("{}: expected a list of records; take the file from the original release".format(path))
+    return []
+
+
+LAYOUTS = (
+    Layout("official", ("qas/**/*qa.pkl",), _read_official),
+    Layout("repository JSON", tuple("pvqa_{}.json".format(split) for split in _SPLITS), _read_repository),
+    Layout("parquet", ("data/train-*.parquet", "data/validation-*.parquet", "data/test-*.parquet"), _read_parquet),
+)

@@ -1,0 +1,144 @@
+"""ROCO (Pelka et al. 2018; github razorx89/roco-dataset) and its copies. Text only; knows nothing of torch or pixels.
+
+The paper trains on ROCO's training set (section 4.1); whether with the non-radiology figures is not known, hence the
+option ``kind``. ROCOv2 and the parquet copies are in ``roco_v2``.
+"""
+
+import re
+from functools import partial
+from pathlib import Path
+from typing import Any, Dict, FrozenSet, Iterator, List, Mapping, Tuple
+
+from ..errors import ConfigError, near_names
+from .captions import add_caption, existing_name, file_names
+from .layouts import Layout, Release, find, read_release
+from .roco_v2 import read_parquet_copy, read_zenodo
+from .tables import read_csv, read_lines, read_tab_pairs
+
+DATASET = "roco"
+KINDS: Mapping[str, Tuple[str, ...]] = {
+    "radiology": ("radiology",),
+    "non-radiology": ("non-radiology",),
+    "both": ("radiology", "non-radiology"),
+}
+_SPLITS = {"train": "train", "validation": "val", "val": "val", "test": "test"}
+_ID = re.compile(r"ROCO_\d{5}")
+_FOLDERS = "{train,validation,val,test}/{radiology,non-radiology}/"
+_CAPTIONS = _FOLDERS + "captions.txt"
+_TABLES = _FOLDERS + "{train,val,test}data.csv"
+
+Notes = Dict[str, Dict[str, Any]]
+"""By ROCO id: ``cuis``, ``licence``, ``study`` (the article) and ``old_name``, as far as the release has them."""
+
+
+def read_roco(root: Path, kind: str = "radiology") -> Release:
+    """Samples of ROCO or ROCOv2.
+
+    Args:
+        root: the repository's folder or its data folder (Kaggle: ``all_data``).
+        kind: ``radiology``, ``non-radiology`` or ``both``; ROCOv2 and the parquet copies have radiology only.
+
+    Raises:
+        ConfigError: unknown ``kind``.
+        DataError: no layout recognised, or records that cannot be used, all in one message.
+    """
+    if kind not in KINDS:
+        raise ConfigError("roco: unknown kind {!r}; {}".format(kind, near_names(kind, KINDS)))
+    return read_release(DATASET, LAYOUTS, root, {"kind": kind})
+
+
+def _read_official(root: Path, kind: str, home: str = "") -> Release:
+    """``captions.txt``: id, TAB, caption."""
+    release = Release(DATASET, "official", root / home)
+    for path, split in _files(release, _CAPTIONS, kind):
+        notes, names = _notes(path.parent, release), file_names(path.parent / "images")
+        for number, key, caption in read_tab_pairs(path):
+            where = "{}, line {}".format(path.relative_to(root), number)
+            if caption is None:
+                release.problems.append("{}: no TAB between id and caption; fetch the file again".format(where))
+            else:
+                note = notes.get(key, {})
+                spellings = [key + ".jpg", *([note["old_name"]] if "old_name" in note else [])]
+                _add(release, where, key, split, path.parent, spellings, names, caption, note)
+    return release
+
+
+def _read_kaggle(root: Path, kind: str, home: str = "") -> Release:
+    """``{train,val,test}data.csv``: id, name, caption, where the name is the one from before 2022."""
+    release = Release(DATASET, "Kaggle", root / home)
+    for path, split in _files(release, _TABLES, kind):
+        notes, names = _notes(path.parent, release), file_names(path.parent / "images")
+        for number, row in read_csv(path, ("id", "name", "caption"), release.problems):
+            where = "{}, line {}".format(path.relative_to(root), number)
+            key = row["id"].strip()
+            _add(release, where, key, split, path.parent, [row["name"].strip(), key + ".jpg"], names, row["caption"],
+                 notes.get(key, {}))
+    return release
+
+
+def _add(release: Release, where: str, key: str, split: str, folder: Path, spellings: List[str],
+         names: FrozenSet[str], caption: str, note: Mapping[str, Any]) -> None:
+    if not _ID.fullmatch(key):
+        release.problems.append("{}: id {!r} is not of the form ROCO_00001; fetch the file again".format(where, key))
+        return
+    below = folder.relative_to(release.image_root).as_posix()
+    image = "{}/images/{}".format(below, existing_name(spellings, names))
+    metadata = {"source_id": key, "kind": folder.name}
+    metadata.update((name, note[name]) for name in ("cuis", "licence", "study") if name in note)
+    add_caption(release, where, key, split, image, caption, metadata)
+
+
+def _files(release: Release, pattern: str, kind: str) -> Iterator[Tuple[Path, str]]:
+    """Text file and split of each folder of the wanted kinds."""
+    home = release.image_root
+    for wanted in KINDS[kind]:
+        paths = [path for path in find(home, pattern) if path.parent.name == wanted]
+        if not paths:
+            release.problems.append("{}: no {} captions; fetch them or choose another kind".format(home, wanted))
+        taken: Dict[str, Path] = {}
+        for path in paths:
+            split = _SPLITS[path.parent.parent.name]
+            if split in taken:
+                release.problems.append("{} and {} are the same split; keep one of them".format(taken[split], path))
+            else:
+                taken[split] = path
+                release.files.append(path)
+                yield path, split
+
+
+def _notes(folder: Path, release: Release) -> Notes:
+    """What the other text files of a folder say of its figures; each of them may be missing."""
+    notes: Notes = {}
+    cuis, licences, links = (folder / name for name in ("cuis.txt", "licences.txt", "dlinks.txt"))
+    if cuis.is_file():
+        release.files.append(cuis)
+        for _, key, codes in read_tab_pairs(cuis):
+            notes.setdefault(key, {})["cuis"] = (codes or "").split()
+    if licences.is_file():
+        release.files.append(licences)
+        for _, line in list(read_lines(licences))[1:]:
+            key, _, rest = line.strip().partition(",")
+            name, _, licence = rest.rpartition(",")
+            notes.setdefault(key, {}).update(licence=licence, old_name=name, study=name.partition("_")[0])
+    elif links.is_file():
+        release.files.append(links)
+        for _, key, link in read_tab_pairs(links):
+            article = re.search(r"([^/\s]+)\.tar\.gz", link or "")
+            if link and article:
+                name = "{}_{}".format(article[1], link.rpartition("\t")[2].strip())
+                notes.setdefault(key, {}).update(old_name=name, study=article[1])
+    return notes
+
+
+def _with_homes(name: str, home: str, pattern: str, read: Any, unless: Tuple[str, ...] = ()) -> Tuple[Layout, Layout]:
+    """A layout seen from the folder above ``home`` and from ``home`` itself."""
+    return (Layout(name, (home + "/" + pattern,), partial(read, home=home), unless),
+            Layout("{} ({} folder)".format(name, home), (pattern,), read, unless))
+
+
+LAYOUTS = (
+    *_with_homes("official", "data", _CAPTIONS, _read_official, unless=("{data/,}" + _TABLES,)),
+    *_with_homes("Kaggle", "all_data", _TABLES, _read_kaggle),
+    Layout("ROCOv2 Zenodo", ("{train,valid,test}_captions.csv",), read_zenodo),
+    Layout("parquet", ("{data/,}{train,validation,valid,val,test}*.parquet",), read_parquet_copy),
+)

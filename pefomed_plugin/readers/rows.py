@@ -1,0 +1,106 @@
+"""From the values of a row to a sample: the checks that the stage-2 readers share. Knows no file format but JSON."""
+
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+
+from ..errors import ConfigError, DataError, near_names
+from ..records import CLOSED, OPEN, Sample
+from .layouts import Release, inside
+from .textfiles import read_json_list
+
+OFFICIAL_FLAG = "official flag"
+YES_NO_RULE = "yes/no rule"
+
+
+def load_rows(path: Path, release: Release) -> List[Dict[str, Any]]:
+    """Objects of a JSON list; a damaged file becomes a problem of ``release`` so that the other files are read too."""
+    release.files.append(path)
+    try:
+        return read_json_list(path)
+    except DataError as error:
+        release.problems.append(str(error))
+        return []
+
+
+def check_choice(option: str, value: str, known: Sequence[str]) -> None:
+    """Refuse an option value that a reader does not know.
+
+    Raises:
+        ConfigError: names the option and the near or all known values.
+    """
+    if value not in known:
+        raise ConfigError("{}: unknown value {!r}; {}".format(option, value, near_names(str(value), known)))
+
+
+def optional_text(value: Any) -> Optional[str]:
+    """Text of an optional field; numbers are spelled out, None and blanks give None."""
+    return (str(value).strip() or None) if isinstance(value, (str, int, float)) else None
+
+
+def closed_by_answer(answer: str) -> str:
+    """The usual rule where a release has no flag: an answer that is yes or no is CLOSED (``no tumor`` is OPEN).
+
+    It is not VQA-RAD's official flag: of its 451 test questions 272 are flagged CLOSED, 251 by this rule.
+    """
+    return CLOSED if answer.strip().lower() in ("yes", "no") else OPEN
+
+
+def add_question(release: Release, where: str, *, key: Any, split: str, image: Any, question: Any, answer: Any,
+                 answer_type: Any = None, metadata: Mapping[str, Any], question_type: Optional[str] = None,
+                 organ: Optional[str] = None, phrase_type: Optional[str] = None) -> None:
+    """Append one VQA sample to ``release``, or record why the row cannot be one.
+
+    Args:
+        where: file and record, for messages.
+        key: what follows ``<data set>-`` in the sample's id.
+        image: path below the image root; must stay there, symbolic links followed.
+        question, answer: kept as released; a number becomes text.
+        answer_type: the release's flag; without one, ``closed_by_answer`` decides and ``metadata`` says so.
+
+    A value of the wrong kind is a problem, an empty question or answer is skipped and counted.
+    """
+    texts, problem = _as_texts({"image": image, "question": question, "answer": answer})
+    if problem is None and (isinstance(key, bool) or not isinstance(key, (str, int)) or key == ""):
+        problem = "{!r} is no id; number the record".format(key)
+    if problem is None:
+        problem = _image_problem(release, texts["image"])
+    flag = closed_by_answer(texts.get("answer", "")) if answer_type is None else str(answer_type).strip().upper()
+    if problem is None and flag not in (OPEN, CLOSED):
+        problem = "answer_type {!r} is neither OPEN nor CLOSED; compare with the original release".format(answer_type)
+    if problem is not None:
+        release.problems.append("{}: {}".format(where, problem))
+        return
+    for name in ("question", "answer"):
+        if not texts[name].strip():
+            release.skip(where, "empty " + name)
+            return
+    origin = YES_NO_RULE if answer_type is None else OFFICIAL_FLAG
+    release.samples.append(Sample(
+        id="{}-{}".format(release.dataset, key), dataset=release.dataset, split=split, task="vqa", answer_type=flag,
+        question_type=question_type, organ=organ, phrase_type=phrase_type,
+        metadata={**metadata, "answer_type_from": origin}, **texts))
+
+
+def image_problem(release: Release, image: str) -> Optional[str]:
+    """What is wrong with an image path of a data file, if anything. Whether the file exists is not asked here."""
+    if inside(release.image_root, image) is None:
+        return "image {!r} leads out of {}; correct the path or replace the symbolic link".format(
+            image, release.image_root)
+    return None
+
+
+def _image_problem(release: Release, image: str) -> Optional[str]:
+    # Questions about one image follow each other, and following links costs more than all the rest of a row.
+    if release.samples and release.samples[-1].image == image:
+        return None
+    return image_problem(release, image)
+
+
+def _as_texts(values: Mapping[str, Any]) -> Tuple[Dict[str, str], Optional[str]]:
+    texts: Dict[str, str] = {}
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+            return texts, "{} is {}, expected text; compare with the original release".format(
+                name, "empty (null)" if value is None else "a " + type(value).__name__)
+        texts[name] = str(value)
+    return texts, None

@@ -1,0 +1,29 @@
+"""Doing the same thing to many items in threads, in order and with bounded memory. Knows nothing of images."""
+
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Callable, Deque, Iterable, Iterator, TypeVar
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+_IN_FLIGHT_PER_WORKER = 4
+
+
+def map_in_threads(function: Callable[[_Item], _Result], items: Iterable[_Item], workers: int) -> Iterator[_Result]:
+    """Results in the order of ``items``; only a few items a worker are under way at any time.
+
+    ``Executor.map`` would queue all items at once. What ``function`` raises is raised here.
+    """
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        under_way: Deque[Future] = deque()
+        try:
+            for item in items:
+                under_way.append(pool.submit(function, item))
+                if len(under_way) >= _IN_FLIGHT_PER_WORKER * workers:
+                    yield under_way.popleft().result()
+            while under_way:
+                yield under_way.popleft().result()
+        finally:
+            for each in under_way:
+                each.cancel()

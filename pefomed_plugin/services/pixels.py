@@ -1,0 +1,52 @@
+"""Any pixel format that releases contain -> 8-bit RGB. Knows nothing of files; DICOM's own scaling is in ``dicom``."""
+
+from typing import TYPE_CHECKING, Tuple
+
+from PIL import Image
+
+if TYPE_CHECKING:
+    import numpy
+
+Colour = Tuple[int, int, int]
+
+_DEEP_MODES = ("I", "F")  # and "I;16", "I;16B", ...
+
+
+def to_rgb(image: Image.Image, background: Colour) -> Image.Image:
+    """``image`` in mode RGB.
+
+    Opaque 8-bit images come out exactly as ``image.convert("RGB")`` has it. Transparent ones (LA, RGBA, PA, or a
+    transparent colour in P, L and RGB) are laid onto ``background``: converting alone would show the colour hidden
+    beneath, mostly black. Images of more than 8 bits are scaled by ``stretch``.
+
+    Raises:
+        ValueError: Pillow has no conversion (LAB).
+    """
+    if image.mode.startswith(_DEEP_MODES):
+        import numpy as np
+
+        return Image.fromarray(stretch(np.asarray(image))).convert("RGB")
+    if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
+        straight = image.convert("RGBA")
+        opaque = Image.new("RGB", image.size, background)
+        opaque.paste(straight, mask=straight.getchannel("A"))
+        return opaque
+    return image.convert("RGB")
+
+
+def stretch(values: "numpy.ndarray") -> "numpy.ndarray":
+    """Values of any type -> uint8, the smallest as 0 and the largest as 255.
+
+    This is what a viewer does for want of a window. Scaling by the range of the data type would leave most radiographs
+    black: they hold 10 or 12 significant bits in a 16-bit file that does not say so. A constant image becomes 0;
+    values that are not finite take no part and become 0.
+    """
+    import numpy as np
+
+    shown = values.astype(np.float64)
+    finite = np.isfinite(shown)
+    if not finite.any():
+        return np.zeros(shown.shape, np.uint8)
+    lowest, highest = shown[finite].min(), shown[finite].max()
+    shown = np.where(finite, shown - lowest, 0.0) / (highest - lowest or 1.0)
+    return np.rint(shown * 255).astype(np.uint8)

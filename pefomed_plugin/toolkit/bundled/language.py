@@ -1,0 +1,96 @@
+"""The language model: LLaMA-2 from transformers with LoRA from peft, and its tokenizer. Knows nothing of images."""
+
+import re
+from pathlib import Path
+from typing import Any, List, Sequence
+
+import torch
+from torch import nn
+
+from ...errors import CheckpointError, one_line
+
+PAD_TOKEN = "$$"
+"""MiniGPT-v2's padding token, a piece of LLaMA's vocabulary that its training text never holds."""
+
+
+class SegmentTokenizer:
+    """LLaMA's SentencePiece model as MiniGPT-v2 uses it: every text segment tokenised apart, no special token added.
+
+    Token ids and texts equal those of the slow tokenizer of transformers 4.30 (``golden/``); the tokenizers of later
+    versions differ behind a special token and in undecodable bytes.
+    """
+
+    def __init__(self, model_file: Path) -> None:
+        from sentencepiece import SentencePieceProcessor
+
+        self._pieces = SentencePieceProcessor(model_file=str(model_file))
+        self.bos_token_id: int = self._pieces.bos_id()
+        self.eos_token_id: int = self._pieces.eos_id()
+        self.pad_token_id: int = self._pieces.piece_to_id(PAD_TOKEN)
+        self._special = {"<s>": self.bos_token_id, "</s>": self.eos_token_id}
+
+    def encode(self, text: str) -> List[int]:
+        """Token ids; ``<s>`` and ``</s>`` in the text are the special tokens."""
+        ids: List[int] = []
+        for part in re.split("(</?s>)", text):
+            if part in self._special:
+                ids.append(self._special[part])
+            elif part:
+                ids.extend(self._pieces.encode(part))
+        return ids
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text of token ids, special tokens left out."""
+        special = {*self._special.values(), self._pieces.unk_id()}
+        return self._pieces.decode([each for each in ids if each not in special])
+
+
+def load_tokenizer(folder: Path) -> SegmentTokenizer:
+    """Tokenizer of a LLaMA folder.
+
+    Raises:
+        CheckpointError: the folder holds no ``tokenizer.model``.
+    """
+    _require_folder(folder, ("tokenizer.model",), "tokenizer")
+    return SegmentTokenizer(Path(folder) / "tokenizer.model")
+
+
+def load_llama(folder: Path, dtype: torch.dtype) -> nn.Module:
+    """LLaMA from a Hugging Face folder (safetensors or bin), frozen.
+
+    Raises:
+        CheckpointError: the folder is not a LLaMA checkpoint, or its files cannot be read.
+    """
+    from transformers import LlamaForCausalLM
+
+    _require_folder(folder, ("config.json",), "LLaMA configuration")
+    _require_folder(folder, ("*.safetensors", "*.bin"), "weights")
+    try:
+        llama = LlamaForCausalLM.from_pretrained(str(folder), dtype=dtype, local_files_only=True)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise CheckpointError("{} cannot be read as LLaMA: {}".format(folder, one_line(error))) from error
+    return llama.requires_grad_(False)
+
+
+def empty_llama(config: Any) -> nn.Module:
+    """LLaMA of a transformers configuration without weights, frozen; under ``torch.device("meta")`` it costs nothing."""
+    from transformers import LlamaForCausalLM
+
+    return LlamaForCausalLM(config).requires_grad_(False)
+
+
+def add_lora(llama: nn.Module, rank: int, alpha: int, dropout: float, targets: Sequence[str]) -> nn.Module:
+    """LLaMA with trainable low-rank adapters (paper section 3.1: rank 64 on q_proj and v_proj)."""
+    from peft import LoraConfig, get_peft_model
+
+    config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, bias="none", task_type="CAUSAL_LM",
+                        target_modules=list(targets))
+    return get_peft_model(llama, config)
+
+
+def _require_folder(folder: Path, patterns: Sequence[str], what: str) -> None:
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise CheckpointError("no LLaMA folder {}; set PEFOMED_LLAMA (model.llama_model) to it".format(folder))
+    if not any(next(folder.glob(pattern), None) for pattern in patterns):
+        raise CheckpointError("{} holds no {}; looked for {}".format(folder, what, ", ".join(patterns)))

@@ -1,0 +1,183 @@
+"""MiniGPT-v2: frozen EVA ViT, four neighbouring visual tokens in one, a linear projection, LLaMA-2 with LoRA.
+
+Paper section 3.1; numbers equal to upstream's ``minigpt4/models/minigpt_v2.py`` (``golden/``). Only the projection and
+LoRA are trained. Knows nothing of data sets, files of samples, or training loops.
+
+Shapes: B samples, S pixels, N patches, V = N / 4 visual tokens, D vision width, H language width, T tokens.
+"""
+
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional, Sequence
+
+import torch
+from torch import nn
+
+from ...prompts import IMAGE_PLACEHOLDER, TURN_TEMPLATE
+from . import language
+from .base import BaseModel
+from .registry import registry
+from .sequence import Layout, lay_out, pad_left
+from .vision import LayerNorm, VitSize, build_vision_encoder, load_vision_weights
+
+_PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+@registry.register_model("minigpt_v2")
+class MiniGPTv2(BaseModel):
+    """The model of the paper; ``model(samples)["loss"]`` trains it, ``generate`` asks it."""
+
+    PRETRAINED_MODEL_CONFIG_DICT = {"pretrain": "configs/models/minigpt_v2.yaml"}
+
+    def __init__(self, llama: nn.Module, tokenizer: Any, image_size: int = 448, vit: VitSize = VitSize(),
+                 prompt_template: str = TURN_TEMPLATE, max_txt_len: int = 1024, max_context_len: int = 3800,
+                 end_sym: str = "</s>", chat_template: bool = True, lora_r: int = 64, lora_alpha: int = 16,
+                 lora_dropout: float = 0.05, lora_target_modules: Sequence[str] = ("q_proj", "v_proj"),
+                 use_grad_checkpoint_llm: bool = False) -> None:
+        super().__init__()
+        self.visual_encoder = build_vision_encoder(image_size, vit).requires_grad_(False)
+        self.ln_vision = LayerNorm(vit.embed_dim).requires_grad_(False)
+        hidden = llama.config.hidden_size
+        self.llama_model = language.add_lora(llama, lora_r, lora_alpha, lora_dropout, lora_target_modules) \
+            if lora_r > 0 else llama
+        self.llama_proj = nn.Linear(4 * vit.embed_dim, hidden)
+        self.llama_tokenizer = tokenizer
+        self.prompt_template = prompt_template if chat_template else "{}"
+        self.max_txt_len = max_txt_len
+        self.max_context_len = max_context_len
+        self.end_sym = end_sym
+        self.truncated_answers = 0
+        if use_grad_checkpoint_llm:
+            self.llama_model.gradient_checkpointing_enable()
+
+    def train(self, mode: bool = True) -> "MiniGPTv2":
+        """Training mode for what is trained; the vision encoder always stays in evaluation mode."""
+        super().train(mode)
+        self.visual_encoder.eval()
+        self.ln_vision.eval()
+        return self
+
+    def encode_vision(self, images: torch.Tensor) -> torch.Tensor:
+        """Frozen part of the image path, (B, 3, S, S) -> (B, N, D): ViT, layer norm, class token dropped."""
+        frozen = self.visual_encoder.patch_embed.proj.weight  # type: ignore[union-attr]
+        with torch.no_grad():
+            return self.ln_vision(self.visual_encoder(images.to(frozen.device, frozen.dtype)))[:, 1:]
+
+    def encode_img(self, images: torch.Tensor) -> torch.Tensor:
+        """Visual tokens in the language model's space, (B, 3, S, S) -> (B, V, H)."""
+        features = self.encode_vision(images)
+        count, patches, width = features.shape
+        return self.llama_proj(features.reshape(count, patches // 4, 4 * width).to(self.llama_proj.weight.dtype))
+
+    def forward(self, samples: Mapping[str, Any], reduction: str = "mean") -> Dict[str, torch.Tensor]:
+        """Cross-entropy over the answer tokens.
+
+        Args:
+            samples: ``image`` (B, 3, S, S), ``instruction_input`` and ``answer``, B strings each.
+            reduction: ``mean`` over all answer tokens; ``none`` as upstream defines it: per sample, summed over the
+                answer and divided by the padded length (used to rank answers).
+
+        Returns:
+            ``loss``: scalar, or (B,) for ``none``; ``tokens``: how many answer tokens the mean is over.
+        """
+        prompts = [self.prompt_template.format(each) for each in samples["instruction_input"]]
+        layout = self.lay_out(prompts, samples["answer"])
+        hidden = self._hidden_states(self.encode_img(samples["image"]), layout)
+        rows, columns = layout.answer_positions()
+        logits = self._lm_head(hidden[rows, columns - 1]).float()
+        losses = nn.functional.cross_entropy(logits, layout.token_ids[rows, columns].to(logits.device), reduction="none")
+        tokens = torch.tensor(len(losses), device=losses.device)
+        if reduction == "none":
+            summed = losses.new_zeros(len(prompts)).index_add(0, rows.to(losses.device), losses)
+            return {"loss": summed / (layout.separately_padded_length - 1), "tokens": tokens}
+        return {"loss": losses.mean(), "tokens": tokens}
+
+    def lay_out(self, prompts: Sequence[str], answers: Optional[Sequence[str]] = None) -> Layout:
+        """Token ids of ``<s>`` + text + visual tokens + text (+ answer + end), padded on the right."""
+        layout = lay_out(prompts, answers, tokenize=self.llama_tokenizer.encode, end_sym=self.end_sym, placeholder=IMAGE_PLACEHOLDER,
+                         visual_tokens=self.visual_tokens, bos=self.llama_tokenizer.bos_token_id,
+                         pad=self.llama_tokenizer.pad_token_id, max_answer=self.max_txt_len,
+                         max_context=self.max_context_len)
+        self.truncated_answers += layout.truncated_answers
+        return layout
+
+    @torch.no_grad()
+    def generate(self, images: torch.Tensor, texts: Sequence[str], num_beams: int = 1, max_new_tokens: int = 20,
+                 min_length: int = 1, top_p: float = 0.9, repetition_penalty: float = 1.0, length_penalty: float = 1.0,
+                 temperature: float = 1.0, do_sample: bool = False) -> List[str]:
+        """Answers to complete prompts (``[INST] <Img><ImageHere></Img> ... [/INST]``, no ``<s>``: one is added).
+
+        Args:
+            images: (B, 3, S, S).
+            texts: B prompts.
+
+        Returns:
+            B texts, stripped.
+        """
+        ids = self.generate_ids(images, texts, num_beams=num_beams, max_new_tokens=max_new_tokens,
+                                min_length=min_length, top_p=top_p, repetition_penalty=repetition_penalty,
+                                length_penalty=length_penalty, temperature=temperature, do_sample=do_sample)
+        return [self._answer_text(each) for each in ids]
+
+    @torch.no_grad()
+    def generate_ids(self, images: torch.Tensor, texts: Sequence[str], **settings: Any) -> torch.Tensor:
+        """Generated token ids (B, new tokens), padded behind the end."""
+        layout = self.lay_out(texts)
+        embeddings = self._embed(self.encode_img(images), layout)
+        embeddings, mask = pad_left(embeddings, layout.lengths)
+        if not settings.get("do_sample"):
+            settings.update(temperature=None, top_p=None)
+        return self.llama_model.generate(inputs_embeds=embeddings, attention_mask=mask,
+                                         pad_token_id=self.llama_tokenizer.pad_token_id, **settings)
+
+    @property
+    def visual_tokens(self) -> int:
+        """V: how many embeddings one image takes up in the prompt."""
+        return self.visual_encoder.patch_embed.num_patches // 4  # type: ignore[union-attr]
+
+    def _hidden_states(self, visual: torch.Tensor, layout: Layout) -> torch.Tensor:
+        embeddings = self._embed(visual, layout)
+        mask = layout.attention_mask().to(embeddings.device)
+        return self._decoder()(inputs_embeds=embeddings, attention_mask=mask, use_cache=False).last_hidden_state
+
+    def _embed(self, visual: torch.Tensor, layout: Layout) -> torch.Tensor:
+        places = layout.visual_positions.to(visual.device)
+        kept = torch.arange(visual.shape[1], device=visual.device)[None] < places.sum(1, keepdim=True)
+        embeddings = self._decoder().embed_tokens(layout.token_ids.to(visual.device)).to(visual.dtype)
+        return embeddings.masked_scatter(places[..., None], visual[kept])
+
+    def _causal_lm(self) -> nn.Module:
+        return self.llama_model.get_base_model() if hasattr(self.llama_model, "peft_config") else self.llama_model
+
+    def _decoder(self) -> Any:
+        return self._causal_lm().model
+
+    def _lm_head(self, hidden: torch.Tensor) -> torch.Tensor:
+        return self._causal_lm().lm_head(hidden)  # type: ignore[operator]
+
+    def _answer_text(self, ids: torch.Tensor) -> str:
+        kept = ids.tolist()
+        kept = kept[: kept.index(self.llama_tokenizer.eos_token_id)] if self.llama_tokenizer.eos_token_id in kept else kept
+        return self.llama_tokenizer.decode(kept).split("[/INST]")[-1].strip()
+
+    @classmethod
+    def from_config(cls, cfg: Mapping[str, Any]) -> "MiniGPTv2":
+        """Model of the ``model`` section: LLaMA from ``llama_model``, ViT from ``vit_weights``, then ``ckpt`` over both.
+
+        Raises:
+            CheckpointError: weights are missing, damaged, or do not fit; the tensors are listed.
+        """
+        folder = Path(str(cfg["llama_model"]))
+        on_gpu = torch.cuda.is_available()
+        llama = language.load_llama(folder, _PRECISIONS[cfg.get("llm_precision", "fp16")] if on_gpu else torch.float32)
+        options = {key: cfg[key] for key in _OPTIONS if cfg.get(key) is not None}
+        model = cls(llama, language.load_tokenizer(folder), vit=VitSize.from_config(cfg.get("vit")), **options)
+        load_vision_weights(model.visual_encoder, Path(str(cfg["vit_weights"])))
+        if on_gpu:
+            model.visual_encoder.to(_PRECISIONS[cfg.get("vit_precision", "fp16")])
+        if cfg.get("ckpt"):
+            model.load_checkpoint(cfg["ckpt"])
+        return model
+
+
+_OPTIONS = ("image_size", "prompt_template", "max_txt_len", "max_context_len", "end_sym", "chat_template", "lora_r",
+            "lora_alpha", "lora_dropout", "lora_target_modules", "use_grad_checkpoint_llm")

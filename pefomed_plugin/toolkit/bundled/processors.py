@@ -1,0 +1,81 @@
+"""Processors of MiniGPT-v2: images to tensors, captions to its lower-cased form. Knows no data set.
+
+Numbers equal upstream's (``golden/``): bicubic resize of the PIL image to a square, CLIP's mean and deviation; no crop
+and no flip, because left and right matter.
+"""
+
+import re
+from typing import Any, Callable, Optional, Sequence
+
+from .registry import registry
+
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+
+
+class BaseProcessor:
+    """Leaves its item as it is; ``from_config`` is how builders make a processor from a YAML section."""
+
+    def __call__(self, item: Any) -> Any:
+        return item
+
+    @classmethod
+    def from_config(cls, cfg: Any = None) -> "BaseProcessor":
+        """Processor with its defaults."""
+        return cls()
+
+
+class _Blip2Image(BaseProcessor):
+    """PIL RGB image -> float tensor (3, S, S): resized, scaled to 0..1, normalised per channel."""
+
+    def __init__(self, image_size: int = 224, mean: Optional[Sequence[float]] = None,
+                 std: Optional[Sequence[float]] = None) -> None:
+        from torchvision import transforms
+
+        self.image_size = image_size
+        self.transform: Callable[[Any], Any] = transforms.Compose([
+            transforms.Resize((image_size, image_size), interpolation=transforms.InterpolationMode.BICUBIC),
+            transforms.ToTensor(),
+            transforms.Normalize(mean or CLIP_MEAN, std or CLIP_STD),
+        ])
+
+    def __call__(self, item: Any) -> Any:
+        return self.transform(item)
+
+    @classmethod
+    def from_config(cls, cfg: Any = None) -> "_Blip2Image":
+        """Processor from a section with ``image_size`` (pixels), ``mean`` and ``std``."""
+        cfg = cfg or {}
+        return cls(cfg.get("image_size", 224), cfg.get("mean"), cfg.get("std"))
+
+
+@registry.register_processor("blip2_image_train")
+class Blip2ImageTrainProcessor(_Blip2Image):
+    """Training images; the same transform as evaluation (MiniGPT-4's, not the cropping one of the authors' code)."""
+
+
+@registry.register_processor("blip2_image_eval")
+class Blip2ImageEvalProcessor(_Blip2Image):
+    """Evaluation images."""
+
+
+@registry.register_processor("blip_caption")
+class BlipCaptionProcessor(BaseProcessor):
+    """Upstream's caption clean-up, kept to reproduce old runs: it lower-cases, turns ``. ! " ( ) * # : ; ~`` into blanks
+    (1.5 cm becomes 1 5 cm) and cuts at ``max_words``. New runs use ``medical_text``."""
+
+    def __init__(self, prompt: str = "", max_words: int = 50) -> None:
+        self.prompt = prompt
+        self.max_words = max_words
+
+    def __call__(self, item: str) -> str:
+        text = re.sub(r"\s{2,}", " ", re.sub(r"([.!\"()*#:;~])", " ", item.lower()))
+        text = text.rstrip("\n").strip(" ")
+        words = text.split(" ")
+        return self.prompt + (" ".join(words[: self.max_words]) if len(words) > self.max_words else text)
+
+    @classmethod
+    def from_config(cls, cfg: Any = None) -> "BlipCaptionProcessor":
+        """Processor from a section with ``prompt`` and ``max_words``."""
+        cfg = cfg or {}
+        return cls(cfg.get("prompt", ""), cfg.get("max_words", 50))

@@ -1,0 +1,83 @@
+"""How a batch of prompts, images and answers lies in one sequence of tokens. Integers only; no model, no tokenizer.
+
+``<s>`` + text before the image + V visual tokens + text behind it + answer + end, padded on the right. The segments are
+tokenised apart, as MiniGPT-v2 does; only the answer carries loss.
+"""
+
+from dataclasses import dataclass
+from typing import Callable, List, Optional, Sequence, Tuple
+
+import torch
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A laid-out batch: B samples, T tokens of the longest."""
+
+    token_ids: torch.Tensor
+    """(B, T) int64; visual places and padding hold the padding id."""
+    visual_positions: torch.Tensor
+    """(B, T) bool: where the visual tokens go."""
+    prompt_lengths: torch.Tensor
+    """(B,) tokens of ``<s>`` and prompt."""
+    lengths: torch.Tensor
+    """(B,) tokens of prompt and answer."""
+    separately_padded_length: int
+    """T as upstream pads it: longest prompt and longest answer added; its ``reduction="none"`` divides by this."""
+    truncated_answers: int
+    """How many answers were cut at the limit."""
+
+    def attention_mask(self) -> torch.Tensor:
+        """(B, T) int64: 1 for tokens, 0 for padding."""
+        return (torch.arange(self.token_ids.shape[1])[None] < self.lengths[:, None]).long()
+
+    def answer_positions(self) -> Tuple[torch.Tensor, torch.Tensor]:
+        """Rows and columns of all answer tokens, row by row."""
+        columns = torch.arange(self.token_ids.shape[1])[None]
+        return torch.nonzero((columns >= self.prompt_lengths[:, None]) & (columns < self.lengths[:, None]),
+                             as_tuple=True)
+
+
+def lay_out(prompts: Sequence[str], answers: Optional[Sequence[str]], *, tokenize: Callable[[str], List[int]],
+            end_sym: str, placeholder: str, visual_tokens: int, bos: int, pad: int, max_answer: int,
+            max_context: int) -> Layout:
+    """Lay out B prompts, with their answers for training or without for generation.
+
+    Raises:
+        ValueError: a prompt does not hold exactly one image placeholder.
+    """
+    rows: List[List[int]] = []
+    visual: List[Tuple[int, int]] = []
+    prompt_lengths, answer_lengths, truncated = [], [], 0
+    for number, prompt in enumerate(prompts):
+        before, *behind = prompt.split(placeholder)
+        if len(behind) != 1:
+            raise ValueError("prompt {} holds {} image placeholders, expected 1: {!r}".format(
+                number, len(behind), prompt[:80]))
+        head = tokenize(before)
+        context = [bos] + (head + [pad] * visual_tokens + tokenize(behind[0]))[:max_context]
+        answer = tokenize(answers[number] + end_sym) if answers is not None else []
+        truncated += len(answer) > max_answer
+        rows.append(context + answer[:max_answer])
+        visual.append((1 + len(head), min(1 + len(head) + visual_tokens, len(context))))
+        prompt_lengths.append(len(context))
+        answer_lengths.append(min(len(answer), max_answer))
+    longest = max(len(row) for row in rows)
+    token_ids = torch.full((len(rows), longest), pad, dtype=torch.long)
+    places = torch.zeros((len(rows), longest), dtype=torch.bool)
+    for number, row in enumerate(rows):
+        token_ids[number, : len(row)] = torch.tensor(row)
+        places[number, visual[number][0]: visual[number][1]] = True
+    return Layout(token_ids, places, torch.tensor(prompt_lengths), torch.tensor([len(row) for row in rows]),
+                  max(prompt_lengths) + max(answer_lengths), truncated)
+
+
+def pad_left(embeddings: torch.Tensor, lengths: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
+    """Right-padded (B, T, H) moved to the right edge, with its mask (B, T): generation continues at the end."""
+    longest = embeddings.shape[1]
+    shifted = torch.zeros_like(embeddings)
+    mask = torch.zeros(embeddings.shape[:2], dtype=torch.long, device=embeddings.device)
+    for row, length in enumerate(lengths.tolist()):
+        shifted[row, longest - length:] = embeddings[row, :length]
+        mask[row, longest - length:] = 1
+    return shifted, mask

@@ -1,0 +1,114 @@
+"""The frozen vision encoder: EVA-CLIP ViT-g from timm, cut as MiniGPT-v2 cuts it. Knows nothing of language.
+
+Shapes: B images, S pixels a side, N = (S / patch)^2 patches, D width. 39 of the 40 blocks, no final norm; equal to
+upstream's own implementation within 1e-5 (``golden/``).
+"""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Mapping, Optional
+
+import torch
+from torch import nn
+
+from ...errors import CheckpointError, ConfigError, near_names
+from ..checkpoint import read_weights
+
+_UNUSED = ("norm.", "fc_norm.", "head.", "mask_token", "rope.")
+
+
+@dataclass(frozen=True)
+class VitSize:
+    """Proportions of the encoder; the defaults are EVA-CLIP ViT-g as MiniGPT-v2 uses it."""
+
+    patch_size: int = 14
+    """Pixels a side of one patch."""
+    embed_dim: int = 1408
+    """Width D."""
+    depth: int = 39
+    """Blocks; the released weights hold 40, the last is not used."""
+    num_heads: int = 16
+    """Attention heads; D is a multiple of them."""
+    mlp_ratio: float = 4.3637
+    """Hidden width of the MLP over D."""
+
+    @classmethod
+    def from_config(cls, section: Optional[Mapping[str, Any]]) -> "VitSize":
+        """From the YAML section ``model.vit``; absent keys keep ViT-g.
+
+        Raises:
+            ConfigError: an unknown key; near ones are listed.
+        """
+        section = dict(section or {})
+        known = {each.name for each in fields(cls)}
+        wrong = ["model.vit.{}: no such key; {}".format(key, near_names(key, known)) for key in set(section) - known]
+        if wrong:
+            raise ConfigError("model.vit has unknown keys", wrong)
+        return cls(**section)
+
+
+class LayerNorm(nn.LayerNorm):
+    """Layer norm computed in float32 whatever comes in (``ln_vision``)."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return nn.functional.layer_norm(x.float(), self.normalized_shape, self.weight.float(), self.bias.float(),
+                                        self.eps).to(x.dtype)
+
+
+def build_vision_encoder(image_size: int, size: VitSize = VitSize()) -> nn.Module:
+    """Encoder with random weights, (B, 3, S, S) -> (B, 1 + N, D), class token first.
+
+    Raises:
+        ConfigError: the image size is no multiple of the patch, or the width none of the heads.
+    """
+    if image_size % size.patch_size or (image_size // size.patch_size) ** 2 % 4:
+        raise ConfigError("model.image_size: {} pixels give no whole number of groups of four {}-pixel patches; use a "
+                          "multiple of {}".format(image_size, size.patch_size, 2 * size.patch_size))
+    if size.embed_dim % size.num_heads:
+        raise ConfigError("model.vit.embed_dim {} is no multiple of num_heads {}".format(size.embed_dim, size.num_heads))
+    import timm
+
+    encoder = timm.create_model(
+        "eva_giant_patch14_clip_224", pretrained=False, img_size=image_size, patch_size=size.patch_size,
+        embed_dim=size.embed_dim, depth=size.depth, num_heads=size.num_heads, mlp_ratio=size.mlp_ratio,
+        num_classes=0, global_pool="")
+    encoder.norm = nn.Identity()
+    return encoder
+
+
+def load_vision_weights(encoder: nn.Module, path: Path) -> None:
+    """Load ``eva_vit_g.pth`` (upstream's key names) from a local path, its positions resampled to the image size.
+
+    Raises:
+        CheckpointError: a tensor of the encoder is missing in the file or has another shape; all are listed.
+    """
+    given = read_weights(path)
+    wanted = encoder.state_dict()
+    if "pos_embed" in given:
+        given["pos_embed"] = resample_positions(given["pos_embed"], wanted["pos_embed"].shape[1])
+    problems = ["{}: not in the file".format(key) for key in wanted if key not in given]
+    problems += ["{}: shape {} in the file, {} in the model".format(key, tuple(given[key].shape), tuple(each.shape))
+                 for key, each in wanted.items() if key in given and given[key].shape != each.shape]
+    depth = len(encoder.blocks)  # type: ignore[arg-type]
+    problems += ["{}: the model has no such tensor".format(key) for key in given
+                 if key not in wanted and not key.startswith(_UNUSED) and not _beyond(key, depth)]
+    if problems:
+        raise CheckpointError("{} does not fit the vision encoder (set model.vit to its size)".format(path), problems)
+    encoder.load_state_dict({key: given[key] for key in wanted})
+
+
+def resample_positions(positions: torch.Tensor, length: int) -> torch.Tensor:
+    """Position embedding (1, 1 + n, D) -> (1, length, D), bicubic over the square grid, class token kept."""
+    if positions.shape[1] == length:
+        return positions
+    before, after = round((positions.shape[1] - 1) ** 0.5), round((length - 1) ** 0.5)
+    grid = positions[:, 1:].float().reshape(1, before, before, -1).permute(0, 3, 1, 2)
+    grid = nn.functional.interpolate(grid, size=(after, after), mode="bicubic", align_corners=False)
+    return torch.cat([positions[:, :1].float(), grid.permute(0, 2, 3, 1).flatten(1, 2)], dim=1)
+
+
+def _beyond(key: str, depth: int) -> bool:
+    parts = key.split(".")
+    return parts[0] == "blocks" and parts[1].isdigit() and int(parts[1]) >= depth
+
+

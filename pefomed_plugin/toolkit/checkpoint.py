@@ -1,0 +1,151 @@
+"""Weights files: reading them safely, fitting them to a model whatever their LoRA spelling, writing them whole.
+
+On disk a checkpoint is MiniGPT-v2's: a dictionary with ``model`` (trainable tensors only, in its key names),
+``optimizer``, ``config``, ``scaler``, ``epoch``, and keys of our own. Works for either toolkit's model.
+
+MiniGPT-v2 (peft 0.2) and today's peft spell the same tensor differently, and upstream's ``strict=False`` drops what it
+does not find without a word: a model that answers at random. Here every spelling is understood and a trainable tensor
+that was not found stops the run.
+"""
+
+import errno
+import os
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, Mapping, Tuple
+
+import torch
+from torch import nn
+
+from ..errors import CheckpointError, one_line
+
+_BENIGN = re.compile(r"rotary_emb\.inv_freq$|position_ids$")
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What became of a checkpoint's tensors; keys in the file's spelling, ``missing`` in the model's."""
+
+    source: str
+    loaded: Tuple[str, ...]
+    missing: Tuple[str, ...]
+    """Tensors of the model that the file does not hold (frozen ones; a missing trainable one raises)."""
+    unexpected: Tuple[str, ...]
+    """Tensors of the file that the model does not have."""
+
+    def __str__(self) -> str:
+        text = "{}: {} tensors loaded, {} not in the file (frozen), {} unexpected".format(
+            self.source, len(self.loaded), len(self.missing), len(self.unexpected))
+        return text + (": " + ", ".join(self.unexpected[:5]) if self.unexpected else "")
+
+
+def canonical(key: str) -> str:
+    """One spelling for a tensor's name: without DDP's prefix, peft's adapter name and wrappers."""
+    key = key[len("module."):] if key.startswith("module.") else key
+    key = re.sub(r"\.(lora_[A-Za-z_]+)\.default(\.|$)", r".\1\2", key)
+    return key.replace(".base_layer.", ".").replace("lm_head.0.", "lm_head.")
+
+
+def upstream_key(key: str) -> str:
+    """MiniGPT-v2's spelling of a tensor of our model, as its own checkpoints and state dict have it."""
+    key = canonical(key)
+    wrapped = key.startswith("llama_model.base_model.model.lm_head.")
+    return key.replace("lm_head.", "lm_head.0.") if wrapped else key
+
+
+def read_checkpoint(path: Path) -> Dict[str, Any]:
+    """Content of a ``.pth`` or ``.safetensors`` file as a dictionary; nothing pickled is ever executed.
+
+    Raises:
+        CheckpointError: missing, damaged, or a file that holds code instead of tensors.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError("no weights file {}".format(path))
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return dict(load_file(str(path)))
+        content = torch.load(str(path), map_location="cpu", weights_only=True)
+    except Exception as error:  # torch and safetensors raise a dozen types for a damaged file
+        if "weights_only" in str(error) or "Unsupported" in str(error):
+            raise CheckpointError("{} holds pickled code and is refused; save it again as plain tensors, or convert it "
+                                  "to .safetensors where you trust it".format(path)) from error
+        raise CheckpointError("{} cannot be read ({}); it is damaged or incomplete, copy it again"
+                              .format(path, one_line(error))) from error
+    if not isinstance(content, dict):
+        raise CheckpointError("{} holds a {}, not a dictionary of tensors".format(path, type(content).__name__))
+    return content
+
+
+def read_weights(path: Path) -> Dict[str, torch.Tensor]:
+    """Tensors of a weights file; those under ``model`` if it is a checkpoint.
+
+    Raises:
+        CheckpointError: as ``read_checkpoint``, or no tensor in it.
+    """
+    content = read_checkpoint(path)
+    tensors = content.get("model", content)
+    tensors = {key: each for key, each in tensors.items() if isinstance(each, torch.Tensor)}
+    if not tensors:
+        raise CheckpointError("{} holds no tensors".format(path))
+    return tensors
+
+
+def load_weights(model: nn.Module, weights: Mapping[str, torch.Tensor], source: str) -> LoadReport:
+    """Copy ``weights`` into ``model``, whatever spelling either uses.
+
+    Raises:
+        CheckpointError: a trainable tensor of the model is not in ``weights``, or a shape differs; all are listed and
+            the model is left untouched.
+    """
+    own = {canonical(key): (key, tensor) for key, tensor in model.state_dict().items()}
+    trainable = {canonical(key) for key, each in model.named_parameters() if each.requires_grad}
+    given = {canonical(key): (key, tensor) for key, tensor in weights.items() if not _BENIGN.search(key)}
+    problems = ["{}: trained, but not in the file".format(own[key][0]) for key in sorted(trainable - set(given))]
+    problems += ["{}: shape {} in the file, {} in the model".format(name, tuple(tensor.shape), tuple(own[key][1].shape))
+                 for key, (name, tensor) in given.items() if key in own and tensor.shape != own[key][1].shape]
+    if problems:
+        raise CheckpointError("{} does not fit the model (is lora_r or the LLaMA size another one?)".format(source),
+                              problems)
+    with torch.no_grad():
+        for key in set(given) & set(own):
+            own[key][1].copy_(given[key][1])
+    return LoadReport(
+        source,
+        loaded=tuple(given[key][0] for key in given if key in own),
+        missing=tuple(own[key][0] for key in own if key not in given and not _BENIGN.search(key)),
+        unexpected=tuple(given[key][0] for key in given if key not in own))
+
+
+def trainable_state(model: nn.Module) -> Dict[str, torch.Tensor]:
+    """Trainable tensors in MiniGPT-v2's spelling, on the CPU: what a checkpoint's ``model`` holds."""
+    return {upstream_key(key): each.detach().cpu() for key, each in model.named_parameters() if each.requires_grad}
+
+
+def write_checkpoint(content: Mapping[str, Any], path: Path) -> None:
+    """Write ``content`` beside ``path`` and move it there once it is whole on disk; an older file stays until then.
+
+    Raises:
+        CheckpointError: the disk is full or the folder cannot be written; the older file is untouched.
+    """
+    path = Path(path)
+    partial = ""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, partial = tempfile.mkstemp(prefix=path.name + ".", suffix=".part", dir=str(path.parent))
+        with os.fdopen(handle, "wb") as file:
+            torch.save(dict(content), file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except (OSError, RuntimeError) as error:  # torch reports a failed write as RuntimeError
+        full = getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error)
+        raise CheckpointError("cannot write {} ({}); {}the checkpoint before it is untouched".format(
+            path, one_line(error), "free some space and resume; " if full else "")) from error
+    finally:
+        if partial and os.path.exists(partial):
+            os.unlink(partial)

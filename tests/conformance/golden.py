@@ -1,0 +1,57 @@
+"""The yardstick: what MiniGPT-v2 itself computed on a tiny model (``tests/assets/golden``), and that model rebuilt here."""
+
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Dict
+
+import torch
+from safetensors.torch import load_file
+
+from pefomed_plugin.toolkit.bundled import language
+from pefomed_plugin.toolkit.bundled.minigpt_v2 import MiniGPTv2
+from pefomed_plugin.toolkit.bundled.vision import VitSize
+from pefomed_plugin.toolkit.checkpoint import load_weights
+
+FOLDER = Path(__file__).resolve().parents[1] / "assets" / "golden"
+
+
+@lru_cache(maxsize=None)
+def golden() -> Dict[str, Any]:
+    """Numbers, prompts and answers."""
+    return json.loads((FOLDER / "golden.json").read_text(encoding="utf-8"))
+
+
+@lru_cache(maxsize=None)
+def arrays() -> Dict[str, torch.Tensor]:
+    """Images (6, 3, 56, 56) and the tensors computed from them.
+
+    The file holds every eighth row of the first channel of the images only. They are standard normal numbers of seed 3,
+    drawn again here and checked against what the file does hold (``vit`` then shows that the rest is right as well).
+    """
+    stored = load_file(str(FOLDER / "arrays.safetensors"))
+    images = torch.randn(6, 3, 56, 56, generator=torch.Generator().manual_seed(3))
+    assert torch.equal(images[:, ::8, ::8], stored["images"]), "this torch draws other numbers for seed 3"
+    return {**stored, "images": images}
+
+
+def golden_model(weights: str = "initial.safetensors") -> MiniGPTv2:
+    """The tiny model with the weights MiniGPT-v2 started from, float32 on the CPU."""
+    settings = golden()["model"]
+    folder = FOLDER / "tiny_llama"
+    model = MiniGPTv2(
+        language.load_llama(folder, torch.float32), language.load_tokenizer(folder),
+        image_size=settings["img_size"], vit=VitSize.from_config(golden()["vit"]),
+        max_txt_len=settings["max_txt_len"], end_sym=settings["end_sym"], chat_template=settings["chat_template"],
+        lora_r=settings["lora_r"], lora_alpha=settings["lora_alpha"], lora_dropout=settings["lora_dropout"])
+    report = load_weights(model, load_file(str(FOLDER / weights)), weights)
+    assert not report.missing and not report.unexpected, str(report)
+    return model.eval()
+
+
+def samples(*numbers: int) -> Dict[str, Any]:
+    """A batch of the six golden samples, all of them without ``numbers``."""
+    chosen = list(numbers) or list(range(6))
+    return {"image": arrays()["images"][chosen],
+            "instruction_input": [golden()["instruction_input"][each] for each in chosen],
+            "answer": [golden()["answer"][each] for each in chosen]}
