@@ -119,7 +119,7 @@ class Canvas:
         noise = self.rng.standard_normal(self.pixels.shape[:2], dtype=np.float32)[:, :, None]
         levels = np.clip((self.pixels * gain + noise * grain) * 255.0 + 0.5, 0.0, 255.0).astype(np.uint8)
         picture = Image.fromarray(levels[:, :, 0] if levels.shape[2] == 1 else levels)
-        scale = self.rng.uniform(0.95, 1.0)
+        scale = self.rng.uniform(0.96, 1.0)
         left, top = self.rng.uniform(0.0, 1.0 - scale, 2) * self.size_px
         return picture.transform(picture.size, Image.Transform.AFFINE, (scale, 0.0, left, 0.0, scale, top),
                                  Image.Resampling.BILINEAR)

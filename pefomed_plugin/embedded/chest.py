@@ -24,13 +24,13 @@ def draw_frontal(scene: Scene, size_px: int) -> Image.Image:
     """Postero-anterior film; the patient's left is on the right of the picture, where the marker L is."""
     thorax, lungs = _thorax(size_px, scene.seed % ANATOMIES)
     film = thorax.again(scene.seed)
+    if scene.finding == "effusion":
+        _effusion(film, scene)
+    _heart(film, scene.enlarged)
     if scene.finding == "opacity":
         _opacity(film, scene, lungs)
-    elif scene.finding == "effusion":
-        _effusion(film, scene)
     elif scene.finding == "nodules":
         _nodules(film, scene)
-    _heart(film, scene.enlarged)
     _clavicles(film, scene)
     film.write("L", 0.84, -0.86, 0.9, max(8, size_px // 12))
     return film.image(GRAIN)
@@ -110,7 +110,7 @@ def _opacity(film: Canvas, scene: Scene, lungs: np.ndarray) -> None:
     for _ in range(4):
         dx, dy = film.rng.normal(0.0, radius * 0.45, 2)
         patch = np.maximum(patch, film.ellipse(0.45 * x + dx, y + dy, radius * 0.6, radius * 0.5, soft=radius * 0.8))
-    film.paint(patch * lungs, FLUID, 0.92)
+    film.paint(patch * lungs, FLUID + 0.10, 0.92)
 
 
 def _effusion(film: Canvas, scene: Scene) -> None:
@@ -128,7 +128,7 @@ def _nodules(film: Canvas, scene: Scene) -> None:
 def _nodule_places(film: Canvas, scene: Scene) -> List[Point]:
     x = outward(str(scene.side))
     heights = {1: (-0.1,), 2: (-0.34, 0.14), 3: (-0.40, -0.10, 0.22)}[scene.count]
-    return [(x * film.rng.uniform(0.38, 0.56), y + film.rng.uniform(-0.04, 0.04)) for y in heights]
+    return [(x * film.rng.uniform(0.42, 0.58), y + film.rng.uniform(-0.04, 0.04)) for y in heights]
 
 
 def draw_lateral(scene: Scene, size_px: int) -> Image.Image:

@@ -15,7 +15,7 @@ from .scenes import HEAD_CT, Scene
 
 ANATOMIES = 8
 GRAIN = 0.02
-LESIONS: Dict[str, Point] = {"liver": (-0.40, -0.22), "spleen": (0.61, 0.06), "right kidney": (-0.36, 0.40),
+LESIONS: Dict[str, Point] = {"liver": (-0.40, -0.22), "spleen": (0.58, 0.06), "right kidney": (-0.36, 0.40),
                              "left kidney": (0.36, 0.40)}
 """Centre of the lesion in each organ of the abdomen."""
 
@@ -29,7 +29,7 @@ def draw_abdomen(scene: Scene, size_px: int) -> Image.Image:
         if scene.finding == "cyst":
             ct.paint(ct.ellipse(cx, cy, radius, radius * 0.95, soft=0.04), 0.12)
         else:
-            ct.paint(_lobed(ct, cx, cy, radius), 0.95)
+            ct.paint(_lobed(ct, cx, cy, radius), 0.92)
     return ct.image(GRAIN)
 
 
@@ -87,7 +87,7 @@ def draw_head(scene: Scene, size_px: int) -> Image.Image:
     _ventricles(head, scene.enlarged, 0.14 if ct else 0.92)
     if scene.finding is not None:
         x, y = outward(str(scene.side)), -1.0 if scene.place == "frontal" else 1.0
-        cx, cy = 0.31 * x + head.rng.uniform(-0.03, 0.03), 0.40 * y + head.rng.uniform(-0.03, 0.03)
+        cx, cy = 0.33 * x + head.rng.uniform(-0.03, 0.03), 0.40 * y + head.rng.uniform(-0.03, 0.03)
         radius = 0.22 if scene.size == "large" else 0.13
         if scene.finding == "tumor":
             head.paint(head.ellipse(cx, cy, radius * 1.1, radius * 1.1, soft=0.06), 0.98)

@@ -9,23 +9,31 @@ from typing import Any, FrozenSet, Mapping, Sequence
 
 from ..errors import DataError
 from ..records import Sample
-from .layouts import Release, inside
+from .layouts import Release
+from .rows import image_problem
 
-EMPTY_CAPTION = "empty caption"
 
+def add_caption(release: Release, where: str, *, key: str, split: str, image: str, caption: Any,
+                metadata: Mapping[str, Any], task: str = "caption") -> None:
+    """Append one captioned image (or, by ``task``, report) to ``release``, or record why the row cannot be one.
 
-def add_caption(release: Release, where: str, key: str, split: str, image: str, caption: str,
-                metadata: Mapping[str, Any]) -> None:
-    """Append one captioned image, id ``<dataset>-<key>``; an image outside the root is a problem, no caption a skip."""
-    if inside(release.image_root, image) is None:
-        release.problems.append("{}: image {!r} lies outside {}; move it there".format(where, image,
-                                                                                     release.image_root))
+    Args:
+        where: file and record, for messages.
+        key: what follows ``<data set>-`` in the sample's id.
+        image: path below the image root; must stay there, symbolic links followed.
+        caption: kept as released but for blanks at its ends; an empty one is skipped and counted.
+    """
+    problem = image_problem(release, image)
+    if problem is None and not isinstance(caption, str):
+        problem = "{} is of type {}, expected text".format(task, type(caption).__name__)
+    if problem is not None:
+        release.problems.append("{}: {}".format(where, problem))
     elif not caption.strip():
-        release.skip(where, EMPTY_CAPTION)
+        release.skip(where, "empty " + task)
     else:
         release.samples.append(Sample(
-            id="{}-{}".format(release.dataset, key), dataset=release.dataset, split=split, image=image,
-            task="caption", question=None, answer=caption.strip(), metadata=metadata))
+            id="{}-{}".format(release.dataset, key), dataset=release.dataset, split=split, image=image, task=task,
+            question=None, answer=caption.strip(), metadata=metadata))
 
 
 def file_names(folder: Path) -> FrozenSet[str]:

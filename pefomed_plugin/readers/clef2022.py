@@ -28,7 +28,7 @@ def read_clef2022(root: Path, **options: Any) -> Release:
 
 
 def _read_aicrowd(root: Path) -> Release:
-    """``*caption_prediction_{train,valid}.csv``: UUID before the name, header ``ID<TAB>caption``, IDs without ``.jpg``."""
+    """``<UUID>_..._caption_prediction_{train,valid}.csv``: header ``ID<TAB>caption``, IDs without ``.jpg``."""
     release = Release(DATASET, "AIcrowd", root)
     for part in _SPLITS:
         paths = find(root, "*caption_prediction_{}.csv".format(part))
@@ -57,7 +57,8 @@ def _read_part(path: Path, part: str, release: Release) -> None:
             release.problems.append("{}: ID {!r} is not a file name without ending; {}".format(where, key, _DAMAGED))
         else:
             image = existing_name(["{}{}.jpg".format(folder, key) for folder in folders], present)
-            add_caption(release, where, key, _SPLITS[part], image, caption, {"source_id": key})
+            add_caption(release, where, key=key, split=_SPLITS[part], image=image, caption=caption,
+                        metadata={"source_id": key})
 
 
 def _image_folders(root: Path, part: str) -> List[str]:

@@ -61,11 +61,8 @@ def _add(release: Release, where: str, row: Any, radiology_only: bool) -> None:
         release.skip(where, "no caption")
         return
     key = "{pdf_hash}_{fig_uri}".format(**row)
-    if not isinstance(caption, str) or "/" in key:
-        release.problems.append("{}: caption or key {!r} is not what the release has; fetch the file again"
-                                .format(where, key))
-        return
-    add_caption(release, where, key, "train", "figures/" + key, caption, _metadata(row, key))
+    add_caption(release, where, key=key, split="train", image="figures/" + key, caption=caption,
+                metadata=_metadata(row, key))
 
 
 def _metadata(row: Mapping[str, Any], key: str) -> Dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any, List, Mapping, Optional, Tuple
 
 from ..errors import DataError
 from .layouts import Layout, Release, read_release, require
-from .parquet import read_split
+from .parquet import read_shards
 from .pickles import read_plain_pickle
 from .rows import add_question, load_rows, optional_text
 
@@ -98,7 +98,7 @@ def _read_parquet(root: Path) -> Release:
     """flaviagiammarino/path-vqa: lower-cased, de-duplicated, without ids and types."""
     release = Release(DATASET, "parquet", root)
     for split, name in (("train", "train"), ("val", "validation"), ("test", "test")):
-        for number, (image, row) in enumerate(read_split(release, name, ("question", "answer"))):
+        for number, (image, row) in enumerate(read_shards(release, name, ("question", "answer"))):
             add_question(release, image, key="{}-{}".format(split, number), split=split, image=image,
                          question=row["question"], answer=row["answer"],
                          question_type=question_type_of(str(row["question"])),

@@ -9,10 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Dict, FrozenSet, Iterator, List, Mapping, Tuple
 
-from ..errors import ConfigError, near_names
 from .captions import add_caption, existing_name, file_names
 from .layouts import Layout, Release, find, read_release
 from .roco_v2 import read_parquet_copy, read_zenodo
+from .rows import check_choice
 from .tables import read_csv, read_lines, read_tab_pairs
 
 DATASET = "roco"
@@ -42,8 +42,7 @@ def read_roco(root: Path, kind: str = "radiology") -> Release:
         ConfigError: unknown ``kind``.
         DataError: no layout recognised, or records that cannot be used, all in one message.
     """
-    if kind not in KINDS:
-        raise ConfigError("roco: unknown kind {!r}; {}".format(kind, near_names(kind, KINDS)))
+    check_choice("roco.kind", kind, tuple(KINDS))
     return read_release(DATASET, LAYOUTS, root, {"kind": kind})
 
 
@@ -85,7 +84,7 @@ def _add(release: Release, where: str, key: str, split: str, folder: Path, spell
     image = "{}/images/{}".format(below, existing_name(spellings, names))
     metadata = {"source_id": key, "kind": folder.name}
     metadata.update((name, note[name]) for name in ("cuis", "licence", "study") if name in note)
-    add_caption(release, where, key, split, image, caption, metadata)
+    add_caption(release, where, key=key, split=split, image=image, caption=caption, metadata=metadata)
 
 
 def _files(release: Release, pattern: str, kind: str) -> Iterator[Tuple[Path, str]]:
@@ -140,5 +139,5 @@ LAYOUTS = (
     *_with_homes("official", "data", _CAPTIONS, _read_official, unless=("{data/,}" + _TABLES,)),
     *_with_homes("Kaggle", "all_data", _TABLES, _read_kaggle),
     Layout("ROCOv2 Zenodo", ("{train,valid,test}_captions.csv",), read_zenodo),
-    Layout("parquet", ("{data/,}{train,validation,valid,val,test}*.parquet",), read_parquet_copy),
+    Layout("parquet", ("data/{train,validation,test}-*.parquet",), read_parquet_copy),
 )

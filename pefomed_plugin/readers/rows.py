@@ -33,8 +33,8 @@ def check_choice(option: str, value: str, known: Sequence[str]) -> None:
 
 
 def optional_text(value: Any) -> Optional[str]:
-    """Text of an optional field; numbers are spelled out, None and blanks give None."""
-    return (str(value).strip() or None) if isinstance(value, (str, int, float)) else None
+    """Text of an optional field; a number is spelled out, None and blanks give None."""
+    return (str(value).strip() or None) if isinstance(value, (str, int)) else None
 
 
 def closed_by_answer(answer: str) -> str:
@@ -99,7 +99,7 @@ def _image_problem(release: Release, image: str) -> Optional[str]:
 def _as_texts(values: Mapping[str, Any]) -> Tuple[Dict[str, str], Optional[str]]:
     texts: Dict[str, str] = {}
     for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        if isinstance(value, bool) or not isinstance(value, (str, int)):
             return texts, "{} is {}, expected text; compare with the original release".format(
                 name, "empty (null)" if value is None else "a " + type(value).__name__)
         texts[name] = str(value)

@@ -7,7 +7,7 @@ import csv
 import gzip
 import zlib
 from pathlib import Path
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from ..errors import DataError, one_line
 
@@ -72,7 +72,7 @@ def read_tab_pairs(path: Path) -> Iterator[Tuple[int, str, Optional[str]]]:
             yield number, key.strip(), text.strip() if tab else None
 
 
-def read_parquet(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> Iterator[Dict[str, object]]:
+def read_parquet(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> Iterator[Dict[str, Any]]:
     """Rows of a parquet file, only the named columns, in batches.
 
     Raises:

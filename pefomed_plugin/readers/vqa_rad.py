@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from .layouts import Layout, Release, read_release, require
-from .parquet import read_split
+from .parquet import read_shards
 from .rows import add_question, load_rows, optional_text
 
 DATASET = "vqa_rad"
@@ -44,19 +44,21 @@ def _read_official(root: Path) -> Release:
             release.problems.append("{}: phrase_type {!r} is none of {}; compare with the original release".format(
                 where, row["phrase_type"], ", ".join(_PHRASES)))
             continue
-        linked = {"linked_id": row["qid_linked_id"]} if row.get("qid_linked_id") else {}
+        linked: Dict[str, Any] = {"linked_id": row["qid_linked_id"]} if row.get("qid_linked_id") else {}
         number += 1
-        _add(release, where, {**row, "phrase_type": phrase.replace("test_", "")}, _PHRASES[phrase], number, linked)
+        _add(release, where, {**row, "phrase_type": phrase.replace("test_", "")}, split=_PHRASES[phrase],
+             number=number, extras=linked)
         if _is_given(row["question_frame"]):
-            framed = {**row, "question": row["question_frame"], "phrase_type": "frame"}
+            framed: Dict[str, Any] = {**row, "question": row["question_frame"], "phrase_type": "frame"}
             number += 1
-            _add(release, where, framed, "train", number, {**linked, "frame_of": _id(number - 1)})
+            _add(release, where, framed, split="train", number=number,
+                 extras={**linked, "frame_of": _id(number - 1)})
     return release
 
 
 def _read_re_release(root: Path) -> Release:
     release = Release(DATASET, "re-release", root / "images")
-    found: List[Tuple[str, str, Mapping[str, Any]]] = []
+    found: List[Tuple[str, str, Dict[str, Any]]] = []
     for split, name in (("train", "trainset.json"), ("test", "testset.json")):
         for position, row in enumerate(load_rows(root / name, release)):
             where = _where(name, position, row)
@@ -64,7 +66,7 @@ def _read_re_release(root: Path) -> Release:
                 found.append((split, where, row))
     by_number = {str(row["qid"]): row for _, _, row in found}
     for split, where, row in found:
-        _add(release, where, row, split, row["qid"], _frame_of(row, by_number))
+        _add(release, where, row, split=split, number=row["qid"], extras=_frame_of(row, by_number))
     return release
 
 
@@ -72,13 +74,13 @@ def _read_parquet(root: Path) -> Release:
     """flaviagiammarino/vqa-rad: lower-cased, de-duplicated, without ids, types or framed questions."""
     release = Release(DATASET, "parquet", root)
     for split in ("train", "test"):
-        for number, (image, row) in enumerate(read_split(release, split, ("question", "answer"))):
+        for number, (image, row) in enumerate(read_shards(release, split, ("question", "answer"))):
             add_question(release, image, key="{}-{}".format(split, number), split=split, image=image,
                          question=row["question"], answer=row["answer"], metadata={"source_id": image})
     return release
 
 
-def _add(release: Release, where: str, row: Mapping[str, Any], split: str, number: Any,
+def _add(release: Release, where: str, row: Mapping[str, Any], *, split: str, number: Any,
          extras: Mapping[str, Any]) -> None:
     add_question(release, where, key=number, split=split, image=row["image_name"], question=row["question"],
                  answer=row["answer"], answer_type=str(row["answer_type"]), organ=optional_text(row.get("image_organ")),

@@ -1,0 +1,48 @@
+"""Pure functions from predictions to scores, and the table of their names. A version changes with the numbers.
+
+Summaries (accuracy, WASM, breakdowns, intervals) are functions of the modules beside this one.
+"""
+
+from functools import partial
+from typing import Callable, Dict, List, Sequence
+
+from ..errors import ConfigError, near_names
+from ..records import Prediction, Score
+from ..text import NORMALISATIONS
+from . import exact_match, lexical, token_overlap
+
+Scorer = Callable[[Sequence[Prediction]], List[Score]]
+
+DEFAULTS = {"exact_match": "exact_match/pefomed", "lexical": "lexical/coco",
+            "token_recall": "token_recall/llava_med", "token_f1": "token_f1/llava_med"}
+"""A family's short name -> the variant it stands for; scores carry the variant's name."""
+
+SCORERS: Dict[str, Scorer] = {
+    **{"exact_match/" + rule: partial(exact_match.score_exact_match, normalisation=rule) for rule in NORMALISATIONS},
+    **{"{}/{}".format(measure, variant): partial(token_overlap.score_token_overlap, measure=measure, variant=variant)
+       for measure in token_overlap.MEASURES for variant in token_overlap.OVERLAPS},
+    **{"lexical/" + protocol: partial(lexical.score_lexical, protocol=protocol) for protocol in lexical.PROTOCOLS},
+}
+SCORERS.update({short: SCORERS[name] for short, name in DEFAULTS.items()})
+"""Name of a scorer -> function; the four short names are there as well."""
+
+VERSIONS: Dict[str, str] = {
+    name: {"exact_match": exact_match.VERSION, "lexical": lexical.VERSION}.get(name.split("/")[0],
+                                                                               token_overlap.VERSION)
+    for name in SCORERS
+}
+"""Name of a scorer -> the version its scores carry."""
+
+
+def find_scorer(name: str) -> Scorer:
+    """The scorer of that name.
+
+    Raises:
+        ConfigError: there is none; names the near ones.
+    """
+    if name not in SCORERS:
+        raise ConfigError("unknown scorer {!r}; {}".format(name, near_names(name, SCORERS)))
+    return SCORERS[name]
+
+
+__all__ = ["DEFAULTS", "SCORERS", "VERSIONS", "Scorer", "find_scorer"]

@@ -4,12 +4,15 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Optional, Tuple
 
 from PIL import Image
 
-from ..errors import ImageError, one_line
+from ..errors import one_line
+from .faults import UnusableImage, choose_frame
 from .pixels import stretch
 
 if TYPE_CHECKING:
     import numpy
 
+_DECODERS = ("if a decoder is missing, pip install pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg, "
+             "otherwise fetch the file again")
 _BEYOND = 1e6
 """Farther out than any window of a stored value of 16 bits reaches."""
 
@@ -26,50 +29,37 @@ def read_dicom(stream: BinaryIO, where: str, max_pixels: int, frame: Optional[in
         frame: index from 0, needed when the file holds several.
 
     Raises:
-        ImageError: not DICOM, damaged, compressed in a way no installed decoder reads, several frames and no choice,
+        UnusableImage: not DICOM, damaged, compressed in a way no installed decoder reads, several frames and no choice,
             or too many pixels.
     """
     try:
         import pydicom
         from pydicom.errors import InvalidDicomError
     except ImportError as error:
-        raise ImageError("{}: DICOM needs pydicom; pip install 'pefomed_plugin[dicom]'".format(where)) from error
+        raise UnusableImage(where, "DICOM needs pydicom", "pip install 'pefomed_plugin[dicom]'") from error
     try:
         dataset = pydicom.dcmread(stream)
     except (InvalidDicomError, EOFError, OSError, ValueError, KeyError) as error:
-        raise ImageError("{}: not a DICOM file ({}); fetch it again".format(where, one_line(error))) from error
+        raise UnusableImage(where, "not a DICOM file", "fetch it again", one_line(error)) from error
     frames = _check_size(dataset, where, max_pixels)
-    chosen = _choose_frame(frames, frame, where)
+    chosen = choose_frame(frames, frame, where)
     try:
         pixels = dataset.pixel_array
         return _shown(pixels[chosen] if frames > 1 else pixels, dataset)
     except (AttributeError, ValueError, RuntimeError, NotImplementedError, KeyError, TypeError, OSError) as error:
-        raise ImageError("{}: cannot decode the DICOM pixels ({}); if a decoder is missing, "
-                         "pip install pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg, otherwise fetch the file again"
-                         .format(where, one_line(error))) from error
+        raise UnusableImage(where, "cannot decode the DICOM pixels", _DECODERS, one_line(error)) from error
 
 
 def _check_size(dataset: Any, where: str, max_pixels: int) -> int:
     """Number of frames, once the file is known to hold pixels and not too many."""
     rows, columns = dataset.get("Rows"), dataset.get("Columns")
     if "PixelData" not in dataset or not rows or not columns:
-        raise ImageError("{}: a DICOM file without pixels (damaged, or a report or plan); "
-                         "fetch it again or leave it out".format(where))
+        raise UnusableImage(where, "a DICOM file without pixels", "fetch it again, or leave it out if it is a report")
     frames = int(dataset.get("NumberOfFrames") or 1)
     if rows * columns * frames > max_pixels:
-        raise ImageError("{}: {} x {} pixels in {} frame(s) exceed the limit of {}; raise max_pixels or leave it out"
-                         .format(where, columns, rows, frames, max_pixels))
+        raise UnusableImage(where, "too many pixels", "raise max_pixels or leave it out",
+                            "{} x {} in {} frame(s), limit {}".format(columns, rows, frames, max_pixels))
     return frames
-
-
-def _choose_frame(frames: int, frame: Optional[int], where: str) -> int:
-    if frames == 1:
-        return 0
-    if frame is None:
-        raise ImageError("{}: holds {} frames; choose one (frame: 0 to {})".format(where, frames, frames - 1))
-    if not 0 <= frame < frames:
-        raise ImageError("{}: no frame {}; it holds 0 to {}".format(where, frame, frames - 1))
-    return frame
 
 
 def _shown(pixels: "numpy.ndarray", dataset: Any) -> Image.Image:

@@ -9,18 +9,17 @@ import zlib
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO, Callable, Dict, Iterable, List, Optional, Tuple
+from typing import BinaryIO, Dict, Iterable, List, Optional, Tuple
 
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from ..errors import ImageError, one_line
+from ..errors import one_line
 from ..readers.layouts import inside
+from .console import Advance
+from .faults import UnusableImage, choose_frame
 from .parallel import map_in_threads
 from .parquet_images import read_embedded, split_address
 from .pixels import Colour, to_rgb
-
-Progress = Callable[[int], None]
-"""Called with how many images are done so far."""
 
 _FORMATS = ("JPEG", "PNG", "TIFF", "GIF", "BMP", "WEBP", "JPEG2000", "PPM")  # nothing that starts another program
 _HEAD_BYTES = 512
@@ -59,32 +58,42 @@ def open_image(root: Path, image: str, *, policy: ImagePolicy = DEFAULT_POLICY) 
         image: ``Sample.image``: a path below ``root``, or ``file.parquet#17``.
 
     Raises:
-        ImageError: outside ``root``, missing, damaged, not an image, too large, or several frames without a choice.
+        UnusableImage: outside ``root``, missing, damaged, not an image, too large, or several frames without a choice.
+    """
+    stream, where = open_encoded(root, image)
+    with stream:
+        return decode_image(stream, where, policy)
+
+
+def open_encoded(root: Path, image: str) -> Tuple[BinaryIO, str]:
+    """The image as it is stored, undecoded, and the words that name it in errors.
+
+    Raises:
+        UnusableImage: outside ``root``, missing or unreadable.
     """
     address = split_address(image)
     path = locate(root, image)
     if address is not None:
-        return decode_image(BytesIO(read_embedded(path, address[1])), "{}#{}".format(path, address[1]), policy)
+        return BytesIO(read_embedded(path, address[1])), "{}#{}".format(path, address[1])
     try:
-        with open(path, "rb") as stream:
-            return decode_image(stream, str(path), policy)
+        return open(path, "rb"), str(path)
     except FileNotFoundError as error:
-        raise ImageError("{}: no such file; fetch it, or correct the image root".format(path)) from error
+        raise UnusableImage(str(path), "no such file", "fetch it, or correct the image root") from error
     except OSError as error:
-        raise ImageError("{}: cannot be read ({})".format(path, error.strerror or one_line(error))) from error
+        raise UnusableImage(str(path), "cannot be read", "mend what the system says", str(error.strerror)) from error
 
 
 def locate(root: Path, image: str) -> Path:
     """The file that holds ``image``, whether or not it exists.
 
     Raises:
-        ImageError: it lies outside ``root``, directly or through a symbolic link.
+        UnusableImage: it lies outside ``root``, directly or through a symbolic link.
     """
     address = split_address(image)
     path = inside(root, address[0] if address else image)
     if path is None:
-        raise ImageError("image {!r} lies outside {}; correct the record, or replace the link by the file"
-                         .format(image, root))
+        raise UnusableImage(repr(image), "lies outside the image root", "correct the record, or put the file there "
+                            "in place of the link", str(root))
     return path
 
 
@@ -92,7 +101,7 @@ def decode_image(stream: BinaryIO, where: str, policy: ImagePolicy) -> Image.Ima
     """The image that ``stream`` (seekable) holds, in mode RGB; ``where`` names it in errors.
 
     Raises:
-        ImageError: as ``open_image``.
+        UnusableImage: as ``open_image``.
     """
     head = stream.read(_HEAD_BYTES)
     stream.seek(0)
@@ -105,18 +114,19 @@ def decode_image(stream: BinaryIO, where: str, policy: ImagePolicy) -> Image.Ima
     try:
         rgb = to_rgb(image, policy.background)
     except ValueError as error:
-        raise ImageError("{}: mode {} cannot become RGB ({}); convert the file"
-                         .format(where, image.mode, one_line(error))) from error
+        raise UnusableImage(where, "mode {} cannot become RGB".format(image.mode), "convert the file",
+                            one_line(error)) from error
     if image.info.get("truncated"):
         rgb.info["truncated"] = True
     return rgb
 
 
 def check_images(root: Path, images: Iterable[str], policy: ImagePolicy = DEFAULT_POLICY, workers: int = 2,
-                 progress: Optional[Progress] = None) -> Tuple[List[str], Dict[str, str]]:
+                 progress: Optional[Advance] = None) -> Tuple[List[str], Dict[str, str]]:
     """Open every image once; which of them can be used, in the order given, and what is wrong with each other one.
 
-    At most a few images a worker are in memory at any time, however many there are.
+    At most a few images a worker are in memory at any time, however many there are. ``progress`` is called with 1 for
+    each image done.
 
     Returns:
         the usable ``images``, and image -> message for the others.
@@ -127,17 +137,17 @@ def check_images(root: Path, images: Iterable[str], policy: ImagePolicy = DEFAUL
     def problem_of(image: str) -> Tuple[str, Optional[str]]:
         try:
             open_image(root, image, policy=policy)
-        except ImageError as error:
+        except UnusableImage as error:
             return image, str(error)
         return image, None
 
-    for done, (image, problem) in enumerate(map_in_threads(problem_of, dict.fromkeys(images), workers), 1):
+    for image, problem in map_in_threads(problem_of, dict.fromkeys(images), workers):
         if problem is None:
             ok.append(image)
         else:
             problems[image] = problem
         if progress is not None:
-            progress(done)
+            progress(1)
     return ok, problems
 
 
@@ -145,26 +155,26 @@ def _refuse_impostors(head: bytes, where: str) -> None:
     """Raise for what downloads leave in place of an image."""
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if not head:
-        raise ImageError("{}: empty file; fetch it again".format(where))
+        raise UnusableImage(where, "empty file", "fetch it again")
     if text.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
-        raise ImageError("{}: an HTML page, probably a download without credentials; fetch it again, logged in"
-                         .format(where))
+        raise UnusableImage(where, "an HTML page, probably a download without credentials", "fetch it again, logged in")
     if text.startswith(b"version https://git-lfs"):
-        raise ImageError("{}: a Git LFS pointer in place of the image; run git lfs pull".format(where))
+        raise UnusableImage(where, "a Git LFS pointer in place of the image", "run git lfs pull")
 
 
 def _decode(stream: BinaryIO, where: str, policy: ImagePolicy) -> Image.Image:
     stream.seek(0)
     image = _read_header(stream, where)
     if image.width * image.height > policy.max_pixels:
-        raise ImageError("{}: {} x {} pixels exceed the limit of {}; raise max_pixels, shrink it or leave it out"
-                         .format(where, image.width, image.height, policy.max_pixels))
+        raise UnusableImage(where, "too many pixels", "raise max_pixels, shrink it or leave it out",
+                            "{} x {}, limit {}".format(image.width, image.height, policy.max_pixels))
     try:
-        _seek_frame(image, policy.frame, where)
+        if image.format != "MPO":  # a JPEG with previews behind it
+            image.seek(choose_frame(getattr(image, "n_frames", 1), policy.frame, where))
         image.load()
     except _DAMAGE as error:
-        raise ImageError("{}: truncated or damaged ({}); fetch it again, or use what is there with allow_truncated"
-                         .format(where, one_line(error))) from error
+        raise UnusableImage(where, "truncated or damaged", "fetch it again, or use what is there with allow_truncated",
+                            one_line(error)) from error
     return image
 
 
@@ -173,7 +183,7 @@ def _decode_leniently(stream: BinaryIO, where: str, policy: ImagePolicy) -> Imag
     with _PILLOW_SETTINGS:
         try:
             return _decode(stream, where, policy)
-        except ImageError:
+        except UnusableImage:
             saved, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, True
             try:
                 image = _decode(stream, where, policy)
@@ -189,20 +199,11 @@ def _read_header(stream: BinaryIO, where: str) -> Image.Image:
         try:
             return Image.open(stream, formats=_FORMATS)
         except UnidentifiedImageError as error:
-            raise ImageError("{}: not an image in any of {}, or its header is damaged; fetch it again"
-                             .format(where, ", ".join(_FORMATS))) from error
+            raise UnusableImage(where, "not an image, or its header is damaged", "fetch it again") from error
         except _DAMAGE as error:
-            raise ImageError("{}: damaged header ({}); fetch it again".format(where, one_line(error))) from error
+            raise UnusableImage(where, "not an image, or its header is damaged", "fetch it again",
+                                one_line(error)) from error
         finally:
             Image.MAX_IMAGE_PIXELS = saved
 
 
-def _seek_frame(image: Image.Image, frame: Optional[int], where: str) -> None:
-    frames = getattr(image, "n_frames", 1)
-    if frames == 1 or image.format == "MPO":  # a JPEG with previews behind it
-        return
-    if frame is None:
-        raise ImageError("{}: holds {} frames; choose one (frame: 0 to {})".format(where, frames, frames - 1))
-    if not 0 <= frame < frames:
-        raise ImageError("{}: no frame {}; it holds 0 to {}".format(where, frame, frames - 1))
-    image.seek(frame)

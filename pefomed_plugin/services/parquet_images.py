@@ -8,7 +8,8 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any, List, Optional, Tuple
 
-from ..errors import ImageError, one_line
+from ..errors import one_line
+from .faults import UnusableImage
 
 _ADDRESS = re.compile(r"(?P<file>.+\.parquet)#(?P<row>\d+)")
 _ROW_GROUPS_KEPT = 2
@@ -27,27 +28,26 @@ def read_embedded(path: Path, row: int) -> bytes:
     The last row groups are kept in memory, so that reading in file order costs each of them once.
 
     Raises:
-        ImageError: pyarrow missing, file damaged, no such column or row, or a row that only names a path.
+        UnusableImage: pyarrow missing, file damaged, no such column or row, or a row that only names a path.
     """
     where = "{}#{}".format(path, row)
     try:
         import pyarrow
     except ImportError as error:
-        raise ImageError("{}: parquet needs pyarrow; pip install 'pefomed_plugin[parquet]'".format(where)) from error
+        raise UnusableImage(where, "parquet needs pyarrow", "pip install 'pefomed_plugin[parquet]'") from error
     try:
         stamp = path.stat().st_mtime_ns
         starts = _row_group_starts(path, stamp)
         if row >= starts[-1]:
-            raise ImageError("{}: the file has {} rows; the samples were read from another copy, prepare them again"
-                             .format(where, starts[-1]))
+            raise UnusableImage(where, "no such row", "the samples were read from another copy, read them again",
+                                "the file has {}".format(starts[-1]))
         group = bisect_right(starts, row) - 1
         value = _row_group(path, stamp, group)[row - starts[group]].as_py()
     except (pyarrow.ArrowException, OSError) as error:
-        raise ImageError("{}: cannot read parquet ({}); fetch the file again".format(where, one_line(error))) from error
+        raise UnusableImage(where, "cannot read parquet", "fetch the file again", one_line(error)) from error
     data = value.get("bytes") if isinstance(value, dict) else value
     if not isinstance(data, bytes) or not data:
-        raise ImageError("{}: no image bytes in this row; use the copy of the data set with embedded images"
-                         .format(where))
+        raise UnusableImage(where, "no image bytes in this row", "use the copy of the data set with embedded images")
     return data
 
 
@@ -58,8 +58,8 @@ def _row_group_starts(path: Path, stamp: int) -> List[int]:
 
     with parquet.ParquetFile(path) as file:
         if _COLUMN not in file.schema_arrow.names:
-            raise ImageError("{}: no column {!r}, only {}; this copy holds no images"
-                             .format(path, _COLUMN, ", ".join(file.schema_arrow.names)))
+            raise UnusableImage(str(path), "no column 'image'", "use the copy of the data set with embedded images",
+                                "only {}".format(", ".join(file.schema_arrow.names)))
         counts = [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
     return [0, *accumulate(counts)]
 

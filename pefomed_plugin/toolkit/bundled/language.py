@@ -73,7 +73,7 @@ def load_llama(folder: Path, dtype: torch.dtype) -> nn.Module:
 
 
 def empty_llama(config: Any) -> nn.Module:
-    """LLaMA of a transformers configuration without weights, frozen; under ``torch.device("meta")`` it costs nothing."""
+    """LLaMA of a transformers configuration without trained weights, frozen; on the meta device it costs nothing."""
     from transformers import LlamaForCausalLM
 
     return LlamaForCausalLM(config).requires_grad_(False)

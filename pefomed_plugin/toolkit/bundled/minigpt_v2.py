@@ -17,7 +17,7 @@ from . import language
 from .base import BaseModel
 from .registry import registry
 from .sequence import Layout, lay_out, pad_left
-from .vision import LayerNorm, VitSize, build_vision_encoder, load_vision_weights
+from .vision import VIT_G, LayerNorm, VitSize, build_vision_encoder, load_vision_weights
 
 _PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -28,7 +28,7 @@ class MiniGPTv2(BaseModel):
 
     PRETRAINED_MODEL_CONFIG_DICT = {"pretrain": "configs/models/minigpt_v2.yaml"}
 
-    def __init__(self, llama: nn.Module, tokenizer: Any, image_size: int = 448, vit: VitSize = VitSize(),
+    def __init__(self, llama: nn.Module, tokenizer: Any, image_size: int = 448, vit: VitSize = VIT_G,
                  prompt_template: str = TURN_TEMPLATE, max_txt_len: int = 1024, max_context_len: int = 3800,
                  end_sym: str = "</s>", chat_template: bool = True, lora_r: int = 64, lora_alpha: int = 16,
                  lora_dropout: float = 0.05, lora_target_modules: Sequence[str] = ("q_proj", "v_proj"),
@@ -84,7 +84,8 @@ class MiniGPTv2(BaseModel):
         hidden = self._hidden_states(self.encode_img(samples["image"]), layout)
         rows, columns = layout.answer_positions()
         logits = self._lm_head(hidden[rows, columns - 1]).float()
-        losses = nn.functional.cross_entropy(logits, layout.token_ids[rows, columns].to(logits.device), reduction="none")
+        targets = layout.token_ids[rows, columns].to(logits.device)
+        losses = nn.functional.cross_entropy(logits, targets, reduction="none")
         tokens = torch.tensor(len(losses), device=losses.device)
         if reduction == "none":
             summed = losses.new_zeros(len(prompts)).index_add(0, rows.to(losses.device), losses)
@@ -93,8 +94,8 @@ class MiniGPTv2(BaseModel):
 
     def lay_out(self, prompts: Sequence[str], answers: Optional[Sequence[str]] = None) -> Layout:
         """Token ids of ``<s>`` + text + visual tokens + text (+ answer + end), padded on the right."""
-        layout = lay_out(prompts, answers, tokenize=self.llama_tokenizer.encode, end_sym=self.end_sym, placeholder=IMAGE_PLACEHOLDER,
-                         visual_tokens=self.visual_tokens, bos=self.llama_tokenizer.bos_token_id,
+        layout = lay_out(prompts, answers, tokenize=self.llama_tokenizer.encode, end_sym=self.end_sym,
+                         placeholder=IMAGE_PLACEHOLDER, visual_tokens=self.visual_tokens, bos=self.llama_tokenizer.bos_token_id,
                          pad=self.llama_tokenizer.pad_token_id, max_answer=self.max_txt_len,
                          max_context=self.max_context_len)
         self.truncated_answers += layout.truncated_answers
@@ -155,13 +156,13 @@ class MiniGPTv2(BaseModel):
         return self._causal_lm().lm_head(hidden)  # type: ignore[operator]
 
     def _answer_text(self, ids: torch.Tensor) -> str:
-        kept = ids.tolist()
-        kept = kept[: kept.index(self.llama_tokenizer.eos_token_id)] if self.llama_tokenizer.eos_token_id in kept else kept
-        return self.llama_tokenizer.decode(kept).split("[/INST]")[-1].strip()
+        kept, end = ids.tolist(), self.llama_tokenizer.eos_token_id
+        text = self.llama_tokenizer.decode(kept[: kept.index(end)] if end in kept else kept)
+        return text.split("[/INST]")[-1].strip()
 
     @classmethod
     def from_config(cls, cfg: Mapping[str, Any]) -> "MiniGPTv2":
-        """Model of the ``model`` section: LLaMA from ``llama_model``, ViT from ``vit_weights``, then ``ckpt`` over both.
+        """Model of the ``model`` section: ``llama_model``, ``vit_weights``, then ``ckpt`` over both.
 
         Raises:
             CheckpointError: weights are missing, damaged, or do not fit; the tensors are listed.

@@ -61,8 +61,10 @@ class Blip2ImageEvalProcessor(_Blip2Image):
 
 @registry.register_processor("blip_caption")
 class BlipCaptionProcessor(BaseProcessor):
-    """Upstream's caption clean-up, kept to reproduce old runs: it lower-cases, turns ``. ! " ( ) * # : ; ~`` into blanks
-    (1.5 cm becomes 1 5 cm) and cuts at ``max_words``. New runs use ``medical_text``."""
+    """Upstream's caption clean-up, kept to reproduce old runs; new ones use ``medical_text``.
+
+    It lower-cases, turns ``. ! " ( ) * # : ; ~`` into blanks (1.5 cm becomes 1 5 cm) and cuts at ``max_words``.
+    """
 
     def __init__(self, prompt: str = "", max_words: int = 50) -> None:
         self.prompt = prompt

@@ -12,7 +12,7 @@ KINDS = ("builder", "task", "processor", "model", "lr_scheduler", "runner")
 
 
 class Registry:
-    """Names of builders, tasks, processors, models, learning-rate schedulers and runners; one instance, ``registry``."""
+    """Names of builders, tasks, processors, models, schedules and runners; one instance, ``registry``."""
 
     def __init__(self) -> None:
         self.mapping: Dict[str, Dict[str, Any]] = {kind + "_name_mapping": {} for kind in KINDS}

@@ -34,8 +34,9 @@ class Layout:
     def answer_positions(self) -> Tuple[torch.Tensor, torch.Tensor]:
         """Rows and columns of all answer tokens, row by row."""
         columns = torch.arange(self.token_ids.shape[1])[None]
-        return torch.nonzero((columns >= self.prompt_lengths[:, None]) & (columns < self.lengths[:, None]),
-                             as_tuple=True)
+        is_answer = (columns >= self.prompt_lengths[:, None]) & (columns < self.lengths[:, None])
+        rows, columns = torch.nonzero(is_answer, as_tuple=True)
+        return rows, columns
 
 
 def lay_out(prompts: Sequence[str], answers: Optional[Sequence[str]], *, tokenize: Callable[[str], List[int]],
@@ -55,7 +56,7 @@ def lay_out(prompts: Sequence[str], answers: Optional[Sequence[str]], *, tokeniz
             raise ValueError("prompt {} holds {} image placeholders, expected 1: {!r}".format(
                 number, len(behind), prompt[:80]))
         head = tokenize(before)
-        context = [bos] + (head + [pad] * visual_tokens + tokenize(behind[0]))[:max_context]
+        context = [bos, *(head + [pad] * visual_tokens + tokenize(behind[0]))[:max_context]]
         answer = tokenize(answers[number] + end_sym) if answers is not None else []
         truncated += len(answer) > max_answer
         rows.append(context + answer[:max_answer])

@@ -47,6 +47,9 @@ class VitSize:
         return cls(**section)
 
 
+VIT_G = VitSize()
+
+
 class LayerNorm(nn.LayerNorm):
     """Layer norm computed in float32 whatever comes in (``ln_vision``)."""
 
@@ -55,7 +58,7 @@ class LayerNorm(nn.LayerNorm):
                                         self.eps).to(x.dtype)
 
 
-def build_vision_encoder(image_size: int, size: VitSize = VitSize()) -> nn.Module:
+def build_vision_encoder(image_size: int, size: VitSize = VIT_G) -> nn.Module:
     """Encoder with random weights, (B, 3, S, S) -> (B, 1 + N, D), class token first.
 
     Raises:
@@ -65,7 +68,8 @@ def build_vision_encoder(image_size: int, size: VitSize = VitSize()) -> nn.Modul
         raise ConfigError("model.image_size: {} pixels give no whole number of groups of four {}-pixel patches; use a "
                           "multiple of {}".format(image_size, size.patch_size, 2 * size.patch_size))
     if size.embed_dim % size.num_heads:
-        raise ConfigError("model.vit.embed_dim {} is no multiple of num_heads {}".format(size.embed_dim, size.num_heads))
+        raise ConfigError("model.vit: embed_dim {} is no multiple of num_heads {}".format(
+            size.embed_dim, size.num_heads))
     import timm
 
     encoder = timm.create_model(

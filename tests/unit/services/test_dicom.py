@@ -74,7 +74,7 @@ def test_without_window_the_values_present_are_stretched(tmp_path: Path) -> None
 def test_window_counts_in_rescaled_units_and_is_not_stretched(tmp_path: Path) -> None:
     # Hounsfield units -1024, -160, 40, 240, 3000 under a soft tissue window of 40 +- 200
     stored = np.array([[0, 864, 1064, 1264, 4024]], np.uint16)
-    tags = {"RescaleSlope": 1, "RescaleIntercept": -1024, "WindowCenter": 40, "WindowWidth": 400}
+    tags: Any = {"RescaleSlope": 1, "RescaleIntercept": -1024, "WindowCenter": 40, "WindowWidth": 400}
     write(tmp_path / "a.dcm", stored, bits_stored=12, **tags)
     assert greys(tmp_path / "a.dcm") == [0, 0, 128, 255, 255]
     write(tmp_path / "b.dcm", stored[:, :3], bits_stored=12, **tags)  # nothing bright in it: stays as dark
@@ -105,7 +105,7 @@ def test_monochrome1_is_inverted(tmp_path: Path) -> None:
 
 def test_tables_take_the_place_of_slope_and_window(tmp_path: Path) -> None:
     pixels = np.array([[0, 1, 2, 3]], np.uint16)
-    tags = {"WindowCenter": 1, "WindowWidth": 1}
+    tags: Any = {"WindowCenter": 1, "WindowWidth": 1}
     write(tmp_path / "a.dcm", pixels, VOILUTSequence=table([4, 0, 16], [0, 1000, 1000, 2000]), **tags)
     assert greys(tmp_path / "a.dcm") == [0, 128, 128, 255]
     write(tmp_path / "b.dcm", pixels, ModalityLUTSequence=table([4, 0, 16], [5, 5, 7, 9]))
@@ -125,7 +125,7 @@ def test_colour(tmp_path: Path) -> None:
 
 
 def test_palette_of_16_bits(tmp_path: Path) -> None:
-    tables = {}
+    tables: Any = {}
     for colour, values in (("Red", [0, 0x8000]), ("Green", [0xFF00, 0]), ("Blue", [0, 0x1000])):
         tables[colour + "PaletteColorLookupTableDescriptor"] = [2, 0, 16]
         tables[colour + "PaletteColorLookupTableData"] = np.array(values, "<u2").tobytes()
@@ -135,10 +135,10 @@ def test_palette_of_16_bits(tmp_path: Path) -> None:
 
 def test_several_frames_need_a_choice(tmp_path: Path) -> None:
     write(tmp_path / "a.dcm", np.array([[[0, 9]], [[9, 0]]], np.uint8))
-    with pytest.raises(ImageError, match=r"a\.dcm: holds 2 frames.*0 to 1"):
+    with pytest.raises(ImageError, match=r"a\.dcm: holds several frames \(0 to 1\)"):
         open_image(tmp_path, "a.dcm")
     assert greys(tmp_path / "a.dcm", frame=1) == [255, 0]
-    with pytest.raises(ImageError, match="no frame 2"):
+    with pytest.raises(ImageError, match="no such frame"):
         open_image(tmp_path, "a.dcm", policy=ImagePolicy(frame=2))
 
 
@@ -149,11 +149,11 @@ def test_dicom_is_known_by_its_magic_not_only_by_its_name(tmp_path: Path) -> Non
 
 def test_damage_is_named(tmp_path: Path) -> None:
     write(tmp_path / "a.dcm", np.arange(4096, dtype=np.uint16).reshape(64, 64))
-    with pytest.raises(ImageError, match=r"64 x 64 pixels in 1 frame\(s\) exceed the limit"):
+    with pytest.raises(ImageError, match=r"too many pixels \(64 x 64 in 1 frame\(s\), limit 4095\)"):
         open_image(tmp_path, "a.dcm", policy=ImagePolicy(max_pixels=4095))
     whole = (tmp_path / "a.dcm").read_bytes()
     (tmp_path / "cut.dcm").write_bytes(whole[:-4000])
-    with pytest.raises(ImageError, match=r"cut\.dcm: (cannot decode the DICOM pixels|a DICOM file without pixels|not a)"):
+    with pytest.raises(ImageError, match=r"cut\.dcm: (cannot decode the DICOM pixels|a DICOM file without pixels)"):
         open_image(tmp_path, "cut.dcm")
     (tmp_path / "no.dcm").write_bytes(b"this is no DICOM file" * 20)
     with pytest.raises(ImageError, match=r"no\.dcm: not a DICOM file"):

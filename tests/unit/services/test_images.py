@@ -3,6 +3,7 @@
 import os
 import threading
 from pathlib import Path
+from typing import List
 
 import numpy as np
 import pytest
@@ -96,7 +97,7 @@ def test_deep_images_without_contrast_or_with_nan_are_no_crash(tmp_path: Path) -
     Image.fromarray(np.array([[np.nan, 1.0, 3.0]], np.float32)).save(tmp_path / "nan.tif")
     Image.fromarray(np.full((1, 2), np.inf, np.float32)).save(tmp_path / "inf.tif")
     assert open_image(tmp_path, "flat.png").getextrema() == ((0, 0),) * 3
-    assert [open_image(tmp_path, "nan.tif").getpixel((x, 0))[0] for x in range(3)] == [0, 0, 255]
+    assert [open_image(tmp_path, "nan.tif").getpixel((x, 0)) for x in range(3)] == [(0, 0, 0)] * 2 + [(255,) * 3]
     assert open_image(tmp_path, "inf.tif").getextrema() == ((0, 0),) * 3
 
 
@@ -135,8 +136,8 @@ def test_allow_truncated_leaves_whole_images_unmarked(tmp_path: Path) -> None:
     (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n", "git lfs pull"),
     (b"", "empty file"),
     (b"no picture at all", "not an image"),
-    (b"\xff\xd8\xff\xe0\x00\x10JFIF", "damaged|not an image"),
-    (b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR", "damaged|not an image"),
+    (b"\xff\xd8\xff\xe0\x00\x10JFIF", "not an image"),
+    (b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR", "not an image"),
 ])
 def test_impostors_are_named(tmp_path: Path, content: bytes, words: str) -> None:
     (tmp_path / "a.jpg").write_bytes(content)
@@ -149,7 +150,7 @@ def test_impostors_are_named(tmp_path: Path, content: bytes, words: str) -> None
 def test_too_many_pixels_are_refused_from_the_header(tmp_path: Path) -> None:
     Image.new("1", (20_000, 10_001)).save(tmp_path / "a.png")  # above Pillow's own limit as well
     limit = Image.MAX_IMAGE_PIXELS
-    with pytest.raises(ImageError, match=r"20000 x 10001 pixels exceed the limit of 200000000"):
+    with pytest.raises(ImageError, match=r"too many pixels \(20000 x 10001, limit 200000000\)"):
         open_image(tmp_path, "a.png")
     drawn().save(tmp_path / "b.png")
     with pytest.raises(ImageError, match="max_pixels"):
@@ -161,10 +162,10 @@ def test_too_many_pixels_are_refused_from_the_header(tmp_path: Path) -> None:
 def test_several_frames_need_a_choice(tmp_path: Path) -> None:
     first, second = Image.new("RGB", (4, 4), (255, 0, 0)), Image.new("RGB", (4, 4), (0, 0, 255))
     first.save(tmp_path / "a.tif", save_all=True, append_images=[second])
-    with pytest.raises(ImageError, match=r"2 frames.*0 to 1"):
+    with pytest.raises(ImageError, match=r"several frames \(0 to 1\)"):
         open_image(tmp_path, "a.tif")
     assert open_image(tmp_path, "a.tif", policy=ImagePolicy(frame=1)).getpixel((0, 0)) == (0, 0, 255)
-    with pytest.raises(ImageError, match="no frame 2"):
+    with pytest.raises(ImageError, match="no such frame \\(2, it holds 0 to 1"):
         open_image(tmp_path, "a.tif", policy=ImagePolicy(frame=2))
 
 
@@ -204,12 +205,12 @@ def test_check_images_sorts_good_from_bad_and_reports_progress(tmp_path: Path) -
         noise(32).save(tmp_path / name)
     cut(tmp_path / "3.png")
     (tmp_path / "7.png").write_bytes(b"<html>")
-    seen = []
+    seen: List[int] = []
     ok, problems = check_images(tmp_path, [*names, "missing.png", "0.png"], workers=2, progress=seen.append)
     assert ok == [name for name in names if name not in ("3.png", "7.png")]
     assert list(problems) == ["3.png", "7.png", "missing.png"]
     assert "HTML" in problems["7.png"] and "no such file" in problems["missing.png"]
-    assert seen == list(range(1, 22))
+    assert seen == [1] * 21
 
 
 def test_strict_and_lenient_threads_do_not_disturb_each_other(tmp_path: Path) -> None:

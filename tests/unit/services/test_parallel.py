@@ -25,7 +25,6 @@ def test_items_are_drawn_only_as_results_are_taken() -> None:
     results = map_in_threads(str, items(), workers=2)
     assert next(results) == "0"
     assert len(drawn) <= 8
-    results.close()
 
 
 def test_what_the_function_raises_is_raised() -> None:

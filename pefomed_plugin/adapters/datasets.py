@@ -1,0 +1,98 @@
+"""Samples as torch data sets in the form MiniGPT-v2 expects: image tensor, ``instruction_input``, ``answer``.
+
+Knows no layout of a release and no model.
+"""
+
+from pathlib import Path
+from random import Random
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+
+import torch
+from torch.utils.data import Dataset
+
+from ..prompts import draw_instruction, instruction_input
+from ..records import Sample
+from ..services.images import DEFAULT_POLICY, ImagePolicy, open_image
+from .sampling import Draw
+
+Item = Dict[str, Any]
+
+
+class MedicalDataset(Dataset):
+    """One split of one data set.
+
+    An item holds ``image`` (3, S, S) float, ``instruction_input`` (no turn template), ``answer``, ``image_id`` (the
+    sample's id) and ``index``.
+    """
+
+    def __init__(self, name: str, samples: Sequence[Sample], image_root: Path, vis_processor: Callable[[Any], Any],
+                 text_processor: Callable[[str], str], *, draws_instructions: bool, seed: int = 0,
+                 policy: ImagePolicy = DEFAULT_POLICY) -> None:
+        self.name = name
+        self.samples = list(samples)
+        self.image_root = Path(image_root)
+        self.vis_processor = vis_processor
+        self.text_processor = text_processor
+        self.draws_instructions = draws_instructions
+        self.seed = seed
+        self.policy = policy
+        self.sample_ratio = 1.0
+        self.batch_size = 1
+        self._images: Optional[Mapping[str, str]] = None
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: Union[int, Draw]) -> Item:
+        """Item ``index``; the instruction is drawn by sample and pass, so that it can be drawn again.
+
+        Raises:
+            ImageError: the image is missing, unreadable or outside its root.
+        """
+        number, pass_number = (index.sample, index.pass_number) if isinstance(index, Draw) else (int(index), 0)
+        sample = self.samples[number]
+        rng = Random("{} {} {} {}".format(self.seed, self.name, number, pass_number)) \
+            if self.draws_instructions else None
+        question = self.text_processor(sample.question) if sample.question is not None else None
+        image = self._images[sample.image] if self._images is not None else sample.image
+        return {
+            "image": self.vis_processor(open_image(self.image_root, image, policy=self.policy)),
+            "instruction_input": instruction_input(sample.task, draw_instruction(sample.task, question, rng)),
+            "answer": self.text_processor(sample.answer),
+            "image_id": sample.id,
+            "index": number,
+        }
+
+    def shuffle_images(self, seed: int) -> None:
+        """Give every image's questions another image's picture: what can be answered without looking."""
+        images = sorted({each.image for each in self.samples})
+        Random("{} shuffled images".format(seed)).shuffle(images)
+        self._images = dict(zip(images, images[1:] + images[:1]))
+
+    @staticmethod
+    def collater(items: Sequence[Item]) -> Dict[str, Any]:
+        """Items as a batch: images stacked to (B, 3, S, S), everything else in lists."""
+        batch: Dict[str, Any] = {key: [item[key] for item in items] for key in items[0] if key != "image"}
+        return {"image": torch.stack([item["image"] for item in items]), **batch}
+
+
+class Mixture(Dataset):
+    """Several data sets behind the draws of one plan."""
+
+    def __init__(self, datasets: Sequence[Dataset]) -> None:
+        self.datasets = list(datasets)
+
+    def __getitem__(self, draw: Draw) -> Item:
+        return self.datasets[draw.dataset][draw]
+
+    def __len__(self) -> int:
+        return sum(len(each) for each in self.datasets)  # type: ignore[arg-type]
+
+
+def existing_images(samples: Sequence[Sample], image_root: Path) -> Tuple[List[Sample], List[Sample]]:
+    """Samples whose image file is there, and those whose image is not; each file is looked for once."""
+    found: Dict[str, bool] = {}
+    for sample in samples:
+        if sample.image not in found:
+            found[sample.image] = (Path(image_root) / sample.image.partition("#")[0]).is_file()
+    return [each for each in samples if found[each.image]], [each for each in samples if not found[each.image]]

@@ -1,0 +1,69 @@
+"""Tasks for the registry: what is asked of the model and how long an answer may be. Knows no data set and no loop."""
+
+from typing import Any, Dict, List, Mapping, Tuple, Type
+
+from ..errors import DataError
+from ..options import RunOptions
+from ..prompts import user_turn
+from ..toolkit import BaseTask, registry
+
+
+class MedicalTask(BaseTask):
+    """Trains on any data set, answers with this task's limit and is scored by this task's scorers."""
+
+    kind = "vqa"
+    """``Sample.task`` of the samples it expects in evaluation."""
+    max_new_tokens = 20
+    """Limit of an answer in tokens, where the run does not set one."""
+    scorers: Tuple[str, ...] = ()
+    """Names in ``scoring.SCORERS``."""
+
+    def build_datasets(self, cfg: Any) -> Dict[str, Dict[str, Any]]:
+        """Data sets of the configuration: name -> split -> data set; a data set without a train split is fine.
+
+        Raises:
+            DataError: a split that the run asks for is in none of the data sets.
+        """
+        datasets = {name: registry.get_builder_class(name)(section).build_datasets()
+                    for name, section in cfg.datasets_cfg.items()}
+        run = cfg.run_cfg
+        asked = [*run.get("valid_splits", []), *run.get("test_splits", [])]
+        asked += [] if run.get("evaluate", False) else list(run.get("train_splits", ["train"]))
+        empty = ["{}: no sample in {}".format(split, ", ".join(datasets)) for split in dict.fromkeys(asked)
+                 if not any(len(each.get(split, ())) for each in datasets.values())]
+        if empty:
+            raise DataError("empty split; the data sets have {}".format(
+                ", ".join(sorted({split for each in datasets.values() for split in each}))), empty)
+        return datasets
+
+    def valid_step(self, model: Any, samples: Mapping[str, Any], options: RunOptions) -> List[str]:
+        """Answers of one batch, as many as it has samples."""
+        template = getattr(model, "prompt_template", None)
+        prompts = [user_turn(each, template) if template else user_turn(each) for each in samples["instruction_input"]]
+        return model.generate(samples["image"], prompts, num_beams=options.num_beams, do_sample=False,
+                              max_new_tokens=options.max_new_tokens or self.max_new_tokens)
+
+
+class MedicalVqaTask(MedicalTask):
+    """Visual question answering with short answers (paper section 3.2, stage 2)."""
+
+    kind, max_new_tokens, scorers = "vqa", 20, ("exact_match/pefomed",)
+
+
+class ReportGenerationTask(MedicalTask):
+    """Radiology reports (paper section 3.2, stage 2)."""
+
+    kind, max_new_tokens, scorers = "report", 300, ()
+
+
+class MedicalCaptionTask(MedicalTask):
+    """Image captions (paper section 3.2, stage 1)."""
+
+    kind, max_new_tokens, scorers = "caption", 120, ()
+
+
+TASKS: Dict[str, Type[MedicalTask]] = {
+    "medical_caption": MedicalCaptionTask,
+    "medical_vqa": MedicalVqaTask,
+    "report_generation": ReportGenerationTask,
+}

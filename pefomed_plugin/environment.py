@@ -1,0 +1,66 @@
+"""Where a run's weights and data come from: the ``PEFOMED_*`` variables, or the embedded default when none is set.
+
+Knows which variables there are and what each must point at; reads no weights and no data.
+"""
+
+import os
+from pathlib import Path
+from typing import Dict, List, Mapping, MutableMapping, Set
+
+from .errors import ConfigError
+
+EMBEDDED = "embedded"
+"""As the value of a variable: take this one from the embedded default."""
+
+VARIABLES = {
+    "PEFOMED_DATA": "folder with one sub-folder a data set (vqa_rad, slake, ...)",
+    "PEFOMED_LLAMA": "folder of Llama-2-7b-chat-hf",
+    "PEFOMED_VIT": "eva_vit_g.pth",
+    "PEFOMED_CKPT": "MiniGPT-v2 or PeFoMed checkpoint to start from (.pth)",
+}
+_MODEL = ("PEFOMED_LLAMA", "PEFOMED_VIT", "PEFOMED_CKPT")
+
+
+def sample_folder() -> Path:
+    """Where the embedded default lives: ``PEFOMED_SAMPLE``, or a folder in the user's cache."""
+    own = os.environ.get("PEFOMED_SAMPLE")
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(own) if own else Path(cache) / "pefomed" / "sample"
+
+
+def embedded_parts(needed: Set[str], environ: Mapping[str, str]) -> List[str]:
+    """Which of the variables a configuration needs come from the embedded default.
+
+    All of them when none of the four is set; else those whose value is ``embedded``.
+
+    Raises:
+        ConfigError: some are set, and others that are needed are not or point nowhere: all in one message.
+    """
+    values = {name: environ[name] for name in VARIABLES if environ.get(name)}
+    if not values:
+        return sorted(needed)
+    problems = ["{} is not set: {}".format(name, VARIABLES[name]) for name in sorted(needed - set(values))]
+    problems += ["{}={}: no such path; it should be a {}".format(name, value, VARIABLES[name])
+                 for name, value in sorted(values.items())
+                 if name in needed and value != EMBEDDED and not Path(value).exists()]
+    parts = sorted(name for name in needed if values.get(name) == EMBEDDED)
+    of_model = [name for name in _MODEL if name in needed]
+    if 0 < len(set(of_model) & set(parts)) < len(of_model):
+        problems.append("{} must be embedded together, or none of them".format(", ".join(of_model)))
+    if problems:
+        raise ConfigError("some PEFOMED_ variables are set, so the embedded default is not used; still missing "
+                          "(unset all of them to run on the embedded default)", problems)
+    return parts
+
+
+def embedded_values(folder: Path) -> Dict[str, str]:
+    """What the variables are for the embedded default in ``folder``."""
+    tiny = folder / "tiny"
+    return {"PEFOMED_DATA": str(folder), "PEFOMED_LLAMA": str(tiny / "llama"), "PEFOMED_VIT": str(tiny / "eva_vit.pth"),
+            "PEFOMED_CKPT": str(tiny / "minigptv2_tiny.pth")}
+
+
+def point_at_embedded(parts: List[str], environ: MutableMapping[str, str]) -> None:
+    """Set the variables of ``parts`` to the embedded default's paths."""
+    values = embedded_values(sample_folder())
+    environ.update({name: values[name] for name in parts})

@@ -1,0 +1,140 @@
+"""From a YAML to a finished run: compose the configuration, prepare the embedded default, build the parts, go.
+
+What ``train.py``, ``evaluate.py`` and ``pefomed train`` share. Knows no model and no data set.
+"""
+
+import argparse
+import os
+import random
+import re
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Sequence, Set
+
+from . import environment
+from .errors import PefomedError
+from .services.console import is_first_rank, say
+from .storage import write_text
+
+_EMBEDDED_NOTICE = ("EMBEDDED DEFAULT: {} come from the generated sample ({}); the figures say nothing about "
+                    "medicine. Set {} for a real run.")
+
+
+def main(arguments: Optional[Sequence[str]] = None, *, evaluate: bool = False) -> int:
+    """Command line of ``train.py`` and ``evaluate.py``; returns the exit code."""
+    parser = argparse.ArgumentParser(description="Evaluate." if evaluate else "Train, then evaluate.")
+    parser.add_argument("--cfg-path", required=True, help="YAML of the run, for example train_configs/...yaml")
+    parser.add_argument("--options", nargs="+", default=[], metavar="KEY=VALUE", help="override: run.max_epoch=3 ...")
+    given = parser.parse_args(arguments)
+    try:
+        run(given.cfg_path, [*given.options, *(["run.evaluate=true"] if evaluate else [])])
+    except PefomedError as error:
+        print("error: {}".format(error), file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted; the last checkpoint is whole: continue with --options run.resume_ckpt_path=<output_dir>/"
+              "checkpoint_last.pth", file=sys.stderr)
+        return 130
+    return 0
+
+
+def run(cfg_path: str, options: Sequence[str] = ()) -> Dict[str, Any]:
+    """One run; returns the metrics of the test splits (on the first rank).
+
+    Raises:
+        PefomedError: anything the user can mend.
+    """
+    from .registration import register_all
+    from .reporting.tables import show_metrics
+    from .toolkit import NAME, WHY, Config, registry
+
+    register_all()
+    composed, parts = compose(cfg_path, options)
+    notice = _EMBEDDED_NOTICE.format(", ".join(parts), environment.sample_folder(), ", ".join(environment.VARIABLES))
+    say("toolkit: {} ({})".format(NAME, WHY))
+    if parts:
+        say(notice)
+    with tempfile.TemporaryDirectory(prefix="pefomed-") as folder:
+        path = Path(folder) / Path(cfg_path).name
+        path.write_text(composed, encoding="utf-8")
+        cfg = Config(argparse.Namespace(cfg_path=str(path), options=[]))
+    cfg.run_cfg.embedded = bool(parts)
+    seed_everything(int(cfg.run_cfg.get("seed", 42)))
+    output_dir = Path(cfg.run_cfg.output_dir)
+    if is_first_rank():
+        set_aside(output_dir, keep=bool(cfg.run_cfg.get("resume_ckpt_path")))
+        write_text(output_dir / "config.yaml", composed)
+    task = registry.get_task_class(cfg.run_cfg.task).setup_task(cfg=cfg)
+    datasets = task.build_datasets(cfg)
+    model = task.build_model(cfg)
+    runner = registry.get_runner_class(cfg.run_cfg.get("runner", "runner_pefomed"))(
+        cfg=cfg, job_id="", task=task, model=model, datasets=datasets)
+    metrics = runner.train() or {}
+    for name, each in metrics.items():
+        show_metrics(name, each)
+    say("written to {}".format(output_dir))
+    if parts:
+        say(notice)
+    return metrics
+
+
+def compose(cfg_path: str, options: Sequence[str]) -> "tuple[str, List[str]]":
+    """The run's whole configuration as YAML text, and which variables come from the embedded default.
+
+    Layers: defaults < YAML < its ``embedded`` section (where the model is the embedded one) < ``options``.
+
+    Raises:
+        ConfigError: a mistake in the YAML, the options or the environment; all of one kind together.
+    """
+    from omegaconf import OmegaConf
+
+    from .toolkit import registry
+    from .toolkit.composition import load_yaml, merge_defaults, parse_options
+
+    given, overrides = load_yaml(cfg_path), parse_options(options)
+    overlay = given.pop("embedded", None) or OmegaConf.create({})
+    merged = merge_defaults(OmegaConf.merge(given, overrides), registry)
+    parts = environment.embedded_parts(_variables_in(OmegaConf.to_yaml(merged)), os.environ)
+    if parts:
+        ensure_embedded()
+        environment.point_at_embedded(parts, os.environ)
+    if "PEFOMED_LLAMA" in parts:
+        merged = merge_defaults(OmegaConf.merge(given, overlay, overrides), registry)
+    return OmegaConf.to_yaml(merged), parts
+
+
+def ensure_embedded() -> None:
+    """Make the embedded default where it is not there yet; processes started together wait for the first."""
+    from .embedded import make_sample
+    from .services.locks import locked
+
+    folder = environment.sample_folder()
+    with locked(folder.parent / (folder.name + ".lock")):
+        make_sample(folder)
+
+
+def set_aside(output_dir: Path, keep: bool) -> None:
+    """Rename an earlier run's folder, so that nothing that was computed is overwritten."""
+    if keep or not (output_dir / "config.yaml").is_file():
+        return
+    number = 1
+    while Path("{}.{}".format(output_dir, number)).exists():
+        number += 1
+    os.rename(output_dir, "{}.{}".format(output_dir, number))
+    say("an earlier run was in {}; it is now {}.{}".format(output_dir, output_dir, number))
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python, NumPy and torch for this rank (upstream's ``setup_seeds``)."""
+    import numpy as np
+    import torch
+
+    seed += int(os.environ.get("RANK", "0"))
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+def _variables_in(text: str) -> Set[str]:
+    return set(re.findall(r"\$\{oc\.env:(PEFOMED_[A-Z]+)\}", text)) & set(environment.VARIABLES)

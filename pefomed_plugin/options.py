@@ -1,0 +1,176 @@
+"""Typed run options: what the ``run`` section of a YAML may say. All mistakes of a section are reported together.
+
+Knows no toolkit and no file; a section comes in as a plain mapping.
+"""
+
+import math
+from dataclasses import MISSING, dataclass, fields
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple, get_type_hints
+
+from .errors import ConfigError, near_names
+
+PRECISIONS = ("fp32", "fp16", "bf16")
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """The ``run`` section. Names are MiniGPT-v2's where it has them."""
+
+    task: str
+    """Registry name of the task: ``medical_caption``, ``medical_vqa``, ``report_generation``."""
+    output_dir: str
+    """Folder for checkpoints, logs, predictions and metrics."""
+    runner: str = "runner_pefomed"
+    """Registry name of the runner."""
+    job_name: str = ""
+    """Name of the run in logs and trackers."""
+
+    lr_sched: str = "linear_warmup_cosine_lr"
+    """Registry name of the learning-rate schedule; it moves with every step."""
+    init_lr: float = 1e-4
+    """Learning rate after the warm-up."""
+    min_lr: float = 0.0
+    """Learning rate at the end."""
+    warmup_lr: float = -1.0
+    """Learning rate of the first warm-up step; negative: ``init_lr``."""
+    warmup_steps: int = 0
+    """Steps of linear warm-up."""
+    lr_decay_rate: float = 1.0
+    """Factor an epoch, for ``linear_warmup_step_lr``."""
+    weight_decay: float = 0.05
+    """AdamW's, not on tensors of fewer than two dimensions."""
+    beta2: float = 0.999
+    """AdamW's second moment."""
+    max_grad_norm: Optional[float] = None
+    """Clip the gradient to this norm; absent: no clipping, as upstream."""
+    accum_grad_iters: int = 1
+    """Batches whose gradients make one step."""
+
+    max_epoch: int = 1
+    """Epochs to train."""
+    iters_per_epoch: Optional[int] = None
+    """Steps an epoch; absent: one pass over the training data."""
+    seed: int = 42
+    """Of sample order, instructions, dropout and generation."""
+    shuffle: bool = True
+    """Draw the training samples in a new order each pass; false: in file order."""
+    num_workers: int = 0
+    """Processes that load data, on each rank."""
+
+    device: str = "auto"
+    """``auto``, ``cuda`` or ``cpu``."""
+    amp: Optional[bool] = None
+    """Upstream's switch: true means ``precision: fp16``."""
+    precision: Optional[str] = None
+    """``fp32``, ``fp16`` or ``bf16``; absent: bf16 on GPUs that have it, else fp16; fp32 on the CPU."""
+    distributed: bool = True
+    """Kept for upstream's YAMLs; processes come from ``torchrun``."""
+    world_size: int = 1
+    """Kept for upstream's YAMLs; processes come from ``torchrun``."""
+    dist_url: str = "env://"
+    """Kept for upstream's YAMLs."""
+
+    evaluate: bool = False
+    """Evaluate only."""
+    train_splits: Tuple[str, ...] = ("train",)
+    """Splits to train on."""
+    valid_splits: Tuple[str, ...] = ()
+    """Splits whose loss is computed after each epoch; the best epoch is kept."""
+    test_splits: Tuple[str, ...] = ()
+    """Splits to answer and score after training."""
+    batch_size_eval: int = 16
+    """Samples generated for together, on each rank."""
+    num_beams: int = 1
+    """Beam width; the paper uses 1."""
+    max_new_tokens: Optional[int] = None
+    """Limit of an answer; absent: the task's own (a report is not cut at 20)."""
+    images: str = "own"
+    """``own``; ``shuffled`` gives each test question another one's image (what the model knows without looking)."""
+
+    log_freq: int = 50
+    """Steps between two lines of the log."""
+    resume_ckpt_path: Optional[str] = None
+    """Checkpoint to continue from."""
+    wandb_log: bool = False
+    """Log to Weights & Biases."""
+    embedded: bool = False
+    """Set by the launcher when the run uses the embedded default; written into every result."""
+
+    @property
+    def amp_precision(self) -> Optional[str]:
+        """``precision``, or what ``amp`` says, or None for the device's own."""
+        if self.precision is not None:
+            return self.precision
+        return {True: "fp16", False: "fp32", None: None}[self.amp]
+
+
+def read_run_options(section: Mapping[str, Any]) -> RunOptions:
+    """Options of a ``run`` section.
+
+    Raises:
+        ConfigError: unknown or missing keys, wrong types, values out of range: all of them, one line each.
+    """
+    hints = get_type_hints(RunOptions)
+    known = {each.name: each for each in fields(RunOptions)}
+    problems = unknown_keys(section, known, "run")
+    problems += ["run.{}: missing".format(name) for name, each in known.items()
+                 if each.default is MISSING and each.default_factory is MISSING and name not in section]
+    values: Dict[str, Any] = {}
+    for name, value in section.items():
+        if name in known:
+            values[name], problem = _coerce(value, hints[name])
+            if problem:
+                problems.append("run.{}: {}".format(name, problem))
+    problems += _out_of_range(values) if not problems else []
+    if problems:
+        raise ConfigError("the run section has {} mistake(s)".format(len(problems)), problems)
+    return RunOptions(**values)
+
+
+def unknown_keys(section: Mapping[str, Any], known: Iterable[str], where: str) -> List[str]:
+    """One line for each key of ``section`` that is not ``known``, with the near ones."""
+    known = list(known)
+    return ["{}.{}: no such key; {}".format(where, key, near_names(str(key), known))
+            for key in section if key not in known]
+
+
+def _coerce(value: Any, hint: Any) -> Tuple[Any, str]:
+    """``value`` as the type of ``hint``, and what is wrong with it."""
+    alternatives = getattr(hint, "__args__", None) or (hint,)
+    if hint == Tuple[str, ...]:
+        names = [value] if isinstance(value, str) else value
+        if isinstance(names, (list, tuple)) and all(isinstance(each, str) for each in names):
+            return tuple(names), ""
+        return None, "expected a list of names, found {!r}".format(value)
+    if value is None:
+        return (None, "") if type(None) in alternatives else (None, "expected a value, found nothing")
+    kind = alternatives[0]
+    if kind is bool and isinstance(value, bool):
+        return value, ""
+    if kind is str and isinstance(value, str):
+        return value, ""
+    if kind in (int, float) and not isinstance(value, bool):
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            number = math.nan
+        if kind is float and math.isfinite(number):
+            return number, ""
+        if kind is int and number == int(number if math.isfinite(number) else 0.5):
+            return int(number), ""
+    names_of_kinds = {bool: "true or false", str: "text", int: "a whole number", float: "a number"}
+    return None, "expected {}, found {!r}".format(names_of_kinds[kind], value)
+
+
+_AT_LEAST = {"max_epoch": 1, "iters_per_epoch": 1, "accum_grad_iters": 1, "batch_size_eval": 1, "num_beams": 1,
+             "max_new_tokens": 1, "warmup_steps": 0, "num_workers": 0, "log_freq": 1, "init_lr": 0.0, "min_lr": 0.0,
+             "weight_decay": 0.0}
+_CHOICES = {"precision": (*PRECISIONS, None), "images": ("own", "shuffled"), "device": ("auto", "cuda", "cpu")}
+
+
+def _out_of_range(values: Mapping[str, Any]) -> List[str]:
+    problems = ["run.{}: {} is less than {}".format(name, values[name], least)
+                for name, least in _AT_LEAST.items() if values.get(name) is not None and values[name] < least]
+    problems += ["run.{}: {!r} is none of {}".format(name, values[name], ", ".join(filter(None, choices)))
+                 for name, choices in _CHOICES.items() if name in values and values[name] not in choices]
+    return problems

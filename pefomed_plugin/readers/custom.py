@@ -1,0 +1,104 @@
+"""The user's own images and texts, ``medical_custom``: a JSON-lines or CSV file a split. Text only, no pixels.
+
+``train.jsonl``, ``val.jsonl``, ``test.jsonl`` (or ``.csv``), each with ``image`` and either ``question`` and
+``answer``, or ``report``, or ``caption``; optional: ``id``, ``answer_type``, ``question_type``, ``organ``, ``study``.
+Images lie in ``images/`` or are given relative to the folder. Any other column goes into ``metadata``.
+"""
+
+from functools import partial
+from pathlib import Path
+from typing import Any, Mapping, Optional
+
+from ..records import SPLITS
+from .captions import add_caption
+from .layouts import Layout, Release, inside, read_release
+from .rows import add_question, optional_text
+from .tables import read_csv
+from .textfiles import read_json_lines
+
+DATASET = "medical_custom"
+_NEEDED = {"vqa": ("image", "question", "answer"), "report": ("image", "report"), "caption": ("image", "caption")}
+_FIELDS = frozenset(("image", "question", "answer", "report", "caption", "id", "answer_type", "question_type", "organ"))
+
+Row = Mapping[str, Any]
+
+
+def read_custom(root: Path, **options: Any) -> Release:
+    """Samples of the user's own data.
+
+    Raises:
+        DataError: no file of a split found, or records that cannot be used, all in one message.
+    """
+    return read_release(DATASET, LAYOUTS, root, options)
+
+
+def _read_files(root: Path, suffix: str) -> Release:
+    release = Release(DATASET, "JSON lines" if suffix == ".jsonl" else "CSV", root)
+    for split in SPLITS:
+        path = root / (split + suffix)
+        if path.is_file():
+            release.files.append(path)
+            _read_file(path, split, release)
+    return release
+
+
+def _read_file(path: Path, split: str, release: Release) -> None:
+    """One task a file, known by the columns of its first record."""
+    task: Optional[str] = None
+    rows = read_json_lines(path) if path.suffix == ".jsonl" else read_csv(path, ("image",), release.problems)
+    for number, row in rows:
+        where = "{}, line {}".format(path.name, number)
+        if not isinstance(row, dict):
+            release.problems.append("{}: expected an object, found {}".format(where, type(row).__name__))
+            continue
+        if task is None:
+            task = _task(row)
+            if task is None:
+                release.problems.append("{}: needs one of question and answer, report, or caption; found {}"
+                                        .format(where, ", ".join(row)))
+                return
+        missing = [name for name in _NEEDED[task] if name not in row]
+        if missing:
+            release.problems.append("{}: missing {}; every record of a {} file needs {}"
+                                    .format(where, ", ".join(missing), task, ", ".join(_NEEDED[task])))
+        else:
+            _add(release, where, "{}-{}".format(split, number), split, task, row)
+    if task is None:
+        release.problems.append("{}: no records; fill the file or delete it".format(path.name))
+
+
+def _task(row: Row) -> Optional[str]:
+    tasks = [task for task, names in _NEEDED.items() if names[-1] in row]
+    return tasks[0] if len(tasks) == 1 else None
+
+
+def _add(release: Release, where: str, place: str, split: str, task: str, row: Row) -> None:
+    odd = sorted(name for name in _FIELDS if isinstance(row.get(name), (bool, list, dict)))
+    if odd:
+        release.problems.append("{}: {} must be text".format(where, ", ".join(odd)))
+        return
+    image = _image(release.image_root, str(row["image"]).strip())
+    metadata = {name: value for name, value in row.items() if name not in _FIELDS}
+    source_id = optional_text(row.get("id"))
+    if source_id:
+        metadata["source_id"] = source_id
+    if task == "vqa":
+        add_question(release, where, key=source_id or place, split=split, image=image, question=row["question"],
+                     answer=row["answer"], answer_type=optional_text(row.get("answer_type")),
+                     question_type=optional_text(row.get("question_type")), organ=optional_text(row.get("organ")),
+                     metadata=metadata)
+    else:
+        add_caption(release, where, key=source_id or place, split=split, image=image, caption=row[task], task=task,
+                    metadata=metadata)
+
+
+def _image(root: Path, image: str) -> str:
+    """The path as given where such a file is, else in ``images/``; whether it exists there is checked elsewhere."""
+    given = inside(root, image) is None or (root / image).is_file() or not (root / "images").is_dir()
+    return image if given else "images/" + image
+
+
+LAYOUTS = (
+    Layout("JSON lines", ("{train,val,test}.jsonl",), partial(_read_files, suffix=".jsonl")),
+    Layout("CSV", ("{train,val,test}.csv",), partial(_read_files, suffix=".csv")),
+)

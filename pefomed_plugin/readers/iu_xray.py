@@ -1,0 +1,118 @@
+"""IU-Xray (Demner-Fushman et al. 2016): R2Gen's packaging, OpenI's XML reports, Kaggle's tables.
+
+The paper's data set is R2Gen's: findings only, its split, one sample an image (4,138 / 592 / 1,180). Text only; knows
+nothing of torch or pixels.
+"""
+
+from functools import partial
+from pathlib import Path
+from typing import Callable, Iterator, Tuple
+
+from ..errors import ConfigError
+from .iu_sources import PROJECTIONS_CSV, REPORTS_CSV, REPORTS_XML, Found, read_kaggle, read_openi
+from .iu_studies import (
+    ANNOTATION,
+    DATASET,
+    HASHED_SPLIT,
+    PER,
+    SECTIONS,
+    Study,
+    add_study,
+    annotated_studies,
+    place_study,
+    read_annotation,
+)
+from .layouts import Layout, Release, find, read_release
+from .rows import check_choice
+
+_KAGGLE_IMAGES = "images/images_normalized"
+_OPENI_IMAGES = ("NLMCXR_png", "images", ".")
+
+
+def read_iu_xray(root: Path, per: str = "image", section: str = "findings") -> Release:
+    """Samples of IU-Xray.
+
+    Args:
+        root: the folder of ``annotation.json``, of ``ecgen-radiology/`` or of ``indiana_reports.csv``.
+        per: ``image`` (the paper: 1,180 test samples, two of a study share a report) or ``study`` (its first image;
+            ``metadata["images"]`` lists all).
+        section: ``findings`` (the paper), ``impression`` or ``both``; R2Gen's packaging holds findings only.
+
+    Only R2Gen defines a split. OpenI and Kaggle take it from an ``annotation.json`` that lies beside, and count what it
+    leaves out as skipped; some studies have more images there than R2Gen's two (Kaggle: 1,223 in test). Without it the
+    split is a hash of the study. ``Release.layout`` and ``metadata["split_from"]`` say which.
+    Kaggle's tables beside an ``annotation.json`` without Kaggle's images are read as R2Gen.
+
+    ``metadata``: ``study``, ``source_id``, ``split_from``; ``view`` (Kaggle); ``r2gen_id`` and ``same_series`` (whether
+    all images are of the series that R2Gen's folder is named after) for a raw study placed by ``annotation.json``.
+
+    Raises:
+        ConfigError: an unknown option value, or a section that the packaging does not hold.
+        DataError: no layout recognised, or records that cannot be used, all in one message.
+    """
+    check_choice("iu_xray.per", per, PER)
+    check_choice("iu_xray.section", section, SECTIONS)
+    return read_release(DATASET, LAYOUTS, root, {"per": per, "section": section})
+
+
+def _read_r2gen(root: Path, per: str, section: str) -> Release:
+    if section != "findings":
+        raise ConfigError("iu_xray.section: {} holds findings only, not {!r}; use OpenI's or Kaggle's release".format(
+            root / ANNOTATION, section))
+    release = Release(DATASET, "R2Gen", root / "images", files=[root / ANNOTATION])
+    for where, split, row in read_annotation(root / ANNOTATION, release.problems):
+        key, report, images = row["id"], row["report"], row["image_path"]
+        if not (isinstance(key, str) and isinstance(report, str) and isinstance(images, list)
+                and all(isinstance(image, str) for image in images)):
+            release.problems.append("{}: id and report are not texts or image_path is no list of texts".format(where))
+            continue
+        add_study(release, "{} ({})".format(where, key), Study(key, tuple(images), report), split=split,
+                  section=section, per=per, metadata={"split_from": ANNOTATION})
+    return release
+
+
+def _read_raw(root: Path, per: str, section: str, *, name: str, image_root: Callable[[Path], Path],
+              read_studies: Callable[[Release, Path], Iterator[Found]], with_annotation: bool) -> Release:
+    release = Release(DATASET, "{} (split: {})".format(name, ANNOTATION if with_annotation else HASHED_SPLIT),
+                      image_root(root))
+    annotated = None
+    if with_annotation:
+        release.files.append(root / ANNOTATION)
+        annotated = annotated_studies(root / ANNOTATION, release.problems)
+    numbers = set()
+    for where, number, study in read_studies(release, root):
+        numbers.add(number)
+        split, metadata = place_study(study, number, annotated)
+        if split is None:
+            release.skip(where, "not in " + ANNOTATION)
+        else:
+            add_study(release, where, study, split=split, section=section, per=per, metadata=metadata)
+    for number, place in (annotated or {}).items():
+        if number not in numbers:
+            release.skip("{} ({})".format(ANNOTATION, place.folder), "no report in the release")
+    return release
+
+
+def _openi_images(root: Path) -> Path:
+    # The archive of images is flat, and where it was unpacked is up to the user.
+    found = (root / folder for folder in _OPENI_IMAGES if find(root, folder + "/CXR*.png"))
+    return next(found, root / _OPENI_IMAGES[0])
+
+
+def _kaggle_images(root: Path) -> Path:
+    return root / _KAGGLE_IMAGES
+
+
+def _raw(name: str, looks_for: Tuple[str, ...], images: str, image_root: Callable[[Path], Path],
+         read_studies: Callable[[Release, Path], Iterator[Found]]) -> Tuple[Layout, Layout]:
+    """A raw release without R2Gen's split, and with it; then ``images`` tells it from R2Gen's packaging."""
+    read = partial(_read_raw, name=name, image_root=image_root, read_studies=read_studies)
+    return (Layout(name, looks_for, partial(read, with_annotation=False), unless=(ANNOTATION,)),
+            Layout(name + " with R2Gen's split", (*looks_for, images, ANNOTATION), partial(read, with_annotation=True)))
+
+
+LAYOUTS = (
+    Layout("R2Gen", (ANNOTATION,), _read_r2gen, unless=(REPORTS_XML, _KAGGLE_IMAGES)),
+    *_raw("OpenI XML", (REPORTS_XML,), REPORTS_XML, _openi_images, read_openi),
+    *_raw("Kaggle", (REPORTS_CSV, PROJECTIONS_CSV), _KAGGLE_IMAGES, _kaggle_images, read_kaggle),
+)

@@ -1,0 +1,77 @@
+"""MIMIC-CXR as converted by others: R2Gen's ``annotation.json``, PeFoMed's JSON. Text only; belongs to ``mimic_cxr``.
+
+Both hold one text an image, chosen when they were written, so that the option ``section`` has nothing to choose from.
+"""
+
+import re
+from pathlib import Path
+from typing import Any, Dict, Optional
+
+from .captions import add_caption
+from .layouts import Release, require
+from .textfiles import read_json
+
+_DATASET = "mimic_cxr"
+_SPLITS = ("train", "val", "test")
+_IMAGE = re.compile(r"p(?P<subject>\d{8})/s(?P<study>\d{8})/(?P<dicom>[^/]+)\.jpg")
+
+
+def read_r2gen(root: Path, section: str) -> Release:
+    """``{"train": [{id, study_id, subject_id, report, image_path: [path], split}], "val": ..., "test": ...}``."""
+    release = _release(root, "R2Gen annotation", section)
+    path = root / "annotation.json"
+    content = read_json(path)
+    release.files.append(path)
+    for split in _SPLITS:
+        records = content.get(split) if isinstance(content, dict) else None
+        if not isinstance(records, list):
+            release.problems.append("annotation.json: no list of records under {!r}; make the file again".format(split))
+            continue
+        for number, record in enumerate(records):
+            where = "annotation.json, {} record {}".format(split, number)
+            if not isinstance(record, dict):
+                release.problems.append("{}: expected an object, found {}".format(where, type(record).__name__))
+            elif require(record, ("id", "report", "image_path"), where, release.problems):
+                _add(release, where, split, _first(record["image_path"]), record["report"])
+    return release
+
+
+def read_pefomed(root: Path, section: str) -> Release:
+    """``{train,val,test}.json``: path of an image below ``files`` -> list of texts, the first of which counts."""
+    release = _release(root, "PeFoMed JSON", section)
+    for split in _SPLITS:
+        path = root / (split + ".json")
+        if not path.is_file():
+            continue
+        release.files.append(path)
+        content = read_json(path)
+        if not isinstance(content, dict):
+            release.problems.append("{}: expected image paths with their reports, found {}"
+                                    .format(path.name, type(content).__name__))
+            continue
+        for image, texts in content.items():
+            _add(release, "{}, {!r}".format(path.name, image), split, image, _first(texts))
+    return release
+
+
+def _release(root: Path, layout: str, section: str) -> Release:
+    folder = next((each for each in ("files", "images") if (root / each).is_dir()), "")
+    release = Release(_DATASET, layout, root / folder)
+    if section != "findings":
+        release.problems.append("{}: its texts were chosen when it was written; leave out section={}"
+                                .format(layout, section))
+    return release
+
+
+def _add(release: Release, where: str, split: str, image: Any, text: Any) -> None:
+    if not isinstance(image, str):
+        release.problems.append("{}: image_path holds no path; make the file again".format(where))
+        return
+    match: Optional[re.Match] = _IMAGE.search(image)
+    metadata: Dict[str, Any] = {"study": match["study"], "subject": match["subject"]} if match else {}
+    add_caption(release, where, key=match["dicom"] if match else image, split=split, image=image, caption=text,
+                metadata=metadata)
+
+
+def _first(values: Any) -> Any:
+    return values[0] if isinstance(values, list) and values else values

@@ -1,0 +1,94 @@
+"""Where the reports of MIMIC-CXR lie: unpacked in one of the usual folders, or still in ``mimic-cxr-reports.zip``.
+
+Gives the text of a report; knows nothing of sections or images. Never prints a report.
+"""
+
+import zipfile
+import zlib
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Callable, Collection, Iterator, Optional, Tuple
+
+from ..errors import DataError, one_line
+from .layouts import find, inside
+
+ZIP_NAME = "mimic-cxr-reports.zip"
+_RELEASES = "{,mimic-cxr-jpg/*/,mimic-cxr/*/,physionet.org/files/mimic-cxr-jpg/*/,physionet.org/files/mimic-cxr/*/}"
+_FOLDERS = _RELEASES + "{,mimic-cxr-reports/}files"
+_ZIPS = _RELEASES + ZIP_NAME
+
+ReadReport = Callable[[str], Optional[str]]
+"""Text of ``p19/p19999999/s59999999.txt``, or None where there is no such report."""
+
+
+@contextmanager
+def open_reports(root: Path, wanted: Collection[str]) -> Iterator[Tuple[Path, ReadReport]]:
+    """The place below ``root`` that holds at least one of the ``wanted`` reports, and how to read from it.
+
+    An unpacked folder is preferred to the zip. Unpacking may leave ``files/`` or ``mimic-cxr-reports/files/``.
+
+    Raises:
+        DataError: no such place, a damaged zip; later, a report that is not UTF-8 or links out of the root.
+    """
+    for folder in find(root, _FOLDERS):
+        if any((folder / name).is_file() for name in wanted):
+            yield folder, _from_folder(root, folder)
+            return
+    for path in find(root, _ZIPS):
+        try:
+            with zipfile.ZipFile(path) as archive:
+                yield path, _from_zip(path, archive)
+        except zipfile.BadZipFile as error:
+            raise _damaged(path, error) from error
+        return
+    raise DataError("mimic_cxr: no reports below {}; put {} of MIMIC-CXR there (the JPG release has none); looked for"
+                    .format(root, ZIP_NAME), [_FOLDERS + "/p1x/p1xxxxxxx/s5xxxxxxx.txt", _ZIPS])
+
+
+def _from_folder(root: Path, folder: Path) -> ReadReport:
+    @lru_cache(maxsize=1)
+    def patient(name: str) -> Path:
+        path = folder / name
+        if inside(root, path.relative_to(root).as_posix()) is None:
+            raise DataError("{} lies outside {}; copy the reports into the folder".format(path, root))
+        return path
+
+    def read(name: str) -> Optional[str]:
+        patient_name, _, file_name = name.rpartition("/")
+        path = patient(patient_name) / file_name
+        try:
+            if path.is_symlink():
+                raise DataError("{} is a link; copy the reports into the folder".format(path))
+            return _text(path.read_bytes(), path)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise DataError("cannot read {}: {}".format(path, error.strerror or error)) from error
+
+    return read
+
+
+def _from_zip(path: Path, archive: zipfile.ZipFile) -> ReadReport:
+    members = {name.rpartition("files/")[2]: name for name in archive.namelist() if name.endswith(".txt")}
+
+    def read(name: str) -> Optional[str]:
+        if name not in members:
+            return None
+        try:
+            return _text(archive.read(members[name]), path / members[name])
+        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+            raise _damaged(path / members[name], error) from error
+
+    return read
+
+
+def _text(data: bytes, path: Path) -> str:
+    try:
+        return data.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        raise DataError("{}: byte {} is not UTF-8; fetch the file again".format(path, error.start)) from error
+
+
+def _damaged(path: Path, error: Exception) -> DataError:
+    return DataError("{}: damaged zip ({}); the download is incomplete, fetch it again".format(path, one_line(error)))

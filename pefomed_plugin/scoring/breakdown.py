@@ -1,0 +1,98 @@
+"""Scores by group, as in the paper's figures 3 to 6 and tables 3 and 4: each cell with n, value and interval.
+
+Takes the scores of any one scorer; knows nothing of how they came about or how they are shown.
+"""
+
+from dataclasses import dataclass
+from typing import Callable, Dict, Hashable, List, Optional, Sequence, Tuple
+
+from ..errors import ConfigError, near_names
+from ..records import Prediction, Score
+from .intervals import Interval, cluster_interval
+from .pairing import answer_type, mean, pair_scores
+
+NOT_GIVEN = "not given"
+"""Group of the rows without a value on the axis; they are shown, not dropped."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One group of one axis."""
+
+    axis: str
+    """``question_type``, ``organ``, ..."""
+    group: str
+    """``PRES``, ``CHEST``, ... as the data set names it."""
+    n: int
+    """Scored predictions of the group; a row with two question types counts in both groups."""
+    unscored: int
+    """Predictions of the group that the scorer left without a value; not in the mean."""
+    value: Optional[float]
+    """Mean score, in the scorer's unit; None when nothing was scored."""
+    interval: Interval
+    """95 % bootstrap interval of ``value``, clustered."""
+
+
+def _one(value: object) -> Tuple[str, ...]:
+    text = str(value).strip() if value is not None else ""
+    return (text or NOT_GIVEN,)
+
+
+def _question_types(prediction: Prediction) -> Tuple[str, ...]:
+    types = [each.strip() for each in (prediction.question_type or "").split(",")]
+    return tuple(dict.fromkeys(each for each in types if each)) or (NOT_GIVEN,)
+
+
+AXES: Dict[str, Callable[[Prediction], Tuple[str, ...]]] = {
+    "overall": lambda prediction: ("all",),
+    "dataset": lambda prediction: _one(prediction.dataset),
+    "answer_type": lambda prediction: _one(answer_type(prediction)),
+    "question_type": _question_types,
+    "organ": lambda prediction: _one(prediction.organ),
+    "phrase_type": lambda prediction: _one(prediction.phrase_type),
+    "modality": lambda prediction: _one(prediction.metadata.get("modality")),
+}
+"""Name of an axis -> the groups that a prediction belongs to on it."""
+
+CLUSTERS: Dict[str, Callable[[Prediction], Hashable]] = {
+    "image": lambda prediction: (prediction.dataset, prediction.image),
+    "study": lambda prediction: (prediction.dataset, prediction.metadata.get("study", prediction.image)),
+}
+"""What makes two rows dependent. ``study`` falls back to the image where the metadata names no study."""
+
+
+def break_down(predictions: Sequence[Prediction], scores: Sequence[Score], axis: str = "overall",
+               cluster: str = "study", resamples: int = 1000, seed: int = 0) -> List[Cell]:
+    """One cell for each group of ``axis``, in alphabetical order, ``not given`` last.
+
+    Args:
+        predictions: the rows.
+        scores: one for each, all of one scorer.
+        axis: a name of ``AXES``.
+        cluster: a name of ``CLUSTERS``, what the bootstrap draws.
+        resamples: draws of the bootstrap.
+        seed: of the bootstrap; a cell's interval depends on that cell's rows only.
+
+    Raises:
+        ConfigError: no such axis or cluster.
+        DataError: predictions and scores do not belong together.
+    """
+    for name, known in ((axis, list(AXES)), (cluster, list(CLUSTERS))):
+        if name not in known:
+            raise ConfigError("cannot break down by {!r}; {}".format(name, near_names(name, known)))
+    groups: Dict[str, List[Tuple[Hashable, Optional[float]]]] = {}
+    for prediction, score in pair_scores(predictions, scores):
+        for group in AXES[axis](prediction):
+            groups.setdefault(group, []).append((CLUSTERS[cluster](prediction), score.value))
+    return [_cell(axis, group, groups[group], resamples, seed)
+            for group in sorted(groups, key=lambda name: (name == NOT_GIVEN, name))]
+
+
+def _cell(axis: str, group: str, rows: Sequence[Tuple[Hashable, Optional[float]]], resamples: int,
+          seed: int) -> Cell:
+    scored = [(each, value) for each, value in rows if value is not None]
+    unscored = len(rows) - len(scored)
+    if not scored:
+        return Cell(axis, group, 0, unscored, None, Interval(None, None, "nothing was scored"))
+    clusters, values = [each for each, _ in scored], [value for _, value in scored]
+    return Cell(axis, group, len(scored), unscored, mean(values), cluster_interval(values, clusters, resamples, seed))

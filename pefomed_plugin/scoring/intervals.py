@@ -1,0 +1,71 @@
+"""Bootstrap intervals for the mean of scores that come in clusters (several questions about one image).
+
+Works on plain numbers; what a value or a cluster stands for is the caller's affair. The interval of a paired
+difference is the interval of the differences.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Hashable, Optional, Sequence
+
+from ..errors import DataError
+
+_CELLS_AT_ONCE = 2_000_000
+"""Bounds the memory of one block of resamples to about 50 MB."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Where the mean would fall in 95 of 100 samples of as many clusters."""
+
+    low: Optional[float]
+    """Lower end, in the unit of the values; None when undefined."""
+    high: Optional[float]
+    """Upper end; None when undefined."""
+    reason: Optional[str] = None
+    """Why there is no interval."""
+
+
+def cluster_interval(values: Sequence[float], clusters: Sequence[Hashable], resamples: int = 1000, seed: int = 0,
+                     level: float = 0.95) -> Interval:
+    """Percentile bootstrap of the mean, drawing whole clusters with replacement.
+
+    Args:
+        values: one number a row.
+        clusters: what rows share when they are not independent, such as the image; one a row.
+        resamples: how many samples are drawn.
+        seed: the same seed, values and clusters give the same interval.
+        level: the share of resampled means that the interval covers.
+
+    Returns:
+        The interval, or None for both ends with the reason: fewer than two clusters, or equal values, of which every
+        resample has the same mean (an interval of no width would claim certainty).
+
+    Raises:
+        DataError: no values, not one cluster a value, or a value that is not finite.
+    """
+    if not values or len(values) != len(clusters):
+        raise DataError("an interval needs one cluster for each of at least one value; got {} values, {} clusters"
+                        .format(len(values), len(clusters)))
+    if not all(math.isfinite(value) for value in values):
+        raise DataError("an interval needs finite values; leave out what was not scored")
+    import numpy as np
+
+    numbers = {cluster: number for number, cluster in enumerate(dict.fromkeys(clusters))}
+    if len(numbers) < 2:
+        return Interval(None, None, "one cluster only")
+    if min(values) == max(values):
+        return Interval(None, None, "all {} values are equal".format(len(values)))
+    of_row = np.array([numbers[cluster] for cluster in clusters])
+    sums = np.bincount(of_row, weights=np.asarray(values, dtype=float))
+    sizes = np.bincount(of_row).astype(float)
+
+    generator = np.random.default_rng(seed)
+    block = max(1, _CELLS_AT_ONCE // len(sums))
+    means = []
+    for start in range(0, resamples, block):
+        drawn = generator.integers(len(sums), size=(min(block, resamples - start), len(sums)))
+        means.append(sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1))
+    tail = 50 * (1 - level)
+    low, high = np.percentile(np.concatenate(means), [tail, 100 - tail])
+    return Interval(float(low), float(high))

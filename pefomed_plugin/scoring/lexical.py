@@ -1,0 +1,210 @@
+"""BLEU-1 to 4, METEOR, ROUGE-L and CIDEr of reports and captions, by named protocols (paper section 4.3 b, Table 5).
+
+The numbers are pycocoevalcap's: its Python scorers for BLEU and CIDEr, its jars for tokens and METEOR through our own
+drivers. Knows nothing of files or of how the texts were generated.
+"""
+
+import contextlib
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple, Type
+
+from ..errors import ConfigError, DataError, near_names
+from ..records import Prediction, Score
+from .java import JavaError, find_java
+from .meteor import Meteor
+from .pairing import NO_PREDICTION, mean, require_predictions
+from .ptb import tokenise_approximately, tokenise_ptb
+from .r2gen import cut_report
+from .rouge import rouge_l
+
+VERSION = "1"
+BLEU = ("bleu1", "bleu2", "bleu3", "bleu4")
+METRICS = (*BLEU, "meteor", "rouge_l", "cider")
+PROTOCOLS: Dict[str, str] = {
+    "coco": "PTB tokens, the whole reference; one item a prediction",
+    "pefomed": "as coco, one item an image: two predictions for one image are an error",
+    "r2gen60": "R2Gen's cleaned words, both sides cut to 59, reference words outside the training vocabulary <unk>",
+}
+"""How each protocol turns texts into tokens; the first is the default."""
+
+_Values = Tuple[Optional[float], List[Optional[float]]]
+
+
+@dataclass(frozen=True)
+class LexicalResult:
+    """What one protocol measured on one data set. Every value is 0 to 1, CIDEr 0 to 10; higher is better."""
+
+    protocol: str
+    """A name of ``PROTOCOLS``."""
+    version: str
+    """Of the measurement; ends in ``-approximate`` where tokens were not the protocol's own."""
+    sample_ids: Tuple[str, ...]
+    """Ids of the predictions, in the order of ``per_sample``."""
+    missing: Tuple[str, ...]
+    """Ids of predictions without a text; scored as an empty one."""
+    corpus: Mapping[str, Optional[float]]
+    """A value for each of ``METRICS``, None with a reason. BLEU and METEOR pool statistics; they are no means."""
+    per_sample: Mapping[str, Sequence[Optional[float]]]
+    """For each of ``METRICS``, a value a prediction."""
+    reasons: Mapping[str, str]
+    """Why a metric has no value, by its name; under ``tokens`` why tokens are approximate."""
+
+    def scores(self) -> List[Score]:
+        """Seven scores a prediction, named ``lexical/<protocol>/<metric>``."""
+        return [Score(sample_id, "lexical/{}/{}".format(self.protocol, metric), self.version,
+                      self.per_sample[metric][row], self._reason(sample_id, metric))
+                for row, sample_id in enumerate(self.sample_ids) for metric in METRICS]
+
+    def _reason(self, sample_id: str, metric: str) -> Optional[str]:
+        missing = NO_PREDICTION if sample_id in self.missing else None
+        return self.reasons.get(metric) or missing or self.reasons.get("tokens")
+
+
+class LexicalScorer:
+    """Scores any number of data sets inside one ``with`` block; METEOR is started once, when first needed.
+
+    Without Java, METEOR is None with the reason and tokens that need Java are approximate; nothing takes its place.
+    """
+
+    def __init__(self, java: Optional[str] = None) -> None:
+        """
+        Args:
+            java: the Java executable; without it ``find_java`` looks for one.
+
+        Raises:
+            ConfigError: ``java`` or ``PEFOMED_JAVA`` names no executable file.
+        """
+        self._java: Optional[str] = None
+        self._why_no_java = ""
+        try:
+            self._java = find_java(java)
+        except JavaError as error:
+            self._why_no_java = str(error)
+        self._stack = contextlib.ExitStack()
+        self._meteor: Optional[Meteor] = None
+
+    def __enter__(self) -> "LexicalScorer":
+        return self
+
+    def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException],
+                 trace: Optional[TracebackType]) -> None:
+        self._meteor = None
+        self._stack.close()
+
+    def score(self, predictions: Sequence[Prediction], protocol: str = "coco",
+              vocabulary: Optional[FrozenSet[str]] = None) -> LexicalResult:
+        """All metrics of one data set.
+
+        Args:
+            predictions: of one data set; a missing text is scored as an empty one.
+            protocol: a name of ``PROTOCOLS``.
+            vocabulary: ``r2gen60`` only, from ``r2gen.training_vocabulary``; without it no word becomes ``<unk>``.
+
+        Raises:
+            ConfigError: unknown protocol, or pycocoevalcap is not installed.
+            DataError: no predictions, several data sets, or (``pefomed``) several predictions for one image.
+        """
+        _check(predictions, protocol)
+        reasons: Dict[str, str] = {}
+        if self._java is not None and self._meteor is None:
+            with contextlib.suppress(JavaError):  # reported when METEOR is asked
+                self._meteor = self._stack.enter_context(Meteor(self._java))
+        references, hypotheses = self._tokens(predictions, protocol, vocabulary, reasons)
+        values: Dict[str, _Values] = dict(zip(BLEU, _bleu(references, hypotheses)))
+        values["rouge_l"] = _rouge(references, hypotheses)
+        values["cider"] = _cider(references, hypotheses, reasons)
+        values["meteor"] = self._meteor_values(references, hypotheses, reasons)
+        return LexicalResult(
+            protocol=protocol, version=VERSION + ("-approximate" if "tokens" in reasons else ""),
+            sample_ids=tuple(each.id for each in predictions),
+            missing=tuple(each.id for each in predictions if each.prediction is None),
+            corpus={metric: values[metric][0] for metric in METRICS},
+            per_sample={metric: values[metric][1] for metric in METRICS}, reasons=reasons)
+
+    def _tokens(self, predictions: Sequence[Prediction], protocol: str, vocabulary: Optional[FrozenSet[str]],
+                reasons: Dict[str, str]) -> Tuple[List[str], List[str]]:
+        """Token strings of references and hypotheses."""
+        references = [each.answer for each in predictions]
+        hypotheses = [each.prediction or "" for each in predictions]
+        if protocol == "r2gen60":
+            return [cut_report(each, vocabulary) for each in references], [cut_report(each) for each in hypotheses]
+        texts = references + hypotheses
+        try:
+            if self._java is None:
+                raise JavaError(self._why_no_java)
+            tokens = tokenise_ptb(texts, self._java)
+        except JavaError as error:
+            reasons["tokens"] = "approximate tokens: {}".format(error)
+            tokens = tokenise_approximately(texts)
+        return tokens[:len(references)], tokens[len(references):]
+
+    def _meteor_values(self, references: Sequence[str], hypotheses: Sequence[str],
+                       reasons: Dict[str, str]) -> _Values:
+        try:
+            if "tokens" in reasons:
+                raise JavaError("METEOR is not computed on " + reasons["tokens"])
+            if self._meteor is None:
+                raise JavaError(self._why_no_java or "METEOR could not be started")
+            corpus, per_sample = self._meteor.score(references, hypotheses)
+        except JavaError as error:
+            reasons["meteor"] = str(error)
+            return None, [None] * len(hypotheses)
+        return corpus, list(per_sample)
+
+
+def score_lexical(predictions: Sequence[Prediction], protocol: str = "coco") -> List[Score]:
+    """``LexicalScorer`` for one data set, as a list of scores; the values of the corpus are not among them.
+
+    Raises:
+        ConfigError: unknown protocol, no pycocoevalcap, or a Java setting that names no executable.
+        DataError: no predictions, or not of one data set.
+    """
+    with LexicalScorer() as scorer:
+        return scorer.score(predictions, protocol).scores()
+
+
+def _check(predictions: Sequence[Prediction], protocol: str) -> None:
+    if protocol not in PROTOCOLS:
+        raise ConfigError("unknown protocol {!r}; {}".format(protocol, near_names(protocol, PROTOCOLS)))
+    require_predictions(predictions)
+    datasets = sorted({each.dataset for each in predictions})
+    if len(datasets) > 1:
+        raise DataError("report metrics are pooled over one data set; score {} apart".format(" and ".join(datasets)))
+    if protocol == "pefomed":
+        first: Dict[str, str] = {}
+        twice = ["{}: image {!r} was already predicted by {}; keep one of them"
+                 .format(each.id, each.image, first[each.image])
+                 for each in predictions if first.setdefault(each.image, each.id) != each.id]
+        if twice:
+            raise DataError("protocol pefomed scores each image once", twice)
+
+
+def _items(texts: Sequence[str]) -> Dict[int, List[str]]:
+    """The shape pycocoevalcap takes: item -> list of token strings."""
+    return {number: [text] for number, text in enumerate(texts)}
+
+
+def _bleu(references: Sequence[str], hypotheses: Sequence[str]) -> List[_Values]:
+    try:
+        from pycocoevalcap.bleu.bleu import Bleu
+    except ImportError as error:
+        raise ConfigError("report metrics need pycocoevalcap; pip install 'pefomed_plugin[metrics]'") from error
+    corpus, per_sample = Bleu(4).compute_score(_items(references), _items(hypotheses), verbose=0)
+    return [(float(value), [float(each) for each in values]) for value, values in zip(corpus, per_sample)]
+
+
+def _rouge(references: Sequence[str], hypotheses: Sequence[str]) -> _Values:
+    values = [rouge_l(reference, hypothesis) for reference, hypothesis in zip(references, hypotheses)]
+    return mean(values), list(values)
+
+
+def _cider(references: Sequence[str], hypotheses: Sequence[str], reasons: Dict[str, str]) -> _Values:
+    """pycocoevalcap's CIDEr, except where it says 0 or fails for want of anything to weigh words by."""
+    from pycocoevalcap.cider.cider import Cider
+
+    if len(references) < 2 or not any(references):
+        reasons["cider"] = "CIDEr weighs words by their rarity and needs at least two items with words"
+        return None, [None] * len(references)
+    corpus, per_sample = Cider().compute_score(_items(references), _items(hypotheses))
+    return float(corpus), [float(each) for each in per_sample]

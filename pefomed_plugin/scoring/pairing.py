@@ -1,0 +1,74 @@
+"""Predictions beside their scores, and the mean of what was scored. Knows nothing of any one scorer."""
+
+from typing import Dict, List, Optional, Sequence, Tuple
+
+from ..errors import DataError
+from ..records import CLOSED, OPEN, Prediction, Score
+
+NO_PREDICTION = "no prediction"
+"""The reason of every score whose prediction is missing; summaries count them by it."""
+
+
+def require_predictions(predictions: Sequence[Prediction]) -> None:
+    """Stop before anything is averaged over nothing.
+
+    Raises:
+        DataError: there is no prediction.
+    """
+    if not predictions:
+        raise DataError("no predictions to score; is the predictions file empty, or filtered to nothing?")
+
+
+def pair_scores(predictions: Sequence[Prediction], scores: Sequence[Score]) -> List[Tuple[Prediction, Score]]:
+    """Each prediction with its score, in the order of the predictions.
+
+    Raises:
+        DataError: nothing to pair, scores of several scorers or versions, or ids that are doubled, unknown or without
+            a score; all of them in one message.
+    """
+    require_predictions(predictions)
+    kinds = sorted({"{} (version {})".format(score.scorer, score.version) for score in scores})
+    if len(kinds) > 1:
+        raise DataError("scores of {} scorers are mixed; summarise one at a time".format(len(kinds)), kinds)
+    by_id: Dict[str, Score] = {}
+    problems = []
+    for score in scores:
+        if score.sample_id in by_id:
+            problems.append("id {!r} was scored twice: delete one of the two scores".format(score.sample_id))
+        by_id[score.sample_id] = score
+    seen = set()
+    for prediction in predictions:
+        if prediction.id in seen:
+            problems.append("id {!r} was predicted twice: delete one of the two predictions".format(prediction.id))
+        elif prediction.id not in by_id:
+            problems.append("id {!r} has no score: score these predictions again".format(prediction.id))
+        seen.add(prediction.id)
+    problems += ["id {!r} has a score but no prediction: these are another run's scores".format(each)
+                 for each in by_id if each not in seen]
+    if problems:
+        raise DataError("scores and predictions do not belong together", problems)
+    return [(prediction, by_id[prediction.id]) for prediction in predictions]
+
+
+def answer_type(prediction: Prediction) -> Optional[str]:
+    """``OPEN``, ``CLOSED`` or None, blanks and case ignored (a release holds ``"CLOSED "``).
+
+    Raises:
+        DataError: anything else; calling it closed, as the published scripts do, would hide a damaged file.
+    """
+    kind = (prediction.answer_type or "").strip().upper()
+    if kind and kind not in (OPEN, CLOSED):
+        raise DataError("{}: answer_type {!r} is neither {} nor {}; correct the predictions file"
+                        .format(prediction.id, prediction.answer_type, OPEN, CLOSED))
+    return kind or None
+
+
+def mean(values: Sequence[float]) -> float:
+    """Arithmetic mean.
+
+    Raises:
+        DataError: there is nothing to average.
+    """
+    if not values:
+        raise DataError("a mean over nothing: none of the predictions was scored")
+    return sum(values) / len(values)

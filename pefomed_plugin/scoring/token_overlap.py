@@ -1,0 +1,69 @@
+"""Token recall and F1 between answer and prediction: LLaVA-Med's measure of open questions, and a corrected one.
+
+Pure functions. A closed question is not scored: LLaVA-Med measures it by whether the answer occurs in the prediction.
+"""
+
+from collections import Counter
+from typing import Callable, Dict, List, Sequence, Tuple
+
+from ..errors import ConfigError, near_names
+from ..records import CLOSED, Prediction, Score
+from ..text import normalise_clean, normalise_llava_med
+from .pairing import NO_PREDICTION, answer_type, require_predictions
+
+VERSION = "1"
+MEASURES = ("token_recall", "token_f1")
+
+
+def llava_med_overlap(answer: str, prediction: str) -> Tuple[float, float]:
+    """Recall and F1, each 0 to 1, as LLaVA-Med's ``calculate_f1score`` computes them (release of 2023).
+
+    A word that both share counts as often as the *prediction* says it, on either side of the fraction, so repeating a
+    right word raises recall. Both texts are normalised twice. Without words on one side both are 0.
+    """
+    said, wanted = (Counter(normalise_llava_med(normalise_llava_med(text)).split()) for text in (prediction, answer))
+    shared = sum(count for word, count in said.items() if word in wanted)
+    if not shared:
+        return 0.0, 0.0
+    precision = shared / sum(said.values())
+    recall = shared / (shared + sum(count for word, count in wanted.items() if word not in said))
+    return recall, 2 * precision * recall / (precision + recall)
+
+
+def corrected_overlap(answer: str, prediction: str) -> Tuple[float, float]:
+    """Recall and F1, each 0 to 1: a word counts at most as often as the *answer* has it; texts normalised ``clean``."""
+    said, wanted = Counter(normalise_clean(prediction).split()), Counter(normalise_clean(answer).split())
+    shared = sum((said & wanted).values())
+    if not shared:
+        return 0.0, 0.0
+    return shared / sum(wanted.values()), 2 * shared / (sum(said.values()) + sum(wanted.values()))
+
+
+OVERLAPS: Dict[str, Callable[[str, str], Tuple[float, float]]] = {
+    "llava_med": llava_med_overlap,
+    "corrected": corrected_overlap,
+}
+
+
+def score_token_overlap(predictions: Sequence[Prediction], measure: str, variant: str = "llava_med") -> List[Score]:
+    """``token_recall`` or ``token_f1`` of every prediction, 0 to 1; None for closed questions.
+
+    Raises:
+        ConfigError: no such measure or variant.
+        DataError: no predictions, or an unknown ``answer_type``.
+    """
+    for name, known in ((measure, MEASURES), (variant, tuple(OVERLAPS))):
+        if name not in known:
+            raise ConfigError("unknown token measure {!r}; {}".format(name, near_names(name, known)))
+    require_predictions(predictions)
+    scorer = "{}/{}".format(measure, variant)
+
+    def score(prediction: Prediction) -> Score:
+        if answer_type(prediction) == CLOSED:
+            return Score(prediction.id, scorer, VERSION, None, "closed question")
+        if prediction.prediction is None:
+            return Score(prediction.id, scorer, VERSION, 0.0, NO_PREDICTION)
+        overlap = OVERLAPS[variant](prediction.answer, prediction.prediction)
+        return Score(prediction.id, scorer, VERSION, overlap[MEASURES.index(measure)])
+
+    return [score(each) for each in predictions]

@@ -1,0 +1,86 @@
+"""What a person sees while something runs: lines and a progress bar. Quiet on all ranks but the first.
+
+On a terminal a bar with rate and remaining time; elsewhere (a log file, CI) a plain line now and then.
+"""
+
+import os
+import sys
+import time
+from contextlib import contextmanager
+from typing import Callable, Iterator
+
+PLAIN_EVERY_S = 10.0
+"""Seconds between two lines where there is no terminal."""
+
+Advance = Callable[..., None]
+"""``advance(done=1, note="loss 1.234")``."""
+
+
+def is_first_rank() -> bool:
+    """Whether this process is the one that talks."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def say(text: str = "") -> None:
+    """Print a line, on the first rank only."""
+    if is_first_rank():
+        print(text, flush=True)
+
+
+@contextmanager
+def progress(what: str, total: int, done: int = 0) -> Iterator[Advance]:
+    """Progress of ``total`` items; yields a function that advances it."""
+    if not is_first_rank():
+        yield lambda *_, **__: None
+    elif sys.stderr.isatty():
+        with _bar(what, total, done) as advance:
+            yield advance
+    else:
+        with _lines(what, total, done) as advance:
+            yield advance
+
+
+@contextmanager
+def _bar(what: str, total: int, done: int) -> Iterator[Advance]:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
+               TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[note]}"))
+    start, first = time.monotonic(), done
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        task = bars.add_task(what, total=total, completed=done, rate="", note="")
+
+        def advance(items: int = 1, note: str = "") -> None:
+            finished = bars.tasks[0].completed + items
+            bars.update(task, advance=items, rate=_rate(finished - first, start), note=note)
+
+        yield advance
+
+
+@contextmanager
+def _lines(what: str, total: int, done: int) -> Iterator[Advance]:
+    start, first = time.monotonic(), done
+    state = {"done": done, "said": start}
+
+    def advance(items: int = 1, note: str = "") -> None:
+        state["done"] += items
+        now = time.monotonic()
+        if now - state["said"] >= PLAIN_EVERY_S:
+            state["said"] = now
+            left_s = (total - state["done"]) * (now - start) / max(state["done"] - first, 1)
+            print("{}: {}/{}, {}, {:.0f} s left  {}".format(
+                what, int(state["done"]), total, _rate(state["done"] - first, start), left_s, note), flush=True)
+
+    yield advance
+
+
+def _rate(items: float, start: float) -> str:
+    return "{:.1f}/s".format(items / max(time.monotonic() - start, 1e-9))

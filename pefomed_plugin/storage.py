@@ -1,0 +1,133 @@
+"""JSONL and JSON on disk: one schema with a version, whole files only, predictions merged over ranks.
+
+Raises rather than repairs: two records of one id are an error, never a choice.
+"""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any, Dict, Iterable, List, Mapping, Sequence, Type, TypeVar
+
+from .errors import DataError, one_line
+from .records import Prediction, Sample, Score
+
+SCHEMA = 1
+"""Version of ``predictions.jsonl``, ``scores/*.jsonl``, prepared splits and ``metrics.json``; see docs/files.md."""
+
+_Record = TypeVar("_Record", bound=Sample)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file so that a reader sees the old or the new text, never half of one.
+
+    Raises:
+        DataError: the folder cannot be written or the disk is full; the old file is untouched.
+    """
+    path = Path(path)
+    partial = ""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, partial = tempfile.mkstemp(prefix=path.name + ".", suffix=".part", dir=str(path.parent))
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except OSError as error:
+        raise DataError("cannot write {}: {}".format(path, error.strerror or error)) from error
+    finally:
+        if partial and os.path.exists(partial):
+            os.unlink(partial)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write an indented JSON file with the schema's version; NaN is refused.
+
+    Raises:
+        DataError: a number is not finite, or the file cannot be written.
+    """
+    try:
+        text = json.dumps({"schema": SCHEMA, **content}, indent=2, ensure_ascii=False, allow_nan=False)
+    except ValueError as error:
+        raise DataError("{}: a value is not a finite number".format(path)) from error
+    write_text(path, text + "\n")
+
+
+def write_records(path: Path, records: Iterable[Any]) -> None:
+    """Write samples, predictions or scores, one JSON object a line.
+
+    Raises:
+        DataError: two records of one id, a value that is no finite number, or the file cannot be written.
+    """
+    records = list(records)
+    _refuse_duplicates(records, str(path))
+    try:
+        lines = [json.dumps(each.to_json(), ensure_ascii=False, allow_nan=False) for each in records]
+    except ValueError as error:
+        raise DataError("{}: a value is not a finite number".format(path)) from error
+    write_text(path, "".join(line + "\n" for line in lines))
+
+
+def read_predictions(path: Path) -> List[Prediction]:
+    """Predictions of a file, whoever wrote it.
+
+    Raises:
+        DataError: not JSON lines of predictions, empty, or two of one id; names file and line.
+    """
+    return _read(Path(path), Prediction)
+
+
+def read_samples(path: Path) -> List[Sample]:
+    """Samples of a prepared split. Raises DataError as ``read_predictions``."""
+    return _read(Path(path), Sample)
+
+
+def merge_ranks(paths: Sequence[Path], order: Sequence[str]) -> List[Prediction]:
+    """Predictions of all ranks in the order of the test set.
+
+    Raises:
+        DataError: a sample is missing, unknown or answered twice.
+    """
+    merged = [each for path in paths for each in _read(Path(path), Prediction, may_be_empty=True)]
+    _refuse_duplicates(merged, "merged predictions")
+    by_id = {each.id: each for each in merged}
+    missing = [each for each in order if each not in by_id]
+    unknown = sorted(set(by_id) - set(order))
+    if missing or unknown:
+        raise DataError("merged predictions do not cover the test set",
+                        ["{}: no rank answered it".format(each) for each in missing]
+                        + ["{}: not in the test set".format(each) for each in unknown])
+    return [by_id[each] for each in order]
+
+
+def _read(path: Path, kind: Type[_Record], may_be_empty: bool = False) -> List[_Record]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError("cannot read {}: {}".format(path, one_line(error))) from error
+    records: List[_Record] = []
+    problems: List[str] = []
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            records.append(kind.from_json(json.loads(line)))
+        except (ValueError, TypeError) as error:
+            problems.append("{}, line {}: {}".format(path, number, one_line(error)))
+    if problems:
+        raise DataError("{} is not a file of {}s".format(path, kind.__name__.lower()), problems)
+    if not records and not may_be_empty:
+        raise DataError("{} holds no {}s".format(path, kind.__name__.lower()))
+    _refuse_duplicates(records, str(path))
+    return records
+
+
+def _refuse_duplicates(records: Sequence[Any], where: str) -> None:
+    seen: Dict[str, int] = {}
+    for each in records:
+        key = each.sample_id if isinstance(each, Score) else each.id
+        seen[key] = seen.get(key, 0) + 1
+    twice = ["id {!r} occurs {} times".format(key, count) for key, count in seen.items() if count > 1]
+    if twice:
+        raise DataError("{}: two records of one id; keep one of them".format(where), twice)

@@ -1,0 +1,149 @@
+"""Answer normalisation: the string by which two answers are compared, under five named rules. Standard library only.
+
+Knows nothing of records, scores or files. Each rule, the mistakes it keeps and the verdicts of forty cases are argued
+in ``docs/evaluation-normalisations.md``.
+"""
+
+import re
+import unicodedata
+from typing import Callable, Dict, Match
+
+_NUMBER_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven",
+                 "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty")
+_CLEAN_NUMBERS = {"none": "0", **{word: str(number) for number, word in enumerate(_NUMBER_WORDS)}}
+_VQA_NUMBERS = {"none": "0", **{word: str(number) for number, word in enumerate(_NUMBER_WORDS[:11])}}
+_VQA_ARTICLES = ("a", "an", "the")
+_VQA_PUNCTUATION = ";/[]\"{}()=+\\_-><@`,?!"
+_VQA_FULL_STOPS = int(re.UNICODE)
+"""32: the published scripts pass this flag where ``re.sub`` takes the count, so only 32 full stops go."""
+_VQA_CONTRACTIONS = """
+    ain't aren't can't could've couldn't couldn't've didn't doesn't don't hadn't hadn't've hasn't haven't he'd he'd've
+    he's how'd how'll how's isn't it'd it'd've it'll ma'am mightn't mightn't've might've mustn't must've needn't not've
+    o'clock oughtn't 'ow's'at shan't she'd've should've shouldn't shouldn't've somebody'd've somebody'll somebody's
+    someone'd someone'd've someone'll someone's something'd something'd've something'll that's there'd there'd've
+    there're there's they'd they'd've they'll they're they've 'twas wasn't we'd've we've weren't what'll what're what's
+    what've when's where'd where's where've who'd who'd've who'll who's who've why'll why're why's won't would've
+    wouldn't wouldn't've y'all y'all'll y'all'd've you'd you'd've you'll you're you've
+""".split()
+
+
+def normalise_strict(text: str) -> str:
+    """The text without white space at its ends; nothing else."""
+    return text.strip()
+
+
+def normalise_pefomed(text: str) -> str:
+    """As the authors' ``medvqa_tools/vqa_eval.py`` compares answers, with its mistakes.
+
+    ``normalise_vqav2``, and ``x ray`` becomes ``xray`` wherever it occurs (also inside ``hex rays``).
+    """
+    return _vqa_words(text).replace("x ray", "xray")
+
+
+def normalise_vqav2(text: str) -> str:
+    """As VQA v2's evaluation script (GT-Vision-Lab/VQA, ``vqaEval.py``) normalises an answer, with its mistakes.
+
+    The script skips normalisation when all ten references agree and scores a single reference 0; here both sides are
+    always normalised and compared.
+    """
+    return _vqa_words(text.replace("\n", " ").replace("\t", " ").strip())
+
+
+def normalise_llava_med(text: str) -> str:
+    """As LLaVA-Med's evaluation (release of 2023) prepares both texts: VQA v2's steps on the lower-cased text."""
+    return _vqa_words(text.lower())
+
+
+def normalise_mumc(text: str) -> str:
+    """As MUMC's ``vqaTools/vqaEval.py`` compares answers, with its mistakes.
+
+    Thirteen marks are deleted, the decimal point among them (3.5 becomes 35); white space is kept as it is, so a
+    double blank or one at the end makes an answer wrong; articles and number words stay.
+    """
+    text = re.sub(r"[,.'!?\"()*#:;~]", "", text.lower()).replace(" \t", " ")
+    return text.replace("x ray", "xray").replace("x-ray", "xray").replace(" - ", "-")
+
+
+def normalise_clean(text: str) -> str:
+    """Our own rule: spelling is evened out, nothing that carries meaning is dropped.
+
+    Unicode (NFKC), case, quotes and dashes, punctuation, articles that stand before a word, number words up to twenty,
+    hyphens, blanks between a number and its unit, thousands separators. Kept: decimal points, signs, ratios and
+    ranges, ``< > = + %`` and the degree sign, and a letter that only looks like an article (``hepatitis a``).
+    Never empty unless the text is blank.
+    """
+    plain = _SUPERSCRIPT.sub(" ", text.translate(_PLAIN))
+    plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", plain).casefold()).translate(_PLAIN)
+    plain = _THOUSANDS.sub(lambda number: number.group().replace(",", ""), plain).replace("'", "")
+    plain = _MARK.sub(_clean_mark, _ARTICLE.sub("", plain))
+    words = [_CLEAN_NUMBERS.get(word, word) for word in _UNIT.sub(" ", plain).split()]
+    return _X_RAY.sub("x", " ".join(words)) or text.strip()
+
+
+NORMALISATIONS: Dict[str, Callable[[str], str]] = {
+    "pefomed": normalise_pefomed,
+    "vqav2": normalise_vqav2,
+    "mumc": normalise_mumc,
+    "strict": normalise_strict,
+    "clean": normalise_clean,
+}
+"""Every rule by its name; two answers are equal under a rule when their normalised texts are."""
+
+
+def _vqa_words(text: str) -> str:
+    """What VQA v2's script and all its descendants share; three of its mistakes live here.
+
+    1. One comma between digits anywhere makes *every* mark vanish instead of becoming a blank: ``1,000-ml`` is
+       ``1000ml`` and no longer ``1000-ml``, which is ``1000 ml``.
+    2. The look-behind that should protect decimals is mistyped and always true; only the look-ahead acts. ``3.5``
+       survives, ``3.`` does not, and at most 32 full stops go.
+    3. Articles go wherever they stand: ``hepatitis a`` is ``hepatitis``, and ``a`` equals ``the``, both empty.
+    """
+    has_number_comma = re.search(r"\d,\d", text) is not None
+    spaced = text
+    for mark in _VQA_PUNCTUATION:
+        beside_blank = mark + " " in text or " " + mark in text
+        spaced = spaced.replace(mark, "" if beside_blank or has_number_comma else " ")
+    spaced = re.sub(r"\.(?!\d)", "", spaced, count=_VQA_FULL_STOPS)
+    words = [_VQA_NUMBERS.get(word, word) for word in spaced.lower().split()]
+    return " ".join(_VQA_REPAIRS.get(word, word) for word in words if word not in _VQA_ARTICLES)
+
+
+def _one_apostrophe_short() -> Dict[str, str]:
+    """The script's table of contractions: each with one of its apostrophes forgotten, and one entry the other way."""
+    repairs = {"somebody'd": "somebodyd"}
+    for whole in _VQA_CONTRACTIONS:
+        for place, letter in enumerate(whole):
+            if letter == "'":
+                repairs[whole[:place] + whole[place + 1:]] = whole
+    return repairs
+
+
+_VQA_REPAIRS = _one_apostrophe_short()
+
+_PLAIN = {**dict.fromkeys(map(ord, "\u2018\u2019\u201b\u2032\u02bc\u00b4`"), "'"),
+          **dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2015\u2212"), "-"),
+          ord("\u2044"): "/", ord("&"): " and "}
+_SUPERSCRIPT = re.compile(r"(?<=\d)(?=[\u00b2\u00b3\u00b9\u2070-\u2079\u00bc-\u00be\u2150-\u215e])")
+"""Between a digit and a raised digit or fraction, which NFKC would run together: 10\u00b2 is not 102."""
+_THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
+_ARTICLE = re.compile(r"^\W*a\s+(?=\W*\w)|\b(?:an|the)\s+(?=\W*\w)")
+"""``a`` counts as an article only at the start, since elsewhere it can be a label: ``type a dissection``."""
+_MARK = re.compile(r"(?P<number>(?<=\d)[.:/-](?=\d)|(?<!\w)-(?=\d))|(?P<point>(?<!\w)\.(?=\d))|[^\w\s]|_")
+_UNIT = re.compile(r"(?<=\d)(?=[^\W\d_])|(?<=[^\W\d_])(?=\d)")
+_X_RAY = re.compile(r"\bx (?=rays?\b)")
+
+
+def _clean_mark(match: Match[str]) -> str:
+    """What becomes of one character that is neither letter, digit nor blank."""
+    mark = match.group()
+    if match.group("number"):
+        return mark
+    if match.group("point"):
+        return "0."
+    category = unicodedata.category(mark)
+    if category.startswith("M"):
+        return mark
+    if category == "Cf":
+        return ""
+    return " {} ".format(mark) if category.startswith("S") or mark == "%" else " "

@@ -1,0 +1,95 @@
+"""How the layers of a configuration become one: defaults of model and data sets < YAML < ``--options``.
+
+Checks the keys against the defaults, so that a mistyped one is an error that names the near one. Needs a registry to
+find the defaults, and knows no value.
+"""
+
+import re
+from pathlib import Path
+from typing import Any, List, Sequence
+
+from ..errors import ConfigError, near_names, one_line
+from ..options import RunOptions, unknown_keys
+
+SECTIONS = ("model", "datasets", "run", "embedded", "evaluation_datasets")
+
+
+def load_layers(cfg_path: str, options: Sequence[str], registry: Any) -> Any:
+    """The merged configuration as an OmegaConf node.
+
+    Raises:
+        ConfigError: the file is missing or no YAML, or keys are unknown; all of them are listed.
+        ToolkitError: a model or data set that is not registered.
+    """
+    from omegaconf import OmegaConf
+
+    return merge_defaults(OmegaConf.merge(load_yaml(cfg_path), parse_options(options)), registry)
+
+
+def load_yaml(cfg_path: str) -> Any:
+    """One YAML file. Raises ConfigError when it is missing, no YAML, or no mapping of the known sections."""
+    import yaml
+    from omegaconf import DictConfig, OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    if not Path(cfg_path).is_file():
+        raise ConfigError("no configuration file {}".format(cfg_path))
+    try:
+        config = OmegaConf.load(cfg_path)
+    except (yaml.YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
+        raise ConfigError("{} is not YAML: {}".format(cfg_path, " ".join(str(error).split()))) from error
+    if not isinstance(config, DictConfig):
+        raise ConfigError("{}: expected the sections {}".format(cfg_path, ", ".join(SECTIONS)))
+    problems = ["no section {!r}".format(each) for each in ("model", "datasets", "run") if each not in config]
+    problems += ["{}: no such section; {}".format(each, near_names(str(each), SECTIONS))
+                 for each in config if each not in SECTIONS]
+    if problems:
+        raise ConfigError("{} has {} mistake(s)".format(cfg_path, len(problems)), problems)
+    return config
+
+
+def parse_options(options: Sequence[str]) -> Any:
+    """``--options a.b=c d.e=f`` (or upstream's ``a.b c``) as a configuration.
+
+    Raises:
+        ConfigError: an option without a value.
+    """
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    options = list(options)
+    if options and "=" not in options[0]:
+        options = ["{}={}".format(key, value) for key, value in zip(options[0::2], options[1::2])]
+    wrong = ["{!r}: write it as section.key=value".format(each) for each in options
+             if not re.match(r"(model|datasets|run)\.[^=]+=", each)]
+    if wrong:
+        raise ConfigError("--options cannot be read", wrong)
+    try:
+        return OmegaConf.from_dotlist(options)
+    except OmegaConfBaseException as error:
+        raise ConfigError("--options cannot be read: {}".format(one_line(error))) from error
+
+
+def merge_defaults(config: Any, registry: Any) -> Any:
+    """``config`` over the defaults of its model and data sets, keys checked.
+
+    Raises:
+        ConfigError: unknown keys, all of them.
+    """
+    from omegaconf import OmegaConf
+
+    model_class = registry.get_model_class(config.model.get("arch", "minigpt_v2"))
+    model = OmegaConf.load(model_class.default_config_path(config.model.get("model_type", "pretrain"))).model
+    problems = unknown_keys(config.model, [*model, "arch", "model_type"], "model")
+    problems += unknown_keys(config.run, RunOptions.__dataclass_fields__, "run")
+    layers: List[Any] = [OmegaConf.create({"model": model})]
+    for name, given in (config.datasets or {}).items():
+        section = given or {}
+        defaults = OmegaConf.load(registry.get_builder_class(name).default_config_path(section.get("type", "default")))
+        problems += unknown_keys(section, [*defaults.datasets[name], "type"], "datasets." + str(name))
+        layers.append(defaults)
+    if not config.datasets:
+        problems.append("datasets: no data set named")
+    if problems:
+        raise ConfigError("the configuration has {} mistake(s)".format(len(problems)), problems)
+    return OmegaConf.merge(*layers, config)

@@ -1,0 +1,35 @@
+"""What the tests of the question and report readers write with. All text in these tests is invented."""
+
+import json
+from pathlib import Path
+from typing import Any, Dict, List, Sequence
+
+import pytest
+
+REAL_DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
+"""Published data beside the project; tests that read it skip where it is absent, and never copy it."""
+
+Row = Dict[str, Any]
+
+
+def real_data(name: str) -> Path:
+    """A folder of the published data; skips the test where it is not there."""
+    folder = REAL_DATA / name
+    if not folder.is_dir():
+        pytest.skip("no {} beside the project".format(folder.relative_to(REAL_DATA.parents[1])))
+    return folder
+
+
+def write_json(path: Path, content: Any, encoding: str = "utf-8") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, ensure_ascii=False), encoding=encoding)
+
+
+def write_parquet(path: Path, rows: Sequence[Row], columns: Sequence[str] = ("question", "answer")) -> None:
+    """A file with the columns of the Hugging Face copies; the image bytes are no image, readers must not look."""
+    pa = pytest.importorskip("pyarrow")
+    pq = pytest.importorskip("pyarrow.parquet")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table: Dict[str, List[Any]] = {"image": [{"bytes": b"not an image", "path": None} for _ in rows]}
+    table.update((name, [row.get(name) for row in rows]) for name in columns)
+    pq.write_table(pa.table(table), path)
