@@ -24,7 +24,7 @@ _VQA_CONTRACTIONS = """
     there're there's they'd they'd've they'll they're they've 'twas wasn't we'd've we've weren't what'll what're what's
     what've when's where'd where's where've who'd who'd've who'll who's who've why'll why're why's won't would've
     wouldn't wouldn't've y'all y'all'll y'all'd've you'd you'd've you'll you're you've
-""".split()
+"""
 
 
 def normalise_strict(text: str) -> str:
@@ -112,7 +112,7 @@ def _vqa_words(text: str) -> str:
 def _one_apostrophe_short() -> Dict[str, str]:
     """The script's table of contractions: each with one of its apostrophes forgotten, and one entry the other way."""
     repairs = {"somebody'd": "somebodyd"}
-    for whole in _VQA_CONTRACTIONS:
+    for whole in _VQA_CONTRACTIONS.split():
         for place, letter in enumerate(whole):
             if letter == "'":
                 repairs[whole[:place] + whole[place + 1:]] = whole

@@ -10,7 +10,8 @@ from torch.utils.data import DataLoader, Subset
 from ..options import RunOptions
 from ..prompts import user_turn
 from ..records import Prediction, Sample
-from ..scoring import score_predictions, summarise
+from ..scoring import find_scorer
+from ..scoring.summary import summarise
 from ..services.console import progress
 from ..storage import merge_ranks, write_json, write_records
 from .datasets import MedicalDataset
@@ -66,7 +67,7 @@ def write_scores(predictions: List[Prediction], scorers: Any, folder: Path, fact
         **facts, "datasets": sorted({each.dataset for each in predictions}),
         "splits": sorted({each.split for each in predictions}), "n": len(predictions), "scores": {}}
     for name in scorers:
-        scores = score_predictions(name, predictions)
+        scores = find_scorer(name)(predictions)
         write_records(folder / "scores" / (name.replace("/", "-") + ".jsonl"), scores)
         metrics["scores"][name] = {"version": scores[0].version, **summarise(name, predictions, scores)}
     write_json(folder / "metrics.json", metrics)

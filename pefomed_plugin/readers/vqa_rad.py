@@ -22,8 +22,9 @@ _SPELLING = {"ATRIB": "ATTRIB", "PRSE": "PRES"}
 def read_vqa_rad(root: Path) -> Release:
     """Samples of VQA-RAD. Duplicates are kept: the paper's 3,064 training rows count them.
 
-    ``metadata``: ``source_id``; ``answer_type_from``; ``frame_of``, the sample that a framed question restates (where
-    that one is in test, the release leaks it); ``linked_id``, shared by a question and its paraphrase (official only).
+    ``metadata``: ``source_id``, the re-release's qid; ``answer_type_from``; ``frame_of``, the sample that a framed
+    question restates (where that one is in test, the release leaks it); from the official file also ``official_qid``
+    and ``linked_id``, which a question and its paraphrase share.
 
     Raises:
         DataError: no layout recognised, or records that cannot be used, all in one message.
@@ -44,15 +45,15 @@ def _read_official(root: Path) -> Release:
             release.problems.append("{}: phrase_type {!r} is none of {}; compare with the original release".format(
                 where, row["phrase_type"], ", ".join(_PHRASES)))
             continue
-        linked: Dict[str, Any] = {"linked_id": row["qid_linked_id"]} if row.get("qid_linked_id") else {}
+        official: Dict[str, Any] = {"official_qid": row["qid"], "linked_id": row.get("qid_linked_id")}
         number += 1
         _add(release, where, {**row, "phrase_type": phrase.replace("test_", "")}, split=_PHRASES[phrase],
-             number=number, extras=linked)
+             number=number, extras=official)
         if _is_given(row["question_frame"]):
             framed: Dict[str, Any] = {**row, "question": row["question_frame"], "phrase_type": "frame"}
             number += 1
             _add(release, where, framed, split="train", number=number,
-                 extras={**linked, "frame_of": _id(number - 1)})
+                 extras={**official, "frame_of": _id(number - 1)})
     return release
 
 
@@ -85,7 +86,7 @@ def _add(release: Release, where: str, row: Mapping[str, Any], *, split: str, nu
     add_question(release, where, key=number, split=split, image=row["image_name"], question=row["question"],
                  answer=row["answer"], answer_type=str(row["answer_type"]), organ=optional_text(row.get("image_organ")),
                  question_type=normalise_types(row.get("question_type")),
-                 phrase_type=optional_text(row.get("phrase_type")), metadata={"source_id": row["qid"], **extras})
+                 phrase_type=optional_text(row.get("phrase_type")), metadata={"source_id": number, **extras})
 
 
 def _frame_of(row: Mapping[str, Any], by_number: Mapping[str, Mapping[str, Any]]) -> Dict[str, Any]:

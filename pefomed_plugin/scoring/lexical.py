@@ -48,7 +48,8 @@ class LexicalResult:
     per_sample: Mapping[str, Sequence[Optional[float]]]
     """For each of ``METRICS``, a value a prediction."""
     reasons: Mapping[str, str]
-    """Why a metric has no value, by its name; under ``tokens`` why tokens are approximate."""
+    """Why a metric has no value, by its name; under ``tokens`` why tokens are approximate, under ``vocabulary`` that
+    ``r2gen60`` had none."""
 
     def scores(self) -> List[Score]:
         """Seven scores a prediction, named ``lexical/<protocol>/<metric>``."""
@@ -76,11 +77,11 @@ class LexicalScorer:
             ConfigError: ``java`` or ``PEFOMED_JAVA`` names no executable file.
         """
         self._java: Optional[str] = None
-        self._why_no_java = ""
+        self._failure = ""
         try:
             self._java = find_java(java)
         except JavaError as error:
-            self._why_no_java = str(error)
+            self._failure = str(error)
         self._stack = contextlib.ExitStack()
         self._meteor: Optional[Meteor] = None
 
@@ -107,9 +108,9 @@ class LexicalScorer:
         """
         _check(predictions, protocol)
         reasons: Dict[str, str] = {}
-        if self._java is not None and self._meteor is None:
-            with contextlib.suppress(JavaError):  # reported when METEOR is asked
-                self._meteor = self._stack.enter_context(Meteor(self._java))
+        if protocol == "r2gen60" and vocabulary is None:
+            reasons["vocabulary"] = "no training vocabulary given: no word became <unk>"
+        self._start_meteor()
         references, hypotheses = self._tokens(predictions, protocol, vocabulary, reasons)
         values: Dict[str, _Values] = dict(zip(BLEU, _bleu(references, hypotheses)))
         values["rouge_l"] = _rouge(references, hypotheses)
@@ -122,6 +123,14 @@ class LexicalScorer:
             corpus={metric: values[metric][0] for metric in METRICS},
             per_sample={metric: values[metric][1] for metric in METRICS}, reasons=reasons)
 
+    def _start_meteor(self) -> None:
+        """Let METEOR load while the other metrics are computed; a failure is told when METEOR is asked."""
+        if self._java is not None and self._meteor is None:
+            try:
+                self._meteor = self._stack.enter_context(Meteor(self._java))
+            except JavaError as error:
+                self._failure = str(error)
+
     def _tokens(self, predictions: Sequence[Prediction], protocol: str, vocabulary: Optional[FrozenSet[str]],
                 reasons: Dict[str, str]) -> Tuple[List[str], List[str]]:
         """Token strings of references and hypotheses."""
@@ -132,7 +141,7 @@ class LexicalScorer:
         texts = references + hypotheses
         try:
             if self._java is None:
-                raise JavaError(self._why_no_java)
+                raise JavaError(self._failure)
             tokens = tokenise_ptb(texts, self._java)
         except JavaError as error:
             reasons["tokens"] = "approximate tokens: {}".format(error)
@@ -145,9 +154,10 @@ class LexicalScorer:
             if "tokens" in reasons:
                 raise JavaError("METEOR is not computed on " + reasons["tokens"])
             if self._meteor is None:
-                raise JavaError(self._why_no_java or "METEOR could not be started")
+                raise JavaError(self._failure)
             corpus, per_sample = self._meteor.score(references, hypotheses)
         except JavaError as error:
+            self._meteor = None
             reasons["meteor"] = str(error)
             return None, [None] * len(hypotheses)
         return corpus, list(per_sample)

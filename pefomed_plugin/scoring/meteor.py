@@ -29,7 +29,7 @@ class Meteor:
         """
         self._java = java
         self._timeout_s = timeout_s
-        self._process: Optional["subprocess.Popen[bytes]"] = None
+        self._process: Optional[subprocess.Popen[bytes]] = None
         self._complaints: Optional[IO[bytes]] = None
 
     def __enter__(self) -> "Meteor":

@@ -11,7 +11,7 @@ from .java import TOKENIZER_JAR, JavaError, find_jar, java_command
 
 _DROPPED = frozenset(["''", "'", "``", "`", "-LRB-", "-RRB-", "-LCB-", "-RCB-",
                       ".", "?", "!", ",", ":", "-", "--", "...", ";"])
-"""pycocoevalcap's list. Its brackets are upper-case and the tokens lower-case, so ``-lrb-`` stays: part of the numbers."""
+"""pycocoevalcap's list. Its brackets are upper-case, the tokens lower-case: ``-lrb-`` stays and is in the numbers."""
 _BRACKETS = {"(": "-lrb-", ")": "-rrb-", "[": "-lsb-", "]": "-rsb-", "{": "-lcb-", "}": "-rcb-"}
 _QUOTES = dict.fromkeys(map(ord, "\u2018\u2019"), "'")
 _CLITIC = re.compile(r"(?<=\w)(n't|'(?:s|m|d|ll|re|ve))$")

@@ -29,9 +29,9 @@ class SegmentTokenizer:
         self.pad_token_id: int = self._pieces.piece_to_id(PAD_TOKEN)
         self._special = {"<s>": self.bos_token_id, "</s>": self.eos_token_id}
 
-    def encode(self, text: str) -> List[int]:
-        """Token ids; ``<s>`` and ``</s>`` in the text are the special tokens."""
-        ids: List[int] = []
+    def encode(self, text: str, add_special_tokens: bool = False) -> List[int]:
+        """Token ids, with ``<s>`` in front if asked for; ``<s>`` and ``</s>`` in the text are the special tokens."""
+        ids: List[int] = [self.bos_token_id] if add_special_tokens else []
         for part in re.split("(</?s>)", text):
             if part in self._special:
                 ids.append(self._special[part])

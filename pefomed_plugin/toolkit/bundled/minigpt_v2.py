@@ -95,9 +95,9 @@ class MiniGPTv2(BaseModel):
     def lay_out(self, prompts: Sequence[str], answers: Optional[Sequence[str]] = None) -> Layout:
         """Token ids of ``<s>`` + text + visual tokens + text (+ answer + end), padded on the right."""
         layout = lay_out(prompts, answers, tokenize=self.llama_tokenizer.encode, end_sym=self.end_sym,
-                         placeholder=IMAGE_PLACEHOLDER, visual_tokens=self.visual_tokens, bos=self.llama_tokenizer.bos_token_id,
-                         pad=self.llama_tokenizer.pad_token_id, max_answer=self.max_txt_len,
-                         max_context=self.max_context_len)
+                         placeholder=IMAGE_PLACEHOLDER, visual_tokens=self.visual_tokens,
+                         bos=self.llama_tokenizer.bos_token_id, pad=self.llama_tokenizer.pad_token_id,
+                         max_answer=self.max_txt_len, max_context=self.max_context_len)
         self.truncated_answers += layout.truncated_answers
         return layout
 

@@ -1,0 +1,154 @@
+"""The golden training run of 24 steps, driven by our own runner, and the checkpoints around it."""
+
+import json
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+from safetensors.torch import load_file
+from torch.utils.data import Dataset
+
+from pefomed_plugin.adapters.runner import RunnerPefomed
+from pefomed_plugin.adapters.tasks import MedicalVqaTask
+from pefomed_plugin.errors import CheckpointError
+from pefomed_plugin.toolkit.checkpoint import load_weights, read_checkpoint, read_weights, trainable_state
+from tests.conformance.golden import FOLDER, arrays, golden, golden_model, samples
+
+
+class GoldenSamples(Dataset):
+    """The six samples as the runner's data set."""
+
+    name, batch_size, sample_ratio = "golden", 2, 1.0
+
+    def __len__(self):
+        return 6
+
+    def __getitem__(self, draw):
+        number = draw.sample
+        return {"image": arrays()["images"][number], "instruction_input": golden()["instruction_input"][number],
+                "answer": golden()["answer"][number]}
+
+
+class Cfg:
+    """What a runner reads of a configuration."""
+
+    def __init__(self, run):
+        self.config = OmegaConf.create({"run": run, "model": {"arch": "minigpt_v2"}})
+        self.run_cfg, self.model_cfg = self.config.run, self.config.model
+
+    def to_dict(self):
+        return OmegaConf.to_container(self.config)
+
+
+def golden_runner(output_dir, **options):
+    run = golden()["run"]
+    cfg = Cfg({"task": "medical_vqa", "output_dir": str(output_dir), "device": "cpu", "shuffle": False, "log_freq": 5,
+               **{key: run[key] for key in ("init_lr", "min_lr", "warmup_lr", "warmup_steps", "weight_decay",
+                                            "max_epoch", "iters_per_epoch", "accum_grad_iters")}, **options})
+    return RunnerPefomed(cfg, MedicalVqaTask(), golden_model(), {"golden": {"train": GoldenSamples()}})
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    runner = golden_runner(tmp_path_factory.mktemp("run"))
+    runner.train()
+    return runner
+
+
+def test_learning_rates_and_losses_of_every_step(trained):
+    steps = [json.loads(line) for line in (trained.output_dir / "log.jsonl").read_text().splitlines()]
+    assert [each["iteration"] for each in steps] == list(range(1, 25))
+    assert [each["lr"] for each in steps] == pytest.approx(golden()["train_lr"], rel=0, abs=1e-9)
+    assert [each["loss"] for each in steps] == pytest.approx(golden()["train_loss"], rel=0, abs=1e-4)
+
+
+def test_trained_tensors(trained):
+    expected = load_file(str(FOLDER / "trained.safetensors"))
+    state = trainable_state(trained.model)
+    assert {key: list(each.shape) for key, each in state.items()} == golden()["trainable"]
+    for key, tensor in expected.items():
+        assert torch.allclose(state[key], tensor, rtol=0, atol=1e-4), key
+
+
+def test_loss_after_training(trained):
+    with torch.no_grad():
+        loss = trained.model.eval()(samples())["loss"].item()
+    assert loss == pytest.approx(golden()["loss_after"], rel=0, abs=1e-4)
+
+
+def test_checkpoint_has_upstreams_keys_and_loads_back_bit_for_bit(trained):
+    own, upstream = (read_checkpoint(path) for path in (
+        trained.output_dir / "checkpoint_last.pth", FOLDER / "checkpoint_upstream.pth"))
+    assert set(upstream) <= set(own)
+    assert set(own["model"]) == {key for key in upstream["model"] if "inv_freq" not in key}
+    assert own["epoch"] == upstream["epoch"]
+    fresh = golden_model()
+    report = load_weights(fresh, own["model"], "own")
+    assert not report.unexpected
+    for key, tensor in trainable_state(trained.model).items():
+        assert torch.equal(trainable_state(fresh)[key], tensor), key
+
+
+def test_upstreams_checkpoint_loads_whole_and_gives_the_loss_after_training():
+    model = golden_model()
+    report = model.load_checkpoint(FOLDER / "checkpoint_upstream.pth")
+    assert not report.unexpected
+    assert set(golden()["trainable"]) <= set(report.loaded)
+    with torch.no_grad():
+        assert model(samples())["loss"].item() == pytest.approx(golden()["loss_after"], rel=0, abs=1e-5)
+
+
+def test_upstreams_optimizer_state_resumes(tmp_path):
+    """Upstream counts epochs from 0: its checkpoint of epoch 2 was the last of three, so one more is left of four."""
+    runner = golden_runner(tmp_path, resume_ckpt_path=str(FOLDER / "checkpoint_upstream.pth"), max_epoch=4)
+    runner.train()
+    assert runner.iteration == 4 * golden()["run"]["iters_per_epoch"]
+    first = json.loads((tmp_path / "log.jsonl").read_text().splitlines()[0])
+    assert first["iteration"] == 25
+    assert first["loss"] == pytest.approx(5.68, abs=0.05)
+
+
+def test_interrupted_training_resumes_to_the_same_weights(tmp_path, trained):
+    first = golden_runner(tmp_path)
+    original, calls = first.task.train_step, []
+
+    def interrupted(model, batch):
+        calls.append(1)
+        if len(calls) > 12:
+            raise KeyboardInterrupt
+        return original(model, batch)
+
+    first.task.train_step = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        first.train()
+    second = golden_runner(tmp_path, resume_ckpt_path=str(tmp_path / "checkpoint_last.pth"))
+    second.train()
+    for key, tensor in trainable_state(trained.model).items():
+        assert torch.equal(trainable_state(second.model)[key], tensor), key
+
+
+@pytest.mark.parametrize("spelling", [
+    lambda key: key,
+    lambda key: key.replace("lora_A.weight", "lora_A.default.weight").replace("lora_B.weight", "lora_B.default.weight"),
+    lambda key: "module." + key,
+])
+def test_every_spelling_of_lora_keys_is_understood(spelling):
+    weights = {spelling(key): each for key, each in load_file(str(FOLDER / "trained.safetensors")).items()}
+    model = golden_model()
+    report = load_weights(model, weights, "spelt")
+    assert len(report.loaded) == len(golden()["trainable"])
+    assert not report.unexpected
+    with torch.no_grad():
+        assert model(samples())["loss"].item() == pytest.approx(golden()["loss_after"], rel=0, abs=1e-5)
+
+
+def test_a_trainable_tensor_that_is_not_found_stops_with_its_name():
+    weights = read_weights(FOLDER / "trained.safetensors")
+    lost = [key for key in weights if "layers.1" in key and "lora_B" in key]
+    model = golden_model()
+    before = trainable_state(model)
+    with pytest.raises(CheckpointError) as caught:
+        load_weights(model, {key: each for key, each in weights.items() if key not in lost}, "incomplete.pth")
+    assert len(caught.value.problems) == len(lost) == 2
+    assert all("layers.1" in each and "lora_B" in each for each in caught.value.problems)
+    assert all(torch.equal(before[key], each) for key, each in trainable_state(model).items())
