@@ -35,7 +35,7 @@ def read_vqa_rad(root: Path) -> Release:
 def _read_official(root: Path) -> Release:
     """The 2,248 records, numbered as the re-release was made (aioz-ai/MICCAI19-MedVQA, issue 6)."""
     release = Release(DATASET, "official", root / "VQA_RAD Image Folder")
-    number = 0
+    number, seen = 0, set()
     for position, row in enumerate(load_rows(root / OFFICIAL_FILE, release)):
         where = _where(OFFICIAL_FILE, position, row)
         if not require(row, (*_REQUIRED, "phrase_type", "question_frame"), where, release.problems):
@@ -45,6 +45,10 @@ def _read_official(root: Path) -> Release:
             release.problems.append("{}: phrase_type {!r} is none of {}; compare with the original release".format(
                 where, row["phrase_type"], ", ".join(_PHRASES)))
             continue
+        if str(row["qid"]) in seen:
+            # A doubled record would shift the number, hence the id, of every one behind it.
+            release.problems.append("{}: this qid occurs twice; delete one of the two records".format(where))
+        seen.add(str(row["qid"]))
         official: Dict[str, Any] = {"official_qid": row["qid"], "linked_id": row.get("qid_linked_id")}
         number += 1
         _add(release, where, {**row, "phrase_type": phrase.replace("test_", "")}, split=_PHRASES[phrase],

@@ -81,6 +81,23 @@ def fingerprint_images(root: Path, images: Iterable[str], policy: ImagePolicy = 
     return found
 
 
+def read_fingerprints(cache: Path) -> Dict[str, Fingerprint]:
+    """What ``fingerprint_images`` wrote, by image.
+
+    Raises:
+        DataError: there is no such file, or it is of another version.
+    """
+    try:
+        with open(cache, "rb") as lines:
+            header = _parsed(lines.readline())
+    except OSError as error:
+        raise DataError("{}: cannot be read ({}); prepare the data set again, with its images".format(
+            cache, error.strerror)) from error
+    if header.get("fingerprints") != VERSION:
+        raise DataError("{}: of another version; prepare the data set again".format(cache))
+    return {image: fingerprint for image, (_, fingerprint) in _read_cache(cache, header).items()}
+
+
 def fingerprint_image(root: Path, image: str, policy: ImagePolicy = DEFAULT_POLICY) -> Fingerprint:
     """Digest, hash and fault of one image."""
     digest = None

@@ -150,6 +150,11 @@ def test_an_id_in_train_and_test_is_refused(tmp_path: Path) -> None:
                                                                      [re_release_row(1)]))
 
 
+def test_a_doubled_official_record_is_refused(tmp_path: Path) -> None:
+    text = message(write_official(tmp_path, [official_row(1), official_row(2), official_row(1)]))
+    assert "record 2 (qid 9001): this qid occurs twice" in text
+
+
 def test_an_official_record_of_unknown_phrase_type_is_refused(tmp_path: Path) -> None:
     text = message(write_official(tmp_path, [official_row(1, phrase_type="frame")]))
     assert "record 0 (qid 9001): phrase_type 'frame' is none of freeform" in text

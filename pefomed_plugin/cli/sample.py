@@ -1,0 +1,26 @@
+"""``pefomed sample``: write the embedded default."""
+
+import argparse
+from pathlib import Path
+
+from ..environment import sample_folder
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.add_argument("--out", type=Path, default=None, help="folder to write (default: %s)" % sample_folder())
+    parser.add_argument("--seed", type=int, default=0, help="of the drawings, the words and the tiny model")
+    parser.add_argument("--no-model", action="store_true", help="data sets only (does not need torch)")
+    parser.epilog = "example: pefomed sample --out output/sample"
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write what is not there yet."""
+    from ..embedded import make_sample
+
+    folder = arguments.out or sample_folder()
+    make_sample(folder, seed=arguments.seed, model=not arguments.no_model)
+    print("embedded default: {}".format(folder))
+    for path in sorted(folder.iterdir()):
+        print("  {}".format(path))
+    return 0

@@ -1,0 +1,76 @@
+"""A folder that ``pefomed prepare`` wrote: ``manifest.json``, a JSON-lines file a split, ``skipped.jsonl``.
+
+Gives back the release that was prepared. Text only; knows nothing of torch or pixels.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Any, Dict, Optional
+
+from ..errors import DataError
+from ..records import SPLITS
+from ..storage import SCHEMA, read_samples
+from .layouts import Release, Skip
+from .textfiles import read_json, read_json_lines
+
+KIND = "prepared data set"
+MANIFEST = "manifest.json"
+SKIPPED = "skipped.jsonl"
+FINGERPRINTS = "fingerprints.jsonl"
+_REQUIRED = ("dataset", "layout", "image_root", "files", "sources")
+
+
+def split_file(split: str) -> str:
+    """Name of the file that holds a split."""
+    return split + ".jsonl"
+
+
+def is_prepared(root: Path) -> bool:
+    """Whether ``root`` is such a folder, and not a release."""
+    return (Path(root) / MANIFEST).is_file() and any((Path(root) / split_file(split)).is_file() for split in SPLITS)
+
+
+def read_prepared(root: Path, image_root: Optional[Path] = None) -> Release:
+    """The release as it was prepared: samples, skips, layout.
+
+    Args:
+        image_root: where the images are now, if they were moved since.
+
+    Raises:
+        DataError: no manifest, one of another schema, or files that changed since they were written.
+    """
+    root = Path(root)
+    manifest = _read_manifest(root)
+    problems = [problem for problem in (_changed(root, name, digest) for name, digest in manifest["files"].items())
+                if problem]
+    if problems:
+        raise DataError("{} is not as it was prepared; prepare it again".format(root), problems)
+    release = Release(manifest["dataset"], manifest["layout"], Path(image_root or manifest["image_root"]),
+                      files=[Path(each["path"]) for each in manifest["sources"]])
+    for split in SPLITS:
+        if split_file(split) in manifest["files"]:
+            release.samples += read_samples(root / split_file(split))
+    release.skips = [Skip(**record) for _, record in read_json_lines(root / SKIPPED)]
+    return release.finish()
+
+
+def _read_manifest(root: Path) -> Dict[str, Any]:
+    path = root / MANIFEST
+    if not path.is_file():
+        raise DataError("{}: no {}; prepare the data set first, with pefomed prepare".format(root, MANIFEST))
+    manifest = read_json(path)
+    if not isinstance(manifest, dict) or manifest.get("kind") != KIND or any(key not in manifest for key in _REQUIRED):
+        raise DataError("{} is not the manifest of a prepared data set; prepare it again".format(path))
+    if manifest.get("schema") != SCHEMA:
+        raise DataError("{} has schema {}, this version reads {}; prepare the data set again".format(
+            path, manifest.get("schema"), SCHEMA))
+    return manifest
+
+
+def _changed(root: Path, name: str, digest: str) -> Optional[str]:
+    path = root / name
+    if Path(name).name != name or not path.is_file():
+        return "{}: not there".format(path)
+    if hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+        return "{}: changed since it was written".format(path)
+    return None

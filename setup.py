@@ -1,0 +1,34 @@
+"""Package pefomed_plugin: console script ``pefomed``, packaged YAMLs, extras."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).resolve().parent
+VERSION = re.search(r'__version__ = "(.+)"', (HERE / "pefomed_plugin" / "__init__.py").read_text(encoding="utf-8"))
+
+# The core keeps to what a MiniGPT-v2 environment (torch 2.0, transformers 4.30, peft 0.2, Python 3.9) already has.
+CORE = ["numpy>=1.22", "omegaconf>=2.1", "pillow>=9.1", "PyYAML>=5.4", "rich>=12"]
+BUNDLED = ["torch>=2.4", "torchvision>=0.19", "timm>=1.0.12", "transformers>=5.0", "peft>=0.18", "accelerate>=1.10",
+           "safetensors>=0.4.3", "sentencepiece>=0.2", "webdataset>=0.2.48"]
+METRICS = ["pycocoevalcap>=1.2"]
+PARQUET = ["pyarrow>=14"]
+DICOM = ["pydicom>=2.4"]
+TEST = ["pytest>=7.4", "pytest-timeout>=2.2", "ruff>=0.6", "mypy>=1.10"]
+
+setup(
+    name="pefomed_plugin",
+    version=VERSION.group(1),
+    description="PeFoMed for MiniGPT-v2: two-stage LoRA fine-tuning and evaluation on medical images",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="BSD-3-Clause",
+    python_requires=">=3.9",
+    packages=find_packages(include=["pefomed_plugin", "pefomed_plugin.*"]),
+    package_data={"pefomed_plugin": ["configs/**/*.yaml"]},
+    install_requires=CORE,
+    extras_require={"bundled": BUNDLED, "metrics": METRICS, "parquet": PARQUET, "dicom": DICOM,
+                    "test": BUNDLED + METRICS + PARQUET + DICOM + TEST},
+    entry_points={"console_scripts": ["pefomed = pefomed_plugin.cli:main"]},
+)

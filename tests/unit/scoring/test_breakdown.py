@@ -1,0 +1,87 @@
+import time
+from typing import List
+
+import pytest
+
+from pefomed_plugin.errors import ConfigError, DataError
+from pefomed_plugin.records import Prediction, Score
+from pefomed_plugin.scoring.breakdown import AXES, break_down
+from pefomed_plugin.scoring.exact_match import score_exact_match
+
+from .rows import predicted
+
+
+def cells(rows: List[Prediction], axis: str) -> dict:
+    return {cell.group: (cell.n, cell.value) for cell in break_down(rows, score_exact_match(rows), axis)}
+
+
+def test_a_row_with_two_question_types_counts_in_both() -> None:
+    rows = [predicted("yes", "yes", 1, question_type="ATTRIB, PRES"), predicted("yes", "no", 2, question_type="PRES"),
+            predicted("yes", "yes", 3, question_type="PRES, PRES"), predicted("yes", "yes", 4)]
+    assert cells(rows, "question_type") == {"ATTRIB": (1, 1.0), "PRES": (3, pytest.approx(2 / 3)), "not given": (1, 1.0)}
+
+
+def test_the_other_axes() -> None:
+    rows = [predicted("yes", "yes", 1, organ="HEAD", phrase_type="para", answer_type="OPEN", metadata={"modality": "CT"}),
+            predicted("yes", "no", 2, organ="CHEST", phrase_type="freeform", answer_type="CLOSED ", dataset="slake"),
+            predicted("yes", "no", 3, organ=" ", answer_type="OPEN", metadata={"modality": None})]
+    assert cells(rows, "organ") == {"CHEST": (1, 0.0), "HEAD": (1, 1.0), "not given": (1, 0.0)}
+    assert cells(rows, "phrase_type") == {"freeform": (1, 0.0), "para": (1, 1.0), "not given": (1, 0.0)}
+    assert cells(rows, "modality") == {"CT": (1, 1.0), "not given": (2, 0.0)}
+    assert cells(rows, "dataset") == {"slake": (1, 0.0), "vqa_rad": (2, 0.5)}
+    assert cells(rows, "answer_type") == {"CLOSED": (1, 0.0), "OPEN": (2, 0.5)}
+    assert cells(rows, "overall") == {"all": (3, pytest.approx(1 / 3))}
+
+
+def test_groups_are_in_alphabetical_order_with_not_given_last() -> None:
+    rows = [predicted(number=number, organ=organ) for number, organ in enumerate(["spleen", None, "liver", "zygoma"])]
+    assert [cell.group for cell in break_down(rows, score_exact_match(rows), "organ")] == [
+        "liver", "spleen", "zygoma", "not given"]
+
+
+def test_unscored_rows_are_counted_and_not_averaged() -> None:
+    rows = [predicted(number=number, organ="HEAD" if number < 3 else "CHEST") for number in range(4)]
+    values = (1.0, None, 0.0, None)
+    scores = [Score(row.id, "judge", "1", value) for row, value in zip(rows, values)]
+    chest, head = break_down(rows, scores, "organ")
+    assert (head.n, head.unscored, head.value) == (2, 1, 0.5)
+    assert (chest.n, chest.unscored, chest.value, chest.interval.reason) == (0, 1, None, "nothing was scored")
+
+
+def test_views_of_a_study_are_drawn_together() -> None:
+    rows = [predicted("yes", "yes" if number % 4 < 2 else "no", number, metadata={"study": number // 2})
+            for number in range(80)]
+    scores = score_exact_match(rows)
+    widths = []
+    for cluster in ("study", "image"):
+        interval = break_down(rows, scores, cluster=cluster)[0].interval
+        assert interval.low is not None and interval.high is not None
+        widths.append(interval.high - interval.low)
+    assert widths[0] > 1.2 * widths[1]
+
+
+def test_a_cell_does_not_depend_on_the_other_groups() -> None:
+    rows = [predicted("yes", "yes" if number % 3 else "no", number, organ="HEAD") for number in range(30)]
+    alone = break_down(rows, score_exact_match(rows), "organ")[0]
+    rows = [predicted(number=number, organ="ABD") for number in range(100, 130)] + rows
+    assert break_down(rows, score_exact_match(rows), "organ")[1] == alone
+
+
+def test_mistakes_are_named() -> None:
+    rows = [predicted()]
+    with pytest.raises(ConfigError, match="did you mean 'organ'"):
+        break_down(rows, score_exact_match(rows), "organs")
+    with pytest.raises(ConfigError, match="known: image, study"):
+        break_down(rows, score_exact_match(rows), cluster="person")
+    with pytest.raises(DataError, match="no predictions"):
+        break_down([], [])
+
+
+def test_path_vqa_in_full_with_every_axis_in_five_seconds() -> None:
+    rows = [predicted("yes", "yes" if number % 7 else "no", number, image="picture{}".format(number % 858),
+                      question_type=("what", "where", "how", "is", "does, why")[number % 5]) for number in range(6761)]
+    start = time.process_time()
+    scores = score_exact_match(rows)
+    for axis in AXES:
+        break_down(rows, scores, axis, resamples=1000)
+    assert time.process_time() - start < 5

@@ -1,0 +1,62 @@
+from typing import List
+
+import pytest
+
+from pefomed_plugin.errors import ConfigError, DataError
+from pefomed_plugin.records import Prediction
+from pefomed_plugin.scoring.exact_match import Accuracy, score_exact_match, summarise_exact_match
+
+from .rows import predicted
+
+
+def answered(kind: str, right: int, n: int, first: int) -> List[Prediction]:
+    """``n`` questions of one answer type, the first ``right`` of them answered rightly."""
+    return [predicted("yes", "Yes." if number < right else "no", first + number, answer_type=kind)
+            for number in range(n)]
+
+
+def test_vqa_rad_figures_of_the_paper() -> None:
+    rows = answered("OPEN", 112, 179, 0) + answered("CLOSED ", 237, 272, 1000)
+    summary = summarise_exact_match(rows, score_exact_match(rows))
+    assert summary.open == Accuracy(n=179, correct=112)
+    assert summary.closed == Accuracy(n=272, correct=237)
+    assert summary.overall == Accuracy(n=451, correct=349)
+    printed = [round(each.percent, 1) for each in (summary.open, summary.closed, summary.overall) if each]
+    assert printed == [62.6, 87.1, 77.4]
+
+
+def test_a_missing_prediction_is_wrong_and_counted_and_never_the_answer_none() -> None:
+    rows = [predicted("none", None, 1), predicted("none", "none", 2), predicted("none", "", 3)]
+    scores = score_exact_match(rows)
+    assert [each.value for each in scores] == [0.0, 1.0, 0.0]
+    assert [each.reason for each in scores] == ["no prediction", None, None]
+    assert summarise_exact_match(rows, scores).overall == Accuracy(n=3, correct=1, missing=1)
+
+
+def test_scores_carry_rule_and_version() -> None:
+    score, = score_exact_match([predicted("left lung", "the left lung")], "mumc")
+    assert (score.sample_id, score.scorer, score.version, score.value) == ("invented-1", "exact_match/mumc", "1", 0.0)
+
+
+def test_rows_without_answer_type_count_in_the_overall_figure_only() -> None:
+    rows = [predicted(number=1), predicted(number=2, answer_type="OPEN"), predicted(number=3, answer_type=" ")]
+    summary = summarise_exact_match(rows, score_exact_match(rows))
+    assert (summary.overall.n, summary.open and summary.open.n, summary.closed) == (3, 1, None)
+
+
+def test_an_unknown_answer_type_is_not_called_closed() -> None:
+    rows = [predicted(answer_type="BOTH")]
+    with pytest.raises(DataError, match="invented-1: answer_type 'BOTH'"):
+        summarise_exact_match(rows, score_exact_match(rows))
+
+
+def test_nothing_is_not_averaged() -> None:
+    with pytest.raises(DataError, match="no predictions"):
+        score_exact_match([])
+    with pytest.raises(DataError, match="over nothing"):
+        Accuracy(n=0, correct=0).percent  # noqa: B018
+
+
+def test_an_unknown_normalisation_names_the_near_ones() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'pefomed'"):
+        score_exact_match([predicted()], "pefomet")
