@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Type
 
 from ..errors import ConfigError, DataError
-from ..readers import READERS, Release
+from ..readers import READERS, Release, read_data
 from ..records import SPLITS, Sample
 from ..services.console import say
 from ..services.images import ImagePolicy
@@ -77,7 +77,7 @@ def read_dataset(name: str, section: Any) -> Release:
     """
     options = dict(section.get("options") or {})
     try:
-        release = READERS[name](Path(section.build_info.storage), **options)
+        release = read_data(name, Path(section.build_info.storage), **options)
     except TypeError as error:
         if not options:
             raise

@@ -8,7 +8,7 @@ from ..environment import sample_folder
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument("--out", type=Path, default=None, help="folder to write (default: %s)" % sample_folder())
+    parser.add_argument("--out", type=Path, default=None, help="folder to write (default: {})".format(sample_folder()))
     parser.add_argument("--seed", type=int, default=0, help="of the drawings, the words and the tiny model")
     parser.add_argument("--no-model", action="store_true", help="data sets only (does not need torch)")
     parser.epilog = "example: pefomed sample --out output/sample"

@@ -1,12 +1,51 @@
-"""One file a data set: official layout -> ``Release`` of samples. ``READERS`` maps registry names to functions."""
+"""One file a data set: official layout -> ``Release`` of samples. ``READERS`` maps registry names to functions.
 
-from typing import Callable, Dict
+A reader takes the folder of a release, and options of its own; what it found is recognised, not configured.
+"""
 
+from pathlib import Path
+from typing import Any, Callable, Dict
+
+from ..errors import DataError
+from .clef2022 import read_clef2022
+from .custom import read_custom
+from .iu_xray import read_iu_xray
 from .layouts import Layout, Release, Skip
+from .medicat import read_medicat
+from .mimic_cxr import read_mimic_cxr
+from .path_vqa import read_path_vqa
+from .prepared import is_prepared, read_prepared
+from .roco import read_roco
+from .slake import read_slake
 from .vqa_rad import read_vqa_rad
 
 READERS: Dict[str, Callable[..., Release]] = {
+    "roco": read_roco,
+    "clef2022": read_clef2022,
+    "medicat": read_medicat,
+    "mimic_cxr": read_mimic_cxr,
     "vqa_rad": read_vqa_rad,
+    "slake": read_slake,
+    "path_vqa": read_path_vqa,
+    "iu_xray": read_iu_xray,
+    "medical_custom": read_custom,
 }
 
-__all__ = ["READERS", "Layout", "Release", "Skip"]
+
+def read_data(dataset: str, root: Path, **options: Any) -> Release:
+    """Samples of one data set, from its release or from a folder that ``pefomed prepare`` wrote.
+
+    Raises:
+        DataError: neither is there, or it is damaged; or the folder was prepared from another data set.
+        TypeError: an option that the data set's reader does not have.
+    """
+    root = Path(root)
+    if not is_prepared(root):
+        return READERS[dataset](root, **options)
+    release = read_prepared(root)
+    if release.dataset != dataset:
+        raise DataError("{} was prepared from {}, not from {}".format(root, release.dataset, dataset))
+    return release
+
+
+__all__ = ["READERS", "Layout", "Release", "Skip", "read_data"]

@@ -3,10 +3,10 @@
 Gives back the release that was prepared. Text only; knows nothing of torch or pixels.
 """
 
-import hashlib
 from pathlib import Path
 from typing import Any, Dict, Optional
 
+from ..digests import file_sha256
 from ..errors import DataError
 from ..records import SPLITS
 from ..storage import SCHEMA, read_samples
@@ -71,6 +71,6 @@ def _changed(root: Path, name: str, digest: str) -> Optional[str]:
     path = root / name
     if Path(name).name != name or not path.is_file():
         return "{}: not there".format(path)
-    if hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+    if file_sha256(path) != digest:
         return "{}: changed since it was written".format(path)
     return None

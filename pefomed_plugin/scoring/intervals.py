@@ -38,8 +38,8 @@ def cluster_interval(values: Sequence[float], clusters: Sequence[Hashable], resa
         level: the share of resampled means that the interval covers.
 
     Returns:
-        The interval, or None for both ends with the reason: fewer than two clusters, or equal values, of which every
-        resample has the same mean (an interval of no width would claim certainty).
+        The interval, or None for both ends with the reason: fewer than two clusters, or clusters of one mean, of which
+        every resample has the same (an interval of no width would claim certainty).
 
     Raises:
         DataError: no values, not one cluster a value, or a value that is not finite.
@@ -54,11 +54,11 @@ def cluster_interval(values: Sequence[float], clusters: Sequence[Hashable], resa
     numbers = {cluster: number for number, cluster in enumerate(dict.fromkeys(clusters))}
     if len(numbers) < 2:
         return Interval(None, None, "one cluster only")
-    if min(values) == max(values):
-        return Interval(None, None, "all {} values are equal".format(len(values)))
     of_row = np.array([numbers[cluster] for cluster in clusters])
     sums = np.bincount(of_row, weights=np.asarray(values, dtype=float))
     sizes = np.bincount(of_row).astype(float)
+    if np.allclose(sums / sizes, sums[0] / sizes[0], rtol=0, atol=1e-12):
+        return Interval(None, None, "all {} clusters have the same mean".format(len(sums)))
 
     generator = np.random.default_rng(seed)
     block = max(1, _CELLS_AT_ONCE // len(sums))

@@ -4,7 +4,6 @@ Opens every image once, in threads, and remembers the outcome in a JSON-lines fi
 what changed. Knows nothing of samples and splits.
 """
 
-import hashlib
 import json
 import os
 from contextlib import ExitStack
@@ -14,6 +13,7 @@ from typing import Any, BinaryIO, Dict, Iterable, Optional, Tuple
 
 from PIL import Image
 
+from ..digests import sha256_of
 from ..errors import DataError
 from .console import Advance
 from .faults import UnusableImage
@@ -104,7 +104,7 @@ def fingerprint_image(root: Path, image: str, policy: ImagePolicy = DEFAULT_POLI
     try:
         stream, where = open_encoded(root, image)
         with stream:
-            digest = _sha256(stream)
+            digest = sha256_of(stream)
             stream.seek(0)
             picture = decode_image(stream, where, policy)
     except UnusableImage as error:
@@ -125,13 +125,6 @@ def difference_hash(picture: Image.Image) -> Optional[str]:
             here = row * 9 + column
             bits = bits << 1 | (grey[here + 1] > grey[here])
     return "{:016x}".format(bits) if bits else None
-
-
-def _sha256(stream: BinaryIO) -> str:
-    digest = hashlib.sha256()
-    for block in iter(lambda: stream.read(1 << 20), b""):
-        digest.update(block)
-    return digest.hexdigest()
 
 
 def _read_cache(path: Path, header: Dict[str, Any]) -> Dict[str, Tuple[Stamp, Fingerprint]]:

@@ -38,12 +38,12 @@ def find_repetitions(samples: Sequence[Sample], fingerprints: Mapping[str, Finge
     for split in SPLITS:
         inside = [each for each in samples if each.split == split]
         if inside:
-            findings.append(_surplus("{}: samples equal in image, question and answer".format(split),
+            findings.append(_surplus("{}: image, question and answer again".format(split),
                                      [((each.image, each.question, each.answer), each.id) for each in inside]))
     if fingerprints:
         findings.append(_surplus("image files of equal content", _keyed(fingerprints, "sha256")))
         distinct = {each.sha256: name for name, each in fingerprints.items()}
-        findings.append(_surplus("pictures that look alike in different files",
+        findings.append(_surplus("different files that look alike",
                                  _keyed({name: fingerprints[name] for name in distinct.values()}, "dhash")))
     return findings
 
@@ -68,7 +68,7 @@ def find_leaks(samples: Sequence[Sample], fingerprints: Mapping[str, Fingerprint
 def find_images_left_out(samples: Sequence[Sample], left_out: Sequence[Sample]) -> List[Finding]:
     """Images of held-out splits in training rows that were left out: training on those as well would leak them."""
     images = {each.image for each in left_out if each.split == "train"}
-    findings = [_seen("{}: images in training rows that were left out".format(split),
+    findings = [_seen("{}: images in training rows left out".format(split),
                       {each.image: each.image for each in samples if each.split == split}, images)
                 for split in ("val", "test")]
     return [each for each in findings if each.count]
@@ -132,12 +132,12 @@ def _leaks(split: str, held_out: Sequence[Sample], train: Sequence[Sample],
     yield compare("images", lambda each: each.image, lambda each: content(each.image))
     yield compare("images that look like one", lambda each: each.image, lambda each: looks(each.image))
     yield compare("studies", lambda each: str(each.metadata.get("study")), lambda each: each.metadata.get("study"))
-    yield compare("samples with the same image and question", lambda each: each.id, question)
-    yield compare("samples with the same image, question and answer", lambda each: each.id,
+    yield compare("image and question", lambda each: each.id, question)
+    yield compare("image, question and answer", lambda each: each.id,
                   lambda each: (content(each.image), each.question, each.answer) if each.question else None)
     framed = {each.metadata["frame_of"] for each in train if "frame_of" in each.metadata}
     if framed:
-        yield _seen("{}: questions whose framed version is in train".format(split),
+        yield _seen("{}: framed version of the question in train".format(split),
                     {each.id: each.id for each in held_out}, framed)
 
 

@@ -3,7 +3,6 @@
 ``readers.prepared`` reads such a folder back. Knows nothing of terminals; the account is returned or raised with.
 """
 
-import hashlib
 import inspect
 import json
 import os
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence
 
 from .. import __version__
+from ..digests import file_sha256
 from ..errors import ConfigError, DataError, near_names
 from ..readers.layouts import Release
 from ..readers.prepared import FINGERPRINTS, KIND, MANIFEST, SKIPPED, split_file
@@ -38,8 +38,8 @@ class ReleaseMismatch(DataError):
 
 def prepare(read: Callable[..., Release], source: Path, out: Path, *, options: Optional[Mapping[str, Any]] = None,
             examination: Examination = DEFAULT_EXAMINATION, allow_mismatch: bool = False) -> Account:
-    """Read a release, examine it, and write ``train.jsonl``, ``val.jsonl``, ``test.jsonl``, ``skipped.jsonl`` and, last,
-    ``manifest.json`` to ``out``. A second run opens only images that changed.
+    """Read a release, examine it, and write it to ``out``: a JSON-lines file for each split, one for skipped rows, and
+    ``manifest.json`` last. A second run opens only images that changed.
 
     Args:
         read: a reader of ``READERS``.
@@ -105,12 +105,11 @@ def _write(release: Release, account: Account, out: Path, examination: Examinati
         path = out / split_file(split)
         if split in by_split:
             write_records(path, by_split[split])
-            written[path.name] = _sha256(path)
+            written[path.name] = file_sha256(path)
         elif path.exists():
             path.unlink()  # of an earlier run with other options
-    write_text(out / SKIPPED, "".join(json.dumps({"where": each.where, "reason": each.reason}, ensure_ascii=False) + "\n"
-                                      for each in release.skips))
-    written[SKIPPED] = _sha256(out / SKIPPED)
+    write_text(out / SKIPPED, "".join(json.dumps(vars(each), ensure_ascii=False) + "\n" for each in release.skips))
+    written[SKIPPED] = file_sha256(out / SKIPPED)
     content = account.to_json()
     content["mismatch_allowed"] = bool(account.mismatches)
     write_json(out / MANIFEST, {
@@ -121,15 +120,8 @@ def _write(release: Release, account: Account, out: Path, examination: Examinati
 
 
 def _sources(paths: Iterable[Path]) -> List[Dict[str, Any]]:
-    return [{"path": os.path.abspath(path), "bytes": path.stat().st_size, "sha256": _sha256(path)} for path in paths]
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with open(path, "rb") as stream:
-        for block in iter(lambda: stream.read(1 << 20), b""):
-            digest.update(block)
-    return digest.hexdigest()
+    return [{"path": os.path.abspath(path), "bytes": path.stat().st_size, "sha256": file_sha256(path)}
+            for path in paths]
 
 
 def _fingerprints_by_split(folder: Path) -> Dict[str, Dict[str, Fingerprint]]:

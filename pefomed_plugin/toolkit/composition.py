@@ -58,7 +58,7 @@ def parse_options(options: Sequence[str]) -> Any:
     from omegaconf.errors import OmegaConfBaseException
 
     options = list(options)
-    if options and "=" not in options[0]:
+    if len(options) % 2 == 0 and options and "=" not in options[0]:
         options = ["{}={}".format(key, value) for key, value in zip(options[0::2], options[1::2])]
     wrong = ["{!r}: write it as section.key=value".format(each) for each in options
              if not re.match(r"(model|datasets|run)\.[^=]+=", each)]

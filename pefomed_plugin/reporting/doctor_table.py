@@ -1,0 +1,69 @@
+"""The data set doctor's account on a terminal. Only shows; every figure comes from ``services.doctor``."""
+
+from typing import Optional, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ..readers.expectations import ERROR, Verdict
+from ..services.doctor import Account
+from ..services.leakage import Finding
+
+_PROBLEMS_SHOWN = 5
+
+
+def print_account(account: Account, console: Optional[Console] = None) -> None:
+    """Samples and lengths by split, skipped rows, expectations, what is held twice and what leaks."""
+    console = console or Console()
+    title = "{}, {} layout".format(account.dataset, account.layout)
+    console.print(Text(title + (", EMBEDDED sample" if account.embedded else ""), style="bold"))
+    console.print(_splits(account))
+    for reason, count in account.skipped.items():
+        console.print(Text("skipped {:,}: {}".format(count, reason)))
+    if account.images_truncated:
+        console.print(Text("{:,} truncated image(s) used".format(account.images_truncated), style="yellow"))
+    for problem in account.image_problems[:_PROBLEMS_SHOWN]:
+        console.print(Text("  " + problem, style="yellow"))
+    if account.verdicts:
+        console.print(_verdicts(account.verdicts))
+    print_findings("held twice, or leaked from training", [*account.repetitions, *account.leaks], console)
+
+
+def print_findings(title: str, findings: Sequence[Finding], console: Optional[Console] = None) -> None:
+    """Findings as a table, those that found nothing dimmed."""
+    if not findings:
+        return
+    table = _table(title, ("count", "of"), "for example")
+    for each in findings:
+        table.add_row(Text(each.what), "{:,}".format(each.count), "{:,}".format(each.of),
+                      Text("".join(each.examples[:1])), style="yellow" if each.count else "dim")
+    (console or Console()).print(table)
+
+
+def _splits(account: Account) -> Table:
+    limit = account.lengths[0].limit if account.lengths else 0
+    table = _table("split", ("samples", "median length", "95 %", "longest", "over {:,}".format(limit)))
+    for each in account.lengths:
+        table.add_row(each.split, "{:,}".format(each.count), "{:g}".format(each.median),
+                      *map("{:,}".format, (each.percentile_95, each.longest, each.over_limit)))
+    return table
+
+
+def _verdicts(verdicts: Sequence[Verdict]) -> Table:
+    table = _table("expected of the release", (), "expected", "found", "")
+    for each in verdicts:
+        word, style = ("ok", "green") if each.holds else ("WRONG", "red") if each.severity == ERROR else ("differs",
+                                                                                                         "yellow")
+        table.add_row(Text(each.check), Text(each.expected), Text(each.found), Text(word, style=style))
+    return table
+
+
+def _table(first: str, numbers: Sequence[str], *texts: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold cyan")
+    table.add_column(first, no_wrap=True)
+    for name in numbers:
+        table.add_column(name, justify="right", no_wrap=True)
+    for name in texts:
+        table.add_column(name, overflow="fold")
+    return table

@@ -1,0 +1,114 @@
+"""Normalisation verdicts and report metrics as the published tools give them (``tests/assets/golden``)."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any, Dict, Iterator, List
+
+import pytest
+
+from pefomed_plugin.records import Prediction
+from pefomed_plugin.scoring.exact_match import score_exact_match
+from pefomed_plugin.scoring.lexical import METRICS, LexicalScorer
+from pefomed_plugin.scoring.meteor import Meteor
+from pefomed_plugin.scoring.ptb import tokenise_approximately, tokenise_ptb
+from pefomed_plugin.scoring.r2gen import cut_report
+from pefomed_plugin.scoring.token_overlap import llava_med_overlap
+from pefomed_plugin.text import normalise_llava_med, normalise_mumc, normalise_pefomed, normalise_vqav2
+
+FOLDER = Path(__file__).resolve().parents[1] / "assets" / "golden"
+CASES: List[Dict[str, Any]] = json.loads((FOLDER / "normalisation_cases.json").read_text(encoding="utf-8"))
+LEXICAL: Dict[str, Any] = json.loads((FOLDER / "lexical_golden.json").read_text(encoding="utf-8"))
+JAVA = shutil.which("java")
+
+
+def predicted(number: int, answer: str, prediction: str) -> Prediction:
+    return Prediction(id=str(number), dataset="invented", split="test", image="{}.png".format(number), task="report",
+                      question=None, answer=answer, prediction=prediction)
+
+
+REPORTS = [predicted(number, *pair) for number, pair in enumerate(zip(LEXICAL["refs"], LEXICAL["hyps"]))]
+
+
+@pytest.mark.parametrize("rule", ["pefomed", "vqav2", "mumc"])
+def test_every_verdict_of_a_published_normalisation(rule: str) -> None:
+    rows = [predicted(number, case["ground_truth"], case["prediction"]) for number, case in enumerate(CASES)]
+    verdicts = [score.value == 1.0 for score in score_exact_match(rows, rule)]
+    assert len(verdicts) == 40
+    assert verdicts == [case["verdicts"][rule] for case in CASES]
+
+
+@pytest.mark.parametrize(("rule", "normalise"), [
+    ("pefomed", normalise_pefomed), ("mumc", normalise_mumc), ("llava_med", normalise_llava_med)])
+def test_every_normalised_text(rule: str, normalise) -> None:  # type: ignore[no-untyped-def]
+    for case in CASES:
+        assert [normalise(case["ground_truth"]), normalise(case["prediction"])] == case["extra"]["normalised"][rule]
+
+
+def test_vqav2_and_llava_med_give_the_same_verdicts() -> None:
+    for case in CASES:
+        same = normalise_vqav2(case["ground_truth"]) == normalise_vqav2(case["prediction"])
+        assert same is case["verdicts"]["llava_med"]
+
+
+def test_llava_med_open_recall() -> None:
+    for case in CASES:
+        recall, _ = llava_med_overlap(case["ground_truth"], case["prediction"])
+        assert recall == pytest.approx(case["extra"]["llava_med_open_recall"]), case["note"]
+
+
+def test_r2gen_tokens() -> None:
+    for side in ("refs", "hyps"):
+        assert [cut_report(text) for text in LEXICAL[side]] == LEXICAL["r2gen"]["tokenised"][side]
+
+
+def test_approximate_tokens_are_nearly_the_real_ones() -> None:
+    pairs = [(ours, real) for side in ("refs", "hyps")
+             for ours, real in zip(tokenise_approximately(LEXICAL[side]), LEXICAL["tokenised"][side])]
+    assert sum(ours == real for ours, real in pairs) >= 98
+
+
+needs_jars = pytest.mark.skipif(JAVA is None, reason="needs Java")
+
+
+@needs_jars
+def test_ptb_tokens() -> None:
+    pytest.importorskip("pycocoevalcap")
+    tokens = tokenise_ptb(LEXICAL["refs"] + LEXICAL["hyps"], str(JAVA))
+    assert tokens == LEXICAL["tokenised"]["refs"] + LEXICAL["tokenised"]["hyps"]
+
+
+@pytest.fixture(scope="module")
+def scorer() -> Iterator[LexicalScorer]:
+    """One METEOR for all protocols, in a country of decimal commas."""
+    pytest.importorskip("pycocoevalcap")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JAVA_TOOL_OPTIONS", "-Duser.language=de -Duser.country=DE -Duser.language.format=de")
+        patch.setenv("LC_ALL", "C")
+        with LexicalScorer() as started:
+            yield started
+
+
+@needs_jars
+@pytest.mark.parametrize(("protocol", "golden"), [
+    ("coco", LEXICAL["scores"]), ("pefomed", LEXICAL["scores"]), ("r2gen60", LEXICAL["r2gen"]["scores"])])
+def test_report_metrics(scorer: LexicalScorer, protocol: str, golden: Dict[str, Any]) -> None:
+    result = scorer.score(REPORTS, protocol)
+    assert not set(result.reasons) - {"vocabulary"}
+    for metric in METRICS:
+        assert result.corpus[metric] == pytest.approx(golden[metric], abs=1e-6), metric
+        assert result.per_sample[metric] == pytest.approx(golden["per_sample"][metric], abs=1e-6), metric
+
+
+@needs_jars
+def test_meteor_takes_any_text_without_losing_step(scorer: LexicalScorer) -> None:
+    texts = ["", "a\nb", "a ||| b", "|||", "\r", "x\u2028y", "\x00", "\ud800", "caf\u00e9 \u00b0", "the lungs are clear"]
+    rows = [predicted(number, text, text) for number, text in enumerate(texts)]
+    for protocol in ("coco", "r2gen60"):
+        values = scorer.score(rows, protocol).per_sample["meteor"]
+        assert len(values) == len(texts)
+        assert values[-1] == 1.0
+    meteor = scorer._meteor
+    assert isinstance(meteor, Meteor)
+    _, values = meteor.score([*texts, "a b c"], [*texts, "a b d"])
+    assert values[-2] == 1.0 and 0 < values[-1] < 1

@@ -1,0 +1,21 @@
+"""The real configuration, counted without weights: LLaMA-2-7B, ViT-g at 448 pixels, LoRA rank 64."""
+
+import torch
+from transformers import LlamaConfig
+
+from pefomed_plugin.toolkit.bundled import language
+from pefomed_plugin.toolkit.bundled.minigpt_v2 import MiniGPTv2
+
+
+def test_trainable_parameters_of_the_paper():
+    with torch.device("meta"):
+        model = MiniGPTv2(language.empty_llama(LlamaConfig(
+            vocab_size=32000, hidden_size=4096, intermediate_size=11008, num_hidden_layers=32,
+            num_attention_heads=32)), tokenizer=None)
+    trainable = {name: each for name, each in model.named_parameters() if each.requires_grad}
+    assert sum(each.numel() for each in trainable.values()) == 56_627_200
+    assert all("lora_" in name or name.startswith("llama_proj.") for name in trainable)
+    assert len(trainable) == 32 * 2 * 2 + 2
+    assert model.visual_tokens == 256
+    assert len(model.visual_encoder.blocks) == 39
+    assert tuple(model.visual_encoder.pos_embed.shape) == (1, 1025, 1408)

@@ -1,0 +1,74 @@
+"""Imports point down only. Parses every file of the package, so that also late imports inside functions count."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "pefomed_plugin"
+LAYERS = {
+    "__init__": 0, "__version__": 0, "errors": 0, "records": 0, "text": 0, "digests": 0,
+    "prompts": 1, "storage": 1, "options": 1, "readers": 1, "scoring": 1, "environment": 1,
+    "services": 2,
+    "toolkit": 3,
+    "adapters": 4, "reporting": 4, "embedded": 4,
+    "registration": 5, "launch": 5,
+    "cli": 6,
+}
+"""First part of a module's path -> its layer; a layer may import itself and those below."""
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def imports_of(path):
+    """Absolute dotted names that a file imports, with their lines."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    package = parts if path.name == "__init__.py" else parts[:-1]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            for each in node.names:
+                yield each.name, node.lineno
+        elif isinstance(node, ast.ImportFrom):
+            base = [] if not node.level else list(package[: len(package) - node.level + 1 - (path.name == "__init__.py")])
+            module = ".".join([*base, node.module] if node.module else base)
+            if node.level and not node.module:
+                for each in node.names:
+                    yield module + "." + each.name, node.lineno
+            else:
+                yield module, node.lineno
+
+
+def layer_of(name):
+    parts = name.split(".")
+    return LAYERS[parts[1]] if len(parts) > 1 else LAYERS["__init__"]
+
+
+@pytest.mark.parametrize("path", FILES, ids=[str(path.relative_to(PACKAGE)) for path in FILES])
+def test_a_file_imports_only_its_own_layer_and_those_below(path):
+    own = layer_of(".".join(path.relative_to(ROOT).with_suffix("").parts))
+    wrong = ["line {}: {}".format(line, name) for name, line in imports_of(path)
+             if name.split(".")[0] == "pefomed_plugin" and layer_of(name) > own]
+    assert not wrong
+
+
+@pytest.mark.parametrize("path", FILES, ids=[str(path.relative_to(PACKAGE)) for path in FILES])
+def test_nothing_of_minigpt4_is_imported_outside_the_seam(path):
+    if (PACKAGE / "toolkit") in path.parents and "bundled" not in path.parts:
+        pytest.skip("the seam itself")
+    assert not [name for name, _ in imports_of(path) if name.split(".")[0] == "minigpt4"]
+
+
+@pytest.mark.parametrize("path", FILES, ids=[str(path.relative_to(PACKAGE)) for path in FILES])
+def test_only_toolkit_and_services_know_which_toolkit_is_underneath(path):
+    parts = path.relative_to(PACKAGE).parts
+    if parts[0] in ("toolkit", "services"):
+        pytest.skip("may know")
+    assert not [name for name, _ in imports_of(path) if name.startswith("pefomed_plugin.toolkit.bundled")
+                or name.startswith("pefomed_plugin.toolkit.checkout")]
+
+
+def test_a_relative_import_is_resolved():
+    """The parser above, on a file whose imports are known."""
+    names = {name for name, _ in imports_of(PACKAGE / "adapters" / "builders.py")}
+    assert {"pefomed_plugin.toolkit", "pefomed_plugin.readers", "pefomed_plugin.adapters.datasets"} <= names
+    assert layer_of("pefomed_plugin.toolkit.bundled.vision") == LAYERS["toolkit"]

@@ -1,0 +1,75 @@
+"""Which sample comes when depends on seed, iteration and rank alone."""
+
+from collections import Counter
+
+import pytest
+
+from pefomed_plugin.adapters.sampling import MixturePlan, PlannedBatches
+from pefomed_plugin.errors import ConfigError
+
+
+def whole_run(plan, ranks=1):
+    return [draw for rank in range(ranks) for batch in plan.batches(rank) for draw in batch]
+
+
+def test_every_sample_once_an_epoch():
+    plan = MixturePlan([10], [4], [1], seed=1, epochs=3)
+    assert plan.iterations == 9
+    for epoch in range(3):
+        draws = [draw for number in range(3) for draw in plan.batch(3 * epoch + number, 0)]
+        assert sorted(draw.sample for draw in draws) == list(range(10))
+        assert {draw.pass_number for draw in draws} == {epoch}
+
+
+def test_passes_have_different_orders_and_the_seed_repeats_them():
+    plan = MixturePlan([50], [50], [1], seed=1, epochs=2)
+    assert plan.batch(0, 0) != plan.batch(1, 0)
+    assert plan.batch(1, 0) == MixturePlan([50], [50], [1], seed=1, epochs=2).batch(1, 0)
+    assert plan.batch(0, 0) != MixturePlan([50], [50], [1], seed=2, epochs=2).batch(0, 0)
+
+
+@pytest.mark.parametrize("ranks", [2, 3, 16])
+def test_ranks_share_an_epoch_without_overlap_and_with_equally_many_batches(ranks):
+    plan = MixturePlan([101], [2], [1], seed=0, world_size=ranks)
+    counts = Counter(draw.sample for draw in whole_run(plan, ranks))
+    assert set(counts.values()) == {1}
+    assert len(counts) == 101 - plan.left_out[0]
+    assert all(len(plan.batch(number, rank)) >= 1 for number in range(plan.iterations) for rank in range(ranks))
+
+
+def test_two_ranks_of_four_take_what_one_rank_of_eight_takes():
+    one = MixturePlan([64], [8], [1], seed=3)
+    two = MixturePlan([64], [4], [1], seed=3, world_size=2)
+    for number in range(one.iterations):
+        assert sorted(one.batch(number, 0)) == sorted(two.batch(number, 0) + two.batch(number, 1))
+
+
+def test_a_resumed_run_continues_exactly():
+    plan = MixturePlan([30, 20], [4, 2], [3, 1], seed=5, iterations=40)
+    batches = list(PlannedBatches(plan, 0))
+    assert list(PlannedBatches(plan, 0, start=17)) == batches[17:]
+    assert len(PlannedBatches(plan, 0, start=17)) == 23
+
+
+def test_a_longer_run_begins_like_a_shorter_one():
+    short = MixturePlan([30, 20], [4, 2], [3, 1], seed=5, iterations=10)
+    long = MixturePlan([30, 20], [4, 2], [3, 1], seed=5, iterations=100)
+    assert [short.batch(n, 0) for n in range(10)] == [long.batch(n, 0) for n in range(10)]
+
+
+def test_ratios_and_one_data_set_an_iteration():
+    plan = MixturePlan([100, 100], [2, 3], [60, 20], seed=0, iterations=4000)
+    batches = list(plan.batches(0))
+    chosen = Counter(batch[0].dataset for batch in batches)
+    assert chosen[0] / 4000 == pytest.approx(0.75, abs=0.02)
+    assert all(len({draw.dataset for draw in batch}) == 1 for batch in batches)
+
+
+def test_file_order():
+    plan = MixturePlan([6], [2], [1], seed=0, epochs=2, shuffle=False)
+    assert [draw.sample for draw in whole_run(plan)] == [*range(6), *range(6)]
+
+
+def test_fewer_samples_than_ranks():
+    with pytest.raises(ConfigError, match="data set 1: 3 sample"):
+        MixturePlan([10, 3], [1, 1], [1, 1], seed=0, world_size=4)

@@ -1,0 +1,50 @@
+"""The embedded default is used when nothing is set; when something is, all that is missing is one error."""
+
+import pytest
+
+from pefomed_plugin.environment import VARIABLES, embedded_parts, point_at_embedded, sample_folder
+from pefomed_plugin.errors import ConfigError
+
+ALL = set(VARIABLES)
+
+
+def test_nothing_set_means_everything_embedded():
+    assert embedded_parts(ALL, {}) == sorted(ALL)
+    assert embedded_parts({"PEFOMED_DATA"}, {"HOME": "/"}) == ["PEFOMED_DATA"]
+
+
+def test_everything_set_means_nothing_embedded(tmp_path):
+    assert embedded_parts(ALL, {name: str(tmp_path) for name in ALL}) == []
+
+
+def test_some_set_means_one_error_with_all_that_is_missing(tmp_path):
+    with pytest.raises(ConfigError) as caught:
+        embedded_parts(ALL, {"PEFOMED_DATA": str(tmp_path), "PEFOMED_VIT": str(tmp_path / "no.pth")})
+    assert len(caught.value.problems) == 3
+    assert caught.value.problems[0].startswith("PEFOMED_CKPT is not set")
+    assert caught.value.problems[1].startswith("PEFOMED_LLAMA is not set")
+    assert "no.pth: no such path; it should be a eva_vit_g.pth" in caught.value.problems[2]
+
+
+def test_real_data_with_the_tiny_model(tmp_path):
+    environ = {"PEFOMED_DATA": str(tmp_path), "PEFOMED_LLAMA": "embedded", "PEFOMED_VIT": "embedded",
+               "PEFOMED_CKPT": "embedded"}
+    assert embedded_parts(ALL, environ) == ["PEFOMED_CKPT", "PEFOMED_LLAMA", "PEFOMED_VIT"]
+
+
+def test_half_an_embedded_model_is_refused(tmp_path):
+    environ = {name: str(tmp_path) for name in ALL}
+    environ["PEFOMED_VIT"] = "embedded"
+    with pytest.raises(ConfigError, match="must be embedded together"):
+        embedded_parts(ALL, environ)
+
+
+def test_where_the_sample_is(tmp_path, monkeypatch):
+    monkeypatch.setenv("PEFOMED_SAMPLE", str(tmp_path / "here"))
+    environ = {}
+    point_at_embedded(["PEFOMED_DATA", "PEFOMED_CKPT"], environ)
+    assert environ == {"PEFOMED_DATA": str(tmp_path / "here"),
+                       "PEFOMED_CKPT": str(tmp_path / "here" / "tiny" / "minigptv2_tiny.pth")}
+    monkeypatch.delenv("PEFOMED_SAMPLE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert sample_folder() == tmp_path / "cache" / "pefomed" / "sample"

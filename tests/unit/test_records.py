@@ -1,0 +1,38 @@
+"""Records keep every field through JSON and refuse what is not one."""
+
+import json
+import pickle
+
+import pytest
+
+from pefomed_plugin.records import Prediction, Sample, Score
+
+SAMPLE = Sample(id="vqa_rad-1", dataset="vqa_rad", split="test", image="a/b.jpg", task="vqa", question="where?",
+                answer="left", answer_type="OPEN", metadata={"source_id": 1, "study": {"name": "x"}})
+
+
+def test_a_sample_survives_json_and_pickle():
+    assert Sample.from_json(json.loads(json.dumps(SAMPLE.to_json()))) == SAMPLE
+    assert pickle.loads(pickle.dumps(SAMPLE)) == SAMPLE
+
+
+def test_a_prediction_is_the_samples_fields_plus_what_was_said():
+    prediction = Prediction(**SAMPLE.to_json(), prediction="right", producer={"model": "m"})
+    assert Prediction.from_json(prediction.to_json()) == prediction
+    assert list(prediction.to_json())[:-2] == list(SAMPLE.to_json())
+
+
+def test_missing_and_unknown_fields_are_named_together():
+    record = {**SAMPLE.to_json(), "qestion": "?"}
+    del record["answer"], record["split"]
+    with pytest.raises(ValueError, match="missing answer, split; unknown qestion"):
+        Sample.from_json(record)
+
+
+def test_a_sample_cannot_be_changed():
+    with pytest.raises(AttributeError):
+        SAMPLE.answer = "right"
+
+
+def test_not_scored_is_null():
+    assert Score("a", "gpt4", "1", None, "no answer").to_json()["value"] is None
