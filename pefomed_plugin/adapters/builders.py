@@ -40,9 +40,7 @@ class MedicalBuilder(BaseDatasetBuilder):
     def _build_split(self, split: str, samples: List[Sample], release: Release) -> MedicalDataset:
         is_train = split == "train"
         samples = self._with_images(split, samples, release)
-        limit = self.config.get("limit")
-        if limit is not None:
-            samples = samples[: int(limit.get(split, len(samples)))]
+        samples = samples[: self._limit(split, len(samples))]
         dataset = MedicalDataset(
             self.dataset, samples, release.image_root, self.vis_processors["train" if is_train else "eval"],
             self.text_processors["train" if is_train else "eval"], draws_instructions=is_train,
@@ -50,6 +48,14 @@ class MedicalBuilder(BaseDatasetBuilder):
         dataset.sample_ratio = float(self.config.get("sample_ratio") or 1.0)
         dataset.batch_size = int(self.config.get("batch_size", 1))
         return dataset
+
+    def _limit(self, split: str, size: int) -> int:
+        limit = dict(self.config.get("limit") or {})
+        wrong = ["datasets.{}.limit.{}: {!r}; write for example limit.test=20".format(self.dataset, key, value)
+                 for key, value in limit.items() if key not in SPLITS or not isinstance(value, int) or value < 1]
+        if wrong:
+            raise ConfigError("a limit is a number of samples for train, val or test", wrong)
+        return limit.get(split, size)
 
     def _with_images(self, split: str, samples: List[Sample], release: Release) -> List[Sample]:
         found, missing = existing_images(samples, release.image_root)

@@ -31,7 +31,7 @@ def read_medicat(root: Path, radiology_only: bool = False) -> Release:
 
 def _read_release_folder(root: Path, radiology_only: bool) -> Release:
     """The folder ``release``; its image is ``figures/<pdf_hash>_<fig_uri>``."""
-    release = Release(DATASET, "release", root)
+    release = Release(DATASET, "release", root / "figures")
     paths = [path for path in find(root, "*.jsonl") if not path.name.startswith(_OTHER_FILES)]
     if len(paths) != 1:
         release.problems.append("{}: expected the one file of figures, found {}; move the others away"
@@ -61,7 +61,7 @@ def _add(release: Release, where: str, row: Any, radiology_only: bool) -> None:
         release.skip(where, "no caption")
         return
     key = "{pdf_hash}_{fig_uri}".format(**row)
-    add_caption(release, where, key=key, split="train", image="figures/" + key, caption=caption,
+    add_caption(release, where, key=key, split="train", image=key, caption=caption,
                 metadata=_metadata(row, key))
 
 

@@ -29,11 +29,11 @@ def open_reports(root: Path, wanted: Collection[str]) -> Iterator[Tuple[Path, Re
     An unpacked folder is preferred to the zip. Unpacking may leave ``files/`` or ``mimic-cxr-reports/files/``.
 
     Raises:
-        DataError: no such place, a damaged zip; later, a report that is not UTF-8 or links out of the root.
+        DataError: no such place, a damaged zip; later, a report that is not UTF-8 or links out of its folder.
     """
     for folder in find(root, _FOLDERS):
         if any((folder / name).is_file() for name in wanted):
-            yield folder, _from_folder(root, folder)
+            yield folder, _from_folder(folder)
             return
     for path in find(root, _ZIPS):
         try:
@@ -46,13 +46,12 @@ def open_reports(root: Path, wanted: Collection[str]) -> Iterator[Tuple[Path, Re
                     .format(root, ZIP_NAME), [_FOLDERS + "/p1x/p1xxxxxxx/s5xxxxxxx.txt", _ZIPS])
 
 
-def _from_folder(root: Path, folder: Path) -> ReadReport:
+def _from_folder(folder: Path) -> ReadReport:
     @lru_cache(maxsize=1)
     def patient(name: str) -> Path:
-        path = folder / name
-        if inside(root, path.relative_to(root).as_posix()) is None:
-            raise DataError("{} lies outside {}; copy the reports into the folder".format(path, root))
-        return path
+        if inside(folder, name) is None:
+            raise DataError("{} links out of {}; copy the reports into the folder".format(folder / name, folder))
+        return folder / name
 
     def read(name: str) -> Optional[str]:
         patient_name, _, file_name = name.rpartition("/")

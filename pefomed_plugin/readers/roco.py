@@ -92,6 +92,7 @@ def _files(release: Release, pattern: str, kind: str) -> Iterator[Tuple[Path, st
     home = release.image_root
     for wanted in KINDS[kind]:
         paths = [path for path in find(home, pattern) if path.parent.name == wanted]
+        paths.sort(key=lambda path: list(_SPLITS).index(path.parent.parent.name))
         if not paths:
             release.problems.append("{}: no {} captions; fetch them or choose another kind".format(home, wanted))
         taken: Dict[str, Path] = {}

@@ -7,7 +7,7 @@ drivers. Knows nothing of files or of how the texts were generated.
 import contextlib
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple, Type
+from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple, Type
 
 from ..errors import ConfigError, DataError, near_names
 from ..records import Prediction, Score
@@ -51,11 +51,17 @@ class LexicalResult:
     """Why a metric has no value, by its name; under ``tokens`` why tokens are approximate, under ``vocabulary`` that
     ``r2gen60`` had none."""
 
-    def scores(self) -> List[Score]:
-        """Seven scores a prediction, named ``lexical/<protocol>/<metric>``."""
-        return [Score(sample_id, "lexical/{}/{}".format(self.protocol, metric), self.version,
-                      self.per_sample[metric][row], self._reason(sample_id, metric))
-                for row, sample_id in enumerate(self.sample_ids) for metric in METRICS]
+    def to_json(self) -> Dict[str, Any]:
+        """The figures of the data set, without those of its samples."""
+        return {"protocol": self.protocol, "version": self.version, "n": len(self.sample_ids),
+                "missing": len(self.missing), "corpus": dict(self.corpus), "reasons": dict(self.reasons)}
+
+    def scores(self) -> Dict[str, List[Score]]:
+        """Name of each scorer, ``lexical/<protocol>/<metric>`` -> one score a prediction."""
+        names = {metric: "lexical/{}/{}".format(self.protocol, metric) for metric in METRICS}
+        return {name: [Score(sample_id, name, self.version, value, self._reason(sample_id, metric))
+                       for sample_id, value in zip(self.sample_ids, self.per_sample[metric])]
+                for metric, name in names.items()}
 
     def _reason(self, sample_id: str, metric: str) -> Optional[str]:
         missing = NO_PREDICTION if sample_id in self.missing else None
@@ -164,14 +170,17 @@ class LexicalScorer:
 
 
 def score_lexical(predictions: Sequence[Prediction], protocol: str = "coco") -> List[Score]:
-    """``LexicalScorer`` for one data set, as a list of scores; the values of the corpus are not among them.
+    """``LexicalScorer`` for one data set: seven scores a prediction, those of each metric together.
+
+    The values of the corpus are not among them, and BLEU's and METEOR's are no means of them; for these, and for
+    several data sets, use ``LexicalScorer``.
 
     Raises:
         ConfigError: unknown protocol, no pycocoevalcap, or a Java setting that names no executable.
         DataError: no predictions, or not of one data set.
     """
     with LexicalScorer() as scorer:
-        return scorer.score(predictions, protocol).scores()
+        return [score for scores in scorer.score(predictions, protocol).scores().values() for score in scores]
 
 
 def _check(predictions: Sequence[Prediction], protocol: str) -> None:

@@ -1,4 +1,4 @@
-"""ROUGE-L with pycocoevalcap's numbers, about thirty times as fast. Standard library only; texts are token strings."""
+"""ROUGE-L with pycocoevalcap's numbers, some thirty times as fast. Standard library only; texts are token strings."""
 
 from collections import defaultdict
 from typing import Dict, Sequence

@@ -27,7 +27,7 @@ from .parallel import map_in_threads
 
 INDEX = "index.json"
 _VERSION = 1
-_PNG_LEVEL = 1  # the higher ones cost three times the time for a few per cent
+_PNG_LEVEL = 1  # higher ones save a few per cent for more time
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def write_shards(samples: Sequence[Sample], image_root: Path, out: Path, image_s
         ValueError: a size below 1.
     """
     if image_size_px < 1 or per_shard < 1:
-        raise ValueError("image_size_px and per_shard must be at least 1, not {} and {}".format(image_size_px, per_shard))
+        raise ValueError("image_size_px {} and per_shard {}: both must be at least 1".format(image_size_px, per_shard))
     out = Path(out)
     plan = _plan(samples, image_size_px, per_shard, policy)
     finished = _finished(out, plan)

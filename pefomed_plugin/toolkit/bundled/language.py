@@ -62,7 +62,9 @@ def load_llama(folder: Path, dtype: torch.dtype) -> nn.Module:
         CheckpointError: the folder is not a LLaMA checkpoint, or its files cannot be read.
     """
     from transformers import LlamaForCausalLM
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     _require_folder(folder, ("config.json",), "LLaMA configuration")
     _require_folder(folder, ("*.safetensors", "*.bin"), "weights")
     try:
@@ -81,8 +83,12 @@ def empty_llama(config: Any) -> nn.Module:
 
 def add_lora(llama: nn.Module, rank: int, alpha: int, dropout: float, targets: Sequence[str]) -> nn.Module:
     """LLaMA with trainable low-rank adapters (paper section 3.1: rank 64 on q_proj and v_proj)."""
+    import warnings
+
     from peft import LoraConfig, get_peft_model
 
+    # peft asks transformers by a name that transformers has deprecated; nothing a user could do about it
+    warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
     config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, bias="none", task_type="CAUSAL_LM",
                         target_modules=list(targets))
     return get_peft_model(llama, config)

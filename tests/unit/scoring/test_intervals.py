@@ -52,5 +52,6 @@ def test_unusable_input(values: list, clusters: list) -> None:
 
 
 def test_many_clusters_are_drawn_in_blocks() -> None:
-    values = [float(each % 2) for each in range(50_000)]
-    assert width(values, list(range(50_000)), resamples=100) == pytest.approx(2 * 1.96 * 0.5 / math.sqrt(50_000), rel=0.3)
+    n = 50_000
+    values = [float(each % 2) for each in range(n)]
+    assert width(values, list(range(n)), resamples=100) == pytest.approx(2 * 1.96 * 0.5 / math.sqrt(n), rel=0.3)

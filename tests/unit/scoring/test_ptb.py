@@ -54,5 +54,6 @@ def test_what_cannot_be_started_is_told(tmp_path: Path) -> None:
 
 
 def test_approximate_tokens() -> None:
-    assert tokenise_approximately(["The patient's lungs aren't clear; T8-T9 (1.6 cm), \u201cstable\u201d.", "", " . "]) == [
+    text = "The patient's lungs aren't clear; T8-T9 (1.6 cm), \u201cstable\u201d."
+    assert tokenise_approximately([text, "", " . "]) == [
         "the patient 's lungs are n't clear t8-t9 -lrb- 1.6 cm -rrb- stable", "", ""]

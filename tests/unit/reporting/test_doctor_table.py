@@ -1,0 +1,52 @@
+"""What the user sees of an account."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from pefomed_plugin.readers.expectations import ERROR, WARNING, Verdict
+from pefomed_plugin.reporting.doctor_table import print_account, print_findings
+from pefomed_plugin.services.doctor import Account, Lengths
+from pefomed_plugin.services.leakage import Finding
+
+
+def shown(account: Account) -> str:
+    stream = io.StringIO()
+    print_account(account, Console(file=stream, width=120))
+    return stream.getvalue()
+
+
+def account(**fields: Any) -> Account:
+    return Account(**{
+        "dataset": "vqa_rad", "layout": "re-release", "options": {}, "embedded": False,
+        "kept": {"train": 1234}, "skipped": {"image: no such file": 7}, "verdicts": [], "repetitions": [], "leaks": [],
+        "lengths": [Lengths("train", 1234, 1.5, 4, 99, 50, 3)], **fields})
+
+
+def test_figures_of_every_part_are_shown() -> None:
+    text = shown(account(
+        verdicts=[Verdict("questions", ERROR, "3,064", "1,234", False), Verdict("images", WARNING, "314", "310", False),
+                  Verdict("frames in test", ERROR, "0", "0", True)],
+        leaks=[Finding("test: images in train", 203, 451, ("[red]synpic1.jpg",))], images_truncated=2,
+        image_problems=["{}.jpg: no such file; fetch it".format(number) for number in range(9)]))
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    assert lines[0] == "vqa_rad, re-release layout"
+    assert "train 1,234 1.5 4 99 3" in lines
+    assert "skipped 7: image: no such file" in lines
+    assert "2 truncated image(s) used" in lines
+    assert "4.jpg: no such file; fetch it" in lines and "5.jpg: no such file; fetch it" not in lines
+    assert "questions 3,064 1,234 WRONG" in lines and "images 314 310 differs" in lines
+    assert "frames in test 0 0 ok" in lines
+    assert "test: images in train 203 451 [red]synpic1.jpg" in lines  # names are no markup
+
+
+def test_a_miniature_says_so() -> None:
+    assert "EMBEDDED" in shown(account(embedded=True)) and "EMBEDDED" not in shown(account())
+
+
+def test_nothing_found_prints_nothing(tmp_path: Path) -> None:
+    stream = io.StringIO()
+    print_findings("leaks", [], Console(file=stream))
+    assert stream.getvalue() == ""

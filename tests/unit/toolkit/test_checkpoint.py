@@ -1,0 +1,128 @@
+"""Weights files: every damage has a name, and an older checkpoint is never lost."""
+
+import os
+import pickle
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from pefomed_plugin.errors import CheckpointError
+from pefomed_plugin.toolkit.checkpoint import (
+    canonical,
+    load_weights,
+    read_checkpoint,
+    read_weights,
+    upstream_key,
+    write_checkpoint,
+)
+
+LORA = "llama_model.base_model.model.model.layers.0.self_attn.q_proj"
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [
+    (LORA + ".lora_A.default.weight", LORA + ".lora_A.weight"),
+    (LORA + ".base_layer.weight", LORA + ".weight"),
+    ("llama_model.base_model.model.lm_head.weight", "llama_model.base_model.model.lm_head.0.weight"),
+    ("llama_proj.bias", "llama_proj.bias"),
+])
+def test_spellings(ours, theirs):
+    assert upstream_key(ours) == theirs
+    assert canonical(ours) == canonical(theirs) == canonical("module." + theirs)
+
+
+def test_tensors_under_model_or_bare_or_safetensors(tmp_path):
+    tensors = {"llama_proj.weight": torch.ones(2, 2)}
+    torch.save({"model": tensors, "epoch": 3}, tmp_path / "a.pth")
+    torch.save(tensors, tmp_path / "b.pth")
+    save_file(tensors, str(tmp_path / "c.safetensors"))
+    for name in os.listdir(tmp_path):
+        assert torch.equal(read_weights(tmp_path / name)["llama_proj.weight"], torch.ones(2, 2)), name
+
+
+class Evil:
+    def __reduce__(self):
+        return os.mkdir, ("/tmp/pefomed-evil",)
+
+
+def test_pickled_code_is_refused_and_never_runs(tmp_path):
+    torch.save({"model": Evil()}, tmp_path / "evil.pth")
+    (tmp_path / "evil.bin").write_bytes(pickle.dumps(Evil()))
+    for name in ("evil.pth", "evil.bin"):
+        with pytest.raises(CheckpointError, match="refused|cannot be read"):
+            read_checkpoint(tmp_path / name)
+    assert not os.path.exists("/tmp/pefomed-evil")
+
+
+def test_a_truncated_file(tmp_path):
+    torch.save({"model": {"a": torch.zeros(1000)}}, tmp_path / "a.pth")
+    whole = (tmp_path / "a.pth").read_bytes()
+    (tmp_path / "a.pth").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(CheckpointError, match="damaged or incomplete"):
+        read_checkpoint(tmp_path / "a.pth")
+
+
+@pytest.mark.parametrize("content", [[1, 2], {"model": {}}, {"a": 1}])
+def test_a_file_without_tensors(tmp_path, content):
+    torch.save(content, tmp_path / "a.pth")
+    with pytest.raises(CheckpointError, match="no tensors|not a dictionary"):
+        read_weights(tmp_path / "a.pth")
+
+
+def test_a_missing_file(tmp_path):
+    with pytest.raises(CheckpointError, match="no weights file"):
+        read_checkpoint(tmp_path / "none.pth")
+
+
+def test_another_shape_is_named_and_nothing_is_loaded():
+    model = nn.Linear(3, 2)
+    before = model.weight.detach().clone()
+    with pytest.raises(CheckpointError) as caught:
+        load_weights(model, {"weight": torch.zeros(4, 3), "bias": torch.zeros(2)}, "x.pth")
+    assert caught.value.problems == ("weight: shape (4, 3) in the file, (2, 3) in the model",)
+    assert torch.equal(model.weight, before)
+
+
+def test_frozen_tensors_may_be_missing_and_are_reported():
+    model = nn.Linear(3, 2)
+    model.weight.requires_grad_(False)
+    report = load_weights(model, {"bias": torch.ones(2), "other": torch.ones(1)}, "x.pth")
+    assert (report.loaded, report.missing, report.unexpected) == (("bias",), ("weight",), ("other",))
+    assert "1 unexpected: other" in str(report)
+
+
+class FullDisk:
+    """A file object of a full disk."""
+
+    def __init__(self, file):
+        self.file = file
+
+    def write(self, data):
+        raise OSError(28, "No space left on device")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.file.close()
+
+    def __getattr__(self, name):
+        return getattr(self.file, name)
+
+
+def test_a_full_disk_keeps_the_checkpoint_before(tmp_path, monkeypatch):
+    path = tmp_path / "checkpoint_last.pth"
+    write_checkpoint({"model": {"a": torch.ones(1)}}, path)
+    real = os.fdopen
+    monkeypatch.setattr(os, "fdopen", lambda *arguments: FullDisk(real(*arguments)))
+    with pytest.raises(CheckpointError, match="free some space and resume; the checkpoint before it is untouched"):
+        write_checkpoint({"model": {"a": torch.zeros(1)}}, path)
+    assert os.listdir(tmp_path) == ["checkpoint_last.pth"]
+    assert read_weights(path)["a"].item() == 1.0
+
+
+def test_a_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CheckpointError, match="cannot write"):
+        write_checkpoint({}, tmp_path / "file" / "checkpoint.pth")
