@@ -75,7 +75,8 @@ def normalise_clean(text: str) -> str:
     plain = _SUPERSCRIPT.sub(" ", text.translate(_PLAIN))
     plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", plain).casefold()).translate(_PLAIN)
     plain = _THOUSANDS.sub(lambda number: number.group().replace(",", ""), plain).replace("'", "")
-    plain = _MARK.sub(_clean_mark, _ARTICLE.sub(lambda article: article.group(1) or "", plain))
+    plain = _ARTICLE.sub(lambda article: article.group(1) or "", " ".join(plain.split()))
+    plain = _MARK.sub(_clean_mark, plain)
     words = [_CLEAN_NUMBERS.get(word, word) for word in _UNIT.sub(" ", plain).split()]
     return _X_RAY.sub("x", " ".join(words)) or text.strip()
 
@@ -127,8 +128,8 @@ _PLAIN = {**dict.fromkeys(map(ord, "\u2018\u2019\u201b\u2032\u02bc\u00b4`"), "'"
 _SUPERSCRIPT = re.compile(r"(?<=\d)(?=[\u00b2\u00b3\u00b9\u2070-\u2079\u00bc-\u00be\u2150-\u215e])")
 """Between a digit and a raised digit or fraction, which NFKC would run together: 10\u00b2 is not 102."""
 _THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
-_BEFORE_A = ("about|after|and|as|at|be|been|behind|by|containing|for|from|has|have|having|in|into|is|like|near|not|of|on|"
-             "over|show|shows|than|through|to|under|was|with|within|without")
+_BEFORE_A = ("about|after|and|as|at|be|been|behind|by|containing|for|from|has|have|having|in|into|is|like|near|not|"
+             "of|on|over|show|shows|than|through|to|under|was|with|within|without")
 _ARTICLE = re.compile(r"(^\W*|\b(?:{})\s+)a\s+(?=\W*\w)|\b(?:an|the)\s+(?=\W*\w)".format(_BEFORE_A))
 """``a`` is an article at the start and behind these words only; elsewhere it can be a label: ``type a dissection``."""
 _MARK = re.compile(r"(?P<number>(?<=\d)[.:/-](?=\d)|(?<!\w)-(?=\d))|(?P<point>(?<!\w)\.(?=\d))|[^\w\s]|_")

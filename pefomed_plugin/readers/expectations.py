@@ -17,7 +17,7 @@ WARNING = "W"
 
 Applies = Callable[[Release], bool]
 Found = Callable[[Release], Any]
-_MEDICAT_NAME = re.compile(r"figures/[0-9a-f]{40}_\d+-Figure.*\.png")
+_MEDICAT_NAME = re.compile(r"[0-9a-f]{40}_\d+-Figure.*\.png")
 _HIGHEST_ROCO_ID = 87_952
 
 
@@ -154,7 +154,8 @@ def _roco_ids_ascend(release: Release) -> bool:
 
 
 def _medicat_names(release: Release) -> bool:
-    return sum(bool(_MEDICAT_NAME.fullmatch(each.image)) for each in release.samples) >= 0.99 * len(release.samples)
+    names = [each.image.rpartition("/")[2] for each in release.samples]
+    return sum(bool(_MEDICAT_NAME.fullmatch(name)) for name in names) >= 0.99 * len(names)
 
 
 def _rad_phrases(release: Release) -> Tuple[int, ...]:

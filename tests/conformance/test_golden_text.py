@@ -12,7 +12,7 @@ from pefomed_plugin.scoring.exact_match import score_exact_match
 from pefomed_plugin.scoring.lexical import METRICS, LexicalScorer
 from pefomed_plugin.scoring.meteor import Meteor
 from pefomed_plugin.scoring.ptb import tokenise_approximately, tokenise_ptb
-from pefomed_plugin.scoring.r2gen import cut_report
+from pefomed_plugin.scoring.r2gen import cut_report, training_vocabulary
 from pefomed_plugin.scoring.token_overlap import llava_med_overlap
 from pefomed_plugin.text import normalise_llava_med, normalise_mumc, normalise_pefomed, normalise_vqav2
 
@@ -112,3 +112,12 @@ def test_meteor_takes_any_text_without_losing_step(scorer: LexicalScorer) -> Non
     assert isinstance(meteor, Meteor)
     _, values = meteor.score([*texts, "a b c"], [*texts, "a b d"])
     assert values[-2] == 1.0 and 0 < values[-1] < 1
+
+
+def test_r2gen_vocabulary_of_the_real_training_reports() -> None:
+    """R2Gen's released IU-Xray model has 760 words, ``<unk>`` among them."""
+    path = Path(__file__).resolve().parents[3] / "shared" / "data" / "iu_xray" / "annotation.json"
+    if not path.is_file():
+        pytest.skip("needs the R2Gen packaging of IU-Xray")
+    train = json.loads(path.read_text(encoding="utf-8"))["train"]
+    assert len(training_vocabulary(row["report"] for row in train)) == 759

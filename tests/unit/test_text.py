@@ -106,6 +106,7 @@ def test_mistakes_of_mumc() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(NORMALISATIONS))
-@pytest.mark.parametrize("text", ["", "\ud800", "\u0000", "none", "a" * 10_000, "1" + ",000" * 500, "((((((" * 500])
+@pytest.mark.parametrize("text", ["", "\ud800", "\u0000", "none", "a" * 10_000, "1" + ",000" * 500, "((((((" * 500,
+                                  "the" + " " * 50_000])
 def test_every_rule_takes_any_text(name: str, text: str) -> None:
     assert isinstance(NORMALISATIONS[name](text), str)

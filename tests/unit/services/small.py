@@ -19,8 +19,8 @@ def picture(seed: int, size: int = 64) -> Image.Image:
 def sample(number: int, split: str = "train", image: str = "", question: str = "", answer: str = "yes",
            **fields: Any) -> Sample:
     """A question, by default about an image of its own."""
-    return Sample(id="vqa_rad-{}".format(number), dataset="vqa_rad", split=split,
-                  image=image or "{}.png".format(number), task="vqa", question=question or "Question {}?".format(number),
+    return Sample(id="vqa_rad-{}".format(number), dataset="vqa_rad", split=split, task="vqa",
+                  image=image or "{}.png".format(number), question=question or "Question {}?".format(number),
                   answer=answer, **fields)
 
 

@@ -1,5 +1,6 @@
 """DICOM files made here, looked at as a viewer would show them."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +164,13 @@ def test_damage_is_named(tmp_path: Path) -> None:
     report.save_as(tmp_path / "report.dcm")
     with pytest.raises(ImageError, match=r"report\.dcm: a DICOM file without pixels"):
         open_image(tmp_path, "report.dcm")
+
+
+def test_without_pydicom_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "a.dcm", np.zeros((2, 2), np.uint8))
+    monkeypatch.setitem(sys.modules, "pydicom", None)
+    with pytest.raises(ImageError, match=r"a\.dcm: DICOM needs pydicom; pip install 'pefomed_plugin\[dicom\]'"):
+        open_image(tmp_path, "a.dcm")
 
 
 def test_unknown_compression_names_the_mend(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from typing import List
 import pytest
 
 from pefomed_plugin.errors import DataError
-from pefomed_plugin.readers.layouts import Release
+from pefomed_plugin.readers.layouts import Release, Skip
 from pefomed_plugin.readers.vqa_rad import read_vqa_rad
 from pefomed_plugin.services.doctor import Examination, examine, measure_lengths
 from pefomed_plugin.services.images import ImagePolicy
@@ -49,7 +49,7 @@ def test_samples_with_unusable_images_are_skipped_and_counted_by_cause(rad: Rele
     assert account.kept == {"train": 3, "test": 1}
     assert account.skipped == {"image: no such file": 2,
                                "image: an HTML page, probably a download without credentials": 1}
-    assert ("vqa_rad-1, image synpic0.png", "image: no such file") in [(each.where, each.reason) for each in usable.skips]
+    assert Skip("vqa_rad-1, image synpic0.png", "image: no such file") in usable.skips
     images = next(each for each in account.verdicts if each.check == "images that can be used")
     assert (images.expected, images.found, images.holds) == ("4", "2", False)
     assert len(account.image_problems) == 2 and "synpic0.png" in account.image_problems[0]

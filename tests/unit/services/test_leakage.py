@@ -21,7 +21,7 @@ def counts(findings: List[Finding]) -> Dict[str, tuple]:
 
 def prints(**content: str) -> Dict[str, Fingerprint]:
     """Name -> ``<digest> <hash>`` of an image ``<name>.png``."""
-    return {name + ".png": Fingerprint(*each.split()) for name, each in content.items()}
+    return {name + ".png": Fingerprint(each.split()[0], each.split()[1]) for name, each in content.items()}
 
 
 def test_repeated_samples_are_counted_beyond_the_first_and_by_split() -> None:
@@ -61,7 +61,8 @@ def test_a_leak_of_questions_ignores_case_and_blanks_and_needs_the_image() -> No
 
 
 def test_framed_versions_and_studies() -> None:
-    samples = [sample(1, "test", metadata={"study": "s1"}), sample(2, metadata={"frame_of": "vqa_rad-1", "study": "s2"}),
+    samples = [sample(1, "test", metadata={"study": "s1"}),
+               sample(2, metadata={"frame_of": "vqa_rad-1", "study": "s2"}),
                sample(3, "test", metadata={"study": "s2"}), sample(4, "val", metadata={"study": "s9"})]
     found = counts(find_leaks(samples, {}))
     assert found["test: framed version of the question in train"] == (1, 2)
@@ -96,10 +97,8 @@ def test_alike_finds_what_comparing_all_pairs_finds(distance: int) -> None:
     rng = random.Random(0)
     others = [rng.getrandbits(64) for _ in range(40)]
     hashes = {}
-    for number, each in enumerate(others * 3):
-        for bit in rng.sample(range(64), rng.randrange(13)):
-            each ^= 1 << bit
-        hashes[str(number)] = each
+    for number, other in enumerate(others * 3):
+        hashes[str(number)] = other ^ sum(1 << bit for bit in rng.sample(range(64), rng.randrange(13)))
     expected = {name for name, each in hashes.items()
                 if any(bin(each ^ other).count("1") <= distance for other in others)}
     found = alike({name: "{:016x}".format(each) for name, each in hashes.items()},

@@ -1,5 +1,6 @@
 """Images in parquet files as Hugging Face data sets ship them."""
 
+import sys
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Dict
@@ -48,6 +49,13 @@ def test_a_rewritten_file_is_read_anew(tmp_path: Path) -> None:
     ("a.png", None), ("a.png#1", None), ("a.parquet", None), ("a.parquet#-1", None), ("a.parquet#x", None)])
 def test_addresses(image: str, address: Any) -> None:
     assert split_address(image) == address
+
+
+def test_without_pyarrow_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "a.parquet", {"image": [png(1)]})
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(ImageError, match=r"parquet needs pyarrow; pip install 'pefomed_plugin\[parquet\]'"):
+        open_image(tmp_path, "a.parquet#0")
 
 
 def test_damage_is_named(tmp_path: Path) -> None:

