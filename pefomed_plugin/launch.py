@@ -63,7 +63,8 @@ def run(cfg_path: str, options: Sequence[str] = ()) -> Dict[str, Any]:
     seed_everything(int(cfg.run_cfg.get("seed", 42)))
     output_dir = Path(cfg.run_cfg.output_dir)
     if is_first_rank():
-        set_aside(output_dir, keep=bool(cfg.run_cfg.get("resume_ckpt_path")))
+        prepare_output(output_dir, evaluate=bool(cfg.run_cfg.get("evaluate")),
+                       resume=bool(cfg.run_cfg.get("resume_ckpt_path")))
         write_text(output_dir / "config.yaml", composed)
     task = registry.get_task_class(cfg.run_cfg.task).setup_task(cfg=cfg)
     datasets = task.build_datasets(cfg)
@@ -114,15 +115,25 @@ def ensure_embedded() -> None:
         make_sample(folder)
 
 
-def set_aside(output_dir: Path, keep: bool) -> None:
-    """Rename an earlier run's folder, so that nothing that was computed is overwritten."""
-    if keep or not (output_dir / "config.yaml").is_file():
+def prepare_output(output_dir: Path, *, evaluate: bool, resume: bool) -> None:
+    """Make room for a run: what an earlier one left is renamed, so that nothing that was computed is overwritten.
+
+    Training sets the earlier run's folder aside, evaluation only its results, resuming nothing.
+    """
+    if evaluate:
+        _set_aside(output_dir / "results")
+    elif not resume and (output_dir / "config.yaml").is_file():
+        _set_aside(output_dir)
+
+
+def _set_aside(path: Path) -> None:
+    if not path.exists():
         return
     number = 1
-    while Path("{}.{}".format(output_dir, number)).exists():
+    while Path("{}.{}".format(path, number)).exists():
         number += 1
-    os.rename(output_dir, "{}.{}".format(output_dir, number))
-    say("an earlier run was in {}; it is now {}.{}".format(output_dir, output_dir, number))
+    os.rename(path, "{}.{}".format(path, number))
+    say("{} was there already; it is now {}.{}".format(path, path, number))
 
 
 def seed_everything(seed: int) -> None:

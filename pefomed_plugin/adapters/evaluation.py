@@ -10,10 +10,9 @@ from torch.utils.data import DataLoader, Subset
 from ..options import RunOptions
 from ..prompts import user_turn
 from ..records import Prediction, Sample
-from ..scoring import find_scorer
-from ..scoring.summary import summarise
+from ..reporting.scored import write_scores
 from ..services.console import progress
-from ..storage import merge_ranks, write_json, write_records
+from ..storage import merge_ranks, write_records
 from .datasets import MedicalDataset
 
 
@@ -55,23 +54,6 @@ def evaluate_split(accelerator: Any, task: Any, model: Any, dataset: MedicalData
     for each in shares:
         os.unlink(each)
     return write_scores(merged, task.scorers, folder, {"embedded": options.embedded, "images": options.images})
-
-
-def write_scores(predictions: List[Prediction], scorers: Any, folder: Path, facts: Mapping[str, Any]) -> Dict[str, Any]:
-    """Score predictions and write ``scores/*.jsonl`` and ``metrics.json`` beside them.
-
-    Returns:
-        The metrics as written.
-    """
-    metrics: Dict[str, Any] = {
-        **facts, "datasets": sorted({each.dataset for each in predictions}),
-        "splits": sorted({each.split for each in predictions}), "n": len(predictions), "scores": {}}
-    for name in scorers:
-        scores = find_scorer(name)(predictions)
-        write_records(folder / "scores" / (name.replace("/", "-") + ".jsonl"), scores)
-        metrics["scores"][name] = {"version": scores[0].version, **summarise(name, predictions, scores)}
-    write_json(folder / "metrics.json", metrics)
-    return metrics
 
 
 def to_device(batch: Mapping[str, Any], device: Any) -> Dict[str, Any]:

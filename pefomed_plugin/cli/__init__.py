@@ -15,8 +15,12 @@ COMMANDS = {
     "sample": "write the embedded default: miniature data sets in their official layouts, and a tiny model",
     "prepare": "check a downloaded data set and write it in our schema, with a report",
     "shard": "write a prepared data set as WebDataset shards for stage 1",
+    "score": "score predictions without a model, and break the scores down",
+    "compare": "the paper's ablation tables from any set of runs, with paired tests",
+    "report": "one HTML page of a run: figures, breakdowns and every answer beside its image",
+    "import-predictions": "turn other people's result files into predictions.jsonl",
 }
-"""Sub-command -> one line of help; ``cli/<name>.py`` has ``add_arguments(parser)`` and ``run(arguments) -> int``."""
+"""Sub-command -> one line of help; ``cli/<name>.py`` (``-`` as ``_``) has ``add_arguments(parser)`` and ``run(arguments) -> int``."""
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
@@ -30,7 +34,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     for name, text in COMMANDS.items():
         command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
         if name == named:
-            module = importlib.import_module("pefomed_plugin.cli." + name)
+            module = importlib.import_module("pefomed_plugin.cli." + name.replace("-", "_"))
             module.add_arguments(command)
             command.set_defaults(run=module.run)
     parsed = parser.parse_args(given)

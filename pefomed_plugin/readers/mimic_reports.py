@@ -59,7 +59,7 @@ def _from_folder(folder: Path) -> ReadReport:
         try:
             if path.is_symlink():
                 raise DataError("{} is a link; copy the reports into the folder".format(path))
-            return _text(path.read_bytes(), path)
+            return _text(path.read_bytes(), folder, name)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -75,18 +75,18 @@ def _from_zip(path: Path, archive: zipfile.ZipFile) -> ReadReport:
         if name not in members:
             return None
         try:
-            return _text(archive.read(members[name]), path / members[name])
+            return _text(archive.read(members[name]), path, name)
         except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-            raise _damaged(path / members[name], error) from error
+            raise _damaged(path / name, error) from error
 
     return read
 
 
-def _text(data: bytes, path: Path) -> str:
+def _text(data: bytes, place: Path, name: str) -> str:
     try:
         return data.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
-        raise DataError("{}: byte {} is not UTF-8; fetch the file again".format(path, error.start)) from error
+        raise DataError("{}: byte {} is not UTF-8; fetch the file again".format(place / name, error.start)) from error
 
 
 def _damaged(path: Path, error: Exception) -> DataError:

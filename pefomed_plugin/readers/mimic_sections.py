@@ -6,6 +6,7 @@ cannot read were sectioned by hand; the official table of findings and impressio
 """
 
 import re
+from functools import lru_cache
 from typing import Dict, List, Optional, Tuple
 
 _HEADER = re.compile(r"\n ([A-Z ()/,-]+):\s")
@@ -93,6 +94,7 @@ def official_text(study: str, report: str) -> str:
                  if name in sections), "")
 
 
+@lru_cache(maxsize=4096)
 def section_name(header: str) -> str:
     """Unified name of a header: ``CHEST, TWO VIEWS`` -> ``findings``; an unknown one in lower case."""
     name = header.strip().lower()

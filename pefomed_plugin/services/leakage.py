@@ -31,7 +31,7 @@ def find_repetitions(samples: Sequence[Sample], fingerprints: Mapping[str, Finge
     """Samples and images that occur more than once; each count is of those beyond the first.
 
     Returns:
-        equal (image, question, answer) for each split; image files of equal content; pictures that look alike though
+        equal image, question and answer for each split; image files of equal content; pictures that look alike though
         their files differ. Without fingerprints the samples only.
     """
     findings = []
@@ -39,7 +39,8 @@ def find_repetitions(samples: Sequence[Sample], fingerprints: Mapping[str, Finge
         inside = [each for each in samples if each.split == split]
         if inside:
             findings.append(_surplus("{}: image, question and answer again".format(split),
-                                     [((each.image, each.question, each.answer), each.id) for each in inside]))
+                                     [((_content(each.image, fingerprints), each.question, each.answer), each.id)
+                                      for each in inside]))
     if fingerprints:
         findings.append(_surplus("image files of equal content", _keyed(fingerprints, "sha256")))
         distinct = {each.sha256: name for name, each in fingerprints.items()}
@@ -113,9 +114,8 @@ def _pieces(value: int, count: int) -> List[Tuple[int, int]]:
 
 def _leaks(split: str, held_out: Sequence[Sample], train: Sequence[Sample],
            fingerprints: Mapping[str, Fingerprint]) -> Iterable[Finding]:
-    def content(image: str) -> Any:
-        known = fingerprints.get(image)
-        return (known.sha256 if known else None) or image
+    def content(image: str) -> str:
+        return _content(image, fingerprints)
 
     def looks(image: str) -> Any:
         known = fingerprints.get(image)
@@ -139,6 +139,12 @@ def _leaks(split: str, held_out: Sequence[Sample], train: Sequence[Sample],
     if framed:
         yield _seen("{}: framed version of the question in train".format(split),
                     {each.id: each.id for each in held_out}, framed)
+
+
+def _content(image: str, fingerprints: Mapping[str, Fingerprint]) -> str:
+    """What tells images apart: their content, or their names where nobody looked."""
+    known = fingerprints.get(image)
+    return (known.sha256 if known else None) or image
 
 
 def _seen(what: str, keys: Mapping[str, Any], in_train: Collection[Any]) -> Finding:

@@ -17,7 +17,8 @@ def to_rgb(image: Image.Image, background: Colour) -> Image.Image:
 
     Opaque 8-bit images come out exactly as ``image.convert("RGB")`` has it. Transparent ones (LA, RGBA, PA, or a
     transparent colour in P, L and RGB) are laid onto ``background``: converting alone would show the colour hidden
-    beneath, mostly black. Images of more than 8 bits are scaled by ``stretch``.
+    beneath, mostly black. Images of more than 8 bits are scaled by ``stretch``. CMYK JPEGs count as inverted, as Adobe
+    writes them and Pillow reads them.
 
     Raises:
         ValueError: Pillow has no conversion (LAB).

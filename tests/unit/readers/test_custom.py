@@ -88,7 +88,7 @@ def test_mistakes_are_reported_together(tmp_path: Path) -> None:
         "train.jsonl, line 2: missing answer",
         "train.jsonl, line 3: expected an object, found list",
         "train.jsonl, line 4: answer must be text",
-        "train.jsonl, line 5: answer_type 'MAYBE' is neither OPEN nor CLOSED",
+        "train.jsonl, line 5: answer_type 'maybe' is neither OPEN nor CLOSED",
         "val.jsonl, line 1: needs one of question and answer, report, or caption",
         "test.jsonl: no records",
         "id 'medical_custom-x' occurs twice: delete or rename one of the two records"]

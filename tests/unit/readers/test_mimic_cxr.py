@@ -193,7 +193,7 @@ def test_rows_that_are_not_of_the_release_are_reported_together(root: Path) -> N
                 "{},../../etc,10000001,train".format(dicom(3)), good.format("x/../../y", "train"),
                 good.format(dicom(1), "train"), "{},50000001".format(dicom(4)))
     found = problems(root)
-    assert [each.split(":")[0][-6:] for each in found[1:5]] == ["line 7", "line 3", "line 4", "line 5"]
+    assert [each.split(":")[0][-6:] for each in found[1:5]] == ["line 3", "line 4", "line 5", "line 7"]
     assert found[5].startswith("id 'mimic_cxr-{}' occurs twice".format(dicom(1)))
 
 

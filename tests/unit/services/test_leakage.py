@@ -34,6 +34,14 @@ def test_repeated_samples_are_counted_beyond_the_first_and_by_split() -> None:
     assert findings[0].examples == ("vqa_rad-2", "vqa_rad-3")
 
 
+def test_a_repeated_sample_is_known_by_the_content_of_its_image() -> None:
+    samples = [sample(1, image="a.png", question="Q?"), sample(2, image="b.png", question="Q?"),
+               sample(3, image="c.png", question="Q?")]
+    what = "train: image, question and answer again"
+    assert counts(find_repetitions(samples, {}))[what] == (0, 3)
+    assert counts(find_repetitions(samples, prints(a="s1 0f", b="s1 0f", c="s2 0f")))[what] == (1, 3)
+
+
 def test_equal_files_and_alike_pictures_are_told_apart() -> None:
     found = counts(find_repetitions([sample(1)], prints(a="s1 0f", b="s1 0f", c="s2 0f", d="s3 f0")))
     assert found["image files of equal content"] == (1, 4)

@@ -1,0 +1,74 @@
+"""``pefomed score``: score predictions without a model, and break the scores down."""
+
+import argparse
+from pathlib import Path
+from typing import Sequence
+
+from ..records import Prediction
+from ..scoring.breakdown import AXES
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.add_argument("scorer", metavar="SCORER", help="exact_match, token_recall, lexical, exact_match/clean, ...")
+    parser.add_argument("predictions", type=Path, metavar="PREDICTIONS", help="predictions.jsonl, whoever wrote it")
+    parser.add_argument("--out", type=Path, help="folder for scores/ and metrics.json (default: beside the predictions)")
+    parser.add_argument("--by", action="append", default=[], metavar="AXIS",
+                        help="break down by {}; may be repeated".format(", ".join(AXES)))
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the breakdowns: .png, .svg or .pdf")
+    parser.add_argument("--data", type=Path, metavar="FOLDER",
+                        help="release of the data set: check that the predictions answer its split, all of it")
+    parser.epilog = "example: pefomed score exact_match output/eval/results/vqa_rad-test/predictions.jsonl --by organ"
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check, score, write, show."""
+    from ..errors import ConfigError, near_names
+    from ..reporting.breakdowns import make_breakdown, show_breakdown
+    from ..reporting.checks import check_predictions
+    from ..reporting.plots import plot_breakdowns
+    from ..reporting.results import PREDICTIONS, read_run
+    from ..reporting.scored import write_scores
+    from ..reporting.tables import show_metrics
+    from ..scoring import DEFAULTS, find_scorer
+    from ..storage import read_predictions, write_records
+
+    name = DEFAULTS.get(arguments.scorer, arguments.scorer)
+    find_scorer(name)
+    wrong = [axis for axis in arguments.by if axis not in AXES]
+    if wrong:
+        raise ConfigError("cannot break down by that", ["{!r}: {}".format(axis, near_names(axis, AXES))
+                                                        for axis in wrong])
+    predictions = read_predictions(arguments.predictions)
+    check_predictions(predictions)
+    if arguments.data:
+        _check_against(arguments.data, predictions)
+    folder = arguments.out or arguments.predictions.parent
+    facts = {"embedded": any(each.producer.get("embedded") for each in predictions)}
+    metrics = write_scores(predictions, [name], folder, facts)
+    if not (folder / PREDICTIONS).exists():
+        write_records(folder / PREDICTIONS, predictions)  # a folder of scores can be compared and reported by itself
+    show_metrics("{}-{}".format(predictions[0].dataset, predictions[0].split),
+                 {**metrics, "scores": {name: metrics["scores"][name]}})
+    if arguments.by or arguments.plot:
+        scored = {key: each for answered in read_run(folder).answered.values() for key, each in answered.scores.items()}
+        breakdowns = [make_breakdown(predictions, each, axis) for key, each in scored.items()
+                      if key == name or key.startswith(name + "/") for axis in arguments.by or ["overall"]]
+        for each in breakdowns:
+            show_breakdown(each)
+        if arguments.plot:
+            plot_breakdowns(breakdowns, arguments.plot)
+            print("plotted to {}".format(arguments.plot))
+    print("written to {}".format(folder))
+    return 0
+
+
+def _check_against(root: Path, predictions: Sequence[Prediction]) -> None:
+    from ..errors import ConfigError, near_names
+    from ..readers import READERS, read_data
+    from ..reporting.checks import check_references
+
+    dataset, split = predictions[0].dataset, predictions[0].split
+    if dataset not in READERS:
+        raise ConfigError("no reader for data set {!r}; {}".format(dataset, near_names(dataset, READERS)))
+    check_references(predictions, read_data(dataset, root).splits().get(split, []), "{}, split {}".format(root, split))

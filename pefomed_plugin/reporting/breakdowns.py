@@ -1,0 +1,73 @@
+"""Scores by question type, organ, phrase type or modality as rows to show (paper, tables 3 and 4, figures 3 to 6).
+
+The cells come from ``scoring.breakdown``; here they get their unit and their words. Draws nothing.
+"""
+
+from dataclasses import dataclass
+from typing import List, Optional, Sequence
+
+from ..records import Prediction, Score
+from ..scoring.breakdown import Cell, break_down
+from .tables import format_interval, show_table
+
+PERCENT_FAMILIES = ("exact_match", "gpt4_judge", "human")
+"""Families of scorers whose verdict is right or wrong: their means are shown in percent, as in the paper."""
+
+
+@dataclass(frozen=True)
+class Breakdown:
+    """One scorer's means by group of one axis, in the unit they are shown in."""
+
+    scorer: str
+    """Name that the scores carry."""
+    axis: str
+    """``question_type``, ``organ``, ``phrase_type``, ``modality``, ..."""
+    unit: str
+    """``%``, or nothing."""
+    cells: Sequence[Cell]
+    """``value`` and ``interval`` in that unit."""
+
+
+def family_of(scorer: str) -> str:
+    """``exact_match`` of ``exact_match/pefomed``."""
+    return scorer.split("/")[0]
+
+
+def is_percent(scorer: str) -> bool:
+    """Whether a scorer's means are shown in percent."""
+    return family_of(scorer) in PERCENT_FAMILIES
+
+
+def make_breakdown(predictions: Sequence[Prediction], scores: Sequence[Score], axis: str) -> Breakdown:
+    """Means by group, clustered by study (by image where a data set has no studies).
+
+    Raises:
+        ConfigError: no such axis.
+        DataError: predictions and scores do not belong together.
+    """
+    percent = is_percent(scores[0].scorer)
+    if percent:
+        scores = [Score(each.sample_id, each.scorer, each.version, None if each.value is None else 100 * each.value,
+                        each.reason) for each in scores]
+    return Breakdown(scores[0].scorer, axis, "%" if percent else "", break_down(predictions, scores, axis))
+
+
+def show_breakdown(breakdown: Breakdown) -> None:
+    """Print a table: group, n, value, interval, and how many were not scored where any was not."""
+    unscored = any(cell.unscored for cell in breakdown.cells)
+    columns = [breakdown.axis.replace("_", " "), "n", "value", "95 % interval", *(["not scored"] if unscored else [])]
+    show_table("{} by {}".format(breakdown.scorer, columns[0]), columns, [_row(each, breakdown, unscored)
+                                                                          for each in breakdown.cells])
+
+
+def format_mean(value: Optional[float], unit: str) -> str:
+    """``77.4 %``, ``0.1570``, or a dash where there is none."""
+    if value is None:
+        return "-"
+    return "{:.1f} %".format(value) if unit == "%" else "{:.3f}".format(value)
+
+
+def _row(cell: Cell, breakdown: Breakdown, unscored: bool) -> List[str]:
+    interval = format_interval({"low": cell.interval.low, "high": cell.interval.high}) or (cell.interval.reason or "")
+    return [cell.group, str(cell.n), format_mean(cell.value, breakdown.unit), interval,
+            *([str(cell.unscored)] if unscored else [])]

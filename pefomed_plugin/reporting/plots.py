@@ -1,0 +1,69 @@
+"""Breakdowns as figures on paper (PNG, SVG, PDF), in the manner of the paper's figures 3 to 6. Needs matplotlib.
+
+Computes nothing; the HTML page draws its own.
+"""
+
+from pathlib import Path
+from typing import Any, List, Sequence, Tuple
+
+from ..errors import ConfigError, DataError
+from .breakdowns import Breakdown
+
+FORMATS = (".png", ".svg", ".pdf")
+_INK, _BAR, _FAINT = "#1f2933", "#3d7ea6", "#d8dee6"
+
+
+def plot_breakdowns(breakdowns: Sequence[Breakdown], path: Path) -> None:
+    """One panel an axis: a bar a group with its 95 % interval, n beside the group's name.
+
+    Raises:
+        ConfigError: matplotlib is not installed, or the file's ending is none of ``FORMATS``.
+        DataError: nothing to plot, or the file cannot be written.
+    """
+    if Path(path).suffix.lower() not in FORMATS:
+        raise ConfigError("cannot plot to {}; end its name with {}".format(path, ", ".join(FORMATS)))
+    if not breakdowns:
+        raise DataError("nothing to plot; choose an axis with --by")
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ConfigError("plots need matplotlib; pip install 'pefomed_plugin[report]'") from error
+    rows = [max(len(each.cells), 1) for each in breakdowns]
+    figure = Figure(figsize=(7.2, sum(0.36 * count + 1.0 for count in rows)), layout="constrained")
+    panels = figure.subplots(len(breakdowns), 1, squeeze=False, gridspec_kw={"height_ratios": rows})
+    for panel, breakdown in zip(panels[:, 0], breakdowns):
+        _draw(panel, breakdown)
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, dpi=160, metadata={"Date": None} if Path(path).suffix.lower() == ".svg" else None)
+    except OSError as error:
+        raise DataError("cannot write {}: {}".format(path, error.strerror or error)) from error
+
+
+def _draw(panel: Any, breakdown: Breakdown) -> None:
+    cells = [each for each in breakdown.cells if each.value is not None]
+    values = [float(each.value or 0.0) for each in cells]
+    panel.barh(range(len(cells)), values, height=0.62, color=_BAR, xerr=_errors(breakdown),
+               error_kw={"ecolor": _INK, "elinewidth": 1, "capsize": 2.5})
+    panel.set_yticks(range(len(cells)), ["{} (n = {:,})".format(each.group, each.n) for each in cells])
+    panel.invert_yaxis()
+    panel.set_title("by " + breakdown.axis.replace("_", " "), loc="left", color=_INK, fontsize=11)
+    panel.set_xlabel("{}{}".format(breakdown.scorer, ", %" if breakdown.unit else ""), color=_INK)
+    if breakdown.unit == "%":
+        panel.set_xlim(0, 100)
+    panel.grid(axis="x", color=_FAINT, linewidth=0.8)
+    panel.set_axisbelow(True)
+    for side in ("top", "right", "left"):
+        panel.spines[side].set_visible(False)
+    panel.tick_params(length=0, colors=_INK)
+
+
+def _errors(breakdown: Breakdown) -> Tuple[List[float], List[float]]:
+    """Distances from each bar's end to the ends of its interval; 0 where there is none."""
+    below, above = [], []
+    for cell in breakdown.cells:
+        if cell.value is not None:
+            low, high = cell.interval.low, cell.interval.high
+            below.append(max(cell.value - low, 0.0) if low is not None else 0.0)
+            above.append(max(high - cell.value, 0.0) if high is not None else 0.0)
+    return below, above

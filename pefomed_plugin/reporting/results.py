@@ -1,0 +1,138 @@
+"""A run as it lies on disk, read back: configuration, predictions, scores. The counterpart of ``scored``.
+
+A run is a folder with ``results/<data set>-<split>/``, or such a folder itself (predictions that came from elsewhere).
+"""
+
+import json
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Sequence
+
+from ..errors import ConfigError, DataError, one_line
+from ..readers.textfiles import read_json, read_json_lines
+from ..records import Prediction, Score
+from ..scoring.pairing import pair_scores
+from ..storage import SCHEMA, read_predictions
+from .checks import check_predictions
+
+PREDICTIONS = "predictions.jsonl"
+
+
+@dataclass(frozen=True)
+class Answered:
+    """One test set with its answers and all scores they were given."""
+
+    key: str
+    """``<data set>-<split>``."""
+    predictions: Sequence[Prediction]
+    """In the order of the test set."""
+    scores: Mapping[str, Sequence[Score]]
+    """By the name that the scores carry, one a prediction, in the order of the predictions."""
+    figures: Mapping[str, Any]
+    """``scores`` of ``metrics.json``: figures of the whole test set by scorer; empty where nothing was scored."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run."""
+
+    name: str
+    """Label in tables; the folder's name unless the user gave another."""
+    folder: Path
+    """Where it lies."""
+    config: Mapping[str, Any] = field(default_factory=dict)
+    """``config.yaml`` as plain dictionaries, references to the environment unresolved; empty where there is none."""
+    embedded: bool = False
+    """Whether the figures come from the generated sample data."""
+    answered: Mapping[str, Answered] = field(default_factory=dict)
+    """Test sets by ``key``."""
+
+
+def read_run(folder: Path, name: str = "") -> Run:
+    """A run and everything scored in it.
+
+    Raises:
+        ConfigError: the folder is not there, or ``config.yaml`` is no YAML.
+        DataError: it holds no predictions, or files that are damaged or do not belong together.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ConfigError("no run {}: give the output_dir of an evaluation".format(folder))
+    places = [folder] if (folder / PREDICTIONS).is_file() else sorted(
+        each.parent for each in folder.glob("results/*/" + PREDICTIONS))
+    if not places:
+        raise DataError("{} holds no answers: neither {} nor results/<data set>-<split>/{}; evaluate first".format(
+            folder, PREDICTIONS, PREDICTIONS))
+    answered = [_read_answered(each) for each in places]
+    embedded = any(p.producer.get("embedded") for each in answered for p in each.predictions)
+    return Run(name or folder.resolve().name, folder, read_config(folder), embedded,
+               {each.key: each for each in answered})
+
+
+def read_config(folder: Path) -> Dict[str, Any]:
+    """``config.yaml`` of a run, or nothing where there is none. Raises ConfigError when it is no YAML mapping."""
+    import yaml
+
+    path = Path(folder) / "config.yaml"
+    if not path.is_file():
+        return {}
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError("{} is not YAML: {}".format(path, one_line(error))) from error
+    if not isinstance(config, dict):
+        raise ConfigError("{}: expected the sections model, datasets and run".format(path))
+    return config
+
+
+def read_scores(path: Path) -> List[Score]:
+    """Scores of one file.
+
+    Raises:
+        DataError: a line is no score, or its value is not a finite number; names the lines.
+    """
+    scores: List[Score] = []
+    problems: List[str] = []
+    for number, record in read_json_lines(path):
+        try:
+            score = Score(**record)
+        except TypeError as error:
+            problems.append("{}, line {}: no score ({}); score these predictions again".format(
+                path, number, one_line(error)))
+            continue
+        is_number = isinstance(score.value, (int, float)) and not isinstance(score.value, bool)
+        if score.value is not None and not (is_number and math.isfinite(score.value)):
+            problems.append("{}, line {}: value {!r} is not a finite number; score these predictions again".format(
+                path, number, score.value))
+        scores.append(score)
+    if problems:
+        raise DataError("{} is not a file of scores".format(path), problems)
+    return scores
+
+
+def _read_answered(folder: Path) -> Answered:
+    predictions = read_predictions(folder / PREDICTIONS)
+    check_predictions(predictions)
+    scores: Dict[str, Sequence[Score]] = {}
+    for path in sorted(folder.glob("scores/*.jsonl")):
+        found = read_scores(path)
+        try:
+            scores[found[0].scorer if found else ""] = [score for _, score in pair_scores(predictions, found)]
+        except DataError as error:
+            raise DataError("{} does not fit {}; {}".format(path, PREDICTIONS, error.summary),
+                            error.problems) from error
+    key = "{}-{}".format(predictions[0].dataset, predictions[0].split)
+    return Answered(key, predictions, scores, _read_figures(folder / "metrics.json"))
+
+
+def _read_figures(path: Path) -> Mapping[str, Any]:
+    if not path.is_file():
+        return {}
+    metrics = read_json(path)
+    if not isinstance(metrics, dict) or not isinstance(metrics.get("scores"), dict):
+        raise DataError("{} is not a metrics file; score these predictions again".format(path))
+    if metrics.get("schema") != SCHEMA:
+        raise DataError("{} has schema {}, this version reads {}; score these predictions again".format(
+            path, json.dumps(metrics.get("schema")), SCHEMA))
+    return metrics["scores"]

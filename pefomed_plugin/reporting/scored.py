@@ -1,0 +1,99 @@
+"""Scoring a test set to disk: ``scores/<scorer>.jsonl`` and ``metrics.json`` beside the predictions. No model, no torch.
+
+Everything is computed before anything is written, so that a mistake leaves the files of before.
+"""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Dict, Iterable, List, Mapping, Sequence, Tuple
+
+from ..errors import DataError
+from ..readers.textfiles import read_json
+from ..records import Prediction, Score
+from ..scoring import DEFAULTS, find_scorer
+from ..scoring.breakdown import CLUSTERS
+from ..scoring.intervals import cluster_interval
+from ..scoring.lexical import BLEU, LexicalResult, LexicalScorer
+from ..scoring.summary import summarise
+from ..storage import write_json, write_records
+from .checks import check_predictions
+
+POOLED = (*BLEU, "meteor")
+"""Metrics of a whole data set that are no mean over its reports, so they have no interval of the mean."""
+
+
+def write_scores(predictions: Sequence[Prediction], scorers: Iterable[str], folder: Path,
+                 facts: Mapping[str, Any]) -> Dict[str, Any]:
+    """Score predictions and write ``scores/*.jsonl`` and ``metrics.json`` into ``folder``.
+
+    What earlier scorers wrote there stays. ``facts`` go into the metrics as they are.
+
+    Returns:
+        The metrics as written.
+
+    Raises:
+        ConfigError: no such scorer.
+        DataError: the predictions cannot be scored, or the folder holds the metrics of other predictions.
+    """
+    check_predictions(predictions)
+    path = Path(folder) / "metrics.json"
+    before = _earlier(path, len(predictions))
+    metrics: Dict[str, Any] = {
+        **before, **facts, "datasets": sorted({each.dataset for each in predictions}),
+        "splits": sorted({each.split for each in predictions}), "n": len(predictions),
+        "scores": dict(before.get("scores", {}))}
+    found: Dict[str, List[Score]] = {}
+    for name in scorers:
+        name = DEFAULTS.get(name, name)
+        scores, metrics["scores"][name] = score_predictions(name, predictions)
+        found.update(scores)
+    for name, each in found.items():
+        write_records(score_file(folder, name), each)
+    write_json(path, metrics)
+    return metrics
+
+
+def score_predictions(name: str, predictions: Sequence[Prediction]) -> Tuple[Dict[str, List[Score]], Dict[str, Any]]:
+    """Scores by the name they carry (report metrics have several), and the figures of the whole test set.
+
+    Raises:
+        ConfigError: no such scorer.
+        DataError: the predictions cannot be scored.
+    """
+    scorer = find_scorer(name)
+    family, _, protocol = name.partition("/")
+    if family == "lexical":
+        with LexicalScorer() as lexical:
+            result = lexical.score(predictions, protocol)
+        return result.scores(), _lexical_figures(result, predictions)
+    scores = scorer(predictions)
+    return {scores[0].scorer: scores}, {"version": scores[0].version, **summarise(name, predictions, scores)}
+
+
+def score_file(folder: Path, scorer: str) -> Path:
+    """Where the scores of one scorer lie."""
+    return Path(folder) / "scores" / (scorer.replace("/", "-") + ".jsonl")
+
+
+def _earlier(path: Path, n: int) -> Dict[str, Any]:
+    if not path.is_file():
+        return {}
+    metrics = read_json(path)
+    if not isinstance(metrics, dict) or metrics.get("n") != n:
+        raise DataError("{} holds the metrics of other predictions; write to another folder with --out".format(path))
+    return {key: value for key, value in metrics.items() if key != "schema"}
+
+
+def _lexical_figures(result: LexicalResult, predictions: Sequence[Prediction]) -> Dict[str, Any]:
+    clusters = [CLUSTERS["study"](each) for each in predictions]
+    figures: Dict[str, Any] = {"version": result.version}
+    for metric, value in result.corpus.items():
+        values = [each for each in result.per_sample[metric] if each is not None]
+        figures[metric] = {"n": len(predictions), "missing": len(result.missing), "value": value}
+        if value is None:
+            figures[metric]["reason"] = result.reasons.get(metric, "not scored")
+        elif metric not in POOLED:
+            figures[metric]["interval"] = asdict(cluster_interval(values, clusters))
+    if "tokens" in result.reasons:
+        figures["tokens"] = result.reasons["tokens"]
+    return figures

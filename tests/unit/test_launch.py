@@ -1,0 +1,128 @@
+"""The launcher: what it composes, what it sets aside, and how a mistake reaches the user."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+from pefomed_plugin import launch
+from pefomed_plugin.errors import ConfigError
+from pefomed_plugin.registration import register_all
+
+ROOT = Path(__file__).resolve().parents[2]
+VARIABLES = ("PEFOMED_DATA", "PEFOMED_LLAMA", "PEFOMED_VIT", "PEFOMED_CKPT")
+YAMLS = sorted(path for folder in ("train_configs", "eval_configs", "projects") for path in (ROOT / folder).rglob("*.yaml")
+               if "model:" in path.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(autouse=True)
+def environ(monkeypatch, tmp_path):
+    register_all()
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PEFOMED_SAMPLE", str(tmp_path / "sample"))
+    monkeypatch.setattr(launch, "ensure_embedded", lambda: None)
+    return monkeypatch
+
+
+def compose(path, *options):
+    text, parts = launch.compose(str(path), options)
+    return OmegaConf.create(text), parts
+
+
+@pytest.mark.parametrize("path", YAMLS, ids=[str(path.relative_to(ROOT)) for path in YAMLS])
+def test_every_yaml_runs_on_the_embedded_default_with_nothing_set(path):
+    config, parts = compose(path)
+    assert "PEFOMED_DATA" in parts
+    assert "PEFOMED_LLAMA" in parts
+    assert config.model.image_size == 112
+    assert config.model.vit.depth == 2
+
+
+@pytest.mark.parametrize("path", YAMLS, ids=[str(path.relative_to(ROOT)) for path in YAMLS])
+def test_every_yaml_has_the_papers_sizes_on_real_weights(path, environ, tmp_path):
+    for name in VARIABLES:
+        environ.setenv(name, str(tmp_path))
+    config, parts = compose(path)
+    assert parts == []
+    assert (config.model.image_size, config.model.max_txt_len, config.model.lora_r) == (448, 1024, 64)
+    assert config.model.vit is None
+
+
+@pytest.mark.parametrize(("name", "first", "last", "epochs"), [
+    ("train_configs/pefomed_stage1.yaml", 1e-4, 8e-5, 5),
+    ("train_configs/pefomed_stage2.yaml", 3e-5, 1e-5, 50),
+    ("projects/pefomed/stage2_slake.yaml", 3e-5, 1e-5, 50),
+    ("projects/pefomed/stage2_path_vqa.yaml", 3e-5, 1e-5, 50),
+    ("projects/pefomed/stage2_iu_xray.yaml", 3e-5, 1e-5, 50),
+])
+def test_hyper_parameters_of_the_paper(name, first, last, epochs, environ, tmp_path):
+    for variable in VARIABLES:
+        environ.setenv(variable, str(tmp_path))
+    run = compose(ROOT / name)[0].run
+    assert (run.init_lr, run.min_lr, run.max_epoch, run.lr_sched) == (first, last, epochs, "linear_warmup_cosine_lr")
+
+
+@pytest.mark.parametrize("path", YAMLS, ids=[str(path.relative_to(ROOT)) for path in YAMLS])
+def test_the_first_line_of_a_yaml_is_its_launch_command(path):
+    first = path.read_text(encoding="utf-8").splitlines()[0]
+    assert first.startswith("# torchrun --nproc-per-node ")
+    assert first.endswith("--cfg-path " + str(path.relative_to(ROOT)))
+    script = first.split()[4]
+    assert (ROOT / script).is_file()
+
+
+def test_options_win_over_the_embedded_overlay():
+    config, _ = compose(ROOT / "train_configs/pefomed_stage2.yaml", "run.iters_per_epoch=3", "model.ckpt=a.pth")
+    assert (config.run.iters_per_epoch, config.model.ckpt) == (3, "a.pth")
+
+
+def test_some_variables_set_is_one_error_with_all_that_is_missing(environ, tmp_path):
+    environ.setenv("PEFOMED_DATA", str(tmp_path))
+    with pytest.raises(ConfigError) as caught:
+        compose(ROOT / "train_configs/pefomed_stage2.yaml")
+    assert [each.split()[0] for each in caught.value.problems] == ["PEFOMED_CKPT", "PEFOMED_LLAMA", "PEFOMED_VIT"]
+
+
+def test_real_data_with_the_tiny_model(environ, tmp_path):
+    environ.setenv("PEFOMED_DATA", str(tmp_path))
+    for name in VARIABLES[1:]:
+        environ.setenv(name, "embedded")
+    config, parts = compose(ROOT / "train_configs/pefomed_stage2.yaml")
+    assert parts == ["PEFOMED_CKPT", "PEFOMED_LLAMA", "PEFOMED_VIT"]
+    assert config.datasets.vqa_rad.build_info.storage == str(tmp_path) + "/vqa_rad"
+    assert config.model.image_size == 112
+
+
+def test_training_sets_the_run_before_aside(tmp_path, capsys):
+    out = tmp_path / "stage2"
+    for expected in ([], ["stage2.1"], ["stage2.1", "stage2.2"]):
+        launch.prepare_output(out, evaluate=False, resume=False)
+        assert sorted(path.name for path in tmp_path.glob("stage2.*")) == expected
+        out.mkdir()
+        (out / "config.yaml").write_text("")
+    launch.prepare_output(out, evaluate=False, resume=True)
+    assert out.exists()
+    assert "it is now" in capsys.readouterr().out
+
+
+def test_evaluation_sets_only_the_results_aside(tmp_path):
+    (tmp_path / "run" / "results").mkdir(parents=True)
+    (tmp_path / "run" / "config.yaml").write_text("")
+    launch.prepare_output(tmp_path / "run", evaluate=True, resume=False)
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["config.yaml", "results.1"]
+
+
+def test_a_users_mistake_has_no_traceback(capsys, tmp_path):
+    assert launch.main(["--cfg-path", str(tmp_path / "none.yaml")]) == 2
+    assert capsys.readouterr().err == "error: no configuration file {}\n".format(tmp_path / "none.yaml")
+
+
+def test_train_and_evaluate_are_scripts():
+    for script in ("train.py", "evaluate.py"):
+        shown = subprocess.run([sys.executable, str(ROOT / script), "--help"], capture_output=True, text=True,
+                               check=True, cwd=str(ROOT)).stdout
+        assert "--cfg-path" in shown
+        assert "--options" in shown
