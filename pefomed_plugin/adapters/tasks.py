@@ -53,13 +53,13 @@ class MedicalVqaTask(MedicalTask):
 class ReportGenerationTask(MedicalTask):
     """Radiology reports (paper section 3.2, stage 2)."""
 
-    kind, max_new_tokens, scorers = "report", 300, ()
+    kind, max_new_tokens, scorers = "report", 300, ("lexical/coco",)
 
 
 class MedicalCaptionTask(MedicalTask):
     """Image captions (paper section 3.2, stage 1)."""
 
-    kind, max_new_tokens, scorers = "caption", 120, ()
+    kind, max_new_tokens, scorers = "caption", 120, ("lexical/coco",)
 
 
 TASKS: Dict[str, Type[MedicalTask]] = {

@@ -105,8 +105,8 @@ def _followed(run: Run) -> Tuple[bool, List[Mapping[str, Any]]]:
     for _ in range(_TRAINING_RUNS_FOLLOWED):
         if config:
             configs.append(config)
-        given = said if not config or not _trains(config) and len(configs) == 1 else None
-        checkpoint = given or _checkpoint(config, run.embedded)
+        starts_here = config is run.config and not _trains(config)
+        checkpoint = (said if starts_here else None) or _checkpoint(config, run.embedded)
         if checkpoint is None:
             return False, configs
         if _is_base(checkpoint):
@@ -118,7 +118,7 @@ def _followed(run: Run) -> Tuple[bool, List[Mapping[str, Any]]]:
 
 
 def _is_base(checkpoint: str) -> bool:
-    return Path(checkpoint).name.startswith("minigptv2")  # as upstream and the embedded default name it
+    return Path(checkpoint).name.startswith(("minigptv2", "checkpoint_stage"))  # names that upstream gives its weights
 
 
 def _checkpoint(config: Mapping[str, Any], embedded: bool) -> Optional[str]:
