@@ -23,13 +23,13 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 def imports_of(path):
     """Absolute dotted names that a file imports, with their lines."""
     parts = path.relative_to(ROOT).with_suffix("").parts
-    package = parts if path.name == "__init__.py" else parts[:-1]
+    package = parts[:-1]
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             for each in node.names:
                 yield each.name, node.lineno
         elif isinstance(node, ast.ImportFrom):
-            base = [] if not node.level else list(package[: len(package) - node.level + 1 - (path.name == "__init__.py")])
+            base = list(package[: len(package) - node.level + 1]) if node.level else []
             module = ".".join([*base, node.module] if node.module else base)
             if node.level and not node.module:
                 for each in node.names:

@@ -79,14 +79,14 @@ class MedicalDataset(Dataset):
 class Mixture(Dataset):
     """Several data sets behind the draws of one plan."""
 
-    def __init__(self, datasets: Sequence[Dataset]) -> None:
+    def __init__(self, datasets: Sequence[Any]) -> None:
         self.datasets = list(datasets)
 
     def __getitem__(self, draw: Draw) -> Item:
         return self.datasets[draw.dataset][draw]
 
     def __len__(self) -> int:
-        return sum(len(each) for each in self.datasets)  # type: ignore[arg-type]
+        return sum(len(each) for each in self.datasets)
 
 
 def existing_images(samples: Sequence[Sample], image_root: Path) -> Tuple[List[Sample], List[Sample]]:

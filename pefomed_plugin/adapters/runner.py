@@ -33,7 +33,7 @@ class RunnerPefomed:
         from omegaconf import OmegaConf
 
         self.cfg, self.task, self.datasets, self.job_id = cfg, task, datasets, job_id
-        self.options: RunOptions = read_run_options(OmegaConf.to_container(cfg.run_cfg, resolve=True))
+        self.options: RunOptions = read_run_options(dict(OmegaConf.to_container(cfg.run_cfg, resolve=True)))  # type: ignore[arg-type]
         self.output_dir = Path(self.options.output_dir)
         self.accelerator = make_accelerator(self.options)
         self.device = self.accelerator.device

@@ -15,7 +15,8 @@ Batch = Mapping[str, Any]
 
 def parameter_groups(model: torch.nn.Module, weight_decay: float) -> List[Dict[str, Any]]:
     """AdamW's groups as MiniGPT-v2 makes them: no decay on vectors, nor on names with ``bias``, ``ln`` or ``bn``."""
-    decayed, plain = [], []
+    decayed: List[torch.nn.Parameter] = []
+    plain: List[torch.nn.Parameter] = []
     for name, each in model.named_parameters():
         if each.requires_grad:
             is_plain = each.ndim < 2 or "bias" in name or "ln" in name or "bn" in name

@@ -20,7 +20,8 @@ COMMANDS = {
     "report": "one HTML page of a run: figures, breakdowns and every answer beside its image",
     "import-predictions": "turn other people's result files into predictions.jsonl",
 }
-"""Sub-command -> one line of help; ``cli/<name>.py`` (``-`` as ``_``) has ``add_arguments(parser)`` and ``run(arguments) -> int``."""
+"""Sub-command -> one line of help; ``cli/<name>.py`` (``-`` as ``_``) has ``add_arguments(parser)`` and
+``run(arguments) -> int``."""
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:

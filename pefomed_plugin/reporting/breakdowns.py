@@ -30,7 +30,7 @@ class Breakdown:
 
 def family_of(scorer: str) -> str:
     """``exact_match`` of ``exact_match/pefomed``."""
-    return scorer.split("/")[0]
+    return scorer.split("/", maxsplit=1)[0]
 
 
 def is_percent(scorer: str) -> bool:

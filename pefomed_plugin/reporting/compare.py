@@ -24,6 +24,8 @@ from .scored import POOLED
 GROUPS: Dict[str, Optional[str]] = {"open": OPEN, "closed": CLOSED, "overall": None}
 REPORT_METRICS = ("meteor", "rouge_l", "cider")
 """Columns of table 10."""
+_NOT_THE_PAPERS = (*("exact_match/" + each for each in ("vqav2", "mumc", "strict", "clean")), "lexical/r2gen60")
+"""Variants of the paper's scorers that it did not use; its figures are not set beside theirs."""
 
 
 @dataclass(frozen=True)
@@ -68,12 +70,15 @@ class Table:
     """``%`` or nothing."""
     columns: Sequence[str]
     """``open``, ``closed``, ``overall``; metrics; or levels and ``wasm``."""
-    tested: str
-    """The column that the paired tests are about."""
     reference: str
     """Label of the run that the others are tested against."""
     rows: Sequence[Row] = field(default_factory=tuple)
     """In the order the runs were given."""
+
+    @property
+    def tested(self) -> str:
+        """The column that intervals and paired tests are about: the last."""
+        return self.columns[-1]
 
 
 def compare_runs(runs: Sequence[Run]) -> List[Table]:
@@ -116,33 +121,32 @@ def _same_samples(key: str, runs: Sequence[Run]) -> None:
 
 def _table(key: str, scorer: str, runs: Sequence[Run]) -> Table:
     family = family_of(scorer)
+    columns: Tuple[str, ...] = ("overall",)
     if family == "lexical":
-        columns, tested = REPORT_METRICS, "cider"
+        columns = REPORT_METRICS
     elif family == "wasm":
-        columns, tested = (*("level {}".format(level) for level in LEVELS), "wasm"), "wasm"
+        columns = (*("level {}".format(level) for level in LEVELS), "wasm")
     elif any(answer_type(each) for each in runs[0].answered[key].predictions):
-        columns, tested = tuple(GROUPS), "overall"
-    else:
-        columns, tested = ("overall",), "overall"
+        columns = tuple(GROUPS)
     runs = [run for run in runs if _values(run.answered[key], scorer, columns[-1])]
-    rows = [_row(run, runs[0], key, scorer, columns, tested) for run in runs]
-    return Table(key, scorer, "%" if is_percent(scorer) else "", columns, tested, runs[0].name if runs else "", rows)
+    rows = [_row(run, runs[0], key, scorer, columns) for run in runs]
+    return Table(key, scorer, "%" if is_percent(scorer) else "", columns, runs[0].name if runs else "", rows)
 
 
-def _row(run: Run, reference: Run, key: str, scorer: str, columns: Sequence[str], tested: str) -> Row:
+def _row(run: Run, reference: Run, key: str, scorer: str, columns: Sequence[str]) -> Row:
     answered, stages = run.answered[key], stages_of(run)
     figures = {column: _figure(answered, scorer, column, stages) for column in columns}
-    difference = None if run is reference else _difference(answered, reference.answered[key], scorer, tested)
+    difference = None if run is reference else _difference(answered, reference.answered[key], scorer, columns[-1])
     return Row(run.name, stages, figures, difference, deviations(run, answered))
 
 
 def _figure(answered: Answered, scorer: str, column: str, stages: Optional[Stages]) -> Figure:
-    dataset, family = answered.predictions[0].dataset, family_of(scorer)
+    dataset, family, is_papers = answered.predictions[0].dataset, family_of(scorer), scorer not in _NOT_THE_PAPERS
     if family == "lexical":
         value, n = _corpus_value(answered, scorer, column), len(answered.predictions)
         rows = [] if column in POOLED else _values(answered, scorer, column)
         return Figure(value, n, _interval(rows, "a figure of the whole test set, no mean"),
-                      paper_figure(dataset, column, "overall", stages))
+                      paper_figure(dataset, column, "overall", stages) if is_papers else None)
     if column.startswith("level "):
         wasm = summarise_wasm(answered.scores[scorer])
         return Figure(wasm.counts[int(column[-1])], int(wasm.scored), Interval(None, None, "a count"),
@@ -152,7 +156,7 @@ def _figure(answered: Answered, scorer: str, column: str, stages: Optional[Stage
         return Figure(None, 0, Interval(None, None, "nothing was scored"))
     measure, group = (family, "overall") if family == "wasm" else (family, column)
     return Figure(mean([value for _, value in rows]), len(rows), _interval(rows, ""),
-                  paper_figure(dataset, measure, group, stages))
+                  paper_figure(dataset, measure, group, stages) if is_papers else None)
 
 
 _Rows = List[Tuple[Prediction, float]]

@@ -7,7 +7,9 @@ from .compare import Figure, Row, Table
 from .paper_figures import Stages
 from .tables import show_table
 
-_TITLES = {"vqa_rad": "Table 9", "slake": "Table 8", "path_vqa": "Table 8", "iu_xray": "Table 10"}
+_PAPER_TABLES = {("vqa_rad", "overall"): "Table 9", ("slake", "overall"): "Table 8", ("path_vqa", "overall"): "Table 8",
+                 ("iu_xray", "cider"): "Table 10", ("iu_xray", "wasm"): "Table 11"}
+"""Data set and last column -> the table of the paper in this layout."""
 
 
 def show_comparison(tables: Sequence[Table]) -> None:
@@ -30,16 +32,17 @@ def to_markdown(tables: Sequence[Table]) -> str:
 
 
 def title_of(table: Table) -> str:
-    """Data set, scorer, and the paper's table of this layout."""
-    paper = "Table 11" if table.columns[-1] == "wasm" else _TITLES.get(table.dataset.rsplit("-", 1)[0])
+    """Data set, scorer, and the paper's table of this layout where it has these figures."""
+    has_figures = any(figure.paper for row in table.rows for figure in row.figures.values())
+    paper = _PAPER_TABLES.get((table.dataset.rsplit("-", 1)[0], table.tested)) if has_figures else None
     return "{}, {}{}".format(table.dataset, table.scorer, ", as in the paper's {}".format(paper) if paper else "")
 
 
 def header_of(table: Table) -> List[str]:
     """Names of the columns."""
     unit = " %" if table.unit == "%" else ""
-    return ["run", "stage 1", "stage 2", *(each + unit for each in table.columns), "95 % interval",
-            "against " + table.reference, "p"]
+    tests = ["against " + table.reference, "p"] if len(table.rows) > 1 else []
+    return ["run", "stages", *(each + unit for each in table.columns), "95 % interval", *tests]
 
 
 def cells_of(row: Row, table: Table) -> List[str]:
@@ -47,8 +50,12 @@ def cells_of(row: Row, table: Table) -> List[str]:
     interval = row.figures[table.tested].interval
     digits = 1 if table.unit == "%" else 3
     difference = row.difference
-    return [row.run, *_marks(row.stages), *(format_figure(row.figures[each], table, each) for each in table.columns),
-            _range(interval.low, interval.high, digits),
+    cells = [row.run, format_stages(row.stages),
+             *(format_figure(row.figures[each], table, each) for each in table.columns),
+             _range(interval.low, interval.high, digits)]
+    if len(table.rows) == 1:
+        return cells
+    return [*cells,
             "" if difference is None else "{:+.{d}f} [{}]".format(
                 difference.value, _range(difference.interval.low, difference.interval.high, digits) or "-", d=digits),
             "" if difference is None else format_p(difference.p_value)]
@@ -79,8 +86,11 @@ def _show_deviations(table: Table) -> None:
     print()
 
 
-def _marks(stages: Optional[Stages]) -> List[str]:
-    return ["?", "?"] if stages is None else ["yes" if each else "no" for each in stages]
+def format_stages(stages: Optional[Stages]) -> str:
+    """``none``, ``1``, ``2``, ``1 + 2``, or ``?`` where neither label nor configuration tells."""
+    if stages is None:
+        return "?"
+    return " + ".join(name for name, done in zip("12", stages) if done) or "none"
 
 
 def _range(low: Optional[float], high: Optional[float], digits: int) -> str:

@@ -1,4 +1,4 @@
-"""Scoring a test set to disk: ``scores/<scorer>.jsonl`` and ``metrics.json`` beside the predictions. No model, no torch.
+"""Scoring a test set to disk: ``scores/<scorer>.jsonl`` and ``metrics.json`` beside the predictions. Without a model.
 
 Everything is computed before anything is written, so that a mistake leaves the files of before.
 """
@@ -43,8 +43,7 @@ def write_scores(predictions: Sequence[Prediction], scorers: Iterable[str], fold
         "splits": sorted({each.split for each in predictions}), "n": len(predictions),
         "scores": dict(before.get("scores", {}))}
     found: Dict[str, List[Score]] = {}
-    for name in scorers:
-        name = DEFAULTS.get(name, name)
+    for name in (DEFAULTS.get(each, each) for each in scorers):
         scores, metrics["scores"][name] = score_predictions(name, predictions)
         found.update(scores)
     for name, each in found.items():

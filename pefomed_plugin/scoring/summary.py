@@ -17,7 +17,7 @@ def summarise(name: str, predictions: Sequence[Prediction], scores: Sequence[Sco
     Raises:
         DataError: predictions and scores do not belong together.
     """
-    if name.split("/")[0] == "exact_match":
+    if name.split("/", maxsplit=1)[0] == "exact_match":
         return _exact_match(predictions, scores)
     return _means(predictions, scores)
 

@@ -41,8 +41,8 @@ def load_yaml(cfg_path: str) -> Any:
     if not isinstance(config, DictConfig):
         raise ConfigError("{}: expected the sections {}".format(cfg_path, ", ".join(SECTIONS)))
     problems = ["no section {!r}".format(each) for each in ("model", "datasets", "run") if each not in config]
-    problems += ["{}: no such section; {}".format(each, near_names(str(each), SECTIONS))
-                 for each in config if each not in SECTIONS]
+    problems += ["{}: no such section; {}".format(each, near_names(each, SECTIONS))
+                 for each in map(str, config) if each not in SECTIONS]
     if problems:
         raise ConfigError("{} has {} mistake(s)".format(cfg_path, len(problems)), problems)
     return config

@@ -1,7 +1,7 @@
-"""The yardstick: what MiniGPT-v2 itself computed on a tiny model (``tests/assets/golden``), and that model rebuilt here."""
+"""The yardstick: what MiniGPT-v2 computed on a tiny model (``tests/assets/golden``), and that model rebuilt here."""
 
 import json
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any, Dict
 
@@ -16,13 +16,13 @@ from pefomed_plugin.toolkit.checkpoint import load_weights
 FOLDER = Path(__file__).resolve().parents[1] / "assets" / "golden"
 
 
-@lru_cache(maxsize=None)
+@cache
 def golden() -> Dict[str, Any]:
     """Numbers, prompts and answers."""
     return json.loads((FOLDER / "golden.json").read_text(encoding="utf-8"))
 
 
-@lru_cache(maxsize=None)
+@cache
 def arrays() -> Dict[str, torch.Tensor]:
     """Images (6, 3, 56, 56) and the tensors computed from them.
 

@@ -5,8 +5,11 @@ import pytest
 import torch
 from PIL import Image
 
-from pefomed_plugin.toolkit.bundled.processors import BlipCaptionProcessor, Blip2ImageEvalProcessor, \
-    Blip2ImageTrainProcessor
+from pefomed_plugin.toolkit.bundled.processors import (
+    Blip2ImageEvalProcessor,
+    Blip2ImageTrainProcessor,
+    BlipCaptionProcessor,
+)
 from tests.conformance.golden import FOLDER, arrays, golden, golden_model, samples
 
 

@@ -13,8 +13,8 @@ from pefomed_plugin.registration import register_all
 
 ROOT = Path(__file__).resolve().parents[2]
 VARIABLES = ("PEFOMED_DATA", "PEFOMED_LLAMA", "PEFOMED_VIT", "PEFOMED_CKPT")
-YAMLS = sorted(path for folder in ("train_configs", "eval_configs", "projects") for path in (ROOT / folder).rglob("*.yaml")
-               if "model:" in path.read_text(encoding="utf-8"))
+YAMLS = sorted(path for folder in ("train_configs", "eval_configs", "projects")
+               for path in (ROOT / folder).rglob("*.yaml") if "model:" in path.read_text(encoding="utf-8"))
 
 
 @pytest.fixture(autouse=True)

@@ -48,7 +48,7 @@ class BaseTask:
     def build_model(self, cfg: Any) -> Any:
         """Model of the ``model`` section."""
         self.cfg = cfg
-        return registry.get_model_class(cfg.model_cfg.arch).from_config(cfg.model_cfg)  # type: ignore[attr-defined]
+        return registry.get_model_class(cfg.model_cfg.arch).from_config(cfg.model_cfg)
 
     def build_datasets(self, cfg: Any) -> Dict[str, Dict[str, Any]]:
         """Data sets of the ``datasets`` section: name -> split -> torch data set."""
@@ -75,7 +75,7 @@ class BaseDatasetBuilder:
         """Processors of ``vis_processor`` and ``text_processor``, ``train`` and ``eval`` each."""
         for kind, processors in (("vis_processor", self.vis_processors), ("text_processor", self.text_processors)):
             for phase, section in (self.config.get(kind) or {}).items():
-                processors[phase] = registry.get_processor_class(section.name).from_config(  # type: ignore[attr-defined]
+                processors[phase] = registry.get_processor_class(section.name).from_config(
                     section)
 
     @classmethod

@@ -28,7 +28,12 @@ class MiniGPTv2(BaseModel):
 
     PRETRAINED_MODEL_CONFIG_DICT = {"pretrain": "configs/models/minigpt_v2.yaml"}
 
-    def __init__(self, llama: nn.Module, tokenizer: Any, image_size: int = 448, vit: VitSize = VIT_G,
+    visual_encoder: Any  # modules, as Any: torch types an attribute of a module as "Tensor or Module"
+    ln_vision: Any
+    llama_model: Any
+    llama_proj: nn.Linear
+
+    def __init__(self, llama: Any, tokenizer: Any, image_size: int = 448, vit: VitSize = VIT_G,
                  prompt_template: str = TURN_TEMPLATE, max_txt_len: int = 1024, max_context_len: int = 3800,
                  end_sym: str = "</s>", chat_template: bool = True, lora_r: int = 64, lora_alpha: int = 16,
                  lora_dropout: float = 0.05, lora_target_modules: Sequence[str] = ("q_proj", "v_proj"),
@@ -58,7 +63,7 @@ class MiniGPTv2(BaseModel):
 
     def encode_vision(self, images: torch.Tensor) -> torch.Tensor:
         """Frozen part of the image path, (B, 3, S, S) -> (B, N, D): ViT, layer norm, class token dropped."""
-        frozen = self.visual_encoder.patch_embed.proj.weight  # type: ignore[union-attr]
+        frozen = self.visual_encoder.patch_embed.proj.weight
         with torch.no_grad():
             return self.ln_vision(self.visual_encoder(images.to(frozen.device, frozen.dtype)))[:, 1:]
 
@@ -133,7 +138,7 @@ class MiniGPTv2(BaseModel):
     @property
     def visual_tokens(self) -> int:
         """V: how many embeddings one image takes up in the prompt."""
-        return self.visual_encoder.patch_embed.num_patches // 4  # type: ignore[union-attr]
+        return self.visual_encoder.patch_embed.num_patches // 4
 
     def _hidden_states(self, visual: torch.Tensor, layout: Layout) -> torch.Tensor:
         embeddings = self._embed(visual, layout)
@@ -146,14 +151,14 @@ class MiniGPTv2(BaseModel):
         embeddings = self._decoder().embed_tokens(layout.token_ids.to(visual.device)).to(visual.dtype)
         return embeddings.masked_scatter(places[..., None], visual[kept])
 
-    def _causal_lm(self) -> nn.Module:
+    def _causal_lm(self) -> Any:
         return self.llama_model.get_base_model() if hasattr(self.llama_model, "peft_config") else self.llama_model
 
     def _decoder(self) -> Any:
         return self._causal_lm().model
 
     def _lm_head(self, hidden: torch.Tensor) -> torch.Tensor:
-        return self._causal_lm().lm_head(hidden)  # type: ignore[operator]
+        return self._causal_lm().lm_head(hidden)
 
     def _answer_text(self, ids: torch.Tensor) -> str:
         kept, end = ids.tolist(), self.llama_tokenizer.eos_token_id

@@ -4,7 +4,7 @@ Same class methods as upstream's, with one difference: a name that is unknown or
 returns None and fails elsewhere.
 """
 
-from typing import Any, Callable, Dict, List, Type
+from typing import Any, Callable, Dict, List
 
 from ...errors import ToolkitError, near_names
 
@@ -29,7 +29,7 @@ class Registry:
 
         return wrap
 
-    def _lookup(self, kind: str, name: str) -> type:
+    def _lookup(self, kind: str, name: str) -> Any:
         names = self.mapping[kind + "_name_mapping"]
         if name not in names:
             raise ToolkitError("no {} is registered as {!r}; {}".format(kind, name, near_names(str(name), names)))
@@ -59,27 +59,27 @@ class Registry:
         """Class decorator: runner under ``name``. Raises KeyError when the name is taken."""
         return self._register("runner", name)
 
-    def get_builder_class(self, name: str) -> type:
+    def get_builder_class(self, name: str) -> Any:
         """Builder class. Raises ToolkitError listing near names."""
         return self._lookup("builder", name)
 
-    def get_task_class(self, name: str) -> type:
+    def get_task_class(self, name: str) -> Any:
         """Task class. Raises ToolkitError listing near names."""
         return self._lookup("task", name)
 
-    def get_processor_class(self, name: str) -> type:
+    def get_processor_class(self, name: str) -> Any:
         """Processor class. Raises ToolkitError listing near names."""
         return self._lookup("processor", name)
 
-    def get_model_class(self, name: str) -> type:
+    def get_model_class(self, name: str) -> Any:
         """Model class. Raises ToolkitError listing near names."""
         return self._lookup("model", name)
 
-    def get_lr_scheduler_class(self, name: str) -> type:
+    def get_lr_scheduler_class(self, name: str) -> Any:
         """Learning-rate scheduler class. Raises ToolkitError listing near names."""
         return self._lookup("lr_scheduler", name)
 
-    def get_runner_class(self, name: str) -> Type[Any]:
+    def get_runner_class(self, name: str) -> Any:
         """Runner class. Raises ToolkitError listing near names."""
         return self._lookup("runner", name)
 

@@ -80,7 +80,7 @@ def build_vision_encoder(image_size: int, size: VitSize = VIT_G) -> nn.Module:
     return encoder
 
 
-def load_vision_weights(encoder: nn.Module, path: Path) -> None:
+def load_vision_weights(encoder: Any, path: Path) -> None:
     """Load ``eva_vit_g.pth`` (upstream's key names) from a local path, its positions resampled to the image size.
 
     Raises:
@@ -93,7 +93,7 @@ def load_vision_weights(encoder: nn.Module, path: Path) -> None:
     problems = ["{}: not in the file".format(key) for key in wanted if key not in given]
     problems += ["{}: shape {} in the file, {} in the model".format(key, tuple(given[key].shape), tuple(each.shape))
                  for key, each in wanted.items() if key in given and given[key].shape != each.shape]
-    depth = len(encoder.blocks)  # type: ignore[arg-type]
+    depth = len(encoder.blocks)
     problems += ["{}: the model has no such tensor".format(key) for key in given
                  if key not in wanted and not key.startswith(_UNUSED) and not _beyond(key, depth)]
     if problems:

@@ -75,7 +75,7 @@ def problems(root: Path, **options: Any) -> Tuple[str, ...]:
     return (caught.value.summary, *caught.value.problems)
 
 
-@pytest.fixture()
+@pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A folder with both releases side by side, the reports still packed."""
     write_tables(tmp_path / HOME)

@@ -1,0 +1,128 @@
+"""What the page of a run shows, as one JSON-able dictionary. Opens no image and writes no HTML.
+
+Samples are rows of plain lists, their columns named once, so that thousands of them stay small.
+"""
+
+from dataclasses import asdict
+from typing import Any, Dict, List, Mapping, Optional, Sequence
+
+from .. import __version__
+from ..records import Prediction
+from ..scoring.breakdown import NOT_GIVEN
+from .breakdowns import family_of, is_percent, make_breakdown
+from .compare import Table, compare_runs
+from .compare_tables import cells_of, footnote, header_of, title_of
+from .results import Answered, Run
+from .tables import format_count, format_interval, format_value
+
+AXES_SHOWN = ("answer_type", "question_type", "organ", "phrase_type", "modality")
+COLUMNS = ("id", "set", "image", "task", "question", "answer", "prediction", "answer_type", "question_types", "organ",
+           "phrase_type", "modality", "scores")
+SCALES = {"wasm": 4.0, "lexical": 1.0}
+"""Greatest value of a family's scores where it is not 1; CIDEr's is 10."""
+
+
+def page_data(runs: Sequence[Run], texts: bool = True) -> Dict[str, Any]:
+    """Everything the page shows but the pictures.
+
+    Args:
+        runs: the first is the one whose answers are shown; all of them are compared.
+        texts: whether questions, answers and predictions may leave the house; False leaves them out.
+
+    Raises:
+        DataError: the runs cannot be compared.
+    """
+    run = runs[0]
+    scorers = list(dict.fromkeys(name for answered in run.answered.values() for name in answered.scores))
+    images = image_keys(run)
+    samples: List[List[Any]] = []
+    for number, answered in enumerate(run.answered.values()):
+        by_scorer = [answered.scores.get(name) for name in scorers]
+        samples += [_row(prediction, number, images, texts,
+                         [_rounded(scores[position].value) if scores else None for scores in by_scorer])
+                    for position, prediction in enumerate(answered.predictions)]
+    return {
+        "title": run.name, "version": __version__, "embedded": run.embedded, "texts": texts,
+        "sets": [_set(answered) for answered in run.answered.values()],
+        "scorers": [{"name": each, "max": _maximum(each), "binary": is_percent(each),
+                     "verdict": family_of(each) not in SCALES} for each in scorers],
+        "columns": COLUMNS, "samples": samples, "imageCount": len(images),
+        "producer": _producer(run), "comparison": _comparison(runs),
+    }
+
+
+def image_keys(run: Run) -> Dict[Any, int]:
+    """(data set, image) -> number, for every picture of the run, each once."""
+    keys: Dict[Any, int] = {}
+    for answered in run.answered.values():
+        for each in answered.predictions:
+            keys.setdefault((each.dataset, each.image), len(keys))
+    return keys
+
+
+def _row(each: Prediction, number: int, images: Mapping[Any, int], texts: bool, scores: List[Any]) -> List[Any]:
+    types = [part.strip() for part in (each.question_type or "").split(",") if part.strip()]
+    modality = each.metadata.get("modality")
+    return [each.id, number, images[(each.dataset, each.image)], each.task, each.question if texts else None,
+            each.answer if texts else None, each.prediction if texts else None,
+            (each.answer_type or "").strip().upper() or None, types, each.organ, each.phrase_type,
+            str(modality) if modality else None, scores]
+
+
+def _set(answered: Answered) -> Dict[str, Any]:
+    """One test set: its headline figures and its breakdowns."""
+    first = answered.predictions[0]
+    missing = sum(each.prediction is None for each in answered.predictions)
+    figures = [{"scorer": scorer, "group": group, "n": format_count(figure), "value": figure.get("value"),
+                "shown": format_value(figure), "unit": figure.get("unit", ""), "interval": figure.get("interval"),
+                "shownInterval": format_interval(figure.get("interval"))}
+               for scorer, groups in answered.figures.items() for group, figure in groups.items()
+               if isinstance(figure, Mapping)]
+    return {"key": answered.key, "dataset": first.dataset, "split": first.split, "task": first.task,
+            "n": len(answered.predictions), "images": len({each.image for each in answered.predictions}),
+            "missing": missing, "figures": figures, "breakdowns": _breakdowns(answered)}
+
+
+def _breakdowns(answered: Answered) -> List[Dict[str, Any]]:
+    found = []
+    for scorer, scores in answered.scores.items():
+        for axis in AXES_SHOWN:
+            breakdown = make_breakdown(answered.predictions, scores, axis)
+            groups = [each.group for each in breakdown.cells]
+            if groups != [NOT_GIVEN]:
+                found.append({"scorer": scorer, "axis": axis, "unit": breakdown.unit,
+                              "max": 100 if breakdown.unit == "%" else _maximum(scorer),
+                              "cells": [{"group": each.group, "n": each.n, "value": each.value,
+                                         "low": each.interval.low, "high": each.interval.high}
+                                        for each in breakdown.cells]})
+    return found
+
+
+def _maximum(scorer: str) -> float:
+    return 10.0 if scorer.endswith("/cider") else SCALES.get(family_of(scorer), 1.0)
+
+
+def _rounded(value: Optional[float]) -> Optional[float]:
+    return None if value is None else round(value, 4)
+
+
+def _producer(run: Run) -> Dict[str, str]:
+    """What made the answers, as the first of them says it; the prompt is text of the data set and stays out."""
+    first = next(iter(run.answered.values())).predictions[0]
+    return {key: str(value) for key, value in first.producer.items() if key != "prompt" and value is not None}
+
+
+def _comparison(runs: Sequence[Run]) -> Optional[Dict[str, Any]]:
+    """The ablation tables, where there is something to compare with."""
+    if len(runs) < 2:
+        return None
+    tables = compare_runs(runs)
+    return {"tables": [_comparison_table(each) for each in tables], "note": footnote(tables)}
+
+
+def _comparison_table(table: Table) -> Dict[str, Any]:
+    bars = [{"run": row.run, **{key: asdict(row.figures[table.tested])[key] for key in ("value", "interval")}}
+            for row in table.rows]
+    return {"title": title_of(table), "header": header_of(table), "unit": table.unit, "bars": bars,
+            "rows": [cells_of(row, table) for row in table.rows],
+            "deviations": [{"run": row.run, "text": "; ".join(row.deviations)} for row in table.rows]}
