@@ -12,6 +12,9 @@ class PefomedError(Exception):
     the record and the mend.
     """
 
+    exit_code = 2
+    """What a command that fails with this error returns to the shell."""
+
     def __init__(self, summary: str, problems: Sequence[str] = ()) -> None:
         self.summary = summary
         self.problems = tuple(problems)

@@ -31,7 +31,7 @@ def main(arguments: Optional[Sequence[str]] = None, *, evaluate: bool = False) -
         run(given.cfg_path, [*given.options, *(["run.evaluate=true"] if evaluate else [])])
     except PefomedError as error:
         print("error: {}".format(error), file=sys.stderr)
-        return 2
+        return error.exit_code
     except KeyboardInterrupt:
         print("interrupted; the last checkpoint is whole: continue with --options run.resume_ckpt_path=<output_dir>/"
               "checkpoint_last.pth", file=sys.stderr)
@@ -64,7 +64,7 @@ def run(cfg_path: str, options: Sequence[str] = ()) -> Dict[str, Any]:
     output_dir = Path(cfg.run_cfg.output_dir)
     if is_first_rank():
         prepare_output(output_dir, evaluate=bool(cfg.run_cfg.get("evaluate")),
-                       resume=bool(cfg.run_cfg.get("resume_ckpt_path")))
+                       resume=bool(cfg.run_cfg.get("resume_ckpt_path")) or cfg.run_cfg.get("resume", "no") != "no")
         write_text(output_dir / "config.yaml", composed)
     task = registry.get_task_class(cfg.run_cfg.task).setup_task(cfg=cfg)
     datasets = task.build_datasets(cfg)

@@ -85,12 +85,23 @@ class RunOptions:
     max_new_tokens: Optional[int] = None
     """Limit of an answer; absent: the task's own (a report is not cut at 20)."""
     images: str = "own"
-    """``own``; ``shuffled`` gives each test question another one's image (what the model knows without looking)."""
+    """``own``; ``shuffled`` gives each test question another one's image, ``blind`` a uniform grey one (what the model
+    knows without looking)."""
 
     log_freq: int = 50
     """Steps between two lines of the log."""
     resume_ckpt_path: Optional[str] = None
     """Checkpoint to continue from."""
+    resume: str = "no"
+    """``auto``: continue from the newest whole checkpoint of ``output_dir``, or start where there is none."""
+    save_every_steps: Optional[int] = None
+    """Checkpoint within an epoch after so many iterations; one is always written at the end of an epoch."""
+    save_every_minutes: Optional[float] = None
+    """Checkpoint within an epoch after so many minutes."""
+    keep_last: int = 2
+    """How many of the newest checkpoints stay; the best one stays besides."""
+    max_nonfinite: int = 0
+    """Iterations whose loss is no finite number that are left out before the run stops."""
     wandb_log: bool = False
     """Log to Weights & Biases."""
     embedded: bool = False
@@ -164,8 +175,9 @@ def _coerce(value: Any, hint: Any) -> Tuple[Any, str]:
 
 _AT_LEAST = {"max_epoch": 1, "iters_per_epoch": 1, "accum_grad_iters": 1, "batch_size_eval": 1, "num_beams": 1,
              "max_new_tokens": 1, "warmup_steps": 0, "num_workers": 0, "log_freq": 1, "init_lr": 0.0, "min_lr": 0.0,
-             "weight_decay": 0.0}
-_CHOICES = {"precision": (*PRECISIONS, None), "images": ("own", "shuffled"), "device": ("auto", "cuda", "cpu")}
+             "weight_decay": 0.0, "save_every_steps": 1, "save_every_minutes": 0.0, "keep_last": 1, "max_nonfinite": 0}
+_CHOICES = {"precision": (*PRECISIONS, None), "images": ("own", "shuffled", "blind"), "device": ("auto", "cuda", "cpu"),
+            "resume": ("no", "auto")}
 
 
 def _out_of_range(values: Mapping[str, Any]) -> List[str]:

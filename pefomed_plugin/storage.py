@@ -5,9 +5,10 @@ Raises rather than repairs: two records of one id are an error, never a choice.
 
 import json
 import os
-import tempfile
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, Mapping, Sequence, Type, TypeVar
+from typing import Any, BinaryIO, Dict, Iterable, Iterator, List, Mapping, Sequence, Type, TypeVar
+from uuid import uuid4
 
 from .errors import DataError, one_line
 from .records import Prediction, Sample, Score
@@ -18,27 +19,40 @@ SCHEMA = 1
 _Record = TypeVar("_Record", bound=Sample)
 
 
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file to be written, which takes the place of ``path`` once it is whole; after an error the old one stays.
+
+    It gets the permissions that the umask leaves, as any new file; ``tempfile`` would make it the user's alone.
+
+    Raises:
+        OSError: the folder cannot be written or the disk is full.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name("{}.{}.part".format(path.name, uuid4().hex[:8]))
+    try:
+        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    finally:
+        if partial.exists():
+            partial.unlink()
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a file so that a reader sees the old or the new text, never half of one.
 
     Raises:
         DataError: the folder cannot be written or the disk is full; the old file is untouched.
     """
-    path = Path(path)
-    partial = ""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, partial = tempfile.mkstemp(prefix=path.name + ".", suffix=".part", dir=str(path.parent))
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
+        with replacing(path) as file:
+            file.write(text.encode("utf-8"))
     except OSError as error:
         raise DataError("cannot write {}: {}".format(path, error.strerror or error)) from error
-    finally:
-        if partial and os.path.exists(partial):
-            os.unlink(partial)
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

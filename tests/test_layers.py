@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "pefomed_plugin"
 LAYERS = {
     "__init__": 0, "__version__": 0, "errors": 0, "records": 0, "text": 0, "digests": 0,
-    "prompts": 1, "storage": 1, "options": 1, "readers": 1, "scoring": 1, "environment": 1,
+    "prompts": 1, "prompts_judge": 1, "storage": 1, "options": 1, "readers": 1, "scoring": 1, "environment": 1,
     "services": 2,
     "toolkit": 3,
     "adapters": 4, "reporting": 4, "embedded": 4,

@@ -4,21 +4,24 @@ Reads through ``readers`` and hands samples to ``MedicalDataset``; the classes d
 """
 
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Type
+from typing import Any, Callable, Dict, List, Optional, Tuple, Type
 
 from ..errors import ConfigError, DataError
 from ..readers import READERS, Release, read_data
 from ..records import SPLITS, Sample
 from ..services.console import say
 from ..services.images import ImagePolicy
+from ..services.shard_files import ShardFiles, find_shards, open_shards
+from ..services.shards import read_image_size
 from ..toolkit import BaseDatasetBuilder
 from .datasets import MedicalDataset, existing_images
+from .sharded import ShardedDataset, check_shards
 
 DATASET_CONFIGS = Path(__file__).resolve().parents[1] / "configs" / "datasets"
 
 
 class MedicalBuilder(BaseDatasetBuilder):
-    """Builds one data set from its official release (or a prepared folder) below ``build_info.storage``."""
+    """Builds one data set from its official release, a prepared folder or shards at ``build_info.storage``."""
 
     dataset = ""
 
@@ -29,6 +32,9 @@ class MedicalBuilder(BaseDatasetBuilder):
             DataError: no layout is recognised, records are damaged, or images are missing where that is an error.
         """
         self.build_processors()
+        shards = find_shards(str(self.config.build_info.storage))
+        if shards is not None:
+            return self._build_from_shards(*shards)
         release = read_dataset(self.dataset, self.config)
         splits = {split: self._build_split(split, samples, release) for split, samples in release.splits().items()}
         say("{}: {} layout, {}".format(self.dataset, release.layout, ", ".join(
@@ -38,13 +44,37 @@ class MedicalBuilder(BaseDatasetBuilder):
         return splits
 
     def _build_split(self, split: str, samples: List[Sample], release: Release) -> MedicalDataset:
-        is_train = split == "train"
         samples = self._with_images(split, samples, release)
         samples = samples[: self._limit(split, len(samples))]
-        dataset = MedicalDataset(
-            self.dataset, samples, release.image_root, self.vis_processors["train" if is_train else "eval"],
-            self.text_processors["train" if is_train else "eval"], draws_instructions=is_train,
-            seed=int(self.config.get("seed", 0)), policy=ImagePolicy(**dict(self.config.get("images") or {})))
+        return self._finish(MedicalDataset(
+            self.dataset, samples, release.image_root, *self._processors(split), draws_instructions=split == "train",
+            seed=self._seed(), policy=ImagePolicy(**dict(self.config.get("images") or {}))))
+
+    def _build_from_shards(self, folder: Path, files: Optional[List[str]]) -> Dict[str, MedicalDataset]:
+        """Splits of the shards that ``pefomed shard`` wrote, all of them or the named files."""
+        splits: Dict[str, MedicalDataset] = {}
+        for split, shards in open_shards(folder, files).items():
+            samples = ShardFiles(folder, shards, self._limit(split, sum(each.samples for each in shards)))
+            check_shards(self.dataset, samples, read_image_size(folder), self._image_size(split))
+            splits[split] = self._finish(ShardedDataset(
+                self.dataset, samples, folder, *self._processors(split), draws_instructions=split == "train",
+                seed=self._seed()))
+        say("{}: shards, {}".format(self.dataset, ", ".join(
+            "{} {:,}".format(split, len(each)) for split, each in splits.items())))
+        return splits
+
+    def _processors(self, split: str) -> Tuple[Any, Any]:
+        phase = "train" if split == "train" else "eval"
+        return self.vis_processors[phase], self.text_processors[phase]
+
+    def _image_size(self, split: str) -> Optional[int]:
+        section = (self.config.get("vis_processor") or {}).get("train" if split == "train" else "eval") or {}
+        return section.get("image_size")
+
+    def _seed(self) -> int:
+        return int(self.config.get("seed", 0))
+
+    def _finish(self, dataset: MedicalDataset) -> MedicalDataset:
         dataset.sample_ratio = float(self.config.get("sample_ratio") or 1.0)
         dataset.batch_size = int(self.config.get("batch_size", 1))
         return dataset

@@ -5,9 +5,10 @@ Knows no layout of a release and no model.
 
 from pathlib import Path
 from random import Random
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 import torch
+from PIL import Image
 from torch.utils.data import Dataset
 
 from ..prompts import draw_instruction, instruction_input
@@ -16,6 +17,8 @@ from ..services.images import DEFAULT_POLICY, ImagePolicy, open_image
 from .sampling import Draw
 
 Item = Dict[str, Any]
+_GREY = (128, 128, 128)
+_BLIND_SIZE_PX = (448, 448)
 
 
 class MedicalDataset(Dataset):
@@ -29,7 +32,7 @@ class MedicalDataset(Dataset):
                  text_processor: Callable[[str], str], *, draws_instructions: bool, seed: int = 0,
                  policy: ImagePolicy = DEFAULT_POLICY) -> None:
         self.name = name
-        self.samples = list(samples)
+        self.samples = samples
         self.image_root = Path(image_root)
         self.vis_processor = vis_processor
         self.text_processor = text_processor
@@ -38,7 +41,8 @@ class MedicalDataset(Dataset):
         self.policy = policy
         self.sample_ratio = 1.0
         self.batch_size = 1
-        self._images: Optional[Mapping[str, str]] = None
+        self._exchanged: Optional[Sequence[int]] = None
+        self._blind = False
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -54,9 +58,8 @@ class MedicalDataset(Dataset):
         rng = Random("{} {} {} {}".format(self.seed, self.name, number, pass_number)) \
             if self.draws_instructions else None
         question = self.text_processor(sample.question) if sample.question is not None else None
-        image = self._images[sample.image] if self._images is not None else sample.image
         return {
-            "image": self.vis_processor(open_image(self.image_root, image, policy=self.policy)),
+            "image": self.vis_processor(self._picture(number)),
             "instruction_input": instruction_input(sample.task, draw_instruction(sample.task, question, rng)),
             "answer": self.text_processor(sample.answer),
             "image_id": sample.id,
@@ -65,9 +68,24 @@ class MedicalDataset(Dataset):
 
     def shuffle_images(self, seed: int) -> None:
         """Give every image's questions another image's picture: what can be answered without looking."""
-        images = sorted({each.image for each in self.samples})
+        numbers = {each.image: number for number, each in enumerate(self.samples)}
+        images = sorted(numbers)
         Random("{} shuffled images".format(seed)).shuffle(images)
-        self._images = dict(zip(images, images[1:] + images[:1]))
+        others = dict(zip(images, images[1:] + images[:1]))
+        self._exchanged = [numbers[others[each.image]] for each in self.samples]
+
+    def blind_images(self) -> None:
+        """Give every question the same uniform grey picture: what can be answered without any."""
+        self._blind = True
+
+    def open_picture(self, number: int) -> Image.Image:
+        """Picture of sample ``number``, in mode RGB. Raises ImageError as ``__getitem__``."""
+        return open_image(self.image_root, self.samples[number].image, policy=self.policy)
+
+    def _picture(self, number: int) -> Image.Image:
+        if self._blind:
+            return Image.new("RGB", _BLIND_SIZE_PX, _GREY)
+        return self.open_picture(number if self._exchanged is None else self._exchanged[number])
 
     @staticmethod
     def collater(items: Sequence[Item]) -> Dict[str, Any]:

@@ -30,6 +30,8 @@ def evaluate_split(accelerator: Any, task: Any, model: Any, dataset: MedicalData
     """
     if options.images == "shuffled":
         dataset.shuffle_images(options.seed)
+    elif options.images == "blind":
+        dataset.blind_images()
     rank, ranks = accelerator.process_index, accelerator.num_processes
     order = range(rank, len(dataset), ranks)
     loader = DataLoader(Subset(dataset, list(order)), batch_size=options.batch_size_eval, shuffle=False,

@@ -1,10 +1,12 @@
 """The arithmetic of training: parameter groups, one optimizer step, the validation loss. Knows no file and no clock.
 
 The loss of a step is the mean over all answer tokens of the step, whatever batches and ranks they are spread over; so
-accumulation and several processes give what one large batch gives.
+accumulation and several processes give what one large batch gives. Dropout is seeded with the iteration and the rank.
 """
 
-from typing import Any, Dict, Iterable, List, Mapping, Sequence
+import math
+from contextlib import nullcontext
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 import torch
 
@@ -30,6 +32,11 @@ def build_optimizer(model: torch.nn.Module, options: RunOptions) -> torch.optim.
                              betas=(0.9, options.beta2), weight_decay=options.weight_decay)
 
 
+def seed_iteration(seed: int, iteration: int, rank: int) -> None:
+    """Seed torch for one iteration of one rank, so that a resumed run draws the same dropout without stored state."""
+    torch.manual_seed((seed * 1_000_003 + iteration) * 4096 + rank)
+
+
 def count_answer_tokens(model: Any, batch: Batch) -> int:
     """Answer tokens that carry loss, the end symbol counted."""
     encode = model.llama_tokenizer.encode
@@ -37,32 +44,53 @@ def count_answer_tokens(model: Any, batch: Batch) -> int:
                for each in batch["answer"])
 
 
-def train_step(accelerator: Any, task: Any, model: Any, optimizer: Any, batches: Sequence[Batch],
-               max_grad_norm: Any = None) -> torch.Tensor:
-    """One optimizer step over ``batches`` (more than one: gradient accumulation).
+def share_counts(accelerator: Any, model: Any, batches: Sequence[Batch],
+                 wishes: Tuple[bool, bool]) -> Tuple[List[int], int, Tuple[bool, bool]]:
+    """Answer tokens of each batch, those of the step on all ranks together, and what any rank wishes (stop, save)."""
+    ranks = accelerator.num_processes
+    if ranks == 1 and len(batches) == 1:
+        return [1], 1, wishes
+    counts = [count_answer_tokens(accelerator.unwrap_model(model), each) for each in batches]
+    if ranks == 1:
+        return counts, sum(counts), wishes
+    shared = accelerator.reduce(torch.tensor([sum(counts), *wishes], device=accelerator.device), "sum").tolist()
+    return counts, int(shared[0]), (shared[1] > 0, shared[2] > 0)
+
+
+def backward(accelerator: Any, task: Any, model: Any, batches: Sequence[Batch], counts: Sequence[int],
+             everywhere: int) -> torch.Tensor:
+    """Gradients of one step over ``batches`` (more than one: accumulation).
 
     Returns:
         The step's loss, a scalar on the device: mean over the answer tokens of this rank.
     """
-    alone = accelerator.num_processes == 1 and len(batches) == 1
-    counts = [1] if alone else [count_answer_tokens(accelerator.unwrap_model(model), each) for each in batches]
-    everywhere = sum(counts)
-    if accelerator.num_processes > 1:
-        everywhere = int(accelerator.reduce(torch.tensor(everywhere, device=accelerator.device), "sum"))
     total = torch.zeros((), device=accelerator.device)
     for number, (batch, count) in enumerate(zip(batches, counts)):
         last = number == len(batches) - 1
-        with _no_sync(accelerator, model, not last), accelerator.autocast():
-            loss = task.train_step(model, batch)
-        with _no_sync(accelerator, model, not last):
+        with nullcontext() if last else accelerator.no_sync(model):
+            with accelerator.autocast():
+                loss = task.train_step(model, batch)
             # DDP averages over ranks, so each rank's share of the tokens is scaled back up by their number
-            accelerator.backward(loss * (count * accelerator.num_processes / everywhere) if not alone else loss)
+            share = count * accelerator.num_processes / everywhere
+            accelerator.backward(loss if share == 1 else loss * share)
         total += loss.detach().float() * (count / sum(counts))
-    if max_grad_norm is not None:
-        accelerator.clip_grad_norm_([each for each in model.parameters() if each.requires_grad], max_grad_norm)
-    optimizer.step()
-    optimizer.zero_grad()
     return total
+
+
+def take_step(accelerator: Any, model: Any, optimizer: Any, max_grad_norm: Optional[float]) -> Tuple[float, bool]:
+    """Clip (if asked to), step, clear the gradients. A gradient that is no finite number takes no step.
+
+    Returns:
+        The gradient's norm, the same on all ranks, and whether the step was left out. fp16's loss scaling leaves out
+        its own steps and is not meant here.
+    """
+    trained = [each for each in model.parameters() if each.requires_grad]
+    norm = float(accelerator.clip_grad_norm_(trained, float("inf") if max_grad_norm is None else max_grad_norm))
+    left_out = not math.isfinite(norm) and accelerator.scaler is None
+    if not left_out:
+        optimizer.step()
+    optimizer.zero_grad()
+    return norm, left_out
 
 
 @torch.no_grad()
@@ -78,9 +106,3 @@ def validation_loss(accelerator: Any, task: Any, model: Any, batches: Iterable[B
     model.train()
     summed = accelerator.reduce(summed.to(accelerator.device, torch.float32), "sum")
     return float(summed[0] / summed[1])
-
-
-def _no_sync(accelerator: Any, model: Any, active: bool) -> Any:
-    from contextlib import nullcontext
-
-    return accelerator.no_sync(model) if active else nullcontext()

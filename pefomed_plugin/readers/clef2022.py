@@ -6,7 +6,7 @@ is cut at its first comma, which is refused here. The test images have no captio
 
 import re
 from pathlib import Path
-from typing import Any, List
+from typing import List
 
 from .captions import add_caption, existing_name, file_names
 from .layouts import Layout, Release, find, read_release
@@ -18,13 +18,13 @@ _ID = re.compile(r"[\w-]+")
 _DAMAGED = "probably read as comma CSV and saved again, which cuts captions; fetch the original file again"
 
 
-def read_clef2022(root: Path, **options: Any) -> Release:
+def read_clef2022(root: Path) -> Release:
     """Samples of ImageCLEFmedical Caption 2022: 83,275 train and 7,645 val (the release's ``valid``).
 
     Raises:
         DataError: no layout recognised, or records that cannot be used, all in one message.
     """
-    return read_release(DATASET, LAYOUTS, root, options)
+    return read_release(DATASET, LAYOUTS, root, {})
 
 
 def _read_aicrowd(root: Path) -> Release:

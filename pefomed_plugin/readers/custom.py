@@ -23,13 +23,13 @@ _FIELDS = frozenset(("image", "question", "answer", "report", "caption", "id", "
 Row = Mapping[str, Any]
 
 
-def read_custom(root: Path, **options: Any) -> Release:
+def read_custom(root: Path) -> Release:
     """Samples of the user's own data.
 
     Raises:
         DataError: no file of a split found, or records that cannot be used, all in one message.
     """
-    return read_release(DATASET, LAYOUTS, root, options)
+    return read_release(DATASET, LAYOUTS, root, {})
 
 
 def _read_files(root: Path, suffix: str) -> Release:

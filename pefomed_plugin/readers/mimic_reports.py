@@ -3,6 +3,7 @@
 Gives the text of a report; knows nothing of sections or images. Never prints a report.
 """
 
+import os
 import zipfile
 import zlib
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Callable, Collection, Iterator, Optional, Tuple
 
 from ..errors import DataError, one_line
-from .layouts import find, inside
+from .layouts import find
 
 ZIP_NAME = "mimic-cxr-reports.zip"
 _RELEASES = "{,mimic-cxr-jpg/*/,mimic-cxr/*/,physionet.org/files/mimic-cxr-jpg/*/,physionet.org/files/mimic-cxr/*/}"
@@ -47,23 +48,24 @@ def open_reports(root: Path, wanted: Collection[str]) -> Iterator[Tuple[Path, Re
 
 
 def _from_folder(folder: Path) -> ReadReport:
-    @lru_cache(maxsize=1)
-    def patient(name: str) -> Path:
-        if inside(folder, name) is None:
-            raise DataError("{} links out of {}; copy the reports into the folder".format(folder / name, folder))
-        return folder / name
+    base = str(folder)
+
+    @lru_cache(maxsize=64)  # Reports of a patient follow each other; a look at the disk is what takes time here.
+    def refuse_link(name: str) -> None:
+        if os.path.islink(os.path.join(base, name)):
+            raise DataError("{} is a link; copy the reports into the folder".format(folder / name))
 
     def read(name: str) -> Optional[str]:
-        patient_name, _, file_name = name.rpartition("/")
-        path = patient(patient_name) / file_name
+        group, patient, _ = name.split("/")
+        for part in (group, "{}/{}".format(group, patient), name):
+            refuse_link(part)
         try:
-            if path.is_symlink():
-                raise DataError("{} is a link; copy the reports into the folder".format(path))
-            return _text(path.read_bytes(), folder, name)
+            with open(os.path.join(base, name), "rb") as file:
+                return _text(file.read(), folder, name)
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise DataError("cannot read {}: {}".format(path, error.strerror or error)) from error
+            raise DataError("cannot read {}: {}".format(folder / name, error.strerror or error)) from error
 
     return read
 

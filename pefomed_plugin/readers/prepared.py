@@ -40,7 +40,7 @@ def read_prepared(root: Path, image_root: Optional[Path] = None) -> Release:
         DataError: no manifest, one of another schema, or files that changed since they were written.
     """
     root = Path(root)
-    manifest = _read_manifest(root)
+    manifest = read_manifest(root)
     problems = [problem for problem in (_changed(root, name, digest) for name, digest in manifest["files"].items())
                 if problem]
     if problems:
@@ -54,8 +54,13 @@ def read_prepared(root: Path, image_root: Optional[Path] = None) -> Release:
     return release.finish()
 
 
-def _read_manifest(root: Path) -> Dict[str, Any]:
-    path = root / MANIFEST
+def read_manifest(root: Path) -> Dict[str, Any]:
+    """What is known of a prepared folder: data set, layout, options, files with digests, image policy.
+
+    Raises:
+        DataError: no manifest, or one of another schema.
+    """
+    path = Path(root) / MANIFEST
     if not path.is_file():
         raise DataError("{}: no {}; prepare the data set first, with pefomed prepare".format(root, MANIFEST))
     manifest = read_json(path)

@@ -43,12 +43,11 @@ def check_references(predictions: Sequence[Prediction], samples: Sequence[Sample
     """
     answered = {each.id: each for each in predictions}
     known = {each.id: each for each in samples}
-    problems = ["{}: not in {}".format(key, of) for key in answered if key not in known]
-    problems += ["{}: {} differs: {!r} here, {!r} in {}".format(
+    problems = ["{}: {} differs: {!r} here, {!r} in {}".format(
         key, name, getattr(answered[key], name), getattr(sample, name), of)
         for key, sample in known.items() if key in answered for name in ("image", "question", "answer")
         if getattr(answered[key], name) != getattr(sample, name)]
-    missing = [key for key in known if key not in answered]
-    problems += ["{}: in {}, but not answered".format(key, of) for key in missing]
+    problems += ["{}: not in {}".format(key, of) for key in answered if key not in known]
+    problems += ["{}: in {}, but not answered".format(key, of) for key in known if key not in answered]
     if problems:
         raise DataError("the predictions are not of {}; use the files of one version".format(of), problems)

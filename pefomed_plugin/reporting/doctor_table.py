@@ -11,13 +11,21 @@ from ..services.doctor import Account
 from ..services.leakage import Finding
 
 _PROBLEMS_SHOWN = 5
+_PLAIN_WIDTH = 140
+
+
+def make_console() -> Console:
+    """Console of the standard output; where that is a file, wide enough that no figure is folded."""
+    console = Console()
+    return console if console.is_terminal else Console(width=_PLAIN_WIDTH)
 
 
 def print_account(account: Account, console: Optional[Console] = None) -> None:
     """Samples and lengths by split, skipped rows, expectations, what is held twice and what leaks."""
-    console = console or Console()
+    console = console or make_console()
     title = "{}, {} layout".format(account.dataset, account.layout)
     console.print(Text(title + (", EMBEDDED sample" if account.embedded else ""), style="bold"))
+    console.print()
     console.print(_splits(account))
     for reason, count in account.skipped.items():
         console.print(Text("skipped {:,}: {}".format(count, reason)))
@@ -26,24 +34,29 @@ def print_account(account: Account, console: Optional[Console] = None) -> None:
     for problem in account.image_problems[:_PROBLEMS_SHOWN]:
         console.print(Text("  " + problem, style="yellow"))
     if account.verdicts:
+        console.print()
         console.print(_verdicts(account.verdicts))
-    print_findings("held twice, or leaked from training", [*account.repetitions, *account.leaks], console)
+    print_findings("held twice", account.repetitions, console)
+    print_findings("held out, but seen in training", account.leaks, console)
 
 
 def print_findings(title: str, findings: Sequence[Finding], console: Optional[Console] = None) -> None:
     """Findings as a table, those that found nothing dimmed."""
     if not findings:
         return
-    table = _table(title, ("count", "of"), "for example")
+    console = console or make_console()
+    table = _table(title, ("count", "of", "share"), "for example")
     for each in findings:
         table.add_row(Text(each.what), "{:,}".format(each.count), "{:,}".format(each.of),
+                      "{:.1f} %".format(100 * each.count / max(each.of, 1)) if each.count else "-",
                       Text("".join(each.examples[:1])), style="yellow" if each.count else "dim")
-    (console or Console()).print(table)
+    console.print()
+    console.print(table)
 
 
 def _splits(account: Account) -> Table:
     limit = account.lengths[0].limit if account.lengths else 0
-    table = _table("split", ("samples", "median length", "95 %", "longest", "over {:,}".format(limit)))
+    table = _table("split", ("samples", "median words", "95 % up to", "longest", "over {:,}".format(limit)))
     for each in account.lengths:
         table.add_row(each.split, "{:,}".format(each.count), "{:g}".format(each.median),
                       *map("{:,}".format, (each.percentile_95, each.longest, each.over_limit)))

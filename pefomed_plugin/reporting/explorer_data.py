@@ -18,7 +18,7 @@ from .tables import format_count, format_interval, format_value
 AXES_SHOWN = ("answer_type", "question_type", "organ", "phrase_type", "modality")
 COLUMNS = ("id", "set", "image", "task", "question", "answer", "prediction", "answer_type", "question_types", "organ",
            "phrase_type", "modality", "scores")
-SCALES = {"wasm": 4.0, "lexical": 1.0}
+GREATEST = {"wasm": 4.0}
 """Greatest value of a family's scores where it is not 1; CIDEr's is 10."""
 
 
@@ -45,7 +45,7 @@ def page_data(runs: Sequence[Run], texts: bool = True) -> Dict[str, Any]:
         "title": run.name, "version": __version__, "embedded": run.embedded, "texts": texts,
         "sets": [_set(answered) for answered in run.answered.values()],
         "scorers": [{"name": each, "max": _maximum(each), "binary": is_percent(each),
-                     "verdict": family_of(each) not in SCALES} for each in scorers],
+                     "verdict": family_of(each) != "lexical"} for each in scorers],
         "columns": COLUMNS, "samples": samples, "imageCount": len(images),
         "producer": _producer(run), "comparison": _comparison(runs),
     }
@@ -99,7 +99,7 @@ def _breakdowns(answered: Answered) -> List[Dict[str, Any]]:
 
 
 def _maximum(scorer: str) -> float:
-    return 10.0 if scorer.endswith("/cider") else SCALES.get(family_of(scorer), 1.0)
+    return 10.0 if scorer.endswith("/cider") else GREATEST.get(family_of(scorer), 1.0)
 
 
 def _rounded(value: Optional[float]) -> Optional[float]:
@@ -116,7 +116,7 @@ def _comparison(runs: Sequence[Run]) -> Optional[Dict[str, Any]]:
     """The ablation tables, where there is something to compare with."""
     if len(runs) < 2:
         return None
-    tables = compare_runs(runs)
+    tables = [each for each in compare_runs(runs) if len(each.rows) > 1]
     return {"tables": [_comparison_table(each) for each in tables], "note": footnote(tables)}
 
 

@@ -28,7 +28,7 @@ class Answered:
     predictions: Sequence[Prediction]
     """In the order of the test set."""
     scores: Mapping[str, Sequence[Score]]
-    """By the name that the scores carry, one a prediction, in the order of the predictions."""
+    """By the name that the scores carry, in the order they were scored; one a prediction, in their order."""
     figures: Mapping[str, Any]
     """``scores`` of ``metrics.json``: figures of the whole test set by scorer; empty where nothing was scored."""
 
@@ -123,7 +123,9 @@ def _read_answered(folder: Path) -> Answered:
             raise DataError("{} does not fit {}; {}".format(path, PREDICTIONS, error.summary),
                             error.problems) from error
     key = "{}-{}".format(predictions[0].dataset, predictions[0].split)
-    return Answered(key, predictions, scores, _read_figures(folder / "metrics.json"))
+    figures = _read_figures(folder / "metrics.json")
+    in_order = {name: scores[name] for each in figures for name in scores if (name + "/").startswith(each + "/")}
+    return Answered(key, predictions, {**in_order, **scores}, figures)
 
 
 def _read_figures(path: Path) -> Mapping[str, Any]:

@@ -152,12 +152,12 @@ def _in_order(release: Release) -> Dict[str, List[Sample]]:
 
 def _look_at_images(release: Release, examination: Examination, cache: Optional[Path]) -> Dict[str, Fingerprint]:
     images = list(dict.fromkeys(each.image for each in release.samples))
-    with progress("{}: images".format(release.dataset), len(images)) as advance:
+    with progress("{}, {} layout: images".format(release.dataset, release.layout), len(images)) as advance:
         fingerprints = fingerprint_images(release.image_root, images, examination.policy, cache=cache,
                                           workers=examination.workers, progress=advance)
     problems = [each.problem for each in fingerprints.values() if each.problem]
     if len(problems) == len(images):
-        raise DataError("{}: none of {} images below {} can be used; correct the image root, or examine the text alone"
+        raise DataError("{}: none of {:,} images below {} can be used; put the images there, or look at the text alone (--no-images)"
                         .format(release.dataset, len(images), release.image_root), problems)
     return fingerprints
 

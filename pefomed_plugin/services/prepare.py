@@ -47,12 +47,14 @@ def prepare(read: Callable[..., Release], source: Path, out: Path, *, options: O
         allow_mismatch: write although an expectation of severity E is broken; the manifest says so.
 
     Raises:
-        ConfigError: an option that the reader does not have.
+        ConfigError: an option that the reader does not have, or ``out`` is the release's own folder.
         DataError: the release cannot be read, or nothing of it can be used.
         ReleaseMismatch: an expectation of severity E is broken; nothing was written but the memory of the images.
     """
     source, out, options = Path(source), Path(out), dict(options or {})
     _check_options(read, options)
+    if out.resolve() == source.resolve():
+        raise ConfigError("{}: write to a folder of its own; the release stays as it was downloaded".format(out))
     release = read(source, **options)
     every_row = _EVERY_ROW.get(release.dataset)
     whole = read(source, **{**options, **every_row}) if every_row and not every_row.items() <= options.items() else None
@@ -90,10 +92,9 @@ def is_embedded(source: Path) -> bool:
 
 
 def _check_options(read: Callable[..., Release], options: Mapping[str, Any]) -> None:
-    parameters = list(inspect.signature(read).parameters.values())[1:]
-    known = [each.name for each in parameters if each.kind is not inspect.Parameter.VAR_KEYWORD]
+    known = list(inspect.signature(read).parameters)[1:]
     unknown = [name for name in options if name not in known]
-    if unknown and len(known) == len(parameters):
+    if unknown:
         raise ConfigError("unknown option(s) for {}".format(read.__name__),
                           ["{}: {}".format(name, near_names(name, known)) for name in unknown])
 

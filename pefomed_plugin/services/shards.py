@@ -1,7 +1,7 @@
 """Samples with their images as WebDataset tar shards, for stage 1: a few large files in place of hundreds of thousands.
 
 A shard holds, for each sample, ``<number>.png`` (already at the model's size, lossless) and ``<number>.json`` (the
-sample's fields). Writes and lists shards; streaming them is the adapters' part. Knows nothing of torch.
+sample's fields). Writes and lists shards; ``shard_files`` reads them back. Knows nothing of torch.
 """
 
 import hashlib
@@ -11,7 +11,7 @@ import os
 import tarfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Collection, Dict, List, Optional, Sequence, Tuple
 
 from PIL import Image
 
@@ -77,8 +77,11 @@ def write_shards(samples: Sequence[Sample], image_root: Path, out: Path, image_s
     return shards
 
 
-def read_shard_index(folder: Path) -> List[Shard]:
+def read_shard_index(folder: Path, files: Optional[Collection[str]] = None) -> List[Shard]:
     """The shards of a folder, in order.
+
+    Args:
+        files: names of those that are wanted; None for all.
 
     Raises:
         DataError: no index, an unfinished one, or a shard that is missing or of another size.
@@ -86,11 +89,16 @@ def read_shard_index(folder: Path) -> List[Shard]:
     content = _read_index(Path(folder))
     if not content["complete"]:
         raise DataError("{} is unfinished; run pefomed shard again, it goes on where it was".format(folder))
-    shards = [Shard(**each) for each in content["shards"]]
+    shards = [Shard(**each) for each in content["shards"] if files is None or each["file"] in files]
     problems = [problem for problem in (_problem(Path(folder), each) for each in shards) if problem]
     if problems:
         raise DataError("{} lacks shards; run pefomed shard again".format(folder), problems)
     return shards
+
+
+def read_image_size(folder: Path) -> int:
+    """Side of the square images in the shards of a folder, in pixels. Raises DataError where there is no index."""
+    return int(_read_index(Path(folder))["plan"]["image_size_px"])
 
 
 def brace_notation(folder: Path, shards: Sequence[Shard], split: str) -> str:

@@ -9,9 +9,7 @@ that was not found stops the run.
 """
 
 import errno
-import os
 import re
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, Mapping, Tuple
@@ -20,6 +18,7 @@ import torch
 from torch import nn
 
 from ..errors import CheckpointError, one_line
+from ..storage import replacing
 
 _BENIGN = re.compile(r"rotary_emb\.inv_freq$|position_ids$")
 
@@ -132,20 +131,10 @@ def write_checkpoint(content: Mapping[str, Any], path: Path) -> None:
     Raises:
         CheckpointError: the disk is full or the folder cannot be written; the older file is untouched.
     """
-    path = Path(path)
-    partial = ""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, partial = tempfile.mkstemp(prefix=path.name + ".", suffix=".part", dir=str(path.parent))
-        with os.fdopen(handle, "wb") as file:
+        with replacing(path) as file:
             torch.save(dict(content), file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
     except (OSError, RuntimeError) as error:  # torch reports a failed write as RuntimeError
         full = getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error)
         raise CheckpointError("cannot write {} ({}); {}the checkpoint before it is untouched".format(
             path, one_line(error), "free some space and resume; " if full else "")) from error
-    finally:
-        if partial and os.path.exists(partial):
-            os.unlink(partial)

@@ -35,7 +35,7 @@ def arrays() -> Dict[str, torch.Tensor]:
     return {**stored, "images": images}
 
 
-def golden_model(weights: str = "initial.safetensors") -> MiniGPTv2:
+def golden_model(weights: str = "initial.safetensors", lora_dropout: float = 0.0) -> MiniGPTv2:
     """The tiny model with the weights MiniGPT-v2 started from, float32 on the CPU."""
     settings = golden()["model"]
     folder = FOLDER / "tiny_llama"
@@ -43,7 +43,7 @@ def golden_model(weights: str = "initial.safetensors") -> MiniGPTv2:
         language.load_llama(folder, torch.float32), language.load_tokenizer(folder),
         image_size=settings["img_size"], vit=VitSize.from_config(golden()["vit"]),
         max_txt_len=settings["max_txt_len"], end_sym=settings["end_sym"], chat_template=settings["chat_template"],
-        lora_r=settings["lora_r"], lora_alpha=settings["lora_alpha"], lora_dropout=settings["lora_dropout"])
+        lora_r=settings["lora_r"], lora_alpha=settings["lora_alpha"], lora_dropout=lora_dropout)
     report = load_weights(model, load_file(str(FOLDER / weights)), weights)
     assert not report.missing and not report.unexpected, str(report)
     return model.eval()

@@ -4,48 +4,12 @@ import json
 
 import pytest
 import torch
-from omegaconf import OmegaConf
 from safetensors.torch import load_file
-from torch.utils.data import Dataset
 
-from pefomed_plugin.adapters.runner import RunnerPefomed
-from pefomed_plugin.adapters.tasks import MedicalVqaTask
 from pefomed_plugin.errors import CheckpointError
 from pefomed_plugin.toolkit.checkpoint import load_weights, read_checkpoint, read_weights, trainable_state
-from tests.conformance.golden import FOLDER, arrays, golden, golden_model, samples
-
-
-class GoldenSamples(Dataset):
-    """The six samples as the runner's data set."""
-
-    name, batch_size, sample_ratio = "golden", 2, 1.0
-
-    def __len__(self):
-        return 6
-
-    def __getitem__(self, draw):
-        number = draw.sample
-        return {"image": arrays()["images"][number], "instruction_input": golden()["instruction_input"][number],
-                "answer": golden()["answer"][number]}
-
-
-class Cfg:
-    """What a runner reads of a configuration."""
-
-    def __init__(self, run):
-        self.config = OmegaConf.create({"run": run, "model": {"arch": "minigpt_v2"}})
-        self.run_cfg, self.model_cfg = self.config.run, self.config.model
-
-    def to_dict(self):
-        return OmegaConf.to_container(self.config)
-
-
-def golden_runner(output_dir, **options):
-    run = golden()["run"]
-    cfg = Cfg({"task": "medical_vqa", "output_dir": str(output_dir), "device": "cpu", "shuffle": False, "log_freq": 5,
-               **{key: run[key] for key in ("init_lr", "min_lr", "warmup_lr", "warmup_steps", "weight_decay",
-                                            "max_epoch", "iters_per_epoch", "accum_grad_iters")}, **options})
-    return RunnerPefomed(cfg, MedicalVqaTask(), golden_model(), {"golden": {"train": GoldenSamples()}})
+from tests.conformance.golden import FOLDER, golden, golden_model, samples
+from tests.conformance.golden_run import golden_runner
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +66,7 @@ def test_upstreams_optimizer_state_resumes(tmp_path):
     """Upstream counts epochs from 0: its checkpoint of epoch 2 was the last of three, so one more is left of four."""
     runner = golden_runner(tmp_path, resume_ckpt_path=str(FOLDER / "checkpoint_upstream.pth"), max_epoch=4)
     runner.train()
-    assert runner.iteration == 4 * golden()["run"]["iters_per_epoch"]
+    assert read_checkpoint(tmp_path / "checkpoint_last.pth")["pefomed"]["iteration"] == 32
     first = json.loads((tmp_path / "log.jsonl").read_text().splitlines()[0])
     assert first["iteration"] == 25
     assert first["loss"] == pytest.approx(5.68, abs=0.05)

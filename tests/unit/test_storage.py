@@ -86,3 +86,13 @@ def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch):
         write_text(path, "new")
     assert json.loads(path.read_text())["n"] == 1
     assert os.listdir(tmp_path) == ["metrics.json"]
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600)])
+def test_others_may_read_what_the_umask_lets_them(tmp_path, umask, mode):
+    before = os.umask(umask)
+    try:
+        write_text(tmp_path / "new.txt", "x")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "new.txt").stat().st_mode & 0o777 == mode

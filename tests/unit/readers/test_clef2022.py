@@ -56,7 +56,8 @@ def test_a_file_saved_by_a_comma_reader_is_refused(tmp_path: Path) -> None:
 
 
 def test_rows_with_one_column_and_ids_that_are_none_are_named(tmp_path: Path) -> None:
-    write_lines(tmp_path / "caption_prediction_valid.csv", "ID\tcaption", VALID, "../../x\tLeads out.", "a.jpg\tEnding.")
+    write_lines(tmp_path / "caption_prediction_valid.csv", "ID\tcaption", VALID, "../../x\tLeads out.",
+                "a.jpg\tEnding.")
     found = problems(tmp_path)
     assert "line 2: only one column" in found[0]
     assert "line 3: ID '../../x'" in found[1] and "line 4: ID 'a.jpg'" in found[2]
@@ -75,7 +76,8 @@ def test_an_id_in_both_parts_or_twice_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_byte_order_mark_and_windows_line_ends_do_no_harm(tmp_path: Path) -> None:
-    write_lines(tmp_path / "caption_prediction_train.csv", "ID\tcaption\r", TRAIN + "\tInvented.\r", encoding="utf-8-sig")
+    write_lines(tmp_path / "caption_prediction_train.csv", "ID\tcaption\r", TRAIN + "\tInvented.\r",
+                encoding="utf-8-sig")
     assert [each.answer for each in read_clef2022(tmp_path).samples] == ["Invented."]
 
 

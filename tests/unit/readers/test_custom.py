@@ -31,7 +31,8 @@ def test_questions_as_json_lines(tmp_path: Path) -> None:
     release = read_custom(tmp_path)
     first, second, third = release.samples
     assert (release.layout, release.dataset) == ("JSON lines", "medical_custom")
-    assert (first.id, first.split, first.task, first.answer_type) == ("medical_custom-train-1", "train", "vqa", "CLOSED")
+    assert (first.id, first.split, first.task) == ("medical_custom-train-1", "train", "vqa")
+    assert (first.question, first.answer, first.answer_type) == ("Is it invented?", "Yes", "CLOSED")
     assert first.metadata == {"study": "s1", "scanner": "drawn", "answer_type_from": "yes/no rule"}
     assert (second.id, second.answer, second.answer_type) == ("medical_custom-q-2", "2", "CLOSED")
     assert (second.question_type, second.organ, second.metadata["source_id"]) == ("SIZE", "Lung", "q-2")
@@ -61,8 +62,8 @@ def test_captions_and_questions_in_different_splits(tmp_path: Path) -> None:
 def test_images_are_found_in_the_folder_or_in_images(tmp_path: Path) -> None:
     write_lines(tmp_path / "here.png", "readers never open this")
     write_lines(tmp_path / "images/day/there.png", "readers never open this")
-    write_jsonl(tmp_path / "train.jsonl", *({"image": name, "caption": "Invented."}
-                                            for name in ("here.png", "day/there.png", "images/day/there.png", "none.png")))
+    names = ("here.png", "day/there.png", "images/day/there.png", "none.png")
+    write_jsonl(tmp_path / "train.jsonl", *({"image": name, "caption": "Invented."} for name in names))
     assert [each.image for each in read_custom(tmp_path).samples] == [
         "here.png", "images/day/there.png", "images/day/there.png", "images/none.png"]
 
@@ -101,7 +102,8 @@ def test_two_kinds_of_target_in_one_file_are_ambiguous(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("header", "said"), [
-    ("image;question;answer", "separated by semicolons"), ("picture,report", r"missing column(s) image; found picture")])
+    ("image;question;answer", "separated by semicolons"),
+    ("picture,report", "missing column(s) image; found picture, report")])
 def test_a_wrong_header(tmp_path: Path, header: str, said: str) -> None:
     write_lines(tmp_path / "train.csv", header, "a.png,One.")
     assert said in problems(tmp_path)[0]

@@ -51,8 +51,8 @@ def test_the_release_from_its_folder_or_from_above(tmp_path: Path, folder: str) 
 
 
 def test_the_other_caption_stands_in_and_none_at_all_is_counted(tmp_path: Path) -> None:
-    write_release(tmp_path, row(1, s2_caption=None, s2orc_caption="Fig 1. From the other parser."), row(2, s2_caption=None),
-                  row(3, s2_caption="  "))
+    write_release(tmp_path, row(1, s2_caption=None, s2orc_caption="Fig 1. From the other parser."),
+                  row(2, s2_caption=None), row(3, s2_caption="  "))
     release = read_medicat(tmp_path)
     assert [each.answer for each in release.samples] == ["Fig 1. From the other parser."]
     assert [(each.where, each.reason) for each in release.skips] == [

@@ -111,8 +111,8 @@ def test_sections(root: Path) -> None:
     assert answers(root, "impression") == {WITH_BOTH: "No mass."}
     assert answers(root, "both") == {WITH_BOTH: findings + " No mass.", FINDINGS_ONLY: "Invented line.",
                                      ADDENDUM: "First."}
-    assert answers(root, "official") == {WITH_BOTH: "No mass.", FINDINGS_ONLY: "Invented line.", BARE: "Invented chest.",
-                                         ADDENDUM: "First.", BY_HAND: "Written here."}
+    assert answers(root, "official") == {WITH_BOTH: "No mass.", FINDINGS_ONLY: "Invented line.",
+                                         BARE: "Invented chest.", ADDENDUM: "First.", BY_HAND: "Written here."}
 
 
 def test_an_unknown_section_is_a_mistake_of_the_configuration(root: Path) -> None:
@@ -212,7 +212,7 @@ def test_a_report_that_is_not_utf8(root: Path) -> None:
     assert "s{}.txt: byte 14 is not UTF-8".format(WITH_BOTH) in problems(root)[0]
 
 
-@pytest.mark.parametrize("linked", ["p10/p10000001", "p10/p10000001/s50000001.txt"])
+@pytest.mark.parametrize("linked", ["p10", "p10/p10000001", "p10/p10000001/s50000001.txt"])
 def test_reports_that_link_out_of_their_folder_are_refused(root: Path, linked: str) -> None:
     write_reports(root / "outside")
     write_reports(root / "files")
@@ -237,7 +237,8 @@ def record(number: int, **changes: Any) -> Dict[str, Any]:
 
 
 def test_the_annotation_of_r2gen(tmp_path: Path) -> None:
-    write_json(tmp_path / "annotation.json", {"train": [record(1)], "val": [record(2, report=" ")], "test": [record(3)]})
+    write_json(tmp_path / "annotation.json",
+               {"train": [record(1)], "val": [record(2, report=" ")], "test": [record(3)]})
     (tmp_path / "images").mkdir()
     release = read_mimic_cxr(tmp_path)
     assert (release.layout, release.image_root) == ("R2Gen annotation", tmp_path / "images")

@@ -39,7 +39,7 @@ def test_figures_of_every_part_are_shown() -> None:
     assert "4.jpg: no such file; fetch it" in lines and "5.jpg: no such file; fetch it" not in lines
     assert "questions 3,064 1,234 WRONG" in lines and "images 314 310 differs" in lines
     assert "frames in test 0 0 ok" in lines
-    assert "test: images in train 203 451 [red]synpic1.jpg" in lines  # names are no markup
+    assert "test: images in train 203 451 45.0 % [red]synpic1.jpg" in lines  # names are no markup
 
 
 def test_a_miniature_says_so() -> None:

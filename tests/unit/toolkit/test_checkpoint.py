@@ -126,3 +126,12 @@ def test_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(CheckpointError, match="cannot write"):
         write_checkpoint({}, tmp_path / "file" / "checkpoint.pth")
+
+
+def test_others_may_read_what_the_umask_lets_them(tmp_path):
+    before = os.umask(0o027)
+    try:
+        write_checkpoint({"model": {"a": torch.ones(1)}}, tmp_path / "checkpoint.pth")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "checkpoint.pth").stat().st_mode & 0o777 == 0o640

@@ -1,0 +1,115 @@
+"""Judging one test set, from its predictions to ``metrics.json``: what ``pefomed judge`` and the task ``gpt4_judge`` share.
+
+Knows which judges there are; how each works is in services.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, Optional, Sequence, Tuple
+
+from ..errors import ConfigError, near_names
+from ..records import Prediction
+from ..reporting.judged import write_judgements
+from ..services import offline_judge
+from ..services.asking import Asked, Limits, ask_all, open_questions
+from ..services.chat import Ask
+from ..services.judging import (
+    JudgePlan,
+    check_judgeable,
+    collect_scores,
+    judge_facts,
+    judge_questions,
+    require_permission,
+    usable_verdict,
+)
+from ..services.ledger import Ledger
+from ..services.prices import TOKENS_OF_A_VERDICT, estimate_tokens
+
+JUDGES = ("api", "offline", "local")
+"""``api``: an OpenAI-compatible server. ``offline``: shared words, no model. ``local``: a Hugging Face model here."""
+LEDGER = "judge.ledger.jsonl"
+"""Beside the predictions unless the user names another place."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What is left to ask, before it is asked."""
+
+    questions: int
+    """All runs, equal questions once."""
+    requests: int
+    """Of them not yet in the ledger."""
+    prompt_tokens: int
+    """To be sent, about."""
+    completion_tokens: int
+    """To be answered, about."""
+    cost: Optional[float]
+    """Of the two; None without a price."""
+
+
+def find_ask(judge: str, model: str, predictions: Sequence[Prediction], timeout_s: float = 120.0,
+             has_permission: bool = False) -> Ask:
+    """The function that asks the judge.
+
+    Raises:
+        ConfigError: no such judge or no model named, or the texts may not go there.
+    """
+    if judge not in JUDGES:
+        raise ConfigError("no judge {!r}; {}".format(judge, near_names(judge, JUDGES)))
+    if not model:
+        raise ConfigError("which model judges? Name it with --model; there is no default, because models are retired "
+                          "(gpt-4, the paper's, is), or use --judge offline to try the command without one")
+    if judge == "local":
+        from ..services.local_judge import LocalChat
+
+        return LocalChat(model).ask
+    from ..services.openai_chat import OpenAIChat
+
+    chat = OpenAIChat(timeout_s)
+    require_permission(predictions, chat.host, chat.is_local, has_permission)
+    return chat.ask
+
+
+def judge_offline(predictions: Sequence[Prediction], kind: str, runs: int, folder: Path) -> Dict[str, Any]:
+    """Judge by shared words and write the results. Raises DataError as ``judge_with_model``."""
+    check_judgeable(predictions, kind)
+    facts = {"model": offline_judge.NAME, "runs": runs,
+             "note": "shared words, no model: for demonstrations and tests, not for results"}
+    return write_judgements(predictions, kind, offline_judge.judge_offline(predictions, kind, runs), folder, facts)
+
+
+def judge_with_model(predictions: Sequence[Prediction], plan: JudgePlan, limits: Limits, ask: Ask, ledger_path: Path,
+                     folder: Path) -> Tuple[Asked, Optional[Dict[str, Any]]]:
+    """Ask what the ledger does not hold yet, then write the results.
+
+    Returns:
+        How far it went, and the metrics as written; None where questions are still open (nothing is written then, and
+        the next call goes on from the ledger).
+
+    Raises:
+        DataError: the predictions cannot be judged, or the ledger is in use or damaged.
+        ServiceError: the server answers nothing at all.
+    """
+    check_judgeable(predictions, plan.prompt.kind)
+    with Ledger(ledger_path) as ledger:
+        asked = ask_all(judge_questions(predictions, plan), ask, ledger, usable_verdict(plan), limits)
+        if not asked.is_complete:
+            return asked, None
+        runs = collect_scores(predictions, plan, ledger, limits)
+        facts = {**judge_facts(predictions, plan, ledger), "ledger": Path(ledger_path).name, "cost": asked.cost}
+    return asked, write_judgements(predictions, plan.prompt.kind, runs, folder, facts)
+
+
+def estimate(predictions: Sequence[Prediction], plan: JudgePlan, limits: Limits, ledger_path: Path) -> Estimate:
+    """How many requests, tokens and how much money a call of ``judge_with_model`` would take; asks nothing.
+
+    Raises:
+        DataError: as ``judge_with_model``.
+    """
+    check_judgeable(predictions, plan.prompt.kind)
+    questions = judge_questions(predictions, plan)
+    with Ledger(ledger_path) as ledger:
+        left = open_questions(questions, ledger, usable_verdict(plan), limits)
+    sent, answered = sum(estimate_tokens(each.messages) for each in left), TOKENS_OF_A_VERDICT * len(left)
+    cost = limits.price.of({"prompt_tokens": sent, "completion_tokens": answered}) if limits.price else None
+    return Estimate(len({each.key for each in questions}), len(left), sent, answered, cost)

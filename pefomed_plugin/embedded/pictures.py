@@ -1,0 +1,32 @@
+"""A scene's picture, whatever its kind, written as a file. The only place that knows which kind is drawn where."""
+
+from pathlib import Path
+from typing import Callable, Dict
+
+from PIL import Image
+
+from . import chest, slices, tissue
+from .scenes import ABDOMEN, CHEST, HEAD_CT, HEAD_MRI, LATERAL, TISSUE, Scene
+
+DRAWINGS: Dict[str, Callable[[Scene, int], Image.Image]] = {
+    CHEST: chest.draw_frontal, LATERAL: chest.draw_lateral, ABDOMEN: slices.draw_abdomen,
+    HEAD_CT: slices.draw_head, HEAD_MRI: slices.draw_head, TISSUE: tissue.draw_tissue,
+}
+SIZE_PX = 224
+"""Edge of the square pictures."""
+
+
+def draw(scene: Scene) -> Image.Image:
+    """The picture, grey or RGB."""
+    return DRAWINGS[scene.kind](scene, SIZE_PX)
+
+
+def save(scene: Scene, path: Path, mode: str = "") -> None:
+    """Draw and write; the file's ending says the format, ``mode`` converts first (``CMYK``, ``RGBA``, ``P``)."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture = draw(scene)
+    picture = picture.convert(mode) if mode else picture
+    if path.suffix == ".jpg":
+        picture.save(path, quality=90)
+    else:
+        picture.save(path)

@@ -1,0 +1,175 @@
+"""Miniature releases of the stage-2 data sets in their official layouts, with the quirks the real ones have.
+
+VQA-RAD's re-release, SLAKE 1.0, PathVQA's pickles, R2Gen's IU-Xray. Every word and picture is made here.
+"""
+
+import json
+import pickle
+from pathlib import Path
+from random import Random
+from typing import Any, Dict, List, Sequence, Tuple
+
+from .pictures import save
+from .questions import Question, questions
+from .scenes import ABDOMEN, CHEST, HEAD_CT, HEAD_MRI, LATERAL, RADIOLOGY, TISSUE, Scene, draw_scenes
+from .wording import MODALITY, report
+
+ORGAN = {CHEST: "CHEST", LATERAL: "CHEST", ABDOMEN: "ABD", HEAD_CT: "HEAD", HEAD_MRI: "HEAD"}
+LOCATION = {CHEST: "Lung", ABDOMEN: "Abdomen", HEAD_CT: "Brain", HEAD_MRI: "Brain_Tissue"}
+SLAKE_TYPES = {"MODALITY": "Modality", "ORGAN": "Organ", "PLANE": "Plane", "POS": "Position", "SIZE": "Size",
+               "COUNT": "Quantity", "COLOR": "Color", "ABN": "Abnormality", "PRES": "Abnormality"}
+
+
+def write_vqa_rad(out: Path, rng: Random, train: int = 1000, test: int = 72) -> None:
+    """``trainset.json``, ``testset.json``, ``images/``: four questions a train image, three a test image.
+
+    Quirks: framed questions with a hint, ``"CLOSED "``, an integer answer, a TAB in an answer, two types in one row, an
+    image that no question uses.
+    """
+    qid = 0
+    for name, count, asked in (("trainset.json", train, 4), ("testset.json", test, 3)):
+        rows: List[Dict[str, Any]] = []
+        for scene in draw_scenes(RADIOLOGY, count, rng):
+            image = "synpic{}.jpg".format(10000 + scene.seed % 80000 + 100000 * (name == "testset.json"))
+            while (out / "images" / image).exists():
+                image = "synpic{}.jpg".format(int(image[6:-4]) + 1)
+            save(scene, out / "images" / image)
+            for question in questions(scene, rng)[:asked]:
+                qid += 1
+                rows.append(_rad_row(qid, image, scene, question, rng.choice(("freeform", "freeform", "para"))))
+        if name == "trainset.json":
+            qid = _add_rad_quirks(rows, qid)
+        (out / name).write_text(json.dumps(rows, indent=2), encoding="utf-8")
+    save(draw_scenes(RADIOLOGY, 1, rng)[0], out / "images" / "synpic99999.jpg")
+
+
+def _rad_row(qid: int, image: str, scene: Scene, question: Question, phrase: str) -> Dict[str, Any]:
+    return {"qid": qid, "image_name": image, "image_organ": ORGAN[scene.kind], "answer": question.answer,
+            "answer_type": question.answer_type, "question_type": question.question_type, "question": question.text,
+            "phrase_type": phrase}
+
+
+def _add_rad_quirks(rows: List[Dict[str, Any]], qid: int) -> int:
+    """Framed repetitions of the first rows, spelt as the real release spells its own."""
+    closed = [row for row in rows if row["answer_type"] == "CLOSED"][:4]
+    others = [row for row in rows if row["answer_type"] == "OPEN"][:4]
+    for row, hint in zip(closed, ("? -yes/no", "? -yes/no", "?", "?")):
+        qid += 1
+        rows.append({**row, "qid": qid, "question": row["question"].rstrip("?") + hint, "phrase_type": "frame"})
+    rows[-1]["answer_type"] = "CLOSED "
+    rows[-2]["question_type"] = "PRSE, ATRIB"
+    for number, row in enumerate(others):
+        qid += 1
+        rows.append({**row, "qid": qid, "phrase_type": "frame"})
+        if row["answer"].isdigit():
+            rows[-1]["answer"] = int(row["answer"])
+        elif number == 0:
+            rows[-1]["answer"] = row["answer"] + "\t"
+        elif number == 1:
+            rows[-1]["answer"], rows[-1]["question"] = 1, "How many patients are shown?"
+    return qid
+
+
+def write_slake(out: Path, rng: Random, counts: Sequence[int] = (60, 12, 12)) -> None:
+    """``train.json``, ``validate.json``, ``test.json``, ``imgs/xmlabN/``, ``KG/``: English and Chinese in one file.
+
+    Quirks: one empty answer, a row that needs the knowledge graph, a list as an answer, macOS's files.
+    """
+    qid = number = 0
+    for name, count in zip(("train.json", "validate.json", "test.json"), counts):
+        rows: List[Dict[str, Any]] = []
+        for scene in draw_scenes(RADIOLOGY, count, rng):
+            save(scene, out / "imgs" / "xmlab{}".format(number) / "source.jpg")
+            for question in questions(scene, rng)[:4]:
+                row = _slake_row(qid, number, scene, question)
+                chinese = {**row, "qid": qid + 1, "q_lang": "zh", "question": "\u56fe\u4e2d\u6709\u75c5\u53d8\u5417\uff1f",
+                           "answer": "\u6709" if scene.finding else "\u6ca1\u6709", "answer_type": "CLOSED"}
+                rows += [row, chinese] if question.answer_type == "CLOSED" else [row]
+                qid += len(rows[-2:]) if question.answer_type == "CLOSED" else 1
+            number += 1
+        if name == "train.json":
+            rows.append({**rows[0], "qid": qid, "q_lang": "en", "answer": "", "answer_type": "OPEN"})
+            rows.append({**rows[0], "qid": qid + 1, "q_lang": "en", "question": "Which organs belong to the abdomen?",
+                         "answer": "Liver, Spleen", "answer_type": "OPEN", "base_type": "kvqa", "content_type": "KG",
+                         "triple": ["Abdomen", "contain", "_"]})
+            qid += 2
+        (out / name).write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
+    (out / "KG").mkdir()
+    (out / "KG" / "en_organ.csv").write_text("organ#attribute#value\nLiver#belong to#Abdomen\n", encoding="utf-8")
+    (out / "__MACOSX").mkdir()
+    (out / "__MACOSX" / "._train.json").write_bytes(b"\0\5\x16\7")
+
+
+def _slake_row(qid: int, number: int, scene: Scene, question: Question) -> Dict[str, Any]:
+    return {"img_id": number, "img_name": "xmlab{}/source.jpg".format(number), "question": question.text,
+            "answer": question.answer.capitalize(), "q_lang": "en", "location": LOCATION[scene.kind],
+            "modality": {"x-ray": "X-Ray", "ct": "CT", "mri": "MRI"}[MODALITY[scene.kind]],
+            "answer_type": question.answer_type, "base_type": "vqa",
+            "content_type": SLAKE_TYPES[question.question_type], "triple": ["vhead", "_", "_"], "qid": qid}
+
+
+def write_path_vqa(out: Path, rng: Random, counts: Sequence[int] = (60, 12, 12)) -> None:
+    """``images/<split>/<split>_NNNN.jpg`` and the pickles of ``qas/``; builtins only.
+
+    Quirks: a CMYK JPEG, ``no fat`` as an open answer, double blanks in a question.
+    """
+    for digit, (split, count) in enumerate(zip(("train", "val", "test"), counts), 1):
+        short: List[Dict[str, Any]] = []
+        full: List[Dict[str, Any]] = []
+        for number, scene in enumerate(draw_scenes((TISSUE,), count, rng)):
+            name = "{}_{:04d}".format(split, number)
+            save(scene, out / "images" / split / (name + ".jpg"), mode="CMYK" if number == 1 else "")
+            asked = [(each.text, each.answer) for each in questions(scene, rng)[:4]]
+            if number == 0:
+                asked.append(("what is  seen in the tissue?", "no fat" if scene.finding != "fat" else "fat"))
+            for running, (text, answer) in enumerate(asked):
+                short.append({"image": name, "question": text, "answer": answer})
+                closed = answer in ("yes", "no")
+                full.append({"img_id": name, "question_id": digit * 10 ** 8 + number * 1000 + running, "sent": text,
+                             "label": {answer: 1}, "answer_type": "yes/no" if closed else "other",
+                             "question_type": "yes/no" if closed else text.split()[0].lower()})
+        _pickle(short, out / "qas" / split / "{}_qa.pkl".format(split))
+        _pickle(full, out / "qas" / "{}_vqa.pkl".format(split))
+
+
+def _pickle(rows: List[Dict[str, Any]], path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(pickle.dumps(rows, protocol=4))
+
+
+def write_iu_xray(out: Path, rng: Random, counts: Sequence[int] = (300, 24, 30)) -> None:
+    """``annotation.json`` and ``images/<id>/{0,1}.png``: a frontal and a lateral film of each patient.
+
+    Quirks: the three forms of study ids, ``XXXX`` in a report, an orphan image, the lateral film first.
+    """
+    splits: Dict[str, List[Dict[str, Any]]] = {}
+    number = 0
+    for split, count in zip(("train", "val", "test"), counts):
+        splits[split] = []
+        for scene in draw_scenes((CHEST,), count, rng):
+            number += 1
+            study = _study_id(number)
+            paths = ["{}/{}.png".format(study, view) for view in (0, 1)]
+            for path, kind in zip(paths, (CHEST, LATERAL) if number % 10 else (LATERAL, CHEST)):
+                save(_as_view(scene, kind), out / "images" / path)
+            text = report(scene, rng) + (" XXXX compared." if number % 20 == 7 else "")
+            splits[split].append({"id": study, "report": text, "image_path": paths, "split": split})
+    save(draw_scenes((CHEST,), 1, rng)[0], out / "images" / _study_id(1) / "2.png")
+    (out / "annotation.json").write_text(json.dumps(splits), encoding="utf-8")
+
+
+def _study_id(number: int) -> str:
+    if number == 1:
+        return "CXR1_1_IM-0001"
+    return "CXR{}_IM-{:04d}{}".format(number, number, "-1001" if number % 15 == 0 else "")
+
+
+def _as_view(scene: Scene, kind: str) -> Scene:
+    from dataclasses import replace
+
+    return replace(scene, kind=kind)
+
+
+WRITERS: Tuple[Tuple[str, Any], ...] = (("vqa_rad", write_vqa_rad), ("slake", write_slake),
+                                        ("path_vqa", write_path_vqa), ("iu_xray", write_iu_xray))
+"""Registry name -> function that writes its release into a folder."""

@@ -1,0 +1,367 @@
+"use strict";
+// The page of a run. Reads two JSON blocks, builds everything with textContent (nothing of the data is ever HTML), and
+// adds cards as the reader scrolls, so that thousands of answers cost what is on the screen.
+
+const PAGE = 48;
+const BLANKS = { answer_type: "Answer", question_types: "Question type", organ: "Organ", phrase_type: "Phrasing", modality: "Modality" };
+const AXIS_FIELD = { answer_type: "answer_type", question_type: "question_types", organ: "organ", phrase_type: "phrase_type", modality: "modality" };
+const NOT_GIVEN = "not given";
+
+const $ = (id) => document.getElementById(id);
+const data = JSON.parse($("data").textContent);
+let pictures = null;
+const samples = data.samples.map((row) => Object.fromEntries(data.columns.map((name, at) => [name, row[at]])));
+const words = samples.map((each) =>
+  [each.id, each.question, each.answer, each.prediction].filter(Boolean).join("\n").toLowerCase());
+const state = { shown: [], drawn: 0, open: -1, opener: null };
+
+function make(tag, attributes, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes || {})) {
+    if (name === "class") node.className = value;
+    else if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else if (value !== null && value !== undefined && value !== false) node.setAttribute(name, value);
+  }
+  node.append(...children.filter((each) => each !== null && each !== undefined));
+  return node;
+}
+
+function draw(tag, attributes) {
+  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  return node;
+}
+
+const count = (n) => n.toLocaleString("en");
+const mean = (value, unit) => value === null ? "–" : unit === "%" ? value.toFixed(1) + " %" : value.toFixed(3);
+
+// A mean with its interval on a rail from 0 to the greatest value.
+function strip(value, low, high, max, label) {
+  const svg = draw("svg", { class: "strip", role: "img", "aria-label": label });
+  const at = (number) => Math.max(0, Math.min(100, 100 * number / max)) + "%";
+  svg.append(draw("line", { class: "rail", x1: 0, x2: "100%", y1: 9, y2: 9 }));
+  if (value !== null) {
+    svg.append(draw("line", { class: "bar", x1: 0, x2: at(value), y1: 9, y2: 9 }));
+    if (low !== null && low !== undefined)
+      svg.append(draw("line", { class: "range", x1: at(low), x2: at(high), y1: 9, y2: 9 }),
+        draw("line", { class: "range", x1: at(low), x2: at(low), y1: 5, y2: 13 }),
+        draw("line", { class: "range", x1: at(high), x2: at(high), y1: 5, y2: 13 }));
+    svg.append(draw("circle", { class: "dot", cx: at(value), cy: 9, r: 4 }));
+  }
+  return svg;
+}
+
+// -- summary, breakdowns, ablation ------------------------------------------------------------------------------------
+
+function showSummary() {
+  document.title = data.title + " – PeFoMed report";
+  $("title").textContent = data.title;
+  const total = data.samples.length;
+  $("lead").textContent = `${count(total)} answers about ${count(data.imageCount)} images` +
+    (data.producer.checkpoint ? `, by ${data.producer.checkpoint}` : "") + ".";
+  if (data.embedded)
+    $("sets").append(make("p", { class: "warning" }, "Embedded default: generated sample data and a tiny model. These figures say nothing about medicine."));
+  for (const each of data.sets) $("sets").append(setPanel(each));
+  for (const section of document.querySelectorAll("main > section:not([hidden])"))
+    $("nav").append(make("a", { href: "#" + section.id }, section.id === "summary" ? "Summary" : section.querySelector("h2").textContent));
+  $("footer").append(make("p", {}, "Keys: ", ...keys("/", "search"), ...keys("j", "next"), ...keys("k", "previous"),
+    ...keys("Enter", "open"), ...keys("Esc", "close")),
+    make("p", {}, `pefomed_plugin ${data.version}. ` + Object.entries(data.producer).map(([key, value]) => `${key}: ${value}`).join(" · ")));
+}
+
+function keys(key, text) { return [make("kbd", {}, key), " " + text + "   "]; }
+
+function setPanel(set) {
+  const headline = set.figures.find((each) => each.group === "overall" && each.unit === "%") ||
+    set.figures.find((each) => each.group === "cider") || set.figures[0];
+  const left = make("div", {}, make("p", { class: "set-name" }, `${set.dataset}, ${set.split} split`));
+  if (headline) {
+    const value = headline.value === null ? "–" : headline.unit === "%" ? headline.value.toFixed(1) : headline.value.toFixed(3);
+    left.append(make("p", { class: "headline" }, value, headline.unit === "%" ? make("small", {}, "%") : null),
+      make("p", { class: "small" }, `${headline.scorer} ${headline.group}` + (headline.shownInterval ? `, 95 % interval ${headline.shownInterval}` : "")));
+  }
+  left.append(make("p", { class: "small" }, `${count(set.n)} samples, ${count(set.images)} images` +
+    (set.missing ? `; ${count(set.missing)} without an answer` : "")));
+  const right = make("div", {});
+  for (const scorer of new Set(set.figures.map((each) => each.scorer)))
+    right.append(make("div", { class: "scorer" }, make("h3", {}, scorer),
+      ...set.figures.filter((each) => each.scorer === scorer).map(figureRow)));
+  if (!set.figures.length) right.append(make("p", { class: "small" }, "Nothing scored yet: pefomed score SCORER predictions.jsonl"));
+  return make("article", { class: "set" }, left, right);
+}
+
+function figureRow(figure) {
+  const interval = figure.interval || {};
+  const max = figure.unit === "%" ? 100 : figure.group === "cider" ? 10 : figure.scorer.startsWith("wasm") ? 4 : 1;
+  const value = figure.value === null ? "–" : figure.shown;
+  return make("div", { class: "figure" },
+    make("span", {}, figure.group + " ", make("span", { class: "small" }, figure.value === null ? figure.shown : figure.n)),
+    strip(figure.value, interval.low, interval.high, max, `${figure.shown} ${figure.shownInterval}`), make("b", {}, value));
+}
+
+function setUpBreakdowns() {
+  const having = data.sets.filter((set) => set.breakdowns.length);
+  if (!having.length) return;
+  $("breakdowns").hidden = false;
+  for (const set of having) $("plot-set").append(make("option", { value: set.key }, set.key));
+  const fill = () => {
+    const set = data.sets.find((each) => each.key === $("plot-set").value);
+    const names = [...new Set(set.breakdowns.map((each) => each.scorer))];
+    $("plot-scorer").replaceChildren(...names.map((each) => make("option", { value: each }, each)));
+    showPlots();
+  };
+  $("plot-set").addEventListener("change", fill);
+  $("plot-scorer").addEventListener("change", showPlots);
+  fill();
+}
+
+function showPlots() {
+  const set = data.sets.find((each) => each.key === $("plot-set").value);
+  const chosen = set.breakdowns.filter((each) => each.scorer === $("plot-scorer").value);
+  $("plots").replaceChildren(...chosen.map((each) => {
+    const plot = make("div", { class: "plot" }, make("h3", {}, "By " + each.axis.replace("_", " ")));
+    for (const cell of each.cells) {
+      const shown = mean(cell.value, each.unit);
+      plot.append(make("button", { class: "group", type: "button", title: `Show the ${count(cell.n)} answers`,
+        onclick: () => chooseGroup(set, each.axis, cell.group) },
+      make("span", {}, cell.group), make("span", {}, count(cell.n)),
+      strip(cell.value, cell.low, cell.high, each.max, `${cell.group}: ${shown}`), make("b", {}, shown)));
+    }
+    return plot;
+  }));
+}
+
+function chooseGroup(set, axis, group) {
+  $("filters").reset();
+  $("f-set").value = set.key;
+  const select = $("f-" + AXIS_FIELD[axis]);
+  if (select) select.value = group;
+  apply();
+  $("gallery").scrollIntoView();
+}
+
+function showComparison() {
+  if (!data.comparison) return;
+  $("comparison").hidden = false;
+  for (const table of data.comparison.tables) {
+    const max = table.unit === "%" ? 100 : Math.max(1e-9, ...table.bars.map((bar) => (bar.interval.high || bar.value || 0))) * 1.1;
+    const block = make("div", { class: "compared" }, make("h3", {}, table.title));
+    for (const bar of table.bars)
+      block.append(make("div", { class: "figure" }, make("span", {}, bar.run),
+        strip(bar.value, bar.interval.low, bar.interval.high, max, `${bar.run}: ${mean(bar.value, table.unit)}`), make("b", {}, mean(bar.value, table.unit))));
+    block.append(make("div", { class: "table-wrap", tabindex: 0, role: "region", "aria-label": table.title }, make("table", {},
+      make("thead", {}, make("tr", {}, ...table.header.map((each) => make("th", { scope: "col" }, each)))),
+      make("tbody", {}, ...table.rows.map((row) => make("tr", {}, ...row.map((cell) => make("td", {}, cell))))))));
+    for (const each of table.deviations.filter((row) => row.text))
+      block.append(make("p", { class: "small" }, make("b", {}, each.run), " departs from the paper: " + each.text));
+    $("tables").append(block);
+  }
+  $("tables").append(make("p", { class: "note" }, data.comparison.note));
+}
+
+// -- filters ----------------------------------------------------------------------------------------------------------
+
+function valuesOf(sample, field) {
+  const value = sample[field];
+  if (Array.isArray(value)) return value.length ? value : [NOT_GIVEN];
+  return [value === null ? NOT_GIVEN : value];
+}
+
+function addSelect(id, label, options) {
+  const select = make("select", { id }, ...options.map(([value, text]) => make("option", { value }, text)));
+  $("choices").append(make("label", {}, label + " ", select));
+  return select;
+}
+
+function setUpFilters() {
+  if (data.sets.length > 1) addSelect("f-set", "Test set", [["", "all"], ...data.sets.map((each) => [each.key, each.key])]);
+  else $("choices").append(make("input", { id: "f-set", type: "hidden", value: "" }));
+  for (const [field, label] of Object.entries(BLANKS)) {
+    const counts = new Map();
+    for (const sample of samples) for (const value of valuesOf(sample, field)) counts.set(value, (counts.get(value) || 0) + 1);
+    if (counts.size > 1)
+      addSelect("f-" + field, label, [["", "all"], ...[...counts].sort((a, b) => b[1] - a[1]).map(([value, n]) => [value, `${value} (${count(n)})`])]);
+  }
+  if (data.scorers.length) {
+    addSelect("f-scorer", "Score", data.scorers.map((each, at) => [at, each.name])).addEventListener("change", fillVerdicts);
+    addSelect("f-verdict", "Verdict", []);
+    fillVerdicts();
+    addSelect("f-order", "Order", [["", "as in the data"], ["up", "lowest score first"], ["down", "highest score first"]]);
+  }
+  if (data.scorers.filter((each) => each.verdict).length > 1)
+    $("choices").append(make("label", { class: "check" }, make("input", { id: "f-differ", type: "checkbox" }), "Scorers disagree"));
+  $("choices").append(make("button", { type: "reset" }, "Reset"));
+  let waiting = 0;
+  $("filters").addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(apply, 80); });
+  $("filters").addEventListener("reset", () => setTimeout(() => { if ($("f-scorer")) fillVerdicts(); apply(); }));
+  $("filters").addEventListener("submit", (event) => event.preventDefault());
+  $("more").addEventListener("click", () => {
+    const open = $("choices").classList.toggle("open");
+    $("more").setAttribute("aria-expanded", open);
+  });
+}
+
+function fillVerdicts() {
+  const [good, bad] = data.scorers[$("f-scorer").value].binary ? ["right", "wrong"] : ["upper half", "lower half"];
+  const before = $("f-verdict").value;
+  $("f-verdict").replaceChildren(...[["", "all"], ["right", good], ["wrong", bad], ["unscored", "not scored"]]
+    .map(([value, text]) => make("option", { value }, text)));
+  $("f-verdict").value = before;
+}
+
+function verdictOf(sample, at) {
+  const value = sample.scores[at];
+  return value === null || value === undefined ? "unscored" : value >= data.scorers[at].max / 2 ? "right" : "wrong";
+}
+
+// Two scorers disagree where they lie at least half of their range apart.
+function disagree(sample) {
+  const scaled = data.scorers.map((each, at) => each.verdict && sample.scores[at] !== null ? sample.scores[at] / each.max : null)
+    .filter((each) => each !== null);
+  return scaled.length > 1 && Math.max(...scaled) - Math.min(...scaled) >= 0.5;
+}
+
+const chosen = (id) => $(id) ? $(id).value : "";
+
+function apply() {
+  const wanted = $("search").value.trim().toLowerCase().split(/\s+/).filter(Boolean);
+  const set = data.sets.findIndex((each) => each.key === chosen("f-set"));
+  const fields = Object.keys(BLANKS).filter((field) => chosen("f-" + field));
+  const scorer = Number(chosen("f-scorer") || 0), verdict = chosen("f-verdict"), order = chosen("f-order");
+  const differ = $("f-differ") && $("f-differ").checked;
+  state.shown = [];
+  samples.forEach((sample, at) => {
+    if ((set < 0 || sample.set === set) && wanted.every((word) => words[at].includes(word)) &&
+        fields.every((field) => valuesOf(sample, field).includes(chosen("f-" + field))) &&
+        (!verdict || verdictOf(sample, scorer) === verdict) && (!differ || disagree(sample))) state.shown.push(at);
+  });
+  if (order) {
+    const sign = order === "up" ? 1 : -1, value = (at) => samples[at].scores[scorer];
+    const last = (at) => value(at) === null ? 1 : 0;
+    state.shown.sort((a, b) => last(a) - last(b) || sign * (value(a) - value(b)) || a - b);
+  }
+  showCount(scorer);
+  state.drawn = 0;
+  $("cards").replaceChildren();
+  $("none").hidden = state.shown.length > 0;
+  drawMore();
+}
+
+function showCount(scorer) {
+  const scored = state.shown.map((at) => samples[at].scores[scorer]).filter((each) => each !== null && each !== undefined);
+  const each = data.scorers[scorer];
+  let text = `${count(state.shown.length)} of ${count(samples.length)} answers`;
+  if (scored.length) {
+    const average = scored.reduce((sum, value) => sum + value, 0) / scored.length;
+    text += each.binary ? `, ${(100 * average).toFixed(1)} % right` : `, mean ${average.toFixed(3)}`;
+    text += ` by ${each.name}`;
+  }
+  $("count").textContent = text;
+}
+
+// -- cards ------------------------------------------------------------------------------------------------------------
+
+function drawMore() {
+  const next = state.shown.slice(state.drawn, state.drawn + PAGE);
+  $("cards").append(...next.map((at, offset) => card(at, state.drawn + offset)));
+  state.drawn += next.length;
+}
+
+function card(at, position) {
+  const sample = samples[at];
+  return make("li", { class: "card" + (data.pictures ? "" : " no-picture"), tabindex: 0, "data-id": sample.id, "data-position": position,
+    onclick: (event) => openDetail(Number(event.currentTarget.dataset.position)) },
+  picture(sample), make("div", { class: "text" }, question(sample), answers(sample), tags(sample)));
+}
+
+function picture(sample) {
+  if (!data.pictures) return null;
+  if (pictures === null) pictures = JSON.parse($("pictures").textContent);
+  const encoded = pictures[sample.image];
+  return make("div", { class: "picture" }, encoded
+    ? make("img", { src: "data:image/jpeg;base64," + encoded, alt: "", decoding: "async" })
+    : "picture cannot be shown");
+}
+
+function question(sample, id) {
+  const text = sample.question || (data.texts ? (sample.task === "report" ? "Report" : sample.task === "caption" ? "Caption" : "") : sample.id);
+  return make("p", { class: "question", id }, text);
+}
+
+function answers(sample) {
+  if (!data.texts) return null;
+  const binary = data.scorers.findIndex((each) => each.binary);
+  const verdict = binary < 0 ? "unscored" : verdictOf(sample, binary);
+  const mark = { right: "✓ ", wrong: "✗ ", unscored: "" }[verdict];
+  return make("dl", { class: "answers" }, make("dt", {}, "Reference"), make("dd", {}, sample.answer),
+    make("dt", {}, "Model"), sample.prediction === null ? make("dd", { class: "missing" }, mark + "no answer")
+      : make("dd", { class: verdict === "unscored" ? "" : "is-" + verdict }, mark + sample.prediction));
+}
+
+function tags(sample) {
+  const found = [sample.answer_type, ...sample.question_types, sample.organ, sample.modality].filter(Boolean).map((each) => make("li", {}, each));
+  if (disagree(sample)) found.push(make("li", { class: "differ" }, "scorers disagree"));
+  return make("ul", { class: "tags" }, ...found);
+}
+
+// -- one answer in full -----------------------------------------------------------------------------------------------
+
+function openDetail(position) {
+  if (position < 0 || position >= state.shown.length) return;
+  const sample = samples[state.shown[position]];
+  state.open = position;
+  const facts = [["id", sample.id], ["test set", data.sets[sample.set].key], ["phrasing", sample.phrase_type]].filter((each) => each[1]);
+  const rows = [...data.scorers.map((each, at) => [each.name, sample.scores[at]]).filter((each) => each[1] !== undefined)
+    .map(([name, value]) => [name, value === null ? "not scored" : String(value)]), ...facts];
+  $("detail-body").replaceChildren(make("div", { class: "detail" + (data.pictures ? "" : " no-picture") }, picture(sample),
+    make("div", { class: "text" }, question(sample, "detail-question"), answers(sample),
+      make("table", {}, make("tbody", {}, ...rows.map((row) => make("tr", {}, ...row.map((cell) => make("td", {}, cell)))))),
+      tags(sample), make("div", { class: "steps" },
+        make("button", { type: "button", onclick: () => openDetail(position - 1) }, "Previous"),
+        make("button", { type: "button", onclick: () => openDetail(position + 1) }, "Next"),
+        make("button", { type: "button", onclick: () => $("detail").close() }, "Close"),
+        make("span", { class: "small" }, `${count(position + 1)} of ${count(state.shown.length)}`)))));
+  if (!$("detail").open) $("detail").showModal();
+  if (!$("detail-body").contains(document.activeElement)) $("detail").focus();
+}
+
+function moveTo(position) {
+  while (position >= state.drawn && state.drawn < state.shown.length) drawMore();
+  const target = $("cards").children[Math.max(0, Math.min(position, state.shown.length - 1))];
+  if (target) { target.focus(); target.scrollIntoView({ block: "nearest" }); }
+}
+
+function onKey(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const typing = /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName);
+  if ($("detail").open) {
+    const step = { ArrowRight: 1, j: 1, ArrowLeft: -1, k: -1 }[event.key];
+    if (step) { event.preventDefault(); openDetail(state.open + step); }
+    return;
+  }
+  if (typing) { if (event.key === "Escape") event.target.blur(); return; }
+  const focused = document.activeElement.closest(".card");
+  const at = focused ? Number(focused.dataset.position) : -1;
+  if (event.key === "/") { event.preventDefault(); $("search").focus(); }
+  else if (event.key === "j") moveTo(at + 1);
+  else if (event.key === "k") moveTo(Math.max(at - 1, 0));
+  else if (event.key === "Enter" && focused) { event.preventDefault(); openDetail(at); }
+}
+
+function setTheme(dark) {
+  document.documentElement.dataset.theme = dark ? "dark" : "light";
+  $("theme").textContent = dark ? "Light" : "Dark";
+}
+
+setTheme(matchMedia("(prefers-color-scheme: dark)").matches);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", (event) => setTheme(event.matches));
+$("theme").addEventListener("click", () => setTheme(document.documentElement.dataset.theme !== "dark"));
+document.addEventListener("keydown", onKey);
+$("detail").addEventListener("click", (event) => { if (event.target === $("detail")) $("detail").close(); });
+$("detail").addEventListener("close", () => moveTo(state.open));
+setUpFilters();
+setUpBreakdowns();
+showComparison();
+showSummary();
+new IntersectionObserver((entries) => { if (entries.some((each) => each.isIntersecting)) drawMore(); }, { rootMargin: "800px" }).observe($("end"));
+apply();

@@ -1,0 +1,101 @@
+"""Repeated judgements to disk: one score file a run, the summary in ``metrics.json``. Asks nobody.
+
+Files as ``scored`` has them: ``scores/judge-report-<model>.run3.jsonl``; what earlier scorers wrote stays.
+"""
+
+import glob
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Sequence
+
+from ..errors import DataError
+from ..readers.textfiles import read_json
+from ..records import Prediction, Score
+from ..scoring.repeated import summarise_answers, summarise_levels
+from ..storage import write_json, write_records
+from .checks import check_predictions
+from .results import PREDICTIONS, read_scores
+from .scored import score_file
+from .tables import format_interval, format_value, show_table
+
+
+def write_judgements(predictions: Sequence[Prediction], kind: str, runs: Sequence[Sequence[Score]], folder: Path,
+                     facts: Mapping[str, Any]) -> Dict[str, Any]:
+    """Write every run's scores and the figures over all runs; ``facts`` are what the judgements rest on.
+
+    Returns:
+        The metrics as written.
+
+    Raises:
+        DataError: the scores do not fit the predictions, or the folder holds the metrics of others.
+    """
+    summarise = summarise_answers if kind == "vqa" else summarise_levels
+    name, version = runs[0][0].scorer, runs[0][0].version
+    metrics = add_figures(predictions, folder, name, {"version": version, **summarise(predictions, runs)},
+                          {"judges": {name: dict(facts)}})
+    for path in run_files(folder, name):
+        path.unlink()  # of an earlier judgement, perhaps with more runs
+    for number, scores in enumerate(runs, 1):
+        write_records(score_file(folder, "{}.run{}".format(name, number)), scores)
+    return metrics
+
+
+def add_figures(predictions: Sequence[Prediction], folder: Path, name: str, figures: Mapping[str, Any],
+                facts: Mapping[str, Mapping[str, Any]]) -> Dict[str, Any]:
+    """Put one scorer's figures into ``metrics.json`` of ``folder``, and the predictions beside it where they are not.
+
+    ``facts`` are sections of the file to be added to: ``{"judges": {name: ...}}``.
+
+    Raises:
+        DataError: it holds the metrics of other predictions.
+    """
+    check_predictions(predictions)
+    path = Path(folder) / "metrics.json"
+    before = _earlier(path, len(predictions))
+    metrics: Dict[str, Any] = {
+        "embedded": any(each.producer.get("embedded") for each in predictions), **before,
+        "datasets": sorted({each.dataset for each in predictions}),
+        "splits": sorted({each.split for each in predictions}), "n": len(predictions),
+        "scores": {**before.get("scores", {}), name: dict(figures)}}
+    metrics.update({section: {**before.get(section, {}), **content} for section, content in facts.items()})
+    write_json(path, metrics)
+    if not (Path(folder) / PREDICTIONS).exists():
+        write_records(Path(folder) / PREDICTIONS, predictions)
+    return metrics
+
+
+def show_repeated(title: str, name: str, figures: Mapping[str, Any]) -> None:
+    """Print what several runs or raters found: mean (SD), judgements left without a value, interval over the samples."""
+    rows = []
+    for group, each in figures.items():
+        if isinstance(each, Mapping):
+            sd = "" if each.get("sd") is None else " ({:.{d}f})".format(each["sd"], d=1 if each.get("unit") == "%" else 4)
+            rows.append(["{} {}".format(name, group), str(each["n"]), format_value(each) + sd,
+                         str(each.get("runs", "")), str(each.get("unscored", "")), format_interval(each.get("interval"))])
+    show_table(title, ("score", "n", "mean (SD)", "runs", "unscored", "95 % interval"), rows)
+
+
+def read_runs(folder: Path, scorer: str) -> List[List[Score]]:
+    """Score files of all runs of one scorer, in the order of the runs.
+
+    Raises:
+        DataError: there is none, or one is damaged.
+    """
+    paths = run_files(folder, scorer)
+    if not paths:
+        raise DataError("{}/scores holds no runs of {}; judge first".format(folder, scorer))
+    return [read_scores(path) for path in paths]
+
+
+def run_files(folder: Path, scorer: str) -> List[Path]:
+    """Score files of all runs of one scorer, in the order of the runs."""
+    pattern = glob.escape(score_file(folder, scorer).stem) + ".run*.jsonl"
+    return sorted((Path(folder) / "scores").glob(pattern), key=lambda path: int(path.stem.rsplit(".run", 1)[1]))
+
+
+def _earlier(path: Path, n: int) -> Dict[str, Any]:
+    if not path.is_file():
+        return {}
+    metrics = read_json(path)
+    if not isinstance(metrics, dict) or metrics.get("n") != n:
+        raise DataError("{} holds the metrics of other predictions; write to another folder with --out".format(path))
+    return {key: value for key, value in metrics.items() if key != "schema"}

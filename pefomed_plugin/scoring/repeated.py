@@ -1,0 +1,84 @@
+"""Figures of one scorer over several runs or raters: mean and SD over the runs, interval over the samples. Pure.
+
+A run's figure is the mean over what it scored; a sample's, its mean over the runs that scored it.
+"""
+
+from dataclasses import asdict
+from typing import Any, Callable, Dict, List, Optional, Sequence
+
+from ..errors import DataError
+from ..records import Prediction, Score
+from .breakdown import CLUSTERS
+from .intervals import cluster_interval
+from .pairing import answer_type, mean, pair_scores
+from .runs import summarise_runs
+from .summary import GROUPS
+from .wasm import LEVELS, summarise_wasm, wasm_from_counts
+
+Runs = Sequence[Sequence[Score]]
+"""One sequence of scores a run or rater, of the same predictions."""
+
+
+def summarise_answers(predictions: Sequence[Prediction], runs: Runs) -> Dict[str, Any]:
+    """VQA verdicts (0 or 1) as the paper's tables print them: percent right of open, closed and all questions.
+
+    Intervals are clustered by image, as those of exact match.
+
+    Raises:
+        DataError: predictions and scores do not belong together.
+    """
+    for scores in runs:
+        pair_scores(predictions, scores)
+    figures: Dict[str, Any] = {}
+    for group, kind in GROUPS.items():
+        chosen = [each for each in predictions if kind is None or answer_type(each) == kind]
+        if chosen:
+            figures[group] = {**_over_runs(chosen, _only(runs, chosen), 100.0, "image"), "unit": "%"}
+    return figures
+
+
+def summarise_levels(predictions: Sequence[Prediction], runs: Runs) -> Dict[str, Any]:
+    """Report ratings as WASM (``overall``) and the mean number of reports at each level. Clustered by study.
+
+    Raises:
+        DataError: predictions and scores do not belong together, or a value is no level.
+    """
+    overall = _over_runs(predictions, runs, 1.0, "study")
+    if overall["value"] is None:
+        return {"overall": overall}
+    each_run = [summarise_wasm(scores) for scores in runs if any(score.value is not None for score in scores)]
+    counts = [mean([run.counts[level] for run in each_run]) for level in LEVELS]
+    shares = wasm_from_counts(counts).percentages
+    return {"overall": overall, **{"level {}".format(level): {"n": overall["n"], "value": counts[level],
+                                                              "percent": shares[level]} for level in LEVELS}}
+
+
+def sample_means(runs: Runs) -> List[Optional[float]]:
+    """Each sample's mean over the runs that scored it; None where none did. Runs must be in one order."""
+    means: List[Optional[float]] = []
+    for scores in zip(*runs):
+        values = [float(score.value) for score in scores if score.value is not None]
+        means.append(mean(values) if values else None)
+    return means
+
+
+def _over_runs(predictions: Sequence[Prediction], runs: Runs, factor: float, cluster: str) -> Dict[str, Any]:
+    if not runs:
+        raise DataError("no run to summarise")
+    paired = [[score for _, score in pair_scores(predictions, scores)] for scores in runs]
+    unscored = sum(score.value is None for scores in paired for score in scores)
+    per_run = [[factor * score.value for score in scores if score.value is not None] for scores in paired]
+    figures: Dict[str, Any] = {"n": len(predictions), "unscored": unscored}
+    scored_runs = [mean(values) for values in per_run if values]
+    if not scored_runs:
+        return {**figures, "value": None, "runs": 0, "reason": "nothing was scored"}
+    over = summarise_runs(scored_runs)
+    key: Callable[[Prediction], Any] = CLUSTERS[cluster]
+    rows = [(key(each), factor * value) for each, value in zip(predictions, sample_means(paired)) if value is not None]
+    interval = cluster_interval([value for _, value in rows], [each for each, _ in rows])
+    return {**figures, "value": over.mean, "sd": over.sd, "runs": over.runs, "interval": asdict(interval)}
+
+
+def _only(runs: Runs, chosen: Sequence[Prediction]) -> List[List[Score]]:
+    wanted = {each.id for each in chosen}
+    return [[score for score in scores if score.sample_id in wanted] for scores in runs]

@@ -1,0 +1,65 @@
+"""A question to a language model and its reply, whoever answers: an API, a model of this process, a test."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Callable, Dict, Mapping, Optional, Sequence
+
+from .gate import Gate
+from .ledger import ledger_key
+
+
+class NoReply(Exception):
+    """The server gave no usable reply however often it was asked; asked again by the next start."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """One request."""
+
+    messages: Sequence[Mapping[str, Any]]
+    """Chat messages as the OpenAI API takes them."""
+    parameters: Mapping[str, Any]
+    """``model`` and whatever else is asked for: ``seed``, ``temperature``, ``max_tokens``."""
+    run: int = 0
+    """Which of several runs over the same messages."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """What the ledger notes beside the reply: sample, prompt digest; not part of the key."""
+
+    @cached_property
+    def key(self) -> str:
+        """Digest of model, parameters, messages and run: the same question is never paid for twice."""
+        own = {name: value for name, value in self.parameters.items() if name != "model"}
+        return ledger_key({"model": self.parameters["model"], "parameters": own, "messages": list(self.messages),
+                           "run": self.run})
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came back and was paid for."""
+
+    text: Optional[str]
+    """The reply, or None where it cannot be used."""
+    fault: Optional[str] = None
+    """Why it cannot be used: refused, cut off, filtered."""
+    model: Optional[str] = None
+    """The model that the server says it used."""
+    system_fingerprint: Optional[str] = None
+    """The server's configuration, as it names it."""
+    finish_reason: Optional[str] = None
+    """As the API says: ``stop``, ``length``, ``content_filter``."""
+    usage: Mapping[str, int] = field(default_factory=dict)
+    """``prompt_tokens`` and ``completion_tokens``."""
+    dropped: Sequence[str] = ()
+    """Parameters that the server refuses and that were left out."""
+    final: bool = False
+    """Asking again would change nothing (the text is too long, or filtered before it reached the model)."""
+
+    def to_json(self) -> Dict[str, Any]:
+        """Plain dictionary for the ledger."""
+        return {"text": self.text, "fault": self.fault, "returned_model": self.model,
+                "system_fingerprint": self.system_fingerprint, "finish_reason": self.finish_reason,
+                "usage": dict(self.usage), "dropped": list(self.dropped), "final": self.final}
+
+
+Ask = Callable[[Question, Gate], Reply]
+"""Asks one question, passing the gate before each request. Raises NoReply, Halted or a PefomedError that concerns all."""

@@ -1,0 +1,124 @@
+"""Answers of other projects joined with the samples they answer: our ``predictions.jsonl`` from their result files.
+
+A join is by id, by question and image, or by question and reference; never by position alone. Whatever a record says
+besides (question, image) must agree with the sample it is joined with.
+"""
+
+import re
+from collections import defaultdict
+from dataclasses import fields
+from pathlib import PurePosixPath
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
+
+from ..errors import DataError
+from ..records import Prediction, Sample
+from .result_files import Answer
+
+
+def join_answers(answers: Sequence[Answer], samples: Sequence[Sample], producer: Mapping[str, Any]) -> List[Prediction]:
+    """One prediction a sample, in the order of the samples.
+
+    Raises:
+        DataError: answers that fit no sample or several, samples answered twice or not at all: all in one message.
+    """
+    index = _Index(samples)
+    found: Dict[str, Answer] = {}
+    problems: List[str] = []
+    in_order = _in_order(answers, samples)
+    for number, answer in enumerate(answers):
+        fitting = [samples[number]] if in_order else index.candidates(answer)
+        if len(fitting) != 1:
+            problems.append("{}: {}".format(answer.where, _why(answer, fitting)))
+            continue
+        sample, problem = fitting[0], _contradiction(answer, fitting[0])
+        if problem:
+            problems.append("{}: {}".format(answer.where, problem))
+        elif sample.id in found:
+            problems.append("{}: {} was already answered by {}; delete one of the two".format(
+                answer.where, sample.id, found[sample.id].where))
+        else:
+            found[sample.id] = answer
+    problems += ["{}: no answer for it".format(each.id) for each in samples if each.id not in found]
+    if problems:
+        raise DataError("the answers do not fit the samples of {} ({} answers, {} samples)".format(
+            samples[0].dataset if samples else "an empty split", len(answers), len(samples)), problems)
+    own = [each.name for each in fields(Sample)]
+    return [Prediction(**{name: getattr(sample, name) for name in own}, prediction=found[sample.id].text,
+                       producer=dict(producer)) for sample in samples]
+
+
+class _Index:
+    """Samples by everything an answer may name them by."""
+
+    def __init__(self, samples: Sequence[Sample]) -> None:
+        self._by_key: Dict[str, List[Sample]] = defaultdict(list)
+        self._by_image: Dict[Tuple[str, ...], List[Sample]] = defaultdict(list)
+        self._by_reference: Dict[Tuple[str, str], List[Sample]] = defaultdict(list)
+        for sample in samples:
+            for key in {sample.id, str(sample.metadata.get("source_id", sample.id))}:
+                self._by_key[key].append(sample)
+            parts = PurePosixPath(sample.image).parts
+            for start in range(len(parts)):
+                self._by_image[parts[start:]].append(sample)
+            self._by_reference[(plain(sample.question), plain(sample.answer))].append(sample)
+
+    def candidates(self, answer: Answer) -> List[Sample]:
+        """Samples that the answer may be about: one, if the file is what it should be."""
+        if answer.key is not None and answer.key in self._by_key:
+            return self._by_key[answer.key]
+        if answer.image is not None:
+            of_image = self._of_image(answer.image)
+            if answer.question is None:
+                return of_image
+            return [each for each in of_image if _same_question(answer.question, each)]
+        if answer.key is None and answer.question is not None and answer.reference is not None:
+            return self._by_reference.get((plain(answer.question), plain(answer.reference)), [])
+        return []
+
+    def _of_image(self, image: str) -> List[Sample]:
+        """By the longest end of the path that any sample's image shares; roots differ between machines."""
+        parts = PurePosixPath(image.replace("\\", "/")).parts
+        for start in range(len(parts)):
+            if parts[start:] in self._by_image:
+                return self._by_image[parts[start:]]
+        return []
+
+
+def plain(text: Optional[str]) -> str:
+    """Words in lower case: projects change case and punctuation of questions before they write them."""
+    return " ".join(re.findall(r"\w+", (text or "").casefold()))
+
+
+def _in_order(answers: Sequence[Answer], samples: Sequence[Sample]) -> bool:
+    """Whether a file without ids and images repeats the questions and references of the samples one by one."""
+    return len(answers) == len(samples) and all(
+        answer.key is None and answer.image is None and answer.question is not None and answer.reference is not None
+        and (plain(answer.question), plain(answer.reference)) == (plain(sample.question), plain(sample.answer))
+        for answer, sample in zip(answers, samples))
+
+
+def _same_question(question: str, sample: Sample) -> bool:
+    return plain(sample.question) in plain(question)  # a prompt may stand around it
+
+
+def _contradiction(answer: Answer, sample: Sample) -> str:
+    """What the answer's record says that is not so of the sample; empty where nothing is."""
+    if sample.question is None:
+        return ""  # reports are joined by image; their references are often cleaned before they are written
+    if answer.question is not None and not _same_question(answer.question, sample):
+        return "asks {!r}, but {} asks {!r}: ids of another release?".format(
+            answer.question, sample.id, sample.question)
+    if answer.reference is not None and plain(answer.reference) != plain(sample.answer):
+        return "has the reference {!r}, but {} has {!r}: references of another version?".format(
+            answer.reference, sample.id, sample.answer)
+    return ""
+
+
+def _why(answer: Answer, fitting: Sequence[Sample]) -> str:
+    if fitting:
+        known: Set[str] = {each.id for each in fitting}
+        return "fits {} samples ({}, ...) and the file is not in their order".format(len(known), min(known))
+    if answer.key is not None:
+        return "no sample has the id {!r}; if ids are the project's own, give its question file".format(answer.key)
+    return "no sample has image {!r} and question {!r}".format(answer.image, answer.question) if answer.image \
+        else "no sample has question {!r} with reference {!r}".format(answer.question, answer.reference)

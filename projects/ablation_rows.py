@@ -1,0 +1,79 @@
+"""The rows of the paper's ablation as commands: which script with which YAML and options, in which folder.
+
+What the demo on generated data and the full study share; starts one command after another and shows each.
+"""
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import List, Sequence, Tuple
+
+ROOT = Path(__file__).resolve().parents[1]
+ROWS: Tuple[Tuple[str, str], ...] = (
+    ("none", "none"), ("stage1_test", "stage 1"), ("stage2", "stage 2"), ("both", "both"),
+    ("shuffled", "both, images shuffled"), ("blind", "both, image blind"))
+"""Folder of each row and its label: the paper's four (tables 8 to 10) and two without the right image."""
+FOLDERS = ("none", "stage1", "stage1_test", "stage2", "both", "shuffled", "blind")
+
+
+@dataclass(frozen=True)
+class Study:
+    """What is trained and tested."""
+
+    stage_1: str
+    """YAML of stage 1."""
+    stage_2: str
+    """YAML of stage 2, which also answers its test split."""
+    test: str
+    """YAML that answers that test split with any weights."""
+    processes: int = 1
+    """GPUs of this machine, one process each."""
+
+
+def commands(study: Study, out: Path) -> List[List[str]]:
+    """The launches of all six rows, in an order in which each finds the weights it starts from."""
+    after_1 = "model.ckpt={}".format(out / "stage1" / "checkpoint_last.pth")
+    after_both = "model.ckpt={}".format(out / "both" / "checkpoint_last.pth")
+
+    def launch(script: str, cfg_path: str, folder: str, *options: str) -> List[str]:
+        return torchrun(script, cfg_path, out / folder, *options, processes=study.processes)
+
+    return [launch("evaluate.py", study.test, "none"),
+            launch("train.py", study.stage_1, "stage1"),
+            launch("evaluate.py", study.test, "stage1_test", after_1),
+            launch("train.py", study.stage_2, "stage2"),
+            launch("train.py", study.stage_2, "both", after_1),
+            launch("evaluate.py", study.test, "shuffled", after_both, "run.images=shuffled"),
+            launch("evaluate.py", study.test, "blind", after_both, "run.images=blind")]
+
+
+def torchrun(script: str, cfg_path: str, output_dir: Path, *options: str, processes: int = 1) -> List[str]:
+    """One launch on this machine."""
+    return [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes), script,
+            "--cfg-path", cfg_path, "--options", "run.output_dir={}".format(output_dir), *options]
+
+
+def compare(out: Path, file: str = "compare.md") -> List[str]:
+    """The command that sets the rows side by side."""
+    labels = [part for _, label in ROWS for part in ("--label", label)]
+    return [sys.executable, "-m", "pefomed_plugin.cli", "compare", *(str(out / folder) for folder, _ in ROWS), *labels,
+            "--out", str(out / file)]
+
+
+def report(out: Path, *options: str) -> List[str]:
+    """The command that writes the page of the best row, beside the others."""
+    rows = sorted(ROWS, key=lambda row: row[0] != "both")
+    labels = [part for _, label in rows for part in ("--label", label)]
+    return [sys.executable, "-m", "pefomed_plugin.cli", "report", *(str(out / folder) for folder, _ in rows), *labels,
+            "--out", str(out / "report.html"), *options]
+
+
+def run_all(launches: Sequence[Sequence[str]]) -> int:
+    """Run commands until one fails; its exit code, or 0."""
+    for command in launches:
+        print("\n$ " + " ".join(command), flush=True)
+        code = subprocess.run(command, cwd=ROOT, check=False).returncode
+        if code:
+            return code
+    return 0

@@ -1,0 +1,34 @@
+"""The golden run as a process of its own, for ``torchrun``: ``golden_process FOLDER [key=value ...]``.
+
+``kill_at=N`` kills the process with SIGKILL when it is about to take its N-th step.
+"""
+
+import os
+import signal
+import sys
+
+import yaml
+
+from tests.conformance.golden_run import golden_runner
+
+
+def main() -> None:
+    """Run to the end, or to the kill."""
+    folder, *pairs = sys.argv[1:]
+    options = {key: yaml.safe_load(value) for key, value in (pair.split("=", 1) for pair in pairs)}
+    kill_at = options.pop("kill_at", None)
+    runner = golden_runner(folder, **options)
+    original, taken = runner.task.train_step, []
+
+    def train_step(model, batch):
+        taken.append(1)
+        if len(taken) == kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return original(model, batch)
+
+    runner.task.train_step = train_step
+    runner.train()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,227 @@
+"""A run that is stopped anywhere and resumed is bit for bit the run that was not."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from pefomed_plugin.adapters.checkpoints import CheckpointKeeper
+from pefomed_plugin.adapters.trainer import STOPPED, StoppedBySignal
+from pefomed_plugin.errors import CheckpointError, PefomedError
+from pefomed_plugin.toolkit.checkpoint import read_checkpoint, trainable_state
+from tests.conformance.golden_run import golden_runner
+
+SETTINGS = {"lora_dropout": 0.1, "shuffle": True, "save_every_steps": 5, "resume": "auto", "keep_last": 3}
+
+
+def same(one, two):
+    """Whether two nested structures hold the same bits."""
+    if isinstance(one, torch.Tensor):
+        return torch.equal(one, two)
+    if isinstance(one, dict):
+        return one.keys() == two.keys() and all(same(one[key], two[key]) for key in one)
+    if isinstance(one, (list, tuple)):
+        return len(one) == len(two) and all(same(*pair) for pair in zip(one, two))
+    return one == two
+
+
+def interrupt_after(runner, steps, error=KeyboardInterrupt):
+    """Make ``runner`` fail when it is about to take one more step."""
+    original, taken = runner.task.train_step, []
+
+    def train_step(model, batch):
+        if len(taken) == steps:
+            raise error
+        taken.append(1)
+        return original(model, batch)
+
+    runner.task.train_step = train_step
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole")
+    golden_runner(folder, **SETTINGS).train()
+    return folder
+
+
+@pytest.mark.parametrize("stops", [(7,), (16,), (3, 11, 20)])
+def test_stopped_and_resumed_is_the_run_that_was_not(whole, tmp_path, stops):
+    done = 0
+    for stop in stops:
+        runner = golden_runner(tmp_path, **SETTINGS)
+        interrupt_after(runner, stop - done)
+        with pytest.raises(KeyboardInterrupt):
+            runner.train()
+        done = (stop // 8 * 8) if stop // 8 * 8 > stop // 5 * 5 else stop // 5 * 5
+    golden_runner(tmp_path, **SETTINGS).train()
+    one, two = (read_checkpoint(folder / "checkpoint_last.pth") for folder in (whole, tmp_path))
+    for key in ("model", "optimizer", "epoch", "pefomed"):
+        assert same(one[key], two[key]), key
+    logs = [[json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+            for folder in (whole, tmp_path)]
+    assert [(each["iteration"], each["loss"], each["lr"]) for each in logs[0]] == [
+        (each["iteration"], each["loss"], each["lr"]) for each in logs[1]]
+
+
+def test_dropout_is_on_in_these_runs(whole, tmp_path):
+    golden_runner(tmp_path, **{**SETTINGS, "lora_dropout": 0.0}).train()
+    one, two = (read_checkpoint(folder / "checkpoint_last.pth") for folder in (whole, tmp_path))
+    assert not same(one["model"], two["model"])
+
+
+def test_a_signal_saves_and_stops(whole, tmp_path):
+    runner = golden_runner(tmp_path, **SETTINGS)
+    original, taken = runner.task.train_step, []
+
+    def train_step(model, batch):
+        taken.append(1)
+        if len(taken) == 13:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return original(model, batch)
+
+    runner.task.train_step = train_step
+    with pytest.raises(StoppedBySignal) as caught:
+        runner.train()
+    assert caught.value.exit_code == STOPPED
+    assert read_checkpoint(tmp_path / "checkpoint_last.pth")["pefomed"]["iteration"] in (13, 14)
+    golden_runner(tmp_path, **SETTINGS).train()
+    assert same(read_checkpoint(whole / "checkpoint_last.pth")["model"],
+                read_checkpoint(tmp_path / "checkpoint_last.pth")["model"])
+
+
+def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(whole, tmp_path, capsys):
+    golden_runner(tmp_path, **SETTINGS).train()
+    data = bytearray((tmp_path / "checkpoint_last.pth").read_bytes())
+    data[len(data) // 2] ^= 1
+    (tmp_path / "checkpoint_last.pth").write_bytes(data)
+    golden_runner(tmp_path, **SETTINGS).train()
+    said = capsys.readouterr().out
+    assert "checkpoint_last.pth is damaged" in said
+    assert "resuming at iteration 20 from {}".format(tmp_path / "checkpoint_last.1.pth") in said
+    assert same(read_checkpoint(whole / "checkpoint_last.pth")["model"],
+                read_checkpoint(tmp_path / "checkpoint_last.pth")["model"])
+
+
+def test_only_the_newest_few_are_kept(whole):
+    assert sorted(path.name for path in whole.glob("*.pth")) == [
+        "checkpoint_last.1.pth", "checkpoint_last.2.pth", "checkpoint_last.pth"]
+    iterations = [read_checkpoint(whole / name)["pefomed"]["iteration"] for name in (
+        "checkpoint_last.2.pth", "checkpoint_last.1.pth", "checkpoint_last.pth")]
+    assert iterations == [16, 20, 24]
+
+
+def test_all_damaged_is_an_error(tmp_path):
+    keeper = CheckpointKeeper(tmp_path)
+    keeper.save({"model": {}})
+    keeper.save({"model": {}})
+    for path in tmp_path.glob("*.pth"):
+        path.write_bytes(b"")
+    with pytest.raises(CheckpointError) as caught:
+        keeper.newest()
+    assert len(caught.value.problems) == 2
+
+
+@pytest.mark.parametrize("kept", [1, 2, 3])
+def test_a_kill_at_any_moment_of_saving_loses_nothing(tmp_path, monkeypatch, kept):
+    """Saves are cut off before every single rename; the newest whole checkpoint is never older than the last save."""
+    real = os.replace
+    for cut in range(20):
+        folder = tmp_path / str(cut)
+        keeper = CheckpointKeeper(folder, kept)
+        for number in range(3):
+            keeper.save({"model": {}, "number": number})
+        calls = []
+
+        def replace(source, target, cut=cut, calls=calls):
+            if len(calls) == cut:
+                raise KeyboardInterrupt
+            calls.append(1)
+            real(source, target)
+
+        monkeypatch.setattr(os, "replace", replace)
+        try:
+            keeper.save({"model": {}, "number": 3})
+            finished = True
+        except KeyboardInterrupt:
+            finished = False
+        monkeypatch.setattr(os, "replace", real)
+        assert keeper.newest()[1]["number"] in ((3,) if finished else (2, 3)), cut
+        keeper.save({"model": {}, "number": 4})
+        assert keeper.newest()[1]["number"] == 4
+    assert finished
+
+
+def test_another_number_of_samples_an_iteration_is_refused(tmp_path):
+    golden_runner(tmp_path, **{**SETTINGS, "max_epoch": 1}).train()
+    with pytest.raises(CheckpointError) as caught:
+        golden_runner(tmp_path, batch_size=3, **{**SETTINGS, "seed": 7}).train()
+    assert len(caught.value.problems) == 2
+    assert "[2] then, [3] now" in caught.value.problems[0]
+
+
+def test_a_checkpoint_without_optimizer_cannot_be_resumed(tmp_path):
+    CheckpointKeeper(tmp_path).save({"model": trainable_state(golden_runner(tmp_path).model)})
+    with pytest.raises(CheckpointError, match="start from it with model.ckpt"):
+        golden_runner(tmp_path, resume="auto").train()
+
+
+def test_a_gradient_that_is_no_number_stops_with_the_samples(tmp_path):
+    runner = golden_runner(tmp_path, max_nonfinite=1)
+    original = runner.task.train_step
+    before = trainable_state(runner.model)
+    runner.task.train_step = lambda model, batch: original(model, batch) * float("nan")
+    with pytest.raises(PefomedError, match=r"no finite number at iteration 2 \(the 2\. time"):
+        runner.train()
+    written = [json.loads(line) for line in (tmp_path / "nonfinite.rank0.jsonl").read_text().splitlines()]
+    assert written == [{"iteration": 1, "samples": ["golden-0", "golden-1"]},
+                       {"iteration": 2, "samples": ["golden-2", "golden-3"]}]
+    assert same(before, trainable_state(runner.model))
+
+
+def test_accumulation_equals_the_larger_batch(tmp_path):
+    states = []
+    for folder, batch_size, accumulated in (("large", 6, 1), ("small", 2, 3), ("single", 1, 6)):
+        runner = golden_runner(tmp_path / folder, batch_size=batch_size, accum_grad_iters=accumulated,
+                               max_epoch=1, iters_per_epoch=8 * accumulated, warmup_steps=5 * accumulated)
+        runner.train()
+        states.append(trainable_state(runner.model))
+    for key, tensor in states[0].items():
+        for other in states[1:]:
+            assert torch.allclose(tensor, other[key], rtol=0, atol=1e-6), key
+
+
+def torchrun(processes, folder, *options):
+    """The golden run in its own processes; returns what they said."""
+    return subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes),
+         "-m", "tests.conformance.golden_process", str(folder), *options],
+        capture_output=True, text=True, check=False, timeout=300, env={**os.environ, "OMP_NUM_THREADS": "1"})
+
+
+@pytest.mark.slow
+def test_two_processes_of_three_equal_one_of_six(tmp_path):
+    """The loss is the mean over the answer tokens of both ranks, which have different numbers of them."""
+    done = [torchrun(processes, tmp_path / str(processes), "batch_size={}".format(6 // processes))
+            for processes in (1, 2)]
+    assert [each.returncode for each in done] == [0, 0], done[-1].stderr
+    one, two = (read_checkpoint(tmp_path / name / "checkpoint_last.pth") for name in ("1", "2"))
+    for key, tensor in one["model"].items():
+        assert torch.allclose(tensor, two["model"][key], rtol=0, atol=1e-6), key
+
+
+@pytest.mark.slow
+def test_killed_with_two_processes_and_workers_and_resumed(tmp_path):
+    options = ("batch_size=1", "num_workers=2", "save_every_steps=3", "lora_dropout=0.1", "resume=auto")
+    assert torchrun(2, tmp_path / "whole", *options).returncode == 0
+    killed = torchrun(2, tmp_path / "killed", *options, "kill_at=14")
+    assert killed.returncode != 0
+    assert read_checkpoint(tmp_path / "killed" / "checkpoint_last.pth")["pefomed"]["iteration"] == 12
+    assert torchrun(2, tmp_path / "killed", *options).returncode == 0
+    one, two = (read_checkpoint(tmp_path / name / "checkpoint_last.pth") for name in ("whole", "killed"))
+    assert same(one["model"], two["model"])
+    assert same(one["optimizer"], two["optimizer"])

@@ -1,0 +1,136 @@
+"""``pefomed judge`` as a user starts it, against a server on 127.0.0.1 that plays every fault; killed and started again."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from pefomed_plugin.storage import write_records
+from tests.chat_server import CLOSE, ChatServer, judged, question_of, refused, reply
+from tests.unit.services.judged import answers, written_reports
+
+pytest.importorskip("openai")
+ROOT = Path(__file__).resolve().parents[2]
+SECRET = "sk-invented-key-of-nobody"
+FAULTS = (refused(429, {"Retry-After": "0.05"}), refused(500), refused(503), CLOSE, (200, b"<html>", {}),
+          (200, b'{"choices": []}', {}), reply(None, refusal="no"), reply("VERDICT: 1", finish="length"),
+          reply("I cannot say."), reply("VERDICT: 9"), reply(None, finish="content_filter"))
+
+
+def faulty(share, seed=0):
+    """A rule: this share of all answers is a fault, drawn at random; the third repeat of a question never is."""
+    draw = random.Random(seed)
+
+    def rule(body, before):
+        if before < 2 and draw.random() < share:
+            return draw.choice(FAULTS)
+        return judged(body, scale=5 if "report" in body["messages"][1]["content"][:20] else 2)
+
+    return rule
+
+
+def start(server, arguments):
+    environ = {**os.environ, "OPENAI_BASE_URL": server.url, "OPENAI_API_KEY": SECRET, "PYTHONPATH": str(ROOT),
+               "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.Popen([sys.executable, "-m", "pefomed_plugin.cli", "judge", *map(str, arguments)], env=environ,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def judge(server, arguments):
+    """Exit code and everything that was printed."""
+    process = start(server, arguments)
+    out, err = process.communicate(timeout=300)
+    return process.returncode, out + err
+
+
+@pytest.fixture
+def answered(tmp_path):
+    def write(count, kind="vqa"):
+        path = tmp_path / kind / "predictions.jsonl"
+        write_records(path, answers(count) if kind == "vqa" else written_reports(count))
+        return path
+    return write
+
+
+def figures(folder):
+    metrics = json.loads((folder / "metrics.json").read_text())
+    [(name, found)] = metrics["scores"].items()
+    return name, found, metrics["judges"][name]
+
+
+def entries(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+@pytest.mark.parametrize("kind", ["vqa", "report"])
+def test_judging_through_faults_gives_the_figures_of_a_quiet_run(kind, answered, tmp_path):
+    path = answered(12, kind)
+    common = [kind, path, "--model", "invented-judge", "--runs", 3, "--reasks", 3]
+    with ChatServer(faulty(0)) as quiet:
+        assert judge(quiet, [*common, "--out", tmp_path / "quiet"])[0] == 0
+    with ChatServer(faulty(0.3)) as server:
+        code, shown = judge(server, [*common, "--out", tmp_path / "faulty"])
+    assert code == 0
+    assert figures(tmp_path / "faulty")[:2] == figures(tmp_path / "quiet")[:2]
+    name, found, facts = figures(tmp_path / "faulty")
+    assert name == "judge/{}/invented-judge".format(kind)
+    assert found["overall"]["unscored"] == 0 and found["overall"]["runs"] == 3
+    assert facts["returned_models"].keys() == {"invented-2026"} and facts["judgements"] == 36
+    for text in (shown, (tmp_path / "faulty" / "metrics.json").read_text(),
+                 (tmp_path / "faulty" / "judge.ledger.jsonl").read_text()):
+        assert SECRET not in text
+    assert "invented lungs" not in shown
+
+
+def run_with_kills(server, arguments, kills, total, draw):
+    """Start the judge, kill it again and again, and let the last one finish; its exit code."""
+    for number in range(1, kills + 1):
+        process = start(server, arguments)
+        until = total * number / (kills + 1) * draw.uniform(0.8, 1.0)
+        while process.poll() is None and sum(server.answered.values()) < until:
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    return judge(server, arguments)
+
+
+def check_kills(answered, tmp_path, count, runs, kills):
+    concurrency, path, draw = 8, answered(count), random.Random(1)
+    common = ["vqa", path, "--model", "invented-judge", "--runs", runs, "--concurrency", concurrency, "--reasks", 3]
+    with ChatServer(faulty(0)) as quiet:
+        assert judge(quiet, [*common, "--out", tmp_path / "quiet"])[0] == 0
+    with ChatServer(faulty(0.3)) as server:
+        code, _ = run_with_kills(server, [*common, "--out", tmp_path / "killed"], kills, count * runs, draw)
+        paid = Counter(server.answered)
+        asked = {question_of(body) for body in server.requests}
+    assert code == 0
+    assert figures(tmp_path / "killed")[:2] == figures(tmp_path / "quiet")[:2]
+    held = entries(tmp_path / "killed" / "judge.ledger.jsonl")
+    settled = Counter((each["sample_id"], each["run"]) for each in held
+                      if each["text"] and each["text"].startswith("They compare."))
+    assert settled == Counter({("invented-{}".format(number), run): 1 for number in range(count) for run in range(runs)})
+    assert len(asked) == count * runs
+    # What was paid for and is not in the ledger was on its way when the judge was killed: at most so many a kill.
+    without_use = sum((200, b"<html>", {}) == each or (200, b'{"choices": []}', {}) == each for each in FAULTS)
+    assert without_use == 2
+    return sum(paid.values()), len(held), concurrency * kills
+
+
+def test_killed_and_started_again_it_loses_nothing(answered, tmp_path):
+    paid, held, on_their_way = check_kills(answered, tmp_path, count=40, runs=4, kills=3)
+    assert paid >= held
+    assert on_their_way == 24
+
+
+@pytest.mark.slow
+def test_killed_ten_times_during_two_thousand_requests(answered, tmp_path):
+    paid, held, on_their_way = check_kills(answered, tmp_path, count=200, runs=10, kills=10)
+    assert paid >= held
+    assert on_their_way == 80

@@ -1,0 +1,142 @@
+"""The page in a real browser: what filters show, what keys do, that nothing complains and nothing of the data runs."""
+
+from pathlib import Path
+from typing import Iterator
+
+import pytest
+
+from pefomed_plugin.reporting.explorer import write_report
+from pefomed_plugin.reporting.results import read_run
+
+from ..unit.reporting.made import answers, make_pictures, make_run
+from .chromium import Page, find_chromium
+
+CHROMIUM = find_chromium()
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH")]
+
+N = 400
+RIGHT = [number % 4 != 2 for number in range(N)]
+HOSTILE = "</script><img src=x onerror=\"window.ran = 1\"><script>window.ran = 1</script>"
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    folder = tmp_path_factory.mktemp("report")
+    rows = answers(RIGHT)
+    rows[1] = answers([True] * 2, prediction=HOSTILE)[1]
+    runs = [read_run(make_run(folder / "both", rows, ["exact_match", "token_recall"]), "both"),
+            read_run(make_run(folder / "none", answers([False] * N)), "none")]
+    root = make_pictures(folder / "images", rows)
+    (root / "picture0.png").unlink()
+    assert len(write_report(runs, folder / "report.html", {"vqa_rad": root})) == 1
+    assert CHROMIUM is not None
+    with Page(CHROMIUM, folder / "profile") as opened:
+        opened.open(folder / "report.html")
+        yield opened
+
+
+@pytest.fixture(autouse=True)
+def fresh(page: Page) -> None:
+    page.evaluate("document.getElementById('detail').close()")
+    page.evaluate("document.getElementById('filters').reset()")
+    page.wait("!document.getElementById('count').textContent.indexOf('400 of 400')")
+
+
+def choose(page: Page, element: str, value: str) -> None:
+    page.evaluate("(() => {{ const one = document.getElementById('{}'); one.value = '{}'; "
+                  "one.dispatchEvent(new Event('input', {{bubbles: true}})); "
+                  "one.dispatchEvent(new Event('change', {{bubbles: true}})); }})()".format(element, value))
+
+
+def shows(page: Page, start: str) -> None:
+    page.wait("document.getElementById('count').textContent.startsWith('{}')".format(start))
+
+
+def test_nothing_complains_and_nothing_of_the_data_runs(page: Page) -> None:
+    assert page.evaluate("typeof window.ran") == "undefined"
+    assert page.evaluate("document.querySelectorAll('.card')[1].querySelectorAll('dd')[1].textContent") == "✗ " + HOSTILE
+    assert page.evaluate("document.querySelectorAll('.card')[1].querySelector('.question').textContent") == (
+        "What is <b>bold</b> here?")
+    assert page.complaints() == []
+
+
+@pytest.mark.parametrize(("element", "value", "count"), [
+    ("f-answer_type", "OPEN", 200), ("f-question_types", "PRES", 200), ("f-question_types", "SIZE", 100),
+    ("f-organ", "HEAD", 100), ("f-verdict", "right", 299), ("f-verdict", "wrong", 101),
+    ("search", "heart LARGE", 100), ("search", "vqa_rad-399", 1), ("search", "nowhere to be found", 0),
+])
+def test_filters_show_what_they_say(page: Page, element: str, value: str, count: int) -> None:
+    choose(page, element, value)
+    shows(page, "{} of 400".format(count))
+    assert page.evaluate("document.querySelectorAll('.card').length") == min(count, 48)
+    assert page.evaluate("document.getElementById('none').hidden") is (count > 0)
+
+
+def test_filters_combine_and_the_share_of_right_answers_follows(page: Page) -> None:
+    choose(page, "f-answer_type", "OPEN")
+    choose(page, "f-organ", "CHEST")
+    shows(page, "100 of 400 answers, 99.0 % right")
+
+
+def test_disagreement_between_scorers(page: Page) -> None:
+    # Token recall scores open questions only, and agrees with exact match on all of them but the hostile one, whose
+    # words "script" it shares with the reference.
+    page.evaluate("document.getElementById('f-differ').click()")
+    shows(page, "1 of 400")
+    assert page.evaluate("document.querySelector('.card').dataset.id") == "vqa_rad-1"
+    assert page.evaluate("document.querySelector('.differ').textContent") == "scorers disagree"
+
+
+def test_the_lowest_scores_come_first_and_unscored_last(page: Page) -> None:
+    choose(page, "f-scorer", "1")
+    choose(page, "f-order", "up")
+    page.wait("document.querySelector('.card').dataset.id === 'vqa_rad-2'")
+    choose(page, "f-verdict", "unscored")
+    shows(page, "200 of 400")
+
+
+def test_a_bar_of_the_breakdown_chooses_its_answers(page: Page) -> None:
+    page.evaluate("[...document.querySelectorAll('.group')].find((each) => each.textContent.includes('PLANE')).click()")
+    shows(page, "100 of 400 answers, 0.0 % right")
+
+
+def test_cards_are_added_as_one_scrolls(page: Page) -> None:
+    page.evaluate("document.getElementById('footer').scrollIntoView({behavior: 'instant'})")
+    page.wait("document.querySelectorAll('.card').length > 48")
+
+
+def test_keys_walk_open_and_close(page: Page) -> None:
+    page.evaluate("document.activeElement.blur()")
+    for key in ("j", "j", "k", "j", "Enter"):
+        page.press(key)
+    page.wait("document.getElementById('detail').open")
+    assert page.evaluate("document.getElementById('detail-body').textContent").count("vqa_rad-1") >= 1
+    page.press("ArrowRight")
+    page.wait("document.getElementById('detail-question').textContent === 'Which plane is drawn?'")
+    page.evaluate("document.getElementById('detail').close()")
+    page.wait("document.activeElement.dataset.id === 'vqa_rad-2'")
+    page.press("/")
+    page.wait("document.activeElement.id === 'search'")
+
+
+def test_a_missing_picture_is_told_and_the_others_are_there(page: Page) -> None:
+    assert page.evaluate("document.querySelector('.card .picture').textContent") == "picture cannot be shown"
+    page.wait("document.querySelectorAll('.card')[2].querySelector('img').naturalWidth === 40")
+
+
+def test_ablation_light_dark_and_phone(page: Page) -> None:
+    assert page.evaluate("document.querySelector('#tables tbody').rows.length") == 2
+    assert "(87.1)" in page.evaluate("document.querySelector('#tables tbody').textContent")
+    colours = []
+    for scheme in ("light", "dark"):
+        page.prefer(scheme)
+        page.wait("document.documentElement.dataset.theme === '{}'".format(scheme))
+        colours.append(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+    assert colours[0] != colours[1]
+    page.resize(360, 740, mobile=True)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert page.evaluate("getComputedStyle(document.getElementById('choices')).display") == "none"
+    page.evaluate("document.getElementById('more').click()")
+    assert page.evaluate("getComputedStyle(document.getElementById('choices')).display") == "flex"
+    page.resize(1280, 900)
+    assert page.complaints() == []

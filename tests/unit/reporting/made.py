@@ -1,0 +1,55 @@
+"""Runs on disk, worded by us, for the tests of comparisons and pages."""
+
+import json
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+from PIL import Image
+
+from pefomed_plugin.records import Prediction
+from pefomed_plugin.reporting.scored import write_scores
+from pefomed_plugin.storage import write_records, write_text
+
+ROWS: Sequence[Tuple[str, str, str, str, str]] = (
+    ("Is there an invented shadow?", "yes", "CLOSED", "PRES", "CHEST"),
+    ("What is <b>bold</b> here?", "a </script> tag", "OPEN", "ABN", "CHEST"),
+    ("Which plane is drawn?", "axial", "OPEN", "PLANE", "HEAD"),
+    ("Is the drawn heart large?", "no", "CLOSED", "SIZE, PRES", "CHEST"),
+)
+"""Question, answer, answer type, question type, organ; repeated with numbers to make more."""
+
+
+def answers(right: Sequence[bool], **fields: Any) -> List[Prediction]:
+    """One prediction a truth value: the reference where true, else something wrong."""
+    return [predicted(number, each, **fields) for number, each in enumerate(right)]
+
+
+def predicted(number: int, right: bool, **fields: Any) -> Prediction:
+    question, answer, answer_type, question_type, organ = ROWS[number % len(ROWS)]
+    row: Dict[str, Any] = {
+        "id": "vqa_rad-{}".format(number), "dataset": "vqa_rad", "split": "test",
+        "image": "picture{}.png".format(number // 2), "task": "vqa", "question": question, "answer": answer,
+        "answer_type": answer_type, "question_type": question_type, "organ": organ,
+        "prediction": answer if right else "something else", "producer": {"checkpoint": "minigptv2_made.pth"}, **fields}
+    return Prediction(**row)
+
+
+def make_run(folder: Path, predictions: Sequence[Prediction], scorers: Sequence[str] = ("exact_match",),
+             config: Optional[Dict[str, Any]] = None) -> Path:
+    """A run as an evaluation leaves it; JSON is YAML."""
+    first = predictions[0]
+    results = folder / "results" / "{}-{}".format(first.dataset, first.split)
+    write_records(results / "predictions.jsonl", predictions)
+    if scorers:
+        write_scores(predictions, scorers, results, {})
+    if config is not None:
+        write_text(folder / "config.yaml", json.dumps(config))
+    return folder
+
+
+def make_pictures(folder: Path, predictions: Sequence[Prediction]) -> Path:
+    """A small picture for each image that the predictions name."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, name in enumerate(sorted({each.image for each in predictions})):
+        Image.new("RGB", (40, 30), (20 * number % 255, 90, 120)).save(folder / name)
+    return folder

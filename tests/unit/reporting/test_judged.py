@@ -1,0 +1,69 @@
+"""Judgements on disk, as the rest of the house reads them back."""
+
+import json
+
+import pytest
+
+from pefomed_plugin.errors import DataError
+from pefomed_plugin.reporting.judged import read_runs, show_repeated, write_judgements
+from pefomed_plugin.reporting.results import read_run
+from pefomed_plugin.services.offline_judge import judge_offline
+from tests.unit.services.judged import answers, written_reports
+
+
+def written(folder, predictions, kind, runs=2):
+    return write_judgements(predictions, kind, judge_offline(predictions, kind, runs), folder, {"model": "invented"})
+
+
+def test_files_and_figures(tmp_path):
+    metrics = written(tmp_path, answers(4), "vqa", runs=3)
+    assert sorted(path.name for path in (tmp_path / "scores").iterdir()) == [
+        "judge-vqa-offline-lexical.run{}.jsonl".format(number) for number in (1, 2, 3)]
+    stored = json.loads((tmp_path / "metrics.json").read_text())
+    assert stored["scores"]["judge/vqa/offline-lexical"] == metrics["scores"]["judge/vqa/offline-lexical"]
+    assert sorted(stored["scores"]["judge/vqa/offline-lexical"]) == ["closed", "open", "overall", "version"]
+    assert stored["judges"] == {"judge/vqa/offline-lexical": {"model": "invented"}}
+    assert [[each.value for each in scores] for scores in read_runs(tmp_path, "judge/vqa/offline-lexical")] == [
+        [0.0] * 4] * 3
+
+
+def test_a_run_with_judgements_can_be_read_back(tmp_path):
+    written(tmp_path, written_reports(4), "report")
+    [found] = read_run(tmp_path).answered.values()
+    assert found.figures["judge/report/offline-lexical"]["overall"]["n"] == 4
+
+
+def test_fewer_runs_than_before_leave_no_file_of_before(tmp_path):
+    written(tmp_path, answers(2), "vqa", runs=12)
+    written(tmp_path, answers(2), "vqa", runs=2)
+    assert len(read_runs(tmp_path, "judge/vqa/offline-lexical")) == 2
+
+
+def test_runs_come_in_the_order_of_their_numbers(tmp_path):
+    written(tmp_path, answers(1), "vqa", runs=11)
+    names = [path.name for path in sorted((tmp_path / "scores").iterdir())]
+    assert names[1].endswith("run10.jsonl")
+    (tmp_path / "scores" / "judge-vqa-offline-lexical.run10.jsonl").write_text(
+        '{"sample_id": "invented-0", "scorer": "judge/vqa/offline-lexical", "version": "1", "value": 1.0, "reason": null}\n')
+    assert [scores[0].value for scores in read_runs(tmp_path, "judge/vqa/offline-lexical")][9] == 1.0
+
+
+def test_what_other_scorers_wrote_stays(tmp_path):
+    (tmp_path / "metrics.json").write_text(json.dumps({"schema": 1, "n": 2, "images": "own", "scores": {"other": {}}}))
+    metrics = written(tmp_path, answers(2), "vqa")
+    assert metrics["images"] == "own" and "other" in metrics["scores"]
+
+
+def test_other_predictions_are_not_mixed_in(tmp_path):
+    written(tmp_path, answers(2), "vqa")
+    with pytest.raises(DataError, match="metrics of other predictions"):
+        written(tmp_path, answers(3), "vqa")
+    with pytest.raises(DataError, match="judge first"):
+        read_runs(tmp_path, "judge/vqa/nobody")
+
+
+def test_the_table_shows_mean_sd_and_what_was_not_scored(capsys):
+    show_repeated("invented", "judge/x", {"version": "1", "overall": {
+        "n": 9, "unscored": 2, "value": 79.94, "sd": 1.21, "runs": 10, "unit": "%", "interval": None}})
+    shown = capsys.readouterr().out
+    assert "79.9 % (1.2)" in shown and " 10 " in shown and " 2 " in shown

@@ -1,0 +1,68 @@
+"""Mean and SD over runs, intervals over samples, and what was not scored."""
+
+from typing import List, Optional, Sequence
+
+import pytest
+
+from pefomed_plugin.errors import DataError
+from pefomed_plugin.records import Score
+from pefomed_plugin.scoring.repeated import sample_means, summarise_answers, summarise_levels
+
+from .rows import predicted, reports
+
+
+def scores(*values: Optional[float]) -> List[Score]:
+    return [Score("invented-{}".format(number), "judge/vqa/invented", "1", value) for number, value in enumerate(values, 1)]
+
+
+def test_percentages_over_runs_by_kind_of_question() -> None:
+    predictions = [predicted(number=number, answer_type="OPEN" if number < 3 else "CLOSED") for number in (1, 2, 3, 4)]
+    figures = summarise_answers(predictions, [scores(1, 0, 1, 1), scores(1, 1, 1, 0)])
+    assert (figures["open"]["value"], figures["open"]["n"]) == (75.0, 2)
+    assert figures["open"]["sd"] == pytest.approx(50 / 2 ** 0.5)
+    assert figures["closed"]["value"] == 75.0
+    overall = figures["overall"]
+    assert (overall["value"], overall["sd"], overall["runs"], overall["unscored"], overall["unit"]) == (75.0, 0.0, 2, 0, "%")
+    assert overall["interval"]["low"] < 75 < overall["interval"]["high"]
+
+
+def test_what_was_not_scored_is_counted_and_in_no_mean() -> None:
+    figures = summarise_answers([predicted(number=1), predicted(number=2)], [scores(1, None), scores(1, 0)])
+    assert (figures["overall"]["value"], figures["overall"]["unscored"], figures["overall"]["n"]) == (75.0, 1, 2)
+    nothing = summarise_answers([predicted(number=1)], [scores(None)])["overall"]
+    assert (nothing["value"], nothing["reason"]) == (None, "nothing was scored")
+
+
+def test_a_run_without_any_score_is_no_run() -> None:
+    figures = summarise_answers([predicted(number=1)], [scores(None), scores(1)])["overall"]
+    assert (figures["value"], figures["runs"], figures["sd"]) == (100.0, 1, None)
+
+
+def test_wasm_is_the_mean_of_the_runs_and_levels_are_mean_counts() -> None:
+    views = [predicted(number=number, task="report", question=None, metadata={"study": number // 3})
+             for number in (1, 2, 3, 4)]
+    figures = summarise_levels(views, [scores(4, 4, 0, 0), scores(4, 3, 1, None)])
+    assert figures["overall"]["value"] == pytest.approx((2 + 8 / 3) / 2)
+    assert [figures["level {}".format(level)]["value"] for level in range(5)] == [1.0, 0.5, 0.0, 0.5, 1.5]
+    assert figures["level 4"]["percent"] == pytest.approx(100 * 1.5 / 3.5)
+    assert figures["overall"]["unscored"] == 1
+
+
+def test_reports_of_one_study_are_one_cluster() -> None:
+    one_study = reports([("a", "a"), ("b", "b")], metadata={"study": "s"})
+    assert summarise_levels(one_study, [scores(0, 4)])["overall"]["interval"]["reason"] == "one cluster only"
+
+
+def test_values_that_are_no_levels() -> None:
+    with pytest.raises(DataError, match="must be 0, 1, 2, 3 or 4"):
+        summarise_levels(reports([("a", "a")]), [scores(3.5)])
+
+
+@pytest.mark.parametrize("runs", [[], [scores(1)], [scores(1, 1, 1)]])
+def test_runs_that_do_not_fit(runs: Sequence[Sequence[Score]]) -> None:
+    with pytest.raises(DataError):
+        summarise_answers([predicted(number=1), predicted(number=2)], runs)
+
+
+def test_means_of_samples() -> None:
+    assert sample_means([scores(1, None, None), scores(0, 1, None)]) == [0.5, 1.0, None]
