@@ -29,7 +29,7 @@ setup(
     license="BSD-3-Clause",
     python_requires=">=3.9",
     packages=find_packages(include=["pefomed_plugin", "pefomed_plugin.*"]),
-    package_data={"pefomed_plugin": ["configs/**/*.yaml"]},
+    package_data={"pefomed_plugin": ["configs/**/*.yaml", "reporting/assets/*"]},
     install_requires=CORE,
     extras_require={"bundled": BUNDLED, "metrics": METRICS, "parquet": PARQUET, "dicom": DICOM,
                     "meteor": METRICS + METEOR, "report": REPORT, "judge": JUDGE,

@@ -57,7 +57,7 @@ class ChatServer:
         self.rule = rule
         self.requests: List[Dict[str, Any]] = []
         self.answered: Counter = Counter()
-        """Question -> completions written to the socket."""
+        """Question -> replies of a model written to the socket: what would have to be paid for."""
         self.asked: Counter = Counter()
         """Question -> requests received."""
         self.keys: List[str] = []
@@ -105,7 +105,7 @@ class ChatServer:
                     self.wfile.flush()
                 except OSError:  # the judge was killed meanwhile
                     return
-                if status == 200:
+                if status == 200 and b'"usage"' in content:
                     with server._lock:
                         server.answered[question] += 1
 

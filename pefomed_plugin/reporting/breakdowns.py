@@ -8,10 +8,8 @@ from typing import List, Optional, Sequence
 
 from ..records import Prediction, Score
 from ..scoring.breakdown import Cell, break_down
+from .scorer_kinds import is_percent
 from .tables import format_interval, show_table
-
-PERCENT_FAMILIES = ("exact_match", "gpt4_judge", "human")
-"""Families of scorers whose verdict is right or wrong: their means are shown in percent, as in the paper."""
 
 
 @dataclass(frozen=True)
@@ -26,16 +24,6 @@ class Breakdown:
     """``%``, or nothing."""
     cells: Sequence[Cell]
     """``value`` and ``interval`` in that unit."""
-
-
-def family_of(scorer: str) -> str:
-    """``exact_match`` of ``exact_match/pefomed``."""
-    return scorer.split("/", maxsplit=1)[0]
-
-
-def is_percent(scorer: str) -> bool:
-    """Whether a scorer's means are shown in percent."""
-    return family_of(scorer) in PERCENT_FAMILIES
 
 
 def make_breakdown(predictions: Sequence[Prediction], scores: Sequence[Score], axis: str) -> Breakdown:

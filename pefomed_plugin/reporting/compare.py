@@ -14,18 +14,14 @@ from ..scoring.intervals import Interval, cluster_interval
 from ..scoring.paired import METHOD, Difference, paired_difference
 from ..scoring.pairing import answer_type, mean
 from ..scoring.wasm import LEVELS, summarise_wasm
-from .breakdowns import family_of, is_percent
 from .checks import check_references
 from .lineage import deviations, stages_of
 from .paper_figures import PaperFigure, Stages, paper_figure
 from .results import Answered, Run
 from .scored import POOLED
+from .scorer_kinds import REPORT_METRICS, family_of, is_levels, is_percent, paper_measure
 
 GROUPS: Dict[str, Optional[str]] = {"open": OPEN, "closed": CLOSED, "overall": None}
-REPORT_METRICS = ("meteor", "rouge_l", "cider")
-"""Columns of table 10."""
-_NOT_THE_PAPERS = (*("exact_match/" + each for each in ("vqav2", "mumc", "strict", "clean")), "lexical/r2gen60")
-"""Variants of the paper's scorers that it did not use; its figures are not set beside theirs."""
 
 
 @dataclass(frozen=True)
@@ -120,11 +116,10 @@ def _same_samples(key: str, runs: Sequence[Run]) -> None:
 
 
 def _table(key: str, scorer: str, runs: Sequence[Run]) -> Table:
-    family = family_of(scorer)
     columns: Tuple[str, ...] = ("overall",)
-    if family == "lexical":
+    if family_of(scorer) == "lexical":
         columns = REPORT_METRICS
-    elif family == "wasm":
+    elif is_levels(scorer):
         columns = (*("level {}".format(level) for level in LEVELS), "wasm")
     elif any(answer_type(each) for each in runs[0].answered[key].predictions):
         columns = tuple(GROUPS)
@@ -141,22 +136,20 @@ def _row(run: Run, reference: Run, key: str, scorer: str, columns: Sequence[str]
 
 
 def _figure(answered: Answered, scorer: str, column: str, stages: Optional[Stages]) -> Figure:
-    dataset, family, is_papers = answered.predictions[0].dataset, family_of(scorer), scorer not in _NOT_THE_PAPERS
-    if family == "lexical":
-        value, n = _corpus_value(answered, scorer, column), len(answered.predictions)
-        rows = [] if column in POOLED else _values(answered, scorer, column)
-        return Figure(value, n, _interval(rows, "a figure of the whole test set, no mean"),
-                      paper_figure(dataset, column, "overall", stages) if is_papers else None)
+    measure = paper_measure(scorer, column)
+    group = column if column in GROUPS else "overall"
+    paper = paper_figure(answered.predictions[0].dataset, measure, group, stages) if measure else None
     if column.startswith("level "):
-        wasm = summarise_wasm(answered.scores[scorer])
-        return Figure(wasm.counts[int(column[-1])], int(wasm.scored), Interval(None, None, "a count"),
-                      paper_figure(dataset, column, "overall", stages))
+        return Figure(_level_count(answered, scorer, column), len(_values(answered, scorer, column)),
+                      Interval(None, None, "a count"), paper)
     rows = _values(answered, scorer, column)
+    if column in POOLED:
+        return Figure(_figure_of(answered, scorer, column), len(answered.predictions),
+                      Interval(None, None, "a figure of the whole test set, no mean"), paper)
     if not rows:
-        return Figure(None, 0, Interval(None, None, "nothing was scored"))
-    measure, group = (family, "overall") if family == "wasm" else (family, column)
-    return Figure(mean([value for _, value in rows]), len(rows), _interval(rows, ""),
-                  paper_figure(dataset, measure, group, stages) if is_papers else None)
+        return Figure(None, 0, Interval(None, None, "nothing was scored"), paper)
+    interval = cluster_interval([value for _, value in rows], [CLUSTERS["study"](each) for each, _ in rows])
+    return Figure(mean([value for _, value in rows]), len(rows), interval, paper)
 
 
 _Rows = List[Tuple[Prediction, float]]
@@ -171,14 +164,16 @@ def _values(answered: Answered, scorer: str, column: str) -> _Rows:
             if score.value is not None and kind in (None, answer_type(prediction))]
 
 
-def _corpus_value(answered: Answered, scorer: str, metric: str) -> Optional[float]:
-    return (answered.figures.get(scorer, {}).get(metric) or {}).get("value")
+def _level_count(answered: Answered, scorer: str, column: str) -> Optional[float]:
+    """Reports at a level; where several runs judged them, their mean over the runs, which the metrics hold."""
+    counted = _figure_of(answered, scorer, column)
+    if counted is not None:
+        return counted
+    return summarise_wasm(answered.scores[scorer]).counts[int(column[-1])]
 
 
-def _interval(rows: _Rows, otherwise: str) -> Interval:
-    if not rows:
-        return Interval(None, None, otherwise)
-    return cluster_interval([value for _, value in rows], [CLUSTERS["study"](each) for each, _ in rows])
+def _figure_of(answered: Answered, scorer: str, name: str) -> Optional[float]:
+    return (answered.figures.get(scorer, {}).get(name) or {}).get("value")
 
 
 def _difference(answered: Answered, reference: Answered, scorer: str, column: str) -> Optional[Difference]:

@@ -63,7 +63,9 @@ def cells_of(row: Row, table: Table) -> List[str]:
 
 def format_figure(figure: Figure, table: Table, column: str) -> str:
     """``75.6 (77.4)``: ours, and the paper's where there is one."""
-    digits = 0 if column.startswith("level ") else 1 if table.unit == "%" else 2 if column == "wasm" else 3
+    digits = 1 if table.unit == "%" else 2 if column == "wasm" else 3
+    if column.startswith("level "):
+        digits = 0 if float(figure.value or 0).is_integer() else 1
     own = "-" if figure.value is None else "{:.{d}f}".format(figure.value, d=digits)
     return own if figure.paper is None else "{} ({:.{d}f})".format(own, figure.paper.value, d=digits)
 

@@ -9,17 +9,16 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 from .. import __version__
 from ..records import Prediction
 from ..scoring.breakdown import NOT_GIVEN
-from .breakdowns import family_of, is_percent, make_breakdown
+from .breakdowns import make_breakdown
 from .compare import Table, compare_runs
 from .compare_tables import cells_of, footnote, header_of, title_of
 from .results import Answered, Run
+from .scorer_kinds import family_of, greatest_score, is_percent
 from .tables import format_count, format_interval, format_value
 
 AXES_SHOWN = ("answer_type", "question_type", "organ", "phrase_type", "modality")
 COLUMNS = ("id", "set", "image", "task", "question", "answer", "prediction", "answer_type", "question_types", "organ",
            "phrase_type", "modality", "scores")
-GREATEST = {"wasm": 4.0}
-"""Greatest value of a family's scores where it is not 1; CIDEr's is 10."""
 
 
 def page_data(runs: Sequence[Run], texts: bool = True) -> Dict[str, Any]:
@@ -44,7 +43,7 @@ def page_data(runs: Sequence[Run], texts: bool = True) -> Dict[str, Any]:
     return {
         "title": run.name, "version": __version__, "embedded": run.embedded, "texts": texts,
         "sets": [_set(answered) for answered in run.answered.values()],
-        "scorers": [{"name": each, "max": _maximum(each), "binary": is_percent(each),
+        "scorers": [{"name": each, "max": greatest_score(each), "binary": is_percent(each),
                      "verdict": family_of(each) != "lexical"} for each in scorers],
         "columns": COLUMNS, "samples": samples, "imageCount": len(images),
         "producer": _producer(run), "comparison": _comparison(runs),
@@ -74,7 +73,8 @@ def _set(answered: Answered) -> Dict[str, Any]:
     first = answered.predictions[0]
     missing = sum(each.prediction is None for each in answered.predictions)
     figures = [{"scorer": scorer, "group": group, "n": format_count(figure), "value": figure.get("value"),
-                "shown": format_value(figure), "unit": figure.get("unit", ""), "interval": figure.get("interval"),
+                "shown": format_value(figure), "unit": figure.get("unit", ""),
+                "max": _greatest_figure(scorer, group, figure), "interval": figure.get("interval"),
                 "shownInterval": format_interval(figure.get("interval"))}
                for scorer, groups in answered.figures.items() for group, figure in groups.items()
                if isinstance(figure, Mapping)]
@@ -91,15 +91,17 @@ def _breakdowns(answered: Answered) -> List[Dict[str, Any]]:
             groups = [each.group for each in breakdown.cells]
             if groups != [NOT_GIVEN]:
                 found.append({"scorer": scorer, "axis": axis, "unit": breakdown.unit,
-                              "max": 100 if breakdown.unit == "%" else _maximum(scorer),
+                              "max": 100 if breakdown.unit == "%" else greatest_score(scorer),
                               "cells": [{"group": each.group, "n": each.n, "value": each.value,
                                          "low": each.interval.low, "high": each.interval.high}
                                         for each in breakdown.cells]})
     return found
 
 
-def _maximum(scorer: str) -> float:
-    return 10.0 if scorer.endswith("/cider") else GREATEST.get(family_of(scorer), 1.0)
+def _greatest_figure(scorer: str, group: str, figure: Mapping[str, Any]) -> float:
+    if figure.get("unit") == "%":
+        return 100.0
+    return float(figure.get("n") or 1) if group.startswith("level ") else greatest_score("{}/{}".format(scorer, group))
 
 
 def _rounded(value: Optional[float]) -> Optional[float]:

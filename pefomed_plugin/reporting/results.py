@@ -5,7 +5,7 @@ A run is a folder with ``results/<data set>-<split>/``, or such a folder itself 
 
 import json
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Sequence
 
@@ -13,6 +13,7 @@ from ..errors import ConfigError, DataError, one_line
 from ..readers.textfiles import read_json, read_json_lines
 from ..records import Prediction, Score
 from ..scoring.pairing import pair_scores
+from ..scoring.repeated import sample_means
 from ..storage import SCHEMA, read_predictions
 from .checks import check_predictions
 
@@ -28,7 +29,8 @@ class Answered:
     predictions: Sequence[Prediction]
     """In the order of the test set."""
     scores: Mapping[str, Sequence[Score]]
-    """By the name that the scores carry, in the order they were scored; one a prediction, in their order."""
+    """By the name that the scores carry, in the order they were scored; one a prediction, in their order (the mean
+    over the runs of a judge that was asked repeatedly)."""
     figures: Mapping[str, Any]
     """``scores`` of ``metrics.json``: figures of the whole test set by scorer; empty where nothing was scored."""
 
@@ -114,18 +116,28 @@ def read_scores(path: Path) -> List[Score]:
 def _read_answered(folder: Path) -> Answered:
     predictions = read_predictions(folder / PREDICTIONS)
     check_predictions(predictions)
-    scores: Dict[str, Sequence[Score]] = {}
+    runs: Dict[str, List[Sequence[Score]]] = {}
     for path in sorted(folder.glob("scores/*.jsonl")):
         found = read_scores(path)
         try:
-            scores[found[0].scorer if found else ""] = [score for _, score in pair_scores(predictions, found)]
+            paired = [score for _, score in pair_scores(predictions, found)]
+            runs.setdefault(paired[0].scorer, []).append(paired)
         except DataError as error:
             raise DataError("{} does not fit {}; {}".format(path, PREDICTIONS, error.summary),
                             error.problems) from error
     key = "{}-{}".format(predictions[0].dataset, predictions[0].split)
+    scores = {name: _over_runs(each) for name, each in runs.items()}
     figures = _read_figures(folder / "metrics.json")
     in_order = {name: scores[name] for each in figures for name in scores if (name + "/").startswith(each + "/")}
     return Answered(key, predictions, {**in_order, **scores}, figures)
+
+
+def _over_runs(runs: Sequence[Sequence[Score]]) -> Sequence[Score]:
+    """The scores of one run; of several (a judge asked repeatedly), each sample's mean over those that scored it."""
+    if len(runs) == 1:
+        return runs[0]
+    return [replace(score, value=value, reason="mean of {} runs".format(len(runs)))
+            for score, value in zip(runs[0], sample_means(runs))]
 
 
 def _read_figures(path: Path) -> Mapping[str, Any]:

@@ -8,9 +8,10 @@ import re
 from pathlib import Path
 from typing import Any, List, Sequence
 
-from ..errors import ConfigError, near_names, one_line
+from ..errors import ConfigError, ToolkitError, near_names, one_line
 from ..options import RunOptions, unknown_keys
 
+MODEL_CONFIGS = Path(__file__).resolve().parents[1] / "configs" / "models"
 SECTIONS = ("model", "datasets", "run", "embedded", "evaluation_datasets")
 
 
@@ -78,14 +79,23 @@ def merge_defaults(config: Any, registry: Any) -> Any:
     """
     from omegaconf import OmegaConf
 
-    model_class = registry.get_model_class(config.model.get("arch", "minigpt_v2"))
+    arch = config.model.get("arch", "minigpt_v2")
+    model_class = registry.get_model_class(arch)
+    if model_class is None:  # a checkout's registry returns None
+        raise ToolkitError("no model is registered as {!r}; {}".format(arch, near_names(arch, registry.list_models())))
     model = OmegaConf.load(model_class.default_config_path(config.model.get("model_type", "pretrain"))).model
+    if (MODEL_CONFIGS / (arch + ".yaml")).is_file():  # ours knows every key; a checkout's file lacks many
+        model = OmegaConf.merge(model, OmegaConf.load(MODEL_CONFIGS / (arch + ".yaml")).model)
     problems = unknown_keys(config.model, [*model, "arch", "model_type"], "model")
     problems += unknown_keys(config.run, RunOptions.__dataclass_fields__, "run")
     layers: List[Any] = [OmegaConf.create({"model": model})]
     for name, given in (config.datasets or {}).items():
         section = given or {}
-        defaults = OmegaConf.load(registry.get_builder_class(name).default_config_path(section.get("type", "default")))
+        builder_class = registry.get_builder_class(name)
+        if builder_class is None:
+            raise ToolkitError("no builder is registered as {!r}; {}".format(
+                name, near_names(str(name), registry.list_datasets())))
+        defaults = OmegaConf.load(builder_class.default_config_path(section.get("type", "default")))
         problems += unknown_keys(section, [*defaults.datasets[name], "type"], "datasets." + str(name))
         layers.append(defaults)
     if not config.datasets:

@@ -35,7 +35,8 @@ class Page:
         self._read, from_browser = _pipe()
         hand_over = 'exec "$0" "$@" 3<&{} 4>&{}'.format(to_browser, from_browser)  # commands on 3, answers on 4
         self._process = subprocess.Popen(
-            ["/bin/bash", "-c", hand_over, executable, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+            ["/bin/bash", "-c", hand_over, executable, "--headless", "--no-sandbox", "--disable-gpu",
+             "--disable-dev-shm-usage",
              "--remote-debugging-pipe", "--user-data-dir={}".format(profile), "--hide-scrollbars",
              "--disable-extensions", "--no-first-run", "--disable-background-networking",
              "--host-resolver-rules=MAP * ~NOTFOUND", "about:blank"],

@@ -6,6 +6,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from pathlib import Path
@@ -117,20 +118,57 @@ def check_kills(answered, tmp_path, count, runs, kills):
                       if each["text"] and each["text"].startswith("They compare."))
     assert settled == Counter({("invented-{}".format(number), run): 1 for number in range(count) for run in range(runs)})
     assert len(asked) == count * runs
-    # What was paid for and is not in the ledger was on its way when the judge was killed: at most so many a kill.
-    without_use = sum((200, b"<html>", {}) == each or (200, b'{"choices": []}', {}) == each for each in FAULTS)
-    assert without_use == 2
-    return sum(paid.values()), len(held), concurrency * kills
+    # Paid for and not in the ledger is only what was on its way when the judge was killed.
+    assert len(held) <= sum(paid.values()) <= len(held) + 2 * concurrency * kills
 
 
 def test_killed_and_started_again_it_loses_nothing(answered, tmp_path):
-    paid, held, on_their_way = check_kills(answered, tmp_path, count=40, runs=4, kills=3)
-    assert paid >= held
-    assert on_their_way == 24
+    check_kills(answered, tmp_path, count=40, runs=4, kills=3)
 
 
 @pytest.mark.slow
 def test_killed_ten_times_during_two_thousand_requests(answered, tmp_path):
-    paid, held, on_their_way = check_kills(answered, tmp_path, count=200, runs=10, kills=10)
-    assert paid >= held
-    assert on_their_way == 80
+    check_kills(answered, tmp_path, count=200, runs=10, kills=10)
+
+
+def test_an_interrupt_finishes_what_is_in_flight_and_says_how_to_go_on(answered, tmp_path):
+    path = answered(30)
+    common = ["vqa", path, "--model", "invented-judge", "--runs", 4, "--concurrency", 4, "--out", tmp_path / "out"]
+
+    def slowly(body, _):
+        time.sleep(0.05)
+        return judged(body)
+
+    with ChatServer(slowly) as server:
+        process = start(server, common)
+        while process.poll() is None and sum(server.answered.values()) < 10:
+            time.sleep(0.005)
+        process.send_signal(signal.SIGINT)
+        shown = process.communicate(timeout=60)[0]
+        assert process.returncode == 130
+        assert "start the same command again" in shown
+        assert not (tmp_path / "out" / "metrics.json").exists()
+        paid = sum(server.answered.values())
+        assert len(entries(tmp_path / "out" / "judge.ledger.jsonl")) == paid < 120
+        assert judge(server, common)[0] == 0
+        assert set(server.answered.values()) == {1}
+        assert sum(server.answered.values()) == 120
+
+
+def test_two_judges_on_one_ledger_are_refused(answered, tmp_path):
+    path, served = answered(4), threading.Event()
+    common = ["vqa", path, "--model", "invented-judge", "--runs", 1, "--out", tmp_path / "out"]
+
+    def waiting(body, _):
+        served.wait(30)
+        return judged(body)
+
+    with ChatServer(waiting) as server:
+        first = start(server, common)
+        while first.poll() is None and len(server.requests) < 4:
+            time.sleep(0.005)
+        code, shown = judge(server, common)
+        served.set()
+        first.communicate(timeout=60)
+    assert (code, first.returncode) == (2, 0)
+    assert "is in use by another process" in shown

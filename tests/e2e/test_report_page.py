@@ -1,6 +1,5 @@
 """The page in a real browser: what filters show, what keys do, that nothing complains and nothing of the data runs."""
 
-from pathlib import Path
 from typing import Iterator
 
 import pytest
@@ -54,9 +53,9 @@ def shows(page: Page, start: str) -> None:
 
 def test_nothing_complains_and_nothing_of_the_data_runs(page: Page) -> None:
     assert page.evaluate("typeof window.ran") == "undefined"
-    assert page.evaluate("document.querySelectorAll('.card')[1].querySelectorAll('dd')[1].textContent") == "✗ " + HOSTILE
-    assert page.evaluate("document.querySelectorAll('.card')[1].querySelector('.question').textContent") == (
-        "What is <b>bold</b> here?")
+    card = "document.querySelectorAll('.card')[1]"
+    assert page.evaluate(card + ".querySelectorAll('dd')[1].textContent") == "✗ " + HOSTILE
+    assert page.evaluate(card + ".querySelector('.question').textContent") == "What is <b>bold</b> here?"
     assert page.complaints() == []
 
 

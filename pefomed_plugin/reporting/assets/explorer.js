@@ -92,11 +92,10 @@ function setPanel(set) {
 
 function figureRow(figure) {
   const interval = figure.interval || {};
-  const max = figure.unit === "%" ? 100 : figure.group === "cider" ? 10 : figure.scorer.startsWith("wasm") ? 4 : 1;
   const value = figure.value === null ? "–" : figure.shown;
   return make("div", { class: "figure" },
     make("span", {}, figure.group + " ", make("span", { class: "small" }, figure.value === null ? figure.shown : figure.n)),
-    strip(figure.value, interval.low, interval.high, max, `${figure.shown} ${figure.shownInterval}`), make("b", {}, value));
+    strip(figure.value, interval.low, interval.high, figure.max, `${figure.shown} ${figure.shownInterval}`), make("b", {}, value));
 }
 
 function setUpBreakdowns() {

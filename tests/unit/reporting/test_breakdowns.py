@@ -22,10 +22,10 @@ def test_right_or_wrong_is_shown_in_percent_and_other_scores_as_they_are() -> No
 
 
 def test_the_table_counts_what_was_not_scored(capsys: pytest.CaptureFixture) -> None:
-    scores = [Score(row.id, "gpt4_judge", "1", None if number % 3 else 1.0) for number, row in enumerate(ROWS)]
+    scores = [Score(row.id, "judge/vqa/made", "1", None if number % 3 else 1.0) for number, row in enumerate(ROWS)]
     show_breakdown(make_breakdown(ROWS, scores, "question_type"))
     shown = capsys.readouterr().out
-    assert "gpt4_judge by question type" in shown and "not scored" in shown and "100.0 %" in shown
+    assert "judge/vqa/made by question type" in shown and "not scored" in shown and "100.0 %" in shown
 
 
 def test_plots_are_drawn_in_each_format(tmp_path: Path) -> None:

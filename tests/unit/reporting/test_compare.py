@@ -70,6 +70,18 @@ def test_wasm_levels_in_the_layout_of_table_11(tmp_path: Path) -> None:
     assert figures["wasm"].paper.value == 2.84 and figures["level 4"].paper.value == 376  # type: ignore[union-attr]
 
 
+def test_a_judge_that_was_asked_twice_counts_with_its_mean(tmp_path: Path) -> None:
+    rows = answers([True] * 4)
+    folder = make_run(tmp_path / "run", rows, scorers=())
+    for number, values in enumerate(([1.0, 0.0, 1.0, None], [1.0, 1.0, 1.0, None]), 1):
+        write_records(folder / "results/vqa_rad-test/scores/judge-vqa-gpt-4.run{}.jsonl".format(number),
+                      [Score(row.id, "judge/vqa/gpt-4", "1", value) for row, value in zip(rows, values)])
+    table, = compare_runs([read_run(folder, "both")])
+    overall = table.rows[0].figures["overall"]
+    assert (overall.value, overall.n) == (pytest.approx(250 / 3), 3)
+    assert overall.paper is not None and (overall.paper.value, overall.paper.table) == (84.4, "Table 9 (b)")
+
+
 def test_runs_that_answered_something_else_are_refused(tmp_path: Path) -> None:
     first = read_run(make_run(tmp_path / "a", answers(RIGHT)))
     other = read_run(make_run(tmp_path / "b", answers(RIGHT[:39])))

@@ -1,0 +1,54 @@
+"""The ablation's commands: every file they name exists, every row finds the weights it starts from."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import List
+
+import pytest
+import yaml
+
+from projects.ablation_rows import FOLDERS, ROWS, Study, commands, compare, report, run_all
+
+ROOT = Path(__file__).resolve().parents[3]
+PLAN = yaml.safe_load((ROOT / "projects/pefomed/ablation.yaml").read_text(encoding="utf-8"))
+
+
+def option(command: List[str], name: str) -> str:
+    return next((each.partition("=")[2] for each in command if each.startswith(name + "=")), "")
+
+
+@pytest.mark.parametrize("name", sorted(PLAN["studies"]))
+def test_every_file_exists_and_tests_the_studys_data(name: str) -> None:
+    study = PLAN["studies"][name]
+    for path in (PLAN["stage_1"], *study.values()):
+        assert (ROOT / path).is_file()
+    for path in study.values():
+        assert list(yaml.safe_load((ROOT / path).read_text(encoding="utf-8"))["datasets"]) == [name]
+
+
+def test_each_row_starts_from_weights_that_were_written_before() -> None:
+    written: List[str] = []
+    for command in commands(Study("one.yaml", "two.yaml", "test.yaml", processes=4), Path("out")):
+        start = option(command, "model.ckpt")
+        assert not start or str(Path(start).parent) in written
+        assert command[command.index("--nproc-per-node") + 1] == "4"
+        written.append(option(command, "run.output_dir"))
+    assert written == ["out/" + each for each in FOLDERS]
+    assert {"out/" + folder for folder, _ in ROWS} < set(written)
+
+
+def test_the_rows_are_compared_in_the_papers_order_and_the_best_is_shown() -> None:
+    assert compare(Path("out"))[4:10] == ["out/" + folder for folder, _ in ROWS]
+    assert report(Path("out"))[4] == "out/both"
+
+
+def test_a_failing_command_ends_the_run() -> None:
+    assert run_all([[sys.executable, "-c", "raise SystemExit(3)"], ["does not exist"]]) == 3
+
+
+def test_the_driver_lists_its_commands() -> None:
+    shown = subprocess.run([sys.executable, "projects/pefomed/ablation.py", "--study", "slake", "--dry-run"], cwd=ROOT,
+                           check=True, capture_output=True, text=True).stdout.splitlines()
+    assert len(shown) == len(FOLDERS) + 2
+    assert sum("run.images=" in line for line in shown) == 2 and "compare.md" in shown[-2] and "report.html" in shown[-1]
