@@ -25,7 +25,8 @@ def question_of(body: Mapping[str, Any]) -> str:
 
 def reply(text: Optional[str], finish: str = "stop", **message: Any) -> Handled:
     """A well-formed completion."""
-    content = {"id": "c", "object": "chat.completion", "created": 1, "model": "invented-2026", "system_fingerprint": "fp_1",
+    content = {"id": "c", "object": "chat.completion", "created": 1, "model": "invented-2026",
+               "system_fingerprint": "fp_1",
                "choices": [{"index": 0, "finish_reason": finish,
                             "message": {"role": "assistant", "content": text, **message}}],
                "usage": {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}}
@@ -77,7 +78,7 @@ class ChatServer:
         self._server.shutdown()
         self._server.server_close()
 
-    def _handler(server) -> type:  # noqa: N805, the handler's own self is another one
+    def _handler(server) -> type:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
             wbufsize = -1

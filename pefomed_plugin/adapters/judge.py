@@ -1,4 +1,4 @@
-"""Judging one test set, from its predictions to ``metrics.json``: what ``pefomed judge`` and the task ``gpt4_judge`` share.
+"""Judging one test set, from predictions to ``metrics.json``: what ``pefomed judge`` and task ``gpt4_judge`` share.
 
 Knows which judges there are; how each works is in services.
 """

@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default="", metavar="NAME",
                         help="model that judges, as the server names it; with --judge local its folder")
     parser.add_argument("--judge", default="api", choices=("api", "offline", "local"),
-                        help="api: an OpenAI-compatible server (OPENAI_API_KEY, OPENAI_BASE_URL, or Azure's variables); "
+                        help="api: an OpenAI-compatible server (OPENAI_API_KEY, OPENAI_BASE_URL, Azure's variables); "
                              "local: a Hugging Face model in this process; offline: shared words, no model")
     parser.add_argument("--runs", type=int, default=10, help="judgements of each prediction (default 10, as the paper)")
     parser.add_argument("--seed", type=int, default=0, help="run k is asked with seed + k")
@@ -54,8 +54,8 @@ def run(arguments: argparse.Namespace) -> int:
     folder = arguments.out or arguments.predictions.parent
     prompt = find_prompt(arguments.kind, arguments.prompt_file)
     if arguments.judge == "offline":
-        metrics = judge_offline(predictions, arguments.kind, arguments.runs, folder)
-        return _show(predictions, "judge/{}/{}".format(arguments.kind, offline_judge.NAME), metrics, folder)
+        return _show(predictions, "judge/{}/{}".format(arguments.kind, offline_judge.NAME),
+                     judge_offline(predictions, arguments.kind, arguments.runs, folder), folder)
     limits = asking_limits(arguments)
     plan = JudgePlan(arguments.model, prompt, arguments.runs, arguments.seed, arguments.temperature,
                      arguments.max_tokens or None)
@@ -102,7 +102,6 @@ def explain_unfinished(asked: Any, ledger: Path) -> int:
 def _show(predictions: Any, scorer: str, metrics: Any, folder: Path) -> int:
     from ..reporting.judged import show_repeated
 
-    show_repeated("{}-{} ({} answers)".format(predictions[0].dataset, predictions[0].split, len(predictions)),
-                  scorer, metrics["scores"][scorer])
+    show_repeated("{}, {} {}".format(scorer, predictions[0].dataset, predictions[0].split), metrics["scores"][scorer])
     print("written to {}".format(folder))
     return 0

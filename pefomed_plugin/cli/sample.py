@@ -16,10 +16,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write what is not there yet."""
-    from ..embedded import make_sample
+    from ..embedded import PARTS, WRITERS, make_sample
 
     folder = arguments.out or sample_folder()
-    make_sample(folder, seed=arguments.seed, model=not arguments.no_model)
+    make_sample(folder, seed=arguments.seed, parts=tuple(WRITERS) if arguments.no_model else PARTS)
     print("embedded default: {}".format(folder))
     for path in sorted(folder.iterdir()):
         print("  {}".format(path))

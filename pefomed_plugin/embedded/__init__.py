@@ -4,9 +4,13 @@ Nothing of it comes from a real patient, a real data set or a released model; it
 """
 
 import json
+import os
 import shutil
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from random import Random
+from typing import Sequence
 
 from ..digests import file_sha256
 from ..errors import DataError
@@ -14,12 +18,14 @@ from ..services.console import progress, say
 from . import releases_caption, releases_vqa
 
 WRITERS = dict((*releases_caption.WRITERS, *releases_vqa.WRITERS))
+MODEL = "tiny"
+PARTS = (*WRITERS, MODEL)
 FLAG = "EMBEDDED"
 """File in the folder that marks it; holds what it was made from."""
 
 
-def make_sample(out: Path, seed: int = 0, model: bool = True) -> None:
-    """Write what is not there yet: the eight data sets, and with ``model`` the tiny model (``out/tiny``).
+def make_sample(out: Path, seed: int = 0, parts: Sequence[str] = PARTS) -> None:
+    """Write what is not there yet of ``parts``: the eight data sets, and ``tiny``, the tiny model.
 
     The same seed and version of the package give the same bytes. A second call finds its own work and does nothing.
 
@@ -33,32 +39,35 @@ def make_sample(out: Path, seed: int = 0, model: bool = True) -> None:
         raise DataError("{} is not empty and holds no sample; choose another folder".format(out))
     if flag.is_file() and json.loads(flag.read_text(encoding="utf-8")) != made_from:
         say("the sample in {} is of another seed or version: making it again".format(out))
-        for name in (*WRITERS, "tiny"):
+        for name in PARTS:
             shutil.rmtree(out / name, ignore_errors=True)
     out.mkdir(parents=True, exist_ok=True)
     flag.write_text(json.dumps(made_from) + "\n", encoding="utf-8")
-    missing = [name for name in WRITERS if not (out / name).is_dir()]
+    missing = [name for name in parts if not (out / name).is_dir()]
     if missing:
-        with progress("drawing the sample", len(missing)) as advance:
-            for name in missing:
-                _write_whole(out / name, name, seed)
+        with progress("making the sample", len(missing)) as advance, ProcessPoolExecutor(
+                max_workers=min(os.cpu_count() or 1, len(missing)), mp_context=get_context("spawn")) as pool:
+            for done in [pool.submit(_write_part, out, name, seed) for name in sorted(missing, key=_slowest_first)]:
+                done.result()
                 advance()
-    if model and not (out / "tiny").is_dir():
+
+
+def _write_part(out: Path, name: str, seed: int) -> None:
+    """Write a part beside its place and move it there: what has the name is complete."""
+    fresh = out / (name + ".part")
+    shutil.rmtree(fresh, ignore_errors=True)
+    if name == MODEL:
         from .tiny_model import make_tiny_model
 
-        fresh = out / "tiny.part"
-        shutil.rmtree(fresh, ignore_errors=True)
         make_tiny_model(fresh, seed)
-        fresh.rename(out / "tiny")
+    else:
+        fresh.mkdir()
+        WRITERS[name](fresh, Random("{} {}".format(seed, name)))
+    fresh.rename(out / name)
 
 
-def _write_whole(folder: Path, name: str, seed: int) -> None:
-    """Write a data set beside its place and move it there: what has the name is complete."""
-    fresh = folder.with_name(folder.name + ".part")
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir()
-    WRITERS[name](fresh, Random("{} {}".format(seed, name)))
-    fresh.rename(folder)
+def _slowest_first(name: str) -> int:
+    return PARTS.index(name) if name != MODEL else -1
 
 
 def code_digest() -> str:

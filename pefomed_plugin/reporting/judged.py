@@ -63,15 +63,16 @@ def add_figures(predictions: Sequence[Prediction], folder: Path, name: str, figu
     return metrics
 
 
-def show_repeated(title: str, name: str, figures: Mapping[str, Any]) -> None:
-    """Print what several runs or raters found: mean (SD), judgements left without a value, interval over the samples."""
+def show_repeated(title: str, figures: Mapping[str, Any]) -> None:
+    """Print what several runs or raters found: mean (SD), what was left without a value, interval over the samples."""
     rows = []
     for group, each in figures.items():
         if isinstance(each, Mapping):
-            sd = "" if each.get("sd") is None else " ({:.{d}f})".format(each["sd"], d=1 if each.get("unit") == "%" else 4)
-            rows.append(["{} {}".format(name, group), str(each["n"]), format_value(each) + sd,
-                         str(each.get("runs", "")), str(each.get("unscored", "")), format_interval(each.get("interval"))])
-    show_table(title, ("score", "n", "mean (SD)", "runs", "unscored", "95 % interval"), rows)
+            digits = 1 if each.get("unit") == "%" else 4
+            sd = "" if each.get("sd") is None else " ({:.{d}f})".format(each["sd"], d=digits)
+            rows.append([group, str(each["n"]), format_value(each) + sd, str(each.get("runs", "")),
+                         str(each.get("unscored", "")), format_interval(each.get("interval"))])
+    show_table(title, ("", "n", "mean (SD)", "runs", "unscored", "95 % interval"), rows)
 
 
 def read_runs(folder: Path, scorer: str) -> List[List[Score]]:

@@ -1,7 +1,7 @@
 """Reading a judge's reply: the last verdict, strictly, or why there is none. A pure function of the text.
 
-Strict because a guess is a wrong figure: ``3.5``, ``3/4``, ``1 or 2`` and a value outside the scale are no verdicts, and
-no earlier line is taken in place of a last one that cannot be read.
+Strict because a guess is a wrong figure: ``3.5``, ``3/4``, ``1 or 2`` and a value outside the scale are no verdicts,
+and no earlier line is taken in place of a last one that cannot be read.
 """
 
 import re

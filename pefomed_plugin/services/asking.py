@@ -1,7 +1,7 @@
 """Many questions to one model: what the ledger holds is not asked again, limits are kept, nothing paid for is lost.
 
-Every reply is in the ledger before it counts. One thread (the caller's) writes; ``concurrency`` threads ask. Knows neither
-servers nor what a usable reply looks like.
+Every reply is in the ledger before it counts. One thread (the caller's) writes; ``concurrency`` threads ask. Knows
+neither servers nor what a usable reply looks like.
 """
 
 import signal
@@ -110,7 +110,8 @@ class _Asking:
         open_keys = {each.key for each in self.waiting}
         self.asked.unusable = sum(not any(map(usable, ledger.entries(key))) for key in keys - open_keys)
         if limits.price:
-            self.asked.cost = sum(limits.price.of(entry.get("usage") or {}) for key in keys for entry in ledger.entries(key))
+            self.asked.cost = sum(limits.price.of(entry.get("usage") or {})
+                                  for key in keys for entry in ledger.entries(key))
         self.gate = Gate(limits.max_requests)
         self.running: Dict[Future, Question] = {}
         self.reserved: Dict[Future, float] = {}
@@ -119,7 +120,7 @@ class _Asking:
         self.error: Optional[PefomedError] = None
 
     def run(self, what: str) -> Asked:
-        done: "SimpleQueue[Future]" = SimpleQueue()
+        done: SimpleQueue[Future] = SimpleQueue()
         pool = ThreadPoolExecutor(self.limits.concurrency)
         try:
             with closing_on_signal(self.gate), progress(what, self.asked.questions, self.asked.settled) as advance:
@@ -145,11 +146,19 @@ class _Asking:
                     self.gate.close("--max-cost {} reached".format(self.limits.max_cost))
                 break
             question = self.waiting.popleft()
-            future = pool.submit(self.ask, question, self.gate)
+            future = pool.submit(self._ask_one, question)
             self.running[future], self.reserved[future] = question, cost
             future.add_done_callback(done.put)
             handed_out = True
         return handed_out
+
+    def _ask_one(self, question: Question) -> Reply:
+        """In a thread of its own; what concerns all questions closes the gate before the next one leaves."""
+        try:
+            return self.ask(question, self.gate)
+        except PefomedError as error:
+            self.gate.close(error.summary)
+            raise
 
     def _store(self, futures: Sequence[Future]) -> None:
         """Write what came back, all of it with one sync, then count it."""
@@ -166,7 +175,6 @@ class _Asking:
                 self._count_silence(str(error))
             except PefomedError as error:
                 self.error = self.error or error
-                self.gate.close(error.summary)
             else:
                 entries.append(make_entry(question, reply))
                 replied.append(question)

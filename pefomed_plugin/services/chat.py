@@ -62,4 +62,4 @@ class Reply:
 
 
 Ask = Callable[[Question, Gate], Reply]
-"""Asks one question, passing the gate before each request. Raises NoReply, Halted or a PefomedError that concerns all."""
+"""Asks one question, passing the gate before each request. Raises NoReply, Halted, or a PefomedError about them all."""

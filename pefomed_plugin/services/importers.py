@@ -26,7 +26,7 @@ def join_answers(answers: Sequence[Answer], samples: Sequence[Sample], producer:
     problems: List[str] = []
     in_order = _in_order(answers, samples)
     for number, answer in enumerate(answers):
-        fitting = [samples[number]] if in_order else index.candidates(answer)
+        fitting = [samples[number]] if in_order else _one_of_alike(index.candidates(answer), found)
         if len(fitting) != 1:
             problems.append("{}: {}".format(answer.where, _why(answer, fitting)))
             continue
@@ -70,7 +70,10 @@ class _Index:
             of_image = self._of_image(answer.image)
             if answer.question is None:
                 return of_image
-            return [each for each in of_image if _same_question(answer.question, each)]
+            exact = [each for each in of_image if plain(each.question) == plain(answer.question)]
+            asked = exact or [each for each in of_image if _same_question(answer.question, each)]
+            of_reference = [each for each in asked if plain(each.answer) == plain(answer.reference)]
+            return of_reference or asked
         if answer.key is None and answer.question is not None and answer.reference is not None:
             return self._by_reference.get((plain(answer.question), plain(answer.reference)), [])
         return []
@@ -82,6 +85,14 @@ class _Index:
             if parts[start:] in self._by_image:
                 return self._by_image[parts[start:]]
         return []
+
+
+def _one_of_alike(fitting: List[Sample], found: Mapping[str, Answer]) -> List[Sample]:
+    """Of samples that repeat image, question and reference (VQA-RAD holds some), the first without an answer."""
+    alike = {(each.image, plain(each.question), plain(each.answer)) for each in fitting}
+    if len(alike) != 1:
+        return fitting
+    return [next((each for each in fitting if each.id not in found), fitting[0])]
 
 
 def plain(text: Optional[str]) -> str:

@@ -77,8 +77,8 @@ def require_permission(predictions: Sequence[Prediction], host: str, is_local: b
     """
     found = sorted({each.dataset for each in predictions} & set(CREDENTIALED))
     if found and not is_local and not given:
-        raise ConfigError("{} is a credentialed data set, and its texts would go to {}; use --judge local or a server of "
-                          "your own, or say --i-have-permission if your agreement covers this".format(found[0], host))
+        raise ConfigError("{} is a credentialed data set, and its texts would go to {}; use --judge local or a "
+                          "server of your own, or say --i-have-permission if your agreement covers this".format(found[0], host))
 
 
 def judge_questions(predictions: Sequence[Prediction], plan: JudgePlan) -> List[Question]:
@@ -94,7 +94,8 @@ def usable_verdict(plan: JudgePlan) -> Usable:
     return lambda entry: _verdict(entry, plan).value is not None
 
 
-def collect_scores(predictions: Sequence[Prediction], plan: JudgePlan, ledger: Ledger, limits: Limits) -> List[List[Score]]:
+def collect_scores(predictions: Sequence[Prediction], plan: JudgePlan, ledger: Ledger,
+                   limits: Limits) -> List[List[Score]]:
     """Scores of every run from the ledger, one a prediction in their order. A missing prediction scores 0.
 
     Raises:

@@ -1,6 +1,7 @@
 """A judge without a model: shared words, cut into the judge's scale. For demonstrations and tests, not for results.
 
-Deterministic and free. It measures wording, which is what judging is meant to get away from; its name is in every result.
+Deterministic and free. It measures wording, which is what judging is meant to get away from; its name is in every
+result.
 """
 
 from typing import List, Sequence

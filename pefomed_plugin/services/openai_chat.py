@@ -5,6 +5,7 @@ two minutes. No message of ours holds the key or a word of what was sent or answ
 """
 
 import logging
+import math
 import os
 import random
 import threading
@@ -23,7 +24,8 @@ LONGEST_RETRY_AFTER_S = 3600.0
 _OPTIONAL = ("temperature", "seed", "max_tokens", "max_completion_tokens", "top_p")
 """Parameters without which a question still makes sense."""
 _TEMPORARY = (408, 409, 425, 429)
-_OF_ONE_TEXT = {"content_filter": "filtered before it was answered", "context_length_exceeded": "too long for the model"}
+_OF_ONE_TEXT = {"content_filter": "filtered before it was answered",
+                "context_length_exceeded": "too long for the model"}
 _LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
@@ -38,7 +40,8 @@ class OpenAIChat:
         ConfigError: the ``openai`` package or the key is missing.
     """
 
-    def __init__(self, timeout_s: float = 120.0, max_tries: int = MAX_TRIES, first_wait_s: float = FIRST_WAIT_S) -> None:
+    def __init__(self, timeout_s: float = 120.0, max_tries: int = MAX_TRIES,
+                 first_wait_s: float = FIRST_WAIT_S) -> None:
         self._client = _make_client(timeout_s)
         self._max_tries, self._first_wait_s = max_tries, first_wait_s
         self._dropped: Dict[str, Tuple[str, ...]] = {}
@@ -107,7 +110,7 @@ class OpenAIChat:
             self._drop(question.parameters["model"], refused)
             return None, "refused parameter {}".format(refused)
         mend = {401: "OPENAI_API_KEY is not valid there", 403: "the key may not use this model",
-                404: "it does not know the model {!r}, or OPENAI_BASE_URL lacks /v1".format(question.parameters["model"])}
+                404: "it does not know {!r}, or OPENAI_BASE_URL lacks /v1".format(question.parameters["model"])}
         raise ServiceError("{} refuses the request (status {}{}): {}".format(
             self.host, status, ", " + code if code.replace("_", "").isalnum() else "",
             mend.get(status, "see the server's log"))) from None
@@ -187,7 +190,7 @@ def _retry_after_s(headers: Mapping[str, str]) -> float:
                 except (TypeError, ValueError):
                     continue
                 wait_s = (moment - datetime.now(moment.tzinfo or timezone.utc)).total_seconds()
-            if wait_s == wait_s:
+            if math.isfinite(wait_s):
                 return min(max(wait_s, 0.0), LONGEST_RETRY_AFTER_S)
     return 0.0
 

@@ -1,4 +1,4 @@
-"""What replies cost: a price table that the user gives, and rough counts of tokens. No price is built in; they change."""
+"""What replies cost: a price table of the user's, and rough counts of tokens. No price is built in; they change."""
 
 from dataclasses import dataclass
 from pathlib import Path

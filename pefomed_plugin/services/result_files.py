@@ -6,12 +6,15 @@ Which fields each project writes, and what of it was verified, stands in docs/ot
 import csv
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from ..errors import ConfigError, DataError
 from ..readers.textfiles import read_json, read_json_lines, read_json_list
+
+
+_IMAGE_TOKEN = "<image>"
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,8 @@ def read_llava_med(path: Path) -> List[Answer]:
         DataError: not such a file; every damaged record is named.
     """
     rows = [(number, row) for number, row in read_json_lines(path)]
-    return _answers(path, "line", rows, {"text": "text", "key": "question_id"}, {"question": "prompt"})
+    found = _answers(path, "line", rows, {"text": "text", "key": "question_id"}, {"question": "prompt"})
+    return [replace(each, question=each.question and each.question.replace(_IMAGE_TOKEN, "")) for each in found]
 
 
 def read_medevalkit(path: Path) -> List[Answer]:
@@ -52,7 +56,7 @@ def read_medevalkit(path: Path) -> List[Answer]:
     """
     found = _answers(path, "record", list(enumerate(read_json_list(path))),
                      {"text": "response", "question": "question", "reference": "answer"}, {})
-    return [Answer(**{**each.__dict__, "text": each.text and _final_answer(each.text)}) for each in found]
+    return [replace(each, text=each.text and _final_answer(each.text)) for each in found]
 
 
 def read_vlmevalkit(path: Path) -> List[Answer]:
@@ -81,9 +85,9 @@ def read_authors(path: Path) -> List[Answer]:
     """
     content = read_json(path)
     if isinstance(content, dict):
-        return [Answer(**{**each.__dict__, "key": str(key)}) for key, each in zip(content, _answers(
-            path, "qid", list(content.items()),
-            {"text": "generated_answer", "question": "question", "reference": "ground_truth"}, {}))]
+        found = _answers(path, "qid", list(content.items()),
+                         {"text": "generated_answer", "question": "question", "reference": "ground_truth"}, {})
+        return [replace(each, key=str(key)) for key, each in zip(content, found)]
     return _answers(path, "record", list(enumerate(read_json_list(path))),
                     {"text": "generated_report", "image": "image_path", "reference": "ground_truth"}, {})
 
@@ -104,7 +108,7 @@ def read_llava_questions(path: Path) -> Dict[str, Tuple[str, str]]:
     for number, row in enumerate(read_json_list(path)):
         turns = row.get("conversations") or row.get("conversatons")  # the released files hold both spellings
         try:
-            found[str(row["id"])] = (str(turns[0]["value"]), str(row["image"]))
+            found[str(row["id"])] = (str(turns[0]["value"]).replace(_IMAGE_TOKEN, ""), str(row["image"]))
         except (KeyError, IndexError, TypeError):
             problems.append("{}, record {}: needs id, image and conversations".format(path, number))
     if problems:

@@ -1,4 +1,4 @@
-"""``pefomed judge`` as a user starts it, against a server on 127.0.0.1 that plays every fault; killed and started again."""
+"""``pefomed judge`` as a user starts it, against a server that plays every fault; killed and started again."""
 
 import json
 import os
@@ -116,7 +116,8 @@ def check_kills(answered, tmp_path, count, runs, kills):
     held = entries(tmp_path / "killed" / "judge.ledger.jsonl")
     settled = Counter((each["sample_id"], each["run"]) for each in held
                       if each["text"] and each["text"].startswith("They compare."))
-    assert settled == Counter({("invented-{}".format(number), run): 1 for number in range(count) for run in range(runs)})
+    assert settled == Counter({("invented-{}".format(number), run): 1
+                               for number in range(count) for run in range(runs)})
     assert len(asked) == count * runs
     # Paid for and not in the ledger is only what was on its way when the judge was killed.
     assert len(held) <= sum(paid.values()) <= len(held) + 2 * concurrency * kills

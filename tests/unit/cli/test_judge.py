@@ -16,8 +16,8 @@ def judge(tmp_path, monkeypatch, capsys):
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "AZURE_OPENAI_ENDPOINT"):
         monkeypatch.delenv(name, raising=False)
 
-    def run(*arguments, rule=lambda body, _: judged(body), predictions=answers(6), kind="vqa"):
-        write_records(tmp_path / "predictions.jsonl", predictions)
+    def run(*arguments, rule=lambda body, _: judged(body), predictions=None, kind="vqa"):
+        write_records(tmp_path / "predictions.jsonl", predictions or answers(6))
         with ChatServer(rule) as server:
             monkeypatch.setenv("OPENAI_BASE_URL", server.url)
             code = main(["judge", kind, str(tmp_path / "predictions.jsonl"), *map(str, arguments)])
@@ -40,7 +40,7 @@ def test_there_is_no_default_model(judge):
 def test_the_offline_judge_needs_no_server_and_is_named_in_every_result(judge, tmp_path):
     code, shown, server = judge("--judge", "offline", "--runs", 2)
     assert (code, server.requests) == (0, [])
-    assert "judge/vqa/offline-lexical overall" in shown
+    assert "judge/vqa/offline-lexical, vqa_rad test" in shown
     assert list(metrics(tmp_path)["scores"]) == ["judge/vqa/offline-lexical"]
     assert "no model" in metrics(tmp_path)["judges"]["judge/vqa/offline-lexical"]["note"]
 

@@ -51,4 +51,5 @@ def test_the_driver_lists_its_commands() -> None:
     shown = subprocess.run([sys.executable, "projects/pefomed/ablation.py", "--study", "slake", "--dry-run"], cwd=ROOT,
                            check=True, capture_output=True, text=True).stdout.splitlines()
     assert len(shown) == len(FOLDERS) + 2
-    assert sum("run.images=" in line for line in shown) == 2 and "compare.md" in shown[-2] and "report.html" in shown[-1]
+    assert sum("run.images=" in line for line in shown) == 2
+    assert "compare.md" in shown[-2] and "report.html" in shown[-1]

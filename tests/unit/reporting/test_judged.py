@@ -44,7 +44,7 @@ def test_runs_come_in_the_order_of_their_numbers(tmp_path):
     names = [path.name for path in sorted((tmp_path / "scores").iterdir())]
     assert names[1].endswith("run10.jsonl")
     (tmp_path / "scores" / "judge-vqa-offline-lexical.run10.jsonl").write_text(
-        '{"sample_id": "invented-0", "scorer": "judge/vqa/offline-lexical", "version": "1", "value": 1.0, "reason": null}\n')
+        '{"sample_id": "invented-0", "scorer": "judge/vqa/offline-lexical", "version": "1", "value": 1.0}\n')
     assert [scores[0].value for scores in read_runs(tmp_path, "judge/vqa/offline-lexical")][9] == 1.0
 
 
@@ -63,7 +63,7 @@ def test_other_predictions_are_not_mixed_in(tmp_path):
 
 
 def test_the_table_shows_mean_sd_and_what_was_not_scored(capsys):
-    show_repeated("invented", "judge/x", {"version": "1", "overall": {
+    show_repeated("invented", {"version": "1", "overall": {
         "n": 9, "unscored": 2, "value": 79.94, "sd": 1.21, "runs": 10, "unit": "%", "interval": None}})
     shown = capsys.readouterr().out
     assert "79.9 % (1.2)" in shown and " 10 " in shown and " 2 " in shown

@@ -141,6 +141,18 @@ def test_the_authors_reports_join_by_the_end_of_the_path(tmp_path: Path) -> None
         join_answers([*read_authors(path), read_authors(path)[0]], reports, {})
 
 
+def test_repeated_and_nested_questions_of_one_image_are_told_apart() -> None:
+    samples = [sample(1, "Is it large?", "yes", "one.jpg"), sample(2, "Is it large?", "yes", "one.jpg"),
+               sample(3, "Is it large? Where is it?", "left", "one.jpg"), sample(4, "Is it large?", "no", "one.jpg")]
+    answers = [Answer(str(number), str(number), None, each.question, "x/one.jpg", each.answer)
+               for number, each in enumerate(samples)]
+    order = [3, 2, 0, 1]
+    found = join_answers([answers[number] for number in order], samples, {})
+    assert [each.prediction for each in found] == ["0", "1", "2", "3"]
+    with pytest.raises(DataError, match="vqa_rad-1 was already answered"):
+        join_answers([answers[0]] * 3, samples[:2], {})
+
+
 @pytest.mark.parametrize("name", sorted(FORMATS))
 def test_files_of_another_format_are_refused(tmp_path: Path, name: str) -> None:
     path = tmp_path / ("file.jsonl" if name == "llava_med" else "file.json")

@@ -29,7 +29,8 @@ def collected(tmp_path, predictions, chosen, ask, reasks=1):
 def by_seed(question, gate):
     """Run 1 says 1, run 2 says 0, and so on."""
     return Reply("VERDICT: {}".format((question.parameters["seed"] + 1) % 2), model="invented-2026",
-                 system_fingerprint="fp_1", usage={"prompt_tokens": 100, "completion_tokens": 10}, dropped=("max_tokens",))
+                 system_fingerprint="fp_1", usage={"prompt_tokens": 100, "completion_tokens": 10},
+                 dropped=("max_tokens",))
 
 
 def test_each_run_has_its_own_seed_and_key():

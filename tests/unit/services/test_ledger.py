@@ -66,9 +66,8 @@ def test_a_ledger_that_cannot_be_written(tmp_path):
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 def test_a_full_disk_is_said(tmp_path):
     with Ledger(tmp_path / "ledger.jsonl") as ledger:
-        full = open("/dev/full", "wb", buffering=0)
         ledger._file.close()
-        ledger._file = full
+        ledger._file = open("/dev/full", "wb", buffering=0)  # noqa: SIM115, the ledger closes it
         with pytest.raises(DataError, match="cannot write the ledger"):
             ledger.append([{"key": "a"}])
         assert ledger.entries("a") == ()

@@ -142,7 +142,7 @@ def test_several_parameters_may_be_refused(ask):
 
 @pytest.mark.parametrize(("answer", "words"), [
     (refused(401, message="Incorrect API key provided: " + SECRET), "OPENAI_API_KEY is not valid"),
-    (refused(403), "may not use this model"), (refused(404), "does not know the model 'invented-judge'"),
+    (refused(403), "may not use this model"), (refused(404), "does not know 'invented-judge'"),
     (refused(429, type="insufficient_quota", code="insufficient_quota"), "quota is used up"),
     (refused(400, message="cannot read: " + PATIENT, code="invalid " + PATIENT), "refuses the request"),
 ])

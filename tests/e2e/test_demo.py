@@ -1,0 +1,78 @@
+"""The demo as a user runs it: it learns, and what it learns comes from the pictures."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    out = tmp_path_factory.mktemp("demo")
+    done = subprocess.run([sys.executable, "projects/embedded/demo.py", "--out", str(out)], cwd=str(ROOT),
+                          capture_output=True, text=True, check=False, timeout=1500)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return out, done.stdout
+
+
+def exact_match(out, run):
+    metrics = json.loads((out / run / "metrics.json").read_text())
+    assert metrics["embedded"] is True
+    return metrics["results"]["vqa_rad-test"]["scores"]["exact_match/pefomed"]["overall"]["value"] / 100
+
+
+def test_the_rows_of_the_ablation(demo):
+    out, _ = demo
+    rows = {run: exact_match(out, run) for run in ("none", "stage1_vqa", "stage2", "both", "shuffled")}
+    assert rows["both"] >= 0.85, rows
+    assert rows["both"] - rows["shuffled"] >= 0.35, rows
+    assert rows["none"] < 0.35, rows
+    assert rows["none"] <= rows["stage1_vqa"] < rows["both"], rows
+
+
+def test_it_says_that_it_is_embedded_at_the_start_and_at_the_end(demo):
+    _, said = demo
+    assert said.count("EMBEDDED DEFAULT") == 2 * 7
+
+
+def test_it_ends_with_a_table_and_the_paths_of_everything(demo):
+    out, said = demo
+    tail = said[said.index("Exact match on the held-out questions"):]
+    for label in ("no fine-tuning", "stage 1", "stage 2", "both stages", "both stages, images shuffled"):
+        assert label in tail
+    for path in out.iterdir():
+        assert str(path) in tail
+
+
+def test_reports_are_generated_and_scored(demo):
+    out, _ = demo
+    metrics = json.loads((out / "reports" / "metrics.json").read_text())["results"]["iu_xray-test"]
+    assert metrics["n"] == 60
+    assert metrics["scores"]["lexical/coco"]["rouge_l"]["value"] > 0.3
+
+
+def test_every_result_is_marked(demo):
+    out, _ = demo
+    for path in out.glob("*/results/*/metrics.json"):
+        assert json.loads(path.read_text())["embedded"] is True, path
+    for path in out.glob("*/results/*/predictions.jsonl"):
+        assert all(json.loads(line)["producer"]["embedded"] for line in path.read_text().splitlines()), path
+
+
+def test_the_table_holds_the_figures_of_the_files(demo):
+    out, said = demo
+    for run in ("none", "stage1_vqa", "stage2", "both", "shuffled"):
+        assert "{:.1f} %".format(100 * exact_match(out, run)) in said
+
+
+def test_the_vqa_release_is_held_out(demo):
+    out, _ = demo
+    rows = {name: json.loads((out / "sample" / "vqa_rad" / name).read_text()) for name in (
+        "trainset.json", "testset.json")}
+    images = [{row["image_name"] for row in each} for each in rows.values()]
+    assert not images[0] & images[1]

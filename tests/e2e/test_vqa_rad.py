@@ -1,0 +1,67 @@
+"""The stage-2 YAML on the real VQA-RAD with the tiny model, a few steps and a slice; skipped without the data."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pefomed_plugin.adapters.builders import make_builder
+from pefomed_plugin.embedded import make_sample
+from pefomed_plugin.launch import compose
+from pefomed_plugin.registration import register_all
+from pefomed_plugin.toolkit.checkpoint import read_checkpoint
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = ROOT.parent / "shared" / "data"
+pytestmark = [pytest.mark.slow,
+              pytest.mark.skipif(not (DATA / "vqa_rad" / "images").is_dir(), reason="no ../shared/data/vqa_rad")]
+
+
+@pytest.fixture(scope="module")
+def environ(tmp_path_factory):
+    sample = tmp_path_factory.mktemp("tiny") / "sample"
+    make_sample(sample, parts=("tiny",))
+    return {**os.environ, "PEFOMED_SAMPLE": str(sample), "PEFOMED_DATA": str(DATA), "PEFOMED_LLAMA": "embedded",
+            "PEFOMED_VIT": "embedded", "PEFOMED_CKPT": "embedded", "OMP_NUM_THREADS": "1"}
+
+
+def torchrun(environ, processes, out, *options):
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes),
+               "train.py", "--cfg-path", "train_configs/pefomed_stage2.yaml", "--options",
+               "run.output_dir={}".format(out), *options]
+    return subprocess.run(command, cwd=str(ROOT), env=environ, capture_output=True, text=True, check=False, timeout=600)
+
+
+def test_a_few_steps_and_a_slice_on_two_processes(environ, tmp_path):
+    done = torchrun(environ, 2, tmp_path / "run", "run.iters_per_epoch=6", "run.log_freq=1",
+                    "datasets.vqa_rad.limit.test=45", "datasets.vqa_rad.batch_size=8")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "vqa_rad: re-release layout, train 3,064, test 45" in done.stdout
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    figures = metrics["results"]["vqa_rad-test"]["scores"]["exact_match/pefomed"]
+    assert figures["open"]["n"] + figures["closed"]["n"] == figures["overall"]["n"] == 45
+    losses = [json.loads(line)["loss"] for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert len(losses) == 6
+    assert losses[-1] < losses[0]
+    checkpoint = read_checkpoint(tmp_path / "run" / "checkpoint_last.pth")
+    assert {"model", "optimizer", "config", "scaler", "epoch"} <= set(checkpoint)
+    answers = (tmp_path / "run" / "results" / "vqa_rad-test" / "predictions.jsonl").read_text().splitlines()
+    assert [json.loads(line)["split"] for line in answers] == ["test"] * 45
+
+
+def test_the_whole_split_is_the_papers(environ, monkeypatch):
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    register_all()
+    from omegaconf import OmegaConf
+
+    config = OmegaConf.create(compose(str(ROOT / "train_configs/pefomed_stage2.yaml"), [])[0])
+    splits = make_builder("vqa_rad")(config.datasets.vqa_rad).build_datasets()
+    assert {split: len(each) for split, each in splits.items()} == {"train": 3064, "test": 451}
+    kinds = [each.answer_type for each in splits["test"].samples]
+    assert (kinds.count("OPEN"), kinds.count("CLOSED")) == (179, 272)
+    item = splits["test"][0]
+    assert item["image"].shape == (3, 112, 112)
