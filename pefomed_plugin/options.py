@@ -17,7 +17,8 @@ class RunOptions:
     """The ``run`` section. Names are MiniGPT-v2's where it has them."""
 
     task: str
-    """Registry name of the task: ``medical_caption``, ``medical_vqa``, ``report_generation``."""
+    """Registry name of the task: ``medical_caption``, ``medical_vqa``, ``report_generation``, ``gpt4_judge``,
+    ``wasm``."""
     output_dir: str
     """Folder for checkpoints, logs, predictions and metrics."""
     runner: str = "runner_pefomed"
@@ -87,6 +88,12 @@ class RunOptions:
     images: str = "own"
     """``own``; ``shuffled`` gives each test question another one's image, ``blind`` a uniform grey one (what the model
     knows without looking)."""
+    judge: str = "api"
+    """Who judges in ``gpt4_judge`` and ``wasm``: ``api``, ``local`` or ``offline`` (docs/judging.md)."""
+    judge_model: str = ""
+    """Model that judges; there is no default, because models are retired."""
+    judge_runs: int = 10
+    """Judgements of each answer; the paper has ten."""
 
     log_freq: int = 50
     """Steps between two lines of the log."""
@@ -174,10 +181,11 @@ def _coerce(value: Any, hint: Any) -> Tuple[Any, str]:
 
 
 _AT_LEAST = {"max_epoch": 1, "iters_per_epoch": 1, "accum_grad_iters": 1, "batch_size_eval": 1, "num_beams": 1,
-             "max_new_tokens": 1, "warmup_steps": 0, "num_workers": 0, "log_freq": 1, "init_lr": 0.0, "min_lr": 0.0,
-             "weight_decay": 0.0, "save_every_steps": 1, "save_every_minutes": 0.0, "keep_last": 1, "max_nonfinite": 0}
+             "max_new_tokens": 1, "judge_runs": 1, "warmup_steps": 0, "num_workers": 0, "log_freq": 1, "init_lr": 0.0,
+             "min_lr": 0.0, "weight_decay": 0.0, "save_every_steps": 1, "save_every_minutes": 0.0, "keep_last": 1,
+             "max_nonfinite": 0}
 _CHOICES = {"precision": (*PRECISIONS, None), "images": ("own", "shuffled", "blind"), "device": ("auto", "cuda", "cpu"),
-            "resume": ("no", "auto")}
+            "judge": ("api", "local", "offline"), "resume": ("no", "auto")}
 
 
 def _out_of_range(values: Mapping[str, Any]) -> List[str]:

@@ -13,13 +13,14 @@ def register_all() -> Dict[str, List[str]]:
         KeyError: a name belongs to somebody else's class.
     """
     from .adapters.builders import BUILDERS
+    from .adapters.judge_tasks import JUDGE_TASKS
     from .adapters.runner import RunnerPefomed
     from .adapters.tasks import TASKS
     from .adapters.text_processor import MedicalTextProcessor
     from .toolkit import registry
 
     classes: Mapping[str, Mapping[str, type]] = {
-        "builder": BUILDERS, "task": TASKS,  # type: ignore[dict-item]
+        "builder": BUILDERS, "task": {**TASKS, **JUDGE_TASKS},  # type: ignore[dict-item]
         "runner": {"runner_pefomed": RunnerPefomed}, "processor": {"medical_text": MedicalTextProcessor}}
     for kind, names in classes.items():
         taken = registry.mapping[kind + "_name_mapping"]

@@ -10,7 +10,6 @@ from torch.utils.data import DataLoader, Subset
 from ..options import RunOptions
 from ..prompts import user_turn
 from ..records import Prediction, Sample
-from ..reporting.scored import write_scores
 from ..services.console import progress
 from ..storage import merge_ranks, write_records
 from .datasets import MedicalDataset
@@ -55,7 +54,7 @@ def evaluate_split(accelerator: Any, task: Any, model: Any, dataset: MedicalData
     write_records(folder / "predictions.jsonl", merged)
     for each in shares:
         os.unlink(each)
-    return write_scores(merged, task.scorers, folder, {"embedded": options.embedded, "images": options.images})
+    return task.score_answers(merged, folder, options)
 
 
 def to_device(batch: Mapping[str, Any], device: Any) -> Dict[str, Any]:

@@ -57,8 +57,9 @@ def find_ask(judge: str, model: str, predictions: Sequence[Prediction], timeout_
     if judge not in JUDGES:
         raise ConfigError("no judge {!r}; {}".format(judge, near_names(judge, JUDGES)))
     if not model:
-        raise ConfigError("which model judges? Name it with --model; there is no default, because models are retired "
-                          "(gpt-4, the paper's, is), or use --judge offline to try the command without one")
+        raise ConfigError("which model judges? Name it with --model (in a YAML: run.judge_model); there is no default, "
+                          "because models are retired (gpt-4, the paper's, is). To try it without one, the judge is "
+                          "offline")
     if judge == "local":
         from ..services.local_judge import LocalChat
 

@@ -1,10 +1,13 @@
 """Tasks for the registry: what is asked of the model and how long an answer may be. Knows no data set and no loop."""
 
-from typing import Any, Dict, List, Mapping, Tuple, Type
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Sequence, Tuple, Type
 
 from ..errors import DataError
 from ..options import RunOptions
 from ..prompts import user_turn
+from ..records import Prediction
+from ..reporting.scored import write_scores
 from ..toolkit import BaseTask, registry
 
 
@@ -42,6 +45,10 @@ class MedicalTask(BaseTask):
         prompts = [user_turn(each, template) if template else user_turn(each) for each in samples["instruction_input"]]
         return model.generate(samples["image"], prompts, num_beams=options.num_beams, do_sample=False,
                               max_new_tokens=options.max_new_tokens or self.max_new_tokens)
+
+    def score_answers(self, predictions: Sequence[Prediction], folder: Path, options: RunOptions) -> Dict[str, Any]:
+        """Score a test set's answers and write the scores into ``folder``; the metrics as written."""
+        return write_scores(predictions, self.scorers, folder, {"embedded": options.embedded, "images": options.images})
 
 
 class MedicalVqaTask(MedicalTask):

@@ -1,12 +1,12 @@
 """Draws chest films: a frontal and a lateral projection of one scene. Knows nothing of words or files."""
 
 from functools import lru_cache
-from typing import List, Tuple
+from typing import Tuple
 
 import numpy as np
 from PIL import Image
 
-from .canvas import Canvas, Point
+from .canvas import Canvas
 from .scenes import Scene
 
 AIR, WALL, FLUID, BONE = 0.13, 0.42, 0.64, 0.20
@@ -29,8 +29,8 @@ def draw_frontal(scene: Scene, size_px: int) -> Image.Image:
     _heart(film, scene.enlarged)
     if scene.finding == "opacity":
         _opacity(film, scene, lungs)
-    elif scene.finding == "nodules":
-        _nodules(film, scene)
+    elif scene.finding == "mass":
+        _mass(film, scene)
     _clavicles(film, scene)
     film.write("L", 0.84, -0.86, 0.9, max(8, size_px // 12))
     return film.image(GRAIN)
@@ -96,39 +96,33 @@ def _clavicles(film: Canvas, scene: Scene) -> None:
         x = outward(side)
         inner, middle, outer = (0.10 * x, -0.58), (0.42 * x, -0.68), (0.76 * x, -0.69)
         if scene.finding == "fracture" and scene.side == side:
-            film.add(film.line(inner, (0.40 * x, -0.78), 0.035), BONE + 0.14)
-            film.add(film.line((0.40 * x, -0.57), outer, 0.035), BONE + 0.14)
+            film.add(film.line(inner, (0.40 * x, -0.84), 0.05), BONE + 0.3)
+            film.add(film.line((0.42 * x, -0.54), (0.78 * x, -0.66), 0.05), BONE + 0.3)
         else:
             film.add(np.maximum(film.line(inner, middle, 0.028), film.line(middle, outer, 0.028)), BONE)
 
 
 def _opacity(film: Canvas, scene: Scene, lungs: np.ndarray) -> None:
-    x = outward(str(scene.side))
-    y = (-0.34 if scene.place == "upper" else 0.26) + film.rng.uniform(-0.04, 0.04)
-    radius = 0.28 if scene.size == "large" else 0.16
-    patch = film.ellipse(0.45 * x, y, radius * 0.8, radius * 0.7, soft=radius * 0.9)
+    """Ill-defined patches that fill much of one lung."""
+    x, y = outward(str(scene.side)), film.rng.uniform(-0.16, -0.04)
+    patch = film.ellipse(0.46 * x, y, 0.20, 0.30, soft=0.26)
     for _ in range(4):
-        dx, dy = film.rng.normal(0.0, radius * 0.45, 2)
-        patch = np.maximum(patch, film.ellipse(0.45 * x + dx, y + dy, radius * 0.6, radius * 0.5, soft=radius * 0.8))
-    film.paint(patch * lungs, FLUID + 0.10, 0.92)
+        dx, dy = film.rng.normal(0.0, 1.0, 2) * (0.05, 0.16)
+        patch = np.maximum(patch, film.ellipse(0.46 * x + dx, y + dy, 0.18, 0.16, soft=0.2))
+    film.paint(patch * lungs, FLUID, 0.85)
 
 
 def _effusion(film: Canvas, scene: Scene) -> None:
     x = outward(str(scene.side))
-    level = 0.14 if scene.size == "large" else 0.40
+    level = 0.22 + film.rng.uniform(-0.05, 0.05)
     lung = film.ellipse(0.30 * x, level - 0.66, 0.44, 0.70, soft=0.07)
     film.paint(_lung(film, x) * (1.0 - lung) * film.below(level - 0.32, soft=0.3), FLUID + 0.02)
 
 
-def _nodules(film: Canvas, scene: Scene) -> None:
-    for cx, cy in _nodule_places(film, scene):
-        film.paint(film.ellipse(cx, cy, 0.08, 0.08, soft=0.045), 0.80)
-
-
-def _nodule_places(film: Canvas, scene: Scene) -> List[Point]:
-    x = outward(str(scene.side))
-    heights = {1: (-0.1,), 2: (-0.34, 0.14), 3: (-0.40, -0.10, 0.22)}[scene.count]
-    return [(x * film.rng.uniform(0.42, 0.58), y + film.rng.uniform(-0.04, 0.04)) for y in heights]
+def _mass(film: Canvas, scene: Scene) -> None:
+    """One dense, sharply outlined, round shadow in the middle of a lung."""
+    cx, cy = outward(str(scene.side)) * 0.47 + film.rng.uniform(-0.03, 0.03), film.rng.uniform(-0.20, -0.10)
+    film.paint(film.ellipse(cx, cy, 0.17, 0.17, soft=0.04), 0.92)
 
 
 def draw_lateral(scene: Scene, size_px: int) -> Image.Image:
@@ -152,15 +146,11 @@ def draw_lateral(scene: Scene, size_px: int) -> Image.Image:
     heart = film.ellipse(-0.22 + 0.7 * grown, 0.36, 0.30 + grown, 0.26 + 0.6 * grown, tilt=0.5, soft=0.07)
     film.paint(heart, FLUID)
     if scene.finding == "effusion":
-        level = 0.22 if scene.size == "large" else 0.42
-        above = film.ellipse(0.06, level - 0.62, 0.52, 0.70, tilt=-0.2, soft=0.08)
+        above = film.ellipse(0.06, -0.32, 0.52, 0.70, tilt=-0.2, soft=0.08)
         film.paint(lung * (1.0 - above) * film.ellipse(0.34, 0.5, 0.34, 0.55, soft=0.12), FLUID)
     elif scene.finding == "opacity":
-        y = -0.34 if scene.place == "upper" else 0.20
-        radius = 0.26 if scene.size == "large" else 0.16
-        film.paint(lung * film.ellipse(0.16, y, radius, radius * 0.8, soft=radius), FLUID, 0.9)
-    elif scene.finding == "nodules":
-        for cx, cy in _nodule_places(film, scene):
-            film.paint(film.ellipse(abs(cx) - 0.3, cy, 0.07, 0.07, soft=0.05), 0.70)
+        film.paint(lung * film.ellipse(0.14, -0.2, 0.22, 0.30, soft=0.26), FLUID, 0.85)
+    elif scene.finding == "mass":
+        film.paint(film.ellipse(0.16, -0.18, 0.16, 0.16, soft=0.04), 0.92)
     film.write("L", 0.84, -0.86, 0.9, max(8, size_px // 12))
     return film.image(GRAIN)

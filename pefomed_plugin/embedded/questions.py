@@ -2,10 +2,25 @@
 
 from dataclasses import dataclass
 from random import Random
-from typing import Callable, Dict, List, Sequence, Tuple
+from typing import Dict, List, Optional
 
-from .scenes import ABDOMEN, CHEST, FINDINGS, HEAD_CT, HEAD_MRI, STAINS, TISSUE, Scene
-from .wording import MODALITY, PLANE, REGION, brightness
+from ..records import CLOSED, OPEN
+from .scenes import FINDINGS, TISSUE, Scene
+from .wording import MEASURED, MODALITY, REGION, finding_color, location
+
+TEXTS: Dict[str, Dict[str, tuple]] = {
+    "MODALITY": {"": ("What imaging modality was used?", "What kind of image is this?")},
+    "ORGAN": {"": ("Which part of the body is shown?", "What body part is imaged?")},
+    "FINDING": {"": ("What is the main finding?", "What abnormality is seen?")},
+    "POS": {"": ("Where is the lesion?", "Where is the abnormality located?")},
+    "COLOR": {"": ("What color is the lesion?",), "tissue": ("What color is the tissue?", "What is the color of the stain?")},
+    "COUNT": {"": ("How many glands are shown?", "How many glands are there?")},
+    "ABN": {"": ("Is this image normal?", "Is this a normal image?")},
+    "SIZE": {"heart": ("Is the heart enlarged?", "Is there enlargement of the heart?"),
+             "ventricles": ("Are the ventricles enlarged?", "Is there enlargement of the ventricles?")},
+    "PRES": {"": ("Is there {}?", "Does the image show {}?")},
+}
+"""Ways of asking, by VQA-RAD's question types (``FINDING`` asks for an abnormality's name) and a variant."""
 
 
 @dataclass(frozen=True)
@@ -18,59 +33,44 @@ class Question:
     question_type: str
 
 
-PRESENCE = {
-    "opacity": ("Is there an opacity in the lung?", "Does the lung show an opacity?"),
-    "effusion": ("Is there a pleural effusion?", "Is an effusion present?"),
-    "nodules": ("Are there nodules in the lung?", "Does the lung show nodules?"),
-    "fracture": ("Is there a fracture?", "Is the clavicle fractured?"),
-    "cyst": ("Is there a cyst?", "Does the image show a cyst?"),
-    "mass": ("Is there a mass?", "Does the image show a mass?"),
-    "hemorrhage": ("Is there a hemorrhage?", "Does the brain show a hemorrhage?"),
-    "infarct": ("Is there an infarct?", "Does the brain show an infarct?"),
-    "tumor": ("Is there a tumor?", "Does the brain show a tumor?"),
-    "inflammation": ("Is there inflammation?", "Is inflammation present?"),
-    "necrosis": ("Is there necrosis?", "Is necrosis present?"),
-    "fat": ("Is there fat?", "Is fat present?"),
-}
-
-
 def questions(scene: Scene, rng: Random) -> List[Question]:
-    """Everything that can be asked of the scene, in random order."""
-    asked: List[Question] = []
-    def ask(texts: Sequence[str], answer: str, types: str, closed: bool = False) -> None:
-        asked.append(Question(rng.choice(texts), answer, "CLOSED" if closed else "OPEN", types))
-    yes = lambda flag: "yes" if flag else "no"
-    ask(("What imaging modality was used?", "What kind of image is this?"), MODALITY[scene.kind], "MODALITY")
-    ask(("Which part of the body is shown?", "What body part is imaged?"), REGION[scene.kind], "ORGAN")
-    ask(("In which plane is this image?", "What is the plane of this image?"), PLANE[scene.kind], "PLANE")
-    ask(("Is this image normal?", "Is this a normal image?"), yes(not scene.finding and not scene.enlarged), "ABN", True)
-    present = rng.choice(FINDINGS[scene.kind])
-    if scene.finding and rng.random() < 0.6:
-        present = scene.finding
-    ask(PRESENCE[present], yes(present == scene.finding), "PRES", True)
-    if scene.kind == CHEST:
-        ask(("Is the heart enlarged?", "Is there cardiomegaly?"), yes(scene.enlarged), "SIZE", True)
-    if scene.kind in (HEAD_CT, HEAD_MRI):
-        ask(("Are the ventricles enlarged?", "Is there enlargement of the ventricles?"), yes(scene.enlarged), "SIZE", True)
-    if scene.kind == TISSUE:
-        ask(("What color is the tissue?",), str(scene.stain), "COLOR")
-        ask(("How many glands are shown?",), str(scene.count), "COUNT")
+    """What is asked of the scene, in random order.
+
+    Yes/no questions are about as often answered yes as no over many scenes: ``Is this image normal?`` is asked of every
+    normal picture but of few others, and two in three findings are asked for by their name.
+    """
+    asked = [_open("MODALITY", MODALITY[scene.kind], rng), _open("ORGAN", REGION[scene.kind], rng),
+             _open("FINDING", scene.finding or "none", rng)]
     if scene.finding:
-        ask(("What is the main finding?", "What abnormality is seen?"), scene.finding, "ABN")
-        if scene.side and scene.kind != ABDOMEN:
-            ask(("On which side is the lesion?", "Which side is abnormal?"), scene.side, "POS")
-            ask(("Is the lesion on the left?",), yes(scene.side=="left"), "POS", True)
-        if scene.finding == "nodules":
-            ask(("How many nodules are seen?", "How many nodules are there?"), str(scene.count), "COUNT")
-        if scene.finding == "opacity":
-            ask(("Is the opacity in the upper or the lower lung?",), str(scene.place), "POS", True)
-        if scene.kind == ABDOMEN:
-            ask(("Which organ contains the lesion?", "In which organ is the lesion?"), str(scene.place), "POS")
-        if scene.kind in (HEAD_CT, HEAD_MRI):
-            ask(("Which lobe contains the lesion?", "In which lobe is the lesion?"), str(scene.place), "POS")
-        if scene.size:
-            ask(("Is the lesion large or small?",), str(scene.size), "SIZE", True)
-        if scene.kind != CHEST and scene.kind!=TISSUE:
-            ask(("Is the lesion bright or dark?","What is the color of the lesion?"), str(brightness(scene)), "COLOR")
+        asked.append(_open("POS", str(location(scene)), rng))
+    if finding_color(scene) and rng.random() < 0.3:
+        asked.append(_open("COLOR", str(finding_color(scene)), rng))
+    if scene.kind == TISSUE:
+        asked += [_open("COLOR", str(scene.stain), rng, "tissue"), _open("COUNT", str(scene.glands), rng)]
+    if scene.normal or rng.random() < 0.25:
+        asked.append(_closed("ABN", scene.normal, rng))
+    if scene.kind in MEASURED:
+        asked.append(_closed("SIZE", scene.enlarged, rng, MEASURED[scene.kind]))
+    named = scene.finding if scene.finding and rng.random() < 0.65 else rng.choice(FINDINGS[scene.kind])
+    asked.append(presence(scene, named, rng))
     rng.shuffle(asked)
     return asked
+
+
+def presence(scene: Scene, named: str, rng: Random) -> Question:
+    """Whether the picture shows the finding ``named``."""
+    article = "" if named in FINDINGS[TISSUE] else "an " if named[0] in "aeiou" else "a "
+    text = rng.choice(TEXTS["PRES"][""]).format(article + named)
+    return Question(text, _yes(named == scene.finding), CLOSED, "PRES")
+
+
+def _open(kind: str, answer: str, rng: Random, variant: str = "") -> Question:
+    return Question(rng.choice(TEXTS[kind][variant]), answer, OPEN, "ABN" if kind == "FINDING" else kind)
+
+
+def _closed(kind: str, truth: bool, rng: Random, variant: str = "") -> Question:
+    return Question(rng.choice(TEXTS[kind][variant]), _yes(truth), CLOSED, kind)
+
+
+def _yes(truth: Optional[bool]) -> str:
+    return "yes" if truth else "no"

@@ -1,77 +1,66 @@
 """What a made-up picture shows: seeded attributes, from which it is drawn and worded. Knows neither pixels nor words.
 
-Sides are the patient's. Frontal films and axial slices are shown from the front and from the feet, so the patient's
-left is on the right of the picture.
+Sides are the patient's. Frontal films are shown from the front and axial slices from the feet, so the patient's left
+is on the right of the picture.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from random import Random
 from typing import Dict, List, Optional, Sequence, Tuple
 
 CHEST, LATERAL, ABDOMEN, HEAD_CT, HEAD_MRI, TISSUE = "chest", "lateral", "abdomen", "head_ct", "head_mri", "tissue"
-RADIOLOGY = (CHEST, ABDOMEN, HEAD_CT, HEAD_MRI)
+RADIOLOGY = (CHEST, HEAD_MRI, ABDOMEN, CHEST, HEAD_MRI, HEAD_CT)
+"""Kinds in the order in which they take turns: as many x-rays as CT and MRI."""
 
 FINDINGS: Dict[str, Tuple[str, ...]] = {
-    CHEST: ("opacity", "effusion", "nodules", "fracture"),
+    CHEST: ("opacity", "effusion", "mass", "fracture"),
+    LATERAL: ("opacity", "effusion", "mass", "fracture"),
     ABDOMEN: ("cyst", "mass"),
     HEAD_CT: ("hemorrhage", "infarct"),
     HEAD_MRI: ("tumor", "infarct"),
     TISSUE: ("inflammation", "necrosis", "fat"),
 }
-ORGANS: Dict[str, Optional[str]] = {"liver": None, "spleen": None, "right kidney": "right", "left kidney": "left"}
+ORGANS = ("liver", "spleen", "right kidney", "left kidney")
 STAINS = ("pink", "blue", "brown")
 
 
 @dataclass(frozen=True)
 class Scene:
-    """One picture's content; fields that mean nothing for a kind are None or 0."""
+    """One picture's content; fields that mean nothing for a kind are None, False or 0."""
 
     kind: str
     """``chest`` (frontal film), ``lateral``, ``abdomen`` (axial CT), ``head_ct``, ``head_mri`` (axial) or ``tissue``."""
     seed: int
     """Draws the anatomy, the exact place of the finding and the noise."""
     finding: Optional[str] = None
-    """One of ``FINDINGS[kind]``, or None for a normal picture."""
+    """One of ``FINDINGS[kind]``, or None."""
     side: Optional[str] = None
-    """``left`` or ``right`` of the patient; None without finding, and for liver and spleen."""
-    place: Optional[str] = None
-    """Chest opacity: ``upper`` or ``lower``; abdomen: the organ; head: ``frontal`` or ``occipital``."""
-    size: Optional[str] = None
-    """``small`` or ``large`` finding."""
-    count: int = 0
-    """Number of chest nodules (1 to 3), or of glands in tissue (1 to 4)."""
+    """Chest and head: ``left`` or ``right`` of the patient."""
+    organ: Optional[str] = None
+    """Abdomen: which of ``ORGANS`` holds the finding."""
     enlarged: bool = False
     """Chest: the heart; head: the ventricles."""
+    glands: int = 0
+    """Tissue: number of glands, 1 to 4."""
     stain: Optional[str] = None
     """Tissue: colour of the stained background."""
 
+    @property
+    def normal(self) -> bool:
+        """Whether nothing abnormal is drawn."""
+        return self.finding is None and not self.enlarged
 
-def draw_scene(kind: str, rng: Random, normal: float = 0.25) -> Scene:
-    """A scene of ``kind``; ``normal`` is the share of pictures without a finding."""
+
+def draw_scene(kind: str, rng: Random, healthy: float = 0.3) -> Scene:
+    """A scene of ``kind``; ``healthy`` is the share without a finding."""
     seed = rng.randrange(2 ** 31)
-    plain = Scene(kind, seed, enlarged=kind != ABDOMEN and kind != TISSUE and rng.random() < 0.4)
+    finding = None if rng.random() < healthy else rng.choice(FINDINGS[kind])
     if kind == TISSUE:
-        plain = replace(plain, stain=rng.choice(STAINS), count=rng.randint(1, 4))
-    if rng.random() < normal:
-        return plain
-    return _with_finding(plain, rng)
-
-
-def _with_finding(scene: Scene, rng: Random) -> Scene:
-    anatomy = CHEST if scene.kind == LATERAL else scene.kind
-    finding = rng.choice(FINDINGS[anatomy])
-    side, size = rng.choice(("left", "right")), rng.choice(("small", "large"))
-    if anatomy == CHEST:
-        return replace(scene, finding=finding, side=side,
-                       place=rng.choice(("upper", "lower")) if finding == "opacity" else None,
-                       size=size if finding in ("opacity", "effusion") else None,
-                       count=rng.randint(1, 3) if finding == "nodules" else 0)
-    if anatomy == ABDOMEN:
-        organ = rng.choice(sorted(ORGANS))
-        return replace(scene, finding=finding, side=ORGANS[organ], place=organ, size=size)
-    if anatomy == TISSUE:
-        return replace(scene, finding=finding)
-    return replace(scene, finding=finding, side=side, place=rng.choice(("frontal", "occipital")), size=size)
+        return Scene(kind, seed, finding, glands=rng.randint(1, 4), stain=rng.choice(STAINS))
+    if kind == ABDOMEN:
+        return Scene(kind, seed, finding, organ=rng.choice(ORGANS) if finding else None)
+    side = rng.choice(("left", "right"))
+    return Scene(kind, seed, finding, side=side if finding else None, enlarged=rng.random() < 0.45)
 
 
 def draw_scenes(kinds: Sequence[str], count: int, rng: Random) -> List[Scene]:

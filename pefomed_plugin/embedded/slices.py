@@ -24,12 +24,11 @@ def draw_abdomen(scene: Scene, size_px: int) -> Image.Image:
     """Contrast-enhanced CT at the level of the kidneys: a cyst is dark, a mass bright."""
     ct = _abdomen(size_px, scene.seed % ANATOMIES).again(scene.seed)
     if scene.finding is not None:
-        cx, cy = LESIONS[str(scene.place)] + ct.rng.uniform(-0.025, 0.025, 2)
-        radius = 0.16 if scene.size == "large" else 0.09
+        cx, cy = LESIONS[str(scene.organ)] + ct.rng.uniform(-0.02, 0.02, 2)
         if scene.finding == "cyst":
-            ct.paint(ct.ellipse(cx, cy, radius, radius * 0.95, soft=0.04), 0.12)
+            ct.paint(ct.ellipse(cx, cy, 0.16, 0.15, soft=0.04), 0.05)
         else:
-            ct.paint(_lobed(ct, cx, cy, radius), 0.92)
+            ct.paint(_lobed(ct, cx, cy, 0.17), 0.95)
     return ct.image(GRAIN)
 
 
@@ -86,14 +85,12 @@ def draw_head(scene: Scene, size_px: int) -> Image.Image:
     head = _head(size_px, scene.seed % ANATOMIES, ct).again(scene.seed)
     _ventricles(head, scene.enlarged, 0.14 if ct else 0.92)
     if scene.finding is not None:
-        x, y = outward(str(scene.side)), -1.0 if scene.place == "frontal" else 1.0
-        cx, cy = 0.33 * x + head.rng.uniform(-0.03, 0.03), 0.40 * y + head.rng.uniform(-0.03, 0.03)
-        radius = 0.22 if scene.size == "large" else 0.13
+        cx, cy = 0.38 * outward(str(scene.side)), head.rng.uniform(-0.12, 0.16)
         if scene.finding == "tumor":
-            head.paint(head.ellipse(cx, cy, radius * 1.1, radius * 1.1, soft=0.06), 0.98)
-            head.paint(head.ellipse(cx, cy, radius * 0.55, radius * 0.6, soft=0.06), 0.05)
+            head.paint(head.ellipse(cx, cy, 0.24, 0.24, soft=0.06), 0.98)
+            head.paint(head.ellipse(cx, cy, 0.14, 0.15, soft=0.06), 0.03)
         else:
-            head.paint(_lobed(head, cx, cy, radius), {"hemorrhage": 0.90, "infarct": 0.14 if ct else 0.97}[scene.finding])
+            head.paint(_lobed(head, cx, cy, 0.24), {"hemorrhage": 0.92, "infarct": 0.10 if ct else 0.98}[scene.finding])
     return head.image(GRAIN)
 
 

@@ -26,7 +26,7 @@ def draw_tissue(scene: Scene, size_px: int) -> Image.Image:
     section.clouds(7, 0.03)
     _fibres(section, ground)
     section.paint(section.spots(_scattered(section, 70), 0.028), nucleus, 0.85)
-    for cx, cy in GLANDS[: scene.count]:
+    for cx, cy in GLANDS[: scene.glands]:
         _gland(section, cx, cy, ground, nucleus)
     if scene.finding == "inflammation":
         cells = [_near(section, 0.24) for _ in range(110)]

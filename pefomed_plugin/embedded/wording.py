@@ -4,7 +4,7 @@ The description is what the tiny language model is first taught to read, in the 
 """
 
 from random import Random
-from typing import Dict, List, Optional
+from typing import Dict, Optional
 
 from .scenes import ABDOMEN, CHEST, HEAD_CT, HEAD_MRI, LATERAL, TISSUE, Scene
 
@@ -14,94 +14,90 @@ REGION: Dict[str, str] = {CHEST: "chest", LATERAL: "chest", ABDOMEN: "abdomen", 
                           TISSUE: "tissue"}
 PLANE: Dict[str, str] = {CHEST: "frontal", LATERAL: "lateral", ABDOMEN: "axial", HEAD_CT: "axial", HEAD_MRI: "axial",
                          TISSUE: "section"}
+MEASURED: Dict[str, str] = {CHEST: "heart", LATERAL: "heart", HEAD_CT: "ventricles", HEAD_MRI: "ventricles"}
+"""What ``Scene.enlarged`` speaks of."""
 NUMBER = ("no", "one", "two", "three", "four")
+UNCOUNTED = ("inflammation", "necrosis", "fat")
 
 
-def brightness(scene: Scene) -> Optional[str]:
-    """``bright`` or ``dark``: how the finding looks; None without one, and in tissue."""
-    if scene.finding is None or scene.kind == TISSUE:
+def location(scene: Scene) -> Optional[str]:
+    """Where the finding lies: ``left lung``, ``liver``, ``right brain``, ``left clavicle``; None without a finding."""
+    if scene.finding is None:
         return None
-    dark = scene.finding == "cyst" or (scene.finding == "infarct" and scene.kind == HEAD_CT)
-    return "dark" if dark else "bright"
-
-
-def location(scene: Scene) -> str:
-    """Where the finding lies: ``left upper lung``, ``liver``, ``right frontal lobe``, ``left clavicle``."""
-    if scene.kind == ABDOMEN:
-        return str(scene.place)
-    if scene.kind in (HEAD_CT, HEAD_MRI):
-        return "{} {} lobe".format(scene.side, scene.place)
     if scene.kind == TISSUE:
         return "center"
-    if scene.finding == "fracture":
-        return "{} clavicle".format(scene.side)
-    return "{} {} lung".format(scene.side, scene.place) if scene.place else "{} lung".format(scene.side)
+    if scene.kind == ABDOMEN:
+        return scene.organ
+    if scene.kind in (HEAD_CT, HEAD_MRI):
+        return "{} brain".format(scene.side)
+    return "{} {}".format(scene.side, "clavicle" if scene.finding == "fracture" else "lung")
 
 
-def describe(scene: Scene, rng: Optional[Random] = None) -> str:
-    """All attributes in a fixed short form; with ``rng``, in any order."""
-    parts = ["{} {} {}".format(PLANE[scene.kind], MODALITY[scene.kind], REGION[scene.kind])]
+def finding_color(scene: Scene) -> Optional[str]:
+    """``white`` or ``black``: how a finding looks on a grey picture; None where it has no one color."""
+    if scene.finding in (None, "tumor") or scene.kind == TISSUE:
+        return None
+    dark = scene.finding == "cyst" or (scene.finding == "infarct" and scene.kind == HEAD_CT)
+    return "black" if dark else "white"
+
+
+def describe(scene: Scene, rng: Random) -> str:
+    """All attributes in a short form: ``frontal x-ray of the chest, normal heart, opacity in the left lung``."""
+    parts = ["{} {} of the {}".format(PLANE[scene.kind], MODALITY[scene.kind], REGION[scene.kind])]
     if scene.kind == TISSUE:
-        parts += ["{} stain".format(scene.stain), "{} {}".format(NUMBER[scene.count], _plural("gland", scene.count))]
-    elif scene.kind != ABDOMEN:
-        organ = "heart" if scene.kind in (CHEST, LATERAL) else "ventricles"
-        parts.append("{} {}".format("enlarged" if scene.enlarged else "normal", organ))
-    parts.append(finding_phrase(scene) if scene.finding else "no lesion")
-    if rng is not None:
-        rng.shuffle(parts)
+        parts += ["{} stain".format(scene.stain), _glands(scene)]
+    if scene.kind in MEASURED:
+        parts.append("{} {}".format(_width(scene), MEASURED[scene.kind]))
+    parts.append("{} in the {}".format(scene.finding, location(scene)) if scene.finding else "no lesion")
+    rng.shuffle(parts)
     return ", ".join(parts)
-
-
-def finding_phrase(scene: Scene) -> str:
-    """The finding as a noun phrase without article: ``large bright opacity in the left upper lung``."""
-    if scene.kind == TISSUE:
-        return "{} in the center".format(scene.finding)
-    if scene.finding == "nodules":
-        return "{} bright {} in the {}".format(NUMBER[scene.count], _plural("nodule", scene.count), location(scene))
-    words = [scene.size, brightness(scene) if scene.kind != CHEST else None, scene.finding]
-    return "{} in the {}".format(" ".join(each for each in words if each), location(scene))
 
 
 def caption(scene: Scene, rng: Random) -> str:
     """One or two sentences that name everything the picture shows."""
-    opening = rng.choice(("{} {} of the {}", "{} {} image of the {}"))
-    first = opening.format(PLANE[scene.kind], _shown(MODALITY[scene.kind]), REGION[scene.kind]).capitalize()
-    first = first.replace(" ct ", " CT ").replace(" mri ", " MRI ")
     if scene.kind == TISSUE:
-        first = "Section of {} stained tissue with {} {}".format(scene.stain, NUMBER[scene.count],
-                                                                _plural("gland", scene.count))
-    verb = rng.choice(("shows", "with", "showing"))
-    if scene.finding:
-        text = "{} {} {}".format(first, verb, _article(finding_phrase(scene), scene))
+        first = "Section of {} stained tissue with {}".format(scene.stain, _glands(scene))
     else:
-        text = "{} {} {}".format(first, verb, rng.choice(("no lesion", "no abnormal finding")))
-    return "{}.{}".format(text, _second_sentence(scene))
-
-
-def _second_sentence(scene: Scene) -> str:
-    if scene.kind in (ABDOMEN, TISSUE):
-        return ""
-    if scene.kind in (CHEST, LATERAL):
-        return " The heart is {}.".format("enlarged" if scene.enlarged else "normal")
-    return " The ventricles are {}.".format("enlarged" if scene.enlarged else "normal")
+        modality = MODALITY[scene.kind]
+        first = "{} {} of the {}".format(PLANE[scene.kind].capitalize(),
+                                         modality if modality == "x-ray" else modality.upper(), REGION[scene.kind])
+    shown = "{} in the {}".format(_with_article(scene), location(scene)) if scene.finding else "no lesion"
+    text = "{} {} {}.".format(first, rng.choice(("showing", "shows")), shown)
+    if scene.kind in MEASURED:
+        text += " " + _measured(scene)
+    return text
 
 
 def report(scene: Scene, rng: Random) -> str:
-    """Findings section for a chest film, several sentences."""
-    sentences: List[str] = []
-    sentences.append("The heart is {}.".format("enlarged" if scene.enlarged else rng.choice(("normal in size",))))
+    """Findings section for a chest film: heart, lungs, pleura and bones, in four to five sentences."""
+    finding, place = scene.finding, location(scene)
+    lungs = {"opacity": "There is an opacity in the {}.".format(place),
+             "mass": "There is a round mass in the {}.".format(place)}.get(str(finding), "The lungs are clear.")
+    pleura = ("There is a pleural effusion on the {}.".format(scene.side) if finding == "effusion"
+              else "There is no pleural effusion.")
+    bones = ("There is a fracture of the {}.".format(place) if finding == "fracture"
+             else rng.choice(("The bones are intact.", "No fracture is seen.")))
+    sentences = [_measured(scene), lungs, pleura, bones]
+    if scene.normal:
+        sentences.append("Normal chest.")
     return " ".join(sentences)
 
 
-def _shown(modality: str) -> str:
-    return modality
+def _measured(scene: Scene) -> str:
+    noun = MEASURED[scene.kind]
+    return "The {} {} {}.".format(noun, "are" if noun.endswith("s") else "is", _width(scene))
 
 
-def _plural(noun: str, count: int) -> str:
-    return noun if count == 1 else noun + "s"
+def _width(scene: Scene) -> str:
+    return "enlarged" if scene.enlarged else "normal"
 
 
-def _article(phrase: str, scene: Scene) -> str:
-    if scene.finding in ("nodules", "inflammation", "necrosis", "fat"):
-        return phrase
-    return ("an " if phrase[0] in "aeiou" else "a ") + phrase
+def _glands(scene: Scene) -> str:
+    return "{} gland{}".format(NUMBER[scene.glands], "" if scene.glands == 1 else "s")
+
+
+def _with_article(scene: Scene) -> str:
+    finding = str(scene.finding)
+    if finding in UNCOUNTED:
+        return finding
+    return "{} {}".format("an" if finding[0] in "aeiou" else "a", finding)

@@ -130,7 +130,9 @@ def _table(key: str, scorer: str, runs: Sequence[Run]) -> Table:
 
 def _row(run: Run, reference: Run, key: str, scorer: str, columns: Sequence[str]) -> Row:
     answered, stages = run.answered[key], stages_of(run)
-    figures = {column: _figure(answered, scorer, column, stages) for column in columns}
+    # The paper has no row in which the model does not see the right image.
+    of_paper = stages if answered.predictions[0].producer.get("images", "own") == "own" else None
+    figures = {column: _figure(answered, scorer, column, of_paper) for column in columns}
     difference = None if run is reference else _difference(answered, reference.answered[key], scorer, columns[-1])
     return Row(run.name, stages, figures, difference, deviations(run, answered))
 

@@ -73,7 +73,7 @@ def _set(answered: Answered) -> Dict[str, Any]:
     first = answered.predictions[0]
     missing = sum(each.prediction is None for each in answered.predictions)
     figures = [{"scorer": scorer, "group": group, "n": format_count(figure), "value": figure.get("value"),
-                "shown": format_value(figure), "unit": figure.get("unit", ""),
+                "shown": _shown(group, figure), "unit": figure.get("unit", ""),
                 "max": _greatest_figure(scorer, group, figure), "interval": figure.get("interval"),
                 "shownInterval": format_interval(figure.get("interval"))}
                for scorer, groups in answered.figures.items() for group, figure in groups.items()
@@ -96,6 +96,11 @@ def _breakdowns(answered: Answered) -> List[Dict[str, Any]]:
                                          "low": each.interval.low, "high": each.interval.high}
                                         for each in breakdown.cells]})
     return found
+
+
+def _shown(group: str, figure: Mapping[str, Any]) -> str:
+    is_count = group.startswith("level ") and figure.get("value") is not None
+    return "{:,.4g}".format(figure["value"]) if is_count else format_value(figure)
 
 
 def _greatest_figure(scorer: str, group: str, figure: Mapping[str, Any]) -> float:

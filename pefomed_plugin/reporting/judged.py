@@ -87,6 +87,16 @@ def read_runs(folder: Path, scorer: str) -> List[List[Score]]:
     return [read_scores(path) for path in paths]
 
 
+def find_repeated(folder: Path) -> List[str]:
+    """Names of the scorers that have runs in ``folder``.
+
+    Raises:
+        DataError: a score file is damaged.
+    """
+    firsts = sorted((Path(folder) / "scores").glob("*.run1.jsonl"))
+    return [scores[0].scorer for scores in map(read_scores, firsts) if scores]
+
+
 def run_files(folder: Path, scorer: str) -> List[Path]:
     """Score files of all runs of one scorer, in the order of the runs."""
     pattern = glob.escape(score_file(folder, scorer).stem) + ".run*.jsonl"

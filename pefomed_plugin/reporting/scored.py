@@ -60,7 +60,7 @@ def score_predictions(name: str, predictions: Sequence[Prediction]) -> Tuple[Dic
         DataError: the predictions cannot be scored.
     """
     scorer = find_scorer(name)
-    family, _, protocol = name.partition("/")
+    family, _, protocol = DEFAULTS.get(name, name).partition("/")
     if family == "lexical":
         with LexicalScorer() as lexical:
             result = lexical.score(predictions, protocol)

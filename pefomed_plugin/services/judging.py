@@ -78,7 +78,8 @@ def require_permission(predictions: Sequence[Prediction], host: str, is_local: b
     found = sorted({each.dataset for each in predictions} & set(CREDENTIALED))
     if found and not is_local and not given:
         raise ConfigError("{} is a credentialed data set, and its texts would go to {}; use --judge local or a "
-                          "server of your own, or say --i-have-permission if your agreement covers this".format(found[0], host))
+                          "server of your own, or say --i-have-permission if your agreement covers this".format(
+                              found[0], host))
 
 
 def judge_questions(predictions: Sequence[Prediction], plan: JudgePlan) -> List[Question]:

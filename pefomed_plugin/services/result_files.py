@@ -13,7 +13,6 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Seque
 from ..errors import ConfigError, DataError
 from ..readers.textfiles import read_json, read_json_lines, read_json_list
 
-
 _IMAGE_TOKEN = "<image>"
 
 

@@ -17,8 +17,9 @@ def test_the_question_about_an_answer():
     system, user = judge_messages(PROMPTS["vqa"], sample())
     assert system["role"] == "system"
     assert user == {"role": "user", "content": (
-        "A question about a medical image was answered. Decide whether the given answer means the same as the "
-        "reference answer, as an answer to this question.\n\n<question>Where is it?</question>\n<reference>left</reference>\n"
+        "A question about a medical image was answered. Decide whether the given answer means the same as "
+        "the reference answer, as an answer to this question.\n\n"
+        "<question>Where is it?</question>\n<reference>left</reference>\n"
         "<given>on the left</given>\n\nValues:\n1: {}\n0: {}\n\n"
         "Give your reason in one sentence. Then end with one line of exactly this form, with your value instead of N:\n"
         "VERDICT: N").format(RUBRICS["vqa"][1], RUBRICS["vqa"][0])}

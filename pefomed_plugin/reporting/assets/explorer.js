@@ -152,7 +152,7 @@ function showComparison() {
       make("thead", {}, make("tr", {}, ...table.header.map((each) => make("th", { scope: "col" }, each)))),
       make("tbody", {}, ...table.rows.map((row) => make("tr", {}, ...row.map((cell) => make("td", {}, cell))))))));
     for (const each of table.deviations.filter((row) => row.text))
-      block.append(make("p", { class: "small" }, make("b", {}, each.run), " departs from the paper: " + each.text));
+      block.append(make("p", { class: "small" }, make("b", {}, each.run), ", against the paper: " + each.text));
     $("tables").append(block);
   }
   $("tables").append(make("p", { class: "note" }, data.comparison.note));
@@ -182,7 +182,10 @@ function setUpFilters() {
       addSelect("f-" + field, label, [["", "all"], ...[...counts].sort((a, b) => b[1] - a[1]).map(([value, n]) => [value, `${value} (${count(n)})`])]);
   }
   if (data.scorers.length) {
-    addSelect("f-scorer", "Score", data.scorers.map((each, at) => [at, each.name])).addEventListener("change", fillVerdicts);
+    const select = addSelect("f-scorer", "Score", data.scorers.map((each, at) => [at, each.name]));
+    const first = Math.max(0, data.scorers.findIndex((each) => each.verdict));
+    select.options[first].defaultSelected = true;
+    select.addEventListener("change", fillVerdicts);
     addSelect("f-verdict", "Verdict", []);
     fillVerdicts();
     addSelect("f-order", "Order", [["", "as in the data"], ["up", "lowest score first"], ["down", "highest score first"]]);
@@ -283,8 +286,7 @@ function picture(sample) {
 }
 
 function question(sample, id) {
-  const text = sample.question || (data.texts ? (sample.task === "report" ? "Report" : sample.task === "caption" ? "Caption" : "") : sample.id);
-  return make("p", { class: "question", id }, text);
+  return make("p", { class: "question", id }, sample.question || sample.id);
 }
 
 function answers(sample) {
@@ -299,9 +301,13 @@ function answers(sample) {
 
 function tags(sample) {
   const found = [sample.answer_type, ...sample.question_types, sample.organ, sample.modality].filter(Boolean).map((each) => make("li", {}, each));
+  const at = chosen("f-scorer"), value = at === "" || data.scorers[at].binary ? null : sample.scores[at];
+  if (value !== null && value !== undefined) found.push(make("li", {}, `${shortName(data.scorers[at].name)} ${value}`));
   if (disagree(sample)) found.push(make("li", { class: "differ" }, "scorers disagree"));
   return make("ul", { class: "tags" }, ...found);
 }
+
+function shortName(scorer) { return scorer.startsWith("lexical/") ? scorer.split("/")[2] : scorer.split("/").slice(0, 2).join("/"); }
 
 // -- one answer in full -----------------------------------------------------------------------------------------------
 
@@ -321,7 +327,7 @@ function openDetail(position) {
         make("button", { type: "button", onclick: () => $("detail").close() }, "Close"),
         make("span", { class: "small" }, `${count(position + 1)} of ${count(state.shown.length)}`)))));
   if (!$("detail").open) $("detail").showModal();
-  if (!$("detail-body").contains(document.activeElement)) $("detail").focus();
+  $("detail").focus();
 }
 
 function moveTo(position) {

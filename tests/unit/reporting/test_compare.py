@@ -40,6 +40,12 @@ def test_open_closed_overall_beside_the_papers_figures(tmp_path: Path) -> None:
     assert cells_of(none, table)[-2:] == ["", ""]
 
 
+def test_the_paper_has_no_row_without_the_right_image(tmp_path: Path) -> None:
+    rows = answers(RIGHT, producer={"images": "shuffled"})
+    row, = compare_runs([read_run(make_run(tmp_path / "a", rows), "both, images shuffled")])[0].rows
+    assert row.stages == BOTH and row.figures["overall"].paper is None and "images shuffled" in row.deviations
+
+
 def test_the_papers_figures_are_not_set_beside_another_normalisation(tmp_path: Path) -> None:
     run = read_run(make_run(tmp_path / "a", answers(RIGHT), ["exact_match/clean"]), "both")
     assert all(figure.paper is None for figure in compare_runs([run])[0].rows[0].figures.values())

@@ -101,6 +101,9 @@ def test_image_roots_come_from_the_user_or_the_configuration(tmp_path: Path, mon
     configured = Run(run.name, run.folder, {"datasets": {"vqa_rad": {"build_info": {
         "storage": "x", "images": "${oc.env:PEFOMED_DATA}/pictures"}}}}, False, run.answered)
     assert find_image_roots(configured) == {"vqa_rad": folder}
+    monkeypatch.setenv("PEFOMED_SAMPLE", str(tmp_path / "sample"))
+    embedded = Run(run.name, run.folder, configured.config, True, run.answered)
+    assert find_image_roots(embedded) == {"vqa_rad": tmp_path / "sample" / "pictures"}
     for wrong in ("nowhere", "slake=" + str(folder)):
         with pytest.raises(ConfigError, match="where are the images"):
             find_image_roots(run, [wrong])

@@ -1,0 +1,61 @@
+"""Evaluation tasks whose answers a judge rates: the model answers as in its own task, then ``run.judge`` rates.
+
+Know no server; what is asked and kept is ``judge.py``'s affair.
+"""
+
+from pathlib import Path
+from typing import Any, Dict, Sequence, Type
+
+from ..errors import PefomedError
+from ..options import RunOptions
+from ..prompts_judge import find_prompt
+from ..records import Prediction
+from ..services.asking import Limits
+from ..services.judging import JudgePlan
+from .judge import LEDGER, find_ask, judge_offline, judge_with_model
+from .tasks import MedicalTask
+
+
+class Gpt4JudgeTask(MedicalTask):
+    """Answers questions, then lets a judge say which answers mean the same as the reference (paper section 4.3)."""
+
+    kind, max_new_tokens, scorers = "vqa", 20, ("exact_match/pefomed",)
+
+    def build_datasets(self, cfg: Any) -> Dict[str, Dict[str, Any]]:
+        """As every task's, once it is sure that there is a judge: the answers take long.
+
+        Raises:
+            ConfigError: no model, key or package to judge with.
+        """
+        if cfg.run_cfg.get("judge", "api") == "api":
+            find_ask("api", cfg.run_cfg.get("judge_model", ""), [])
+        return super().build_datasets(cfg)
+
+    def score_answers(self, predictions: Sequence[Prediction], folder: Path, options: RunOptions) -> Dict[str, Any]:
+        """Scores of the task's scorers, then the judge's.
+
+        Raises:
+            ConfigError: the judge's model is not named or cannot be used, or the texts may not go there.
+            PefomedError: the judge did not finish; the answers are on the disk, and what it replied in the ledger.
+        """
+        super().score_answers(predictions, folder, options)
+        if options.judge == "offline":
+            return judge_offline(predictions, self.kind, options.judge_runs, folder)
+        plan = JudgePlan(options.judge_model, find_prompt(self.kind), options.judge_runs, options.seed)
+        ask = find_ask(options.judge, options.judge_model, predictions)
+        asked, metrics = judge_with_model(predictions, plan, Limits(), ask, folder / LEDGER, folder)
+        if metrics is None:
+            raise PefomedError("judged {:,} of {:,} ({}); go on with: "
+                               "pefomed judge {} {} --model {} --runs {} --seed {}".format(
+                                   asked.settled, asked.questions, asked.stopped or "no reply to the others",
+                                   self.kind, folder / "predictions.jsonl", plan.model, plan.runs, plan.seed))
+        return metrics
+
+
+class WasmTask(Gpt4JudgeTask):
+    """Writes reports, then lets a judge rate each from 0 to 4; the figure is WASM (paper section 3.3)."""
+
+    kind, max_new_tokens, scorers = "report", 300, ("lexical/coco",)
+
+
+JUDGE_TASKS: Dict[str, Type[MedicalTask]] = {"gpt4_judge": Gpt4JudgeTask, "wasm": WasmTask}

@@ -1,0 +1,53 @@
+"""``pefomed wasm``: the weighted average of report ratings, of every judge and rater in a folder, or from counts."""
+
+import argparse
+from pathlib import Path
+from typing import Any, Sequence
+
+from ..errors import ConfigError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.add_argument("predictions", type=Path, nargs="?", metavar="PREDICTIONS",
+                        help="predictions.jsonl with scores/ beside it, as pefomed judge and pefomed rate write them")
+    parser.add_argument("--scorer", action="append", default=[], metavar="NAME",
+                        help="only these, for example judge/report/NAME or human/report; may be repeated")
+    parser.add_argument("--counts", nargs=5, type=float, metavar="N", help="number of reports at levels 0 to 4 instead")
+    parser.add_argument("--unscored", type=int, default=0, help="with --counts: reports without a rating")
+    parser.epilog = "example: pefomed wasm --counts 22 118 267 449 324"
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Compute, show, and write what came from score files."""
+    if (arguments.counts is None) == (arguments.predictions is None):
+        raise ConfigError("give a predictions file with ratings beside it, or --counts; one of the two")
+    if arguments.counts is not None:
+        return _show_counts(arguments.counts, arguments.unscored)
+    from ..reporting.judged import add_figures, find_repeated, read_runs, show_repeated
+    from ..scoring.repeated import summarise_levels
+    from ..scoring.wasm import VERSION
+    from ..storage import read_predictions
+
+    predictions, folder = read_predictions(arguments.predictions), arguments.predictions.parent
+    names = arguments.scorer or [each for each in find_repeated(folder) if each.split("/")[1] == "report"]
+    if not names:
+        raise ConfigError("{}/scores holds no ratings of reports; judge or rate them first".format(folder))
+    for name in names:
+        figures = summarise_levels(predictions, read_runs(folder, name))
+        add_figures(predictions, folder, "wasm/" + name, {"version": VERSION, **figures}, {})
+        show_repeated("WASM by {}".format(name), figures)
+    print("written to {}".format(folder / "metrics.json"))
+    return 0
+
+
+def _show_counts(counts: Sequence[float], unscored: int) -> int:
+    from ..reporting.tables import show_table
+    from ..scoring.wasm import LEVELS, wasm_from_counts
+
+    found = wasm_from_counts(counts, unscored)
+    rows: Any = [["level {}".format(level), "{:g}".format(counts[level]), "{:.1f} %".format(found.percentages[level])]
+                 for level in LEVELS]
+    show_table("WASM {:.2f} over {:g} rated reports, {} unscored".format(found.value, found.scored, unscored),
+               ("", "reports", "share"), rows)
+    return 0

@@ -1,0 +1,83 @@
+"""What the tiny language model is taught before it sees a picture: to answer about a scene's description.
+
+The description stands where the visual tokens will. One page holds one description and several questions about it,
+which share the beginning but do not see each other; that is the same loss as asking each alone, at a third of the cost.
+Knows no pixels.
+
+Shapes: B pages, T tokens of the longest page.
+"""
+
+from random import Random
+from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
+
+from .. import prompts
+from .questions import presence, questions
+from .scenes import CHEST, FINDINGS, LATERAL, Scene, draw_scene
+from .wording import caption, describe, report
+
+Tokenize = Callable[[str], List[int]]
+Page = Tuple[List[int], List[Tuple[List[int], List[int]]]]
+"""Token ids of the shared beginning; of each branch's rest of the prompt and answer."""
+IGNORED = -100
+TASK_SHARES = {"vqa": 0.70, "caption": 0.22, "report": 0.08}
+
+
+def draw_page(rng: Random, tokenize: Tokenize) -> Page:
+    """A described scene with all its questions, or one caption, or (chest films) one report; no BOS."""
+    scene = draw_scene(rng.choice(sorted(FINDINGS)), rng)
+    task = rng.choices(list(TASK_SHARES), list(TASK_SHARES.values()))[0]
+    task = "caption" if task == "report" and scene.kind not in (CHEST, LATERAL) else task
+    if task == "vqa":
+        opening, rest = _turn("vqa", prompts.VQA_INSTRUCTION.format(question="").strip(), scene, rng)
+        instruction, end = rest.rsplit(" ", 1)
+        shared = [*tokenize(opening[0]), *tokenize(opening[1]), *tokenize(instruction)]
+        asked = [*questions(scene, rng), *(presence(scene, each, rng) for each in FINDINGS[scene.kind])]
+        return shared, [(tokenize("{} {}".format(each.text, end)), tokenize(each.answer)) for each in asked]
+    opening, rest = _turn(task, prompts.draw_instruction(task, rng=rng), scene, rng)
+    answer = report(scene, rng) if task == "report" else caption(scene, rng)
+    return [*tokenize(opening[0]), *tokenize(opening[1])], [(tokenize(rest), tokenize(answer))]
+
+
+def _turn(task: str, instruction: str, scene: Scene, rng: Random) -> Tuple[Tuple[str, str], str]:
+    turn = prompts.user_turn(prompts.instruction_input(task, instruction))
+    before, after = turn.split(prompts.IMAGE_PLACEHOLDER)
+    return (before, describe(scene, rng)), after
+
+
+def texts(rng: Random, pages: int) -> Iterator[str]:
+    """The text segments of ``pages`` pages, for the tokenizer's training."""
+    found: List[str] = []
+
+    def keep(text: str) -> List[int]:
+        found.append(text)
+        return []
+
+    for _ in range(pages):
+        draw_page(rng, keep)
+    return iter(found)
+
+
+def collate(pages: Sequence[Page], bos: int, eos: int) -> Dict[str, Any]:
+    """Tensors of a batch: ``input_ids``, ``position_ids`` and ``labels`` (B, T), ``attention_mask`` (B, 1, T, T)."""
+    import torch
+
+    length = max(1 + len(shared) + sum(len(ask) + len(answer) + 1 for ask, answer in branches)
+                 for shared, branches in pages)
+    ids, positions = torch.full((len(pages), length), eos), torch.zeros(len(pages), length, dtype=torch.long)
+    labels = torch.full((len(pages), length), IGNORED)
+    seen = torch.eye(length, dtype=torch.bool).repeat(len(pages), 1, 1)
+    for row, (shared, branches) in enumerate(pages):
+        start = 1 + len(shared)
+        ids[row, :start] = torch.tensor([bos, *shared])
+        positions[row, :start] = torch.arange(start)
+        seen[row, :, :start] = True
+        at = start
+        for ask, answer in branches:
+            end = at + len(ask) + len(answer) + 1
+            ids[row, at:end] = torch.tensor([*ask, *answer, eos])
+            labels[row, at + len(ask):end] = ids[row, at + len(ask):end]
+            positions[row, at:end] = torch.arange(start, start + end - at)
+            seen[row, at:end, at:end] = True
+            at = end
+    causal = torch.ones(length, length, dtype=torch.bool).tril()
+    return {"input_ids": ids, "position_ids": positions, "labels": labels, "attention_mask": (seen & causal)[:, None]}

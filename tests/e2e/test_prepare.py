@@ -1,0 +1,93 @@
+"""The eight data sets of the embedded default, in their official layouts: recognised, read, prepared, built."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from pefomed_plugin.adapters.datasets import MedicalDataset
+from pefomed_plugin.adapters.tasks import MedicalTask
+from pefomed_plugin.cli import main
+from pefomed_plugin.readers.prepared import read_prepared
+from pefomed_plugin.registration import register_all
+from pefomed_plugin.toolkit import registry
+from pefomed_plugin.toolkit.composition import merge_defaults
+
+pytestmark = pytest.mark.slow
+
+RELEASES = {
+    "roco": ("official", {"image: no such file": 1}),
+    "clef2022": ("AIcrowd", {}),
+    "medicat": ("release", {"no caption": 1}),
+    "mimic_cxr": ("MIMIC-CXR-JPG, reports in mimic-cxr/2.0.0/files", {"no findings section": 1}),
+    "vqa_rad": ("re-release", {}),
+    "slake": ("official", {"empty answer": 1}),
+    "path_vqa": ("official", {}),
+    "iu_xray": ("R2Gen", {}),
+}
+"""Data set -> the layout that must be recognised, and what of datasets.md 10 must be counted as skipped."""
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("embedded") / "sample"
+    assert main(["sample", "--out", str(folder), "--no-model"]) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def prepared(sample, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("prepared")
+    assert main(["prepare", "--all", "--source", str(sample), "--out", str(folder)]) == 0
+    return folder
+
+
+def build(name, storage):
+    register_all()
+    cfg = merge_defaults(OmegaConf.create({
+        "model": {"arch": "minigpt_v2", "image_size": 28}, "run": {"seed": 1},
+        "datasets": {name: {"build_info": {"storage": str(storage)}}}}), registry)
+    return MedicalTask().build_datasets(SimpleNamespace(datasets_cfg=cfg.datasets, run_cfg=cfg.run))[name]
+
+
+@pytest.mark.parametrize("name", RELEASES)
+def test_the_manifest_says_what_was_recognised_and_skipped(prepared, name):
+    manifest = json.loads((prepared / name / "manifest.json").read_text(encoding="utf-8"))
+    chinese = manifest["skipped"].pop("language zh, not en", 0)
+    assert (manifest["layout"], manifest["skipped"]) == RELEASES[name]
+    assert (chinese > 0) == (name == "slake")
+    assert manifest["embedded"] is True and manifest["mismatch_allowed"] is False
+    assert all(each["holds"] for each in manifest["verdicts"] if each["severity"] == "E")
+
+
+@pytest.mark.parametrize("name", RELEASES)
+def test_release_and_prepared_folder_give_the_same_batches(sample, prepared, name):
+    ours, theirs = build(name, prepared / name), build(name, sample / name)
+    assert {split: len(each) for split, each in ours.items()} == {split: len(each) for split, each in theirs.items()}
+    for split, own in ours.items():
+        batches = [MedicalDataset.collater([each[0], each[len(own) - 1]]) for each in (own, theirs[split])]
+        assert batches[0]["image"].shape == (2, 3, 28, 28)
+        assert torch.equal(batches[0].pop("image"), batches[1].pop("image"))
+        assert batches[0] == batches[1]
+
+
+def test_quirks_of_the_questions(prepared):
+    rad, slake, path = (read_prepared(prepared / name).samples for name in ("vqa_rad", "slake", "path_vqa"))
+    assert {each.phrase_type for each in rad if each.split == "train"} == {"freeform", "para", "frame"}
+    assert {each.phrase_type for each in rad if each.split == "test"} == {"freeform", "para"}
+    assert {each.answer_type for each in rad} == {"OPEN", "CLOSED"}, "the blank behind CLOSED is gone"
+    assert any("\t" in each.answer for each in rad) and any(each.answer.isdigit() for each in rad)
+    assert {each.metadata["language"] for each in slake} == {"en"}
+    assert any(", " in each.answer and each.metadata["base_type"] == "kvqa" for each in slake)
+    assert {each.answer_type for each in path if each.answer.startswith("no ")} == {"OPEN"}
+
+
+def test_quirks_of_the_texts(prepared):
+    chest, roco, clef = (read_prepared(prepared / name).samples for name in ("iu_xray", "roco", "clef2022"))
+    assert all(any('"' in each.answer for each in captions) for captions in (roco, clef)), "quotation marks are text"
+    assert any("," in each.answer for each in clef), "no caption is cut at a comma"
+    assert any("XXXX" in each.answer for each in chest)
+    studies = [each.metadata["study"] for each in chest if each.split == "test"]
+    assert len(studies) == 2 * len(set(studies)), "two images share a report"

@@ -1,0 +1,39 @@
+"""``pefomed wasm``: the paper's figures from its counts, and figures from score files."""
+
+import json
+
+import pytest
+
+from pefomed_plugin.cli import main
+from pefomed_plugin.reporting.judged import write_judgements
+from pefomed_plugin.services.offline_judge import judge_offline
+from tests.unit.services.judged import answers, written_reports
+
+
+@pytest.mark.parametrize(("counts", "printed"), [
+    ("1048 79 33 20 0", "WASM 0.17"), ("51 170 192 318 449", "WASM 2.80"), ("39 125 193 447 376", "WASM 2.84"),
+    ("22 118 267 449 324", "WASM 2.79"), ("2.8 7.8 17.1 22.6 48.7", "WASM 3.08"),
+])
+def test_the_papers_figures_from_its_counts(counts, printed, capsys):
+    assert main(["wasm", "--counts", *counts.split()]) == 0
+    assert printed in capsys.readouterr().out
+
+
+def test_from_the_score_files_of_a_judge(tmp_path, capsys):
+    predictions = written_reports(6)
+    write_judgements(predictions, "report", judge_offline(predictions, "report", 2), tmp_path, {})
+    assert main(["wasm", str(tmp_path / "predictions.jsonl")]) == 0
+    assert "WASM by judge/report/offline-lexical" in capsys.readouterr().out
+    scores = json.loads((tmp_path / "metrics.json").read_text())["scores"]
+    assert scores["wasm/judge/report/offline-lexical"]["overall"] == scores["judge/report/offline-lexical"]["overall"]
+    assert sum(scores["wasm/judge/report/offline-lexical"]["level {}".format(level)]["percent"]
+               for level in range(5)) == pytest.approx(100)
+
+
+def test_mistakes(tmp_path, capsys):
+    assert main(["wasm"]) == 2
+    assert main(["wasm", "--counts", "0", "0", "0", "0", "0"]) == 2
+    predictions = answers(2)
+    write_judgements(predictions, "vqa", judge_offline(predictions, "vqa", 1), tmp_path, {})
+    assert main(["wasm", str(tmp_path / "predictions.jsonl")]) == 2
+    assert "no ratings of reports" in capsys.readouterr().err
