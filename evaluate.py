@@ -1,8 +1,15 @@
-"""torchrun --nproc-per-node 1 evaluate.py --cfg-path eval_configs/pefomed_vqa_rad.yaml"""
+"""torchrun --nproc-per-node 1 evaluate.py --cfg-path eval_configs/pefomed_vqa_rad.yaml
+
+Without a model, on answers that are there already: evaluate.py score exact_match predictions.jsonl
+"""
 
 import sys
 
 from pefomed_plugin.launch import main
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["score"]:
+        from pefomed_plugin.cli import main as pefomed
+
+        sys.exit(pefomed(sys.argv[1:]))
     sys.exit(main(evaluate=True))

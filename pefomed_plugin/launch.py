@@ -120,9 +120,11 @@ def prepare_output(output_dir: Path, *, evaluate: bool, resume: bool) -> None:
 
     Training sets the earlier run's folder aside, evaluation only its results, resuming nothing.
     """
+    if resume:
+        return
     if evaluate:
         _set_aside(output_dir / "results")
-    elif not resume and (output_dir / "config.yaml").is_file():
+    elif (output_dir / "config.yaml").is_file():
         _set_aside(output_dir)
 
 

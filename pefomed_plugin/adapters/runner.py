@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping, Sequence
 
 from .. import __version__
+from ..digests import file_sha256
 from ..options import RunOptions, read_run_options
 from ..services.console import say
 from ..storage import write_json
@@ -70,8 +71,11 @@ class RunnerPefomed:
         return metrics
 
     def _producer(self) -> Mapping[str, Any]:
+        weights = Path(self.checkpoint)
         return {"model": self.cfg.model_cfg.get("arch"), "toolkit": TOOLKIT, "version": __version__,
-                "checkpoint": self.checkpoint, "images": self.options.images, "num_beams": self.options.num_beams,
+                "checkpoint": self.checkpoint, "checkpoint_sha256": file_sha256(weights) if weights.is_file() else None,
+                "images": self.options.images, "num_beams": self.options.num_beams,
+                "max_new_tokens": self.options.max_new_tokens or self.task.max_new_tokens,
                 "embedded": self.options.embedded}
 
     def _sets(self, splits: Sequence[str]) -> List[Any]:

@@ -123,8 +123,8 @@ class Trainer:
         with open(path, "a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
         if self.nonfinite > self.options.max_nonfinite:
-            raise PefomedError("the gradient is no finite number at iteration {} (the {}. time; run.max_nonfinite is {})"
-                               "; the samples are in {}, the last checkpoint is whole. Try bf16 or fp32, a lower "
+            raise PefomedError("the gradient is no finite number at iteration {} (the {}. time; run.max_nonfinite is "
+                               "{}); the samples are in {}, the last checkpoint is whole. Try bf16 or fp32, a lower "
                                "run.init_lr, or run.max_grad_norm=1".format(
                                    self.iteration, self.nonfinite, self.options.max_nonfinite, path))
 

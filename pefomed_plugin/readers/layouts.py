@@ -106,9 +106,13 @@ def recognise(dataset: str, layouts: Sequence[Layout], root: Path) -> Layout:
 
 
 def read_release(dataset: str, layouts: Sequence[Layout], root: Path, options: Mapping[str, Any]) -> Release:
-    """Recognise and read; what every reader's ``read_<dataset>`` calls."""
+    """Recognise and read; what every reader's ``read_<dataset>`` calls. An empty file is a problem in any format."""
     root = Path(root)
-    return recognise(dataset, layouts, root).read(root, **options).finish()
+    release = recognise(dataset, layouts, root).read(root, **options)
+    empty = [path for path in release.files if path.is_file() and not path.stat().st_size]
+    release.problems += ["{}: the file is empty; fetch it again".format(path) for path in empty
+                         if not any(path.name in told for told in release.problems)]
+    return release.finish()
 
 
 def inside(root: Path, relative: str) -> Optional[Path]:

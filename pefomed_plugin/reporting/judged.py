@@ -5,12 +5,12 @@ Files as ``scored`` has them: ``scores/judge-report-<model>.run3.jsonl``; what e
 
 import glob
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Sequence
+from typing import Any, Container, Dict, List, Mapping, Optional, Sequence
 
 from ..errors import DataError
 from ..readers.textfiles import read_json
 from ..records import Prediction, Score
-from ..scoring.repeated import summarise_answers, summarise_levels
+from ..scoring.repeated import summarise_answers, summarise_groups, summarise_levels
 from ..storage import write_json, write_records
 from .checks import check_predictions
 from .results import PREDICTIONS, read_scores
@@ -19,8 +19,14 @@ from .tables import format_interval, format_value, show_table
 
 
 def write_judgements(predictions: Sequence[Prediction], kind: str, runs: Sequence[Sequence[Score]], folder: Path,
-                     facts: Mapping[str, Any]) -> Dict[str, Any]:
-    """Write every run's scores and the figures over all runs; ``facts`` are what the judgements rest on.
+                     facts: Mapping[str, Any], axes: Sequence[str] = (),
+                     only: Optional[Container[str]] = None) -> Dict[str, Any]:
+    """Write every run's scores and the figures over all runs.
+
+    Args:
+        facts: what the judgements rest on, for section ``judges`` of the metrics.
+        axes: names of ``breakdown.AXES`` whose groups get figures of their own (paper, tables 3 and 4).
+        only: ids of the predictions that the figures are about; None: all.
 
     Returns:
         The metrics as written.
@@ -30,8 +36,12 @@ def write_judgements(predictions: Sequence[Prediction], kind: str, runs: Sequenc
     """
     summarise = summarise_answers if kind == "vqa" else summarise_levels
     name, version = runs[0][0].scorer, runs[0][0].version
-    metrics = add_figures(predictions, folder, name, {"version": version, **summarise(predictions, runs)},
-                          {"judges": {name: dict(facts)}})
+    about = [each for each in predictions if only is None or each.id in only]
+    kept = [[score for score in scores if only is None or score.sample_id in only] for scores in runs]
+    figures = {"version": version, **summarise(about, kept), **summarise_groups(about, kept, kind, axes)}
+    if "scope" in facts:
+        figures["scope"] = facts["scope"]
+    metrics = add_figures(predictions, folder, name, figures, {"judges": {name: dict(facts)}})
     for path in run_files(folder, name):
         path.unlink()  # of an earlier judgement, perhaps with more runs
     for number, scores in enumerate(runs, 1):

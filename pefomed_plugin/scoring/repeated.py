@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from ..errors import DataError
 from ..records import Prediction, Score
-from .breakdown import CLUSTERS
+from .breakdown import AXES, CLUSTERS
 from .intervals import cluster_interval
 from .pairing import answer_type, mean, pair_scores
 from .runs import summarise_runs
@@ -51,6 +51,24 @@ def summarise_levels(predictions: Sequence[Prediction], runs: Runs) -> Dict[str,
     shares = wasm_from_counts(counts).percentages
     return {"overall": overall, **{"level {}".format(level): {"n": overall["n"], "value": counts[level],
                                                               "percent": shares[level]} for level in LEVELS}}
+
+
+def summarise_groups(predictions: Sequence[Prediction], runs: Runs, kind: str, axes: Sequence[str]) -> Dict[str, Any]:
+    """The groups of some axes, by ``organ CHEST`` and the like: percent right for answers, WASM for reports.
+
+    Raises:
+        DataError: predictions and scores do not belong together.
+    """
+    factor, cluster, unit = (100.0, "image", {"unit": "%"}) if kind == "vqa" else (1.0, "study", {})
+    figures: Dict[str, Any] = {}
+    for axis in axes:
+        members: Dict[str, List[Prediction]] = {}
+        for each in predictions:
+            for group in AXES[axis](each):
+                members.setdefault(group, []).append(each)
+        for group, chosen in sorted(members.items()):
+            figures["{} {}".format(axis, group)] = {**_over_runs(chosen, _only(runs, chosen), factor, cluster), **unit}
+    return figures
 
 
 def sample_means(runs: Runs) -> List[Optional[float]]:

@@ -4,6 +4,7 @@ from dataclasses import asdict
 from typing import Any, Dict, Optional, Sequence
 
 from ..records import CLOSED, OPEN, Prediction, Score
+from .breakdown import CLUSTERS
 from .exact_match import Accuracy, summarise_exact_match
 from .intervals import cluster_interval
 from .pairing import answer_type, mean, pair_scores
@@ -28,7 +29,7 @@ def _exact_match(predictions: Sequence[Prediction], scores: Sequence[Score]) -> 
     for group, kind in GROUPS.items():
         if summary[group] is not None:
             pairs = [(p, s) for p, s in pair_scores(predictions, scores) if kind in (None, answer_type(p))]
-            interval = cluster_interval([100 * (s.value or 0.0) for _, s in pairs], [p.image for p, _ in pairs])
+            interval = cluster_interval([100 * (s.value or 0.0) for _, s in pairs], [CLUSTERS["study"](p) for p, _ in pairs])
             figures[group] = {**summary[group], "value": Accuracy(**summary[group]).percent, "unit": "%",
                               "interval": asdict(interval)}
     return figures
@@ -40,5 +41,5 @@ def _means(predictions: Sequence[Prediction], scores: Sequence[Score]) -> Dict[s
     if not pairs:
         return {"overall": {"n": 0, "unscored": unscored, "value": None, "reason": "nothing was scored"}}
     values = [float(s.value) for _, s in pairs if s.value is not None]
-    interval = cluster_interval(values, [p.image for p, _ in pairs])
+    interval = cluster_interval(values, [CLUSTERS["study"](p) for p, _ in pairs])
     return {"overall": {"n": len(values), "unscored": unscored, "value": mean(values), "interval": asdict(interval)}}

@@ -126,3 +126,12 @@ def test_train_and_evaluate_are_scripts():
                                check=True, cwd=str(ROOT)).stdout
         assert "--cfg-path" in shown
         assert "--options" in shown
+
+
+def test_evaluate_scores_without_a_model(tmp_path):
+    """The same as ``pefomed score``, whose own tests are in ``unit/cli``."""
+    missing = str(tmp_path / "none.jsonl")
+    done = subprocess.run([sys.executable, str(ROOT / "evaluate.py"), "score", "exact_match", missing],
+                          capture_output=True, text=True, check=False, cwd=str(ROOT))
+    assert done.returncode == 2
+    assert missing in done.stderr

@@ -73,3 +73,15 @@ def test_file_order():
 def test_fewer_samples_than_ranks():
     with pytest.raises(ConfigError, match="data set 1: 3 sample"):
         MixturePlan([10, 3], [1, 1], [1, 1], seed=0, world_size=4)
+
+
+def test_in_a_mixture_a_data_set_is_gone_through_before_a_sample_of_it_comes_again():
+    plan = MixturePlan([31, 7], [2, 1], [3, 1], seed=2, iterations=80, world_size=2)
+    for number in range(plan.iterations):
+        assert len({draw.dataset for rank in range(2) for draw in plan.batch(number, rank)}) == 1
+    counts = Counter(whole_run(plan, ranks=2))
+    assert set(counts.values()) == {1}, "once in each pass"
+    passes = Counter((draw.dataset, draw.pass_number) for draw in counts)
+    for (dataset, number), samples in passes.items():
+        last = max(each for other, each in passes if other == dataset)
+        assert samples == plan.sizes[dataset] - plan.left_out[dataset] or number == last

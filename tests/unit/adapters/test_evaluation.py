@@ -1,0 +1,112 @@
+"""Answering a split: every sample once, whoever answers it, and again from where it stopped."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+from PIL import Image
+
+from pefomed_plugin.adapters.datasets import MedicalDataset
+from pefomed_plugin.adapters.devices import make_accelerator
+from pefomed_plugin.adapters.evaluation import evaluate_split
+from pefomed_plugin.adapters.tasks import MedicalVqaTask
+from pefomed_plugin.errors import DataError
+from pefomed_plugin.options import RunOptions
+from pefomed_plugin.records import Sample
+
+PRODUCER = {"model": "m", "checkpoint_sha256": "0" * 8}
+
+
+class Model:
+    """Answers every question with its last word, and counts."""
+
+    prompt_template = "[INST] {} [/INST]"
+
+    def __init__(self, fails_after=10 ** 9):
+        self.asked, self.fails_after = [], fails_after
+
+    def eval(self):
+        return self
+
+    def generate(self, images, prompts, **_):
+        if len(self.asked) >= self.fails_after:
+            raise KeyboardInterrupt
+        assert len(images) == len(prompts)
+        self.asked += prompts
+        return [prompt.split()[-2] for prompt in prompts]
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    Image.new("RGB", (4, 4)).save(tmp_path / "i.png")
+    samples = [Sample(id="d-{}".format(number), dataset="d", split="test", image="i.png", task="vqa",
+                      question="{}which word{}".format("very " * (number * 7 % 5), number),
+                      answer="word{}".format(number), answer_type="OPEN") for number in range(11)]
+    import torch
+
+    return MedicalDataset("d", samples, tmp_path, lambda image: torch.zeros(3, 2, 2), str, draws_instructions=False)
+
+
+def evaluate(dataset, model, folder, producer=PRODUCER):
+    options = RunOptions(task="medical_vqa", output_dir=str(folder), device="cpu", batch_size_eval=3)
+    return evaluate_split(make_accelerator(options), MedicalVqaTask(), model, dataset, options, folder, producer)
+
+
+def ids(path):
+    return [json.loads(line)["id"] for line in path.read_text().splitlines()]
+
+
+def test_every_sample_is_answered_in_the_order_of_the_test_set(dataset, tmp_path):
+    model = Model()
+    metrics = evaluate(dataset, model, tmp_path / "out")
+    assert metrics["scores"]["exact_match/pefomed"]["overall"]["correct"] == 11
+    assert ids(tmp_path / "out" / "predictions.jsonl") == [each.id for each in dataset.samples]
+    lengths = [len(prompt) for prompt in model.asked]
+    assert lengths == sorted(lengths)
+    assert not list((tmp_path / "out").glob("answers.*"))
+
+
+def test_a_killed_run_continues_where_it_stopped(dataset, tmp_path):
+    out = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(dataset, Model(fails_after=6), out)
+    part = out / "answers.rank0.jsonl"
+    assert len(ids(part)) == 6
+    part.write_text(part.read_text() + '{"id": "d-', encoding="utf-8")
+    model = Model()
+    evaluate(dataset, model, out)
+    assert len(model.asked) == 5
+    assert ids(out / "predictions.jsonl") == [each.id for each in dataset.samples]
+
+
+def test_a_finished_run_asks_nothing_again(dataset, tmp_path):
+    evaluate(dataset, Model(), tmp_path / "out")
+    model = Model()
+    evaluate(dataset, model, tmp_path / "out")
+    assert model.asked == []
+
+
+def test_answers_of_other_weights_are_refused(dataset, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(dataset, Model(fails_after=3), tmp_path / "out")
+    with pytest.raises(DataError, match="answers of another run"):
+        evaluate(dataset, Model(), tmp_path / "out", {**PRODUCER, "checkpoint_sha256": "1" * 8})
+    assert len(ids(tmp_path / "out" / "answers.rank0.jsonl")) == 3
+
+
+def test_answers_of_other_samples_are_refused(dataset, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(dataset, Model(fails_after=3), tmp_path / "out")
+    dataset.samples = dataset.samples[6:]
+    with pytest.raises(DataError, match="not in the test set"):
+        evaluate(dataset, Model(), tmp_path / "out")
+
+
+def test_ranks_share_the_work(dataset, tmp_path):
+    """The second rank's share, as it computes it, is what the first leaves."""
+    model, options = Model(), RunOptions(task="medical_vqa", output_dir=str(tmp_path), device="cpu")
+    real = make_accelerator(options)
+    second = SimpleNamespace(process_index=1, num_processes=2, is_main_process=False, device=real.device,
+                             wait_for_everyone=lambda: None, autocast=real.autocast)
+    assert evaluate_split(second, MedicalVqaTask(), model, dataset, options, tmp_path / "out", PRODUCER) is None
+    assert sorted(ids(tmp_path / "out" / "answers.rank1.jsonl")) == sorted("d-{}".format(n) for n in range(1, 11, 2))

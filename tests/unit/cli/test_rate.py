@@ -1,0 +1,65 @@
+"""``pefomed rate`` from predictions to figures."""
+
+import json
+
+import pytest
+
+from pefomed_plugin.cli import main
+from pefomed_plugin.storage import write_records
+from tests.unit.services.judged import answers, written_reports
+
+openpyxl = pytest.importorskip("openpyxl")
+
+
+@pytest.fixture
+def path(tmp_path):
+    write_records(tmp_path / "predictions.jsonl", answers(12, organ="HEAD"))
+    return tmp_path / "predictions.jsonl"
+
+
+def rate(path, value):
+    book = openpyxl.load_workbook(path)
+    for line in range(2, book["Ratings"].max_row + 1):
+        book["Ratings"].cell(line, 5, value(line))
+    book.save(path)
+
+
+def test_there_and_back(path, tmp_path, capsys):
+    assert main(["rate", "export", str(path), "--annotators", "2", "--out", str(tmp_path / "r")]) == 0
+    assert "12 of 12 answers for 2 raters" in capsys.readouterr().out
+    rate(tmp_path / "r" / "rater01.xlsx", lambda line: 1)
+    rate(tmp_path / "r" / "rater02.xlsx", lambda line: 0)
+    assert main(["rate", "import", str(tmp_path / "r"), str(path), "--by", "organ"]) == 0
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    figures = metrics["scores"]["human/vqa"]
+    assert (figures["overall"]["value"], figures["overall"]["runs"]) == (50.0, 2)
+    assert figures["overall"]["sd"] == pytest.approx(100 / 2 ** 0.5)
+    assert figures["organ HEAD"]["value"] == 50.0
+    assert "failed exact match" in figures["scope"]
+    assert metrics["judges"]["human/vqa"]["rated"] == 12
+    assert "failed exact match" in capsys.readouterr().out
+
+
+def test_a_random_sample_of_reports_is_summarised_by_itself(tmp_path):
+    write_records(tmp_path / "predictions.jsonl", written_reports(20))
+    arguments = [str(tmp_path / "predictions.jsonl"), "--annotators", "1", "--random", "8", "--out", str(tmp_path / "r")]
+    assert main(["rate", "export", *arguments]) == 0
+    rate(tmp_path / "r" / "rater01.xlsx", lambda line: line % 5)
+    assert main(["rate", "import", str(tmp_path / "r"), str(tmp_path / "predictions.jsonl")]) == 0
+    overall = json.loads((tmp_path / "metrics.json").read_text())["scores"]["human/report"]["overall"]
+    assert (overall["n"], overall["unscored"]) == (8, 0)
+
+
+def test_ratings_are_not_overwritten(path, tmp_path, capsys):
+    arguments = ["rate", "export", str(path), "--annotators", "1", "--csv", "--out", str(tmp_path / "r")]
+    assert main(arguments) == 0
+    assert sorted(each.name for each in (tmp_path / "r").iterdir()) == ["ratings.json", "rater01.csv"]
+    assert main(arguments) == 2
+    assert "not overwritten" in capsys.readouterr().err
+
+
+def test_unrated_sheets_are_one_report(path, tmp_path, capsys):
+    main(["rate", "export", str(path), "--annotators", "2", "--out", str(tmp_path / "r")])
+    assert main(["rate", "import", str(tmp_path / "r"), str(path)]) == 2
+    assert "24 problem(s)" in capsys.readouterr().err
+    assert not (tmp_path / "metrics.json").exists()
