@@ -12,7 +12,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         "clef2022, medicat, mimic_cxr or medical_custom")
     parser.add_argument("--all", action="store_true", help="every data set that has a sub-folder of its name in "
                         "--source; goes on past one that fails")
-    parser.add_argument("--source", type=Path, required=True, metavar="DIR", help="folder of the release, as downloaded")
+    parser.add_argument("--source", type=Path, required=True, metavar="DIR", help="folder of the release as it was "
+                        "downloaded")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write (with --all: one "
                         "sub-folder a data set)")
     parser.add_argument("--option", action="append", default=[], metavar="KEY=VALUE", help="of the data set's reader, "
@@ -21,8 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         "published one; the manifest says so")
     parser.add_argument("--no-images", action="store_true", help="look at the text alone, open no image")
     parser.add_argument("--allow-truncated", action="store_true", help="use what there is of images that are cut short")
-    parser.add_argument("--max-words", type=count_from_1, default=50, metavar="N", help="count the answers and reports that "
-                        "a limit of N words would cut (default: 50)")
+    parser.add_argument("--max-words", type=count_from_1, default=50, metavar="N", help="count the answers and "
+                        "reports that a limit of N words would cut (default: 50)")
     parser.add_argument("--workers", type=count_from_1, metavar="N", help="threads that open images")
     parser.add_argument("--against", type=Path, nargs="+", default=[], metavar="DIR", help="prepared folders to look "
                         "in for the same pictures in training and test")

@@ -28,11 +28,11 @@ def print_account(account: Account, console: Optional[Console] = None) -> None:
     console.print()
     console.print(_splits(account))
     for reason, count in account.skipped.items():
-        console.print(Text("skipped {:,}: {}".format(count, reason)))
+        console.print(Text("skipped {:,}: {}".format(count, reason)), soft_wrap=True)
     if account.images_truncated:
         console.print(Text("{:,} truncated image(s) used".format(account.images_truncated), style="yellow"))
     for problem in account.image_problems[:_PROBLEMS_SHOWN]:
-        console.print(Text("  " + problem, style="yellow"))
+        console.print(Text("  " + problem, style="yellow"), soft_wrap=True)
     if account.verdicts:
         console.print()
         console.print(_verdicts(account.verdicts))

@@ -157,8 +157,8 @@ def _look_at_images(release: Release, examination: Examination, cache: Optional[
                                           workers=examination.workers, progress=advance)
     problems = [each.problem for each in fingerprints.values() if each.problem]
     if len(problems) == len(images):
-        raise DataError("{}: none of {:,} images below {} can be used; put the images there, or look at the text alone (--no-images)"
-                        .format(release.dataset, len(images), release.image_root), problems)
+        raise DataError("{}: none of {:,} images below {} can be used; put the images there, or look at the text alone "
+                        "(--no-images)".format(release.dataset, len(images), release.image_root), problems)
     return fingerprints
 
 

@@ -132,7 +132,8 @@ def open_shards(folder: Path, files: Optional[Collection[str]] = None) -> Dict[s
                         ["{}: not in {}".format(each, INDEX) for each in unknown])
     if os.environ.get("LOCAL_RANK", "0") == "0":  # once a machine
         _check_digests(folder, shards)
-    return {split: own for split in SPLITS for own in [[each for each in shards if each.split == split]] if own}
+    by_split = {split: [each for each in shards if each.split == split] for split in SPLITS}
+    return {split: own for split, own in by_split.items() if own}
 
 
 def _expand(name: str) -> List[str]:

@@ -138,6 +138,15 @@ def test_the_content_is_compared_once(shards, monkeypatch):
     assert len(build(shards)["train"]) == TRAIN
 
 
+def test_a_folder_that_cannot_be_written_is_checked_every_time(shards, monkeypatch, capsys):
+    def refuse(path, _):
+        raise DataError("cannot write {}".format(path))
+
+    monkeypatch.setattr(shard_files, "write_json", refuse)
+    assert len(build(shards)["train"]) == TRAIN
+    assert "checked again next time: cannot write" in capsys.readouterr().out
+
+
 def test_a_shard_that_changed_is_named(shards):
     path = shards / "train-000001.tar"
     content = bytearray(path.read_bytes())
@@ -159,7 +168,8 @@ def test_a_shard_that_was_never_written(shards):
         build(shards / "train-{000000..000003}.tar")
 
 
-@pytest.mark.parametrize(("count", "told"), [(3, "holds more than the 3 samples"), (5, "ends where 000004.png should be")])
+@pytest.mark.parametrize(("count", "told"), [
+    (3, "holds more than the 3 samples"), (5, "ends where 000004.png should be")])
 def test_an_index_of_another_count(shards, count, told):
     index = json.loads((shards / "index.json").read_text())
     index["shards"][0]["samples"] = count

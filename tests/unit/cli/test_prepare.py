@@ -12,8 +12,6 @@ from pefomed_plugin.services.prepare import EMBEDDED_FLAG
 from tests.unit.services.small import LEAKY, picture, write_rad
 from tests.unit.services.test_prepare import write_slake
 
-DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
-
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
@@ -178,14 +176,3 @@ def test_a_limit_that_is_none(tmp_path: Path, number: str) -> None:
     with pytest.raises(SystemExit) as caught:
         main(["prepare", "vqa_rad", "--source", str(tmp_path), "--out", str(tmp_path / "out"), "--max-words", number])
     assert caught.value.code == 2
-
-
-def test_the_published_texts(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    """Counts and lengths of the real files; their images are not at hand."""
-    if not DATA.is_dir():
-        pytest.skip("the released files are not here")
-    wanted = {"slake": "train 4,918 1 3 12 0", "iu_xray": "test 1,180 25 53 93 78"}
-    for name, line in wanted.items():
-        code, lines, errors = prepare(capsys, name, "--source", DATA / name, "--out", tmp_path / name, "--no-images")
-        assert (code, errors) == (0, "")
-        assert line in lines

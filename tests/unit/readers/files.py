@@ -6,18 +6,7 @@ from typing import Any, Dict, List, Sequence
 
 import pytest
 
-REAL_DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
-"""Published data beside the project; tests that read it skip where it is absent, and never copy it."""
-
 Row = Dict[str, Any]
-
-
-def real_data(name: str) -> Path:
-    """A folder of the published data; skips the test where it is not there."""
-    folder = REAL_DATA / name
-    if not folder.is_dir():
-        pytest.skip("no {} beside the project".format(folder.relative_to(REAL_DATA.parents[1])))
-    return folder
 
 
 def write_json(path: Path, content: Any, encoding: str = "utf-8") -> None:

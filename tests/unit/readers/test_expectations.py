@@ -1,22 +1,13 @@
-"""The table of figures: that it is sound, that it tells right from wrong, and that the real releases agree with it."""
+"""The table of figures: that it is sound, and that it tells right from wrong."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, List, Mapping
 
 import pytest
 
 from pefomed_plugin.readers.expectations import ERROR, EXPECTATIONS, WARNING, Verdict, judge_images, judge_release
-from pefomed_plugin.readers.iu_xray import read_iu_xray
 from pefomed_plugin.readers.layouts import Release, Skip
-from pefomed_plugin.readers.medicat import read_medicat
-from pefomed_plugin.readers.path_vqa import read_path_vqa
-from pefomed_plugin.readers.roco import read_roco
-from pefomed_plugin.readers.slake import read_slake
-from pefomed_plugin.readers.vqa_rad import read_vqa_rad
 from pefomed_plugin.records import Sample
-
-DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
 
 
 def sample(number: int, split: str, metadata: Mapping[str, Any], dataset: str = "any", **fields: Any) -> Sample:
@@ -30,10 +21,6 @@ def release(dataset: str, layout: str, samples: List[Sample], skips: int = 0) ->
 
 def verdicts(read: Release, miniature: bool = False) -> Dict[str, Verdict]:
     return {each.check: each for each in judge_release(read, miniature)}
-
-
-def broken(read: Release) -> List[str]:
-    return [each.check for each in judge_release(read) if not each.holds]
 
 
 def test_the_table_is_sound() -> None:
@@ -104,32 +91,3 @@ def test_images(layout: str, faults: Dict[str, int], severity: str, holds: bool)
     verdict = judge_images(release("any", layout, []), 1000, faults)
     assert (verdict.severity, verdict.holds, verdict.found) == (severity, holds, "1,000")
     assert verdict.expected == ("1,000" if holds else "1,002")
-
-
-@pytest.mark.parametrize(("folder", "read"), [
-    ("vqa_rad", read_vqa_rad), ("slake", read_slake), ("path_vqa", read_path_vqa), ("iu_xray", read_iu_xray)])
-def test_real_releases_hold_every_expectation(folder: str, read: Any) -> None:
-    if not (DATA / folder).is_dir():
-        pytest.skip("the released files are not here")
-    found = read(DATA / folder)
-    assert len(judge_release(found)) >= 3 and broken(found) == []
-
-
-def test_other_options_and_parts_of_a_release() -> None:
-    if not DATA.is_dir():
-        pytest.skip("the released files are not here")
-    assert broken(read_slake(DATA / "slake", language="all")) == []
-    assert broken(read_iu_xray(DATA / "iu_xray", per="study")) == []
-    assert broken(read_roco(DATA / "roco")) == ["radiology figures by split"]  # without train
-    assert broken(read_medicat(DATA / "medicat")) == ["figures, skipped ones too", "articles"]  # a sample of ten
-
-
-def test_a_damaged_release_is_noticed() -> None:
-    if not DATA.is_dir():
-        pytest.skip("the released files are not here")
-    rad = read_vqa_rad(DATA / "vqa_rad")
-    del rad.samples[100]
-    assert {"questions by split", "qids are 1 to 3,515"} <= set(broken(rad))
-    slake = read_slake(DATA / "slake")
-    slake.samples.append(replace(slake.samples[0], id="again", split="test"))
-    assert {"every image in one split only", "English rows", "rows in the files"} <= set(broken(slake))

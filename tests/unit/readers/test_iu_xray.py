@@ -11,7 +11,7 @@ from pefomed_plugin.errors import ConfigError, DataError
 from pefomed_plugin.readers.iu_studies import split_by_hash
 from pefomed_plugin.readers.iu_xray import read_iu_xray
 
-from .files import Row, real_data, write_json
+from .files import Row, write_json
 
 REPORT = "The invented heart is normal. No XXXX seen."
 XML = """<?xml version="1.0" encoding="utf-8"?>
@@ -272,43 +272,3 @@ def test_no_layout_or_two_are_told(tmp_path: Path) -> None:
     assert "annotation.json" in text and "ecgen-radiology/*.xml" in text and "indiana_projections.csv" in text
     write_openi(write_kaggle(tmp_path), 9, "CXR9_IM-0001-1001")
     assert "2 layouts" in message(tmp_path)
-
-
-def test_real_annotation_has_its_published_figures() -> None:
-    folder = real_data("iu_xray")
-    images, studies = read_iu_xray(folder), read_iu_xray(folder, per="study")
-    assert images.layout == "R2Gen" and not images.skips
-    assert {name: len(part) for name, part in images.splits().items()} == {"train": 4138, "val": 592, "test": 1180}
-    assert {name: len(part) for name, part in studies.splits().items()} == {"train": 2069, "val": 296, "test": 590}
-    redacted = [sum("XXXX" in each.answer for each in part) for part in studies.splits().values()]
-    long = [sum(len(each.answer.split()) > 50 for each in part) for part in studies.splits().values()]
-    assert (redacted, long) == ([907, 108, 212], [212, 26, 39])
-    assert len({each.metadata["study"] for each in images.samples}) == 2955
-
-
-def test_real_tables_give_the_same_reports_and_split(tmp_path: Path) -> None:
-    folder = real_data("iu_xray")
-    for name in ("indiana_reports.csv", "indiana_projections.csv", "annotation.json"):
-        (tmp_path / name).symlink_to(folder / name)
-    (tmp_path / "images/images_normalized").mkdir(parents=True)
-    joined, released = read_iu_xray(tmp_path, per="study"), read_iu_xray(folder, per="study")
-    assert joined.layout == "Kaggle (split: annotation.json)"
-    found = {each.metadata["r2gen_id"]: (each.split, each.answer) for each in joined.samples}
-    assert found == {each.metadata["study"]: (each.split, each.answer) for each in released.samples}
-    assert (len(joined.samples), sum(each.metadata["same_series"] for each in joined.samples)) == (2955, 2943)
-    assert Counter(skip.reason for skip in joined.skips) == {"not in annotation.json": 3851 - 2955}
-
-
-def test_real_tables_alone_lack_what_the_release_lacks(tmp_path: Path) -> None:
-    folder = real_data("iu_xray")
-    for name in ("indiana_reports.csv", "indiana_projections.csv"):
-        (tmp_path / name).symlink_to(folder / name)
-    missing = {"findings": 514, "impression": 31, "both": 25}
-    for section, count in missing.items():
-        release = read_iu_xray(tmp_path, section=section, per="study")
-        assert (len(release.samples), len(release.skips)) == (3851 - count, count)
-    images = read_iu_xray(tmp_path, section="both").samples
-    by_study: Dict[str, set] = {}
-    for each in images:
-        by_study.setdefault(each.metadata["study"], set()).add(each.split)
-    assert all(len(splits) == 1 for splits in by_study.values())

@@ -9,7 +9,7 @@ import pytest
 from pefomed_plugin.errors import DataError
 from pefomed_plugin.readers.medicat import read_medicat
 
-from .files import real_data, write_lines
+from .files import write_lines
 
 NAME = "s2_full_figures_oa_nonroco_combined_medical_top4_public.jsonl"
 HASH = "0123456789abcdef0123456789abcdef01234567"
@@ -104,10 +104,3 @@ def test_one_file_of_figures_is_wanted(tmp_path: Path) -> None:
     write_release(tmp_path, row(1))
     write_lines(tmp_path / "copy.jsonl", json.dumps(row(2)))
     assert "found copy.jsonl, " + NAME in problems(tmp_path)[0]
-
-
-def test_the_real_sample() -> None:
-    release = read_medicat(real_data("medicat"))
-    assert (len(release.samples), release.skips) == (10, [])
-    assert all((release.image_root / each.image).is_file() for each in release.samples)
-    assert len(read_medicat(real_data("medicat") / "release", radiology_only=True).samples) == 6

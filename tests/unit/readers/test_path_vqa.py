@@ -11,7 +11,7 @@ import pytest
 from pefomed_plugin.errors import DataError
 from pefomed_plugin.readers.path_vqa import question_type_of, read_path_vqa
 
-from .files import Row, real_data, write_json, write_parquet
+from .files import Row, write_json, write_parquet
 
 SPLITS = ("train", "val", "test")
 
@@ -182,19 +182,3 @@ def test_a_symbolic_link_out_of_the_images_is_refused(tmp_path: Path) -> None:
     (root / "images/test").mkdir(parents=True)
     (root / "images/test/test_9999.jpg").symlink_to(tmp_path / "outside.jpg")
     assert "image 'test/test_9999.jpg' leads out of" in message(root)
-
-
-def test_real_files_have_their_published_figures() -> None:
-    splits = read_path_vqa(real_data("path_vqa")).splits()
-    assert {name: len(part) for name, part in splits.items()} == {"train": 19755, "val": 6279, "test": 6761}
-    closed = [sum(each.answer_type == "CLOSED" for each in splits[name]) for name in SPLITS]
-    assert closed == [5428 + 4378, 1721 + 1414, 1844 + 1547] == [9806, 3135, 3391]
-    assert [len({each.image for each in splits[name]}) for name in SPLITS] == [2599, 832, 858]
-    types = [Counter(each.question_type for each in splits[name]) for name in SPLITS]
-    names = ("what", "yes/no", "where", "how", "why", "how many/how much", "who/whose", "when")
-    assert types == [dict(zip(names, counts)) for counts in (
-        (8083, 9804, 1316, 362, 71, 67, 21, 31), (2565, 3135, 409, 108, 21, 22, 6, 13),
-        (2754, 3390, 432, 119, 22, 22, 15, 7))]
-    triples = [{(each.image, each.question, each.answer) for each in splits[name]} for name in SPLITS]
-    assert [len(part) for part in triples] == [19654, 6259, 6719]
-    assert [sum("  " in str(each.question) for each in splits[name]) for name in SPLITS] == [433, 113, 145]

@@ -9,7 +9,7 @@ from pefomed_plugin.errors import ConfigError, DataError
 from pefomed_plugin.readers.layouts import Release
 from pefomed_plugin.readers.roco import read_roco
 
-from .files import real_data, write_lines, write_parquet
+from .files import write_lines, write_parquet
 
 OLD_NAME = "PMC0000003_made-up, 1-g001.jpg"
 
@@ -206,10 +206,3 @@ def test_none_or_two_layouts(tmp_path: Path) -> None:
     write_zenodo(tmp_path)
     write_official(tmp_path)
     assert len(problems(tmp_path)) == 2
-
-
-def test_counts_of_the_real_captions() -> None:
-    release = read_roco(real_data("roco"))
-    assert {split: len(samples) for split, samples in release.splits().items()} == {"val": 8180, "test": 8179}
-    assert release.skips == []
-    assert all(each.answer and each.answer == each.answer.strip() for each in release.samples)

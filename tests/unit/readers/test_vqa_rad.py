@@ -1,17 +1,14 @@
 """VQA-RAD: the official file and the re-release give the same samples; damage is named."""
 
-import json
-from collections import Counter
 from pathlib import Path
 from typing import Any, List
 
 import pytest
 
 from pefomed_plugin.errors import DataError
-from pefomed_plugin.readers.rows import closed_by_answer
 from pefomed_plugin.readers.vqa_rad import OFFICIAL_FILE, normalise_types, read_vqa_rad
 
-from .files import Row, real_data, write_json, write_parquet
+from .files import Row, write_json, write_parquet
 
 
 def official_row(number: int, **changes: Any) -> Row:
@@ -194,63 +191,3 @@ def test_no_layout_or_two_are_told_with_what_was_looked_for(tmp_path: Path) -> N
     ("ATTRIB,PRES", "ATTRIB, PRES"), ("PRES, PRSE", "PRES"), ("", None), (None, None), (" , ", None)])
 def test_types_have_one_spelling_and_order(released: Any, mended: Any) -> None:
     assert normalise_types(released) == mended
-
-
-def test_real_re_release_has_its_published_figures() -> None:
-    release = read_vqa_rad(real_data("vqa_rad"))
-    train, test = release.splits()["train"], release.splits()["test"]
-    assert (len(train), len(test), release.skips) == (3064, 451, [])
-    assert Counter(each.answer_type for each in train) == {"CLOSED": 1823, "OPEN": 1241}
-    assert Counter(each.answer_type for each in test) == {"CLOSED": 272, "OPEN": 179}
-    assert Counter(each.phrase_type for each in train) == {"frame": 1267, "freeform": 1206, "para": 591}
-    assert Counter(each.phrase_type for each in test) == {"freeform": 308, "para": 143}
-    assert Counter(each.organ for each in train) == {"CHEST": 1088, "ABD": 999, "HEAD": 977}
-    assert Counter(each.organ for each in test) == {"CHEST": 174, "ABD": 158, "HEAD": 119}
-    images = {each.image for each in train}
-    assert len(images) == 314 and len({each.image for each in test}) == 203
-    assert {each.image for each in test} <= images
-    assert {each.id for each in release.samples} == {"vqa_rad-{}".format(number) for number in range(1, 3516)}
-
-
-def test_real_re_release_shows_the_known_quirks() -> None:
-    release = read_vqa_rad(real_data("vqa_rad"))
-    train, test = release.splits()["train"], release.splits()["test"]
-    types = Counter(each.question_type for each in train)
-    assert (types["PRES"], types["POS"], types["OTHER"], types["ATTRIB"]) == (1214 + 2, 496, 169 + 2, 140 + 2)
-    assert not {"ATRIB", "PRSE", "Other"} & set(types)
-    closed = [[each for each in part if each.answer_type == "CLOSED"] for part in (train, test)]
-    assert [sum(closed_by_answer(each.answer) == "OPEN" for each in part) for part in closed] == [110, 21]
-    assert sum(closed_by_answer(each.answer) == "CLOSED" for each in test) == 251
-    triples = Counter((each.image, each.question, each.answer) for each in train)
-    assert sum(times - 1 for times in triples.values()) == 465
-    assert sum("\t" in each.answer for each in release.samples) == 5
-    assert sum(str(each.question).endswith("-yes/no") for each in train) == 46
-    by_id = {each.id: each for each in release.samples}
-    restated = [by_id[each.metadata["frame_of"]] for each in train if "frame_of" in each.metadata]
-    assert len(restated) == 1267
-    restated = [each for each in restated if each.split == "test"]
-    assert len(restated) == 284
-    assert Counter(each.phrase_type for each in restated) == {"freeform": 165, "para": 119}
-    assert sum(each.answer_type == "CLOSED" for each in restated) == 182
-
-
-def test_real_re_release_follows_from_the_official_records(tmp_path: Path) -> None:
-    """The official file is not here; its records are the re-release's with each frame put back into its question."""
-    folder = real_data("vqa_rad")
-    rows = {row["qid"]: (row, prefix) for prefix, name in (("", "trainset.json"), ("test_", "testset.json"))
-            for row in json.loads((folder / name).read_text(encoding="utf-8"))}
-    official: List[Row] = []
-    for qid in sorted(rows):
-        row, prefix = rows[qid]
-        if row["phrase_type"] == "frame":
-            official[-1]["question_frame"] = row["question"]
-        else:
-            official.append({**row, "phrase_type": prefix + row["phrase_type"], "question_frame": "NULL"})
-    assert len(official) == 2248
-    derived = {each.id: each for each in read_vqa_rad(write_official(tmp_path, official)).samples}
-    released = {each.id: each for each in read_vqa_rad(folder).samples}
-    assert derived.keys() == released.keys()
-    for key, sample in released.items():
-        ours = derived[key].to_json()
-        del ours["metadata"]["official_qid"], ours["metadata"]["linked_id"]
-        assert ours == sample.to_json()

@@ -15,8 +15,6 @@ from pefomed_plugin.services.prepare import EMBEDDED_FLAG, ReleaseMismatch, find
 
 from .small import LEAKY, picture, write_rad
 
-DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
-
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
@@ -165,25 +163,3 @@ def test_pictures_that_one_data_set_trains_on_and_another_tests_on(source: Path,
     prepare(read_vqa_rad, source, tmp_path / "text", examination=Examination(open_images=False))
     with pytest.raises(DataError, match="with its images"):
         find_overlaps([tmp_path / "text", folders[0]])
-
-
-def test_the_real_vqa_rad(tmp_path: Path) -> None:
-    if not (DATA / "vqa_rad").is_dir():
-        pytest.skip("the released files are not here")
-    account = prepare(read_vqa_rad, DATA / "vqa_rad", tmp_path / "out")
-    assert account.kept == {"train": 3064, "test": 451} and account.skipped == {} and account.mismatches == []
-    assert {each.what: (each.count, each.of) for each in account.leaks} == {
-        "test: images in train": (203, 203), "test: images that look like one in train": (203, 203),
-        "test: image and question in train": (14, 451), "test: image, question and answer in train": (14, 451),
-        "test: framed version of the question in train": (284, 451)}
-    assert [each.count for each in account.repetitions] == [465, 0, 0, 0]
-    assert read_prepared(tmp_path / "out").samples == read_vqa_rad(DATA / "vqa_rad").samples
-
-
-def test_the_real_slake_leaks_images_between_languages(tmp_path: Path) -> None:
-    if not (DATA / "slake").is_dir():
-        pytest.skip("the released files are not here")
-    account = prepare(read_slake, DATA / "slake", tmp_path / "out", examination=Examination(open_images=False))
-    assert account.kept == {"train": 4918, "val": 1053, "test": 1061}
-    assert [(each.what, each.count, each.of) for each in account.leaks if "left out" in each.what] == [
-        ("val: images in training rows left out", 64, 96), ("test: images in training rows left out", 72, 96)]

@@ -1,0 +1,83 @@
+"""The tiny model of the embedded default: a LLaMA folder, a ViT, and the checkpoint from which fine-tuning starts.
+
+The same files, in the same formats, as ``Llama-2-7b-chat-hf``, ``eva_vit_g.pth`` and ``minigptv2_checkpoint.pth`` of a
+real run. Nothing of them comes from a released model.
+"""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any, Dict
+
+from .tiny_language import CONFIG, STEPS, write_llama
+from .tiny_vision import WIDTH, random_vit
+
+FOLDER = "tiny"
+LORA_RANK = 16
+LORA_TARGETS = ("q_proj", "v_proj")
+STAMP = "made_from.json"
+"""Written last, into the folder: seed, code and steps."""
+
+
+def make_tiny_model(out: Path, seed: int = 0, steps: int = STEPS) -> Dict[str, Path]:
+    """Write ``out/tiny``, unless it is there already from the same seed and code.
+
+    Args:
+        out: parent folder.
+        seed: of the weights and of the lessons.
+        steps: of the language model's training; less than the default answers badly, which suffices for tests.
+
+    Returns:
+        ``llama`` (folder), ``vit`` and ``checkpoint``.
+
+    Raises:
+        ImportError: torch, transformers, safetensors or sentencepiece is missing.
+    """
+    from . import code_digest
+
+    folder, made_from = Path(out) / FOLDER, {"seed": seed, "code": code_digest(), "steps": steps}
+    paths = {"llama": folder / "llama", "vit": folder / "eva_vit.pth", "checkpoint": folder / "minigptv2_tiny.pth"}
+    if _stamp(folder) == made_from:
+        return paths
+    import torch
+
+    fresh = folder.with_name("{}.{}.part".format(FOLDER, os.getpid()))
+    shutil.rmtree(fresh, ignore_errors=True)
+    try:
+        write_llama(fresh / "llama", seed, steps)
+        torch.save(random_vit(seed), fresh / paths["vit"].name)
+        torch.save({"model": untrained_tensors(seed)}, fresh / paths["checkpoint"].name)
+        (fresh / STAMP).write_text(json.dumps(made_from) + "\n", encoding="utf-8")
+        shutil.rmtree(folder, ignore_errors=True)
+        fresh.rename(folder)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    return paths
+
+
+def _stamp(folder: Path) -> Any:
+    path = folder / STAMP
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def untrained_tensors(seed: int) -> Dict[str, Any]:
+    """What fine-tuning trains, as yet untrained, in MiniGPT-v2's key names.
+
+    The projection begins as torch's ``Linear`` does; LoRA as in its paper (A random, B zero), so that the language model
+    is at first unchanged.
+    """
+    import torch
+
+    draw, hidden = torch.Generator().manual_seed(seed + 1), CONFIG["hidden_size"]
+
+    def uniform(rows: int, columns: int) -> Any:
+        return (torch.rand(rows, columns, generator=draw) * 2.0 - 1.0) * columns ** -0.5
+
+    tensors = {"llama_proj.weight": uniform(hidden, 4 * WIDTH), "llama_proj.bias": torch.zeros(hidden)}
+    for layer in range(CONFIG["num_hidden_layers"]):
+        for target in LORA_TARGETS:
+            prefix = "llama_model.base_model.model.model.layers.{}.self_attn.{}.".format(layer, target)
+            tensors[prefix + "lora_A.weight"] = uniform(LORA_RANK, hidden)
+            tensors[prefix + "lora_B.weight"] = torch.zeros(hidden, LORA_RANK)
+    return tensors

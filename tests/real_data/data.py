@@ -1,0 +1,15 @@
+"""Where the published data lie: beside the project. Tests that read them skip where they are absent, and copy nothing."""
+
+from pathlib import Path
+
+import pytest
+
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+
+
+def real_data(name: str) -> Path:
+    """A folder of the published data; skips the test where it is not there."""
+    folder = DATA / name
+    if not folder.is_dir():
+        pytest.skip("no ../shared/data/{} beside the project".format(name))
+    return folder

@@ -1,0 +1,23 @@
+"""PathVQA as released: its published figures."""
+
+from collections import Counter
+
+from pefomed_plugin.readers.path_vqa import read_path_vqa
+from pefomed_plugin.records import SPLITS
+from tests.real_data.data import real_data
+
+
+def test_real_files_have_their_published_figures() -> None:
+    splits = read_path_vqa(real_data("path_vqa")).splits()
+    assert {name: len(part) for name, part in splits.items()} == {"train": 19755, "val": 6279, "test": 6761}
+    closed = [sum(each.answer_type == "CLOSED" for each in splits[name]) for name in SPLITS]
+    assert closed == [5428 + 4378, 1721 + 1414, 1844 + 1547] == [9806, 3135, 3391]
+    assert [len({each.image for each in splits[name]}) for name in SPLITS] == [2599, 832, 858]
+    types = [Counter(each.question_type for each in splits[name]) for name in SPLITS]
+    names = ("what", "yes/no", "where", "how", "why", "how many/how much", "who/whose", "when")
+    assert types == [dict(zip(names, counts)) for counts in (
+        (8083, 9804, 1316, 362, 71, 67, 21, 31), (2565, 3135, 409, 108, 21, 22, 6, 13),
+        (2754, 3390, 432, 119, 22, 22, 15, 7))]
+    triples = [{(each.image, each.question, each.answer) for each in splits[name]} for name in SPLITS]
+    assert [len(part) for part in triples] == [19654, 6259, 6719]
+    assert [sum("  " in str(each.question) for each in splits[name]) for name in SPLITS] == [433, 113, 145]

@@ -1,0 +1,11 @@
+"""ROCO's released captions of the held-out splits."""
+
+from pefomed_plugin.readers.roco import read_roco
+from tests.real_data.data import real_data
+
+
+def test_counts_of_the_real_captions() -> None:
+    release = read_roco(real_data("roco"))
+    assert {split: len(samples) for split, samples in release.splits().items()} == {"val": 8180, "test": 8179}
+    assert release.skips == []
+    assert all(each.answer and each.answer == each.answer.strip() for each in release.samples)
