@@ -4,15 +4,17 @@ Knows which judges there are; how each works is in services.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Dict, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
 from ..errors import ConfigError, near_names
 from ..records import Prediction
 from ..reporting.judged import write_judgements
 from ..services import offline_judge
-from ..services.asking import Asked, Limits, ask_all, open_questions
-from ..services.chat import Ask
+from ..services.asking import Asked, Limits, Usable, ask_all, open_questions
+from ..services.batches import ask_batches
+from ..services.chat import Ask, Question
 from ..services.judging import (
     JudgePlan,
     check_judgeable,
@@ -27,6 +29,8 @@ from ..services.prices import TOKENS_OF_A_VERDICT, estimate_tokens
 
 JUDGES = ("api", "offline", "local")
 """``api``: an OpenAI-compatible server. ``offline``: shared words, no model. ``local``: a Hugging Face model here."""
+Judge = Callable[[Sequence[Question], Ledger, Usable, Limits], Asked]
+"""Asks what a ledger does not settle."""
 LEDGER = "judge.ledger.jsonl"
 """Beside the predictions unless the user names another place."""
 
@@ -47,9 +51,9 @@ class Estimate:
     """Of the two; None without a price."""
 
 
-def find_ask(judge: str, model: str, predictions: Sequence[Prediction], timeout_s: float = 120.0,
-             has_permission: bool = False) -> Ask:
-    """The function that asks the judge.
+def find_judge(judge: str, model: str, predictions: Sequence[Prediction], timeout_s: float = 120.0,
+               has_permission: bool = False, batch: bool = False) -> Judge:
+    """The function that asks the judge, one by one or (``batch``) through the Batch API.
 
     Raises:
         ConfigError: no such judge or no model named, or the texts may not go there.
@@ -63,24 +67,32 @@ def find_ask(judge: str, model: str, predictions: Sequence[Prediction], timeout_
     if judge == "local":
         from ..services.local_judge import LocalChat
 
-        return LocalChat(model).ask
+        return partial(_ask_all, LocalChat(model).ask)
     from ..services.openai_chat import OpenAIChat
 
     chat = OpenAIChat(timeout_s)
     require_permission(predictions, chat.host, chat.is_local, has_permission)
-    return chat.ask
+    return partial(_ask_batches, chat) if batch else partial(_ask_all, chat.ask)
 
 
-def judge_offline(predictions: Sequence[Prediction], kind: str, runs: int, folder: Path) -> Dict[str, Any]:
+def model_name(judge: str, model: str) -> str:
+    """The model's name in results and ledger: of a local one the folder's, so that no path gets into a file."""
+    return Path(model).resolve().name if judge == "local" and model else model
+
+
+def judge_offline(predictions: Sequence[Prediction], kind: str, runs: int, folder: Path,
+                  axes: Sequence[str] = ()) -> Dict[str, Any]:
     """Judge by shared words and write the results. Raises DataError as ``judge_with_model``."""
     check_judgeable(predictions, kind)
     facts = {"model": offline_judge.NAME, "runs": runs,
              "note": "shared words, no model: for demonstrations and tests, not for results"}
-    return write_judgements(predictions, kind, offline_judge.judge_offline(predictions, kind, runs), folder, facts)
+    judged = offline_judge.judge_offline(predictions, kind, runs)
+    return write_judgements(predictions, kind, judged, folder, facts, axes)
 
 
-def judge_with_model(predictions: Sequence[Prediction], plan: JudgePlan, limits: Limits, ask: Ask, ledger_path: Path,
-                     folder: Path) -> Tuple[Asked, Optional[Dict[str, Any]]]:
+def judge_with_model(predictions: Sequence[Prediction], plan: JudgePlan, limits: Limits, judge: Judge,
+                     ledger_path: Path, folder: Path,
+                     axes: Sequence[str] = ()) -> Tuple[Asked, Optional[Dict[str, Any]]]:
     """Ask what the ledger does not hold yet, then write the results.
 
     Returns:
@@ -93,12 +105,12 @@ def judge_with_model(predictions: Sequence[Prediction], plan: JudgePlan, limits:
     """
     check_judgeable(predictions, plan.prompt.kind)
     with Ledger(ledger_path) as ledger:
-        asked = ask_all(judge_questions(predictions, plan), ask, ledger, usable_verdict(plan), limits)
+        asked = judge(judge_questions(predictions, plan), ledger, usable_verdict(plan), limits)
         if not asked.is_complete:
             return asked, None
         runs = collect_scores(predictions, plan, ledger, limits)
         facts = {**judge_facts(predictions, plan, ledger), "ledger": Path(ledger_path).name, "cost": asked.cost}
-    return asked, write_judgements(predictions, plan.prompt.kind, runs, folder, facts)
+    return asked, write_judgements(predictions, plan.prompt.kind, runs, folder, facts, axes)
 
 
 def estimate(predictions: Sequence[Prediction], plan: JudgePlan, limits: Limits, ledger_path: Path) -> Estimate:
@@ -114,3 +126,11 @@ def estimate(predictions: Sequence[Prediction], plan: JudgePlan, limits: Limits,
     sent, answered = sum(estimate_tokens(each.messages) for each in left), TOKENS_OF_A_VERDICT * len(left)
     cost = limits.price.of({"prompt_tokens": sent, "completion_tokens": answered}) if limits.price else None
     return Estimate(len({each.key for each in questions}), len(left), sent, answered, cost)
+
+
+def _ask_all(ask: Ask, questions: Sequence[Question], ledger: Ledger, usable: Usable, limits: Limits) -> Asked:
+    return ask_all(questions, ask, ledger, usable, limits)
+
+
+def _ask_batches(chat: Any, questions: Sequence[Question], ledger: Ledger, usable: Usable, limits: Limits) -> Asked:
+    return ask_batches(questions, chat, ledger, usable, limits)

@@ -12,7 +12,7 @@ from ..prompts_judge import find_prompt
 from ..records import Prediction
 from ..services.asking import Limits
 from ..services.judging import JudgePlan
-from .judge import LEDGER, find_ask, judge_offline, judge_with_model
+from .judge import LEDGER, find_judge, judge_offline, judge_with_model, model_name
 from .tasks import MedicalTask
 
 
@@ -28,7 +28,7 @@ class Gpt4JudgeTask(MedicalTask):
             ConfigError: no model, key or package to judge with.
         """
         if cfg.run_cfg.get("judge", "api") == "api":
-            find_ask("api", cfg.run_cfg.get("judge_model", ""), [])
+            find_judge("api", cfg.run_cfg.get("judge_model", ""), [])
         return super().build_datasets(cfg)
 
     def score_answers(self, predictions: Sequence[Prediction], folder: Path, options: RunOptions) -> Dict[str, Any]:
@@ -41,14 +41,16 @@ class Gpt4JudgeTask(MedicalTask):
         super().score_answers(predictions, folder, options)
         if options.judge == "offline":
             return judge_offline(predictions, self.kind, options.judge_runs, folder)
-        plan = JudgePlan(options.judge_model, find_prompt(self.kind), options.judge_runs, options.seed)
-        ask = find_ask(options.judge, options.judge_model, predictions)
-        asked, metrics = judge_with_model(predictions, plan, Limits(), ask, folder / LEDGER, folder)
+        plan = JudgePlan(model_name(options.judge, options.judge_model), find_prompt(self.kind), options.judge_runs,
+                         options.seed)
+        judge = find_judge(options.judge, options.judge_model, predictions)
+        asked, metrics = judge_with_model(predictions, plan, Limits(), judge, folder / LEDGER, folder)
         if metrics is None:
             raise PefomedError("judged {:,} of {:,} ({}); go on with: "
-                               "pefomed judge {} {} --model {} --runs {} --seed {}".format(
+                               "pefomed judge {} {} --judge {} --model {} --runs {} --seed {}".format(
                                    asked.settled, asked.questions, asked.stopped or "no reply to the others",
-                                   self.kind, folder / "predictions.jsonl", plan.model, plan.runs, plan.seed))
+                                   self.kind, folder / "predictions.jsonl", options.judge, options.judge_model,
+                                   plan.runs, plan.seed))
         return metrics
 
 

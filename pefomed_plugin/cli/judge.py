@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from ..scoring.breakdown import AXES
+
 KINDS = ("vqa", "report")
 
 
@@ -22,6 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-tokens", type=int, default=1024, help="limit of a reply; 0: the server's own")
     parser.add_argument("--prompt-file", type=Path, metavar="FILE", help="template of your own (docs/judging.md)")
     parser.add_argument("--out", type=Path, help="folder of scores/ and metrics.json (default: that of PREDICTIONS)")
+    parser.add_argument("--by", action="append", default=[], choices=sorted(AXES), metavar="AXIS",
+                        help="also by {}; may be repeated".format(", ".join(AXES)))
+    parser.add_argument("--batch", action="store_true", help="through OpenAI's Batch API: cheaper, within a day")
     parser.add_argument("--i-have-permission", action="store_true",
                         help="send the texts of a credentialed data set (MIMIC-CXR) to a server elsewhere")
     add_asking_arguments(parser)
@@ -44,7 +49,7 @@ def add_asking_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Judge, or estimate; says how to go on where it is not finished."""
-    from ..adapters.judge import LEDGER, estimate, find_ask, judge_offline, judge_with_model
+    from ..adapters.judge import LEDGER, estimate, find_judge, judge_offline, judge_with_model, model_name
     from ..prompts_judge import find_prompt
     from ..services import offline_judge
     from ..services.judging import JudgePlan
@@ -55,16 +60,17 @@ def run(arguments: argparse.Namespace) -> int:
     prompt = find_prompt(arguments.kind, arguments.prompt_file)
     if arguments.judge == "offline":
         return _show(predictions, "judge/{}/{}".format(arguments.kind, offline_judge.NAME),
-                     judge_offline(predictions, arguments.kind, arguments.runs, folder), folder)
+                     judge_offline(predictions, arguments.kind, arguments.runs, folder, arguments.by), folder)
     limits = asking_limits(arguments)
-    plan = JudgePlan(arguments.model, prompt, arguments.runs, arguments.seed, arguments.temperature,
-                     arguments.max_tokens or None)
+    plan = JudgePlan(model_name(arguments.judge, arguments.model), prompt, arguments.runs, arguments.seed,
+                     arguments.temperature, arguments.max_tokens or None)
     ledger = arguments.ledger or folder / LEDGER
     if arguments.dry_run:
         show_estimate(estimate(predictions, plan, limits, ledger))
         return 0
-    ask = find_ask(arguments.judge, arguments.model, predictions, arguments.timeout, arguments.i_have_permission)
-    asked, metrics = judge_with_model(predictions, plan, limits, ask, ledger, folder)
+    judge = find_judge(arguments.judge, arguments.model, predictions, arguments.timeout, arguments.i_have_permission,
+                       arguments.batch)
+    asked, metrics = judge_with_model(predictions, plan, limits, judge, ledger, folder, arguments.by)
     if metrics is None:
         return explain_unfinished(asked, ledger)
     print("{:,} judgements, {:,} requests now{}".format(

@@ -62,8 +62,7 @@ def _prepare(name: str, source: Path, out: Path, options: Mapping[str, Any], arg
     from ..reporting.doctor_table import print_account
     from ..services.prepare import ReleaseMismatch, prepare
 
-    if arguments.all:
-        console.print()
+    _say(console, "{}{}: reading {}\n".format("\n" if arguments.all else "", name, source))
     try:
         account = prepare(READERS[name], source, out, options=options, examination=_examination(arguments),
                           allow_mismatch=arguments.allow_mismatch)

@@ -24,7 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError("give a predictions file with ratings beside it, or --counts; one of the two")
     if arguments.counts is not None:
         return _show_counts(arguments.counts, arguments.unscored)
-    from ..reporting.judged import add_figures, find_repeated, read_runs, show_repeated
+    from ..reporting.judged import find_repeated, read_runs, show_repeated, update_metrics
     from ..scoring.repeated import summarise_levels
     from ..scoring.wasm import VERSION
     from ..storage import read_predictions
@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError("{}/scores holds no ratings of reports; judge or rate them first".format(folder))
     for name in names:
         figures = summarise_levels(predictions, read_runs(folder, name))
-        add_figures(predictions, folder, "wasm/" + name, {"version": VERSION, **figures}, {})
+        update_metrics(predictions, folder, {"scores": {"wasm/" + name: {"version": VERSION, **figures}}})
         show_repeated("WASM by {}".format(name), figures)
     print("written to {}".format(folder / "metrics.json"))
     return 0

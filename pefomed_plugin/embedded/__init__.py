@@ -10,7 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 from random import Random
-from typing import Sequence
+from typing import Dict, Sequence
 
 from ..digests import file_sha256
 from ..errors import DataError
@@ -22,6 +22,16 @@ MODEL = "tiny"
 PARTS = (*WRITERS, MODEL)
 FLAG = "EMBEDDED"
 """File in the folder that marks it; holds what it was made from."""
+
+
+def write_sample(out: Path, seed: int = 0) -> Dict[str, Path]:
+    """Write the eight data sets without the model; as ``make_sample``, and needs no torch.
+
+    Returns:
+        Registry name of each data set -> its folder.
+    """
+    make_sample(out, seed, parts=tuple(WRITERS))
+    return {name: Path(out) / name for name in WRITERS}
 
 
 def make_sample(out: Path, seed: int = 0, parts: Sequence[str] = PARTS) -> None:
@@ -54,15 +64,15 @@ def make_sample(out: Path, seed: int = 0, parts: Sequence[str] = PARTS) -> None:
 
 def _write_part(out: Path, name: str, seed: int) -> None:
     """Write a part beside its place and move it there: what has the name is complete."""
-    fresh = out / (name + ".part")
-    shutil.rmtree(fresh, ignore_errors=True)
     if name == MODEL:
         from .tiny_model import make_tiny_model
 
-        make_tiny_model(fresh, seed)
-    else:
-        fresh.mkdir()
-        WRITERS[name](fresh, Random("{} {}".format(seed, name)))
+        make_tiny_model(out, seed)
+        return
+    fresh = out / (name + ".part")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir()
+    WRITERS[name](fresh, Random("{} {}".format(seed, name)))
     fresh.rename(out / name)
 
 
@@ -74,5 +84,6 @@ def code_digest() -> str:
     """Digest of the code that makes the sample, so that an older sample is not taken for a new one."""
     import hashlib
 
-    parts = [file_sha256(path) for path in sorted(Path(__file__).resolve().parent.glob("*.py"))]
+    here = Path(__file__).resolve().parent
+    parts = [file_sha256(path) for path in (*sorted(here.glob("*.py")), here.parent / "prompts.py")]
     return hashlib.sha256("".join(parts).encode()).hexdigest()[:16]

@@ -136,8 +136,8 @@ def _mimic_report(findings: str, number: int) -> str:
     head = "                                 FINAL REPORT\n"
     if number == 2:
         return head + " A made-up film without any section.\n"
-    text = head + (" EXAMINATION:  CHEST (PA)\n \n INDICATION:  ___ year old made-up person.\n \n COMPARISON:  None.\n \n"
-                   " FINDINGS: \n \n {}\n").format(findings.replace(". ", ".\n "))
+    text = head + (" EXAMINATION:  CHEST (PA)\n \n INDICATION:  ___ year old made-up person.\n \n"
+                   " COMPARISON:  None.\n \n FINDINGS: \n \n {}\n").format(findings.replace(". ", ".\n "))
     if number != 1:
         text += " \n IMPRESSION: \n \n {}\n".format(findings.split(". ")[-1])
     return " ADDENDUM  Nothing to add.\n ______________\n" + text if number == 0 else text

@@ -82,7 +82,8 @@ def write_slake(out: Path, rng: Random, counts: Sequence[int] = (60, 12, 12)) ->
             save(scene, out / "imgs" / "xmlab{}".format(number) / "source.jpg")
             for question in questions(scene, rng)[:4]:
                 row = _slake_row(qid, number, scene, question)
-                chinese = {**row, "qid": qid + 1, "q_lang": "zh", "question": "\u56fe\u4e2d\u6709\u75c5\u53d8\u5417\uff1f",
+                chinese = {**row, "qid": qid + 1, "q_lang": "zh",
+                           "question": "\u56fe\u4e2d\u6709\u75c5\u53d8\u5417\uff1f",
                            "answer": "\u6709" if scene.finding else "\u6ca1\u6709", "answer_type": "CLOSED"}
                 rows += [row, chinese] if question.answer_type == "CLOSED" else [row]
                 qid += len(rows[-2:]) if question.answer_type == "CLOSED" else 1

@@ -29,7 +29,7 @@ class Scene:
     """One picture's content; fields that mean nothing for a kind are None, False or 0."""
 
     kind: str
-    """``chest`` (frontal film), ``lateral``, ``abdomen`` (axial CT), ``head_ct``, ``head_mri`` (axial) or ``tissue``."""
+    """``chest`` (frontal film), ``lateral``, ``abdomen`` (axial CT), ``head_ct``, ``head_mri`` (axial), ``tissue``."""
     seed: int
     """Draws the anatomy, the exact place of the finding and the noise."""
     finding: Optional[str] = None

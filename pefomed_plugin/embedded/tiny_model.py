@@ -64,8 +64,8 @@ def _stamp(folder: Path) -> Any:
 def untrained_tensors(seed: int) -> Dict[str, Any]:
     """What fine-tuning trains, as yet untrained, in MiniGPT-v2's key names.
 
-    The projection begins as torch's ``Linear`` does; LoRA as in its paper (A random, B zero), so that the language model
-    is at first unchanged.
+    The projection begins as torch's ``Linear`` does; LoRA as in its paper (A random, B zero), so that the language
+    model is at first unchanged.
     """
     import torch
 

@@ -67,7 +67,8 @@ def _near(section: Canvas, spread: float) -> Point:
 
 
 def _packed(section: Canvas) -> List[Point]:
-    grid = [(0.17 * column + (0.085 if row % 2 else 0.0), 0.15 * row) for row in range(-2, 3) for column in range(-2, 3)]
+    grid = [(0.17 * column + (0.085 if row % 2 else 0.0), 0.15 * row)
+            for row in range(-2, 3) for column in range(-2, 3)]
     return [(x + section.rng.normal(0.0, 0.012), y + section.rng.normal(0.0, 0.012)) for x, y in grid
             if np.hypot(x, y) < 0.36]
 

@@ -41,7 +41,7 @@ def write_judgements(predictions: Sequence[Prediction], kind: str, runs: Sequenc
     figures = {"version": version, **summarise(about, kept), **summarise_groups(about, kept, kind, axes)}
     if "scope" in facts:
         figures["scope"] = facts["scope"]
-    metrics = add_figures(predictions, folder, name, figures, {"judges": {name: dict(facts)}})
+    metrics = update_metrics(predictions, folder, {"scores": {name: figures}, "judges": {name: dict(facts)}})
     for path in run_files(folder, name):
         path.unlink()  # of an earlier judgement, perhaps with more runs
     for number, scores in enumerate(runs, 1):
@@ -49,11 +49,9 @@ def write_judgements(predictions: Sequence[Prediction], kind: str, runs: Sequenc
     return metrics
 
 
-def add_figures(predictions: Sequence[Prediction], folder: Path, name: str, figures: Mapping[str, Any],
-                facts: Mapping[str, Mapping[str, Any]]) -> Dict[str, Any]:
-    """Put one scorer's figures into ``metrics.json`` of ``folder``, and the predictions beside it where they are not.
-
-    ``facts`` are sections of the file to be added to: ``{"judges": {name: ...}}``.
+def update_metrics(predictions: Sequence[Prediction], folder: Path,
+                   sections: Mapping[str, Mapping[str, Any]]) -> Dict[str, Any]:
+    """Add to sections of ``metrics.json``, ``{"scores": {name: figures}}``; the predictions beside it if they are not.
 
     Raises:
         DataError: it holds the metrics of other predictions.
@@ -65,8 +63,8 @@ def add_figures(predictions: Sequence[Prediction], folder: Path, name: str, figu
         "embedded": any(each.producer.get("embedded") for each in predictions), **before,
         "datasets": sorted({each.dataset for each in predictions}),
         "splits": sorted({each.split for each in predictions}), "n": len(predictions),
-        "scores": {**before.get("scores", {}), name: dict(figures)}}
-    metrics.update({section: {**before.get(section, {}), **content} for section, content in facts.items()})
+        "scores": before.get("scores", {})}
+    metrics.update({section: {**before.get(section, {}), **content} for section, content in sections.items()})
     write_json(path, metrics)
     if not (Path(folder) / PREDICTIONS).exists():
         write_records(Path(folder) / PREDICTIONS, predictions)

@@ -29,7 +29,8 @@ def _exact_match(predictions: Sequence[Prediction], scores: Sequence[Score]) -> 
     for group, kind in GROUPS.items():
         if summary[group] is not None:
             pairs = [(p, s) for p, s in pair_scores(predictions, scores) if kind in (None, answer_type(p))]
-            interval = cluster_interval([100 * (s.value or 0.0) for _, s in pairs], [CLUSTERS["study"](p) for p, _ in pairs])
+            interval = cluster_interval([100 * (s.value or 0.0) for _, s in pairs],
+                                        [CLUSTERS["study"](p) for p, _ in pairs])
             figures[group] = {**summary[group], "value": Accuracy(**summary[group]).percent, "unit": "%",
                               "interval": asdict(interval)}
     return figures

@@ -58,8 +58,8 @@ def build_model_from_local_files() -> None:
 
 
 def load_float32_without_a_gpu() -> None:
-    """``models/base_model.py:180`` loads LLaMA in fp16 always and peft's cast of ``lm_head`` keeps that type; the CPU has
-    no fp16 arithmetic; ``configs/models/minigpt_v2.yaml:9`` does the same to the ViT."""
+    """``models/base_model.py:180`` loads LLaMA in fp16 always and peft's cast of ``lm_head`` keeps that type; the CPU
+    has no fp16 arithmetic; ``configs/models/minigpt_v2.yaml:9`` does the same to the ViT."""
     import torch
     from minigpt4.models import base_model
 

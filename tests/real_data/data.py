@@ -1,4 +1,4 @@
-"""Where the published data lie: beside the project. Tests that read them skip where they are absent, and copy nothing."""
+"""Where the published data lie, beside the project. Tests that read them skip what is absent; nothing is copied."""
 
 from pathlib import Path
 

@@ -114,6 +114,12 @@ def test_the_levels_of_reports(judge, tmp_path):
     assert 0 <= figures["overall"]["value"] <= 4
 
 
+def test_groups_as_in_the_papers_tables(judge, tmp_path):
+    code, shown, _ = judge("--judge", "offline", "--by", "organ", predictions=answers(4, organ="HEAD"))
+    assert code == 0 and "organ HEAD" in shown
+    assert metrics(tmp_path)["scores"]["judge/vqa/offline-lexical"]["organ HEAD"]["n"] == 4
+
+
 def test_texts_that_may_not_leave_the_house(judge, monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("OPENAI_API_KEY", "x")
     write_records(tmp_path / "m.jsonl", written_reports(2, dataset="mimic_cxr"))

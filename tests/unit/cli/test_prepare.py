@@ -40,7 +40,8 @@ def test_one_data_set(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture)
     code, lines, errors = prepare(capsys, "vqa_rad", "--source", data / "vqa_rad", "--out", tmp_path / "out",
                                   "--max-words", 4)
     assert (code, errors) == (0, "")
-    assert lines[0] == "vqa_rad, re-release layout, EMBEDDED sample"
+    assert lines[0] == "vqa_rad: reading {}".format(data / "vqa_rad")
+    assert "vqa_rad, re-release layout, EMBEDDED sample" in lines
     assert "train 4 1 5 5 1" in lines, "one answer is longer than four words"
     assert "framed questions in test 0 0 ok" in lines
     assert "test: framed version of the question in train 1 3 33.3 % vqa_rad-1" in lines

@@ -42,8 +42,8 @@ def test_there_and_back(path, tmp_path, capsys):
 
 def test_a_random_sample_of_reports_is_summarised_by_itself(tmp_path):
     write_records(tmp_path / "predictions.jsonl", written_reports(20))
-    arguments = [str(tmp_path / "predictions.jsonl"), "--annotators", "1", "--random", "8", "--out", str(tmp_path / "r")]
-    assert main(["rate", "export", *arguments]) == 0
+    path = str(tmp_path / "predictions.jsonl")
+    assert main(["rate", "export", path, "--annotators", "1", "--random", "8", "--out", str(tmp_path / "r")]) == 0
     rate(tmp_path / "r" / "rater01.xlsx", lambda line: line % 5)
     assert main(["rate", "import", str(tmp_path / "r"), str(tmp_path / "predictions.jsonl")]) == 0
     overall = json.loads((tmp_path / "metrics.json").read_text())["scores"]["human/report"]["overall"]
@@ -53,7 +53,7 @@ def test_a_random_sample_of_reports_is_summarised_by_itself(tmp_path):
 def test_ratings_are_not_overwritten(path, tmp_path, capsys):
     arguments = ["rate", "export", str(path), "--annotators", "1", "--csv", "--out", str(tmp_path / "r")]
     assert main(arguments) == 0
-    assert sorted(each.name for each in (tmp_path / "r").iterdir()) == ["ratings.json", "rater01.csv"]
+    assert sorted(each.name for each in (tmp_path / "r").iterdir()) == ["rater01.csv", "ratings.json"]
     assert main(arguments) == 2
     assert "not overwritten" in capsys.readouterr().err
 

@@ -1,7 +1,9 @@
 """Every kind of image a release holds, and every kind of damage, through ``open_image``."""
 
 import os
+import struct
 import threading
+import zlib
 from pathlib import Path
 from typing import List
 
@@ -23,6 +25,14 @@ def drawn(width: int = 24, height: int = 16) -> Image.Image:
 def noise(size: int = 128) -> Image.Image:
     """What compresses badly, so that half the file is about half the image."""
     return Image.fromarray(np.random.default_rng(0).integers(0, 256, (size, size, 3), dtype=np.uint8))
+
+
+def claim_size(path: Path, width: int, height: int) -> None:
+    """Have the header of a PNG tell of more pixels than there are."""
+    content = bytearray(path.read_bytes())
+    content[16:24] = struct.pack(">II", width, height)
+    content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
+    path.write_bytes(content)
 
 
 def cut(path: Path, share: float = 0.5) -> None:
@@ -148,7 +158,8 @@ def test_impostors_are_named(tmp_path: Path, content: bytes, words: str) -> None
 
 
 def test_too_many_pixels_are_refused_from_the_header(tmp_path: Path) -> None:
-    Image.new("1", (20_000, 10_001)).save(tmp_path / "a.png")  # above Pillow's own limit as well
+    drawn().save(tmp_path / "a.png")
+    claim_size(tmp_path / "a.png", 20_000, 10_001)  # above Pillow's own limit as well
     limit = Image.MAX_IMAGE_PIXELS
     with pytest.raises(ImageError, match=r"too many pixels \(20000 x 10001, limit 200000000\)"):
         open_image(tmp_path, "a.png")

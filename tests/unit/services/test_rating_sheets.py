@@ -9,8 +9,8 @@ from pefomed_plugin.services.rating_sheets import Row, read_sheet, write_csv, wr
 
 openpyxl = pytest.importorskip("openpyxl")
 TEXTS = ["plain", "=1+1", "=HYPERLINK(\"x\")", "+3 cm", "-2", "@home", "'quoted'", "'=5", "line\nbreak", "tab\tstop",
-         "comma, \"quote\"; semicolon", "bell\x07 and \x1f", "x" * 100_000, "Gr\u00fc\u00dfe \u2265 5", "007", "1e5", "TRUE",
-         "half a pair \ud83d", "cr\r\nlf", "\x0b", "_x0007_"]
+         "comma, \"quote\"; semicolon", "bell\x07 and \x1f", "x" * 100_000, "Gr\u00fc\u00dfe \u2265 5", "007", "1e5",
+         "TRUE", "half a pair \ud83d", "cr\r\nlf", "\x0b", "_x0007_"]
 
 
 def rows():

@@ -1,0 +1,119 @@
+"""Exact match, judges and raters of one folder against each other: what ``pefomed agree`` finds, writes and shows.
+
+Raters count only where they rated: what "counts as right" because it matched exactly is not an opinion of theirs.
+"""
+
+from dataclasses import asdict
+from itertools import combinations
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional, Sequence
+
+from ..errors import DataError
+from ..prompts_judge import RUBRICS
+from ..records import Prediction, Score
+from ..scoring import find_scorer
+from ..scoring.agreement import Values, agree_pair, flip_rates, krippendorff_alpha, majority
+from ..scoring.anchored_wasm import anchor_wasm
+from ..scoring.breakdown import CLUSTERS
+from ..scoring.pairing import mean, pair_scores
+from ..scoring.repeated import sample_means
+from ..services.rating_import import MATCHED
+from .judged import find_repeated, read_runs
+from .tables import show_table
+
+VERSION = "1"
+EXACT_MATCH = "exact_match/pefomed"
+
+
+def measure_agreement(predictions: Sequence[Prediction], folder: Path) -> Dict[str, Any]:
+    """Every pair of raters, all people together, every judge's flips, and WASM anchored on people.
+
+    A judge is its median over runs. Items of one image (answers) or study (reports) are one cluster of the intervals.
+
+    Raises:
+        DataError: fewer than two raters of any kind, or score files that do not fit.
+    """
+    kind = "vqa" if predictions[0].task == "vqa" else "report"
+    scale, cluster_of = tuple(RUBRICS[kind]), CLUSTERS["image" if kind == "vqa" else "study"]
+    clusters = [cluster_of(each) for each in predictions]
+    runs = {name: [[score for _, score in pair_scores(predictions, scores)] for scores in read_runs(folder, name)]
+            for name in find_repeated(folder) if name.split("/")[1] == kind}
+    judges = {name: _values(scores) for name, scores in runs.items() if name.startswith("judge/")}
+    people = {"rater {}".format(number): values for name, scores in runs.items() if name.startswith("human/")
+              for number, values in enumerate(_values(scores), 1)}
+    raters: Dict[str, Values] = {**{name: majority(values) for name, values in judges.items()}, **people}
+    if kind == "vqa":
+        raters = {EXACT_MATCH: [score.value for score in find_scorer(EXACT_MATCH)(predictions)], **raters}
+    if len(raters) < 2:
+        raise DataError("{}/scores holds one rater at most ({}); judge, or import ratings, first".format(
+            folder, ", ".join(raters) or "none"))
+    found: Dict[str, Any] = {"version": VERSION, "kind": kind, "pairs": {}, "alpha": {}, "flips": {}}
+    for (first, one), (second, other) in combinations(raters.items(), 2):
+        found["pairs"]["{} ~ {}".format(first, second)] = asdict(agree_pair(one, other, scale, clusters))
+    if len(people) > 1:
+        found["alpha"]["people"] = asdict(krippendorff_alpha(list(people.values()), scale, clusters))
+    found["alpha"]["all"] = asdict(krippendorff_alpha(list(raters.values()), scale, clusters))
+    found["flips"] = {name: _flips(values) for name, values in judges.items()}
+    if kind == "report" and people:
+        found["anchored_wasm"] = {name: _anchored(scores, _people_means(people), clusters)
+                                  for name, scores in runs.items() if name.startswith("judge/")}
+    return found
+
+
+def show_agreement(found: Dict[str, Any]) -> None:
+    """Print it."""
+    shown = ("kappa", "kendall_tau_b", "spearman") if found["kind"] == "vqa" else (
+        "kappa", "kappa_linear", "kappa_quadratic", "kendall_tau_b", "spearman")
+    rows = [[name, str(pair["n"]), *(_cell(pair["figures"][each]) for each in shown)]
+            for name, pair in found["pairs"].items()]
+    show_table("Agreement of pairs (95 % interval)", ("", "n", *(each.replace("_", " ") for each in shown)), rows)
+    show_table("Krippendorff's alpha, ordinal", ("", "alpha"),
+               [[name, _cell(figure)] for name, figure in found["alpha"].items()])
+    rows = [[name, str(each["items"]), _percent(each["flipping"]), _percent(each["rate"])]
+            for name, each in found["flips"].items()]
+    if rows:
+        show_table("Judges over their runs", ("", "items", "that flip", "runs off the majority"), rows)
+    rows = [[name, each.get("reason") or "{:.2f} ({:.2f} to {:.2f})".format(
+        each["value"], each["interval"]["low"] or float("nan"), each["interval"]["high"] or float("nan")),
+        "" if "reason" in each else "{:.2f}".format(each["judge"]),
+        "" if "reason" in each else "{:+.2f}".format(each["bias"])]
+        for name, each in found.get("anchored_wasm", {}).items()]
+    if rows:
+        show_table("WASM anchored on people", ("", "anchored", "judge's own", "judge's bias"), rows)
+
+
+def _values(runs: Sequence[Sequence[Score]]) -> List[List[Optional[float]]]:
+    return [[None if score.reason == MATCHED else score.value for score in scores] for scores in runs]
+
+
+def _people_means(people: Mapping[str, Values]) -> List[Optional[float]]:
+    items = [[value for value in item if value is not None] for item in zip(*people.values())]
+    return [mean(values) if values else None for values in items]
+
+
+def _flips(runs: Sequence[Values]) -> Dict[str, Any]:
+    rates = flip_rates(runs)
+    known = [rate for rate in rates if rate is not None]
+    if not known:
+        return {"items": 0, "flipping": None, "rate": None, "reason": "no item was judged twice", "per_item": rates}
+    return {"items": len(known), "flipping": mean([float(rate > 0) for rate in known]), "rate": mean(known),
+            "per_item": rates}
+
+
+def _anchored(runs: Sequence[Sequence[Score]], people: Values, clusters: Sequence[Any]) -> Dict[str, Any]:
+    try:
+        return asdict(anchor_wasm(sample_means(runs), people, clusters))
+    except DataError as error:
+        return {"value": None, "reason": error.summary}
+
+
+def _cell(figure: Dict[str, Any]) -> str:
+    if figure["value"] is None:
+        return "-"
+    interval = figure["interval"]
+    ends = "" if interval["low"] is None else " ({:.2f} to {:.2f})".format(interval["low"], interval["high"])
+    return "{:.2f}{}".format(figure["value"], ends)
+
+
+def _percent(share: Optional[float]) -> str:
+    return "-" if share is None else "{:.1f} %".format(100 * share)

@@ -1,0 +1,204 @@
+"""How far two raters agree, and several: kappa, tau-b, Spearman, Krippendorff's alpha, each with a clustered interval.
+
+Every statistic is a function of a table of counts, so that a bootstrap over clusters sums the clusters' tables. What is
+undefined (a rater who always says the same) is None with a reason, never 0 or 1. Plain numbers in; numpy inside.
+
+Legend of array shapes: R tables (resamples) of V x V values.
+"""
+
+from dataclasses import dataclass
+from statistics import median_low
+from typing import Any, Callable, Dict, Hashable, List, Optional, Sequence, Tuple
+
+from ..errors import DataError
+from .intervals import Interval
+
+Values = Sequence[Optional[float]]
+"""One rater's values, in the order of the items; None where the item was not rated."""
+RESAMPLES = 1000
+_FEW = "fewer than two items have both values"
+_UNDEFINED = "undefined: one of the two gives every item the same value"
+_ALPHA_UNDEFINED = "undefined: all ratings are the same, or no item was rated twice"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One statistic."""
+
+    value: Optional[float]
+    """-1 to 1; 1 is full agreement, 0 what chance would give. None when undefined."""
+    interval: Interval
+    """95 % percentile bootstrap over clusters."""
+    reason: Optional[str] = None
+    """Why there is no value."""
+
+
+@dataclass(frozen=True)
+class PairAgreement:
+    """Two raters over the items that both rated."""
+
+    n: int
+    """Items with both values."""
+    table: Tuple[Tuple[int, ...], ...]
+    """Items by the first rater's value (rows) and the second's (columns), in the order of the scale."""
+    figures: Dict[str, Figure]
+    """By the names of ``STATISTICS``."""
+
+
+def kappa(tables_RVV: Any, power: Optional[int]) -> Any:
+    """Cohen's kappa: plain (``power`` None), linear (1) or quadratic (2) weights; weights by place on the scale."""
+    import numpy as np
+
+    places = np.arange(tables_RVV.shape[-1])
+    apart = np.abs(places[:, None] - places[None, :])
+    weights_VV = (apart > 0).astype(float) if power is None else apart.astype(float) ** power
+    rows_RV, columns_RV = tables_RVV.sum(-1), tables_RVV.sum(-2)
+    observed = (weights_VV * tables_RVV).sum((-1, -2))
+    expected = (weights_VV * rows_RV[..., :, None] * columns_RV[..., None, :]).sum((-1, -2))
+    return 1 - _divide(observed * rows_RV.sum(-1), expected)
+
+
+def kendall_tau_b(tables_RVV: Any) -> Any:
+    """Kendall's tau-b from counts."""
+    import numpy as np
+
+    above = np.cumsum(np.cumsum(tables_RVV[..., ::-1, ::-1], -1), -2)[..., ::-1, ::-1]
+    below = np.cumsum(np.cumsum(tables_RVV[..., ::-1, :], -1), -2)[..., ::-1, :]
+    concordant = (tables_RVV[..., :-1, :-1] * above[..., 1:, 1:]).sum((-1, -2))
+    discordant = (tables_RVV[..., :-1, 1:] * below[..., 1:, :-1]).sum((-1, -2))
+    totals = tables_RVV.sum((-1, -2))
+    pairs = totals * (totals - 1) / 2
+    untied = [pairs - (margin * (margin - 1) / 2).sum(-1) for margin in (tables_RVV.sum(-1), tables_RVV.sum(-2))]
+    return _divide(concordant - discordant, np.sqrt(untied[0] * untied[1]))
+
+
+def spearman_rho(tables_RVV: Any) -> Any:
+    """Spearman's rank correlation from counts, ties at their mean rank."""
+    import numpy as np
+
+    rows_RV, columns_RV = tables_RVV.sum(-1), tables_RVV.sum(-2)
+    middle = (tables_RVV.sum((-1, -2))[..., None] + 1) / 2
+    x_RV, y_RV = (np.cumsum(margin, -1) - (margin - 1) / 2 - middle for margin in (rows_RV, columns_RV))
+    covariance = (tables_RVV * x_RV[..., :, None] * y_RV[..., None, :]).sum((-1, -2))
+    return _divide(covariance, np.sqrt((rows_RV * x_RV ** 2).sum(-1) * (columns_RV * y_RV ** 2).sum(-1)))
+
+
+def ordinal_alpha(coincidences_RVV: Any) -> Any:
+    """Krippendorff's alpha with the ordinal metric, from coincidence tables."""
+    import numpy as np
+
+    n_RV = coincidences_RVV.sum(-1)
+    upto = np.cumsum(n_RV, -1) - n_RV / 2
+    distance_RVV = (upto[..., :, None] - upto[..., None, :]) ** 2
+    observed = (coincidences_RVV * distance_RVV).sum((-1, -2))
+    expected = (n_RV[..., :, None] * n_RV[..., None, :] * distance_RVV).sum((-1, -2))
+    return 1 - _divide(observed * (n_RV.sum(-1) - 1), expected)
+
+
+STATISTICS: Dict[str, Callable[[Any], Any]] = {
+    "kappa": lambda tables: kappa(tables, None), "kappa_linear": lambda tables: kappa(tables, 1),
+    "kappa_quadratic": lambda tables: kappa(tables, 2), "kendall_tau_b": kendall_tau_b, "spearman": spearman_rho}
+"""Statistics of a pair; on a scale of two values the three kappas are one."""
+
+
+def agree_pair(first: Values, second: Values, scale: Sequence[float], clusters: Sequence[Hashable],
+               resamples: int = RESAMPLES, seed: int = 0) -> PairAgreement:
+    """All statistics of two raters over the items that both rated.
+
+    Args:
+        scale: the values there are, in order; also those that nobody used.
+        clusters: what items share when they are not independent, such as the image; one an item.
+
+    Raises:
+        DataError: the lengths differ, or a value is not of the scale.
+    """
+    import numpy as np
+
+    places = _places([first, second], scale, clusters)
+    both = [(a, b, cluster) for a, b, cluster in zip(*places, clusters) if a is not None and b is not None]
+    numbers = {cluster: number for number, cluster in enumerate(dict.fromkeys(each[2] for each in both))}
+    tables_CVV = np.zeros((len(numbers), len(scale), len(scale)))
+    for a, b, cluster in both:
+        tables_CVV[numbers[cluster], a, b] += 1
+    reason = _FEW if len(both) < 2 else _UNDEFINED
+    figures = {name: _figure(function, tables_CVV, resamples, seed, reason) for name, function in STATISTICS.items()}
+    table = tuple(tuple(int(count) for count in row) for row in tables_CVV.sum(0))
+    return PairAgreement(len(both), table, figures)
+
+
+def krippendorff_alpha(raters: Sequence[Values], scale: Sequence[float], clusters: Sequence[Hashable],
+                       resamples: int = RESAMPLES, seed: int = 0) -> Figure:
+    """Ordinal alpha of any number of raters, ratings may be missing; on two values it equals the nominal alpha.
+
+    Raises:
+        DataError: the lengths differ, or a value is not of the scale.
+    """
+    import numpy as np
+
+    places = _places(raters, scale, clusters)
+    numbers = {cluster: number for number, cluster in enumerate(dict.fromkeys(clusters))}
+    tables_CVV = np.zeros((len(numbers), len(scale), len(scale)))
+    for item, cluster in zip(zip(*places), clusters):
+        given = [place for place in item if place is not None]
+        if len(given) > 1:
+            counts_V = np.bincount(given, minlength=len(scale)).astype(float)
+            pairs_VV = np.outer(counts_V, counts_V) - np.diag(counts_V)
+            tables_CVV[numbers[cluster]] += pairs_VV / (len(given) - 1)
+    return _figure(ordinal_alpha, tables_CVV, resamples, seed, _ALPHA_UNDEFINED)
+
+
+def majority(runs: Sequence[Values]) -> List[Optional[float]]:
+    """One value an item from several runs: the median, the lower one of two; None where no run has a value."""
+    found = [[value for value in item if value is not None] for item in zip(*runs)]
+    return [median_low(values) if values else None for values in found]
+
+
+def flip_rates(runs: Sequence[Values]) -> List[Optional[float]]:
+    """For each item the share of runs that differ from its most frequent value; None below two scored runs."""
+    rates: List[Optional[float]] = []
+    for item in zip(*runs):
+        values = [value for value in item if value is not None]
+        most = max((values.count(value) for value in set(values)), default=0)
+        rates.append(1 - most / len(values) if len(values) > 1 else None)
+    return rates
+
+
+def _figure(statistic: Callable[[Any], Any], tables_CVV: Any, resamples: int, seed: int, reason: str) -> Figure:
+    import numpy as np
+
+    none = Interval(None, None, reason)
+    if not len(tables_CVV):
+        return Figure(None, none, reason)
+    value = float(statistic(tables_CVV.sum(0)[None])[0])
+    if not np.isfinite(value):
+        return Figure(None, none, reason)
+    if len(tables_CVV) < 2:
+        return Figure(value, Interval(None, None, "one cluster only"))
+    drawn = np.random.default_rng(seed).multinomial(len(tables_CVV), np.full(len(tables_CVV), 1 / len(tables_CVV)),
+                                                    size=resamples)
+    values = statistic(np.tensordot(drawn.astype(float), tables_CVV, 1))
+    defined = values[np.isfinite(values)]
+    if len(defined) < resamples / 2:
+        return Figure(value, Interval(None, None, "undefined in most resamples"))
+    low, high = np.percentile(defined, [2.5, 97.5])
+    if low == high:
+        return Figure(value, Interval(None, None, "the same in every resample"))
+    return Figure(value, Interval(float(low), float(high)))
+
+
+def _places(raters: Sequence[Values], scale: Sequence[float],
+            clusters: Sequence[Hashable]) -> List[List[Optional[int]]]:
+    """Values as places on the scale."""
+    where = {value: place for place, value in enumerate(scale)}
+    foreign = sorted({str(value) for values in raters for value in values if value is not None and value not in where})
+    if foreign:
+        raise DataError("ratings outside the scale {}: {}".format(", ".join(map(str, scale)), ", ".join(foreign[:5])))
+    if any(len(values) != len(clusters) for values in raters):
+        raise DataError("raters rated different numbers of items; give None where one did not")
+    return [[None if value is None else where[value] for value in values] for values in raters]
+
+
+def _divide(above: Any, below: Any) -> Any:
+    import numpy as np
+
+    return np.divide(above, below, out=np.full(np.shape(below), np.nan), where=np.asarray(below) > 0)

@@ -1,0 +1,80 @@
+"""Judges and raters of one folder against each other."""
+
+import json
+
+import pytest
+
+from pefomed_plugin.cli import main
+from pefomed_plugin.errors import DataError
+from pefomed_plugin.records import Score
+from pefomed_plugin.reporting.agreement import measure_agreement
+from pefomed_plugin.reporting.judged import write_judgements
+from pefomed_plugin.services.rating_import import MATCHED, NOT_RATED
+from tests.unit.services.judged import answers, written_reports
+
+
+def put(folder, predictions, scorer, *runs, reasons=None):
+    """Runs of one scorer, whose values are given in the order of the predictions."""
+    kind = "vqa" if predictions[0].task == "vqa" else "report"
+    reasons = reasons or {}
+    scored = [[Score(each.id, scorer, "1", value, reasons.get(each.id)) for each, value in zip(predictions, run)]
+              for run in runs]
+    write_judgements(predictions, kind, scored, folder, {})
+
+
+def test_every_pair_of_exact_match_judge_and_raters(tmp_path):
+    predictions = [each for number in range(12) for each in answers(
+        number + 1, prediction="yes" if number % 4 == 0 else "no")[number:]]
+    put(tmp_path, predictions, "judge/vqa/invented", [1, 1, 0, 0] * 3, [1, 0, 0, 0] * 3, [1, 1, 0, 1] * 3)
+    put(tmp_path, predictions, "human/vqa", [1, 1, 0, 0] * 3, [1, 1, 0, 1] * 3)
+    found = measure_agreement(predictions, tmp_path)
+    assert sorted(found["pairs"]) == [
+        "exact_match/pefomed ~ judge/vqa/invented", "exact_match/pefomed ~ rater 1", "exact_match/pefomed ~ rater 2",
+        "judge/vqa/invented ~ rater 1", "judge/vqa/invented ~ rater 2", "rater 1 ~ rater 2"]
+    assert found["pairs"]["judge/vqa/invented ~ rater 1"]["figures"]["kappa"]["value"] == 1.0
+    assert found["pairs"]["exact_match/pefomed ~ judge/vqa/invented"]["table"] == ((6, 3), (0, 3))
+    assert sorted(found["alpha"]) == ["all", "people"]
+    flips = found["flips"]["judge/vqa/invented"]
+    assert (flips["items"], flips["flipping"]) == (12, 0.5)
+    assert flips["rate"] == pytest.approx(1 / 6)
+
+
+def test_what_raters_did_not_rate_is_no_opinion_of_theirs(tmp_path):
+    predictions = answers(6)
+    put(tmp_path, predictions, "judge/vqa/invented", [1, 0, 1, 0, 1, 0])
+    put(tmp_path, predictions, "human/vqa", [1, 1, 1, 0, 1, None],
+        reasons={"invented-0": MATCHED, "invented-1": MATCHED, "invented-5": NOT_RATED})
+    pair = measure_agreement(predictions, tmp_path)["pairs"]["judge/vqa/invented ~ rater 1"]
+    assert (pair["n"], pair["figures"]["kappa"]["value"]) == (3, 1.0)
+
+
+def test_reports_are_anchored_where_enough_were_rated(tmp_path):
+    predictions = written_reports(30)
+    put(tmp_path, predictions, "judge/report/invented", [3, 4] * 15, [3, 4] * 15)
+    put(tmp_path, predictions, "human/report", [2, 3] * 10 + [None] * 10, [1, 3] * 10 + [None] * 10)
+    found = measure_agreement(predictions, tmp_path)["anchored_wasm"]["judge/report/invented"]
+    assert (found["judge"], found["bias"], found["value"]) == (3.5, 1.25, 2.25)
+    put(tmp_path, predictions, "human/report", [2] + [None] * 29)
+    found = measure_agreement(predictions, tmp_path)["anchored_wasm"]["judge/report/invented"]
+    assert found["value"] is None and "only 1 reports" in found["reason"]
+
+
+def test_the_command_writes_and_shows_it(tmp_path, capsys):
+    predictions = written_reports(12)
+    put(tmp_path, predictions, "judge/report/invented", [1, 2, 3, 4] * 3)
+    put(tmp_path, predictions, "human/report", [1, 2, 3, 3] * 3, [0, 0, 0, 0] * 3)
+    assert main(["agree", str(tmp_path / "predictions.jsonl")]) == 0
+    section = json.loads((tmp_path / "metrics.json").read_text())["agreement"]
+    constant = section["pairs"]["judge/report/invented ~ rater 2"]["figures"]["spearman"]
+    assert constant["value"] is None and "same value" in constant["reason"]
+    assert section["flips"]["judge/report/invented"]["reason"] == "no item was judged twice"
+    assert "judge/report/invented" in json.loads((tmp_path / "metrics.json").read_text())["scores"]
+    shown = capsys.readouterr().out
+    assert "Krippendorff" in shown and "WASM anchored on people" in shown
+
+
+def test_one_rater_alone_agrees_with_nobody(tmp_path):
+    predictions = written_reports(3)
+    put(tmp_path, predictions, "human/report", [1, 2, 3])
+    with pytest.raises(DataError, match="one rater at most"):
+        measure_agreement(predictions, tmp_path)
