@@ -98,21 +98,22 @@ def compose(cfg_path: str, options: Sequence[str]) -> "tuple[str, List[str]]":
     merged = merge_defaults(OmegaConf.merge(given, overrides), registry)
     parts = environment.embedded_parts(_variables_in(OmegaConf.to_yaml(merged)), os.environ)
     if parts:
-        ensure_embedded()
+        ensure_embedded(parts)
         environment.point_at_embedded(parts, os.environ)
     if "PEFOMED_LLAMA" in parts:
         merged = merge_defaults(OmegaConf.merge(given, overlay, overrides), registry)
     return OmegaConf.to_yaml(merged), parts
 
 
-def ensure_embedded() -> None:
-    """Make the embedded default where it is not there yet; processes started together wait for the first."""
-    from .embedded import make_sample
+def ensure_embedded(parts: Sequence[str]) -> None:
+    """Make what of the embedded default is needed and not there; processes started together wait for the first."""
+    from .embedded import MODEL, WRITERS, make_sample
     from .services.locks import locked
 
     folder = environment.sample_folder()
     with locked(folder.parent / (folder.name + ".lock")):
-        make_sample(folder)
+        make_sample(folder, parts=[*(WRITERS if "PEFOMED_DATA" in parts else ()),
+                                   *((MODEL,) if "PEFOMED_LLAMA" in parts else ())])
 
 
 def prepare_output(output_dir: Path, *, evaluate: bool, resume: bool) -> None:

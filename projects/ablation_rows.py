@@ -3,8 +3,11 @@
 What the demo on generated data and the full study share; starts one command after another and shows each.
 """
 
+import os
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import List, Sequence, Tuple
@@ -67,6 +70,34 @@ def report(out: Path, *options: str) -> List[str]:
     labels = [part for _, label in rows for part in ("--label", label)]
     return [sys.executable, "-m", "pefomed_plugin.cli", "report", *(str(out / folder) for folder, _ in rows), *labels,
             "--out", str(out / "report.html"), *options]
+
+
+def run_side_by_side(lanes: Sequence[Sequence[Sequence[str]]], logs: Path) -> int:
+    """Run lanes of commands beside one another, each command's output in a file of ``logs``; 0 or an exit code.
+
+    One thread a process: two processes of two threads on two cores mostly wait for each other.
+    """
+    logs.mkdir(parents=True, exist_ok=True)
+    environ = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+    def run_lane(lane: Sequence[Sequence[str]]) -> int:
+        for command in lane:
+            name = next((Path(each.split("=", 1)[1]).name for each in command if each.startswith("run.output_dir=")),
+                        "command")
+            log = logs / (name + ".log")
+            print("\n$ {}\n  (output in {})".format(" ".join(command), log), flush=True)
+            start = time.monotonic()
+            with open(log, "w", encoding="utf-8") as file:
+                code = subprocess.run(command, cwd=ROOT, env=environ, stdout=file, stderr=subprocess.STDOUT,
+                                      check=False).returncode
+            if code:
+                print(log.read_text(encoding="utf-8")[-4000:], flush=True)
+                return code
+            print("  {}: {:.0f} s".format(name, time.monotonic() - start), flush=True)
+        return 0
+
+    with ThreadPoolExecutor(max_workers=len(lanes)) as pool:
+        return max(pool.map(run_lane, lanes))
 
 
 def run_all(launches: Sequence[Sequence[str]]) -> int:

@@ -75,6 +75,7 @@ class MedicalBuilder(BaseDatasetBuilder):
         return int(self.config.get("seed", 0))
 
     def _finish(self, dataset: MedicalDataset) -> MedicalDataset:
+        dataset.keep_in_memory = bool(self.config.get("keep_in_memory", False))
         dataset.sample_ratio = float(self.config.get("sample_ratio") or 1.0)
         dataset.batch_size = int(self.config.get("batch_size", 1))
         return dataset

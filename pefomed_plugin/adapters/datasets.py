@@ -41,6 +41,9 @@ class MedicalDataset(Dataset):
         self.policy = policy
         self.sample_ratio = 1.0
         self.batch_size = 1
+        self.keep_in_memory = False
+        """Whether images are kept once they are processed: for small data sets, in each worker's memory."""
+        self._kept: Dict[str, Any] = {}
         self._exchanged: Optional[Sequence[int]] = None
         self._blind = False
 
@@ -59,7 +62,7 @@ class MedicalDataset(Dataset):
             if self.draws_instructions else None
         question = self.text_processor(sample.question) if sample.question is not None else None
         return {
-            "image": self.vis_processor(self._picture(number)),
+            "image": self._image(number),
             "instruction_input": instruction_input(sample.task, draw_instruction(sample.task, question, rng)),
             "answer": self.text_processor(sample.answer),
             "image_id": sample.id,
@@ -82,10 +85,17 @@ class MedicalDataset(Dataset):
         """Picture of sample ``number``, in mode RGB. Raises ImageError as ``__getitem__``."""
         return open_image(self.image_root, self.samples[number].image, policy=self.policy)
 
-    def _picture(self, number: int) -> Image.Image:
+    def _image(self, number: int) -> Any:
         if self._blind:
-            return Image.new("RGB", _BLIND_SIZE_PX, _GREY)
-        return self.open_picture(number if self._exchanged is None else self._exchanged[number])
+            return self.vis_processor(Image.new("RGB", _BLIND_SIZE_PX, _GREY))
+        number = number if self._exchanged is None else self._exchanged[number]
+        name = self.samples[number].image
+        image = self._kept.get(name)
+        if image is None:
+            image = self.vis_processor(self.open_picture(number))
+            if self.keep_in_memory:
+                self._kept[name] = image
+        return image
 
     @staticmethod
     def collater(items: Sequence[Item]) -> Dict[str, Any]:

@@ -15,6 +15,7 @@ COMMANDS = {
     "sample": "write the embedded default: miniature data sets in their official layouts, and a tiny model",
     "prepare": "check a downloaded data set and write it in our schema, with a report",
     "shard": "write a prepared data set as WebDataset shards for stage 1",
+    "predict": "let a vision model behind an API answer a test set, for the baselines of a comparison",
     "score": "score predictions without a model, and break the scores down",
     "judge": "let a language model, or the offline judge, rate predictions against their references",
     "wasm": "the weighted average of report ratings, from score files or from counts",

@@ -65,8 +65,11 @@ def make_sample(out: Path, seed: int = 0, parts: Sequence[str] = PARTS) -> None:
 def _write_part(out: Path, name: str, seed: int) -> None:
     """Write a part beside its place and move it there: what has the name is complete."""
     if name == MODEL:
+        import torch
+
         from .tiny_model import make_tiny_model
 
+        torch.set_num_threads(1)  # small matrices: a second thread only waits, and the other core is drawing
         make_tiny_model(out, seed)
         return
     fresh = out / (name + ".part")

@@ -65,6 +65,15 @@ def presence(scene: Scene, named: str, rng: Random) -> Question:
     return Question(text, _yes(named == scene.finding), CLOSED, "PRES")
 
 
+def paraphrase(text: str) -> str:
+    """The same question in other words; a question with a single wording, or about a named finding, as it is."""
+    for variants in TEXTS.values():
+        for wordings in variants.values():
+            if text in wordings:
+                return str(wordings[(wordings.index(text) + 1) % len(wordings)])
+    return text
+
+
 def _open(kind: str, answer: str, rng: Random, variant: str = "") -> Question:
     return Question(rng.choice(TEXTS[kind][variant]), answer, OPEN, "ABN" if kind == "FINDING" else kind)
 

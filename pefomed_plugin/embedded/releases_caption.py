@@ -14,11 +14,15 @@ from .pictures import save
 from .scenes import CHEST, RADIOLOGY, TISSUE, draw_scenes
 from .wording import caption, report
 
+UNCAPTIONED, UNSECTIONED = 5, 2
+"""Number of the MedICaT figure without caption and of the MIMIC report without sections, whose images are damaged."""
+
 
 def write_roco(out: Path, rng: Random, counts: Sequence[int] = (600, 24, 24)) -> None:
     """``data/{train,validation,test}/{radiology,non-radiology}/``: captions and their five companions.
 
-    Quirks: captions begin with a blank, one holds a quotation mark, one has no image, double TABs after ids.
+    Quirks: captions begin with a blank, one holds quotation marks, one has no image, one image a split has the name
+    from before 2022, double TABs after ids.
     """
     number = 0
     for split, count in zip(("train", "validation", "test"), counts):
@@ -30,14 +34,18 @@ def write_roco(out: Path, rng: Random, counts: Sequence[int] = (600, 24, 24)) ->
                 number += 1
                 name = "ROCO_{:05d}".format(number)
                 text = caption(scene, rng)
-                rows.append((name, 'Film marked "left": ' + text if place == 1 else text))
+                rows.append((name, 'A "phantom": ' + text if place == 1 else text))
                 if place != 2 or kind != "radiology" or split != "train":
-                    save(scene, folder / "images" / (name + ".jpg"))
+                    save(scene, folder / "images" / (_old_name(place) if place == 3 else name + ".jpg"))
             _write_roco_texts(folder, rows)
 
 
+def _old_name(place: int) -> str:
+    return "PMC{:07d}_made-up-g{:03d}.jpg".format(1000 + place, place)
+
+
 def _write_roco_texts(folder: Path, rows: Sequence[Tuple[str, str]]) -> None:
-    figures = ["PMC{:07d}_made-up-g{:03d}.jpg".format(1000 + number, number) for number in range(len(rows))]
+    figures = [_old_name(place) for place in range(len(rows))]
     texts: Dict[str, List[str]] = {
         "captions.txt": ["{}\t {}".format(name, text) for name, text in rows],
         "keywords.txt": ["{}\t\t{}".format(name, "\t".join(text.lower().split()[:3])) for name, text in rows],
@@ -55,10 +63,9 @@ def _write_roco_texts(folder: Path, rows: Sequence[Tuple[str, str]]) -> None:
 def write_clef2022(out: Path, rng: Random, counts: Sequence[int] = (200, 16)) -> None:
     """``<uuid>_..._caption_prediction_{train,valid}.csv`` (TABs in spite of the name) and the images.
 
-    Quirks: commas and a quotation mark in captions, validation numbers that leave a gap.
+    Quirks: a comma and quotation marks in a caption, validation numbers that begin with the real release's 084258.
     """
-    start = 1
-    for split, count in zip(("train", "valid"), counts):
+    for split, start, count in zip(("train", "valid"), (1, 84258), counts):
         lines = ["ID\tcaption"]
         for place, scene in enumerate(draw_scenes(RADIOLOGY, count, rng)):
             name = "ImageCLEFmedCaption_2022_{}_{:06d}".format(split, start + place)
@@ -68,13 +75,13 @@ def write_clef2022(out: Path, rng: Random, counts: Sequence[int] = (200, 16)) ->
         path = out / "0f8e1a52-0000-4000-8000-{:012d}_ImageCLEFmedCaption_2022_caption_prediction_{}.csv".format(
             start, split)
         path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
-        start += count + 977
 
 
 def write_medicat(out: Path, rng: Random, count: int = 100) -> None:
     """``release/<long name>.jsonl`` and ``release/figures/<hash>_<uri>``; no split, no ids.
 
-    Quirks: RGBA and palette PNGs, captions that begin with ``Figure 1.``, a null caption, a figure that is cut.
+    Quirks: RGBA and palette PNGs, captions that begin with ``Figure 1.``, null captions, a figure that is cut short
+    (that of the record without any caption: nobody trains on it).
     """
     folder = out / "release" / "figures"
     lines = []
@@ -83,6 +90,8 @@ def write_medicat(out: Path, rng: Random, count: int = 100) -> None:
         uri = "{}-Figure{}-1.png".format(number % 9 + 1, number % 4 + 1)
         path = folder / "{}_{}".format(digest, uri)
         save(scene, path, mode={3: "RGBA", 4: "P"}.get(number, ""))
+        if number == UNCAPTIONED:
+            path.write_bytes(path.read_bytes()[:2000])
         lines.append(json.dumps(_medicat_record(digest, uri, number, caption(scene, rng), scene.kind != TISSUE)))
     (out / "release" / "s2_full_figures_oa_nonroco_combined_medical_top4_public.jsonl").write_text(
         "".join(line + "\n" for line in lines), encoding="utf-8")
@@ -92,7 +101,7 @@ def _medicat_record(digest: str, uri: str, number: int, text: str, radiology: bo
     key = "Figure{}".format(number % 4 + 1)
     return {
         "pdf_hash": digest, "fig_key": key, "fig_uri": uri,
-        "s2_caption": None if number == 5 else "Figure {}. {}".format(key[-1], text),
+        "s2_caption": None if number == UNCAPTIONED else "Figure {}. {}".format(key[-1], text),
         "s2orc_caption": None, "s2orc_references": ["As {} shows.".format(key)] if number % 4 else None,
         "radiology": radiology, "scope": False, "predicted_type": "Medical images",
         "oa_info": {"doi": "10.0000/{}".format(number), "doi_url": "https://doi.org/10.0000/{}".format(number),
@@ -103,8 +112,8 @@ def _medicat_record(digest: str, uri: str, number: int, text: str, radiology: bo
 def write_mimic_cxr(out: Path, rng: Random, counts: Sequence[int] = (200, 10, 10)) -> None:
     """``mimic-cxr-jpg/2.0.0`` (images and gzipped tables) and ``mimic-cxr/2.0.0`` (reports, one level above images).
 
-    Quirks: ``validate``, a report without sections, an addendum before a report, ``___`` for what was removed, one
-    report with findings only.
+    Quirks: ``validate``, an addendum before a report, ``___`` for what was removed, one report with findings only, one
+    without sections, whose image is the web page that PhysioNet gives to those without credentials.
     """
     images, reports = out / "mimic-cxr-jpg" / "2.0.0", out / "mimic-cxr" / "2.0.0" / "files"
     splits, metadata = ["dicom_id,study_id,subject_id,split"], [
@@ -118,7 +127,10 @@ def write_mimic_cxr(out: Path, rng: Random, counts: Sequence[int] = (200, 10, 10
             dicom = hashlib.sha1("mimic {}".format(scene.seed).encode()).hexdigest()
             dicom = "-".join(dicom[start:start + 8] for start in range(0, 40, 8))
             patient = "p{}/p{}".format(subject[:2], subject)
-            save(scene, images / "files" / patient / "s{}".format(study) / (dicom + ".jpg"))
+            image = images / "files" / patient / "s{}".format(study) / (dicom + ".jpg")
+            save(scene, image)
+            if number == UNSECTIONED:
+                image.write_text("<html><body>401 Authorization Required</body></html>\n", encoding="utf-8")
             (reports / patient).mkdir(parents=True, exist_ok=True)
             (reports / patient / "s{}.txt".format(study)).write_text(
                 _mimic_report(report(scene, rng), number), encoding="utf-8")
@@ -134,12 +146,12 @@ def write_mimic_cxr(out: Path, rng: Random, counts: Sequence[int] = (200, 10, 10
 
 def _mimic_report(findings: str, number: int) -> str:
     head = "                                 FINAL REPORT\n"
-    if number == 2:
+    if number == UNSECTIONED:
         return head + " A made-up film without any section.\n"
     text = head + (" EXAMINATION:  CHEST (PA)\n \n INDICATION:  ___ year old made-up person.\n \n"
                    " COMPARISON:  None.\n \n FINDINGS: \n \n {}\n").format(findings.replace(". ", ".\n "))
     if number != 1:
-        text += " \n IMPRESSION: \n \n {}\n".format(findings.split(". ")[-1])
+        text += " \n IMPRESSION: \n \n {}\n".format(findings.rsplit(". ", maxsplit=1)[-1])
     return " ADDENDUM  Nothing to add.\n ______________\n" + text if number == 0 else text
 
 

@@ -10,7 +10,7 @@ from random import Random
 from typing import Any, Dict, List, Sequence, Tuple
 
 from .pictures import save
-from .questions import Question, questions
+from .questions import Question, paraphrase, questions
 from .scenes import ABDOMEN, CHEST, HEAD_CT, HEAD_MRI, LATERAL, RADIOLOGY, TISSUE, Scene, draw_scenes
 from .wording import MODALITY, report
 
@@ -20,11 +20,17 @@ SLAKE_TYPES = {"MODALITY": "Modality", "ORGAN": "Organ", "PLANE": "Plane", "POS"
                "COUNT": "Quantity", "COLOR": "Color", "ABN": "Abnormality", "PRES": "Abnormality"}
 
 
+LONG_ENDING = (" The film is upright and was taken from behind. Both shoulder blades are outside the lungs. The spine "
+               "is straight. The diaphragm is smooth on either side. No tube, line or clip is seen. No air is seen "
+               "below the diaphragm except in the stomach.")
+
+
 def write_vqa_rad(out: Path, rng: Random, train: int = 1000, test: int = 72) -> None:
     """``trainset.json``, ``testset.json``, ``images/``: four questions a train image, three a test image.
 
-    Quirks: framed questions with a hint, ``"CLOSED "``, an integer answer, a TAB in an answer, two types in one row, an
-    image that no question uses.
+    Quirks: framed questions with a hint, a paraphrase, ``"CLOSED "``, an integer answer, a TAB in an answer, two types
+    in one row, an image that no question uses. What only the official file has (frames of test questions) is not
+    here: it would put test images into training.
     """
     qid = 0
     for name, count, asked in (("trainset.json", train, 4), ("testset.json", test, 3)):
@@ -50,7 +56,10 @@ def _rad_row(qid: int, image: str, scene: Scene, question: Question, phrase: str
 
 
 def _add_rad_quirks(rows: List[Dict[str, Any]], qid: int) -> int:
-    """Framed repetitions of the first rows, spelt as the real release spells its own."""
+    """Repetitions of the first rows, framed and paraphrased, spelt as the real release spells its own."""
+    first = next(row for row in rows if row["question_type"] == "MODALITY")
+    qid += 1
+    rows.append({**first, "qid": qid, "phrase_type": "para", "question": paraphrase(first["question"])})
     closed = [row for row in rows if row["answer_type"] == "CLOSED"][:4]
     others = [row for row in rows if row["answer_type"] == "OPEN"][:4]
     for row, hint in zip(closed, ("? -yes/no", "? -yes/no", "?", "?")):
@@ -73,7 +82,8 @@ def _add_rad_quirks(rows: List[Dict[str, Any]], qid: int) -> int:
 def write_slake(out: Path, rng: Random, counts: Sequence[int] = (60, 12, 12)) -> None:
     """``train.json``, ``validate.json``, ``test.json``, ``imgs/xmlabN/``, ``KG/``: English and Chinese in one file.
 
-    Quirks: one empty answer, a row that needs the knowledge graph, a list as an answer, macOS's files.
+    Quirks: one empty answer, rows that need the knowledge graph, a list as an answer, a location with a blank, macOS's
+    files. Masks and boxes are left out: their syntax is not known.
     """
     qid = number = 0
     for name, count in zip(("train.json", "validate.json", "test.json"), counts):
@@ -93,10 +103,14 @@ def write_slake(out: Path, rng: Random, counts: Sequence[int] = (60, 12, 12)) ->
             rows.append({**rows[0], "qid": qid + 1, "q_lang": "en", "question": "Which organs belong to the abdomen?",
                          "answer": "Liver, Spleen", "answer_type": "OPEN", "base_type": "kvqa", "content_type": "KG",
                          "triple": ["Abdomen", "contain", "_"]})
-            qid += 2
+            rows.append({**rows[-1], "qid": qid + 2, "question": "Is the bladder in the pelvic cavity?",
+                         "answer": "Yes", "answer_type": "CLOSED", "location": "Pelvic Cavity",
+                         "triple": ["Bladder", "belong to", "Pelvic Cavity"]})
+            qid += 3
         (out / name).write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
     (out / "KG").mkdir()
-    (out / "KG" / "en_organ.csv").write_text("organ#attribute#value\nLiver#belong to#Abdomen\n", encoding="utf-8")
+    (out / "KG" / "en_organ.csv").write_text(
+        "organ#attribute#value\nLiver#belong to#Abdomen\nBladder#belong to#Pelvic Cavity\n", encoding="utf-8")
     (out / "__MACOSX").mkdir()
     (out / "__MACOSX" / "._train.json").write_bytes(b"\0\5\x16\7")
 
@@ -141,7 +155,8 @@ def _pickle(rows: List[Dict[str, Any]], path: Path) -> None:
 def write_iu_xray(out: Path, rng: Random, counts: Sequence[int] = (300, 24, 30)) -> None:
     """``annotation.json`` and ``images/<id>/{0,1}.png``: a frontal and a lateral film of each patient.
 
-    Quirks: the three forms of study ids, ``XXXX`` in a report, an orphan image, the lateral film first.
+    Quirks: the three forms of study ids, ``XXXX`` in a report, a report of more than 50 words, an orphan image, the
+    lateral film first, and the test key of four blanks with which the file circulates.
     """
     splits: Dict[str, List[Dict[str, Any]]] = {}
     number = 0
@@ -154,8 +169,10 @@ def write_iu_xray(out: Path, rng: Random, counts: Sequence[int] = (300, 24, 30))
             for path, kind in zip(paths, (CHEST, LATERAL) if number % 10 else (LATERAL, CHEST)):
                 save(_as_view(scene, kind), out / "images" / path)
             text = report(scene, rng) + (" XXXX compared." if number % 20 == 7 else "")
+            text += LONG_ENDING if number == 2 else ""
             splits[split].append({"id": study, "report": text, "image_path": paths, "split": split})
     save(draw_scenes((CHEST,), 1, rng)[0], out / "images" / _study_id(1) / "2.png")
+    splits["    "] = splits.pop("test")
     (out / "annotation.json").write_text(json.dumps(splits), encoding="utf-8")
 
 

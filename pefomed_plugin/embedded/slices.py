@@ -116,7 +116,7 @@ def _cortex(head: Canvas, brain: np.ndarray, ct: bool) -> None:
     head.paint(rim, 0.40 if ct else 0.68, 0.7)
     angles = np.linspace(0.0, 2.0 * np.pi, 27)[:-1] + head.rng.normal(0.0, 0.05, 26)
     folds = head.spots([(0.59 * np.sin(each), 0.74 * np.cos(each)) for each in angles], 0.065, soft=0.05)
-    head.paint(folds * brain, 0.52 if ct else 0.52, 0.85)
+    head.paint(folds * brain, 0.52, 0.85)
 
 
 def _ventricles(head: Canvas, enlarged: bool, value: float) -> None:

@@ -48,7 +48,7 @@ def _fibres(section: Canvas, ground: Colour) -> None:
 
 
 def _gland(section: Canvas, cx: float, cy: float, ground: Colour, nucleus: Colour) -> None:
-    cx, cy = (cx, cy) + section.rng.uniform(-0.05, 0.05, 2)
+    cx, cy = np.add((cx, cy), section.rng.uniform(-0.05, 0.05, 2))
     rx, ry = section.rng.uniform(0.24, 0.29, 2)
     section.paint(section.ellipse(cx, cy, rx, ry, soft=0.03), _mix(ground, nucleus, 0.35))
     section.paint(section.ellipse(cx, cy, 0.5 * rx, 0.5 * ry, soft=0.04), PALE)

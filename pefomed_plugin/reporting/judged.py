@@ -15,7 +15,7 @@ from ..storage import write_json, write_records
 from .checks import check_predictions
 from .results import PREDICTIONS, read_scores
 from .scored import score_file
-from .tables import format_interval, format_value, show_table
+from .tables import format_value, show_table
 
 
 def write_judgements(predictions: Sequence[Prediction], kind: str, runs: Sequence[Sequence[Score]], folder: Path,
@@ -77,9 +77,14 @@ def show_repeated(title: str, figures: Mapping[str, Any]) -> None:
     for group, each in figures.items():
         if isinstance(each, Mapping):
             digits = 1 if each.get("unit") == "%" else 4
+            ends = each.get("interval") or {}
+            interval = "" if ends.get("low") is None else "{:.{d}f} - {:.{d}f}".format(
+                ends["low"], ends["high"], d=1 if each.get("unit") == "%" else 2)
             sd = "" if each.get("sd") is None else " ({:.{d}f})".format(each["sd"], d=digits)
-            rows.append([group, str(each["n"]), format_value(each) + sd, str(each.get("runs", "")),
-                         str(each.get("unscored", "")), format_interval(each.get("interval"))])
+            value = format_value(each) + sd if "percent" not in each else "{:.1f} ({:.1f} %)".format(
+                each["value"], each["percent"])
+            rows.append([group, str(each["n"]), value, str(each.get("runs", "")),
+                         str(each.get("unscored", "")), interval])
     show_table(title, ("", "n", "mean (SD)", "runs", "unscored", "95 % interval"), rows)
 
 

@@ -1,11 +1,12 @@
 """Questions through OpenAI's Batch API: half the price, answers within a day, the same ledger.
 
-A batch is noted in a file before it is sent, and carries that note's label, so that a process killed at any moment finds
-its batch again instead of paying for another. Waiting may be interrupted and taken up days later.
+A batch is noted in a file before it is sent, and carries that note's label, so that a process killed at any moment
+finds its batch again instead of paying for another. Waiting may be interrupted and taken up days later.
 """
 
 import json
 import uuid
+from functools import partial
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
@@ -108,7 +109,7 @@ def _fetch(note: Path, questions: Sequence[Question], chat: OpenAIChat, ledger: 
     replies: Dict[str, Reply] = {}
     brought = False
     for file_id in filter(None, (batch.output_file_id, batch.error_file_id)):
-        data = chat.call(lambda client, file_id=file_id: client.files.content(file_id).content)
+        data = chat.call(partial(_read_file, file_id))
         for line in data.decode("utf-8").splitlines():
             record = json.loads(line)
             question = by_key.get(record.get("custom_id"))
@@ -125,6 +126,10 @@ def _fetch(note: Path, questions: Sequence[Question], chat: OpenAIChat, ledger: 
     note.unlink()
     say("batch {}: {:,} replies stored".format(batch_id, len(new)))
     return brought or bool(replies)
+
+
+def _read_file(file_id: str, client: Any) -> bytes:
+    return client.files.content(file_id).content
 
 
 def _find(chat: OpenAIChat, label: str) -> Optional[str]:

@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from ..errors import ConfigError, DataError
 from ..prompts_judge import JudgePrompt, judge_messages
-from ..records import Prediction, Score
+from ..records import Prediction, Sample, Score
 from ..scoring import verdicts
 from ..scoring.pairing import NO_PREDICTION, require_predictions
 from ..scoring.verdicts import Verdict, parse_verdict
@@ -69,13 +69,13 @@ def check_judgeable(predictions: Sequence[Prediction], kind: str) -> None:
         raise DataError("these are not all predictions of kind {!r}".format(kind), wrong)
 
 
-def require_permission(predictions: Sequence[Prediction], host: str, is_local: bool, given: bool) -> None:
+def require_permission(samples: Sequence[Sample], host: str, is_local: bool, given: bool) -> None:
     """Stop before a text that may not leave the house is sent to another machine.
 
     Raises:
         ConfigError: a credentialed data set and a foreign host, without the user's word.
     """
-    found = sorted({each.dataset for each in predictions} & set(CREDENTIALED))
+    found = sorted({each.dataset for each in samples} & set(CREDENTIALED))
     if found and not is_local and not given:
         raise ConfigError("{} is a credentialed data set, and its texts would go to {}; use --judge local or a "
                           "server of your own, or say --i-have-permission if your agreement covers this".format(

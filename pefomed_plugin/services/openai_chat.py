@@ -123,11 +123,11 @@ class OpenAIChat:
         """The reply of one line of a batch's results, and whether the line changes what is asked next."""
         model = question.parameters["model"]
         response = record.get("response") or {}
-        body = response.get("body") or {}
+        body: Dict[str, Any] = response.get("body") or {}
         if response.get("status_code") == 200:
             reply, _ = _read_body(json.dumps(body).encode(), self._dropped.get(model, ()))
             return reply, reply is not None
-        error = body.get("error") if isinstance(body, dict) and isinstance(body.get("error"), dict) else {}
+        error: Dict[str, Any] = body["error"] if isinstance(body.get("error"), dict) else {}
         final = _final_fault(response.get("status_code") or 0, error)
         if final:
             return final, True
@@ -139,7 +139,8 @@ class OpenAIChat:
 
     def _judge_status(self, error: Any, question: Question, gate: Gate) -> Tuple[Optional[Reply], str]:
         """A reply that is final, or the name of a fault worth another try. Raises ServiceError for the others."""
-        status, body = error.status_code, error.body if isinstance(error.body, dict) else {}
+        status: int = error.status_code
+        body: Dict[str, Any] = dict(error.body) if isinstance(error.body, dict) else {}
         code = str(body.get("code") or body.get("type") or "")
         if code in ("insufficient_quota", "billing_hard_limit_reached") or body.get("type") == "insufficient_quota":
             raise ServiceError("the account's quota is used up; raise it, then start the same command again") from None

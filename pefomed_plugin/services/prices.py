@@ -9,7 +9,7 @@ from ..readers.textfiles import read_json
 
 TOKENS_OF_A_VERDICT = 60
 """Assumed length of a reply where nothing is known: one sentence and the verdict."""
-_CHARACTERS_A_TOKEN, _TOKENS_A_MESSAGE = 4.0, 4
+_CHARACTERS_A_TOKEN, _TOKENS_A_MESSAGE, _TOKENS_AN_IMAGE = 4.0, 4, 1000
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,9 @@ def read_price(path: Optional[Path], model: str) -> Optional[Price]:
 
 
 def estimate_tokens(messages: Sequence[Mapping[str, Any]]) -> int:
-    """About how many tokens messages have, from their length; English text, within a fifth or so."""
-    texts = [part.get("text", "") for each in messages
+    """About how many tokens messages have: English text by its length, within a fifth or so, images by a guess."""
+    parts = [part for each in messages
              for part in ([{"text": each["content"]}] if isinstance(each["content"], str) else each["content"])]
-    return round(sum(map(len, texts)) / _CHARACTERS_A_TOKEN) + _TOKENS_A_MESSAGE * len(messages)
+    images = sum("image_url" in part for part in parts)
+    text = sum(len(part.get("text", "")) for part in parts)
+    return round(text / _CHARACTERS_A_TOKEN) + _TOKENS_A_MESSAGE * len(messages) + _TOKENS_AN_IMAGE * images

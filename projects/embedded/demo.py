@@ -1,8 +1,9 @@
 """The main job on the embedded default: both stages, evaluation, and the paper's ablation in small.
 
-Runs the shipped YAMLs through ``torchrun train.py`` and ``torchrun evaluate.py``, as a user would, and shows every
-command. Rows: no fine-tuning, stage 1, stage 2, both (paper, tables 8 and 9), and both with every question asked about
-another image or about none. Whatever the rows show is printed as it is.
+Runs the shipped YAMLs through ``torchrun train.py`` and ``torchrun evaluate.py``, as a user would, shows every command,
+and keeps two cores busy: what does not wait for another runs beside it. Rows: no fine-tuning, stage 1, stage 2, both
+(paper, tables 8 and 9), and both with every question asked about another image or about none. Whatever the rows show is
+printed as it is.
 """
 
 import argparse
@@ -12,11 +13,11 @@ import shutil
 import sys
 import time
 from pathlib import Path
-from typing import Sequence
+from typing import List, Sequence
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from ablation_rows import FOLDERS, Study, commands, compare, report, run_all, torchrun
+from ablation_rows import FOLDERS, Study, commands, compare, report, run_all, run_side_by_side, torchrun
 
 STUDY = Study("train_configs/pefomed_stage1.yaml", "train_configs/pefomed_stage2.yaml",
               "eval_configs/pefomed_vqa_rad.yaml")
@@ -34,10 +35,16 @@ def main() -> int:
     os.environ["PEFOMED_SAMPLE"] = str((out / "sample").resolve())
     for name in ("PEFOMED_DATA", "PEFOMED_LLAMA", "PEFOMED_VIT", "PEFOMED_CKPT"):
         os.environ.pop(name, None)
-    make_sample = [sys.executable, "-m", "pefomed_plugin.cli", "sample", "--out", str(out / "sample")]
+    none, stage_1, stage_1_test, stage_2, both, shuffled, blind = commands(STUDY, out)
     reports = torchrun("train.py", REPORTS, out / "reports", "model.ckpt={}".format(
         out / "stage1" / "checkpoint_last.pth"))
-    code = run_all([make_sample, *commands(STUDY, out), reports, compare(out), report(out)])
+    answers = str(out / "reports" / "results" / "iu_xray-test" / "predictions.jsonl")
+    code = run_all([pefomed("sample", "--out", str(out / "sample"))]) \
+        or run_side_by_side([[stage_1], [none, stage_2]], out / "logs") \
+        or run_side_by_side([[both], [stage_1_test, reports]], out / "logs") \
+        or run_side_by_side([[shuffled], [blind]], out / "logs") \
+        or run_all([compare(out), pefomed("judge", "report", answers, "--judge", "offline", "--runs", "2"),
+                    pefomed("wasm", answers), report(out)])
     if code:
         return code
     show_reports(out)
@@ -45,6 +52,11 @@ def main() -> int:
     for path in sorted(out.glob("*")):
         print("  {}".format(path))
     return 0
+
+
+def pefomed(*arguments: str) -> List[str]:
+    """A ``pefomed`` command of this environment."""
+    return [sys.executable, "-m", "pefomed_plugin.cli", *arguments]
 
 
 def show_reports(out: Path, count: int = 2) -> None:

@@ -23,7 +23,7 @@ def environ(monkeypatch, tmp_path):
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PEFOMED_SAMPLE", str(tmp_path / "sample"))
-    monkeypatch.setattr(launch, "ensure_embedded", lambda: None)
+    monkeypatch.setattr(launch, "ensure_embedded", lambda parts: None)
     return monkeypatch
 
 

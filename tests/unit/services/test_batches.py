@@ -64,7 +64,10 @@ def test_what_cannot_be_read_goes_into_the_next_batch(ask):
 
 
 def test_a_refused_parameter_is_left_out_of_the_next_batch(ask):
-    with BatchServer(lambda body, _: refused(400, param="max_tokens") if "max_tokens" in body else judged(body)) as server:
+    def rule(body, _):
+        return refused(400, param="max_tokens") if "max_tokens" in body else judged(body)
+
+    with BatchServer(rule) as server:
         asked, values = ask(server)
     assert [len(each) for each in server.rounds] == [8, 8]
     assert (asked.settled, values) == (8, expected())
@@ -102,7 +105,7 @@ def test_killed_anywhere_no_batch_is_paid_for_twice(ask, monkeypatch, tmp_path, 
             with pytest.raises(Killed):
                 ask(server)
         assert note.exists()
-        asked, values = ask(server)
+        _, values = ask(server)
     assert values == expected()
     assert len(server.rounds) == 1
     lines = [json.loads(line) for line in (tmp_path / "ledger.jsonl").read_text().splitlines()]

@@ -1,0 +1,69 @@
+"""``pefomed predict``: a vision model behind an API answers a test set, for the baselines of a comparison."""
+
+import argparse
+from pathlib import Path
+
+from .judge import add_asking_arguments, asking_limits, explain_unfinished
+
+LEDGER = "predict.ledger.jsonl"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.add_argument("dataset", metavar="DATASET", help="vqa_rad, slake, path_vqa, iu_xray, mimic_cxr, ...")
+    parser.add_argument("root", type=Path, metavar="FOLDER", help="its release, or what pefomed prepare wrote")
+    parser.add_argument("--api", required=True, dest="model", metavar="MODEL",
+                        help="vision model, as the server names it")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of predictions.jsonl")
+    parser.add_argument("--split", default="test", choices=("train", "val", "test"))
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--temperature", type=float, help="default: the server's own")
+    parser.add_argument("--max-tokens", type=int, default=1024, help="limit of an answer; 0: the server's own")
+    parser.add_argument("--image-size", type=int, default=448, metavar="PX", help="side of the square that is sent")
+    parser.add_argument("--i-have-permission", action="store_true",
+                        help="send images and texts of a credentialed data set (MIMIC-CXR) to a server elsewhere")
+    add_asking_arguments(parser)
+    parser.epilog = "example: pefomed predict vqa_rad data/vqa_rad --api NAME --out output/baseline"
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Ask, and write the predictions once all are there."""
+    from ..errors import ConfigError, near_names
+    from ..readers import READERS, read_data
+    from ..services.api_baseline import baseline_questions, collect_predictions, is_answer
+    from ..services.asking import ask_all, open_questions
+    from ..services.judging import require_permission
+    from ..services.ledger import Ledger
+    from ..services.openai_chat import OpenAIChat
+    from ..services.prices import estimate_tokens
+    from ..storage import write_records
+
+    if arguments.dataset not in READERS:
+        raise ConfigError("no data set {!r}; {}".format(arguments.dataset, near_names(arguments.dataset, READERS)))
+    limits = asking_limits(arguments)
+    release = read_data(arguments.dataset, arguments.root)
+    samples = release.splits().get(arguments.split, [])
+    if not samples:
+        raise ConfigError("{} has no split {}".format(arguments.root, arguments.split))
+    if not arguments.dry_run:
+        chat = OpenAIChat(arguments.timeout)
+        require_permission(samples, chat.host, chat.is_local, arguments.i_have_permission)
+    optional = {"temperature": arguments.temperature, "max_tokens": arguments.max_tokens or None}
+    parameters = {"model": arguments.model, "seed": arguments.seed,
+                  **{name: value for name, value in optional.items() if value is not None}}
+    questions = baseline_questions(samples, release.image_root, parameters, arguments.image_size)
+    path = arguments.ledger or arguments.out / LEDGER
+    with Ledger(path) as ledger:
+        if arguments.dry_run:
+            left = open_questions(questions, ledger, is_answer, limits)
+            print("{:,} questions, {:,} not in the ledger yet; about {:,} tokens to send".format(
+                len(questions), len(left), sum(estimate_tokens(each.messages) for each in left)))
+            return 0
+        asked = ask_all(questions, chat.ask, ledger, is_answer, limits, what="answering")
+        if not asked.is_complete:
+            return explain_unfinished(asked, path)
+        predictions = collect_predictions(samples, questions, ledger)
+    write_records(arguments.out / "predictions.jsonl", predictions)
+    print("{:,} answers, {:,} of them missing (refused, cut off or empty); written to {}".format(
+        len(predictions), sum(each.prediction is None for each in predictions), arguments.out))
+    return 0

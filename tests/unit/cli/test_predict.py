@@ -1,0 +1,66 @@
+"""``pefomed predict``: images and questions to a server, predictions back."""
+
+import base64
+import json
+from io import BytesIO
+
+import pytest
+from PIL import Image
+
+from pefomed_plugin.cli import main
+from pefomed_plugin.storage import read_predictions
+from tests.chat_server import ChatServer, refused, reply
+from tests.unit.adapters.vqa_rad_release import write_release
+
+pytest.importorskip("openai")
+
+
+@pytest.fixture
+def predict(tmp_path, monkeypatch, capsys):
+    """Runs the command on an invented release with three test questions; gives exit code, text and server."""
+    for name in ("OPENAI_API_KEY", "AZURE_OPENAI_ENDPOINT"):
+        monkeypatch.delenv(name, raising=False)
+    write_release(tmp_path / "vqa_rad")
+
+    def run(*arguments, rule=lambda *_: reply(" Yes. ")):
+        with ChatServer(rule) as server:
+            monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+            code = main(["predict", "vqa_rad", str(tmp_path / "vqa_rad"), "--api", "invented-eye",
+                         "--out", str(tmp_path / "out"), *map(str, arguments)])
+        captured = capsys.readouterr()
+        return code, captured.out + captured.err, server
+
+    return run
+
+
+def test_every_question_with_its_image_resized_and_uncropped(predict, tmp_path):
+    code, shown, server = predict("--image-size", 64, "--concurrency", 1)
+    assert code == 0 and "3 answers, 0 of them missing" in shown
+    predictions = read_predictions(tmp_path / "out" / "predictions.jsonl")
+    assert [each.prediction for each in predictions] == ["Yes."] * 3
+    assert predictions[0].producer["model"] == "invented-eye" and predictions[0].producer["zero_shot"]
+    picture, text = server.requests[0]["messages"][0]["content"]
+    image = Image.open(BytesIO(base64.b64decode(picture["image_url"]["url"].split(",")[1])))
+    assert (image.size, image.mode) == ((64, 64), "RGB")
+    assert text["text"] == "Based on the image, respond to this question with a short answer: Is it number 5?"
+
+
+def test_nothing_is_asked_twice_and_a_dry_run_asks_nothing(predict):
+    code, shown, server = predict("--dry-run")
+    assert (code, server.requests) == (0, []) and "3 questions, 3 not in the ledger" in shown
+    assert predict("--max-requests", 2)[0] == 1
+    assert len(predict()[2].requests) == 1
+
+
+def test_a_refusal_is_a_missing_prediction_and_counted(predict, tmp_path):
+    code, shown, _ = predict("--reasks", 0, rule=lambda *_: reply(None, refusal="no"))
+    assert code == 0 and "3 of them missing" in shown
+    found = json.loads((tmp_path / "out" / "predictions.jsonl").read_text().splitlines()[0])
+    assert (found["prediction"], found["producer"]["fault"]) == (None, "the model refused")
+
+
+def test_a_wrong_key_or_data_set_is_an_error(predict, tmp_path, capsys):
+    assert predict(rule=lambda *_: refused(401))[0] == 2
+    assert not (tmp_path / "out" / "predictions.jsonl").exists()
+    assert main(["predict", "vqarad", str(tmp_path), "--api", "m", "--out", str(tmp_path)]) == 2
+    assert "did you mean 'vqa_rad'" in capsys.readouterr().err
