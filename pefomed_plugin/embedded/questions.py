@@ -37,23 +37,25 @@ class Question:
 def questions(scene: Scene, rng: Random) -> List[Question]:
     """What is asked of the scene, in random order.
 
-    Yes/no questions are about as often answered yes as no over many scenes: ``Is this image normal?`` is asked of every
-    normal picture but of few others, and two in three findings are asked for by their name.
+    Over many scenes no answer to a question is much more frequent than another, so that guessing does not pay: what has
+    the frequent answer is asked more seldom.
     """
-    asked = [_open("MODALITY", MODALITY[scene.kind], rng), _open("ORGAN", REGION[scene.kind], rng),
-             _open("FINDING", scene.finding or "none", rng)]
+    asked = [_open("MODALITY", MODALITY[scene.kind], rng), _open("ORGAN", REGION[scene.kind], rng)]
+    if scene.finding or rng.random() < 0.5:
+        asked.append(_open("FINDING", scene.finding or "none", rng))
     if scene.finding:
         asked.append(_open("POS", str(location(scene)), rng))
-    if finding_color(scene) and rng.random() < 0.3:
+    if rng.random() < {None: 0.0, "white": 0.12, "black": 0.4}[finding_color(scene)]:
         asked.append(_open("COLOR", str(finding_color(scene)), rng))
     if scene.kind == TISSUE:
         asked += [_open("COLOR", str(scene.stain), rng, "tissue"), _open("COUNT", str(scene.glands), rng)]
-    if scene.normal or rng.random() < 0.25:
+    if rng.random() < (0.8 if scene.normal else 0.2):
         asked.append(_closed("ABN", scene.normal, rng))
     if scene.kind in MEASURED:
         asked.append(_closed("SIZE", scene.enlarged, rng, MEASURED[scene.kind]))
-    named = scene.finding if scene.finding and rng.random() < 0.65 else rng.choice(FINDINGS[scene.kind])
-    asked.append(presence(scene, named, rng))
+    if rng.random() < 0.6:
+        named = scene.finding if scene.finding and rng.random() < 0.5 else rng.choice(FINDINGS[scene.kind])
+        asked.append(presence(scene, named, rng))
     rng.shuffle(asked)
     return asked
 

@@ -40,13 +40,20 @@ def write_vqa_rad(out: Path, rng: Random, train: int = 1000, test: int = 72) -> 
             while (out / "images" / image).exists():
                 image = "synpic{}.jpg".format(int(image[6:-4]) + 1)
             save(scene, out / "images" / image)
-            for question in questions(scene, rng)[:asked]:
+            for question in _pick(questions(scene, rng), asked):
                 qid += 1
                 rows.append(_rad_row(qid, image, scene, question, rng.choice(("freeform", "freeform", "para"))))
         if name == "trainset.json":
             qid = _add_rad_quirks(rows, qid)
         (out / name).write_text(json.dumps(rows, indent=2), encoding="utf-8")
     save(draw_scenes(RADIOLOGY, 1, rng)[0], out / "images" / "synpic99999.jpg")
+
+
+def _pick(asked: Sequence[Question], count: int) -> List[Question]:
+    """The first ``count`` questions, at most a third of them closed: who guesses yes or no is right half the time."""
+    closed = [each for each in asked if each.answer_type == "CLOSED"][: count // 3]
+    chosen = [each for each in asked if each.answer_type != "CLOSED" or each in closed]
+    return chosen[:count]
 
 
 def _rad_row(qid: int, image: str, scene: Scene, question: Question, phrase: str) -> Dict[str, Any]:

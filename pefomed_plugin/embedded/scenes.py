@@ -51,7 +51,7 @@ class Scene:
         return self.finding is None and not self.enlarged
 
 
-def draw_scene(kind: str, rng: Random, healthy: float = 0.3) -> Scene:
+def draw_scene(kind: str, rng: Random, healthy: float = 0.25) -> Scene:
     """A scene of ``kind``; ``healthy`` is the share without a finding."""
     seed = rng.randrange(2 ** 31)
     finding = None if rng.random() < healthy else rng.choice(FINDINGS[kind])

@@ -39,6 +39,7 @@ def main() -> int:
     reports = torchrun("train.py", REPORTS, out / "reports", "model.ckpt={}".format(
         out / "stage1" / "checkpoint_last.pth"))
     answers = str(out / "reports" / "results" / "iu_xray-test" / "predictions.jsonl")
+    print("The demo runs on generated data and a tiny model: its figures say nothing about medicine.")
     code = run_all([pefomed("sample", "--out", str(out / "sample"))]) \
         or run_side_by_side([[stage_1], [none, stage_2]], out / "logs") \
         or run_side_by_side([[both], [stage_1_test, reports]], out / "logs") \
@@ -48,7 +49,7 @@ def main() -> int:
     if code:
         return code
     show_reports(out)
-    print("\n{:.0f} s in all. Everything is in {}:".format(time.monotonic() - start, out))
+    print("\n{:.0f} s in all, on generated data. Everything is in {}:".format(time.monotonic() - start, out))
     for path in sorted(out.glob("*")):
         print("  {}".format(path))
     return 0

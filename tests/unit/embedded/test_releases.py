@@ -1,0 +1,68 @@
+"""The miniature releases: the same bytes for a seed, recognised by their readers, quirks and all."""
+
+import hashlib
+import json
+from random import Random
+
+import pytest
+from PIL import Image
+
+from pefomed_plugin import embedded
+from pefomed_plugin.embedded import releases_caption, releases_vqa
+from pefomed_plugin.errors import DataError
+from pefomed_plugin.readers import READERS
+
+FEW = {"roco": {"counts": (6, 2, 2)}, "clef2022": {"counts": (3, 2)}, "medicat": {"count": 8},
+       "mimic_cxr": {"counts": (4, 1, 1)}, "vqa_rad": {"train": 12, "test": 6}, "slake": {"counts": (3, 1, 1)},
+       "path_vqa": {"counts": (3, 1, 1)}, "iu_xray": {"counts": (3, 1, 1)}}
+WRITERS = dict((*releases_caption.WRITERS, *releases_vqa.WRITERS))
+
+
+def write(folder, name, seed=0):
+    folder.mkdir(parents=True)
+    WRITERS[name](folder, Random("{} {}".format(seed, name)), **FEW[name])
+    return folder
+
+
+def digests(folder):
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.mark.parametrize("name", FEW)
+def test_the_same_seed_gives_the_same_bytes_and_the_reader_knows_them(tmp_path, name):
+    one, two = write(tmp_path / "one" / name, name), write(tmp_path / "two" / name, name)
+    assert digests(one) == digests(two)
+    release = READERS[name](one)
+    assert release.samples
+    assert {each.dataset for each in release.samples} == {name}
+
+
+def test_another_seed_gives_other_pictures(tmp_path):
+    assert digests(write(tmp_path / "a", "clef2022")) != digests(write(tmp_path / "b", "clef2022", seed=1))
+
+
+def test_vqa_rad_keeps_its_test_images_out_of_training_and_has_the_quirks(tmp_path):
+    folder = write(tmp_path / "vqa_rad", "vqa_rad")
+    train, test = (json.loads((folder / name).read_text()) for name in ("trainset.json", "testset.json"))
+    assert not {row["image_name"] for row in train} & {row["image_name"] for row in test}
+    assert sorted(row["qid"] for row in train + test) == list(range(1, len(train) + len(test) + 1))
+    assert any(row["answer_type"] == "CLOSED " for row in train)
+    assert any(isinstance(row["answer"], int) for row in train)
+    assert any(row["phrase_type"] == "frame" for row in train)
+    assert not any(row["phrase_type"] == "frame" for row in test)
+    assert 3 * sum(row["answer_type"] == "CLOSED" for row in test) <= len(test) + 3
+
+
+def test_path_vqa_has_a_cmyk_picture_and_medicat_transparent_ones(tmp_path):
+    assert Image.open(write(tmp_path / "p", "path_vqa") / "images/train/train_0001.jpg").mode == "CMYK"
+    modes = {Image.open(path).mode for path in (write(tmp_path / "m", "medicat") / "release/figures").iterdir()
+             if path.name}
+    assert {"RGBA", "P"} <= modes
+
+
+def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(DataError, match="is not empty and holds no sample"):
+        embedded.make_sample(tmp_path, parts=("clef2022",))
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
