@@ -8,8 +8,8 @@ BIN := $(VENV)/bin
 demo: $(VENV)/.demo
 	$(BIN)/python projects/embedded/demo.py --out output/demo
 
-test: $(VENV)/.test
-	$(BIN)/python -m pytest
+test: lint
+	$(BIN)/python -m pytest --durations=15
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -9,7 +9,7 @@ import signal
 import time
 from itertools import islice
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence
 
 from torch.utils.data import DataLoader, Subset
 
@@ -114,7 +114,7 @@ class Trainer:
             raise StoppedBySignal("stopped by a signal at iteration {}; the checkpoint is written, the same command "
                                   "with run.resume=auto continues".format(self.iteration))
 
-    def _note_nonfinite(self, group: List[Mapping[str, Any]]) -> None:
+    def _note_nonfinite(self, group: Sequence[Mapping[str, Any]]) -> None:
         """Write down which samples gave a gradient that is no finite number; stop when it happens too often."""
         self.nonfinite += 1
         record = {"iteration": self.iteration, "samples": [each for batch in group for each in batch["image_id"]]}
