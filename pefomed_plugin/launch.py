@@ -33,8 +33,8 @@ def main(arguments: Optional[Sequence[str]] = None, *, evaluate: bool = False) -
         print("error: {}".format(error), file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print("interrupted; the last checkpoint is whole: continue with --options run.resume_ckpt_path=<output_dir>/"
-              "checkpoint_last.pth", file=sys.stderr)
+        print("interrupted; the last checkpoint is whole: the same command with run.resume=auto continues",
+              file=sys.stderr)
         return 130
     return 0
 

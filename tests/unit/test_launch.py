@@ -9,7 +9,9 @@ from omegaconf import OmegaConf
 
 from pefomed_plugin import launch
 from pefomed_plugin.errors import ConfigError
+from pefomed_plugin.options import read_run_options
 from pefomed_plugin.registration import register_all
+from pefomed_plugin.toolkit import registry
 
 ROOT = Path(__file__).resolve().parents[2]
 VARIABLES = ("PEFOMED_DATA", "PEFOMED_LLAMA", "PEFOMED_VIT", "PEFOMED_CKPT")
@@ -39,6 +41,11 @@ def test_every_yaml_runs_on_the_embedded_default_with_nothing_set(path):
     assert "PEFOMED_LLAMA" in parts
     assert config.model.image_size == 112
     assert config.model.vit.depth == 2
+    options = read_run_options(OmegaConf.to_container(config.run, resolve=True))
+    assert registry.get_task_class(options.task)
+    assert registry.get_runner_class(options.runner)
+    assert registry.get_lr_scheduler_class(options.lr_sched)
+    assert all(registry.get_builder_class(name).dataset == name for name in config.datasets)
 
 
 @pytest.mark.parametrize("path", YAMLS, ids=[str(path.relative_to(ROOT)) for path in YAMLS])

@@ -1,5 +1,7 @@
 """Pictures show what their scenes say, on the side on which a radiologist would look for it."""
 
+from functools import lru_cache
+
 import numpy as np
 import pytest
 
@@ -21,14 +23,19 @@ from pefomed_plugin.embedded.scenes import (
 from pefomed_plugin.embedded.slices import LESIONS
 from pefomed_plugin.embedded.tissue import GLANDS
 
-SEEDS = range(6)
+SEEDS = range(3)
 LOOK = {"opacity": (0.47, -0.1), "mass": (0.47, -0.15), "effusion": (0.68, 0.35), "fracture": (0.36, -0.80)}
 """Where a finding of the chest is looked for on the patient's left: x and y from -1 to 1."""
 
 
+@lru_cache(maxsize=None)
+def drawn(scene):
+    return np.asarray(draw(scene), dtype=float)
+
+
 def brightness(scene, x, y, reach=0.07):
     """Mean grey value, 0 to 255, of a square around a point; per channel where there is colour."""
-    pixels = np.asarray(draw(scene), dtype=float)
+    pixels = drawn(scene)
     left, top, right, bottom = ((np.array([x - reach, y - reach, x + reach, y + reach]) + 1) / 2 * SIZE_PX).astype(int)
     return pixels[top:bottom, left:right].mean(axis=(0, 1))
 
@@ -85,8 +92,8 @@ def test_liver_and_right_kidney_are_on_the_patients_right():
     assert LESIONS["spleen"][0] > 0 and LESIONS["left kidney"][0] > 0
 
 
-@pytest.mark.parametrize(("kind", "x", "y", "sign"), [(CHEST, 0.50, 0.35, 1), (HEAD_CT, 0.14, -0.17, -1),
-                                                      (HEAD_MRI, 0.14, -0.17, 1)])
+@pytest.mark.parametrize(("kind", "x", "y", "sign"), [(CHEST, 0.50, 0.35, 1), (HEAD_CT, 0.21, -0.17, -1),
+                                                      (HEAD_MRI, 0.21, -0.17, 1)])
 def test_enlargement_is_seen(kind, x, y, sign):
     for seed in SEEDS:
         usual, enlarged = (brightness(Scene(kind, seed, enlarged=each), x, y, 0.04) for each in (False, True))
