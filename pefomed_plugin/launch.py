@@ -15,7 +15,7 @@ from typing import Any, Dict, List, Optional, Sequence, Set
 from . import environment
 from .errors import PefomedError
 from .services.console import is_first_rank, say
-from .storage import write_text
+from .storage import set_aside, write_text
 
 _EMBEDDED_NOTICE = ("EMBEDDED DEFAULT: {} come from the generated sample ({}); the figures say nothing about "
                     "medicine. Set {} for a real run.")
@@ -124,19 +124,14 @@ def prepare_output(output_dir: Path, *, evaluate: bool, resume: bool) -> None:
     if resume:
         return
     if evaluate:
-        _set_aside(output_dir / "results")
+        _put_aside(output_dir / "results")
     elif (output_dir / "config.yaml").is_file():
-        _set_aside(output_dir)
+        _put_aside(output_dir)
 
 
-def _set_aside(path: Path) -> None:
-    if not path.exists():
-        return
-    number = 1
-    while Path("{}.{}".format(path, number)).exists():
-        number += 1
-    os.rename(path, "{}.{}".format(path, number))
-    say("{} was there already; it is now {}.{}".format(path, path, number))
+def _put_aside(path: Path) -> None:
+    if path.exists():
+        say("{} was there already; it is now {}".format(path, set_aside(path)))
 
 
 def seed_everything(seed: int) -> None:

@@ -55,6 +55,18 @@ def write_text(path: Path, text: str) -> None:
         raise DataError("cannot write {}: {}".format(path, error.strerror or error)) from error
 
 
+def set_aside(path: Path) -> Path:
+    """Rename a file or folder to ``<name>.1`` (or the next free number), so that nothing is overwritten; its new name.
+
+    Raises:
+        OSError: it cannot be renamed.
+    """
+    number = 1
+    while Path("{}.{}".format(path, number)).exists():
+        number += 1
+    return Path(path).rename("{}.{}".format(path, number))
+
+
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write an indented JSON file with the schema's version; NaN is refused.
 
@@ -83,13 +95,13 @@ def write_records(path: Path, records: Iterable[Any]) -> None:
     write_text(path, "".join(line + "\n" for line in lines))
 
 
-def read_predictions(path: Path) -> List[Prediction]:
+def read_predictions(path: Path, may_be_empty: bool = False) -> List[Prediction]:
     """Predictions of a file, whoever wrote it.
 
     Raises:
-        DataError: not JSON lines of predictions, empty, or two of one id; names file and line.
+        DataError: not JSON lines of predictions, empty (unless it may be), or two of one id; names file and line.
     """
-    return _read(Path(path), Prediction)
+    return _read(Path(path), Prediction, may_be_empty)
 
 
 def read_samples(path: Path) -> List[Sample]:
@@ -103,7 +115,7 @@ def merge_ranks(paths: Sequence[Path], order: Sequence[str]) -> List[Prediction]
     Raises:
         DataError: a sample is missing, unknown or answered twice.
     """
-    merged = [each for path in paths for each in _read(Path(path), Prediction, may_be_empty=True)]
+    merged = [each for path in paths for each in read_predictions(path, may_be_empty=True)]
     _refuse_duplicates(merged, "merged predictions")
     by_id = {each.id: each for each in merged}
     missing = [each for each in order if each not in by_id]

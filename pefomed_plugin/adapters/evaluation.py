@@ -1,7 +1,7 @@
 """Answers for a whole split: every rank takes its share, the first merges, scores and writes. Knows no training.
 
 Answers are appended as they come, so a run that is killed and started again with ``run.resume: auto`` continues where
-it stopped, with any number of ranks; answers of other weights or settings are refused.
+it stopped, with any number of ranks; answers of other weights or settings are set aside.
 """
 
 import json
@@ -11,12 +11,11 @@ from typing import Any, Dict, List, Mapping, Optional
 
 from torch.utils.data import DataLoader, Subset
 
-from ..errors import DataError
 from ..options import RunOptions
 from ..prompts import user_turn
 from ..records import Prediction, Sample
 from ..services.console import progress, say
-from ..storage import merge_ranks, read_predictions, write_records
+from ..storage import merge_ranks, read_predictions, set_aside, write_records
 from .datasets import MedicalDataset
 
 FINISHED = "predictions.jsonl"
@@ -33,14 +32,16 @@ def evaluate_split(accelerator: Any, task: Any, model: Any, dataset: MedicalData
         The metrics, on the first rank; None on the others.
 
     Raises:
-        DataError: the ranks' answers do not cover the split, or earlier ones are of other weights.
+        DataError: the ranks' answers do not cover the split.
     """
     if options.images == "shuffled":
         dataset.shuffle_images(options.seed)
     elif options.images == "blind":
         dataset.blind_images()
-    folder.mkdir(parents=True, exist_ok=True)
-    answered = earlier_answers(folder, producer)
+    if accelerator.is_main_process:
+        clear_the_way(folder, producer)
+    accelerator.wait_for_everyone()
+    answered = answered_ids(folder)
     accelerator.wait_for_everyone()
     _answer_share(accelerator, task, model, dataset, options, folder, producer, answered)
     accelerator.wait_for_everyone()
@@ -53,27 +54,33 @@ def evaluate_split(accelerator: Any, task: Any, model: Any, dataset: MedicalData
     return task.score_answers(merged, folder, options)
 
 
-def earlier_answers(folder: Path, producer: Mapping[str, Any]) -> List[str]:
-    """Ids that a run which was killed has answered; a line that it left half is dropped.
+def clear_the_way(folder: Path, producer: Mapping[str, Any]) -> None:
+    """Drop a line that a killed run left half, and set answers of other weights or settings aside.
 
-    Raises:
-        DataError: the answers came from other weights, settings or a finished run.
+    For the first rank, before any other looks.
     """
-    found: List[str] = []
+    folder.mkdir(parents=True, exist_ok=True)
     for path in _written(folder):
         text = path.read_text(encoding="utf-8")
         whole = text[: text.rfind("\n") + 1]
         if whole != text:
             path.write_text(whole, encoding="utf-8")
-        for each in read_predictions(path) if whole else ():
-            known = {key: value for key, value in each.producer.items() if key != "prompt"}
-            if known != json.loads(json.dumps(producer)):
-                raise DataError("{}: answers of another run (other weights or settings); move {} away, or use another "
-                                "run.output_dir".format(path, folder))
-            found.append(each.id)
+        if not all(_same_producer(each, producer) for each in read_predictions(path, may_be_empty=True)):
+            say("{}: answers of other weights or settings; they are now in {}".format(folder, set_aside(folder)))
+            folder.mkdir()
+            return
+
+
+def answered_ids(folder: Path) -> List[str]:
+    """Ids of the samples that are answered in ``folder`` already."""
+    found = [each.id for path in _written(folder) for each in read_predictions(path, may_be_empty=True)]
     if found:
         say("{}: {:,} answers are there already".format(folder.name, len(found)))
     return found
+
+
+def _same_producer(answer: Prediction, producer: Mapping[str, Any]) -> bool:
+    return {key: value for key, value in answer.producer.items() if key != "prompt"} == json.loads(json.dumps(producer))
 
 
 def _written(folder: Path) -> List[Path]:

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any, Container, Dict, List, Mapping, Optional, Sequence
 
 from ..errors import DataError
-from ..readers.textfiles import read_json
 from ..records import Prediction, Score
 from ..scoring.repeated import summarise_answers, summarise_groups, summarise_levels
 from ..storage import write_json, write_records
 from .checks import check_predictions
 from .results import PREDICTIONS, read_scores
-from .scored import score_file
+from .scored import describe, earlier_metrics, score_file
 from .tables import format_value, show_table
 
 
@@ -58,12 +57,11 @@ def update_metrics(predictions: Sequence[Prediction], folder: Path,
     """
     check_predictions(predictions)
     path = Path(folder) / "metrics.json"
-    before = _earlier(path, len(predictions))
+    description = describe(predictions)
+    before = earlier_metrics(path, description)
     metrics: Dict[str, Any] = {
         "embedded": any(each.producer.get("embedded") for each in predictions), **before,
-        "datasets": sorted({each.dataset for each in predictions}),
-        "splits": sorted({each.split for each in predictions}), "n": len(predictions),
-        "scores": before.get("scores", {})}
+        **description, "scores": before.get("scores", {})}
     metrics.update({section: {**before.get(section, {}), **content} for section, content in sections.items()})
     write_json(path, metrics)
     if not (Path(folder) / PREDICTIONS).exists():
@@ -114,12 +112,3 @@ def run_files(folder: Path, scorer: str) -> List[Path]:
     """Score files of all runs of one scorer, in the order of the runs."""
     pattern = glob.escape(score_file(folder, scorer).stem) + ".run*.jsonl"
     return sorted((Path(folder) / "scores").glob(pattern), key=lambda path: int(path.stem.rsplit(".run", 1)[1]))
-
-
-def _earlier(path: Path, n: int) -> Dict[str, Any]:
-    if not path.is_file():
-        return {}
-    metrics = read_json(path)
-    if not isinstance(metrics, dict) or metrics.get("n") != n:
-        raise DataError("{} holds the metrics of other predictions; write to another folder with --out".format(path))
-    return {key: value for key, value in metrics.items() if key != "schema"}

@@ -3,6 +3,8 @@
 Everything is computed before anything is written, so that a mistake leaves the files of before.
 """
 
+import hashlib
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, Mapping, Sequence, Tuple
@@ -37,10 +39,10 @@ def write_scores(predictions: Sequence[Prediction], scorers: Iterable[str], fold
     """
     check_predictions(predictions)
     path = Path(folder) / "metrics.json"
-    before = _earlier(path, len(predictions))
+    description = describe(predictions)
+    before = earlier_metrics(path, description)
     metrics: Dict[str, Any] = {
-        **before, **facts, "datasets": sorted({each.dataset for each in predictions}),
-        "splits": sorted({each.split for each in predictions}), "n": len(predictions),
+        **before, **facts, **description,
         "scores": dict(before.get("scores", {}))}
     found: Dict[str, List[Score]] = {}
     for name in (DEFAULTS.get(each, each) for each in scorers):
@@ -74,11 +76,25 @@ def score_file(folder: Path, scorer: str) -> Path:
     return Path(folder) / "scores" / (scorer.replace("/", "-") + ".jsonl")
 
 
-def _earlier(path: Path, n: int) -> Dict[str, Any]:
+def describe(predictions: Sequence[Prediction]) -> Dict[str, Any]:
+    """What ``metrics.json`` says of the predictions it is about: data sets, splits, how many, and their digest."""
+    texts = [[each.id, each.question, each.answer, each.prediction] for each in predictions]
+    digest = hashlib.sha256(json.dumps(texts, ensure_ascii=False).encode("utf-8")).hexdigest()
+    return {"datasets": sorted({each.dataset for each in predictions}),
+            "splits": sorted({each.split for each in predictions}), "n": len(predictions),
+            "predictions_sha256": digest}
+
+
+def earlier_metrics(path: Path, description: Mapping[str, Any]) -> Dict[str, Any]:
+    """What is in a ``metrics.json`` already, to be added to; empty where there is none.
+
+    Raises:
+        DataError: it is about other predictions than those of ``description``.
+    """
     if not path.is_file():
         return {}
     metrics = read_json(path)
-    if not isinstance(metrics, dict) or metrics.get("n") != n:
+    if not isinstance(metrics, dict) or metrics.get("predictions_sha256") != description["predictions_sha256"]:
         raise DataError("{} holds the metrics of other predictions; write to another folder with --out".format(path))
     return {key: value for key, value in metrics.items() if key != "schema"}
 

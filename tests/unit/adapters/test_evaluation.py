@@ -86,12 +86,14 @@ def test_a_finished_run_asks_nothing_again(dataset, tmp_path):
     assert model.asked == []
 
 
-def test_answers_of_other_weights_are_refused(dataset, tmp_path):
+def test_answers_of_other_weights_are_set_aside(dataset, tmp_path, capsys):
     with pytest.raises(KeyboardInterrupt):
         evaluate(dataset, Model(fails_after=3), tmp_path / "out")
-    with pytest.raises(DataError, match="answers of another run"):
-        evaluate(dataset, Model(), tmp_path / "out", {**PRODUCER, "checkpoint_sha256": "1" * 8})
-    assert len(ids(tmp_path / "out" / "answers.rank0.jsonl")) == 3
+    model = Model()
+    evaluate(dataset, model, tmp_path / "out", {**PRODUCER, "checkpoint_sha256": "1" * 8})
+    assert len(model.asked) == 11
+    assert len(ids(tmp_path / "out.1" / "answers.rank0.jsonl")) == 3
+    assert "answers of other weights or settings" in capsys.readouterr().out
 
 
 def test_answers_of_other_samples_are_refused(dataset, tmp_path):
@@ -108,5 +110,6 @@ def test_ranks_share_the_work(dataset, tmp_path):
     real = make_accelerator(options)
     second = SimpleNamespace(process_index=1, num_processes=2, is_main_process=False, device=real.device,
                              wait_for_everyone=lambda: None, autocast=real.autocast)
+    (tmp_path / "out").mkdir()
     assert evaluate_split(second, MedicalVqaTask(), model, dataset, options, tmp_path / "out", PRODUCER) is None
     assert sorted(ids(tmp_path / "out" / "answers.rank1.jsonl")) == sorted("d-{}".format(n) for n in range(1, 11, 2))

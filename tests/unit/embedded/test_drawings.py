@@ -1,6 +1,6 @@
 """Pictures show what their scenes say, on the side on which a radiologist would look for it."""
 
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ LOOK = {"opacity": (0.47, -0.1), "mass": (0.47, -0.15), "effusion": (0.68, 0.35)
 """Where a finding of the chest is looked for on the patient's left: x and y from -1 to 1."""
 
 
-@lru_cache(maxsize=None)
+@cache
 def drawn(scene):
     return np.asarray(draw(scene), dtype=float)
 

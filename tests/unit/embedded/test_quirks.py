@@ -10,7 +10,7 @@ from PIL import Image
 from pefomed_plugin.embedded import releases_caption, releases_vqa
 from pefomed_plugin.embedded.scenes import FINDINGS
 from pefomed_plugin.readers import READERS
-from pefomed_plugin.readers.pickles import read_pickle
+from pefomed_plugin.readers.pickles import read_plain_pickle
 
 WRITERS = dict((*releases_caption.WRITERS, *releases_vqa.WRITERS))
 SMALL = {"roco": {"counts": (6, 4, 2)}, "clef2022": {"counts": (3, 2)}, "medicat": {"count": 8},
@@ -121,10 +121,10 @@ def test_slake(written, read):
 
 
 def test_path_vqa(written, read):
-    full = read_pickle(written / "path_vqa/qas/train_vqa.pkl")
+    full = read_plain_pickle(written / "path_vqa/qas/train_vqa.pkl")
     assert all(str(row["question_id"]).startswith("1") and len(row["label"]) == 1 for row in full)
     assert any("  " in row["sent"] for row in full)
-    short = read_pickle(written / "path_vqa/qas/train/train_qa.pkl")
+    short = read_plain_pickle(written / "path_vqa/qas/train/train_qa.pkl")
     assert len(short) == len(full)
     assert {each.answer_type for each in read["path_vqa"].samples} == {"OPEN", "CLOSED"}
     assert all(each.answer_type == "OPEN" for each in read["path_vqa"].samples if each.answer == "no fat")

@@ -6,7 +6,7 @@ import sys
 
 from pefomed_plugin import embedded
 
-PART = ("path_vqa",)
+PART = ("slake",)
 
 
 def stamps(folder):
@@ -16,13 +16,13 @@ def stamps(folder):
 def test_made_once_and_made_again_for_another_seed(tmp_path):
     out = tmp_path / "sample"
     embedded.make_sample(out, parts=PART)
-    first = stamps(out / "path_vqa")
+    first = stamps(out / "slake")
     embedded.make_sample(out, parts=PART)
-    assert stamps(out / "path_vqa") == first
+    assert stamps(out / "slake") == first
     (out / embedded.FLAG).write_text(json.dumps({"seed": 0, "code": "of another version"}))
-    (out / "path_vqa" / "old.txt").write_text("stale")
+    (out / "slake" / "old.txt").write_text("stale")
     embedded.make_sample(out, parts=PART)
-    assert not (out / "path_vqa" / "old.txt").exists()
+    assert not (out / "slake" / "old.txt").exists()
 
 
 def test_write_sample_names_all_eight_folders(tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ import pytest
 from pefomed_plugin.errors import DataError
 from pefomed_plugin.reporting.judged import read_runs, show_repeated, write_judgements
 from pefomed_plugin.reporting.results import read_run
+from pefomed_plugin.reporting.scored import describe
 from pefomed_plugin.services.offline_judge import judge_offline
 from tests.unit.services.judged import answers, written_reports
 
@@ -49,7 +50,8 @@ def test_runs_come_in_the_order_of_their_numbers(tmp_path):
 
 
 def test_what_other_scorers_wrote_stays(tmp_path):
-    (tmp_path / "metrics.json").write_text(json.dumps({"schema": 1, "n": 2, "images": "own", "scores": {"other": {}}}))
+    (tmp_path / "metrics.json").write_text(json.dumps(
+        {"schema": 1, **describe(answers(2)), "images": "own", "scores": {"other": {}}}))
     metrics = written(tmp_path, answers(2), "vqa")
     assert metrics["images"] == "own" and "other" in metrics["scores"]
 

@@ -64,8 +64,14 @@ def test_an_interrupted_write_leaves_the_files_of_before(tmp_path: Path, monkeyp
 
     monkeypatch.setattr(os, "replace", fail)
     with pytest.raises(DataError, match="No space left"):
-        write_scores(answers([False, False]), ["exact_match"], tmp_path, {})
+        write_scores(rows, ["token_recall"], tmp_path, {})
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_as_many_other_answers_are_not_mixed_in(tmp_path: Path) -> None:
+    write_scores(answers([True, False]), ["exact_match"], tmp_path, {})
+    with pytest.raises(DataError, match="metrics of other predictions"):
+        write_scores(answers([False, False]), ["token_recall"], tmp_path, {})
 
 
 def test_a_scorer_that_fails_writes_nothing(tmp_path: Path) -> None:
