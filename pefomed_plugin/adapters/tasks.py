@@ -54,23 +54,44 @@ class MedicalTask(BaseTask):
 class MedicalVqaTask(MedicalTask):
     """Visual question answering with short answers (paper section 3.2, stage 2)."""
 
-    kind, max_new_tokens, scorers = "vqa", 20, ("exact_match/pefomed",)
+    kind = "vqa"
+    max_new_tokens = 20
+    scorers: Tuple[str, ...] = ("exact_match/pefomed",)
 
 
 class ReportGenerationTask(MedicalTask):
     """Radiology reports (paper section 3.2, stage 2)."""
 
-    kind, max_new_tokens, scorers = "report", 300, ("lexical/coco",)
+    kind = "report"
+    max_new_tokens = 300
+    scorers: Tuple[str, ...] = ("lexical/coco",)
 
 
 class MedicalCaptionTask(MedicalTask):
     """Image captions (paper section 3.2, stage 1)."""
 
-    kind, max_new_tokens, scorers = "caption", 120, ("lexical/coco",)
+    kind = "caption"
+    max_new_tokens = 120
+    scorers: Tuple[str, ...] = ("lexical/coco",)
+
+
+class ExactMatchTask(MedicalVqaTask):
+    """Evaluation: answers questions and scores them under every normalisation, with both token overlaps."""
+
+    scorers = ("exact_match/pefomed", "exact_match/vqav2", "exact_match/mumc", "exact_match/strict",
+               "exact_match/clean", "token_recall/llava_med", "token_recall/corrected", "token_f1/corrected")
+
+
+class LexicalTask(ReportGenerationTask):
+    """Evaluation: writes reports and scores them, clinical metrics included where RadEval is installed."""
+
+    scorers = ("lexical/coco", "clinical/radeval")
 
 
 TASKS: Dict[str, Type[MedicalTask]] = {
     "medical_caption": MedicalCaptionTask,
     "medical_vqa": MedicalVqaTask,
     "report_generation": ReportGenerationTask,
+    "exact_match": ExactMatchTask,
+    "lexical": LexicalTask,
 }

@@ -14,6 +14,7 @@ from ..readers.textfiles import read_json
 from ..records import Prediction, Score
 from ..scoring import DEFAULTS, find_scorer
 from ..scoring.breakdown import CLUSTERS
+from ..scoring.clinical import clinical_figures
 from ..scoring.intervals import cluster_interval
 from ..scoring.lexical import BLEU, LexicalResult, LexicalScorer
 from ..scoring.summary import summarise
@@ -67,6 +68,8 @@ def score_predictions(name: str, predictions: Sequence[Prediction]) -> Tuple[Dic
         with LexicalScorer() as lexical:
             result = lexical.score(predictions, protocol)
         return result.scores(), _lexical_figures(result, predictions)
+    if family == "clinical":
+        return {}, clinical_figures(predictions)
     scores = scorer(predictions)
     return {scores[0].scorer: scores}, {"version": scores[0].version, **summarise(name, predictions, scores)}
 

@@ -9,11 +9,11 @@ from typing import Callable, Dict, List, Sequence
 from ..errors import ConfigError, near_names
 from ..records import Prediction, Score
 from ..text import NORMALISATIONS
-from . import exact_match, lexical, token_overlap
+from . import clinical, exact_match, lexical, token_overlap
 
 Scorer = Callable[[Sequence[Prediction]], List[Score]]
 
-DEFAULTS = {"exact_match": "exact_match/pefomed", "lexical": "lexical/coco",
+DEFAULTS = {"clinical": "clinical/radeval", "exact_match": "exact_match/pefomed", "lexical": "lexical/coco",
             "token_recall": "token_recall/llava_med", "token_f1": "token_f1/llava_med"}
 """A family's short name -> the variant it stands for; scores carry the variant's name."""
 
@@ -21,16 +21,14 @@ SCORERS: Dict[str, Scorer] = {
     **{"exact_match/" + rule: partial(exact_match.score_exact_match, normalisation=rule) for rule in NORMALISATIONS},
     **{"{}/{}".format(measure, variant): partial(token_overlap.score_token_overlap, measure=measure, variant=variant)
        for measure in token_overlap.MEASURES for variant in token_overlap.OVERLAPS},
+    "clinical/radeval": clinical.score_clinical,
     **{"lexical/" + protocol: partial(lexical.score_lexical, protocol=protocol) for protocol in lexical.PROTOCOLS},
 }
 SCORERS.update({short: SCORERS[name] for short, name in DEFAULTS.items()})
 """Name of a scorer -> function; the four short names are there as well."""
 
-VERSIONS: Dict[str, str] = {
-    name: {"exact_match": exact_match.VERSION, "lexical": lexical.VERSION}.get(name.split("/")[0],
-                                                                               token_overlap.VERSION)
-    for name in SCORERS
-}
+_VERSION_OF = {"exact_match": exact_match.VERSION, "lexical": lexical.VERSION, "clinical": clinical.VERSION}
+VERSIONS: Dict[str, str] = {name: _VERSION_OF.get(name.partition("/")[0], token_overlap.VERSION) for name in SCORERS}
 """Name of a scorer -> the version its scores carry."""
 
 

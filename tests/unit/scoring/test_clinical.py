@@ -1,0 +1,63 @@
+"""Clinical metrics through RadEval: null with a reason where it is not there, its numbers where it is."""
+
+import sys
+from types import ModuleType
+
+import pytest
+
+from pefomed_plugin.errors import DataError
+from pefomed_plugin.records import Prediction
+from pefomed_plugin.reporting.scored import write_scores
+from pefomed_plugin.scoring.clinical import METRICS, clinical_figures
+
+REPORTS = [Prediction(id="r-{}".format(number), dataset="iu_xray", split="test", image="{}.png".format(number),
+                      task="report", question=None, answer="The heart is normal.", prediction=text)
+           for number, text in enumerate(("The heart is enlarged.", None))]
+
+
+def install(monkeypatch, answer):
+    """A stand-in for the package, with its interface: switches at construction, ``refs`` and ``hyps`` in the call."""
+    module = ModuleType("RadEval")
+
+    class RadEval:
+        def __init__(self, **switches):
+            self.switches = switches
+
+        def __call__(self, refs, hyps):
+            assert (refs, hyps) == (["The heart is normal."] * 2, ["The heart is enlarged.", ""])
+            return answer(*self.switches)
+
+    module.RadEval = RadEval
+    monkeypatch.setitem(sys.modules, "RadEval", module)
+
+
+def test_without_the_package_every_metric_is_null_with_the_reason(monkeypatch):
+    monkeypatch.setitem(sys.modules, "RadEval", None)
+    figures = clinical_figures(REPORTS)
+    assert [figures[name]["value"] for name in METRICS] == [None] * 4
+    assert "pip install RadEval" in figures["green"]["reason"]
+
+
+def test_each_metric_stands_alone_and_several_numbers_keep_their_names(monkeypatch):
+    def answer(switch):
+        if switch == "do_green":
+            raise OSError("cannot fetch the model")
+        return {"radgraph_simple": 0.7, "radgraph_partial": 0.6} if switch == "do_radgraph" else {switch: 0.5}
+
+    install(monkeypatch, answer)
+    figures = clinical_figures(REPORTS)
+    assert figures["radgraph_f1/radgraph_simple"] == {"n": 2, "missing": 1, "value": 0.7}
+    assert figures["ratescore"]["value"] == 0.5
+    assert figures["green"] == {"n": 0, "value": None, "reason": "RadEval: cannot fetch the model"}
+
+
+def test_the_figures_go_into_metrics_json(monkeypatch, tmp_path):
+    install(monkeypatch, lambda switch: {switch: 0.25})
+    metrics = write_scores(REPORTS, ["clinical"], tmp_path, {})
+    assert metrics["scores"]["clinical/radeval"]["chexbert_f1"]["value"] == 0.25
+    assert not (tmp_path / "scores").exists()
+
+
+def test_nothing_to_score():
+    with pytest.raises(DataError):
+        clinical_figures([])
