@@ -47,7 +47,8 @@ def choose(page: Page, element: str, value: str) -> None:
                   "one.dispatchEvent(new Event('change', {{bubbles: true}})); }})()".format(element, value))
 
 
-def shows(page: Page, start: str) -> None:
+def check_shows(page: Page, start: str) -> None:
+    """Fail unless the page comes to show this count of answers."""
     page.wait("document.getElementById('count').textContent.startsWith('{}')".format(start))
 
 
@@ -66,7 +67,7 @@ def test_nothing_complains_and_nothing_of_the_data_runs(page: Page) -> None:
 ])
 def test_filters_show_what_they_say(page: Page, element: str, value: str, count: int) -> None:
     choose(page, element, value)
-    shows(page, "{} of 400".format(count))
+    check_shows(page, "{} of 400".format(count))
     assert page.evaluate("document.querySelectorAll('.card').length") == min(count, 48)
     assert page.evaluate("document.getElementById('none').hidden") is (count > 0)
 
@@ -74,14 +75,14 @@ def test_filters_show_what_they_say(page: Page, element: str, value: str, count:
 def test_filters_combine_and_the_share_of_right_answers_follows(page: Page) -> None:
     choose(page, "f-answer_type", "OPEN")
     choose(page, "f-organ", "CHEST")
-    shows(page, "100 of 400 answers, 99.0 % right")
+    check_shows(page, "100 of 400 answers, 99.0 % right")
 
 
 def test_disagreement_between_scorers(page: Page) -> None:
     # Token recall scores open questions only, and agrees with exact match on all of them but the hostile one, whose
     # words "script" it shares with the reference.
     page.evaluate("document.getElementById('f-differ').click()")
-    shows(page, "1 of 400")
+    check_shows(page, "1 of 400")
     assert page.evaluate("document.querySelector('.card').dataset.id") == "vqa_rad-1"
     assert page.evaluate("document.querySelector('.differ').textContent") == "scorers disagree"
 
@@ -91,12 +92,12 @@ def test_the_lowest_scores_come_first_and_unscored_last(page: Page) -> None:
     choose(page, "f-order", "up")
     page.wait("document.querySelector('.card').dataset.id === 'vqa_rad-2'")
     choose(page, "f-verdict", "unscored")
-    shows(page, "200 of 400")
+    check_shows(page, "200 of 400")
 
 
 def test_a_bar_of_the_breakdown_chooses_its_answers(page: Page) -> None:
     page.evaluate("[...document.querySelectorAll('.group')].find((each) => each.textContent.includes('PLANE')).click()")
-    shows(page, "100 of 400 answers, 0.0 % right")
+    check_shows(page, "100 of 400 answers, 0.0 % right")
 
 
 def test_cards_are_added_as_one_scrolls(page: Page) -> None:

@@ -1,4 +1,3 @@
-import time
 from typing import List
 
 import pytest
@@ -79,11 +78,14 @@ def test_mistakes_are_named() -> None:
         break_down([], [])
 
 
-def test_path_vqa_in_full_with_every_axis_in_five_seconds() -> None:
+def test_as_many_rows_as_path_vqa_on_every_axis() -> None:
+    """At full size every row is in a cell and every cell has its interval; how long it takes: projects/benchmarks."""
     rows = [predicted("yes", "yes" if number % 7 else "no", number, image="picture{}".format(number % 858),
                       question_type=("what", "where", "how", "is", "does, why")[number % 5]) for number in range(6761)]
-    start = time.process_time()
     scores = score_exact_match(rows)
     for axis in AXES:
-        break_down(rows, scores, axis, resamples=1000)
-    assert time.process_time() - start < 5
+        cells = break_down(rows, scores, axis, resamples=1000)
+        assert sum(cell.n for cell in cells) >= (6761 if cells else 0), axis
+    overall, = break_down(rows, scores, "overall", resamples=1000)
+    assert overall.n == 6761
+    assert overall.interval.low < overall.value < overall.interval.high
