@@ -7,7 +7,7 @@ Shapes: B samples, S pixels, N patches, V = N / 4 visual tokens, D vision width,
 """
 
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import torch
 from torch import nn
@@ -15,6 +15,9 @@ from torch import nn
 from ...prompts import IMAGE_PLACEHOLDER, TURN_TEMPLATE
 from . import language
 from .base import BaseModel
+from .decoder import KeyValues, Places, decode
+from .packing import Packed, Packer
+from .processors import CLIP_MEAN, CLIP_STD
 from .registry import registry
 from .sequence import Layout, lay_out, pad_left
 from .vision import VIT_G, LayerNorm, VitSize, build_vision_encoder, load_vision_weights
@@ -51,6 +54,9 @@ class MiniGPTv2(BaseModel):
         self.max_context_len = max_context_len
         self.end_sym = end_sym
         self.truncated_answers = 0
+        self.vit_forwards = 0
+        """Images that have gone through the vision encoder so far."""
+        self.use_grad_checkpoint_llm = use_grad_checkpoint_llm
         if use_grad_checkpoint_llm:
             self.llama_model.gradient_checkpointing_enable()
 
@@ -62,14 +68,20 @@ class MiniGPTv2(BaseModel):
         return self
 
     def encode_vision(self, images: torch.Tensor) -> torch.Tensor:
-        """Frozen part of the image path, (B, 3, S, S) -> (B, N, D): ViT, layer norm, class token dropped."""
+        """Frozen part of the image path, (B, 3, S, S) -> (B, N, D): ViT, layer norm, class token dropped.
+
+        Images are normalised floats, or the 8-bit pixels they are made from.
+        """
         frozen = self.visual_encoder.patch_embed.proj.weight
+        self.vit_forwards += len(images)
+        if images.dtype == torch.uint8:
+            images = _normalise(images.to(frozen.device))
         with torch.no_grad():
             return self.ln_vision(self.visual_encoder(images.to(frozen.device, frozen.dtype)))[:, 1:]
 
     def encode_img(self, images: torch.Tensor) -> torch.Tensor:
-        """Visual tokens in the language model's space, (B, 3, S, S) -> (B, V, H)."""
-        features = self.encode_vision(images)
+        """Visual tokens in the language model's space, (B, V, H), of images or of what ``encode_vision`` made."""
+        features = images if images.ndim == 3 else self.encode_vision(images)
         count, patches, width = features.shape
         return self.llama_proj(features.reshape(count, patches // 4, 4 * width).to(self.llama_proj.weight.dtype))
 
@@ -78,24 +90,36 @@ class MiniGPTv2(BaseModel):
 
         Args:
             samples: ``image`` (B, 3, S, S), ``instruction_input`` and ``answer``, B strings each.
+                With ``layout`` (of ``packer``), ``image`` holds one image a row of it (G, 3, S, S).
             reduction: ``mean`` over all answer tokens; ``none`` as upstream defines it: per sample, summed over the
                 answer and divided by the padded length (used to rank answers).
 
         Returns:
             ``loss``: scalar, or (B,) for ``none``; ``tokens``: how many answer tokens the mean is over.
         """
-        prompts = [self.prompt_template.format(each) for each in samples["instruction_input"]]
-        layout = self.lay_out(prompts, samples["answer"])
-        hidden = self._hidden_states(self.encode_img(samples["image"]), layout)
-        rows, columns = layout.answer_positions()
-        logits = self._lm_head(hidden[rows, columns - 1]).float()
-        targets = layout.token_ids[rows, columns].to(logits.device)
-        losses = nn.functional.cross_entropy(logits, targets, reduction="none")
-        tokens = torch.tensor(len(losses), device=losses.device)
+        packed = samples.get("layout")
+        if packed is not None:
+            wanted, targets, owners = self._packed_outputs(samples["image"], packed), packed.targets, packed.owners
+            count, padded_length = packed.samples, packed.separately_padded_length
+        else:
+            prompts = [self.prompt_template.format(each) for each in samples["instruction_input"]]
+            layout = self.lay_out(prompts, samples["answer"])
+            hidden = self._hidden_states(self.encode_img(samples["image"]), layout)
+            owners, columns = layout.answer_positions()
+            wanted, targets = hidden[owners, columns - 1], layout.token_ids[owners, columns]
+            count, padded_length = len(prompts), layout.separately_padded_length
+        logits = self._lm_head(wanted).float()
+        losses = nn.functional.cross_entropy(logits, targets.to(logits.device), reduction="none")
+        tokens = torch.full((), len(losses), device=losses.device)
         if reduction == "none":
-            summed = losses.new_zeros(len(prompts)).index_add(0, rows.to(losses.device), losses)
-            return {"loss": summed / (layout.separately_padded_length - 1), "tokens": tokens}
+            summed = losses.new_zeros(count).index_add(0, owners.to(losses.device), losses)
+            return {"loss": summed / (padded_length - 1), "tokens": tokens}
         return {"loss": losses.mean(), "tokens": tokens}
+
+    def packer(self) -> Packer:
+        """What lays out batches for ``forward`` and ``generate``; for the processes that load data."""
+        return Packer(self.llama_tokenizer, self.prompt_template, self.end_sym, self.visual_tokens, self.max_txt_len,
+                      self.max_context_len)
 
     def lay_out(self, prompts: Sequence[str], answers: Optional[Sequence[str]] = None) -> Layout:
         """Token ids of ``<s>`` + text + visual tokens + text (+ answer + end), padded on the right."""
@@ -135,6 +159,40 @@ class MiniGPTv2(BaseModel):
         return self.llama_model.generate(inputs_embeds=embeddings, attention_mask=mask,
                                          pad_token_id=self.llama_tokenizer.pad_token_id, **settings)
 
+    @torch.no_grad()
+    def generate_packed(self, images: torch.Tensor, layout: Packed, max_new_tokens: int = 20) -> List[str]:
+        """Greedy answers to the questions of a layout, those of one image decoded together; B texts, stripped.
+
+        Args:
+            images: (G, 3, S, S), or what ``encode_vision`` made of them.
+            layout: of ``packer``, made without answers.
+        """
+        return [self._answer_text(each) for each in self.generate_packed_ids(images, layout, max_new_tokens)]
+
+    @torch.no_grad()
+    def generate_packed_ids(self, images: torch.Tensor, layout: Packed, max_new_tokens: int = 20) -> torch.Tensor:
+        """Token ids (B, new tokens) of ``generate_packed``, padded behind the end."""
+        decoder, pad, end = self._decoder(), self.llama_tokenizer.pad_token_id, self.llama_tokenizer.eos_token_id
+        embeddings, keys = self._embed_packed(images, layout)
+        rows, slots = layout.wanted.shape
+        past = KeyValues(embeddings.shape[1] + slots * max_new_tokens)
+        hidden = decode(decoder, embeddings, keys, layout.wanted, past=past)
+        start = keys.positions.gather(1, layout.wanted) + 1
+        numbers = torch.arange(1, slots + 1, device=start.device).expand(rows, slots)
+        finished = torch.ones(rows * slots, dtype=torch.bool, device=start.device).index_fill_(
+            0, layout.flat, False).view(rows, slots)
+        produced: List[torch.Tensor] = []
+        for step in range(max_new_tokens):
+            tokens = self._lm_head(hidden).argmax(-1)
+            produced.append(tokens.masked_fill(finished, pad))
+            finished = finished | (tokens == end)
+            if step + 1 == max_new_tokens or bool(finished.all()):
+                break
+            queries = Places(start + step, numbers)
+            keys = keys.followed_by(queries)
+            hidden = decode(decoder, decoder.embed_tokens(tokens).to(embeddings.dtype), queries, past=past, keys=keys)
+        return torch.stack(produced, dim=-1).flatten(0, 1)[layout.flat]
+
     @property
     def visual_tokens(self) -> int:
         """V: how many embeddings one image takes up in the prompt."""
@@ -144,6 +202,21 @@ class MiniGPTv2(BaseModel):
         embeddings = self._embed(visual, layout)
         mask = layout.attention_mask().to(embeddings.device)
         return self._decoder()(inputs_embeds=embeddings, attention_mask=mask, use_cache=False).last_hidden_state
+
+    def _packed_outputs(self, images: torch.Tensor, layout: Packed) -> torch.Tensor:
+        """Outputs (N, H) at the wanted places of all rows."""
+        self.truncated_answers += layout.truncated_answers
+        embeddings, places = self._embed_packed(images, layout)
+        hidden = decode(self._decoder(), embeddings, places, layout.wanted,
+                        recompute=self.use_grad_checkpoint_llm and self.training)
+        return hidden.flatten(0, 1)[layout.flat]
+
+    def _embed_packed(self, images: torch.Tensor, layout: Packed) -> Tuple[torch.Tensor, Places]:
+        visual = self.encode_img(images)
+        columns = layout.visual_starts[:, None] + torch.arange(visual.shape[1], device=visual.device)
+        embeddings = self._decoder().embed_tokens(layout.token_ids).to(visual.dtype)
+        embeddings = embeddings.scatter(1, columns[..., None].expand_as(visual), visual)
+        return embeddings, Places(layout.positions, layout.segments)
 
     def _embed(self, visual: torch.Tensor, layout: Layout) -> torch.Tensor:
         places = layout.visual_positions.to(visual.device)
@@ -183,6 +256,12 @@ class MiniGPTv2(BaseModel):
         if cfg.get("ckpt"):
             model.load_checkpoint(cfg["ckpt"])
         return model
+
+
+def _normalise(pixels: torch.Tensor) -> torch.Tensor:
+    """8-bit pixels (B, 3, S, S) as the image processors make them: 0 to 1, less CLIP's mean, over its deviation."""
+    mean, deviation = (torch.tensor(each, device=pixels.device).view(3, 1, 1) for each in (CLIP_MEAN, CLIP_STD))
+    return pixels.float().div(255).sub(mean).div(deviation)
 
 
 _OPTIONS = ("image_size", "prompt_template", "max_txt_len", "max_context_len", "end_sym", "chat_template", "lora_r",

@@ -1,0 +1,156 @@
+"""The language model's decoder over packed rows: transformers' LLaMA modules, our own order of work.
+
+What it leaves out is what nobody looks at: outputs of the last layer where no token is predicted, and intermediate
+results that the backward pass can make again. What it computes equals transformers' own forward (1e-6, float32).
+
+Shapes: G rows, T tokens, W wanted places, H width, A heads, K key heads, d = H / A.
+"""
+
+from typing import Any, List, NamedTuple, Optional, Tuple
+
+import torch
+from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
+
+from .packing import PREFIX
+
+
+class Places(NamedTuple):
+    """Where tokens are: position in the sequence of their own question, and which question, each (G, T)."""
+
+    positions: torch.Tensor
+    segments: torch.Tensor
+
+    def take(self, columns: torch.Tensor) -> "Places":
+        """Places of ``columns`` (G, W)."""
+        return Places(self.positions.gather(1, columns), self.segments.gather(1, columns))
+
+    def followed_by(self, others: "Places") -> "Places":
+        """These and then ``others``."""
+        return Places(*(torch.cat(pair, dim=1) for pair in zip(self, others)))
+
+
+class KeyValues:
+    """Keys and values of every layer for generation, in memory that is taken once; (G, K, columns, d) each."""
+
+    def __init__(self, columns: int) -> None:
+        self.columns, self.filled = columns, 0
+        self._layers: List[Tuple[torch.Tensor, torch.Tensor]] = []
+
+    def append(self, layer: int, keys: torch.Tensor, values: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
+        """Put new columns behind those there are; all columns so far."""
+        if layer == len(self._layers):
+            shape = (*keys.shape[:2], self.columns, keys.shape[3])
+            self._layers.append((keys.new_empty(shape), values.new_empty(shape)))
+        stored, end = self._layers[layer], self.filled + keys.shape[2]
+        for whole, new in zip(stored, (keys, values)):
+            whole[:, :, self.filled:end] = new
+        return stored[0][:, :, :end], stored[1][:, :, :end]
+
+
+def visibility(queries: Places, keys: Places, dtype: torch.dtype) -> torch.Tensor:
+    """What each query sees, as what is added to the scores, (G, 1, queries, keys): the prefix and its own question.
+
+    Padding sees the prefix, so that no row of scores is empty; nothing sees padding.
+    """
+    same = (keys.segments[:, None] == PREFIX) | (keys.segments[:, None] == queries.segments[:, :, None])
+    seen = same & (keys.positions[:, None] <= queries.positions[:, :, None]) & (keys.segments[:, None] >= PREFIX)
+    return torch.zeros(seen.shape, dtype=dtype, device=seen.device).masked_fill_(~seen, torch.finfo(dtype).min)[:, None]
+
+
+def decode(decoder: Any, embeddings: torch.Tensor, queries: Places, wanted: Optional[torch.Tensor] = None, *,
+           past: Optional[KeyValues] = None, keys: Optional[Places] = None, recompute: bool = False) -> torch.Tensor:
+    """Outputs after the final norm: at ``wanted`` columns (G, W) -> (G, W, H), or everywhere.
+
+    Args:
+        decoder: ``LlamaModel`` of transformers, with LoRA or without.
+        embeddings: (G, T, H).
+        queries: places of the embeddings.
+        past: keys and values of earlier columns; those of these are added.
+        keys: places of all columns, those of ``past`` first; absent: ``queries``.
+        recompute: keep only each layer's input and compute the layer again in the backward pass.
+    """
+    keys = queries if keys is None else keys
+    rotation = decoder.rotary_emb(embeddings, position_ids=queries.positions)
+    mask = visibility(queries, keys, embeddings.dtype)
+    hidden, last = embeddings, len(decoder.layers) - 1
+    for number, layer in enumerate(decoder.layers):
+        own = wanted if number == last else None
+        arguments = (layer, number, hidden, rotation, mask, own, past)
+        hidden = checkpoint(_layer, *arguments, use_reentrant=False) if recompute else _layer(*arguments)
+    if past is not None:
+        past.filled += embeddings.shape[1]
+    return _norm(decoder.norm, hidden)
+
+
+def _layer(layer: Any, number: int, hidden: torch.Tensor, rotation: Tuple[torch.Tensor, torch.Tensor],
+           mask: torch.Tensor, wanted: Optional[torch.Tensor], past: Optional[KeyValues]) -> torch.Tensor:
+    attention = layer.self_attn
+    normed = _norm(layer.input_layernorm, hidden)
+    keys = _rotate(_heads(attention.k_proj(normed), attention.head_dim), rotation)
+    values = _heads(attention.v_proj(normed), attention.head_dim)
+    if wanted is not None:
+        hidden, normed = _take(hidden, wanted), _take(normed, wanted)
+        rotation = (_take(rotation[0], wanted), _take(rotation[1], wanted))
+        mask = mask.gather(2, wanted[:, None, :, None].expand(-1, -1, -1, mask.shape[3]))
+    queries = _rotate(_heads(attention.q_proj(normed), attention.head_dim), rotation)
+    if past is not None:
+        keys, values = past.append(number, keys, values)
+    seen = functional.scaled_dot_product_attention(queries, keys, values, attn_mask=mask, scale=attention.scaling,
+                                                   enable_gqa=keys.shape[1] != queries.shape[1])
+    hidden = hidden + attention.o_proj(seen.transpose(1, 2).flatten(2))
+    normed = _norm(layer.post_attention_layernorm, hidden)
+    gated: Any = _SwiGlu.apply(layer.mlp.gate_proj(normed), layer.mlp.up_proj(normed))
+    return hidden + layer.mlp.down_proj(gated)
+
+
+def _heads(projected: torch.Tensor, width: int) -> torch.Tensor:
+    return projected.unflatten(2, (-1, width)).transpose(1, 2)
+
+
+def _rotate(heads: torch.Tensor, rotation: Tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+    cos, sin = (each[:, None].to(heads.dtype) for each in rotation)
+    first, second = heads.chunk(2, dim=-1)
+    return heads * cos + torch.cat((-second, first), dim=-1) * sin
+
+
+def _take(rows: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
+    return rows.gather(1, columns[..., None].expand(-1, -1, rows.shape[2]))
+
+
+def _norm(module: Any, hidden: torch.Tensor) -> torch.Tensor:
+    normed: Any = _RmsNorm.apply(hidden, module.variance_epsilon)
+    return module.weight * normed
+
+
+class _RmsNorm(torch.autograd.Function):
+    """Root mean square norm in float32 that keeps its input as it came, and one number a token besides."""
+
+    @staticmethod
+    def forward(ctx: Any, hidden: torch.Tensor, eps: float) -> torch.Tensor:
+        wide = hidden.float()
+        scale = torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + eps)
+        ctx.save_for_backward(hidden, scale)
+        return (wide * scale).to(hidden.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        hidden, scale = ctx.saved_tensors
+        normed, grad = hidden.float() * scale, grads[0].float()
+        return (scale * (grad - normed * (grad * normed).mean(-1, keepdim=True))).to(hidden.dtype), None
+
+
+class _SwiGlu(torch.autograd.Function):
+    """``silu(gate) * up`` that keeps its two inputs only."""
+
+    @staticmethod
+    def forward(ctx: Any, gate: torch.Tensor, up: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(gate, up)
+        return functional.silu(gate) * up
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        gate, up = ctx.saved_tensors
+        sigmoid = torch.sigmoid(gate)
+        silu = gate * sigmoid
+        return grads[0] * up * (sigmoid + silu * (1 - sigmoid)), grads[0] * silu

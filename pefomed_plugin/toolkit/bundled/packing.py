@@ -1,0 +1,166 @@
+"""Several questions of one image behind one visual prefix, laid out in one row. Integers only; no model, no images.
+
+A row is ``<s>`` + text before the image + V visual tokens, once, then for each question its text and its answer. Every
+question sees the prefix and itself, at the positions it would have alone, so that its loss is what it would be alone.
+A row with one question is an ordinary sequence. Rows are made where the data are loaded, so that no step waits for it.
+"""
+
+from dataclasses import dataclass, fields
+from typing import Any, Dict, Hashable, List, Optional, Sequence, Tuple
+
+import torch
+
+from ...prompts import IMAGE_PLACEHOLDER
+
+PREFIX, PADDING = 0, -1
+"""Segment numbers; the questions of a row are 1, 2, ..."""
+NO_TARGET = -100
+
+
+@dataclass(frozen=True)
+class Packed:
+    """G rows (one image each), T tokens of the longest, W wanted places of the row with most, N of all rows."""
+
+    token_ids: torch.Tensor
+    """(G, T) int64; visual places and padding hold the padding id."""
+    positions: torch.Tensor
+    """(G, T) int64: position of each token in its own question's sequence."""
+    segments: torch.Tensor
+    """(G, T) int64: prefix, question number, or padding."""
+    visual_starts: torch.Tensor
+    """(G,) int64: column of the first visual token."""
+    wanted: torch.Tensor
+    """(G, W) int64: columns whose output is needed, padded with 0: each predicts a token of an answer."""
+    flat: torch.Tensor
+    """(N,) int64: which of the G x W wanted places are no padding, sample by sample."""
+    targets: torch.Tensor
+    """(N,) int64: the tokens to be predicted; ``NO_TARGET`` in generation."""
+    owners: torch.Tensor
+    """(N,) int64: which sample of the batch each wanted place belongs to."""
+    samples: int
+    """B: questions of all rows."""
+    separately_padded_length: int
+    """As ``Layout.separately_padded_length``."""
+    truncated_answers: int
+    """How many answers were cut at the limit."""
+
+    def to(self, device: Any, non_blocking: bool = False) -> "Packed":
+        """The same with its tensors on ``device``."""
+        return self._map(lambda each: each.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self) -> "Packed":
+        """The same in page-locked memory; called by torch's ``DataLoader``."""
+        return self._map(lambda each: each.pin_memory())
+
+    def _map(self, change: Any) -> "Packed":
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return Packed(**{name: change(value) if isinstance(value, torch.Tensor) else value
+                         for name, value in values.items()})
+
+
+@dataclass(frozen=True)
+class Packer:
+    """Makes rows from prompts and answers; small enough to be sent to the processes that load data."""
+
+    tokenizer: Any
+    """With ``encode``, ``bos_token_id`` and ``pad_token_id``."""
+    prompt_template: str
+    end_sym: str
+    visual_tokens: int
+    max_txt_len: int
+    max_context_len: int
+
+    def __call__(self, instruction_inputs: Sequence[str], answers: Optional[Sequence[str]],
+                 pictures: Sequence[Hashable]) -> Tuple[Packed, List[int]]:
+        """Rows of a batch of B samples; samples of one picture share a row.
+
+        Args:
+            instruction_inputs: B texts with one image placeholder each.
+            answers: B answers to learn, or None for generation.
+            pictures: B names; equal ones are the same image.
+
+        Returns:
+            the rows, and for each the number of a sample that holds its image.
+
+        Raises:
+            ValueError: a text does not hold exactly one image placeholder, or the visual tokens exceed the context.
+        """
+        rows: Dict[Hashable, _Row] = {}
+        for number, text in enumerate(instruction_inputs):
+            before, behind = self._split(number, self.prompt_template.format(text))
+            row = rows.setdefault((pictures[number], before), _Row(number, self._prefix(before)))
+            room = self.max_context_len - (len(row.prefix) - 1)
+            tail = self.tokenizer.encode(behind)[:room]
+            answer = self.tokenizer.encode(answers[number] + self.end_sym) if answers is not None else None
+            row.add(number, tail, answer, self.max_txt_len)
+        return _together(list(rows.values()), self.tokenizer.pad_token_id, self.visual_tokens), [
+            row.first for row in rows.values()]
+
+    def _split(self, number: int, prompt: str) -> Tuple[str, str]:
+        before, *behind = prompt.split(IMAGE_PLACEHOLDER)
+        if len(behind) != 1:
+            raise ValueError("prompt {} holds {} image placeholders, expected 1: {!r}".format(
+                number, len(behind), prompt[:80]))
+        return before, behind[0]
+
+    def _prefix(self, before: str) -> List[int]:
+        head = self.tokenizer.encode(before)
+        if len(head) + self.visual_tokens > self.max_context_len:
+            raise ValueError("model.max_context_len: {} leaves no room for {} visual tokens".format(
+                self.max_context_len, self.visual_tokens))
+        return [self.tokenizer.bos_token_id, *head, *[self.tokenizer.pad_token_id] * self.visual_tokens]
+
+
+class _Row:
+    """One row as it grows."""
+
+    def __init__(self, first: int, prefix: List[int]) -> None:
+        self.first, self.prefix = first, prefix
+        self.ids, self.positions, self.segments = list(prefix), list(range(len(prefix))), [PREFIX] * len(prefix)
+        self.questions = 0
+        self.wanted: List[Tuple[int, int, int]] = []
+        """Sample, column, target."""
+        self.longest_prompt = self.longest_answer = self.truncated = 0
+
+    def add(self, sample: int, tail: List[int], answer: Optional[List[int]], limit: int) -> None:
+        """Add a question; ``limit`` cuts its answer."""
+        self.questions += 1
+        kept = (answer or [])[:limit]
+        self.truncated += len(answer or []) > limit
+        start = len(self.ids)
+        # the last answer token is only predicted, never read
+        own = tail + kept[:-1]
+        self.ids += own
+        self.positions += range(len(self.prefix), len(self.prefix) + len(own))
+        self.segments += [self.questions] * len(own)
+        before_first = start + len(tail) - 1 if tail else len(self.prefix) - 1
+        columns = [before_first, *range(start + len(tail), len(self.ids))]
+        self.wanted += [(sample, column, target) for column, target in zip(columns, kept or [NO_TARGET])]
+        self.longest_prompt = max(self.longest_prompt, len(self.prefix) + len(tail))
+        self.longest_answer = max(self.longest_answer, len(kept))
+
+
+def _together(rows: Sequence[_Row], pad: int, visual_tokens: int) -> Packed:
+    length = max(len(row.ids) for row in rows)
+    width = max(len(row.wanted) for row in rows)
+    places = sorted((sample, order, number * width + order, column, target) for number, row in enumerate(rows)
+                    for order, (sample, column, target) in enumerate(row.wanted))
+    wanted = torch.zeros((len(rows), width), dtype=torch.long)
+    for number, row in enumerate(rows):
+        wanted[number, : len(row.wanted)] = torch.tensor([column for _, column, _ in row.wanted])
+    return Packed(
+        token_ids=_padded([row.ids for row in rows], length, pad),
+        positions=_padded([row.positions for row in rows], length, 0),
+        segments=_padded([row.segments for row in rows], length, PADDING),
+        visual_starts=torch.tensor([len(row.prefix) - visual_tokens for row in rows]), wanted=wanted,
+        flat=torch.tensor([each[2] for each in places]), targets=torch.tensor([each[4] for each in places]),
+        owners=torch.tensor([each[0] for each in places]), samples=sum(row.questions for row in rows),
+        separately_padded_length=max(row.longest_prompt for row in rows) + max(row.longest_answer for row in rows),
+        truncated_answers=sum(row.truncated for row in rows))
+
+
+def _padded(rows: Sequence[Sequence[int]], length: int, value: int) -> torch.Tensor:
+    table = torch.full((len(rows), length), value, dtype=torch.long)
+    for number, row in enumerate(rows):
+        table[number, : len(row)] = torch.tensor(row)
+    return table
