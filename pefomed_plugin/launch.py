@@ -7,14 +7,15 @@ import argparse
 import os
 import random
 import re
-import sys
 import tempfile
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Set
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from . import environment
-from .errors import PefomedError
+from .errors import DataError
+from .options import read_run_options
 from .services.console import is_first_rank, say
+from .services.ranks import report_errors
 from .storage import set_aside, write_text
 
 _EMBEDDED_NOTICE = ("EMBEDDED DEFAULT: {} come from the generated sample ({}); the figures say nothing about "
@@ -27,16 +28,8 @@ def main(arguments: Optional[Sequence[str]] = None, *, evaluate: bool = False) -
     parser.add_argument("--cfg-path", required=True, help="YAML of the run, for example train_configs/...yaml")
     parser.add_argument("--options", nargs="+", default=[], metavar="KEY=VALUE", help="override: run.max_epoch=3 ...")
     given = parser.parse_args(arguments)
-    try:
-        run(given.cfg_path, [*given.options, *(["run.evaluate=true"] if evaluate else [])])
-    except PefomedError as error:
-        print("error: {}".format(error), file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("interrupted; the last checkpoint is whole: the same command with run.resume=auto continues",
-              file=sys.stderr)
-        return 130
-    return 0
+    options = [*given.options, *(["run.evaluate=true"] if evaluate else [])]
+    return report_errors(lambda: run(given.cfg_path, options))
 
 
 def run(cfg_path: str, options: Sequence[str] = ()) -> Dict[str, Any]:
@@ -46,10 +39,33 @@ def run(cfg_path: str, options: Sequence[str] = ()) -> Dict[str, Any]:
         PefomedError: anything the user can mend.
     """
     from .registration import register_all
-    from .reporting.tables import show_metrics
-    from .toolkit import NAME, WHY, Config, registry
+    from .toolkit import Config, registry
 
     register_all()
+    cfg, notice = configure(cfg_path, options, Config)
+    task = registry.get_task_class(cfg.run_cfg.task).setup_task(cfg=cfg)
+    datasets = task.build_datasets(cfg)
+    model = task.build_model(cfg)
+    runner = registry.get_runner_class(cfg.run_cfg.get("runner", "runner_pefomed"))(
+        cfg=cfg, job_id="", task=task, model=model, datasets=datasets)
+    metrics = runner.train() or {}
+    show_end(metrics, cfg, notice)
+    return metrics
+
+
+def configure(cfg_path: str, options: Sequence[str], make: Callable[[argparse.Namespace], Any]) -> Tuple[Any, str]:
+    """The run's configuration, built by ``make`` (the toolkit's ``Config``), and the folder of its results made ready.
+
+    Returns:
+        The configuration, and what must be said at the end too: the notice of the embedded default, or nothing.
+
+    Raises:
+        PefomedError: as ``compose``; a mistake in the ``run`` section; a folder that cannot be written.
+    """
+    from omegaconf import OmegaConf
+
+    from .toolkit import NAME, WHY
+
     composed, parts = compose(cfg_path, options)
     notice = _EMBEDDED_NOTICE.format(", ".join(parts), environment.sample_folder(), ", ".join(environment.VARIABLES))
     say("toolkit: {} ({})".format(NAME, WHY))
@@ -58,26 +74,27 @@ def run(cfg_path: str, options: Sequence[str] = ()) -> Dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="pefomed-") as folder:
         path = Path(folder) / Path(cfg_path).name
         path.write_text(composed, encoding="utf-8")
-        cfg = Config(argparse.Namespace(cfg_path=str(path), options=[]))
+        cfg = make(argparse.Namespace(cfg_path=str(path), options=[]))
     cfg.run_cfg.embedded = bool(parts)
+    read_run_options(OmegaConf.to_container(cfg.run_cfg, resolve=True))  # before anything is written or loaded
     seed_everything(int(cfg.run_cfg.get("seed", 42)))
     output_dir = Path(cfg.run_cfg.output_dir)
     if is_first_rank():
         prepare_output(output_dir, evaluate=bool(cfg.run_cfg.get("evaluate")),
                        resume=bool(cfg.run_cfg.get("resume_ckpt_path")) or cfg.run_cfg.get("resume", "no") != "no")
         write_text(output_dir / "config.yaml", composed)
-    task = registry.get_task_class(cfg.run_cfg.task).setup_task(cfg=cfg)
-    datasets = task.build_datasets(cfg)
-    model = task.build_model(cfg)
-    runner = registry.get_runner_class(cfg.run_cfg.get("runner", "runner_pefomed"))(
-        cfg=cfg, job_id="", task=task, model=model, datasets=datasets)
-    metrics = runner.train() or {}
+    return cfg, notice if parts else ""
+
+
+def show_end(metrics: Mapping[str, Any], cfg: Any, notice: str) -> None:
+    """What a run has found, where it is, and the notice once more."""
+    from .reporting.tables import show_metrics
+
     for name, each in metrics.items():
         show_metrics(name, each)
-    say("written to {}".format(output_dir))
-    if parts:
+    say("written to {}".format(cfg.run_cfg.output_dir))
+    if notice:
         say(notice)
-    return metrics
 
 
 def compose(cfg_path: str, options: Sequence[str]) -> "tuple[str, List[str]]":
@@ -131,7 +148,11 @@ def prepare_output(output_dir: Path, *, evaluate: bool, resume: bool) -> None:
 
 def _put_aside(path: Path) -> None:
     if path.exists():
-        say("{} was there already; it is now {}".format(path, set_aside(path)))
+        try:
+            say("{} was there already; it is now {}".format(path, set_aside(path)))
+        except OSError as error:
+            raise DataError("cannot rename {} ({}), which holds an earlier run; make its folder writable, or choose "
+                            "another run.output_dir".format(path, error.strerror)) from error
 
 
 def seed_everything(seed: int) -> None:

@@ -58,6 +58,15 @@ class RunOptions:
     num_workers: int = 0
     """Processes that load data, on each rank."""
 
+    questions_per_image: int = 1
+    """Up to so many questions of one image come in one batch and share its visual prefix; the losses stay what they
+    are, a step costs a fraction (docs/speed.md). 1: every question by itself."""
+    image_cache: str = "none"
+    """``pixels``: images are decoded and resized once and kept; ``features``: they go through the frozen vision encoder
+    once (2.9 MB an image at 448 pixels in fp16). In ``cache_dir``."""
+    cache_dir: Optional[str] = None
+    """Folder of ``image_cache``; absent: ``PEFOMED_CACHE``, or one in the user's cache."""
+
     device: str = "auto"
     """``auto``, ``cuda`` or ``cpu``."""
     amp: Optional[bool] = None
@@ -70,6 +79,10 @@ class RunOptions:
     """Kept for upstream's YAMLs; processes come from ``torchrun``."""
     dist_url: str = "env://"
     """Kept for upstream's YAMLs."""
+    strategy: str = "ddp"
+    """``ddp``: every rank holds the whole model; ``fsdp``: the ranks share it, for one that no GPU holds."""
+    timeout_minutes: float = 10.0
+    """A rank that hears nothing of the others for so long gives up."""
 
     evaluate: bool = False
     """Evaluate only."""
@@ -81,6 +94,9 @@ class RunOptions:
     """Splits to answer and score after training."""
     batch_size_eval: int = 16
     """Samples generated for together, on each rank."""
+    merge_lora: bool = False
+    """Add LoRA to the weights while answering, instead of beside each layer: faster; in fp16 the sums are rounded
+    elsewhere. The weights are put back as they were."""
     num_beams: int = 1
     """Beam width; the paper uses 1."""
     max_new_tokens: Optional[int] = None
@@ -101,6 +117,9 @@ class RunOptions:
     """Checkpoint to continue from."""
     resume: str = "no"
     """``auto``: continue from the newest whole checkpoint of ``output_dir``, or start where there is none."""
+    resume_elsewhere: bool = False
+    """Resume with another number of processes or another batch size: not bit for bit, but each sample of the epoch
+    still comes once."""
     save_every_steps: Optional[int] = None
     """Checkpoint within an epoch after so many iterations; one is always written at the end of an epoch."""
     save_every_minutes: Optional[float] = None
@@ -110,7 +129,10 @@ class RunOptions:
     max_nonfinite: int = 0
     """Iterations whose loss is no finite number that are left out before the run stops."""
     wandb_log: bool = False
-    """Log to Weights & Biases."""
+    """Upstream's switch: log to Weights & Biases, project ``pefomed``."""
+    wandb: Optional[Dict[str, str]] = None
+    """Log to Weights & Biases: ``project``, ``entity``, ``group``, ``mode`` (``online`` or ``offline``). Never a
+    key."""
     embedded: bool = False
     """Set by the launcher when the run uses the embedded default; written into every result."""
 
@@ -160,6 +182,8 @@ def _coerce(value: Any, hint: Any) -> Tuple[Any, str]:
         if isinstance(names, (list, tuple)) and all(isinstance(each, str) for each in names):
             return tuple(names), ""
         return None, "expected a list of names, found {!r}".format(value)
+    if alternatives[0] == Dict[str, str] and value is not None:
+        return (dict(value), "") if isinstance(value, Mapping) else (None, "expected a section, found {!r}".format(value))
     if value is None:
         return (None, "") if type(None) in alternatives else (None, "expected a value, found nothing")
     kind = alternatives[0]
@@ -183,9 +207,11 @@ def _coerce(value: Any, hint: Any) -> Tuple[Any, str]:
 _AT_LEAST = {"max_epoch": 1, "iters_per_epoch": 1, "accum_grad_iters": 1, "batch_size_eval": 1, "num_beams": 1,
              "max_new_tokens": 1, "judge_runs": 1, "warmup_steps": 0, "num_workers": 0, "log_freq": 1, "init_lr": 0.0,
              "min_lr": 0.0, "weight_decay": 0.0, "save_every_steps": 1, "save_every_minutes": 0.0, "keep_last": 1,
-             "max_nonfinite": 0}
+             "max_nonfinite": 0, "timeout_minutes": 0.1, "questions_per_image": 1}
 _CHOICES = {"precision": (*PRECISIONS, None), "images": ("own", "shuffled", "blind"), "device": ("auto", "cuda", "cpu"),
-            "judge": ("api", "local", "offline"), "resume": ("no", "auto")}
+            "judge": ("api", "local", "offline"), "resume": ("no", "auto"), "strategy": ("ddp", "fsdp"),
+            "image_cache": ("none", "pixels", "features")}
+_WANDB = ("project", "entity", "group", "mode")
 
 
 def _out_of_range(values: Mapping[str, Any]) -> List[str]:
@@ -193,4 +219,19 @@ def _out_of_range(values: Mapping[str, Any]) -> List[str]:
                 for name, least in _AT_LEAST.items() if values.get(name) is not None and values[name] < least]
     problems += ["run.{}: {!r} is none of {}".format(name, values[name], ", ".join(filter(None, choices)))
                  for name, choices in _CHOICES.items() if name in values and values[name] not in choices]
+    if values.get("strategy") == "fsdp" and (values.get("test_splits") or values.get("evaluate")):
+        problems.append("run.strategy: fsdp only trains; leave run.test_splits empty and answer the test split with "
+                        "evaluate.py and run.strategy=ddp")
+    return problems + _wandb_problems(values.get("wandb") or {})
+
+
+def _wandb_problems(section: Mapping[str, Any]) -> List[str]:
+    """What is wrong with ``run.wandb``; a value is not repeated, as it may be a key that belongs elsewhere."""
+    problems = ["run.wandb.{}: {}".format(
+        key, "no key in a configuration; set WANDB_API_KEY or run `wandb login`" if "key" in str(key).lower()
+        else "no such key; {}".format(near_names(str(key), _WANDB))) for key in section if key not in _WANDB]
+    problems += ["run.wandb.{}: expected text".format(key) for key, value in section.items()
+                 if key in _WANDB and not isinstance(value, str)]
+    if section.get("mode", "online") not in ("online", "offline"):
+        problems.append("run.wandb.mode: neither online nor offline")
     return problems

@@ -13,7 +13,7 @@ LAYERS = {
     "services": 2,
     "toolkit": 3,
     "adapters": 4, "reporting": 4, "embedded": 4,
-    "registration": 5, "launch": 5,
+    "registration": 5, "launch": 5, "linked": 5,
     "cli": 6,
 }
 """First part of a module's path -> its layer; a layer may import itself and those below."""

@@ -1,5 +1,9 @@
-"""The accelerator of a run: device, processes, precision. Knows no model."""
+"""The accelerator of a run: device, processes, precision, memory. Knows no model."""
 
+import os
+import resource
+import sys
+from datetime import timedelta
 from typing import Any
 
 from ..errors import ConfigError
@@ -24,7 +28,30 @@ def make_accelerator(options: RunOptions) -> Any:
         raise ConfigError("run.precision: the CPU has no fp16 training; use fp32 or bf16")
     if not on_cpu and precision == "bf16" and not torch.cuda.is_bf16_supported():
         raise ConfigError("run.precision: {} has no bf16; use fp16".format(torch.cuda.get_device_name()))
+    _join_processes(on_cpu, options.timeout_minutes)
     return Accelerator(mixed_precision=precision.replace("fp32", "no"), cpu=on_cpu)
+
+
+def peak_memory_gib(device: Any) -> float:
+    """The most memory taken so far: tensors on a GPU, or the whole process on the CPU."""
+    import torch
+
+    if device.type == "cuda":
+        return round(torch.cuda.max_memory_allocated(device) / 2 ** 30, 3)
+    taken = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(taken / 2 ** (30 if sys.platform == "darwin" else 20), 3)  # bytes there, KiB elsewhere
+
+
+def _join_processes(on_cpu: bool, timeout_minutes: float) -> None:
+    """Connect to the other ranks: gloo for tensors on the CPU, also beside NCCL, so that counts need no GPU."""
+    import torch
+
+    if int(os.environ.get("WORLD_SIZE", "1")) < 2 or torch.distributed.is_initialized():
+        return
+    if not on_cpu:
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+    torch.distributed.init_process_group("gloo" if on_cpu else "cpu:gloo,cuda:nccl",
+                                         timeout=timedelta(minutes=timeout_minutes))
 
 
 def _own_precision(on_cpu: bool) -> str:

@@ -5,18 +5,21 @@ it stopped, with any number of ranks; answers of other weights or settings are s
 """
 
 import json
+from contextlib import nullcontext
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, ContextManager, Dict, List, Mapping, Optional
 
 from torch.utils.data import DataLoader, Subset
 
+from ..errors import ConfigError
 from ..options import RunOptions
 from ..prompts import user_turn
 from ..records import Prediction, Sample
 from ..services.console import progress, say
 from ..storage import merge_ranks, read_predictions, set_aside, write_records
-from .datasets import MedicalDataset
+from .datasets import MedicalDataset, make_collater
+from .image_cache import show_ready_made
 
 FINISHED = "predictions.jsonl"
 _PARTS = "answers.rank*.jsonl"
@@ -38,6 +41,7 @@ def evaluate_split(accelerator: Any, task: Any, model: Any, dataset: MedicalData
         dataset.shuffle_images(options.seed)
     elif options.images == "blind":
         dataset.blind_images()
+    show_ready_made(accelerator, model, [dataset], options)
     if accelerator.is_main_process:
         clear_the_way(folder, producer)
     accelerator.wait_for_everyone()
@@ -94,12 +98,15 @@ def _answer_share(accelerator: Any, task: Any, model: Any, dataset: MedicalDatas
     done = set(answered)
     left = [number for number, each in enumerate(dataset.samples) if each.id not in done]
     share = left[accelerator.process_index::accelerator.num_processes]
-    share.sort(key=lambda number: (len(dataset.samples[number].question or ""), number))
+    share = order_by_length(dataset, share, options.questions_per_image)
+    collater = dataset.collater if options.num_beams > 1 else make_collater(
+        model, options.questions_per_image, generation=True)
     loader = DataLoader(Subset(dataset, share), batch_size=options.batch_size_eval, shuffle=False,
-                        num_workers=options.num_workers, collate_fn=dataset.collater)
+                        num_workers=options.num_workers, collate_fn=collater)
     model.eval()
     path = folder / "answers.rank{}.jsonl".format(accelerator.process_index)
-    with open(path, "a", encoding="utf-8") as file, progress("answering " + dataset.name, len(share)) as advance:
+    with open(path, "a", encoding="utf-8") as file, progress("answering " + dataset.name, len(share)) as advance, \
+            merged_lora(model, options):
         for batch in loader:
             with accelerator.autocast():
                 answers = task.valid_step(model, to_device(batch, accelerator.device), options)
@@ -108,6 +115,35 @@ def _answer_share(accelerator: Any, task: Any, model: Any, dataset: MedicalDatas
                 file.write(json.dumps(record.to_json(), ensure_ascii=False) + "\n")
             file.flush()
             advance(len(answers))
+
+
+def order_by_length(dataset: MedicalDataset, numbers: List[int], questions_per_image: int) -> List[int]:
+    """Samples so that those with questions of like length are next to each other, and those of one image if asked."""
+    length = {number: len(dataset.samples[number].question or "") for number in numbers}
+    by_length = sorted(numbers, key=lambda number: (length[number], number))
+    if questions_per_image == 1:
+        return by_length
+    images: Dict[str, List[int]] = {}
+    for number in by_length:
+        images.setdefault(dataset.picture_of(number), []).append(number)
+    groups = [each[start:start + questions_per_image] for each in images.values()
+              for start in range(0, len(each), questions_per_image)]
+    groups.sort(key=lambda group: (-len(group), sum(length[number] for number in group), group))
+    return [number for group in groups for number in group]
+
+
+def merged_lora(model: Any, options: RunOptions) -> ContextManager[Any]:
+    """LoRA in the weights while answering, where the run asks for it.
+
+    Raises:
+        ConfigError: the model cannot do that.
+    """
+    if not options.merge_lora:
+        return nullcontext()
+    merge = getattr(model, "merged_lora", None)
+    if merge is None:
+        raise ConfigError("run.merge_lora needs the bundled toolkit (PEFOMED_TOOLKIT=bundled)")
+    return merge()
 
 
 def to_device(batch: Mapping[str, Any], device: Any) -> Dict[str, Any]:

@@ -16,6 +16,8 @@ from ..toolkit.checkpoint import load_weights
 from .checkpoints import BEST
 from .devices import make_accelerator
 from .evaluation import evaluate_split
+from .image_cache import show_ready_made
+from .provenance import write_provenance
 from .trainer import Trainer
 
 
@@ -30,7 +32,9 @@ class RunnerPefomed:
         self.options: RunOptions = read_run_options(section)
         self.output_dir = Path(self.options.output_dir)
         self.accelerator = make_accelerator(self.options)
-        self.model = (model.float() if self.accelerator.device.type == "cpu" else model).to(self.accelerator.device)
+        self.model = model.float() if self.accelerator.device.type == "cpu" else model
+        if self.options.strategy != "fsdp":  # which moves tensor by tensor, because no GPU holds them all
+            self.model = self.model.to(self.accelerator.device)
         self.checkpoint = cfg.model_cfg.get("ckpt") or ""
         """File that the weights came from, for the results."""
 
@@ -44,10 +48,14 @@ class RunnerPefomed:
             CheckpointError: a checkpoint cannot be written or does not fit; the last whole one stays.
         """
         if not self.options.evaluate:
-            trainer = Trainer(self.accelerator, self.task, self.model, self.options,
-                              self._sets(self.options.train_splits), self._sets(self.options.valid_splits),
+            self._note_provenance(self.output_dir)
+            train_sets, valid_sets = self._sets(self.options.train_splits), self._sets(self.options.valid_splits)
+            show_ready_made(self.accelerator, self.model, [*train_sets, *valid_sets], self.options)
+            trainer = Trainer(self.accelerator, self.task, self.model, self.options, train_sets, valid_sets,
                               describe=lambda: {"config": self.cfg.to_dict()})
             trainer.run()
+            if self.options.strategy == "fsdp":
+                return {}  # what is spread over the ranks trains only; evaluate.py answers
             self.checkpoint = str(self.output_dir / "checkpoint_last.pth")
             if trainer.best is not None:
                 self.checkpoint = str(self.output_dir / BEST)
@@ -58,6 +66,8 @@ class RunnerPefomed:
     def evaluate(self) -> Dict[str, Any]:
         """Answer and score every data set of the test splits; metrics by ``<data set>-<split>``."""
         metrics: Dict[str, Any] = {}
+        if self.options.test_splits:
+            self._note_provenance(self.output_dir / "results")
         for name, splits in self.datasets.items():
             for split in self.options.test_splits:
                 if len(splits.get(split, ())):
@@ -77,6 +87,14 @@ class RunnerPefomed:
                 "images": self.options.images, "num_beams": self.options.num_beams,
                 "max_new_tokens": self.options.max_new_tokens or self.task.max_new_tokens,
                 "embedded": self.options.embedded}
+
+    def _note_provenance(self, folder: Path) -> None:
+        if self.accelerator.is_main_process:
+            sections = getattr(self.cfg, "datasets_cfg", None) or {}
+            write_provenance(
+                folder, config=self.cfg.to_dict(), datasets=self.datasets, processes=self.accelerator.num_processes,
+                storage={name: str(each.build_info.storage) for name, each in sections.items() if "build_info" in each},
+                embedded=self.options.embedded)
 
     def _sets(self, splits: Sequence[str]) -> List[Any]:
         return [each[split] for each in self.datasets.values() for split in splits if len(each.get(split, ()))]

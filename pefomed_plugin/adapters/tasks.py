@@ -41,10 +41,13 @@ class MedicalTask(BaseTask):
 
     def valid_step(self, model: Any, samples: Mapping[str, Any], options: RunOptions) -> List[str]:
         """Answers of one batch, as many as it has samples."""
+        limit = options.max_new_tokens or self.max_new_tokens
+        if "layout" in samples:
+            return model.generate_packed(samples["image"], samples["layout"], max_new_tokens=limit)
         template = getattr(model, "prompt_template", None)
         prompts = [user_turn(each, template) if template else user_turn(each) for each in samples["instruction_input"]]
         return model.generate(samples["image"], prompts, num_beams=options.num_beams, do_sample=False,
-                              max_new_tokens=options.max_new_tokens or self.max_new_tokens)
+                              max_new_tokens=limit)
 
     def score_answers(self, predictions: Sequence[Prediction], folder: Path, options: RunOptions) -> Dict[str, Any]:
         """Score a test set's answers and write the scores into ``folder``; the metrics as written."""

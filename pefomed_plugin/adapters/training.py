@@ -6,11 +6,12 @@ accumulation and several processes give what one large batch gives. Dropout is s
 
 import math
 from contextlib import nullcontext
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 import torch
 
 from ..options import RunOptions
+from .fsdp import is_sharded, whole
 
 Batch = Mapping[str, Any]
 
@@ -27,9 +28,11 @@ def parameter_groups(model: torch.nn.Module, weight_decay: float) -> List[Dict[s
 
 
 def build_optimizer(model: torch.nn.Module, options: RunOptions) -> torch.optim.Optimizer:
-    """AdamW over the trainable tensors, betas (0.9, ``beta2``)."""
-    return torch.optim.AdamW(parameter_groups(model, options.weight_decay), lr=options.init_lr,
-                             betas=(0.9, options.beta2), weight_decay=options.weight_decay)
+    """AdamW over the trainable tensors, betas (0.9, ``beta2``); on a GPU one kernel makes the whole step."""
+    groups = parameter_groups(model, options.weight_decay)
+    on_gpu = all(each.is_cuda for group in groups for each in group["params"])
+    return torch.optim.AdamW(groups, lr=options.init_lr, betas=(0.9, options.beta2), weight_decay=options.weight_decay,
+                             fused=True if on_gpu else None)
 
 
 def seed_iteration(seed: int, iteration: int, rank: int) -> None:
@@ -39,68 +42,97 @@ def seed_iteration(seed: int, iteration: int, rank: int) -> None:
 
 def count_answer_tokens(model: Any, batch: Batch) -> int:
     """Answer tokens that carry loss, the end symbol counted."""
+    if "layout" in batch:
+        return len(batch["layout"].targets)
     encode = model.llama_tokenizer.encode
     return sum(min(len(encode(each + model.end_sym, add_special_tokens=False)), model.max_txt_len)
                for each in batch["answer"])
 
 
-def share_counts(accelerator: Any, model: Any, batches: Sequence[Batch],
-                 wishes: Tuple[bool, bool]) -> Tuple[List[int], int, Tuple[bool, bool]]:
-    """Answer tokens of each batch, those of the step on all ranks together, and what any rank wishes (stop, save)."""
-    ranks = accelerator.num_processes
-    if ranks == 1 and len(batches) == 1:
-        return [1], 1, wishes
-    counts = [count_answer_tokens(accelerator.unwrap_model(model), each) for each in batches]
-    if ranks == 1:
-        return counts, sum(counts), wishes
-    shared = accelerator.reduce(torch.tensor([sum(counts), *wishes], device=accelerator.device), "sum").tolist()
-    return counts, int(shared[0]), (shared[1] > 0, shared[2] > 0)
+class StepCounts(NamedTuple):
+    """What the ranks tell each other before a step."""
+
+    tokens: List[int]
+    """Answer tokens of each batch of this rank."""
+    all_tokens: int
+    """Answer tokens of the step, on all ranks."""
+    all_samples: int
+    """Samples of the step, on all ranks."""
+    stop: bool
+    """Whether any rank was told to stop."""
+    save: bool
+    """Whether any rank finds that a checkpoint is due."""
 
 
-def backward(accelerator: Any, task: Any, model: Any, batches: Sequence[Batch], counts: Sequence[int],
-             everywhere: int) -> torch.Tensor:
+def share_counts(accelerator: Any, model: Any, batches: Sequence[Batch], stop: bool, save: bool) -> StepCounts:
+    """Count this rank's batches and add up over the ranks, on the CPU: no rank waits for a GPU."""
+    tokens = [count_answer_tokens(accelerator.unwrap_model(model), each) for each in batches]
+    shared = torch.tensor([sum(tokens), sum(len(each["answer"]) for each in batches), stop, save])
+    if accelerator.num_processes > 1:
+        torch.distributed.all_reduce(shared)
+    total, samples, stops, saves = shared.tolist()
+    return StepCounts(tokens, total, samples, stops > 0, saves > 0)
+
+
+def backward(accelerator: Any, task: Any, model: Any, batches: Sequence[Batch], counts: StepCounts) -> torch.Tensor:
     """Gradients of one step over ``batches`` (more than one: accumulation).
 
     Returns:
         The step's loss, a scalar on the device: mean over the answer tokens of this rank.
     """
     total = torch.zeros((), device=accelerator.device)
-    for number, (batch, count) in enumerate(zip(batches, counts)):
+    for number, (batch, count) in enumerate(zip(batches, counts.tokens)):
         last = number == len(batches) - 1
         with nullcontext() if last else accelerator.no_sync(model):
             with accelerator.autocast():
                 loss = task.train_step(model, batch)
             # DDP averages over ranks, so each rank's share of the tokens is scaled back up by their number
-            share = count * accelerator.num_processes / everywhere
+            share = count * accelerator.num_processes / counts.all_tokens
             accelerator.backward(loss if share == 1 else loss * share)
-        total += loss.detach().float() * (count / sum(counts))
+        total += loss.detach().float() * (count / sum(counts.tokens))
     return total
 
 
-def take_step(accelerator: Any, model: Any, optimizer: Any, max_grad_norm: Optional[float]) -> Tuple[float, bool]:
+def take_step(accelerator: Any, model: Any, optimizer: Any,
+              max_grad_norm: Optional[float]) -> Tuple[torch.Tensor, Union[bool, torch.Tensor]]:
     """Clip (if asked to), step, clear the gradients. A gradient that is no finite number takes no step.
 
     Returns:
-        The gradient's norm, the same on all ranks, and whether the step was left out. fp16's loss scaling leaves out
-        its own steps and is not meant here.
+        The gradient's norm, the same on all ranks, and whether the step was left out: a truth value, or a flag on the
+        GPU where the fused optimizer looks at it, so that the host need not wait. fp16's loss scaling leaves out its
+        own steps and is not meant here.
     """
     trained = [each for each in model.parameters() if each.requires_grad]
-    norm = float(accelerator.clip_grad_norm_(trained, float("inf") if max_grad_norm is None else max_grad_norm))
-    left_out = not math.isfinite(norm) and accelerator.scaler is None
-    if not left_out:
+    norm = whole(accelerator.clip_grad_norm_(trained, float("inf") if max_grad_norm is None else max_grad_norm))
+    left_out: Union[bool, torch.Tensor] = False
+    if accelerator.scaler is not None:
         optimizer.step()
+    elif optimizer.param_groups[0].get("fused") and not is_sharded(trained[0]):
+        left_out = (~torch.isfinite(norm)).float()
+        fused = getattr(optimizer, "optimizer", optimizer)
+        # as torch.amp.GradScaler tells a fused optimizer; without these it steps whatever the gradient is
+        fused.grad_scale, fused.found_inf = None, left_out
+        optimizer.step()
+    elif math.isfinite(float(norm)):
+        optimizer.step()
+    else:
+        left_out = True
     optimizer.zero_grad()
     return norm, left_out
 
 
 @torch.no_grad()
 def validation_loss(accelerator: Any, task: Any, model: Any, batches: Iterable[Batch]) -> float:
-    """Mean loss over all answer tokens of a split, on all ranks together."""
+    """Mean loss over all answer tokens of a split, on all ranks together.
+
+    A batch with ``"padding": True`` is computed, because the ranks of a spread model must take equally many, and does
+    not count.
+    """
     model.eval()
     own = accelerator.unwrap_model(model)
     summed = torch.zeros(2, dtype=torch.float64)
     for batch in batches:
-        count = count_answer_tokens(own, batch)
+        count = 0 if batch.get("padding") else count_answer_tokens(own, batch)
         with accelerator.autocast():
             summed += torch.tensor([float(task.train_step(own, batch)) * count, count], dtype=torch.float64)
     model.train()

@@ -1,56 +1,125 @@
-"""The command ``pefomed``: sub-commands in the order of the work, one file each, imported only when used.
-
-Exit codes: 0 done, 1 the data is not what it should be, 2 a mistake in what was given, 130 interrupted.
-"""
+"""The command ``pefomed``: sub-commands in the order of the work, one file each, imported only when used."""
 
 import argparse
 import importlib
+import os
 import sys
-from typing import Optional, Sequence
+from contextlib import redirect_stdout
+from typing import Iterable, Optional, Sequence, Union
 
 from .. import __version__
-from ..errors import PefomedError
+from ..errors import PefomedError, near_names
+from .output import Output, print_json
 
 COMMANDS = {
+    "doctor": "check this machine, the toolkit, and the paths of a run before it starts",
+    "init": "write a project folder for your own data: YAMLs of both stages, data template, .gitignore",
     "sample": "write the embedded default: miniature data sets in their official layouts, and a tiny model",
     "prepare": "check a downloaded data set and write it in our schema, with a report",
     "shard": "write a prepared data set as WebDataset shards for stage 1",
+    "train": "train, then evaluate, what a YAML says; starts torchrun",
+    "evaluate": "answer and score the test splits of a YAML; starts torchrun",
     "predict": "let a vision model behind an API answer a test set, for the baselines of a comparison",
     "score": "score predictions without a model, and break the scores down",
+    "import-predictions": "turn other people's result files into predictions.jsonl",
     "judge": "let a language model, or the offline judge, rate predictions against their references",
     "wasm": "the weighted average of report ratings, from score files or from counts",
     "rate": "spreadsheets for human raters: export them blinded, import and check what came back",
     "agree": "how far exact match, judge and raters agree, and WASM corrected by a rated subset",
     "compare": "the paper's ablation tables from any set of runs, with paired tests",
     "report": "one HTML page of a run: figures, breakdowns and every answer beside its image",
-    "import-predictions": "turn other people's result files into predictions.jsonl",
+    "checkpoint": "what a weights file holds; other spellings, a merged LLaMA, an adapter for the hub",
+    "link": "make the plugin part of a MiniGPT-4 checkout, for its own train.py",
+    "unlink": "take it out of the checkout again, byte for byte",
+    "completion": "print the shell's completion of this command: bash, zsh or fish",
 }
 """Sub-command -> one line of help; ``cli/<name>.py`` (``-`` as ``_``) has ``add_arguments(parser)`` and
-``run(arguments) -> int``."""
+``run(arguments)``, which returns the exit code or an ``Output``."""
+
+EXIT_CODES = {
+    0: "done",
+    1: "done, but the data, the machine or the result is not what it should be",
+    2: "a mistake in what was given; the message says which and what mends it",
+    130: "interrupted",
+}
+"""Exit code -> meaning; ``train`` and ``evaluate`` pass on that of the first process that failed."""
+
+_EPILOG = "example: pefomed doctor --cfg-path train_configs/pefomed_stage2.yaml\n\nexit codes:\n" + "\n".join(
+    "  {:<4} {}".format(code, meaning) for code, meaning in EXIT_CODES.items())
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     """Command line of ``pefomed``; returns the exit code. A user's mistake is shown without a traceback."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    parser = argparse.ArgumentParser(prog="pefomed", description="PeFoMed for MiniGPT-v2.")
-    parser.add_argument("--version", action="version", version="pefomed_plugin " + __version__)
-    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    debug = "--debug" in given
+    given = [each for each in given if each != "--debug"]  # wherever it stands, before or behind the sub-command
     named = next((each for each in given if not each.startswith("-")), "")
-    for name, text in COMMANDS.items():
-        command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
-        if name == named:
-            module = importlib.import_module("pefomed_plugin.cli." + name.replace("-", "_"))
-            module.add_arguments(command)
-            command.set_defaults(run=module.run)
+    if named and named not in COMMANDS:
+        return _fail("no command {!r}; {}".format(named, near_names(named, COMMANDS)))
+    parser = make_parser([named])
+    if not given:
+        parser.print_help(sys.stderr)
+        return 2
     parsed = parser.parse_args(given)
     try:
-        return int(parsed.run(parsed))
-    except PefomedError as error:
-        if parsed.debug:
+        return _run(parsed)
+    except BrokenPipeError:  # the reader of a pipe has left: pefomed compare ... | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except (PefomedError, OSError, ModuleNotFoundError) as error:
+        text = _words(error)
+        if debug or not text:
             raise
-        print("error: {}".format(error), file=sys.stderr)
-        return 2
+        return _fail(text, getattr(error, "exit_code", 2))
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
+
+
+def make_parser(wanted: Iterable[str] = tuple(COMMANDS)) -> argparse.ArgumentParser:
+    """The parser of ``pefomed``; only the sub-commands that are ``wanted`` are imported and get their arguments."""
+    parser = argparse.ArgumentParser(prog="pefomed", description="PeFoMed for MiniGPT-v2.", epilog=_EPILOG,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--version", action="version", version="pefomed_plugin " + __version__)
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, text in COMMANDS.items():
+        command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".",
+                                      formatter_class=argparse.RawDescriptionHelpFormatter)
+        if name in wanted:
+            module = importlib.import_module("pefomed_plugin.cli." + name.replace("-", "_"))
+            module.add_arguments(command)
+            command.set_defaults(run=module.run)
+    return parser
+
+
+def _run(parsed: argparse.Namespace) -> int:
+    as_json = getattr(parsed, "json", False)
+    with redirect_stdout(sys.stderr if as_json else sys.stdout):  # what is said on the way is no JSON
+        result: Union[int, Output] = parsed.run(parsed)
+        if isinstance(result, Output) and not as_json:
+            result.show()
+    if isinstance(result, Output):
+        if as_json:
+            print_json(result.data)
+        result = result.exit_code
+    sys.stdout.flush()
+    return int(result)
+
+
+def _words(error: Exception) -> str:
+    """What a mistake of the user's is; nothing where it is one of ours."""
+    if isinstance(error, OSError):
+        place = "" if error.filename is None else "{}: ".format(error.filename)
+        return "{}{}".format(place, error.strerror or error)
+    if isinstance(error, ModuleNotFoundError):
+        from ..requirements import extra_of
+
+        extra = extra_of(error.name or "")
+        return extra and "this needs the package {}; pip install 'pefomed_plugin[{}]'".format(error.name, extra)
+    return str(error)
+
+
+def _fail(text: str, code: int = 2) -> int:
+    print("error: {}".format(text), file=sys.stderr)
+    return code

@@ -3,25 +3,31 @@
 import argparse
 from pathlib import Path
 
+from .output import Output, add_json_argument
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.add_argument("predictions", type=Path, metavar="PREDICTIONS",
                         help="predictions.jsonl with scores/ of judges and raters beside it")
+    add_json_argument(parser)
     parser.epilog = "example: pefomed agree output/eval/results/vqa_rad-test/predictions.jsonl"
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> Output:
     """Measure, write, show."""
-    from ..reporting.agreement import measure_agreement, show_agreement
+    from ..reporting.agreement import measure_agreement, show_agreement, write_agreement
     from ..reporting.checks import check_predictions
-    from ..reporting.judged import update_metrics
+    from ..reporting.results import AGREEMENT
     from ..storage import read_predictions
 
     predictions, folder = read_predictions(arguments.predictions), arguments.predictions.parent
     check_predictions(predictions)
     found = measure_agreement(predictions, folder)
-    update_metrics(predictions, folder, {"agreement": found})
-    show_agreement(found)
-    print("written to {}, section agreement".format(folder / "metrics.json"))
-    return 0
+    write_agreement(predictions, folder, found)
+
+    def show() -> None:
+        show_agreement(found)
+        print("written to {}, where pefomed compare and report find it".format(folder / AGREEMENT))
+
+    return Output(found, show)

@@ -1,7 +1,9 @@
-"""``pefomed compare``: the paper's ablation tables from any set of runs."""
+"""``pefomed compare``: the paper's ablation tables from any set of runs, and each run under all its evaluations."""
 
 import argparse
 from pathlib import Path
+
+from .output import Output, add_json_argument
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -12,14 +14,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="name of a run, once for each in their order; one that begins with 'none', 'stage 1', "
                         "'stage 2' or 'both' also says which row of the paper's tables the run is")
     parser.add_argument("--out", type=Path, metavar="FILE", help="also write compare.json or compare.md")
+    add_json_argument(parser)
     parser.epilog = "example: pefomed compare output/none output/both --label none --label both --out compare.md"
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> Output:
     """Read, compare, show, write."""
     from ..errors import ConfigError
     from ..reporting.compare import compare_runs, to_json
     from ..reporting.compare_tables import show_comparison, to_markdown
+    from ..reporting.evaluations import evaluate_runs, evaluations_to_json
     from ..reporting.results import read_run
     from ..storage import write_json, write_text
 
@@ -29,12 +33,17 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.out and arguments.out.suffix not in (".json", ".md"):
         raise ConfigError("--out {}: end its name with .json or .md".format(arguments.out))
     labels = arguments.label or [""] * len(arguments.runs)
-    tables = compare_runs([read_run(folder, label) for folder, label in zip(arguments.runs, labels)])
-    show_comparison(tables)
-    if arguments.out is not None:
-        if arguments.out.suffix == ".json":
-            write_json(arguments.out, to_json(tables))
-        else:
-            write_text(arguments.out, to_markdown(tables))
-        print("written to {}".format(arguments.out))
-    return 0
+    runs = [read_run(folder, label) for folder, label in zip(arguments.runs, labels)]
+    tables, evaluations = compare_runs(runs), evaluate_runs(runs)
+    data = {**to_json(tables), "evaluations": evaluations_to_json(evaluations)}
+    if arguments.out is not None and arguments.out.suffix == ".json":
+        write_json(arguments.out, data)
+    elif arguments.out is not None:
+        write_text(arguments.out, to_markdown(tables, evaluations))
+
+    def show() -> None:
+        show_comparison(tables, evaluations)
+        if arguments.out is not None:
+            print("written to {}".format(arguments.out))
+
+    return Output(data, show)

@@ -59,6 +59,8 @@ def _prepare(name: str, source: Path, out: Path, options: Mapping[str, Any], arg
     """Whether the data set is what it should be, and written."""
     from ..errors import ConfigError, PefomedError
     from ..readers import READERS
+    from ..readers.prepared import read_manifest
+    from ..reporting.cards import CARD, write_data_card
     from ..reporting.doctor_table import print_account
     from ..services.prepare import ReleaseMismatch, prepare
 
@@ -73,7 +75,10 @@ def _prepare(name: str, source: Path, out: Path, options: Mapping[str, Any], arg
             print_account(error.account, console)
         print("error: {}".format(error.summary if isinstance(error, ReleaseMismatch) else error), file=sys.stderr)
         return False
+    card = write_data_card(out, read_manifest(out))
     print_account(account, console)
+    if card.name != CARD:
+        _say(console, "\n{} is not ours and stays; the data card is {}".format(out / CARD, card.name))
     if arguments.no_images:
         _say(console, "\nno image was opened: nothing is known of them but their names")
     _say(console, "\nwritten to {}".format(out))

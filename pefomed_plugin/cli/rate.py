@@ -1,68 +1,109 @@
-"""``pefomed rate``: sheets for human raters out, checked ratings in."""
+"""``pefomed rate``: sheets for human raters out, or a page for them; checked ratings in."""
 
 import argparse
 from pathlib import Path
-from typing import Any, Dict, Sequence
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ..scoring.breakdown import AXES
+from .rate_page import add_page_arguments, serve_page
+
+if TYPE_CHECKING:
+    from ..records import Prediction
+    from ..services.rating_plan import RatingPlan
+    from ..services.rating_sheets import Row
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     export = actions.add_parser("export", help="write one blinded sheet a rater, XLSX and CSV")
-    export.add_argument("predictions", type=Path, metavar="PREDICTIONS", help="predictions.jsonl, whoever wrote it")
+    _add_predictions(export)
     export.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the sheets")
     export.add_argument("--annotators", type=int, default=10, metavar="N", help="raters (default 10, as the paper)")
-    scope = export.add_mutually_exclusive_group()
-    scope.add_argument("--all", action="store_true", help="all answers, not only what failed exact match")
-    scope.add_argument("--random", type=int, nargs="?", const=100, metavar="N", help="N drawn at random (100)")
-    export.add_argument("--seed", type=int, default=0, help="of the draw, the orders and the codes")
+    _add_choice(export)
     export.add_argument("--image-root", type=Path, metavar="DIR", help="put thumbnails of the images into the XLSX")
     export.add_argument("--csv", action="store_true", help="CSV only (does not need openpyxl)")
-    back = actions.add_parser("import", help="check the sheets that came back and score the predictions")
-    back.add_argument("folder", type=Path, metavar="DIR", help="folder of the sheets")
-    back.add_argument("predictions", type=Path, metavar="PREDICTIONS", help="the file that was exported")
+    serve = actions.add_parser("serve", help="a local web page to rate on, with the images; also goes on with one")
+    _add_predictions(serve)
+    _add_choice(serve)
+    add_page_arguments(serve)
+    sheets = actions.add_parser("sheets", help="write the ratings of the page as filled-in sheets")
+    _add_rated(sheets)
+    sheets.add_argument("--out", type=Path, metavar="DIR", help="folder of the sheets (default: sheets in DIR)")
+    sheets.add_argument("--csv", action="store_true", help="CSV only (does not need openpyxl)")
+    back = actions.add_parser("import", help="check the ratings of sheets or page and score the predictions")
+    _add_rated(back)
     back.add_argument("--out", type=Path, help="folder of scores/ and metrics.json (default: that of PREDICTIONS)")
     back.add_argument("--allow-missing", action="store_true", help="ratings left empty have no value")
     back.add_argument("--by", action="append", default=[], choices=sorted(AXES), metavar="AXIS",
                       help="also by {}; may be repeated".format(", ".join(AXES)))
-    parser.epilog = "example: pefomed rate export results/vqa_rad-test/predictions.jsonl --annotators 10 --out ratings"
+    parser.epilog = ("examples:\n"
+                     "  pefomed rate export results/vqa_rad-test/predictions.jsonl --annotators 10 --out ratings\n"
+                     "  pefomed rate serve results/vqa_rad-test/predictions.jsonl --random 100")
+
+
+def _add_predictions(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("predictions", type=Path, metavar="PREDICTIONS", help="predictions.jsonl, whoever wrote it")
+
+
+def _add_rated(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, metavar="DIR", help="folder of the sheets, or of the page's ratings")
+    parser.add_argument("predictions", type=Path, metavar="PREDICTIONS", help="the file that was exported or served")
+
+
+def _add_choice(parser: argparse.ArgumentParser) -> None:
+    scope = parser.add_mutually_exclusive_group()
+    scope.add_argument("--all", action="store_true", help="all answers, not only what failed exact match")
+    scope.add_argument("--random", type=int, nargs="?", const=100, metavar="N", help="N drawn at random (100)")
+    parser.add_argument("--seed", type=int, help="of the draw, the orders and the codes (default 0)")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Export or import."""
-    return (_export if arguments.action == "export" else _import)(arguments)
+    """Export, serve, write sheets or import."""
+    return {"export": _export, "serve": _serve, "sheets": _sheets, "import": _import}[arguments.action](arguments)
+
+
+def _read(path: Path) -> "Tuple[List[Prediction], str]":
+    """Predictions and the kind of judgement they need."""
+    from ..services.judging import check_judgeable
+    from ..storage import read_predictions
+
+    predictions = read_predictions(path)
+    kind = "vqa" if predictions[0].task == "vqa" else "report"
+    check_judgeable(predictions, kind)
+    return predictions, kind
+
+
+def _choice(arguments: argparse.Namespace) -> Tuple[Optional[str], int]:
+    scope = "all" if arguments.all else "random" if arguments.random is not None else None
+    return scope, 100 if arguments.random is None else arguments.random
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    from ..errors import ConfigError
-    from ..prompts_judge import RUBRICS
-    from ..services.judging import check_judgeable
-    from ..services.rating_plan import PLAN, SCOPES, make_plan, rating_pairs, shown_texts, write_plan
-    from ..services.rating_sheets import Row, write_csv, write_workbook
-    from ..storage import read_predictions
+    from ..services.rating_plan import SCOPES, make_plan, rating_pairs, shown_texts, write_plan
+    from ..services.rating_sheets import Row
 
-    predictions = read_predictions(arguments.predictions)
-    kind = "vqa" if predictions[0].task == "vqa" else "report"
-    check_judgeable(predictions, kind)
-    if (arguments.out / PLAN).exists():
-        raise ConfigError("{} holds sheets already; choose another folder, ratings are not overwritten".format(
-            arguments.out))
-    scope = "all" if arguments.all else "random" if arguments.random is not None else None
-    plan = make_plan(predictions, kind, arguments.annotators, arguments.seed, scope, arguments.random or 100)
+    predictions, kind = _read(arguments.predictions)
+    _refuse_sheets(arguments.out)
+    plan = make_plan(predictions, kind, arguments.annotators, arguments.seed or 0, *_choice(arguments))
     for rater in plan.raters:
         pairs = rating_pairs(plan, rater, predictions)
         rows = [Row(code, *shown_texts(prediction)) for code, prediction in pairs]
-        write_csv(arguments.out / (rater + ".csv"), rows)
-        if not arguments.csv:
-            write_workbook(arguments.out / (rater + ".xlsx"), rows, RUBRICS[kind],
-                           _thumbnails(arguments.image_root, pairs))
+        thumbnails = {} if arguments.csv else _thumbnails(arguments.image_root, pairs)
+        _write_sheets(arguments.out, plan, rater, rows, arguments.csv, thumbnails)
     write_plan(plan, arguments.out)
     print("{:,} of {:,} answers for {} raters in {} ({})".format(
         len(plan.sample_ids), len(predictions), len(plan.raters), arguments.out, SCOPES[plan.scope]))
-    print("keep {} to yourself: it says which answer is which".format(arguments.out / PLAN))
+    _say_keep(arguments.out)
     return 0
+
+
+def _refuse_sheets(folder: Path) -> None:
+    from ..errors import ConfigError
+    from ..services.rating_plan import PLAN
+
+    if (folder / PLAN).exists():
+        raise ConfigError("{} holds sheets already; choose another folder, ratings are not overwritten".format(folder))
 
 
 def _thumbnails(root: Any, pairs: Sequence[Any]) -> Dict[str, Any]:
@@ -73,14 +114,58 @@ def _thumbnails(root: Any, pairs: Sequence[Any]) -> Dict[str, Any]:
     return {code: open_image(root, prediction.image) for code, prediction in pairs}
 
 
+def _write_sheets(folder: Path, plan: "RatingPlan", rater: str, rows: "Sequence[Row]", csv_only: bool,
+                  thumbnails: Mapping[str, Any]) -> None:
+    from ..prompts_judge import RUBRICS
+    from ..services.rating_sheets import write_csv, write_workbook
+
+    write_csv(folder / (rater + ".csv"), rows)
+    if not csv_only:
+        write_workbook(folder / (rater + ".xlsx"), rows, RUBRICS[plan.kind], thumbnails)
+
+
+def _say_keep(folder: Path) -> None:
+    from ..services.rating_plan import PLAN
+
+    print("keep {} to yourself: it says which answer is which".format(folder / PLAN))
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    predictions, kind = _read(arguments.predictions)
+    return serve_page(arguments, predictions, kind, *_choice(arguments))
+
+
+def _sheets(arguments: argparse.Namespace) -> int:
+    from ..errors import ConfigError
+    from ..services.rating_plan import write_plan
+    from ..services.rating_session import rated_rows, read_any_plan
+    from ..services.rating_store import STORE
+
+    predictions, _ = _read(arguments.predictions)
+    if not (arguments.folder / STORE).exists():
+        raise ConfigError("{} holds no ratings of a page ({}); give the --out of pefomed rate serve".format(
+            arguments.folder, STORE))
+    folder = arguments.out or arguments.folder / "sheets"
+    _refuse_sheets(folder)
+    plan = read_any_plan(arguments.folder, predictions)
+    for rater in plan.raters:
+        rows = rated_rows(arguments.folder, plan, rater, predictions)
+        _write_sheets(folder, plan, rater, rows, arguments.csv, {})
+    write_plan(plan, folder)
+    print("the ratings of {} rater(s) in {}".format(len(plan.raters), folder))
+    _say_keep(folder)
+    return 0
+
+
 def _import(arguments: argparse.Namespace) -> int:
     from ..reporting.judged import show_repeated, write_judgements
     from ..services.rating_import import import_ratings
-    from ..services.rating_plan import SCOPES, read_plan
+    from ..services.rating_plan import SCOPES
+    from ..services.rating_session import read_any_plan
     from ..storage import read_predictions
 
     predictions = read_predictions(arguments.predictions)
-    plan = read_plan(arguments.folder, predictions)
+    plan = read_any_plan(arguments.folder, predictions)
     runs = import_ratings(arguments.folder, plan, predictions, arguments.allow_missing)
     name, folder = "human/" + plan.kind, arguments.out or arguments.predictions.parent
     facts = {"raters": list(plan.raters), "rated": len(plan.sample_ids), "scope": SCOPES[plan.scope]}

@@ -6,6 +6,7 @@ from typing import Sequence
 
 from ..records import Prediction
 from ..scoring.breakdown import AXES
+from .output import Output, add_json_argument
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,11 +19,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the breakdowns: .png, .svg or .pdf")
     parser.add_argument("--data", type=Path, metavar="FOLDER",
                         help="release of the data set: check that the predictions answer its split, all of it")
+    add_json_argument(parser)
     parser.epilog = "example: pefomed score exact_match output/eval/results/vqa_rad-test/predictions.jsonl --by organ"
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> Output:
     """Check, score, write, show."""
+    from dataclasses import asdict
+
     from ..errors import ConfigError, near_names
     from ..reporting.breakdowns import make_breakdown, show_breakdown
     from ..reporting.checks import check_predictions
@@ -48,19 +52,23 @@ def run(arguments: argparse.Namespace) -> int:
     metrics = write_scores(predictions, [name], folder, facts)
     if not (folder / PREDICTIONS).exists():
         write_records(folder / PREDICTIONS, predictions)  # a folder of scores can be compared and reported by itself
-    show_metrics("{}-{}".format(predictions[0].dataset, predictions[0].split),
-                 {**metrics, "scores": {name: metrics["scores"][name]}})
+    metrics, breakdowns = {**metrics, "scores": {name: metrics["scores"][name]}}, []
     if arguments.by or arguments.plot:
         scored = {key: each for answered in read_run(folder).answered.values() for key, each in answered.scores.items()}
         breakdowns = [make_breakdown(predictions, each, axis) for key, each in scored.items()
                       if key == name or key.startswith(name + "/") for axis in arguments.by or ["overall"]]
+    if arguments.plot:
+        plot_breakdowns(breakdowns, arguments.plot)
+
+    def show() -> None:
+        show_metrics("{}-{}".format(predictions[0].dataset, predictions[0].split), metrics)
         for each in breakdowns:
             show_breakdown(each)
         if arguments.plot:
-            plot_breakdowns(breakdowns, arguments.plot)
             print("plotted to {}".format(arguments.plot))
-    print("written to {}".format(folder))
-    return 0
+        print("written to {}".format(folder))
+
+    return Output({**metrics, "breakdowns": [asdict(each) for each in breakdowns]}, show)
 
 
 def _check_against(root: Path, predictions: Sequence[Prediction]) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Sequence
 
 from ..errors import ConfigError
+from .output import Output, add_json_argument
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,15 +16,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="only these, for example judge/report/NAME or human/report; may be repeated")
     parser.add_argument("--counts", nargs=5, type=float, metavar="N", help="number of reports at levels 0 to 4 instead")
     parser.add_argument("--unscored", type=int, default=0, help="with --counts: reports without a rating")
+    add_json_argument(parser)
     parser.epilog = "example: pefomed wasm --counts 22 118 267 449 324"
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> Output:
     """Compute, show, and write what came from score files."""
     if (arguments.counts is None) == (arguments.predictions is None):
         raise ConfigError("give a predictions file with ratings beside it, or --counts; one of the two")
     if arguments.counts is not None:
-        return _show_counts(arguments.counts, arguments.unscored)
+        return _from_counts(arguments.counts, arguments.unscored)
     from ..reporting.judged import find_repeated, read_runs, show_repeated, update_metrics
     from ..scoring.repeated import summarise_levels
     from ..scoring.wasm import VERSION
@@ -33,21 +35,25 @@ def run(arguments: argparse.Namespace) -> int:
     names = arguments.scorer or [each for each in find_repeated(folder) if each.split("/")[1] == "report"]
     if not names:
         raise ConfigError("{}/scores holds no ratings of reports; judge or rate them first".format(folder))
-    for name in names:
-        figures = summarise_levels(predictions, read_runs(folder, name))
-        update_metrics(predictions, folder, {"scores": {"wasm/" + name: {"version": VERSION, **figures}}})
-        show_repeated("WASM by {}".format(name), figures)
-    print("written to {}".format(folder / "metrics.json"))
-    return 0
+    found = {name: summarise_levels(predictions, read_runs(folder, name)) for name in names}
+    scores = {"wasm/" + name: {"version": VERSION, **figures} for name, figures in found.items()}
+    update_metrics(predictions, folder, {"scores": scores})
+
+    def show() -> None:
+        for name, figures in found.items():
+            show_repeated("WASM by {}".format(name), figures)
+        print("written to {}".format(folder / "metrics.json"))
+
+    return Output({"scores": scores}, show)
 
 
-def _show_counts(counts: Sequence[float], unscored: int) -> int:
+def _from_counts(counts: Sequence[float], unscored: int) -> Output:
     from ..reporting.tables import show_table
     from ..scoring.wasm import LEVELS, wasm_from_counts
 
     found = wasm_from_counts(counts, unscored)
     rows: Any = [["level {}".format(level), "{:g}".format(counts[level]), "{:.1f} %".format(found.percentages[level])]
                  for level in LEVELS]
-    show_table("WASM {:.2f} over {:g} rated reports, {} unscored".format(found.value, found.scored, unscored),
-               ("", "reports", "share"), rows)
-    return 0
+    title = "WASM {:.2f} over {:g} rated reports, {} unscored".format(found.value, found.scored, unscored)
+    return Output({"wasm": found.value, "n": found.scored, "unscored": unscored, "counts": list(counts),
+                   "percent": list(found.percentages)}, lambda: show_table(title, ("", "reports", "share"), rows))

@@ -6,7 +6,7 @@ Raters count only where they rated: what "counts as right" because it matched ex
 from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ..errors import DataError
 from ..prompts_judge import RUBRICS
@@ -18,24 +18,30 @@ from ..scoring.breakdown import CLUSTERS
 from ..scoring.pairing import mean, pair_scores
 from ..scoring.repeated import sample_means
 from ..services.rating_import import MATCHED
-from .judged import find_repeated, read_runs
+from ..storage import write_json
+from .judged import find_repeated, read_runs, update_metrics
+from .results import AGREEMENT, ratings_digest
+from .scored import describe
 from .tables import show_table
 
-VERSION = "1"
+VERSION = "2"
+"""2: the median of the people is a rater of its own; answers cluster by study where a data set has studies."""
 EXACT_MATCH = "exact_match/pefomed"
+PEOPLE = "people (median)"
+_SHOWN_RATERS = 2
 
 
 def measure_agreement(predictions: Sequence[Prediction], folder: Path) -> Dict[str, Any]:
     """Every pair of raters, all people together, every judge's flips, and WASM anchored on people.
 
-    A judge is its median over runs. Items of one image (answers) or study (reports) are one cluster of the intervals.
+    A judge is its median over runs, and people together are theirs. Items of one study, or of one image where a data
+    set has no studies, are one cluster of the intervals.
 
     Raises:
         DataError: fewer than two raters of any kind, or score files that do not fit.
     """
     kind = "vqa" if predictions[0].task == "vqa" else "report"
-    scale, cluster_of = tuple(RUBRICS[kind]), CLUSTERS["image" if kind == "vqa" else "study"]
-    clusters = [cluster_of(each) for each in predictions]
+    scale, clusters = tuple(RUBRICS[kind]), [CLUSTERS["study"](each) for each in predictions]
     runs = {name: [[score for _, score in pair_scores(predictions, scores)] for scores in read_runs(folder, name)]
             for name in find_repeated(folder) if name.split("/")[1] == kind}
     judges = {name: _values(scores) for name, scores in runs.items() if name.startswith("judge/")}
@@ -48,8 +54,11 @@ def measure_agreement(predictions: Sequence[Prediction], folder: Path) -> Dict[s
         raise DataError("{}/scores holds one rater at most ({}); judge, or import ratings, first".format(
             folder, ", ".join(raters) or "none"))
     found: Dict[str, Any] = {"version": VERSION, "kind": kind, "pairs": {}, "alpha": {}, "flips": {}}
-    for (first, one), (second, other) in combinations(raters.items(), 2):
-        found["pairs"]["{} ~ {}".format(first, second)] = asdict(agree_pair(one, other, scale, clusters))
+    found["raters"] = {name: sum(value is not None for value in values) for name, values in raters.items()}
+    together = {PEOPLE: majority(list(people.values()))} if len(people) > 1 else {}
+    for (first, one), (second, other) in combinations({**raters, **together}.items(), 2):
+        if second != PEOPLE or first not in people:
+            found["pairs"]["{} ~ {}".format(first, second)] = asdict(agree_pair(one, other, scale, clusters))
     if len(people) > 1:
         found["alpha"]["people"] = asdict(krippendorff_alpha(list(people.values()), scale, clusters))
     found["alpha"]["all"] = asdict(krippendorff_alpha(list(raters.values()), scale, clusters))
@@ -60,12 +69,45 @@ def measure_agreement(predictions: Sequence[Prediction], folder: Path) -> Dict[s
     return found
 
 
+def write_agreement(predictions: Sequence[Prediction], folder: Path, found: Mapping[str, Any]) -> None:
+    """``agreement.json``, which ``pefomed compare`` and ``report`` read, and without single items in ``metrics.json``.
+
+    Raises:
+        DataError: the folder holds the metrics of other predictions, or cannot be written.
+    """
+    update_metrics(predictions, folder, {"agreement": without_items(found)})
+    write_json(Path(folder) / AGREEMENT, {**describe(predictions), "ratings_sha256": ratings_digest(folder), **found})
+
+
+def without_items(found: Mapping[str, Any]) -> Dict[str, Any]:
+    """The same without how often each single item flips."""
+    if "flips" not in found:
+        return dict(found)
+    flips = {name: {key: value for key, value in each.items() if key != "per_item"}
+             for name, each in found["flips"].items()}
+    return {**found, "flips": flips}
+
+
+def brief_agreement(found: Mapping[str, Any]) -> Tuple[List[str], List[List[str]]]:
+    """Header and rows of the pairs, without single raters where there are many, and of what all raters say."""
+    shown = ("kappa" if found["kind"] == "vqa" else "kappa_quadratic", "kendall_tau_b", "spearman")
+    rows = [[name, str(pair["n"]), *(_cell(pair["figures"][each]) for each in shown)]
+            for name, pair in _shown_pairs(found).items()]
+    rows += [["Krippendorff's alpha, {}".format(name), "", _cell(figure), "", ""]
+             for name, figure in found["alpha"].items()]
+    rows += [["{}: runs off their majority".format(name), str(each["items"]), _percent(each["rate"]), "", ""]
+             for name, each in found["flips"].items()]
+    rows += [["{}: WASM anchored on people".format(name), str(each.get("n", "")), _anchor(each), "", ""]
+             for name, each in found.get("anchored_wasm", {}).items()]
+    return ["", "n", *(each.replace("_", " ") for each in shown)], rows
+
+
 def show_agreement(found: Dict[str, Any]) -> None:
-    """Print it."""
+    """Print it; of many people only what they say together, the pairs of single raters are in the file."""
     shown = ("kappa", "kendall_tau_b", "spearman") if found["kind"] == "vqa" else (
         "kappa", "kappa_linear", "kappa_quadratic", "kendall_tau_b", "spearman")
     rows = [[name, str(pair["n"]), *(_cell(pair["figures"][each]) for each in shown)]
-            for name, pair in found["pairs"].items()]
+            for name, pair in _shown_pairs(found).items()]
     show_table("Agreement of pairs (95 % interval)", ("", "n", *(each.replace("_", " ") for each in shown)), rows)
     show_table("Krippendorff's alpha, ordinal", ("", "alpha"),
                [[name, _cell(figure)] for name, figure in found["alpha"].items()])
@@ -73,13 +115,16 @@ def show_agreement(found: Dict[str, Any]) -> None:
             for name, each in found["flips"].items()]
     if rows:
         show_table("Judges over their runs", ("", "items", "that flip", "runs off the majority"), rows)
-    rows = [[name, each.get("reason") or "{:.2f} ({:.2f} to {:.2f})".format(
-        each["value"], each["interval"]["low"] or float("nan"), each["interval"]["high"] or float("nan")),
-        "" if "reason" in each else "{:.2f}".format(each["judge"]),
-        "" if "reason" in each else "{:+.2f}".format(each["bias"])]
-        for name, each in found.get("anchored_wasm", {}).items()]
+    rows = [[name, _anchor(each), "{:.2f}".format(each["judge"]) if "judge" in each else "",
+             "{:+.2f}".format(each["bias"]) if "bias" in each else ""]
+            for name, each in found.get("anchored_wasm", {}).items()]
     if rows:
         show_table("WASM anchored on people", ("", "anchored", "judge's own", "judge's bias"), rows)
+
+
+def _shown_pairs(found: Mapping[str, Any]) -> Dict[str, Any]:
+    many = sum(name.startswith("rater ") for name in found["raters"]) > _SHOWN_RATERS
+    return {name: pair for name, pair in found["pairs"].items() if not many or "rater " not in name}
 
 
 def _values(runs: Sequence[Sequence[Score]]) -> List[List[Optional[float]]]:
@@ -107,7 +152,11 @@ def _anchored(runs: Sequence[Sequence[Score]], people: Values, clusters: Sequenc
         return {"value": None, "reason": error.summary}
 
 
-def _cell(figure: Dict[str, Any]) -> str:
+def _anchor(found: Mapping[str, Any]) -> str:
+    return found["reason"] if found["value"] is None else _cell(found)
+
+
+def _cell(figure: Mapping[str, Any]) -> str:
     if figure["value"] is None:
         return "-"
     interval = figure["interval"]

@@ -19,7 +19,7 @@ from .lineage import deviations, stages_of
 from .paper_figures import PaperFigure, Stages, paper_figure
 from .results import Answered, Run
 from .scored import POOLED
-from .scorer_kinds import REPORT_METRICS, family_of, is_levels, is_percent, paper_measure
+from .scorer_kinds import REPORT_METRICS, family_of, is_levels, is_percent, is_repeated, paper_measure
 
 GROUPS: Dict[str, Optional[str]] = {"open": OPEN, "closed": CLOSED, "overall": None}
 
@@ -36,6 +36,8 @@ class Figure:
     """95 %, clustered."""
     paper: Optional[PaperFigure] = None
     """The paper's cell, where it prints one for this row."""
+    sd: Optional[float] = None
+    """Standard deviation over the runs of a judge or over raters (ddof=1); None for what was measured once."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class Row:
     """Against the reference run, in the table's last column's unit; None in the reference's own row."""
     deviations: Sequence[str]
     """From the paper."""
+    scope: Optional[str] = None
+    """Which answers people rated; None for what is no rating by people."""
 
 
 @dataclass(frozen=True)
@@ -116,13 +120,7 @@ def _same_samples(key: str, runs: Sequence[Run]) -> None:
 
 
 def _table(key: str, scorer: str, runs: Sequence[Run]) -> Table:
-    columns: Tuple[str, ...] = ("overall",)
-    if family_of(scorer) == "lexical":
-        columns = REPORT_METRICS
-    elif is_levels(scorer):
-        columns = (*("level {}".format(level) for level in LEVELS), "wasm")
-    elif any(answer_type(each) for each in runs[0].answered[key].predictions):
-        columns = tuple(GROUPS)
+    columns = columns_of(runs[0].answered[key], scorer)
     runs = [run for run in runs if _values(run.answered[key], scorer, columns[-1])]
     rows = [_row(run, runs[0], key, scorer, columns) for run in runs]
     return Table(key, scorer, "%" if is_percent(scorer) else "", columns, runs[0].name if runs else "", rows)
@@ -130,21 +128,48 @@ def _table(key: str, scorer: str, runs: Sequence[Run]) -> Table:
 
 def _row(run: Run, reference: Run, key: str, scorer: str, columns: Sequence[str]) -> Row:
     answered, stages = run.answered[key], stages_of(run)
-    # The paper has no row in which the model does not see the right image.
-    of_paper = stages if answered.predictions[0].producer.get("images", "own") == "own" else None
-    figures = {column: _figure(answered, scorer, column, of_paper) for column in columns}
+    of_paper = stages_in_paper(run, answered)
+    figures = {column: make_figure(answered, scorer, column, of_paper) for column in columns}
     difference = None if run is reference else _difference(answered, reference.answered[key], scorer, columns[-1])
-    return Row(run.name, stages, figures, difference, deviations(run, answered))
+    return Row(run.name, stages, figures, difference, deviations(run, answered), scope_of(answered, scorer))
 
 
-def _figure(answered: Answered, scorer: str, column: str, stages: Optional[Stages]) -> Figure:
+def stages_in_paper(run: Run, answered: Answered) -> Optional[Stages]:
+    """The paper's row that a run can stand beside; it has none in which the model does not see the right image."""
+    return stages_of(run) if answered.predictions[0].producer.get("images", "own") == "own" else None
+
+
+def columns_of(answered: Answered, scorer: str) -> Tuple[str, ...]:
+    """Columns of the paper's tables for this kind of scorer."""
+    if family_of(scorer) == "lexical":
+        return REPORT_METRICS
+    if is_levels(scorer):
+        return (*("level {}".format(level) for level in LEVELS), "wasm")
+    return tuple(GROUPS) if any(answer_type(each) for each in answered.predictions) else ("overall",)
+
+
+def scope_of(answered: Answered, scorer: str) -> Optional[str]:
+    """Which answers people rated, in a few words; None for what is no rating by people."""
+    scope = answered.figures.get(scorer, {}).get("scope")
+    return str(scope) if scope else None
+
+
+def make_figure(answered: Answered, scorer: str, column: str, stages: Optional[Stages],
+                among: Optional[str] = None) -> Figure:
+    """One cell. What several runs or raters gave is taken as the metrics hold it: mean and SD over them.
+
+    ``among`` names the group of the paper's figures, where these are about a part of the test set.
+    """
     measure = paper_measure(scorer, column)
-    group = column if column in GROUPS else "overall"
+    group = among or (column if column in GROUPS else "overall")
     paper = paper_figure(answered.predictions[0].dataset, measure, group, stages) if measure else None
-    if column.startswith("level "):
-        return Figure(_level_count(answered, scorer, column), len(_values(answered, scorer, column)),
-                      Interval(None, None, "a count"), paper)
     rows = _values(answered, scorer, column)
+    measured = answered.figures.get(scorer, {}).get("overall" if column == "wasm" else column) or {}
+    if column.startswith("level "):
+        return Figure(_level_count(answered, scorer, column), len(rows), Interval(None, None, "a count"), paper,
+                      measured.get("sd"))
+    if is_repeated(scorer) and measured.get("value") is not None:
+        return Figure(measured["value"], len(rows), Interval(**measured["interval"]), paper, measured.get("sd"))
     if column in POOLED:
         return Figure(_figure_of(answered, scorer, column), len(answered.predictions),
                       Interval(None, None, "a figure of the whole test set, no mean"), paper)

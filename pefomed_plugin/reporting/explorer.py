@@ -24,6 +24,7 @@ THUMBNAIL_PX = 320
 """Longer side of a picture on the page."""
 _JPEG_QUALITY = 72
 _WORKERS = 2
+_RATINGS_MARK = "// @RATINGS@"
 
 
 def write_report(runs: Sequence[Run], path: Path, image_roots: Optional[Mapping[str, Path]] = None,
@@ -82,7 +83,7 @@ def encode_thumbnail(image: Any) -> str:
 
 def render_page(data: Mapping[str, Any], pictures: Sequence[Optional[str]]) -> str:
     """The HTML text. A content security policy forbids every connection and every script but ours."""
-    script, style = _asset("explorer.js"), _asset("explorer.css")
+    script, style = _asset("explorer.js").replace(_RATINGS_MARK, _asset("explorer_ratings.js"), 1), _asset("explorer.css")
     parts: Dict[str, str] = {
         "@SCRIPT_HASH@": base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii"),
         "@STYLE@": style, "@SCRIPT@": script, "@DATA@": embeddable(data), "@PICTURES@": embeddable(list(pictures)),

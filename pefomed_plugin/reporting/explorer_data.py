@@ -12,41 +12,46 @@ from ..scoring.breakdown import NOT_GIVEN
 from .breakdowns import make_breakdown
 from .compare import Table, compare_runs
 from .compare_tables import cells_of, footnote, header_of, title_of
+from .explorer_ratings import ratings_data
 from .results import Answered, Run
 from .scorer_kinds import family_of, greatest_score, is_percent
 from .tables import format_count, format_interval, format_value
 
 AXES_SHOWN = ("answer_type", "question_type", "organ", "phrase_type", "modality")
-COLUMNS = ("id", "set", "image", "task", "question", "answer", "prediction", "answer_type", "question_types", "organ",
-           "phrase_type", "modality", "scores")
+COLUMNS = ("id", "set", "image", "task", "question", "answer", "answer_type", "question_types", "organ", "phrase_type",
+           "modality", "runs", "each")
+"""``runs``: prediction and scores of each run, None where it has none; ``each``: what every run of a judge, or every
+rater, gave the first run's answer, by the place of the scorer."""
 
 
 def page_data(runs: Sequence[Run], texts: bool = True) -> Dict[str, Any]:
     """Everything the page shows but the pictures.
 
     Args:
-        runs: the first is the one whose answers are shown; all of them are compared.
+        runs: the test sets of the first are shown, with the answers of all; all of them are compared.
         texts: whether questions, answers and predictions may leave the house; False leaves them out.
 
     Raises:
         DataError: the runs cannot be compared.
     """
     run = runs[0]
-    scorers = list(dict.fromkeys(name for answered in run.answered.values() for name in answered.scores))
+    comparison = _comparison(runs)
+    scorers = list(dict.fromkeys(name for key in run.answered for each in runs if key in each.answered
+                                 for name in each.answered[key].scores))
     images = image_keys(run)
     samples: List[List[Any]] = []
-    for number, answered in enumerate(run.answered.values()):
-        by_scorer = [answered.scores.get(name) for name in scorers]
-        samples += [_row(prediction, number, images, texts,
-                         [_rounded(scores[position].value) if scores else None for scores in by_scorer])
-                    for position, prediction in enumerate(answered.predictions)]
+    for number, (key, answered) in enumerate(run.answered.items()):
+        of_runs = [_by_id(each.answered.get(key), scorers, texts) for each in runs]
+        ratings = _ratings_by_id(answered, scorers)
+        samples += [[*_row(prediction, number, images, texts), [each.get(prediction.id) for each in of_runs],
+                     ratings.get(prediction.id, {})] for prediction in answered.predictions]
     return {
         "title": run.name, "version": __version__, "embedded": run.embedded, "texts": texts,
-        "sets": [_set(answered) for answered in run.answered.values()],
+        "runs": [each.name for each in runs], "sets": [_set(run, answered) for answered in run.answered.values()],
         "scorers": [{"name": each, "max": greatest_score(each), "binary": is_percent(each),
-                     "verdict": family_of(each) != "lexical"} for each in scorers],
+                     "verdict": family_of(each) != "lexical", "family": family_of(each)} for each in scorers],
         "columns": COLUMNS, "samples": samples, "imageCount": len(images),
-        "producer": _producer(run), "comparison": _comparison(runs),
+        "producer": _producer(run), "comparison": comparison,
     }
 
 
@@ -59,17 +64,32 @@ def image_keys(run: Run) -> Dict[Any, int]:
     return keys
 
 
-def _row(each: Prediction, number: int, images: Mapping[Any, int], texts: bool, scores: List[Any]) -> List[Any]:
+def _by_id(answered: Optional[Answered], scorers: Sequence[str], texts: bool) -> Dict[str, List[Any]]:
+    """Sample id -> prediction and scores of one run; empty where it did not answer this test set."""
+    if answered is None:
+        return {}
+    by_scorer = [answered.scores.get(name) for name in scorers]
+    return {each.id: [each.prediction if texts else None,
+                      [_rounded(scores[place].value) if scores else None for scores in by_scorer]]
+            for place, each in enumerate(answered.predictions)}
+
+
+def _ratings_by_id(answered: Answered, scorers: Sequence[str]) -> Dict[str, Dict[int, List[Optional[float]]]]:
+    """Sample id -> place of a scorer -> value of each of its runs or raters."""
+    return {each.id: {scorers.index(name): [scores[place].value for scores in runs]
+                      for name, runs in answered.runs.items()} for place, each in enumerate(answered.predictions)}
+
+
+def _row(each: Prediction, number: int, images: Mapping[Any, int], texts: bool) -> List[Any]:
     types = [part.strip() for part in (each.question_type or "").split(",") if part.strip()]
     modality = each.metadata.get("modality")
     return [each.id, number, images[(each.dataset, each.image)], each.task, each.question if texts else None,
-            each.answer if texts else None, each.prediction if texts else None,
-            (each.answer_type or "").strip().upper() or None, types, each.organ, each.phrase_type,
-            str(modality) if modality else None, scores]
+            each.answer if texts else None, (each.answer_type or "").strip().upper() or None, types, each.organ,
+            each.phrase_type, str(modality) if modality else None]
 
 
-def _set(answered: Answered) -> Dict[str, Any]:
-    """One test set: its headline figures and its breakdowns."""
+def _set(run: Run, answered: Answered) -> Dict[str, Any]:
+    """One test set: its headline figures, its breakdowns, its judges and raters."""
     first = answered.predictions[0]
     missing = sum(each.prediction is None for each in answered.predictions)
     figures = [{"scorer": scorer, "group": group, "n": format_count(figure), "value": figure.get("value"),
@@ -77,10 +97,11 @@ def _set(answered: Answered) -> Dict[str, Any]:
                 "max": _greatest_figure(scorer, group, figure), "interval": figure.get("interval"),
                 "shownInterval": format_interval(figure.get("interval"))}
                for scorer, groups in answered.figures.items() for group, figure in groups.items()
-               if isinstance(figure, Mapping)]
+               if isinstance(figure, Mapping) and scorer.partition("/")[2] not in answered.figures]
     return {"key": answered.key, "dataset": first.dataset, "split": first.split, "task": first.task,
             "n": len(answered.predictions), "images": len({each.image for each in answered.predictions}),
-            "missing": missing, "figures": figures, "breakdowns": _breakdowns(answered)}
+            "missing": missing, "figures": figures, "breakdowns": _breakdowns(answered),
+            "ratings": ratings_data(run, answered)}
 
 
 def _breakdowns(answered: Answered) -> List[Dict[str, Any]]:

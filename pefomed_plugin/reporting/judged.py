@@ -74,16 +74,21 @@ def show_repeated(title: str, figures: Mapping[str, Any]) -> None:
     rows = []
     for group, each in figures.items():
         if isinstance(each, Mapping):
-            digits = 1 if each.get("unit") == "%" else 4
+            digits = 1 if each.get("unit") == "%" else 2
             ends = each.get("interval") or {}
             interval = "" if ends.get("low") is None else "{:.{d}f} - {:.{d}f}".format(
                 ends["low"], ends["high"], d=1 if each.get("unit") == "%" else 2)
             sd = "" if each.get("sd") is None else " ({:.{d}f})".format(each["sd"], d=digits)
-            value = format_value(each) + sd if "percent" not in each else "{:.1f} ({:.1f} %)".format(
-                each["value"], each["percent"])
+            value = _mean(each) + sd + (" = {:.1f} %".format(each["percent"]) if "percent" in each else "")
             rows.append([group, str(each["n"]), value, str(each.get("runs", "")),
                          str(each.get("unscored", "")), interval])
     show_table(title, ("", "n", "mean (SD)", "runs", "unscored", "95 % interval"), rows)
+
+
+def _mean(figure: Mapping[str, Any]) -> str:
+    if figure.get("unit") == "%" or figure.get("value") is None:
+        return format_value(figure)
+    return "{:.{d}f}".format(figure["value"], d=1 if "percent" in figure else 2)
 
 
 def read_runs(folder: Path, scorer: str) -> List[List[Score]]:

@@ -29,7 +29,7 @@ def stages_of(run: Run) -> Optional[Stages]:
     for words in sorted(STAGE_NAMES, key=len, reverse=True):
         if label == words or label.startswith((words + ",", words + " (", words + ":")):
             return STAGE_NAMES[words]
-    found, configs = _followed(run)
+    found, configs = training_configs(run)
     trained = [_TRAINED_BY[each["run"]["task"]] for each in configs if _trains(each)]
     stages = (any(each[0] for each in trained), any(each[1] for each in trained))
     return stages if found or all(stages) else None
@@ -54,7 +54,7 @@ def deviations(run: Run, answered: Answered) -> List[str]:
         found.append("questions without an image left out")
     limit = _section(run.config, "run").get("max_new_tokens")
     found += ["at most {} new tokens".format(limit)] if limit else []
-    for config in _followed(run)[1]:
+    for config in training_configs(run)[1]:
         found += _training(config)
     return list(dict.fromkeys([*found, *_text_processors(run, answered)]))
 
@@ -96,7 +96,7 @@ def _text_processors(run: Run, answered: Answered) -> List[str]:
     return ["text processor {}".format(each) for each in names if each != "blip_caption"]
 
 
-def _followed(run: Run) -> Tuple[bool, List[Mapping[str, Any]]]:
+def training_configs(run: Run) -> Tuple[bool, List[Mapping[str, Any]]]:
     """Configurations from the run back to the base model, and whether the way back was followed to its end."""
     configs: List[Mapping[str, Any]] = []
     config: Mapping[str, Any] = run.config

@@ -3,21 +3,25 @@
 A run is a folder with ``results/<data set>-<split>/``, or such a folder itself (predictions that came from elsewhere).
 """
 
+import hashlib
 import json
 import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Sequence
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
+from ..digests import file_sha256
 from ..errors import ConfigError, DataError, one_line
 from ..readers.textfiles import read_json, read_json_lines
 from ..records import Prediction, Score
 from ..scoring.pairing import pair_scores
-from ..scoring.repeated import sample_means
+from ..scoring.repeated import Runs, sample_means
 from ..storage import SCHEMA, read_predictions
 from .checks import check_predictions
+from .scored import describe
+from .scorer_kinds import is_repeated
 
-PREDICTIONS = "predictions.jsonl"
+PREDICTIONS, AGREEMENT = "predictions.jsonl", "agreement.json"
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,12 @@ class Answered:
     over the runs of a judge that was asked repeatedly)."""
     figures: Mapping[str, Any]
     """``scores`` of ``metrics.json``: figures of the whole test set by scorer; empty where nothing was scored."""
+    runs: Mapping[str, Runs] = field(default_factory=dict)
+    """Of judges and raters: the scores of each run or rater, one a prediction, in their order."""
+    judges: Mapping[str, Any] = field(default_factory=dict)
+    """``judges`` of ``metrics.json``: model, prompt and cost, or raters and scope, by scorer."""
+    agreement: Mapping[str, Any] = field(default_factory=dict)
+    """``agreement.json``, as ``pefomed agree`` wrote it; empty where it did not."""
 
 
 @dataclass(frozen=True)
@@ -113,11 +123,18 @@ def read_scores(path: Path) -> List[Score]:
     return scores
 
 
+def ratings_digest(folder: Path) -> str:
+    """Digest of the score files of all judges and raters in ``folder``: what ``agreement.json`` rests on."""
+    names = [path for path in sorted((Path(folder) / "scores").glob("*.run*.jsonl"))]
+    text = "".join("{} {}\n".format(path.name, file_sha256(path)) for path in names)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
 def _read_answered(folder: Path) -> Answered:
     predictions = read_predictions(folder / PREDICTIONS)
     check_predictions(predictions)
     runs: Dict[str, List[Sequence[Score]]] = {}
-    for path in sorted(folder.glob("scores/*.jsonl")):
+    for path in sorted(folder.glob("scores/*.jsonl"), key=_in_order_of_runs):
         found = read_scores(path)
         try:
             paired = [score for _, score in pair_scores(predictions, found)]
@@ -127,9 +144,17 @@ def _read_answered(folder: Path) -> Answered:
                             error.problems) from error
     key = "{}-{}".format(predictions[0].dataset, predictions[0].split)
     scores = {name: _over_runs(each) for name, each in runs.items()}
-    figures = _read_figures(folder / "metrics.json")
+    metrics = _read_metrics(folder / "metrics.json")
+    figures = metrics.get("scores", {})
     in_order = {name: scores[name] for each in figures for name in scores if (name + "/").startswith(each + "/")}
-    return Answered(key, predictions, {**in_order, **scores}, figures)
+    repeated = {name: each for name, each in runs.items() if is_repeated(name)}
+    return Answered(key, predictions, {**in_order, **scores}, figures, repeated, metrics.get("judges", {}),
+                    _read_agreement(folder, predictions))
+
+
+def _in_order_of_runs(path: Path) -> Tuple[str, int]:
+    name, _, number = path.stem.partition(".run")
+    return name, int(number) if number.isdigit() else 0
 
 
 def _over_runs(runs: Sequence[Sequence[Score]]) -> Sequence[Score]:
@@ -140,7 +165,7 @@ def _over_runs(runs: Sequence[Sequence[Score]]) -> Sequence[Score]:
             for score, value in zip(runs[0], sample_means(runs))]
 
 
-def _read_figures(path: Path) -> Mapping[str, Any]:
+def _read_metrics(path: Path) -> Mapping[str, Any]:
     if not path.is_file():
         return {}
     metrics = read_json(path)
@@ -149,4 +174,16 @@ def _read_figures(path: Path) -> Mapping[str, Any]:
     if metrics.get("schema") != SCHEMA:
         raise DataError("{} has schema {}, this version reads {}; score these predictions again".format(
             path, json.dumps(metrics.get("schema")), SCHEMA))
-    return metrics["scores"]
+    return metrics
+
+
+def _read_agreement(folder: Path, predictions: Sequence[Prediction]) -> Mapping[str, Any]:
+    path = folder / AGREEMENT
+    if not path.is_file():
+        return {}
+    found = read_json(path)
+    about = {**describe(predictions), "ratings_sha256": ratings_digest(folder)}
+    if not isinstance(found, dict) or any(found.get(key) != value for key, value in about.items()):
+        raise DataError("{} is not about these answers and ratings; run pefomed agree {} again, or delete it".format(
+            path, folder / PREDICTIONS))
+    return found

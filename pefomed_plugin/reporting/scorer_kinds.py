@@ -2,7 +2,7 @@
 
 from typing import Optional
 
-from .paper_figures import EXACT_MATCH, GPT4_JUDGE
+from .paper_figures import EXACT_MATCH, GPT4_JUDGE, HUMAN, human_measure
 
 REPORT_METRICS = ("meteor", "rouge_l", "cider")
 """Columns of table 10."""
@@ -13,14 +13,19 @@ def family_of(scorer: str) -> str:
     return scorer.split("/", maxsplit=1)[0]
 
 
+def is_repeated(scorer: str) -> bool:
+    """Whether it is a judge that was asked several times, or several people."""
+    return family_of(scorer) in ("judge", "human")
+
+
 def is_percent(scorer: str) -> bool:
     """Whether verdicts are right or wrong: their means are shown in percent, as in the paper."""
-    return family_of(scorer) == "exact_match" or scorer.startswith("judge/vqa/")
+    return family_of(scorer) == "exact_match" or _rates(scorer, "vqa")
 
 
 def is_levels(scorer: str) -> bool:
     """Whether verdicts are the five levels of report ratings, whose mean is WASM."""
-    return family_of(scorer) == "wasm" or scorer.startswith("judge/report/")
+    return family_of(scorer) == "wasm" or _rates(scorer, "report")
 
 
 def greatest_score(scorer: str) -> float:
@@ -33,8 +38,14 @@ def paper_measure(scorer: str, column: str) -> Optional[str]:
     is_gpt4 = scorer.rsplit("/", 1)[-1].startswith("gpt-4")
     if scorer == "exact_match/pefomed":
         return EXACT_MATCH
-    if scorer.startswith("judge/vqa/"):
-        return GPT4_JUDGE if is_gpt4 else None
+    if _rates(scorer, "vqa"):
+        return HUMAN if family_of(scorer) == "human" else GPT4_JUDGE if is_gpt4 else None
+    if family_of(scorer) == "human":
+        return human_measure(column)
     if is_levels(scorer):
         return column if is_gpt4 or family_of(scorer) == "wasm" else None
     return column if scorer in ("lexical/coco", "lexical/pefomed") else None
+
+
+def _rates(scorer: str, kind: str) -> bool:
+    return is_repeated(scorer) and scorer.split("/")[1:2] == [kind]

@@ -1,13 +1,20 @@
 """Metrics as tables on the terminal; plain text where there is none. Computes nothing."""
 
+import sys
 from typing import Any, List, Mapping, Sequence
 
 from ..services.console import is_first_rank
 
 
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table, on the first rank only; the first column is text, the others are figures."""
+    """Print a table, on the first rank only; the first column is text, the others are figures.
+
+    On a terminal it has a frame; elsewhere it is plain lines, never folded, for logs and ``grep``.
+    """
     if not is_first_rank():
+        return
+    if not sys.stdout.isatty():
+        print("\n".join(plain_table(title, columns, rows)), flush=True)
         return
     from rich.console import Console
     from rich.table import Table
@@ -20,17 +27,24 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
     Console().print(table)
 
 
+def plain_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> List[str]:
+    """The lines of a table without frame or colour, columns two spaces apart."""
+    widths = [max(map(len, column)) for column in zip(columns, *rows)]
+    return [title, *("  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip()
+                     for row in (columns, *rows))]
+
+
 def show_metrics(name: str, metrics: Mapping[str, Any]) -> None:
     """Print what one test set scored."""
-    rows: List[List[str]] = []
-    for scorer, figures in metrics["scores"].items():
-        for group, each in figures.items():
-            if isinstance(each, Mapping):
-                rows.append(["{} {}".format(scorer, group), format_count(each), format_value(each),
-                             format_interval(each.get("interval"))])
-    if not rows:
-        rows.append(["(answers written, nothing scored)", str(metrics["n"]), "", ""])
+    rows = figure_rows(metrics) or [["(answers written, nothing scored)", str(metrics["n"]), "", ""]]
     show_table("{} ({} answers)".format(name, metrics["n"]), ("score", "n", "value", "95 % interval"), rows)
+
+
+def figure_rows(metrics: Mapping[str, Any]) -> List[List[str]]:
+    """Score, n, value and interval of everything that one test set scored, as text."""
+    return [["{} {}".format(scorer, group), format_count(each), format_value(each), format_interval(each.get("interval"))]
+            for scorer, figures in metrics["scores"].items() for group, each in figures.items()
+            if isinstance(each, Mapping)]
 
 
 def format_count(figure: Mapping[str, Any]) -> str:

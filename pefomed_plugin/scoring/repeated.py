@@ -1,10 +1,11 @@
 """Figures of one scorer over several runs or raters: mean and SD over the runs, interval over the samples. Pure.
 
-A run's figure is the mean over what it scored; a sample's, its mean over the runs that scored it.
+A run's figure is the mean over what it scored; a sample's, its mean over the runs that scored it. Intervals draw whole
+studies (images where a data set has no studies), as those of every other scorer.
 """
 
 from dataclasses import asdict
-from typing import Any, Callable, Dict, List, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence
 
 from ..errors import DataError
 from ..records import Prediction, Score
@@ -22,8 +23,6 @@ Runs = Sequence[Sequence[Score]]
 def summarise_answers(predictions: Sequence[Prediction], runs: Runs) -> Dict[str, Any]:
     """VQA verdicts (0 or 1) as the paper's tables print them: percent right of open, closed and all questions.
 
-    Intervals are clustered by image, as those of exact match.
-
     Raises:
         DataError: predictions and scores do not belong together.
     """
@@ -33,24 +32,25 @@ def summarise_answers(predictions: Sequence[Prediction], runs: Runs) -> Dict[str
     for group, kind in GROUPS.items():
         chosen = [each for each in predictions if kind is None or answer_type(each) == kind]
         if chosen:
-            figures[group] = {**_over_runs(chosen, _only(runs, chosen), 100.0, "image"), "unit": "%"}
+            figures[group] = {**_over_runs(chosen, _only(runs, chosen), 100.0), "unit": "%"}
     return figures
 
 
 def summarise_levels(predictions: Sequence[Prediction], runs: Runs) -> Dict[str, Any]:
-    """Report ratings as WASM (``overall``) and the mean number of reports at each level. Clustered by study.
+    """Report ratings as WASM (``overall``) and the mean number of reports at each level, with its SD over the runs.
 
     Raises:
         DataError: predictions and scores do not belong together, or a value is no level.
     """
-    overall = _over_runs(predictions, runs, 1.0, "study")
+    overall = _over_runs(predictions, runs, 1.0)
     if overall["value"] is None:
         return {"overall": overall}
     each_run = [summarise_wasm(scores) for scores in runs if any(score.value is not None for score in scores)]
-    counts = [mean([run.counts[level] for run in each_run]) for level in LEVELS]
-    shares = wasm_from_counts(counts).percentages
-    return {"overall": overall, **{"level {}".format(level): {"n": overall["n"], "value": counts[level],
-                                                              "percent": shares[level]} for level in LEVELS}}
+    counts = [summarise_runs([run.counts[level] for run in each_run]) for level in LEVELS]
+    shares = wasm_from_counts([count.mean for count in counts]).percentages
+    return {"overall": overall, **{"level {}".format(level): {
+        "n": overall["n"], "value": counts[level].mean, "sd": counts[level].sd, "percent": shares[level],
+        "runs": overall["runs"]} for level in LEVELS}}
 
 
 def summarise_groups(predictions: Sequence[Prediction], runs: Runs, kind: str, axes: Sequence[str]) -> Dict[str, Any]:
@@ -59,7 +59,7 @@ def summarise_groups(predictions: Sequence[Prediction], runs: Runs, kind: str, a
     Raises:
         DataError: predictions and scores do not belong together.
     """
-    factor, cluster, unit = (100.0, "image", {"unit": "%"}) if kind == "vqa" else (1.0, "study", {})
+    factor, unit = (100.0, {"unit": "%"}) if kind == "vqa" else (1.0, {})
     figures: Dict[str, Any] = {}
     for axis in axes:
         members: Dict[str, List[Prediction]] = {}
@@ -67,7 +67,7 @@ def summarise_groups(predictions: Sequence[Prediction], runs: Runs, kind: str, a
             for group in AXES[axis](each):
                 members.setdefault(group, []).append(each)
         for group, chosen in sorted(members.items()):
-            figures["{} {}".format(axis, group)] = {**_over_runs(chosen, _only(runs, chosen), factor, cluster), **unit}
+            figures["{} {}".format(axis, group)] = {**_over_runs(chosen, _only(runs, chosen), factor), **unit}
     return figures
 
 
@@ -80,7 +80,7 @@ def sample_means(runs: Runs) -> List[Optional[float]]:
     return means
 
 
-def _over_runs(predictions: Sequence[Prediction], runs: Runs, factor: float, cluster: str) -> Dict[str, Any]:
+def _over_runs(predictions: Sequence[Prediction], runs: Runs, factor: float) -> Dict[str, Any]:
     if not runs:
         raise DataError("no run to summarise")
     paired = [[score for _, score in pair_scores(predictions, scores)] for scores in runs]
@@ -91,8 +91,7 @@ def _over_runs(predictions: Sequence[Prediction], runs: Runs, factor: float, clu
     if not scored_runs:
         return {**figures, "value": None, "runs": 0, "reason": "nothing was scored"}
     over = summarise_runs(scored_runs)
-    key: Callable[[Prediction], Any] = CLUSTERS[cluster]
-    rows = [(key(each), factor * value) for each, value in zip(predictions, sample_means(paired)) if value is not None]
+    rows = [(CLUSTERS["study"](each), factor * value) for each, value in zip(predictions, sample_means(paired)) if value is not None]
     interval = cluster_interval([value for _, value in rows], [each for each, _ in rows])
     return {**figures, "value": over.mean, "sd": over.sd, "runs": over.runs, "interval": asdict(interval)}
 

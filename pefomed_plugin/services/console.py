@@ -1,6 +1,7 @@
 """What a person sees while something runs: lines and a progress bar. Quiet on all ranks but the first.
 
-On a terminal a bar with rate and remaining time; elsewhere (a log file, CI) a plain line now and then.
+On a terminal colours, and a bar with rate and remaining time; elsewhere (a log file, CI) plain lines. ``NO_COLOR`` is
+respected (by rich). Results go to the standard output, progress to stderr.
 """
 
 import os
@@ -25,6 +26,17 @@ def say(text: str = "") -> None:
     """Print a line, on the first rank only."""
     if is_first_rank():
         print(text, flush=True)
+
+
+def print_line(text: str = "", style: str = "") -> None:
+    """Print a line, in a rich style where this is a terminal; never folded, so that it can be copied."""
+    if not sys.stdout.isatty():
+        say(text)
+    elif is_first_rank():
+        from rich.console import Console
+        from rich.text import Text
+
+        Console().print(Text(text, style=style), soft_wrap=True)
 
 
 @contextmanager
@@ -77,7 +89,8 @@ def _lines(what: str, total: int, done: int) -> Iterator[Advance]:
             state["said"] = now
             left_s = (total - state["done"]) * (now - start) / max(state["done"] - first, 1)
             print("{}: {}/{}, {}, {:.0f} s left  {}".format(
-                what, int(state["done"]), total, _rate(state["done"] - first, start), left_s, note), flush=True)
+                what, int(state["done"]), total, _rate(state["done"] - first, start), left_s, note),
+                file=sys.stderr, flush=True)
 
     yield advance
 

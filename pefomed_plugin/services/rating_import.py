@@ -1,4 +1,4 @@
-"""Sheets that came back: every problem of every sheet in one report, or one list of scores a rater."""
+"""Ratings that came back, on sheets or by the page: all their problems in one report, or one list of scores a rater."""
 
 import math
 from collections import Counter
@@ -10,7 +10,9 @@ from ..prompts_judge import RUBRICS
 from ..records import Prediction, Score
 from ..scoring.pairing import NO_PREDICTION
 from .rating_plan import RatingPlan, exact_matches, rating_pairs, shown_texts
+from .rating_session import rated_rows
 from .rating_sheets import Row, read_sheet
+from .rating_store import STORE
 
 VERSION = "1"
 NOT_RATED, MATCHED = "not among the rated", "exact match, not rated"
@@ -35,7 +37,7 @@ def import_ratings(folder: Path, plan: RatingPlan, predictions: Sequence[Predict
         problems += wrong
         rated.append(found)
     if problems:
-        raise DataError("{} problem(s) in the sheets of {}; mend them and import again".format(len(problems), folder),
+        raise DataError("{} problem(s) in the ratings of {}; mend them and import again".format(len(problems), folder),
                         problems)
     matched = exact_matches(predictions) if plan.scope == "failures" else set()
     return [[_score(each, plan, ratings, matched) for each in predictions] for ratings in rated]
@@ -56,6 +58,8 @@ def _score(prediction: Prediction, plan: RatingPlan, ratings: Dict[str, Optional
 
 def _read_rater(folder: Path, plan: RatingPlan, rater: str, predictions: Sequence[Prediction],
                 may_be_missing: bool) -> Tuple[Dict[str, Optional[int]], List[str]]:
+    if (folder / STORE).exists():
+        return _check_rows(rated_rows(folder, plan, rater, predictions), plan, rater, predictions, may_be_missing)
     sheets = [path for path in (folder / (rater + suffix) for suffix in (".xlsx", ".csv")) if path.is_file()]
     if not sheets:
         return {}, ["{0}.xlsx: no such file, nor {0}.csv".format(rater)]

@@ -47,18 +47,19 @@ class Row:
 
 
 def write_csv(path: Path, rows: Sequence[Row]) -> None:
-    """A sheet as CSV; ``'`` before a text that a spreadsheet would take for a formula."""
+    """A sheet as CSV, rated or blank; ``'`` before a text that a spreadsheet would take for a formula."""
     out = StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
     for row in rows:
-        writer.writerow([row.item, *map(_guarded, (row.question, row.reference, row.answer)), "", ""])
+        writer.writerow([row.item, *map(_guarded, (row.question, row.reference, row.answer)),
+                         "" if row.rating is None else row.rating, _guarded(row.comment)])
     write_text(path, "\ufeff" + out.getvalue())
 
 
 def write_workbook(path: Path, rows: Sequence[Row], rubric: Mapping[int, str],
                    thumbnails: Optional[Mapping[str, Any]] = None) -> None:
-    """A sheet as XLSX: drop-down for the rating, rubric on the second sheet, PIL images by item as an option.
+    """A sheet as XLSX, rated or blank: drop-down, rubric on the second sheet, PIL images by item as an option.
 
     Raises:
         ConfigError: openpyxl is missing.
@@ -80,6 +81,9 @@ def write_workbook(path: Path, rows: Sequence[Row], rubric: Mapping[int, str],
         for number, name in enumerate(("item", "question", "reference", "answer"), 1):
             _put_text(sheet.cell(line, number), getattr(row, name), row.item, name, long_texts)
             sheet.cell(line, number).alignment = Alignment(wrap_text=True, vertical="top")
+        sheet.cell(line, 5, row.rating)
+        if row.comment:
+            _set(sheet.cell(line, 6), row.comment)
         if thumbnails and row.item in thumbnails:
             _put_image(sheet, line, len(columns), thumbnails[row.item])
     choices = DataValidation(type="list", formula1='"{}"'.format(",".join(map(str, sorted(rubric)))), allow_blank=True,

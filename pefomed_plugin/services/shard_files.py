@@ -90,6 +90,10 @@ class ShardFiles(Sequence[Sample]):
         content, where = self._read(number, 0)
         return decode_image(BytesIO(content), where, DEFAULT_POLICY)
 
+    def read_encoded(self, number: int) -> bytes:
+        """Picture of sample ``number`` as it is stored. Raises DataError as ``open_picture``."""
+        return self._read(number, 0)[0]
+
     def _read(self, number: int, member: int) -> Tuple[bytes, str]:
         """Content of one member, and the words that name it in errors."""
         path, place = self.paths[self._shard[number]], _Place(*map(int, self._places[number, member]))

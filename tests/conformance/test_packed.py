@@ -1,4 +1,4 @@
-"""Questions that share the prefix of their image cost less and give the losses, gradients and answers they give apart."""
+"""Questions that share the prefix of their image give the losses, gradients and answers that they give apart."""
 
 import pytest
 import torch
@@ -70,7 +70,7 @@ def test_recomputed_layers_give_the_same_gradients(model):
 
 
 def test_an_image_goes_through_the_encoder_once_and_features_not_at_all(model):
-    plain, packed = apart_and_packed(model)
+    _, packed = apart_and_packed(model)
     before = model.vit_forwards
     expected = model(packed)["loss"]
     assert model.vit_forwards - before == len(QUESTIONS)
@@ -110,3 +110,24 @@ def test_answers_of_shared_prefixes(model):
     expected = model.generate(plain["image"], ["[INST] {} [/INST]".format(each) for each in plain["instruction_input"]],
                               max_new_tokens=15)
     assert model.generate_packed(packed["image"], packed["layout"], max_new_tokens=15) == expected
+
+
+def test_answers_with_lora_in_the_weights(model):
+    """As many as apart; afterwards every weight is the tensor it was, and what is trained is trained."""
+    model.load_state_dict({**model.state_dict(), **{
+        name: torch.randn_like(each) * 0.05 for name, each in model.state_dict().items() if "lora_B" in name}})
+    _, packed = apart_and_packed(model.eval(), generation=True)
+    expected = model.generate_packed_ids(packed["image"], packed["layout"], max_new_tokens=15)
+    before = {name: (each.data_ptr(), each.clone(), each.requires_grad) for name, each in model.named_parameters()}
+    with model.merged_lora():
+        calls = []
+        hooks = [module.register_forward_hook(lambda *_: calls.append(1)) for name, module in model.named_modules()
+                 if name.endswith("lora_A.default")]
+        merged = model.generate_packed_ids(packed["image"], packed["layout"], max_new_tokens=15)
+        for hook in hooks:
+            hook.remove()
+    assert hooks and not calls
+    assert torch.equal(merged, expected)
+    for name, each in model.named_parameters():
+        pointer, value, trained = before[name]
+        assert (each.data_ptr(), each.requires_grad) == (pointer, trained) and torch.equal(each, value), name

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import time
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple, Union
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -39,7 +39,7 @@ class Page:
              "--disable-dev-shm-usage",
              "--remote-debugging-pipe", "--user-data-dir={}".format(profile), "--hide-scrollbars",
              "--disable-extensions", "--no-first-run", "--disable-background-networking",
-             "--host-resolver-rules=MAP * ~NOTFOUND", "about:blank"],
+             "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "about:blank"],
             pass_fds=(to_browser, from_browser), stderr=subprocess.DEVNULL)
         os.close(to_browser)
         os.close(from_browser)
@@ -85,9 +85,9 @@ class Page:
         message, _, self._buffer = self._buffer.partition(b"\0")
         return json.loads(message)
 
-    def open(self, path: Path) -> None:
-        """Load a file and wait until its script has run."""
-        self.command("Page.navigate", url=path.resolve().as_uri())
+    def open(self, place: Union[Path, str]) -> None:
+        """Load a file, or an address of this machine, and wait until its script has run."""
+        self.command("Page.navigate", url=place if isinstance(place, str) else place.resolve().as_uri())
         self.wait("document.readyState === 'complete'")
 
     def evaluate(self, expression: str) -> Any:
@@ -124,8 +124,8 @@ class Page:
         """What the window shows, as PNG."""
         path.write_bytes(base64.b64decode(self.command("Page.captureScreenshot", format="png")["data"]))
 
-    def complaints(self) -> List[str]:
-        """Errors and warnings of the console, exceptions, and requests that are not for the file itself."""
+    def complaints(self, own: str = "file:") -> List[str]:
+        """Errors and warnings of the console, exceptions, and requests that are not for the page's ``own`` address."""
         self.evaluate("0")
         found = []
         for event in self.events:
@@ -138,6 +138,6 @@ class Page:
                 found.append(parameters["entry"]["text"])
             elif method == "Network.requestWillBeSent":
                 url = parameters["request"]["url"]
-                if not url.startswith(("file:", "data:", "about:")):
+                if not url.startswith((own, "data:", "about:")):
                     found.append("request " + url)
         return found

@@ -11,8 +11,8 @@ const $ = (id) => document.getElementById(id);
 const data = JSON.parse($("data").textContent);
 let pictures = null;
 const samples = data.samples.map((row) => Object.fromEntries(data.columns.map((name, at) => [name, row[at]])));
-const words = samples.map((each) =>
-  [each.id, each.question, each.answer, each.prediction].filter(Boolean).join("\n").toLowerCase());
+const words = samples.map((each) => [each.id, each.question, each.answer, ...each.runs.map((run) => run && run[0])]
+  .filter(Boolean).join("\n").toLowerCase());
 const state = { shown: [], drawn: 0, open: -1, opener: null };
 
 function make(tag, attributes, ...children) {
@@ -58,6 +58,7 @@ function showSummary() {
   $("title").textContent = data.title;
   const total = data.samples.length;
   $("lead").textContent = `${count(total)} answers about ${count(data.imageCount)} images` +
+    (data.runs.length > 1 ? `, beside those of ${data.runs.slice(1).join("; ")}` : "") +
     (data.producer.checkpoint ? `, by ${data.producer.checkpoint}` : "") + ".";
   if (data.embedded)
     $("sets").append(make("p", { class: "warning" }, "Embedded default: generated sample data and a tiny model. These figures say nothing about medicine."));
@@ -158,6 +159,10 @@ function showComparison() {
   $("tables").append(make("p", { class: "note" }, data.comparison.note));
 }
 
+// -- judges and people ------------------------------------------------------------------------------------------------
+
+// @RATINGS@
+
 // -- filters ----------------------------------------------------------------------------------------------------------
 
 function valuesOf(sample, field) {
@@ -181,6 +186,7 @@ function setUpFilters() {
     if (counts.size > 1)
       addSelect("f-" + field, label, [["", "all"], ...[...counts].sort((a, b) => b[1] - a[1]).map(([value, n]) => [value, `${value} (${count(n)})`])]);
   }
+  if (data.runs.length > 1) addSelect("f-run", "Run", data.runs.map((each, at) => [at, each]));
   if (data.scorers.length) {
     const select = addSelect("f-scorer", "Score", data.scorers.map((each, at) => [at, each.name]));
     const first = Math.max(0, data.scorers.findIndex((each) => each.verdict));
@@ -190,8 +196,9 @@ function setUpFilters() {
     fillVerdicts();
     addSelect("f-order", "Order", [["", "as in the data"], ["up", "lowest score first"], ["down", "highest score first"]]);
   }
-  if (data.scorers.filter((each) => each.verdict).length > 1)
-    $("choices").append(make("label", { class: "check" }, make("input", { id: "f-differ", type: "checkbox" }), "Scorers disagree"));
+  const disagreements = Object.keys(DISAGREEMENTS).filter((each) => samples.some((sample) => differs(sample, each)));
+  if (disagreements.length)
+    addSelect("f-differ", "Disagreement", [["", "show all"], ...disagreements.map((each) => [each, DISAGREEMENTS[each]])]);
   $("choices").append(make("button", { type: "reset" }, "Reset"));
   let waiting = 0;
   $("filters").addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(apply, 80); });
@@ -211,52 +218,78 @@ function fillVerdicts() {
   $("f-verdict").value = before;
 }
 
-function verdictOf(sample, at) {
-  const value = sample.scores[at];
-  return value === null || value === undefined ? "unscored" : value >= data.scorers[at].max / 2 ? "right" : "wrong";
-}
-
-// Two scorers disagree where they lie at least half of their range apart.
-function disagree(sample) {
-  const scaled = data.scorers.map((each, at) => each.verdict && sample.scores[at] !== null ? sample.scores[at] / each.max : null)
-    .filter((each) => each !== null);
-  return scaled.length > 1 && Math.max(...scaled) - Math.min(...scaled) >= 0.5;
-}
-
 const chosen = (id) => $(id) ? $(id).value : "";
+const chosenRun = () => Number(chosen("f-run") || 0);
+
+function scoreOf(sample, at, run) {
+  const value = sample.runs[run] ? sample.runs[run][1][at] : null;
+  return value === undefined ? null : value;
+}
+
+function verdictOf(sample, at, run) {
+  const value = scoreOf(sample, at, run);
+  return value === null ? "unscored" : value >= data.scorers[at].max / 2 ? "right" : "wrong";
+}
+
+const DISAGREEMENTS = {
+  any: "scorers disagree", "exact_match~judge": "exact match and judge", "exact_match~human": "exact match and people",
+  "judge~human": "judge and people", human: "people among themselves", judge: "runs of the judge", runs: "runs disagree",
+};
+
+// Values between 0 and 1 disagree where they lie at least half of that range apart.
+const apart = (values) => values.length > 1 && Math.max(...values) - Math.min(...values) >= 0.5;
+
+function scaled(sample, run, wanted) {
+  return data.scorers.map((each, at) => wanted(each) && scoreOf(sample, at, run) !== null ? scoreOf(sample, at, run) / each.max : null)
+    .filter((each) => each !== null);
+}
+
+function differs(sample, kind) {
+  const run = chosenRun();
+  if (kind === "any") return apart(scaled(sample, run, (each) => each.verdict));
+  if (kind === "runs") {
+    const at = Number(chosen("f-scorer") || 0), max = data.scorers.length ? data.scorers[at].max : 1;
+    return apart(data.runs.map((_, each) => scoreOf(sample, at, each)).filter((each) => each !== null).map((each) => each / max));
+  }
+  if (!kind.includes("~"))
+    return Object.entries(sample.each).some(([at, values]) => data.scorers[at].family === kind &&
+      new Set(values.filter((each) => each !== null)).size > 1);
+  const [first, second] = kind.split("~").map((family) => scaled(sample, run, (each) => each.family === family));
+  return first.some((one) => second.some((other) => Math.abs(one - other) >= 0.5));
+}
 
 function apply() {
   const wanted = $("search").value.trim().toLowerCase().split(/\s+/).filter(Boolean);
   const set = data.sets.findIndex((each) => each.key === chosen("f-set"));
   const fields = Object.keys(BLANKS).filter((field) => chosen("f-" + field));
   const scorer = Number(chosen("f-scorer") || 0), verdict = chosen("f-verdict"), order = chosen("f-order");
-  const differ = $("f-differ") && $("f-differ").checked;
+  const differ = chosen("f-differ"), run = chosenRun();
   state.shown = [];
   samples.forEach((sample, at) => {
     if ((set < 0 || sample.set === set) && wanted.every((word) => words[at].includes(word)) &&
         fields.every((field) => valuesOf(sample, field).includes(chosen("f-" + field))) &&
-        (!verdict || verdictOf(sample, scorer) === verdict) && (!differ || disagree(sample))) state.shown.push(at);
+        (!verdict || verdictOf(sample, scorer, run) === verdict) && (!differ || differs(sample, differ))) state.shown.push(at);
   });
   if (order) {
-    const sign = order === "up" ? 1 : -1, value = (at) => samples[at].scores[scorer];
+    const sign = order === "up" ? 1 : -1, value = (at) => scoreOf(samples[at], scorer, run);
     const last = (at) => value(at) === null ? 1 : 0;
     state.shown.sort((a, b) => last(a) - last(b) || sign * (value(a) - value(b)) || a - b);
   }
-  showCount(scorer);
+  showCount(scorer, run);
   state.drawn = 0;
   $("cards").replaceChildren();
   $("none").hidden = state.shown.length > 0;
   drawMore();
 }
 
-function showCount(scorer) {
-  const scored = state.shown.map((at) => samples[at].scores[scorer]).filter((each) => each !== null && each !== undefined);
+function showCount(scorer, run) {
+  const scored = state.shown.map((at) => scoreOf(samples[at], scorer, run)).filter((each) => each !== null);
   const each = data.scorers[scorer];
   let text = `${count(state.shown.length)} of ${count(samples.length)} answers`;
   if (scored.length) {
     const average = scored.reduce((sum, value) => sum + value, 0) / scored.length;
     text += each.binary ? `, ${(100 * average).toFixed(1)} % right` : `, mean ${average.toFixed(3)}`;
-    text += ` by ${each.name}`;
+    text += ` by ${each.name}` + (data.runs.length > 1 ? `, ${data.runs[run]}` : "");
   }
   $("count").textContent = text;
 }
@@ -289,21 +322,36 @@ function question(sample, id) {
   return make("p", { class: "question", id }, sample.question || sample.id);
 }
 
+// Reference, then the answer of each run with its verdict; runs that answered the same share a line.
 function answers(sample) {
   if (!data.texts) return null;
-  const binary = data.scorers.findIndex((each) => each.binary);
-  const verdict = binary < 0 ? "unscored" : verdictOf(sample, binary);
-  const mark = { right: "✓ ", wrong: "✗ ", unscored: "" }[verdict];
-  return make("dl", { class: "answers" }, make("dt", {}, "Reference"), make("dd", {}, sample.answer),
-    make("dt", {}, "Model"), sample.prediction === null ? make("dd", { class: "missing" }, mark + "no answer")
-      : make("dd", { class: verdict === "unscored" ? "" : "is-" + verdict }, mark + sample.prediction));
+  const chosenScorer = chosen("f-scorer") === "" ? -1 : Number(chosen("f-scorer"));
+  const binary = chosenScorer >= 0 && data.scorers[chosenScorer].binary ? chosenScorer : data.scorers.findIndex((each) => each.binary);
+  const lines = new Map();
+  data.runs.forEach((name, run) => {
+    if (!sample.runs[run]) return;
+    const said = sample.runs[run][0], verdict = binary < 0 ? "unscored" : verdictOf(sample, binary, run);
+    const key = JSON.stringify([said, verdict]);
+    if (!lines.has(key)) lines.set(key, { said, verdict, names: [] });
+    lines.get(key).names.push(name);
+  });
+  const list = make("dl", { class: "answers" + (data.runs.length > 1 ? " of-runs" : "") },
+    make("dt", {}, "Reference"), make("dd", {}, sample.answer));
+  for (const { said, verdict, names } of lines.values()) {
+    const mark = { right: "✓ ", wrong: "✗ ", unscored: "" }[verdict];
+    list.append(make("dt", {}, data.runs.length > 1 ? names.join("; ") : "Model"), said === null
+      ? make("dd", { class: "missing" }, mark + "no answer")
+      : make("dd", { class: verdict === "unscored" ? "" : "is-" + verdict }, mark + said));
+  }
+  return list;
 }
 
 function tags(sample) {
   const found = [sample.answer_type, ...sample.question_types, sample.organ, sample.modality].filter(Boolean).map((each) => make("li", {}, each));
-  const at = chosen("f-scorer"), value = at === "" || data.scorers[at].binary ? null : sample.scores[at];
-  if (value !== null && value !== undefined) found.push(make("li", {}, `${shortName(data.scorers[at].name)} ${value}`));
-  if (disagree(sample)) found.push(make("li", { class: "differ" }, "scorers disagree"));
+  const at = chosen("f-scorer"), value = at === "" || data.scorers[at].binary ? null : scoreOf(sample, at, chosenRun());
+  if (value !== null) found.push(make("li", {}, `${shortName(data.scorers[at].name)} ${value}`));
+  for (const [kind, text] of [["any", "scorers disagree"], ["human", "people disagree"], ["judge", "judge wavers"], ["runs", "runs disagree"]])
+    if (differs(sample, kind)) found.push(make("li", { class: "differ" }, text));
   return make("ul", { class: "tags" }, ...found);
 }
 
@@ -315,13 +363,18 @@ function openDetail(position) {
   if (position < 0 || position >= state.shown.length) return;
   const sample = samples[state.shown[position]];
   state.open = position;
-  const facts = [["id", sample.id], ["test set", data.sets[sample.set].key], ["phrasing", sample.phrase_type]].filter((each) => each[1]);
-  const rows = [...data.scorers.map((each, at) => [each.name, sample.scores[at]]).filter((each) => each[1] !== undefined)
-    .map(([name, value]) => [name, value === null ? "not scored" : String(value)]), ...facts];
+  const facts = [sample.id, data.sets[sample.set].key, sample.phrase_type && "phrasing " + sample.phrase_type].filter(Boolean);
+  const runs = data.runs.map((_, run) => run).filter((run) => sample.runs[run]);
+  const shown = (value) => value === null ? "–" : String(value);
+  const rows = data.scorers.map((each, at) => [each.name + (sample.each[at] && sample.each[at].length > 1
+    ? ` (${sample.each[at].map((value) => value === null ? "–" : value).join(" ")})` : ""),
+    ...runs.map((run) => shown(scoreOf(sample, at, run)))]).filter((row) => row.slice(1).some((each) => each !== "–"));
+  const head = data.runs.length > 1 ? make("thead", {}, make("tr", {}, make("th", {}, ""),
+    ...runs.map((run) => make("th", { scope: "col" }, data.runs[run])))) : null;
   $("detail-body").replaceChildren(make("div", { class: "detail" + (data.pictures ? "" : " no-picture") }, picture(sample),
     make("div", { class: "text" }, question(sample, "detail-question"), answers(sample),
-      make("table", {}, make("tbody", {}, ...rows.map((row) => make("tr", {}, ...row.map((cell) => make("td", {}, cell)))))),
-      tags(sample), make("div", { class: "steps" },
+      make("table", {}, head, make("tbody", {}, ...rows.map((row) => make("tr", {}, ...row.map((cell) => make("td", {}, cell)))))),
+      make("p", { class: "small" }, facts.join(" · ")), tags(sample), make("div", { class: "steps" },
         make("button", { type: "button", onclick: () => openDetail(position - 1) }, "Previous"),
         make("button", { type: "button", onclick: () => openDetail(position + 1) }, "Next"),
         make("button", { type: "button", onclick: () => $("detail").close() }, "Close"),
@@ -366,6 +419,7 @@ $("detail").addEventListener("click", (event) => { if (event.target === $("detai
 $("detail").addEventListener("close", () => moveTo(state.open));
 setUpFilters();
 setUpBreakdowns();
+showRatings();
 showComparison();
 showSummary();
 new IntersectionObserver((entries) => { if (entries.some((each) => each.isIntersecting)) drawMore(); }, { rootMargin: "800px" }).observe($("end"));

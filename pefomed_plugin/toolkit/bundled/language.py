@@ -1,13 +1,14 @@
 """The language model: LLaMA-2 from transformers with LoRA from peft, and its tokenizer. Knows nothing of images."""
 
 import re
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, List, Sequence
+from typing import Any, Iterator, List, Sequence
 
 import torch
 from torch import nn
 
-from ...errors import CheckpointError, one_line
+from ...errors import CheckpointError, ConfigError, one_line
 
 PAD_TOKEN = "$$"
 """MiniGPT-v2's padding token, a piece of LLaMA's vocabulary that its training text never holds."""
@@ -92,6 +93,35 @@ def add_lora(llama: nn.Module, rank: int, alpha: int, dropout: float, targets: S
     config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, bias="none", task_type="CAUSAL_LM",
                         target_modules=list(targets))
     return get_peft_model(llama, config)
+
+
+@contextmanager
+def merged_lora(llama: Any) -> Iterator[None]:
+    """LoRA added to the weights it lies beside, in float32; on leaving, the weights are the very tensors they were.
+
+    Costs a copy of those weights (2 GB for q_proj and v_proj of LLaMA-2-7B in fp16).
+
+    Raises:
+        ConfigError: the weights are quantised.
+    """
+    layers = [each for each in llama.modules() if hasattr(each, "lora_A") and hasattr(each, "base_layer")]
+    bases = [each.base_layer for each in layers]
+    if not all(each.weight.is_floating_point() for each in bases):
+        raise ConfigError("run.merge_lora: quantised weights cannot take LoRA up; set it to false")
+    if not layers:
+        yield
+        return
+    own = [each.weight.data for each in bases]
+    with llama.disable_adapter():
+        try:
+            for layer, base, weight in zip(layers, bases, own):
+                with torch.no_grad():
+                    delta = layer.get_delta_weight(layer.active_adapters[0])
+                    base.weight.data = (weight.float() + delta.float()).to(weight.dtype)
+            yield
+        finally:
+            for base, weight in zip(bases, own):
+                base.weight.data = weight
 
 
 def _require_folder(folder: Path, patterns: Sequence[str], what: str) -> None:

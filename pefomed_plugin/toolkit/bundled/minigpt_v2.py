@@ -7,11 +7,12 @@ Shapes: B samples, S pixels, N patches, V = N / 4 visual tokens, D vision width,
 """
 
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, ContextManager, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import torch
 from torch import nn
 
+from ...errors import ConfigError
 from ...prompts import IMAGE_PLACEHOLDER, TURN_TEMPLATE
 from . import language
 from .base import BaseModel
@@ -40,7 +41,7 @@ class MiniGPTv2(BaseModel):
                  prompt_template: str = TURN_TEMPLATE, max_txt_len: int = 1024, max_context_len: int = 3800,
                  end_sym: str = "</s>", chat_template: bool = True, lora_r: int = 64, lora_alpha: int = 16,
                  lora_dropout: float = 0.05, lora_target_modules: Sequence[str] = ("q_proj", "v_proj"),
-                 use_grad_checkpoint_llm: bool = False) -> None:
+                 use_grad_checkpoint_llm: bool = False, decoder: str = "packed") -> None:
         super().__init__()
         self.visual_encoder = build_vision_encoder(image_size, vit).requires_grad_(False)
         self.ln_vision = LayerNorm(vit.embed_dim).requires_grad_(False)
@@ -53,6 +54,10 @@ class MiniGPTv2(BaseModel):
         self.max_txt_len = max_txt_len
         self.max_context_len = max_context_len
         self.end_sym = end_sym
+        if decoder not in ("packed", "plain"):
+            raise ConfigError("model.decoder: {!r} is neither packed nor plain".format(decoder))
+        self.decoder = decoder
+        """``packed``: our own order of work, in which questions can share a prefix; ``plain``: transformers' own."""
         self.truncated_answers = 0
         self.vit_forwards = 0
         """Images that have gone through the vision encoder so far."""
@@ -116,8 +121,10 @@ class MiniGPTv2(BaseModel):
             return {"loss": summed / (padded_length - 1), "tokens": tokens}
         return {"loss": losses.mean(), "tokens": tokens}
 
-    def packer(self) -> Packer:
-        """What lays out batches for ``forward`` and ``generate``; for the processes that load data."""
+    def packer(self) -> Optional[Packer]:
+        """What lays out batches for ``forward`` and ``generate_packed``, where data are loaded; None when plain."""
+        if self.decoder == "plain":
+            return None
         return Packer(self.llama_tokenizer, self.prompt_template, self.end_sym, self.visual_tokens, self.max_txt_len,
                       self.max_context_len)
 
@@ -193,6 +200,10 @@ class MiniGPTv2(BaseModel):
             hidden = decode(decoder, decoder.embed_tokens(tokens).to(embeddings.dtype), queries, past=past, keys=keys)
         return torch.stack(produced, dim=-1).flatten(0, 1)[layout.flat]
 
+    def merged_lora(self) -> ContextManager[None]:
+        """While it is open LoRA is part of the weights; behind it they are bit for bit what they were."""
+        return language.merged_lora(self.llama_model)
+
     @property
     def visual_tokens(self) -> int:
         """V: how many embeddings one image takes up in the prompt."""
@@ -265,4 +276,5 @@ def _normalise(pixels: torch.Tensor) -> torch.Tensor:
 
 
 _OPTIONS = ("image_size", "prompt_template", "max_txt_len", "max_context_len", "end_sym", "chat_template", "lora_r",
-            "lora_alpha", "lora_dropout", "lora_target_modules", "use_grad_checkpoint_llm")
+            "lora_alpha", "lora_dropout", "lora_target_modules", "use_grad_checkpoint_llm",
+            "decoder")

@@ -26,21 +26,30 @@ class BaseProcessor:
 
 
 class _Blip2Image(BaseProcessor):
-    """PIL RGB image -> float tensor (3, S, S): resized, scaled to 0..1, normalised per channel."""
+    """PIL RGB image -> float tensor (3, S, S): resized, scaled to 0..1, normalised per channel.
+
+    The same image always gives the same tensor, which ``run.image_cache`` relies on.
+    """
 
     def __init__(self, image_size: int = 224, mean: Optional[Sequence[float]] = None,
                  std: Optional[Sequence[float]] = None) -> None:
         from torchvision import transforms
 
         self.image_size = image_size
-        self.transform: Callable[[Any], Any] = transforms.Compose([
-            transforms.Resize((image_size, image_size), interpolation=transforms.InterpolationMode.BICUBIC),
-            transforms.ToTensor(),
-            transforms.Normalize(mean or CLIP_MEAN, std or CLIP_STD),
-        ])
+        self.normalisation = (tuple(mean or CLIP_MEAN), tuple(std or CLIP_STD))
+        self.has_models_normalisation = self.normalisation == (CLIP_MEAN, CLIP_STD)
+        self._resize = transforms.Resize((image_size, image_size),
+                                         interpolation=transforms.InterpolationMode.BICUBIC)
+        self._finish: Callable[[Any], Any] = transforms.Compose([
+            transforms.ToTensor(), transforms.Normalize(*self.normalisation)])
+        self._as_pixels: Callable[[Any], Any] = transforms.PILToTensor()
 
     def __call__(self, item: Any) -> Any:
-        return self.transform(item)
+        return self._finish(self._resize(item))
+
+    def pixels(self, item: Any) -> Any:
+        """The resized image before it is normalised, uint8 (3, S, S); the model normalises it in the same way."""
+        return self._as_pixels(self._resize(item))
 
     @classmethod
     def from_config(cls, cfg: Any = None) -> "_Blip2Image":

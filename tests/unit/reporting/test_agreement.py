@@ -29,8 +29,10 @@ def test_every_pair_of_exact_match_judge_and_raters(tmp_path):
     put(tmp_path, predictions, "human/vqa", [1, 1, 0, 0] * 3, [1, 1, 0, 1] * 3)
     found = measure_agreement(predictions, tmp_path)
     assert sorted(found["pairs"]) == [
-        "exact_match/pefomed ~ judge/vqa/invented", "exact_match/pefomed ~ rater 1", "exact_match/pefomed ~ rater 2",
+        "exact_match/pefomed ~ judge/vqa/invented", "exact_match/pefomed ~ people (median)",
+        "exact_match/pefomed ~ rater 1", "exact_match/pefomed ~ rater 2", "judge/vqa/invented ~ people (median)",
         "judge/vqa/invented ~ rater 1", "judge/vqa/invented ~ rater 2", "rater 1 ~ rater 2"]
+    assert found["raters"] == {"exact_match/pefomed": 12, "judge/vqa/invented": 12, "rater 1": 12, "rater 2": 12}
     assert found["pairs"]["judge/vqa/invented ~ rater 1"]["figures"]["kappa"]["value"] == 1.0
     assert found["pairs"]["exact_match/pefomed ~ judge/vqa/invented"]["table"] == ((6, 3), (0, 3))
     assert sorted(found["alpha"]) == ["all", "people"]

@@ -34,8 +34,8 @@ def test_hostile_text_stays_data(tmp_path: Path) -> None:
     page = render_page(page_data([run]), [])
     data = block(page, "data")
     assert isinstance(data, dict)
-    at = data["columns"].index("prediction")
-    assert [row[at] for row in data["samples"]] == [HOSTILE] * 4
+    at = data["columns"].index("runs")
+    assert [row[at][0][0] for row in data["samples"]] == [HOSTILE] * 4
     assert page.count("</script>") == 3 and "alert(1)</script>" not in page
 
 

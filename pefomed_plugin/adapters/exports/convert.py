@@ -1,0 +1,60 @@
+"""A checkpoint in another spelling or file format, tensor for tensor the same. Builds no model."""
+
+import re
+from pathlib import Path
+from typing import Any, Dict, Set
+
+from ...digests import file_sha256
+from ...errors import CheckpointError, ConfigError, near_names
+from ...storage import write_text
+from ...toolkit.checkpoint import canonical, upstream_key, write_checkpoint
+from .contents import KEPT, Contents, digest_file, model_key
+from .writing import noted_of, refuse_to_overwrite, save_tensors
+
+FORMS = {"minigpt4": ".minigpt4.pth", "peft": ".peft.pth", "safetensors": ".safetensors"}
+"""``--to`` -> how the new file's name ends; ``safetensors`` has MiniGPT-v2's names."""
+
+
+def convert(contents: Contents, to: str, out: Path, *, weights_only: bool = False) -> Path:
+    """Write ``contents`` to ``out``, with a digest beside it.
+
+    Args:
+        to: key of ``FORMS``.
+        weights_only: leave out everything that only resuming needs (optimizer, scaler, ...).
+
+    Raises:
+        ConfigError: an unknown form.
+        CheckpointError: ``out`` is there already or cannot be written, or the form cannot hold what there is.
+    """
+    if to not in FORMS:
+        raise ConfigError("--to {}: {}".format(to, near_names(to, FORMS)))
+    out = Path(out)
+    refuse_to_overwrite(out)
+    refuse_to_overwrite(digest_file(out))
+    rest = {key: each for key, each in contents.content.items() if key != "model"
+            and (key in KEPT or not weights_only)}
+    adapted = {key.rpartition(".lora_")[0] for key in map(model_key, contents.content["model"]) if ".lora_" in key}
+    tensors: Dict[str, Any] = {
+        current_key(model_key(key), adapted) if to == "peft" else upstream_key(model_key(key)): each
+        for key, each in contents.content["model"].items()}
+    if to != "safetensors":
+        write_checkpoint({"model": tensors, **rest}, out)
+    else:
+        lost = sorted(key for key, each in rest.items() if key not in KEPT and each is not None)
+        if lost:
+            raise CheckpointError("a .safetensors file holds tensors by name only; leave {} out with --weights-only "
+                                  "(training cannot be resumed from it then)".format(" and ".join(lost)))
+        save_tensors(tensors, out, noted_of(contents))
+    write_text(digest_file(out), file_sha256(out) + "\n")
+    return out
+
+
+def current_key(key: str, adapted: Set[str]) -> str:
+    """Today's peft spelling of a tensor.
+
+    Args:
+        adapted: canonical names of the modules that have LoRA; their own weights lie in ``base_layer``.
+    """
+    key = re.sub(r"\.(lora_[A-Za-z_]+)(\.|$)", r".\1.default\2", canonical(key))
+    module, _, leaf = key.rpartition(".")
+    return "{}.base_layer.{}".format(module, leaf) if module in adapted else key

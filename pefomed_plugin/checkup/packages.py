@@ -1,0 +1,96 @@
+"""Which toolkit is underneath, whether it imports, and whether the packages are the versions it needs."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+from ..errors import PefomedError, ToolkitError
+from ..readers.textfiles import read_text
+from ..requirements import Requirement, installed_version, read_requirements, release
+from .findings import ERROR, NOTE, OK, WARNING, Finding
+
+_PINNED = ("torch", "torchvision", "transformers", "peft", "timm", "omegaconf", "accelerate", "sentencepiece")
+"""Of a checkout's ``environment.yml``: the packages whose version changes numbers or keys of a checkpoint."""
+_EXTRA_FOR = {"metrics": "report metrics (BLEU, ROUGE, CIDEr)", "meteor": "METEOR without a Java of the system",
+              "parquet": "Hugging Face copies of the data sets", "dicom": "DICOM images", "judge": "judging by API",
+              "report": "plots and rating sheets", "completion": "pefomed completion"}
+
+
+def check_toolkit() -> List[Finding]:
+    """Which toolkit and why, Python, and every package against what this toolkit needs."""
+    python = Finding("toolkit", "Python", OK, "{}.{}.{}, {}".format(*sys.version_info[:3], sys.executable))
+    try:
+        from ..toolkit import NAME, WHY
+        from ..toolkit.choice import BUNDLED
+    except ToolkitError as error:
+        return [Finding("toolkit", "toolkit", ERROR, str(error), "docs/troubleshooting.md#the-toolkit"), python,
+                *_checkout_pins()]
+    except ModuleNotFoundError as error:
+        return [Finding("toolkit", "toolkit", ERROR, "does not import: no package {}".format(error.name),
+                        "pip install 'pefomed_plugin[bundled]'"), python, *check_packages(read_requirements())]
+    return [Finding("toolkit", "toolkit", OK, "{}: {}".format(NAME, WHY)), python,
+            *(check_packages(read_requirements()) if NAME == BUNDLED else _checkout_pins())]
+
+
+def check_packages(requirements: List[Requirement]) -> List[Finding]:
+    """Installed versions against ``setup.py``; extras other than ``bundled`` are only noted, one line each."""
+    if not requirements:
+        return [Finding("toolkit", "packages", WARNING, "pefomed_plugin is on the path, but not installed: versions "
+                        "are not checked", "pip install -e '.[bundled]'")]
+    findings: List[Finding] = []
+    absent: Dict[str, List[str]] = {}
+    for each in requirements:
+        version, needed = installed_version(each.name), each.extra in ("", "bundled")
+        mend = "pip install 'pefomed_plugin[{}]'".format(each.extra or "bundled")
+        if version is None and not needed:
+            absent.setdefault(each.extra, []).append(each.name)
+        elif version is None:
+            findings.append(Finding("toolkit", each.name, ERROR, "not installed", mend))
+        elif release(version) < release(each.least):
+            findings.append(Finding("toolkit", each.name, ERROR if needed else WARNING, "{}, older than {}".format(
+                version, each.least), "pip install '{}>={}'".format(each.name, each.least)))
+    if not findings:
+        shown = ("torch", "transformers", "peft", "timm", "accelerate")
+        findings.append(Finding("toolkit", "packages", OK, ", ".join(
+            "{} {}".format(name, installed_version(name)) for name in shown)))
+    return findings + [Finding("toolkit", "extra " + extra, NOTE, "no {}: {}".format(
+        ", ".join(names), _EXTRA_FOR.get(extra, "optional")), "pip install 'pefomed_plugin[{}]'".format(extra))
+        for extra, names in absent.items()]
+
+
+def check_pins(environment: Path) -> List[Finding]:
+    """Installed versions against the ``environment.yml`` of a checkout; another one is a warning, none an error."""
+    pins = _read_pins(environment)
+    if pins is None:
+        return [Finding("toolkit", "versions", WARNING, "{} cannot be read: versions are not compared".format(
+            environment), "docs/troubleshooting.md")]
+    findings = []
+    for name, pinned in pins.items():
+        version = installed_version(name)
+        if version is None:
+            findings.append(Finding("toolkit", name, ERROR, "not installed, the checkout pins {}".format(pinned),
+                                    "pip install {}=={}".format(name, pinned)))
+        elif release(version) != release(pinned):
+            findings.append(Finding("toolkit", name, WARNING, "{}, the checkout pins {}".format(version, pinned),
+                                    "pip install {}=={}".format(name, pinned)))
+    return findings or [Finding("toolkit", "packages", OK, "as the checkout pins them: " + ", ".join(
+        "{} {}".format(*each) for each in pins.items()))]
+
+
+def _checkout_pins() -> List[Finding]:
+    home = os.environ.get("MINIGPT4_HOME")
+    return check_pins(Path(home) / "environment.yml") if home else []
+
+
+def _read_pins(environment: Path) -> Optional[Dict[str, str]]:
+    import yaml
+
+    try:
+        content: Any = yaml.safe_load(read_text(environment))
+        listed = content["dependencies"]
+        lines = [line for each in listed for line in (each["pip"] if isinstance(each, dict) else [each])]
+    except (yaml.YAMLError, TypeError, KeyError, PefomedError):
+        return None
+    pins = (str(line).replace("==", "=").split("=") for line in lines)
+    return {name: rest[0] for name, *rest in pins if name in _PINNED and rest}

@@ -1,0 +1,165 @@
+"""The whole check-up: the machine, then every path of one run, or of the ``PEFOMED_*`` variables where none is named.
+
+Composes the configuration as the launcher does, but generates nothing and leaves the environment as it is.
+"""
+
+import os
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Sequence
+
+from .. import environment
+from ..errors import ConfigError, PefomedError
+from ..options import RunOptions, read_run_options
+from ..readers import READERS
+from .data import check_data
+from .disk import check_disk, run_gb
+from .findings import ERROR, NOTE, OK, Finding, from_error, is_broken
+from .machine import check_gpus, check_java, check_judge
+from .packages import check_toolkit
+from .weights import Sizes, check_checkpoint, check_llama, check_vit, llama_config, no_checkpoint
+
+_VARIABLE = re.compile(r"\$\{oc\.env:(PEFOMED_[A-Z]+)\}")
+_UNSET = "(not set)"
+_PAPERS_LLAMA = {"num_hidden_layers": 32, "hidden_size": 4096}
+_JUDGED = ("gpt4_judge", "wasm")
+
+
+def check_up(cfg_path: Optional[str] = None, options: Sequence[str] = ()) -> List[Finding]:
+    """Everything that can be said before a run starts, in the order in which it would fail."""
+    toolkit = check_toolkit()
+    findings = [*toolkit, *check_gpus(), *check_java()]
+    if cfg_path is None:
+        return [*findings, *check_judge(os.environ), *check_variables()]
+    if is_broken(toolkit):
+        return [*findings, Finding("configuration", "YAML", NOTE, "not looked at: the toolkit comes first")]
+    return [*findings, *check_run(cfg_path, options)]
+
+
+def check_variables() -> List[Finding]:
+    """What the ``PEFOMED_*`` variables point at, against the paper's sizes."""
+    values = {name: os.environ[name] for name in environment.VARIABLES if os.environ.get(name)}
+    if not values:
+        return [Finding("configuration", "PEFOMED_...", NOTE, "none is set: runs use the embedded default",
+                        "export {}   (README, \"From the laptop to real weights\")".format(
+                            " ".join(name + "=..." for name in environment.VARIABLES)))]
+    findings = [Finding("configuration", name, NOTE, "not set: {}".format(text), "export {}=...".format(name))
+                for name, text in environment.VARIABLES.items() if name not in values]
+    real = {name: Path(value) for name, value in values.items() if value != environment.EMBEDDED}
+    findings += check_weights(real.get("PEFOMED_LLAMA"), real.get("PEFOMED_VIT"), real.get("PEFOMED_CKPT"), Sizes())
+    root = real.get("PEFOMED_DATA")
+    if root is not None:
+        there = [name for name in READERS if (root / name).is_dir()]
+        findings += [each for name in there for each in check_data(name, str(root / name))]
+        if not there:
+            findings.append(Finding("data", "PEFOMED_DATA", ERROR, "{} has none of the folders {}".format(
+                root, ", ".join(READERS)), "docs/data.md"))
+    return findings
+
+
+def check_run(cfg_path: str, options: Sequence[str] = ()) -> List[Finding]:
+    """The configuration, its weights, its data sets, its judge and its room on the disk."""
+    try:
+        cfg, parts = compose(cfg_path, options)
+        run = read_run_options({**cfg["run"], "embedded": bool(parts)})
+    except PefomedError as error:
+        if "PEFOMED_" not in str(error):
+            return from_error("configuration", "YAML", error, "docs/troubleshooting.md#the-configuration")
+        mend = "export it, or unset all PEFOMED_ variables for the embedded default"
+        return [*from_error("configuration", "variables", error, mend),
+                *(each for each in check_variables() if each.area != "configuration")]
+    model, embedded = cfg["model"], "PEFOMED_LLAMA" in parts
+    findings = [Finding("configuration", "YAML", OK, "{}: {} on {}{}".format(
+        cfg_path, run.task, ", ".join(cfg["datasets"]),
+        "; from the embedded default: {}".format(", ".join(parts)) if parts else ""))]
+    vit = model.get("vit") or {}
+    sizes = Sizes(None if embedded else 4096, vit.get("embed_dim", 1408), vit.get("depth", 39),
+                  vit.get("patch_size", 14), model["lora_r"], tuple(model["lora_target_modules"]))
+    if parts and not environment.sample_folder().is_dir():
+        findings.append(Finding("data", "embedded default", OK, "will be generated in {}, in about a minute".format(
+            environment.sample_folder())))
+    if not embedded or environment.sample_folder().is_dir():
+        findings += check_weights(Path(model["llama_model"]), Path(model["vit_weights"]),
+                                  Path(model["ckpt"]) if model.get("ckpt") else None, sizes, starts=True)
+    if "PEFOMED_DATA" not in parts or environment.sample_folder().is_dir():
+        findings += [each for name, section in cfg["datasets"].items() for each in check_data(
+            name, str(section["build_info"]["storage"]), section["build_info"].get("images"))]
+    if run.task in _JUDGED:
+        findings += _check_judge_of(run)
+    return findings + _check_device(run) + _check_room(run, model, sizes)
+
+
+def compose(cfg_path: str, options: Sequence[str]) -> "tuple[Dict[str, Any], List[str]]":
+    """The run's configuration, every path filled in, and which variables would come from the embedded default.
+
+    Raises:
+        PefomedError: a mistake in the YAML, the options or the environment.
+    """
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    from ..registration import register_all
+    from ..toolkit import registry
+    from ..toolkit.composition import load_yaml, merge_defaults, parse_options
+
+    register_all()
+    given, overrides = load_yaml(cfg_path), parse_options(options)
+    overlay = given.pop("embedded", None) or {}
+    merged = merge_defaults(OmegaConf.merge(given, overrides), registry)
+    parts = environment.embedded_parts(set(_VARIABLE.findall(OmegaConf.to_yaml(merged))), os.environ)
+    if "PEFOMED_LLAMA" in parts:
+        merged = merge_defaults(OmegaConf.merge(given, overlay, overrides), registry)
+    generated = environment.embedded_values(environment.sample_folder())
+    values = {**os.environ, **{name: generated[name] for name in parts}}
+    text = _VARIABLE.sub(lambda match: values.get(match.group(1), _UNSET), OmegaConf.to_yaml(merged))
+    try:
+        whole: Any = OmegaConf.to_container(OmegaConf.create(text), resolve=True)
+    except OmegaConfBaseException as error:
+        raise ConfigError("{}: {}".format(cfg_path, " ".join(str(error).split()))) from error
+    return whole, parts
+
+
+def check_weights(llama: Optional[Path], vit: Optional[Path], ckpt: Optional[Path], sizes: Sizes,
+                  starts: bool = False) -> List[Finding]:
+    """Those of the three that are given. ``starts``: without a checkpoint the run starts untrained.
+
+    The checkpoint must fit the LLaMA that is there, be it the paper's or another.
+    """
+    findings = [] if llama is None else check_llama(llama, sizes)
+    width = None if llama is None else llama_config(llama).get("hidden_size")
+    sizes = sizes if width is None else replace(sizes, hidden=width)
+    findings += [] if vit is None else check_vit(vit, sizes)
+    if ckpt is not None:
+        return findings + check_checkpoint(ckpt, sizes)
+    return [*findings, no_checkpoint()] if starts else findings
+
+
+def _check_judge_of(run: RunOptions) -> List[Finding]:
+    if run.judge != "api":
+        return []
+    findings = check_judge(os.environ, needed=True)
+    if not run.judge_model:
+        findings.append(Finding("services", "run.judge_model", ERROR, "no model is named; there is no default, because "
+                                "models are retired", "--options run.judge_model=NAME"))
+    return findings
+
+
+def _check_device(run: RunOptions) -> List[Finding]:
+    import torch
+
+    has_gpu, asked = torch.cuda.is_available(), run.amp_precision
+    if run.device == "cuda" and not has_gpu:
+        return [Finding("machine", "run.device", ERROR, "cuda, but torch sees no GPU", "--options run.device=auto")]
+    if asked == "fp16" and (run.device == "cpu" or not has_gpu):
+        return [Finding("machine", "run.precision", ERROR, "fp16 (run.amp), which the CPU cannot train in",
+                        "--options run.amp=null run.precision=fp32")]
+    if asked == "bf16" and has_gpu and run.device != "cpu" and not torch.cuda.is_bf16_supported():
+        return [Finding("machine", "run.precision", ERROR, "bf16, which {} does not have".format(
+            torch.cuda.get_device_name()), "--options run.precision=fp16")]
+    return []
+
+
+def _check_room(run: RunOptions, model: Dict[str, Any], sizes: Sizes) -> List[Finding]:
+    config = {**_PAPERS_LLAMA, **llama_config(Path(model["llama_model"]))}
+    return check_disk(Path(run.output_dir), run_gb(config, sizes, run.keep_last, trains=not run.evaluate))

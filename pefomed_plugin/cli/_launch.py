@@ -1,0 +1,11 @@
+"""What torchrun starts on every rank: ``-m pefomed_plugin.cli._launch train|evaluate --cfg-path ...``.
+
+For a package that is installed without the repository's ``train.py`` and ``evaluate.py``.
+"""
+
+import sys
+
+from ..launch import main
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[2:], evaluate=sys.argv[1] == "evaluate"))

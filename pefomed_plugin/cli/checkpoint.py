@@ -1,0 +1,217 @@
+"""``pefomed checkpoint``: what a weights file holds, and the file in the forms that others need."""
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, Tuple, Union
+
+from .output import Output, add_json_argument
+
+if TYPE_CHECKING:
+    from ..adapters.exports.contents import Contents, Lora
+    from ..reporting.cards import ModelFacts
+
+_FILE = ".pth or .safetensors of this plugin, of MiniGPT-v2 or PeFoMed; or an exported adapter folder"
+_CARD = "model card: training data, licences, limits, figures"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+
+    def action(name: str, text: str, example: str) -> argparse.ArgumentParser:
+        added = actions.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".",
+                                   epilog="example: pefomed checkpoint " + example)
+        added.add_argument("file", type=Path, metavar="FILE", help=_FILE)
+        return added
+
+    inspect = action("inspect", "what a file holds: tensors, LoRA, spelling, training", "inspect checkpoint_last.pth")
+    add_json_argument(inspect)
+    convert = action("convert", "the same tensors in another spelling or file format",
+                     "convert checkpoint_last.pth --to peft")
+    convert.add_argument("--to", required=True, metavar="FORM", help="minigpt4 (MiniGPT-v2's spelling), peft (today's) "
+                         "or safetensors")
+    convert.add_argument("--out", type=Path, metavar="FILE", help="file to write (default: beside FILE)")
+    convert.add_argument("--weights-only", action="store_true", help="leave out what only resuming needs: optimizer, "
+                         "scaler")
+    merge = action("merge", "LoRA worked into its LLaMA: a plain LLaMA folder",
+                   "merge checkpoint_last.pth --llama Llama-2-7b-chat-hf --out merged")
+    merge.add_argument("--llama", type=Path, metavar="DIR", default=os.environ.get("PEFOMED_LLAMA"),
+                       help="LLaMA that it was trained on (default: PEFOMED_LLAMA)")
+    export = action("export", "a PEFT adapter folder with the projection and a model card, for the Hugging Face hub",
+                    "export checkpoint_last.pth --out adapter")
+    for each, what in ((merge, "merged model"), (export, "adapter")):
+        each.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
+        each.add_argument("--lora-alpha", type=int, metavar="N", help="where the file does not say (default: 16)")
+        each.add_argument("--base-model", metavar="NAME", help="of the LLaMA on the Hugging Face hub, for the {} "
+                          "(default: by its width)".format(what + "'s card"))
+    parser.epilog = "example: pefomed checkpoint inspect output/stage2/checkpoint_last.pth"
+
+
+def run(arguments: argparse.Namespace) -> Union[int, Output]:
+    """Do one of the four; of ``inspect``, 1 if something is wrong with the file."""
+    from ..adapters.exports.contents import read_contents, require_undamaged
+
+    actions: Dict[str, Callable[..., Union[int, Output]]] = {
+        "inspect": _inspect, "convert": _convert, "merge": _merge, "export": _export}
+    if arguments.action != "inspect":
+        require_undamaged(arguments.file)
+    return actions[arguments.action](read_contents(arguments.file), arguments)
+
+
+def _inspect(contents: "Contents", arguments: argparse.Namespace) -> Output:
+    from ..adapters.exports.summary import summarise
+
+    summary = summarise(contents)
+    return Output(summary, lambda: _show(summary), 1 if summary["problems"] else 0)
+
+
+def _show(summary: Mapping[str, Any]) -> None:
+    from ..reporting.tables import show_table
+    from ..services.console import say
+
+    say("{} ({}, {})\n".format(summary["path"], _size(summary["bytes"]), {
+        "ok": "digest ok", "differs": "DAMAGED: not the file its digest was written with",
+        "none": "no digest beside it"}[summary["digest"]]))
+    for name, text in _lines(summary):
+        say("{:<12} {}".format(name, text))
+    say()
+    show_table("tensors", ("part", "tensors", "numbers", "type"), [
+        [name, "{:,}".format(part["tensors"]), "{:,}".format(part["numbers"]), ", ".join(part["dtypes"])]
+        for name, part in summary["parts"].items()])
+    for problem in summary["problems"]:
+        say("WRONG: {}".format(problem))
+
+
+def _lines(summary: Mapping[str, Any]) -> List[Tuple[str, str]]:
+    lora, training, done = summary["lora"], summary["training"], summary["run"]
+    lines = [("written by", summary["written_by"] + ("; EMBEDDED sample" if training.get("embedded") else ""))]
+    if lora:
+        lines.append(("LoRA", "rank {} on {} of {} layers; alpha {} ({})".format(
+            lora["rank"], ", ".join(lora["targets"]), lora["layers"], lora["alpha"], lora["alpha_from"])))
+    lines.append(("spelling", summary["spelling_words"]))
+    if summary["llama_width"]:
+        lines.append(("LLaMA width", str(summary["llama_width"])))
+    told = [words.format(", ".join(done[key]) if isinstance(done[key], list) else done[key]) for key, words in (
+        ("task", "{}"), ("datasets", "on {}"), ("started_from", "from {}"), ("image_size", "image size {}"))
+        if done.get(key)]
+    if told:
+        lines.append(("run", "; ".join(told)))
+    if training:
+        epoch = training.get("epoch")
+        noted = [] if epoch is None else ["epoch {} of {}".format(epoch + 1, done.get("max_epoch", "?"))]
+        noted += ["{} {}".format(key, training[key]) for key in ("iteration", "seed") if key in training]
+        lines.append(("training", ", ".join(noted)))
+    lines.append(("holds also", "{}; training can {}be resumed from it".format(
+        ", ".join(summary["also"]) or "nothing", "" if summary["resumable"] else "not ")))
+    return lines
+
+
+def _convert(contents: "Contents", arguments: argparse.Namespace) -> int:
+    from ..adapters.exports.convert import FORMS, convert
+    from ..errors import ConfigError, near_names
+    from ..services.console import say
+
+    if arguments.to not in FORMS:
+        raise ConfigError("--to {}: {}".format(arguments.to, near_names(arguments.to, FORMS)))
+    out = arguments.out or Path(str(arguments.file.with_suffix("")) + FORMS[arguments.to])
+    suffix = Path("any" + FORMS[arguments.to]).suffix
+    if out.suffix != suffix:
+        raise ConfigError("--out {}: --to {} writes a {} file".format(out, arguments.to, suffix))
+    convert(contents, arguments.to, out, weights_only=arguments.weights_only)
+    say("{} tensors written to {} ({})".format(len(contents.tensors), out, _size(out.stat().st_size)))
+    return 0
+
+
+def _merge(contents: "Contents", arguments: argparse.Namespace) -> int:
+    from ..adapters.exports.contents import PROJECTOR
+    from ..adapters.exports.llama_folder import open_llama
+    from ..adapters.exports.merge import write_merged
+    from ..adapters.exports.writing import fresh_folder
+    from ..errors import ConfigError
+    from ..services.console import say
+
+    if arguments.llama is None:
+        raise ConfigError("merging needs the LLaMA that the checkpoint was trained on; give its folder with --llama, "
+                          "or set PEFOMED_LLAMA")
+    lora, alpha, notes = _prepared(contents, arguments)
+    llama = open_llama(Path(arguments.llama))
+    with fresh_folder(arguments.out) as folder:
+        write_merged(contents, lora, llama, alpha / lora.rank, folder)
+        facts = _write_card(contents, arguments, folder, "merged", notes, {
+            "model*.safetensors": "LLaMA with the LoRA worked in, and its configuration and tokenizer beside it",
+            PROJECTOR: "projection of visual tokens into LLaMA: llama_proj.weight, llama_proj.bias"})
+    say("{} of {} tensors merged; written to {}".format(len(lora.pairs), len(llama.shapes), arguments.out))
+    _say_upload(facts, arguments.out)
+    return 0
+
+
+def _export(contents: "Contents", arguments: argparse.Namespace) -> int:
+    from ..adapters.exports.adapter import write_adapter
+    from ..adapters.exports.contents import ADAPTER_CONFIG, ADAPTER_WEIGHTS, PROJECTOR
+    from ..adapters.exports.writing import fresh_folder
+    from ..services.console import say
+
+    lora, alpha, notes = _prepared(contents, arguments)
+    with fresh_folder(arguments.out) as folder:
+        write_adapter(contents, lora, alpha, _base_model(contents, arguments), folder)
+        facts = _write_card(contents, arguments, folder, "adapter", notes, {
+            ADAPTER_WEIGHTS: "LoRA of the language model, rank {}".format(lora.rank),
+            ADAPTER_CONFIG: "what PeftModel.from_pretrained needs",
+            PROJECTOR: "projection of visual tokens into LLaMA: llama_proj.weight, llama_proj.bias"})
+    say("adapter of rank {} on {} written to {}".format(lora.rank, ", ".join(lora.targets), arguments.out))
+    _say_upload(facts, arguments.out)
+    return 0
+
+
+def _prepared(contents: "Contents", arguments: argparse.Namespace) -> "Tuple[Lora, int, List[str]]":
+    """LoRA, its alpha, and what to tell about both; said, and written on the card."""
+    from ..adapters.exports.contents import alpha_of, find_lora, left_out
+    from ..adapters.exports.writing import refuse_to_overwrite
+    from ..errors import CheckpointError
+    from ..services.console import say
+
+    refuse_to_overwrite(arguments.out)
+    lora = find_lora(contents)
+    if lora is None:
+        raise CheckpointError("{} holds no LoRA; pefomed checkpoint inspect shows what it holds".format(contents.path))
+    alpha, whence = alpha_of(contents, lora, arguments.lora_alpha)
+    notes = ["LoRA of rank {}, alpha {} ({}).".format(lora.rank, alpha, whence)]
+    lost = left_out(contents)
+    if lost:
+        notes.append("{} tensors of the checkpoint are neither LoRA nor projection and are not here: {}{}.".format(
+            len(lost), ", ".join(lost[:3]), ", ..." if len(lost) > 3 else ""))
+    for each in notes:
+        say(each)
+    return lora, alpha, notes
+
+
+def _base_model(contents: "Contents", arguments: argparse.Namespace) -> Optional[str]:
+    from ..adapters.exports.adapter import BASES, llama_width
+
+    return arguments.base_model or BASES.get(llama_width(contents) or 0)
+
+
+def _write_card(contents: "Contents", arguments: argparse.Namespace, folder: Path, form: str, notes: List[str],
+                files: Dict[str, str]) -> "ModelFacts":
+    from ..reporting.cards import gather_facts, write_model_card
+
+    beside = arguments.file if arguments.file.is_dir() else arguments.file.absolute().parent
+    facts = gather_facts(beside, contents.config, contents.training, name=arguments.out.absolute().name, form=form,
+                         base_model=_base_model(contents, arguments), files={**files, "README.md": _CARD}, notes=notes)
+    write_model_card(folder, facts)
+    return facts
+
+
+def _say_upload(facts: "ModelFacts", out: Path) -> None:
+    from ..services.console import say
+
+    for term in facts.terms():
+        say("do not forget: " + term)
+    if not facts.whole_history:
+        say("what the checkpoint it started from was trained on could not be followed: complete README.md")
+    say("to publish it, read README.md there, then: hf upload YOUR_NAME/{} {} .".format(out.absolute().name, out))
+
+
+def _size(size_bytes: float) -> str:
+    return "{:.1f} GB".format(size_bytes / 1e9) if size_bytes >= 1e9 else "{:.1f} MB".format(size_bytes / 1e6)

@@ -1,0 +1,29 @@
+"""``pefomed doctor``: is this machine ready for a run, and if not, what mends it? Writes nothing."""
+
+import argparse
+
+from .output import Output, add_json_argument
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.add_argument("--cfg-path", metavar="YAML", help="check the paths and settings of this run (default: those "
+                        "of the PEFOMED_ variables)")
+    parser.add_argument("--options", nargs="+", default=[], metavar="KEY=VALUE", help="as the run will get them")
+    add_json_argument(parser)
+    parser.epilog = """example: pefomed doctor --cfg-path train_configs/pefomed_stage2.yaml
+
+exit codes: 0 ready (notes and warnings do not hinder a run), 1 something that is needed is broken"""
+
+
+def run(arguments: argparse.Namespace) -> Output:
+    """Look, show."""
+    from ..checkup.findings import is_broken
+    from ..checkup.run import check_up
+    from ..checkup.show import show_findings, to_json
+    from ..errors import ConfigError
+
+    if arguments.options and arguments.cfg_path is None:
+        raise ConfigError("--options change a run; name it with --cfg-path")
+    findings = check_up(arguments.cfg_path, arguments.options)
+    return Output(to_json(findings), lambda: show_findings(findings), int(is_broken(findings)))

@@ -1,0 +1,22 @@
+"""``pefomed init``: a project folder for your own data."""
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.add_argument("folder", type=Path, metavar="DIR", help="folder to make; nothing in it is overwritten")
+    parser.epilog = "example: pefomed init my_study"
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write it, and say how to go on."""
+    from ..services.project_template import write_project
+
+    for path in write_project(arguments.folder):
+        if path.suffix != ".png":
+            print("  {}".format(path))
+    print("\ntry it on the drawn examples:\n  cd {}\n  pefomed train --cfg-path stage2.yaml\n"
+          "README.md there says how to bring your own data".format(arguments.folder))
+    return 0

@@ -1,0 +1,36 @@
+"""``pefomed link``: make the plugin part of a MiniGPT-4 checkout."""
+
+import argparse
+from pathlib import Path
+from typing import Sequence
+
+from .. import __version__
+from ..services.linking import Step, link_checkout
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.add_argument("checkout", type=Path, metavar="CHECKOUT", help="folder of a clone of Vision-CAIR/MiniGPT-4")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+    parser.epilog = "example: pefomed link ../MiniGPT-4"
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Link, show every change, and say how a run is started there."""
+    steps = link_checkout(arguments.checkout, dry_run=arguments.dry_run)
+    show_steps("pefomed_plugin {} in {}".format(__version__, arguments.checkout.resolve()), steps, arguments.dry_run)
+    print("\nto train from there, in its own environment:\n  cd {}\n  torchrun --nproc-per-node 1 train.py "
+          "--cfg-path train_configs/pefomed_stage2.yaml".format(arguments.checkout))
+    print("to take it out again:\n  pefomed unlink {}".format(arguments.checkout))
+    return 0
+
+
+def show_steps(title: str, steps: Sequence[Step], dry_run: bool) -> None:
+    """One line a change, and how many there were."""
+    print(title)
+    width = max(len(each.path) for each in steps)
+    for each in steps:
+        print("  {} {:<{}}  {}".format("=" if each.done else "*", each.path, width,
+                                       "as it is" if each.done else each.what))
+    changes = sum(not each.done for each in steps)
+    print("{} change(s){}".format(changes or "no", ", none made (--dry-run)" if dry_run and changes else ""))

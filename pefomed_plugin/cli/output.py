@@ -1,0 +1,33 @@
+"""What a command found, for people and for machines: ``--json`` prints the one instead of the other.
+
+With ``--json`` the standard output holds one JSON document and nothing else; what is said on the way goes to stderr.
+"""
+
+import argparse
+import json
+from dataclasses import dataclass
+from typing import Any, Callable, Mapping
+
+from ..storage import SCHEMA
+
+
+@dataclass(frozen=True)
+class Output:
+    """What ``run`` of a command returns that has ``--json``."""
+
+    data: Mapping[str, Any]
+    """For ``--json``; what the command writes to a file, where it writes one."""
+    show: Callable[[], None]
+    """Prints it for people."""
+    exit_code: int = 0
+    """What the shell gets."""
+
+
+def add_json_argument(parser: argparse.ArgumentParser) -> None:
+    """``--json``, for a command whose ``run`` returns an ``Output``."""
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+
+
+def print_json(data: Mapping[str, Any]) -> None:
+    """One JSON document, with the schema's version; NaN is an error."""
+    print(json.dumps({"schema": SCHEMA, **data}, indent=2, ensure_ascii=False, allow_nan=False))

@@ -1,0 +1,82 @@
+"""``pefomed train``: torchrun on the launcher, with the number of processes that this machine has GPUs for."""
+
+import argparse
+import logging
+import shlex
+import signal
+import sys
+from typing import List, Sequence
+
+from .prepare import count_from_1
+
+_LAUNCHER = "pefomed_plugin.cli._launch"
+
+
+def add_arguments(parser: argparse.ArgumentParser, command: str = "train") -> None:
+    """Arguments of the command; ``pefomed evaluate`` has the same."""
+    parser.add_argument("--cfg-path", required=True, metavar="YAML", help="the run, for example {}_configs/"
+                        "pefomed_{}.yaml".format(*(("train", "stage2") if command == "train" else ("eval", "vqa_rad"))))
+    parser.add_argument("--options", nargs="+", default=[], metavar="KEY=VALUE", help="override: run.max_epoch=3 ...")
+    parser.add_argument("--nproc-per-node", type=count_from_1, metavar="N", help="processes on this machine (default: "
+                        "one a visible GPU, or 1)")
+    parser.add_argument("--torchrun", default="--standalone", metavar="ARGUMENTS", help="further arguments of "
+                        "torchrun, in one string; for two machines '--nnodes 2 --rdzv-backend c10d --rdzv-endpoint HOST:29400' "
+                        "(default: %(default)s)")
+    parser.add_argument("--dry-run", action="store_true", help="only print the torchrun command")
+    parser.epilog = "example: pefomed {} --cfg-path {}".format(command, {
+        "train": "train_configs/pefomed_stage2.yaml --options run.output_dir=output/try",
+        "evaluate": "eval_configs/pefomed_vqa_rad.yaml --options model.ckpt=output/stage2/checkpoint_last.pth",
+    }[command])
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Say the command, run it, pass its exit code on."""
+    command = torchrun_arguments(arguments)
+    print("torchrun " + " ".join(map(shlex.quote, command)), flush=True)
+    return 0 if arguments.dry_run else run_torchrun(command)
+
+
+def torchrun_arguments(arguments: argparse.Namespace) -> List[str]:
+    """What comes behind ``torchrun``."""
+    command = [*shlex.split(arguments.torchrun), "--nproc-per-node", str(arguments.nproc_per_node or _visible_gpus()),
+               "-m", _LAUNCHER, arguments.command, "--cfg-path", arguments.cfg_path]
+    return command + (["--options", *arguments.options] if arguments.options else [])
+
+
+def run_torchrun(command: Sequence[str]) -> int:
+    """torchrun in this process; its exit code is that of the first process that failed, 128 + signal if one ended it.
+
+    As a program of its own torchrun answers any failure with 1 and a traceback of itself.
+    """
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.run import main as torchrun
+
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
+    try:
+        torchrun(list(command))
+    except ChildFailedError as error:
+        return _explain(error)
+    except SignalException as error:
+        return 128 + int(error.sigval)
+    return 0
+
+
+def _explain(error: "object") -> int:
+    rank, failure = error.get_first_failure()  # type: ignore[attr-defined]
+    code: int = failure.exitcode
+    if code < 0:
+        name = signal.Signals(-code).name
+        print("error: process {} was ended by {}{}".format(
+            rank, name, ", as the system does when memory runs out; see pefomed doctor" if name == "SIGKILL" else ""),
+            file=sys.stderr)
+        return 128 - code
+    if code == 1:  # its own traceback stands above; 2 and 130 have said what they are
+        print("error: process {} failed, see its message above".format(rank), file=sys.stderr)
+    return code
+
+
+def _visible_gpus() -> int:
+    import torch
+
+    return max(torch.cuda.device_count(), 1)

@@ -1,0 +1,24 @@
+"""``pefomed unlink``: take the plugin out of a MiniGPT-4 checkout, byte for byte."""
+
+import argparse
+from pathlib import Path
+
+from ..services.linking import unlink_checkout
+from .link import show_steps
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.add_argument("checkout", type=Path, metavar="CHECKOUT", help="folder that pefomed link was given")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+    parser.epilog = "example: pefomed unlink ../MiniGPT-4"
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Unlink and show every change."""
+    steps = unlink_checkout(arguments.checkout, dry_run=arguments.dry_run)
+    if steps:
+        show_steps("out of {}".format(arguments.checkout.resolve()), steps, arguments.dry_run)
+    else:
+        print("{} is not linked; nothing to do".format(arguments.checkout.resolve()))
+    return 0

@@ -1,0 +1,91 @@
+// Judges and people: one run under every evaluation, means of runs and raters, levels of reports, agreement.
+// Uses make, strip, mean, count and data of explorer.js, and like it writes text only.
+
+const STATISTIC_NAMES = { kappa: "Cohen's kappa", kappa_linear: "kappa, linear weights", kappa_quadratic: "kappa, quadratic weights",
+  kendall_tau_b: "Kendall's tau-b", spearman: "Spearman's rho" };
+
+function showRatings() {
+  const having = data.sets.filter((set) => set.ratings);
+  if (!having.length) return;
+  $("ratings").hidden = false;
+  for (const set of having) {
+    const block = make("div", { class: "rated" });
+    if (having.length > 1) block.append(make("h3", {}, set.key));
+    if (set.ratings.evaluations) block.append(...evaluationTable(set.ratings.evaluations));
+    const panels = make("div", { class: "plots" }, ...set.ratings.repeated.map(runsPanel));
+    if (set.ratings.levels.length) panels.prepend(levelsPanel(set.ratings.levels));
+    block.append(panels);
+    if (set.ratings.agreement) block.append(...agreementPanel(set.ratings.agreement, set.key));
+    $("rated-sets").append(block);
+  }
+}
+
+function plainTable(label, header, rows) {
+  return make("div", { class: "table-wrap", tabindex: 0, role: "region", "aria-label": label }, make("table", {},
+    make("thead", {}, make("tr", {}, ...header.map((each) => make("th", { scope: "col" }, each)))),
+    make("tbody", {}, ...rows.map((row) => make("tr", {}, ...row.map((cell) => make("td", {}, cell)))))));
+}
+
+function evaluationTable(found) {
+  return [make("h3", {}, found.title), plainTable(found.title, found.header, found.rows)];
+}
+
+// Each run of a judge, or each rater, as a dot; their mean with its interval below.
+function runsPanel(found) {
+  const interval = found.interval || {};
+  const panel = make("div", { class: "plot" }, make("h3", {}, found.scorer));
+  found.runs.forEach(([value, shown], at) => panel.append(make("div", { class: "rater" }, make("span", {}, `${found.word} ${at + 1}`),
+    strip(value, null, null, found.max, `${found.word} ${at + 1}: ${shown}`), make("b", {}, shown))));
+  panel.append(make("div", { class: "rater all" }, make("span", {}, "mean ± SD"),
+    strip(found.value, interval.low, interval.high, found.max, `mean: ${found.shown}`), make("b", {}, found.shown)));
+  const notes = [...found.facts, ...(found.unscored ? [`${count(found.unscored)} not scored`] : [])];
+  if (notes.length) panel.append(make("p", { class: "small" }, notes.join(" · ")));
+  return panel;
+}
+
+function levelsPanel(rows) {
+  const panel = make("div", { class: "plot" }, make("h3", {}, "Levels of the reports, 0 to 4, and WASM"));
+  for (const row of rows) {
+    const text = row.shares.map((share, level) => `level ${level}: ${share.toFixed(1)} %`).join(", ");
+    const bar = make("div", { class: "levels", role: "img", "aria-label": text, title: text });
+    row.shares.forEach((share, level) => bar.append(make("span", { class: "level-" + level, style: `flex-grow: ${share}` },
+      share >= 9 ? `${level}: ${share.toFixed(0)} %` : "")));
+    panel.append(make("div", { class: "levels-row" }, make("span", {}, row.label), make("b", {}, row.wasm), bar));
+  }
+  return panel;
+}
+
+function agreementPanel(found, key) {
+  const select = make("select", {}, ...found.statistics.map((each) => make("option", { value: each }, STATISTIC_NAMES[each])));
+  const matrix = make("div", { class: "table-wrap", tabindex: 0, role: "region", "aria-label": "Agreement of pairs, " + key });
+  const counts = make("div", { class: "counts", "aria-live": "polite" });
+  const fill = () => { counts.replaceChildren(); matrix.replaceChildren(agreementMatrix(found, select.value, counts)); };
+  select.addEventListener("change", fill);
+  fill();
+  return [make("div", { class: "section-head agreement" }, make("h3", {}, "Agreement, " + key), make("label", {}, "Statistic ", select)), matrix, counts,
+    ...(found.rest.length ? [plainTable("Agreement of all", ["", "items", "value"], found.rest)] : [])];
+}
+
+function agreementMatrix(found, statistic, counts) {
+  const pairOf = (row, column) => found.pairs[`${row} ~ ${column}`] || null;
+  const rows = found.names.slice(0, -1), columns = found.names.slice(1);
+  return make("table", { class: "matrix" },
+    make("thead", {}, make("tr", {}, make("th", {}, ""), ...columns.map((each) => make("th", { scope: "col" }, each)))),
+    make("tbody", {}, ...rows.map((row, at) => make("tr", {}, make("th", { scope: "row" }, row), ...columns.map((column, to) => {
+      const pair = to >= at ? pairOf(row, column) : null;
+      return pair ? agreementCell(found, row, column, pair, pair.figures[statistic], counts) : make("td", {}, "");
+    })))));
+}
+
+function agreementCell(found, row, column, pair, [value, low, high], counts) {
+  const name = `${row} ~ ${column}`;
+  return make("td", { style: `--agree: ${Math.max(0, value || 0)}` }, make("button", { type: "button",
+    title: `${name}, ${count(pair.n)} items: show the counts`, onclick: () => counts.replaceChildren(...countsTable(found, row, column, pair)) },
+  make("b", {}, value === null ? "undefined" : value.toFixed(2)),
+  make("span", { class: "small" }, low === null ? `n ${count(pair.n)}` : `${low.toFixed(2)} to ${high.toFixed(2)}`)));
+}
+
+function countsTable(found, row, column, pair) {
+  return [make("p", { class: "small" }, `${count(pair.n)} items by ${row} (rows) and ${column} (columns)`),
+    plainTable("Counts", ["", ...found.scale.map(String)], pair.table.map((cells, at) => [String(found.scale[at]), ...cells.map(String)]))];
+}

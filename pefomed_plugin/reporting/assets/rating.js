@@ -1,0 +1,228 @@
+"use strict";
+// The rating page. One request brings a rater's items, in the rater's own order; every rating is posted at once and
+// the page goes on when it is saved. Texts are shown with textContent: nothing of the data is ever HTML.
+
+const AHEAD = 2;
+const $ = (id) => document.getElementById(id);
+const address = new URL(location.href);
+const state = { session: null, at: 0, saving: false };
+const films = new Map();
+
+async function ask(path, options) {
+  let answer;
+  try {
+    answer = await fetch(path, options);
+  } catch (_) {
+    throw new Error("The server does not answer. Ask who runs this page, then try again.");
+  }
+  const content = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Error(content.error || "The server answers " + answer.status + ".");
+  return content;
+}
+
+function make(tag, properties, ...children) {
+  const node = Object.assign(document.createElement(tag), properties);
+  node.append(...children);
+  return node;
+}
+
+function complain(id, text) {
+  $(id).textContent = text || "";
+  $(id).hidden = !text;
+}
+
+const show = (id) => ["enter", "done", "rating"].forEach((each) => { $(each).hidden = each !== id; });
+const items = () => state.session.items;
+const isRated = (item) => item.rating !== null;
+const values = () => state.session.rubric.map(([value]) => value);
+
+// ---- who rates
+
+async function enter(name) {
+  try {
+    state.session = await ask("/session?" + new URLSearchParams({ rater: name }));
+  } catch (problem) {
+    leave();
+    $("name").value = name;
+    return complain("enter-problem", problem.message);
+  }
+  complain("enter-problem");
+  address.searchParams.set("rater", state.session.rater);
+  history.replaceState(null, "", address);
+  films.clear();
+  setUpRater();
+  const next = items().findIndex((item) => !isRated(item));
+  if (next < 0) return finish();
+  go(next);
+}
+
+function leave() {
+  state.session = null;
+  address.searchParams.delete("rater");
+  history.replaceState(null, "", address);
+  $("progress").hidden = $("who").hidden = true;
+  complain("enter-problem");
+  show("enter");
+  $("name").value = "";
+  $("name").focus();
+}
+
+function setUpRater() {
+  const session = state.session;
+  $("who").textContent = session.rater;
+  $("who").title = "Rate under another name";
+  $("progress").hidden = $("who").hidden = false;
+  $("rating").classList.toggle("no-picture", !session.pictures);
+  $("film").hidden = !session.pictures;
+  $("answer-title").textContent = session.kind === "vqa" ? "Answer to rate" : "Report to rate";
+  $("comment").maxLength = session.commentLimit;
+  $("scale").replaceChildren(...session.rubric.map(([value, when]) => make("button", {
+    type: "button", value, title: when, onclick: () => rate(value),
+  }, make("b", { textContent: value }), make("span", { className: "when", textContent: when }))));
+  $("rubric").replaceChildren(...session.rubric.flatMap(([value, when]) =>
+    [make("dt", { textContent: value }), make("dd", { textContent: when })]));
+  const keys = values().map((value) => make("kbd", { textContent: value })).reverse();
+  $("keys").replaceChildren(...keys.flatMap((key) => [key, " "]));
+}
+
+// ---- one item
+
+function go(at) {
+  state.at = Math.max(0, Math.min(at, items().length - 1));
+  const item = items()[state.at];
+  show("rating");
+  complain("problem");
+  $("question").textContent = item.question;
+  $("question").hidden = !item.question;
+  for (const name of ["reference", "answer"]) {
+    $(name).textContent = item[name];
+    $(name).scrollTop = 0;
+  }
+  $("comment").value = item.comment;
+  $("film").classList.remove("large");
+  if (state.session.pictures) {
+    $("film").replaceChildren(filmOf(state.at));
+    for (let ahead = 1; ahead <= AHEAD; ahead++) filmOf(state.at + ahead);
+  }
+  $("back").disabled = state.at === 0;
+  $("forth").disabled = state.at === items().length - 1;
+  showRatings();
+  scrollTo(0, 0);
+}
+
+// The picture of an item; kept a little around the one that is shown, so that the next is there before it is wanted.
+function filmOf(at) {
+  const item = items()[at];
+  if (!item) return null;
+  if (!films.has(item.item)) films.set(item.item, item.picture ? loadFilm(item) : noFilm());
+  for (const code of films.keys()) {
+    if (films.size <= 3 * AHEAD) break;
+    films.delete(code);
+  }
+  return films.get(item.item);
+}
+
+function loadFilm(item) {
+  const image = make("img", { alt: "The image that this is about", decoding: "async" });
+  image.onerror = () => { films.set(item.item, noFilm()); image.replaceWith(films.get(item.item)); };
+  image.src = "/picture?" + new URLSearchParams({ rater: state.session.rater, item: item.item });
+  return image;
+}
+
+const noFilm = () => make("p", { textContent: "This picture cannot be shown." });
+
+function showRatings() {
+  const item = items()[state.at];
+  const rated = items().filter(isRated).length;
+  $("rated").textContent = rated + " of " + items().length + " rated";
+  $("bar").max = items().length;
+  $("bar").value = rated;
+  $("number").textContent = "Item " + (state.at + 1) + " of " + items().length + (isRated(item) ? ", rated " + item.rating : ", not rated yet");
+  for (const button of $("scale").children) {
+    button.setAttribute("aria-pressed", String(Number(button.value) === item.rating));
+  }
+  $("open").disabled = rated === items().length;
+}
+
+async function save(item, said) {
+  await ask("/rating", {
+    method: "POST", headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ rater: state.session.rater, item: item.item, ...said }),
+  });
+  Object.assign(item, said);
+}
+
+async function rate(value) {
+  if (state.saving) return;
+  const at = state.at;
+  state.saving = true;
+  try {
+    await save(items()[at], { rating: value, comment: $("comment").value });
+    if (state.session && state.at === at) goOn();
+  } catch (problem) {
+    complain("problem", "Not saved. " + problem.message);
+  } finally {
+    state.saving = false;
+  }
+}
+
+// After a rating: the item behind it, or the first that was left out, or the end.
+function goOn() {
+  document.activeElement.blur();
+  if (state.at + 1 < items().length) return go(state.at + 1);
+  const left = items().findIndex((item) => !isRated(item));
+  return left < 0 ? finish() : go(left);
+}
+
+async function keepComment() {
+  const item = items()[state.at];
+  try {
+    await save(item, { comment: $("comment").value });
+    complain("problem");
+  } catch (problem) {
+    complain("problem", "The comment is not saved. " + problem.message);
+  }
+}
+
+function finish() {
+  showRatings();
+  show("done");
+}
+
+// ---- keys and buttons
+
+function onKey(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || $("rating").hidden) return;
+  if (event.target === $("comment")) {
+    if (event.key === "Escape" || event.key === "Enter") $("comment").blur();
+    return;
+  }
+  const value = event.key.length === 1 && event.key >= "0" && event.key <= "9" ? Number(event.key) : null;
+  if (value !== null && values().includes(value)) rate(value);
+  else if (event.key === "ArrowLeft") go(state.at - 1);
+  else if (event.key === "ArrowRight") go(state.at + 1);
+  else if (event.key === "c" || event.key === "C") $("comment").focus();
+  else return;
+  event.preventDefault();
+}
+
+function setTheme(dark) {
+  document.documentElement.dataset.theme = dark ? "dark" : "light";
+  $("theme").textContent = dark ? "Light" : "Dark";
+}
+
+const darkness = matchMedia("(prefers-color-scheme: dark)");
+setTheme(darkness.matches);
+darkness.addEventListener("change", (event) => setTheme(event.matches));
+$("theme").addEventListener("click", () => setTheme(document.documentElement.dataset.theme !== "dark"));
+$("enter").addEventListener("submit", (event) => { event.preventDefault(); enter($("name").value); });
+$("who").addEventListener("click", leave);
+$("back").addEventListener("click", () => go(state.at - 1));
+$("forth").addEventListener("click", () => go(state.at + 1));
+$("open").addEventListener("click", () => go(items().findIndex((item) => !isRated(item))));
+$("review").addEventListener("click", () => go(0));
+$("comment").addEventListener("change", keepComment);
+$("film").addEventListener("click", () => $("film").classList.toggle("large"));
+document.addEventListener("keydown", onKey);
+if (address.searchParams.get("rater")) enter(address.searchParams.get("rater"));
+else leave();

@@ -1,0 +1,56 @@
+"""Which packages this one needs, and for what: its installed metadata, which ``setup.py`` is the source of.
+
+Imports nothing of what it names.
+"""
+
+import re
+from dataclasses import dataclass
+from importlib import metadata
+from typing import List, Optional, Tuple
+
+_REQUIREMENT = re.compile(r"^([\w.-]+)\s*(?:\(?>=\s*([\d.]+)\)?)?[^;]*(?:;.*extra == ['\"](\w+)['\"])?")
+_GATHERINGS = ("test", "dev", "docs")
+"""Extras of our own work, which no user is told to install."""
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """One line of ``install_requires`` or of an extra."""
+
+    name: str
+    """On the package index."""
+    least: str
+    """Oldest version that will do; empty: any."""
+    extra: str
+    """Name of the extra; empty: always needed."""
+
+
+def read_requirements() -> List[Requirement]:
+    """Of the installed package, extras of users included; nothing where it is not installed but only on the path."""
+    try:
+        lines = metadata.requires("pefomed_plugin") or []
+    except metadata.PackageNotFoundError:
+        return []
+    found = [match.groups(default="") for match in map(_REQUIREMENT.match, lines) if match]
+    return [Requirement(*each) for each in found if each[2] not in _GATHERINGS]
+
+
+def installed_version(name: str) -> Optional[str]:
+    """Version of an installed package, or None."""
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def extra_of(module: str) -> str:
+    """The extra that brings a module along; empty where none does."""
+    name = module.partition(".")[0].replace("_", "-").lower()
+    return next((each.extra for each in read_requirements()
+                 if each.extra and each.name.replace("_", "-").lower() == name), "")
+
+
+def release(version: str) -> Tuple[int, ...]:
+    """The numbers of a version, to compare it by: ``2.4.1+cpu`` is (2, 4, 1)."""
+    numbers = re.match(r"\d+(\.\d+)*", version)
+    return tuple(map(int, numbers.group().split("."))) if numbers else ()

@@ -1,0 +1,274 @@
+"""Makes the plugin part of a MiniGPT-4 checkout, and takes it out again byte for byte. Knows files, and no toolkit.
+
+Linking adds to the checkout one import line in ``train.py``, symbolic links to this package and to its YAMLs (copies
+where links cannot be made), and a marker that says what was added. Nothing is changed when anything is in the way.
+"""
+
+import ast
+import hashlib
+import json
+import os
+import shutil
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Optional, Tuple
+
+from .. import __version__
+from ..digests import file_sha256
+from ..errors import ToolkitError, one_line
+from ..storage import replacing, write_json
+
+MARKER = ".pefomed_link.json"
+ENTRY = "train.py"
+LINE = b"import pefomed_plugin.linked  # added by 'pefomed link'; 'pefomed unlink' takes it out"
+_NEEDED = ("minigpt4/__init__.py", "minigpt4/common/registry.py", "minigpt4/runners/runner_base.py", ENTRY,
+           "train_configs", "eval_configs")
+_PACKAGE = Path(__file__).resolve().parents[1]
+_IGNORED = "__pycache__"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One change of the checkout."""
+
+    path: str
+    """Below the checkout; for the import line with its number."""
+    what: str
+    """What happens there, in words."""
+    done: bool = False
+    """It was so already: nothing is changed."""
+
+
+def link_checkout(checkout: Path, *, dry_run: bool = False) -> List[Step]:
+    """Make the plugin part of ``checkout``; what is there already stays as it is.
+
+    Raises:
+        ToolkitError: no checkout, linked by another version, a file of ours is in the way, or ``train.py`` cannot be
+            changed; the checkout is untouched.
+    """
+    root = _find_checkout(checkout)
+    marker = _read_marker(root)
+    if marker is not None and (marker["version"], marker["package"]) != (__version__, str(_PACKAGE)):
+        raise ToolkitError("{} is linked to pefomed_plugin {} in {}, this is {} in {}; run 'pefomed unlink {}' first"
+                           .format(root, marker["version"], marker["package"], __version__, _PACKAGE, checkout))
+    links = marker["links"] if marker is not None else {}
+    links = {**_planned_links(), **links}
+    states = {name: _state_of(root / name, link) for name, link in links.items()}
+    content = _read_entry(root)
+    changed, number = _with_line(content)
+    problems = ["{}: is there already and is not ours; move it away".format(root / name)
+                for name, state in states.items() if state == "other"]
+    problems += _entry_problems(root) if changed != content else []
+    if problems:
+        raise ToolkitError("{} cannot be linked; nothing was changed".format(root), problems)
+    steps = [Step(name, "link to {}".format(link["target"]), states[name] == "ours") for name, link in links.items()]
+    steps += [Step("{}:{}".format(ENTRY, number), LINE.decode(), changed == content),
+              Step(MARKER, "what 'pefomed unlink' needs to know", marker is not None)]
+    if not dry_run and not all(each.done for each in steps):
+        with _writing(root):  # the marker first: whatever happens after it can be undone
+            write_json(root / MARKER, {"version": __version__, "package": str(_PACKAGE), "entry": ENTRY,
+                                       "entry_sha256": _sha256(_without_line(changed)), "links": links})
+            for name, link in links.items():
+                if states[name] == "absent":
+                    _make_link(root / name, Path(link["target"]))
+            _write_entry(root, content, changed)
+    return steps
+
+
+def unlink_checkout(checkout: Path, *, dry_run: bool = False) -> List[Step]:
+    """Take out of ``checkout`` what ``link_checkout`` added; nothing to do is no error.
+
+    Raises:
+        ToolkitError: no checkout, or what was added has been changed since, so that it cannot be told from the user's
+            own; the checkout is untouched.
+    """
+    root = _find_checkout(checkout)
+    marker = _read_marker(root)
+    if marker is None and LINE not in _read_entry(root):
+        return []
+    links = marker["links"] if marker is not None else _planned_links()
+    states = {name: _state_of(root / name, link) for name, link in links.items()}
+    content = _read_entry(root)
+    restored = _without_line(content)
+    problems = ["{}: was changed since it was linked; move it away, then unlink again".format(root / name)
+                for name, state in states.items() if state == "other"]
+    problems += _leftovers(root, restored) + (_entry_problems(root) if restored != content else [])
+    if problems:
+        raise ToolkitError("{} cannot be unlinked; nothing was changed".format(root), problems)
+    steps = [Step(name, "taken away", state == "absent") for name, state in states.items()]
+    own = marker is not None and _sha256(restored) != marker["entry_sha256"]
+    steps.append(Step(ENTRY, "the import line taken out" + ("; your own changes of it stay" if own else ""),
+                      restored == content))
+    if marker is not None:
+        steps.append(Step(MARKER, "taken away"))
+    if not dry_run:
+        with _writing(root):
+            for name, state in states.items():
+                if state == "ours":
+                    _remove(root / name)
+            _write_entry(root, content, restored)
+            (root / MARKER).unlink(missing_ok=True)
+    return steps
+
+
+@contextmanager
+def _writing(root: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ToolkitError("{} cannot be written: {}".format(root, error)) from error
+
+
+def _find_checkout(checkout: Path) -> Path:
+    root = Path(checkout).resolve()
+    if not root.is_dir():
+        raise ToolkitError("no folder {}; give the folder of a clone of Vision-CAIR/MiniGPT-4".format(root))
+    missing = ["{}: not there".format(root / each) for each in _NEEDED if not (root / each).exists()]
+    if missing:
+        raise ToolkitError("{} is no clone of Vision-CAIR/MiniGPT-4".format(root), missing)
+    return root
+
+
+def _planned_links() -> Dict[str, Dict[str, str]]:
+    """Path below the checkout -> what it is to be a link to, and the digest of that for where it becomes a copy."""
+    yamls = sorted(path for folder in ("train_configs", "eval_configs")
+                   for path in (_PACKAGE.parent / folder).glob("pefomed_*.yaml"))
+    if not yamls:
+        raise ToolkitError("no train_configs beside {}: link from a clone of the plugin (pip install -e), which has "
+                           "the YAMLs".format(_PACKAGE))
+    targets = {_PACKAGE.name: _PACKAGE, **{"{}/{}".format(path.parent.name, path.name): path for path in yamls}}
+    return {name: {"target": str(path), "sha256": _digest(path)} for name, path in targets.items()}
+
+
+def _read_marker(root: Path) -> Optional[Dict[str, Any]]:
+    path = root / MARKER
+    if not path.is_file():
+        return None
+    try:
+        marker = json.loads(path.read_text(encoding="utf-8"))
+        for name in ("version", "package", "entry_sha256", "links"):
+            marker[name]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ToolkitError("{} is damaged ({}); delete it, then unlink again".format(path, one_line(error))) from error
+    outside = ["{}: leads out of the checkout".format(name) for name in marker["links"]
+               if Path(name).is_absolute() or ".." in Path(name).parts]
+    if outside:
+        raise ToolkitError("{} is not as 'pefomed link' writes it; delete it, then unlink again".format(path), outside)
+    return marker
+
+
+# -- links -----------------------------------------------------------------------------------------------------------
+
+
+def _state_of(path: Path, link: Dict[str, str]) -> str:
+    """``absent``, ``ours`` (our link, or our copy unchanged) or ``other``."""
+    if path.is_symlink():
+        return "ours" if os.readlink(path) == link["target"] else "other"
+    if not path.exists():
+        return "absent"
+    return "ours" if _digest(path) == link["sha256"] else "other"
+
+
+def _make_link(path: Path, target: Path) -> None:
+    try:
+        path.symlink_to(target, target_is_directory=target.is_dir())
+    except (OSError, NotImplementedError):  # a file system, or a user of Windows, without symbolic links
+        if target.is_dir():
+            shutil.copytree(target, path, ignore=shutil.ignore_patterns(_IGNORED))
+        else:
+            shutil.copyfile(target, path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+def _digest(path: Path) -> str:
+    """Digest of a file, or of a folder's files with their names; compiled files do not count."""
+    if path.is_file():
+        return file_sha256(path)
+    files = sorted(each for each in path.rglob("*") if each.is_file() and _IGNORED not in each.parts)
+    return _sha256("".join("{} {}\n".format(each.relative_to(path).as_posix(), file_sha256(each))
+                           for each in files).encode())
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+# -- the import line -------------------------------------------------------------------------------------------------
+
+
+def _read_entry(root: Path) -> bytes:
+    return (root / ENTRY).read_bytes()
+
+
+def _with_line(content: bytes) -> Tuple[bytes, int]:
+    """``train.py`` with our line behind its last import from ``minigpt4``, in its own line endings; the line's number.
+
+    There everything that the checkout registers is registered, and no configuration is built yet.
+    """
+    lines = content.splitlines(keepends=True)
+    here = [number for number, line in enumerate(lines) if line.rstrip(b"\r\n") == LINE]
+    if here:
+        return content, here[0] + 1
+    try:
+        statements = ast.parse(content).body
+    except (SyntaxError, ValueError) as error:
+        raise ToolkitError("{} is not Python: {}".format(ENTRY, one_line(error))) from error
+    ends = [each.end_lineno or 0 for each in statements
+            if isinstance(each, ast.ImportFrom) and (each.module or "").split(".")[0] == "minigpt4"]
+    if not ends:
+        raise ToolkitError("{} has no 'from minigpt4... import' line: the plugin's import would have no place"
+                           .format(ENTRY))
+    before = lines[ends[-1] - 1]
+    body, ending = _split_ending(before)
+    lines[ends[-1] - 1] = body + (ending or _split_ending(lines[0])[1] or b"\n") + LINE + ending
+    return b"".join(lines), ends[-1] + 1
+
+
+def _without_line(content: bytes) -> bytes:
+    """``train.py`` without our line; the line before it keeps the ending that ours has now."""
+    kept: List[bytes] = []
+    for line in content.splitlines(keepends=True):
+        body, ending = _split_ending(line)
+        if body != LINE:
+            kept.append(line)
+        elif kept:
+            kept[-1] = _split_ending(kept[-1])[0] + ending
+    return b"".join(kept)
+
+
+def _split_ending(line: bytes) -> Tuple[bytes, bytes]:
+    body = line.rstrip(b"\r\n")
+    return body, line[len(body):]
+
+
+def _leftovers(root: Path, restored: bytes) -> List[str]:
+    """Lines that still need the plugin: ours as somebody has changed it, or the user's own."""
+    return ["{}:{}: needs pefomed_plugin but is not the line that was added; take it out, then unlink again".format(
+        root / ENTRY, number) for number, line in enumerate(restored.splitlines(), 1) if b"pefomed_plugin" in line]
+
+
+def _entry_problems(root: Path) -> List[str]:
+    path = root / ENTRY
+    if path.is_symlink():
+        return ["{}: is a link to {}; replace it by the file".format(path, os.readlink(path))]
+    if not path.stat().st_mode & 0o200:
+        return ["{}: is read-only; make it writable (chmod u+w) first".format(path)]
+    return []
+
+
+def _write_entry(root: Path, before: bytes, after: bytes) -> None:
+    """Replace ``train.py`` whole, with the permissions that it had."""
+    if before == after:
+        return
+    path = root / ENTRY
+    mode = path.stat().st_mode
+    with replacing(path) as file:
+        file.write(after)
+    os.chmod(path, mode & 0o7777)

@@ -1,0 +1,77 @@
+"""A folder for a study on one's own data: YAMLs, a README, a ``.gitignore`` and drawn examples. Trains nothing.
+
+The files lie in ``configs/project/``; the examples are drawn here, so that a run works before there is any data.
+"""
+
+import json
+from io import BytesIO
+from pathlib import Path
+from typing import Dict, List, Mapping
+
+from ..errors import ConfigError
+from ..storage import replacing
+
+TEMPLATE = Path(__file__).resolve().parents[1] / "configs" / "project"
+_NAMES = {"gitignore": ".gitignore"}
+"""Template's name -> project's; a real ``.gitignore`` there would hide files of the package itself."""
+_SIDE_PX = 96
+_TRAIN = (("disc", "left"), ("disc", "right"), ("square", "left"), ("square", "right"))
+_TEST = (("square", "left"), ("disc", "right"))
+
+
+def write_project(folder: Path) -> List[Path]:
+    """Write the project; the files, in order.
+
+    Raises:
+        ConfigError: one of its files is there already; nothing was written.
+        OSError: the folder cannot be written.
+    """
+    contents = {_NAMES.get(path.name, path.name): path.read_bytes() for path in sorted(TEMPLATE.iterdir())}
+    contents.update(example_data())
+    there = [name for name in contents if (folder / name).exists()]
+    if there:
+        raise ConfigError("{} holds a project already; choose another folder, nothing is overwritten".format(folder),
+                          ["{} is there".format(folder / name) for name in there])
+    for name, content in contents.items():
+        with replacing(folder / name) as file:
+            file.write(content)
+    return [folder / name for name in contents]
+
+
+def example_data() -> Dict[str, bytes]:
+    """Captions and questions about drawn discs and squares, as files below the project's folder."""
+    files: Dict[str, bytes] = {}
+    captions, questions = [], {"train": [], "test": []}  # type: ignore[var-annotated]
+    for split, scenes in (("train", _TRAIN), ("test", _TEST)):
+        for shape, side in scenes:
+            number = len(files) + 1
+            image = "scene_{}.png".format(number)
+            files["data/questions/images/" + image] = _draw(shape, side)
+            about = {"image": image, "study": "example-{}".format(number)}
+            questions[split] += [
+                {**about, "question": "Is there a disc?", "answer": "yes" if shape == "disc" else "no"},
+                {**about, "question": "Which side is the {} on?".format(shape), "answer": side}]
+            if split == "train":
+                captions.append({**about, "caption": "A bright {} on the {}.".format(shape, side)})
+    files.update({each.replace("questions", "captions"): content for each, content in list(files.items())
+                  if Path(each).name in {row["image"] for row in captions}})
+    files["data/captions/train.jsonl"] = _lines(captions)
+    files.update({"data/questions/{}.jsonl".format(split): _lines(rows) for split, rows in questions.items()})
+    return files
+
+
+def _draw(shape: str, side: str) -> bytes:
+    from PIL import Image, ImageDraw
+
+    picture = Image.new("L", (_SIDE_PX, _SIDE_PX), 40)
+    left = _SIDE_PX // 8 if side == "left" else _SIDE_PX // 2 + _SIDE_PX // 8
+    box = (left, 3 * _SIDE_PX // 8, left + _SIDE_PX // 4, 5 * _SIDE_PX // 8)
+    draw = ImageDraw.Draw(picture)
+    (draw.ellipse if shape == "disc" else draw.rectangle)(box, fill=220)
+    file = BytesIO()
+    picture.save(file, format="PNG")
+    return file.getvalue()
+
+
+def _lines(rows: List[Mapping[str, str]]) -> bytes:
+    return "".join(json.dumps(row) + "\n" for row in rows).encode("utf-8")

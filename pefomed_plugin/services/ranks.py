@@ -1,0 +1,84 @@
+"""How a process of a run ends: with its own message, printed once, and not buried under those of the ranks it leaves.
+
+Processes are those that ``torchrun`` started, or this one alone. Knows no run.
+"""
+
+import os
+import re
+import sys
+import time
+from pathlib import Path
+from typing import Any, Callable
+
+from ..errors import PefomedError, one_line
+from .locks import locked
+
+_LOST = re.compile(r"gloo|NCCL|c10d|Connection (?:closed|reset) by peer|Broken pipe", re.IGNORECASE)
+_GRACE_S = 2.0
+"""A rank that lost another waits so long before it ends: torchrun then sees first which one failed first."""
+
+
+def report_errors(run: Callable[[], Any]) -> int:
+    """Do ``run`` as a whole process and return the exit code.
+
+    A user's mistake is one message, from whichever rank meets it first; a failure of the program keeps its traceback,
+    headed by its rank, and torchrun repeats it at the end; a rank that ends because another did says so in a line.
+    """
+    try:
+        _recorded(run)()
+    except PefomedError as error:
+        _print_once("error: {}".format(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        _print_once("interrupted; the last checkpoint is whole: the same command with run.resume=auto continues")
+        return 130
+    except Exception as error:
+        if _is_one_of_many() and _has_lost_a_rank(error):
+            print("rank {}: ends because another rank did, whose message stands above ({})".format(
+                os.environ["RANK"], one_line(error, 80)), file=sys.stderr, flush=True)
+            time.sleep(_GRACE_S)
+            return 1
+        if _is_one_of_many():
+            print("rank {} failed:".format(os.environ["RANK"]), file=sys.stderr, flush=True)
+        raise
+    return 0
+
+
+def _recorded(run: Callable[[], Any]) -> Callable[[], Any]:
+    """``run`` with its exception left for torchrun, which shows the first of all ranks in its summary."""
+    if "TORCHELASTIC_ERROR_FILE" not in os.environ:
+        return run
+    from torch.distributed.elastic.multiprocessing.errors import get_error_handler
+
+    def recorded() -> Any:
+        try:
+            return run()
+        except Exception as error:
+            if not _has_lost_a_rank(error):  # not the cause, and perhaps written before the cause is seen
+                get_error_handler().record_exception(error)
+            raise
+
+    return recorded
+
+
+def _is_one_of_many() -> bool:
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
+def _has_lost_a_rank(error: BaseException) -> bool:
+    """Whether it is what torch.distributed raises in a rank whose partner is gone."""
+    return isinstance(error, RuntimeError) and not isinstance(error, PefomedError) and bool(_LOST.search(str(error)))
+
+
+def _print_once(text: str) -> None:
+    """Print to stderr unless another rank of this machine has printed the same; torchrun gives them a common folder."""
+    error_file = os.environ.get("TORCHELASTIC_ERROR_FILE")
+    if not error_file or not _is_one_of_many():
+        print(text, file=sys.stderr, flush=True)
+        return
+    said = Path(error_file).parent.parent / "said"
+    with locked(said.with_name("said.lock")):
+        before = said.read_text(encoding="utf-8") if said.is_file() else ""
+        if text + "\n" not in before:
+            print(text, file=sys.stderr, flush=True)
+            said.write_text(before + text + "\n", encoding="utf-8")
