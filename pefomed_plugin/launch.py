@@ -65,6 +65,7 @@ def configure(cfg_path: str, options: Sequence[str], make: Callable[[argparse.Na
     from omegaconf import OmegaConf
 
     from .toolkit import NAME, WHY
+    from .toolkit.choice import CHECKOUT
 
     composed, parts = compose(cfg_path, options)
     notice = _EMBEDDED_NOTICE.format(", ".join(parts), environment.sample_folder(), ", ".join(environment.VARIABLES))
@@ -76,7 +77,12 @@ def configure(cfg_path: str, options: Sequence[str], make: Callable[[argparse.Na
         path.write_text(composed, encoding="utf-8")
         cfg = make(argparse.Namespace(cfg_path=str(path), options=[]))
     cfg.run_cfg.embedded = bool(parts)
-    read_run_options(OmegaConf.to_container(cfg.run_cfg, resolve=True))  # before anything is written or loaded
+    section: Any = OmegaConf.to_container(cfg.run_cfg, resolve=True)
+    run_options = read_run_options(section)  # its mistakes show before anything is written or loaded
+    if NAME == CHECKOUT and run_options.runner == "runner_base":
+        from .adapters.runner_base import prepare_runner_base
+
+        prepare_runner_base(cfg, run_options)
     seed_everything(int(cfg.run_cfg.get("seed", 42)))
     output_dir = Path(cfg.run_cfg.output_dir)
     if is_first_rank():

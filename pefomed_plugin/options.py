@@ -183,7 +183,7 @@ def _coerce(value: Any, hint: Any) -> Tuple[Any, str]:
             return tuple(names), ""
         return None, "expected a list of names, found {!r}".format(value)
     if alternatives[0] == Dict[str, str] and value is not None:
-        return (dict(value), "") if isinstance(value, Mapping) else (None, "expected a section, found {!r}".format(value))
+        return (dict(value), "") if isinstance(value, Mapping) else (None, "expected a section")
     if value is None:
         return (None, "") if type(None) in alternatives else (None, "expected a value, found nothing")
     kind = alternatives[0]

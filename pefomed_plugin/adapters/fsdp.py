@@ -16,7 +16,7 @@ UNITS = ("LlamaDecoderLayer",)
 """Classes whose instances are gathered one after the other."""
 
 
-def shard_model(accelerator: Any, model: torch.nn.Module) -> torch.nn.Module:
+def shard_model(accelerator: Any, model: Any) -> Any:
     """Spread ``model`` over all ranks, in place; it also moves to their device.
 
     Raises:
@@ -37,10 +37,11 @@ def shard_model(accelerator: Any, model: torch.nn.Module) -> torch.nn.Module:
     if hasattr(model, "decoder"):
         model.decoder = "plain"  # a layer is gathered when it is called as a module, which only plain does
     mesh = init_device_mesh(accelerator.device.type, (accelerator.num_processes,))
-    for each in model.modules():
+    for each in list(model.modules()):
         if type(each).__name__ in UNITS:
             fully_shard(each, mesh=mesh)
-    return fully_shard(model, mesh=mesh)
+    fully_shard(model, mesh=mesh)
+    return model
 
 
 def is_sharded(tensor: Any) -> bool:

@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
 from ..errors import ConfigError, near_names
 from ..records import Prediction
+from ..reporting.checks import check_predictions
 from ..reporting.judged import write_judgements
 from ..services import offline_judge
 from ..services.asking import Asked, Limits, Usable, ask_all, open_questions
@@ -83,6 +84,7 @@ def model_name(judge: str, model: str) -> str:
 def judge_offline(predictions: Sequence[Prediction], kind: str, runs: int, folder: Path,
                   axes: Sequence[str] = ()) -> Dict[str, Any]:
     """Judge by shared words and write the results. Raises DataError as ``judge_with_model``."""
+    check_predictions(predictions)
     check_judgeable(predictions, kind)
     facts = {"model": offline_judge.NAME, "runs": runs,
              "note": "shared words, no model: for demonstrations and tests, not for results"}
@@ -103,6 +105,7 @@ def judge_with_model(predictions: Sequence[Prediction], plan: JudgePlan, limits:
         DataError: the predictions cannot be judged, or the ledger is in use or damaged.
         ServiceError: the server answers nothing at all.
     """
+    check_predictions(predictions)  # before anything is paid for
     check_judgeable(predictions, plan.prompt.kind)
     with Ledger(ledger_path) as ledger:
         asked = judge(judge_questions(predictions, plan), ledger, usable_verdict(plan), limits)

@@ -52,7 +52,8 @@ def write_provenance(folder: Path, *, config: Mapping[str, Any], datasets: Mappi
     earlier = [*before.pop("earlier", []), before] if before else []
     write_json(path, {
         "written_at": datetime.now(timezone.utc).isoformat(timespec="seconds"), "embedded": embedded,
-        "command": without_secrets(sys.argv), "plugin": {"version": __version__, "toolkit": TOOLKIT, "git": git_state()},
+        "command": without_secrets(sys.argv),
+        "plugin": {"version": __version__, "toolkit": TOOLKIT, "git": git_state()},
         "packages": versions(), "host": host_facts(), "processes": processes,
         "variables": {name: os.environ[name] for name in PATHS if os.environ.get(name)}, "config": config,
         "data": {name: describe_data(storage.get(name), splits) for name, splits in datasets.items()},

@@ -51,7 +51,7 @@ def plan_run(options: RunOptions, train_sets: Sequence[Any], processes: int,
         CheckpointError: the order would be another than that of the checkpoint.
         ConfigError: a data set with fewer samples than ranks.
     """
-    settings = {"seed": options.seed, "epochs": options.max_epoch, "shuffle": options.shuffle,
+    settings: Dict[str, Any] = {"seed": options.seed, "epochs": options.max_epoch, "shuffle": options.shuffle,
                 "iterations": options.max_epoch * options.iters_per_epoch if options.iters_per_epoch else None,
                 "questions_per_image": options.questions_per_image, "pictures": [
                     [each.picture_of(number) for number in range(len(each))] for each in train_sets

@@ -17,13 +17,16 @@ class StepLog:
     """Collects steps and writes them every ``every`` steps, on the first rank."""
 
     def __init__(self, path: Path, every: int, start: int = 0, trackers: Sequence[Tracker] = (),
-                 memory_gib: Callable[[], Optional[float]] = lambda: None) -> None:
+                 memory_gib: Callable[[], Optional[float]] = lambda: None,
+                 sum_over_ranks: Callable[[Sequence[float]], Sequence[float]] = list) -> None:
         """Log from iteration ``start`` on; lines behind it, of a run that was killed and is resumed, are dropped.
 
         Args:
             memory_gib: tells the most memory taken so far.
+            sum_over_ranks: adds up over the ranks, of which each has its part of a loss.
         """
         self.path, self.every, self.trackers, self.memory_gib = path, every, trackers, memory_gib
+        self.sum_over_ranks = sum_over_ranks
         self._steps: List[Dict[str, Any]] = []
         self._since = time.monotonic()
         self._note = ""
@@ -33,7 +36,12 @@ class StepLog:
             write_text(path, "".join(kept))
 
     def add(self, iteration: int, loss: Any, lr: float, samples: int, tokens: int, grad_norm: Any) -> bool:
-        """Take a step up: ``samples`` and answer ``tokens`` of all ranks; returns whether a write is due."""
+        """Take a step up; returns whether a write is due.
+
+        Args:
+            loss: this rank's part.
+            samples: of all ranks, likewise answer ``tokens``.
+        """
         self._steps.append({"iteration": iteration, "loss": loss, "lr": lr, "samples": samples, "tokens": tokens,
                             "grad_norm": grad_norm})
         return len(self._steps) >= self.every
@@ -44,12 +52,13 @@ class StepLog:
         return self._note
 
     def flush(self) -> None:
-        """Write what has been collected. Rates are means over it."""
+        """Write what has been collected; all ranks must call this. Rates are means over it."""
         if not self._steps:
             return
-        for each in self._steps:
+        losses = self.sum_over_ranks([float(each["loss"]) for each in self._steps])
+        for each, loss in zip(self._steps, losses):
             # JSON has no NaN: the loss of a step that was left out is null
-            each["loss"], each["grad_norm"] = _finite(each["loss"]), _finite(each["grad_norm"])
+            each["loss"], each["grad_norm"] = _finite(loss), _finite(each["grad_norm"])
         elapsed_s = max(time.monotonic() - self._since, 1e-9)
         rates = {name + "_per_s": round(sum(each[name] for each in self._steps) / elapsed_s, 2)
                  for name in ("samples", "tokens")}

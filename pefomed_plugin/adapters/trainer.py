@@ -31,7 +31,15 @@ from .resuming import Saved, find_saved, order_of, plan_run
 from .sampling import PlannedBatches
 from .step_log import StepLog
 from .tracking import Tracker, trackers_of
-from .training import backward, build_optimizer, seed_iteration, share_counts, take_step, validation_loss
+from .training import (
+    backward,
+    build_optimizer,
+    seed_iteration,
+    share_counts,
+    sum_over_ranks,
+    take_step,
+    validation_loss,
+)
 
 STOPPED = 75
 """Exit code of a run that was told to stop (SIGTERM) and saved: start the same command again to continue."""
@@ -95,7 +103,8 @@ class Trainer:
         batches = iter(self._loader())
         with trackers_of(self.options, self.describe(), self.iteration) as trackers:
             log = StepLog(self.keeper.folder / "log.jsonl", self.options.log_freq, self.iteration, trackers,
-                          partial(peak_memory_gib, self.accelerator.device))
+                          partial(peak_memory_gib, self.accelerator.device),
+                          partial(sum_over_ranks, self.accelerator))
             handler = signal.signal(signal.SIGTERM, self._on_signal)
             try:
                 for epoch in range(self.iteration // self.per_epoch, self.options.max_epoch):
@@ -106,7 +115,8 @@ class Trainer:
                     self._write_log(log)
                     self._finish_epoch(epoch, trackers)
             finally:
-                log.flush()
+                if self.accelerator.num_processes == 1:  # else the others may be gone
+                    log.flush()
                 signal.signal(signal.SIGTERM, handler)
 
     def _iterate(self, epoch: int, batches: Iterator[Any], log: StepLog, advance: Any) -> None:
@@ -127,6 +137,7 @@ class Trainer:
         if (counts.stop or counts.save) and self.iteration % self.per_epoch:
             self._save(epoch)
         if counts.stop:
+            self._write_log(log)
             raise StoppedBySignal("stopped by a signal at iteration {}; the checkpoint is written, the same command "
                                   "with run.resume=auto continues".format(self.iteration))
 

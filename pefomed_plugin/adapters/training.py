@@ -67,18 +67,26 @@ class StepCounts(NamedTuple):
 def share_counts(accelerator: Any, model: Any, batches: Sequence[Batch], stop: bool, save: bool) -> StepCounts:
     """Count this rank's batches and add up over the ranks, on the CPU: no rank waits for a GPU."""
     tokens = [count_answer_tokens(accelerator.unwrap_model(model), each) for each in batches]
-    shared = torch.tensor([sum(tokens), sum(len(each["answer"]) for each in batches), stop, save])
-    if accelerator.num_processes > 1:
-        torch.distributed.all_reduce(shared)
-    total, samples, stops, saves = shared.tolist()
-    return StepCounts(tokens, total, samples, stops > 0, saves > 0)
+    total, samples, stops, saves = sum_over_ranks(
+        accelerator, [sum(tokens), sum(len(each["answer"]) for each in batches), stop, save])
+    return StepCounts(tokens, int(total), int(samples), stops > 0, saves > 0)
+
+
+def sum_over_ranks(accelerator: Any, values: Sequence[float]) -> List[float]:
+    """Each value added up over the ranks, which must all call this; through gloo, beside the GPU's own work."""
+    if accelerator.num_processes == 1:
+        return list(values)
+    shared = torch.tensor(values, dtype=torch.float64)
+    torch.distributed.all_reduce(shared)
+    return shared.tolist()
 
 
 def backward(accelerator: Any, task: Any, model: Any, batches: Sequence[Batch], counts: StepCounts) -> torch.Tensor:
     """Gradients of one step over ``batches`` (more than one: accumulation).
 
     Returns:
-        The step's loss, a scalar on the device: mean over the answer tokens of this rank.
+        This rank's part of the step's loss, a scalar on the device; the ranks' parts add up to the mean over all
+        answer tokens.
     """
     total = torch.zeros((), device=accelerator.device)
     for number, (batch, count) in enumerate(zip(batches, counts.tokens)):
@@ -89,7 +97,7 @@ def backward(accelerator: Any, task: Any, model: Any, batches: Sequence[Batch], 
             # DDP averages over ranks, so each rank's share of the tokens is scaled back up by their number
             share = count * accelerator.num_processes / counts.all_tokens
             accelerator.backward(loss if share == 1 else loss * share)
-        total += loss.detach().float() * (count / sum(counts.tokens))
+        total += loss.detach().float() * (count / counts.all_tokens)
     return total
 
 

@@ -14,15 +14,14 @@ from ..errors import ConfigError, PefomedError
 from ..options import RunOptions, read_run_options
 from ..readers import READERS
 from .data import check_data
-from .disk import check_disk, run_gb
 from .findings import ERROR, NOTE, OK, Finding, from_error, is_broken
 from .machine import check_gpus, check_java, check_judge
 from .packages import check_toolkit
+from .room import GB, check_disk, check_memory
 from .weights import Sizes, check_checkpoint, check_llama, check_vit, llama_config, no_checkpoint
 
 _VARIABLE = re.compile(r"\$\{oc\.env:(PEFOMED_[A-Z]+)\}")
 _UNSET = "(not set)"
-_PAPERS_LLAMA = {"num_hidden_layers": 32, "hidden_size": 4096}
 _JUDGED = ("gpt4_judge", "wasm")
 
 
@@ -87,7 +86,7 @@ def check_run(cfg_path: str, options: Sequence[str] = ()) -> List[Finding]:
             name, str(section["build_info"]["storage"]), section["build_info"].get("images"))]
     if run.task in _JUDGED:
         findings += _check_judge_of(run)
-    return findings + _check_device(run) + _check_room(run, model, sizes)
+    return findings + _check_device(run) + _check_room(cfg_path, cfg, run)
 
 
 def compose(cfg_path: str, options: Sequence[str]) -> "tuple[Dict[str, Any], List[str]]":
@@ -160,6 +159,12 @@ def _check_device(run: RunOptions) -> List[Finding]:
     return []
 
 
-def _check_room(run: RunOptions, model: Dict[str, Any], sizes: Sizes) -> List[Finding]:
-    config = {**_PAPERS_LLAMA, **llama_config(Path(model["llama_model"]))}
-    return check_disk(Path(run.output_dir), run_gb(config, sizes, run.keep_last, trains=not run.evaluate))
+def _check_room(cfg_path: str, cfg: Dict[str, Any], run: RunOptions) -> List[Finding]:
+    from ..services.memory import estimate
+
+    try:
+        needed = estimate(cfg)
+    except ConfigError:  # a LLaMA folder that says no sizes; told where it was looked at
+        return check_disk(Path(run.output_dir), 0.0)
+    on_gpu = [] if run.device == "cpu" else check_memory(needed.peak, cfg_path)
+    return on_gpu + check_disk(Path(run.output_dir), sum(needed.disk.values()) / GB)

@@ -9,9 +9,10 @@ from .output import Output, add_json_argument
 
 if TYPE_CHECKING:
     from ..adapters.exports.contents import Contents, Lora
-    from ..reporting.cards import ModelFacts
+    from ..reporting.model_facts import ModelFacts
 
 _FILE = ".pth or .safetensors of this plugin, of MiniGPT-v2 or PeFoMed; or an exported adapter folder"
+_PROJECTION = "projection of visual tokens into LLaMA: llama_proj.weight, llama_proj.bias"
 _CARD = "model card: training data, licences, limits, figures"
 
 
@@ -124,11 +125,11 @@ def _convert(contents: "Contents", arguments: argparse.Namespace) -> int:
 
 
 def _merge(contents: "Contents", arguments: argparse.Namespace) -> int:
-    from ..adapters.exports.contents import PROJECTOR
     from ..adapters.exports.llama_folder import open_llama
     from ..adapters.exports.merge import write_merged
     from ..adapters.exports.writing import fresh_folder
     from ..errors import ConfigError
+    from ..reporting.cards import write_model_card
     from ..services.console import say
 
     if arguments.llama is None:
@@ -136,11 +137,11 @@ def _merge(contents: "Contents", arguments: argparse.Namespace) -> int:
                           "or set PEFOMED_LLAMA")
     lora, alpha, notes = _prepared(contents, arguments)
     llama = open_llama(Path(arguments.llama))
+    facts = _facts(contents, arguments, "merged", notes, {
+        "model*.safetensors": "LLaMA with the LoRA worked in, and its configuration and tokenizer beside it"})
     with fresh_folder(arguments.out) as folder:
         write_merged(contents, lora, llama, alpha / lora.rank, folder)
-        facts = _write_card(contents, arguments, folder, "merged", notes, {
-            "model*.safetensors": "LLaMA with the LoRA worked in, and its configuration and tokenizer beside it",
-            PROJECTOR: "projection of visual tokens into LLaMA: llama_proj.weight, llama_proj.bias"})
+        write_model_card(folder, facts)
     say("{} of {} tensors merged; written to {}".format(len(lora.pairs), len(llama.shapes), arguments.out))
     _say_upload(facts, arguments.out)
     return 0
@@ -148,17 +149,18 @@ def _merge(contents: "Contents", arguments: argparse.Namespace) -> int:
 
 def _export(contents: "Contents", arguments: argparse.Namespace) -> int:
     from ..adapters.exports.adapter import write_adapter
-    from ..adapters.exports.contents import ADAPTER_CONFIG, ADAPTER_WEIGHTS, PROJECTOR
+    from ..adapters.exports.contents import ADAPTER_CONFIG, ADAPTER_WEIGHTS
     from ..adapters.exports.writing import fresh_folder
+    from ..reporting.cards import write_model_card
     from ..services.console import say
 
     lora, alpha, notes = _prepared(contents, arguments)
+    facts = _facts(contents, arguments, "adapter", notes, {
+        ADAPTER_WEIGHTS: "LoRA of the language model, rank {}".format(lora.rank),
+        ADAPTER_CONFIG: "what PeftModel.from_pretrained needs"})
     with fresh_folder(arguments.out) as folder:
-        write_adapter(contents, lora, alpha, _base_model(contents, arguments), folder)
-        facts = _write_card(contents, arguments, folder, "adapter", notes, {
-            ADAPTER_WEIGHTS: "LoRA of the language model, rank {}".format(lora.rank),
-            ADAPTER_CONFIG: "what PeftModel.from_pretrained needs",
-            PROJECTOR: "projection of visual tokens into LLaMA: llama_proj.weight, llama_proj.bias"})
+        write_adapter(contents, lora, alpha, facts.base_model, folder)
+        write_model_card(folder, facts)
     say("adapter of rank {} on {} written to {}".format(lora.rank, ", ".join(lora.targets), arguments.out))
     _say_upload(facts, arguments.out)
     return 0
@@ -192,15 +194,16 @@ def _base_model(contents: "Contents", arguments: argparse.Namespace) -> Optional
     return arguments.base_model or BASES.get(llama_width(contents) or 0)
 
 
-def _write_card(contents: "Contents", arguments: argparse.Namespace, folder: Path, form: str, notes: List[str],
-                files: Dict[str, str]) -> "ModelFacts":
-    from ..reporting.cards import gather_facts, write_model_card
+def _facts(contents: "Contents", arguments: argparse.Namespace, form: str, notes: List[str],
+           files: Dict[str, str]) -> "ModelFacts":
+    """What the card says."""
+    from ..adapters.exports.contents import PROJECTOR
+    from ..reporting.model_facts import gather_facts
 
     beside = arguments.file if arguments.file.is_dir() else arguments.file.absolute().parent
-    facts = gather_facts(beside, contents.config, contents.training, name=arguments.out.absolute().name, form=form,
-                         base_model=_base_model(contents, arguments), files={**files, "README.md": _CARD}, notes=notes)
-    write_model_card(folder, facts)
-    return facts
+    return gather_facts(beside, contents.config, contents.training, arguments.file, form=form, notes=notes,
+                        name=arguments.out.absolute().name, base_model=_base_model(contents, arguments),
+                        files={**files, PROJECTOR: _PROJECTION, "README.md": _CARD})
 
 
 def _say_upload(facts: "ModelFacts", out: Path) -> None:

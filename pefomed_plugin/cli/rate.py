@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sheets = actions.add_parser("sheets", help="write the ratings of the page as filled-in sheets")
     _add_rated(sheets)
     sheets.add_argument("--out", type=Path, metavar="DIR", help="folder of the sheets (default: sheets in DIR)")
-    sheets.add_argument("--csv", action="store_true", help="CSV only (does not need openpyxl)")
+    sheets.add_argument("--csv", action="store_true", help="CSV in place of XLSX (does not need openpyxl)")
     back = actions.add_parser("import", help="check the ratings of sheets or page and score the predictions")
     _add_rated(back)
     back.add_argument("--out", type=Path, help="folder of scores/ and metrics.json (default: that of PREDICTIONS)")
@@ -90,7 +90,7 @@ def _export(arguments: argparse.Namespace) -> int:
         pairs = rating_pairs(plan, rater, predictions)
         rows = [Row(code, *shown_texts(prediction)) for code, prediction in pairs]
         thumbnails = {} if arguments.csv else _thumbnails(arguments.image_root, pairs)
-        _write_sheets(arguments.out, plan, rater, rows, arguments.csv, thumbnails)
+        _write_sheets(arguments.out, plan, rater, rows, True, not arguments.csv, thumbnails)
     write_plan(plan, arguments.out)
     print("{:,} of {:,} answers for {} raters in {} ({})".format(
         len(plan.sample_ids), len(predictions), len(plan.raters), arguments.out, SCOPES[plan.scope]))
@@ -114,13 +114,14 @@ def _thumbnails(root: Any, pairs: Sequence[Any]) -> Dict[str, Any]:
     return {code: open_image(root, prediction.image) for code, prediction in pairs}
 
 
-def _write_sheets(folder: Path, plan: "RatingPlan", rater: str, rows: "Sequence[Row]", csv_only: bool,
-                  thumbnails: Mapping[str, Any]) -> None:
+def _write_sheets(folder: Path, plan: "RatingPlan", rater: str, rows: "Sequence[Row]", csv: bool, workbook: bool,
+                  thumbnails: Optional[Mapping[str, Any]] = None) -> None:
     from ..prompts_judge import RUBRICS
     from ..services.rating_sheets import write_csv, write_workbook
 
-    write_csv(folder / (rater + ".csv"), rows)
-    if not csv_only:
+    if csv:
+        write_csv(folder / (rater + ".csv"), rows)
+    if workbook:
         write_workbook(folder / (rater + ".xlsx"), rows, RUBRICS[plan.kind], thumbnails)
 
 
@@ -150,7 +151,7 @@ def _sheets(arguments: argparse.Namespace) -> int:
     plan = read_any_plan(arguments.folder, predictions)
     for rater in plan.raters:
         rows = rated_rows(arguments.folder, plan, rater, predictions)
-        _write_sheets(folder, plan, rater, rows, arguments.csv, {})
+        _write_sheets(folder, plan, rater, rows, arguments.csv, not arguments.csv)  # two filled ones would be doubt
     write_plan(plan, folder)
     print("the ratings of {} rater(s) in {}".format(len(plan.raters), folder))
     _say_keep(folder)

@@ -46,8 +46,8 @@ def serve_page(arguments: argparse.Namespace, predictions: "Sequence[Prediction]
                                                             SCOPES[plan.scope]))
             _say_progress("rated so far:", store.counts(), len(plan.sample_ids))
             _say_missing(session.no_picture)
-            _say_address(server.url, server.token is not None)
             try:
+                _say_address(server.url, server.token is not None)
                 server.serve_forever()
             except KeyboardInterrupt:
                 pass

@@ -13,6 +13,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.add_argument("scorer", metavar="SCORER", help="exact_match, token_recall, lexical, exact_match/clean, ...")
     parser.add_argument("predictions", type=Path, metavar="PREDICTIONS", help="predictions.jsonl, whoever wrote it")
+    parser.add_argument("--protocol", metavar="NAME", help="variant of the scorer: lexical --protocol r2gen60 is "
+                        "lexical/r2gen60")
+    parser.add_argument("--vocabulary", type=Path, metavar="PATH", help="training reports whose words lexical/r2gen60 "
+                        "knows: a prepared folder, a release, train.jsonl, or a text file with one word a line")
     parser.add_argument("--out", type=Path, help="folder of scores/ and metrics.json (default: that of PREDICTIONS)")
     parser.add_argument("--by", action="append", default=[], metavar="AXIS",
                         help="break down by {}; may be repeated".format(", ".join(AXES)))
@@ -34,11 +38,17 @@ def run(arguments: argparse.Namespace) -> Output:
     from ..reporting.results import PREDICTIONS, read_run
     from ..reporting.scored import write_scores
     from ..reporting.tables import show_metrics
+    from ..reporting.vocabulary import R2GEN60, read_vocabulary
     from ..scoring import DEFAULTS, find_scorer
     from ..storage import read_predictions, write_records
 
-    name = DEFAULTS.get(arguments.scorer, arguments.scorer)
+    given = "{}/{}".format(arguments.scorer, arguments.protocol) if arguments.protocol else arguments.scorer
+    name = DEFAULTS.get(given, given)
     find_scorer(name)
+    if (name == R2GEN60) != (arguments.vocabulary is not None):
+        raise ConfigError("lexical/r2gen60 needs the words of the training reports: give --vocabulary PATH (a prepared "
+                          "folder, a release, train.jsonl, or a word list)" if name == R2GEN60 else
+                          "--vocabulary is of lexical/r2gen60 only; {} uses none".format(name))
     wrong = [axis for axis in arguments.by if axis not in AXES]
     if wrong:
         raise ConfigError("cannot break down by that", ["{!r}: {}".format(axis, near_names(axis, AXES))
@@ -49,7 +59,8 @@ def run(arguments: argparse.Namespace) -> Output:
         _check_against(arguments.data, predictions)
     folder = arguments.out or arguments.predictions.parent
     facts = {"embedded": any(each.producer.get("embedded") for each in predictions)}
-    metrics = write_scores(predictions, [name], folder, facts)
+    vocabulary = read_vocabulary(arguments.vocabulary, predictions[0].dataset) if arguments.vocabulary else None
+    metrics = write_scores(predictions, [name], folder, facts, vocabulary)
     if not (folder / PREDICTIONS).exists():
         write_records(folder / PREDICTIONS, predictions)  # a folder of scores can be compared and reported by itself
     metrics, breakdowns = {**metrics, "scores": {name: metrics["scores"][name]}}, []

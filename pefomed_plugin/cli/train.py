@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 import shlex
 import signal
 import sys
@@ -31,15 +32,21 @@ def add_arguments(parser: argparse.ArgumentParser, command: str = "train") -> No
 
 def run(arguments: argparse.Namespace) -> int:
     """Say the command, run it, pass its exit code on."""
-    command = torchrun_arguments(arguments)
-    print("torchrun " + " ".join(map(shlex.quote, command)), flush=True)
-    return 0 if arguments.dry_run else run_torchrun(command)
+    processes = arguments.nproc_per_node or _visible_gpus()
+    command = torchrun_arguments(arguments, processes)
+    threads = str(max(len(os.sched_getaffinity(0)) // processes, 1) if hasattr(os, "sched_getaffinity") else 1)
+    setting = "" if os.environ.get("OMP_NUM_THREADS") else "OMP_NUM_THREADS={} ".format(threads)
+    print("{}torchrun {}".format(setting, " ".join(map(shlex.quote, command))), flush=True)
+    if arguments.dry_run:
+        return 0
+    os.environ.setdefault("OMP_NUM_THREADS", threads)  # without it torchrun and accelerate warn, and choose their own
+    return run_torchrun(command)
 
 
-def torchrun_arguments(arguments: argparse.Namespace) -> List[str]:
+def torchrun_arguments(arguments: argparse.Namespace, processes: int) -> List[str]:
     """What comes behind ``torchrun``."""
-    command = [*shlex.split(arguments.torchrun), "--nproc-per-node", str(arguments.nproc_per_node or _visible_gpus()),
-               "-m", _LAUNCHER, arguments.command, "--cfg-path", arguments.cfg_path]
+    command = [*shlex.split(arguments.torchrun), "--nproc-per-node", str(processes), "-m",
+               _LAUNCHER, arguments.command, "--cfg-path", arguments.cfg_path]
     return command + (["--options", *arguments.options] if arguments.options else [])
 
 

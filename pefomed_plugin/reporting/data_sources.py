@@ -1,6 +1,6 @@
 """The releases behind the data sets: licence, terms, how to cite, what to know. A table; reads nothing."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Dict, Tuple
 
 
@@ -90,5 +90,5 @@ OWN_DATA = DataSource("Own data", "image-to-text", "", "other", "to be stated by
 
 
 def source_of(dataset: str) -> DataSource:
-    """The release behind a registry name; own data where it is none of the eight."""
-    return SOURCES.get(dataset, OWN_DATA)
+    """The release behind a registry name; own data, or data we know nothing of, where it is none of the eight."""
+    return SOURCES.get(dataset) or (OWN_DATA if dataset == "medical_custom" else replace(OWN_DATA, title=dataset))

@@ -7,7 +7,7 @@ import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from ..errors import DataError
 from ..readers.textfiles import read_json
@@ -26,10 +26,11 @@ POOLED = (*BLEU, "meteor")
 
 
 def write_scores(predictions: Sequence[Prediction], scorers: Iterable[str], folder: Path,
-                 facts: Mapping[str, Any]) -> Dict[str, Any]:
+                 facts: Mapping[str, Any], vocabulary: Optional[FrozenSet[str]] = None) -> Dict[str, Any]:
     """Score predictions and write ``scores/*.jsonl`` and ``metrics.json`` into ``folder``.
 
-    What earlier scorers wrote there stays. ``facts`` go into the metrics as they are.
+    What earlier scorers wrote there stays. ``facts`` go into the metrics as they are; ``vocabulary`` is that of the
+    protocol ``lexical/r2gen60``.
 
     Returns:
         The metrics as written.
@@ -47,7 +48,7 @@ def write_scores(predictions: Sequence[Prediction], scorers: Iterable[str], fold
         "scores": dict(before.get("scores", {}))}
     found: Dict[str, List[Score]] = {}
     for name in (DEFAULTS.get(each, each) for each in scorers):
-        scores, metrics["scores"][name] = score_predictions(name, predictions)
+        scores, metrics["scores"][name] = score_predictions(name, predictions, vocabulary)
         found.update(scores)
     for name, each in found.items():
         write_records(score_file(folder, name), each)
@@ -55,7 +56,8 @@ def write_scores(predictions: Sequence[Prediction], scorers: Iterable[str], fold
     return metrics
 
 
-def score_predictions(name: str, predictions: Sequence[Prediction]) -> Tuple[Dict[str, List[Score]], Dict[str, Any]]:
+def score_predictions(name: str, predictions: Sequence[Prediction], vocabulary: Optional[FrozenSet[str]] = None
+                      ) -> Tuple[Dict[str, List[Score]], Dict[str, Any]]:
     """Scores by the name they carry (report metrics have several), and the figures of the whole test set.
 
     Raises:
@@ -66,8 +68,9 @@ def score_predictions(name: str, predictions: Sequence[Prediction]) -> Tuple[Dic
     family, _, protocol = DEFAULTS.get(name, name).partition("/")
     if family == "lexical":
         with LexicalScorer() as lexical:
-            result = lexical.score(predictions, protocol)
-        return result.scores(), _lexical_figures(result, predictions)
+            result = lexical.score(predictions, protocol, vocabulary)
+        figures = _lexical_figures(result, predictions)
+        return result.scores(), {**figures, "vocabulary": len(vocabulary)} if vocabulary else figures
     if family == "clinical":
         return {}, clinical_figures(predictions)
     scores = scorer(predictions)
@@ -112,6 +115,4 @@ def _lexical_figures(result: LexicalResult, predictions: Sequence[Prediction]) -
             figures[metric]["reason"] = result.reasons.get(metric, "not scored")
         elif metric not in POOLED:
             figures[metric]["interval"] = asdict(cluster_interval(values, clusters))
-    if "tokens" in result.reasons:
-        figures["tokens"] = result.reasons["tokens"]
-    return figures
+    return {**figures, **{key: result.reasons[key] for key in ("tokens", "vocabulary") if key in result.reasons}}

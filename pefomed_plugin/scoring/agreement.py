@@ -3,7 +3,7 @@
 Every statistic is a function of a table of counts, so that a bootstrap over clusters sums the clusters' tables. What is
 undefined (a rater who always says the same) is None with a reason, never 0 or 1. Plain numbers in; numpy inside.
 
-Legend of array shapes: R tables (resamples) of V x V values.
+Legend of array shapes: R tables (resamples) of V x V values, C tables of one cluster each.
 """
 
 from dataclasses import dataclass
@@ -121,7 +121,8 @@ def agree_pair(first: Values, second: Values, scale: Sequence[float], clusters: 
     for a, b, cluster in both:
         tables_CVV[numbers[cluster], a, b] += 1
     reason = _FEW if len(both) < 2 else _UNDEFINED
-    figures = {name: _figure(function, tables_CVV, resamples, seed, reason) for name, function in STATISTICS.items()}
+    drawn_RVV = _resample(tables_CVV, resamples, seed)
+    figures = {name: _figure(function, tables_CVV, drawn_RVV, reason) for name, function in STATISTICS.items()}
     table = tuple(tuple(int(count) for count in row) for row in tables_CVV.sum(0))
     return PairAgreement(len(both), table, figures)
 
@@ -144,7 +145,7 @@ def krippendorff_alpha(raters: Sequence[Values], scale: Sequence[float], cluster
             counts_V = np.bincount(given, minlength=len(scale)).astype(float)
             pairs_VV = np.outer(counts_V, counts_V) - np.diag(counts_V)
             tables_CVV[numbers[cluster]] += pairs_VV / (len(given) - 1)
-    return _figure(ordinal_alpha, tables_CVV, resamples, seed, _ALPHA_UNDEFINED)
+    return _figure(ordinal_alpha, tables_CVV, _resample(tables_CVV, resamples, seed), _ALPHA_UNDEFINED)
 
 
 def majority(runs: Sequence[Values]) -> List[Optional[float]]:
@@ -163,7 +164,18 @@ def flip_rates(runs: Sequence[Values]) -> List[Optional[float]]:
     return rates
 
 
-def _figure(statistic: Callable[[Any], Any], tables_CVV: Any, resamples: int, seed: int, reason: str) -> Figure:
+def _resample(tables_CVV: Any, resamples: int, seed: int) -> Any:
+    """Tables of resamples that draw as many clusters with replacement."""
+    import numpy as np
+
+    if not len(tables_CVV):
+        return np.zeros((0, *tables_CVV.shape[1:]))
+    drawn = np.random.default_rng(seed).multinomial(len(tables_CVV), np.full(len(tables_CVV), 1 / len(tables_CVV)),
+                                                    size=resamples)
+    return np.tensordot(drawn.astype(float), tables_CVV, 1)
+
+
+def _figure(statistic: Callable[[Any], Any], tables_CVV: Any, drawn_RVV: Any, reason: str) -> Figure:
     import numpy as np
 
     none = Interval(None, None, reason)
@@ -174,11 +186,9 @@ def _figure(statistic: Callable[[Any], Any], tables_CVV: Any, resamples: int, se
         return Figure(None, none, reason)
     if len(tables_CVV) < 2:
         return Figure(value, Interval(None, None, "one cluster only"))
-    drawn = np.random.default_rng(seed).multinomial(len(tables_CVV), np.full(len(tables_CVV), 1 / len(tables_CVV)),
-                                                    size=resamples)
-    values = statistic(np.tensordot(drawn.astype(float), tables_CVV, 1))
+    values = statistic(drawn_RVV)
     defined = values[np.isfinite(values)]
-    if len(defined) < resamples / 2:
+    if len(defined) < len(drawn_RVV) / 2:
         return Figure(value, Interval(None, None, "undefined in most resamples"))
     low, high = np.percentile(defined, [2.5, 97.5])
     if low == high:

@@ -1,19 +1,24 @@
 """Clinical metrics of radiology reports through RadEval: RadGraph-F1, CheXbert-F1, RaTEScore, GREEN. Optional.
 
-RadEval brings models of its own (gigabytes). What is not there is null with the reason; nothing takes its place.
+RadEval (its package is ``radeval`` since 2.2, ``RadEval`` before) fetches models of its own, gigabytes of them, and needs
+Python 3.11. What is not there is null with the reason; nothing takes its place.
 """
 
+import importlib
 import numbers
+import sys
 from typing import Any, Dict, List, Mapping, Sequence
 
 from ..errors import one_line
 from ..records import Prediction, Score
 from .pairing import require_predictions
 
-VERSION = "1"
-METRICS: Mapping[str, str] = {"radgraph_f1": "do_radgraph", "chexbert_f1": "do_chexbert", "ratescore": "do_ratescore",
-                              "green": "do_green"}
-"""Name of a metric -> the switch of RadEval that computes it."""
+VERSION = "2"
+"""2: the interface of RadEval 1.0 and later, ``RadEval(metrics=[...])``."""
+METRICS: Mapping[str, str] = {"radgraph_f1": "radgraph", "chexbert_f1": "f1chexbert", "ratescore": "ratescore",
+                              "green": "green"}
+"""Name of a metric -> RadEval's name for it."""
+_PACKAGES = ("radeval", "RadEval")
 
 
 def clinical_figures(predictions: Sequence[Prediction]) -> Dict[str, Any]:
@@ -27,16 +32,16 @@ def clinical_figures(predictions: Sequence[Prediction]) -> Dict[str, Any]:
     hypotheses = [each.prediction or "" for each in predictions]
     missing = sum(each.prediction is None for each in predictions)
     figures: Dict[str, Any] = {"version": VERSION}
-    for metric, switch in METRICS.items():
+    for metric, name in METRICS.items():
         try:
-            found = _ask_radeval(switch, references, hypotheses)
+            found = _ask_radeval(name, references, hypotheses)
         except Exception as error:  # models that cannot be fetched fail in ways of their own
             figures[metric] = {"n": 0, "value": None, "reason": "RadEval: " + one_line(error)}
             continue
         for key, value in found.items():
             if isinstance(value, numbers.Real):
-                name = metric if len(found) == 1 else "{}/{}".format(metric, key)
-                figures[name] = {"n": len(predictions), "missing": missing, "value": float(value)}
+                shown = metric if len(found) == 1 else "{}/{}".format(metric, key)
+                figures[shown] = {"n": len(predictions), "missing": missing, "value": float(value)}
     return figures
 
 
@@ -50,9 +55,23 @@ def score_clinical(predictions: Sequence[Prediction]) -> List[Score]:
     return []
 
 
-def _ask_radeval(switch: str, references: Sequence[str], hypotheses: Sequence[str]) -> Dict[str, Any]:
+def _ask_radeval(metric: str, references: Sequence[str], hypotheses: Sequence[str]) -> Dict[str, Any]:
+    radeval = _find_radeval()
     try:
-        from RadEval import RadEval
-    except ImportError as error:
-        raise ImportError("not installed; pip install RadEval ({})".format(one_line(error))) from error
-    return dict(RadEval(**{switch: True})(refs=list(references), hyps=list(hypotheses)))
+        evaluator = radeval(metrics=[metric], show_progress=False)
+    except TypeError as error:
+        raise TypeError("older than 1.0; pip install 'radeval>=1' ({})".format(one_line(error))) from error
+    return dict(evaluator(refs=list(references), hyps=list(hypotheses)))
+
+
+def _find_radeval() -> Any:
+    failures = []
+    for package in _PACKAGES:
+        try:
+            module = importlib.import_module(package)
+            # Its RadGraph still imports the old name (2.2.0, metrics/radgraph/_vendor/core.py, line 13).
+            sys.modules.setdefault("RadEval", module)
+            return module.RadEval
+        except ImportError as error:
+            failures.append(one_line(error))
+    raise ImportError("not installed; pip install radeval, on Python 3.11 or later ({})".format(failures[0]))

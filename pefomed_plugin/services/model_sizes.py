@@ -98,6 +98,8 @@ class ModelSize:
     vision: VisionSize
     lora_rank: int
     lora_targets: Tuple[str, ...]
+    published: bool = False
+    """Whether the language model's sizes are the published ones, because its folder is not there."""
 
     @property
     def lora(self) -> int:
@@ -118,7 +120,8 @@ def read_model_size(section: Mapping[str, Any]) -> ModelSize:
     Raises:
         ConfigError: a LoRA target or a key of ``model.vit`` that does not exist, or a ``config.json`` that is none.
     """
-    llama = read_llama_size(section.get("llama_model")) or LlamaSize()
+    own = read_llama_size(section.get("llama_model"))
+    llama = own or LlamaSize()
     targets: Sequence[str] = section.get("lora_target_modules") or ("q_proj", "v_proj")
     rank = int(section.get("lora_r", 64))
     wrong = ["model.lora_target_modules: no {!r}; {}".format(each, near_names(each, llama.matrices()))
@@ -129,7 +132,7 @@ def read_model_size(section: Mapping[str, Any]) -> ModelSize:
     if wrong:
         raise ConfigError("the model section has {} mistake(s)".format(len(wrong)), wrong)
     return ModelSize(llama, VisionSize(**vit, image_size=int(section.get("image_size", 448))), rank,
-                     tuple(targets) if rank > 0 else ())
+                     tuple(targets) if rank > 0 else (), published=own is None)
 
 
 def read_llama_size(folder: Optional[str]) -> Optional[LlamaSize]:

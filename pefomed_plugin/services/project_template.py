@@ -6,7 +6,7 @@ The files lie in ``configs/project/``; the examples are drawn here, so that a ru
 import json
 from io import BytesIO
 from pathlib import Path
-from typing import Dict, List, Mapping
+from typing import Dict, List, Mapping, Sequence
 
 from ..errors import ConfigError
 from ..storage import replacing
@@ -15,8 +15,9 @@ TEMPLATE = Path(__file__).resolve().parents[1] / "configs" / "project"
 _NAMES = {"gitignore": ".gitignore"}
 """Template's name -> project's; a real ``.gitignore`` there would hide files of the package itself."""
 _SIDE_PX = 96
-_TRAIN = (("disc", "left"), ("disc", "right"), ("square", "left"), ("square", "right"))
-_TEST = (("square", "left"), ("disc", "right"))
+_TRAIN = (("disc", "left", 0.2), ("disc", "right", 0.3), ("square", "left", 0.35), ("square", "right", 0.48))
+_TEST = (("square", "left", 0.45), ("disc", "right", 0.5))
+"""Shape, side, and its size as a share of the picture's side: no picture of the test split is one of training."""
 
 
 def write_project(folder: Path) -> List[Path]:
@@ -41,12 +42,13 @@ def write_project(folder: Path) -> List[Path]:
 def example_data() -> Dict[str, bytes]:
     """Captions and questions about drawn discs and squares, as files below the project's folder."""
     files: Dict[str, bytes] = {}
-    captions, questions = [], {"train": [], "test": []}  # type: ignore[var-annotated]
+    captions: List[Dict[str, str]] = []
+    questions: Dict[str, List[Dict[str, str]]] = {"train": [], "test": []}
     for split, scenes in (("train", _TRAIN), ("test", _TEST)):
-        for shape, side in scenes:
+        for shape, side, size in scenes:
             number = len(files) + 1
             image = "scene_{}.png".format(number)
-            files["data/questions/images/" + image] = _draw(shape, side)
+            files["data/questions/images/" + image] = _draw(shape, side, size)
             about = {"image": image, "study": "example-{}".format(number)}
             questions[split] += [
                 {**about, "question": "Is there a disc?", "answer": "yes" if shape == "disc" else "no"},
@@ -60,12 +62,12 @@ def example_data() -> Dict[str, bytes]:
     return files
 
 
-def _draw(shape: str, side: str) -> bytes:
+def _draw(shape: str, side: str, size: float) -> bytes:
     from PIL import Image, ImageDraw
 
     picture = Image.new("L", (_SIDE_PX, _SIDE_PX), 40)
-    left = _SIDE_PX // 8 if side == "left" else _SIDE_PX // 2 + _SIDE_PX // 8
-    box = (left, 3 * _SIDE_PX // 8, left + _SIDE_PX // 4, 5 * _SIDE_PX // 8)
+    middle, half = _SIDE_PX * (0.25 if side == "left" else 0.75), _SIDE_PX * size / 2
+    box = (middle - half, half, middle + half, 3 * half)
     draw = ImageDraw.Draw(picture)
     (draw.ellipse if shape == "disc" else draw.rectangle)(box, fill=220)
     file = BytesIO()
@@ -73,5 +75,5 @@ def _draw(shape: str, side: str) -> bytes:
     return file.getvalue()
 
 
-def _lines(rows: List[Mapping[str, str]]) -> bytes:
+def _lines(rows: Sequence[Mapping[str, str]]) -> bytes:
     return "".join(json.dumps(row) + "\n" for row in rows).encode("utf-8")

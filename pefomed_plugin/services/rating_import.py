@@ -59,7 +59,13 @@ def _score(prediction: Prediction, plan: RatingPlan, ratings: Dict[str, Optional
 def _read_rater(folder: Path, plan: RatingPlan, rater: str, predictions: Sequence[Prediction],
                 may_be_missing: bool) -> Tuple[Dict[str, Optional[int]], List[str]]:
     if (folder / STORE).exists():
-        return _check_rows(rated_rows(folder, plan, rater, predictions), plan, rater, predictions, may_be_missing)
+        rows = rated_rows(folder, plan, rater, predictions)
+        found, problems = _check_rows(rows, plan, rater, predictions, True)
+        left = sum(not _is_filled(row) for row in rows)
+        if left and not may_be_missing:
+            problems.append("{}: {:,} of {:,} items are not rated yet; rate them (pefomed rate serve), or give "
+                            "--allow-missing".format(rater, left, len(rows)))
+        return found, problems
     sheets = [path for path in (folder / (rater + suffix) for suffix in (".xlsx", ".csv")) if path.is_file()]
     if not sheets:
         return {}, ["{0}.xlsx: no such file, nor {0}.csv".format(rater)]

@@ -6,6 +6,7 @@ Blinded as sheets are: codes and orders are those of ``rating_plan`` for the rat
 import re
 import unicodedata
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
@@ -74,7 +75,7 @@ class RatingSession:
         Raises:
             DataError: it is none of theirs.
         """
-        sample_id = self.plan.codes(rater).get(code) if isinstance(code, str) else None
+        sample_id = _codes(self.plan, rater).get(code) if isinstance(code, str) else None
         if sample_id is None:
             raise DataError("no such item for {}; load the page again".format(rater))
         return self._predictions[sample_id]
@@ -96,6 +97,12 @@ class RatingSession:
             raise DataError("a comment is a text of at most {:,} characters".format(COMMENT_LIMIT))
         self.store.save(rater, prediction.id, rating, visible(comment) if comment is not None else None)
         return self.store.counts().get(rater, 0)
+
+
+@lru_cache(maxsize=64)
+def _codes(plan: RatingPlan, rater: str) -> Dict[str, str]:
+    """Kept, because every rating and every picture asks for them."""
+    return plan.codes(rater)
 
 
 def clean_rater(name: Any) -> str:

@@ -4,10 +4,11 @@ Nothing of the checkout is edited; names of its modules are replaced in memory. 
 """
 
 import logging
+from itertools import chain
 from pathlib import Path
-from typing import Any, Mapping
+from typing import Any, Iterator, List, Mapping, Optional, Sequence
 
-from ..errors import CheckpointError
+from ..errors import CheckpointError, ToolkitError, near_names
 from .checkpoint import load_weights, read_weights
 
 
@@ -42,6 +43,9 @@ def build_model_from_local_files() -> None:
     init_llm = base_model.BaseModel.init_llm
 
     def from_config(cls: type, cfg: Mapping[str, Any]) -> Any:
+        if not cfg.get("vit_weights"):  # a YAML that is not ours, in a linked checkout
+            return model_class._pefomed_from_config(cls, cfg)
+        create_vit = base_model.create_eva_vit_g
         base_model.create_eva_vit_g = _local_vit(cfg)
 
         def with_dropout(self: Any, *arguments: Any, **options: Any) -> Any:
@@ -49,7 +53,10 @@ def build_model_from_local_files() -> None:
             return init_llm(self, *arguments, **options)
 
         base_model.BaseModel.init_llm = with_dropout
-        model = model_class._pefomed_from_config(cls, {**cfg, "ckpt": ""})
+        try:
+            model = model_class._pefomed_from_config(cls, {**cfg, "ckpt": ""})
+        finally:
+            base_model.create_eva_vit_g, base_model.BaseModel.init_llm = create_vit, init_llm
         if cfg.get("ckpt"):
             logging.info("%s", load_weights(model, read_weights(Path(cfg["ckpt"])), str(cfg["ckpt"])))
         return model
@@ -103,9 +110,119 @@ def _local_vit(cfg: Mapping[str, Any]) -> Any:
     return create
 
 
+def name_what_is_not_registered() -> None:
+    """``common/registry.py:240-253`` returns None for a name that nobody registered; it dies elsewhere as NoneType."""
+    from minigpt4.common.registry import Registry
+
+    def finder(kind: str) -> Any:
+        def find(cls: type, name: str) -> Any:
+            names = Registry.mapping[kind + "_name_mapping"]
+            if name not in names:
+                raise ToolkitError("no {} is registered as {!r}; {}".format(kind, name, near_names(str(name), names)))
+            return names[name]
+
+        return classmethod(find)
+
+    for kind in ("task", "runner", "lr_scheduler", "processor"):
+        setattr(Registry, "get_{}_class".format(kind), finder(kind))
+
+
+# -- runner_base -----------------------------------------------------------------------------------------------------
+
+
+def hand_out_the_model_on_any_device() -> None:
+    """``runners/runner_base.py:84-96`` wraps the model only while it moves it: ``model`` of one that is where it
+    should be, as every model on the CPU, is None."""
+    from minigpt4.runners.runner_base import RunnerBase
+
+    if getattr(RunnerBase, "_pefomed_model", None) is not None:
+        return
+    RunnerBase._pefomed_model = RunnerBase.model
+
+    def model(self: Any) -> Any:
+        if self._pefomed_model is None:
+            self._wrapped_model = self._model
+        return self._wrapped_model
+
+    RunnerBase.model = property(model)
+
+
+def load_without_a_gpu() -> None:
+    """``datasets/datasets/dataloader_utils.py:56`` makes a CUDA stream for every loader
+    (``runners/runner_base.py:545``); without a GPU there is nothing to fetch ahead to."""
+    import torch
+    from minigpt4.runners import runner_base
+
+    if not torch.cuda.is_available():
+        runner_base.PrefetchLoader = _unchanged
+
+
+def load_each_split_by_itself() -> None:
+    """``runners/runner_base.py:558`` keeps the sampling ratios of the first split for all that follow;
+    ``datasets/datasets/dataloader_utils.py:26-29`` refuses the finite loaders of the other splits, so that a data set
+    with a test split cannot even be trained on."""
+    from minigpt4.datasets.datasets.dataloader_utils import MultiIterLoader
+    from minigpt4.runners import runner_base
+
+    runner_class = runner_base.RunnerBase
+    if getattr(runner_class, "_pefomed_create_loaders", None) is not None:
+        return
+    runner_class._pefomed_create_loaders = runner_class.create_loaders
+
+    def create_loaders(self: Any, datasets: Sequence[Any], num_workers: int, batch_sizes: Sequence[Any],
+                       is_trains: Sequence[bool], collate_fns: Sequence[Any], dataset_ratios: Any = None) -> List[Any]:
+        return [self._pefomed_create_loaders([dataset], num_workers, [size], [is_train], [collate], dataset_ratios)[0]
+                for dataset, size, is_train, collate in zip(datasets, batch_sizes, is_trains, collate_fns)]
+
+    def join(loaders: Sequence[Any], ratios: Optional[Sequence[float]] = None) -> Any:
+        endless = all(hasattr(each, "__next__") for each in loaders)
+        return MultiIterLoader(loaders, ratios) if endless else _InTurn(loaders)
+
+    runner_class.create_loaders = create_loaders
+    runner_base.MultiIterLoader = join
+
+
+def count_a_pass() -> None:
+    """``runners/runner_base.py:162-166`` takes 10,000 iterations for an epoch wherever ``iters_per_epoch`` is not
+    set, because ``MultiIterLoader`` has no length; here it is one pass over the data, as for ``runner_pefomed``."""
+    from minigpt4.datasets.datasets.dataloader_utils import MultiIterLoader
+
+    MultiIterLoader.__len__ = _summed_length
+
+
+class _InTurn:
+    """Batches of several finite loaders, one loader after the other."""
+
+    def __init__(self, loaders: Sequence[Any]) -> None:
+        self.loaders = loaders
+
+    def __iter__(self) -> Iterator[Any]:
+        return chain.from_iterable(self.loaders)
+
+    def __len__(self) -> int:
+        return _summed_length(self)
+
+
+def _summed_length(several: Any) -> int:
+    return sum(len(each) for each in several.loaders)
+
+
+def _unchanged(loader: Any) -> Any:
+    return loader
+
+
+def adapt_runner_base() -> None:
+    """All of those about ``runner_base``, for a run of ours; safe to call again."""
+    hand_out_the_model_on_any_device()
+    load_without_a_gpu()
+    load_each_split_by_itself()
+    count_a_pass()
+
+
 def apply_workarounds() -> None:
-    """All of them, in order; safe to call again."""
+    """Those that a run of either runner needs and that leave other people's YAMLs as they were; safe to call again."""
     register_everything()
+    name_what_is_not_registered()
     keep_output_paths_changeable()
     build_model_from_local_files()
     load_float32_without_a_gpu()

@@ -4,10 +4,11 @@ from typing import Iterator
 
 import pytest
 
+from pefomed_plugin.reporting.agreement import measure_agreement, write_agreement
 from pefomed_plugin.reporting.explorer import write_report
 from pefomed_plugin.reporting.results import read_run
 
-from ..unit.reporting.made import answers, make_pictures, make_run
+from ..unit.reporting.made import answers, make_pictures, make_run, rate
 from .chromium import Page, find_chromium
 
 CHROMIUM = find_chromium()
@@ -15,6 +16,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="no 
 
 N = 400
 RIGHT = [number % 4 != 2 for number in range(N)]
+JUDGE = [1.0 if right or number == 1 else 0.0 for number, right in enumerate(RIGHT)]
+PEOPLE = [[1 - value if number % 10 == 0 else value for number, value in enumerate(JUDGE)],
+          [1 - value if number % 10 == 0 else value for number, value in enumerate(JUDGE)],
+          [1 - value if number % 20 == 0 else value for number, value in enumerate(JUDGE)]]
+"""Two raters differ from the judge on every tenth answer, the third on every twentieth."""
 HOSTILE = "</script><img src=x onerror=\"window.ran = 1\"><script>window.ran = 1</script>"
 
 
@@ -23,8 +29,11 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     folder = tmp_path_factory.mktemp("report")
     rows = answers(RIGHT)
     rows[1] = answers([True] * 2, prediction=HOSTILE)[1]
-    runs = [read_run(make_run(folder / "both", rows, ["exact_match", "token_recall"]), "both"),
-            read_run(make_run(folder / "none", answers([False] * N)), "none")]
+    results = make_run(folder / "both", rows, ["exact_match", "token_recall"]) / "results/vqa_rad-test"
+    rate(results, rows, "judge/vqa/gpt-4o", [JUDGE, JUDGE])
+    rate(results, rows, "human/vqa", PEOPLE)
+    write_agreement(rows, results, measure_agreement(rows, results))
+    runs = [read_run(folder / "both", "both"), read_run(make_run(folder / "none", answers([False] * N)), "none")]
     root = make_pictures(folder / "images", rows)
     (root / "picture0.png").unlink()
     assert len(write_report(runs, folder / "report.html", {"vqa_rad": root})) == 1
@@ -38,7 +47,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
 def fresh(page: Page) -> None:
     page.evaluate("document.getElementById('detail').close()")
     page.evaluate("document.getElementById('filters').reset()")
-    page.wait("!document.getElementById('count').textContent.indexOf('400 of 400')")
+    page.wait("document.getElementById('count').textContent.startsWith('400 of 400') && "
+              "(!document.getElementById('f-run') || document.getElementById('f-run').value === '0')")
 
 
 def choose(page: Page, element: str, value: str) -> None:
@@ -78,13 +88,47 @@ def test_filters_combine_and_the_share_of_right_answers_follows(page: Page) -> N
     check_shows(page, "100 of 400 answers, 99.0 % right")
 
 
-def test_disagreement_between_scorers(page: Page) -> None:
-    # Token recall scores open questions only, and agrees with exact match on all of them but the hostile one, whose
-    # words "script" it shares with the reference.
-    page.evaluate("document.getElementById('f-differ').click()")
-    check_shows(page, "1 of 400")
-    assert page.evaluate("document.querySelector('.card').dataset.id") == "vqa_rad-1"
-    assert page.evaluate("document.querySelector('.differ').textContent") == "scorers disagree"
+@pytest.mark.parametrize(("kind", "count"), [
+    # The hostile answer is wrong by exact match, and right by everybody else and by token recall ("script").
+    ("exact_match~judge", 1), ("exact_match~human", 41), ("judge~human", 40), ("any", 41), ("human", 20),
+    ("runs", 299),
+])
+def test_disagreement_between_scorers_people_and_runs(page: Page, kind: str, count: int) -> None:
+    choose(page, "f-differ", kind)
+    check_shows(page, "{} of 400".format(count))
+    assert "disagree" in page.evaluate("document.querySelector('.differ').textContent")
+    assert page.evaluate("[...document.getElementById('f-differ').options].every((each) => each.value !== 'judge')")
+
+
+def test_every_run_answers_on_its_card(page: Page) -> None:
+    said = "[...document.querySelectorAll('.card')[{}].querySelectorAll('dt, dd')].map((each) => each.textContent)"
+    assert page.evaluate(said.format(0)) == ["Reference", "yes", "both", "\u2713 yes", "none", "\u2717 something else"]
+    assert page.evaluate(said.format(2)) == ["Reference", "axial", "both; none", "\u2717 something else"]
+
+
+def test_verdicts_are_those_of_the_chosen_run(page: Page) -> None:
+    choose(page, "f-run", "1")
+    check_shows(page, "400 of 400 answers, 0.0 % right by exact_match/pefomed, none")
+    choose(page, "f-verdict", "right")
+    check_shows(page, "0 of 400")
+
+
+def test_judges_and_people(page: Page) -> None:
+    shown = page.evaluate("document.getElementById('ratings').textContent")
+    assert "as in the paper's Table 9" in shown and "rater 3" in shown and "run 2" in shown
+    assert "95.0 % \u00b1" not in shown and "Krippendorff's alpha, people" in shown
+    assert page.evaluate("document.querySelectorAll('.rater').length") == 3 + 1 + 2 + 1
+    kappa = page.evaluate("document.querySelector('.matrix button').textContent")
+    page.evaluate("(() => { const one = document.querySelector('.agreement select'); one.value = 'spearman'; "
+                  "one.dispatchEvent(new Event('change')); })()")
+    assert page.evaluate("document.querySelector('.matrix button').textContent").startswith("0.9")
+    assert kappa.startswith("0.9")
+    page.evaluate("document.querySelector('.matrix button').click()")
+    cells = page.evaluate("[...document.querySelectorAll('.counts td')].map((each) => each.textContent)")
+    assert cells == ["0", "100", "1", "1", "0", "299"]
+    page.evaluate("document.querySelectorAll('.card')[4].click()")
+    page.wait("document.getElementById('detail').open")
+    assert "human/vqa (1 1 1)" in page.evaluate("document.getElementById('detail-body').textContent")
 
 
 def test_the_lowest_scores_come_first_and_unscored_last(page: Page) -> None:

@@ -1,5 +1,6 @@
 """A plain LLaMA folder on disk, read one tensor at a time, so that its size does not matter. Builds no model."""
 
+import inspect
 import json
 import zipfile
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ COMPANIONS = ("config.json", "generation_config.json", "tokenizer.model", "token
               "Notice*", "NOTICE*")
 """What belongs to a LLaMA folder beside its weights; its licence wants to be passed on with them."""
 _WEIGHTS = ("model.safetensors.index.json", "model.safetensors", "pytorch_model.bin.index.json", "pytorch_model.bin")
+_LOAD = inspect.signature(torch.load).parameters
 _BENIGN = "rotary_emb.inv_freq"
 
 
@@ -106,8 +108,9 @@ class _Weights:
 
                 self._file = safe_open(str(self.path), framework="pt").__enter__()
             else:
-                self._file = torch.load(str(self.path), map_location="cpu", weights_only=True,
-                                        mmap=zipfile.is_zipfile(self.path))
+                # torch 2.0 of a checkout cannot map files into memory, nor can any torch map those before torch 1.6
+                lazily = {"mmap": True} if zipfile.is_zipfile(self.path) and "mmap" in _LOAD else {}
+                self._file = torch.load(str(self.path), map_location="cpu", weights_only=True, **lazily)
         except Exception as error:  # torch and safetensors raise a dozen types for a damaged file
             raise CheckpointError("{} cannot be read ({}); it is damaged or incomplete, download it again".format(
                 self.path, one_line(error))) from error

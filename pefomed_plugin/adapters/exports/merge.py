@@ -16,8 +16,8 @@ from .contents import PROJECTOR, Contents, Lora, projector_of
 from .llama_folder import LlamaFolder, write_index
 from .writing import noted_of, save_tensors
 
-SHARD_BYTES = 2 << 30
-"""A shard is written when it holds this much; memory needed is about twice that."""
+SHARD_BYTES = 1 << 30
+"""A shard is written when it holds this much; memory needed is about three times that."""
 
 
 def check_fit(contents: Contents, lora: Lora, llama: LlamaFolder) -> None:

@@ -5,12 +5,13 @@ import os
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Dict, Iterator, Mapping
+from typing import Any, Dict, Iterator, Mapping, Optional
 from uuid import uuid4
 
 import torch
 
 from ...errors import CheckpointError, one_line
+from ...storage import replacing
 from .contents import KEPT, METADATA, Contents
 
 
@@ -29,7 +30,8 @@ def fresh_folder(out: Path) -> Iterator[Path]:
         yield partial
         os.replace(partial, out)
     except OSError as error:
-        raise CheckpointError("cannot write {} ({}); choose another --out".format(out, one_line(error))) from error
+        raise CheckpointError("cannot write {} ({}); choose another --out".format(
+            out, error.strerror or one_line(error))) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
@@ -41,8 +43,8 @@ def refuse_to_overwrite(out: Path) -> None:
                               .format(out))
 
 
-def save_tensors(tensors: Mapping[str, torch.Tensor], path: Path, noted: Mapping[str, Any] = {}) -> None:
-    """Write a ``.safetensors`` file.
+def save_tensors(tensors: Mapping[str, torch.Tensor], path: Path, noted: Optional[Mapping[str, Any]] = None) -> None:
+    """Write a ``.safetensors`` file, whole or not at all.
 
     Args:
         noted: JSON-able, written into the header for ``read_contents``.
@@ -50,18 +52,15 @@ def save_tensors(tensors: Mapping[str, torch.Tensor], path: Path, noted: Mapping
     Raises:
         CheckpointError: it cannot be written.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     metadata = {"format": "pt", **({METADATA: json.dumps(noted)} if noted else {})}
+    # copies, because tensors that share memory or have gaps are refused
+    whole = {key: each.detach().clone(memory_format=torch.contiguous_format) for key, each in tensors.items()}
     try:
-        path.touch()
-        mode = path.stat().st_mode
-        # copies, because tensors that share memory or have gaps are refused
-        save_file({key: each.detach().clone(memory_format=torch.contiguous_format) for key, each in tensors.items()},
-                  str(path), metadata)
-        path.chmod(mode)  # safetensors makes files its owner's alone
-    except (OSError, SafetensorError) as error:
+        with replacing(path) as file:
+            file.write(save(whole, metadata))
+    except OSError as error:
         raise CheckpointError("cannot write {} ({})".format(path, one_line(error))) from error
 
 

@@ -67,12 +67,12 @@ function agreementPanel(found, key) {
 }
 
 function agreementMatrix(found, statistic, counts) {
-  const pairOf = (row, column) => found.pairs[`${row} ~ ${column}`] || null;
-  const rows = found.names.slice(0, -1), columns = found.names.slice(1);
+  const pairOf = (row, column) => found.pairs[`${row} ~ ${column}`] || null, columns = found.names.slice(1);
+  const rows = found.names.filter((row) => columns.some((column) => pairOf(row, column)));
   return make("table", { class: "matrix" },
     make("thead", {}, make("tr", {}, make("th", {}, ""), ...columns.map((each) => make("th", { scope: "col" }, each)))),
-    make("tbody", {}, ...rows.map((row, at) => make("tr", {}, make("th", { scope: "row" }, row), ...columns.map((column, to) => {
-      const pair = to >= at ? pairOf(row, column) : null;
+    make("tbody", {}, ...rows.map((row) => make("tr", {}, make("th", { scope: "row" }, row), ...columns.map((column) => {
+      const pair = pairOf(row, column);
       return pair ? agreementCell(found, row, column, pair, pair.figures[statistic], counts) : make("td", {}, "");
     })))));
 }

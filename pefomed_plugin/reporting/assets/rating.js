@@ -154,11 +154,12 @@ async function save(item, said) {
 
 async function rate(value) {
   if (state.saving) return;
-  const at = state.at;
+  const { at, session } = state;
+  const wasRated = isRated(items()[at]);
   state.saving = true;
   try {
     await save(items()[at], { rating: value, comment: $("comment").value });
-    if (state.session && state.at === at) goOn();
+    if (state.session === session && state.at === at) goOn(wasRated);
   } catch (problem) {
     complain("problem", "Not saved. " + problem.message);
   } finally {
@@ -166,18 +167,21 @@ async function rate(value) {
   }
 }
 
-// After a rating: the item behind it, or the first that was left out, or the end.
-function goOn() {
+// After a rating: the next item without one, from the top again after the last, or the end. After a correction: the
+// item behind it.
+function goOn(wasRated) {
   document.activeElement.blur();
-  if (state.at + 1 < items().length) return go(state.at + 1);
-  const left = items().findIndex((item) => !isRated(item));
-  return left < 0 ? finish() : go(left);
+  if (wasRated && state.at + 1 < items().length) return go(state.at + 1);
+  const open = items().map((item, at) => (isRated(item) ? -1 : at)).filter((at) => at >= 0);
+  if (open.length === 0) return finish();
+  go(open.find((at) => at > state.at) ?? open[0]);
 }
 
 async function keepComment() {
   const item = items()[state.at];
+  item.comment = $("comment").value;  // at once: the rater may come back before the server has answered
   try {
-    await save(item, { comment: $("comment").value });
+    await save(item, { comment: item.comment });
     complain("problem");
   } catch (problem) {
     complain("problem", "The comment is not saved. " + problem.message);

@@ -1,9 +1,11 @@
 """The language model: LLaMA-2 from transformers with LoRA from peft, and its tokenizer. Knows nothing of images."""
 
+import os
 import re
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Iterator, List, Sequence
+from typing import Any, Dict, Iterator, List, Sequence
 
 import torch
 from torch import nn
@@ -25,6 +27,8 @@ class SegmentTokenizer:
         from sentencepiece import SentencePieceProcessor
 
         self._pieces = SentencePieceProcessor(model_file=str(model_file))
+        self.pieces: int = self._pieces.vocab_size()
+        """Size of the vocabulary."""
         self.bos_token_id: int = self._pieces.bos_id()
         self.eos_token_id: int = self._pieces.eos_id()
         self.pad_token_id: int = self._pieces.piece_to_id(PAD_TOKEN)
@@ -56,23 +60,58 @@ def load_tokenizer(folder: Path) -> SegmentTokenizer:
     return SegmentTokenizer(Path(folder) / "tokenizer.model")
 
 
-def load_llama(folder: Path, dtype: torch.dtype) -> nn.Module:
+def load_llama(folder: Path, dtype: torch.dtype, bits: str = "none") -> nn.Module:
     """LLaMA from a Hugging Face folder (safetensors or bin), frozen.
+
+    Args:
+        dtype: of the weights; of what is computed with them where they are quantised.
+        bits: ``none``, ``8bit`` or ``4bit``: what bitsandbytes makes of the linear modules, on this process's GPU.
 
     Raises:
         CheckpointError: the folder is not a LLaMA checkpoint, or its files cannot be read.
+        ConfigError: quantised weights without a GPU or without bitsandbytes.
     """
     from transformers import LlamaForCausalLM
     from transformers.utils import logging
 
     logging.disable_progress_bar()
+    settings = quantised_loading(bits, dtype) if bits != "none" else {}
     _require_folder(folder, ("config.json",), "LLaMA configuration")
     _require_folder(folder, ("*.safetensors", "*.bin"), "weights")
     try:
-        llama = LlamaForCausalLM.from_pretrained(str(folder), dtype=dtype, local_files_only=True)
+        llama = LlamaForCausalLM.from_pretrained(str(folder), dtype=dtype, local_files_only=True, **settings)
     except (OSError, ValueError, RuntimeError) as error:
         raise CheckpointError("{} cannot be read as LLaMA: {}".format(folder, one_line(error))) from error
     return llama.requires_grad_(False)
+
+
+def quantised_loading(bits: str, dtype: torch.dtype) -> Dict[str, Any]:
+    """Arguments of ``from_pretrained`` for 8 bits (LLM.int8) or 4 (NF4, doubly quantised, as QLoRA section 3).
+
+    Nothing else of the model is cast: embedding, output layer and norms stay as they are, LoRA is float32 as always.
+
+    Raises:
+        ConfigError: there is no GPU, or bitsandbytes is missing; both are said.
+    """
+    problems = []
+    if not torch.cuda.is_available():
+        problems.append("torch sees no GPU; check the driver, or set model.llm_quantization=none (model.low_resource="
+                        "false)")
+    if find_spec("bitsandbytes") is None:
+        problems.append("the package bitsandbytes is missing; pip install 'pefomed_plugin[quant]'")
+    if problems:
+        raise ConfigError("model.llm_quantization: {} cannot be used here".format(bits), problems)
+    from transformers import BitsAndBytesConfig
+
+    config = BitsAndBytesConfig(load_in_8bit=True) if bits == "8bit" else BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype)
+    return {"quantization_config": config, "device_map": {"": int(os.environ.get("LOCAL_RANK", "0"))}}
+
+
+def recompute_layers(llama: Any) -> None:
+    """Let transformers' own forward keep each layer's input only and compute the layer again in the backward pass."""
+    enable = getattr(llama, "activation_checkpointing_enable", None) or llama.gradient_checkpointing_enable
+    enable({"use_reentrant": False})
 
 
 def empty_llama(config: Any) -> nn.Module:

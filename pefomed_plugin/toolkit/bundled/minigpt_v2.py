@@ -14,6 +14,8 @@ from torch import nn
 
 from ...errors import ConfigError
 from ...prompts import IMAGE_PLACEHOLDER, TURN_TEMPLATE
+from ...services.console import say
+from ...services.memory import quantisation
 from . import language
 from .base import BaseModel
 from .decoder import KeyValues, Places, decode
@@ -23,6 +25,7 @@ from .registry import registry
 from .sequence import Layout, lay_out, pad_left
 from .vision import VIT_G, LayerNorm, VitSize, build_vision_encoder, load_vision_weights
 
+_FROZEN_VISION = ("visual_encoder", "ln_vision")
 _PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
@@ -41,7 +44,7 @@ class MiniGPTv2(BaseModel):
                  prompt_template: str = TURN_TEMPLATE, max_txt_len: int = 1024, max_context_len: int = 3800,
                  end_sym: str = "</s>", chat_template: bool = True, lora_r: int = 64, lora_alpha: int = 16,
                  lora_dropout: float = 0.05, lora_target_modules: Sequence[str] = ("q_proj", "v_proj"),
-                 use_grad_checkpoint_llm: bool = False, decoder: str = "packed") -> None:
+                 use_grad_checkpoint_llm: bool = False, decoder: str = "packed", vit_on_cpu: bool = False) -> None:
         super().__init__()
         self.visual_encoder = build_vision_encoder(image_size, vit).requires_grad_(False)
         self.ln_vision = LayerNorm(vit.embed_dim).requires_grad_(False)
@@ -63,7 +66,12 @@ class MiniGPTv2(BaseModel):
         """Images that have gone through the vision encoder so far."""
         self.use_grad_checkpoint_llm = use_grad_checkpoint_llm
         if use_grad_checkpoint_llm:
-            self.llama_model.gradient_checkpointing_enable()
+            language.recompute_layers(self.llama_model)
+        self.vit_on_cpu = vit_on_cpu
+        if vit_on_cpu:  # DistributedDataParallel wants all other tensors on one device
+            self._ddp_params_and_buffers_to_ignore = [
+                name for name, _ in (*self.named_parameters(), *self.named_buffers())
+                if name.split(".")[0] in _FROZEN_VISION]
 
     def train(self, mode: bool = True) -> "MiniGPTv2":
         """Training mode for what is trained; the vision encoder always stays in evaluation mode."""
@@ -71,6 +79,21 @@ class MiniGPTv2(BaseModel):
         self.visual_encoder.eval()
         self.ln_vision.eval()
         return self
+
+    @property
+    def device(self) -> torch.device:
+        """Where what is trained is; with ``vit_on_cpu`` the vision encoder is elsewhere."""
+        return self.llama_proj.weight.device
+
+    def _apply(self, fn: Any, recurse: bool = True) -> "MiniGPTv2":
+        """Moves and casts of the whole model leave a vision encoder that is kept on the CPU as it is."""
+        modules = self._modules
+        if self.vit_on_cpu:
+            self._modules = {name: each for name, each in modules.items() if name not in _FROZEN_VISION}
+        try:
+            return super()._apply(fn, recurse)
+        finally:
+            self._modules = modules
 
     def encode_vision(self, images: torch.Tensor) -> torch.Tensor:
         """Frozen part of the image path, (B, 3, S, S) -> (B, N, D): ViT, layer norm, class token dropped.
@@ -88,7 +111,7 @@ class MiniGPTv2(BaseModel):
         """Visual tokens in the language model's space, (B, V, H), of images or of what ``encode_vision`` made."""
         features = images if images.ndim == 3 else self.encode_vision(images)
         count, patches, width = features.shape
-        return self.llama_proj(features.reshape(count, patches // 4, 4 * width).to(self.llama_proj.weight.dtype))
+        return self.llama_proj(features.reshape(count, patches // 4, 4 * width).to(self.llama_proj.weight))
 
     def forward(self, samples: Mapping[str, Any], reduction: str = "mean") -> Dict[str, torch.Tensor]:
         """Cross-entropy over the answer tokens.
@@ -258,11 +281,15 @@ class MiniGPTv2(BaseModel):
         """
         folder = Path(str(cfg["llama_model"]))
         on_gpu = torch.cuda.is_available()
-        llama = language.load_llama(folder, _PRECISIONS[cfg.get("llm_precision", "fp16")] if on_gpu else torch.float32)
+        llama = language.load_llama(folder, _PRECISIONS[cfg.get("llm_precision", "fp16")] if on_gpu else torch.float32,
+                                    quantisation(cfg))
         options = {key: cfg[key] for key in _OPTIONS if cfg.get(key) is not None}
         model = cls(llama, language.load_tokenizer(folder), vit=VitSize.from_config(cfg.get("vit")), **options)
         load_vision_weights(model.visual_encoder, Path(str(cfg["vit_weights"])))
-        if on_gpu:
+        if cfg.get("use_grad_checkpoint"):
+            say("model.use_grad_checkpoint saves nothing here: the vision encoder is frozen and keeps no activations; "
+                "model.use_grad_checkpoint_llm is the one that saves memory")
+        if on_gpu and not model.vit_on_cpu:
             model.visual_encoder.to(_PRECISIONS[cfg.get("vit_precision", "fp16")])
         if cfg.get("ckpt"):
             model.load_checkpoint(cfg["ckpt"])
@@ -277,4 +304,4 @@ def _normalise(pixels: torch.Tensor) -> torch.Tensor:
 
 _OPTIONS = ("image_size", "prompt_template", "max_txt_len", "max_context_len", "end_sym", "chat_template", "lora_r",
             "lora_alpha", "lora_dropout", "lora_target_modules", "use_grad_checkpoint_llm",
-            "decoder")
+            "decoder", "vit_on_cpu")

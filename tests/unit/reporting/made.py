@@ -6,10 +6,13 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from PIL import Image
 
-from pefomed_plugin.records import Prediction
+from pefomed_plugin.records import Prediction, Score
+from pefomed_plugin.reporting.judged import write_judgements
 from pefomed_plugin.reporting.scored import write_scores
 from pefomed_plugin.storage import write_records, write_text
 
+Values = Sequence[Optional[float]]
+"""What one run of a judge, or one rater, gave each prediction."""
 ROWS: Sequence[Tuple[str, str, str, str, str]] = (
     ("Is there an invented shadow?", "yes", "CLOSED", "PRES", "CHEST"),
     ("What is <b>bold</b> here?", "a </script> tag", "OPEN", "ABN", "CHEST"),
@@ -45,6 +48,13 @@ def make_run(folder: Path, predictions: Sequence[Prediction], scorers: Sequence[
     if config is not None:
         write_text(folder / "config.yaml", json.dumps(config))
     return folder
+
+
+def rate(folder: Path, predictions: Sequence[Prediction], scorer: str, runs: Sequence[Values],
+         facts: Optional[Dict[str, Any]] = None, only: Optional[Sequence[str]] = None) -> None:
+    """Judgements of several runs or raters beside the predictions, as the commands leave them."""
+    scored = [[Score(each.id, scorer, "1", value) for each, value in zip(predictions, values)] for values in runs]
+    write_judgements(predictions, scorer.split("/")[1], scored, folder, facts or {}, only=only)
 
 
 def make_pictures(folder: Path, predictions: Sequence[Prediction]) -> Path:

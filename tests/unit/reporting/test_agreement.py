@@ -71,6 +71,9 @@ def test_the_command_writes_and_shows_it(tmp_path, capsys):
     assert constant["value"] is None and "same value" in constant["reason"]
     assert section["flips"]["judge/report/invented"]["reason"] == "no item was judged twice"
     assert "judge/report/invented" in json.loads((tmp_path / "metrics.json").read_text())["scores"]
+    whole = json.loads((tmp_path / "agreement.json").read_text())
+    assert whole["flips"]["judge/report/invented"].pop("per_item") == [None] * 12
+    assert {key: whole[key] for key in section} == section and whole["n"] == 12
     shown = capsys.readouterr().out
     assert "Krippendorff" in shown and "WASM anchored on people" in shown
 

@@ -2,29 +2,18 @@
 
 import json
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence
+from typing import List
 
 import pytest
 
 from pefomed_plugin.cli import main
 from pefomed_plugin.errors import DataError
-from pefomed_plugin.records import Prediction, Score
 from pefomed_plugin.reporting.compare import compare_runs
 from pefomed_plugin.reporting.compare_tables import evaluation_cells, evaluations_title, format_figure, scope_lines
 from pefomed_plugin.reporting.evaluations import evaluate_runs
-from pefomed_plugin.reporting.judged import write_judgements
 from pefomed_plugin.reporting.results import Run, read_run
 
-from .made import answers, make_run, predicted
-
-Values = Sequence[Optional[float]]
-
-
-def rate(folder: Path, predictions: Sequence[Prediction], scorer: str, runs: Sequence[Values],
-         facts: Optional[Dict[str, Any]] = None, only: Optional[Sequence[str]] = None) -> None:
-    """Judgements of several runs or raters beside the predictions, as the commands leave them."""
-    scored = [[Score(each.id, scorer, "1", value) for each, value in zip(predictions, values)] for values in runs]
-    write_judgements(predictions, scorer.split("/")[1], scored, folder, facts or {}, only=only)
+from .made import Values, answers, make_run, predicted, rate
 
 
 def rated_answers(tmp_path: Path) -> Run:

@@ -6,7 +6,7 @@ import pytest
 
 from pefomed_plugin.errors import DataError
 from pefomed_plugin.records import Score
-from pefomed_plugin.scoring.repeated import sample_means, summarise_answers, summarise_levels
+from pefomed_plugin.scoring.repeated import sample_means, summarise_answers, summarise_groups, summarise_levels
 
 from .rows import predicted, reports
 
@@ -46,8 +46,30 @@ def test_wasm_is_the_mean_of_the_runs_and_levels_are_mean_counts() -> None:
     figures = summarise_levels(views, [scores(4, 4, 0, 0), scores(4, 3, 1, None)])
     assert figures["overall"]["value"] == pytest.approx((2 + 8 / 3) / 2)
     assert [figures["level {}".format(level)]["value"] for level in range(5)] == [1.0, 0.5, 0.0, 0.5, 1.5]
+    assert figures["level 4"]["sd"] == pytest.approx(0.5 ** 0.5) and figures["level 2"]["sd"] == 0
     assert figures["level 4"]["percent"] == pytest.approx(100 * 1.5 / 3.5)
     assert figures["overall"]["unscored"] == 1
+
+
+def test_peoples_wasm_of_table_6_is_the_mean_of_eight_raters_own() -> None:
+    # The table's mean counts, times its eight raters, are whole numbers of 795 ratings: five were left empty. Divided
+    # among raters by 100 the mean is 2.24, by what was rated 2.25; the mean of the raters' own WASMs can be 2.24 too,
+    # as here, where the strictest of them left the five.
+    ratings = [level for level, count in enumerate((62, 187, 175, 233, 138)) for _ in range(count)]
+    raters = [scores(*ratings[:95], *[None] * 5),
+              *(scores(*ratings[start:start + 100]) for start in range(95, 795, 100))]
+    figures = summarise_levels(reports([("a", "a")] * 100), raters)
+    assert round(figures["overall"]["value"], 2) == 2.24
+    assert (figures["overall"]["runs"], figures["overall"]["unscored"]) == (8, 5)
+    assert [figures["level {}".format(level)]["value"] for level in range(5)] == [
+        pytest.approx(printed, abs=0.0051) for printed in (7.75, 23.38, 21.88, 29.13, 17.25)]
+
+
+def test_images_of_one_study_are_one_cluster_for_answers_too() -> None:
+    rows = [predicted(number=number, metadata={"study": "s"}) for number in (1, 2)]
+    assert summarise_answers(rows, [scores(0, 1)])["overall"]["interval"]["reason"] == "one cluster only"
+    assert summarise_groups(rows, [scores(0, 1)], "vqa", ["overall"])["overall all"]["interval"][
+        "reason"] == "one cluster only"
 
 
 def test_reports_of_one_study_are_one_cluster() -> None:

@@ -1,36 +1,14 @@
-"""Whether a run can write where it wants to, and whether its checkpoints fit there."""
+"""Whether a run fits: its memory on the GPU, its checkpoints on the disk, and whether it may write there."""
 
 import os
 import shutil
 from pathlib import Path
-from typing import List, Mapping
+from typing import List
 
 from .findings import ERROR, OK, WARNING, Finding
-from .weights import Sizes
+from .machine import GIB
 
 GB = 1e9
-_FLOAT_BYTES = 4
-_RESULTS_GB = 0.1
-"""Log, predictions, scores and images of a page."""
-
-
-def checkpoint_gb(layers: int, hidden: int, sizes: Sizes) -> float:
-    """One checkpoint of a LLaMA with full attention heads: projection and LoRA, in float32, with AdamW's two moments.
-
-    LLaMA-2-7B with rank 64 on two matrices: 56,627,200 numbers, 0.68 GB.
-    """
-    trained = layers * len(sizes.lora_targets) * 2 * sizes.lora_r * hidden + (4 * sizes.vit_dim + 1) * hidden
-    return 3 * _FLOAT_BYTES * trained / GB
-
-
-def run_gb(config: Mapping[str, int], sizes: Sizes, keep_last: int, trains: bool) -> float:
-    """What a run leaves on disk: the newest checkpoints, the best one, the one being written, and its results.
-
-    Args:
-        config: ``num_hidden_layers`` and ``hidden_size`` of the LLaMA.
-    """
-    copies = keep_last + 2 if trains else 0
-    return _RESULTS_GB + copies * checkpoint_gb(config["num_hidden_layers"], config["hidden_size"], sizes)
 
 
 def check_disk(output_dir: Path, needed_gb: float) -> List[Finding]:
@@ -48,3 +26,17 @@ def check_disk(output_dir: Path, needed_gb: float) -> List[Finding]:
                         "run.keep_last=1")]
     return [Finding("disk", "output_dir", WARNING if free_gb < 2 * needed_gb else OK, found,
                     "df -h {}".format(place) if free_gb < 2 * needed_gb else "")]
+
+
+def check_memory(needed_bytes: int, cfg_path: str) -> List[Finding]:
+    """Whether the first visible GPU has what the run takes; nothing where there is no GPU. An estimate is no error."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return []
+    free, total = torch.cuda.mem_get_info(0)
+    found = "the run takes about {:.0f} of {:.0f} GiB".format(needed_bytes / GIB, total / GIB)
+    if needed_bytes > free:
+        return [Finding("machine", "GPU memory", WARNING, "{}, {:.0f} are free".format(found, free / GIB),
+                        "pefomed estimate --cfg-path {}   (it says what helps)".format(cfg_path))]
+    return [Finding("machine", "GPU memory", OK, found)]

@@ -1,0 +1,95 @@
+"""MiniGPT-v2's own ``runner_base`` on our data sets: what it must be told, what it cannot do. For a checkout only.
+
+Its loop, loaders and checkpoints are its own; only the answering of test splits, which it cannot do, is ours.
+"""
+
+import os
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any, Dict, List
+
+from ..errors import ConfigError
+from ..options import RunOptions
+from ..toolkit import registry
+from .runner import RunnerPefomed
+from .tasks import MedicalTask
+
+HEEDED = frozenset((
+    "task", "output_dir", "runner", "job_name", "lr_sched", "init_lr", "min_lr", "warmup_lr", "warmup_steps",
+    "lr_decay_rate", "weight_decay", "beta2", "accum_grad_iters", "max_epoch", "iters_per_epoch", "seed", "num_workers",
+    "device", "amp", "precision", "distributed", "world_size", "dist_url", "evaluate", "train_splits", "test_splits",
+    "batch_size_eval", "num_beams", "max_new_tokens", "images", "judge", "judge_model", "judge_runs", "log_freq",
+    "resume_ckpt_path", "wandb_log", "embedded"))
+"""Options that do something under ``runner_base``; no other may be set."""
+
+
+def prepare_runner_base(cfg: Any, options: RunOptions) -> None:
+    """Complete the ``run`` section with what ``runner_base`` and the checkout's ``train.py`` read, and let it run.
+
+    Raises:
+        ConfigError: options that it would ignore, or processes that it cannot use; all of them.
+    """
+    import torch
+
+    from ..toolkit.workarounds import adapt_runner_base
+
+    has_gpu = torch.cuda.is_available() and options.device != "cpu"
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    problems = refusals(options)
+    if processes > 1 and not has_gpu:
+        problems.append("torchrun --nproc-per-node {}: runner_base needs a GPU for each process".format(processes))
+    if problems:
+        raise ConfigError("MiniGPT-v2's runner_base cannot do this; use run.runner=runner_pefomed, or leave it out",
+                          problems)
+    cfg.config.run = {
+        **asdict(options), "output_dir": str(Path(options.output_dir).resolve()),  # else below minigpt4/
+        "device": "cuda" if has_gpu else "cpu", "distributed": has_gpu and processes > 1,
+        "amp": has_gpu and options.amp_precision != "fp32"}
+    adapt_runner_base()
+    _answer_with_ours(registry.get_runner_class("runner_base"))
+
+
+def refusals(options: RunOptions) -> List[str]:
+    """One line for each option that is set and that ``runner_base`` would ignore."""
+    plain = RunOptions(task=options.task, output_dir=options.output_dir)
+    problems = ["run.{}: {!r} would do nothing under runner_base".format(each.name, getattr(options, each.name))
+                for each in fields(RunOptions)
+                if each.name not in HEEDED and getattr(options, each.name) != getattr(plain, each.name)]
+    if options.precision == "bf16":
+        problems.append("run.precision: runner_base knows fp16 and fp32")
+    return problems
+
+
+def _answer_with_ours(runner_base: Any) -> None:
+    """``evaluate`` of ``runner_base`` by ``runner_pefomed`` where the task is ours; ``train`` returns the metrics."""
+    if getattr(runner_base, "_pefomed_train", None) is not None:
+        return
+    runner_base._pefomed_train = runner_base.train
+    runner_base._pefomed_evaluate = runner_base.evaluate
+
+    def evaluate(self: Any, cur_epoch: Any = "best", skip_reload: bool = False) -> Any:
+        if not isinstance(self.task, MedicalTask):
+            return self._pefomed_evaluate(cur_epoch, skip_reload)
+        runner = RunnerPefomed(self.config, self.task, self._model, by_name(self.datasets))
+        if not skip_reload:
+            runner.checkpoint = str(Path(self.output_dir) / "checkpoint_{}.pth".format(cur_epoch))
+        self.metrics = runner.evaluate()
+        return self.metrics
+
+    def train(self: Any) -> Dict[str, Any]:
+        self.metrics = {}
+        self._pefomed_train()
+        return self.metrics
+
+    runner_base.evaluate, runner_base.train = evaluate, train
+
+
+def by_name(datasets: Dict[str, Any]) -> Dict[str, Dict[str, Any]]:
+    """Data sets as name -> split -> data set, whether or not ``runner_base`` has turned them into split -> list."""
+    found: Dict[str, Dict[str, Any]] = {}
+    for key, value in datasets.items():
+        if not isinstance(value, list):
+            return datasets
+        for each in value:
+            found.setdefault(each.name, {})[key] = each
+    return found

@@ -1,0 +1,108 @@
+"""What ``pefomed link`` makes a checkout's own ``train.py`` import. Importing this module is the act.
+
+It fills the checkout's registry and lets its ``Config`` read a YAML of ours as our ``train.py`` does: defaults, the
+embedded default, checks, the results of an earlier run set aside. A YAML that names nothing of ours is left alone: it
+runs as if nothing were linked.
+"""
+
+import argparse
+import sys
+from importlib.util import find_spec
+from types import TracebackType
+from typing import Any, Callable, Mapping, Optional, Sequence, Type
+
+from .errors import PefomedError, ToolkitError
+
+Names = Mapping[str, Sequence[str]]
+"""What is registered, by kind, as ``register_all`` returns it."""
+
+
+def join_checkout() -> None:
+    """Register, take over ``Config`` for YAMLs of ours, and show a user's mistake without a traceback.
+
+    Raises:
+        ToolkitError: another toolkit is asked for, or a package is missing in the checkout's environment.
+    """
+    sys.excepthook = _quiet_about_mistakes(sys.excepthook)
+    if find_spec("rich") is None:
+        raise ToolkitError("the checkout's environment lacks the package rich, which pefomed_plugin needs: "
+                           "pip install 'rich>=12'")
+    from .registration import register_all
+    from .toolkit import NAME, WHY, Config
+
+    if NAME != "minigpt4":
+        raise ToolkitError("this train.py is a checkout's, but the toolkit would be {} ({}); unset PEFOMED_TOOLKIT"
+                           .format(NAME, WHY))
+    _take_over(Config, register_all())
+
+
+def concerns_us(cfg_path: str, names: Names) -> bool:
+    """Whether a YAML names a data set, a task or a runner of ours."""
+    import yaml
+
+    try:
+        with open(cfg_path, encoding="utf-8") as file:
+            content = yaml.safe_load(file)
+        run, datasets = content["run"] or {}, content["datasets"] or {}
+        return bool(set(datasets) & set(names["builder"]) or run.get("task") in names["task"]
+                    or run.get("runner") in names["runner"])
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, AttributeError):
+        return False  # the checkout says itself what is wrong with it
+
+
+def _take_over(config_class: Any, names: Names) -> None:
+    plain = config_class.__init__
+
+    def init(self: Any, args: argparse.Namespace) -> None:
+        if not concerns_us(args.cfg_path, names):
+            plain(self, args)
+            return
+        from .launch import configure
+
+        def make(given: argparse.Namespace) -> Any:
+            plain(self, given)
+            self.args = args
+            return self
+
+        _, notice = configure(args.cfg_path, args.options or [], make)
+        if self.run_cfg.runner != "runner_base":  # ours starts its own process group, on CPUs too
+            self.run_cfg.distributed = False
+        self.run_cfg.setdefault("wandb_log", False)
+        _show_after(self, notice)
+
+    config_class.__init__ = init
+
+
+def _show_after(cfg: Any, notice: str) -> None:
+    """Metrics at the end: the checkout's ``train.py`` drops what ``train`` returns."""
+    from .launch import show_end
+    from .toolkit import registry
+
+    runner = registry.get_runner_class(cfg.run_cfg.runner)
+    plain = runner.train
+
+    def train(self: Any) -> Mapping[str, Any]:
+        metrics = plain(self) or {}
+        show_end(metrics, cfg, notice)
+        return metrics
+
+    runner.train = train
+
+
+def _quiet_about_mistakes(before: Callable[..., Any]) -> Callable[..., None]:
+    """``sys.excepthook`` for a user's mistake: its message, and its exit code; anything else as ``before``."""
+
+    def hook(kind: Type[BaseException], error: BaseException, trace: Optional[TracebackType]) -> None:
+        from .services.ranks import report_errors
+
+        def again() -> None:
+            raise error
+
+        if isinstance(error, (PefomedError, KeyboardInterrupt)):
+            sys.exit(report_errors(again))  # what a hook exits with is the exit code of the process
+        before(kind, error, trace)
+
+    return hook
+
+
+join_checkout()

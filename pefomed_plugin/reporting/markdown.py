@@ -1,0 +1,39 @@
+"""Markdown as cards need it: front matter, tables, lists. Knows nothing of models and data."""
+
+from typing import Any, Dict, List, Mapping, Sequence
+
+MARK = "<!-- Written by pefomed. To keep changes of your own, delete this line: the card is then left alone. -->"
+EMBEDDED = ("> **Embedded sample.** Made with generated drawings and a tiny model, to try the software. Its figures "
+            "say nothing about medicine.")
+
+
+def front_matter(content: Mapping[str, Any]) -> str:
+    """The YAML block that the Hugging Face hub reads."""
+    import yaml
+
+    return "---\n{}---".format(yaml.safe_dump(dict(content), sort_keys=False, allow_unicode=True))
+
+
+def licence(identifier: str) -> Dict[str, str]:
+    """Front matter of a licence; the hub wants a name and a link with ``other``."""
+    other = {"license_name": "see-licences", "license_link": "README.md"} if identifier == "other" else {}
+    return {"license": identifier, **other}
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table; nothing where it has no rows."""
+    if not rows:
+        return ""
+    lines: List[Sequence[str]] = [columns, ["---"] * len(columns), *rows]
+    return "\n".join("| {} |".format(" | ".join(str(each).replace("|", "\\|").replace("\n", " ") for each in line))
+                     for line in lines)
+
+
+def bullets(lines: Sequence[str]) -> str:
+    """A list; nothing where it is empty."""
+    return "\n".join("- " + each for each in lines)
+
+
+def join(parts: Sequence[str]) -> str:
+    """Paragraphs one below the other, empty ones left out."""
+    return "\n\n".join(each for each in parts if each) + "\n"

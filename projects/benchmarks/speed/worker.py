@@ -1,0 +1,211 @@
+"""One process that trains and answers on one toolkit, told what to do by JSON lines; imports no toolkit by name.
+
+``python -m projects.benchmarks.speed.worker SPEC.json``: answers each line on standard input with one on standard
+output. ``{"task": ..., "way": ..., "do": "check" | "time" | "bytes" | "flops"}``.
+"""
+
+import json
+import sys
+import time
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, Dict, List, Tuple
+
+import torch
+
+from projects.benchmarks.speed.sizes import Way
+
+Batch = Dict[str, Any]
+
+
+class Bench:
+    """A model, its optimizer and the batches made for it."""
+
+    def __init__(self, spec: Dict[str, Any]) -> None:
+        self.spec, self.device = spec, spec["device"]
+        self.model = build(spec).to(self.device)
+        trained = [each for each in self.model.parameters() if each.requires_grad]
+        self.optimizer = torch.optim.AdamW(trained, lr=0.0, weight_decay=0.0,
+                                           **({"fused": True} if self.device == "cuda" else {}))
+        self._features: Dict[str, torch.Tensor] = {}
+
+    def batch(self, task: Dict[str, Any], way: Way) -> Batch:
+        """The task's samples as a data loader would hand them over: image by image if they are shared."""
+        drawn = torch.Generator().manual_seed(7)
+        size = self.spec["image"]
+        images = torch.randn(task["images"], 3, size, size, generator=drawn).to(self.device)
+        owners = [number for number in range(task["images"]) for _ in range(task["questions_per_image"])]
+        if way.cached:
+            if task["name"] not in self._features:
+                with torch.no_grad(), self.autocast():
+                    self._features[task["name"]] = self.model.encode_vision(images)
+            images = self._features[task["name"]]
+        batch = {"instruction_input": task["instructions"], "answer": task["answers"], "owners": owners}
+        return {**batch, "image": images if way.share else images[owners]}
+
+    def lay_out(self, batch: Batch, way: Way, answering: bool) -> Batch:
+        """With the layout that packed ways need; counted into their time, though a loader's workers do it."""
+        if not way.packed:
+            return batch
+        pictures = batch["owners"] if way.share else range(len(batch["owners"]))
+        layout, _ = self.model.packer()(batch["instruction_input"], None if answering else batch["answer"], pictures)
+        return {**batch, "layout": layout.to(self.device)}
+
+    def autocast(self) -> Any:
+        return torch.autocast("cuda", dtype=torch.bfloat16, enabled=self.device == "cuda")
+
+    def backward(self, batch: Batch, way: Way) -> torch.Tensor:
+        """Loss and gradients of one batch."""
+        with self.autocast():
+            loss = self.model(self.lay_out(batch, way, answering=False))["loss"]
+        loss.backward()
+        return loss
+
+    def answers(self, batch: Batch, way: Way, limit: int) -> List[str]:
+        """Greedy answers."""
+        with self.autocast(), self.model.merged_lora() if way.merged else nullcontext():
+            if way.packed:
+                laid_out = self.lay_out(batch, way, answering=True)
+                return self.model.generate_packed(laid_out["image"], laid_out["layout"], max_new_tokens=limit)
+            prompts = ["[INST] {} [/INST]".format(each) for each in batch["instruction_input"]]
+            return self.model.generate(batch["image"], prompts, max_new_tokens=limit)
+
+    def check(self, task: Dict[str, Any], way: Way) -> Dict[str, Any]:
+        """What must be equal on all ways: loss and gradient norm, or the answers."""
+        batch = self.batch(task, way)
+        if task["kind"] == "generate":
+            self.model.eval()
+            return {"answers": self.answers(batch, way, task["answer_tokens"])}
+        self.model.train()
+        loss = self.backward(batch, way)
+        norms = [each.grad.float().norm() for each in self.model.parameters() if each.grad is not None]
+        self.optimizer.zero_grad()
+        return {"loss": float(loss.detach()), "grad_norm": float(torch.stack(norms).norm())}
+
+    def time(self, task: Dict[str, Any], way: Way) -> Dict[str, Any]:
+        """Seconds of one optimizer step, or of answering the batch."""
+        batch = self.batch(task, way)
+        answering = task["kind"] == "generate"
+        self.model.train(not answering)
+        self.wait()
+        start = time.perf_counter()
+        if answering:
+            self.answers(batch, way, task["answer_tokens"])
+        else:
+            loss = self.backward(batch, way)
+            self.optimizer.step()
+            self.optimizer.zero_grad()
+            if way.toolkit == "checkout":
+                loss.item()  # as its loop does
+        self.wait()
+        return {"seconds": time.perf_counter() - start}
+
+    def bytes(self, task: Dict[str, Any], way: Way) -> Dict[str, Any]:
+        """Bytes kept for the backward pass, a token and layer: those of two layers less those of one."""
+        decoder = next(each for each in self.model.modules() if type(each).__name__ == "LlamaModel")
+        layers, kept = decoder.layers, []
+        for count in (1, 2):
+            decoder.layers = layers[:count]
+            kept.append(self._kept_bytes(self.batch(task, way), way))
+        decoder.layers = layers
+        (one, tokens), (two, _) = kept
+        return {"bytes": (two - one) / tokens}
+
+    def _kept_bytes(self, batch: Batch, way: Way) -> Tuple[int, int]:
+        own = {each.untyped_storage().data_ptr() for each in self.model.parameters()}
+        seen: Dict[int, int] = {}
+
+        def keep(tensor: torch.Tensor) -> torch.Tensor:
+            storage = tensor.untyped_storage()
+            if storage.data_ptr() not in own:
+                seen[storage.data_ptr()] = storage.nbytes()
+            return tensor
+
+        self.model.train()
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            loss = self.model(self.lay_out(batch, way, answering=False))["loss"]
+        del loss
+        return sum(seen.values()), len(batch["answer"]) * self.spec["tokens_a_sample"]
+
+    def flops(self, task: Dict[str, Any], way: Way) -> Dict[str, Any]:
+        """Floating-point operations of a step, a sample."""
+        from torch.utils.flop_counter import FlopCounterMode
+
+        self.model.train()
+        with FlopCounterMode(display=False) as counter:
+            self.backward(self.batch(task, way), way)
+        self.optimizer.zero_grad()
+        return {"flops": counter.get_total_flops() / len(task["answers"])}
+
+    def kernels(self, task: Dict[str, Any], way: Way) -> Dict[str, Any]:
+        """On a GPU: kernels and waits of the host in a step, and the most memory that activations took."""
+        from torch.profiler import ProfilerActivity, profile
+
+        batch = self.batch(task, way)
+        self.time(task, way)
+        before = torch.cuda.memory_allocated()
+        torch.cuda.reset_peak_memory_stats()
+        with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as profiled:
+            self.backward(batch, way)
+        self.optimizer.zero_grad()
+        names = [each.name for each in profiled.events()]
+        return {"kernels": sum("LaunchKernel" in name for name in names),
+                "waits": sum("Synchronize" in name for name in names),
+                "peak_bytes": torch.cuda.max_memory_allocated() - before}
+
+    def wait(self) -> None:
+        """Until the GPU has done what it was given."""
+        if self.device == "cuda":
+            torch.cuda.synchronize()
+
+
+def build(spec: Dict[str, Any]) -> Any:
+    """The model of whichever toolkit is underneath, from the files of the benchmark; or of the real sizes, random."""
+    if spec["real"]:
+        return _random_real_model(spec)
+    from pefomed_plugin.registration import register_all
+    from pefomed_plugin.toolkit import registry
+
+    register_all()
+    folder = Path(spec["folder"])
+    return registry.get_model_class("minigpt_v2").from_config({
+        "arch": "minigpt_v2", "llama_model": str(folder / "llama"), "vit_weights": str(folder / "eva.pth"),
+        "ckpt": str(folder / "start.pth"), "vit": spec["vit"], "image_size": spec["image"], "max_txt_len": 1024,
+        "end_sym": "</s>", "chat_template": True, "prompt_template": "[INST] {} [/INST]", "lora_r": spec["lora_r"],
+        "lora_alpha": 16, "lora_dropout": 0.0})
+
+
+def _random_real_model(spec: Dict[str, Any]) -> Any:
+    from transformers import LlamaConfig
+
+    from pefomed_plugin.toolkit.bundled import language
+    from pefomed_plugin.toolkit.bundled.minigpt_v2 import MiniGPTv2
+    from pefomed_plugin.toolkit.bundled.vision import VitSize
+
+    torch.set_default_dtype(torch.bfloat16)
+    with torch.device(spec["device"]):
+        llama = language.empty_llama(LlamaConfig(**spec["llama"]))
+        model = MiniGPTv2(llama, language.load_tokenizer(Path(spec["folder"]) / "llama"), image_size=spec["image"],
+                          vit=VitSize.from_config(spec["vit"]), lora_r=spec["lora_r"], lora_dropout=0.0)
+    torch.set_default_dtype(torch.float32)
+    for each in model.parameters():
+        if each.requires_grad:
+            each.data = torch.randn_like(each.data.float()) * 0.01
+    with torch.no_grad():
+        llama.get_output_embeddings().weight[model.llama_tokenizer.pieces:] = 0  # as inputs.py does
+    return model
+
+
+def main() -> None:
+    """Serve until the input ends."""
+    torch.set_num_threads(1)
+    bench = Bench(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
+    print(json.dumps({"ready": True}), flush=True)
+    for line in sys.stdin:
+        asked = json.loads(line)
+        answer = getattr(bench, asked["do"])(asked["task"], Way(**asked["way"]))
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+"""Images made ready once give the batches, losses and answers of images opened each time."""
+
+import json
+import shutil
+from collections import namedtuple
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from pefomed_plugin.adapters.datasets import MedicalDataset, PackedCollater
+from pefomed_plugin.adapters.devices import make_accelerator
+from pefomed_plugin.adapters.image_cache import show_ready_made
+from pefomed_plugin.errors import ConfigError, DataError
+from pefomed_plugin.options import RunOptions
+from pefomed_plugin.records import Sample
+from pefomed_plugin.toolkit.bundled.processors import Blip2ImageTrainProcessor
+from tests.conformance.golden import golden_model
+
+SIZE_PX = 56
+
+
+@pytest.fixture(scope="module")
+def model():
+    return golden_model()
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    """Seven questions about four files, two of which hold the same bytes."""
+    for number in range(3):
+        noise = np.random.default_rng(number).integers(0, 256, (40 + number, 70, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(tmp_path / "{}.png".format(number))
+    shutil.copy(tmp_path / "0.png", tmp_path / "copy.png")
+    names = ["0.png", "1.png", "2.png", "copy.png", "0.png", "1.png", "1.png"]
+    return new_dataset(tmp_path, names)
+
+
+def new_dataset(root, names, processor=None):
+    samples = [Sample("s{}".format(number), "d", "train", name, "vqa", "Is it {}?".format(number), "yes")
+               for number, name in enumerate(names)]
+    return MedicalDataset("d", samples, root, processor or Blip2ImageTrainProcessor(SIZE_PX), str,
+                          draws_instructions=False)
+
+
+def options(tmp_path, kind):
+    return RunOptions(task="medical_vqa", output_dir=str(tmp_path), device="cpu", image_cache=kind,
+                      cache_dir=str(tmp_path / "cache"))
+
+
+def make_ready(tmp_path, model, dataset, kind):
+    chosen = options(tmp_path, kind)
+    show_ready_made(make_accelerator(chosen), model, [dataset], chosen)
+    return dataset
+
+
+def batch_of(model, dataset):
+    return PackedCollater(model.packer(), share=True)([dataset[number] for number in range(len(dataset))])
+
+
+@pytest.mark.parametrize("kind", ["pixels", "features"])
+def test_the_loss_is_that_of_images_opened_each_time(model, dataset, tmp_path, kind):
+    expected = model(batch_of(model, dataset))["loss"]
+    ready = batch_of(model, make_ready(tmp_path, model, dataset, kind))
+    shape = {"pixels": (4, 3, SIZE_PX, SIZE_PX), "features": (4, 16, golden_width(model))}[kind]
+    assert ready["image"].shape == shape
+    assert ready["image"].dtype == {"pixels": torch.uint8, "features": torch.float32}[kind]
+    assert model(ready)["loss"].item() == pytest.approx(expected.item(), rel=0, abs=1e-6)
+
+
+def golden_width(model):
+    return model.ln_vision.weight.shape[0]
+
+
+def test_each_distinct_image_goes_through_the_encoder_once(model, dataset, tmp_path):
+    before = model.vit_forwards
+    make_ready(tmp_path, model, dataset, "features")
+    assert model.vit_forwards - before == 3, "0.png and its copy are one image"
+    for _ in range(3):
+        model(batch_of(model, dataset))
+    make_ready(tmp_path, model, new_dataset(tmp_path, ["2.png", "copy.png"]), "features")
+    assert model.vit_forwards - before == 3, "a later run finds all of them"
+
+
+def test_pixels_are_those_of_the_processor_before_it_normalises(model, dataset, tmp_path):
+    expected = dataset[1]["image"]
+    pixels = make_ready(tmp_path, model, dataset, "pixels")[1]["image"]
+    from pefomed_plugin.toolkit.bundled.minigpt_v2 import _normalise
+
+    assert torch.equal(_normalise(pixels[None])[0], expected)
+
+
+def test_other_weights_have_features_of_their_own(model, dataset, tmp_path):
+    make_ready(tmp_path, model, dataset, "features")
+    other = golden_model()
+    with torch.no_grad():
+        other.ln_vision.weight[0] += 1
+    make_ready(tmp_path, other, dataset, "features")
+    folders = sorted((tmp_path / "cache").iterdir())
+    assert len(folders) == 2
+    facts = [json.loads((each / "meta.json").read_text()) for each in folders]
+    assert facts[0]["encoder"] != facts[1]["encoder"] and facts[0]["image_size"] == SIZE_PX
+
+
+def test_shuffled_and_blind_images_are_ready_too(model, dataset, tmp_path):
+    dataset.shuffle_images(seed=0)
+    shuffled = [dataset[number]["image"].clone() for number in range(7)]
+    make_ready(tmp_path, model, dataset, "features")
+    assert all(torch.allclose(model.encode_vision(image[None])[0], dataset[number]["image"], atol=1e-6)
+               for number, image in enumerate(shuffled))
+    dataset.blind_images()
+    make_ready(tmp_path, model, dataset, "features")
+    assert torch.equal(dataset[0]["image"], dataset[1]["image"])
+
+
+def test_a_full_disk_is_known_before_anything_is_made(model, dataset, tmp_path, monkeypatch):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10, 0, 10))
+    before = model.vit_forwards
+    with pytest.raises(ConfigError, match=r"3 images need .* GB .*another run.cache_dir"):
+        make_ready(tmp_path, model, dataset, "features")
+    assert model.vit_forwards == before
+    assert not list((tmp_path / "cache").rglob("*.bin"))
+
+
+def test_a_damaged_cache_is_named(model, dataset, tmp_path):
+    make_ready(tmp_path, model, dataset, "pixels")
+    (data,) = (tmp_path / "cache").rglob("*.bin")
+    data.write_bytes(b"\xff" * data.stat().st_size)
+    again = make_ready(tmp_path, model, dataset, "pixels")
+    with pytest.raises(DataError, match="is damaged; remove this file"):
+        again[0]
+
+
+def test_a_processor_of_another_normalisation(model, tmp_path, dataset):
+    odd = new_dataset(tmp_path, ["0.png"], Blip2ImageTrainProcessor(SIZE_PX, mean=(0.5, 0.5, 0.5)))
+    with pytest.raises(ConfigError, match="without chance and with CLIP's mean"):
+        make_ready(tmp_path, model, odd, "pixels")

@@ -1,0 +1,248 @@
+"""The rating page in a real browser, served by the command: keys, pictures, what is saved, and that no text runs."""
+
+import json
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Callable, Iterator, List
+
+import pytest
+from PIL import Image
+
+from pefomed_plugin.storage import write_records
+from tests.unit.services.judged import answers, written_reports
+
+from .chromium import Page, find_chromium
+
+CHROMIUM = find_chromium()
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH")]
+
+ROOT = Path(__file__).resolve().parents[2]
+HOSTILE = "</div><img src=x onerror=\"window.ran = 1\"><script>window.ran = 1</script> " + "very long " * 3000
+N = 8
+
+
+class Served:
+    """``pefomed rate serve`` in a process of its own."""
+
+    def __init__(self, folder: Path, predictions: List[Any], *arguments: str) -> None:
+        write_records(folder / "predictions.jsonl", predictions)
+        (folder / "images").mkdir(exist_ok=True)
+        for each in predictions:
+            Image.new("L", (40, 30), 128).save(folder / "images" / each.image)
+        self.store = folder / "ratings" / "ratings.sqlite"
+        self.command = [sys.executable, "-m", "pefomed_plugin.cli", "rate", "serve", str(folder / "predictions.jsonl"),
+                        "--image-root", str(folder / "images"), "--port", "0", *arguments]
+        self.start()
+
+    def start(self) -> None:
+        """Start, and wait for the address."""
+        self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, text=True,
+                                        env={**os.environ, "PYTHONPATH": str(ROOT)})
+        assert self.process.stdout is not None
+        line = ""
+        while "http://" not in line:
+            line = self.process.stdout.readline()
+            assert line, "the command ended"
+        self.url = re.findall(r"http://\S+", line)[0].replace("//localhost", "//127.0.0.1")
+
+    def kill(self) -> None:
+        """End it as a power cut does."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.communicate()
+
+    def saved(self) -> List[Any]:
+        """What the file holds."""
+        base = sqlite3.connect(str(self.store))
+        try:
+            return base.execute("SELECT rater, sample_id, rating, comment FROM ratings").fetchall()
+        finally:
+            base.close()
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
+    """``serve(predictions, *arguments)``; what was started ends with the test."""
+    running: List[Served] = []
+
+    def start(*given: Any) -> Served:
+        running.append(Served(tmp_path, *given))
+        return running[-1]
+
+    yield start
+    for each in running:
+        each.kill()
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Iterator[Page]:
+    assert CHROMIUM is not None
+    with Page(CHROMIUM, tmp_path / "profile") as opened:
+        yield opened
+
+
+def text(page: Page, element: str) -> str:
+    return str(page.evaluate("document.getElementById('{}').textContent".format(element)))
+
+
+def enter(page: Page, name: str) -> None:
+    page.wait("!document.getElementById('enter').hidden")
+    page.evaluate("document.getElementById('name').value = {}".format(json.dumps(name)))
+    page.evaluate("document.getElementById('enter').requestSubmit()")
+
+
+def check_item(page: Page, start: str) -> None:
+    """Fail unless the page comes to show this item."""
+    page.wait("!document.getElementById('rating').hidden && "
+              "document.getElementById('number').textContent.startsWith('{}')".format(start))
+
+
+def test_rate_with_keys_go_back_reload_and_end(page: Page, serve: Callable[..., Served]) -> None:
+    served = serve(written_reports(N))
+    page.open(served.url)
+    enter(page, " Anna ")
+    check_item(page, "Item 1 of 8, not rated yet")
+    page.wait("document.querySelector('#film img').naturalWidth === 40")
+    assert page.evaluate("document.getElementById('scale').children.length") == 5
+    page.press("5")  # not on the scale
+    page.press("4")
+    check_item(page, "Item 2 of 8, not rated yet")
+    page.press("0")
+    check_item(page, "Item 3")
+    page.press("ArrowLeft")
+    page.press("ArrowLeft")
+    check_item(page, "Item 1 of 8, rated 4")
+    assert page.evaluate("document.querySelector('[aria-pressed=true]').value") == "4"
+    page.press("3")  # says it again
+    check_item(page, "Item 2 of 8, rated 0")
+    assert text(page, "rated") == "2 of 8 rated"
+    assert sorted(rating for _, _, rating, _ in served.saved()) == [0, 3]
+    page.command("Page.reload")
+    page.wait("document.readyState === 'complete'")
+    check_item(page, "Item 3 of 8, not rated yet")
+    page.press("ArrowRight")
+    for number in range(4, N + 1):
+        check_item(page, "Item {}".format(number))
+        page.press("2")
+    check_item(page, "Item 3")  # was left out
+    page.press("1")
+    page.wait("!document.getElementById('done').hidden")
+    assert text(page, "rated") == "8 of 8 rated"
+    assert sorted(rating for _, _, rating, _ in served.saved()) == [0, 1] + [2] * 5 + [3]
+    assert {rater for rater, *_ in served.saved()} == {"anna"}
+    assert page.complaints(served.url) == []
+
+
+def test_texts_are_texts_and_long_ones_scroll(page: Page, serve: Callable[..., Served]) -> None:
+    served = serve(answers(1, question=HOSTILE, answer=HOSTILE, prediction=HOSTILE), "--all")
+    page.open(served.url + "?rater=anna")
+    check_item(page, "Item 1 of 1")
+    for element in ("question", "reference", "answer"):
+        assert text(page, element) == HOSTILE
+        assert page.evaluate("document.getElementById('{}').children.length".format(element)) == 0
+    assert page.evaluate("document.getElementById('answer').clientHeight") < 400
+    page.evaluate("document.getElementById('comment').value = '<b>' + {}".format(json.dumps(HOSTILE[:80])))
+    page.press("1")
+    page.wait("!document.getElementById('done').hidden")
+    assert served.saved()[0][3] == "<b>" + HOSTILE[:80]
+    assert page.evaluate("typeof window.ran") == "undefined"
+    assert page.complaints(served.url) == []
+
+
+def test_a_comment_is_typed_without_rating_and_is_kept(page: Page, serve: Callable[..., Served]) -> None:
+    served = serve(answers(2), "--all")
+    page.open(served.url + "?rater=anna")
+    check_item(page, "Item 1 of 2")
+    page.press("c")
+    for key in "01":
+        page.press(key)
+    assert page.evaluate("document.getElementById('comment').value") == "01"
+    check_item(page, "Item 1 of 2, not rated yet")
+    page.press("Escape")
+    page.press("ArrowRight")
+    page.press("ArrowLeft")
+    page.wait("document.getElementById('comment').value === '01'")
+    page.command("Page.reload")
+    page.wait("document.readyState === 'complete'")
+    check_item(page, "Item 1 of 2, not rated yet")
+    assert page.evaluate("document.getElementById('comment').value") == "01"
+
+
+def test_a_server_that_is_gone_is_told_and_a_new_start_goes_on(page: Page, serve: Callable[..., Served]) -> None:
+    served = serve(answers(3), "--all")
+    page.open(served.url + "?rater=anna")
+    check_item(page, "Item 1 of 3")
+    page.press("1")
+    check_item(page, "Item 2 of 3")
+    served.kill()
+    page.press("0")
+    page.wait("!document.getElementById('problem').hidden")
+    assert "Not saved. The server does not answer" in text(page, "problem")
+    check_item(page, "Item 2 of 3, not rated yet")
+    served.start()
+    page.open(served.url + "?rater=anna")
+    check_item(page, "Item 2 of 3, not rated yet")
+    assert text(page, "rated") == "1 of 3 rated"
+
+
+def test_names_are_checked_and_raters_change(page: Page, serve: Callable[..., Served]) -> None:
+    served = serve(answers(2), "--all")
+    page.open(served.url)
+    enter(page, "../anna")
+    page.wait("!document.getElementById('enter-problem').hidden")
+    assert "rater's name" in text(page, "enter-problem")
+    enter(page, "anna")
+    check_item(page, "Item 1")
+    page.press("1")
+    check_item(page, "Item 2")
+    page.evaluate("document.getElementById('who').click()")
+    enter(page, "boris")
+    check_item(page, "Item 1 of 2, not rated yet")
+    assert page.evaluate("location.search") == "?rater=boris"
+
+
+def test_a_damaged_picture_is_told(page: Page, serve: Callable[..., Served], tmp_path: Path) -> None:
+    served = serve(answers(1), "--all")
+    (tmp_path / "images" / "picture0.png").write_bytes(b"<html>")
+    page.open(served.url + "?rater=anna")
+    page.wait("document.getElementById('film').textContent === 'This picture cannot be shown.'")
+
+
+def test_with_a_token_the_link_opens_the_page_and_nothing_else_does(page: Page, serve: Callable[..., Served]) -> None:
+    served = serve(answers(2), "--all", "--host", "0.0.0.0")
+    address = re.sub(r"//[^:/]+", "//127.0.0.1", served.url)
+    page.open(address.split("?")[0])
+    assert "whole link" in page.evaluate("document.body.textContent")
+    page.open(address + "&rater=anna")
+    check_item(page, "Item 1 of 2")
+    assert page.evaluate("location.search") == "?rater=anna"
+    page.press("1")
+    check_item(page, "Item 2 of 2")
+    assert [rating for _, _, rating, _ in served.saved()] == [1]
+
+
+def test_light_dark_and_phone(page: Page, serve: Callable[..., Served]) -> None:
+    served = serve(written_reports(2, answer="The invented lungs are clear. " * 30))
+    page.open(served.url + "?rater=anna")
+    check_item(page, "Item 1 of 2")
+    colours = []
+    for scheme in ("light", "dark"):
+        page.prefer(scheme)
+        page.wait("document.documentElement.dataset.theme === '{}'".format(scheme))
+        colours.append(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+    assert colours[0] != colours[1]
+    page.resize(360, 740, mobile=True)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    film, image = (page.evaluate("JSON.stringify(document.querySelector('{}').getBoundingClientRect())".format(each))
+                   for each in ("#film", "#film img"))
+    assert json.loads(image) == json.loads(film)
+    in_sight = "(() => {{ const box = document.getElementById('{}').getBoundingClientRect(); " \
+               "return box.bottom <= innerHeight + 1 && box.top >= 0; }})()"
+    assert page.evaluate(in_sight.format("scale"))
+    page.evaluate("document.querySelector('#scale button').click()")
+    check_item(page, "Item 2 of 2")
+    assert page.complaints(served.url) == []

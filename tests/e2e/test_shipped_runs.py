@@ -1,0 +1,50 @@
+"""Every training YAML that is shipped starts a run that finishes on the embedded default, cut short by options."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from pefomed_plugin import launch
+from pefomed_plugin.embedded import make_sample
+from pefomed_plugin.environment import VARIABLES
+
+ROOT = Path(__file__).resolve().parents[2]
+YAMLS = [*sorted((ROOT / "train_configs").glob("*.yaml")),
+         *(path for path in sorted((ROOT / "projects" / "pefomed").glob("*.yaml")) if path.name != "ablation.yaml")]
+SHORT = ("run.max_epoch=1", "run.iters_per_epoch=2", "run.log_freq=1", "run.max_new_tokens=3")
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("embedded") / "sample"
+    make_sample(folder)
+    return folder
+
+
+@pytest.mark.parametrize("path", YAMLS, ids=[path.stem for path in YAMLS])
+def test_it_finishes(path, sample, tmp_path, monkeypatch, capsys):
+    for name in VARIABLES:  # set and unset again: the launcher sets them, and they shall be gone after the test
+        monkeypatch.setenv(name, "")
+    monkeypatch.setenv("PEFOMED_SAMPLE", str(sample))
+    names = [line.split(":")[0].strip() for line in path.read_text().split("datasets:\n")[1].split("\n\n")[0].splitlines()]
+    settings = ["datasets.{}.{}".format(name, value) for name in names for value in (
+        "batch_size=2", "limit.test=3", "limit.train=20")]
+    code = launch.main(["--cfg-path", str(path), "--options", *SHORT, *settings,
+                        "run.output_dir={}".format(tmp_path / "out")])
+    said = capsys.readouterr()
+    assert code == 0, said.err
+    out = tmp_path / "out"
+    steps = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    assert [each["iteration"] for each in steps] == [1, 2]
+    assert torch.load(out / "checkpoint_last.pth", weights_only=True)["pefomed"]["iteration"] == 2
+    found = json.loads((out / "provenance.json").read_text())
+    assert found["embedded"] is True
+    assert sorted(found["data"]) == sorted(names)
+    tested = list((out / "results").glob("*/predictions.jsonl"))
+    assert bool(tested) == (path.name != "pefomed_stage1.yaml")
+    for each in tested:
+        assert len(each.read_text().splitlines()) == 3
+        assert json.loads((out / "results" / "provenance.json").read_text())["processes"] == 1

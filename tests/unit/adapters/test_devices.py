@@ -1,0 +1,31 @@
+"""Which device and precision a run gets, and what is said where there is none such."""
+
+import pytest
+import torch
+
+from pefomed_plugin.adapters.devices import make_accelerator
+from pefomed_plugin.errors import ConfigError
+from pefomed_plugin.options import read_run_options
+
+
+@pytest.fixture
+def old_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine with a GPU that has no bf16."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda *_: False)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda *_: "Tesla V100")
+
+
+@pytest.mark.usefixtures("old_gpu")
+def test_a_gpu_without_bf16() -> None:
+    options = read_run_options({"task": "medical_vqa", "output_dir": "out", "precision": "bf16"})
+    with pytest.raises(ConfigError, match="Tesla V100 has no bf16; use fp16"):
+        make_accelerator(options)
+
+
+@pytest.mark.parametrize(("settings", "message"), [
+    ({"device": "cuda"}, "torch sees no GPU"), ({"device": "cpu", "precision": "fp16"}, "no fp16 training")])
+def test_a_machine_without_a_gpu(settings: dict, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ConfigError, match=message):
+        make_accelerator(read_run_options({"task": "medical_vqa", "output_dir": "out", **settings}))

@@ -1,0 +1,26 @@
+"""What MiniGPT-v2's ``runner_base`` is told and refused; that it trains is shown in ``tests/toolkit``."""
+
+from types import SimpleNamespace
+
+from pefomed_plugin.adapters.runner_base import HEEDED, by_name, refusals
+from pefomed_plugin.options import RunOptions
+
+PLAIN = {"task": "medical_vqa", "output_dir": "out", "runner": "runner_base"}
+
+
+def test_every_heeded_option_is_an_option():
+    assert set(RunOptions.__dataclass_fields__) >= HEEDED
+
+
+def test_options_that_would_do_nothing_are_refused_together():
+    options = RunOptions(**PLAIN, valid_splits=("val",), max_grad_norm=1.0, resume="auto", precision="bf16")
+    assert sorted(each.split(":")[0] for each in refusals(options)) == [
+        "run.max_grad_norm", "run.precision", "run.resume", "run.valid_splits"]
+    assert refusals(RunOptions(**PLAIN, max_epoch=7, amp=True, accum_grad_iters=4, test_splits=("test",))) == []
+
+
+def test_data_sets_by_name_however_they_are_sorted():
+    a, b = SimpleNamespace(name="a"), SimpleNamespace(name="b")
+    plain = {"a": {"train": a}, "b": {"train": b, "test": b}}
+    assert by_name(plain) is plain
+    assert by_name({"train": [a, b], "test": [b]}) == plain

@@ -1,0 +1,132 @@
+"""A run's configuration from end to end, with fabricated weights; and that nothing is written."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from pefomed_plugin.checkup.findings import ERROR, NOTE, OK, WARNING, is_broken
+from pefomed_plugin.checkup.run import check_run, check_up, check_variables
+from pefomed_plugin.cli import main
+from tests.unit.services.small import LEAKY, write_rad
+
+from .fabricated import lora_tensors, make_llama, save, vit_tensors
+
+ROOT = Path(__file__).resolve().parents[3]
+STAGE2 = str(ROOT / "train_configs" / "pefomed_stage2.yaml")
+JUDGE = str(ROOT / "eval_configs" / "pefomed_judge_vqa.yaml")
+OPTIONS = ["model.vit.embed_dim=8", "model.vit.depth=2", "model.vit.patch_size=4", "model.vit.num_heads=2",
+           "model.lora_r=4", "run.amp=null"]
+
+
+@pytest.fixture
+def paths(tmp_path, monkeypatch):
+    """A whole set of small weights and data, all variables set, an empty folder to work in."""
+    write_rad(tmp_path / "data" / "vqa_rad", LEAKY)
+    values = {"PEFOMED_DATA": tmp_path / "data", "PEFOMED_LLAMA": make_llama(tmp_path / "llama"),
+              "PEFOMED_VIT": save(vit_tensors(), tmp_path / "eva.pth"),
+              "PEFOMED_CKPT": save({"model": lora_tensors()}, tmp_path / "ckpt.pth")}
+    for name, value in values.items():
+        monkeypatch.setenv(name, str(value))
+    monkeypatch.setenv("PEFOMED_SAMPLE", str(tmp_path / "sample"))
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    return tmp_path
+
+
+def of(findings, what):
+    return [each for each in findings if each.what == what]
+
+
+def everything_below(folder):
+    return sorted((str(path), path.stat().st_mtime_ns) for path in folder.rglob("*"))
+
+
+def test_a_run_that_is_ready_but_not_the_papers(paths, capsys):
+    before = everything_below(paths)
+    assert main(["doctor", "--cfg-path", STAGE2, "--options", *OPTIONS]) == 0
+    shown = capsys.readouterr().out
+    assert "rank 4 on q_proj and v_proj" in shown and "warning LLaMA" in shown
+    assert "ready: 1 warning" in shown
+    assert everything_below(paths) == before
+
+
+def test_every_path_that_is_wrong_is_told_at_once(paths, capsys):
+    (paths / "eva.pth").write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
+    (paths / "llama" / "tokenizer.model").unlink()
+    (paths / "data" / "vqa_rad" / "trainset.json").unlink()
+    options = [*OPTIONS, "model.lora_r=64", "run.device=cuda"]
+    assert main(["doctor", "--cfg-path", STAGE2, "--options", *options]) == 1
+    assert "not ready: 5 errors" in capsys.readouterr().out
+    findings = check_run(STAGE2, options)
+    broken = {each.what for each in findings if each.state == ERROR}
+    assert broken == {"LLaMA", "vision encoder", "checkpoint", "data set vqa_rad", "run.device"}
+    assert all(each.mend for each in findings if each.state == ERROR)
+
+
+def test_variables_that_are_missing_do_not_hide_what_is_wrong_with_the_others(paths, monkeypatch):
+    monkeypatch.delenv("PEFOMED_CKPT")
+    (paths / "llama" / "config.json").unlink()
+    findings = check_run(STAGE2, OPTIONS)
+    assert "PEFOMED_CKPT is not set" in of(findings, "variables")[0].found
+    assert of(findings, "LLaMA")[0].state == ERROR
+
+
+def test_mistakes_of_the_yaml_and_the_options(paths):
+    assert "no configuration file" in check_run(str(paths / "none.yaml"))[0].found
+    found, = check_run(STAGE2, ["run.max_epochs=3"])
+    assert found.state == ERROR and "did you mean 'max_epoch'" in found.found
+    found, = check_run(STAGE2, [*OPTIONS, "run.precision=bf17"])
+    assert "bf17" in found.found and found.mend
+
+
+def test_fp16_without_a_gpu_is_told_before_the_weights_are_loaded(paths, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    found, = of(check_run(STAGE2, [each for each in OPTIONS if "amp" not in each]), "run.precision")
+    assert found.state == ERROR and "run.precision=fp32" in found.mend
+
+
+def test_a_run_without_a_checkpoint_starts_untrained(paths):
+    found, = of(check_run(STAGE2, [*OPTIONS, "model.ckpt=null"]), "checkpoint")
+    assert found.state == NOTE
+
+
+def test_a_judged_run_needs_key_and_model(paths, monkeypatch):
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "AZURE_OPENAI_ENDPOINT"):
+        monkeypatch.delenv(name, raising=False)
+    findings = check_run(JUDGE, OPTIONS)
+    assert [each.state for each in of(findings, "judge by API") + of(findings, "run.judge_model")] == [ERROR, ERROR]
+    assert not of(check_run(JUDGE, [*OPTIONS, "run.judge=offline"]), "judge by API")
+
+
+def test_the_embedded_default_is_announced_not_generated(paths, monkeypatch):
+    for name in ("PEFOMED_DATA", "PEFOMED_LLAMA", "PEFOMED_VIT", "PEFOMED_CKPT"):
+        monkeypatch.delenv(name)
+    environ = dict(os.environ)
+    findings = check_run(STAGE2)
+    assert not is_broken(findings)
+    assert "will be generated" in of(findings, "embedded default")[0].found
+    assert not (paths / "sample").exists()
+    assert dict(os.environ) == environ
+
+
+def test_without_a_run_the_variables_are_looked_at(paths, monkeypatch):
+    findings = check_variables()
+    assert of(findings, "data set vqa_rad")[0].state == OK
+    assert of(findings, "LLaMA")[0].state == WARNING
+    assert "(1408, 3, 14, 14)" in of(findings, "vision encoder")[0].found
+    monkeypatch.setenv("PEFOMED_DATA", str(paths / "work"))
+    assert of(check_variables(), "PEFOMED_DATA")[0].state == ERROR
+
+
+def test_a_broken_toolkit_comes_first(monkeypatch):
+    from pefomed_plugin.checkup import run
+    from pefomed_plugin.checkup.findings import Finding
+
+    monkeypatch.setattr(run, "check_toolkit", lambda: [Finding("toolkit", "torch", ERROR, "not installed", "pip")])
+    assert check_up(STAGE2)[-1].found == "not looked at: the toolkit comes first"
+
+
+def test_options_without_a_run(capsys):
+    assert main(["doctor", "--options", "run.seed=1"]) == 2
+    assert "--cfg-path" in capsys.readouterr().err

@@ -1,0 +1,176 @@
+"""What the check-up says of weights that are whole, of another size, damaged, or something else altogether."""
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from pefomed_plugin.checkup import headers
+from pefomed_plugin.checkup.findings import ERROR, NOTE, OK, WARNING
+from pefomed_plugin.checkup.weights import Sizes, check_checkpoint, check_llama, check_vit, no_checkpoint
+from pefomed_plugin.errors import CheckpointError
+
+from .fabricated import SMALL, lora_tensors, make_llama, save, vit_tensors
+
+
+def states(findings):
+    return [each.state for each in findings]
+
+
+def test_a_whole_llama_folder(tmp_path):
+    finding, = check_llama(make_llama(tmp_path / "llama"), SMALL)
+    assert finding.state == OK and finding.found.endswith("2 layers of width 32")
+
+
+def test_another_width_than_the_papers_is_a_warning(tmp_path):
+    finding, = check_llama(make_llama(tmp_path / "llama"))
+    assert finding.state == WARNING and "width 32" in finding.found and "4096" in finding.found and finding.mend
+
+
+def test_another_architecture_is_an_error(tmp_path):
+    finding, = check_llama(make_llama(tmp_path / "llama", model_type="opt"), SMALL)
+    assert finding.state == ERROR and "'opt', not llama" in finding.found
+
+
+@pytest.mark.parametrize(("spoil", "told"), [
+    (lambda folder: (folder / "config.json").unlink(), "config.json"),
+    (lambda folder: (folder / "config.json").write_text("[1]"), "not llama"),
+    (lambda folder: (folder / "tokenizer.model").unlink(), "no tokenizer.model"),
+    (lambda folder: (folder / "model.safetensors").unlink(), "no weights"),
+    (lambda folder: (folder / "model.safetensors").write_bytes(b"version https://git-lfs.github.com/spec/v1\n"),
+     "git lfs pull"),
+    (lambda folder: (folder / "model.safetensors.index.json").write_text('{"weight_map": {"a": "part-1.safetensors"}}'),
+     "part-1.safetensors cannot be opened"),
+    (lambda folder: (folder / "model.safetensors.index.json").write_text('{"weights": 1}'), "is no index"),
+])
+def test_a_spoilt_llama_folder(tmp_path, spoil, told):
+    folder = make_llama(tmp_path / "llama")
+    spoil(folder)
+    findings = check_llama(folder, SMALL)
+    assert states(findings) == [ERROR] and told in findings[0].found and findings[0].mend
+
+
+def test_an_incomplete_file_of_weights_says_how_much_is_missing(tmp_path):
+    path = make_llama(tmp_path / "llama") / "model.safetensors"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-100])
+    finding, = check_llama(path.parent, SMALL)
+    assert "{:,} of {:,} bytes".format(len(whole) - 100, len(whole)) in finding.found
+
+
+def test_a_folder_that_is_not_there(tmp_path):
+    assert "no folder" in check_llama(tmp_path / "none", SMALL)[0].found
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_that_may_not_be_read(tmp_path):
+    folder = make_llama(tmp_path / "llama")
+    folder.chmod(0)
+    finding, = check_llama(folder, SMALL)
+    folder.chmod(0o700)
+    assert "may not be read" in finding.found and finding.mend.startswith("chmod")
+
+
+def test_a_vision_encoder(tmp_path):
+    finding, = check_vit(save(vit_tensors(), tmp_path / "eva.pth"), SMALL)
+    assert finding.state == OK and finding.found.endswith("width 8, 3 blocks")
+
+
+def test_a_vision_encoder_of_other_sizes_names_what_differs(tmp_path):
+    path = save(vit_tensors(), tmp_path / "eva.pth")
+    finding, = check_vit(path)
+    assert finding.state == ERROR
+    assert "patch_embed.proj.weight is (8, 3, 4, 4), not (1408, 3, 14, 14)" in finding.found
+    assert "no blocks.38.attn.qkv.weight" in finding.found and finding.mend.endswith("eva_vit_g.pth")
+
+
+def test_other_weights_in_place_of_the_vision_encoder(tmp_path):
+    finding, = check_vit(save(lora_tensors(), tmp_path / "eva.pth"), SMALL)
+    assert finding.state == ERROR and "no cls_token" in finding.found
+
+
+@pytest.mark.parametrize("spelling", ["lora_A.weight", "lora_A.default.weight"])
+@pytest.mark.parametrize("wrapped", [True, False])
+def test_a_checkpoint_in_either_spelling(tmp_path, spelling, wrapped):
+    tensors = lora_tensors(spelling=spelling)
+    path = save({"model": tensors, "epoch": 3} if wrapped else tensors, tmp_path / "ckpt.pth")
+    finding, = check_checkpoint(path, SMALL)
+    assert finding.state == OK and "rank 4 on q_proj and v_proj of 2 layers" in finding.found
+
+
+def test_another_rank_names_both_and_the_option_that_mends_it(tmp_path):
+    finding, = check_checkpoint(save({"model": lora_tensors(rank=2)}, tmp_path / "ckpt.pth"), SMALL)
+    assert finding.state == ERROR and "rank 2, the run has 4" in finding.found
+    assert finding.mend == "--options model.lora_r=2"
+
+
+@pytest.mark.parametrize(("tensors", "sizes", "told"), [
+    (lora_tensors(targets=("q_proj",)), SMALL, "LoRA on q_proj, the run has it on q_proj, v_proj"),
+    (lora_tensors(), replace(SMALL, hidden=64), "llama_proj.weight is (32, 32), the run needs (64, 32)"),
+    (lora_tensors(targets=()), SMALL, "no LoRA tensors"),
+    ({"weight": torch.zeros(1)}, SMALL, "no MiniGPT-v2 checkpoint"),
+])
+def test_a_checkpoint_that_does_not_fit(tmp_path, tensors, sizes, told):
+    finding, = check_checkpoint(save({"model": tensors}, tmp_path / "ckpt.pth"), sizes)
+    assert finding.state == ERROR and told in finding.found and finding.mend
+
+
+def test_no_checkpoint_is_only_a_note():
+    assert no_checkpoint().state == NOTE
+
+
+def test_the_papers_sizes():
+    assert Sizes() == Sizes(4096, 1408, 39, 14, 64, ("q_proj", "v_proj"))
+
+
+class Harmful:
+    """Would run code when unpickled."""
+
+    def __reduce__(self):
+        return os.mkdir, ("harmed",)
+
+
+@pytest.mark.parametrize(("content", "told"), [
+    (b"<!DOCTYPE html><title>log in</title>", "web page"),
+    (b"PK\x03\x04 cut off here", "damaged|code"),
+    (b"", "damaged|code|read"),
+])
+def test_files_that_are_no_weights(tmp_path, content, told):
+    path = tmp_path / "file.pth"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=told) as caught:
+        headers.read_shapes(path)
+    assert str(path) in str(caught.value)
+
+
+def test_code_in_a_file_is_not_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CheckpointError, match="pickled code"):
+        headers.read_shapes(save({"model": Harmful()}, tmp_path / "ckpt.pth"))
+    assert not (tmp_path / "harmed").exists()
+
+
+def test_a_truncated_checkpoint(tmp_path):
+    path = save({"model": lora_tensors()}, tmp_path / "ckpt.pth")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    finding, = check_checkpoint(path, SMALL)
+    assert finding.state == ERROR
+
+
+def test_a_safetensors_header_that_lies(tmp_path):
+    path = tmp_path / "model.safetensors"
+    path.write_bytes((2 ** 60).to_bytes(8, "little") + b"{}")
+    with pytest.raises(CheckpointError, match="no safetensors file"):
+        headers.read_shapes(path)
+    path.write_bytes((2).to_bytes(8, "little") + json.dumps({}).encode())
+    with pytest.raises(CheckpointError, match="holds no tensors"):
+        headers.read_shapes(path)
+
+
+def test_old_files_of_torch_are_read_too(tmp_path: Path):
+    path = tmp_path / "old.pth"
+    torch.save(vit_tensors(), str(path), _use_new_zipfile_serialization=False)
+    assert headers.read_shapes(path)["cls_token"] == (1, 1, 8)

@@ -1,0 +1,190 @@
+"""What holds for every sub-command, and what ``pefomed`` does with mistakes, signals and machines."""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pefomed_plugin import cli
+from pefomed_plugin.cli import COMMANDS, EXIT_CODES, main, make_parser
+from pefomed_plugin.cli.output import Output
+from pefomed_plugin.errors import DataError
+
+PAGE = (Path(__file__).resolve().parents[3] / "docs" / "command-line.md").read_text(encoding="utf-8")
+HEAVY = ("torch", "transformers", "peft", "timm", "numpy", "scipy", "pandas", "pyarrow", "matplotlib", "PIL", "rich",
+         "omegaconf", "yaml", "openai", "openpyxl", "pydicom", "shtab")
+ORDER = ["doctor", "init", "sample", "prepare", "shard", "estimate", "train", "evaluate", "predict", "score",
+         "import-predictions", "judge", "wasm", "rate", "agree", "compare", "report", "checkpoint", "link", "unlink",
+         "completion"]
+
+
+def epilog_of(name):
+    actions = make_parser([name])._subparsers._group_actions[0]
+    return actions.choices[name].epilog or ""
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_with_an_example_that_parses(name, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main([name, "--help"])
+    shown = capsys.readouterr().out
+    assert caught.value.code == 0
+    examples = re.findall(r"^(?:example: |  )(?:[A-Z_]+=\S+ )?pefomed (.+)$", epilog_of(name), re.MULTILINE)
+    assert examples and all(each in shown for each in examples)
+    for each in examples:
+        parsed = make_parser([name]).parse_args(shlex.split(each))
+        assert parsed.command == name and callable(parsed.run)
+
+
+def test_commands_stand_in_the_order_of_the_work():
+    known = [name for name in COMMANDS if name in ORDER]
+    assert known == sorted(known, key=ORDER.index)
+
+
+def test_the_page_has_every_command_in_order_and_every_exit_code():
+    named = re.findall(r"^\| `([a-z-]+)` \|", PAGE, re.MULTILINE)
+    assert [name for name in named if name in COMMANDS] == list(COMMANDS) and set(named) <= set(ORDER)
+    assert {int(code): text for code, text in re.findall(r"^\| (\d+) \| (.+?) \|$", PAGE, re.MULTILINE)} == EXIT_CODES
+
+
+def test_the_pages_commands_parse():
+    lines = [line for block in re.findall(r"^```\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+             for line in block.splitlines() if line.startswith("pefomed ")]
+    assert len(lines) > 8
+    for line in lines:
+        words = shlex.split(line.split(" > ")[0].split(" | ")[0])[1:]
+        assert make_parser([words[0]]).parse_args(words).command == words[0]
+
+
+def test_exit_codes_are_in_the_help(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    shown = capsys.readouterr().out
+    assert all("{:<4} {}".format(code, text) in shown for code, text in EXIT_CODES.items())
+
+
+@pytest.mark.parametrize("argument", ["--help", *COMMANDS])
+def test_help_imports_nothing_heavy(argument):
+    code = "import sys\nfrom pefomed_plugin.cli import main\ntry:\n    main({!r})\nexcept SystemExit:\n    pass\n" \
+           "print([name for name in {!r} if name in sys.modules], file=sys.stderr)".format(
+               [argument] if argument == "--help" else [argument, "--help"], HEAVY)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "usage: pefomed" in done.stdout
+    assert done.stderr == "[]\n"
+
+
+def test_no_command_at_all_shows_the_help(capsys):
+    assert main([]) == 2
+    assert "exit codes" in capsys.readouterr().err
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert caught.value.code == 0 and re.match(r"pefomed_plugin \d+\.\d+", capsys.readouterr().out)
+
+
+def test_a_mistyped_command_is_told_the_near_one(capsys):
+    assert main(["trian"]) == 2
+    shown = capsys.readouterr()
+    assert shown.err == "error: no command 'trian'; did you mean 'train'?\n" and shown.out == ""
+
+
+@pytest.fixture
+def command(monkeypatch):
+    """Lets a test say what ``pefomed doctor`` does."""
+    from pefomed_plugin.cli import doctor
+
+    return lambda function: monkeypatch.setattr(doctor, "run", lambda arguments: function())
+
+
+def raising(error):
+    def run():
+        raise error
+    return run
+
+
+@pytest.mark.parametrize(("error", "told"), [
+    (DataError("rows are missing", ["row 3"]), "error: rows are missing\n  - row 3\n"),
+    (PermissionError(13, "Permission denied", "/out/x"), "error: /out/x: Permission denied\n"),
+    (ModuleNotFoundError("no", name="sentencepiece"),
+     "error: this needs the package sentencepiece; pip install 'pefomed_plugin[bundled]'\n"),
+])
+def test_a_users_mistake_has_no_traceback_unless_it_is_asked_for(command, capsys, error, told):
+    command(raising(error))
+    assert main(["doctor"]) == 2
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err) == ("", told)
+    for arguments in (["--debug", "doctor"], ["doctor", "--debug"]):
+        with pytest.raises(type(error)):
+            main(arguments)
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError(), ModuleNotFoundError("no", name="ours")])
+def test_a_mistake_of_ours_keeps_its_traceback(command, error):
+    command(raising(error))
+    with pytest.raises(type(error)):
+        main(["doctor"])
+
+
+def test_an_errors_own_exit_code(command):
+    error = DataError("stopped")
+    error.exit_code = 1
+    command(raising(error))
+    assert main(["doctor"]) == 1
+
+
+def test_interrupted(command, capsys):
+    command(raising(KeyboardInterrupt()))
+    assert main(["doctor"]) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_json_alone_is_on_the_standard_output(command, capsys):
+    def run():
+        print("said on the way")
+        return Output({"value": 1.5}, lambda: print("table"), 1)
+
+    command(run)
+    assert main(["doctor", "--json"]) == 1
+    shown = capsys.readouterr()
+    assert json.loads(shown.out) == {"schema": 1, "value": 1.5} and shown.err == "said on the way\n"
+    assert main(["doctor"]) == 1
+    assert capsys.readouterr().out == "said on the way\ntable\n"
+
+
+def test_a_reader_that_leaves_is_no_error():
+    words = [sys.executable, "-m", "pefomed_plugin.cli", "wasm", "--counts", *"11111"]
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(words, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_names_commands_and_options(shell, capsys):
+    pytest.importorskip("shtab")
+    assert main(["completion", shell]) == 0
+    script = capsys.readouterr().out
+    assert all(name in script for name in COMMANDS)
+    assert "cfg-path" in script and "nproc-per-node" in script
+
+
+def test_bash_takes_the_completion(tmp_path, capsys):
+    pytest.importorskip("shtab")
+    main(["completion", "bash"])
+    (tmp_path / "completion").write_text(capsys.readouterr().out)
+    script = "source {}; COMP_WORDS=(pefomed doc); COMP_CWORD=1; _shtab_pefomed; echo ${{COMPREPLY[@]}}".format(
+        tmp_path / "completion")
+    assert subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout == "doctor\n"
+
+
+def test_every_command_is_a_file():
+    folder = Path(cli.__file__).parent
+    assert all((folder / (name.replace("-", "_") + ".py")).is_file() for name in COMMANDS)

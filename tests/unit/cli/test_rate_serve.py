@@ -1,0 +1,154 @@
+"""``pefomed rate serve``: what the terminal says, from the first start over Ctrl-C to figures and sheets."""
+
+import io
+import json
+import re
+import shlex
+import signal
+import threading
+from contextlib import redirect_stdout
+from urllib.request import Request, urlopen
+
+import pytest
+from PIL import Image
+
+from pefomed_plugin.cli import main
+from pefomed_plugin.storage import write_records
+from tests.unit.services.judged import answers, written_reports
+
+
+@pytest.fixture
+def path(tmp_path):
+    write_records(tmp_path / "predictions.jsonl", [*answers(5), answers(6, prediction="yes")[5]])
+    return tmp_path / "predictions.jsonl"
+
+
+def serve(*arguments, visit=lambda url: None):
+    """Run the command, visit its page, press Ctrl-C; what it said."""
+    out, failed, ended = io.StringIO(), [], threading.Event()
+
+    def come_by():
+        try:
+            while "Ctrl-C" not in out.getvalue():
+                if ended.wait(0.005):
+                    return
+            visit(re.findall(r"http://\S+/\S*", out.getvalue())[0])
+        except Exception as error:  # raised again below, where pytest sees it
+            failed.append(error)
+        finally:
+            if not ended.is_set():
+                signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    visitor = threading.Thread(target=come_by, daemon=True)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # it may be ignored where tests run
+    try:
+        with redirect_stdout(out):
+            visitor.start()
+            code = main(["rate", "serve", *map(str, arguments), "--port", "0"])
+        visitor.join(timeout=30)
+    finally:
+        ended.set()
+        signal.signal(signal.SIGINT, before)
+    if failed:
+        raise failed[0]
+    assert code == 0
+    return out.getvalue()
+
+
+def items(url, rater):
+    with urlopen(url + "session?rater=" + rater, timeout=10) as answer:
+        return json.load(answer)["items"]
+
+
+def rate(url, rater, count, value):
+    for each in items(url, rater)[:count]:
+        body = json.dumps({"rater": rater, "item": each["item"], "rating": value}).encode()
+        urlopen(Request(url + "rating", body, {"Content-Type": "application/json"}), timeout=10).close()
+
+
+def printed_command(said, start):
+    [command] = re.findall("^{} +pefomed (.*)$".format(start), said, re.MULTILINE)
+    return shlex.split(command)
+
+
+def test_rate_stop_go_on_and_figures_by_the_printed_commands(path, tmp_path, capsys):
+    def first_day(url):
+        rate(url, "anna", 5, 1)
+        rate(url, "boris", 2, 0)
+
+    def second_day(url):
+        assert [each["rating"] for each in items(url, "boris")] == [0, 0, None, None, None]
+        rate(url, "boris", 4, 0)
+
+    said = serve(path, "--no-images", visit=first_day)
+    assert "5 of 6 answers to rate (only answers that failed exact match" in said
+    assert re.search(r"anna +5 of 5\n +boris +2 of 5\n", said)
+    said = serve(path, "--no-images", visit=second_day)
+    assert "boris                2 of 5" in said.split("Ctrl-C")[0]
+    assert main(printed_command(said, "figures:")) == 0
+    figures = json.loads((tmp_path / "metrics.json").read_text())["scores"]["human/vqa"]
+    assert (figures["overall"]["runs"], figures["overall"]["unscored"]) == (2, 1)
+    said = serve(path, "--no-images", visit=lambda url: rate(url, "boris", 5, 0))
+    assert "--allow-missing" not in said
+    assert main(printed_command(said, "figures:")) == 0
+    from_page = json.loads((tmp_path / "metrics.json").read_text())
+    assert from_page["judges"]["human/vqa"]["raters"] == ["anna", "boris"]
+    sheets = [*printed_command(said, "sheets:"), "--csv"]
+    assert main(sheets) == 0
+    assert main(["rate", "import", str(tmp_path / "ratings" / "sheets"), str(path)]) == 0
+    assert json.loads((tmp_path / "metrics.json").read_text()) == from_page
+    assert main(["agree", str(path)]) == 0
+    assert main(sheets) == 2
+    assert "not overwritten" in capsys.readouterr().err
+
+
+def test_workbooks_of_the_page_are_imported_as_they_are(path, tmp_path):
+    openpyxl = pytest.importorskip("openpyxl")
+    serve(path, "--no-images", "--out", tmp_path / "r", "--all", visit=lambda url: rate(url, "anna", 6, 1))
+    assert main(["rate", "sheets", str(tmp_path / "r"), str(path), "--out", str(tmp_path / "s")]) == 0
+    assert sorted(each.name for each in (tmp_path / "s").iterdir()) == ["anna.xlsx", "ratings.json"]
+    book = openpyxl.load_workbook(tmp_path / "s" / "anna.xlsx")
+    assert [cell.value for cell in book["Ratings"]["E"]][1:] == [1] * 6
+    assert main(["rate", "import", str(tmp_path / "s"), str(path)]) == 0
+
+
+def test_pictures_from_the_folder_given_and_missing_ones_are_told(path, tmp_path):
+    def look(url):
+        shown = [each["item"] for each in items(url, "anna") if each["picture"]]
+        assert len(shown) == 3
+        with urlopen(url + "picture?rater=anna&item=" + shown[0], timeout=10) as answer:
+            assert answer.headers["Content-Type"] == "image/jpeg"
+
+    (tmp_path / "images").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "images" / "picture0.png")
+    said = serve(path, "--image-root", tmp_path / "images", visit=look)
+    assert "2 answer(s) without a picture" in said and "picture1.png: no such file" in said
+
+
+def test_where_the_pictures_are_must_be_known(path, capsys):
+    assert main(["rate", "serve", str(path)]) == 2
+    assert "--no-images" in capsys.readouterr().err
+    assert not (path.parent / "ratings").exists()
+
+
+def test_a_page_and_sheets_do_not_share_a_folder(path, tmp_path, capsys):
+    assert main(["rate", "export", str(path), "--annotators", "1", "--csv", "--out", str(tmp_path / "r")]) == 0
+    assert main(["rate", "serve", str(path), "--no-images", "--out", str(tmp_path / "r")]) == 2
+    assert "holds sheets" in capsys.readouterr().err
+    assert main(["rate", "sheets", str(tmp_path / "r"), str(path)]) == 2
+    assert "holds no ratings of a page" in capsys.readouterr().err
+
+
+def test_a_credentialed_data_set_is_not_shown_to_other_machines_unasked(tmp_path, capsys):
+    write_records(tmp_path / "predictions.jsonl", written_reports(2, dataset="mimic_cxr"))
+    arguments = [str(tmp_path / "predictions.jsonl"), "--no-images", "--host", "0.0.0.0"]
+    assert main(["rate", "serve", *arguments]) == 2
+    assert "--i-have-permission" in capsys.readouterr().err
+    said = serve(*arguments, "--i-have-permission")
+    assert "?token=" in said and "The whole link is the key" in said
+
+
+def test_nothing_rated_yet_is_said(path, tmp_path, capsys):
+    assert "rate import" not in serve(path, "--no-images")
+    assert main(["rate", "import", str(tmp_path / "ratings"), str(path)]) == 2
+    assert "nobody has rated yet" in capsys.readouterr().err

@@ -1,0 +1,63 @@
+"""``pefomed train`` and ``evaluate``: the torchrun command they say, and whose exit code they pass on.
+
+Runs with torchrun are in ``tests/e2e/test_command_line.py``.
+"""
+
+import shlex
+from types import SimpleNamespace
+
+import pytest
+
+from pefomed_plugin.cli import main, train
+
+
+def said(capsys, *arguments):
+    assert main([*arguments, "--dry-run"]) == 0
+    return shlex.split(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate"])
+def test_the_torchrun_command_is_said(command, capsys, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert said(capsys, command, "--cfg-path", "my run.yaml", "--nproc-per-node", "4", "--options", "run.seed=1",
+                "model.ckpt=a b.pth") == [
+        "torchrun", "--standalone", "--nproc-per-node", "4", "-m", "pefomed_plugin.cli._launch", command,
+        "--cfg-path", "my run.yaml", "--options", "run.seed=1", "model.ckpt=a b.pth"]
+
+
+def test_threads_are_set_where_the_user_does_not(capsys, monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(train.os, "sched_getaffinity", lambda _: range(8), raising=False)
+    assert said(capsys, "train", "--cfg-path", "a.yaml", "--nproc-per-node", "3")[0] == "OMP_NUM_THREADS=2"
+
+
+@pytest.mark.parametrize(("gpus", "processes"), [(0, "1"), (2, "2")])
+def test_one_process_for_each_visible_gpu(gpus, processes, capsys, monkeypatch):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: gpus)
+    words = said(capsys, "train", "--cfg-path", "a.yaml")
+    assert words[words.index("--nproc-per-node") + 1] == processes
+
+
+def test_several_machines(capsys):
+    words = said(capsys, "train", "--cfg-path", "a.yaml", "--nproc-per-node", "8", "--torchrun",
+                 "--nnodes 2 --rdzv-endpoint 'host:29400'")
+    assert "--standalone" not in words and words[words.index("--rdzv-endpoint") + 1] == "host:29400"
+
+
+@pytest.mark.parametrize(("exitcode", "returned", "told"), [
+    (2, 2, ""), (130, 130, ""), (1, 1, "process 3 failed"),
+    (-9, 137, "ended by SIGKILL, as the system does when memory"),
+    (-11, 139, "ended by SIGSEGV\n"),
+])
+def test_the_first_failure_is_explained(exitcode, returned, told, capsys):
+    error = SimpleNamespace(get_first_failure=lambda: (3, SimpleNamespace(exitcode=exitcode)))
+    assert train._explain(error) == returned
+    shown = capsys.readouterr().err
+    assert told in shown and bool(told) == bool(shown)
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "two"])
+def test_processes_are_counted_from_one(value, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["train", "--cfg-path", "a.yaml", "--nproc-per-node", value])
+    assert caught.value.code == 2 and "--nproc-per-node" in capsys.readouterr().err
