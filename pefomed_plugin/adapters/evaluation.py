@@ -10,6 +10,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, ContextManager, Dict, List, Mapping, Optional
 
+import torch
 from torch.utils.data import DataLoader, Subset
 
 from ..errors import ConfigError
@@ -94,42 +95,52 @@ def _written(folder: Path) -> List[Path]:
 
 def _answer_share(accelerator: Any, task: Any, model: Any, dataset: MedicalDataset, options: RunOptions, folder: Path,
                   producer: Mapping[str, Any], answered: List[str]) -> None:
-    """Answer this rank's part of what is left, questions of like length together, each batch written at once."""
+    """Answer this rank's part of what is left, questions of like length together, each batch written at once.
+
+    Where a batch does not fit the GPU's memory, it and those behind it are halved.
+    """
     done = set(answered)
     left = [number for number, each in enumerate(dataset.samples) if each.id not in done]
-    share = left[accelerator.process_index::accelerator.num_processes]
-    share = order_by_length(dataset, share, options.questions_per_image)
+    groups = group_for_answering(dataset, left, options.questions_per_image)
+    share = [number for group in groups[accelerator.process_index::accelerator.num_processes] for number in group]
     collater = dataset.collater if options.num_beams > 1 else make_collater(
         model, options.questions_per_image, generation=True)
-    loader = DataLoader(Subset(dataset, share), batch_size=options.batch_size_eval, shuffle=False,
-                        num_workers=options.num_workers, collate_fn=collater)
     model.eval()
-    path = folder / "answers.rank{}.jsonl".format(accelerator.process_index)
+    path, size, written = folder / "answers.rank{}.jsonl".format(accelerator.process_index), options.batch_size_eval, 0
     with open(path, "a", encoding="utf-8") as file, progress("answering " + dataset.name, len(share)) as advance, \
             merged_lora(model, options):
-        for batch in loader:
-            with accelerator.autocast():
-                answers = task.valid_step(model, to_device(batch, accelerator.device), options)
-            for number, answer, prompt in zip(batch["index"], answers, batch["instruction_input"]):
-                record = _prediction(dataset.samples[number], answer, prompt, producer)
-                file.write(json.dumps(record.to_json(), ensure_ascii=False) + "\n")
-            file.flush()
-            advance(len(answers))
+        while written < len(share):
+            loader = DataLoader(Subset(dataset, share[written:]), batch_size=size, shuffle=False,
+                                num_workers=options.num_workers, collate_fn=collater)
+            try:
+                for batch in loader:
+                    with accelerator.autocast():
+                        answers = task.valid_step(model, to_device(batch, accelerator.device), options)
+                    for number, answer, prompt in zip(batch["index"], answers, batch["instruction_input"]):
+                        record = _prediction(dataset.samples[number], answer, prompt, producer)
+                        file.write(json.dumps(record.to_json(), ensure_ascii=False) + "\n")
+                    file.flush()
+                    written += len(answers)
+                    advance(len(answers))
+            except torch.cuda.OutOfMemoryError:
+                if size == 1:
+                    raise
+                size = (size + 1) // 2
+                say("{}: out of memory; going on with {} question(s) at once".format(dataset.name, size))
 
 
-def order_by_length(dataset: MedicalDataset, numbers: List[int], questions_per_image: int) -> List[int]:
-    """Samples so that those with questions of like length are next to each other, and those of one image if asked."""
+def group_for_answering(dataset: MedicalDataset, numbers: List[int], questions_per_image: int) -> List[List[int]]:
+    """Samples in groups of one image, at most so many; groups of like size and length next to each other."""
     length = {number: len(dataset.samples[number].question or "") for number in numbers}
     by_length = sorted(numbers, key=lambda number: (length[number], number))
     if questions_per_image == 1:
-        return by_length
+        return [[number] for number in by_length]
     images: Dict[str, List[int]] = {}
     for number in by_length:
         images.setdefault(dataset.picture_of(number), []).append(number)
     groups = [each[start:start + questions_per_image] for each in images.values()
               for start in range(0, len(each), questions_per_image)]
-    groups.sort(key=lambda group: (-len(group), sum(length[number] for number in group), group))
-    return [number for group in groups for number in group]
+    return sorted(groups, key=lambda group: (-len(group), sum(length[number] for number in group), group))
 
 
 def merged_lora(model: Any, options: RunOptions) -> ContextManager[Any]:

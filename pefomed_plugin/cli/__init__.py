@@ -17,6 +17,7 @@ COMMANDS = {
     "sample": "write the embedded default: miniature data sets in their official layouts, and a tiny model",
     "prepare": "check a downloaded data set and write it in our schema, with a report",
     "shard": "write a prepared data set as WebDataset shards for stage 1",
+    "features": "make the images of a run ready once: what the frozen vision encoder makes of them, or pixels",
     "estimate": "what a run takes of a GPU's memory and of the disk, and what helps on a small card",
     "train": "train, then evaluate, what a YAML says; starts torchrun",
     "evaluate": "answer and score the test splits of a YAML; starts torchrun",

@@ -59,7 +59,7 @@ def table_lines(config: Mapping[str, Any], cards: Sequence[float]) -> List[str]:
     lines = ["| options | GiB | {} |".format(" | ".join("{:g} GB: batch".format(card) for card in cards)),
              "|---|---:|{}".format("---:|" * len(cards))]
     for words, changes in TABLE:
-        each = changed(config, changes)
+        each = changed(config, dict(changes))
         batches = [str(largest_batch(each, card) or "no") for card in cards]
         lines.append("| {} | {:.1f} | {} |".format(words, estimate(each).peak / GIB, " | ".join(batches)))
     return lines
@@ -73,14 +73,17 @@ def read_config(cfg_path: str, options: List[str]) -> Dict[str, Dict[str, Any]]:
     """
     from omegaconf import OmegaConf
 
+    from ..environment import EMBEDDED, embedded_values, sample_folder
     from ..toolkit.composition import load_yaml, merge_defaults, parse_options
 
     given = load_yaml(cfg_path)
     overlay = given.pop("embedded", None)
     layers = [given, parse_options(options)]
-    if os.environ.get("PEFOMED_LLAMA") == "embedded" and overlay is not None:
+    if os.environ.get("PEFOMED_LLAMA") == EMBEDDED and overlay is not None:
         layers.insert(1, overlay)
     merged = merge_defaults(OmegaConf.merge(*layers), _Packaged())
+    if os.environ.get("PEFOMED_LLAMA") == EMBEDDED:
+        merged.model.llama_model = embedded_values(sample_folder())["PEFOMED_LLAMA"]
     return {"model": _values(merged, "model"), "run": _values(merged, "run"),
             "datasets": {name: _values(merged, "datasets." + str(name)) for name in merged.datasets}}
 

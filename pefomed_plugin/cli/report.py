@@ -8,8 +8,8 @@ _PROBLEMS_SHOWN = 5
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="output_dir of an evaluation: the answers "
-                        "of the first are shown, further ones are compared with it")
+    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="output_dir of an evaluation: the page is "
+                        "about the first; the answers of further ones stand beside its own")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="HTML file to write")
     parser.add_argument("--label", action="append", default=[], metavar="LABEL",
                         help="name of a run, once for each in their order (see pefomed compare)")

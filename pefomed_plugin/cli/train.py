@@ -15,14 +15,13 @@ _LAUNCHER = "pefomed_plugin.cli._launch"
 
 def add_arguments(parser: argparse.ArgumentParser, command: str = "train") -> None:
     """Arguments of the command; ``pefomed evaluate`` has the same."""
-    parser.add_argument("--cfg-path", required=True, metavar="YAML", help="the run, for example {}_configs/"
-                        "pefomed_{}.yaml".format(*(("train", "stage2") if command == "train" else ("eval", "vqa_rad"))))
+    parser.add_argument("--cfg-path", required=True, metavar="YAML", help="the run's configuration file")
     parser.add_argument("--options", nargs="+", default=[], metavar="KEY=VALUE", help="override: run.max_epoch=3 ...")
     parser.add_argument("--nproc-per-node", type=count_from_1, metavar="N", help="processes on this machine (default: "
                         "one a visible GPU, or 1)")
     parser.add_argument("--torchrun", default="--standalone", metavar="ARGUMENTS", help="further arguments of "
-                        "torchrun, in one string; for two machines '--nnodes 2 --rdzv-backend c10d --rdzv-endpoint HOST:29400' "
-                        "(default: %(default)s)")
+                        "torchrun, in one string; for two machines '--nnodes 2 --rdzv-backend c10d --rdzv-endpoint "
+                        "HOST:29400' (default: %(default)s)")
     parser.add_argument("--dry-run", action="store_true", help="only print the torchrun command")
     parser.epilog = "example: pefomed {} --cfg-path {}".format(command, {
         "train": "train_configs/pefomed_stage2.yaml --options run.output_dir=output/try",
@@ -36,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     command = torchrun_arguments(arguments, processes)
     threads = str(max(len(os.sched_getaffinity(0)) // processes, 1) if hasattr(os, "sched_getaffinity") else 1)
     setting = "" if os.environ.get("OMP_NUM_THREADS") else "OMP_NUM_THREADS={} ".format(threads)
-    print("{}torchrun {}".format(setting, " ".join(map(shlex.quote, command))), flush=True)
+    print("{}torchrun {}".format(setting, shlex.join(command)), flush=True)
     if arguments.dry_run:
         return 0
     os.environ.setdefault("OMP_NUM_THREADS", threads)  # without it torchrun and accelerate warn, and choose their own

@@ -7,6 +7,7 @@ in ``assets/``.
 import base64
 import hashlib
 import json
+import re
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence
@@ -24,7 +25,7 @@ THUMBNAIL_PX = 320
 """Longer side of a picture on the page."""
 _JPEG_QUALITY = 72
 _WORKERS = 2
-_RATINGS_MARK = "// @RATINGS@"
+_INCLUDE = re.compile(r"// @include (\w+\.js)")
 
 
 def write_report(runs: Sequence[Run], path: Path, image_roots: Optional[Mapping[str, Path]] = None,
@@ -83,7 +84,8 @@ def encode_thumbnail(image: Any) -> str:
 
 def render_page(data: Mapping[str, Any], pictures: Sequence[Optional[str]]) -> str:
     """The HTML text. A content security policy forbids every connection and every script but ours."""
-    script, style = _asset("explorer.js").replace(_RATINGS_MARK, _asset("explorer_ratings.js"), 1), _asset("explorer.css")
+    style = _asset("explorer.css")
+    script = _INCLUDE.sub(lambda found: _asset(found.group(1)), _asset("explorer.js"))
     parts: Dict[str, str] = {
         "@SCRIPT_HASH@": base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii"),
         "@STYLE@": style, "@SCRIPT@": script, "@DATA@": embeddable(data), "@PICTURES@": embeddable(list(pictures)),

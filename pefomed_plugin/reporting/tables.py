@@ -3,7 +3,7 @@
 import sys
 from typing import Any, List, Mapping, Sequence
 
-from ..services.console import is_first_rank
+from ..services.console import is_first_rank, print_line
 
 
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -19,7 +19,8 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left")
+    print_line(title, "italic")  # rich would fold it to the table's width
+    table = Table()
     for number, column in enumerate(columns):
         table.add_column(column, justify="left" if number == 0 else "right")
     for row in rows:
@@ -42,7 +43,8 @@ def show_metrics(name: str, metrics: Mapping[str, Any]) -> None:
 
 def figure_rows(metrics: Mapping[str, Any]) -> List[List[str]]:
     """Score, n, value and interval of everything that one test set scored, as text."""
-    return [["{} {}".format(scorer, group), format_count(each), format_value(each), format_interval(each.get("interval"))]
+    return [["{} {}".format(scorer, group), format_count(each), format_value(each),
+             format_interval(each.get("interval"))]
             for scorer, figures in metrics["scores"].items() for group, each in figures.items()
             if isinstance(each, Mapping)]
 

@@ -1,7 +1,7 @@
 """Clinical metrics of radiology reports through RadEval: RadGraph-F1, CheXbert-F1, RaTEScore, GREEN. Optional.
 
-RadEval (its package is ``radeval`` since 2.2, ``RadEval`` before) fetches models of its own, gigabytes of them, and needs
-Python 3.11. What is not there is null with the reason; nothing takes its place.
+RadEval (its package is ``radeval`` since 2.2, ``RadEval`` before) fetches models of its own, gigabytes of them, and
+needs Python 3.11. What is not there is null with the reason; nothing takes its place.
 """
 
 import importlib

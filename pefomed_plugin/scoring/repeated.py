@@ -91,8 +91,8 @@ def _over_runs(predictions: Sequence[Prediction], runs: Runs, factor: float) -> 
     if not scored_runs:
         return {**figures, "value": None, "runs": 0, "reason": "nothing was scored"}
     over = summarise_runs(scored_runs)
-    rows = [(CLUSTERS["study"](each), factor * value) for each, value in zip(predictions, sample_means(paired)) if value is not None]
-    interval = cluster_interval([value for _, value in rows], [each for each, _ in rows])
+    rows = [(each, factor * value) for each, value in zip(predictions, sample_means(paired)) if value is not None]
+    interval = cluster_interval([value for _, value in rows], [CLUSTERS["study"](each) for each, _ in rows])
     return {**figures, "value": over.mean, "sd": over.sd, "runs": over.runs, "interval": asdict(interval)}
 
 

@@ -54,7 +54,8 @@ def _recorded(run: Callable[[], Any]) -> Callable[[], Any]:
         try:
             return run()
         except Exception as error:
-            if not _has_lost_a_rank(error):  # not the cause, and perhaps written before the cause is seen
+            # a user's mistake needs no traceback; a lost rank is not the cause, and may be written before the cause is
+            if not isinstance(error, PefomedError) and not _has_lost_a_rank(error):
                 get_error_handler().record_exception(error)
             raise
 

@@ -32,7 +32,7 @@ def keep_output_paths_changeable() -> None:
 
 
 def build_model_from_local_files() -> None:
-    """``models/eva_vit.py:429`` downloads the ViT from a fixed address and knows one size; ``models/minigpt_v2.py:135``
+    """``models/eva_vit.py:429`` downloads the ViT from a fixed address and knows one size; ``models/minigpt_v2.py:137``
     loads ``ckpt`` with ``strict=False`` and drops what it does not find, and passes no LoRA dropout on."""
     from minigpt4.models import base_model, minigpt_v2
 

@@ -40,9 +40,9 @@ def test_every_part_has_as_many_numbers_as_the_model(section: Dict[str, Any], ll
     read = read_model_size(section)
     size = ModelSize(llama, read.vision, read.lora_rank, read.lora_targets)
     with torch.device("meta"):
-        model = MiniGPTv2(language.empty_llama(as_transformers(llama)), tokenizer=None, image_size=size.vision.image_size,
-                          vit=VitSize.from_config(section.get("vit")), lora_r=size.lora_rank,
-                          lora_target_modules=size.lora_targets)
+        model = MiniGPTv2(
+            language.empty_llama(as_transformers(llama)), tokenizer=None, image_size=size.vision.image_size,
+            vit=VitSize.from_config(section.get("vit")), lora_r=size.lora_rank, lora_target_modules=size.lora_targets)
     assert numbers(model.visual_encoder, model.ln_vision) == size.vision.numbers
     assert numbers(model.llama_model) == llama.in_matrices + llama.elsewhere + size.lora
     assert sum(each.numel() for each in model.parameters() if each.requires_grad) == size.trained

@@ -119,7 +119,7 @@ def test_an_encoder_on_the_cpu_gives_the_same_loss(section: Dict[str, Any]) -> N
     for vit_on_cpu in (False, True):
         torch.manual_seed(0)
         model = MiniGPTv2.from_config({**section, "vit_on_cpu": vit_on_cpu}).eval()
-        losses.append(float(model(samples())["loss"]))
+        losses.append(model(samples())["loss"].item())
     assert losses[0] == losses[1]
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 
 from pefomed_plugin import launch
 from pefomed_plugin.embedded import make_sample
@@ -29,7 +30,7 @@ def test_it_finishes(path, sample, tmp_path, monkeypatch, capsys):
     for name in VARIABLES:  # set and unset again: the launcher sets them, and they shall be gone after the test
         monkeypatch.setenv(name, "")
     monkeypatch.setenv("PEFOMED_SAMPLE", str(sample))
-    names = [line.split(":")[0].strip() for line in path.read_text().split("datasets:\n")[1].split("\n\n")[0].splitlines()]
+    names = list(OmegaConf.load(path).datasets)
     settings = ["datasets.{}.{}".format(name, value) for name in names for value in (
         "batch_size=2", "limit.test=3", "limit.train=20")]
     code = launch.main(["--cfg-path", str(path), "--options", *SHORT, *settings,

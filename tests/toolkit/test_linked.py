@@ -110,6 +110,7 @@ def test_its_own_train_py_trains_answers_and_shows_the_scores(own_train_py):
     assert len(losses(out)) == 4
     assert losses(out)[-1] < losses(out)[0]
     assert len(answers(out)) == len(ROWS) - TRAIN_SAMPLES
+    assert any(answers(out))
 
 
 def test_the_bundled_toolkit_does_the_same(own_train_py, bundled):
@@ -167,7 +168,7 @@ def test_a_yaml_of_the_checkouts_own_is_left_alone(checkout, environ):
     done = start([PYTHON, "-m", "tests.toolkit.foreign_process", "train_configs/minigpt4_llama2_stage1_pretrain.yaml"],
                  checkout, {**environ, "PYTHONPATH": "{}{}{}".format(checkout, os.pathsep, ROOT)})
     assert json.loads(done.stdout.splitlines()[-1]) == {
-        "same": True, "epochs": 3, "loaders": True, "model": True, "arch": "MiniGPTv2"}
+        "same": True, "epochs": 3, "loaders": True, "model": True}
 
 
 def test_unlinking_restores_every_byte_of_the_checkout(tmp_path):

@@ -17,7 +17,7 @@ from .llama_folder import LlamaFolder, write_index
 from .writing import noted_of, save_tensors
 
 SHARD_BYTES = 1 << 30
-"""A shard is written when it holds this much; memory needed is about three times that."""
+"""A shard is written when it holds this much; that is the memory needed, beside the pages of the file that is read."""
 
 
 def check_fit(contents: Contents, lora: Lora, llama: LlamaFolder) -> None:
@@ -56,12 +56,13 @@ def write_merged(contents: Contents, lora: Lora, llama: LlamaFolder, scaling: fl
     if free < llama.size_bytes:
         raise CheckpointError("{} has {:.1f} GB free, the merged model needs {:.1f}; choose another --out".format(
             folder.parent, free / 1e9, llama.size_bytes / 1e9))
+    pairs = {module + ".weight": pair for module, pair in lora.pairs.items()}
     shards: List[List[str]] = []
     shard: Dict[str, torch.Tensor] = {}
     total = 0
     with progress("merging", len(llama.shapes)) as advance:
         for key, tensor in llama.tensors():
-            shard[key] = merge_one(tensor, lora.pairs.get(key[: -len(".weight")]), scaling)
+            shard[key] = merge_one(tensor, pairs.get(key), scaling)
             if size_bytes(shard) >= SHARD_BYTES:
                 total += _flush(shard, shards, folder)
             advance(note=key)

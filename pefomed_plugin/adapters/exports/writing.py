@@ -5,13 +5,12 @@ import os
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Dict, Iterator, Mapping, Optional
+from typing import Any, Dict, Iterator, Mapping, Optional, Set
 from uuid import uuid4
 
 import torch
 
 from ...errors import CheckpointError, one_line
-from ...storage import replacing
 from .contents import KEPT, METADATA, Contents
 
 
@@ -52,16 +51,35 @@ def save_tensors(tensors: Mapping[str, torch.Tensor], path: Path, noted: Optiona
     Raises:
         CheckpointError: it cannot be written.
     """
-    from safetensors.torch import save
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
 
     metadata = {"format": "pt", **({METADATA: json.dumps(noted)} if noted else {})}
-    # copies, because tensors that share memory or have gaps are refused
-    whole = {key: each.detach().clone(memory_format=torch.contiguous_format) for key, each in tensors.items()}
+    partial = path.with_name("{}.{}.part".format(path.name, uuid4().hex[:8]))
     try:
-        with replacing(path) as file:
-            file.write(save(whole, metadata))
-    except OSError as error:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.touch()
+        mode = partial.stat().st_mode
+        save_file(_apart(tensors), str(partial), metadata)
+        partial.chmod(mode)  # as the umask leaves it; safetensors makes files its owner's alone
+        os.replace(partial, path)
+    except (OSError, SafetensorError) as error:
         raise CheckpointError("cannot write {} ({})".format(path, one_line(error))) from error
+    finally:
+        if partial.is_file():
+            partial.unlink()
+
+
+def _apart(tensors: Mapping[str, torch.Tensor]) -> Dict[str, torch.Tensor]:
+    """Tensors without gaps and with memory of their own, as safetensors wants them; copied only where they are not."""
+    found: Dict[str, torch.Tensor] = {}
+    seen: Set[int] = set()
+    for key, tensor in tensors.items():
+        storage = tensor.untyped_storage()
+        own = tensor.is_contiguous() and storage.nbytes() == tensor.nbytes and storage.data_ptr() not in seen
+        found[key] = tensor.detach() if own else tensor.detach().clone(memory_format=torch.contiguous_format)
+        seen.add(storage.data_ptr())
+    return found
 
 
 def noted_of(contents: Contents) -> Dict[str, Any]:

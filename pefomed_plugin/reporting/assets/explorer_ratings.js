@@ -49,7 +49,7 @@ function levelsPanel(rows) {
     const text = row.shares.map((share, level) => `level ${level}: ${share.toFixed(1)} %`).join(", ");
     const bar = make("div", { class: "levels", role: "img", "aria-label": text, title: text });
     row.shares.forEach((share, level) => bar.append(make("span", { class: "level-" + level, style: `flex-grow: ${share}` },
-      share >= 9 ? `${level}: ${share.toFixed(0)} %` : "")));
+      share >= 14 ? `${level}: ${share.toFixed(0)} %` : "")));
     panel.append(make("div", { class: "levels-row" }, make("span", {}, row.label), make("b", {}, row.wasm), bar));
   }
   return panel;

@@ -52,7 +52,7 @@ class Bench:
         return {**batch, "layout": layout.to(self.device)}
 
     def autocast(self) -> Any:
-        return torch.autocast("cuda", dtype=torch.bfloat16, enabled=self.device == "cuda")
+        return torch.autocast("cuda", dtype=torch.bfloat16) if self.device == "cuda" else nullcontext()
 
     def backward(self, batch: Batch, way: Way) -> torch.Tensor:
         """Loss and gradients of one batch."""

@@ -112,4 +112,45 @@ def test_ranks_share_the_work(dataset, tmp_path):
                              wait_for_everyone=lambda: None, autocast=real.autocast)
     (tmp_path / "out").mkdir()
     assert evaluate_split(second, MedicalVqaTask(), model, dataset, options, tmp_path / "out", PRODUCER) is None
-    assert sorted(ids(tmp_path / "out" / "answers.rank1.jsonl")) == sorted("d-{}".format(n) for n in range(1, 11, 2))
+    by_length = sorted(dataset.samples, key=lambda each: len(each.question))
+    assert ids(tmp_path / "out" / "answers.rank1.jsonl") == [each.id for each in by_length[1::2]]
+
+
+def test_batches_that_do_not_fit_are_halved_and_nothing_is_asked_twice(dataset, tmp_path, capsys):
+    import torch
+
+    class Small(Model):
+        """Has memory for two questions at once."""
+
+        def generate(self, images, prompts, **settings):
+            if len(prompts) > 2:
+                raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+            return super().generate(images, prompts, **settings)
+
+    model = Small()
+    metrics = evaluate(dataset, model, tmp_path / "out")
+    assert metrics["exact_match/pefomed"]["overall"]["n"] == 11
+    assert len(model.asked) == len(set(model.asked)) == 11
+    assert "going on with 2 question(s) at once" in capsys.readouterr().out
+
+
+def test_a_single_question_that_does_not_fit_is_an_error(dataset, tmp_path):
+    import torch
+
+    class Full(Model):
+        """Has no memory at all."""
+
+        def generate(self, images, prompts, **settings):
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(torch.cuda.OutOfMemoryError):
+        evaluate(dataset, Full(), tmp_path / "out")
+
+
+def test_questions_of_an_image_are_answered_together(dataset):
+    from pefomed_plugin.adapters.evaluation import group_for_answering
+
+    groups = group_for_answering(dataset, list(range(11)), 4)
+    assert [len(each) for each in groups] == [4, 4, 3]
+    assert sorted(number for group in groups for number in group) == list(range(11))
+    assert [len(each) for each in group_for_answering(dataset, [5, 2, 7], 1)] == [1, 1, 1]

@@ -27,7 +27,8 @@ def test_a_prepared_folder(release, tmp_path):
     finding, = check_data("vqa_rad", str(tmp_path / "prepared"))
     assert finding.state == OK and "prepared" in finding.found
     finding, = check_data("slake", str(tmp_path / "prepared"))
-    assert finding.state == ERROR and "prepared from vqa_rad" in finding.found and "pefomed prepare slake" in finding.mend
+    assert finding.state == ERROR and "prepared from vqa_rad" in finding.found
+    assert finding.mend.startswith("pefomed prepare slake")
 
 
 def test_a_prepared_folder_whose_images_have_moved(release, tmp_path):

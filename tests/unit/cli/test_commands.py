@@ -18,9 +18,9 @@ from pefomed_plugin.errors import DataError
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "command-line.md").read_text(encoding="utf-8")
 HEAVY = ("torch", "transformers", "peft", "timm", "numpy", "scipy", "pandas", "pyarrow", "matplotlib", "PIL", "rich",
          "omegaconf", "yaml", "openai", "openpyxl", "pydicom", "shtab")
-ORDER = ["doctor", "init", "sample", "prepare", "shard", "estimate", "train", "evaluate", "predict", "score",
-         "import-predictions", "judge", "wasm", "rate", "agree", "compare", "report", "checkpoint", "link", "unlink",
-         "completion"]
+ORDER = ["doctor", "init", "sample", "prepare", "shard", "features", "estimate", "train", "evaluate", "predict",
+         "score", "import-predictions", "judge", "wasm", "rate", "agree", "compare", "report", "checkpoint", "link",
+         "unlink", "completion"]
 
 
 def epilog_of(name):

@@ -49,6 +49,18 @@ def test_one_data_set(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture)
     assert len(read_prepared(tmp_path / "out").samples) == 7
 
 
+def test_a_data_card_is_written_and_a_readme_of_the_user_stays(data: Path, tmp_path: Path,
+                                                               capsys: pytest.CaptureFixture) -> None:
+    arguments = ("vqa_rad", "--source", data / "vqa_rad", "--out", tmp_path / "out")
+    prepare(capsys, *arguments)
+    card = tmp_path / "out" / "README.md"
+    assert "pretty_name: VQA-RAD" in card.read_text(encoding="utf-8")
+    card.write_text("mine")
+    code, lines, _ = prepare(capsys, *arguments)
+    assert (code, card.read_text()) == (0, "mine")
+    assert "{} is not ours and stays; the data card is README.pefomed.md".format(card) in lines
+
+
 def test_a_mismatch_is_shown_and_stops_unless_it_is_allowed(data: Path, tmp_path: Path,
                                                             capsys: pytest.CaptureFixture) -> None:
     (data / EMBEDDED_FLAG).unlink()

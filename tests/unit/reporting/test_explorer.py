@@ -7,13 +7,15 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from pefomed_plugin.cli import main
 from pefomed_plugin.errors import ConfigError
+from pefomed_plugin.reporting.agreement import measure_agreement, write_agreement
 from pefomed_plugin.reporting.explorer import THUMBNAIL_PX, embeddable, encode_thumbnail, render_page, write_report
 from pefomed_plugin.reporting.explorer_data import page_data
 from pefomed_plugin.reporting.image_roots import find_image_roots
 from pefomed_plugin.reporting.results import Run, read_run
 
-from .made import answers, make_pictures, make_run
+from .made import answers, make_pictures, make_run, rate
 
 HOSTILE = "</script><!-- <script>alert(1)</script> @DATA@ @SCRIPT@ \u2028"
 
@@ -89,6 +91,43 @@ def test_the_data_names_figures_breakdowns_and_the_comparison(tmp_path: Path) ->
     table, = data["comparison"]["tables"]
     assert [bar["value"] for bar in table["bars"]] == [50.0, 0.0]
     assert page_data([run])["comparison"] is None
+
+
+def test_judges_people_and_every_run_are_on_the_page(tmp_path: Path) -> None:
+    rows = answers([True, True, False, False])
+    folder = make_run(tmp_path / "run", rows) / "results/vqa_rad-test"
+    rate(folder, rows, "judge/vqa/gpt-4o", [[1, 1, 1, 0], [1, 1, 0, 0]],
+         {"model": "gpt-4o", "prompt": {"version": "1"}})
+    rate(folder, rows, "human/vqa", [[1, 1, 1, None]], {"raters": ["rater01"], "scope": "all answers"})
+    write_agreement(rows, folder, measure_agreement(rows, folder))
+    other = read_run(make_run(tmp_path / "other", answers([False] * 4)[::-1]), "other")
+    data = page_data([read_run(tmp_path / "run"), other])
+    ratings = data["sets"][0]["ratings"]
+    people, judge = ratings["repeated"]
+    assert (judge["runs"], judge["shown"]) == ([[75.0, "75.0 %"], [50.0, "50.0 %"]], "62.5 % \u00b1 17.7")
+    assert judge["facts"] == ["model: gpt-4o", "prompt: 1"] and people["word"] == "rater"
+    assert (people["unscored"], people["facts"]) == (1, ["raters: rater01", "rated: all answers"])
+    assert [row[0] for row in ratings["evaluations"]["rows"]] == [
+        "exact_match/pefomed", "judge/vqa/gpt-4o", "human/vqa", "exact_match/pefomed, the 3 that people rated",
+        "judge/vqa/gpt-4o, the 3 that people rated"]
+    assert ratings["agreement"]["pairs"]["judge/vqa/gpt-4o ~ rater 1"]["n"] == 3
+    names = [each["name"] for each in data["scorers"]]
+    of_run, ratings_of = (data["columns"].index(name) for name in ("runs", "each"))
+    third = data["samples"][2]
+    assert [run[0] for run in third[of_run]] == ["something else", "something else"]
+    assert third[of_run][1][1][names.index("human/vqa")] is None
+    assert third[ratings_of][names.index("judge/vqa/gpt-4o")] == [1, 0]
+    assert page_data([read_run(tmp_path / "other")])["sets"][0]["ratings"] is None
+
+
+def test_wasm_repeats_no_figure_on_the_page(tmp_path: Path) -> None:
+    rows = answers([True, False], dataset="iu_xray", task="report", question=None, answer_type=None)
+    folder = make_run(tmp_path / "run", rows, scorers=()) / "results/iu_xray-test"
+    rate(folder, rows, "judge/report/gpt-4o", [[4, 2], [3, 2]])
+    assert main(["wasm", str(folder / "predictions.jsonl")]) == 0
+    only, = page_data([read_run(tmp_path / "run")])["sets"]
+    assert {each["scorer"] for each in only["figures"]} == {"judge/report/gpt-4o"}
+    assert only["ratings"]["repeated"][0]["shown"] == "2.75 \u00b1 0.35"
 
 
 def test_image_roots_come_from_the_user_or_the_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,8 +85,8 @@ def test_a_folder_that_cannot_be_written(tmp_path, capsys):
 
 
 KEPT_OUT = ["data/questions/train.jsonl", "data/notes.txt", "scan.PNG", "a/b/scan.Jpeg", "series/0001.dcm", "x.nii.gz",
-            "prepared/q/train.jsonl", "output/stage2/checkpoint_last.pth", "weights.safetensors", "llama/tokenizer.model",
-            "llama/model.bin", "predictions.jsonl", "results.csv", "ratings/rater_1.xlsx", "report.html", ".env",
+            "prepared/q/train.jsonl", "output/stage2/checkpoint_last.pth", "weights.safetensors", "llama/model.bin",
+            "llama/tokenizer.model", "predictions.jsonl", "results.csv", "ratings/rater_1.xlsx", "report.html", ".env",
             "judge.ledger.jsonl", "shards/train-000000.tar", "elsewhere/MIMIC.CSV.GZ"]
 KEPT = ["README.md", ".gitignore", "stage1.yaml", "stage2.yaml", "evaluate.yaml", "scripts/plot.py"]
 

@@ -1,0 +1,39 @@
+"""``pefomed features``: fill the image cache of a run before it starts (it fills by itself when the run starts)."""
+
+import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.add_argument("--cfg-path", required=True, metavar="YAML", help="the run whose images are made ready")
+    parser.add_argument("--kind", choices=("features", "pixels"), default="features", help="output of the frozen "
+                        "vision encoder (2.9 MB an image at 448 pixels), or resized pixels (0.6 MB) (default: features)")
+    parser.add_argument("--options", nargs="+", default=[], metavar="KEY=VALUE", help="as for train: run.cache_dir=...")
+    parser.epilog = "example: pefomed features --cfg-path train_configs/pefomed_stage2.yaml"
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Build model and data as the run would, and make every image of its splits ready."""
+    from omegaconf import OmegaConf
+
+    from ..adapters.devices import make_accelerator
+    from ..adapters.image_cache import cache_folder, show_ready_made
+    from ..launch import build_config, compose
+    from ..options import read_run_options
+    from ..registration import register_all
+    from ..services.console import say
+    from ..toolkit import Config, registry
+
+    register_all()
+    composed, _ = compose(arguments.cfg_path, [*arguments.options, "run.image_cache=" + arguments.kind])
+    cfg = build_config(composed, Config)
+    options = read_run_options(OmegaConf.to_container(cfg.run_cfg, resolve=True))
+    task = registry.get_task_class(cfg.run_cfg.task).setup_task(cfg=cfg)
+    splits = {*options.train_splits, *options.valid_splits, *options.test_splits}
+    datasets = [each[split] for each in task.build_datasets(cfg).values() for split in sorted(splits)
+                if len(each.get(split, ()))]
+    accelerator = make_accelerator(options)
+    model = task.build_model(cfg).to(accelerator.device)
+    show_ready_made(accelerator, model, datasets, options)
+    say("in {}; train with run.image_cache={}".format(cache_folder(options), arguments.kind))
+    return 0

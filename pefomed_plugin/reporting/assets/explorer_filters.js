@@ -1,0 +1,130 @@
+// Which answers are shown: filters, verdicts, disagreements, order. Uses samples, state, make and count of explorer.js.
+
+function valuesOf(sample, field) {
+  const value = sample[field];
+  if (Array.isArray(value)) return value.length ? value : [NOT_GIVEN];
+  return [value === null ? NOT_GIVEN : value];
+}
+
+function addSelect(id, label, options) {
+  const select = make("select", { id }, ...options.map(([value, text]) => make("option", { value }, text)));
+  $("choices").append(make("label", {}, label + " ", select));
+  return select;
+}
+
+function setUpFilters() {
+  if (data.sets.length > 1) addSelect("f-set", "Test set", [["", "all"], ...data.sets.map((each) => [each.key, each.key])]);
+  else $("choices").append(make("input", { id: "f-set", type: "hidden", value: "" }));
+  for (const [field, label] of Object.entries(BLANKS)) {
+    const counts = new Map();
+    for (const sample of samples) for (const value of valuesOf(sample, field)) counts.set(value, (counts.get(value) || 0) + 1);
+    if (counts.size > 1)
+      addSelect("f-" + field, label, [["", "all"], ...[...counts].sort((a, b) => b[1] - a[1]).map(([value, n]) => [value, `${value} (${count(n)})`])]);
+  }
+  if (data.runs.length > 1) addSelect("f-run", "Run", data.runs.map((each, at) => [at, each]));
+  if (data.scorers.length) {
+    const select = addSelect("f-scorer", "Score", data.scorers.map((each, at) => [at, each.name]));
+    const first = Math.max(0, data.scorers.findIndex((each) => each.verdict));
+    select.options[first].defaultSelected = true;
+    select.addEventListener("change", fillVerdicts);
+    addSelect("f-verdict", "Verdict", []);
+    fillVerdicts();
+    addSelect("f-order", "Order", [["", "as in the data"], ["up", "lowest score first"], ["down", "highest score first"]]);
+  }
+  const disagreements = Object.keys(DISAGREEMENTS).filter((each) => samples.some((sample) => differs(sample, each)));
+  if (disagreements.length)
+    addSelect("f-differ", "Disagreement", [["", "show all"], ...disagreements.map((each) => [each, DISAGREEMENTS[each]])]);
+  $("choices").append(make("button", { type: "reset" }, "Reset"));
+  let waiting = 0;
+  $("filters").addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(apply, 80); });
+  $("filters").addEventListener("reset", () => setTimeout(() => { if ($("f-scorer")) fillVerdicts(); apply(); }));
+  $("filters").addEventListener("submit", (event) => event.preventDefault());
+  $("more").addEventListener("click", () => {
+    const open = $("choices").classList.toggle("open");
+    $("more").setAttribute("aria-expanded", open);
+  });
+}
+
+function fillVerdicts() {
+  const [good, bad] = data.scorers[$("f-scorer").value].binary ? ["right", "wrong"] : ["upper half", "lower half"];
+  const before = $("f-verdict").value;
+  $("f-verdict").replaceChildren(...[["", "all"], ["right", good], ["wrong", bad], ["unscored", "not scored"]]
+    .map(([value, text]) => make("option", { value }, text)));
+  $("f-verdict").value = before;
+}
+
+const chosen = (id) => $(id) ? $(id).value : "";
+const chosenRun = () => Number(chosen("f-run") || 0);
+
+function scoreOf(sample, at, run) {
+  const value = sample.runs[run] ? sample.runs[run][1][at] : null;
+  return value === undefined ? null : value;
+}
+
+function verdictOf(sample, at, run) {
+  const value = scoreOf(sample, at, run);
+  return value === null ? "unscored" : value >= data.scorers[at].max / 2 ? "right" : "wrong";
+}
+
+const DISAGREEMENTS = {
+  any: "scorers disagree", "exact_match~judge": "exact match and judge", "exact_match~human": "exact match and people",
+  "judge~human": "judge and people", human: "people among themselves", judge: "runs of the judge", runs: "runs disagree",
+};
+
+// Values between 0 and 1 disagree where they lie at least half of that range apart.
+const apart = (values) => values.length > 1 && Math.max(...values) - Math.min(...values) >= 0.5;
+
+function scaled(sample, run, wanted) {
+  return data.scorers.map((each, at) => wanted(each) && scoreOf(sample, at, run) !== null ? scoreOf(sample, at, run) / each.max : null)
+    .filter((each) => each !== null);
+}
+
+function differs(sample, kind) {
+  const run = chosenRun();
+  if (kind === "any") return apart(scaled(sample, run, (each) => each.verdict));
+  if (kind === "runs") {
+    const at = Number(chosen("f-scorer") || 0), max = data.scorers.length ? data.scorers[at].max : 1;
+    return apart(data.runs.map((_, each) => scoreOf(sample, at, each)).filter((each) => each !== null).map((each) => each / max));
+  }
+  if (!kind.includes("~"))
+    return Object.entries(sample.each).some(([at, values]) => data.scorers[at].family === kind &&
+      new Set(values.filter((each) => each !== null)).size > 1);
+  const [first, second] = kind.split("~").map((family) => scaled(sample, run, (each) => each.family === family));
+  return first.some((one) => second.some((other) => Math.abs(one - other) >= 0.5));
+}
+
+function apply() {
+  const wanted = $("search").value.trim().toLowerCase().split(/\s+/).filter(Boolean);
+  const set = data.sets.findIndex((each) => each.key === chosen("f-set"));
+  const fields = Object.keys(BLANKS).filter((field) => chosen("f-" + field));
+  const scorer = Number(chosen("f-scorer") || 0), verdict = chosen("f-verdict"), order = chosen("f-order");
+  const differ = chosen("f-differ"), run = chosenRun();
+  state.shown = [];
+  samples.forEach((sample, at) => {
+    if ((set < 0 || sample.set === set) && wanted.every((word) => words[at].includes(word)) &&
+        fields.every((field) => valuesOf(sample, field).includes(chosen("f-" + field))) &&
+        (!verdict || verdictOf(sample, scorer, run) === verdict) && (!differ || differs(sample, differ))) state.shown.push(at);
+  });
+  if (order) {
+    const sign = order === "up" ? 1 : -1, value = (at) => scoreOf(samples[at], scorer, run);
+    const last = (at) => value(at) === null ? 1 : 0;
+    state.shown.sort((a, b) => last(a) - last(b) || sign * (value(a) - value(b)) || a - b);
+  }
+  showCount(scorer, run);
+  state.drawn = 0;
+  $("cards").replaceChildren();
+  $("none").hidden = state.shown.length > 0;
+  drawMore();
+}
+
+function showCount(scorer, run) {
+  const scored = state.shown.map((at) => scoreOf(samples[at], scorer, run)).filter((each) => each !== null);
+  const each = data.scorers[scorer];
+  let text = `${count(state.shown.length)} of ${count(samples.length)} answers`;
+  if (scored.length) {
+    const average = scored.reduce((sum, value) => sum + value, 0) / scored.length;
+    text += each.binary ? `, ${(100 * average).toFixed(1)} % right` : `, mean ${average.toFixed(3)}`;
+    text += ` by ${each.name}` + (data.runs.length > 1 ? `, ${data.runs[run]}` : "");
+  }
+  $("count").textContent = text;
+}
