@@ -9,6 +9,8 @@ from typing import Any, Dict, List, Mapping, Sequence
 from .. import __version__
 from ..digests import file_sha256
 from ..options import RunOptions, read_run_options
+from ..reporting.cards import write_model_card
+from ..reporting.model_facts import gather_facts
 from ..services.console import say
 from ..storage import write_json
 from ..toolkit import NAME as TOOLKIT
@@ -54,13 +56,17 @@ class RunnerPefomed:
             trainer = Trainer(self.accelerator, self.task, self.model, self.options, train_sets, valid_sets,
                               describe=lambda: {"config": self.cfg.to_dict()})
             trainer.run()
-            if self.options.strategy == "fsdp":
-                return {}  # what is spread over the ranks trains only; evaluate.py answers
+            if self.options.strategy == "fsdp":  # what is spread over the ranks trains only; evaluate.py answers
+                self._write_card(trainer)
+                return {}
             self.checkpoint = str(self.output_dir / "checkpoint_last.pth")
             if trainer.best is not None:
                 self.checkpoint = str(self.output_dir / BEST)
                 say(str(load_weights(self.model, trainer.keeper.read(self.output_dir / BEST)["model"],
                                      self.checkpoint)))
+            metrics = self.evaluate()
+            self._write_card(trainer)
+            return metrics
         return self.evaluate()
 
     def evaluate(self) -> Dict[str, Any]:
@@ -87,6 +93,15 @@ class RunnerPefomed:
                 "images": self.options.images, "num_beams": self.options.num_beams,
                 "max_new_tokens": self.options.max_new_tokens or self.task.max_new_tokens,
                 "embedded": self.options.embedded}
+
+    def _write_card(self, trainer: Trainer) -> None:
+        """The model card beside the checkpoints."""
+        if self.accelerator.is_main_process:
+            samples = {name: {split: len(each) for split, each in splits.items()}
+                       for name, splits in self.datasets.items()}
+            write_model_card(self.output_dir, gather_facts(
+                self.output_dir, self.cfg.to_dict(), {**trainer.state(), "samples": samples},
+                Path(self.checkpoint) if self.checkpoint else None))
 
     def _note_provenance(self, folder: Path) -> None:
         if self.accelerator.is_main_process:

@@ -6,7 +6,7 @@ Its loop, loaders and checkpoints are its own; only the answering of test splits
 import os
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Dict, List, MutableMapping
 
 from ..errors import ConfigError
 from ..options import RunOptions
@@ -70,6 +70,7 @@ def _answer_with_ours(runner_base: Any) -> None:
     def evaluate(self: Any, cur_epoch: Any = "best", skip_reload: bool = False) -> Any:
         if not isinstance(self.task, MedicalTask):
             return self._pefomed_evaluate(cur_epoch, skip_reload)
+        drop_foreign_keys(self.config.run_cfg)
         runner = RunnerPefomed(self.config, self.task, self._model, by_name(self.datasets))
         if not skip_reload:
             runner.checkpoint = str(Path(self.output_dir) / "checkpoint_{}.pth".format(cur_epoch))
@@ -82,6 +83,12 @@ def _answer_with_ours(runner_base: Any) -> None:
         return self.metrics
 
     runner_base.evaluate, runner_base.train = evaluate, train
+
+
+def drop_foreign_keys(run: MutableMapping[str, Any]) -> None:
+    """Take out what the checkout wrote into the ``run`` section (``rank``, ``gpu``, ``dist_backend``)."""
+    for key in [key for key in run if key not in RunOptions.__dataclass_fields__]:
+        del run[key]
 
 
 def by_name(datasets: Dict[str, Any]) -> Dict[str, Dict[str, Any]]:

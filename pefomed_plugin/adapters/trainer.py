@@ -9,7 +9,7 @@ import time
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, Callable, Iterator, List, Mapping, Optional
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional
 
 from torch.utils.data import DataLoader, Subset
 
@@ -171,12 +171,16 @@ class Trainer:
             self.keeper.save({
                 "model": weights, "optimizer": optimizer,
                 "scaler": scaler.state_dict() if scaler is not None else None, "epoch": epoch, **self.describe(),
-                "pefomed": {"version": __version__, "toolkit": TOOLKIT, "iteration": self.iteration, "best": self.best,
-                            "nonfinite": self.nonfinite.count, "embedded": self.options.embedded,
-                            **order_of(self.plan, self.options)},
+                "pefomed": self.state(),
             }, best=best)
         self._saved_at = time.monotonic()
         self.accelerator.wait_for_everyone()
+
+    def state(self) -> Dict[str, Any]:
+        """Our own part of a checkpoint: how far the run is, and what the order of samples depends on."""
+        return {"version": __version__, "toolkit": TOOLKIT, "iteration": self.iteration, "best": self.best,
+                "nonfinite": self.nonfinite.count, "embedded": self.options.embedded,
+                **order_of(self.plan, self.options)}
 
     def _load_state(self, saved: Saved) -> None:
         load_optimizer(self.optimizer, saved.content["optimizer"])

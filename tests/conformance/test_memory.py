@@ -149,7 +149,7 @@ def test_a_whole_step_keeps_no_more_than_estimated(decoder: str) -> None:
 
 def test_optimizer_state_is_that_of_adamw() -> None:
     model = golden_model()
-    trained = [each for each in model.parameters() if each.requires_grad]
+    trained: List[Any] = [each for each in model.parameters() if each.requires_grad]
     optimizer = torch.optim.AdamW(trained)
     model(samples())["loss"].backward()
     optimizer.step()

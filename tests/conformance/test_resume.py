@@ -164,6 +164,29 @@ def test_another_number_of_samples_an_iteration_is_refused(tmp_path):
     assert "[2] then, [3] now" in caught.value.problems[0]
 
 
+def test_resumed_elsewhere_trains_each_sample_of_the_epoch_once(tmp_path):
+    """One of three batches of two, then single samples; the log of the run before stays."""
+    settings = {"iters_per_epoch": None, "max_epoch": 2, "shuffle": True, "save_every_steps": 1, "resume": "auto",
+                "resume_elsewhere": True, "log_freq": 1}
+    seen = []
+
+    def noted(runner):
+        original = runner.task.train_step
+        runner.task.train_step = lambda model, batch: (seen.extend(batch["image_id"]), original(model, batch))[1]
+        return runner
+
+    first = golden_runner(tmp_path, **settings)
+    interrupt_after(first, 1)
+    with pytest.raises(KeyboardInterrupt):
+        noted(first).train()
+    del seen[2:]  # the batch that was interrupted
+    noted(golden_runner(tmp_path, batch_size=1, **settings)).train()
+    assert sorted(seen[:6]) == ["golden-{}".format(number) for number in range(6)]
+    assert sorted(seen[6:]) == sorted(seen[:6])
+    assert (tmp_path / "log.jsonl.1").is_file()
+    assert [each["iteration"] for each in steps_of(tmp_path)] == list(range(3, 13))
+
+
 def test_a_checkpoint_without_optimizer_cannot_be_resumed(tmp_path):
     CheckpointKeeper(tmp_path).save({"model": trainable_state(golden_runner(tmp_path).model)})
     with pytest.raises(CheckpointError, match="start from it with model.ckpt"):

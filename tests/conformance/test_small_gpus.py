@@ -3,7 +3,7 @@
 import sys
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any, Dict, Iterator
+from typing import Any, Dict, Iterator, List
 
 import pytest
 import torch
@@ -86,7 +86,7 @@ def test_words_that_cannot_be(section: Dict[str, Any], change: Dict[str, Any], m
 @pytest.mark.parametrize("decoder", ["packed", "plain"])
 def test_recomputed_layers_give_the_same_gradients(section: Dict[str, Any], decoder: str) -> None:
     """With dropout, which the second computation has to draw again."""
-    gradients = []
+    gradients: List[Dict[str, Any]] = []
     for recompute in (False, True):
         torch.manual_seed(0)
         model = MiniGPTv2.from_config({**section, "decoder": decoder, "lora_dropout": 0.2,

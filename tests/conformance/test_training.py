@@ -34,6 +34,13 @@ def test_trained_tensors(trained):
         assert torch.allclose(state[key], tensor, rtol=0, atol=1e-4), key
 
 
+def test_provenance_and_a_model_card_lie_beside_the_checkpoint(trained):
+    found = json.loads((trained.output_dir / "provenance.json").read_text())
+    assert found["config"]["run"]["task"] == "medical_vqa"
+    assert found["data"]["golden"]["samples"] == {"train": 6}
+    assert "MiniGPT-v2" in (trained.output_dir / "README.md").read_text(encoding="utf-8")
+
+
 def test_loss_after_training(trained):
     with torch.no_grad():
         loss = trained.model.eval()(samples())["loss"].item()

@@ -2,8 +2,10 @@
 
 from types import SimpleNamespace
 
-from pefomed_plugin.adapters.runner_base import HEEDED, by_name, refusals
-from pefomed_plugin.options import RunOptions
+from omegaconf import OmegaConf
+
+from pefomed_plugin.adapters.runner_base import HEEDED, by_name, drop_foreign_keys, refusals
+from pefomed_plugin.options import RunOptions, read_run_options
 
 PLAIN = {"task": "medical_vqa", "output_dir": "out", "runner": "runner_base"}
 
@@ -24,3 +26,10 @@ def test_data_sets_by_name_however_they_are_sorted():
     plain = {"a": {"train": a}, "b": {"train": b, "test": b}}
     assert by_name(plain) is plain
     assert by_name({"train": [a, b], "test": [b]}) == plain
+
+
+def test_what_torchrun_left_in_the_run_section_is_no_mistake_of_the_user():
+    """``init_distributed_mode`` of the checkout (``common/dist_utils.py:65-76``) writes these three."""
+    run = OmegaConf.create({**PLAIN, "rank": 1, "gpu": 1, "dist_backend": "nccl"})
+    drop_foreign_keys(run)
+    assert read_run_options(OmegaConf.to_container(run)) == RunOptions(**PLAIN)
