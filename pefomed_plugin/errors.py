@@ -48,6 +48,10 @@ class ToolkitError(PefomedError):
     """The MiniGPT-v2 underneath cannot be used; there is no silent fall-back to the other one."""
 
 
+class PluginError(PefomedError):
+    """What another package registers as a reader, scorer or task cannot be used; names the package."""
+
+
 def near_names(name: str, known: Iterable[str], shown: int = 3) -> str:
     """Sentence that helps with a mistyped name: the near ones, or all of them when none is near."""
     from difflib import get_close_matches

@@ -8,8 +8,9 @@ import os
 import random
 import re
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 from . import environment
 from .errors import DataError
@@ -45,12 +46,26 @@ def run(cfg_path: str, options: Sequence[str] = ()) -> Dict[str, Any]:
     cfg, notice = configure(cfg_path, options, Config)
     task = registry.get_task_class(cfg.run_cfg.task).setup_task(cfg=cfg)
     datasets = task.build_datasets(cfg)
-    model = task.build_model(cfg)
-    runner = registry.get_runner_class(cfg.run_cfg.get("runner", "runner_pefomed"))(
-        cfg=cfg, job_id="", task=task, model=model, datasets=datasets)
-    metrics = runner.train() or {}
+    with explaining_memory(cfg):
+        model = task.build_model(cfg)
+        runner = registry.get_runner_class(cfg.run_cfg.get("runner", "runner_pefomed"))(
+            cfg=cfg, job_id="", task=task, model=model, datasets=datasets)
+        metrics = runner.train() or {}
     show_end(metrics, cfg, notice)
     return metrics
+
+
+@contextmanager
+def explaining_memory(cfg: Any) -> Iterator[None]:
+    """Turn a GPU that is out of memory into a PefomedError with the options that would help most, in order."""
+    from .services.memory_advice import explain_out_of_memory, is_out_of_memory
+
+    try:
+        yield
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        raise explain_out_of_memory(error, cfg.to_dict()) from error
 
 
 def configure(cfg_path: str, options: Sequence[str], make: Callable[[argparse.Namespace], Any]) -> Tuple[Any, str]:

@@ -1,6 +1,9 @@
 """Everything the plugin puts into the host's registry, in one explicit place. Registering twice changes nothing."""
 
-from typing import Dict, List, Mapping
+from typing import Any, Dict, List, Mapping
+
+from .errors import PluginError
+from .plugins import Extended
 
 
 def register_all() -> Dict[str, List[str]]:
@@ -20,7 +23,7 @@ def register_all() -> Dict[str, List[str]]:
     from .toolkit import registry
 
     classes: Mapping[str, Mapping[str, type]] = {
-        "builder": BUILDERS, "task": {**TASKS, **JUDGE_TASKS},  # type: ignore[dict-item]
+        "builder": BUILDERS, "task": usable_tasks({**TASKS, **JUDGE_TASKS}),  # type: ignore[dict-item]
         "runner": {"runner_pefomed": RunnerPefomed}, "processor": {"medical_text": MedicalTextProcessor}}
     for kind, names in classes.items():
         taken = registry.mapping[kind + "_name_mapping"]
@@ -28,3 +31,24 @@ def register_all() -> Dict[str, List[str]]:
             if taken.get(name) is not cls:
                 getattr(registry, "register_" + kind)(name)(cls)
     return {kind: sorted(names) for kind, names in classes.items()}
+
+
+def usable_tasks(own: Mapping[str, Any]) -> Dict[str, type]:
+    """Our tasks and those of other packages (entry point group ``pefomed_plugin.tasks``).
+
+    One that cannot be used is named, and left out: a run that does not ask for it goes on.
+    """
+    from .services.console import say
+    from .toolkit import BaseTask
+
+    tasks = Extended("task", own)
+    usable: Dict[str, type] = {}
+    for name in tasks:
+        try:
+            found = tasks[name]
+            if not (isinstance(found, type) and issubclass(found, BaseTask)):
+                raise PluginError("task {!r}: {!r} is no task; inherit from MedicalTask".format(name, found))
+            usable[name] = found
+        except PluginError as error:
+            say("warning: {}".format(error))
+    return usable

@@ -9,11 +9,11 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "pefomed_plugin"
 LAYERS = {
     "__init__": 0, "__version__": 0, "errors": 0, "records": 0, "text": 0, "digests": 0, "requirements": 0,
-    "prompts": 1, "prompts_judge": 1, "storage": 1, "options": 1, "readers": 1, "scoring": 1, "environment": 1,
+    "prompts": 1, "prompts_judge": 1, "storage": 1, "options": 1, "readers": 1, "scoring": 1, "environment": 1, "plugins": 1,
     "services": 2,
     "toolkit": 3,
     "adapters": 4, "reporting": 4, "embedded": 4,
-    "registration": 5, "launch": 5, "checkup": 5, "linked": 5,
+    "registration": 5, "launch": 5, "checkup": 5, "linked": 5, "loading": 5, "ui": 5,
     "cli": 6,
 }
 """First part of a module's path -> its layer; a layer may import itself and those below."""

@@ -32,6 +32,20 @@ def make_accelerator(options: RunOptions) -> Any:
     return Accelerator(mixed_precision=precision.replace("fp32", "no"), cpu=on_cpu)
 
 
+def match_frozen_weights(model: Any, accelerator: Any) -> None:
+    """Frozen weights of one half precision in the other if the run computes in that.
+
+    Autocast would else convert every frozen matrix in every step and keep the copies for the backward pass, 12 GiB for
+    LLaMA-2-7B.
+    """
+    import torch
+
+    wanted = {"fp16": torch.float16, "bf16": torch.bfloat16}.get(accelerator.mixed_precision)
+    for each in model.parameters():
+        if wanted and not each.requires_grad and each.dtype in (torch.float16, torch.bfloat16):
+            each.data = each.data.to(wanted)
+
+
 def peak_memory_gib(device: Any) -> float:
     """The most memory taken so far: tensors on a GPU, or the whole process on the CPU."""
     import torch

@@ -61,7 +61,7 @@ class ContinuedPlan(MixturePlan):
             return super().batch(iteration, rank)
         first = self._offset(dataset, number)
         order = self._under_way._permutation(dataset, pass_number)[first:first + self._global_batch[dataset]]
-        return [Draw(dataset, int(sample), pass_number) for sample in np.array_split(order, self.world_size)[rank]]
+        return [Draw(dataset, int(sample), pass_number) for sample in self._share(order, rank)]
 
     def position(self, iteration: int) -> Start:
         """How the data stand before the batch number ``iteration``."""

@@ -16,7 +16,7 @@ from ..storage import write_json
 from ..toolkit import NAME as TOOLKIT
 from ..toolkit.checkpoint import load_weights
 from .checkpoints import BEST
-from .devices import make_accelerator
+from .devices import make_accelerator, match_frozen_weights
 from .evaluation import evaluate_split
 from .image_cache import show_ready_made
 from .provenance import write_provenance
@@ -35,6 +35,7 @@ class RunnerPefomed:
         self.output_dir = Path(self.options.output_dir)
         self.accelerator = make_accelerator(self.options)
         self.model = model.float() if self.accelerator.device.type == "cpu" else model
+        match_frozen_weights(self.model, self.accelerator)
         if self.options.strategy != "fsdp":  # which moves tensor by tensor, because no GPU holds them all
             self.model = self.model.to(self.accelerator.device)
         self.checkpoint = cfg.model_cfg.get("ckpt") or ""

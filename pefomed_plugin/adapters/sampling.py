@@ -76,7 +76,11 @@ class MixturePlan:
         pass_number, number = divmod(int(self._earlier[iteration]), self.iterations_per_pass[dataset])
         size = self._global_batch[dataset]
         order = self._permutation(dataset, pass_number)[number * size:(number + 1) * size]
-        return [Draw(dataset, int(sample), pass_number) for sample in np.array_split(order, self.world_size)[rank]]
+        return [Draw(dataset, int(sample), pass_number) for sample in self._share(order, rank)]
+
+    def _share(self, order: np.ndarray, rank: int) -> np.ndarray:
+        """A rank's part of a step: every so-many-th sample, or a stretch where neighbours show one image."""
+        return np.array_split(order, self.world_size)[rank] if self._together else order[rank::self.world_size]
 
     def batches(self, rank: int, start: int = 0) -> Iterator[List[Draw]]:
         """Batches of one rank from iteration ``start`` to the end."""

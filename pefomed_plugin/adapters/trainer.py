@@ -124,7 +124,9 @@ class Trainer:
         group = [to_device(each, self.accelerator.device)
                  for each in islice(batches, min(self.options.accum_grad_iters, left))]
         seed_iteration(self.options.seed, self.iteration, self.accelerator.process_index)
-        self.schedule.step(cur_epoch=0, cur_step=self.iteration)
+        # steps count from the start until the warm-up ends: a checkout's schedules begin it anew with every epoch
+        whole_epochs = self.iteration // self.per_epoch if self.iteration >= self.options.warmup_steps else 0
+        self.schedule.step(cur_epoch=whole_epochs, cur_step=self.iteration - whole_epochs * self.per_epoch)
         rate = self.optimizer.param_groups[0]["lr"]
         counts = share_counts(self.accelerator, self.model, group, self._told_to_stop, self._save_is_due(len(group)))
         loss = backward(self.accelerator, self.task, self.model, group, counts)

@@ -1,12 +1,15 @@
 """One file a data set: official layout -> ``Release`` of samples. ``READERS`` maps registry names to functions.
 
+Other packages add theirs through the entry point group ``pefomed_plugin.readers`` (docs/extending.md).
+
 A reader takes the folder of a release, and options of its own; what it found is recognised, not configured.
 """
 
 from pathlib import Path
-from typing import Any, Callable, Dict
+from typing import Any, Callable
 
 from ..errors import DataError
+from ..plugins import Extended
 from .clef2022 import read_clef2022
 from .custom import read_custom
 from .iu_xray import read_iu_xray
@@ -19,7 +22,7 @@ from .roco import read_roco
 from .slake import read_slake
 from .vqa_rad import read_vqa_rad
 
-READERS: Dict[str, Callable[..., Release]] = {
+READERS: Extended[Callable[..., Release]] = Extended("reader", {
     "roco": read_roco,
     "clef2022": read_clef2022,
     "medicat": read_medicat,
@@ -29,7 +32,7 @@ READERS: Dict[str, Callable[..., Release]] = {
     "path_vqa": read_path_vqa,
     "iu_xray": read_iu_xray,
     "medical_custom": read_custom,
-}
+})
 
 
 def read_data(dataset: str, root: Path, **options: Any) -> Release:
@@ -37,6 +40,7 @@ def read_data(dataset: str, root: Path, **options: Any) -> Release:
 
     Raises:
         DataError: neither is there, or it is damaged; or the folder was prepared from another data set.
+        PluginError: the reader is another package's, and cannot be used.
         TypeError: an option that the data set's reader does not have.
     """
     root = Path(root)

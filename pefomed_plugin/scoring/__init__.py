@@ -1,5 +1,6 @@
 """Pure functions from predictions to scores, and the table of their names. A version changes with the numbers.
 
+Other packages add scorers through the entry point group ``pefomed_plugin.scorers`` (docs/extending.md).
 Summaries (accuracy, WASM, breakdowns, intervals) are functions of the modules beside this one.
 """
 
@@ -7,6 +8,7 @@ from functools import partial
 from typing import Callable, Dict, List, Sequence
 
 from ..errors import ConfigError, near_names
+from ..plugins import Extended
 from ..records import Prediction, Score
 from ..text import NORMALISATIONS
 from . import clinical, exact_match, lexical, token_overlap
@@ -17,19 +19,20 @@ DEFAULTS = {"clinical": "clinical/radeval", "exact_match": "exact_match/pefomed"
             "token_recall": "token_recall/llava_med", "token_f1": "token_f1/llava_med"}
 """A family's short name -> the variant it stands for; scores carry the variant's name."""
 
-SCORERS: Dict[str, Scorer] = {
+_OWN: Dict[str, Scorer] = {
     **{"exact_match/" + rule: partial(exact_match.score_exact_match, normalisation=rule) for rule in NORMALISATIONS},
     **{"{}/{}".format(measure, variant): partial(token_overlap.score_token_overlap, measure=measure, variant=variant)
        for measure in token_overlap.MEASURES for variant in token_overlap.OVERLAPS},
     "clinical/radeval": clinical.score_clinical,
     **{"lexical/" + protocol: partial(lexical.score_lexical, protocol=protocol) for protocol in lexical.PROTOCOLS},
 }
-SCORERS.update({short: SCORERS[name] for short, name in DEFAULTS.items()})
-"""Name of a scorer -> function; the four short names are there as well."""
+_OWN.update({short: _OWN[name] for short, name in DEFAULTS.items()})
+SCORERS: Extended[Scorer] = Extended("scorer", _OWN)
+"""Name of a scorer -> function; the short names are there as well, and the scorers of other packages."""
 
 _VERSION_OF = {"exact_match": exact_match.VERSION, "lexical": lexical.VERSION, "clinical": clinical.VERSION}
-VERSIONS: Dict[str, str] = {name: _VERSION_OF.get(name.partition("/")[0], token_overlap.VERSION) for name in SCORERS}
-"""Name of a scorer -> the version its scores carry."""
+VERSIONS: Dict[str, str] = {name: _VERSION_OF.get(name.partition("/")[0], token_overlap.VERSION) for name in _OWN}
+"""Name of a scorer of ours -> the version its scores carry."""
 
 
 def find_scorer(name: str) -> Scorer:
@@ -37,6 +40,7 @@ def find_scorer(name: str) -> Scorer:
 
     Raises:
         ConfigError: there is none; names the near ones.
+        PluginError: it is another package's, and cannot be used.
     """
     if name not in SCORERS:
         raise ConfigError("unknown scorer {!r}; {}".format(name, near_names(name, SCORERS)))

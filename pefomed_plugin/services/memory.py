@@ -153,7 +153,7 @@ def _step(model: Mapping[str, Any], run: Mapping[str, Any], size: ModelSize, pre
              "work of one layer": work,
              "logits of the answers": _LOGIT_BYTES * llama.vocab_size * load.answer_tokens,
              "images and visual features": _inputs(size, element, load.rows)}
-    if bits == "none" and (model.get("llm_precision") or "fp16") != precision and precision != "fp32":
+    if bits == "none" and model.get("llm_precision") == "fp32" and precision != "fp32":
         layers = 1 if recomputes else llama.num_hidden_layers
         parts["casts of frozen weights to {}".format(precision)] = 2 * llama.in_matrices * layers // \
             llama.num_hidden_layers

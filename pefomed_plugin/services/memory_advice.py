@@ -126,7 +126,7 @@ def _of_model(config: Mapping[str, Any]) -> List[_Choice]:
     model, run = config["model"], config["run"]
     precision, own = estimate(config).precision, model.get("llm_precision") or "fp16"
     choices = []
-    if precision in ("fp16", "bf16") and own != precision and quantisation(model) == "none":
+    if precision in ("fp16", "bf16") and own == "fp32" and quantisation(model) == "none":
         choices.append(_Choice({"model.llm_precision": precision}, "costs nothing: no weight is cast any more",
                                free=True))
     if not model.get("vit_on_cpu"):

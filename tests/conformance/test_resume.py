@@ -232,7 +232,7 @@ def steps_of(folder):
 
 @pytest.fixture(scope="module")
 def single(tmp_path_factory):
-    """One process with batches of six, eight steps: rounding alone makes the 24 of the golden run differ by 1e-6."""
+    """One process with batches of six, eight steps."""
     folder = tmp_path_factory.mktemp("single")
     golden_runner(folder, batch_size=6, max_epoch=1).train()
     return folder
@@ -254,6 +254,16 @@ def test_two_processes_of_three_equal_one_of_six(single, tmp_path, strategy, bat
         for key in ("loss", "grad_norm", "samples", "tokens"):
             assert [each[key] for each in steps_of(single)] == pytest.approx(
                 [each[key] for each in steps_of(tmp_path)], abs=1e-6), key
+
+
+@pytest.mark.slow
+def test_the_whole_golden_run_on_two_processes(tmp_path):
+    """All 24 steps: the weights of one process with the large batch."""
+    golden_runner(tmp_path / "one", batch_size=6).train()
+    done = torchrun(2, tmp_path / "two", "batch_size=3")
+    assert done.returncode == 0, done.stderr
+    one, two = (read_checkpoint(tmp_path / each / "checkpoint_last.pth")["model"] for each in ("one", "two"))
+    assert max((one[key] - two[key]).abs().max().item() for key in one) <= 1e-6
 
 
 @pytest.mark.slow

@@ -142,3 +142,18 @@ def test_evaluate_scores_without_a_model(tmp_path):
                           capture_output=True, text=True, check=False, cwd=str(ROOT))
     assert done.returncode == 2
     assert missing in done.stderr
+
+
+def test_a_gpu_out_of_memory_is_told_what_would_help(environ):
+    import torch
+
+    from pefomed_plugin.errors import PefomedError
+    from pefomed_plugin.launch import build_config, compose, explaining_memory
+    from pefomed_plugin.toolkit import Config
+
+    composed, _ = compose("train_configs/pefomed_stage2.yaml", [])
+    cfg = build_config(composed, Config)
+    with pytest.raises(PefomedError, match="out of memory"), explaining_memory(cfg):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
+    with pytest.raises(RuntimeError, match="something else"), explaining_memory(cfg):
+        raise RuntimeError("something else")

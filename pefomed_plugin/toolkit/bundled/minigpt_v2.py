@@ -7,7 +7,7 @@ Shapes: B samples, S pixels, N patches, V = N / 4 visual tokens, D vision width,
 """
 
 from pathlib import Path
-from typing import Any, ContextManager, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, ContextManager, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import torch
 from torch import nn
@@ -202,6 +202,18 @@ class MiniGPTv2(BaseModel):
     @torch.no_grad()
     def generate_packed_ids(self, images: torch.Tensor, layout: Packed, max_new_tokens: int = 20) -> torch.Tensor:
         """Token ids (B, new tokens) of ``generate_packed``, padded behind the end."""
+        return torch.stack(list(self._packed_tokens(images, layout, max_new_tokens)), dim=-1)
+
+    def stream(self, images: torch.Tensor, layout: Packed, max_new_tokens: int = 20) -> Iterator[List[str]]:
+        """As ``generate_packed``: the B texts as far as they are, after each token. The last ones are its answers."""
+        produced: List[torch.Tensor] = []
+        for tokens in self._packed_tokens(images, layout, max_new_tokens):
+            produced.append(tokens)
+            yield [self._answer_text(each) for each in torch.stack(produced, dim=-1)]
+
+    @torch.no_grad()
+    def _packed_tokens(self, images: torch.Tensor, layout: Packed, max_new_tokens: int) -> Iterator[torch.Tensor]:
+        """The next token (B,) of every answer, until all have ended."""
         decoder, pad, end = self._decoder(), self.llama_tokenizer.pad_token_id, self.llama_tokenizer.eos_token_id
         embeddings, keys = self._embed_packed(images, layout)
         rows, slots = layout.wanted.shape
@@ -211,17 +223,15 @@ class MiniGPTv2(BaseModel):
         numbers = torch.arange(1, slots + 1, device=start.device).expand(rows, slots)
         finished = torch.ones(rows * slots, dtype=torch.bool, device=start.device).index_fill_(
             0, layout.flat, False).view(rows, slots)
-        produced: List[torch.Tensor] = []
         for step in range(max_new_tokens):
             tokens = self._lm_head(hidden).argmax(-1)
-            produced.append(tokens.masked_fill(finished, pad))
+            yield tokens.masked_fill(finished, pad).flatten()[layout.flat]
             finished = finished | (tokens == end)
             if step + 1 == max_new_tokens or bool(finished.all()):
                 break
             queries = Places(start + step, numbers)
             keys = keys.followed_by(queries)
             hidden = decode(decoder, decoder.embed_tokens(tokens).to(embeddings.dtype), queries, past=past, keys=keys)
-        return torch.stack(produced, dim=-1).flatten(0, 1)[layout.flat]
 
     def merged_lora(self) -> ContextManager[None]:
         """While it is open LoRA is part of the weights; behind it they are bit for bit what they were."""

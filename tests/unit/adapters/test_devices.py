@@ -1,9 +1,11 @@
 """Which device and precision a run gets, and what is said where there is none such."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
-from pefomed_plugin.adapters.devices import make_accelerator
+from pefomed_plugin.adapters.devices import make_accelerator, match_frozen_weights
 from pefomed_plugin.errors import ConfigError
 from pefomed_plugin.options import read_run_options
 
@@ -29,3 +31,13 @@ def test_a_machine_without_a_gpu(settings: dict, message: str, monkeypatch: pyte
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ConfigError, match=message):
         make_accelerator(read_run_options({"task": "medical_vqa", "output_dir": "out", **settings}))
+
+
+def test_frozen_weights_take_the_precision_that_is_computed_in() -> None:
+    model = torch.nn.Sequential(torch.nn.Linear(2, 2).half(), torch.nn.Linear(2, 2).double(), torch.nn.Linear(2, 2))
+    model.requires_grad_(False)
+    model[2].requires_grad_(True)
+    match_frozen_weights(model, SimpleNamespace(mixed_precision="bf16"))
+    assert [each.weight.dtype for each in model] == [torch.bfloat16, torch.float64, torch.float32]
+    match_frozen_weights(model, SimpleNamespace(mixed_precision="no"))
+    assert model[0].weight.dtype == torch.bfloat16

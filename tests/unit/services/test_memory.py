@@ -87,12 +87,12 @@ def test_cached_features_take_disk() -> None:
     assert disk["checkpoints, 3 of 0.63 GiB"] == 3 * 12 * 56_627_200
 
 
-def test_weights_of_another_precision_are_cast() -> None:
-    casts = training(run_precision="bf16")["casts of frozen weights to bf16"]
+def test_frozen_weights_in_32_bits_are_cast() -> None:
+    wide = {"run_precision": "bf16", "model_llm_precision": "fp32"}
+    casts = training(**wide)["casts of frozen weights to bf16"]
     assert casts == 2 * 6_476_005_376
-    assert training(run_precision="bf16", model_use_grad_checkpoint_llm=True)[
-        "casts of frozen weights to bf16"] == casts // 32
-    assert "casts of frozen weights to bf16" not in training(run_precision="bf16", model_llm_precision="bf16")
+    assert training(**wide, model_use_grad_checkpoint_llm=True)["casts of frozen weights to bf16"] == casts // 32
+    assert "casts of frozen weights to bf16" not in training(run_precision="bf16"), "fp16 becomes bf16 at the start"
 
 
 @pytest.mark.parametrize(("settings", "expected"), [

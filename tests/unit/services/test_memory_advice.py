@@ -31,7 +31,7 @@ def test_each_option_saves_what_it_says_on_top_of_those_before() -> None:
 
 
 def test_what_is_free_comes_first() -> None:
-    first, second, _ = best_options(config(run_precision="bf16"))
+    first, second, _ = best_options(config(run_precision="bf16", model_llm_precision="fp32"))
     assert first.options == "model.llm_precision=bf16"
     assert first.price.startswith("costs nothing")
     assert second.options == "model.llm_quantization=4bit"
