@@ -1,3 +1,22 @@
-"""PeFoMed for MiniGPT-v2: data sets, tasks, prompts, runner and evaluation, registered by ``register_all()``."""
+"""PeFoMed for MiniGPT-v2: data sets, tasks, prompts, runner and evaluation, registered by ``register_all()``.
+
+``load`` gives a model to be asked. Importing this package imports nothing heavy.
+"""
+
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from .loading import load
+
+__all__ = ["__version__", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    """``load``, which is far above this module and brings torch along, once it is asked for."""
+    if name != "load":
+        raise AttributeError("module {!r} has no attribute {!r}".format(__name__, name))
+    from importlib import import_module
+
+    return import_module(".loading", __name__).load

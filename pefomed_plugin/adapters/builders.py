@@ -3,6 +3,10 @@
 Reads through ``readers`` and hands samples to ``MedicalDataset``; the classes differ in their names only.
 """
 
+import atexit
+import shutil
+import tempfile
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Tuple, Type
 
@@ -132,9 +136,29 @@ def count_reasons(release: Release) -> Dict[str, int]:
     return counts
 
 
+class AddedBuilder(MedicalBuilder):
+    """Builder of a data set whose reader another package brings: the defaults of ``medical_custom`` under its name."""
+
+    @classmethod
+    def default_config_path(cls, type: str = "default") -> str:
+        """Path of the defaults, written now: the toolkits want a file, and a foreign package has none."""
+        return _write_defaults(cls.dataset)
+
+
+@lru_cache(maxsize=None)
+def _write_defaults(dataset: str) -> str:
+    folder = Path(tempfile.mkdtemp(prefix="pefomed-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    path = folder / (dataset + ".yaml")
+    text = (DATASET_CONFIGS / "medical_custom.yaml").read_text(encoding="utf-8")
+    path.write_text(text.replace("medical_custom", dataset), encoding="utf-8")
+    return str(path)
+
+
 def make_builder(name: str) -> Type[MedicalBuilder]:
-    """Builder class of one data set; its defaults are ``configs/datasets/<name>.yaml``."""
-    return type("{}Builder".format(name.title().replace("_", "")), (MedicalBuilder,), {
+    """Builder class of one data set; its defaults are ``configs/datasets/<name>.yaml``, where it is ours."""
+    base = MedicalBuilder if name in READERS.own else AddedBuilder
+    return type("{}Builder".format(name.title().replace("_", "")), (base,), {
         "dataset": name, "__doc__": "Builder of {}.".format(name),
         "DATASET_CONFIG_DICT": {"default": str(DATASET_CONFIGS / (name + ".yaml"))}})
 

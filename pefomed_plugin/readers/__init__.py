@@ -45,7 +45,11 @@ def read_data(dataset: str, root: Path, **options: Any) -> Release:
     """
     root = Path(root)
     if not is_prepared(root):
-        return READERS[dataset](root, **options)
+        release = READERS[dataset](root, **options)
+        if release.dataset != dataset:
+            raise DataError("the reader of {} gives samples of {!r}; a reader is registered under the name of its data "
+                            "set".format(dataset, release.dataset))
+        return release
     release = read_prepared(root)
     if release.dataset != dataset:
         raise DataError("{} was prepared from {}, not from {}".format(root, release.dataset, dataset))

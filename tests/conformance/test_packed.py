@@ -1,5 +1,7 @@
 """Questions that share the prefix of their image give the losses, gradients and answers that they give apart."""
 
+import os
+
 import pytest
 import torch
 
@@ -131,3 +133,14 @@ def test_answers_with_lora_in_the_weights(model):
     for name, each in model.named_parameters():
         pointer, value, trained = before[name]
         assert (each.data_ptr(), each.requires_grad) == (pointer, trained) and torch.equal(each, value), name
+
+
+@pytest.mark.skipif("PEFOMED_TEST_COMPILE" not in os.environ, reason="PEFOMED_TEST_COMPILE is not set: a minute of g++")
+def test_compiled_layers_give_the_same_gradients():
+    model = golden_model().train()
+    _, packed = apart_and_packed(model)
+    expected, plain = gradients(model, packed)
+    model.compile_layers = True
+    loss, compiled = gradients(model, packed)
+    assert loss == pytest.approx(expected, rel=0, abs=1e-6)
+    assert all(torch.allclose(compiled[name], each, rtol=1e-4, atol=1e-6) for name, each in plain.items())

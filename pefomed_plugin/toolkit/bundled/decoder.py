@@ -6,7 +6,8 @@ results that the backward pass can make again. What it computes equals transform
 Shapes: G rows, T tokens, W wanted places, H width, A heads, K key heads, d = H / A.
 """
 
-from typing import Any, List, NamedTuple, Optional, Tuple
+from functools import lru_cache
+from typing import Any, Callable, List, NamedTuple, Optional, Tuple
 
 import torch
 from torch.nn import functional
@@ -59,7 +60,8 @@ def visibility(queries: Places, keys: Places, dtype: torch.dtype) -> torch.Tenso
 
 
 def decode(decoder: Any, embeddings: torch.Tensor, queries: Places, wanted: Optional[torch.Tensor] = None, *,
-           past: Optional[KeyValues] = None, keys: Optional[Places] = None, recompute: bool = False) -> torch.Tensor:
+           past: Optional[KeyValues] = None, keys: Optional[Places] = None, recompute: bool = False,
+           compiled: bool = False) -> torch.Tensor:
     """Outputs after the final norm: at ``wanted`` columns (G, W) -> (G, W, H), or everywhere.
 
     Args:
@@ -69,7 +71,9 @@ def decode(decoder: Any, embeddings: torch.Tensor, queries: Places, wanted: Opti
         past: keys and values of earlier columns; those of these are added.
         keys: places of all columns, those of ``past`` first; absent: ``queries``.
         recompute: keep only each layer's input and compute the layer again in the backward pass.
+        compiled: let torch compile the layer, once for all layers and lengths.
     """
+    one_layer = _compiled_layer() if compiled else _layer
     keys = queries if keys is None else keys
     rotation = decoder.rotary_emb(embeddings, position_ids=queries.positions)
     mask = visibility(queries, keys, embeddings.dtype)
@@ -77,7 +81,7 @@ def decode(decoder: Any, embeddings: torch.Tensor, queries: Places, wanted: Opti
     for number, layer in enumerate(decoder.layers):
         own = wanted if number == last else None
         arguments = (layer, number, hidden, rotation, mask, own, past)
-        hidden = checkpoint(_layer, *arguments, use_reentrant=False) if recompute else _layer(*arguments)
+        hidden = checkpoint(one_layer, *arguments, use_reentrant=False) if recompute else one_layer(*arguments)
     if past is not None:
         past.filled += embeddings.shape[1]
     return _norm(decoder.norm, hidden)
@@ -102,6 +106,11 @@ def _layer(layer: Any, number: int, hidden: torch.Tensor, rotation: Tuple[torch.
     normed = _norm(layer.post_attention_layernorm, hidden)
     gated: Any = _SwiGlu.apply(layer.mlp.gate_proj(normed), layer.mlp.up_proj(normed))
     return hidden + layer.mlp.down_proj(gated)
+
+
+@lru_cache(maxsize=1)
+def _compiled_layer() -> Callable[..., torch.Tensor]:
+    return torch.compile(_layer, dynamic=True)
 
 
 def _heads(projected: torch.Tensor, width: int) -> torch.Tensor:

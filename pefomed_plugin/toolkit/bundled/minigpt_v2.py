@@ -44,7 +44,7 @@ class MiniGPTv2(BaseModel):
                  prompt_template: str = TURN_TEMPLATE, max_txt_len: int = 1024, max_context_len: int = 3800,
                  end_sym: str = "</s>", chat_template: bool = True, lora_r: int = 64, lora_alpha: int = 16,
                  lora_dropout: float = 0.05, lora_target_modules: Sequence[str] = ("q_proj", "v_proj"),
-                 use_grad_checkpoint_llm: bool = False, decoder: str = "packed", vit_on_cpu: bool = False) -> None:
+                 use_grad_checkpoint_llm: bool = False, decoder: str = "packed", compile_layers: bool = False, vit_on_cpu: bool = False) -> None:
         super().__init__()
         self.visual_encoder = build_vision_encoder(image_size, vit).requires_grad_(False)
         self.ln_vision = LayerNorm(vit.embed_dim).requires_grad_(False)
@@ -59,6 +59,7 @@ class MiniGPTv2(BaseModel):
         self.end_sym = end_sym
         if decoder not in ("packed", "plain"):
             raise ConfigError("model.decoder: {!r} is neither packed nor plain".format(decoder))
+        self.compile_layers = compile_layers
         self.decoder = decoder
         """``packed``: our own order of work, in which questions can share a prefix; ``plain``: transformers' own."""
         self.truncated_answers = 0
@@ -252,7 +253,7 @@ class MiniGPTv2(BaseModel):
         self.truncated_answers += layout.truncated_answers
         embeddings, places = self._embed_packed(images, layout)
         hidden = decode(self._decoder(), embeddings, places, layout.wanted,
-                        recompute=self.use_grad_checkpoint_llm and self.training)
+                        recompute=self.use_grad_checkpoint_llm and self.training, compiled=self.compile_layers)
         return hidden.flatten(0, 1)[layout.flat]
 
     def _embed_packed(self, images: torch.Tensor, layout: Packed) -> Tuple[torch.Tensor, Places]:
@@ -314,4 +315,4 @@ def _normalise(pixels: torch.Tensor) -> torch.Tensor:
 
 _OPTIONS = ("image_size", "prompt_template", "max_txt_len", "max_context_len", "end_sym", "chat_template", "lora_r",
             "lora_alpha", "lora_dropout", "lora_target_modules", "use_grad_checkpoint_llm",
-            "decoder", "vit_on_cpu")
+            "decoder", "compile_layers", "vit_on_cpu")

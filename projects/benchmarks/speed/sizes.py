@@ -51,6 +51,8 @@ class Way(NamedTuple):
     """Questions of one image behind one prefix."""
     cached: bool = False
     """The frozen encoder's output is given."""
+    compiled: bool = False
+    """The decoder's layer compiled by torch."""
     merged: bool = False
     """LoRA in the weights while answering."""
 
@@ -78,10 +80,11 @@ def tasks(device: str) -> List[Task]:
     packed, cached = Way("packed", packed=True), Way("packed, cached", packed=True, cached=True)
     shared = Way("shared", packed=True, share=True)
     both = Way("shared, cached", packed=True, share=True, cached=True)
+    compiled = both._replace(name="shared, cached, compiled", compiled=True)
     answering = Way("shared, cached, merged", packed=True, share=True, cached=True, merged=True)
     if device == "cuda":
         return [Task("VQA, batch 4, 1 a image", "real", "train", 4, 1, (PLAIN, packed, cached)),
-                Task("VQA, batch 8, 8 a image", "real", "train", 1, 8, (PLAIN, shared, both)),
+                Task("VQA, batch 8, 8 a image", "real", "train", 1, 8, (PLAIN, shared, both, compiled)),
                 Task("reports, batch 4", "real", "train", 4, 1, (PLAIN, packed, cached), 120),
                 Task("generation, 8 a image", "real", "generate", 2, 8, (PLAIN, shared, answering))]
     return [Task("P, VQA, batch 8, 1 a image", "P", "train", 8, 1, (CHECKOUT, PLAIN, packed, cached)),

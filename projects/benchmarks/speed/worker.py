@@ -56,6 +56,7 @@ class Bench:
 
     def backward(self, batch: Batch, way: Way) -> torch.Tensor:
         """Loss and gradients of one batch."""
+        self.model.compile_layers = way.compiled
         with self.autocast():
             loss = self.model(self.lay_out(batch, way, answering=False))["loss"]
         loss.backward()
@@ -122,6 +123,7 @@ class Bench:
             return tensor
 
         self.model.train()
+        self.model.compile_layers = False
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
             loss = self.model(self.lay_out(batch, way, answering=False))["loss"]
         del loss

@@ -42,7 +42,7 @@ def test_two_writers_at_once(tmp_path):
         second.add({"b": array(2), "both": array(5)})
         first.add({"c": array(3)})
     one.reload()
-    assert sorted(key for key in "a b c both".split() if key in one) == ["a", "b", "both", "c"]
+    assert sorted(key for key in ("a", "b", "c", "both") if key in one) == ["a", "b", "both", "c"]
     assert [one[key][0, 0] for key in ("a", "b", "c", "both")] == [1, 2, 3, 5]
 
 

@@ -1,0 +1,159 @@
+"""A model to be asked: images and questions in, texts out, as evaluation would ask them. Greedy, no sampling.
+
+Made by ``pefomed_plugin.load``. Knows no data set, no file of weights and no page.
+"""
+
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, ContextManager, Dict, Hashable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Union
+
+import torch
+from PIL import Image
+
+from ..errors import ConfigError, near_names
+from ..prompts import TASK_IDENTIFIERS, draw_instruction, instruction_input, user_turn
+from ..services.given_images import GivenImage, open_given
+from ..services.images import DEFAULT_POLICY, ImagePolicy
+from ..toolkit import registry
+from .tasks import MedicalCaptionTask, MedicalVqaTask, ReportGenerationTask
+from .text_processor import MedicalTextProcessor
+
+MAX_NEW_TOKENS: Dict[str, int] = {
+    each.kind: each.max_new_tokens for each in (MedicalVqaTask, ReportGenerationTask, MedicalCaptionTask)}
+"""Task -> limit of an answer in tokens, as in evaluation."""
+Images = Union[GivenImage, Sequence[GivenImage]]
+
+
+class Request(NamedTuple):
+    """One thing that is asked about one image."""
+
+    image: GivenImage
+    task: str = "vqa"
+    """``vqa``, ``report`` or ``caption``."""
+    question: Optional[str] = None
+    """Needed for ``vqa``; for the others an instruction in place of the usual one."""
+
+
+class MedicalModel:
+    """A fine-tuned MiniGPT-v2 that answers questions, writes reports and captions images.
+
+    Research only: what it says is no finding, and must not guide the care of a patient.
+    """
+
+    def __init__(self, network: Any, image_size: int, facts: Mapping[str, Any], device: Any = "cpu") -> None:
+        """A network that is built and loaded; use ``pefomed_plugin.load``, which does both.
+
+        Args:
+            network: MiniGPT-v2 of the bundled toolkit.
+            image_size: side of the square it sees, in pixels.
+            facts: ``Prediction.producer`` of what it says: ``model``, ``checkpoint``, ``embedded``, ...
+        """
+        self.network = network.to(device).eval()
+        self.facts = dict(facts)
+        self.policy: ImagePolicy = DEFAULT_POLICY
+        """What to do where an image leaves a choice: ``ImagePolicy(frame=0)`` for the first of several in a file."""
+        self.batch_size = 8
+        """How many questions are answered together."""
+        self._processor = registry.get_processor_class("blip2_image_eval").from_config({"image_size": image_size})
+        self._tidy = MedicalTextProcessor()
+
+    def __repr__(self) -> str:
+        return "<MedicalModel {} on {}>".format(self.facts.get("checkpoint"), self.network.device)
+
+    def ask(self, image: Images, question: Union[str, Sequence[str]], *, max_new_tokens: Optional[int] = None) -> Any:
+        """Short answers to questions, ``[vqa]``.
+
+        Args:
+            image: path (DICOM too), Pillow image or numpy array, or a list of them.
+            question: a question, or a list. Of two lists each image goes with the question in its place; one image
+                with many questions goes through the vision encoder once.
+            max_new_tokens: limit of an answer; default 20.
+
+        Returns:
+            the answer; a list of answers where either is a list.
+
+        Raises:
+            ConfigError: an empty question, or lists of different lengths.
+            ImageError: an image cannot be used.
+        """
+        return self._one_or_all(image, "vqa", question, max_new_tokens)
+
+    def report(self, image: Images, instruction: Optional[str] = None, *, max_new_tokens: Optional[int] = None) -> Any:
+        """Radiology report of an image, ``[report]``; a list of images gives a list. Arguments as ``ask``."""
+        return self._one_or_all(image, "report", instruction, max_new_tokens)
+
+    def caption(self, image: Images, instruction: Optional[str] = None, *, max_new_tokens: Optional[int] = None) -> Any:
+        """Caption of an image, ``[caption]``; a list of images gives a list. Arguments as ``ask``."""
+        return self._one_or_all(image, "caption", instruction, max_new_tokens)
+
+    def answer(self, requests: Sequence[Request], max_new_tokens: Optional[int] = None) -> List[str]:
+        """Answers to any mixture of requests, ``batch_size`` at a time, in their order. Raises as ``ask``."""
+        prompts = [self._instruction_input(each) for each in requests]  # a wrong one shows before any is answered
+        answers = [""] * len(requests)
+        for task in dict.fromkeys(each.task for each in requests):
+            numbers = [number for number, each in enumerate(requests) if each.task == task]
+            for start in range(0, len(numbers), self.batch_size):
+                chunk = numbers[start:start + self.batch_size]
+                images, layout = self._lay_out([requests[each].image for each in chunk],
+                                               [prompts[each] for each in chunk])
+                with self._precision():
+                    texts = self.network.generate_packed(images, layout, max_new_tokens or MAX_NEW_TOKENS[task])
+                for number, text in zip(chunk, texts):
+                    answers[number] = text
+        return answers
+
+    def stream(self, request: Request, max_new_tokens: Optional[int] = None) -> Iterator[str]:
+        """The answer as far as it is, after each token; the last one is what ``answer`` gives. Raises as ``ask``."""
+        images, layout = self._lay_out([request.image], [self._instruction_input(request)])
+        steps = self.network.stream(images, layout, max_new_tokens or MAX_NEW_TOKENS[request.task])
+        while True:
+            with self._precision():  # entered anew each time: a page takes every token in another thread
+                texts = next(steps, None)
+            if texts is None:
+                return
+            yield texts[0]
+
+    def prompt(self, request: Request) -> str:
+        """The whole prompt of a request, as the network gets it."""
+        return user_turn(self._instruction_input(request), self.network.prompt_template)
+
+    def _one_or_all(self, image: Images, task: str, question: Union[None, str, Sequence[str]],
+                    max_new_tokens: Optional[int]) -> Any:
+        many_images, many_questions = isinstance(image, (list, tuple)), isinstance(question, (list, tuple))
+        images: List[Any] = list(image) if many_images else [image]  # type: ignore[arg-type]
+        questions: List[Any] = list(question) if many_questions else [question]  # type: ignore[arg-type]
+        if many_images and many_questions and len(images) != len(questions):
+            raise ConfigError("{} images and {} questions; give one of either, or as many of both".format(
+                len(images), len(questions)))
+        count = len(images) if many_images else len(questions)
+        answers = self.answer([Request(images[number if many_images else 0], task, questions[
+            number if many_questions else 0]) for number in range(count)], max_new_tokens)
+        return answers if many_images or many_questions else answers[0]
+
+    def _instruction_input(self, request: Request) -> str:
+        if request.task not in TASK_IDENTIFIERS:
+            raise ConfigError("no task {!r}; {}".format(request.task, near_names(request.task, TASK_IDENTIFIERS)))
+        question = self._tidy(request.question or "")
+        if request.task == "vqa" and not question:
+            raise ConfigError("an empty question; ask something, or let the model write a report or a caption")
+        own = question if request.task != "vqa" else ""
+        return instruction_input(request.task, own or draw_instruction(request.task, question))
+
+    def _lay_out(self, given: Sequence[GivenImage], prompts: Sequence[str]) -> Any:
+        names = [_name(each) for each in given]
+        layout, holders = self.network.packer()(prompts, None, names)
+        images = torch.stack([self._processor(self._open(given[each])) for each in holders])
+        return images.to(self.network.device), layout.to(self.network.device)
+
+    def _open(self, image: GivenImage) -> Image.Image:
+        return open_given(image, self.policy)
+
+    def _precision(self) -> ContextManager[Any]:
+        if self.network.device.type != "cuda":
+            return nullcontext()
+        return torch.autocast("cuda", torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16)
+
+
+def _name(image: GivenImage) -> Hashable:
+    """Equal for one image given twice, so that its questions share a prefix."""
+    return str(image) if isinstance(image, (str, Path)) else id(image)

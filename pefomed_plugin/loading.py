@@ -1,0 +1,157 @@
+"""``load``: from a file of trained weights to a model that can be asked. The architecture is read from the file.
+
+A checkpoint of this plugin or of MiniGPT-v2, or an exported adapter folder. Only numbers and names of the architecture
+are taken from it; where LLaMA and the vision encoder lie is said by the caller or the environment, never by a file.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Tuple, Union
+
+from . import __version__, environment
+from .adapters.exports.contents import (
+    ADAPTER_CONFIG,
+    ADAPTER_WEIGHTS,
+    Contents,
+    alpha_of,
+    find_lora,
+    model_key,
+    projector_of,
+    read_contents,
+    require_undamaged,
+)
+from .adapters.medical_model import MedicalModel
+from .digests import file_sha256
+from .errors import CheckpointError, ConfigError, ToolkitError
+from .launch import ensure_embedded
+
+EMBEDDED = environment.EMBEDDED
+_ARCHITECTURE = ("image_size", "vit", "max_context_len", "end_sym", "prompt_template", "chat_template")
+"""Keys of a checkpoint's ``model`` section that its weights were trained with."""
+_PLACES = {"llama": "PEFOMED_LLAMA", "vit": "PEFOMED_VIT"}
+_PathLike = Union[str, Path]
+
+
+def load(ckpt: _PathLike, *, llama: Optional[_PathLike] = None, vit: Optional[_PathLike] = None, device: str = "auto",
+         lora_alpha: Optional[int] = None, quantization: str = "none") -> MedicalModel:
+    """A model to be asked: ``load(...).ask("chest.png", "Is there a fracture?")``.
+
+    Args:
+        ckpt: ``.pth`` or ``.safetensors`` of this plugin, MiniGPT-v2 or PeFoMed; folder of ``pefomed checkpoint
+            export``; or ``embedded``, the generated tiny model as it is before fine-tuning.
+        llama: folder of the LLaMA it was trained on; default: ``PEFOMED_LLAMA``.
+        vit: ``eva_vit_g.pth``; default: ``PEFOMED_VIT``. A checkpoint of the tiny model needs neither.
+        device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``cuda:1``.
+        lora_alpha: for a file that does not say; MiniGPT-v2's 16 otherwise.
+        quantization: ``none``, ``8bit`` or ``4bit`` for LLaMA, on a GPU, with the extra ``quant``.
+
+    Raises:
+        CheckpointError: a file is missing, damaged, or does not fit the others.
+        ConfigError: LLaMA or vision encoder is nowhere named, or the device is not there; all in one message.
+        ToolkitError: a MiniGPT-4 checkout is chosen as toolkit.
+    """
+    from .registration import register_all
+    from .toolkit import NAME, registry
+    from .toolkit.checkpoint import load_weights
+    from .toolkit.choice import BUNDLED
+
+    if NAME != BUNDLED:
+        raise ToolkitError("a model is asked through the bundled toolkit, and {} is chosen; set PEFOMED_TOOLKIT=bundled"
+                           .format(NAME))
+    if str(ckpt) == EMBEDDED:
+        ensure_embedded(["PEFOMED_LLAMA"])
+        ckpt = environment.embedded_values(environment.sample_folder())["PEFOMED_CKPT"]
+        embedded = True
+    else:
+        require_undamaged(Path(ckpt))
+        embedded = False
+    contents = read_contents(Path(ckpt))
+    embedded = embedded or bool(contents.training.get("embedded"))
+    chosen = _choose_device(device)
+    places = _places(contents, llama, vit, embedded)
+    section = {**_section(contents, lora_alpha, embedded), **places, "llm_quantization": quantization}
+    if chosen == "cpu":
+        section.update(llm_precision="fp32", vit_precision="fp32")  # also where there is a GPU
+    register_all()
+    network = registry.get_model_class("minigpt_v2").from_config(section)
+    load_weights(network, {model_key(key): each for key, each in contents.content["model"].items()}, str(ckpt))
+    weights = Path(ckpt) / ADAPTER_WEIGHTS if Path(ckpt).is_dir() else Path(ckpt)
+    facts = {"model": "minigpt_v2", "toolkit": NAME, "version": __version__, "checkpoint": str(ckpt),
+             "checkpoint_sha256": file_sha256(weights), "llama": Path(places["llama_model"]).name, "num_beams": 1,
+             "quantization": quantization, "embedded": embedded}
+    return MedicalModel(network, section["image_size"], facts, chosen)
+
+
+def _section(contents: Contents, lora_alpha: Optional[int], embedded: bool) -> Dict[str, Any]:
+    """The ``model`` section that fits a file: its own, else MiniGPT-v2's; LoRA as its tensors are."""
+    projector_of(contents)
+    said = contents.config.get("model") or {}
+    section: Dict[str, Any] = {"image_size": 448, "ckpt": None, "use_grad_checkpoint": False}
+    if embedded and not said:
+        section.update(_tiny_architecture())
+    section.update({key: said[key] for key in _ARCHITECTURE if said.get(key) is not None})
+    lora = find_lora(contents)
+    if lora is None:
+        return {**section, "lora_r": 0}
+    alpha, _ = alpha_of(contents, lora, lora_alpha if lora_alpha is not None else _alpha_of_adapter(contents.path))
+    return {**section, "lora_r": lora.rank, "lora_alpha": alpha, "lora_target_modules": list(lora.targets)}
+
+
+def _tiny_architecture() -> Dict[str, Any]:
+    from .embedded.tiny_vision import DEPTH, HEADS, IMAGE_SIZE_PX, MLP_RATIO, PATCH_PX, WIDTH
+
+    return {"image_size": IMAGE_SIZE_PX, "vit": {"patch_size": PATCH_PX, "embed_dim": WIDTH, "depth": DEPTH,
+                                                 "num_heads": HEADS, "mlp_ratio": MLP_RATIO}}
+
+
+def _alpha_of_adapter(path: Path) -> Optional[int]:
+    """alpha of an exported folder, which may lack the configuration of the run."""
+    if not path.is_dir():
+        return None
+    try:
+        return int(json.loads((path / ADAPTER_CONFIG).read_text(encoding="utf-8"))["lora_alpha"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise CheckpointError("{}: no lora_alpha in it; export the adapter again".format(
+            path / ADAPTER_CONFIG)) from error
+
+
+def _places(contents: Contents, llama: Optional[_PathLike], vit: Optional[_PathLike], embedded: bool) -> Dict[str, str]:
+    """Where LLaMA and vision encoder lie: as given, else the environment, else the embedded default for its own."""
+    given = {"llama": llama, "vit": vit}
+    found = {name: str(value or os.environ.get(variable) or "") for (name, variable), value in
+             zip(_PLACES.items(), given.values())}
+    found = {name: "" if value == EMBEDDED else value for name, value in found.items()}
+    if embedded and not any(found.values()):
+        ensure_embedded(["PEFOMED_LLAMA"])
+        values = environment.embedded_values(environment.sample_folder())
+        found = {name: values[variable] for name, variable in _PLACES.items()}
+    problems: List[str] = []
+    for name, variable in _PLACES.items():
+        what = environment.VARIABLES[variable]
+        if not found[name]:
+            problems.append("{}: not given, and {} is not set; it is the {}".format(name, variable, what))
+        elif not Path(found[name]).exists():
+            problems.append("{}={}: no such path; it should be the {}".format(name, found[name], what))
+    if problems:
+        raise ConfigError("{} holds only what was trained; it needs the model that it was trained on".format(
+            contents.path), problems)
+    return {"llama_model": found["llama"], "vit_weights": found["vit"]}
+
+
+def _choose_device(device: str) -> str:
+    import torch
+
+    kind, number = _kind_and_number(device)
+    has_gpu = torch.cuda.is_available()
+    if kind == "cuda" and not (has_gpu and number < torch.cuda.device_count()):
+        raise ConfigError("device {}: torch sees {} GPU(s); leave it at auto, or check the driver".format(
+            device, torch.cuda.device_count() if has_gpu else 0))
+    return ("cuda" if has_gpu else "cpu") if kind == "auto" else device
+
+
+def _kind_and_number(device: str) -> Tuple[str, int]:
+    kind, _, number = device.partition(":")
+    if kind not in ("auto", "cpu", "cuda") or not (number or "0").isdigit():
+        raise ConfigError("device {!r} is none of auto, cpu, cuda, cuda:1".format(device))
+    return kind, int(number or 0)

@@ -1,0 +1,52 @@
+"""An image as a program or a person hands it over, as 8-bit RGB: a path, a Pillow image, or an array of numbers.
+
+For trying a model; the images of a data set go through ``images`` alone, below their root.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Union
+
+from PIL import Image
+
+from .faults import UnusableImage
+from .images import DEFAULT_POLICY, ImagePolicy, open_image
+from .pixels import stretch, to_rgb
+
+if TYPE_CHECKING:
+    import numpy
+
+GivenImage = Union[str, Path, Image.Image, "numpy.ndarray"]
+
+
+def open_given(image: GivenImage, policy: ImagePolicy = DEFAULT_POLICY) -> Image.Image:
+    """The image in mode RGB, 8 bits.
+
+    Args:
+        image: path of any file that ``open_image`` reads (DICOM too), Pillow image, or array (H, W), (H, W, 1),
+            (H, W, 3) or (H, W, 4); ``uint8`` counts as it is, any other type is scaled by its own range.
+
+    Raises:
+        ImageError: missing, damaged, not an image, or an array of another shape.
+    """
+    if isinstance(image, Image.Image):
+        return to_rgb(image, policy.background)
+    if isinstance(image, (str, Path)):
+        path = Path(image).expanduser().resolve()  # the user names the file, so links of his are followed
+        if path.is_dir():
+            raise UnusableImage(str(image), "a folder, not an image",
+                                "name one image; pefomed predict --images takes a folder")
+        return open_image(path.parent, path.name, policy=policy)
+    return to_rgb(_from_array(image), policy.background)
+
+
+def _from_array(values: "numpy.ndarray") -> Image.Image:
+    import numpy as np
+
+    if not isinstance(values, np.ndarray):
+        raise UnusableImage(type(values).__name__, "no image", "give a path, a Pillow image or a numpy array")
+    shape = values.shape
+    if values.ndim == 3 and shape[2] == 1:
+        values = values[..., 0]
+    if not values.size or values.ndim not in (2, 3) or (values.ndim == 3 and shape[2] not in (3, 4)):
+        raise UnusableImage("array", "no image", "give (height, width), or (height, width, 3)", "shape {}".format(shape))
+    return Image.fromarray(values if values.dtype == np.uint8 else stretch(values))

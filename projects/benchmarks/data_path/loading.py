@@ -1,0 +1,27 @@
+"""The same pictures as data sets of a checkout and of this plugin. Names of ``minigpt4`` are imported when asked for."""
+
+from pathlib import Path
+from typing import Any, Mapping
+
+
+def checkout_dataset(spec: Mapping[str, Any]) -> Any:
+    """The checkout's own way: its OCR-VQA data set (open, convert to RGB, processor) with its processors."""
+    from minigpt4.datasets.datasets.ocrvqa_dataset import OCRVQADataset
+    from minigpt4.processors.blip_processors import Blip2ImageTrainProcessor, BlipCaptionProcessor
+
+    return OCRVQADataset(Blip2ImageTrainProcessor(spec["image_size"]), BlipCaptionProcessor(), spec["folder"],
+                         spec["annotations"])
+
+
+def own_dataset(spec: Mapping[str, Any]) -> Any:
+    """Ours, opening each picture each time."""
+    from pefomed_plugin.adapters.datasets import MedicalDataset
+    from pefomed_plugin.adapters.text_processor import MedicalTextProcessor
+    from pefomed_plugin.records import Sample
+    from pefomed_plugin.toolkit.bundled.processors import Blip2ImageTrainProcessor
+    from projects.benchmarks.data_path.pictures import question
+
+    samples = [Sample("s{}".format(number), "pictures", "train", name, "vqa", question(name), "yes")
+               for number, name in enumerate(spec["names"])]
+    return MedicalDataset("pictures", samples, Path(spec["folder"]), Blip2ImageTrainProcessor(spec["image_size"]),
+                          MedicalTextProcessor(), draws_instructions=True)
