@@ -159,8 +159,8 @@ def make_collater(model: Any, questions_per_image: int, *, generation: bool = Fa
     packer = make_packer() if make_packer is not None else None
     if packer is None:
         if questions_per_image > 1:
-            raise ConfigError("run.questions_per_image: {} needs the bundled toolkit, model.decoder: packed, and no FSDP; "
-                              "set it to 1".format(questions_per_image))
+            raise ConfigError("run.questions_per_image: {} needs the bundled toolkit, model.decoder: packed, and no "
+                              "FSDP; set it to 1".format(questions_per_image))
         return MedicalDataset.collater
     return PackedCollater(packer, share=questions_per_image > 1, generation=generation)
 

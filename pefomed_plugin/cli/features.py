@@ -1,13 +1,14 @@
 """``pefomed features``: fill the image cache of a run before it starts (it fills by itself when the run starts)."""
 
 import argparse
+from typing import Any
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.add_argument("--cfg-path", required=True, metavar="YAML", help="the run whose images are made ready")
-    parser.add_argument("--kind", choices=("features", "pixels"), default="features", help="output of the frozen "
-                        "vision encoder (2.9 MB an image at 448 pixels), or resized pixels (0.6 MB) (default: features)")
+    parser.add_argument("--kind", choices=("features", "pixels"), default="features", help="what the frozen vision "
+                        "encoder makes (2.9 MB an image at 448 pixels) or resized pixels (0.6 MB) (default: features)")
     parser.add_argument("--options", nargs="+", default=[], metavar="KEY=VALUE", help="as for train: run.cache_dir=...")
     parser.epilog = "example: pefomed features --cfg-path train_configs/pefomed_stage2.yaml"
 
@@ -27,7 +28,8 @@ def run(arguments: argparse.Namespace) -> int:
     register_all()
     composed, _ = compose(arguments.cfg_path, [*arguments.options, "run.image_cache=" + arguments.kind])
     cfg = build_config(composed, Config)
-    options = read_run_options(OmegaConf.to_container(cfg.run_cfg, resolve=True))
+    section: Any = OmegaConf.to_container(cfg.run_cfg, resolve=True)
+    options = read_run_options(section)
     task = registry.get_task_class(cfg.run_cfg.task).setup_task(cfg=cfg)
     splits = {*options.train_splits, *options.valid_splits, *options.test_splits}
     datasets = [each[split] for each in task.build_datasets(cfg).values() for split in sorted(splits)

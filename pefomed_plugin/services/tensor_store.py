@@ -123,14 +123,14 @@ class StoreWriter:
             DataError: the disk is full or the folder cannot be written; what was there before stays whole.
         """
         store = self._store
-        lines = []
+        lines: List[str] = []
         try:
             data, index = self._open()
             for key, array in arrays.items():
                 if array.shape != store.shape or array.dtype != store.dtype:
                     raise ValueError("{} of {} into a store of {} of {}".format(
                         array.shape, array.dtype, store.shape, store.dtype))
-                content = memoryview(np.ascontiguousarray(array))
+                content: Any = memoryview(np.ascontiguousarray(array))  # type: ignore[arg-type]  # it has a buffer
                 data.write(content)
                 lines.append(json.dumps([key, self._row + len(lines), zlib.crc32(content)]) + "\n")
             data.flush()

@@ -44,7 +44,8 @@ class MiniGPTv2(BaseModel):
                  prompt_template: str = TURN_TEMPLATE, max_txt_len: int = 1024, max_context_len: int = 3800,
                  end_sym: str = "</s>", chat_template: bool = True, lora_r: int = 64, lora_alpha: int = 16,
                  lora_dropout: float = 0.05, lora_target_modules: Sequence[str] = ("q_proj", "v_proj"),
-                 use_grad_checkpoint_llm: bool = False, decoder: str = "packed", compile_layers: bool = False, vit_on_cpu: bool = False) -> None:
+                 use_grad_checkpoint_llm: bool = False, decoder: str = "packed", compile_layers: bool = False,
+                 vit_on_cpu: bool = False) -> None:
         super().__init__()
         self.visual_encoder = build_vision_encoder(image_size, vit).requires_grad_(False)
         self.ln_vision = LayerNorm(vit.embed_dim).requires_grad_(False)

@@ -104,7 +104,8 @@ def measure(workers: Dict[str, Worker], task: Task, folder: Path, rounds: int, d
         for turn in range(rounds + WARM_UP):
             for way, times in seconds.items():
                 taken = workers[way.toolkit].ask("time", text, way)["seconds"]
-                times += [taken] if turn >= WARM_UP else []
+                if turn >= WARM_UP:
+                    times.append(taken)
             advance(1)
     more = {way: _load_independent(workers[way.toolkit], text, way, device) for way in ways if way.toolkit == "bundled"}
     return {"task": task.name, "size": task.size, "ways": [

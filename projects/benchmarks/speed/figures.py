@@ -9,8 +9,9 @@ from typing import Any, Dict, List, Optional, Sequence
 
 def write(results: Sequence[Dict[str, Any]], out: Path, device: str, kept: Optional[Dict[str, float]] = None) -> None:
     """``speed.json``, ``speed.md`` and, where matplotlib is installed, ``speed.png``."""
-    (out / "speed.json").write_text(json.dumps({"device": device, "machine": platform.processor() or platform.machine(),
-                                                "tasks": list(results), "kept_bytes": kept}, indent=1), encoding="utf-8")
+    content = {"device": device, "machine": platform.processor() or platform.machine(), "tasks": list(results),
+               "kept_bytes": kept}
+    (out / "speed.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
     (out / "speed.md").write_text("\n".join(table(results, kept)) + "\n", encoding="utf-8")
     try:
         import matplotlib
@@ -40,7 +41,8 @@ def table(results: Sequence[Dict[str, Any]], kept: Optional[Dict[str, float]] = 
             lines.append("| {} |".format(" | ".join(cells)))
     if kept:
         most = max(kept.values())
-        lines += ["", "| kept for the backward pass, a token and layer of LLaMA-2-7B | bytes | x less |", "|---|---|---|"]
+        lines += ["", "| kept for the backward pass, a token and layer of LLaMA-2-7B | bytes | x less |",
+                  "|---|---|---|"]
         lines += ["| {} | {:,.0f} | {:.2f} |".format(name, each, most / each) for name, each in kept.items()]
     return lines
 

@@ -6,7 +6,8 @@ from typing import Any, Dict, List
 
 from projects.benchmarks.speed.sizes import SIZES, Size, Task
 
-_WORDS = "is there any sign of a fluid level on the left or right side in this image of the chest".split()
+_WORDS = ("is", "there", "any", "sign", "of", "a", "fluid", "level", "on", "the", "left", "or", "right", "side", "in",
+          "this", "image", "of", "the", "chest")
 
 
 def write_inputs(folder: Path, name: str) -> None:

@@ -1,0 +1,111 @@
+"""Batches a second from pictures on the disk, every way beside every other: ``python -m projects.benchmarks.data_path``.
+
+From the file to the collated batch, in one process on one thread, files in the page cache. The ways take turns, so that
+whatever else the machine does falls on all of them. With MINIGPT4_HOME and MINIGPT4_PYTHON set, a real checkout's own
+data set and processor take part, and a way that misses its target makes the exit code 1. First all batches are compared
+with the checkout's (else with the plain way's), picture by picture; a way that differs gets no time. ``first touch``: as
+a process that has just started, comparing checksums. Writes ``data_path.json`` and ``data_path.md``.
+"""
+
+import argparse
+import json
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Sequence
+
+import numpy as np
+
+from pefomed_plugin.services.console import progress, say
+from projects.benchmarks.data_path import figures
+from projects.benchmarks.data_path.pictures import Pictures, find_pictures, write_annotations
+from projects.benchmarks.toolkit_process import BUNDLED, CHECKOUT, ToolkitProcess, has_checkout
+
+WAYS = {"checkout": CHECKOUT, "plain": BUNDLED, "pixels": BUNDLED, "pixels, normalised here": BUNDLED,
+        "pixels, first touch": BUNDLED, "features": BUNDLED, "features, first touch": BUNDLED}
+COMPARED = ("plain", "pixels")
+"""Ways whose batches must be those of the first way; features are made up, what was written must be read."""
+TOLERANCE = 1e-6
+BATCH_SIZE = 8
+WARM_UP = 1
+
+
+def main(arguments: Optional[Sequence[str]] = None) -> int:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path("output/data_path"), help="folder for figures and caches")
+    parser.add_argument("--pictures", type=Path, help="folder of JPEG or PNG files; else VQA-RAD, else made-up ones")
+    parser.add_argument("--count", type=int, default=160, help="pictures a round")
+    parser.add_argument("--image-size", type=int, default=448, help="pixels")
+    parser.add_argument("--rounds", type=int, default=9, help="times that each way has its turn")
+    given = parser.parse_args(arguments)
+    if given.count < 1 or given.rounds < 1:
+        parser.error("--count and --rounds: at least 1")
+    given.out.mkdir(parents=True, exist_ok=True)
+    pictures = find_pictures(given.pictures, given.count, given.out / "made-up")
+    if not has_checkout():
+        say("no checkout takes part (MINIGPT4_HOME and MINIGPT4_PYTHON): ratios are to the plain way")
+    results = measure(pictures, given.out, given.image_size, given.rounds)
+    figures.write(results, given.out)
+    say((given.out / "data_path.md").read_text(encoding="utf-8"))
+    problems = ["{}: other batches (largest difference {:.1g}), no time".format(way, each)
+                for way, each in results["differences"].items() if each > TOLERANCE] + figures.missed(results)
+    for each in problems:
+        say(each)
+    return 1 if problems else 0
+
+
+def measure(pictures: Pictures, out: Path, image_size: int, rounds: int) -> Dict[str, Any]:
+    """Compare and time all ways for which there is a toolkit."""
+    ways = {way: toolkit for way, toolkit in WAYS.items() if toolkit == BUNDLED or has_checkout()}
+    numbers = list(range(len(pictures.names)))
+    batches = [numbers[start:start + BATCH_SIZE] for start in range(0, len(numbers), BATCH_SIZE)]
+    with ExitStack() as running:
+        processes = {toolkit: running.enter_context(start(pictures, out, image_size, toolkit))
+                     for toolkit in sorted(set(ways.values()))}
+        differences = compare({way: processes[toolkit] for way, toolkit in ways.items()}, batches, out)
+        timed = [way for way in ways if differences.get(way, 0.0) <= TOLERANCE]
+        seconds: Dict[str, List[float]] = {way: [] for way in timed}
+        with progress("rounds", rounds + WARM_UP) as advance:
+            for turn in range(rounds + WARM_UP):
+                for way in timed:
+                    taken = processes[ways[way]].ask(do="time", way=way, batches=batches)["seconds"]
+                    seconds[way] += [taken] if turn >= WARM_UP else []
+                advance(1)
+    return {"what": pictures.what, "pictures": len(numbers), "image_size": image_size, "batch_size": BATCH_SIZE,
+            "differences": differences, "seconds": seconds}
+
+
+def start(pictures: Pictures, out: Path, image_size: int, toolkit: str) -> ToolkitProcess:
+    """The process of one toolkit."""
+    annotations, spec = out / "annotations.json", out / "spec-{}.json".format(toolkit)
+    write_annotations(pictures, annotations)
+    spec.write_text(json.dumps({
+        "toolkit": toolkit, "folder": str(pictures.folder.resolve()), "names": pictures.names,
+        "annotations": str(annotations.resolve()), "cache": str((out / "cache").resolve()), "image_size": image_size,
+    }), encoding="utf-8")
+    return ToolkitProcess("projects.benchmarks.data_path.worker", spec, toolkit)
+
+
+def compare(processes: Dict[str, ToolkitProcess], batches: List[List[int]], out: Path) -> Dict[str, float]:
+    """Way -> largest difference of any number of any picture from the first way's."""
+    path = (out / "batch.npy").resolve()
+
+    def images(way: str, batch: List[int]) -> np.ndarray:
+        processes[way].ask(do="save", way=way, batches=[batch], path=str(path))
+        return np.load(path)
+
+    first = next(iter(processes))
+    differences = dict.fromkeys([way for way in COMPARED if way != first], 0.0)
+    with progress("comparing batches", len(batches)) as advance:
+        for batch in batches:
+            wanted = images(first, batch)
+            for way in differences:
+                differences[way] = max(differences[way], float(np.abs(images(way, batch) - wanted).max()))
+            advance(1)
+    path.unlink()
+    return differences
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,55 @@
+"""Rates of the ways to load, as a table and as JSON."""
+
+import json
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
+
+TARGETS = {"pixels": 15.0, "features": 20.0}
+"""Way -> times as fast as the checkout, at least."""
+
+
+def quartiles(values: Sequence[float]) -> Tuple[float, float, float]:
+    """First quartile, median and third quartile; of one value that value."""
+    if len(values) == 1:
+        return values[0], values[0], values[0]
+    low, middle, high = quantiles(values, n=4)
+    return low, middle, high
+
+
+def ratios(seconds: Mapping[str, Sequence[float]], reference: str) -> Dict[str, float]:
+    """Way -> median over the rounds of how many times as fast as ``reference`` it was in the same round."""
+    return {way: median(other / own for other, own in zip(seconds[reference], each)) for way, each in seconds.items()}
+
+
+def table(results: Mapping[str, Any]) -> List[str]:
+    """Lines of Markdown."""
+    seconds, count = results["seconds"], results["pictures"]
+    references = [each for each in ("checkout", "plain") if each in seconds]
+    factors = {each: ratios(seconds, each) for each in references}
+    lines = ["{}, {} pixels, batches of {}, one thread, {} rounds; equal to {} within:".format(
+        results["what"], results["image_size"], results["batch_size"], len(next(iter(seconds.values()))), references[0]),
+        "", "| way | images/s | quartiles | {} | largest difference |".format(
+            " | ".join("x " + each for each in references)), "|---|---:|---:|{}---:|".format("---:|" * len(references))]
+    for way, each in seconds.items():
+        low, middle, high = quartiles([count / taken for taken in each])
+        difference = results["differences"].get(way)
+        lines.append("| {} | {:,.0f} | {:,.0f} - {:,.0f} | {} | {} |".format(
+            way, middle, low, high, " | ".join("{:.1f}".format(factors[other][way]) for other in references),
+            "" if difference is None else "{:.1g}".format(difference)))
+    return lines
+
+
+def missed(results: Mapping[str, Any]) -> List[str]:
+    """A line for each target that is not reached; there are none without a checkout."""
+    if "checkout" not in results["seconds"]:
+        return []
+    found = ratios(results["seconds"], "checkout")
+    return ["{}: {:.1f} times the checkout, {:.0f} wanted".format(way, found[way], least)
+            for way, least in TARGETS.items() if found[way] < least]
+
+
+def write(results: Mapping[str, Any], out: Path) -> None:
+    """``data_path.json`` and ``data_path.md``."""
+    (out / "data_path.json").write_text(json.dumps(results, indent=1), encoding="utf-8")
+    (out / "data_path.md").write_text("\n".join(table(results)) + "\n", encoding="utf-8")
