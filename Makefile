@@ -1,15 +1,19 @@
 # make demo: the main job on the embedded default.   make test: everything that can be tested here.
+# make bench: training and answering beside a real checkout (docs/speed.md).   make docs: the site.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint bench docs clean
+
+# one thread a process: more fight over the cores where several processes run
+export OMP_NUM_THREADS ?= 1
 
 demo: $(VENV)/.demo
 	$(BIN)/python projects/embedded/demo.py --out output/demo
 
 test: lint
-	$(BIN)/python -m pytest --durations=15
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --durations=15
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -23,6 +27,16 @@ $(VENV)/.demo: setup.py
 
 $(VENV)/.test: setup.py $(VENV)/.demo
 	$(BIN)/python -m pip install --quiet --editable ".[test]"
+	touch $@
+
+bench: $(VENV)/.demo
+	$(BIN)/python -m projects.benchmarks.speed --out output/speed
+
+docs: $(VENV)/.docs
+	$(BIN)/mkdocs build --strict --site-dir output/site
+
+$(VENV)/.docs: setup.py $(VENV)/.demo
+	$(BIN)/python -m pip install --quiet --editable ".[docs]"
 	touch $@
 
 clean:

@@ -25,7 +25,7 @@ CLINICAL = ["radeval>=1; python_version >= '3.11'"]
 COMPLETION = ["shtab>=1.6"]
 UI = ["gradio>=4.44"]
 DOCS = ["mkdocs>=1.5", "mkdocs-material>=9.5", "mkdocstrings[python]>=0.24"]
-TEST = ["pytest>=7.4", "pytest-timeout>=2.2", "ruff>=0.6", "mypy>=1.10", "krippendorff>=0.6", "scikit-learn>=1.3",
+TEST = ["pytest>=7.4", "pytest-timeout>=2.2", "pytest-xdist>=3.5", "ruff>=0.6", "mypy>=1.10", "krippendorff>=0.6", "scikit-learn>=1.3",
         "protobuf>=4.25"]  # transformers reads a tokenizer.model through it
 
 setup(

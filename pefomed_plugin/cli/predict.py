@@ -1,8 +1,9 @@
-"""``pefomed predict``: a vision model behind an API answers a test set, for the baselines of a comparison."""
+"""``pefomed predict``: a model behind an API answers a test set (a baseline), or yours a folder of images."""
 
 import argparse
 from pathlib import Path
 
+from ._predict_folder import add_folder_arguments, answer_images
 from .judge import add_asking_arguments, asking_limits, explain_unfinished
 
 LEDGER = "predict.ledger.jsonl"
@@ -10,11 +11,12 @@ LEDGER = "predict.ledger.jsonl"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument("dataset", metavar="DATASET", help="vqa_rad, slake, path_vqa, iu_xray, mimic_cxr, ...")
-    parser.add_argument("root", type=Path, metavar="FOLDER", help="its release, or what pefomed prepare wrote")
-    parser.add_argument("--api", required=True, dest="model", metavar="MODEL",
+    parser.add_argument("dataset", nargs="?", metavar="DATASET", help="vqa_rad, slake, path_vqa, iu_xray, mimic_cxr, ...")
+    parser.add_argument("root", nargs="?", type=Path, metavar="FOLDER", help="its release, or what pefomed prepare wrote")
+    parser.add_argument("--api", dest="model", metavar="MODEL",
                         help="vision model, as the server names it")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of predictions.jsonl")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of predictions.jsonl; with --images "
+                        "also the file itself")
     parser.add_argument("--split", default="test", choices=("train", "val", "test"))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--temperature", type=float, help="default: the server's own")
@@ -23,11 +25,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--i-have-permission", action="store_true",
                         help="send images and texts of a credentialed data set (MIMIC-CXR) to a server elsewhere")
     add_asking_arguments(parser)
-    parser.epilog = "example: pefomed predict vqa_rad data/vqa_rad --api NAME --out output/baseline"
+    add_folder_arguments(parser)
+    parser.epilog = ("examples:\n  pefomed predict vqa_rad data/vqa_rad --api NAME --out output/baseline\n"
+                     "  pefomed predict --images scans --task report --ckpt output/stage2/checkpoint_last.pth "
+                     "--out output/scans.jsonl")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Ask, and write the predictions once all are there."""
+    return answer_images(arguments) if arguments.images else _answer_test_set(arguments)
+
+
+def _answer_test_set(arguments: argparse.Namespace) -> int:
     from ..errors import ConfigError, near_names
     from ..readers import READERS, read_data
     from ..services.api_baseline import baseline_questions, collect_predictions, is_answer
@@ -38,6 +47,9 @@ def run(arguments: argparse.Namespace) -> int:
     from ..services.prices import estimate_tokens
     from ..storage import write_records
 
+    if not (arguments.dataset and arguments.root and arguments.model):
+        raise ConfigError("give DATASET FOLDER --api MODEL, a test set for a model behind an API; or --images FOLDER "
+                          "--task TASK --ckpt PATH, a folder for a model of yours")
     if arguments.dataset not in READERS:
         raise ConfigError("no data set {!r}; {}".format(arguments.dataset, near_names(arguments.dataset, READERS)))
     limits = asking_limits(arguments)

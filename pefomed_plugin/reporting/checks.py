@@ -12,7 +12,7 @@ _OPTIONAL_TEXTS = ("question", "prediction", "answer_type", "question_type", "or
 
 
 def check_predictions(predictions: Sequence[Prediction]) -> None:
-    """Texts that are texts, ids that occur once, one data set.
+    """Texts that are texts, references that are there, ids that occur once, one data set.
 
     Raises:
         DataError: with one line for each record that is wrong.
@@ -24,6 +24,8 @@ def check_predictions(predictions: Sequence[Prediction]) -> None:
             each.id, name, getattr(each, name)) for name in _TEXTS if not isinstance(getattr(each, name), str)]
         problems += ["{}: {} is {!r}, neither a text nor null".format(each.id, name, getattr(each, name))
                      for name in _OPTIONAL_TEXTS if not isinstance(getattr(each, name), (str, type(None)))]
+    problems += ["{}: no reference answer to score against; pefomed predict --questions takes a column answer".format(
+        each.id) for each in predictions if isinstance(each.answer, str) and not each.answer.strip()]
     problems += ["id {!r} occurs {} times; keep one of them".format(key, count)
                  for key, count in Counter(each.id for each in predictions).items() if count > 1]
     if problems:

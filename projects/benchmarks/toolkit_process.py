@@ -1,6 +1,6 @@
 """A process with one toolkit that answers requests, so that two toolkits take turns in one measurement.
 
-A request is a line of JSON on its standard input, the answer one on its standard output. Knows nothing of what is asked.
+A request is a line of JSON on its standard input, the answer one on its output. Knows nothing of what is asked.
 """
 
 import json
@@ -33,7 +33,8 @@ class ToolkitProcess:
 
     def ask(self, **request: Any) -> Dict[str, Any]:
         """One answer."""
-        assert self._process.stdin is not None and self._process.stdout is not None
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         try:
             self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()

@@ -13,13 +13,13 @@ from pefomed_plugin.cli import main
 pytestmark = pytest.mark.slow
 
 
-def pefomed(folder, *arguments):
+def pefomed(folder, *arguments, sample=None):
     """In a process of its own, with no ``PEFOMED_`` variable but the toolkit and the place of the tiny model."""
     environ = {name: value for name, value in os.environ.items() if name not in environment.VARIABLES}
     return subprocess.run([sys.executable, "-m", "pefomed_plugin.cli", *arguments], cwd=str(folder), text=True,
                           capture_output=True, check=False,
-                          env={**environ, "PEFOMED_SAMPLE": str(folder.parent / "sample"), "OMP_NUM_THREADS": "1",
-                               "CUDA_VISIBLE_DEVICES": ""})
+                          env={**environ, "PEFOMED_SAMPLE": str(sample or folder.parent / "sample"),
+                               "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""})
 
 
 @pytest.fixture
@@ -28,17 +28,17 @@ def study(tmp_path):
     return tmp_path / "study"
 
 
-def test_the_projects_folder_trains_and_evaluates(study):
+def test_the_projects_folder_trains_and_evaluates(study, sample):
     checked = pefomed(study, "doctor", "--cfg-path", "stage2.yaml", "--json")
     assert checked.returncode == 0 and json.loads(checked.stdout)["ready"]
     assert not (study.parent / "sample").exists()
     for stage in ("stage1", "stage2"):
-        done = pefomed(study, "train", "--cfg-path", stage + ".yaml")
+        done = pefomed(study, "train", "--cfg-path", stage + ".yaml", sample=sample)
         assert done.returncode == 0, done.stderr
         assert done.stdout.startswith("torchrun --standalone --nproc-per-node 1 -m pefomed_plugin.cli._launch train ")
         assert (study / "output" / "try" / stage / "checkpoint_last.pth").is_file()
     done = pefomed(study, "evaluate", "--cfg-path", "evaluate.yaml", "--options",
-                   "model.ckpt=output/try/stage2/checkpoint_last.pth")
+                   "model.ckpt=output/try/stage2/checkpoint_last.pth", sample=sample)
     assert done.returncode == 0, done.stderr
     results = study / "output" / "try" / "evaluate" / "results" / "medical_custom-test"
     assert len((results / "predictions.jsonl").read_text().splitlines()) == 4

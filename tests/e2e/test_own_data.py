@@ -1,6 +1,5 @@
 """docs/own-data.md followed to the letter: its files, its commands, its YAML."""
 
-import importlib.util
 import re
 import shlex
 from pathlib import Path
@@ -76,10 +75,8 @@ def test_reports_as_csv(folder):
 
 
 @pytest.mark.slow
-def test_the_run_with_the_tiny_model(folder, monkeypatch):
-    if importlib.util.find_spec("pefomed_plugin.embedded.tiny_model") is None:
-        pytest.skip("the tiny model is not there yet")
-    monkeypatch.setenv("PEFOMED_SAMPLE", str(folder / "sample"))
+def test_the_run_with_the_tiny_model(folder, sample, monkeypatch):
+    monkeypatch.setenv("PEFOMED_SAMPLE", str(sample))
     assert main(command("pefomed ")) == 0
     assert launch.main(command("python train.py ")) == 0
     results = folder / "output" / "mydata-try" / "results" / "medical_custom-test"

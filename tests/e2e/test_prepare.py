@@ -31,13 +31,6 @@ RELEASES = {
 
 
 @pytest.fixture(scope="module")
-def sample(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("embedded") / "sample"
-    assert main(["sample", "--out", str(folder), "--no-model"]) == 0
-    return folder
-
-
-@pytest.fixture(scope="module")
 def prepared(sample, tmp_path_factory):
     folder = tmp_path_factory.mktemp("prepared")
     assert main(["prepare", "--all", "--source", str(sample), "--out", str(folder)]) == 0

@@ -8,7 +8,6 @@ import torch
 from omegaconf import OmegaConf
 
 from pefomed_plugin import launch
-from pefomed_plugin.embedded import make_sample
 from pefomed_plugin.environment import VARIABLES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -16,13 +15,6 @@ YAMLS = [*sorted((ROOT / "train_configs").glob("*.yaml")),
          *(path for path in sorted((ROOT / "projects" / "pefomed").glob("*.yaml")) if path.name != "ablation.yaml")]
 SHORT = ("run.max_epoch=1", "run.iters_per_epoch=2", "run.log_freq=1", "run.max_new_tokens=3")
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def sample(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("embedded") / "sample"
-    make_sample(folder)
-    return folder
 
 
 @pytest.mark.parametrize("path", YAMLS, ids=[path.stem for path in YAMLS])

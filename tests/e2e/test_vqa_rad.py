@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from pefomed_plugin.adapters.builders import make_builder
-from pefomed_plugin.embedded import make_sample
 from pefomed_plugin.launch import compose
 from pefomed_plugin.registration import register_all
 from pefomed_plugin.toolkit.checkpoint import read_checkpoint
@@ -20,10 +19,8 @@ pytestmark = [pytest.mark.slow,
               pytest.mark.skipif(not (DATA / "vqa_rad" / "images").is_dir(), reason="no ../shared/data/vqa_rad")]
 
 
-@pytest.fixture(scope="module")
-def environ(tmp_path_factory):
-    sample = tmp_path_factory.mktemp("tiny") / "sample"
-    make_sample(sample, parts=("tiny",))
+@pytest.fixture
+def environ(sample):
     return {**os.environ, "PEFOMED_SAMPLE": str(sample), "PEFOMED_DATA": str(DATA), "PEFOMED_LLAMA": "embedded",
             "PEFOMED_VIT": "embedded", "PEFOMED_CKPT": "embedded", "OMP_NUM_THREADS": "1"}
 

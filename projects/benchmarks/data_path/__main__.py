@@ -1,10 +1,10 @@
-"""Batches a second from pictures on the disk, every way beside every other: ``python -m projects.benchmarks.data_path``.
+"""Images a second from the disk to a batch, every way beside every other: ``python -m projects.benchmarks.data_path``.
 
-From the file to the collated batch, in one process on one thread, files in the page cache. The ways take turns, so that
-whatever else the machine does falls on all of them. With MINIGPT4_HOME and MINIGPT4_PYTHON set, a real checkout's own
-data set and processor take part, and a way that misses its target makes the exit code 1. First all batches are compared
-with the checkout's (else with the plain way's), picture by picture; a way that differs gets no time. ``first touch``: as
-a process that has just started, comparing checksums. Writes ``data_path.json`` and ``data_path.md``.
+In one process on one thread (``--workers N``: handed over by N of them), files in the page cache. The ways take turns,
+so that whatever else the machine does falls on all of them. With MINIGPT4_HOME and MINIGPT4_PYTHON set, a real
+checkout's own data set and processor take part, and a way that misses its target makes the exit code 1. First all
+batches are compared with the checkout's (else the plain way's), picture by picture; a way that differs gets no time.
+``first touch``: as a process that has just started, comparing checksums. Writes ``data_path.json`` and ``.md``.
 """
 
 import argparse
@@ -38,6 +38,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     parser.add_argument("--count", type=int, default=160, help="pictures a round")
     parser.add_argument("--image-size", type=int, default=448, help="pixels")
     parser.add_argument("--rounds", type=int, default=9, help="times that each way has its turn")
+    parser.add_argument("--workers", type=int, default=0, help="of a DataLoader; the targets hold for none")
     given = parser.parse_args(arguments)
     if given.count < 1 or given.rounds < 1:
         parser.error("--count and --rounds: at least 1")
@@ -45,7 +46,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     pictures = find_pictures(given.pictures, given.count, given.out / "made-up")
     if not has_checkout():
         say("no checkout takes part (MINIGPT4_HOME and MINIGPT4_PYTHON): ratios are to the plain way")
-    results = measure(pictures, given.out, given.image_size, given.rounds)
+    results = measure(pictures, given.out, given.image_size, given.rounds, given.workers)
     figures.write(results, given.out)
     say((given.out / "data_path.md").read_text(encoding="utf-8"))
     problems = ["{}: other batches (largest difference {:.1g}), no time".format(way, each)
@@ -55,9 +56,10 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     return 1 if problems else 0
 
 
-def measure(pictures: Pictures, out: Path, image_size: int, rounds: int) -> Dict[str, Any]:
+def measure(pictures: Pictures, out: Path, image_size: int, rounds: int, workers: int = 0) -> Dict[str, Any]:
     """Compare and time all ways for which there is a toolkit."""
-    ways = {way: toolkit for way, toolkit in WAYS.items() if toolkit == BUNDLED or has_checkout()}
+    ways = {way: toolkit for way, toolkit in WAYS.items()
+            if (toolkit == BUNDLED or has_checkout()) and not (workers and way.endswith("first touch"))}
     numbers = list(range(len(pictures.names)))
     batches = [numbers[start:start + BATCH_SIZE] for start in range(0, len(numbers), BATCH_SIZE)]
     with ExitStack() as running:
@@ -69,11 +71,11 @@ def measure(pictures: Pictures, out: Path, image_size: int, rounds: int) -> Dict
         with progress("rounds", rounds + WARM_UP) as advance:
             for turn in range(rounds + WARM_UP):
                 for way in timed:
-                    taken = processes[ways[way]].ask(do="time", way=way, batches=batches)["seconds"]
+                    taken = processes[ways[way]].ask(do="time", way=way, batches=batches, workers=workers)["seconds"]
                     seconds[way] += [taken] if turn >= WARM_UP else []
                 advance(1)
     return {"what": pictures.what, "pictures": len(numbers), "image_size": image_size, "batch_size": BATCH_SIZE,
-            "differences": differences, "seconds": seconds}
+            "workers": workers, "differences": differences, "seconds": seconds}
 
 
 def start(pictures: Pictures, out: Path, image_size: int, toolkit: str) -> ToolkitProcess:

@@ -27,9 +27,10 @@ def table(results: Mapping[str, Any]) -> List[str]:
     seconds, count = results["seconds"], results["pictures"]
     references = [each for each in ("checkout", "plain") if each in seconds]
     factors = {each: ratios(seconds, each) for each in references}
-    lines = ["{}, {} pixels, batches of {}, one thread, {} rounds; equal to {} within:".format(
-        results["what"], results["image_size"], results["batch_size"], len(next(iter(seconds.values()))), references[0]),
-        "", "| way | images/s | quartiles | {} | largest difference |".format(
+    lines = ["{}, {} pixels, batches of {}, {}, {} rounds:".format(
+        results["what"], results["image_size"], results["batch_size"],
+        "{} workers".format(results["workers"]) if results["workers"] else "one thread",
+        len(next(iter(seconds.values())))), "", "| way | images/s | quartiles | {} | largest difference |".format(
             " | ".join("x " + each for each in references)), "|---|---:|---:|{}---:|".format("---:|" * len(references))]
     for way, each in seconds.items():
         low, middle, high = quartiles([count / taken for taken in each])
@@ -41,8 +42,8 @@ def table(results: Mapping[str, Any]) -> List[str]:
 
 
 def missed(results: Mapping[str, Any]) -> List[str]:
-    """A line for each target that is not reached; there are none without a checkout."""
-    if "checkout" not in results["seconds"]:
+    """A line for each target that is not reached; there are none without a checkout, or with workers."""
+    if "checkout" not in results["seconds"] or results["workers"]:
         return []
     found = ratios(results["seconds"], "checkout")
     return ["{}: {:.1f} times the checkout, {:.0f} wanted".format(way, found[way], least)

@@ -1,4 +1,4 @@
-"""The same pictures as data sets of a checkout and of this plugin. Names of ``minigpt4`` are imported when asked for."""
+"""The same pictures as a data set of a checkout and as ours; ``minigpt4`` is imported when its one is asked for."""
 
 from pathlib import Path
 from typing import Any, Mapping

@@ -1,17 +1,19 @@
 """One process that loads batches in the ways of one toolkit: ``python -m projects.benchmarks.data_path.worker SPEC``.
 
-Answers ``{"do": "time", "way": ..., "batches": [[numbers], ...]}`` with seconds, and ``{"do": "save", ..., "path": ...}``
+Answers ``{"do": "time", "way": ..., "batches": [[numbers], ...]}`` with seconds, and ``{"do": "save", ..., "path": ..}``
 by writing the first batch as a model takes it: float32 (B, 3, S, S), or features (B, N, D).
 """
 
 import json
 import sys
 import time
+from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping
+from typing import Any, Dict, Iterable, List, Mapping
 
 import numpy as np
 import torch
+from torch.utils.data import DataLoader
 
 from projects.benchmarks.data_path.loading import checkout_dataset, own_dataset
 from projects.benchmarks.toolkit_process import serve
@@ -27,40 +29,49 @@ class Loading:
     def __init__(self, spec: Mapping[str, Any]) -> None:
         self.spec = spec
         self.datasets: Dict[str, Any] = {}
-        self.finish: Dict[str, Callable[[Batch], Batch]] = {}
+        self.loaders: Dict[str, Any] = {}
         if spec["toolkit"] == "minigpt4":
             from torch.utils.data.dataloader import default_collate
 
-            self.collate: Any = default_collate  # the data set has no collater, so that the runner leaves it to torch
+            self.stack: Any = default_collate  # the data set has no collater, so that the runner leaves it to torch
             self.datasets["checkout"] = checkout_dataset(spec)
             return
         from pefomed_plugin.adapters.datasets import MedicalDataset
 
-        self.collate = MedicalDataset.collater
+        self.stack = MedicalDataset.collater
         self.datasets["plain"] = own_dataset(spec)
         for way, make in (("pixels", pixels_dataset), ("features", features_dataset)):
             self.datasets[way] = self.datasets[way + ", first touch"] = make(spec)
         self.datasets["pixels, normalised here"] = self.datasets["pixels"]
-        self.finish["pixels, normalised here"] = normalised
 
-    def batch(self, way: str, numbers: List[int]) -> Batch:
-        """One batch, as it leaves a loader."""
-        dataset = self.datasets[way]
-        batch = self.collate([dataset[number] for number in numbers])
-        return self.finish[way](batch) if way in self.finish else batch
+    def batches(self, way: str, batches: List[List[int]], workers: int) -> Iterable[Batch]:
+        """Batches as they leave a loader: one made here, or one whose workers stay."""
+        if workers and way in self.loaders:
+            return self.loaders[way]
+        loader = DataLoader(self.datasets[way], batch_sampler=batches, collate_fn=partial(self.collate, way),
+                            num_workers=workers, persistent_workers=bool(workers))
+        if workers:
+            self.loaders[way] = loader
+        return loader
 
-    def time(self, way: str, batches: List[List[int]]) -> Dict[str, Any]:
-        """Seconds for all ``batches``."""
+    def collate(self, way: str, items: List[Any]) -> Batch:
+        """Items as a batch."""
+        batch = self.stack(items)
+        return normalised(batch) if way.endswith("normalised here") else batch
+
+    def time(self, way: str, batches: List[List[int]], workers: int) -> Dict[str, Any]:
+        """Seconds for all ``batches``, loaded in this process or in ``workers`` others."""
         if way.endswith("first touch"):
             forget(self.datasets[way])
+        loader = self.batches(way, batches, workers)
         start = time.perf_counter()
-        for each in batches:
-            self.batch(way, each)
+        for each in loader:
+            del each
         return {"seconds": time.perf_counter() - start}
 
     def save(self, way: str, batches: List[List[int]], path: str) -> Dict[str, Any]:
         """Write what the model sees of the first batch."""
-        batch = self.batch(way, batches[0])
+        batch = next(iter(self.batches(way, batches[:1], 0)))
         image = normalised(batch)["image"] if batch["image"].dtype == torch.uint8 else batch["image"]
         np.save(path, image.numpy())
         return {}

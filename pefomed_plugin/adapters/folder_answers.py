@@ -1,0 +1,120 @@
+"""A model's answers about a folder of images: written as they come, taken up again where they stopped.
+
+Images that cannot be used are collected and listed together, never a reason to stop.
+"""
+
+import json
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Sequence
+
+from PIL import Image
+
+from ..readers.layouts import Skip
+from ..records import Prediction, Sample
+from ..services.console import progress, say
+from ..services.faults import UnusableImage
+from ..services.images import open_image
+from ..storage import read_predictions, set_aside, write_records, write_text
+from .medical_model import MAX_NEW_TOKENS, MedicalModel, Request
+
+
+@dataclass(frozen=True)
+class FolderAnswers:
+    """What became of the questions."""
+
+    predictions: Sequence[Prediction]
+    """In the order of the samples."""
+    reused: int
+    """Of them from an earlier start."""
+    unusable: Mapping[str, str]
+    """Image -> what is wrong with it."""
+    unanswered: int
+    """Samples of unusable images."""
+
+
+def answer_folder(model: MedicalModel, root: Path, samples: Sequence[Sample], out: Path,
+                  max_new_tokens: int = 0) -> FolderAnswers:
+    """Answer ``samples`` about the images below ``root`` and write ``out`` (``predictions.jsonl``).
+
+    Answers stand in ``<out>.part`` until all are there. What an earlier start with the same weights and questions
+    answered is kept; another file of that name is set aside. Samples of unusable images are in
+    ``<out>.skipped.jsonl``.
+
+    Raises:
+        DataError: an earlier file is damaged, or nothing can be written.
+    """
+    producer = {**model.facts, "images": "own", "max_new_tokens": max_new_tokens or MAX_NEW_TOKENS[samples[0].task]}
+    part = out.with_name(out.name + ".part")
+    known = _earlier(out, part, samples, producer)
+    left = [each for each in samples if each.id not in known]
+    unusable: Dict[str, str] = {}
+    reused = len(known)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with open(part, "a", encoding="utf-8") as file, progress("answering", len(left)) as advance:
+        for start in range(0, len(left), model.batch_size):
+            chunk = left[start:start + model.batch_size]
+            for each in _answer(model, root, chunk, producer, unusable):
+                known[each.id] = each
+                file.write(json.dumps(each.to_json(), ensure_ascii=False) + "\n")
+            file.flush()
+            advance(len(chunk))
+    predictions = [known[each.id] for each in samples if each.id in known]
+    skips = [Skip("{} ({})".format(each.image, each.id), unusable[each.image]) for each in samples
+             if each.id not in known]
+    skipped = out.with_name(out.name + ".skipped.jsonl")
+    if skips:
+        write_text(skipped, "".join(json.dumps(vars(each), ensure_ascii=False) + "\n" for each in skips))
+    elif skipped.exists():
+        skipped.unlink()
+    if predictions:
+        write_records(out, predictions)
+    part.unlink()
+    return FolderAnswers(predictions, reused, unusable, len(skips))
+
+
+def _answer(model: MedicalModel, root: Path, samples: Sequence[Sample], producer: Mapping[str, Any],
+            unusable: Dict[str, str]) -> List[Prediction]:
+    opened: Dict[str, Image.Image] = {}
+    for image in dict.fromkeys(each.image for each in samples):
+        try:
+            opened[image] = open_image(root, image, policy=model.policy)
+        except UnusableImage as error:
+            unusable[image] = str(error)
+    asked = [each for each in samples if each.image in opened]
+    requests = [Request(opened[each.image], each.task, each.question) for each in asked]
+    texts = model.answer(requests, producer["max_new_tokens"])
+    return [Prediction(**_fields(sample), prediction=text, producer={**producer, "prompt": model.prompt(request)})
+            for sample, request, text in zip(asked, requests, texts)]
+
+
+def _earlier(out: Path, part: Path, samples: Sequence[Sample], producer: Mapping[str, Any]) -> Dict[str, Prediction]:
+    """Answers of earlier starts that still hold, by id; files of which some do not are set aside."""
+    wanted = {each.id: _plain(_fields(each)) for each in samples}
+    known: Dict[str, Prediction] = {}
+    if part.is_file():
+        text = part.read_text(encoding="utf-8")
+        part.write_text(text[: text.rfind("\n") + 1], encoding="utf-8")  # the last line may have been cut
+    for path in (out, part):
+        if not path.is_file():
+            continue
+        found = read_predictions(path, may_be_empty=True)
+        good = [each for each in found if wanted.get(each.id) == _plain(_fields(each))
+                and _without_prompt(each.producer) == _plain(producer)]
+        if len(good) < len(found):
+            say("{} holds answers of other weights, settings, questions or images; it is now {}".format(
+                path, set_aside(path)))
+        known.update({each.id: each for each in good})
+    return known
+
+
+def _fields(sample: Sample) -> Dict[str, Any]:
+    return {each.name: getattr(sample, each.name) for each in fields(Sample)}
+
+
+def _without_prompt(producer: Mapping[str, Any]) -> Dict[str, Any]:
+    return {key: value for key, value in producer.items() if key != "prompt"}
+
+
+def _plain(content: Mapping[str, Any]) -> Dict[str, Any]:
+    return json.loads(json.dumps(content))

@@ -1,0 +1,93 @@
+"""``pefomed predict --images``: a model of yours about every image of a folder."""
+
+import argparse
+from pathlib import Path
+from typing import Any, List
+
+from ._model import add_model_arguments, load_model
+
+_SHOWN = 10
+
+
+def add_folder_arguments(parser: argparse.ArgumentParser) -> None:
+    """What is asked, about which images, of which weights."""
+    group = parser.add_argument_group("a model of yours, about a folder of images")
+    group.add_argument("--images", type=Path, metavar="FOLDER", help="every image below it, DICOM too")
+    group.add_argument("--task", choices=("vqa", "report", "caption"), help="what is asked for")
+    group.add_argument("--question", metavar="TEXT", help="asked about every image")
+    group.add_argument("--questions", type=Path, metavar="FILE.csv", help="column question, and image where not every "
+                       "question is for every image; optional: answer, answer_type, id")
+    group.add_argument("--batch-size", type=int, default=8, metavar="N", help="questions at once (default 8)")
+    group.add_argument("--allow-truncated", action="store_true", help="use what there is of images that are cut short")
+    add_model_arguments(group, required=False)
+
+
+def answer_images(arguments: argparse.Namespace) -> int:
+    """Answer, and write; 1 if an image could not be used."""
+    from dataclasses import replace
+
+    from ..adapters.folder_answers import answer_folder
+    from ..services.image_folder import find_images
+
+    _check(arguments)
+    found = find_images(arguments.images)
+    samples = _samples(arguments, found.images)
+    print("{:,} images below {}, {:,} to be asked about{}".format(
+        len(found.images), found.root, len({each.image for each in samples}),
+        "" if not arguments.questions else "; {:,} questions".format(len(samples))))
+    if found.others:
+        print("left alone, no images by their ending: " + ", ".join(
+            "{:,} {}".format(count, kind) for kind, count in found.others.items()))
+    out = arguments.out if arguments.out.suffix == ".jsonl" else arguments.out / "predictions.jsonl"
+    model = load_model(arguments)
+    model.batch_size = arguments.batch_size
+    model.policy = replace(model.policy, allow_truncated=arguments.allow_truncated)
+    done = answer_folder(model, arguments.images, samples, out, arguments.max_new_tokens)
+    _show(done, out)
+    return 1 if done.unusable else 0
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    from ..errors import ConfigError
+
+    problems: List[str] = []
+    if arguments.dataset or arguments.root or arguments.model:
+        problems.append("DATASET, FOLDER and --api belong to the other use of this command; leave them out")
+    if not arguments.task:
+        problems.append("--task is missing: vqa, report or caption")
+    if not arguments.ckpt:
+        problems.append("--ckpt is missing: a checkpoint, an exported adapter folder, or embedded")
+    if arguments.question and arguments.questions:
+        problems.append("--question and --questions: give one of them")
+    if arguments.task == "vqa" and not (arguments.question or arguments.questions):
+        problems.append("--task vqa needs --question TEXT or --questions FILE.csv")
+    if arguments.task in ("report", "caption") and arguments.questions:
+        problems.append("--questions goes with --task vqa")
+    if arguments.batch_size < 1:
+        problems.append("--batch-size: at least 1")
+    if problems:
+        raise ConfigError("--images cannot be used so", problems)
+
+
+def _samples(arguments: argparse.Namespace, images: Any) -> Any:
+    from ..services.image_folder import make_samples, read_questions
+
+    if arguments.questions:
+        return read_questions(arguments.questions, images)
+    return make_samples(images, arguments.task, arguments.question)
+
+
+def _show(done: Any, out: Path) -> None:
+    import sys
+
+    if done.unusable:
+        print("{:,} image(s) could not be used, {:,} question(s) stay open:".format(
+            len(done.unusable), done.unanswered), file=sys.stderr)
+        for each in list(done.unusable.values())[:_SHOWN]:
+            print("  - {}".format(each), file=sys.stderr)
+        if len(done.unusable) > _SHOWN:
+            print("  ... and {:,} more".format(len(done.unusable) - _SHOWN), file=sys.stderr)
+        print("all of them are in {}".format(out.with_name(out.name + ".skipped.jsonl")), file=sys.stderr)
+    reused = ", {:,} of them from an earlier start".format(done.reused) if done.reused else ""
+    print("{:,} answers{}; {}".format(len(done.predictions), reused, "written to {}".format(out) if done.predictions
+                                      else "nothing written"))

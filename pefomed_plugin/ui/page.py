@@ -1,0 +1,167 @@
+"""The page of ``pefomed chat``, in gradio (extra ``ui``): an image, a question, an answer as it is generated.
+
+Everything stays on this machine: no analytics, no share link, no font or script from elsewhere, and what is dropped
+onto the page is deleted when it ends.
+"""
+
+import inspect
+import os
+import tempfile
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Sequence, Tuple
+
+from ..errors import ConfigError, PefomedError
+from . import NOT_CLINICAL
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from ..adapters.medical_model import MedicalModel
+
+TASKS = {"Question [vqa]": "vqa", "Report [report]": "report", "Caption [caption]": "caption"}
+"""As the page calls them -> as prompts do."""
+Example = Tuple[str, str, str]
+"""Path of an image, key of ``TASKS``, question."""
+EXAMPLE_QUESTION = "Is the heart enlarged?"
+_FONTS = ("system-ui", "sans-serif")
+_STYLE = ".warning {border-left: 5px solid #d97706; padding: 0.6em 1em; margin: 0.4em 0} .warning p {margin: 0}"
+_HEAD = "<h1>{title}</h1><div class='warning'><p>{warning}</p></div>"
+_EMBEDDED = " This is the generated tiny model, which has learnt from drawings: what it says means nothing."
+
+
+class Desk:
+    """What the page's buttons do. Knows no gradio but its error."""
+
+    def __init__(self, model: "MedicalModel", max_new_tokens: int = 0) -> None:
+        self.model = model
+        self.max_new_tokens = max_new_tokens or None
+
+    def show(self, path: Optional[str]) -> "Optional[Image.Image]":
+        """The picture of a file that was dropped, as the model gets it (before it is resized)."""
+        from ..services.given_images import open_given
+
+        return open_given(path, self.model.policy) if path else None
+
+    def answer(self, path: Optional[str], task: str, question: str) -> Iterator[str]:
+        """The answer, as far as it is, again and again."""
+        from ..adapters.medical_model import Request
+
+        if not path:
+            raise ConfigError("no image yet; drop one, or choose an example")
+        asked = question if TASKS[task] == "vqa" else None
+        yield from self.model.stream(Request(path, TASKS[task], asked), self.max_new_tokens)
+
+
+def build_page(desk: Desk, examples: Sequence[Example] = ()) -> Any:
+    """The page as gradio blocks; gradio is imported now."""
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    import gradio
+
+    def show(path: Optional[str]) -> Any:
+        return _told(lambda: desk.show(path))
+
+    def answer(path: Optional[str], task: str, question: str) -> Iterator[str]:
+        texts = desk.answer(path, task, question)
+        while True:
+            text = _told(lambda: next(texts, None))
+            if text is None:
+                return
+            yield text
+
+    warning = NOT_CLINICAL + (_EMBEDDED if desk.model.facts.get("embedded") else "")
+    with gradio.Blocks(**_looks(gradio.Blocks.__init__), title="PeFoMed: try a model", analytics_enabled=False) as page:
+        gradio.HTML(_HEAD.format(title="Try a model", warning=escape(warning)))
+        with gradio.Row():
+            with gradio.Column():
+                file = gradio.File(label="Image: JPEG, PNG, TIFF, DICOM, ...", type="filepath", elem_id="file")
+                picture = gradio.Image(label="What the model sees, before it is resized to a square", type="pil",
+                                       interactive=False, elem_id="picture")
+            with gradio.Column():
+                task = gradio.Radio(list(TASKS), value=next(iter(TASKS)), label="What is asked for", elem_id="task")
+                question = gradio.Textbox(label="Question", placeholder=EXAMPLE_QUESTION, elem_id="question")
+                ask = gradio.Button("Ask", variant="primary", elem_id="ask")
+                stop = gradio.Button("Stop", elem_id="stop")
+                said = gradio.Textbox(label="Answer", lines=6, interactive=False, elem_id="answer")
+                gradio.HTML("<p>{}</p>".format(escape(_weights(desk.model.facts))))
+        file.change(show, file, picture)
+        task.change(lambda chosen: gradio.update(visible=TASKS[chosen] == "vqa"), task, question)
+        running = [each(answer, [file, task, question], said) for each in (ask.click, question.submit)]
+        stop.click(None, cancels=running)
+        if examples:
+            gradio.Examples([list(each) for each in examples], [file, task, question], label="Examples")
+    return page
+
+
+def serve(model: "MedicalModel", *, host: str, port: int, max_new_tokens: int = 0,
+          examples: Sequence[Example] = ()) -> None:
+    """Show the page until Ctrl-C.
+
+    Raises:
+        ConfigError: the port is taken.
+    """
+    with tempfile.TemporaryDirectory(prefix="pefomed-chat-") as folder:
+        os.environ["GRADIO_TEMP_DIR"] = folder  # where gradio keeps what is dropped onto the page
+        page = build_page(Desk(model, max_new_tokens), examples)
+        try:
+            _, address, _ = page.queue().launch(
+                server_name=host, server_port=port, share=False, quiet=True, prevent_thread_lock=True,
+                allowed_paths=sorted({str(Path(each[0]).parent) for each in examples}), **_looks(page.launch))
+        except OSError as error:
+            raise ConfigError("cannot listen on {}, port {} ({}); choose another with --port".format(
+                host, port, error)) from error
+        print("\nthe page: {}   (Ctrl-C ends it)".format(address), flush=True)
+        try:
+            page.block_thread()
+        finally:
+            page.close()
+
+
+def find_examples(folder: Path, limit: int = 6) -> List[Example]:
+    """Examples from a folder of images."""
+    from ..services.image_folder import find_images
+
+    return _examples([folder / each for each in find_images(folder).images[:limit]])
+
+
+def draw_examples(folder: Path) -> List[Example]:
+    """Examples of drawings of ours, written into ``folder``: no patient."""
+    from random import Random
+
+    from ..embedded.pictures import save
+    from ..embedded.scenes import CHEST, HEAD_CT, draw_scene
+
+    rng = Random("examples of the page")
+    paths = [folder / name for name in ("chest_1.png", "chest_2.png", "head.png")]
+    for path, kind in zip(paths, (CHEST, CHEST, HEAD_CT)):
+        save(draw_scene(rng, kind), path)
+    return _examples(paths)
+
+
+def _examples(paths: Sequence[Path]) -> List[Example]:
+    names = list(TASKS)
+    return [(str(path), names[number % len(names)], EXAMPLE_QUESTION if number % len(names) == 0 else "")
+            for number, path in enumerate(paths)]
+
+
+def _told(act: Any) -> Any:
+    """What ``act`` gives; a mistake of the user's becomes a message on the page."""
+    import gradio
+
+    try:
+        return act()
+    except PefomedError as error:
+        raise gradio.Error(str(error), duration=None) from error
+
+
+def _looks(takes: Any) -> Dict[str, Any]:
+    """Theme and style for whichever call takes them: ``Blocks`` until gradio 5, ``launch`` since 6."""
+    import gradio
+
+    looks = {"theme": gradio.themes.Base(font=_FONTS, font_mono=("monospace",)), "css": _STYLE}
+    return looks if set(looks) <= set(inspect.signature(takes).parameters) else {}
+
+
+def _weights(facts: Any) -> str:
+    return "weights: {} (sha256 {}...), plugin {}".format(
+        facts.get("checkpoint"), str(facts.get("checkpoint_sha256"))[:12], facts.get("version"))

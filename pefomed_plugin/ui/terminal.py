@@ -1,0 +1,133 @@
+"""A conversation about images in the terminal: lines in, answers out as they are generated. Knows no weights."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Callable, Iterator, Optional, TextIO
+
+from ..errors import PefomedError
+from . import NOT_CLINICAL
+
+if TYPE_CHECKING:
+    from ..adapters.medical_model import MedicalModel
+
+HELP = """  an image's path    look at this image (JPEG, PNG, TIFF, DICOM, ...)
+  any other line     a question about it
+  /report, /caption  a report of it, a caption of it
+  /frame N           of files that hold several, show this one (from 0)
+  /help, /quit       this text; leave (also Ctrl-D)"""
+_UNFINISHED = "\ufffd"
+"""What a character decodes to of which the model has not said every byte."""
+
+
+class Conversation:
+    """What is being looked at, and what becomes of a line."""
+
+    def __init__(self, model: "MedicalModel", max_new_tokens: int = 0, out: Optional[TextIO] = None) -> None:
+        self.model = model
+        self.max_new_tokens = max_new_tokens or None
+        self.out = out or sys.stdout
+        self.image = ""
+
+    def hear(self, line: str) -> bool:
+        """Do what a line says; False when it ends the conversation. A mistake is told, and ends nothing."""
+        text = line.strip()
+        command = text.split(" ")[0]
+        try:
+            if command in ("/quit", "/exit"):
+                return False
+            if command == "/help":
+                self._say(HELP)
+            elif command == "/frame":
+                self._choose_frame(text)
+            elif text in ("/report", "/caption"):
+                self._answer(text[1:])
+            elif _is_path(text):
+                self.look_at(_unquoted(text))
+            elif text.startswith("/"):
+                self._say("no command {}, and no file of that name; /help lists the commands".format(command))
+            elif text:
+                self._answer("vqa", text)
+        except PefomedError as error:
+            self._say(str(error))
+        return True
+
+    def look_at(self, path: str) -> None:
+        """Take an image for what follows. Raises ImageError if it cannot be used."""
+        from ..services.given_images import open_given
+
+        opened = open_given(path, self.model.policy)
+        self.image = path
+        self._say("looking at {} ({} x {} pixels)".format(Path(path).name, *opened.size))
+
+    def _choose_frame(self, text: str) -> None:
+        from dataclasses import replace
+
+        number = text.partition(" ")[2].strip()
+        if not number.isdigit():
+            self._say("write it as /frame 0")
+            return
+        self.model.policy = replace(self.model.policy, frame=int(number))
+        self._say("frame {} of files that hold several".format(number))
+
+    def _answer(self, task: str, question: Optional[str] = None) -> None:
+        from ..adapters.medical_model import Request
+
+        if not self.image:
+            self._say("no image yet; give its path first")
+            return
+        for piece in pieces(self.model.stream(Request(self.image, task, question), self.max_new_tokens)):
+            self.out.write(piece)
+            self.out.flush()
+        self._say("")
+
+    def _say(self, text: str) -> None:
+        self.out.write(text + "\n")
+        self.out.flush()
+
+
+def converse(model: "MedicalModel", image: str = "", max_new_tokens: int = 0, read: Callable[[str], str] = input) -> None:
+    """Talk until the input ends; Ctrl-C stops an answer, and at the prompt the conversation.
+
+    Raises:
+        ImageError: the ``image`` to begin with cannot be used.
+    """
+    conversation = Conversation(model, max_new_tokens)
+    print("\n{}\n\n{}\n".format(NOT_CLINICAL, HELP))
+    if image:
+        conversation.look_at(image)
+    while True:
+        try:
+            line = read("> " if sys.stdin.isatty() else "")
+        except (EOFError, KeyboardInterrupt):
+            print()
+            return
+        try:
+            if not conversation.hear(line):
+                return
+        except KeyboardInterrupt:
+            print(" (stopped)")
+
+
+def pieces(texts: Iterator[str]) -> Iterator[str]:
+    """What each text adds to what was said before; a character that is not whole yet is held back."""
+    said = ""
+    for text in texts:
+        whole = text.rstrip(_UNFINISHED)
+        if whole.startswith(said):
+            yield whole[len(said):]
+            said = whole
+
+
+def _is_path(text: str) -> bool:
+    """Whether a line names an image: a file that is there, or what ends as an image does."""
+    from ..services.image_folder import SUFFIXES
+
+    path = _unquoted(text)
+    return os.path.isfile(os.path.expanduser(path)) or Path(path).suffix.lower() in SUFFIXES
+
+
+def _unquoted(text: str) -> str:
+    """A path as a terminal puts it there when a file is dragged onto it."""
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" else text.replace("\\ ", " ")
+

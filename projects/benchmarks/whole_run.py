@@ -1,0 +1,101 @@
+"""A whole stage-2 run on real VQA-RAD, seconds from the command to the last checkpoint, on both toolkits.
+
+    MINIGPT4_HOME=... MINIGPT4_PYTHON=... python -m projects.benchmarks.whole_run --data DIR --images 8 --epochs 3
+
+All questions of the first so many training images, weights of the benchmark's size P, float32, one thread. The ways
+take turns. Needs the release in DIR/vqa_rad (trainset.json, testset.json and images).
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from statistics import median
+from typing import Any, Dict, List, Optional, Sequence
+
+from projects.benchmarks.speed.inputs import write_inputs
+from projects.benchmarks.speed.sizes import SIZES
+
+ROOT = Path(__file__).resolve().parents[2]
+WAYS: Dict[str, List[str]] = {
+    "checkout": ["run.runner=runner_base"],  # upstream's own loop
+    "plain": ["model.decoder=plain"],
+    "packed": [],
+    "shared, cached": ["run.questions_per_image=8", "run.image_cache=features"],
+}
+
+
+def main(arguments: Optional[Sequence[str]] = None) -> int:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--images", type=int, default=8)
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--batch-size", type=int, default=8)
+    parser.add_argument("--image-size", type=int, default=SIZES["P"].image)
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--out", type=Path, default=Path("output/whole_run"))
+    given = parser.parse_args(arguments)
+    write_inputs(given.out / "inputs" / "P", "P")
+    samples = copy_slice(given.data / "vqa_rad", given.out / "data" / "vqa_rad", given.images)
+    has_checkout = bool(os.environ.get("MINIGPT4_HOME") and os.environ.get("MINIGPT4_PYTHON"))
+    taken: Dict[str, List[float]] = {way: [] for way in WAYS if way != "checkout" or has_checkout}
+    for _ in range(given.rounds):
+        for way, seconds in taken.items():
+            seconds.append(run(way, given))
+    first = median(next(iter(taken.values())))
+    print("{} questions of {} images, {} epochs, batch {}, {} pixels".format(
+        samples, given.images, given.epochs, given.batch_size, given.image_size))
+    for way, seconds in taken.items():
+        print("{:<16} {:7.1f} s   x {:.2f}".format(way, median(seconds), first / median(seconds)))
+    (given.out / "whole_run.json").write_text(json.dumps({"samples": samples, "seconds": taken}), encoding="utf-8")
+    return 0
+
+
+def copy_slice(release: Path, out: Path, images: int) -> int:
+    """All training questions of the images that have most of them, as a release of its own; how many there are."""
+    shutil.rmtree(out, ignore_errors=True)
+    (out / "images").mkdir(parents=True)
+    rows = json.loads((release / "trainset.json").read_text(encoding="utf-8"))
+    counts = Counter(row["image_name"] for row in rows)
+    typical = sorted(counts, key=lambda name: (abs(counts[name] - len(rows) / len(counts)), name))[:images]
+    chosen = [row for row in rows if row["image_name"] in typical]
+    (out / "trainset.json").write_text(json.dumps(chosen), encoding="utf-8")
+    tests = [row for row in json.loads((release / "testset.json").read_text(encoding="utf-8"))][:1]
+    (out / "testset.json").write_text(json.dumps(tests), encoding="utf-8")
+    for name in {*typical, *(row["image_name"] for row in tests)}:
+        shutil.copy(next(release.rglob(name)), out / "images" / name)
+    return len(chosen)
+
+
+def run(way: str, given: argparse.Namespace) -> float:
+    """Seconds of one training run in its own process, everything included; each begins without a cache."""
+    size, folder = SIZES["P"], given.out / way.replace(", ", "-")
+    shutil.rmtree(folder, ignore_errors=True)
+    inputs = given.out / "inputs" / "P"
+    options = ["model.image_size={}".format(given.image_size), "model.lora_r={}".format(size.lora_r),
+               "model.lora_dropout=0.0", *("model.vit.{}={}".format(key, value) for key, value in size.vit.items()),
+               "datasets.vqa_rad.batch_size={}".format(given.batch_size), "run.max_epoch={}".format(given.epochs),
+               "run.num_workers=0", "run.test_splits=[]", "run.amp=null", "run.output_dir={}".format(folder),
+               *WAYS[way]]
+    if way != "checkout":
+        options.append("run.cache_dir={}".format(folder / "cache"))
+    of_checkout = way == "checkout"
+    environ: Dict[str, Any] = {
+        **os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PEFOMED_TOOLKIT":
+        "minigpt4" if of_checkout else "bundled", "PEFOMED_DATA": str(given.out / "data"),
+        "PEFOMED_LLAMA": str(inputs / "llama"), "PEFOMED_VIT": str(inputs / "eva.pth"),
+        "PEFOMED_CKPT": str(inputs / "start.pth")}
+    start = time.monotonic()
+    subprocess.run([os.environ["MINIGPT4_PYTHON"] if of_checkout else sys.executable, "train.py", "--cfg-path",
+                    "train_configs/pefomed_stage2.yaml", "--options", *options], cwd=str(ROOT), env=environ, check=True)
+    return time.monotonic() - start
+
+
+if __name__ == "__main__":
+    sys.exit(main())
