@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import List, Optional
 
-from ..errors import DataError
+from ..errors import DataError, PluginError
 from ..readers import READERS
 from ..readers.layouts import recognise
 from ..readers.prepared import is_prepared, read_manifest
@@ -31,6 +31,8 @@ def check_data(name: str, storage: str, images: Optional[str] = None) -> List[Fi
             return [_check_prepared(name, root, images)]
         layouts = getattr(sys.modules[READERS[name].__module__], "LAYOUTS", ())
         layout = "its own" if not layouts and root.is_dir() else recognise(name, layouts, root).name
+    except PluginError as error:
+        return from_error("data", what, error, "docs/extending.md")
     except DataError as error:
         where = "" if len(error.problems) < 2 else " (one of: {})".format("; ".join(error.problems))
         return [Finding("data", what, ERROR, error.summary + where, page)]

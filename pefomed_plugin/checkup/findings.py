@@ -8,7 +8,7 @@ from ..errors import PefomedError
 OK, NOTE, WARNING, ERROR = "ok", "note", "warning", "error"
 """``note``: something optional that is not there. ``warning``: it runs, but not as the paper, or not for long.
 ``error``: it will not run."""
-AREAS = ("toolkit", "machine", "services", "configuration", "weights", "data", "disk")
+AREAS = ("toolkit", "machine", "services", "plugins", "configuration", "weights", "data", "disk")
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from .data import check_data
 from .findings import ERROR, NOTE, OK, Finding, from_error, is_broken
 from .machine import check_gpus, check_java, check_judge
 from .packages import check_toolkit
+from .plugins import check_plugins
 from .room import GB, check_disk, check_memory
 from .weights import Sizes, check_checkpoint, check_llama, check_vit, llama_config, no_checkpoint
 
@@ -30,10 +31,10 @@ def check_up(cfg_path: Optional[str] = None, options: Sequence[str] = ()) -> Lis
     toolkit = check_toolkit()
     findings = [*toolkit, *check_gpus(), *check_java()]
     if cfg_path is None:
-        return [*findings, *check_judge(os.environ), *check_variables()]
+        return [*findings, *check_judge(os.environ), *check_plugins(), *check_variables()]
     if is_broken(toolkit):
         return [*findings, Finding("configuration", "YAML", NOTE, "not looked at: the toolkit comes first")]
-    return [*findings, *check_run(cfg_path, options)]
+    return [*findings, *check_plugins(), *check_run(cfg_path, options)]
 
 
 def check_variables() -> List[Finding]:

@@ -9,6 +9,7 @@ import os
 import tempfile
 from html import escape
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from ..errors import ConfigError, PefomedError
@@ -76,12 +77,13 @@ def build_page(desk: Desk, examples: Sequence[Example] = ()) -> Any:
             with gradio.Column():
                 file = gradio.File(label="Image: JPEG, PNG, TIFF, DICOM, ...", type="filepath", elem_id="file")
                 picture = gradio.Image(label="What the model sees, before it is resized to a square", type="pil",
-                                       interactive=False, elem_id="picture")
+                                       interactive=False, elem_id="picture", **_without_sharing(gradio.Image))
             with gradio.Column():
                 task = gradio.Radio(list(TASKS), value=next(iter(TASKS)), label="What is asked for", elem_id="task")
                 question = gradio.Textbox(label="Question", placeholder=EXAMPLE_QUESTION, elem_id="question")
-                ask = gradio.Button("Ask", variant="primary", elem_id="ask")
-                stop = gradio.Button("Stop", elem_id="stop")
+                with gradio.Row():
+                    ask = gradio.Button("Ask", variant="primary", elem_id="ask")
+                    stop = gradio.Button("Stop", elem_id="stop")
                 said = gradio.Textbox(label="Answer", lines=6, interactive=False, elem_id="answer")
                 gradio.HTML("<p>{}</p>".format(escape(_weights(desk.model.facts))))
         file.change(show, file, picture)
@@ -112,9 +114,9 @@ def serve(model: "MedicalModel", *, host: str, port: int, max_new_tokens: int = 
                 host, port, error)) from error
         print("\nthe page: {}   (Ctrl-C ends it)".format(address), flush=True)
         try:
-            page.block_thread()
+            Event().wait()
         finally:
-            page.close()
+            page.close(verbose=False)
 
 
 def find_examples(folder: Path, limit: int = 6) -> List[Example]:
@@ -134,7 +136,7 @@ def draw_examples(folder: Path) -> List[Example]:
     rng = Random("examples of the page")
     paths = [folder / name for name in ("chest_1.png", "chest_2.png", "head.png")]
     for path, kind in zip(paths, (CHEST, CHEST, HEAD_CT)):
-        save(draw_scene(rng, kind), path)
+        save(draw_scene(kind, rng), path)
     return _examples(paths)
 
 
@@ -158,8 +160,14 @@ def _looks(takes: Any) -> Dict[str, Any]:
     """Theme and style for whichever call takes them: ``Blocks`` until gradio 5, ``launch`` since 6."""
     import gradio
 
-    looks = {"theme": gradio.themes.Base(font=_FONTS, font_mono=("monospace",)), "css": _STYLE}
+    looks: Dict[str, Any] = {"theme": gradio.themes.Base(font=_FONTS, font_mono=("monospace",)), "css": _STYLE}
     return looks if set(looks) <= set(inspect.signature(takes).parameters) else {}
+
+
+def _without_sharing(image: Any) -> Dict[str, Any]:
+    """gradio puts a button beside pictures that sends them to a public site; how it is left out depends on gradio."""
+    takes = inspect.signature(image.__init__).parameters
+    return {"show_share_button": False} if "show_share_button" in takes else {"buttons": ["fullscreen"]}
 
 
 def _weights(facts: Any) -> str:

@@ -16,6 +16,7 @@ from pefomed_plugin.errors import ConfigError, DataError
 from pefomed_plugin.options import RunOptions
 from pefomed_plugin.records import Sample
 from pefomed_plugin.toolkit.bundled.processors import Blip2ImageTrainProcessor
+from pefomed_plugin.toolkit.bundled.vision import normalise_pixels
 from tests.conformance.golden import golden_model
 
 SIZE_PX = 56
@@ -86,9 +87,7 @@ def test_each_distinct_image_goes_through_the_encoder_once(model, dataset, tmp_p
 def test_pixels_are_those_of_the_processor_before_it_normalises(model, dataset, tmp_path):
     expected = dataset[1]["image"]
     pixels = make_ready(tmp_path, model, dataset, "pixels")[1]["image"]
-    from pefomed_plugin.toolkit.bundled.minigpt_v2 import _normalise
-
-    assert torch.equal(_normalise(pixels[None])[0], expected)
+    assert torch.equal(normalise_pixels(pixels[None])[0], expected)
 
 
 def test_other_weights_have_features_of_their_own(model, dataset, tmp_path):

@@ -144,3 +144,11 @@ def test_compiled_layers_give_the_same_gradients():
     loss, compiled = gradients(model, packed)
     assert loss == pytest.approx(expected, rel=0, abs=1e-6)
     assert all(torch.allclose(compiled[name], each, rtol=1e-4, atol=1e-6) for name, each in plain.items())
+
+
+def test_streamed_answers_grow_to_the_whole_ones(model):
+    _, packed = apart_and_packed(model.eval(), generation=True)
+    expected = model.generate_packed(packed["image"], packed["layout"], max_new_tokens=6)
+    steps = list(model.stream(packed["image"], packed["layout"], max_new_tokens=6))
+    assert len(steps) == 6 and steps[-1] == expected
+    assert not model.generate_packed_ids(packed["image"], packed["layout"], 2).requires_grad

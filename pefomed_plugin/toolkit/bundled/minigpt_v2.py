@@ -18,12 +18,12 @@ from ...services.console import say
 from ...services.memory import quantisation
 from . import language
 from .base import BaseModel
-from .decoder import KeyValues, Places, decode
+from .decoder import Places, decode
+from .greedy import greedy_tokens
 from .packing import Packed, Packer
-from .processors import CLIP_MEAN, CLIP_STD
 from .registry import registry
 from .sequence import Layout, lay_out, pad_left
-from .vision import VIT_G, LayerNorm, VitSize, build_vision_encoder, load_vision_weights
+from .vision import VIT_G, LayerNorm, VitSize, build_vision_encoder, load_vision_weights, normalise_pixels
 
 _FROZEN_VISION = ("visual_encoder", "ln_vision")
 _PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -105,7 +105,7 @@ class MiniGPTv2(BaseModel):
         frozen = self.visual_encoder.patch_embed.proj.weight
         self.vit_forwards += len(images)
         if images.dtype == torch.uint8:
-            images = _normalise(images.to(frozen.device))
+            images = normalise_pixels(images.to(frozen.device))
         with torch.no_grad():
             return self.ln_vision(self.visual_encoder(images.to(frozen.device, frozen.dtype)))[:, 1:]
 
@@ -215,25 +215,10 @@ class MiniGPTv2(BaseModel):
 
     @torch.no_grad()
     def _packed_tokens(self, images: torch.Tensor, layout: Packed, max_new_tokens: int) -> Iterator[torch.Tensor]:
-        """The next token (B,) of every answer, until all have ended."""
-        decoder, pad, end = self._decoder(), self.llama_tokenizer.pad_token_id, self.llama_tokenizer.eos_token_id
-        embeddings, keys = self._embed_packed(images, layout)
-        rows, slots = layout.wanted.shape
-        past = KeyValues(embeddings.shape[1] + slots * max_new_tokens)
-        hidden = decode(decoder, embeddings, keys, layout.wanted, past=past)
-        start = keys.positions.gather(1, layout.wanted) + 1
-        numbers = torch.arange(1, slots + 1, device=start.device).expand(rows, slots)
-        finished = torch.ones(rows * slots, dtype=torch.bool, device=start.device).index_fill_(
-            0, layout.flat, False).view(rows, slots)
-        for step in range(max_new_tokens):
-            tokens = self._lm_head(hidden).argmax(-1)
-            yield tokens.masked_fill(finished, pad).flatten()[layout.flat]
-            finished = finished | (tokens == end)
-            if step + 1 == max_new_tokens or bool(finished.all()):
-                break
-            queries = Places(start + step, numbers)
-            keys = keys.followed_by(queries)
-            hidden = decode(decoder, decoder.embed_tokens(tokens).to(embeddings.dtype), queries, past=past, keys=keys)
+        """As ``greedy_tokens``."""
+        embeddings, _ = self._embed_packed(images, layout)
+        return greedy_tokens(self._causal_lm(), embeddings, layout, max_new_tokens,
+                             pad=self.llama_tokenizer.pad_token_id, end=self.llama_tokenizer.eos_token_id)
 
     def merged_lora(self) -> ContextManager[None]:
         """While it is open LoRA is part of the weights; behind it they are bit for bit what they were."""
@@ -306,12 +291,6 @@ class MiniGPTv2(BaseModel):
         if cfg.get("ckpt"):
             model.load_checkpoint(cfg["ckpt"])
         return model
-
-
-def _normalise(pixels: torch.Tensor) -> torch.Tensor:
-    """8-bit pixels (B, 3, S, S) as the image processors make them: 0 to 1, less CLIP's mean, over its deviation."""
-    mean, deviation = (torch.tensor(each, device=pixels.device).view(3, 1, 1) for each in (CLIP_MEAN, CLIP_STD))
-    return pixels.float().div(255).sub(mean).div(deviation)
 
 
 _OPTIONS = ("image_size", "prompt_template", "max_txt_len", "max_context_len", "end_sym", "chat_template", "lora_r",

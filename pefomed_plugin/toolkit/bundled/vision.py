@@ -13,6 +13,7 @@ from torch import nn
 
 from ...errors import CheckpointError, ConfigError, near_names
 from ..checkpoint import read_weights
+from .processors import CLIP_MEAN, CLIP_STD
 
 _UNUSED = ("norm.", "fc_norm.", "head.", "mask_token", "rope.")
 
@@ -56,6 +57,12 @@ class LayerNorm(nn.LayerNorm):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return nn.functional.layer_norm(x.float(), self.normalized_shape, self.weight.float(), self.bias.float(),
                                         self.eps).to(x.dtype)
+
+
+def normalise_pixels(pixels: torch.Tensor) -> torch.Tensor:
+    """8-bit pixels (B, 3, S, S) as the image processors make them: 0 to 1, less CLIP's mean, over its deviation."""
+    mean, deviation = (torch.tensor(each, device=pixels.device).view(3, 1, 1) for each in (CLIP_MEAN, CLIP_STD))
+    return pixels.float().div(255).sub(mean).div(deviation)
 
 
 def build_vision_encoder(image_size: int, size: VitSize = VIT_G) -> nn.Module:

@@ -42,7 +42,7 @@ def make_up(folder: Path, count: int) -> List[str]:
         if not (folder / name).is_file():
             drawn = np.random.default_rng(number)
             soft = Image.fromarray(drawn.integers(0, 256, (12, 12), dtype=np.uint8)).resize(
-                (_MADE_UP_PX, _MADE_UP_PX), Image.BICUBIC)
+                (_MADE_UP_PX, _MADE_UP_PX), Image.Resampling.BICUBIC)
             grain = drawn.normal(0, 4, (_MADE_UP_PX, _MADE_UP_PX))
             grey = np.clip(np.asarray(soft) + grain, 0, 255).astype(np.uint8)
             Image.fromarray(grey).convert("RGB").save(folder / name, quality=90)

@@ -1,7 +1,7 @@
 """One process that loads batches in the ways of one toolkit: ``python -m projects.benchmarks.data_path.worker SPEC``.
 
-Answers ``{"do": "time", "way": ..., "batches": [[numbers], ...]}`` with seconds, and ``{"do": "save", ..., "path": ..}``
-by writing the first batch as a model takes it: float32 (B, 3, S, S), or features (B, N, D).
+Answers ``{"do": "time", "way": ..., "batches": ..., "workers": ...}`` with seconds, and ``{"do": "save", ...}`` by
+writing the first batch as a model takes it: float32 (B, 3, S, S), or features (B, N, D).
 """
 
 import json

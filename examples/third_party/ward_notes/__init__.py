@@ -1,0 +1,1 @@
+"""Ward notes: a data set, a scorer and a task for pefomed_plugin."""

@@ -1,0 +1,237 @@
+"""Stage 1 from 1 to 1,024 GPUs on paper, the tables of ``docs/scale.md``: ``python -m projects.benchmarks.scale_table``.
+
+Arithmetic from the inputs below, each measured, cited or assumed, and saying which. No torch, nothing is run.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Dict, List
+
+from pefomed_plugin.services.model_sizes import LlamaSize, ModelSize, VisionSize
+
+GPUS = (1, 4, 8, 16, 64, 256, 1024)
+GPUS_A_NODE = 8
+MODEL = ModelSize(LlamaSize(), VisionSize(), lora_rank=64, lora_targets=("q_proj", "v_proj"))
+PIXEL_BYTES, FEATURE_BYTES = 3 * 448 * 448, 2 * 1024 * 1408
+
+
+@dataclass(frozen=True)
+class Input:
+    """One number that the tables rest on."""
+
+    value: float
+    what: str
+    kind: str
+    """``measured``, ``cited``, ``from`` a file here, or ``assumed``."""
+    source: str
+
+
+BATCH = Input(6, "samples a batch of one GPU", "from", "`configs/datasets/*.yaml`")
+RECIPE_STEPS = Input(5000, "steps of the recipe", "from", "`pefomed_stage1.yaml`: 5 epochs of 1,000")
+WARM_UP = Input(1000, "of them warm-up", "from", "`pefomed_stage1.yaml`")
+RECIPE_GPUS = Input(4, "GPUs of the recipe", "cited", "PeFoMed, section 4.2: four A40")
+SAVE_STEPS = Input(1000, "steps between checkpoints", "from", "`pefomed_stage1.yaml`: one an epoch")
+WORKERS = Input(6, "loader workers of one GPU", "from", "`pefomed_stage1.yaml`")
+TOKENS = Input(384, "tokens of a sample, padding included", "assumed", "256 of the image, 30 of the prompt, a caption")
+ANSWER_TOKENS = Input(80, "of them caption", "assumed", "no release's captions were counted for it")
+CARDS = {
+    "A40": Input(149.7e12, "A40, FLOP/s in bf16, dense", "cited", "NVIDIA A40 data sheet"),
+    "A100": Input(312e12, "A100, the same", "cited", "NVIDIA A100 data sheet"),
+    "H100": Input(989e12, "H100 SXM, the same", "cited", "NVIDIA H100 data sheet (1,979 with sparsity)"),
+}
+CARD = "H100"
+MFU = Input(0.40, "part of it that a step reaches", "assumed", "never measured: no GPU was at hand; the target is 0.45")
+NVLINK = Input(450e9, "NVLink, bytes/s a GPU and direction", "cited", "NVIDIA H100 data sheet: 900 GB/s both ways")
+NETWORK = Input(50e9, "InfiniBand, bytes/s a GPU and direction", "cited", "NVIDIA DGX H100 user guide: a ConnectX-7, "
+                "400 Gb/s, for each GPU")
+FIGURE_JPEG = Input(52_502, "bytes of a figure's JPEG", "measured", "mean of VQA-RAD's 315; taken for ROCO and CLEF")
+MEDICAT_FILE = Input(104e9 / 217_060, "bytes of a MedICaT figure", "cited", "its release: 104 GB with the texts")
+MIMIC_FILE = Input(1.5e6, "bytes of a MIMIC-CXR-JPG image", "assumed", "the release's size was not confirmed")
+SHARD_PNG = Input(134_079, "bytes of a shard's picture", "measured", "448-pixel PNG, mean of every third of VQA-RAD's")
+FIGURE_S = Input(1 / 61, "s to decode and resize a figure", "measured", "`data_path`, checkout's way, VQA-RAD, a thread")
+RADIOGRAPH_S = Input(0.155, "s for a radiograph of 2,544 x 3,056", "measured", "made-up JPEGs of 2.6 MB, a thread")
+SHARD_S = Input(0.0035, "s to decode a shard's picture", "measured", "note 5: 3 to 4 ms")
+PIXEL_S = Input(1 / 7533, "s to load cached pixels", "measured", "`data_path`, a thread")
+FEATURE_S = Input(1 / 1534, "s to load cached features", "measured", "the same")
+WRITE_S = Input(3.8, "s to write a checkpoint, on the disk", "measured", "median of 5 on a busy virtual disk, with fsync")
+
+
+@dataclass(frozen=True)
+class Part:
+    """A data set of the mixture."""
+
+    images: int
+    """Of the training split."""
+    ratio: float
+    """``sample_ratio`` of the YAML."""
+    file_bytes: Input
+    decode_s: Input
+
+
+MIXTURE = {
+    "ROCO": Part(65_448, 60, FIGURE_JPEG, FIGURE_S),
+    "CLEF 2022": Part(83_275, 60, FIGURE_JPEG, FIGURE_S),
+    "MedICaT": Part(217_060, 20, MEDICAT_FILE, FIGURE_S),
+    "MIMIC-CXR": Part(368_960, 60, MIMIC_FILE, RADIOGRAPH_S),
+}
+IMAGES = sum(each.images for each in MIXTURE.values())
+
+
+def sample_flops(model: ModelSize, tokens: int, answer_tokens: int) -> Dict[str, float]:
+    """Floating-point operations of training on one sample, by part; a multiplication and an addition are two.
+
+    Frozen weights take 2 a weight and token forth and 2 back (to the input alone), trained ones 2 more; the frozen
+    encoder runs forth only, and no gradient goes on from the projection. Attention counts every pair of tokens, and its
+    products again on the way back. The last layer is counted whole.
+    """
+    llama, vision = model.llama, model.vision
+    positions, width = vision.patches + 1, vision.embed_dim
+    block = 4 * width ** 2 + 2 * width * vision.mlp_width
+    visual = vision.patches // 4
+    return {
+        "vision encoder": 2 * 3 * vision.patch_size ** 2 * width * vision.patches + vision.depth * (
+            2 * block * positions + 4 * positions ** 2 * width),
+        "projection": 4 * 4 * width * llama.hidden_size * visual,
+        "language model": 4 * llama.in_matrices * tokens,
+        "its attention": 14 * llama.num_hidden_layers * llama.query_width * tokens ** 2,
+        "LoRA": 6 * model.lora * tokens,
+        "logits": 4 * llama.hidden_size * llama.vocab_size * answer_tokens,
+    }
+
+
+def samples_a_second(card: str) -> float:
+    """Of one GPU."""
+    flops = sum(sample_flops(MODEL, int(TOKENS.value), int(ANSWER_TOKENS.value)).values())
+    return CARDS[card].value * MFU.value / flops
+
+
+def mixture_mean(values: Dict[str, float]) -> float:
+    """Mean over the samples that the mixture draws."""
+    total = sum(each.ratio for each in MIXTURE.values())
+    return sum(MIXTURE[name].ratio * value for name, value in values.items()) / total
+
+
+def ring_bytes(gpus: int, payload: int) -> float:
+    """Bytes that each GPU sends in a ring all-reduce of ``payload`` bytes (reduce-scatter, then all-gather)."""
+    return 2 * (gpus - 1) / gpus * payload
+
+
+def throughput_table() -> List[str]:
+    """Samples a second, and what a node and a storage for all of them must give."""
+    rate = samples_a_second(CARD)
+    file_bytes = mixture_mean({name: each.file_bytes.value for name, each in MIXTURE.items()})
+    rows = []
+    for gpus in GPUS:
+        a_node = rate * min(gpus, GPUS_A_NODE)
+        rows.append([_count(gpus), _count(math.ceil(gpus / GPUS_A_NODE)), _count(gpus * rate), _count(a_node),
+                     _count(a_node * file_bytes / 1e6), _count(a_node * SHARD_PNG.value / 1e6),
+                     "{:.2f}".format(gpus * rate * file_bytes / 1e9),
+                     "{:.2f}".format(gpus * rate * SHARD_PNG.value / 1e9), _time(IMAGES / (gpus * rate))])
+    return _markdown(["GPUs", "nodes", "samples/s", "a node", "files, MB/s a node", "shards, MB/s a node",
+                      "files, GB/s of all", "shards, GB/s of all", "{:,} samples".format(IMAGES)], rows)
+
+
+def storage_table() -> List[str]:
+    """What each way to keep images takes of the disk and of a node's cores."""
+    a_node = GPUS_A_NODE * samples_a_second(CARD)
+    files = sum(each.images * each.file_bytes.value for each in MIXTURE.values())
+    decode_s = mixture_mean({name: each.decode_s.value for name, each in MIXTURE.items()})
+    ways = [("files as released", files, decode_s), ("shards of 448 pixels", IMAGES * SHARD_PNG.value, SHARD_S.value),
+            ("`image_cache: pixels`", IMAGES * PIXEL_BYTES, PIXEL_S.value),
+            ("`image_cache: features`", IMAGES * FEATURE_BYTES, FEATURE_S.value)]
+    return _markdown(["kept as", "GB of all", "ms an image", "cores a node of {}".format(GPUS_A_NODE)], [
+        [name, _count(size / 1e9), "{:.2f}".format(1e3 * seconds), "{:.1f}".format(a_node * seconds)]
+        for name, size, seconds in ways])
+
+
+def step_table() -> List[str]:
+    """What a step exchanges, and what a run writes."""
+    step_s = BATCH.value / samples_a_second(CARD)
+    payload = 4 * MODEL.trained
+    rows = []
+    for gpus in GPUS:
+        sent = ring_bytes(gpus, payload)
+        exchange_s = sent / (NVLINK if gpus <= GPUS_A_NODE else NETWORK).value
+        between_s = SAVE_STEPS.value * (step_s + exchange_s)
+        readers = gpus * WORKERS.value
+        rows.append([_count(gpus), _count(sent / 1e6), "{:.1f}".format(1e3 * exchange_s),
+                     "{:.1f} %".format(100 * exchange_s / (step_s + exchange_s)),
+                     "{:.1f} %".format(100 * WRITE_S.value / (between_s + WRITE_S.value)),
+                     _count(readers), _count(IMAGES // readers)])
+    return _markdown(["GPUs", "sent a GPU, MB", "ms", "of a step", "checkpoints, of the run",
+                      "loader workers", "samples for each"], rows)
+
+
+def batch_table() -> List[str]:
+    """What becomes of the recipe when the global batch grows."""
+    seen = RECIPE_STEPS.value * BATCH.value * RECIPE_GPUS.value
+    rows = []
+    for gpus in GPUS:
+        batch = gpus * BATCH.value
+        rows.append([_count(gpus), _count(batch), _count(IMAGES / batch), _count(seen / batch),
+                     "{:.2f}".format(RECIPE_STEPS.value * batch / IMAGES), _count(WARM_UP.value * batch),
+                     "{:.1g}".format(batch / (BATCH.value * RECIPE_GPUS.value))
+                     if gpus < RECIPE_GPUS.value else _count(batch / (BATCH.value * RECIPE_GPUS.value))])
+    return _markdown(["GPUs", "global batch", "steps, {:,} samples".format(IMAGES), "steps, {:,.0f} samples".format(seen),
+                      "passes in {:,.0f} steps".format(RECIPE_STEPS.value), "samples in the warm-up",
+                      "x the recipe's batch"], rows)
+
+
+def card_table() -> List[str]:
+    """How fast one GPU of each kind would be."""
+    return _markdown(["card", "samples/s", "s a step of {:.0f}".format(BATCH.value), "{:,} samples, {} GPUs".format(IMAGES, GPUS_A_NODE)], [
+        [card, "{:.1f}".format(samples_a_second(card)), "{:.2f}".format(BATCH.value / samples_a_second(card)),
+         _time(IMAGES / (GPUS_A_NODE * samples_a_second(card)))] for card in CARDS])
+
+
+def flops_table() -> List[str]:
+    """Operations of one sample."""
+    parts = sample_flops(MODEL, int(TOKENS.value), int(ANSWER_TOKENS.value))
+    return _markdown(["part", "TFLOP a sample"], [[name, "{:.2f}".format(each / 1e12)] for name, each in parts.items()]
+                     + [["together", "{:.2f}".format(sum(parts.values()) / 1e12)]])
+
+
+def input_table() -> List[str]:
+    """Every input and where it is from."""
+    inputs = [BATCH, WORKERS, RECIPE_STEPS, WARM_UP, SAVE_STEPS, RECIPE_GPUS, TOKENS, ANSWER_TOKENS, *CARDS.values(),
+              MFU, NVLINK, NETWORK, FIGURE_JPEG, MEDICAT_FILE, MIMIC_FILE, SHARD_PNG, FIGURE_S, RADIOGRAPH_S, SHARD_S,
+              PIXEL_S, FEATURE_S, WRITE_S]
+    lines = ["| input | value | | source |", "|---|---:|---|---|"]
+    return lines + ["| {} | {} | {} | {} |".format(each.what, _number(each.value), each.kind, each.source)
+                    for each in inputs]
+
+
+TABLES = {"throughput": throughput_table, "storage": storage_table, "gradients, checkpoints, shards": step_table, "global batch": batch_table,
+          "cards": card_table, "operations": flops_table, "inputs": input_table}
+
+
+def _count(value: float) -> str:
+    return "{:,.0f}".format(value)
+
+
+def _number(value: float) -> str:
+    """To three figures, without an exponent where it stays readable."""
+    if value >= 1e9:
+        return "{:.4g} {}".format(value / (1e12 if value >= 1e12 else 1e9), "T" if value >= 1e12 else "G")
+    return _count(value) if value >= 1000 else "{:.3g}".format(value)
+
+
+def _time(seconds: float) -> str:
+    if seconds < 120:
+        return "{:.0f} s".format(seconds)
+    return "{:.0f} min".format(seconds / 60) if seconds < 7200 else "{:.1f} h".format(seconds / 3600)
+
+
+def _markdown(columns: List[str], rows: List[List[str]]) -> List[str]:
+    return ["| {} |".format(" | ".join(each)) for each in (columns, ["---", *["---:"] * (len(columns) - 1)], *rows)]
+
+
+def main() -> None:
+    """Print all tables, each below the mark that stands above it in the page."""
+    for name, make in TABLES.items():
+        print("<!-- scale_table: {} -->\n".format(name))
+        print("\n".join(make()) + "\n")
+
+
+if __name__ == "__main__":
+    main()
