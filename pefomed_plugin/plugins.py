@@ -51,7 +51,7 @@ class Added:
         return found
 
 
-@lru_cache(maxsize=None)
+@lru_cache
 def find_added(kind: str) -> Tuple[Added, ...]:
     """Everything of one kind that installed packages add; imports none of it."""
     found: List[Added] = []

@@ -145,7 +145,7 @@ class AddedBuilder(MedicalBuilder):
         return _write_defaults(cls.dataset)
 
 
-@lru_cache(maxsize=None)
+@lru_cache
 def _write_defaults(dataset: str) -> str:
     folder = Path(tempfile.mkdtemp(prefix="pefomed-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)

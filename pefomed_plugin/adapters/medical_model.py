@@ -117,7 +117,7 @@ class MedicalModel:
         """The whole prompt of a request, as the network gets it."""
         return user_turn(self._instruction_input(request), self.network.prompt_template)
 
-    def _one_or_all(self, image: Images, task: str, question: Union[None, str, Sequence[str]],
+    def _one_or_all(self, image: Images, task: str, question: Union[str, Sequence[str], None],
                     max_new_tokens: Optional[int]) -> Any:
         many_images, many_questions = isinstance(image, (list, tuple)), isinstance(question, (list, tuple))
         images: List[Any] = list(image) if many_images else [image]  # type: ignore[arg-type]

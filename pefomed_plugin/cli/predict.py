@@ -11,12 +11,14 @@ LEDGER = "predict.ledger.jsonl"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument("dataset", nargs="?", metavar="DATASET", help="vqa_rad, slake, path_vqa, iu_xray, mimic_cxr, ...")
-    parser.add_argument("root", nargs="?", type=Path, metavar="FOLDER", help="its release, or what pefomed prepare wrote")
+    parser.add_argument("dataset", nargs="?", metavar="DATASET",
+                        help="vqa_rad, slake, path_vqa, iu_xray, mimic_cxr, ...")
+    parser.add_argument("root", nargs="?", type=Path, metavar="FOLDER",
+                        help="its release, or what pefomed prepare wrote")
     parser.add_argument("--api", dest="model", metavar="MODEL",
                         help="vision model, as the server names it")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of predictions.jsonl; with --images "
-                        "also the file itself")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR",
+                        help="folder of predictions.jsonl; with --images also the file itself")
     parser.add_argument("--split", default="test", choices=("train", "val", "test"))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--temperature", type=float, help="default: the server's own")

@@ -48,5 +48,5 @@ def _from_array(values: "numpy.ndarray") -> Image.Image:
     if values.ndim == 3 and shape[2] == 1:
         values = values[..., 0]
     if not values.size or values.ndim not in (2, 3) or (values.ndim == 3 and shape[2] not in (3, 4)):
-        raise UnusableImage("array", "no image", "give (height, width), or (height, width, 3)", "shape {}".format(shape))
+        raise UnusableImage("array", "no image", "give (height, width) or (height, width, 3)", "shape {}".format(shape))
     return Image.fromarray(values if values.dtype == np.uint8 else stretch(values))

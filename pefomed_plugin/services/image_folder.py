@@ -46,7 +46,7 @@ def find_images(root: Path) -> ImageFolder:
     for folder, folders, names in os.walk(root, onerror=_refuse):
         folders[:] = sorted(each for each in folders if not each.startswith("."))
         for path in (Path(folder, each) for each in names if not each.startswith(".")):
-            if path.suffix.lower() in SUFFIXES or not path.suffix and _is_dicom(path):
+            if path.suffix.lower() in SUFFIXES or (not path.suffix and _is_dicom(path)):
                 images.append(path.relative_to(root).as_posix())
             else:
                 others[path.suffix.lower() or "no ending"] += 1
@@ -78,8 +78,8 @@ def read_questions(path: Path, images: Sequence[str]) -> List[Sample]:
             continue
         own = row.get("image", "").strip()
         if "image" in row and not own:
-            problems.append("{}, line {}: the image is empty; name it, or delete the column to ask every question about "
-                            "every image".format(path.name, number))
+            problems.append("{}, line {}: the image is empty; name it, or delete the column to ask every question "
+                            "about every image".format(path.name, number))
             continue
         key = row.get("id", "").strip() or "{}".format(number)
         samples += [_sample(each, "vqa", row["question"].strip(), row.get("answer", "").strip(),

@@ -86,7 +86,8 @@ class Conversation:
         self.out.flush()
 
 
-def converse(model: "MedicalModel", image: str = "", max_new_tokens: int = 0, read: Callable[[str], str] = input) -> None:
+def converse(model: "MedicalModel", image: str = "", max_new_tokens: int = 0,
+             read: Callable[[str], str] = input) -> None:
     """Talk until the input ends; Ctrl-C stops an answer, and at the prompt the conversation.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Stage 1 from 1 to 1,024 GPUs on paper, the tables of ``docs/scale.md``: ``python -m projects.benchmarks.scale_table``.
+"""Tables of ``docs/scale.md``, stage 1 from 1 to 1,024 GPUs: ``python -m projects.benchmarks.scale_table``.
 
 Arithmetic from the inputs below, each measured, cited or assumed, and saying which. No torch, nothing is run.
 """
@@ -22,16 +22,16 @@ class Input:
     value: float
     what: str
     kind: str
-    """``measured``, ``cited``, ``from`` a file here, or ``assumed``."""
+    """``measured``, ``cited``, ``assumed``, or ``ours``: set in a file here."""
     source: str
 
 
-BATCH = Input(6, "samples a batch of one GPU", "from", "`configs/datasets/*.yaml`")
-RECIPE_STEPS = Input(5000, "steps of the recipe", "from", "`pefomed_stage1.yaml`: 5 epochs of 1,000")
-WARM_UP = Input(1000, "of them warm-up", "from", "`pefomed_stage1.yaml`")
+BATCH = Input(6, "samples a batch of one GPU", "ours", "`configs/datasets/*.yaml`")
+RECIPE_STEPS = Input(5000, "steps of the recipe", "ours", "`pefomed_stage1.yaml`: 5 epochs of 1,000")
+WARM_UP = Input(1000, "of them warm-up", "ours", "`pefomed_stage1.yaml`")
 RECIPE_GPUS = Input(4, "GPUs of the recipe", "cited", "PeFoMed, section 4.2: four A40")
-SAVE_STEPS = Input(1000, "steps between checkpoints", "from", "`pefomed_stage1.yaml`: one an epoch")
-WORKERS = Input(6, "loader workers of one GPU", "from", "`pefomed_stage1.yaml`")
+SAVE_STEPS = Input(1000, "steps between checkpoints", "ours", "`pefomed_stage1.yaml`: one an epoch")
+WORKERS = Input(6, "loader workers of one GPU", "ours", "`pefomed_stage1.yaml`")
 TOKENS = Input(384, "tokens of a sample, padding included", "assumed", "256 of the image, 30 of the prompt, a caption")
 ANSWER_TOKENS = Input(80, "of them caption", "assumed", "no release's captions were counted for it")
 CARDS = {
@@ -48,12 +48,12 @@ FIGURE_JPEG = Input(52_502, "bytes of a figure's JPEG", "measured", "mean of VQA
 MEDICAT_FILE = Input(104e9 / 217_060, "bytes of a MedICaT figure", "cited", "its release: 104 GB with the texts")
 MIMIC_FILE = Input(1.5e6, "bytes of a MIMIC-CXR-JPG image", "assumed", "the release's size was not confirmed")
 SHARD_PNG = Input(134_079, "bytes of a shard's picture", "measured", "448-pixel PNG, mean of every third of VQA-RAD's")
-FIGURE_S = Input(1 / 61, "s to decode and resize a figure", "measured", "`data_path`, checkout's way, VQA-RAD, a thread")
-RADIOGRAPH_S = Input(0.155, "s for a radiograph of 2,544 x 3,056", "measured", "made-up JPEGs of 2.6 MB, a thread")
+FIGURE_S = Input(1 / 61, "s to decode and resize a figure", "measured", "`data_path`, a checkout's way, VQA-RAD")
+RADIOGRAPH_S = Input(0.155, "s for a radiograph of 2,544 x 3,056", "measured", "made-up JPEGs of 2.6 MB")
 SHARD_S = Input(0.0035, "s to decode a shard's picture", "measured", "note 5: 3 to 4 ms")
-PIXEL_S = Input(1 / 7533, "s to load cached pixels", "measured", "`data_path`, a thread")
+PIXEL_S = Input(1 / 7533, "s to load cached pixels", "measured", "`data_path`")
 FEATURE_S = Input(1 / 1534, "s to load cached features", "measured", "the same")
-WRITE_S = Input(3.8, "s to write a checkpoint, on the disk", "measured", "median of 5 on a busy virtual disk, with fsync")
+WRITE_S = Input(3.8, "s to write a checkpoint", "measured", "median of 5, 679.5 MB, fsync, a virtual disk")
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def throughput_table() -> List[str]:
                      "{:.2f}".format(gpus * rate * file_bytes / 1e9),
                      "{:.2f}".format(gpus * rate * SHARD_PNG.value / 1e9), _time(IMAGES / (gpus * rate))])
     return _markdown(["GPUs", "nodes", "samples/s", "a node", "files, MB/s a node", "shards, MB/s a node",
-                      "files, GB/s of all", "shards, GB/s of all", "{:,} samples".format(IMAGES)], rows)
+                      "files, GB/s of all", "shards, GB/s of all", "{:,} samples in".format(IMAGES)], rows)
 
 
 def storage_table() -> List[str]:
@@ -168,18 +168,19 @@ def batch_table() -> List[str]:
     rows = []
     for gpus in GPUS:
         batch = gpus * BATCH.value
-        rows.append([_count(gpus), _count(batch), _count(IMAGES / batch), _count(seen / batch),
-                     "{:.2f}".format(RECIPE_STEPS.value * batch / IMAGES), _count(WARM_UP.value * batch),
-                     "{:.1g}".format(batch / (BATCH.value * RECIPE_GPUS.value))
-                     if gpus < RECIPE_GPUS.value else _count(batch / (BATCH.value * RECIPE_GPUS.value))])
-    return _markdown(["GPUs", "global batch", "steps, {:,} samples".format(IMAGES), "steps, {:,.0f} samples".format(seen),
-                      "passes in {:,.0f} steps".format(RECIPE_STEPS.value), "samples in the warm-up",
-                      "x the recipe's batch"], rows)
+        rows.append([_count(gpus), _count(batch), "{:.4g}".format(gpus / RECIPE_GPUS.value), _count(IMAGES / batch),
+                     _count(seen / batch), "{:.2f}".format(RECIPE_STEPS.value * batch / IMAGES),
+                     _count(WARM_UP.value * batch)])
+    return _markdown(["GPUs", "global batch", "x the recipe's", "steps for {:,} samples".format(IMAGES),
+                      "for {:,.0f}".format(seen), "times all images in {:,.0f} steps".format(RECIPE_STEPS.value),
+                      "samples of the warm-up"], rows)
 
 
 def card_table() -> List[str]:
     """How fast one GPU of each kind would be."""
-    return _markdown(["card", "samples/s", "s a step of {:.0f}".format(BATCH.value), "{:,} samples, {} GPUs".format(IMAGES, GPUS_A_NODE)], [
+    columns = ["card", "samples/s", "s a step of {:.0f}".format(BATCH.value),
+               "{:,} samples on {} GPUs in".format(IMAGES, GPUS_A_NODE)]
+    return _markdown(columns, [
         [card, "{:.1f}".format(samples_a_second(card)), "{:.2f}".format(BATCH.value / samples_a_second(card)),
          _time(IMAGES / (GPUS_A_NODE * samples_a_second(card)))] for card in CARDS])
 
@@ -201,8 +202,8 @@ def input_table() -> List[str]:
                     for each in inputs]
 
 
-TABLES = {"throughput": throughput_table, "storage": storage_table, "gradients, checkpoints, shards": step_table, "global batch": batch_table,
-          "cards": card_table, "operations": flops_table, "inputs": input_table}
+TABLES = {"throughput": throughput_table, "storage": storage_table, "gradients, checkpoints, workers": step_table,
+          "global batch": batch_table, "cards": card_table, "operations": flops_table, "inputs": input_table}
 
 
 def _count(value: float) -> str:

@@ -96,7 +96,8 @@ def test_the_example_of_the_repository_is_the_pages() -> None:
     lie = ROOT / "examples" / "third_party"
     assert {name: (lie / name).read_text(encoding="utf-8") for name in FILES} == FILES
     assert [each.split(" --")[0] for each in COMMANDS] == [
-        "pefomed prepare ward_notes", "pefomed prepare ward_notes", "pefomed score same_side predictions.jsonl"]
+        "pefomed prepare ward_notes", "pefomed prepare ward_notes", "pefomed score same_side predictions.jsonl",
+        "pefomed evaluate"]
 
 
 def test_the_data_set_is_prepared_with_its_option(installed: Path, here: Path) -> None:
@@ -105,7 +106,8 @@ def test_the_data_set_is_prepared_with_its_option(installed: Path, here: Path) -
     assert len((here / "data/ward_notes/test.jsonl").read_text().splitlines()) == 2
     assert len((here / "data/ward_b2/test.jsonl").read_text().splitlines()) == 1
     assert "another ward" in (here / "data/ward_b2/skipped.jsonl").read_text()
-    assert "did you mean 'ward'" in run(COMMANDS[1].partition(" ")[2].replace("ward=", "wrad="), here, installed, code=2)
+    mistyped = COMMANDS[1].partition(" ")[2].replace("ward=", "wrad=")
+    assert "did you mean 'ward'" in run(mistyped, here, installed, code=2)
     assert "unknown data set 'ward_notes'" in run(COMMANDS[0].partition(" ")[2], here, code=2)
 
 
@@ -170,9 +172,9 @@ def test_two_packages_of_one_name_are_both_named(installed: Path, here: Path, tm
     module = "def read(root):\n    raise AssertionError\n"
     sites = [broken(tmp_path, "copy_cat", "readers", "ward_notes = copy_cat:read", module),
              broken(tmp_path, "bold_one", "readers", "slake = bold_one:read", module)]
-    shown = run(COMMANDS[0].partition(" ")[2], here, installed, *sites, code=2)
+    shown = run(COMMANDS[0].partition(" ")[2], here, installed, *sites, code=1)
     assert "reader 'ward_notes' is claimed by 2 packages: copy-cat 0.3 and ward-notes 0.1; uninstall one" in shown
-    shown = run("prepare slake --source downloads/ward_notes --out data/slake", here, *sites, code=2)
+    shown = run("prepare slake --source downloads/ward_notes --out data/slake", here, *sites, code=1)
     assert "reader 'slake' is claimed by 2 packages: pefomed_plugin and bold-one 0.3" in shown
 
 

@@ -7,6 +7,7 @@ those of this environment, lent by one line of a ``.pth`` file, which does not l
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -27,6 +28,8 @@ from pefomed_plugin import __version__, environment
 from pefomed_plugin.cli import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[2]
+QUICK_START = re.search(r"with the package alone:\n\n```\n(.*?)```", (ROOT / "docs" / "quick-start.md").read_text(
+    encoding="utf-8"), re.DOTALL).group(1).splitlines()  # type: ignore[union-attr]
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 SOURCES = ("setup.py", "pyproject.toml", "README.md", "LICENSE", "MANIFEST.in", "pefomed_plugin")
 pytestmark = pytest.mark.slow
@@ -152,16 +155,18 @@ def test_the_first_minute_without_the_repository(installed: Tuple[Path, Path], s
             and "\n    {}\n".format(name) not in shown] == []
     run([pefomed, "sample", "--no-model", "--out", "sample"], work)  # the model, slow to make, is the shared one's
     assert (work / "sample" / "iu_xray" / "annotation.json").is_file()
-    run([pefomed, "init", "study"], work)
-    study = work / "study"
-    checked = json.loads(run([pefomed, "doctor", "--cfg-path", "stage2.yaml", "--json"], study,
-                             PEFOMED_SAMPLE=str(sample)).stdout)
-    assert checked["ready"]
-    done = run([pefomed, "train", "--cfg-path", "stage2.yaml"], study, PEFOMED_SAMPLE=str(sample))
-    assert "EMBEDDED DEFAULT" in done.stdout and "toolkit: bundled" in done.stdout
-    run_folder = study / "output" / "try" / "stage2"
+    install, *lines = QUICK_START
+    assert install.startswith("pip install ") and len(lines) == 5
+    said = ""
+    for name, *arguments in map(shlex.split, lines):
+        if name == "cd":
+            work = work / arguments[0]
+            continue
+        said += run([str(programs / name), *arguments], work, PEFOMED_SAMPLE=str(sample)).stdout
+    assert re.search("^ready: ", said, re.MULTILINE)  # the doctor
+    assert "EMBEDDED DEFAULT" in said and "toolkit: bundled" in said
+    run_folder = work / "output" / "try" / "stage2"
     assert (run_folder / "checkpoint_last.pth").is_file()
     losses = [json.loads(line)["loss"] for line in (run_folder / "log.jsonl").read_text().splitlines()]
     assert losses and all(0 < each < 20 for each in losses)
-    run([pefomed, "report", "output/try/stage2", "--out", "report.html"], study)  # the page's assets are in the wheel
-    assert "<html" in (study / "report.html").read_text(encoding="utf-8")
+    assert "<html" in (work / "output" / "report.html").read_text(encoding="utf-8")  # its assets are in the wheel

@@ -27,6 +27,8 @@ def find_pictures(folder: Optional[Path], count: int, out: Path) -> Pictures:
     given = folder or (REAL if REAL.is_dir() else None)
     if given is None:
         return Pictures(out, make_up(out, count), "{} made-up JPEGs of {} pixels".format(count, _MADE_UP_PX))
+    if not given.is_dir():
+        raise SystemExit("{}: no such folder; set --pictures".format(given))
     found = sorted(each.name for each in given.iterdir() if each.suffix.lower() in _SUFFIXES)
     if len(found) < count:
         raise SystemExit("{}: {} pictures, {} are wanted; set --pictures".format(given, len(found), count))

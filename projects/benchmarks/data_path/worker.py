@@ -123,9 +123,9 @@ def forget(dataset: Any) -> None:
 
 def normalised(batch: Batch) -> Batch:
     """With pixels made floats, as the model does on its device."""
-    from pefomed_plugin.toolkit.bundled.minigpt_v2 import _normalise
+    from pefomed_plugin.toolkit.bundled.vision import normalise_pixels
 
-    return {**batch, "image": _normalise(batch["image"])}
+    return {**batch, "image": normalise_pixels(batch["image"])}
 
 
 if __name__ == "__main__":

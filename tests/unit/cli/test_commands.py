@@ -19,8 +19,8 @@ PAGE = (Path(__file__).resolve().parents[3] / "docs" / "command-line.md").read_t
 HEAVY = ("torch", "transformers", "peft", "timm", "numpy", "scipy", "pandas", "pyarrow", "matplotlib", "PIL", "rich",
          "omegaconf", "yaml", "openai", "openpyxl", "pydicom", "shtab")
 ORDER = ["doctor", "init", "sample", "prepare", "shard", "features", "estimate", "train", "evaluate", "predict",
-         "score", "import-predictions", "judge", "wasm", "rate", "agree", "compare", "report", "checkpoint", "chat", "link",
-         "unlink", "completion"]
+         "score", "import-predictions", "judge", "wasm", "rate", "agree", "compare", "report", "checkpoint", "chat",
+         "link", "unlink", "completion"]
 
 
 def epilog_of(name):

@@ -1,0 +1,25 @@
+"""The operations of a training sample as ``docs/scale.md`` counts them, against torch's own count."""
+
+from typing import Any
+
+from torch.utils.flop_counter import FlopCounterMode
+
+from pefomed_plugin.services.model_sizes import LlamaSize, ModelSize, VisionSize
+from projects.benchmarks.scale_table import sample_flops
+from tests.conformance.golden import golden, golden_model, samples
+
+
+def test_operations_are_those_that_torch_counts() -> None:
+    model: Any = golden_model().train()
+    config, given = model.llama_model.config, golden()["model"]
+    names = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
+             "num_key_value_heads", "head_dim")
+    size = ModelSize(LlamaSize(**{name: getattr(config, name) for name in names}),
+                     VisionSize(**golden()["vit"], image_size=given["img_size"]), given["lora_r"],
+                     ("q_proj", "v_proj"))
+    batch = samples(0)
+    layout, _ = model.packer()(batch["instruction_input"], batch["answer"], range(1))
+    with FlopCounterMode(display=False) as counter:
+        model(batch)["loss"].backward()  # without a layout: transformers' own layers, the last one whole as well
+    counted = sample_flops(size, layout.separately_padded_length, len(layout.targets))
+    assert counter.get_total_flops() == sum(counted.values())

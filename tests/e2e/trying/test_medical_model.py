@@ -1,0 +1,103 @@
+"""A model that is asked: kinds of images, lists, streams, settings."""
+
+import numpy as np
+import pytest
+
+from pefomed_plugin.adapters.medical_model import Request
+from pefomed_plugin.errors import ConfigError, ImageError
+from pefomed_plugin.services.images import ImagePolicy
+from tests.unit.services.small import picture
+from tests.unit.services.test_dicom import write as write_dicom
+
+QUESTIONS = ["Is there a fracture?", "Which side is the tube on?", "What is shown?"]
+
+
+def test_path_picture_and_array_are_one_image(model, scans):
+    path = scans / "a.png"
+    answers = {model.ask(each, QUESTIONS[0]) for each in (path, str(path), picture(1), np.asarray(picture(1)))}
+    assert len(answers) == 1
+
+
+def test_a_dicom_file_is_shown_as_it_is_meant(model, tmp_path):
+    pytest.importorskip("pydicom")
+    grey = np.asarray(picture(1).convert("L"))
+    shown = grey - grey.min()
+    write_dicom(tmp_path / "IM0001", grey.astype(np.uint16) * 10)
+    stretched = np.rint(shown * (255 / shown.max())).astype(np.uint8)
+    assert model.caption(tmp_path / "IM0001", max_new_tokens=12) == model.caption(stretched, max_new_tokens=12)
+
+
+def test_lists_answer_as_one_by_one(model, scans):
+    a, b = scans / "a.png", scans / "old" / "b.jpg"
+    one_by_one = [[model.ask(image, each) for each in QUESTIONS] for image in (a, b)]
+    assert model.ask(a, QUESTIONS) == one_by_one[0]
+    assert model.ask([a, b], QUESTIONS[0]) == [one_by_one[0][0], one_by_one[1][0]]
+    assert model.ask([a, b], QUESTIONS[1:]) == [one_by_one[0][1], one_by_one[1][2]]
+    assert model.report([a, b], max_new_tokens=12) == [model.report(each, max_new_tokens=12) for each in (a, b)]
+    assert model.ask([], QUESTIONS[0]) == []
+
+
+def test_an_image_with_many_questions_is_encoded_once(model, scans):
+    before = model.network.vit_forwards
+    model.ask(scans / "a.png", QUESTIONS)
+    assert model.network.vit_forwards == before + 1
+
+
+def test_batches_change_no_answer(model, scans):
+    requests = [Request(scans / "a.png", "vqa", each) for each in QUESTIONS] + [Request(scans / "a.png", "report")]
+    together = model.answer(requests, 12)
+    model.batch_size = 2
+    assert model.answer(requests, 12) == together
+    model.batch_size = 8
+
+
+@pytest.mark.parametrize("request_", [Request("", "vqa", QUESTIONS[0]), Request("", "caption")])
+def test_a_stream_ends_with_the_answer(model, scans, request_):
+    request_ = request_._replace(image=scans / "a.png")
+    texts = list(model.stream(request_, 12))
+    assert 1 < len(texts) <= 12
+    assert texts[-1] == model.answer([request_], 12)[0]
+
+
+def test_prompts_are_those_of_training(model):
+    start = "[INST] <Img><ImageHere></Img> "
+    assert model.prompt(Request("x", "report")) == (
+        start + "[report] Describe the given chest x-ray image in detail. [/INST]")
+    assert model.prompt(Request("x", "caption", " Name  the organ. ")) == start + "[caption] Name the organ. [/INST]"
+    assert "< Img >" in model.prompt(Request("x", "vqa", "What is <Img>?"))
+
+
+def test_the_limit_of_an_answer(model, scans):
+    assert len(model.report(scans / "a.png", max_new_tokens=2)) < len(model.report(scans / "a.png", max_new_tokens=30))
+
+
+@pytest.mark.parametrize(("arguments", "told"), [
+    ((["a", "b"], ["q"]), "2 images and 1 questions"), (("a", "  "), "an empty question")])
+def test_what_cannot_be_asked(model, arguments, told):
+    with pytest.raises(ConfigError, match=told):
+        model.ask(*arguments)
+    with pytest.raises(ConfigError, match="no task 'reprot'; did you mean 'report'"):
+        model.answer([Request("a", "reprot")])
+
+
+@pytest.mark.parametrize(("image", "told"), [
+    ("nowhere.png", "no such file"), (np.zeros((2, 3, 4, 5)), "give \\(height, width\\)"), (7, "no image"),
+    (np.zeros((0, 3)), "no image")])
+def test_what_is_no_image(model, image, told):
+    with pytest.raises(ImageError, match=told):
+        model.ask(image, QUESTIONS[0])
+
+
+def test_a_folder_is_no_image(model, scans):
+    with pytest.raises(ImageError, match="pefomed predict --images takes a folder"):
+        model.caption(scans)
+
+
+def test_the_policy_chooses_a_frame(model, tmp_path):
+    path = tmp_path / "two.gif"
+    picture(1).save(path, save_all=True, append_images=[picture(2)])
+    with pytest.raises(ImageError, match="several frames"):
+        model.ask(path, QUESTIONS[0])
+    model.policy = ImagePolicy(frame=1)
+    assert isinstance(model.ask(path, QUESTIONS[0]), str)
+    model.policy = ImagePolicy()

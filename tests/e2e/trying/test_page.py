@@ -1,0 +1,82 @@
+"""The page of ``pefomed chat``: what its buttons do, and, where gradio and Chromium are, the page itself."""
+
+from importlib.util import find_spec
+
+import pytest
+
+from pefomed_plugin.cli import main
+from pefomed_plugin.errors import ConfigError, ImageError
+from pefomed_plugin.ui.page import TASKS, Desk, build_page, draw_examples, find_examples
+from tests.e2e.chromium import Page, find_chromium
+
+needs_gradio = pytest.mark.skipif(find_spec("gradio") is None, reason="gradio (extra ui) is not installed")
+
+
+def test_the_answer_grows_into_what_the_model_says(model, scans):
+    desk, path = Desk(model, max_new_tokens=8), str(scans / "a.png")
+    for task, identifier in TASKS.items():
+        texts = list(desk.answer(path, task, "What is it?"))
+        expected = model.ask(path, "What is it?", max_new_tokens=8) if identifier == "vqa" else getattr(
+            model, identifier)(path, max_new_tokens=8)
+        assert len(texts) > 1 and texts[-1] == expected
+
+
+def test_what_was_dropped_is_shown_or_told(model, scans):
+    desk = Desk(model)
+    assert desk.show(None) is None and desk.show(str(scans / "a.png")).size == (64, 64)
+    (scans / "x.dcm").write_text("no")
+    with pytest.raises(ImageError, match="x.dcm"):
+        desk.show(str(scans / "x.dcm"))
+    for path, question, told in ((None, "?", "no image yet"), (str(scans / "a.png"), " ", "an empty question")):
+        with pytest.raises(ConfigError, match=told):
+            next(desk.answer(path, next(iter(TASKS)), question))
+
+
+def test_examples_are_drawings_or_the_users_images(scans, tmp_path):
+    assert [(each[0], each[1]) for each in find_examples(scans)] == [
+        (str(scans / "a.png"), "Question [vqa]"), (str(scans / "old" / "b.jpg"), "Report [report]")]
+    drawn = draw_examples(tmp_path)
+    assert len(drawn) == 3 and all((tmp_path / each[0]).is_file() for each in drawn)
+
+
+def test_without_gradio_the_extra_and_the_terminal_are_named(monkeypatch, capsys):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert main(["chat", "--ckpt", "embedded"]) == 2
+    assert "pip install 'pefomed_plugin[ui]'; or talk in the terminal, with --cli" in capsys.readouterr().err
+
+
+@needs_gradio
+def test_a_taken_port_is_told(model):
+    import socket
+
+    from pefomed_plugin.ui.page import serve
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(ConfigError, match="choose another with --port"):
+            serve(model, host="127.0.0.1", port=taken.getsockname()[1])
+
+
+@needs_gradio
+@pytest.mark.slow
+@pytest.mark.skipif(find_chromium() is None, reason="no Chromium")
+def test_the_page_answers_and_asks_nothing_of_other_machines(model, tmp_path):
+    examples = draw_examples(tmp_path)
+    page = build_page(Desk(model, max_new_tokens=8), examples)
+    _, address, _ = page.queue().launch(server_name="127.0.0.1", quiet=True, prevent_thread_lock=True,
+                                        allowed_paths=[str(tmp_path)])
+    try:
+        with Page(find_chromium(), tmp_path / "profile") as tab:
+            tab.open(address)
+            tab.wait("!!document.querySelector('#ask') && !!document.querySelector('table tbody tr')", 60)
+            assert "not for clinical use" in tab.evaluate("document.body.innerText")
+            assert "share" not in tab.evaluate("document.querySelector('#picture').outerHTML.toLowerCase()")
+            tab.evaluate("document.querySelector('table tbody tr').click()")
+            tab.wait("!!document.querySelector('#picture img')", 60)
+            tab.evaluate("document.querySelector('#ask').click()")
+            tab.wait("document.querySelector('#answer textarea').value === {!r}".format(
+                model.ask(examples[0][0], examples[0][2], max_new_tokens=8)), 60)
+            assert tab.complaints(address.rstrip("/")) == []
+    finally:
+        page.close(verbose=False)

@@ -1,0 +1,114 @@
+"""``pefomed predict --images``: every image of a folder, or a reason."""
+
+import json
+
+import pytest
+
+from pefomed_plugin.cli import main
+from pefomed_plugin.storage import read_predictions
+from tests.unit.services.small import picture
+
+
+@pytest.fixture
+def predict(files, scans, tmp_path, capsys):
+    """Runs the command; gives exit code and text."""
+    def run(*arguments, out="out/p.jsonl", task="report"):
+        code = main(["predict", "--images", str(scans), "--task", task, "--ckpt", str(files["checkpoint"]),
+                     "--llama", str(files["llama"]), "--vit", str(files["vit"]), "--max-new-tokens", "8",
+                     "--out", str(tmp_path / out), *map(str, arguments)])
+        captured = capsys.readouterr()
+        return code, captured.out + captured.err
+
+    return run
+
+
+def test_every_image_gets_a_report_in_our_schema(predict, model, scans, tmp_path):
+    code, shown = predict()
+    assert code == 0 and "2 images below" in shown and "2 answers; written to" in shown
+    first, second = read_predictions(tmp_path / "out/p.jsonl")
+    assert (first.id, first.image, second.image) == ("images-a.png", "a.png", "old/b.jpg")
+    assert (first.dataset, first.split, first.task, first.question) == ("images", "test", "report", None)
+    assert first.prediction == model.report(scans / "a.png", max_new_tokens=8)
+    assert (first.answer, first.metadata) == ("", {"reference": "none"})
+    assert first.producer["max_new_tokens"] == 8 and len(first.producer["checkpoint_sha256"]) == 64
+    assert first.producer["prompt"].startswith("[INST] <Img><ImageHere></Img> [report] ")
+    assert [each.name for each in (tmp_path / "out").iterdir()] == ["p.jsonl"]
+
+
+def test_an_answer_without_reference_is_not_scored(predict, tmp_path, capsys):
+    predict(out="out")
+    assert main(["score", "lexical", str(tmp_path / "out" / "predictions.jsonl")]) == 2
+    assert "images-a.png: no reference answer to score against" in capsys.readouterr().err
+
+
+def test_images_that_cannot_be_used_are_told_together(predict, scans, tmp_path):
+    (scans / "cut.png").write_bytes((scans / "a.png").read_bytes()[:200])
+    (scans / "page.jpg").write_text("<html>log in</html>")
+    (scans / "notes.txt").write_text("hello")
+    (scans / ".hidden.png").write_text("")
+    code, shown = predict()
+    assert code == 1 and "4 images below" in shown and "left alone, no images by their ending: 1 .txt" in shown
+    assert "2 image(s) could not be used" in shown
+    assert "cut.png: truncated" in shown and "page.jpg: an HTML page" in shown
+    assert len(read_predictions(tmp_path / "out/p.jsonl")) == 2
+    listed = [json.loads(each) for each in (tmp_path / "out/p.jsonl.skipped.jsonl").read_text().splitlines()]
+    assert [each["where"].split(" ")[0] for each in listed] == ["cut.png", "page.jpg"]
+    picture(5).save(scans / "cut.png")
+    (scans / "page.jpg").unlink()
+    code, shown = predict()
+    assert code == 0 and "3 answers, 2 of them from an earlier start" in shown
+    assert not (tmp_path / "out/p.jsonl.skipped.jsonl").exists()
+
+
+def test_a_killed_run_goes_on_where_it_stopped(predict, tmp_path):
+    predict()
+    whole = (tmp_path / "out/p.jsonl").read_text()
+    lines = whole.splitlines(keepends=True)
+    (tmp_path / "out/p.jsonl").unlink()
+    (tmp_path / "out/p.jsonl.part").write_text(lines[0] + lines[1][:40])
+    assert "2 answers, 1 of them from an earlier start" in predict()[1]
+    assert (tmp_path / "out/p.jsonl").read_text() == whole
+    assert not (tmp_path / "out/p.jsonl.part").exists()
+
+
+def test_answers_to_something_else_are_set_aside(predict, tmp_path):
+    predict()
+    before = (tmp_path / "out/p.jsonl").read_text()
+    code, shown = predict("--question", "Name the organ.")
+    assert code == 0 and "it is now" in shown and "earlier start" not in shown
+    assert (tmp_path / "out/p.jsonl.1").read_text() == before
+
+
+def test_questions_of_a_table(predict, tmp_path):
+    table = tmp_path / "q.csv"
+    table.write_text("image,question,answer,id\n"
+                     "a.png,Is it left?,yes,7\nold/b.jpg,Is it left?,,8\ngone.png,Is it?,,9\n")
+    code, shown = predict("--questions", table, task="vqa")
+    assert code == 1 and "gone.png: no such file" in shown
+    assert [(each.id, each.answer, each.metadata) for each in read_predictions(tmp_path / "out/p.jsonl")] == [
+        ("images-a.png-7", "yes", {}), ("images-old/b.jpg-8", "", {"reference": "none"})]
+    table.write_text("question\nIs it left?\nIs it right?\n")
+    assert "2 to be asked about; 4 questions" in predict("--questions", table, task="vqa", out="out/all")[1]
+
+
+@pytest.mark.parametrize(("text", "told"), [
+    ("frage\nx\n", "missing column(s) question"), ("question\n\"\"\n", "line 2: the question is empty"),
+    ("image,question\n,x\n", "line 2: the image is empty"), ("question\n", "no question in it"),
+    ("image,question,id\na.png,x,1\na.png,y,1\n", "asked twice under one id")])
+def test_a_table_that_cannot_be_used(predict, tmp_path, text, told):
+    (tmp_path / "q.csv").write_text(text)
+    code, shown = predict("--questions", tmp_path / "q.csv", task="vqa")
+    assert code == 2 and told in shown and not (tmp_path / "out").exists()
+
+
+def test_mistakes_are_told_together(tmp_path, capsys):
+    assert main(["predict", "vqa_rad", "--images", str(tmp_path), "--out", "x", "--batch-size", "0"]) == 2
+    shown = capsys.readouterr().err
+    assert all(each in shown for each in ("--task is missing", "--ckpt is missing", "DATASET, FOLDER and --api",
+                                          "--batch-size: at least 1"))
+    assert main(["predict", "--out", "x"]) == 2
+    assert "give DATASET FOLDER --api MODEL" in capsys.readouterr().err
+    for folder, told in ((tmp_path, "holds no image"), (tmp_path / "no", "no folder")):
+        assert main(["predict", "--images", str(folder), "--task", "vqa", "--question", "?", "--ckpt", "c", "--out",
+                     "x"]) == 2
+        assert told in capsys.readouterr().err

@@ -1,0 +1,89 @@
+"""``pefomed chat --cli``: lines in, answers out."""
+
+import io
+
+import pytest
+
+from pefomed_plugin.cli import main
+from pefomed_plugin.services.images import DEFAULT_POLICY
+from pefomed_plugin.ui import NOT_CLINICAL
+from pefomed_plugin.ui.terminal import Conversation, converse, pieces
+from tests.unit.services.small import picture
+
+
+@pytest.fixture
+def talk(model):
+    """Says lines to one conversation; gives what it says to the last."""
+    conversation = Conversation(model, max_new_tokens=8)
+
+    def say(*lines):
+        for line in lines:
+            conversation.out = io.StringIO()
+            assert conversation.hear(line)
+        return conversation.out.getvalue()
+
+    yield say
+    model.policy = DEFAULT_POLICY
+
+
+def test_an_image_then_questions_about_it(talk, model, scans):
+    path = scans / "a.png"
+    assert talk("What is it?") == "no image yet; give its path first\n"
+    assert talk(str(path)) == "looking at a.png (64 x 64 pixels)\n"
+    assert talk("What is it?") == model.ask(path, "What is it?", max_new_tokens=8) + "\n"
+    assert talk("/report") == model.report(path, max_new_tokens=8) + "\n"
+    assert talk("'{}'".format(scans / "old" / "b.jpg"), "/caption") == model.caption(
+        scans / "old" / "b.jpg", max_new_tokens=8) + "\n"
+
+
+def test_a_mistake_is_told_and_the_image_stays(talk, model, scans):
+    talk(str(scans / "a.png"))
+    assert "nowhere.png: no such file" in talk("nowhere.png")
+    assert "no command /reprot" in talk("/reprot")
+    assert talk("What is it?" + " really" * 60).startswith(model.ask(
+        scans / "a.png", "What is it?" + " really" * 60, max_new_tokens=8))
+    assert talk("") == ""
+
+
+def test_a_frame_is_chosen(talk, scans):
+    picture(1).save(scans / "two.gif", save_all=True, append_images=[picture(2)])
+    assert "holds several frames" in talk(str(scans / "two.gif"))
+    assert talk("/frame first") == "write it as /frame 0\n"
+    assert "looking at two.gif" in talk("/frame 1", str(scans / "two.gif"))
+
+
+def test_pieces_add_up_and_hold_back_half_a_character():
+    assert list(pieces(iter(["", "37", "37 \ufffd", "37 \u00b5m"]))) == ["", "37", " ", "\u00b5m"]
+
+
+def test_the_command_talks_until_the_input_ends(files, scans, monkeypatch, capsys):
+    for last in ("/quit\nWhat is it?", ""):
+        monkeypatch.setattr("sys.stdin", io.StringIO("/help\n" + last))
+        assert main(["chat", "--ckpt", str(files["checkpoint"]), "--llama", str(files["llama"]), "--vit",
+                     str(files["vit"]), "--cli", "--image", str(scans / "a.png")]) == 0
+        shown = capsys.readouterr().out
+        assert NOT_CLINICAL in shown and "looking at a.png" in shown and shown.count("/caption") == 2
+
+
+def test_ctrl_c_stops_an_answer_and_at_the_prompt_the_conversation(model, scans, monkeypatch, capsys):
+    def interrupted(*_):
+        yield "The hea"
+        raise KeyboardInterrupt
+
+    lines = iter([str(scans / "a.png"), "What is it?"])
+
+    def read(_):
+        try:
+            return next(lines)
+        except StopIteration:
+            raise KeyboardInterrupt from None
+
+    monkeypatch.setattr(model, "stream", interrupted)
+    converse(model, read=read)
+    assert "The hea (stopped)" in capsys.readouterr().out
+
+
+def test_an_image_to_begin_with_that_cannot_be_used_is_an_error(files, capsys):
+    assert main(["chat", "--ckpt", str(files["checkpoint"]), "--llama", str(files["llama"]), "--vit",
+                 str(files["vit"]), "--cli", "--image", "nowhere.png"]) == 2
+    assert "nowhere.png: no such file" in capsys.readouterr().err
