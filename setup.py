@@ -20,13 +20,15 @@ REPORT = ["matplotlib>=3.5", "openpyxl>=3.1"]
 JUDGE = ["openai>=2", "openpyxl>=3.1"]
 TRACKING = ["tensorboard>=2.10"]
 WANDB = ["wandb>=0.15"]
-QUANT = ["bitsandbytes>=0.43"]
+QUANT = ["bitsandbytes>=0.46"]
 CLINICAL = ["radeval>=1; python_version >= '3.11'"]
 COMPLETION = ["shtab>=1.6"]
 UI = ["gradio>=4.44"]
 DOCS = ["mkdocs>=1.5", "mkdocs-material>=9.5", "mkdocstrings[python]>=0.24"]
-TEST = ["pytest>=7.4", "pytest-timeout>=2.2", "pytest-xdist>=3.5", "ruff>=0.6", "mypy>=1.10", "krippendorff>=0.6", "scikit-learn>=1.3",
+TEST = ["pytest>=7.4", "pytest-timeout>=2.2", "pytest-xdist>=3.5", "ruff>=0.6", "mypy>=1.10", "krippendorff>=0.6",
+        "scikit-learn>=1.3", "packaging>=23", "setuptools>=70.1",
         "protobuf>=4.25"]  # transformers reads a tokenizer.model through it
+ALL_BUT_DOCS = BUNDLED + METRICS + PARQUET + DICOM + REPORT + JUDGE + TRACKING + COMPLETION + TEST
 
 setup(
     name="pefomed_plugin",
@@ -42,7 +44,6 @@ setup(
     extras_require={"bundled": BUNDLED, "metrics": METRICS, "parquet": PARQUET, "dicom": DICOM,
                     "meteor": METRICS + METEOR, "report": REPORT, "judge": JUDGE, "tracking": TRACKING, "wandb": WANDB,
                     "quant": QUANT, "clinical": CLINICAL, "completion": COMPLETION, "ui": UI, "docs": DOCS,
-                    "test": BUNDLED + METRICS + PARQUET + DICOM + REPORT + JUDGE + TRACKING + COMPLETION + TEST,
-                    "dev": BUNDLED + METRICS + PARQUET + DICOM + REPORT + JUDGE + TRACKING + COMPLETION + TEST + DOCS},
+                    "test": ALL_BUT_DOCS, "dev": ALL_BUT_DOCS + DOCS},
     entry_points={"console_scripts": ["pefomed = pefomed_plugin.cli:main"]},
 )

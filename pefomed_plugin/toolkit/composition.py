@@ -12,6 +12,8 @@ from ..errors import ConfigError, ToolkitError, near_names, one_line
 from ..options import RunOptions, unknown_keys
 
 MODEL_CONFIGS = Path(__file__).resolve().parents[1] / "configs" / "models"
+SHIPPED = MODEL_CONFIGS.parent / "runs"
+"""The YAMLs of whole runs, for who has the package and not the repository."""
 SECTIONS = ("model", "datasets", "run", "embedded", "evaluation_datasets")
 
 
@@ -28,15 +30,20 @@ def load_layers(cfg_path: str, options: Sequence[str], registry: Any) -> Any:
 
 
 def load_yaml(cfg_path: str) -> Any:
-    """One YAML file. Raises ConfigError when it is missing, no YAML, or no mapping of the known sections."""
+    """One YAML file, the user's or a shipped one: ``train_configs/pefomed_stage2.yaml`` is found from anywhere.
+
+    Raises:
+        ConfigError: it is missing, no YAML, or no mapping of the known sections.
+    """
     import yaml
     from omegaconf import DictConfig, OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    if not Path(cfg_path).is_file():
-        raise ConfigError("no configuration file {}".format(cfg_path))
+    path = Path(cfg_path) if Path(cfg_path).is_file() else SHIPPED / cfg_path
+    if not path.is_file():
+        raise ConfigError("no configuration file {}; shipped are {}".format(cfg_path, ", ".join(shipped())))
     try:
-        config = OmegaConf.load(cfg_path)
+        config = OmegaConf.load(path)
     except (yaml.YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
         raise ConfigError("{} is not YAML: {}".format(cfg_path, " ".join(str(error).split()))) from error
     if not isinstance(config, DictConfig):
@@ -47,6 +54,11 @@ def load_yaml(cfg_path: str) -> Any:
     if problems:
         raise ConfigError("{} has {} mistake(s)".format(cfg_path, len(problems)), problems)
     return config
+
+
+def shipped() -> List[str]:
+    """Names of the shipped YAMLs."""
+    return sorted(str(path.relative_to(SHIPPED)) for path in SHIPPED.glob("*/*.yaml"))
 
 
 def parse_options(options: Sequence[str]) -> Any:

@@ -88,3 +88,9 @@ def test_blip_caption():
     processor = BlipCaptionProcessor()
     for text, expected in golden()["blip_caption"]:
         assert processor(text) == expected
+
+
+def test_blip_caption_without_a_limit_has_upstreams():
+    """The data sets' defaults say ``max_words: null``, which is no limit for ``medical_text`` and 50 for this one."""
+    processor = BlipCaptionProcessor.from_config({"max_words": None, "prompt": None})
+    assert processor(" ".join(["word"] * 60)) == " ".join(["word"] * 50)

@@ -89,4 +89,4 @@ class BlipCaptionProcessor(BaseProcessor):
     def from_config(cls, cfg: Any = None) -> "BlipCaptionProcessor":
         """Processor from a section with ``prompt`` and ``max_words``."""
         cfg = cfg or {}
-        return cls(cfg.get("prompt", ""), cfg.get("max_words", 50))
+        return cls(cfg.get("prompt") or "", cfg.get("max_words") or 50)

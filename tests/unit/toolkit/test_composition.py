@@ -7,7 +7,7 @@ import pytest
 from pefomed_plugin.errors import ConfigError, ToolkitError
 from pefomed_plugin.registration import register_all
 from pefomed_plugin.toolkit.bundled.config import Config
-from pefomed_plugin.toolkit.composition import parse_options
+from pefomed_plugin.toolkit.composition import load_yaml, parse_options
 
 LEAST = """
 model: {arch: minigpt_v2, lora_r: 16}
@@ -78,3 +78,10 @@ def test_unknown_data_sets_and_models(tmp_path, old, new, message):
 def test_options_that_cannot_be_read(tmp_path, option):
     with pytest.raises(ConfigError, match="write it as section.key=value"):
         config(tmp_path, LEAST, option)
+
+
+def test_shipped_yamls_are_found_from_anywhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert load_yaml("train_configs/pefomed_stage2.yaml").run.task == "medical_vqa"
+    with pytest.raises(ConfigError, match="no configuration file mine.yaml; shipped are .*/pefomed_stage1"):
+        load_yaml("mine.yaml")
