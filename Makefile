@@ -31,6 +31,8 @@ $(VENV)/.test: setup.py $(VENV)/.demo
 
 bench: $(VENV)/.demo
 	$(BIN)/python -m projects.benchmarks.speed --out output/speed
+	$(BIN)/python -m projects.benchmarks.data_path
+	$(BIN)/python -m projects.benchmarks.epoch_turn
 
 docs: $(VENV)/.docs
 	$(BIN)/mkdocs build --strict --site-dir output/site

@@ -58,7 +58,7 @@ def run(cfg_path: str, options: Sequence[str] = ()) -> Dict[str, Any]:
 @contextmanager
 def explaining_memory(cfg: Any) -> Iterator[None]:
     """Turn a GPU that is out of memory into a PefomedError with the options that would help most, in order."""
-    from .services.memory_advice import explain_out_of_memory, is_out_of_memory
+    from .services.memory.advice import explain_out_of_memory, is_out_of_memory
 
     try:
         yield

@@ -56,7 +56,7 @@ class RunOptions:
     shuffle: bool = True
     """Draw the training samples in a new order each pass; false: in file order."""
     num_workers: int = 0
-    """Processes that load data, on each rank."""
+    """Processes that load data, on each rank; none are started where ``image_cache`` has the images ready."""
 
     questions_per_image: int = 1
     """Up to so many questions of one image come in one batch and share its visual prefix; the losses stay what they
@@ -135,6 +135,12 @@ class RunOptions:
     key."""
     embedded: bool = False
     """Set by the launcher when the run uses the embedded default; written into every result."""
+
+    @property
+    def loading_processes(self) -> int:
+        """``num_workers``, or none where images are ready: handing them from process to process takes longer than
+        reading them (``projects.benchmarks.data_path --workers``)."""
+        return self.num_workers if self.image_cache == "none" else 0
 
     @property
     def amp_precision(self) -> Optional[str]:

@@ -15,11 +15,11 @@ def register_all() -> Dict[str, List[str]]:
     Raises:
         KeyError: a name belongs to somebody else's class.
     """
-    from .adapters.builders import BUILDERS
+    from .adapters.data.builders import BUILDERS
+    from .adapters.data.text_processor import MedicalTextProcessor
     from .adapters.judge_tasks import JUDGE_TASKS
     from .adapters.runner import RunnerPefomed
     from .adapters.tasks import TASKS
-    from .adapters.text_processor import MedicalTextProcessor
     from .toolkit import registry
 
     classes: Mapping[str, Mapping[str, type]] = {

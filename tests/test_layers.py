@@ -78,6 +78,6 @@ def test_only_toolkit_and_services_know_which_toolkit_is_underneath(path):
 
 def test_a_relative_import_is_resolved():
     """The parser above, on a file whose imports are known."""
-    names = {name for name, _ in imports_of(PACKAGE / "adapters" / "builders.py")}
-    assert {"pefomed_plugin.toolkit", "pefomed_plugin.readers", "pefomed_plugin.adapters.datasets"} <= names
+    names = {name for name, _ in imports_of(PACKAGE / "adapters" / "data" / "builders.py")}
+    assert {"pefomed_plugin.toolkit", "pefomed_plugin.readers", "pefomed_plugin.adapters.data.datasets"} <= names
     assert layer_of("pefomed_plugin.toolkit.bundled.vision") == LAYERS["toolkit"]

@@ -19,8 +19,8 @@ from ..prompts import user_turn
 from ..records import Prediction, Sample
 from ..services.console import progress, say
 from ..storage import merge_ranks, read_predictions, set_aside, write_records
-from .datasets import MedicalDataset, make_collater
-from .image_cache import show_ready_made
+from .data.datasets import MedicalDataset, make_collater
+from .data.image_cache import show_ready_made
 
 FINISHED = "predictions.jsonl"
 _PARTS = "answers.rank*.jsonl"
@@ -111,7 +111,7 @@ def _answer_share(accelerator: Any, task: Any, model: Any, dataset: MedicalDatas
             merged_lora(model, options):
         while written < len(share):
             loader = DataLoader(Subset(dataset, share[written:]), batch_size=size, shuffle=False,
-                                num_workers=options.num_workers, collate_fn=collater)
+                                num_workers=options.loading_processes, collate_fn=collater)
             try:
                 for batch in loader:
                     with accelerator.autocast():

@@ -12,11 +12,11 @@ from ..errors import ConfigError, near_names
 from ..records import Prediction
 from ..reporting.checks import check_predictions
 from ..reporting.judged import write_judgements
-from ..services import offline_judge
-from ..services.asking import Asked, Limits, Usable, ask_all, open_questions
-from ..services.batches import ask_batches
-from ..services.chat import Ask, Question
-from ..services.judging import (
+from ..services.judge import offline_judge
+from ..services.judge.asking import Asked, Limits, Usable, ask_all, open_questions
+from ..services.judge.batches import ask_batches
+from ..services.judge.chat import Ask, Question
+from ..services.judge.judging import (
     JudgePlan,
     check_judgeable,
     collect_scores,
@@ -25,8 +25,8 @@ from ..services.judging import (
     require_permission,
     usable_verdict,
 )
-from ..services.ledger import Ledger
-from ..services.prices import TOKENS_OF_A_VERDICT, estimate_tokens
+from ..services.judge.ledger import Ledger
+from ..services.judge.prices import TOKENS_OF_A_VERDICT, estimate_tokens
 
 JUDGES = ("api", "offline", "local")
 """``api``: an OpenAI-compatible server. ``offline``: shared words, no model. ``local``: a Hugging Face model here."""
@@ -66,10 +66,10 @@ def find_judge(judge: str, model: str, predictions: Sequence[Prediction], timeou
                           "because models are retired (gpt-4, the paper's, is). To try it without one, the judge is "
                           "offline")
     if judge == "local":
-        from ..services.local_judge import LocalChat
+        from ..services.judge.local_judge import LocalChat
 
         return partial(_ask_all, LocalChat(model).ask)
-    from ..services.openai_chat import OpenAIChat
+    from ..services.judge.openai_chat import OpenAIChat
 
     chat = OpenAIChat(timeout_s)
     require_permission(predictions, chat.host, chat.is_local, has_permission)

@@ -10,8 +10,8 @@ from ..errors import PefomedError
 from ..options import RunOptions
 from ..prompts_judge import find_prompt
 from ..records import Prediction
-from ..services.asking import Limits
-from ..services.judging import JudgePlan
+from ..services.judge.asking import Limits
+from ..services.judge.judging import JudgePlan
 from .judge import LEDGER, find_judge, judge_offline, judge_with_model, model_name
 from .tasks import MedicalTask
 

@@ -12,11 +12,11 @@ from PIL import Image
 
 from ..errors import ConfigError, near_names
 from ..prompts import TASK_IDENTIFIERS, draw_instruction, instruction_input, user_turn
-from ..services.given_images import GivenImage, open_given
-from ..services.images import DEFAULT_POLICY, ImagePolicy
+from ..services.pictures.given_images import GivenImage, open_given
+from ..services.pictures.images import DEFAULT_POLICY, ImagePolicy
 from ..toolkit import registry
+from .data.text_processor import MedicalTextProcessor
 from .tasks import MedicalCaptionTask, MedicalVqaTask, ReportGenerationTask
-from .text_processor import MedicalTextProcessor
 
 MAX_NEW_TOKENS: Dict[str, int] = {
     each.kind: each.max_new_tokens for each in (MedicalVqaTask, ReportGenerationTask, MedicalCaptionTask)}

@@ -9,18 +9,18 @@ from typing import Any, Dict, List, Mapping, Sequence
 from .. import __version__
 from ..digests import file_sha256
 from ..options import RunOptions, read_run_options
-from ..reporting.cards import write_model_card
-from ..reporting.model_facts import gather_facts
+from ..reporting.cards.cards import write_model_card
+from ..reporting.cards.model_facts import gather_facts
 from ..services.console import say
 from ..storage import write_json
 from ..toolkit import NAME as TOOLKIT
 from ..toolkit.checkpoint import load_weights
-from .checkpoints import BEST
+from .data.image_cache import show_ready_made
 from .devices import make_accelerator, match_frozen_weights
 from .evaluation import evaluate_split
-from .image_cache import show_ready_made
-from .provenance import write_provenance
-from .trainer import Trainer
+from .training.checkpoints import BEST
+from .training.provenance import write_provenance
+from .training.trainer import Trainer
 
 
 class RunnerPefomed:

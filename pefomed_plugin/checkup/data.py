@@ -10,7 +10,7 @@ from ..errors import DataError, PluginError
 from ..readers import READERS
 from ..readers.layouts import recognise
 from ..readers.prepared import is_prepared, read_manifest
-from ..services.shard_files import find_shards
+from ..services.data.shard_files import find_shards
 from .findings import ERROR, OK, Finding, from_error
 
 
@@ -51,7 +51,7 @@ def _check_prepared(name: str, root: Path, images: Optional[str]) -> Finding:
 
 
 def _check_shards(what: str, folder: Path, files: Optional[List[str]]) -> List[Finding]:
-    from ..services.shards import read_shard_index
+    from ..services.data.shards import read_shard_index
 
     mend = "pefomed shard PREPARED --out {}".format(folder)
     try:

@@ -161,7 +161,7 @@ def _check_device(run: RunOptions) -> List[Finding]:
 
 
 def _check_room(cfg_path: str, cfg: Dict[str, Any], run: RunOptions) -> List[Finding]:
-    from ..services.memory import estimate
+    from ..services.memory.estimate import estimate
 
     try:
         needed = estimate(cfg)

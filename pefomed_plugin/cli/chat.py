@@ -36,7 +36,7 @@ def _serve(arguments: argparse.Namespace) -> None:
     from importlib.util import find_spec
 
     from ..errors import ConfigError
-    from ..services.rating_server import is_this_machine
+    from ..services.rating.server import is_this_machine
     from ..ui.page import draw_examples, find_examples, serve
 
     if find_spec("gradio") is None:  # said before the weights are loaded

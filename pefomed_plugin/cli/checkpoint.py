@@ -9,7 +9,7 @@ from .output import Output, add_json_argument
 
 if TYPE_CHECKING:
     from ..adapters.exports.contents import Contents, Lora
-    from ..reporting.model_facts import ModelFacts
+    from ..reporting.cards.model_facts import ModelFacts
 
 _FILE = ".pth or .safetensors of this plugin, of MiniGPT-v2 or PeFoMed; or an exported adapter folder"
 _PROJECTION = "projection of visual tokens into LLaMA: llama_proj.weight, llama_proj.bias"
@@ -129,7 +129,7 @@ def _merge(contents: "Contents", arguments: argparse.Namespace) -> int:
     from ..adapters.exports.merge import write_merged
     from ..adapters.exports.writing import fresh_folder
     from ..errors import ConfigError
-    from ..reporting.cards import write_model_card
+    from ..reporting.cards.cards import write_model_card
     from ..services.console import say
 
     if arguments.llama is None:
@@ -151,7 +151,7 @@ def _export(contents: "Contents", arguments: argparse.Namespace) -> int:
     from ..adapters.exports.adapter import write_adapter
     from ..adapters.exports.contents import ADAPTER_CONFIG, ADAPTER_WEIGHTS
     from ..adapters.exports.writing import fresh_folder
-    from ..reporting.cards import write_model_card
+    from ..reporting.cards.cards import write_model_card
     from ..services.console import say
 
     lora, alpha, notes = _prepared(contents, arguments)
@@ -198,7 +198,7 @@ def _facts(contents: "Contents", arguments: argparse.Namespace, form: str, notes
            files: Dict[str, str]) -> "ModelFacts":
     """What the card says."""
     from ..adapters.exports.contents import PROJECTOR
-    from ..reporting.model_facts import gather_facts
+    from ..reporting.cards.model_facts import gather_facts
 
     beside = arguments.file if arguments.file.is_dir() else arguments.file.absolute().parent
     return gather_facts(beside, contents.config, contents.training, arguments.file, form=form, notes=notes,

@@ -21,9 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> Output:
     """Read, compare, show, write."""
     from ..errors import ConfigError
-    from ..reporting.compare import compare_runs, to_json
-    from ..reporting.compare_tables import show_comparison, to_markdown
-    from ..reporting.evaluations import evaluate_runs, evaluations_to_json
+    from ..reporting.comparison.compare import compare_runs, to_json
+    from ..reporting.comparison.compare_tables import show_comparison, to_markdown
+    from ..reporting.comparison.evaluations import evaluate_runs, evaluations_to_json
     from ..reporting.results import read_run
     from ..storage import write_json, write_text
 

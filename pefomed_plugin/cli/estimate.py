@@ -36,8 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> Output:
     """Estimate, and say what would help where a card is too small."""
-    from ..services.memory import CARDS_GB, estimate
-    from ..services.memory_advice import best_options
+    from ..services.memory.advice import best_options
+    from ..services.memory.estimate import CARDS_GB, estimate
 
     config = read_config(arguments.cfg_path, arguments.options)
     cards = arguments.card or CARDS_GB
@@ -53,8 +53,8 @@ def run(arguments: argparse.Namespace) -> Output:
 
 def table_lines(config: Mapping[str, Any], cards: Sequence[float]) -> List[str]:
     """Markdown table: a row for each of ``TABLE``, a column for each card."""
-    from ..services.memory import GIB, estimate
-    from ..services.memory_advice import changed, largest_batch
+    from ..services.memory.advice import changed, largest_batch
+    from ..services.memory.estimate import GIB, estimate
 
     lines = ["| options | GiB | {} |".format(" | ".join("{:g} GB: batch".format(card) for card in cards)),
              "|---|---:|{}".format("---:|" * len(cards))]

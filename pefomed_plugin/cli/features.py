@@ -17,8 +17,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Build model and data as the run would, and make every image of its splits ready."""
     from omegaconf import OmegaConf
 
+    from ..adapters.data.image_cache import cache_folder, show_ready_made
     from ..adapters.devices import make_accelerator
-    from ..adapters.image_cache import cache_folder, show_ready_made
     from ..launch import build_config, compose
     from ..options import read_run_options
     from ..registration import register_all

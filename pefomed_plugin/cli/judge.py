@@ -51,8 +51,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Judge, or estimate; says how to go on where it is not finished."""
     from ..adapters.judge import LEDGER, estimate, find_judge, judge_offline, judge_with_model, model_name
     from ..prompts_judge import find_prompt
-    from ..services import offline_judge
-    from ..services.judging import JudgePlan
+    from ..services.judge import offline_judge
+    from ..services.judge.judging import JudgePlan
     from ..storage import read_predictions
 
     predictions = read_predictions(arguments.predictions)
@@ -80,8 +80,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def asking_limits(arguments: argparse.Namespace) -> Any:
     """``Limits`` from the arguments. Raises ConfigError listing what cannot be used."""
-    from ..services.asking import Limits
-    from ..services.prices import read_price
+    from ..services.judge.asking import Limits
+    from ..services.judge.prices import read_price
 
     return Limits(arguments.concurrency, arguments.reasks, arguments.max_requests, arguments.max_cost,
                   read_price(arguments.prices, arguments.model))

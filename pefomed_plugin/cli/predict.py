@@ -41,12 +41,12 @@ def run(arguments: argparse.Namespace) -> int:
 def _answer_test_set(arguments: argparse.Namespace) -> int:
     from ..errors import ConfigError, near_names
     from ..readers import READERS, read_data
-    from ..services.api_baseline import baseline_questions, collect_predictions, is_answer
-    from ..services.asking import ask_all, open_questions
-    from ..services.judging import require_permission
-    from ..services.ledger import Ledger
-    from ..services.openai_chat import OpenAIChat
-    from ..services.prices import estimate_tokens
+    from ..services.judge.api_baseline import baseline_questions, collect_predictions, is_answer
+    from ..services.judge.asking import ask_all, open_questions
+    from ..services.judge.judging import require_permission
+    from ..services.judge.ledger import Ledger
+    from ..services.judge.openai_chat import OpenAIChat
+    from ..services.judge.prices import estimate_tokens
     from ..storage import write_records
 
     if not (arguments.dataset and arguments.root and arguments.model):

@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Prepare one data set or all, then compare their pictures; 1 if one is not what it should be."""
     from ..reporting.doctor_table import make_console, print_findings
-    from ..services.prepare import find_overlaps
+    from ..services.data.prepare import find_overlaps
 
     sources = _sources(arguments)
     options = _options(arguments.option)
@@ -60,9 +60,9 @@ def _prepare(name: str, source: Path, out: Path, options: Mapping[str, Any], arg
     from ..errors import ConfigError, PefomedError
     from ..readers import READERS
     from ..readers.prepared import read_manifest
-    from ..reporting.cards import CARD, write_data_card
+    from ..reporting.cards.cards import CARD, write_data_card
     from ..reporting.doctor_table import print_account
-    from ..services.prepare import ReleaseMismatch, prepare
+    from ..services.data.prepare import ReleaseMismatch, prepare
 
     _say(console, "{}{}: reading {}\n".format("\n" if arguments.all else "", name, source))
     try:
@@ -140,8 +140,8 @@ def _options(given: Sequence[str]) -> Dict[str, Any]:
 
 
 def _examination(arguments: argparse.Namespace) -> Any:
-    from ..services.doctor import DEFAULT_EXAMINATION, Examination
-    from ..services.images import ImagePolicy
+    from ..services.data.doctor import DEFAULT_EXAMINATION, Examination
+    from ..services.pictures.images import ImagePolicy
 
     return Examination(policy=ImagePolicy(allow_truncated=arguments.allow_truncated),
                        open_images=not arguments.no_images, max_length=arguments.max_words,

@@ -9,8 +9,8 @@ from .rate_page import add_page_arguments, serve_page
 
 if TYPE_CHECKING:
     from ..records import Prediction
-    from ..services.rating_plan import RatingPlan
-    from ..services.rating_sheets import Row
+    from ..services.rating.plan import RatingPlan
+    from ..services.rating.sheets import Row
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _read(path: Path) -> "Tuple[List[Prediction], str]":
     """Predictions and the kind of judgement they need."""
-    from ..services.judging import check_judgeable
+    from ..services.judge.judging import check_judgeable
     from ..storage import read_predictions
 
     predictions = read_predictions(path)
@@ -80,8 +80,8 @@ def _choice(arguments: argparse.Namespace) -> Tuple[Optional[str], int]:
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    from ..services.rating_plan import SCOPES, make_plan, rating_pairs, shown_texts, write_plan
-    from ..services.rating_sheets import Row
+    from ..services.rating.plan import SCOPES, make_plan, rating_pairs, shown_texts, write_plan
+    from ..services.rating.sheets import Row
 
     predictions, kind = _read(arguments.predictions)
     _refuse_sheets(arguments.out)
@@ -100,7 +100,7 @@ def _export(arguments: argparse.Namespace) -> int:
 
 def _refuse_sheets(folder: Path) -> None:
     from ..errors import ConfigError
-    from ..services.rating_plan import PLAN
+    from ..services.rating.plan import PLAN
 
     if (folder / PLAN).exists():
         raise ConfigError("{} holds sheets already; choose another folder, ratings are not overwritten".format(folder))
@@ -109,7 +109,7 @@ def _refuse_sheets(folder: Path) -> None:
 def _thumbnails(root: Any, pairs: Sequence[Any]) -> Dict[str, Any]:
     if root is None:
         return {}
-    from ..services.images import open_image
+    from ..services.pictures.images import open_image
 
     return {code: open_image(root, prediction.image) for code, prediction in pairs}
 
@@ -117,7 +117,7 @@ def _thumbnails(root: Any, pairs: Sequence[Any]) -> Dict[str, Any]:
 def _write_sheets(folder: Path, plan: "RatingPlan", rater: str, rows: "Sequence[Row]", csv: bool, workbook: bool,
                   thumbnails: Optional[Mapping[str, Any]] = None) -> None:
     from ..prompts_judge import RUBRICS
-    from ..services.rating_sheets import write_csv, write_workbook
+    from ..services.rating.sheets import write_csv, write_workbook
 
     if csv:
         write_csv(folder / (rater + ".csv"), rows)
@@ -126,7 +126,7 @@ def _write_sheets(folder: Path, plan: "RatingPlan", rater: str, rows: "Sequence[
 
 
 def _say_keep(folder: Path) -> None:
-    from ..services.rating_plan import PLAN
+    from ..services.rating.plan import PLAN
 
     print("keep {} to yourself: it says which answer is which".format(folder / PLAN))
 
@@ -138,9 +138,9 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 def _sheets(arguments: argparse.Namespace) -> int:
     from ..errors import ConfigError
-    from ..services.rating_plan import write_plan
-    from ..services.rating_session import rated_rows, read_any_plan
-    from ..services.rating_store import STORE
+    from ..services.rating.plan import write_plan
+    from ..services.rating.session import rated_rows, read_any_plan
+    from ..services.rating.store import STORE
 
     predictions, _ = _read(arguments.predictions)
     if not (arguments.folder / STORE).exists():
@@ -160,9 +160,9 @@ def _sheets(arguments: argparse.Namespace) -> int:
 
 def _import(arguments: argparse.Namespace) -> int:
     from ..reporting.judged import show_repeated, write_judgements
-    from ..services.rating_import import import_ratings
-    from ..services.rating_plan import SCOPES
-    from ..services.rating_session import read_any_plan
+    from ..services.rating.plan import SCOPES
+    from ..services.rating.session import read_any_plan
+    from ..services.rating.sheet_import import import_ratings
     from ..storage import read_predictions
 
     predictions = read_predictions(arguments.predictions)

@@ -29,11 +29,11 @@ def add_page_arguments(parser: argparse.ArgumentParser) -> None:
 def serve_page(arguments: argparse.Namespace, predictions: "Sequence[Prediction]", kind: str, scope: Optional[str],
                count: int) -> int:
     """Begin a page or go on with one, serve until Ctrl-C, say how to go on."""
-    from ..reporting.explorer import ASSETS
-    from ..services.rating_plan import SCOPES
-    from ..services.rating_server import RatingServer
-    from ..services.rating_session import RatingSession, begin_plan
-    from ..services.rating_store import STORE, RatingStore
+    from ..reporting.page.explorer import ASSETS
+    from ..services.rating.plan import SCOPES
+    from ..services.rating.server import RatingServer
+    from ..services.rating.session import RatingSession, begin_plan
+    from ..services.rating.store import STORE, RatingStore
 
     _require_permission(predictions, arguments)
     roots = None if arguments.no_images else _find_roots(arguments, predictions)
@@ -57,8 +57,8 @@ def serve_page(arguments: argparse.Namespace, predictions: "Sequence[Prediction]
 
 def _require_permission(predictions: "Sequence[Prediction]", arguments: argparse.Namespace) -> None:
     from ..errors import ConfigError
-    from ..services.judging import CREDENTIALED
-    from ..services.rating_server import is_this_machine
+    from ..services.judge.judging import CREDENTIALED
+    from ..services.rating.server import is_this_machine
 
     found = sorted({each.dataset for each in predictions} & set(CREDENTIALED))
     if found and not is_this_machine(arguments.host) and not arguments.i_have_permission:
@@ -69,7 +69,7 @@ def _require_permission(predictions: "Sequence[Prediction]", arguments: argparse
 
 def _find_roots(arguments: argparse.Namespace, predictions: "Sequence[Prediction]") -> Dict[str, Path]:
     """Image roots as ``pefomed report`` finds them; the run is the folder of ``results/<data set>-<split>/``."""
-    from ..reporting.image_roots import find_image_roots
+    from ..reporting.page.image_roots import find_image_roots
     from ..reporting.results import Answered, Run, read_config
 
     folder = arguments.predictions.resolve().parent
@@ -102,7 +102,7 @@ def _say_address(url: str, has_token: bool) -> None:
 
 
 def _say_how_to_go_on(predictions: Path, folder: Path, counts: Mapping[str, int], total: int) -> None:
-    from ..services.rating_store import STORE
+    from ..services.rating.store import STORE
 
     print("\nstopped; all ratings are in {}".format(folder / STORE))
     _say_progress("rated so far:", counts, total)

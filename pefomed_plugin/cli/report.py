@@ -23,8 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Read, draw, write."""
     from ..errors import ConfigError
-    from ..reporting.explorer import write_report
-    from ..reporting.image_roots import find_image_roots
+    from ..reporting.page.explorer import write_report
+    from ..reporting.page.image_roots import find_image_roots
     from ..reporting.results import read_run
 
     if arguments.label and len(arguments.label) != len(arguments.runs):

@@ -17,7 +17,7 @@ from ..scoring.anchored_wasm import anchor_wasm
 from ..scoring.breakdown import CLUSTERS
 from ..scoring.pairing import mean, pair_scores
 from ..scoring.repeated import sample_means
-from ..services.rating_import import MATCHED
+from ..services.rating.sheet_import import MATCHED
 from ..storage import write_json
 from .judged import find_repeated, read_runs, update_metrics
 from .results import AGREEMENT, ratings_digest

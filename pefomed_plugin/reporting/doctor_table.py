@@ -7,8 +7,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ..readers.expectations import ERROR, Verdict
-from ..services.doctor import Account
-from ..services.leakage import Finding
+from ..services.data.doctor import Account
+from ..services.data.leakage import Finding
 
 _PROBLEMS_SHOWN = 5
 _PLAIN_WIDTH = 140

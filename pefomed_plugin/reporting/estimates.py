@@ -3,9 +3,9 @@
 from typing import Any, Dict, Optional, Sequence
 
 from ..services.console import say
-from ..services.loads import LONGEST, Load
-from ..services.memory import CARDS_GB, GIB, Estimate, usable_bytes
-from ..services.memory_advice import Step
+from ..services.memory.advice import Step
+from ..services.memory.estimate import CARDS_GB, GIB, Estimate, usable_bytes
+from ..services.memory.loads import LONGEST, Load
 from .tables import show_table
 
 _LAST = ("allocator's slack", "CUDA")

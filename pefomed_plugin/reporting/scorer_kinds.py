@@ -2,7 +2,7 @@
 
 from typing import Optional
 
-from .paper_figures import EXACT_MATCH, GPT4_JUDGE, HUMAN, human_measure
+from .comparison.paper_figures import EXACT_MATCH, GPT4_JUDGE, HUMAN, human_measure
 
 REPORT_METRICS = ("meteor", "rouge_l", "cider")
 """Columns of table 10."""

@@ -191,7 +191,9 @@ def _digest(path: Path) -> str:
     """Digest of a file, or of a folder's files with their names; compiled files do not count."""
     if path.is_file():
         return file_sha256(path)
-    files = sorted(each for each in path.rglob("*") if each.is_file() and _IGNORED not in each.parts)
+    # links are followed: in a copy, what they lead to stands in their place
+    files = sorted(Path(place) / name for place, _, names in os.walk(path, followlinks=True)
+                   if _IGNORED not in Path(place).parts for name in names)
     return _sha256("".join("{} {}\n".format(each.relative_to(path).as_posix(), file_sha256(each))
                            for each in files).encode())
 

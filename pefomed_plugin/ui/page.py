@@ -40,7 +40,7 @@ class Desk:
 
     def show(self, path: Optional[str]) -> "Optional[Image.Image]":
         """The picture of a file that was dropped, as the model gets it (before it is resized)."""
-        from ..services.given_images import open_given
+        from ..services.pictures.given_images import open_given
 
         return open_given(path, self.model.policy) if path else None
 
@@ -121,7 +121,7 @@ def serve(model: "MedicalModel", *, host: str, port: int, max_new_tokens: int = 
 
 def find_examples(folder: Path, limit: int = 6) -> List[Example]:
     """Examples from a folder of images."""
-    from ..services.image_folder import find_images
+    from ..services.pictures.image_folder import find_images
 
     return _examples([folder / each for each in find_images(folder).images[:limit]])
 

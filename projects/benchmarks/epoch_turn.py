@@ -70,8 +70,8 @@ def own_batches(spec: Mapping[str, Any]) -> Iterator[Any]:
     """As our ``Trainer`` makes them, its parts that load data stood in for a whole run."""
     import torch
 
-    from pefomed_plugin.adapters.sampling import MixturePlan
-    from pefomed_plugin.adapters.trainer import Trainer
+    from pefomed_plugin.adapters.data.sampling import MixturePlan
+    from pefomed_plugin.adapters.training.trainer import Trainer
 
     dataset = own_dataset(spec)
     run: Any = SimpleNamespace(

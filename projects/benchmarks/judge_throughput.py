@@ -18,10 +18,10 @@ from typing import Any
 
 from pefomed_plugin.prompts_judge import PROMPTS
 from pefomed_plugin.records import Prediction
-from pefomed_plugin.services.asking import Limits, ask_all
-from pefomed_plugin.services.judging import JudgePlan, judge_questions, usable_verdict
-from pefomed_plugin.services.ledger import Ledger
-from pefomed_plugin.services.openai_chat import OpenAIChat
+from pefomed_plugin.services.judge.asking import Limits, ask_all
+from pefomed_plugin.services.judge.judging import JudgePlan, judge_questions, usable_verdict
+from pefomed_plugin.services.judge.ledger import Ledger
+from pefomed_plugin.services.judge.openai_chat import OpenAIChat
 
 _BODY = json.dumps({
     "id": "c", "object": "chat.completion", "created": 1, "model": "invented",

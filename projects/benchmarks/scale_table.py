@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import Dict, List
 
-from pefomed_plugin.services.model_sizes import LlamaSize, ModelSize, VisionSize
+from pefomed_plugin.services.memory.model_sizes import LlamaSize, ModelSize, VisionSize
 
 GPUS = (1, 4, 8, 16, 64, 256, 1024)
 GPUS_A_NODE = 8

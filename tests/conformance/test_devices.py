@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from pefomed_plugin.adapters.devices import make_accelerator, peak_memory_gib
-from pefomed_plugin.adapters.nonfinite import NonfiniteSteps
-from pefomed_plugin.adapters.training import build_optimizer, seed_iteration, share_counts, take_step
+from pefomed_plugin.adapters.training.arithmetic import build_optimizer, seed_iteration, share_counts, take_step
+from pefomed_plugin.adapters.training.nonfinite import NonfiniteSteps
 from pefomed_plugin.errors import PefomedError
 from pefomed_plugin.options import read_run_options
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 from PIL import Image
 
-from pefomed_plugin.adapters.datasets import MedicalDataset, PackedCollater
+from pefomed_plugin.adapters.data.datasets import MedicalDataset, PackedCollater
+from pefomed_plugin.adapters.data.image_cache import show_ready_made
 from pefomed_plugin.adapters.devices import make_accelerator
-from pefomed_plugin.adapters.image_cache import show_ready_made
 from pefomed_plugin.errors import ConfigError, DataError
 from pefomed_plugin.options import RunOptions
 from pefomed_plugin.records import Sample

@@ -6,8 +6,8 @@ import pytest
 import torch
 from transformers import LlamaConfig
 
-from pefomed_plugin.services.memory import estimate, kept_bytes
-from pefomed_plugin.services.model_sizes import LlamaSize, ModelSize, VisionSize, read_model_size
+from pefomed_plugin.services.memory.estimate import estimate, kept_bytes
+from pefomed_plugin.services.memory.model_sizes import LlamaSize, ModelSize, VisionSize, read_model_size
 from pefomed_plugin.toolkit.bundled import language
 from pefomed_plugin.toolkit.bundled.decoder import Places, decode
 from pefomed_plugin.toolkit.bundled.minigpt_v2 import MiniGPTv2

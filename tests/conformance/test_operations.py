@@ -4,7 +4,7 @@ from typing import Any
 
 from torch.utils.flop_counter import FlopCounterMode
 
-from pefomed_plugin.services.model_sizes import LlamaSize, ModelSize, VisionSize
+from pefomed_plugin.services.memory.model_sizes import LlamaSize, ModelSize, VisionSize
 from projects.benchmarks.scale_table import sample_flops
 from tests.conformance.golden import golden, golden_model, samples
 

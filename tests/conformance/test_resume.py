@@ -9,8 +9,8 @@ import sys
 import pytest
 import torch
 
-from pefomed_plugin.adapters.checkpoints import CheckpointKeeper
-from pefomed_plugin.adapters.trainer import STOPPED, StoppedBySignal
+from pefomed_plugin.adapters.training.checkpoints import CheckpointKeeper
+from pefomed_plugin.adapters.training.trainer import STOPPED, StoppedBySignal
 from pefomed_plugin.errors import CheckpointError, PefomedError
 from pefomed_plugin.toolkit.checkpoint import load_weights, read_checkpoint, trainable_state
 from tests.conformance.golden_run import golden_runner

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from pefomed_plugin import environment, launch
-from pefomed_plugin.adapters.datasets import MedicalDataset
+from pefomed_plugin.adapters.data.datasets import MedicalDataset
 from pefomed_plugin.adapters.tasks import MedicalVqaTask
 from pefomed_plugin.cli import main
 from pefomed_plugin.registration import register_all

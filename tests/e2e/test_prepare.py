@@ -7,7 +7,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from pefomed_plugin.adapters.datasets import MedicalDataset
+from pefomed_plugin.adapters.data.datasets import MedicalDataset
 from pefomed_plugin.adapters.tasks import MedicalTask
 from pefomed_plugin.cli import main
 from pefomed_plugin.readers.prepared import read_prepared

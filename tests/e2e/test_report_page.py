@@ -5,7 +5,7 @@ from typing import Iterator
 import pytest
 
 from pefomed_plugin.reporting.agreement import measure_agreement, write_agreement
-from pefomed_plugin.reporting.explorer import write_report
+from pefomed_plugin.reporting.page.explorer import write_report
 from pefomed_plugin.reporting.results import read_run
 
 from ..unit.reporting.made import answers, make_pictures, make_run, rate

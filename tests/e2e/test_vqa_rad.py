@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pefomed_plugin.adapters.builders import make_builder
+from pefomed_plugin.adapters.data.builders import make_builder
 from pefomed_plugin.launch import compose
 from pefomed_plugin.registration import register_all
 from pefomed_plugin.toolkit.checkpoint import read_checkpoint

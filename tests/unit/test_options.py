@@ -48,3 +48,9 @@ def test_missing_keys_are_named():
 ])
 def test_out_of_range(section, message):
     assert problems(**section) == (message,)
+
+
+def test_ready_images_need_no_processes_that_load():
+    section = {"task": "medical_vqa", "output_dir": "out", "num_workers": 6}
+    assert read_run_options(section).loading_processes == 6
+    assert read_run_options({**section, "image_cache": "features"}).loading_processes == 0

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from pefomed_plugin.cli import COMMANDS, make_parser
-from pefomed_plugin.reporting.data_sources import SOURCES
+from pefomed_plugin.reporting.cards.data_sources import SOURCES
 from tests.test_layers import LAYERS
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -15,7 +15,7 @@ from torch import nn
 from ...errors import ConfigError
 from ...prompts import IMAGE_PLACEHOLDER, TURN_TEMPLATE
 from ...services.console import say
-from ...services.memory import quantisation
+from ...services.memory.estimate import quantisation
 from . import language
 from .base import BaseModel
 from .decoder import Places, decode

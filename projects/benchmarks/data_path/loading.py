@@ -15,8 +15,8 @@ def checkout_dataset(spec: Mapping[str, Any]) -> Any:
 
 def own_dataset(spec: Mapping[str, Any]) -> Any:
     """Ours, opening each picture each time."""
-    from pefomed_plugin.adapters.datasets import MedicalDataset
-    from pefomed_plugin.adapters.text_processor import MedicalTextProcessor
+    from pefomed_plugin.adapters.data.datasets import MedicalDataset
+    from pefomed_plugin.adapters.data.text_processor import MedicalTextProcessor
     from pefomed_plugin.records import Sample
     from pefomed_plugin.toolkit.bundled.processors import Blip2ImageTrainProcessor
     from projects.benchmarks.data_path.pictures import question

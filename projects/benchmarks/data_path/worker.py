@@ -36,7 +36,7 @@ class Loading:
             self.stack: Any = default_collate  # the data set has no collater, so that the runner leaves it to torch
             self.datasets["checkout"] = checkout_dataset(spec)
             return
-        from pefomed_plugin.adapters.datasets import MedicalDataset
+        from pefomed_plugin.adapters.data.datasets import MedicalDataset
 
         self.stack = MedicalDataset.collater
         self.datasets["plain"] = own_dataset(spec)
@@ -84,8 +84,8 @@ class Loading:
 
 def pixels_dataset(spec: Mapping[str, Any]) -> Any:
     """With ``run.image_cache: pixels``, made as a run makes it."""
+    from pefomed_plugin.adapters.data.image_cache import show_ready_made
     from pefomed_plugin.adapters.devices import make_accelerator
-    from pefomed_plugin.adapters.image_cache import show_ready_made
     from pefomed_plugin.options import RunOptions
 
     dataset = own_dataset(spec)
@@ -97,7 +97,7 @@ def pixels_dataset(spec: Mapping[str, Any]) -> Any:
 
 def features_dataset(spec: Mapping[str, Any]) -> Any:
     """With made-up features of the real shape and kind: what an encoder made of a picture costs the loader nothing."""
-    from pefomed_plugin.adapters.image_cache import ReadyImages
+    from pefomed_plugin.adapters.data.image_cache import ReadyImages
     from pefomed_plugin.services.tensor_store import TensorStore
 
     dataset = own_dataset(spec)

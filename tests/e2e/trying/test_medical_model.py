@@ -5,9 +5,9 @@ import pytest
 
 from pefomed_plugin.adapters.medical_model import Request
 from pefomed_plugin.errors import ConfigError, ImageError
-from pefomed_plugin.services.images import ImagePolicy
+from pefomed_plugin.services.pictures.images import ImagePolicy
+from tests.unit.services.pictures.test_dicom import write as write_dicom
 from tests.unit.services.small import picture
-from tests.unit.services.test_dicom import write as write_dicom
 
 QUESTIONS = ["Is there a fracture?", "Which side is the tube on?", "What is shown?"]
 

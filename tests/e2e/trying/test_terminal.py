@@ -5,7 +5,7 @@ import io
 import pytest
 
 from pefomed_plugin.cli import main
-from pefomed_plugin.services.images import DEFAULT_POLICY
+from pefomed_plugin.services.pictures.images import DEFAULT_POLICY
 from pefomed_plugin.ui import NOT_CLINICAL
 from pefomed_plugin.ui.terminal import Conversation, converse, pieces
 from tests.unit.services.small import picture

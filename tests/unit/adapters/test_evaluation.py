@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from PIL import Image
 
-from pefomed_plugin.adapters.datasets import MedicalDataset
+from pefomed_plugin.adapters.data.datasets import MedicalDataset
 from pefomed_plugin.adapters.devices import make_accelerator
 from pefomed_plugin.adapters.evaluation import evaluate_split
 from pefomed_plugin.adapters.tasks import MedicalVqaTask

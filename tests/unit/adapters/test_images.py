@@ -14,7 +14,7 @@ LEAST = {"task": "medical_vqa", "output_dir": "out"}
 
 
 def dataset(root: Path) -> Any:
-    from pefomed_plugin.adapters.datasets import MedicalDataset
+    from pefomed_plugin.adapters.data.datasets import MedicalDataset
 
     samples: List[Sample] = []
     for number in range(3):

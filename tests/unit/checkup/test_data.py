@@ -8,7 +8,7 @@ from pefomed_plugin.checkup.data import check_data
 from pefomed_plugin.checkup.findings import ERROR, OK
 from pefomed_plugin.readers import READERS
 from pefomed_plugin.readers.vqa_rad import read_vqa_rad
-from pefomed_plugin.services.prepare import prepare
+from pefomed_plugin.services.data.prepare import prepare
 from tests.unit.services.small import LEAKY, write_rad
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from pefomed_plugin.adapters.tasks import TASKS
 from pefomed_plugin.cli import main
-from pefomed_plugin.services.loads import NEW_TOKENS
+from pefomed_plugin.services.memory.loads import NEW_TOKENS
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs" / "memory.md").read_text(encoding="utf-8")

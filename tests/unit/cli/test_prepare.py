@@ -8,9 +8,9 @@ import pytest
 
 from pefomed_plugin.cli import main
 from pefomed_plugin.readers.prepared import read_prepared
-from pefomed_plugin.services.prepare import EMBEDDED_FLAG
+from pefomed_plugin.services.data.prepare import EMBEDDED_FLAG
+from tests.unit.services.data.test_prepare import write_slake
 from tests.unit.services.small import LEAKY, picture, write_rad
-from tests.unit.services.test_prepare import write_slake
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from pefomed_plugin.cli import main
-from pefomed_plugin.services.prepare import EMBEDDED_FLAG
-from pefomed_plugin.services.shards import read_image_size, read_shard_index
+from pefomed_plugin.services.data.prepare import EMBEDDED_FLAG
+from pefomed_plugin.services.data.shards import read_image_size, read_shard_index
 from tests.unit.services.small import LEAKY, write_rad
 
 

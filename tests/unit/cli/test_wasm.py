@@ -6,7 +6,7 @@ import pytest
 
 from pefomed_plugin.cli import main
 from pefomed_plugin.reporting.judged import write_judgements
-from pefomed_plugin.services.offline_judge import judge_offline
+from pefomed_plugin.services.judge.offline_judge import judge_offline
 from tests.unit.services.judged import answers, written_reports
 
 

@@ -9,7 +9,7 @@ from pefomed_plugin.errors import DataError
 from pefomed_plugin.records import Score
 from pefomed_plugin.reporting.agreement import measure_agreement
 from pefomed_plugin.reporting.judged import write_judgements
-from pefomed_plugin.services.rating_import import MATCHED, NOT_RATED
+from pefomed_plugin.services.rating.sheet_import import MATCHED, NOT_RATED
 from tests.unit.services.judged import answers, written_reports
 
 

@@ -8,8 +8,8 @@ from rich.console import Console
 
 from pefomed_plugin.readers.expectations import ERROR, WARNING, Verdict
 from pefomed_plugin.reporting.doctor_table import print_account, print_findings
-from pefomed_plugin.services.doctor import Account, Lengths
-from pefomed_plugin.services.leakage import Finding
+from pefomed_plugin.services.data.doctor import Account, Lengths
+from pefomed_plugin.services.data.leakage import Finding
 
 
 def shown(account: Account) -> str:

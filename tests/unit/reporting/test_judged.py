@@ -8,7 +8,7 @@ from pefomed_plugin.errors import DataError
 from pefomed_plugin.reporting.judged import read_runs, show_repeated, write_judgements
 from pefomed_plugin.reporting.results import read_run
 from pefomed_plugin.reporting.scored import describe
-from pefomed_plugin.services.offline_judge import judge_offline
+from pefomed_plugin.services.judge.offline_judge import judge_offline
 from tests.unit.services.judged import answers, written_reports
 
 

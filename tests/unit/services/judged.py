@@ -4,7 +4,7 @@ from typing import Any, List
 
 from pefomed_plugin.prompts_judge import PROMPTS
 from pefomed_plugin.records import Prediction
-from pefomed_plugin.services.judging import JudgePlan
+from pefomed_plugin.services.judge.judging import JudgePlan
 
 
 def answers(count: int, **fields: Any) -> List[Prediction]:

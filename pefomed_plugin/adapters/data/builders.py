@@ -1,0 +1,167 @@
+"""Data set builders for the registry: a YAML section -> the splits of one data set.
+
+Reads through ``readers`` and hands samples to ``MedicalDataset``; the classes differ in their names only.
+"""
+
+import atexit
+import shutil
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Optional, Tuple, Type
+
+from ...errors import ConfigError, DataError
+from ...readers import READERS, Release, read_data
+from ...records import SPLITS, Sample
+from ...services.console import say
+from ...services.data.shard_files import ShardFiles, find_shards, open_shards
+from ...services.data.shards import read_image_size
+from ...services.pictures.images import ImagePolicy
+from ...toolkit import BaseDatasetBuilder
+from .datasets import MedicalDataset, existing_images
+from .sharded import ShardedDataset, check_shards
+
+DATASET_CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "datasets"
+
+
+class MedicalBuilder(BaseDatasetBuilder):
+    """Builds one data set from its official release, a prepared folder or shards at ``build_info.storage``."""
+
+    dataset = ""
+
+    def build_datasets(self) -> Dict[str, MedicalDataset]:
+        """Splits that the release has, by name.
+
+        Raises:
+            DataError: no layout is recognised, records are damaged, or images are missing where that is an error.
+        """
+        self.build_processors()
+        shards = find_shards(str(self.config.build_info.storage))
+        if shards is not None:
+            return self._build_from_shards(*shards)
+        release = read_dataset(self.dataset, self.config)
+        splits = {split: self._build_split(split, samples, release) for split, samples in release.splits().items()}
+        say("{}: {} layout, {}".format(self.dataset, release.layout, ", ".join(
+            "{} {:,}".format(split, len(splits[split])) for split in SPLITS if split in splits)))
+        for reason, count in count_reasons(release).items():
+            say("{}: skipped {:,} record(s): {}".format(self.dataset, count, reason))
+        return splits
+
+    def _build_split(self, split: str, samples: List[Sample], release: Release) -> MedicalDataset:
+        samples = self._with_images(split, samples, release)
+        samples = samples[: self._limit(split, len(samples))]
+        return self._finish(MedicalDataset(
+            self.dataset, samples, release.image_root, *self._processors(split), draws_instructions=split == "train",
+            seed=self._seed(), policy=ImagePolicy(**dict(self.config.get("images") or {}))))
+
+    def _build_from_shards(self, folder: Path, files: Optional[List[str]]) -> Dict[str, MedicalDataset]:
+        """Splits of the shards that ``pefomed shard`` wrote, all of them or the named files."""
+        splits: Dict[str, MedicalDataset] = {}
+        for split, shards in open_shards(folder, files).items():
+            samples = ShardFiles(folder, shards, self._limit(split, sum(each.samples for each in shards)))
+            check_shards(self.dataset, samples, read_image_size(folder), self._image_size(split))
+            splits[split] = self._finish(ShardedDataset(
+                self.dataset, samples, folder, *self._processors(split), draws_instructions=split == "train",
+                seed=self._seed()))
+        say("{}: shards, {}".format(self.dataset, ", ".join(
+            "{} {:,}".format(split, len(each)) for split, each in splits.items())))
+        return splits
+
+    def _processors(self, split: str) -> Tuple[Any, Any]:
+        phase = "train" if split == "train" else "eval"
+        return self.vis_processors[phase], self.text_processors[phase]
+
+    def _image_size(self, split: str) -> Optional[int]:
+        section = (self.config.get("vis_processor") or {}).get("train" if split == "train" else "eval") or {}
+        return section.get("image_size")
+
+    def _seed(self) -> int:
+        return int(self.config.get("seed", 0))
+
+    def _finish(self, dataset: MedicalDataset) -> MedicalDataset:
+        dataset.keep_in_memory = bool(self.config.get("keep_in_memory", False))
+        dataset.sample_ratio = float(self.config.get("sample_ratio") or 1.0)
+        dataset.batch_size = int(self.config.get("batch_size", 1))
+        return dataset
+
+    def _limit(self, split: str, size: int) -> int:
+        limit = dict(self.config.get("limit") or {})
+        wrong = ["datasets.{}.limit.{}: {!r}; write for example limit.test=20".format(self.dataset, key, value)
+                 for key, value in limit.items() if key not in SPLITS or not isinstance(value, int) or value < 1]
+        if wrong:
+            raise ConfigError("a limit is a number of samples for train, val or test", wrong)
+        return limit.get(split, size)
+
+    def _with_images(self, split: str, samples: List[Sample], release: Release) -> List[Sample]:
+        found, missing = existing_images(samples, release.image_root)
+        if missing and self.config.get("missing_images", "error") == "error":
+            raise DataError(
+                "{}: {:,} of {:,} {} samples have no image below {}; fetch the images, or set datasets.{}."
+                "missing_images=skip to leave these samples out".format(
+                    self.dataset, len(missing), len(samples), split, release.image_root, self.dataset),
+                ["{}: no file {}".format(each.id, each.image) for each in missing])
+        if missing:
+            say("{}: skipped {:,} of {:,} {} samples: image not there".format(
+                self.dataset, len(missing), len(samples), split))
+        if samples and not found:
+            raise DataError("{}: not one image of the {} split is below {}".format(
+                self.dataset, split, release.image_root))
+        return found
+
+
+def read_dataset(name: str, section: Any) -> Release:
+    """Release of a data set section: ``build_info.storage``, ``build_info.images``, reader ``options``.
+
+    Raises:
+        ConfigError: an option that the reader does not have.
+        DataError: the release cannot be read.
+    """
+    options = dict(section.get("options") or {})
+    try:
+        release = read_data(name, Path(section.build_info.storage), **options)
+    except TypeError as error:
+        if not options:
+            raise
+        raise ConfigError("datasets.{}.options: {}".format(name, error)) from error
+    if section.build_info.get("images"):
+        release.image_root = Path(section.build_info.images)
+    return release
+
+
+def count_reasons(release: Release) -> Dict[str, int]:
+    """How many records were skipped for each reason."""
+    counts: Dict[str, int] = {}
+    for skip in release.skips:
+        counts[skip.reason] = counts.get(skip.reason, 0) + 1
+    return counts
+
+
+class AddedBuilder(MedicalBuilder):
+    """Builder of a data set whose reader another package brings: the defaults of ``medical_custom`` under its name."""
+
+    @classmethod
+    def default_config_path(cls, type: str = "default") -> str:
+        """Path of the defaults, written now: the toolkits want a file, and a foreign package has none."""
+        return _write_defaults(cls.dataset)
+
+
+@lru_cache
+def _write_defaults(dataset: str) -> str:
+    folder = Path(tempfile.mkdtemp(prefix="pefomed-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    path = folder / (dataset + ".yaml")
+    text = (DATASET_CONFIGS / "medical_custom.yaml").read_text(encoding="utf-8")
+    path.write_text(text.replace("medical_custom", dataset), encoding="utf-8")
+    return str(path)
+
+
+def make_builder(name: str) -> Type[MedicalBuilder]:
+    """Builder class of one data set; its defaults are ``configs/datasets/<name>.yaml``, where it is ours."""
+    base = MedicalBuilder if name in READERS.own else AddedBuilder
+    return type("{}Builder".format(name.title().replace("_", "")), (base,), {
+        "dataset": name, "__doc__": "Builder of {}.".format(name),
+        "DATASET_CONFIG_DICT": {"default": str(DATASET_CONFIGS / (name + ".yaml"))}})
+
+
+BUILDERS: Dict[str, Callable[..., MedicalBuilder]] = {name: make_builder(name) for name in READERS}
+"""Registry name -> class, for every data set that has a reader."""

@@ -1,0 +1,187 @@
+"""Samples as torch data sets in the form MiniGPT-v2 expects: image tensor, ``instruction_input``, ``answer``.
+
+Knows no layout of a release and no model.
+"""
+
+from pathlib import Path
+from random import Random
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+
+import torch
+from PIL import Image
+from torch.utils.data import Dataset
+
+from ...digests import sha256_of
+from ...errors import ConfigError
+from ...prompts import draw_instruction, instruction_input
+from ...records import Sample
+from ...services.pictures.images import DEFAULT_POLICY, ImagePolicy, open_encoded, open_image
+from .sampling import Draw
+
+Item = Dict[str, Any]
+_GREY = (128, 128, 128)
+_BLIND = "(blind)"
+_BLIND_SIZE_PX = (448, 448)
+
+
+class MedicalDataset(Dataset):
+    """One split of one data set.
+
+    An item holds ``image`` (3, S, S) float, ``instruction_input`` (no turn template), ``answer``, ``image_id`` (the
+    sample's id), ``index``, and ``picture``, equal for samples that show the same image.
+    """
+
+    def __init__(self, name: str, samples: Sequence[Sample], image_root: Path, vis_processor: Callable[[Any], Any],
+                 text_processor: Callable[[str], str], *, draws_instructions: bool, seed: int = 0,
+                 policy: ImagePolicy = DEFAULT_POLICY) -> None:
+        self.name = name
+        self.samples = samples
+        self.image_root = Path(image_root)
+        self.vis_processor = vis_processor
+        self.text_processor = text_processor
+        self.draws_instructions = draws_instructions
+        self.seed = seed
+        self.policy = policy
+        self.sample_ratio = 1.0
+        self.batch_size = 1
+        self.keep_in_memory = False
+        """Whether images are kept once they are processed: for small data sets, in each worker's memory."""
+        self._kept: Dict[str, Any] = {}
+        self._ready: Optional[Mapping[str, Any]] = None
+        self._exchanged: Optional[Sequence[int]] = None
+        self._blind = False
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: Union[int, Draw]) -> Item:
+        """Item ``index``; the instruction is drawn by sample and pass, so that it can be drawn again.
+
+        Raises:
+            ImageError: the image is missing, unreadable or outside its root.
+        """
+        number, pass_number = (index.sample, index.pass_number) if isinstance(index, Draw) else (int(index), 0)
+        sample = self.samples[number]
+        rng = Random("{} {} {} {}".format(self.seed, self.name, number, pass_number)) \
+            if self.draws_instructions else None
+        question = self.text_processor(sample.question) if sample.question is not None else None
+        return {
+            "image": self._image(number),
+            "instruction_input": instruction_input(sample.task, draw_instruction(sample.task, question, rng)),
+            "answer": self.text_processor(sample.answer),
+            "image_id": sample.id,
+            "index": number,
+            "picture": (self.name, self.picture_of(number)),
+        }
+
+    def picture_of(self, number: int) -> str:
+        """Name of the picture that sample ``number`` shows; samples with one name show the same."""
+        return _BLIND if self._blind else self.samples[self._shown(number)].image
+
+    def pictures(self) -> Dict[str, int]:
+        """Every picture that is shown, and a sample that shows it."""
+        return {self.picture_of(number): number for number in reversed(range(len(self)))}
+
+    def content_key(self, number: int) -> str:
+        """What tells the picture of sample ``number`` from others, whatever they are called: its bytes, the policy."""
+        if self._blind:
+            return _BLIND
+        return "{}{}".format(self._stored_digest(self._shown(number)),
+                             "" if self.policy == DEFAULT_POLICY else " {}".format(self.policy))
+
+    def _stored_digest(self, number: int) -> str:
+        stream, _ = open_encoded(self.image_root, self.samples[number].image)
+        with stream:
+            return sha256_of(stream)
+
+    def show_ready_made(self, ready: Mapping[str, Any]) -> None:
+        """From now on ``image`` is what ``ready`` holds for the picture's name (pixels or features)."""
+        self._ready = ready
+
+    def shuffle_images(self, seed: int) -> None:
+        """Give every image's questions another image's picture: what can be answered without looking."""
+        numbers = {each.image: number for number, each in enumerate(self.samples)}
+        images = sorted(numbers)
+        Random("{} shuffled images".format(seed)).shuffle(images)
+        others = dict(zip(images, images[1:] + images[:1]))
+        self._exchanged = [numbers[others[each.image]] for each in self.samples]
+
+    def blind_images(self) -> None:
+        """Give every question the same uniform grey picture: what can be answered without any."""
+        self._blind = True
+
+    def open_picture(self, number: int) -> Image.Image:
+        """The picture that sample ``number`` shows, in mode RGB. Raises ImageError as ``__getitem__``."""
+        return Image.new("RGB", _BLIND_SIZE_PX, _GREY) if self._blind else self._open(self._shown(number))
+
+    def _open(self, number: int) -> Image.Image:
+        return open_image(self.image_root, self.samples[number].image, policy=self.policy)
+
+    def _shown(self, number: int) -> int:
+        return number if self._exchanged is None else self._exchanged[number]
+
+    def _image(self, number: int) -> Any:
+        name = self.picture_of(number)
+        if self._ready is not None:
+            return self._ready[name]
+        image = self._kept.get(name)
+        if image is None:
+            image = self.vis_processor(self.open_picture(number))
+            if not self.keep_in_memory:
+                self._kept.clear()  # but for the last: the questions of an image often come one after the other
+            self._kept[name] = image
+        return image
+
+    @staticmethod
+    def collater(items: Sequence[Item]) -> Dict[str, Any]:
+        """Items as a batch: images stacked to (B, 3, S, S), everything else in lists."""
+        batch: Dict[str, Any] = {key: [item[key] for item in items] for key in items[0] if key != "image"}
+        return {"image": torch.stack([item["image"] for item in items]), **batch}
+
+
+class PackedCollater:
+    """Items as a batch in which questions of one picture share a row: ``layout`` and one image a row."""
+
+    def __init__(self, packer: Callable[..., Any], *, share: bool, generation: bool = False) -> None:
+        """Collate with a model's ``packer``; without ``share`` every question has a row of its own."""
+        self.packer, self.share, self.generation = packer, share, generation
+
+    def __call__(self, items: Sequence[Item]) -> Dict[str, Any]:
+        batch: Dict[str, Any] = {key: [item[key] for item in items] for key in items[0] if key != "image"}
+        layout, firsts = self.packer(batch["instruction_input"], None if self.generation else batch["answer"],
+                                     batch["picture"] if self.share else range(len(items)))
+        return {"image": torch.stack([items[number]["image"] for number in firsts]), "layout": layout, **batch}
+
+
+def make_collater(model: Any, questions_per_image: int, *, generation: bool = False) -> Callable[[Any], Dict[str, Any]]:
+    """How batches for ``model`` are made: packed where it can take that (the bundled one), else plain."""
+    make_packer = getattr(model, "packer", None)
+    packer = make_packer() if make_packer is not None else None
+    if packer is None:
+        if questions_per_image > 1:
+            raise ConfigError("run.questions_per_image: {} needs the bundled toolkit, model.decoder: packed, and no "
+                              "FSDP; set it to 1".format(questions_per_image))
+        return MedicalDataset.collater
+    return PackedCollater(packer, share=questions_per_image > 1, generation=generation)
+
+
+class Mixture(Dataset):
+    """Several data sets behind the draws of one plan."""
+
+    def __init__(self, datasets: Sequence[Any]) -> None:
+        self.datasets = list(datasets)
+
+    def __getitem__(self, draw: Draw) -> Item:
+        return self.datasets[draw.dataset][draw]
+
+    def __len__(self) -> int:
+        return sum(len(each) for each in self.datasets)
+
+
+def existing_images(samples: Sequence[Sample], image_root: Path) -> Tuple[List[Sample], List[Sample]]:
+    """Samples whose image file is there, and those whose image is not; each file is looked for once."""
+    found: Dict[str, bool] = {}
+    for sample in samples:
+        if sample.image not in found:
+            found[sample.image] = (Path(image_root) / sample.image.partition("#")[0]).is_file()
+    return [each for each in samples if found[each.image]], [each for each in samples if not found[each.image]]

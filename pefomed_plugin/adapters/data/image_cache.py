@@ -1,0 +1,197 @@
+"""Images made ready once: as resized pixels, or as what the frozen vision encoder makes of them (``run.image_cache``).
+
+Both are functions of the image alone, because the transform has no chance in it and the encoder is frozen; so a whole
+run needs one decoding or one encoder pass for each distinct image. Kept in the precision they were computed in: losses
+are those of a run without. Keyed by the bytes of the image, the weights and the transform (``TensorStore``).
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Mapping, Sequence, Tuple
+
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from ...errors import ConfigError
+from ...options import RunOptions
+from ...services.console import progress, say
+from ...services.tensor_store import TensorStore
+from .datasets import MedicalDataset
+
+_NUMPY_NAMES = {torch.uint8: "uint8", torch.float32: "float32", torch.float16: "float16", torch.bfloat16: "int16"}
+"""How numpy, which has no bfloat16, calls numbers of the same size."""
+_BATCH = 16
+_SPARE_DISK = 0.05
+"""Part of the disk that is left free."""
+
+
+class ReadyImages(Mapping):
+    """Tensors by picture name."""
+
+    def __init__(self, store: TensorStore, keys: Mapping[str, str], dtype: torch.dtype) -> None:
+        self.store, self.keys_by_name, self.dtype = store, dict(keys), dtype
+
+    def __getitem__(self, name: str) -> torch.Tensor:
+        return torch.from_numpy(self.store[self.keys_by_name[name]]).view(self.dtype)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.keys_by_name)
+
+    def __len__(self) -> int:
+        return len(self.keys_by_name)
+
+
+def show_ready_made(accelerator: Any, model: Any, datasets: Sequence[MedicalDataset], options: RunOptions) -> None:
+    """Let ``datasets`` give ready-made images, as ``run.image_cache`` says; what is not in the cache yet is made.
+
+    Every rank makes its share and reads all.
+
+    Raises:
+        ConfigError: the model or an image processor cannot be split here, or the disk is too small (said before
+            anything is made).
+        DataError: an array of the cache is damaged or cannot be written.
+    """
+    if options.image_cache == "none":
+        return
+    maker = _FeatureMaker(accelerator, model) if options.image_cache == "features" else _PixelMaker()
+    for name, sets in _by_transform(datasets).items():
+        _make_ready(accelerator, maker, name, sets, options)
+
+
+def cache_folder(options: RunOptions) -> Path:
+    """``run.cache_dir``, else ``PEFOMED_CACHE``, else a folder in the user's cache."""
+    given = options.cache_dir or os.environ.get("PEFOMED_CACHE")
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(given) if given else Path(cache) / "pefomed" / "images"
+
+
+class _PixelMaker:
+    """Resized pixels, uint8 (3, S, S)."""
+
+    what, dtype = "pixels", torch.uint8
+
+    def facts(self, transform: Mapping[str, Any]) -> Dict[str, Any]:
+        return dict(transform)
+
+    def shape(self, transform: Mapping[str, Any]) -> Tuple[int, ...]:
+        return 3, transform["image_size"], transform["image_size"]
+
+    def make(self, pixels: torch.Tensor) -> torch.Tensor:
+        return pixels
+
+
+class _FeatureMaker:
+    """Output of ``encode_vision``, (N, D) in the encoder's own precision."""
+
+    what = "features"
+
+    def __init__(self, accelerator: Any, model: Any) -> None:
+        if not hasattr(model, "encode_vision"):
+            raise ConfigError("run.image_cache: features needs the bundled toolkit (PEFOMED_TOOLKIT=bundled)")
+        self._accelerator, self._model = accelerator, model
+        with torch.no_grad(), accelerator.autocast():
+            size = model.visual_encoder.patch_embed.img_size
+            blank = torch.zeros((1, 3, *(size if isinstance(size, (tuple, list)) else (size, size))))
+            self._like = model.encode_vision(blank)
+        model.vit_forwards -= 1
+        self.dtype = self._like.dtype
+
+    def facts(self, transform: Mapping[str, Any]) -> Dict[str, Any]:
+        return {**transform, "encoder": encoder_digest(self._model), "precision": str(self.dtype)}
+
+    def shape(self, transform: Mapping[str, Any]) -> Tuple[int, ...]:
+        return tuple(self._like.shape[1:])
+
+    def make(self, pixels: torch.Tensor) -> torch.Tensor:
+        with torch.no_grad(), self._accelerator.autocast():
+            return self._model.encode_vision(pixels.to(self._accelerator.device)).cpu()
+
+
+def encoder_digest(model: Any) -> str:
+    """SHA-256 of the weights that make features: vision encoder and its last norm."""
+    digest = hashlib.sha256()
+    for module in (model.visual_encoder, model.ln_vision):
+        for name, each in sorted(module.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(memoryview(each.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy()))
+    return digest.hexdigest()
+
+
+def _by_transform(datasets: Sequence[MedicalDataset]) -> Dict[str, List[MedicalDataset]]:
+    """Data sets by what is done to their images, as JSON."""
+    found: Dict[str, List[MedicalDataset]] = {}
+    wrong = []
+    for each in datasets:
+        processor: Any = each.vis_processor
+        if not hasattr(processor, "pixels") or not processor.has_models_normalisation:
+            wrong.append("{}: {}".format(each.name, type(processor).__name__))
+            continue
+        found.setdefault(json.dumps({"resize": "bicubic", "image_size": processor.image_size}), []).append(each)
+    if wrong:
+        raise ConfigError("run.image_cache needs image processors without chance and with CLIP's mean and deviation "
+                          "(blip2_image_train, blip2_image_eval of the bundled toolkit)", sorted(set(wrong)))
+    return found
+
+
+def _make_ready(accelerator: Any, maker: Any, transform_json: str, datasets: Sequence[MedicalDataset],
+                options: RunOptions) -> None:
+    transform = json.loads(transform_json)
+    facts = {"what": maker.what, **maker.facts(transform)}
+    name = "{}-{}".format(maker.what, hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16])
+    shape, kind = maker.shape(transform), _NUMPY_NAMES[maker.dtype]
+    with accelerator.main_process_first():
+        store = TensorStore(cache_folder(options) / name, shape, kind, facts)
+    keys = [{picture: each.content_key(number) for picture, number in each.pictures().items()} for each in datasets]
+    sources = {key: (each, each.pictures()[picture]) for each, named in zip(datasets, keys)
+               for picture, key in named.items()}
+    missing = store.missing(sources)
+    accelerator.wait_for_everyone()  # nobody writes before all have looked, so that all see the same ones missing
+    if missing:
+        _forecast(store, len(missing), len(sources))
+        share = missing[accelerator.process_index::accelerator.num_processes]
+        _fill(store, maker, [(key, *sources[key]) for key in share], options.num_workers)
+        accelerator.wait_for_everyone()
+        store.reload()
+    else:
+        say("{}: all {:,} images are ready in {}".format(maker.what, len(sources), store.folder))
+    for each, named in zip(datasets, keys):
+        each.show_ready_made(ReadyImages(store, named, maker.dtype))
+
+
+def _forecast(store: TensorStore, missing: int, wanted: int) -> None:
+    needed, free = missing * store.record_bytes, shutil.disk_usage(store.folder).free
+    say("making {:,} of {:,} images ready: {:.2f} GB in {} ({:.0f} GB free)".format(
+        missing, wanted, needed / 1e9, store.folder, free / 1e9))
+    if needed > free * (1 - _SPARE_DISK):
+        raise ConfigError("{}: {:,} images need {:.1f} GB and {:.1f} GB are free; name another run.cache_dir "
+                          "(PEFOMED_CACHE), or set run.image_cache=none".format(
+                              store.folder, missing, needed / 1e9, free / 1e9))
+
+
+class _ToMake(Dataset):
+    """Pixels of the pictures that are to be made ready."""
+
+    def __init__(self, sources: Sequence[Tuple[str, MedicalDataset, int]]) -> None:
+        self.sources = sources
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+    def __getitem__(self, number: int) -> Tuple[str, torch.Tensor]:
+        key, dataset, sample = self.sources[number]
+        processor: Any = dataset.vis_processor
+        return key, processor.pixels(dataset.open_picture(sample))
+
+
+def _fill(store: TensorStore, maker: Any, sources: Sequence[Tuple[str, MedicalDataset, int]], workers: int) -> None:
+    batches = DataLoader(_ToMake(sources), batch_size=_BATCH, num_workers=workers)
+    kind = torch.int16 if maker.dtype is torch.bfloat16 else maker.dtype
+    with store.writer() as writer, progress("making " + maker.what, len(sources)) as advance:
+        for keys, pixels in batches:
+            made = maker.make(pixels).view(kind).numpy()
+            writer.add(dict(zip(keys, made)))
+            advance(len(keys))
+

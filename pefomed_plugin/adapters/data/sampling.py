@@ -1,0 +1,145 @@
+"""Which samples come at which iteration, on which rank: a function of seed, iteration and rank alone.
+
+So a resumed run continues exactly, and a test can say what must come. Works on indices; knows no sample.
+
+Every iteration takes its batch from one data set, chosen by the mixture's ratios (MiniGPT-v2's ``sample_ratio``).
+Within a data set, each pass is a new permutation in which every sample comes once; with ``questions_per_image`` the
+samples of one image come next to each other in it, so that they can share its visual prefix.
+"""
+
+from functools import lru_cache
+from typing import Dict, Hashable, Iterator, List, NamedTuple, Optional, Sequence
+
+import numpy as np
+
+from ...errors import ConfigError
+
+_LOOK_AHEAD = 64
+"""Groups among which one is looked for that fits into what is left of a batch."""
+
+
+class Draw(NamedTuple):
+    """One sample to be loaded; what is random about it (its instruction) is seeded with these three numbers."""
+
+    dataset: int
+    """Index of the data set in the mixture."""
+    sample: int
+    """Index in the data set."""
+    pass_number: int
+    """How often the data set has been gone through before."""
+
+
+class MixturePlan:
+    """The order of a whole run."""
+
+    def __init__(self, sizes: Sequence[int], batch_sizes: Sequence[int], ratios: Sequence[float], *, seed: int,
+                 iterations: Optional[int] = None, epochs: int = 1, world_size: int = 1, shuffle: bool = True,
+                 questions_per_image: int = 1, pictures: Sequence[Sequence[Hashable]] = ()) -> None:
+        """Plan ``iterations`` (or ``epochs`` passes over all data) of batches.
+
+        Args:
+            sizes: samples of each data set.
+            batch_sizes: samples of each data set that one rank takes at once.
+            ratios: how often each data set is chosen, relative to the others.
+            questions_per_image: up to so many samples of one image come together.
+            pictures: of each data set the image of every sample; needed for more than one question an image.
+
+        Raises:
+            ConfigError: a data set with fewer samples than ranks.
+        """
+        small = ["data set {}: {} sample(s)".format(number, size) for number, size in enumerate(sizes)
+                 if size < world_size]
+        if small:
+            raise ConfigError("every one of {} ranks needs a sample".format(world_size), small)
+        self.sizes, self.seed, self.world_size, self.shuffle = tuple(sizes), seed, world_size, shuffle
+        self._batch_sizes = tuple(batch_sizes)
+        self._together = [np.asarray([*_numbered(each)]) for each in pictures] if questions_per_image > 1 else []
+        self._questions_per_image = questions_per_image
+        self._global_batch = [each * world_size for each in batch_sizes]
+        self.iterations_per_pass = [size // batch + (size % batch >= world_size)
+                                    for size, batch in zip(sizes, self._global_batch)]
+        self.left_out = [size % batch if size % batch < world_size else 0
+                         for size, batch in zip(sizes, self._global_batch)]
+        """Samples of each data set that one pass leaves out because they are fewer than ranks."""
+        self.iterations = iterations or epochs * sum(self.iterations_per_pass)
+        weights = np.asarray(ratios, dtype=float) / np.sum(ratios)
+        self._chosen = np.random.default_rng([seed, 1]).choice(len(sizes), size=self.iterations, p=weights)
+        self._earlier = np.zeros(self.iterations, dtype=np.int64)
+        for number in range(len(sizes)):
+            here = self._chosen == number
+            self._earlier[here] = np.arange(here.sum())
+        self._permutation = lru_cache(maxsize=2 * len(sizes))(self._draw_permutation)
+
+    def batch(self, iteration: int, rank: int) -> List[Draw]:
+        """Draws of one rank at one iteration; the ranks' batches differ by one sample at most."""
+        dataset = int(self._chosen[iteration])
+        pass_number, number = divmod(int(self._earlier[iteration]), self.iterations_per_pass[dataset])
+        size = self._global_batch[dataset]
+        order = self._permutation(dataset, pass_number)[number * size:(number + 1) * size]
+        return [Draw(dataset, int(sample), pass_number) for sample in self._share(order, rank)]
+
+    def _share(self, order: np.ndarray, rank: int) -> np.ndarray:
+        """A rank's part of a step: every so-many-th sample, or a stretch where neighbours show one image."""
+        return np.array_split(order, self.world_size)[rank] if self._together else order[rank::self.world_size]
+
+    def batches(self, rank: int, start: int = 0) -> Iterator[List[Draw]]:
+        """Batches of one rank from iteration ``start`` to the end."""
+        return (self.batch(iteration, rank) for iteration in range(start, self.iterations))
+
+    def _draw_permutation(self, dataset: int, pass_number: int) -> np.ndarray:
+        if not self.shuffle:
+            return np.arange(self.sizes[dataset])
+        rng = np.random.default_rng([self.seed, 2, dataset, pass_number])
+        order = rng.permutation(self.sizes[dataset])
+        if not self._together:
+            return order
+        return group_by_picture(order, self._together[dataset], self._questions_per_image, self._batch_sizes[dataset],
+                                rng)
+
+
+def group_by_picture(order: np.ndarray, pictures: np.ndarray, at_most: int, batch_size: int,
+                     rng: np.random.Generator) -> np.ndarray:
+    """``order`` with samples of one picture next to each other, in groups of at most so many, the groups shuffled.
+
+    A group is cut where a batch ends only if none of the next few would fill the batch.
+
+    Args:
+        order: a permutation of N samples; the order within a picture is kept.
+        pictures: (N,) picture of each sample, as integers.
+    """
+    by_picture = order[np.argsort(pictures[order], kind="stable")]
+    starts = np.flatnonzero(np.diff(pictures[by_picture], prepend=-1))
+    groups = [each[start:start + at_most] for each in np.split(by_picture, starts[1:])
+              for start in range(0, len(each), at_most)]
+    waiting = [groups[number] for number in rng.permutation(len(groups))]
+    waiting.reverse()
+    filled: List[np.ndarray] = []
+    room = batch_size
+    while waiting:
+        fitting = next((back for back in range(1, min(_LOOK_AHEAD, len(waiting)) + 1) if len(waiting[-back]) <= room),
+                       None)
+        group = waiting.pop(-(fitting or 1))
+        if fitting is None:
+            waiting.append(group[room:])
+            group = group[:room]
+        filled.append(group)
+        room = room - len(group) or batch_size
+    return np.concatenate(filled)
+
+
+def _numbered(pictures: Sequence[Hashable]) -> Iterator[int]:
+    numbers: Dict[Hashable, int] = {}
+    return (numbers.setdefault(each, len(numbers)) for each in pictures)
+
+
+class PlannedBatches:
+    """A plan as the ``batch_sampler`` of a torch ``DataLoader``."""
+
+    def __init__(self, plan: MixturePlan, rank: int, start: int = 0) -> None:
+        self.plan, self.rank, self.start = plan, rank, start
+
+    def __iter__(self) -> Iterator[List[Draw]]:
+        return self.plan.batches(self.rank, self.start)
+
+    def __len__(self) -> int:
+        return self.plan.iterations - self.start

@@ -1,0 +1,44 @@
+"""A split that lies in the shards of ``pefomed shard``, as a data set like any other: the same plan draws from it.
+
+The images are already at the model's size, where the processor's resizing changes nothing (Pillow and torchvision give
+such an image back as it is), so only its normalising is left. Why not a stream: docs/adr/0005.
+"""
+
+from io import BytesIO
+from typing import Optional
+
+from PIL import Image
+
+from ...digests import sha256_of
+from ...errors import ConfigError, DataError
+from ...services.data.shard_files import ShardFiles
+from .datasets import MedicalDataset
+
+
+class ShardedDataset(MedicalDataset):
+    """``MedicalDataset`` whose samples and pictures are read from tar files by number."""
+
+    samples: ShardFiles
+
+    def _stored_digest(self, number: int) -> str:
+        return sha256_of(BytesIO(self.samples.read_encoded(number)))
+
+    def _open(self, number: int) -> Image.Image:
+        return self.samples.open_picture(number)
+
+
+def check_shards(dataset: str, samples: ShardFiles, size_px: int, wanted_px: Optional[int]) -> None:
+    """Whether shards are of this data set and of the size that its processor makes.
+
+    Raises:
+        DataError: they were made from another data set.
+        ConfigError: the sizes differ: resizing again would blur the images.
+    """
+    found = samples[0].dataset
+    if found != dataset:
+        raise DataError("{} was made from {}, not from {}".format(samples.paths[0], found, dataset))
+    if wanted_px is not None and wanted_px != size_px:
+        raise ConfigError(
+            "{}: the shards hold images of {} pixels, datasets.{}.vis_processor makes {}; run pefomed shard with "
+            "--image-size {}, or set model.image_size={}".format(
+                samples.paths[0].parent, size_px, dataset, wanted_px, wanted_px, size_px))

@@ -1,0 +1,148 @@
+"""The arithmetic of training: parameter groups, one optimizer step, the validation loss. Knows no file and no clock.
+
+The loss of a step is the mean over all answer tokens of the step, whatever batches and ranks they are spread over; so
+accumulation and several processes give what one large batch gives. Dropout is seeded with the iteration and the rank.
+"""
+
+import math
+from contextlib import nullcontext
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
+
+import torch
+
+from ...options import RunOptions
+from .fsdp import is_sharded, whole
+
+Batch = Mapping[str, Any]
+
+
+def parameter_groups(model: torch.nn.Module, weight_decay: float) -> List[Dict[str, Any]]:
+    """AdamW's groups as MiniGPT-v2 makes them: no decay on vectors, nor on names with ``bias``, ``ln`` or ``bn``."""
+    decayed: List[torch.nn.Parameter] = []
+    plain: List[torch.nn.Parameter] = []
+    for name, each in model.named_parameters():
+        if each.requires_grad:
+            is_plain = each.ndim < 2 or "bias" in name or "ln" in name or "bn" in name
+            (plain if is_plain else decayed).append(each)
+    return [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
+
+
+def build_optimizer(model: torch.nn.Module, options: RunOptions) -> torch.optim.Optimizer:
+    """AdamW over the trainable tensors, betas (0.9, ``beta2``); on a GPU one kernel makes the whole step."""
+    groups = parameter_groups(model, options.weight_decay)
+    on_gpu = all(each.is_cuda for group in groups for each in group["params"])
+    return torch.optim.AdamW(groups, lr=options.init_lr, betas=(0.9, options.beta2), weight_decay=options.weight_decay,
+                             fused=True if on_gpu else None)
+
+
+def seed_iteration(seed: int, iteration: int, rank: int) -> None:
+    """Seed torch for one iteration of one rank, so that a resumed run draws the same dropout without stored state."""
+    torch.manual_seed((seed * 1_000_003 + iteration) * 4096 + rank)
+
+
+def count_answer_tokens(model: Any, batch: Batch) -> int:
+    """Answer tokens that carry loss, the end symbol counted."""
+    if "layout" in batch:
+        return len(batch["layout"].targets)
+    encode = model.llama_tokenizer.encode
+    return sum(min(len(encode(each + model.end_sym, add_special_tokens=False)), model.max_txt_len)
+               for each in batch["answer"])
+
+
+class StepCounts(NamedTuple):
+    """What the ranks tell each other before a step."""
+
+    tokens: List[int]
+    """Answer tokens of each batch of this rank."""
+    all_tokens: int
+    """Answer tokens of the step, on all ranks."""
+    all_samples: int
+    """Samples of the step, on all ranks."""
+    stop: bool
+    """Whether any rank was told to stop."""
+    save: bool
+    """Whether any rank finds that a checkpoint is due."""
+
+
+def share_counts(accelerator: Any, model: Any, batches: Sequence[Batch], stop: bool, save: bool) -> StepCounts:
+    """Count this rank's batches and add up over the ranks, on the CPU: no rank waits for a GPU."""
+    tokens = [count_answer_tokens(accelerator.unwrap_model(model), each) for each in batches]
+    total, samples, stops, saves = sum_over_ranks(
+        accelerator, [sum(tokens), sum(len(each["answer"]) for each in batches), stop, save])
+    return StepCounts(tokens, int(total), int(samples), stops > 0, saves > 0)
+
+
+def sum_over_ranks(accelerator: Any, values: Sequence[float]) -> List[float]:
+    """Each value added up over the ranks, which must all call this; through gloo, beside the GPU's own work."""
+    if accelerator.num_processes == 1:
+        return list(values)
+    shared = torch.tensor(values, dtype=torch.float64)
+    torch.distributed.all_reduce(shared)
+    return shared.tolist()
+
+
+def backward(accelerator: Any, task: Any, model: Any, batches: Sequence[Batch], counts: StepCounts) -> torch.Tensor:
+    """Gradients of one step over ``batches`` (more than one: accumulation).
+
+    Returns:
+        This rank's part of the step's loss, a scalar on the device; the ranks' parts add up to the mean over all
+        answer tokens.
+    """
+    total = torch.zeros((), device=accelerator.device)
+    for number, (batch, count) in enumerate(zip(batches, counts.tokens)):
+        last = number == len(batches) - 1
+        with nullcontext() if last else accelerator.no_sync(model):
+            with accelerator.autocast():
+                loss = task.train_step(model, batch)
+            # DDP averages over ranks, so each rank's share of the tokens is scaled back up by their number
+            share = count * accelerator.num_processes / counts.all_tokens
+            accelerator.backward(loss if share == 1 else loss * share)
+        total += loss.detach().float() * (count / counts.all_tokens)
+    return total
+
+
+def take_step(accelerator: Any, model: Any, optimizer: Any,
+              max_grad_norm: Optional[float]) -> Tuple[torch.Tensor, Union[bool, torch.Tensor]]:
+    """Clip (if asked to), step, clear the gradients. A gradient that is no finite number takes no step.
+
+    Returns:
+        The gradient's norm, the same on all ranks, and whether the step was left out: a truth value, or a flag on the
+        GPU where the fused optimizer looks at it, so that the host need not wait. fp16's loss scaling leaves out its
+        own steps and is not meant here.
+    """
+    trained = [each for each in model.parameters() if each.requires_grad]
+    norm = whole(accelerator.clip_grad_norm_(trained, float("inf") if max_grad_norm is None else max_grad_norm))
+    left_out: Union[bool, torch.Tensor] = False
+    if accelerator.scaler is not None:
+        optimizer.step()
+    elif optimizer.param_groups[0].get("fused") and not is_sharded(trained[0]):
+        left_out = (~torch.isfinite(norm)).float()
+        fused = getattr(optimizer, "optimizer", optimizer)
+        # as torch.amp.GradScaler tells a fused optimizer; without these it steps whatever the gradient is
+        fused.grad_scale, fused.found_inf = None, left_out
+        optimizer.step()
+    elif math.isfinite(float(norm)):
+        optimizer.step()
+    else:
+        left_out = True
+    optimizer.zero_grad()
+    return norm, left_out
+
+
+@torch.no_grad()
+def validation_loss(accelerator: Any, task: Any, model: Any, batches: Iterable[Batch]) -> float:
+    """Mean loss over all answer tokens of a split, on all ranks together.
+
+    A batch with ``"padding": True`` is computed, because the ranks of a spread model must take equally many, and does
+    not count.
+    """
+    model.eval()
+    own = accelerator.unwrap_model(model)
+    summed = torch.zeros(2, dtype=torch.float64)
+    for batch in batches:
+        count = 0 if batch.get("padding") else count_answer_tokens(own, batch)
+        with accelerator.autocast():
+            summed += torch.tensor([float(task.train_step(own, batch)) * count, count], dtype=torch.float64)
+    model.train()
+    summed = accelerator.reduce(summed.to(accelerator.device, torch.float32), "sum")
+    return float(summed[0] / summed[1])

@@ -1,0 +1,107 @@
+"""The checkpoints of one run: the last few and the best, each whole, each with a digest. Knows no model.
+
+``checkpoint_last.pth`` is the newest, ``checkpoint_last.1.pth`` the one before, and so on; ``checkpoint_best.pth`` has
+the lowest validation loss. Beside each lies ``<name>.sha256``. Only the first rank saves.
+"""
+
+import os
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional, Tuple
+
+from ...digests import file_sha256
+from ...errors import CheckpointError
+from ...services.console import say
+from ...storage import write_text
+from ...toolkit.checkpoint import read_checkpoint, write_checkpoint
+
+BEST = "checkpoint_best.pth"
+NEW = "checkpoint_new.pth"
+"""Written whole under this name, then renamed."""
+
+
+class CheckpointKeeper:
+    """Saves into and loads from one folder."""
+
+    def __init__(self, folder: Path, keep_last: int = 2) -> None:
+        self.folder, self.keep_last = Path(folder), keep_last
+
+    def save(self, content: Mapping[str, Any], *, best: bool = False) -> Path:
+        """Write the newest checkpoint, and the same as the best one if it is.
+
+        Raises:
+            CheckpointError: the disk is full or the folder cannot be written; all older ones are untouched.
+        """
+        fresh = self.folder / NEW
+        write_checkpoint(content, fresh)
+        digest = file_sha256(fresh)
+        if best:
+            _digest_of(self.folder / BEST).unlink(missing_ok=True)
+            write_checkpoint(content, self.folder / BEST)
+            _write_digest(self.folder / BEST, file_sha256(self.folder / BEST))
+        names = self._names()
+        for older, newer in zip(reversed(names), reversed(names[:-1])):
+            _move(self.folder / newer, self.folder / older)
+        newest = self.folder / names[0]
+        _digest_of(newest).unlink(missing_ok=True)
+        os.replace(fresh, newest)
+        _write_digest(newest, digest)
+        return newest
+
+    def newest(self) -> Optional[Tuple[Path, Dict[str, Any]]]:
+        """The newest whole checkpoint and its content; None where there is none at all.
+
+        Raises:
+            CheckpointError: there are checkpoints, and all of them are damaged.
+        """
+        damaged: List[str] = []
+        last, *older = self._names()
+        # a kill while files were being renamed leaves the newest under its first name
+        first = last if (self.folder / last).is_file() else NEW
+        for name in (first, *older):
+            path = self.folder / name
+            if not path.is_file():
+                continue
+            try:
+                return path, self.read(path)
+            except CheckpointError as error:
+                damaged.append(error.summary)
+                say("{}; trying the one before".format(error.summary))
+        if damaged:
+            raise CheckpointError("no whole checkpoint in {}".format(self.folder), damaged)
+        return None
+
+    @staticmethod
+    def read(path: Path) -> Dict[str, Any]:
+        """Content of a checkpoint, its digest checked where there is one.
+
+        Raises:
+            CheckpointError: missing, damaged, or no checkpoint of a training run.
+        """
+        digest = _digest_of(path)
+        if digest.is_file() and Path(path).is_file() and file_sha256(path) != digest.read_text().strip():
+            raise CheckpointError("{} is damaged: its digest is not the one written with it".format(path))
+        content = read_checkpoint(path)
+        if not isinstance(content.get("model"), dict):
+            raise CheckpointError("{} is no checkpoint of a run: it has no 'model'".format(path))
+        return content
+
+    def _names(self) -> List[str]:
+        return ["checkpoint_last{}.pth".format(".{}".format(number) if number else "")
+                for number in range(self.keep_last)]
+
+
+def _move(source: Path, target: Path) -> None:
+    """Data first, digest last: a kill in between leaves a file without digest, never one with another's."""
+    if source.is_file():
+        _digest_of(target).unlink(missing_ok=True)
+        os.replace(source, target)
+        if _digest_of(source).is_file():
+            os.replace(_digest_of(source), _digest_of(target))
+
+
+def _write_digest(path: Path, digest: str) -> None:
+    write_text(_digest_of(path), digest + "\n")
+
+
+def _digest_of(path: Path) -> Path:
+    return Path(str(path) + ".sha256")

@@ -1,0 +1,109 @@
+"""Going on from a checkpoint: which one, whether it fits the run, and where in the order of samples it stands."""
+
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+from ...errors import CheckpointError
+from ...options import RunOptions
+from ...services.console import say
+from .checkpoints import CheckpointKeeper
+from .replanning import ContinuedPlan, Start, continue_elsewhere
+
+
+class Saved(NamedTuple):
+    """A checkpoint to go on from."""
+
+    path: Path
+    content: Dict[str, Any]
+
+    @property
+    def state(self) -> Mapping[str, Any]:
+        """Our own keys; empty for a checkpoint that MiniGPT-v2 wrote."""
+        return self.content.get("pefomed") or {}
+
+
+def find_saved(keeper: CheckpointKeeper, options: RunOptions) -> Optional[Saved]:
+    """The checkpoint that the options ask for; None where the run starts afresh.
+
+    Raises:
+        CheckpointError: it is missing or damaged, or holds no optimizer state.
+    """
+    if options.resume_ckpt_path:
+        saved = Saved(Path(options.resume_ckpt_path), keeper.read(Path(options.resume_ckpt_path)))
+    elif options.resume == "auto":
+        found = keeper.newest()
+        if found is None:
+            say("nothing to resume in {}: starting".format(keeper.folder))
+            return None
+        saved = Saved(*found)
+    else:
+        return None
+    if "optimizer" not in saved.content:
+        raise CheckpointError("{} holds no optimizer state; start from it with model.ckpt instead".format(saved.path))
+    return saved
+
+
+def plan_run(options: RunOptions, train_sets: Sequence[Any], processes: int,
+             saved: Optional[Saved]) -> Tuple[ContinuedPlan, int]:
+    """The order of samples, and the number of the next batch.
+
+    Raises:
+        CheckpointError: the order would be another than that of the checkpoint.
+        ConfigError: a data set with fewer samples than ranks.
+    """
+    settings: Dict[str, Any] = {"seed": options.seed, "epochs": options.max_epoch, "shuffle": options.shuffle,
+                "iterations": options.max_epoch * options.iters_per_epoch if options.iters_per_epoch else None,
+                "questions_per_image": options.questions_per_image, "pictures": [
+                    [each.picture_of(number) for number in range(len(each))] for each in train_sets
+                ] if options.questions_per_image > 1 else ()}
+
+    def plan(start: Optional[Start], ranks: int, batch_sizes: Sequence[int]) -> ContinuedPlan:
+        data = ([len(each) for each in train_sets], batch_sizes, [each.sample_ratio for each in train_sets])
+        if start is None:
+            return ContinuedPlan.from_the_beginning(*data, world_size=ranks, **settings)
+        return ContinuedPlan(*data, start, world_size=ranks, **settings)
+
+    batch_sizes = [each.batch_size for each in train_sets]
+    if saved is None:
+        return plan(None, processes, batch_sizes), 0
+    state = saved.state
+    start = Start(state["start"][0], *map(tuple, state["start"][1:])) if state.get("start") else None
+    then = state.get("processes", processes)
+    old = plan(start, then, [each // then for each in state.get("global_batches", [])]
+               or [each.batch_size for each in train_sets])
+    iteration = state.get("iteration", (saved.content["epoch"] + 1) * (old.iterations // options.max_epoch))
+    batches = [each * processes for each in batch_sizes]
+    elsewhere = (state.get("global_batches", batches), old.iterations_per_pass) != (
+        batches, plan(start, processes, batch_sizes).iterations_per_pass)
+    _check_same_order(saved, [len(each) for each in train_sets], batches, options, elsewhere)
+    if not elsewhere:
+        return plan(start, processes, batch_sizes), iteration
+    new = continue_elsewhere(old, iteration, lambda begin: plan(begin, processes, batch_sizes), options.max_epoch)
+    say("{} process(es) then, {} now: the rest of each pass is dealt out anew, iteration {} becomes {}".format(
+        then, processes, iteration, new.start.iteration))
+    return new, new.start.iteration
+
+
+def order_of(plan: ContinuedPlan, options: RunOptions) -> Dict[str, Any]:
+    """What the order of samples depends on, for the checkpoint."""
+    return {"global_batches": plan.global_batches, "processes": plan.world_size, "sizes": list(plan.sizes),
+            "seed": options.seed, "questions_per_image": options.questions_per_image,
+            "start": [list(each) if isinstance(each, tuple) else each for each in plan.start]}
+
+
+def _check_same_order(saved: Saved, sizes: List[int], batches: List[int], options: RunOptions,
+                      elsewhere: bool) -> None:
+    """What the order of samples depends on must be as it was, or samples would be repeated or lost."""
+    state, wrong = saved.state, []
+    if elsewhere and not options.resume_elsewhere:
+        wrong.append("samples an iteration on all ranks together: {} then, {} now; change datasets.*.batch_size with "
+                     "the number of processes, or set run.resume_elsewhere=true to deal the rest of the epoch out "
+                     "anew".format(state["global_batches"], batches))
+    if state.get("sizes", sizes) != sizes:
+        wrong.append("samples of the data sets: {} then, {} now".format(state["sizes"], sizes))
+    for name in ("seed", "questions_per_image"):
+        now = getattr(options, name)
+        if state.get(name, now) != now:
+            wrong.append("run.{}: {} then, {} now".format(name, state[name], now))
+    if wrong:
+        raise CheckpointError("{} cannot be resumed in the same order of samples".format(saved.path), wrong)

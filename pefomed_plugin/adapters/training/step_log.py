@@ -1,0 +1,86 @@
+"""``log.jsonl``: one line a step, and the same to the trackers.
+
+Losses stay on the device until they are written, so that a step does not wait.
+"""
+
+import json
+import time
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Optional, Sequence
+
+from ...services.console import is_first_rank, say
+from ...storage import write_text
+from .tracking import Tracker
+
+
+class StepLog:
+    """Collects steps and writes them every ``every`` steps, on the first rank."""
+
+    def __init__(self, path: Path, every: int, start: int = 0, trackers: Sequence[Tracker] = (),
+                 memory_gib: Callable[[], Optional[float]] = lambda: None,
+                 sum_over_ranks: Callable[[Sequence[float]], Sequence[float]] = list) -> None:
+        """Log from iteration ``start`` on; lines behind it, of a run that was killed and is resumed, are dropped.
+
+        Args:
+            memory_gib: tells the most memory taken so far.
+            sum_over_ranks: adds up over the ranks, of which each has its part of a loss.
+        """
+        self.path, self.every, self.trackers, self.memory_gib = path, every, trackers, memory_gib
+        self.sum_over_ranks = sum_over_ranks
+        self._steps: List[Dict[str, Any]] = []
+        self._since = time.monotonic()
+        self._note = ""
+        if is_first_rank() and path.is_file():
+            kept = [line for line in path.read_text(encoding="utf-8").splitlines(keepends=True)
+                    if line.endswith("\n") and json.loads(line)["iteration"] <= start]
+            write_text(path, "".join(kept))
+
+    def add(self, iteration: int, loss: Any, lr: float, samples: int, tokens: int, grad_norm: Any) -> bool:
+        """Take a step up; returns whether a write is due.
+
+        Args:
+            loss: this rank's part.
+            samples: of all ranks, likewise answer ``tokens``.
+        """
+        self._steps.append({"iteration": iteration, "loss": loss, "lr": lr, "samples": samples, "tokens": tokens,
+                            "grad_norm": grad_norm})
+        return len(self._steps) >= self.every
+
+    @property
+    def note(self) -> str:
+        """What to show beside the progress."""
+        return self._note
+
+    def flush(self) -> None:
+        """Write what has been collected; all ranks must call this. Rates are means over it."""
+        if not self._steps:
+            return
+        losses = self.sum_over_ranks([float(each["loss"]) for each in self._steps])
+        for each, loss in zip(self._steps, losses):
+            # JSON has no NaN: the loss of a step that was left out is null
+            each["loss"], each["grad_norm"] = _finite(loss), _finite(each["grad_norm"])
+        elapsed_s = max(time.monotonic() - self._since, 1e-9)
+        rates = {name + "_per_s": round(sum(each[name] for each in self._steps) / elapsed_s, 2)
+                 for name in ("samples", "tokens")}
+        last = self._steps[-1]
+        self._note = "loss {}, lr {:.2e}".format(
+            "not finite" if last["loss"] is None else "{:.4f}".format(last["loss"]), last["lr"])
+        if is_first_rank():
+            self._write([{**each, **rates, "memory_gib": self.memory_gib()} for each in self._steps])
+            say("iteration {}: {}, {:.1f} samples/s, {:.0f} tokens/s".format(
+                last["iteration"], self._note, rates["samples_per_s"], rates["tokens_per_s"]))
+        self._steps, self._since = [], time.monotonic()
+
+    def _write(self, lines: Sequence[Dict[str, Any]]) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with open(self.path, "a", encoding="utf-8") as file:
+            file.writelines(json.dumps(each, allow_nan=False) + "\n" for each in lines)
+        for tracker in self.trackers:
+            for each in lines:
+                tracker.log(each["iteration"], {"train/" + key: value for key, value in each.items()
+                                                if key != "iteration" and value is not None})
+
+
+def _finite(value: Any) -> Optional[float]:
+    number = float(value)
+    return number if abs(number) < float("inf") else None

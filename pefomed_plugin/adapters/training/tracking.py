@@ -1,0 +1,108 @@
+"""Trackers: curves in TensorBoard where it is installed, and in Weights & Biases if asked for. On the first rank only.
+
+No key is ever taken from or written to a file of ours: W&B reads its own (``WANDB_API_KEY`` or ``wandb login``).
+"""
+
+import json
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Mapping
+from uuid import uuid4
+
+from ...errors import ConfigError, one_line
+from ...options import RunOptions
+from ...services.console import is_first_rank, say
+from ...storage import write_text
+
+
+class Tracker:
+    """Where numbers go besides ``log.jsonl``."""
+
+    def log(self, iteration: int, values: Mapping[str, float]) -> None:
+        """Take up the numbers of an iteration, by name."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Write what is not yet written."""
+        raise NotImplementedError
+
+
+class TensorBoard(Tracker):
+    """Event files in ``<output_dir>/tensorboard``; those behind ``start``, of a run that is resumed, are hidden."""
+
+    def __init__(self, folder: Path, start: int) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self._writer = SummaryWriter(str(folder / "tensorboard"), purge_step=start + 1 if start else None)
+
+    def log(self, iteration: int, values: Mapping[str, float]) -> None:
+        """Take up the numbers of an iteration, by name."""
+        for name, value in values.items():
+            self._writer.add_scalar(name, value, iteration)
+        self._writer.flush()
+
+    def close(self) -> None:
+        """Write what is not yet written."""
+        self._writer.close()
+
+
+class WeightsAndBiases(Tracker):
+    """A W&B run; ``<output_dir>/wandb_run.json`` holds its id, so that resuming goes on in the same one."""
+
+    def __init__(self, folder: Path, options: RunOptions, config: Mapping[str, Any]) -> None:
+        """Begin or go on.
+
+        Raises:
+            ConfigError: wandb is not installed, or refuses (no key, no network).
+        """
+        try:
+            import wandb
+        except ImportError as error:
+            raise ConfigError("run.wandb: wandb is not installed; pip install 'pefomed_plugin[wandb]', or leave "
+                              "run.wandb out") from error
+        settings: Dict[str, Any] = {"project": "pefomed", **(options.wandb or {})}
+        try:
+            self._run = wandb.init(name=options.job_name or folder.name, id=_run_id(folder), resume="allow",
+                                   dir=str(folder), config=dict(config), **settings)
+        except (wandb.errors.Error, OSError) as error:
+            raise ConfigError("run.wandb: {}; set WANDB_API_KEY or run `wandb login`, or use run.wandb.mode=offline"
+                              .format(one_line(error))) from error
+
+    def log(self, iteration: int, values: Mapping[str, float]) -> None:
+        """Take up the numbers of an iteration, by name."""
+        self._run.log(dict(values), step=iteration)
+
+    def close(self) -> None:
+        """Write what is not yet written."""
+        self._run.finish()
+
+
+@contextmanager
+def trackers_of(options: RunOptions, config: Mapping[str, Any], start: int) -> Iterator[List[Tracker]]:
+    """The trackers of a run that begins at iteration ``start``; none on the other ranks.
+
+    Raises:
+        ConfigError: W&B is asked for and cannot be used.
+    """
+    folder = Path(options.output_dir)
+    trackers: List[Tracker] = []
+    if is_first_rank():
+        if options.wandb is not None or options.wandb_log:
+            trackers.append(WeightsAndBiases(folder, options, config))
+        try:
+            trackers.append(TensorBoard(folder, start))
+            say("curves: tensorboard --logdir {}".format(folder / "tensorboard"))
+        except ImportError:
+            pass  # by default where it is installed; log.jsonl has the same numbers
+    try:
+        yield trackers
+    finally:
+        for each in trackers:
+            each.close()
+
+
+def _run_id(folder: Path) -> str:
+    path = folder / "wandb_run.json"
+    if not path.is_file():
+        write_text(path, json.dumps({"id": uuid4().hex[:12]}) + "\n")
+    return str(json.loads(path.read_text(encoding="utf-8"))["id"])

@@ -1,0 +1,232 @@
+"""The training loop: epochs of planned batches, validation, checkpoints, and an orderly stop. Knows no data set.
+
+Everything that happens at an iteration (its batch, its learning rate, its dropout) is a function of seed, iteration and
+rank, so a run that is killed and resumed is bit for bit the run that was not (float32 on the CPU).
+"""
+
+import signal
+import time
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional
+
+from torch.utils.data import DataLoader, Subset
+
+from ... import __version__
+from ...errors import PefomedError
+from ...options import RunOptions
+from ...services.console import progress, say
+from ...storage import set_aside
+from ...toolkit import NAME as TOOLKIT
+from ...toolkit import registry
+from ...toolkit.checkpoint import load_weights
+from ..data.datasets import Mixture, make_collater
+from ..data.sampling import PlannedBatches
+from ..devices import peak_memory_gib
+from ..evaluation import to_device
+from .arithmetic import (
+    backward,
+    build_optimizer,
+    seed_iteration,
+    share_counts,
+    sum_over_ranks,
+    take_step,
+    validation_loss,
+)
+from .checkpoints import CheckpointKeeper
+from .fsdp import gather_optimizer, gather_weights, load_optimizer, shard_model
+from .nonfinite import NonfiniteSteps
+from .resuming import Saved, find_saved, order_of, plan_run
+from .step_log import StepLog
+from .tracking import Tracker, trackers_of
+
+STOPPED = 75
+"""Exit code of a run that was told to stop (SIGTERM) and saved: start the same command again to continue."""
+
+
+class StoppedBySignal(PefomedError):
+    """The run was told to stop; its checkpoint is written."""
+
+    exit_code = STOPPED
+
+
+class Trainer:
+    """One training run over the train splits of a mixture."""
+
+    def __init__(self, accelerator: Any, task: Any, model: Any, options: RunOptions, train_sets: List[Any],
+                 valid_sets: List[Any], describe: Callable[[], Mapping[str, Any]]) -> None:
+        """Put the parts together, from the checkpoint if one is to be resumed.
+
+        Raises:
+            CheckpointError: the checkpoint to resume from is damaged or does not fit.
+            ConfigError: the processes or the data cannot be used as the options say.
+        """
+        self.accelerator, self.task, self.own, self.options = accelerator, task, model, options
+        self.train_sets, self.valid_sets, self.describe = train_sets, valid_sets, describe
+        self.keeper = CheckpointKeeper(Path(options.output_dir), options.keep_last)
+        saved = find_saved(self.keeper, options)
+        self.plan, self.iteration = plan_run(options, train_sets, accelerator.num_processes, saved)
+        """``iteration``: batches trained so far; the next one is number ``iteration`` of the plan."""
+        self.per_epoch = self.plan.iterations // options.max_epoch
+        self.best: Optional[float] = None
+        """Lowest validation loss so far."""
+        if saved:
+            say(str(load_weights(model, saved.content["model"], str(saved.path))))
+        if options.strategy == "fsdp":
+            model = shard_model(accelerator, model)
+        optimizer = build_optimizer(model, options)
+        self.schedule = registry.get_lr_scheduler_class(options.lr_sched)(
+            optimizer=optimizer, max_epoch=options.max_epoch, iters_per_epoch=self.per_epoch, min_lr=options.min_lr,
+            init_lr=options.init_lr, decay_rate=options.lr_decay_rate, warmup_start_lr=options.warmup_lr,
+            warmup_steps=options.warmup_steps)
+        self.model = model if options.strategy == "fsdp" else accelerator.prepare(model)
+        self.optimizer = accelerator.prepare(optimizer)
+        if saved:
+            self._load_state(saved)
+        self.nonfinite = NonfiniteSteps(
+            self.keeper.folder / "nonfinite.rank{}.jsonl".format(accelerator.process_index), options.max_nonfinite,
+            saved.state.get("nonfinite", 0) if saved else 0)
+        self._told_to_stop = False
+        self._saved_at = time.monotonic()
+
+    def run(self) -> None:
+        """Train to the end.
+
+        Raises:
+            CheckpointError: a checkpoint cannot be written.
+            StoppedBySignal: SIGTERM came; the checkpoint is written.
+            PefomedError: too many gradients that are no finite number.
+        """
+        self._say_start()
+        self.model.train()
+        batches = iter(self._loader())
+        with trackers_of(self.options, self.describe(), self.iteration) as trackers:
+            log = StepLog(self.keeper.folder / "log.jsonl", self.options.log_freq, self.iteration, trackers,
+                          partial(peak_memory_gib, self.accelerator.device),
+                          partial(sum_over_ranks, self.accelerator))
+            handler = signal.signal(signal.SIGTERM, self._on_signal)
+            try:
+                for epoch in range(self.iteration // self.per_epoch, self.options.max_epoch):
+                    with progress("epoch {}/{}".format(epoch + 1, self.options.max_epoch), self.per_epoch,
+                                  self.iteration - epoch * self.per_epoch) as advance:
+                        while self.iteration < (epoch + 1) * self.per_epoch:
+                            self._iterate(epoch, batches, log, advance)
+                    self._write_log(log)
+                    self._finish_epoch(epoch, trackers)
+            finally:
+                if self.accelerator.num_processes == 1:  # else the others may be gone
+                    log.flush()
+                signal.signal(signal.SIGTERM, handler)
+
+    def _iterate(self, epoch: int, batches: Iterator[Any], log: StepLog, advance: Any) -> None:
+        left = (epoch + 1) * self.per_epoch - self.iteration
+        group = [to_device(each, self.accelerator.device)
+                 for each in islice(batches, min(self.options.accum_grad_iters, left))]
+        seed_iteration(self.options.seed, self.iteration, self.accelerator.process_index)
+        # steps count from the start until the warm-up ends: a checkout's schedules begin it anew with every epoch
+        whole_epochs = self.iteration // self.per_epoch if self.iteration >= self.options.warmup_steps else 0
+        self.schedule.step(cur_epoch=whole_epochs, cur_step=self.iteration - whole_epochs * self.per_epoch)
+        rate = self.optimizer.param_groups[0]["lr"]
+        counts = share_counts(self.accelerator, self.model, group, self._told_to_stop, self._save_is_due(len(group)))
+        loss = backward(self.accelerator, self.task, self.model, group, counts)
+        norm, left_out = take_step(self.accelerator, self.model, self.optimizer, self.options.max_grad_norm)
+        self.iteration += len(group)
+        self.nonfinite.add(self.iteration, group, left_out)
+        if log.add(self.iteration, loss, rate, counts.all_samples, counts.all_tokens, norm):
+            self._write_log(log)
+        advance(len(group), note=log.note)
+        if (counts.stop or counts.save) and self.iteration % self.per_epoch:
+            self._save(epoch)
+        if counts.stop:
+            self._write_log(log)
+            raise StoppedBySignal("stopped by a signal at iteration {}; the checkpoint is written, the same command "
+                                  "with run.resume=auto continues".format(self.iteration))
+
+    def _write_log(self, log: StepLog) -> None:
+        log.flush()
+        self.nonfinite.check()
+
+    def _finish_epoch(self, epoch: int, trackers: List[Tracker]) -> None:
+        loss = None
+        if self.valid_sets:
+            loss = validation_loss(self.accelerator, self.task, self.model, self._valid_batches())
+            say("epoch {}: validation loss {:.4f}".format(epoch + 1, loss))
+            for each in trackers:
+                each.log(self.iteration, {"valid/loss": loss})
+        is_best = loss is not None and (self.best is None or loss < self.best)
+        self.best = loss if is_best else self.best
+        self._save(epoch, best=is_best)
+
+    # -- checkpoints ---------------------------------------------------------------------------------------------
+
+    def _save_is_due(self, upcoming: int) -> bool:
+        every, minutes = self.options.save_every_steps, self.options.save_every_minutes
+        due = every is not None and (self.iteration + upcoming) // every > self.iteration // every
+        return due or (minutes is not None and time.monotonic() - self._saved_at >= 60 * minutes)
+
+    def _save(self, epoch: int, *, best: bool = False) -> None:
+        self.nonfinite.check()
+        weights, optimizer = gather_weights(self.own), gather_optimizer(self.optimizer)
+        if self.accelerator.is_main_process:
+            scaler = self.accelerator.scaler
+            self.keeper.save({
+                "model": weights, "optimizer": optimizer,
+                "scaler": scaler.state_dict() if scaler is not None else None, "epoch": epoch, **self.describe(),
+                "pefomed": self.state(),
+            }, best=best)
+        self._saved_at = time.monotonic()
+        self.accelerator.wait_for_everyone()
+
+    def state(self) -> Dict[str, Any]:
+        """Our own part of a checkpoint: how far the run is, and what the order of samples depends on."""
+        return {"version": __version__, "toolkit": TOOLKIT, "iteration": self.iteration, "best": self.best,
+                "nonfinite": self.nonfinite.count, "embedded": self.options.embedded,
+                **order_of(self.plan, self.options)}
+
+    def _load_state(self, saved: Saved) -> None:
+        load_optimizer(self.optimizer, saved.content["optimizer"])
+        if self.accelerator.scaler is not None and saved.content.get("scaler"):
+            self.accelerator.scaler.load_state_dict(saved.content["scaler"])
+        self.best = saved.state.get("best")
+        log = self.keeper.folder / "log.jsonl"
+        if self.iteration != saved.state.get("iteration", self.iteration) and log.is_file() \
+                and self.accelerator.is_main_process:
+            say("iterations count anew; the log so far is now {}".format(set_aside(log)))
+        say("resuming at iteration {} from {}".format(self.iteration, saved.path))
+
+    # -- data ----------------------------------------------------------------------------------------------------
+
+    def _loader(self) -> DataLoader:
+        return DataLoader(
+            Mixture(self.train_sets), collate_fn=make_collater(self.own, self.options.questions_per_image),
+            num_workers=self.options.loading_processes,
+            batch_sampler=PlannedBatches(self.plan, self.accelerator.process_index, self.iteration),
+            pin_memory=self.accelerator.device.type == "cuda")
+
+    def _valid_batches(self) -> Iterator[Any]:
+        """This rank's share; equally many batches on all ranks, filled up with the last one marked as padding."""
+        rank, ranks = self.accelerator.process_index, self.accelerator.num_processes
+        for each in self.valid_sets:
+            share = list(range(rank, len(each), ranks)) or [0]
+            loader = DataLoader(Subset(each, share), collate_fn=make_collater(self.own, 1),
+                                batch_size=self.options.batch_size_eval, num_workers=self.options.loading_processes)
+            for batch in loader:
+                on_device = to_device(batch, self.accelerator.device)
+                yield {**on_device, "padding": rank >= len(each)}
+            most = -(-len(each) // ranks)
+            if len(loader) < -(-most // self.options.batch_size_eval):
+                yield {**on_device, "padding": True}
+
+    def _on_signal(self, *_: Any) -> None:
+        self._told_to_stop = True
+
+    def _say_start(self) -> None:
+        for each, left_out in zip(self.train_sets, self.plan.left_out):
+            if left_out:
+                say("{}: each pass leaves out {} sample(s), fewer than ranks".format(each.name, left_out))
+        trained = [each for each in self.own.parameters() if each.requires_grad]
+        say("training {:,} tensors, {:,} numbers, on {} x {} in {}{}: {} epoch(s) of {} iterations".format(
+            len(trained), sum(each.numel() for each in trained), self.accelerator.num_processes,
+            self.accelerator.device.type, self.accelerator.mixed_precision.replace("no", "fp32"),
+            ", spread (FSDP)" if self.options.strategy == "fsdp" else "", self.options.max_epoch, self.per_epoch))

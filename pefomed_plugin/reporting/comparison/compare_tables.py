@@ -1,0 +1,160 @@
+"""A comparison on the terminal and as Markdown. Computes nothing."""
+
+from typing import Dict, List, Optional, Sequence, Union
+
+from ...scoring.paired import METHOD
+from ..agreement import brief_agreement
+from ..tables import show_table
+from .compare import Figure, Row, Table
+from .evaluations import EvaluationRow, Evaluations
+from .paper_figures import Stages
+
+
+def show_comparison(tables: Sequence[Table], evaluations: Sequence[Evaluations] = ()) -> None:
+    """Print every table, and what its columns and tests are."""
+    deviations: Dict[str, str] = {}
+    for each in tables:
+        show_table(title_of(each), header_of(each), [cells_of(row, each) for row in each.rows])
+        new = {row.run: "; ".join(row.deviations) or "no deviation from the paper known" for row in each.rows}
+        for run in (run for run in new if new[run] != deviations.get(run)):
+            print("  {}: {}".format(run, new[run]))
+        deviations.update(new)
+        print()
+    for found in evaluations:
+        if found.rows:
+            show_table(evaluations_title(found), evaluations_header(found),
+                       [evaluation_cells(row, found) for row in found.rows])
+        if found.agreement:
+            show_table("{}, {}: agreement".format(found.run, found.dataset), *brief_agreement(found.agreement))
+    print(footnote(tables))
+    for line in scope_lines(tables, evaluations):
+        print(line)
+
+
+def to_markdown(tables: Sequence[Table], evaluations: Sequence[Evaluations] = ()) -> str:
+    """The comparison as a Markdown document."""
+    parts = ["# Comparison of runs", ""]
+    for each in tables:
+        parts += _markdown_table(title_of(each), [*header_of(each), "deviations from the paper"], [
+            [*cells_of(row, each), "; ".join(row.deviations) or "none known"] for row in each.rows])
+    for found in evaluations:
+        if found.rows:
+            parts += _markdown_table(evaluations_title(found), evaluations_header(found),
+                                     [evaluation_cells(row, found) for row in found.rows])
+        if found.agreement:
+            parts += _markdown_table("{}, {}: agreement".format(found.run, found.dataset),
+                                     *brief_agreement(found.agreement))
+    return "\n".join([*parts, footnote(tables), *scope_lines(tables, evaluations), ""])
+
+
+def title_of(table: Table) -> str:
+    """Data set, scorer, and the paper's table of this layout where it has these figures."""
+    return "{}, {}{}".format(table.dataset, table.scorer, _as_in_the_paper(table.rows))
+
+
+def header_of(table: Table) -> List[str]:
+    """Names of the columns."""
+    unit = " %" if table.unit == "%" else ""
+    tests = ["against " + table.reference, "p"] if len(table.rows) > 1 else []
+    return ["run", "stages", *(each + unit for each in table.columns), "95 % interval", *tests]
+
+
+def cells_of(row: Row, table: Table) -> List[str]:
+    """One row; the paper's figure stands in brackets behind ours."""
+    interval = row.figures[table.tested].interval
+    digits = 1 if table.unit == "%" else 3
+    difference = row.difference
+    cells = [row.run, format_stages(row.stages),
+             *(format_figure(row.figures[each], table.unit, each) for each in table.columns),
+             _range(interval.low, interval.high, digits)]
+    if len(table.rows) == 1:
+        return cells
+    return [*cells,
+            "" if difference is None else "{:+.{d}f} [{}]".format(
+                difference.value, _range(difference.interval.low, difference.interval.high, digits) or "-", d=digits),
+            "" if difference is None else format_p(difference.p_value)]
+
+
+def evaluations_title(found: Evaluations) -> str:
+    """Run and test set, and the paper's table of this layout where it has these figures."""
+    return "{}, {}: every evaluation{}".format(found.run, found.dataset, _as_in_the_paper(found.rows))
+
+
+def evaluations_header(found: Evaluations) -> List[str]:
+    """Names of the columns."""
+    return ["evaluation", "n", *(each + (" %" if found.unit else "") for each in found.columns), "95 % interval"]
+
+
+def evaluation_cells(row: EvaluationRow, found: Evaluations) -> List[str]:
+    """One row; behind ours the SD over runs or raters, and the paper's figure in brackets."""
+    last = row.figures[found.columns[-1]]
+    return [row.label, str(last.n), *(format_figure(row.figures[each], found.unit, each) for each in found.columns),
+            _range(last.interval.low, last.interval.high, 1 if found.unit else 2)]
+
+
+def scope_lines(tables: Sequence[Table], evaluations: Sequence[Evaluations]) -> List[str]:
+    """What people's ratings are conditional on, a line each."""
+    scopes = [(each.run, table.dataset, table.scorer, each.scope) for table in tables for each in table.rows]
+    scopes += [(found.run, found.dataset, each.scorer, each.scope) for found in evaluations for each in found.rows]
+    return ["{}, {}, {}: people rated {}.".format(*each) for each in dict.fromkeys(scopes) if each[-1]]
+
+
+def format_figure(figure: Figure, unit: str, column: str) -> str:
+    """``75.6 ± 1.2 (77.4 ± 0.5)``: ours with its SD over runs or raters, and the paper's where there is one."""
+    digits = 1 if unit == "%" else 2 if column == "wasm" else 3
+    if column.startswith("level "):
+        digits = 0 if float(figure.value or 0).is_integer() and not figure.sd else 1
+    own = _with_sd(figure.value, figure.sd, digits)
+    if figure.paper is None:
+        return own
+    digits = 2 if column.startswith("level ") and figure.paper.sd is not None else 0 if column.startswith(
+        "level ") else digits
+    return "{} ({})".format(own, _with_sd(figure.paper.value, figure.paper.sd, digits))
+
+
+def format_p(p_value: float) -> str:
+    """Three digits, or that it is smaller."""
+    return "< 0.001" if p_value < 0.001 else "{:.3f}".format(p_value)
+
+
+def footnote(tables: Sequence[Table]) -> str:
+    """What brackets, intervals and p are."""
+    return ("In round brackets: the paper's figure for these stages; behind \u00b1 the SD over runs or raters.\n"
+            "Interval and test are of the column {}.\n"
+            "Tests against the first run: {} (study, else image). Not corrected for their number."
+            .format(" or ".join(dict.fromkeys(each.tested for each in tables)), METHOD))
+
+
+def format_stages(stages: Optional[Stages]) -> str:
+    """``none``, ``1``, ``2``, ``1 + 2``, or ``?`` where neither label nor configuration tells."""
+    if stages is None:
+        return "?"
+    return " + ".join(name for name, done in zip("12", stages) if done) or "none"
+
+
+def _range(low: Optional[float], high: Optional[float], digits: int) -> str:
+    return "" if low is None or high is None else "{:.{d}f}, {:.{d}f}".format(low, high, d=digits)
+
+
+def _as_in_the_paper(rows: Sequence[Union[Row, EvaluationRow]]) -> str:
+    tables = dict.fromkeys(figure.paper.table.split(" (")[0] for row in rows for figure in row.figures.values()
+                           if figure.paper)
+    return ", as in the paper's {}".format(" and ".join(tables)) if tables else ""
+
+
+def _with_sd(value: Optional[float], sd: Optional[float], digits: int) -> str:
+    if value is None:
+        return "-"
+    return "{:.{d}f}".format(value, d=digits) + ("" if sd is None else " \u00b1 {:.{d}f}".format(sd, d=digits))
+
+
+def _markdown_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> List[str]:
+    return ["## " + _escaped(title), "", _line(header), _line(["---"] * len(header)), *map(_line, rows), ""]
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| {} |".format(" | ".join(_escaped(each) for each in cells))
+
+
+def _escaped(text: str) -> str:
+    return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")

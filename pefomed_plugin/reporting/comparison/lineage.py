@@ -1,0 +1,142 @@
+"""Where a run comes from and where it departs from the paper, read from configurations. Looks at no weights.
+
+A run's stages are those it trained itself and those of the run whose checkpoint it started from: the ``config.yaml``
+beside that checkpoint, and so on back.
+"""
+
+import os
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional, Tuple
+
+from ...environment import embedded_values, sample_folder
+from ..results import Answered, Run, read_config
+from .paper_figures import BOTH, NONE, STAGE_1, STAGE_2, TEST_SIZES, Stages
+
+STAGE_NAMES: Dict[str, Stages] = {"none": NONE, "no fine-tuning": NONE, "stage 1": STAGE_1, "stage1": STAGE_1,
+                                  "stage 2": STAGE_2, "stage2": STAGE_2, "both": BOTH, "both stages": BOTH}
+"""Words a label may begin with to say the stages itself, for runs whose configuration cannot tell."""
+
+_TRAINED_BY = {"medical_caption": STAGE_1, "medical_vqa": STAGE_2, "report_generation": STAGE_2}
+_RATES = {STAGE_1: {"init_lr": 1e-4, "min_lr": 8e-5}, STAGE_2: {"init_lr": 3e-5, "min_lr": 1e-5, "max_epoch": 50}}
+"""Section 4.2. The number of epochs of stage 1 is cut off in the text we have."""
+_MODEL = {"image_size": 448, "max_txt_len": 1024, "lora_r": 64}
+_TRAINING_RUNS_FOLLOWED = 10
+
+
+def stages_of(run: Run) -> Optional[Stages]:
+    """Which stages the run's model went through; None when neither label nor configuration can tell."""
+    label = run.name.strip().lower()
+    for words in sorted(STAGE_NAMES, key=len, reverse=True):
+        if label == words or label.startswith((words + ",", words + " (", words + ":")):
+            return STAGE_NAMES[words]
+    found, configs = training_configs(run)
+    trained = [_TRAINED_BY[each["run"]["task"]] for each in configs if _trains(each)]
+    stages = (any(each[0] for each in trained), any(each[1] for each in trained))
+    return stages if found or all(stages) else None
+
+
+def deviations(run: Run, answered: Answered) -> List[str]:
+    """Where the run departs from the paper, in a few words each, the gravest first; from what the run itself says."""
+    found = ["embedded sample data and tiny model"] if run.embedded else []
+    producer = answered.predictions[0].producer
+    images = producer.get("images", _section(run.config, "run").get("images", "own"))
+    found += ["images {}".format(images)] if images != "own" else []
+    found += _test_set(answered)
+    beams = producer.get("num_beams", _section(run.config, "run").get("num_beams", 1))
+    found += ["{} beams".format(beams)] if beams != 1 else []
+    if not run.config:
+        return [*found, "no config.yaml: training unknown"]
+    model = _section(run.config, "model")
+    found += ["{} {}".format(key, model[key]) for key, value in _MODEL.items() if model.get(key, value) != value]
+    found += ["reader option {}={}".format(key, value) for key, value in
+              (_dataset(run, answered).get("options") or {}).items()]
+    if _dataset(run, answered).get("missing_images") == "skip":
+        found.append("questions without an image left out")
+    limit = _section(run.config, "run").get("max_new_tokens")
+    found += ["at most {} new tokens".format(limit)] if limit else []
+    for config in training_configs(run)[1]:
+        found += _training(config)
+    return list(dict.fromkeys([*found, *_text_processors(run, answered)]))
+
+
+def _test_set(answered: Answered) -> List[str]:
+    first, n = answered.predictions[0], len(answered.predictions)
+    size = TEST_SIZES.get(first.dataset)
+    found = ["split {}".format(first.split)] if first.split != "test" else []
+    if size is not None and n != size:
+        found.append("{:,} samples, paper {:,}".format(n, size))
+    return found
+
+
+def _training(config: Mapping[str, Any]) -> List[str]:
+    if not _trains(config):
+        return []
+    run = _section(config, "run")
+    stage = _TRAINED_BY[run["task"]]
+    which = "stage {}".format(1 if stage == STAGE_1 else 2)
+    found = []
+    for key, value in _RATES[stage].items():
+        if run.get(key) is not None and float(run[key]) != value:
+            found.append("{}: {} {:g}, paper {:g}".format(which, key, float(run[key]), value))
+    if stage == STAGE_2 and run.get("iters_per_epoch"):
+        found.append("{}: epochs of {} iterations".format(which, run["iters_per_epoch"]))
+    limits = {name: section["limit"]["train"] for name, section in (_section(config, "datasets")).items()
+              if isinstance(section, dict) and (section.get("limit") or {}).get("train")}
+    found += ["{}: {} limited to {:,} samples".format(which, name, limit) for name, limit in limits.items()]
+    wanted = {"roco", "clef2022", "medicat", "mimic_cxr"}
+    if stage == STAGE_1 and not wanted <= set(_section(config, "datasets")):
+        found.append("stage 1: without {}".format(", ".join(sorted(wanted - set(_section(config, "datasets"))))))
+    return found
+
+
+def _text_processors(run: Run, answered: Answered) -> List[str]:
+    """The paper's own code lower-cases and cuts text (``blip_caption``); whatever does not, departs from it."""
+    processors = _dataset(run, answered).get("text_processor") or {}
+    names = sorted({each["name"] for each in processors.values() if isinstance(each, dict) and "name" in each})
+    return ["text processor {}".format(each) for each in names if each != "blip_caption"]
+
+
+def training_configs(run: Run) -> Tuple[bool, List[Mapping[str, Any]]]:
+    """Configurations from the run back to the base model, and whether the way back was followed to its end."""
+    configs: List[Mapping[str, Any]] = []
+    config: Mapping[str, Any] = run.config
+    said = next((str(p.producer["checkpoint"]) for answered in run.answered.values() for p in answered.predictions[:1]
+                 if p.producer.get("checkpoint")), None)
+    for _ in range(_TRAINING_RUNS_FOLLOWED):
+        if config:
+            configs.append(config)
+        starts_here = config is run.config and not _trains(config)
+        checkpoint = (said if starts_here else None) or _checkpoint(config, run.embedded)
+        if checkpoint is None:
+            return False, configs
+        if _is_base(checkpoint):
+            return True, configs
+        config = read_config(Path(checkpoint).parent)
+        if not config:
+            return False, configs
+    return False, configs
+
+
+def _is_base(checkpoint: str) -> bool:
+    return Path(checkpoint).name.startswith(("minigptv2", "checkpoint_stage"))  # names that upstream gives its weights
+
+
+def _checkpoint(config: Mapping[str, Any], embedded: bool) -> Optional[str]:
+    value = _section(config, "model").get("ckpt")
+    if value == "${oc.env:PEFOMED_CKPT}":
+        value = embedded_values(sample_folder())["PEFOMED_CKPT"] if embedded else os.environ.get("PEFOMED_CKPT")
+    return str(value) if value else None
+
+
+def _trains(config: Mapping[str, Any]) -> bool:
+    run = _section(config, "run")
+    return not run.get("evaluate", False) and run.get("task") in _TRAINED_BY
+
+
+def _section(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    section = config.get(name)
+    return section if isinstance(section, dict) else {}
+
+
+def _dataset(run: Run, answered: Answered) -> Mapping[str, Any]:
+    return _section(_section(run.config, "datasets"), answered.predictions[0].dataset)

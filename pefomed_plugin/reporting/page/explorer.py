@@ -1,0 +1,108 @@
+"""The page of a run: one HTML file that needs no network, with figures, breakdowns and every answer.
+
+Puts data, pictures, style and script together; what is shown is ``explorer_data``'s affair, how it looks and moves is
+in ``assets/``.
+"""
+
+import base64
+import hashlib
+import json
+import re
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional, Sequence
+
+from ...errors import ImageError
+from ...services.console import progress
+from ...services.parallel import map_in_threads
+from ...services.pictures.images import open_image
+from ...storage import write_text
+from ..results import Run
+from .explorer_data import image_keys, page_data
+
+ASSETS = Path(__file__).resolve().parents[1] / "assets"
+THUMBNAIL_PX = 320
+"""Longer side of a picture on the page."""
+_JPEG_QUALITY = 72
+_WORKERS = 2
+_INCLUDE = re.compile(r"// @include (\w+\.js)")
+
+
+def write_report(runs: Sequence[Run], path: Path, image_roots: Optional[Mapping[str, Path]] = None,
+                 texts: bool = True) -> List[str]:
+    """Write the page of ``runs[0]``, compared with the others.
+
+    Args:
+        runs: at least one.
+        path: the HTML file.
+        image_roots: data set -> folder that ``Sample.image`` is below; None leaves all pictures out.
+        texts: False leaves questions, answers and predictions out.
+
+    Returns:
+        One line for each picture that could not be shown; the page says so in its place.
+
+    Raises:
+        DataError: the runs cannot be compared, or the file cannot be written; the old file is untouched.
+    """
+    data = page_data(runs, texts)
+    pictures, problems = make_thumbnails(runs[0], image_roots) if image_roots is not None else ([], [])
+    data["pictures"] = image_roots is not None
+    write_text(path, render_page(data, pictures))
+    return problems
+
+
+def make_thumbnails(run: Run, image_roots: Mapping[str, Path]) -> "tuple[List[Optional[str]], List[str]]":
+    """Every picture of the run as base64 JPEG, in the order of ``image_keys``; None where it cannot be opened."""
+    keys = list(image_keys(run))
+    pictures: List[Optional[str]] = []
+    problems: List[str] = []
+
+    def make(key: Any) -> "tuple[Optional[str], str]":
+        dataset, image = key
+        if dataset not in image_roots:
+            return None, "{}: no image root for {}".format(image, dataset)
+        try:
+            return encode_thumbnail(open_image(image_roots[dataset], image)), ""
+        except ImageError as error:
+            return None, str(error)
+
+    with progress("pictures", len(keys)) as advance:
+        for picture, problem in map_in_threads(make, keys, _WORKERS):
+            pictures.append(picture)
+            problems += [problem] if problem else []
+            advance(1)
+    return pictures, problems
+
+
+def encode_thumbnail(image: Any) -> str:
+    """An RGB image as base64 JPEG, its longer side at most ``THUMBNAIL_PX``."""
+    image.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
+    buffer = BytesIO()
+    image.save(buffer, "JPEG", quality=_JPEG_QUALITY, optimize=True)
+    return base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def render_page(data: Mapping[str, Any], pictures: Sequence[Optional[str]]) -> str:
+    """The HTML text. A content security policy forbids every connection and every script but ours."""
+    style = _asset("explorer.css")
+    script = _INCLUDE.sub(lambda found: _asset(found.group(1)), _asset("explorer.js"))
+    parts: Dict[str, str] = {
+        "@SCRIPT_HASH@": base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii"),
+        "@STYLE@": style, "@SCRIPT@": script, "@DATA@": embeddable(data), "@PICTURES@": embeddable(list(pictures)),
+    }
+    page = []
+    for line in _asset("explorer.html").splitlines(keepends=True):
+        # Line by line and one mark a line, so that no text of the data can be taken for a mark.
+        mark = next((each for each in parts if each in line), None)
+        page.append(line.replace(mark, parts[mark], 1) if mark else line)
+    return "".join(page)
+
+
+def embeddable(content: Any) -> str:
+    """JSON that can stand inside a script element: no ``<``, so neither ``</script>`` nor ``<!--`` can end it."""
+    text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def _asset(name: str) -> str:
+    return (ASSETS / name).read_text(encoding="utf-8")

@@ -1,0 +1,65 @@
+"""Where the images of a run lie: as the user says, else as its ``config.yaml`` says. Opens none of them."""
+
+from pathlib import Path
+from typing import Dict, List, Sequence
+
+from ...environment import embedded_values, sample_folder
+from ...errors import ConfigError, PefomedError, one_line
+from ...readers import READERS, read_data
+from ..results import Run
+
+
+def find_image_roots(run: Run, given: Sequence[str] = ()) -> Dict[str, Path]:
+    """Data set -> folder that its ``Sample.image`` is below.
+
+    Args:
+        given: ``FOLDER`` (for a run of one data set) or ``DATASET=FOLDER``.
+
+    Raises:
+        ConfigError: for a data set nothing says where its images are; every one is named.
+    """
+    datasets = sorted({each.predictions[0].dataset for each in run.answered.values()})
+    roots: Dict[str, Path] = {}
+    problems: List[str] = []
+    for each in given:
+        dataset, separator, folder = each.partition("=")
+        if not separator and len(datasets) == 1:
+            dataset, folder = datasets[0], each
+        if dataset not in datasets or not Path(folder).is_dir():
+            problems.append("--image-root {}: write DATASET=FOLDER with an existing folder and a data set of this run, "
+                            "{}".format(each, ", ".join(datasets)))
+        roots[dataset] = Path(folder)
+    for dataset in datasets:
+        if dataset not in roots:
+            try:
+                roots[dataset] = _configured(run, dataset)
+            except PefomedError as error:
+                problems.append("{}: {}; give --image-root {}=FOLDER, or --no-images".format(
+                    dataset, one_line(error), dataset))
+    if problems:
+        raise ConfigError("where are the images?", problems)
+    return roots
+
+
+def _configured(run: Run, dataset: str) -> Path:
+    """The image root that the run itself used: its configuration read again, in today's environment."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    section = (run.config.get("datasets") or {}).get(dataset)
+    if not section or dataset not in READERS:
+        raise ConfigError("no config.yaml of the run says where its images are")
+    given = {key: str(value) for key, value in (section.get("build_info") or {}).items() if value}
+    if run.embedded:
+        folder = embedded_values(sample_folder())["PEFOMED_DATA"]
+        given = {key: value.replace("${oc.env:PEFOMED_DATA}", folder) for key, value in given.items()}
+    try:
+        build_info = OmegaConf.to_container(OmegaConf.create(given), resolve=True)
+    except OmegaConfBaseException as error:
+        raise ConfigError("config.yaml does not tell ({})".format(one_line(error))) from error
+    assert isinstance(build_info, dict)
+    if "images" in build_info:
+        return Path(str(build_info["images"]))
+    if "storage" not in build_info:
+        raise ConfigError("config.yaml has no datasets.{}.build_info.storage".format(dataset))
+    return read_data(dataset, Path(str(build_info["storage"])), **(section.get("options") or {})).image_root

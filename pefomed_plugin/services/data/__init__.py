@@ -1,0 +1,1 @@
+"""Preparing a data set: examination, leakage, our own schema, shards."""

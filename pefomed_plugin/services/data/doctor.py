@@ -1,0 +1,174 @@
+"""The data set doctor: an account of what a release holds, what of it can be used and what a user should know.
+
+Looks at samples and images; writes nothing but its memory of the images. What is done about it is up to ``prepare``.
+"""
+
+import os
+from collections import Counter
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from statistics import median
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+
+from ...errors import DataError
+from ...readers.expectations import ERROR, Verdict, judge_images, judge_release
+from ...readers.layouts import Release, Skip
+from ...records import SPLITS, Sample
+from ..console import progress
+from ..pictures.fingerprints import Fingerprint, fingerprint_images
+from ..pictures.images import DEFAULT_POLICY, ImagePolicy
+from .leakage import Finding, find_images_left_out, find_leaks, find_repetitions
+
+_PROBLEMS_KEPT = 20
+
+
+def count_words(text: str) -> int:
+    """Words between blanks."""
+    return len(text.split())
+
+
+@dataclass(frozen=True)
+class Examination:
+    """How to look at a data set."""
+
+    policy: ImagePolicy = DEFAULT_POLICY
+    """What to do where an image leaves a choice."""
+    open_images: bool = True
+    """Open every image; without it, nothing is known of images but their names."""
+    max_length: int = 50
+    """Longer answers, reports and captions are counted; 50 words is where MiniGPT-4's ``blip_caption`` cuts."""
+    measure: Callable[[str], int] = count_words
+    """Length of a text: words, or a tokenizer's tokens."""
+    workers: int = min(8, os.cpu_count() or 1)
+    """Threads that open images."""
+
+
+DEFAULT_EXAMINATION = Examination()
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Lengths of the answers, reports or captions of one split."""
+
+    split: str
+    count: int
+    median: float
+    percentile_95: int
+    """19 of 20 texts are no longer."""
+    longest: int
+    limit: int
+    over_limit: int
+    """Texts that the limit would cut."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """What the doctor found."""
+
+    dataset: str
+    layout: str
+    options: Mapping[str, Any]
+    """The reader's, as given."""
+    embedded: bool
+    """A miniature made by ``pefomed sample``: figures of the full release were not asked for."""
+    kept: Mapping[str, int]
+    """Samples by split."""
+    skipped: Mapping[str, int]
+    """Rows by reason, those with an unusable image among them."""
+    verdicts: Sequence[Verdict]
+    repetitions: Sequence[Finding]
+    leaks: Sequence[Finding]
+    lengths: Sequence[Lengths]
+    images_truncated: int = 0
+    """Used although a part was missing, as the policy allowed."""
+    image_problems: Sequence[str] = field(default_factory=tuple)
+    """Messages of the first unusable images, each with file and mend."""
+
+    @property
+    def mismatches(self) -> List[str]:
+        """The broken expectations of severity E, one line each."""
+        return ["{}: expected {}, found {}".format(each.check, each.expected, each.found)
+                for each in self.verdicts if each.severity == ERROR and not each.holds]
+
+    def to_json(self) -> Dict[str, Any]:
+        """Plain dictionary, for the manifest."""
+        return asdict(self)
+
+
+def examine(release: Release, examination: Examination = DEFAULT_EXAMINATION, *,
+            options: Optional[Mapping[str, Any]] = None, embedded: bool = False, cache: Optional[Path] = None,
+            whole: Optional[Release] = None) -> Tuple[Release, Account]:
+    """What can be used of a release, and the account.
+
+    Args:
+        options: what the release was read with.
+        cache: remembers the images between runs, see ``fingerprint_images``.
+        whole: the same release read with every row, where ``release`` leaves some out that share images with it.
+
+    Returns:
+        the release without samples whose image cannot be used (they are among its skips), and what was found.
+
+    Raises:
+        DataError: nothing to look at: no samples, or not one image that can be used.
+    """
+    if not release.samples:
+        raise DataError("{}: no samples in the {} layout; {} row(s) skipped".format(
+            release.dataset, release.layout, len(release.skips)))
+    verdicts = judge_release(release, embedded)
+    fingerprints: Dict[str, Fingerprint] = {}
+    usable = release
+    if examination.open_images:
+        fingerprints = _look_at_images(release, examination, cache)
+        usable = _without_unusable(release, fingerprints)
+        verdicts.append(_judge_images(release, fingerprints))
+    leaks = find_leaks(usable.samples, fingerprints)
+    if whole is not None:
+        taken = {each.id for each in release.samples}
+        leaks += find_images_left_out(usable.samples, [each for each in whole.samples if each.id not in taken])
+    problems = [each.problem for each in fingerprints.values() if each.problem]
+    return usable, Account(
+        release.dataset, release.layout, dict(options or {}), embedded,
+        kept={split: len(samples) for split, samples in _in_order(usable).items()},
+        skipped=dict(Counter(each.reason for each in usable.skips).most_common()),
+        verdicts=verdicts, repetitions=find_repetitions(usable.samples, fingerprints), leaks=leaks,
+        lengths=[measure_lengths(split, [each.answer for each in samples], examination)
+                 for split, samples in _in_order(usable).items()],
+        images_truncated=sum(each.truncated for each in fingerprints.values()),
+        image_problems=tuple(problems[:_PROBLEMS_KEPT]))
+
+
+def measure_lengths(split: str, texts: Sequence[str], examination: Examination) -> Lengths:
+    """Statistics of the lengths of ``texts``, of which there must be some."""
+    lengths = sorted(map(examination.measure, texts))
+    rank = -(-19 * len(lengths) // 20)  # nearest rank: the smallest length that 95 % do not exceed
+    return Lengths(split, len(lengths), median(lengths), lengths[rank - 1], lengths[-1], examination.max_length,
+                   sum(each > examination.max_length for each in lengths))
+
+
+def _in_order(release: Release) -> Dict[str, List[Sample]]:
+    splits = release.splits()
+    return {split: splits[split] for split in SPLITS if split in splits}
+
+
+def _look_at_images(release: Release, examination: Examination, cache: Optional[Path]) -> Dict[str, Fingerprint]:
+    images = list(dict.fromkeys(each.image for each in release.samples))
+    with progress("{}, {} layout: images".format(release.dataset, release.layout), len(images)) as advance:
+        fingerprints = fingerprint_images(release.image_root, images, examination.policy, cache=cache,
+                                          workers=examination.workers, progress=advance)
+    problems = [each.problem for each in fingerprints.values() if each.problem]
+    if len(problems) == len(images):
+        raise DataError("{}: none of {:,} images below {} can be used; put the images there, or look at the text alone "
+                        "(--no-images)".format(release.dataset, len(images), release.image_root), problems)
+    return fingerprints
+
+
+def _without_unusable(release: Release, fingerprints: Mapping[str, Fingerprint]) -> Release:
+    good = [each for each in release.samples if not fingerprints[each.image].fault]
+    bad = [Skip("{}, image {}".format(each.id, each.image), "image: {}".format(fingerprints[each.image].fault))
+           for each in release.samples if fingerprints[each.image].fault]
+    return replace(release, samples=good, skips=[*release.skips, *bad])
+
+
+def _judge_images(release: Release, fingerprints: Mapping[str, Fingerprint]) -> Verdict:
+    faults = Counter(each.fault for each in fingerprints.values() if each.fault)
+    return judge_images(release, len(fingerprints) - sum(faults.values()), faults)

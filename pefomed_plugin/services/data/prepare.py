@@ -1,0 +1,133 @@
+"""A release, read and examined, as a folder of our own schema: splits, manifest, what was skipped.
+
+``readers.prepared`` reads such a folder back. Knows nothing of terminals; the account is returned or raised with.
+"""
+
+import inspect
+import json
+import os
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence
+
+from ... import __version__
+from ...digests import file_sha256
+from ...errors import ConfigError, DataError, near_names
+from ...readers.layouts import Release
+from ...readers.prepared import FINGERPRINTS, KIND, MANIFEST, SKIPPED, split_file
+from ...records import SPLITS
+from ...storage import write_json, write_records, write_text
+from ..pictures.fingerprints import Fingerprint, read_fingerprints
+from .doctor import DEFAULT_EXAMINATION, Account, Examination, examine
+from .leakage import Finding, find_shared_pictures
+
+EMBEDDED_FLAG = "EMBEDDED"
+"""Name of the file that marks a folder, or one above it, as made by ``pefomed sample``."""
+
+_EVERY_ROW: Mapping[str, Mapping[str, Any]] = {"slake": {"language": "all"}}
+"""Reader options that leave nothing out, where rows left out share images with others."""
+
+
+class ReleaseMismatch(DataError):
+    """The release is not what the paper used; ``account`` says in what."""
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+        super().__init__("{}: the {} layout differs from the published release; fetch it again, or go on with "
+                         "--allow-mismatch".format(account.dataset, account.layout), account.mismatches)
+
+
+def prepare(read: Callable[..., Release], source: Path, out: Path, *, options: Optional[Mapping[str, Any]] = None,
+            examination: Examination = DEFAULT_EXAMINATION, allow_mismatch: bool = False) -> Account:
+    """Read a release, examine it, and write it to ``out``: a JSON-lines file for each split, one for skipped rows, and
+    ``manifest.json`` last. A second run opens only images that changed.
+
+    Args:
+        read: a reader of ``READERS``.
+        options: for the reader.
+        allow_mismatch: write although an expectation of severity E is broken; the manifest says so.
+
+    Raises:
+        ConfigError: an option that the reader does not have, or ``out`` is the release's own folder.
+        DataError: the release cannot be read, or nothing of it can be used.
+        ReleaseMismatch: an expectation of severity E is broken; nothing was written but the memory of the images.
+    """
+    source, out, options = Path(source), Path(out), dict(options or {})
+    _check_options(read, options)
+    if out.resolve() == source.resolve():
+        raise ConfigError("{}: write to a folder of its own; the release stays as it was downloaded".format(out))
+    release = read(source, **options)
+    every_row = _EVERY_ROW.get(release.dataset)
+    whole = read(source, **{**options, **every_row}) if every_row and not every_row.items() <= options.items() else None
+    usable, account = examine(release, examination, options=options, embedded=is_embedded(source),
+                              cache=out / FINGERPRINTS, whole=whole)
+    if account.mismatches and not allow_mismatch:
+        raise ReleaseMismatch(account)
+    _write(usable, account, out, examination)
+    return account
+
+
+def find_overlaps(folders: Sequence[Path], distance: int = 0) -> List[Finding]:
+    """Pictures that one prepared data set trains on and another one tests on, for every two of ``folders``.
+
+    Compares perceptual hashes, so that a figure that was resized or encoded anew is found.
+
+    Raises:
+        DataError: a folder was not prepared, or without looking at images.
+    """
+    splits = {Path(folder): _fingerprints_by_split(Path(folder)) for folder in folders}
+    findings = []
+    for training, by_split in splits.items():
+        for testing, others in splits.items():
+            if training != testing and by_split.get("train") and others.get("test"):
+                findings.append(find_shared_pictures(
+                    by_split["train"], others["test"],
+                    "{} test: images that look like one in {} train".format(testing.name, training.name), distance))
+    return findings
+
+
+def is_embedded(source: Path) -> bool:
+    """Whether ``source`` is, or lies within, a folder that ``pefomed sample`` made."""
+    folder = Path(source).absolute()
+    return any((each / EMBEDDED_FLAG).exists() for each in (folder, *folder.parents))
+
+
+def _check_options(read: Callable[..., Release], options: Mapping[str, Any]) -> None:
+    known = list(inspect.signature(read).parameters)[1:]
+    unknown = [name for name in options if name not in known]
+    if unknown:
+        raise ConfigError("unknown option(s) for {}".format(read.__name__),
+                          ["{}: {}".format(name, near_names(name, known)) for name in unknown])
+
+
+def _write(release: Release, account: Account, out: Path, examination: Examination) -> None:
+    by_split = release.splits()
+    written: Dict[str, str] = {}
+    for split in SPLITS:
+        path = out / split_file(split)
+        if split in by_split:
+            write_records(path, by_split[split])
+            written[path.name] = file_sha256(path)
+        elif path.exists():
+            path.unlink()  # of an earlier run with other options
+    write_text(out / SKIPPED, "".join(json.dumps(vars(each), ensure_ascii=False) + "\n" for each in release.skips))
+    written[SKIPPED] = file_sha256(out / SKIPPED)
+    content = account.to_json()
+    content["mismatch_allowed"] = bool(account.mismatches)
+    write_json(out / MANIFEST, {
+        "kind": KIND, "plugin_version": __version__, **content,
+        "image_root": os.path.abspath(release.image_root),
+        "images_opened": examination.open_images, "image_policy": vars(examination.policy),
+        "files": written, "sources": _sources(release.files)})
+
+
+def _sources(paths: Iterable[Path]) -> List[Dict[str, Any]]:
+    return [{"path": os.path.abspath(path), "bytes": path.stat().st_size, "sha256": file_sha256(path)}
+            for path in paths]
+
+
+def _fingerprints_by_split(folder: Path) -> Dict[str, Dict[str, Fingerprint]]:
+    from ...readers.prepared import read_prepared
+
+    release, known = read_prepared(folder), read_fingerprints(folder / FINGERPRINTS)
+    return {split: {each.image: known[each.image] for each in samples if each.image in known}
+            for split, samples in release.splits().items()}

@@ -1,0 +1,191 @@
+"""Random access into the tar shards that ``shards.write_shards`` made: sample and picture by number.
+
+Where each member lies is found once, by reading the headers, and kept as two numbers a member; text and pixels stay in
+the files. Knows nothing of torch, and of tar no more than what our own shards hold.
+"""
+
+import json
+import os
+import re
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Collection, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+from PIL import Image
+
+from ...digests import file_sha256
+from ...errors import DataError, one_line
+from ...readers.textfiles import read_json
+from ...records import SPLITS, Sample
+from ...storage import write_json
+from ..console import progress, say
+from ..parallel import map_in_threads
+from ..pictures.images import DEFAULT_POLICY, decode_image
+from .shards import INDEX, Shard, read_shard_index
+
+CHECKED = "checked.json"
+"""Beside ``index.json``: size, time and digest of the shards whose content was compared with the index."""
+_BRACES = re.compile(r"(.*)\{(\d+)\.\.(\d+)\}(.*)")
+_BLOCK_BYTES = 512
+_NAME, _SIZE = slice(0, 100), slice(124, 135)
+"""Of a tar header: the member's name, and its bytes in octal digits. ``tarfile`` takes ten times as long."""
+_MEND = "delete it and run pefomed shard again, or copy it again"
+
+
+class _Place(NamedTuple):
+    """Where a member's content lies in its shard."""
+
+    offset: int
+    bytes: int
+
+
+class ShardFiles(Sequence[Sample]):
+    """The samples of one split, in the order of the index; each is read from its file when it is asked for.
+
+    Opens the file anew for every access: nothing is shared between processes, and there are more shards than a process
+    may hold open.
+    """
+
+    def __init__(self, folder: Path, shards: Sequence[Shard], limit: Optional[int] = None) -> None:
+        """Read the headers of ``shards``, of which the first ``limit`` samples are taken.
+
+        Raises:
+            DataError: shards that hold other members than the index says, all of them in one message.
+        """
+        self.paths = [Path(folder) / each.file for each in shards]
+        tables, problems = [], []
+        for shard, path in zip(shards, self.paths):
+            table, problem = _read_headers(path, shard.samples)
+            tables.append(table)
+            problems += [problem] if problem else []
+        if problems:
+            raise DataError("{} holds damaged shards".format(folder), problems)
+        self._shard = np.repeat(np.arange(len(shards)), [each.samples for each in shards])[:limit]
+        self._places = np.concatenate(tables)[:limit]  # (samples, 2 members, offset and bytes)
+
+    def __len__(self) -> int:
+        return len(self._shard)
+
+    def __getitem__(self, number: int) -> Sample:  # type: ignore[override]  # no slices
+        """Sample ``number``.
+
+        Raises:
+            IndexError: there are not so many.
+            DataError: its record cannot be read.
+        """
+        content, where = self._read(number, 1)
+        try:
+            return Sample.from_json(json.loads(content))
+        except (ValueError, TypeError) as error:
+            raise DataError("{}: not a sample ({}); {}".format(where, one_line(error), _MEND)) from error
+
+    def open_picture(self, number: int) -> Image.Image:
+        """Picture of sample ``number``, in mode RGB, at the size of the shards.
+
+        Raises:
+            ImageError: it cannot be decoded.
+            DataError: the shard cannot be read.
+        """
+        content, where = self._read(number, 0)
+        return decode_image(BytesIO(content), where, DEFAULT_POLICY)
+
+    def read_encoded(self, number: int) -> bytes:
+        """Picture of sample ``number`` as it is stored. Raises DataError as ``open_picture``."""
+        return self._read(number, 0)[0]
+
+    def _read(self, number: int, member: int) -> Tuple[bytes, str]:
+        """Content of one member, and the words that name it in errors."""
+        path, place = self.paths[self._shard[number]], _Place(*map(int, self._places[number, member]))
+        where = "{}, byte {:,}".format(path, place.offset)
+        try:
+            with open(path, "rb") as file:
+                file.seek(place.offset)
+                content = file.read(place.bytes)
+        except OSError as error:
+            raise DataError("{}: cannot be read ({})".format(where, error.strerror or error)) from error
+        if len(content) < place.bytes:
+            raise DataError("{}: the file ends here; {}".format(where, _MEND))
+        return content, where
+
+
+def find_shards(storage: str) -> Optional[Tuple[Path, Optional[List[str]]]]:
+    """Folder of shards and the files that ``build_info.storage`` names in it (None: all); None if it names no shards.
+
+    It is a folder with ``index.json`` and tar files, ``.../train-{000000..000012}.tar`` or ``.../train-000000.tar``.
+    """
+    path = Path(storage)
+    if path.suffix == ".tar":
+        return path.parent, _expand(path.name)
+    return (path, None) if (path / INDEX).is_file() and any(path.glob("*.tar")) else None
+
+
+def open_shards(folder: Path, files: Optional[Collection[str]] = None) -> Dict[str, List[Shard]]:
+    """The shards of a folder by split, each compared with size and digest in the index.
+
+    Args:
+        files: names of the shards that are wanted; None for all.
+
+    Raises:
+        DataError: no index, or shards that are unfinished, missing or damaged, all of them in one message.
+    """
+    shards = read_shard_index(folder, files)
+    unknown = sorted(set(files or ()) - {each.file for each in shards})
+    if unknown:
+        raise DataError("{} has no such shards; run pefomed shard again, or correct build_info.storage".format(folder),
+                        ["{}: not in {}".format(each, INDEX) for each in unknown])
+    if os.environ.get("LOCAL_RANK", "0") == "0":  # once a machine
+        _check_digests(folder, shards)
+    by_split = {split: [each for each in shards if each.split == split] for split in SPLITS}
+    return {split: own for split, own in by_split.items() if own}
+
+
+def _expand(name: str) -> List[str]:
+    braces = _BRACES.fullmatch(name)
+    if not braces:
+        return [name]
+    head, first, last, tail = braces.groups()
+    return ["{}{:0{}d}{}".format(head, number, len(first), tail) for number in range(int(first), int(last) + 1)]
+
+
+def _read_headers(path: Path, samples: int) -> Tuple[np.ndarray, str]:
+    """Places of picture and record of each sample, (samples, 2, 2); and what is wrong, if anything."""
+    places = np.zeros((samples, 2, 2), np.int64)
+    wanted = ["{:06d}.{}".format(number, suffix) for number in range(samples) for suffix in ("png", "json")]
+    try:
+        with open(path, "rb") as file:
+            for number, name in enumerate(wanted):
+                header = file.read(_BLOCK_BYTES)
+                found = header[_NAME].rstrip(b"\0").decode("utf-8", "replace")
+                if found != name:
+                    return places, "{}: {} where {} should be; {}".format(
+                        path, "holds " + found if found else "ends", name, _MEND)
+                size = int(header[_SIZE], 8)
+                places[number // 2, number % 2] = file.tell(), size
+                file.seek(-(-size // _BLOCK_BYTES) * _BLOCK_BYTES, 1)
+            if file.read(_BLOCK_BYTES).strip(b"\0"):
+                return places, "{}: holds more than the {:,} samples of the index; {}".format(path, samples, _MEND)
+    except (OSError, ValueError) as error:
+        return places, "{}: its headers cannot be read ({}); {}".format(path, one_line(error), _MEND)
+    return places, ""
+
+
+def _check_digests(folder: Path, shards: Sequence[Shard]) -> None:
+    """Read every shard once and compare it with the index; those checked before are known by their size and time."""
+    known: Dict[str, Any] = read_json(folder / CHECKED) if (folder / CHECKED).is_file() else {}
+    stamps = {each.file: [each.bytes, (folder / each.file).stat().st_mtime_ns, each.sha256] for each in shards}
+    fresh = [each for each in shards if known.get(each.file) != stamps[each.file]]
+    if not fresh:
+        return
+    problems = []
+    with progress("{}: checking shards".format(folder.name), len(fresh)) as advance:
+        for shard, digest in zip(fresh, map_in_threads(lambda each: file_sha256(folder / each.file), fresh, 2)):
+            if digest != shard.sha256:
+                problems.append("{}: its content is not what was written; {}".format(folder / shard.file, _MEND))
+            advance(1)
+    if problems:
+        raise DataError("{} holds damaged shards".format(folder), problems)
+    try:
+        write_json(folder / CHECKED, {**known, **stamps})
+    except DataError as error:
+        say("the shards are whole, but will be checked again next time: {}".format(error))

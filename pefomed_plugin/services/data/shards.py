@@ -1,0 +1,216 @@
+"""Samples with their images as WebDataset tar shards, for stage 1: a few large files in place of hundreds of thousands.
+
+A shard holds, for each sample, ``<number>.png`` (already at the model's size, lossless) and ``<number>.json`` (the
+sample's fields). Writes and lists shards; ``shard_files`` reads them back. Knows nothing of torch.
+"""
+
+import hashlib
+import io
+import json
+import os
+import tarfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Collection, Dict, List, Optional, Sequence, Tuple
+
+from PIL import Image
+
+from ...digests import file_sha256
+from ...errors import DataError, ImageError
+from ...readers.textfiles import read_json
+from ...records import SPLITS, Sample
+from ...storage import write_json
+from ..console import Advance, progress
+from ..parallel import map_in_threads
+from ..pictures.faults import UnusableImage
+from ..pictures.images import DEFAULT_POLICY, ImagePolicy, open_image
+
+INDEX = "index.json"
+_VERSION = 1
+_PNG_LEVEL = 1  # higher ones save a few per cent for more time
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One finished tar file."""
+
+    file: str
+    """Name within the folder: ``train-000003.tar``."""
+    split: str
+    samples: int
+    bytes: int
+    sha256: str
+
+
+def write_shards(samples: Sequence[Sample], image_root: Path, out: Path, image_size_px: int, per_shard: int = 1000, *,
+                 policy: ImagePolicy = DEFAULT_POLICY, workers: int = 2) -> List[Shard]:
+    """Write ``<split>-<number>.tar`` and ``index.json``; the same samples and images give the same bytes.
+
+    Images are resized to a square as MiniGPT-v2's processor does it (bicubic, no crop), so that resizing them there
+    again changes nothing. Finished shards of an interrupted run are kept, of a complete one all of them.
+
+    Args:
+        samples: in the order in which they are to be stored; each split is sharded by itself.
+        per_shard: samples in a shard; the last of a split may have fewer.
+        workers: threads that decode and encode.
+
+    Raises:
+        DataError: ``out`` holds shards of other samples or settings, or cannot be written.
+        ImageError: images of a shard cannot be used, all of them in one message; the shards before it are kept.
+        ValueError: a size below 1.
+    """
+    if image_size_px < 1 or per_shard < 1:
+        raise ValueError("image_size_px {} and per_shard {}: both must be at least 1".format(image_size_px, per_shard))
+    out = Path(out)
+    plan = _plan(samples, image_size_px, per_shard, policy)
+    finished = _finished(out, plan)
+    shards: List[Shard] = []
+    with progress("shards: samples", len(samples)) as advance:
+        for file, part in _parts(samples, per_shard):
+            if file in finished:
+                advance(len(part))
+                shards.append(finished[file])
+                continue
+            shards.append(_write_shard(part, Path(image_root), out / file, image_size_px, policy, workers, advance))
+            _write_index(out, plan, shards, len(samples))
+    _write_index(out, plan, shards, len(samples))
+    return shards
+
+
+def read_shard_index(folder: Path, files: Optional[Collection[str]] = None) -> List[Shard]:
+    """The shards of a folder, in order.
+
+    Args:
+        files: names of those that are wanted; None for all.
+
+    Raises:
+        DataError: no index, an unfinished one, or a shard that is missing or of another size.
+    """
+    content = _read_index(Path(folder))
+    if not content["complete"]:
+        raise DataError("{} is unfinished; run pefomed shard again, it goes on where it was".format(folder))
+    shards = [Shard(**each) for each in content["shards"] if files is None or each["file"] in files]
+    problems = [problem for problem in (_problem(Path(folder), each) for each in shards) if problem]
+    if problems:
+        raise DataError("{} lacks shards; run pefomed shard again".format(folder), problems)
+    return shards
+
+
+def read_image_size(folder: Path) -> int:
+    """Side of the square images in the shards of a folder, in pixels. Raises DataError where there is no index."""
+    return int(_read_index(Path(folder))["plan"]["image_size_px"])
+
+
+def brace_notation(folder: Path, shards: Sequence[Shard], split: str) -> str:
+    """One string for all shards of a split, as ``build_info.storage`` has it: ``.../train-{000000..000003}.tar``.
+
+    Raises:
+        DataError: the split has none.
+    """
+    numbers = sorted(each.file[len(split) + 1: -len(".tar")] for each in shards if each.split == split)
+    if not numbers:
+        raise DataError("{} holds no {} shards".format(folder, split))
+    return str(Path(folder) / "{}-{{{}..{}}}.tar".format(split, numbers[0], numbers[-1]))
+
+
+def _parts(samples: Sequence[Sample], per_shard: int) -> List[Tuple[str, List[Sample]]]:
+    """File name and samples of each shard."""
+    parts = []
+    for split in SPLITS:
+        inside = [each for each in samples if each.split == split]
+        parts += [("{}-{:06d}.tar".format(split, number), inside[start: start + per_shard])
+                  for number, start in enumerate(range(0, len(inside), per_shard))]
+    return parts
+
+
+def _plan(samples: Sequence[Sample], image_size_px: int, per_shard: int, policy: ImagePolicy) -> Dict[str, Any]:
+    """What was asked for; shards are kept only if it is the same again."""
+    digest = hashlib.sha256()
+    for each in samples:
+        digest.update(_as_json(each))
+    return {"shards_version": _VERSION, "samples_sha256": digest.hexdigest(), "image_size_px": image_size_px,
+            "per_shard": per_shard, "image_policy": json.loads(json.dumps(asdict(policy)))}
+
+
+def _finished(out: Path, plan: Dict[str, Any]) -> Dict[str, Shard]:
+    if not (out / INDEX).exists():
+        return {}
+    content = _read_index(out)
+    if content["plan"] != plan:
+        changed = sorted(key for key in plan if content["plan"].get(key) != plan[key])
+        raise DataError("{} holds shards made otherwise ({} differs); delete it or choose another folder".format(
+            out, ", ".join(changed)))
+    shards = [Shard(**each) for each in content["shards"]]
+    return {each.file: each for each in shards if not _problem(out, each)}
+
+
+def _problem(folder: Path, shard: Shard) -> str:
+    path = folder / shard.file
+    if not path.is_file():
+        return "{}: not there".format(path)
+    size = path.stat().st_size
+    return "" if size == shard.bytes else "{}: {:,} bytes, not {:,}".format(path, size, shard.bytes)
+
+
+def _write_shard(samples: Sequence[Sample], image_root: Path, path: Path, image_size_px: int, policy: ImagePolicy,
+                 workers: int, advance: Advance) -> Shard:
+    def encode(sample: Sample) -> Tuple[bytes, str]:
+        try:
+            return _encode(open_image(image_root, sample.image, policy=policy), image_size_px), ""
+        except UnusableImage as error:
+            return b"", "{}, {}".format(sample.id, error)
+
+    partial = path.with_name(path.name + ".part")
+    problems = []
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tarfile.open(partial, "w", format=tarfile.USTAR_FORMAT) as tar:
+            for number, (sample, (png, problem)) in enumerate(zip(samples, map_in_threads(encode, samples, workers))):
+                if problem:
+                    problems.append(problem)
+                else:
+                    _add(tar, "{:06d}.png".format(number), png)
+                    _add(tar, "{:06d}.json".format(number), _as_json(sample))
+                advance(1)
+        if problems:
+            raise ImageError("{}: {} image(s) cannot be used; mend them and run again, or prepare the data set again, "
+                             "which leaves such samples out".format(path.name, len(problems)), problems)
+        os.replace(partial, path)
+    except OSError as error:
+        raise DataError("cannot write {}: {}".format(path, error.strerror or error)) from error
+    finally:
+        if partial.exists():
+            partial.unlink()
+    return Shard(path.name, samples[0].split, len(samples), path.stat().st_size, file_sha256(path))
+
+
+def _encode(picture: Image.Image, size_px: int) -> bytes:
+    picture = picture.resize((size_px, size_px), Image.Resampling.BICUBIC)
+    red, green, blue = (channel.tobytes() for channel in picture.split())
+    if red == green == blue:  # most radiographs: a third of the size, and the same again once read as RGB
+        picture = picture.getchannel("R")
+    stream = io.BytesIO()
+    picture.save(stream, "PNG", compress_level=_PNG_LEVEL)
+    return stream.getvalue()
+
+
+def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+    entry = tarfile.TarInfo(name)  # no owner, no time: the bytes depend on the content alone
+    entry.size = len(content)
+    tar.addfile(entry, io.BytesIO(content))
+
+
+def _as_json(sample: Sample) -> bytes:
+    return json.dumps(sample.to_json(), ensure_ascii=False).encode("utf-8")
+
+
+def _write_index(out: Path, plan: Dict[str, Any], shards: Sequence[Shard], total: int) -> None:
+    write_json(out / INDEX, {"complete": sum(each.samples for each in shards) == total, "plan": plan,
+                             "shards": [asdict(each) for each in shards]})
+
+
+def _read_index(folder: Path) -> Dict[str, Any]:
+    content = read_json(folder / INDEX)
+    if not isinstance(content, dict) or any(key not in content for key in ("complete", "plan", "shards")):
+        raise DataError("{} is not an index of shards; delete the folder and run again".format(folder / INDEX))
+    return content

@@ -1,0 +1,64 @@
+"""Another model's answers by API, zero-shot: the same questions and images, as the paper's GPT-4v rows.
+
+What is asked and what comes back; the asking itself is ``asking.py``'s.
+"""
+
+import base64
+from dataclasses import fields
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Sequence
+
+from ... import __version__
+from ...prompts import draw_instruction
+from ...records import Prediction, Sample
+from ..pictures.images import open_image
+from .chat import Question
+from .ledger import Ledger
+
+PROMPT_VERSION = "1"
+
+
+def baseline_questions(samples: Sequence[Sample], image_root: Path, parameters: Mapping[str, Any],
+                       image_size_px: int = 448) -> List[Question]:
+    """One question a sample: its image, resized as for the model (no crop), and its instruction.
+
+    Raises:
+        UnusableImage: an image is missing or damaged; nothing is asked then.
+    """
+    images: Dict[str, str] = {}
+    questions = []
+    for each in samples:
+        if each.image not in images:
+            images[each.image] = _data_uri(image_root, each.image, image_size_px)
+        content = [{"type": "image_url", "image_url": {"url": images[each.image]}},
+                   {"type": "text", "text": draw_instruction(each.task, each.question)}]
+        questions.append(Question([{"role": "user", "content": content}], parameters, 0, {"sample_id": each.id}))
+    return questions
+
+
+def is_answer(entry: Mapping[str, Any]) -> bool:
+    """Whether a ledger entry settles its question."""
+    return entry.get("text") is not None
+
+
+def collect_predictions(samples: Sequence[Sample], questions: Sequence[Question], ledger: Ledger) -> List[Prediction]:
+    """Predictions from the ledger; None where the model refused or never gave an answer."""
+    predictions = []
+    for each, question in zip(samples, questions):
+        entries = ledger.entries(question.key)
+        entry = next((e for e in entries if is_answer(e)), entries[-1] if entries else {})
+        producer = {"model": question.parameters["model"], "returned_model": entry.get("returned_model"),
+                    "system_fingerprint": entry.get("system_fingerprint"), "zero_shot": True, "version": __version__,
+                    "prompt": draw_instruction(each.task, each.question), "prompt_version": PROMPT_VERSION,
+                    "fault": entry.get("fault")}
+        text = entry.get("text")
+        predictions.append(Prediction(**{name.name: getattr(each, name.name) for name in fields(Sample)},
+                                      prediction=None if text is None else text.strip(), producer=producer))
+    return predictions
+
+
+def _data_uri(root: Path, image: str, size_px: int) -> str:
+    stream = BytesIO()
+    open_image(root, image).resize((size_px, size_px), resample=3).save(stream, format="PNG")
+    return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode()

@@ -1,0 +1,255 @@
+"""Many questions to one model: what the ledger holds is not asked again, limits are kept, nothing paid for is lost.
+
+Every reply is in the ledger before it counts. One thread (the caller's) writes; ``concurrency`` threads ask. Knows
+neither servers nor what a usable reply looks like.
+"""
+
+import signal
+import threading
+from collections import Counter, deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from typing import Any, Callable, Deque, Dict, Iterator, List, Mapping, Optional, Sequence
+
+from ...errors import ConfigError, PefomedError
+from ..console import progress, say
+from .chat import Ask, NoReply, Question, Reply
+from .gate import Gate, Halted
+from .ledger import Entry, Ledger
+from .prices import TOKENS_OF_A_VERDICT, Price, estimate_tokens
+
+Usable = Callable[[Mapping[str, Any]], bool]
+"""Whether a ledger entry settles its question."""
+HOPELESS_AFTER = 20
+"""Questions in a row without a reply after which the server counts as gone."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How fast, how often and for how much to ask."""
+
+    concurrency: int = 16
+    """Requests at a time."""
+    reasks: int = 2
+    """How often a reply that cannot be used is asked for again; after that the question stays without a value."""
+    max_requests: Optional[int] = None
+    """Requests this process may send, repeats included."""
+    max_cost: Optional[float] = None
+    """What all replies to these questions may cost, those of earlier starts included; needs ``price``."""
+    price: Optional[Price] = None
+    """Price of the model."""
+
+    def __post_init__(self) -> None:
+        problems = ["--{} must be at least {}, not {}".format(name, least, value) for name, least, value in (
+            ("concurrency", 1, self.concurrency), ("reasks", 0, self.reasks), ("max-requests", 1, self.max_requests))
+            if value is not None and value < least]
+        if self.max_cost is not None and self.price is None:
+            problems.append("--max-cost needs the model's price: --prices FILE")
+        if problems:
+            raise ConfigError("the limits cannot be used", problems)
+
+
+@dataclass
+class Asked:
+    """How far it went."""
+
+    questions: int
+    """Different questions; equal texts of one run are one."""
+    settled: int = 0
+    """Of them with a usable reply, or asked as often as allowed."""
+    unusable: int = 0
+    """Of the settled without a usable reply."""
+    requests: int = 0
+    """Sent by this process."""
+    cost: Optional[float] = None
+    """Of all replies to these questions in the ledger, also those of earlier starts; None without a price."""
+    without_reply: Counter = field(default_factory=Counter)
+    """Reason -> questions that the server did not answer this time."""
+    stopped: Optional[str] = None
+    """Why it ended before all were settled."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every question is settled."""
+        return self.settled == self.questions
+
+
+def open_questions(questions: Sequence[Question], ledger: Ledger, usable: Usable, limits: Limits) -> List[Question]:
+    """Those that the ledger does not settle, equal ones once."""
+    unique = {each.key: each for each in questions}
+    return [each for key, each in unique.items() if not is_settled(ledger.entries(key), usable, limits)]
+
+
+def is_settled(entries: Sequence[Mapping[str, Any]], usable: Usable, limits: Limits) -> bool:
+    """Whether a question need not be asked again: a usable reply, a final fault, or as many replies as allowed."""
+    return len(entries) > limits.reasks or any(usable(each) or each.get("final") for each in entries)
+
+
+def ask_all(questions: Sequence[Question], ask: Ask, ledger: Ledger, usable: Usable, limits: Limits,
+            what: str = "judging") -> Asked:
+    """Ask what is open until all is settled, a limit is reached, or the user interrupts.
+
+    An interrupt (or SIGTERM) lets the requests in flight finish and stores their replies; a second one does not wait.
+
+    Raises:
+        PefomedError: what concerns all questions (a wrong key, a full disk), after replies in flight are stored.
+    """
+    return _Asking(questions, ask, ledger, usable, limits).run(what)
+
+
+class _Asking:
+    """One call of ``ask_all``."""
+
+    def __init__(self, questions: Sequence[Question], ask: Ask, ledger: Ledger, usable: Usable, limits: Limits) -> None:
+        self.ask, self.ledger, self.usable, self.limits = ask, ledger, usable, limits
+        keys = {each.key for each in questions}
+        self.waiting: Deque[Question] = deque(open_questions(questions, ledger, usable, limits))
+        self.asked = Asked(len(keys), settled=len(keys) - len(self.waiting))
+        open_keys = {each.key for each in self.waiting}
+        self.asked.unusable = sum(not any(map(usable, ledger.entries(key))) for key in keys - open_keys)
+        if limits.price:
+            self.asked.cost = sum(limits.price.of(entry.get("usage") or {})
+                                  for key in keys for entry in ledger.entries(key))
+        self.gate = Gate(limits.max_requests)
+        self.running: Dict[Future, Question] = {}
+        self.reserved: Dict[Future, float] = {}
+        self.dearest = 0.0
+        self.unanswered_in_a_row = 0
+        self.error: Optional[PefomedError] = None
+
+    def run(self, what: str) -> Asked:
+        done: SimpleQueue[Future] = SimpleQueue()
+        pool = ThreadPoolExecutor(self.limits.concurrency)
+        try:
+            with closing_on_signal(self.gate), progress(what, self.asked.questions, self.asked.settled) as advance:
+                while self._submit(pool, done) or self.running:
+                    before = self.asked.settled
+                    self._store(_drain(done))
+                    advance(self.asked.settled - before, note=self._note())
+        finally:
+            self.gate.close("ended")
+            pool.shutdown(wait=False, cancel_futures=True)
+        self.asked.requests, self.asked.stopped = self.gate.passed, None if self.asked.is_complete else self.gate.reason
+        if self.error is not None:
+            raise self.error
+        return self.asked
+
+    def _submit(self, pool: ThreadPoolExecutor, done: "SimpleQueue[Future]") -> bool:
+        """Hand out questions, a few ahead of the threads; whether there was one to hand out."""
+        handed_out = False
+        while self.waiting and not self.gate.is_closed and len(self.running) < 2 * self.limits.concurrency:
+            cost = self._at_most(self.waiting[0])
+            if self.limits.max_cost is not None and self._committed() + cost > self.limits.max_cost:
+                if not self.running:
+                    self.gate.close("--max-cost {} reached".format(self.limits.max_cost))
+                break
+            question = self.waiting.popleft()
+            future = pool.submit(self._ask_one, question)
+            self.running[future], self.reserved[future] = question, cost
+            future.add_done_callback(done.put)
+            handed_out = True
+        return handed_out
+
+    def _ask_one(self, question: Question) -> Reply:
+        """In a thread of its own; what concerns all questions closes the gate before the next one leaves."""
+        try:
+            return self.ask(question, self.gate)
+        except PefomedError as error:
+            self.gate.close(error.summary)
+            raise
+
+    def _store(self, futures: Sequence[Future]) -> None:
+        """Write what came back, all of it with one sync, then count it."""
+        entries: List[Entry] = []
+        replied: List[Question] = []
+        for future in futures:
+            question = self.running.pop(future)
+            del self.reserved[future]
+            try:
+                reply = future.result()
+            except Halted:
+                continue
+            except NoReply as error:
+                self._count_silence(str(error))
+            except PefomedError as error:
+                self.error = self.error or error
+            else:
+                entries.append(make_entry(question, reply))
+                replied.append(question)
+                self.unanswered_in_a_row = 0
+        self.ledger.append(entries)
+        for question, entry in zip(replied, entries):
+            self._count(question, entry)
+
+    def _count(self, question: Question, entry: Entry) -> None:
+        if self.limits.price and self.asked.cost is not None:
+            cost = self.limits.price.of(entry["usage"])
+            self.asked.cost += cost
+            self.dearest = max(self.dearest, cost)
+        known = self.ledger.entries(question.key)
+        if is_settled(known, self.usable, self.limits):
+            self.asked.settled += 1
+            self.asked.unusable += not any(map(self.usable, known))
+        else:
+            self.waiting.append(question)
+
+    def _count_silence(self, reason: str) -> None:
+        self.asked.without_reply[reason] += 1
+        self.unanswered_in_a_row += 1
+        if self.unanswered_in_a_row >= HOPELESS_AFTER:
+            self.gate.close("no reply to {} questions in a row (last: {})".format(HOPELESS_AFTER, reason))
+
+    def _committed(self) -> float:
+        """Paid already, and what the replies in flight may cost."""
+        return (self.asked.cost or 0.0) + sum(max(each, self.dearest) for each in self.reserved.values())
+
+    def _at_most(self, question: Question) -> float:
+        """What one reply may cost: by its length, and no less than the dearest so far."""
+        if not self.limits.price:
+            return 0.0
+        answer = question.parameters.get("max_tokens") or TOKENS_OF_A_VERDICT
+        return max(self.dearest, self.limits.price.of({
+            "prompt_tokens": 1.25 * estimate_tokens(question.messages), "completion_tokens": answer}))
+
+    def _note(self) -> str:
+        notes = ["{} unscored".format(self.asked.unusable)] if self.asked.unusable else []
+        notes += ["{} without reply".format(sum(self.asked.without_reply.values()))] if self.asked.without_reply else []
+        notes += ["spent {:.4f}".format(self.asked.cost)] if self.asked.cost is not None else []
+        return ", ".join(notes)
+
+
+def make_entry(question: Question, reply: Reply) -> Entry:
+    """What the ledger keeps of one reply."""
+    return {"key": question.key, "run": question.run, **question.facts, **question.parameters, **reply.to_json()}
+
+
+def _drain(done: "SimpleQueue[Future]") -> List[Future]:
+    futures = [done.get()]
+    while True:
+        try:
+            futures.append(done.get_nowait())
+        except Empty:
+            return futures
+
+
+@contextmanager
+def closing_on_signal(gate: Gate) -> Iterator[None]:
+    """An interrupt or SIGTERM closes the gate instead of ending the process; a second one interrupts."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def close(*_: Any) -> None:
+        if gate.is_closed:
+            raise KeyboardInterrupt
+        gate.close("interrupted")
+        say("finishing what is in flight; once more to stop at once")
+
+    before = {each: signal.signal(each, close) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)

@@ -1,0 +1,123 @@
+"""The ledger of paid replies: append-only JSON lines, on disk before they are used, found again by a key.
+
+Knows nothing of judges or servers; an entry is a JSON object with ``key``. A process killed while writing leaves a torn
+last line, which is dropped when the ledger is opened again. One process at a time holds a ledger.
+"""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Dict, List, Mapping, Optional, Sequence, Type
+
+from ...errors import DataError
+from ...storage import SCHEMA
+
+Entry = Dict[str, Any]
+
+
+def ledger_key(content: Mapping[str, Any]) -> str:
+    """SHA-256 of a JSON object, whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
+
+
+class Ledger:
+    """A ledger on disk; use it as a context manager.
+
+    Raises:
+        DataError: on entering: another process holds it, it cannot be read or written, or a line before the last is
+            damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        self.torn_bytes = 0
+        """Bytes of a torn last line that were dropped on opening."""
+        self._entries: Dict[str, List[Entry]] = {}
+        self._file: Optional[BinaryIO] = None
+
+    def __enter__(self) -> "Ledger":
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = open(self.path, "a+b", buffering=0)
+        except OSError as error:
+            raise DataError("cannot open the ledger {}: {}".format(self.path, error.strerror)) from error
+        try:
+            self._lock(self._file)
+            self._load(self._file)
+            _sync_folder(self.path.parent)
+        except BaseException:
+            self._file.close()
+            raise
+        return self
+
+    def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException],
+                 trace: Optional[TracebackType]) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def entries(self, key: str) -> Sequence[Entry]:
+        """Entries of one key, the oldest first."""
+        return self._entries.get(key, ())
+
+    def append(self, entries: Sequence[Entry]) -> None:
+        """Add entries; they are on the disk when this returns.
+
+        Raises:
+            DataError: the disk is full or gone; what was written before is whole.
+        """
+        if self._file is None:
+            raise ValueError("the ledger is not open")
+        if not entries:
+            return
+        lines = [json.dumps({"schema": SCHEMA, **each}, ensure_ascii=False) + "\n" for each in entries]
+        data = memoryview("".join(lines).encode("utf-8", errors="backslashreplace"))
+        try:
+            while data:
+                data = data[self._file.write(data):]
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise DataError("cannot write the ledger {}: {}; make room and start the same command again".format(
+                self.path, error.strerror)) from error
+        for each in entries:
+            self._entries.setdefault(each["key"], []).append(each)
+
+    def _lock(self, file: BinaryIO) -> None:
+        import fcntl
+
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise DataError("{} is in use by another process; wait for it, or choose another file with --ledger".format(
+                self.path)) from error
+
+    def _load(self, file: BinaryIO) -> None:
+        file.seek(0)
+        whole, damaged = 0, []
+        for number, line in enumerate(file, 1):
+            if not line.endswith(b"\n"):
+                self.torn_bytes = len(line)
+                break
+            whole += len(line)
+            try:
+                entry = json.loads(line)
+                self._entries.setdefault(entry["key"], []).append(entry)
+            except (ValueError, KeyError, TypeError):
+                damaged.append("{}, line {}: not an entry; remove the line, its question is asked again".format(
+                    self.path, number))
+        if damaged:
+            raise DataError("the ledger {} is damaged".format(self.path), damaged)
+        if self.torn_bytes:
+            file.truncate(whole)
+            os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new file's name durable, too."""
+    handle = os.open(str(folder), os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

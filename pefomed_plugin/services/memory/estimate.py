@@ -1,0 +1,240 @@
+"""How much memory of one GPU a run takes, from its configuration alone; and how much disk. Arithmetic, no torch.
+
+For the bundled toolkit on one GPU. What autograd keeps is counted tensor by tensor as ``toolkit/bundled/decoder.py``
+makes them and is checked against what it really keeps (``tests/conformance/test_memory.py``). Nothing was measured on a
+GPU: the kernels' own work space, CUDA itself and the allocator's slack are assumptions, each a constant below.
+"""
+
+import math
+from dataclasses import MISSING, dataclass, fields
+from typing import Any, Dict, List, Mapping, Optional, Tuple
+
+from ...errors import ConfigError
+from ...options import RunOptions
+from .loads import IMAGES, Load, answering_load, training_load
+from .model_sizes import LlamaSize, ModelSize, read_model_size
+
+GIB = 2 ** 30
+CUDA_BYTES = int(0.6 * GIB)
+"""CUDA itself with cuBLAS; assumed."""
+SLACK = 0.10
+"""Of what a step takes and gives back, lost between the allocator's blocks; assumed."""
+CARDS_GB = (24, 48, 80)
+USABLE = 0.94
+"""Of a card's nominal GiB: error correction takes 6 % on those that have it in the same chips (A10, L4, L40S)."""
+_ELEMENT = {"fp32": 4, "fp16": 2, "bf16": 2}
+_BITS = {"8bit": lambda numbers, rows: numbers + 4 * rows,
+         # NF4: half a byte, an 8-bit scale for 64 numbers, a 32-bit one for 256 scales (QLoRA, section 3)
+         "4bit": lambda numbers, rows: math.ceil(numbers * (0.5 + 1 / 64 + 4 / (64 * 256)))}
+_SOURCES = {"q_proj": "attention input", "k_proj": "attention input", "v_proj": "attention input", "o_proj": "attended",
+            "gate_proj": "mlp input", "up_proj": "mlp input", "down_proj": "gated"}
+_MLP_TENSORS = 5
+"""Tensors of the MLP's width that exist at once while one layer is computed, forth or back."""
+_LOGIT_BYTES = 12
+"""Of one logit: kept log-probability, its gradient and the logit's, in 32 bits."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Bytes by part, for both phases of a run; a phase that the run does not have is None."""
+
+    size: ModelSize
+    precision: str
+    training: Optional[Dict[str, int]]
+    answering: Optional[Dict[str, int]]
+    training_load: Optional[Load]
+    answering_load: Optional[Load]
+    disk: Dict[str, int]
+
+    @property
+    def peak(self) -> int:
+        """Bytes of the phase that takes most."""
+        return max(sum(each.values()) for each in (self.training, self.answering) if each)
+
+    def fits(self, card_gb: float) -> bool:
+        """Whether a card of so many nominal gigabytes holds the run."""
+        return self.peak <= usable_bytes(card_gb)
+
+
+def usable_bytes(card_gb: float) -> int:
+    """What a card of so many nominal gigabytes has to give."""
+    return int(card_gb * GIB * USABLE)
+
+
+def estimate(config: Mapping[str, Any], size: Optional[ModelSize] = None) -> Estimate:
+    """Memory and disk of a run.
+
+    Args:
+        config: sections ``model``, ``datasets`` and ``run`` as plain mappings, defaults filled in.
+        size: of the model, where it is known already.
+
+    Raises:
+        ConfigError: a value that cannot be.
+    """
+    config = with_run_defaults(config)
+    model, run = config["model"], config["run"]
+    size = size or read_model_size(model)
+    precision = _precision(run)
+    trains = not run.get("evaluate")
+    answers = bool(run.get("test_splits"))
+    if not trains and not answers:
+        raise ConfigError("the run neither trains nor answers: run.evaluate is true and run.test_splits is empty")
+    weights = _weights(model, size, precision)
+    moments = {"AdamW's two moments, fp32": 8 * size.trained} if trains else {}
+    gradients = {"gradients, fp32": 4 * size.trained}
+    training = max((training_load(config, size, name) for name in config["datasets"]), key=lambda each: each.tokens)
+    answering = answering_load(config, size)
+    return Estimate(
+        size, precision,
+        _whole(weights, moments, gradients, _step(model, run, size, precision, training)) if trains else None,
+        _whole(weights, moments, _answer(model, run, size, precision, answering)) if answers else None,
+        training if trains else None, answering if answers else None, _disk(config, size, trains))
+
+
+def with_run_defaults(config: Mapping[str, Any]) -> Dict[str, Any]:
+    """``config`` with every run option that it does not set at its default."""
+    defaults = {each.name: each.default for each in fields(RunOptions) if each.default is not MISSING}
+    return {**config, "run": {**defaults, **config["run"]}}
+
+
+def kept_bytes(llama: LlamaSize, rank: int, targets: Tuple[str, ...], precision: str, *, dropout: bool = True,
+               quantised: str = "none", decoder: str = "packed", mask_bytes: int = 1) -> int:
+    """What autograd keeps of one token in one layer, without gradient checkpointing.
+
+    Args:
+        rank: of LoRA on ``targets``.
+        quantised: ``8bit`` keeps the input of every product as well (bitsandbytes).
+        decoder: ``plain``, transformers' own, keeps its norms' inputs in 32 bits and one tensor more of the MLP's.
+        mask_bytes: of a dropout mask's element; torch takes 1 on a GPU, 4 on a CPU.
+    """
+    element, mixed = _ELEMENT[precision], precision != "fp32"
+    matrices = llama.matrices()
+    packed = decoder != "plain"
+    norms = 2 * ((element if packed else 4) * llama.hidden_size + 4)
+    attention = element * 2 * (llama.query_width + llama.key_width) + 4 * llama.num_attention_heads
+    mlp = element * (2 if packed else 3) * llama.intermediate_size
+    inputs = {name: matrices[name][0] for name in targets}
+    if mixed or dropout:  # each target has its own copy of its input: cast, or with holes
+        adapters = sum((element + mask_bytes * dropout) * width for width in inputs.values())
+    else:
+        adapters = sum(element * width for width in {_SOURCES[name]: width for name, width in inputs.items()}.values())
+    adapters += element * rank * len(targets)
+    products = sum(2 * width for width in {_SOURCES[name]: each[0] for name, each in matrices.items()}.values())
+    return norms + attention + mlp + adapters + (products if quantised == "8bit" else 0)
+
+
+def _weights(model: Mapping[str, Any], size: ModelSize, precision: str) -> Dict[str, int]:
+    """All weights as they lie on the GPU."""
+    llama, bits = size.llama, quantisation(model)
+    element = _ELEMENT[model.get("llm_precision") or "fp16"]
+    rows = llama.num_hidden_layers * sum(each[1] for each in llama.matrices().values())
+    matrices = element * llama.in_matrices if bits == "none" else _BITS[bits](llama.in_matrices, rows)
+    parts = {"language model": matrices + element * llama.elsewhere}
+    if not model.get("vit_on_cpu"):
+        parts["vision encoder"] = _ELEMENT[model.get("vit_precision") or "fp16"] * size.vision.numbers
+    parts["projection and LoRA, fp32"] = 4 * size.trained
+    if precision != "fp32":
+        parts["their copies in {}".format(precision)] = 2 * size.trained
+    return parts
+
+
+def _step(model: Mapping[str, Any], run: Mapping[str, Any], size: ModelSize, precision: str,
+          load: Load) -> Dict[str, int]:
+    """What one training step takes and gives back."""
+    llama, element, bits = size.llama, _ELEMENT[precision], quantisation(model)
+    recomputes = bool(model.get("use_grad_checkpoint_llm"))
+    kept = kept_bytes(llama, size.lora_rank, size.lora_targets, precision, quantised=bits,
+                      decoder=model.get("decoder") or "packed", dropout=float(model.get("lora_dropout") or 0) > 0)
+    work = _layer_work(llama, element, load.tokens)
+    if recomputes:
+        work += kept * load.tokens
+        kept = element * llama.hidden_size
+    parts = {"activations kept for the backward pass": llama.num_hidden_layers * kept * load.tokens,
+             "work of one layer": work,
+             "logits of the answers": _LOGIT_BYTES * llama.vocab_size * load.answer_tokens,
+             "images and visual features": _inputs(size, element, load.rows)}
+    if bits == "none" and model.get("llm_precision") == "fp32" and precision != "fp32":
+        layers = 1 if recomputes else llama.num_hidden_layers
+        parts["casts of frozen weights to {}".format(precision)] = 2 * llama.in_matrices * layers // \
+            llama.num_hidden_layers
+    return _with_vision(model, run, size, load.rows, parts)
+
+
+def _answer(model: Mapping[str, Any], run: Mapping[str, Any], size: ModelSize, precision: str,
+            load: Load) -> Dict[str, int]:
+    """What answering one batch takes and gives back."""
+    llama, element = size.llama, _ELEMENT[precision]
+    beams = int(run.get("num_beams") or 1)
+    columns = load.rows * load.row_tokens + load.samples * load.answer_tokens
+    parts = {"keys and values": 2 * element * llama.key_width * llama.num_hidden_layers * columns * beams,
+             "work of one layer": _layer_work(llama, element, load.tokens * beams),
+             "logits of the answers": 8 * llama.vocab_size * load.samples * beams,
+             "images and visual features": _inputs(size, element, load.rows)}
+    if run["merge_lora"]:
+        merged = sum(llama.matrices()[name][0] * llama.matrices()[name][1] for name in size.lora_targets)
+        parts["weights LoRA is added to"] = _ELEMENT[model.get("llm_precision") or "fp16"] * merged * \
+            llama.num_hidden_layers
+    return _with_vision(model, run, size, load.rows, parts)
+
+
+def _layer_work(llama: LlamaSize, element: int, tokens: int) -> int:
+    return element * _MLP_TENSORS * llama.intermediate_size * tokens
+
+
+def _inputs(size: ModelSize, element: int, images: int) -> int:
+    """Pixels as float32, features as the encoder gives them and as the projection takes them."""
+    return images * (3 * 4 * size.vision.image_size ** 2 + 2 * element * size.vision.patches * size.vision.embed_dim)
+
+
+def _with_vision(model: Mapping[str, Any], run: Mapping[str, Any], size: ModelSize, images: int,
+                 parts: Dict[str, int]) -> Dict[str, int]:
+    """The parts, with what the encoder takes above them (it runs first, and nothing of it is kept), and the slack."""
+    if not (model.get("vit_on_cpu") or run["image_cache"] == "features"):
+        element = _ELEMENT[model.get("vit_precision") or "fp16"]
+        work = images * (size.vision.patches + 1) * element * 2 * (size.vision.embed_dim + size.vision.mlp_width)
+        above = work - sum(parts.values())
+        if above > 0:
+            parts = {**parts, "work of the vision encoder above that": above}
+    return {**parts, "allocator's slack": int(SLACK * sum(parts.values()))}
+
+
+def _whole(*groups: Mapping[str, int]) -> Dict[str, int]:
+    return {name: each for group in (*groups, {"CUDA": CUDA_BYTES}) for name, each in group.items()}
+
+
+def _disk(config: Mapping[str, Any], size: ModelSize, trains: bool) -> Dict[str, int]:
+    run, parts = config["run"], {}
+    if trains:
+        # while one is written there is one more; the best one stays besides
+        files = int(run.get("keep_last") or 1) + 1 + bool(run.get("valid_splits"))
+        parts["checkpoints, {} of {:.2f} GiB".format(files, 12 * size.trained / GIB)] = files * 12 * size.trained
+    known: List[str] = [name for name in config["datasets"] if name in IMAGES]
+    image = 2 * size.vision.patches * size.vision.embed_dim
+    if run["image_cache"] == "features":
+        for name in known:
+            parts["features of {}, {:,} images".format(name, IMAGES[name])] = IMAGES[name] * image
+    return parts
+
+
+def quantisation(model: Mapping[str, Any]) -> str:
+    """``none``, ``8bit`` or ``4bit``; upstream's ``low_resource`` means 8 bits.
+
+    Raises:
+        ConfigError: another word, or the two contradict each other.
+    """
+    bits = str(model.get("llm_quantization") or "none")
+    if bits not in ("none", *_BITS):
+        raise ConfigError("model.llm_quantization: {!r} is none of none, 8bit, 4bit".format(bits))
+    if model.get("low_resource") and bits == "4bit":
+        raise ConfigError("model.low_resource: true is upstream's way to say llm_quantization: 8bit, but "
+                          "model.llm_quantization is 4bit; leave one of them out")
+    return "8bit" if model.get("low_resource") else bits
+
+
+def _precision(run: Mapping[str, Any]) -> str:
+    """What is computed in; absent: bf16, which all cards of these sizes have but those of 2018 and before."""
+    of_amp = {True: "fp16", False: "fp32", None: "bf16"}
+    word = run.get("precision") or of_amp.get(run.get("amp"))
+    if word not in _ELEMENT:
+        raise ConfigError("run.precision: {!r} is none of {}".format(word, ", ".join(_ELEMENT)))
+    return str(word)

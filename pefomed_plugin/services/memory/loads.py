@@ -1,0 +1,76 @@
+"""The largest batch of a run: how many sequences of how many tokens, from its configuration and what is known of the
+releases. Arithmetic; no tokenizer, no data.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Mapping, Tuple
+
+from ...prompts import IMAGE_PLACEHOLDER, VQA_INSTRUCTION, instruction_input, user_turn
+from .model_sizes import ModelSize
+
+CHARACTERS_A_TOKEN = 3
+"""Of English text in LLaMA's vocabulary, on the safe side."""
+MARKUP_CHARACTERS_A_TOKEN = 2
+"""Of a prompt's fixed text, which is half markup."""
+
+LONGEST = {"vqa_rad": (134, 118), "slake": (108, 129), "path_vqa": (264, 220), "iu_xray": (0, 953)}
+"""Data set -> characters of the longest question and the longest answer of the release, all splits (this project's
+readers). Of the others questions are taken to be as long as the longest of these, answers as ``max_txt_len`` allows."""
+IMAGES = {"vqa_rad": 314, "slake": 642, "path_vqa": 4289, "iu_xray": 5910}
+"""Data set -> images of the release that samples use, all splits."""
+NEW_TOKENS = {"medical_vqa": 20, "exact_match": 20, "medical_caption": 120}
+"""Task -> limit of an answer where the run sets none (``adapters/tasks.py``); 300 for the others."""
+_MARKUP = [math.ceil(len(each) / MARKUP_CHARACTERS_A_TOKEN) for each in
+           user_turn(instruction_input("vqa", VQA_INSTRUCTION.format(question=""))).split(IMAGE_PLACEHOLDER)]
+"""Tokens of the longest prompt's fixed text, before the image and behind it."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """The largest batch of a phase."""
+
+    dataset: str
+    samples: int
+    rows: int
+    """Sequences; questions of one image share one with ``questions_per_image``."""
+    row_tokens: int
+    """Length of the longest, to which all are padded."""
+    answer_tokens: int
+    """Answer tokens of the batch, or those each sample may generate."""
+
+    @property
+    def tokens(self) -> int:
+        """Of the whole batch."""
+        return self.rows * self.row_tokens
+
+
+def training_load(config: Mapping[str, Any], size: ModelSize, name: str) -> Load:
+    """The largest batch of one data set in training; ``config`` has its run options filled in."""
+    samples = int(config["datasets"][name].get("batch_size") or 1)
+    question, answer = _lengths(config, name)
+    return _load(config, size, name, samples, question + answer, samples * answer)
+
+
+def answering_load(config: Mapping[str, Any], size: ModelSize) -> Load:
+    """The largest batch in answering, that of the data set with the longest prompts."""
+    run = config["run"]
+    name = max(config["datasets"], key=lambda each: _lengths(config, each)[0])
+    limit = run.get("max_new_tokens") or NEW_TOKENS.get(str(run.get("task")), 300)
+    return _load(config, size, name, int(run.get("batch_size_eval") or 1), _lengths(config, name)[0], int(limit))
+
+
+def _load(config: Mapping[str, Any], size: ModelSize, name: str, samples: int, own: int, answer: int) -> Load:
+    """``own``: tokens of one question (and answer) behind the shared prefix."""
+    together = min(int(config["run"].get("questions_per_image") or 1), samples)
+    prefix = 1 + _MARKUP[0] + size.vision.patches // 4
+    return Load(name, samples, math.ceil(samples / together), prefix + together * own, answer)
+
+
+def _lengths(config: Mapping[str, Any], name: str) -> Tuple[int, int]:
+    """Tokens behind the image of the longest prompt, and of the longest answer with its end symbol."""
+    limit = int(config["model"].get("max_txt_len") or 1024)
+    longest = max(each[0] for each in LONGEST.values())
+    question, answer = LONGEST.get(name, (longest, limit * CHARACTERS_A_TOKEN))
+    return (_MARKUP[1] + math.ceil(question / CHARACTERS_A_TOKEN),
+            min(math.ceil(answer / CHARACTERS_A_TOKEN) + 1, limit))

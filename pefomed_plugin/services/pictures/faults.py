@@ -1,0 +1,31 @@
+"""The error for one image that cannot be used, so worded that a thousand of them can be counted by cause."""
+
+from typing import Optional
+
+from ...errors import ImageError
+
+
+class UnusableImage(ImageError):
+    """``<where>: <fault> (<detail>); <mend>``."""
+
+    def __init__(self, where: str, fault: str, mend: str, detail: str = "") -> None:
+        self.fault = fault
+        """The same words for the same cause, free of names and numbers."""
+        super().__init__("{}: {}{}; {}".format(where, fault, " ({})".format(detail) if detail else "", mend))
+
+
+def choose_frame(frames: int, frame: Optional[int], where: str) -> int:
+    """Index of the frame to show of a file with ``frames`` of them.
+
+    Raises:
+        UnusableImage: several and no choice, or a choice beyond the last.
+    """
+    if frames == 1:
+        return 0
+    if frame is None:
+        raise UnusableImage(where, "holds several frames", "choose one with the option frame",
+                            "0 to {}".format(frames - 1))
+    if not 0 <= frame < frames:
+        raise UnusableImage(where, "no such frame", "choose another with the option frame",
+                            "{}, it holds 0 to {}".format(frame, frames - 1))
+    return frame

@@ -1,0 +1,167 @@
+"""What tells images apart: digest of the file, perceptual hash of the picture, and why an image cannot be used.
+
+Opens every image once, in threads, and remembers the outcome in a JSON-lines file, so that a second run opens only
+what changed. Knows nothing of samples and splits.
+"""
+
+import json
+import os
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Dict, Iterable, Optional, Tuple
+
+from PIL import Image
+
+from ...digests import sha256_of
+from ...errors import DataError
+from ..console import Advance
+from ..parallel import map_in_threads
+from .faults import UnusableImage
+from .images import DEFAULT_POLICY, ImagePolicy, decode_image, locate, open_encoded
+
+VERSION = 1
+"""Of the cache file; changes whenever the same image could get another fingerprint."""
+
+Stamp = Tuple[int, int]
+"""Size in bytes and modification time in nanoseconds of the file that holds an image."""
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """One image, opened."""
+
+    sha256: Optional[str] = None
+    """Of the bytes as stored; None when there are none to read."""
+    dhash: Optional[str] = None
+    """64 bits in hexadecimal, see ``difference_hash``; None when the image cannot be used or shows nothing."""
+    fault: Optional[str] = None
+    """Why the image cannot be used, in the same words for the same cause."""
+    problem: Optional[str] = None
+    """The whole message: file, details, mend."""
+    truncated: bool = False
+    """Used although a part was missing, as the policy allowed."""
+
+
+def fingerprint_images(root: Path, images: Iterable[str], policy: ImagePolicy = DEFAULT_POLICY, *,
+                       cache: Optional[Path] = None, workers: int = 2,
+                       progress: Optional[Advance] = None) -> Dict[str, Fingerprint]:
+    """Fingerprint of each image, in the order given; a damaged one has a ``fault``, nothing is raised for it.
+
+    Args:
+        progress: called with 1 for each image done.
+        cache: JSON lines written as the work proceeds, so that an interrupted run goes on where it was; what it says
+            of another policy or of a file of another size or time is not believed.
+
+    Raises:
+        DataError: the cache cannot be written.
+    """
+    header = {"fingerprints": VERSION, "policy": json.loads(json.dumps(asdict(policy)))}
+    known = _read_cache(cache, header) if cache else {}
+
+    def look(image: str) -> Tuple[str, Optional[Stamp], Fingerprint, bool]:
+        try:
+            status = os.stat(locate(root, image))
+        except (OSError, UnusableImage):
+            return image, None, fingerprint_image(root, image, policy), False
+        stamp = (status.st_size, status.st_mtime_ns)
+        if image in known and known[image][0] == stamp:
+            return image, stamp, known[image][1], False
+        return image, stamp, fingerprint_image(root, image, policy), True
+
+    found: Dict[str, Fingerprint] = {}
+    with ExitStack() as stack:
+        lines = stack.enter_context(_open_cache(cache, header, bool(known))) if cache else None
+        for image, stamp, fingerprint, is_new in map_in_threads(look, dict.fromkeys(images), workers):
+            found[image] = fingerprint
+            if lines and is_new:
+                lines.write(json.dumps({"image": image, "stamp": stamp, **asdict(fingerprint)}).encode() + b"\n")
+            if progress is not None:
+                progress(1)
+    return found
+
+
+def read_fingerprints(cache: Path) -> Dict[str, Fingerprint]:
+    """What ``fingerprint_images`` wrote, by image.
+
+    Raises:
+        DataError: there is no such file, or it is of another version.
+    """
+    try:
+        with open(cache, "rb") as lines:
+            header = _parsed(lines.readline())
+    except OSError as error:
+        raise DataError("{}: cannot be read ({}); prepare the data set again, with its images".format(
+            cache, error.strerror)) from error
+    if header.get("fingerprints") != VERSION:
+        raise DataError("{}: of another version; prepare the data set again".format(cache))
+    return {image: fingerprint for image, (_, fingerprint) in _read_cache(cache, header).items()}
+
+
+def fingerprint_image(root: Path, image: str, policy: ImagePolicy = DEFAULT_POLICY) -> Fingerprint:
+    """Digest, hash and fault of one image."""
+    digest = None
+    try:
+        stream, where = open_encoded(root, image)
+        with stream:
+            digest = sha256_of(stream)
+            stream.seek(0)
+            picture = decode_image(stream, where, policy)
+    except UnusableImage as error:
+        return Fingerprint(digest, fault=error.fault, problem=str(error))
+    return Fingerprint(digest, difference_hash(picture), truncated=bool(picture.info.get("truncated")))
+
+
+def difference_hash(picture: Image.Image) -> Optional[str]:
+    """dHash: 9 x 8 grey means, one bit for each horizontal neighbour that is brighter; 16 hexadecimal digits.
+
+    It survives re-encoding, resizing and changes of brightness. Pictures without any such step (blank ones) would all
+    look alike and have none.
+    """
+    grey = picture.convert("L").resize((9, 8), Image.Resampling.BOX).tobytes()
+    bits = 0
+    for row in range(8):
+        for column in range(8):
+            here = row * 9 + column
+            bits = bits << 1 | (grey[here + 1] > grey[here])
+    return "{:016x}".format(bits) if bits else None
+
+
+def _read_cache(path: Path, header: Dict[str, Any]) -> Dict[str, Tuple[Stamp, Fingerprint]]:
+    """What is known of each image; nothing when the file is of another version or policy."""
+    known: Dict[str, Tuple[Stamp, Fingerprint]] = {}
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError:
+        return known
+    if _parsed(lines[0]) != header:
+        return known
+    for line in lines[1:]:
+        record = _parsed(line)
+        try:
+            image, (size, time_ns) = record.pop("image"), record.pop("stamp")
+            known[image] = ((size, time_ns), Fingerprint(**record))
+        except (KeyError, TypeError, ValueError):
+            continue  # the last line of an interrupted run: that image is opened again
+    return known
+
+
+def _parsed(line: bytes) -> Dict[str, Any]:
+    try:
+        content = json.loads(line)
+    except ValueError:
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _open_cache(path: Path, header: Dict[str, Any], is_current: bool) -> BinaryIO:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lines = open(path, "ab" if is_current else "wb")  # noqa: SIM115 - the caller closes it
+        if is_current:
+            lines.write(b"\n")  # ends the half line of an interrupted run
+        else:
+            lines.write(json.dumps(header).encode() + b"\n")
+    except OSError as error:
+        raise DataError("cannot write {}: {}".format(path, error.strerror or error)) from error
+    return lines

@@ -1,0 +1,115 @@
+"""Every image of a folder, and what is asked about each: samples without a release. Opens no image.
+
+What is no image is counted by its kind, so that nothing is left out in silence.
+"""
+
+import os
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, List, Mapping, Optional, Sequence
+
+from ...errors import ConfigError, DataError
+from ...readers.tables import read_csv
+from ...records import Sample
+
+DATASET = "images"
+"""``Sample.dataset`` of images that belong to none."""
+SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".tif", ".tiff", ".gif", ".bmp", ".webp", ".jp2", ".ppm", ".pgm", ".dcm",
+                      ".dicom"))
+_DICOM_AT = 128
+"""Where a DICOM file says that it is one; scanners write such files without an ending."""
+
+
+@dataclass(frozen=True)
+class ImageFolder:
+    """What lies below a folder."""
+
+    root: Path
+    images: Sequence[str]
+    """Paths below ``root`` with forward slashes, sorted."""
+    others: Mapping[str, int]
+    """Ending -> how many files are no images by their ending; hidden files are not counted."""
+
+
+def find_images(root: Path) -> ImageFolder:
+    """Images below ``root``, sub-folders included, known by their ending or, without one, by DICOM's mark.
+
+    Raises:
+        DataError: no such folder, or a folder in it cannot be listed.
+        ConfigError: there is no image in it.
+    """
+    if not root.is_dir():
+        raise DataError("no folder {}".format(root))
+    images: List[str] = []
+    others: Counter = Counter()
+    for folder, folders, names in os.walk(root, onerror=_refuse):
+        folders[:] = sorted(each for each in folders if not each.startswith("."))
+        for path in (Path(folder, each) for each in names if not each.startswith(".")):
+            if path.suffix.lower() in SUFFIXES or (not path.suffix and _is_dicom(path)):
+                images.append(path.relative_to(root).as_posix())
+            else:
+                others[path.suffix.lower() or "no ending"] += 1
+    if not images:
+        raise ConfigError("{} holds no image; looked for {}, and DICOM files without an ending".format(
+            root, ", ".join(sorted(SUFFIXES))))
+    return ImageFolder(root, sorted(images), dict(sorted(others.items())))
+
+
+def make_samples(images: Sequence[str], task: str, question: Optional[str] = None) -> List[Sample]:
+    """One sample an image; its reference is empty, because there is none."""
+    return [_sample(each, task, question, key=each) for each in images]
+
+
+def read_questions(path: Path, images: Sequence[str]) -> List[Sample]:
+    """Samples of a CSV with a column ``question``; without a column ``image`` each is asked about every image.
+
+    A column ``answer`` becomes the reference, ``id`` the sample's id (with the image's name where there is no
+    column ``image``).
+
+    Raises:
+        DataError: not such a file; every wrong line is named.
+    """
+    problems: List[str] = []
+    samples: List[Sample] = []
+    for number, row in read_csv(path, ("question",), problems):
+        if not row["question"].strip():
+            problems.append("{}, line {}: the question is empty; fill it or delete the line".format(path.name, number))
+            continue
+        own = row.get("image", "").strip()
+        if "image" in row and not own:
+            problems.append("{}, line {}: the image is empty; name it, or delete the column to ask every question "
+                            "about every image".format(path.name, number))
+            continue
+        key = row.get("id", "").strip() or "{}".format(number)
+        samples += [_sample(each, "vqa", row["question"].strip(), row.get("answer", "").strip(),
+                            row.get("answer_type", "").strip(), key="{}-{}".format(each, key))
+                    for each in ([own] if own else images)]
+    twice = [key for key, count in Counter(each.id for each in samples).items() if count > 1]
+    problems += ["{}: {!r} is asked twice under one id; number the lines apart".format(path.name, each)
+                 for each in twice]
+    if not problems and not samples:
+        problems.append("{}: no question in it".format(path))
+    if problems:
+        raise DataError("the questions cannot be asked", problems)
+    return samples
+
+
+def _sample(image: str, task: str, question: Optional[str], answer: str = "", answer_type: str = "", *, key: str
+            ) -> Sample:
+    facts: Dict[str, str] = {} if answer else {"reference": "none"}
+    return Sample(id="{}-{}".format(DATASET, key), dataset=DATASET, split="test", image=image, task=task,
+                  question=question, answer=answer, answer_type=answer_type.upper() or None, metadata=facts)
+
+
+def _is_dicom(path: Path) -> bool:
+    try:
+        with open(path, "rb") as file:
+            file.seek(_DICOM_AT)
+            return file.read(4) == b"DICM"
+    except OSError:
+        return True  # it may be one; opening it will say what is wrong
+
+
+def _refuse(error: OSError) -> None:
+    raise DataError("cannot list {}: {}".format(error.filename, error.strerror or error)) from error

@@ -1,0 +1,209 @@
+"""One image of a release, decoded as it really is: any common format and depth, DICOM, or a row of a parquet file.
+
+Gives 8-bit RGB and nothing else: no resizing, no normalising, no torch.
+"""
+
+import struct
+import threading
+import zlib
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO, Dict, Iterable, List, Optional, Tuple
+
+from PIL import Image, ImageFile, UnidentifiedImageError
+
+from ...errors import one_line
+from ...readers.layouts import inside
+from ..console import Advance
+from ..parallel import map_in_threads
+from .faults import UnusableImage, choose_frame
+from .parquet_images import read_embedded, split_address
+from .pixels import Colour, to_rgb
+
+_FORMATS = ("JPEG", "PNG", "TIFF", "GIF", "BMP", "WEBP", "JPEG2000", "PPM")  # nothing that starts another program
+_HEAD_BYTES = 512
+_DAMAGE = (OSError, EOFError, SyntaxError, ValueError, IndexError, TypeError, struct.error, zlib.error,
+           Image.DecompressionBombError)
+"""What Pillow's decoders raise on damaged files."""
+_PILLOW_SETTINGS = threading.RLock()
+"""Pillow keeps its pixel limit and its leniency in module variables; who changes them holds this."""
+
+
+@dataclass(frozen=True)
+class ImagePolicy:
+    """What to do where an image leaves a choice."""
+
+    background: Colour = (255, 255, 255)
+    """Red, green, blue, 0 to 255: what shows through transparent pixels."""
+    allow_truncated: bool = False
+    """Fill what is missing of a cut file with grey or black, and set ``image.info["truncated"]``."""
+    max_pixels: int = 200_000_000
+    """Larger images are refused before they are decoded; 200 million need 600 MB as RGB."""
+    frame: Optional[int] = None
+    """Which frame (from 0) of a file that holds several; without a choice such a file is an error."""
+
+
+DEFAULT_POLICY = ImagePolicy()
+
+
+def open_image(root: Path, image: str, *, policy: ImagePolicy = DEFAULT_POLICY) -> Image.Image:
+    """The image in mode RGB, 8 bits.
+
+    The EXIF orientation is not applied: MiniGPT-v2 does not apply it either, and released weights have seen the
+    pixels as stored. How modes and depths are converted: ``pixels.to_rgb``; DICOM: ``dicom.read_dicom``.
+
+    Args:
+        root: image root of the release.
+        image: ``Sample.image``: a path below ``root``, or ``file.parquet#17``.
+
+    Raises:
+        UnusableImage: outside ``root``, missing, damaged, not an image, too large, or several frames without a choice.
+    """
+    stream, where = open_encoded(root, image)
+    with stream:
+        return decode_image(stream, where, policy)
+
+
+def open_encoded(root: Path, image: str) -> Tuple[BinaryIO, str]:
+    """The image as it is stored, undecoded, and the words that name it in errors.
+
+    Raises:
+        UnusableImage: outside ``root``, missing or unreadable.
+    """
+    address = split_address(image)
+    path = locate(root, image)
+    if address is not None:
+        return BytesIO(read_embedded(path, address[1])), "{}#{}".format(path, address[1])
+    try:
+        return open(path, "rb"), str(path)
+    except FileNotFoundError as error:
+        raise UnusableImage(str(path), "no such file", "fetch it, or correct the image root") from error
+    except OSError as error:
+        raise UnusableImage(str(path), "cannot be read", "mend what the system says", str(error.strerror)) from error
+
+
+def locate(root: Path, image: str) -> Path:
+    """The file that holds ``image``, whether or not it exists.
+
+    Raises:
+        UnusableImage: it lies outside ``root``, directly or through a symbolic link.
+    """
+    address = split_address(image)
+    path = inside(root, address[0] if address else image)
+    if path is None:
+        raise UnusableImage(repr(image), "lies outside the image root", "correct the record, or put the file there "
+                            "in place of the link", str(root))
+    return path
+
+
+def decode_image(stream: BinaryIO, where: str, policy: ImagePolicy) -> Image.Image:
+    """The image that ``stream`` (seekable) holds, in mode RGB; ``where`` names it in errors.
+
+    Raises:
+        UnusableImage: as ``open_image``.
+    """
+    head = stream.read(_HEAD_BYTES)
+    stream.seek(0)
+    _refuse_impostors(head, where)
+    if head[128:132] == b"DICM" or where.lower().endswith((".dcm", ".dicom")):
+        from .dicom import read_dicom
+
+        return to_rgb(read_dicom(stream, where, policy.max_pixels, policy.frame), policy.background)
+    image = _decode_leniently(stream, where, policy) if policy.allow_truncated else _decode(stream, where, policy)
+    try:
+        rgb = to_rgb(image, policy.background)
+    except ValueError as error:
+        raise UnusableImage(where, "mode {} cannot become RGB".format(image.mode), "convert the file",
+                            one_line(error)) from error
+    if image.info.get("truncated"):
+        rgb.info["truncated"] = True
+    return rgb
+
+
+def check_images(root: Path, images: Iterable[str], policy: ImagePolicy = DEFAULT_POLICY, workers: int = 2,
+                 progress: Optional[Advance] = None) -> Tuple[List[str], Dict[str, str]]:
+    """Open every image once; which of them can be used, in the order given, and what is wrong with each other one.
+
+    At most a few images a worker are in memory at any time, however many there are. ``progress`` is called with 1 for
+    each image done.
+
+    Returns:
+        the usable ``images``, and image -> message for the others.
+    """
+    ok: List[str] = []
+    problems: Dict[str, str] = {}
+
+    def problem_of(image: str) -> Tuple[str, Optional[str]]:
+        try:
+            open_image(root, image, policy=policy)
+        except UnusableImage as error:
+            return image, str(error)
+        return image, None
+
+    for image, problem in map_in_threads(problem_of, dict.fromkeys(images), workers):
+        if problem is None:
+            ok.append(image)
+        else:
+            problems[image] = problem
+        if progress is not None:
+            progress(1)
+    return ok, problems
+
+
+def _refuse_impostors(head: bytes, where: str) -> None:
+    """Raise for what downloads leave in place of an image."""
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if not head:
+        raise UnusableImage(where, "empty file", "fetch it again")
+    if text.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
+        raise UnusableImage(where, "an HTML page, probably a download without credentials", "fetch it again, logged in")
+    if text.startswith(b"version https://git-lfs"):
+        raise UnusableImage(where, "a Git LFS pointer in place of the image", "run git lfs pull")
+
+
+def _decode(stream: BinaryIO, where: str, policy: ImagePolicy) -> Image.Image:
+    stream.seek(0)
+    image = _read_header(stream, where)
+    if image.width * image.height > policy.max_pixels:
+        raise UnusableImage(where, "too many pixels", "raise max_pixels, shrink it or leave it out",
+                            "{} x {}, limit {}".format(image.width, image.height, policy.max_pixels))
+    try:
+        if image.format != "MPO":  # a JPEG with previews behind it
+            image.seek(choose_frame(getattr(image, "n_frames", 1), policy.frame, where))
+        image.load()
+    except _DAMAGE as error:
+        raise UnusableImage(where, "truncated or damaged", "fetch it again, or use what is there with allow_truncated",
+                            one_line(error)) from error
+    return image
+
+
+def _decode_leniently(stream: BinaryIO, where: str, policy: ImagePolicy) -> Image.Image:
+    """One thread at a time: Pillow's switch is a module variable, and a strict attempt must not see it."""
+    with _PILLOW_SETTINGS:
+        try:
+            return _decode(stream, where, policy)
+        except UnusableImage:
+            saved, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, True
+            try:
+                image = _decode(stream, where, policy)
+            finally:
+                ImageFile.LOAD_TRUNCATED_IMAGES = saved
+    image.info["truncated"] = True
+    return image
+
+
+def _read_header(stream: BinaryIO, where: str) -> Image.Image:
+    with _PILLOW_SETTINGS:
+        saved, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # the policy's limit takes its place
+        try:
+            return Image.open(stream, formats=_FORMATS)
+        except UnidentifiedImageError as error:
+            raise UnusableImage(where, "not an image, or its header is damaged", "fetch it again") from error
+        except _DAMAGE as error:
+            raise UnusableImage(where, "not an image, or its header is damaged", "fetch it again",
+                                one_line(error)) from error
+        finally:
+            Image.MAX_IMAGE_PIXELS = saved
+
+

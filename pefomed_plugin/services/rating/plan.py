@@ -1,0 +1,142 @@
+"""Who rates what, in which order, and under which names: the plan behind a folder of rating sheets.
+
+Blinded: a rater sees neither model, nor score, nor sample id; every rater has codes and an order of their own, both
+recomputed from the plan's seed. Knows no spreadsheet.
+"""
+
+import hashlib
+import random
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
+
+from ...errors import ConfigError, DataError
+from ...readers.textfiles import read_json
+from ...records import Prediction
+from ...scoring import find_scorer
+from ...storage import write_json
+
+PLAN = "ratings.json"
+SCOPES = {
+    "failures": "only answers that failed exact match; the others count as right without having been rated",
+    "all": "all answers",
+    "random": "a random sample of the answers",
+}
+"""Which predictions are rated -> how results are labelled."""
+_EXACT_MATCH = "exact_match/pefomed"
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
+_NOT_XML = re.compile("[\ud800-\udfff\ufffe\uffff]")
+
+
+@dataclass(frozen=True)
+class RatingPlan:
+    """What was given out, as ``ratings.json`` keeps it."""
+
+    kind: str
+    """``vqa`` (0 or 1) or ``report`` (0 to 4)."""
+    scope: str
+    """A name of ``SCOPES``."""
+    raters: Tuple[str, ...]
+    """Names of the raters, which are the names of their files."""
+    seed: int
+    """Of codes and orders."""
+    sample_ids: Tuple[str, ...]
+    """Predictions to be rated."""
+    digest: str
+    """Of the texts of these predictions, so that sheets are never imported for others."""
+
+    def code(self, rater: str, sample_id: str) -> str:
+        """Name of a prediction on one rater's sheet."""
+        return hashlib.sha256("{}\0{}\0{}".format(self.seed, rater, sample_id).encode()).hexdigest()[:10]
+
+    def codes(self, rater: str) -> Dict[str, str]:
+        """Code -> sample id, in the rater's own order."""
+        ids = list(self.sample_ids)
+        random.Random("{}-{}".format(self.seed, rater)).shuffle(ids)
+        return {self.code(rater, each): each for each in ids}
+
+
+def make_plan(predictions: Sequence[Prediction], kind: str, annotators: int, seed: int = 0,
+              scope: Optional[str] = None, count: int = 100) -> RatingPlan:
+    """Plan for ``annotators`` raters.
+
+    Args:
+        scope: a name of ``SCOPES``; by default what failed exact match for answers (as the paper), all for reports.
+        count: how many of a ``random`` scope.
+
+    Raises:
+        ConfigError: no annotator, or nothing to rate.
+    """
+    if annotators < 1 or count < 1:
+        raise ConfigError("--annotators and --random must be at least 1")
+    scope = scope or ("failures" if kind == "vqa" else "all")
+    asked = [each for each in predictions if each.prediction is not None]
+    if scope == "failures":
+        right = exact_matches(predictions)
+        asked = [each for each in asked if each.id not in right]
+    if scope == "random":
+        chosen = set(random.Random(seed).sample([each.id for each in asked], min(count, len(asked))))
+        asked = [each for each in asked if each.id in chosen]
+    if not asked:
+        raise ConfigError("there is nothing to rate: no prediction is left ({})".format(SCOPES[scope]))
+    digits = max(2, len(str(annotators)))
+    raters = tuple("rater{:0{d}d}".format(number, d=digits) for number in range(1, annotators + 1))
+    ids = tuple(each.id for each in asked)
+    return RatingPlan(kind, scope, raters, seed, ids, texts_digest(predictions, ids))
+
+
+def write_plan(plan: RatingPlan, folder: Path) -> None:
+    """Keep the plan beside the sheets."""
+    write_json(Path(folder) / PLAN, asdict(plan))
+
+
+def read_plan(folder: Path, predictions: Sequence[Prediction]) -> RatingPlan:
+    """The plan of a folder of sheets.
+
+    Raises:
+        DataError: there is none, it is damaged, or it was made for other predictions.
+    """
+    path = Path(folder) / PLAN
+    content = read_json(path)
+    try:
+        content.pop("schema")
+        fields: Dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value
+                                  for key, value in content.items()}
+        plan = RatingPlan(**fields)
+    except (AttributeError, KeyError, TypeError):
+        raise DataError("{} is no plan of pefomed rate export; export again".format(path)) from None
+    known = {each.id for each in predictions}
+    if not set(plan.sample_ids) <= known or texts_digest(predictions, plan.sample_ids) != plan.digest:
+        raise DataError("{} was made for other predictions; give the file that was exported".format(path))
+    return plan
+
+
+def exact_matches(predictions: Sequence[Prediction]) -> Set[str]:
+    """Ids of the predictions that are the reference answer."""
+    scores = find_scorer(_EXACT_MATCH)(predictions)
+    return {score.sample_id for score in scores if score.value == 1.0}
+
+
+def texts_digest(predictions: Sequence[Prediction], ids: Sequence[str]) -> str:
+    """Digest of what raters get to see of these predictions."""
+    by_id = {each.id: each for each in predictions}
+    texts = "\0".join("\0".join((each, *shown_texts(by_id[each]))) for each in ids)
+    return hashlib.sha256(texts.encode("utf-8")).hexdigest()
+
+
+def shown_texts(prediction: Prediction) -> Tuple[str, str, str]:
+    """Question, reference and answer as a rater sees them."""
+    return visible(prediction.question or ""), visible(prediction.answer), visible(prediction.prediction or "")
+
+
+def visible(text: str) -> str:
+    """Text that every spreadsheet can hold: control characters as their pictures, line breaks as one kind."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return _NOT_XML.sub("\ufffd", _CONTROL.sub(lambda found: chr(0x2400 + ord(found.group())), text))
+
+
+def rating_pairs(plan: RatingPlan, rater: str, predictions: Sequence[Prediction]) -> List[Tuple[str, Prediction]]:
+    """Code and prediction of every row of a rater's sheet, in its order."""
+    by_id = {each.id: each for each in predictions}
+    return [(code, by_id[sample_id]) for code, sample_id in plan.codes(rater).items()]

@@ -1,0 +1,176 @@
+"""A rating page's side of the work: begin or go on, what one rater sees, what may be saved, rows as a sheet has them.
+
+Blinded as sheets are: codes and orders are those of ``rating_plan`` for the rater's name. Knows no HTTP.
+"""
+
+import re
+import unicodedata
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional, Sequence
+
+from ...errors import ConfigError, DataError, ImageError
+from ...prompts_judge import RUBRICS
+from ...records import Prediction
+from ..pictures.images import locate
+from .plan import PLAN, RatingPlan, make_plan, rating_pairs, read_plan, shown_texts, visible, write_plan
+from .sheets import Row
+from .store import STORE, RatingStore
+
+COMMENT_LIMIT = 2000
+"""Characters of a comment."""
+_NAME_LIMIT = 40
+_NAME = re.compile(r"\w(?:[\w .-]*\w)?")
+
+
+class RatingSession:
+    """One plan, its predictions and the store, as the page needs them.
+
+    ``image_roots``: data set -> folder that its images are below; None: no pictures are shown.
+    """
+
+    def __init__(self, plan: RatingPlan, predictions: Sequence[Prediction], store: RatingStore,
+                 image_roots: Optional[Mapping[str, Path]] = None) -> None:
+        self.plan, self.store, self.image_roots = plan, store, image_roots
+        self.scale = sorted(RUBRICS[plan.kind])
+        chosen = set(plan.sample_ids)
+        self._predictions = {each.id: each for each in predictions if each.id in chosen}
+        self.no_picture = self._find_missing_pictures()
+        """Why a picture of the plan cannot be shown, by sample id."""
+
+    def _find_missing_pictures(self) -> Dict[str, str]:
+        problems: Dict[str, str] = {}
+        for each in self._predictions.values() if self.image_roots is not None else ():
+            try:
+                path = locate(self.image_root(each), each.image)
+                if not path.is_file():
+                    problems[each.id] = "{}: no such file".format(path)
+            except ImageError as error:
+                problems[each.id] = str(error)
+        return problems
+
+    def image_root(self, prediction: Prediction) -> Path:
+        """Folder that a prediction's image is below."""
+        assert self.image_roots is not None
+        return self.image_roots[prediction.dataset]
+
+    def describe(self, rater: str) -> Dict[str, Any]:
+        """Everything a rater's page shows, in their order: texts and what they have said; no id, model or score."""
+        said = self.store.ratings_of(rater)
+        items = []
+        for code, prediction in rating_pairs(self.plan, rater, list(self._predictions.values())):
+            question, reference, answer = shown_texts(prediction)
+            stored = said.get(prediction.id)
+            items.append({"item": code, "question": question, "reference": reference, "answer": answer,
+                          "picture": self.image_roots is not None and prediction.id not in self.no_picture,
+                          "rating": stored.rating if stored else None, "comment": stored.comment if stored else ""})
+        return {"rater": rater, "kind": self.plan.kind, "pictures": self.image_roots is not None,
+                "rubric": sorted(RUBRICS[self.plan.kind].items(), reverse=True), "commentLimit": COMMENT_LIMIT,
+                "items": items}
+
+    def prediction(self, rater: str, code: Any) -> Prediction:
+        """The prediction behind a rater's code.
+
+        Raises:
+            DataError: it is none of theirs.
+        """
+        sample_id = _codes(self.plan, rater).get(code) if isinstance(code, str) else None
+        if sample_id is None:
+            raise DataError("no such item for {}; load the page again".format(rater))
+        return self._predictions[sample_id]
+
+    def save(self, rater: str, code: Any, said: Mapping[str, Any]) -> int:
+        """Keep ``rating``, ``comment`` or both; how many items this rater has rated now.
+
+        Raises:
+            DataError: unknown item, or a value that is none; nothing is kept then.
+            StoreError: it could not be written.
+        """
+        prediction = self.prediction(rater, code)
+        if not {"rating", "comment"} & set(said):
+            raise DataError("neither a rating nor a comment")
+        rating, comment = said.get("rating"), said.get("comment")
+        if "rating" in said and (type(rating) is not int or rating not in self.scale):  # True is an int to isinstance
+            raise DataError("no such rating; choose one of {}".format(", ".join(map(str, self.scale))))
+        if "comment" in said and (not isinstance(comment, str) or len(comment) > COMMENT_LIMIT):
+            raise DataError("a comment is a text of at most {:,} characters".format(COMMENT_LIMIT))
+        self.store.save(rater, prediction.id, rating, visible(comment) if comment is not None else None)
+        return self.store.counts().get(rater, 0)
+
+
+@lru_cache(maxsize=64)
+def _codes(plan: RatingPlan, rater: str) -> Dict[str, str]:
+    """Kept, because every rating and every picture asks for them."""
+    return plan.codes(rater)
+
+
+def clean_rater(name: Any) -> str:
+    """A rater's name as it is kept: small letters and single spaces, so that one person is not two; a file name too.
+
+    Raises:
+        DataError: not a name of letters, digits, spaces, dots, hyphens and underscores.
+    """
+    clean = " ".join(unicodedata.normalize("NFKC", name).casefold().split()) if isinstance(name, str) else ""
+    if not _NAME.fullmatch(clean) or len(clean) > _NAME_LIMIT:
+        raise DataError("a rater's name begins and ends with a letter or digit, and has at most {} letters, digits, "
+                        "spaces, dots, hyphens and underscores".format(_NAME_LIMIT))
+    return clean
+
+
+def begin_plan(folder: Path, predictions: Sequence[Prediction], kind: str, seed: Optional[int], scope: Optional[str],
+               count: int) -> RatingPlan:
+    """The plan of a rating page in ``folder``, new or as it was begun; arguments as for ``make_plan``.
+
+    An earlier plan is kept when neither ``seed`` nor ``scope`` is given, or when they give the same.
+
+    Raises:
+        ConfigError: the folder holds sheets, or ratings of another choice of answers, or ratings without their plan.
+        DataError: it was begun with other predictions, or its plan is damaged.
+    """
+    folder = Path(folder)
+    before = None
+    if (folder / PLAN).exists():
+        if not (folder / STORE).exists():
+            raise ConfigError("{} holds sheets of pefomed rate export; choose another --out".format(folder))
+        before = read_plan(folder, predictions)
+        if seed is None and scope is None:
+            return before
+        seed = before.seed if seed is None else seed
+        scope, count = (scope, count) if scope else (before.scope, len(before.sample_ids))
+    plan = replace(make_plan(predictions, kind, 1, seed or 0, scope, count), raters=())
+    with RatingStore(folder / STORE) as store:  # there before the plan: what is killed in between can be begun again
+        if plan != before and store.counts():
+            raise ConfigError("{} holds ratings of another choice of answers or another seed; leave --all, --random "
+                              "and --seed out to go on with it, or choose another --out".format(folder) if before else
+                              "{} holds ratings, but {} is gone; put it back".format(folder / STORE, PLAN))
+    write_plan(plan, folder)
+    return plan
+
+
+def read_any_plan(folder: Path, predictions: Sequence[Prediction]) -> RatingPlan:
+    """The plan of a folder of sheets or of a rating page; of a page, with everybody who has rated.
+
+    Raises:
+        DataError: as ``read_plan``, or nobody has rated yet.
+    """
+    plan = read_plan(folder, predictions)
+    if not (Path(folder) / STORE).exists():
+        return plan
+    with RatingStore(Path(folder) / STORE) as store:
+        raters = tuple(store.counts())
+    if not raters:
+        raise DataError("nobody has rated yet in {}; run pefomed rate serve".format(folder))
+    return replace(plan, raters=raters)
+
+
+def rated_rows(folder: Path, plan: RatingPlan, rater: str, predictions: Sequence[Prediction]) -> List[Row]:
+    """A rater's ratings of the page as rows of a sheet, in their order; items not rated yet have no rating."""
+    with RatingStore(Path(folder) / STORE) as store:
+        said = store.ratings_of(rater)
+    rows = []
+    for number, (code, prediction) in enumerate(rating_pairs(plan, rater, predictions), 1):
+        stored = said.get(prediction.id)
+        rows.append(Row(code, *shown_texts(prediction), stored.rating if stored else None,
+                        stored.comment if stored else "", "{}, item {}".format(rater, number)))
+    return rows

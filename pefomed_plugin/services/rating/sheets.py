@@ -1,0 +1,219 @@
+"""One rater's sheet as XLSX or CSV: written blank, read back as rows. Knows neither plans nor what a rating may be.
+
+A text that begins with ``=`` stays a text in both; one longer than a cell goes on in the sheet "Long texts".
+"""
+
+import csv
+from dataclasses import dataclass
+from io import BytesIO, StringIO
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+
+from ...errors import ConfigError, DataError, one_line
+from ...storage import write_text
+
+COLUMNS = ("item", "question", "reference", "answer", "rating", "comment")
+_WIDTHS = {"item": 14, "question": 40, "reference": 60, "answer": 60, "rating": 9, "comment": 30}
+_CELL_LIMIT = 32_000
+"""Below Excel's 32,767 characters."""
+_MORE = " [goes on in the sheet Long texts]"
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "'")
+THUMBNAIL_PX = 160
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a sheet."""
+
+    item: str
+    """Code of the prediction."""
+    question: str
+    """Empty for reports."""
+    reference: str
+    """As a rater sees it."""
+    answer: str
+    """As a rater sees it."""
+    rating: Any = None
+    """What the rater entered, as the file holds it."""
+    comment: str = ""
+    """The rater's words."""
+    place: str = ""
+    """File and line it was read from."""
+
+    @property
+    def texts(self) -> Tuple[str, str, str]:
+        """What a rater must not change, white space evened out (spreadsheets change it by themselves)."""
+        return tuple(" ".join(each.split()) for each in (self.question, self.reference, self.answer))  # type: ignore[return-value]
+
+
+def write_csv(path: Path, rows: Sequence[Row]) -> None:
+    """A sheet as CSV, rated or blank; ``'`` before a text that a spreadsheet would take for a formula."""
+    out = StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for row in rows:
+        writer.writerow([row.item, *map(_guarded, (row.question, row.reference, row.answer)),
+                         "" if row.rating is None else row.rating, _guarded(row.comment)])
+    write_text(path, "\ufeff" + out.getvalue())
+
+
+def write_workbook(path: Path, rows: Sequence[Row], rubric: Mapping[int, str],
+                   thumbnails: Optional[Mapping[str, Any]] = None) -> None:
+    """A sheet as XLSX, rated or blank: drop-down, rubric on the second sheet, PIL images by item as an option.
+
+    Raises:
+        ConfigError: openpyxl is missing.
+    """
+    openpyxl = _openpyxl()
+    from openpyxl.styles import Alignment, Font
+    from openpyxl.worksheet.datavalidation import DataValidation
+
+    book = openpyxl.Workbook()
+    sheet = book.active
+    sheet.title = "Ratings"
+    columns = (*COLUMNS, "image") if thumbnails else COLUMNS
+    for number, name in enumerate(columns, 1):
+        sheet.cell(1, number, name).font = Font(bold=True)
+        sheet.column_dimensions[sheet.cell(1, number).column_letter].width = _WIDTHS.get(name, 25)
+    sheet.freeze_panes = "A2"
+    long_texts = book.create_sheet("Long texts")
+    for line, row in enumerate(rows, 2):
+        for number, name in enumerate(("item", "question", "reference", "answer"), 1):
+            _put_text(sheet.cell(line, number), getattr(row, name), row.item, name, long_texts)
+            sheet.cell(line, number).alignment = Alignment(wrap_text=True, vertical="top")
+        sheet.cell(line, 5, row.rating)
+        if row.comment:
+            _set(sheet.cell(line, 6), row.comment)
+        if thumbnails and row.item in thumbnails:
+            _put_image(sheet, line, len(columns), thumbnails[row.item])
+    choices = DataValidation(type="list", formula1='"{}"'.format(",".join(map(str, sorted(rubric)))), allow_blank=True,
+                             showErrorMessage=True, errorTitle="Rating",
+                             error="Choose one of " + ", ".join(map(str, sorted(rubric))))
+    choices.add("E2:E{}".format(len(rows) + 1))
+    sheet.add_data_validation(choices)
+    _write_rubric(book.create_sheet("Rubric", 1), rubric)
+    if long_texts.max_row <= 1 and not long_texts["A1"].value:
+        book.remove(long_texts)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    book.save(path)
+
+
+def read_sheet(path: Path) -> List[Row]:
+    """Rows of a sheet, XLSX or CSV, empty lines left out.
+
+    Raises:
+        ConfigError: openpyxl is missing.
+        DataError: the file cannot be read, or lacks a column.
+    """
+    return _read_workbook(path) if path.suffix == ".xlsx" else _read_csv(path)
+
+
+def _read_csv(path: Path) -> List[Row]:
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError("cannot read {}: {}; save it as CSV UTF-8".format(path, one_line(error))) from error
+    first = text.split("\n", 1)[0]
+    delimiter = ";" if first.count(";") > first.count(",") else ","  # what Excel writes depends on the country
+    lines = list(csv.reader(StringIO(text, newline=""), delimiter=delimiter))
+    return _rows(path, [[_unguarded(cell) for cell in line] for line in lines])
+
+
+def _read_workbook(path: Path) -> List[Row]:
+    from zipfile import BadZipFile
+
+    openpyxl = _openpyxl()
+    try:
+        book = openpyxl.load_workbook(path, read_only=False)
+    except (OSError, BadZipFile, KeyError, ValueError, openpyxl.utils.exceptions.InvalidFileException) as error:
+        raise DataError("cannot read {}: {}; save it as XLSX again".format(path, one_line(error))) from error
+    if "Ratings" not in book.sheetnames:
+        raise DataError("{} has no sheet Ratings; do not rename it".format(path))
+    rest = _read_long_texts(book["Long texts"]) if "Long texts" in book.sheetnames else {}
+    lines = [list(line) for line in book["Ratings"].iter_rows(values_only=True)]
+    for line in lines[1:]:
+        for number, name in enumerate(COLUMNS[:4]):
+            cell = line[number] if number < len(line) else None
+            if isinstance(cell, str) and cell.endswith(_MORE):
+                line[number] = cell[:-len(_MORE)] + rest.get((str(line[0]), name), "")
+    return _rows(path, lines)
+
+
+def _rows(path: Path, lines: Sequence[Sequence[Any]]) -> List[Row]:
+    header = [str(cell or "").strip() for cell in lines[0]] if lines else []
+    missing = [name for name in COLUMNS[:5] if name not in header]
+    if missing:
+        raise DataError("{} lacks the column(s) {}; do not rename or remove columns".format(path, ", ".join(missing)))
+    where = {name: header.index(name) for name in COLUMNS if name in header}
+    rows = []
+    for number, line in enumerate(lines[1:], 2):
+        if any(cell not in (None, "") for cell in line):
+            cells = {name: line[column] if column < len(line) else None for name, column in where.items()}
+            texts = {name: "" if cells.get(name) is None else str(cells[name]) for name in COLUMNS if name != "rating"}
+            rows.append(Row(rating=cells["rating"], place="{}, line {}".format(path.name, number), **texts))
+    return rows
+
+
+def _put_text(cell: Any, text: str, item: str, column: str, long_texts: Any) -> None:
+    head, rest = text, ""
+    if len(text) > _CELL_LIMIT:
+        head, rest = text[:_CELL_LIMIT] + _MORE, text[_CELL_LIMIT:]
+    _set(cell, head)
+    for start in range(0, len(rest), _CELL_LIMIT):
+        line = long_texts.max_row + 1
+        for number, value in enumerate((item, column, rest[start:start + _CELL_LIMIT]), 1):
+            _set(long_texts.cell(line, number), value)
+
+
+def _set(cell: Any, text: str) -> None:
+    """A text as a text, whatever it begins with, also after somebody edited the cell."""
+    cell.value = text
+    cell.data_type = "s"
+    cell.quotePrefix = text.startswith(_FORMULA_STARTS)
+
+
+def _read_long_texts(sheet: Any) -> Dict[Tuple[str, str], str]:
+    texts: Dict[Tuple[str, str], str] = {}
+    for item, column, part in (line[:3] for line in sheet.iter_rows(values_only=True, max_col=3)):
+        if item is not None:
+            texts[str(item), str(column)] = texts.get((str(item), str(column)), "") + str(part or "")
+    return texts
+
+
+def _put_image(sheet: Any, line: int, column: int, image: Any) -> None:
+    from openpyxl.drawing.image import Image
+
+    small = image.copy()
+    small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
+    stream = BytesIO()
+    small.save(stream, format="PNG")
+    stream.seek(0)
+    sheet.add_image(Image(stream), sheet.cell(line, column).coordinate)
+    sheet.row_dimensions[line].height = 0.75 * THUMBNAIL_PX + 6
+
+
+def _write_rubric(sheet: Any, rubric: Mapping[int, str]) -> None:
+    from openpyxl.styles import Alignment
+
+    sheet.column_dimensions["B"].width = 110
+    sheet.append(("rating", "when"))
+    for value, text in sorted(rubric.items(), reverse=True):
+        sheet.append((value, text))
+        sheet.cell(sheet.max_row, 2).alignment = Alignment(wrap_text=True)
+
+
+def _guarded(text: str) -> str:
+    return "'" + text if text.startswith(_FORMULA_STARTS) else text
+
+
+def _unguarded(cell: str) -> str:
+    return cell[1:] if cell[:1] == "'" and cell[1:].startswith(_FORMULA_STARTS) else cell
+
+
+def _openpyxl() -> Any:
+    try:
+        import openpyxl
+    except ImportError:
+        raise ConfigError("spreadsheets need openpyxl: pip install 'pefomed_plugin[judge]', or use CSV "
+                          "(--csv)") from None
+    return openpyxl

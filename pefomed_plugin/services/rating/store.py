@@ -1,0 +1,131 @@
+"""Ratings in an SQLite file: one a rater and item, on the disk before ``save`` returns. Knows neither plans nor scales.
+
+Several threads and several processes may write at once; the last word of a rater on an item counts.
+"""
+
+import sqlite3
+import threading
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Dict, List, Optional, Tuple, Type
+
+from ...errors import DataError, one_line
+
+STORE = "ratings.sqlite"
+_VERSION = 1
+_WAIT_S = 30.0
+"""How long a writer waits for another process's transaction."""
+_TABLE = """
+CREATE TABLE IF NOT EXISTS ratings (
+    rater TEXT NOT NULL,
+    sample_id TEXT NOT NULL,
+    rating INTEGER CHECK (typeof(rating) IN ('integer', 'null')),
+    comment TEXT NOT NULL,
+    at TEXT NOT NULL,
+    PRIMARY KEY (rater, sample_id))"""
+_SAVE = """
+INSERT INTO ratings VALUES (:rater, :sample_id, :rating, coalesce(:comment, ''), :at)
+ON CONFLICT (rater, sample_id) DO UPDATE
+SET rating = coalesce(:rating, rating), comment = coalesce(:comment, comment), at = :at"""
+
+
+class StoreError(DataError):
+    """The file cannot be opened, read or written."""
+
+
+@dataclass(frozen=True)
+class StoredRating:
+    """One rater's word on one item."""
+
+    rating: Optional[int]
+    """None while there is only a comment."""
+    comment: str
+    """The rater's words, or nothing."""
+    at: str
+    """When it was last changed: UTC, ISO 8601."""
+
+
+class RatingStore:
+    """The file. Use in a ``with`` block, or ``close`` it.
+
+    Raises:
+        StoreError: it cannot be opened, is no store of ratings, or is one of another version.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        self._lock = threading.Lock()
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._base = sqlite3.connect(str(self.path), timeout=_WAIT_S, isolation_level=None, check_same_thread=False)
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError("cannot open {}: {}".format(self.path, one_line(error))) from error
+        try:
+            self._prepare()
+        except sqlite3.Error as error:
+            self._base.close()
+            raise StoreError("cannot use {} as a store of ratings: {}; move it away, or choose another folder".format(
+                self.path, one_line(error))) from error
+        except StoreError:
+            self._base.close()
+            raise
+
+    def _prepare(self) -> None:
+        [version] = self._base.execute("PRAGMA user_version").fetchone()
+        [tables] = self._base.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if version != _VERSION and (version or tables):
+            raise StoreError("{} is no store of ratings, or one of another version of this program; choose another "
+                             "folder".format(self.path))
+        self._base.execute("PRAGMA journal_mode = WAL")  # readers never wait, and a killed process leaves no half write
+        self._base.execute("PRAGMA synchronous = FULL")
+        self._base.execute(_TABLE)
+        self._base.execute("PRAGMA user_version = {}".format(_VERSION))
+
+    def __enter__(self) -> "RatingStore":
+        return self
+
+    def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException],
+                 trace: Optional[TracebackType]) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Finish what is being written and let the file go."""
+        with self._lock:
+            self._base.close()
+
+    def save(self, rater: str, sample_id: str, rating: Optional[int] = None, comment: Optional[str] = None) -> None:
+        """Keep a rating, a comment or both; what is None stays as it was.
+
+        Raises:
+            StoreError: it could not be written, for example because the disk is full.
+        """
+        at = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        self._execute(_SAVE, {"rater": rater, "sample_id": sample_id, "rating": rating, "comment": comment, "at": at})
+
+    def ratings_of(self, rater: str) -> Dict[str, StoredRating]:
+        """What a rater has said, by sample id.
+
+        Raises:
+            StoreError: the file cannot be read.
+        """
+        found = self._execute("SELECT sample_id, rating, comment, at FROM ratings WHERE rater = :rater",
+                              {"rater": rater})
+        return {sample_id: StoredRating(*rest) for sample_id, *rest in found}
+
+    def counts(self) -> Dict[str, int]:
+        """Who has rated how many items, by name; who only left comments is no rater.
+
+        Raises:
+            StoreError: the file cannot be read.
+        """
+        return dict(self._execute("SELECT rater, count(rating) FROM ratings WHERE rating IS NOT NULL "
+                                  "GROUP BY rater ORDER BY rater", {}))
+
+    def _execute(self, command: str, values: Dict[str, Any]) -> List[Tuple[Any, ...]]:
+        try:
+            with self._lock:  # one connection, several threads
+                return self._base.execute(command, values).fetchall()
+        except sqlite3.Error as error:
+            raise StoreError("{}: {}".format(self.path, one_line(error))) from error

@@ -1,0 +1,130 @@
+"""Which sample comes when depends on seed, iteration and rank alone."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from pefomed_plugin.adapters.data.sampling import MixturePlan, PlannedBatches
+from pefomed_plugin.errors import ConfigError
+
+
+def whole_run(plan, ranks=1):
+    return [draw for rank in range(ranks) for batch in plan.batches(rank) for draw in batch]
+
+
+def test_every_sample_once_an_epoch():
+    plan = MixturePlan([10], [4], [1], seed=1, epochs=3)
+    assert plan.iterations == 9
+    for epoch in range(3):
+        draws = [draw for number in range(3) for draw in plan.batch(3 * epoch + number, 0)]
+        assert sorted(draw.sample for draw in draws) == list(range(10))
+        assert {draw.pass_number for draw in draws} == {epoch}
+
+
+def test_passes_have_different_orders_and_the_seed_repeats_them():
+    plan = MixturePlan([50], [50], [1], seed=1, epochs=2)
+    assert plan.batch(0, 0) != plan.batch(1, 0)
+    assert plan.batch(1, 0) == MixturePlan([50], [50], [1], seed=1, epochs=2).batch(1, 0)
+    assert plan.batch(0, 0) != MixturePlan([50], [50], [1], seed=2, epochs=2).batch(0, 0)
+
+
+@pytest.mark.parametrize("ranks", [2, 3, 16])
+def test_ranks_share_an_epoch_without_overlap_and_with_equally_many_batches(ranks):
+    plan = MixturePlan([101], [2], [1], seed=0, world_size=ranks)
+    counts = Counter(draw.sample for draw in whole_run(plan, ranks))
+    assert set(counts.values()) == {1}
+    assert len(counts) == 101 - plan.left_out[0]
+    assert all(len(plan.batch(number, rank)) >= 1 for number in range(plan.iterations) for rank in range(ranks))
+
+
+def test_two_ranks_of_four_take_what_one_rank_of_eight_takes():
+    one = MixturePlan([64], [8], [1], seed=3)
+    two = MixturePlan([64], [4], [1], seed=3, world_size=2)
+    for number in range(one.iterations):
+        assert sorted(one.batch(number, 0)) == sorted(two.batch(number, 0) + two.batch(number, 1))
+
+
+def test_a_resumed_run_continues_exactly():
+    plan = MixturePlan([30, 20], [4, 2], [3, 1], seed=5, iterations=40)
+    batches = list(PlannedBatches(plan, 0))
+    assert list(PlannedBatches(plan, 0, start=17)) == batches[17:]
+    assert len(PlannedBatches(plan, 0, start=17)) == 23
+
+
+def test_a_longer_run_begins_like_a_shorter_one():
+    short = MixturePlan([30, 20], [4, 2], [3, 1], seed=5, iterations=10)
+    long = MixturePlan([30, 20], [4, 2], [3, 1], seed=5, iterations=100)
+    assert [short.batch(n, 0) for n in range(10)] == [long.batch(n, 0) for n in range(10)]
+
+
+def test_ratios_and_one_data_set_an_iteration():
+    plan = MixturePlan([100, 100], [2, 3], [60, 20], seed=0, iterations=4000)
+    batches = list(plan.batches(0))
+    chosen = Counter(batch[0].dataset for batch in batches)
+    assert chosen[0] / 4000 == pytest.approx(0.75, abs=0.02)
+    assert all(len({draw.dataset for draw in batch}) == 1 for batch in batches)
+
+
+def test_file_order():
+    plan = MixturePlan([6], [2], [1], seed=0, epochs=2, shuffle=False)
+    assert [draw.sample for draw in whole_run(plan)] == [*range(6), *range(6)]
+
+
+def test_fewer_samples_than_ranks():
+    with pytest.raises(ConfigError, match="data set 1: 3 sample"):
+        MixturePlan([10, 3], [1, 1], [1, 1], seed=0, world_size=4)
+
+
+def test_in_a_mixture_a_data_set_is_gone_through_before_a_sample_of_it_comes_again():
+    plan = MixturePlan([31, 7], [2, 1], [3, 1], seed=2, iterations=80, world_size=2)
+    for number in range(plan.iterations):
+        assert len({draw.dataset for rank in range(2) for draw in plan.batch(number, rank)}) == 1
+    counts = Counter(whole_run(plan, ranks=2))
+    assert set(counts.values()) == {1}, "once in each pass"
+    passes = Counter((draw.dataset, draw.pass_number) for draw in counts)
+    for (dataset, number), samples in passes.items():
+        last = max(each for other, each in passes if other == dataset)
+        assert samples == plan.sizes[dataset] - plan.left_out[dataset] or number == last
+
+
+def grouped(images=60, most=11, at_most=4, batch_size=8, **settings):
+    """A plan over images with 1 to ``most`` questions, and the image of each sample."""
+    counts = np.random.default_rng(0).integers(1, most + 1, images)
+    pictures = [number for number, count in enumerate(counts) for _ in range(count)]
+    pictures = [pictures[each] for each in np.random.default_rng(1).permutation(len(pictures))]
+    plan = MixturePlan([len(pictures)], [batch_size], [1], seed=4, questions_per_image=at_most, pictures=[pictures],
+                       **settings)
+    return plan, pictures
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 16])
+def test_grouped_by_image_every_sample_still_comes_once_an_epoch(ranks):
+    plan, pictures = grouped(images=200, world_size=ranks, epochs=2, batch_size=4)
+    for epoch in range(2):
+        first = epoch * plan.iterations // 2
+        draws = [draw.sample for number in range(first, first + plan.iterations // 2) for rank in range(ranks)
+                 for draw in plan.batch(number, rank)]
+        assert len(draws) == len(set(draws)) == len(pictures) - plan.left_out[0]
+    sizes = [len(plan.batch(number, rank)) for number in range(plan.iterations) for rank in range(ranks)]
+    assert min(sizes) >= 1 and max(sizes) == 4
+
+
+def test_questions_of_an_image_come_together_but_not_more_than_asked_for():
+    plan, pictures = grouped(at_most=4, batch_size=8)
+    rows = 0
+    for batch in plan.batches(0):
+        names = [pictures[draw.sample] for draw in batch]
+        rows += len(set(names))
+    fewest = sum(-(-count // 4) for count in Counter(pictures).values())
+    assert fewest <= rows <= 1.1 * fewest
+    assert rows < 0.5 * len(pictures)
+
+
+def test_grouped_orders_differ_between_passes_and_repeat_with_the_seed():
+    plan, _ = grouped(epochs=2)
+    again, _ = grouped(epochs=2)
+    half = plan.iterations // 2
+    assert [plan.batch(n, 0) for n in range(plan.iterations)] == [again.batch(n, 0) for n in range(plan.iterations)]
+    assert [draw.sample for draw in plan.batch(0, 0)] != [draw.sample for draw in plan.batch(half, 0)]
+    assert list(plan.batches(0, start=3)) == list(plan.batches(0))[3:]

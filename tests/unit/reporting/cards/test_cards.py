@@ -1,0 +1,184 @@
+"""Model cards and data cards: what they say, what they must not say, and that the hub can read them."""
+
+import json
+from pathlib import Path
+from typing import Any, Dict
+
+import pytest
+import yaml
+
+from pefomed_plugin.digests import file_sha256
+from pefomed_plugin.readers.prepared import read_manifest
+from pefomed_plugin.readers.vqa_rad import read_vqa_rad
+from pefomed_plugin.reporting.cards.cards import CARD, OTHER_CARD, write_data_card, write_model_card
+from pefomed_plugin.reporting.cards.data_card import data_card
+from pefomed_plugin.reporting.cards.data_sources import SOURCES, source_of
+from pefomed_plugin.reporting.cards.markdown import MARK, table
+from pefomed_plugin.reporting.cards.model_card import model_card
+from pefomed_plugin.reporting.cards.model_facts import ModelFacts, TrainedOn, gather_facts
+from pefomed_plugin.services.data.prepare import EMBEDDED_FLAG, prepare
+from tests.unit.services.small import LEAKY, write_rad
+
+FIGURES = {"vqa_rad-test": {"n": 4, "scores": {"exact_match/pefomed": {"version": "1", "overall": {
+    "n": 4, "correct": 3, "value": 75.0, "unit": "%", "interval": {"low": 30.1, "high": 95.4}}}}}}
+
+
+@pytest.fixture
+def prepared(tmp_path: Path) -> Path:
+    """A small VQA-RAD as ``pefomed prepare`` leaves it, marked as generated."""
+    source = write_rad(tmp_path / "sample" / "vqa_rad", LEAKY)
+    (tmp_path / "sample" / EMBEDDED_FLAG).write_text("")
+    prepare(read_vqa_rad, source, tmp_path / "prepared")
+    return tmp_path / "prepared"
+
+
+def front_of(text: str) -> Dict[str, Any]:
+    return yaml.safe_load(text.split("---\n")[1])
+
+
+def config(ckpt: str, **datasets: Any) -> Dict[str, Any]:
+    return {"model": {"arch": "minigpt_v2", "lora_r": 64, "ckpt": ckpt, "llama_model": "/home/me/llama"},
+            "datasets": datasets, "run": {"task": "medical_vqa", "init_lr": 3e-5, "output_dir": "/home/me/out"}}
+
+
+# -- model cards -------------------------------------------------------------------------------------------------------
+
+def test_a_model_card_says_data_licences_figures_and_limits() -> None:
+    text = model_card(ModelFacts("stage2", config=config("a/minigptv2_checkpoint.pth"), figures=FIGURES,
+                                 trained_on=[TrainedOn("vqa_rad", 3064, layout="re-release", manifest_sha256="ab" * 32),
+                                             TrainedOn("roco", 65448, {"kind": "radiology"}, earlier=True)],
+                                 whole_history=True, training={"version": "0.1.0", "seed": 42}))
+    assert front_of(text)["license"] == "llama2"
+    assert "| VQA-RAD (`vqa_rad`) | this run | 3,064 | re-release | `abababababababab` |" in text
+    assert "| ROCO (`roco`; kind=radiology) | before | 65,448 | - | - |" in text
+    assert "Training began with the released MiniGPT-v2" in text
+    assert "| vqa_rad-test | exact_match/pefomed overall | 3 of 4 | 75.0 % | 30.1 - 95.4 |" in text
+    assert "Copyright (c) Meta Platforms" in text and "VQA-RAD: CC0 1.0." in text
+    assert "Not for clinical use." in text and "Lau et al." in text
+    assert "| `run.init_lr` | `3e-05` |" in text and "| checkpoint: seed | `42` |" in text
+    assert "/home/me" not in text
+    assert "Embedded sample" not in text
+
+
+def test_what_is_not_known_is_said() -> None:
+    text = model_card(ModelFacts("bare"))
+    assert "does not say what it was trained on" in text
+    assert "None: no metrics.json of these weights lay beside them." in text
+    unfollowed = model_card(ModelFacts("x", config=config("/home/me/stage1/last.pth"), trained_on=[TrainedOn("slake")]))
+    assert "Training began with `last.pth`; what that one was trained on could not be followed." in unfollowed
+    assert "| SLAKE (`slake`) | this run | not known | - | - |" in unfollowed
+
+
+def test_terms_of_earlier_data_bind_later_weights() -> None:
+    text = model_card(ModelFacts("x", trained_on=[TrainedOn("vqa_rad"), TrainedOn("mimic_cxr", earlier=True)]))
+    assert front_of(text)["license"] == "other"
+    assert "share such a model through PhysioNet" in text
+
+
+def test_generated_data_are_under_no_releases_licence() -> None:
+    facts = ModelFacts("x", trained_on=[TrainedOn("mimic_cxr")], training={"embedded": True})
+    text = model_card(facts)
+    assert front_of(text)["license"] == "bsd-3-clause"
+    assert "**Embedded sample.**" in text
+    assert "PhysioNet" not in text and facts.terms() == []
+
+
+@pytest.mark.parametrize(("form", "library", "told"), [
+    ("adapter", "peft", 'LlamaForCausalLM.from_pretrained("meta-llama/Llama-2-7b-chat-hf")'),
+    ("merged", "transformers", "model.lora_r=0"), ("checkpoint", None, "pefomed checkpoint inspect")])
+def test_how_to_use_it_depends_on_its_form(form: str, library: Any, told: str) -> None:
+    text = model_card(ModelFacts("x", form=form, base_model="meta-llama/Llama-2-7b-chat-hf"))
+    assert told in text
+    assert front_of(text).get("library_name") == library
+    assert front_of(text)["base_model"] == "meta-llama/Llama-2-7b-chat-hf"
+
+
+def test_facts_are_gathered_from_what_lies_near(prepared: Path, tmp_path: Path) -> None:
+    for name, started_from, dataset in (("stage1", "x/minigptv2_checkpoint.pth", "roco"),
+                                        ("stage2", str(tmp_path / "stage1" / "checkpoint_last.pth"), "vqa_rad")):
+        (tmp_path / name).mkdir()
+        storage = str(prepared) if dataset == "vqa_rad" else "${oc.env:PEFOMED_NOT_SET}/roco"
+        content = config(started_from, **{dataset: {"build_info": {"storage": storage}}})
+        content["run"]["task"] = "medical_caption" if name == "stage1" else "medical_vqa"
+        (tmp_path / name / "config.yaml").write_text(yaml.safe_dump(content))
+    (tmp_path / "stage2" / "metrics.json").write_text(json.dumps({"results": FIGURES}))
+    facts = gather_facts(tmp_path / "stage2", content, {"seed": 42})
+    vqa_rad, roco = facts.trained_on
+    assert (vqa_rad.dataset, vqa_rad.samples, vqa_rad.layout, vqa_rad.earlier) == ("vqa_rad", 4, "re-release", False)
+    assert len(vqa_rad.manifest_sha256) == 64
+    assert (roco.dataset, roco.samples, roco.earlier) == ("roco", None, True)
+    assert (facts.name, facts.whole_history, facts.figures) == ("stage2", True, FIGURES)
+    assert gather_facts(tmp_path / "stage2", content, {"samples": {"vqa_rad": {"train": 3}}}).trained_on[0].samples == 3
+
+
+def test_figures_of_other_weights_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / "metrics.json").write_text(json.dumps({"results": FIGURES}))
+    answers = tmp_path / "results" / "vqa_rad-test" / "predictions.jsonl"
+    answers.parent.mkdir(parents=True)
+    weights = tmp_path / "checkpoint_last.pth"
+    weights.write_bytes(b"weights")
+    for digest, expected in ((file_sha256(weights), FIGURES), (None, FIGURES), ("0" * 64, {})):
+        answers.write_text(json.dumps({"id": "x", "producer": {"checkpoint_sha256": digest}}) + "\n")
+        assert gather_facts(tmp_path, {}, {}, weights).figures == expected
+
+
+# -- data cards --------------------------------------------------------------------------------------------------------
+
+def test_a_data_card_from_a_manifest(prepared: Path) -> None:
+    path = write_data_card(prepared, read_manifest(prepared))
+    text = path.read_text(encoding="utf-8")
+    front = front_of(text)
+    assert (path.name, front["license"], front["pretty_name"]) == (CARD, "bsd-3-clause", "VQA-RAD")
+    assert front["configs"][0]["data_files"] == [{"split": "train", "path": "train.jsonl"},
+                                                 {"split": "test", "path": "test.jsonl"}]
+    assert "**Embedded sample.**" in text
+    assert "| train | 4 | 1 | 5 |" in text
+    assert "| test: images in train | 2 | 3 |" in text
+    assert "284 of 451 test questions" in text and "doi:10.1038/sdata.2018.251" in text
+    assert "| `trainset.json` |" in text and str(prepared.parent) not in text, "no path of this machine"
+
+
+def test_a_real_data_sets_licence_and_what_does_not_hold(prepared: Path) -> None:
+    manifest = {**read_manifest(prepared), "embedded": False, "dataset": "mimic_cxr", "skipped": {"no findings": 1234},
+                "verdicts": [{"check": "images", "severity": "E", "expected": "377,110", "found": "4", "holds": False}]}
+    text = data_card(manifest)
+    assert front_of(text)["license"] == "other"
+    assert "may be passed on" in text
+    assert "| no findings | 1,234 |" in text
+    assert "| images | 377,110 | 4 |" in text
+    assert front_of(data_card({**manifest, "dataset": "slake", "options": {"language": "all"}}))["language"] == [
+        "en", "zh"]
+    assert "to be stated by whoever collected them" in data_card({**manifest, "dataset": "medical_custom"})
+
+
+def test_somebody_elses_readme_is_left_alone(prepared: Path) -> None:
+    (prepared / CARD).write_text("mine")
+    assert write_data_card(prepared, read_manifest(prepared)).name == OTHER_CARD
+    assert (prepared / CARD).read_text() == "mine"
+    (prepared / CARD).write_text("old\n" + MARK)
+    assert write_model_card(prepared, ModelFacts("x")).name == CARD
+    assert "# x" in (prepared / CARD).read_text(encoding="utf-8")
+
+
+# -- both --------------------------------------------------------------------------------------------------------------
+
+def test_the_hub_reads_the_front_matter(tmp_path: Path, prepared: Path) -> None:
+    from huggingface_hub import DatasetCard, ModelCard
+
+    model = ModelCard.load(write_model_card(tmp_path, ModelFacts("x", form="adapter", base_model="a/b")))
+    assert (model.data.license, model.data.base_model, model.data.library_name) == ("llama2", "a/b", "peft")
+    data = DatasetCard.load(write_data_card(prepared, read_manifest(prepared)))
+    assert (data.data.task_categories, data.data.size_categories) == (["visual-question-answering"], ["n<1K"])
+
+
+def test_every_registered_data_set_has_a_source() -> None:
+    from pefomed_plugin.readers import READERS
+
+    assert set(SOURCES) == set(READERS) - {"medical_custom"}
+    assert all(each.quirks and each.citation and each.url.startswith("https://") for each in SOURCES.values())
+    assert source_of("some_other").title == "some_other"
+
+
+def test_a_table_keeps_its_columns_whatever_is_in_it() -> None:
+    assert table(("a", "b"), [("x|y", "one\ntwo")]).splitlines()[2] == "| x\\|y | one two |"
+    assert table(("a",), []) == ""

@@ -1,0 +1,156 @@
+import base64
+import json
+import re
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from pefomed_plugin.cli import main
+from pefomed_plugin.errors import ConfigError
+from pefomed_plugin.reporting.agreement import measure_agreement, write_agreement
+from pefomed_plugin.reporting.page.explorer import (
+    THUMBNAIL_PX,
+    embeddable,
+    encode_thumbnail,
+    render_page,
+    write_report,
+)
+from pefomed_plugin.reporting.page.explorer_data import page_data
+from pefomed_plugin.reporting.page.image_roots import find_image_roots
+from pefomed_plugin.reporting.results import Run, read_run
+
+from ..made import answers, make_pictures, make_run, rate
+
+HOSTILE = "</script><!-- <script>alert(1)</script> @DATA@ @SCRIPT@ \u2028"
+
+
+def run_of(tmp_path: Path, **fields: object) -> Run:
+    return read_run(make_run(tmp_path / "run", answers([True, True, False, False], **fields),
+                             ["exact_match", "token_recall"]))
+
+
+def block(page: str, name: str) -> object:
+    found = re.search('<script type="application/json" id="{}">(.*?)</script>'.format(name), page, re.DOTALL)
+    assert found is not None
+    return json.loads(found.group(1))
+
+
+def test_hostile_text_stays_data(tmp_path: Path) -> None:
+    run = run_of(tmp_path, prediction=HOSTILE)
+    page = render_page(page_data([run]), [])
+    data = block(page, "data")
+    assert isinstance(data, dict)
+    at = data["columns"].index("runs")
+    assert [row[at][0][0] for row in data["samples"]] == [HOSTILE] * 4
+    assert page.count("</script>") == 3 and "alert(1)</script>" not in page
+
+
+def test_embeddable_json_holds_no_tag() -> None:
+    assert "<" not in embeddable({"a": HOSTILE}) and json.loads(embeddable({"a": HOSTILE})) == {"a": HOSTILE}
+
+
+def test_the_page_asks_nothing_of_the_network(tmp_path: Path) -> None:
+    page = render_page(page_data([run_of(tmp_path)]), [])
+    assert "default-src 'none'" in page
+    assert not re.findall(r"""(?:src|href)=["']?(?:https?:)?//""", page)
+    assert not [mark for mark in ("@STYLE@", "@SCRIPT@", "@DATA@", "@PICTURES@", "@SCRIPT_HASH@") if mark in page]
+
+
+def test_pictures_are_stored_once_and_missing_ones_are_told(tmp_path: Path) -> None:
+    run = run_of(tmp_path)
+    rows = run.answered["vqa_rad-test"].predictions
+    root = make_pictures(tmp_path / "images", rows)
+    assert write_report([run], tmp_path / "report.html", {"vqa_rad": root}) == []
+    pictures = block((tmp_path / "report.html").read_text(encoding="utf-8"), "pictures")
+    assert isinstance(pictures, list) and len(pictures) == 2
+    assert Image.open(BytesIO(base64.b64decode(pictures[1]))).size == (40, 30)
+    (root / "picture1.png").unlink()
+    problems = write_report([run], tmp_path / "report.html", {"vqa_rad": root})
+    assert len(problems) == 1 and "picture1.png: no such file" in problems[0]
+    assert block((tmp_path / "report.html").read_text(encoding="utf-8"), "pictures")[1] is None  # type: ignore[index]
+
+
+def test_thumbnails_are_small() -> None:
+    image = Image.effect_noise((1200, 600), 30).convert("RGB")
+    decoded = Image.open(BytesIO(base64.b64decode(encode_thumbnail(image))))
+    assert decoded.size == (THUMBNAIL_PX, THUMBNAIL_PX // 2)
+
+
+def test_texts_and_pictures_can_be_left_out(tmp_path: Path) -> None:
+    run = run_of(tmp_path, producer={"prompt": "Is there a secret shadow?", "checkpoint": "made.pth"},
+                 answer="secret reference", prediction="secret answer", question="secret question")
+    write_report([run], tmp_path / "report.html", None, texts=False)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "secret" not in page and "vqa_rad-3" in page and block(page, "pictures") == []
+
+
+def test_the_data_names_figures_breakdowns_and_the_comparison(tmp_path: Path) -> None:
+    run = run_of(tmp_path)
+    other = read_run(make_run(tmp_path / "other", answers([False] * 4)), "other")
+    data = page_data([run, other])
+    assert [each["name"] for each in data["scorers"]] == ["exact_match/pefomed", "token_recall/llava_med"]
+    only, = data["sets"]
+    assert {each["axis"] for each in only["breakdowns"]} == {"answer_type", "question_type", "organ"}
+    assert [each["n"] for each in only["figures"][:3]] == ["1 of 2", "1 of 2", "2 of 4"]
+    table, = data["comparison"]["tables"]
+    assert [bar["value"] for bar in table["bars"]] == [50.0, 0.0]
+    assert page_data([run])["comparison"] is None
+
+
+def test_judges_people_and_every_run_are_on_the_page(tmp_path: Path) -> None:
+    rows = answers([True, True, False, False])
+    folder = make_run(tmp_path / "run", rows) / "results/vqa_rad-test"
+    rate(folder, rows, "judge/vqa/gpt-4o", [[1, 1, 1, 0], [1, 1, 0, 0]],
+         {"model": "gpt-4o", "prompt": {"version": "1"}})
+    rate(folder, rows, "human/vqa", [[1, 1, 1, None]], {"raters": ["rater01"], "scope": "all answers"})
+    write_agreement(rows, folder, measure_agreement(rows, folder))
+    other = read_run(make_run(tmp_path / "other", answers([False] * 4)[::-1]), "other")
+    data = page_data([read_run(tmp_path / "run"), other])
+    ratings = data["sets"][0]["ratings"]
+    people, judge = ratings["repeated"]
+    assert (judge["runs"], judge["shown"]) == ([[75.0, "75.0 %"], [50.0, "50.0 %"]], "62.5 % \u00b1 17.7")
+    assert judge["facts"] == ["model: gpt-4o", "prompt: 1"] and people["word"] == "rater"
+    assert (people["unscored"], people["facts"]) == (1, ["raters: rater01", "rated: all answers"])
+    assert [row[0] for row in ratings["evaluations"]["rows"]] == [
+        "exact_match/pefomed", "judge/vqa/gpt-4o", "human/vqa", "exact_match/pefomed, the 3 that people rated",
+        "judge/vqa/gpt-4o, the 3 that people rated"]
+    assert ratings["agreement"]["pairs"]["judge/vqa/gpt-4o ~ rater 1"]["n"] == 3
+    names = [each["name"] for each in data["scorers"]]
+    of_run, ratings_of = (data["columns"].index(name) for name in ("runs", "each"))
+    third = data["samples"][2]
+    assert [run[0] for run in third[of_run]] == ["something else", "something else"]
+    assert third[of_run][1][1][names.index("human/vqa")] is None
+    assert third[ratings_of][names.index("judge/vqa/gpt-4o")] == [1, 0]
+    assert page_data([read_run(tmp_path / "other")])["sets"][0]["ratings"] is None
+
+
+def test_wasm_repeats_no_figure_on_the_page(tmp_path: Path) -> None:
+    rows = answers([True, False], dataset="iu_xray", task="report", question=None, answer_type=None)
+    folder = make_run(tmp_path / "run", rows, scorers=()) / "results/iu_xray-test"
+    rate(folder, rows, "judge/report/gpt-4o", [[4, 2], [3, 2]])
+    assert main(["wasm", str(folder / "predictions.jsonl")]) == 0
+    only, = page_data([read_run(tmp_path / "run")])["sets"]
+    assert {each["scorer"] for each in only["figures"]} == {"judge/report/gpt-4o"}
+    assert only["ratings"]["repeated"][0]["shown"] == "2.75 \u00b1 0.35"
+
+
+def test_image_roots_come_from_the_user_or_the_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = run_of(tmp_path)
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    assert find_image_roots(run, [str(folder)]) == {"vqa_rad": folder}
+    assert find_image_roots(run, ["vqa_rad=" + str(folder)]) == {"vqa_rad": folder}
+    monkeypatch.setenv("PEFOMED_DATA", str(tmp_path))
+    configured = Run(run.name, run.folder, {"datasets": {"vqa_rad": {"build_info": {
+        "storage": "x", "images": "${oc.env:PEFOMED_DATA}/pictures"}}}}, False, run.answered)
+    assert find_image_roots(configured) == {"vqa_rad": folder}
+    monkeypatch.setenv("PEFOMED_SAMPLE", str(tmp_path / "sample"))
+    embedded = Run(run.name, run.folder, configured.config, True, run.answered)
+    assert find_image_roots(embedded) == {"vqa_rad": tmp_path / "sample" / "pictures"}
+    for wrong in ("nowhere", "slake=" + str(folder)):
+        with pytest.raises(ConfigError, match="where are the images"):
+            find_image_roots(run, [wrong])
+    with pytest.raises(ConfigError, match=r"--image-root vqa_rad=FOLDER, or --no-images"):
+        find_image_roots(run)

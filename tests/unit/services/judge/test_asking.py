@@ -1,0 +1,170 @@
+"""The loop around the ledger, with askers of our own instead of a server."""
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from pefomed_plugin.errors import ConfigError, DataError
+from pefomed_plugin.services.judge.asking import HOPELESS_AFTER, Limits, ask_all
+from pefomed_plugin.services.judge.chat import NoReply, Question, Reply
+from pefomed_plugin.services.judge.ledger import Ledger
+from pefomed_plugin.services.judge.prices import Price
+
+USAGE = {"prompt_tokens": 10, "completion_tokens": 10}
+
+
+def questions(count, run=0):
+    return [Question([{"role": "user", "content": "invented question {}".format(number)}],
+                     {"model": "invented-judge", "max_tokens": 10}, run) for number in range(count)]
+
+
+def good(question, gate):
+    gate.enter()
+    return Reply("yes", usage=USAGE)
+
+
+def usable(entry):
+    return entry["text"] == "yes"
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "ledger.jsonl"
+
+
+def asked(path, ask, count=10, **limits):
+    with Ledger(path) as ledger:
+        return ask_all(questions(count), ask, ledger, usable, Limits(**{"concurrency": 4, **limits}))
+
+
+def test_everything_is_asked_once_and_nothing_twice(path):
+    first, again = asked(path, good), asked(path, good, count=12)
+    assert (first.questions, first.settled, first.requests, first.is_complete) == (10, 10, 10, True)
+    assert (again.questions, again.settled, again.requests) == (12, 12, 2)
+
+
+def test_equal_questions_of_one_run_are_one(path):
+    with Ledger(path) as ledger:
+        done = ask_all([*questions(3), *questions(3), *questions(3, run=1)], good, ledger, usable, Limits())
+    assert (done.questions, done.requests) == (6, 6)
+
+
+def test_an_unusable_reply_is_asked_again_then_left_without_a_value(path):
+    def ask(question, gate):
+        gate.enter()
+        return Reply("no" if "question 3" in question.messages[0]["content"] else "yes")
+
+    done = asked(path, ask, reasks=2)
+    assert (done.settled, done.unusable, done.requests, done.is_complete) == (10, 1, 12, True)
+    again = asked(path, ask, reasks=2)
+    assert (again.unusable, again.requests) == (1, 0)
+    assert asked(path, ask, reasks=4).requests == 2
+
+
+def test_a_final_fault_is_not_asked_again(path):
+    done = asked(path, lambda question, gate: gate.enter() or Reply(None, "filtered", final=True), reasks=5)
+    assert (done.unusable, done.requests) == (10, 10)
+
+
+def test_a_reply_is_in_the_ledger_before_the_next_one_is_counted(path):
+    def ask(question, gate):
+        gate.enter()
+        if gate.passed == 6:
+            raise DataError("invented failure")
+        return Reply("yes")
+
+    with pytest.raises(DataError, match="invented failure"):
+        asked(path, ask, concurrency=1)
+    with Ledger(path) as ledger:
+        stored = sum(len(ledger.entries(each.key)) for each in questions(10))
+    assert stored == 5
+
+
+def test_no_reply_leaves_a_question_for_the_next_start(path):
+    def ask(question, gate):
+        gate.enter()
+        if "question 1" in question.messages[0]["content"]:
+            raise NoReply("time-out")
+        return Reply("yes")
+
+    done = asked(path, ask)
+    assert (done.settled, done.is_complete, dict(done.without_reply)) == (9, False, {"time-out": 1})
+    assert asked(path, good).requests == 1
+
+
+def test_a_server_that_is_gone_is_not_asked_for_ever(path):
+    def ask(question, gate):
+        gate.enter()
+        raise NoReply("no connection")
+
+    done = asked(path, ask, count=500)
+    assert HOPELESS_AFTER <= done.requests < HOPELESS_AFTER + 20
+    assert "in a row" in done.stopped
+
+
+def test_max_requests_is_never_passed(path):
+    done = asked(path, good, count=50, max_requests=7)
+    assert (done.settled, done.requests, done.stopped) == (7, 7, "--max-requests 7 reached")
+    assert asked(path, good, count=50).requests == 43
+
+
+def test_max_cost_stops_before_the_limit_and_counts_earlier_starts(path):
+    price = Price(input=1000.0, output=1000.0)  # 0.02 a reply
+    done = asked(path, good, count=50, price=price, max_cost=0.5)
+    assert done.stopped == "--max-cost 0.5 reached"
+    assert 0.4 < done.cost <= 0.5
+    again = asked(path, good, count=50, price=price, max_cost=0.5)
+    assert again.cost <= 0.5
+    whole = asked(path, good, count=50, price=price)
+    assert whole.cost == pytest.approx(50 * 0.02)
+
+
+def test_what_replies_turned_out_to_cost_counts_more_than_the_guess(path):
+    price = Price(input=1000.0, output=1000.0)
+    done = asked(path, lambda question, gate: gate.enter() or Reply("yes", usage={"prompt_tokens": 100}), count=50,
+                 price=price, max_cost=1.0, concurrency=1)
+    assert 0.7 < done.cost <= 1.0  # 0.1 a reply, 0.02 by their length
+
+
+@pytest.mark.parametrize("limits", [{"concurrency": 0}, {"reasks": -1}, {"max_requests": 0}, {"max_cost": 1.0}])
+def test_limits_that_cannot_be_used(limits):
+    with pytest.raises(ConfigError):
+        Limits(**limits)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_finishes_what_is_in_flight(path, number, capsys):
+    def ask(question, gate):
+        gate.enter()
+        if gate.passed == 8:
+            os.kill(os.getpid(), number)
+        time.sleep(0.05)
+        return Reply("yes")
+
+    before = signal.getsignal(number)
+    done = asked(path, ask, count=100)
+    assert done.stopped == "interrupted"
+    assert 8 <= done.requests < 20
+    assert done.settled == done.requests
+    assert signal.getsignal(number) is before
+    assert "finishing what is in flight" in capsys.readouterr().out
+    assert asked(path, good, count=100).requests == 100 - done.requests
+
+
+def test_it_asks_as_many_at_a_time_as_allowed(path):
+    lock, now, most = threading.Lock(), [0], [0]
+
+    def ask(question, gate):
+        with lock:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        time.sleep(0.01)
+        with lock:
+            now[0] -= 1
+        return Reply("yes")
+
+    asked(path, ask, count=40, concurrency=5)
+    assert most[0] == 5

@@ -1,0 +1,85 @@
+"""The ledger: what was written stays, whatever happens to the process or to the last line."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from pefomed_plugin.errors import DataError
+from pefomed_plugin.services.judge.ledger import Ledger, ledger_key
+
+
+def test_what_was_written_is_found_again(tmp_path):
+    path = tmp_path / "new" / "ledger.jsonl"
+    with Ledger(path) as ledger:
+        ledger.append([{"key": "a", "text": "eins, zwei"}, {"key": "b", "text": "line\nbreak"}])
+        ledger.append([{"key": "a", "text": "later"}])
+        ledger.append([])
+    with Ledger(path) as ledger:
+        assert [each["text"] for each in ledger.entries("a")] == ["eins, zwei", "later"]
+        assert ledger.entries("b")[0]["text"] == "line\nbreak"
+        assert ledger.entries("c") == ()
+    assert len(path.read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize("cut", [1, 5, 20])
+def test_a_torn_last_line_is_dropped_and_the_next_one_is_whole(tmp_path, cut):
+    path = tmp_path / "ledger.jsonl"
+    with Ledger(path) as ledger:
+        ledger.append([{"key": "a"}, {"key": "b"}])
+    os.truncate(path, path.stat().st_size - cut)
+    with Ledger(path) as ledger:
+        assert ledger.torn_bytes > 0
+        assert (len(ledger.entries("a")), len(ledger.entries("b"))) == (1, 0)
+        ledger.append([{"key": "c"}])
+    assert [json.loads(line)["key"] for line in path.read_text().splitlines()] == ["a", "c"]
+
+
+def test_damage_before_the_end_is_an_error_that_names_the_lines(tmp_path):
+    path = tmp_path / "ledger.jsonl"
+    path.write_text('{"key": "a"}\n{"nokey": 1}\nnot json\n[1]\n')
+    with pytest.raises(DataError) as caught, Ledger(path):
+        pass
+    assert ["line 2" in caught.value.problems[0], len(caught.value.problems)] == [True, 3]
+    assert path.read_text().count("\n") == 4
+
+
+def test_two_processes_on_one_ledger_are_refused(tmp_path):
+    path = tmp_path / "ledger.jsonl"
+    code = "from pefomed_plugin.services.judge.ledger import Ledger\nwith Ledger({!r}): pass".format(str(path))
+    with Ledger(path):
+        other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "is in use by another process" in other.stderr
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_ledger_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match="cannot open the ledger"), Ledger(tmp_path / "file" / "ledger.jsonl"):
+        pass
+    with pytest.raises(ValueError, match="not open"):
+        Ledger(tmp_path / "ledger.jsonl").append([{"key": "a"}])
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_full_disk_is_said(tmp_path):
+    with Ledger(tmp_path / "ledger.jsonl") as ledger:
+        ledger._file.close()
+        ledger._file = open("/dev/full", "wb", buffering=0)  # noqa: SIM115, the ledger closes it
+        with pytest.raises(DataError, match="cannot write the ledger"):
+            ledger.append([{"key": "a"}])
+        assert ledger.entries("a") == ()
+
+
+def test_text_that_is_no_unicode_does_not_stop_it(tmp_path):
+    with Ledger(tmp_path / "ledger.jsonl") as ledger:
+        ledger.append([{"key": "a", "text": "half a pair \ud83d"}])
+    with Ledger(tmp_path / "ledger.jsonl") as ledger:
+        assert ledger.entries("a")[0]["text"] == "half a pair \ud83d"
+
+
+def test_a_key_does_not_depend_on_the_order():
+    assert ledger_key({"a": 1, "b": [2]}) == ledger_key({"b": [2], "a": 1})
+    assert ledger_key({"a": 1}) != ledger_key({"a": "1"})

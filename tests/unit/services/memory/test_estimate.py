@@ -1,0 +1,172 @@
+"""The arithmetic of memory: what each switch does to it. (What torch really takes: ``tests/conformance``.)"""
+
+import json
+from typing import Any, Dict
+
+import pytest
+
+from pefomed_plugin.errors import ConfigError
+from pefomed_plugin.services.memory.estimate import GIB, Estimate, estimate, usable_bytes
+from pefomed_plugin.services.memory.loads import LONGEST
+from pefomed_plugin.services.memory.model_sizes import LlamaSize, read_llama_size, read_model_size
+
+KEPT = "activations kept for the backward pass"
+
+
+def config(**changes: Any) -> Dict[str, Any]:
+    """A stage-2 run, with ``model_...``, ``run_...`` and ``batch_size`` changed."""
+    made: Dict[str, Any] = {
+        "model": {"lora_r": 64, "lora_dropout": 0.05, "image_size": 448, "max_txt_len": 1024},
+        "datasets": {"vqa_rad": {"batch_size": changes.pop("batch_size", 6)}},
+        "run": {"task": "medical_vqa", "output_dir": "out", "precision": "fp16", "test_splits": ["test"]}}
+    for key, value in changes.items():
+        section, _, name = key.partition("_")
+        made[section][name] = value
+    return made
+
+
+def training(**changes: Any) -> Dict[str, int]:
+    parts = estimate(config(**changes)).training
+    assert parts is not None
+    return parts
+
+
+def answering(**changes: Any) -> Dict[str, int]:
+    parts = estimate(config(**changes)).answering
+    assert parts is not None
+    return parts
+
+
+def test_weights_of_the_paper() -> None:
+    """6,738,415,616 and 986,978,688 numbers in 16 bits; 56,627,200 with gradient and two moments in 32."""
+    parts = training()
+    assert parts["language model"] == 2 * 6_738_415_616
+    assert parts["vision encoder"] == 2 * 986_978_688
+    assert parts["projection and LoRA, fp32"] + parts["gradients, fp32"] + parts["AdamW's two moments, fp32"] \
+        == 16 * 56_627_200
+
+
+def test_bits_of_the_frozen_weights() -> None:
+    """Only linear modules are quantised: 6,476,005,376 numbers; 262,410,240 stay at 16 bits."""
+    outside = 2 * 262_410_240
+    matrices = 6_476_005_376
+    assert training(model_llm_quantization="8bit")["language model"] - outside == pytest.approx(matrices, rel=1e-3)
+    four = training(model_llm_quantization="4bit")["language model"] - outside
+    assert four / matrices * 8 == pytest.approx(4.127, abs=1e-3)
+    assert training(model_low_resource=True) == training(model_llm_quantization="8bit")
+
+
+def test_a_batch_twice_as_large_keeps_twice_as_much() -> None:
+    assert training(batch_size=12)[KEPT] == 2 * training()[KEPT]
+
+
+def test_checkpointing_keeps_a_layers_input_only() -> None:
+    saved = training(model_use_grad_checkpoint_llm=True)
+    load = estimate(config()).training_load
+    assert load is not None
+    assert saved[KEPT] == 32 * 2 * 4096 * load.tokens
+    assert saved["work of one layer"] > training()["work of one layer"]
+
+
+def test_questions_of_one_image_share_a_row() -> None:
+    apart, shared = estimate(config()).training_load, estimate(config(run_questions_per_image=3)).training_load
+    assert apart is not None
+    assert shared is not None
+    assert (apart.rows, shared.rows, shared.samples) == (6, 2, 6)
+    assert apart.row_tokens < shared.row_tokens < 3 * apart.row_tokens - 2 * 256
+
+
+def test_an_encoder_on_the_cpu_takes_nothing() -> None:
+    assert "vision encoder" not in training(model_vit_on_cpu=True)
+
+
+def test_cached_features_take_disk() -> None:
+    """1024 x 1408 numbers in 16 bits, of 314 images."""
+    disk = estimate(config(run_image_cache="features")).disk
+    assert disk["features of vqa_rad, 314 images"] == 314 * 1024 * 1408 * 2
+    assert disk["checkpoints, 3 of 0.63 GiB"] == 3 * 12 * 56_627_200
+
+
+def test_frozen_weights_in_32_bits_are_cast() -> None:
+    wide = {"run_precision": "bf16", "model_llm_precision": "fp32"}
+    casts = training(**wide)["casts of frozen weights to bf16"]
+    assert casts == 2 * 6_476_005_376
+    assert training(**wide, model_use_grad_checkpoint_llm=True)["casts of frozen weights to bf16"] == casts // 32
+    assert "casts of frozen weights to bf16" not in training(run_precision="bf16"), "fp16 becomes bf16 at the start"
+
+
+@pytest.mark.parametrize(("settings", "expected"), [
+    ({"amp": True}, "fp16"), ({"amp": False}, "fp32"), ({"amp": None}, "bf16"), ({"amp": True, "precision": "bf16"},
+                                                                                   "bf16")])
+def test_the_precision_a_run_computes_in(settings: Dict[str, Any], expected: str) -> None:
+    made = config()
+    made["run"] = {**made["run"], "precision": None, **settings}
+    assert estimate(made).precision == expected
+
+
+def test_answering_grows_with_batch_beams_and_length() -> None:
+    few = answering(run_batch_size_eval=4)["keys and values"]
+    assert answering(run_batch_size_eval=8)["keys and values"] == 2 * few
+    assert answering(run_batch_size_eval=4, run_num_beams=3)["keys and values"] == 3 * few
+    assert answering(run_batch_size_eval=4, run_max_new_tokens=300)["keys and values"] > few
+    merged = answering(run_merge_lora=True)["weights LoRA is added to"]
+    assert merged == 2 * 32 * 2 * 4096 * 4096
+
+
+def test_phases_that_a_run_does_not_have() -> None:
+    assert estimate(config(run_test_splits=[])).answering is None
+    only = estimate(config(run_evaluate=True))
+    assert only.training is None
+    assert only.answering is not None
+    assert "AdamW's two moments, fp32" not in only.answering
+    with pytest.raises(ConfigError, match="neither trains nor answers"):
+        estimate(config(run_evaluate=True, run_test_splits=[]))
+
+
+def test_the_data_set_with_the_longest_texts_counts() -> None:
+    made = config()
+    made["datasets"] = {"vqa_rad": {"batch_size": 6}, "iu_xray": {"batch_size": 6}}
+    load = estimate(made).training_load
+    assert load is not None
+    assert (load.dataset, load.answer_tokens) == ("iu_xray", 6 * 319)
+
+
+def test_unknown_texts_are_as_long_as_the_limit() -> None:
+    made = config()
+    made["datasets"] = {"medical_custom": {"batch_size": 2}}
+    load = estimate(made).training_load
+    assert "medical_custom" not in LONGEST
+    assert load is not None
+    assert load.answer_tokens == 2 * 1024
+
+
+def test_a_card_has_less_than_its_name_says() -> None:
+    assert usable_bytes(24) == pytest.approx(22.56 * GIB)
+    found: Estimate = estimate(config())
+    assert not found.fits(24)
+    assert found.fits(48)
+
+
+def test_sizes_come_from_the_folder(tmp_path: Any) -> None:
+    given = {"vocab_size": 512, "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2,
+             "num_attention_heads": 4}
+    (tmp_path / "config.json").write_text(json.dumps(given))
+    size = read_model_size({"llama_model": str(tmp_path)})
+    assert size.llama == LlamaSize(512, 64, 128, 2, 4, 4, 16)
+    assert not size.published
+    assert read_model_size({"llama_model": str(tmp_path / "none")}).published
+
+
+@pytest.mark.parametrize("text", ["{", "{}", "[]", '{"num_attention_heads": 4, "hidden_size": 64}'])
+def test_a_folder_of_something_else(text: str, tmp_path: Any) -> None:
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(ConfigError, match="is not the configuration of a LLaMA"):
+        read_llama_size(str(tmp_path))
+
+
+def test_mistakes_of_the_model_section_come_together() -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_model_size({"lora_target_modules": ["q_prj"], "vit": {"dpth": 2}})
+    assert caught.value.problems == (
+        "model.lora_target_modules: no 'q_prj'; did you mean 'q_proj' or 'v_proj' or 'o_proj'?",
+        "model.vit.dpth: no such key; did you mean 'depth'?")

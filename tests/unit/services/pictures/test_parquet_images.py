@@ -1,0 +1,77 @@
+"""Images in parquet files as Hugging Face data sets ship them."""
+
+import sys
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Dict
+
+import pytest
+from PIL import Image
+
+from pefomed_plugin.errors import ImageError
+from pefomed_plugin.services.pictures.images import open_image
+from pefomed_plugin.services.pictures.parquet_images import read_embedded, split_address
+
+pa = pytest.importorskip("pyarrow")
+pq = pytest.importorskip("pyarrow.parquet")
+
+
+def png(grey: int) -> bytes:
+    stream = BytesIO()
+    Image.new("L", (4, 4), grey).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def write(path: Path, columns: Dict[str, Any], rows_a_group: int = 3) -> None:
+    pq.write_table(pa.table(columns), path, row_group_size=rows_a_group)
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_every_row_of_several_row_groups(tmp_path: Path, plain: bool) -> None:
+    images = [png(grey) for grey in range(10)]
+    values = images if plain else [{"bytes": each, "path": "{}.png".format(n)} for n, each in enumerate(images)]
+    (tmp_path / "data").mkdir()
+    write(tmp_path / "data/train-0.parquet", {"question": ["?"] * 10, "image": values})
+    for row in (0, 9, 2, 3, 5, 6):
+        assert open_image(tmp_path, "data/train-0.parquet#{}".format(row)).getpixel((0, 0)) == (row, row, row)
+
+
+def test_a_rewritten_file_is_read_anew(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    write(path, {"image": [b"old"]})
+    assert read_embedded(path, 0) == b"old"
+    write(path, {"image": [b"new", b"newer"]})
+    assert read_embedded(path, 1) == b"newer"
+
+
+@pytest.mark.parametrize(("image", "address"), [
+    ("a.parquet#0", ("a.parquet", 0)), ("d#1/a.parquet#12", ("d#1/a.parquet", 12)),
+    ("a.png", None), ("a.png#1", None), ("a.parquet", None), ("a.parquet#-1", None), ("a.parquet#x", None)])
+def test_addresses(image: str, address: Any) -> None:
+    assert split_address(image) == address
+
+
+def test_without_pyarrow_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "a.parquet", {"image": [png(1)]})
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(ImageError, match=r"parquet needs pyarrow; pip install 'pefomed_plugin\[parquet\]'"):
+        open_image(tmp_path, "a.parquet#0")
+
+
+def test_damage_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    write(path, {"image": [{"bytes": None, "path": "elsewhere.png"}, {"bytes": b"no image", "path": "b"}]})
+    with pytest.raises(ImageError, match=r"a\.parquet#0: no image bytes"):
+        open_image(tmp_path, "a.parquet#0")
+    with pytest.raises(ImageError, match=r"a\.parquet#1: not an image"):
+        open_image(tmp_path, "a.parquet#1")
+    with pytest.raises(ImageError, match=r"a\.parquet#2: no such row \(the file has 2\)"):
+        open_image(tmp_path, "a.parquet#2")
+    with pytest.raises(ImageError, match=r"b\.parquet#0: cannot read parquet"):
+        open_image(tmp_path, "b.parquet#0")
+    write(tmp_path / "c.parquet", {"text": ["a"]})
+    with pytest.raises(ImageError, match=r"c\.parquet: no column 'image' \(only text\)"):
+        open_image(tmp_path, "c.parquet#0")
+    (tmp_path / "d.parquet").write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(ImageError, match=r"d\.parquet#0: cannot read parquet"):
+        open_image(tmp_path, "d.parquet#0")

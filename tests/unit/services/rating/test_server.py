@@ -1,0 +1,326 @@
+"""The rating page's server over real HTTP: who may ask, what is refused, and that nothing refused is kept."""
+
+import http.client
+import json
+import re
+import socket
+import threading
+from contextlib import contextmanager
+from io import BytesIO
+from urllib.error import HTTPError
+from urllib.parse import quote
+from urllib.request import Request, build_opener
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pefomed_plugin.errors import ConfigError
+from pefomed_plugin.reporting.page.explorer import ASSETS
+from pefomed_plugin.services.rating.plan import make_plan
+from pefomed_plugin.services.rating.server import RatingServer, is_this_machine
+from pefomed_plugin.services.rating.session import RatingSession
+from pefomed_plugin.services.rating.store import STORE, RatingStore
+
+from ..judged import answers
+
+N = 6
+JSON = {"Content-Type": "application/json"}
+
+
+@contextmanager
+def served(folder, predictions=None, pictures=True, host="127.0.0.1"):
+    """A server in a thread, over real pictures."""
+    predictions = answers(N) if predictions is None else predictions
+    for number in range(2):
+        (folder / "images").mkdir(exist_ok=True)
+        Image.new("L", (64 + number, 48), 200).save(folder / "images" / "picture{}.png".format(number))
+    plan = make_plan(predictions, "vqa", 1)
+    with RatingStore(folder / STORE) as store:
+        session = RatingSession(plan, predictions, store, {"vqa_rad": folder / "images"} if pictures else None)
+        with RatingServer(session, ASSETS, host) as server:
+            thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+            thread.start()
+            try:
+                yield server
+            finally:
+                server.shutdown()
+                thread.join()
+
+
+@pytest.fixture
+def server(tmp_path):
+    with served(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def strict(tmp_path_factory):
+    """One server for all tests that expect it to keep nothing."""
+    with served(tmp_path_factory.mktemp("strict")) as running:
+        yield running
+
+
+def base(server):
+    return "http://127.0.0.1:{}".format(server.server_address[1])
+
+
+def ask(server, path, headers=None, body=None):
+    """Status, headers and body; redirects are followed as a browser without a cookie jar would."""
+    data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+    request = Request(base(server) + path, data, headers if headers is not None else JSON if data else {})
+    try:
+        with build_opener().open(request, timeout=10) as answer:
+            return answer.status, answer.headers, answer.read()
+    except HTTPError as error:
+        with error:
+            return error.code, error.headers, error.read()
+
+
+def items(server, rater="anna"):
+    status, _, body = ask(server, "/session?rater=" + quote(rater))
+    assert status == 200, body
+    return json.loads(body)["items"]
+
+
+def post(server, said, **more):
+    status, _, body = ask(server, "/rating", body=said, **more)
+    return status, json.loads(body)
+
+
+def stored(server):
+    return {rater: server.session.store.ratings_of(rater) for rater in ("anna", "boris")}
+
+
+def test_the_page_and_its_files_come_with_a_policy_that_allows_nothing_else(strict):
+    for path, kind in (("/", "text/html"), ("/rating.js", "text/javascript"), ("/rating.css", "text/css"),
+                       ("/explorer.css", "text/css")):
+        status, headers, body = ask(strict, path)
+        assert (status, headers.get_content_type()) == (200, kind) and body
+        policy = headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy and "unsafe" not in policy and "http" not in policy
+        assert (headers["X-Content-Type-Options"], headers["Cache-Control"]) == ("nosniff", "no-store")
+    page = ask(strict, "/")[2].decode()
+    assert "<script>" not in page and "<style" not in page and "http" not in page.replace("http-equiv", "")
+
+
+def test_two_raters_rate_and_a_restart_goes_on(tmp_path):
+    with served(tmp_path) as server:
+        anna, boris = items(server), items(server, "Boris")
+        assert post(server, {"rater": "anna", "item": anna[0]["item"], "rating": 1}) == (200, {"rated": 1})
+        assert post(server, {"rater": "Anna ", "item": anna[1]["item"], "rating": 0, "comment": "hm"}) == (
+            200, {"rated": 2})
+        assert post(server, {"rater": "boris", "item": boris[0]["item"], "rating": 0}) == (200, {"rated": 1})
+        assert post(server, {"rater": "anna", "item": anna[0]["item"], "rating": 0}) == (200, {"rated": 2})
+    with served(tmp_path) as server:
+        assert [(each["rating"], each["comment"]) for each in items(server)[:3]] == [(0, ""), (0, "hm"), (None, "")]
+        assert [each["item"] for each in items(server)] == [each["item"] for each in anna]
+        assert [each["rating"] for each in items(server, "boris")] == [0] + [None] * (N - 1)
+
+
+@pytest.mark.parametrize("rating", [5, 2, -1, True, "1", 1.0, None, [1], {"a": 1}, 10 ** 30])
+def test_what_is_no_rating_is_400_with_words_and_is_not_kept(strict, rating):
+    status, answer = post(strict, {"rater": "anna", "item": items(strict)[0]["item"], "rating": rating})
+    assert status == 400
+    assert "choose one of 0, 1" in answer["error"]
+    assert stored(strict) == {"anna": {}, "boris": {}}
+
+
+@pytest.mark.parametrize("said", [
+    {"rater": "anna", "item": "unknown", "rating": 1}, {"rater": "anna", "rating": 1}, {"rater": "", "rating": 1},
+    {"rater": "../anna", "item": "x", "rating": 1}, {"item": "x", "rating": 1}, [], "text", 7,
+    b"null", b"no json", b"", b"\xff\xfe", b"[" * 50_000, b'{"rater": NaN',
+])
+def test_other_nonsense_is_400(strict, said):
+    status, answer = post(strict, said, headers=JSON)
+    assert status == 400 and answer["error"]
+    assert stored(strict) == {"anna": {}, "boris": {}}
+
+
+def test_an_item_of_another_rater_is_no_item(strict):
+    assert post(strict, {"rater": "boris", "item": items(strict)[0]["item"], "rating": 1})[0] == 400
+
+
+@pytest.mark.parametrize(("headers", "status"), [
+    ({"Content-Type": "application/x-www-form-urlencoded"}, 415), ({"Content-Type": "text/plain"}, 415),
+    ({**JSON, "Origin": "http://evil.example"}, 403), ({**JSON, "Origin": "null"}, 403),
+    ({**JSON, "Origin": "http://["}, 400), ({**JSON, "Host": "evil.example"}, 403), ({**JSON, "Host": ""}, 403),
+    ({**JSON, "Host": "127.0.0.1.evil.example"}, 403), ({**JSON, "Host": "10.0.0.1"}, 403),
+    ({**JSON, "Host": "["}, 400),
+])
+def test_other_sites_cannot_rate(strict, headers, status):
+    said = {"rater": "anna", "item": items(strict)[0]["item"], "rating": 1}
+    assert post(strict, said, headers=headers)[0] == status
+    assert stored(strict)["anna"] == {}
+
+
+def test_other_names_cannot_read(strict):
+    for path in ("/", "/session?rater=anna", "/rating.js"):
+        assert ask(strict, path, {"Host": "rebound.example:80"})[0] == 403
+    for name in ("localhost:9", "127.0.0.1", "[::1]:8765", "LOCALHOST"):
+        assert ask(strict, "/", {"Host": name})[0] == 200, name  # also through a tunnel with another port
+
+
+def test_its_own_page_can_rate(server):
+    said = {"rater": "anna", "item": items(server)[0]["item"], "rating": 1}
+    assert post(server, said, headers={**JSON, "Origin": base(server)}) == (200, {"rated": 1})
+
+
+@pytest.mark.parametrize("path", [
+    "/nothing", "/../../etc/passwd", "/..%2f..%2fetc/passwd", "/assets/rating.js", "/rating", "/ratings.sqlite",
+    "/picture/../ratings.sqlite", "//rating.js/x", "/.", "/rating.js/",
+])
+def test_unknown_paths_are_404(strict, path):
+    status, _, body = ask(strict, path)
+    assert status == 404 and json.loads(body)["error"]
+
+
+def test_posting_elsewhere_is_404(strict):
+    assert ask(strict, "/session", body={"rater": "anna"})[0] == 404
+
+
+def test_pictures_are_those_of_the_plan_and_no_others(strict):
+    for each in items(strict):
+        status, headers, body = ask(strict, "/picture?rater=anna&item=" + each["item"])
+        assert (status, headers.get_content_type()) == (200, "image/jpeg")
+        image = Image.open(BytesIO(body))
+        assert image.size in {(64, 48), (65, 48)} and abs(image.convert("L").getpixel((5, 5)) - 200) < 5
+    for query in ("item=picture0.png", "item=../ratings.sqlite", "item=invented-0", "", "item=%00"):
+        assert ask(strict, "/picture?rater=anna&" + query)[0] == 400
+    assert ask(strict, "/picture?item=" + items(strict)[0]["item"])[0] == 400
+
+
+def test_a_damaged_picture_is_404_and_names_no_path(server, tmp_path):
+    for path in (tmp_path / "images").iterdir():
+        path.write_bytes(b"<html>")
+    status, _, body = ask(server, "/picture?rater=anna&item=" + items(server)[0]["item"])
+    assert status == 404 and str(tmp_path) not in body.decode()
+
+
+def test_a_dicom_picture(tmp_path):
+    pytest.importorskip("pydicom")
+    from ..pictures.test_dicom import write
+
+    (tmp_path / "images").mkdir()
+    write(tmp_path / "images" / "x.dcm", np.array([[0, 1000]], np.uint16), bits_stored=12)
+    with served(tmp_path, answers(1, image="x.dcm")) as server:
+        status, headers, body = ask(server, "/picture?rater=anna&item=" + items(server)[0]["item"])
+    assert (status, headers.get_content_type()) == (200, "image/jpeg")
+    assert Image.open(BytesIO(body)).size == (2, 1)
+
+
+def test_without_pictures_there_are_none(tmp_path):
+    with served(tmp_path, pictures=False) as server:
+        assert not any(each["picture"] for each in items(server))
+        assert ask(server, "/picture?rater=anna&item=" + items(server)[0]["item"])[0] == 404
+
+
+def test_a_store_that_fails_is_500_and_the_terminal_says_why(server, capsys):
+    item = items(server)[0]["item"]
+    server.session.store.close()
+    status, answer = post(server, {"rater": "anna", "item": item, "rating": 1})
+    assert status == 500 and "tell who runs this page" in answer["error"] and "sqlite" not in answer["error"]
+    assert STORE in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("length", "status"), [
+    ("70000", 413), ("9" * 5000, 413), ("-1", 411), ("x", 411), (None, 411),
+])
+def test_lengths_that_are_none(strict, length, status):
+    connection = http.client.HTTPConnection("127.0.0.1", strict.server_address[1], timeout=10)
+    connection.putrequest("POST", "/rating")
+    connection.putheader("Content-Type", "application/json")
+    if length is not None:
+        connection.putheader("Content-Length", length)
+    connection.endheaders()
+    answer = connection.getresponse()
+    assert (answer.status, answer.headers["Connection"]) == (status, "close")
+    connection.close()
+
+
+def test_one_connection_serves_many_requests(server):
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_address[1], timeout=10)
+    code = items(server)[0]["item"]
+    for rating in (0, 1, 0):
+        connection.request("POST", "/rating", json.dumps({"rater": "anna", "item": code, "rating": rating}), JSON)
+        assert json.loads(connection.getresponse().read()) == {"rated": 1}
+    connection.close()
+    assert [each.rating for each in stored(server)["anna"].values()] == [0]
+
+
+def test_raters_at_the_same_time_lose_nothing(server):
+    def rate(rater):
+        for number, each in enumerate(items(server, rater)):
+            assert post(server, {"rater": rater, "item": each["item"], "rating": number % 2})[0] == 200
+
+    threads = [threading.Thread(target=rate, args=("rater {}".format(number),)) for number in range(5)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert server.session.store.counts() == {"rater {}".format(number): N for number in range(5)}
+    assert [each["rating"] for each in items(server, "rater 4")] == [0, 1] * (N // 2)
+
+
+# ---- bound elsewhere
+
+@pytest.fixture
+def public(tmp_path):
+    with served(tmp_path, host="0.0.0.0") as running:
+        yield running
+
+
+def test_bound_to_this_machine_there_is_no_token(strict):
+    assert strict.token is None
+    assert strict.url == base(strict) + "/"
+
+
+def test_bound_elsewhere_nothing_is_given_without_the_token(public):
+    for path in ("/", "/?token=", "/?token=wrong", "/?token=%ff", "/rating.js", "/session?rater=anna", "/picture",
+                 "/nothing", "/session?rater=anna&token=" + public.token):
+        assert ask(public, path)[0] == 403, path
+    for cookie in ("x", public.cookie + "=wrong", "other=" + public.token, public.cookie + "=", "\xff=;,"):
+        assert ask(public, "/session?rater=anna", {"Cookie": cookie})[0] == 403, cookie
+    assert post(public, {"rater": "anna", "item": "x", "rating": 1})[0] == 403
+
+
+def test_the_link_is_traded_for_a_cookie_that_opens_everything(public):
+    assert re.fullmatch(r"http://[^/]+:{}/\?token=[\w-]{{30,}}".format(public.server_address[1]), public.url)
+    connection = http.client.HTTPConnection("127.0.0.1", public.server_address[1], timeout=10)
+    connection.request("GET", "/?token={}&rater=anna".format(public.token))
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    assert (answer.status, answer.headers["Location"]) == (303, "/?rater=anna")
+    cookie, *rules = answer.headers["Set-Cookie"].split("; ")
+    assert {"HttpOnly", "SameSite=Lax", "Path=/"} == set(rules)
+    status, _, body = ask(public, "/session?rater=anna", {"Cookie": cookie})
+    assert status == 200
+    said = {"rater": "anna", "item": json.loads(body)["items"][0]["item"], "rating": 1}
+    assert post(public, said, headers={**JSON, "Cookie": cookie}) == (200, {"rated": 1})
+    assert post(public, said, headers={**JSON, "Cookie": cookie, "Origin": "http://evil.example"})[0] == 403
+
+
+def test_bound_elsewhere_addresses_and_its_own_name_are_known(public):
+    assert all(public.knows(name) for name in ("10.1.2.3:80", "[fe80::1]:80", "localhost", socket.gethostname()))
+    assert not public.knows("rebound.example")
+
+
+def test_every_start_has_a_token_of_its_own(tmp_path, public):
+    (tmp_path / "other").mkdir()
+    with served(tmp_path / "other", host="0.0.0.0") as other:
+        assert other.token != public.token
+
+
+@pytest.mark.parametrize(("host", "local"), [
+    ("127.0.0.1", True), ("127.9.9.9", True), ("localhost", True), ("::1", True), ("0.0.0.0", False), ("::", False),
+    ("", False), ("192.168.0.1", False), ("localhost.example", False),
+])
+def test_which_addresses_are_of_this_machine_alone(host, local):
+    assert is_this_machine(host) is local
+
+
+def test_a_port_that_is_taken_or_none_is_said(strict):
+    for port in (strict.server_address[1], 70_000):
+        with pytest.raises(ConfigError, match="choose another --port"):
+            RatingServer(strict.session, ASSETS, port=port)

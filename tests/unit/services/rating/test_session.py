@@ -1,0 +1,186 @@
+"""What a rater of the page sees and may say, where a page goes on, and that its ratings are those of sheets."""
+
+import json
+
+import pytest
+
+from pefomed_plugin.errors import ConfigError, DataError
+from pefomed_plugin.services.rating.plan import PLAN, make_plan, rating_pairs, read_plan, write_plan
+from pefomed_plugin.services.rating.session import (
+    COMMENT_LIMIT,
+    RatingSession,
+    begin_plan,
+    clean_rater,
+    rated_rows,
+    read_any_plan,
+)
+from pefomed_plugin.services.rating.sheet_import import import_ratings
+from pefomed_plugin.services.rating.sheets import read_sheet, write_csv, write_workbook
+from pefomed_plugin.services.rating.store import STORE, RatingStore
+
+from ..judged import answers, written_reports
+
+
+@pytest.fixture
+def session(tmp_path):
+    predictions = written_reports(6)
+    plan = begin_plan(tmp_path, predictions, "report", 7, "all", 100)
+    with RatingStore(tmp_path / STORE) as store:
+        yield RatingSession(plan, predictions, store)
+
+
+def rate_all(session, rater, value, comment=""):
+    for number, item in enumerate(session.describe(rater)["items"]):
+        session.save(rater, item["item"], {"rating": value(number), "comment": comment})
+
+
+def test_a_rater_sees_what_a_sheet_shows_in_the_same_order_and_nothing_else(session):
+    shown = session.describe("anna")
+    plan = make_plan(written_reports(6), "report", 1, 7, "all")
+    assert [each["item"] for each in shown["items"]] == [code for code, _ in rating_pairs(
+        plan, "anna", written_reports(6))]
+    assert set(shown["items"][0]) == {"item", "question", "reference", "answer", "picture", "rating", "comment"}
+    assert [value for value, _ in shown["rubric"]] == [4, 3, 2, 1, 0]
+    text = json.dumps(shown)
+    assert "invented-" not in text and "view0.png" not in text and "iu_xray" not in text
+    others = session.describe("boris")["items"]
+    assert not {each["item"] for each in shown["items"]} & {each["item"] for each in others}
+    assert [each["answer"] for each in shown["items"]] != [each["answer"] for each in others]
+
+
+def test_saving_counts_and_is_shown_again(session):
+    first, second = (each["item"] for each in session.describe("anna")["items"][:2])
+    assert session.save("anna", first, {"rating": 4}) == 1
+    assert session.save("anna", second, {"comment": "bell \x07 and half \ud83d"}) == 1
+    assert session.save("anna", first, {"rating": 0, "comment": "changed"}) == 1
+    items = session.describe("anna")["items"]
+    assert [(each["rating"], each["comment"]) for each in items[:2]] == [(0, "changed"),
+                                                                        (None, "bell \u2407 and half \ufffd")]
+    assert {each["rating"] for each in session.describe("boris")["items"]} == {None}
+
+
+@pytest.mark.parametrize(("said", "words"), [
+    ({"rating": 5}, "choose one of 0, 1, 2, 3, 4"), ({"rating": -1}, "choose one"), ({"rating": True}, "choose one"),
+    ({"rating": "3"}, "choose one"), ({"rating": 3.0}, "choose one"), ({"rating": None}, "choose one"),
+    ({"rating": [3]}, "choose one"), ({"rating": 3, "comment": 7}, "comment"), ({"comment": None}, "comment"),
+    ({"rating": 3, "comment": "x" * (COMMENT_LIMIT + 1)}, "2,000 characters"), ({}, "neither"),
+])
+def test_what_is_no_rating_is_refused_and_not_kept(session, said, words):
+    item = session.describe("anna")["items"][0]["item"]
+    with pytest.raises(DataError, match=words):
+        session.save("anna", item, said)
+    assert session.store.ratings_of("anna") == {}
+
+
+@pytest.mark.parametrize("item", ["unknown", "", None, 3, ["x"], "invented-0"])
+def test_items_of_nobody_and_of_others_are_refused(session, item):
+    for each in (item, session.describe("boris")["items"][0]["item"]):
+        with pytest.raises(DataError, match="no such item"):
+            session.save("anna", each, {"rating": 3})
+
+
+@pytest.mark.parametrize(("given", "kept"), [
+    ("anna", "anna"), ("  Anna  B. ", None), ("Anna  B", "anna b"), ("rater_1", "rater_1"), ("JOS\u00c9", "jos\u00e9"),
+    ("Jose\u0301", "jos\u00e9"), ("", None), (".", None), ("../x", None), ("a/b", None), ("a\\b", None), ("a\0b", None),
+    ("-x", None), ("x" * 41, None), (None, None), (7, None), ("a\nb", "a b"),
+])
+def test_names_are_one_a_person_and_safe_as_file_names(given, kept):
+    if kept is None:
+        with pytest.raises(DataError, match="rater's name"):
+            clean_rater(given)
+    else:
+        assert clean_rater(given) == kept
+
+
+def test_a_page_goes_on_with_its_plan(tmp_path):
+    predictions = answers(30)
+    plan = begin_plan(tmp_path, predictions, "vqa", 3, "random", 10)
+    assert len(plan.sample_ids) == 10 and plan.raters == ()
+    assert begin_plan(tmp_path, predictions, "vqa", None, None, 100) == plan
+    assert begin_plan(tmp_path, predictions, "vqa", None, "random", 10) == plan
+    assert begin_plan(tmp_path, predictions, "vqa", 3, None, 100) == plan
+    assert read_plan(tmp_path, predictions) == plan
+
+
+def test_another_choice_is_taken_only_while_nobody_has_rated(tmp_path):
+    predictions = answers(30)
+    begin_plan(tmp_path, predictions, "vqa", 0, "random", 10)
+    plan = begin_plan(tmp_path, predictions, "vqa", None, "random", 12)
+    assert read_plan(tmp_path, predictions) == plan and len(plan.sample_ids) == 12
+    with RatingStore(tmp_path / STORE) as store:
+        store.save("anna", plan.sample_ids[0], rating=1)
+    for seed, scope, count in ((1, None, 100), (None, "all", 100), (None, "random", 13)):
+        with pytest.raises(ConfigError, match="another choice"):
+            begin_plan(tmp_path, predictions, "vqa", seed, scope, count)
+    with pytest.raises(DataError, match="other predictions"):
+        begin_plan(tmp_path, answers(30, prediction="others"), "vqa", None, None, 100)
+    (tmp_path / PLAN).unlink()
+    with pytest.raises(ConfigError, match=r"ratings\.json is gone"):
+        begin_plan(tmp_path, predictions, "vqa", None, "random", 12)
+
+
+def test_a_folder_of_sheets_is_not_taken(tmp_path):
+    write_plan(make_plan(answers(3), "vqa", 2), tmp_path)
+    with pytest.raises(ConfigError, match="holds sheets"):
+        begin_plan(tmp_path, answers(3), "vqa", None, None, 100)
+    assert not (tmp_path / STORE).exists()
+
+
+def test_a_page_without_ratings_has_nothing_to_import(session, tmp_path):
+    with pytest.raises(DataError, match="nobody has rated yet"):
+        read_any_plan(tmp_path, written_reports(6))
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".xlsx"])
+def test_ratings_of_the_page_are_those_of_its_sheets(session, tmp_path, suffix):
+    predictions = written_reports(6)
+    rate_all(session, "anna", lambda number: number % 5, "=1+1")
+    rate_all(session, "boris", lambda number: 4)
+    plan = read_any_plan(tmp_path, predictions)
+    assert plan.raters == ("anna", "boris")
+    sheets = tmp_path / "sheets"
+    for rater in plan.raters:
+        rows = rated_rows(tmp_path, plan, rater, predictions)
+        if suffix == ".csv":
+            write_csv(sheets / (rater + suffix), rows)
+        else:
+            pytest.importorskip("openpyxl")
+            write_workbook(sheets / (rater + suffix), rows, {value: "" for value in range(5)})
+    write_plan(plan, sheets)
+    assert {row.comment for row in read_sheet(sheets / ("anna" + suffix))} == {"=1+1"}
+    from_page = import_ratings(tmp_path, plan, predictions)
+    assert import_ratings(sheets, read_any_plan(sheets, predictions), predictions) == from_page
+    by_id = {plan.codes("anna")[each["item"]]: float(number % 5)
+             for number, each in enumerate(session.describe("anna")["items"])}
+    assert [score.value for score in from_page[0]] == [by_id[each.id] for each in predictions]
+    assert {score.value for score in from_page[1]} == {4.0}
+
+
+def test_what_is_not_rated_yet_is_counted_or_left_empty(session, tmp_path):
+    predictions = written_reports(6)
+    for item in session.describe("anna")["items"][:4]:
+        session.save("anna", item["item"], {"rating": 2})
+    plan = read_any_plan(tmp_path, predictions)
+    with pytest.raises(DataError) as caught:
+        import_ratings(tmp_path, plan, predictions)
+    [problem] = caught.value.problems
+    assert problem.startswith("anna: 2 of 6 items are not rated yet") and "--allow-missing" in problem
+    [scores] = import_ratings(tmp_path, plan, predictions, may_be_missing=True)
+    assert sorted(str(each.value) for each in scores) == ["2.0"] * 4 + ["None"] * 2
+
+
+def test_missing_and_foreign_pictures_are_found_at_the_start(tmp_path):
+    predictions = written_reports(3)
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "view0.png").write_bytes(b"-")
+    predictions[2] = written_reports(3, image="../secret.png")[2]
+    (tmp_path / "secret.png").write_bytes(b"-")
+    plan = make_plan(predictions, "report", 1)
+    with RatingStore(tmp_path / STORE) as store:
+        session = RatingSession(plan, predictions, store, {"iu_xray": tmp_path / "images"})
+        assert list(session.no_picture) == ["invented-1", "invented-2"]
+        assert "no such file" in session.no_picture["invented-1"]
+        assert "outside" in session.no_picture["invented-2"]
+        shown = {session.prediction("anna", each["item"]).id: each["picture"]
+                 for each in session.describe("anna")["items"]}
+    assert shown == {"invented-0": True, "invented-1": False, "invented-2": False}

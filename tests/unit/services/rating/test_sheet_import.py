@@ -1,0 +1,154 @@
+"""What raters send back: all problems together, and scores under the rules of each scope."""
+
+import csv
+
+import pytest
+
+from pefomed_plugin.errors import ConfigError, DataError
+from pefomed_plugin.services.rating.plan import make_plan, rating_pairs, read_plan, shown_texts, write_plan
+from pefomed_plugin.services.rating.sheet_import import MATCHED, NOT_RATED, import_ratings
+from pefomed_plugin.services.rating.sheets import COLUMNS, Row, read_sheet, write_csv
+
+from ..judged import answers, written_reports
+
+
+def mixed():
+    """Four answers, of which the first two match exactly and the last is missing."""
+    return [each for number in range(4) for each in answers(
+        number + 1, prediction=("yes", "Yes", "an invented no", None)[number])[number:]]
+
+
+def exported(folder, predictions, kind="vqa", annotators=2, **scope):
+    plan = make_plan(predictions, kind, annotators, **scope)
+    for rater in plan.raters:
+        write_csv(folder / (rater + ".csv"), [Row(code, *shown_texts(each))
+                                              for code, each in rating_pairs(plan, rater, predictions)])
+    write_plan(plan, folder)
+    return plan
+
+
+def fill(path, rate=lambda row: "1", change=lambda lines: lines):
+    """Enter ratings as a rater would, and whatever else is done to the lines."""
+    lines = [[row.item, row.question, row.reference, row.answer, rate(row), ""] for row in read_sheet(path)]
+    with open(path, "w", encoding="utf-8-sig", newline="") as file:
+        csv.writer(file).writerows([list(COLUMNS), *change(lines)])
+
+
+def test_raters_have_orders_and_codes_of_their_own_and_see_no_id(tmp_path):
+    predictions = answers(30)
+    plan = exported(tmp_path, predictions, scope="all")
+    first, second = ([row.item for row in read_sheet(tmp_path / (rater + ".csv"))] for rater in plan.raters)
+    assert not set(first) & set(second)
+    assert [plan.codes("rater01")[code] for code in first] != [plan.codes("rater02")[code] for code in second]
+    assert "invented-" not in (tmp_path / "rater01.csv").read_text()
+    assert make_plan(predictions, "vqa", 2, scope="all") == plan
+
+
+def test_as_the_paper_only_failures_are_rated_and_matches_count_as_right(tmp_path):
+    predictions = mixed()
+    plan = exported(tmp_path, predictions)
+    assert plan.sample_ids == ("invented-2",)
+    fill(tmp_path / "rater01.csv")
+    fill(tmp_path / "rater02.csv", lambda row: " 0 ")
+    first, second = import_ratings(tmp_path, plan, predictions)
+    assert [each.value for each in first] == [1.0, 1.0, 1.0, 0.0]
+    assert [each.value for each in second] == [1.0, 1.0, 0.0, 0.0]
+    assert [first[0].reason, first[2].reason] == [MATCHED, None]
+    assert first[0].scorer == "human/vqa"
+
+
+def test_a_random_sample_leaves_the_others_without_a_value(tmp_path):
+    predictions = written_reports(10)
+    plan = exported(tmp_path, predictions, "report", 1, scope="random", count=3)
+    fill(tmp_path / "rater01.csv", lambda row: "3.0")
+    [scores] = import_ratings(tmp_path, plan, predictions)
+    assert sorted(str(each.value) for each in scores) == ["3.0"] * 3 + ["None"] * 7
+    assert {each.reason for each in scores if each.value is None} == {NOT_RATED}
+
+
+@pytest.mark.parametrize(("rating", "words"), [
+    ("", "no rating"), ("2", "out of range"), ("-1", "out of range"), ("0.5", "no whole number"),
+    ("yes", "no whole number"), ("nan", "no whole number"), ("1 or 0", "no whole number"), ("1e9", "out of range"),
+])
+def test_ratings_that_are_none(tmp_path, rating, words):
+    predictions = mixed()
+    plan = exported(tmp_path, predictions, annotators=1)
+    fill(tmp_path / "rater01.csv", lambda row: rating)
+    with pytest.raises(DataError) as caught:
+        import_ratings(tmp_path, plan, predictions)
+    [problem] = caught.value.problems
+    assert problem.startswith("rater01.csv, line 2: ") and words in problem
+
+
+def test_every_problem_of_every_sheet_in_one_report(tmp_path):
+    predictions = answers(5)
+    plan = exported(tmp_path, predictions, annotators=5, scope="all")
+
+    def edited(lines):
+        return [[lines[0][0], lines[0][1], "edited", *lines[0][3:]], *lines[1:]]
+
+    fill(tmp_path / "rater01.csv", change=edited)
+    fill(tmp_path / "rater02.csv", change=lambda lines: [*lines, lines[0]])
+    fill(tmp_path / "rater03.csv", change=lambda lines: [*lines[1:], ["foreign", "q", "r", "a", "1", ""]])
+    fill(tmp_path / "rater04.csv", lambda row: "7")
+    (tmp_path / "rater05.csv").unlink()
+    with pytest.raises(DataError) as caught:
+        import_ratings(tmp_path, plan, predictions)
+    found = "\n".join(caught.value.problems)
+    for words in ("the reference was edited", "stands there 2 times", "'foreign' is not of this sheet", "is gone",
+                  "the rating 7 is out of range", "rater05.xlsx: no such file, nor rater05.csv"):
+        assert words in found
+    assert len(caught.value.problems) == 10
+
+
+def test_white_space_that_a_spreadsheet_changes_is_no_edit(tmp_path):
+    predictions = answers(1, answer="two  words\r\nand a line")
+    plan = exported(tmp_path, predictions, annotators=1)
+    fill(tmp_path / "rater01.csv", change=lambda lines: [[*lines[0][:2], "two words and a line ", *lines[0][3:]]])
+    assert import_ratings(tmp_path, plan, predictions)[0][0].value == 1.0
+
+
+def test_empty_ratings_may_be_allowed(tmp_path):
+    predictions = answers(2)
+    plan = exported(tmp_path, predictions, annotators=1)
+    ratings = iter(["", "1"])
+    fill(tmp_path / "rater01.csv", lambda row: next(ratings))
+    [scores] = import_ratings(tmp_path, plan, predictions, may_be_missing=True)
+    assert sorted(str(each.value) for each in scores) == ["1.0", "None"]
+
+
+def test_two_filled_sheets_of_one_rater_are_a_problem_and_an_empty_one_is_not(tmp_path):
+    pytest.importorskip("openpyxl")
+    from pefomed_plugin.prompts_judge import RUBRICS
+    from pefomed_plugin.services.rating.sheets import write_workbook
+
+    predictions = mixed()
+    plan = exported(tmp_path, predictions, annotators=1)
+    write_workbook(tmp_path / "rater01.xlsx", read_sheet(tmp_path / "rater01.csv"), RUBRICS["vqa"])
+    fill(tmp_path / "rater01.csv")
+    assert import_ratings(tmp_path, plan, predictions)[0][2].value == 1.0
+    import openpyxl
+    book = openpyxl.load_workbook(tmp_path / "rater01.xlsx")
+    book["Ratings"]["E2"] = 0
+    book.save(tmp_path / "rater01.xlsx")
+    with pytest.raises(DataError) as caught:
+        import_ratings(tmp_path, plan, predictions)
+    assert "both filled in" in caught.value.problems[0]
+
+
+def test_sheets_of_other_predictions_are_refused(tmp_path):
+    plan = exported(tmp_path, answers(3))
+    assert read_plan(tmp_path, answers(3)) == plan
+    for others in (answers(2), answers(3, prediction="another")):
+        with pytest.raises(DataError, match="made for other predictions"):
+            read_plan(tmp_path, others)
+    (tmp_path / "ratings.json").write_text('{"schema": 1, "kind": "vqa"}')
+    with pytest.raises(DataError, match="no plan"):
+        read_plan(tmp_path, answers(3))
+
+
+def test_nothing_to_rate_is_said():
+    with pytest.raises(ConfigError, match="nothing to rate"):
+        make_plan(answers(2, prediction="yes"), "vqa", 1)
+    with pytest.raises(ConfigError, match="at least 1"):
+        make_plan(answers(2), "vqa", 0)

@@ -1,0 +1,92 @@
+"""Sheets there and back: every kind of text survives, in XLSX and in CSV."""
+
+import pytest
+
+from pefomed_plugin.errors import DataError
+from pefomed_plugin.prompts_judge import RUBRICS
+from pefomed_plugin.services.rating.plan import visible
+from pefomed_plugin.services.rating.sheets import Row, read_sheet, write_csv, write_workbook
+
+openpyxl = pytest.importorskip("openpyxl")
+TEXTS = ["plain", "=1+1", "=HYPERLINK(\"x\")", "+3 cm", "-2", "@home", "'quoted'", "'=5", "line\nbreak", "tab\tstop",
+         "comma, \"quote\"; semicolon", "bell\x07 and \x1f", "x" * 100_000, "Gr\u00fc\u00dfe \u2265 5", "007", "1e5",
+         "TRUE", "half a pair \ud83d", "cr\r\nlf", "\x0b", "_x0007_"]
+
+
+def rows():
+    return [Row("code{}".format(number), visible(text), visible(text), visible(text))
+            for number, text in enumerate(TEXTS)]
+
+
+@pytest.mark.parametrize("suffix", [".xlsx", ".csv"])
+def test_every_text_survives_the_round_trip(tmp_path, suffix):
+    path = tmp_path / ("rater" + suffix)
+    if suffix == ".csv":
+        write_csv(path, rows())
+    else:
+        write_workbook(path, rows(), RUBRICS["report"])
+    for before, after in zip(rows(), read_sheet(path)):
+        assert (after.item, after.rating) == (before.item, None if suffix == ".xlsx" else "")
+        assert after.texts == before.texts
+    assert len(read_sheet(path)) == len(TEXTS)
+
+
+def test_a_formula_is_a_text_in_the_workbook(tmp_path):
+    write_workbook(tmp_path / "a.xlsx", rows(), RUBRICS["vqa"])
+    cell = openpyxl.load_workbook(tmp_path / "a.xlsx")["Ratings"]["C3"]
+    assert (cell.value, cell.data_type, cell.quotePrefix) == ("=1+1", "s", True)
+
+
+def test_a_spreadsheet_program_may_save_it_again(tmp_path):
+    path = tmp_path / "a.xlsx"
+    write_workbook(path, rows(), RUBRICS["vqa"])
+    book = openpyxl.load_workbook(path)
+    book["Ratings"]["E2"] = 1
+    book.save(path)
+    found = read_sheet(path)
+    assert [each.texts for each in found] == [each.texts for each in rows()]
+    assert (found[0].rating, found[0].place) == (1, "a.xlsx, line 2")
+
+
+def test_the_workbook_offers_the_scale_and_the_rubric(tmp_path):
+    write_workbook(tmp_path / "a.xlsx", rows()[:2], RUBRICS["report"])
+    book = openpyxl.load_workbook(tmp_path / "a.xlsx")
+    assert book.sheetnames == ["Ratings", "Rubric"]
+    [choices] = book["Ratings"].data_validations.dataValidation
+    assert (choices.formula1, str(choices.sqref)) == ('"0,1,2,3,4"', "E2:E3")
+    assert [row[0] for row in book["Rubric"].iter_rows(min_row=2, values_only=True)] == [4, 3, 2, 1, 0]
+
+
+def test_thumbnails(tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    write_workbook(tmp_path / "a.xlsx", rows()[:2], RUBRICS["vqa"], {"code0": image.new("RGB", (640, 320))})
+    [picture] = openpyxl.load_workbook(tmp_path / "a.xlsx")["Ratings"]._images
+    assert (picture.width, picture.height) == (160, 80)
+
+
+def test_csv_as_other_countries_save_it(tmp_path):
+    path = tmp_path / "a.csv"
+    write_csv(path, rows()[:1])
+    path.write_text(path.read_text(encoding="utf-8-sig").replace(",", ";"), encoding="utf-8")
+    assert read_sheet(path)[0].question == "plain"
+
+
+@pytest.mark.parametrize("damage", [
+    lambda path: path.write_bytes(b"no zip"), lambda path: path.write_bytes(b""), lambda path: path.unlink(),
+    lambda path: renamed(path, "C1", "other"), lambda path: renamed(path, "", ""),
+])
+def test_what_cannot_be_read_is_said(tmp_path, damage):
+    path = tmp_path / "a.xlsx"
+    write_workbook(path, rows()[:2], RUBRICS["vqa"])
+    damage(path)
+    with pytest.raises(DataError, match=r"a\.xlsx"):
+        read_sheet(path)
+
+
+def renamed(path, cell, value):
+    book = openpyxl.load_workbook(path)
+    if cell:
+        book["Ratings"][cell] = value
+    else:
+        book["Ratings"].title = "Mine"
+    book.save(path)
