@@ -12,12 +12,15 @@ from PIL import Image
 from pefomed_plugin.adapters.data.datasets import MedicalDataset, PackedCollater
 from pefomed_plugin.adapters.data.image_cache import show_ready_made
 from pefomed_plugin.adapters.devices import make_accelerator
-from pefomed_plugin.errors import ConfigError, DataError
+from pefomed_plugin.adapters.runner import RunnerPefomed
+from pefomed_plugin.adapters.tasks import MedicalVqaTask
+from pefomed_plugin.errors import CheckpointError, ConfigError, DataError
 from pefomed_plugin.options import RunOptions
 from pefomed_plugin.records import Sample
 from pefomed_plugin.toolkit.bundled.processors import Blip2ImageTrainProcessor
 from pefomed_plugin.toolkit.bundled.vision import normalise_pixels
 from tests.conformance.golden import golden_model
+from tests.conformance.golden_run import Cfg
 
 SIZE_PX = 56
 
@@ -136,3 +139,46 @@ def test_a_processor_of_another_normalisation(model, tmp_path, dataset):
     odd = new_dataset(tmp_path, ["0.png"], Blip2ImageTrainProcessor(SIZE_PX, mean=(0.5, 0.5, 0.5)))
     with pytest.raises(ConfigError, match="without chance and with CLIP's mean"):
         make_ready(tmp_path, model, odd, "pixels")
+
+
+def train(tmp_path, dataset, **chosen):
+    """Two epochs of the golden model on the seven questions; its runner and the log's lines."""
+    dataset.batch_size = 4
+    cfg = Cfg({"task": "medical_vqa", "output_dir": str(tmp_path / "run"), "device": "cpu", "max_epoch": 2,
+               "log_freq": 1, "init_lr": 1e-3, "cache_dir": str(tmp_path / "cache"), **chosen})
+    runner = RunnerPefomed(cfg, MedicalVqaTask(), golden_model(), {"d": {"train": dataset}})
+    return runner, lambda: [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize(("cache", "questions", "encoded"), [("features", 3, [3] * 4), ("features", 1, [3] * 4),
+                                                             ("none", 1, [4, 7, 11, 14])])
+def test_how_many_images_a_whole_run_encodes(dataset, tmp_path, cache, questions, encoded):
+    """Three distinct images; without a cache every question of every epoch."""
+    runner, log = train(tmp_path, dataset, image_cache=cache, questions_per_image=questions)
+    runner.train()
+    assert [each["encoded_images"] for each in log()] == encoded
+
+
+def test_a_run_with_shared_prefixes_and_ready_images_resumes_exactly(dataset, tmp_path):
+    chosen = {"image_cache": "features", "questions_per_image": 3, "save_every_steps": 1, "resume": "auto"}
+    whole, _ = train(tmp_path / "whole", dataset, **chosen)
+    whole.train()
+    first, _ = train(tmp_path / "parts", dataset, **chosen)
+    original, taken = first.task.train_step, []
+
+    def train_step(model, batch):
+        if len(taken) == 3:
+            raise KeyboardInterrupt
+        taken.append(1)
+        return original(model, batch)
+
+    first.task.train_step = train_step
+    with pytest.raises(KeyboardInterrupt):
+        first.train()
+    second, log = train(tmp_path / "parts", dataset, **chosen)
+    second.train()
+    assert [each["iteration"] for each in log()] == [1, 2, 3, 4]
+    for (name, one), (_, two) in zip(whole.model.named_parameters(), second.model.named_parameters()):
+        assert torch.equal(one, two), name
+    with pytest.raises(CheckpointError, match="run.questions_per_image: 3 then, 2 now"):
+        train(tmp_path / "parts", dataset, **{**chosen, "questions_per_image": 2})[0].train()

@@ -35,15 +35,18 @@ class StepLog:
                     if line.endswith("\n") and json.loads(line)["iteration"] <= start]
             write_text(path, "".join(kept))
 
-    def add(self, iteration: int, loss: Any, lr: float, samples: int, tokens: int, grad_norm: Any) -> bool:
+    def add(self, iteration: int, loss: Any, lr: float, samples: int, tokens: int, grad_norm: Any,
+            encoded_images: Optional[int] = None) -> bool:
         """Take a step up; returns whether a write is due.
 
         Args:
             loss: this rank's part.
             samples: of all ranks, likewise answer ``tokens``.
+            encoded_images: this rank's images that have gone through the vision encoder so far; with
+                ``run.image_cache: features`` each distinct one once.
         """
         self._steps.append({"iteration": iteration, "loss": loss, "lr": lr, "samples": samples, "tokens": tokens,
-                            "grad_norm": grad_norm})
+                            "grad_norm": grad_norm, "encoded_images": encoded_images})
         return len(self._steps) >= self.every
 
     @property

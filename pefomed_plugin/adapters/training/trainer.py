@@ -133,7 +133,8 @@ class Trainer:
         norm, left_out = take_step(self.accelerator, self.model, self.optimizer, self.options.max_grad_norm)
         self.iteration += len(group)
         self.nonfinite.add(self.iteration, group, left_out)
-        if log.add(self.iteration, loss, rate, counts.all_samples, counts.all_tokens, norm):
+        if log.add(self.iteration, loss, rate, counts.all_samples, counts.all_tokens, norm,
+                   getattr(self.own, "vit_forwards", None)):
             self._write_log(log)
         advance(len(group), note=log.note)
         if (counts.stop or counts.save) and self.iteration % self.per_epoch:
