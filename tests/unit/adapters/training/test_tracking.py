@@ -67,8 +67,8 @@ def test_one_line_a_step_with_rates_and_memory(tmp_path):
     chosen = options(tmp_path)
     run_steps(chosen)
     lines = [json.loads(line) for line in _path(chosen).read_text().splitlines()]
-    assert [list(each) for each in lines] == [["iteration", "loss", "lr", "samples", "tokens", "grad_norm", "encoded_images",
-                                               "samples_per_s", "tokens_per_s", "memory_gib"]] * 2
+    assert [list(each) for each in lines] == [["iteration", "loss", "lr", "samples", "tokens", "grad_norm",
+                                               "encoded_images", "samples_per_s", "tokens_per_s", "memory_gib"]] * 2
     assert [(each["iteration"], each["loss"], each["tokens"], each["memory_gib"]) for each in lines] == [
         (1, 2.5, 9, 0.5), (2, 2.5, 9, 0.5)]
     assert all(each["tokens_per_s"] / each["samples_per_s"] == pytest.approx(9 / 4, rel=1e-3) for each in lines)
