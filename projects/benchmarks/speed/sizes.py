@@ -2,6 +2,8 @@
 
 from typing import Any, Dict, List, NamedTuple, Tuple
 
+from projects.benchmarks import toolkit_process
+
 
 class Size(NamedTuple):
     """Proportions of a model; the visual tokens are (image / 14)^2 / 4."""
@@ -57,7 +59,7 @@ class Way(NamedTuple):
     """LoRA in the weights while answering."""
 
 
-CHECKOUT = Way("checkout", "checkout")
+CHECKOUT = Way("checkout", toolkit_process.CHECKOUT)
 PLAIN = Way("plain")
 
 

@@ -13,7 +13,8 @@ from typing import Any, Dict, List, Tuple
 
 import torch
 
-from projects.benchmarks.speed.sizes import Way
+from projects.benchmarks.speed.sizes import CHECKOUT, Way
+from projects.benchmarks.toolkit_process import serve
 
 Batch = Dict[str, Any]
 
@@ -96,7 +97,7 @@ class Bench:
             loss = self.backward(batch, way)
             self.optimizer.step()
             self.optimizer.zero_grad()
-            if way.toolkit == "checkout":
+            if way.toolkit == CHECKOUT.toolkit:
                 loss.item()  # as its loop does
         self.wait()
         return {"seconds": time.perf_counter() - start}
@@ -202,11 +203,7 @@ def main() -> None:
     """Serve until the input ends."""
     torch.set_num_threads(1)
     bench = Bench(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
-    print(json.dumps({"ready": True}), flush=True)
-    for line in sys.stdin:
-        asked = json.loads(line)
-        answer = getattr(bench, asked["do"])(asked["task"], Way(**asked["way"]))
-        print(json.dumps(answer), flush=True)
+    serve(lambda asked: getattr(bench, asked["do"])(asked["task"], Way(**asked["way"])))
 
 
 if __name__ == "__main__":
