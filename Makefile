@@ -13,7 +13,7 @@ demo: $(VENV)/.demo
 	$(BIN)/python projects/embedded/demo.py --out output/demo
 
 test: lint
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --durations=15
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --durations=15
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
