@@ -2,6 +2,21 @@
 
 import os
 
+import pytest
+
+VARIABLES = ("PEFOMED_DATA", "PEFOMED_LLAMA", "PEFOMED_VIT", "PEFOMED_CKPT", "PEFOMED_SAMPLE", "PEFOMED_CACHE")
 os.environ["PEFOMED_TOOLKIT"] = "bundled"
-for name in ("PEFOMED_DATA", "PEFOMED_LLAMA", "PEFOMED_VIT", "PEFOMED_CKPT", "PEFOMED_SAMPLE"):
+for name in VARIABLES:
     os.environ.pop(name, None)
+
+
+@pytest.fixture(autouse=True)
+def _variables_end_with_the_test():
+    """A run points the variables at the embedded default; the next test finds them as this one did."""
+    before = {name: os.environ.get(name) for name in VARIABLES}
+    yield
+    for name, value in before.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value

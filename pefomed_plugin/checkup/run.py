@@ -42,7 +42,7 @@ def check_variables() -> List[Finding]:
     values = {name: os.environ[name] for name in environment.VARIABLES if os.environ.get(name)}
     if not values:
         return [Finding("configuration", "PEFOMED_...", NOTE, "none is set: runs use the embedded default",
-                        "export {}   (README, \"From the laptop to real weights\")".format(
+                        "export {}   (docs/quick-start.md)".format(
                             " ".join(name + "=..." for name in environment.VARIABLES)))]
     findings = [Finding("configuration", name, NOTE, "not set: {}".format(text), "export {}=...".format(name))
                 for name, text in environment.VARIABLES.items() if name not in values]
