@@ -12,7 +12,7 @@ export OMP_NUM_THREADS ?= 1
 demo: $(VENV)/.demo
 	$(BIN)/python projects/embedded/demo.py --out output/demo
 
-test: lint
+test: lint docs
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --durations=15
 
 lint: $(VENV)/.test
@@ -26,7 +26,7 @@ $(VENV)/.demo: setup.py
 	touch $@
 
 $(VENV)/.test: setup.py $(VENV)/.demo
-	$(BIN)/python -m pip install --quiet --editable ".[test]"
+	$(BIN)/python -m pip install --quiet --editable ".[dev]"
 	touch $@
 
 bench: $(VENV)/.demo
@@ -34,12 +34,8 @@ bench: $(VENV)/.demo
 	$(BIN)/python -m projects.benchmarks.data_path
 	$(BIN)/python -m projects.benchmarks.epoch_turn
 
-docs: $(VENV)/.docs
-	$(BIN)/mkdocs build --strict --site-dir output/site
-
-$(VENV)/.docs: setup.py $(VENV)/.demo
-	$(BIN)/python -m pip install --quiet --editable ".[docs]"
-	touch $@
+docs: $(VENV)/.test
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --site-dir output/site
 
 clean:
 	rm -rf $(VENV) output build dist *.egg-info
