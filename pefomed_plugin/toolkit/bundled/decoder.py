@@ -160,6 +160,4 @@ class _SwiGlu(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
         gate, up = ctx.saved_tensors
-        sigmoid = torch.sigmoid(gate)
-        silu = gate * sigmoid
-        return grads[0] * up * (sigmoid + silu * (1 - sigmoid)), grads[0] * silu
+        return torch.ops.aten.silu_backward(grads[0] * up, gate), grads[0] * functional.silu(gate)
