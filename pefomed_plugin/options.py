@@ -59,8 +59,8 @@ class RunOptions:
     """Processes that load data, on each rank; none are started where ``image_cache`` has the images ready."""
 
     questions_per_image: int = 1
-    """Up to so many questions of one image come in one batch and share its visual prefix; the losses stay what they
-    are, a step costs a fraction (docs/speed.md). 1: every question by itself."""
+    """Up to so many questions of one image come in one batch and share what they begin with, image and instruction; the
+    losses stay what they are, a step costs a fraction (docs/speed.md). 1: every question by itself."""
     image_cache: str = "none"
     """``pixels``: images are decoded and resized once and kept; ``features``: they go through the frozen vision encoder
     once (2.9 MB an image at 448 pixels in fp16). In ``cache_dir``."""

@@ -5,10 +5,12 @@ import os
 import pytest
 import torch
 
+from pefomed_plugin.prompts import VQA_INSTRUCTION, instruction_input
+from pefomed_plugin.toolkit.bundled.packing import PREFIX
 from tests.conformance.golden import arrays, golden, golden_model, samples
 
-QUESTIONS = {0: (0, 1, 2, 3), 1: (4,), 2: (5, 2)}
-"""Image of the golden file -> questions asked about it."""
+QUESTIONS = {0: (0, 1, 2, 3), 1: (4,), 2: (5, 2, 5)}
+"""Image of the golden file -> questions asked about it, one of them twice."""
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +82,15 @@ def test_an_image_goes_through_the_encoder_once_and_features_not_at_all(model):
     before = model.vit_forwards
     assert torch.equal(model({**packed, "image": features})["loss"], expected)
     assert model.vit_forwards == before
+
+
+def test_image_and_instruction_stand_in_the_row_once(model):
+    texts = [instruction_input("vqa", VQA_INSTRUCTION.format(question=each)) for each in ("is it?", "where is it?")]
+    layout, _ = model.packer()(texts, ["yes", "left"], [0, 0])
+    prefix = layout.token_ids[layout.segments == PREFIX].tolist()
+    instruction = model.llama_tokenizer.encode("</Img> [vqa] " + VQA_INSTRUCTION.format(question="").strip())
+    assert prefix[:1] == [1] and prefix[-len(instruction):] == instruction
+    assert len(prefix) == layout.visual_starts.item() + model.visual_tokens + len(instruction)
 
 
 def test_a_question_does_not_see_the_others(model):

@@ -22,8 +22,9 @@ IMAGES = {"vqa_rad": 314, "slake": 642, "path_vqa": 4289, "iu_xray": 5910}
 NEW_TOKENS = {"medical_vqa": 20, "exact_match": 20, "medical_caption": 120}
 """Task -> limit of an answer where the run sets none (``adapters/tasks.py``); 300 for the others."""
 _MARKUP = [math.ceil(len(each) / MARKUP_CHARACTERS_A_TOKEN) for each in
-           user_turn(instruction_input("vqa", VQA_INSTRUCTION.format(question=""))).split(IMAGE_PLACEHOLDER)]
-"""Tokens of the longest prompt's fixed text, before the image and behind it."""
+           user_turn(instruction_input("vqa", VQA_INSTRUCTION.format(question="?"))).replace(
+               IMAGE_PLACEHOLDER, "?").split("?")]
+"""Tokens of the longest prompt's fixed text: before the image, between it and the question, behind the question."""
 
 
 @dataclass(frozen=True)
@@ -61,16 +62,16 @@ def answering_load(config: Mapping[str, Any], size: ModelSize) -> Load:
 
 
 def _load(config: Mapping[str, Any], size: ModelSize, name: str, samples: int, own: int, answer: int) -> Load:
-    """``own``: tokens of one question (and answer) behind the shared prefix."""
+    """``own``: tokens of one question (and answer) behind what questions of one image share."""
     together = min(int(config["run"].get("questions_per_image") or 1), samples)
-    prefix = 1 + _MARKUP[0] + size.vision.patches // 4
+    prefix = 1 + _MARKUP[0] + size.vision.patches // 4 + _MARKUP[1]
     return Load(name, samples, math.ceil(samples / together), prefix + together * own, answer)
 
 
 def _lengths(config: Mapping[str, Any], name: str) -> Tuple[int, int]:
-    """Tokens behind the image of the longest prompt, and of the longest answer with its end symbol."""
+    """Tokens of the longest question with what follows it, and of the longest answer with its end symbol."""
     limit = int(config["model"].get("max_txt_len") or 1024)
     longest = max(each[0] for each in LONGEST.values())
     question, answer = LONGEST.get(name, (longest, limit * CHARACTERS_A_TOKEN))
-    return (_MARKUP[1] + math.ceil(question / CHARACTERS_A_TOKEN),
+    return (_MARKUP[2] + math.ceil(question / CHARACTERS_A_TOKEN),
             min(math.ceil(answer / CHARACTERS_A_TOKEN) + 1, limit))

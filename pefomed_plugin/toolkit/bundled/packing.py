@@ -1,12 +1,13 @@
-"""Several questions of one image behind one visual prefix, laid out in one row. Integers only; no model, no images.
+"""Several questions of one image behind one prefix, laid out in one row. Integers only; no model, no images.
 
-A row is ``<s>`` + text before the image + V visual tokens, once, then for each question its text and its answer. Every
-question sees the prefix and itself, at the positions it would have alone, so that its loss is what it would be alone.
-A row with one question is an ordinary sequence. Rows are made where the data are loaded, so that no step waits for it.
+A row is what its questions begin with, once: ``<s>``, the text before the image, V visual tokens, and the instruction
+as far as it is the same; then for each question the rest of its text and its answer. Every question sees the prefix
+and itself, at the positions it would have alone, so that its loss is what it would be alone. A row with one question
+is an ordinary sequence. Rows are made where the data are loaded, so that no step waits for it.
 """
 
 from dataclasses import dataclass, fields
-from typing import Any, Dict, Hashable, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Hashable, List, NamedTuple, Optional, Sequence, Tuple
 
 import torch
 
@@ -88,13 +89,12 @@ class Packer:
         rows: Dict[Hashable, _Row] = {}
         for number, text in enumerate(instruction_inputs):
             before, behind = self._split(number, self.prompt_template.format(text))
-            row = rows.setdefault((pictures[number], before), _Row(number, self._prefix(before)))
-            room = self.max_context_len - (len(row.prefix) - 1)
-            tail = self.tokenizer.encode(behind)[:room]
-            answer = self.tokenizer.encode(answers[number] + self.end_sym) if answers is not None else None
-            row.add(number, tail, answer, self.max_txt_len)
+            row = rows.setdefault((pictures[number], before), _Row(self._up_to_image(before), []))
+            tail = self.tokenizer.encode(behind)[:self.max_context_len - (len(row.image) - 1)]
+            answer = self.tokenizer.encode(answers[number] + self.end_sym) if answers is not None else []
+            row.questions.append(_Question(number, tail, answer[:self.max_txt_len], len(answer) > self.max_txt_len))
         return _together(list(rows.values()), self.tokenizer.pad_token_id, self.visual_tokens), [
-            row.first for row in rows.values()]
+            row.questions[0].sample for row in rows.values()]
 
     def _split(self, number: int, prompt: str) -> Tuple[str, str]:
         before, *behind = prompt.split(IMAGE_PLACEHOLDER)
@@ -103,7 +103,7 @@ class Packer:
                 number, len(behind), prompt[:80]))
         return before, behind[0]
 
-    def _prefix(self, before: str) -> List[int]:
+    def _up_to_image(self, before: str) -> List[int]:
         head = self.tokenizer.encode(before)
         if len(head) + self.visual_tokens > self.max_context_len:
             raise ValueError("model.max_context_len: {} leaves no room for {} visual tokens".format(
@@ -111,52 +111,77 @@ class Packer:
         return [self.tokenizer.bos_token_id, *head, *[self.tokenizer.pad_token_id] * self.visual_tokens]
 
 
-class _Row:
+class _Question(NamedTuple):
+    sample: int
+    tail: List[int]
+    """Its text behind the image."""
+    answer: List[int]
+    """To be predicted; empty in generation."""
+    is_cut: bool
+
+
+class _Row(NamedTuple):
+    image: List[int]
+    """Up to the last visual token."""
+    questions: List[_Question]
+
+
+class _Tokens:
     """One row as it grows."""
 
-    def __init__(self, first: int, prefix: List[int]) -> None:
-        self.first, self.prefix = first, prefix
+    def __init__(self, prefix: List[int]) -> None:
+        self.prefix = len(prefix)
         self.ids, self.positions, self.segments = list(prefix), list(range(len(prefix))), [PREFIX] * len(prefix)
-        self.questions = 0
         self.wanted: List[Tuple[int, int, int]] = []
         """Sample, column, target."""
-        self.longest_prompt = self.longest_answer = self.truncated = 0
 
-    def add(self, sample: int, tail: List[int], answer: Optional[List[int]], limit: int) -> None:
-        """Add a question; ``limit`` cuts its answer."""
-        self.questions += 1
-        kept = (answer or [])[:limit]
-        self.truncated += len(answer or []) > limit
+    def add(self, segment: int, sample: int, text: List[int], answer: List[int]) -> None:
+        """Put a question behind the others; ``text`` is what the prefix does not hold of it."""
         start = len(self.ids)
         # the last answer token is only predicted, never read
-        own = tail + kept[:-1]
+        own = text + answer[:-1]
         self.ids += own
-        self.positions += range(len(self.prefix), len(self.prefix) + len(own))
-        self.segments += [self.questions] * len(own)
-        before_first = start + len(tail) - 1 if tail else len(self.prefix) - 1
-        columns = [before_first, *range(start + len(tail), len(self.ids))]
-        self.wanted += [(sample, column, target) for column, target in zip(columns, kept or [NO_TARGET])]
-        self.longest_prompt = max(self.longest_prompt, len(self.prefix) + len(tail))
-        self.longest_answer = max(self.longest_answer, len(kept))
+        self.positions += range(self.prefix, self.prefix + len(own))
+        self.segments += [segment] * len(own)
+        before_first = start + len(text) - 1 if text else self.prefix - 1
+        columns = [before_first, *range(start + len(text), len(self.ids))]
+        self.wanted += [(sample, column, target) for column, target in zip(columns, answer or [NO_TARGET])]
+
+
+def _tokens(row: _Row) -> _Tokens:
+    common = _common_start([each.tail for each in row.questions])
+    tokens = _Tokens(row.image + common)
+    for segment, each in enumerate(row.questions, 1):
+        tokens.add(segment, each.sample, each.tail[len(common):], each.answer)
+    return tokens
+
+
+def _common_start(texts: Sequence[List[int]]) -> List[int]:
+    """What all texts begin with."""
+    same = [len(set(column)) == 1 for column in zip(*texts)]
+    return texts[0][:same.index(False) if False in same else len(same)]
 
 
 def _together(rows: Sequence[_Row], pad: int, visual_tokens: int) -> Packed:
-    length = max(len(row.ids) for row in rows)
-    width = max(len(row.wanted) for row in rows)
-    places = sorted((sample, order, number * width + order, column, target) for number, row in enumerate(rows)
-                    for order, (sample, column, target) in enumerate(row.wanted))
+    laid = [_tokens(row) for row in rows]
+    length = max(len(each.ids) for each in laid)
+    width = max(len(each.wanted) for each in laid)
+    places = sorted((sample, order, number * width + order, column, target) for number, each in enumerate(laid)
+                    for order, (sample, column, target) in enumerate(each.wanted))
     wanted = torch.zeros((len(rows), width), dtype=torch.long)
-    for number, row in enumerate(rows):
-        wanted[number, : len(row.wanted)] = torch.tensor([column for _, column, _ in row.wanted])
+    for number, each in enumerate(laid):
+        wanted[number, : len(each.wanted)] = torch.tensor([column for _, column, _ in each.wanted])
+    questions = [(len(row.image), each) for row in rows for each in row.questions]
     return Packed(
-        token_ids=_padded([row.ids for row in rows], length, pad),
-        positions=_padded([row.positions for row in rows], length, 0),
-        segments=_padded([row.segments for row in rows], length, PADDING),
-        visual_starts=torch.tensor([len(row.prefix) - visual_tokens for row in rows]), wanted=wanted,
+        token_ids=_padded([each.ids for each in laid], length, pad),
+        positions=_padded([each.positions for each in laid], length, 0),
+        segments=_padded([each.segments for each in laid], length, PADDING),
+        visual_starts=torch.tensor([len(row.image) - visual_tokens for row in rows]), wanted=wanted,
         flat=torch.tensor([each[2] for each in places]), targets=torch.tensor([each[4] for each in places]),
-        owners=torch.tensor([each[0] for each in places]), samples=sum(row.questions for row in rows),
-        separately_padded_length=max(row.longest_prompt for row in rows) + max(row.longest_answer for row in rows),
-        truncated_answers=sum(row.truncated for row in rows))
+        owners=torch.tensor([each[0] for each in places]), samples=len(questions),
+        separately_padded_length=max(start + len(each.tail) for start, each in questions) + max(
+            len(each.answer) for _, each in questions),
+        truncated_answers=sum(each.is_cut for _, each in questions))
 
 
 def _padded(rows: Sequence[Sequence[int]], length: int, value: int) -> torch.Tensor:

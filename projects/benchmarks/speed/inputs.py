@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any, Dict, List
 
+from pefomed_plugin.prompts import IMAGE_MARKER, IMAGE_PLACEHOLDER, VQA_INSTRUCTION, instruction_input, user_turn
 from projects.benchmarks.speed.sizes import SIZES, Size, Task
 
 _WORDS = ("is", "there", "any", "sign", "of", "a", "fluid", "level", "on", "the", "left", "or", "right", "side", "in",
@@ -77,12 +78,17 @@ def with_text(task: Task, size: Size, folder: Path) -> Dict[str, Any]:
     tokenizer = load_tokenizer(folder / "llama")
     limit = task.answer_tokens or size.answer_tokens
     count = task.images * task.questions_per_image
-    behind = len(tokenizer.encode("</Img>  [/INST]"))
-    questions = [_text(tokenizer, size.question_tokens - behind, number) for number in range(count)]
+    words = len(tokenizer.encode(user_turn(_instruction(size, "")).split(IMAGE_PLACEHOLDER)[1]))
+    questions = [_text(tokenizer, size.question_tokens - words, number) for number in range(count)]
     answers = [_text(tokenizer, limit - 1, 100 + number) for number in range(count)]
     return {"name": task.name, "kind": task.kind, "images": task.images, "answer_tokens": limit,
             "questions_per_image": task.questions_per_image, "answers": answers,
-            "instructions": ["<Img><ImageHere></Img> {}".format(each) for each in questions]}
+            "instructions": [_instruction(size, each) for each in questions]}
+
+
+def _instruction(size: Size, question: str) -> str:
+    return instruction_input("vqa", VQA_INSTRUCTION.format(question=question)) if size.tasks_words else (
+        "{} {}".format(IMAGE_MARKER, question))
 
 
 def _text(tokenizer: Any, tokens: int, start: int) -> str:

@@ -15,6 +15,8 @@ class Size(NamedTuple):
     question_tokens: int
     """Text behind the image, a question: as much of the sequence as on real data."""
     answer_tokens: int
+    tasks_words: bool = True
+    """Whether a question comes in the words of the VQA task, half of its tokens, or bare where these would not fit."""
 
 
 VQA_RAD_TEXT = (40, 5)
@@ -24,7 +26,7 @@ SIZES: Dict[str, Size] = {
     # a quarter of the visual tokens of a real run (64 of 256), so a quarter of its text
     "P": Size(224, {"embed_dim": 352, "depth": 8, "num_heads": 4, "mlp_ratio": 4.3637},
               {"hidden_size": 768, "intermediate_size": 2064, "num_hidden_layers": 12, "num_attention_heads": 6,
-               "vocab_size": 2000}, 12, 9, 3),
+               "vocab_size": 2000}, 12, 9, 3, False),
     "L": Size(112, {"embed_dim": 256, "depth": 8, "num_heads": 4, "mlp_ratio": 4.3637},
               {"hidden_size": 256, "intermediate_size": 688, "num_hidden_layers": 6, "num_attention_heads": 4,
                "vocab_size": 32000}, 8, *VQA_RAD_TEXT),
@@ -38,7 +40,7 @@ SIZES: Dict[str, Size] = {
     # for the test of the benchmark itself
     "tiny": Size(56, {"embed_dim": 32, "depth": 1, "num_heads": 2, "mlp_ratio": 2.0},
                  {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2,
-                  "vocab_size": 800}, 4, 9, 3),
+                  "vocab_size": 800}, 4, 9, 3, False),
 }
 
 
