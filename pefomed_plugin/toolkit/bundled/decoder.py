@@ -1,9 +1,10 @@
 """The language model's decoder over packed rows: transformers' LLaMA modules, our own order of work.
 
-What it leaves out is what nobody looks at: outputs of the last layer where no token is predicted, and intermediate
-results that the backward pass can make again. What it computes equals transformers' own forward (1e-6, float32).
+What it leaves out is what nobody looks at: padding, outputs of the last layer where no token is predicted, and
+intermediate results that the backward pass can make again. What it computes equals transformers' own forward (1e-6,
+float32).
 
-Shapes: G rows, T tokens, W wanted places, H width, A heads, K key heads, d = H / A.
+Shapes: G rows of T places, R tokens in them; W wanted places a row, N in all; H width, A heads, K key heads, d = H / A.
 """
 
 from functools import lru_cache
@@ -13,7 +14,7 @@ import torch
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from .packing import PREFIX
+from .packing import PREFIX, Packed
 
 
 class Places(NamedTuple):
@@ -29,6 +30,42 @@ class Places(NamedTuple):
     def followed_by(self, others: "Places") -> "Places":
         """These and then ``others``."""
         return Places(*(torch.cat(pair, dim=1) for pair in zip(self, others)))
+
+
+class Grid(NamedTuple):
+    """G rows of T places, of which some hold a token. Attention needs the rows, all other work the tokens alone."""
+
+    shape: Tuple[int, int]
+    filled: Optional[torch.Tensor] = None
+    """(R,): places that hold one; absent: all do."""
+
+    def spread(self, tokens: torch.Tensor) -> torch.Tensor:
+        """(R, H) as (G, T, H), zero where there is none."""
+        if self.filled is not None:
+            empty = tokens.new_zeros(self.shape[0] * self.shape[1], tokens.shape[1])
+            tokens = empty.index_copy(0, self.filled, tokens)
+        return tokens.unflatten(0, self.shape)
+
+    def collect(self, rows: torch.Tensor) -> torch.Tensor:
+        """(G, T, H) as (R, H)."""
+        places = rows.flatten(0, 1)
+        return places if self.filled is None else places.index_select(0, self.filled)
+
+
+class Wanted(NamedTuple):
+    """Where outputs are looked at."""
+
+    columns: torch.Tensor
+    """(G, W), padded with any column."""
+    grid: Grid
+    """Which of these are wanted, N."""
+    sources: torch.Tensor
+    """(N,): which of the R tokens each is."""
+
+    @classmethod
+    def of(cls, layout: Packed) -> "Wanted":
+        """Those of a layout."""
+        return cls(layout.wanted, Grid((layout.wanted.shape[0], layout.wanted.shape[1]), layout.flat), layout.sources)
 
 
 class KeyValues:
@@ -59,15 +96,16 @@ def visibility(queries: Places, keys: Places, dtype: torch.dtype) -> torch.Tenso
     return torch.zeros(seen.shape, dtype=dtype, device=seen.device).masked_fill_(~seen, torch.finfo(dtype).min)[:, None]
 
 
-def decode(decoder: Any, embeddings: torch.Tensor, queries: Places, wanted: Optional[torch.Tensor] = None, *,
-           past: Optional[KeyValues] = None, keys: Optional[Places] = None, recompute: bool = False,
-           compiled: bool = False) -> torch.Tensor:
-    """Outputs after the final norm: at ``wanted`` columns (G, W) -> (G, W, H), or everywhere.
+def decode(decoder: Any, embeddings: torch.Tensor, queries: Places, wanted: Optional[Wanted] = None, *,
+           filled: Optional[torch.Tensor] = None, past: Optional[KeyValues] = None, keys: Optional[Places] = None,
+           recompute: bool = False, compiled: bool = False) -> torch.Tensor:
+    """Outputs after the final norm: at the wanted places (N, H), or of all tokens (R, H).
 
     Args:
         decoder: ``LlamaModel`` of transformers, with LoRA or without.
         embeddings: (G, T, H).
         queries: places of the embeddings.
+        filled: (R,) which of the G x T places hold a token; absent: all.
         past: keys and values of earlier columns; those of these are added.
         keys: places of all columns, those of ``past`` first; absent: ``queries``.
         recompute: keep only each layer's input and compute the layer again in the backward pass.
@@ -77,32 +115,35 @@ def decode(decoder: Any, embeddings: torch.Tensor, queries: Places, wanted: Opti
     keys = queries if keys is None else keys
     rotation = decoder.rotary_emb(embeddings, position_ids=queries.positions)
     mask = visibility(queries, keys, embeddings.dtype)
-    hidden, last = embeddings, len(decoder.layers) - 1
+    shape = (embeddings.shape[0], embeddings.shape[1])
+    grid = Grid(shape, None if filled is None or len(filled) == shape[0] * shape[1] else filled)
+    hidden, last = grid.collect(embeddings), len(decoder.layers) - 1
     for number, layer in enumerate(decoder.layers):
         own = wanted if number == last else None
-        arguments = (layer, number, hidden, rotation, mask, own, past)
+        arguments = (layer, number, hidden, grid, rotation, mask, own, past)
         hidden = checkpoint(one_layer, *arguments, use_reentrant=False) if recompute else one_layer(*arguments)
     if past is not None:
         past.filled += embeddings.shape[1]
     return _norm(decoder.norm, hidden)
 
 
-def _layer(layer: Any, number: int, hidden: torch.Tensor, rotation: Tuple[torch.Tensor, torch.Tensor],
-           mask: torch.Tensor, wanted: Optional[torch.Tensor], past: Optional[KeyValues]) -> torch.Tensor:
+def _layer(layer: Any, number: int, hidden: torch.Tensor, grid: Grid, rotation: Tuple[torch.Tensor, torch.Tensor],
+           mask: torch.Tensor, wanted: Optional[Wanted], past: Optional[KeyValues]) -> torch.Tensor:
     attention = layer.self_attn
     normed = _norm(layer.input_layernorm, hidden)
-    keys = _rotate(_heads(attention.k_proj(normed), attention.head_dim), rotation)
-    values = _heads(attention.v_proj(normed), attention.head_dim)
+    keys = _rotate(_heads(grid.spread(attention.k_proj(normed)), attention.head_dim), rotation)
+    values = _heads(grid.spread(attention.v_proj(normed)), attention.head_dim)
     if wanted is not None:
-        hidden, normed = _take(hidden, wanted), _take(normed, wanted)
-        rotation = (_take(rotation[0], wanted), _take(rotation[1], wanted))
-        mask = mask.gather(2, wanted[:, None, :, None].expand(-1, -1, -1, mask.shape[3]))
-    queries = _rotate(_heads(attention.q_proj(normed), attention.head_dim), rotation)
+        hidden, normed = (each.index_select(0, wanted.sources) for each in (hidden, normed))
+        grid = wanted.grid
+        rotation = (_take(rotation[0], wanted.columns), _take(rotation[1], wanted.columns))
+        mask = mask.gather(2, wanted.columns[:, None, :, None].expand(-1, -1, -1, mask.shape[3]))
+    queries = _rotate(_heads(grid.spread(attention.q_proj(normed)), attention.head_dim), rotation)
     if past is not None:
         keys, values = past.append(number, keys, values)
     seen = functional.scaled_dot_product_attention(queries, keys, values, attn_mask=mask, scale=attention.scaling,
                                                    enable_gqa=keys.shape[1] != queries.shape[1])
-    hidden = hidden + attention.o_proj(seen.transpose(1, 2).flatten(2))
+    hidden = hidden + attention.o_proj(grid.collect(seen.transpose(1, 2).flatten(2)))
     normed = _norm(layer.post_attention_layernorm, hidden)
     gated: Any = _SwiGlu.apply(layer.mlp.gate_proj(normed), layer.mlp.up_proj(normed))
     return hidden + layer.mlp.down_proj(gated)

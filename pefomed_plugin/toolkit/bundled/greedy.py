@@ -4,7 +4,7 @@ from typing import Any, Iterator
 
 import torch
 
-from .decoder import KeyValues, Places, decode
+from .decoder import KeyValues, Places, Wanted, decode
 from .packing import Packed
 
 
@@ -22,7 +22,8 @@ def greedy_tokens(language_model: Any, embeddings: torch.Tensor, layout: Packed,
     decoder, keys = language_model.model, Places(layout.positions, layout.segments)
     rows, slots = layout.wanted.shape  # of each row the last tokens of its questions
     past = KeyValues(embeddings.shape[1] + slots * limit)
-    hidden = decode(decoder, embeddings, keys, layout.wanted, past=past)
+    wanted = Wanted.of(layout)
+    hidden = wanted.grid.spread(decode(decoder, embeddings, keys, wanted, filled=layout.filled, past=past))
     start = keys.positions.gather(1, layout.wanted) + 1
     numbers = torch.arange(1, slots + 1, device=start.device).expand(rows, slots)
     finished = torch.ones(rows * slots, dtype=torch.bool, device=start.device)
@@ -35,4 +36,5 @@ def greedy_tokens(language_model: Any, embeddings: torch.Tensor, layout: Packed,
             break
         queries = Places(start + step, numbers)
         keys = keys.followed_by(queries)
-        hidden = decode(decoder, decoder.embed_tokens(tokens).to(embeddings.dtype), queries, past=past, keys=keys)
+        hidden = decode(decoder, decoder.embed_tokens(tokens).to(embeddings.dtype), queries, past=past,
+                        keys=keys).unflatten(0, (rows, slots))

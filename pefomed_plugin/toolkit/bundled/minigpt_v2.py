@@ -18,7 +18,7 @@ from ...services.console import say
 from ...services.memory.estimate import quantisation
 from . import language
 from .base import BaseModel
-from .decoder import Places, decode
+from .decoder import Places, Wanted, decode
 from .greedy import greedy_tokens
 from .packing import Packed, Packer
 from .registry import registry
@@ -238,9 +238,8 @@ class MiniGPTv2(BaseModel):
         """Outputs (N, H) at the wanted places of all rows."""
         self.truncated_answers += layout.truncated_answers
         embeddings, places = self._embed_packed(images, layout)
-        hidden = decode(self._decoder(), embeddings, places, layout.wanted,
-                        recompute=self.use_grad_checkpoint_llm and self.training, compiled=self.compile_layers)
-        return hidden.flatten(0, 1)[layout.flat]
+        return decode(self._decoder(), embeddings, places, Wanted.of(layout), filled=layout.filled,
+                      recompute=self.use_grad_checkpoint_llm and self.training, compiled=self.compile_layers)
 
     def _embed_packed(self, images: torch.Tensor, layout: Packed) -> Tuple[torch.Tensor, Places]:
         visual = self.encode_img(images)

@@ -20,7 +20,7 @@ NO_TARGET = -100
 
 @dataclass(frozen=True)
 class Packed:
-    """G rows (one image each), T tokens of the longest, W wanted places of the row with most, N of all rows."""
+    """G rows (one image each), T tokens of the longest, R of all; W wanted places of the row with most, N of all."""
 
     token_ids: torch.Tensor
     """(G, T) int64; visual places and padding hold the padding id."""
@@ -28,12 +28,16 @@ class Packed:
     """(G, T) int64: position of each token in its own question's sequence."""
     segments: torch.Tensor
     """(G, T) int64: prefix, question number, or padding."""
+    filled: torch.Tensor
+    """(R,) int64: which of the G x T places hold a token, row by row."""
     visual_starts: torch.Tensor
     """(G,) int64: column of the first visual token."""
     wanted: torch.Tensor
     """(G, W) int64: columns whose output is needed, padded with 0: each predicts a token of an answer."""
     flat: torch.Tensor
     """(N,) int64: which of the G x W wanted places are no padding, sample by sample."""
+    sources: torch.Tensor
+    """(N,) int64: which of the R tokens each of these is."""
     targets: torch.Tensor
     """(N,) int64: the tokens to be predicted; ``NO_TARGET`` in generation."""
     owners: torch.Tensor
@@ -166,8 +170,10 @@ def _together(rows: Sequence[_Row], pad: int, visual_tokens: int) -> Packed:
     laid = [_tokens(row) for row in rows]
     length = max(len(each.ids) for each in laid)
     width = max(len(each.wanted) for each in laid)
-    places = sorted((sample, order, number * width + order, column, target) for number, each in enumerate(laid)
-                    for order, (sample, column, target) in enumerate(each.wanted))
+    lengths = torch.tensor([len(each.ids) for each in laid])
+    starts = (lengths.cumsum(0) - lengths).tolist()
+    places = sorted((sample, order, number * width + order, starts[number] + column, target)
+                    for number, each in enumerate(laid) for order, (sample, column, target) in enumerate(each.wanted))
     wanted = torch.zeros((len(rows), width), dtype=torch.long)
     for number, each in enumerate(laid):
         wanted[number, : len(each.wanted)] = torch.tensor([column for _, column, _ in each.wanted])
@@ -176,9 +182,11 @@ def _together(rows: Sequence[_Row], pad: int, visual_tokens: int) -> Packed:
         token_ids=_padded([each.ids for each in laid], length, pad),
         positions=_padded([each.positions for each in laid], length, 0),
         segments=_padded([each.segments for each in laid], length, PADDING),
+        filled=(torch.arange(length) < lengths[:, None]).flatten().nonzero()[:, 0],
         visual_starts=torch.tensor([len(row.image) - visual_tokens for row in rows]), wanted=wanted,
-        flat=torch.tensor([each[2] for each in places]), targets=torch.tensor([each[4] for each in places]),
-        owners=torch.tensor([each[0] for each in places]), samples=len(questions),
+        flat=torch.tensor([each[2] for each in places]), sources=torch.tensor([each[3] for each in places]),
+        targets=torch.tensor([each[4] for each in places]), owners=torch.tensor([each[0] for each in places]),
+        samples=len(questions),
         separately_padded_length=max(start + len(each.tail) for start, each in questions) + max(
             len(each.answer) for _, each in questions),
         truncated_answers=sum(each.is_cut for _, each in questions))
