@@ -28,7 +28,7 @@ DOCS = ["mkdocs>=1.5", "mkdocs-material>=9.5", "mkdocstrings[python]>=0.24"]
 TEST = ["pytest>=7.4", "pytest-timeout>=2.2", "pytest-xdist>=3.5", "ruff>=0.6", "mypy>=1.10", "krippendorff>=0.6",
         "scikit-learn>=1.3", "packaging>=23", "setuptools>=70.1",
         "protobuf>=4.25"]  # transformers reads a tokenizer.model through it
-ALL_BUT_DOCS = BUNDLED + METRICS + PARQUET + DICOM + REPORT + JUDGE + TRACKING + COMPLETION + TEST
+ALL_BUT_DOCS = BUNDLED + METRICS + METEOR + PARQUET + DICOM + REPORT + JUDGE + TRACKING + COMPLETION + UI + TEST
 
 setup(
     name="pefomed_plugin",

@@ -39,12 +39,13 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--image-size", type=int, default=SIZES["P"].image)
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--ways", nargs="+", choices=[*WAYS], default=[*WAYS])
     parser.add_argument("--out", type=Path, default=Path("output/whole_run"))
     given = parser.parse_args(arguments)
     write_inputs(given.out / "inputs" / "P", "P")
     samples = copy_slice(given.data / "vqa_rad", given.out / "data" / "vqa_rad", given.images)
     has_checkout = bool(os.environ.get("MINIGPT4_HOME") and os.environ.get("MINIGPT4_PYTHON"))
-    taken: Dict[str, List[float]] = {way: [] for way in WAYS if way != "checkout" or has_checkout}
+    taken: Dict[str, List[float]] = {way: [] for way in given.ways if way != "checkout" or has_checkout}
     for _ in range(given.rounds):
         for way, seconds in taken.items():
             seconds.append(run(way, given))

@@ -23,10 +23,6 @@ class Places(NamedTuple):
     positions: torch.Tensor
     segments: torch.Tensor
 
-    def take(self, columns: torch.Tensor) -> "Places":
-        """Places of ``columns`` (G, W)."""
-        return Places(self.positions.gather(1, columns), self.segments.gather(1, columns))
-
     def followed_by(self, others: "Places") -> "Places":
         """These and then ``others``."""
         return Places(*(torch.cat(pair, dim=1) for pair in zip(self, others)))

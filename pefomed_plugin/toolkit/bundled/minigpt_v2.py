@@ -89,7 +89,7 @@ class MiniGPTv2(BaseModel):
 
     def _apply(self, fn: Any, recurse: bool = True) -> "MiniGPTv2":
         """Moves and casts of the whole model leave a vision encoder that is kept on the CPU as it is."""
-        modules = self._modules
+        modules: Dict[str, Any] = vars(self)["_modules"]
         if self.vit_on_cpu:
             self._modules = {name: each for name, each in modules.items() if name not in _FROZEN_VISION}
         try:

@@ -80,7 +80,8 @@ def with_text(task: Task, size: Size, folder: Path) -> Dict[str, Any]:
     count = task.images * task.questions_per_image
     words = len(tokenizer.encode(user_turn(_instruction(size, "")).split(IMAGE_PLACEHOLDER)[1]))
     questions = [_text(tokenizer, size.question_tokens - words, number) for number in range(count)]
-    answers = [_text(tokenizer, limit - 1, 100 + number) for number in range(count)]
+    lengths = [round(limit * share) - 1 for share in task.answer_spread]
+    answers = [_text(tokenizer, lengths[number % len(lengths)], 100 + number) for number in range(count)]
     return {"name": task.name, "kind": task.kind, "images": task.images, "answer_tokens": limit,
             "questions_per_image": task.questions_per_image, "answers": answers,
             "instructions": [_instruction(size, each) for each in questions]}
