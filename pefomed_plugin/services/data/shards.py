@@ -24,6 +24,7 @@ from ..console import Advance, progress
 from ..parallel import map_in_threads
 from ..pictures.faults import UnusableImage
 from ..pictures.images import DEFAULT_POLICY, ImagePolicy, open_image
+from ..pictures.resizing import resize_square
 
 INDEX = "index.json"
 _VERSION = 1
@@ -185,7 +186,7 @@ def _write_shard(samples: Sequence[Sample], image_root: Path, path: Path, image_
 
 
 def _encode(picture: Image.Image, size_px: int) -> bytes:
-    picture = picture.resize((size_px, size_px), Image.Resampling.BICUBIC)
+    picture = resize_square(picture, size_px)
     red, green, blue = (channel.tobytes() for channel in picture.split())
     if red == green == blue:  # most radiographs: a third of the size, and the same again once read as RGB
         picture = picture.getchannel("R")

@@ -13,6 +13,7 @@ from ... import __version__
 from ...prompts import draw_instruction
 from ...records import Prediction, Sample
 from ..pictures.images import open_image
+from ..pictures.resizing import resize_square
 from .chat import Question
 from .ledger import Ledger
 
@@ -60,5 +61,5 @@ def collect_predictions(samples: Sequence[Sample], questions: Sequence[Question]
 
 def _data_uri(root: Path, image: str, size_px: int) -> str:
     stream = BytesIO()
-    open_image(root, image).resize((size_px, size_px), resample=3).save(stream, format="PNG")
+    resize_square(open_image(root, image), size_px).save(stream, format="PNG")
     return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode()

@@ -7,6 +7,7 @@ and no flip, because left and right matter.
 import re
 from typing import Any, Callable, Optional, Sequence
 
+from ...services.pictures.resizing import resize_square
 from .registry import registry
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -38,18 +39,16 @@ class _Blip2Image(BaseProcessor):
         self.image_size = image_size
         self.normalisation = (tuple(mean or CLIP_MEAN), tuple(std or CLIP_STD))
         self.has_models_normalisation = self.normalisation == (CLIP_MEAN, CLIP_STD)
-        self._resize = transforms.Resize((image_size, image_size),
-                                         interpolation=transforms.InterpolationMode.BICUBIC)
         self._finish: Callable[[Any], Any] = transforms.Compose([
             transforms.ToTensor(), transforms.Normalize(*self.normalisation)])
         self._as_pixels: Callable[[Any], Any] = transforms.PILToTensor()
 
     def __call__(self, item: Any) -> Any:
-        return self._finish(self._resize(item))
+        return self._finish(resize_square(item, self.image_size))
 
     def pixels(self, item: Any) -> Any:
         """The resized image before it is normalised, uint8 (3, S, S); the model normalises it in the same way."""
-        return self._as_pixels(self._resize(item))
+        return self._as_pixels(resize_square(item, self.image_size))
 
     @classmethod
     def from_config(cls, cfg: Any = None) -> "_Blip2Image":
