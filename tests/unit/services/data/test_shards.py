@@ -13,6 +13,7 @@ from pefomed_plugin.errors import DataError, ImageError
 from pefomed_plugin.records import Sample
 from pefomed_plugin.services.data import shards
 from pefomed_plugin.services.data.shards import brace_notation, read_shard_index, write_shards
+from pefomed_plugin.services.pictures.resizing import resize_square
 
 from ..small import picture, sample
 
@@ -51,18 +52,17 @@ def test_shards_hold_every_sample_and_its_resized_image(samples: List[Sample], t
             read.append(Sample.from_json(json.loads(inside["{:06d}.json".format(number)])))
             stored = Image.open(io.BytesIO(inside["{:06d}.png".format(number)])).convert("RGB")
             original = Image.open(tmp_path / "images" / read[-1].image).convert("RGB")
-            assert stored.tobytes() == original.resize((16, 16), Image.Resampling.BICUBIC).tobytes()
+            assert stored.tobytes() == resize_square(original, 16).tobytes()
     assert read == samples
     assert read_shard_index(tmp_path / "out") == made
 
 
 def test_the_image_is_what_the_toolkits_processor_would_make(samples: List[Sample], tmp_path: Path) -> None:
-    transforms = pytest.importorskip("torchvision.transforms")
+    torch, processors = (pytest.importorskip(each) for each in ("torch", "pefomed_plugin.toolkit.bundled.processors"))
     write(samples, tmp_path)
-    resize = transforms.Resize((16, 16), interpolation=transforms.InterpolationMode.BICUBIC)
+    process = processors.Blip2ImageEvalProcessor(image_size=16)
     stored = Image.open(io.BytesIO(contents(tmp_path / "out" / "train-000000.tar")["000000.png"])).convert("RGB")
-    assert stored.tobytes() == resize(Image.open(tmp_path / "images" / "0.png").convert("RGB")).tobytes()
-    assert resize(stored).tobytes() == stored.tobytes()
+    assert torch.equal(process(stored), process(Image.open(tmp_path / "images" / "0.png").convert("RGB")))
 
 
 def test_bytes_do_not_depend_on_time_or_threads(samples: List[Sample], tmp_path: Path) -> None:
