@@ -24,7 +24,8 @@ QUANT = ["bitsandbytes>=0.46"]
 CLINICAL = ["radeval>=1; python_version >= '3.11'"]
 COMPLETION = ["shtab>=1.6"]
 UI = ["gradio>=4.44"]
-DOCS = ["mkdocs>=1.5", "mkdocs-material>=9.5", "mkdocstrings[python]>=0.24"]
+DOCS = ["mkdocs>=1.5", "mkdocs-material>=9.5", "mkdocstrings[python]>=0.24",
+        "pymdown-extensions<12; python_version < '3.11'"]  # the last mkdocstrings for 3.10 does not know 12
 TEST = ["pytest>=7.4", "pytest-timeout>=2.2", "pytest-xdist>=3.5", "ruff>=0.6", "mypy>=1.10", "krippendorff>=0.6",
         "scikit-learn>=1.3", "packaging>=23", "setuptools>=70.1",
         "protobuf>=4.25"]  # transformers reads a tokenizer.model through it
