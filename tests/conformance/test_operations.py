@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from pefomed_plugin.services.memory.model_sizes import LlamaSize, ModelSize, VisionSize
@@ -19,7 +20,9 @@ def test_operations_are_those_that_torch_counts() -> None:
                      ("q_proj", "v_proj"))
     batch = samples(0)
     layout, _ = model.packer()(batch["instruction_input"], batch["answer"], range(1))
-    with FlopCounterMode(display=False) as counter:
+    # torch counts products of matrices in every version, its fused kernels not in all
+    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
         model(batch)["loss"].backward()  # without a layout: transformers' own layers, the last one whole as well
     counted = sample_flops(size, layout.separately_padded_length, len(layout.targets))
-    assert counter.get_total_flops() == sum(counted.values())
+    scores_again = counted["its attention"] // 7  # what a fused kernel does once more in the backward pass, 2 of 14
+    assert counter.get_total_flops() == sum(counted.values()) - scores_again
