@@ -3,6 +3,8 @@
 Without a model, on answers that are there already: evaluate.py score exact_match predictions.jsonl
 """
 
+from __future__ import annotations
+
 import sys
 
 from pefomed_plugin.launch import main

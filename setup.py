@@ -1,5 +1,7 @@
 """Package pefomed_plugin: console script ``pefomed``, packaged YAMLs, extras."""
 
+from __future__ import annotations
+
 import re
 from pathlib import Path
 
@@ -10,8 +12,16 @@ VERSION = re.search(r'__version__ = "(.+)"', (HERE / "pefomed_plugin" / "__init_
 
 # The core keeps to what a MiniGPT-v2 environment (torch 2.0, transformers 4.30, peft 0.2, Python 3.9) already has.
 CORE = ["numpy>=1.22", "omegaconf>=2.1", "pillow>=9.1", "PyYAML>=5.4", "rich>=12"]
-BUNDLED = ["torch>=2.4", "torchvision>=0.19", "timm>=1.0.12", "transformers>=5.0", "peft>=0.18", "accelerate>=1.10",
-           "safetensors>=0.4.3", "sentencepiece>=0.2"]
+BUNDLED = [
+    "torch>=2.4",
+    "torchvision>=0.19",
+    "timm>=1.0.12",
+    "transformers>=5.0",
+    "peft>=0.18",
+    "accelerate>=1.10",
+    "safetensors>=0.4.3",
+    "sentencepiece>=0.2",
+]
 METRICS = ["pycocoevalcap>=1.2"]
 PARQUET = ["pyarrow>=14"]
 DICOM = ["pydicom>=2.4"]
@@ -24,11 +34,24 @@ QUANT = ["bitsandbytes>=0.46"]
 CLINICAL = ["radeval>=1; python_version >= '3.11'"]
 COMPLETION = ["shtab>=1.6"]
 UI = ["gradio>=4.44"]
-DOCS = ["mkdocs>=1.5", "mkdocs-material>=9.5", "mkdocstrings[python]>=0.24",
-        "pymdown-extensions<12; python_version < '3.11'"]  # the last mkdocstrings for 3.10 does not know 12
-TEST = ["pytest>=7.4", "pytest-timeout>=2.2", "pytest-xdist>=3.5", "ruff>=0.6", "mypy>=1.10", "krippendorff>=0.6",
-        "scikit-learn>=1.3", "packaging>=23", "setuptools>=70.1",
-        "protobuf>=4.25"]  # transformers reads a tokenizer.model through it
+DOCS = [
+    "mkdocs>=1.5",
+    "mkdocs-material>=9.5",
+    "mkdocstrings[python]>=0.24",
+    "pymdown-extensions<12; python_version < '3.11'",
+]  # the last mkdocstrings for 3.10 does not know 12
+TEST = [
+    "pytest>=7.4",
+    "pytest-timeout>=2.2",
+    "pytest-xdist>=3.5",
+    "ruff>=0.6",
+    "mypy>=1.10",
+    "krippendorff>=0.6",
+    "scikit-learn>=1.3",
+    "packaging>=23",
+    "setuptools>=70.1",
+    "protobuf>=4.25",
+]  # transformers reads a tokenizer.model through it
 ALL_BUT_DOCS = BUNDLED + METRICS + METEOR + PARQUET + DICOM + REPORT + JUDGE + TRACKING + COMPLETION + UI + TEST
 
 setup(
@@ -42,9 +65,23 @@ setup(
     packages=find_packages(include=["pefomed_plugin", "pefomed_plugin.*"]),
     package_data={"pefomed_plugin": ["configs/**/*.yaml", "configs/project/*", "reporting/assets/*"]},
     install_requires=CORE,
-    extras_require={"bundled": BUNDLED, "metrics": METRICS, "parquet": PARQUET, "dicom": DICOM,
-                    "meteor": METRICS + METEOR, "report": REPORT, "judge": JUDGE, "tracking": TRACKING, "wandb": WANDB,
-                    "quant": QUANT, "clinical": CLINICAL, "completion": COMPLETION, "ui": UI, "docs": DOCS,
-                    "test": ALL_BUT_DOCS, "dev": ALL_BUT_DOCS + DOCS},
+    extras_require={
+        "bundled": BUNDLED,
+        "metrics": METRICS,
+        "parquet": PARQUET,
+        "dicom": DICOM,
+        "meteor": METRICS + METEOR,
+        "report": REPORT,
+        "judge": JUDGE,
+        "tracking": TRACKING,
+        "wandb": WANDB,
+        "quant": QUANT,
+        "clinical": CLINICAL,
+        "completion": COMPLETION,
+        "ui": UI,
+        "docs": DOCS,
+        "test": ALL_BUT_DOCS,
+        "dev": ALL_BUT_DOCS + DOCS,
+    },
     entry_points={"console_scripts": ["pefomed = pefomed_plugin.cli:main"]},
 )

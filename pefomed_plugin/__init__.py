@@ -3,6 +3,8 @@
 ``load`` gives a model to be asked. Importing this package imports nothing heavy.
 """
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -16,7 +18,7 @@ __all__ = ["__version__", "load"]
 def __getattr__(name: str) -> Any:
     """``load``, which is far above this module and brings torch along, once it is asked for."""
     if name != "load":
-        raise AttributeError("module {!r} has no attribute {!r}".format(__name__, name))
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
     return import_module(".loading", __name__).load

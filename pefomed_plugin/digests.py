@@ -1,5 +1,7 @@
 """SHA-256 of files and streams, in hexadecimal; read in blocks, so that size does not matter."""
 
+from __future__ import annotations
+
 import hashlib
 from pathlib import Path
 from typing import BinaryIO

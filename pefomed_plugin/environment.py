@@ -3,9 +3,11 @@
 Knows which variables there are and what each must point at; reads no weights and no data.
 """
 
+from __future__ import annotations
+
 import os
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
-from typing import Dict, List, Mapping, MutableMapping, Set
 
 from .errors import ConfigError
 
@@ -28,7 +30,7 @@ def sample_folder() -> Path:
     return Path(own) if own else Path(cache) / "pefomed" / "sample"
 
 
-def embedded_parts(needed: Set[str], environ: Mapping[str, str]) -> List[str]:
+def embedded_parts(needed: set[str], environ: Mapping[str, str]) -> list[str]:
     """Which of the variables a configuration needs come from the embedded default.
 
     All of them when none of the four is set; else those whose value is ``embedded``.
@@ -39,28 +41,37 @@ def embedded_parts(needed: Set[str], environ: Mapping[str, str]) -> List[str]:
     values = {name: environ[name] for name in VARIABLES if environ.get(name)}
     if not values:
         return sorted(needed)
-    problems = ["{} is not set: {}".format(name, VARIABLES[name]) for name in sorted(needed - set(values))]
-    problems += ["{}={}: no such path; it should be a {}".format(name, value, VARIABLES[name])
-                 for name, value in sorted(values.items())
-                 if name in needed and value != EMBEDDED and not Path(value).exists()]
+    problems = [f"{name} is not set: {VARIABLES[name]}" for name in sorted(needed - set(values))]
+    problems += [
+        f"{name}={value}: no such path; it should be a {VARIABLES[name]}"
+        for name, value in sorted(values.items())
+        if name in needed and value != EMBEDDED and not Path(value).exists()
+    ]
     parts = sorted(name for name in needed if values.get(name) == EMBEDDED)
     of_model = [name for name in _MODEL if name in needed]
     if 0 < len(set(of_model) & set(parts)) < len(of_model):
-        problems.append("{} must be embedded together, or none of them".format(", ".join(of_model)))
+        problems.append(f"{', '.join(of_model)} must be embedded together, or none of them")
     if problems:
-        raise ConfigError("some PEFOMED_ variables are set, so the embedded default is not used; still missing "
-                          "(unset all of them to run on the embedded default)", problems)
+        raise ConfigError(
+            "some PEFOMED_ variables are set, so the embedded default is not used; still missing "
+            "(unset all of them to run on the embedded default)",
+            problems,
+        )
     return parts
 
 
-def embedded_values(folder: Path) -> Dict[str, str]:
+def embedded_values(folder: Path) -> dict[str, str]:
     """What the variables are for the embedded default in ``folder``."""
     tiny = folder / "tiny"
-    return {"PEFOMED_DATA": str(folder), "PEFOMED_LLAMA": str(tiny / "llama"), "PEFOMED_VIT": str(tiny / "eva_vit.pth"),
-            "PEFOMED_CKPT": str(tiny / "minigptv2_tiny.pth")}
+    return {
+        "PEFOMED_DATA": str(folder),
+        "PEFOMED_LLAMA": str(tiny / "llama"),
+        "PEFOMED_VIT": str(tiny / "eva_vit.pth"),
+        "PEFOMED_CKPT": str(tiny / "minigptv2_tiny.pth"),
+    }
 
 
-def point_at_embedded(parts: List[str], environ: MutableMapping[str, str]) -> None:
+def point_at_embedded(parts: list[str], environ: MutableMapping[str, str]) -> None:
     """Set the variables of ``parts`` to the embedded default's paths."""
     values = embedded_values(sample_folder())
     environ.update({name: values[name] for name in parts})

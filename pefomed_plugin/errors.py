@@ -1,6 +1,8 @@
 """The error a user can mend: what is wrong, where, and what to do. Knows nothing else of the package."""
 
-from typing import Iterable, Optional, Sequence
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
 
 _SHOWN = 10
 
@@ -24,7 +26,7 @@ class PefomedError(Exception):
         lines = [self.summary]
         lines += ["  - " + problem for problem in self.problems[:_SHOWN]]
         if len(self.problems) > _SHOWN:
-            lines.append("  ... and {} more".format(len(self.problems) - _SHOWN))
+            lines.append(f"  ... and {len(self.problems) - _SHOWN} more")
         return "\n".join(lines)
 
 
@@ -59,11 +61,11 @@ def near_names(name: str, known: Iterable[str], shown: int = 3) -> str:
     names = sorted(known)
     near = get_close_matches(name, names, n=shown, cutoff=0.6)
     if near:
-        return "did you mean {}?".format(" or ".join(repr(each) for each in near))
-    return "known: {}".format(", ".join(names) or "none")
+        return f"did you mean {' or '.join(repr(each) for each in near)}?"
+    return f"known: {', '.join(names) or 'none'}"
 
 
-def one_line(error: BaseException, limit: Optional[int] = 200) -> str:
+def one_line(error: BaseException, limit: int | None = 200) -> str:
     """First line of an exception's text, for use inside another message."""
     text = (str(error) or type(error).__name__).splitlines()[0]
     return text if limit is None or len(text) <= limit else text[: limit - 3] + "..."

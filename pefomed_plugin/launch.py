@@ -3,14 +3,17 @@
 What ``train.py``, ``evaluate.py`` and ``pefomed train`` share. Knows no model and no data set.
 """
 
+from __future__ import annotations
+
 import argparse
 import os
 import random
 import re
 import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import Any, Callable
 
 from . import environment
 from .errors import DataError
@@ -19,11 +22,13 @@ from .services.console import is_first_rank, say
 from .services.ranks import report_errors
 from .storage import set_aside, write_text
 
-_EMBEDDED_NOTICE = ("EMBEDDED DEFAULT: {} come from the generated sample ({}); the figures say nothing about "
-                    "medicine. Set {} for a real run.")
+_EMBEDDED_NOTICE = (
+    "EMBEDDED DEFAULT: {} come from the generated sample ({}); the figures say nothing about "
+    "medicine. Set {} for a real run."
+)
 
 
-def main(arguments: Optional[Sequence[str]] = None, *, evaluate: bool = False) -> int:
+def main(arguments: Sequence[str] | None = None, *, evaluate: bool = False) -> int:
     """Command line of ``train.py`` and ``evaluate.py``; returns the exit code."""
     parser = argparse.ArgumentParser(description="Evaluate." if evaluate else "Train, then evaluate.")
     parser.add_argument("--cfg-path", required=True, help="YAML of the run, for example train_configs/...yaml")
@@ -33,7 +38,7 @@ def main(arguments: Optional[Sequence[str]] = None, *, evaluate: bool = False) -
     return report_errors(lambda: run(given.cfg_path, options))
 
 
-def run(cfg_path: str, options: Sequence[str] = ()) -> Dict[str, Any]:
+def run(cfg_path: str, options: Sequence[str] = ()) -> dict[str, Any]:
     """One run; returns the metrics of the test splits (on the first rank).
 
     Raises:
@@ -49,7 +54,8 @@ def run(cfg_path: str, options: Sequence[str] = ()) -> Dict[str, Any]:
     with explaining_memory(cfg):
         model = task.build_model(cfg)
         runner = registry.get_runner_class(cfg.run_cfg.get("runner", "runner_pefomed"))(
-            cfg=cfg, job_id="", task=task, model=model, datasets=datasets)
+            cfg=cfg, job_id="", task=task, model=model, datasets=datasets
+        )
         metrics = runner.train() or {}
     show_end(metrics, cfg, notice)
     return metrics
@@ -68,7 +74,7 @@ def explaining_memory(cfg: Any) -> Iterator[None]:
         raise explain_out_of_memory(error, cfg.to_dict()) from error
 
 
-def configure(cfg_path: str, options: Sequence[str], make: Callable[[argparse.Namespace], Any]) -> Tuple[Any, str]:
+def configure(cfg_path: str, options: Sequence[str], make: Callable[[argparse.Namespace], Any]) -> tuple[Any, str]:
     """The run's configuration, built by ``make`` (the toolkit's ``Config``), and the folder of its results made ready.
 
     Returns:
@@ -84,7 +90,7 @@ def configure(cfg_path: str, options: Sequence[str], make: Callable[[argparse.Na
 
     composed, parts = compose(cfg_path, options)
     notice = _EMBEDDED_NOTICE.format(", ".join(parts), environment.sample_folder(), ", ".join(environment.VARIABLES))
-    say("toolkit: {} ({})".format(NAME, WHY))
+    say(f"toolkit: {NAME} ({WHY})")
     if parts:
         say(notice)
     cfg = build_config(composed, make)
@@ -98,8 +104,11 @@ def configure(cfg_path: str, options: Sequence[str], make: Callable[[argparse.Na
     seed_everything(int(cfg.run_cfg.get("seed", 42)))
     output_dir = Path(cfg.run_cfg.output_dir)
     if is_first_rank():
-        prepare_output(output_dir, evaluate=bool(cfg.run_cfg.get("evaluate")),
-                       resume=bool(cfg.run_cfg.get("resume_ckpt_path")) or cfg.run_cfg.get("resume", "no") != "no")
+        prepare_output(
+            output_dir,
+            evaluate=bool(cfg.run_cfg.get("evaluate")),
+            resume=bool(cfg.run_cfg.get("resume_ckpt_path")) or cfg.run_cfg.get("resume", "no") != "no",
+        )
         write_text(output_dir / "config.yaml", composed)
     return cfg, notice if parts else ""
 
@@ -118,12 +127,12 @@ def show_end(metrics: Mapping[str, Any], cfg: Any, notice: str) -> None:
 
     for name, each in metrics.items():
         show_metrics(name, each)
-    say("written to {}".format(cfg.run_cfg.output_dir))
+    say(f"written to {cfg.run_cfg.output_dir}")
     if notice:
         say(notice)
 
 
-def compose(cfg_path: str, options: Sequence[str]) -> "tuple[str, List[str]]":
+def compose(cfg_path: str, options: Sequence[str]) -> tuple[str, list[str]]:
     """The run's whole configuration as YAML text, and which variables come from the embedded default.
 
     Layers: defaults < YAML < its ``embedded`` section (where the model is the embedded one) < ``options``.
@@ -155,8 +164,10 @@ def ensure_embedded(parts: Sequence[str]) -> None:
 
     folder = environment.sample_folder()
     with locked(folder.parent / (folder.name + ".lock")):
-        make_sample(folder, parts=[*(WRITERS if "PEFOMED_DATA" in parts else ()),
-                                   *((MODEL,) if "PEFOMED_LLAMA" in parts else ())])
+        make_sample(
+            folder,
+            parts=[*(WRITERS if "PEFOMED_DATA" in parts else ()), *((MODEL,) if "PEFOMED_LLAMA" in parts else ())],
+        )
 
 
 def prepare_output(output_dir: Path, *, evaluate: bool, resume: bool) -> None:
@@ -175,10 +186,13 @@ def prepare_output(output_dir: Path, *, evaluate: bool, resume: bool) -> None:
 def _put_aside(path: Path) -> None:
     if path.exists():
         try:
-            say("{} was there already; it is now {}".format(path, set_aside(path)))
+            say(f"{path} was there already; it is now {set_aside(path)}")
         except OSError as error:
-            raise DataError("cannot rename {} ({}), which holds an earlier run; make its folder writable, or choose "
-                            "another run.output_dir".format(path, error.strerror)) from error
+            raise DataError(
+                f"cannot rename {path} ({error.strerror}), which holds an earlier run; make its folder writable, or "
+                "choose "
+                "another run.output_dir"
+            ) from error
 
 
 def seed_everything(seed: int) -> None:
@@ -192,5 +206,5 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def _variables_in(text: str) -> Set[str]:
+def _variables_in(text: str) -> set[str]:
     return set(re.findall(r"\$\{oc\.env:(PEFOMED_[A-Z]+)\}", text)) & set(environment.VARIABLES)

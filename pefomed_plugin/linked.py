@@ -5,11 +5,14 @@ embedded default, checks, the results of an earlier run set aside. A YAML that n
 runs as if nothing were linked.
 """
 
+from __future__ import annotations
+
 import argparse
 import sys
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from types import TracebackType
-from typing import Any, Callable, Mapping, Optional, Sequence, Type
+from typing import Any, Callable
 
 from .errors import PefomedError, ToolkitError
 
@@ -25,14 +28,16 @@ def join_checkout() -> None:
     """
     sys.excepthook = _quiet_about_mistakes(sys.excepthook)
     if find_spec("rich") is None:
-        raise ToolkitError("the checkout's environment lacks the package rich, which pefomed_plugin needs: "
-                           "pip install 'rich>=12'")
+        raise ToolkitError(
+            "the checkout's environment lacks the package rich, which pefomed_plugin needs: pip install 'rich>=12'"
+        )
     from .registration import register_all
     from .toolkit import NAME, WHY, Config
 
     if NAME != "minigpt4":
-        raise ToolkitError("this train.py is a checkout's, but the toolkit would be {} ({}); unset PEFOMED_TOOLKIT"
-                           .format(NAME, WHY))
+        raise ToolkitError(
+            f"this train.py is a checkout's, but the toolkit would be {NAME} ({WHY}); unset PEFOMED_TOOLKIT"
+        )
     _take_over(Config, register_all())
 
 
@@ -44,8 +49,11 @@ def concerns_us(cfg_path: str, names: Names) -> bool:
         with open(cfg_path, encoding="utf-8") as file:
             content = yaml.safe_load(file)
         run, datasets = content["run"] or {}, content["datasets"] or {}
-        return bool(set(datasets) & set(names["builder"]) or run.get("task") in names["task"]
-                    or run.get("runner") in names["runner"])
+        return bool(
+            set(datasets) & set(names["builder"])
+            or run.get("task") in names["task"]
+            or run.get("runner") in names["runner"]
+        )
     except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, AttributeError):
         return False  # the checkout says itself what is wrong with it
 
@@ -92,7 +100,7 @@ def _show_after(cfg: Any, notice: str) -> None:
 def _quiet_about_mistakes(before: Callable[..., Any]) -> Callable[..., None]:
     """``sys.excepthook`` for a user's mistake: its message, and its exit code; anything else as ``before``."""
 
-    def hook(kind: Type[BaseException], error: BaseException, trace: Optional[TracebackType]) -> None:
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         from .services.ranks import report_errors
 
         def again() -> None:

@@ -4,10 +4,12 @@ A checkpoint of this plugin or of MiniGPT-v2, or an exported adapter folder. Onl
 are taken from it; where LLaMA and the vision encoder lie is said by the caller or the environment, never by a file.
 """
 
+from __future__ import annotations
+
 import json
 import os
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple, Union
+from typing import Any, Union
 
 from . import __version__, environment
 from .adapters.exports.contents import (
@@ -33,8 +35,15 @@ _PLACES = {"llama": "PEFOMED_LLAMA", "vit": "PEFOMED_VIT"}
 _PathLike = Union[str, Path]
 
 
-def load(ckpt: _PathLike, *, llama: Optional[_PathLike] = None, vit: Optional[_PathLike] = None, device: str = "auto",
-         lora_alpha: Optional[int] = None, quantization: str = "none") -> MedicalModel:
+def load(
+    ckpt: _PathLike,
+    *,
+    llama: _PathLike | None = None,
+    vit: _PathLike | None = None,
+    device: str = "auto",
+    lora_alpha: int | None = None,
+    quantization: str = "none",
+) -> MedicalModel:
     """A model to be asked: ``load(...).ask("chest.png", "Is there a fracture?")``.
 
     Args:
@@ -57,8 +66,9 @@ def load(ckpt: _PathLike, *, llama: Optional[_PathLike] = None, vit: Optional[_P
     from .toolkit.choice import BUNDLED
 
     if NAME != BUNDLED:
-        raise ToolkitError("a model is asked through the bundled toolkit, and {} is chosen; set PEFOMED_TOOLKIT=bundled"
-                           .format(NAME))
+        raise ToolkitError(
+            f"a model is asked through the bundled toolkit, and {NAME} is chosen; set PEFOMED_TOOLKIT=bundled"
+        )
     if str(ckpt) == EMBEDDED:
         ensure_embedded(["PEFOMED_LLAMA"])
         ckpt = environment.embedded_values(environment.sample_folder())["PEFOMED_CKPT"]
@@ -77,17 +87,25 @@ def load(ckpt: _PathLike, *, llama: Optional[_PathLike] = None, vit: Optional[_P
     network = registry.get_model_class("minigpt_v2").from_config(section)
     load_weights(network, {model_key(key): each for key, each in contents.content["model"].items()}, str(ckpt))
     weights = Path(ckpt) / ADAPTER_WEIGHTS if Path(ckpt).is_dir() else Path(ckpt)
-    facts = {"model": "minigpt_v2", "toolkit": NAME, "version": __version__, "checkpoint": str(ckpt),
-             "checkpoint_sha256": file_sha256(weights), "llama": Path(places["llama_model"]).name, "num_beams": 1,
-             "quantization": quantization, "embedded": embedded}
+    facts = {
+        "model": "minigpt_v2",
+        "toolkit": NAME,
+        "version": __version__,
+        "checkpoint": str(ckpt),
+        "checkpoint_sha256": file_sha256(weights),
+        "llama": Path(places["llama_model"]).name,
+        "num_beams": 1,
+        "quantization": quantization,
+        "embedded": embedded,
+    }
     return MedicalModel(network, section["image_size"], facts, chosen)
 
 
-def _section(contents: Contents, lora_alpha: Optional[int], embedded: bool) -> Dict[str, Any]:
+def _section(contents: Contents, lora_alpha: int | None, embedded: bool) -> dict[str, Any]:
     """The ``model`` section that fits a file: its own, else MiniGPT-v2's; LoRA as its tensors are."""
     projector_of(contents)
     said = contents.config.get("model") or {}
-    section: Dict[str, Any] = {"image_size": 448, "ckpt": None, "use_grad_checkpoint": False}
+    section: dict[str, Any] = {"image_size": 448, "ckpt": None, "use_grad_checkpoint": False}
     if embedded and not said:
         section.update(_tiny_architecture())
     section.update({key: said[key] for key in _ARCHITECTURE if said.get(key) is not None})
@@ -98,44 +116,48 @@ def _section(contents: Contents, lora_alpha: Optional[int], embedded: bool) -> D
     return {**section, "lora_r": lora.rank, "lora_alpha": alpha, "lora_target_modules": list(lora.targets)}
 
 
-def _tiny_architecture() -> Dict[str, Any]:
+def _tiny_architecture() -> dict[str, Any]:
     from .embedded.tiny_vision import DEPTH, HEADS, IMAGE_SIZE_PX, MLP_RATIO, PATCH_PX, WIDTH
 
-    return {"image_size": IMAGE_SIZE_PX, "vit": {"patch_size": PATCH_PX, "embed_dim": WIDTH, "depth": DEPTH,
-                                                 "num_heads": HEADS, "mlp_ratio": MLP_RATIO}}
+    return {
+        "image_size": IMAGE_SIZE_PX,
+        "vit": {"patch_size": PATCH_PX, "embed_dim": WIDTH, "depth": DEPTH, "num_heads": HEADS, "mlp_ratio": MLP_RATIO},
+    }
 
 
-def _alpha_of_adapter(path: Path) -> Optional[int]:
+def _alpha_of_adapter(path: Path) -> int | None:
     """alpha of an exported folder, which may lack the configuration of the run."""
     if not path.is_dir():
         return None
     try:
         return int(json.loads((path / ADAPTER_CONFIG).read_text(encoding="utf-8"))["lora_alpha"])
     except (ValueError, KeyError, TypeError) as error:
-        raise CheckpointError("{}: no lora_alpha in it; export the adapter again".format(
-            path / ADAPTER_CONFIG)) from error
+        raise CheckpointError(f"{path / ADAPTER_CONFIG}: no lora_alpha in it; export the adapter again") from error
 
 
-def _places(contents: Contents, llama: Optional[_PathLike], vit: Optional[_PathLike], embedded: bool) -> Dict[str, str]:
+def _places(contents: Contents, llama: _PathLike | None, vit: _PathLike | None, embedded: bool) -> dict[str, str]:
     """Where LLaMA and vision encoder lie: as given, else the environment, else the embedded default for its own."""
     given = {"llama": llama, "vit": vit}
-    found = {name: str(value or os.environ.get(variable) or "") for (name, variable), value in
-             zip(_PLACES.items(), given.values())}
+    found = {
+        name: str(value or os.environ.get(variable) or "")
+        for (name, variable), value in zip(_PLACES.items(), given.values())
+    }
     found = {name: "" if value == EMBEDDED else value for name, value in found.items()}
     if embedded and not any(found.values()):
         ensure_embedded(["PEFOMED_LLAMA"])
         values = environment.embedded_values(environment.sample_folder())
         found = {name: values[variable] for name, variable in _PLACES.items()}
-    problems: List[str] = []
+    problems: list[str] = []
     for name, variable in _PLACES.items():
         what = environment.VARIABLES[variable]
         if not found[name]:
-            problems.append("{}: not given, and {} is not set; it is the {}".format(name, variable, what))
+            problems.append(f"{name}: not given, and {variable} is not set; it is the {what}")
         elif not Path(found[name]).exists():
-            problems.append("{}={}: no such path; it should be the {}".format(name, found[name], what))
+            problems.append(f"{name}={found[name]}: no such path; it should be the {what}")
     if problems:
-        raise ConfigError("{} holds only what was trained; it needs the model that it was trained on".format(
-            contents.path), problems)
+        raise ConfigError(
+            f"{contents.path} holds only what was trained; it needs the model that it was trained on", problems
+        )
     return {"llama_model": found["llama"], "vit_weights": found["vit"]}
 
 
@@ -145,13 +167,15 @@ def _choose_device(device: str) -> str:
     kind, number = _kind_and_number(device)
     has_gpu = torch.cuda.is_available()
     if kind == "cuda" and not (has_gpu and number < torch.cuda.device_count()):
-        raise ConfigError("device {}: torch sees {} GPU(s); leave it at auto, or check the driver".format(
-            device, torch.cuda.device_count() if has_gpu else 0))
+        raise ConfigError(
+            f"device {device}: torch sees {torch.cuda.device_count() if has_gpu else 0} GPU(s); leave it at auto, or "
+            "check the driver"
+        )
     return ("cuda" if has_gpu else "cpu") if kind == "auto" else device
 
 
-def _kind_and_number(device: str) -> Tuple[str, int]:
+def _kind_and_number(device: str) -> tuple[str, int]:
     kind, _, number = device.partition(":")
     if kind not in ("auto", "cpu", "cuda") or not (number or "0").isdigit():
-        raise ConfigError("device {!r} is none of auto, cpu, cuda, cuda:1".format(device))
+        raise ConfigError(f"device {device!r} is none of auto, cpu, cuda, cuda:1")
     return kind, int(number or 0)

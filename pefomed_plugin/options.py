@@ -3,9 +3,12 @@
 Knows no toolkit and no file; a section comes in as a plain mapping.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple, get_type_hints
+from typing import Any, Optional, get_type_hints
 
 from .errors import ConfigError, near_names
 
@@ -86,11 +89,11 @@ class RunOptions:
 
     evaluate: bool = False
     """Evaluate only."""
-    train_splits: Tuple[str, ...] = ("train",)
+    train_splits: tuple[str, ...] = ("train",)
     """Splits to train on."""
-    valid_splits: Tuple[str, ...] = ()
+    valid_splits: tuple[str, ...] = ()
     """Splits whose loss is computed after each epoch; the best epoch is kept."""
-    test_splits: Tuple[str, ...] = ()
+    test_splits: tuple[str, ...] = ()
     """Splits to answer and score after training."""
     batch_size_eval: int = 16
     """Samples generated for together, on each rank."""
@@ -130,7 +133,7 @@ class RunOptions:
     """Iterations whose loss is no finite number that are left out before the run stops."""
     wandb_log: bool = False
     """Upstream's switch: log to Weights & Biases, project ``pefomed``."""
-    wandb: Optional[Dict[str, str]] = None
+    wandb: Optional[dict[str, str]] = None
     """Log to Weights & Biases: ``project``, ``entity``, ``group``, ``mode`` (``online`` or ``offline``). Never a
     key."""
     embedded: bool = False
@@ -159,36 +162,38 @@ def read_run_options(section: Mapping[str, Any]) -> RunOptions:
     hints = get_type_hints(RunOptions)
     known = {each.name: each for each in fields(RunOptions)}
     problems = unknown_keys(section, known, "run")
-    problems += ["run.{}: missing".format(name) for name, each in known.items()
-                 if each.default is MISSING and each.default_factory is MISSING and name not in section]
-    values: Dict[str, Any] = {}
+    problems += [
+        f"run.{name}: missing"
+        for name, each in known.items()
+        if each.default is MISSING and each.default_factory is MISSING and name not in section
+    ]
+    values: dict[str, Any] = {}
     for name, value in section.items():
         if name in known:
             values[name], problem = _coerce(value, hints[name])
             if problem:
-                problems.append("run.{}: {}".format(name, problem))
+                problems.append(f"run.{name}: {problem}")
     problems += _out_of_range(values) if not problems else []
     if problems:
-        raise ConfigError("the run section has {} mistake(s)".format(len(problems)), problems)
+        raise ConfigError(f"the run section has {len(problems)} mistake(s)", problems)
     return RunOptions(**values)
 
 
-def unknown_keys(section: Mapping[str, Any], known: Iterable[str], where: str) -> List[str]:
+def unknown_keys(section: Mapping[str, Any], known: Iterable[str], where: str) -> list[str]:
     """One line for each key of ``section`` that is not ``known``, with the near ones."""
     known = list(known)
-    return ["{}.{}: no such key; {}".format(where, key, near_names(str(key), known))
-            for key in section if key not in known]
+    return [f"{where}.{key}: no such key; {near_names(str(key), known)}" for key in section if key not in known]
 
 
-def _coerce(value: Any, hint: Any) -> Tuple[Any, str]:
+def _coerce(value: Any, hint: Any) -> tuple[Any, str]:
     """``value`` as the type of ``hint``, and what is wrong with it."""
     alternatives = getattr(hint, "__args__", None) or (hint,)
-    if hint == Tuple[str, ...]:
+    if hint == tuple[str, ...]:
         names = [value] if isinstance(value, str) else value
         if isinstance(names, (list, tuple)) and all(isinstance(each, str) for each in names):
             return tuple(names), ""
-        return None, "expected a list of names, found {!r}".format(value)
-    if alternatives[0] == Dict[str, str] and value is not None:
+        return None, f"expected a list of names, found {value!r}"
+    if alternatives[0] == dict[str, str] and value is not None:
         return (dict(value), "") if isinstance(value, Mapping) else (None, "expected a section")
     if value is None:
         return (None, "") if type(None) in alternatives else (None, "expected a value, found nothing")
@@ -207,37 +212,78 @@ def _coerce(value: Any, hint: Any) -> Tuple[Any, str]:
         if kind is int and number == int(number if math.isfinite(number) else 0.5):
             return int(number), ""
     names_of_kinds = {bool: "true or false", str: "text", int: "a whole number", float: "a number"}
-    return None, "expected {}, found {!r}".format(names_of_kinds[kind], value)
+    return None, f"expected {names_of_kinds[kind]}, found {value!r}"
 
 
-_AT_LEAST = {"max_epoch": 1, "iters_per_epoch": 1, "accum_grad_iters": 1, "batch_size_eval": 1, "num_beams": 1,
-             "max_new_tokens": 1, "judge_runs": 1, "warmup_steps": 0, "num_workers": 0, "log_freq": 1, "init_lr": 0.0,
-             "min_lr": 0.0, "weight_decay": 0.0, "save_every_steps": 1, "save_every_minutes": 0.0, "keep_last": 1,
-             "max_nonfinite": 0, "timeout_minutes": 0.1, "questions_per_image": 1}
-_CHOICES = {"precision": (*PRECISIONS, None), "images": ("own", "shuffled", "blind"), "device": ("auto", "cuda", "cpu"),
-            "judge": ("api", "local", "offline"), "resume": ("no", "auto"), "strategy": ("ddp", "fsdp"),
-            "image_cache": ("none", "pixels", "features")}
+_AT_LEAST = {
+    "max_epoch": 1,
+    "iters_per_epoch": 1,
+    "accum_grad_iters": 1,
+    "batch_size_eval": 1,
+    "num_beams": 1,
+    "max_new_tokens": 1,
+    "judge_runs": 1,
+    "warmup_steps": 0,
+    "num_workers": 0,
+    "log_freq": 1,
+    "init_lr": 0.0,
+    "min_lr": 0.0,
+    "weight_decay": 0.0,
+    "save_every_steps": 1,
+    "save_every_minutes": 0.0,
+    "keep_last": 1,
+    "max_nonfinite": 0,
+    "timeout_minutes": 0.1,
+    "questions_per_image": 1,
+}
+_CHOICES = {
+    "precision": (*PRECISIONS, None),
+    "images": ("own", "shuffled", "blind"),
+    "device": ("auto", "cuda", "cpu"),
+    "judge": ("api", "local", "offline"),
+    "resume": ("no", "auto"),
+    "strategy": ("ddp", "fsdp"),
+    "image_cache": ("none", "pixels", "features"),
+}
 _WANDB = ("project", "entity", "group", "mode")
 
 
-def _out_of_range(values: Mapping[str, Any]) -> List[str]:
-    problems = ["run.{}: {} is less than {}".format(name, values[name], least)
-                for name, least in _AT_LEAST.items() if values.get(name) is not None and values[name] < least]
-    problems += ["run.{}: {!r} is none of {}".format(name, values[name], ", ".join(filter(None, choices)))
-                 for name, choices in _CHOICES.items() if name in values and values[name] not in choices]
+def _out_of_range(values: Mapping[str, Any]) -> list[str]:
+    problems = [
+        f"run.{name}: {values[name]} is less than {least}"
+        for name, least in _AT_LEAST.items()
+        if values.get(name) is not None and values[name] < least
+    ]
+    problems += [
+        f"run.{name}: {values[name]!r} is none of {', '.join(filter(None, choices))}"
+        for name, choices in _CHOICES.items()
+        if name in values and values[name] not in choices
+    ]
     if values.get("strategy") == "fsdp" and (values.get("test_splits") or values.get("evaluate")):
-        problems.append("run.strategy: fsdp only trains; leave run.test_splits empty and answer the test split with "
-                        "evaluate.py and run.strategy=ddp")
+        problems.append(
+            "run.strategy: fsdp only trains; leave run.test_splits empty and answer the test split with "
+            "evaluate.py and run.strategy=ddp"
+        )
     return problems + _wandb_problems(values.get("wandb") or {})
 
 
-def _wandb_problems(section: Mapping[str, Any]) -> List[str]:
+def _wandb_problems(section: Mapping[str, Any]) -> list[str]:
     """What is wrong with ``run.wandb``; a value is not repeated, as it may be a key that belongs elsewhere."""
-    problems = ["run.wandb.{}: {}".format(
-        key, "no key in a configuration; set WANDB_API_KEY or run `wandb login`" if "key" in str(key).lower()
-        else "no such key; {}".format(near_names(str(key), _WANDB))) for key in section if key not in _WANDB]
-    problems += ["run.wandb.{}: expected text".format(key) for key, value in section.items()
-                 if key in _WANDB and not isinstance(value, str)]
+    problems = [
+        "run.wandb.{}: {}".format(
+            key,
+            "no key in a configuration; set WANDB_API_KEY or run `wandb login`"
+            if "key" in str(key).lower()
+            else f"no such key; {near_names(str(key), _WANDB)}",
+        )
+        for key in section
+        if key not in _WANDB
+    ]
+    problems += [
+        f"run.wandb.{key}: expected text"
+        for key, value in section.items()
+        if key in _WANDB and not isinstance(value, str)
+    ]
     if section.get("mode", "online") not in ("online", "offline"):
         problems.append("run.wandb.mode: neither online nor offline")
     return problems

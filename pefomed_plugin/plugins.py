@@ -3,11 +3,14 @@
 A package that cannot be imported is an error of whoever asks for its name, and of nobody else. Knows no reader.
 """
 
+from __future__ import annotations
+
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import metadata
-from typing import Any, Dict, Iterator, List, Mapping, Set, Tuple, TypeVar
+from typing import Any, TypeVar
 
 from .errors import PluginError, one_line
 
@@ -38,31 +41,33 @@ class Added:
         Raises:
             PluginError: it cannot be imported, is no function or class, or its name cannot be one.
         """
-        who = "{} {!r} of the package {} ({})".format(self.kind, self.name, self.package, self.point.value)
+        who = f"{self.kind} {self.name!r} of the package {self.package} ({self.point.value})"
         if not _NAME.get(self.kind, _PLAIN_NAME).fullmatch(self.name):
-            raise PluginError("{}: a name is made of letters, digits and _; tell its author".format(who))
+            raise PluginError(f"{who}: a name is made of letters, digits and _; tell its author")
         try:
             found = self.point.load()
         except Exception as error:  # whatever a foreign module does when it is imported
-            raise PluginError("{} cannot be loaded: {}: {}; mend the package, or pip uninstall {}".format(
-                who, type(error).__name__, one_line(error), self.package.split(" ")[0])) from error
+            raise PluginError(
+                f"{who} cannot be loaded: {type(error).__name__}: {one_line(error)}; mend the package, or pip "
+                f"uninstall {self.package.split(' ')[0]}"
+            ) from error
         if not callable(found):
-            raise PluginError("{} is {!r}, neither a function nor a class; tell its author".format(who, found))
+            raise PluginError(f"{who} is {found!r}, neither a function nor a class; tell its author")
         return found
 
 
 @lru_cache
-def find_added(kind: str) -> Tuple[Added, ...]:
+def find_added(kind: str) -> tuple[Added, ...]:
     """Everything of one kind that installed packages add; imports none of it."""
-    found: List[Added] = []
-    seen: Set[str] = set()
+    found: list[Added] = []
+    seen: set[str] = set()
     # Distributions rather than entry_points(): only they say, on Python 3.9 too, whose entry point it is.
     for each in metadata.distributions():
         points = [point for point in each.entry_points if point.group == GROUPS[kind]]
         name = each.metadata["Name"] if points else ""
         if points and name not in seen:  # a second one of that name is hidden by the first, as for imports
             seen.add(name)
-            found += [Added(kind, point.name, "{} {}".format(name, each.version), point) for point in points]
+            found += [Added(kind, point.name, f"{name} {each.version}", point) for point in points]
     return tuple(sorted(found, key=lambda added: (added.name, added.package)))
 
 
@@ -82,8 +87,11 @@ class Extended(Mapping[str, _Thing]):
         claims = self._claims().get(name, [])
         owners = [*([OURS] if name in self.own else []), *(each.package for each in claims)]
         if len(owners) > 1:
-            raise PluginError("{} {!r} is claimed by {} packages: {}; uninstall one of them, or ask its author for "
-                              "another name".format(self.kind, name, len(owners), " and ".join(owners)))
+            raise PluginError(
+                f"{self.kind} {name!r} is claimed by {len(owners)} packages: {' and '.join(owners)}; uninstall "
+                "one of them, or ask its author for "
+                "another name"
+            )
         return claims[0].load() if claims else self.own[name]
 
     def __contains__(self, name: object) -> bool:
@@ -95,8 +103,8 @@ class Extended(Mapping[str, _Thing]):
     def __len__(self) -> int:
         return len(set(self.own) | set(self._claims()))
 
-    def _claims(self) -> Dict[str, List[Added]]:
-        claims: Dict[str, List[Added]] = {}
+    def _claims(self) -> dict[str, list[Added]]:
+        claims: dict[str, list[Added]] = {}
         for each in find_added(self.kind):
             claims.setdefault(each.name, []).append(each)
         return claims

@@ -5,12 +5,13 @@ What the weights were trained with, character by character (paper section 3.1 an
 evaluation always takes the first, so that a score does not depend on the draw.
 """
 
+from __future__ import annotations
+
 from random import Random
-from typing import Optional
 
 IMAGE_PLACEHOLDER = "<ImageHere>"
 """Where the projected visual tokens are put in; split on this exact spelling."""
-IMAGE_MARKER = "<Img>{}</Img>".format(IMAGE_PLACEHOLDER)
+IMAGE_MARKER = f"<Img>{IMAGE_PLACEHOLDER}</Img>"
 TURN_TEMPLATE = "[INST] {} [/INST]"
 """LLaMA-2-chat's user turn, ``prompt_template`` of MiniGPT-v2. No ``<s>``: the model adds the one BOS of training."""
 
@@ -41,7 +42,7 @@ CAPTION_INSTRUCTIONS = (
 INSTRUCTION_POOLS = {"report": REPORT_INSTRUCTIONS, "caption": CAPTION_INSTRUCTIONS}
 
 
-def draw_instruction(task: str, question: Optional[str] = None, rng: Optional[Random] = None) -> str:
+def draw_instruction(task: str, question: str | None = None, rng: Random | None = None) -> str:
     """Instruction of one sample, without task identifier or image marker.
 
     Args:
@@ -57,14 +58,14 @@ def draw_instruction(task: str, question: Optional[str] = None, rng: Optional[Ra
             raise ValueError("a vqa sample needs a question")
         return VQA_INSTRUCTION.format(question=question.strip())
     if task not in INSTRUCTION_POOLS:
-        raise ValueError("unknown task {!r}; known: {}".format(task, ", ".join(sorted(TASK_IDENTIFIERS))))
+        raise ValueError(f"unknown task {task!r}; known: {', '.join(sorted(TASK_IDENTIFIERS))}")
     pool = INSTRUCTION_POOLS[task]
     return rng.choice(pool) if rng is not None else pool[0]
 
 
 def instruction_input(task: str, instruction: str) -> str:
     """``<Img><ImageHere></Img> [vqa] ...``: what samples carry under that key, before the turn template."""
-    return "{} {} {}".format(IMAGE_MARKER, TASK_IDENTIFIERS[task], neutralise(instruction))
+    return f"{IMAGE_MARKER} {TASK_IDENTIFIERS[task]} {neutralise(instruction)}"
 
 
 def user_turn(text: str, template: str = TURN_TEMPLATE) -> str:

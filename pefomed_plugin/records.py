@@ -3,8 +3,11 @@
 Readers make samples, generation makes predictions, scorers make scores; nothing here knows of files, pixels or torch.
 """
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Dict, Mapping, Optional, Type, TypeVar
+from typing import Any, TypeVar
 
 OPEN = "OPEN"
 CLOSED = "CLOSED"
@@ -28,27 +31,27 @@ class Sample:
     """Path below the data set's image root, with forward slashes; ``file.parquet#17`` is row 17 of a parquet file."""
     task: str
     """``vqa``, ``report`` or ``caption``: which prompt template and token limit apply."""
-    question: Optional[str]
+    question: str | None
     """The question as released; None for reports and captions, whose instruction comes from a pool."""
     answer: str
     """The reference: answer, report or caption, as released (case and punctuation kept)."""
-    answer_type: Optional[str] = None
+    answer_type: str | None = None
     """``OPEN``, ``CLOSED`` or None where the data set has no such notion; how it was decided is in ``metadata``."""
-    question_type: Optional[str] = None
+    question_type: str | None = None
     """As released with known misspellings mended; several types are joined with ``", "``."""
-    organ: Optional[str] = None
+    organ: str | None = None
     """Imaged organ or region as released: ``HEAD``, ``CHEST``, ``ABD``, ``Lung``, ..."""
-    phrase_type: Optional[str] = None
+    phrase_type: str | None = None
     """VQA-RAD only: ``freeform``, ``para`` or ``frame``."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     """JSON-able extras: ``source_id``, ``study`` (shared by samples that are not independent), ``modality``, ..."""
 
-    def to_json(self) -> Dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """Plain dictionary in field order; ``from_json`` reads it back."""
         return {each.name: _plain(getattr(self, each.name)) for each in fields(self)}
 
     @classmethod
-    def from_json(cls: Type[_Record], record: Mapping[str, Any]) -> _Record:
+    def from_json(cls: type[_Record], record: Mapping[str, Any]) -> _Record:
         """Record from a dictionary.
 
         Raises:
@@ -63,7 +66,7 @@ class Sample:
                 parts.append("missing " + ", ".join(missing))
             if unknown:
                 parts.append("unknown " + ", ".join(unknown))
-            raise ValueError("not a {}: {}".format(cls.__name__, "; ".join(parts)))
+            raise ValueError(f"not a {cls.__name__}: {'; '.join(parts)}")
         return cls(**record)
 
 
@@ -71,7 +74,7 @@ class Sample:
 class Prediction(Sample):
     """A sample with what a model said, and which model said it."""
 
-    prediction: Optional[str] = None
+    prediction: str | None = None
     """The generated text; None when the model gave none (counted as missing, scored as wrong)."""
     producer: Mapping[str, Any] = field(default_factory=dict)
     """What produced it: model, checkpoint with its digest, prompt, generation settings, toolkit, versions."""
@@ -87,17 +90,17 @@ class Score:
     """Registry name of the scorer, with its variant: ``exact_match/pefomed``."""
     version: str
     """Changes whenever the same input could score differently."""
-    value: Optional[float]
+    value: float | None
     """In the scorer's documented range, higher is better; None means *not scored* and is never averaged as 0."""
-    reason: Optional[str] = None
+    reason: str | None = None
     """Why there is no value, or what the verdict rests on."""
 
-    def to_json(self) -> Dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """Plain dictionary in field order."""
         return {each.name: getattr(self, each.name) for each in fields(self)}
 
 
-def _required(record: Type[Sample]) -> set:
+def _required(record: type[Sample]) -> set:
     optional = {"answer_type", "question_type", "organ", "phrase_type", "metadata", "prediction", "producer"}
     return {each.name for each in fields(record)} - optional
 

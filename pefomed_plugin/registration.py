@@ -1,12 +1,15 @@
 """Everything the plugin puts into the host's registry, in one explicit place. Registering twice changes nothing."""
 
-from typing import Any, Dict, List, Mapping
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 from .errors import PluginError
 from .plugins import Extended
 
 
-def register_all() -> Dict[str, List[str]]:
+def register_all() -> dict[str, list[str]]:
     """Register builders, tasks, the runner and the processor in the registry of whichever toolkit is underneath.
 
     Returns:
@@ -23,8 +26,11 @@ def register_all() -> Dict[str, List[str]]:
     from .toolkit import registry
 
     classes: Mapping[str, Mapping[str, type]] = {
-        "builder": BUILDERS, "task": usable_tasks({**TASKS, **JUDGE_TASKS}),  # type: ignore[dict-item]
-        "runner": {"runner_pefomed": RunnerPefomed}, "processor": {"medical_text": MedicalTextProcessor}}
+        "builder": BUILDERS,  # type: ignore[dict-item]
+        "task": usable_tasks({**TASKS, **JUDGE_TASKS}),  # type: ignore[dict-item]
+        "runner": {"runner_pefomed": RunnerPefomed},
+        "processor": {"medical_text": MedicalTextProcessor},
+    }
     for kind, names in classes.items():
         taken = registry.mapping[kind + "_name_mapping"]
         for name, cls in names.items():
@@ -33,7 +39,7 @@ def register_all() -> Dict[str, List[str]]:
     return {kind: sorted(names) for kind, names in classes.items()}
 
 
-def usable_tasks(own: Mapping[str, Any]) -> Dict[str, type]:
+def usable_tasks(own: Mapping[str, Any]) -> dict[str, type]:
     """Our tasks and those of other packages (entry point group ``pefomed_plugin.tasks``).
 
     One that cannot be used is named, and left out: a run that does not ask for it goes on.
@@ -42,13 +48,13 @@ def usable_tasks(own: Mapping[str, Any]) -> Dict[str, type]:
     from .toolkit import BaseTask
 
     tasks = Extended("task", own)
-    usable: Dict[str, type] = {}
+    usable: dict[str, type] = {}
     for name in tasks:
         try:
             found = tasks[name]
             if not (isinstance(found, type) and issubclass(found, BaseTask)):
-                raise PluginError("task {!r}: {!r} is no task; inherit from MedicalTask".format(name, found))
+                raise PluginError(f"task {name!r}: {found!r} is no task; inherit from MedicalTask")
             usable[name] = found
         except PluginError as error:
-            say("warning: {}".format(error))
+            say(f"warning: {error}")
     return usable

@@ -3,10 +3,11 @@
 Imports nothing of what it names.
 """
 
+from __future__ import annotations
+
 import re
 from dataclasses import dataclass
 from importlib import metadata
-from typing import List, Optional, Tuple
 
 _REQUIREMENT = re.compile(r"^([\w.-]+)\s*(?:\(?>=\s*([\d.]+)\)?)?[^;]*(?:;.*extra == ['\"](\w+)['\"])?")
 _GATHERINGS = ("test", "dev", "docs")
@@ -25,7 +26,7 @@ class Requirement:
     """Name of the extra; empty: always needed."""
 
 
-def read_requirements() -> List[Requirement]:
+def read_requirements() -> list[Requirement]:
     """Of the installed package, extras of users included; nothing where it is not installed but only on the path."""
     try:
         lines = metadata.requires("pefomed_plugin") or []
@@ -35,7 +36,7 @@ def read_requirements() -> List[Requirement]:
     return [Requirement(*each) for each in found if each[2] not in _GATHERINGS]
 
 
-def installed_version(name: str) -> Optional[str]:
+def installed_version(name: str) -> str | None:
     """Version of an installed package, or None."""
     try:
         return metadata.version(name)
@@ -46,11 +47,12 @@ def installed_version(name: str) -> Optional[str]:
 def extra_of(module: str) -> str:
     """The extra that brings a module along; empty where none does."""
     name = module.partition(".")[0].replace("_", "-").lower()
-    return next((each.extra for each in read_requirements()
-                 if each.extra and each.name.replace("_", "-").lower() == name), "")
+    return next(
+        (each.extra for each in read_requirements() if each.extra and each.name.replace("_", "-").lower() == name), ""
+    )
 
 
-def release(version: str) -> Tuple[int, ...]:
+def release(version: str) -> tuple[int, ...]:
     """The numbers of a version, to compare it by: ``2.4.1+cpu`` is (2, 4, 1)."""
     numbers = re.match(r"\d+(\.\d+)*", version)
     return tuple(map(int, numbers.group().split("."))) if numbers else ()

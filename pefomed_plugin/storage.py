@@ -3,11 +3,14 @@
 Raises rather than repairs: two records of one id are an error, never a choice.
 """
 
+from __future__ import annotations
+
 import json
 import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Dict, Iterable, Iterator, List, Mapping, Sequence, Type, TypeVar
+from typing import Any, BinaryIO, TypeVar
 from uuid import uuid4
 
 from .errors import DataError, one_line
@@ -30,7 +33,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name("{}.{}.part".format(path.name, uuid4().hex[:8]))
+    partial = path.with_name(f"{path.name}.{uuid4().hex[:8]}.part")
     try:
         with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
             yield file
@@ -52,7 +55,7 @@ def write_text(path: Path, text: str) -> None:
         with replacing(path) as file:
             file.write(text.encode("utf-8"))
     except OSError as error:
-        raise DataError("cannot write {}: {}".format(path, error.strerror or error)) from error
+        raise DataError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def set_aside(path: Path) -> Path:
@@ -62,9 +65,9 @@ def set_aside(path: Path) -> Path:
         OSError: it cannot be renamed.
     """
     number = 1
-    while Path("{}.{}".format(path, number)).exists():
+    while Path(f"{path}.{number}").exists():
         number += 1
-    return Path(path).rename("{}.{}".format(path, number))
+    return Path(path).rename(f"{path}.{number}")
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -76,7 +79,7 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     try:
         text = json.dumps({"schema": SCHEMA, **content}, indent=2, ensure_ascii=False, allow_nan=False)
     except ValueError as error:
-        raise DataError("{}: a value is not a finite number".format(path)) from error
+        raise DataError(f"{path}: a value is not a finite number") from error
     write_text(path, text + "\n")
 
 
@@ -91,11 +94,11 @@ def write_records(path: Path, records: Iterable[Any]) -> None:
     try:
         lines = [json.dumps(each.to_json(), ensure_ascii=False, allow_nan=False) for each in records]
     except ValueError as error:
-        raise DataError("{}: a value is not a finite number".format(path)) from error
+        raise DataError(f"{path}: a value is not a finite number") from error
     write_text(path, "".join(line + "\n" for line in lines))
 
 
-def read_predictions(path: Path, may_be_empty: bool = False) -> List[Prediction]:
+def read_predictions(path: Path, may_be_empty: bool = False) -> list[Prediction]:
     """Predictions of a file, whoever wrote it.
 
     Raises:
@@ -104,12 +107,12 @@ def read_predictions(path: Path, may_be_empty: bool = False) -> List[Prediction]
     return _read(Path(path), Prediction, may_be_empty)
 
 
-def read_samples(path: Path) -> List[Sample]:
+def read_samples(path: Path) -> list[Sample]:
     """Samples of a prepared split. Raises DataError as ``read_predictions``."""
     return _read(Path(path), Sample)
 
 
-def merge_ranks(paths: Sequence[Path], order: Sequence[str]) -> List[Prediction]:
+def merge_ranks(paths: Sequence[Path], order: Sequence[str]) -> list[Prediction]:
     """Predictions of all ranks in the order of the test set.
 
     Raises:
@@ -121,39 +124,40 @@ def merge_ranks(paths: Sequence[Path], order: Sequence[str]) -> List[Prediction]
     missing = [each for each in order if each not in by_id]
     unknown = sorted(set(by_id) - set(order))
     if missing or unknown:
-        raise DataError("merged predictions do not cover the test set",
-                        ["{}: no rank answered it".format(each) for each in missing]
-                        + ["{}: not in the test set".format(each) for each in unknown])
+        raise DataError(
+            "merged predictions do not cover the test set",
+            [f"{each}: no rank answered it" for each in missing] + [f"{each}: not in the test set" for each in unknown],
+        )
     return [by_id[each] for each in order]
 
 
-def _read(path: Path, kind: Type[_Record], may_be_empty: bool = False) -> List[_Record]:
+def _read(path: Path, kind: type[_Record], may_be_empty: bool = False) -> list[_Record]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError("cannot read {}: {}".format(path, one_line(error))) from error
-    records: List[_Record] = []
-    problems: List[str] = []
+        raise DataError(f"cannot read {path}: {one_line(error)}") from error
+    records: list[_Record] = []
+    problems: list[str] = []
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
             records.append(kind.from_json(json.loads(line)))
         except (ValueError, TypeError) as error:
-            problems.append("{}, line {}: {}".format(path, number, one_line(error)))
+            problems.append(f"{path}, line {number}: {one_line(error)}")
     if problems:
-        raise DataError("{} is not a file of {}s".format(path, kind.__name__.lower()), problems)
+        raise DataError(f"{path} is not a file of {kind.__name__.lower()}s", problems)
     if not records and not may_be_empty:
-        raise DataError("{} holds no {}s".format(path, kind.__name__.lower()))
+        raise DataError(f"{path} holds no {kind.__name__.lower()}s")
     _refuse_duplicates(records, str(path))
     return records
 
 
 def _refuse_duplicates(records: Sequence[Any], where: str) -> None:
-    seen: Dict[str, int] = {}
+    seen: dict[str, int] = {}
     for each in records:
         key = each.sample_id if isinstance(each, Score) else each.id
         seen[key] = seen.get(key, 0) + 1
-    twice = ["id {!r} occurs {} times".format(key, count) for key, count in seen.items() if count > 1]
+    twice = [f"id {key!r} occurs {count} times" for key, count in seen.items() if count > 1]
     if twice:
-        raise DataError("{}: two records of one id; keep one of them".format(where), twice)
+        raise DataError(f"{where}: two records of one id; keep one of them", twice)

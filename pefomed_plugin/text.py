@@ -4,16 +4,40 @@ Knows nothing of records, scores or files. Each rule, the mistakes it keeps and 
 in ``docs/evaluation-normalisations.md``.
 """
 
+from __future__ import annotations
+
 import re
 import unicodedata
-from typing import Callable, Dict, Match
+from re import Match
+from typing import Callable
 
-_NUMBER_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven",
-                 "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty")
+_NUMBER_WORDS = (
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+    "twenty",
+)
 _CLEAN_NUMBERS = {"none": "0", **{word: str(number) for number, word in enumerate(_NUMBER_WORDS)}}
 _VQA_NUMBERS = {"none": "0", **{word: str(number) for number, word in enumerate(_NUMBER_WORDS[:11])}}
 _VQA_ARTICLES = ("a", "an", "the")
-_VQA_PUNCTUATION = ";/[]\"{}()=+\\_-><@`,?!"
+_VQA_PUNCTUATION = ';/[]"{}()=+\\_-><@`,?!'
 _VQA_FULL_STOPS = int(re.UNICODE)
 """32: the published scripts pass this flag where ``re.sub`` takes the count, so only 32 full stops go."""
 _VQA_CONTRACTIONS = """
@@ -81,7 +105,7 @@ def normalise_clean(text: str) -> str:
     return _X_RAY.sub("x", " ".join(words)) or text.strip()
 
 
-NORMALISATIONS: Dict[str, Callable[[str], str]] = {
+NORMALISATIONS: dict[str, Callable[[str], str]] = {
     "pefomed": normalise_pefomed,
     "vqav2": normalise_vqav2,
     "mumc": normalise_mumc,
@@ -110,27 +134,32 @@ def _vqa_words(text: str) -> str:
     return " ".join(_VQA_REPAIRS.get(word, word) for word in words if word not in _VQA_ARTICLES)
 
 
-def _one_apostrophe_short() -> Dict[str, str]:
+def _one_apostrophe_short() -> dict[str, str]:
     """The script's table of contractions: each with one of its apostrophes forgotten, and one entry the other way."""
     repairs = {"somebody'd": "somebodyd"}
     for whole in _VQA_CONTRACTIONS.split():
         for place, letter in enumerate(whole):
             if letter == "'":
-                repairs[whole[:place] + whole[place + 1:]] = whole
+                repairs[whole[:place] + whole[place + 1 :]] = whole
     return repairs
 
 
 _VQA_REPAIRS = _one_apostrophe_short()
 
-_PLAIN = {**dict.fromkeys(map(ord, "\u2018\u2019\u201b\u2032\u02bc\u00b4`"), "'"),
-          **dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2015\u2212"), "-"),
-          ord("\u2044"): "/", ord("&"): " and "}
+_PLAIN = {
+    **dict.fromkeys(map(ord, "\u2018\u2019\u201b\u2032\u02bc\u00b4`"), "'"),
+    **dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2015\u2212"), "-"),
+    ord("\u2044"): "/",
+    ord("&"): " and ",
+}
 _SUPERSCRIPT = re.compile(r"(?<=\d)(?=[\u00b2\u00b3\u00b9\u2070-\u2079\u00bc-\u00be\u2150-\u215e])")
 """Between a digit and a raised digit or fraction, which NFKC would run together: 10\u00b2 is not 102."""
 _THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
-_BEFORE_A = ("about|after|and|as|at|be|been|behind|by|containing|for|from|has|have|having|in|into|is|like|near|not|"
-             "of|on|over|show|shows|than|through|to|under|was|with|within|without")
-_ARTICLE = re.compile(r"(^\W*|\b(?:{})\s+)a\s+(?=\W*\w)|\b(?:an|the)\s+(?=\W*\w)".format(_BEFORE_A))
+_BEFORE_A = (
+    "about|after|and|as|at|be|been|behind|by|containing|for|from|has|have|having|in|into|is|like|near|not|"
+    "of|on|over|show|shows|than|through|to|under|was|with|within|without"
+)
+_ARTICLE = re.compile(rf"(^\W*|\b(?:{_BEFORE_A})\s+)a\s+(?=\W*\w)|\b(?:an|the)\s+(?=\W*\w)")
 """``a`` is an article at the start and behind these words only; elsewhere it can be a label: ``type a dissection``."""
 _MARK = re.compile(r"(?P<number>(?<=\d)[.:/-](?=\d)|(?<!\w)-(?=\d))|(?P<point>(?<!\w)\.(?=\d))|[^\w\s]|_")
 _UNIT = re.compile(r"(?<=\d)(?=[^\W\d_])|(?<=[^\W\d_])(?=\d)")
@@ -149,4 +178,4 @@ def _clean_mark(match: Match[str]) -> str:
         return mark
     if category == "Cf":
         return ""
-    return " {} ".format(mark) if category.startswith("S") or mark == "%" else " "
+    return f" {mark} " if category.startswith("S") or mark == "%" else " "

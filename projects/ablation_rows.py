@@ -3,19 +3,26 @@
 What the demo on generated data and the full study share; starts one command after another and shows each.
 """
 
+from __future__ import annotations
+
 import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Sequence, Tuple
 
 ROOT = Path(__file__).resolve().parents[1]
-ROWS: Tuple[Tuple[str, str], ...] = (
-    ("none", "none"), ("stage1_test", "stage 1"), ("stage2", "stage 2"), ("both", "both"),
-    ("shuffled", "both, images shuffled"), ("blind", "both, image blind"))
+ROWS: tuple[tuple[str, str], ...] = (
+    ("none", "none"),
+    ("stage1_test", "stage 1"),
+    ("stage2", "stage 2"),
+    ("both", "both"),
+    ("shuffled", "both, images shuffled"),
+    ("blind", "both, image blind"),
+)
 """Folder of each row and its label: the paper's four (tables 8 to 10) and two without the right image."""
 FOLDERS = ("none", "stage1", "stage1_test", "stage2", "both", "shuffled", "blind")
 
@@ -34,42 +41,73 @@ class Study:
     """GPUs of this machine, one process each."""
 
 
-def commands(study: Study, out: Path) -> List[List[str]]:
+def commands(study: Study, out: Path) -> list[list[str]]:
     """The launches of all six rows, in an order in which each finds the weights it starts from."""
-    after_1 = "model.ckpt={}".format(out / "stage1" / "checkpoint_last.pth")
-    after_both = "model.ckpt={}".format(out / "both" / "checkpoint_last.pth")
+    after_1 = f"model.ckpt={out / 'stage1' / 'checkpoint_last.pth'}"
+    after_both = f"model.ckpt={out / 'both' / 'checkpoint_last.pth'}"
 
-    def launch(script: str, cfg_path: str, folder: str, *options: str) -> List[str]:
+    def launch(script: str, cfg_path: str, folder: str, *options: str) -> list[str]:
         return torchrun(script, cfg_path, out / folder, *options, processes=study.processes)
 
-    return [launch("evaluate.py", study.test, "none"),
-            launch("train.py", study.stage_1, "stage1"),
-            launch("evaluate.py", study.test, "stage1_test", after_1),
-            launch("train.py", study.stage_2, "stage2"),
-            launch("train.py", study.stage_2, "both", after_1),
-            launch("evaluate.py", study.test, "shuffled", after_both, "run.images=shuffled"),
-            launch("evaluate.py", study.test, "blind", after_both, "run.images=blind")]
+    return [
+        launch("evaluate.py", study.test, "none"),
+        launch("train.py", study.stage_1, "stage1"),
+        launch("evaluate.py", study.test, "stage1_test", after_1),
+        launch("train.py", study.stage_2, "stage2"),
+        launch("train.py", study.stage_2, "both", after_1),
+        launch("evaluate.py", study.test, "shuffled", after_both, "run.images=shuffled"),
+        launch("evaluate.py", study.test, "blind", after_both, "run.images=blind"),
+    ]
 
 
-def torchrun(script: str, cfg_path: str, output_dir: Path, *options: str, processes: int = 1) -> List[str]:
+def torchrun(script: str, cfg_path: str, output_dir: Path, *options: str, processes: int = 1) -> list[str]:
     """One launch on this machine."""
-    return [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes), script,
-            "--cfg-path", cfg_path, "--options", "run.output_dir={}".format(output_dir), *options]
+    return [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        str(processes),
+        script,
+        "--cfg-path",
+        cfg_path,
+        "--options",
+        f"run.output_dir={output_dir}",
+        *options,
+    ]
 
 
-def compare(out: Path, file: str = "compare.md") -> List[str]:
+def compare(out: Path, file: str = "compare.md") -> list[str]:
     """The command that sets the rows side by side."""
     labels = [part for _, label in ROWS for part in ("--label", label)]
-    return [sys.executable, "-m", "pefomed_plugin.cli", "compare", *(str(out / folder) for folder, _ in ROWS), *labels,
-            "--out", str(out / file)]
+    return [
+        sys.executable,
+        "-m",
+        "pefomed_plugin.cli",
+        "compare",
+        *(str(out / folder) for folder, _ in ROWS),
+        *labels,
+        "--out",
+        str(out / file),
+    ]
 
 
-def report(out: Path, *options: str) -> List[str]:
+def report(out: Path, *options: str) -> list[str]:
     """The command that writes the page of the best row, beside the others."""
     rows = sorted(ROWS, key=lambda row: row[0] != "both")
     labels = [part for _, label in rows for part in ("--label", label)]
-    return [sys.executable, "-m", "pefomed_plugin.cli", "report", *(str(out / folder) for folder, _ in rows), *labels,
-            "--out", str(out / "report.html"), *options]
+    return [
+        sys.executable,
+        "-m",
+        "pefomed_plugin.cli",
+        "report",
+        *(str(out / folder) for folder, _ in rows),
+        *labels,
+        "--out",
+        str(out / "report.html"),
+        *options,
+    ]
 
 
 def run_side_by_side(lanes: Sequence[Sequence[Sequence[str]]], logs: Path) -> int:
@@ -82,18 +120,20 @@ def run_side_by_side(lanes: Sequence[Sequence[Sequence[str]]], logs: Path) -> in
 
     def run_lane(lane: Sequence[Sequence[str]]) -> int:
         for command in lane:
-            name = next((Path(each.split("=", 1)[1]).name for each in command if each.startswith("run.output_dir=")),
-                        "command")
+            name = next(
+                (Path(each.split("=", 1)[1]).name for each in command if each.startswith("run.output_dir=")), "command"
+            )
             log = logs / (name + ".log")
-            print("\n$ {}\n  (output in {})".format(" ".join(command), log), flush=True)
+            print(f"\n$ {' '.join(command)}\n  (output in {log})", flush=True)
             start = time.monotonic()
             with open(log, "w", encoding="utf-8") as file:
-                code = subprocess.run(command, cwd=ROOT, env=environ, stdout=file, stderr=subprocess.STDOUT,
-                                      check=False).returncode
+                code = subprocess.run(
+                    command, cwd=ROOT, env=environ, stdout=file, stderr=subprocess.STDOUT, check=False
+                ).returncode
             if code:
                 print(log.read_text(encoding="utf-8")[-4000:], flush=True)
                 return code
-            print("  {}: {:.0f} s".format(name, time.monotonic() - start), flush=True)
+            print(f"  {name}: {time.monotonic() - start:.0f} s", flush=True)
         return 0
 
     with ThreadPoolExecutor(max_workers=len(lanes)) as pool:

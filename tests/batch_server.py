@@ -1,11 +1,13 @@
 """The Files and Batches corner of the API on 127.0.0.1, as far as judging uses it."""
 
+from __future__ import annotations
+
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable
 
-Rule = Callable[[Dict[str, Any], int], Tuple[int, bytes, Any]]
+Rule = Callable[[dict[str, Any], int], tuple[int, bytes, Any]]
 
 
 class BatchServer:
@@ -13,18 +15,18 @@ class BatchServer:
 
     def __init__(self, rule: Rule, polls: int = 1) -> None:
         self.rule, self.polls = rule, polls
-        self.files: Dict[str, bytes] = {}
-        self.batches: List[Dict[str, Any]] = []
-        self.rounds: List[List[Dict[str, Any]]] = []
+        self.files: dict[str, bytes] = {}
+        self.batches: list[dict[str, Any]] = []
+        self.rounds: list[list[dict[str, Any]]] = []
         """Request lines of each batch."""
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
 
     @property
     def url(self) -> str:
         """For OPENAI_BASE_URL."""
-        return "http://127.0.0.1:{}/v1".format(self._server.server_port)
+        return f"http://127.0.0.1:{self._server.server_port}/v1"
 
-    def __enter__(self) -> "BatchServer":
+    def __enter__(self) -> BatchServer:
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         return self
 
@@ -32,7 +34,7 @@ class BatchServer:
         self._server.shutdown()
         self._server.server_close()
 
-    def create(self, asked: Dict[str, Any]) -> Dict[str, Any]:
+    def create(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Start a batch and work out its answers at once."""
         lines = [json.loads(line) for line in self.files[asked["input_file_id"]].splitlines()]
         good, bad = [], []
@@ -42,12 +44,20 @@ class BatchServer:
             (good if status == 200 else bad).append(json.dumps(record).encode())
         number = len(self.batches)
         self.rounds.append(lines)
-        self.files.update({"good{}".format(number): b"\n".join(good), "bad{}".format(number): b"\n".join(bad)})
-        batch = {"id": "batch{}".format(number), "object": "batch", "status": "in_progress", "looks": 0,
-                 "endpoint": asked["endpoint"], "input_file_id": asked["input_file_id"], "created_at": 1,
-                 "completion_window": "24h", "metadata": asked["metadata"],
-                 "output_file_id": "good{}".format(number) if good else None,
-                 "error_file_id": "bad{}".format(number) if bad else None}
+        self.files.update({f"good{number}": b"\n".join(good), f"bad{number}": b"\n".join(bad)})
+        batch = {
+            "id": f"batch{number}",
+            "object": "batch",
+            "status": "in_progress",
+            "looks": 0,
+            "endpoint": asked["endpoint"],
+            "input_file_id": asked["input_file_id"],
+            "created_at": 1,
+            "completion_window": "24h",
+            "metadata": asked["metadata"],
+            "output_file_id": f"good{number}" if good else None,
+            "error_file_id": f"bad{number}" if bad else None,
+        }
         self.batches.append(batch)
         return batch
 
@@ -58,10 +68,19 @@ class BatchServer:
                 if self.path.endswith("/files"):
                     boundary = self.headers["Content-Type"].split("boundary=")[1].strip('"').encode()
                     part = next(each for each in data.split(b"--" + boundary) if b'name="file"' in each)
-                    name = "file{}".format(len(server.files))
+                    name = f"file{len(server.files)}"
                     server.files[name] = part.split(b"\r\n\r\n", 1)[1].rsplit(b"\r\n", 1)[0]
-                    return self.answer({"id": name, "object": "file", "bytes": 1, "created_at": 1,
-                                        "filename": "judge.jsonl", "purpose": "batch", "status": "processed"})
+                    return self.answer(
+                        {
+                            "id": name,
+                            "object": "file",
+                            "bytes": 1,
+                            "created_at": 1,
+                            "filename": "judge.jsonl",
+                            "purpose": "batch",
+                            "status": "processed",
+                        }
+                    )
                 return self.answer(server.create(json.loads(data)))
 
             def do_GET(self) -> None:

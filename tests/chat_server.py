@@ -1,15 +1,18 @@
 """A chat-completions server on 127.0.0.1 that answers by rule and plays whatever fault a test asks for."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import threading
 from collections import Counter
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Callable
 
-Handled = Tuple[int, bytes, Mapping[str, str]]
+Handled = tuple[int, bytes, Mapping[str, str]]
 """Status (0: close the connection without an answer), body, headers."""
-Rule = Callable[[Dict[str, Any], int], Handled]
+Rule = Callable[[dict[str, Any], int], Handled]
 """From a request's body and how often the same question was asked before, to what is sent back."""
 
 
@@ -23,22 +26,28 @@ def question_of(body: Mapping[str, Any]) -> str:
     return json.dumps([body["messages"], body.get("seed")])
 
 
-def reply(text: Optional[str], finish: str = "stop", **message: Any) -> Handled:
+def reply(text: str | None, finish: str = "stop", **message: Any) -> Handled:
     """A well-formed completion."""
-    content = {"id": "c", "object": "chat.completion", "created": 1, "model": "invented-2026",
-               "system_fingerprint": "fp_1",
-               "choices": [{"index": 0, "finish_reason": finish,
-                            "message": {"role": "assistant", "content": text, **message}}],
-               "usage": {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}}
+    content = {
+        "id": "c",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "invented-2026",
+        "system_fingerprint": "fp_1",
+        "choices": [
+            {"index": 0, "finish_reason": finish, "message": {"role": "assistant", "content": text, **message}}
+        ],
+        "usage": {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110},
+    }
     return 200, json.dumps(content).encode(), {}
 
 
 def judged(body: Mapping[str, Any], scale: int = 2) -> Handled:
     """The verdict in words."""
-    return reply("They compare.\nVERDICT: {}".format(verdict_of(body, scale)))
+    return reply(f"They compare.\nVERDICT: {verdict_of(body, scale)}")
 
 
-def refused(status: int, headers: Optional[Mapping[str, str]] = None, **error: Any) -> Handled:
+def refused(status: int, headers: Mapping[str, str] | None = None, **error: Any) -> Handled:
     """An error as the API words it."""
     return status, json.dumps({"error": {"message": "invented", "type": "invented", **error}}).encode(), headers or {}
 
@@ -56,21 +65,21 @@ class ChatServer:
 
     def __init__(self, rule: Rule = lambda body, _: judged(body)) -> None:
         self.rule = rule
-        self.requests: List[Dict[str, Any]] = []
+        self.requests: list[dict[str, Any]] = []
         self.answered: Counter = Counter()
         """Question -> replies of a model written to the socket: what would have to be paid for."""
         self.asked: Counter = Counter()
         """Question -> requests received."""
-        self.keys: List[str] = []
+        self.keys: list[str] = []
         self._lock = threading.Lock()
         self._server = _Server(("127.0.0.1", 0), self._handler())
 
     @property
     def url(self) -> str:
         """For OPENAI_BASE_URL."""
-        return "http://127.0.0.1:{}/v1".format(self._server.server_port)
+        return f"http://127.0.0.1:{self._server.server_port}/v1"
 
-    def __enter__(self) -> "ChatServer":
+    def __enter__(self) -> ChatServer:
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         return self
 
@@ -97,8 +106,11 @@ class ChatServer:
                     self.close_connection = True
                     return
                 self.send_response(status)
-                for name, value in {"Content-Type": "application/json", "Content-Length": str(len(content)),
-                                    **headers}.items():
+                for name, value in {
+                    "Content-Type": "application/json",
+                    "Content-Length": str(len(content)),
+                    **headers,
+                }.items():
                     self.send_header(name, value)
                 self.end_headers()
                 try:

@@ -1,5 +1,7 @@
 """All tests run on the bundled toolkit; those of ``tests/toolkit`` start a checkout in processes of its own."""
 
+from __future__ import annotations
+
 import os
 
 import pytest

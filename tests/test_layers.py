@@ -1,5 +1,7 @@
 """Imports point down only. Parses every file of the package, so that also late imports inside functions count."""
 
+from __future__ import annotations
+
 import ast
 from pathlib import Path
 
@@ -8,13 +10,32 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "pefomed_plugin"
 LAYERS = {
-    "__init__": 0, "__version__": 0, "errors": 0, "records": 0, "text": 0, "digests": 0, "requirements": 0,
-    "prompts": 1, "prompts_judge": 1, "storage": 1, "options": 1, "readers": 1, "scoring": 1, "environment": 1,
+    "__init__": 0,
+    "__version__": 0,
+    "errors": 0,
+    "records": 0,
+    "text": 0,
+    "digests": 0,
+    "requirements": 0,
+    "prompts": 1,
+    "prompts_judge": 1,
+    "storage": 1,
+    "options": 1,
+    "readers": 1,
+    "scoring": 1,
+    "environment": 1,
     "plugins": 1,
     "services": 2,
     "toolkit": 3,
-    "adapters": 4, "reporting": 4, "embedded": 4,
-    "registration": 5, "launch": 5, "checkup": 5, "linked": 5, "loading": 5, "ui": 5,
+    "adapters": 4,
+    "reporting": 4,
+    "embedded": 4,
+    "registration": 5,
+    "launch": 5,
+    "checkup": 5,
+    "linked": 5,
+    "loading": 5,
+    "ui": 5,
     "cli": 6,
 }
 """First part of a module's path -> its layer; a layer may import itself and those below."""
@@ -49,8 +70,11 @@ def layer_of(name):
 @pytest.mark.parametrize("path", FILES, ids=[str(path.relative_to(PACKAGE)) for path in FILES])
 def test_a_file_imports_only_its_own_layer_and_those_below(path):
     own = max(LAYERS.values()) if path == FACE else layer_of(".".join(path.relative_to(ROOT).with_suffix("").parts))
-    wrong = ["line {}: {}".format(line, name) for name, line in imports_of(path)
-             if name.split(".")[0] == "pefomed_plugin" and layer_of(name) > own]
+    wrong = [
+        f"line {line}: {name}"
+        for name, line in imports_of(path)
+        if name.split(".")[0] == "pefomed_plugin" and layer_of(name) > own
+    ]
     assert not wrong
 
 
@@ -72,8 +96,11 @@ def test_the_bundled_toolkit_does_not_need_a_checkout(path):
 
 @outside("toolkit", "services")
 def test_only_toolkit_and_services_know_which_toolkit_is_underneath(path):
-    assert not [name for name, _ in imports_of(path) if name.startswith("pefomed_plugin.toolkit.bundled")
-                or name.startswith("pefomed_plugin.toolkit.checkout")]
+    assert not [
+        name
+        for name, _ in imports_of(path)
+        if name.startswith("pefomed_plugin.toolkit.bundled") or name.startswith("pefomed_plugin.toolkit.checkout")
+    ]
 
 
 def test_a_relative_import_is_resolved():

@@ -1,5 +1,7 @@
 """The accelerator of a run: device, processes, precision, memory. Knows no model."""
 
+from __future__ import annotations
+
 import os
 import resource
 import sys
@@ -27,7 +29,7 @@ def make_accelerator(options: RunOptions) -> Any:
     if on_cpu and precision == "fp16":
         raise ConfigError("run.precision: the CPU has no fp16 training; use fp32 or bf16")
     if not on_cpu and precision == "bf16" and not torch.cuda.is_bf16_supported():
-        raise ConfigError("run.precision: {} has no bf16; use fp16".format(torch.cuda.get_device_name()))
+        raise ConfigError(f"run.precision: {torch.cuda.get_device_name()} has no bf16; use fp16")
     _join_processes(on_cpu, options.timeout_minutes)
     return Accelerator(mixed_precision=precision.replace("fp32", "no"), cpu=on_cpu)
 
@@ -51,7 +53,7 @@ def peak_memory_gib(device: Any) -> float:
     import torch
 
     if device.type == "cuda":
-        return round(torch.cuda.max_memory_allocated(device) / 2 ** 30, 3)
+        return round(torch.cuda.max_memory_allocated(device) / 2**30, 3)
     taken = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(taken / 2 ** (30 if sys.platform == "darwin" else 20), 3)  # bytes there, KiB elsewhere
 
@@ -64,8 +66,9 @@ def _join_processes(on_cpu: bool, timeout_minutes: float) -> None:
         return
     if not on_cpu:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-    torch.distributed.init_process_group("gloo" if on_cpu else "cpu:gloo,cuda:nccl",
-                                         timeout=timedelta(minutes=timeout_minutes))
+    torch.distributed.init_process_group(
+        "gloo" if on_cpu else "cpu:gloo,cuda:nccl", timeout=timedelta(minutes=timeout_minutes)
+    )
 
 
 def _own_precision(on_cpu: bool) -> str:

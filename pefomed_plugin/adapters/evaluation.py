@@ -4,11 +4,14 @@ Answers are appended as they come, so a run that is killed and started again wit
 it stopped, with any number of ranks; answers of other weights or settings are set aside.
 """
 
+from __future__ import annotations
+
 import json
-from contextlib import nullcontext
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, ContextManager, Dict, List, Mapping, Optional
+from typing import Any
 
 import torch
 from torch.utils.data import DataLoader, Subset
@@ -26,8 +29,15 @@ FINISHED = "predictions.jsonl"
 _PARTS = "answers.rank*.jsonl"
 
 
-def evaluate_split(accelerator: Any, task: Any, model: Any, dataset: MedicalDataset, options: RunOptions,
-                   folder: Path, producer: Mapping[str, Any]) -> Optional[Dict[str, Any]]:
+def evaluate_split(
+    accelerator: Any,
+    task: Any,
+    model: Any,
+    dataset: MedicalDataset,
+    options: RunOptions,
+    folder: Path,
+    producer: Mapping[str, Any],
+) -> dict[str, Any] | None:
     """Answer every sample of ``dataset`` and score the answers.
 
     Writes ``predictions.jsonl``, ``scores/<scorer>.jsonl`` and ``metrics.json`` into ``folder``.
@@ -71,16 +81,16 @@ def clear_the_way(folder: Path, producer: Mapping[str, Any]) -> None:
         if whole != text:
             path.write_text(whole, encoding="utf-8")
         if not all(_same_producer(each, producer) for each in read_predictions(path, may_be_empty=True)):
-            say("{}: answers of other weights or settings; they are now in {}".format(folder, set_aside(folder)))
+            say(f"{folder}: answers of other weights or settings; they are now in {set_aside(folder)}")
             folder.mkdir()
             return
 
 
-def answered_ids(folder: Path) -> List[str]:
+def answered_ids(folder: Path) -> list[str]:
     """Ids of the samples that are answered in ``folder`` already."""
     found = [each.id for path in _written(folder) for each in read_predictions(path, may_be_empty=True)]
     if found:
-        say("{}: {:,} answers are there already".format(folder.name, len(found)))
+        say(f"{folder.name}: {len(found):,} answers are there already")
     return found
 
 
@@ -88,13 +98,21 @@ def _same_producer(answer: Prediction, producer: Mapping[str, Any]) -> bool:
     return {key: value for key, value in answer.producer.items() if key != "prompt"} == json.loads(json.dumps(producer))
 
 
-def _written(folder: Path) -> List[Path]:
+def _written(folder: Path) -> list[Path]:
     """Files with answers: what a finished run left, or the parts of one under way."""
     return sorted(folder.glob(FINISHED)) or sorted(folder.glob(_PARTS))
 
 
-def _answer_share(accelerator: Any, task: Any, model: Any, dataset: MedicalDataset, options: RunOptions, folder: Path,
-                  producer: Mapping[str, Any], answered: List[str]) -> None:
+def _answer_share(
+    accelerator: Any,
+    task: Any,
+    model: Any,
+    dataset: MedicalDataset,
+    options: RunOptions,
+    folder: Path,
+    producer: Mapping[str, Any],
+    answered: list[str],
+) -> None:
     """Answer this rank's part of what is left, questions of like length together, each batch written at once.
 
     Where a batch does not fit the GPU's memory, it and those behind it are halved.
@@ -102,16 +120,27 @@ def _answer_share(accelerator: Any, task: Any, model: Any, dataset: MedicalDatas
     done = set(answered)
     left = [number for number, each in enumerate(dataset.samples) if each.id not in done]
     groups = group_for_answering(dataset, left, options.questions_per_image)
-    share = [number for group in groups[accelerator.process_index::accelerator.num_processes] for number in group]
-    collater = dataset.collater if options.num_beams > 1 else make_collater(
-        model, options.questions_per_image, generation=True)
+    share = [number for group in groups[accelerator.process_index :: accelerator.num_processes] for number in group]
+    collater = (
+        dataset.collater
+        if options.num_beams > 1
+        else make_collater(model, options.questions_per_image, generation=True)
+    )
     model.eval()
-    path, size, written = folder / "answers.rank{}.jsonl".format(accelerator.process_index), options.batch_size_eval, 0
-    with open(path, "a", encoding="utf-8") as file, progress("answering " + dataset.name, len(share)) as advance, \
-            merged_lora(model, options):
+    path, size, written = folder / f"answers.rank{accelerator.process_index}.jsonl", options.batch_size_eval, 0
+    with (
+        open(path, "a", encoding="utf-8") as file,
+        progress("answering " + dataset.name, len(share)) as advance,
+        merged_lora(model, options),
+    ):
         while written < len(share):
-            loader = DataLoader(Subset(dataset, share[written:]), batch_size=size, shuffle=False,
-                                num_workers=options.loading_processes, collate_fn=collater)
+            loader = DataLoader(
+                Subset(dataset, share[written:]),
+                batch_size=size,
+                shuffle=False,
+                num_workers=options.loading_processes,
+                collate_fn=collater,
+            )
             try:
                 for batch in loader:
                     with accelerator.autocast():
@@ -126,24 +155,27 @@ def _answer_share(accelerator: Any, task: Any, model: Any, dataset: MedicalDatas
                 if size == 1:
                     raise
                 size = (size + 1) // 2
-                say("{}: out of memory; going on with {} question(s) at once".format(dataset.name, size))
+                say(f"{dataset.name}: out of memory; going on with {size} question(s) at once")
 
 
-def group_for_answering(dataset: MedicalDataset, numbers: List[int], questions_per_image: int) -> List[List[int]]:
+def group_for_answering(dataset: MedicalDataset, numbers: list[int], questions_per_image: int) -> list[list[int]]:
     """Samples in groups of one image, at most so many; groups of like size and length next to each other."""
     length = {number: len(dataset.samples[number].question or "") for number in numbers}
     by_length = sorted(numbers, key=lambda number: (length[number], number))
     if questions_per_image == 1:
         return [[number] for number in by_length]
-    images: Dict[str, List[int]] = {}
+    images: dict[str, list[int]] = {}
     for number in by_length:
         images.setdefault(dataset.picture_of(number), []).append(number)
-    groups = [each[start:start + questions_per_image] for each in images.values()
-              for start in range(0, len(each), questions_per_image)]
+    groups = [
+        each[start : start + questions_per_image]
+        for each in images.values()
+        for start in range(0, len(each), questions_per_image)
+    ]
     return sorted(groups, key=lambda group: (-len(group), sum(length[number] for number in group), group))
 
 
-def merged_lora(model: Any, options: RunOptions) -> ContextManager[Any]:
+def merged_lora(model: Any, options: RunOptions) -> AbstractContextManager[Any]:
     """LoRA in the weights while answering, where the run asks for it.
 
     Raises:
@@ -157,7 +189,7 @@ def merged_lora(model: Any, options: RunOptions) -> ContextManager[Any]:
     return merge()
 
 
-def to_device(batch: Mapping[str, Any], device: Any) -> Dict[str, Any]:
+def to_device(batch: Mapping[str, Any], device: Any) -> dict[str, Any]:
     """Batch with its tensors on ``device``."""
     return {key: each.to(device, non_blocking=True) if hasattr(each, "to") else each for key, each in batch.items()}
 

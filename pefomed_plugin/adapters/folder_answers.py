@@ -3,10 +3,13 @@
 Images that cannot be used are collected and listed together, never a reason to stop.
 """
 
+from __future__ import annotations
+
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Sequence
+from typing import Any
 
 from PIL import Image
 
@@ -33,8 +36,9 @@ class FolderAnswers:
     """Samples of unusable images."""
 
 
-def answer_folder(model: MedicalModel, root: Path, samples: Sequence[Sample], out: Path,
-                  max_new_tokens: int = 0) -> FolderAnswers:
+def answer_folder(
+    model: MedicalModel, root: Path, samples: Sequence[Sample], out: Path, max_new_tokens: int = 0
+) -> FolderAnswers:
     """Answer ``samples`` about the images below ``root`` and write ``out`` (``predictions.jsonl``).
 
     Answers stand in ``<out>.part`` until all are there. What an earlier start with the same weights and questions
@@ -48,20 +52,19 @@ def answer_folder(model: MedicalModel, root: Path, samples: Sequence[Sample], ou
     part = out.with_name(out.name + ".part")
     known = _earlier(out, part, samples, producer)
     left = [each for each in samples if each.id not in known]
-    unusable: Dict[str, str] = {}
+    unusable: dict[str, str] = {}
     reused = len(known)
     out.parent.mkdir(parents=True, exist_ok=True)
     with open(part, "a", encoding="utf-8") as file, progress("answering", len(left)) as advance:
         for start in range(0, len(left), model.batch_size):
-            chunk = left[start:start + model.batch_size]
+            chunk = left[start : start + model.batch_size]
             for each in _answer(model, root, chunk, producer, unusable):
                 known[each.id] = each
                 file.write(json.dumps(each.to_json(), ensure_ascii=False) + "\n")
             file.flush()
             advance(len(chunk))
     predictions = [known[each.id] for each in samples if each.id in known]
-    skips = [Skip("{} ({})".format(each.image, each.id), unusable[each.image]) for each in samples
-             if each.id not in known]
+    skips = [Skip(f"{each.image} ({each.id})", unusable[each.image]) for each in samples if each.id not in known]
     skipped = out.with_name(out.name + ".skipped.jsonl")
     if skips:
         write_text(skipped, "".join(json.dumps(vars(each), ensure_ascii=False) + "\n" for each in skips))
@@ -73,9 +76,10 @@ def answer_folder(model: MedicalModel, root: Path, samples: Sequence[Sample], ou
     return FolderAnswers(predictions, reused, unusable, len(skips))
 
 
-def _answer(model: MedicalModel, root: Path, samples: Sequence[Sample], producer: Mapping[str, Any],
-            unusable: Dict[str, str]) -> List[Prediction]:
-    opened: Dict[str, Image.Image] = {}
+def _answer(
+    model: MedicalModel, root: Path, samples: Sequence[Sample], producer: Mapping[str, Any], unusable: dict[str, str]
+) -> list[Prediction]:
+    opened: dict[str, Image.Image] = {}
     for image in dict.fromkeys(each.image for each in samples):
         try:
             opened[image] = open_image(root, image, policy=model.policy)
@@ -84,14 +88,16 @@ def _answer(model: MedicalModel, root: Path, samples: Sequence[Sample], producer
     asked = [each for each in samples if each.image in opened]
     requests = [Request(opened[each.image], each.task, each.question) for each in asked]
     texts = model.answer(requests, producer["max_new_tokens"])
-    return [Prediction(**_fields(sample), prediction=text, producer={**producer, "prompt": model.prompt(request)})
-            for sample, request, text in zip(asked, requests, texts)]
+    return [
+        Prediction(**_fields(sample), prediction=text, producer={**producer, "prompt": model.prompt(request)})
+        for sample, request, text in zip(asked, requests, texts)
+    ]
 
 
-def _earlier(out: Path, part: Path, samples: Sequence[Sample], producer: Mapping[str, Any]) -> Dict[str, Prediction]:
+def _earlier(out: Path, part: Path, samples: Sequence[Sample], producer: Mapping[str, Any]) -> dict[str, Prediction]:
     """Answers of earlier starts that still hold, by id; files of which some do not are set aside."""
     wanted = {each.id: _plain(_fields(each)) for each in samples}
-    known: Dict[str, Prediction] = {}
+    known: dict[str, Prediction] = {}
     if part.is_file():
         text = part.read_text(encoding="utf-8")
         part.write_text(text[: text.rfind("\n") + 1], encoding="utf-8")  # the last line may have been cut
@@ -99,22 +105,24 @@ def _earlier(out: Path, part: Path, samples: Sequence[Sample], producer: Mapping
         if not path.is_file():
             continue
         found = read_predictions(path, may_be_empty=True)
-        good = [each for each in found if wanted.get(each.id) == _plain(_fields(each))
-                and _without_prompt(each.producer) == _plain(producer)]
+        good = [
+            each
+            for each in found
+            if wanted.get(each.id) == _plain(_fields(each)) and _without_prompt(each.producer) == _plain(producer)
+        ]
         if len(good) < len(found):
-            say("{} holds answers of other weights, settings, questions or images; it is now {}".format(
-                path, set_aside(path)))
+            say(f"{path} holds answers of other weights, settings, questions or images; it is now {set_aside(path)}")
         known.update({each.id: each for each in good})
     return known
 
 
-def _fields(sample: Sample) -> Dict[str, Any]:
+def _fields(sample: Sample) -> dict[str, Any]:
     return {each.name: getattr(sample, each.name) for each in fields(Sample)}
 
 
-def _without_prompt(producer: Mapping[str, Any]) -> Dict[str, Any]:
+def _without_prompt(producer: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in producer.items() if key != "prompt"}
 
 
-def _plain(content: Mapping[str, Any]) -> Dict[str, Any]:
+def _plain(content: Mapping[str, Any]) -> dict[str, Any]:
     return json.loads(json.dumps(content))

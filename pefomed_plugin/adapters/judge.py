@@ -3,10 +3,13 @@
 Knows which judges there are; how each works is in services.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict, Optional, Sequence, Tuple
+from typing import Any, Callable
 
 from ..errors import ConfigError, near_names
 from ..records import Prediction
@@ -48,23 +51,31 @@ class Estimate:
     """To be sent, about."""
     completion_tokens: int
     """To be answered, about."""
-    cost: Optional[float]
+    cost: float | None
     """Of the two; None without a price."""
 
 
-def find_judge(judge: str, model: str, predictions: Sequence[Prediction], timeout_s: float = 120.0,
-               has_permission: bool = False, batch: bool = False) -> Judge:
+def find_judge(
+    judge: str,
+    model: str,
+    predictions: Sequence[Prediction],
+    timeout_s: float = 120.0,
+    has_permission: bool = False,
+    batch: bool = False,
+) -> Judge:
     """The function that asks the judge, one by one or (``batch``) through the Batch API.
 
     Raises:
         ConfigError: no such judge or no model named, or the texts may not go there.
     """
     if judge not in JUDGES:
-        raise ConfigError("no judge {!r}; {}".format(judge, near_names(judge, JUDGES)))
+        raise ConfigError(f"no judge {judge!r}; {near_names(judge, JUDGES)}")
     if not model:
-        raise ConfigError("which model judges? Name it with --model (in a YAML: run.judge_model); there is no default, "
-                          "because models are retired (gpt-4, the paper's, is). To try it without one, the judge is "
-                          "offline")
+        raise ConfigError(
+            "which model judges? Name it with --model (in a YAML: run.judge_model); there is no default, "
+            "because models are retired (gpt-4, the paper's, is). To try it without one, the judge is "
+            "offline"
+        )
     if judge == "local":
         from ..services.judge.local_judge import LocalChat
 
@@ -81,20 +92,30 @@ def model_name(judge: str, model: str) -> str:
     return Path(model).resolve().name if judge == "local" and model else model
 
 
-def judge_offline(predictions: Sequence[Prediction], kind: str, runs: int, folder: Path,
-                  axes: Sequence[str] = ()) -> Dict[str, Any]:
+def judge_offline(
+    predictions: Sequence[Prediction], kind: str, runs: int, folder: Path, axes: Sequence[str] = ()
+) -> dict[str, Any]:
     """Judge by shared words and write the results. Raises DataError as ``judge_with_model``."""
     check_predictions(predictions)
     check_judgeable(predictions, kind)
-    facts = {"model": offline_judge.NAME, "runs": runs,
-             "note": "shared words, no model: for demonstrations and tests, not for results"}
+    facts = {
+        "model": offline_judge.NAME,
+        "runs": runs,
+        "note": "shared words, no model: for demonstrations and tests, not for results",
+    }
     judged = offline_judge.judge_offline(predictions, kind, runs)
     return write_judgements(predictions, kind, judged, folder, facts, axes)
 
 
-def judge_with_model(predictions: Sequence[Prediction], plan: JudgePlan, limits: Limits, judge: Judge,
-                     ledger_path: Path, folder: Path,
-                     axes: Sequence[str] = ()) -> Tuple[Asked, Optional[Dict[str, Any]]]:
+def judge_with_model(
+    predictions: Sequence[Prediction],
+    plan: JudgePlan,
+    limits: Limits,
+    judge: Judge,
+    ledger_path: Path,
+    folder: Path,
+    axes: Sequence[str] = (),
+) -> tuple[Asked, dict[str, Any] | None]:
     """Ask what the ledger does not hold yet, then write the results.
 
     Returns:

@@ -3,8 +3,11 @@
 Know no server; what is asked and kept is ``judge.py``'s affair.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Dict, Sequence, Type
+from typing import Any
 
 from ..errors import PefomedError
 from ..options import RunOptions
@@ -21,7 +24,7 @@ class Gpt4JudgeTask(MedicalTask):
 
     kind, max_new_tokens, scorers = "vqa", 20, ("exact_match/pefomed",)
 
-    def build_datasets(self, cfg: Any) -> Dict[str, Dict[str, Any]]:
+    def build_datasets(self, cfg: Any) -> dict[str, dict[str, Any]]:
         """As every task's, once it is sure that there is a judge: the answers take long.
 
         Raises:
@@ -31,7 +34,7 @@ class Gpt4JudgeTask(MedicalTask):
             find_judge("api", cfg.run_cfg.get("judge_model", ""), [])
         return super().build_datasets(cfg)
 
-    def score_answers(self, predictions: Sequence[Prediction], folder: Path, options: RunOptions) -> Dict[str, Any]:
+    def score_answers(self, predictions: Sequence[Prediction], folder: Path, options: RunOptions) -> dict[str, Any]:
         """Scores of the task's scorers, then the judge's.
 
         Raises:
@@ -41,16 +44,18 @@ class Gpt4JudgeTask(MedicalTask):
         super().score_answers(predictions, folder, options)
         if options.judge == "offline":
             return judge_offline(predictions, self.kind, options.judge_runs, folder)
-        plan = JudgePlan(model_name(options.judge, options.judge_model), find_prompt(self.kind), options.judge_runs,
-                         options.seed)
+        plan = JudgePlan(
+            model_name(options.judge, options.judge_model), find_prompt(self.kind), options.judge_runs, options.seed
+        )
         judge = find_judge(options.judge, options.judge_model, predictions)
         asked, metrics = judge_with_model(predictions, plan, Limits(), judge, folder / LEDGER, folder)
         if metrics is None:
-            raise PefomedError("judged {:,} of {:,} ({}); go on with: "
-                               "pefomed judge {} {} --judge {} --model {} --runs {} --seed {}".format(
-                                   asked.settled, asked.questions, asked.stopped or "no reply to the others",
-                                   self.kind, folder / "predictions.jsonl", options.judge, options.judge_model,
-                                   plan.runs, plan.seed))
+            raise PefomedError(
+                f"judged {asked.settled:,} of {asked.questions:,} ({asked.stopped or 'no reply to the others'}); "
+                "go on with: "
+                f"pefomed judge {self.kind} {folder / 'predictions.jsonl'} --judge {options.judge} --model "
+                f"{options.judge_model} --runs {plan.runs} --seed {plan.seed}"
+            )
         return metrics
 
 
@@ -60,4 +65,4 @@ class WasmTask(Gpt4JudgeTask):
     kind, max_new_tokens, scorers = "report", 300, ("lexical/coco",)
 
 
-JUDGE_TASKS: Dict[str, Type[MedicalTask]] = {"gpt4_judge": Gpt4JudgeTask, "wasm": WasmTask}
+JUDGE_TASKS: dict[str, type[MedicalTask]] = {"gpt4_judge": Gpt4JudgeTask, "wasm": WasmTask}

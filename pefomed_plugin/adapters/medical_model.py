@@ -3,9 +3,12 @@
 Made by ``pefomed_plugin.load``. Knows no data set, no file of weights and no page.
 """
 
-from contextlib import nullcontext
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, ContextManager, Dict, Hashable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Union
+from typing import Any, NamedTuple, Union
 
 import torch
 from PIL import Image
@@ -18,8 +21,9 @@ from ..toolkit import registry
 from .data.text_processor import MedicalTextProcessor
 from .tasks import MedicalCaptionTask, MedicalVqaTask, ReportGenerationTask
 
-MAX_NEW_TOKENS: Dict[str, int] = {
-    each.kind: each.max_new_tokens for each in (MedicalVqaTask, ReportGenerationTask, MedicalCaptionTask)}
+MAX_NEW_TOKENS: dict[str, int] = {
+    each.kind: each.max_new_tokens for each in (MedicalVqaTask, ReportGenerationTask, MedicalCaptionTask)
+}
 """Task -> limit of an answer in tokens, as in evaluation."""
 Images = Union[GivenImage, Sequence[GivenImage]]
 
@@ -30,7 +34,7 @@ class Request(NamedTuple):
     image: GivenImage
     task: str = "vqa"
     """``vqa``, ``report`` or ``caption``."""
-    question: Optional[str] = None
+    question: str | None = None
     """Needed for ``vqa``; for the others an instruction in place of the usual one."""
 
 
@@ -58,9 +62,9 @@ class MedicalModel:
         self._tidy = MedicalTextProcessor()
 
     def __repr__(self) -> str:
-        return "<MedicalModel {} on {}>".format(self.facts.get("checkpoint"), self.network.device)
+        return f"<MedicalModel {self.facts.get('checkpoint')} on {self.network.device}>"
 
-    def ask(self, image: Images, question: Union[str, Sequence[str]], *, max_new_tokens: Optional[int] = None) -> Any:
+    def ask(self, image: Images, question: str | Sequence[str], *, max_new_tokens: int | None = None) -> Any:
         """Short answers to questions, ``[vqa]``.
 
         Args:
@@ -78,31 +82,32 @@ class MedicalModel:
         """
         return self._one_or_all(image, "vqa", question, max_new_tokens)
 
-    def report(self, image: Images, instruction: Optional[str] = None, *, max_new_tokens: Optional[int] = None) -> Any:
+    def report(self, image: Images, instruction: str | None = None, *, max_new_tokens: int | None = None) -> Any:
         """Radiology report of an image, ``[report]``; a list of images gives a list. Arguments as ``ask``."""
         return self._one_or_all(image, "report", instruction, max_new_tokens)
 
-    def caption(self, image: Images, instruction: Optional[str] = None, *, max_new_tokens: Optional[int] = None) -> Any:
+    def caption(self, image: Images, instruction: str | None = None, *, max_new_tokens: int | None = None) -> Any:
         """Caption of an image, ``[caption]``; a list of images gives a list. Arguments as ``ask``."""
         return self._one_or_all(image, "caption", instruction, max_new_tokens)
 
-    def answer(self, requests: Sequence[Request], max_new_tokens: Optional[int] = None) -> List[str]:
+    def answer(self, requests: Sequence[Request], max_new_tokens: int | None = None) -> list[str]:
         """Answers to any mixture of requests, ``batch_size`` at a time, in their order. Raises as ``ask``."""
         prompts = [self._instruction_input(each) for each in requests]  # a wrong one shows before any is answered
         answers = [""] * len(requests)
         for task in dict.fromkeys(each.task for each in requests):
             numbers = [number for number, each in enumerate(requests) if each.task == task]
             for start in range(0, len(numbers), self.batch_size):
-                chunk = numbers[start:start + self.batch_size]
-                images, layout = self._lay_out([requests[each].image for each in chunk],
-                                               [prompts[each] for each in chunk])
+                chunk = numbers[start : start + self.batch_size]
+                images, layout = self._lay_out(
+                    [requests[each].image for each in chunk], [prompts[each] for each in chunk]
+                )
                 with self._precision():
                     texts = self.network.generate_packed(images, layout, max_new_tokens or MAX_NEW_TOKENS[task])
                 for number, text in zip(chunk, texts):
                     answers[number] = text
         return answers
 
-    def stream(self, request: Request, max_new_tokens: Optional[int] = None) -> Iterator[str]:
+    def stream(self, request: Request, max_new_tokens: int | None = None) -> Iterator[str]:
         """The answer as far as it is, after each token; the last one is what ``answer`` gives. Raises as ``ask``."""
         images, layout = self._lay_out([request.image], [self._instruction_input(request)])
         steps = self.network.stream(images, layout, max_new_tokens or MAX_NEW_TOKENS[request.task])
@@ -117,22 +122,29 @@ class MedicalModel:
         """The whole prompt of a request, as the network gets it."""
         return user_turn(self._instruction_input(request), self.network.prompt_template)
 
-    def _one_or_all(self, image: Images, task: str, question: Union[str, Sequence[str], None],
-                    max_new_tokens: Optional[int]) -> Any:
+    def _one_or_all(
+        self, image: Images, task: str, question: str | Sequence[str] | None, max_new_tokens: int | None
+    ) -> Any:
         many_images, many_questions = isinstance(image, (list, tuple)), isinstance(question, (list, tuple))
-        images: List[Any] = list(image) if many_images else [image]  # type: ignore[arg-type]
-        questions: List[Any] = list(question) if many_questions else [question]  # type: ignore[arg-type]
+        images: list[Any] = list(image) if many_images else [image]  # type: ignore[arg-type]
+        questions: list[Any] = list(question) if many_questions else [question]  # type: ignore[arg-type]
         if many_images and many_questions and len(images) != len(questions):
-            raise ConfigError("{} images and {} questions; give one of either, or as many of both".format(
-                len(images), len(questions)))
+            raise ConfigError(
+                f"{len(images)} images and {len(questions)} questions; give one of either, or as many of both"
+            )
         count = len(images) if many_images else len(questions)
-        answers = self.answer([Request(images[number if many_images else 0], task, questions[
-            number if many_questions else 0]) for number in range(count)], max_new_tokens)
+        answers = self.answer(
+            [
+                Request(images[number if many_images else 0], task, questions[number if many_questions else 0])
+                for number in range(count)
+            ],
+            max_new_tokens,
+        )
         return answers if many_images or many_questions else answers[0]
 
     def _instruction_input(self, request: Request) -> str:
         if request.task not in TASK_IDENTIFIERS:
-            raise ConfigError("no task {!r}; {}".format(request.task, near_names(request.task, TASK_IDENTIFIERS)))
+            raise ConfigError(f"no task {request.task!r}; {near_names(request.task, TASK_IDENTIFIERS)}")
         question = self._tidy(request.question or "")
         if request.task == "vqa" and not question:
             raise ConfigError("an empty question; ask something, or let the model write a report or a caption")
@@ -148,7 +160,7 @@ class MedicalModel:
     def _open(self, image: GivenImage) -> Image.Image:
         return open_given(image, self.policy)
 
-    def _precision(self) -> ContextManager[Any]:
+    def _precision(self) -> AbstractContextManager[Any]:
         if self.network.device.type != "cuda":
             return nullcontext()
         return torch.autocast("cuda", torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16)

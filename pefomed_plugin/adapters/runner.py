@@ -3,8 +3,11 @@
 On accelerate: one process or many, CPU or CUDA, fp32, fp16 or bf16; for the model of either toolkit. Knows no data set.
 """
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Sequence
+from typing import Any
 
 from .. import __version__
 from ..digests import file_sha256
@@ -26,7 +29,7 @@ from .training.trainer import Trainer
 class RunnerPefomed:
     """One run, as MiniGPT-v2's ``train.py`` drives a runner: built from its parts, then ``train()``."""
 
-    def __init__(self, cfg: Any, task: Any, model: Any, datasets: Dict[str, Dict[str, Any]], job_id: str = "") -> None:
+    def __init__(self, cfg: Any, task: Any, model: Any, datasets: dict[str, dict[str, Any]], job_id: str = "") -> None:
         from omegaconf import OmegaConf
 
         section: Any = OmegaConf.to_container(cfg.run_cfg, resolve=True)
@@ -41,7 +44,7 @@ class RunnerPefomed:
         self.checkpoint = cfg.model_cfg.get("ckpt") or ""
         """File that the weights came from, for the results."""
 
-    def train(self) -> Dict[str, Any]:
+    def train(self) -> dict[str, Any]:
         """Train (unless ``evaluate``), then answer and score the test splits.
 
         Returns:
@@ -54,8 +57,15 @@ class RunnerPefomed:
             self._note_provenance(self.output_dir)
             train_sets, valid_sets = self._sets(self.options.train_splits), self._sets(self.options.valid_splits)
             show_ready_made(self.accelerator, self.model, [*train_sets, *valid_sets], self.options)
-            trainer = Trainer(self.accelerator, self.task, self.model, self.options, train_sets, valid_sets,
-                              describe=lambda: {"config": self.cfg.to_dict()})
+            trainer = Trainer(
+                self.accelerator,
+                self.task,
+                self.model,
+                self.options,
+                train_sets,
+                valid_sets,
+                describe=lambda: {"config": self.cfg.to_dict()},
+            )
             trainer.run()
             if self.options.strategy == "fsdp":  # what is spread over the ranks trains only; evaluate.py answers
                 self._write_card(trainer)
@@ -63,24 +73,32 @@ class RunnerPefomed:
             self.checkpoint = str(self.output_dir / "checkpoint_last.pth")
             if trainer.best is not None:
                 self.checkpoint = str(self.output_dir / BEST)
-                say(str(load_weights(self.model, trainer.keeper.read(self.output_dir / BEST)["model"],
-                                     self.checkpoint)))
+                say(
+                    str(load_weights(self.model, trainer.keeper.read(self.output_dir / BEST)["model"], self.checkpoint))
+                )
             metrics = self.evaluate()
             self._write_card(trainer)
             return metrics
         return self.evaluate()
 
-    def evaluate(self) -> Dict[str, Any]:
+    def evaluate(self) -> dict[str, Any]:
         """Answer and score every data set of the test splits; metrics by ``<data set>-<split>``."""
-        metrics: Dict[str, Any] = {}
+        metrics: dict[str, Any] = {}
         if self.options.test_splits:
             self._note_provenance(self.output_dir / "results")
         for name, splits in self.datasets.items():
             for split in self.options.test_splits:
                 if len(splits.get(split, ())):
-                    key = "{}-{}".format(name, split)
-                    result = evaluate_split(self.accelerator, self.task, self.model, splits[split], self.options,
-                                            self.output_dir / "results" / key, self._producer())
+                    key = f"{name}-{split}"
+                    result = evaluate_split(
+                        self.accelerator,
+                        self.task,
+                        self.model,
+                        splits[split],
+                        self.options,
+                        self.output_dir / "results" / key,
+                        self._producer(),
+                    )
                     if result is not None:
                         metrics[key] = result
         if metrics and self.accelerator.is_main_process:
@@ -89,28 +107,45 @@ class RunnerPefomed:
 
     def _producer(self) -> Mapping[str, Any]:
         weights = Path(self.checkpoint)
-        return {"model": self.cfg.model_cfg.get("arch"), "toolkit": TOOLKIT, "version": __version__,
-                "checkpoint": self.checkpoint, "checkpoint_sha256": file_sha256(weights) if weights.is_file() else None,
-                "images": self.options.images, "num_beams": self.options.num_beams,
-                "max_new_tokens": self.options.max_new_tokens or self.task.max_new_tokens,
-                "embedded": self.options.embedded}
+        return {
+            "model": self.cfg.model_cfg.get("arch"),
+            "toolkit": TOOLKIT,
+            "version": __version__,
+            "checkpoint": self.checkpoint,
+            "checkpoint_sha256": file_sha256(weights) if weights.is_file() else None,
+            "images": self.options.images,
+            "num_beams": self.options.num_beams,
+            "max_new_tokens": self.options.max_new_tokens or self.task.max_new_tokens,
+            "embedded": self.options.embedded,
+        }
 
     def _write_card(self, trainer: Trainer) -> None:
         """The model card beside the checkpoints."""
         if self.accelerator.is_main_process:
-            samples = {name: {split: len(each) for split, each in splits.items()}
-                       for name, splits in self.datasets.items()}
-            write_model_card(self.output_dir, gather_facts(
-                self.output_dir, self.cfg.to_dict(), {**trainer.state(), "samples": samples},
-                Path(self.checkpoint) if self.checkpoint else None))
+            samples = {
+                name: {split: len(each) for split, each in splits.items()} for name, splits in self.datasets.items()
+            }
+            write_model_card(
+                self.output_dir,
+                gather_facts(
+                    self.output_dir,
+                    self.cfg.to_dict(),
+                    {**trainer.state(), "samples": samples},
+                    Path(self.checkpoint) if self.checkpoint else None,
+                ),
+            )
 
     def _note_provenance(self, folder: Path) -> None:
         if self.accelerator.is_main_process:
             sections = getattr(self.cfg, "datasets_cfg", None) or {}
             write_provenance(
-                folder, config=self.cfg.to_dict(), datasets=self.datasets, processes=self.accelerator.num_processes,
+                folder,
+                config=self.cfg.to_dict(),
+                datasets=self.datasets,
+                processes=self.accelerator.num_processes,
                 storage={name: str(each.build_info.storage) for name, each in sections.items() if "build_info" in each},
-                embedded=self.options.embedded)
+                embedded=self.options.embedded,
+            )
 
-    def _sets(self, splits: Sequence[str]) -> List[Any]:
+    def _sets(self, splits: Sequence[str]) -> list[Any]:
         return [each[split] for each in self.datasets.values() for split in splits if len(each.get(split, ()))]

@@ -3,10 +3,13 @@
 Its loop, loaders and checkpoints are its own; only the answering of test splits, which it cannot do, is ours.
 """
 
+from __future__ import annotations
+
 import os
+from collections.abc import MutableMapping
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any, Dict, List, MutableMapping
+from typing import Any
 
 from ..errors import ConfigError
 from ..options import RunOptions
@@ -14,12 +17,47 @@ from ..toolkit import registry
 from .runner import RunnerPefomed
 from .tasks import MedicalTask
 
-HEEDED = frozenset((
-    "task", "output_dir", "runner", "job_name", "lr_sched", "init_lr", "min_lr", "warmup_lr", "warmup_steps",
-    "lr_decay_rate", "weight_decay", "beta2", "accum_grad_iters", "max_epoch", "iters_per_epoch", "seed", "num_workers",
-    "device", "amp", "precision", "distributed", "world_size", "dist_url", "evaluate", "train_splits", "test_splits",
-    "batch_size_eval", "num_beams", "max_new_tokens", "images", "judge", "judge_model", "judge_runs", "log_freq",
-    "resume_ckpt_path", "wandb_log", "embedded"))
+HEEDED = frozenset(
+    (
+        "task",
+        "output_dir",
+        "runner",
+        "job_name",
+        "lr_sched",
+        "init_lr",
+        "min_lr",
+        "warmup_lr",
+        "warmup_steps",
+        "lr_decay_rate",
+        "weight_decay",
+        "beta2",
+        "accum_grad_iters",
+        "max_epoch",
+        "iters_per_epoch",
+        "seed",
+        "num_workers",
+        "device",
+        "amp",
+        "precision",
+        "distributed",
+        "world_size",
+        "dist_url",
+        "evaluate",
+        "train_splits",
+        "test_splits",
+        "batch_size_eval",
+        "num_beams",
+        "max_new_tokens",
+        "images",
+        "judge",
+        "judge_model",
+        "judge_runs",
+        "log_freq",
+        "resume_ckpt_path",
+        "wandb_log",
+        "embedded",
+    )
+)
 """Options that do something under ``runner_base``; no other may be set."""
 
 
@@ -37,24 +75,30 @@ def prepare_runner_base(cfg: Any, options: RunOptions) -> None:
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     problems = refusals(options)
     if processes > 1 and not has_gpu:
-        problems.append("torchrun --nproc-per-node {}: runner_base needs a GPU for each process".format(processes))
+        problems.append(f"torchrun --nproc-per-node {processes}: runner_base needs a GPU for each process")
     if problems:
-        raise ConfigError("MiniGPT-v2's runner_base cannot do this; use run.runner=runner_pefomed, or leave it out",
-                          problems)
+        raise ConfigError(
+            "MiniGPT-v2's runner_base cannot do this; use run.runner=runner_pefomed, or leave it out", problems
+        )
     cfg.config.run = {
-        **asdict(options), "output_dir": str(Path(options.output_dir).resolve()),  # else below minigpt4/
-        "device": "cuda" if has_gpu else "cpu", "distributed": has_gpu and processes > 1,
-        "amp": has_gpu and options.amp_precision != "fp32"}
+        **asdict(options),
+        "output_dir": str(Path(options.output_dir).resolve()),  # else below minigpt4/
+        "device": "cuda" if has_gpu else "cpu",
+        "distributed": has_gpu and processes > 1,
+        "amp": has_gpu and options.amp_precision != "fp32",
+    }
     adapt_runner_base()
     _answer_with_ours(registry.get_runner_class("runner_base"))
 
 
-def refusals(options: RunOptions) -> List[str]:
+def refusals(options: RunOptions) -> list[str]:
     """One line for each option that is set and that ``runner_base`` would ignore."""
     plain = RunOptions(task=options.task, output_dir=options.output_dir)
-    problems = ["run.{}: {!r} would do nothing under runner_base".format(each.name, getattr(options, each.name))
-                for each in fields(RunOptions)
-                if each.name not in HEEDED and getattr(options, each.name) != getattr(plain, each.name)]
+    problems = [
+        f"run.{each.name}: {getattr(options, each.name)!r} would do nothing under runner_base"
+        for each in fields(RunOptions)
+        if each.name not in HEEDED and getattr(options, each.name) != getattr(plain, each.name)
+    ]
     if options.precision == "bf16":
         problems.append("run.precision: runner_base knows fp16 and fp32")
     return problems
@@ -73,11 +117,11 @@ def _answer_with_ours(runner_base: Any) -> None:
         drop_foreign_keys(self.config.run_cfg)
         runner = RunnerPefomed(self.config, self.task, self._model, by_name(self.datasets))
         if not skip_reload:
-            runner.checkpoint = str(Path(self.output_dir) / "checkpoint_{}.pth".format(cur_epoch))
+            runner.checkpoint = str(Path(self.output_dir) / f"checkpoint_{cur_epoch}.pth")
         self.metrics = runner.evaluate()
         return self.metrics
 
-    def train(self: Any) -> Dict[str, Any]:
+    def train(self: Any) -> dict[str, Any]:
         self.metrics = {}
         self._pefomed_train()
         return self.metrics
@@ -91,9 +135,9 @@ def drop_foreign_keys(run: MutableMapping[str, Any]) -> None:
         del run[key]
 
 
-def by_name(datasets: Dict[str, Any]) -> Dict[str, Dict[str, Any]]:
+def by_name(datasets: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Data sets as name -> split -> data set, whether or not ``runner_base`` has turned them into split -> list."""
-    found: Dict[str, Dict[str, Any]] = {}
+    found: dict[str, dict[str, Any]] = {}
     for key, value in datasets.items():
         if not isinstance(value, list):
             return datasets

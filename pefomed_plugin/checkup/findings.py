@@ -1,7 +1,9 @@
 """One finding of the check-up: what was looked at, what is so, and what mends it. Looks at nothing itself."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Iterable, List
 
 from ..errors import PefomedError
 
@@ -27,7 +29,7 @@ class Finding:
     """The command, or the page, that mends it."""
 
 
-def from_error(area: str, what: str, error: PefomedError, mend: str = "") -> List[Finding]:
+def from_error(area: str, what: str, error: PefomedError, mend: str = "") -> list[Finding]:
     """An error that was raised, as one finding for each of its problems."""
     return [Finding(area, what, ERROR, each, mend) for each in error.problems or (str(error),)]
 

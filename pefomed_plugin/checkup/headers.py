@@ -1,14 +1,15 @@
 """Names and shapes of the tensors in a weights file, without reading the tensors. Knows no model."""
 
+from __future__ import annotations
+
 import json
 import struct
 import zipfile
 from pathlib import Path
-from typing import Dict, Tuple
 
 from ..errors import CheckpointError, one_line
 
-Shapes = Dict[str, Tuple[int, ...]]
+Shapes = dict[str, tuple[int, ...]]
 _LONGEST_HEADER = 100_000_000
 
 
@@ -22,15 +23,14 @@ def read_shapes(path: Path) -> Shapes:
         with path.open("rb") as file:
             start = file.read(64)
     except OSError as error:
-        raise CheckpointError("{} cannot be opened: {}".format(path, error.strerror)) from error
+        raise CheckpointError(f"{path} cannot be opened: {error.strerror}") from error
     if start.startswith(b"version https://git-lfs"):
-        raise CheckpointError("{} is a Git LFS pointer, the weights were not fetched; run git lfs pull there"
-                              .format(path))
+        raise CheckpointError(f"{path} is a Git LFS pointer, the weights were not fetched; run git lfs pull there")
     if start.lstrip()[:1] == b"<":
-        raise CheckpointError("{} is a web page, not weights; fetch it again (a log-in page was saved?)".format(path))
+        raise CheckpointError(f"{path} is a web page, not weights; fetch it again (a log-in page was saved?)")
     shapes = _safetensors(path) if path.suffix == ".safetensors" else _pickled(path)
     if not shapes:
-        raise CheckpointError("{} holds no tensors".format(path))
+        raise CheckpointError(f"{path} holds no tensors")
     return shapes
 
 
@@ -38,19 +38,18 @@ def _safetensors(path: Path) -> Shapes:
     """The header says how long the file must be."""
     with path.open("rb") as file:
         try:
-            length, = struct.unpack("<Q", file.read(8))
+            (length,) = struct.unpack("<Q", file.read(8))
             if length > _LONGEST_HEADER:
-                raise ValueError("its header would have {:,} bytes".format(length))
+                raise ValueError(f"its header would have {length:,} bytes")
             header = json.loads(file.read(length))
             entries = {name: each for name, each in header.items() if name != "__metadata__"}
             end = 8 + length + max((each["data_offsets"][1] for each in entries.values()), default=0)
             shapes = {name: tuple(each["shape"]) for name, each in entries.items()}
         except (struct.error, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise CheckpointError("{} is no safetensors file ({}); copy it again".format(
-                path, one_line(error))) from error
+            raise CheckpointError(f"{path} is no safetensors file ({one_line(error)}); copy it again") from error
     size = path.stat().st_size
     if size < end:
-        raise CheckpointError("{} is incomplete: {:,} of {:,} bytes; copy it again".format(path, size, end))
+        raise CheckpointError(f"{path} is incomplete: {size:,} of {end:,} bytes; copy it again")
     return shapes
 
 
@@ -63,9 +62,9 @@ def _pickled(path: Path) -> Shapes:
         content = torch.load(str(path), map_location="cpu", weights_only=True, **mapped)
     except Exception as error:  # torch raises a dozen types for a damaged file
         if "weights_only" in str(error) or "Unsupported" in str(error):
-            raise CheckpointError("{} holds pickled code, or is no weights file; it will be refused".format(
-                path)) from error
-        raise CheckpointError("{} cannot be read ({}); it is damaged or incomplete, copy it again".format(
-            path, one_line(error))) from error
+            raise CheckpointError(f"{path} holds pickled code, or is no weights file; it will be refused") from error
+        raise CheckpointError(
+            f"{path} cannot be read ({one_line(error)}); it is damaged or incomplete, copy it again"
+        ) from error
     tensors = content.get("model", content) if isinstance(content, dict) else {}
     return {name: tuple(each.shape) for name, each in tensors.items() if isinstance(each, torch.Tensor)}

@@ -1,21 +1,23 @@
 """GPUs, Java and the judge's settings of this machine. Says whether a key is set, never what it is."""
 
+from __future__ import annotations
+
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from importlib.util import find_spec
-from typing import List, Mapping
 from urllib.parse import urlsplit
 
 from ..errors import PefomedError
 from ..scoring.java import METEOR_JAR, find_jar, find_java
 from .findings import ERROR, NOTE, OK, WARNING, Finding
 
-GIB = 2 ** 30
+GIB = 2**30
 _JUDGING = "docs/judging.md"
 
 
-def check_gpus() -> List[Finding]:
+def check_gpus() -> list[Finding]:
     """Every visible GPU with its memory and whether it has bf16; or why torch sees none."""
     if find_spec("torch") is None:
         return []  # its absence is the toolkit's finding
@@ -23,57 +25,114 @@ def check_gpus() -> List[Finding]:
 
     if not torch.cuda.is_available():
         if torch.version.cuda is None and torch.version.hip is None and shutil.which("nvidia-smi"):
-            return [Finding("machine", "GPU", WARNING, "this machine has a driver, but torch {} is built for the CPU"
-                            .format(torch.__version__), "https://pytorch.org/get-started/locally/")]
+            return [
+                Finding(
+                    "machine",
+                    "GPU",
+                    WARNING,
+                    f"this machine has a driver, but torch {torch.__version__} is built for the CPU",
+                    "https://pytorch.org/get-started/locally/",
+                )
+            ]
         if os.environ.get("CUDA_VISIBLE_DEVICES") is not None:
-            return [Finding("machine", "GPU", WARNING, "none visible: CUDA_VISIBLE_DEVICES={!r}".format(
-                os.environ["CUDA_VISIBLE_DEVICES"]), "unset CUDA_VISIBLE_DEVICES")]
+            return [
+                Finding(
+                    "machine",
+                    "GPU",
+                    WARNING,
+                    f"none visible: CUDA_VISIBLE_DEVICES={os.environ['CUDA_VISIBLE_DEVICES']!r}",
+                    "unset CUDA_VISIBLE_DEVICES",
+                )
+            ]
         return [Finding("machine", "GPU", NOTE, "none: the embedded default runs on the CPU, LLaMA-2-7B needs a GPU")]
     bf16 = torch.cuda.is_bf16_supported()
     findings = []
     for number in range(torch.cuda.device_count()):
         free, total = torch.cuda.mem_get_info(number)
         found = "{}, {:.0f} GiB, {:.0f} free, bf16: {}".format(
-            torch.cuda.get_device_name(number), total / GIB, free / GIB, "yes" if bf16 else "no, fp16 is used")
-        findings.append(Finding("machine", "GPU {}".format(number), WARNING if free < total / 2 else OK, found,
-                                "nvidia-smi shows who uses it" if free < total / 2 else ""))
+            torch.cuda.get_device_name(number), total / GIB, free / GIB, "yes" if bf16 else "no, fp16 is used"
+        )
+        findings.append(
+            Finding(
+                "machine",
+                f"GPU {number}",
+                WARNING if free < total / 2 else OK,
+                found,
+                "nvidia-smi shows who uses it" if free < total / 2 else "",
+            )
+        )
     return findings
 
 
-def check_java() -> List[Finding]:
+def check_java() -> list[Finding]:
     """Whether METEOR and the PTB tokeniser can run: a Java that starts, and the jars."""
     try:
         java = find_java()
         find_jar(METEOR_JAR)
     except PefomedError as error:
-        return [Finding("machine", "Java", NOTE, "{}; METEOR has no value without it".format(error.summary),
-                        "pip install 'pefomed_plugin[meteor]'")]
+        return [
+            Finding(
+                "machine",
+                "Java",
+                NOTE,
+                f"{error.summary}; METEOR has no value without it",
+                "pip install 'pefomed_plugin[meteor]'",
+            )
+        ]
     try:
         shown = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=30, check=True).stderr
     except (OSError, subprocess.SubprocessError) as error:
-        return [Finding("machine", "Java", WARNING, "{} does not start ({})".format(java, type(error).__name__),
-                        "set PEFOMED_JAVA to another one")]
-    return [Finding("machine", "Java", OK, "{}, {}".format(java, (shown.splitlines() or ["?"])[0]))]
+        return [
+            Finding(
+                "machine",
+                "Java",
+                WARNING,
+                f"{java} does not start ({type(error).__name__})",
+                "set PEFOMED_JAVA to another one",
+            )
+        ]
+    return [Finding("machine", "Java", OK, f"{java}, {(shown.splitlines() or ['?'])[0]}")]
 
 
-def check_judge(environ: Mapping[str, str], needed: bool = False) -> List[Finding]:
+def check_judge(environ: Mapping[str, str], needed: bool = False) -> list[Finding]:
     """Whether a judge behind an API could be asked: package, key, server. ``needed``: a run says ``judge: api``."""
     absent, what = ERROR if needed else NOTE, "judge by API"
     if find_spec("openai") is None:
-        return [Finding("services", what, absent, "package openai is not installed",
-                        "pip install 'pefomed_plugin[judge]'")]
+        return [
+            Finding("services", what, absent, "package openai is not installed", "pip install 'pefomed_plugin[judge]'")
+        ]
     if environ.get("AZURE_OPENAI_ENDPOINT"):
         missing = [name for name in ("AZURE_OPENAI_API_KEY", "OPENAI_API_VERSION") if not environ.get(name)]
         if missing:
-            return [Finding("services", what, ERROR, "AZURE_OPENAI_ENDPOINT is set, {} not".format(
-                " and ".join(missing)), _JUDGING)]
-        return [Finding("services", what, OK, "Azure, {}; key set".format(_host(environ["AZURE_OPENAI_ENDPOINT"])))]
+            return [
+                Finding(
+                    "services",
+                    what,
+                    ERROR,
+                    f"AZURE_OPENAI_ENDPOINT is set, {' and '.join(missing)} not",
+                    _JUDGING,
+                )
+            ]
+        return [Finding("services", what, OK, f"Azure, {_host(environ['AZURE_OPENAI_ENDPOINT'])}; key set")]
     host = _host(environ.get("OPENAI_BASE_URL", "https://api.openai.com"))
     if not environ.get("OPENAI_API_KEY") and host not in ("localhost", "127.0.0.1", "::1"):
-        return [Finding("services", what, absent, "OPENAI_API_KEY is not set; the offline judge needs none",
-                        "export OPENAI_API_KEY=...   ({})".format(_JUDGING))]
-    return [Finding("services", what, OK, "{}; key {}".format(host, "set" if environ.get("OPENAI_API_KEY")
-                                                              else "not needed there"))]
+        return [
+            Finding(
+                "services",
+                what,
+                absent,
+                "OPENAI_API_KEY is not set; the offline judge needs none",
+                f"export OPENAI_API_KEY=...   ({_JUDGING})",
+            )
+        ]
+    return [
+        Finding(
+            "services",
+            what,
+            OK,
+            "{}; key {}".format(host, "set" if environ.get("OPENAI_API_KEY") else "not needed there"),
+        )
+    ]
 
 
 def _host(address: str) -> str:

@@ -1,9 +1,11 @@
 """Which toolkit is underneath, whether it imports, and whether the packages are the versions it needs."""
 
+from __future__ import annotations
+
 import os
 import sys
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any
 
 from ..errors import PefomedError, ToolkitError
 from ..readers.textfiles import read_text
@@ -12,78 +14,144 @@ from .findings import ERROR, NOTE, OK, WARNING, Finding
 
 _PINNED = ("torch", "torchvision", "transformers", "peft", "timm", "omegaconf", "accelerate", "sentencepiece")
 """Of a checkout's ``environment.yml``: the packages whose version changes numbers or keys of a checkpoint."""
-_EXTRA_FOR = {"metrics": "report metrics (BLEU, ROUGE, CIDEr)", "meteor": "METEOR without a Java of the system",
-              "parquet": "Hugging Face copies of the data sets", "dicom": "DICOM images", "judge": "judging by API",
-              "report": "plots and rating sheets", "completion": "pefomed completion"}
+_EXTRA_FOR = {
+    "metrics": "report metrics (BLEU, ROUGE, CIDEr)",
+    "meteor": "METEOR without a Java of the system",
+    "parquet": "Hugging Face copies of the data sets",
+    "dicom": "DICOM images",
+    "judge": "judging by API",
+    "report": "plots and rating sheets",
+    "completion": "pefomed completion",
+}
 
 
-def check_toolkit() -> List[Finding]:
+def check_toolkit() -> list[Finding]:
     """Which toolkit and why, Python, and every package against what this toolkit needs."""
     python = Finding("toolkit", "Python", OK, "{}.{}.{}, {}".format(*sys.version_info[:3], sys.executable))
     try:
         from ..toolkit import NAME, WHY
         from ..toolkit.choice import BUNDLED
     except ToolkitError as error:
-        return [Finding("toolkit", "toolkit", ERROR, str(error), "docs/troubleshooting.md#the-toolkit"), python,
-                *_checkout_pins()]
+        return [
+            Finding("toolkit", "toolkit", ERROR, str(error), "docs/troubleshooting.md#the-toolkit"),
+            python,
+            *_checkout_pins(),
+        ]
     except ModuleNotFoundError as error:
-        return [Finding("toolkit", "toolkit", ERROR, "does not import: no package {}".format(error.name),
-                        "pip install 'pefomed_plugin[bundled]'"), python, *check_packages(read_requirements())]
-    return [Finding("toolkit", "toolkit", OK, "{}: {}".format(NAME, WHY)), python,
-            *(check_packages(read_requirements()) if NAME == BUNDLED else _checkout_pins())]
+        return [
+            Finding(
+                "toolkit",
+                "toolkit",
+                ERROR,
+                f"does not import: no package {error.name}",
+                "pip install 'pefomed_plugin[bundled]'",
+            ),
+            python,
+            *check_packages(read_requirements()),
+        ]
+    return [
+        Finding("toolkit", "toolkit", OK, f"{NAME}: {WHY}"),
+        python,
+        *(check_packages(read_requirements()) if NAME == BUNDLED else _checkout_pins()),
+    ]
 
 
-def check_packages(requirements: List[Requirement]) -> List[Finding]:
+def check_packages(requirements: list[Requirement]) -> list[Finding]:
     """Installed versions against ``setup.py``; extras other than ``bundled`` are only noted, one line each."""
     if not requirements:
-        return [Finding("toolkit", "packages", WARNING, "pefomed_plugin is on the path, but not installed: versions "
-                        "are not checked", "pip install -e '.[bundled]'")]
-    findings: List[Finding] = []
-    absent: Dict[str, List[str]] = {}
+        return [
+            Finding(
+                "toolkit",
+                "packages",
+                WARNING,
+                "pefomed_plugin is on the path, but not installed: versions are not checked",
+                "pip install -e '.[bundled]'",
+            )
+        ]
+    findings: list[Finding] = []
+    absent: dict[str, list[str]] = {}
     for each in requirements:
         version, needed = installed_version(each.name), each.extra in ("", "bundled")
-        mend = "pip install 'pefomed_plugin[{}]'".format(each.extra or "bundled")
+        mend = f"pip install 'pefomed_plugin[{each.extra or 'bundled'}]'"
         if version is None and not needed:
             absent.setdefault(each.extra, []).append(each.name)
         elif version is None:
             findings.append(Finding("toolkit", each.name, ERROR, "not installed", mend))
         elif release(version) < release(each.least):
-            findings.append(Finding("toolkit", each.name, ERROR if needed else WARNING, "{}, older than {}".format(
-                version, each.least), "pip install '{}>={}'".format(each.name, each.least)))
+            findings.append(
+                Finding(
+                    "toolkit",
+                    each.name,
+                    ERROR if needed else WARNING,
+                    f"{version}, older than {each.least}",
+                    f"pip install '{each.name}>={each.least}'",
+                )
+            )
     if not findings:
         shown = ("torch", "transformers", "peft", "timm", "accelerate")
-        findings.append(Finding("toolkit", "packages", OK, ", ".join(
-            "{} {}".format(name, installed_version(name)) for name in shown)))
-    return findings + [Finding("toolkit", "extra " + extra, NOTE, "no {}: {}".format(
-        ", ".join(names), _EXTRA_FOR.get(extra, "optional")), "pip install 'pefomed_plugin[{}]'".format(extra))
-        for extra, names in absent.items()]
+        findings.append(
+            Finding("toolkit", "packages", OK, ", ".join(f"{name} {installed_version(name)}" for name in shown))
+        )
+    return findings + [
+        Finding(
+            "toolkit",
+            "extra " + extra,
+            NOTE,
+            f"no {', '.join(names)}: {_EXTRA_FOR.get(extra, 'optional')}",
+            f"pip install 'pefomed_plugin[{extra}]'",
+        )
+        for extra, names in absent.items()
+    ]
 
 
-def check_pins(environment: Path) -> List[Finding]:
+def check_pins(environment: Path) -> list[Finding]:
     """Installed versions against the ``environment.yml`` of a checkout; another one is a warning, none an error."""
     pins = _read_pins(environment)
     if pins is None:
-        return [Finding("toolkit", "versions", WARNING, "{} cannot be read: versions are not compared".format(
-            environment), "docs/troubleshooting.md")]
+        return [
+            Finding(
+                "toolkit",
+                "versions",
+                WARNING,
+                f"{environment} cannot be read: versions are not compared",
+                "docs/troubleshooting.md",
+            )
+        ]
     findings = []
     for name, pinned in pins.items():
         version = installed_version(name)
         if version is None:
-            findings.append(Finding("toolkit", name, ERROR, "not installed, the checkout pins {}".format(pinned),
-                                    "pip install {}=={}".format(name, pinned)))
+            findings.append(
+                Finding(
+                    "toolkit",
+                    name,
+                    ERROR,
+                    f"not installed, the checkout pins {pinned}",
+                    f"pip install {name}=={pinned}",
+                )
+            )
         elif release(version) != release(pinned):
-            findings.append(Finding("toolkit", name, WARNING, "{}, the checkout pins {}".format(version, pinned),
-                                    "pip install {}=={}".format(name, pinned)))
-    return findings or [Finding("toolkit", "packages", OK, "as the checkout pins them: " + ", ".join(
-        "{} {}".format(*each) for each in pins.items()))]
+            findings.append(
+                Finding(
+                    "toolkit", name, WARNING, f"{version}, the checkout pins {pinned}", f"pip install {name}=={pinned}"
+                )
+            )
+    return findings or [
+        Finding(
+            "toolkit",
+            "packages",
+            OK,
+            "as the checkout pins them: " + ", ".join("{} {}".format(*each) for each in pins.items()),
+        )
+    ]
 
 
-def _checkout_pins() -> List[Finding]:
+def _checkout_pins() -> list[Finding]:
     home = os.environ.get("MINIGPT4_HOME")
     return check_pins(Path(home) / "environment.yml") if home else []
 
 
-def _read_pins(environment: Path) -> Optional[Dict[str, str]]:
+def _read_pins(environment: Path) -> dict[str, str] | None:
     import yaml
 
     try:

@@ -3,11 +3,14 @@
 Composes the configuration as the launcher does, but generates nothing and leaves the environment as it is.
 """
 
+from __future__ import annotations
+
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any
 
 from .. import environment
 from ..errors import ConfigError, PefomedError
@@ -26,7 +29,7 @@ _UNSET = "(not set)"
 _JUDGED = ("gpt4_judge", "wasm")
 
 
-def check_up(cfg_path: Optional[str] = None, options: Sequence[str] = ()) -> List[Finding]:
+def check_up(cfg_path: str | None = None, options: Sequence[str] = ()) -> list[Finding]:
     """Everything that can be said before a run starts, in the order in which it would fail."""
     toolkit = check_toolkit()
     findings = [*toolkit, *check_gpus(), *check_java()]
@@ -37,15 +40,24 @@ def check_up(cfg_path: Optional[str] = None, options: Sequence[str] = ()) -> Lis
     return [*findings, *check_plugins(), *check_run(cfg_path, options)]
 
 
-def check_variables() -> List[Finding]:
+def check_variables() -> list[Finding]:
     """What the ``PEFOMED_*`` variables point at, against the paper's sizes."""
     values = {name: os.environ[name] for name in environment.VARIABLES if os.environ.get(name)}
     if not values:
-        return [Finding("configuration", "PEFOMED_...", NOTE, "none is set: runs use the embedded default",
-                        "export {}   (docs/quick-start.md)".format(
-                            " ".join(name + "=..." for name in environment.VARIABLES)))]
-    findings = [Finding("configuration", name, NOTE, "not set: {}".format(text), "export {}=...".format(name))
-                for name, text in environment.VARIABLES.items() if name not in values]
+        return [
+            Finding(
+                "configuration",
+                "PEFOMED_...",
+                NOTE,
+                "none is set: runs use the embedded default",
+                f"export {' '.join(name + '=...' for name in environment.VARIABLES)}   (docs/quick-start.md)",
+            )
+        ]
+    findings = [
+        Finding("configuration", name, NOTE, f"not set: {text}", f"export {name}=...")
+        for name, text in environment.VARIABLES.items()
+        if name not in values
+    ]
     real = {name: Path(value) for name, value in values.items() if value != environment.EMBEDDED}
     findings += check_weights(real.get("PEFOMED_LLAMA"), real.get("PEFOMED_VIT"), real.get("PEFOMED_CKPT"), Sizes())
     root = real.get("PEFOMED_DATA")
@@ -53,12 +65,19 @@ def check_variables() -> List[Finding]:
         there = [name for name in READERS if (root / name).is_dir()]
         findings += [each for name in there for each in check_data(name, str(root / name))]
         if not there:
-            findings.append(Finding("data", "PEFOMED_DATA", ERROR, "{} has none of the folders {}".format(
-                root, ", ".join(READERS)), "docs/data.md"))
+            findings.append(
+                Finding(
+                    "data",
+                    "PEFOMED_DATA",
+                    ERROR,
+                    f"{root} has none of the folders {', '.join(READERS)}",
+                    "docs/data.md",
+                )
+            )
     return findings
 
 
-def check_run(cfg_path: str, options: Sequence[str] = ()) -> List[Finding]:
+def check_run(cfg_path: str, options: Sequence[str] = ()) -> list[Finding]:
     """The configuration, its weights, its data sets, its judge and its room on the disk."""
     try:
         cfg, parts = compose(cfg_path, options)
@@ -67,30 +86,59 @@ def check_run(cfg_path: str, options: Sequence[str] = ()) -> List[Finding]:
         if "PEFOMED_" not in str(error):
             return from_error("configuration", "YAML", error, "docs/troubleshooting.md#the-configuration")
         mend = "export it, or unset all PEFOMED_ variables for the embedded default"
-        return [*from_error("configuration", "variables", error, mend),
-                *(each for each in check_variables() if each.area != "configuration")]
+        return [
+            *from_error("configuration", "variables", error, mend),
+            *(each for each in check_variables() if each.area != "configuration"),
+        ]
     model, embedded = cfg["model"], "PEFOMED_LLAMA" in parts
-    findings = [Finding("configuration", "YAML", OK, "{}: {} on {}{}".format(
-        cfg_path, run.task, ", ".join(cfg["datasets"]),
-        "; from the embedded default: {}".format(", ".join(parts)) if parts else ""))]
+    findings = [
+        Finding(
+            "configuration",
+            "YAML",
+            OK,
+            "{}: {} on {}{}".format(
+                cfg_path,
+                run.task,
+                ", ".join(cfg["datasets"]),
+                f"; from the embedded default: {', '.join(parts)}" if parts else "",
+            ),
+        )
+    ]
     vit = model.get("vit") or {}
-    sizes = Sizes(None if embedded else 4096, vit.get("embed_dim", 1408), vit.get("depth", 39),
-                  vit.get("patch_size", 14), model["lora_r"], tuple(model["lora_target_modules"]))
+    sizes = Sizes(
+        None if embedded else 4096,
+        vit.get("embed_dim", 1408),
+        vit.get("depth", 39),
+        vit.get("patch_size", 14),
+        model["lora_r"],
+        tuple(model["lora_target_modules"]),
+    )
     if parts and not environment.sample_folder().is_dir():
-        findings.append(Finding("data", "embedded default", OK, "will be generated in {}, in about a minute".format(
-            environment.sample_folder())))
+        findings.append(
+            Finding(
+                "data", "embedded default", OK, f"will be generated in {environment.sample_folder()}, in about a minute"
+            )
+        )
     if not embedded or environment.sample_folder().is_dir():
-        findings += check_weights(Path(model["llama_model"]), Path(model["vit_weights"]),
-                                  Path(model["ckpt"]) if model.get("ckpt") else None, sizes, starts=True)
+        findings += check_weights(
+            Path(model["llama_model"]),
+            Path(model["vit_weights"]),
+            Path(model["ckpt"]) if model.get("ckpt") else None,
+            sizes,
+            starts=True,
+        )
     if "PEFOMED_DATA" not in parts or environment.sample_folder().is_dir():
-        findings += [each for name, section in cfg["datasets"].items() for each in check_data(
-            name, str(section["build_info"]["storage"]), section["build_info"].get("images"))]
+        findings += [
+            each
+            for name, section in cfg["datasets"].items()
+            for each in check_data(name, str(section["build_info"]["storage"]), section["build_info"].get("images"))
+        ]
     if run.task in _JUDGED:
         findings += _check_judge_of(run)
     return findings + _check_device(run) + _check_room(cfg_path, cfg, run)
 
 
-def compose(cfg_path: str, options: Sequence[str]) -> "tuple[Dict[str, Any], List[str]]":
+def compose(cfg_path: str, options: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
     """The run's configuration, every path filled in, and which variables would come from the embedded default.
 
     Raises:
@@ -116,12 +164,13 @@ def compose(cfg_path: str, options: Sequence[str]) -> "tuple[Dict[str, Any], Lis
     try:
         whole: Any = OmegaConf.to_container(OmegaConf.create(text), resolve=True)
     except OmegaConfBaseException as error:
-        raise ConfigError("{}: {}".format(cfg_path, " ".join(str(error).split()))) from error
+        raise ConfigError(f"{cfg_path}: {' '.join(str(error).split())}") from error
     return whole, parts
 
 
-def check_weights(llama: Optional[Path], vit: Optional[Path], ckpt: Optional[Path], sizes: Sizes,
-                  starts: bool = False) -> List[Finding]:
+def check_weights(
+    llama: Path | None, vit: Path | None, ckpt: Path | None, sizes: Sizes, starts: bool = False
+) -> list[Finding]:
     """Those of the three that are given. ``starts``: without a checkpoint the run starts untrained.
 
     The checkpoint must fit the LLaMA that is there, be it the paper's or another.
@@ -135,32 +184,53 @@ def check_weights(llama: Optional[Path], vit: Optional[Path], ckpt: Optional[Pat
     return [*findings, no_checkpoint()] if starts else findings
 
 
-def _check_judge_of(run: RunOptions) -> List[Finding]:
+def _check_judge_of(run: RunOptions) -> list[Finding]:
     if run.judge != "api":
         return []
     findings = check_judge(os.environ, needed=True)
     if not run.judge_model:
-        findings.append(Finding("services", "run.judge_model", ERROR, "no model is named; there is no default, because "
-                                "models are retired", "--options run.judge_model=NAME"))
+        findings.append(
+            Finding(
+                "services",
+                "run.judge_model",
+                ERROR,
+                "no model is named; there is no default, because models are retired",
+                "--options run.judge_model=NAME",
+            )
+        )
     return findings
 
 
-def _check_device(run: RunOptions) -> List[Finding]:
+def _check_device(run: RunOptions) -> list[Finding]:
     import torch
 
     has_gpu, asked = torch.cuda.is_available(), run.amp_precision
     if run.device == "cuda" and not has_gpu:
         return [Finding("machine", "run.device", ERROR, "cuda, but torch sees no GPU", "--options run.device=auto")]
     if asked == "fp16" and (run.device == "cpu" or not has_gpu):
-        return [Finding("machine", "run.precision", ERROR, "fp16 (run.amp), which the CPU cannot train in",
-                        "--options run.amp=null run.precision=fp32")]
+        return [
+            Finding(
+                "machine",
+                "run.precision",
+                ERROR,
+                "fp16 (run.amp), which the CPU cannot train in",
+                "--options run.amp=null run.precision=fp32",
+            )
+        ]
     if asked == "bf16" and has_gpu and run.device != "cpu" and not torch.cuda.is_bf16_supported():
-        return [Finding("machine", "run.precision", ERROR, "bf16, which {} does not have".format(
-            torch.cuda.get_device_name()), "--options run.precision=fp16")]
+        return [
+            Finding(
+                "machine",
+                "run.precision",
+                ERROR,
+                f"bf16, which {torch.cuda.get_device_name()} does not have",
+                "--options run.precision=fp16",
+            )
+        ]
     return []
 
 
-def _check_room(cfg_path: str, cfg: Dict[str, Any], run: RunOptions) -> List[Finding]:
+def _check_room(cfg_path: str, cfg: dict[str, Any], run: RunOptions) -> list[Finding]:
     from ..services.memory.estimate import estimate
 
     try:

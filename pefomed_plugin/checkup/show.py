@@ -1,8 +1,11 @@
 """The check-up for people: one line a finding, what mends it below, a count at the end."""
 
+from __future__ import annotations
+
 from collections import Counter
+from collections.abc import Sequence
 from itertools import groupby
-from typing import Any, Dict, Sequence
+from typing import Any
 
 from ..services.console import print_line
 from .findings import AREAS, ERROR, NOTE, OK, WARNING, Finding, is_broken
@@ -17,18 +20,22 @@ def show_findings(findings: Sequence[Finding]) -> None:
         print_line()
         print_line(area, "bold")
         for each in group:
-            line = "  {:<8}{:<{width}}  ".format(each.state, each.what, width=width)
+            line = f"  {each.state:<8}{each.what:<{width}}  "
             print_line(line + each.found, _STYLES[each.state])
             if each.mend and each.state != OK:
                 print_line(" " * len(line) + "-> " + each.mend)
     counts = Counter(each.state for each in findings)
-    said = ["{} {}{}".format(counts[state], state, "s" if counts[state] > 1 else "")
-            for state in (ERROR, WARNING) if counts[state]]
+    said = [
+        "{} {}{}".format(counts[state], state, "s" if counts[state] > 1 else "")
+        for state in (ERROR, WARNING)
+        if counts[state]
+    ]
     print_line()
-    print_line("{}: {}".format("not ready" if is_broken(findings) else "ready", ", ".join(said) or "nothing to mend"),
-               "bold")
+    print_line(
+        "{}: {}".format("not ready" if is_broken(findings) else "ready", ", ".join(said) or "nothing to mend"), "bold"
+    )
 
 
-def to_json(findings: Sequence[Finding]) -> Dict[str, Any]:
+def to_json(findings: Sequence[Finding]) -> dict[str, Any]:
     """As ``pefomed doctor --json`` prints them."""
     return {"ready": not is_broken(findings), "findings": [vars(each) for each in findings]}

@@ -3,11 +3,14 @@
 Looks at names, shapes and lengths; a tensor's values are read by nobody but the run.
 """
 
+from __future__ import annotations
+
 import os
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any
 
 from ..errors import PefomedError
 from ..readers.textfiles import read_json
@@ -24,7 +27,7 @@ _LORA_A = re.compile(r"\.layers\.(\d+)\.self_attn\.(\w+)\.lora_A\.")
 class Sizes:
     """What a run expects of its weights; the defaults are the paper's."""
 
-    hidden: Optional[int] = 4096
+    hidden: int | None = 4096
     """Width of the language model; None: whatever the folder says (the embedded default)."""
     vit_dim: int = 1408
     """Width of the vision encoder."""
@@ -38,27 +41,32 @@ class Sizes:
     """Matrices with LoRA, in every layer."""
 
 
-def check_llama(folder: Path, sizes: Sizes = Sizes()) -> List[Finding]:
+def check_llama(folder: Path, sizes: Sizes = Sizes()) -> list[Finding]:
     """A Hugging Face folder: its config, its tokenizer, and every file of its weights, whole."""
     what = "LLaMA"
     if not folder.is_dir():
-        return [Finding("weights", what, ERROR, "no folder {}".format(folder), _LLAMA_PAGE)]
+        return [Finding("weights", what, ERROR, f"no folder {folder}", _LLAMA_PAGE)]
     if not os.access(folder, os.R_OK | os.X_OK):
-        return [Finding("weights", what, ERROR, "{} may not be read by you".format(folder),
-                        "chmod -R u+rX {}".format(folder))]
+        return [Finding("weights", what, ERROR, f"{folder} may not be read by you", f"chmod -R u+rX {folder}")]
     try:
         config = read_json(folder / "config.json")
     except PefomedError as error:
         return from_error("weights", what, error, _LLAMA_PAGE)
     findings = _check_llama_config(folder, config, sizes)
     if not (folder / "tokenizer.model").is_file():
-        findings.append(Finding("weights", what, ERROR, "{} holds no tokenizer.model".format(folder), _LLAMA_PAGE))
+        findings.append(Finding("weights", what, ERROR, f"{folder} holds no tokenizer.model", _LLAMA_PAGE))
     findings += _check_llama_files(folder)
-    return findings or [Finding("weights", what, OK, "{}: {} layers of width {}".format(
-        folder, config.get("num_hidden_layers"), config.get("hidden_size")))]
+    return findings or [
+        Finding(
+            "weights",
+            what,
+            OK,
+            f"{folder}: {config.get('num_hidden_layers')} layers of width {config.get('hidden_size')}",
+        )
+    ]
 
 
-def llama_config(folder: Path) -> Dict[str, Any]:
+def llama_config(folder: Path) -> dict[str, Any]:
     """``config.json`` of a LLaMA folder; empty where it cannot be read, which ``check_llama`` tells."""
     try:
         config = read_json(folder / "config.json")
@@ -67,32 +75,49 @@ def llama_config(folder: Path) -> Dict[str, Any]:
     return config if isinstance(config, dict) else {}
 
 
-def _check_llama_config(folder: Path, config: Any, sizes: Sizes) -> List[Finding]:
+def _check_llama_config(folder: Path, config: Any, sizes: Sizes) -> list[Finding]:
     if not isinstance(config, Mapping) or config.get("model_type") != "llama":
         kind = config.get("model_type") if isinstance(config, Mapping) else type(config).__name__
-        return [Finding("weights", "LLaMA", ERROR, "{}/config.json describes a model of type {!r}, not llama".format(
-            folder, kind), _LLAMA_PAGE)]
+        return [
+            Finding(
+                "weights",
+                "LLaMA",
+                ERROR,
+                f"{folder}/config.json describes a model of type {kind!r}, not llama",
+                _LLAMA_PAGE,
+            )
+        ]
     width = config.get("hidden_size")
     if sizes.hidden is not None and width != sizes.hidden:
-        return [Finding("weights", "LLaMA", WARNING, "{}: width {}; the paper's LLaMA-2-7B and every released "
-                        "MiniGPT-v2 checkpoint have {}".format(folder, width, sizes.hidden), _LLAMA_PAGE)]
+        return [
+            Finding(
+                "weights",
+                "LLaMA",
+                WARNING,
+                f"{folder}: width {width}; the paper's LLaMA-2-7B and every released "
+                f"MiniGPT-v2 checkpoint have {sizes.hidden}",
+                _LLAMA_PAGE,
+            )
+        ]
     return []
 
 
-def _check_llama_files(folder: Path) -> List[Finding]:
+def _check_llama_files(folder: Path) -> list[Finding]:
     """Files that the index names, or all that are there."""
-    indices = [path for path in (folder / "model.safetensors.index.json", folder / "pytorch_model.bin.index.json")
-               if path.is_file()]
+    indices = [
+        path
+        for path in (folder / "model.safetensors.index.json", folder / "pytorch_model.bin.index.json")
+        if path.is_file()
+    ]
     try:
         if indices:
             paths = [folder / name for name in sorted(set(read_json(indices[0])["weight_map"].values()))]
         else:
             paths = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin"))
     except (PefomedError, KeyError, TypeError, AttributeError):
-        return [Finding("weights", "LLaMA", ERROR, "{} is no index of weights".format(indices[0]), _LLAMA_PAGE)]
+        return [Finding("weights", "LLaMA", ERROR, f"{indices[0]} is no index of weights", _LLAMA_PAGE)]
     if not paths:
-        return [Finding("weights", "LLaMA", ERROR, "{} holds no weights (*.safetensors, *.bin)".format(folder),
-                        _LLAMA_PAGE)]
+        return [Finding("weights", "LLaMA", ERROR, f"{folder} holds no weights (*.safetensors, *.bin)", _LLAMA_PAGE)]
     findings = []
     for path in paths:
         try:
@@ -102,25 +127,38 @@ def _check_llama_files(folder: Path) -> List[Finding]:
     return findings
 
 
-def check_vit(path: Path, sizes: Sizes = Sizes()) -> List[Finding]:
+def check_vit(path: Path, sizes: Sizes = Sizes()) -> list[Finding]:
     """The EVA file: the tensors that tell its patch, width and depth."""
     try:
         shapes = read_shapes(path)
     except PefomedError as error:
         return from_error("weights", "vision encoder", error, _VIT_SOURCE)
-    dim, patch, last = sizes.vit_dim, sizes.vit_patch, "blocks.{}.attn.qkv.weight".format(sizes.vit_depth - 1)
+    dim, patch, last = sizes.vit_dim, sizes.vit_patch, f"blocks.{sizes.vit_depth - 1}.attn.qkv.weight"
     wanted = {"cls_token": (1, 1, dim), "patch_embed.proj.weight": (dim, 3, patch, patch), last: (3 * dim, dim)}
     wrong = _differences(shapes, wanted)
     if "pos_embed" not in shapes:
         wrong.append("no pos_embed")
     if wrong:
-        return [Finding("weights", "vision encoder", ERROR, "{} is not the encoder that the run describes: {}".format(
-            path, "; ".join(wrong)), _VIT_SOURCE)]
-    return [Finding("weights", "vision encoder", OK, "{}: width {}, {} blocks".format(
-        path, dim, len({name.split(".")[1] for name in shapes if name.startswith("blocks.")})))]
+        return [
+            Finding(
+                "weights",
+                "vision encoder",
+                ERROR,
+                f"{path} is not the encoder that the run describes: {'; '.join(wrong)}",
+                _VIT_SOURCE,
+            )
+        ]
+    return [
+        Finding(
+            "weights",
+            "vision encoder",
+            OK,
+            f"{path}: width {dim}, {len({name.split('.')[1] for name in shapes if name.startswith('blocks.')})} blocks",
+        )
+    ]
 
 
-def check_checkpoint(path: Path, sizes: Sizes = Sizes()) -> List[Finding]:
+def check_checkpoint(path: Path, sizes: Sizes = Sizes()) -> list[Finding]:
     """Projection and LoRA to start from: rank, matrices and widths, whatever the spelling of the keys."""
     from ..toolkit.checkpoint import canonical
 
@@ -135,22 +173,33 @@ def check_checkpoint(path: Path, sizes: Sizes = Sizes()) -> List[Finding]:
     if projection is None:
         wrong.append("no llama_proj.weight, so it is no MiniGPT-v2 checkpoint")
     elif projection[1] != 4 * sizes.vit_dim or projection[0] != (sizes.hidden or projection[0]):
-        wrong.append("llama_proj.weight is {}, the run needs {}".format(
-            projection, (sizes.hidden or projection[0], 4 * sizes.vit_dim)))
+        wrong.append(
+            f"llama_proj.weight is {projection}, the run needs {(sizes.hidden or projection[0], 4 * sizes.vit_dim)}"
+        )
     ranks = sorted({shape[0] for shape in adapters.values()})
     targets = sorted({target for _, target in adapters})
     if not adapters:
         wrong.append("no LoRA tensors")
     elif ranks != [sizes.lora_r]:
-        wrong.append("LoRA of rank {}, the run has {}".format(", ".join(map(str, ranks)), sizes.lora_r))
+        wrong.append(f"LoRA of rank {', '.join(map(str, ranks))}, the run has {sizes.lora_r}")
     if adapters and targets != sorted(sizes.lora_targets):
-        wrong.append("LoRA on {}, the run has it on {}".format(", ".join(targets), ", ".join(sizes.lora_targets)))
+        wrong.append(f"LoRA on {', '.join(targets)}, the run has it on {', '.join(sizes.lora_targets)}")
     if wrong:
-        mend = "--options model.lora_r={}".format(ranks[0]) if len(ranks) == 1 and len(wrong) == 1 and \
-            ranks != [sizes.lora_r] else _MINIGPT_PAGE
-        return [Finding("weights", what, ERROR, "{} does not fit the run: {}".format(path, "; ".join(wrong)), mend)]
-    return [Finding("weights", what, OK, "{}: LoRA of rank {} on {} of {} layers".format(
-        path, ranks[0], " and ".join(targets), len({layer for layer, _ in adapters})))]
+        mend = (
+            f"--options model.lora_r={ranks[0]}"
+            if len(ranks) == 1 and len(wrong) == 1 and ranks != [sizes.lora_r]
+            else _MINIGPT_PAGE
+        )
+        return [Finding("weights", what, ERROR, f"{path} does not fit the run: {'; '.join(wrong)}", mend)]
+    return [
+        Finding(
+            "weights",
+            what,
+            OK,
+            f"{path}: LoRA of rank {ranks[0]} on {' and '.join(targets)} of {len({layer for layer, _ in adapters})} "
+            "layers",
+        )
+    ]
 
 
 def no_checkpoint() -> Finding:
@@ -158,6 +207,9 @@ def no_checkpoint() -> Finding:
     return Finding("weights", "checkpoint", NOTE, "none: projection and LoRA start untrained", _MINIGPT_PAGE)
 
 
-def _differences(shapes: Shapes, wanted: Dict[str, Any]) -> List[str]:
-    return ["no {}".format(name) if name not in shapes else "{} is {}, not {}".format(name, shapes[name], shape)
-            for name, shape in wanted.items() if shapes.get(name) != shape]
+def _differences(shapes: Shapes, wanted: dict[str, Any]) -> list[str]:
+    return [
+        f"no {name}" if name not in shapes else f"{name} is {shapes[name]}, not {shape}"
+        for name, shape in wanted.items()
+        if shapes.get(name) != shape
+    ]

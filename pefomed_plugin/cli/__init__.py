@@ -1,11 +1,13 @@
 """The command ``pefomed``: sub-commands in the order of the work, one file each, imported only when used."""
 
+from __future__ import annotations
+
 import argparse
 import importlib
 import os
 import sys
+from collections.abc import Iterable, Sequence
 from contextlib import redirect_stdout
-from typing import Iterable, Optional, Sequence, Union
 
 from .. import __version__
 from ..errors import PefomedError, near_names
@@ -48,17 +50,18 @@ EXIT_CODES = {
 """Exit code -> meaning; ``train`` and ``evaluate`` pass on that of the first process that failed."""
 
 _EPILOG = "example: pefomed doctor --cfg-path train_configs/pefomed_stage2.yaml\n\nexit codes:\n" + "\n".join(
-    "  {:<4} {}".format(code, meaning) for code, meaning in EXIT_CODES.items())
+    f"  {code:<4} {meaning}" for code, meaning in EXIT_CODES.items()
+)
 
 
-def main(arguments: Optional[Sequence[str]] = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Command line of ``pefomed``; returns the exit code. A user's mistake is shown without a traceback."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     given = [each for each in given if each != "--debug"]  # wherever it stands, before or behind the sub-command
     named = next((each for each in given if not each.startswith("-")), "")
     if named and named not in COMMANDS:
-        return _fail("no command {!r}; {}".format(named, near_names(named, COMMANDS)))
+        return _fail(f"no command {named!r}; {near_names(named, COMMANDS)}")
     parser = make_parser([named])
     if not given:
         parser.print_help(sys.stderr)
@@ -81,14 +84,22 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
 
 def make_parser(wanted: Iterable[str] = tuple(COMMANDS)) -> argparse.ArgumentParser:
     """The parser of ``pefomed``; only the sub-commands that are ``wanted`` are imported and get their arguments."""
-    parser = argparse.ArgumentParser(prog="pefomed", description="PeFoMed for MiniGPT-v2.", epilog=_EPILOG,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="pefomed",
+        description="PeFoMed for MiniGPT-v2.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--version", action="version", version="pefomed_plugin " + __version__)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, text in COMMANDS.items():
-        command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".",
-                                      formatter_class=argparse.RawDescriptionHelpFormatter)
+        command = commands.add_parser(
+            name,
+            help=text,
+            description=text[0].upper() + text[1:] + ".",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
         if name in wanted:
             module = importlib.import_module("pefomed_plugin.cli." + name.replace("-", "_"))
             module.add_arguments(command)
@@ -99,7 +110,7 @@ def make_parser(wanted: Iterable[str] = tuple(COMMANDS)) -> argparse.ArgumentPar
 def _run(parsed: argparse.Namespace) -> int:
     as_json = getattr(parsed, "json", False)
     with redirect_stdout(sys.stderr if as_json else sys.stdout):  # what is said on the way is no JSON
-        result: Union[int, Output] = parsed.run(parsed)
+        result: int | Output = parsed.run(parsed)
         if isinstance(result, Output) and not as_json:
             result.show()
     if isinstance(result, Output):
@@ -113,16 +124,16 @@ def _run(parsed: argparse.Namespace) -> int:
 def _words(error: Exception) -> str:
     """What a mistake of the user's is; nothing where it is one of ours."""
     if isinstance(error, OSError):
-        place = "" if error.filename is None else "{}: ".format(error.filename)
-        return "{}{}".format(place, error.strerror or error)
+        place = "" if error.filename is None else f"{error.filename}: "
+        return f"{place}{error.strerror or error}"
     if isinstance(error, ModuleNotFoundError):
         from ..requirements import extra_of
 
         extra = extra_of(error.name or "")
-        return extra and "this needs the package {}; pip install 'pefomed_plugin[{}]'".format(error.name, extra)
+        return extra and f"this needs the package {error.name}; pip install 'pefomed_plugin[{extra}]'"
     return str(error)
 
 
 def _fail(text: str, code: int = 2) -> int:
-    print("error: {}".format(text), file=sys.stderr)
+    print(f"error: {text}", file=sys.stderr)
     return code

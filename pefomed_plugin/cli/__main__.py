@@ -1,5 +1,7 @@
 """``python -m pefomed_plugin.cli``: the same as ``pefomed``."""
 
+from __future__ import annotations
+
 import sys
 
 from . import main

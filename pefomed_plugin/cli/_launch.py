@@ -3,6 +3,8 @@
 For a package that is installed without the repository's ``train.py`` and ``evaluate.py``.
 """
 
+from __future__ import annotations
+
 import sys
 
 from ..launch import main

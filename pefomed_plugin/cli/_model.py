@@ -1,5 +1,7 @@
 """The arguments of commands that ask a model of yours, and the model they name."""
 
+from __future__ import annotations
+
 import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,28 +12,43 @@ if TYPE_CHECKING:
 
 def add_model_arguments(parser: Any, *, required: bool) -> None:
     """Which weights, and how an image is read; ``parser`` may be a group of one."""
-    parser.add_argument("--ckpt", required=required, metavar="PATH", help="checkpoint, exported adapter folder, or "
-                        "'embedded' for the generated tiny model")
+    parser.add_argument(
+        "--ckpt",
+        required=required,
+        metavar="PATH",
+        help="checkpoint, exported adapter folder, or 'embedded' for the generated tiny model",
+    )
     parser.add_argument("--llama", type=Path, metavar="FOLDER", help="LLaMA it was trained on (default: PEFOMED_LLAMA)")
     parser.add_argument("--vit", type=Path, metavar="FILE", help="eva_vit_g.pth (default: PEFOMED_VIT)")
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:1")
     parser.add_argument("--quantization", default="none", choices=("none", "8bit", "4bit"), help="of LLaMA, on a GPU")
     parser.add_argument("--lora-alpha", type=int, metavar="N", help="for a file that does not say")
-    parser.add_argument("--max-new-tokens", type=int, default=0, metavar="N",
-                        help="limit of an answer (default: 20, a report 300, a caption 120)")
+    parser.add_argument(
+        "--max-new-tokens",
+        type=int,
+        default=0,
+        metavar="N",
+        help="limit of an answer (default: 20, a report 300, a caption 120)",
+    )
     parser.add_argument("--frame", type=int, metavar="N", help="of images that hold several, from 0")
 
 
-def load_model(arguments: argparse.Namespace) -> "MedicalModel":
+def load_model(arguments: argparse.Namespace) -> MedicalModel:
     """The model that the arguments name. Raises PefomedError as ``load``."""
     from dataclasses import replace
 
     from ..loading import load
     from ..services.console import say
 
-    say("loading {}".format(arguments.ckpt))
-    model = load(arguments.ckpt, llama=arguments.llama, vit=arguments.vit, device=arguments.device,
-                 lora_alpha=arguments.lora_alpha, quantization=arguments.quantization)
+    say(f"loading {arguments.ckpt}")
+    model = load(
+        arguments.ckpt,
+        llama=arguments.llama,
+        vit=arguments.vit,
+        device=arguments.device,
+        lora_alpha=arguments.lora_alpha,
+        quantization=arguments.quantization,
+    )
     model.policy = replace(model.policy, frame=arguments.frame)
     if model.facts["embedded"]:
         say("EMBEDDED DEFAULT: the tiny model has learnt from drawings; what it says means nothing")

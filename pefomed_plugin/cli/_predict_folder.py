@@ -1,8 +1,10 @@
 """``pefomed predict --images``: a model of yours about every image of a folder."""
 
+from __future__ import annotations
+
 import argparse
 from pathlib import Path
-from typing import Any, List
+from typing import Any
 
 from ._model import add_model_arguments, load_model
 
@@ -15,8 +17,13 @@ def add_folder_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--images", type=Path, metavar="FOLDER", help="every image below it, DICOM too")
     group.add_argument("--task", choices=("vqa", "report", "caption"), help="what is asked for")
     group.add_argument("--question", metavar="TEXT", help="asked about every image")
-    group.add_argument("--questions", type=Path, metavar="FILE.csv", help="column question, and image where not every "
-                       "question is for every image; optional: answer, answer_type, id")
+    group.add_argument(
+        "--questions",
+        type=Path,
+        metavar="FILE.csv",
+        help="column question, and image where not every "
+        "question is for every image; optional: answer, answer_type, id",
+    )
     group.add_argument("--batch-size", type=int, default=8, metavar="N", help="questions at once (default 8)")
     group.add_argument("--allow-truncated", action="store_true", help="use what there is of images that are cut short")
     add_model_arguments(group, required=False)
@@ -32,12 +39,19 @@ def answer_images(arguments: argparse.Namespace) -> int:
     _check(arguments)
     found = find_images(arguments.images)
     samples = _samples(arguments, found.images)
-    print("{:,} images below {}, {:,} to be asked about{}".format(
-        len(found.images), found.root, len({each.image for each in samples}),
-        "" if not arguments.questions else "; {:,} questions".format(len(samples))))
+    print(
+        "{:,} images below {}, {:,} to be asked about{}".format(
+            len(found.images),
+            found.root,
+            len({each.image for each in samples}),
+            "" if not arguments.questions else f"; {len(samples):,} questions",
+        )
+    )
     if found.others:
-        print("left alone, no images by their ending: " + ", ".join(
-            "{:,} {}".format(count, kind) for kind, count in found.others.items()))
+        print(
+            "left alone, no images by their ending: "
+            + ", ".join(f"{count:,} {kind}" for kind, count in found.others.items())
+        )
     out = arguments.out if arguments.out.suffix == ".jsonl" else arguments.out / "predictions.jsonl"
     model = load_model(arguments)
     model.batch_size = arguments.batch_size
@@ -50,7 +64,7 @@ def answer_images(arguments: argparse.Namespace) -> int:
 def _check(arguments: argparse.Namespace) -> None:
     from ..errors import ConfigError
 
-    problems: List[str] = []
+    problems: list[str] = []
     if arguments.dataset or arguments.root or arguments.model:
         problems.append("DATASET, FOLDER and --api belong to the other use of this command; leave them out")
     if not arguments.task:
@@ -81,13 +95,18 @@ def _show(done: Any, out: Path) -> None:
     import sys
 
     if done.unusable:
-        print("{:,} image(s) could not be used, {:,} question(s) stay open:".format(
-            len(done.unusable), done.unanswered), file=sys.stderr)
+        print(
+            f"{len(done.unusable):,} image(s) could not be used, {done.unanswered:,} question(s) stay open:",
+            file=sys.stderr,
+        )
         for each in list(done.unusable.values())[:_SHOWN]:
-            print("  - {}".format(each), file=sys.stderr)
+            print(f"  - {each}", file=sys.stderr)
         if len(done.unusable) > _SHOWN:
-            print("  ... and {:,} more".format(len(done.unusable) - _SHOWN), file=sys.stderr)
-        print("all of them are in {}".format(out.with_name(out.name + ".skipped.jsonl")), file=sys.stderr)
-    reused = ", {:,} of them from an earlier start".format(done.reused) if done.reused else ""
-    print("{:,} answers{}; {}".format(len(done.predictions), reused, "written to {}".format(out) if done.predictions
-                                      else "nothing written"))
+            print(f"  ... and {len(done.unusable) - _SHOWN:,} more", file=sys.stderr)
+        print(f"all of them are in {out.with_name(out.name + '.skipped.jsonl')}", file=sys.stderr)
+    reused = f", {done.reused:,} of them from an earlier start" if done.reused else ""
+    print(
+        "{:,} answers{}; {}".format(
+            len(done.predictions), reused, f"written to {out}" if done.predictions else "nothing written"
+        )
+    )

@@ -1,5 +1,7 @@
 """``pefomed agree``: do exact match, judges and people say the same, and what would people say of all reports?"""
 
+from __future__ import annotations
+
 import argparse
 from pathlib import Path
 
@@ -8,8 +10,12 @@ from .output import Output, add_json_argument
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument("predictions", type=Path, metavar="PREDICTIONS",
-                        help="predictions.jsonl with scores/ of judges and raters beside it")
+    parser.add_argument(
+        "predictions",
+        type=Path,
+        metavar="PREDICTIONS",
+        help="predictions.jsonl with scores/ of judges and raters beside it",
+    )
     add_json_argument(parser)
     parser.epilog = "example: pefomed agree output/eval/results/vqa_rad-test/predictions.jsonl"
 
@@ -28,6 +34,6 @@ def run(arguments: argparse.Namespace) -> Output:
 
     def show() -> None:
         show_agreement(found)
-        print("written to {}, where pefomed compare and report find it".format(folder / AGREEMENT))
+        print(f"written to {folder / AGREEMENT}, where pefomed compare and report find it")
 
     return Output(found, show)

@@ -1,5 +1,7 @@
 """``pefomed chat``: try a model on a local page, or in the terminal."""
 
+from __future__ import annotations
+
 import argparse
 from pathlib import Path
 
@@ -11,13 +13,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_arguments(parser, required=True)
     parser.add_argument("--cli", action="store_true", help="talk in the terminal; needs no gradio")
     parser.add_argument("--image", type=Path, metavar="FILE", help="of --cli: the image to begin with")
-    parser.add_argument("--examples", type=Path, metavar="FOLDER", help="of the page: images to offer (default: three "
-                        "drawings)")
-    parser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="of the page: address to listen on "
-                        "(default 127.0.0.1, this machine alone)")
+    parser.add_argument(
+        "--examples", type=Path, metavar="FOLDER", help="of the page: images to offer (default: three drawings)"
+    )
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="of the page: address to listen on (default 127.0.0.1, this machine alone)",
+    )
     parser.add_argument("--port", type=int, default=7860, metavar="N", help="of the page (default 7860)")
-    parser.epilog = ("examples:\n  pefomed chat --ckpt output/stage2/checkpoint_last.pth\n"
-                     "  pefomed chat --ckpt embedded --cli\n\nfor research only, not for clinical use")
+    parser.epilog = (
+        "examples:\n  pefomed chat --ckpt output/stage2/checkpoint_last.pth\n"
+        "  pefomed chat --ckpt embedded --cli\n\nfor research only, not for clinical use"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -40,15 +49,23 @@ def _serve(arguments: argparse.Namespace) -> None:
     from ..ui.page import draw_examples, find_examples, serve
 
     if find_spec("gradio") is None:  # said before the weights are loaded
-        raise ConfigError("the page needs the package gradio: pip install 'pefomed_plugin[ui]'; or talk in the "
-                          "terminal, with --cli")
+        raise ConfigError(
+            "the page needs the package gradio: pip install 'pefomed_plugin[ui]'; or talk in the terminal, with --cli"
+        )
     if not is_this_machine(arguments.host):
-        print("warning: with --host {} everybody who reaches this machine can use the page; there is no password"
-              .format(arguments.host))
+        print(
+            f"warning: with --host {arguments.host} everybody who reaches this machine can use the page; there is no "
+            "password"
+        )
     with tempfile.TemporaryDirectory(prefix="pefomed-examples-") as folder:
         examples = find_examples(arguments.examples) if arguments.examples else draw_examples(Path(folder))
         try:
-            serve(load_model(arguments), host=arguments.host, port=arguments.port,
-                  max_new_tokens=arguments.max_new_tokens, examples=examples)
+            serve(
+                load_model(arguments),
+                host=arguments.host,
+                port=arguments.port,
+                max_new_tokens=arguments.max_new_tokens,
+                examples=examples,
+            )
         except KeyboardInterrupt:
             print("\nthe page has ended; what was dropped onto it is deleted")

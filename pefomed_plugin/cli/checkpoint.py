@@ -1,9 +1,12 @@
 """``pefomed checkpoint``: what a weights file holds, and the file in the forms that others need."""
 
+from __future__ import annotations
+
 import argparse
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, Callable
 
 from .output import Output, add_json_argument
 
@@ -21,46 +24,71 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
 
     def action(name: str, text: str, example: str) -> argparse.ArgumentParser:
-        added = actions.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".",
-                                   epilog="example: pefomed checkpoint " + example)
+        added = actions.add_parser(
+            name,
+            help=text,
+            description=text[0].upper() + text[1:] + ".",
+            epilog="example: pefomed checkpoint " + example,
+        )
         added.add_argument("file", type=Path, metavar="FILE", help=_FILE)
         return added
 
     inspect = action("inspect", "what a file holds: tensors, LoRA, spelling, training", "inspect checkpoint_last.pth")
     add_json_argument(inspect)
-    convert = action("convert", "the same tensors in another spelling or file format",
-                     "convert checkpoint_last.pth --to peft")
-    convert.add_argument("--to", required=True, metavar="FORM", help="minigpt4 (MiniGPT-v2's spelling), peft (today's) "
-                         "or safetensors")
+    convert = action(
+        "convert", "the same tensors in another spelling or file format", "convert checkpoint_last.pth --to peft"
+    )
+    convert.add_argument(
+        "--to", required=True, metavar="FORM", help="minigpt4 (MiniGPT-v2's spelling), peft (today's) or safetensors"
+    )
     convert.add_argument("--out", type=Path, metavar="FILE", help="file to write (default: beside FILE)")
-    convert.add_argument("--weights-only", action="store_true", help="leave out what only resuming needs: optimizer, "
-                         "scaler")
-    merge = action("merge", "LoRA worked into its LLaMA: a plain LLaMA folder",
-                   "merge checkpoint_last.pth --llama Llama-2-7b-chat-hf --out merged")
-    merge.add_argument("--llama", type=Path, metavar="DIR", default=os.environ.get("PEFOMED_LLAMA"),
-                       help="LLaMA that it was trained on (default: PEFOMED_LLAMA)")
-    export = action("export", "a PEFT adapter folder with the projection and a model card, for the Hugging Face hub",
-                    "export checkpoint_last.pth --out adapter")
+    convert.add_argument(
+        "--weights-only", action="store_true", help="leave out what only resuming needs: optimizer, scaler"
+    )
+    merge = action(
+        "merge",
+        "LoRA worked into its LLaMA: a plain LLaMA folder",
+        "merge checkpoint_last.pth --llama Llama-2-7b-chat-hf --out merged",
+    )
+    merge.add_argument(
+        "--llama",
+        type=Path,
+        metavar="DIR",
+        default=os.environ.get("PEFOMED_LLAMA"),
+        help="LLaMA that it was trained on (default: PEFOMED_LLAMA)",
+    )
+    export = action(
+        "export",
+        "a PEFT adapter folder with the projection and a model card, for the Hugging Face hub",
+        "export checkpoint_last.pth --out adapter",
+    )
     for each, what in ((merge, "merged model"), (export, "adapter")):
         each.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
         each.add_argument("--lora-alpha", type=int, metavar="N", help="where the file does not say (default: 16)")
-        each.add_argument("--base-model", metavar="NAME", help="of the LLaMA on the Hugging Face hub, for the {} "
-                          "(default: by its width)".format(what + "'s card"))
+        each.add_argument(
+            "--base-model",
+            metavar="NAME",
+            help="of the LLaMA on the Hugging Face hub, for the {} (default: by its width)".format(what + "'s card"),
+        )
     parser.epilog = "example: pefomed checkpoint inspect output/stage2/checkpoint_last.pth"
 
 
-def run(arguments: argparse.Namespace) -> Union[int, Output]:
+def run(arguments: argparse.Namespace) -> int | Output:
     """Do one of the four; of ``inspect``, 1 if something is wrong with the file."""
     from ..adapters.exports.contents import read_contents, require_undamaged
 
-    actions: Dict[str, Callable[..., Union[int, Output]]] = {
-        "inspect": _inspect, "convert": _convert, "merge": _merge, "export": _export}
+    actions: dict[str, Callable[..., int | Output]] = {
+        "inspect": _inspect,
+        "convert": _convert,
+        "merge": _merge,
+        "export": _export,
+    }
     if arguments.action != "inspect":
         require_undamaged(arguments.file)
     return actions[arguments.action](read_contents(arguments.file), arguments)
 
 
-def _inspect(contents: "Contents", arguments: argparse.Namespace) -> Output:
+def _inspect(contents: Contents, arguments: argparse.Namespace) -> Output:
     from ..adapters.exports.summary import summarise
 
     summary = summarise(contents)
@@ -71,60 +99,91 @@ def _show(summary: Mapping[str, Any]) -> None:
     from ..reporting.tables import show_table
     from ..services.console import say
 
-    say("{} ({}, {})\n".format(summary["path"], _size(summary["bytes"]), {
-        "ok": "digest ok", "differs": "DAMAGED: not the file its digest was written with",
-        "none": "no digest beside it"}[summary["digest"]]))
+    say(
+        "{} ({}, {})\n".format(
+            summary["path"],
+            _size(summary["bytes"]),
+            {
+                "ok": "digest ok",
+                "differs": "DAMAGED: not the file its digest was written with",
+                "none": "no digest beside it",
+            }[summary["digest"]],
+        )
+    )
     for name, text in _lines(summary):
-        say("{:<12} {}".format(name, text))
+        say(f"{name:<12} {text}")
     say()
-    show_table("tensors", ("part", "tensors", "numbers", "type"), [
-        [name, "{:,}".format(part["tensors"]), "{:,}".format(part["numbers"]), ", ".join(part["dtypes"])]
-        for name, part in summary["parts"].items()])
+    show_table(
+        "tensors",
+        ("part", "tensors", "numbers", "type"),
+        [
+            [name, f"{part['tensors']:,}", f"{part['numbers']:,}", ", ".join(part["dtypes"])]
+            for name, part in summary["parts"].items()
+        ],
+    )
     for problem in summary["problems"]:
-        say("WRONG: {}".format(problem))
+        say(f"WRONG: {problem}")
 
 
-def _lines(summary: Mapping[str, Any]) -> List[Tuple[str, str]]:
+def _lines(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     lora, training, done = summary["lora"], summary["training"], summary["run"]
     lines = [("written by", summary["written_by"] + ("; EMBEDDED sample" if training.get("embedded") else ""))]
     if lora:
-        lines.append(("LoRA", "rank {} on {} of {} layers; alpha {} ({})".format(
-            lora["rank"], ", ".join(lora["targets"]), lora["layers"], lora["alpha"], lora["alpha_from"])))
+        lines.append(
+            (
+                "LoRA",
+                f"rank {lora['rank']} on {', '.join(lora['targets'])} of {lora['layers']} layers; alpha "
+                f"{lora['alpha']} ({lora['alpha_from']})",
+            )
+        )
     lines.append(("spelling", summary["spelling_words"]))
     if summary["llama_width"]:
         lines.append(("LLaMA width", str(summary["llama_width"])))
-    told = [words.format(", ".join(done[key]) if isinstance(done[key], list) else done[key]) for key, words in (
-        ("task", "{}"), ("datasets", "on {}"), ("started_from", "from {}"), ("image_size", "image size {}"))
-        if done.get(key)]
+    told = [
+        words.format(", ".join(done[key]) if isinstance(done[key], list) else done[key])
+        for key, words in (
+            ("task", "{}"),
+            ("datasets", "on {}"),
+            ("started_from", "from {}"),
+            ("image_size", "image size {}"),
+        )
+        if done.get(key)
+    ]
     if told:
         lines.append(("run", "; ".join(told)))
     if training:
         epoch = training.get("epoch")
-        noted = [] if epoch is None else ["epoch {} of {}".format(epoch + 1, done.get("max_epoch", "?"))]
-        noted += ["{} {}".format(key, training[key]) for key in ("iteration", "seed") if key in training]
+        noted = [] if epoch is None else [f"epoch {epoch + 1} of {done.get('max_epoch', '?')}"]
+        noted += [f"{key} {training[key]}" for key in ("iteration", "seed") if key in training]
         lines.append(("training", ", ".join(noted)))
-    lines.append(("holds also", "{}; training can {}be resumed from it".format(
-        ", ".join(summary["also"]) or "nothing", "" if summary["resumable"] else "not ")))
+    lines.append(
+        (
+            "holds also",
+            "{}; training can {}be resumed from it".format(
+                ", ".join(summary["also"]) or "nothing", "" if summary["resumable"] else "not "
+            ),
+        )
+    )
     return lines
 
 
-def _convert(contents: "Contents", arguments: argparse.Namespace) -> int:
+def _convert(contents: Contents, arguments: argparse.Namespace) -> int:
     from ..adapters.exports.convert import FORMS, convert
     from ..errors import ConfigError, near_names
     from ..services.console import say
 
     if arguments.to not in FORMS:
-        raise ConfigError("--to {}: {}".format(arguments.to, near_names(arguments.to, FORMS)))
+        raise ConfigError(f"--to {arguments.to}: {near_names(arguments.to, FORMS)}")
     out = arguments.out or Path(str(arguments.file.with_suffix("")) + FORMS[arguments.to])
     suffix = Path("any" + FORMS[arguments.to]).suffix
     if out.suffix != suffix:
-        raise ConfigError("--out {}: --to {} writes a {} file".format(out, arguments.to, suffix))
+        raise ConfigError(f"--out {out}: --to {arguments.to} writes a {suffix} file")
     convert(contents, arguments.to, out, weights_only=arguments.weights_only)
-    say("{} tensors written to {} ({})".format(len(contents.tensors), out, _size(out.stat().st_size)))
+    say(f"{len(contents.tensors)} tensors written to {out} ({_size(out.stat().st_size)})")
     return 0
 
 
-def _merge(contents: "Contents", arguments: argparse.Namespace) -> int:
+def _merge(contents: Contents, arguments: argparse.Namespace) -> int:
     from ..adapters.exports.llama_folder import open_llama
     from ..adapters.exports.merge import write_merged
     from ..adapters.exports.writing import fresh_folder
@@ -133,21 +192,28 @@ def _merge(contents: "Contents", arguments: argparse.Namespace) -> int:
     from ..services.console import say
 
     if arguments.llama is None:
-        raise ConfigError("merging needs the LLaMA that the checkpoint was trained on; give its folder with --llama, "
-                          "or set PEFOMED_LLAMA")
+        raise ConfigError(
+            "merging needs the LLaMA that the checkpoint was trained on; give its folder with --llama, "
+            "or set PEFOMED_LLAMA"
+        )
     lora, alpha, notes = _prepared(contents, arguments)
     llama = open_llama(Path(arguments.llama))
-    facts = _facts(contents, arguments, "merged", notes, {
-        "model*.safetensors": "LLaMA with the LoRA worked in, and its configuration and tokenizer beside it"})
+    facts = _facts(
+        contents,
+        arguments,
+        "merged",
+        notes,
+        {"model*.safetensors": "LLaMA with the LoRA worked in, and its configuration and tokenizer beside it"},
+    )
     with fresh_folder(arguments.out) as folder:
         write_merged(contents, lora, llama, alpha / lora.rank, folder)
         write_model_card(folder, facts)
-    say("{} of {} tensors merged; written to {}".format(len(lora.pairs), len(llama.shapes), arguments.out))
+    say(f"{len(lora.pairs)} of {len(llama.shapes)} tensors merged; written to {arguments.out}")
     _say_upload(facts, arguments.out)
     return 0
 
 
-def _export(contents: "Contents", arguments: argparse.Namespace) -> int:
+def _export(contents: Contents, arguments: argparse.Namespace) -> int:
     from ..adapters.exports.adapter import write_adapter
     from ..adapters.exports.contents import ADAPTER_CONFIG, ADAPTER_WEIGHTS
     from ..adapters.exports.writing import fresh_folder
@@ -155,18 +221,25 @@ def _export(contents: "Contents", arguments: argparse.Namespace) -> int:
     from ..services.console import say
 
     lora, alpha, notes = _prepared(contents, arguments)
-    facts = _facts(contents, arguments, "adapter", notes, {
-        ADAPTER_WEIGHTS: "LoRA of the language model, rank {}".format(lora.rank),
-        ADAPTER_CONFIG: "what PeftModel.from_pretrained needs"})
+    facts = _facts(
+        contents,
+        arguments,
+        "adapter",
+        notes,
+        {
+            ADAPTER_WEIGHTS: f"LoRA of the language model, rank {lora.rank}",
+            ADAPTER_CONFIG: "what PeftModel.from_pretrained needs",
+        },
+    )
     with fresh_folder(arguments.out) as folder:
         write_adapter(contents, lora, alpha, facts.base_model, folder)
         write_model_card(folder, facts)
-    say("adapter of rank {} on {} written to {}".format(lora.rank, ", ".join(lora.targets), arguments.out))
+    say(f"adapter of rank {lora.rank} on {', '.join(lora.targets)} written to {arguments.out}")
     _say_upload(facts, arguments.out)
     return 0
 
 
-def _prepared(contents: "Contents", arguments: argparse.Namespace) -> "Tuple[Lora, int, List[str]]":
+def _prepared(contents: Contents, arguments: argparse.Namespace) -> tuple[Lora, int, list[str]]:
     """LoRA, its alpha, and what to tell about both; said, and written on the card."""
     from ..adapters.exports.contents import alpha_of, find_lora, left_out
     from ..adapters.exports.writing import refuse_to_overwrite
@@ -176,45 +249,57 @@ def _prepared(contents: "Contents", arguments: argparse.Namespace) -> "Tuple[Lor
     refuse_to_overwrite(arguments.out)
     lora = find_lora(contents)
     if lora is None:
-        raise CheckpointError("{} holds no LoRA; pefomed checkpoint inspect shows what it holds".format(contents.path))
+        raise CheckpointError(f"{contents.path} holds no LoRA; pefomed checkpoint inspect shows what it holds")
     alpha, whence = alpha_of(contents, lora, arguments.lora_alpha)
-    notes = ["LoRA of rank {}, alpha {} ({}).".format(lora.rank, alpha, whence)]
+    notes = [f"LoRA of rank {lora.rank}, alpha {alpha} ({whence})."]
     lost = left_out(contents)
     if lost:
-        notes.append("{} tensors of the checkpoint are neither LoRA nor projection and are not here: {}{}.".format(
-            len(lost), ", ".join(lost[:3]), ", ..." if len(lost) > 3 else ""))
+        notes.append(
+            "{} tensors of the checkpoint are neither LoRA nor projection and are not here: {}{}.".format(
+                len(lost), ", ".join(lost[:3]), ", ..." if len(lost) > 3 else ""
+            )
+        )
     for each in notes:
         say(each)
     return lora, alpha, notes
 
 
-def _base_model(contents: "Contents", arguments: argparse.Namespace) -> Optional[str]:
+def _base_model(contents: Contents, arguments: argparse.Namespace) -> str | None:
     from ..adapters.exports.adapter import BASES, llama_width
 
     return arguments.base_model or BASES.get(llama_width(contents) or 0)
 
 
-def _facts(contents: "Contents", arguments: argparse.Namespace, form: str, notes: List[str],
-           files: Dict[str, str]) -> "ModelFacts":
+def _facts(
+    contents: Contents, arguments: argparse.Namespace, form: str, notes: list[str], files: dict[str, str]
+) -> ModelFacts:
     """What the card says."""
     from ..adapters.exports.contents import PROJECTOR
     from ..reporting.cards.model_facts import gather_facts
 
     beside = arguments.file if arguments.file.is_dir() else arguments.file.absolute().parent
-    return gather_facts(beside, contents.config, contents.training, arguments.file, form=form, notes=notes,
-                        name=arguments.out.absolute().name, base_model=_base_model(contents, arguments),
-                        files={**files, PROJECTOR: _PROJECTION, "README.md": _CARD})
+    return gather_facts(
+        beside,
+        contents.config,
+        contents.training,
+        arguments.file,
+        form=form,
+        notes=notes,
+        name=arguments.out.absolute().name,
+        base_model=_base_model(contents, arguments),
+        files={**files, PROJECTOR: _PROJECTION, "README.md": _CARD},
+    )
 
 
-def _say_upload(facts: "ModelFacts", out: Path) -> None:
+def _say_upload(facts: ModelFacts, out: Path) -> None:
     from ..services.console import say
 
     for term in facts.terms():
         say("do not forget: " + term)
     if not facts.whole_history:
         say("what the checkpoint it started from was trained on could not be followed: complete README.md")
-    say("to publish it, read README.md there, then: hf upload YOUR_NAME/{} {} .".format(out.absolute().name, out))
+    say(f"to publish it, read README.md there, then: hf upload YOUR_NAME/{out.absolute().name} {out} .")
 
 
 def _size(size_bytes: float) -> str:
-    return "{:.1f} GB".format(size_bytes / 1e9) if size_bytes >= 1e9 else "{:.1f} MB".format(size_bytes / 1e6)
+    return f"{size_bytes / 1e9:.1f} GB" if size_bytes >= 1e9 else f"{size_bytes / 1e6:.1f} MB"

@@ -1,5 +1,7 @@
 """``pefomed compare``: the paper's ablation tables from any set of runs, and each run under all its evaluations."""
 
+from __future__ import annotations
+
 import argparse
 from pathlib import Path
 
@@ -8,11 +10,21 @@ from .output import Output, add_json_argument
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="output_dir of an evaluation; the first is "
-                        "what the others are tested against")
-    parser.add_argument("--label", action="append", default=[], metavar="LABEL",
-                        help="name of a run, once for each in their order; one that begins with 'none', 'stage 1', "
-                        "'stage 2' or 'both' also says which row of the paper's tables the run is")
+    parser.add_argument(
+        "runs",
+        type=Path,
+        nargs="+",
+        metavar="RUN",
+        help="output_dir of an evaluation; the first is what the others are tested against",
+    )
+    parser.add_argument(
+        "--label",
+        action="append",
+        default=[],
+        metavar="LABEL",
+        help="name of a run, once for each in their order; one that begins with 'none', 'stage 1', "
+        "'stage 2' or 'both' also says which row of the paper's tables the run is",
+    )
     parser.add_argument("--out", type=Path, metavar="FILE", help="also write compare.json or compare.md")
     add_json_argument(parser)
     parser.epilog = "example: pefomed compare output/none output/both --label none --label both --out compare.md"
@@ -28,10 +40,12 @@ def run(arguments: argparse.Namespace) -> Output:
     from ..storage import write_json, write_text
 
     if arguments.label and len(arguments.label) != len(arguments.runs):
-        raise ConfigError("{} runs and {} labels; give one --label for each run, in the same order".format(
-            len(arguments.runs), len(arguments.label)))
+        raise ConfigError(
+            f"{len(arguments.runs)} runs and {len(arguments.label)} labels; give one --label for each run, in the "
+            "same order"
+        )
     if arguments.out and arguments.out.suffix not in (".json", ".md"):
-        raise ConfigError("--out {}: end its name with .json or .md".format(arguments.out))
+        raise ConfigError(f"--out {arguments.out}: end its name with .json or .md")
     labels = arguments.label or [""] * len(arguments.runs)
     runs = [read_run(folder, label) for folder, label in zip(arguments.runs, labels)]
     tables, evaluations = compare_runs(runs), evaluate_runs(runs)
@@ -44,6 +58,6 @@ def run(arguments: argparse.Namespace) -> Output:
     def show() -> None:
         show_comparison(tables, evaluations)
         if arguments.out is not None:
-            print("written to {}".format(arguments.out))
+            print(f"written to {arguments.out}")
 
     return Output(data, show)

@@ -1,5 +1,7 @@
 """``pefomed completion``: what a shell must know to complete this command, from the parsers themselves."""
 
+from __future__ import annotations
+
 import argparse
 
 SHELLS = ("bash", "zsh", "fish")

@@ -1,5 +1,7 @@
 """``pefomed doctor``: is this machine ready for a run, and if not, what mends it? Writes nothing."""
 
+from __future__ import annotations
+
 import argparse
 
 from .output import Output, add_json_argument
@@ -7,8 +9,11 @@ from .output import Output, add_json_argument
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument("--cfg-path", metavar="YAML", help="check the paths and settings of this run (default: those "
-                        "of the PEFOMED_ variables)")
+    parser.add_argument(
+        "--cfg-path",
+        metavar="YAML",
+        help="check the paths and settings of this run (default: those of the PEFOMED_ variables)",
+    )
     parser.add_argument("--options", nargs="+", default=[], metavar="KEY=VALUE", help="as the run will get them")
     add_json_argument(parser)
     parser.epilog = """example: pefomed doctor --cfg-path train_configs/pefomed_stage2.yaml

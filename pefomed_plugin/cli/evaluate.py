@@ -1,5 +1,7 @@
 """``pefomed evaluate``: as ``pefomed train``, but answers and scores only."""
 
+from __future__ import annotations
+
 import argparse
 
 from . import train

@@ -1,5 +1,7 @@
 """``pefomed features``: fill the image cache of a run before it starts (it fills by itself when the run starts)."""
 
+from __future__ import annotations
+
 import argparse
 from typing import Any
 
@@ -7,8 +9,13 @@ from typing import Any
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.add_argument("--cfg-path", required=True, metavar="YAML", help="the run whose images are made ready")
-    parser.add_argument("--kind", choices=("features", "pixels"), default="features", help="what the frozen vision "
-                        "encoder makes (2.9 MB an image at 448 pixels) or resized pixels (0.6 MB) (default: features)")
+    parser.add_argument(
+        "--kind",
+        choices=("features", "pixels"),
+        default="features",
+        help="what the frozen vision "
+        "encoder makes (2.9 MB an image at 448 pixels) or resized pixels (0.6 MB) (default: features)",
+    )
     parser.add_argument("--options", nargs="+", default=[], metavar="KEY=VALUE", help="as for train: run.cache_dir=...")
     parser.epilog = "example: pefomed features --cfg-path train_configs/pefomed_stage2.yaml"
 
@@ -32,10 +39,14 @@ def run(arguments: argparse.Namespace) -> int:
     options = read_run_options(section)
     task = registry.get_task_class(cfg.run_cfg.task).setup_task(cfg=cfg)
     splits = {*options.train_splits, *options.valid_splits, *options.test_splits}
-    datasets = [each[split] for each in task.build_datasets(cfg).values() for split in sorted(splits)
-                if len(each.get(split, ()))]
+    datasets = [
+        each[split]
+        for each in task.build_datasets(cfg).values()
+        for split in sorted(splits)
+        if len(each.get(split, ()))
+    ]
     accelerator = make_accelerator(options)
     model = task.build_model(cfg).to(accelerator.device)
     show_ready_made(accelerator, model, datasets, options)
-    say("in {}; train with run.image_cache={}".format(cache_folder(options), arguments.kind))
+    say(f"in {cache_folder(options)}; train with run.image_cache={arguments.kind}")
     return 0

@@ -1,5 +1,7 @@
 """``pefomed import-predictions``: other people's result files as our predictions."""
 
+from __future__ import annotations
+
 import argparse
 from dataclasses import replace
 from pathlib import Path
@@ -14,12 +16,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dataset", required=True, help="vqa_rad, slake, path_vqa, iu_xray, ...")
     parser.add_argument("--data", type=Path, required=True, metavar="FOLDER", help="release of the data set")
     parser.add_argument("--split", default="test", choices=SPLITS)
-    parser.add_argument("--questions", type=Path, metavar="FILE",
-                        help="llava_med: the question file, where its ids are not the data set's")
+    parser.add_argument(
+        "--questions",
+        type=Path,
+        metavar="FILE",
+        help="llava_med: the question file, where its ids are not the data set's",
+    )
     parser.add_argument("--model", default="", help="name of the model, for the record")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="folder of predictions.jsonl")
-    parser.epilog = ("example: pefomed import-predictions llava_med answers.jsonl --dataset vqa_rad "
-                     "--data data/vqa_rad --out output/llava_med")
+    parser.epilog = (
+        "example: pefomed import-predictions llava_med answers.jsonl --dataset vqa_rad "
+        "--data data/vqa_rad --out output/llava_med"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -32,19 +40,26 @@ def run(arguments: argparse.Namespace) -> int:
 
     for what, name, known in (("format", arguments.format, FORMATS), ("data set", arguments.dataset, READERS)):
         if name not in known:
-            raise ConfigError("unknown {} {!r}; {}".format(what, name, near_names(name, list(known))))
+            raise ConfigError(f"unknown {what} {name!r}; {near_names(name, list(known))}")
     if not arguments.file.is_file():
-        raise ConfigError("no file {}".format(arguments.file))
+        raise ConfigError(f"no file {arguments.file}")
     answers = FORMATS[arguments.format](arguments.file)
     if arguments.questions:
         questions = read_llava_questions(arguments.questions)
-        answers = [replace(each, key=None, question=questions[each.key][0], image=questions[each.key][1])
-                   if each.key in questions else each for each in answers]
+        answers = [
+            replace(each, key=None, question=questions[each.key][0], image=questions[each.key][1])
+            if each.key in questions
+            else each
+            for each in answers
+        ]
     samples = read_data(arguments.dataset, arguments.data).splits().get(arguments.split, [])
     producer = {"imported_from": arguments.format, "file": arguments.file.name, "model": arguments.model or None}
     predictions = join_answers(answers, samples, producer)
     write_records(arguments.out / "predictions.jsonl", predictions)
     missing = sum(each.prediction is None for each in predictions)
-    print("{:,} predictions{} written to {}".format(
-        len(predictions), ", {:,} without a text,".format(missing) if missing else "", arguments.out))
+    print(
+        "{:,} predictions{} written to {}".format(
+            len(predictions), f", {missing:,} without a text," if missing else "", arguments.out
+        )
+    )
     return 0

@@ -1,5 +1,7 @@
 """``pefomed init``: a project folder for your own data."""
 
+from __future__ import annotations
+
 import argparse
 from pathlib import Path
 
@@ -16,7 +18,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     for path in write_project(arguments.folder):
         if path.suffix != ".png":
-            print("  {}".format(path))
-    print("\ntry it on the drawn examples:\n  cd {}\n  pefomed train --cfg-path stage2.yaml\n"
-          "README.md there says how to bring your own data".format(arguments.folder))
+            print(f"  {path}")
+    print(
+        f"\ntry it on the drawn examples:\n  cd {arguments.folder}\n  pefomed train --cfg-path stage2.yaml\n"
+        "README.md there says how to bring your own data"
+    )
     return 0

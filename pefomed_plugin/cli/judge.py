@@ -1,5 +1,7 @@
 """``pefomed judge``: a language model says of every prediction whether it means the same as the reference."""
 
+from __future__ import annotations
+
 import argparse
 from pathlib import Path
 from typing import Any
@@ -13,25 +15,44 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.add_argument("kind", choices=KINDS, help="vqa: 0 or 1; report: 0 to 4 (WASM)")
     parser.add_argument("predictions", type=Path, metavar="PREDICTIONS", help="predictions.jsonl, whoever wrote it")
-    parser.add_argument("--model", default="", metavar="NAME",
-                        help="model that judges, as the server names it; with --judge local its folder")
-    parser.add_argument("--judge", default="api", choices=("api", "offline", "local"),
-                        help="api: an OpenAI-compatible server (OPENAI_API_KEY, OPENAI_BASE_URL, Azure's variables); "
-                             "local: a Hugging Face model in this process; offline: shared words, no model")
+    parser.add_argument(
+        "--model",
+        default="",
+        metavar="NAME",
+        help="model that judges, as the server names it; with --judge local its folder",
+    )
+    parser.add_argument(
+        "--judge",
+        default="api",
+        choices=("api", "offline", "local"),
+        help="api: an OpenAI-compatible server (OPENAI_API_KEY, OPENAI_BASE_URL, Azure's variables); "
+        "local: a Hugging Face model in this process; offline: shared words, no model",
+    )
     parser.add_argument("--runs", type=int, default=10, help="judgements of each prediction (default 10, as the paper)")
     parser.add_argument("--seed", type=int, default=0, help="run k is asked with seed + k")
     parser.add_argument("--temperature", type=float, help="default: the server's own")
     parser.add_argument("--max-tokens", type=int, default=1024, help="limit of a reply; 0: the server's own")
     parser.add_argument("--prompt-file", type=Path, metavar="FILE", help="template of your own (docs/judging.md)")
     parser.add_argument("--out", type=Path, help="folder of scores/ and metrics.json (default: that of PREDICTIONS)")
-    parser.add_argument("--by", action="append", default=[], choices=sorted(AXES), metavar="AXIS",
-                        help="also by {}; may be repeated".format(", ".join(AXES)))
+    parser.add_argument(
+        "--by",
+        action="append",
+        default=[],
+        choices=sorted(AXES),
+        metavar="AXIS",
+        help=f"also by {', '.join(AXES)}; may be repeated",
+    )
     parser.add_argument("--batch", action="store_true", help="through OpenAI's Batch API: cheaper, within a day")
-    parser.add_argument("--i-have-permission", action="store_true",
-                        help="send the texts of a credentialed data set (MIMIC-CXR) to a server elsewhere")
+    parser.add_argument(
+        "--i-have-permission",
+        action="store_true",
+        help="send the texts of a credentialed data set (MIMIC-CXR) to a server elsewhere",
+    )
     add_asking_arguments(parser)
-    parser.epilog = ("example: OPENAI_BASE_URL=http://127.0.0.1:8000/v1 pefomed judge vqa "
-                     "output/eval/results/vqa_rad-test/predictions.jsonl --model Qwen/Qwen3-32B --runs 10")
+    parser.epilog = (
+        "example: OPENAI_BASE_URL=http://127.0.0.1:8000/v1 pefomed judge vqa "
+        "output/eval/results/vqa_rad-test/predictions.jsonl --model Qwen/Qwen3-32B --runs 10"
+    )
 
 
 def add_asking_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,8 +61,12 @@ def add_asking_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--concurrency", type=int, default=16, metavar="N", help="requests at a time (default 16)")
     parser.add_argument("--reasks", type=int, default=2, metavar="K", help="repeats of a reply without a usable answer")
     parser.add_argument("--timeout", type=float, default=120.0, metavar="SECONDS", help="of one request")
-    parser.add_argument("--prices", type=Path, metavar="FILE",
-                        help='JSON: {"model": {"input": 2.5, "output": 10}}, for a million tokens')
+    parser.add_argument(
+        "--prices",
+        type=Path,
+        metavar="FILE",
+        help='JSON: {"model": {"input": 2.5, "output": 10}}, for a million tokens',
+    )
     parser.add_argument("--max-cost", type=float, help="stop before all replies cost more than this; needs --prices")
     parser.add_argument("--max-requests", type=int, help="stop after so many requests")
     parser.add_argument("--dry-run", action="store_true", help="print requests, tokens and cost, and ask nothing")
@@ -59,22 +84,36 @@ def run(arguments: argparse.Namespace) -> int:
     folder = arguments.out or arguments.predictions.parent
     prompt = find_prompt(arguments.kind, arguments.prompt_file)
     if arguments.judge == "offline":
-        return _show(predictions, "judge/{}/{}".format(arguments.kind, offline_judge.NAME),
-                     judge_offline(predictions, arguments.kind, arguments.runs, folder, arguments.by), folder)
+        return _show(
+            predictions,
+            f"judge/{arguments.kind}/{offline_judge.NAME}",
+            judge_offline(predictions, arguments.kind, arguments.runs, folder, arguments.by),
+            folder,
+        )
     limits = asking_limits(arguments)
-    plan = JudgePlan(model_name(arguments.judge, arguments.model), prompt, arguments.runs, arguments.seed,
-                     arguments.temperature, arguments.max_tokens or None)
+    plan = JudgePlan(
+        model_name(arguments.judge, arguments.model),
+        prompt,
+        arguments.runs,
+        arguments.seed,
+        arguments.temperature,
+        arguments.max_tokens or None,
+    )
     ledger = arguments.ledger or folder / LEDGER
     if arguments.dry_run:
         show_estimate(estimate(predictions, plan, limits, ledger))
         return 0
-    judge = find_judge(arguments.judge, arguments.model, predictions, arguments.timeout, arguments.i_have_permission,
-                       arguments.batch)
+    judge = find_judge(
+        arguments.judge, arguments.model, predictions, arguments.timeout, arguments.i_have_permission, arguments.batch
+    )
     asked, metrics = judge_with_model(predictions, plan, limits, judge, ledger, folder, arguments.by)
     if metrics is None:
         return explain_unfinished(asked, ledger)
-    print("{:,} judgements, {:,} requests now{}".format(
-        asked.questions, asked.requests, "" if asked.cost is None else ", cost {:.4f} in all".format(asked.cost)))
+    print(
+        "{:,} judgements, {:,} requests now{}".format(
+            asked.questions, asked.requests, "" if asked.cost is None else f", cost {asked.cost:.4f} in all"
+        )
+    )
     return _show(predictions, plan.scorer, metrics, folder)
 
 
@@ -83,31 +122,42 @@ def asking_limits(arguments: argparse.Namespace) -> Any:
     from ..services.judge.asking import Limits
     from ..services.judge.prices import read_price
 
-    return Limits(arguments.concurrency, arguments.reasks, arguments.max_requests, arguments.max_cost,
-                  read_price(arguments.prices, arguments.model))
+    return Limits(
+        arguments.concurrency,
+        arguments.reasks,
+        arguments.max_requests,
+        arguments.max_cost,
+        read_price(arguments.prices, arguments.model),
+    )
 
 
 def show_estimate(found: Any) -> None:
     """Print what is left to ask."""
-    print("{:,} questions, {:,} of them not in the ledger yet".format(found.questions, found.requests))
-    print("about {:,} tokens to send and {:,} to receive".format(found.prompt_tokens, found.completion_tokens))
-    print("about {:.2f}, by the price table".format(found.cost) if found.cost is not None
-          else "no cost without a price table (--prices FILE)")
+    print(f"{found.questions:,} questions, {found.requests:,} of them not in the ledger yet")
+    print(f"about {found.prompt_tokens:,} tokens to send and {found.completion_tokens:,} to receive")
+    print(
+        f"about {found.cost:.2f}, by the price table"
+        if found.cost is not None
+        else "no cost without a price table (--prices FILE)"
+    )
 
 
 def explain_unfinished(asked: Any, ledger: Path) -> int:
     """Say what is missing and how to go on; the exit code: 130 after an interrupt, else 1."""
-    print("unfinished: {:,} of {:,} questions answered, {:,} requests sent{}".format(
-        asked.settled, asked.questions, asked.requests, "; " + asked.stopped if asked.stopped else ""))
+    print(
+        "unfinished: {:,} of {:,} questions answered, {:,} requests sent{}".format(
+            asked.settled, asked.questions, asked.requests, "; " + asked.stopped if asked.stopped else ""
+        )
+    )
     for reason, count in asked.without_reply.most_common():
-        print("  no reply to {:,} questions: {}".format(count, reason))
-    print("{} holds every reply; start the same command again to go on without paying for them twice".format(ledger))
+        print(f"  no reply to {count:,} questions: {reason}")
+    print(f"{ledger} holds every reply; start the same command again to go on without paying for them twice")
     return 130 if asked.stopped == "interrupted" else 1
 
 
 def _show(predictions: Any, scorer: str, metrics: Any, folder: Path) -> int:
     from ..reporting.judged import show_repeated
 
-    show_repeated("{}, {} {}".format(scorer, predictions[0].dataset, predictions[0].split), metrics["scores"][scorer])
-    print("written to {}".format(folder))
+    show_repeated(f"{scorer}, {predictions[0].dataset} {predictions[0].split}", metrics["scores"][scorer])
+    print(f"written to {folder}")
     return 0

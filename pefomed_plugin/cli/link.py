@@ -1,8 +1,10 @@
 """``pefomed link``: make the plugin part of a MiniGPT-4 checkout."""
 
+from __future__ import annotations
+
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Sequence
 
 from .. import __version__
 from ..services.linking import Step, link_checkout
@@ -18,10 +20,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Link, show every change, and say how a run is started there."""
     steps = link_checkout(arguments.checkout, dry_run=arguments.dry_run)
-    show_steps("pefomed_plugin {} in {}".format(__version__, arguments.checkout.resolve()), steps, arguments.dry_run)
-    print("\nto train from there, in its own environment:\n  cd {}\n  torchrun --nproc-per-node 1 train.py "
-          "--cfg-path train_configs/pefomed_stage2.yaml".format(arguments.checkout))
-    print("to take it out again:\n  pefomed unlink {}".format(arguments.checkout))
+    show_steps(f"pefomed_plugin {__version__} in {arguments.checkout.resolve()}", steps, arguments.dry_run)
+    print(
+        f"\nto train from there, in its own environment:\n  cd {arguments.checkout}\n  torchrun --nproc-per-node 1 "
+        "train.py "
+        "--cfg-path train_configs/pefomed_stage2.yaml"
+    )
+    print(f"to take it out again:\n  pefomed unlink {arguments.checkout}")
     return 0
 
 
@@ -30,7 +35,10 @@ def show_steps(title: str, steps: Sequence[Step], dry_run: bool) -> None:
     print(title)
     width = max(len(each.path) for each in steps)
     for each in steps:
-        print("  {} {:<{}}  {}".format("=" if each.done else "*", each.path, width,
-                                       "as it is" if each.done else each.what))
+        print(
+            "  {} {:<{}}  {}".format(
+                "=" if each.done else "*", each.path, width, "as it is" if each.done else each.what
+            )
+        )
     changes = sum(not each.done for each in steps)
     print("{} change(s){}".format(changes or "no", ", none made (--dry-run)" if dry_run and changes else ""))

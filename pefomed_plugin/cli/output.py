@@ -3,10 +3,13 @@
 With ``--json`` the standard output holds one JSON document and nothing else; what is said on the way goes to stderr.
 """
 
+from __future__ import annotations
+
 import argparse
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Callable, Mapping
+from typing import Any, Callable
 
 from ..storage import SCHEMA
 

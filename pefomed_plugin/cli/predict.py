@@ -1,5 +1,7 @@
 """``pefomed predict``: a model behind an API answers a test set (a baseline), or yours a folder of images."""
 
+from __future__ import annotations
+
 import argparse
 from pathlib import Path
 
@@ -11,26 +13,37 @@ LEDGER = "predict.ledger.jsonl"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument("dataset", nargs="?", metavar="DATASET",
-                        help="vqa_rad, slake, path_vqa, iu_xray, mimic_cxr, ...")
-    parser.add_argument("root", nargs="?", type=Path, metavar="FOLDER",
-                        help="its release, or what pefomed prepare wrote")
-    parser.add_argument("--api", dest="model", metavar="MODEL",
-                        help="vision model, as the server names it")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR",
-                        help="folder of predictions.jsonl; with --images also the file itself")
+    parser.add_argument(
+        "dataset", nargs="?", metavar="DATASET", help="vqa_rad, slake, path_vqa, iu_xray, mimic_cxr, ..."
+    )
+    parser.add_argument(
+        "root", nargs="?", type=Path, metavar="FOLDER", help="its release, or what pefomed prepare wrote"
+    )
+    parser.add_argument("--api", dest="model", metavar="MODEL", help="vision model, as the server names it")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder of predictions.jsonl; with --images also the file itself",
+    )
     parser.add_argument("--split", default="test", choices=("train", "val", "test"))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--temperature", type=float, help="default: the server's own")
     parser.add_argument("--max-tokens", type=int, default=1024, help="limit of an answer; 0: the server's own")
     parser.add_argument("--image-size", type=int, default=448, metavar="PX", help="side of the square that is sent")
-    parser.add_argument("--i-have-permission", action="store_true",
-                        help="send images and texts of a credentialed data set (MIMIC-CXR) to a server elsewhere")
+    parser.add_argument(
+        "--i-have-permission",
+        action="store_true",
+        help="send images and texts of a credentialed data set (MIMIC-CXR) to a server elsewhere",
+    )
     add_asking_arguments(parser)
     add_folder_arguments(parser)
-    parser.epilog = ("examples:\n  pefomed predict vqa_rad data/vqa_rad --api NAME --out output/baseline\n"
-                     "  pefomed predict --images scans --task report --ckpt output/stage2/checkpoint_last.pth "
-                     "--out output/scans.jsonl")
+    parser.epilog = (
+        "examples:\n  pefomed predict vqa_rad data/vqa_rad --api NAME --out output/baseline\n"
+        "  pefomed predict --images scans --task report --ckpt output/stage2/checkpoint_last.pth "
+        "--out output/scans.jsonl"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -50,34 +63,43 @@ def _answer_test_set(arguments: argparse.Namespace) -> int:
     from ..storage import write_records
 
     if not (arguments.dataset and arguments.root and arguments.model):
-        raise ConfigError("give DATASET FOLDER --api MODEL, a test set for a model behind an API; or --images FOLDER "
-                          "--task TASK --ckpt PATH, a folder for a model of yours")
+        raise ConfigError(
+            "give DATASET FOLDER --api MODEL, a test set for a model behind an API; or --images FOLDER "
+            "--task TASK --ckpt PATH, a folder for a model of yours"
+        )
     if arguments.dataset not in READERS:
-        raise ConfigError("no data set {!r}; {}".format(arguments.dataset, near_names(arguments.dataset, READERS)))
+        raise ConfigError(f"no data set {arguments.dataset!r}; {near_names(arguments.dataset, READERS)}")
     limits = asking_limits(arguments)
     release = read_data(arguments.dataset, arguments.root)
     samples = release.splits().get(arguments.split, [])
     if not samples:
-        raise ConfigError("{} has no split {}".format(arguments.root, arguments.split))
+        raise ConfigError(f"{arguments.root} has no split {arguments.split}")
     if not arguments.dry_run:
         chat = OpenAIChat(arguments.timeout)
         require_permission(samples, chat.host, chat.is_local, arguments.i_have_permission)
     optional = {"temperature": arguments.temperature, "max_tokens": arguments.max_tokens or None}
-    parameters = {"model": arguments.model, "seed": arguments.seed,
-                  **{name: value for name, value in optional.items() if value is not None}}
+    parameters = {
+        "model": arguments.model,
+        "seed": arguments.seed,
+        **{name: value for name, value in optional.items() if value is not None},
+    }
     questions = baseline_questions(samples, release.image_root, parameters, arguments.image_size)
     path = arguments.ledger or arguments.out / LEDGER
     with Ledger(path) as ledger:
         if arguments.dry_run:
             left = open_questions(questions, ledger, is_answer, limits)
-            print("{:,} questions, {:,} not in the ledger yet; about {:,} tokens to send".format(
-                len(questions), len(left), sum(estimate_tokens(each.messages) for each in left)))
+            print(
+                f"{len(questions):,} questions, {len(left):,} not in the ledger yet; about "
+                f"{sum(estimate_tokens(each.messages) for each in left):,} tokens to send"
+            )
             return 0
         asked = ask_all(questions, chat.ask, ledger, is_answer, limits, what="answering")
         if not asked.is_complete:
             return explain_unfinished(asked, path)
         predictions = collect_predictions(samples, questions, ledger)
     write_records(arguments.out / "predictions.jsonl", predictions)
-    print("{:,} answers, {:,} of them missing (refused, cut off or empty); written to {}".format(
-        len(predictions), sum(each.prediction is None for each in predictions), arguments.out))
+    print(
+        f"{len(predictions):,} answers, {sum(each.prediction is None for each in predictions):,} of them missing "
+        f"(refused, cut off or empty); written to {arguments.out}"
+    )
     return 0

@@ -1,32 +1,63 @@
 """``pefomed prepare``: check a downloaded data set, report on it and write it in our schema."""
 
+from __future__ import annotations
+
 import argparse
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Sequence
+from typing import Any
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument("dataset", nargs="?", metavar="DATASET", help="vqa_rad, slake, path_vqa, iu_xray, roco, "
-                        "clef2022, medicat, mimic_cxr or medical_custom")
-    parser.add_argument("--all", action="store_true", help="every data set that has a sub-folder of its name in "
-                        "--source; goes on past one that fails")
-    parser.add_argument("--source", type=Path, required=True, metavar="DIR", help="folder of the release as it was "
-                        "downloaded")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write (with --all: one "
-                        "sub-folder a data set)")
-    parser.add_argument("--option", action="append", default=[], metavar="KEY=VALUE", help="of the data set's reader, "
-                        "for example language=zh; may be repeated")
-    parser.add_argument("--allow-mismatch", action="store_true", help="write although the release differs from the "
-                        "published one; the manifest says so")
+    parser.add_argument(
+        "dataset",
+        nargs="?",
+        metavar="DATASET",
+        help="vqa_rad, slake, path_vqa, iu_xray, roco, clef2022, medicat, mimic_cxr or medical_custom",
+    )
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        help="every data set that has a sub-folder of its name in --source; goes on past one that fails",
+    )
+    parser.add_argument(
+        "--source", type=Path, required=True, metavar="DIR", help="folder of the release as it was downloaded"
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="folder to write (with --all: one sub-folder a data set)"
+    )
+    parser.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="of the data set's reader, for example language=zh; may be repeated",
+    )
+    parser.add_argument(
+        "--allow-mismatch",
+        action="store_true",
+        help="write although the release differs from the published one; the manifest says so",
+    )
     parser.add_argument("--no-images", action="store_true", help="look at the text alone, open no image")
     parser.add_argument("--allow-truncated", action="store_true", help="use what there is of images that are cut short")
-    parser.add_argument("--max-words", type=count_from_1, default=50, metavar="N", help="count the answers and "
-                        "reports that a limit of N words would cut (default: 50)")
+    parser.add_argument(
+        "--max-words",
+        type=count_from_1,
+        default=50,
+        metavar="N",
+        help="count the answers and reports that a limit of N words would cut (default: 50)",
+    )
     parser.add_argument("--workers", type=count_from_1, metavar="N", help="threads that open images")
-    parser.add_argument("--against", type=Path, nargs="+", default=[], metavar="DIR", help="prepared folders to look "
-                        "in for the same pictures in training and test")
+    parser.add_argument(
+        "--against",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="DIR",
+        help="prepared folders to look in for the same pictures in training and test",
+    )
     parser.epilog = "example: pefomed prepare vqa_rad --source downloads/data_RAD --out data/vqa_rad"
 
 
@@ -38,24 +69,35 @@ def run(arguments: argparse.Namespace) -> int:
     sources = _sources(arguments)
     options = _options(arguments.option)
     console = make_console()
-    failed = [name for name, source in sources.items()
-              if not _prepare(name, source, _out(arguments, name), options, arguments, console)]
+    failed = [
+        name
+        for name, source in sources.items()
+        if not _prepare(name, source, _out(arguments, name), options, arguments, console)
+    ]
     written = [_out(arguments, name) for name in sources if name not in failed]
     compared = [*arguments.against, *written]
     if written and len(compared) > 1 and not arguments.no_images:
         findings = find_overlaps(compared)
         shared = [each for each in findings if each.count]
         print_findings("pictures that one data set trains on and another tests on", shared, console)
-        _say(console, "\npictures shared in {} of {} comparison(s) of one data set's train with another's test".format(
-            len(shared), len(findings)))
+        _say(
+            console,
+            f"\npictures shared in {len(shared)} of {len(findings)} comparison(s) of one data set's train with "
+            "another's test",
+        )
     if arguments.all:
-        _say(console, "\n{} of {} data sets written to {}{}".format(
-            len(written), len(sources), arguments.out, "; not: " + ", ".join(failed) if failed else ""))
+        _say(
+            console,
+            "\n{} of {} data sets written to {}{}".format(
+                len(written), len(sources), arguments.out, "; not: " + ", ".join(failed) if failed else ""
+            ),
+        )
     return 1 if failed else 0
 
 
-def _prepare(name: str, source: Path, out: Path, options: Mapping[str, Any], arguments: argparse.Namespace,
-             console: Any) -> bool:
+def _prepare(
+    name: str, source: Path, out: Path, options: Mapping[str, Any], arguments: argparse.Namespace, console: Any
+) -> bool:
     """Whether the data set is what it should be, and written."""
     from ..errors import ConfigError, PefomedError
     from ..readers import READERS
@@ -66,22 +108,28 @@ def _prepare(name: str, source: Path, out: Path, options: Mapping[str, Any], arg
 
     _say(console, "{}{}: reading {}\n".format("\n" if arguments.all else "", name, source))
     try:
-        account = prepare(READERS[name], source, out, options=options, examination=_examination(arguments),
-                          allow_mismatch=arguments.allow_mismatch)
+        account = prepare(
+            READERS[name],
+            source,
+            out,
+            options=options,
+            examination=_examination(arguments),
+            allow_mismatch=arguments.allow_mismatch,
+        )
     except PefomedError as error:
         if arguments.debug or isinstance(error, ConfigError):
             raise
         if isinstance(error, ReleaseMismatch):
             print_account(error.account, console)
-        print("error: {}".format(error.summary if isinstance(error, ReleaseMismatch) else error), file=sys.stderr)
+        print(f"error: {error.summary if isinstance(error, ReleaseMismatch) else error}", file=sys.stderr)
         return False
     card = write_data_card(out, read_manifest(out))
     print_account(account, console)
     if card.name != CARD:
-        _say(console, "\n{} is not ours and stays; the data card is {}".format(out / CARD, card.name))
+        _say(console, f"\n{out / CARD} is not ours and stays; the data card is {card.name}")
     if arguments.no_images:
         _say(console, "\nno image was opened: nothing is known of them but their names")
-    _say(console, "\nwritten to {}".format(out))
+    _say(console, f"\nwritten to {out}")
     return True
 
 
@@ -89,33 +137,32 @@ def _say(console: Any, text: str) -> None:
     console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
-def _sources(arguments: argparse.Namespace) -> Dict[str, Path]:
+def _sources(arguments: argparse.Namespace) -> dict[str, Path]:
     """Data set -> folder of its release, of everything asked for; mistakes in that are raised before any work."""
     from ..errors import ConfigError, near_names
     from ..readers import READERS
     from ..readers.prepared import is_prepared
 
     if not arguments.source.is_dir():
-        raise ConfigError("--source {}: no such folder".format(arguments.source))
+        raise ConfigError(f"--source {arguments.source}: no such folder")
     if bool(arguments.dataset) == arguments.all:
-        raise ConfigError("name one data set, or give --all; {}".format(near_names("", READERS)))
+        raise ConfigError(f"name one data set, or give --all; {near_names('', READERS)}")
     if arguments.against and arguments.no_images:
         raise ConfigError("--against compares pictures; leave --no-images out")
-    unprepared = ["{}: no folder that pefomed prepare wrote".format(each) for each in arguments.against
-                  if not is_prepared(each)]
+    unprepared = [
+        f"{each}: no folder that pefomed prepare wrote" for each in arguments.against if not is_prepared(each)
+    ]
     if unprepared:
         raise ConfigError("--against cannot be used", unprepared)
     if not arguments.all:
         if arguments.dataset not in READERS:
-            raise ConfigError("unknown data set {!r}; {}".format(
-                arguments.dataset, near_names(arguments.dataset, READERS)))
+            raise ConfigError(f"unknown data set {arguments.dataset!r}; {near_names(arguments.dataset, READERS)}")
         return {arguments.dataset: arguments.source}
     if arguments.option:
         raise ConfigError("--option belongs to one data set; prepare that one by itself, without --all")
     found = {name: arguments.source / name for name in READERS if (arguments.source / name).is_dir()}
     if not found:
-        raise ConfigError("{} has no sub-folder named after a data set; {}".format(
-            arguments.source, near_names("", READERS)))
+        raise ConfigError(f"{arguments.source} has no sub-folder named after a data set; {near_names('', READERS)}")
     return found
 
 
@@ -123,34 +170,37 @@ def _out(arguments: argparse.Namespace, name: str) -> Path:
     return arguments.out / name if arguments.all else arguments.out
 
 
-def _options(given: Sequence[str]) -> Dict[str, Any]:
+def _options(given: Sequence[str]) -> dict[str, Any]:
     """``KEY=VALUE`` as a YAML section would have it: ``true`` is a truth value, ``3`` a number."""
     import yaml
 
     from ..errors import ConfigError
 
-    wrong: List[str] = [repr(each) for each in given if not each.partition("=")[0] or "=" not in each]
+    wrong: list[str] = [repr(each) for each in given if not each.partition("=")[0] or "=" not in each]
     if wrong:
         raise ConfigError("--option cannot be read; write it as key=value", wrong)
     pairs = (each.partition("=") for each in given)
     try:
         return {key.strip(): yaml.safe_load(value) for key, _, value in pairs}
     except yaml.YAMLError as error:
-        raise ConfigError("--option cannot be read: {}".format(" ".join(str(error).split()))) from error
+        raise ConfigError(f"--option cannot be read: {' '.join(str(error).split())}") from error
 
 
 def _examination(arguments: argparse.Namespace) -> Any:
     from ..services.data.doctor import DEFAULT_EXAMINATION, Examination
     from ..services.pictures.images import ImagePolicy
 
-    return Examination(policy=ImagePolicy(allow_truncated=arguments.allow_truncated),
-                       open_images=not arguments.no_images, max_length=arguments.max_words,
-                       workers=arguments.workers or DEFAULT_EXAMINATION.workers)
+    return Examination(
+        policy=ImagePolicy(allow_truncated=arguments.allow_truncated),
+        open_images=not arguments.no_images,
+        max_length=arguments.max_words,
+        workers=arguments.workers or DEFAULT_EXAMINATION.workers,
+    )
 
 
 def count_from_1(text: str) -> int:
     """A number from 1, for argparse."""
     number = int(text)
     if number < 1:
-        raise argparse.ArgumentTypeError("{} is not at least 1".format(number))
+        raise argparse.ArgumentTypeError(f"{number} is not at least 1")
     return number

@@ -1,8 +1,11 @@
 """``pefomed rate``: sheets for human raters out, or a page for them; checked ratings in."""
 
+from __future__ import annotations
+
 import argparse
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any
 
 from ..scoring.breakdown import AXES
 from .rate_page import add_page_arguments, serve_page
@@ -35,11 +38,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_rated(back)
     back.add_argument("--out", type=Path, help="folder of scores/ and metrics.json (default: that of PREDICTIONS)")
     back.add_argument("--allow-missing", action="store_true", help="ratings left empty have no value")
-    back.add_argument("--by", action="append", default=[], choices=sorted(AXES), metavar="AXIS",
-                      help="also by {}; may be repeated".format(", ".join(AXES)))
-    parser.epilog = ("examples:\n"
-                     "  pefomed rate export results/vqa_rad-test/predictions.jsonl --annotators 10 --out ratings\n"
-                     "  pefomed rate serve results/vqa_rad-test/predictions.jsonl --random 100")
+    back.add_argument(
+        "--by",
+        action="append",
+        default=[],
+        choices=sorted(AXES),
+        metavar="AXIS",
+        help=f"also by {', '.join(AXES)}; may be repeated",
+    )
+    parser.epilog = (
+        "examples:\n"
+        "  pefomed rate export results/vqa_rad-test/predictions.jsonl --annotators 10 --out ratings\n"
+        "  pefomed rate serve results/vqa_rad-test/predictions.jsonl --random 100"
+    )
 
 
 def _add_predictions(parser: argparse.ArgumentParser) -> None:
@@ -63,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     return {"export": _export, "serve": _serve, "sheets": _sheets, "import": _import}[arguments.action](arguments)
 
 
-def _read(path: Path) -> "Tuple[List[Prediction], str]":
+def _read(path: Path) -> tuple[list[Prediction], str]:
     """Predictions and the kind of judgement they need."""
     from ..services.judge.judging import check_judgeable
     from ..storage import read_predictions
@@ -74,7 +85,7 @@ def _read(path: Path) -> "Tuple[List[Prediction], str]":
     return predictions, kind
 
 
-def _choice(arguments: argparse.Namespace) -> Tuple[Optional[str], int]:
+def _choice(arguments: argparse.Namespace) -> tuple[str | None, int]:
     scope = "all" if arguments.all else "random" if arguments.random is not None else None
     return scope, 100 if arguments.random is None else arguments.random
 
@@ -92,8 +103,10 @@ def _export(arguments: argparse.Namespace) -> int:
         thumbnails = {} if arguments.csv else _thumbnails(arguments.image_root, pairs)
         _write_sheets(arguments.out, plan, rater, rows, True, not arguments.csv, thumbnails)
     write_plan(plan, arguments.out)
-    print("{:,} of {:,} answers for {} raters in {} ({})".format(
-        len(plan.sample_ids), len(predictions), len(plan.raters), arguments.out, SCOPES[plan.scope]))
+    print(
+        f"{len(plan.sample_ids):,} of {len(predictions):,} answers for {len(plan.raters)} raters in {arguments.out} "
+        f"({SCOPES[plan.scope]})"
+    )
     _say_keep(arguments.out)
     return 0
 
@@ -103,10 +116,10 @@ def _refuse_sheets(folder: Path) -> None:
     from ..services.rating.plan import PLAN
 
     if (folder / PLAN).exists():
-        raise ConfigError("{} holds sheets already; choose another folder, ratings are not overwritten".format(folder))
+        raise ConfigError(f"{folder} holds sheets already; choose another folder, ratings are not overwritten")
 
 
-def _thumbnails(root: Any, pairs: Sequence[Any]) -> Dict[str, Any]:
+def _thumbnails(root: Any, pairs: Sequence[Any]) -> dict[str, Any]:
     if root is None:
         return {}
     from ..services.pictures.images import open_image
@@ -114,8 +127,15 @@ def _thumbnails(root: Any, pairs: Sequence[Any]) -> Dict[str, Any]:
     return {code: open_image(root, prediction.image) for code, prediction in pairs}
 
 
-def _write_sheets(folder: Path, plan: "RatingPlan", rater: str, rows: "Sequence[Row]", csv: bool, workbook: bool,
-                  thumbnails: Optional[Mapping[str, Any]] = None) -> None:
+def _write_sheets(
+    folder: Path,
+    plan: RatingPlan,
+    rater: str,
+    rows: Sequence[Row],
+    csv: bool,
+    workbook: bool,
+    thumbnails: Mapping[str, Any] | None = None,
+) -> None:
     from ..prompts_judge import RUBRICS
     from ..services.rating.sheets import write_csv, write_workbook
 
@@ -128,7 +148,7 @@ def _write_sheets(folder: Path, plan: "RatingPlan", rater: str, rows: "Sequence[
 def _say_keep(folder: Path) -> None:
     from ..services.rating.plan import PLAN
 
-    print("keep {} to yourself: it says which answer is which".format(folder / PLAN))
+    print(f"keep {folder / PLAN} to yourself: it says which answer is which")
 
 
 def _serve(arguments: argparse.Namespace) -> int:
@@ -144,8 +164,9 @@ def _sheets(arguments: argparse.Namespace) -> int:
 
     predictions, _ = _read(arguments.predictions)
     if not (arguments.folder / STORE).exists():
-        raise ConfigError("{} holds no ratings of a page ({}); give the --out of pefomed rate serve".format(
-            arguments.folder, STORE))
+        raise ConfigError(
+            f"{arguments.folder} holds no ratings of a page ({STORE}); give the --out of pefomed rate serve"
+        )
     folder = arguments.out or arguments.folder / "sheets"
     _refuse_sheets(folder)
     plan = read_any_plan(arguments.folder, predictions)
@@ -153,7 +174,7 @@ def _sheets(arguments: argparse.Namespace) -> int:
         rows = rated_rows(arguments.folder, plan, rater, predictions)
         _write_sheets(folder, plan, rater, rows, arguments.csv, not arguments.csv)  # two filled ones would be doubt
     write_plan(plan, folder)
-    print("the ratings of {} rater(s) in {}".format(len(plan.raters), folder))
+    print(f"the ratings of {len(plan.raters)} rater(s) in {folder}")
     _say_keep(folder)
     return 0
 
@@ -172,6 +193,6 @@ def _import(arguments: argparse.Namespace) -> int:
     facts = {"raters": list(plan.raters), "rated": len(plan.sample_ids), "scope": SCOPES[plan.scope]}
     only = set(plan.sample_ids) if plan.scope == "random" else None
     metrics = write_judgements(predictions, plan.kind, runs, folder, facts, axes=arguments.by, only=only)
-    show_repeated("{}, {} raters: {}".format(name, len(plan.raters), SCOPES[plan.scope]), metrics["scores"][name])
-    print("written to {}".format(folder))
+    show_repeated(f"{name}, {len(plan.raters)} raters: {SCOPES[plan.scope]}", metrics["scores"][name])
+    print(f"written to {folder}")
     return 0

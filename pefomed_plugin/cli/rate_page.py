@@ -1,9 +1,12 @@
 """``pefomed rate serve``: from predictions to a page that listens, and what the terminal says meanwhile."""
 
+from __future__ import annotations
+
 import argparse
 import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Dict, Mapping, Optional, Sequence
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..records import Prediction
@@ -13,21 +16,35 @@ _PROBLEMS_SHOWN = 5
 
 def add_page_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the page; what is rated and in which order are ``rate``'s."""
-    parser.add_argument("--out", type=Path, metavar="DIR",
-                        help="folder that keeps the ratings (default: ratings beside PREDICTIONS)")
-    parser.add_argument("--image-root", action="append", default=[], metavar="[DATASET=]FOLDER",
-                        help="where the images lie (default: as the run's config.yaml says)")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder that keeps the ratings (default: ratings beside PREDICTIONS)"
+    )
+    parser.add_argument(
+        "--image-root",
+        action="append",
+        default=[],
+        metavar="[DATASET=]FOLDER",
+        help="where the images lie (default: as the run's config.yaml says)",
+    )
     parser.add_argument("--no-images", action="store_true", help="leave the pictures out")
-    parser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS",
-                        help="address to listen on (default 127.0.0.1, this machine alone); with another one, as "
-                             "0.0.0.0, the printed link carries a token that every rater needs")
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="address to listen on (default 127.0.0.1, this machine alone); with another one, as "
+        "0.0.0.0, the printed link carries a token that every rater needs",
+    )
     parser.add_argument("--port", type=int, default=8765, metavar="N", help="port (default 8765); 0: any free one")
-    parser.add_argument("--i-have-permission", action="store_true", help="other machines may read a credentialed data "
-                        "set (MIMIC-CXR): your agreement covers every rater")
+    parser.add_argument(
+        "--i-have-permission",
+        action="store_true",
+        help="other machines may read a credentialed data set (MIMIC-CXR): your agreement covers every rater",
+    )
 
 
-def serve_page(arguments: argparse.Namespace, predictions: "Sequence[Prediction]", kind: str, scope: Optional[str],
-               count: int) -> int:
+def serve_page(
+    arguments: argparse.Namespace, predictions: Sequence[Prediction], kind: str, scope: str | None, count: int
+) -> int:
     """Begin a page or go on with one, serve until Ctrl-C, say how to go on."""
     from ..reporting.page.explorer import ASSETS
     from ..services.rating.plan import SCOPES
@@ -42,8 +59,7 @@ def serve_page(arguments: argparse.Namespace, predictions: "Sequence[Prediction]
     with RatingStore(folder / STORE) as store:
         session = RatingSession(plan, predictions, store, roots)
         with RatingServer(session, ASSETS, arguments.host, arguments.port) as server:
-            print("{:,} of {:,} answers to rate ({})".format(len(plan.sample_ids), len(predictions),
-                                                            SCOPES[plan.scope]))
+            print(f"{len(plan.sample_ids):,} of {len(predictions):,} answers to rate ({SCOPES[plan.scope]})")
             _say_progress("rated so far:", store.counts(), len(plan.sample_ids))
             _say_missing(session.no_picture)
             try:
@@ -55,60 +71,74 @@ def serve_page(arguments: argparse.Namespace, predictions: "Sequence[Prediction]
     return 0
 
 
-def _require_permission(predictions: "Sequence[Prediction]", arguments: argparse.Namespace) -> None:
+def _require_permission(predictions: Sequence[Prediction], arguments: argparse.Namespace) -> None:
     from ..errors import ConfigError
     from ..services.judge.judging import CREDENTIALED
     from ..services.rating.server import is_this_machine
 
     found = sorted({each.dataset for each in predictions} & set(CREDENTIALED))
     if found and not is_this_machine(arguments.host) and not arguments.i_have_permission:
-        raise ConfigError("{} is a credentialed data set, and with --host {} other machines can read it; leave --host "
-                          "out, or say --i-have-permission if your agreement covers every rater".format(
-                              found[0], arguments.host))
+        raise ConfigError(
+            f"{found[0]} is a credentialed data set, and with --host {arguments.host} other machines can read it; "
+            "leave --host "
+            "out, or say --i-have-permission if your agreement covers every rater"
+        )
 
 
-def _find_roots(arguments: argparse.Namespace, predictions: "Sequence[Prediction]") -> Dict[str, Path]:
+def _find_roots(arguments: argparse.Namespace, predictions: Sequence[Prediction]) -> dict[str, Path]:
     """Image roots as ``pefomed report`` finds them; the run is the folder of ``results/<data set>-<split>/``."""
     from ..reporting.page.image_roots import find_image_roots
     from ..reporting.results import Answered, Run, read_config
 
     folder = arguments.predictions.resolve().parent
     folder = folder.parents[1] if folder.parent.name == "results" else folder
-    return find_image_roots(Run(folder.name, folder, read_config(folder),
-                                any(each.producer.get("embedded") for each in predictions),
-                                {"": Answered("", predictions, {}, {})}), arguments.image_root)
+    return find_image_roots(
+        Run(
+            folder.name,
+            folder,
+            read_config(folder),
+            any(each.producer.get("embedded") for each in predictions),
+            {"": Answered("", predictions, {}, {})},
+        ),
+        arguments.image_root,
+    )
 
 
 def _say_progress(title: str, counts: Mapping[str, int], total: int) -> None:
     if counts:
         print(title)
     for rater, count in counts.items():
-        print("  {:<20} {:,} of {:,}".format(rater, count, total))
+        print(f"  {rater:<20} {count:,} of {total:,}")
 
 
 def _say_missing(problems: Mapping[str, str]) -> None:
     if problems:
-        print("{:,} answer(s) without a picture; the page says so in its place:".format(len(problems)))
+        print(f"{len(problems):,} answer(s) without a picture; the page says so in its place:")
         for each in list(problems.values())[:_PROBLEMS_SHOWN]:
             print("  - " + each)
 
 
 def _say_address(url: str, has_token: bool) -> None:
-    print("\nopen   {}\n".format(url))
+    print(f"\nopen   {url}\n")
     if has_token:
-        print("The whole link is the key; it is another one after each start. Nothing is encrypted: use it only in a "
-              "network you trust.")
+        print(
+            "The whole link is the key; it is another one after each start. Nothing is encrypted: use it only in a "
+            "network you trust."
+        )
     print("Ctrl-C stops; ratings are saved as they are given.", flush=True)
 
 
 def _say_how_to_go_on(predictions: Path, folder: Path, counts: Mapping[str, int], total: int) -> None:
     from ..services.rating.store import STORE
 
-    print("\nstopped; all ratings are in {}".format(folder / STORE))
+    print(f"\nstopped; all ratings are in {folder / STORE}")
     _say_progress("rated so far:", counts, total)
     file, place = shlex.quote(str(predictions)), shlex.quote(str(folder))
     print("go on:    start the same command again")
     if counts:
-        print("figures:  pefomed rate import {} {}{}".format(
-            place, file, " --allow-missing" if min(counts.values()) < total else ""))
-        print("sheets:   pefomed rate sheets {} {}".format(place, file))
+        print(
+            "figures:  pefomed rate import {} {}{}".format(
+                place, file, " --allow-missing" if min(counts.values()) < total else ""
+            )
+        )
+        print(f"sheets:   pefomed rate sheets {place} {file}")

@@ -1,5 +1,7 @@
 """``pefomed report``: one HTML page of a run."""
 
+from __future__ import annotations
+
 import argparse
 from pathlib import Path
 
@@ -8,13 +10,29 @@ _PROBLEMS_SHOWN = 5
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="output_dir of an evaluation: the page is "
-                        "about the first; the answers of further ones stand beside its own")
+    parser.add_argument(
+        "runs",
+        type=Path,
+        nargs="+",
+        metavar="RUN",
+        help="output_dir of an evaluation: the page is "
+        "about the first; the answers of further ones stand beside its own",
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="HTML file to write")
-    parser.add_argument("--label", action="append", default=[], metavar="LABEL",
-                        help="name of a run, once for each in their order (see pefomed compare)")
-    parser.add_argument("--image-root", action="append", default=[], metavar="[DATASET=]FOLDER",
-                        help="where the images lie (default: as the run's config.yaml says)")
+    parser.add_argument(
+        "--label",
+        action="append",
+        default=[],
+        metavar="LABEL",
+        help="name of a run, once for each in their order (see pefomed compare)",
+    )
+    parser.add_argument(
+        "--image-root",
+        action="append",
+        default=[],
+        metavar="[DATASET=]FOLDER",
+        help="where the images lie (default: as the run's config.yaml says)",
+    )
     parser.add_argument("--no-images", action="store_true", help="leave the pictures out")
     parser.add_argument("--no-texts", action="store_true", help="leave questions, answers and predictions out")
     parser.epilog = "example: pefomed report output/eval_vqa_rad --out report.html"
@@ -28,15 +46,17 @@ def run(arguments: argparse.Namespace) -> int:
     from ..reporting.results import read_run
 
     if arguments.label and len(arguments.label) != len(arguments.runs):
-        raise ConfigError("{} runs and {} labels; give one --label for each run, in the same order".format(
-            len(arguments.runs), len(arguments.label)))
+        raise ConfigError(
+            f"{len(arguments.runs)} runs and {len(arguments.label)} labels; give one --label for each run, in the "
+            "same order"
+        )
     labels = arguments.label or [""] * len(arguments.runs)
     runs = [read_run(folder, label) for folder, label in zip(arguments.runs, labels)]
     roots = None if arguments.no_images else find_image_roots(runs[0], arguments.image_root)
     problems = write_report(runs, arguments.out, roots, texts=not arguments.no_texts)
     if problems:
-        print("{:,} picture(s) cannot be shown; the page says so in their place:".format(len(problems)))
+        print(f"{len(problems):,} picture(s) cannot be shown; the page says so in their place:")
         for each in problems[:_PROBLEMS_SHOWN]:
             print("  - " + each)
-    print("written to {} ({:.1f} MB)".format(arguments.out, arguments.out.stat().st_size / 1e6))
+    print(f"written to {arguments.out} ({arguments.out.stat().st_size / 1e6:.1f} MB)")
     return 0

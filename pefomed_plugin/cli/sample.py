@@ -1,5 +1,7 @@
 """``pefomed sample``: write the embedded default."""
 
+from __future__ import annotations
+
 import argparse
 from pathlib import Path
 
@@ -8,7 +10,7 @@ from ..environment import sample_folder
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument("--out", type=Path, default=None, help="folder to write (default: {})".format(sample_folder()))
+    parser.add_argument("--out", type=Path, default=None, help=f"folder to write (default: {sample_folder()})")
     parser.add_argument("--seed", type=int, default=0, help="of the drawings, the words and the tiny model")
     parser.add_argument("--no-model", action="store_true", help="data sets only (does not need torch)")
     parser.epilog = "example: pefomed sample --out output/sample"
@@ -20,7 +22,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     folder = arguments.out or sample_folder()
     make_sample(folder, seed=arguments.seed, parts=tuple(WRITERS) if arguments.no_model else PARTS)
-    print("embedded default: {}".format(folder))
+    print(f"embedded default: {folder}")
     for path in sorted(folder.iterdir()):
-        print("  {}".format(path))
+        print(f"  {path}")
     return 0

@@ -1,8 +1,10 @@
 """``pefomed score``: score predictions without a model, and break the scores down."""
 
+from __future__ import annotations
+
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Sequence
 
 from ..records import Prediction
 from ..scoring.breakdown import AXES
@@ -13,16 +15,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.add_argument("scorer", metavar="SCORER", help="exact_match, token_recall, lexical, exact_match/clean, ...")
     parser.add_argument("predictions", type=Path, metavar="PREDICTIONS", help="predictions.jsonl, whoever wrote it")
-    parser.add_argument("--protocol", metavar="NAME", help="variant of the scorer: lexical --protocol r2gen60 is "
-                        "lexical/r2gen60")
-    parser.add_argument("--vocabulary", type=Path, metavar="PATH", help="training reports whose words lexical/r2gen60 "
-                        "knows: a prepared folder, a release, train.jsonl, or a text file with one word a line")
+    parser.add_argument(
+        "--protocol", metavar="NAME", help="variant of the scorer: lexical --protocol r2gen60 is lexical/r2gen60"
+    )
+    parser.add_argument(
+        "--vocabulary",
+        type=Path,
+        metavar="PATH",
+        help="training reports whose words lexical/r2gen60 "
+        "knows: a prepared folder, a release, train.jsonl, or a text file with one word a line",
+    )
     parser.add_argument("--out", type=Path, help="folder of scores/ and metrics.json (default: that of PREDICTIONS)")
-    parser.add_argument("--by", action="append", default=[], metavar="AXIS",
-                        help="break down by {}; may be repeated".format(", ".join(AXES)))
+    parser.add_argument(
+        "--by",
+        action="append",
+        default=[],
+        metavar="AXIS",
+        help=f"break down by {', '.join(AXES)}; may be repeated",
+    )
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the breakdowns: .png, .svg or .pdf")
-    parser.add_argument("--data", type=Path, metavar="FOLDER",
-                        help="release of the data set: check that the predictions answer its split, all of it")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="FOLDER",
+        help="release of the data set: check that the predictions answer its split, all of it",
+    )
     add_json_argument(parser)
     parser.epilog = "example: pefomed score exact_match output/eval/results/vqa_rad-test/predictions.jsonl --by organ"
 
@@ -42,17 +59,19 @@ def run(arguments: argparse.Namespace) -> Output:
     from ..scoring import DEFAULTS, find_scorer
     from ..storage import read_predictions, write_records
 
-    given = "{}/{}".format(arguments.scorer, arguments.protocol) if arguments.protocol else arguments.scorer
+    given = f"{arguments.scorer}/{arguments.protocol}" if arguments.protocol else arguments.scorer
     name = DEFAULTS.get(given, given)
     find_scorer(name)
     if (name == R2GEN60) != (arguments.vocabulary is not None):
-        raise ConfigError("lexical/r2gen60 needs the words of the training reports: give --vocabulary PATH (a prepared "
-                          "folder, a release, train.jsonl, or a word list)" if name == R2GEN60 else
-                          "--vocabulary is of lexical/r2gen60 only; {} uses none".format(name))
+        raise ConfigError(
+            "lexical/r2gen60 needs the words of the training reports: give --vocabulary PATH (a prepared "
+            "folder, a release, train.jsonl, or a word list)"
+            if name == R2GEN60
+            else f"--vocabulary is of lexical/r2gen60 only; {name} uses none"
+        )
     wrong = [axis for axis in arguments.by if axis not in AXES]
     if wrong:
-        raise ConfigError("cannot break down by that", ["{!r}: {}".format(axis, near_names(axis, AXES))
-                                                        for axis in wrong])
+        raise ConfigError("cannot break down by that", [f"{axis!r}: {near_names(axis, AXES)}" for axis in wrong])
     predictions = read_predictions(arguments.predictions)
     check_predictions(predictions)
     if arguments.data:
@@ -66,18 +85,22 @@ def run(arguments: argparse.Namespace) -> Output:
     metrics, breakdowns = {**metrics, "scores": {name: metrics["scores"][name]}}, []
     if arguments.by or arguments.plot:
         scored = {key: each for answered in read_run(folder).answered.values() for key, each in answered.scores.items()}
-        breakdowns = [make_breakdown(predictions, each, axis) for key, each in scored.items()
-                      if key == name or key.startswith(name + "/") for axis in arguments.by or ["overall"]]
+        breakdowns = [
+            make_breakdown(predictions, each, axis)
+            for key, each in scored.items()
+            if key == name or key.startswith(name + "/")
+            for axis in arguments.by or ["overall"]
+        ]
     if arguments.plot:
         plot_breakdowns(breakdowns, arguments.plot)
 
     def show() -> None:
-        show_metrics("{}-{}".format(predictions[0].dataset, predictions[0].split), metrics)
+        show_metrics(f"{predictions[0].dataset}-{predictions[0].split}", metrics)
         for each in breakdowns:
             show_breakdown(each)
         if arguments.plot:
-            print("plotted to {}".format(arguments.plot))
-        print("written to {}".format(folder))
+            print(f"plotted to {arguments.plot}")
+        print(f"written to {folder}")
 
     return Output({**metrics, "breakdowns": [asdict(each) for each in breakdowns]}, show)
 
@@ -89,5 +112,5 @@ def _check_against(root: Path, predictions: Sequence[Prediction]) -> None:
 
     dataset, split = predictions[0].dataset, predictions[0].split
     if dataset not in READERS:
-        raise ConfigError("no reader for data set {!r}; {}".format(dataset, near_names(dataset, READERS)))
-    check_references(predictions, read_data(dataset, root).splits().get(split, []), "{}, split {}".format(root, split))
+        raise ConfigError(f"no reader for data set {dataset!r}; {near_names(dataset, READERS)}")
+    check_references(predictions, read_data(dataset, root).splits().get(split, []), f"{root}, split {split}")

@@ -1,5 +1,7 @@
 """``pefomed shard``: write a prepared data set as tar shards for stage 1."""
 
+from __future__ import annotations
+
 import argparse
 from pathlib import Path
 
@@ -10,10 +12,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.add_argument("prepared", type=Path, metavar="PREPARED", help="folder that pefomed prepare wrote")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
-    parser.add_argument("--image-size", type=count_from_1, default=448, metavar="PX", help="side of the square images: "
-                        "model.image_size of the runs that will use them (default: 448)")
-    parser.add_argument("--per-shard", type=count_from_1, default=1000, metavar="N", help="samples in a file "
-                        "(default: 1000)")
+    parser.add_argument(
+        "--image-size",
+        type=count_from_1,
+        default=448,
+        metavar="PX",
+        help="side of the square images: model.image_size of the runs that will use them (default: 448)",
+    )
+    parser.add_argument(
+        "--per-shard", type=count_from_1, default=1000, metavar="N", help="samples in a file (default: 1000)"
+    )
     parser.add_argument("--workers", type=count_from_1, metavar="N", help="threads that decode and encode")
     parser.epilog = "example: pefomed shard data/roco --out shards/roco --image-size 448"
 
@@ -28,17 +36,30 @@ def run(arguments: argparse.Namespace) -> int:
 
     release, out = read_prepared(arguments.prepared), arguments.out
     policy = read_manifest(arguments.prepared)["image_policy"]
-    shards = write_shards(release.samples, release.image_root, out, arguments.image_size, arguments.per_shard,
-                          policy=ImagePolicy(**{**policy, "background": tuple(policy["background"])}),
-                          workers=arguments.workers or DEFAULT_EXAMINATION.workers)
+    shards = write_shards(
+        release.samples,
+        release.image_root,
+        out,
+        arguments.image_size,
+        arguments.per_shard,
+        policy=ImagePolicy(**{**policy, "background": tuple(policy["background"])}),
+        workers=arguments.workers or DEFAULT_EXAMINATION.workers,
+    )
     rows = []
     for split in release.splits():
         own = [each for each in shards if each.split == split]
-        rows.append([split, "{:,}".format(sum(each.samples for each in own)), str(len(own)),
-                     "{:,.1f}".format(sum(each.bytes for each in own) / 1e6)])
-    show_table("{}, {} pixels".format(release.dataset, arguments.image_size), ("split", "samples", "files", "MB"), rows)
-    print("written to {}\n\nto train from it:\n  --options datasets.{}.build_info.storage={}".format(
-        out, release.dataset, out))
-    print("or from one split alone:\n  --options 'datasets.{}.build_info.storage={}'".format(
-        release.dataset, brace_notation(out, shards, shards[0].split)))
+        rows.append(
+            [
+                split,
+                f"{sum(each.samples for each in own):,}",
+                str(len(own)),
+                f"{sum(each.bytes for each in own) / 1e6:,.1f}",
+            ]
+        )
+    show_table(f"{release.dataset}, {arguments.image_size} pixels", ("split", "samples", "files", "MB"), rows)
+    print(f"written to {out}\n\nto train from it:\n  --options datasets.{release.dataset}.build_info.storage={out}")
+    print(
+        "or from one split alone:\n  --options "
+        f"'datasets.{release.dataset}.build_info.storage={brace_notation(out, shards, shards[0].split)}'"
+    )
     return 0

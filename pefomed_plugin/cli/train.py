@@ -1,12 +1,14 @@
 """``pefomed train``: torchrun on the launcher, with the number of processes that this machine has GPUs for."""
 
+from __future__ import annotations
+
 import argparse
 import logging
 import os
 import shlex
 import signal
 import sys
-from typing import List, Sequence
+from collections.abc import Sequence
 
 from .prepare import count_from_1
 
@@ -17,16 +19,28 @@ def add_arguments(parser: argparse.ArgumentParser, command: str = "train") -> No
     """Arguments of the command; ``pefomed evaluate`` has the same."""
     parser.add_argument("--cfg-path", required=True, metavar="YAML", help="the run's configuration file")
     parser.add_argument("--options", nargs="+", default=[], metavar="KEY=VALUE", help="override: run.max_epoch=3 ...")
-    parser.add_argument("--nproc-per-node", type=count_from_1, metavar="N", help="processes on this machine (default: "
-                        "one a visible GPU, or 1)")
-    parser.add_argument("--torchrun", default="--standalone", metavar="ARGUMENTS", help="further arguments of "
-                        "torchrun, in one string; for two machines '--nnodes 2 --rdzv-backend c10d --rdzv-endpoint "
-                        "HOST:29400' (default: %(default)s)")
+    parser.add_argument(
+        "--nproc-per-node",
+        type=count_from_1,
+        metavar="N",
+        help="processes on this machine (default: one a visible GPU, or 1)",
+    )
+    parser.add_argument(
+        "--torchrun",
+        default="--standalone",
+        metavar="ARGUMENTS",
+        help="further arguments of "
+        "torchrun, in one string; for two machines '--nnodes 2 --rdzv-backend c10d --rdzv-endpoint "
+        "HOST:29400' (default: %(default)s)",
+    )
     parser.add_argument("--dry-run", action="store_true", help="only print the torchrun command")
-    parser.epilog = "example: pefomed {} --cfg-path {}".format(command, {
-        "train": "train_configs/pefomed_stage2.yaml --options run.output_dir=output/try",
-        "evaluate": "eval_configs/pefomed_vqa_rad.yaml --options model.ckpt=output/stage2/checkpoint_last.pth",
-    }[command])
+    parser.epilog = "example: pefomed {} --cfg-path {}".format(
+        command,
+        {
+            "train": "train_configs/pefomed_stage2.yaml --options run.output_dir=output/try",
+            "evaluate": "eval_configs/pefomed_vqa_rad.yaml --options model.ckpt=output/stage2/checkpoint_last.pth",
+        }[command],
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -34,18 +48,26 @@ def run(arguments: argparse.Namespace) -> int:
     processes = arguments.nproc_per_node or _visible_gpus()
     command = torchrun_arguments(arguments, processes)
     threads = str(max(len(os.sched_getaffinity(0)) // processes, 1) if hasattr(os, "sched_getaffinity") else 1)
-    setting = "" if os.environ.get("OMP_NUM_THREADS") else "OMP_NUM_THREADS={} ".format(threads)
-    print("{}torchrun {}".format(setting, shlex.join(command)), flush=True)
+    setting = "" if os.environ.get("OMP_NUM_THREADS") else f"OMP_NUM_THREADS={threads} "
+    print(f"{setting}torchrun {shlex.join(command)}", flush=True)
     if arguments.dry_run:
         return 0
     os.environ.setdefault("OMP_NUM_THREADS", threads)  # without it torchrun and accelerate warn, and choose their own
     return run_torchrun(command)
 
 
-def torchrun_arguments(arguments: argparse.Namespace, processes: int) -> List[str]:
+def torchrun_arguments(arguments: argparse.Namespace, processes: int) -> list[str]:
     """What comes behind ``torchrun``."""
-    command = [*shlex.split(arguments.torchrun), "--nproc-per-node", str(processes), "-m",
-               _LAUNCHER, arguments.command, "--cfg-path", arguments.cfg_path]
+    command = [
+        *shlex.split(arguments.torchrun),
+        "--nproc-per-node",
+        str(processes),
+        "-m",
+        _LAUNCHER,
+        arguments.command,
+        "--cfg-path",
+        arguments.cfg_path,
+    ]
     return command + (["--options", *arguments.options] if arguments.options else [])
 
 
@@ -68,17 +90,20 @@ def run_torchrun(command: Sequence[str]) -> int:
     return 0
 
 
-def _explain(error: "object") -> int:
+def _explain(error: object) -> int:
     rank, failure = error.get_first_failure()  # type: ignore[attr-defined]
     code: int = failure.exitcode
     if code < 0:
         name = signal.Signals(-code).name
-        print("error: process {} was ended by {}{}".format(
-            rank, name, ", as the system does when memory runs out; see pefomed doctor" if name == "SIGKILL" else ""),
-            file=sys.stderr)
+        print(
+            "error: process {} was ended by {}{}".format(
+                rank, name, ", as the system does when memory runs out; see pefomed doctor" if name == "SIGKILL" else ""
+            ),
+            file=sys.stderr,
+        )
         return 128 - code
     if code == 1:  # its own traceback stands above; 2 and 130 have said what they are
-        print("error: process {} failed, see its message above".format(rank), file=sys.stderr)
+        print(f"error: process {rank} failed, see its message above", file=sys.stderr)
     return code
 
 

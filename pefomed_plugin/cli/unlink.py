@@ -1,5 +1,7 @@
 """``pefomed unlink``: take the plugin out of a MiniGPT-4 checkout, byte for byte."""
 
+from __future__ import annotations
+
 import argparse
 from pathlib import Path
 
@@ -18,7 +20,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Unlink and show every change."""
     steps = unlink_checkout(arguments.checkout, dry_run=arguments.dry_run)
     if steps:
-        show_steps("out of {}".format(arguments.checkout.resolve()), steps, arguments.dry_run)
+        show_steps(f"out of {arguments.checkout.resolve()}", steps, arguments.dry_run)
     else:
-        print("{} is not linked; nothing to do".format(arguments.checkout.resolve()))
+        print(f"{arguments.checkout.resolve()} is not linked; nothing to do")
     return 0

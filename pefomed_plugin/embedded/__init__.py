@@ -3,14 +3,16 @@
 Nothing of it comes from a real patient, a real data set or a released model; its figures say nothing about medicine.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import shutil
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 from random import Random
-from typing import Dict, Sequence
 
 from ..digests import file_sha256
 from ..errors import DataError
@@ -24,7 +26,7 @@ FLAG = "EMBEDDED"
 """File in the folder that marks it; holds what it was made from."""
 
 
-def write_sample(out: Path, seed: int = 0) -> Dict[str, Path]:
+def write_sample(out: Path, seed: int = 0) -> dict[str, Path]:
     """Write the eight data sets without the model; as ``make_sample``, and needs no torch.
 
     Returns:
@@ -46,17 +48,21 @@ def make_sample(out: Path, seed: int = 0, parts: Sequence[str] = PARTS) -> None:
     made_from = {"seed": seed, "code": code_digest()}
     flag = out / FLAG
     if not flag.is_file() and out.is_dir() and any(out.iterdir()):
-        raise DataError("{} is not empty and holds no sample; choose another folder".format(out))
+        raise DataError(f"{out} is not empty and holds no sample; choose another folder")
     if flag.is_file() and json.loads(flag.read_text(encoding="utf-8")) != made_from:
-        say("the sample in {} is of another seed or version: making it again".format(out))
+        say(f"the sample in {out} is of another seed or version: making it again")
         for name in PARTS:
             shutil.rmtree(out / name, ignore_errors=True)
     out.mkdir(parents=True, exist_ok=True)
     flag.write_text(json.dumps(made_from) + "\n", encoding="utf-8")
     missing = [name for name in parts if not (out / name).is_dir()]
     if missing:
-        with progress("making the sample", len(missing)) as advance, ProcessPoolExecutor(
-                max_workers=min(os.cpu_count() or 1, len(missing)), mp_context=get_context("spawn")) as pool:
+        with (
+            progress("making the sample", len(missing)) as advance,
+            ProcessPoolExecutor(
+                max_workers=min(os.cpu_count() or 1, len(missing)), mp_context=get_context("spawn")
+            ) as pool,
+        ):
             for done in [pool.submit(_write_part, out, name, seed) for name in sorted(missing, key=_slowest_first)]:
                 done.result()
                 advance()
@@ -75,7 +81,7 @@ def _write_part(out: Path, name: str, seed: int) -> None:
     fresh = out / (name + ".part")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir()
-    WRITERS[name](fresh, Random("{} {}".format(seed, name)))
+    WRITERS[name](fresh, Random(f"{seed} {name}"))
     fresh.rename(out / name)
 
 

@@ -4,14 +4,17 @@ Coordinates run from -1 to 1, x to the right and y down; lengths are in the same
 so that a picture looks exposed rather than cut out.
 """
 
-from typing import Optional, Sequence, Tuple, Union
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Union
 
 import numpy as np
 from PIL import Image, ImageDraw
 
 Value = Union[float, Sequence[float]]
 """Brightness from 0 to 1, or red, green and blue."""
-Point = Tuple[float, float]
+Point = tuple[float, float]
 
 
 class Canvas:
@@ -24,7 +27,7 @@ class Canvas:
         axis = (np.arange(size_px, dtype=np.float32) + 0.5) * (2.0 / size_px) - 1.0
         self._axis = axis
 
-    def again(self, seed: int) -> "Canvas":
+    def again(self, seed: int) -> Canvas:
         """A copy to draw on, with its own random numbers."""
         copy = Canvas(self.size_px, 0.0, seed)
         copy.pixels = self.pixels.copy()
@@ -45,8 +48,9 @@ class Canvas:
         radius = np.sqrt(across * across + down * down)
         return self._mask(rows, columns, (1.0 - radius) * np.float32(min(rx, ry)), soft)
 
-    def ring(self, cx: float, cy: float, rx: float, ry: float, width: float, tilt: float = 0.0,
-             soft: float = 0.03) -> np.ndarray:
+    def ring(
+        self, cx: float, cy: float, rx: float, ry: float, width: float, tilt: float = 0.0, soft: float = 0.03
+    ) -> np.ndarray:
         """Mask of an ellipse's outline, ``width`` wide inwards."""
         outer = self.ellipse(cx, cy, rx, ry, tilt, soft)
         return outer * (1.0 - self.ellipse(cx, cy, rx - width, ry - width, tilt, soft))
@@ -77,9 +81,10 @@ class Canvas:
         """Mask of everything lower in the picture than ``y``."""
         return np.broadcast_to(_step(self._axis - np.float32(y), soft)[:, None], (self.size_px, self.size_px))
 
-    def _box(self, left: float, top: float, right: float, bottom: float) -> Tuple[slice, slice]:
-        edges = np.clip((np.array([top, bottom, left, right]) + 1.0) * 0.5 * self.size_px + (-1, 1, -1, 1),
-                        0, self.size_px).astype(int)
+    def _box(self, left: float, top: float, right: float, bottom: float) -> tuple[slice, slice]:
+        edges = np.clip(
+            (np.array([top, bottom, left, right]) + 1.0) * 0.5 * self.size_px + (-1, 1, -1, 1), 0, self.size_px
+        ).astype(int)
         return slice(edges[0], edges[1]), slice(edges[2], edges[3])
 
     def _mask(self, rows: slice, columns: slice, distance: np.ndarray, soft: float) -> np.ndarray:
@@ -96,7 +101,7 @@ class Canvas:
         """Brighten by ``amount``: something that lies in the beam with what is already there."""
         self.pixels += (mask * np.float32(amount))[:, :, None]
 
-    def clouds(self, cells: int, amplitude: float, mask: Optional[np.ndarray] = None) -> None:
+    def clouds(self, cells: int, amplitude: float, mask: np.ndarray | None = None) -> None:
         """Irregular texture with about ``cells`` blobs along an edge."""
         coarse = self.rng.standard_normal((cells, cells), dtype=np.float32)
         size = (self.size_px, self.size_px)
@@ -121,8 +126,9 @@ class Canvas:
         picture = Image.fromarray(levels[:, :, 0] if levels.shape[2] == 1 else levels)
         scale = self.rng.uniform(0.96, 1.0)
         left, top = self.rng.uniform(0.0, 1.0 - scale, 2) * self.size_px
-        return picture.transform(picture.size, Image.Transform.AFFINE, (scale, 0.0, left, 0.0, scale, top),
-                                 Image.Resampling.BILINEAR)
+        return picture.transform(
+            picture.size, Image.Transform.AFFINE, (scale, 0.0, left, 0.0, scale, top), Image.Resampling.BILINEAR
+        )
 
 
 def _step(distance: np.ndarray, soft: float) -> np.ndarray:

@@ -1,7 +1,8 @@
 """Draws chest films: a frontal and a lateral projection of one scene. Knows nothing of words or files."""
 
+from __future__ import annotations
+
 from functools import lru_cache
-from typing import Tuple
 
 import numpy as np
 from PIL import Image
@@ -37,7 +38,7 @@ def draw_frontal(scene: Scene, size_px: int) -> Image.Image:
 
 
 @lru_cache(maxsize=2 * ANATOMIES)
-def _thorax(size_px: int, anatomy: int) -> Tuple[Canvas, np.ndarray]:
+def _thorax(size_px: int, anatomy: int) -> tuple[Canvas, np.ndarray]:
     """Chest wall, lungs and spine of one of ``ANATOMIES`` people, and the mask of the lungs."""
     film = Canvas(size_px, 0.02, anatomy)
     film.paint(film.ellipse(0.0, 0.62, 0.92, 1.22, soft=0.08), WALL)
@@ -86,8 +87,10 @@ def _heart(film: Canvas, enlarged: bool) -> None:
     grown = (0.16 if enlarged else 0.0) + film.rng.uniform(-0.015, 0.015)
     film.paint(film.ellipse(0.0, -0.30, 0.15, 0.30, soft=0.08), FLUID - 0.02)
     film.paint(film.ellipse(0.12, -0.36, 0.10, 0.10, soft=0.06), FLUID - 0.02)
-    heart = np.maximum(film.ellipse(-0.02 - 0.4 * grown, 0.26, 0.20 + 0.6 * grown, 0.30, soft=0.06),
-                       film.ellipse(0.14 + 0.5 * grown, 0.33, 0.27 + grown, 0.27, tilt=0.45, soft=0.06))
+    heart = np.maximum(
+        film.ellipse(-0.02 - 0.4 * grown, 0.26, 0.20 + 0.6 * grown, 0.30, soft=0.06),
+        film.ellipse(0.14 + 0.5 * grown, 0.33, 0.27 + grown, 0.27, tilt=0.45, soft=0.06),
+    )
     film.paint(heart, FLUID + 0.02)
 
 

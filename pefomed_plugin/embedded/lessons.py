@@ -7,16 +7,19 @@ Knows no pixels.
 Shapes: B pages, T tokens of the longest page.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
 from random import Random
-from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
+from typing import Any, Callable
 
 from .. import prompts
 from .questions import presence, questions
 from .scenes import CHEST, FINDINGS, LATERAL, Scene, draw_scene
 from .wording import caption, describe, report
 
-Tokenize = Callable[[str], List[int]]
-Page = Tuple[List[int], List[Tuple[List[int], List[int]]]]
+Tokenize = Callable[[str], list[int]]
+Page = tuple[list[int], list[tuple[list[int], list[int]]]]
 """Token ids of the shared beginning; of each branch's rest of the prompt and answer."""
 IGNORED = -100
 TASK_SHARES = {"vqa": 0.70, "caption": 0.22, "report": 0.08}
@@ -32,13 +35,13 @@ def draw_page(rng: Random, tokenize: Tokenize) -> Page:
         instruction, end = rest.rsplit(" ", 1)
         shared = [*tokenize(opening[0]), *tokenize(opening[1]), *tokenize(instruction)]
         asked = [*questions(scene, rng), *(presence(scene, each, rng) for each in FINDINGS[scene.kind])]
-        return shared, [(tokenize("{} {}".format(each.text, end)), tokenize(each.answer)) for each in asked]
+        return shared, [(tokenize(f"{each.text} {end}"), tokenize(each.answer)) for each in asked]
     opening, rest = _turn(task, prompts.draw_instruction(task, rng=rng), scene, rng)
     answer = report(scene, rng) if task == "report" else caption(scene, rng)
     return [*tokenize(opening[0]), *tokenize(opening[1])], [(tokenize(rest), tokenize(answer))]
 
 
-def _turn(task: str, instruction: str, scene: Scene, rng: Random) -> Tuple[Tuple[str, str], str]:
+def _turn(task: str, instruction: str, scene: Scene, rng: Random) -> tuple[tuple[str, str], str]:
     turn = prompts.user_turn(prompts.instruction_input(task, instruction))
     before, after = turn.split(prompts.IMAGE_PLACEHOLDER)
     return (before, describe(scene, rng)), after
@@ -46,9 +49,9 @@ def _turn(task: str, instruction: str, scene: Scene, rng: Random) -> Tuple[Tuple
 
 def texts(rng: Random, pages: int) -> Iterator[str]:
     """The text segments of ``pages`` pages, for the tokenizer's training."""
-    found: List[str] = []
+    found: list[str] = []
 
-    def keep(text: str) -> List[int]:
+    def keep(text: str) -> list[int]:
         found.append(text)
         return []
 
@@ -57,12 +60,13 @@ def texts(rng: Random, pages: int) -> Iterator[str]:
     return iter(found)
 
 
-def collate(pages: Sequence[Page], bos: int, eos: int) -> Dict[str, Any]:
+def collate(pages: Sequence[Page], bos: int, eos: int) -> dict[str, Any]:
     """Tensors of a batch: ``input_ids``, ``position_ids`` and ``labels`` (B, T), ``attention_mask`` (B, 1, T, T)."""
     import torch
 
-    length = max(1 + len(shared) + sum(len(ask) + len(answer) + 1 for ask, answer in branches)
-                 for shared, branches in pages)
+    length = max(
+        1 + len(shared) + sum(len(ask) + len(answer) + 1 for ask, answer in branches) for shared, branches in pages
+    )
     ids, positions = torch.full((len(pages), length), eos), torch.zeros(len(pages), length, dtype=torch.long)
     labels = torch.full((len(pages), length), IGNORED)
     seen = torch.eye(length, dtype=torch.bool).repeat(len(pages), 1, 1)
@@ -75,7 +79,7 @@ def collate(pages: Sequence[Page], bos: int, eos: int) -> Dict[str, Any]:
         for ask, answer in branches:
             end = at + len(ask) + len(answer) + 1
             ids[row, at:end] = torch.tensor([*ask, *answer, eos])
-            labels[row, at + len(ask):end] = ids[row, at + len(ask):end]
+            labels[row, at + len(ask) : end] = ids[row, at + len(ask) : end]
             positions[row, at:end] = torch.arange(start, start + end - at)
             seen[row, at:end, at:end] = True
             at = end

@@ -1,16 +1,22 @@
 """A scene's picture, whatever its kind, written as a file. The only place that knows which kind is drawn where."""
 
+from __future__ import annotations
+
 from pathlib import Path
-from typing import Callable, Dict
+from typing import Callable
 
 from PIL import Image
 
 from . import chest, slices, tissue
 from .scenes import ABDOMEN, CHEST, HEAD_CT, HEAD_MRI, LATERAL, TISSUE, Scene
 
-DRAWINGS: Dict[str, Callable[[Scene, int], Image.Image]] = {
-    CHEST: chest.draw_frontal, LATERAL: chest.draw_lateral, ABDOMEN: slices.draw_abdomen,
-    HEAD_CT: slices.draw_head, HEAD_MRI: slices.draw_head, TISSUE: tissue.draw_tissue,
+DRAWINGS: dict[str, Callable[[Scene, int], Image.Image]] = {
+    CHEST: chest.draw_frontal,
+    LATERAL: chest.draw_lateral,
+    ABDOMEN: slices.draw_abdomen,
+    HEAD_CT: slices.draw_head,
+    HEAD_MRI: slices.draw_head,
+    TISSUE: tissue.draw_tissue,
 }
 SIZE_PX = 224
 """Edge of the square pictures."""

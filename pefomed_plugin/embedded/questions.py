@@ -1,24 +1,29 @@
 """Asks a scene questions whose answers its picture shows. Knows neither pixels nor files."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from random import Random
-from typing import Dict, List, Optional
 
 from ..records import CLOSED, OPEN
 from .scenes import FINDINGS, TISSUE, Scene
 from .wording import MEASURED, MODALITY, REGION, finding_color, location
 
-TEXTS: Dict[str, Dict[str, tuple]] = {
+TEXTS: dict[str, dict[str, tuple]] = {
     "MODALITY": {"": ("What imaging modality was used?", "What kind of image is this?")},
     "ORGAN": {"": ("Which part of the body is shown?", "What body part is imaged?")},
     "FINDING": {"": ("What is the main finding?", "What abnormality is seen?")},
     "POS": {"": ("Where is the lesion?", "Where is the abnormality located?")},
-    "COLOR": {"": ("What color is the lesion?",),
-              "tissue": ("What color is the tissue?", "What is the color of the stain?")},
+    "COLOR": {
+        "": ("What color is the lesion?",),
+        "tissue": ("What color is the tissue?", "What is the color of the stain?"),
+    },
     "COUNT": {"": ("How many glands are shown?", "How many glands are there?")},
     "ABN": {"": ("Is this image normal?", "Is this a normal image?")},
-    "SIZE": {"heart": ("Is the heart enlarged?", "Is there enlargement of the heart?"),
-             "ventricles": ("Are the ventricles enlarged?", "Is there enlargement of the ventricles?")},
+    "SIZE": {
+        "heart": ("Is the heart enlarged?", "Is there enlargement of the heart?"),
+        "ventricles": ("Are the ventricles enlarged?", "Is there enlargement of the ventricles?"),
+    },
     "PRES": {"": ("Is there {}?", "Does the image show {}?")},
 }
 """Ways of asking, by VQA-RAD's question types (``FINDING`` asks for an abnormality's name) and a variant."""
@@ -34,7 +39,7 @@ class Question:
     question_type: str
 
 
-def questions(scene: Scene, rng: Random) -> List[Question]:
+def questions(scene: Scene, rng: Random) -> list[Question]:
     """What is asked of the scene, in random order.
 
     Over many scenes no answer to a question is much more frequent than another, so that guessing does not pay: what has
@@ -84,5 +89,5 @@ def _closed(kind: str, truth: bool, rng: Random, variant: str = "") -> Question:
     return Question(rng.choice(TEXTS[kind][variant]), _yes(truth), CLOSED, kind)
 
 
-def _yes(truth: Optional[bool]) -> str:
+def _yes(truth: bool | None) -> str:
     return "yes" if truth else "no"

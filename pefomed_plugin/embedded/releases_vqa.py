@@ -3,11 +3,14 @@
 VQA-RAD's re-release, SLAKE 1.0, PathVQA's pickles, R2Gen's IU-Xray. Every word and picture is made here.
 """
 
+from __future__ import annotations
+
 import json
 import pickle
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any
 
 from .pictures import save
 from .questions import Question, paraphrase, questions
@@ -16,13 +19,24 @@ from .wording import MODALITY, report
 
 ORGAN = {CHEST: "CHEST", LATERAL: "CHEST", ABDOMEN: "ABD", HEAD_CT: "HEAD", HEAD_MRI: "HEAD"}
 LOCATION = {CHEST: "Lung", ABDOMEN: "Abdomen", HEAD_CT: "Brain", HEAD_MRI: "Brain_Tissue"}
-SLAKE_TYPES = {"MODALITY": "Modality", "ORGAN": "Organ", "PLANE": "Plane", "POS": "Position", "SIZE": "Size",
-               "COUNT": "Quantity", "COLOR": "Color", "ABN": "Abnormality", "PRES": "Abnormality"}
+SLAKE_TYPES = {
+    "MODALITY": "Modality",
+    "ORGAN": "Organ",
+    "PLANE": "Plane",
+    "POS": "Position",
+    "SIZE": "Size",
+    "COUNT": "Quantity",
+    "COLOR": "Color",
+    "ABN": "Abnormality",
+    "PRES": "Abnormality",
+}
 
 
-LONG_ENDING = (" The film is upright and was taken from behind. Both shoulder blades are outside the lungs. The spine "
-               "is straight. The diaphragm is smooth on either side. No tube, line or clip is seen. No air is seen "
-               "below the diaphragm except in the stomach.")
+LONG_ENDING = (
+    " The film is upright and was taken from behind. Both shoulder blades are outside the lungs. The spine "
+    "is straight. The diaphragm is smooth on either side. No tube, line or clip is seen. No air is seen "
+    "below the diaphragm except in the stomach."
+)
 
 
 def write_vqa_rad(out: Path, rng: Random, train: int = 1000, test: int = 72) -> None:
@@ -34,11 +48,11 @@ def write_vqa_rad(out: Path, rng: Random, train: int = 1000, test: int = 72) -> 
     """
     qid = 0
     for name, count, asked in (("trainset.json", train, 4), ("testset.json", test, 3)):
-        rows: List[Dict[str, Any]] = []
+        rows: list[dict[str, Any]] = []
         for scene in draw_scenes(RADIOLOGY, count, rng):
-            image = "synpic{}.jpg".format(10000 + scene.seed % 80000 + 100000 * (name == "testset.json"))
+            image = f"synpic{10000 + scene.seed % 80000 + 100000 * (name == 'testset.json')}.jpg"
             while (out / "images" / image).exists():
-                image = "synpic{}.jpg".format(int(image[6:-4]) + 1)
+                image = f"synpic{int(image[6:-4]) + 1}.jpg"
             save(scene, out / "images" / image)
             for question in _pick(questions(scene, rng), asked):
                 qid += 1
@@ -49,20 +63,27 @@ def write_vqa_rad(out: Path, rng: Random, train: int = 1000, test: int = 72) -> 
     save(draw_scenes(RADIOLOGY, 1, rng)[0], out / "images" / "synpic99999.jpg")
 
 
-def _pick(asked: Sequence[Question], count: int) -> List[Question]:
+def _pick(asked: Sequence[Question], count: int) -> list[Question]:
     """The first ``count`` questions, at most a third of them closed: who guesses yes or no is right half the time."""
     closed = [each for each in asked if each.answer_type == "CLOSED"][: count // 3]
     chosen = [each for each in asked if each.answer_type != "CLOSED" or each in closed]
     return chosen[:count]
 
 
-def _rad_row(qid: int, image: str, scene: Scene, question: Question, phrase: str) -> Dict[str, Any]:
-    return {"qid": qid, "image_name": image, "image_organ": ORGAN[scene.kind], "answer": question.answer,
-            "answer_type": question.answer_type, "question_type": question.question_type, "question": question.text,
-            "phrase_type": phrase}
+def _rad_row(qid: int, image: str, scene: Scene, question: Question, phrase: str) -> dict[str, Any]:
+    return {
+        "qid": qid,
+        "image_name": image,
+        "image_organ": ORGAN[scene.kind],
+        "answer": question.answer,
+        "answer_type": question.answer_type,
+        "question_type": question.question_type,
+        "question": question.text,
+        "phrase_type": phrase,
+    }
 
 
-def _add_rad_quirks(rows: List[Dict[str, Any]], qid: int) -> int:
+def _add_rad_quirks(rows: list[dict[str, Any]], qid: int) -> int:
     """Repetitions of the first rows, framed and paraphrased, spelt as the real release spells its own."""
     first = next(row for row in rows if row["question_type"] == "MODALITY")
     qid += 1
@@ -94,40 +115,73 @@ def write_slake(out: Path, rng: Random, counts: Sequence[int] = (60, 12, 12)) ->
     """
     qid = number = 0
     for name, count in zip(("train.json", "validate.json", "test.json"), counts):
-        rows: List[Dict[str, Any]] = []
+        rows: list[dict[str, Any]] = []
         for scene in draw_scenes(RADIOLOGY, count, rng):
-            save(scene, out / "imgs" / "xmlab{}".format(number) / "source.jpg")
+            save(scene, out / "imgs" / f"xmlab{number}" / "source.jpg")
             for question in questions(scene, rng)[:4]:
                 row = _slake_row(qid, number, scene, question)
-                chinese = {**row, "qid": qid + 1, "q_lang": "zh",
-                           "question": "\u56fe\u4e2d\u6709\u75c5\u53d8\u5417\uff1f",
-                           "answer": "\u6709" if scene.finding else "\u6ca1\u6709", "answer_type": "CLOSED"}
+                chinese = {
+                    **row,
+                    "qid": qid + 1,
+                    "q_lang": "zh",
+                    "question": "\u56fe\u4e2d\u6709\u75c5\u53d8\u5417\uff1f",
+                    "answer": "\u6709" if scene.finding else "\u6ca1\u6709",
+                    "answer_type": "CLOSED",
+                }
                 rows += [row, chinese] if question.answer_type == "CLOSED" else [row]
                 qid += len(rows[-2:]) if question.answer_type == "CLOSED" else 1
             number += 1
         if name == "train.json":
             rows.append({**rows[0], "qid": qid, "q_lang": "en", "answer": "", "answer_type": "OPEN"})
-            rows.append({**rows[0], "qid": qid + 1, "q_lang": "en", "question": "Which organs belong to the abdomen?",
-                         "answer": "Liver, Spleen", "answer_type": "OPEN", "base_type": "kvqa", "content_type": "KG",
-                         "triple": ["Abdomen", "contain", "_"]})
-            rows.append({**rows[-1], "qid": qid + 2, "question": "Is the bladder in the pelvic cavity?",
-                         "answer": "Yes", "answer_type": "CLOSED", "location": "Pelvic Cavity",
-                         "triple": ["Bladder", "belong to", "Pelvic Cavity"]})
+            rows.append(
+                {
+                    **rows[0],
+                    "qid": qid + 1,
+                    "q_lang": "en",
+                    "question": "Which organs belong to the abdomen?",
+                    "answer": "Liver, Spleen",
+                    "answer_type": "OPEN",
+                    "base_type": "kvqa",
+                    "content_type": "KG",
+                    "triple": ["Abdomen", "contain", "_"],
+                }
+            )
+            rows.append(
+                {
+                    **rows[-1],
+                    "qid": qid + 2,
+                    "question": "Is the bladder in the pelvic cavity?",
+                    "answer": "Yes",
+                    "answer_type": "CLOSED",
+                    "location": "Pelvic Cavity",
+                    "triple": ["Bladder", "belong to", "Pelvic Cavity"],
+                }
+            )
             qid += 3
         (out / name).write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
     (out / "KG").mkdir()
     (out / "KG" / "en_organ.csv").write_text(
-        "organ#attribute#value\nLiver#belong to#Abdomen\nBladder#belong to#Pelvic Cavity\n", encoding="utf-8")
+        "organ#attribute#value\nLiver#belong to#Abdomen\nBladder#belong to#Pelvic Cavity\n", encoding="utf-8"
+    )
     (out / "__MACOSX").mkdir()
     (out / "__MACOSX" / "._train.json").write_bytes(b"\0\5\x16\7")
 
 
-def _slake_row(qid: int, number: int, scene: Scene, question: Question) -> Dict[str, Any]:
-    return {"img_id": number, "img_name": "xmlab{}/source.jpg".format(number), "question": question.text,
-            "answer": question.answer.capitalize(), "q_lang": "en", "location": LOCATION[scene.kind],
-            "modality": {"x-ray": "X-Ray", "ct": "CT", "mri": "MRI"}[MODALITY[scene.kind]],
-            "answer_type": question.answer_type, "base_type": "vqa",
-            "content_type": SLAKE_TYPES[question.question_type], "triple": ["vhead", "_", "_"], "qid": qid}
+def _slake_row(qid: int, number: int, scene: Scene, question: Question) -> dict[str, Any]:
+    return {
+        "img_id": number,
+        "img_name": f"xmlab{number}/source.jpg",
+        "question": question.text,
+        "answer": question.answer.capitalize(),
+        "q_lang": "en",
+        "location": LOCATION[scene.kind],
+        "modality": {"x-ray": "X-Ray", "ct": "CT", "mri": "MRI"}[MODALITY[scene.kind]],
+        "answer_type": question.answer_type,
+        "base_type": "vqa",
+        "content_type": SLAKE_TYPES[question.question_type],
+        "triple": ["vhead", "_", "_"],
+        "qid": qid,
+    }
 
 
 def write_path_vqa(out: Path, rng: Random, counts: Sequence[int] = (60, 12, 12)) -> None:
@@ -136,10 +190,10 @@ def write_path_vqa(out: Path, rng: Random, counts: Sequence[int] = (60, 12, 12))
     Quirks: a CMYK JPEG, ``no fat`` as an open answer, double blanks in a question.
     """
     for digit, (split, count) in enumerate(zip(("train", "val", "test"), counts), 1):
-        short: List[Dict[str, Any]] = []
-        full: List[Dict[str, Any]] = []
+        short: list[dict[str, Any]] = []
+        full: list[dict[str, Any]] = []
         for number, scene in enumerate(draw_scenes((TISSUE,), count, rng)):
-            name = "{}_{:04d}".format(split, number)
+            name = f"{split}_{number:04d}"
             save(scene, out / "images" / split / (name + ".jpg"), mode="CMYK" if number == 1 else "")
             asked = [(each.text, each.answer) for each in questions(scene, rng)[:4]]
             if number == 0:
@@ -147,14 +201,21 @@ def write_path_vqa(out: Path, rng: Random, counts: Sequence[int] = (60, 12, 12))
             for running, (text, answer) in enumerate(asked):
                 short.append({"image": name, "question": text, "answer": answer})
                 closed = answer in ("yes", "no")
-                full.append({"img_id": name, "question_id": digit * 10 ** 8 + number * 1000 + running, "sent": text,
-                             "label": {answer: 1}, "answer_type": "yes/no" if closed else "other",
-                             "question_type": "yes/no" if closed else text.split()[0].lower()})
-        _pickle(short, out / "qas" / split / "{}_qa.pkl".format(split))
-        _pickle(full, out / "qas" / "{}_vqa.pkl".format(split))
+                full.append(
+                    {
+                        "img_id": name,
+                        "question_id": digit * 10**8 + number * 1000 + running,
+                        "sent": text,
+                        "label": {answer: 1},
+                        "answer_type": "yes/no" if closed else "other",
+                        "question_type": "yes/no" if closed else text.split()[0].lower(),
+                    }
+                )
+        _pickle(short, out / "qas" / split / f"{split}_qa.pkl")
+        _pickle(full, out / "qas" / f"{split}_vqa.pkl")
 
 
-def _pickle(rows: List[Dict[str, Any]], path: Path) -> None:
+def _pickle(rows: list[dict[str, Any]], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(pickle.dumps(rows, protocol=4))
 
@@ -165,14 +226,14 @@ def write_iu_xray(out: Path, rng: Random, counts: Sequence[int] = (300, 24, 30))
     Quirks: the three forms of study ids, ``XXXX`` in a report, a report of more than 50 words, an orphan image, the
     lateral film first, and the test key of four blanks with which the file circulates.
     """
-    splits: Dict[str, List[Dict[str, Any]]] = {}
+    splits: dict[str, list[dict[str, Any]]] = {}
     number = 0
     for split, count in zip(("train", "val", "test"), counts):
         splits[split] = []
         for scene in draw_scenes((CHEST,), count, rng):
             number += 1
             study = _study_id(number)
-            paths = ["{}/{}.png".format(study, view) for view in (0, 1)]
+            paths = [f"{study}/{view}.png" for view in (0, 1)]
             for path, kind in zip(paths, (CHEST, LATERAL) if number % 10 else (LATERAL, CHEST)):
                 save(_as_view(scene, kind), out / "images" / path)
             text = report(scene, rng) + (" XXXX compared." if number % 20 == 7 else "")
@@ -195,6 +256,10 @@ def _as_view(scene: Scene, kind: str) -> Scene:
     return replace(scene, kind=kind)
 
 
-WRITERS: Tuple[Tuple[str, Any], ...] = (("vqa_rad", write_vqa_rad), ("slake", write_slake),
-                                        ("path_vqa", write_path_vqa), ("iu_xray", write_iu_xray))
+WRITERS: tuple[tuple[str, Any], ...] = (
+    ("vqa_rad", write_vqa_rad),
+    ("slake", write_slake),
+    ("path_vqa", write_path_vqa),
+    ("iu_xray", write_iu_xray),
+)
 """Registry name -> function that writes its release into a folder."""

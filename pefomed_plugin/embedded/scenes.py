@@ -4,15 +4,17 @@ Sides are the patient's. Frontal films are shown from the front and axial slices
 is on the right of the picture.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Dict, List, Optional, Sequence, Tuple
 
 CHEST, LATERAL, ABDOMEN, HEAD_CT, HEAD_MRI, TISSUE = "chest", "lateral", "abdomen", "head_ct", "head_mri", "tissue"
 RADIOLOGY = (CHEST, HEAD_MRI, ABDOMEN, CHEST, HEAD_MRI, HEAD_CT)
 """Kinds in the order in which they take turns: as many x-rays as CT and MRI."""
 
-FINDINGS: Dict[str, Tuple[str, ...]] = {
+FINDINGS: dict[str, tuple[str, ...]] = {
     CHEST: ("opacity", "effusion", "mass", "fracture"),
     LATERAL: ("opacity", "effusion", "mass", "fracture"),
     ABDOMEN: ("cyst", "mass"),
@@ -32,17 +34,17 @@ class Scene:
     """``chest`` (frontal film), ``lateral``, ``abdomen`` (axial CT), ``head_ct``, ``head_mri`` (axial), ``tissue``."""
     seed: int
     """Draws the anatomy, the exact place of the finding and the noise."""
-    finding: Optional[str] = None
+    finding: str | None = None
     """One of ``FINDINGS[kind]``, or None."""
-    side: Optional[str] = None
+    side: str | None = None
     """Chest and head: ``left`` or ``right`` of the patient."""
-    organ: Optional[str] = None
+    organ: str | None = None
     """Abdomen: which of ``ORGANS`` holds the finding."""
     enlarged: bool = False
     """Chest: the heart; head: the ventricles."""
     glands: int = 0
     """Tissue: number of glands, 1 to 4."""
-    stain: Optional[str] = None
+    stain: str | None = None
     """Tissue: colour of the stained background."""
 
     @property
@@ -53,7 +55,7 @@ class Scene:
 
 def draw_scene(kind: str, rng: Random, healthy: float = 0.25) -> Scene:
     """A scene of ``kind``; ``healthy`` is the share without a finding."""
-    seed = rng.randrange(2 ** 31)
+    seed = rng.randrange(2**31)
     finding = None if rng.random() < healthy else rng.choice(FINDINGS[kind])
     if kind == TISSUE:
         return Scene(kind, seed, finding, glands=rng.randint(1, 4), stain=rng.choice(STAINS))
@@ -63,6 +65,6 @@ def draw_scene(kind: str, rng: Random, healthy: float = 0.25) -> Scene:
     return Scene(kind, seed, finding, side=side if finding else None, enlarged=rng.random() < 0.45)
 
 
-def draw_scenes(kinds: Sequence[str], count: int, rng: Random) -> List[Scene]:
+def draw_scenes(kinds: Sequence[str], count: int, rng: Random) -> list[Scene]:
     """``count`` scenes, the kinds taking turns."""
     return [draw_scene(kinds[number % len(kinds)], rng) for number in range(count)]

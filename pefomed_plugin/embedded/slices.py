@@ -3,8 +3,9 @@
 Slices are seen from the feet: the front is up, the patient's left is on the right of the picture.
 """
 
+from __future__ import annotations
+
 from functools import lru_cache
-from typing import Dict
 
 import numpy as np
 from PIL import Image
@@ -15,8 +16,12 @@ from .scenes import HEAD_CT, Scene
 
 ANATOMIES = 8
 GRAIN = 0.02
-LESIONS: Dict[str, Point] = {"liver": (-0.40, -0.22), "spleen": (0.58, 0.06), "right kidney": (-0.36, 0.40),
-                             "left kidney": (0.36, 0.40)}
+LESIONS: dict[str, Point] = {
+    "liver": (-0.40, -0.22),
+    "spleen": (0.58, 0.06),
+    "right kidney": (-0.36, 0.40),
+    "left kidney": (0.36, 0.40),
+}
 """Centre of the lesion in each organ of the abdomen."""
 
 
@@ -44,8 +49,14 @@ def _abdomen(size_px: int, anatomy: int) -> Canvas:
     for x in (-1.0, 1.0):
         ct.paint(ct.ellipse(0.24 * x, 0.52, 0.22, 0.11, tilt=-0.15 * x, soft=0.04), 0.46)
     _bowel(ct)
-    ct.paint(np.maximum(ct.ellipse(-0.46, -0.12, 0.31, 0.40, tilt=0.25, soft=0.03),
-                        ct.ellipse(-0.18, -0.34, 0.34, 0.16, tilt=-0.25, soft=0.03)) * inside, 0.58)
+    ct.paint(
+        np.maximum(
+            ct.ellipse(-0.46, -0.12, 0.31, 0.40, tilt=0.25, soft=0.03),
+            ct.ellipse(-0.18, -0.34, 0.34, 0.16, tilt=-0.25, soft=0.03),
+        )
+        * inside,
+        0.58,
+    )
     ct.paint(ct.ellipse(0.62, 0.05, 0.15, 0.30, tilt=0.25, soft=0.03) * inside, 0.60)
     for x in (-1.0, 1.0):
         ct.paint(ct.ellipse(0.36 * x, 0.38, 0.16, 0.18, tilt=0.3 * x, soft=0.03), 0.72)
@@ -54,8 +65,11 @@ def _abdomen(size_px: int, anatomy: int) -> Canvas:
     ct.paint(ct.ellipse(-0.13, 0.15, 0.085, 0.06, soft=0.03), 0.66)
     _vertebra(ct)
     for angle in np.linspace(0.15, 2.0 * np.pi - 0.15, 14):
-        ct.paint(ct.ellipse(0.815 * np.sin(angle), 0.60 * np.cos(angle), 0.055, 0.022, tilt=-angle, soft=0.03)
-                 * ct.below(-0.45), 0.92)
+        ct.paint(
+            ct.ellipse(0.815 * np.sin(angle), 0.60 * np.cos(angle), 0.055, 0.022, tilt=-angle, soft=0.03)
+            * ct.below(-0.45),
+            0.92,
+        )
     ct.clouds(24, 0.012, inside)
     return ct
 
@@ -68,8 +82,9 @@ def _bowel(ct: Canvas) -> None:
 
 
 def _vertebra(ct: Canvas) -> None:
-    ct.paint(np.maximum(ct.ellipse(0.0, 0.34, 0.15, 0.12, soft=0.03), ct.ellipse(0.0, 0.52, 0.13, 0.10, soft=0.03)),
-             0.92)
+    ct.paint(
+        np.maximum(ct.ellipse(0.0, 0.34, 0.15, 0.12, soft=0.03), ct.ellipse(0.0, 0.52, 0.13, 0.10, soft=0.03)), 0.92
+    )
     ct.paint(ct.line((0.0, 0.55), (0.0, 0.67), 0.025), 0.92)
     for x in (-1.0, 1.0):
         ct.paint(ct.line((0.08 * x, 0.50), (0.22 * x, 0.54), 0.025), 0.9)

@@ -3,22 +3,37 @@
 The folder is what ``Llama-2-7b-chat-hf`` is to a real run. The settings of the tokenizer are LLaMA-2's.
 """
 
+from __future__ import annotations
+
 import io
 import json
 import math
 from pathlib import Path
 from random import Random
-from typing import Any, Dict
+from typing import Any
 
 from . import lessons
 
 PIECES = 640
 PAD_TOKEN = "$$"
-CONFIG: Dict[str, Any] = {
-    "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_act": "silu", "hidden_size": 128,
-    "intermediate_size": 344, "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 4,
-    "max_position_embeddings": 1024, "rms_norm_eps": 1e-6, "initializer_range": 0.09, "tie_word_embeddings": False,
-    "vocab_size": PIECES, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": None, "torch_dtype": "float32",
+CONFIG: dict[str, Any] = {
+    "architectures": ["LlamaForCausalLM"],
+    "model_type": "llama",
+    "hidden_act": "silu",
+    "hidden_size": 128,
+    "intermediate_size": 344,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 4,
+    "max_position_embeddings": 1024,
+    "rms_norm_eps": 1e-6,
+    "initializer_range": 0.09,
+    "tie_word_embeddings": False,
+    "vocab_size": PIECES,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "pad_token_id": None,
+    "torch_dtype": "float32",
     "use_cache": True,
 }
 """The initial spread is 1 / sqrt(hidden size): with LLaMA's 0.02 so narrow a model stays on a plateau for long."""
@@ -40,16 +55,26 @@ def write_llama(folder: Path, seed: int, steps: int = STEPS) -> None:
     tokenizer = SentencePieceProcessor(model_proto=pieces)
     config = {**CONFIG, "vocab_size": tokenizer.vocab_size()}
     weights = train_llama(config, tokenizer, seed, steps).state_dict()
-    save_file({key: each.contiguous() for key, each in weights.items()}, str(folder / "model.safetensors"),
-              metadata={"format": "pt"})
+    save_file(
+        {key: each.contiguous() for key, each in weights.items()},
+        str(folder / "model.safetensors"),
+        metadata={"format": "pt"},
+    )
     special = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
     files = {
         "config.json": config,
         "generation_config.json": {"bos_token_id": 1, "eos_token_id": 2},
         "special_tokens_map.json": special,
-        "tokenizer_config.json": {**special, "tokenizer_class": "LlamaTokenizer", "add_bos_token": True,
-                                  "add_eos_token": False, "clean_up_tokenization_spaces": False, "legacy": True,
-                                  "model_max_length": config["max_position_embeddings"], "sp_model_kwargs": {}},
+        "tokenizer_config.json": {
+            **special,
+            "tokenizer_class": "LlamaTokenizer",
+            "add_bos_token": True,
+            "add_eos_token": False,
+            "clean_up_tokenization_spaces": False,
+            "legacy": True,
+            "model_max_length": config["max_position_embeddings"],
+            "sp_model_kwargs": {},
+        },
     }
     for name, content in files.items():
         (folder / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
@@ -61,19 +86,33 @@ def train_tokenizer(seed: int, pages: int = 1500) -> bytes:
 
     model = io.BytesIO()
     SentencePieceTrainer.train(
-        sentence_iterator=lessons.texts(Random("{} pieces".format(seed)), pages), model_writer=model,
-        model_type="bpe", vocab_size=PIECES, hard_vocab_limit=False, character_coverage=1.0, num_threads=1,
-        split_digits=True, byte_fallback=True, normalization_rule_name="identity", remove_extra_whitespaces=False,
-        user_defined_symbols=[PAD_TOKEN], unk_id=0, bos_id=1, eos_id=2, pad_id=-1, minloglevel=2)
+        sentence_iterator=lessons.texts(Random(f"{seed} pieces"), pages),
+        model_writer=model,
+        model_type="bpe",
+        vocab_size=PIECES,
+        hard_vocab_limit=False,
+        character_coverage=1.0,
+        num_threads=1,
+        split_digits=True,
+        byte_fallback=True,
+        normalization_rule_name="identity",
+        remove_extra_whitespaces=False,
+        user_defined_symbols=[PAD_TOKEN],
+        unk_id=0,
+        bos_id=1,
+        eos_id=2,
+        pad_id=-1,
+        minloglevel=2,
+    )
     return model.getvalue()
 
 
-def train_llama(config: Dict[str, Any], tokenizer: Any, seed: int, steps: int) -> Any:
+def train_llama(config: dict[str, Any], tokenizer: Any, seed: int, steps: int) -> Any:
     """LLaMA trained on the answers of freshly drawn lessons: AdamW, linear warm-up, cosine."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    rng = Random("{} lessons".format(seed))
+    rng = Random(f"{seed} lessons")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = LlamaForCausalLM(LlamaConfig(**config))

@@ -4,11 +4,13 @@ The same files, in the same formats, as ``Llama-2-7b-chat-hf``, ``eva_vit_g.pth`
 real run. Nothing of them comes from a released model.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import shutil
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any
 
 from .tiny_language import CONFIG, STEPS, write_llama
 from .tiny_vision import WIDTH, random_vit
@@ -20,7 +22,7 @@ STAMP = "made_from.json"
 """Written last, into the folder: seed, code and steps."""
 
 
-def make_tiny_model(out: Path, seed: int = 0, steps: int = STEPS) -> Dict[str, Path]:
+def make_tiny_model(out: Path, seed: int = 0, steps: int = STEPS) -> dict[str, Path]:
     """Write ``out/tiny``, unless it is there already from the same seed and code.
 
     Args:
@@ -42,7 +44,7 @@ def make_tiny_model(out: Path, seed: int = 0, steps: int = STEPS) -> Dict[str, P
         return paths
     import torch
 
-    fresh = folder.with_name("{}.{}.part".format(FOLDER, os.getpid()))
+    fresh = folder.with_name(f"{FOLDER}.{os.getpid()}.part")
     shutil.rmtree(fresh, ignore_errors=True)
     try:
         write_llama(fresh / "llama", seed, steps)
@@ -61,7 +63,7 @@ def _stamp(folder: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
-def untrained_tensors(seed: int) -> Dict[str, Any]:
+def untrained_tensors(seed: int) -> dict[str, Any]:
     """What fine-tuning trains, as yet untrained, in MiniGPT-v2's key names.
 
     The projection begins as torch's ``Linear`` does; LoRA as in its paper (A random, B zero), so that the language
@@ -72,12 +74,12 @@ def untrained_tensors(seed: int) -> Dict[str, Any]:
     draw, hidden = torch.Generator().manual_seed(seed + 1), CONFIG["hidden_size"]
 
     def uniform(rows: int, columns: int) -> Any:
-        return (torch.rand(rows, columns, generator=draw) * 2.0 - 1.0) * columns ** -0.5
+        return (torch.rand(rows, columns, generator=draw) * 2.0 - 1.0) * columns**-0.5
 
     tensors = {"llama_proj.weight": uniform(hidden, 4 * WIDTH), "llama_proj.bias": torch.zeros(hidden)}
     for layer in range(CONFIG["num_hidden_layers"]):
         for target in LORA_TARGETS:
-            prefix = "llama_model.base_model.model.model.layers.{}.self_attn.{}.".format(layer, target)
+            prefix = f"llama_model.base_model.model.model.layers.{layer}.self_attn.{target}."
             tensors[prefix + "lora_A.weight"] = uniform(LORA_RANK, hidden)
             tensors[prefix + "lora_B.weight"] = torch.zeros(hidden, LORA_RANK)
     return tensors

@@ -6,15 +6,17 @@ as a patch's shading goes; the spread of the other tensors keeps content, positi
 Shapes: D width, P patch, N patches.
 """
 
+from __future__ import annotations
+
 import math
-from typing import Any, Dict
+from typing import Any
 
 IMAGE_SIZE_PX, PATCH_PX, WIDTH, DEPTH, HEADS, MLP_RATIO = 112, 14, 96, 2, 4, 4.0
 WAVES = 4
 """Horizontal and vertical frequencies of the filters, from 0 to ``WAVES`` - 1 half periods a patch."""
 
 
-def random_vit(seed: int) -> Dict[str, Any]:
+def random_vit(seed: int) -> dict[str, Any]:
     """State dict of a ViT of ``DEPTH`` blocks for pictures of ``IMAGE_SIZE_PX``, float32."""
     import torch
 
@@ -32,18 +34,21 @@ def random_vit(seed: int) -> Dict[str, Any]:
     }
     for number in range(DEPTH):
         block = {
-            "norm1.weight": torch.ones(WIDTH), "norm1.bias": torch.zeros(WIDTH),
-            "attn.q_bias": torch.zeros(WIDTH), "attn.v_bias": torch.zeros(WIDTH),
-            "attn.qkv.weight": normal(3 * WIDTH, WIDTH, spread=WIDTH ** -0.5),
-            "attn.proj.weight": normal(WIDTH, WIDTH, spread=0.5 * WIDTH ** -0.5),
+            "norm1.weight": torch.ones(WIDTH),
+            "norm1.bias": torch.zeros(WIDTH),
+            "attn.q_bias": torch.zeros(WIDTH),
+            "attn.v_bias": torch.zeros(WIDTH),
+            "attn.qkv.weight": normal(3 * WIDTH, WIDTH, spread=WIDTH**-0.5),
+            "attn.proj.weight": normal(WIDTH, WIDTH, spread=0.5 * WIDTH**-0.5),
             "attn.proj.bias": torch.zeros(WIDTH),
-            "norm2.weight": torch.ones(WIDTH), "norm2.bias": torch.zeros(WIDTH),
-            "mlp.fc1.weight": normal(hidden, WIDTH, spread=WIDTH ** -0.5),
+            "norm2.weight": torch.ones(WIDTH),
+            "norm2.bias": torch.zeros(WIDTH),
+            "mlp.fc1.weight": normal(hidden, WIDTH, spread=WIDTH**-0.5),
             "mlp.fc1.bias": normal(hidden, spread=0.5),
-            "mlp.fc2.weight": normal(WIDTH, hidden, spread=hidden ** -0.5),
+            "mlp.fc2.weight": normal(WIDTH, hidden, spread=hidden**-0.5),
             "mlp.fc2.bias": torch.zeros(WIDTH),
         }
-        weights.update({"blocks.{}.{}".format(number, name): each for name, each in block.items()})
+        weights.update({f"blocks.{number}.{name}": each for name, each in block.items()})
     return weights
 
 

@@ -1,6 +1,6 @@
 """Draws stained tissue under the microscope. Knows nothing of words or files."""
 
-from typing import Dict, List, Tuple
+from __future__ import annotations
 
 import numpy as np
 from PIL import Image
@@ -8,8 +8,8 @@ from PIL import Image
 from .canvas import Canvas, Point
 from .scenes import Scene
 
-Colour = Tuple[float, float, float]
-STAINS: Dict[str, Tuple[Colour, Colour]] = {
+Colour = tuple[float, float, float]
+STAINS: dict[str, tuple[Colour, Colour]] = {
     "pink": ((0.93, 0.70, 0.80), (0.42, 0.22, 0.55)),
     "blue": ((0.60, 0.74, 0.93), (0.20, 0.18, 0.45)),
     "brown": ((0.80, 0.62, 0.42), (0.33, 0.20, 0.16)),
@@ -57,7 +57,7 @@ def _gland(section: Canvas, cx: float, cy: float, ground: Colour, nucleus: Colou
     section.paint(section.spots(cells, 0.036), nucleus)
 
 
-def _scattered(section: Canvas, count: int) -> List[Point]:
+def _scattered(section: Canvas, count: int) -> list[Point]:
     return [(float(x), float(y)) for x, y in section.rng.uniform(-1.0, 1.0, (count, 2))]
 
 
@@ -66,11 +66,15 @@ def _near(section: Canvas, spread: float) -> Point:
     return float(x), float(y)
 
 
-def _packed(section: Canvas) -> List[Point]:
-    grid = [(0.17 * column + (0.085 if row % 2 else 0.0), 0.15 * row)
-            for row in range(-2, 3) for column in range(-2, 3)]
-    return [(x + section.rng.normal(0.0, 0.012), y + section.rng.normal(0.0, 0.012)) for x, y in grid
-            if np.hypot(x, y) < 0.36]
+def _packed(section: Canvas) -> list[Point]:
+    grid = [
+        (0.17 * column + (0.085 if row % 2 else 0.0), 0.15 * row) for row in range(-2, 3) for column in range(-2, 3)
+    ]
+    return [
+        (x + section.rng.normal(0.0, 0.012), y + section.rng.normal(0.0, 0.012))
+        for x, y in grid
+        if np.hypot(x, y) < 0.36
+    ]
 
 
 def _mix(first: Colour, second: Colour, share: float) -> Colour:

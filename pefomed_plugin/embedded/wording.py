@@ -3,24 +3,43 @@
 The description is what the tiny language model is first taught to read, in the place where the picture will stand.
 """
 
+from __future__ import annotations
+
 from random import Random
-from typing import Dict, Optional
 
 from .scenes import ABDOMEN, CHEST, HEAD_CT, HEAD_MRI, LATERAL, TISSUE, Scene
 
-MODALITY: Dict[str, str] = {CHEST: "x-ray", LATERAL: "x-ray", ABDOMEN: "ct", HEAD_CT: "ct", HEAD_MRI: "mri",
-                            TISSUE: "microscopy"}
-REGION: Dict[str, str] = {CHEST: "chest", LATERAL: "chest", ABDOMEN: "abdomen", HEAD_CT: "head", HEAD_MRI: "head",
-                          TISSUE: "tissue"}
-PLANE: Dict[str, str] = {CHEST: "frontal", LATERAL: "lateral", ABDOMEN: "axial", HEAD_CT: "axial", HEAD_MRI: "axial",
-                         TISSUE: "section"}
-MEASURED: Dict[str, str] = {CHEST: "heart", LATERAL: "heart", HEAD_CT: "ventricles", HEAD_MRI: "ventricles"}
+MODALITY: dict[str, str] = {
+    CHEST: "x-ray",
+    LATERAL: "x-ray",
+    ABDOMEN: "ct",
+    HEAD_CT: "ct",
+    HEAD_MRI: "mri",
+    TISSUE: "microscopy",
+}
+REGION: dict[str, str] = {
+    CHEST: "chest",
+    LATERAL: "chest",
+    ABDOMEN: "abdomen",
+    HEAD_CT: "head",
+    HEAD_MRI: "head",
+    TISSUE: "tissue",
+}
+PLANE: dict[str, str] = {
+    CHEST: "frontal",
+    LATERAL: "lateral",
+    ABDOMEN: "axial",
+    HEAD_CT: "axial",
+    HEAD_MRI: "axial",
+    TISSUE: "section",
+}
+MEASURED: dict[str, str] = {CHEST: "heart", LATERAL: "heart", HEAD_CT: "ventricles", HEAD_MRI: "ventricles"}
 """What ``Scene.enlarged`` speaks of."""
 NUMBER = ("no", "one", "two", "three", "four")
 UNCOUNTED = ("inflammation", "necrosis", "fat")
 
 
-def location(scene: Scene) -> Optional[str]:
+def location(scene: Scene) -> str | None:
     """Where the finding lies: ``left lung``, ``liver``, ``right brain``, ``left clavicle``; None without a finding."""
     if scene.finding is None:
         return None
@@ -29,11 +48,11 @@ def location(scene: Scene) -> Optional[str]:
     if scene.kind == ABDOMEN:
         return scene.organ
     if scene.kind in (HEAD_CT, HEAD_MRI):
-        return "{} brain".format(scene.side)
+        return f"{scene.side} brain"
     return "{} {}".format(scene.side, "clavicle" if scene.finding == "fracture" else "lung")
 
 
-def finding_color(scene: Scene) -> Optional[str]:
+def finding_color(scene: Scene) -> str | None:
     """``white`` or ``black``: how a finding looks on a grey picture; None where it has no one color."""
     if scene.finding in (None, "tumor") or scene.kind == TISSUE:
         return None
@@ -43,12 +62,12 @@ def finding_color(scene: Scene) -> Optional[str]:
 
 def describe(scene: Scene, rng: Random) -> str:
     """All attributes in a short form: ``frontal x-ray of the chest, normal heart, opacity in the left lung``."""
-    parts = ["{} {} of the {}".format(PLANE[scene.kind], MODALITY[scene.kind], REGION[scene.kind])]
+    parts = [f"{PLANE[scene.kind]} {MODALITY[scene.kind]} of the {REGION[scene.kind]}"]
     if scene.kind == TISSUE:
-        parts += ["{} stain".format(scene.stain), _glands(scene)]
+        parts += [f"{scene.stain} stain", _glands(scene)]
     if scene.kind in MEASURED:
-        parts.append("{} {}".format(_width(scene), MEASURED[scene.kind]))
-    parts.append("{} in the {}".format(scene.finding, location(scene)) if scene.finding else "no lesion")
+        parts.append(f"{_width(scene)} {MEASURED[scene.kind]}")
+    parts.append(f"{scene.finding} in the {location(scene)}" if scene.finding else "no lesion")
     rng.shuffle(parts)
     return ", ".join(parts)
 
@@ -56,13 +75,14 @@ def describe(scene: Scene, rng: Random) -> str:
 def caption(scene: Scene, rng: Random) -> str:
     """One or two sentences that name everything the picture shows."""
     if scene.kind == TISSUE:
-        first = "Section of {} stained tissue with {}".format(scene.stain, _glands(scene))
+        first = f"Section of {scene.stain} stained tissue with {_glands(scene)}"
     else:
         modality = MODALITY[scene.kind]
-        first = "{} {} of the {}".format(PLANE[scene.kind].capitalize(),
-                                         modality if modality == "x-ray" else modality.upper(), REGION[scene.kind])
-    shown = "{} in the {}".format(_with_article(scene), location(scene)) if scene.finding else "no lesion"
-    text = "{} {} {}.".format(first, rng.choice(("showing", "shows")), shown)
+        first = "{} {} of the {}".format(
+            PLANE[scene.kind].capitalize(), modality if modality == "x-ray" else modality.upper(), REGION[scene.kind]
+        )
+    shown = f"{_with_article(scene)} in the {location(scene)}" if scene.finding else "no lesion"
+    text = f"{first} {rng.choice(('showing', 'shows'))} {shown}."
     if scene.kind in MEASURED:
         text += " " + _measured(scene)
     return text
@@ -71,12 +91,19 @@ def caption(scene: Scene, rng: Random) -> str:
 def report(scene: Scene, rng: Random) -> str:
     """Findings section for a chest film: heart, lungs, pleura and bones, in four to five sentences."""
     finding, place = scene.finding, location(scene)
-    lungs = {"opacity": "There is an opacity in the {}.".format(place),
-             "mass": "There is a round mass in the {}.".format(place)}.get(str(finding), "The lungs are clear.")
-    pleura = ("There is a pleural effusion on the {}.".format(scene.side) if finding == "effusion"
-              else "There is no pleural effusion.")
-    bones = ("There is a fracture of the {}.".format(place) if finding == "fracture"
-             else rng.choice(("The bones are intact.", "No fracture is seen.")))
+    lungs = {"opacity": f"There is an opacity in the {place}.", "mass": f"There is a round mass in the {place}."}.get(
+        str(finding), "The lungs are clear."
+    )
+    pleura = (
+        f"There is a pleural effusion on the {scene.side}."
+        if finding == "effusion"
+        else "There is no pleural effusion."
+    )
+    bones = (
+        f"There is a fracture of the {place}."
+        if finding == "fracture"
+        else rng.choice(("The bones are intact.", "No fracture is seen."))
+    )
     sentences = [_measured(scene), lungs, pleura, bones]
     if scene.normal:
         sentences.append("Normal chest.")

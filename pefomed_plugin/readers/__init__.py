@@ -5,6 +5,8 @@ Other packages add theirs through the entry point group ``pefomed_plugin.readers
 A reader takes the folder of a release, and options of its own; what it found is recognised, not configured.
 """
 
+from __future__ import annotations
+
 from pathlib import Path
 from typing import Any, Callable
 
@@ -22,17 +24,20 @@ from .roco import read_roco
 from .slake import read_slake
 from .vqa_rad import read_vqa_rad
 
-READERS: Extended[Callable[..., Release]] = Extended("reader", {
-    "roco": read_roco,
-    "clef2022": read_clef2022,
-    "medicat": read_medicat,
-    "mimic_cxr": read_mimic_cxr,
-    "vqa_rad": read_vqa_rad,
-    "slake": read_slake,
-    "path_vqa": read_path_vqa,
-    "iu_xray": read_iu_xray,
-    "medical_custom": read_custom,
-})
+READERS: Extended[Callable[..., Release]] = Extended(
+    "reader",
+    {
+        "roco": read_roco,
+        "clef2022": read_clef2022,
+        "medicat": read_medicat,
+        "mimic_cxr": read_mimic_cxr,
+        "vqa_rad": read_vqa_rad,
+        "slake": read_slake,
+        "path_vqa": read_path_vqa,
+        "iu_xray": read_iu_xray,
+        "medical_custom": read_custom,
+    },
+)
 
 
 def read_data(dataset: str, root: Path, **options: Any) -> Release:
@@ -47,12 +52,15 @@ def read_data(dataset: str, root: Path, **options: Any) -> Release:
     if not is_prepared(root):
         release = READERS[dataset](root, **options)
         if release.dataset != dataset:
-            raise DataError("the reader of {} gives samples of {!r}; a reader is registered under the name of its data "
-                            "set".format(dataset, release.dataset))
+            raise DataError(
+                f"the reader of {dataset} gives samples of {release.dataset!r}; a reader is registered under the name "
+                "of its data "
+                "set"
+            )
         return release
     release = read_prepared(root)
     if release.dataset != dataset:
-        raise DataError("{} was prepared from {}, not from {}".format(root, release.dataset, dataset))
+        raise DataError(f"{root} was prepared from {release.dataset}, not from {dataset}")
     return release
 
 

@@ -3,9 +3,12 @@
 Lists folders, opens no image.
 """
 
+from __future__ import annotations
+
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, FrozenSet, Mapping, Sequence
+from typing import Any
 
 from ..errors import DataError
 from ..records import Sample
@@ -13,8 +16,17 @@ from .layouts import Release
 from .rows import image_problem
 
 
-def add_caption(release: Release, where: str, *, key: str, split: str, image: str, caption: Any,
-                metadata: Mapping[str, Any], task: str = "caption") -> None:
+def add_caption(
+    release: Release,
+    where: str,
+    *,
+    key: str,
+    split: str,
+    image: str,
+    caption: Any,
+    metadata: Mapping[str, Any],
+    task: str = "caption",
+) -> None:
     """Append one captioned image (or, by ``task``, report) to ``release``, or record why the row cannot be one.
 
     Args:
@@ -25,18 +37,27 @@ def add_caption(release: Release, where: str, *, key: str, split: str, image: st
     """
     problem = image_problem(release, image)
     if problem is None and not isinstance(caption, str):
-        problem = "{} is of type {}, expected text".format(task, type(caption).__name__)
+        problem = f"{task} is of type {type(caption).__name__}, expected text"
     if problem is not None:
-        release.problems.append("{}: {}".format(where, problem))
+        release.problems.append(f"{where}: {problem}")
     elif not caption.strip():
         release.skip(where, "empty " + task)
     else:
-        release.samples.append(Sample(
-            id="{}-{}".format(release.dataset, key), dataset=release.dataset, split=split, image=image, task=task,
-            question=None, answer=caption.strip(), metadata=metadata))
+        release.samples.append(
+            Sample(
+                id=f"{release.dataset}-{key}",
+                dataset=release.dataset,
+                split=split,
+                image=image,
+                task=task,
+                question=None,
+                answer=caption.strip(),
+                metadata=metadata,
+            )
+        )
 
 
-def file_names(folder: Path) -> FrozenSet[str]:
+def file_names(folder: Path) -> frozenset[str]:
     """Names in a folder, empty when there is none: one listing is cheaper than asking for every file.
 
     Raises:
@@ -47,9 +68,9 @@ def file_names(folder: Path) -> FrozenSet[str]:
     except (FileNotFoundError, NotADirectoryError):
         return frozenset()
     except OSError as error:
-        raise DataError("cannot list {}: {}".format(folder, error.strerror or error)) from error
+        raise DataError(f"cannot list {folder}: {error.strerror or error}") from error
 
 
-def existing_name(spellings: Sequence[str], names: FrozenSet[str]) -> str:
+def existing_name(spellings: Sequence[str], names: frozenset[str]) -> str:
     """The first spelling among ``names``, or the first of all: whether images exist is checked elsewhere."""
     return next((each for each in spellings if each in names), spellings[0])

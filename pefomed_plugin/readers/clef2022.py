@@ -4,9 +4,10 @@ The files end in ``.csv`` but are separated by TABs and not quoted. Opened as co
 is cut at its first comma, which is refused here. The test images have no captions.
 """
 
+from __future__ import annotations
+
 import re
 from pathlib import Path
-from typing import List
 
 from .captions import add_caption, existing_name, file_names
 from .layouts import Layout, Release, find, read_release
@@ -31,10 +32,11 @@ def _read_aicrowd(root: Path) -> Release:
     """``<UUID>_..._caption_prediction_{train,valid}.csv``: header ``ID<TAB>caption``, IDs without ``.jpg``."""
     release = Release(DATASET, "AIcrowd", root)
     for part in _SPLITS:
-        paths = find(root, "*caption_prediction_{}.csv".format(part))
+        paths = find(root, f"*caption_prediction_{part}.csv")
         if len(paths) > 1:
-            release.problems.append("{}: {} files for {}; keep one of {}".format(
-                root, len(paths), part, ", ".join(path.name for path in paths)))
+            release.problems.append(
+                f"{root}: {len(paths)} files for {part}; keep one of {', '.join(path.name for path in paths)}"
+            )
         for path in paths[:1]:
             release.files.append(path)
             _read_part(path, part, release)
@@ -45,25 +47,26 @@ def _read_part(path: Path, part: str, release: Release) -> None:
     rows = read_tab_pairs(path)
     number, *header = next(rows, (1, "", None))
     if [str(name).lower() for name in header] != ["id", "caption"]:
-        release.problems.append("{}, line {}: the header is not ID<TAB>caption; {}".format(path.name, number, _DAMAGED))
+        release.problems.append(f"{path.name}, line {number}: the header is not ID<TAB>caption; {_DAMAGED}")
         return
     folders = _image_folders(release.image_root, part)
     present = frozenset(folder + name for folder in folders for name in file_names(release.image_root / folder))
     for number, key, caption in rows:
-        where = "{}, line {}".format(path.name, number)
+        where = f"{path.name}, line {number}"
         if caption is None:
-            release.problems.append("{}: only one column; {}".format(where, _DAMAGED))
+            release.problems.append(f"{where}: only one column; {_DAMAGED}")
         elif not _ID.fullmatch(key):
-            release.problems.append("{}: ID {!r} is not a file name without ending; {}".format(where, key, _DAMAGED))
+            release.problems.append(f"{where}: ID {key!r} is not a file name without ending; {_DAMAGED}")
         else:
-            image = existing_name(["{}{}.jpg".format(folder, key) for folder in folders], present)
-            add_caption(release, where, key=key, split=_SPLITS[part], image=image, caption=caption,
-                        metadata={"source_id": key})
+            image = existing_name([f"{folder}{key}.jpg" for folder in folders], present)
+            add_caption(
+                release, where, key=key, split=_SPLITS[part], image=image, caption=caption, metadata={"source_id": key}
+            )
 
 
-def _image_folders(root: Path, part: str) -> List[str]:
+def _image_folders(root: Path, part: str) -> list[str]:
     """Where a part's images may lie below the root, the usual place first: ``train/``, as unpacked, flat."""
-    unpacked = [path.relative_to(root).as_posix() + "/" for path in find(root, "*_{0}_images/{0}".format(part))]
+    unpacked = [path.relative_to(root).as_posix() + "/" for path in find(root, f"*_{part}_images/{part}")]
     return [part + "/", *unpacked, ""]
 
 

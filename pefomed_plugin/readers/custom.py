@@ -5,9 +5,12 @@
 Images lie in ``images/`` or are given relative to the folder. Any other column goes into ``metadata``.
 """
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Mapping, Optional
+from typing import Any
 
 from ..records import SPLITS
 from .captions import add_caption
@@ -44,30 +47,32 @@ def _read_files(root: Path, suffix: str) -> Release:
 
 def _read_file(path: Path, split: str, release: Release) -> None:
     """One task a file, known by the columns of its first record."""
-    task: Optional[str] = None
+    task: str | None = None
     rows = read_json_lines(path) if path.suffix == ".jsonl" else read_csv(path, ("image",), release.problems)
     for number, row in rows:
-        where = "{}, line {}".format(path.name, number)
+        where = f"{path.name}, line {number}"
         if not isinstance(row, dict):
-            release.problems.append("{}: expected an object, found {}".format(where, type(row).__name__))
+            release.problems.append(f"{where}: expected an object, found {type(row).__name__}")
             continue
         if task is None:
             task = _task(row)
             if task is None:
-                release.problems.append("{}: needs one of question and answer, report, or caption; found {}"
-                                        .format(where, ", ".join(row)))
+                release.problems.append(
+                    f"{where}: needs one of question and answer, report, or caption; found {', '.join(row)}"
+                )
                 return
         missing = [name for name in _NEEDED[task] if name not in row]
         if missing:
-            release.problems.append("{}: missing {}; every record of a {} file needs {}"
-                                    .format(where, ", ".join(missing), task, ", ".join(_NEEDED[task])))
+            release.problems.append(
+                f"{where}: missing {', '.join(missing)}; every record of a {task} file needs {', '.join(_NEEDED[task])}"
+            )
         else:
-            _add(release, where, "{}-{}".format(split, number), split, task, row)
+            _add(release, where, f"{split}-{number}", split, task, row)
     if task is None:
-        release.problems.append("{}: no records; fill the file or delete it".format(path.name))
+        release.problems.append(f"{path.name}: no records; fill the file or delete it")
 
 
-def _task(row: Row) -> Optional[str]:
+def _task(row: Row) -> str | None:
     tasks = [task for task, names in _NEEDED.items() if names[-1] in row]
     return tasks[0] if len(tasks) == 1 else None
 
@@ -75,7 +80,7 @@ def _task(row: Row) -> Optional[str]:
 def _add(release: Release, where: str, place: str, split: str, task: str, row: Row) -> None:
     odd = sorted(name for name in _FIELDS if isinstance(row.get(name), (bool, list, dict)))
     if odd:
-        release.problems.append("{}: {} must be text".format(where, ", ".join(odd)))
+        release.problems.append(f"{where}: {', '.join(odd)} must be text")
         return
     image = _image(release.image_root, str(row["image"]).strip())
     metadata = {name: value for name, value in row.items() if name not in _FIELDS}
@@ -83,13 +88,30 @@ def _add(release: Release, where: str, place: str, split: str, task: str, row: R
     if source_id:
         metadata["source_id"] = source_id
     if task == "vqa":
-        add_question(release, where, key=source_id or place, split=split, image=image, question=row["question"],
-                     answer=row["answer"], answer_type=optional_text(row.get("answer_type")),
-                     question_type=optional_text(row.get("question_type")), organ=optional_text(row.get("organ")),
-                     metadata=metadata)
+        add_question(
+            release,
+            where,
+            key=source_id or place,
+            split=split,
+            image=image,
+            question=row["question"],
+            answer=row["answer"],
+            answer_type=optional_text(row.get("answer_type")),
+            question_type=optional_text(row.get("question_type")),
+            organ=optional_text(row.get("organ")),
+            metadata=metadata,
+        )
     else:
-        add_caption(release, where, key=source_id or place, split=split, image=image, caption=row[task], task=task,
-                    metadata=metadata)
+        add_caption(
+            release,
+            where,
+            key=source_id or place,
+            split=split,
+            image=image,
+            caption=row[task],
+            task=task,
+            metadata=metadata,
+        )
 
 
 def _image(root: Path, image: str) -> str:

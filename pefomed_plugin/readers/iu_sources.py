@@ -1,8 +1,10 @@
 """The raw releases of IU-Xray as studies: OpenI's XML reports and Kaggle's two tables. Knows nothing of splits."""
 
+from __future__ import annotations
+
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Dict, Iterator, List, Tuple
 from xml.etree import ElementTree
 
 from ..errors import DataError, one_line
@@ -16,7 +18,7 @@ REPORTS_CSV = "indiana_reports.csv"
 PROJECTIONS_CSV = "indiana_projections.csv"
 _DECLARATION = re.compile(r"<!(DOCTYPE|ENTITY)")
 
-Found = Tuple[str, str, Study]
+Found = tuple[str, str, Study]
 """File and record for messages, the study's number (``9999``), and the study."""
 
 
@@ -32,30 +34,43 @@ def read_openi(release: Release, root: Path) -> Iterator[Found]:
         except DataError as error:
             release.problems.append(str(error))
             continue
-        yield path.name, study.id[len("CXR"):], study
+        yield path.name, study.id[len("CXR") :], study
 
 
 def read_kaggle(release: Release, root: Path) -> Iterator[Found]:
     """Studies of ``indiana_reports.csv`` with their images of ``indiana_projections.csv``, in file order."""
-    images: Dict[str, List[Tuple[str, str]]] = {}
+    images: dict[str, list[tuple[str, str]]] = {}
     release.files += [root / PROJECTIONS_CSV, root / REPORTS_CSV]
     try:
         for _, row in read_csv(root / PROJECTIONS_CSV, ("uid", "filename", "projection"), release.problems):
             images.setdefault(row["uid"], []).append((row["filename"], row["projection"]))
         seen = set()
         for line, row in read_csv(root / REPORTS_CSV, ("uid", "findings", "impression"), release.problems):
-            uid, where = row["uid"], "{}, line {} (uid {})".format(REPORTS_CSV, line, row["uid"])
+            uid, where = row["uid"], f"{REPORTS_CSV}, line {line} (uid {row['uid']})"
             if not uid.isdigit() or uid in seen:
-                release.problems.append("{}: the uid {}; take the file from the original release".format(
-                    where, "occurs twice" if uid in seen else "is not a number"))
+                release.problems.append(
+                    "{}: the uid {}; take the file from the original release".format(
+                        where, "occurs twice" if uid in seen else "is not a number"
+                    )
+                )
                 continue
             seen.add(uid)
             files = images.pop(uid, [])
-            yield where, uid, Study("CXR" + uid, tuple(name for name, _ in files), row["findings"], row["impression"],
-                                    tuple(view for _, view in files))
+            yield (
+                where,
+                uid,
+                Study(
+                    "CXR" + uid,
+                    tuple(name for name, _ in files),
+                    row["findings"],
+                    row["impression"],
+                    tuple(view for _, view in files),
+                ),
+            )
         for uid in images:
-            release.problems.append("{}: uid {} has no report in {}; fetch both files again".format(
-                PROJECTIONS_CSV, uid, REPORTS_CSV))
+            release.problems.append(
+                f"{PROJECTIONS_CSV}: uid {uid} has no report in {REPORTS_CSV}; fetch both files again"
+            )
     except DataError as error:
         release.problems.append(str(error))
 
@@ -65,18 +80,20 @@ def _parse_report(path: Path) -> Study:
     # A report needs neither, and both can make a parser read other files or fill the memory.
     declaration = _DECLARATION.search(text)
     if declaration:
-        raise DataError("{}: holds <!{}; reports have no such declaration, take the file from the original release"
-                        .format(path, declaration[1]))
+        raise DataError(
+            f"{path}: holds <!{declaration[1]}; reports have no such declaration, take the file from the original "
+            "release"
+        )
     try:
         report = ElementTree.fromstring(text)
     except ElementTree.ParseError as error:
-        raise DataError("{}: not XML ({}); the file is damaged or incomplete, fetch it again"
-                        .format(path, one_line(error))) from error
+        raise DataError(
+            f"{path}: not XML ({one_line(error)}); the file is damaged or incomplete, fetch it again"
+        ) from error
     uid = report.find("uId")
     number = "" if uid is None else uid.get("id", "")
     if not re.fullmatch(r"CXR\d+", number):
-        raise DataError("{}: uId {!r} is not of the form CXR9999; take the file from the original release".format(
-            path, number))
+        raise DataError(f"{path}: uId {number!r} is not of the form CXR9999; take the file from the original release")
     images = [image.get("id", "") + ".png" for image in report.iter("parentImage")]
     return Study(number, tuple(images), _section(report, "FINDINGS"), _section(report, "IMPRESSION"))
 

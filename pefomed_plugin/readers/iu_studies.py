@@ -1,10 +1,13 @@
 """A chest X-ray study of IU-Xray, its report section, its split, and the samples it gives. Knows no file format."""
 
+from __future__ import annotations
+
 import hashlib
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, NamedTuple
 
 from ..errors import DataError
 from ..records import SPLITS, Sample
@@ -28,17 +31,20 @@ class Study:
 
     id: str
     """``CXR9999``; with R2Gen, the folder name ``CXR9999_IM-0001``."""
-    images: Tuple[str, ...]
+    images: tuple[str, ...]
     """Paths below the image root."""
     findings: str
     impression: str = ""
-    views: Tuple[str, ...] = ()
+    views: tuple[str, ...] = ()
     """``Frontal`` or ``Lateral``, parallel to ``images``; empty where the release does not say."""
 
     def report(self, section: str) -> str:
         """``findings``, ``impression``, or ``both``: what there is of the two, findings first."""
-        wanted = {"findings": (self.findings,), "impression": (self.impression,),
-                  "both": (self.findings, self.impression)}[section]
+        wanted = {
+            "findings": (self.findings,),
+            "impression": (self.impression,),
+            "both": (self.findings, self.impression),
+        }[section]
         return " ".join(text.strip() for text in wanted if text.strip())
 
 
@@ -50,8 +56,9 @@ class Annotated(NamedTuple):
     split: str
 
 
-def add_study(release: Release, where: str, study: Study, *, split: str, section: str, per: str,
-              metadata: Mapping[str, Any]) -> None:
+def add_study(
+    release: Release, where: str, study: Study, *, split: str, section: str, per: str, metadata: Mapping[str, Any]
+) -> None:
     """Append the samples of a study: one for each image as in the paper, or one with the first image.
 
     An id is the image's path without ending (``iu_xray-CXR9_IM-0001/0``), or ``iu_xray-<study>``. Images of a study
@@ -65,7 +72,7 @@ def add_study(release: Release, where: str, study: Study, *, split: str, section
         release.skip(where, "no {} text".format("report" if section == "both" else section))
     else:
         problems = [problem for problem in (image_problem(release, image) for image in study.images) if problem]
-        release.problems += ["{}: {}".format(where, problem) for problem in problems]
+        release.problems += [f"{where}: {problem}" for problem in problems]
         if not problems:
             release.samples += _samples(study, report, split, per, {**metadata, "study": study.id})
 
@@ -74,13 +81,21 @@ def _samples(study: Study, report: str, split: str, per: str, metadata: Mapping[
     views = study.views or (None,) * len(study.images)
     for image, view in list(zip(study.images, views))[: 1 if per == "study" else None]:
         key = study.id if per == "study" else image.rpartition(".")[0] or image
-        extras: Dict[str, Any] = {"source_id": study.id if per == "study" else image}
+        extras: dict[str, Any] = {"source_id": study.id if per == "study" else image}
         if view:
             extras["view"] = view
         if per == "study":
             extras["images"] = list(study.images)
-        yield Sample(id="{}-{}".format(DATASET, key), dataset=DATASET, split=split, image=image, task="report",
-                     question=None, answer=report, metadata={**metadata, **extras})
+        yield Sample(
+            id=f"{DATASET}-{key}",
+            dataset=DATASET,
+            split=split,
+            image=image,
+            task="report",
+            question=None,
+            answer=report,
+            metadata={**metadata, **extras},
+        )
 
 
 def split_by_hash(study: str) -> str:
@@ -88,11 +103,11 @@ def split_by_hash(study: str) -> str:
 
     The paper's split is R2Gen's, which is random and written down only in its ``annotation.json``.
     """
-    digest = hashlib.sha256("{}:{}".format(_HASH_SEED, study).encode("utf-8")).digest()
+    digest = hashlib.sha256(f"{_HASH_SEED}:{study}".encode()).digest()
     return _HASH_SPLITS[int.from_bytes(digest[:8], "big") % len(_HASH_SPLITS)]
 
 
-def read_annotation(path: Path, problems: List[str]) -> List[Tuple[str, str, Mapping[str, Any]]]:
+def read_annotation(path: Path, problems: list[str]) -> list[tuple[str, str, Mapping[str, Any]]]:
     """Records of R2Gen's ``annotation.json`` as (where, split, record).
 
     Copies circulate whose test key is four blanks, so a record's own ``split`` counts, the key where there is none.
@@ -102,32 +117,33 @@ def read_annotation(path: Path, problems: List[str]) -> List[Tuple[str, str, Map
     """
     content = read_json(path)
     if not isinstance(content, dict) or not all(isinstance(each, list) for each in content.values()):
-        raise DataError("{}: expected an object with a list for each split; take the file from R2Gen".format(path))
-    records: List[Tuple[str, str, Mapping[str, Any]]] = []
+        raise DataError(f"{path}: expected an object with a list for each split; take the file from R2Gen")
+    records: list[tuple[str, str, Mapping[str, Any]]] = []
     for key, rows in content.items():
         for position, row in enumerate(rows):
-            where = "{}, {!r} record {}".format(path.name, key, position)
+            where = f"{path.name}, {key!r} record {position}"
             if not isinstance(row, dict):
-                problems.append("{}: expected an object, found {}".format(where, type(row).__name__))
+                problems.append(f"{where}: expected an object, found {type(row).__name__}")
             elif require(row, ("id", "report", "image_path"), where, problems):
                 split = row.get("split", key)
                 if split not in SPLITS or (key in SPLITS and key != split):
-                    problems.append("{} ({}): split {!r} under the key {!r}; one of them is wrong".format(
-                        where, row["id"], split, key))
+                    problems.append(
+                        f"{where} ({row['id']}): split {split!r} under the key {key!r}; one of them is wrong"
+                    )
                 else:
                     records.append((where, split, row))
     return records
 
 
-def annotated_studies(path: Path, problems: List[str]) -> Dict[str, Annotated]:
+def annotated_studies(path: Path, problems: list[str]) -> dict[str, Annotated]:
     """R2Gen's folder and split by study number: ``{"9999": ("CXR9999_IM-0001", "test")}``."""
-    by_number: Dict[str, Annotated] = {}
+    by_number: dict[str, Annotated] = {}
     for where, split, row in read_annotation(path, problems):
         match = _STUDY_NUMBER.match(str(row["id"]))
         if match is None:
-            problems.append("{}: id {!r} is not of the form CXR9999_IM-0001".format(where, row["id"]))
+            problems.append(f"{where}: id {row['id']!r} is not of the form CXR9999_IM-0001")
         elif match[1] in by_number:
-            problems.append("{}: study {} occurs twice; keep one of the two records".format(where, match[1]))
+            problems.append(f"{where}: study {match[1]} occurs twice; keep one of the two records")
         else:
             by_number[match[1]] = Annotated(str(row["id"]), split)
     return by_number
@@ -143,7 +159,7 @@ def in_folder(image: str, folder: str) -> bool:
     return name.startswith(folder + "-")
 
 
-def place_study(study: Study, number: str, annotated: Optional[Mapping[str, Annotated]]) -> Tuple[Optional[str], Dict]:
+def place_study(study: Study, number: str, annotated: Mapping[str, Annotated] | None) -> tuple[str | None, dict]:
     """Split of a raw study and what to note of it; no split where R2Gen's annotation leaves the study out."""
     if annotated is None:
         return split_by_hash(study.id), {"split_from": HASHED_SPLIT}

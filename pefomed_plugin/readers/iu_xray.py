@@ -4,9 +4,12 @@ The paper's data set is R2Gen's: findings only, its split, one sample an image (
 nothing of torch or pixels.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Callable, Iterator, Tuple
+from typing import Callable
 
 from ..errors import ConfigError
 from .iu_sources import PROJECTIONS_CSV, REPORTS_CSV, REPORTS_XML, Found, read_kaggle, read_openi
@@ -57,24 +60,44 @@ def read_iu_xray(root: Path, per: str = "image", section: str = "findings") -> R
 
 def _read_r2gen(root: Path, per: str, section: str) -> Release:
     if section != "findings":
-        raise ConfigError("iu_xray.section: {} holds findings only, not {!r}; use OpenI's or Kaggle's release".format(
-            root / ANNOTATION, section))
+        raise ConfigError(
+            f"iu_xray.section: {root / ANNOTATION} holds findings only, not {section!r}; use OpenI's or Kaggle's "
+            "release"
+        )
     release = Release(DATASET, "R2Gen", root / "images", files=[root / ANNOTATION])
     for where, split, row in read_annotation(root / ANNOTATION, release.problems):
         key, report, images = row["id"], row["report"], row["image_path"]
-        if not (isinstance(key, str) and isinstance(report, str) and isinstance(images, list)
-                and all(isinstance(image, str) for image in images)):
-            release.problems.append("{}: id and report are not texts or image_path is no list of texts".format(where))
+        if not (
+            isinstance(key, str)
+            and isinstance(report, str)
+            and isinstance(images, list)
+            and all(isinstance(image, str) for image in images)
+        ):
+            release.problems.append(f"{where}: id and report are not texts or image_path is no list of texts")
             continue
-        add_study(release, "{} ({})".format(where, key), Study(key, tuple(images), report), split=split,
-                  section=section, per=per, metadata={"split_from": ANNOTATION})
+        add_study(
+            release,
+            f"{where} ({key})",
+            Study(key, tuple(images), report),
+            split=split,
+            section=section,
+            per=per,
+            metadata={"split_from": ANNOTATION},
+        )
     return release
 
 
-def _read_raw(root: Path, per: str, section: str, *, name: str, image_root: Callable[[Path], Path],
-              read_studies: Callable[[Release, Path], Iterator[Found]], with_annotation: bool) -> Release:
-    release = Release(DATASET, "{} (split: {})".format(name, ANNOTATION if with_annotation else HASHED_SPLIT),
-                      image_root(root))
+def _read_raw(
+    root: Path,
+    per: str,
+    section: str,
+    *,
+    name: str,
+    image_root: Callable[[Path], Path],
+    read_studies: Callable[[Release, Path], Iterator[Found]],
+    with_annotation: bool,
+) -> Release:
+    release = Release(DATASET, f"{name} (split: {ANNOTATION if with_annotation else HASHED_SPLIT})", image_root(root))
     annotated = None
     if with_annotation:
         release.files.append(root / ANNOTATION)
@@ -89,7 +112,7 @@ def _read_raw(root: Path, per: str, section: str, *, name: str, image_root: Call
             add_study(release, where, study, split=split, section=section, per=per, metadata=metadata)
     for number, place in (annotated or {}).items():
         if number not in numbers:
-            release.skip("{} ({})".format(ANNOTATION, place.folder), "no report in the release")
+            release.skip(f"{ANNOTATION} ({place.folder})", "no report in the release")
     return release
 
 
@@ -103,12 +126,19 @@ def _kaggle_images(root: Path) -> Path:
     return root / _KAGGLE_IMAGES
 
 
-def _raw(name: str, looks_for: Tuple[str, ...], images: str, image_root: Callable[[Path], Path],
-         read_studies: Callable[[Release, Path], Iterator[Found]]) -> Tuple[Layout, Layout]:
+def _raw(
+    name: str,
+    looks_for: tuple[str, ...],
+    images: str,
+    image_root: Callable[[Path], Path],
+    read_studies: Callable[[Release, Path], Iterator[Found]],
+) -> tuple[Layout, Layout]:
     """A raw release without R2Gen's split, and with it; then ``images`` tells it from R2Gen's packaging."""
     read = partial(_read_raw, name=name, image_root=image_root, read_studies=read_studies)
-    return (Layout(name, looks_for, partial(read, with_annotation=False), unless=(ANNOTATION,)),
-            Layout(name + " with R2Gen's split", (*looks_for, images, ANNOTATION), partial(read, with_annotation=True)))
+    return (
+        Layout(name, looks_for, partial(read, with_annotation=False), unless=(ANNOTATION,)),
+        Layout(name + " with R2Gen's split", (*looks_for, images, ANNOTATION), partial(read, with_annotation=True)),
+    )
 
 
 LAYOUTS = (

@@ -4,10 +4,13 @@ A reader file holds one data set: its layouts and a function for each that turns
 files, never images, and knows nothing of torch.
 """
 
+from __future__ import annotations
+
 import os
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable
 
 from ..errors import DataError
 from ..records import Sample
@@ -32,36 +35,37 @@ class Release:
     """Name of the recognised layout, shown to the user."""
     image_root: Path
     """``Sample.image`` is relative to it."""
-    samples: List[Sample] = field(default_factory=list)
-    skips: List[Skip] = field(default_factory=list)
-    problems: List[str] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
+    skips: list[Skip] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
     """Mistakes that stop the reading, one line each with file, record and mend; ``finish`` raises them together."""
-    files: List[Path] = field(default_factory=list)
+    files: list[Path] = field(default_factory=list)
     """The text files that were read, for the manifest."""
 
     def skip(self, where: str, reason: str) -> None:
         """Record a row that yields no sample."""
         self.skips.append(Skip(where, reason))
 
-    def finish(self) -> "Release":
+    def finish(self) -> Release:
         """Check what no single row can show (duplicate ids) and raise every problem at once.
 
         Raises:
             DataError: with one line for each problem.
         """
-        seen: Dict[str, str] = {}
+        seen: dict[str, str] = {}
         for sample in self.samples:
             if sample.id in seen:
-                self.problems.append("id {!r} occurs twice: delete or rename one of the two records".format(sample.id))
+                self.problems.append(f"id {sample.id!r} occurs twice: delete or rename one of the two records")
             seen[sample.id] = sample.split
         if self.problems:
-            raise DataError("{}: {} problem(s) in the {} layout".format(self.dataset, len(self.problems), self.layout),
-                            self.problems)
+            raise DataError(
+                f"{self.dataset}: {len(self.problems)} problem(s) in the {self.layout} layout", self.problems
+            )
         return self
 
-    def splits(self) -> Dict[str, List[Sample]]:
+    def splits(self) -> dict[str, list[Sample]]:
         """Samples by split, in file order."""
-        by_split: Dict[str, List[Sample]] = {}
+        by_split: dict[str, list[Sample]] = {}
         for sample in self.samples:
             by_split.setdefault(sample.split, []).append(sample)
         return by_split
@@ -73,11 +77,11 @@ class Layout:
 
     name: str
     """Shown to the user and written to the manifest."""
-    looks_for: Tuple[str, ...]
+    looks_for: tuple[str, ...]
     """Patterns below the folder (see ``find``); the layout is there when each matches at least one file."""
     read: Callable[..., Release]
     """``read(root, **options)``."""
-    unless: Tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()
     """Patterns that rule the layout out (they belong to another, more specific one)."""
 
     def present(self, root: Path) -> bool:
@@ -94,15 +98,17 @@ def recognise(dataset: str, layouts: Sequence[Layout], root: Path) -> Layout:
     """
     root = Path(root)
     if not root.is_dir():
-        raise DataError("{}: no folder {}".format(dataset, root), ["set PEFOMED_DATA to the folder that holds it"])
+        raise DataError(f"{dataset}: no folder {root}", ["set PEFOMED_DATA to the folder that holds it"])
     found = [layout for layout in layouts if layout.present(root)]
     if len(found) == 1:
         return found[0]
     if not found:
-        wanted = ["{}: {}".format(each.name, ", ".join(each.looks_for)) for each in layouts]
-        raise DataError("{}: {} holds none of the known layouts; looked for".format(dataset, root), wanted)
-    raise DataError("{}: {} holds {} layouts; keep one of them in this folder".format(dataset, root, len(found)),
-                    ["{}: {}".format(each.name, ", ".join(each.looks_for)) for each in found])
+        wanted = [f"{each.name}: {', '.join(each.looks_for)}" for each in layouts]
+        raise DataError(f"{dataset}: {root} holds none of the known layouts; looked for", wanted)
+    raise DataError(
+        f"{dataset}: {root} holds {len(found)} layouts; keep one of them in this folder",
+        [f"{each.name}: {', '.join(each.looks_for)}" for each in found],
+    )
 
 
 def read_release(dataset: str, layouts: Sequence[Layout], root: Path, options: Mapping[str, Any]) -> Release:
@@ -110,12 +116,15 @@ def read_release(dataset: str, layouts: Sequence[Layout], root: Path, options: M
     root = Path(root)
     release = recognise(dataset, layouts, root).read(root, **options)
     empty = [path for path in release.files if path.is_file() and not path.stat().st_size]
-    release.problems += ["{}: the file is empty; fetch it again".format(path) for path in empty
-                         if not any(path.name in told for told in release.problems)]
+    release.problems += [
+        f"{path}: the file is empty; fetch it again"
+        for path in empty
+        if not any(path.name in told for told in release.problems)
+    ]
     return release.finish()
 
 
-def inside(root: Path, relative: str) -> Optional[Path]:
+def inside(root: Path, relative: str) -> Path | None:
     """``root / relative`` if that stays below ``root`` (symbolic links followed), else None."""
     if not relative or "\0" in relative or PurePosixPath(relative).is_absolute() or os.path.isabs(relative):
         return None
@@ -124,15 +133,15 @@ def inside(root: Path, relative: str) -> Optional[Path]:
     return Path(root, relative) if target.startswith(base + os.sep) else None
 
 
-def require(row: Mapping[str, Any], keys: Iterable[str], where: str, problems: List[str]) -> bool:
+def require(row: Mapping[str, Any], keys: Iterable[str], where: str, problems: list[str]) -> bool:
     """Whether ``row`` has all ``keys``; otherwise one problem naming the missing ones."""
     missing = [key for key in keys if key not in row]
     if missing:
-        problems.append("{}: missing {}; compare with the original release".format(where, ", ".join(missing)))
+        problems.append(f"{where}: missing {', '.join(missing)}; compare with the original release")
     return not missing
 
 
-def find(root: Path, pattern: str) -> List[Path]:
+def find(root: Path, pattern: str) -> list[Path]:
     """What matches a glob pattern below ``root``, in sorted order; ``{train,val}.csv`` stands for alternatives."""
     return sorted({path for each in _alternatives(pattern) for path in Path(root).glob(each)})
 
@@ -141,7 +150,7 @@ def _any(root: Path, pattern: str) -> bool:
     return any(next(iter(root.glob(each)), None) is not None for each in _alternatives(pattern))
 
 
-def _alternatives(pattern: str) -> List[str]:
+def _alternatives(pattern: str) -> list[str]:
     head, brace, rest = pattern.partition("{")
     if not brace:
         return [pattern]

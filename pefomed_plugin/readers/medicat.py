@@ -3,8 +3,11 @@
 One JSON line a figure, no id and no split: the paper trains on all of it. The key is the image's file name.
 """
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Dict, Mapping
+from typing import Any
 
 from .captions import add_caption
 from .layouts import Layout, Release, find, read_release, require
@@ -34,12 +37,14 @@ def _read_release_folder(root: Path, radiology_only: bool) -> Release:
     release = Release(DATASET, "release", root / "figures")
     paths = [path for path in find(root, "*.jsonl") if not path.name.startswith(_OTHER_FILES)]
     if len(paths) != 1:
-        release.problems.append("{}: expected the one file of figures, found {}; move the others away"
-                                .format(root, ", ".join(path.name for path in paths) or "none"))
+        release.problems.append(
+            f"{root}: expected the one file of figures, found {', '.join(path.name for path in paths) or 'none'}; "
+            "move the others away"
+        )
     for path in paths[:1]:
         release.files.append(path)
         for number, row in read_json_lines(path):
-            _add(release, "{}, line {}".format(path.name, number), row, radiology_only)
+            _add(release, f"{path.name}, line {number}", row, radiology_only)
     return release
 
 
@@ -49,7 +54,7 @@ def _read_above(root: Path, radiology_only: bool) -> Release:
 
 def _add(release: Release, where: str, row: Any, radiology_only: bool) -> None:
     if not isinstance(row, dict):
-        release.problems.append("{}: expected an object, found {}".format(where, type(row).__name__))
+        release.problems.append(f"{where}: expected an object, found {type(row).__name__}")
         return
     if not require(row, _REQUIRED, where, release.problems):
         return
@@ -61,16 +66,21 @@ def _add(release: Release, where: str, row: Any, radiology_only: bool) -> None:
         release.skip(where, "no caption")
         return
     key = "{pdf_hash}_{fig_uri}".format(**row)
-    add_caption(release, where, key=key, split="train", image=key, caption=caption,
-                metadata=_metadata(row, key))
+    add_caption(release, where, key=key, split="train", image=key, caption=caption, metadata=_metadata(row, key))
 
 
-def _metadata(row: Mapping[str, Any], key: str) -> Dict[str, Any]:
+def _metadata(row: Mapping[str, Any], key: str) -> dict[str, Any]:
     info = row.get("oa_info")
     access = info.get("oa") if isinstance(info, dict) else None
     licence = access.get("license") if isinstance(access, dict) else None
-    return {"source_id": key, "study": row["pdf_hash"], "radiology": row.get("radiology"), "scope": row.get("scope"),
-            "licence": licence, "references": row.get("s2orc_references") or []}
+    return {
+        "source_id": key,
+        "study": row["pdf_hash"],
+        "radiology": row.get("radiology"),
+        "scope": row.get("scope"),
+        "licence": licence,
+        "references": row.get("s2orc_references") or [],
+    }
 
 
 LAYOUTS = (

@@ -3,9 +3,11 @@
 Both hold one text an image, chosen when they were written, so that the option ``section`` has nothing to choose from.
 """
 
+from __future__ import annotations
+
 import re
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any
 
 from .captions import add_caption
 from .layouts import Release, require
@@ -25,12 +27,12 @@ def read_r2gen(root: Path, section: str) -> Release:
     for split in _SPLITS:
         records = content.get(split) if isinstance(content, dict) else None
         if not isinstance(records, list):
-            release.problems.append("annotation.json: no list of records under {!r}; make the file again".format(split))
+            release.problems.append(f"annotation.json: no list of records under {split!r}; make the file again")
             continue
         for number, record in enumerate(records):
-            where = "annotation.json, {} record {}".format(split, number)
+            where = f"annotation.json, {split} record {number}"
             if not isinstance(record, dict):
-                release.problems.append("{}: expected an object, found {}".format(where, type(record).__name__))
+                release.problems.append(f"{where}: expected an object, found {type(record).__name__}")
             elif require(record, ("id", "report", "image_path"), where, release.problems):
                 _add(release, where, split, _first(record["image_path"]), record["report"])
     return release
@@ -46,11 +48,12 @@ def read_pefomed(root: Path, section: str) -> Release:
         release.files.append(path)
         content = read_json(path)
         if not isinstance(content, dict):
-            release.problems.append("{}: expected image paths with their reports, found {}"
-                                    .format(path.name, type(content).__name__))
+            release.problems.append(
+                f"{path.name}: expected image paths with their reports, found {type(content).__name__}"
+            )
             continue
         for image, texts in content.items():
-            _add(release, "{}, {!r}".format(path.name, image), split, image, _first(texts))
+            _add(release, f"{path.name}, {image!r}", split, image, _first(texts))
     return release
 
 
@@ -58,19 +61,25 @@ def _release(root: Path, layout: str, section: str) -> Release:
     folder = next((each for each in ("files", "images") if (root / each).is_dir()), "")
     release = Release(_DATASET, layout, root / folder)
     if section != "findings":
-        release.problems.append("{}: its texts were chosen when it was written; leave out section={}"
-                                .format(layout, section))
+        release.problems.append(f"{layout}: its texts were chosen when it was written; leave out section={section}")
     return release
 
 
 def _add(release: Release, where: str, split: str, image: Any, text: Any) -> None:
     if not isinstance(image, str):
-        release.problems.append("{}: image_path holds no path; make the file again".format(where))
+        release.problems.append(f"{where}: image_path holds no path; make the file again")
         return
-    match: Optional[re.Match] = _IMAGE.search(image)
-    metadata: Dict[str, Any] = {"study": match["study"], "subject": match["subject"]} if match else {}
-    add_caption(release, where, key=match["dicom"] if match else image, split=split, image=image, caption=text,
-                metadata=metadata)
+    match: re.Match | None = _IMAGE.search(image)
+    metadata: dict[str, Any] = {"study": match["study"], "subject": match["subject"]} if match else {}
+    add_caption(
+        release,
+        where,
+        key=match["dicom"] if match else image,
+        split=split,
+        image=image,
+        caption=text,
+        metadata=metadata,
+    )
 
 
 def _first(values: Any) -> Any:

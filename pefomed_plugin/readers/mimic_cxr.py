@@ -5,10 +5,13 @@ which section its captions are is not known, hence the option ``section``. Repor
 is put into a message.
 """
 
+from __future__ import annotations
+
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from sys import intern
-from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import NamedTuple
 
 from ..errors import DataError
 from ..records import Sample
@@ -20,7 +23,7 @@ from .rows import check_choice
 from .tables import read_csv
 
 DATASET = "mimic_cxr"
-SECTIONS: Mapping[str, Tuple[str, ...]] = {
+SECTIONS: Mapping[str, tuple[str, ...]] = {
     "findings": ("findings",),
     "impression": ("impression",),
     "both": ("findings", "impression"),
@@ -42,11 +45,11 @@ class _Image(NamedTuple):
 
     @property
     def patient_folder(self) -> str:
-        return "p{}/p{}".format(self.subject[:2], self.subject)
+        return f"p{self.subject[:2]}/p{self.subject}"
 
     @property
     def report(self) -> str:
-        return "{}/s{}.txt".format(self.patient_folder, self.study)
+        return f"{self.patient_folder}/s{self.study}.txt"
 
 
 def read_mimic_cxr(root: Path, section: str = "findings") -> Release:
@@ -70,20 +73,21 @@ def _read_jpg(root: Path, section: str) -> Release:
     """``mimic-cxr-2.0.0-split.csv.gz`` (one row an image), ``-metadata.csv.gz`` where present, and the reports."""
     homes = sorted({path.parent for path in find(root, _SPLIT_FILE)})
     if len(homes) > 1:
-        raise DataError("{}: {} holds {} releases; keep one of them".format(DATASET, root, len(homes)),
-                        [str(home) for home in homes])
+        raise DataError(
+            f"{DATASET}: {root} holds {len(homes)} releases; keep one of them", [str(home) for home in homes]
+        )
     release = Release(DATASET, "MIMIC-CXR-JPG", homes[0] / "files")
     images, views = _images(release), _views(release)
     with open_reports(root, {image.report: None for image in images}) as (place, read):
-        release.layout += ", reports in {}".format(place.relative_to(root).as_posix())
+        release.layout += f", reports in {place.relative_to(root).as_posix()}"
         # Images of a study share one string, and its report is read once.
-        texts: Dict[str, Tuple[str, str]] = {}
+        texts: dict[str, tuple[str, str]] = {}
         for image in images:
             if image.study not in texts:
                 texts[image.study] = _report_text(image.study, read(image.report), section)
             answer, reason = texts[image.study]
             if reason:
-                release.skip("{}, line {}".format(release.files[0].name, image.line), reason)
+                release.skip(f"{release.files[0].name}, line {image.line}", reason)
             else:
                 release.samples.append(_sample(image, answer, views))
     return release
@@ -94,12 +98,18 @@ def _sample(image: _Image, answer: str, views: Mapping[str, str]) -> Sample:
     if image.dicom in views:
         metadata["view_position"] = views[image.dicom]
     return Sample(
-        id="{}-{}".format(DATASET, image.dicom), dataset=DATASET, split=image.split,
-        image="{}/s{}/{}.jpg".format(image.patient_folder, image.study, image.dicom), task="caption", question=None,
-        answer=answer, metadata=metadata)
+        id=f"{DATASET}-{image.dicom}",
+        dataset=DATASET,
+        split=image.split,
+        image=f"{image.patient_folder}/s{image.study}/{image.dicom}.jpg",
+        task="caption",
+        question=None,
+        answer=answer,
+        metadata=metadata,
+    )
 
 
-def _report_text(study: str, report: Optional[str], section: str) -> Tuple[str, str]:
+def _report_text(study: str, report: str | None, section: str) -> tuple[str, str]:
     """The wanted text in one line, or why there is none."""
     if report is None:
         return "", "no report file"
@@ -110,28 +120,29 @@ def _report_text(study: str, report: Optional[str], section: str) -> Tuple[str, 
     else:
         sections = sections_of(report)
         texts = [sections[name] for name in SECTIONS[section] if name in sections]
-        reason = "no {} section".format(" or ".join(SECTIONS[section]))
+        reason = f"no {' or '.join(SECTIONS[section])} section"
     # Line ends are those of a fixed-width print, not of the text.
     text = " ".join(" ".join(texts).split())
     return text, "" if text else reason
 
 
-def _images(release: Release) -> List[_Image]:
+def _images(release: Release) -> list[_Image]:
     """Rows of the split file. Ids of the documented form cannot lead out of the root, so no path is followed here."""
     path = _table(release, "split")
-    images: List[_Image] = []
+    images: list[_Image] = []
     for line, row in read_csv(path, ("dicom_id", "study_id", "subject_id", "split"), release.problems):
         dicom, study, subject = row["dicom_id"], intern(row["study_id"]), intern(row["subject_id"])
         split = _SPLITS.get(row["split"])
         if split is None or not (_DICOM.fullmatch(dicom) and _STUDY.fullmatch(study) and _SUBJECT.fullmatch(subject)):
-            release.problems.append("{}, line {}: split or ids are not of the release's form; fetch the file again"
-                                    .format(path.name, line))
+            release.problems.append(
+                f"{path.name}, line {line}: split or ids are not of the release's form; fetch the file again"
+            )
         else:
             images.append(_Image(dicom, study, subject, split, line))
     return images
 
 
-def _views(release: Release) -> Dict[str, str]:
+def _views(release: Release) -> dict[str, str]:
     """View position by DICOM id; nothing without the metadata file."""
     path = _table(release, "metadata")
     if not path.is_file():
@@ -142,7 +153,7 @@ def _views(release: Release) -> Dict[str, str]:
 
 def _table(release: Release, name: str) -> Path:
     """``mimic-cxr-2.0.0-<name>.csv``, or ``.csv.gz`` as released."""
-    plain = release.image_root.parent / "mimic-cxr-2.0.0-{}.csv".format(name)
+    plain = release.image_root.parent / f"mimic-cxr-2.0.0-{name}.csv"
     path = plain if plain.is_file() else plain.with_name(plain.name + ".gz")
     if path.is_file():
         release.files.append(path)

@@ -3,13 +3,16 @@
 Gives the text of a report; knows nothing of sections or images. Never prints a report.
 """
 
+from __future__ import annotations
+
 import os
 import zipfile
 import zlib
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Callable, Collection, Iterator, Optional, Tuple
+from typing import Callable, Optional
 
 from ..errors import DataError, one_line
 from .layouts import find
@@ -24,7 +27,7 @@ ReadReport = Callable[[str], Optional[str]]
 
 
 @contextmanager
-def open_reports(root: Path, wanted: Collection[str]) -> Iterator[Tuple[Path, ReadReport]]:
+def open_reports(root: Path, wanted: Collection[str]) -> Iterator[tuple[Path, ReadReport]]:
     """The place below ``root`` that holds at least one of the ``wanted`` reports, and how to read from it.
 
     An unpacked folder is preferred to the zip. Unpacking may leave ``files/`` or ``mimic-cxr-reports/files/``.
@@ -43,8 +46,10 @@ def open_reports(root: Path, wanted: Collection[str]) -> Iterator[Tuple[Path, Re
         except zipfile.BadZipFile as error:
             raise _damaged(path, error) from error
         return
-    raise DataError("mimic_cxr: no reports below {}; put {} of MIMIC-CXR there (the JPG release has none); looked for"
-                    .format(root, ZIP_NAME), [_FOLDERS + "/p1x/p1xxxxxxx/s5xxxxxxx.txt", _ZIPS])
+    raise DataError(
+        f"mimic_cxr: no reports below {root}; put {ZIP_NAME} of MIMIC-CXR there (the JPG release has none); looked for",
+        [_FOLDERS + "/p1x/p1xxxxxxx/s5xxxxxxx.txt", _ZIPS],
+    )
 
 
 def _from_folder(folder: Path) -> ReadReport:
@@ -53,11 +58,11 @@ def _from_folder(folder: Path) -> ReadReport:
     @lru_cache(maxsize=64)  # Reports of a patient follow each other; a look at the disk is what takes time here.
     def refuse_link(name: str) -> None:
         if os.path.islink(os.path.join(base, name)):
-            raise DataError("{} is a link; copy the reports into the folder".format(folder / name))
+            raise DataError(f"{folder / name} is a link; copy the reports into the folder")
 
-    def read(name: str) -> Optional[str]:
+    def read(name: str) -> str | None:
         group, patient, _ = name.split("/")
-        for part in (group, "{}/{}".format(group, patient), name):
+        for part in (group, f"{group}/{patient}", name):
             refuse_link(part)
         try:
             with open(os.path.join(base, name), "rb") as file:
@@ -65,7 +70,7 @@ def _from_folder(folder: Path) -> ReadReport:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise DataError("cannot read {}: {}".format(folder / name, error.strerror or error)) from error
+            raise DataError(f"cannot read {folder / name}: {error.strerror or error}") from error
 
     return read
 
@@ -73,7 +78,7 @@ def _from_folder(folder: Path) -> ReadReport:
 def _from_zip(path: Path, archive: zipfile.ZipFile) -> ReadReport:
     members = {name.rpartition("files/")[2]: name for name in archive.namelist() if name.endswith(".txt")}
 
-    def read(name: str) -> Optional[str]:
+    def read(name: str) -> str | None:
         if name not in members:
             return None
         try:
@@ -88,8 +93,8 @@ def _text(data: bytes, place: Path, name: str) -> str:
     try:
         return data.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
-        raise DataError("{}: byte {} is not UTF-8; fetch the file again".format(place / name, error.start)) from error
+        raise DataError(f"{place / name}: byte {error.start} is not UTF-8; fetch the file again") from error
 
 
 def _damaged(path: Path, error: Exception) -> DataError:
-    return DataError("{}: damaged zip ({}); the download is incomplete, fetch it again".format(path, one_line(error)))
+    return DataError(f"{path}: damaged zip ({one_line(error)}); the download is incomplete, fetch it again")

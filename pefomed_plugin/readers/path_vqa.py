@@ -4,10 +4,13 @@ The release flags neither closed questions nor, in most files, question types: b
 sample says so. Text only; knows nothing of torch or pixels.
 """
 
+from __future__ import annotations
+
 import re
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, List, Mapping, Optional, Tuple
+from typing import Any
 
 from ..errors import DataError
 from .layouts import Layout, Release, read_release, require
@@ -59,18 +62,19 @@ def question_type_of(question: str) -> str:
 def _read_official(root: Path) -> Release:
     """``qas/<split>_vqa.pkl``, which carries ids and types, or else ``qas/<split>/<split>_qa.pkl``."""
     release = Release(DATASET, "official", root / "images")
-    richer = {split: root / "qas" / "{}_vqa.pkl".format(split) for split in _SPLITS}
-    plainer = {split: root / "qas" / split / "{}_qa.pkl".format(split) for split in _SPLITS}
+    richer = {split: root / "qas" / f"{split}_vqa.pkl" for split in _SPLITS}
+    plainer = {split: root / "qas" / split / f"{split}_qa.pkl" for split in _SPLITS}
     for paths, add in ((richer, _add_vqa_row), (plainer, _add_qa_row)):
         if all(path.is_file() for path in paths.values()):
             for split, path in paths.items():
                 seen: Counter = Counter()
                 for position, row in enumerate(_load_pickle(path, release)):
-                    add(release, "{}, record {}".format(path.name, position), split, row, seen)
+                    add(release, f"{path.name}, record {position}", split, row, seen)
             return release
     missing = [path.relative_to(root) for path in (*richer.values(), *plainer.values()) if not path.is_file()]
-    release.problems.append("neither all *_vqa.pkl nor all *_qa.pkl are there; missing in {}: {}".format(
-        root, ", ".join(map(str, missing))))
+    release.problems.append(
+        f"neither all *_vqa.pkl nor all *_qa.pkl are there; missing in {root}: {', '.join(map(str, missing))}"
+    )
     return release
 
 
@@ -78,19 +82,27 @@ def _read_repository(root: Path) -> Release:
     """``pvqa_<split>.json`` of ``baselines/method1/saved/lxmert``: an item an image, questions parallel to answers."""
     release = Release(DATASET, "repository JSON", root / "images")
     for split in _SPLITS:
-        name = "pvqa_{}.json".format(split)
+        name = f"pvqa_{split}.json"
         for position, item in enumerate(load_rows(root / name, release)):
-            where = "{}, record {}".format(name, position)
+            where = f"{name}, record {position}"
             if not require(item, ("img_id", "sentf", "labelf"), where, release.problems):
                 continue
             pairs = _parallel(item["sentf"], item["labelf"])
             if pairs is None:
-                release.problems.append("{}: sentf.pvqa and labelf.pvqa are not two lists of equal length; "
-                                        "fetch the file again".format(where))
+                release.problems.append(
+                    f"{where}: sentf.pvqa and labelf.pvqa are not two lists of equal length; fetch the file again"
+                )
                 continue
             for number, (question, label) in enumerate(pairs):
-                _add(release, "{}, question {}".format(where, number), split, key=_numbered(item["img_id"], number),
-                     image=item["img_id"], question=question, answer=_only_key(label))
+                _add(
+                    release,
+                    f"{where}, question {number}",
+                    split,
+                    key=_numbered(item["img_id"], number),
+                    image=item["img_id"],
+                    question=question,
+                    answer=_only_key(label),
+                )
     return release
 
 
@@ -99,41 +111,81 @@ def _read_parquet(root: Path) -> Release:
     release = Release(DATASET, "parquet", root)
     for split, name in (("train", "train"), ("val", "validation"), ("test", "test")):
         for number, (image, row) in enumerate(read_shards(release, name, ("question", "answer"))):
-            add_question(release, image, key="{}-{}".format(split, number), split=split, image=image,
-                         question=row["question"], answer=row["answer"],
-                         question_type=question_type_of(str(row["question"])),
-                         metadata={"source_id": image, "question_type_from": _RULE})
+            add_question(
+                release,
+                image,
+                key=f"{split}-{number}",
+                split=split,
+                image=image,
+                question=row["question"],
+                answer=row["answer"],
+                question_type=question_type_of(str(row["question"])),
+                metadata={"source_id": image, "question_type_from": _RULE},
+            )
     return release
 
 
 def _add_vqa_row(release: Release, where: str, split: str, row: Mapping[str, Any], seen: Counter) -> None:
     if require(row, ("img_id", "question_id", "sent", "label"), where, release.problems):
-        _add(release, where, split, key=row["question_id"], image=row["img_id"], question=row["sent"],
-             answer=_only_key(row["label"]), question_type=optional_text(row.get("question_type")))
+        _add(
+            release,
+            where,
+            split,
+            key=row["question_id"],
+            image=row["img_id"],
+            question=row["sent"],
+            answer=_only_key(row["label"]),
+            question_type=optional_text(row.get("question_type")),
+        )
 
 
 def _add_qa_row(release: Release, where: str, split: str, row: Mapping[str, Any], seen: Counter) -> None:
     if require(row, ("image", "question", "answer"), where, release.problems):
         number = seen[str(row["image"])]
         seen[str(row["image"])] += 1
-        _add(release, where, split, key=_numbered(row["image"], number), image=row["image"], question=row["question"],
-             answer=row["answer"])
+        _add(
+            release,
+            where,
+            split,
+            key=_numbered(row["image"], number),
+            image=row["image"],
+            question=row["question"],
+            answer=row["answer"],
+        )
 
 
-def _add(release: Release, where: str, split: str, *, key: Any, image: Any, question: Any, answer: Any,
-         question_type: Optional[str] = None) -> None:
+def _add(
+    release: Release,
+    where: str,
+    split: str,
+    *,
+    key: Any,
+    image: Any,
+    question: Any,
+    answer: Any,
+    question_type: str | None = None,
+) -> None:
     match = _IMAGE.fullmatch(str(image))
     if match is None:
-        release.problems.append("{}: image {!r} is not of the form train_0422; compare with the original release"
-                                .format(where, image))
+        release.problems.append(
+            f"{where}: image {image!r} is not of the form train_0422; compare with the original release"
+        )
         return
-    add_question(release, where, key=key, split=split, image="{}/{}.jpg".format(match.group(1), image),
-                 question=question, answer=answer, question_type=question_type or question_type_of(str(question)),
-                 metadata={"source_id": key, "question_type_from": "official field" if question_type else _RULE})
+    add_question(
+        release,
+        where,
+        key=key,
+        split=split,
+        image=f"{match.group(1)}/{image}.jpg",
+        question=question,
+        answer=answer,
+        question_type=question_type or question_type_of(str(question)),
+        metadata={"source_id": key, "question_type_from": "official field" if question_type else _RULE},
+    )
 
 
 def _numbered(image: Any, number: int) -> str:
-    return "{}-{}".format(image, number)
+    return f"{image}-{number}"
 
 
 def _only_key(label: Any) -> Any:
@@ -141,14 +193,14 @@ def _only_key(label: Any) -> Any:
     return next(iter(label)) if isinstance(label, Mapping) and len(label) == 1 else label
 
 
-def _parallel(sentences: Any, labels: Any) -> Optional[List[Tuple[Any, Any]]]:
+def _parallel(sentences: Any, labels: Any) -> list[tuple[Any, Any]] | None:
     questions, answers = (each.get("pvqa") if isinstance(each, Mapping) else None for each in (sentences, labels))
     if not isinstance(questions, list) or not isinstance(answers, list) or len(questions) != len(answers):
         return None
     return list(zip(questions, answers))
 
 
-def _load_pickle(path: Path, release: Release) -> List[Mapping[str, Any]]:
+def _load_pickle(path: Path, release: Release) -> list[Mapping[str, Any]]:
     release.files.append(path)
     try:
         rows = read_plain_pickle(path)
@@ -157,12 +209,12 @@ def _load_pickle(path: Path, release: Release) -> List[Mapping[str, Any]]:
         return []
     if isinstance(rows, list) and all(isinstance(row, dict) for row in rows):
         return rows
-    release.problems.append("{}: expected a list of records; take the file from the original release".format(path))
+    release.problems.append(f"{path}: expected a list of records; take the file from the original release")
     return []
 
 
 LAYOUTS = (
     Layout("official", ("qas/**/*qa.pkl",), _read_official),
-    Layout("repository JSON", tuple("pvqa_{}.json".format(split) for split in _SPLITS), _read_repository),
+    Layout("repository JSON", tuple(f"pvqa_{split}.json" for split in _SPLITS), _read_repository),
     Layout("parquet", ("data/train-*.parquet", "data/validation-*.parquet", "data/test-*.parquet"), _read_parquet),
 )

@@ -3,6 +3,8 @@
 A pickle is a program: unpickling one from the web with ``pickle.load`` runs whatever it names.
 """
 
+from __future__ import annotations
+
 import io
 import pickle
 from pathlib import Path
@@ -11,8 +13,17 @@ from typing import Any
 from ..errors import DataError, one_line
 
 # What the pickle module raises on damaged input, as its documentation lists it, and what its opcodes can add.
-_DAMAGE = (pickle.UnpicklingError, EOFError, AttributeError, IndexError, KeyError, TypeError, ValueError,
-           OverflowError, MemoryError)
+_DAMAGE = (
+    pickle.UnpicklingError,
+    EOFError,
+    AttributeError,
+    IndexError,
+    KeyError,
+    TypeError,
+    ValueError,
+    OverflowError,
+    MemoryError,
+)
 
 
 class _ForbiddenClass(pickle.UnpicklingError):
@@ -23,7 +34,7 @@ class _PlainUnpickler(pickle.Unpickler):
     """Plain values are opcodes of their own; every look-up of a class or function goes through ``find_class``."""
 
     def find_class(self, module: str, name: str) -> Any:
-        raise _ForbiddenClass("{}.{}".format(module, name))
+        raise _ForbiddenClass(f"{module}.{name}")
 
 
 def read_plain_pickle(path: Path) -> Any:
@@ -35,11 +46,13 @@ def read_plain_pickle(path: Path) -> Any:
     try:
         return _PlainUnpickler(io.BytesIO(Path(path).read_bytes()), encoding="utf-8").load()
     except OSError as error:
-        raise DataError("cannot read {}: {}".format(path, error.strerror or error)) from error
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
     except _ForbiddenClass as error:
-        raise DataError("{}: names {}, but only lists, dictionaries, text and numbers are read, because a pickle can "
-                        "run code; take the file from the original release or the repository's JSON".format(path, error)
-                        ) from error
+        raise DataError(
+            f"{path}: names {error}, but only lists, dictionaries, text and numbers are read, because a pickle can "
+            "run code; take the file from the original release or the repository's JSON"
+        ) from error
     except _DAMAGE as error:
-        raise DataError("{}: not a pickle ({}); the file is damaged or incomplete, fetch it again".format(
-            path, one_line(error))) from error
+        raise DataError(
+            f"{path}: not a pickle ({one_line(error)}); the file is damaged or incomplete, fetch it again"
+        ) from error

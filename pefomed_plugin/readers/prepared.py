@@ -3,8 +3,10 @@
 Gives back the release that was prepared. Text only; knows nothing of torch or pixels.
 """
 
+from __future__ import annotations
+
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any
 
 from ..digests import file_sha256
 from ..errors import DataError
@@ -30,7 +32,7 @@ def is_prepared(root: Path) -> bool:
     return (Path(root) / MANIFEST).is_file() and any((Path(root) / split_file(split)).is_file() for split in SPLITS)
 
 
-def read_prepared(root: Path, image_root: Optional[Path] = None) -> Release:
+def read_prepared(root: Path, image_root: Path | None = None) -> Release:
     """The release as it was prepared: samples, skips, layout.
 
     Args:
@@ -41,12 +43,17 @@ def read_prepared(root: Path, image_root: Optional[Path] = None) -> Release:
     """
     root = Path(root)
     manifest = read_manifest(root)
-    problems = [problem for problem in (_changed(root, name, digest) for name, digest in manifest["files"].items())
-                if problem]
+    problems = [
+        problem for problem in (_changed(root, name, digest) for name, digest in manifest["files"].items()) if problem
+    ]
     if problems:
-        raise DataError("{} is not as it was prepared; prepare it again".format(root), problems)
-    release = Release(manifest["dataset"], manifest["layout"], Path(image_root or manifest["image_root"]),
-                      files=[Path(each["path"]) for each in manifest["sources"]])
+        raise DataError(f"{root} is not as it was prepared; prepare it again", problems)
+    release = Release(
+        manifest["dataset"],
+        manifest["layout"],
+        Path(image_root or manifest["image_root"]),
+        files=[Path(each["path"]) for each in manifest["sources"]],
+    )
     for split in SPLITS:
         if split_file(split) in manifest["files"]:
             release.samples += read_samples(root / split_file(split))
@@ -54,7 +61,7 @@ def read_prepared(root: Path, image_root: Optional[Path] = None) -> Release:
     return release.finish()
 
 
-def read_manifest(root: Path) -> Dict[str, Any]:
+def read_manifest(root: Path) -> dict[str, Any]:
     """What is known of a prepared folder: data set, layout, options, files with digests, image policy.
 
     Raises:
@@ -62,20 +69,21 @@ def read_manifest(root: Path) -> Dict[str, Any]:
     """
     path = Path(root) / MANIFEST
     if not path.is_file():
-        raise DataError("{}: no {}; prepare the data set first, with pefomed prepare".format(root, MANIFEST))
+        raise DataError(f"{root}: no {MANIFEST}; prepare the data set first, with pefomed prepare")
     manifest = read_json(path)
     if not isinstance(manifest, dict) or manifest.get("kind") != KIND or any(key not in manifest for key in _REQUIRED):
-        raise DataError("{} is not the manifest of a prepared data set; prepare it again".format(path))
+        raise DataError(f"{path} is not the manifest of a prepared data set; prepare it again")
     if manifest.get("schema") != SCHEMA:
-        raise DataError("{} has schema {}, this version reads {}; prepare the data set again".format(
-            path, manifest.get("schema"), SCHEMA))
+        raise DataError(
+            f"{path} has schema {manifest.get('schema')}, this version reads {SCHEMA}; prepare the data set again"
+        )
     return manifest
 
 
-def _changed(root: Path, name: str, digest: str) -> Optional[str]:
+def _changed(root: Path, name: str, digest: str) -> str | None:
     path = root / name
     if Path(name).name != name or not path.is_file():
-        return "{}: not there".format(path)
+        return f"{path}: not there"
     if file_sha256(path) != digest:
-        return "{}: changed since it was written".format(path)
+        return f"{path}: changed since it was written"
     return None

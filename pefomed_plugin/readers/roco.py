@@ -4,10 +4,13 @@ The paper trains on ROCO's training set (section 4.1); whether with the non-radi
 option ``kind``. ROCOv2 and the parquet copies are in ``roco_v2``.
 """
 
+from __future__ import annotations
+
 import re
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Dict, FrozenSet, Iterator, List, Mapping, Tuple
+from typing import Any
 
 from .captions import add_caption, existing_name, file_names
 from .layouts import Layout, Release, find, read_release
@@ -16,7 +19,7 @@ from .rows import check_choice
 from .tables import read_csv, read_lines, read_tab_pairs
 
 DATASET = "roco"
-KINDS: Mapping[str, Tuple[str, ...]] = {
+KINDS: Mapping[str, tuple[str, ...]] = {
     "radiology": ("radiology",),
     "non-radiology": ("non-radiology",),
     "both": ("radiology", "non-radiology"),
@@ -27,7 +30,7 @@ _FOLDERS = "{train,validation,val,test}/{radiology,non-radiology}/"
 _CAPTIONS = _FOLDERS + "captions.txt"
 _TABLES = _FOLDERS + "{train,val,test}data.csv"
 
-Notes = Dict[str, Dict[str, Any]]
+Notes = dict[str, dict[str, Any]]
 """By ROCO id: ``cuis``, ``licence``, ``study`` (the article) and ``old_name``, as far as the release has them."""
 
 
@@ -52,9 +55,9 @@ def _read_official(root: Path, kind: str, home: str = "") -> Release:
     for path, split in _files(release, _CAPTIONS, kind):
         notes, names = _notes(path.parent, release), file_names(path.parent / "images")
         for number, key, caption in read_tab_pairs(path):
-            where = "{}, line {}".format(path.relative_to(root), number)
+            where = f"{path.relative_to(root)}, line {number}"
             if caption is None:
-                release.problems.append("{}: no TAB between id and caption; fetch the file again".format(where))
+                release.problems.append(f"{where}: no TAB between id and caption; fetch the file again")
             else:
                 note = notes.get(key, {})
                 spellings = [key + ".jpg", *([note["old_name"]] if "old_name" in note else [])]
@@ -68,38 +71,56 @@ def _read_kaggle(root: Path, kind: str, home: str = "") -> Release:
     for path, split in _files(release, _TABLES, kind):
         notes, names = _notes(path.parent, release), file_names(path.parent / "images")
         for number, row in read_csv(path, ("id", "name", "caption"), release.problems):
-            where = "{}, line {}".format(path.relative_to(root), number)
+            where = f"{path.relative_to(root)}, line {number}"
             key = row["id"].strip()
-            _add(release, where, key, split, path.parent, [row["name"].strip(), key + ".jpg"], names, row["caption"],
-                 notes.get(key, {}))
+            _add(
+                release,
+                where,
+                key,
+                split,
+                path.parent,
+                [row["name"].strip(), key + ".jpg"],
+                names,
+                row["caption"],
+                notes.get(key, {}),
+            )
     return release
 
 
-def _add(release: Release, where: str, key: str, split: str, folder: Path, spellings: List[str],
-         names: FrozenSet[str], caption: str, note: Mapping[str, Any]) -> None:
+def _add(
+    release: Release,
+    where: str,
+    key: str,
+    split: str,
+    folder: Path,
+    spellings: list[str],
+    names: frozenset[str],
+    caption: str,
+    note: Mapping[str, Any],
+) -> None:
     if not _ID.fullmatch(key):
-        release.problems.append("{}: id {!r} is not of the form ROCO_00001; fetch the file again".format(where, key))
+        release.problems.append(f"{where}: id {key!r} is not of the form ROCO_00001; fetch the file again")
         return
     below = folder.relative_to(release.image_root).as_posix()
-    image = "{}/images/{}".format(below, existing_name(spellings, names))
+    image = f"{below}/images/{existing_name(spellings, names)}"
     metadata = {"source_id": key, "kind": folder.name}
     metadata.update((name, note[name]) for name in ("cuis", "licence", "study") if name in note)
     add_caption(release, where, key=key, split=split, image=image, caption=caption, metadata=metadata)
 
 
-def _files(release: Release, pattern: str, kind: str) -> Iterator[Tuple[Path, str]]:
+def _files(release: Release, pattern: str, kind: str) -> Iterator[tuple[Path, str]]:
     """Text file and split of each folder of the wanted kinds."""
     home = release.image_root
     for wanted in KINDS[kind]:
         paths = [path for path in find(home, pattern) if path.parent.name == wanted]
         paths.sort(key=lambda path: list(_SPLITS).index(path.parent.parent.name))
         if not paths:
-            release.problems.append("{}: no {} captions; fetch them or choose another kind".format(home, wanted))
-        taken: Dict[str, Path] = {}
+            release.problems.append(f"{home}: no {wanted} captions; fetch them or choose another kind")
+        taken: dict[str, Path] = {}
         for path in paths:
             split = _SPLITS[path.parent.parent.name]
             if split in taken:
-                release.problems.append("{} and {} are the same split; keep one of them".format(taken[split], path))
+                release.problems.append(f"{taken[split]} and {path} are the same split; keep one of them")
             else:
                 taken[split] = path
                 release.files.append(path)
@@ -130,10 +151,12 @@ def _notes(folder: Path, release: Release) -> Notes:
     return notes
 
 
-def _with_homes(name: str, home: str, pattern: str, read: Any, unless: Tuple[str, ...] = ()) -> Tuple[Layout, Layout]:
+def _with_homes(name: str, home: str, pattern: str, read: Any, unless: tuple[str, ...] = ()) -> tuple[Layout, Layout]:
     """A layout seen from the folder above ``home`` and from ``home`` itself."""
-    return (Layout(name, (home + "/" + pattern,), partial(read, home=home), unless),
-            Layout("{} ({} folder)".format(name, home), (pattern,), read, unless))
+    return (
+        Layout(name, (home + "/" + pattern,), partial(read, home=home), unless),
+        Layout(f"{name} ({home} folder)", (pattern,), read, unless),
+    )
 
 
 LAYOUTS = (

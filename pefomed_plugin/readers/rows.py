@@ -1,7 +1,10 @@
 """From the values of a row to a sample: the checks that the stage-2 readers share. Knows no file format but JSON."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any
 
 from ..errors import ConfigError, DataError, near_names
 from ..records import CLOSED, OPEN, Sample
@@ -12,7 +15,7 @@ OFFICIAL_FLAG = "official flag"
 YES_NO_RULE = "yes/no rule"
 
 
-def load_rows(path: Path, release: Release) -> List[Dict[str, Any]]:
+def load_rows(path: Path, release: Release) -> list[dict[str, Any]]:
     """Objects of a JSON list; a damaged file becomes a problem of ``release`` so that the other files are read too."""
     release.files.append(path)
     try:
@@ -29,10 +32,10 @@ def check_choice(option: str, value: str, known: Sequence[str]) -> None:
         ConfigError: names the option and the near or all known values.
     """
     if value not in known:
-        raise ConfigError("{}: unknown value {!r}; {}".format(option, value, near_names(str(value), known)))
+        raise ConfigError(f"{option}: unknown value {value!r}; {near_names(str(value), known)}")
 
 
-def optional_text(value: Any) -> Optional[str]:
+def optional_text(value: Any) -> str | None:
     """Text of an optional field; a number is spelled out, None and blanks give None."""
     return (str(value).strip() or None) if isinstance(value, (str, int)) else None
 
@@ -45,9 +48,21 @@ def closed_by_answer(answer: str) -> str:
     return CLOSED if answer.strip().lower() in ("yes", "no") else OPEN
 
 
-def add_question(release: Release, where: str, *, key: Any, split: str, image: Any, question: Any, answer: Any,
-                 answer_type: Any = None, metadata: Mapping[str, Any], question_type: Optional[str] = None,
-                 organ: Optional[str] = None, phrase_type: Optional[str] = None) -> None:
+def add_question(
+    release: Release,
+    where: str,
+    *,
+    key: Any,
+    split: str,
+    image: Any,
+    question: Any,
+    answer: Any,
+    answer_type: Any = None,
+    metadata: Mapping[str, Any],
+    question_type: str | None = None,
+    organ: str | None = None,
+    phrase_type: str | None = None,
+) -> None:
     """Append one VQA sample to ``release``, or record why the row cannot be one.
 
     Args:
@@ -61,46 +76,56 @@ def add_question(release: Release, where: str, *, key: Any, split: str, image: A
     """
     texts, problem = _as_texts({"image": image, "question": question, "answer": answer})
     if problem is None and (isinstance(key, bool) or not isinstance(key, (str, int)) or key == ""):
-        problem = "{!r} is no id; number the record".format(key)
+        problem = f"{key!r} is no id; number the record"
     if problem is None:
         problem = _image_problem(release, texts["image"])
     flag = closed_by_answer(texts.get("answer", "")) if answer_type is None else str(answer_type).strip().upper()
     if problem is None and flag not in (OPEN, CLOSED):
-        problem = "answer_type {!r} is neither OPEN nor CLOSED; compare with the original release".format(answer_type)
+        problem = f"answer_type {answer_type!r} is neither OPEN nor CLOSED; compare with the original release"
     if problem is not None:
-        release.problems.append("{}: {}".format(where, problem))
+        release.problems.append(f"{where}: {problem}")
         return
     for name in ("question", "answer"):
         if not texts[name].strip():
             release.skip(where, "empty " + name)
             return
     origin = YES_NO_RULE if answer_type is None else OFFICIAL_FLAG
-    release.samples.append(Sample(
-        id="{}-{}".format(release.dataset, key), dataset=release.dataset, split=split, task="vqa", answer_type=flag,
-        question_type=question_type, organ=organ, phrase_type=phrase_type,
-        metadata={**metadata, "answer_type_from": origin}, **texts))
+    release.samples.append(
+        Sample(
+            id=f"{release.dataset}-{key}",
+            dataset=release.dataset,
+            split=split,
+            task="vqa",
+            answer_type=flag,
+            question_type=question_type,
+            organ=organ,
+            phrase_type=phrase_type,
+            metadata={**metadata, "answer_type_from": origin},
+            **texts,
+        )
+    )
 
 
-def image_problem(release: Release, image: str) -> Optional[str]:
+def image_problem(release: Release, image: str) -> str | None:
     """What is wrong with an image path of a data file, if anything. Whether the file exists is not asked here."""
     if inside(release.image_root, image) is None:
-        return "image {!r} leads out of {}; correct the path or replace the symbolic link".format(
-            image, release.image_root)
+        return f"image {image!r} leads out of {release.image_root}; correct the path or replace the symbolic link"
     return None
 
 
-def _image_problem(release: Release, image: str) -> Optional[str]:
+def _image_problem(release: Release, image: str) -> str | None:
     # Questions about one image follow each other, and following links costs more than all the rest of a row.
     if release.samples and release.samples[-1].image == image:
         return None
     return image_problem(release, image)
 
 
-def _as_texts(values: Mapping[str, Any]) -> Tuple[Dict[str, str], Optional[str]]:
-    texts: Dict[str, str] = {}
+def _as_texts(values: Mapping[str, Any]) -> tuple[dict[str, str], str | None]:
+    texts: dict[str, str] = {}
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, (str, int)):
             return texts, "{} is {}, expected text; compare with the original release".format(
-                name, "empty (null)" if value is None else "a " + type(value).__name__)
+                name, "empty (null)" if value is None else "a " + type(value).__name__
+            )
         texts[name] = str(value)
     return texts, None

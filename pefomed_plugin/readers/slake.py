@@ -3,6 +3,8 @@
 Text only; knows nothing of torch or pixels.
 """
 
+from __future__ import annotations
+
 from functools import partial
 from pathlib import Path
 
@@ -40,24 +42,43 @@ def _read(root: Path, layout: str, val_name: str, language: str) -> Release:
     release = Release(DATASET, layout, root / folder)
     for split, name in (("train", "train.json"), ("val", val_name), ("test", "test.json")):
         for position, row in enumerate(load_rows(root / name, release)):
-            where = "{}, record {} (qid {})".format(name, position, row.get("qid", "missing"))
+            where = f"{name}, record {position} (qid {row.get('qid', 'missing')})"
             if not require(row, _REQUIRED, where, release.problems):
                 continue
             row_language = row.get("q_lang", "en")  # the English-only copies may do without
             if language not in (row_language, "all"):
-                release.skip(where, "language {}, not {}".format(row_language, language))
+                release.skip(where, f"language {row_language}, not {language}")
                 continue
-            add_question(release, where, key=row["qid"], split=split, image=row["img_name"], question=row["question"],
-                         answer=row["answer"], answer_type=str(row["answer_type"]),
-                         question_type=optional_text(row.get("content_type")), organ=optional_text(row.get("location")),
-                         metadata={"source_id": row["qid"], "language": row_language,
-                                   "modality": row.get("modality"), "base_type": row.get("base_type")})
+            add_question(
+                release,
+                where,
+                key=row["qid"],
+                split=split,
+                image=row["img_name"],
+                question=row["question"],
+                answer=row["answer"],
+                answer_type=str(row["answer_type"]),
+                question_type=optional_text(row.get("content_type")),
+                organ=optional_text(row.get("location")),
+                metadata={
+                    "source_id": row["qid"],
+                    "language": row_language,
+                    "modality": row.get("modality"),
+                    "base_type": row.get("base_type"),
+                },
+            )
     return release
 
 
 LAYOUTS = (
-    Layout("official", ("train.json", "validate.json", "test.json"),
-           partial(_read, layout="official", val_name="validate.json")),
-    Layout("Hugging Face copy", ("train.json", "validation.json", "test.json"),
-           partial(_read, layout="Hugging Face copy", val_name="validation.json")),
+    Layout(
+        "official",
+        ("train.json", "validate.json", "test.json"),
+        partial(_read, layout="official", val_name="validate.json"),
+    ),
+    Layout(
+        "Hugging Face copy",
+        ("train.json", "validation.json", "test.json"),
+        partial(_read, layout="Hugging Face copy", val_name="validation.json"),
+    ),
 )

@@ -3,18 +3,21 @@
 Every error names file and line. Knows nothing of samples.
 """
 
+from __future__ import annotations
+
 import csv
 import gzip
 import zlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any
 
 from ..errors import DataError, one_line
 
 _BOM = "\ufeff"
 
 
-def read_lines(path: Path) -> Iterator[Tuple[int, str]]:
+def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     """Pairs of line number (from 1) and line with its end; only LF ends a line, a BOM is dropped, ``.gz`` is unpacked.
 
     Raises:
@@ -22,21 +25,23 @@ def read_lines(path: Path) -> Iterator[Tuple[int, str]]:
     """
     number = 0
     try:
-        with (gzip.open(path, "rb") if path.suffix == ".gz" else open(path, "rb")) as file:
+        with gzip.open(path, "rb") if path.suffix == ".gz" else open(path, "rb") as file:
             for number, raw in enumerate(file, 1):
                 line = raw.decode("utf-8")
                 yield number, line.lstrip(_BOM) if number == 1 else line
     except UnicodeDecodeError as error:
-        raise DataError("{}, line {}: not UTF-8; convert the file, for example with iconv -f latin1 -t utf-8"
-                        .format(path, number)) from error
+        raise DataError(
+            f"{path}, line {number}: not UTF-8; convert the file, for example with iconv -f latin1 -t utf-8"
+        ) from error
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError("{}: damaged after line {} ({}); the download is incomplete, fetch the file again"
-                        .format(path, number, one_line(error))) from error
+        raise DataError(
+            f"{path}: damaged after line {number} ({one_line(error)}); the download is incomplete, fetch the file again"
+        ) from error
     except OSError as error:
-        raise DataError("cannot read {}: {}".format(path, error.strerror or error)) from error
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
 
 
-def read_csv(path: Path, columns: Sequence[str], problems: List[str]) -> Iterator[Tuple[int, Dict[str, str]]]:
+def read_csv(path: Path, columns: Sequence[str], problems: list[str]) -> Iterator[tuple[int, dict[str, str]]]:
     """Pairs of line number and row of a comma CSV whose header has at least ``columns``, in any order.
 
     Blanks around column names are removed, cells stay as they are, blank lines are left out. A row with more or fewer
@@ -54,14 +59,18 @@ def read_csv(path: Path, columns: Sequence[str], problems: List[str]) -> Iterato
             if len(cells) == len(header):
                 yield rows.line_num, dict(zip(header, cells))
             elif cells:
-                problems.append("{}, line {}: {} cells, the header has {}; quote a text that holds commas"
-                                .format(path.name, rows.line_num, len(cells), len(header)))
+                problems.append(
+                    f"{path.name}, line {rows.line_num}: {len(cells)} cells, the header has {len(header)}; quote a "
+                    "text that holds commas"
+                )
     except csv.Error as error:
-        raise DataError("{}, line {}: not a comma CSV ({}); a quote that never closes, or a cut file"
-                        .format(path, rows.line_num, one_line(error))) from error
+        raise DataError(
+            f"{path}, line {rows.line_num}: not a comma CSV ({one_line(error)}); a quote that never closes, or a cut "
+            "file"
+        ) from error
 
 
-def read_tab_pairs(path: Path) -> Iterator[Tuple[int, str, Optional[str]]]:
+def read_tab_pairs(path: Path) -> Iterator[tuple[int, str, str | None]]:
     """Line number, what stands before the first TAB and what stands after it, blanks around both removed.
 
     No quoting: a quote is a character like any other. A line without TAB gives None; blank lines are left out.
@@ -72,7 +81,7 @@ def read_tab_pairs(path: Path) -> Iterator[Tuple[int, str, Optional[str]]]:
             yield number, key.strip(), text.strip() if tab else None
 
 
-def read_parquet(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> Iterator[Dict[str, Any]]:
+def read_parquet(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
     """Rows of a parquet file, only the named columns, in batches.
 
     Raises:
@@ -82,28 +91,26 @@ def read_parquet(path: Path, columns: Sequence[str], optional: Sequence[str] = (
         import pyarrow
         from pyarrow import parquet
     except ImportError as error:
-        raise DataError("{}: parquet needs pyarrow; pip install 'pefomed_plugin[parquet]'".format(path)) from error
+        raise DataError(f"{path}: parquet needs pyarrow; pip install 'pefomed_plugin[parquet]'") from error
     try:
         with parquet.ParquetFile(path) as file:
             present = file.schema_arrow.names
             missing = [column for column in columns if column not in present]
             if missing:
-                raise DataError("{}: missing column(s) {}; found {}"
-                                .format(path, ", ".join(missing), ", ".join(present)))
+                raise DataError(f"{path}: missing column(s) {', '.join(missing)}; found {', '.join(present)}")
             wanted = [*columns, *(column for column in optional if column in present)]
             for batch in file.iter_batches(columns=wanted):
                 yield from batch.to_pylist()
     except (pyarrow.ArrowException, OSError) as error:
-        raise DataError("{}: cannot read parquet ({}); fetch the file again"
-                        .format(path, one_line(error))) from error
+        raise DataError(f"{path}: cannot read parquet ({one_line(error)}); fetch the file again") from error
 
 
-def _wrong_header(path: Path, header: List[str], columns: Sequence[str]) -> str:
+def _wrong_header(path: Path, header: list[str], columns: Sequence[str]) -> str:
     if not header:
-        return "{}: the file is empty".format(path)
+        return f"{path}: the file is empty"
     if len(header) == 1:
         for delimiter, name in ((";", "semicolons"), ("\t", "TABs"), ("|", "vertical bars")):
             if delimiter in header[0]:
-                return "{}: the columns are separated by {}; save the file with commas".format(path, name)
+                return f"{path}: the columns are separated by {name}; save the file with commas"
     missing = [column for column in columns if column not in header]
-    return "{}: missing column(s) {}; found {}".format(path, ", ".join(missing), ", ".join(header))
+    return f"{path}: missing column(s) {', '.join(missing)}; found {', '.join(header)}"

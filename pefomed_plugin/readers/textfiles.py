@@ -1,8 +1,11 @@
 """Reading the text files of releases: UTF-8 with or without BOM, JSON, JSON lines, with errors that name the place."""
 
+from __future__ import annotations
+
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Iterator, List, Tuple
+from typing import Any
 
 from ..errors import DataError
 
@@ -16,10 +19,11 @@ def read_text(path: Path) -> str:
     try:
         return Path(path).read_bytes().decode("utf-8-sig")
     except OSError as error:
-        raise DataError("cannot read {}: {}".format(path, error.strerror or error)) from error
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
-        raise DataError("{}: byte {} is not UTF-8; convert the file, for example with iconv -f latin1 -t utf-8"
-                        .format(path, error.start)) from error
+        raise DataError(
+            f"{path}: byte {error.start} is not UTF-8; convert the file, for example with iconv -f latin1 -t utf-8"
+        ) from error
 
 
 def read_json(path: Path) -> Any:
@@ -32,11 +36,13 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        raise DataError("{}, line {}, column {}: not JSON ({}); the file is damaged or incomplete, fetch it again"
-                        .format(path, error.lineno, error.colno, error.msg)) from error
+        raise DataError(
+            f"{path}, line {error.lineno}, column {error.colno}: not JSON ({error.msg}); the file is damaged or "
+            "incomplete, fetch it again"
+        ) from error
 
 
-def read_json_list(path: Path) -> List[Any]:
+def read_json_list(path: Path) -> list[Any]:
     """A JSON file that must hold a list of objects.
 
     Raises:
@@ -44,14 +50,14 @@ def read_json_list(path: Path) -> List[Any]:
     """
     rows = read_json(path)
     if not isinstance(rows, list):
-        raise DataError("{}: expected a list of records, found {}".format(path, type(rows).__name__))
+        raise DataError(f"{path}: expected a list of records, found {type(rows).__name__}")
     for number, row in enumerate(rows):
         if not isinstance(row, dict):
-            raise DataError("{}, record {}: expected an object, found {}".format(path, number, type(row).__name__))
+            raise DataError(f"{path}, record {number}: expected an object, found {type(row).__name__}")
     return rows
 
 
-def read_json_lines(path: Path) -> Iterator[Tuple[int, Any]]:
+def read_json_lines(path: Path) -> Iterator[tuple[int, Any]]:
     """Pairs of line number (from 1) and object, blank lines left out; the file is streamed.
 
     Raises:
@@ -63,9 +69,8 @@ def read_json_lines(path: Path) -> Iterator[Tuple[int, Any]]:
                 if line.strip():
                     yield number, json.loads(line)
     except json.JSONDecodeError as error:
-        raise DataError("{}, line {}: not JSON ({}); the file is damaged or incomplete"
-                        .format(path, number, error.msg)) from error
+        raise DataError(f"{path}, line {number}: not JSON ({error.msg}); the file is damaged or incomplete") from error
     except UnicodeDecodeError as error:
-        raise DataError("{}: byte {} is not UTF-8".format(path, error.start)) from error
+        raise DataError(f"{path}: byte {error.start} is not UTF-8") from error
     except OSError as error:
-        raise DataError("cannot read {}: {}".format(path, error.strerror or error)) from error
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from error

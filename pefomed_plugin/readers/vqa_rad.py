@@ -5,8 +5,11 @@ always belongs to train. The paper's split is this one: 3,064 train, 451 test. B
 Text only; knows nothing of torch or pixels.
 """
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any
 
 from .layouts import Layout, Release, read_release, require
 from .parquet import read_shards
@@ -42,28 +45,35 @@ def _read_official(root: Path) -> Release:
             continue
         phrase = str(row["phrase_type"]).strip()
         if phrase not in _PHRASES:
-            release.problems.append("{}: phrase_type {!r} is none of {}; compare with the original release".format(
-                where, row["phrase_type"], ", ".join(_PHRASES)))
+            release.problems.append(
+                f"{where}: phrase_type {row['phrase_type']!r} is none of {', '.join(_PHRASES)}; compare with the "
+                "original release"
+            )
             continue
         if str(row["qid"]) in seen:
             # A doubled record would shift the number, hence the id, of every one behind it.
-            release.problems.append("{}: this qid occurs twice; delete one of the two records".format(where))
+            release.problems.append(f"{where}: this qid occurs twice; delete one of the two records")
         seen.add(str(row["qid"]))
-        official: Dict[str, Any] = {"official_qid": row["qid"], "linked_id": row.get("qid_linked_id")}
+        official: dict[str, Any] = {"official_qid": row["qid"], "linked_id": row.get("qid_linked_id")}
         number += 1
-        _add(release, where, {**row, "phrase_type": phrase.replace("test_", "")}, split=_PHRASES[phrase],
-             number=number, extras=official)
+        _add(
+            release,
+            where,
+            {**row, "phrase_type": phrase.replace("test_", "")},
+            split=_PHRASES[phrase],
+            number=number,
+            extras=official,
+        )
         if _is_given(row["question_frame"]):
-            framed: Dict[str, Any] = {**row, "question": row["question_frame"], "phrase_type": "frame"}
+            framed: dict[str, Any] = {**row, "question": row["question_frame"], "phrase_type": "frame"}
             number += 1
-            _add(release, where, framed, split="train", number=number,
-                 extras={**official, "frame_of": _id(number - 1)})
+            _add(release, where, framed, split="train", number=number, extras={**official, "frame_of": _id(number - 1)})
     return release
 
 
 def _read_re_release(root: Path) -> Release:
     release = Release(DATASET, "re-release", root / "images")
-    found: List[Tuple[str, str, Dict[str, Any]]] = []
+    found: list[tuple[str, str, dict[str, Any]]] = []
     for split, name in (("train", "trainset.json"), ("test", "testset.json")):
         for position, row in enumerate(load_rows(root / name, release)):
             where = _where(name, position, row)
@@ -80,20 +90,39 @@ def _read_parquet(root: Path) -> Release:
     release = Release(DATASET, "parquet", root)
     for split in ("train", "test"):
         for number, (image, row) in enumerate(read_shards(release, split, ("question", "answer"))):
-            add_question(release, image, key="{}-{}".format(split, number), split=split, image=image,
-                         question=row["question"], answer=row["answer"], metadata={"source_id": image})
+            add_question(
+                release,
+                image,
+                key=f"{split}-{number}",
+                split=split,
+                image=image,
+                question=row["question"],
+                answer=row["answer"],
+                metadata={"source_id": image},
+            )
     return release
 
 
-def _add(release: Release, where: str, row: Mapping[str, Any], *, split: str, number: Any,
-         extras: Mapping[str, Any]) -> None:
-    add_question(release, where, key=number, split=split, image=row["image_name"], question=row["question"],
-                 answer=row["answer"], answer_type=str(row["answer_type"]), organ=optional_text(row.get("image_organ")),
-                 question_type=normalise_types(row.get("question_type")),
-                 phrase_type=optional_text(row.get("phrase_type")), metadata={"source_id": number, **extras})
+def _add(
+    release: Release, where: str, row: Mapping[str, Any], *, split: str, number: Any, extras: Mapping[str, Any]
+) -> None:
+    add_question(
+        release,
+        where,
+        key=number,
+        split=split,
+        image=row["image_name"],
+        question=row["question"],
+        answer=row["answer"],
+        answer_type=str(row["answer_type"]),
+        organ=optional_text(row.get("image_organ")),
+        question_type=normalise_types(row.get("question_type")),
+        phrase_type=optional_text(row.get("phrase_type")),
+        metadata={"source_id": number, **extras},
+    )
 
 
-def _frame_of(row: Mapping[str, Any], by_number: Mapping[str, Mapping[str, Any]]) -> Dict[str, Any]:
+def _frame_of(row: Mapping[str, Any], by_number: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """A framed row follows the one it restates; image and answer confirm that it does."""
     if row.get("phrase_type") != "frame" or not isinstance(row["qid"], int):
         return {}
@@ -104,7 +133,7 @@ def _frame_of(row: Mapping[str, Any], by_number: Mapping[str, Mapping[str, Any]]
 
 
 def _id(number: int) -> str:
-    return "{}-{}".format(DATASET, number)
+    return f"{DATASET}-{number}"
 
 
 def _is_given(question_frame: Any) -> bool:
@@ -113,10 +142,10 @@ def _is_given(question_frame: Any) -> bool:
 
 
 def _where(name: str, position: int, row: Mapping[str, Any]) -> str:
-    return "{}, record {} (qid {})".format(name, position, row.get("qid", "missing"))
+    return f"{name}, record {position} (qid {row.get('qid', 'missing')})"
 
 
-def normalise_types(types: Optional[str]) -> Optional[str]:
+def normalise_types(types: str | None) -> str | None:
     """Question types in alphabetical order, misspellings of the release mended: ``PRES, ATRIB`` -> ``ATTRIB, PRES``."""
     if not types:
         return None

@@ -3,10 +3,13 @@
 Raters count only where they rated: what "counts as right" because it matched exactly is not an opinion of theirs.
 """
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any
 
 from ..errors import DataError
 from ..prompts_judge import RUBRICS
@@ -31,7 +34,7 @@ PEOPLE = "people (median)"
 _SHOWN_RATERS = 2
 
 
-def measure_agreement(predictions: Sequence[Prediction], folder: Path) -> Dict[str, Any]:
+def measure_agreement(predictions: Sequence[Prediction], folder: Path) -> dict[str, Any]:
     """Every pair of raters, all people together, every judge's flips, and WASM anchored on people.
 
     A judge is its median over runs, and people together are theirs. Items of one study, or of one image where a data
@@ -42,30 +45,41 @@ def measure_agreement(predictions: Sequence[Prediction], folder: Path) -> Dict[s
     """
     kind = "vqa" if predictions[0].task == "vqa" else "report"
     scale, clusters = tuple(RUBRICS[kind]), [CLUSTERS["study"](each) for each in predictions]
-    runs = {name: [[score for _, score in pair_scores(predictions, scores)] for scores in read_runs(folder, name)]
-            for name in find_repeated(folder) if name.split("/")[1] == kind}
+    runs = {
+        name: [[score for _, score in pair_scores(predictions, scores)] for scores in read_runs(folder, name)]
+        for name in find_repeated(folder)
+        if name.split("/")[1] == kind
+    }
     judges = {name: _values(scores) for name, scores in runs.items() if name.startswith("judge/")}
-    people = {"rater {}".format(number): values for name, scores in runs.items() if name.startswith("human/")
-              for number, values in enumerate(_values(scores), 1)}
-    raters: Dict[str, Values] = {**{name: majority(values) for name, values in judges.items()}, **people}
+    people = {
+        f"rater {number}": values
+        for name, scores in runs.items()
+        if name.startswith("human/")
+        for number, values in enumerate(_values(scores), 1)
+    }
+    raters: dict[str, Values] = {**{name: majority(values) for name, values in judges.items()}, **people}
     if kind == "vqa":
         raters = {EXACT_MATCH: [score.value for score in find_scorer(EXACT_MATCH)(predictions)], **raters}
     if len(raters) < 2:
-        raise DataError("{}/scores holds one rater at most ({}); judge, or import ratings, first".format(
-            folder, ", ".join(raters) or "none"))
-    found: Dict[str, Any] = {"version": VERSION, "kind": kind, "pairs": {}, "alpha": {}, "flips": {}}
+        raise DataError(
+            f"{folder}/scores holds one rater at most ({', '.join(raters) or 'none'}); judge, or import ratings, first"
+        )
+    found: dict[str, Any] = {"version": VERSION, "kind": kind, "pairs": {}, "alpha": {}, "flips": {}}
     found["raters"] = {name: sum(value is not None for value in values) for name, values in raters.items()}
     together = {PEOPLE: majority(list(people.values()))} if len(people) > 1 else {}
     for (first, one), (second, other) in combinations({**raters, **together}.items(), 2):
         if second != PEOPLE or first not in people:
-            found["pairs"]["{} ~ {}".format(first, second)] = asdict(agree_pair(one, other, scale, clusters))
+            found["pairs"][f"{first} ~ {second}"] = asdict(agree_pair(one, other, scale, clusters))
     if len(people) > 1:
         found["alpha"]["people"] = asdict(krippendorff_alpha(list(people.values()), scale, clusters))
     found["alpha"]["all"] = asdict(krippendorff_alpha(list(raters.values()), scale, clusters))
     found["flips"] = {name: _flips(values) for name, values in judges.items()}
     if kind == "report" and people:
-        found["anchored_wasm"] = {name: _anchored(scores, _people_means(people), clusters)
-                                  for name, scores in runs.items() if name.startswith("judge/")}
+        found["anchored_wasm"] = {
+            name: _anchored(scores, _people_means(people), clusters)
+            for name, scores in runs.items()
+            if name.startswith("judge/")
+        }
     return found
 
 
@@ -79,73 +93,99 @@ def write_agreement(predictions: Sequence[Prediction], folder: Path, found: Mapp
     write_json(Path(folder) / AGREEMENT, {**describe(predictions), "ratings_sha256": ratings_digest(folder), **found})
 
 
-def without_items(found: Mapping[str, Any]) -> Dict[str, Any]:
+def without_items(found: Mapping[str, Any]) -> dict[str, Any]:
     """The same without how often each single item flips."""
     if "flips" not in found:
         return dict(found)
-    flips = {name: {key: value for key, value in each.items() if key != "per_item"}
-             for name, each in found["flips"].items()}
+    flips = {
+        name: {key: value for key, value in each.items() if key != "per_item"} for name, each in found["flips"].items()
+    }
     return {**found, "flips": flips}
 
 
-def brief_agreement(found: Mapping[str, Any]) -> Tuple[List[str], List[List[str]]]:
+def brief_agreement(found: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     """Header and rows of the pairs, without single raters where there are many, and of what all raters say."""
     shown = ("kappa" if found["kind"] == "vqa" else "kappa_quadratic", "kendall_tau_b", "spearman")
-    rows = [[name, str(pair["n"]), *(_cell(pair["figures"][each]) for each in shown)]
-            for name, pair in _shown_pairs(found).items()]
-    rows += [["Krippendorff's alpha, {}".format(name), "", _cell(figure), "", ""]
-             for name, figure in found["alpha"].items()]
-    rows += [["{}: runs off their majority".format(name), str(each["items"]), _percent(each["rate"]), "", ""]
-             for name, each in found["flips"].items()]
-    rows += [["{}: WASM anchored on people".format(name), str(each.get("n", "")), _anchor(each), "", ""]
-             for name, each in found.get("anchored_wasm", {}).items()]
+    rows = [
+        [name, str(pair["n"]), *(_cell(pair["figures"][each]) for each in shown)]
+        for name, pair in _shown_pairs(found).items()
+    ]
+    rows += [[f"Krippendorff's alpha, {name}", "", _cell(figure), "", ""] for name, figure in found["alpha"].items()]
+    rows += [
+        [f"{name}: runs off their majority", str(each["items"]), _percent(each["rate"]), "", ""]
+        for name, each in found["flips"].items()
+    ]
+    rows += [
+        [f"{name}: WASM anchored on people", str(each.get("n", "")), _anchor(each), "", ""]
+        for name, each in found.get("anchored_wasm", {}).items()
+    ]
     return ["", "n", *(each.replace("_", " ") for each in shown)], rows
 
 
-def show_agreement(found: Dict[str, Any]) -> None:
+def show_agreement(found: dict[str, Any]) -> None:
     """Print it; of many people only what they say together, the pairs of single raters are in the file."""
-    shown = ("kappa", "kendall_tau_b", "spearman") if found["kind"] == "vqa" else (
-        "kappa", "kappa_linear", "kappa_quadratic", "kendall_tau_b", "spearman")
-    rows = [[name, str(pair["n"]), *(_cell(pair["figures"][each]) for each in shown)]
-            for name, pair in _shown_pairs(found).items()]
+    shown = (
+        ("kappa", "kendall_tau_b", "spearman")
+        if found["kind"] == "vqa"
+        else ("kappa", "kappa_linear", "kappa_quadratic", "kendall_tau_b", "spearman")
+    )
+    rows = [
+        [name, str(pair["n"]), *(_cell(pair["figures"][each]) for each in shown)]
+        for name, pair in _shown_pairs(found).items()
+    ]
     show_table("Agreement of pairs (95 % interval)", ("", "n", *(each.replace("_", " ") for each in shown)), rows)
-    show_table("Krippendorff's alpha, ordinal", ("", "alpha"),
-               [[name, _cell(figure)] for name, figure in found["alpha"].items()])
-    rows = [[name, str(each["items"]), _percent(each["flipping"]), _percent(each["rate"])]
-            for name, each in found["flips"].items()]
+    show_table(
+        "Krippendorff's alpha, ordinal",
+        ("", "alpha"),
+        [[name, _cell(figure)] for name, figure in found["alpha"].items()],
+    )
+    rows = [
+        [name, str(each["items"]), _percent(each["flipping"]), _percent(each["rate"])]
+        for name, each in found["flips"].items()
+    ]
     if rows:
         show_table("Judges over their runs", ("", "items", "that flip", "runs off the majority"), rows)
-    rows = [[name, _anchor(each), "{:.2f}".format(each["judge"]) if "judge" in each else "",
-             "{:+.2f}".format(each["bias"]) if "bias" in each else ""]
-            for name, each in found.get("anchored_wasm", {}).items()]
+    rows = [
+        [
+            name,
+            _anchor(each),
+            f"{each['judge']:.2f}" if "judge" in each else "",
+            f"{each['bias']:+.2f}" if "bias" in each else "",
+        ]
+        for name, each in found.get("anchored_wasm", {}).items()
+    ]
     if rows:
         show_table("WASM anchored on people", ("", "anchored", "judge's own", "judge's bias"), rows)
 
 
-def _shown_pairs(found: Mapping[str, Any]) -> Dict[str, Any]:
+def _shown_pairs(found: Mapping[str, Any]) -> dict[str, Any]:
     many = sum(name.startswith("rater ") for name in found["raters"]) > _SHOWN_RATERS
     return {name: pair for name, pair in found["pairs"].items() if not many or "rater " not in name}
 
 
-def _values(runs: Sequence[Sequence[Score]]) -> List[List[Optional[float]]]:
+def _values(runs: Sequence[Sequence[Score]]) -> list[list[float | None]]:
     return [[None if score.reason == MATCHED else score.value for score in scores] for scores in runs]
 
 
-def _people_means(people: Mapping[str, Values]) -> List[Optional[float]]:
+def _people_means(people: Mapping[str, Values]) -> list[float | None]:
     items = [[value for value in item if value is not None] for item in zip(*people.values())]
     return [mean(values) if values else None for values in items]
 
 
-def _flips(runs: Sequence[Values]) -> Dict[str, Any]:
+def _flips(runs: Sequence[Values]) -> dict[str, Any]:
     rates = flip_rates(runs)
     known = [rate for rate in rates if rate is not None]
     if not known:
         return {"items": 0, "flipping": None, "rate": None, "reason": "no item was judged twice", "per_item": rates}
-    return {"items": len(known), "flipping": mean([float(rate > 0) for rate in known]), "rate": mean(known),
-            "per_item": rates}
+    return {
+        "items": len(known),
+        "flipping": mean([float(rate > 0) for rate in known]),
+        "rate": mean(known),
+        "per_item": rates,
+    }
 
 
-def _anchored(runs: Sequence[Sequence[Score]], people: Values, clusters: Sequence[Any]) -> Dict[str, Any]:
+def _anchored(runs: Sequence[Sequence[Score]], people: Values, clusters: Sequence[Any]) -> dict[str, Any]:
     try:
         return asdict(anchor_wasm(sample_means(runs), people, clusters))
     except DataError as error:
@@ -160,9 +200,9 @@ def _cell(figure: Mapping[str, Any]) -> str:
     if figure["value"] is None:
         return "-"
     interval = figure["interval"]
-    ends = "" if interval["low"] is None else " ({:.2f} to {:.2f})".format(interval["low"], interval["high"])
-    return "{:.2f}{}".format(figure["value"], ends)
+    ends = "" if interval["low"] is None else f" ({interval['low']:.2f} to {interval['high']:.2f})"
+    return f"{figure['value']:.2f}{ends}"
 
 
-def _percent(share: Optional[float]) -> str:
-    return "-" if share is None else "{:.1f} %".format(100 * share)
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f} %"

@@ -3,8 +3,10 @@
 The cells come from ``scoring.breakdown``; here they get their unit and their words. Draws nothing.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import List, Optional, Sequence
 
 from ..records import Prediction, Score
 from ..scoring.breakdown import Cell, break_down
@@ -35,8 +37,12 @@ def make_breakdown(predictions: Sequence[Prediction], scores: Sequence[Score], a
     """
     percent = is_percent(scores[0].scorer)
     if percent:
-        scores = [Score(each.sample_id, each.scorer, each.version, None if each.value is None else 100 * each.value,
-                        each.reason) for each in scores]
+        scores = [
+            Score(
+                each.sample_id, each.scorer, each.version, None if each.value is None else 100 * each.value, each.reason
+            )
+            for each in scores
+        ]
     return Breakdown(scores[0].scorer, axis, "%" if percent else "", break_down(predictions, scores, axis))
 
 
@@ -44,18 +50,24 @@ def show_breakdown(breakdown: Breakdown) -> None:
     """Print a table: group, n, value, interval, and how many were not scored where any was not."""
     unscored = any(cell.unscored for cell in breakdown.cells)
     columns = [breakdown.axis.replace("_", " "), "n", "value", "95 % interval", *(["not scored"] if unscored else [])]
-    show_table("{} by {}".format(breakdown.scorer, columns[0]), columns, [_row(each, breakdown, unscored)
-                                                                          for each in breakdown.cells])
+    show_table(
+        f"{breakdown.scorer} by {columns[0]}", columns, [_row(each, breakdown, unscored) for each in breakdown.cells]
+    )
 
 
-def format_mean(value: Optional[float], unit: str) -> str:
+def format_mean(value: float | None, unit: str) -> str:
     """``77.4 %``, ``0.1570``, or a dash where there is none."""
     if value is None:
         return "-"
-    return "{:.1f} %".format(value) if unit == "%" else "{:.3f}".format(value)
+    return f"{value:.1f} %" if unit == "%" else f"{value:.3f}"
 
 
-def _row(cell: Cell, breakdown: Breakdown, unscored: bool) -> List[str]:
+def _row(cell: Cell, breakdown: Breakdown, unscored: bool) -> list[str]:
     interval = format_interval({"low": cell.interval.low, "high": cell.interval.high}) or (cell.interval.reason or "")
-    return [cell.group, str(cell.n), format_mean(cell.value, breakdown.unit), interval,
-            *([str(cell.unscored)] if unscored else [])]
+    return [
+        cell.group,
+        str(cell.n),
+        format_mean(cell.value, breakdown.unit),
+        interval,
+        *([str(cell.unscored)] if unscored else []),
+    ]

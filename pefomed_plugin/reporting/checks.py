@@ -1,7 +1,9 @@
 """Are these predictions what they should be, and of the data set they claim? Reads no files."""
 
+from __future__ import annotations
+
 from collections import Counter
-from typing import List, Sequence
+from collections.abc import Sequence
 
 from ..errors import DataError
 from ..records import Prediction, Sample
@@ -18,22 +20,36 @@ def check_predictions(predictions: Sequence[Prediction]) -> None:
         DataError: with one line for each record that is wrong.
     """
     require_predictions(predictions)
-    problems: List[str] = []
+    problems: list[str] = []
     for each in predictions:
-        problems += ["{}: {} is {!r}, not a text; write it in quotation marks".format(
-            each.id, name, getattr(each, name)) for name in _TEXTS if not isinstance(getattr(each, name), str)]
-        problems += ["{}: {} is {!r}, neither a text nor null".format(each.id, name, getattr(each, name))
-                     for name in _OPTIONAL_TEXTS if not isinstance(getattr(each, name), (str, type(None)))]
-    problems += ["{}: no reference answer to score against; pefomed predict --questions takes a column answer".format(
-        each.id) for each in predictions if isinstance(each.answer, str) and not each.answer.strip()]
-    problems += ["id {!r} occurs {} times; keep one of them".format(key, count)
-                 for key, count in Counter(each.id for each in predictions).items() if count > 1]
+        problems += [
+            f"{each.id}: {name} is {getattr(each, name)!r}, not a text; write it in quotation marks"
+            for name in _TEXTS
+            if not isinstance(getattr(each, name), str)
+        ]
+        problems += [
+            f"{each.id}: {name} is {getattr(each, name)!r}, neither a text nor null"
+            for name in _OPTIONAL_TEXTS
+            if not isinstance(getattr(each, name), (str, type(None)))
+        ]
+    problems += [
+        f"{each.id}: no reference answer to score against; pefomed predict --questions takes a column answer"
+        for each in predictions
+        if isinstance(each.answer, str) and not each.answer.strip()
+    ]
+    problems += [
+        f"id {key!r} occurs {count} times; keep one of them"
+        for key, count in Counter(each.id for each in predictions).items()
+        if count > 1
+    ]
     if problems:
         raise DataError("the predictions cannot be scored", problems)
-    sets = Counter("{}, split {}".format(each.dataset, each.split) for each in predictions)
+    sets = Counter(f"{each.dataset}, split {each.split}" for each in predictions)
     if len(sets) > 1:
-        raise DataError("the predictions are of {} test sets; score each in a file of its own".format(len(sets)),
-                        ["{}: {:,} predictions".format(key, count) for key, count in sorted(sets.items())])
+        raise DataError(
+            f"the predictions are of {len(sets)} test sets; score each in a file of its own",
+            [f"{key}: {count:,} predictions" for key, count in sorted(sets.items())],
+        )
 
 
 def check_references(predictions: Sequence[Prediction], samples: Sequence[Sample], of: str) -> None:
@@ -45,11 +61,14 @@ def check_references(predictions: Sequence[Prediction], samples: Sequence[Sample
     """
     answered = {each.id: each for each in predictions}
     known = {each.id: each for each in samples}
-    problems = ["{}: {} differs: {!r} here, {!r} in {}".format(
-        key, name, getattr(answered[key], name), getattr(sample, name), of)
-        for key, sample in known.items() if key in answered for name in ("image", "question", "answer")
-        if getattr(answered[key], name) != getattr(sample, name)]
-    problems += ["{}: not in {}".format(key, of) for key in answered if key not in known]
-    problems += ["{}: in {}, but not answered".format(key, of) for key in known if key not in answered]
+    problems = [
+        f"{key}: {name} differs: {getattr(answered[key], name)!r} here, {getattr(sample, name)!r} in {of}"
+        for key, sample in known.items()
+        if key in answered
+        for name in ("image", "question", "answer")
+        if getattr(answered[key], name) != getattr(sample, name)
+    ]
+    problems += [f"{key}: not in {of}" for key in answered if key not in known]
+    problems += [f"{key}: in {of}, but not answered" for key in known if key not in answered]
     if problems:
-        raise DataError("the predictions are not of {}; use the files of one version".format(of), problems)
+        raise DataError(f"the predictions are not of {of}; use the files of one version", problems)

@@ -1,6 +1,8 @@
 """The data set doctor's account on a terminal. Only shows; every figure comes from ``services.doctor``."""
 
-from typing import Optional, Sequence
+from __future__ import annotations
+
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -20,17 +22,17 @@ def make_console() -> Console:
     return console if console.is_terminal else Console(width=_PLAIN_WIDTH)
 
 
-def print_account(account: Account, console: Optional[Console] = None) -> None:
+def print_account(account: Account, console: Console | None = None) -> None:
     """Samples and lengths by split, skipped rows, expectations, what is held twice and what leaks."""
     console = console or make_console()
-    title = "{}, {} layout".format(account.dataset, account.layout)
+    title = f"{account.dataset}, {account.layout} layout"
     console.print(Text(title + (", EMBEDDED sample" if account.embedded else ""), style="bold"))
     console.print()
     console.print(_splits(account))
     for reason, count in account.skipped.items():
-        console.print(Text("skipped {:,}: {}".format(count, reason)), soft_wrap=True)
+        console.print(Text(f"skipped {count:,}: {reason}"), soft_wrap=True)
     if account.images_truncated:
-        console.print(Text("{:,} truncated image(s) used".format(account.images_truncated), style="yellow"))
+        console.print(Text(f"{account.images_truncated:,} truncated image(s) used", style="yellow"))
     for problem in account.image_problems[:_PROBLEMS_SHOWN]:
         console.print(Text("  " + problem, style="yellow"), soft_wrap=True)
     if account.verdicts:
@@ -40,34 +42,44 @@ def print_account(account: Account, console: Optional[Console] = None) -> None:
     print_findings("held out, but seen in training", account.leaks, console)
 
 
-def print_findings(title: str, findings: Sequence[Finding], console: Optional[Console] = None) -> None:
+def print_findings(title: str, findings: Sequence[Finding], console: Console | None = None) -> None:
     """Findings as a table, those that found nothing dimmed."""
     if not findings:
         return
     console = console or make_console()
     table = _table(title, ("count", "of", "share"), "for example")
     for each in findings:
-        table.add_row(Text(each.what), "{:,}".format(each.count), "{:,}".format(each.of),
-                      "{:.1f} %".format(100 * each.count / max(each.of, 1)) if each.count else "-",
-                      Text("".join(each.examples[:1])), style="yellow" if each.count else "dim")
+        table.add_row(
+            Text(each.what),
+            f"{each.count:,}",
+            f"{each.of:,}",
+            f"{100 * each.count / max(each.of, 1):.1f} %" if each.count else "-",
+            Text("".join(each.examples[:1])),
+            style="yellow" if each.count else "dim",
+        )
     console.print()
     console.print(table)
 
 
 def _splits(account: Account) -> Table:
     limit = account.lengths[0].limit if account.lengths else 0
-    table = _table("split", ("samples", "median words", "95 % up to", "longest", "over {:,}".format(limit)))
+    table = _table("split", ("samples", "median words", "95 % up to", "longest", f"over {limit:,}"))
     for each in account.lengths:
-        table.add_row(each.split, "{:,}".format(each.count), "{:g}".format(each.median),
-                      *map("{:,}".format, (each.percentile_95, each.longest, each.over_limit)))
+        table.add_row(
+            each.split,
+            f"{each.count:,}",
+            f"{each.median:g}",
+            *map("{:,}".format, (each.percentile_95, each.longest, each.over_limit)),
+        )
     return table
 
 
 def _verdicts(verdicts: Sequence[Verdict]) -> Table:
     table = _table("expected of the release", (), "expected", "found", "")
     for each in verdicts:
-        word, style = ("ok", "green") if each.holds else ("WRONG", "red") if each.severity == ERROR else ("differs",
-                                                                                                         "yellow")
+        word, style = (
+            ("ok", "green") if each.holds else ("WRONG", "red") if each.severity == ERROR else ("differs", "yellow")
+        )
         table.add_row(Text(each.check), Text(each.expected), Text(each.found), Text(word, style=style))
     return table
 

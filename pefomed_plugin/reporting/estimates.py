@@ -1,6 +1,9 @@
 """An estimate of memory and disk as tables and as JSON. Computes nothing."""
 
-from typing import Any, Dict, Optional, Sequence
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
 
 from ..services.console import say
 from ..services.memory.advice import Step
@@ -14,12 +17,19 @@ _LAST = ("allocator's slack", "CUDA")
 def show_estimate(name: str, found: Estimate, cards: Sequence[float] = CARDS_GB, steps: Sequence[Step] = ()) -> None:
     """Print parts, cards, and what helps where one is too small."""
     size = found.size
-    say("{}, in {}: language model {:,} numbers{}, vision encoder {:,}, trained {:,}".format(
-        name, found.precision, size.llama.in_matrices + size.llama.elsewhere,
-        " (Llama-2-7b as published)" if size.published else "", size.vision.numbers, size.trained))
+    say(
+        "{}, in {}: language model {:,} numbers{}, vision encoder {:,}, trained {:,}".format(
+            name,
+            found.precision,
+            size.llama.in_matrices + size.llama.elsewhere,
+            " (Llama-2-7b as published)" if size.published else "",
+            size.vision.numbers,
+            size.trained,
+        )
+    )
     for what, load in (("training", found.training_load), ("answering", found.answering_load)):
         if load is not None:
-            say("{}: {}".format(what, _load_in_words(load)))
+            say(f"{what}: {_load_in_words(load)}")
     named = {"training": found.training, "answering": found.answering}
     titles = [word for word, each in named.items() if each is not None]
     phases = [each for each in named.values() if each is not None]
@@ -32,62 +42,95 @@ def show_estimate(name: str, found: Estimate, cards: Sequence[float] = CARDS_GB,
     if steps:
         say("what helps most, each on top of the one before:")
     for number, step in enumerate(steps, 1):
-        say("  {}. --options {}".format(number, step.options))
-        say("     saves {:.1f} GiB, {:.1f} are left; {}".format(step.saves / GIB, step.peak / GIB, step.price))
+        say(f"  {number}. --options {step.options}")
+        say(f"     saves {step.saves / GIB:.1f} GiB, {step.peak / GIB:.1f} are left; {step.price}")
     for part, taken in found.disk.items():
-        say("disk: {}: {:.1f} GiB".format(part, taken / GIB))
-    say("An estimate: parts are counted, CUDA and the allocator's slack assumed, nothing was measured on a GPU "
-        "(docs/memory.md).")
+        say(f"disk: {part}: {taken / GIB:.1f} GiB")
+    say(
+        "An estimate: parts are counted, CUDA and the allocator's slack assumed, nothing was measured on a GPU "
+        "(docs/memory.md)."
+    )
 
 
-def as_data(found: Estimate, cards: Sequence[float], steps: Sequence[Step]) -> Dict[str, Any]:
+def as_data(found: Estimate, cards: Sequence[float], steps: Sequence[Step]) -> dict[str, Any]:
     """For ``--json``; sizes in bytes."""
     size = found.size
     return {
-        "measured_on_gpu": False, "precision": found.precision, "peak_bytes": found.peak,
-        "numbers": {"language_model": size.llama.in_matrices + size.llama.elsewhere, "published": size.published,
-                    "vision_encoder": size.vision.numbers, "trained": size.trained},
-        "training": found.training, "answering": found.answering,
+        "measured_on_gpu": False,
+        "precision": found.precision,
+        "peak_bytes": found.peak,
+        "numbers": {
+            "language_model": size.llama.in_matrices + size.llama.elsewhere,
+            "published": size.published,
+            "vision_encoder": size.vision.numbers,
+            "trained": size.trained,
+        },
+        "training": found.training,
+        "answering": found.answering,
         "loads": {"training": _load_data(found.training_load), "answering": _load_data(found.answering_load)},
-        "cards": [{"gb": card, "usable_bytes": usable_bytes(card), "fits": found.fits(card),
-                   "fits_with": _fits_with(card, steps) if not found.fits(card) else 0} for card in cards],
-        "options": [{"options": each.options, "saves_bytes": each.saves, "peak_bytes": each.peak, "price": each.price}
-                    for each in steps],
+        "cards": [
+            {
+                "gb": card,
+                "usable_bytes": usable_bytes(card),
+                "fits": found.fits(card),
+                "fits_with": _fits_with(card, steps) if not found.fits(card) else 0,
+            }
+            for card in cards
+        ],
+        "options": [
+            {"options": each.options, "saves_bytes": each.saves, "peak_bytes": each.peak, "price": each.price}
+            for each in steps
+        ],
         "disk": found.disk,
     }
 
 
 def _verdict(found: Estimate, card: float, steps: Sequence[Step]) -> str:
     room = usable_bytes(card) / GIB
-    text = "{:g} GB card ({:.1f} GiB usable): ".format(card, room)
+    text = f"{card:g} GB card ({room:.1f} GiB usable): "
     if found.fits(card):
-        return text + "fits, {:.1f} GiB to spare".format(room - found.peak / GIB)
+        return text + f"fits, {room - found.peak / GIB:.1f} GiB to spare"
     needed = _fits_with(card, steps)
-    mend = "fits with the first {} below".format("option" if needed == 1 else "{} options".format(needed)) if needed \
-        else "nor does it with all options below" if steps else "and no option is left that saves any"
-    return "{}does not fit, {:.1f} GiB too much; {}".format(text, found.peak / GIB - room, mend)
+    mend = (
+        "fits with the first {} below".format("option" if needed == 1 else f"{needed} options")
+        if needed
+        else "nor does it with all options below"
+        if steps
+        else "and no option is left that saves any"
+    )
+    return f"{text}does not fit, {found.peak / GIB - room:.1f} GiB too much; {mend}"
 
 
-def _fits_with(card: float, steps: Sequence[Step]) -> Optional[int]:
+def _fits_with(card: float, steps: Sequence[Step]) -> int | None:
     """How many of the options it takes; None: all are not enough."""
     return next((number for number, each in enumerate(steps, 1) if each.peak <= usable_bytes(card)), None)
 
 
 def _load_in_words(load: Load) -> str:
-    text = "{} of {} in {} of {} tokens".format(
-        _count(load.samples, "sample"), load.dataset, _count(load.rows, "row"), load.row_tokens)
+    text = (
+        f"{_count(load.samples, 'sample')} of {load.dataset} in {_count(load.rows, 'row')} of {load.row_tokens} tokens"
+    )
     text += ", where as many questions are about one image" if load.rows < load.samples else ""
     return text + ("" if load.dataset in LONGEST else " (its longest text is not known: as long as the limits allow)")
 
 
-def _load_data(load: Optional[Load]) -> Optional[Dict[str, Any]]:
-    return None if load is None else {"dataset": load.dataset, "samples": load.samples, "rows": load.rows,
-                                      "row_tokens": load.row_tokens, "answer_tokens": load.answer_tokens}
+def _load_data(load: Load | None) -> dict[str, Any] | None:
+    return (
+        None
+        if load is None
+        else {
+            "dataset": load.dataset,
+            "samples": load.samples,
+            "rows": load.rows,
+            "row_tokens": load.row_tokens,
+            "answer_tokens": load.answer_tokens,
+        }
+    )
 
 
 def _count(number: int, what: str) -> str:
     return "{} {}{}".format(number, what, "" if number == 1 else "s")
 
 
-def _gib(taken: Optional[int]) -> str:
-    return "" if taken is None else "{:.2f}".format(taken / GIB)
+def _gib(taken: int | None) -> str:
+    return "" if taken is None else f"{taken / GIB:.2f}"

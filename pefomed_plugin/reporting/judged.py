@@ -3,9 +3,12 @@
 Files as ``scored`` has them: ``scores/judge-report-<model>.run3.jsonl``; what earlier scorers wrote stays.
 """
 
+from __future__ import annotations
+
 import glob
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Container, Dict, List, Mapping, Optional, Sequence
+from typing import Any
 
 from ..errors import DataError
 from ..records import Prediction, Score
@@ -17,9 +20,15 @@ from .scored import describe, earlier_metrics, score_file
 from .tables import format_value, show_table
 
 
-def write_judgements(predictions: Sequence[Prediction], kind: str, runs: Sequence[Sequence[Score]], folder: Path,
-                     facts: Mapping[str, Any], axes: Sequence[str] = (),
-                     only: Optional[Container[str]] = None) -> Dict[str, Any]:
+def write_judgements(
+    predictions: Sequence[Prediction],
+    kind: str,
+    runs: Sequence[Sequence[Score]],
+    folder: Path,
+    facts: Mapping[str, Any],
+    axes: Sequence[str] = (),
+    only: Container[str] | None = None,
+) -> dict[str, Any]:
     """Write every run's scores and the figures over all runs.
 
     Args:
@@ -44,12 +53,13 @@ def write_judgements(predictions: Sequence[Prediction], kind: str, runs: Sequenc
     for path in run_files(folder, name):
         path.unlink()  # of an earlier judgement, perhaps with more runs
     for number, scores in enumerate(runs, 1):
-        write_records(score_file(folder, "{}.run{}".format(name, number)), scores)
+        write_records(score_file(folder, f"{name}.run{number}"), scores)
     return metrics
 
 
-def update_metrics(predictions: Sequence[Prediction], folder: Path,
-                   sections: Mapping[str, Mapping[str, Any]]) -> Dict[str, Any]:
+def update_metrics(
+    predictions: Sequence[Prediction], folder: Path, sections: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
     """Add to sections of ``metrics.json``, ``{"scores": {name: figures}}``; the predictions beside it if they are not.
 
     Raises:
@@ -59,9 +69,12 @@ def update_metrics(predictions: Sequence[Prediction], folder: Path,
     path = Path(folder) / "metrics.json"
     description = describe(predictions)
     before = earlier_metrics(path, description)
-    metrics: Dict[str, Any] = {
-        "embedded": any(each.producer.get("embedded") for each in predictions), **before,
-        **description, "scores": before.get("scores", {})}
+    metrics: dict[str, Any] = {
+        "embedded": any(each.producer.get("embedded") for each in predictions),
+        **before,
+        **description,
+        "scores": before.get("scores", {}),
+    }
     metrics.update({section: {**before.get(section, {}), **content} for section, content in sections.items()})
     write_json(path, metrics)
     if not (Path(folder) / PREDICTIONS).exists():
@@ -76,12 +89,16 @@ def show_repeated(title: str, figures: Mapping[str, Any]) -> None:
         if isinstance(each, Mapping):
             digits = 1 if each.get("unit") == "%" else 2
             ends = each.get("interval") or {}
-            interval = "" if ends.get("low") is None else "{:.{d}f} - {:.{d}f}".format(
-                ends["low"], ends["high"], d=1 if each.get("unit") == "%" else 2)
-            sd = "" if each.get("sd") is None else " ({:.{d}f})".format(each["sd"], d=digits)
-            value = _mean(each) + sd + (" = {:.1f} %".format(each["percent"]) if "percent" in each else "")
-            rows.append([group, str(each["n"]), value, str(each.get("runs", "")),
-                         str(each.get("unscored", "")), interval])
+            interval = (
+                ""
+                if ends.get("low") is None
+                else "{:.{d}f} - {:.{d}f}".format(ends["low"], ends["high"], d=1 if each.get("unit") == "%" else 2)
+            )
+            sd = "" if each.get("sd") is None else f" ({each['sd']:.{digits}f})"
+            value = _mean(each) + sd + (f" = {each['percent']:.1f} %" if "percent" in each else "")
+            rows.append(
+                [group, str(each["n"]), value, str(each.get("runs", "")), str(each.get("unscored", "")), interval]
+            )
     show_table(title, ("", "n", "mean (SD)", "runs", "unscored", "95 % interval"), rows)
 
 
@@ -91,7 +108,7 @@ def _mean(figure: Mapping[str, Any]) -> str:
     return "{:.{d}f}".format(figure["value"], d=1 if "percent" in figure else 2)
 
 
-def read_runs(folder: Path, scorer: str) -> List[List[Score]]:
+def read_runs(folder: Path, scorer: str) -> list[list[Score]]:
     """Score files of all runs of one scorer, in the order of the runs.
 
     Raises:
@@ -99,11 +116,11 @@ def read_runs(folder: Path, scorer: str) -> List[List[Score]]:
     """
     paths = run_files(folder, scorer)
     if not paths:
-        raise DataError("{}/scores holds no runs of {}; judge first".format(folder, scorer))
+        raise DataError(f"{folder}/scores holds no runs of {scorer}; judge first")
     return [read_scores(path) for path in paths]
 
 
-def find_repeated(folder: Path) -> List[str]:
+def find_repeated(folder: Path) -> list[str]:
     """Names of the scorers that have runs in ``folder``.
 
     Raises:
@@ -113,7 +130,7 @@ def find_repeated(folder: Path) -> List[str]:
     return [scores[0].scorer for scores in map(read_scores, firsts) if scores]
 
 
-def run_files(folder: Path, scorer: str) -> List[Path]:
+def run_files(folder: Path, scorer: str) -> list[Path]:
     """Score files of all runs of one scorer, in the order of the runs."""
     pattern = glob.escape(score_file(folder, scorer).stem) + ".run*.jsonl"
     return sorted((Path(folder) / "scores").glob(pattern), key=lambda path: int(path.stem.rsplit(".run", 1)[1]))

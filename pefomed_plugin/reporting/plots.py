@@ -3,8 +3,11 @@
 Computes nothing; the HTML page draws its own.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, List, Sequence, Tuple
+from typing import Any
 
 from ..errors import ConfigError, DataError
 from .breakdowns import Breakdown
@@ -21,7 +24,7 @@ def plot_breakdowns(breakdowns: Sequence[Breakdown], path: Path) -> None:
         DataError: nothing to plot, or the file cannot be written.
     """
     if Path(path).suffix.lower() not in FORMATS:
-        raise ConfigError("cannot plot to {}; end its name with {}".format(path, ", ".join(FORMATS)))
+        raise ConfigError(f"cannot plot to {path}; end its name with {', '.join(FORMATS)}")
     if not breakdowns:
         raise DataError("nothing to plot; choose an axis with --by")
     try:
@@ -37,15 +40,21 @@ def plot_breakdowns(breakdowns: Sequence[Breakdown], path: Path) -> None:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=160, metadata={"Date": None} if Path(path).suffix.lower() == ".svg" else None)
     except OSError as error:
-        raise DataError("cannot write {}: {}".format(path, error.strerror or error)) from error
+        raise DataError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def _draw(panel: Any, breakdown: Breakdown) -> None:
     cells = [each for each in breakdown.cells if each.value is not None]
     values = [float(each.value or 0.0) for each in cells]
-    panel.barh(range(len(cells)), values, height=0.62, color=_BAR, xerr=_errors(breakdown),
-               error_kw={"ecolor": _INK, "elinewidth": 1, "capsize": 2.5})
-    panel.set_yticks(range(len(cells)), ["{} (n = {:,})".format(each.group, each.n) for each in cells])
+    panel.barh(
+        range(len(cells)),
+        values,
+        height=0.62,
+        color=_BAR,
+        xerr=_errors(breakdown),
+        error_kw={"ecolor": _INK, "elinewidth": 1, "capsize": 2.5},
+    )
+    panel.set_yticks(range(len(cells)), [f"{each.group} (n = {each.n:,})" for each in cells])
     panel.invert_yaxis()
     panel.set_title("by " + breakdown.axis.replace("_", " "), loc="left", color=_INK, fontsize=11)
     panel.set_xlabel("{}{}".format(breakdown.scorer, ", %" if breakdown.unit else ""), color=_INK)
@@ -58,7 +67,7 @@ def _draw(panel: Any, breakdown: Breakdown) -> None:
     panel.tick_params(length=0, colors=_INK)
 
 
-def _errors(breakdown: Breakdown) -> Tuple[List[float], List[float]]:
+def _errors(breakdown: Breakdown) -> tuple[list[float], list[float]]:
     """Distances from each bar's end to the ends of its interval; 0 where there is none."""
     below, above = [], []
     for cell in breakdown.cells:

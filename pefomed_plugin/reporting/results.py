@@ -3,12 +3,15 @@
 A run is a folder with ``results/<data set>-<split>/``, or such a folder itself (predictions that came from elsewhere).
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Sequence, Tuple
+from typing import Any
 
 from ..digests import file_sha256
 from ..errors import ConfigError, DataError, one_line
@@ -70,19 +73,25 @@ def read_run(folder: Path, name: str = "") -> Run:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise ConfigError("no run {}: give the output_dir of an evaluation".format(folder))
-    places = [folder] if (folder / PREDICTIONS).is_file() else sorted(
-        each.parent for each in folder.glob("results/*/" + PREDICTIONS))
+        raise ConfigError(f"no run {folder}: give the output_dir of an evaluation")
+    places = (
+        [folder]
+        if (folder / PREDICTIONS).is_file()
+        else sorted(each.parent for each in folder.glob("results/*/" + PREDICTIONS))
+    )
     if not places:
-        raise DataError("{} holds no answers: neither {} nor results/<data set>-<split>/{}; evaluate first".format(
-            folder, PREDICTIONS, PREDICTIONS))
+        raise DataError(
+            f"{folder} holds no answers: neither {PREDICTIONS} nor results/<data set>-<split>/{PREDICTIONS}; evaluate "
+            "first"
+        )
     answered = [_read_answered(each) for each in places]
     embedded = any(p.producer.get("embedded") for each in answered for p in each.predictions)
-    return Run(name or folder.resolve().name, folder, read_config(folder), embedded,
-               {each.key: each for each in answered})
+    return Run(
+        name or folder.resolve().name, folder, read_config(folder), embedded, {each.key: each for each in answered}
+    )
 
 
-def read_config(folder: Path) -> Dict[str, Any]:
+def read_config(folder: Path) -> dict[str, Any]:
     """``config.yaml`` of a run, or nothing where there is none. Raises ConfigError when it is no YAML mapping."""
     import yaml
 
@@ -92,67 +101,73 @@ def read_config(folder: Path) -> Dict[str, Any]:
     try:
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError("{} is not YAML: {}".format(path, one_line(error))) from error
+        raise ConfigError(f"{path} is not YAML: {one_line(error)}") from error
     if not isinstance(config, dict):
-        raise ConfigError("{}: expected the sections model, datasets and run".format(path))
+        raise ConfigError(f"{path}: expected the sections model, datasets and run")
     return config
 
 
-def read_scores(path: Path) -> List[Score]:
+def read_scores(path: Path) -> list[Score]:
     """Scores of one file.
 
     Raises:
         DataError: a line is no score, or its value is not a finite number; names the lines.
     """
-    scores: List[Score] = []
-    problems: List[str] = []
+    scores: list[Score] = []
+    problems: list[str] = []
     for number, record in read_json_lines(path):
         try:
             score = Score(**record)
         except TypeError as error:
-            problems.append("{}, line {}: no score ({}); score these predictions again".format(
-                path, number, one_line(error)))
+            problems.append(f"{path}, line {number}: no score ({one_line(error)}); score these predictions again")
             continue
         is_number = isinstance(score.value, (int, float)) and not isinstance(score.value, bool)
         if score.value is not None and not (is_number and math.isfinite(score.value)):
-            problems.append("{}, line {}: value {!r} is not a finite number; score these predictions again".format(
-                path, number, score.value))
+            problems.append(
+                f"{path}, line {number}: value {score.value!r} is not a finite number; score these predictions again"
+            )
         scores.append(score)
     if problems:
-        raise DataError("{} is not a file of scores".format(path), problems)
+        raise DataError(f"{path} is not a file of scores", problems)
     return scores
 
 
 def ratings_digest(folder: Path) -> str:
     """Digest of the score files of all judges and raters in ``folder``: what ``agreement.json`` rests on."""
     names = [path for path in sorted((Path(folder) / "scores").glob("*.run*.jsonl"))]
-    text = "".join("{} {}\n".format(path.name, file_sha256(path)) for path in names)
+    text = "".join(f"{path.name} {file_sha256(path)}\n" for path in names)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
 def _read_answered(folder: Path) -> Answered:
     predictions = read_predictions(folder / PREDICTIONS)
     check_predictions(predictions)
-    runs: Dict[str, List[Sequence[Score]]] = {}
+    runs: dict[str, list[Sequence[Score]]] = {}
     for path in sorted(folder.glob("scores/*.jsonl"), key=_in_order_of_runs):
         found = read_scores(path)
         try:
             paired = [score for _, score in pair_scores(predictions, found)]
             runs.setdefault(paired[0].scorer, []).append(paired)
         except DataError as error:
-            raise DataError("{} does not fit {}; {}".format(path, PREDICTIONS, error.summary),
-                            error.problems) from error
-    key = "{}-{}".format(predictions[0].dataset, predictions[0].split)
+            raise DataError(f"{path} does not fit {PREDICTIONS}; {error.summary}", error.problems) from error
+    key = f"{predictions[0].dataset}-{predictions[0].split}"
     scores = {name: _over_runs(each) for name, each in runs.items()}
     metrics = _read_metrics(folder / "metrics.json")
     figures = metrics.get("scores", {})
     in_order = {name: scores[name] for each in figures for name in scores if (name + "/").startswith(each + "/")}
     repeated = {name: each for name, each in runs.items() if is_repeated(name)}
-    return Answered(key, predictions, {**in_order, **scores}, figures, repeated, metrics.get("judges", {}),
-                    _read_agreement(folder, predictions))
+    return Answered(
+        key,
+        predictions,
+        {**in_order, **scores},
+        figures,
+        repeated,
+        metrics.get("judges", {}),
+        _read_agreement(folder, predictions),
+    )
 
 
-def _in_order_of_runs(path: Path) -> Tuple[str, int]:
+def _in_order_of_runs(path: Path) -> tuple[str, int]:
     name, _, number = path.stem.partition(".run")
     return name, int(number) if number.isdigit() else 0
 
@@ -161,8 +176,10 @@ def _over_runs(runs: Sequence[Sequence[Score]]) -> Sequence[Score]:
     """The scores of one run; of several (a judge asked repeatedly), each sample's mean over those that scored it."""
     if len(runs) == 1:
         return runs[0]
-    return [replace(score, value=value, reason="mean of {} runs".format(len(runs)))
-            for score, value in zip(runs[0], sample_means(runs))]
+    return [
+        replace(score, value=value, reason=f"mean of {len(runs)} runs")
+        for score, value in zip(runs[0], sample_means(runs))
+    ]
 
 
 def _read_metrics(path: Path) -> Mapping[str, Any]:
@@ -170,10 +187,12 @@ def _read_metrics(path: Path) -> Mapping[str, Any]:
         return {}
     metrics = read_json(path)
     if not isinstance(metrics, dict) or not isinstance(metrics.get("scores"), dict):
-        raise DataError("{} is not a metrics file; score these predictions again".format(path))
+        raise DataError(f"{path} is not a metrics file; score these predictions again")
     if metrics.get("schema") != SCHEMA:
-        raise DataError("{} has schema {}, this version reads {}; score these predictions again".format(
-            path, json.dumps(metrics.get("schema")), SCHEMA))
+        raise DataError(
+            f"{path} has schema {json.dumps(metrics.get('schema'))}, this version reads {SCHEMA}; score these "
+            "predictions again"
+        )
     return metrics
 
 
@@ -184,6 +203,8 @@ def _read_agreement(folder: Path, predictions: Sequence[Prediction]) -> Mapping[
     found = read_json(path)
     about = {**describe(predictions), "ratings_sha256": ratings_digest(folder)}
     if not isinstance(found, dict) or any(found.get(key) != value for key, value in about.items()):
-        raise DataError("{} is not about these answers and ratings; run pefomed agree {} again, or delete it".format(
-            path, folder / PREDICTIONS))
+        raise DataError(
+            f"{path} is not about these answers and ratings; run pefomed agree {folder / PREDICTIONS} again, or "
+            "delete it"
+        )
     return found

@@ -3,11 +3,14 @@
 Everything is computed before anything is written, so that a mistake leaves the files of before.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, Optional, Sequence, Tuple
+from typing import Any
 
 from ..errors import DataError
 from ..readers.textfiles import read_json
@@ -25,8 +28,13 @@ POOLED = (*BLEU, "meteor")
 """Metrics of a whole data set that are no mean over its reports, so they have no interval of the mean."""
 
 
-def write_scores(predictions: Sequence[Prediction], scorers: Iterable[str], folder: Path,
-                 facts: Mapping[str, Any], vocabulary: Optional[FrozenSet[str]] = None) -> Dict[str, Any]:
+def write_scores(
+    predictions: Sequence[Prediction],
+    scorers: Iterable[str],
+    folder: Path,
+    facts: Mapping[str, Any],
+    vocabulary: frozenset[str] | None = None,
+) -> dict[str, Any]:
     """Score predictions and write ``scores/*.jsonl`` and ``metrics.json`` into ``folder``.
 
     What earlier scorers wrote there stays. ``facts`` go into the metrics as they are; ``vocabulary`` is that of the
@@ -43,10 +51,8 @@ def write_scores(predictions: Sequence[Prediction], scorers: Iterable[str], fold
     path = Path(folder) / "metrics.json"
     description = describe(predictions)
     before = earlier_metrics(path, description)
-    metrics: Dict[str, Any] = {
-        **before, **facts, **description,
-        "scores": dict(before.get("scores", {}))}
-    found: Dict[str, List[Score]] = {}
+    metrics: dict[str, Any] = {**before, **facts, **description, "scores": dict(before.get("scores", {}))}
+    found: dict[str, list[Score]] = {}
     for name in (DEFAULTS.get(each, each) for each in scorers):
         scores, metrics["scores"][name] = score_predictions(name, predictions, vocabulary)
         found.update(scores)
@@ -56,8 +62,9 @@ def write_scores(predictions: Sequence[Prediction], scorers: Iterable[str], fold
     return metrics
 
 
-def score_predictions(name: str, predictions: Sequence[Prediction], vocabulary: Optional[FrozenSet[str]] = None
-                      ) -> Tuple[Dict[str, List[Score]], Dict[str, Any]]:
+def score_predictions(
+    name: str, predictions: Sequence[Prediction], vocabulary: frozenset[str] | None = None
+) -> tuple[dict[str, list[Score]], dict[str, Any]]:
     """Scores by the name they carry (report metrics have several), and the figures of the whole test set.
 
     Raises:
@@ -82,16 +89,19 @@ def score_file(folder: Path, scorer: str) -> Path:
     return Path(folder) / "scores" / (scorer.replace("/", "-") + ".jsonl")
 
 
-def describe(predictions: Sequence[Prediction]) -> Dict[str, Any]:
+def describe(predictions: Sequence[Prediction]) -> dict[str, Any]:
     """What ``metrics.json`` says of the predictions it is about: data sets, splits, how many, and their digest."""
     texts = [[each.id, each.question, each.answer, each.prediction] for each in predictions]
     digest = hashlib.sha256(json.dumps(texts, ensure_ascii=False).encode("utf-8")).hexdigest()
-    return {"datasets": sorted({each.dataset for each in predictions}),
-            "splits": sorted({each.split for each in predictions}), "n": len(predictions),
-            "predictions_sha256": digest}
+    return {
+        "datasets": sorted({each.dataset for each in predictions}),
+        "splits": sorted({each.split for each in predictions}),
+        "n": len(predictions),
+        "predictions_sha256": digest,
+    }
 
 
-def earlier_metrics(path: Path, description: Mapping[str, Any]) -> Dict[str, Any]:
+def earlier_metrics(path: Path, description: Mapping[str, Any]) -> dict[str, Any]:
     """What is in a ``metrics.json`` already, to be added to; empty where there is none.
 
     Raises:
@@ -101,13 +111,13 @@ def earlier_metrics(path: Path, description: Mapping[str, Any]) -> Dict[str, Any
         return {}
     metrics = read_json(path)
     if not isinstance(metrics, dict) or metrics.get("predictions_sha256") != description["predictions_sha256"]:
-        raise DataError("{} holds the metrics of other predictions; write to another folder with --out".format(path))
+        raise DataError(f"{path} holds the metrics of other predictions; write to another folder with --out")
     return {key: value for key, value in metrics.items() if key != "schema"}
 
 
-def _lexical_figures(result: LexicalResult, predictions: Sequence[Prediction]) -> Dict[str, Any]:
+def _lexical_figures(result: LexicalResult, predictions: Sequence[Prediction]) -> dict[str, Any]:
     clusters = [CLUSTERS["study"](each) for each in predictions]
-    figures: Dict[str, Any] = {"version": result.version}
+    figures: dict[str, Any] = {"version": result.version}
     for metric, value in result.corpus.items():
         values = [each for each in result.per_sample[metric] if each is not None]
         figures[metric] = {"n": len(predictions), "missing": len(result.missing), "value": value}

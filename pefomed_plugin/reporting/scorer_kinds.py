@@ -1,6 +1,6 @@
 """What tables and pages must know of a scorer by its name: its unit, its range, its place in the paper."""
 
-from typing import Optional
+from __future__ import annotations
 
 from .comparison.paper_figures import EXACT_MATCH, GPT4_JUDGE, HUMAN, human_measure
 
@@ -33,7 +33,7 @@ def greatest_score(scorer: str) -> float:
     return 10.0 if scorer.endswith("/cider") else 4.0 if is_levels(scorer) else 1.0
 
 
-def paper_measure(scorer: str, column: str) -> Optional[str]:
+def paper_measure(scorer: str, column: str) -> str | None:
     """Name under which the paper has this column (``PaperFigure.measure``); None for what it did not measure."""
     is_gpt4 = scorer.rsplit("/", 1)[-1].startswith("gpt-4")
     if scorer == "exact_match/pefomed":

@@ -1,7 +1,10 @@
 """Metrics as tables on the terminal; plain text where there is none. Computes nothing."""
 
+from __future__ import annotations
+
 import sys
-from typing import Any, List, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ..services.console import is_first_rank, print_line
 
@@ -28,37 +31,44 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
     Console().print(table)
 
 
-def plain_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> List[str]:
+def plain_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """The lines of a table without frame or colour, columns two spaces apart."""
     widths = [max(map(len, column)) for column in zip(columns, *rows)]
-    return [title, *("  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip()
-                     for row in (columns, *rows))]
+    return [
+        title,
+        *(
+            "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip()
+            for row in (columns, *rows)
+        ),
+    ]
 
 
 def show_metrics(name: str, metrics: Mapping[str, Any]) -> None:
     """Print what one test set scored."""
     rows = figure_rows(metrics) or [["(answers written, nothing scored)", str(metrics["n"]), "", ""]]
-    show_table("{} ({} answers)".format(name, metrics["n"]), ("score", "n", "value", "95 % interval"), rows)
+    show_table(f"{name} ({metrics['n']} answers)", ("score", "n", "value", "95 % interval"), rows)
 
 
-def figure_rows(metrics: Mapping[str, Any]) -> List[List[str]]:
+def figure_rows(metrics: Mapping[str, Any]) -> list[list[str]]:
     """Score, n, value and interval of everything that one test set scored, as text."""
-    return [["{} {}".format(scorer, group), format_count(each), format_value(each),
-             format_interval(each.get("interval"))]
-            for scorer, figures in metrics["scores"].items() for group, each in figures.items()
-            if isinstance(each, Mapping)]
+    return [
+        [f"{scorer} {group}", format_count(each), format_value(each), format_interval(each.get("interval"))]
+        for scorer, figures in metrics["scores"].items()
+        for group, each in figures.items()
+        if isinstance(each, Mapping)
+    ]
 
 
 def format_count(figure: Mapping[str, Any]) -> str:
     """``237 of 272`` where there is a count of right answers, else how many."""
-    return "{} of {}".format(figure["correct"], figure["n"]) if "correct" in figure else str(figure.get("n", ""))
+    return f"{figure['correct']} of {figure['n']}" if "correct" in figure else str(figure.get("n", ""))
 
 
 def format_value(figure: Mapping[str, Any]) -> str:
     """A figure with its unit, or why there is none."""
     if figure.get("value") is None:
         return figure.get("reason") or "-"
-    return "{:.1f} %".format(figure["value"]) if figure.get("unit") == "%" else "{:.4f}".format(figure["value"])
+    return f"{figure['value']:.1f} %" if figure.get("unit") == "%" else f"{figure['value']:.4f}"
 
 
 def format_interval(interval: Any) -> str:
@@ -66,4 +76,4 @@ def format_interval(interval: Any) -> str:
     if not interval or interval.get("low") is None:
         return ""
     digits = 1 if abs(interval["high"]) > 1 else 3
-    return "{:.{d}f} - {:.{d}f}".format(interval["low"], interval["high"], d=digits)
+    return f"{interval['low']:.{digits}f} - {interval['high']:.{digits}f}"

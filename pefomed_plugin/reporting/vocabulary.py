@@ -1,7 +1,8 @@
 """The words that the protocol ``lexical/r2gen60`` knows, from training reports or a list. Counts nothing itself."""
 
+from __future__ import annotations
+
 from pathlib import Path
-from typing import FrozenSet
 
 from ..errors import ConfigError, DataError, near_names, one_line
 from ..readers import READERS, read_data
@@ -11,7 +12,7 @@ from ..storage import read_samples
 R2GEN60 = "lexical/r2gen60"
 
 
-def read_vocabulary(path: Path, dataset: str) -> FrozenSet[str]:
+def read_vocabulary(path: Path, dataset: str) -> frozenset[str]:
     """Words of the training split.
 
     Args:
@@ -25,31 +26,36 @@ def read_vocabulary(path: Path, dataset: str) -> FrozenSet[str]:
     """
     path = Path(path)
     if not path.exists():
-        raise ConfigError("--vocabulary {}: no such file or folder".format(path))
+        raise ConfigError(f"--vocabulary {path}: no such file or folder")
     if path.is_file() and path.suffix != ".jsonl":
         return _read_words(path)
     if path.is_dir() and dataset not in READERS:
-        raise ConfigError("no reader for data set {!r}; {}".format(dataset, near_names(dataset, READERS)))
+        raise ConfigError(f"no reader for data set {dataset!r}; {near_names(dataset, READERS)}")
     samples = read_data(dataset, path).splits().get("train", []) if path.is_dir() else read_samples(path)
-    wrong = sorted({"{}, split {}".format(each.dataset, each.split) for each in samples
-                    if (each.dataset, each.split) != (dataset, "train")})
+    wrong = sorted(
+        {f"{each.dataset}, split {each.split}" for each in samples if (each.dataset, each.split) != (dataset, "train")}
+    )
     if wrong or not samples:
-        raise DataError("{} is no training split of {}: it holds {}".format(
-            path, dataset, "; ".join(wrong) or "no training reports"))
+        raise DataError(
+            f"{path} is no training split of {dataset}: it holds {'; '.join(wrong) or 'no training reports'}"
+        )
     # A report that stands there for each of its views counts once, as in R2Gen's own list of studies.
     words = training_vocabulary({str(each.metadata.get("study", each.id)): each.answer for each in samples}.values())
     if not words:
-        raise DataError("{}: no word occurs three times in its {:,} training reports".format(path, len(samples)))
+        raise DataError(f"{path}: no word occurs three times in its {len(samples):,} training reports")
     return words
 
 
-def _read_words(path: Path) -> FrozenSet[str]:
+def _read_words(path: Path) -> frozenset[str]:
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError("cannot read {}: {}".format(path, one_line(error))) from error
-    problems = ["{}, line {}: {!r} is more than one word".format(path, number, line[:60])
-                for number, line in enumerate(lines, 1) if len(line.split()) > 1]
+        raise DataError(f"cannot read {path}: {one_line(error)}") from error
+    problems = [
+        f"{path}, line {number}: {line[:60]!r} is more than one word"
+        for number, line in enumerate(lines, 1)
+        if len(line.split()) > 1
+    ]
     if problems or not any(lines):
-        raise DataError("{} is no list of words, one a line".format(path), problems)
+        raise DataError(f"{path} is no list of words, one a line", problems)
     return frozenset(line for line in lines if line)

@@ -4,8 +4,11 @@ Other packages add scorers through the entry point group ``pefomed_plugin.scorer
 Summaries (accuracy, WASM, breakdowns, intervals) are functions of the modules beside this one.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from functools import partial
-from typing import Callable, Dict, List, Sequence
+from typing import Callable
 
 from ..errors import ConfigError, near_names
 from ..plugins import Extended
@@ -13,16 +16,24 @@ from ..records import Prediction, Score
 from ..text import NORMALISATIONS
 from . import clinical, exact_match, lexical, token_overlap
 
-Scorer = Callable[[Sequence[Prediction]], List[Score]]
+Scorer = Callable[[Sequence[Prediction]], list[Score]]
 
-DEFAULTS = {"clinical": "clinical/radeval", "exact_match": "exact_match/pefomed", "lexical": "lexical/coco",
-            "token_recall": "token_recall/llava_med", "token_f1": "token_f1/llava_med"}
+DEFAULTS = {
+    "clinical": "clinical/radeval",
+    "exact_match": "exact_match/pefomed",
+    "lexical": "lexical/coco",
+    "token_recall": "token_recall/llava_med",
+    "token_f1": "token_f1/llava_med",
+}
 """A family's short name -> the variant it stands for; scores carry the variant's name."""
 
-_OWN: Dict[str, Scorer] = {
+_OWN: dict[str, Scorer] = {
     **{"exact_match/" + rule: partial(exact_match.score_exact_match, normalisation=rule) for rule in NORMALISATIONS},
-    **{"{}/{}".format(measure, variant): partial(token_overlap.score_token_overlap, measure=measure, variant=variant)
-       for measure in token_overlap.MEASURES for variant in token_overlap.OVERLAPS},
+    **{
+        f"{measure}/{variant}": partial(token_overlap.score_token_overlap, measure=measure, variant=variant)
+        for measure in token_overlap.MEASURES
+        for variant in token_overlap.OVERLAPS
+    },
     "clinical/radeval": clinical.score_clinical,
     **{"lexical/" + protocol: partial(lexical.score_lexical, protocol=protocol) for protocol in lexical.PROTOCOLS},
 }
@@ -31,7 +42,7 @@ SCORERS: Extended[Scorer] = Extended("scorer", _OWN)
 """Name of a scorer -> function; the short names are there as well, and the scorers of other packages."""
 
 _VERSION_OF = {"exact_match": exact_match.VERSION, "lexical": lexical.VERSION, "clinical": clinical.VERSION}
-VERSIONS: Dict[str, str] = {name: _VERSION_OF.get(name.partition("/")[0], token_overlap.VERSION) for name in _OWN}
+VERSIONS: dict[str, str] = {name: _VERSION_OF.get(name.partition("/")[0], token_overlap.VERSION) for name in _OWN}
 """Name of a scorer of ours -> the version its scores carry."""
 
 
@@ -43,7 +54,7 @@ def find_scorer(name: str) -> Scorer:
         PluginError: it is another package's, and cannot be used.
     """
     if name not in SCORERS:
-        raise ConfigError("unknown scorer {!r}; {}".format(name, near_names(name, SCORERS)))
+        raise ConfigError(f"unknown scorer {name!r}; {near_names(name, SCORERS)}")
     return SCORERS[name]
 
 

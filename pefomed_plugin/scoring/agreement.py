@@ -6,9 +6,12 @@ undefined (a rater who always says the same) is None with a reason, never 0 or 1
 Legend of array shapes: R tables (resamples) of V x V values, C tables of one cluster each.
 """
 
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from statistics import median_low
-from typing import Any, Callable, Dict, Hashable, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Optional
 
 from ..errors import DataError
 from .intervals import Interval
@@ -25,11 +28,11 @@ _ALPHA_UNDEFINED = "undefined: all ratings are the same, or no item was rated tw
 class Figure:
     """One statistic."""
 
-    value: Optional[float]
+    value: float | None
     """-1 to 1; 1 is full agreement, 0 what chance would give. None when undefined."""
     interval: Interval
     """95 % percentile bootstrap over clusters."""
-    reason: Optional[str] = None
+    reason: str | None = None
     """Why there is no value."""
 
 
@@ -39,13 +42,13 @@ class PairAgreement:
 
     n: int
     """Items with both values."""
-    table: Tuple[Tuple[int, ...], ...]
+    table: tuple[tuple[int, ...], ...]
     """Items by the first rater's value (rows) and the second's (columns), in the order of the scale."""
-    figures: Dict[str, Figure]
+    figures: dict[str, Figure]
     """By the names of ``STATISTICS``."""
 
 
-def kappa(tables_RVV: Any, power: Optional[int]) -> Any:
+def kappa(tables_RVV: Any, power: int | None) -> Any:
     """Cohen's kappa: plain (``power`` None), linear (1) or quadratic (2) weights; weights by place on the scale."""
     import numpy as np
 
@@ -80,7 +83,7 @@ def spearman_rho(tables_RVV: Any) -> Any:
     middle = (tables_RVV.sum((-1, -2))[..., None] + 1) / 2
     x_RV, y_RV = (np.cumsum(margin, -1) - (margin - 1) / 2 - middle for margin in (rows_RV, columns_RV))
     covariance = (tables_RVV * x_RV[..., :, None] * y_RV[..., None, :]).sum((-1, -2))
-    return _divide(covariance, np.sqrt((rows_RV * x_RV ** 2).sum(-1) * (columns_RV * y_RV ** 2).sum(-1)))
+    return _divide(covariance, np.sqrt((rows_RV * x_RV**2).sum(-1) * (columns_RV * y_RV**2).sum(-1)))
 
 
 def ordinal_alpha(coincidences_RVV: Any) -> Any:
@@ -95,14 +98,24 @@ def ordinal_alpha(coincidences_RVV: Any) -> Any:
     return 1 - _divide(observed * (n_RV.sum(-1) - 1), expected)
 
 
-STATISTICS: Dict[str, Callable[[Any], Any]] = {
-    "kappa": lambda tables: kappa(tables, None), "kappa_linear": lambda tables: kappa(tables, 1),
-    "kappa_quadratic": lambda tables: kappa(tables, 2), "kendall_tau_b": kendall_tau_b, "spearman": spearman_rho}
+STATISTICS: dict[str, Callable[[Any], Any]] = {
+    "kappa": lambda tables: kappa(tables, None),
+    "kappa_linear": lambda tables: kappa(tables, 1),
+    "kappa_quadratic": lambda tables: kappa(tables, 2),
+    "kendall_tau_b": kendall_tau_b,
+    "spearman": spearman_rho,
+}
 """Statistics of a pair; on a scale of two values the three kappas are one."""
 
 
-def agree_pair(first: Values, second: Values, scale: Sequence[float], clusters: Sequence[Hashable],
-               resamples: int = RESAMPLES, seed: int = 0) -> PairAgreement:
+def agree_pair(
+    first: Values,
+    second: Values,
+    scale: Sequence[float],
+    clusters: Sequence[Hashable],
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> PairAgreement:
     """All statistics of two raters over the items that both rated.
 
     Args:
@@ -127,8 +140,13 @@ def agree_pair(first: Values, second: Values, scale: Sequence[float], clusters: 
     return PairAgreement(len(both), table, figures)
 
 
-def krippendorff_alpha(raters: Sequence[Values], scale: Sequence[float], clusters: Sequence[Hashable],
-                       resamples: int = RESAMPLES, seed: int = 0) -> Figure:
+def krippendorff_alpha(
+    raters: Sequence[Values],
+    scale: Sequence[float],
+    clusters: Sequence[Hashable],
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Figure:
     """Ordinal alpha of any number of raters, ratings may be missing; on two values it equals the nominal alpha.
 
     Raises:
@@ -148,15 +166,15 @@ def krippendorff_alpha(raters: Sequence[Values], scale: Sequence[float], cluster
     return _figure(ordinal_alpha, tables_CVV, _resample(tables_CVV, resamples, seed), _ALPHA_UNDEFINED)
 
 
-def majority(runs: Sequence[Values]) -> List[Optional[float]]:
+def majority(runs: Sequence[Values]) -> list[float | None]:
     """One value an item from several runs: the median, the lower one of two; None where no run has a value."""
     found = [[value for value in item if value is not None] for item in zip(*runs)]
     return [median_low(values) if values else None for values in found]
 
 
-def flip_rates(runs: Sequence[Values]) -> List[Optional[float]]:
+def flip_rates(runs: Sequence[Values]) -> list[float | None]:
     """For each item the share of runs that differ from its most frequent value; None below two scored runs."""
-    rates: List[Optional[float]] = []
+    rates: list[float | None] = []
     for item in zip(*runs):
         values = [value for value in item if value is not None]
         most = max((values.count(value) for value in set(values)), default=0)
@@ -170,8 +188,9 @@ def _resample(tables_CVV: Any, resamples: int, seed: int) -> Any:
 
     if not len(tables_CVV):
         return np.zeros((0, *tables_CVV.shape[1:]))
-    drawn = np.random.default_rng(seed).multinomial(len(tables_CVV), np.full(len(tables_CVV), 1 / len(tables_CVV)),
-                                                    size=resamples)
+    drawn = np.random.default_rng(seed).multinomial(
+        len(tables_CVV), np.full(len(tables_CVV), 1 / len(tables_CVV)), size=resamples
+    )
     return np.tensordot(drawn.astype(float), tables_CVV, 1)
 
 
@@ -196,13 +215,12 @@ def _figure(statistic: Callable[[Any], Any], tables_CVV: Any, drawn_RVV: Any, re
     return Figure(value, Interval(float(low), float(high)))
 
 
-def _places(raters: Sequence[Values], scale: Sequence[float],
-            clusters: Sequence[Hashable]) -> List[List[Optional[int]]]:
+def _places(raters: Sequence[Values], scale: Sequence[float], clusters: Sequence[Hashable]) -> list[list[int | None]]:
     """Values as places on the scale."""
     where = {value: place for place, value in enumerate(scale)}
     foreign = sorted({str(value) for values in raters for value in values if value is not None and value not in where})
     if foreign:
-        raise DataError("ratings outside the scale {}: {}".format(", ".join(map(str, scale)), ", ".join(foreign[:5])))
+        raise DataError(f"ratings outside the scale {', '.join(map(str, scale))}: {', '.join(foreign[:5])}")
     if any(len(values) != len(clusters) for values in raters):
         raise DataError("raters rated different numbers of items; give None where one did not")
     return [[None if value is None else where[value] for value in values] for values in raters]

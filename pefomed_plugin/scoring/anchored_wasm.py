@@ -6,8 +6,11 @@ over the rated ones. It assumes that the rated reports were drawn at random from
 studies, carries the uncertainty of the bias and of the reports, not of the choice of raters. Pure; numpy inside.
 """
 
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, Hashable, Sequence
+from typing import Any
 
 from ..errors import DataError
 from .agreement import Values
@@ -36,8 +39,9 @@ class AnchoredWasm:
     """Reports that the judge rated."""
 
 
-def anchor_wasm(judge: Values, people: Values, clusters: Sequence[Hashable], resamples: int = 1000,
-                seed: int = 0) -> AnchoredWasm:
+def anchor_wasm(
+    judge: Values, people: Values, clusters: Sequence[Hashable], resamples: int = 1000, seed: int = 0
+) -> AnchoredWasm:
     """Anchored WASM.
 
     Args:
@@ -55,8 +59,9 @@ def anchor_wasm(judge: Values, people: Values, clusters: Sequence[Hashable], res
     rows = [(j, p, cluster) for j, p, cluster in zip(judge, people, clusters) if j is not None]
     differences = [j - p for j, p, _ in rows if p is not None]
     if len(differences) < FEWEST:
-        raise DataError("only {} reports were rated by both judge and people; the judge's bias needs {}".format(
-            len(differences), FEWEST))
+        raise DataError(
+            f"only {len(differences)} reports were rated by both judge and people; the judge's bias needs {FEWEST}"
+        )
     numbers = {cluster: number for number, cluster in enumerate(dict.fromkeys(each[2] for each in rows))}
     sums_C4 = np.zeros((len(numbers), 4))
     for j, p, cluster in rows:
@@ -72,8 +77,9 @@ def _interval(sums_C4: Any, resamples: int, seed: int) -> Interval:
 
     if len(sums_C4) < 2:
         return Interval(None, None, "one cluster only")
-    drawn = np.random.default_rng(seed).multinomial(len(sums_C4), np.full(len(sums_C4), 1 / len(sums_C4)),
-                                                    size=resamples)
+    drawn = np.random.default_rng(seed).multinomial(
+        len(sums_C4), np.full(len(sums_C4), 1 / len(sums_C4)), size=resamples
+    )
     totals = drawn.astype(float) @ sums_C4
     totals = totals[totals[:, 3] > 0]
     values = totals[:, 0] / totals[:, 1] - totals[:, 2] / totals[:, 3]

@@ -3,8 +3,11 @@
 Takes the scores of any one scorer; knows nothing of how they came about or how they are shown.
 """
 
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Callable, Dict, Hashable, List, Optional, Sequence, Tuple
+from typing import Callable
 
 from ..errors import ConfigError, near_names
 from ..records import Prediction, Score
@@ -27,23 +30,23 @@ class Cell:
     """Scored predictions of the group; a row with two question types counts in both groups."""
     unscored: int
     """Predictions of the group that the scorer left without a value; not in the mean."""
-    value: Optional[float]
+    value: float | None
     """Mean score, in the scorer's unit; None when nothing was scored."""
     interval: Interval
     """95 % bootstrap interval of ``value``, clustered."""
 
 
-def _one(value: object) -> Tuple[str, ...]:
+def _one(value: object) -> tuple[str, ...]:
     text = str(value).strip() if value is not None else ""
     return (text or NOT_GIVEN,)
 
 
-def _question_types(prediction: Prediction) -> Tuple[str, ...]:
+def _question_types(prediction: Prediction) -> tuple[str, ...]:
     types = [each.strip() for each in (prediction.question_type or "").split(",")]
     return tuple(dict.fromkeys(each for each in types if each)) or (NOT_GIVEN,)
 
 
-AXES: Dict[str, Callable[[Prediction], Tuple[str, ...]]] = {
+AXES: dict[str, Callable[[Prediction], tuple[str, ...]]] = {
     "overall": lambda prediction: ("all",),
     "dataset": lambda prediction: _one(prediction.dataset),
     "answer_type": lambda prediction: _one(answer_type(prediction)),
@@ -54,15 +57,21 @@ AXES: Dict[str, Callable[[Prediction], Tuple[str, ...]]] = {
 }
 """Name of an axis -> the groups that a prediction belongs to on it."""
 
-CLUSTERS: Dict[str, Callable[[Prediction], Hashable]] = {
+CLUSTERS: dict[str, Callable[[Prediction], Hashable]] = {
     "image": lambda prediction: (prediction.dataset, prediction.image),
     "study": lambda prediction: (prediction.dataset, prediction.metadata.get("study", prediction.image)),
 }
 """What makes two rows dependent. ``study`` falls back to the image where the metadata names no study."""
 
 
-def break_down(predictions: Sequence[Prediction], scores: Sequence[Score], axis: str = "overall",
-               cluster: str = "study", resamples: int = 1000, seed: int = 0) -> List[Cell]:
+def break_down(
+    predictions: Sequence[Prediction],
+    scores: Sequence[Score],
+    axis: str = "overall",
+    cluster: str = "study",
+    resamples: int = 1000,
+    seed: int = 0,
+) -> list[Cell]:
     """One cell for each group of ``axis``, in alphabetical order, ``not given`` last.
 
     Args:
@@ -79,17 +88,18 @@ def break_down(predictions: Sequence[Prediction], scores: Sequence[Score], axis:
     """
     for name, known in ((axis, list(AXES)), (cluster, list(CLUSTERS))):
         if name not in known:
-            raise ConfigError("cannot break down by {!r}; {}".format(name, near_names(name, known)))
-    groups: Dict[str, List[Tuple[Hashable, Optional[float]]]] = {}
+            raise ConfigError(f"cannot break down by {name!r}; {near_names(name, known)}")
+    groups: dict[str, list[tuple[Hashable, float | None]]] = {}
     for prediction, score in pair_scores(predictions, scores):
         for group in AXES[axis](prediction):
             groups.setdefault(group, []).append((CLUSTERS[cluster](prediction), score.value))
-    return [_cell(axis, group, groups[group], resamples, seed)
-            for group in sorted(groups, key=lambda name: (name == NOT_GIVEN, name))]
+    return [
+        _cell(axis, group, groups[group], resamples, seed)
+        for group in sorted(groups, key=lambda name: (name == NOT_GIVEN, name))
+    ]
 
 
-def _cell(axis: str, group: str, rows: Sequence[Tuple[Hashable, Optional[float]]], resamples: int,
-          seed: int) -> Cell:
+def _cell(axis: str, group: str, rows: Sequence[tuple[Hashable, float | None]], resamples: int, seed: int) -> Cell:
     scored = [(each, value) for each, value in rows if value is not None]
     unscored = len(rows) - len(scored)
     if not scored:

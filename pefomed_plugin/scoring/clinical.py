@@ -4,10 +4,13 @@ RadEval (its package is ``radeval`` since 2.2, ``RadEval`` before) fetches model
 needs Python 3.11. What is not there is null with the reason; nothing takes its place.
 """
 
+from __future__ import annotations
+
 import importlib
 import numbers
 import sys
-from typing import Any, Dict, List, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ..errors import one_line
 from ..records import Prediction, Score
@@ -15,13 +18,17 @@ from .pairing import require_predictions
 
 VERSION = "2"
 """2: the interface of RadEval 1.0 and later, ``RadEval(metrics=[...])``."""
-METRICS: Mapping[str, str] = {"radgraph_f1": "radgraph", "chexbert_f1": "f1chexbert", "ratescore": "ratescore",
-                              "green": "green"}
+METRICS: Mapping[str, str] = {
+    "radgraph_f1": "radgraph",
+    "chexbert_f1": "f1chexbert",
+    "ratescore": "ratescore",
+    "green": "green",
+}
 """Name of a metric -> RadEval's name for it."""
 _PACKAGES = ("radeval", "RadEval")
 
 
-def clinical_figures(predictions: Sequence[Prediction]) -> Dict[str, Any]:
+def clinical_figures(predictions: Sequence[Prediction]) -> dict[str, Any]:
     """Figures of a test set, one entry a number that RadEval gives; each metric stands or falls alone.
 
     Raises:
@@ -31,7 +38,7 @@ def clinical_figures(predictions: Sequence[Prediction]) -> Dict[str, Any]:
     references = [each.answer for each in predictions]
     hypotheses = [each.prediction or "" for each in predictions]
     missing = sum(each.prediction is None for each in predictions)
-    figures: Dict[str, Any] = {"version": VERSION}
+    figures: dict[str, Any] = {"version": VERSION}
     for metric, name in METRICS.items():
         try:
             found = _ask_radeval(name, references, hypotheses)
@@ -40,12 +47,12 @@ def clinical_figures(predictions: Sequence[Prediction]) -> Dict[str, Any]:
             continue
         for key, value in found.items():
             if isinstance(value, numbers.Real):
-                shown = metric if len(found) == 1 else "{}/{}".format(metric, key)
+                shown = metric if len(found) == 1 else f"{metric}/{key}"
                 figures[shown] = {"n": len(predictions), "missing": missing, "value": float(value)}
     return figures
 
 
-def score_clinical(predictions: Sequence[Prediction]) -> List[Score]:
+def score_clinical(predictions: Sequence[Prediction]) -> list[Score]:
     """No score of a single report: RadEval's figures are of the whole test set (``clinical_figures``).
 
     Raises:
@@ -55,12 +62,12 @@ def score_clinical(predictions: Sequence[Prediction]) -> List[Score]:
     return []
 
 
-def _ask_radeval(metric: str, references: Sequence[str], hypotheses: Sequence[str]) -> Dict[str, Any]:
+def _ask_radeval(metric: str, references: Sequence[str], hypotheses: Sequence[str]) -> dict[str, Any]:
     radeval = _find_radeval()
     try:
         evaluator = radeval(metrics=[metric], show_progress=False)
     except TypeError as error:
-        raise TypeError("older than 1.0; pip install 'radeval>=1' ({})".format(one_line(error))) from error
+        raise TypeError(f"older than 1.0; pip install 'radeval>=1' ({one_line(error)})") from error
     return dict(evaluator(refs=list(references), hyps=list(hypotheses)))
 
 
@@ -74,4 +81,4 @@ def _find_radeval() -> Any:
             return module.RadEval
         except ImportError as error:
             failures.append(one_line(error))
-    raise ImportError("not installed; pip install radeval, on Python 3.11 or later ({})".format(failures[0]))
+    raise ImportError(f"not installed; pip install radeval, on Python 3.11 or later ({failures[0]})")

@@ -3,8 +3,10 @@
 Pure functions from predictions to scores and from scores to accuracies; the rules themselves are in ``text.py``.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import List, Optional, Sequence
 
 from ..errors import ConfigError, DataError, near_names
 from ..records import CLOSED, OPEN, Prediction, Score
@@ -42,11 +44,11 @@ class ExactMatchSummary:
     """The three figures a VQA table prints; open and closed are None where the data set has no such questions."""
 
     overall: Accuracy
-    open: Optional[Accuracy]
-    closed: Optional[Accuracy]
+    open: Accuracy | None
+    closed: Accuracy | None
 
 
-def score_exact_match(predictions: Sequence[Prediction], normalisation: str = "pefomed") -> List[Score]:
+def score_exact_match(predictions: Sequence[Prediction], normalisation: str = "pefomed") -> list[Score]:
     """1.0 where prediction and answer are the same text under ``normalisation``, else 0.0.
 
     A missing prediction is wrong, and never the text "None" (which the authors' script reads as the answer "none").
@@ -56,8 +58,7 @@ def score_exact_match(predictions: Sequence[Prediction], normalisation: str = "p
         DataError: no predictions.
     """
     if normalisation not in NORMALISATIONS:
-        raise ConfigError("unknown normalisation {!r}; {}".format(normalisation,
-                                                                  near_names(normalisation, NORMALISATIONS)))
+        raise ConfigError(f"unknown normalisation {normalisation!r}; {near_names(normalisation, NORMALISATIONS)}")
     require_predictions(predictions)
     normalise = NORMALISATIONS[normalisation]
     scorer = "exact_match/" + normalisation
@@ -79,12 +80,15 @@ def summarise_exact_match(predictions: Sequence[Prediction], scores: Sequence[Sc
     """
     pairs = [(answer_type(prediction), score) for prediction, score in pair_scores(predictions, scores)]
 
-    def accuracy(kind: Optional[str]) -> Optional[Accuracy]:
+    def accuracy(kind: str | None) -> Accuracy | None:
         chosen = [score for each, score in pairs if kind in (None, each)]
         if not chosen:
             return None
-        return Accuracy(n=len(chosen), correct=sum(score.value == 1.0 for score in chosen),
-                        missing=sum(score.reason == NO_PREDICTION for score in chosen))
+        return Accuracy(
+            n=len(chosen),
+            correct=sum(score.value == 1.0 for score in chosen),
+            missing=sum(score.reason == NO_PREDICTION for score in chosen),
+        )
 
     overall = accuracy(None)
     assert overall is not None

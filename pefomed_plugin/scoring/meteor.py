@@ -3,12 +3,15 @@
 Speaks the jar's line protocol (``SCORE`` and ``EVAL``); knows nothing of predictions or of other metrics.
 """
 
+from __future__ import annotations
+
 import contextlib
 import subprocess
 import tempfile
 import threading
+from collections.abc import Sequence
 from types import TracebackType
-from typing import IO, List, Optional, Sequence, Tuple, Type
+from typing import IO
 
 from ..errors import DataError
 from .java import METEOR_JAR, JavaError, find_jar, java_command
@@ -29,26 +32,28 @@ class Meteor:
         """
         self._java = java
         self._timeout_s = timeout_s
-        self._process: Optional[subprocess.Popen[bytes]] = None
-        self._complaints: Optional[IO[bytes]] = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._complaints: IO[bytes] | None = None
 
-    def __enter__(self) -> "Meteor":
+    def __enter__(self) -> Meteor:
         command = java_command(self._java, "-jar", str(find_jar(METEOR_JAR)), "-", "-", "-stdio", "-l", "en", "-norm")
         # A file, since a pipe that nobody reads would fill up and stop the child.
         self._complaints = tempfile.TemporaryFile()
         try:
-            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                             stderr=self._complaints)
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._complaints
+            )
         except OSError as error:
             self._complaints.close()
-            raise JavaError("cannot start {}: {}".format(self._java, error.strerror or error)) from error
+            raise JavaError(f"cannot start {self._java}: {error.strerror or error}") from error
         return self
 
-    def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException],
-                 trace: Optional[TracebackType]) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._end()
 
-    def score(self, references: Sequence[str], hypotheses: Sequence[str]) -> Tuple[float, List[float]]:
+    def score(self, references: Sequence[str], hypotheses: Sequence[str]) -> tuple[float, list[float]]:
         """METEOR of the corpus (statistics pooled over all pairs) and of each pair, 0 to 1.
 
         Args:
@@ -60,15 +65,19 @@ class Meteor:
             JavaError: the process is not running, ended, or did not reply in time.
         """
         if not hypotheses or len(references) != len(hypotheses):
-            raise DataError("METEOR needs one reference for each of at least one hypothesis; got {} and {}"
-                            .format(len(references), len(hypotheses)))
-        statistics = [self._ask("SCORE ||| {} ||| {}".format(_field(reference), _field(hypothesis)), 1)[0]
-                      for reference, hypothesis in zip(references, hypotheses)]
+            raise DataError(
+                f"METEOR needs one reference for each of at least one hypothesis; got {len(references)} and "
+                f"{len(hypotheses)}"
+            )
+        statistics = [
+            self._ask(f"SCORE ||| {_field(reference)} ||| {_field(hypothesis)}", 1)[0]
+            for reference, hypothesis in zip(references, hypotheses)
+        ]
         replies = self._ask(" ||| ".join(["EVAL", *statistics]), len(statistics) + 1)
         values = [float(reply) for reply in replies]
         return values[-1], values[:-1]
 
-    def _ask(self, line: str, replies: int) -> List[str]:
+    def _ask(self, line: str, replies: int) -> list[str]:
         """Send one line, read as many as the jar answers with."""
         process = self._process
         if process is None or process.stdin is None or process.stdout is None:
@@ -102,8 +111,8 @@ class Meteor:
             complaint = self._complaints.read().decode("utf-8", "replace")[-300:].strip()
         self._end()
         if timed_out:
-            return "METEOR did not reply within {} s".format(self._timeout_s)
-        return "METEOR ended before it replied: {}".format(complaint or "without a message")
+            return f"METEOR did not reply within {self._timeout_s} s"
+        return f"METEOR ended before it replied: {complaint or 'without a message'}"
 
     def _end(self) -> None:
         process, self._process = self._process, None

@@ -4,8 +4,10 @@ Two answers side by side: a bootstrap interval of the mean difference (clusters 
 permutation test of it (the two runs exchanged in whole clusters). Plain numbers; what they stand for is the caller's.
 """
 
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Hashable, Sequence
 
 from ..errors import DataError
 from .intervals import Interval, cluster_interval
@@ -32,8 +34,13 @@ class Difference:
     """Of which so many are independent."""
 
 
-def paired_difference(values: Sequence[float], others: Sequence[float], clusters: Sequence[Hashable],
-                      permutations: int = 10_000, seed: int = 0) -> Difference:
+def paired_difference(
+    values: Sequence[float],
+    others: Sequence[float],
+    clusters: Sequence[Hashable],
+    permutations: int = 10_000,
+    seed: int = 0,
+) -> Difference:
     """Difference of two runs over the same samples.
 
     Args:
@@ -47,8 +54,7 @@ def paired_difference(values: Sequence[float], others: Sequence[float], clusters
         DataError: no samples, or lists of different length.
     """
     if not values or len(values) != len(others):
-        raise DataError("a paired difference needs the same samples twice; got {} and {}".format(
-            len(values), len(others)))
+        raise DataError(f"a paired difference needs the same samples twice; got {len(values)} and {len(others)}")
     differences = [value - other for value, other in zip(values, others)]
     interval = cluster_interval(differences, clusters, seed=seed)
     p_value = _sign_flip(differences, clusters, permutations, seed)

@@ -1,6 +1,8 @@
 """Predictions beside their scores, and the mean of what was scored. Knows nothing of any one scorer."""
 
-from typing import Dict, List, Optional, Sequence, Tuple
+from __future__ import annotations
+
+from collections.abc import Sequence
 
 from ..errors import DataError
 from ..records import CLOSED, OPEN, Prediction, Score
@@ -19,7 +21,7 @@ def require_predictions(predictions: Sequence[Prediction]) -> None:
         raise DataError("no predictions to score; is the predictions file empty, or filtered to nothing?")
 
 
-def pair_scores(predictions: Sequence[Prediction], scores: Sequence[Score]) -> List[Tuple[Prediction, Score]]:
+def pair_scores(predictions: Sequence[Prediction], scores: Sequence[Score]) -> list[tuple[Prediction, Score]]:
     """Each prediction with its score, in the order of the predictions.
 
     Raises:
@@ -27,30 +29,33 @@ def pair_scores(predictions: Sequence[Prediction], scores: Sequence[Score]) -> L
             a score; all of them in one message.
     """
     require_predictions(predictions)
-    kinds = sorted({"{} (version {})".format(score.scorer, score.version) for score in scores})
+    kinds = sorted({f"{score.scorer} (version {score.version})" for score in scores})
     if len(kinds) > 1:
-        raise DataError("scores of {} scorers are mixed; summarise one at a time".format(len(kinds)), kinds)
-    by_id: Dict[str, Score] = {}
+        raise DataError(f"scores of {len(kinds)} scorers are mixed; summarise one at a time", kinds)
+    by_id: dict[str, Score] = {}
     problems = []
     for score in scores:
         if score.sample_id in by_id:
-            problems.append("id {!r} was scored twice: delete one of the two scores".format(score.sample_id))
+            problems.append(f"id {score.sample_id!r} was scored twice: delete one of the two scores")
         by_id[score.sample_id] = score
     seen = set()
     for prediction in predictions:
         if prediction.id in seen:
-            problems.append("id {!r} was predicted twice: delete one of the two predictions".format(prediction.id))
+            problems.append(f"id {prediction.id!r} was predicted twice: delete one of the two predictions")
         elif prediction.id not in by_id:
-            problems.append("id {!r} has no score: score these predictions again".format(prediction.id))
+            problems.append(f"id {prediction.id!r} has no score: score these predictions again")
         seen.add(prediction.id)
-    problems += ["id {!r} has a score but no prediction: these are another run's scores".format(each)
-                 for each in by_id if each not in seen]
+    problems += [
+        f"id {each!r} has a score but no prediction: these are another run's scores"
+        for each in by_id
+        if each not in seen
+    ]
     if problems:
         raise DataError("scores and predictions do not belong together", problems)
     return [(prediction, by_id[prediction.id]) for prediction in predictions]
 
 
-def answer_type(prediction: Prediction) -> Optional[str]:
+def answer_type(prediction: Prediction) -> str | None:
     """``OPEN``, ``CLOSED`` or None, blanks and case ignored (a release holds ``"CLOSED "``).
 
     Raises:
@@ -58,8 +63,10 @@ def answer_type(prediction: Prediction) -> Optional[str]:
     """
     kind = (prediction.answer_type or "").strip().upper()
     if kind and kind not in (OPEN, CLOSED):
-        raise DataError("{}: answer_type {!r} is neither {} nor {}; correct the predictions file"
-                        .format(prediction.id, prediction.answer_type, OPEN, CLOSED))
+        raise DataError(
+            f"{prediction.id}: answer_type {prediction.answer_type!r} is neither {OPEN} nor {CLOSED}; correct the "
+            "predictions file"
+        )
     return kind or None
 
 

@@ -3,15 +3,21 @@
 Many published IU-Xray figures were computed on these cut and cleaned references, and are higher for it.
 """
 
+from __future__ import annotations
+
 import re
 from collections import Counter
-from typing import FrozenSet, Iterable, Optional
+from collections.abc import Iterable
 
 UNKNOWN = "<unk>"
 _TOKENS = 59
 """``max_seq_length`` 60 holds the start symbol too."""
-_LISTS = [("..", ".")] * 3 + [("1. ", "")] + [(". {}. ".format(number), ". ") for number in range(2, 6)] + [
-    (" {}. ".format(number), ". ") for number in range(2, 6)]
+_LISTS = (
+    [("..", ".")] * 3
+    + [("1. ", "")]
+    + [(f". {number}. ", ". ") for number in range(2, 6)]
+    + [(f" {number}. ", ". ") for number in range(2, 6)]
+)
 _DELETED = re.compile(r"[.,?;*!%^&_+():<=>@\[\]{}\"/\\']")
 """The hyphen stays: in the published pattern it stands for the range from colon to bracket."""
 
@@ -28,13 +34,13 @@ def clean_report(text: str) -> str:
     return " . ".join(sentences) + " ."
 
 
-def cut_report(text: str, vocabulary: Optional[FrozenSet[str]] = None) -> str:
+def cut_report(text: str, vocabulary: frozenset[str] | None = None) -> str:
     """The first 59 tokens of the cleaned text; with a vocabulary, words outside it become ``<unk>``."""
     words = clean_report(text).split()[:_TOKENS]
     return " ".join(word if vocabulary is None or word in vocabulary else UNKNOWN for word in words)
 
 
-def training_vocabulary(reports: Iterable[str], threshold: int = 3) -> FrozenSet[str]:
+def training_vocabulary(reports: Iterable[str], threshold: int = 3) -> frozenset[str]:
     """Words that occur at least ``threshold`` times in the cleaned training reports (3 in R2Gen's IU-Xray runs)."""
     counts = Counter(word for report in reports for word in clean_report(report).split())
     return frozenset(word for word, count in counts.items() if count >= threshold)

@@ -4,8 +4,11 @@ A run's figure is the mean over what it scored; a sample's, its mean over the ru
 studies (images where a data set has no studies), as those of every other scorer.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any
 
 from ..errors import DataError
 from ..records import Prediction, Score
@@ -20,7 +23,7 @@ Runs = Sequence[Sequence[Score]]
 """One sequence of scores a run or rater, of the same predictions."""
 
 
-def summarise_answers(predictions: Sequence[Prediction], runs: Runs) -> Dict[str, Any]:
+def summarise_answers(predictions: Sequence[Prediction], runs: Runs) -> dict[str, Any]:
     """VQA verdicts (0 or 1) as the paper's tables print them: percent right of open, closed and all questions.
 
     Raises:
@@ -28,7 +31,7 @@ def summarise_answers(predictions: Sequence[Prediction], runs: Runs) -> Dict[str
     """
     for scores in runs:
         pair_scores(predictions, scores)
-    figures: Dict[str, Any] = {}
+    figures: dict[str, Any] = {}
     for group, kind in GROUPS.items():
         chosen = [each for each in predictions if kind is None or answer_type(each) == kind]
         if chosen:
@@ -36,7 +39,7 @@ def summarise_answers(predictions: Sequence[Prediction], runs: Runs) -> Dict[str
     return figures
 
 
-def summarise_levels(predictions: Sequence[Prediction], runs: Runs) -> Dict[str, Any]:
+def summarise_levels(predictions: Sequence[Prediction], runs: Runs) -> dict[str, Any]:
     """Report ratings as WASM (``overall``) and the mean number of reports at each level, with its SD over the runs.
 
     Raises:
@@ -48,45 +51,55 @@ def summarise_levels(predictions: Sequence[Prediction], runs: Runs) -> Dict[str,
     each_run = [summarise_wasm(scores) for scores in runs if any(score.value is not None for score in scores)]
     counts = [summarise_runs([run.counts[level] for run in each_run]) for level in LEVELS]
     shares = wasm_from_counts([count.mean for count in counts]).percentages
-    return {"overall": overall, **{"level {}".format(level): {
-        "n": overall["n"], "value": counts[level].mean, "sd": counts[level].sd, "percent": shares[level],
-        "runs": overall["runs"]} for level in LEVELS}}
+    return {
+        "overall": overall,
+        **{
+            f"level {level}": {
+                "n": overall["n"],
+                "value": counts[level].mean,
+                "sd": counts[level].sd,
+                "percent": shares[level],
+                "runs": overall["runs"],
+            }
+            for level in LEVELS
+        },
+    }
 
 
-def summarise_groups(predictions: Sequence[Prediction], runs: Runs, kind: str, axes: Sequence[str]) -> Dict[str, Any]:
+def summarise_groups(predictions: Sequence[Prediction], runs: Runs, kind: str, axes: Sequence[str]) -> dict[str, Any]:
     """The groups of some axes, by ``organ CHEST`` and the like: percent right for answers, WASM for reports.
 
     Raises:
         DataError: predictions and scores do not belong together.
     """
     factor, unit = (100.0, {"unit": "%"}) if kind == "vqa" else (1.0, {})
-    figures: Dict[str, Any] = {}
+    figures: dict[str, Any] = {}
     for axis in axes:
-        members: Dict[str, List[Prediction]] = {}
+        members: dict[str, list[Prediction]] = {}
         for each in predictions:
             for group in AXES[axis](each):
                 members.setdefault(group, []).append(each)
         for group, chosen in sorted(members.items()):
-            figures["{} {}".format(axis, group)] = {**_over_runs(chosen, _only(runs, chosen), factor), **unit}
+            figures[f"{axis} {group}"] = {**_over_runs(chosen, _only(runs, chosen), factor), **unit}
     return figures
 
 
-def sample_means(runs: Runs) -> List[Optional[float]]:
+def sample_means(runs: Runs) -> list[float | None]:
     """Each sample's mean over the runs that scored it; None where none did. Runs must be in one order."""
-    means: List[Optional[float]] = []
+    means: list[float | None] = []
     for scores in zip(*runs):
         values = [float(score.value) for score in scores if score.value is not None]
         means.append(mean(values) if values else None)
     return means
 
 
-def _over_runs(predictions: Sequence[Prediction], runs: Runs, factor: float) -> Dict[str, Any]:
+def _over_runs(predictions: Sequence[Prediction], runs: Runs, factor: float) -> dict[str, Any]:
     if not runs:
         raise DataError("no run to summarise")
     paired = [[score for _, score in pair_scores(predictions, scores)] for scores in runs]
     unscored = sum(score.value is None for scores in paired for score in scores)
     per_run = [[factor * score.value for score in scores if score.value is not None] for scores in paired]
-    figures: Dict[str, Any] = {"n": len(predictions), "unscored": unscored}
+    figures: dict[str, Any] = {"n": len(predictions), "unscored": unscored}
     scored_runs = [mean(values) for values in per_run if values]
     if not scored_runs:
         return {**figures, "value": None, "runs": 0, "reason": "nothing was scored"}
@@ -96,6 +109,6 @@ def _over_runs(predictions: Sequence[Prediction], runs: Runs, factor: float) -> 
     return {**figures, "value": over.mean, "sd": over.sd, "runs": over.runs, "interval": asdict(interval)}
 
 
-def _only(runs: Runs, chosen: Sequence[Prediction]) -> List[List[Score]]:
+def _only(runs: Runs, chosen: Sequence[Prediction]) -> list[list[Score]]:
     wanted = {each.id for each in chosen}
     return [[score for score in scores if score.sample_id in wanted] for scores in runs]

@@ -1,7 +1,9 @@
 """ROUGE-L with pycocoevalcap's numbers, some thirty times as fast. Standard library only; texts are token strings."""
 
+from __future__ import annotations
+
 from collections import defaultdict
-from typing import Dict, Sequence
+from collections.abc import Sequence
 
 _BETA = 1.2
 """Weight of recall against precision in the COCO tools; rouge-score's F1 has 1."""
@@ -17,7 +19,7 @@ def rouge_l(reference: str, hypothesis: str) -> float:
     if not common:
         return 0.0
     precision, recall = common / len(said), common / len(wanted)
-    return (1 + _BETA ** 2) * precision * recall / (recall + _BETA ** 2 * precision)
+    return (1 + _BETA**2) * precision * recall / (recall + _BETA**2 * precision)
 
 
 def longest_common_subsequence(first: Sequence[str], second: Sequence[str]) -> int:
@@ -25,7 +27,7 @@ def longest_common_subsequence(first: Sequence[str], second: Sequence[str]) -> i
 
     Hyyro, "Bit-parallel LCS-length computation revisited" (2004): a zero bit of ``row`` is a step of the table.
     """
-    places: Dict[str, int] = defaultdict(int)
+    places: dict[str, int] = defaultdict(int)
     for place, word in enumerate(first):
         places[word] |= 1 << place
     full = (1 << len(first)) - 1

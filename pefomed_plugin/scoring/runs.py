@@ -1,9 +1,11 @@
 """Mean and standard deviation over repeated runs or raters, as the paper's tables print them. Standard library only."""
 
+from __future__ import annotations
+
 import math
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Optional, Sequence
 
 from ..errors import DataError
 from .pairing import mean
@@ -15,7 +17,7 @@ class OverRuns:
 
     mean: float
     """In the unit of what was measured."""
-    sd: Optional[float]
+    sd: float | None
     """Sample standard deviation (ddof=1), as in the paper's brackets; None for a single run."""
     runs: int
     """How many runs or raters."""
@@ -29,5 +31,5 @@ def summarise_runs(values: Sequence[float]) -> OverRuns:
     """
     broken = [number for number, value in enumerate(values, 1) if not math.isfinite(value)]
     if broken:
-        raise DataError("no finite figure in run(s) {}: score them again".format(", ".join(map(str, broken))))
+        raise DataError(f"no finite figure in run(s) {', '.join(map(str, broken))}: score them again")
     return OverRuns(mean(values), statistics.stdev(values) if len(values) > 1 else None, len(values))

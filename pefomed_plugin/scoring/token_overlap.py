@@ -3,8 +3,11 @@
 Pure functions. A closed question is not scored: LLaVA-Med measures it by whether the answer occurs in the prediction.
 """
 
+from __future__ import annotations
+
 from collections import Counter
-from typing import Callable, Dict, List, Sequence, Tuple
+from collections.abc import Sequence
+from typing import Callable
 
 from ..errors import ConfigError, near_names
 from ..records import CLOSED, Prediction, Score
@@ -15,7 +18,7 @@ VERSION = "1"
 MEASURES = ("token_recall", "token_f1")
 
 
-def llava_med_overlap(answer: str, prediction: str) -> Tuple[float, float]:
+def llava_med_overlap(answer: str, prediction: str) -> tuple[float, float]:
     """Recall and F1, each 0 to 1, as LLaVA-Med's ``calculate_f1score`` computes them (release of 2023).
 
     A word that both share counts as often as the *prediction* says it, on either side of the fraction, so repeating a
@@ -30,7 +33,7 @@ def llava_med_overlap(answer: str, prediction: str) -> Tuple[float, float]:
     return recall, 2 * precision * recall / (precision + recall)
 
 
-def corrected_overlap(answer: str, prediction: str) -> Tuple[float, float]:
+def corrected_overlap(answer: str, prediction: str) -> tuple[float, float]:
     """Recall and F1, each 0 to 1: a word counts at most as often as the *answer* has it; texts normalised ``clean``."""
     said, wanted = Counter(normalise_clean(prediction).split()), Counter(normalise_clean(answer).split())
     shared = sum((said & wanted).values())
@@ -39,13 +42,13 @@ def corrected_overlap(answer: str, prediction: str) -> Tuple[float, float]:
     return shared / sum(wanted.values()), 2 * shared / (sum(said.values()) + sum(wanted.values()))
 
 
-OVERLAPS: Dict[str, Callable[[str, str], Tuple[float, float]]] = {
+OVERLAPS: dict[str, Callable[[str, str], tuple[float, float]]] = {
     "llava_med": llava_med_overlap,
     "corrected": corrected_overlap,
 }
 
 
-def score_token_overlap(predictions: Sequence[Prediction], measure: str, variant: str = "llava_med") -> List[Score]:
+def score_token_overlap(predictions: Sequence[Prediction], measure: str, variant: str = "llava_med") -> list[Score]:
     """``token_recall`` or ``token_f1`` of every prediction, 0 to 1; None for closed questions.
 
     Raises:
@@ -54,9 +57,9 @@ def score_token_overlap(predictions: Sequence[Prediction], measure: str, variant
     """
     for name, known in ((measure, MEASURES), (variant, tuple(OVERLAPS))):
         if name not in known:
-            raise ConfigError("unknown token measure {!r}; {}".format(name, near_names(name, known)))
+            raise ConfigError(f"unknown token measure {name!r}; {near_names(name, known)}")
     require_predictions(predictions)
-    scorer = "{}/{}".format(measure, variant)
+    scorer = f"{measure}/{variant}"
 
     def score(prediction: Prediction) -> Score:
         if answer_type(prediction) == CLOSED:

@@ -4,9 +4,11 @@ Strict because a guess is a wrong figure: ``3.5``, ``3/4``, ``1 or 2`` and a val
 and no earlier line is taken in place of a last one that cannot be read.
 """
 
+from __future__ import annotations
+
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Optional, Sequence
 
 VERSION = "1"
 """Changes whenever the same reply could be read differently."""
@@ -18,9 +20,9 @@ _VALUE = re.compile(r"[\s*_`\[(]*(\d{1,3})[\s*_`\])]*\.?[\s*_`]*")
 class Verdict:
     """What a reply says."""
 
-    value: Optional[int]
+    value: int | None
     """A value of the scale, or None where the reply gives none."""
-    reason: Optional[str] = None
+    reason: str | None = None
     """Why there is no value; never words of the reply."""
 
 
@@ -38,5 +40,5 @@ def parse_verdict(reply: str, scale: Sequence[int]) -> Verdict:
         return Verdict(None, "the verdict is no whole number")
     value = int(found.group(1))
     if value not in scale:
-        return Verdict(None, "the verdict is outside {} to {}".format(min(scale), max(scale)))
+        return Verdict(None, f"the verdict is outside {min(scale)} to {max(scale)}")
     return Verdict(value)

@@ -3,8 +3,10 @@
 Who rates (GPT-4 or people) is another module's affair; what was not rated is counted and kept out of the mean.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import List, Sequence, Tuple
 
 from ..errors import DataError
 from ..records import Score
@@ -18,7 +20,7 @@ VERSION = "1"
 class Wasm:
     """Ratings of one run, or their mean over runs (then the counts are fractions)."""
 
-    counts: Tuple[float, ...]
+    counts: tuple[float, ...]
     """Rated reports at each of the five levels."""
     unscored: int = 0
     """Reports without a usable rating; in no percentage and not in the mean."""
@@ -29,7 +31,7 @@ class Wasm:
         return sum(self.counts)
 
     @property
-    def percentages(self) -> Tuple[float, ...]:
+    def percentages(self) -> tuple[float, ...]:
         """Share of each level among the rated reports, 0 to 100."""
         return tuple(100 * count / self.scored for count in self.counts)
 
@@ -46,7 +48,7 @@ def wasm_from_counts(counts: Sequence[float], unscored: int = 0) -> Wasm:
         DataError: not five counts, a negative one, or nothing rated.
     """
     if len(counts) != len(LEVELS) or any(not count >= 0 for count in counts):
-        raise DataError("WASM needs five counts, of level 0 to 4, none negative; got {}".format(list(counts)))
+        raise DataError(f"WASM needs five counts, of level 0 to 4, none negative; got {list(counts)}")
     if not sum(counts):
         raise DataError("WASM over nothing: no report was rated")
     return Wasm(tuple(counts), unscored)
@@ -59,8 +61,11 @@ def summarise_wasm(scores: Sequence[Score]) -> Wasm:
         DataError: nothing was rated, or a value is no level; all such records in one message.
     """
     rated = [score for score in scores if score.value is not None]
-    problems: List[str] = ["{}: {} is no level; rate this report again".format(score.sample_id, score.value)
-                           for score in rated if score.value not in LEVELS]
+    problems: list[str] = [
+        f"{score.sample_id}: {score.value} is no level; rate this report again"
+        for score in rated
+        if score.value not in LEVELS
+    ]
     if problems:
         raise DataError("WASM ratings must be 0, 1, 2, 3 or 4", problems)
     counts = [sum(score.value == level for score in rated) for level in LEVELS]

@@ -4,11 +4,14 @@ On a terminal colours, and a bar with rate and remaining time; elsewhere (a log 
 respected (by rich). Results go to the standard output, progress to stderr.
 """
 
+from __future__ import annotations
+
 import os
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Callable, Iterator
+from typing import Callable
 
 PLAIN_EVERY_S = 10.0
 """Seconds between two lines where there is no terminal."""
@@ -64,8 +67,16 @@ def _bar(what: str, total: int, done: int) -> Iterator[Advance]:
         TimeRemainingColumn,
     )
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
-               TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[note]}"))
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
     start, first = time.monotonic(), done
     with Progress(*columns, console=Console(stderr=True)) as bars:
         task = bars.add_task(what, total=total, completed=done, rate="", note="")
@@ -88,12 +99,15 @@ def _lines(what: str, total: int, done: int) -> Iterator[Advance]:
         if now - state["said"] >= PLAIN_EVERY_S:
             state["said"] = now
             left_s = (total - state["done"]) * (now - start) / max(state["done"] - first, 1)
-            print("{}: {}/{}, {}, {:.0f} s left  {}".format(
-                what, int(state["done"]), total, _rate(state["done"] - first, start), left_s, note),
-                file=sys.stderr, flush=True)
+            print(
+                f"{what}: {int(state['done'])}/{total}, {_rate(state['done'] - first, start)}, {left_s:.0f} s left  "
+                f"{note}",
+                file=sys.stderr,
+                flush=True,
+            )
 
     yield advance
 
 
 def _rate(items: float, start: float) -> str:
-    return "{:.1f}/s".format(items / max(time.monotonic() - start, 1e-9))
+    return f"{items / max(time.monotonic() - start, 1e-9):.1f}/s"

@@ -4,56 +4,68 @@ A join is by id, by question and image, or by question and reference; never by p
 besides (question, image) must agree with the sample it is joined with.
 """
 
+from __future__ import annotations
+
 import re
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import PurePosixPath
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import Any
 
 from ..errors import DataError
 from ..records import Prediction, Sample
 from .result_files import Answer
 
 
-def join_answers(answers: Sequence[Answer], samples: Sequence[Sample], producer: Mapping[str, Any]) -> List[Prediction]:
+def join_answers(answers: Sequence[Answer], samples: Sequence[Sample], producer: Mapping[str, Any]) -> list[Prediction]:
     """One prediction a sample, in the order of the samples.
 
     Raises:
         DataError: answers that fit no sample or several, samples answered twice or not at all: all in one message.
     """
     index = _Index(samples)
-    found: Dict[str, Answer] = {}
-    problems: List[str] = []
+    found: dict[str, Answer] = {}
+    problems: list[str] = []
     in_order = _in_order(answers, samples)
     for number, answer in enumerate(answers):
         fitting = [samples[number]] if in_order else _one_of_alike(index.candidates(answer), found)
         if len(fitting) != 1:
-            problems.append("{}: {}".format(answer.where, _why(answer, fitting)))
+            problems.append(f"{answer.where}: {_why(answer, fitting)}")
             continue
         sample, problem = fitting[0], _contradiction(answer, fitting[0])
         if problem:
-            problems.append("{}: {}".format(answer.where, problem))
+            problems.append(f"{answer.where}: {problem}")
         elif sample.id in found:
-            problems.append("{}: {} was already answered by {}; delete one of the two".format(
-                answer.where, sample.id, found[sample.id].where))
+            problems.append(
+                f"{answer.where}: {sample.id} was already answered by {found[sample.id].where}; delete one of the two"
+            )
         else:
             found[sample.id] = answer
-    problems += ["{}: no answer for it".format(each.id) for each in samples if each.id not in found]
+    problems += [f"{each.id}: no answer for it" for each in samples if each.id not in found]
     if problems:
-        raise DataError("the answers do not fit the samples of {} ({} answers, {} samples)".format(
-            samples[0].dataset if samples else "an empty split", len(answers), len(samples)), problems)
+        raise DataError(
+            "the answers do not fit the samples of {} ({} answers, {} samples)".format(
+                samples[0].dataset if samples else "an empty split", len(answers), len(samples)
+            ),
+            problems,
+        )
     own = [each.name for each in fields(Sample)]
-    return [Prediction(**{name: getattr(sample, name) for name in own}, prediction=found[sample.id].text,
-                       producer=dict(producer)) for sample in samples]
+    return [
+        Prediction(
+            **{name: getattr(sample, name) for name in own}, prediction=found[sample.id].text, producer=dict(producer)
+        )
+        for sample in samples
+    ]
 
 
 class _Index:
     """Samples by everything an answer may name them by."""
 
     def __init__(self, samples: Sequence[Sample]) -> None:
-        self._by_key: Dict[str, List[Sample]] = defaultdict(list)
-        self._by_image: Dict[Tuple[str, ...], List[Sample]] = defaultdict(list)
-        self._by_reference: Dict[Tuple[str, str], List[Sample]] = defaultdict(list)
+        self._by_key: dict[str, list[Sample]] = defaultdict(list)
+        self._by_image: dict[tuple[str, ...], list[Sample]] = defaultdict(list)
+        self._by_reference: dict[tuple[str, str], list[Sample]] = defaultdict(list)
         for sample in samples:
             for key in {sample.id, str(sample.metadata.get("source_id", sample.id))}:
                 self._by_key[key].append(sample)
@@ -62,7 +74,7 @@ class _Index:
                 self._by_image[parts[start:]].append(sample)
             self._by_reference[(plain(sample.question), plain(sample.answer))].append(sample)
 
-    def candidates(self, answer: Answer) -> List[Sample]:
+    def candidates(self, answer: Answer) -> list[Sample]:
         """Samples that the answer may be about: one, if the file is what it should be."""
         if answer.key is not None and answer.key in self._by_key:
             return self._by_key[answer.key]
@@ -78,7 +90,7 @@ class _Index:
             return self._by_reference.get((plain(answer.question), plain(answer.reference)), [])
         return []
 
-    def _of_image(self, image: str) -> List[Sample]:
+    def _of_image(self, image: str) -> list[Sample]:
         """By the longest end of the path that any sample's image shares; roots differ between machines."""
         parts = PurePosixPath(image.replace("\\", "/")).parts
         for start in range(len(parts)):
@@ -87,7 +99,7 @@ class _Index:
         return []
 
 
-def _one_of_alike(fitting: List[Sample], found: Mapping[str, Answer]) -> List[Sample]:
+def _one_of_alike(fitting: list[Sample], found: Mapping[str, Answer]) -> list[Sample]:
     """Of samples that repeat image, question and reference (VQA-RAD holds some), the first without an answer."""
     alike = {(each.image, plain(each.question), plain(each.answer)) for each in fitting}
     if len(alike) != 1:
@@ -95,7 +107,7 @@ def _one_of_alike(fitting: List[Sample], found: Mapping[str, Answer]) -> List[Sa
     return [next((each for each in fitting if each.id not in found), fitting[0])]
 
 
-def plain(text: Optional[str]) -> str:
+def plain(text: str | None) -> str:
     """Words in lower case: projects change case and punctuation of questions before they write them."""
     return " ".join(re.findall(r"\w+", (text or "").casefold()))
 
@@ -103,9 +115,13 @@ def plain(text: Optional[str]) -> str:
 def _in_order(answers: Sequence[Answer], samples: Sequence[Sample]) -> bool:
     """Whether a file without ids and images repeats the questions and references of the samples one by one."""
     return len(answers) == len(samples) and all(
-        answer.key is None and answer.image is None and answer.question is not None and answer.reference is not None
+        answer.key is None
+        and answer.image is None
+        and answer.question is not None
+        and answer.reference is not None
         and (plain(answer.question), plain(answer.reference)) == (plain(sample.question), plain(sample.answer))
-        for answer, sample in zip(answers, samples))
+        for answer, sample in zip(answers, samples)
+    )
 
 
 def _same_question(question: str, sample: Sample) -> bool:
@@ -117,19 +133,23 @@ def _contradiction(answer: Answer, sample: Sample) -> str:
     if sample.question is None:
         return ""  # reports are joined by image; their references are often cleaned before they are written
     if answer.question is not None and not _same_question(answer.question, sample):
-        return "asks {!r}, but {} asks {!r}: ids of another release?".format(
-            answer.question, sample.id, sample.question)
+        return f"asks {answer.question!r}, but {sample.id} asks {sample.question!r}: ids of another release?"
     if answer.reference is not None and plain(answer.reference) != plain(sample.answer):
-        return "has the reference {!r}, but {} has {!r}: references of another version?".format(
-            answer.reference, sample.id, sample.answer)
+        return (
+            f"has the reference {answer.reference!r}, but {sample.id} has {sample.answer!r}: references of "
+            "another version?"
+        )
     return ""
 
 
 def _why(answer: Answer, fitting: Sequence[Sample]) -> str:
     if fitting:
-        known: Set[str] = {each.id for each in fitting}
-        return "fits {} samples ({}, ...) and the file is not in their order".format(len(known), min(known))
+        known: set[str] = {each.id for each in fitting}
+        return f"fits {len(known)} samples ({min(known)}, ...) and the file is not in their order"
     if answer.key is not None:
-        return "no sample has the id {!r}; if ids are the project's own, give its question file".format(answer.key)
-    return "no sample has image {!r} and question {!r}".format(answer.image, answer.question) if answer.image \
-        else "no sample has question {!r} with reference {!r}".format(answer.question, answer.reference)
+        return f"no sample has the id {answer.key!r}; if ids are the project's own, give its question file"
+    return (
+        f"no sample has image {answer.image!r} and question {answer.question!r}"
+        if answer.image
+        else f"no sample has question {answer.question!r} with reference {answer.reference!r}"
+    )

@@ -4,15 +4,18 @@ Linking adds to the checkout one import line in ``train.py``, symbolic links to 
 where links cannot be made), and a marker that says what was added. Nothing is changed when anything is in the way.
 """
 
+from __future__ import annotations
+
 import ast
 import hashlib
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any
 
 from .. import __version__
 from ..digests import file_sha256
@@ -22,8 +25,14 @@ from ..storage import replacing, write_json
 MARKER = ".pefomed_link.json"
 ENTRY = "train.py"
 LINE = b"import pefomed_plugin.linked  # added by 'pefomed link'; 'pefomed unlink' takes it out"
-_NEEDED = ("minigpt4/__init__.py", "minigpt4/common/registry.py", "minigpt4/runners/runner_base.py", ENTRY,
-           "train_configs", "eval_configs")
+_NEEDED = (
+    "minigpt4/__init__.py",
+    "minigpt4/common/registry.py",
+    "minigpt4/runners/runner_base.py",
+    ENTRY,
+    "train_configs",
+    "eval_configs",
+)
 _PACKAGE = Path(__file__).resolve().parents[1]
 _IGNORED = "__pycache__"
 
@@ -40,7 +49,7 @@ class Step:
     """It was so already: nothing is changed."""
 
 
-def link_checkout(checkout: Path, *, dry_run: bool = False) -> List[Step]:
+def link_checkout(checkout: Path, *, dry_run: bool = False) -> list[Step]:
     """Make the plugin part of ``checkout``; what is there already stays as it is.
 
     Raises:
@@ -50,25 +59,40 @@ def link_checkout(checkout: Path, *, dry_run: bool = False) -> List[Step]:
     root = _find_checkout(checkout)
     marker = _read_marker(root)
     if marker is not None and (marker["version"], marker["package"]) != (__version__, str(_PACKAGE)):
-        raise ToolkitError("{} is linked to pefomed_plugin {} in {}, this is {} in {}; run 'pefomed unlink {}' first"
-                           .format(root, marker["version"], marker["package"], __version__, _PACKAGE, checkout))
+        raise ToolkitError(
+            f"{root} is linked to pefomed_plugin {marker['version']} in {marker['package']}, this is {__version__} in "
+            f"{_PACKAGE}; run 'pefomed unlink {checkout}' first"
+        )
     links = marker["links"] if marker is not None else {}
     links = {**_planned_links(), **links}
     states = {name: _state_of(root / name, link) for name, link in links.items()}
     content = _read_entry(root)
     changed, number = _with_line(content)
-    problems = ["{}: is there already and is not ours; move it away".format(root / name)
-                for name, state in states.items() if state == "other"]
+    problems = [
+        f"{root / name}: is there already and is not ours; move it away"
+        for name, state in states.items()
+        if state == "other"
+    ]
     problems += _entry_problems(root) if changed != content else []
     if problems:
-        raise ToolkitError("{} cannot be linked; nothing was changed".format(root), problems)
-    steps = [Step(name, "link to {}".format(link["target"]), states[name] == "ours") for name, link in links.items()]
-    steps += [Step("{}:{}".format(ENTRY, number), LINE.decode(), changed == content),
-              Step(MARKER, "what 'pefomed unlink' needs to know", marker is not None)]
+        raise ToolkitError(f"{root} cannot be linked; nothing was changed", problems)
+    steps = [Step(name, f"link to {link['target']}", states[name] == "ours") for name, link in links.items()]
+    steps += [
+        Step(f"{ENTRY}:{number}", LINE.decode(), changed == content),
+        Step(MARKER, "what 'pefomed unlink' needs to know", marker is not None),
+    ]
     if not dry_run and not all(each.done for each in steps):
         with _writing(root):  # the marker first: whatever happens after it can be undone
-            write_json(root / MARKER, {"version": __version__, "package": str(_PACKAGE), "entry": ENTRY,
-                                       "entry_sha256": _sha256(_without_line(changed)), "links": links})
+            write_json(
+                root / MARKER,
+                {
+                    "version": __version__,
+                    "package": str(_PACKAGE),
+                    "entry": ENTRY,
+                    "entry_sha256": _sha256(_without_line(changed)),
+                    "links": links,
+                },
+            )
             for name, link in links.items():
                 if states[name] == "absent":
                     _make_link(root / name, Path(link["target"]))
@@ -76,7 +100,7 @@ def link_checkout(checkout: Path, *, dry_run: bool = False) -> List[Step]:
     return steps
 
 
-def unlink_checkout(checkout: Path, *, dry_run: bool = False) -> List[Step]:
+def unlink_checkout(checkout: Path, *, dry_run: bool = False) -> list[Step]:
     """Take out of ``checkout`` what ``link_checkout`` added; nothing to do is no error.
 
     Raises:
@@ -91,15 +115,19 @@ def unlink_checkout(checkout: Path, *, dry_run: bool = False) -> List[Step]:
     states = {name: _state_of(root / name, link) for name, link in links.items()}
     content = _read_entry(root)
     restored = _without_line(content)
-    problems = ["{}: was changed since it was linked; move it away, then unlink again".format(root / name)
-                for name, state in states.items() if state == "other"]
+    problems = [
+        f"{root / name}: was changed since it was linked; move it away, then unlink again"
+        for name, state in states.items()
+        if state == "other"
+    ]
     problems += _leftovers(root, restored) + (_entry_problems(root) if restored != content else [])
     if problems:
-        raise ToolkitError("{} cannot be unlinked; nothing was changed".format(root), problems)
+        raise ToolkitError(f"{root} cannot be unlinked; nothing was changed", problems)
     steps = [Step(name, "taken away", state == "absent") for name, state in states.items()]
     own = marker is not None and _sha256(restored) != marker["entry_sha256"]
-    steps.append(Step(ENTRY, "the import line taken out" + ("; your own changes of it stay" if own else ""),
-                      restored == content))
+    steps.append(
+        Step(ENTRY, "the import line taken out" + ("; your own changes of it stay" if own else ""), restored == content)
+    )
     if marker is not None:
         steps.append(Step(MARKER, "taken away"))
     if not dry_run:
@@ -117,31 +145,35 @@ def _writing(root: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise ToolkitError("{} cannot be written: {}".format(root, error)) from error
+        raise ToolkitError(f"{root} cannot be written: {error}") from error
 
 
 def _find_checkout(checkout: Path) -> Path:
     root = Path(checkout).resolve()
     if not root.is_dir():
-        raise ToolkitError("no folder {}; give the folder of a clone of Vision-CAIR/MiniGPT-4".format(root))
-    missing = ["{}: not there".format(root / each) for each in _NEEDED if not (root / each).exists()]
+        raise ToolkitError(f"no folder {root}; give the folder of a clone of Vision-CAIR/MiniGPT-4")
+    missing = [f"{root / each}: not there" for each in _NEEDED if not (root / each).exists()]
     if missing:
-        raise ToolkitError("{} is no clone of Vision-CAIR/MiniGPT-4".format(root), missing)
+        raise ToolkitError(f"{root} is no clone of Vision-CAIR/MiniGPT-4", missing)
     return root
 
 
-def _planned_links() -> Dict[str, Dict[str, str]]:
+def _planned_links() -> dict[str, dict[str, str]]:
     """Path below the checkout -> what it is to be a link to, and the digest of that for where it becomes a copy."""
-    yamls = sorted(path for folder in ("train_configs", "eval_configs")
-                   for path in (_PACKAGE.parent / folder).glob("pefomed_*.yaml"))
+    yamls = sorted(
+        path
+        for folder in ("train_configs", "eval_configs")
+        for path in (_PACKAGE.parent / folder).glob("pefomed_*.yaml")
+    )
     if not yamls:
-        raise ToolkitError("no train_configs beside {}: link from a clone of the plugin (pip install -e), which has "
-                           "the YAMLs".format(_PACKAGE))
-    targets = {_PACKAGE.name: _PACKAGE, **{"{}/{}".format(path.parent.name, path.name): path for path in yamls}}
+        raise ToolkitError(
+            f"no train_configs beside {_PACKAGE}: link from a clone of the plugin (pip install -e), which has the YAMLs"
+        )
+    targets = {_PACKAGE.name: _PACKAGE, **{f"{path.parent.name}/{path.name}": path for path in yamls}}
     return {name: {"target": str(path), "sha256": _digest(path)} for name, path in targets.items()}
 
 
-def _read_marker(root: Path) -> Optional[Dict[str, Any]]:
+def _read_marker(root: Path) -> dict[str, Any] | None:
     path = root / MARKER
     if not path.is_file():
         return None
@@ -150,18 +182,21 @@ def _read_marker(root: Path) -> Optional[Dict[str, Any]]:
         for name in ("version", "package", "entry_sha256", "links"):
             marker[name]
     except (ValueError, KeyError, TypeError) as error:
-        raise ToolkitError("{} is damaged ({}); delete it, then unlink again".format(path, one_line(error))) from error
-    outside = ["{}: leads out of the checkout".format(name) for name in marker["links"]
-               if Path(name).is_absolute() or ".." in Path(name).parts]
+        raise ToolkitError(f"{path} is damaged ({one_line(error)}); delete it, then unlink again") from error
+    outside = [
+        f"{name}: leads out of the checkout"
+        for name in marker["links"]
+        if Path(name).is_absolute() or ".." in Path(name).parts
+    ]
     if outside:
-        raise ToolkitError("{} is not as 'pefomed link' writes it; delete it, then unlink again".format(path), outside)
+        raise ToolkitError(f"{path} is not as 'pefomed link' writes it; delete it, then unlink again", outside)
     return marker
 
 
 # -- links -----------------------------------------------------------------------------------------------------------
 
 
-def _state_of(path: Path, link: Dict[str, str]) -> str:
+def _state_of(path: Path, link: dict[str, str]) -> str:
     """``absent``, ``ours`` (our link, or our copy unchanged) or ``other``."""
     if path.is_symlink():
         return "ours" if os.readlink(path) == link["target"] else "other"
@@ -192,10 +227,13 @@ def _digest(path: Path) -> str:
     if path.is_file():
         return file_sha256(path)
     # links are followed: in a copy, what they lead to stands in their place
-    files = sorted(Path(place) / name for place, _, names in os.walk(path, followlinks=True)
-                   if _IGNORED not in Path(place).parts for name in names)
-    return _sha256("".join("{} {}\n".format(each.relative_to(path).as_posix(), file_sha256(each))
-                           for each in files).encode())
+    files = sorted(
+        Path(place) / name
+        for place, _, names in os.walk(path, followlinks=True)
+        if _IGNORED not in Path(place).parts
+        for name in names
+    )
+    return _sha256("".join(f"{each.relative_to(path).as_posix()} {file_sha256(each)}\n" for each in files).encode())
 
 
 def _sha256(content: bytes) -> str:
@@ -209,7 +247,7 @@ def _read_entry(root: Path) -> bytes:
     return (root / ENTRY).read_bytes()
 
 
-def _with_line(content: bytes) -> Tuple[bytes, int]:
+def _with_line(content: bytes) -> tuple[bytes, int]:
     """``train.py`` with our line behind its last import from ``minigpt4``, in its own line endings; the line's number.
 
     There everything that the checkout registers is registered, and no configuration is built yet.
@@ -221,12 +259,14 @@ def _with_line(content: bytes) -> Tuple[bytes, int]:
     try:
         statements = ast.parse(content).body
     except (SyntaxError, ValueError) as error:
-        raise ToolkitError("{} is not Python: {}".format(ENTRY, one_line(error))) from error
-    ends = [each.end_lineno or 0 for each in statements
-            if isinstance(each, ast.ImportFrom) and (each.module or "").split(".")[0] == "minigpt4"]
+        raise ToolkitError(f"{ENTRY} is not Python: {one_line(error)}") from error
+    ends = [
+        each.end_lineno or 0
+        for each in statements
+        if isinstance(each, ast.ImportFrom) and (each.module or "").split(".")[0] == "minigpt4"
+    ]
     if not ends:
-        raise ToolkitError("{} has no 'from minigpt4... import' line: the plugin's import would have no place"
-                           .format(ENTRY))
+        raise ToolkitError(f"{ENTRY} has no 'from minigpt4... import' line: the plugin's import would have no place")
     before = lines[ends[-1] - 1]
     body, ending = _split_ending(before)
     lines[ends[-1] - 1] = body + (ending or _split_ending(lines[0])[1] or b"\n") + LINE + ending
@@ -235,7 +275,7 @@ def _with_line(content: bytes) -> Tuple[bytes, int]:
 
 def _without_line(content: bytes) -> bytes:
     """``train.py`` without our line; the line before it keeps the ending that ours has now."""
-    kept: List[bytes] = []
+    kept: list[bytes] = []
     for line in content.splitlines(keepends=True):
         body, ending = _split_ending(line)
         if body != LINE:
@@ -245,23 +285,27 @@ def _without_line(content: bytes) -> bytes:
     return b"".join(kept)
 
 
-def _split_ending(line: bytes) -> Tuple[bytes, bytes]:
+def _split_ending(line: bytes) -> tuple[bytes, bytes]:
     body = line.rstrip(b"\r\n")
-    return body, line[len(body):]
+    return body, line[len(body) :]
 
 
-def _leftovers(root: Path, restored: bytes) -> List[str]:
+def _leftovers(root: Path, restored: bytes) -> list[str]:
     """Lines that still need the plugin: ours as somebody has changed it, or the user's own."""
-    return ["{}:{}: needs pefomed_plugin but is not the line that was added; take it out, then unlink again".format(
-        root / ENTRY, number) for number, line in enumerate(restored.splitlines(), 1) if b"pefomed_plugin" in line]
+    return [
+        f"{root / ENTRY}:{number}: needs pefomed_plugin but is not the line that was added; take it out, then unlink "
+        "again"
+        for number, line in enumerate(restored.splitlines(), 1)
+        if b"pefomed_plugin" in line
+    ]
 
 
-def _entry_problems(root: Path) -> List[str]:
+def _entry_problems(root: Path) -> list[str]:
     path = root / ENTRY
     if path.is_symlink():
-        return ["{}: is a link to {}; replace it by the file".format(path, os.readlink(path))]
+        return [f"{path}: is a link to {os.readlink(path)}; replace it by the file"]
     if not path.stat().st_mode & 0o200:
-        return ["{}: is read-only; make it writable (chmod u+w) first".format(path)]
+        return [f"{path}: is read-only; make it writable (chmod u+w) first"]
     return []
 
 

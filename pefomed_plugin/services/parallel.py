@@ -1,8 +1,11 @@
 """Doing the same thing to many items in threads, in order and with bounded memory. Knows nothing of images."""
 
+from __future__ import annotations
+
 from collections import deque
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Callable, Deque, Iterable, Iterator, TypeVar
+from typing import Callable, TypeVar
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -16,7 +19,7 @@ def map_in_threads(function: Callable[[_Item], _Result], items: Iterable[_Item],
     ``Executor.map`` would queue all items at once. What ``function`` raises is raised here.
     """
     with ThreadPoolExecutor(max_workers=workers) as pool:
-        under_way: Deque[Future] = deque()
+        under_way: deque[Future] = deque()
         try:
             for item in items:
                 under_way.append(pool.submit(function, item))

@@ -3,10 +3,12 @@
 The files lie in ``configs/project/``; the examples are drawn here, so that a run works before there is any data.
 """
 
+from __future__ import annotations
+
 import json
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import Dict, List, Mapping, Sequence
 
 from ..errors import ConfigError
 from ..storage import replacing
@@ -20,7 +22,7 @@ _TEST = (("square", "left", 0.45), ("disc", "right", 0.5))
 """Shape, side, and its size as a share of the picture's side: no picture of the test split is one of training."""
 
 
-def write_project(folder: Path) -> List[Path]:
+def write_project(folder: Path) -> list[Path]:
     """Write the project; the files, in order.
 
     Raises:
@@ -31,34 +33,42 @@ def write_project(folder: Path) -> List[Path]:
     contents.update(example_data())
     there = [name for name in contents if (folder / name).exists()]
     if there:
-        raise ConfigError("{} holds a project already; choose another folder, nothing is overwritten".format(folder),
-                          ["{} is there".format(folder / name) for name in there])
+        raise ConfigError(
+            f"{folder} holds a project already; choose another folder, nothing is overwritten",
+            [f"{folder / name} is there" for name in there],
+        )
     for name, content in contents.items():
         with replacing(folder / name) as file:
             file.write(content)
     return [folder / name for name in contents]
 
 
-def example_data() -> Dict[str, bytes]:
+def example_data() -> dict[str, bytes]:
     """Captions and questions about drawn discs and squares, as files below the project's folder."""
-    files: Dict[str, bytes] = {}
-    captions: List[Dict[str, str]] = []
-    questions: Dict[str, List[Dict[str, str]]] = {"train": [], "test": []}
+    files: dict[str, bytes] = {}
+    captions: list[dict[str, str]] = []
+    questions: dict[str, list[dict[str, str]]] = {"train": [], "test": []}
     for split, scenes in (("train", _TRAIN), ("test", _TEST)):
         for shape, side, size in scenes:
             number = len(files) + 1
-            image = "scene_{}.png".format(number)
+            image = f"scene_{number}.png"
             files["data/questions/images/" + image] = _draw(shape, side, size)
-            about = {"image": image, "study": "example-{}".format(number)}
+            about = {"image": image, "study": f"example-{number}"}
             questions[split] += [
                 {**about, "question": "Is there a disc?", "answer": "yes" if shape == "disc" else "no"},
-                {**about, "question": "Which side is the {} on?".format(shape), "answer": side}]
+                {**about, "question": f"Which side is the {shape} on?", "answer": side},
+            ]
             if split == "train":
-                captions.append({**about, "caption": "A bright {} on the {}.".format(shape, side)})
-    files.update({each.replace("questions", "captions"): content for each, content in list(files.items())
-                  if Path(each).name in {row["image"] for row in captions}})
+                captions.append({**about, "caption": f"A bright {shape} on the {side}."})
+    files.update(
+        {
+            each.replace("questions", "captions"): content
+            for each, content in list(files.items())
+            if Path(each).name in {row["image"] for row in captions}
+        }
+    )
     files["data/captions/train.jsonl"] = _lines(captions)
-    files.update({"data/questions/{}.jsonl".format(split): _lines(rows) for split, rows in questions.items()})
+    files.update({f"data/questions/{split}.jsonl": _lines(rows) for split, rows in questions.items()})
     return files
 
 

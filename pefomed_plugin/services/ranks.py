@@ -3,6 +3,8 @@
 Processes are those that ``torchrun`` started, or this one alone. Knows no run.
 """
 
+from __future__ import annotations
+
 import os
 import re
 import sys
@@ -27,19 +29,23 @@ def report_errors(run: Callable[[], Any]) -> int:
     try:
         _recorded(run)()
     except PefomedError as error:
-        _print_once("error: {}".format(error))
+        _print_once(f"error: {error}")
         return error.exit_code
     except KeyboardInterrupt:
         _print_once("interrupted; the last checkpoint is whole: the same command with run.resume=auto continues")
         return 130
     except Exception as error:
         if _is_one_of_many() and _has_lost_a_rank(error):
-            print("rank {}: ends because another rank did, whose message stands above ({})".format(
-                os.environ["RANK"], one_line(error, 80)), file=sys.stderr, flush=True)
+            print(
+                f"rank {os.environ['RANK']}: ends because another rank did, whose message stands above "
+                f"({one_line(error, 80)})",
+                file=sys.stderr,
+                flush=True,
+            )
             time.sleep(_GRACE_S)
             return 1
         if _is_one_of_many():
-            print("rank {} failed:".format(os.environ["RANK"]), file=sys.stderr, flush=True)
+            print(f"rank {os.environ['RANK']} failed:", file=sys.stderr, flush=True)
         raise
     return 0
 

@@ -3,12 +3,15 @@
 Which fields each project writes, and what of it was verified, stands in docs/other-peoples-predictions.md.
 """
 
+from __future__ import annotations
+
 import csv
 import math
 import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable
 
 from ..errors import ConfigError, DataError
 from ..readers.textfiles import read_json, read_json_lines, read_json_list
@@ -22,19 +25,19 @@ class Answer:
 
     where: str
     """File and record, for messages."""
-    text: Optional[str]
+    text: str | None
     """The generated text; None where the file has none (an empty cell, NaN)."""
-    key: Optional[str] = None
+    key: str | None = None
     """Id of the sample, in whatever numbering the project uses."""
-    question: Optional[str] = None
+    question: str | None = None
     """The question, perhaps inside a prompt."""
-    image: Optional[str] = None
+    image: str | None = None
     """Path of the image, below some root."""
-    reference: Optional[str] = None
+    reference: str | None = None
     """The reference that the project compared with."""
 
 
-def read_llava_med(path: Path) -> List[Answer]:
+def read_llava_med(path: Path) -> list[Answer]:
     """LLaVA-Med's answers: JSON lines with ``question_id``, ``prompt``, ``text``.
 
     Raises:
@@ -45,7 +48,7 @@ def read_llava_med(path: Path) -> List[Answer]:
     return [replace(each, question=each.question and each.question.replace(_IMAGE_TOKEN, "")) for each in found]
 
 
-def read_medevalkit(path: Path) -> List[Answer]:
+def read_medevalkit(path: Path) -> list[Answer]:
     """MedEvalKit's ``results.json``: a list with ``question``, ``answer``, ``response``, neither id nor image.
 
     Of a response that reasons, the answer is what stands in ``\\boxed{}`` or ``<answer>``, as the kit itself takes it.
@@ -53,12 +56,17 @@ def read_medevalkit(path: Path) -> List[Answer]:
     Raises:
         DataError: not such a file; every damaged record is named.
     """
-    found = _answers(path, "record", list(enumerate(read_json_list(path))),
-                     {"text": "response", "question": "question", "reference": "answer"}, {})
+    found = _answers(
+        path,
+        "record",
+        list(enumerate(read_json_list(path))),
+        {"text": "response", "question": "question", "reference": "answer"},
+        {},
+    )
     return [replace(each, text=each.text and _final_answer(each.text)) for each in found]
 
 
-def read_vlmevalkit(path: Path) -> List[Answer]:
+def read_vlmevalkit(path: Path) -> list[Answer]:
     """VLMEvalKit's prediction table (.xlsx, .tsv, .json): ``index``, ``question``, ``answer``, ``prediction``.
 
     ``index`` numbers the kit's own table and is not used.
@@ -67,16 +75,24 @@ def read_vlmevalkit(path: Path) -> List[Answer]:
         ConfigError: another ending, or no openpyxl for a spreadsheet.
         DataError: not such a file; every damaged record is named.
     """
-    readers: Dict[str, Callable[[Path], Sequence[Mapping[str, Any]]]] = {
-        ".xlsx": _read_xlsx, ".tsv": _read_tsv, ".json": read_json_list}
+    readers: dict[str, Callable[[Path], Sequence[Mapping[str, Any]]]] = {
+        ".xlsx": _read_xlsx,
+        ".tsv": _read_tsv,
+        ".json": read_json_list,
+    }
     if path.suffix.lower() not in readers:
-        raise ConfigError("{}: VLMEvalKit writes {}".format(path, ", ".join(readers)))
+        raise ConfigError(f"{path}: VLMEvalKit writes {', '.join(readers)}")
     rows = list(enumerate(readers[path.suffix.lower()](path), 1))
-    return _answers(path, "row", rows, {"text": "prediction", "question": "question", "reference": "answer"},
-                    {"image": "image_path"})
+    return _answers(
+        path,
+        "row",
+        rows,
+        {"text": "prediction", "question": "question", "reference": "answer"},
+        {"image": "image_path"},
+    )
 
 
-def read_authors(path: Path) -> List[Answer]:
+def read_authors(path: Path) -> list[Answer]:
     """The authors' own files: VQA a mapping of qid -> record, IU-Xray a list with ``image_path``.
 
     Raises:
@@ -84,58 +100,73 @@ def read_authors(path: Path) -> List[Answer]:
     """
     content = read_json(path)
     if isinstance(content, dict):
-        found = _answers(path, "qid", list(content.items()),
-                         {"text": "generated_answer", "question": "question", "reference": "ground_truth"}, {})
+        found = _answers(
+            path,
+            "qid",
+            list(content.items()),
+            {"text": "generated_answer", "question": "question", "reference": "ground_truth"},
+            {},
+        )
         return [replace(each, key=str(key)) for key, each in zip(content, found)]
-    return _answers(path, "record", list(enumerate(read_json_list(path))),
-                    {"text": "generated_report", "image": "image_path", "reference": "ground_truth"}, {})
+    return _answers(
+        path,
+        "record",
+        list(enumerate(read_json_list(path))),
+        {"text": "generated_report", "image": "image_path", "reference": "ground_truth"},
+        {},
+    )
 
 
-FORMATS: Dict[str, Callable[[Path], List[Answer]]] = {
-    "llava_med": read_llava_med, "medevalkit": read_medevalkit, "vlmevalkit": read_vlmevalkit, "pefomed": read_authors}
+FORMATS: dict[str, Callable[[Path], list[Answer]]] = {
+    "llava_med": read_llava_med,
+    "medevalkit": read_medevalkit,
+    "vlmevalkit": read_vlmevalkit,
+    "pefomed": read_authors,
+}
 """Name on the command line -> reader; ``pefomed`` is what the authors' published scripts write."""
 
 
-def read_llava_questions(path: Path) -> Dict[str, Tuple[str, str]]:
+def read_llava_questions(path: Path) -> dict[str, tuple[str, str]]:
     """LLaVA-Med's question file: id -> (question, image), for answers whose ids are not the data set's.
 
     Raises:
         DataError: a record without ``id``, ``image`` or a first turn.
     """
-    found: Dict[str, Tuple[str, str]] = {}
-    problems: List[str] = []
+    found: dict[str, tuple[str, str]] = {}
+    problems: list[str] = []
     for number, row in enumerate(read_json_list(path)):
         turns = row.get("conversations") or row.get("conversatons")  # the released files hold both spellings
         try:
             found[str(row["id"])] = (str(turns[0]["value"]).replace(_IMAGE_TOKEN, ""), str(row["image"]))
         except (KeyError, IndexError, TypeError):
-            problems.append("{}, record {}: needs id, image and conversations".format(path, number))
+            problems.append(f"{path}, record {number}: needs id, image and conversations")
     if problems:
-        raise DataError("{} is not a question file of LLaVA-Med".format(path), problems)
+        raise DataError(f"{path} is not a question file of LLaVA-Med", problems)
     return found
 
 
-def _answers(path: Path, unit: str, rows: Sequence[Tuple[Any, Any]], needed: Mapping[str, str],
-             optional: Mapping[str, str]) -> List[Answer]:
+def _answers(
+    path: Path, unit: str, rows: Sequence[tuple[Any, Any]], needed: Mapping[str, str], optional: Mapping[str, str]
+) -> list[Answer]:
     """Records as answers: our field -> their key."""
     if not rows:
-        raise DataError("{} holds no answers".format(path))
-    answers: List[Answer] = []
-    problems: List[str] = []
+        raise DataError(f"{path} holds no answers")
+    answers: list[Answer] = []
+    problems: list[str] = []
     for name, row in rows:
-        where = "{}, {} {}".format(path.name, unit, name)
+        where = f"{path.name}, {unit} {name}"
         missing = [key for key in needed.values() if not isinstance(row, dict) or key not in row]
         if missing:
-            problems.append("{}: no {}; is this a file of this format?".format(where, ", ".join(missing)))
+            problems.append(f"{where}: no {', '.join(missing)}; is this a file of this format?")
             continue
         values = {field: _text(row.get(key)) for field, key in {**needed, **optional}.items()}
         answers.append(Answer(where, **values))
     if problems:
-        raise DataError("{} cannot be read".format(path), problems)
+        raise DataError(f"{path} cannot be read", problems)
     return answers
 
 
-def _text(value: Any) -> Optional[str]:
+def _text(value: Any) -> str | None:
     """A cell as text; None for nothing and NaN; 3.0, which a spreadsheet makes of 3, is ``3``."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
@@ -152,7 +183,7 @@ def _final_answer(response: str) -> str:
     return tagged.group(1).strip() if tagged else response
 
 
-def _read_xlsx(path: Path) -> List[Dict[str, Any]]:
+def _read_xlsx(path: Path) -> list[dict[str, Any]]:
     try:
         from openpyxl import load_workbook
         from openpyxl.utils.exceptions import InvalidFileException
@@ -163,16 +194,16 @@ def _read_xlsx(path: Path) -> List[Dict[str, Any]]:
     try:
         book = load_workbook(path, read_only=True)  # formulas stay text: an answer may begin with "="
     except (OSError, BadZipFile, InvalidFileException, KeyError) as error:
-        raise DataError("{} is not a spreadsheet: {}".format(path, error)) from error
-    rows: Iterator[Tuple[Any, ...]] = book.worksheets[0].iter_rows(values_only=True)
+        raise DataError(f"{path} is not a spreadsheet: {error}") from error
+    rows: Iterator[tuple[Any, ...]] = book.worksheets[0].iter_rows(values_only=True)
     header = [str(each) for each in next(rows, ())]
     return [dict(zip(header, row)) for row in rows if any(each is not None for each in row)]
 
 
-def _read_tsv(path: Path) -> List[Dict[str, Any]]:
+def _read_tsv(path: Path) -> list[dict[str, Any]]:
     csv.field_size_limit(1 << 30)  # the kit's tables may carry images as base64
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             return list(csv.DictReader(file, delimiter="\t"))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError("{} cannot be read: {}".format(path, error)) from error
+        raise DataError(f"{path} cannot be read: {error}") from error

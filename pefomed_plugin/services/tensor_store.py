@@ -5,12 +5,15 @@ array is on the disk, so a writer that is killed leaves whole arrays only. Two w
 nothing else. Knows nothing of images and models.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import uuid
 import zlib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, Dict, Iterable, List, Mapping, Optional, Set, TextIO, Tuple
+from typing import Any, BinaryIO, TextIO
 
 import numpy as np
 
@@ -24,8 +27,9 @@ _PART_BYTES = 1 << 30
 class TensorStore:
     """Arrays in ``folder``, read by key."""
 
-    def __init__(self, folder: Path, shape: Tuple[int, ...], dtype: str,
-                 facts: Optional[Mapping[str, Any]] = None) -> None:
+    def __init__(
+        self, folder: Path, shape: tuple[int, ...], dtype: str, facts: Mapping[str, Any] | None = None
+    ) -> None:
         """Open the store, or begin one.
 
         Args:
@@ -45,11 +49,13 @@ class TensorStore:
             write_json(path, meta)
         found = json.loads(path.read_text(encoding="utf-8"))
         if (found.get("shape"), found.get("dtype")) != (meta["shape"], meta["dtype"]):
-            raise DataError("{} holds arrays {} of {}, not {} of {}; remove the folder, or name another one".format(
-                self.folder, found.get("shape"), found.get("dtype"), meta["shape"], meta["dtype"]))
-        self._places: Dict[str, Tuple[Path, int, int]] = {}
-        self._files: Dict[Path, np.ndarray] = {}
-        self._checked: Set[str] = set()
+            raise DataError(
+                f"{self.folder} holds arrays {found.get('shape')} of {found.get('dtype')}, not {meta['shape']} of "
+                f"{meta['dtype']}; remove the folder, or name another one"
+            )
+        self._places: dict[str, tuple[Path, int, int]] = {}
+        self._files: dict[Path, np.ndarray] = {}
+        self._checked: set[str] = set()
         self.reload()
 
     def reload(self) -> None:
@@ -69,7 +75,7 @@ class TensorStore:
     def __len__(self) -> int:
         return len(self._places)
 
-    def missing(self, keys: Iterable[str]) -> List[str]:
+    def missing(self, keys: Iterable[str]) -> list[str]:
         """Keys that are not there, each once, in the order given."""
         return [each for each in dict.fromkeys(keys) if each not in self._places]
 
@@ -88,15 +94,16 @@ class TensorStore:
         array = self._files[path][row]
         if key not in self._checked:
             if zlib.crc32(memoryview(array)) != checksum:
-                raise DataError("{}: array {} is damaged; remove this file and its .jsonl, what it held is made "
-                                "again".format(path, row))
+                raise DataError(
+                    f"{path}: array {row} is damaged; remove this file and its .jsonl, what it held is made again"
+                )
             self._checked.add(key)
         return array
 
-    def __getstate__(self) -> Dict[str, Any]:
+    def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_files": {}}
 
-    def writer(self) -> "StoreWriter":
+    def writer(self) -> StoreWriter:
         """A writer with files of its own."""
         return StoreWriter(self)
 
@@ -106,11 +113,11 @@ class StoreWriter:
 
     def __init__(self, store: TensorStore) -> None:
         self._store = store
-        self._data: Optional[BinaryIO] = None
-        self._index: Optional[TextIO] = None
+        self._data: BinaryIO | None = None
+        self._index: TextIO | None = None
         self._row = 0
 
-    def __enter__(self) -> "StoreWriter":
+    def __enter__(self) -> StoreWriter:
         return self
 
     def __exit__(self, *_: Any) -> None:
@@ -123,13 +130,12 @@ class StoreWriter:
             DataError: the disk is full or the folder cannot be written; what was there before stays whole.
         """
         store = self._store
-        lines: List[str] = []
+        lines: list[str] = []
         try:
             data, index = self._open()
             for key, array in arrays.items():
                 if array.shape != store.shape or array.dtype != store.dtype:
-                    raise ValueError("{} of {} into a store of {} of {}".format(
-                        array.shape, array.dtype, store.shape, store.dtype))
+                    raise ValueError(f"{array.shape} of {array.dtype} into a store of {store.shape} of {store.dtype}")
                 content: Any = memoryview(np.ascontiguousarray(array))  # type: ignore[arg-type]  # it has a buffer
                 data.write(content)
                 lines.append(json.dumps([key, self._row + len(lines), zlib.crc32(content)]) + "\n")
@@ -139,15 +145,18 @@ class StoreWriter:
             index.flush()
             os.fsync(index.fileno())
         except OSError as error:
-            raise DataError("{}: cannot write ({}); free space or name another run.cache_dir, then start again: what "
-                            "is written stays".format(store.folder, error.strerror)) from error
+            raise DataError(
+                f"{store.folder}: cannot write ({error.strerror}); free space or name another run.cache_dir, then "
+                "start again: what "
+                "is written stays"
+            ) from error
         self._row += len(lines)
 
-    def _open(self) -> Tuple[BinaryIO, TextIO]:
+    def _open(self) -> tuple[BinaryIO, TextIO]:
         if self._row * self._store.record_bytes >= _PART_BYTES:
             self._close()
         if self._data is None or self._index is None:
-            name = "part-{}".format(uuid.uuid4().hex[:12])
+            name = f"part-{uuid.uuid4().hex[:12]}"
             self._data = (self._store.folder / (name + ".bin")).open("xb")
             self._index = (self._store.folder / (name + ".jsonl")).open("x", encoding="utf-8")
         return self._data, self._index

@@ -5,6 +5,8 @@ once, when this module is imported; it is itself imported when a name of it is a
 does not import is an error, never a silent fall-back.
 """
 
+from __future__ import annotations
+
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -22,5 +24,5 @@ __all__ = ["NAME", "WHY", "BaseDatasetBuilder", "BaseProcessor", "BaseTask", "Co
 def __getattr__(name: str) -> Any:
     """A name of the toolkit underneath, which is imported now: what only reads a configuration needs no torch."""
     if name not in __all__:
-        raise AttributeError("module {!r} has no attribute {!r}".format(__name__, name))
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module("." + ("bundled" if NAME == BUNDLED else "checkout"), __name__), name)

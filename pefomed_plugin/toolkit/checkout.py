@@ -3,6 +3,8 @@
 Every defect that must be worked around is a function of ``workarounds.py``; nothing of the checkout is edited.
 """
 
+from __future__ import annotations
+
 from ..errors import ToolkitError, one_line
 from .workarounds import apply_workarounds
 
@@ -14,8 +16,10 @@ try:
     from minigpt4.tasks.base_task import BaseTask
 except ImportError as error:
     raise ToolkitError(
-        "the MiniGPT-4 checkout was found but does not import: {} (package {}); install what its environment.yml pins, "
-        "or set PEFOMED_TOOLKIT=bundled".format(one_line(error), getattr(error, "name", None) or "unknown")) from error
+        f"the MiniGPT-4 checkout was found but does not import: {one_line(error)} (package "
+        f"{getattr(error, 'name', None) or 'unknown'}); install what its environment.yml pins, "
+        "or set PEFOMED_TOOLKIT=bundled"
+    ) from error
 
 apply_workarounds()
 

@@ -8,11 +8,14 @@ does not find without a word: a model that answers at random. Here every spellin
 that was not found stops the run.
 """
 
+from __future__ import annotations
+
 import errno
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Mapping, Tuple
+from typing import Any
 
 import torch
 from torch import nn
@@ -28,21 +31,23 @@ class LoadReport:
     """What became of a checkpoint's tensors; keys in the file's spelling, ``missing`` in the model's."""
 
     source: str
-    loaded: Tuple[str, ...]
-    missing: Tuple[str, ...]
+    loaded: tuple[str, ...]
+    missing: tuple[str, ...]
     """Tensors of the model that the file does not hold (frozen ones; a missing trainable one raises)."""
-    unexpected: Tuple[str, ...]
+    unexpected: tuple[str, ...]
     """Tensors of the file that the model does not have."""
 
     def __str__(self) -> str:
-        text = "{}: {} tensors loaded, {} not in the file (frozen), {} unexpected".format(
-            self.source, len(self.loaded), len(self.missing), len(self.unexpected))
+        text = (
+            f"{self.source}: {len(self.loaded)} tensors loaded, {len(self.missing)} not in the file (frozen), "
+            f"{len(self.unexpected)} unexpected"
+        )
         return text + (": " + ", ".join(self.unexpected[:5]) if self.unexpected else "")
 
 
 def canonical(key: str) -> str:
     """One spelling for a tensor's name: without DDP's prefix, peft's adapter name and wrappers."""
-    key = key[len("module."):] if key.startswith("module.") else key
+    key = key[len("module.") :] if key.startswith("module.") else key
     key = re.sub(r"\.(lora_[A-Za-z_]+)\.default(\.|$)", r".\1\2", key)
     return key.replace(".base_layer.", ".").replace("lm_head.0.", "lm_head.")
 
@@ -54,7 +59,7 @@ def upstream_key(key: str) -> str:
     return key.replace("lm_head.", "lm_head.0.") if wrapped else key
 
 
-def read_checkpoint(path: Path) -> Dict[str, Any]:
+def read_checkpoint(path: Path) -> dict[str, Any]:
     """Content of a ``.pth`` or ``.safetensors`` file as a dictionary; nothing pickled is ever executed.
 
     Raises:
@@ -62,7 +67,7 @@ def read_checkpoint(path: Path) -> Dict[str, Any]:
     """
     path = Path(path)
     if not path.is_file():
-        raise CheckpointError("no weights file {}".format(path))
+        raise CheckpointError(f"no weights file {path}")
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
@@ -71,16 +76,19 @@ def read_checkpoint(path: Path) -> Dict[str, Any]:
         content = torch.load(str(path), map_location="cpu", weights_only=True)
     except Exception as error:  # torch and safetensors raise a dozen types for a damaged file
         if "weights_only" in str(error) or "Unsupported" in str(error):
-            raise CheckpointError("{} holds pickled code and is refused; save it again as plain tensors, or convert it "
-                                  "to .safetensors where you trust it".format(path)) from error
-        raise CheckpointError("{} cannot be read ({}); it is damaged or incomplete, copy it again"
-                              .format(path, one_line(error))) from error
+            raise CheckpointError(
+                f"{path} holds pickled code and is refused; save it again as plain tensors, or convert it "
+                "to .safetensors where you trust it"
+            ) from error
+        raise CheckpointError(
+            f"{path} cannot be read ({one_line(error)}); it is damaged or incomplete, copy it again"
+        ) from error
     if not isinstance(content, dict):
-        raise CheckpointError("{} holds a {}, not a dictionary of tensors".format(path, type(content).__name__))
+        raise CheckpointError(f"{path} holds a {type(content).__name__}, not a dictionary of tensors")
     return content
 
 
-def read_weights(path: Path) -> Dict[str, torch.Tensor]:
+def read_weights(path: Path) -> dict[str, torch.Tensor]:
     """Tensors of a weights file; those under ``model`` if it is a checkpoint.
 
     Raises:
@@ -90,7 +98,7 @@ def read_weights(path: Path) -> Dict[str, torch.Tensor]:
     tensors = content.get("model", content)
     tensors = {key: each for key, each in tensors.items() if isinstance(each, torch.Tensor)}
     if not tensors:
-        raise CheckpointError("{} holds no tensors".format(path))
+        raise CheckpointError(f"{path} holds no tensors")
     return tensors
 
 
@@ -104,12 +112,14 @@ def load_weights(model: nn.Module, weights: Mapping[str, torch.Tensor], source: 
     own = {canonical(key): (key, tensor) for key, tensor in model.state_dict().items()}
     trainable = {canonical(key) for key, each in model.named_parameters() if each.requires_grad}
     given = {canonical(key): (key, tensor) for key, tensor in weights.items() if not _BENIGN.search(key)}
-    problems = ["{}: trained, but not in the file".format(own[key][0]) for key in sorted(trainable - set(given))]
-    problems += ["{}: shape {} in the file, {} in the model".format(name, tuple(tensor.shape), tuple(own[key][1].shape))
-                 for key, (name, tensor) in given.items() if key in own and tensor.shape != own[key][1].shape]
+    problems = [f"{own[key][0]}: trained, but not in the file" for key in sorted(trainable - set(given))]
+    problems += [
+        f"{name}: shape {tuple(tensor.shape)} in the file, {tuple(own[key][1].shape)} in the model"
+        for key, (name, tensor) in given.items()
+        if key in own and tensor.shape != own[key][1].shape
+    ]
     if problems:
-        raise CheckpointError("{} does not fit the model (is lora_r or the LLaMA size another one?)".format(source),
-                              problems)
+        raise CheckpointError(f"{source} does not fit the model (is lora_r or the LLaMA size another one?)", problems)
     with torch.no_grad():
         for key in set(given) & set(own):
             own[key][1].copy_(given[key][1])
@@ -117,10 +127,11 @@ def load_weights(model: nn.Module, weights: Mapping[str, torch.Tensor], source: 
         source,
         loaded=tuple(given[key][0] for key in given if key in own),
         missing=tuple(own[key][0] for key in own if key not in given and not _BENIGN.search(key)),
-        unexpected=tuple(given[key][0] for key in given if key not in own))
+        unexpected=tuple(given[key][0] for key in given if key not in own),
+    )
 
 
-def trainable_state(model: nn.Module) -> Dict[str, torch.Tensor]:
+def trainable_state(model: nn.Module) -> dict[str, torch.Tensor]:
     """Trainable tensors in MiniGPT-v2's spelling, on the CPU: what a checkpoint's ``model`` holds."""
     return {upstream_key(key): each.detach().cpu() for key, each in model.named_parameters() if each.requires_grad}
 
@@ -136,5 +147,8 @@ def write_checkpoint(content: Mapping[str, Any], path: Path) -> None:
             torch.save(dict(content), file)
     except (OSError, RuntimeError) as error:  # torch reports a failed write as RuntimeError
         full = getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error)
-        raise CheckpointError("cannot write {} ({}); {}the checkpoint before it is untouched".format(
-            path, one_line(error), "free some space and resume; " if full else "")) from error
+        raise CheckpointError(
+            "cannot write {} ({}); {}the checkpoint before it is untouched".format(
+                path, one_line(error), "free some space and resume; " if full else ""
+            )
+        ) from error

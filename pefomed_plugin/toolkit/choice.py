@@ -1,10 +1,11 @@
 """Which MiniGPT-v2 is underneath: a checkout where the user has one, ours otherwise. Imports neither."""
 
+from __future__ import annotations
+
 import importlib.util
 import os
 import sys
 from pathlib import Path
-from typing import Tuple
 
 from ..errors import ToolkitError
 
@@ -12,7 +13,7 @@ BUNDLED = "bundled"
 CHECKOUT = "minigpt4"
 
 
-def choose_toolkit() -> Tuple[str, str]:
+def choose_toolkit() -> tuple[str, str]:
     """Name of the toolkit and why it was chosen; a checkout's folder is put on ``sys.path``.
 
     Raises:
@@ -21,16 +22,18 @@ def choose_toolkit() -> Tuple[str, str]:
     forced = os.environ.get("PEFOMED_TOOLKIT", "")
     home = os.environ.get("MINIGPT4_HOME", "")
     if forced not in ("", BUNDLED, CHECKOUT):
-        raise ToolkitError("PEFOMED_TOOLKIT={!r}: use {!r} or {!r}".format(forced, BUNDLED, CHECKOUT))
+        raise ToolkitError(f"PEFOMED_TOOLKIT={forced!r}: use {BUNDLED!r} or {CHECKOUT!r}")
     if forced == BUNDLED:
         return BUNDLED, "PEFOMED_TOOLKIT says so"
     if home:
         if not (Path(home) / "minigpt4" / "__init__.py").is_file():
-            raise ToolkitError("MINIGPT4_HOME={}: no package minigpt4 there; set it to a clone of "
-                               "Vision-CAIR/MiniGPT-4, or unset it to use the bundled toolkit".format(home))
+            raise ToolkitError(
+                f"MINIGPT4_HOME={home}: no package minigpt4 there; set it to a clone of "
+                "Vision-CAIR/MiniGPT-4, or unset it to use the bundled toolkit"
+            )
         if home not in sys.path:
             sys.path.insert(0, home)
-        return CHECKOUT, "MINIGPT4_HOME is {}".format(home)
+        return CHECKOUT, f"MINIGPT4_HOME is {home}"
     if importlib.util.find_spec(CHECKOUT) is not None:
         return CHECKOUT, "package minigpt4 is importable"
     if forced == CHECKOUT:

@@ -4,9 +4,12 @@ Checks the keys against the defaults, so that a mistyped one is an error that na
 find the defaults, and knows no value.
 """
 
+from __future__ import annotations
+
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, List, Sequence
+from typing import Any
 
 from ..errors import ConfigError, ToolkitError, near_names, one_line
 from ..options import RunOptions, unknown_keys
@@ -41,22 +44,23 @@ def load_yaml(cfg_path: str) -> Any:
 
     path = Path(cfg_path) if Path(cfg_path).is_file() else SHIPPED / cfg_path
     if not path.is_file():
-        raise ConfigError("no configuration file {}; shipped are {}".format(cfg_path, ", ".join(shipped())))
+        raise ConfigError(f"no configuration file {cfg_path}; shipped are {', '.join(shipped())}")
     try:
         config = OmegaConf.load(path)
     except (yaml.YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
-        raise ConfigError("{} is not YAML: {}".format(cfg_path, " ".join(str(error).split()))) from error
+        raise ConfigError(f"{cfg_path} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(config, DictConfig):
-        raise ConfigError("{}: expected the sections {}".format(cfg_path, ", ".join(SECTIONS)))
-    problems = ["no section {!r}".format(each) for each in ("model", "datasets", "run") if each not in config]
-    problems += ["{}: no such section; {}".format(each, near_names(each, SECTIONS))
-                 for each in map(str, config) if each not in SECTIONS]
+        raise ConfigError(f"{cfg_path}: expected the sections {', '.join(SECTIONS)}")
+    problems = [f"no section {each!r}" for each in ("model", "datasets", "run") if each not in config]
+    problems += [
+        f"{each}: no such section; {near_names(each, SECTIONS)}" for each in map(str, config) if each not in SECTIONS
+    ]
     if problems:
-        raise ConfigError("{} has {} mistake(s)".format(cfg_path, len(problems)), problems)
+        raise ConfigError(f"{cfg_path} has {len(problems)} mistake(s)", problems)
     return config
 
 
-def shipped() -> List[str]:
+def shipped() -> list[str]:
     """Names of the shipped YAMLs."""
     return sorted(str(path.relative_to(SHIPPED)) for path in SHIPPED.glob("*/*.yaml"))
 
@@ -72,15 +76,18 @@ def parse_options(options: Sequence[str]) -> Any:
 
     options = list(options)
     if len(options) % 2 == 0 and options and "=" not in options[0]:
-        options = ["{}={}".format(key, value) for key, value in zip(options[0::2], options[1::2])]
-    wrong = ["{!r}: write it as section.key=value".format(each) for each in options
-             if not re.match(r"(model|datasets|run)\.[^=]+=", each)]
+        options = [f"{key}={value}" for key, value in zip(options[0::2], options[1::2])]
+    wrong = [
+        f"{each!r}: write it as section.key=value"
+        for each in options
+        if not re.match(r"(model|datasets|run)\.[^=]+=", each)
+    ]
     if wrong:
         raise ConfigError("--options cannot be read", wrong)
     try:
         return OmegaConf.from_dotlist(options)
     except OmegaConfBaseException as error:
-        raise ConfigError("--options cannot be read: {}".format(one_line(error))) from error
+        raise ConfigError(f"--options cannot be read: {one_line(error)}") from error
 
 
 def merge_defaults(config: Any, registry: Any) -> Any:
@@ -94,24 +101,25 @@ def merge_defaults(config: Any, registry: Any) -> Any:
     arch = config.model.get("arch", "minigpt_v2")
     model_class = registry.get_model_class(arch)
     if model_class is None:  # a checkout's registry returns None
-        raise ToolkitError("no model is registered as {!r}; {}".format(arch, near_names(arch, registry.list_models())))
+        raise ToolkitError(f"no model is registered as {arch!r}; {near_names(arch, registry.list_models())}")
     model = OmegaConf.load(model_class.default_config_path(config.model.get("model_type", "pretrain"))).model
     if (MODEL_CONFIGS / (arch + ".yaml")).is_file():  # ours knows every key; a checkout's file lacks many
         model = OmegaConf.merge(model, OmegaConf.load(MODEL_CONFIGS / (arch + ".yaml")).model)
     problems = unknown_keys(config.model, [*model, "arch", "model_type"], "model")
     problems += unknown_keys(config.run, RunOptions.__dataclass_fields__, "run")
-    layers: List[Any] = [OmegaConf.create({"model": model})]
+    layers: list[Any] = [OmegaConf.create({"model": model})]
     for name, given in (config.datasets or {}).items():
         section = given or {}
         builder_class = registry.get_builder_class(name)
         if builder_class is None:
-            raise ToolkitError("no builder is registered as {!r}; {}".format(
-                name, near_names(str(name), registry.list_datasets())))
+            raise ToolkitError(
+                f"no builder is registered as {name!r}; {near_names(str(name), registry.list_datasets())}"
+            )
         defaults = OmegaConf.load(builder_class.default_config_path(section.get("type", "default")))
         problems += unknown_keys(section, [*defaults.datasets[name], "type"], "datasets." + str(name))
         layers.append(defaults)
     if not config.datasets:
         problems.append("datasets: no data set named")
     if problems:
-        raise ConfigError("the configuration has {} mistake(s)".format(len(problems)), problems)
+        raise ConfigError(f"the configuration has {len(problems)} mistake(s)", problems)
     return OmegaConf.merge(*layers, config)

@@ -3,10 +3,13 @@
 Nothing of the checkout is edited; names of its modules are replaced in memory. Each function may be called again.
 """
 
+from __future__ import annotations
+
 import logging
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any, Iterator, List, Mapping, Optional, Sequence
+from typing import Any
 
 from ..errors import CheckpointError, ToolkitError, near_names
 from .checkpoint import load_weights, read_weights
@@ -89,20 +92,35 @@ def _local_vit(cfg: Mapping[str, Any]) -> Any:
     from minigpt4.models import eva_vit
     from torch import nn
 
-    size = {"patch_size": 14, "embed_dim": 1408, "depth": 39, "num_heads": 16, "mlp_ratio": 4.3637,
-            **dict(cfg.get("vit") or {})}
+    size = {
+        "patch_size": 14,
+        "embed_dim": 1408,
+        "depth": 39,
+        "num_heads": 16,
+        "mlp_ratio": 4.3637,
+        **dict(cfg.get("vit") or {}),
+    }
 
-    def create(img_size: int = 224, drop_path_rate: float = 0.4, use_checkpoint: bool = False,
-               precision: str = "fp16") -> nn.Module:
+    def create(
+        img_size: int = 224, drop_path_rate: float = 0.4, use_checkpoint: bool = False, precision: str = "fp16"
+    ) -> nn.Module:
         model = eva_vit.VisionTransformer(
-            img_size=img_size, use_mean_pooling=False, qkv_bias=True, drop_path_rate=drop_path_rate,
-            norm_layer=partial(nn.LayerNorm, eps=1e-6), use_checkpoint=use_checkpoint, **size)
+            img_size=img_size,
+            use_mean_pooling=False,
+            qkv_bias=True,
+            drop_path_rate=drop_path_rate,
+            norm_layer=partial(nn.LayerNorm, eps=1e-6),
+            use_checkpoint=use_checkpoint,
+            **size,
+        )
         state = read_weights(Path(str(cfg["vit_weights"])))
         eva_vit.interpolate_pos_embed(model, state)
         missing = model.load_state_dict(state, strict=False).missing_keys
         if missing:
-            raise CheckpointError("{} does not fit the vision encoder (set model.vit to its size)".format(
-                cfg["vit_weights"]), ["{}: not in the file".format(each) for each in missing])
+            raise CheckpointError(
+                f"{cfg['vit_weights']} does not fit the vision encoder (set model.vit to its size)",
+                [f"{each}: not in the file" for each in missing],
+            )
         if precision == "fp16" and torch.cuda.is_available():
             eva_vit.convert_weights_to_fp16(model)
         return model
@@ -118,13 +136,13 @@ def name_what_is_not_registered() -> None:
         def find(cls: type, name: str) -> Any:
             names = Registry.mapping[kind + "_name_mapping"]
             if name not in names:
-                raise ToolkitError("no {} is registered as {!r}; {}".format(kind, name, near_names(str(name), names)))
+                raise ToolkitError(f"no {kind} is registered as {name!r}; {near_names(str(name), names)}")
             return names[name]
 
         return classmethod(find)
 
     for kind in ("task", "runner", "lr_scheduler", "processor"):
-        setattr(Registry, "get_{}_class".format(kind), finder(kind))
+        setattr(Registry, f"get_{kind}_class", finder(kind))
 
 
 # -- runner_base -----------------------------------------------------------------------------------------------------
@@ -169,12 +187,21 @@ def load_each_split_by_itself() -> None:
         return
     runner_class._pefomed_create_loaders = runner_class.create_loaders
 
-    def create_loaders(self: Any, datasets: Sequence[Any], num_workers: int, batch_sizes: Sequence[Any],
-                       is_trains: Sequence[bool], collate_fns: Sequence[Any], dataset_ratios: Any = None) -> List[Any]:
-        return [self._pefomed_create_loaders([dataset], num_workers, [size], [is_train], [collate], dataset_ratios)[0]
-                for dataset, size, is_train, collate in zip(datasets, batch_sizes, is_trains, collate_fns)]
+    def create_loaders(
+        self: Any,
+        datasets: Sequence[Any],
+        num_workers: int,
+        batch_sizes: Sequence[Any],
+        is_trains: Sequence[bool],
+        collate_fns: Sequence[Any],
+        dataset_ratios: Any = None,
+    ) -> list[Any]:
+        return [
+            self._pefomed_create_loaders([dataset], num_workers, [size], [is_train], [collate], dataset_ratios)[0]
+            for dataset, size, is_train, collate in zip(datasets, batch_sizes, is_trains, collate_fns)
+        ]
 
-    def join(loaders: Sequence[Any], ratios: Optional[Sequence[float]] = None) -> Any:
+    def join(loaders: Sequence[Any], ratios: Sequence[float] | None = None) -> Any:
         endless = all(hasattr(each, "__next__") for each in loaders)
         return MultiIterLoader(loaders, ratios) if endless else _InTurn(loaders)
 

@@ -4,13 +4,16 @@ Everything stays on this machine: no analytics, no share link, no font or script
 onto the page is deleted when it ends.
 """
 
+from __future__ import annotations
+
 import inspect
 import os
 import tempfile
+from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError, PefomedError
 from . import NOT_CLINICAL
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
 
 TASKS = {"Question [vqa]": "vqa", "Report [report]": "report", "Caption [caption]": "caption"}
 """As the page calls them -> as prompts do."""
-Example = Tuple[str, str, str]
+Example = tuple[str, str, str]
 """Path of an image, key of ``TASKS``, question."""
 EXAMPLE_QUESTION = "Is the heart enlarged?"
 _FONTS = ("system-ui", "sans-serif")
@@ -34,17 +37,17 @@ _EMBEDDED = " This is the generated tiny model, which has learnt from drawings: 
 class Desk:
     """What the page's buttons do. Knows no gradio but its error."""
 
-    def __init__(self, model: "MedicalModel", max_new_tokens: int = 0) -> None:
+    def __init__(self, model: MedicalModel, max_new_tokens: int = 0) -> None:
         self.model = model
         self.max_new_tokens = max_new_tokens or None
 
-    def show(self, path: Optional[str]) -> "Optional[Image.Image]":
+    def show(self, path: str | None) -> Image.Image | None:
         """The picture of a file that was dropped, as the model gets it (before it is resized)."""
         from ..services.pictures.given_images import open_given
 
         return open_given(path, self.model.policy) if path else None
 
-    def answer(self, path: Optional[str], task: str, question: str) -> Iterator[str]:
+    def answer(self, path: str | None, task: str, question: str) -> Iterator[str]:
         """The answer, as far as it is, again and again."""
         from ..adapters.medical_model import Request
 
@@ -59,10 +62,10 @@ def build_page(desk: Desk, examples: Sequence[Example] = ()) -> Any:
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     import gradio
 
-    def show(path: Optional[str]) -> Any:
+    def show(path: str | None) -> Any:
         return _told(lambda: desk.show(path))
 
-    def answer(path: Optional[str], task: str, question: str) -> Iterator[str]:
+    def answer(path: str | None, task: str, question: str) -> Iterator[str]:
         texts = desk.answer(path, task, question)
         while True:
             text = _told(lambda: next(texts, None))
@@ -76,8 +79,13 @@ def build_page(desk: Desk, examples: Sequence[Example] = ()) -> Any:
         with gradio.Row():
             with gradio.Column():
                 file = gradio.File(label="Image: JPEG, PNG, TIFF, DICOM, ...", type="filepath", elem_id="file")
-                picture = gradio.Image(label="What the model sees, before it is resized to a square", type="pil",
-                                       interactive=False, elem_id="picture", **_without_sharing(gradio.Image))
+                picture = gradio.Image(
+                    label="What the model sees, before it is resized to a square",
+                    type="pil",
+                    interactive=False,
+                    elem_id="picture",
+                    **_without_sharing(gradio.Image),
+                )
             with gradio.Column():
                 task = gradio.Radio(list(TASKS), value=next(iter(TASKS)), label="What is asked for", elem_id="task")
                 question = gradio.Textbox(label="Question", placeholder=EXAMPLE_QUESTION, elem_id="question")
@@ -85,7 +93,7 @@ def build_page(desk: Desk, examples: Sequence[Example] = ()) -> Any:
                     ask = gradio.Button("Ask", variant="primary", elem_id="ask")
                     stop = gradio.Button("Stop", elem_id="stop")
                 said = gradio.Textbox(label="Answer", lines=6, interactive=False, elem_id="answer")
-                gradio.HTML("<p>{}</p>".format(escape(_weights(desk.model.facts))))
+                gradio.HTML(f"<p>{escape(_weights(desk.model.facts))}</p>")
         file.change(show, file, picture)
         task.change(lambda chosen: gradio.update(visible=TASKS[chosen] == "vqa"), task, question)
         running = [each(answer, [file, task, question], said) for each in (ask.click, question.submit)]
@@ -95,8 +103,9 @@ def build_page(desk: Desk, examples: Sequence[Example] = ()) -> Any:
     return page
 
 
-def serve(model: "MedicalModel", *, host: str, port: int, max_new_tokens: int = 0,
-          examples: Sequence[Example] = ()) -> None:
+def serve(
+    model: MedicalModel, *, host: str, port: int, max_new_tokens: int = 0, examples: Sequence[Example] = ()
+) -> None:
     """Show the page until Ctrl-C.
 
     Raises:
@@ -107,26 +116,31 @@ def serve(model: "MedicalModel", *, host: str, port: int, max_new_tokens: int = 
         page = build_page(Desk(model, max_new_tokens), examples)
         try:
             _, address, _ = page.queue().launch(
-                server_name=host, server_port=port, share=False, quiet=True, prevent_thread_lock=True,
-                allowed_paths=sorted({str(Path(each[0]).parent) for each in examples}), **_looks(page.launch))
+                server_name=host,
+                server_port=port,
+                share=False,
+                quiet=True,
+                prevent_thread_lock=True,
+                allowed_paths=sorted({str(Path(each[0]).parent) for each in examples}),
+                **_looks(page.launch),
+            )
         except OSError as error:
-            raise ConfigError("cannot listen on {}, port {} ({}); choose another with --port".format(
-                host, port, error)) from error
-        print("\nthe page: {}   (Ctrl-C ends it)".format(address), flush=True)
+            raise ConfigError(f"cannot listen on {host}, port {port} ({error}); choose another with --port") from error
+        print(f"\nthe page: {address}   (Ctrl-C ends it)", flush=True)
         try:
             Event().wait()
         finally:
             page.close(verbose=False)
 
 
-def find_examples(folder: Path, limit: int = 6) -> List[Example]:
+def find_examples(folder: Path, limit: int = 6) -> list[Example]:
     """Examples from a folder of images."""
     from ..services.pictures.image_folder import find_images
 
     return _examples([folder / each for each in find_images(folder).images[:limit]])
 
 
-def draw_examples(folder: Path) -> List[Example]:
+def draw_examples(folder: Path) -> list[Example]:
     """Examples of drawings of ours, written into ``folder``: no patient."""
     from random import Random
 
@@ -140,10 +154,12 @@ def draw_examples(folder: Path) -> List[Example]:
     return _examples(paths)
 
 
-def _examples(paths: Sequence[Path]) -> List[Example]:
+def _examples(paths: Sequence[Path]) -> list[Example]:
     names = list(TASKS)
-    return [(str(path), names[number % len(names)], EXAMPLE_QUESTION if number % len(names) == 0 else "")
-            for number, path in enumerate(paths)]
+    return [
+        (str(path), names[number % len(names)], EXAMPLE_QUESTION if number % len(names) == 0 else "")
+        for number, path in enumerate(paths)
+    ]
 
 
 def _told(act: Any) -> Any:
@@ -156,20 +172,22 @@ def _told(act: Any) -> Any:
         raise gradio.Error(str(error), duration=None) from error
 
 
-def _looks(takes: Any) -> Dict[str, Any]:
+def _looks(takes: Any) -> dict[str, Any]:
     """Theme and style for whichever call takes them: ``Blocks`` until gradio 5, ``launch`` since 6."""
     import gradio
 
-    looks: Dict[str, Any] = {"theme": gradio.themes.Base(font=_FONTS, font_mono=("monospace",)), "css": _STYLE}
+    looks: dict[str, Any] = {"theme": gradio.themes.Base(font=_FONTS, font_mono=("monospace",)), "css": _STYLE}
     return looks if set(looks) <= set(inspect.signature(takes).parameters) else {}
 
 
-def _without_sharing(image: Any) -> Dict[str, Any]:
+def _without_sharing(image: Any) -> dict[str, Any]:
     """gradio puts a button beside pictures that sends them to a public site; how it is left out depends on gradio."""
     takes = inspect.signature(image.__init__).parameters
     return {"show_share_button": False} if "show_share_button" in takes else {"buttons": ["fullscreen"]}
 
 
 def _weights(facts: Any) -> str:
-    return "weights: {} (sha256 {}...), plugin {}".format(
-        facts.get("checkpoint"), str(facts.get("checkpoint_sha256"))[:12], facts.get("version"))
+    return (
+        f"weights: {facts.get('checkpoint')} (sha256 {str(facts.get('checkpoint_sha256'))[:12]}...), plugin "
+        f"{facts.get('version')}"
+    )

@@ -1,9 +1,12 @@
 """A conversation about images in the terminal: lines in, answers out as they are generated. Knows no weights."""
 
+from __future__ import annotations
+
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable, Iterator, Optional, TextIO
+from typing import TYPE_CHECKING, Callable, TextIO
 
 from ..errors import PefomedError
 from . import NOT_CLINICAL
@@ -23,7 +26,7 @@ _UNFINISHED = "\ufffd"
 class Conversation:
     """What is being looked at, and what becomes of a line."""
 
-    def __init__(self, model: "MedicalModel", max_new_tokens: int = 0, out: Optional[TextIO] = None) -> None:
+    def __init__(self, model: MedicalModel, max_new_tokens: int = 0, out: TextIO | None = None) -> None:
         self.model = model
         self.max_new_tokens = max_new_tokens or None
         self.out = out or sys.stdout
@@ -45,7 +48,7 @@ class Conversation:
             elif _is_path(text):
                 self.look_at(_unquoted(text))
             elif text.startswith("/"):
-                self._say("no command {}, and no file of that name; /help lists the commands".format(command))
+                self._say(f"no command {command}, and no file of that name; /help lists the commands")
             elif text:
                 self._answer("vqa", text)
         except PefomedError as error:
@@ -68,9 +71,9 @@ class Conversation:
             self._say("write it as /frame 0")
             return
         self.model.policy = replace(self.model.policy, frame=int(number))
-        self._say("frame {} of files that hold several".format(number))
+        self._say(f"frame {number} of files that hold several")
 
-    def _answer(self, task: str, question: Optional[str] = None) -> None:
+    def _answer(self, task: str, question: str | None = None) -> None:
         from ..adapters.medical_model import Request
 
         if not self.image:
@@ -86,15 +89,14 @@ class Conversation:
         self.out.flush()
 
 
-def converse(model: "MedicalModel", image: str = "", max_new_tokens: int = 0,
-             read: Callable[[str], str] = input) -> None:
+def converse(model: MedicalModel, image: str = "", max_new_tokens: int = 0, read: Callable[[str], str] = input) -> None:
     """Talk until the input ends; Ctrl-C stops an answer, and at the prompt the conversation.
 
     Raises:
         ImageError: the ``image`` to begin with cannot be used.
     """
     conversation = Conversation(model, max_new_tokens)
-    print("\n{}\n\n{}\n".format(NOT_CLINICAL, HELP))
+    print(f"\n{NOT_CLINICAL}\n\n{HELP}\n")
     if image:
         conversation.look_at(image)
     while True:
@@ -116,7 +118,7 @@ def pieces(texts: Iterator[str]) -> Iterator[str]:
     for text in texts:
         whole = text.rstrip(_UNFINISHED)
         if whole.startswith(said):
-            yield whole[len(said):]
+            yield whole[len(said) :]
             said = whole
 
 
@@ -131,4 +133,3 @@ def _is_path(text: str) -> bool:
 def _unquoted(text: str) -> str:
     """A path as a terminal puts it there when a file is dragged onto it."""
     return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" else text.replace("\\ ", " ")
-

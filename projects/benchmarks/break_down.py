@@ -3,6 +3,8 @@
 Run: ``python projects/benchmarks/break_down.py``. Prints the seconds of processor time that it took.
 """
 
+from __future__ import annotations
+
 import time
 
 from pefomed_plugin.records import Prediction
@@ -14,15 +16,26 @@ TYPES = ("what", "where", "how", "is", "does, why")
 
 def main() -> None:
     """Score and break down invented answers."""
-    rows = [Prediction(id=str(number), dataset="path_vqa", split="test", image="picture{}".format(number % 858),
-                       task="vqa", question="Is it?", answer="yes", answer_type="CLOSED",
-                       question_type=TYPES[number % 5], prediction="yes" if number % 7 else "no")
-            for number in range(6761)]
+    rows = [
+        Prediction(
+            id=str(number),
+            dataset="path_vqa",
+            split="test",
+            image=f"picture{number % 858}",
+            task="vqa",
+            question="Is it?",
+            answer="yes",
+            answer_type="CLOSED",
+            question_type=TYPES[number % 5],
+            prediction="yes" if number % 7 else "no",
+        )
+        for number in range(6761)
+    ]
     start = time.process_time()
     scores = score_exact_match(rows)
     for axis in AXES:
         break_down(rows, scores, axis, resamples=1000)
-    print("{:,} rows, {} axes: {:.2f} s".format(len(rows), len(AXES), time.process_time() - start))
+    print(f"{len(rows):,} rows, {len(AXES)} axes: {time.process_time() - start:.2f} s")
 
 
 if __name__ == "__main__":

@@ -7,14 +7,17 @@ and each batch is followed by a pause that stands for a training step. Checkpoin
 besides, are not counted. Fails above the target. Writes ``epoch_turn.json`` and ``epoch_turn.md``.
 """
 
+from __future__ import annotations
+
 import argparse
 import json
 import sys
 import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
+from typing import Any
 
 from pefomed_plugin.services.console import progress, say
 from projects.benchmarks.data_path.figures import quartiles
@@ -38,7 +41,7 @@ class Epochs:
         self.after = per_epoch - self.before
         self._draw(self.after)
 
-    def turn(self) -> Dict[str, Any]:
+    def turn(self) -> dict[str, Any]:
         """Seconds that each batch was waited for, from the middle of an epoch to that of the next.
 
         So the loader has no rest just before the turn while the other one has its own.
@@ -46,7 +49,7 @@ class Epochs:
         waits = self._draw(self.before + self.after)
         return {"turn": waits.pop(self.before), "within": waits}
 
-    def _draw(self, count: int) -> List[float]:
+    def _draw(self, count: int) -> list[float]:
         waits = []
         for _ in range(count):
             start = time.perf_counter()
@@ -61,8 +64,14 @@ def checkout_batches(spec: Mapping[str, Any]) -> Iterator[Any]:
     from minigpt4.datasets.datasets.dataloader_utils import IterLoader
     from torch.utils.data import DataLoader
 
-    loader = DataLoader(checkout_dataset(spec), batch_size=BATCH_SIZE, num_workers=spec["workers"], pin_memory=True,
-                        shuffle=True, drop_last=True)
+    loader = DataLoader(
+        checkout_dataset(spec),
+        batch_size=BATCH_SIZE,
+        num_workers=spec["workers"],
+        pin_memory=True,
+        shuffle=True,
+        drop_last=True,
+    )
     return IterLoader(loader)
 
 
@@ -76,39 +85,56 @@ def own_batches(spec: Mapping[str, Any]) -> Iterator[Any]:
 
     dataset = own_dataset(spec)
     run: Any = SimpleNamespace(
-        train_sets=[dataset], own=None, iteration=0,
+        train_sets=[dataset],
+        own=None,
+        iteration=0,
         options=RunOptions(task="medical_vqa", output_dir="output", num_workers=spec["workers"]),
         plan=MixturePlan([len(dataset)], [BATCH_SIZE], [1.0], seed=0, epochs=spec["turns"] + 1),
-        accelerator=SimpleNamespace(process_index=0, device=torch.device("cpu")))
+        accelerator=SimpleNamespace(process_index=0, device=torch.device("cpu")),
+    )
     return iter(Trainer._loader(run))
 
 
-def table(results: Mapping[str, Any]) -> List[str]:
+def table(results: Mapping[str, Any]) -> list[str]:
     """Lines of Markdown."""
-    lines = ["{}, batches of {}, {} workers, {} turns, {:.2f} s a step:".format(
-        results["what"], BATCH_SIZE, results["workers"], results["turns"], results["step_s"]), "",
-        "| loader | wait at the turn, median s | quartiles | wait within an epoch, median s |", "|---|---:|---:|---:|"]
+    lines = [
+        f"{results['what']}, batches of {BATCH_SIZE}, {results['workers']} workers, {results['turns']} turns, "
+        f"{results['step_s']:.2f} s a step:",
+        "",
+        "| loader | wait at the turn, median s | quartiles | wait within an epoch, median s |",
+        "|---|---:|---:|---:|",
+    ]
     for name, waits in results["waits"].items():
         low, middle, high = quartiles(waits["turn"])
-        lines.append("| {} | {:.3f} | {:.3f} - {:.3f} | {:.3f} |".format(
-            name, middle, low, high, quartiles(waits["within"])[1]))
+        lines.append(f"| {name} | {middle:.3f} | {low:.3f} - {high:.3f} | {quartiles(waits['within'])[1]:.3f} |")
     return lines
 
 
-def measure(given: argparse.Namespace) -> Dict[str, Any]:
+def measure(given: argparse.Namespace) -> dict[str, Any]:
     """Turn of an epoch by turn, each toolkit after the other."""
     pictures = find_pictures(given.pictures, given.batches * BATCH_SIZE, given.out / "made-up")
     annotations = (given.out / "annotations.json").resolve()
     write_annotations(pictures, annotations)
-    waits: Dict[str, Dict[str, List[float]]] = {}
+    waits: dict[str, dict[str, list[float]]] = {}
     with ExitStack() as running:
         processes = {}
         for name, toolkit in [*([("checkout", CHECKOUT)] if has_checkout() else []), ("ours", BUNDLED)]:
-            spec = given.out / "spec-{}.json".format(toolkit)
-            spec.write_text(json.dumps({
-                "toolkit": toolkit, "folder": str(pictures.folder.resolve()), "names": pictures.names,
-                "annotations": str(annotations), "image_size": 448, "workers": given.workers,
-                "turns": given.turns, "step_s": given.step_s}), encoding="utf-8")
+            spec = given.out / f"spec-{toolkit}.json"
+            spec.write_text(
+                json.dumps(
+                    {
+                        "toolkit": toolkit,
+                        "folder": str(pictures.folder.resolve()),
+                        "names": pictures.names,
+                        "annotations": str(annotations),
+                        "image_size": 448,
+                        "workers": given.workers,
+                        "turns": given.turns,
+                        "step_s": given.step_s,
+                    }
+                ),
+                encoding="utf-8",
+            )
             processes[name] = running.enter_context(ToolkitProcess(_LOADER, spec, toolkit))
         with progress("turns of an epoch", given.turns) as advance:
             for _ in range(given.turns):
@@ -118,11 +144,16 @@ def measure(given: argparse.Namespace) -> Dict[str, Any]:
                     mine["turn"].append(answer["turn"])
                     mine["within"] += answer["within"]
                 advance(1)
-    return {"what": pictures.what, "workers": given.workers, "turns": given.turns, "step_s": given.step_s,
-            "waits": waits}
+    return {
+        "what": pictures.what,
+        "workers": given.workers,
+        "turns": given.turns,
+        "step_s": given.step_s,
+        "waits": waits,
+    }
 
 
-def main(arguments: Optional[Sequence[str]] = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("output/epoch_turn"), help="folder for figures")
@@ -143,7 +174,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     say((given.out / "epoch_turn.md").read_text(encoding="utf-8"))
     taken = quartiles(results["waits"]["ours"]["turn"])[1]
     if taken > TARGET_S:
-        say("ours: {:.2f} s at the turn of an epoch, at most {} wanted".format(taken, TARGET_S))
+        say(f"ours: {taken:.2f} s at the turn of an epoch, at most {TARGET_S} wanted")
     return 1 if taken > TARGET_S else 0
 
 

@@ -6,6 +6,8 @@ The server is a process of its own that answers every question with the same ver
 Needs the extra ``judge``.
 """
 
+from __future__ import annotations
+
 import argparse
 import asyncio
 import json
@@ -23,16 +25,24 @@ from pefomed_plugin.services.judge.judging import JudgePlan, judge_questions, us
 from pefomed_plugin.services.judge.ledger import Ledger
 from pefomed_plugin.services.judge.openai_chat import OpenAIChat
 
-_BODY = json.dumps({
-    "id": "c", "object": "chat.completion", "created": 1, "model": "invented",
-    "choices": [{"index": 0, "finish_reason": "stop",
-                 "message": {"role": "assistant", "content": "Same.\nVERDICT: 1"}}],
-    "usage": {"prompt_tokens": 200, "completion_tokens": 10, "total_tokens": 210}}).encode()
+_BODY = json.dumps(
+    {
+        "id": "c",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "invented",
+        "choices": [
+            {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Same.\nVERDICT: 1"}}
+        ],
+        "usage": {"prompt_tokens": 200, "completion_tokens": 10, "total_tokens": 210},
+    }
+).encode()
 _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(_BODY), _BODY)
 
 
 def serve(latency_s: float, port: Any) -> None:
     """Answer every request after ``latency_s``; the port is put into the queue."""
+
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while True:
@@ -58,18 +68,25 @@ def measure(questions: int, concurrency: int, latency_s: float) -> float:
     port: Any = multiprocessing.Queue()
     server = multiprocessing.Process(target=serve, args=(latency_s, port), daemon=True)
     server.start()
-    os.environ.update(OPENAI_BASE_URL="http://127.0.0.1:{}/v1".format(port.get()), OPENAI_API_KEY="unused")
-    predictions = [Prediction("q{}".format(n), "made_up", "test", "p.png", "vqa", "Is finding {} there?".format(n),
-                              "yes", prediction="it is") for n in range(questions)]
+    os.environ.update(OPENAI_BASE_URL=f"http://127.0.0.1:{port.get()}/v1", OPENAI_API_KEY="unused")
+    predictions = [
+        Prediction(f"q{n}", "made_up", "test", "p.png", "vqa", f"Is finding {n} there?", "yes", prediction="it is")
+        for n in range(questions)
+    ]
     plan = JudgePlan("invented", PROMPTS["vqa"], runs=1)
     with tempfile.TemporaryDirectory() as folder, Ledger(Path(folder) / "ledger.jsonl") as ledger:
         start = time.monotonic()
-        done = ask_all(judge_questions(predictions, plan), OpenAIChat().ask, ledger, usable_verdict(plan),
-                       Limits(concurrency=concurrency))
+        done = ask_all(
+            judge_questions(predictions, plan),
+            OpenAIChat().ask,
+            ledger,
+            usable_verdict(plan),
+            Limits(concurrency=concurrency),
+        )
         seconds = time.monotonic() - start
     server.terminate()
     if not done.is_complete or done.requests != questions:
-        raise SystemExit("not every question was answered once: {}".format(done))
+        raise SystemExit(f"not every question was answered once: {done}")
     return questions / seconds
 
 
@@ -80,9 +97,9 @@ def main() -> None:
     parser.add_argument("--concurrency", type=int, default=16)
     chosen = parser.parse_args()
     rate = measure(chosen.questions, chosen.concurrency, 0.0)
-    print("answers at once: {:.0f} requests/s (at least 200)".format(rate))
+    print(f"answers at once: {rate:.0f} requests/s (at least 200)")
     rate, ideal = measure(chosen.questions, chosen.concurrency, 0.2), chosen.concurrency / 0.2
-    print("takes 200 ms: {:.1f} requests/s, {:.0f} % of {:.0f} (at least 90 %)".format(rate, 100 * rate / ideal, ideal))
+    print(f"takes 200 ms: {rate:.1f} requests/s, {100 * rate / ideal:.0f} % of {ideal:.0f} (at least 90 %)")
 
 
 if __name__ == "__main__":

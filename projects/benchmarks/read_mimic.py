@@ -6,6 +6,8 @@
 Prints one line of JSON and fails above the limits: 60 s and 2 GiB for 377,110 images, on one core.
 """
 
+from __future__ import annotations
+
 import argparse
 import gzip
 import json
@@ -16,7 +18,6 @@ import tempfile
 import time
 import zipfile
 from pathlib import Path
-from typing import List, Tuple
 
 from pefomed_plugin.readers.mimic_cxr import read_mimic_cxr
 
@@ -27,11 +28,13 @@ LIMIT_S, LIMIT_GIB = 60.0, 2.0
 _LINE = " The invented lungs are clear and the invented heart is not enlarged, as of ___.\n"
 _REPORT = (
     " " * 33 + "FINAL REPORT\n EXAMINATION:  CHEST (PA AND LAT)\n \n INDICATION:  ___ year old invented person\n \n"
-    " COMPARISON:  None.\n \n FINDINGS: \n \n" + _LINE * 6
-    + " \n IMPRESSION: \n \n No invented abnormality, study {}.\n")
+    " COMPARISON:  None.\n \n FINDINGS: \n \n"
+    + _LINE * 6
+    + " \n IMPRESSION: \n \n No invented abnormality, study {}.\n"
+)
 
 
-def made_up_study(image: int) -> Tuple[int, int, str]:
+def made_up_study(image: int) -> tuple[int, int, str]:
     """Study, subject and split of an image: evenly spread, a subject in one split only."""
     study = image * STUDIES // IMAGES
     subject = study * SUBJECTS // STUDIES
@@ -46,12 +49,18 @@ def write_release(root: Path, images: int, reports: str) -> None:
     home, text_home = root / "mimic-cxr-jpg/2.0.0", root / "mimic-cxr/2.0.0"
     home.mkdir(parents=True)
     text_home.mkdir(parents=True)
-    rows = [("-".join(["{:08x}".format(image)] * 5), *made_up_study(image)) for image in range(images)]
-    write_table(home / "mimic-cxr-2.0.0-split.csv.gz", "dicom_id,study_id,subject_id,split",
-                ["{},{},{},{}".format(*row) for row in rows])
-    write_table(home / "mimic-cxr-2.0.0-metadata.csv.gz", "dicom_id,subject_id,study_id,ViewPosition",
-                ["{0},{2},{1},PA".format(*row) for row in rows])
-    names = {study: "files/p{0:.2}/p{0}/s{1}.txt".format(str(subject), study) for _, study, subject, _ in rows}
+    rows = [("-".join([f"{image:08x}"] * 5), *made_up_study(image)) for image in range(images)]
+    write_table(
+        home / "mimic-cxr-2.0.0-split.csv.gz",
+        "dicom_id,study_id,subject_id,split",
+        ["{},{},{},{}".format(*row) for row in rows],
+    )
+    write_table(
+        home / "mimic-cxr-2.0.0-metadata.csv.gz",
+        "dicom_id,subject_id,study_id,ViewPosition",
+        ["{0},{2},{1},PA".format(*row) for row in rows],
+    )
+    names = {study: f"files/p{subject!s:.2}/p{subject!s}/s{study}.txt" for _, study, subject, _ in rows}
     if reports == "zip":
         with zipfile.ZipFile(text_home / "mimic-cxr-reports.zip", "w", zipfile.ZIP_DEFLATED) as archive:
             for study, name in names.items():
@@ -62,7 +71,7 @@ def write_release(root: Path, images: int, reports: str) -> None:
         (text_home / name).write_text(_REPORT.format(study), encoding="utf-8")
 
 
-def write_table(path: Path, header: str, lines: List[str]) -> None:
+def write_table(path: Path, header: str, lines: list[str]) -> None:
     path.write_bytes(gzip.compress("\n".join([header, *lines, ""]).encode(), compresslevel=1))
 
 
@@ -72,9 +81,19 @@ def measure(root: Path, section: str) -> None:
     release = read_mimic_cxr(root, section=section)
     seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
     peak_gib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(json.dumps({"layout": release.layout, "section": section, "samples": len(release.samples),
-                      "skips": len(release.skips), "seconds": round(seconds, 1),
-                      "cpu_seconds": round(cpu_seconds, 1), "peak_gib": round(peak_gib, 2)}))
+    print(
+        json.dumps(
+            {
+                "layout": release.layout,
+                "section": section,
+                "samples": len(release.samples),
+                "skips": len(release.skips),
+                "seconds": round(seconds, 1),
+                "cpu_seconds": round(cpu_seconds, 1),
+                "peak_gib": round(peak_gib, 2),
+            }
+        )
+    )
 
 
 def main() -> int:

@@ -3,9 +3,10 @@
 Arithmetic from the inputs below, each measured, cited or assumed, and saying which. No torch, nothing is run.
 """
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
-from typing import Dict, List
 
 from pefomed_plugin.services.memory.model_sizes import LlamaSize, ModelSize, VisionSize
 
@@ -42,8 +43,12 @@ CARDS = {
 CARD = "H100"
 MFU = Input(0.40, "part of it that a step reaches", "assumed", "never measured: no GPU was at hand; the target is 0.45")
 NVLINK = Input(450e9, "NVLink, bytes/s a GPU and direction", "cited", "NVIDIA H100 data sheet: 900 GB/s both ways")
-NETWORK = Input(50e9, "InfiniBand, bytes/s a GPU and direction", "cited", "NVIDIA DGX H100 user guide: a ConnectX-7, "
-                "400 Gb/s, for each GPU")
+NETWORK = Input(
+    50e9,
+    "InfiniBand, bytes/s a GPU and direction",
+    "cited",
+    "NVIDIA DGX H100 user guide: a ConnectX-7, 400 Gb/s, for each GPU",
+)
 FIGURE_JPEG = Input(52_502, "bytes of a figure's JPEG", "measured", "mean of VQA-RAD's 315; taken for ROCO and CLEF")
 MEDICAT_FILE = Input(104e9 / 217_060, "bytes of a MedICaT figure", "cited", "its release: 104 GB with the texts")
 MIMIC_FILE = Input(1.5e6, "bytes of a MIMIC-CXR-JPG image", "assumed", "the release's size was not confirmed")
@@ -77,7 +82,7 @@ MIXTURE = {
 IMAGES = sum(each.images for each in MIXTURE.values())
 
 
-def sample_flops(model: ModelSize, tokens: int, answer_tokens: int) -> Dict[str, float]:
+def sample_flops(model: ModelSize, tokens: int, answer_tokens: int) -> dict[str, float]:
     """Floating-point operations of training on one sample, by part; a multiplication and an addition are two.
 
     Frozen weights take 2 a weight and token forth and 2 back (to the input alone), trained ones 2 more; the frozen
@@ -86,14 +91,14 @@ def sample_flops(model: ModelSize, tokens: int, answer_tokens: int) -> Dict[str,
     """
     llama, vision = model.llama, model.vision
     positions, width = vision.patches + 1, vision.embed_dim
-    block = 4 * width ** 2 + 2 * width * vision.mlp_width
+    block = 4 * width**2 + 2 * width * vision.mlp_width
     visual = vision.patches // 4
     return {
-        "vision encoder": 2 * 3 * vision.patch_size ** 2 * width * vision.patches + vision.depth * (
-            2 * block * positions + 4 * positions ** 2 * width),
+        "vision encoder": 2 * 3 * vision.patch_size**2 * width * vision.patches
+        + vision.depth * (2 * block * positions + 4 * positions**2 * width),
         "projection": 4 * 4 * width * llama.hidden_size * visual,
         "language model": 4 * llama.in_matrices * tokens,
-        "its attention": 14 * llama.num_hidden_layers * llama.query_width * tokens ** 2,
+        "its attention": 14 * llama.num_hidden_layers * llama.query_width * tokens**2,
         "LoRA": 6 * model.lora * tokens,
         "logits": 4 * llama.hidden_size * llama.vocab_size * answer_tokens,
     }
@@ -105,7 +110,7 @@ def samples_a_second(card: str) -> float:
     return CARDS[card].value * MFU.value / flops
 
 
-def mixture_mean(values: Dict[str, float]) -> float:
+def mixture_mean(values: dict[str, float]) -> float:
     """Mean over the samples that the mixture draws."""
     total = sum(each.ratio for each in MIXTURE.values())
     return sum(MIXTURE[name].ratio * value for name, value in values.items()) / total
@@ -116,35 +121,60 @@ def ring_bytes(gpus: int, payload: int) -> float:
     return 2 * (gpus - 1) / gpus * payload
 
 
-def throughput_table() -> List[str]:
+def throughput_table() -> list[str]:
     """Samples a second, and what a node and a storage for all of them must give."""
     rate = samples_a_second(CARD)
     file_bytes = mixture_mean({name: each.file_bytes.value for name, each in MIXTURE.items()})
     rows = []
     for gpus in GPUS:
         a_node = rate * min(gpus, GPUS_A_NODE)
-        rows.append([_count(gpus), _count(math.ceil(gpus / GPUS_A_NODE)), _count(gpus * rate), _count(a_node),
-                     _count(a_node * file_bytes / 1e6), _count(a_node * SHARD_PNG.value / 1e6),
-                     "{:.2f}".format(gpus * rate * file_bytes / 1e9),
-                     "{:.2f}".format(gpus * rate * SHARD_PNG.value / 1e9), _time(IMAGES / (gpus * rate))])
-    return _markdown(["GPUs", "nodes", "samples/s", "a node", "files, MB/s a node", "shards, MB/s a node",
-                      "files, GB/s of all", "shards, GB/s of all", "{:,} samples in".format(IMAGES)], rows)
+        rows.append(
+            [
+                _count(gpus),
+                _count(math.ceil(gpus / GPUS_A_NODE)),
+                _count(gpus * rate),
+                _count(a_node),
+                _count(a_node * file_bytes / 1e6),
+                _count(a_node * SHARD_PNG.value / 1e6),
+                f"{gpus * rate * file_bytes / 1e9:.2f}",
+                f"{gpus * rate * SHARD_PNG.value / 1e9:.2f}",
+                _time(IMAGES / (gpus * rate)),
+            ]
+        )
+    return _markdown(
+        [
+            "GPUs",
+            "nodes",
+            "samples/s",
+            "a node",
+            "files, MB/s a node",
+            "shards, MB/s a node",
+            "files, GB/s of all",
+            "shards, GB/s of all",
+            f"{IMAGES:,} samples in",
+        ],
+        rows,
+    )
 
 
-def storage_table() -> List[str]:
+def storage_table() -> list[str]:
     """What each way to keep images takes of the disk and of a node's cores."""
     a_node = GPUS_A_NODE * samples_a_second(CARD)
     files = sum(each.images * each.file_bytes.value for each in MIXTURE.values())
     decode_s = mixture_mean({name: each.decode_s.value for name, each in MIXTURE.items()})
-    ways = [("files as released", files, decode_s), ("shards of 448 pixels", IMAGES * SHARD_PNG.value, SHARD_S.value),
-            ("`image_cache: pixels`", IMAGES * PIXEL_BYTES, PIXEL_S.value),
-            ("`image_cache: features`", IMAGES * FEATURE_BYTES, FEATURE_S.value)]
-    return _markdown(["kept as", "GB of all", "ms an image", "cores a node of {}".format(GPUS_A_NODE)], [
-        [name, _count(size / 1e9), "{:.2f}".format(1e3 * seconds), "{:.1f}".format(a_node * seconds)]
-        for name, size, seconds in ways])
+    ways = [
+        ("files as released", files, decode_s),
+        ("shards of 448 pixels", IMAGES * SHARD_PNG.value, SHARD_S.value),
+        ("`image_cache: pixels`", IMAGES * PIXEL_BYTES, PIXEL_S.value),
+        ("`image_cache: features`", IMAGES * FEATURE_BYTES, FEATURE_S.value),
+    ]
+    return _markdown(
+        ["kept as", "GB of all", "ms an image", f"cores a node of {GPUS_A_NODE}"],
+        [[name, _count(size / 1e9), f"{1e3 * seconds:.2f}", f"{a_node * seconds:.1f}"] for name, size, seconds in ways],
+    )
 
 
-def step_table() -> List[str]:
+def step_table() -> list[str]:
     """What a step exchanges, and what a run writes."""
     step_s = BATCH.value / samples_a_second(CARD)
     payload = 4 * MODEL.trained
@@ -154,83 +184,147 @@ def step_table() -> List[str]:
         exchange_s = sent / (NVLINK if gpus <= GPUS_A_NODE else NETWORK).value
         between_s = SAVE_STEPS.value * (step_s + exchange_s)
         readers = gpus * WORKERS.value
-        rows.append([_count(gpus), _count(sent / 1e6), "{:.1f}".format(1e3 * exchange_s),
-                     "{:.1f} %".format(100 * exchange_s / (step_s + exchange_s)),
-                     "{:.1f} %".format(100 * WRITE_S.value / (between_s + WRITE_S.value)),
-                     _count(readers), _count(IMAGES // readers)])
-    return _markdown(["GPUs", "sent a GPU, MB", "ms", "of a step", "checkpoints, of the run",
-                      "loader workers", "samples for each"], rows)
+        rows.append(
+            [
+                _count(gpus),
+                _count(sent / 1e6),
+                f"{1e3 * exchange_s:.1f}",
+                f"{100 * exchange_s / (step_s + exchange_s):.1f} %",
+                f"{100 * WRITE_S.value / (between_s + WRITE_S.value):.1f} %",
+                _count(readers),
+                _count(IMAGES // readers),
+            ]
+        )
+    return _markdown(
+        ["GPUs", "sent a GPU, MB", "ms", "of a step", "checkpoints, of the run", "loader workers", "samples for each"],
+        rows,
+    )
 
 
-def batch_table() -> List[str]:
+def batch_table() -> list[str]:
     """What becomes of the recipe when the global batch grows."""
     seen = RECIPE_STEPS.value * BATCH.value * RECIPE_GPUS.value
     rows = []
     for gpus in GPUS:
         batch = gpus * BATCH.value
-        rows.append([_count(gpus), _count(batch), "{:.4g}".format(gpus / RECIPE_GPUS.value), _count(IMAGES / batch),
-                     _count(seen / batch), "{:.2f}".format(RECIPE_STEPS.value * batch / IMAGES),
-                     _count(WARM_UP.value * batch)])
-    return _markdown(["GPUs", "global batch", "x the recipe's", "steps for {:,} samples".format(IMAGES),
-                      "for {:,.0f}".format(seen), "times all images in {:,.0f} steps".format(RECIPE_STEPS.value),
-                      "samples of the warm-up"], rows)
+        rows.append(
+            [
+                _count(gpus),
+                _count(batch),
+                f"{gpus / RECIPE_GPUS.value:.4g}",
+                _count(IMAGES / batch),
+                _count(seen / batch),
+                f"{RECIPE_STEPS.value * batch / IMAGES:.2f}",
+                _count(WARM_UP.value * batch),
+            ]
+        )
+    return _markdown(
+        [
+            "GPUs",
+            "global batch",
+            "x the recipe's",
+            f"steps for {IMAGES:,} samples",
+            f"for {seen:,.0f}",
+            f"times all images in {RECIPE_STEPS.value:,.0f} steps",
+            "samples of the warm-up",
+        ],
+        rows,
+    )
 
 
-def card_table() -> List[str]:
+def card_table() -> list[str]:
     """How fast one GPU of each kind would be."""
-    columns = ["card", "samples/s", "s a step of {:.0f}".format(BATCH.value),
-               "{:,} samples on {} GPUs in".format(IMAGES, GPUS_A_NODE)]
-    return _markdown(columns, [
-        [card, "{:.1f}".format(samples_a_second(card)), "{:.2f}".format(BATCH.value / samples_a_second(card)),
-         _time(IMAGES / (GPUS_A_NODE * samples_a_second(card)))] for card in CARDS])
+    columns = ["card", "samples/s", f"s a step of {BATCH.value:.0f}", f"{IMAGES:,} samples on {GPUS_A_NODE} GPUs in"]
+    return _markdown(
+        columns,
+        [
+            [
+                card,
+                f"{samples_a_second(card):.1f}",
+                f"{BATCH.value / samples_a_second(card):.2f}",
+                _time(IMAGES / (GPUS_A_NODE * samples_a_second(card))),
+            ]
+            for card in CARDS
+        ],
+    )
 
 
-def flops_table() -> List[str]:
+def flops_table() -> list[str]:
     """Operations of one sample."""
     parts = sample_flops(MODEL, int(TOKENS.value), int(ANSWER_TOKENS.value))
-    return _markdown(["part", "TFLOP a sample"], [[name, "{:.2f}".format(each / 1e12)] for name, each in parts.items()]
-                     + [["together", "{:.2f}".format(sum(parts.values()) / 1e12)]])
+    return _markdown(
+        ["part", "TFLOP a sample"],
+        [[name, f"{each / 1e12:.2f}"] for name, each in parts.items()]
+        + [["together", f"{sum(parts.values()) / 1e12:.2f}"]],
+    )
 
 
-def input_table() -> List[str]:
+def input_table() -> list[str]:
     """Every input and where it is from."""
-    inputs = [BATCH, WORKERS, RECIPE_STEPS, WARM_UP, SAVE_STEPS, RECIPE_GPUS, TOKENS, ANSWER_TOKENS, *CARDS.values(),
-              MFU, NVLINK, NETWORK, FIGURE_JPEG, MEDICAT_FILE, MIMIC_FILE, SHARD_PNG, FIGURE_S, RADIOGRAPH_S, SHARD_S,
-              PIXEL_S, FEATURE_S, WRITE_S]
+    inputs = [
+        BATCH,
+        WORKERS,
+        RECIPE_STEPS,
+        WARM_UP,
+        SAVE_STEPS,
+        RECIPE_GPUS,
+        TOKENS,
+        ANSWER_TOKENS,
+        *CARDS.values(),
+        MFU,
+        NVLINK,
+        NETWORK,
+        FIGURE_JPEG,
+        MEDICAT_FILE,
+        MIMIC_FILE,
+        SHARD_PNG,
+        FIGURE_S,
+        RADIOGRAPH_S,
+        SHARD_S,
+        PIXEL_S,
+        FEATURE_S,
+        WRITE_S,
+    ]
     lines = ["| input | value | | source |", "|---|---:|---|---|"]
-    return lines + ["| {} | {} | {} | {} |".format(each.what, _number(each.value), each.kind, each.source)
-                    for each in inputs]
+    return lines + [f"| {each.what} | {_number(each.value)} | {each.kind} | {each.source} |" for each in inputs]
 
 
-TABLES = {"throughput": throughput_table, "storage": storage_table, "gradients, checkpoints, workers": step_table,
-          "global batch": batch_table, "cards": card_table, "operations": flops_table, "inputs": input_table}
+TABLES = {
+    "throughput": throughput_table,
+    "storage": storage_table,
+    "gradients, checkpoints, workers": step_table,
+    "global batch": batch_table,
+    "cards": card_table,
+    "operations": flops_table,
+    "inputs": input_table,
+}
 
 
 def _count(value: float) -> str:
-    return "{:,.0f}".format(value)
+    return f"{value:,.0f}"
 
 
 def _number(value: float) -> str:
     """To three figures, without an exponent where it stays readable."""
     if value >= 1e9:
         return "{:.4g} {}".format(value / (1e12 if value >= 1e12 else 1e9), "T" if value >= 1e12 else "G")
-    return _count(value) if value >= 1000 else "{:.3g}".format(value)
+    return _count(value) if value >= 1000 else f"{value:.3g}"
 
 
 def _time(seconds: float) -> str:
     if seconds < 120:
-        return "{:.0f} s".format(seconds)
-    return "{:.0f} min".format(seconds / 60) if seconds < 7200 else "{:.1f} h".format(seconds / 3600)
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
-def _markdown(columns: List[str], rows: List[List[str]]) -> List[str]:
-    return ["| {} |".format(" | ".join(each)) for each in (columns, ["---", *["---:"] * (len(columns) - 1)], *rows)]
+def _markdown(columns: list[str], rows: list[list[str]]) -> list[str]:
+    return [f"| {' | '.join(each)} |" for each in (columns, ["---", *["---:"] * (len(columns) - 1)], *rows)]
 
 
 def main() -> None:
     """Print all tables, each below the mark that stands above it in the page."""
     for name, make in TABLES.items():
-        print("<!-- scale_table: {} -->\n".format(name))
+        print(f"<!-- scale_table: {name} -->\n")
         print("\n".join(make()) + "\n")
 
 

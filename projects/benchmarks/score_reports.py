@@ -5,10 +5,12 @@
 The texts are tokens already, so neither side starts Java. Needs the extra ``metrics``.
 """
 
+from __future__ import annotations
+
 import argparse
 import random
 import time
-from typing import Callable, List, Tuple
+from typing import Callable
 
 from pycocoevalcap.bleu.bleu import Bleu
 from pycocoevalcap.cider.cider import Cider
@@ -16,34 +18,53 @@ from pycocoevalcap.rouge.rouge import Rouge
 
 from pefomed_plugin.scoring import lexical
 
-_FINDINGS = ("the lungs are clear", "no pleural effusion or pneumothorax", "heart size is normal", "aorta is tortuous",
-             "there is a {n} mm nodule in the {side} {place} lobe", "{side} base opacity unchanged since prior x-ray",
-             "degenerative changes of the thoracic spine at t{n}", "the {side} hemidiaphragm is elevated",
-             "blunting of the {side} costophrenic angle", "low lung volumes with bibasilar atelectasis")
+_FINDINGS = (
+    "the lungs are clear",
+    "no pleural effusion or pneumothorax",
+    "heart size is normal",
+    "aorta is tortuous",
+    "there is a {n} mm nodule in the {side} {place} lobe",
+    "{side} base opacity unchanged since prior x-ray",
+    "degenerative changes of the thoracic spine at t{n}",
+    "the {side} hemidiaphragm is elevated",
+    "blunting of the {side} costophrenic angle",
+    "low lung volumes with bibasilar atelectasis",
+)
 
 
 def made_up_report(draw: random.Random) -> str:
     """About 45 tokens, in the manner of a chest X-ray report."""
-    return " ".join(draw.choice(_FINDINGS).format(n=draw.randint(2, 60), side=draw.choice(("left", "right")),
-                                                  place=draw.choice(("upper", "middle", "lower")))
-                    for _ in range(draw.randint(5, 10)))
+    return " ".join(
+        draw.choice(_FINDINGS).format(
+            n=draw.randint(2, 60), side=draw.choice(("left", "right")), place=draw.choice(("upper", "middle", "lower"))
+        )
+        for _ in range(draw.randint(5, 10))
+    )
 
 
-def ours(references: List[str], hypotheses: List[str]) -> Tuple[float, ...]:
+def ours(references: list[str], hypotheses: list[str]) -> tuple[float, ...]:
     """BLEU-4, ROUGE-L and CIDEr as the plugin computes them."""
-    return tuple(float(corpus or 0) for corpus, _ in (
-        lexical._bleu(references, hypotheses)[3], lexical._rouge(references, hypotheses),
-        lexical._cider(references, hypotheses, {})))
+    return tuple(
+        float(corpus or 0)
+        for corpus, _ in (
+            lexical._bleu(references, hypotheses)[3],
+            lexical._rouge(references, hypotheses),
+            lexical._cider(references, hypotheses, {}),
+        )
+    )
 
 
-def plain(references: List[str], hypotheses: List[str]) -> Tuple[float, ...]:
+def plain(references: list[str], hypotheses: list[str]) -> tuple[float, ...]:
     """The same from pycocoevalcap alone."""
     wanted, said = ({number: [text] for number, text in enumerate(texts)} for texts in (references, hypotheses))
-    return (float(Bleu(4).compute_score(wanted, said, verbose=0)[0][3]), float(Rouge().compute_score(wanted, said)[0]),
-            float(Cider().compute_score(wanted, said)[0]))
+    return (
+        float(Bleu(4).compute_score(wanted, said, verbose=0)[0][3]),
+        float(Rouge().compute_score(wanted, said)[0]),
+        float(Cider().compute_score(wanted, said)[0]),
+    )
 
 
-def timed(score: Callable[..., Tuple[float, ...]], *texts: List[str]) -> Tuple[float, Tuple[float, ...]]:
+def timed(score: Callable[..., tuple[float, ...]], *texts: list[str]) -> tuple[float, tuple[float, ...]]:
     """Processor seconds and values."""
     start = time.process_time()
     values = score(*texts)
@@ -63,9 +84,11 @@ def main() -> None:
     ours_s, our_values = timed(ours, references, hypotheses)
     difference = max(abs(one - other) for one, other in zip(our_values, plain_values))
     if difference > 1e-9:
-        raise SystemExit("the values differ by {}: {} against {}".format(difference, our_values, plain_values))
-    print("{} reports: pycocoevalcap {:.2f} s, ours {:.2f} s, ratio {:.2f}; values equal within {:.0e}".format(
-        chosen.reports, plain_s, ours_s, ours_s / plain_s, 1e-9))
+        raise SystemExit(f"the values differ by {difference}: {our_values} against {plain_values}")
+    print(
+        f"{chosen.reports} reports: pycocoevalcap {plain_s:.2f} s, ours {ours_s:.2f} s, ratio {ours_s / plain_s:.2f}; "
+        f"values equal within {1e-9:.0e}"
+    )
 
 
 if __name__ == "__main__":

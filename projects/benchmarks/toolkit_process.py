@@ -3,12 +3,15 @@
 A request is a line of JSON on its standard input, the answer one on its output. Knows nothing of what is asked.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Callable, Dict, Mapping, Optional
+from typing import Any, Callable
 
 ROOT = Path(__file__).resolve().parents[2]
 CHECKOUT, BUNDLED = "minigpt4", "bundled"
@@ -24,14 +27,25 @@ class ToolkitProcess:
 
     def __init__(self, module: str, spec: Path, toolkit: str) -> None:
         paths = [str(ROOT), *([os.environ["MINIGPT4_HOME"]] if toolkit == CHECKOUT else [])]
-        environ = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PEFOMED_TOOLKIT": toolkit,
-                   "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+        environ = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(paths),
+            "PEFOMED_TOOLKIT": toolkit,
+            "OMP_NUM_THREADS": "1",
+            "MKL_NUM_THREADS": "1",
+        }
         python = os.environ["MINIGPT4_PYTHON"] if toolkit == CHECKOUT else sys.executable
         self.toolkit = toolkit
-        self._process = subprocess.Popen([python, "-m", module, str(spec.resolve())], cwd=str(ROOT), env=environ,
-                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen(
+            [python, "-m", module, str(spec.resolve())],
+            cwd=str(ROOT),
+            env=environ,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
 
-    def ask(self, **request: Any) -> Dict[str, Any]:
+    def ask(self, **request: Any) -> dict[str, Any]:
         """One answer."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -43,13 +57,14 @@ class ToolkitProcess:
         for line in self._process.stdout:
             if line.startswith("{"):  # a checkout also prints what it loads
                 return json.loads(line)
-        raise SystemExit("the process of {} ended with exit code {}; its message stands above".format(
-            self.toolkit, self._process.wait()))
+        raise SystemExit(
+            f"the process of {self.toolkit} ended with exit code {self._process.wait()}; its message stands above"
+        )
 
-    def __enter__(self) -> "ToolkitProcess":
+    def __enter__(self) -> ToolkitProcess:
         return self
 
-    def __exit__(self, kind: Optional[type], *_: Any) -> None:
+    def __exit__(self, kind: type | None, *_: Any) -> None:
         if kind is not None:
             self._process.kill()
         self._process.communicate()

@@ -6,6 +6,8 @@ All questions of the first so many training images, weights of the benchmark's s
 take turns. Needs the release in DIR/vqa_rad (trainset.json, testset.json and images).
 """
 
+from __future__ import annotations
+
 import argparse
 import json
 import os
@@ -14,15 +16,16 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any
 
 from projects.benchmarks.speed.inputs import write_inputs
 from projects.benchmarks.speed.sizes import SIZES
 
 ROOT = Path(__file__).resolve().parents[2]
-WAYS: Dict[str, List[str]] = {
+WAYS: dict[str, list[str]] = {
     "checkout": ["run.runner=runner_base"],  # upstream's own loop
     "plain": ["model.decoder=plain"],
     "packed": [],
@@ -30,7 +33,7 @@ WAYS: Dict[str, List[str]] = {
 }
 
 
-def main(arguments: Optional[Sequence[str]] = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
@@ -45,15 +48,17 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     write_inputs(given.out / "inputs" / "P", "P")
     samples = copy_slice(given.data / "vqa_rad", given.out / "data" / "vqa_rad", given.images)
     has_checkout = bool(os.environ.get("MINIGPT4_HOME") and os.environ.get("MINIGPT4_PYTHON"))
-    taken: Dict[str, List[float]] = {way: [] for way in given.ways if way != "checkout" or has_checkout}
+    taken: dict[str, list[float]] = {way: [] for way in given.ways if way != "checkout" or has_checkout}
     for _ in range(given.rounds):
         for way, seconds in taken.items():
             seconds.append(run(way, given))
     first = median(next(iter(taken.values())))
-    print("{} questions of {} images, {} epochs, batch {}, {} pixels".format(
-        samples, given.images, given.epochs, given.batch_size, given.image_size))
+    print(
+        f"{samples} questions of {given.images} images, {given.epochs} epochs, batch {given.batch_size}, "
+        f"{given.image_size} pixels"
+    )
     for way, seconds in taken.items():
-        print("{:<16} {:7.1f} s   x {:.2f}".format(way, median(seconds), first / median(seconds)))
+        print(f"{way:<16} {median(seconds):7.1f} s   x {first / median(seconds):.2f}")
     (given.out / "whole_run.json").write_text(json.dumps({"samples": samples, "seconds": taken}), encoding="utf-8")
     return 0
 
@@ -79,22 +84,46 @@ def run(way: str, given: argparse.Namespace) -> float:
     size, folder = SIZES["P"], given.out / way.replace(", ", "-")
     shutil.rmtree(folder, ignore_errors=True)
     inputs = given.out / "inputs" / "P"
-    options = ["model.image_size={}".format(given.image_size), "model.lora_r={}".format(size.lora_r),
-               "model.lora_dropout=0.0", *("model.vit.{}={}".format(key, value) for key, value in size.vit.items()),
-               "datasets.vqa_rad.batch_size={}".format(given.batch_size), "run.max_epoch={}".format(given.epochs),
-               "run.num_workers=0", "run.test_splits=[]", "run.amp=null", "run.output_dir={}".format(folder),
-               *WAYS[way]]
+    options = [
+        f"model.image_size={given.image_size}",
+        f"model.lora_r={size.lora_r}",
+        "model.lora_dropout=0.0",
+        *(f"model.vit.{key}={value}" for key, value in size.vit.items()),
+        f"datasets.vqa_rad.batch_size={given.batch_size}",
+        f"run.max_epoch={given.epochs}",
+        "run.num_workers=0",
+        "run.test_splits=[]",
+        "run.amp=null",
+        f"run.output_dir={folder}",
+        *WAYS[way],
+    ]
     if way != "checkout":
-        options.append("run.cache_dir={}".format(folder / "cache"))
+        options.append(f"run.cache_dir={folder / 'cache'}")
     of_checkout = way == "checkout"
-    environ: Dict[str, Any] = {
-        **os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PEFOMED_TOOLKIT":
-        "minigpt4" if of_checkout else "bundled", "PEFOMED_DATA": str(given.out / "data"),
-        "PEFOMED_LLAMA": str(inputs / "llama"), "PEFOMED_VIT": str(inputs / "eva.pth"),
-        "PEFOMED_CKPT": str(inputs / "start.pth")}
+    environ: dict[str, Any] = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "OMP_NUM_THREADS": "1",
+        "PEFOMED_TOOLKIT": "minigpt4" if of_checkout else "bundled",
+        "PEFOMED_DATA": str(given.out / "data"),
+        "PEFOMED_LLAMA": str(inputs / "llama"),
+        "PEFOMED_VIT": str(inputs / "eva.pth"),
+        "PEFOMED_CKPT": str(inputs / "start.pth"),
+    }
     start = time.monotonic()
-    subprocess.run([os.environ["MINIGPT4_PYTHON"] if of_checkout else sys.executable, "train.py", "--cfg-path",
-                    "train_configs/pefomed_stage2.yaml", "--options", *options], cwd=str(ROOT), env=environ, check=True)
+    subprocess.run(
+        [
+            os.environ["MINIGPT4_PYTHON"] if of_checkout else sys.executable,
+            "train.py",
+            "--cfg-path",
+            "train_configs/pefomed_stage2.yaml",
+            "--options",
+            *options,
+        ],
+        cwd=str(ROOT),
+        env=environ,
+        check=True,
+    )
     return time.monotonic() - start
 
 

@@ -6,21 +6,24 @@ and keeps two cores busy: what does not wait for another runs beside it. Rows: n
 printed as it is.
 """
 
+from __future__ import annotations
+
 import argparse
 import json
 import os
 import shutil
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import List, Sequence
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from ablation_rows import FOLDERS, Study, commands, compare, report, run_all, run_side_by_side, torchrun
 
-STUDY = Study("train_configs/pefomed_stage1.yaml", "train_configs/pefomed_stage2.yaml",
-              "eval_configs/pefomed_vqa_rad.yaml")
+STUDY = Study(
+    "train_configs/pefomed_stage1.yaml", "train_configs/pefomed_stage2.yaml", "eval_configs/pefomed_vqa_rad.yaml"
+)
 REPORTS = "projects/pefomed/stage2_iu_xray.yaml"
 
 
@@ -36,26 +39,33 @@ def main() -> int:
     for name in ("PEFOMED_DATA", "PEFOMED_LLAMA", "PEFOMED_VIT", "PEFOMED_CKPT"):
         os.environ.pop(name, None)
     none, stage_1, stage_1_test, stage_2, both, shuffled, blind = commands(STUDY, out)
-    reports = torchrun("train.py", REPORTS, out / "reports", "model.ckpt={}".format(
-        out / "stage1" / "checkpoint_last.pth"))
+    reports = torchrun("train.py", REPORTS, out / "reports", f"model.ckpt={out / 'stage1' / 'checkpoint_last.pth'}")
     answers = str(out / "reports" / "results" / "iu_xray-test" / "predictions.jsonl")
     print("The demo runs on generated data and a tiny model: its figures say nothing about medicine.")
-    code = run_all([pefomed("sample", "--out", str(out / "sample"))]) \
-        or run_side_by_side([[stage_1], [none, stage_2]], out / "logs") \
-        or run_side_by_side([[both], [stage_1_test, reports]], out / "logs") \
-        or run_side_by_side([[shuffled], [blind]], out / "logs") \
-        or run_all([compare(out), pefomed("judge", "report", answers, "--judge", "offline", "--runs", "2"),
-                    pefomed("wasm", answers), report(out)])
+    code = (
+        run_all([pefomed("sample", "--out", str(out / "sample"))])
+        or run_side_by_side([[stage_1], [none, stage_2]], out / "logs")
+        or run_side_by_side([[both], [stage_1_test, reports]], out / "logs")
+        or run_side_by_side([[shuffled], [blind]], out / "logs")
+        or run_all(
+            [
+                compare(out),
+                pefomed("judge", "report", answers, "--judge", "offline", "--runs", "2"),
+                pefomed("wasm", answers),
+                report(out),
+            ]
+        )
+    )
     if code:
         return code
     show_reports(out)
-    print("\n{:.0f} s in all, on generated data. Everything is in {}:".format(time.monotonic() - start, out))
+    print(f"\n{time.monotonic() - start:.0f} s in all, on generated data. Everything is in {out}:")
     for path in sorted(out.glob("*")):
-        print("  {}".format(path))
+        print(f"  {path}")
     return 0
 
 
-def pefomed(*arguments: str) -> List[str]:
+def pefomed(*arguments: str) -> list[str]:
     """A ``pefomed`` command of this environment."""
     return [sys.executable, "-m", "pefomed_plugin.cli", *arguments]
 
@@ -65,7 +75,7 @@ def show_reports(out: Path, count: int = 2) -> None:
     lines: Sequence[str] = (out / "reports/results/iu_xray-test/predictions.jsonl").read_text().splitlines()
     for line in lines[:count]:
         record = json.loads(line)
-        print("\n{}\n  reference: {}\n  generated: {}".format(record["id"], record["answer"], record["prediction"]))
+        print(f"\n{record['id']}\n  reference: {record['answer']}\n  generated: {record['prediction']}")
 
 
 if __name__ == "__main__":

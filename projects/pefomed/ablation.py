@@ -3,6 +3,8 @@
 Reads ``ablation.yaml``, runs the shipped YAMLs by ``torchrun``, and writes ``compare.md`` and ``report.html``.
 """
 
+from __future__ import annotations
+
 import argparse
 import sys
 from pathlib import Path
@@ -32,7 +34,7 @@ def main() -> int:
         for command in launches:
             print(" ".join(command))
         return 0
-    print("{} rows: {}".format(len(ROWS), "; ".join(label for _, label in ROWS)))
+    print(f"{len(ROWS)} rows: {'; '.join(label for _, label in ROWS)}")
     return run_all(launches)
 
 

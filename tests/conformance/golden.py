@@ -1,9 +1,11 @@
 """The yardstick: what MiniGPT-v2 computed on a tiny model (``tests/assets/golden``), and that model rebuilt here."""
 
+from __future__ import annotations
+
 import json
 from functools import cache
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
@@ -17,13 +19,13 @@ FOLDER = Path(__file__).resolve().parents[1] / "assets" / "golden"
 
 
 @cache
-def golden() -> Dict[str, Any]:
+def golden() -> dict[str, Any]:
     """Numbers, prompts and answers."""
     return json.loads((FOLDER / "golden.json").read_text(encoding="utf-8"))
 
 
 @cache
-def arrays() -> Dict[str, torch.Tensor]:
+def arrays() -> dict[str, torch.Tensor]:
     """Images (6, 3, 56, 56) and the tensors computed from them.
 
     The file holds every eighth row of the first channel of the images only. They are standard normal numbers of seed 3,
@@ -40,18 +42,27 @@ def golden_model(weights: str = "initial.safetensors", lora_dropout: float = 0.0
     settings = golden()["model"]
     folder = FOLDER / "tiny_llama"
     model = MiniGPTv2(
-        language.load_llama(folder, torch.float32), language.load_tokenizer(folder),
-        image_size=settings["img_size"], vit=VitSize.from_config(golden()["vit"]),
-        max_txt_len=settings["max_txt_len"], end_sym=settings["end_sym"], chat_template=settings["chat_template"],
-        lora_r=settings["lora_r"], lora_alpha=settings["lora_alpha"], lora_dropout=lora_dropout)
+        language.load_llama(folder, torch.float32),
+        language.load_tokenizer(folder),
+        image_size=settings["img_size"],
+        vit=VitSize.from_config(golden()["vit"]),
+        max_txt_len=settings["max_txt_len"],
+        end_sym=settings["end_sym"],
+        chat_template=settings["chat_template"],
+        lora_r=settings["lora_r"],
+        lora_alpha=settings["lora_alpha"],
+        lora_dropout=lora_dropout,
+    )
     report = load_weights(model, load_file(str(FOLDER / weights)), weights)
     assert not report.missing and not report.unexpected, str(report)
     return model.eval()
 
 
-def samples(*numbers: int) -> Dict[str, Any]:
+def samples(*numbers: int) -> dict[str, Any]:
     """A batch of the six golden samples, all of them without ``numbers``."""
     chosen = list(numbers) or list(range(6))
-    return {"image": arrays()["images"][chosen],
-            "instruction_input": [golden()["instruction_input"][each] for each in chosen],
-            "answer": [golden()["answer"][each] for each in chosen]}
+    return {
+        "image": arrays()["images"][chosen],
+        "instruction_input": [golden()["instruction_input"][each] for each in chosen],
+        "answer": [golden()["answer"][each] for each in chosen],
+    }

@@ -4,6 +4,8 @@
 It ends as ``train.py`` does.
 """
 
+from __future__ import annotations
+
 import os
 import signal
 import sys

@@ -1,5 +1,7 @@
 """The golden training run: 24 steps on the six golden samples, driven by our own runner."""
 
+from __future__ import annotations
+
 from omegaconf import OmegaConf
 from torch.utils.data import Dataset
 
@@ -18,8 +20,12 @@ class GoldenSamples(Dataset):
 
     def __getitem__(self, draw):
         number = draw.sample
-        return {"image": arrays()["images"][number], "instruction_input": golden()["instruction_input"][number],
-                "answer": golden()["answer"][number], "image_id": "golden-{}".format(number)}
+        return {
+            "image": arrays()["images"][number],
+            "instruction_input": golden()["instruction_input"][number],
+            "answer": golden()["answer"][number],
+            "image_id": f"golden-{number}",
+        }
 
 
 class Cfg:
@@ -36,9 +42,29 @@ class Cfg:
 def golden_runner(output_dir, batch_size=2, lora_dropout=0.0, **options):
     """A runner as the golden run needs it; ``options`` go into its ``run`` section."""
     run = golden()["run"]
-    cfg = Cfg({"task": "medical_vqa", "output_dir": str(output_dir), "device": "cpu", "shuffle": False, "log_freq": 5,
-               **{key: run[key] for key in ("init_lr", "min_lr", "warmup_lr", "warmup_steps", "weight_decay",
-                                            "max_epoch", "iters_per_epoch", "accum_grad_iters")}, **options})
+    cfg = Cfg(
+        {
+            "task": "medical_vqa",
+            "output_dir": str(output_dir),
+            "device": "cpu",
+            "shuffle": False,
+            "log_freq": 5,
+            **{
+                key: run[key]
+                for key in (
+                    "init_lr",
+                    "min_lr",
+                    "warmup_lr",
+                    "warmup_steps",
+                    "weight_decay",
+                    "max_epoch",
+                    "iters_per_epoch",
+                    "accum_grad_iters",
+                )
+            },
+            **options,
+        }
+    )
     data = GoldenSamples()
     data.batch_size = batch_size
     return RunnerPefomed(cfg, MedicalVqaTask(), golden_model(lora_dropout=lora_dropout), {"golden": {"train": data}})

@@ -4,6 +4,8 @@ Each trains the golden tiny model for one epoch on its share of 101 made-up samp
 ones it was given. Forked, because sixteen times starting Python and torch would take longer than the run.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import sys
@@ -38,9 +40,13 @@ class Questions(Dataset):
     def __getitem__(self, draw):
         self.seen.append(draw.sample)
         which = draw.sample % 6
-        return {"image": arrays()["images"][self.picture_of(draw.sample) % 6], "answer": golden()["answer"][which],
-                "instruction_input": golden()["instruction_input"][which], "image_id": str(draw.sample),
-                "picture": self.picture_of(draw.sample)}
+        return {
+            "image": arrays()["images"][self.picture_of(draw.sample) % 6],
+            "answer": golden()["answer"][which],
+            "instruction_input": golden()["instruction_input"][which],
+            "image_id": str(draw.sample),
+            "picture": self.picture_of(draw.sample),
+        }
 
 
 def train(rank, folder):
@@ -48,12 +54,21 @@ def train(rank, folder):
     torch.set_num_threads(1)
     os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(RANKS), LOCAL_WORLD_SIZE=str(RANKS))
     seen = []
-    cfg = Cfg({"task": "medical_vqa", "output_dir": str(folder), "device": "cpu", "max_epoch": 1, "log_freq": 1,
-               "init_lr": 1e-3, "questions_per_image": 3})
+    cfg = Cfg(
+        {
+            "task": "medical_vqa",
+            "output_dir": str(folder),
+            "device": "cpu",
+            "max_epoch": 1,
+            "log_freq": 1,
+            "init_lr": 1e-3,
+            "questions_per_image": 3,
+        }
+    )
     runner = RunnerPefomed(cfg, MedicalVqaTask(), golden_model(), {"golden": {"train": Questions(seen)}})
     runner.train()
     weights = sum(each.double().sum().item() for each in runner.model.parameters() if each.requires_grad)
-    (folder / "rank{}.json".format(rank)).write_text(json.dumps({"seen": seen, "weights": weights}))
+    (folder / f"rank{rank}.json").write_text(json.dumps({"seen": seen, "weights": weights}))
 
 
 def main():

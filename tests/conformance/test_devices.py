@@ -1,5 +1,7 @@
 """What a GPU changes in a step: nothing waits for it. Skipped without one."""
 
+from __future__ import annotations
+
 import pytest
 import torch
 

@@ -1,5 +1,7 @@
 """The model from the files users have: a LLaMA folder, ``eva_vit_g.pth``, a MiniGPT-v2 checkpoint."""
 
+from __future__ import annotations
+
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -13,7 +15,7 @@ from tests.conformance.golden import FOLDER, arrays, golden, samples
 def eva_weights():
     """The golden ViT as ``eva_vit_g.pth`` has it: bare keys, one block more than is used, and a head."""
     state = load_file(str(FOLDER / "initial.safetensors"))
-    weights = {key[len("visual_encoder."):]: each for key, each in state.items() if key.startswith("visual_encoder.")}
+    weights = {key[len("visual_encoder.") :]: each for key, each in state.items() if key.startswith("visual_encoder.")}
     extra = {key.replace("blocks.1.", "blocks.2."): each for key, each in weights.items() if "blocks.1." in key}
     return {**weights, **extra, "norm.weight": torch.ones(32), "head.weight": torch.ones(10, 32)}
 
@@ -22,10 +24,17 @@ def eva_weights():
 def section(tmp_path):
     torch.save(eva_weights(), tmp_path / "eva_vit_g.pth")
     settings = golden()["model"]
-    return {"llama_model": str(FOLDER / "tiny_llama"), "vit_weights": str(tmp_path / "eva_vit_g.pth"),
-            "ckpt": str(FOLDER / "checkpoint_upstream.pth"), "vit": golden()["vit"],
-            "image_size": settings["img_size"], "max_txt_len": settings["max_txt_len"],
-            "lora_r": settings["lora_r"], "lora_dropout": 0.0, "use_grad_checkpoint_llm": False}
+    return {
+        "llama_model": str(FOLDER / "tiny_llama"),
+        "vit_weights": str(tmp_path / "eva_vit_g.pth"),
+        "ckpt": str(FOLDER / "checkpoint_upstream.pth"),
+        "vit": golden()["vit"],
+        "image_size": settings["img_size"],
+        "max_txt_len": settings["max_txt_len"],
+        "lora_r": settings["lora_r"],
+        "lora_dropout": 0.0,
+        "use_grad_checkpoint_llm": False,
+    }
 
 
 def test_the_three_files_give_the_trained_model(section):
@@ -59,9 +68,14 @@ def test_a_bin_folder_loads_as_well(section, tmp_path):
     assert torch.equal(model.llama_model.get_base_model().model.norm.weight, expected)
 
 
-@pytest.mark.parametrize(("missing", "message"), [
-    (("config.json",), "no LLaMA configuration"), (("tokenizer.model",), "no tokenizer"),
-    (("model.safetensors",), "no weights")])
+@pytest.mark.parametrize(
+    ("missing", "message"),
+    [
+        (("config.json",), "no LLaMA configuration"),
+        (("tokenizer.model",), "no tokenizer"),
+        (("model.safetensors",), "no weights"),
+    ],
+)
 def test_an_incomplete_llama_folder(section, tmp_path, missing, message):
     folder = tmp_path / "llama"
     folder.mkdir()
@@ -85,8 +99,9 @@ def test_another_lora_rank_is_named(section):
 def test_positions_are_resampled_from_224_to_448():
     """Bicubic over the grid: linear ramps stay linear ramps away from the edges, the class token stays itself."""
     ramp = torch.linspace(-1, 1, 16)
-    positions = torch.cat([torch.full((1, 1, 2), 7.0), torch.stack(
-        [ramp.repeat(16), ramp.repeat_interleave(16)], dim=1)[None]], dim=1)
+    positions = torch.cat(
+        [torch.full((1, 1, 2), 7.0), torch.stack([ramp.repeat(16), ramp.repeat_interleave(16)], dim=1)[None]], dim=1
+    )
     resampled = resample_positions(positions, 1 + 32 * 32)
     assert resampled.shape == (1, 1025, 2)
     assert torch.equal(resampled[:, 0], positions[:, 0])
@@ -96,11 +111,14 @@ def test_positions_are_resampled_from_224_to_448():
     assert torch.equal(resample_positions(positions, 257), positions)
 
 
-@pytest.mark.parametrize(("spoil", "message"), [
-    (lambda weights: weights.pop("blocks.0.attn.q_bias"), "blocks.0.attn.q_bias: not in the file"),
-    (lambda weights: weights.update({"cls_token": torch.zeros(1, 1, 8)}), r"cls_token: shape \(1, 1, 8\)"),
-    (lambda weights: weights.update({"blocks.0.gamma": torch.zeros(1)}), "blocks.0.gamma: the model has no such"),
-])
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda weights: weights.pop("blocks.0.attn.q_bias"), "blocks.0.attn.q_bias: not in the file"),
+        (lambda weights: weights.update({"cls_token": torch.zeros(1, 1, 8)}), r"cls_token: shape \(1, 1, 8\)"),
+        (lambda weights: weights.update({"blocks.0.gamma": torch.zeros(1)}), "blocks.0.gamma: the model has no such"),
+    ],
+)
 def test_vision_weights_of_another_model(tmp_path, spoil, message):
     weights = eva_weights()
     spoil(weights)
@@ -109,9 +127,15 @@ def test_vision_weights_of_another_model(tmp_path, spoil, message):
         load_vision_weights(build_vision_encoder(56, VitSize.from_config(golden()["vit"])), tmp_path / "eva.pth")
 
 
-@pytest.mark.parametrize(("size", "vit", "message"), [
-    (50, {}, "use a multiple of 28"), (42, {}, "use a multiple of 28"),
-    (56, {"embed_dim": 30}, "no multiple of num_heads"), (56, {"width": 3}, "model.vit.width: no such key")])
+@pytest.mark.parametrize(
+    ("size", "vit", "message"),
+    [
+        (50, {}, "use a multiple of 28"),
+        (42, {}, "use a multiple of 28"),
+        (56, {"embed_dim": 30}, "no multiple of num_heads"),
+        (56, {"width": 3}, "model.vit.width: no such key"),
+    ],
+)
 def test_sizes_that_cannot_be(size, vit, message):
     with pytest.raises(ConfigError, match=message):
         build_vision_encoder(size, VitSize.from_config({**golden()["vit"], **vit}))

@@ -1,9 +1,12 @@
 """Normalisation verdicts and report metrics as the published tools give them (``tests/assets/golden``)."""
 
+from __future__ import annotations
+
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Dict, Iterator, List
+from typing import Any
 
 import pytest
 
@@ -17,14 +20,22 @@ from pefomed_plugin.scoring.token_overlap import llava_med_overlap
 from pefomed_plugin.text import normalise_llava_med, normalise_mumc, normalise_pefomed, normalise_vqav2
 
 FOLDER = Path(__file__).resolve().parents[1] / "assets" / "golden"
-CASES: List[Dict[str, Any]] = json.loads((FOLDER / "normalisation_cases.json").read_text(encoding="utf-8"))
-LEXICAL: Dict[str, Any] = json.loads((FOLDER / "lexical_golden.json").read_text(encoding="utf-8"))
+CASES: list[dict[str, Any]] = json.loads((FOLDER / "normalisation_cases.json").read_text(encoding="utf-8"))
+LEXICAL: dict[str, Any] = json.loads((FOLDER / "lexical_golden.json").read_text(encoding="utf-8"))
 JAVA = shutil.which("java")
 
 
 def predicted(number: int, answer: str, prediction: str) -> Prediction:
-    return Prediction(id=str(number), dataset="invented", split="test", image="{}.png".format(number), task="report",
-                      question=None, answer=answer, prediction=prediction)
+    return Prediction(
+        id=str(number),
+        dataset="invented",
+        split="test",
+        image=f"{number}.png",
+        task="report",
+        question=None,
+        answer=answer,
+        prediction=prediction,
+    )
 
 
 REPORTS = [predicted(number, *pair) for number, pair in enumerate(zip(LEXICAL["refs"], LEXICAL["hyps"]))]
@@ -38,8 +49,10 @@ def test_every_verdict_of_a_published_normalisation(rule: str) -> None:
     assert verdicts == [case["verdicts"][rule] for case in CASES]
 
 
-@pytest.mark.parametrize(("rule", "normalise"), [
-    ("pefomed", normalise_pefomed), ("mumc", normalise_mumc), ("llava_med", normalise_llava_med)])
+@pytest.mark.parametrize(
+    ("rule", "normalise"),
+    [("pefomed", normalise_pefomed), ("mumc", normalise_mumc), ("llava_med", normalise_llava_med)],
+)
 def test_every_normalised_text(rule: str, normalise) -> None:  # type: ignore[no-untyped-def]
     for case in CASES:
         assert [normalise(case["ground_truth"]), normalise(case["prediction"])] == case["extra"]["normalised"][rule]
@@ -63,8 +76,11 @@ def test_r2gen_tokens() -> None:
 
 
 def test_approximate_tokens_are_nearly_the_real_ones() -> None:
-    pairs = [(ours, real) for side in ("refs", "hyps")
-             for ours, real in zip(tokenise_approximately(LEXICAL[side]), LEXICAL["tokenised"][side])]
+    pairs = [
+        (ours, real)
+        for side in ("refs", "hyps")
+        for ours, real in zip(tokenise_approximately(LEXICAL[side]), LEXICAL["tokenised"][side])
+    ]
     assert sum(ours == real for ours, real in pairs) >= 98
 
 
@@ -90,9 +106,11 @@ def scorer() -> Iterator[LexicalScorer]:
 
 
 @needs_jars
-@pytest.mark.parametrize(("protocol", "golden"), [
-    ("coco", LEXICAL["scores"]), ("pefomed", LEXICAL["scores"]), ("r2gen60", LEXICAL["r2gen"]["scores"])])
-def test_report_metrics(scorer: LexicalScorer, protocol: str, golden: Dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("protocol", "golden"),
+    [("coco", LEXICAL["scores"]), ("pefomed", LEXICAL["scores"]), ("r2gen60", LEXICAL["r2gen"]["scores"])],
+)
+def test_report_metrics(scorer: LexicalScorer, protocol: str, golden: dict[str, Any]) -> None:
     result = scorer.score(REPORTS, protocol)
     assert not set(result.reasons) - {"vocabulary"}
     for metric in METRICS:

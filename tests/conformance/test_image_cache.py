@@ -1,5 +1,7 @@
 """Images made ready once give the batches, losses and answers of images opened each time."""
 
+from __future__ import annotations
+
 import json
 import shutil
 from collections import namedtuple
@@ -35,22 +37,25 @@ def dataset(tmp_path):
     """Seven questions about four files, two of which hold the same bytes."""
     for number in range(3):
         noise = np.random.default_rng(number).integers(0, 256, (40 + number, 70, 3), dtype=np.uint8)
-        Image.fromarray(noise).save(tmp_path / "{}.png".format(number))
+        Image.fromarray(noise).save(tmp_path / f"{number}.png")
     shutil.copy(tmp_path / "0.png", tmp_path / "copy.png")
     names = ["0.png", "1.png", "2.png", "copy.png", "0.png", "1.png", "1.png"]
     return new_dataset(tmp_path, names)
 
 
 def new_dataset(root, names, processor=None):
-    samples = [Sample("s{}".format(number), "d", "train", name, "vqa", "Is it {}?".format(number), "yes")
-               for number, name in enumerate(names)]
-    return MedicalDataset("d", samples, root, processor or Blip2ImageTrainProcessor(SIZE_PX), str,
-                          draws_instructions=False)
+    samples = [
+        Sample(f"s{number}", "d", "train", name, "vqa", f"Is it {number}?", "yes") for number, name in enumerate(names)
+    ]
+    return MedicalDataset(
+        "d", samples, root, processor or Blip2ImageTrainProcessor(SIZE_PX), str, draws_instructions=False
+    )
 
 
 def options(tmp_path, kind):
-    return RunOptions(task="medical_vqa", output_dir=str(tmp_path), device="cpu", image_cache=kind,
-                      cache_dir=str(tmp_path / "cache"))
+    return RunOptions(
+        task="medical_vqa", output_dir=str(tmp_path), device="cpu", image_cache=kind, cache_dir=str(tmp_path / "cache")
+    )
 
 
 def make_ready(tmp_path, model, dataset, kind):
@@ -109,8 +114,10 @@ def test_shuffled_and_blind_images_are_ready_too(model, dataset, tmp_path):
     dataset.shuffle_images(seed=0)
     shuffled = [dataset[number]["image"].clone() for number in range(7)]
     make_ready(tmp_path, model, dataset, "features")
-    assert all(torch.allclose(model.encode_vision(image[None])[0], dataset[number]["image"], atol=1e-6)
-               for number, image in enumerate(shuffled))
+    assert all(
+        torch.allclose(model.encode_vision(image[None])[0], dataset[number]["image"], atol=1e-6)
+        for number, image in enumerate(shuffled)
+    )
     dataset.blind_images()
     make_ready(tmp_path, model, dataset, "features")
     assert torch.equal(dataset[0]["image"], dataset[1]["image"])
@@ -144,14 +151,25 @@ def test_a_processor_of_another_normalisation(model, tmp_path, dataset):
 def train(tmp_path, dataset, **chosen):
     """Two epochs of the golden model on the seven questions; its runner and the log's lines."""
     dataset.batch_size = 4
-    cfg = Cfg({"task": "medical_vqa", "output_dir": str(tmp_path / "run"), "device": "cpu", "max_epoch": 2,
-               "log_freq": 1, "init_lr": 1e-3, "cache_dir": str(tmp_path / "cache"), **chosen})
+    cfg = Cfg(
+        {
+            "task": "medical_vqa",
+            "output_dir": str(tmp_path / "run"),
+            "device": "cpu",
+            "max_epoch": 2,
+            "log_freq": 1,
+            "init_lr": 1e-3,
+            "cache_dir": str(tmp_path / "cache"),
+            **chosen,
+        }
+    )
     runner = RunnerPefomed(cfg, MedicalVqaTask(), golden_model(), {"d": {"train": dataset}})
     return runner, lambda: [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
 
 
-@pytest.mark.parametrize(("cache", "questions", "encoded"), [("features", 3, [3] * 4), ("features", 1, [3] * 4),
-                                                             ("none", 1, [4, 7, 11, 14])])
+@pytest.mark.parametrize(
+    ("cache", "questions", "encoded"), [("features", 3, [3] * 4), ("features", 1, [3] * 4), ("none", 1, [4, 7, 11, 14])]
+)
 def test_how_many_images_a_whole_run_encodes(dataset, tmp_path, cache, questions, encoded):
     """Three distinct images; without a cache every question of every epoch."""
     runner, log = train(tmp_path, dataset, image_cache=cache, questions_per_image=questions)

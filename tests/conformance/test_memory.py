@@ -1,6 +1,8 @@
 """The arithmetic of ``pefomed estimate`` against what torch really has: numbers, kept bytes, optimizer state."""
 
-from typing import Any, Dict, List
+from __future__ import annotations
+
+from typing import Any
 
 import pytest
 import torch
@@ -14,8 +16,15 @@ from pefomed_plugin.toolkit.bundled.minigpt_v2 import MiniGPTv2
 from pefomed_plugin.toolkit.bundled.vision import VIT_G, VitSize
 from tests.conformance.golden import golden_model, samples
 
-WIDTHS = LlamaSize(vocab_size=100, hidden_size=256, intermediate_size=688, num_hidden_layers=2, num_attention_heads=8,
-                   num_key_value_heads=4, head_dim=32)
+WIDTHS = LlamaSize(
+    vocab_size=100,
+    hidden_size=256,
+    intermediate_size=688,
+    num_hidden_layers=2,
+    num_attention_heads=8,
+    num_key_value_heads=4,
+    head_dim=32,
+)
 TARGETS = ("q_proj", "v_proj")
 RANK, ROWS, TOKENS = 8, 2, 48
 CPU_MASK_BYTES = 4
@@ -26,23 +35,45 @@ def numbers(*modules: Any) -> int:
 
 
 def as_transformers(size: LlamaSize) -> LlamaConfig:
-    names = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
-             "num_key_value_heads", "head_dim")
+    names = (
+        "vocab_size",
+        "hidden_size",
+        "intermediate_size",
+        "num_hidden_layers",
+        "num_attention_heads",
+        "num_key_value_heads",
+        "head_dim",
+    )
     return LlamaConfig(**{name: getattr(size, name) for name in names})
 
 
-@pytest.mark.parametrize(("section", "llama"), [
-    ({}, LlamaSize()),
-    ({"vit": {"embed_dim": 96, "depth": 2, "num_heads": 4, "mlp_ratio": 4.0}, "image_size": 112, "lora_r": 4,
-      "lora_target_modules": ["k_proj", "o_proj", "down_proj", "gate_proj"]}, WIDTHS),
-])
-def test_every_part_has_as_many_numbers_as_the_model(section: Dict[str, Any], llama: LlamaSize) -> None:
+@pytest.mark.parametrize(
+    ("section", "llama"),
+    [
+        ({}, LlamaSize()),
+        (
+            {
+                "vit": {"embed_dim": 96, "depth": 2, "num_heads": 4, "mlp_ratio": 4.0},
+                "image_size": 112,
+                "lora_r": 4,
+                "lora_target_modules": ["k_proj", "o_proj", "down_proj", "gate_proj"],
+            },
+            WIDTHS,
+        ),
+    ],
+)
+def test_every_part_has_as_many_numbers_as_the_model(section: dict[str, Any], llama: LlamaSize) -> None:
     read = read_model_size(section)
     size = ModelSize(llama, read.vision, read.lora_rank, read.lora_targets)
     with torch.device("meta"):
         model = MiniGPTv2(
-            language.empty_llama(as_transformers(llama)), tokenizer=None, image_size=size.vision.image_size,
-            vit=VitSize.from_config(section.get("vit")), lora_r=size.lora_rank, lora_target_modules=size.lora_targets)
+            language.empty_llama(as_transformers(llama)),
+            tokenizer=None,
+            image_size=size.vision.image_size,
+            vit=VitSize.from_config(section.get("vit")),
+            lora_r=size.lora_rank,
+            lora_target_modules=size.lora_targets,
+        )
     assert numbers(model.visual_encoder, model.ln_vision) == size.vision.numbers
     assert numbers(model.llama_model) == llama.in_matrices + llama.elsewhere + size.lora
     assert sum(each.numel() for each in model.parameters() if each.requires_grad) == size.trained
@@ -56,8 +87,8 @@ def test_the_defaults_are_those_of_the_vision_encoder() -> None:
 def kept_of(forward: Any, frozen: Any) -> int:
     """Bytes of all storages that autograd keeps during ``forward``, those of the parameters not counted."""
     own = {each.untyped_storage().data_ptr() for each in frozen.parameters()}
-    kept: Dict[int, int] = {}
-    alive: List[torch.Tensor] = []  # so that no address is used twice
+    kept: dict[int, int] = {}
+    alive: list[torch.Tensor] = []  # so that no address is used twice
 
     def note(tensor: torch.Tensor) -> torch.Tensor:
         storage = tensor.untyped_storage()
@@ -71,8 +102,9 @@ def kept_of(forward: Any, frozen: Any) -> int:
     return sum(kept.values())
 
 
-def kept_in_layers(layers: int, mixed: bool, dropout: float, decoder: str = "packed", weights: Any = None,
-                   recompute: bool = False) -> int:
+def kept_in_layers(
+    layers: int, mixed: bool, dropout: float, decoder: str = "packed", weights: Any = None, recompute: bool = False
+) -> int:
     size = LlamaSize(**{**vars(WIDTHS), "num_hidden_layers": layers})
     dtype = torch.bfloat16 if mixed else torch.float32
     llama = language.empty_llama(as_transformers(size)).to(weights or dtype)
@@ -102,8 +134,19 @@ def kept_a_layer(*arguments: Any, **settings: Any) -> int:
 @pytest.mark.parametrize("mixed", [False, True])
 def test_autograd_keeps_what_the_formula_says(mixed: bool, dropout: float, decoder: str) -> None:
     """To the byte; only what a dropout mask takes is another on a GPU (one byte an element)."""
-    expected = kept_bytes(WIDTHS, RANK, TARGETS, "bf16" if mixed else "fp32", dropout=dropout > 0, decoder=decoder,
-                          mask_bytes=CPU_MASK_BYTES) * ROWS * TOKENS
+    expected = (
+        kept_bytes(
+            WIDTHS,
+            RANK,
+            TARGETS,
+            "bf16" if mixed else "fp32",
+            dropout=dropout > 0,
+            decoder=decoder,
+            mask_bytes=CPU_MASK_BYTES,
+        )
+        * ROWS
+        * TOKENS
+    )
     if mixed:  # counted apart, as "their copies in bf16"
         expected += 2 * ModelSize(WIDTHS, VisionSize(), RANK, TARGETS).lora // WIDTHS.num_hidden_layers
     assert kept_a_layer(mixed, dropout, decoder) == expected
@@ -133,12 +176,15 @@ def test_a_whole_step_keeps_no_more_than_estimated(decoder: str) -> None:
         batch["layout"], _ = packer(batch["instruction_input"], batch["answer"], range(6))
         rows, tokens = batch["layout"].token_ids.shape
     else:
-        layout = model.lay_out([model.prompt_template.format(each) for each in batch["instruction_input"]],
-                               batch["answer"])
+        layout = model.lay_out(
+            [model.prompt_template.format(each) for each in batch["instruction_input"]], batch["answer"]
+        )
         rows, tokens = layout.token_ids.shape
     config = model.llama_model.get_base_model().config
-    size = LlamaSize(**{name: getattr(config, name) for name in LlamaSize.__dataclass_fields__ if name != "head_dim"},
-                     head_dim=config.hidden_size // config.num_attention_heads)
+    size = LlamaSize(
+        **{name: getattr(config, name) for name in LlamaSize.__dataclass_fields__ if name != "head_dim"},
+        head_dim=config.hidden_size // config.num_attention_heads,
+    )
     layers = kept_bytes(size, 8, TARGETS, "fp32", dropout=False, decoder=decoder) * rows * tokens * 2
     answer_tokens = int(model(batch)["tokens"])
     visual = rows * model.visual_tokens * 4 * 32 * 4
@@ -149,7 +195,7 @@ def test_a_whole_step_keeps_no_more_than_estimated(decoder: str) -> None:
 
 def test_optimizer_state_is_that_of_adamw() -> None:
     model = golden_model()
-    trained: List[Any] = [each for each in model.parameters() if each.requires_grad]
+    trained: list[Any] = [each for each in model.parameters() if each.requires_grad]
     optimizer = torch.optim.AdamW(trained)
     model(samples())["loss"].backward()
     optimizer.step()
@@ -157,8 +203,13 @@ def test_optimizer_state_is_that_of_adamw() -> None:
     count = sum(each.numel() for each in trained)
     assert moments == 8 * count
     assert sum(each.grad.nbytes for each in trained) == 4 * count
-    found = estimate({"model": {"lora_dropout": 0.05}, "datasets": {"vqa_rad": {"batch_size": 6}},
-                      "run": {"task": "medical_vqa", "output_dir": "out"}})
+    found = estimate(
+        {
+            "model": {"lora_dropout": 0.05},
+            "datasets": {"vqa_rad": {"batch_size": 6}},
+            "run": {"task": "medical_vqa", "output_dir": "out"},
+        }
+    )
     assert found.training is not None
     assert found.training["AdamW's two moments, fp32"] == 8 * 56_627_200
     assert found.training["gradients, fp32"] == 4 * 56_627_200

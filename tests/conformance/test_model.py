@@ -1,5 +1,7 @@
 """The bundled model against MiniGPT-v2's own numbers."""
 
+from __future__ import annotations
+
 import numpy as np
 import pytest
 import torch
@@ -22,7 +24,10 @@ def test_token_ids_of_every_segment(model):
     tokens = golden()["tokens"]
     tokenizer = model.llama_tokenizer
     assert (tokenizer.pad_token_id, tokenizer.bos_token_id, tokenizer.eos_token_id) == (
-        tokens["pad_token_id"], tokens["bos_token_id"], tokens["eos_token_id"])
+        tokens["pad_token_id"],
+        tokens["bos_token_id"],
+        tokens["eos_token_id"],
+    )
     for segment, ids in tokens["segments"].items():
         assert tokenizer.encode(segment) == ids, segment
 
@@ -48,7 +53,8 @@ def test_loss_of_the_batch_is_the_mean_over_all_answer_tokens(model):
         output = model(samples())
     assert output["loss"].item() == pytest.approx(golden()["loss_batch_of_6"], rel=0, abs=1e-5)
     assert output["tokens"].item() == sum(
-        len(golden()["tokens"]["segments"][answer + "</s>"]) for answer in golden()["answer"])
+        len(golden()["tokens"]["segments"][answer + "</s>"]) for answer in golden()["answer"]
+    )
 
 
 def test_loss_without_reduction(model):
@@ -57,8 +63,9 @@ def test_loss_without_reduction(model):
     assert losses.tolist() == pytest.approx(golden()["loss_reduction_none"], rel=0, abs=1e-5)
 
 
-@pytest.mark.parametrize(("key", "bos", "beams"), [
-    ("greedy", "", 1), ("greedy_double_bos", "<s>", 1), ("beam3", "", 3)])
+@pytest.mark.parametrize(
+    ("key", "bos", "beams"), [("greedy", "", 1), ("greedy_double_bos", "<s>", 1), ("beam3", "", 3)]
+)
 def test_generated_ids(model, key, bos, beams):
     expected = golden()["generate_ids"][key]
     prompts = [bos + prompt for prompt in golden()["prompts"]]
@@ -74,7 +81,7 @@ def test_generated_text(model):
 @pytest.mark.parametrize("processor", [Blip2ImageTrainProcessor, Blip2ImageEvalProcessor])
 @pytest.mark.parametrize("name", ["rgb", "gray"])
 def test_image_processors(processor, name):
-    image = Image.open(FOLDER / "image_{}.png".format(name)).convert("RGB")
+    image = Image.open(FOLDER / f"image_{name}.png").convert("RGB")
     for key, expected in arrays().items():
         if key.startswith("proc_train_" + name):
             size = 448 if "448" in key else 56

@@ -1,5 +1,7 @@
 """The operations of a training sample as ``docs/scale.md`` counts them, against torch's own count."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -13,11 +15,21 @@ from tests.conformance.golden import golden, golden_model, samples
 def test_operations_are_those_that_torch_counts() -> None:
     model: Any = golden_model().train()
     config, given = model.llama_model.config, golden()["model"]
-    names = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
-             "num_key_value_heads", "head_dim")
-    size = ModelSize(LlamaSize(**{name: getattr(config, name) for name in names}),
-                     VisionSize(**golden()["vit"], image_size=given["img_size"]), given["lora_r"],
-                     ("q_proj", "v_proj"))
+    names = (
+        "vocab_size",
+        "hidden_size",
+        "intermediate_size",
+        "num_hidden_layers",
+        "num_attention_heads",
+        "num_key_value_heads",
+        "head_dim",
+    )
+    size = ModelSize(
+        LlamaSize(**{name: getattr(config, name) for name in names}),
+        VisionSize(**golden()["vit"], image_size=given["img_size"]),
+        given["lora_r"],
+        ("q_proj", "v_proj"),
+    )
     batch = samples(0)
     layout, _ = model.packer()(batch["instruction_input"], batch["answer"], range(1))
     # torch counts products of matrices in every version, its fused kernels not in all

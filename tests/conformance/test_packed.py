@@ -1,5 +1,7 @@
 """Questions that share the prefix of their image give the losses, gradients and answers that they give apart."""
 
+from __future__ import annotations
+
 import os
 
 import pytest
@@ -24,8 +26,9 @@ def apart_and_packed(model, generation=False):
     pairs = pairs[1::2] + pairs[::2]
     plain = samples(*(text for _, text in pairs))
     plain["image"] = arrays()["images"][[image for image, _ in pairs]]
-    layout, firsts = model.packer()(plain["instruction_input"], None if generation else plain["answer"],
-                                    [image for image, _ in pairs])
+    layout, firsts = model.packer()(
+        plain["instruction_input"], None if generation else plain["answer"], [image for image, _ in pairs]
+    )
     return plain, {**plain, "layout": layout, "image": plain["image"][firsts]}
 
 
@@ -89,7 +92,7 @@ def test_image_and_instruction_stand_in_the_row_once(model):
     layout, _ = model.packer()(texts, ["yes", "left"], [0, 0])
     prefix = layout.token_ids[layout.segments == PREFIX].tolist()
     instruction = model.llama_tokenizer.encode("</Img> [vqa] " + VQA_INSTRUCTION.format(question="").strip())
-    assert prefix[:1] == [1] and prefix[-len(instruction):] == instruction
+    assert prefix[:1] == [1] and prefix[-len(instruction) :] == instruction
     assert len(prefix) == layout.visual_starts.item() + model.visual_tokens + len(instruction)
 
 
@@ -120,22 +123,30 @@ def test_golden_answers(model):
 def test_answers_of_shared_prefixes(model):
     model.eval()
     plain, packed = apart_and_packed(model, generation=True)
-    expected = model.generate(plain["image"], ["[INST] {} [/INST]".format(each) for each in plain["instruction_input"]],
-                              max_new_tokens=15)
+    expected = model.generate(
+        plain["image"], [f"[INST] {each} [/INST]" for each in plain["instruction_input"]], max_new_tokens=15
+    )
     assert model.generate_packed(packed["image"], packed["layout"], max_new_tokens=15) == expected
 
 
 def test_answers_with_lora_in_the_weights(model):
     """As many as apart; afterwards every weight is the tensor it was, and what is trained is trained."""
-    model.load_state_dict({**model.state_dict(), **{
-        name: torch.randn_like(each) * 0.05 for name, each in model.state_dict().items() if "lora_B" in name}})
+    model.load_state_dict(
+        {
+            **model.state_dict(),
+            **{name: torch.randn_like(each) * 0.05 for name, each in model.state_dict().items() if "lora_B" in name},
+        }
+    )
     _, packed = apart_and_packed(model.eval(), generation=True)
     expected = model.generate_packed_ids(packed["image"], packed["layout"], max_new_tokens=15)
     before = {name: (each.data_ptr(), each.clone(), each.requires_grad) for name, each in model.named_parameters()}
     with model.merged_lora():
         calls = []
-        hooks = [module.register_forward_hook(lambda *_: calls.append(1)) for name, module in model.named_modules()
-                 if name.endswith("lora_A.default")]
+        hooks = [
+            module.register_forward_hook(lambda *_: calls.append(1))
+            for name, module in model.named_modules()
+            if name.endswith("lora_A.default")
+        ]
         merged = model.generate_packed_ids(packed["image"], packed["layout"], max_new_tokens=15)
         for hook in hooks:
             hook.remove()

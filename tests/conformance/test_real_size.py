@@ -1,5 +1,7 @@
 """The real configuration, counted without weights: LLaMA-2-7B, ViT-g at 448 pixels, LoRA rank 64."""
 
+from __future__ import annotations
+
 import torch
 from transformers import LlamaConfig
 
@@ -9,9 +11,18 @@ from pefomed_plugin.toolkit.bundled.minigpt_v2 import MiniGPTv2
 
 def test_trainable_parameters_of_the_paper():
     with torch.device("meta"):
-        model = MiniGPTv2(language.empty_llama(LlamaConfig(
-            vocab_size=32000, hidden_size=4096, intermediate_size=11008, num_hidden_layers=32,
-            num_attention_heads=32)), tokenizer=None)
+        model = MiniGPTv2(
+            language.empty_llama(
+                LlamaConfig(
+                    vocab_size=32000,
+                    hidden_size=4096,
+                    intermediate_size=11008,
+                    num_hidden_layers=32,
+                    num_attention_heads=32,
+                )
+            ),
+            tokenizer=None,
+        )
     trainable = {name: each for name, each in model.named_parameters() if each.requires_grad}
     assert sum(each.numel() for each in trainable.values()) == 56_627_200
     assert all("lora_" in name or name.startswith("llama_proj.") for name in trainable)

@@ -1,5 +1,7 @@
 """A run that is stopped anywhere and resumed is bit for bit the run that was not."""
 
+from __future__ import annotations
+
 import json
 import os
 import signal
@@ -62,10 +64,12 @@ def test_stopped_and_resumed_is_the_run_that_was_not(whole, tmp_path, stops):
     one, two = (read_checkpoint(folder / "checkpoint_last.pth") for folder in (whole, tmp_path))
     for key in ("model", "optimizer", "epoch", "pefomed"):
         assert same(one[key], two[key]), key
-    logs = [[json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-            for folder in (whole, tmp_path)]
+    logs = [
+        [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()] for folder in (whole, tmp_path)
+    ]
     assert [(each["iteration"], each["loss"], each["lr"]) for each in logs[0]] == [
-        (each["iteration"], each["loss"], each["lr"]) for each in logs[1]]
+        (each["iteration"], each["loss"], each["lr"]) for each in logs[1]
+    ]
 
 
 def test_dropout_is_on_in_these_runs(whole, tmp_path):
@@ -90,8 +94,10 @@ def test_a_signal_saves_and_stops(whole, tmp_path):
     assert caught.value.exit_code == STOPPED
     assert read_checkpoint(tmp_path / "checkpoint_last.pth")["pefomed"]["iteration"] in (13, 14)
     golden_runner(tmp_path, **SETTINGS).train()
-    assert same(read_checkpoint(whole / "checkpoint_last.pth")["model"],
-                read_checkpoint(tmp_path / "checkpoint_last.pth")["model"])
+    assert same(
+        read_checkpoint(whole / "checkpoint_last.pth")["model"],
+        read_checkpoint(tmp_path / "checkpoint_last.pth")["model"],
+    )
 
 
 def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(whole, tmp_path, capsys):
@@ -102,16 +108,23 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(whole, tmp_pat
     golden_runner(tmp_path, **SETTINGS).train()
     said = capsys.readouterr().out
     assert "checkpoint_last.pth is damaged" in said
-    assert "resuming at iteration 20 from {}".format(tmp_path / "checkpoint_last.1.pth") in said
-    assert same(read_checkpoint(whole / "checkpoint_last.pth")["model"],
-                read_checkpoint(tmp_path / "checkpoint_last.pth")["model"])
+    assert f"resuming at iteration 20 from {tmp_path / 'checkpoint_last.1.pth'}" in said
+    assert same(
+        read_checkpoint(whole / "checkpoint_last.pth")["model"],
+        read_checkpoint(tmp_path / "checkpoint_last.pth")["model"],
+    )
 
 
 def test_only_the_newest_few_are_kept(whole):
     assert sorted(path.name for path in whole.glob("*.pth")) == [
-        "checkpoint_last.1.pth", "checkpoint_last.2.pth", "checkpoint_last.pth"]
-    iterations = [read_checkpoint(whole / name)["pefomed"]["iteration"] for name in (
-        "checkpoint_last.2.pth", "checkpoint_last.1.pth", "checkpoint_last.pth")]
+        "checkpoint_last.1.pth",
+        "checkpoint_last.2.pth",
+        "checkpoint_last.pth",
+    ]
+    iterations = [
+        read_checkpoint(whole / name)["pefomed"]["iteration"]
+        for name in ("checkpoint_last.2.pth", "checkpoint_last.1.pth", "checkpoint_last.pth")
+    ]
     assert iterations == [16, 20, 24]
 
 
@@ -166,8 +179,15 @@ def test_another_number_of_samples_an_iteration_is_refused(tmp_path):
 
 def test_resumed_elsewhere_trains_each_sample_of_the_epoch_once(tmp_path):
     """One of three batches of two, then single samples; the log of the run before stays."""
-    settings = {"iters_per_epoch": None, "max_epoch": 2, "shuffle": True, "save_every_steps": 1, "resume": "auto",
-                "resume_elsewhere": True, "log_freq": 1}
+    settings = {
+        "iters_per_epoch": None,
+        "max_epoch": 2,
+        "shuffle": True,
+        "save_every_steps": 1,
+        "resume": "auto",
+        "resume_elsewhere": True,
+        "log_freq": 1,
+    }
     seen = []
 
     def noted(runner):
@@ -181,7 +201,7 @@ def test_resumed_elsewhere_trains_each_sample_of_the_epoch_once(tmp_path):
         noted(first).train()
     del seen[2:]  # the batch that was interrupted
     noted(golden_runner(tmp_path, batch_size=1, **settings)).train()
-    assert sorted(seen[:6]) == ["golden-{}".format(number) for number in range(6)]
+    assert sorted(seen[:6]) == [f"golden-{number}" for number in range(6)]
     assert sorted(seen[6:]) == sorted(seen[:6])
     assert (tmp_path / "log.jsonl.1").is_file()
     assert [each["iteration"] for each in steps_of(tmp_path)] == list(range(3, 13))
@@ -201,16 +221,24 @@ def test_a_gradient_that_is_no_number_stops_with_the_samples(tmp_path):
     with pytest.raises(PefomedError, match=r"no finite number at iteration 2 \(the 2\. time"):
         runner.train()
     written = [json.loads(line) for line in (tmp_path / "nonfinite.rank0.jsonl").read_text().splitlines()]
-    assert written == [{"iteration": 1, "samples": ["golden-0", "golden-1"]},
-                       {"iteration": 2, "samples": ["golden-2", "golden-3"]}]
+    assert written == [
+        {"iteration": 1, "samples": ["golden-0", "golden-1"]},
+        {"iteration": 2, "samples": ["golden-2", "golden-3"]},
+    ]
     assert same(before, trainable_state(runner.model))
 
 
 def test_accumulation_equals_the_larger_batch(tmp_path):
     states = []
     for folder, batch_size, accumulated in (("large", 6, 1), ("small", 2, 3), ("single", 1, 6)):
-        runner = golden_runner(tmp_path / folder, batch_size=batch_size, accum_grad_iters=accumulated,
-                               max_epoch=1, iters_per_epoch=8 * accumulated, warmup_steps=5 * accumulated)
+        runner = golden_runner(
+            tmp_path / folder,
+            batch_size=batch_size,
+            accum_grad_iters=accumulated,
+            max_epoch=1,
+            iters_per_epoch=8 * accumulated,
+            warmup_steps=5 * accumulated,
+        )
         runner.train()
         states.append(trainable_state(runner.model))
     for key, tensor in states[0].items():
@@ -221,9 +249,24 @@ def test_accumulation_equals_the_larger_batch(tmp_path):
 def torchrun(processes, folder, *options):
     """The golden run in its own processes; returns what they said."""
     return subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes),
-         "-m", "tests.conformance.golden_process", str(folder), *options],
-        capture_output=True, text=True, check=False, timeout=300, env={**os.environ, "OMP_NUM_THREADS": "1"})
+        [
+            sys.executable,
+            "-m",
+            "torch.distributed.run",
+            "--standalone",
+            "--nproc-per-node",
+            str(processes),
+            "-m",
+            "tests.conformance.golden_process",
+            str(folder),
+            *options,
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
 
 
 def steps_of(folder):
@@ -239,9 +282,14 @@ def single(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("strategy", "batches"), [
-    ("ddp", ("batch_size=3",)), ("fsdp", ("batch_size=3",)),
-    ("fsdp", ("batch_size=1", "accum_grad_iters=3", "iters_per_epoch=24", "warmup_steps=15"))])
+@pytest.mark.parametrize(
+    ("strategy", "batches"),
+    [
+        ("ddp", ("batch_size=3",)),
+        ("fsdp", ("batch_size=3",)),
+        ("fsdp", ("batch_size=1", "accum_grad_iters=3", "iters_per_epoch=24", "warmup_steps=15")),
+    ],
+)
 def test_two_processes_of_three_equal_one_of_six(single, tmp_path, strategy, batches):
     """The loss is the mean over the answer tokens of both ranks, which have different numbers of them."""
     done = torchrun(2, tmp_path, "max_epoch=1", "strategy=" + strategy, *batches)
@@ -253,7 +301,8 @@ def test_two_processes_of_three_equal_one_of_six(single, tmp_path, strategy, bat
     if batches == ("batch_size=3",):
         for key in ("loss", "grad_norm", "samples", "tokens"):
             assert [each[key] for each in steps_of(single)] == pytest.approx(
-                [each[key] for each in steps_of(tmp_path)], abs=1e-6), key
+                [each[key] for each in steps_of(tmp_path)], abs=1e-6
+            ), key
 
 
 @pytest.mark.slow

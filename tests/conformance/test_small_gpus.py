@@ -1,9 +1,12 @@
 """What makes the model fit on a small GPU, as far as a machine without one can show it."""
 
+from __future__ import annotations
+
 import sys
+from collections.abc import Iterator
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any, Dict, Iterator, List
+from typing import Any
 
 import pytest
 import torch
@@ -16,12 +19,17 @@ from tests.conformance.golden import FOLDER, arrays, golden, golden_model, sampl
 
 
 @pytest.fixture
-def section(tmp_path: Any) -> Dict[str, Any]:
+def section(tmp_path: Any) -> dict[str, Any]:
     """A model section on the golden files."""
     model, settings = golden_model(), golden()["model"]
     torch.save(model.visual_encoder.state_dict(), tmp_path / "eva_vit_g.pth")
-    return {"llama_model": str(FOLDER / "tiny_llama"), "vit_weights": str(tmp_path / "eva_vit_g.pth"),
-            "vit": golden()["vit"], "image_size": settings["img_size"], "lora_r": settings["lora_r"]}
+    return {
+        "llama_model": str(FOLDER / "tiny_llama"),
+        "vit_weights": str(tmp_path / "eva_vit_g.pth"),
+        "vit": golden()["vit"],
+        "image_size": settings["img_size"],
+        "lora_r": settings["lora_r"],
+    }
 
 
 @pytest.fixture
@@ -42,12 +50,15 @@ def with_bitsandbytes(monkeypatch: pytest.MonkeyPatch) -> None:
 # -- quantised weights ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("change", "bits"), [
-    ({"llm_quantization": "4bit"}, "4bit"), ({"llm_quantization": "8bit"}, "8bit"), ({"low_resource": True}, "8bit")])
-def test_quantised_weights_need_a_gpu_and_bitsandbytes(section: Dict[str, Any], change: Dict[str, Any], bits: str,
-                                                       monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("change", "bits"),
+    [({"llm_quantization": "4bit"}, "4bit"), ({"llm_quantization": "8bit"}, "8bit"), ({"low_resource": True}, "8bit")],
+)
+def test_quantised_weights_need_a_gpu_and_bitsandbytes(
+    section: dict[str, Any], change: dict[str, Any], bits: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(language, "find_spec", lambda name: None)
-    with pytest.raises(ConfigError, match="model.llm_quantization: {} cannot be used here".format(bits)) as caught:
+    with pytest.raises(ConfigError, match=f"model.llm_quantization: {bits} cannot be used here") as caught:
         MiniGPTv2.from_config({**section, **change})
     first, second = caught.value.problems
     assert first.startswith("torch sees no GPU")
@@ -72,10 +83,14 @@ def test_eight_bits(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings["device_map"] == {"": 0}
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    ({"llm_quantization": "2bit"}, "'2bit' is none of none, 8bit, 4bit"),
-    ({"llm_quantization": "4bit", "low_resource": True}, "leave one of them out")])
-def test_words_that_cannot_be(section: Dict[str, Any], change: Dict[str, Any], message: str) -> None:
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"llm_quantization": "2bit"}, "'2bit' is none of none, 8bit, 4bit"),
+        ({"llm_quantization": "4bit", "low_resource": True}, "leave one of them out"),
+    ],
+)
+def test_words_that_cannot_be(section: dict[str, Any], change: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         MiniGPTv2.from_config({**section, **change})
 
@@ -84,13 +99,14 @@ def test_words_that_cannot_be(section: Dict[str, Any], change: Dict[str, Any], m
 
 
 @pytest.mark.parametrize("decoder", ["packed", "plain"])
-def test_recomputed_layers_give_the_same_gradients(section: Dict[str, Any], decoder: str) -> None:
+def test_recomputed_layers_give_the_same_gradients(section: dict[str, Any], decoder: str) -> None:
     """With dropout, which the second computation has to draw again."""
-    gradients: List[Dict[str, Any]] = []
+    gradients: list[dict[str, Any]] = []
     for recompute in (False, True):
         torch.manual_seed(0)
-        model = MiniGPTv2.from_config({**section, "decoder": decoder, "lora_dropout": 0.2,
-                                       "use_grad_checkpoint_llm": recompute}).train()
+        model = MiniGPTv2.from_config(
+            {**section, "decoder": decoder, "lora_dropout": 0.2, "use_grad_checkpoint_llm": recompute}
+        ).train()
         batch = samples()
         packer: Any = model.packer()
         if packer is not None:
@@ -106,7 +122,8 @@ def test_recomputed_layers_give_the_same_gradients(section: Dict[str, Any], deco
 
 
 def test_checkpointing_the_frozen_encoder_is_accepted_and_said_to_be_useless(
-        section: Dict[str, Any], capsys: pytest.CaptureFixture) -> None:
+    section: dict[str, Any], capsys: pytest.CaptureFixture
+) -> None:
     MiniGPTv2.from_config({**section, "use_grad_checkpoint": True})
     assert "model.use_grad_checkpoint saves nothing here" in capsys.readouterr().out
 
@@ -114,7 +131,7 @@ def test_checkpointing_the_frozen_encoder_is_accepted_and_said_to_be_useless(
 # -- the vision encoder on the CPU ---------------------------------------------------------------------------------
 
 
-def test_an_encoder_on_the_cpu_gives_the_same_loss(section: Dict[str, Any]) -> None:
+def test_an_encoder_on_the_cpu_gives_the_same_loss(section: dict[str, Any]) -> None:
     losses = []
     for vit_on_cpu in (False, True):
         torch.manual_seed(0)
@@ -123,7 +140,7 @@ def test_an_encoder_on_the_cpu_gives_the_same_loss(section: Dict[str, Any]) -> N
     assert losses[0] == losses[1]
 
 
-def test_the_encoder_stays_when_the_model_moves(section: Dict[str, Any]) -> None:
+def test_the_encoder_stays_when_the_model_moves(section: dict[str, Any]) -> None:
     model = MiniGPTv2.from_config({**section, "vit_on_cpu": True}).eval()
     names = [name for name, _ in model.named_parameters()]
     before = model.encode_vision(arrays()["images"][:2])
@@ -136,12 +153,12 @@ def test_the_encoder_stays_when_the_model_moves(section: Dict[str, Any]) -> None
     assert model.encode_img(arrays()["images"][:2]).device.type == "meta"
 
 
-def test_without_the_option_everything_moves(section: Dict[str, Any]) -> None:
+def test_without_the_option_everything_moves(section: dict[str, Any]) -> None:
     model = MiniGPTv2.from_config(section).to("meta")
     assert {each.device.type for each in model.parameters()} == {"meta"}
 
 
-def test_a_cast_of_the_model_leaves_the_encoder_as_it_is(section: Dict[str, Any]) -> None:
+def test_a_cast_of_the_model_leaves_the_encoder_as_it_is(section: dict[str, Any]) -> None:
     model = MiniGPTv2.from_config({**section, "vit_on_cpu": True}).bfloat16()
     assert model.visual_encoder.patch_embed.proj.weight.dtype == torch.float32
     assert model.llama_proj.weight.dtype == torch.bfloat16
@@ -149,19 +166,21 @@ def test_a_cast_of_the_model_leaves_the_encoder_as_it_is(section: Dict[str, Any]
 
 @pytest.fixture
 def process_group(tmp_path: Any) -> Iterator[None]:
-    torch.distributed.init_process_group("gloo", init_method="file://{}".format(tmp_path / "store"), rank=0,
-                                         world_size=1)
+    torch.distributed.init_process_group("gloo", init_method=f"file://{tmp_path / 'store'}", rank=0, world_size=1)
     yield
     torch.distributed.destroy_process_group()
 
 
 @pytest.mark.usefixtures("process_group")
-def test_several_processes_do_not_exchange_the_encoder(section: Dict[str, Any]) -> None:
+def test_several_processes_do_not_exchange_the_encoder(section: dict[str, Any]) -> None:
     """All other tensors are on one device, which is what DistributedDataParallel asks for."""
     model = MiniGPTv2.from_config({**section, "vit_on_cpu": True})
     wrapped = DistributedDataParallel(model)
-    of_vision = {name for name, _ in (*model.named_parameters(), *model.named_buffers())
-                 if name.startswith(("visual_encoder.", "ln_vision."))}
+    of_vision = {
+        name
+        for name, _ in (*model.named_parameters(), *model.named_buffers())
+        if name.startswith(("visual_encoder.", "ln_vision."))
+    }
     assert wrapped.parameters_to_ignore == of_vision
     assert any("k_bias" in name for name in of_vision)
     exchanged = {id(each) for each in wrapped._module_parameters}

@@ -1,5 +1,7 @@
 """The golden training run of 24 steps, driven by our own runner, and the checkpoints around it."""
 
+from __future__ import annotations
+
 import json
 
 import pytest
@@ -48,8 +50,10 @@ def test_loss_after_training(trained):
 
 
 def test_checkpoint_has_upstreams_keys_and_loads_back_bit_for_bit(trained):
-    own, upstream = (read_checkpoint(path) for path in (
-        trained.output_dir / "checkpoint_last.pth", FOLDER / "checkpoint_upstream.pth"))
+    own, upstream = (
+        read_checkpoint(path)
+        for path in (trained.output_dir / "checkpoint_last.pth", FOLDER / "checkpoint_upstream.pth")
+    )
     assert set(upstream) <= set(own)
     assert set(own["model"]) == {key for key in upstream["model"] if "inv_freq" not in key}
     assert own["epoch"] == upstream["epoch"]
@@ -98,11 +102,16 @@ def test_interrupted_training_resumes_to_the_same_weights(tmp_path, trained):
         assert torch.equal(trainable_state(second.model)[key], tensor), key
 
 
-@pytest.mark.parametrize("spelling", [
-    lambda key: key,
-    lambda key: key.replace("lora_A.weight", "lora_A.default.weight").replace("lora_B.weight", "lora_B.default.weight"),
-    lambda key: "module." + key,
-])
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        lambda key: key,
+        lambda key: key.replace("lora_A.weight", "lora_A.default.weight").replace(
+            "lora_B.weight", "lora_B.default.weight"
+        ),
+        lambda key: "module." + key,
+    ],
+)
 def test_every_spelling_of_lora_keys_is_understood(spelling):
     weights = {spelling(key): each for key, each in load_file(str(FOLDER / "trained.safetensors")).items()}
     model = golden_model()

@@ -1,5 +1,7 @@
 """A headless Chromium driven over its debugging pipe: no driver, no port, no package. Knows nothing of our pages."""
 
+from __future__ import annotations
+
 import base64
 import fcntl
 import json
@@ -8,17 +10,17 @@ import shutil
 import subprocess
 import time
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple, Union
+from typing import Any
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
-def find_chromium() -> Optional[str]:
+def find_chromium() -> str | None:
     """The browser's executable, or None."""
     return next((path for path in map(shutil.which, NAMES) if path), None)
 
 
-def _pipe() -> Tuple[int, int]:
+def _pipe() -> tuple[int, int]:
     """A pipe whose ends are not among the descriptors 3 and 4 that Chromium takes."""
     ends = os.pipe()
     moved = fcntl.fcntl(ends[0], fcntl.F_DUPFD, 10), fcntl.fcntl(ends[1], fcntl.F_DUPFD, 10)
@@ -33,18 +35,33 @@ class Page:
     def __init__(self, executable: str, profile: Path, width: int = 1280, height: int = 900) -> None:
         to_browser, self._write = _pipe()
         self._read, from_browser = _pipe()
-        hand_over = 'exec "$0" "$@" 3<&{} 4>&{}'.format(to_browser, from_browser)  # commands on 3, answers on 4
+        hand_over = f'exec "$0" "$@" 3<&{to_browser} 4>&{from_browser}'  # commands on 3, answers on 4
         self._process = subprocess.Popen(
-            ["/bin/bash", "-c", hand_over, executable, "--headless", "--no-sandbox", "--disable-gpu",
-             "--disable-dev-shm-usage",
-             "--remote-debugging-pipe", "--user-data-dir={}".format(profile), "--hide-scrollbars",
-             "--disable-extensions", "--no-first-run", "--disable-background-networking",
-             "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "about:blank"],
-            pass_fds=(to_browser, from_browser), stderr=subprocess.DEVNULL)
+            [
+                "/bin/bash",
+                "-c",
+                hand_over,
+                executable,
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-dev-shm-usage",
+                "--remote-debugging-pipe",
+                f"--user-data-dir={profile}",
+                "--hide-scrollbars",
+                "--disable-extensions",
+                "--no-first-run",
+                "--disable-background-networking",
+                "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+                "about:blank",
+            ],
+            pass_fds=(to_browser, from_browser),
+            stderr=subprocess.DEVNULL,
+        )
         os.close(to_browser)
         os.close(from_browser)
         self._buffer, self._number, self._session = b"", 0, ""
-        self.events: List[Dict[str, Any]] = []
+        self.events: list[dict[str, Any]] = []
         targets = self.command("Target.getTargets")["targetInfos"]
         target = next(each["targetId"] for each in targets if each["type"] == "page")
         self._session = self.command("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
@@ -52,7 +69,7 @@ class Page:
             self.command(domain + ".enable")
         self.resize(width, height)
 
-    def __enter__(self) -> "Page":
+    def __enter__(self) -> Page:
         return self
 
     def __exit__(self, *_: Any) -> None:
@@ -61,7 +78,7 @@ class Page:
         os.close(self._read)
         os.close(self._write)
 
-    def command(self, method: str, **parameters: Any) -> Dict[str, Any]:
+    def command(self, method: str, **parameters: Any) -> dict[str, Any]:
         """One command of the DevTools protocol and its answer; events that come before it are kept."""
         self._number += 1
         message = {"id": self._number, "method": method, "params": parameters}
@@ -72,11 +89,11 @@ class Page:
             received = self._receive()
             if received.get("id") == self._number:
                 if "error" in received:
-                    raise RuntimeError("{}: {}".format(method, received["error"]))
+                    raise RuntimeError(f"{method}: {received['error']}")
                 return received["result"]
             self.events.append(received)
 
-    def _receive(self) -> Dict[str, Any]:
+    def _receive(self) -> dict[str, Any]:
         while b"\0" not in self._buffer:
             chunk = os.read(self._read, 1 << 20)
             if not chunk:
@@ -85,7 +102,7 @@ class Page:
         message, _, self._buffer = self._buffer.partition(b"\0")
         return json.loads(message)
 
-    def open(self, place: Union[Path, str]) -> None:
+    def open(self, place: Path | str) -> None:
         """Load a file, or an address of this machine, and wait until its script has run."""
         self.command("Page.navigate", url=place if isinstance(place, str) else place.resolve().as_uri())
         self.wait("document.readyState === 'complete'")
@@ -113,8 +130,13 @@ class Page:
 
     def resize(self, width: int, height: int, mobile: bool = False) -> None:
         """Size of the window in CSS pixels."""
-        self.command("Emulation.setDeviceMetricsOverride", width=width, height=height, mobile=mobile,
-                     deviceScaleFactor=2 if mobile else 1)
+        self.command(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            mobile=mobile,
+            deviceScaleFactor=2 if mobile else 1,
+        )
 
     def prefer(self, scheme: str) -> None:
         """``light`` or ``dark``."""
@@ -124,7 +146,7 @@ class Page:
         """What the window shows, as PNG."""
         path.write_bytes(base64.b64decode(self.command("Page.captureScreenshot", format="png")["data"]))
 
-    def complaints(self, own: str = "file:") -> List[str]:
+    def complaints(self, own: str = "file:") -> list[str]:
         """Errors and warnings of the console, exceptions, and requests that are not for the page's ``own`` address."""
         self.evaluate("0")
         found = []

@@ -1,5 +1,7 @@
 """What the end-to-end tests share: the embedded default, made once for all of them."""
 
+from __future__ import annotations
+
 import os
 
 import pytest

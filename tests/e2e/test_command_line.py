@@ -1,5 +1,7 @@
 """``pefomed train`` and ``evaluate`` as a user starts them, from a folder that ``pefomed init`` wrote."""
 
+from __future__ import annotations
+
 import json
 import os
 import subprocess
@@ -16,10 +18,19 @@ pytestmark = pytest.mark.slow
 def pefomed(folder, *arguments, sample=None):
     """In a process of its own, with no ``PEFOMED_`` variable but the toolkit and the place of the tiny model."""
     environ = {name: value for name, value in os.environ.items() if name not in environment.VARIABLES}
-    return subprocess.run([sys.executable, "-m", "pefomed_plugin.cli", *arguments], cwd=str(folder), text=True,
-                          capture_output=True, check=False,
-                          env={**environ, "PEFOMED_SAMPLE": str(sample or folder.parent / "sample"),
-                               "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""})
+    return subprocess.run(
+        [sys.executable, "-m", "pefomed_plugin.cli", *arguments],
+        cwd=str(folder),
+        text=True,
+        capture_output=True,
+        check=False,
+        env={
+            **environ,
+            "PEFOMED_SAMPLE": str(sample or folder.parent / "sample"),
+            "OMP_NUM_THREADS": "1",
+            "CUDA_VISIBLE_DEVICES": "",
+        },
+    )
 
 
 @pytest.fixture
@@ -37,8 +48,15 @@ def test_the_projects_folder_trains_and_evaluates(study, sample):
         assert done.returncode == 0, done.stderr
         assert done.stdout.startswith("torchrun --standalone --nproc-per-node 1 -m pefomed_plugin.cli._launch train ")
         assert (study / "output" / "try" / stage / "checkpoint_last.pth").is_file()
-    done = pefomed(study, "evaluate", "--cfg-path", "evaluate.yaml", "--options",
-                   "model.ckpt=output/try/stage2/checkpoint_last.pth", sample=sample)
+    done = pefomed(
+        study,
+        "evaluate",
+        "--cfg-path",
+        "evaluate.yaml",
+        "--options",
+        "model.ckpt=output/try/stage2/checkpoint_last.pth",
+        sample=sample,
+    )
     assert done.returncode == 0, done.stderr
     results = study / "output" / "try" / "evaluate" / "results" / "medical_custom-test"
     assert len((results / "predictions.jsonl").read_text().splitlines()) == 4
@@ -51,15 +69,27 @@ def test_a_mistake_passes_through_torchrun_without_a_traceback(study):
     assert "error: no configuration file stage3.yaml" in done.stderr and "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize(("line", "code", "told"), [
-    ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", 137, "process 0 was ended by SIGKILL"),
-    ("raise SystemExit(130)", 130, ""),
-    ("raise ValueError('ours')", 1, "process 0 failed, see its message above"),
-])
+@pytest.mark.parametrize(
+    ("line", "code", "told"),
+    [
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", 137, "process 0 was ended by SIGKILL"),
+        ("raise SystemExit(130)", 130, ""),
+        ("raise ValueError('ours')", 1, "process 0 failed, see its message above"),
+    ],
+)
 def test_the_exit_code_of_a_process_is_passed_on(tmp_path, line, code, told):
     (tmp_path / "worker.py").write_text(line)
-    done = subprocess.run([sys.executable, "-c", "import sys; from pefomed_plugin.cli.train import run_torchrun; "
-                           "sys.exit(run_torchrun(['--standalone', '--nproc-per-node', '1', 'worker.py']))"],
-                          cwd=str(tmp_path), text=True, capture_output=True, check=False)
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys; from pefomed_plugin.cli.train import run_torchrun; "
+            "sys.exit(run_torchrun(['--standalone', '--nproc-per-node', '1', 'worker.py']))",
+        ],
+        cwd=str(tmp_path),
+        text=True,
+        capture_output=True,
+        check=False,
+    )
     assert done.returncode == code
     assert told in done.stderr and "ChildFailedError" not in done.stderr

@@ -1,5 +1,7 @@
 """The demo as a user runs it: it learns, and what it learns comes from the pictures."""
 
+from __future__ import annotations
+
 import json
 import subprocess
 import sys
@@ -15,8 +17,14 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
     out = tmp_path_factory.mktemp("demo")
-    done = subprocess.run([sys.executable, "projects/embedded/demo.py", "--out", str(out)], cwd=str(ROOT),
-                          capture_output=True, text=True, check=False, timeout=1500)
+    done = subprocess.run(
+        [sys.executable, "projects/embedded/demo.py", "--out", str(out)],
+        cwd=str(ROOT),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=1500,
+    )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return out, done.stdout
 
@@ -42,18 +50,24 @@ def test_every_run_says_that_it_is_embedded_at_the_start_and_at_the_end(demo):
     for run in (*ROWS, "stage1", "reports"):
         lines = (out / "logs" / (run + ".log")).read_text().splitlines()
         assert [number for number, line in enumerate(lines) if line.startswith("EMBEDDED DEFAULT")] == [
-            1, len(lines) - 1], run
+            1,
+            len(lines) - 1,
+        ], run
     assert said.count("generated data") == 2
 
 
 def test_it_shows_every_command_and_the_paths_of_everything(demo):
     out, said = demo
-    for command in ("train.py --cfg-path train_configs/pefomed_stage1.yaml",
-                    "train.py --cfg-path train_configs/pefomed_stage2.yaml",
-                    "evaluate.py --cfg-path eval_configs/pefomed_vqa_rad.yaml", "run.images=shuffled",
-                    "pefomed_plugin.cli judge report", "pefomed_plugin.cli wasm"):
+    for command in (
+        "train.py --cfg-path train_configs/pefomed_stage1.yaml",
+        "train.py --cfg-path train_configs/pefomed_stage2.yaml",
+        "evaluate.py --cfg-path eval_configs/pefomed_vqa_rad.yaml",
+        "run.images=shuffled",
+        "pefomed_plugin.cli judge report",
+        "pefomed_plugin.cli wasm",
+    ):
         assert command in said
-    tail = said[said.rindex("Everything is in"):]
+    tail = said[said.rindex("Everything is in") :]
     for path in out.iterdir():
         assert str(path) in tail
 
@@ -84,13 +98,14 @@ def test_the_table_holds_the_figures_of_the_files(demo):
     out, said = demo
     table = (out / "compare.md").read_text(encoding="utf-8")
     for run in ROWS:
-        assert "{:.1f}".format(100 * exact_match(out, run)) in table
-        assert "{:.1f}".format(100 * exact_match(out, run)) in said
+        assert f"{100 * exact_match(out, run):.1f}" in table
+        assert f"{100 * exact_match(out, run):.1f}" in said
 
 
 def test_the_vqa_release_is_held_out(demo):
     out, _ = demo
-    rows = {name: json.loads((out / "sample" / "vqa_rad" / name).read_text()) for name in (
-        "trainset.json", "testset.json")}
+    rows = {
+        name: json.loads((out / "sample" / "vqa_rad" / name).read_text()) for name in ("trainset.json", "testset.json")
+    }
     images = [{row["image_name"] for row in each} for each in rows.values()]
     assert not images[0] & images[1]

@@ -1,12 +1,14 @@
 """docs/extending.md followed to the letter: its package is built, installed and used by its commands."""
 
+from __future__ import annotations
+
 import os
 import re
 import shlex
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any
 
 import pytest
 
@@ -17,12 +19,16 @@ from tests.unit.services.small import picture
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r"^`([^`]+)`:\n\n```\w+\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL))
-COMMANDS = [line for language, text in re.findall(r"^```(\w*)\n(.*?)^```\n", PAGE, re.MULTILINE | re.DOTALL)
-            for line in text.splitlines() if not language]
+COMMANDS = [
+    line
+    for language, text in re.findall(r"^```(\w*)\n(.*?)^```\n", PAGE, re.MULTILINE | re.DOTALL)
+    for line in text.splitlines()
+    if not language
+]
 NOTES = "film,question,reply,ward\n{}"
 
 
-def write_package(folder: Path, files: Dict[str, str]) -> Path:
+def write_package(folder: Path, files: dict[str, str]) -> Path:
     for name, text in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -32,17 +38,33 @@ def write_package(folder: Path, files: Dict[str, str]) -> Path:
 
 def install(source: Path, target: Path) -> Path:
     """The package as pip installs it, without any other."""
-    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation",
-                    "--no-index", "--disable-pip-version-check", "--target", str(target), str(source)],
-                   check=True, capture_output=True)
+    subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-deps",
+            "--no-build-isolation",
+            "--no-index",
+            "--disable-pip-version-check",
+            "--target",
+            str(target),
+            str(source),
+        ],
+        check=True,
+        capture_output=True,
+    )
     return target
 
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: Any) -> Path:
     """The page's package, installed in a folder of its own."""
-    source = write_package(tmp_path_factory.mktemp("source"), {name: text for name, text in FILES.items()
-                                                               if not name.endswith(".yaml")})
+    source = write_package(
+        tmp_path_factory.mktemp("source"), {name: text for name, text in FILES.items() if not name.endswith(".yaml")}
+    )
     return install(source, tmp_path_factory.mktemp("site"))
 
 
@@ -51,44 +73,62 @@ def here(tmp_path: Path) -> Path:
     """A release of ward notes, predictions about it, and the page's YAML, as the current folder."""
     release = tmp_path / "downloads" / "ward_notes"
     for name in ("notes_train.csv", "notes_test.csv"):
-        rows = "{0}1.png,Which side is the tube on?,left,B2\n{0}2.png,Is the heart enlarged?,no,C1\n".format(name[6:8])
+        rows = f"{name[6:8]}1.png,Which side is the tube on?,left,B2\n{name[6:8]}2.png,Is the heart enlarged?,no,C1\n"
         write_package(release, {name: NOTES.format(rows)})
         for number in (1, 2):
-            path = release / "films" / "{}{}.png".format(name[6:8], number)
+            path = release / "films" / f"{name[6:8]}{number}.png"
             path.parent.mkdir(exist_ok=True)
             picture(len(name) + number).save(path)
     (tmp_path / "ward_run.yaml").write_text(FILES["ward_run.yaml"], encoding="utf-8")
-    write_records(tmp_path / "predictions.jsonl", [
-        Prediction("ward_notes-{}".format(number), "ward_notes", "test", "te1.png", "vqa", "Which side?", answer,
-                   prediction=said)
-        for number, (answer, said) in enumerate([("left", "on the left"), ("left lung", "right"), ("no", "no")])])
+    write_records(
+        tmp_path / "predictions.jsonl",
+        [
+            Prediction(
+                f"ward_notes-{number}", "ward_notes", "test", "te1.png", "vqa", "Which side?", answer, prediction=said
+            )
+            for number, (answer, said) in enumerate([("left", "on the left"), ("left lung", "right"), ("no", "no")])
+        ],
+    )
     return tmp_path
 
 
 def run(arguments: str, folder: Path, *sites: Path, code: int = 0) -> str:
     """What the command prints; with packages installed in ``sites``."""
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (*sites, ROOT)))}
-    done = subprocess.run([sys.executable, "-m", "pefomed_plugin.cli", *shlex.split(arguments)], cwd=folder,
-                          env=environ, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "pefomed_plugin.cli", *shlex.split(arguments)],
+        cwd=folder,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr
 
 
 def python(code: str, folder: Path, *sites: Path) -> str:
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (*sites, ROOT)))}
-    done = subprocess.run([sys.executable, "-c", code], cwd=folder, env=environ, capture_output=True, text=True,
-                          check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, env=environ, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def broken(tmp_path: Path, name: str, group: str, point: str, module: str = "raise RuntimeError('half a package')\n"
-           ) -> Path:
+def broken(
+    tmp_path: Path, name: str, group: str, point: str, module: str = "raise RuntimeError('half a package')\n"
+) -> Path:
     """An installed package with one entry point, written as pip leaves it."""
     site = tmp_path / name
-    write_package(site, {name + ".py": module, name + "-0.3.dist-info/METADATA":
-                         "Metadata-Version: 2.1\nName: {}\nVersion: 0.3\n".format(name.replace("_", "-")),
-                         name + "-0.3.dist-info/entry_points.txt": "[pefomed_plugin.{}]\n{}\n".format(group, point)})
+    write_package(
+        site,
+        {
+            name + ".py": module,
+            name + "-0.3.dist-info/METADATA": f"Metadata-Version: 2.1\nName: {name.replace('_', '-')}\nVersion: 0.3\n",
+            name + "-0.3.dist-info/entry_points.txt": f"[pefomed_plugin.{group}]\n{point}\n",
+        },
+    )
     return site
 
 
@@ -96,8 +136,11 @@ def test_the_example_of_the_repository_is_the_pages() -> None:
     lie = ROOT / "examples" / "third_party"
     assert {name: (lie / name).read_text(encoding="utf-8") for name in FILES} == FILES
     assert [each.split(" --")[0] for each in COMMANDS] == [
-        "pefomed prepare ward_notes", "pefomed prepare ward_notes", "pefomed score same_side predictions.jsonl",
-        "pefomed evaluate"]
+        "pefomed prepare ward_notes",
+        "pefomed prepare ward_notes",
+        "pefomed score same_side predictions.jsonl",
+        "pefomed evaluate",
+    ]
 
 
 def test_the_data_set_is_prepared_with_its_option(installed: Path, here: Path) -> None:
@@ -119,7 +162,8 @@ def test_the_scorer_scores(installed: Path, here: Path) -> None:
 
 def test_the_run_finds_data_set_and_task(installed: Path, here: Path) -> None:
     run(COMMANDS[0].partition(" ")[2], here, installed)
-    shown = python("""
+    shown = python(
+        """
 import os
 os.environ.update(PEFOMED_LLAMA="unused", PEFOMED_VIT="unused", PEFOMED_CKPT="unused")
 from pefomed_plugin.registration import register_all
@@ -131,7 +175,10 @@ task = registry.get_task_class(cfg.run.task)
 splits = registry.get_builder_class("ward_notes")(cfg.datasets.ward_notes).build_datasets()
 print("ward_notes" in names["builder"], task.__name__, task.max_new_tokens, splits["train"].batch_size)
 print(splits["test"][0]["instruction_input"])
-""", here, installed)
+""",
+        here,
+        installed,
+    )
     assert "ward_notes: notes layout, train 2, test 2" in shown
     assert "True WardQuestionsTask 40 2" in shown
     assert "[vqa] Based on the image, respond to this question with a short answer: Which side is the tube on?" in shown
@@ -139,12 +186,19 @@ print(splits["test"][0]["instruction_input"])
 
 def test_the_doctor_lists_what_is_installed_and_what_is_broken(installed: Path, here: Path, tmp_path: Path) -> None:
     site = broken(tmp_path, "half_done", "scorers", "half = half_done:score")
-    shown = " ".join(python("""
+    shown = " ".join(
+        python(
+            """
 from pefomed_plugin.checkup.plugins import check_plugins
 from pefomed_plugin.checkup.data import check_data
 for each in [*check_plugins(), *check_data("ward_notes", "downloads/ward_notes")]:
     print(each.what, each.state, each.found)
-""", here, installed, site).split())
+""",
+            here,
+            installed,
+            site,
+        ).split()
+    )
     assert "reader ward_notes ok of ward-notes 0.1" in shown and "task ward_questions ok of ward-notes 0.1" in shown
     assert "scorer half warning scorer 'half' of the package half-done 0.3 (half_done:score) cannot be loaded" in shown
     assert "RuntimeError: half a package; mend the package, or pip uninstall half-done" in shown
@@ -161,8 +215,9 @@ def test_a_broken_package_disturbs_nobody_who_does_not_ask_for_it(here: Path, tm
 def test_a_broken_task_is_named_and_left_out(here: Path, tmp_path: Path) -> None:
     site = broken(tmp_path, "half_done", "tasks", "half = half_done:Task")
     other = broken(tmp_path, "no_task", "tasks", "no_task = no_task:answer", "def answer():\n    pass\n")
-    shown = python("from pefomed_plugin.registration import register_all\n"
-                   "print(sorted(register_all()['task']))", here, site, other)
+    shown = python(
+        "from pefomed_plugin.registration import register_all\nprint(sorted(register_all()['task']))", here, site, other
+    )
     assert "warning: task 'half' of the package half-done 0.3" in shown
     assert "warning: task 'no_task': " in shown and "inherit from MedicalTask" in shown
     assert "'medical_vqa'" in shown and "'half'," not in shown
@@ -170,8 +225,10 @@ def test_a_broken_task_is_named_and_left_out(here: Path, tmp_path: Path) -> None
 
 def test_two_packages_of_one_name_are_both_named(installed: Path, here: Path, tmp_path: Path) -> None:
     module = "def read(root):\n    raise AssertionError\n"
-    sites = [broken(tmp_path, "copy_cat", "readers", "ward_notes = copy_cat:read", module),
-             broken(tmp_path, "bold_one", "readers", "slake = bold_one:read", module)]
+    sites = [
+        broken(tmp_path, "copy_cat", "readers", "ward_notes = copy_cat:read", module),
+        broken(tmp_path, "bold_one", "readers", "slake = bold_one:read", module),
+    ]
     shown = run(COMMANDS[0].partition(" ")[2], here, installed, *sites, code=1)
     assert "reader 'ward_notes' is claimed by 2 packages: copy-cat 0.3 and ward-notes 0.1; uninstall one" in shown
     shown = run("prepare slake --source downloads/ward_notes --out data/slake", here, *sites, code=1)
@@ -180,7 +237,8 @@ def test_two_packages_of_one_name_are_both_named(installed: Path, here: Path, tm
 
 def test_a_reader_of_another_name_is_refused(installed: Path, here: Path, tmp_path: Path) -> None:
     site = broken(tmp_path, "renamed", "readers", "wardnotes = ward_notes.reader:read_ward_notes")
-    shown = python("""
+    shown = python(
+        """
 from pathlib import Path
 from pefomed_plugin.errors import DataError
 from pefomed_plugin.readers import read_data
@@ -188,7 +246,11 @@ try:
     read_data("wardnotes", Path("downloads/ward_notes"))
 except DataError as error:
     print(error)
-""", here, installed, site)
+""",
+        here,
+        installed,
+        site,
+    )
     assert "a reader is registered under the name of its data set" in shown
 
 

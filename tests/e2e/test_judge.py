@@ -1,5 +1,7 @@
 """``pefomed judge`` as a user starts it, against a server that plays every fault; killed and started again."""
 
+from __future__ import annotations
+
 import json
 import os
 import random
@@ -20,9 +22,19 @@ from tests.unit.services.judged import answers, written_reports
 pytest.importorskip("openai")
 ROOT = Path(__file__).resolve().parents[2]
 SECRET = "sk-invented-key-of-nobody"
-FAULTS = (refused(429, {"Retry-After": "0.05"}), refused(500), refused(503), CLOSE, (200, b"<html>", {}),
-          (200, b'{"choices": []}', {}), reply(None, refusal="no"), reply("VERDICT: 1", finish="length"),
-          reply("I cannot say."), reply("VERDICT: 9"), reply(None, finish="content_filter"))
+FAULTS = (
+    refused(429, {"Retry-After": "0.05"}),
+    refused(500),
+    refused(503),
+    CLOSE,
+    (200, b"<html>", {}),
+    (200, b'{"choices": []}', {}),
+    reply(None, refusal="no"),
+    reply("VERDICT: 1", finish="length"),
+    reply("I cannot say."),
+    reply("VERDICT: 9"),
+    reply(None, finish="content_filter"),
+)
 
 
 def faulty(share, seed=0):
@@ -38,10 +50,20 @@ def faulty(share, seed=0):
 
 
 def start(server, arguments):
-    environ = {**os.environ, "OPENAI_BASE_URL": server.url, "OPENAI_API_KEY": SECRET, "PYTHONPATH": str(ROOT),
-               "PYTHONDONTWRITEBYTECODE": "1"}
-    return subprocess.Popen([sys.executable, "-m", "pefomed_plugin.cli", "judge", *map(str, arguments)], env=environ,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    environ = {
+        **os.environ,
+        "OPENAI_BASE_URL": server.url,
+        "OPENAI_API_KEY": SECRET,
+        "PYTHONPATH": str(ROOT),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    return subprocess.Popen(
+        [sys.executable, "-m", "pefomed_plugin.cli", "judge", *map(str, arguments)],
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def judge(server, arguments):
@@ -57,6 +79,7 @@ def answered(tmp_path):
         path = tmp_path / kind / "predictions.jsonl"
         write_records(path, answers(count) if kind == "vqa" else written_reports(count))
         return path
+
     return write
 
 
@@ -81,11 +104,14 @@ def test_judging_through_faults_gives_the_figures_of_a_quiet_run(kind, answered,
     assert code == 0
     assert figures(tmp_path / "faulty")[:2] == figures(tmp_path / "quiet")[:2]
     name, found, facts = figures(tmp_path / "faulty")
-    assert name == "judge/{}/invented-judge".format(kind)
+    assert name == f"judge/{kind}/invented-judge"
     assert found["overall"]["unscored"] == 0 and found["overall"]["runs"] == 3
     assert facts["returned_models"].keys() == {"invented-2026"} and facts["judgements"] == 36
-    for text in (shown, (tmp_path / "faulty" / "metrics.json").read_text(),
-                 (tmp_path / "faulty" / "judge.ledger.jsonl").read_text()):
+    for text in (
+        shown,
+        (tmp_path / "faulty" / "metrics.json").read_text(),
+        (tmp_path / "faulty" / "judge.ledger.jsonl").read_text(),
+    ):
         assert SECRET not in text
     assert "invented lungs" not in shown
 
@@ -114,10 +140,10 @@ def check_kills(answered, tmp_path, count, runs, kills):
     assert code == 0
     assert figures(tmp_path / "killed")[:2] == figures(tmp_path / "quiet")[:2]
     held = entries(tmp_path / "killed" / "judge.ledger.jsonl")
-    settled = Counter((each["sample_id"], each["run"]) for each in held
-                      if each["text"] and each["text"].startswith("They compare."))
-    assert settled == Counter({("invented-{}".format(number), run): 1
-                               for number in range(count) for run in range(runs)})
+    settled = Counter(
+        (each["sample_id"], each["run"]) for each in held if each["text"] and each["text"].startswith("They compare.")
+    )
+    assert settled == Counter({(f"invented-{number}", run): 1 for number in range(count) for run in range(runs)})
     assert len(asked) == count * runs
     # Paid for and not in the ledger is only what was on its way when the judge was killed.
     assert len(held) <= sum(paid.values()) <= len(held) + 2 * concurrency * kills

@@ -1,5 +1,7 @@
 """The loading benchmarks, run as a user would, on a few made-up pictures and without a checkout."""
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,7 @@ def folder_of(path: Path, count: int) -> Path:
     path.mkdir()
     for number in range(count):
         noise = np.random.default_rng(number).integers(0, 256, (30 + number, 40, 3), dtype=np.uint8)
-        Image.fromarray(noise).save(path / "{}.png".format(number))
+        Image.fromarray(noise).save(path / f"{number}.png")
     return path
 
 
@@ -39,8 +41,23 @@ def test_a_process_that_ends_is_named(tmp_path: Path, capfd: Any) -> None:
 
 def test_all_ways_are_compared_and_timed(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    assert measure_loading(["--out", str(out), "--pictures", str(folder_of(tmp_path / "pictures", 3)), "--count", "3",
-                            "--image-size", "56", "--rounds", "2"]) == 0
+    assert (
+        measure_loading(
+            [
+                "--out",
+                str(out),
+                "--pictures",
+                str(folder_of(tmp_path / "pictures", 3)),
+                "--count",
+                "3",
+                "--image-size",
+                "56",
+                "--rounds",
+                "2",
+            ]
+        )
+        == 0
+    )
     found = json.loads((out / "data_path.json").read_text(encoding="utf-8"))
     assert list(found["seconds"]) == [each for each in WAYS if each != "checkout"]
     assert {len(each) for each in found["seconds"].values()} == {2}
@@ -49,8 +66,22 @@ def test_all_ways_are_compared_and_timed(tmp_path: Path) -> None:
 
 
 def test_the_turn_of_an_epoch_is_told_from_the_batches_around_it(tmp_path: Path) -> None:
-    measure_turns(["--out", str(tmp_path), "--pictures", str(folder_of(tmp_path / "pictures", 16)), "--turns", "2",
-                   "--batches", "2", "--workers", "1", "--step-s", "0.01"])
+    measure_turns(
+        [
+            "--out",
+            str(tmp_path),
+            "--pictures",
+            str(folder_of(tmp_path / "pictures", 16)),
+            "--turns",
+            "2",
+            "--batches",
+            "2",
+            "--workers",
+            "1",
+            "--step-s",
+            "0.01",
+        ]
+    )
     waits = json.loads((tmp_path / "epoch_turn.json").read_text(encoding="utf-8"))["waits"]["ours"]
     assert (len(waits["turn"]), len(waits["within"])) == (2, 2)
     assert "| ours |" in (tmp_path / "epoch_turn.md").read_text(encoding="utf-8")

@@ -1,5 +1,7 @@
 """A language model in this process as the judge; tiny and untrained, so that nothing but the way is tested."""
 
+from __future__ import annotations
+
 import json
 
 import pytest
@@ -25,19 +27,30 @@ def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("models") / "tiny-judge"
     words = Tokenizer(models.WordLevel({"[UNK]": 0, "[END]": 1, "yes": 2, "no": 3, "left": 4}, unk_token="[UNK]"))
     words.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=words, unk_token="[UNK]", eos_token="[END]",
-                                                     pad_token="[END]")
+    tokenizer = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=words, unk_token="[UNK]", eos_token="[END]", pad_token="[END]"
+    )
     tokenizer.chat_template = TEMPLATE
     tokenizer.save_pretrained(path)
-    transformers.LlamaForCausalLM(transformers.LlamaConfig(
-        vocab_size=5, hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2, eos_token_id=1,
-        bos_token_id=1, pad_token_id=1)).save_pretrained(path)
+    transformers.LlamaForCausalLM(
+        transformers.LlamaConfig(
+            vocab_size=5,
+            hidden_size=16,
+            intermediate_size=16,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            eos_token_id=1,
+            bos_token_id=1,
+            pad_token_id=1,
+        )
+    ).save_pretrained(path)
     return path
 
 
 def question(**parameters):
-    return Question([{"role": "user", "content": "yes no left"}],
-                    {"model": "tiny-judge", "max_tokens": 12, **parameters})
+    return Question(
+        [{"role": "user", "content": "yes no left"}], {"model": "tiny-judge", "max_tokens": 12, **parameters}
+    )
 
 
 def test_a_seed_decides_what_is_drawn(folder):
@@ -58,8 +71,26 @@ def test_without_temperature_nothing_is_drawn_and_a_cut_reply_is_a_fault(folder)
 
 def test_the_command_counts_what_such_a_model_leaves_unscored(folder, tmp_path, capsys):
     write_records(tmp_path / "predictions.jsonl", answers(2))
-    assert main(["judge", "vqa", str(tmp_path / "predictions.jsonl"), "--judge", "local", "--model", str(folder),
-                 "--runs", "1", "--reasks", "1", "--max-tokens", "8"]) == 0
+    assert (
+        main(
+            [
+                "judge",
+                "vqa",
+                str(tmp_path / "predictions.jsonl"),
+                "--judge",
+                "local",
+                "--model",
+                str(folder),
+                "--runs",
+                "1",
+                "--reasks",
+                "1",
+                "--max-tokens",
+                "8",
+            ]
+        )
+        == 0
+    )
     figures = json.loads((tmp_path / "metrics.json").read_text())["scores"]["judge/vqa/tiny-judge"]["overall"]
     assert (figures["unscored"], figures["value"], figures["reason"]) == (2, None, "nothing was scored")
     assert str(folder.parent) not in (tmp_path / "judge.ledger.jsonl").read_text()

@@ -1,5 +1,7 @@
 """docs/own-data.md followed to the letter: its files, its commands, its YAML."""
 
+from __future__ import annotations
+
 import re
 import shlex
 from pathlib import Path
@@ -42,7 +44,7 @@ def folder(tmp_path, monkeypatch):
 
 def command(beginning):
     """Arguments of the page's command that begins so."""
-    return shlex.split(next(each for each in COMMANDS if each.startswith(beginning))[len(beginning):])
+    return shlex.split(next(each for each in COMMANDS if each.startswith(beginning))[len(beginning) :])
 
 
 def test_the_page_gives_these_files_and_commands():
@@ -57,8 +59,9 @@ def test_the_folder_is_checked_and_a_batch_comes_out(folder, monkeypatch, capsys
         monkeypatch.setenv(name, "unused")
     register_all()
     cfg = load_layers("my_run.yaml", [], registry)
-    datasets = MedicalVqaTask().build_datasets(
-        SimpleNamespace(datasets_cfg=cfg.datasets, run_cfg=cfg.run))["medical_custom"]
+    datasets = MedicalVqaTask().build_datasets(SimpleNamespace(datasets_cfg=cfg.datasets, run_cfg=cfg.run))[
+        "medical_custom"
+    ]
     assert {split: len(each) for split, each in datasets.items()} == {"train": 4, "test": 2}
     batch = MedicalDataset.collater([datasets["train"][number] for number in range(4)])
     assert batch["image"].shape == (4, 3, 448, 448) and torch.isfinite(batch["image"]).all()

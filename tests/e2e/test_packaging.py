@@ -4,6 +4,8 @@ Needs setuptools (70.1 or later builds wheels itself) and pip; nothing is downlo
 those of this environment, lent by one line of a ``.pth`` file, which does not lend the editable installation.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import re
@@ -17,7 +19,7 @@ import zipfile
 from email import message_from_bytes
 from email.message import Message
 from pathlib import Path
-from typing import Any, Dict, List, Set, Tuple
+from typing import Any
 
 import pytest
 from packaging.markers import Marker
@@ -28,20 +30,36 @@ from pefomed_plugin import __version__, environment
 from pefomed_plugin.cli import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[2]
-QUICK_START = re.search(r"with the package alone:\n\n```\n(.*?)```", (ROOT / "docs" / "quick-start.md").read_text(
-    encoding="utf-8"), re.DOTALL).group(1).splitlines()  # type: ignore[union-attr]
+QUICK_START = (
+    re.search(
+        r"with the package alone:\n\n```\n(.*?)```",
+        (ROOT / "docs" / "quick-start.md").read_text(encoding="utf-8"),
+        re.DOTALL,
+    )
+    .group(1)
+    .splitlines()
+)  # type: ignore[union-attr]
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 SOURCES = ("setup.py", "pyproject.toml", "README.md", "LICENSE", "MANIFEST.in", "pefomed_plugin")
 pytestmark = pytest.mark.slow
 
 
-def run(command: List[str], cwd: Path, **environ: str) -> "subprocess.CompletedProcess[str]":
+def run(command: list[str], cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
     """A command with none of the ``PEFOMED_`` variables, and no path into the repository."""
-    kept = {name: value for name, value in os.environ.items()
-            if name not in (*environment.VARIABLES, "PEFOMED_SAMPLE", "PYTHONPATH", "PEFOMED_TOOLKIT")}
-    done = subprocess.run(command, cwd=str(cwd), text=True, capture_output=True, check=False,
-                          env={**kept, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", **environ})
-    assert done.returncode == 0, "{}\n{}\n{}".format(" ".join(command), done.stdout, done.stderr)
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in (*environment.VARIABLES, "PEFOMED_SAMPLE", "PYTHONPATH", "PEFOMED_TOOLKIT")
+    }
+    done = subprocess.run(
+        command,
+        cwd=str(cwd),
+        text=True,
+        capture_output=True,
+        check=False,
+        env={**kept, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", **environ},
+    )
+    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
     return done
 
 
@@ -57,8 +75,22 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
             shutil.copytree(path, source / name, ignore=shutil.ignore_patterns("__pycache__"))
         elif path.is_file():
             shutil.copy(path, source / name)
-    run([sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--no-index", "--quiet", "-w",
-         str(folder), str(source)], folder)
+    run(
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "wheel",
+            "--no-deps",
+            "--no-build-isolation",
+            "--no-index",
+            "--quiet",
+            "-w",
+            str(folder),
+            str(source),
+        ],
+        folder,
+    )
     (built,) = folder.glob("*.whl")
     return built
 
@@ -71,27 +103,46 @@ def metadata(wheel: Path) -> Message:
 
 
 @pytest.fixture(scope="module")
-def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Tuple[Path, Path]:
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The folder of the environment's programs, and an empty folder to work in."""
     folder = tmp_path_factory.mktemp("installed")
     home = folder / "venv"
     venv.create(home, with_pip=False)
     python = home / "bin" / "python"
-    inside = json.loads(run([str(python), "-c", "import json, sysconfig; print(json.dumps(sysconfig.get_paths()))"],
-                            folder).stdout)
+    inside = json.loads(
+        run([str(python), "-c", "import json, sysconfig; print(json.dumps(sysconfig.get_paths()))"], folder).stdout
+    )
     lent = sorted({sysconfig.get_paths()[name] for name in ("purelib", "platlib")})
     (Path(inside["purelib"]) / "lent.pth").write_text("\n".join(lent) + "\n")
-    run([sys.executable, "-m", "pip", "--python", str(python), "install", "--no-deps", "--no-index", "--quiet",
-         "--force-reinstall", str(wheel)], folder)
+    run(
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "--python",
+            str(python),
+            "install",
+            "--no-deps",
+            "--no-index",
+            "--quiet",
+            "--force-reinstall",
+            str(wheel),
+        ],
+        folder,
+    )
     work = folder / "work"
     work.mkdir()
     return home / "bin", work
 
 
-def files_of(folder: Path) -> Set[str]:
+def files_of(folder: Path) -> set[str]:
     """Also those behind symbolic links, which the shipped YAMLs are."""
-    return {os.path.relpath(os.path.join(place, name), folder.parent)
-            for place, _, names in os.walk(folder, followlinks=True) if "__pycache__" not in place for name in names}
+    return {
+        os.path.relpath(os.path.join(place, name), folder.parent)
+        for place, _, names in os.walk(folder, followlinks=True)
+        if "__pycache__" not in place
+        for name in names
+    }
 
 
 def test_the_wheel_carries_every_file_of_the_package_and_nothing_else(wheel: Path) -> None:
@@ -106,7 +157,7 @@ def test_the_metadata_says_what_setup_says(metadata: Message) -> None:
     assert all(each in pythons for each in ("3.9", *PYTHONS)) and "3.8" not in pythons
 
 
-def requirements(metadata: Message, extra: str, python: str) -> List[Requirement]:
+def requirements(metadata: Message, extra: str, python: str) -> list[Requirement]:
     """What ``pip install 'pefomed_plugin[extra]'`` asks for on Linux with that Python."""
     found = [Requirement(line) for line in metadata.get_all("Requires-Dist", [])]
     surroundings = {"extra": extra, "python_version": python, "python_full_version": python + ".0"}
@@ -120,41 +171,47 @@ def test_every_extra_asks_for_something_that_can_be_met(metadata: Message, pytho
     core = {str(each) for each in requirements(metadata, "", python)}
     for extra in extras:
         asked = [each for each in requirements(metadata, extra, python) if str(each) not in core]
-        assert asked or (extra, python) == ("clinical", "3.10"), "{} is empty on Python {}".format(extra, python)
+        assert asked or (extra, python) == ("clinical", "3.10"), f"{extra} is empty on Python {python}"
 
 
 @pytest.mark.parametrize("python", PYTHONS)
 def test_all_extras_together_do_not_contradict_each_other(metadata: Message, python: str) -> None:
-    together: Dict[str, Any] = {}
+    together: dict[str, Any] = {}
     for extra in ["", *metadata.get_all("Provides-Extra", [])]:
         for each in requirements(metadata, extra, python):
-            assert each.url is None, "{} is an address, not a package".format(each)
+            assert each.url is None, f"{each} is an address, not a package"
             together.setdefault(each.name.lower(), set()).add(each.specifier)
     assert len(together) > 20
     for name, specifiers in together.items():
         has_only_lower_bounds = {part.operator for each in specifiers for part in each} <= {">="}
-        assert has_only_lower_bounds or len(specifiers) == 1, "{} {} may contradict each other".format(name, specifiers)
+        assert has_only_lower_bounds or len(specifiers) == 1, f"{name} {specifiers} may contradict each other"
 
 
 def test_the_extras_that_the_code_and_the_pages_name_exist(metadata: Message) -> None:
     texts = [*(ROOT / "pefomed_plugin").rglob("*.py"), *(ROOT / "docs").rglob("*.md"), ROOT / "README.md"]
-    named = {extra for path in texts for found in re.findall(
-        r"(?:pefomed_plugin|\.)\[([\w,]+)\]['\"]?\)?", path.read_text(encoding="utf-8")
-        if path.suffix == ".md" else "\n".join(re.findall(r"pip install.*", path.read_text(encoding="utf-8"))))
-        for extra in found.split(",")}
+    named = {
+        extra
+        for path in texts
+        for found in re.findall(
+            r"(?:pefomed_plugin|\.)\[([\w,]+)\]['\"]?\)?",
+            path.read_text(encoding="utf-8")
+            if path.suffix == ".md"
+            else "\n".join(re.findall(r"pip install.*", path.read_text(encoding="utf-8"))),
+        )
+        for extra in found.split(",")
+    }
     assert {"bundled", "metrics"} <= named
     assert named <= set(metadata.get_all("Provides-Extra", []))
 
 
-def test_the_first_minute_without_the_repository(installed: Tuple[Path, Path], sample: Path) -> None:
+def test_the_first_minute_without_the_repository(installed: tuple[Path, Path], sample: Path) -> None:
     programs, work = installed
     pefomed = str(programs / "pefomed")
     place = run([str(programs / "python"), "-c", "import pefomed_plugin; print(pefomed_plugin.__file__)"], work).stdout
     assert Path(place.strip()).is_relative_to(programs.parent)  # not the repository's
 
     shown = run([pefomed, "--help"], work).stdout
-    assert [name for name in COMMANDS if "\n    {} ".format(name) not in shown
-            and "\n    {}\n".format(name) not in shown] == []
+    assert [name for name in COMMANDS if f"\n    {name} " not in shown and f"\n    {name}\n" not in shown] == []
     run([pefomed, "sample", "--no-model", "--out", "sample"], work)  # the model, slow to make, is the shared one's
     assert (work / "sample" / "iu_xray" / "annotation.json").is_file()
     install, *lines = QUICK_START

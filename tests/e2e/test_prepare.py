@@ -1,5 +1,7 @@
 """The eight data sets of the embedded default, in their official layouts: recognised, read, prepared, built."""
 
+from __future__ import annotations
+
 import json
 from types import SimpleNamespace
 
@@ -39,9 +41,16 @@ def prepared(sample, tmp_path_factory):
 
 def build(name, storage):
     register_all()
-    cfg = merge_defaults(OmegaConf.create({
-        "model": {"arch": "minigpt_v2", "image_size": 28}, "run": {"seed": 1},
-        "datasets": {name: {"build_info": {"storage": str(storage)}}}}), registry)
+    cfg = merge_defaults(
+        OmegaConf.create(
+            {
+                "model": {"arch": "minigpt_v2", "image_size": 28},
+                "run": {"seed": 1},
+                "datasets": {name: {"build_info": {"storage": str(storage)}}},
+            }
+        ),
+        registry,
+    )
     return MedicalTask().build_datasets(SimpleNamespace(datasets_cfg=cfg.datasets, run_cfg=cfg.run))[name]
 
 

@@ -1,5 +1,7 @@
 """The rating page in a real browser, served by the command: keys, pictures, what is saved, and that no text runs."""
 
+from __future__ import annotations
+
 import json
 import os
 import re
@@ -7,8 +9,9 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Callable, Iterator, List
+from typing import Any, Callable
 
 import pytest
 from PIL import Image
@@ -22,27 +25,39 @@ CHROMIUM = find_chromium()
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH")]
 
 ROOT = Path(__file__).resolve().parents[2]
-HOSTILE = "</div><img src=x onerror=\"window.ran = 1\"><script>window.ran = 1</script> " + "very long " * 3000
+HOSTILE = '</div><img src=x onerror="window.ran = 1"><script>window.ran = 1</script> ' + "very long " * 3000
 N = 8
 
 
 class Served:
     """``pefomed rate serve`` in a process of its own."""
 
-    def __init__(self, folder: Path, predictions: List[Any], *arguments: str) -> None:
+    def __init__(self, folder: Path, predictions: list[Any], *arguments: str) -> None:
         write_records(folder / "predictions.jsonl", predictions)
         (folder / "images").mkdir(exist_ok=True)
         for each in predictions:
             Image.new("L", (40, 30), 128).save(folder / "images" / each.image)
         self.store = folder / "ratings" / "ratings.sqlite"
-        self.command = [sys.executable, "-m", "pefomed_plugin.cli", "rate", "serve", str(folder / "predictions.jsonl"),
-                        "--image-root", str(folder / "images"), "--port", "0", *arguments]
+        self.command = [
+            sys.executable,
+            "-m",
+            "pefomed_plugin.cli",
+            "rate",
+            "serve",
+            str(folder / "predictions.jsonl"),
+            "--image-root",
+            str(folder / "images"),
+            "--port",
+            "0",
+            *arguments,
+        ]
         self.start()
 
     def start(self) -> None:
         """Start, and wait for the address."""
-        self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, text=True,
-                                        env={**os.environ, "PYTHONPATH": str(ROOT)})
+        self.process = subprocess.Popen(
+            self.command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
+        )
         assert self.process.stdout is not None
         line = ""
         while "http://" not in line:
@@ -55,7 +70,7 @@ class Served:
         self.process.send_signal(signal.SIGKILL)
         self.process.communicate()
 
-    def saved(self) -> List[Any]:
+    def saved(self) -> list[Any]:
         """What the file holds."""
         base = sqlite3.connect(str(self.store))
         try:
@@ -67,7 +82,7 @@ class Served:
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
     """``serve(predictions, *arguments)``; what was started ends with the test."""
-    running: List[Served] = []
+    running: list[Served] = []
 
     def start(*given: Any) -> Served:
         running.append(Served(tmp_path, *given))
@@ -86,19 +101,21 @@ def page(tmp_path: Path) -> Iterator[Page]:
 
 
 def text(page: Page, element: str) -> str:
-    return str(page.evaluate("document.getElementById('{}').textContent".format(element)))
+    return str(page.evaluate(f"document.getElementById('{element}').textContent"))
 
 
 def enter(page: Page, name: str) -> None:
     page.wait("!document.getElementById('enter').hidden")
-    page.evaluate("document.getElementById('name').value = {}".format(json.dumps(name)))
+    page.evaluate(f"document.getElementById('name').value = {json.dumps(name)}")
     page.evaluate("document.getElementById('enter').requestSubmit()")
 
 
 def check_item(page: Page, start: str) -> None:
     """Fail unless the page comes to show this item."""
-    page.wait("!document.getElementById('rating').hidden && "
-              "document.getElementById('number').textContent.startsWith('{}')".format(start))
+    page.wait(
+        "!document.getElementById('rating').hidden && "
+        f"document.getElementById('number').textContent.startsWith('{start}')"
+    )
 
 
 def test_rate_with_keys_go_back_reload_and_end(page: Page, serve: Callable[..., Served]) -> None:
@@ -126,7 +143,7 @@ def test_rate_with_keys_go_back_reload_and_end(page: Page, serve: Callable[..., 
     check_item(page, "Item 3 of 8, not rated yet")
     page.press("ArrowRight")
     for number in range(4, N + 1):
-        check_item(page, "Item {}".format(number))
+        check_item(page, f"Item {number}")
         page.press("2")
     check_item(page, "Item 3")  # was left out
     page.press("1")
@@ -143,9 +160,9 @@ def test_texts_are_texts_and_long_ones_scroll(page: Page, serve: Callable[..., S
     check_item(page, "Item 1 of 1")
     for element in ("question", "reference", "answer"):
         assert text(page, element) == HOSTILE
-        assert page.evaluate("document.getElementById('{}').children.length".format(element)) == 0
+        assert page.evaluate(f"document.getElementById('{element}').children.length") == 0
     assert page.evaluate("document.getElementById('answer').clientHeight") < 400
-    page.evaluate("document.getElementById('comment').value = '<b>' + {}".format(json.dumps(HOSTILE[:80])))
+    page.evaluate(f"document.getElementById('comment').value = '<b>' + {json.dumps(HOSTILE[:80])}")
     page.press("1")
     page.wait("!document.getElementById('done').hidden")
     assert served.saved()[0][3] == "<b>" + HOSTILE[:80]
@@ -232,16 +249,20 @@ def test_light_dark_and_phone(page: Page, serve: Callable[..., Served]) -> None:
     colours = []
     for scheme in ("light", "dark"):
         page.prefer(scheme)
-        page.wait("document.documentElement.dataset.theme === '{}'".format(scheme))
+        page.wait(f"document.documentElement.dataset.theme === '{scheme}'")
         colours.append(page.evaluate("getComputedStyle(document.body).backgroundColor"))
     assert colours[0] != colours[1]
     page.resize(360, 740, mobile=True)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    film, image = (page.evaluate("JSON.stringify(document.querySelector('{}').getBoundingClientRect())".format(each))
-                   for each in ("#film", "#film img"))
+    film, image = (
+        page.evaluate(f"JSON.stringify(document.querySelector('{each}').getBoundingClientRect())")
+        for each in ("#film", "#film img")
+    )
     assert json.loads(image) == json.loads(film)
-    in_sight = "(() => {{ const box = document.getElementById('{}').getBoundingClientRect(); " \
-               "return box.bottom <= innerHeight + 1 && box.top >= 0; }})()"
+    in_sight = (
+        "(() => {{ const box = document.getElementById('{}').getBoundingClientRect(); "
+        "return box.bottom <= innerHeight + 1 && box.top >= 0; }})()"
+    )
     assert page.evaluate(in_sight.format("scale"))
     page.evaluate("document.querySelector('#scale button').click()")
     check_item(page, "Item 2 of 2")

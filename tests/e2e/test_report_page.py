@@ -1,6 +1,8 @@
 """The page in a real browser: what filters show, what keys do, that nothing complains and nothing of the data runs."""
 
-from typing import Iterator
+from __future__ import annotations
+
+from collections.abc import Iterator
 
 import pytest
 
@@ -17,11 +19,13 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="no 
 N = 400
 RIGHT = [number % 4 != 2 for number in range(N)]
 JUDGE = [1.0 if right or number == 1 else 0.0 for number, right in enumerate(RIGHT)]
-PEOPLE = [[1 - value if number % 10 == 0 else value for number, value in enumerate(JUDGE)],
-          [1 - value if number % 10 == 0 else value for number, value in enumerate(JUDGE)],
-          [1 - value if number % 20 == 0 else value for number, value in enumerate(JUDGE)]]
+PEOPLE = [
+    [1 - value if number % 10 == 0 else value for number, value in enumerate(JUDGE)],
+    [1 - value if number % 10 == 0 else value for number, value in enumerate(JUDGE)],
+    [1 - value if number % 20 == 0 else value for number, value in enumerate(JUDGE)],
+]
 """Two raters differ from the judge on every tenth answer, the third on every twentieth."""
-HOSTILE = "</script><img src=x onerror=\"window.ran = 1\"><script>window.ran = 1</script>"
+HOSTILE = '</script><img src=x onerror="window.ran = 1"><script>window.ran = 1</script>'
 
 
 @pytest.fixture(scope="module")
@@ -47,19 +51,23 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
 def fresh(page: Page) -> None:
     page.evaluate("document.getElementById('detail').close()")
     page.evaluate("document.getElementById('filters').reset()")
-    page.wait("document.getElementById('count').textContent.startsWith('400 of 400') && "
-              "(!document.getElementById('f-run') || document.getElementById('f-run').value === '0')")
+    page.wait(
+        "document.getElementById('count').textContent.startsWith('400 of 400') && "
+        "(!document.getElementById('f-run') || document.getElementById('f-run').value === '0')"
+    )
 
 
 def choose(page: Page, element: str, value: str) -> None:
-    page.evaluate("(() => {{ const one = document.getElementById('{}'); one.value = '{}'; "
-                  "one.dispatchEvent(new Event('input', {{bubbles: true}})); "
-                  "one.dispatchEvent(new Event('change', {{bubbles: true}})); }})()".format(element, value))
+    page.evaluate(
+        f"(() => {{ const one = document.getElementById('{element}'); one.value = '{value}'; "
+        "one.dispatchEvent(new Event('input', {bubbles: true})); "
+        "one.dispatchEvent(new Event('change', {bubbles: true})); })()"
+    )
 
 
 def check_shows(page: Page, start: str) -> None:
     """Fail unless the page comes to show this count of answers."""
-    page.wait("document.getElementById('count').textContent.startsWith('{}')".format(start))
+    page.wait(f"document.getElementById('count').textContent.startsWith('{start}')")
 
 
 def test_nothing_complains_and_nothing_of_the_data_runs(page: Page) -> None:
@@ -70,14 +78,23 @@ def test_nothing_complains_and_nothing_of_the_data_runs(page: Page) -> None:
     assert page.complaints() == []
 
 
-@pytest.mark.parametrize(("element", "value", "count"), [
-    ("f-answer_type", "OPEN", 200), ("f-question_types", "PRES", 200), ("f-question_types", "SIZE", 100),
-    ("f-organ", "HEAD", 100), ("f-verdict", "right", 299), ("f-verdict", "wrong", 101),
-    ("search", "heart LARGE", 100), ("search", "vqa_rad-399", 1), ("search", "nowhere to be found", 0),
-])
+@pytest.mark.parametrize(
+    ("element", "value", "count"),
+    [
+        ("f-answer_type", "OPEN", 200),
+        ("f-question_types", "PRES", 200),
+        ("f-question_types", "SIZE", 100),
+        ("f-organ", "HEAD", 100),
+        ("f-verdict", "right", 299),
+        ("f-verdict", "wrong", 101),
+        ("search", "heart LARGE", 100),
+        ("search", "vqa_rad-399", 1),
+        ("search", "nowhere to be found", 0),
+    ],
+)
 def test_filters_show_what_they_say(page: Page, element: str, value: str, count: int) -> None:
     choose(page, element, value)
-    check_shows(page, "{} of 400".format(count))
+    check_shows(page, f"{count} of 400")
     assert page.evaluate("document.querySelectorAll('.card').length") == min(count, 48)
     assert page.evaluate("document.getElementById('none').hidden") is (count > 0)
 
@@ -88,14 +105,21 @@ def test_filters_combine_and_the_share_of_right_answers_follows(page: Page) -> N
     check_shows(page, "100 of 400 answers, 99.0 % right")
 
 
-@pytest.mark.parametrize(("kind", "count"), [
-    # The hostile answer is wrong by exact match, and right by everybody else and by token recall ("script").
-    ("exact_match~judge", 1), ("exact_match~human", 41), ("judge~human", 40), ("any", 41), ("human", 20),
-    ("runs", 299),
-])
+@pytest.mark.parametrize(
+    ("kind", "count"),
+    [
+        # The hostile answer is wrong by exact match, and right by everybody else and by token recall ("script").
+        ("exact_match~judge", 1),
+        ("exact_match~human", 41),
+        ("judge~human", 40),
+        ("any", 41),
+        ("human", 20),
+        ("runs", 299),
+    ],
+)
 def test_disagreement_between_scorers_people_and_runs(page: Page, kind: str, count: int) -> None:
     choose(page, "f-differ", kind)
-    check_shows(page, "{} of 400".format(count))
+    check_shows(page, f"{count} of 400")
     assert "disagree" in page.evaluate("document.querySelector('.differ').textContent")
     assert page.evaluate("[...document.getElementById('f-differ').options].every((each) => each.value !== 'judge')")
 
@@ -119,8 +143,10 @@ def test_judges_and_people(page: Page) -> None:
     assert "95.0 % \u00b1" not in shown and "Krippendorff's alpha, people" in shown
     assert page.evaluate("document.querySelectorAll('.rater').length") == 3 + 1 + 2 + 1
     kappa = page.evaluate("document.querySelector('.matrix button').textContent")
-    page.evaluate("(() => { const one = document.querySelector('.agreement select'); one.value = 'spearman'; "
-                  "one.dispatchEvent(new Event('change')); })()")
+    page.evaluate(
+        "(() => { const one = document.querySelector('.agreement select'); one.value = 'spearman'; "
+        "one.dispatchEvent(new Event('change')); })()"
+    )
     assert page.evaluate("document.querySelector('.matrix button').textContent").startswith("0.9")
     assert kappa.startswith("0.9")
     page.evaluate("document.querySelector('.matrix button').click()")
@@ -174,7 +200,7 @@ def test_ablation_light_dark_and_phone(page: Page) -> None:
     colours = []
     for scheme in ("light", "dark"):
         page.prefer(scheme)
-        page.wait("document.documentElement.dataset.theme === '{}'".format(scheme))
+        page.wait(f"document.documentElement.dataset.theme === '{scheme}'")
         colours.append(page.evaluate("getComputedStyle(document.body).backgroundColor"))
     assert colours[0] != colours[1]
     page.resize(360, 740, mobile=True)

@@ -1,5 +1,7 @@
 """Every training YAML that is shipped starts a run that finishes on the embedded default, cut short by options."""
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
 
@@ -11,8 +13,10 @@ from pefomed_plugin import launch
 from pefomed_plugin.environment import VARIABLES
 
 ROOT = Path(__file__).resolve().parents[2]
-YAMLS = [*sorted((ROOT / "train_configs").glob("*.yaml")),
-         *(path for path in sorted((ROOT / "projects" / "pefomed").glob("*.yaml")) if path.name != "ablation.yaml")]
+YAMLS = [
+    *sorted((ROOT / "train_configs").glob("*.yaml")),
+    *(path for path in sorted((ROOT / "projects" / "pefomed").glob("*.yaml")) if path.name != "ablation.yaml"),
+]
 SHORT = ("run.max_epoch=1", "run.iters_per_epoch=2", "run.log_freq=1", "run.max_new_tokens=3")
 pytestmark = pytest.mark.slow
 
@@ -23,10 +27,10 @@ def test_it_finishes(path, sample, tmp_path, monkeypatch, capsys):
         monkeypatch.setenv(name, "")
     monkeypatch.setenv("PEFOMED_SAMPLE", str(sample))
     names = list(OmegaConf.load(path).datasets)
-    settings = ["datasets.{}.{}".format(name, value) for name in names for value in (
-        "batch_size=2", "limit.test=3", "limit.train=20")]
-    code = launch.main(["--cfg-path", str(path), "--options", *SHORT, *settings,
-                        "run.output_dir={}".format(tmp_path / "out")])
+    settings = [
+        f"datasets.{name}.{value}" for name in names for value in ("batch_size=2", "limit.test=3", "limit.train=20")
+    ]
+    code = launch.main(["--cfg-path", str(path), "--options", *SHORT, *settings, f"run.output_dir={tmp_path / 'out'}"])
     said = capsys.readouterr()
     assert code == 0, said.err
     out = tmp_path / "out"

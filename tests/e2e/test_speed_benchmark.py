@@ -1,5 +1,7 @@
 """The benchmark of training and answering, on a model too small to say anything: it checks equality before it times."""
 
+from __future__ import annotations
+
 import json
 
 import pytest

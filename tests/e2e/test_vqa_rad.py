@@ -1,5 +1,7 @@
 """The stage-2 YAML on the real VQA-RAD with the tiny model, a few steps and a slice; skipped without the data."""
 
+from __future__ import annotations
+
 import json
 import os
 import subprocess
@@ -15,26 +17,53 @@ from pefomed_plugin.toolkit.checkpoint import read_checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT.parent / "shared" / "data"
-pytestmark = [pytest.mark.slow,
-              pytest.mark.skipif(not (DATA / "vqa_rad" / "images").is_dir(), reason="no ../shared/data/vqa_rad")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not (DATA / "vqa_rad" / "images").is_dir(), reason="no ../shared/data/vqa_rad"),
+]
 
 
 @pytest.fixture
 def environ(sample):
-    return {**os.environ, "PEFOMED_SAMPLE": str(sample), "PEFOMED_DATA": str(DATA), "PEFOMED_LLAMA": "embedded",
-            "PEFOMED_VIT": "embedded", "PEFOMED_CKPT": "embedded", "OMP_NUM_THREADS": "1"}
+    return {
+        **os.environ,
+        "PEFOMED_SAMPLE": str(sample),
+        "PEFOMED_DATA": str(DATA),
+        "PEFOMED_LLAMA": "embedded",
+        "PEFOMED_VIT": "embedded",
+        "PEFOMED_CKPT": "embedded",
+        "OMP_NUM_THREADS": "1",
+    }
 
 
 def torchrun(environ, processes, out, *options):
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes),
-               "train.py", "--cfg-path", "train_configs/pefomed_stage2.yaml", "--options",
-               "run.output_dir={}".format(out), *options]
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        str(processes),
+        "train.py",
+        "--cfg-path",
+        "train_configs/pefomed_stage2.yaml",
+        "--options",
+        f"run.output_dir={out}",
+        *options,
+    ]
     return subprocess.run(command, cwd=str(ROOT), env=environ, capture_output=True, text=True, check=False, timeout=600)
 
 
 def test_a_few_steps_and_a_slice_on_two_processes(environ, tmp_path):
-    done = torchrun(environ, 2, tmp_path / "run", "run.iters_per_epoch=6", "run.log_freq=1",
-                    "datasets.vqa_rad.limit.test=45", "datasets.vqa_rad.batch_size=8")
+    done = torchrun(
+        environ,
+        2,
+        tmp_path / "run",
+        "run.iters_per_epoch=6",
+        "run.log_freq=1",
+        "datasets.vqa_rad.limit.test=45",
+        "datasets.vqa_rad.batch_size=8",
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "vqa_rad: re-release layout, train 3,064, test 45" in done.stdout
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())

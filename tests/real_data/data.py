@@ -1,5 +1,7 @@
 """Where the published data lie, beside the project. Tests that read them skip what is absent; nothing is copied."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 import pytest
@@ -11,5 +13,5 @@ def real_data(name: str) -> Path:
     """A folder of the published data; skips the test where it is not there."""
     folder = DATA / name
     if not folder.is_dir():
-        pytest.skip("no ../shared/data/{} beside the project".format(name))
+        pytest.skip(f"no ../shared/data/{name} beside the project")
     return folder

@@ -4,6 +4,8 @@
 and the answers as JSON on the last line. Imports nothing of the bundled toolkit.
 """
 
+from __future__ import annotations
+
 import json
 import sys
 from pathlib import Path
@@ -32,8 +34,12 @@ class GoldenSamples(Dataset):
         return 6
 
     def __getitem__(self, draw):
-        return {"image": IMAGES[draw.sample], "instruction_input": GOLDEN["instruction_input"][draw.sample],
-                "answer": GOLDEN["answer"][draw.sample], "image_id": str(draw.sample)}
+        return {
+            "image": IMAGES[draw.sample],
+            "instruction_input": GOLDEN["instruction_input"][draw.sample],
+            "answer": GOLDEN["answer"][draw.sample],
+            "image_id": str(draw.sample),
+        }
 
 
 class Cfg:
@@ -53,16 +59,40 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     names = register_all()
     initial = load_file(str(FOLDER / "initial.safetensors"))
-    torch.save({key[len("visual_encoder."):]: each for key, each in initial.items()
-                if key.startswith("visual_encoder.")}, out / "eva.pth")
+    torch.save(
+        {key[len("visual_encoder.") :]: each for key, each in initial.items() if key.startswith("visual_encoder.")},
+        out / "eva.pth",
+    )
     settings = GOLDEN["model"]
-    run = {key: GOLDEN["run"][key] for key in ("init_lr", "min_lr", "warmup_lr", "warmup_steps", "weight_decay",
-                                               "max_epoch", "iters_per_epoch", "accum_grad_iters")}
-    cfg = Cfg({"task": "medical_vqa", "output_dir": str(out), "device": "cpu", "shuffle": False, "log_freq": 5, **run},
-              {"arch": "minigpt_v2", "llama_model": str(FOLDER / "tiny_llama"), "vit_weights": str(out / "eva.pth"),
-               "vit": GOLDEN["vit"], "image_size": settings["img_size"], "max_txt_len": settings["max_txt_len"],
-               "end_sym": settings["end_sym"], "chat_template": True, "lora_r": settings["lora_r"],
-               "lora_alpha": settings["lora_alpha"], "lora_dropout": 0.0})
+    run = {
+        key: GOLDEN["run"][key]
+        for key in (
+            "init_lr",
+            "min_lr",
+            "warmup_lr",
+            "warmup_steps",
+            "weight_decay",
+            "max_epoch",
+            "iters_per_epoch",
+            "accum_grad_iters",
+        )
+    }
+    cfg = Cfg(
+        {"task": "medical_vqa", "output_dir": str(out), "device": "cpu", "shuffle": False, "log_freq": 5, **run},
+        {
+            "arch": "minigpt_v2",
+            "llama_model": str(FOLDER / "tiny_llama"),
+            "vit_weights": str(out / "eva.pth"),
+            "vit": GOLDEN["vit"],
+            "image_size": settings["img_size"],
+            "max_txt_len": settings["max_txt_len"],
+            "end_sym": settings["end_sym"],
+            "chat_template": True,
+            "lora_r": settings["lora_r"],
+            "lora_alpha": settings["lora_alpha"],
+            "lora_dropout": 0.0,
+        },
+    )
     task = registry.get_task_class("medical_vqa").setup_task(cfg=cfg)
     model = task.build_model(cfg)
     report = load_weights(model, initial, "initial.safetensors")

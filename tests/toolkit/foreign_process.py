@@ -4,6 +4,8 @@
 same, and which names of the checkout are still its own.
 """
 
+from __future__ import annotations
+
 import argparse
 import json
 import sys
@@ -22,9 +24,16 @@ def main() -> None:
     import pefomed_plugin.linked  # noqa: F401
 
     after = Config(GIVEN)
-    print(json.dumps({"same": before.to_dict() == after.to_dict(), "epochs": after.run_cfg.max_epoch,
-                      "loaders": all(getattr(runner_base, name) is own for name, own in OWN.items()),
-                      "model": runner_base.RunnerBase.model is MODEL}))
+    print(
+        json.dumps(
+            {
+                "same": before.to_dict() == after.to_dict(),
+                "epochs": after.run_cfg.max_epoch,
+                "loaders": all(getattr(runner_base, name) is own for name, own in OWN.items()),
+                "model": runner_base.RunnerBase.model is MODEL,
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """A real MiniGPT-4 checkout in its own environment. Needs MINIGPT4_HOME (a clone at d94738a) and MINIGPT4_PYTHON (the
 interpreter of an environment with its pins)."""
 
+from __future__ import annotations
+
 import json
 import os
 import subprocess
@@ -15,15 +17,24 @@ from tests.conformance.golden_run import golden_runner
 
 ROOT = Path(__file__).resolve().parents[2]
 HOME, PYTHON = os.environ.get("MINIGPT4_HOME"), os.environ.get("MINIGPT4_PYTHON")
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(
-    not (HOME and PYTHON), reason="MINIGPT4_HOME and MINIGPT4_PYTHON are not set: no checkout to run in")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not (HOME and PYTHON), reason="MINIGPT4_HOME and MINIGPT4_PYTHON are not set: no checkout to run in"
+    ),
+]
 
 
 def in_checkout(*arguments):
-    done = subprocess.run([PYTHON, "-m", "tests.toolkit.checkout_process", *map(str, arguments)], cwd=str(ROOT),
-                          capture_output=True, text=True, check=False, timeout=900,
-                          env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1",
-                               "PEFOMED_TOOLKIT": "minigpt4"})
+    done = subprocess.run(
+        [PYTHON, "-m", "tests.toolkit.checkout_process", *map(str, arguments)],
+        cwd=str(ROOT),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=900,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PEFOMED_TOOLKIT": "minigpt4"},
+    )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     return json.loads(done.stdout.splitlines()[-1])
 

@@ -3,6 +3,8 @@
 Needs MINIGPT4_HOME and MINIGPT4_PYTHON, as ``test_checkout``. The checkout is copied; the original is only read.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import shutil
@@ -22,13 +24,24 @@ from tests.unit.services.small import write_rad
 
 ROOT = Path(__file__).resolve().parents[2]
 HOME, PYTHON = os.environ.get("MINIGPT4_HOME"), os.environ.get("MINIGPT4_PYTHON")
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(
-    not (HOME and PYTHON), reason="MINIGPT4_HOME and MINIGPT4_PYTHON are not set: no checkout to run in")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not (HOME and PYTHON), reason="MINIGPT4_HOME and MINIGPT4_PYTHON are not set: no checkout to run in"
+    ),
+]
 
 STAGE2 = "train_configs/pefomed_stage2.yaml"
 TRAIN_SAMPLES = 6
-ROWS = [{"qid": number, "image": number % 4, "split": "train" if number < TRAIN_SAMPLES else "test",
-         "answer": ("yes", "no", "left lung")[number % 3]} for number in range(TRAIN_SAMPLES + 5)]
+ROWS = [
+    {
+        "qid": number,
+        "image": number % 4,
+        "split": "train" if number < TRAIN_SAMPLES else "test",
+        "answer": ("yes", "no", "left lung")[number % 3],
+    }
+    for number in range(TRAIN_SAMPLES + 5)
+]
 
 
 @pytest.fixture(scope="module")
@@ -36,15 +49,26 @@ def environ(tmp_path_factory):
     """The golden tiny model and a small VQA-RAD, where the four variables point."""
     folder = tmp_path_factory.mktemp("weights")
     initial = load_file(str(FOLDER / "initial.safetensors"))
-    torch.save({key[len("visual_encoder."):]: each for key, each in initial.items()
-                if key.startswith("visual_encoder.")}, folder / "eva.pth")
-    torch.save({"model": {key: each for key, each in initial.items() if "lora_" in key or "llama_proj" in key}},
-               folder / "start.pth")
+    torch.save(
+        {key[len("visual_encoder.") :]: each for key, each in initial.items() if key.startswith("visual_encoder.")},
+        folder / "eva.pth",
+    )
+    torch.save(
+        {"model": {key: each for key, each in initial.items() if "lora_" in key or "llama_proj" in key}},
+        folder / "start.pth",
+    )
     write_rad(folder / "data" / "vqa_rad", ROWS)
     plain = {key: each for key, each in os.environ.items() if key not in ("MINIGPT4_HOME", "PEFOMED_TOOLKIT")}
-    return {**plain, "PEFOMED_DATA": str(folder / "data"), "PEFOMED_LLAMA": str(FOLDER / "tiny_llama"),
-            "PEFOMED_VIT": str(folder / "eva.pth"), "PEFOMED_CKPT": str(folder / "start.pth"),
-            "OMP_NUM_THREADS": "1", "WANDB_MODE": "disabled", "PYTHONDONTWRITEBYTECODE": "1"}
+    return {
+        **plain,
+        "PEFOMED_DATA": str(folder / "data"),
+        "PEFOMED_LLAMA": str(FOLDER / "tiny_llama"),
+        "PEFOMED_VIT": str(folder / "eva.pth"),
+        "PEFOMED_CKPT": str(folder / "start.pth"),
+        "OMP_NUM_THREADS": "1",
+        "WANDB_MODE": "disabled",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
 
 
 @pytest.fixture(scope="module")
@@ -58,17 +82,38 @@ def checkout(tmp_path_factory):
 
 def options(out, *more):
     settings = golden()["model"]
-    vit = ["model.vit.{}={}".format(key, value) for key, value in golden()["vit"].items()]
-    return ["--options", *vit, "model.image_size={}".format(settings["img_size"]), "model.max_txt_len=64",
-            "model.lora_r={}".format(settings["lora_r"]), "model.lora_dropout=0.0", "run.amp=false", "run.device=cpu",
-            "run.num_workers=0", "run.warmup_steps=0", "run.init_lr=3e-3", "run.min_lr=1e-3", "run.max_epoch=4",
-            "run.log_freq=1", "datasets.vqa_rad.batch_size={}".format(TRAIN_SAMPLES),
-            "run.output_dir={}".format(out), *more]
+    vit = [f"model.vit.{key}={value}" for key, value in golden()["vit"].items()]
+    return [
+        "--options",
+        *vit,
+        f"model.image_size={settings['img_size']}",
+        "model.max_txt_len=64",
+        f"model.lora_r={settings['lora_r']}",
+        "model.lora_dropout=0.0",
+        "run.amp=false",
+        "run.device=cpu",
+        "run.num_workers=0",
+        "run.warmup_steps=0",
+        "run.init_lr=3e-3",
+        "run.min_lr=1e-3",
+        "run.max_epoch=4",
+        "run.log_freq=1",
+        f"datasets.vqa_rad.batch_size={TRAIN_SAMPLES}",
+        f"run.output_dir={out}",
+        *more,
+    ]
 
 
 def start(command, cwd, environ, expected=0):
-    done = subprocess.run([str(each) for each in command], cwd=str(cwd), env=environ, capture_output=True, text=True,
-                          check=False, timeout=600)
+    done = subprocess.run(
+        [str(each) for each in command],
+        cwd=str(cwd),
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
     assert done.returncode == expected, done.stdout[-3000:] + done.stderr[-5000:]
     return done
 
@@ -84,15 +129,31 @@ def answers(out):
 @pytest.fixture(scope="module")
 def own_train_py(checkout, environ, tmp_path_factory):
     out = tmp_path_factory.mktemp("own") / "run"
-    return out, start([PYTHON, "-m", "torch.distributed.run", "--nproc-per-node", "1", "train.py", "--cfg-path",
-                       STAGE2, *options(out)], checkout, environ)
+    return out, start(
+        [
+            PYTHON,
+            "-m",
+            "torch.distributed.run",
+            "--nproc-per-node",
+            "1",
+            "train.py",
+            "--cfg-path",
+            STAGE2,
+            *options(out),
+        ],
+        checkout,
+        environ,
+    )
 
 
 @pytest.fixture(scope="module")
 def bundled(environ, tmp_path_factory):
     out = tmp_path_factory.mktemp("bundled") / "run"
-    start([sys.executable, "train.py", "--cfg-path", STAGE2, *options(out)], ROOT,
-          {**environ, "PEFOMED_TOOLKIT": "bundled"})
+    start(
+        [sys.executable, "train.py", "--cfg-path", STAGE2, *options(out)],
+        ROOT,
+        {**environ, "PEFOMED_TOOLKIT": "bundled"},
+    )
     return out
 
 
@@ -131,7 +192,8 @@ def test_its_runner_base_trains_our_data_set_on_the_cpu(its_runner_base, own_tra
     seen = [float(json.loads(line)["train_loss"]) for line in log if line.startswith('{"train')]
     assert seen == pytest.approx(losses(own_train_py[0]), abs=1e-3)  # it writes three digits
     assert sorted(path.name for path in its_runner_base[1].glob("*.pth")) == [
-        "checkpoint_{}.pth".format(epoch) for epoch in range(4)]
+        f"checkpoint_{epoch}.pth" for epoch in range(4)
+    ]
     ours = read_weights(own_train_py[0] / "checkpoint_last.pth")
     theirs = read_weights(its_runner_base[1] / "checkpoint_3.pth")
     assert set(ours) <= set(theirs)
@@ -140,24 +202,54 @@ def test_its_runner_base_trains_our_data_set_on_the_cpu(its_runner_base, own_tra
 
 def test_a_checkpoint_of_its_runner_base_answers_the_same_on_the_bundled_toolkit(its_runner_base, environ, tmp_path):
     out = tmp_path / "run"
-    start([sys.executable, "train.py", "--cfg-path", STAGE2,
-           *options(out, "run.evaluate=true", "model.ckpt={}".format(its_runner_base[1] / "checkpoint_3.pth"))],
-          ROOT, {**environ, "PEFOMED_TOOLKIT": "bundled"})
+    start(
+        [
+            sys.executable,
+            "train.py",
+            "--cfg-path",
+            STAGE2,
+            *options(out, "run.evaluate=true", f"model.ckpt={its_runner_base[1] / 'checkpoint_3.pth'}"),
+        ],
+        ROOT,
+        {**environ, "PEFOMED_TOOLKIT": "bundled"},
+    )
     assert answers(out) == answers(its_runner_base[0])
 
 
 def test_evaluation_from_there_over_two_processes(checkout, own_train_py, environ, tmp_path):
     out = tmp_path / "run"
-    start([PYTHON, "-m", "torch.distributed.run", "--nproc-per-node", "2", "train.py", "--cfg-path",
-           "eval_configs/pefomed_vqa_rad.yaml",
-           *options(out, "model.ckpt={}".format(own_train_py[0] / "checkpoint_last.pth"))], checkout, environ)
+    start(
+        [
+            PYTHON,
+            "-m",
+            "torch.distributed.run",
+            "--nproc-per-node",
+            "2",
+            "train.py",
+            "--cfg-path",
+            "eval_configs/pefomed_vqa_rad.yaml",
+            *options(out, f"model.ckpt={own_train_py[0] / 'checkpoint_last.pth'}"),
+        ],
+        checkout,
+        environ,
+    )
     assert answers(out) == answers(own_train_py[0])
 
 
 def test_a_mistake_is_a_message_and_nothing_is_written(checkout, environ, tmp_path):
     out = tmp_path / "run"
-    done = start([PYTHON, "train.py", "--cfg-path", STAGE2, *options(
-        out, "run.runner=runner_base", "run.max_grad_norm=1", "run.valid_splits=[test]")], checkout, environ, 2)
+    done = start(
+        [
+            PYTHON,
+            "train.py",
+            "--cfg-path",
+            STAGE2,
+            *options(out, "run.runner=runner_base", "run.max_grad_norm=1", "run.valid_splits=[test]"),
+        ],
+        checkout,
+        environ,
+        2,
+    )
     assert "run.max_grad_norm: 1.0 would do nothing under runner_base" in done.stderr
     assert "run.valid_splits" in done.stderr
     assert "Traceback" not in done.stderr
@@ -165,10 +257,12 @@ def test_a_mistake_is_a_message_and_nothing_is_written(checkout, environ, tmp_pa
 
 
 def test_a_yaml_of_the_checkouts_own_is_left_alone(checkout, environ):
-    done = start([PYTHON, "-m", "tests.toolkit.foreign_process", "train_configs/minigpt4_llama2_stage1_pretrain.yaml"],
-                 checkout, {**environ, "PYTHONPATH": "{}{}{}".format(checkout, os.pathsep, ROOT)})
-    assert json.loads(done.stdout.splitlines()[-1]) == {
-        "same": True, "epochs": 3, "loaders": True, "model": True}
+    done = start(
+        [PYTHON, "-m", "tests.toolkit.foreign_process", "train_configs/minigpt4_llama2_stage1_pretrain.yaml"],
+        checkout,
+        {**environ, "PYTHONPATH": f"{checkout}{os.pathsep}{ROOT}"},
+    )
+    assert json.loads(done.stdout.splitlines()[-1]) == {"same": True, "epochs": 3, "loaders": True, "model": True}
 
 
 def test_unlinking_restores_every_byte_of_the_checkout(tmp_path):
@@ -176,8 +270,10 @@ def test_unlinking_restores_every_byte_of_the_checkout(tmp_path):
     shutil.copytree(str(HOME), copy, ignore=shutil.ignore_patterns(".git", "__pycache__"))
 
     def content():
-        return {path.relative_to(copy): (path.is_file() and path.read_bytes(), path.lstat().st_mode)
-                for path in copy.rglob("*")}
+        return {
+            path.relative_to(copy): (path.is_file() and path.read_bytes(), path.lstat().st_mode)
+            for path in copy.rglob("*")
+        }
 
     before = content()
     link_checkout(copy)

@@ -1,10 +1,12 @@
 """``docs/files.md`` against the code: its tables name every field, its examples are what is written and read."""
 
+from __future__ import annotations
+
 import json
 import re
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any
 
 import pytest
 
@@ -24,14 +26,14 @@ PAGE = (Path(__file__).resolve().parents[2] / "docs" / "files.md").read_text(enc
 
 def example(name: str) -> str:
     """The code block below the last words that name a file."""
-    found = re.findall(r"`{}`[^`\n]*:\n\n```json\n(.*?)```".format(re.escape(name)), PAGE, re.DOTALL)
-    assert len(found) == 1, "one example of {}".format(name)
+    found = re.findall(rf"`{re.escape(name)}`[^`\n]*:\n\n```json\n(.*?)```", PAGE, re.DOTALL)
+    assert len(found) == 1, f"one example of {name}"
     return found[0]
 
 
-def names_in_tables(section: str) -> List[str]:
+def names_in_tables(section: str) -> list[str]:
     """Every name in the first columns of a section's tables."""
-    text = re.split(r"^## ", PAGE.split("## {}\n".format(section))[1], flags=re.MULTILINE)[0]
+    text = re.split(r"^## ", PAGE.split(f"## {section}\n")[1], flags=re.MULTILINE)[0]
     rows = re.findall(r"^\| (`.*?) \|", text, re.MULTILINE)
     return [name for row in rows for name in re.findall(r"`(\w+)`", row)]
 
@@ -46,7 +48,7 @@ def run(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def manifest(tmp_path: Path) -> Dict[str, Any]:
+def manifest(tmp_path: Path) -> dict[str, Any]:
     """Of a small VQA-RAD, as it is written."""
     source = write_rad(tmp_path / "sample" / "vqa_rad", LEAKY)
     (tmp_path / "sample" / EMBEDDED_FLAG).write_text("")
@@ -88,11 +90,11 @@ def test_the_example_metrics_are_those_of_the_example_predictions(run: Path) -> 
     assert set(written) | set(written["scores"]["exact_match/pefomed"]["open"]) <= set(names_in_tables("metrics.json"))
 
 
-def test_the_table_of_the_manifest_names_every_key(manifest: Dict[str, Any]) -> None:
+def test_the_table_of_the_manifest_names_every_key(manifest: dict[str, Any]) -> None:
     assert names_in_tables("manifest.json") == list(manifest)
 
 
-def test_the_example_manifest_is_that_of_a_small_release(manifest: Dict[str, Any], tmp_path: Path) -> None:
+def test_the_example_manifest_is_that_of_a_small_release(manifest: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text(example("manifest.json"), encoding="utf-8")
     shown = read_manifest(tmp_path)
     assert (list(shown), shown["schema"]) == (list(manifest), SCHEMA)

@@ -1,5 +1,7 @@
 """docs/chat.md: its commands parse, its Python names what there is."""
 
+from __future__ import annotations
+
 import ast
 import inspect
 import re
@@ -15,8 +17,9 @@ BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 
 
 def test_the_commands_parse():
-    lines = [line for language, text in BLOCKS for line in text.splitlines()
-             if not language and line.startswith("pefomed ")]
+    lines = [
+        line for language, text in BLOCKS for line in text.splitlines() if not language and line.startswith("pefomed ")
+    ]
     assert len(lines) == 5
     for line in lines:
         words = shlex.split(line)[1:]
@@ -24,7 +27,7 @@ def test_the_commands_parse():
 
 
 def test_the_python_calls_what_there_is():
-    code, = [text for language, text in BLOCKS if language == "python"]
+    (code,) = [text for language, text in BLOCKS if language == "python"]
     calls = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)]
     assert len(calls) == 6
     for call in calls:

@@ -1,5 +1,7 @@
 """The embedded default is used when nothing is set; when something is, all that is missing is one error."""
 
+from __future__ import annotations
+
 import pytest
 
 from pefomed_plugin.environment import VARIABLES, embedded_parts, point_at_embedded, sample_folder
@@ -27,8 +29,12 @@ def test_some_set_means_one_error_with_all_that_is_missing(tmp_path):
 
 
 def test_real_data_with_the_tiny_model(tmp_path):
-    environ = {"PEFOMED_DATA": str(tmp_path), "PEFOMED_LLAMA": "embedded", "PEFOMED_VIT": "embedded",
-               "PEFOMED_CKPT": "embedded"}
+    environ = {
+        "PEFOMED_DATA": str(tmp_path),
+        "PEFOMED_LLAMA": "embedded",
+        "PEFOMED_VIT": "embedded",
+        "PEFOMED_CKPT": "embedded",
+    }
     assert embedded_parts(ALL, environ) == ["PEFOMED_CKPT", "PEFOMED_LLAMA", "PEFOMED_VIT"]
 
 
@@ -43,8 +49,10 @@ def test_where_the_sample_is(tmp_path, monkeypatch):
     monkeypatch.setenv("PEFOMED_SAMPLE", str(tmp_path / "here"))
     environ = {}
     point_at_embedded(["PEFOMED_DATA", "PEFOMED_CKPT"], environ)
-    assert environ == {"PEFOMED_DATA": str(tmp_path / "here"),
-                       "PEFOMED_CKPT": str(tmp_path / "here" / "tiny" / "minigptv2_tiny.pth")}
+    assert environ == {
+        "PEFOMED_DATA": str(tmp_path / "here"),
+        "PEFOMED_CKPT": str(tmp_path / "here" / "tiny" / "minigptv2_tiny.pth"),
+    }
     monkeypatch.delenv("PEFOMED_SAMPLE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     assert sample_folder() == tmp_path / "cache" / "pefomed" / "sample"

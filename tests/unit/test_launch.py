@@ -1,5 +1,7 @@
 """The launcher: what it composes, what it sets aside, and how a mistake reaches the user."""
 
+from __future__ import annotations
+
 import subprocess
 import sys
 from pathlib import Path
@@ -15,8 +17,12 @@ from pefomed_plugin.toolkit import registry
 
 ROOT = Path(__file__).resolve().parents[2]
 VARIABLES = ("PEFOMED_DATA", "PEFOMED_LLAMA", "PEFOMED_VIT", "PEFOMED_CKPT")
-YAMLS = sorted(path for folder in ("train_configs", "eval_configs", "projects")
-               for path in (ROOT / folder).rglob("*.yaml") if "model:" in path.read_text(encoding="utf-8"))
+YAMLS = sorted(
+    path
+    for folder in ("train_configs", "eval_configs", "projects")
+    for path in (ROOT / folder).rglob("*.yaml")
+    if "model:" in path.read_text(encoding="utf-8")
+)
 
 
 @pytest.fixture(autouse=True)
@@ -58,13 +64,16 @@ def test_every_yaml_has_the_papers_sizes_on_real_weights(path, environ, tmp_path
     assert config.model.vit is None
 
 
-@pytest.mark.parametrize(("name", "first", "last", "epochs"), [
-    ("train_configs/pefomed_stage1.yaml", 1e-4, 8e-5, 5),
-    ("train_configs/pefomed_stage2.yaml", 3e-5, 1e-5, 50),
-    ("projects/pefomed/stage2_slake.yaml", 3e-5, 1e-5, 50),
-    ("projects/pefomed/stage2_path_vqa.yaml", 3e-5, 1e-5, 50),
-    ("projects/pefomed/stage2_iu_xray.yaml", 3e-5, 1e-5, 50),
-])
+@pytest.mark.parametrize(
+    ("name", "first", "last", "epochs"),
+    [
+        ("train_configs/pefomed_stage1.yaml", 1e-4, 8e-5, 5),
+        ("train_configs/pefomed_stage2.yaml", 3e-5, 1e-5, 50),
+        ("projects/pefomed/stage2_slake.yaml", 3e-5, 1e-5, 50),
+        ("projects/pefomed/stage2_path_vqa.yaml", 3e-5, 1e-5, 50),
+        ("projects/pefomed/stage2_iu_xray.yaml", 3e-5, 1e-5, 50),
+    ],
+)
 def test_hyper_parameters_of_the_paper(name, first, last, epochs, environ, tmp_path):
     for variable in VARIABLES:
         environ.setenv(variable, str(tmp_path))
@@ -125,14 +134,15 @@ def test_evaluation_sets_only_the_results_aside(tmp_path):
 def test_a_users_mistake_has_no_traceback(capsys, tmp_path):
     assert launch.main(["--cfg-path", str(tmp_path / "none.yaml")]) == 2
     told = capsys.readouterr().err
-    assert told.startswith("error: no configuration file {}; shipped are ".format(tmp_path / "none.yaml"))
+    assert told.startswith(f"error: no configuration file {tmp_path / 'none.yaml'}; shipped are ")
     assert told.count("\n") == 1
 
 
 def test_train_and_evaluate_are_scripts():
     for script in ("train.py", "evaluate.py"):
-        shown = subprocess.run([sys.executable, str(ROOT / script), "--help"], capture_output=True, text=True,
-                               check=True, cwd=str(ROOT)).stdout
+        shown = subprocess.run(
+            [sys.executable, str(ROOT / script), "--help"], capture_output=True, text=True, check=True, cwd=str(ROOT)
+        ).stdout
         assert "--cfg-path" in shown
         assert "--options" in shown
 
@@ -140,8 +150,13 @@ def test_train_and_evaluate_are_scripts():
 def test_evaluate_scores_without_a_model(tmp_path):
     """The same as ``pefomed score``, whose own tests are in ``unit/cli``."""
     missing = str(tmp_path / "none.jsonl")
-    done = subprocess.run([sys.executable, str(ROOT / "evaluate.py"), "score", "exact_match", missing],
-                          capture_output=True, text=True, check=False, cwd=str(ROOT))
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "evaluate.py"), "score", "exact_match", missing],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=str(ROOT),
+    )
     assert done.returncode == 2
     assert missing in done.stderr
 

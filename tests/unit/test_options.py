@@ -1,5 +1,7 @@
 """Run options: types, ranges, near names, and every mistake in one message."""
 
+from __future__ import annotations
+
 import pytest
 
 from pefomed_plugin.errors import ConfigError
@@ -38,14 +40,17 @@ def test_missing_keys_are_named():
     assert caught.value.problems == ("run.task: missing", "run.output_dir: missing")
 
 
-@pytest.mark.parametrize(("section", "message"), [
-    ({"max_epoch": 0}, "run.max_epoch: 0 is less than 1"),
-    ({"num_workers": -1}, "run.num_workers: -1 is less than 0"),
-    ({"precision": "fp8"}, "run.precision: 'fp8' is none of fp32, fp16, bf16"),
-    ({"device": "tpu"}, "run.device: 'tpu' is none of auto, cuda, cpu"),
-    ({"init_lr": float("nan")}, "run.init_lr: expected a number, found nan"),
-    ({"seed": None}, "run.seed: expected a value, found nothing"),
-])
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({"max_epoch": 0}, "run.max_epoch: 0 is less than 1"),
+        ({"num_workers": -1}, "run.num_workers: -1 is less than 0"),
+        ({"precision": "fp8"}, "run.precision: 'fp8' is none of fp32, fp16, bf16"),
+        ({"device": "tpu"}, "run.device: 'tpu' is none of auto, cuda, cpu"),
+        ({"init_lr": float("nan")}, "run.init_lr: expected a number, found nan"),
+        ({"seed": None}, "run.seed: expected a value, found nothing"),
+    ],
+)
 def test_out_of_range(section, message):
     assert problems(**section) == (message,)
 

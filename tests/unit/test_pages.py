@@ -1,13 +1,16 @@
 """The pages of ``docs/``: links, navigation, commands and names are those that exist. What ``mkdocs build --strict``
 checks and what it cannot; needs no mkdocs."""
 
+from __future__ import annotations
+
 import ast
 import contextlib
 import io
 import re
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Set, Tuple
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -37,30 +40,29 @@ def without_code(text: str) -> str:
     return re.sub(r"`[^`\n]*`", "", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL))
 
 
-def anchors(page: Path) -> Set[str]:
+def anchors(page: Path) -> set[str]:
     """Of a page's headings, as mkdocs makes them."""
-    found: List[str] = []
+    found: list[str] = []
     text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE):
         slug = re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", heading).strip().lower())
-        found.append(slug if slug not in found else "{}_{}".format(slug, found.count(slug)))
+        found.append(slug if slug not in found else f"{slug}_{found.count(slug)}")
     return set(found)
 
 
-def links(page: Path) -> List[Tuple[str, str]]:
+def links(page: Path) -> list[tuple[str, str]]:
     """Path and anchor of each link that is no address."""
     targets = re.findall(r"\]\(([^)\s]+)\)", without_code(page.read_text(encoding="utf-8")))
-    return [(path, anchor) for path, _, anchor in
-            (target.partition("#") for target in targets if "://" not in target)]
+    return [(path, anchor) for path, _, anchor in (target.partition("#") for target in targets if "://" not in target)]
 
 
 @each_text()
 def test_links_lead_somewhere(page: Path) -> None:
     for path, anchor in links(page):
         target = (page.parent / path).resolve() if path else page
-        assert target.is_file(), "{}: {} is not there".format(name_of(page), path)
-        assert not anchor or anchor in anchors(target), "{}: {} has no heading {}".format(name_of(page), path, anchor)
-        assert page not in PAGES or DOCS in target.parents, "{}: {} is not in the site".format(name_of(page), path)
+        assert target.is_file(), f"{name_of(page)}: {path} is not there"
+        assert not anchor or anchor in anchors(target), f"{name_of(page)}: {path} has no heading {anchor}"
+        assert page not in PAGES or DOCS in target.parents, f"{name_of(page)}: {path} is not in the site"
 
 
 def test_a_heading_becomes_an_anchor(tmp_path: Path) -> None:
@@ -69,7 +71,7 @@ def test_a_heading_becomes_an_anchor(tmp_path: Path) -> None:
     assert anchors(page) == {"a-b-cs", "twice", "twice_1"}
 
 
-def site() -> Dict[str, Any]:
+def site() -> dict[str, Any]:
     return yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
 
 
@@ -87,13 +89,15 @@ def test_the_site_is_strict_and_fetches_nothing() -> None:
     config = site()
     assert config["theme"]["font"] is False
     assert [each if isinstance(each, str) else next(iter(each)) for each in config["plugins"]] == [
-        "search", "mkdocstrings"]
+        "search",
+        "mkdocstrings",
+    ]
     assert {value for each in config["validation"].values() for value in each.values()} == {"warn"}
     for path in [config["theme"]["favicon"], *config["extra_css"]]:
         assert (DOCS / path).is_file()
 
 
-def commands(page: Path) -> List[str]:
+def commands(page: Path) -> list[str]:
     """The ``pefomed`` commands of a page, in code blocks and within lines."""
     text = page.read_text(encoding="utf-8")
     blocks = re.findall(r"^ *```\w*\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL)
@@ -105,7 +109,7 @@ def commands(page: Path) -> List[str]:
 def test_commands_can_be_typed(page: Path) -> None:
     for line in commands(page):
         words = shlex.split(re.split(r" [|>] ", line)[0], comments=True)[1:]
-        assert words[0] in COMMANDS, "{}: {}".format(name_of(page), line)
+        assert words[0] in COMMANDS, f"{name_of(page)}: {line}"
         if len(words) == 1 or PLACEHOLDERS.search(line):  # the name of a command, or a pattern
             continue
         said = io.StringIO()
@@ -115,8 +119,9 @@ def test_commands_can_be_typed(page: Path) -> None:
         except SystemExit:
             complaint = said.getvalue().strip().splitlines()[-1]
             named = "`" + line + "`" in page.read_text(encoding="utf-8")  # `pefomed score --data` names an option
-            assert named and re.search("required|expected one argument", complaint), "{}: {}\n{}".format(
-                name_of(page), line, complaint)
+            assert named and re.search("required|expected one argument", complaint), (
+                f"{name_of(page)}: {line}\n{complaint}"
+            )
 
 
 def test_the_commands_are_found() -> None:
@@ -126,8 +131,10 @@ def test_the_commands_are_found() -> None:
 
 @each_text()
 def test_files_of_the_repository_that_are_named_exist(page: Path) -> None:
-    named = re.findall(r"\b(?:pefomed_plugin|train_configs|eval_configs|projects|tests|docs)/[\w./-]*\w(?![\w*])",
-                       page.read_text(encoding="utf-8"))
+    named = re.findall(
+        r"\b(?:pefomed_plugin|train_configs|eval_configs|projects|tests|docs)/[\w./-]*\w(?![\w*])",
+        page.read_text(encoding="utf-8"),
+    )
     assert [each for each in named if not (ROOT / each).exists()] == []
 
 
@@ -139,11 +146,17 @@ def test_the_reference_names_what_there_is() -> None:
         path = ROOT / (module.replace(".", "/") + ".py")
         path = path if path.is_file() else path.with_suffix("") / "__init__.py"
         body = ast.parse(path.read_text(encoding="utf-8")).body
-        names = {getattr(node, "name", "") for node in body} | {
-            alias.asname or alias.name for node in body if isinstance(node, ast.ImportFrom) for alias in node.names} | {
-            target.id for node in body if isinstance(node, (ast.Assign, ast.AnnAssign))
-            for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
-            if isinstance(target, ast.Name)}
+        names = (
+            {getattr(node, "name", "") for node in body}
+            | {alias.asname or alias.name for node in body if isinstance(node, ast.ImportFrom) for alias in node.names}
+            | {
+                target.id
+                for node in body
+                if isinstance(node, (ast.Assign, ast.AnnAssign))
+                for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+                if isinstance(target, ast.Name)
+            }
+        )
         assert set(filter(None, members.split(", "))) <= names, module
 
 
@@ -171,6 +184,6 @@ def test_the_picture_shows_rooms_that_exist() -> None:
 @pytest.mark.parametrize(("heading", "last"), [("Tables", 12), ("Figures", 8)])
 def test_reproducing_leaves_out_no_table_and_no_figure(heading: str, last: int) -> None:
     text = (DOCS / "reproducing.md").read_text(encoding="utf-8")
-    section = text.split("\n## {}\n".format(heading))[1].split("\n## ")[0]
+    section = text.split(f"\n## {heading}\n")[1].split("\n## ")[0]
     numbers = [int(n) for cell in re.findall(r"^\| ([\d, ]+) \|", section, re.MULTILINE) for n in cell.split(", ")]
     assert numbers == list(range(1, last + 1))

@@ -1,5 +1,7 @@
 """Names that other packages add. How installed packages are found and used is tested in ``e2e/test_extending.py``."""
 
+from __future__ import annotations
+
 from importlib import metadata
 
 import pytest
@@ -16,9 +18,11 @@ def added(name, value="json:dumps", kind="reader", package="invented 1.0"):
 @pytest.fixture
 def extended(monkeypatch):
     """Two names of ours and those that a test says others add."""
+
     def make(*others):
         monkeypatch.setattr(plugins, "find_added", lambda kind: others)
         return Extended("reader", {"b": len, "a": str})
+
     return make
 
 
@@ -31,12 +35,16 @@ def test_ours_come_first_and_others_are_loaded_when_asked_for(extended):
         names["d"]
 
 
-@pytest.mark.parametrize(("entry", "told"), [
-    (added("c", "no_such_module:read"), "cannot be loaded: ModuleNotFoundError: No module named 'no_such_module'"),
-    (added("c", "json:no_such_name"), "cannot be loaded: AttributeError"),
-    (added("c", "json:__name__"), "neither a function nor a class"),
-    (added("my-data"), "a name is made of letters"), (added("a/b"), "a name is made of letters"),
-])
+@pytest.mark.parametrize(
+    ("entry", "told"),
+    [
+        (added("c", "no_such_module:read"), "cannot be loaded: ModuleNotFoundError: No module named 'no_such_module'"),
+        (added("c", "json:no_such_name"), "cannot be loaded: AttributeError"),
+        (added("c", "json:__name__"), "neither a function nor a class"),
+        (added("my-data"), "a name is made of letters"),
+        (added("a/b"), "a name is made of letters"),
+    ],
+)
 def test_what_cannot_be_used_names_its_package(extended, entry, told):
     with pytest.raises(PluginError) as caught:
         extended(entry)[entry.name]

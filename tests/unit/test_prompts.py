@@ -1,5 +1,7 @@
 """Prompts, character by character: they are what the weights were trained with."""
 
+from __future__ import annotations
+
 from random import Random
 
 import pytest
@@ -20,17 +22,20 @@ def prompt(task, question=None, rng=None):
 def test_vqa():
     assert prompt("vqa", "Is there a fracture?") == (
         "[INST] <Img><ImageHere></Img> [vqa] Based on the image, respond to this question with a short answer: "
-        "Is there a fracture? [/INST]")
+        "Is there a fracture? [/INST]"
+    )
 
 
 def test_report_in_evaluation_takes_the_first_of_the_pool():
     assert prompt("report") == (
-        "[INST] <Img><ImageHere></Img> [report] Describe the given chest x-ray image in detail. [/INST]")
+        "[INST] <Img><ImageHere></Img> [report] Describe the given chest x-ray image in detail. [/INST]"
+    )
 
 
 def test_caption_in_evaluation_takes_the_first_of_the_pool():
     assert prompt("caption") == (
-        "[INST] <Img><ImageHere></Img> [caption] Describe the given medical image in detail. [/INST]")
+        "[INST] <Img><ImageHere></Img> [caption] Describe the given medical image in detail. [/INST]"
+    )
 
 
 @pytest.mark.parametrize(("task", "pool"), [("report", REPORT_INSTRUCTIONS), ("caption", CAPTION_INSTRUCTIONS)])

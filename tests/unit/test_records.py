@@ -1,5 +1,7 @@
 """Records keep every field through JSON and refuse what is not one."""
 
+from __future__ import annotations
+
 import json
 import pickle
 
@@ -7,8 +9,17 @@ import pytest
 
 from pefomed_plugin.records import Prediction, Sample, Score
 
-SAMPLE = Sample(id="vqa_rad-1", dataset="vqa_rad", split="test", image="a/b.jpg", task="vqa", question="where?",
-                answer="left", answer_type="OPEN", metadata={"source_id": 1, "study": {"name": "x"}})
+SAMPLE = Sample(
+    id="vqa_rad-1",
+    dataset="vqa_rad",
+    split="test",
+    image="a/b.jpg",
+    task="vqa",
+    question="where?",
+    answer="left",
+    answer_type="OPEN",
+    metadata={"source_id": 1, "study": {"name": "x"}},
+)
 
 
 def test_a_sample_survives_json_and_pickle():

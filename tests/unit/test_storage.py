@@ -1,5 +1,7 @@
 """Files are whole or absent, ids come once, and what is wrong is named with its line."""
 
+from __future__ import annotations
+
 import errno
 import json
 import os
@@ -12,8 +14,21 @@ from pefomed_plugin.storage import merge_ranks, read_predictions, write_json, wr
 
 
 def prediction(number, **changes):
-    return Prediction(**{**dict(id="s-{}".format(number), dataset="d", split="test", image="i.png", task="vqa",
-                                question="q", answer="a\u2028b", prediction="p"), **changes})
+    return Prediction(
+        **{
+            **{
+                "id": f"s-{number}",
+                "dataset": "d",
+                "split": "test",
+                "image": "i.png",
+                "task": "vqa",
+                "question": "q",
+                "answer": "a\u2028b",
+                "prediction": "p",
+            },
+            **changes,
+        }
+    )
 
 
 def test_round_trip_keeps_line_separators_inside_texts(tmp_path):
@@ -29,8 +44,9 @@ def test_ranks_are_merged_in_the_order_of_the_test_set(tmp_path):
     assert [each.id for each in merged] == ["s-0", "s-1", "s-2"]
 
 
-@pytest.mark.parametrize(("order", "message"), [
-    (["s-0", "s-1"], "s-1: no rank answered it"), ([], "s-0: not in the test set")])
+@pytest.mark.parametrize(
+    ("order", "message"), [(["s-0", "s-1"], "s-1: no rank answered it"), ([], "s-0: not in the test set")]
+)
 def test_a_lost_or_foreign_answer_stops_the_merge(tmp_path, order, message):
     write_records(tmp_path / "0", [prediction(0)])
     with pytest.raises(DataError, match=message):

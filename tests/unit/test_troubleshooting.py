@@ -1,5 +1,7 @@
 """``docs/troubleshooting.md``: every message it quotes is one that the package says."""
 
+from __future__ import annotations
+
 import re
 from pathlib import Path
 
@@ -9,8 +11,10 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
 QUOTED = re.findall(r"^\| `([^`]+)` \|", PAGE, re.MULTILINE)
 OF_OTHERS = ("CUDA out of memory",)
-SOURCE = "\n".join(re.sub(r'"\s*\n\s*"', "", path.read_text(encoding="utf-8"))
-                   for path in sorted((ROOT / "pefomed_plugin").rglob("*.py")))
+SOURCE = "\n".join(
+    re.sub(r'"\s*\n\s*"', "", path.read_text(encoding="utf-8"))
+    for path in sorted((ROOT / "pefomed_plugin").rglob("*.py"))
+)
 
 
 @pytest.mark.parametrize("message", [each for each in QUOTED if each not in OF_OTHERS])

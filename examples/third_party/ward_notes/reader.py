@@ -1,5 +1,7 @@
 """Ward notes: one CSV a split with film, question, reply and ward; the films lie in ``films/``."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 from pefomed_plugin.readers.layouts import Layout, Release, read_release
@@ -20,12 +22,20 @@ def _read_notes(root: Path, ward: str) -> Release:
         path = root / name
         release.files.append(path)
         for line, row in read_csv(path, ("film", "question", "reply", "ward"), release.problems):
-            where = "{}, line {}".format(name, line)
+            where = f"{name}, line {line}"
             if ward not in ("all", row["ward"]):
                 release.skip(where, "another ward")
                 continue
-            add_question(release, where, key="{}-{}".format(split, line), split=split, image=row["film"],
-                         question=row["question"], answer=row["reply"], metadata={"ward": row["ward"]})
+            add_question(
+                release,
+                where,
+                key=f"{split}-{line}",
+                split=split,
+                image=row["film"],
+                question=row["question"],
+                answer=row["reply"],
+                metadata={"ward": row["ward"]},
+            )
     return release
 
 

@@ -1,14 +1,16 @@
 """same_side: does the answer name the side that the reference names? Knows no data set."""
 
+from __future__ import annotations
+
 import re
-from typing import List, Sequence
+from collections.abc import Sequence
 
 from pefomed_plugin.records import Prediction, Score
 
 VERSION = "1"
 
 
-def score_same_side(predictions: Sequence[Prediction]) -> List[Score]:
+def score_same_side(predictions: Sequence[Prediction]) -> list[Score]:
     """1 where both name the same sides, else 0; not scored where the reference names none."""
     return [_score(each) for each in predictions]
 

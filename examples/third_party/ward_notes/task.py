@@ -1,5 +1,7 @@
 """Questions of the ward: as visual question answering, with longer answers and a scorer more."""
 
+from __future__ import annotations
+
 from pefomed_plugin.adapters.tasks import MedicalVqaTask
 
 

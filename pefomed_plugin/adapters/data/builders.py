@@ -3,12 +3,14 @@
 Reads through ``readers`` and hands samples to ``MedicalDataset``; the classes differ in their names only.
 """
 
+from __future__ import annotations
+
 import atexit
 import shutil
 import tempfile
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Tuple, Type
+from typing import Any, Callable
 
 from ...errors import ConfigError, DataError
 from ...readers import READERS, Release, read_data
@@ -29,7 +31,7 @@ class MedicalBuilder(BaseDatasetBuilder):
 
     dataset = ""
 
-    def build_datasets(self) -> Dict[str, MedicalDataset]:
+    def build_datasets(self) -> dict[str, MedicalDataset]:
         """Splits that the release has, by name.
 
         Raises:
@@ -41,37 +43,56 @@ class MedicalBuilder(BaseDatasetBuilder):
             return self._build_from_shards(*shards)
         release = read_dataset(self.dataset, self.config)
         splits = {split: self._build_split(split, samples, release) for split, samples in release.splits().items()}
-        say("{}: {} layout, {}".format(self.dataset, release.layout, ", ".join(
-            "{} {:,}".format(split, len(splits[split])) for split in SPLITS if split in splits)))
+        say(
+            "{}: {} layout, {}".format(
+                self.dataset,
+                release.layout,
+                ", ".join(f"{split} {len(splits[split]):,}" for split in SPLITS if split in splits),
+            )
+        )
         for reason, count in count_reasons(release).items():
-            say("{}: skipped {:,} record(s): {}".format(self.dataset, count, reason))
+            say(f"{self.dataset}: skipped {count:,} record(s): {reason}")
         return splits
 
-    def _build_split(self, split: str, samples: List[Sample], release: Release) -> MedicalDataset:
+    def _build_split(self, split: str, samples: list[Sample], release: Release) -> MedicalDataset:
         samples = self._with_images(split, samples, release)
         samples = samples[: self._limit(split, len(samples))]
-        return self._finish(MedicalDataset(
-            self.dataset, samples, release.image_root, *self._processors(split), draws_instructions=split == "train",
-            seed=self._seed(), policy=ImagePolicy(**dict(self.config.get("images") or {}))))
+        return self._finish(
+            MedicalDataset(
+                self.dataset,
+                samples,
+                release.image_root,
+                *self._processors(split),
+                draws_instructions=split == "train",
+                seed=self._seed(),
+                policy=ImagePolicy(**dict(self.config.get("images") or {})),
+            )
+        )
 
-    def _build_from_shards(self, folder: Path, files: Optional[List[str]]) -> Dict[str, MedicalDataset]:
+    def _build_from_shards(self, folder: Path, files: list[str] | None) -> dict[str, MedicalDataset]:
         """Splits of the shards that ``pefomed shard`` wrote, all of them or the named files."""
-        splits: Dict[str, MedicalDataset] = {}
+        splits: dict[str, MedicalDataset] = {}
         for split, shards in open_shards(folder, files).items():
             samples = ShardFiles(folder, shards, self._limit(split, sum(each.samples for each in shards)))
             check_shards(self.dataset, samples, read_image_size(folder), self._image_size(split))
-            splits[split] = self._finish(ShardedDataset(
-                self.dataset, samples, folder, *self._processors(split), draws_instructions=split == "train",
-                seed=self._seed()))
-        say("{}: shards, {}".format(self.dataset, ", ".join(
-            "{} {:,}".format(split, len(each)) for split, each in splits.items())))
+            splits[split] = self._finish(
+                ShardedDataset(
+                    self.dataset,
+                    samples,
+                    folder,
+                    *self._processors(split),
+                    draws_instructions=split == "train",
+                    seed=self._seed(),
+                )
+            )
+        say(f"{self.dataset}: shards, {', '.join(f'{split} {len(each):,}' for split, each in splits.items())}")
         return splits
 
-    def _processors(self, split: str) -> Tuple[Any, Any]:
+    def _processors(self, split: str) -> tuple[Any, Any]:
         phase = "train" if split == "train" else "eval"
         return self.vis_processors[phase], self.text_processors[phase]
 
-    def _image_size(self, split: str) -> Optional[int]:
+    def _image_size(self, split: str) -> int | None:
         section = (self.config.get("vis_processor") or {}).get("train" if split == "train" else "eval") or {}
         return section.get("image_size")
 
@@ -86,26 +107,28 @@ class MedicalBuilder(BaseDatasetBuilder):
 
     def _limit(self, split: str, size: int) -> int:
         limit = dict(self.config.get("limit") or {})
-        wrong = ["datasets.{}.limit.{}: {!r}; write for example limit.test=20".format(self.dataset, key, value)
-                 for key, value in limit.items() if key not in SPLITS or not isinstance(value, int) or value < 1]
+        wrong = [
+            f"datasets.{self.dataset}.limit.{key}: {value!r}; write for example limit.test=20"
+            for key, value in limit.items()
+            if key not in SPLITS or not isinstance(value, int) or value < 1
+        ]
         if wrong:
             raise ConfigError("a limit is a number of samples for train, val or test", wrong)
         return limit.get(split, size)
 
-    def _with_images(self, split: str, samples: List[Sample], release: Release) -> List[Sample]:
+    def _with_images(self, split: str, samples: list[Sample], release: Release) -> list[Sample]:
         found, missing = existing_images(samples, release.image_root)
         if missing and self.config.get("missing_images", "error") == "error":
             raise DataError(
-                "{}: {:,} of {:,} {} samples have no image below {}; fetch the images, or set datasets.{}."
-                "missing_images=skip to leave these samples out".format(
-                    self.dataset, len(missing), len(samples), split, release.image_root, self.dataset),
-                ["{}: no file {}".format(each.id, each.image) for each in missing])
+                f"{self.dataset}: {len(missing):,} of {len(samples):,} {split} samples have no image below "
+                f"{release.image_root}; fetch the images, or set datasets.{self.dataset}."
+                "missing_images=skip to leave these samples out",
+                [f"{each.id}: no file {each.image}" for each in missing],
+            )
         if missing:
-            say("{}: skipped {:,} of {:,} {} samples: image not there".format(
-                self.dataset, len(missing), len(samples), split))
+            say(f"{self.dataset}: skipped {len(missing):,} of {len(samples):,} {split} samples: image not there")
         if samples and not found:
-            raise DataError("{}: not one image of the {} split is below {}".format(
-                self.dataset, split, release.image_root))
+            raise DataError(f"{self.dataset}: not one image of the {split} split is below {release.image_root}")
         return found
 
 
@@ -122,15 +145,15 @@ def read_dataset(name: str, section: Any) -> Release:
     except TypeError as error:
         if not options:
             raise
-        raise ConfigError("datasets.{}.options: {}".format(name, error)) from error
+        raise ConfigError(f"datasets.{name}.options: {error}") from error
     if section.build_info.get("images"):
         release.image_root = Path(section.build_info.images)
     return release
 
 
-def count_reasons(release: Release) -> Dict[str, int]:
+def count_reasons(release: Release) -> dict[str, int]:
     """How many records were skipped for each reason."""
-    counts: Dict[str, int] = {}
+    counts: dict[str, int] = {}
     for skip in release.skips:
         counts[skip.reason] = counts.get(skip.reason, 0) + 1
     return counts
@@ -155,13 +178,19 @@ def _write_defaults(dataset: str) -> str:
     return str(path)
 
 
-def make_builder(name: str) -> Type[MedicalBuilder]:
+def make_builder(name: str) -> type[MedicalBuilder]:
     """Builder class of one data set; its defaults are ``configs/datasets/<name>.yaml``, where it is ours."""
     base = MedicalBuilder if name in READERS.own else AddedBuilder
-    return type("{}Builder".format(name.title().replace("_", "")), (base,), {
-        "dataset": name, "__doc__": "Builder of {}.".format(name),
-        "DATASET_CONFIG_DICT": {"default": str(DATASET_CONFIGS / (name + ".yaml"))}})
+    return type(
+        f"{name.title().replace('_', '')}Builder",
+        (base,),
+        {
+            "dataset": name,
+            "__doc__": f"Builder of {name}.",
+            "DATASET_CONFIG_DICT": {"default": str(DATASET_CONFIGS / (name + ".yaml"))},
+        },
+    )
 
 
-BUILDERS: Dict[str, Callable[..., MedicalBuilder]] = {name: make_builder(name) for name in READERS}
+BUILDERS: dict[str, Callable[..., MedicalBuilder]] = {name: make_builder(name) for name in READERS}
 """Registry name -> class, for every data set that has a reader."""

@@ -3,9 +3,12 @@
 Knows no layout of a release and no model.
 """
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import Random
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Callable
 
 import torch
 from PIL import Image
@@ -18,7 +21,7 @@ from ...records import Sample
 from ...services.pictures.images import DEFAULT_POLICY, ImagePolicy, open_encoded, open_image
 from .sampling import Draw
 
-Item = Dict[str, Any]
+Item = dict[str, Any]
 _GREY = (128, 128, 128)
 _BLIND = "(blind)"
 _BLIND_SIZE_PX = (448, 448)
@@ -31,9 +34,18 @@ class MedicalDataset(Dataset):
     sample's id), ``index``, and ``picture``, equal for samples that show the same image.
     """
 
-    def __init__(self, name: str, samples: Sequence[Sample], image_root: Path, vis_processor: Callable[[Any], Any],
-                 text_processor: Callable[[str], str], *, draws_instructions: bool, seed: int = 0,
-                 policy: ImagePolicy = DEFAULT_POLICY) -> None:
+    def __init__(
+        self,
+        name: str,
+        samples: Sequence[Sample],
+        image_root: Path,
+        vis_processor: Callable[[Any], Any],
+        text_processor: Callable[[str], str],
+        *,
+        draws_instructions: bool,
+        seed: int = 0,
+        policy: ImagePolicy = DEFAULT_POLICY,
+    ) -> None:
         self.name = name
         self.samples = samples
         self.image_root = Path(image_root)
@@ -46,15 +58,15 @@ class MedicalDataset(Dataset):
         self.batch_size = 1
         self.keep_in_memory = False
         """Whether images are kept once they are processed: for small data sets, in each worker's memory."""
-        self._kept: Dict[str, Any] = {}
-        self._ready: Optional[Mapping[str, Any]] = None
-        self._exchanged: Optional[Sequence[int]] = None
+        self._kept: dict[str, Any] = {}
+        self._ready: Mapping[str, Any] | None = None
+        self._exchanged: Sequence[int] | None = None
         self._blind = False
 
     def __len__(self) -> int:
         return len(self.samples)
 
-    def __getitem__(self, index: Union[int, Draw]) -> Item:
+    def __getitem__(self, index: int | Draw) -> Item:
         """Item ``index``; the instruction is drawn by sample and pass, so that it can be drawn again.
 
         Raises:
@@ -62,8 +74,7 @@ class MedicalDataset(Dataset):
         """
         number, pass_number = (index.sample, index.pass_number) if isinstance(index, Draw) else (int(index), 0)
         sample = self.samples[number]
-        rng = Random("{} {} {} {}".format(self.seed, self.name, number, pass_number)) \
-            if self.draws_instructions else None
+        rng = Random(f"{self.seed} {self.name} {number} {pass_number}") if self.draws_instructions else None
         question = self.text_processor(sample.question) if sample.question is not None else None
         return {
             "image": self._image(number),
@@ -78,7 +89,7 @@ class MedicalDataset(Dataset):
         """Name of the picture that sample ``number`` shows; samples with one name show the same."""
         return _BLIND if self._blind else self.samples[self._shown(number)].image
 
-    def pictures(self) -> Dict[str, int]:
+    def pictures(self) -> dict[str, int]:
         """Every picture that is shown, and a sample that shows it."""
         return {self.picture_of(number): number for number in reversed(range(len(self)))}
 
@@ -86,8 +97,9 @@ class MedicalDataset(Dataset):
         """What tells the picture of sample ``number`` from others, whatever they are called: its bytes, the policy."""
         if self._blind:
             return _BLIND
-        return "{}{}".format(self._stored_digest(self._shown(number)),
-                             "" if self.policy == DEFAULT_POLICY else " {}".format(self.policy))
+        return "{}{}".format(
+            self._stored_digest(self._shown(number)), "" if self.policy == DEFAULT_POLICY else f" {self.policy}"
+        )
 
     def _stored_digest(self, number: int) -> str:
         stream, _ = open_encoded(self.image_root, self.samples[number].image)
@@ -102,7 +114,7 @@ class MedicalDataset(Dataset):
         """Give every image's questions another image's picture: what can be answered without looking."""
         numbers = {each.image: number for number, each in enumerate(self.samples)}
         images = sorted(numbers)
-        Random("{} shuffled images".format(seed)).shuffle(images)
+        Random(f"{seed} shuffled images").shuffle(images)
         others = dict(zip(images, images[1:] + images[:1]))
         self._exchanged = [numbers[others[each.image]] for each in self.samples]
 
@@ -133,9 +145,9 @@ class MedicalDataset(Dataset):
         return image
 
     @staticmethod
-    def collater(items: Sequence[Item]) -> Dict[str, Any]:
+    def collater(items: Sequence[Item]) -> dict[str, Any]:
         """Items as a batch: images stacked to (B, 3, S, S), everything else in lists."""
-        batch: Dict[str, Any] = {key: [item[key] for item in items] for key in items[0] if key != "image"}
+        batch: dict[str, Any] = {key: [item[key] for item in items] for key in items[0] if key != "image"}
         return {"image": torch.stack([item["image"] for item in items]), **batch}
 
 
@@ -146,21 +158,27 @@ class PackedCollater:
         """Collate with a model's ``packer``; without ``share`` every question has a row of its own."""
         self.packer, self.share, self.generation = packer, share, generation
 
-    def __call__(self, items: Sequence[Item]) -> Dict[str, Any]:
-        batch: Dict[str, Any] = {key: [item[key] for item in items] for key in items[0] if key != "image"}
-        layout, firsts = self.packer(batch["instruction_input"], None if self.generation else batch["answer"],
-                                     batch["picture"] if self.share else range(len(items)))
+    def __call__(self, items: Sequence[Item]) -> dict[str, Any]:
+        batch: dict[str, Any] = {key: [item[key] for item in items] for key in items[0] if key != "image"}
+        layout, firsts = self.packer(
+            batch["instruction_input"],
+            None if self.generation else batch["answer"],
+            batch["picture"] if self.share else range(len(items)),
+        )
         return {"image": torch.stack([items[number]["image"] for number in firsts]), "layout": layout, **batch}
 
 
-def make_collater(model: Any, questions_per_image: int, *, generation: bool = False) -> Callable[[Any], Dict[str, Any]]:
+def make_collater(model: Any, questions_per_image: int, *, generation: bool = False) -> Callable[[Any], dict[str, Any]]:
     """How batches for ``model`` are made: packed where it can take that (the bundled one), else plain."""
     make_packer = getattr(model, "packer", None)
     packer = make_packer() if make_packer is not None else None
     if packer is None:
         if questions_per_image > 1:
-            raise ConfigError("run.questions_per_image: {} needs the bundled toolkit, model.decoder: packed, and no "
-                              "FSDP; set it to 1".format(questions_per_image))
+            raise ConfigError(
+                f"run.questions_per_image: {questions_per_image} needs the bundled toolkit, model.decoder: packed, "
+                "and no "
+                "FSDP; set it to 1"
+            )
         return MedicalDataset.collater
     return PackedCollater(packer, share=questions_per_image > 1, generation=generation)
 
@@ -178,9 +196,9 @@ class Mixture(Dataset):
         return sum(len(each) for each in self.datasets)
 
 
-def existing_images(samples: Sequence[Sample], image_root: Path) -> Tuple[List[Sample], List[Sample]]:
+def existing_images(samples: Sequence[Sample], image_root: Path) -> tuple[list[Sample], list[Sample]]:
     """Samples whose image file is there, and those whose image is not; each file is looked for once."""
-    found: Dict[str, bool] = {}
+    found: dict[str, bool] = {}
     for sample in samples:
         if sample.image not in found:
             found[sample.image] = (Path(image_root) / sample.image.partition("#")[0]).is_file()

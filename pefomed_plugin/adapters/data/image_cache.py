@@ -5,12 +5,15 @@ run needs one decoding or one encoder pass for each distinct image. Kept in the 
 are those of a run without. Keyed by the bytes of the image, the weights and the transform (``TensorStore``).
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 import os
 import shutil
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, Sequence, Tuple
+from typing import Any
 
 import torch
 from torch.utils.data import DataLoader, Dataset
@@ -73,10 +76,10 @@ class _PixelMaker:
 
     what, dtype = "pixels", torch.uint8
 
-    def facts(self, transform: Mapping[str, Any]) -> Dict[str, Any]:
+    def facts(self, transform: Mapping[str, Any]) -> dict[str, Any]:
         return dict(transform)
 
-    def shape(self, transform: Mapping[str, Any]) -> Tuple[int, ...]:
+    def shape(self, transform: Mapping[str, Any]) -> tuple[int, ...]:
         return 3, transform["image_size"], transform["image_size"]
 
     def make(self, pixels: torch.Tensor) -> torch.Tensor:
@@ -99,10 +102,10 @@ class _FeatureMaker:
         model.vit_forwards -= 1
         self.dtype = self._like.dtype
 
-    def facts(self, transform: Mapping[str, Any]) -> Dict[str, Any]:
+    def facts(self, transform: Mapping[str, Any]) -> dict[str, Any]:
         return {**transform, "encoder": encoder_digest(self._model), "precision": str(self.dtype)}
 
-    def shape(self, transform: Mapping[str, Any]) -> Tuple[int, ...]:
+    def shape(self, transform: Mapping[str, Any]) -> tuple[int, ...]:
         return tuple(self._like.shape[1:])
 
     def make(self, pixels: torch.Tensor) -> torch.Tensor:
@@ -120,73 +123,82 @@ def encoder_digest(model: Any) -> str:
     return digest.hexdigest()
 
 
-def _by_transform(datasets: Sequence[MedicalDataset]) -> Dict[str, List[MedicalDataset]]:
+def _by_transform(datasets: Sequence[MedicalDataset]) -> dict[str, list[MedicalDataset]]:
     """Data sets by what is done to their images, as JSON."""
-    found: Dict[str, List[MedicalDataset]] = {}
+    found: dict[str, list[MedicalDataset]] = {}
     wrong = []
     for each in datasets:
         processor: Any = each.vis_processor
         if not hasattr(processor, "pixels") or not processor.has_models_normalisation:
-            wrong.append("{}: {}".format(each.name, type(processor).__name__))
+            wrong.append(f"{each.name}: {type(processor).__name__}")
             continue
         found.setdefault(json.dumps({"resize": "bicubic", "image_size": processor.image_size}), []).append(each)
     if wrong:
-        raise ConfigError("run.image_cache needs image processors without chance and with CLIP's mean and deviation "
-                          "(blip2_image_train, blip2_image_eval of the bundled toolkit)", sorted(set(wrong)))
+        raise ConfigError(
+            "run.image_cache needs image processors without chance and with CLIP's mean and deviation "
+            "(blip2_image_train, blip2_image_eval of the bundled toolkit)",
+            sorted(set(wrong)),
+        )
     return found
 
 
-def _make_ready(accelerator: Any, maker: Any, transform_json: str, datasets: Sequence[MedicalDataset],
-                options: RunOptions) -> None:
+def _make_ready(
+    accelerator: Any, maker: Any, transform_json: str, datasets: Sequence[MedicalDataset], options: RunOptions
+) -> None:
     transform = json.loads(transform_json)
     facts = {"what": maker.what, **maker.facts(transform)}
-    name = "{}-{}".format(maker.what, hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16])
+    name = f"{maker.what}-{hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]}"
     shape, kind = maker.shape(transform), _NUMPY_NAMES[maker.dtype]
     with accelerator.main_process_first():
         store = TensorStore(cache_folder(options) / name, shape, kind, facts)
     keys = [{picture: each.content_key(number) for picture, number in each.pictures().items()} for each in datasets]
-    sources = {key: (each, each.pictures()[picture]) for each, named in zip(datasets, keys)
-               for picture, key in named.items()}
+    sources = {
+        key: (each, each.pictures()[picture]) for each, named in zip(datasets, keys) for picture, key in named.items()
+    }
     missing = store.missing(sources)
     accelerator.wait_for_everyone()  # nobody writes before all have looked, so that all see the same ones missing
     if missing:
         _forecast(store, len(missing), len(sources))
-        share = missing[accelerator.process_index::accelerator.num_processes]
+        share = missing[accelerator.process_index :: accelerator.num_processes]
         _fill(store, maker, [(key, *sources[key]) for key in share], options.num_workers)
         accelerator.wait_for_everyone()
         store.reload()
     else:
-        say("{}: all {:,} images are ready in {}".format(maker.what, len(sources), store.folder))
+        say(f"{maker.what}: all {len(sources):,} images are ready in {store.folder}")
     for each, named in zip(datasets, keys):
         each.show_ready_made(ReadyImages(store, named, maker.dtype))
 
 
 def _forecast(store: TensorStore, missing: int, wanted: int) -> None:
     needed, free = missing * store.record_bytes, shutil.disk_usage(store.folder).free
-    say("making {:,} of {:,} images ready: {:.2f} GB in {} ({:.0f} GB free)".format(
-        missing, wanted, needed / 1e9, store.folder, free / 1e9))
+    say(
+        f"making {missing:,} of {wanted:,} images ready: {needed / 1e9:.2f} GB in {store.folder} ({free / 1e9:.0f} GB "
+        "free)"
+    )
     if needed > free * (1 - _SPARE_DISK):
-        raise ConfigError("{}: {:,} images need {:.1f} GB and {:.1f} GB are free; name another run.cache_dir "
-                          "(PEFOMED_CACHE), or set run.image_cache=none".format(
-                              store.folder, missing, needed / 1e9, free / 1e9))
+        raise ConfigError(
+            f"{store.folder}: {missing:,} images need {needed / 1e9:.1f} GB and {free / 1e9:.1f} GB are free; name "
+            "another run.cache_dir "
+            "(PEFOMED_CACHE), or set run.image_cache=none"
+        )
 
 
 class _ToMake(Dataset):
     """Pixels of the pictures that are to be made ready."""
 
-    def __init__(self, sources: Sequence[Tuple[str, MedicalDataset, int]]) -> None:
+    def __init__(self, sources: Sequence[tuple[str, MedicalDataset, int]]) -> None:
         self.sources = sources
 
     def __len__(self) -> int:
         return len(self.sources)
 
-    def __getitem__(self, number: int) -> Tuple[str, torch.Tensor]:
+    def __getitem__(self, number: int) -> tuple[str, torch.Tensor]:
         key, dataset, sample = self.sources[number]
         processor: Any = dataset.vis_processor
         return key, processor.pixels(dataset.open_picture(sample))
 
 
-def _fill(store: TensorStore, maker: Any, sources: Sequence[Tuple[str, MedicalDataset, int]], workers: int) -> None:
+def _fill(store: TensorStore, maker: Any, sources: Sequence[tuple[str, MedicalDataset, int]], workers: int) -> None:
     batches = DataLoader(_ToMake(sources), batch_size=_BATCH, num_workers=workers)
     kind = torch.int16 if maker.dtype is torch.bfloat16 else maker.dtype
     with store.writer() as writer, progress("making " + maker.what, len(sources)) as advance:
@@ -194,4 +206,3 @@ def _fill(store: TensorStore, maker: Any, sources: Sequence[Tuple[str, MedicalDa
             made = maker.make(pixels).view(kind).numpy()
             writer.add(dict(zip(keys, made)))
             advance(len(keys))
-

@@ -7,8 +7,11 @@ Within a data set, each pass is a new permutation in which every sample comes on
 samples of one image come next to each other in it, so that they can share its visual prefix.
 """
 
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
 from functools import lru_cache
-from typing import Dict, Hashable, Iterator, List, NamedTuple, Optional, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -32,9 +35,20 @@ class Draw(NamedTuple):
 class MixturePlan:
     """The order of a whole run."""
 
-    def __init__(self, sizes: Sequence[int], batch_sizes: Sequence[int], ratios: Sequence[float], *, seed: int,
-                 iterations: Optional[int] = None, epochs: int = 1, world_size: int = 1, shuffle: bool = True,
-                 questions_per_image: int = 1, pictures: Sequence[Sequence[Hashable]] = ()) -> None:
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        batch_sizes: Sequence[int],
+        ratios: Sequence[float],
+        *,
+        seed: int,
+        iterations: int | None = None,
+        epochs: int = 1,
+        world_size: int = 1,
+        shuffle: bool = True,
+        questions_per_image: int = 1,
+        pictures: Sequence[Sequence[Hashable]] = (),
+    ) -> None:
         """Plan ``iterations`` (or ``epochs`` passes over all data) of batches.
 
         Args:
@@ -47,19 +61,20 @@ class MixturePlan:
         Raises:
             ConfigError: a data set with fewer samples than ranks.
         """
-        small = ["data set {}: {} sample(s)".format(number, size) for number, size in enumerate(sizes)
-                 if size < world_size]
+        small = [f"data set {number}: {size} sample(s)" for number, size in enumerate(sizes) if size < world_size]
         if small:
-            raise ConfigError("every one of {} ranks needs a sample".format(world_size), small)
+            raise ConfigError(f"every one of {world_size} ranks needs a sample", small)
         self.sizes, self.seed, self.world_size, self.shuffle = tuple(sizes), seed, world_size, shuffle
         self._batch_sizes = tuple(batch_sizes)
         self._together = [np.asarray([*_numbered(each)]) for each in pictures] if questions_per_image > 1 else []
         self._questions_per_image = questions_per_image
         self._global_batch = [each * world_size for each in batch_sizes]
-        self.iterations_per_pass = [size // batch + (size % batch >= world_size)
-                                    for size, batch in zip(sizes, self._global_batch)]
-        self.left_out = [size % batch if size % batch < world_size else 0
-                         for size, batch in zip(sizes, self._global_batch)]
+        self.iterations_per_pass = [
+            size // batch + (size % batch >= world_size) for size, batch in zip(sizes, self._global_batch)
+        ]
+        self.left_out = [
+            size % batch if size % batch < world_size else 0 for size, batch in zip(sizes, self._global_batch)
+        ]
         """Samples of each data set that one pass leaves out because they are fewer than ranks."""
         self.iterations = iterations or epochs * sum(self.iterations_per_pass)
         weights = np.asarray(ratios, dtype=float) / np.sum(ratios)
@@ -70,19 +85,19 @@ class MixturePlan:
             self._earlier[here] = np.arange(here.sum())
         self._permutation = lru_cache(maxsize=2 * len(sizes))(self._draw_permutation)
 
-    def batch(self, iteration: int, rank: int) -> List[Draw]:
+    def batch(self, iteration: int, rank: int) -> list[Draw]:
         """Draws of one rank at one iteration; the ranks' batches differ by one sample at most."""
         dataset = int(self._chosen[iteration])
         pass_number, number = divmod(int(self._earlier[iteration]), self.iterations_per_pass[dataset])
         size = self._global_batch[dataset]
-        order = self._permutation(dataset, pass_number)[number * size:(number + 1) * size]
+        order = self._permutation(dataset, pass_number)[number * size : (number + 1) * size]
         return [Draw(dataset, int(sample), pass_number) for sample in self._share(order, rank)]
 
     def _share(self, order: np.ndarray, rank: int) -> np.ndarray:
         """A rank's part of a step: every so-many-th sample, or a stretch where neighbours show one image."""
-        return np.array_split(order, self.world_size)[rank] if self._together else order[rank::self.world_size]
+        return np.array_split(order, self.world_size)[rank] if self._together else order[rank :: self.world_size]
 
-    def batches(self, rank: int, start: int = 0) -> Iterator[List[Draw]]:
+    def batches(self, rank: int, start: int = 0) -> Iterator[list[Draw]]:
         """Batches of one rank from iteration ``start`` to the end."""
         return (self.batch(iteration, rank) for iteration in range(start, self.iterations))
 
@@ -93,12 +108,14 @@ class MixturePlan:
         order = rng.permutation(self.sizes[dataset])
         if not self._together:
             return order
-        return group_by_picture(order, self._together[dataset], self._questions_per_image, self._batch_sizes[dataset],
-                                rng)
+        return group_by_picture(
+            order, self._together[dataset], self._questions_per_image, self._batch_sizes[dataset], rng
+        )
 
 
-def group_by_picture(order: np.ndarray, pictures: np.ndarray, at_most: int, batch_size: int,
-                     rng: np.random.Generator) -> np.ndarray:
+def group_by_picture(
+    order: np.ndarray, pictures: np.ndarray, at_most: int, batch_size: int, rng: np.random.Generator
+) -> np.ndarray:
     """``order`` with samples of one picture next to each other, in groups of at most so many, the groups shuffled.
 
     A group is cut where a batch ends only if none of the next few would fill the batch.
@@ -109,15 +126,19 @@ def group_by_picture(order: np.ndarray, pictures: np.ndarray, at_most: int, batc
     """
     by_picture = order[np.argsort(pictures[order], kind="stable")]
     starts = np.flatnonzero(np.diff(pictures[by_picture], prepend=-1))
-    groups = [each[start:start + at_most] for each in np.split(by_picture, starts[1:])
-              for start in range(0, len(each), at_most)]
+    groups = [
+        each[start : start + at_most]
+        for each in np.split(by_picture, starts[1:])
+        for start in range(0, len(each), at_most)
+    ]
     waiting = [groups[number] for number in rng.permutation(len(groups))]
     waiting.reverse()
-    filled: List[np.ndarray] = []
+    filled: list[np.ndarray] = []
     room = batch_size
     while waiting:
-        fitting = next((back for back in range(1, min(_LOOK_AHEAD, len(waiting)) + 1) if len(waiting[-back]) <= room),
-                       None)
+        fitting = next(
+            (back for back in range(1, min(_LOOK_AHEAD, len(waiting)) + 1) if len(waiting[-back]) <= room), None
+        )
         group = waiting.pop(-(fitting or 1))
         if fitting is None:
             waiting.append(group[room:])
@@ -128,7 +149,7 @@ def group_by_picture(order: np.ndarray, pictures: np.ndarray, at_most: int, batc
 
 
 def _numbered(pictures: Sequence[Hashable]) -> Iterator[int]:
-    numbers: Dict[Hashable, int] = {}
+    numbers: dict[Hashable, int] = {}
     return (numbers.setdefault(each, len(numbers)) for each in pictures)
 
 
@@ -138,7 +159,7 @@ class PlannedBatches:
     def __init__(self, plan: MixturePlan, rank: int, start: int = 0) -> None:
         self.plan, self.rank, self.start = plan, rank, start
 
-    def __iter__(self) -> Iterator[List[Draw]]:
+    def __iter__(self) -> Iterator[list[Draw]]:
         return self.plan.batches(self.rank, self.start)
 
     def __len__(self) -> int:

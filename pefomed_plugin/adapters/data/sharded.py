@@ -4,8 +4,9 @@ The images are already at the model's size, where the processor's resizing chang
 such an image back as it is), so only its normalising is left. Why not a stream: docs/adr/0005.
 """
 
+from __future__ import annotations
+
 from io import BytesIO
-from typing import Optional
 
 from PIL import Image
 
@@ -27,7 +28,7 @@ class ShardedDataset(MedicalDataset):
         return self.samples.open_picture(number)
 
 
-def check_shards(dataset: str, samples: ShardFiles, size_px: int, wanted_px: Optional[int]) -> None:
+def check_shards(dataset: str, samples: ShardFiles, size_px: int, wanted_px: int | None) -> None:
     """Whether shards are of this data set and of the size that its processor makes.
 
     Raises:
@@ -36,9 +37,10 @@ def check_shards(dataset: str, samples: ShardFiles, size_px: int, wanted_px: Opt
     """
     found = samples[0].dataset
     if found != dataset:
-        raise DataError("{} was made from {}, not from {}".format(samples.paths[0], found, dataset))
+        raise DataError(f"{samples.paths[0]} was made from {found}, not from {dataset}")
     if wanted_px is not None and wanted_px != size_px:
         raise ConfigError(
-            "{}: the shards hold images of {} pixels, datasets.{}.vis_processor makes {}; run pefomed shard with "
-            "--image-size {}, or set model.image_size={}".format(
-                samples.paths[0].parent, size_px, dataset, wanted_px, wanted_px, size_px))
+            f"{samples.paths[0].parent}: the shards hold images of {size_px} pixels, datasets.{dataset}.vis_processor "
+            f"makes {wanted_px}; run pefomed shard with "
+            f"--image-size {wanted_px}, or set model.image_size={size_px}"
+        )

@@ -1,6 +1,8 @@
 """The processor ``medical_text``: text as released, blanks tidied, truncation counted. Knows no data set."""
 
-from typing import Any, Optional
+from __future__ import annotations
+
+from typing import Any
 
 from ...toolkit import BaseProcessor
 
@@ -8,7 +10,7 @@ from ...toolkit import BaseProcessor
 class MedicalTextProcessor(BaseProcessor):
     """Keeps case, decimals and punctuation ("1.5 cm" stays so); runs of white space become one blank."""
 
-    def __init__(self, max_words: Optional[int] = None) -> None:
+    def __init__(self, max_words: int | None = None) -> None:
         super().__init__()
         self.max_words = max_words
         self.truncated = 0
@@ -22,6 +24,6 @@ class MedicalTextProcessor(BaseProcessor):
         return " ".join(words)
 
     @classmethod
-    def from_config(cls, cfg: Any = None) -> "MedicalTextProcessor":
+    def from_config(cls, cfg: Any = None) -> MedicalTextProcessor:
         """Processor from a section with ``max_words`` (absent: no limit)."""
         return cls((cfg or {}).get("max_words"))

@@ -3,12 +3,15 @@
 Reads checkpoints of this plugin, of MiniGPT-v2 and of PeFoMed, ``.safetensors`` files, and exported adapter folders.
 """
 
+from __future__ import annotations
+
 import json
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any
 
 import torch
 
@@ -46,7 +49,7 @@ class Contents:
     """As a checkpoint's: ``model`` (names as in the file), and what else there is."""
 
     @property
-    def tensors(self) -> Dict[str, torch.Tensor]:
+    def tensors(self) -> dict[str, torch.Tensor]:
         """Tensors by canonical name (see ``toolkit.checkpoint``), in the file's order."""
         return {model_key(key): each for key, each in self.content["model"].items()}
 
@@ -69,11 +72,11 @@ class Lora:
     """Low-rank adapters: W + (alpha / rank) B A for each adapted W."""
 
     rank: int
-    targets: Tuple[str, ...]
+    targets: tuple[str, ...]
     """Names of the adapted projections: ``q_proj``, ``v_proj``."""
     layers: int
     """How many decoder layers have them."""
-    pairs: Mapping[str, Tuple[torch.Tensor, torch.Tensor]]
+    pairs: Mapping[str, tuple[torch.Tensor, torch.Tensor]]
     """Module of LLaMA (``model.layers.0.self_attn.q_proj``) -> A (rank, in) and B (out, rank)."""
 
 
@@ -87,10 +90,10 @@ def read_contents(path: Path) -> Contents:
     content = _read_folder(path) if path.is_dir() else _read_file(path)
     names = Counter(model_key(key) for key in content["model"])
     if not names:
-        raise CheckpointError("{} holds no tensors".format(path))
-    twice = ["{}: in two spellings; which one is meant?".format(name) for name, count in names.items() if count > 1]
+        raise CheckpointError(f"{path} holds no tensors")
+    twice = [f"{name}: in two spellings; which one is meant?" for name, count in names.items() if count > 1]
     if twice:
-        raise CheckpointError("{} is ambiguous; delete one spelling of each".format(path), twice)
+        raise CheckpointError(f"{path} is ambiguous; delete one spelling of each", twice)
     return Contents(path, content)
 
 
@@ -110,7 +113,7 @@ def spelling_of(contents: Contents) -> str:
     return "none" if not found else found.pop() if len(found) == 1 else "mixed"
 
 
-def find_lora(contents: Contents) -> Optional[Lora]:
+def find_lora(contents: Contents) -> Lora | None:
     """The adapters of a file; None where it has none.
 
     Raises:
@@ -120,29 +123,34 @@ def find_lora(contents: Contents) -> Optional[Lora]:
     tensors = {key: each for key, each in contents.tensors.items() if "lora_" in key}
     if not tensors:
         return None
-    sides: Dict[str, Dict[str, torch.Tensor]] = {}
-    problems: List[str] = []
+    sides: dict[str, dict[str, torch.Tensor]] = {}
+    problems: list[str] = []
     for key, tensor in tensors.items():
         match = _LORA.match(key)
         if match is None or tensor.dim() != 2:
-            problems.append("{}: no weight of a plain LoRA on a linear layer".format(key))
+            problems.append(f"{key}: no weight of a plain LoRA on a linear layer")
             continue
         sides.setdefault(match.group(1), {})[match.group(2)] = tensor
-    problems += ["{}: lora_{} is missing".format(module, side)
-                 for module, pair in sides.items() for side in "AB" if side not in pair]
+    problems += [
+        f"{module}: lora_{side} is missing" for module, pair in sides.items() for side in "AB" if side not in pair
+    ]
     pairs = {module: (pair["A"], pair["B"]) for module, pair in sides.items() if len(pair) == 2}
     rank = Counter(a.shape[0] for a, _ in pairs.values()).most_common(1)[0][0] if pairs else 0
-    problems += ["{}: A {} and B {} are not of rank {}, as the others".format(module, tuple(a.shape), tuple(b.shape),
-                                                                             rank)
-                 for module, (a, b) in pairs.items() if a.shape[0] != rank or b.shape[1] != rank]
+    problems += [
+        f"{module}: A {tuple(a.shape)} and B {tuple(b.shape)} are not of rank {rank}, as the others"
+        for module, (a, b) in pairs.items()
+        if a.shape[0] != rank or b.shape[1] != rank
+    ]
     problems += _uneven(pairs)
     if problems:
-        raise CheckpointError("the LoRA of {} is not whole; copy the file again, or export from another checkpoint"
-                              .format(contents.path), problems)
+        raise CheckpointError(
+            f"the LoRA of {contents.path} is not whole; copy the file again, or export from another checkpoint",
+            problems,
+        )
     return Lora(rank, tuple(sorted({module.rpartition(".")[2] for module in pairs})), len(_layers(pairs)), pairs)
 
 
-def alpha_of(contents: Contents, lora: Lora, given: Optional[int] = None) -> Tuple[int, str]:
+def alpha_of(contents: Contents, lora: Lora, given: int | None = None) -> tuple[int, str]:
     """LoRA's alpha, which no tensor tells, and where it is taken from, in words.
 
     Raises:
@@ -153,21 +161,24 @@ def alpha_of(contents: Contents, lora: Lora, given: Optional[int] = None) -> Tup
     own_rank, stored = model.get("lora_r", lora.rank), model.get("lora_alpha")
     if own_rank != lora.rank:
         if given is None:
-            raise CheckpointError("{}: its configuration says lora_r {}, its tensors are of rank {}; they are not of "
-                                  "one run. Say what alpha was, with --lora-alpha".format(
-                                      contents.path, own_rank, lora.rank))
-        return given, "--lora-alpha; the file's configuration is of another rank ({})".format(own_rank)
+            raise CheckpointError(
+                f"{contents.path}: its configuration says lora_r {own_rank}, its tensors are of rank {lora.rank}; "
+                "they are not of "
+                "one run. Say what alpha was, with --lora-alpha"
+            )
+        return given, f"--lora-alpha; the file's configuration is of another rank ({own_rank})"
     if stored is not None:
         if given is not None and given != stored:
-            raise ConfigError("{} was trained with lora_alpha {}, not {}; leave --lora-alpha out".format(
-                contents.path, stored, given))
+            raise ConfigError(
+                f"{contents.path} was trained with lora_alpha {stored}, not {given}; leave --lora-alpha out"
+            )
         return int(stored), "the configuration in the file"
     if given is not None:
         return given, "--lora-alpha"
     return DEFAULT_ALPHA, "assumed, MiniGPT-v2's default; the file does not say: give --lora-alpha if it was another"
 
 
-def projector_of(contents: Contents) -> Dict[str, torch.Tensor]:
+def projector_of(contents: Contents) -> dict[str, torch.Tensor]:
     """The projection from visual tokens to LLaMA, under MiniGPT-v2's names.
 
     Raises:
@@ -175,12 +186,14 @@ def projector_of(contents: Contents) -> Dict[str, torch.Tensor]:
     """
     found = {key: each for key, each in contents.tensors.items() if key.startswith("llama_proj.")}
     if not found:
-        raise CheckpointError("{} has no llama_proj: without the projection the language model sees no image. Give a "
-                              "checkpoint of MiniGPT-v2, PeFoMed or this plugin".format(contents.path))
+        raise CheckpointError(
+            f"{contents.path} has no llama_proj: without the projection the language model sees no image. Give a "
+            "checkpoint of MiniGPT-v2, PeFoMed or this plugin"
+        )
     return found
 
 
-def left_out(contents: Contents) -> List[str]:
+def left_out(contents: Contents) -> list[str]:
     """Tensors that are neither LoRA nor projection, and are in no export."""
     return [key for key in contents.tensors if "lora_" not in key and not key.startswith("llama_proj.")]
 
@@ -201,39 +214,41 @@ def digest_file(path: Path) -> Path:
 def require_undamaged(path: Path) -> None:
     """Raises CheckpointError if the file is not the one its digest was written with."""
     if Path(path).is_file() and digest_state(path) == "differs":
-        raise CheckpointError("{} is damaged: its digest is not the one in {}; copy it again".format(
-            path, digest_file(path).name))
+        raise CheckpointError(
+            f"{path} is damaged: its digest is not the one in {digest_file(path).name}; copy it again"
+        )
 
 
-def _uneven(pairs: Mapping[str, Any]) -> List[str]:
+def _uneven(pairs: Mapping[str, Any]) -> list[str]:
     """Modules that other layers adapt and this one does not: they would be left out without a word."""
     kinds = {_LAYER.sub(".layers.*.", module) for module in pairs}
     wanted = {kind.replace("*", layer) for kind in kinds for layer in _layers(pairs)}
-    return ["{}: adapted in other layers, not in this one".format(each) for each in sorted(wanted - set(pairs))]
+    return [f"{each}: adapted in other layers, not in this one" for each in sorted(wanted - set(pairs))]
 
 
-def _layers(pairs: Mapping[str, Any]) -> List[str]:
+def _layers(pairs: Mapping[str, Any]) -> list[str]:
     return sorted({match.group(1) for match in map(_LAYER.search, pairs) if match}, key=int)
 
 
-def _read_file(path: Path) -> Dict[str, Any]:
+def _read_file(path: Path) -> dict[str, Any]:
     content = read_checkpoint(path)
     if not isinstance(content.get("model"), dict):
         content = {"model": content, **_metadata(path)}
-    return {**content, "model": {key: each for key, each in content["model"].items()
-                                 if isinstance(each, torch.Tensor)}}
+    return {**content, "model": {key: each for key, each in content["model"].items() if isinstance(each, torch.Tensor)}}
 
 
-def _read_folder(folder: Path) -> Dict[str, Any]:
+def _read_folder(folder: Path) -> dict[str, Any]:
     if not (folder / ADAPTER_CONFIG).is_file():
-        raise CheckpointError("{} is no exported adapter: no {}; give a file, or a folder of pefomed checkpoint export"
-                              .format(folder, ADAPTER_CONFIG))
+        raise CheckpointError(
+            f"{folder} is no exported adapter: no {ADAPTER_CONFIG}; give a file, or a folder of pefomed checkpoint "
+            "export"
+        )
     adapter = read_checkpoint(folder / ADAPTER_WEIGHTS)
     projector = read_checkpoint(folder / PROJECTOR)
     return {"model": {**adapter, **projector}, **_metadata(folder / ADAPTER_WEIGHTS)}
 
 
-def _metadata(path: Path) -> Dict[str, Any]:
+def _metadata(path: Path) -> dict[str, Any]:
     """What a ``.safetensors`` file of ours says beside its tensors."""
     if path.suffix != ".safetensors":
         return {}
@@ -244,5 +259,5 @@ def _metadata(path: Path) -> Dict[str, Any]:
     try:
         noted = json.loads(text)
     except ValueError as error:
-        raise CheckpointError("{}: {} in its header is not JSON; copy the file again".format(path, METADATA)) from error
+        raise CheckpointError(f"{path}: {METADATA} in its header is not JSON; copy the file again") from error
     return {key: noted[key] for key in KEPT if key in noted}

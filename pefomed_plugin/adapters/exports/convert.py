@@ -1,8 +1,10 @@
 """A checkpoint in another spelling or file format, tensor for tensor the same. Builds no model."""
 
+from __future__ import annotations
+
 import re
 from pathlib import Path
-from typing import Any, Dict, Set
+from typing import Any
 
 from ...digests import file_sha256
 from ...errors import CheckpointError, ConfigError, near_names
@@ -27,29 +29,32 @@ def convert(contents: Contents, to: str, out: Path, *, weights_only: bool = Fals
         CheckpointError: ``out`` is there already or cannot be written, or the form cannot hold what there is.
     """
     if to not in FORMS:
-        raise ConfigError("--to {}: {}".format(to, near_names(to, FORMS)))
+        raise ConfigError(f"--to {to}: {near_names(to, FORMS)}")
     out = Path(out)
     refuse_to_overwrite(out)
     refuse_to_overwrite(digest_file(out))
-    rest = {key: each for key, each in contents.content.items() if key != "model"
-            and (key in KEPT or not weights_only)}
+    rest = {key: each for key, each in contents.content.items() if key != "model" and (key in KEPT or not weights_only)}
     adapted = {key.rpartition(".lora_")[0] for key in map(model_key, contents.content["model"]) if ".lora_" in key}
-    tensors: Dict[str, Any] = {
+    tensors: dict[str, Any] = {
         current_key(model_key(key), adapted) if to == "peft" else upstream_key(model_key(key)): each
-        for key, each in contents.content["model"].items()}
+        for key, each in contents.content["model"].items()
+    }
     if to != "safetensors":
         write_checkpoint({"model": tensors, **rest}, out)
     else:
         lost = sorted(key for key, each in rest.items() if key not in KEPT and each is not None)
         if lost:
-            raise CheckpointError("a .safetensors file holds tensors by name only; leave {} out with --weights-only "
-                                  "(training cannot be resumed from it then)".format(" and ".join(lost)))
+            raise CheckpointError(
+                f"a .safetensors file holds tensors by name only; leave {' and '.join(lost)} out with "
+                "--weights-only "
+                "(training cannot be resumed from it then)"
+            )
         save_tensors(tensors, out, noted_of(contents))
     write_text(digest_file(out), file_sha256(out) + "\n")
     return out
 
 
-def current_key(key: str, adapted: Set[str]) -> str:
+def current_key(key: str, adapted: set[str]) -> str:
     """Today's peft spelling of a tensor.
 
     Args:
@@ -57,4 +62,4 @@ def current_key(key: str, adapted: Set[str]) -> str:
     """
     key = re.sub(r"\.(lora_[A-Za-z_]+)(\.|$)", r".\1.default\2", canonical(key))
     module, _, leaf = key.rpartition(".")
-    return "{}.base_layer.{}".format(module, leaf) if module in adapted else key
+    return f"{module}.base_layer.{leaf}" if module in adapted else key

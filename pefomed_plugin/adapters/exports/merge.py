@@ -4,9 +4,12 @@ One tensor is merged at a time, and shards of a bounded size are written as they
 with the model.
 """
 
+from __future__ import annotations
+
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Dict, List, Mapping
+from typing import Any
 
 import torch
 
@@ -22,23 +25,24 @@ SHARD_BYTES = 1 << 30
 
 def check_fit(contents: Contents, lora: Lora, llama: LlamaFolder) -> None:
     """Raises CheckpointError if the checkpoint was trained on another LLaMA; names every tensor."""
-    problems: List[str] = []
+    problems: list[str] = []
     width, layers = llama.config.get("hidden_size"), llama.config.get("num_hidden_layers")
     for key, tensor in projector_of(contents).items():
         if tensor.shape[0] != width:
-            problems.append("{}: for a LLaMA of width {}, this one has {}".format(key, tensor.shape[0], width))
+            problems.append(f"{key}: for a LLaMA of width {tensor.shape[0]}, this one has {width}")
     if lora.layers != layers:
-        problems.append("LoRA of {} layers, this LLaMA has {}".format(lora.layers, layers))
+        problems.append(f"LoRA of {lora.layers} layers, this LLaMA has {layers}")
     for module, (a, b) in lora.pairs.items():
         shape = llama.shapes.get(module + ".weight")
         wanted = (b.shape[0], a.shape[1])
         if shape is None:
-            problems.append("{}.weight: not in the LLaMA".format(module))
+            problems.append(f"{module}.weight: not in the LLaMA")
         elif shape != wanted:
-            problems.append("{}.weight: {} in the LLaMA, the LoRA is for {}".format(module, shape, wanted))
+            problems.append(f"{module}.weight: {shape} in the LLaMA, the LoRA is for {wanted}")
     if problems:
-        raise CheckpointError("{} was not trained on the LLaMA in {}; give that one with --llama".format(
-            contents.path, llama.folder), problems)
+        raise CheckpointError(
+            f"{contents.path} was not trained on the LLaMA in {llama.folder}; give that one with --llama", problems
+        )
 
 
 def write_merged(contents: Contents, lora: Lora, llama: LlamaFolder, scaling: float, folder: Path) -> None:
@@ -54,11 +58,13 @@ def write_merged(contents: Contents, lora: Lora, llama: LlamaFolder, scaling: fl
     check_fit(contents, lora, llama)
     free = shutil.disk_usage(folder).free
     if free < llama.size_bytes:
-        raise CheckpointError("{} has {:.1f} GB free, the merged model needs {:.1f}; choose another --out".format(
-            folder.parent, free / 1e9, llama.size_bytes / 1e9))
+        raise CheckpointError(
+            f"{folder.parent} has {free / 1e9:.1f} GB free, the merged model needs {llama.size_bytes / 1e9:.1f}; "
+            "choose another --out"
+        )
     pairs = {module + ".weight": pair for module, pair in lora.pairs.items()}
-    shards: List[List[str]] = []
-    shard: Dict[str, torch.Tensor] = {}
+    shards: list[list[str]] = []
+    shard: dict[str, torch.Tensor] = {}
     total = 0
     with progress("merging", len(llama.shapes)) as advance:
         for key, tensor in llama.tensors():
@@ -92,9 +98,9 @@ def size_bytes(tensors: Mapping[str, torch.Tensor]) -> int:
     return sum(each.numel() * each.element_size() for each in tensors.values())
 
 
-def _flush(shard: Dict[str, torch.Tensor], shards: List[List[str]], folder: Path) -> int:
+def _flush(shard: dict[str, torch.Tensor], shards: list[list[str]], folder: Path) -> int:
     size = size_bytes(shard)
-    save_tensors(shard, folder / "{}.safetensors".format(len(shards)))
+    save_tensors(shard, folder / f"{len(shards)}.safetensors")
     shards.append(list(shard))
     shard.clear()
     return size

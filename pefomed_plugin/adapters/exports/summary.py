@@ -1,7 +1,10 @@
 """What a checkpoint holds, in figures and words, for a person and for a machine. Builds no model, prints nothing."""
 
+from __future__ import annotations
+
 from collections import Counter
-from typing import Any, Dict, List, Mapping, Optional
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 
@@ -10,36 +13,44 @@ from .adapter import llama_width
 from .contents import SPELLINGS, Contents, Lora, alpha_of, digest_state, find_lora, spelling_of
 
 
-def summarise(contents: Contents) -> Dict[str, Any]:
+def summarise(contents: Contents) -> dict[str, Any]:
     """JSON-able account; every key is in ``docs/checkpoints.md``. What is wrong is listed under ``problems``."""
     path = contents.path
     digest = digest_state(path) if path.is_file() else "none"
-    problems: List[str] = ["damaged: not the file its digest was written with"] if digest == "differs" else []
+    problems: list[str] = ["damaged: not the file its digest was written with"] if digest == "differs" else []
     lora = None
     try:
         lora = find_lora(contents)
     except CheckpointError as error:
         problems += [error.summary, *error.problems]
-    problems += ["{}: holds numbers that are not finite".format(key) for key, each in contents.tensors.items()
-                 if not bool(torch.isfinite(each).all())]
+    problems += [
+        f"{key}: holds numbers that are not finite"
+        for key, each in contents.tensors.items()
+        if not bool(torch.isfinite(each).all())
+    ]
     spelling = spelling_of(contents)
     return {
         "path": str(path),
         "bytes": sum(each.stat().st_size for each in ([path] if path.is_file() else path.glob("*.safetensors"))),
-        "digest": digest, "written_by": written_by(contents),
-        "parts": parts(contents.tensors), "spelling": spelling, "spelling_words": SPELLINGS[spelling],
-        "lora": _lora(contents, lora, problems) if lora else None, "llama_width": llama_width(contents),
-        "training": dict(contents.training), "run": _run(contents.config),
+        "digest": digest,
+        "written_by": written_by(contents),
+        "parts": parts(contents.tensors),
+        "spelling": spelling,
+        "spelling_words": SPELLINGS[spelling],
+        "lora": _lora(contents, lora, problems) if lora else None,
+        "llama_width": llama_width(contents),
+        "training": dict(contents.training),
+        "run": _run(contents.config),
         "also": sorted(key for key, each in contents.content.items() if key != "model" and each is not None),
         "resumable": isinstance(contents.content.get("optimizer"), Mapping),
         "problems": problems,
     }
 
 
-def parts(tensors: Mapping[str, torch.Tensor]) -> Dict[str, Dict[str, Any]]:
+def parts(tensors: Mapping[str, torch.Tensor]) -> dict[str, dict[str, Any]]:
     """``lora``, ``llama_proj``, ``visual_encoder``, ... -> how many tensors and numbers, and of what types."""
-    found: Dict[str, Dict[str, Any]] = {}
-    types: Dict[str, Counter] = {}
+    found: dict[str, dict[str, Any]] = {}
+    types: dict[str, Counter] = {}
     for key, tensor in tensors.items():
         name = "lora" if "lora_" in key else key.partition(".")[0]
         part = found.setdefault(name, {"tensors": 0, "numbers": 0, "dtypes": []})
@@ -55,26 +66,37 @@ def written_by(contents: Contents) -> str:
     """Which program wrote the file, as far as it shows."""
     own = contents.content.get("pefomed")
     if isinstance(own, Mapping):
-        return "pefomed_plugin {} on the {} toolkit".format(own.get("version", "?"), own.get("toolkit", "?"))
+        return f"pefomed_plugin {own.get('version', '?')} on the {own.get('toolkit', '?')} toolkit"
     if contents.config or "optimizer" in contents.content:
         return "MiniGPT-v2, or the authors' PeFoMed code"
     return "unknown: tensors alone"
 
 
-def _lora(contents: Contents, lora: Lora, problems: List[str]) -> Dict[str, Any]:
-    alpha: Optional[int] = None
+def _lora(contents: Contents, lora: Lora, problems: list[str]) -> dict[str, Any]:
+    alpha: int | None = None
     try:
         alpha, alpha_from = alpha_of(contents, lora)
     except CheckpointError as error:
         problems.append(error.summary)
         alpha_from = "unknown"
-    return {"rank": lora.rank, "targets": list(lora.targets), "layers": lora.layers, "alpha": alpha,
-            "alpha_from": alpha_from}
+    return {
+        "rank": lora.rank,
+        "targets": list(lora.targets),
+        "layers": lora.layers,
+        "alpha": alpha,
+        "alpha_from": alpha_from,
+    }
 
 
-def _run(config: Mapping[str, Any]) -> Dict[str, Any]:
+def _run(config: Mapping[str, Any]) -> dict[str, Any]:
     """What was trained, from the configuration."""
     model, run = (config.get(name) or {} for name in ("model", "run"))
-    found = {"task": run.get("task"), "datasets": list(config.get("datasets") or {}), "started_from": model.get("ckpt"),
-             "max_epoch": run.get("max_epoch"), "init_lr": run.get("init_lr"), "image_size": model.get("image_size")}
+    found = {
+        "task": run.get("task"),
+        "datasets": list(config.get("datasets") or {}),
+        "started_from": model.get("ckpt"),
+        "max_epoch": run.get("max_epoch"),
+        "init_lr": run.get("init_lr"),
+        "image_size": model.get("image_size"),
+    }
     return {key: each for key, each in found.items() if each}

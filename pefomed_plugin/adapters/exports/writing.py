@@ -1,11 +1,14 @@
 """Writing what leaves the house: whole folders or none, nothing overwritten, permissions as the umask leaves them."""
 
+from __future__ import annotations
+
 import json
 import os
 import shutil
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Dict, Iterator, Mapping, Optional, Set
+from typing import Any
 from uuid import uuid4
 
 import torch
@@ -23,14 +26,15 @@ def fresh_folder(out: Path) -> Iterator[Path]:
     """
     out = Path(os.path.abspath(out))
     refuse_to_overwrite(out)
-    partial = out.with_name("{}.{}.part".format(out.name, uuid4().hex[:8]))
+    partial = out.with_name(f"{out.name}.{uuid4().hex[:8]}.part")
     try:
         partial.mkdir(parents=True)
         yield partial
         os.replace(partial, out)
     except OSError as error:
-        raise CheckpointError("cannot write {} ({}); choose another --out".format(
-            out, error.strerror or one_line(error))) from error
+        raise CheckpointError(
+            f"cannot write {out} ({error.strerror or one_line(error)}); choose another --out"
+        ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
@@ -38,11 +42,10 @@ def fresh_folder(out: Path) -> Iterator[Path]:
 def refuse_to_overwrite(out: Path) -> None:
     """Raises CheckpointError if ``out`` is a file or a folder with something in it."""
     if os.path.lexists(out) and not (out.is_dir() and not any(out.iterdir())):
-        raise CheckpointError("{} is there already and is not overwritten; choose another --out, or move it away"
-                              .format(out))
+        raise CheckpointError(f"{out} is there already and is not overwritten; choose another --out, or move it away")
 
 
-def save_tensors(tensors: Mapping[str, torch.Tensor], path: Path, noted: Optional[Mapping[str, Any]] = None) -> None:
+def save_tensors(tensors: Mapping[str, torch.Tensor], path: Path, noted: Mapping[str, Any] | None = None) -> None:
     """Write a ``.safetensors`` file, whole or not at all.
 
     Args:
@@ -55,7 +58,7 @@ def save_tensors(tensors: Mapping[str, torch.Tensor], path: Path, noted: Optiona
     from safetensors.torch import save_file
 
     metadata = {"format": "pt", **({METADATA: json.dumps(noted)} if noted else {})}
-    partial = path.with_name("{}.{}.part".format(path.name, uuid4().hex[:8]))
+    partial = path.with_name(f"{path.name}.{uuid4().hex[:8]}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         partial.touch()
@@ -64,16 +67,16 @@ def save_tensors(tensors: Mapping[str, torch.Tensor], path: Path, noted: Optiona
         partial.chmod(mode)  # as the umask leaves it; safetensors makes files its owner's alone
         os.replace(partial, path)
     except (OSError, SafetensorError) as error:
-        raise CheckpointError("cannot write {} ({})".format(path, one_line(error))) from error
+        raise CheckpointError(f"cannot write {path} ({one_line(error)})") from error
     finally:
         if partial.is_file():
             partial.unlink()
 
 
-def _apart(tensors: Mapping[str, torch.Tensor]) -> Dict[str, torch.Tensor]:
+def _apart(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Tensors without gaps and with memory of their own, as safetensors wants them; copied only where they are not."""
-    found: Dict[str, torch.Tensor] = {}
-    seen: Set[int] = set()
+    found: dict[str, torch.Tensor] = {}
+    seen: set[int] = set()
     for key, tensor in tensors.items():
         storage = tensor.untyped_storage()
         own = tensor.is_contiguous() and storage.nbytes() == tensor.nbytes and storage.data_ptr() not in seen
@@ -82,6 +85,6 @@ def _apart(tensors: Mapping[str, torch.Tensor]) -> Dict[str, torch.Tensor]:
     return found
 
 
-def noted_of(contents: Contents) -> Dict[str, Any]:
+def noted_of(contents: Contents) -> dict[str, Any]:
     """Configuration and history of a checkpoint, which tensors alone do not tell."""
     return {key: contents.content[key] for key in KEPT if contents.content.get(key) is not None}

@@ -4,9 +4,12 @@ The loss of a step is the mean over all answer tokens of the step, whatever batc
 accumulation and several processes give what one large batch gives. Dropout is seeded with the iteration and the rank.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, NamedTuple
 
 import torch
 
@@ -16,10 +19,10 @@ from .fsdp import is_sharded, whole
 Batch = Mapping[str, Any]
 
 
-def parameter_groups(model: torch.nn.Module, weight_decay: float) -> List[Dict[str, Any]]:
+def parameter_groups(model: torch.nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     """AdamW's groups as MiniGPT-v2 makes them: no decay on vectors, nor on names with ``bias``, ``ln`` or ``bn``."""
-    decayed: List[torch.nn.Parameter] = []
-    plain: List[torch.nn.Parameter] = []
+    decayed: list[torch.nn.Parameter] = []
+    plain: list[torch.nn.Parameter] = []
     for name, each in model.named_parameters():
         if each.requires_grad:
             is_plain = each.ndim < 2 or "bias" in name or "ln" in name or "bn" in name
@@ -31,8 +34,13 @@ def build_optimizer(model: torch.nn.Module, options: RunOptions) -> torch.optim.
     """AdamW over the trainable tensors, betas (0.9, ``beta2``); on a GPU one kernel makes the whole step."""
     groups = parameter_groups(model, options.weight_decay)
     on_gpu = all(each.is_cuda for group in groups for each in group["params"])
-    return torch.optim.AdamW(groups, lr=options.init_lr, betas=(0.9, options.beta2), weight_decay=options.weight_decay,
-                             fused=True if on_gpu else None)
+    return torch.optim.AdamW(
+        groups,
+        lr=options.init_lr,
+        betas=(0.9, options.beta2),
+        weight_decay=options.weight_decay,
+        fused=True if on_gpu else None,
+    )
 
 
 def seed_iteration(seed: int, iteration: int, rank: int) -> None:
@@ -45,14 +53,15 @@ def count_answer_tokens(model: Any, batch: Batch) -> int:
     if "layout" in batch:
         return len(batch["layout"].targets)
     encode = model.llama_tokenizer.encode
-    return sum(min(len(encode(each + model.end_sym, add_special_tokens=False)), model.max_txt_len)
-               for each in batch["answer"])
+    return sum(
+        min(len(encode(each + model.end_sym, add_special_tokens=False)), model.max_txt_len) for each in batch["answer"]
+    )
 
 
 class StepCounts(NamedTuple):
     """What the ranks tell each other before a step."""
 
-    tokens: List[int]
+    tokens: list[int]
     """Answer tokens of each batch of this rank."""
     all_tokens: int
     """Answer tokens of the step, on all ranks."""
@@ -68,11 +77,12 @@ def share_counts(accelerator: Any, model: Any, batches: Sequence[Batch], stop: b
     """Count this rank's batches and add up over the ranks, on the CPU: no rank waits for a GPU."""
     tokens = [count_answer_tokens(accelerator.unwrap_model(model), each) for each in batches]
     total, samples, stops, saves = sum_over_ranks(
-        accelerator, [sum(tokens), sum(len(each["answer"]) for each in batches), stop, save])
+        accelerator, [sum(tokens), sum(len(each["answer"]) for each in batches), stop, save]
+    )
     return StepCounts(tokens, int(total), int(samples), stops > 0, saves > 0)
 
 
-def sum_over_ranks(accelerator: Any, values: Sequence[float]) -> List[float]:
+def sum_over_ranks(accelerator: Any, values: Sequence[float]) -> list[float]:
     """Each value added up over the ranks, which must all call this; through gloo, beside the GPU's own work."""
     if accelerator.num_processes == 1:
         return list(values)
@@ -101,8 +111,9 @@ def backward(accelerator: Any, task: Any, model: Any, batches: Sequence[Batch], 
     return total
 
 
-def take_step(accelerator: Any, model: Any, optimizer: Any,
-              max_grad_norm: Optional[float]) -> Tuple[torch.Tensor, Union[bool, torch.Tensor]]:
+def take_step(
+    accelerator: Any, model: Any, optimizer: Any, max_grad_norm: float | None
+) -> tuple[torch.Tensor, bool | torch.Tensor]:
     """Clip (if asked to), step, clear the gradients. A gradient that is no finite number takes no step.
 
     Returns:
@@ -112,7 +123,7 @@ def take_step(accelerator: Any, model: Any, optimizer: Any,
     """
     trained = [each for each in model.parameters() if each.requires_grad]
     norm = whole(accelerator.clip_grad_norm_(trained, float("inf") if max_grad_norm is None else max_grad_norm))
-    left_out: Union[bool, torch.Tensor] = False
+    left_out: bool | torch.Tensor = False
     if accelerator.scaler is not None:
         optimizer.step()
     elif optimizer.param_groups[0].get("fused") and not is_sharded(trained[0]):

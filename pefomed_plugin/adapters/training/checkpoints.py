@@ -4,9 +4,12 @@
 the lowest validation loss. Beside each lies ``<name>.sha256``. Only the first rank saves.
 """
 
+from __future__ import annotations
+
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any
 
 from ...digests import file_sha256
 from ...errors import CheckpointError
@@ -47,13 +50,13 @@ class CheckpointKeeper:
         _write_digest(newest, digest)
         return newest
 
-    def newest(self) -> Optional[Tuple[Path, Dict[str, Any]]]:
+    def newest(self) -> tuple[Path, dict[str, Any]] | None:
         """The newest whole checkpoint and its content; None where there is none at all.
 
         Raises:
             CheckpointError: there are checkpoints, and all of them are damaged.
         """
-        damaged: List[str] = []
+        damaged: list[str] = []
         last, *older = self._names()
         # a kill while files were being renamed leaves the newest under its first name
         first = last if (self.folder / last).is_file() else NEW
@@ -65,13 +68,13 @@ class CheckpointKeeper:
                 return path, self.read(path)
             except CheckpointError as error:
                 damaged.append(error.summary)
-                say("{}; trying the one before".format(error.summary))
+                say(f"{error.summary}; trying the one before")
         if damaged:
-            raise CheckpointError("no whole checkpoint in {}".format(self.folder), damaged)
+            raise CheckpointError(f"no whole checkpoint in {self.folder}", damaged)
         return None
 
     @staticmethod
-    def read(path: Path) -> Dict[str, Any]:
+    def read(path: Path) -> dict[str, Any]:
         """Content of a checkpoint, its digest checked where there is one.
 
         Raises:
@@ -79,15 +82,14 @@ class CheckpointKeeper:
         """
         digest = _digest_of(path)
         if digest.is_file() and Path(path).is_file() and file_sha256(path) != digest.read_text().strip():
-            raise CheckpointError("{} is damaged: its digest is not the one written with it".format(path))
+            raise CheckpointError(f"{path} is damaged: its digest is not the one written with it")
         content = read_checkpoint(path)
         if not isinstance(content.get("model"), dict):
-            raise CheckpointError("{} is no checkpoint of a run: it has no 'model'".format(path))
+            raise CheckpointError(f"{path} is no checkpoint of a run: it has no 'model'")
         return content
 
-    def _names(self) -> List[str]:
-        return ["checkpoint_last{}.pth".format(".{}".format(number) if number else "")
-                for number in range(self.keep_last)]
+    def _names(self) -> list[str]:
+        return ["checkpoint_last{}.pth".format(f".{number}" if number else "") for number in range(self.keep_last)]
 
 
 def _move(source: Path, target: Path) -> None:

@@ -5,7 +5,10 @@ and frozen tensors stay apart (LoRA), precisions as they are. It is torch's ``fu
 accelerate, whose plugin leaves processes on the CPU with DDP and does not say so.
 """
 
-from typing import Any, Dict, Mapping
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 
@@ -31,7 +34,7 @@ def shard_model(accelerator: Any, model: Any) -> Any:
         from torch.distributed.device_mesh import init_device_mesh
         from torch.distributed.fsdp import fully_shard
     except ImportError:
-        problems.append("torch {} is too old; it takes 2.6 or later".format(torch.__version__))
+        problems.append(f"torch {torch.__version__} is too old; it takes 2.6 or later")
     if problems:
         raise ConfigError("run.strategy=fsdp cannot be used", problems)
     if hasattr(model, "decoder"):
@@ -54,18 +57,23 @@ def whole(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
 
 
-def gather_weights(model: torch.nn.Module) -> Dict[str, torch.Tensor]:
+def gather_weights(model: torch.nn.Module) -> dict[str, torch.Tensor]:
     """``toolkit.checkpoint.trainable_state``, gathered: the same on any number of ranks, which must all call this."""
-    return {upstream_key(key): whole(each.detach()).cpu() for key, each in model.named_parameters()
-            if each.requires_grad}
+    return {
+        upstream_key(key): whole(each.detach()).cpu() for key, each in model.named_parameters() if each.requires_grad
+    }
 
 
-def gather_optimizer(optimizer: Any) -> Dict[str, Any]:
+def gather_optimizer(optimizer: Any) -> dict[str, Any]:
     """An optimizer's ``state_dict`` with whole tensors; all ranks must call this."""
     state = optimizer.state_dict()
-    return {**state, "state": {
-        number: {key: whole(each) if isinstance(each, torch.Tensor) else each for key, each in entry.items()}
-        for number, entry in state["state"].items()}}
+    return {
+        **state,
+        "state": {
+            number: {key: whole(each) if isinstance(each, torch.Tensor) else each for key, each in entry.items()}
+            for number, entry in state["state"].items()
+        },
+    }
 
 
 def load_optimizer(optimizer: Any, state: Mapping[str, Any]) -> None:
@@ -74,12 +82,18 @@ def load_optimizer(optimizer: Any, state: Mapping[str, Any]) -> None:
     Whether steps are fused is a matter of this device, not of the one that wrote the state.
     """
     tensors = [each for group in optimizer.param_groups for each in group["params"]]
-    groups = [{**theirs, "fused": own.get("fused")} for theirs, own in zip(state["param_groups"],
-                                                                          optimizer.param_groups)]
-    optimizer.load_state_dict({
-        "param_groups": [*groups, *state["param_groups"][len(groups):]],
-        "state": {number: {key: _spread_like(tensors[number], each) for key, each in entry.items()}
-                  for number, entry in state["state"].items()}})
+    groups = [
+        {**theirs, "fused": own.get("fused")} for theirs, own in zip(state["param_groups"], optimizer.param_groups)
+    ]
+    optimizer.load_state_dict(
+        {
+            "param_groups": [*groups, *state["param_groups"][len(groups) :]],
+            "state": {
+                number: {key: _spread_like(tensors[number], each) for key, each in entry.items()}
+                for number, entry in state["state"].items()
+            },
+        }
+    )
 
 
 def _spread_like(tensor: Any, value: Any) -> Any:

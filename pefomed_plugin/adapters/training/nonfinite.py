@@ -3,9 +3,12 @@
 On a GPU a flag stays there until the log is written anyway, so that no step waits for it. Knows no model.
 """
 
+from __future__ import annotations
+
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, List, Mapping, Sequence, Tuple
+from typing import Any
 
 from ...errors import PefomedError
 
@@ -16,7 +19,7 @@ class NonfiniteSteps:
     def __init__(self, path: Path, limit: int, count: int = 0) -> None:
         """Write to ``path``; more than ``limit`` such steps stop the run, ``count`` have been before."""
         self.path, self.limit, self.count = path, limit, count
-        self._pending: List[Tuple[int, Sequence[Mapping[str, Any]], Any]] = []
+        self._pending: list[tuple[int, Sequence[Mapping[str, Any]], Any]] = []
 
     def add(self, iteration: int, batches: Sequence[Mapping[str, Any]], left_out: Any) -> None:
         """Take a step up. ``left_out`` is a truth value, looked at now, or a flag on a GPU, looked at by ``check``.
@@ -37,13 +40,16 @@ class NonfiniteSteps:
             if bool(left_out):
                 self._note(iteration, [each for batch in batches for each in batch["image_id"]])
 
-    def _note(self, iteration: int, samples: List[str]) -> None:
+    def _note(self, iteration: int, samples: list[str]) -> None:
         self.count += 1
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with open(self.path, "a", encoding="utf-8") as file:
             file.write(json.dumps({"iteration": iteration, "samples": samples}) + "\n")
         if self.count > self.limit:
-            raise PefomedError("the gradient is no finite number at iteration {} (the {}. time; run.max_nonfinite is "
-                               "{}); the samples are in {}, the last checkpoint is whole. Try bf16 or fp32, a lower "
-                               "run.init_lr, or run.max_grad_norm=1".format(iteration, self.count, self.limit,
-                                                                            self.path))
+            raise PefomedError(
+                f"the gradient is no finite number at iteration {iteration} (the {self.count}. time; "
+                "run.max_nonfinite is "
+                f"{self.limit}); the samples are in {self.path}, the last checkpoint is whole. Try bf16 or fp32, a "
+                "lower "
+                "run.init_lr, or run.max_grad_norm=1"
+            )

@@ -1,7 +1,10 @@
 """Going on from a checkpoint: which one, whether it fits the run, and where in the order of samples it stands."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, NamedTuple
 
 from ...errors import CheckpointError
 from ...options import RunOptions
@@ -14,7 +17,7 @@ class Saved(NamedTuple):
     """A checkpoint to go on from."""
 
     path: Path
-    content: Dict[str, Any]
+    content: dict[str, Any]
 
     @property
     def state(self) -> Mapping[str, Any]:
@@ -22,7 +25,7 @@ class Saved(NamedTuple):
         return self.content.get("pefomed") or {}
 
 
-def find_saved(keeper: CheckpointKeeper, options: RunOptions) -> Optional[Saved]:
+def find_saved(keeper: CheckpointKeeper, options: RunOptions) -> Saved | None:
     """The checkpoint that the options ask for; None where the run starts afresh.
 
     Raises:
@@ -33,31 +36,37 @@ def find_saved(keeper: CheckpointKeeper, options: RunOptions) -> Optional[Saved]
     elif options.resume == "auto":
         found = keeper.newest()
         if found is None:
-            say("nothing to resume in {}: starting".format(keeper.folder))
+            say(f"nothing to resume in {keeper.folder}: starting")
             return None
         saved = Saved(*found)
     else:
         return None
     if "optimizer" not in saved.content:
-        raise CheckpointError("{} holds no optimizer state; start from it with model.ckpt instead".format(saved.path))
+        raise CheckpointError(f"{saved.path} holds no optimizer state; start from it with model.ckpt instead")
     return saved
 
 
-def plan_run(options: RunOptions, train_sets: Sequence[Any], processes: int,
-             saved: Optional[Saved]) -> Tuple[ContinuedPlan, int]:
+def plan_run(
+    options: RunOptions, train_sets: Sequence[Any], processes: int, saved: Saved | None
+) -> tuple[ContinuedPlan, int]:
     """The order of samples, and the number of the next batch.
 
     Raises:
         CheckpointError: the order would be another than that of the checkpoint.
         ConfigError: a data set with fewer samples than ranks.
     """
-    settings: Dict[str, Any] = {"seed": options.seed, "epochs": options.max_epoch, "shuffle": options.shuffle,
-                "iterations": options.max_epoch * options.iters_per_epoch if options.iters_per_epoch else None,
-                "questions_per_image": options.questions_per_image, "pictures": [
-                    [each.picture_of(number) for number in range(len(each))] for each in train_sets
-                ] if options.questions_per_image > 1 else ()}
+    settings: dict[str, Any] = {
+        "seed": options.seed,
+        "epochs": options.max_epoch,
+        "shuffle": options.shuffle,
+        "iterations": options.max_epoch * options.iters_per_epoch if options.iters_per_epoch else None,
+        "questions_per_image": options.questions_per_image,
+        "pictures": [[each.picture_of(number) for number in range(len(each))] for each in train_sets]
+        if options.questions_per_image > 1
+        else (),
+    }
 
-    def plan(start: Optional[Start], ranks: int, batch_sizes: Sequence[int]) -> ContinuedPlan:
+    def plan(start: Start | None, ranks: int, batch_sizes: Sequence[int]) -> ContinuedPlan:
         data = ([len(each) for each in train_sets], batch_sizes, [each.sample_ratio for each in train_sets])
         if start is None:
             return ContinuedPlan.from_the_beginning(*data, world_size=ranks, **settings)
@@ -69,41 +78,55 @@ def plan_run(options: RunOptions, train_sets: Sequence[Any], processes: int,
     state = saved.state
     start = Start(state["start"][0], *map(tuple, state["start"][1:])) if state.get("start") else None
     then = state.get("processes", processes)
-    old = plan(start, then, [each // then for each in state.get("global_batches", [])]
-               or [each.batch_size for each in train_sets])
+    old = plan(
+        start,
+        then,
+        [each // then for each in state.get("global_batches", [])] or [each.batch_size for each in train_sets],
+    )
     iteration = state.get("iteration", (saved.content["epoch"] + 1) * (old.iterations // options.max_epoch))
     batches = [each * processes for each in batch_sizes]
     elsewhere = (state.get("global_batches", batches), old.iterations_per_pass) != (
-        batches, plan(start, processes, batch_sizes).iterations_per_pass)
+        batches,
+        plan(start, processes, batch_sizes).iterations_per_pass,
+    )
     _check_same_order(saved, [len(each) for each in train_sets], batches, options, elsewhere)
     if not elsewhere:
         return plan(start, processes, batch_sizes), iteration
     new = continue_elsewhere(old, iteration, lambda begin: plan(begin, processes, batch_sizes), options.max_epoch)
-    say("{} process(es) then, {} now: the rest of each pass is dealt out anew, iteration {} becomes {}".format(
-        then, processes, iteration, new.start.iteration))
+    say(
+        f"{then} process(es) then, {processes} now: the rest of each pass is dealt out anew, iteration {iteration} "
+        f"becomes {new.start.iteration}"
+    )
     return new, new.start.iteration
 
 
-def order_of(plan: ContinuedPlan, options: RunOptions) -> Dict[str, Any]:
+def order_of(plan: ContinuedPlan, options: RunOptions) -> dict[str, Any]:
     """What the order of samples depends on, for the checkpoint."""
-    return {"global_batches": plan.global_batches, "processes": plan.world_size, "sizes": list(plan.sizes),
-            "seed": options.seed, "questions_per_image": options.questions_per_image,
-            "start": [list(each) if isinstance(each, tuple) else each for each in plan.start]}
+    return {
+        "global_batches": plan.global_batches,
+        "processes": plan.world_size,
+        "sizes": list(plan.sizes),
+        "seed": options.seed,
+        "questions_per_image": options.questions_per_image,
+        "start": [list(each) if isinstance(each, tuple) else each for each in plan.start],
+    }
 
 
-def _check_same_order(saved: Saved, sizes: List[int], batches: List[int], options: RunOptions,
-                      elsewhere: bool) -> None:
+def _check_same_order(saved: Saved, sizes: list[int], batches: list[int], options: RunOptions, elsewhere: bool) -> None:
     """What the order of samples depends on must be as it was, or samples would be repeated or lost."""
     state, wrong = saved.state, []
     if elsewhere and not options.resume_elsewhere:
-        wrong.append("samples an iteration on all ranks together: {} then, {} now; change datasets.*.batch_size with "
-                     "the number of processes, or set run.resume_elsewhere=true to deal the rest of the epoch out "
-                     "anew".format(state["global_batches"], batches))
+        wrong.append(
+            f"samples an iteration on all ranks together: {state['global_batches']} then, {batches} now; change "
+            "datasets.*.batch_size with "
+            "the number of processes, or set run.resume_elsewhere=true to deal the rest of the epoch out "
+            "anew"
+        )
     if state.get("sizes", sizes) != sizes:
-        wrong.append("samples of the data sets: {} then, {} now".format(state["sizes"], sizes))
+        wrong.append(f"samples of the data sets: {state['sizes']} then, {sizes} now")
     for name in ("seed", "questions_per_image"):
         now = getattr(options, name)
         if state.get(name, now) != now:
-            wrong.append("run.{}: {} then, {} now".format(name, state[name], now))
+            wrong.append(f"run.{name}: {state[name]} then, {now} now")
     if wrong:
-        raise CheckpointError("{} cannot be resumed in the same order of samples".format(saved.path), wrong)
+        raise CheckpointError(f"{saved.path} cannot be resumed in the same order of samples", wrong)

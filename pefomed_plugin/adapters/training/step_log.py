@@ -3,10 +3,13 @@
 Losses stay on the device until they are written, so that a step does not wait.
 """
 
+from __future__ import annotations
+
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Sequence
+from typing import Any, Callable
 
 from ...services.console import is_first_rank, say
 from ...storage import write_text
@@ -16,9 +19,15 @@ from .tracking import Tracker
 class StepLog:
     """Collects steps and writes them every ``every`` steps, on the first rank."""
 
-    def __init__(self, path: Path, every: int, start: int = 0, trackers: Sequence[Tracker] = (),
-                 memory_gib: Callable[[], Optional[float]] = lambda: None,
-                 sum_over_ranks: Callable[[Sequence[float]], Sequence[float]] = list) -> None:
+    def __init__(
+        self,
+        path: Path,
+        every: int,
+        start: int = 0,
+        trackers: Sequence[Tracker] = (),
+        memory_gib: Callable[[], float | None] = lambda: None,
+        sum_over_ranks: Callable[[Sequence[float]], Sequence[float]] = list,
+    ) -> None:
         """Log from iteration ``start`` on; lines behind it, of a run that was killed and is resumed, are dropped.
 
         Args:
@@ -27,16 +36,27 @@ class StepLog:
         """
         self.path, self.every, self.trackers, self.memory_gib = path, every, trackers, memory_gib
         self.sum_over_ranks = sum_over_ranks
-        self._steps: List[Dict[str, Any]] = []
+        self._steps: list[dict[str, Any]] = []
         self._since = time.monotonic()
         self._note = ""
         if is_first_rank() and path.is_file():
-            kept = [line for line in path.read_text(encoding="utf-8").splitlines(keepends=True)
-                    if line.endswith("\n") and json.loads(line)["iteration"] <= start]
+            kept = [
+                line
+                for line in path.read_text(encoding="utf-8").splitlines(keepends=True)
+                if line.endswith("\n") and json.loads(line)["iteration"] <= start
+            ]
             write_text(path, "".join(kept))
 
-    def add(self, iteration: int, loss: Any, lr: float, samples: int, tokens: int, grad_norm: Any,
-            encoded_images: Optional[int] = None) -> bool:
+    def add(
+        self,
+        iteration: int,
+        loss: Any,
+        lr: float,
+        samples: int,
+        tokens: int,
+        grad_norm: Any,
+        encoded_images: int | None = None,
+    ) -> bool:
         """Take a step up; returns whether a write is due.
 
         Args:
@@ -45,8 +65,17 @@ class StepLog:
             encoded_images: this rank's images that have gone through the vision encoder so far; with
                 ``run.image_cache: features`` each distinct one once.
         """
-        self._steps.append({"iteration": iteration, "loss": loss, "lr": lr, "samples": samples, "tokens": tokens,
-                            "grad_norm": grad_norm, "encoded_images": encoded_images})
+        self._steps.append(
+            {
+                "iteration": iteration,
+                "loss": loss,
+                "lr": lr,
+                "samples": samples,
+                "tokens": tokens,
+                "grad_norm": grad_norm,
+                "encoded_images": encoded_images,
+            }
+        )
         return len(self._steps) >= self.every
 
     @property
@@ -63,27 +92,34 @@ class StepLog:
             # JSON has no NaN: the loss of a step that was left out is null
             each["loss"], each["grad_norm"] = _finite(loss), _finite(each["grad_norm"])
         elapsed_s = max(time.monotonic() - self._since, 1e-9)
-        rates = {name + "_per_s": round(sum(each[name] for each in self._steps) / elapsed_s, 2)
-                 for name in ("samples", "tokens")}
+        rates = {
+            name + "_per_s": round(sum(each[name] for each in self._steps) / elapsed_s, 2)
+            for name in ("samples", "tokens")
+        }
         last = self._steps[-1]
         self._note = "loss {}, lr {:.2e}".format(
-            "not finite" if last["loss"] is None else "{:.4f}".format(last["loss"]), last["lr"])
+            "not finite" if last["loss"] is None else f"{last['loss']:.4f}", last["lr"]
+        )
         if is_first_rank():
             self._write([{**each, **rates, "memory_gib": self.memory_gib()} for each in self._steps])
-            say("iteration {}: {}, {:.1f} samples/s, {:.0f} tokens/s".format(
-                last["iteration"], self._note, rates["samples_per_s"], rates["tokens_per_s"]))
+            say(
+                f"iteration {last['iteration']}: {self._note}, {rates['samples_per_s']:.1f} samples/s, "
+                f"{rates['tokens_per_s']:.0f} tokens/s"
+            )
         self._steps, self._since = [], time.monotonic()
 
-    def _write(self, lines: Sequence[Dict[str, Any]]) -> None:
+    def _write(self, lines: Sequence[dict[str, Any]]) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with open(self.path, "a", encoding="utf-8") as file:
             file.writelines(json.dumps(each, allow_nan=False) + "\n" for each in lines)
         for tracker in self.trackers:
             for each in lines:
-                tracker.log(each["iteration"], {"train/" + key: value for key, value in each.items()
-                                                if key != "iteration" and value is not None})
+                tracker.log(
+                    each["iteration"],
+                    {"train/" + key: value for key, value in each.items() if key != "iteration" and value is not None},
+                )
 
 
-def _finite(value: Any) -> Optional[float]:
+def _finite(value: Any) -> float | None:
     number = float(value)
     return number if abs(number) < float("inf") else None

@@ -3,10 +3,13 @@
 No key is ever taken from or written to a file of ours: W&B reads its own (``WANDB_API_KEY`` or ``wandb login``).
 """
 
+from __future__ import annotations
+
 import json
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping
+from typing import Any
 from uuid import uuid4
 
 from ...errors import ConfigError, one_line
@@ -58,15 +61,23 @@ class WeightsAndBiases(Tracker):
         try:
             import wandb
         except ImportError as error:
-            raise ConfigError("run.wandb: wandb is not installed; pip install 'pefomed_plugin[wandb]', or leave "
-                              "run.wandb out") from error
-        settings: Dict[str, Any] = {"project": "pefomed", **(options.wandb or {})}
+            raise ConfigError(
+                "run.wandb: wandb is not installed; pip install 'pefomed_plugin[wandb]', or leave run.wandb out"
+            ) from error
+        settings: dict[str, Any] = {"project": "pefomed", **(options.wandb or {})}
         try:
-            self._run = wandb.init(name=options.job_name or folder.name, id=_run_id(folder), resume="allow",
-                                   dir=str(folder), config=dict(config), **settings)
+            self._run = wandb.init(
+                name=options.job_name or folder.name,
+                id=_run_id(folder),
+                resume="allow",
+                dir=str(folder),
+                config=dict(config),
+                **settings,
+            )
         except (wandb.errors.Error, OSError) as error:
-            raise ConfigError("run.wandb: {}; set WANDB_API_KEY or run `wandb login`, or use run.wandb.mode=offline"
-                              .format(one_line(error))) from error
+            raise ConfigError(
+                f"run.wandb: {one_line(error)}; set WANDB_API_KEY or run `wandb login`, or use run.wandb.mode=offline"
+            ) from error
 
     def log(self, iteration: int, values: Mapping[str, float]) -> None:
         """Take up the numbers of an iteration, by name."""
@@ -78,20 +89,20 @@ class WeightsAndBiases(Tracker):
 
 
 @contextmanager
-def trackers_of(options: RunOptions, config: Mapping[str, Any], start: int) -> Iterator[List[Tracker]]:
+def trackers_of(options: RunOptions, config: Mapping[str, Any], start: int) -> Iterator[list[Tracker]]:
     """The trackers of a run that begins at iteration ``start``; none on the other ranks.
 
     Raises:
         ConfigError: W&B is asked for and cannot be used.
     """
     folder = Path(options.output_dir)
-    trackers: List[Tracker] = []
+    trackers: list[Tracker] = []
     if is_first_rank():
         if options.wandb is not None or options.wandb_log:
             trackers.append(WeightsAndBiases(folder, options, config))
         try:
             trackers.append(TensorBoard(folder, start))
-            say("curves: tensorboard --logdir {}".format(folder / "tensorboard"))
+            say(f"curves: tensorboard --logdir {folder / 'tensorboard'}")
         except ImportError:
             pass  # by default where it is installed; log.jsonl has the same numbers
     try:

@@ -4,12 +4,15 @@ Everything that happens at an iteration (its batch, its learning rate, its dropo
 rank, so a run that is killed and resumed is bit for bit the run that was not (float32 on the CPU).
 """
 
+from __future__ import annotations
+
 import signal
 import time
+from collections.abc import Iterator, Mapping
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional
+from typing import Any, Callable
 
 from torch.utils.data import DataLoader, Subset
 
@@ -54,8 +57,16 @@ class StoppedBySignal(PefomedError):
 class Trainer:
     """One training run over the train splits of a mixture."""
 
-    def __init__(self, accelerator: Any, task: Any, model: Any, options: RunOptions, train_sets: List[Any],
-                 valid_sets: List[Any], describe: Callable[[], Mapping[str, Any]]) -> None:
+    def __init__(
+        self,
+        accelerator: Any,
+        task: Any,
+        model: Any,
+        options: RunOptions,
+        train_sets: list[Any],
+        valid_sets: list[Any],
+        describe: Callable[[], Mapping[str, Any]],
+    ) -> None:
         """Put the parts together, from the checkpoint if one is to be resumed.
 
         Raises:
@@ -69,7 +80,7 @@ class Trainer:
         self.plan, self.iteration = plan_run(options, train_sets, accelerator.num_processes, saved)
         """``iteration``: batches trained so far; the next one is number ``iteration`` of the plan."""
         self.per_epoch = self.plan.iterations // options.max_epoch
-        self.best: Optional[float] = None
+        self.best: float | None = None
         """Lowest validation loss so far."""
         if saved:
             say(str(load_weights(model, saved.content["model"], str(saved.path))))
@@ -77,16 +88,24 @@ class Trainer:
             model = shard_model(accelerator, model)
         optimizer = build_optimizer(model, options)
         self.schedule = registry.get_lr_scheduler_class(options.lr_sched)(
-            optimizer=optimizer, max_epoch=options.max_epoch, iters_per_epoch=self.per_epoch, min_lr=options.min_lr,
-            init_lr=options.init_lr, decay_rate=options.lr_decay_rate, warmup_start_lr=options.warmup_lr,
-            warmup_steps=options.warmup_steps)
+            optimizer=optimizer,
+            max_epoch=options.max_epoch,
+            iters_per_epoch=self.per_epoch,
+            min_lr=options.min_lr,
+            init_lr=options.init_lr,
+            decay_rate=options.lr_decay_rate,
+            warmup_start_lr=options.warmup_lr,
+            warmup_steps=options.warmup_steps,
+        )
         self.model = model if options.strategy == "fsdp" else accelerator.prepare(model)
         self.optimizer = accelerator.prepare(optimizer)
         if saved:
             self._load_state(saved)
         self.nonfinite = NonfiniteSteps(
-            self.keeper.folder / "nonfinite.rank{}.jsonl".format(accelerator.process_index), options.max_nonfinite,
-            saved.state.get("nonfinite", 0) if saved else 0)
+            self.keeper.folder / f"nonfinite.rank{accelerator.process_index}.jsonl",
+            options.max_nonfinite,
+            saved.state.get("nonfinite", 0) if saved else 0,
+        )
         self._told_to_stop = False
         self._saved_at = time.monotonic()
 
@@ -102,14 +121,22 @@ class Trainer:
         self.model.train()
         batches = iter(self._loader())
         with trackers_of(self.options, self.describe(), self.iteration) as trackers:
-            log = StepLog(self.keeper.folder / "log.jsonl", self.options.log_freq, self.iteration, trackers,
-                          partial(peak_memory_gib, self.accelerator.device),
-                          partial(sum_over_ranks, self.accelerator))
+            log = StepLog(
+                self.keeper.folder / "log.jsonl",
+                self.options.log_freq,
+                self.iteration,
+                trackers,
+                partial(peak_memory_gib, self.accelerator.device),
+                partial(sum_over_ranks, self.accelerator),
+            )
             handler = signal.signal(signal.SIGTERM, self._on_signal)
             try:
                 for epoch in range(self.iteration // self.per_epoch, self.options.max_epoch):
-                    with progress("epoch {}/{}".format(epoch + 1, self.options.max_epoch), self.per_epoch,
-                                  self.iteration - epoch * self.per_epoch) as advance:
+                    with progress(
+                        f"epoch {epoch + 1}/{self.options.max_epoch}",
+                        self.per_epoch,
+                        self.iteration - epoch * self.per_epoch,
+                    ) as advance:
                         while self.iteration < (epoch + 1) * self.per_epoch:
                             self._iterate(epoch, batches, log, advance)
                     self._write_log(log)
@@ -121,8 +148,10 @@ class Trainer:
 
     def _iterate(self, epoch: int, batches: Iterator[Any], log: StepLog, advance: Any) -> None:
         left = (epoch + 1) * self.per_epoch - self.iteration
-        group = [to_device(each, self.accelerator.device)
-                 for each in islice(batches, min(self.options.accum_grad_iters, left))]
+        group = [
+            to_device(each, self.accelerator.device)
+            for each in islice(batches, min(self.options.accum_grad_iters, left))
+        ]
         seed_iteration(self.options.seed, self.iteration, self.accelerator.process_index)
         # steps count from the start until the warm-up ends: a checkout's schedules begin it anew with every epoch
         whole_epochs = self.iteration // self.per_epoch if self.iteration >= self.options.warmup_steps else 0
@@ -133,26 +162,35 @@ class Trainer:
         norm, left_out = take_step(self.accelerator, self.model, self.optimizer, self.options.max_grad_norm)
         self.iteration += len(group)
         self.nonfinite.add(self.iteration, group, left_out)
-        if log.add(self.iteration, loss, rate, counts.all_samples, counts.all_tokens, norm,
-                   getattr(self.own, "vit_forwards", None)):
+        if log.add(
+            self.iteration,
+            loss,
+            rate,
+            counts.all_samples,
+            counts.all_tokens,
+            norm,
+            getattr(self.own, "vit_forwards", None),
+        ):
             self._write_log(log)
         advance(len(group), note=log.note)
         if (counts.stop or counts.save) and self.iteration % self.per_epoch:
             self._save(epoch)
         if counts.stop:
             self._write_log(log)
-            raise StoppedBySignal("stopped by a signal at iteration {}; the checkpoint is written, the same command "
-                                  "with run.resume=auto continues".format(self.iteration))
+            raise StoppedBySignal(
+                f"stopped by a signal at iteration {self.iteration}; the checkpoint is written, the same command "
+                "with run.resume=auto continues"
+            )
 
     def _write_log(self, log: StepLog) -> None:
         log.flush()
         self.nonfinite.check()
 
-    def _finish_epoch(self, epoch: int, trackers: List[Tracker]) -> None:
+    def _finish_epoch(self, epoch: int, trackers: list[Tracker]) -> None:
         loss = None
         if self.valid_sets:
             loss = validation_loss(self.accelerator, self.task, self.model, self._valid_batches())
-            say("epoch {}: validation loss {:.4f}".format(epoch + 1, loss))
+            say(f"epoch {epoch + 1}: validation loss {loss:.4f}")
             for each in trackers:
                 each.log(self.iteration, {"valid/loss": loss})
         is_best = loss is not None and (self.best is None or loss < self.best)
@@ -171,19 +209,31 @@ class Trainer:
         weights, optimizer = gather_weights(self.own), gather_optimizer(self.optimizer)
         if self.accelerator.is_main_process:
             scaler = self.accelerator.scaler
-            self.keeper.save({
-                "model": weights, "optimizer": optimizer,
-                "scaler": scaler.state_dict() if scaler is not None else None, "epoch": epoch, **self.describe(),
-                "pefomed": self.state(),
-            }, best=best)
+            self.keeper.save(
+                {
+                    "model": weights,
+                    "optimizer": optimizer,
+                    "scaler": scaler.state_dict() if scaler is not None else None,
+                    "epoch": epoch,
+                    **self.describe(),
+                    "pefomed": self.state(),
+                },
+                best=best,
+            )
         self._saved_at = time.monotonic()
         self.accelerator.wait_for_everyone()
 
-    def state(self) -> Dict[str, Any]:
+    def state(self) -> dict[str, Any]:
         """Our own part of a checkpoint: how far the run is, and what the order of samples depends on."""
-        return {"version": __version__, "toolkit": TOOLKIT, "iteration": self.iteration, "best": self.best,
-                "nonfinite": self.nonfinite.count, "embedded": self.options.embedded,
-                **order_of(self.plan, self.options)}
+        return {
+            "version": __version__,
+            "toolkit": TOOLKIT,
+            "iteration": self.iteration,
+            "best": self.best,
+            "nonfinite": self.nonfinite.count,
+            "embedded": self.options.embedded,
+            **order_of(self.plan, self.options),
+        }
 
     def _load_state(self, saved: Saved) -> None:
         load_optimizer(self.optimizer, saved.content["optimizer"])
@@ -191,27 +241,36 @@ class Trainer:
             self.accelerator.scaler.load_state_dict(saved.content["scaler"])
         self.best = saved.state.get("best")
         log = self.keeper.folder / "log.jsonl"
-        if self.iteration != saved.state.get("iteration", self.iteration) and log.is_file() \
-                and self.accelerator.is_main_process:
-            say("iterations count anew; the log so far is now {}".format(set_aside(log)))
-        say("resuming at iteration {} from {}".format(self.iteration, saved.path))
+        if (
+            self.iteration != saved.state.get("iteration", self.iteration)
+            and log.is_file()
+            and self.accelerator.is_main_process
+        ):
+            say(f"iterations count anew; the log so far is now {set_aside(log)}")
+        say(f"resuming at iteration {self.iteration} from {saved.path}")
 
     # -- data ----------------------------------------------------------------------------------------------------
 
     def _loader(self) -> DataLoader:
         return DataLoader(
-            Mixture(self.train_sets), collate_fn=make_collater(self.own, self.options.questions_per_image),
+            Mixture(self.train_sets),
+            collate_fn=make_collater(self.own, self.options.questions_per_image),
             num_workers=self.options.loading_processes,
             batch_sampler=PlannedBatches(self.plan, self.accelerator.process_index, self.iteration),
-            pin_memory=self.accelerator.device.type == "cuda")
+            pin_memory=self.accelerator.device.type == "cuda",
+        )
 
     def _valid_batches(self) -> Iterator[Any]:
         """This rank's share; equally many batches on all ranks, filled up with the last one marked as padding."""
         rank, ranks = self.accelerator.process_index, self.accelerator.num_processes
         for each in self.valid_sets:
             share = list(range(rank, len(each), ranks)) or [0]
-            loader = DataLoader(Subset(each, share), collate_fn=make_collater(self.own, 1),
-                                batch_size=self.options.batch_size_eval, num_workers=self.options.loading_processes)
+            loader = DataLoader(
+                Subset(each, share),
+                collate_fn=make_collater(self.own, 1),
+                batch_size=self.options.batch_size_eval,
+                num_workers=self.options.loading_processes,
+            )
             for batch in loader:
                 on_device = to_device(batch, self.accelerator.device)
                 yield {**on_device, "padding": rank >= len(each)}
@@ -225,9 +284,17 @@ class Trainer:
     def _say_start(self) -> None:
         for each, left_out in zip(self.train_sets, self.plan.left_out):
             if left_out:
-                say("{}: each pass leaves out {} sample(s), fewer than ranks".format(each.name, left_out))
+                say(f"{each.name}: each pass leaves out {left_out} sample(s), fewer than ranks")
         trained = [each for each in self.own.parameters() if each.requires_grad]
-        say("training {:,} tensors, {:,} numbers, on {} x {} in {}{}: {} epoch(s) of {} iterations".format(
-            len(trained), sum(each.numel() for each in trained), self.accelerator.num_processes,
-            self.accelerator.device.type, self.accelerator.mixed_precision.replace("no", "fp32"),
-            ", spread (FSDP)" if self.options.strategy == "fsdp" else "", self.options.max_epoch, self.per_epoch))
+        say(
+            "training {:,} tensors, {:,} numbers, on {} x {} in {}{}: {} epoch(s) of {} iterations".format(
+                len(trained),
+                sum(each.numel() for each in trained),
+                self.accelerator.num_processes,
+                self.accelerator.device.type,
+                self.accelerator.mixed_precision.replace("no", "fp32"),
+                ", spread (FSDP)" if self.options.strategy == "fsdp" else "",
+                self.options.max_epoch,
+                self.per_epoch,
+            )
+        )

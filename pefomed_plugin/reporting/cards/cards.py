@@ -1,7 +1,10 @@
 """Model cards and data cards, written as ``README.md`` where the Hugging Face hub looks for them."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Mapping
+from typing import Any
 
 from ...storage import write_text
 from .data_card import data_card

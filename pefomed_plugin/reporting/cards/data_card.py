@@ -1,8 +1,11 @@
 """The text of a prepared data set's card, from its manifest. Pure: reads nothing, writes nothing."""
 
+from __future__ import annotations
+
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Dict, Mapping
+from typing import Any
 
 from ...readers.prepared import split_file
 from .data_sources import DataSource, source_of
@@ -15,46 +18,81 @@ _HUB_SPLITS = {"train": "train", "val": "validation", "test": "test"}
 def data_card(manifest: Mapping[str, Any]) -> str:
     """Text of a prepared data set's card."""
     source = source_of(manifest["dataset"])
-    broken = [(each["check"], each["expected"], each["found"]) for each in manifest.get("verdicts", ())
-              if not each["holds"]]
-    found = [(each["what"], "{:,}".format(each["count"]), "{:,}".format(each["of"]))
-             for key in ("repetitions", "leaks") for each in manifest.get(key, ()) if each["count"]]
-    lengths = [(each["split"], "{:,}".format(each["count"]), "{:g}".format(each["median"]), str(each["longest"]))
-               for each in manifest.get("lengths", ())]
-    made = {"pefomed_plugin": manifest["plugin_version"], "layout": manifest["layout"],
-            "options": json.dumps(manifest.get("options") or {}),
-            "images": "opened and checked" if manifest.get("images_opened") else "not looked at"}
+    broken = [
+        (each["check"], each["expected"], each["found"]) for each in manifest.get("verdicts", ()) if not each["holds"]
+    ]
+    found = [
+        (each["what"], f"{each['count']:,}", f"{each['of']:,}")
+        for key in ("repetitions", "leaks")
+        for each in manifest.get(key, ())
+        if each["count"]
+    ]
+    lengths = [
+        (each["split"], f"{each['count']:,}", f"{each['median']:g}", str(each["longest"]))
+        for each in manifest.get("lengths", ())
+    ]
+    made = {
+        "pefomed_plugin": manifest["plugin_version"],
+        "layout": manifest["layout"],
+        "options": json.dumps(manifest.get("options") or {}),
+        "images": "opened and checked" if manifest.get("images_opened") else "not looked at",
+    }
     parts = [
-        front_matter(_data_front(manifest, source)), MARK, "# {} ({})".format(source.title, manifest["layout"]),
+        front_matter(_data_front(manifest, source)),
+        MARK,
+        f"# {source.title} ({manifest['layout']})",
         EMBEDDED if manifest.get("embedded") else "",
         "Prepared by `pefomed prepare` from {}. One JSON object a line; the images stay in the release and are not "
-        "here.".format("generated data in that release's layout" if manifest.get("embedded") else
-                       source.url or "a folder of own data"),
-        "## Splits", table(("split", "samples", "median words", "longest"), lengths),
-        "## Left out", table(("reason", "rows"), [(reason, "{:,}".format(rows)) for reason, rows in
-                                                   manifest.get("skipped", {}).items()]) or "Nothing.",
-        "## Licence", *(["Generated; BSD 3-Clause."] if manifest.get("embedded") else
-                        [source.licence[0].upper() + source.licence[1:] + ".", source.passing_on]),
-        "## What to know", bullets(source.quirks),
+        "here.".format(
+            "generated data in that release's layout"
+            if manifest.get("embedded")
+            else source.url or "a folder of own data"
+        ),
+        "## Splits",
+        table(("split", "samples", "median words", "longest"), lengths),
+        "## Left out",
+        table(("reason", "rows"), [(reason, f"{rows:,}") for reason, rows in manifest.get("skipped", {}).items()])
+        or "Nothing.",
+        "## Licence",
+        *(
+            ["Generated; BSD 3-Clause."]
+            if manifest.get("embedded")
+            else [source.licence[0].upper() + source.licence[1:] + ".", source.passing_on]
+        ),
+        "## What to know",
+        bullets(source.quirks),
         "Figures of the published release that do not hold here:" if broken else "",
         table(("check", "expected", "found"), broken),
         "What occurs twice, and what of the held-out splits is in train:" if found else "",
         table(("", "samples", "of"), found),
         "Not for clinical use.",
-        "## How it was made", table(("", ""), list(made.items())),
-        table(("file of the release", "SHA-256"), [("`{}`".format(Path(each["path"]).name), each["sha256"])
-                                                    for each in manifest.get("sources", ())]),
-        "## How to cite", "- " + source.citation,
+        "## How it was made",
+        table(("", ""), list(made.items())),
+        table(
+            ("file of the release", "SHA-256"),
+            [(f"`{Path(each['path']).name}`", each["sha256"]) for each in manifest.get("sources", ())],
+        ),
+        "## How to cite",
+        "- " + source.citation,
     ]
     return join(parts)
 
 
-def _data_front(manifest: Mapping[str, Any], source: DataSource) -> Dict[str, Any]:
+def _data_front(manifest: Mapping[str, Any], source: DataSource) -> dict[str, Any]:
     total = sum(manifest["kept"].values())
     language = {"zh": ["zh"], "all": ["en", "zh"]}.get((manifest.get("options") or {}).get("language", "en"), ["en"])
     terms = licence("bsd-3-clause" if manifest.get("embedded") else source.licence_id)
-    return {**terms, "pretty_name": source.title, "language": language, "task_categories": [source.task],
-            "size_categories": [next((name for limit, name in _SIZES if total < limit), "n>1M")],
-            "tags": ["medical", "radiology" if manifest["dataset"] != "path_vqa" else "pathology", "pefomed"],
-            "configs": [{"config_name": "default", "data_files": [
-                {"split": _HUB_SPLITS[split], "path": split_file(split)} for split in manifest["kept"]]}]}
+    return {
+        **terms,
+        "pretty_name": source.title,
+        "language": language,
+        "task_categories": [source.task],
+        "size_categories": [next((name for limit, name in _SIZES if total < limit), "n>1M")],
+        "tags": ["medical", "radiology" if manifest["dataset"] != "path_vqa" else "pathology", "pefomed"],
+        "configs": [
+            {
+                "config_name": "default",
+                "data_files": [{"split": _HUB_SPLITS[split], "path": split_file(split)} for split in manifest["kept"]],
+            }
+        ],
+    }

@@ -1,20 +1,25 @@
 """Markdown as cards need it: front matter, tables, lists. Knows nothing of models and data."""
 
-from typing import Any, Dict, List, Mapping, Sequence
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 MARK = "<!-- Written by pefomed. To keep changes of your own, delete this line: the card is then left alone. -->"
-EMBEDDED = ("> **Embedded sample.** Made with generated drawings and a tiny model, to try the software. Its figures "
-            "say nothing about medicine.")
+EMBEDDED = (
+    "> **Embedded sample.** Made with generated drawings and a tiny model, to try the software. Its figures "
+    "say nothing about medicine."
+)
 
 
 def front_matter(content: Mapping[str, Any]) -> str:
     """The YAML block that the Hugging Face hub reads."""
     import yaml
 
-    return "---\n{}---".format(yaml.safe_dump(dict(content), sort_keys=False, allow_unicode=True))
+    return f"---\n{yaml.safe_dump(dict(content), sort_keys=False, allow_unicode=True)}---"
 
 
-def licence(identifier: str) -> Dict[str, str]:
+def licence(identifier: str) -> dict[str, str]:
     """Front matter of a licence; the hub wants a name and a link with ``other``."""
     other = {"license_name": "see-licences", "license_link": "README.md"} if identifier == "other" else {}
     return {"license": identifier, **other}
@@ -24,9 +29,10 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table; nothing where it has no rows."""
     if not rows:
         return ""
-    lines: List[Sequence[str]] = [columns, ["---"] * len(columns), *rows]
-    return "\n".join("| {} |".format(" | ".join(str(each).replace("|", "\\|").replace("\n", " ") for each in line))
-                     for line in lines)
+    lines: list[Sequence[str]] = [columns, ["---"] * len(columns), *rows]
+    return "\n".join(
+        "| {} |".format(" | ".join(str(each).replace("|", "\\|").replace("\n", " ") for each in line)) for line in lines
+    )
 
 
 def bullets(lines: Sequence[str]) -> str:

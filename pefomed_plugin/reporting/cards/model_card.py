@@ -1,7 +1,10 @@
 """The text of a model card, from facts given. Pure: reads nothing, writes nothing."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Sequence
+from typing import Any
 
 from ... import __version__
 from ..tables import figure_rows
@@ -9,66 +12,107 @@ from .data_sources import source_of
 from .markdown import EMBEDDED, MARK, bullets, front_matter, join, licence, table
 from .model_facts import ModelFacts, TrainedOn
 
-PAPER = ("He et al., PeFoMed: Parameter Efficient Fine-tuning of Multimodal Large Language Models for Medical Imaging, "
-         "arXiv:2401.02797")
-LLAMA_NOTICE = ("Llama 2 is licensed under the LLAMA 2 Community License, Copyright (c) Meta Platforms, Inc. "
-                "All Rights Reserved.")
+PAPER = (
+    "He et al., PeFoMed: Parameter Efficient Fine-tuning of Multimodal Large Language Models for Medical Imaging, "
+    "arXiv:2401.02797"
+)
+LLAMA_NOTICE = (
+    "Llama 2 is licensed under the LLAMA 2 Community License, Copyright (c) Meta Platforms, Inc. All Rights Reserved."
+)
 _SHOWN = {
-    "model": ("arch", "image_size", "lora_r", "lora_alpha", "lora_dropout", "lora_target_modules", "max_txt_len",
-              "prompt_template", "llm_precision"),
-    "run": ("task", "init_lr", "min_lr", "warmup_lr", "warmup_steps", "weight_decay", "lr_sched", "max_epoch",
-            "iters_per_epoch", "accum_grad_iters", "amp", "seed"),
+    "model": (
+        "arch",
+        "image_size",
+        "lora_r",
+        "lora_alpha",
+        "lora_dropout",
+        "lora_target_modules",
+        "max_txt_len",
+        "prompt_template",
+        "llm_precision",
+    ),
+    "run": (
+        "task",
+        "init_lr",
+        "min_lr",
+        "warmup_lr",
+        "warmup_steps",
+        "weight_decay",
+        "lr_sched",
+        "max_epoch",
+        "iters_per_epoch",
+        "accum_grad_iters",
+        "amp",
+        "seed",
+    ),
 }
 """What a card shows of a configuration: no paths."""
 _USE = {
     "checkpoint": "pefomed checkpoint inspect checkpoint_last.pth\n"
-                  "PEFOMED_CKPT=checkpoint_last.pth torchrun evaluate.py --cfg-path eval_configs/pefomed_vqa_rad.yaml",
+    "PEFOMED_CKPT=checkpoint_last.pth torchrun evaluate.py --cfg-path eval_configs/pefomed_vqa_rad.yaml",
     "adapter": "from peft import PeftModel\nfrom transformers import LlamaForCausalLM\n\n"
-               "llama = LlamaForCausalLM.from_pretrained(\"{base}\")\n"
-               "model = PeftModel.from_pretrained(llama, \"PATH OF THIS FOLDER\")",
+    'llama = LlamaForCausalLM.from_pretrained("{base}")\n'
+    'model = PeftModel.from_pretrained(llama, "PATH OF THIS FOLDER")',
     "merged": "from transformers import LlamaForCausalLM\n\n"
-              "model = LlamaForCausalLM.from_pretrained(\"PATH OF THIS FOLDER\")",
+    'model = LlamaForCausalLM.from_pretrained("PATH OF THIS FOLDER")',
 }
 """Form of the weights -> what to type."""
 _WITH_IMAGES = {
     "adapter": "That is the language model alone. To ask about images, make a checkpoint of the folder: `pefomed "
-               "checkpoint convert FOLDER --to minigpt4`, and give it as `model.ckpt`.",
+    "checkpoint convert FOLDER --to minigpt4`, and give it as `model.ckpt`.",
     "merged": "That is the language model alone. To ask about images, give MiniGPT-v2 `model.llama_model=FOLDER "
-              "model.ckpt=FOLDER/projector.safetensors model.lora_r=0`.",
+    "model.ckpt=FOLDER/projector.safetensors model.lora_r=0`.",
 }
 
 
 def model_card(facts: ModelFacts) -> str:
     """Text of a model card."""
     parts = [
-        front_matter(_model_front(facts)), MARK, "# " + facts.name, EMBEDDED if facts.embedded else "",
+        front_matter(_model_front(facts)),
+        MARK,
+        "# " + facts.name,
+        EMBEDDED if facts.embedded else "",
         "MiniGPT-v2 fine-tuned by the PeFoMed recipe: a frozen EVA ViT and a frozen LLaMA-2, of which only the "
         "projection between them and low-rank adapters (LoRA) are trained. **Not for clinical use.**",
-        "## Files" if facts.files else "", table(("file", ""), [("`{}`".format(name), what)
-                                                                 for name, what in facts.files.items()]),
-        "## Use", "```{}\n{}\n```".format("bash" if facts.form == "checkpoint" else "python", _USE[facts.form].format(
-            base=facts.base_model or "PATH OF THE LLAMA")),
+        "## Files" if facts.files else "",
+        table(("file", ""), [(f"`{name}`", what) for name, what in facts.files.items()]),
+        "## Use",
+        "```{}\n{}\n```".format(
+            "bash" if facts.form == "checkpoint" else "python",
+            _USE[facts.form].format(base=facts.base_model or "PATH OF THE LLAMA"),
+        ),
         _WITH_IMAGES.get(facts.form, ""),
         bullets(facts.notes),
-        "## Training data", _trained_table(facts.trained_on), _history(facts),
-        "## Figures", _figures(facts),
-        "## Intended use", "Research on medical visual question answering, report generation and fine-tuning methods.",
+        "## Training data",
+        _trained_table(facts.trained_on),
+        _history(facts),
+        "## Figures",
+        _figures(facts),
+        "## Intended use",
+        "Research on medical visual question answering, report generation and fine-tuning methods.",
         "## Limits",
         "- Not a medical device, not checked for diagnosis, triage or any decision about a patient.\n"
         "- Answers are fluent whether or not they are right; findings, sides and measurements may be made up.\n"
         "- Only the modalities, populations and question styles of the data above were seen.\n"
         "- English, unless the data above say otherwise.",
-        "## Licences", bullets(_model_licences(facts)), bullets(facts.terms()),
-        "## Configuration", _configuration(facts),
-        "## How to cite", bullets([PAPER, *(each.citation for each in facts.sources())]),
+        "## Licences",
+        bullets(_model_licences(facts)),
+        bullets(facts.terms()),
+        "## Configuration",
+        _configuration(facts),
+        "## How to cite",
+        bullets([PAPER, *(each.citation for each in facts.sources())]),
     ]
     return join(parts)
 
 
-def _model_front(facts: ModelFacts) -> Dict[str, Any]:
+def _model_front(facts: ModelFacts) -> dict[str, Any]:
     tasks = sorted({source_of(each.dataset).task for each in facts.trained_on})
-    front: Dict[str, Any] = {"language": ["en"], "pipeline_tag": "image-text-to-text",
-                             "tags": ["medical", "minigpt-v2", "pefomed", "lora", *tasks]}
+    front: dict[str, Any] = {
+        "language": ["en"],
+        "pipeline_tag": "image-text-to-text",
+        "tags": ["medical", "minigpt-v2", "pefomed", "lora", *tasks],
+    }
     front = {**licence("bsd-3-clause" if facts.embedded else "other" if facts.terms() else "llama2"), **front}
     if facts.base_model:
         front["base_model"] = facts.base_model
@@ -79,12 +123,16 @@ def _model_front(facts: ModelFacts) -> Dict[str, Any]:
 def _trained_table(trained_on: Sequence[TrainedOn]) -> str:
     rows = []
     for each in trained_on:
-        options = ", ".join("{}={}".format(key, value) for key, value in each.options.items())
-        rows.append((
-            "{} (`{}`{})".format(source_of(each.dataset).title, each.dataset, "; " + options if options else ""),
-            "before" if each.earlier else "this run",
-            "not known" if each.samples is None else "{:,}".format(each.samples),
-            each.layout or "-", "`{}`".format(each.manifest_sha256[:16]) if each.manifest_sha256 else "-"))
+        options = ", ".join(f"{key}={value}" for key, value in each.options.items())
+        rows.append(
+            (
+                "{} (`{}`{})".format(source_of(each.dataset).title, each.dataset, "; " + options if options else ""),
+                "before" if each.earlier else "this run",
+                "not known" if each.samples is None else f"{each.samples:,}",
+                each.layout or "-",
+                f"`{each.manifest_sha256[:16]}`" if each.manifest_sha256 else "-",
+            )
+        )
     return table(("data set, train split", "trained in", "samples", "layout", "manifest (SHA-256)"), rows)
 
 
@@ -92,39 +140,55 @@ def _history(facts: ModelFacts) -> str:
     if not facts.trained_on:
         return "The checkpoint does not say what it was trained on."
     if facts.whole_history:
-        return "Training began with the {}.".format("sample's untrained tiny model" if facts.embedded else
-                                                    "released MiniGPT-v2, whose own data come on top")
+        return "Training began with the {}.".format(
+            "sample's untrained tiny model" if facts.embedded else "released MiniGPT-v2, whose own data come on top"
+        )
     start = str((facts.config.get("model") or {}).get("ckpt") or "")
     unnamed = start.startswith("${") or not start
     return "Training began with {}; what that one was trained on could not be followed.".format(
-        "a checkpoint that is not named" if unnamed else "`{}`".format(Path(start).name))
+        "a checkpoint that is not named" if unnamed else f"`{Path(start).name}`"
+    )
 
 
 def _figures(facts: ModelFacts) -> str:
     rows = [(key, *row) for key, metrics in facts.figures.items() for row in figure_rows(metrics)]
     if not rows:
         return "None: no metrics.json of these weights lay beside them."
-    return table(("test set", "score", "n", "value", "95 % interval"), rows) + \
-        "\n\nIntervals are bootstraps over studies or images."
+    return (
+        table(("test set", "score", "n", "value", "95 % interval"), rows)
+        + "\n\nIntervals are bootstraps over studies or images."
+    )
 
 
-def _model_licences(facts: ModelFacts) -> List[str]:
+def _model_licences(facts: ModelFacts) -> list[str]:
     if facts.embedded:
         return ["Model and data are generated; both are under this software's licence, BSD 3-Clause."]
-    return [LLAMA_NOTICE + " It covers what is derived from it, these weights too.",
-            "MiniGPT-v2's projection and LoRA, from which training began: BSD 3-Clause (Vision-CAIR/MiniGPT-4).",
-            *("{}: {}.".format(each.title, each.licence) for each in facts.sources())]
+    return [
+        LLAMA_NOTICE + " It covers what is derived from it, these weights too.",
+        "MiniGPT-v2's projection and LoRA, from which training began: BSD 3-Clause (Vision-CAIR/MiniGPT-4).",
+        *(f"{each.title}: {each.licence}." for each in facts.sources()),
+    ]
 
 
 def _configuration(facts: ModelFacts) -> str:
-    rows = [("`{}.{}`".format(name, key), "`{}`".format(section[key]))
-            for name, keys in _SHOWN.items() for section in [facts.config.get(name) or {}]
-            for key in keys if section.get(key) is not None]
-    rows += [("`datasets.{}.{}`".format(name, key), "`{}`".format(section[key]))
-             for name, section in (facts.config.get("datasets") or {}).items() for key in ("batch_size", "sample_ratio")
-             if isinstance(section, Mapping) and section.get(key) is not None]
-    rows += [("checkpoint: " + ("epoch (from 0)" if key == "epoch" else key), "`{}`".format(value))
-             for key, value in facts.training.items() if isinstance(value, (int, float, str)) and key != "version"]
-    rows.append(("pefomed_plugin", "{} (this card: {})".format(facts.training.get("version", "not used"), __version__)))
+    rows = [
+        (f"`{name}.{key}`", f"`{section[key]}`")
+        for name, keys in _SHOWN.items()
+        for section in [facts.config.get(name) or {}]
+        for key in keys
+        if section.get(key) is not None
+    ]
+    rows += [
+        (f"`datasets.{name}.{key}`", f"`{section[key]}`")
+        for name, section in (facts.config.get("datasets") or {}).items()
+        for key in ("batch_size", "sample_ratio")
+        if isinstance(section, Mapping) and section.get(key) is not None
+    ]
+    rows += [
+        ("checkpoint: " + ("epoch (from 0)" if key == "epoch" else key), f"`{value}`")
+        for key, value in facts.training.items()
+        if isinstance(value, (int, float, str)) and key != "version"
+    ]
+    rows.append(("pefomed_plugin", f"{facts.training.get('version', 'not used')} (this card: {__version__})"))
     rows += [(name, version + " (when this card was written)") for name, version in facts.versions.items()]
     return table(("", ""), rows)

@@ -3,9 +3,12 @@
 Reads configurations, manifests and metrics that lie near; opens no weights and no data.
 """
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any
 
 from ...digests import file_sha256
 from ...readers.prepared import MANIFEST, is_prepared, read_manifest
@@ -24,7 +27,7 @@ class TrainedOn:
 
     dataset: str
     """Registry name."""
-    samples: Optional[int] = None
+    samples: int | None = None
     """In its train split, where known."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """The reader's."""
@@ -52,7 +55,7 @@ class ModelFacts:
     """Whether ``trained_on`` goes back to the released MiniGPT-v2."""
     figures: Mapping[str, Any] = field(default_factory=dict)
     """``results`` of ``metrics.json``: test set -> its metrics."""
-    base_model: Optional[str] = None
+    base_model: str | None = None
     """The LLaMA's name on the Hugging Face hub."""
     files: Mapping[str, str] = field(default_factory=dict)
     """File -> what it is."""
@@ -66,18 +69,19 @@ class ModelFacts:
         """Whether generated sample data or the tiny model took part."""
         return bool(self.training.get("embedded") or (self.config.get("run") or {}).get("embedded"))
 
-    def sources(self) -> List[DataSource]:
+    def sources(self) -> list[DataSource]:
         """The releases behind the training data, each once; none behind generated ones."""
         names = () if self.embedded else dict.fromkeys(each.dataset for each in self.trained_on)
         return [source_of(name) for name in names]
 
-    def terms(self) -> List[str]:
+    def terms(self) -> list[str]:
         """What the training data forbid to do with them or with the model, one sentence a release."""
-        return ["{}: {}".format(each.title, each.passing_on) for each in self.sources() if each.passing_on]
+        return [f"{each.title}: {each.passing_on}" for each in self.sources() if each.passing_on]
 
 
-def gather_facts(folder: Path, config: Mapping[str, Any], training: Mapping[str, Any],
-                 weights: Optional[Path] = None, **given: Any) -> ModelFacts:
+def gather_facts(
+    folder: Path, config: Mapping[str, Any], training: Mapping[str, Any], weights: Path | None = None, **given: Any
+) -> ModelFacts:
     """Facts of a run from its configuration and from what lies near.
 
     Args:
@@ -94,16 +98,28 @@ def gather_facts(folder: Path, config: Mapping[str, Any], training: Mapping[str,
     embedded = bool(training.get("embedded") or (config.get("run") or {}).get("embedded"))
     whole, configs = training_configs(Run(folder.name, folder, config, embedded))
     counts = training.get("samples") or {}
-    trained_on = [_trained_on(name, each, (counts.get(name) or {}).get("train") if each is config else None,
-                              earlier=each is not config)
-                  for each in configs for name in each.get("datasets") or {}]
-    return ModelFacts(**{"name": folder.resolve().name, "config": config, "training": training,
-                         "trained_on": trained_on, "whole_history": whole, "figures": _figures(folder, weights),
-                         "versions": _versions(),
-                         **given})
+    trained_on = [
+        _trained_on(
+            name, each, (counts.get(name) or {}).get("train") if each is config else None, earlier=each is not config
+        )
+        for each in configs
+        for name in each.get("datasets") or {}
+    ]
+    return ModelFacts(
+        **{
+            "name": folder.resolve().name,
+            "config": config,
+            "training": training,
+            "trained_on": trained_on,
+            "whole_history": whole,
+            "figures": _figures(folder, weights),
+            "versions": _versions(),
+            **given,
+        }
+    )
 
 
-def _figures(folder: Path, weights: Optional[Path]) -> Dict[str, Any]:
+def _figures(folder: Path, weights: Path | None) -> dict[str, Any]:
     """Metrics by test set, without those that the answers' own record says are of other weights."""
     metrics = folder / "metrics.json"
     if not metrics.is_file():
@@ -119,29 +135,35 @@ def _figures(folder: Path, weights: Optional[Path]) -> Dict[str, Any]:
     return found
 
 
-def _trained_on(name: str, config: Mapping[str, Any], samples: Optional[int], *, earlier: bool) -> TrainedOn:
+def _trained_on(name: str, config: Mapping[str, Any], samples: int | None, *, earlier: bool) -> TrainedOn:
     section = config["datasets"][name] or {}
     folder = _storage(config, name)
     options = section.get("options") or {}
     if folder is None or not is_prepared(folder):
         return TrainedOn(name, samples, options, earlier=earlier)
     manifest = read_manifest(folder)
-    return TrainedOn(name, manifest["kept"].get("train") if samples is None else samples,
-                     manifest.get("options") or options, manifest["layout"], file_sha256(folder / MANIFEST), earlier)
+    return TrainedOn(
+        name,
+        manifest["kept"].get("train") if samples is None else samples,
+        manifest.get("options") or options,
+        manifest["layout"],
+        file_sha256(folder / MANIFEST),
+        earlier,
+    )
 
 
-def _storage(config: Mapping[str, Any], name: str) -> Optional[Path]:
+def _storage(config: Mapping[str, Any], name: str) -> Path | None:
     """Folder of a data set; None where the configuration's references lead nowhere on this machine."""
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
     try:
-        storage = OmegaConf.select(OmegaConf.create(dict(config)), "datasets.{}.build_info.storage".format(name))
+        storage = OmegaConf.select(OmegaConf.create(dict(config)), f"datasets.{name}.build_info.storage")
     except OmegaConfBaseException:
         return None
     return Path(storage) if isinstance(storage, str) else None
 
 
-def _versions() -> Dict[str, str]:
+def _versions() -> dict[str, str]:
     versions = {name: installed_version(name) for name in _PACKAGES}
     return {name: version for name, version in versions.items() if version}

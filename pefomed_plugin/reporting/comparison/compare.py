@@ -3,9 +3,12 @@
 Works on runs that were read; how the comparison is shown is ``compare_tables``' affair.
 """
 
+from __future__ import annotations
+
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any
 
 from ...errors import ConfigError, DataError
 from ...records import CLOSED, OPEN, Prediction, Score
@@ -21,22 +24,22 @@ from ..scorer_kinds import REPORT_METRICS, family_of, is_levels, is_percent, is_
 from .lineage import deviations, stages_of
 from .paper_figures import PaperFigure, Stages, paper_figure
 
-GROUPS: Dict[str, Optional[str]] = {"open": OPEN, "closed": CLOSED, "overall": None}
+GROUPS: dict[str, str | None] = {"open": OPEN, "closed": CLOSED, "overall": None}
 
 
 @dataclass(frozen=True)
 class Figure:
     """One cell."""
 
-    value: Optional[float]
+    value: float | None
     """In the table's unit; None where nothing was scored."""
     n: int
     """Scored samples."""
     interval: Interval
     """95 %, clustered."""
-    paper: Optional[PaperFigure] = None
+    paper: PaperFigure | None = None
     """The paper's cell, where it prints one for this row."""
-    sd: Optional[float] = None
+    sd: float | None = None
     """Standard deviation over the runs of a judge or over raters (ddof=1); None for what was measured once."""
 
 
@@ -46,15 +49,15 @@ class Row:
 
     run: str
     """Label."""
-    stages: Optional[Stages]
+    stages: Stages | None
     """Marks of the paper's tables; None where they are not known."""
     figures: Mapping[str, Figure]
     """By column."""
-    difference: Optional[Difference]
+    difference: Difference | None
     """Against the reference run, in the table's last column's unit; None in the reference's own row."""
     deviations: Sequence[str]
     """From the paper."""
-    scope: Optional[str] = None
+    scope: str | None = None
     """Which answers people rated; None for what is no rating by people."""
 
 
@@ -81,7 +84,7 @@ class Table:
         return self.columns[-1]
 
 
-def compare_runs(runs: Sequence[Run]) -> List[Table]:
+def compare_runs(runs: Sequence[Run]) -> list[Table]:
     """One table for each test set and scorer that at least one run has; the first run is the tests' reference.
 
     Raises:
@@ -90,9 +93,11 @@ def compare_runs(runs: Sequence[Run]) -> List[Table]:
     """
     twice = [label for label, count in Counter(each.name for each in runs).items() if count > 1]
     if twice or not runs:
-        raise ConfigError("each run needs a label of its own; give one --label for each run",
-                          ["{!r} is the label of several runs".format(label) for label in twice])
-    tables: List[Table] = []
+        raise ConfigError(
+            "each run needs a label of its own; give one --label for each run",
+            [f"{label!r} is the label of several runs" for label in twice],
+        )
+    tables: list[Table] = []
     for key in dict.fromkeys(key for run in runs for key in run.answered):
         having = [run for run in runs if key in run.answered]
         _same_samples(key, having)
@@ -103,7 +108,7 @@ def compare_runs(runs: Sequence[Run]) -> List[Table]:
     return tables
 
 
-def to_json(tables: Sequence[Table]) -> Dict[str, Any]:
+def to_json(tables: Sequence[Table]) -> dict[str, Any]:
     """The comparison as ``compare.json`` holds it."""
     return {"method": METHOD, "tables": [asdict(each) for each in tables]}
 
@@ -115,8 +120,7 @@ def _table_name(scorer: str) -> str:
 def _same_samples(key: str, runs: Sequence[Run]) -> None:
     first = runs[0]
     for run in runs[1:]:
-        check_references(run.answered[key].predictions, first.answered[key].predictions,
-                         "{} of run {!r}".format(key, first.name))
+        check_references(run.answered[key].predictions, first.answered[key].predictions, f"{key} of run {first.name!r}")
 
 
 def _table(key: str, scorer: str, runs: Sequence[Run]) -> Table:
@@ -134,28 +138,29 @@ def _row(run: Run, reference: Run, key: str, scorer: str, columns: Sequence[str]
     return Row(run.name, stages, figures, difference, deviations(run, answered), scope_of(answered, scorer))
 
 
-def stages_in_paper(run: Run, answered: Answered) -> Optional[Stages]:
+def stages_in_paper(run: Run, answered: Answered) -> Stages | None:
     """The paper's row that a run can stand beside; it has none in which the model does not see the right image."""
     return stages_of(run) if answered.predictions[0].producer.get("images", "own") == "own" else None
 
 
-def columns_of(answered: Answered, scorer: str) -> Tuple[str, ...]:
+def columns_of(answered: Answered, scorer: str) -> tuple[str, ...]:
     """Columns of the paper's tables for this kind of scorer."""
     if family_of(scorer) == "lexical":
         return REPORT_METRICS
     if is_levels(scorer):
-        return (*("level {}".format(level) for level in LEVELS), "wasm")
+        return (*(f"level {level}" for level in LEVELS), "wasm")
     return tuple(GROUPS) if any(answer_type(each) for each in answered.predictions) else ("overall",)
 
 
-def scope_of(answered: Answered, scorer: str) -> Optional[str]:
+def scope_of(answered: Answered, scorer: str) -> str | None:
     """Which answers people rated, in a few words; None for what is no rating by people."""
     scope = answered.figures.get(scorer, {}).get("scope")
     return str(scope) if scope else None
 
 
-def make_figure(answered: Answered, scorer: str, column: str, stages: Optional[Stages],
-                among: Optional[str] = None) -> Figure:
+def make_figure(
+    answered: Answered, scorer: str, column: str, stages: Stages | None, among: str | None = None
+) -> Figure:
     """One cell. What several runs or raters gave is taken as the metrics hold it: mean and SD over them.
 
     ``among`` names the group of the paper's figures, where these are about a part of the test set.
@@ -166,32 +171,44 @@ def make_figure(answered: Answered, scorer: str, column: str, stages: Optional[S
     rows = _values(answered, scorer, column)
     measured = answered.figures.get(scorer, {}).get("overall" if column == "wasm" else column) or {}
     if column.startswith("level "):
-        return Figure(_level_count(answered, scorer, column), len(rows), Interval(None, None, "a count"), paper,
-                      measured.get("sd"))
+        return Figure(
+            _level_count(answered, scorer, column),
+            len(rows),
+            Interval(None, None, "a count"),
+            paper,
+            measured.get("sd"),
+        )
     if is_repeated(scorer) and measured.get("value") is not None:
         return Figure(measured["value"], len(rows), Interval(**measured["interval"]), paper, measured.get("sd"))
     if column in POOLED:
-        return Figure(_figure_of(answered, scorer, column), len(answered.predictions),
-                      Interval(None, None, "a figure of the whole test set, no mean"), paper)
+        return Figure(
+            _figure_of(answered, scorer, column),
+            len(answered.predictions),
+            Interval(None, None, "a figure of the whole test set, no mean"),
+            paper,
+        )
     if not rows:
         return Figure(None, 0, Interval(None, None, "nothing was scored"), paper)
     interval = cluster_interval([value for _, value in rows], [CLUSTERS["study"](each) for each, _ in rows])
     return Figure(mean([value for _, value in rows]), len(rows), interval, paper)
 
 
-_Rows = List[Tuple[Prediction, float]]
+_Rows = list[tuple[Prediction, float]]
 
 
 def _values(answered: Answered, scorer: str, column: str) -> _Rows:
     """Scored predictions of a column with their values, in the table's unit."""
-    name = "{}/{}".format(scorer, column) if family_of(scorer) == "lexical" else scorer
+    name = f"{scorer}/{column}" if family_of(scorer) == "lexical" else scorer
     scores: Sequence[Score] = answered.scores.get(name, ())
     kind, factor = GROUPS.get(column), 100.0 if is_percent(scorer) else 1.0
-    return [(prediction, factor * score.value) for prediction, score in zip(answered.predictions, scores)
-            if score.value is not None and kind in (None, answer_type(prediction))]
+    return [
+        (prediction, factor * score.value)
+        for prediction, score in zip(answered.predictions, scores)
+        if score.value is not None and kind in (None, answer_type(prediction))
+    ]
 
 
-def _level_count(answered: Answered, scorer: str, column: str) -> Optional[float]:
+def _level_count(answered: Answered, scorer: str, column: str) -> float | None:
     """Reports at a level; where several runs judged them, their mean over the runs, which the metrics hold."""
     counted = _figure_of(answered, scorer, column)
     if counted is not None:
@@ -199,15 +216,19 @@ def _level_count(answered: Answered, scorer: str, column: str) -> Optional[float
     return summarise_wasm(answered.scores[scorer]).counts[int(column[-1])]
 
 
-def _figure_of(answered: Answered, scorer: str, name: str) -> Optional[float]:
+def _figure_of(answered: Answered, scorer: str, name: str) -> float | None:
     return (answered.figures.get(scorer, {}).get(name) or {}).get("value")
 
 
-def _difference(answered: Answered, reference: Answered, scorer: str, column: str) -> Optional[Difference]:
+def _difference(answered: Answered, reference: Answered, scorer: str, column: str) -> Difference | None:
     of_reference = {prediction.id: value for prediction, value in _values(reference, scorer, column)}
-    both = [(prediction, value) for prediction, value in _values(answered, scorer, column)
-            if prediction.id in of_reference]
+    both = [
+        (prediction, value) for prediction, value in _values(answered, scorer, column) if prediction.id in of_reference
+    ]
     if not both:
         return None
-    return paired_difference([value for _, value in both], [of_reference[each.id] for each, _ in both],
-                             [CLUSTERS["study"](each) for each, _ in both])
+    return paired_difference(
+        [value for _, value in both],
+        [of_reference[each.id] for each, _ in both],
+        [CLUSTERS["study"](each) for each, _ in both],
+    )

@@ -1,6 +1,8 @@
 """A comparison on the terminal and as Markdown. Computes nothing."""
 
-from typing import Dict, List, Optional, Sequence, Union
+from __future__ import annotations
+
+from collections.abc import Sequence
 
 from ...scoring.paired import METHOD
 from ..agreement import brief_agreement
@@ -12,20 +14,23 @@ from .paper_figures import Stages
 
 def show_comparison(tables: Sequence[Table], evaluations: Sequence[Evaluations] = ()) -> None:
     """Print every table, and what its columns and tests are."""
-    deviations: Dict[str, str] = {}
+    deviations: dict[str, str] = {}
     for each in tables:
         show_table(title_of(each), header_of(each), [cells_of(row, each) for row in each.rows])
         new = {row.run: "; ".join(row.deviations) or "no deviation from the paper known" for row in each.rows}
         for run in (run for run in new if new[run] != deviations.get(run)):
-            print("  {}: {}".format(run, new[run]))
+            print(f"  {run}: {new[run]}")
         deviations.update(new)
         print()
     for found in evaluations:
         if found.rows:
-            show_table(evaluations_title(found), evaluations_header(found),
-                       [evaluation_cells(row, found) for row in found.rows])
+            show_table(
+                evaluations_title(found),
+                evaluations_header(found),
+                [evaluation_cells(row, found) for row in found.rows],
+            )
         if found.agreement:
-            show_table("{}, {}: agreement".format(found.run, found.dataset), *brief_agreement(found.agreement))
+            show_table(f"{found.run}, {found.dataset}: agreement", *brief_agreement(found.agreement))
     print(footnote(tables))
     for line in scope_lines(tables, evaluations):
         print(line)
@@ -35,64 +40,80 @@ def to_markdown(tables: Sequence[Table], evaluations: Sequence[Evaluations] = ()
     """The comparison as a Markdown document."""
     parts = ["# Comparison of runs", ""]
     for each in tables:
-        parts += _markdown_table(title_of(each), [*header_of(each), "deviations from the paper"], [
-            [*cells_of(row, each), "; ".join(row.deviations) or "none known"] for row in each.rows])
+        parts += _markdown_table(
+            title_of(each),
+            [*header_of(each), "deviations from the paper"],
+            [[*cells_of(row, each), "; ".join(row.deviations) or "none known"] for row in each.rows],
+        )
     for found in evaluations:
         if found.rows:
-            parts += _markdown_table(evaluations_title(found), evaluations_header(found),
-                                     [evaluation_cells(row, found) for row in found.rows])
+            parts += _markdown_table(
+                evaluations_title(found),
+                evaluations_header(found),
+                [evaluation_cells(row, found) for row in found.rows],
+            )
         if found.agreement:
-            parts += _markdown_table("{}, {}: agreement".format(found.run, found.dataset),
-                                     *brief_agreement(found.agreement))
+            parts += _markdown_table(f"{found.run}, {found.dataset}: agreement", *brief_agreement(found.agreement))
     return "\n".join([*parts, footnote(tables), *scope_lines(tables, evaluations), ""])
 
 
 def title_of(table: Table) -> str:
     """Data set, scorer, and the paper's table of this layout where it has these figures."""
-    return "{}, {}{}".format(table.dataset, table.scorer, _as_in_the_paper(table.rows))
+    return f"{table.dataset}, {table.scorer}{_as_in_the_paper(table.rows)}"
 
 
-def header_of(table: Table) -> List[str]:
+def header_of(table: Table) -> list[str]:
     """Names of the columns."""
     unit = " %" if table.unit == "%" else ""
     tests = ["against " + table.reference, "p"] if len(table.rows) > 1 else []
     return ["run", "stages", *(each + unit for each in table.columns), "95 % interval", *tests]
 
 
-def cells_of(row: Row, table: Table) -> List[str]:
+def cells_of(row: Row, table: Table) -> list[str]:
     """One row; the paper's figure stands in brackets behind ours."""
     interval = row.figures[table.tested].interval
     digits = 1 if table.unit == "%" else 3
     difference = row.difference
-    cells = [row.run, format_stages(row.stages),
-             *(format_figure(row.figures[each], table.unit, each) for each in table.columns),
-             _range(interval.low, interval.high, digits)]
+    cells = [
+        row.run,
+        format_stages(row.stages),
+        *(format_figure(row.figures[each], table.unit, each) for each in table.columns),
+        _range(interval.low, interval.high, digits),
+    ]
     if len(table.rows) == 1:
         return cells
-    return [*cells,
-            "" if difference is None else "{:+.{d}f} [{}]".format(
-                difference.value, _range(difference.interval.low, difference.interval.high, digits) or "-", d=digits),
-            "" if difference is None else format_p(difference.p_value)]
+    return [
+        *cells,
+        ""
+        if difference is None
+        else f"{difference.value:+.{digits}f} "
+        f"[{_range(difference.interval.low, difference.interval.high, digits) or '-'}]",
+        "" if difference is None else format_p(difference.p_value),
+    ]
 
 
 def evaluations_title(found: Evaluations) -> str:
     """Run and test set, and the paper's table of this layout where it has these figures."""
-    return "{}, {}: every evaluation{}".format(found.run, found.dataset, _as_in_the_paper(found.rows))
+    return f"{found.run}, {found.dataset}: every evaluation{_as_in_the_paper(found.rows)}"
 
 
-def evaluations_header(found: Evaluations) -> List[str]:
+def evaluations_header(found: Evaluations) -> list[str]:
     """Names of the columns."""
     return ["evaluation", "n", *(each + (" %" if found.unit else "") for each in found.columns), "95 % interval"]
 
 
-def evaluation_cells(row: EvaluationRow, found: Evaluations) -> List[str]:
+def evaluation_cells(row: EvaluationRow, found: Evaluations) -> list[str]:
     """One row; behind ours the SD over runs or raters, and the paper's figure in brackets."""
     last = row.figures[found.columns[-1]]
-    return [row.label, str(last.n), *(format_figure(row.figures[each], found.unit, each) for each in found.columns),
-            _range(last.interval.low, last.interval.high, 1 if found.unit else 2)]
+    return [
+        row.label,
+        str(last.n),
+        *(format_figure(row.figures[each], found.unit, each) for each in found.columns),
+        _range(last.interval.low, last.interval.high, 1 if found.unit else 2),
+    ]
 
 
-def scope_lines(tables: Sequence[Table], evaluations: Sequence[Evaluations]) -> List[str]:
+def scope_lines(tables: Sequence[Table], evaluations: Sequence[Evaluations]) -> list[str]:
     """What people's ratings are conditional on, a line each."""
     scopes = [(each.run, table.dataset, table.scorer, each.scope) for table in tables for each in table.rows]
     scopes += [(found.run, found.dataset, each.scorer, each.scope) for found in evaluations for each in found.rows]
@@ -107,53 +128,60 @@ def format_figure(figure: Figure, unit: str, column: str) -> str:
     own = _with_sd(figure.value, figure.sd, digits)
     if figure.paper is None:
         return own
-    digits = 2 if column.startswith("level ") and figure.paper.sd is not None else 0 if column.startswith(
-        "level ") else digits
-    return "{} ({})".format(own, _with_sd(figure.paper.value, figure.paper.sd, digits))
+    digits = (
+        2
+        if column.startswith("level ") and figure.paper.sd is not None
+        else 0
+        if column.startswith("level ")
+        else digits
+    )
+    return f"{own} ({_with_sd(figure.paper.value, figure.paper.sd, digits)})"
 
 
 def format_p(p_value: float) -> str:
     """Three digits, or that it is smaller."""
-    return "< 0.001" if p_value < 0.001 else "{:.3f}".format(p_value)
+    return "< 0.001" if p_value < 0.001 else f"{p_value:.3f}"
 
 
 def footnote(tables: Sequence[Table]) -> str:
     """What brackets, intervals and p are."""
-    return ("In round brackets: the paper's figure for these stages; behind \u00b1 the SD over runs or raters.\n"
-            "Interval and test are of the column {}.\n"
-            "Tests against the first run: {} (study, else image). Not corrected for their number."
-            .format(" or ".join(dict.fromkeys(each.tested for each in tables)), METHOD))
+    return (
+        "In round brackets: the paper's figure for these stages; behind \u00b1 the SD over runs or raters.\n"
+        f"Interval and test are of the column {' or '.join(dict.fromkeys(each.tested for each in tables))}.\n"
+        f"Tests against the first run: {METHOD} (study, else image). Not corrected for their number."
+    )
 
 
-def format_stages(stages: Optional[Stages]) -> str:
+def format_stages(stages: Stages | None) -> str:
     """``none``, ``1``, ``2``, ``1 + 2``, or ``?`` where neither label nor configuration tells."""
     if stages is None:
         return "?"
     return " + ".join(name for name, done in zip("12", stages) if done) or "none"
 
 
-def _range(low: Optional[float], high: Optional[float], digits: int) -> str:
-    return "" if low is None or high is None else "{:.{d}f}, {:.{d}f}".format(low, high, d=digits)
+def _range(low: float | None, high: float | None, digits: int) -> str:
+    return "" if low is None or high is None else f"{low:.{digits}f}, {high:.{digits}f}"
 
 
-def _as_in_the_paper(rows: Sequence[Union[Row, EvaluationRow]]) -> str:
-    tables = dict.fromkeys(figure.paper.table.split(" (")[0] for row in rows for figure in row.figures.values()
-                           if figure.paper)
-    return ", as in the paper's {}".format(" and ".join(tables)) if tables else ""
+def _as_in_the_paper(rows: Sequence[Row | EvaluationRow]) -> str:
+    tables = dict.fromkeys(
+        figure.paper.table.split(" (")[0] for row in rows for figure in row.figures.values() if figure.paper
+    )
+    return f", as in the paper's {' and '.join(tables)}" if tables else ""
 
 
-def _with_sd(value: Optional[float], sd: Optional[float], digits: int) -> str:
+def _with_sd(value: float | None, sd: float | None, digits: int) -> str:
     if value is None:
         return "-"
-    return "{:.{d}f}".format(value, d=digits) + ("" if sd is None else " \u00b1 {:.{d}f}".format(sd, d=digits))
+    return f"{value:.{digits}f}" + ("" if sd is None else f" \u00b1 {sd:.{digits}f}")
 
 
-def _markdown_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> List[str]:
+def _markdown_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     return ["## " + _escaped(title), "", _line(header), _line(["---"] * len(header)), *map(_line, rows), ""]
 
 
 def _line(cells: Sequence[str]) -> str:
-    return "| {} |".format(" | ".join(_escaped(each) for each in cells))
+    return f"| {' | '.join(_escaped(each) for each in cells)} |"
 
 
 def _escaped(text: str) -> str:

@@ -3,8 +3,11 @@
 Works on runs that were read; how it is shown is ``compare_tables``' affair.
 """
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Set
+from typing import Any
 
 from ...scoring.repeated import summarise_answers, summarise_levels
 from ..agreement import without_items
@@ -24,15 +27,15 @@ class EvaluationRow:
     """Name that the scores carry."""
     figures: Mapping[str, Figure]
     """By column."""
-    scope: Optional[str] = None
+    scope: str | None = None
     """Which answers people rated."""
-    among: Optional[int] = None
+    among: int | None = None
     """How many answers it is restricted to, because people rated no others; None: not restricted."""
 
     @property
     def label(self) -> str:
         """What the row is called."""
-        return self.scorer if self.among is None else "{}, the {:,} that people rated".format(self.scorer, self.among)
+        return self.scorer if self.among is None else f"{self.scorer}, the {self.among:,} that people rated"
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class Evaluations:
     """What ``pefomed agree`` found; empty where it was not asked."""
 
 
-def evaluate_runs(runs: Sequence[Run]) -> List[Evaluations]:
+def evaluate_runs(runs: Sequence[Run]) -> list[Evaluations]:
     """A table for each run and test set that a judge or people looked at, and something else as well.
 
     Where people rated a part of the answers only, every other evaluation gets a second row, about that part.
@@ -62,7 +65,7 @@ def evaluate_runs(runs: Sequence[Run]) -> List[Evaluations]:
     return [each for each in found if len(each.rows) > 1 or each.agreement]
 
 
-def evaluations_to_json(evaluations: Sequence[Evaluations]) -> List[Dict[str, Any]]:
+def evaluations_to_json(evaluations: Sequence[Evaluations]) -> list[dict[str, Any]]:
     """The tables as ``compare.json`` holds them."""
     return [{**asdict(each), "agreement": without_items(each.agreement)} for each in evaluations]
 
@@ -74,28 +77,45 @@ def _evaluations(run: Run, answered: Answered) -> Evaluations:
     levels = [name for name in names if is_levels(name)]
     names = levels or [name for name in names if is_percent(name)]
     columns, stages = columns_of(answered, names[0]), stages_in_paper(run, answered)
-    rows = [EvaluationRow(name, {each: make_figure(answered, name, each, stages) for each in columns},
-                          scope_of(answered, name)) for name in names]
+    rows = [
+        EvaluationRow(
+            name, {each: make_figure(answered, name, each, stages) for each in columns}, scope_of(answered, name)
+        )
+        for name in names
+    ]
     rated = _rated_by_people(answered, names)
     if 0 < len(rated) < len(answered.predictions):
         others = [name for name in names if family_of(name) != "human"]
         part = _restrict(answered, others, rated)
-        rows += [EvaluationRow(name, {each: make_figure(part, name, each, stages, RATED) for each in columns},
-                               among=len(rated)) for name in others]
+        rows += [
+            EvaluationRow(
+                name, {each: make_figure(part, name, each, stages, RATED) for each in columns}, among=len(rated)
+            )
+            for name in others
+        ]
     return Evaluations(run.name, answered.key, "" if levels else "%", columns, rows, answered.agreement)
 
 
-def _rated_by_people(answered: Answered, names: Sequence[str]) -> Set[str]:
-    return {score.sample_id for name in names if family_of(name) == "human" for score in answered.scores[name]
-            if score.value is not None}
+def _rated_by_people(answered: Answered, names: Sequence[str]) -> set[str]:
+    return {
+        score.sample_id
+        for name in names
+        if family_of(name) == "human"
+        for score in answered.scores[name]
+        if score.value is not None
+    }
 
 
-def _restrict(answered: Answered, names: Sequence[str], ids: Set[str]) -> Answered:
+def _restrict(answered: Answered, names: Sequence[str], ids: set[str]) -> Answered:
     """The same answers, only those of ``ids``, with the figures that the scorers have on them."""
     kept = [each for each in answered.predictions if each.id in ids]
     scores = {name: [each for each in answered.scores[name] if each.sample_id in ids] for name in names}
-    runs = {name: [[each for each in scores if each.sample_id in ids] for scores in answered.runs[name]]
-            for name in names if name in answered.runs}
-    figures = {name: (summarise_levels if is_levels(name) else summarise_answers)(kept, each)
-               for name, each in runs.items()}
+    runs = {
+        name: [[each for each in scores if each.sample_id in ids] for scores in answered.runs[name]]
+        for name in names
+        if name in answered.runs
+    }
+    figures = {
+        name: (summarise_levels if is_levels(name) else summarise_answers)(kept, each) for name, each in runs.items()
+    }
     return replace(answered, predictions=kept, scores=scores, figures=figures, runs=runs)

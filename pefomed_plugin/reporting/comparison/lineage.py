@@ -4,16 +4,27 @@ A run's stages are those it trained itself and those of the run whose checkpoint
 beside that checkpoint, and so on back.
 """
 
+from __future__ import annotations
+
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any
 
 from ...environment import embedded_values, sample_folder
 from ..results import Answered, Run, read_config
 from .paper_figures import BOTH, NONE, STAGE_1, STAGE_2, TEST_SIZES, Stages
 
-STAGE_NAMES: Dict[str, Stages] = {"none": NONE, "no fine-tuning": NONE, "stage 1": STAGE_1, "stage1": STAGE_1,
-                                  "stage 2": STAGE_2, "stage2": STAGE_2, "both": BOTH, "both stages": BOTH}
+STAGE_NAMES: dict[str, Stages] = {
+    "none": NONE,
+    "no fine-tuning": NONE,
+    "stage 1": STAGE_1,
+    "stage1": STAGE_1,
+    "stage 2": STAGE_2,
+    "stage2": STAGE_2,
+    "both": BOTH,
+    "both stages": BOTH,
+}
 """Words a label may begin with to say the stages itself, for runs whose configuration cannot tell."""
 
 _TRAINED_BY = {"medical_caption": STAGE_1, "medical_vqa": STAGE_2, "report_generation": STAGE_2}
@@ -23,7 +34,7 @@ _MODEL = {"image_size": 448, "max_txt_len": 1024, "lora_r": 64}
 _TRAINING_RUNS_FOLLOWED = 10
 
 
-def stages_of(run: Run) -> Optional[Stages]:
+def stages_of(run: Run) -> Stages | None:
     """Which stages the run's model went through; None when neither label nor configuration can tell."""
     label = run.name.strip().lower()
     for words in sorted(STAGE_NAMES, key=len, reverse=True):
@@ -35,73 +46,82 @@ def stages_of(run: Run) -> Optional[Stages]:
     return stages if found or all(stages) else None
 
 
-def deviations(run: Run, answered: Answered) -> List[str]:
+def deviations(run: Run, answered: Answered) -> list[str]:
     """Where the run departs from the paper, in a few words each, the gravest first; from what the run itself says."""
     found = ["embedded sample data and tiny model"] if run.embedded else []
     producer = answered.predictions[0].producer
     images = producer.get("images", _section(run.config, "run").get("images", "own"))
-    found += ["images {}".format(images)] if images != "own" else []
+    found += [f"images {images}"] if images != "own" else []
     found += _test_set(answered)
     beams = producer.get("num_beams", _section(run.config, "run").get("num_beams", 1))
-    found += ["{} beams".format(beams)] if beams != 1 else []
+    found += [f"{beams} beams"] if beams != 1 else []
     if not run.config:
         return [*found, "no config.yaml: training unknown"]
     model = _section(run.config, "model")
-    found += ["{} {}".format(key, model[key]) for key, value in _MODEL.items() if model.get(key, value) != value]
-    found += ["reader option {}={}".format(key, value) for key, value in
-              (_dataset(run, answered).get("options") or {}).items()]
+    found += [f"{key} {model[key]}" for key, value in _MODEL.items() if model.get(key, value) != value]
+    found += [f"reader option {key}={value}" for key, value in (_dataset(run, answered).get("options") or {}).items()]
     if _dataset(run, answered).get("missing_images") == "skip":
         found.append("questions without an image left out")
     limit = _section(run.config, "run").get("max_new_tokens")
-    found += ["at most {} new tokens".format(limit)] if limit else []
+    found += [f"at most {limit} new tokens"] if limit else []
     for config in training_configs(run)[1]:
         found += _training(config)
     return list(dict.fromkeys([*found, *_text_processors(run, answered)]))
 
 
-def _test_set(answered: Answered) -> List[str]:
+def _test_set(answered: Answered) -> list[str]:
     first, n = answered.predictions[0], len(answered.predictions)
     size = TEST_SIZES.get(first.dataset)
-    found = ["split {}".format(first.split)] if first.split != "test" else []
+    found = [f"split {first.split}"] if first.split != "test" else []
     if size is not None and n != size:
-        found.append("{:,} samples, paper {:,}".format(n, size))
+        found.append(f"{n:,} samples, paper {size:,}")
     return found
 
 
-def _training(config: Mapping[str, Any]) -> List[str]:
+def _training(config: Mapping[str, Any]) -> list[str]:
     if not _trains(config):
         return []
     run = _section(config, "run")
     stage = _TRAINED_BY[run["task"]]
-    which = "stage {}".format(1 if stage == STAGE_1 else 2)
+    which = f"stage {1 if stage == STAGE_1 else 2}"
     found = []
     for key, value in _RATES[stage].items():
         if run.get(key) is not None and float(run[key]) != value:
-            found.append("{}: {} {:g}, paper {:g}".format(which, key, float(run[key]), value))
+            found.append(f"{which}: {key} {float(run[key]):g}, paper {value:g}")
     if stage == STAGE_2 and run.get("iters_per_epoch"):
-        found.append("{}: epochs of {} iterations".format(which, run["iters_per_epoch"]))
-    limits = {name: section["limit"]["train"] for name, section in (_section(config, "datasets")).items()
-              if isinstance(section, dict) and (section.get("limit") or {}).get("train")}
-    found += ["{}: {} limited to {:,} samples".format(which, name, limit) for name, limit in limits.items()]
+        found.append(f"{which}: epochs of {run['iters_per_epoch']} iterations")
+    limits = {
+        name: section["limit"]["train"]
+        for name, section in (_section(config, "datasets")).items()
+        if isinstance(section, dict) and (section.get("limit") or {}).get("train")
+    }
+    found += [f"{which}: {name} limited to {limit:,} samples" for name, limit in limits.items()]
     wanted = {"roco", "clef2022", "medicat", "mimic_cxr"}
     if stage == STAGE_1 and not wanted <= set(_section(config, "datasets")):
-        found.append("stage 1: without {}".format(", ".join(sorted(wanted - set(_section(config, "datasets"))))))
+        found.append(f"stage 1: without {', '.join(sorted(wanted - set(_section(config, 'datasets'))))}")
     return found
 
 
-def _text_processors(run: Run, answered: Answered) -> List[str]:
+def _text_processors(run: Run, answered: Answered) -> list[str]:
     """The paper's own code lower-cases and cuts text (``blip_caption``); whatever does not, departs from it."""
     processors = _dataset(run, answered).get("text_processor") or {}
     names = sorted({each["name"] for each in processors.values() if isinstance(each, dict) and "name" in each})
-    return ["text processor {}".format(each) for each in names if each != "blip_caption"]
+    return [f"text processor {each}" for each in names if each != "blip_caption"]
 
 
-def training_configs(run: Run) -> Tuple[bool, List[Mapping[str, Any]]]:
+def training_configs(run: Run) -> tuple[bool, list[Mapping[str, Any]]]:
     """Configurations from the run back to the base model, and whether the way back was followed to its end."""
-    configs: List[Mapping[str, Any]] = []
+    configs: list[Mapping[str, Any]] = []
     config: Mapping[str, Any] = run.config
-    said = next((str(p.producer["checkpoint"]) for answered in run.answered.values() for p in answered.predictions[:1]
-                 if p.producer.get("checkpoint")), None)
+    said = next(
+        (
+            str(p.producer["checkpoint"])
+            for answered in run.answered.values()
+            for p in answered.predictions[:1]
+            if p.producer.get("checkpoint")
+        ),
+        None,
+    )
     for _ in range(_TRAINING_RUNS_FOLLOWED):
         if config:
             configs.append(config)
@@ -121,7 +141,7 @@ def _is_base(checkpoint: str) -> bool:
     return Path(checkpoint).name.startswith(("minigptv2", "checkpoint_stage"))  # names that upstream gives its weights
 
 
-def _checkpoint(config: Mapping[str, Any], embedded: bool) -> Optional[str]:
+def _checkpoint(config: Mapping[str, Any], embedded: bool) -> str | None:
     value = _section(config, "model").get("ckpt")
     if value == "${oc.env:PEFOMED_CKPT}":
         value = embedded_values(sample_folder())["PEFOMED_CKPT"] if embedded else os.environ.get("PEFOMED_CKPT")

@@ -4,13 +4,16 @@ Puts data, pictures, style and script together; what is shown is ``explorer_data
 in ``assets/``.
 """
 
+from __future__ import annotations
+
 import base64
 import hashlib
 import json
 import re
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any
 
 from ...errors import ImageError
 from ...services.console import progress
@@ -28,8 +31,9 @@ _WORKERS = 2
 _INCLUDE = re.compile(r"// @include (\w+\.js)")
 
 
-def write_report(runs: Sequence[Run], path: Path, image_roots: Optional[Mapping[str, Path]] = None,
-                 texts: bool = True) -> List[str]:
+def write_report(
+    runs: Sequence[Run], path: Path, image_roots: Mapping[str, Path] | None = None, texts: bool = True
+) -> list[str]:
     """Write the page of ``runs[0]``, compared with the others.
 
     Args:
@@ -51,16 +55,16 @@ def write_report(runs: Sequence[Run], path: Path, image_roots: Optional[Mapping[
     return problems
 
 
-def make_thumbnails(run: Run, image_roots: Mapping[str, Path]) -> "tuple[List[Optional[str]], List[str]]":
+def make_thumbnails(run: Run, image_roots: Mapping[str, Path]) -> tuple[list[str | None], list[str]]:
     """Every picture of the run as base64 JPEG, in the order of ``image_keys``; None where it cannot be opened."""
     keys = list(image_keys(run))
-    pictures: List[Optional[str]] = []
-    problems: List[str] = []
+    pictures: list[str | None] = []
+    problems: list[str] = []
 
-    def make(key: Any) -> "tuple[Optional[str], str]":
+    def make(key: Any) -> tuple[str | None, str]:
         dataset, image = key
         if dataset not in image_roots:
-            return None, "{}: no image root for {}".format(image, dataset)
+            return None, f"{image}: no image root for {dataset}"
         try:
             return encode_thumbnail(open_image(image_roots[dataset], image)), ""
         except ImageError as error:
@@ -82,13 +86,16 @@ def encode_thumbnail(image: Any) -> str:
     return base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
-def render_page(data: Mapping[str, Any], pictures: Sequence[Optional[str]]) -> str:
+def render_page(data: Mapping[str, Any], pictures: Sequence[str | None]) -> str:
     """The HTML text. A content security policy forbids every connection and every script but ours."""
     style = _asset("explorer.css")
     script = _INCLUDE.sub(lambda found: _asset(found.group(1)), _asset("explorer.js"))
-    parts: Dict[str, str] = {
+    parts: dict[str, str] = {
         "@SCRIPT_HASH@": base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii"),
-        "@STYLE@": style, "@SCRIPT@": script, "@DATA@": embeddable(data), "@PICTURES@": embeddable(list(pictures)),
+        "@STYLE@": style,
+        "@SCRIPT@": script,
+        "@DATA@": embeddable(data),
+        "@PICTURES@": embeddable(list(pictures)),
     }
     page = []
     for line in _asset("explorer.html").splitlines(keepends=True):

@@ -3,8 +3,11 @@
 Samples are rows of plain lists, their columns named once, so that thousands of them stay small.
 """
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any
 
 from ... import __version__
 from ...records import Prediction
@@ -18,13 +21,26 @@ from ..tables import format_count, format_interval, format_value
 from .explorer_ratings import ratings_data
 
 AXES_SHOWN = ("answer_type", "question_type", "organ", "phrase_type", "modality")
-COLUMNS = ("id", "set", "image", "task", "question", "answer", "answer_type", "question_types", "organ", "phrase_type",
-           "modality", "runs", "each")
+COLUMNS = (
+    "id",
+    "set",
+    "image",
+    "task",
+    "question",
+    "answer",
+    "answer_type",
+    "question_types",
+    "organ",
+    "phrase_type",
+    "modality",
+    "runs",
+    "each",
+)
 """``runs``: prediction and scores of each run, None where it has none; ``each``: what every run of a judge, or every
 rater, gave the first run's answer, by the place of the scorer."""
 
 
-def page_data(runs: Sequence[Run], texts: bool = True) -> Dict[str, Any]:
+def page_data(runs: Sequence[Run], texts: bool = True) -> dict[str, Any]:
     """Everything the page shows but the pictures.
 
     Args:
@@ -36,111 +52,182 @@ def page_data(runs: Sequence[Run], texts: bool = True) -> Dict[str, Any]:
     """
     run = runs[0]
     comparison = _comparison(runs)
-    scorers = list(dict.fromkeys(name for key in run.answered for each in runs if key in each.answered
-                                 for name in each.answered[key].scores))
+    scorers = list(
+        dict.fromkeys(
+            name for key in run.answered for each in runs if key in each.answered for name in each.answered[key].scores
+        )
+    )
     images = image_keys(run)
-    samples: List[List[Any]] = []
+    samples: list[list[Any]] = []
     for number, (key, answered) in enumerate(run.answered.items()):
         of_runs = [_by_id(each.answered.get(key), scorers, texts) for each in runs]
         ratings = _ratings_by_id(answered, scorers)
-        samples += [[*_row(prediction, number, images, texts), [each.get(prediction.id) for each in of_runs],
-                     ratings.get(prediction.id, {})] for prediction in answered.predictions]
+        samples += [
+            [
+                *_row(prediction, number, images, texts),
+                [each.get(prediction.id) for each in of_runs],
+                ratings.get(prediction.id, {}),
+            ]
+            for prediction in answered.predictions
+        ]
     return {
-        "title": run.name, "version": __version__, "embedded": run.embedded, "texts": texts,
-        "runs": [each.name for each in runs], "sets": [_set(run, answered) for answered in run.answered.values()],
-        "scorers": [{"name": each, "max": greatest_score(each), "binary": is_percent(each),
-                     "verdict": family_of(each) != "lexical", "family": family_of(each)} for each in scorers],
-        "columns": COLUMNS, "samples": samples, "imageCount": len(images),
-        "producer": _producer(run), "comparison": comparison,
+        "title": run.name,
+        "version": __version__,
+        "embedded": run.embedded,
+        "texts": texts,
+        "runs": [each.name for each in runs],
+        "sets": [_set(run, answered) for answered in run.answered.values()],
+        "scorers": [
+            {
+                "name": each,
+                "max": greatest_score(each),
+                "binary": is_percent(each),
+                "verdict": family_of(each) != "lexical",
+                "family": family_of(each),
+            }
+            for each in scorers
+        ],
+        "columns": COLUMNS,
+        "samples": samples,
+        "imageCount": len(images),
+        "producer": _producer(run),
+        "comparison": comparison,
     }
 
 
-def image_keys(run: Run) -> Dict[Any, int]:
+def image_keys(run: Run) -> dict[Any, int]:
     """(data set, image) -> number, for every picture of the run, each once."""
-    keys: Dict[Any, int] = {}
+    keys: dict[Any, int] = {}
     for answered in run.answered.values():
         for each in answered.predictions:
             keys.setdefault((each.dataset, each.image), len(keys))
     return keys
 
 
-def _by_id(answered: Optional[Answered], scorers: Sequence[str], texts: bool) -> Dict[str, List[Any]]:
+def _by_id(answered: Answered | None, scorers: Sequence[str], texts: bool) -> dict[str, list[Any]]:
     """Sample id -> prediction and scores of one run; empty where it did not answer this test set."""
     if answered is None:
         return {}
     by_scorer = [answered.scores.get(name) for name in scorers]
-    return {each.id: [each.prediction if texts else None,
-                      [_rounded(scores[place].value) if scores else None for scores in by_scorer]]
-            for place, each in enumerate(answered.predictions)}
+    return {
+        each.id: [
+            each.prediction if texts else None,
+            [_rounded(scores[place].value) if scores else None for scores in by_scorer],
+        ]
+        for place, each in enumerate(answered.predictions)
+    }
 
 
-def _ratings_by_id(answered: Answered, scorers: Sequence[str]) -> Dict[str, Dict[int, List[Optional[float]]]]:
+def _ratings_by_id(answered: Answered, scorers: Sequence[str]) -> dict[str, dict[int, list[float | None]]]:
     """Sample id -> place of a scorer -> value of each of its runs or raters."""
-    return {each.id: {scorers.index(name): [scores[place].value for scores in runs]
-                      for name, runs in answered.runs.items()} for place, each in enumerate(answered.predictions)}
+    return {
+        each.id: {scorers.index(name): [scores[place].value for scores in runs] for name, runs in answered.runs.items()}
+        for place, each in enumerate(answered.predictions)
+    }
 
 
-def _row(each: Prediction, number: int, images: Mapping[Any, int], texts: bool) -> List[Any]:
+def _row(each: Prediction, number: int, images: Mapping[Any, int], texts: bool) -> list[Any]:
     types = [part.strip() for part in (each.question_type or "").split(",") if part.strip()]
     modality = each.metadata.get("modality")
-    return [each.id, number, images[(each.dataset, each.image)], each.task, each.question if texts else None,
-            each.answer if texts else None, (each.answer_type or "").strip().upper() or None, types, each.organ,
-            each.phrase_type, str(modality) if modality else None]
+    return [
+        each.id,
+        number,
+        images[(each.dataset, each.image)],
+        each.task,
+        each.question if texts else None,
+        each.answer if texts else None,
+        (each.answer_type or "").strip().upper() or None,
+        types,
+        each.organ,
+        each.phrase_type,
+        str(modality) if modality else None,
+    ]
 
 
-def _set(run: Run, answered: Answered) -> Dict[str, Any]:
+def _set(run: Run, answered: Answered) -> dict[str, Any]:
     """One test set: its headline figures, its breakdowns, its judges and raters."""
     first = answered.predictions[0]
     missing = sum(each.prediction is None for each in answered.predictions)
-    figures = [{"scorer": scorer, "group": group, "n": format_count(figure), "value": figure.get("value"),
-                "shown": _shown(group, figure), "unit": figure.get("unit", ""),
-                "max": _greatest_figure(scorer, group, figure), "interval": figure.get("interval"),
-                "shownInterval": format_interval(figure.get("interval"))}
-               for scorer, groups in answered.figures.items() for group, figure in groups.items()
-               if isinstance(figure, Mapping) and scorer.partition("/")[2] not in answered.figures]
-    return {"key": answered.key, "dataset": first.dataset, "split": first.split, "task": first.task,
-            "n": len(answered.predictions), "images": len({each.image for each in answered.predictions}),
-            "missing": missing, "figures": figures, "breakdowns": _breakdowns(answered),
-            "ratings": ratings_data(run, answered)}
+    figures = [
+        {
+            "scorer": scorer,
+            "group": group,
+            "n": format_count(figure),
+            "value": figure.get("value"),
+            "shown": _shown(group, figure),
+            "unit": figure.get("unit", ""),
+            "max": _greatest_figure(scorer, group, figure),
+            "interval": figure.get("interval"),
+            "shownInterval": format_interval(figure.get("interval")),
+        }
+        for scorer, groups in answered.figures.items()
+        for group, figure in groups.items()
+        if isinstance(figure, Mapping) and scorer.partition("/")[2] not in answered.figures
+    ]
+    return {
+        "key": answered.key,
+        "dataset": first.dataset,
+        "split": first.split,
+        "task": first.task,
+        "n": len(answered.predictions),
+        "images": len({each.image for each in answered.predictions}),
+        "missing": missing,
+        "figures": figures,
+        "breakdowns": _breakdowns(answered),
+        "ratings": ratings_data(run, answered),
+    }
 
 
-def _breakdowns(answered: Answered) -> List[Dict[str, Any]]:
+def _breakdowns(answered: Answered) -> list[dict[str, Any]]:
     found = []
     for scorer, scores in answered.scores.items():
         for axis in AXES_SHOWN:
             breakdown = make_breakdown(answered.predictions, scores, axis)
             groups = [each.group for each in breakdown.cells]
             if groups != [NOT_GIVEN]:
-                found.append({"scorer": scorer, "axis": axis, "unit": breakdown.unit,
-                              "max": 100 if breakdown.unit == "%" else greatest_score(scorer),
-                              "cells": [{"group": each.group, "n": each.n, "value": each.value,
-                                         "low": each.interval.low, "high": each.interval.high}
-                                        for each in breakdown.cells]})
+                found.append(
+                    {
+                        "scorer": scorer,
+                        "axis": axis,
+                        "unit": breakdown.unit,
+                        "max": 100 if breakdown.unit == "%" else greatest_score(scorer),
+                        "cells": [
+                            {
+                                "group": each.group,
+                                "n": each.n,
+                                "value": each.value,
+                                "low": each.interval.low,
+                                "high": each.interval.high,
+                            }
+                            for each in breakdown.cells
+                        ],
+                    }
+                )
     return found
 
 
 def _shown(group: str, figure: Mapping[str, Any]) -> str:
     is_count = group.startswith("level ") and figure.get("value") is not None
-    return "{:,.4g}".format(figure["value"]) if is_count else format_value(figure)
+    return f"{figure['value']:,.4g}" if is_count else format_value(figure)
 
 
 def _greatest_figure(scorer: str, group: str, figure: Mapping[str, Any]) -> float:
     if figure.get("unit") == "%":
         return 100.0
-    return float(figure.get("n") or 1) if group.startswith("level ") else greatest_score("{}/{}".format(scorer, group))
+    return float(figure.get("n") or 1) if group.startswith("level ") else greatest_score(f"{scorer}/{group}")
 
 
-def _rounded(value: Optional[float]) -> Optional[float]:
+def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 4)
 
 
-def _producer(run: Run) -> Dict[str, str]:
+def _producer(run: Run) -> dict[str, str]:
     """What made the answers, as the first of them says it; the prompt is text of the data set and stays out."""
     first = next(iter(run.answered.values())).predictions[0]
     return {key: str(value) for key, value in first.producer.items() if key != "prompt" and value is not None}
 
 
-def _comparison(runs: Sequence[Run]) -> Optional[Dict[str, Any]]:
+def _comparison(runs: Sequence[Run]) -> dict[str, Any] | None:
     """The ablation tables, where there is something to compare with."""
     if len(runs) < 2:
         return None
@@ -148,9 +235,16 @@ def _comparison(runs: Sequence[Run]) -> Optional[Dict[str, Any]]:
     return {"tables": [_comparison_table(each) for each in tables], "note": footnote(tables)}
 
 
-def _comparison_table(table: Table) -> Dict[str, Any]:
-    bars = [{"run": row.run, **{key: asdict(row.figures[table.tested])[key] for key in ("value", "interval")}}
-            for row in table.rows]
-    return {"title": title_of(table), "header": header_of(table), "unit": table.unit, "bars": bars,
-            "rows": [cells_of(row, table) for row in table.rows],
-            "deviations": [{"run": row.run, "text": "; ".join(row.deviations)} for row in table.rows]}
+def _comparison_table(table: Table) -> dict[str, Any]:
+    bars = [
+        {"run": row.run, **{key: asdict(row.figures[table.tested])[key] for key in ("value", "interval")}}
+        for row in table.rows
+    ]
+    return {
+        "title": title_of(table),
+        "header": header_of(table),
+        "unit": table.unit,
+        "bars": bars,
+        "rows": [cells_of(row, table) for row in table.rows],
+        "deviations": [{"run": row.run, "text": "; ".join(row.deviations)} for row in table.rows],
+    }

@@ -1,6 +1,9 @@
 """What the page shows of judges and people: every evaluation, means of runs and raters, levels, agreement. No HTML."""
 
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ...scoring.pairing import mean
 from ...scoring.repeated import Runs
@@ -12,85 +15,121 @@ from ..results import Answered, Run
 from ..scorer_kinds import family_of, greatest_score, is_percent
 
 
-def ratings_data(run: Run, answered: Answered) -> Optional[Dict[str, Any]]:
+def ratings_data(run: Run, answered: Answered) -> dict[str, Any] | None:
     """Judges and people of one test set; None where there were none."""
     if not answered.runs:
         return None
-    found = next(iter(evaluate_runs([Run(run.name, run.folder, run.config, run.embedded, {answered.key: answered})])),
-                 None)
-    return {"evaluations": _table(found), "repeated": [_repeated(answered, name) for name in answered.runs],
-            "levels": _levels(found), "agreement": _agreement(answered.agreement)}
+    found = next(
+        iter(evaluate_runs([Run(run.name, run.folder, run.config, run.embedded, {answered.key: answered})])), None
+    )
+    return {
+        "evaluations": _table(found),
+        "repeated": [_repeated(answered, name) for name in answered.runs],
+        "levels": _levels(found),
+        "agreement": _agreement(answered.agreement),
+    }
 
 
-def _table(found: Optional[Evaluations]) -> Optional[Dict[str, Any]]:
+def _table(found: Evaluations | None) -> dict[str, Any] | None:
     if found is None or not found.rows:
         return None
-    return {"title": evaluations_title(found), "header": evaluations_header(found),
-            "rows": [evaluation_cells(row, found) for row in found.rows]}
+    return {
+        "title": evaluations_title(found),
+        "header": evaluations_header(found),
+        "rows": [evaluation_cells(row, found) for row in found.rows],
+    }
 
 
-def _repeated(answered: Answered, scorer: str) -> Dict[str, Any]:
+def _repeated(answered: Answered, scorer: str) -> dict[str, Any]:
     """Mean of each run or rater, and of all of them with SD and interval."""
     overall = answered.figures.get(scorer, {}).get("overall") or {}
     unit, factor = ("%", 100.0) if is_percent(scorer) else ("", 1.0)
     sd = "" if overall.get("sd") is None else " \u00b1 {:.{d}f}".format(overall["sd"], d=1 if unit else 2)
     word = "rater" if family_of(scorer) == "human" else "run"
-    return {"scorer": scorer, "word": word, "unit": unit, "max": factor * greatest_score(scorer),
-            "value": overall.get("value"), "shown": _shown(overall.get("value"), unit) + sd,
-            "interval": overall.get("interval"), "unscored": overall.get("unscored", 0),
-            "runs": [[each, _shown(each, unit)] for each in _means(answered.runs[scorer], factor)],
-            "facts": _facts(answered.judges.get(scorer) or {})}
+    return {
+        "scorer": scorer,
+        "word": word,
+        "unit": unit,
+        "max": factor * greatest_score(scorer),
+        "value": overall.get("value"),
+        "shown": _shown(overall.get("value"), unit) + sd,
+        "interval": overall.get("interval"),
+        "unscored": overall.get("unscored", 0),
+        "runs": [[each, _shown(each, unit)] for each in _means(answered.runs[scorer], factor)],
+        "facts": _facts(answered.judges.get(scorer) or {}),
+    }
 
 
-def _shown(value: Optional[float], unit: str) -> str:
-    return "-" if value is None else "{:.1f} %".format(value) if unit else "{:.2f}".format(value)
+def _shown(value: float | None, unit: str) -> str:
+    return "-" if value is None else f"{value:.1f} %" if unit else f"{value:.2f}"
 
 
-def _means(runs: Runs, factor: float) -> List[Optional[float]]:
+def _means(runs: Runs, factor: float) -> list[float | None]:
     values = [[factor * score.value for score in scores if score.value is not None] for scores in runs]
     return [mean(each) if each else None for each in values]
 
 
-def _facts(facts: Mapping[str, Any]) -> List[str]:
+def _facts(facts: Mapping[str, Any]) -> list[str]:
     """Model and prompt of a judge, or who rated what, in a few words each."""
-    shown = {"model": facts.get("model"), "answered as": ", ".join(facts.get("returned_models") or ()),
-             "prompt": (facts.get("prompt") or {}).get("version"), "raters": ", ".join(facts.get("raters") or ()),
-             "rated": facts.get("scope"), "note": facts.get("note")}
-    return ["{}: {}".format(key, text) for key, text in shown.items() if text]
+    shown = {
+        "model": facts.get("model"),
+        "answered as": ", ".join(facts.get("returned_models") or ()),
+        "prompt": (facts.get("prompt") or {}).get("version"),
+        "raters": ", ".join(facts.get("raters") or ()),
+        "rated": facts.get("scope"),
+        "note": facts.get("note"),
+    }
+    return [f"{key}: {text}" for key, text in shown.items() if text]
 
 
-def _levels(found: Optional[Evaluations]) -> List[Dict[str, Any]]:
+def _levels(found: Evaluations | None) -> list[dict[str, Any]]:
     """Shares of the five levels, in percent of the rated reports."""
     if found is None or "wasm" not in found.columns:
         return []
     shares = []
     for row in found.rows:
-        counts = [row.figures["level {}".format(level)].value or 0.0 for level in LEVELS]
+        counts = [row.figures[f"level {level}"].value or 0.0 for level in LEVELS]
         wasm = row.figures["wasm"].value
         if sum(counts):
-            shares.append({"label": row.label, "wasm": "-" if wasm is None else "{:.2f}".format(wasm),
-                           "shares": [100 * count / sum(counts) for count in counts]})
+            shares.append(
+                {
+                    "label": row.label,
+                    "wasm": "-" if wasm is None else f"{wasm:.2f}",
+                    "shares": [100 * count / sum(counts) for count in counts],
+                }
+            )
     return shares
 
 
-def _agreement(found: Mapping[str, Any]) -> Optional[Dict[str, Any]]:
+def _agreement(found: Mapping[str, Any]) -> dict[str, Any] | None:
     """Pairs with their statistics, [value, low, high], and the table of counts; the rest as rows to show."""
     if not found:
         return None
     header, rows = brief_agreement(found)
     scale = list(LEVELS) if found["kind"] == "report" else [0, 1]
     names = [*found["raters"], *([PEOPLE] if any(PEOPLE in name for name in found["pairs"]) else [])]
-    pairs = {name: {"n": pair["n"], "table": pair["table"],
-                    "figures": {key: _numbers(figure) for key, figure in pair["figures"].items()}}
-             for name, pair in found["pairs"].items()}
+    pairs = {
+        name: {
+            "n": pair["n"],
+            "table": pair["table"],
+            "figures": {key: _numbers(figure) for key, figure in pair["figures"].items()},
+        }
+        for name, pair in found["pairs"].items()
+    }
     statistics: Sequence[str] = ["kappa", "kappa_linear", "kappa_quadratic", "kendall_tau_b", "spearman"]
     if found["kind"] == "vqa":  # on two values the three kappas are one
         statistics = ["kappa", "kendall_tau_b", "spearman"]
     rest = [row[:3] for row in rows if row[0] not in pairs]
-    return {"names": names, "scale": scale, "pairs": pairs, "statistics": statistics, "header": header[:2],
-            "rest": rest}
+    return {
+        "names": names,
+        "scale": scale,
+        "pairs": pairs,
+        "statistics": statistics,
+        "header": header[:2],
+        "rest": rest,
+    }
 
 
-def _numbers(figure: Mapping[str, Any]) -> List[Optional[float]]:
+def _numbers(figure: Mapping[str, Any]) -> list[float | None]:
     values = [figure["value"], figure["interval"]["low"], figure["interval"]["high"]]
     return [None if each is None else round(each, 3) for each in values]

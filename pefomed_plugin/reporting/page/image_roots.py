@@ -1,7 +1,9 @@
 """Where the images of a run lie: as the user says, else as its ``config.yaml`` says. Opens none of them."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Dict, List, Sequence
 
 from ...environment import embedded_values, sample_folder
 from ...errors import ConfigError, PefomedError, one_line
@@ -9,7 +11,7 @@ from ...readers import READERS, read_data
 from ..results import Run
 
 
-def find_image_roots(run: Run, given: Sequence[str] = ()) -> Dict[str, Path]:
+def find_image_roots(run: Run, given: Sequence[str] = ()) -> dict[str, Path]:
     """Data set -> folder that its ``Sample.image`` is below.
 
     Args:
@@ -19,23 +21,24 @@ def find_image_roots(run: Run, given: Sequence[str] = ()) -> Dict[str, Path]:
         ConfigError: for a data set nothing says where its images are; every one is named.
     """
     datasets = sorted({each.predictions[0].dataset for each in run.answered.values()})
-    roots: Dict[str, Path] = {}
-    problems: List[str] = []
+    roots: dict[str, Path] = {}
+    problems: list[str] = []
     for each in given:
         dataset, separator, folder = each.partition("=")
         if not separator and len(datasets) == 1:
             dataset, folder = datasets[0], each
         if dataset not in datasets or not Path(folder).is_dir():
-            problems.append("--image-root {}: write DATASET=FOLDER with an existing folder and a data set of this run, "
-                            "{}".format(each, ", ".join(datasets)))
+            problems.append(
+                f"--image-root {each}: write DATASET=FOLDER with an existing folder and a data set of this run, "
+                f"{', '.join(datasets)}"
+            )
         roots[dataset] = Path(folder)
     for dataset in datasets:
         if dataset not in roots:
             try:
                 roots[dataset] = _configured(run, dataset)
             except PefomedError as error:
-                problems.append("{}: {}; give --image-root {}=FOLDER, or --no-images".format(
-                    dataset, one_line(error), dataset))
+                problems.append(f"{dataset}: {one_line(error)}; give --image-root {dataset}=FOLDER, or --no-images")
     if problems:
         raise ConfigError("where are the images?", problems)
     return roots
@@ -56,10 +59,10 @@ def _configured(run: Run, dataset: str) -> Path:
     try:
         build_info = OmegaConf.to_container(OmegaConf.create(given), resolve=True)
     except OmegaConfBaseException as error:
-        raise ConfigError("config.yaml does not tell ({})".format(one_line(error))) from error
+        raise ConfigError(f"config.yaml does not tell ({one_line(error)})") from error
     assert isinstance(build_info, dict)
     if "images" in build_info:
         return Path(str(build_info["images"]))
     if "storage" not in build_info:
-        raise ConfigError("config.yaml has no datasets.{}.build_info.storage".format(dataset))
+        raise ConfigError(f"config.yaml has no datasets.{dataset}.build_info.storage")
     return read_data(dataset, Path(str(build_info["storage"])), **(section.get("options") or {})).image_root

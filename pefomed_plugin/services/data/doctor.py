@@ -3,12 +3,15 @@
 Looks at samples and images; writes nothing but its memory of the images. What is done about it is up to ``prepare``.
 """
 
+from __future__ import annotations
+
 import os
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from statistics import median
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable
 
 from ...errors import DataError
 from ...readers.expectations import ERROR, Verdict, judge_images, judge_release
@@ -85,19 +88,28 @@ class Account:
     """Messages of the first unusable images, each with file and mend."""
 
     @property
-    def mismatches(self) -> List[str]:
+    def mismatches(self) -> list[str]:
         """The broken expectations of severity E, one line each."""
-        return ["{}: expected {}, found {}".format(each.check, each.expected, each.found)
-                for each in self.verdicts if each.severity == ERROR and not each.holds]
+        return [
+            f"{each.check}: expected {each.expected}, found {each.found}"
+            for each in self.verdicts
+            if each.severity == ERROR and not each.holds
+        ]
 
-    def to_json(self) -> Dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """Plain dictionary, for the manifest."""
         return asdict(self)
 
 
-def examine(release: Release, examination: Examination = DEFAULT_EXAMINATION, *,
-            options: Optional[Mapping[str, Any]] = None, embedded: bool = False, cache: Optional[Path] = None,
-            whole: Optional[Release] = None) -> Tuple[Release, Account]:
+def examine(
+    release: Release,
+    examination: Examination = DEFAULT_EXAMINATION,
+    *,
+    options: Mapping[str, Any] | None = None,
+    embedded: bool = False,
+    cache: Path | None = None,
+    whole: Release | None = None,
+) -> tuple[Release, Account]:
     """What can be used of a release, and the account.
 
     Args:
@@ -112,10 +124,11 @@ def examine(release: Release, examination: Examination = DEFAULT_EXAMINATION, *,
         DataError: nothing to look at: no samples, or not one image that can be used.
     """
     if not release.samples:
-        raise DataError("{}: no samples in the {} layout; {} row(s) skipped".format(
-            release.dataset, release.layout, len(release.skips)))
+        raise DataError(
+            f"{release.dataset}: no samples in the {release.layout} layout; {len(release.skips)} row(s) skipped"
+        )
     verdicts = judge_release(release, embedded)
-    fingerprints: Dict[str, Fingerprint] = {}
+    fingerprints: dict[str, Fingerprint] = {}
     usable = release
     if examination.open_images:
         fingerprints = _look_at_images(release, examination, cache)
@@ -127,45 +140,68 @@ def examine(release: Release, examination: Examination = DEFAULT_EXAMINATION, *,
         leaks += find_images_left_out(usable.samples, [each for each in whole.samples if each.id not in taken])
     problems = [each.problem for each in fingerprints.values() if each.problem]
     return usable, Account(
-        release.dataset, release.layout, dict(options or {}), embedded,
+        release.dataset,
+        release.layout,
+        dict(options or {}),
+        embedded,
         kept={split: len(samples) for split, samples in _in_order(usable).items()},
         skipped=dict(Counter(each.reason for each in usable.skips).most_common()),
-        verdicts=verdicts, repetitions=find_repetitions(usable.samples, fingerprints), leaks=leaks,
-        lengths=[measure_lengths(split, [each.answer for each in samples], examination)
-                 for split, samples in _in_order(usable).items()],
+        verdicts=verdicts,
+        repetitions=find_repetitions(usable.samples, fingerprints),
+        leaks=leaks,
+        lengths=[
+            measure_lengths(split, [each.answer for each in samples], examination)
+            for split, samples in _in_order(usable).items()
+        ],
         images_truncated=sum(each.truncated for each in fingerprints.values()),
-        image_problems=tuple(problems[:_PROBLEMS_KEPT]))
+        image_problems=tuple(problems[:_PROBLEMS_KEPT]),
+    )
 
 
 def measure_lengths(split: str, texts: Sequence[str], examination: Examination) -> Lengths:
     """Statistics of the lengths of ``texts``, of which there must be some."""
     lengths = sorted(map(examination.measure, texts))
     rank = -(-19 * len(lengths) // 20)  # nearest rank: the smallest length that 95 % do not exceed
-    return Lengths(split, len(lengths), median(lengths), lengths[rank - 1], lengths[-1], examination.max_length,
-                   sum(each > examination.max_length for each in lengths))
+    return Lengths(
+        split,
+        len(lengths),
+        median(lengths),
+        lengths[rank - 1],
+        lengths[-1],
+        examination.max_length,
+        sum(each > examination.max_length for each in lengths),
+    )
 
 
-def _in_order(release: Release) -> Dict[str, List[Sample]]:
+def _in_order(release: Release) -> dict[str, list[Sample]]:
     splits = release.splits()
     return {split: splits[split] for split in SPLITS if split in splits}
 
 
-def _look_at_images(release: Release, examination: Examination, cache: Optional[Path]) -> Dict[str, Fingerprint]:
+def _look_at_images(release: Release, examination: Examination, cache: Path | None) -> dict[str, Fingerprint]:
     images = list(dict.fromkeys(each.image for each in release.samples))
-    with progress("{}, {} layout: images".format(release.dataset, release.layout), len(images)) as advance:
-        fingerprints = fingerprint_images(release.image_root, images, examination.policy, cache=cache,
-                                          workers=examination.workers, progress=advance)
+    with progress(f"{release.dataset}, {release.layout} layout: images", len(images)) as advance:
+        fingerprints = fingerprint_images(
+            release.image_root, images, examination.policy, cache=cache, workers=examination.workers, progress=advance
+        )
     problems = [each.problem for each in fingerprints.values() if each.problem]
     if len(problems) == len(images):
-        raise DataError("{}: none of {:,} images below {} can be used; put the images there, or look at the text alone "
-                        "(--no-images)".format(release.dataset, len(images), release.image_root), problems)
+        raise DataError(
+            f"{release.dataset}: none of {len(images):,} images below {release.image_root} can be used; put the "
+            "images there, or look at the text alone "
+            "(--no-images)",
+            problems,
+        )
     return fingerprints
 
 
 def _without_unusable(release: Release, fingerprints: Mapping[str, Fingerprint]) -> Release:
     good = [each for each in release.samples if not fingerprints[each.image].fault]
-    bad = [Skip("{}, image {}".format(each.id, each.image), "image: {}".format(fingerprints[each.image].fault))
-           for each in release.samples if fingerprints[each.image].fault]
+    bad = [
+        Skip(f"{each.id}, image {each.image}", f"image: {fingerprints[each.image].fault}")
+        for each in release.samples
+        if fingerprints[each.image].fault
+    ]
     return replace(release, samples=good, skips=[*release.skips, *bad])
 
 

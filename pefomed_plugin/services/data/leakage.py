@@ -4,9 +4,12 @@ and fingerprints; opens nothing.
 Findings are reported, not mended: numbers published for VQA-RAD, say, are numbers with its leaks.
 """
 
+from __future__ import annotations
+
 from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Callable, Collection, Dict, Iterable, List, Mapping, Sequence, Set, Tuple
+from typing import Any, Callable
 
 from ...records import SPLITS, Sample
 from ..pictures.fingerprints import Fingerprint
@@ -23,11 +26,11 @@ class Finding:
     count: int
     of: int
     """Out of how many."""
-    examples: Tuple[str, ...] = ()
+    examples: tuple[str, ...] = ()
     """Ids of samples or names of images."""
 
 
-def find_repetitions(samples: Sequence[Sample], fingerprints: Mapping[str, Fingerprint]) -> List[Finding]:
+def find_repetitions(samples: Sequence[Sample], fingerprints: Mapping[str, Fingerprint]) -> list[Finding]:
     """Samples and images that occur more than once; each count is of those beyond the first.
 
     Returns:
@@ -38,18 +41,25 @@ def find_repetitions(samples: Sequence[Sample], fingerprints: Mapping[str, Finge
     for split in SPLITS:
         inside = [each for each in samples if each.split == split]
         if inside:
-            findings.append(_surplus("{}: image, question and answer again".format(split),
-                                     [((_content(each.image, fingerprints), each.question, each.answer), each.id)
-                                      for each in inside]))
+            findings.append(
+                _surplus(
+                    f"{split}: image, question and answer again",
+                    [((_content(each.image, fingerprints), each.question, each.answer), each.id) for each in inside],
+                )
+            )
     if fingerprints:
         findings.append(_surplus("image files of equal content", _keyed(fingerprints, "sha256")))
         distinct = {each.sha256: name for name, each in fingerprints.items()}
-        findings.append(_surplus("different files that look alike",
-                                 _keyed({name: fingerprints[name] for name in distinct.values()}, "dhash")))
+        findings.append(
+            _surplus(
+                "different files that look alike",
+                _keyed({name: fingerprints[name] for name in distinct.values()}, "dhash"),
+            )
+        )
     return findings
 
 
-def find_leaks(samples: Sequence[Sample], fingerprints: Mapping[str, Fingerprint]) -> List[Finding]:
+def find_leaks(samples: Sequence[Sample], fingerprints: Mapping[str, Fingerprint]) -> list[Finding]:
     """For each held-out split, what of it is in train as well.
 
     Returns:
@@ -66,28 +76,37 @@ def find_leaks(samples: Sequence[Sample], fingerprints: Mapping[str, Fingerprint
     return findings
 
 
-def find_images_left_out(samples: Sequence[Sample], left_out: Sequence[Sample]) -> List[Finding]:
+def find_images_left_out(samples: Sequence[Sample], left_out: Sequence[Sample]) -> list[Finding]:
     """Images of held-out splits in training rows that were left out: training on those as well would leak them."""
     images = {each.image for each in left_out if each.split == "train"}
-    findings = [_seen("{}: images in training rows left out".format(split),
-                      {each.image: each.image for each in samples if each.split == split}, images)
-                for split in ("val", "test")]
+    findings = [
+        _seen(
+            f"{split}: images in training rows left out",
+            {each.image: each.image for each in samples if each.split == split},
+            images,
+        )
+        for split in ("val", "test")
+    ]
     return [each for each in findings if each.count]
 
 
-def find_shared_pictures(train: Mapping[str, Fingerprint], test: Mapping[str, Fingerprint], what: str,
-                         distance: int = 0) -> Finding:
+def find_shared_pictures(
+    train: Mapping[str, Fingerprint], test: Mapping[str, Fingerprint], what: str, distance: int = 0
+) -> Finding:
     """Images of one data set's test split that look like images that another one trains on.
 
     Args:
         distance: how many of the 64 bits of the perceptual hash may differ.
     """
-    shared = alike({name: each.dhash for name, each in test.items() if each.dhash},
-                   {each.dhash for each in train.values() if each.dhash}, distance)
+    shared = alike(
+        {name: each.dhash for name, each in test.items() if each.dhash},
+        {each.dhash for each in train.values() if each.dhash},
+        distance,
+    )
     return Finding(what, len(shared), len(test), tuple(sorted(shared)[:_EXAMPLES]))
 
 
-def alike(hashes: Mapping[str, str], others: Collection[str], distance: int) -> Set[str]:
+def alike(hashes: Mapping[str, str], others: Collection[str], distance: int) -> set[str]:
     """Names whose hash differs from one of ``others`` in at most ``distance`` bits.
 
     Two hashes that differ in no more bits than that agree in at least one of ``distance + 1`` pieces, so only hashes
@@ -97,23 +116,30 @@ def alike(hashes: Mapping[str, str], others: Collection[str], distance: int) -> 
         ValueError: ``distance`` is not within 0 to 63.
     """
     if not 0 <= distance < _HASH_BITS:
-        raise ValueError("distance must be 0 to 63, not {}".format(distance))
-    by_piece: Dict[Tuple[int, int], Set[int]] = defaultdict(set)
+        raise ValueError(f"distance must be 0 to 63, not {distance}")
+    by_piece: dict[tuple[int, int], set[int]] = defaultdict(set)
     for each in others:
         for piece in _pieces(int(each, 16), distance + 1):
             by_piece[piece].add(int(each, 16))
-    return {name for name, each in hashes.items()
-            if any(bin(int(each, 16) ^ other).count("1") <= distance
-                   for piece in _pieces(int(each, 16), distance + 1) for other in by_piece.get(piece, ()))}
+    return {
+        name
+        for name, each in hashes.items()
+        if any(
+            bin(int(each, 16) ^ other).count("1") <= distance
+            for piece in _pieces(int(each, 16), distance + 1)
+            for other in by_piece.get(piece, ())
+        )
+    }
 
 
-def _pieces(value: int, count: int) -> List[Tuple[int, int]]:
+def _pieces(value: int, count: int) -> list[tuple[int, int]]:
     edges = [_HASH_BITS * number // count for number in range(count + 1)]
     return [(low, value >> low & (1 << high - low) - 1) for low, high in zip(edges, edges[1:])]
 
 
-def _leaks(split: str, held_out: Sequence[Sample], train: Sequence[Sample],
-           fingerprints: Mapping[str, Fingerprint]) -> Iterable[Finding]:
+def _leaks(
+    split: str, held_out: Sequence[Sample], train: Sequence[Sample], fingerprints: Mapping[str, Fingerprint]
+) -> Iterable[Finding]:
     def content(image: str) -> str:
         return _content(image, fingerprints)
 
@@ -124,7 +150,7 @@ def _leaks(split: str, held_out: Sequence[Sample], train: Sequence[Sample],
     def compare(what: str, unit: Callable[[Sample], str], key: Callable[[Sample], Any]) -> Finding:
         """``unit`` is what is counted, ``key`` what must occur in train; None takes no part."""
         keys = {unit(each): key(each) for each in held_out if key(each) is not None}
-        return _seen("{}: {} in train".format(split, what), keys, {key(each) for each in train})
+        return _seen(f"{split}: {what} in train", keys, {key(each) for each in train})
 
     def question(sample: Sample) -> Any:
         return (content(sample.image), " ".join(sample.question.casefold().split())) if sample.question else None
@@ -133,12 +159,16 @@ def _leaks(split: str, held_out: Sequence[Sample], train: Sequence[Sample],
     yield compare("images that look like one", lambda each: each.image, lambda each: looks(each.image))
     yield compare("studies", lambda each: str(each.metadata.get("study")), lambda each: each.metadata.get("study"))
     yield compare("image and question", lambda each: each.id, question)
-    yield compare("image, question and answer", lambda each: each.id,
-                  lambda each: (content(each.image), each.question, each.answer) if each.question else None)
+    yield compare(
+        "image, question and answer",
+        lambda each: each.id,
+        lambda each: (content(each.image), each.question, each.answer) if each.question else None,
+    )
     framed = {each.metadata["frame_of"] for each in train if "frame_of" in each.metadata}
     if framed:
-        yield _seen("{}: framed version of the question in train".format(split),
-                    {each.id: each.id for each in held_out}, framed)
+        yield _seen(
+            f"{split}: framed version of the question in train", {each.id: each.id for each in held_out}, framed
+        )
 
 
 def _content(image: str, fingerprints: Mapping[str, Fingerprint]) -> str:
@@ -152,9 +182,9 @@ def _seen(what: str, keys: Mapping[str, Any], in_train: Collection[Any]) -> Find
     return Finding(what, len(shared), len(keys), tuple(shared[:_EXAMPLES]))
 
 
-def _surplus(what: str, pairs: Sequence[Tuple[Any, str]]) -> Finding:
+def _surplus(what: str, pairs: Sequence[tuple[Any, str]]) -> Finding:
     """How many of the pairs have a key that an earlier one has."""
-    seen: Set[Any] = set()
+    seen: set[Any] = set()
     again = []
     for key, name in pairs:
         if key in seen:
@@ -163,5 +193,5 @@ def _surplus(what: str, pairs: Sequence[Tuple[Any, str]]) -> Finding:
     return Finding(what, len(again), len(pairs), tuple(again[:_EXAMPLES]))
 
 
-def _keyed(fingerprints: Mapping[str, Fingerprint], name: str) -> List[Tuple[Any, str]]:
+def _keyed(fingerprints: Mapping[str, Fingerprint], name: str) -> list[tuple[Any, str]]:
     return [(getattr(each, name), image) for image, each in fingerprints.items() if getattr(each, name)]

@@ -3,11 +3,14 @@
 ``readers.prepared`` reads such a folder back. Knows nothing of terminals; the account is returned or raised with.
 """
 
+from __future__ import annotations
+
 import inspect
 import json
 import os
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence
+from typing import Any, Callable
 
 from ... import __version__
 from ...digests import file_sha256
@@ -32,12 +35,23 @@ class ReleaseMismatch(DataError):
 
     def __init__(self, account: Account) -> None:
         self.account = account
-        super().__init__("{}: the {} layout differs from the published release; fetch it again, or go on with "
-                         "--allow-mismatch".format(account.dataset, account.layout), account.mismatches)
+        super().__init__(
+            f"{account.dataset}: the {account.layout} layout differs from the published release; fetch it again, or "
+            "go on with "
+            "--allow-mismatch",
+            account.mismatches,
+        )
 
 
-def prepare(read: Callable[..., Release], source: Path, out: Path, *, options: Optional[Mapping[str, Any]] = None,
-            examination: Examination = DEFAULT_EXAMINATION, allow_mismatch: bool = False) -> Account:
+def prepare(
+    read: Callable[..., Release],
+    source: Path,
+    out: Path,
+    *,
+    options: Mapping[str, Any] | None = None,
+    examination: Examination = DEFAULT_EXAMINATION,
+    allow_mismatch: bool = False,
+) -> Account:
     """Read a release, examine it, and write it to ``out``: a JSON-lines file for each split, one for skipped rows, and
     ``manifest.json`` last. A second run opens only images that changed.
 
@@ -54,19 +68,20 @@ def prepare(read: Callable[..., Release], source: Path, out: Path, *, options: O
     source, out, options = Path(source), Path(out), dict(options or {})
     _check_options(read, options)
     if out.resolve() == source.resolve():
-        raise ConfigError("{}: write to a folder of its own; the release stays as it was downloaded".format(out))
+        raise ConfigError(f"{out}: write to a folder of its own; the release stays as it was downloaded")
     release = read(source, **options)
     every_row = _EVERY_ROW.get(release.dataset)
     whole = read(source, **{**options, **every_row}) if every_row and not every_row.items() <= options.items() else None
-    usable, account = examine(release, examination, options=options, embedded=is_embedded(source),
-                              cache=out / FINGERPRINTS, whole=whole)
+    usable, account = examine(
+        release, examination, options=options, embedded=is_embedded(source), cache=out / FINGERPRINTS, whole=whole
+    )
     if account.mismatches and not allow_mismatch:
         raise ReleaseMismatch(account)
     _write(usable, account, out, examination)
     return account
 
 
-def find_overlaps(folders: Sequence[Path], distance: int = 0) -> List[Finding]:
+def find_overlaps(folders: Sequence[Path], distance: int = 0) -> list[Finding]:
     """Pictures that one prepared data set trains on and another one tests on, for every two of ``folders``.
 
     Compares perceptual hashes, so that a figure that was resized or encoded anew is found.
@@ -79,9 +94,14 @@ def find_overlaps(folders: Sequence[Path], distance: int = 0) -> List[Finding]:
     for training, by_split in splits.items():
         for testing, others in splits.items():
             if training != testing and by_split.get("train") and others.get("test"):
-                findings.append(find_shared_pictures(
-                    by_split["train"], others["test"],
-                    "{} test: images that look like one in {} train".format(testing.name, training.name), distance))
+                findings.append(
+                    find_shared_pictures(
+                        by_split["train"],
+                        others["test"],
+                        f"{testing.name} test: images that look like one in {training.name} train",
+                        distance,
+                    )
+                )
     return findings
 
 
@@ -95,13 +115,14 @@ def _check_options(read: Callable[..., Release], options: Mapping[str, Any]) -> 
     known = list(inspect.signature(read).parameters)[1:]
     unknown = [name for name in options if name not in known]
     if unknown:
-        raise ConfigError("unknown option(s) for {}".format(read.__name__),
-                          ["{}: {}".format(name, near_names(name, known)) for name in unknown])
+        raise ConfigError(
+            f"unknown option(s) for {read.__name__}", [f"{name}: {near_names(name, known)}" for name in unknown]
+        )
 
 
 def _write(release: Release, account: Account, out: Path, examination: Examination) -> None:
     by_split = release.splits()
-    written: Dict[str, str] = {}
+    written: dict[str, str] = {}
     for split in SPLITS:
         path = out / split_file(split)
         if split in by_split:
@@ -113,21 +134,32 @@ def _write(release: Release, account: Account, out: Path, examination: Examinati
     written[SKIPPED] = file_sha256(out / SKIPPED)
     content = account.to_json()
     content["mismatch_allowed"] = bool(account.mismatches)
-    write_json(out / MANIFEST, {
-        "kind": KIND, "plugin_version": __version__, **content,
-        "image_root": os.path.abspath(release.image_root),
-        "images_opened": examination.open_images, "image_policy": vars(examination.policy),
-        "files": written, "sources": _sources(release.files)})
+    write_json(
+        out / MANIFEST,
+        {
+            "kind": KIND,
+            "plugin_version": __version__,
+            **content,
+            "image_root": os.path.abspath(release.image_root),
+            "images_opened": examination.open_images,
+            "image_policy": vars(examination.policy),
+            "files": written,
+            "sources": _sources(release.files),
+        },
+    )
 
 
-def _sources(paths: Iterable[Path]) -> List[Dict[str, Any]]:
-    return [{"path": os.path.abspath(path), "bytes": path.stat().st_size, "sha256": file_sha256(path)}
-            for path in paths]
+def _sources(paths: Iterable[Path]) -> list[dict[str, Any]]:
+    return [
+        {"path": os.path.abspath(path), "bytes": path.stat().st_size, "sha256": file_sha256(path)} for path in paths
+    ]
 
 
-def _fingerprints_by_split(folder: Path) -> Dict[str, Dict[str, Fingerprint]]:
+def _fingerprints_by_split(folder: Path) -> dict[str, dict[str, Fingerprint]]:
     from ...readers.prepared import read_prepared
 
     release, known = read_prepared(folder), read_fingerprints(folder / FINGERPRINTS)
-    return {split: {each.image: known[each.image] for each in samples if each.image in known}
-            for split, samples in release.splits().items()}
+    return {
+        split: {each.image: known[each.image] for each in samples if each.image in known}
+        for split, samples in release.splits().items()
+    }

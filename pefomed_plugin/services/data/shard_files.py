@@ -4,12 +4,15 @@ Where each member lies is found once, by reading the headers, and kept as two nu
 the files. Knows nothing of torch, and of tar no more than what our own shards hold.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import re
+from collections.abc import Collection, Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Collection, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -47,7 +50,7 @@ class ShardFiles(Sequence[Sample]):
     may hold open.
     """
 
-    def __init__(self, folder: Path, shards: Sequence[Shard], limit: Optional[int] = None) -> None:
+    def __init__(self, folder: Path, shards: Sequence[Shard], limit: int | None = None) -> None:
         """Read the headers of ``shards``, of which the first ``limit`` samples are taken.
 
         Raises:
@@ -60,7 +63,7 @@ class ShardFiles(Sequence[Sample]):
             tables.append(table)
             problems += [problem] if problem else []
         if problems:
-            raise DataError("{} holds damaged shards".format(folder), problems)
+            raise DataError(f"{folder} holds damaged shards", problems)
         self._shard = np.repeat(np.arange(len(shards)), [each.samples for each in shards])[:limit]
         self._places = np.concatenate(tables)[:limit]  # (samples, 2 members, offset and bytes)
 
@@ -78,7 +81,7 @@ class ShardFiles(Sequence[Sample]):
         try:
             return Sample.from_json(json.loads(content))
         except (ValueError, TypeError) as error:
-            raise DataError("{}: not a sample ({}); {}".format(where, one_line(error), _MEND)) from error
+            raise DataError(f"{where}: not a sample ({one_line(error)}); {_MEND}") from error
 
     def open_picture(self, number: int) -> Image.Image:
         """Picture of sample ``number``, in mode RGB, at the size of the shards.
@@ -94,22 +97,22 @@ class ShardFiles(Sequence[Sample]):
         """Picture of sample ``number`` as it is stored. Raises DataError as ``open_picture``."""
         return self._read(number, 0)[0]
 
-    def _read(self, number: int, member: int) -> Tuple[bytes, str]:
+    def _read(self, number: int, member: int) -> tuple[bytes, str]:
         """Content of one member, and the words that name it in errors."""
         path, place = self.paths[self._shard[number]], _Place(*map(int, self._places[number, member]))
-        where = "{}, byte {:,}".format(path, place.offset)
+        where = f"{path}, byte {place.offset:,}"
         try:
             with open(path, "rb") as file:
                 file.seek(place.offset)
                 content = file.read(place.bytes)
         except OSError as error:
-            raise DataError("{}: cannot be read ({})".format(where, error.strerror or error)) from error
+            raise DataError(f"{where}: cannot be read ({error.strerror or error})") from error
         if len(content) < place.bytes:
-            raise DataError("{}: the file ends here; {}".format(where, _MEND))
+            raise DataError(f"{where}: the file ends here; {_MEND}")
         return content, where
 
 
-def find_shards(storage: str) -> Optional[Tuple[Path, Optional[List[str]]]]:
+def find_shards(storage: str) -> tuple[Path, list[str] | None] | None:
     """Folder of shards and the files that ``build_info.storage`` names in it (None: all); None if it names no shards.
 
     It is a folder with ``index.json`` and tar files, ``.../train-{000000..000012}.tar`` or ``.../train-000000.tar``.
@@ -120,7 +123,7 @@ def find_shards(storage: str) -> Optional[Tuple[Path, Optional[List[str]]]]:
     return (path, None) if (path / INDEX).is_file() and any(path.glob("*.tar")) else None
 
 
-def open_shards(folder: Path, files: Optional[Collection[str]] = None) -> Dict[str, List[Shard]]:
+def open_shards(folder: Path, files: Collection[str] | None = None) -> dict[str, list[Shard]]:
     """The shards of a folder by split, each compared with size and digest in the index.
 
     Args:
@@ -132,26 +135,28 @@ def open_shards(folder: Path, files: Optional[Collection[str]] = None) -> Dict[s
     shards = read_shard_index(folder, files)
     unknown = sorted(set(files or ()) - {each.file for each in shards})
     if unknown:
-        raise DataError("{} has no such shards; run pefomed shard again, or correct build_info.storage".format(folder),
-                        ["{}: not in {}".format(each, INDEX) for each in unknown])
+        raise DataError(
+            f"{folder} has no such shards; run pefomed shard again, or correct build_info.storage",
+            [f"{each}: not in {INDEX}" for each in unknown],
+        )
     if os.environ.get("LOCAL_RANK", "0") == "0":  # once a machine
         _check_digests(folder, shards)
     by_split = {split: [each for each in shards if each.split == split] for split in SPLITS}
     return {split: own for split, own in by_split.items() if own}
 
 
-def _expand(name: str) -> List[str]:
+def _expand(name: str) -> list[str]:
     braces = _BRACES.fullmatch(name)
     if not braces:
         return [name]
     head, first, last, tail = braces.groups()
-    return ["{}{:0{}d}{}".format(head, number, len(first), tail) for number in range(int(first), int(last) + 1)]
+    return [f"{head}{number:0{len(first)}d}{tail}" for number in range(int(first), int(last) + 1)]
 
 
-def _read_headers(path: Path, samples: int) -> Tuple[np.ndarray, str]:
+def _read_headers(path: Path, samples: int) -> tuple[np.ndarray, str]:
     """Places of picture and record of each sample, (samples, 2, 2); and what is wrong, if anything."""
     places = np.zeros((samples, 2, 2), np.int64)
-    wanted = ["{:06d}.{}".format(number, suffix) for number in range(samples) for suffix in ("png", "json")]
+    wanted = [f"{number:06d}.{suffix}" for number in range(samples) for suffix in ("png", "json")]
     try:
         with open(path, "rb") as file:
             for number, name in enumerate(wanted):
@@ -159,33 +164,34 @@ def _read_headers(path: Path, samples: int) -> Tuple[np.ndarray, str]:
                 found = header[_NAME].rstrip(b"\0").decode("utf-8", "replace")
                 if found != name:
                     return places, "{}: {} where {} should be; {}".format(
-                        path, "holds " + found if found else "ends", name, _MEND)
+                        path, "holds " + found if found else "ends", name, _MEND
+                    )
                 size = int(header[_SIZE], 8)
                 places[number // 2, number % 2] = file.tell(), size
                 file.seek(-(-size // _BLOCK_BYTES) * _BLOCK_BYTES, 1)
             if file.read(_BLOCK_BYTES).strip(b"\0"):
-                return places, "{}: holds more than the {:,} samples of the index; {}".format(path, samples, _MEND)
+                return places, f"{path}: holds more than the {samples:,} samples of the index; {_MEND}"
     except (OSError, ValueError) as error:
-        return places, "{}: its headers cannot be read ({}); {}".format(path, one_line(error), _MEND)
+        return places, f"{path}: its headers cannot be read ({one_line(error)}); {_MEND}"
     return places, ""
 
 
 def _check_digests(folder: Path, shards: Sequence[Shard]) -> None:
     """Read every shard once and compare it with the index; those checked before are known by their size and time."""
-    known: Dict[str, Any] = read_json(folder / CHECKED) if (folder / CHECKED).is_file() else {}
+    known: dict[str, Any] = read_json(folder / CHECKED) if (folder / CHECKED).is_file() else {}
     stamps = {each.file: [each.bytes, (folder / each.file).stat().st_mtime_ns, each.sha256] for each in shards}
     fresh = [each for each in shards if known.get(each.file) != stamps[each.file]]
     if not fresh:
         return
     problems = []
-    with progress("{}: checking shards".format(folder.name), len(fresh)) as advance:
+    with progress(f"{folder.name}: checking shards", len(fresh)) as advance:
         for shard, digest in zip(fresh, map_in_threads(lambda each: file_sha256(folder / each.file), fresh, 2)):
             if digest != shard.sha256:
-                problems.append("{}: its content is not what was written; {}".format(folder / shard.file, _MEND))
+                problems.append(f"{folder / shard.file}: its content is not what was written; {_MEND}")
             advance(1)
     if problems:
-        raise DataError("{} holds damaged shards".format(folder), problems)
+        raise DataError(f"{folder} holds damaged shards", problems)
     try:
         write_json(folder / CHECKED, {**known, **stamps})
     except DataError as error:
-        say("the shards are whole, but will be checked again next time: {}".format(error))
+        say(f"the shards are whole, but will be checked again next time: {error}")

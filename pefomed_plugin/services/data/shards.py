@@ -4,14 +4,17 @@ A shard holds, for each sample, ``<number>.png`` (already at the model's size, l
 sample's fields). Writes and lists shards; ``shard_files`` reads them back. Knows nothing of torch.
 """
 
+from __future__ import annotations
+
 import hashlib
 import io
 import json
 import os
 import tarfile
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Collection, Dict, List, Optional, Sequence, Tuple
+from typing import Any
 
 from PIL import Image
 
@@ -43,8 +46,16 @@ class Shard:
     sha256: str
 
 
-def write_shards(samples: Sequence[Sample], image_root: Path, out: Path, image_size_px: int, per_shard: int = 1000, *,
-                 policy: ImagePolicy = DEFAULT_POLICY, workers: int = 2) -> List[Shard]:
+def write_shards(
+    samples: Sequence[Sample],
+    image_root: Path,
+    out: Path,
+    image_size_px: int,
+    per_shard: int = 1000,
+    *,
+    policy: ImagePolicy = DEFAULT_POLICY,
+    workers: int = 2,
+) -> list[Shard]:
     """Write ``<split>-<number>.tar`` and ``index.json``; the same samples and images give the same bytes.
 
     Images are resized to a square as MiniGPT-v2's processor does it (bicubic, no crop), so that resizing them there
@@ -61,11 +72,11 @@ def write_shards(samples: Sequence[Sample], image_root: Path, out: Path, image_s
         ValueError: a size below 1.
     """
     if image_size_px < 1 or per_shard < 1:
-        raise ValueError("image_size_px {} and per_shard {}: both must be at least 1".format(image_size_px, per_shard))
+        raise ValueError(f"image_size_px {image_size_px} and per_shard {per_shard}: both must be at least 1")
     out = Path(out)
     plan = _plan(samples, image_size_px, per_shard, policy)
     finished = _finished(out, plan)
-    shards: List[Shard] = []
+    shards: list[Shard] = []
     with progress("shards: samples", len(samples)) as advance:
         for file, part in _parts(samples, per_shard):
             if file in finished:
@@ -78,7 +89,7 @@ def write_shards(samples: Sequence[Sample], image_root: Path, out: Path, image_s
     return shards
 
 
-def read_shard_index(folder: Path, files: Optional[Collection[str]] = None) -> List[Shard]:
+def read_shard_index(folder: Path, files: Collection[str] | None = None) -> list[Shard]:
     """The shards of a folder, in order.
 
     Args:
@@ -89,11 +100,11 @@ def read_shard_index(folder: Path, files: Optional[Collection[str]] = None) -> L
     """
     content = _read_index(Path(folder))
     if not content["complete"]:
-        raise DataError("{} is unfinished; run pefomed shard again, it goes on where it was".format(folder))
+        raise DataError(f"{folder} is unfinished; run pefomed shard again, it goes on where it was")
     shards = [Shard(**each) for each in content["shards"] if files is None or each["file"] in files]
     problems = [problem for problem in (_problem(Path(folder), each) for each in shards) if problem]
     if problems:
-        raise DataError("{} lacks shards; run pefomed shard again".format(folder), problems)
+        raise DataError(f"{folder} lacks shards; run pefomed shard again", problems)
     return shards
 
 
@@ -108,39 +119,47 @@ def brace_notation(folder: Path, shards: Sequence[Shard], split: str) -> str:
     Raises:
         DataError: the split has none.
     """
-    numbers = sorted(each.file[len(split) + 1: -len(".tar")] for each in shards if each.split == split)
+    numbers = sorted(each.file[len(split) + 1 : -len(".tar")] for each in shards if each.split == split)
     if not numbers:
-        raise DataError("{} holds no {} shards".format(folder, split))
-    return str(Path(folder) / "{}-{{{}..{}}}.tar".format(split, numbers[0], numbers[-1]))
+        raise DataError(f"{folder} holds no {split} shards")
+    return str(Path(folder) / f"{split}-{{{numbers[0]}..{numbers[-1]}}}.tar")
 
 
-def _parts(samples: Sequence[Sample], per_shard: int) -> List[Tuple[str, List[Sample]]]:
+def _parts(samples: Sequence[Sample], per_shard: int) -> list[tuple[str, list[Sample]]]:
     """File name and samples of each shard."""
     parts = []
     for split in SPLITS:
         inside = [each for each in samples if each.split == split]
-        parts += [("{}-{:06d}.tar".format(split, number), inside[start: start + per_shard])
-                  for number, start in enumerate(range(0, len(inside), per_shard))]
+        parts += [
+            (f"{split}-{number:06d}.tar", inside[start : start + per_shard])
+            for number, start in enumerate(range(0, len(inside), per_shard))
+        ]
     return parts
 
 
-def _plan(samples: Sequence[Sample], image_size_px: int, per_shard: int, policy: ImagePolicy) -> Dict[str, Any]:
+def _plan(samples: Sequence[Sample], image_size_px: int, per_shard: int, policy: ImagePolicy) -> dict[str, Any]:
     """What was asked for; shards are kept only if it is the same again."""
     digest = hashlib.sha256()
     for each in samples:
         digest.update(_as_json(each))
-    return {"shards_version": _VERSION, "samples_sha256": digest.hexdigest(), "image_size_px": image_size_px,
-            "per_shard": per_shard, "image_policy": json.loads(json.dumps(asdict(policy)))}
+    return {
+        "shards_version": _VERSION,
+        "samples_sha256": digest.hexdigest(),
+        "image_size_px": image_size_px,
+        "per_shard": per_shard,
+        "image_policy": json.loads(json.dumps(asdict(policy))),
+    }
 
 
-def _finished(out: Path, plan: Dict[str, Any]) -> Dict[str, Shard]:
+def _finished(out: Path, plan: dict[str, Any]) -> dict[str, Shard]:
     if not (out / INDEX).exists():
         return {}
     content = _read_index(out)
     if content["plan"] != plan:
         changed = sorted(key for key in plan if content["plan"].get(key) != plan[key])
-        raise DataError("{} holds shards made otherwise ({} differs); delete it or choose another folder".format(
-            out, ", ".join(changed)))
+        raise DataError(
+            f"{out} holds shards made otherwise ({', '.join(changed)} differs); delete it or choose another folder"
+        )
     shards = [Shard(**each) for each in content["shards"]]
     return {each.file: each for each in shards if not _problem(out, each)}
 
@@ -148,18 +167,25 @@ def _finished(out: Path, plan: Dict[str, Any]) -> Dict[str, Shard]:
 def _problem(folder: Path, shard: Shard) -> str:
     path = folder / shard.file
     if not path.is_file():
-        return "{}: not there".format(path)
+        return f"{path}: not there"
     size = path.stat().st_size
-    return "" if size == shard.bytes else "{}: {:,} bytes, not {:,}".format(path, size, shard.bytes)
+    return "" if size == shard.bytes else f"{path}: {size:,} bytes, not {shard.bytes:,}"
 
 
-def _write_shard(samples: Sequence[Sample], image_root: Path, path: Path, image_size_px: int, policy: ImagePolicy,
-                 workers: int, advance: Advance) -> Shard:
-    def encode(sample: Sample) -> Tuple[bytes, str]:
+def _write_shard(
+    samples: Sequence[Sample],
+    image_root: Path,
+    path: Path,
+    image_size_px: int,
+    policy: ImagePolicy,
+    workers: int,
+    advance: Advance,
+) -> Shard:
+    def encode(sample: Sample) -> tuple[bytes, str]:
         try:
             return _encode(open_image(image_root, sample.image, policy=policy), image_size_px), ""
         except UnusableImage as error:
-            return b"", "{}, {}".format(sample.id, error)
+            return b"", f"{sample.id}, {error}"
 
     partial = path.with_name(path.name + ".part")
     problems = []
@@ -170,15 +196,19 @@ def _write_shard(samples: Sequence[Sample], image_root: Path, path: Path, image_
                 if problem:
                     problems.append(problem)
                 else:
-                    _add(tar, "{:06d}.png".format(number), png)
-                    _add(tar, "{:06d}.json".format(number), _as_json(sample))
+                    _add(tar, f"{number:06d}.png", png)
+                    _add(tar, f"{number:06d}.json", _as_json(sample))
                 advance(1)
         if problems:
-            raise ImageError("{}: {} image(s) cannot be used; mend them and run again, or prepare the data set again, "
-                             "which leaves such samples out".format(path.name, len(problems)), problems)
+            raise ImageError(
+                f"{path.name}: {len(problems)} image(s) cannot be used; mend them and run again, or prepare the data "
+                "set again, "
+                "which leaves such samples out",
+                problems,
+            )
         os.replace(partial, path)
     except OSError as error:
-        raise DataError("cannot write {}: {}".format(path, error.strerror or error)) from error
+        raise DataError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         if partial.exists():
             partial.unlink()
@@ -205,13 +235,19 @@ def _as_json(sample: Sample) -> bytes:
     return json.dumps(sample.to_json(), ensure_ascii=False).encode("utf-8")
 
 
-def _write_index(out: Path, plan: Dict[str, Any], shards: Sequence[Shard], total: int) -> None:
-    write_json(out / INDEX, {"complete": sum(each.samples for each in shards) == total, "plan": plan,
-                             "shards": [asdict(each) for each in shards]})
+def _write_index(out: Path, plan: dict[str, Any], shards: Sequence[Shard], total: int) -> None:
+    write_json(
+        out / INDEX,
+        {
+            "complete": sum(each.samples for each in shards) == total,
+            "plan": plan,
+            "shards": [asdict(each) for each in shards],
+        },
+    )
 
 
-def _read_index(folder: Path) -> Dict[str, Any]:
+def _read_index(folder: Path) -> dict[str, Any]:
     content = read_json(folder / INDEX)
     if not isinstance(content, dict) or any(key not in content for key in ("complete", "plan", "shards")):
-        raise DataError("{} is not an index of shards; delete the folder and run again".format(folder / INDEX))
+        raise DataError(f"{folder / INDEX} is not an index of shards; delete the folder and run again")
     return content

@@ -3,11 +3,14 @@
 What is asked and what comes back; the asking itself is ``asking.py``'s.
 """
 
+from __future__ import annotations
+
 import base64
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Sequence
+from typing import Any
 
 from ... import __version__
 from ...prompts import draw_instruction
@@ -20,20 +23,23 @@ from .ledger import Ledger
 PROMPT_VERSION = "1"
 
 
-def baseline_questions(samples: Sequence[Sample], image_root: Path, parameters: Mapping[str, Any],
-                       image_size_px: int = 448) -> List[Question]:
+def baseline_questions(
+    samples: Sequence[Sample], image_root: Path, parameters: Mapping[str, Any], image_size_px: int = 448
+) -> list[Question]:
     """One question a sample: its image, resized as for the model (no crop), and its instruction.
 
     Raises:
         UnusableImage: an image is missing or damaged; nothing is asked then.
     """
-    images: Dict[str, str] = {}
+    images: dict[str, str] = {}
     questions = []
     for each in samples:
         if each.image not in images:
             images[each.image] = _data_uri(image_root, each.image, image_size_px)
-        content = [{"type": "image_url", "image_url": {"url": images[each.image]}},
-                   {"type": "text", "text": draw_instruction(each.task, each.question)}]
+        content = [
+            {"type": "image_url", "image_url": {"url": images[each.image]}},
+            {"type": "text", "text": draw_instruction(each.task, each.question)},
+        ]
         questions.append(Question([{"role": "user", "content": content}], parameters, 0, {"sample_id": each.id}))
     return questions
 
@@ -43,19 +49,30 @@ def is_answer(entry: Mapping[str, Any]) -> bool:
     return entry.get("text") is not None
 
 
-def collect_predictions(samples: Sequence[Sample], questions: Sequence[Question], ledger: Ledger) -> List[Prediction]:
+def collect_predictions(samples: Sequence[Sample], questions: Sequence[Question], ledger: Ledger) -> list[Prediction]:
     """Predictions from the ledger; None where the model refused or never gave an answer."""
     predictions = []
     for each, question in zip(samples, questions):
         entries = ledger.entries(question.key)
         entry = next((e for e in entries if is_answer(e)), entries[-1] if entries else {})
-        producer = {"model": question.parameters["model"], "returned_model": entry.get("returned_model"),
-                    "system_fingerprint": entry.get("system_fingerprint"), "zero_shot": True, "version": __version__,
-                    "prompt": draw_instruction(each.task, each.question), "prompt_version": PROMPT_VERSION,
-                    "fault": entry.get("fault")}
+        producer = {
+            "model": question.parameters["model"],
+            "returned_model": entry.get("returned_model"),
+            "system_fingerprint": entry.get("system_fingerprint"),
+            "zero_shot": True,
+            "version": __version__,
+            "prompt": draw_instruction(each.task, each.question),
+            "prompt_version": PROMPT_VERSION,
+            "fault": entry.get("fault"),
+        }
         text = entry.get("text")
-        predictions.append(Prediction(**{name.name: getattr(each, name.name) for name in fields(Sample)},
-                                      prediction=None if text is None else text.strip(), producer=producer))
+        predictions.append(
+            Prediction(
+                **{name.name: getattr(each, name.name) for name in fields(Sample)},
+                prediction=None if text is None else text.strip(),
+                producer=producer,
+            )
+        )
     return predictions
 
 

@@ -4,14 +4,17 @@ Every reply is in the ledger before it counts. One thread (the caller's) writes;
 neither servers nor what a usable reply looks like.
 """
 
+from __future__ import annotations
+
 import signal
 import threading
 from collections import Counter, deque
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
-from typing import Any, Callable, Deque, Dict, Iterator, List, Mapping, Optional, Sequence
+from typing import Any, Callable
 
 from ...errors import ConfigError, PefomedError
 from ..console import progress, say
@@ -34,17 +37,23 @@ class Limits:
     """Requests at a time."""
     reasks: int = 2
     """How often a reply that cannot be used is asked for again; after that the question stays without a value."""
-    max_requests: Optional[int] = None
+    max_requests: int | None = None
     """Requests this process may send, repeats included."""
-    max_cost: Optional[float] = None
+    max_cost: float | None = None
     """What all replies to these questions may cost, those of earlier starts included; needs ``price``."""
-    price: Optional[Price] = None
+    price: Price | None = None
     """Price of the model."""
 
     def __post_init__(self) -> None:
-        problems = ["--{} must be at least {}, not {}".format(name, least, value) for name, least, value in (
-            ("concurrency", 1, self.concurrency), ("reasks", 0, self.reasks), ("max-requests", 1, self.max_requests))
-            if value is not None and value < least]
+        problems = [
+            f"--{name} must be at least {least}, not {value}"
+            for name, least, value in (
+                ("concurrency", 1, self.concurrency),
+                ("reasks", 0, self.reasks),
+                ("max-requests", 1, self.max_requests),
+            )
+            if value is not None and value < least
+        ]
         if self.max_cost is not None and self.price is None:
             problems.append("--max-cost needs the model's price: --prices FILE")
         if problems:
@@ -63,11 +72,11 @@ class Asked:
     """Of the settled without a usable reply."""
     requests: int = 0
     """Sent by this process."""
-    cost: Optional[float] = None
+    cost: float | None = None
     """Of all replies to these questions in the ledger, also those of earlier starts; None without a price."""
     without_reply: Counter = field(default_factory=Counter)
     """Reason -> questions that the server did not answer this time."""
-    stopped: Optional[str] = None
+    stopped: str | None = None
     """Why it ended before all were settled."""
 
     @property
@@ -76,7 +85,7 @@ class Asked:
         return self.settled == self.questions
 
 
-def open_questions(questions: Sequence[Question], ledger: Ledger, usable: Usable, limits: Limits) -> List[Question]:
+def open_questions(questions: Sequence[Question], ledger: Ledger, usable: Usable, limits: Limits) -> list[Question]:
     """Those that the ledger does not settle, equal ones once."""
     unique = {each.key: each for each in questions}
     return [each for key, each in unique.items() if not is_settled(ledger.entries(key), usable, limits)]
@@ -87,8 +96,9 @@ def is_settled(entries: Sequence[Mapping[str, Any]], usable: Usable, limits: Lim
     return len(entries) > limits.reasks or any(usable(each) or each.get("final") for each in entries)
 
 
-def ask_all(questions: Sequence[Question], ask: Ask, ledger: Ledger, usable: Usable, limits: Limits,
-            what: str = "judging") -> Asked:
+def ask_all(
+    questions: Sequence[Question], ask: Ask, ledger: Ledger, usable: Usable, limits: Limits, what: str = "judging"
+) -> Asked:
     """Ask what is open until all is settled, a limit is reached, or the user interrupts.
 
     An interrupt (or SIGTERM) lets the requests in flight finish and stores their replies; a second one does not wait.
@@ -105,19 +115,20 @@ class _Asking:
     def __init__(self, questions: Sequence[Question], ask: Ask, ledger: Ledger, usable: Usable, limits: Limits) -> None:
         self.ask, self.ledger, self.usable, self.limits = ask, ledger, usable, limits
         keys = {each.key for each in questions}
-        self.waiting: Deque[Question] = deque(open_questions(questions, ledger, usable, limits))
+        self.waiting: deque[Question] = deque(open_questions(questions, ledger, usable, limits))
         self.asked = Asked(len(keys), settled=len(keys) - len(self.waiting))
         open_keys = {each.key for each in self.waiting}
         self.asked.unusable = sum(not any(map(usable, ledger.entries(key))) for key in keys - open_keys)
         if limits.price:
-            self.asked.cost = sum(limits.price.of(entry.get("usage") or {})
-                                  for key in keys for entry in ledger.entries(key))
+            self.asked.cost = sum(
+                limits.price.of(entry.get("usage") or {}) for key in keys for entry in ledger.entries(key)
+            )
         self.gate = Gate(limits.max_requests)
-        self.running: Dict[Future, Question] = {}
-        self.reserved: Dict[Future, float] = {}
+        self.running: dict[Future, Question] = {}
+        self.reserved: dict[Future, float] = {}
         self.dearest = 0.0
         self.unanswered_in_a_row = 0
-        self.error: Optional[PefomedError] = None
+        self.error: PefomedError | None = None
 
     def run(self, what: str) -> Asked:
         done: SimpleQueue[Future] = SimpleQueue()
@@ -136,14 +147,14 @@ class _Asking:
             raise self.error
         return self.asked
 
-    def _submit(self, pool: ThreadPoolExecutor, done: "SimpleQueue[Future]") -> bool:
+    def _submit(self, pool: ThreadPoolExecutor, done: SimpleQueue[Future]) -> bool:
         """Hand out questions, a few ahead of the threads; whether there was one to hand out."""
         handed_out = False
         while self.waiting and not self.gate.is_closed and len(self.running) < 2 * self.limits.concurrency:
             cost = self._at_most(self.waiting[0])
             if self.limits.max_cost is not None and self._committed() + cost > self.limits.max_cost:
                 if not self.running:
-                    self.gate.close("--max-cost {} reached".format(self.limits.max_cost))
+                    self.gate.close(f"--max-cost {self.limits.max_cost} reached")
                 break
             question = self.waiting.popleft()
             future = pool.submit(self._ask_one, question)
@@ -162,8 +173,8 @@ class _Asking:
 
     def _store(self, futures: Sequence[Future]) -> None:
         """Write what came back, all of it with one sync, then count it."""
-        entries: List[Entry] = []
-        replied: List[Question] = []
+        entries: list[Entry] = []
+        replied: list[Question] = []
         for future in futures:
             question = self.running.pop(future)
             del self.reserved[future]
@@ -199,7 +210,7 @@ class _Asking:
         self.asked.without_reply[reason] += 1
         self.unanswered_in_a_row += 1
         if self.unanswered_in_a_row >= HOPELESS_AFTER:
-            self.gate.close("no reply to {} questions in a row (last: {})".format(HOPELESS_AFTER, reason))
+            self.gate.close(f"no reply to {HOPELESS_AFTER} questions in a row (last: {reason})")
 
     def _committed(self) -> float:
         """Paid already, and what the replies in flight may cost."""
@@ -210,13 +221,17 @@ class _Asking:
         if not self.limits.price:
             return 0.0
         answer = question.parameters.get("max_tokens") or TOKENS_OF_A_VERDICT
-        return max(self.dearest, self.limits.price.of({
-            "prompt_tokens": 1.25 * estimate_tokens(question.messages), "completion_tokens": answer}))
+        return max(
+            self.dearest,
+            self.limits.price.of(
+                {"prompt_tokens": 1.25 * estimate_tokens(question.messages), "completion_tokens": answer}
+            ),
+        )
 
     def _note(self) -> str:
-        notes = ["{} unscored".format(self.asked.unusable)] if self.asked.unusable else []
-        notes += ["{} without reply".format(sum(self.asked.without_reply.values()))] if self.asked.without_reply else []
-        notes += ["spent {:.4f}".format(self.asked.cost)] if self.asked.cost is not None else []
+        notes = [f"{self.asked.unusable} unscored"] if self.asked.unusable else []
+        notes += [f"{sum(self.asked.without_reply.values())} without reply"] if self.asked.without_reply else []
+        notes += [f"spent {self.asked.cost:.4f}"] if self.asked.cost is not None else []
         return ", ".join(notes)
 
 
@@ -225,7 +240,7 @@ def make_entry(question: Question, reply: Reply) -> Entry:
     return {"key": question.key, "run": question.run, **question.facts, **question.parameters, **reply.to_json()}
 
 
-def _drain(done: "SimpleQueue[Future]") -> List[Future]:
+def _drain(done: SimpleQueue[Future]) -> list[Future]:
     futures = [done.get()]
     while True:
         try:

@@ -4,11 +4,14 @@ A batch is noted in a file before it is sent, and carries that note's label, so 
 finds its batch again instead of paying for another. Waiting may be interrupted and taken up days later.
 """
 
+from __future__ import annotations
+
 import json
 import uuid
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any
 
 from ...errors import ConfigError
 from ...readers.textfiles import read_json
@@ -29,8 +32,14 @@ _LABEL = "pefomed_label"
 _OVER = ("completed", "expired", "cancelled", "failed")
 
 
-def ask_batches(questions: Sequence[Question], chat: OpenAIChat, ledger: Ledger, usable: Usable, limits: Limits,
-                poll_s: float = POLL_S) -> Asked:
+def ask_batches(
+    questions: Sequence[Question],
+    chat: OpenAIChat,
+    ledger: Ledger,
+    usable: Usable,
+    limits: Limits,
+    poll_s: float = POLL_S,
+) -> Asked:
     """As ``asking.ask_all``, by batches: send what is open, wait, store, and again what could not be used.
 
     An interrupt ends the waiting; the batch goes on at the server, and the next call fetches it.
@@ -52,7 +61,7 @@ def ask_batches(questions: Sequence[Question], chat: OpenAIChat, ledger: Ledger,
                 elif not left:
                     break
                 elif limits.max_requests is not None and requests >= limits.max_requests:
-                    stopped = "--max-requests {} reached".format(limits.max_requests)
+                    stopped = f"--max-requests {limits.max_requests} reached"
                     break
                 else:
                     _check_cost(questions, left, ledger, limits)
@@ -62,15 +71,21 @@ def ask_batches(questions: Sequence[Question], chat: OpenAIChat, ledger: Ledger,
     keys = {each.key for each in questions}
     entries = {key: ledger.entries(key) for key in keys}
     settled = [key for key in keys if is_settled(entries[key], usable, limits)]
-    return Asked(len(keys), len(settled), sum(not any(map(usable, entries[key])) for key in settled), requests,
-                 _cost(entries.values(), limits), stopped=stopped)
+    return Asked(
+        len(keys),
+        len(settled),
+        sum(not any(map(usable, entries[key])) for key in settled),
+        requests,
+        _cost(entries.values(), limits),
+        stopped=stopped,
+    )
 
 
-def _send(note: Path, left: Sequence[Question], chat: OpenAIChat, most: Optional[int]) -> int:
+def _send(note: Path, left: Sequence[Question], chat: OpenAIChat, most: int | None) -> int:
     """Note, upload and start one batch; how many requests it has."""
-    lines: List[bytes] = []
+    lines: list[bytes] = []
     size = 0
-    for each in left[:min(most or MOST_REQUESTS, MOST_REQUESTS)]:
+    for each in left[: min(most or MOST_REQUESTS, MOST_REQUESTS)]:
         line = json.dumps({"custom_id": each.key, "method": "POST", "url": _ENDPOINT, "body": chat.body(each)}).encode()
         size += len(line) + 1
         if size > MOST_BYTES and lines:
@@ -79,16 +94,29 @@ def _send(note: Path, left: Sequence[Question], chat: OpenAIChat, most: Optional
     label = uuid.uuid4().hex
     write_json(note, {"label": label, "requests": len(lines)})
     uploaded = chat.call(lambda client: client.files.create(file=("judge.jsonl", b"\n".join(lines)), purpose="batch"))
-    batch = chat.call(lambda client: client.batches.create(
-        input_file_id=uploaded.id, endpoint=_ENDPOINT, completion_window="24h", metadata={_LABEL: label}))
+    batch = chat.call(
+        lambda client: client.batches.create(
+            input_file_id=uploaded.id, endpoint=_ENDPOINT, completion_window="24h", metadata={_LABEL: label}
+        )
+    )
     write_json(note, {"label": label, "requests": len(lines), "batch": batch.id})
-    say("batch {} of {:,} requests; it may take a day. Interrupt when you like, the same command goes on".format(
-        batch.id, len(lines)))
+    say(
+        f"batch {batch.id} of {len(lines):,} requests; it may take a day. Interrupt when you like, the same command "
+        "goes on"
+    )
     return len(lines)
 
 
-def _fetch(note: Path, questions: Sequence[Question], chat: OpenAIChat, ledger: Ledger, usable: Usable, limits: Limits,
-           gate: Gate, poll_s: float) -> bool:
+def _fetch(
+    note: Path,
+    questions: Sequence[Question],
+    chat: OpenAIChat,
+    ledger: Ledger,
+    usable: Usable,
+    limits: Limits,
+    gate: Gate,
+    poll_s: float,
+) -> bool:
     """Wait for the noted batch and store its replies; whether that brought anything."""
     content = read_json(note)
     batch_id = content.get("batch") or _find(chat, content["label"])
@@ -98,15 +126,18 @@ def _fetch(note: Path, questions: Sequence[Question], chat: OpenAIChat, ledger: 
     batch = chat.call(lambda client: client.batches.retrieve(batch_id))
     while batch.status not in _OVER:
         counts = batch.request_counts
-        say("batch {}: {}{}".format(batch_id, batch.status, ", {:,} of {:,}".format(
-            counts.completed, counts.total) if counts else ""))
+        say(
+            "batch {}: {}{}".format(
+                batch_id, batch.status, f", {counts.completed:,} of {counts.total:,}" if counts else ""
+            )
+        )
         gate.sleep(poll_s)
         batch = chat.call(lambda client: client.batches.retrieve(batch_id))
     if batch.status == "failed":
         note.unlink()
-        raise ServiceError("batch {} was refused by the server; its page there says why".format(batch_id))
+        raise ServiceError(f"batch {batch_id} was refused by the server; its page there says why")
     by_key = {each.key: each for each in questions}
-    replies: Dict[str, Reply] = {}
+    replies: dict[str, Reply] = {}
     brought = False
     for file_id in filter(None, (batch.output_file_id, batch.error_file_id)):
         data = chat.call(partial(_read_file, file_id))
@@ -119,12 +150,15 @@ def _fetch(note: Path, questions: Sequence[Question], chat: OpenAIChat, ledger: 
                 if reply is not None:
                     replies[question.key] = reply
     # A kill between storing and removing the note comes back here: what one batch answered is stored once.
-    new = [make_entry(Question(q.messages, q.parameters, q.run, {**q.facts, "batch": batch_id}), reply)
-           for key, reply in replies.items() for q in (by_key[key],)
-           if all(entry.get("batch") != batch_id for entry in ledger.entries(key))]
+    new = [
+        make_entry(Question(q.messages, q.parameters, q.run, {**q.facts, "batch": batch_id}), reply)
+        for key, reply in replies.items()
+        for q in (by_key[key],)
+        if all(entry.get("batch") != batch_id for entry in ledger.entries(key))
+    ]
     ledger.append(new)
     note.unlink()
-    say("batch {}: {:,} replies stored".format(batch_id, len(new)))
+    say(f"batch {batch_id}: {len(new):,} replies stored")
     return brought or bool(replies)
 
 
@@ -132,11 +166,14 @@ def _read_file(file_id: str, client: Any) -> bytes:
     return client.files.content(file_id).content
 
 
-def _find(chat: OpenAIChat, label: str) -> Optional[str]:
+def _find(chat: OpenAIChat, label: str) -> str | None:
     """The batch that carries a label, if it was ever started."""
-    def find(client: Any) -> Optional[str]:
-        return next((each.id for each in client.batches.list(limit=100) if (each.metadata or {}).get(_LABEL) == label),
-                    None)
+
+    def find(client: Any) -> str | None:
+        return next(
+            (each.id for each in client.batches.list(limit=100) if (each.metadata or {}).get(_LABEL) == label), None
+        )
+
     return chat.call(find)
 
 
@@ -144,15 +181,20 @@ def _check_cost(questions: Sequence[Question], left: Sequence[Question], ledger:
     if limits.max_cost is None or limits.price is None:
         return
     spent = _cost([ledger.entries(key) for key in {each.key for each in questions}], limits) or 0.0
-    ahead = limits.price.of({"prompt_tokens": sum(estimate_tokens(each.messages) for each in left),
-                             "completion_tokens": TOKENS_OF_A_VERDICT * len(left)})
+    ahead = limits.price.of(
+        {
+            "prompt_tokens": sum(estimate_tokens(each.messages) for each in left),
+            "completion_tokens": TOKENS_OF_A_VERDICT * len(left),
+        }
+    )
     if spent + ahead > limits.max_cost:
-        raise ConfigError("the batch would cost about {:.2f}, with what was spent more than --max-cost {}".format(
-            ahead, limits.max_cost))
+        raise ConfigError(
+            f"the batch would cost about {ahead:.2f}, with what was spent more than --max-cost {limits.max_cost}"
+        )
 
 
-def _cost(entries: Any, limits: Limits) -> Optional[float]:
+def _cost(entries: Any, limits: Limits) -> float | None:
     if limits.price is None:
         return None
-    usages: List[Mapping[str, int]] = [each.get("usage") or {} for of_key in entries for each in of_key]
+    usages: list[Mapping[str, int]] = [each.get("usage") or {} for of_key in entries for each in of_key]
     return sum(map(limits.price.of, usages))

@@ -1,8 +1,11 @@
 """A question to a language model and its reply, whoever answers: an API, a model of this process, a test."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Callable, Dict, Mapping, Optional, Sequence
+from typing import Any, Callable
 
 from .gate import Gate
 from .ledger import ledger_key
@@ -29,23 +32,24 @@ class Question:
     def key(self) -> str:
         """Digest of model, parameters, messages and run: the same question is never paid for twice."""
         own = {name: value for name, value in self.parameters.items() if name != "model"}
-        return ledger_key({"model": self.parameters["model"], "parameters": own, "messages": list(self.messages),
-                           "run": self.run})
+        return ledger_key(
+            {"model": self.parameters["model"], "parameters": own, "messages": list(self.messages), "run": self.run}
+        )
 
 
 @dataclass(frozen=True)
 class Reply:
     """What came back and was paid for."""
 
-    text: Optional[str]
+    text: str | None
     """The reply, or None where it cannot be used."""
-    fault: Optional[str] = None
+    fault: str | None = None
     """Why it cannot be used: refused, cut off, filtered."""
-    model: Optional[str] = None
+    model: str | None = None
     """The model that the server says it used."""
-    system_fingerprint: Optional[str] = None
+    system_fingerprint: str | None = None
     """The server's configuration, as it names it."""
-    finish_reason: Optional[str] = None
+    finish_reason: str | None = None
     """As the API says: ``stop``, ``length``, ``content_filter``."""
     usage: Mapping[str, int] = field(default_factory=dict)
     """``prompt_tokens`` and ``completion_tokens``."""
@@ -54,11 +58,18 @@ class Reply:
     final: bool = False
     """Asking again would change nothing (the text is too long, or filtered before it reached the model)."""
 
-    def to_json(self) -> Dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """Plain dictionary for the ledger."""
-        return {"text": self.text, "fault": self.fault, "returned_model": self.model,
-                "system_fingerprint": self.system_fingerprint, "finish_reason": self.finish_reason,
-                "usage": dict(self.usage), "dropped": list(self.dropped), "final": self.final}
+        return {
+            "text": self.text,
+            "fault": self.fault,
+            "returned_model": self.model,
+            "system_fingerprint": self.system_fingerprint,
+            "finish_reason": self.finish_reason,
+            "usage": dict(self.usage),
+            "dropped": list(self.dropped),
+            "final": self.final,
+        }
 
 
 Ask = Callable[[Question, Gate], Reply]

@@ -1,8 +1,9 @@
 """Whether another request may leave, and how long to wait first; shared by the threads that ask one server."""
 
+from __future__ import annotations
+
 import threading
 import time
-from typing import Optional
 
 
 class Halted(Exception):
@@ -12,10 +13,10 @@ class Halted(Exception):
 class Gate:
     """Lets requests through until it is closed or ``max_requests`` have passed; a pause holds all of them back."""
 
-    def __init__(self, max_requests: Optional[int] = None) -> None:
+    def __init__(self, max_requests: int | None = None) -> None:
         self.passed = 0
         """Requests let through so far."""
-        self.reason: Optional[str] = None
+        self.reason: str | None = None
         """Why it was closed."""
         self._max_requests = max_requests
         self._closed = threading.Event()
@@ -37,7 +38,7 @@ class Gate:
             self._closed.wait(self._open_at_s - time.monotonic())
         with self._lock:
             if self._max_requests is not None and self.passed >= self._max_requests:
-                self.close("--max-requests {} reached".format(self._max_requests))
+                self.close(f"--max-requests {self._max_requests} reached")
             if self.is_closed:
                 raise Halted(self.reason)
             self.passed += 1

@@ -1,8 +1,11 @@
 """From predictions to a judge's questions, and from the ledger to scores. Knows no server and writes no file."""
 
+from __future__ import annotations
+
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any
 
 from ...errors import ConfigError, DataError
 from ...prompts_judge import JudgePrompt, judge_messages
@@ -30,30 +33,33 @@ class JudgePlan:
     """Independent judgements of each prediction; the paper has ten."""
     seed: int = 0
     """Run k is asked with ``seed + k``."""
-    temperature: Optional[float] = None
+    temperature: float | None = None
     """None: the server's own."""
-    max_tokens: Optional[int] = 1024
+    max_tokens: int | None = 1024
     """Limit of a reply; models that think aloud need room. None: the server's own."""
 
     def __post_init__(self) -> None:
         if self.runs < 1:
-            raise ConfigError("--runs must be at least 1, not {}".format(self.runs))
+            raise ConfigError(f"--runs must be at least 1, not {self.runs}")
 
     @property
     def scorer(self) -> str:
         """Name that scores carry."""
-        return "judge/{}/{}".format(self.prompt.kind, self.model)
+        return f"judge/{self.prompt.kind}/{self.model}"
 
     @property
     def version(self) -> str:
         """Version of prompt and parser."""
-        return "{}-{}".format(self.prompt.label, verdicts.VERSION)
+        return f"{self.prompt.label}-{verdicts.VERSION}"
 
-    def parameters(self, run: int) -> Dict[str, Any]:
+    def parameters(self, run: int) -> dict[str, Any]:
         """Parameters of one run's requests."""
         optional = {"temperature": self.temperature, "max_tokens": self.max_tokens}
-        return {"model": self.model, "seed": self.seed + run,
-                **{name: value for name, value in optional.items() if value is not None}}
+        return {
+            "model": self.model,
+            "seed": self.seed + run,
+            **{name: value for name, value in optional.items() if value is not None},
+        }
 
 
 def check_judgeable(predictions: Sequence[Prediction], kind: str) -> None:
@@ -63,10 +69,13 @@ def check_judgeable(predictions: Sequence[Prediction], kind: str) -> None:
         DataError: there are none, or some are answers to another task; all of them are named.
     """
     require_predictions(predictions)
-    wrong = ["{}: task {!r}; judge it with its own command, in a file of its own".format(each.id, each.task)
-             for each in predictions if (each.task == "vqa") != (kind == "vqa")]
+    wrong = [
+        f"{each.id}: task {each.task!r}; judge it with its own command, in a file of its own"
+        for each in predictions
+        if (each.task == "vqa") != (kind == "vqa")
+    ]
     if wrong:
-        raise DataError("these are not all predictions of kind {!r}".format(kind), wrong)
+        raise DataError(f"these are not all predictions of kind {kind!r}", wrong)
 
 
 def require_permission(samples: Sequence[Sample], host: str, is_local: bool, given: bool) -> None:
@@ -77,17 +86,21 @@ def require_permission(samples: Sequence[Sample], host: str, is_local: bool, giv
     """
     found = sorted({each.dataset for each in samples} & set(CREDENTIALED))
     if found and not is_local and not given:
-        raise ConfigError("{} is a credentialed data set, and its texts would go to {}; use --judge local or a "
-                          "server of your own, or say --i-have-permission if your agreement covers this".format(
-                              found[0], host))
+        raise ConfigError(
+            f"{found[0]} is a credentialed data set, and its texts would go to {host}; use --judge local or a "
+            "server of your own, or say --i-have-permission if your agreement covers this"
+        )
 
 
-def judge_questions(predictions: Sequence[Prediction], plan: JudgePlan) -> List[Question]:
+def judge_questions(predictions: Sequence[Prediction], plan: JudgePlan) -> list[Question]:
     """All runs' questions, run by run; what has no prediction is not asked about."""
     asked = [(each, judge_messages(plan.prompt, each)) for each in predictions if each.prediction is not None]
     facts = {"prompt": plan.prompt.label}
-    return [Question(messages, plan.parameters(run), run, {**facts, "sample_id": each.id})
-            for run in range(plan.runs) for each, messages in asked]
+    return [
+        Question(messages, plan.parameters(run), run, {**facts, "sample_id": each.id})
+        for run in range(plan.runs)
+        for each, messages in asked
+    ]
 
 
 def usable_verdict(plan: JudgePlan) -> Usable:
@@ -95,14 +108,15 @@ def usable_verdict(plan: JudgePlan) -> Usable:
     return lambda entry: _verdict(entry, plan).value is not None
 
 
-def collect_scores(predictions: Sequence[Prediction], plan: JudgePlan, ledger: Ledger,
-                   limits: Limits) -> List[List[Score]]:
+def collect_scores(
+    predictions: Sequence[Prediction], plan: JudgePlan, ledger: Ledger, limits: Limits
+) -> list[list[Score]]:
     """Scores of every run from the ledger, one a prediction in their order. A missing prediction scores 0.
 
     Raises:
         DataError: a question is still open; ask first.
     """
-    runs: List[List[Score]] = []
+    runs: list[list[Score]] = []
     questions = iter(judge_questions(predictions, plan))
     for _ in range(plan.runs):
         scores = []
@@ -112,7 +126,7 @@ def collect_scores(predictions: Sequence[Prediction], plan: JudgePlan, ledger: L
                 continue
             entries = ledger.entries(next(questions).key)
             if not is_settled(entries, usable_verdict(plan), limits):
-                raise DataError("{} is not judged yet; the same command goes on".format(each.id))
+                raise DataError(f"{each.id} is not judged yet; the same command goes on")
             verdict = _settle(entries, plan)
             value = None if verdict.value is None else float(verdict.value)
             scores.append(Score(each.id, plan.scorer, plan.version, value, verdict.reason))
@@ -120,27 +134,35 @@ def collect_scores(predictions: Sequence[Prediction], plan: JudgePlan, ledger: L
     return runs
 
 
-def judge_facts(predictions: Sequence[Prediction], plan: JudgePlan, ledger: Ledger) -> Dict[str, Any]:
+def judge_facts(predictions: Sequence[Prediction], plan: JudgePlan, ledger: Ledger) -> dict[str, Any]:
     """What the judgements rest on, for ``metrics.json``: models, fingerprints, prompt, seeds, usage."""
     keys = {each.key for each in judge_questions(predictions, plan)}
     entries = [entry for key in keys for entry in ledger.entries(key)]
     return {
-        "model": plan.model, "runs": plan.runs, "seeds": [plan.seed + run for run in range(plan.runs)],
-        "temperature": plan.temperature, "max_tokens": plan.max_tokens,
-        "prompt": {"version": plan.prompt.version, "sha256": plan.prompt.sha256}, "parser": verdicts.VERSION,
+        "model": plan.model,
+        "runs": plan.runs,
+        "seeds": [plan.seed + run for run in range(plan.runs)],
+        "temperature": plan.temperature,
+        "max_tokens": plan.max_tokens,
+        "prompt": {"version": plan.prompt.version, "sha256": plan.prompt.sha256},
+        "parser": verdicts.VERSION,
         "returned_models": _count(entries, "returned_model"),
         "system_fingerprints": _count(entries, "system_fingerprint"),
         "dropped_parameters": sorted({name for entry in entries for name in entry.get("dropped") or ()}),
-        "judgements": len(keys), "replies": len(entries),
-        "usage": {name: sum((entry.get("usage") or {}).get(name, 0) for entry in entries)
-                  for name in ("prompt_tokens", "completion_tokens")}}
+        "judgements": len(keys),
+        "replies": len(entries),
+        "usage": {
+            name: sum((entry.get("usage") or {}).get(name, 0) for entry in entries)
+            for name in ("prompt_tokens", "completion_tokens")
+        },
+    }
 
 
 def _settle(entries: Sequence[Mapping[str, Any]], plan: JudgePlan) -> Verdict:
     """The first verdict among the replies, or why none of them has one."""
     found = [_verdict(entry, plan) for entry in entries]
     first = next((each for each in found if each.value is not None), None)
-    return first or Verdict(None, "{} (asked {} times)".format(found[-1].reason, len(found)))
+    return first or Verdict(None, f"{found[-1].reason} (asked {len(found)} times)")
 
 
 def _verdict(entry: Mapping[str, Any], plan: JudgePlan) -> Verdict:
@@ -149,5 +171,5 @@ def _verdict(entry: Mapping[str, Any], plan: JudgePlan) -> Verdict:
     return parse_verdict(entry["text"], plan.prompt.values)
 
 
-def _count(entries: Sequence[Mapping[str, Any]], name: str) -> Dict[str, int]:
+def _count(entries: Sequence[Mapping[str, Any]], name: str) -> dict[str, int]:
     return dict(Counter(str(entry[name]) for entry in entries if entry.get(name) is not None).most_common())

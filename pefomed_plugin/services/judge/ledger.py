@@ -4,17 +4,20 @@ Knows nothing of judges or servers; an entry is a JSON object with ``key``. A pr
 last line, which is dropped when the ledger is opened again. One process at a time holds a ledger.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Dict, List, Mapping, Optional, Sequence, Type
+from typing import Any, BinaryIO
 
 from ...errors import DataError
 from ...storage import SCHEMA
 
-Entry = Dict[str, Any]
+Entry = dict[str, Any]
 
 
 def ledger_key(content: Mapping[str, Any]) -> str:
@@ -34,15 +37,15 @@ class Ledger:
         self.path = Path(path)
         self.torn_bytes = 0
         """Bytes of a torn last line that were dropped on opening."""
-        self._entries: Dict[str, List[Entry]] = {}
-        self._file: Optional[BinaryIO] = None
+        self._entries: dict[str, list[Entry]] = {}
+        self._file: BinaryIO | None = None
 
-    def __enter__(self) -> "Ledger":
+    def __enter__(self) -> Ledger:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = open(self.path, "a+b", buffering=0)
         except OSError as error:
-            raise DataError("cannot open the ledger {}: {}".format(self.path, error.strerror)) from error
+            raise DataError(f"cannot open the ledger {self.path}: {error.strerror}") from error
         try:
             self._lock(self._file)
             self._load(self._file)
@@ -52,8 +55,9 @@ class Ledger:
             raise
         return self
 
-    def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException],
-                 trace: Optional[TracebackType]) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -76,11 +80,12 @@ class Ledger:
         data = memoryview("".join(lines).encode("utf-8", errors="backslashreplace"))
         try:
             while data:
-                data = data[self._file.write(data):]
+                data = data[self._file.write(data) :]
             os.fsync(self._file.fileno())
         except OSError as error:
-            raise DataError("cannot write the ledger {}: {}; make room and start the same command again".format(
-                self.path, error.strerror)) from error
+            raise DataError(
+                f"cannot write the ledger {self.path}: {error.strerror}; make room and start the same command again"
+            ) from error
         for each in entries:
             self._entries.setdefault(each["key"], []).append(each)
 
@@ -90,8 +95,9 @@ class Ledger:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise DataError("{} is in use by another process; wait for it, or choose another file with --ledger".format(
-                self.path)) from error
+            raise DataError(
+                f"{self.path} is in use by another process; wait for it, or choose another file with --ledger"
+            ) from error
 
     def _load(self, file: BinaryIO) -> None:
         file.seek(0)
@@ -105,10 +111,11 @@ class Ledger:
                 entry = json.loads(line)
                 self._entries.setdefault(entry["key"], []).append(entry)
             except (ValueError, KeyError, TypeError):
-                damaged.append("{}, line {}: not an entry; remove the line, its question is asked again".format(
-                    self.path, number))
+                damaged.append(
+                    f"{self.path}, line {number}: not an entry; remove the line, its question is asked again"
+                )
         if damaged:
-            raise DataError("the ledger {} is damaged".format(self.path), damaged)
+            raise DataError(f"the ledger {self.path} is damaged", damaged)
         if self.torn_bytes:
             file.truncate(whole)
             os.fsync(file.fileno())

@@ -1,8 +1,10 @@
 """A Hugging Face model in this process as the judge, for texts that may not leave the house. One question at a time."""
 
+from __future__ import annotations
+
 import threading
 from pathlib import Path
-from typing import Any, List
+from typing import Any
 
 from ...errors import ConfigError, one_line
 from .chat import Question, Reply
@@ -23,17 +25,18 @@ class LocalChat:
             import torch
             from transformers import AutoModelForCausalLM, AutoTokenizer
         except ImportError:
-            raise ConfigError("the local judge needs torch and transformers: pip install "
-                              "'pefomed_plugin[bundled]'") from None
+            raise ConfigError(
+                "the local judge needs torch and transformers: pip install 'pefomed_plugin[bundled]'"
+            ) from None
         if not Path(folder).is_dir():
-            raise ConfigError("no folder {}; download the judge's model first, nothing is fetched here".format(folder))
+            raise ConfigError(f"no folder {folder}; download the judge's model first, nothing is fetched here")
         try:
             self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
             model: Any = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype="auto")
         except (OSError, ValueError) as error:
-            raise ConfigError("{} holds no causal language model: {}".format(folder, one_line(error))) from None
+            raise ConfigError(f"{folder} holds no causal language model: {one_line(error)}") from None
         if not getattr(self._tokenizer, "chat_template", None):
-            raise ConfigError("{} has no chat template; use a model that was tuned for instructions".format(folder))
+            raise ConfigError(f"{folder} has no chat template; use a model that was tuned for instructions")
         self._model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
         self._name = Path(folder).resolve().name
         self._lock = threading.Lock()
@@ -51,19 +54,20 @@ class LocalChat:
         most = parameters.get("max_tokens") or DEFAULT_MAX_TOKENS
         temperature = parameters.get("temperature", 1.0)
         sampling = {"do_sample": True, "temperature": temperature} if temperature > 0 else {"do_sample": False}
-        prompt = self._tokenizer.apply_chat_template(list(question.messages), tokenize=False,
-                                                     add_generation_prompt=True)
+        prompt = self._tokenizer.apply_chat_template(
+            list(question.messages), tokenize=False, add_generation_prompt=True
+        )
         inputs = self._tokenizer(prompt, add_special_tokens=False, return_tensors="pt").to(self._model.device)
         torch.manual_seed(parameters.get("seed", 0))
         with torch.inference_mode():
-            ids = self._model.generate(**inputs, max_new_tokens=most, **sampling)[0, inputs["input_ids"].shape[1]:]
+            ids = self._model.generate(**inputs, max_new_tokens=most, **sampling)[0, inputs["input_ids"].shape[1] :]
         text = self._tokenizer.decode(ids, skip_special_tokens=True)
         usage = {"prompt_tokens": int(inputs["input_ids"].shape[1]), "completion_tokens": len(ids)}
         cut = len(ids) == most and int(ids[-1]) not in self._ends()
         fault = "cut off" if cut else None if text.strip() else "empty reply"
         return Reply(None if fault else text, fault, self._name, None, "length" if cut else "stop", usage)
 
-    def _ends(self) -> List[int]:
+    def _ends(self) -> list[int]:
         """Tokens that end a reply."""
         ends: Any = self._model.generation_config.eos_token_id
         return list(ends) if isinstance(ends, (list, tuple)) else [ends]

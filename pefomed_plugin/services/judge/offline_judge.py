@@ -4,7 +4,9 @@ Deterministic and free. It measures wording, which is what judging is meant to g
 result.
 """
 
-from typing import List, Sequence
+from __future__ import annotations
+
+from collections.abc import Sequence
 
 from ...records import Prediction, Score
 from ...scoring.pairing import NO_PREDICTION, require_predictions
@@ -17,7 +19,7 @@ _REPORT_LEVELS = (0.15, 0.35, 0.55, 0.8)
 """F1 of the words from which a report is at level 1, 2, 3, 4."""
 
 
-def judge_offline(predictions: Sequence[Prediction], kind: str, runs: int = 1) -> List[List[Score]]:
+def judge_offline(predictions: Sequence[Prediction], kind: str, runs: int = 1) -> list[list[Score]]:
     """Scores of every run, all runs the same; a missing prediction scores 0.
 
     VQA: 1 where every word of the shorter text is in the longer one and the longer is at most three times as long, both
@@ -27,7 +29,7 @@ def judge_offline(predictions: Sequence[Prediction], kind: str, runs: int = 1) -
         DataError: no predictions.
     """
     require_predictions(predictions)
-    scorer = "judge/{}/{}".format(kind, NAME)
+    scorer = f"judge/{kind}/{NAME}"
 
     def score(each: Prediction) -> Score:
         if each.prediction is None:
@@ -39,7 +41,7 @@ def judge_offline(predictions: Sequence[Prediction], kind: str, runs: int = 1) -
     return [list(scores) for _ in range(runs)]
 
 
-def _words(text: str) -> List[str]:
+def _words(text: str) -> list[str]:
     return normalise_clean(text).split()
 
 

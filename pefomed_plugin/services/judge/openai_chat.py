@@ -4,6 +4,8 @@ The SDK's own retries are off: it repeats what will never succeed (an exhausted 
 two minutes. No message of ours holds the key or a word of what was sent or answered; servers quote both.
 """
 
+from __future__ import annotations
+
 import json
 import logging
 import math
@@ -11,7 +13,8 @@ import os
 import random
 import threading
 import time
-from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+from collections.abc import Mapping
+from typing import Any, Callable
 from urllib.parse import urlsplit
 
 from ...errors import ConfigError, PefomedError
@@ -26,8 +29,10 @@ LONGEST_RETRY_AFTER_S = 3600.0
 _OPTIONAL = ("temperature", "seed", "max_tokens", "max_completion_tokens", "top_p")
 """Parameters without which a question still makes sense."""
 _TEMPORARY = (408, 409, 425, 429)
-_OF_ONE_TEXT = {"content_filter": "filtered before it was answered",
-                "context_length_exceeded": "too long for the model"}
+_OF_ONE_TEXT = {
+    "content_filter": "filtered before it was answered",
+    "context_length_exceeded": "too long for the model",
+}
 _LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
@@ -42,11 +47,12 @@ class OpenAIChat:
         ConfigError: the ``openai`` package or the key is missing.
     """
 
-    def __init__(self, timeout_s: float = 120.0, max_tries: int = MAX_TRIES,
-                 first_wait_s: float = FIRST_WAIT_S) -> None:
+    def __init__(
+        self, timeout_s: float = 120.0, max_tries: int = MAX_TRIES, first_wait_s: float = FIRST_WAIT_S
+    ) -> None:
         self._client = _make_client(timeout_s)
         self._max_tries, self._first_wait_s = max_tries, first_wait_s
-        self._dropped: Dict[str, Tuple[str, ...]] = {}
+        self._dropped: dict[str, tuple[str, ...]] = {}
         self._lock = threading.Lock()
 
     @property
@@ -78,7 +84,8 @@ class OpenAIChat:
             try:
                 # As extra_body: the SDK's walk through typed messages is a quarter of a request's time.
                 raw = self._client.chat.completions.with_raw_response.create(
-                    model=model, messages=[], extra_body=self.body(question))
+                    model=model, messages=[], extra_body=self.body(question)
+                )
                 reply, fault = _read_body(raw.http_response.content, dropped)
                 if reply is not None:
                     return reply
@@ -89,14 +96,16 @@ class OpenAIChat:
             except openai.APITimeoutError:
                 fault = "time-out"
             except openai.APIConnectionError as error:
-                fault = "no connection ({})".format(type(error.__cause__ or error).__name__)
+                fault = f"no connection ({type(error.__cause__ or error).__name__})"
         raise NoReply(fault)
 
-    def body(self, question: Question) -> Dict[str, Any]:
+    def body(self, question: Question) -> dict[str, Any]:
         """A request's body, without what the server is known to refuse."""
         dropped = self._dropped.get(question.parameters["model"], ())
-        return {**{name: value for name, value in question.parameters.items() if name not in dropped},
-                "messages": list(question.messages)}
+        return {
+            **{name: value for name, value in question.parameters.items() if name not in dropped},
+            "messages": list(question.messages),
+        }
 
     def call(self, function: Callable[[Any], Any]) -> Any:
         """What ``function`` makes of the client, in another corner of the API.
@@ -110,24 +119,23 @@ class OpenAIChat:
             try:
                 return function(self._client)
             except openai.APIStatusError as error:
-                fault = "status {}".format(error.status_code)
+                fault = f"status {error.status_code}"
                 if error.status_code not in _TEMPORARY and error.status_code < 500:
                     break
             except openai.APIConnectionError:
                 fault = "no connection"
-            time.sleep(min(LONGEST_WAIT_S, self._first_wait_s * 2 ** number))
-        raise ServiceError("{} does not do it ({}); start the same command again to go on".format(
-            self.host, fault)) from None
+            time.sleep(min(LONGEST_WAIT_S, self._first_wait_s * 2**number))
+        raise ServiceError(f"{self.host} does not do it ({fault}); start the same command again to go on") from None
 
-    def read_batch_line(self, record: Mapping[str, Any], question: Question) -> Tuple[Optional[Reply], bool]:
+    def read_batch_line(self, record: Mapping[str, Any], question: Question) -> tuple[Reply | None, bool]:
         """The reply of one line of a batch's results, and whether the line changes what is asked next."""
         model = question.parameters["model"]
         response = record.get("response") or {}
-        body: Dict[str, Any] = response.get("body") or {}
+        body: dict[str, Any] = response.get("body") or {}
         if response.get("status_code") == 200:
             reply, _ = _read_body(json.dumps(body).encode(), self._dropped.get(model, ()))
             return reply, reply is not None
-        error: Dict[str, Any] = body["error"] if isinstance(body.get("error"), dict) else {}
+        error: dict[str, Any] = body["error"] if isinstance(body.get("error"), dict) else {}
         final = _final_fault(response.get("status_code") or 0, error)
         if final:
             return final, True
@@ -137,10 +145,10 @@ class OpenAIChat:
             return None, True
         return None, False
 
-    def _judge_status(self, error: Any, question: Question, gate: Gate) -> Tuple[Optional[Reply], str]:
+    def _judge_status(self, error: Any, question: Question, gate: Gate) -> tuple[Reply | None, str]:
         """A reply that is final, or the name of a fault worth another try. Raises ServiceError for the others."""
         status: int = error.status_code
-        body: Dict[str, Any] = dict(error.body) if isinstance(error.body, dict) else {}
+        body: dict[str, Any] = dict(error.body) if isinstance(error.body, dict) else {}
         code = str(body.get("code") or body.get("type") or "")
         if code in ("insufficient_quota", "billing_hard_limit_reached") or body.get("type") == "insufficient_quota":
             raise ServiceError("the account's quota is used up; raise it, then start the same command again") from None
@@ -148,39 +156,49 @@ class OpenAIChat:
             wait_s = _retry_after_s(error.response.headers)
             if wait_s:
                 gate.pause_all(wait_s)
-            return None, "status {}".format(status)
+            return None, f"status {status}"
         final = _final_fault(status, body)
         if final:
             return final, ""
         refused = _refused_parameter(body, question.parameters)
         if status in (400, 422) and refused:
             self._drop(question.parameters["model"], refused)
-            return None, "refused parameter {}".format(refused)
-        mend = {401: "OPENAI_API_KEY is not valid there", 403: "the key may not use this model",
-                404: "it does not know {!r}, or OPENAI_BASE_URL lacks /v1".format(question.parameters["model"])}
-        raise ServiceError("{} refuses the request (status {}{}): {}".format(
-            self.host, status, ", " + code if code.replace("_", "").isalnum() else "",
-            mend.get(status, "see the server's log"))) from None
+            return None, f"refused parameter {refused}"
+        mend = {
+            401: "OPENAI_API_KEY is not valid there",
+            403: "the key may not use this model",
+            404: f"it does not know {question.parameters['model']!r}, or OPENAI_BASE_URL lacks /v1",
+        }
+        raise ServiceError(
+            "{} refuses the request (status {}{}): {}".format(
+                self.host,
+                status,
+                ", " + code if code.replace("_", "").isalnum() else "",
+                mend.get(status, "see the server's log"),
+            )
+        ) from None
 
     def _drop(self, model: str, parameter: str) -> None:
         with self._lock:
             known = self._dropped.get(model, ())
             if parameter not in known:
                 self._dropped[model] = (*known, parameter)
-                say("{} refuses the parameter {}; asked without it, and noted in the ledger".format(model, parameter))
+                say(f"{model} refuses the parameter {parameter}; asked without it, and noted in the ledger")
 
 
 def _make_client(timeout_s: float) -> Any:
     try:
         import openai
     except ImportError:
-        raise ConfigError("asking a server needs the openai package: pip install 'pefomed_plugin[judge]', "
-                          "or use --model offline") from None
+        raise ConfigError(
+            "asking a server needs the openai package: pip install 'pefomed_plugin[judge]', or use --model offline"
+        ) from None
     for name in ("openai", "httpx", "httpx2", "httpcore"):
         logging.getLogger(name).setLevel(logging.WARNING)  # below that they write whole requests
     if os.environ.get("AZURE_OPENAI_ENDPOINT"):
-        missing = ["{} is not set".format(name) for name in ("AZURE_OPENAI_API_KEY", "OPENAI_API_VERSION")
-                   if not os.environ.get(name)]
+        missing = [
+            f"{name} is not set" for name in ("AZURE_OPENAI_API_KEY", "OPENAI_API_VERSION") if not os.environ.get(name)
+        ]
         if missing:
             raise ConfigError("AZURE_OPENAI_ENDPOINT is set, but Azure needs more", missing)
         return openai.AzureOpenAI(max_retries=0, timeout=timeout_s)
@@ -193,7 +211,7 @@ def _make_client(timeout_s: float) -> Any:
     return openai.OpenAI(api_key=key, max_retries=0, timeout=timeout_s)
 
 
-def _final_fault(status: int, error: Mapping[str, Any]) -> Optional[Reply]:
+def _final_fault(status: int, error: Mapping[str, Any]) -> Reply | None:
     """The reply that stands for an error which concerns one text only, and would come again."""
     code = error.get("code")
     if "maximum context length" in str(error.get("message")):  # vLLM gives no code
@@ -202,7 +220,7 @@ def _final_fault(status: int, error: Mapping[str, Any]) -> Optional[Reply]:
     return Reply(None, fault, final=True) if status == 400 and fault else None
 
 
-def _read_body(content: bytes, dropped: Tuple[str, ...]) -> Tuple[Optional[Reply], str]:
+def _read_body(content: bytes, dropped: tuple[str, ...]) -> tuple[Reply | None, str]:
     """The reply of a response with status 200, or what is wrong with it."""
     try:
         body = json.loads(content)
@@ -223,9 +241,15 @@ def _read_body(content: bytes, dropped: Tuple[str, ...]) -> Tuple[Optional[Reply
         fault = "filtered"
     elif not isinstance(text, str) or not text.strip():
         fault = "empty reply"
-    return Reply(None if fault else text, fault, body.get("model"), body.get("system_fingerprint"),
-                 choice.get("finish_reason"), {name: usage[name] for name in ("prompt_tokens", "completion_tokens")
-                                               if isinstance(usage.get(name), int)}, dropped), ""
+    return Reply(
+        None if fault else text,
+        fault,
+        body.get("model"),
+        body.get("system_fingerprint"),
+        choice.get("finish_reason"),
+        {name: usage[name] for name in ("prompt_tokens", "completion_tokens") if isinstance(usage.get(name), int)},
+        dropped,
+    ), ""
 
 
 def _retry_after_s(headers: Mapping[str, str]) -> float:
@@ -249,11 +273,11 @@ def _retry_after_s(headers: Mapping[str, str]) -> float:
     return 0.0
 
 
-def _refused_parameter(body: Mapping[str, Any], parameters: Mapping[str, Any]) -> Optional[str]:
+def _refused_parameter(body: Mapping[str, Any], parameters: Mapping[str, Any]) -> str | None:
     """Which of our optional parameters an error is about."""
     import re
 
-    names: List[str] = [name for name in _OPTIONAL if name in parameters]
+    names: list[str] = [name for name in _OPTIONAL if name in parameters]
     if body.get("param") in names:
         return str(body["param"])
     words = re.findall(r"\w+", str(body.get("message") or ""))

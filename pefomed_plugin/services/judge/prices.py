@@ -1,8 +1,11 @@
 """What replies cost: a price table of the user's, and rough counts of tokens. No price is built in; they change."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Mapping, Optional, Sequence
+from typing import Any
 
 from ...errors import ConfigError
 from ...readers.textfiles import read_json
@@ -26,7 +29,7 @@ class Price:
         return (self.input * usage.get("prompt_tokens", 0) + self.output * usage.get("completion_tokens", 0)) / 1e6
 
 
-def read_price(path: Optional[Path], model: str) -> Optional[Price]:
+def read_price(path: Path | None, model: str) -> Price | None:
     """Price of ``model`` in a JSON table ``{"model": {"input": 2.5, "output": 10}}``; None without a table.
 
     Raises:
@@ -37,17 +40,23 @@ def read_price(path: Optional[Path], model: str) -> Optional[Price]:
         return None
     table = read_json(path)
     row = table.get(model) if isinstance(table, dict) else None
-    if not isinstance(row, dict) or any(isinstance(row.get(each), bool) or not isinstance(row.get(each), (int, float))
-                                        or not row[each] >= 0 for each in ("input", "output")):
-        raise ConfigError('{} has no price of {!r}; add "{}": {{"input": 2.5, "output": 10}}, for a million tokens'
-                          .format(path, model, model))
+    if not isinstance(row, dict) or any(
+        isinstance(row.get(each), bool) or not isinstance(row.get(each), (int, float)) or not row[each] >= 0
+        for each in ("input", "output")
+    ):
+        raise ConfigError(
+            f'{path} has no price of {model!r}; add "{model}": {{"input": 2.5, "output": 10}}, for a million tokens'
+        )
     return Price(row["input"], row["output"])
 
 
 def estimate_tokens(messages: Sequence[Mapping[str, Any]]) -> int:
     """About how many tokens messages have: English text by its length, within a fifth or so, images by a guess."""
-    parts = [part for each in messages
-             for part in ([{"text": each["content"]}] if isinstance(each["content"], str) else each["content"])]
+    parts = [
+        part
+        for each in messages
+        for part in ([{"text": each["content"]}] if isinstance(each["content"], str) else each["content"])
+    ]
     images = sum("image_url" in part for part in parts)
     text = sum(len(part.get("text", "")) for part in parts)
     return round(text / _CHARACTERS_A_TOKEN) + _TOKENS_A_MESSAGE * len(messages) + _TOKENS_AN_IMAGE * images

@@ -3,15 +3,18 @@
 Knows the options and ``memory.estimate``; measures nothing.
 """
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any
 
 from ...errors import PefomedError, one_line
 from .estimate import GIB, estimate, quantisation, with_run_defaults
 from .model_sizes import ModelSize, read_model_size
 
-Changes = Dict[str, Any]
+Changes = dict[str, Any]
 _WORTH = 0.01
 """Share of the peak below which an option is not worth a line."""
 
@@ -38,15 +41,17 @@ class _Choice:
     """Whether there is no reason not to."""
 
 
-def best_options(config: Mapping[str, Any], steps: int = 3) -> List[Step]:
+def best_options(config: Mapping[str, Any], steps: int = 3) -> list[Step]:
     """Up to ``steps`` options that save most, each on top of those before it: first what is free, then the most."""
     now: Mapping[str, Any] = with_run_defaults(config)
     size = read_model_size(config["model"])
-    found: List[Step] = []
+    found: list[Step] = []
     before = estimate(now, size).peak
     while len(found) < steps:
-        tried = [(not each.free, estimate(changed(now, each.changes), size).peak, number, each)
-                 for number, each in enumerate(_choices(now))]
+        tried = [
+            (not each.free, estimate(changed(now, each.changes), size).peak, number, each)
+            for number, each in enumerate(_choices(now))
+        ]
         helpful = [each for each in tried if before - each[1] >= _WORTH * before]
         if not helpful:
             break
@@ -63,35 +68,41 @@ def explain_out_of_memory(error: BaseException, config: Mapping[str, Any]) -> Pe
         error: what torch raised.
         config: the run's sections as plain mappings, defaults filled in, variables resolved.
     """
-    needs = "the GPU has too little memory ({}). By estimate this run needs {:.1f} GiB".format(
-        one_line(error), estimate(config).peak / GIB)
+    needs = (
+        f"the GPU has too little memory ({one_line(error)}). By estimate this run needs "
+        f"{estimate(config).peak / GIB:.1f} GiB"
+    )
     steps = best_options(config)
     if not steps:
-        return PefomedError("{}, and no option is left that saves any; it takes a larger card".format(needs))
-    return PefomedError(needs + "; what helps most, each on top of the one before (pefomed estimate says more)",
-                        [describe(each) for each in steps])
+        return PefomedError(f"{needs}, and no option is left that saves any; it takes a larger card")
+    return PefomedError(
+        needs + "; what helps most, each on top of the one before (pefomed estimate says more)",
+        [describe(each) for each in steps],
+    )
 
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether torch ran out of a GPU's memory; its class has had several names, and cuBLAS has its own message."""
     text = str(error)
-    return type(error).__name__ == "OutOfMemoryError" or "CUDA out of memory" in text or \
-        "CUBLAS_STATUS_ALLOC_FAILED" in text
+    return (
+        type(error).__name__ == "OutOfMemoryError"
+        or "CUDA out of memory" in text
+        or "CUBLAS_STATUS_ALLOC_FAILED" in text
+    )
 
 
 def describe(step: Step) -> str:
     """One line of one option."""
-    return "--options {}: saves {:.1f} GiB, {:.1f} are left; {}".format(
-        step.options, step.saves / GIB, step.peak / GIB, step.price)
+    return f"--options {step.options}: saves {step.saves / GIB:.1f} GiB, {step.peak / GIB:.1f} are left; {step.price}"
 
 
-def largest_batch(config: Mapping[str, Any], card_gb: float, size: Optional[ModelSize] = None) -> int:
+def largest_batch(config: Mapping[str, Any], card_gb: float, size: ModelSize | None = None) -> int:
     """The largest ``batch_size`` for training that a card holds, 0 where even 1 is too much, 1024 where all fit."""
     size = size or read_model_size(config["model"])
     fitting, too_large = 0, 1025
     while too_large - fitting > 1:
         middle = (fitting + too_large) // 2
-        sizes = {"datasets.{}.batch_size".format(name): middle for name in config["datasets"]}
+        sizes = {f"datasets.{name}.batch_size": middle for name in config["datasets"]}
         if estimate(changed(config, sizes), size).fits(card_gb):
             fitting = middle
         else:
@@ -113,45 +124,62 @@ def changed(config: Mapping[str, Any], changes: Changes) -> Mapping[str, Any]:
 
 def write_options(changes: Changes) -> str:
     """As they are written behind ``--options``."""
-    return " ".join("{}={}".format(key, str(value).lower() if isinstance(value, bool) else value)
-                    for key, value in changes.items())
+    return " ".join(
+        f"{key}={str(value).lower() if isinstance(value, bool) else value}" for key, value in changes.items()
+    )
 
 
-def _choices(config: Mapping[str, Any]) -> List[_Choice]:
+def _choices(config: Mapping[str, Any]) -> list[_Choice]:
     """What could still be changed, the cheapest first: of equal savings the first is taken."""
     return _of_model(config) + _of_batches(config)
 
 
-def _of_model(config: Mapping[str, Any]) -> List[_Choice]:
+def _of_model(config: Mapping[str, Any]) -> list[_Choice]:
     model, run = config["model"], config["run"]
     precision, own = estimate(config).precision, model.get("llm_precision") or "fp16"
     choices = []
     if precision in ("fp16", "bf16") and own == "fp32" and quantisation(model) == "none":
-        choices.append(_Choice({"model.llm_precision": precision}, "costs nothing: no weight is cast any more",
-                               free=True))
+        choices.append(
+            _Choice({"model.llm_precision": precision}, "costs nothing: no weight is cast any more", free=True)
+        )
     if not model.get("vit_on_cpu"):
         cache = run.get("task") != "medical_caption"  # stage 1 has too many images for one
-        choices.append(_Choice(
-            {"model.vit_on_cpu": True, **({"run.image_cache": "features"} if cache else {})},
-            "costs time: each image is encoded on the CPU" + (", once; 2.9 MB of disk an image" if cache else "")))
+        choices.append(
+            _Choice(
+                {"model.vit_on_cpu": True, **({"run.image_cache": "features"} if cache else {})},
+                "costs time: each image is encoded on the CPU" + (", once; 2.9 MB of disk an image" if cache else ""),
+            )
+        )
     if not model.get("use_grad_checkpoint_llm") and not run.get("evaluate"):
-        choices.append(_Choice({"model.use_grad_checkpoint_llm": True},
-                               "costs about a third more arithmetic in the language model; same gradients"))
+        choices.append(
+            _Choice(
+                {"model.use_grad_checkpoint_llm": True},
+                "costs about a third more arithmetic in the language model; same gradients",
+            )
+        )
     if quantisation(model) != "4bit":
         dropped = {"model.low_resource": False} if model.get("low_resource") else {}
-        choices.append(_Choice({**dropped, "model.llm_quantization": "4bit"},
-                               "costs time, and answers may change a little: the base is rounded (extra quant)"))
+        choices.append(
+            _Choice(
+                {**dropped, "model.llm_quantization": "4bit"},
+                "costs time, and answers may change a little: the base is rounded (extra quant)",
+            )
+        )
     return choices
 
 
-def _of_batches(config: Mapping[str, Any]) -> List[_Choice]:
+def _of_batches(config: Mapping[str, Any]) -> list[_Choice]:
     run, choices = config["run"], []
     batches = {name: int(each.get("batch_size") or 1) for name, each in config["datasets"].items()}
     largest = max(batches.values())
     if not run.get("evaluate") and largest > 1:
-        ones = {"datasets.{}.batch_size".format(name): 1 for name in batches}
-        choices.append(_Choice({**ones, "run.accum_grad_iters": largest * int(run.get("accum_grad_iters") or 1)},
-                               "costs time, and keeps the step's gradient" if len(batches) == 1 else "costs time"))
+        ones = {f"datasets.{name}.batch_size": 1 for name in batches}
+        choices.append(
+            _Choice(
+                {**ones, "run.accum_grad_iters": largest * int(run.get("accum_grad_iters") or 1)},
+                "costs time, and keeps the step's gradient" if len(batches) == 1 else "costs time",
+            )
+        )
     if run.get("test_splits") and int(run.get("num_beams") or 1) > 1:
         choices.append(_Choice({"run.num_beams": 1}, "costs the beam search, which the paper does not use"))
     if run.get("test_splits") and int(run.get("batch_size_eval") or 1) > 1:

@@ -5,16 +5,19 @@ makes them and is checked against what it really keeps (``tests/conformance/test
 GPU: the kernels' own work space, CUDA itself and the allocator's slack are assumptions, each a constant below.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any
 
 from ...errors import ConfigError
 from ...options import RunOptions
 from .loads import IMAGES, Load, answering_load, training_load
 from .model_sizes import LlamaSize, ModelSize, read_model_size
 
-GIB = 2 ** 30
+GIB = 2**30
 CUDA_BYTES = int(0.6 * GIB)
 """CUDA itself with cuBLAS; assumed."""
 SLACK = 0.10
@@ -23,11 +26,20 @@ CARDS_GB = (24, 48, 80)
 USABLE = 0.94
 """Of a card's nominal GiB: error correction takes 6 % on those that have it in the same chips (A10, L4, L40S)."""
 _ELEMENT = {"fp32": 4, "fp16": 2, "bf16": 2}
-_BITS = {"8bit": lambda numbers, rows: numbers + 4 * rows,
-         # NF4: half a byte, an 8-bit scale for 64 numbers, a 32-bit one for 256 scales (QLoRA, section 3)
-         "4bit": lambda numbers, rows: math.ceil(numbers * (0.5 + 1 / 64 + 4 / (64 * 256)))}
-_SOURCES = {"q_proj": "attention input", "k_proj": "attention input", "v_proj": "attention input", "o_proj": "attended",
-            "gate_proj": "mlp input", "up_proj": "mlp input", "down_proj": "gated"}
+_BITS = {
+    "8bit": lambda numbers, rows: numbers + 4 * rows,
+    # NF4: half a byte, an 8-bit scale for 64 numbers, a 32-bit one for 256 scales (QLoRA, section 3)
+    "4bit": lambda numbers, rows: math.ceil(numbers * (0.5 + 1 / 64 + 4 / (64 * 256))),
+}
+_SOURCES = {
+    "q_proj": "attention input",
+    "k_proj": "attention input",
+    "v_proj": "attention input",
+    "o_proj": "attended",
+    "gate_proj": "mlp input",
+    "up_proj": "mlp input",
+    "down_proj": "gated",
+}
 _MLP_TENSORS = 5
 """Tensors of the MLP's width that exist at once while one layer is computed, forth or back."""
 _LOGIT_BYTES = 12
@@ -40,11 +52,11 @@ class Estimate:
 
     size: ModelSize
     precision: str
-    training: Optional[Dict[str, int]]
-    answering: Optional[Dict[str, int]]
-    training_load: Optional[Load]
-    answering_load: Optional[Load]
-    disk: Dict[str, int]
+    training: dict[str, int] | None
+    answering: dict[str, int] | None
+    training_load: Load | None
+    answering_load: Load | None
+    disk: dict[str, int]
 
     @property
     def peak(self) -> int:
@@ -61,7 +73,7 @@ def usable_bytes(card_gb: float) -> int:
     return int(card_gb * GIB * USABLE)
 
 
-def estimate(config: Mapping[str, Any], size: Optional[ModelSize] = None) -> Estimate:
+def estimate(config: Mapping[str, Any], size: ModelSize | None = None) -> Estimate:
     """Memory and disk of a run.
 
     Args:
@@ -85,20 +97,33 @@ def estimate(config: Mapping[str, Any], size: Optional[ModelSize] = None) -> Est
     training = max((training_load(config, size, name) for name in config["datasets"]), key=lambda each: each.tokens)
     answering = answering_load(config, size)
     return Estimate(
-        size, precision,
+        size,
+        precision,
         _whole(weights, moments, gradients, _step(model, run, size, precision, training)) if trains else None,
         _whole(weights, moments, _answer(model, run, size, precision, answering)) if answers else None,
-        training if trains else None, answering if answers else None, _disk(config, size, trains))
+        training if trains else None,
+        answering if answers else None,
+        _disk(config, size, trains),
+    )
 
 
-def with_run_defaults(config: Mapping[str, Any]) -> Dict[str, Any]:
+def with_run_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
     """``config`` with every run option that it does not set at its default."""
     defaults = {each.name: each.default for each in fields(RunOptions) if each.default is not MISSING}
     return {**config, "run": {**defaults, **config["run"]}}
 
 
-def kept_bytes(llama: LlamaSize, rank: int, targets: Tuple[str, ...], precision: str, *, dropout: bool = True,
-               quantised: str = "none", decoder: str = "packed", mask_bytes: int = 1) -> int:
+def kept_bytes(
+    llama: LlamaSize,
+    rank: int,
+    targets: tuple[str, ...],
+    precision: str,
+    *,
+    dropout: bool = True,
+    quantised: str = "none",
+    decoder: str = "packed",
+    mask_bytes: int = 1,
+) -> int:
     """What autograd keeps of one token in one layer, without gradient checkpointing.
 
     Args:
@@ -123,7 +148,7 @@ def kept_bytes(llama: LlamaSize, rank: int, targets: Tuple[str, ...], precision:
     return norms + attention + mlp + adapters + (products if quantised == "8bit" else 0)
 
 
-def _weights(model: Mapping[str, Any], size: ModelSize, precision: str) -> Dict[str, int]:
+def _weights(model: Mapping[str, Any], size: ModelSize, precision: str) -> dict[str, int]:
     """All weights as they lie on the GPU."""
     llama, bits = size.llama, quantisation(model)
     element = _ELEMENT[model.get("llm_precision") or "fp16"]
@@ -134,46 +159,59 @@ def _weights(model: Mapping[str, Any], size: ModelSize, precision: str) -> Dict[
         parts["vision encoder"] = _ELEMENT[model.get("vit_precision") or "fp16"] * size.vision.numbers
     parts["projection and LoRA, fp32"] = 4 * size.trained
     if precision != "fp32":
-        parts["their copies in {}".format(precision)] = 2 * size.trained
+        parts[f"their copies in {precision}"] = 2 * size.trained
     return parts
 
 
-def _step(model: Mapping[str, Any], run: Mapping[str, Any], size: ModelSize, precision: str,
-          load: Load) -> Dict[str, int]:
+def _step(
+    model: Mapping[str, Any], run: Mapping[str, Any], size: ModelSize, precision: str, load: Load
+) -> dict[str, int]:
     """What one training step takes and gives back."""
     llama, element, bits = size.llama, _ELEMENT[precision], quantisation(model)
     recomputes = bool(model.get("use_grad_checkpoint_llm"))
-    kept = kept_bytes(llama, size.lora_rank, size.lora_targets, precision, quantised=bits,
-                      decoder=model.get("decoder") or "packed", dropout=float(model.get("lora_dropout") or 0) > 0)
+    kept = kept_bytes(
+        llama,
+        size.lora_rank,
+        size.lora_targets,
+        precision,
+        quantised=bits,
+        decoder=model.get("decoder") or "packed",
+        dropout=float(model.get("lora_dropout") or 0) > 0,
+    )
     work = _layer_work(llama, element, load.tokens)
     if recomputes:
         work += kept * load.tokens
         kept = element * llama.hidden_size
-    parts = {"activations kept for the backward pass": llama.num_hidden_layers * kept * load.tokens,
-             "work of one layer": work,
-             "logits of the answers": _LOGIT_BYTES * llama.vocab_size * load.answer_tokens,
-             "images and visual features": _inputs(size, element, load.rows)}
+    parts = {
+        "activations kept for the backward pass": llama.num_hidden_layers * kept * load.tokens,
+        "work of one layer": work,
+        "logits of the answers": _LOGIT_BYTES * llama.vocab_size * load.answer_tokens,
+        "images and visual features": _inputs(size, element, load.rows),
+    }
     if bits == "none" and model.get("llm_precision") == "fp32" and precision != "fp32":
         layers = 1 if recomputes else llama.num_hidden_layers
-        parts["casts of frozen weights to {}".format(precision)] = 2 * llama.in_matrices * layers // \
-            llama.num_hidden_layers
+        parts[f"casts of frozen weights to {precision}"] = 2 * llama.in_matrices * layers // llama.num_hidden_layers
     return _with_vision(model, run, size, load.rows, parts)
 
 
-def _answer(model: Mapping[str, Any], run: Mapping[str, Any], size: ModelSize, precision: str,
-            load: Load) -> Dict[str, int]:
+def _answer(
+    model: Mapping[str, Any], run: Mapping[str, Any], size: ModelSize, precision: str, load: Load
+) -> dict[str, int]:
     """What answering one batch takes and gives back."""
     llama, element = size.llama, _ELEMENT[precision]
     beams = int(run.get("num_beams") or 1)
     columns = load.rows * load.row_tokens + load.samples * load.answer_tokens
-    parts = {"keys and values": 2 * element * llama.key_width * llama.num_hidden_layers * columns * beams,
-             "work of one layer": _layer_work(llama, element, load.tokens * beams),
-             "logits of the answers": 8 * llama.vocab_size * load.samples * beams,
-             "images and visual features": _inputs(size, element, load.rows)}
+    parts = {
+        "keys and values": 2 * element * llama.key_width * llama.num_hidden_layers * columns * beams,
+        "work of one layer": _layer_work(llama, element, load.tokens * beams),
+        "logits of the answers": 8 * llama.vocab_size * load.samples * beams,
+        "images and visual features": _inputs(size, element, load.rows),
+    }
     if run["merge_lora"]:
         merged = sum(llama.matrices()[name][0] * llama.matrices()[name][1] for name in size.lora_targets)
-        parts["weights LoRA is added to"] = _ELEMENT[model.get("llm_precision") or "fp16"] * merged * \
-            llama.num_hidden_layers
+        parts["weights LoRA is added to"] = (
+            _ELEMENT[model.get("llm_precision") or "fp16"] * merged * llama.num_hidden_layers
+        )
     return _with_vision(model, run, size, load.rows, parts)
 
 
@@ -183,11 +221,12 @@ def _layer_work(llama: LlamaSize, element: int, tokens: int) -> int:
 
 def _inputs(size: ModelSize, element: int, images: int) -> int:
     """Pixels as float32, features as the encoder gives them and as the projection takes them."""
-    return images * (3 * 4 * size.vision.image_size ** 2 + 2 * element * size.vision.patches * size.vision.embed_dim)
+    return images * (3 * 4 * size.vision.image_size**2 + 2 * element * size.vision.patches * size.vision.embed_dim)
 
 
-def _with_vision(model: Mapping[str, Any], run: Mapping[str, Any], size: ModelSize, images: int,
-                 parts: Dict[str, int]) -> Dict[str, int]:
+def _with_vision(
+    model: Mapping[str, Any], run: Mapping[str, Any], size: ModelSize, images: int, parts: dict[str, int]
+) -> dict[str, int]:
     """The parts, with what the encoder takes above them (it runs first, and nothing of it is kept), and the slack."""
     if not (model.get("vit_on_cpu") or run["image_cache"] == "features"):
         element = _ELEMENT[model.get("vit_precision") or "fp16"]
@@ -198,21 +237,21 @@ def _with_vision(model: Mapping[str, Any], run: Mapping[str, Any], size: ModelSi
     return {**parts, "allocator's slack": int(SLACK * sum(parts.values()))}
 
 
-def _whole(*groups: Mapping[str, int]) -> Dict[str, int]:
+def _whole(*groups: Mapping[str, int]) -> dict[str, int]:
     return {name: each for group in (*groups, {"CUDA": CUDA_BYTES}) for name, each in group.items()}
 
 
-def _disk(config: Mapping[str, Any], size: ModelSize, trains: bool) -> Dict[str, int]:
+def _disk(config: Mapping[str, Any], size: ModelSize, trains: bool) -> dict[str, int]:
     run, parts = config["run"], {}
     if trains:
         # while one is written there is one more; the best one stays besides
         files = int(run.get("keep_last") or 1) + 1 + bool(run.get("valid_splits"))
-        parts["checkpoints, {} of {:.2f} GiB".format(files, 12 * size.trained / GIB)] = files * 12 * size.trained
-    known: List[str] = [name for name in config["datasets"] if name in IMAGES]
+        parts[f"checkpoints, {files} of {12 * size.trained / GIB:.2f} GiB"] = files * 12 * size.trained
+    known: list[str] = [name for name in config["datasets"] if name in IMAGES]
     image = 2 * size.vision.patches * size.vision.embed_dim
     if run["image_cache"] == "features":
         for name in known:
-            parts["features of {}, {:,} images".format(name, IMAGES[name])] = IMAGES[name] * image
+            parts[f"features of {name}, {IMAGES[name]:,} images"] = IMAGES[name] * image
     return parts
 
 
@@ -224,10 +263,12 @@ def quantisation(model: Mapping[str, Any]) -> str:
     """
     bits = str(model.get("llm_quantization") or "none")
     if bits not in ("none", *_BITS):
-        raise ConfigError("model.llm_quantization: {!r} is none of none, 8bit, 4bit".format(bits))
+        raise ConfigError(f"model.llm_quantization: {bits!r} is none of none, 8bit, 4bit")
     if model.get("low_resource") and bits == "4bit":
-        raise ConfigError("model.low_resource: true is upstream's way to say llm_quantization: 8bit, but "
-                          "model.llm_quantization is 4bit; leave one of them out")
+        raise ConfigError(
+            "model.low_resource: true is upstream's way to say llm_quantization: 8bit, but "
+            "model.llm_quantization is 4bit; leave one of them out"
+        )
     return "8bit" if model.get("low_resource") else bits
 
 
@@ -236,5 +277,5 @@ def _precision(run: Mapping[str, Any]) -> str:
     of_amp = {True: "fp16", False: "fp32", None: "bf16"}
     word = run.get("precision") or of_amp.get(run.get("amp"))
     if word not in _ELEMENT:
-        raise ConfigError("run.precision: {!r} is none of {}".format(word, ", ".join(_ELEMENT)))
+        raise ConfigError(f"run.precision: {word!r} is none of {', '.join(_ELEMENT)}")
     return str(word)

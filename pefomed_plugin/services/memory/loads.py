@@ -2,9 +2,12 @@
 releases. Arithmetic; no tokenizer, no data.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Mapping, Tuple
+from typing import Any
 
 from ...prompts import IMAGE_PLACEHOLDER, VQA_INSTRUCTION, instruction_input, user_turn
 from .model_sizes import ModelSize
@@ -21,9 +24,12 @@ IMAGES = {"vqa_rad": 314, "slake": 642, "path_vqa": 4289, "iu_xray": 5910}
 """Data set -> images of the release that samples use, all splits."""
 NEW_TOKENS = {"medical_vqa": 20, "exact_match": 20, "medical_caption": 120}
 """Task -> limit of an answer where the run sets none (``adapters/tasks.py``); 300 for the others."""
-_MARKUP = [math.ceil(len(each) / MARKUP_CHARACTERS_A_TOKEN) for each in
-           user_turn(instruction_input("vqa", VQA_INSTRUCTION.format(question="?"))).replace(
-               IMAGE_PLACEHOLDER, "?").split("?")]
+_MARKUP = [
+    math.ceil(len(each) / MARKUP_CHARACTERS_A_TOKEN)
+    for each in user_turn(instruction_input("vqa", VQA_INSTRUCTION.format(question="?")))
+    .replace(IMAGE_PLACEHOLDER, "?")
+    .split("?")
+]
 """Tokens of the longest prompt's fixed text: before the image, between it and the question, behind the question."""
 
 
@@ -68,10 +74,12 @@ def _load(config: Mapping[str, Any], size: ModelSize, name: str, samples: int, o
     return Load(name, samples, math.ceil(samples / together), prefix + together * own, answer)
 
 
-def _lengths(config: Mapping[str, Any], name: str) -> Tuple[int, int]:
+def _lengths(config: Mapping[str, Any], name: str) -> tuple[int, int]:
     """Tokens of the longest question with what follows it, and of the longest answer with its end symbol."""
     limit = int(config["model"].get("max_txt_len") or 1024)
     longest = max(each[0] for each in LONGEST.values())
     question, answer = LONGEST.get(name, (longest, limit * CHARACTERS_A_TOKEN))
-    return (_MARKUP[2] + math.ceil(question / CHARACTERS_A_TOKEN),
-            min(math.ceil(answer / CHARACTERS_A_TOKEN) + 1, limit))
+    return (
+        _MARKUP[2] + math.ceil(question / CHARACTERS_A_TOKEN),
+        min(math.ceil(answer / CHARACTERS_A_TOKEN) + 1, limit),
+    )

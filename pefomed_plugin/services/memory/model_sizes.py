@@ -3,10 +3,13 @@
 The counts equal those of the model that is built from the same configuration (``tests/conformance/test_real_size.py``).
 """
 
+from __future__ import annotations
+
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
+from typing import Any
 
 from ...errors import ConfigError, near_names, one_line
 
@@ -38,12 +41,18 @@ class LlamaSize:
         """Width of all keys of a token; the values are as wide."""
         return self.num_key_value_heads * self.head_dim
 
-    def matrices(self) -> Dict[str, Tuple[int, int]]:
+    def matrices(self) -> dict[str, tuple[int, int]]:
         """Linear modules of one layer: name -> (inputs, outputs)."""
         hidden, inner = self.hidden_size, self.intermediate_size
-        return {"q_proj": (hidden, self.query_width), "k_proj": (hidden, self.key_width),
-                "v_proj": (hidden, self.key_width), "o_proj": (self.query_width, hidden),
-                "gate_proj": (hidden, inner), "up_proj": (hidden, inner), "down_proj": (inner, hidden)}
+        return {
+            "q_proj": (hidden, self.query_width),
+            "k_proj": (hidden, self.key_width),
+            "v_proj": (hidden, self.key_width),
+            "o_proj": (self.query_width, hidden),
+            "gate_proj": (hidden, inner),
+            "up_proj": (hidden, inner),
+            "down_proj": (inner, hidden),
+        }
 
     @property
     def in_matrices(self) -> int:
@@ -86,7 +95,7 @@ class VisionSize:
         width, inner = self.embed_dim, self.mlp_width
         attention = 4 * width * width + 3 * width
         block = attention + 2 * width * inner + inner + width + 4 * width
-        patches = (3 * self.patch_size ** 2 + 1) * width
+        patches = (3 * self.patch_size**2 + 1) * width
         return self.depth * block + patches + (self.patches + 2) * width + 2 * width
 
 
@@ -97,7 +106,7 @@ class ModelSize:
     llama: LlamaSize
     vision: VisionSize
     lora_rank: int
-    lora_targets: Tuple[str, ...]
+    lora_targets: tuple[str, ...]
     published: bool = False
     """Whether the language model's sizes are the published ones, because its folder is not there."""
 
@@ -124,18 +133,26 @@ def read_model_size(section: Mapping[str, Any]) -> ModelSize:
     llama = own or LlamaSize()
     targets: Sequence[str] = section.get("lora_target_modules") or ("q_proj", "v_proj")
     rank = int(section.get("lora_r", 64))
-    wrong = ["model.lora_target_modules: no {!r}; {}".format(each, near_names(each, llama.matrices()))
-             for each in targets if each not in llama.matrices()]
+    wrong = [
+        f"model.lora_target_modules: no {each!r}; {near_names(each, llama.matrices())}"
+        for each in targets
+        if each not in llama.matrices()
+    ]
     vit = dict(section.get("vit") or {})
     known = {each.name for each in fields(VisionSize)} - {"image_size"}
-    wrong += ["model.vit.{}: no such key; {}".format(key, near_names(key, known)) for key in sorted(set(vit) - known)]
+    wrong += [f"model.vit.{key}: no such key; {near_names(key, known)}" for key in sorted(set(vit) - known)]
     if wrong:
-        raise ConfigError("the model section has {} mistake(s)".format(len(wrong)), wrong)
-    return ModelSize(llama, VisionSize(**vit, image_size=int(section.get("image_size", 448))), rank,
-                     tuple(targets) if rank > 0 else (), published=own is None)
+        raise ConfigError(f"the model section has {len(wrong)} mistake(s)", wrong)
+    return ModelSize(
+        llama,
+        VisionSize(**vit, image_size=int(section.get("image_size", 448))),
+        rank,
+        tuple(targets) if rank > 0 else (),
+        published=own is None,
+    )
 
 
-def read_llama_size(folder: Optional[str]) -> Optional[LlamaSize]:
+def read_llama_size(folder: str | None) -> LlamaSize | None:
     """Sizes in a LLaMA folder's ``config.json``; None where there is no such file.
 
     Raises:
@@ -149,7 +166,12 @@ def read_llama_size(folder: Optional[str]) -> Optional[LlamaSize]:
         heads = given["num_attention_heads"]
         given = {"num_key_value_heads": heads, **given}
         given["head_dim"] = given.get("head_dim") or given["hidden_size"] // heads
-        return LlamaSize(**{each.name: given[each.name] for each in fields(LlamaSize)
-                            if each.name in given or each.name != "tie_word_embeddings"})
+        return LlamaSize(
+            **{
+                each.name: given[each.name]
+                for each in fields(LlamaSize)
+                if each.name in given or each.name != "tie_word_embeddings"
+            }
+        )
     except (ValueError, KeyError, TypeError) as error:
-        raise ConfigError("{} is not the configuration of a LLaMA: {}".format(path, one_line(error))) from error
+        raise ConfigError(f"{path} is not the configuration of a LLaMA: {one_line(error)}") from error

@@ -1,6 +1,8 @@
 """One frame of a DICOM file as it is meant to be seen, through pydicom (extra ``dicom``). Knows nothing of paths."""
 
-from typing import TYPE_CHECKING, Any, BinaryIO, Optional, Tuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from PIL import Image
 
@@ -11,13 +13,15 @@ from .pixels import stretch
 if TYPE_CHECKING:
     import numpy
 
-_DECODERS = ("if a decoder is missing, pip install pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg, "
-             "otherwise fetch the file again")
+_DECODERS = (
+    "if a decoder is missing, pip install pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg, "
+    "otherwise fetch the file again"
+)
 _BEYOND = 1e6
 """Farther out than any window of a stored value of 16 bits reaches."""
 
 
-def read_dicom(stream: BinaryIO, where: str, max_pixels: int, frame: Optional[int] = None) -> Image.Image:
+def read_dicom(stream: BinaryIO, where: str, max_pixels: int, frame: int | None = None) -> Image.Image:
     """The image in mode L or RGB (DICOM PS3.3, C.7.6.3, C.11.1, C.11.2).
 
     Stored values go through the modality transformation (rescale slope and intercept, or its table), then through
@@ -57,12 +61,16 @@ def _check_size(dataset: Any, where: str, max_pixels: int) -> int:
         raise UnusableImage(where, "a DICOM file without pixels", "fetch it again, or leave it out if it is a report")
     frames = int(dataset.get("NumberOfFrames") or 1)
     if rows * columns * frames > max_pixels:
-        raise UnusableImage(where, "too many pixels", "raise max_pixels or leave it out",
-                            "{} x {} in {} frame(s), limit {}".format(columns, rows, frames, max_pixels))
+        raise UnusableImage(
+            where,
+            "too many pixels",
+            "raise max_pixels or leave it out",
+            f"{columns} x {rows} in {frames} frame(s), limit {max_pixels}",
+        )
     return frames
 
 
-def _shown(pixels: "numpy.ndarray", dataset: Any) -> Image.Image:
+def _shown(pixels: numpy.ndarray, dataset: Any) -> Image.Image:
     import numpy as np
 
     kind = str(dataset.PhotometricInterpretation)
@@ -71,20 +79,20 @@ def _shown(pixels: "numpy.ndarray", dataset: Any) -> Image.Image:
         return Image.fromarray(_eight_bits(apply_color_lut(pixels, dataset)))
     if not kind.startswith("MONOCHROME"):
         if kind.startswith("YBR") and not _converts_colours():
-            raise NotImplementedError("photometric interpretation {} needs pydicom 3".format(kind))
+            raise NotImplementedError(f"photometric interpretation {kind} needs pydicom 3")
         return Image.fromarray(_eight_bits(pixels))
     values = _windowed(pixels, dataset)
     return Image.fromarray(np.uint8(255) - values if kind == "MONOCHROME1" else values)
 
 
-def _eight_bits(pixels: "numpy.ndarray") -> "numpy.ndarray":
+def _eight_bits(pixels: numpy.ndarray) -> numpy.ndarray:
     """Colour channels of 16 bits -> their upper 8; those of 8 bits are left alone."""
     import numpy as np
 
     return pixels if pixels.dtype == np.uint8 else (pixels.astype(np.uint16) >> 8).astype(np.uint8)
 
 
-def _windowed(pixels: "numpy.ndarray", dataset: Any) -> "numpy.ndarray":
+def _windowed(pixels: numpy.ndarray, dataset: Any) -> numpy.ndarray:
     """uint8 after modality transformation and VOI; two values beyond any window show the ends of its output."""
     import numpy as np
 
@@ -101,7 +109,7 @@ def _windowed(pixels: "numpy.ndarray", dataset: Any) -> "numpy.ndarray":
     return np.rint(np.clip(scaled, 0, 1) * 255).astype(np.uint8)
 
 
-def _transformations() -> Tuple[Any, Any, Any]:
+def _transformations() -> tuple[Any, Any, Any]:
     """pydicom's modality, palette and VOI functions, which moved in version 3."""
     try:
         from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut

@@ -1,6 +1,6 @@
 """The error for one image that cannot be used, so worded that a thousand of them can be counted by cause."""
 
-from typing import Optional
+from __future__ import annotations
 
 from ...errors import ImageError
 
@@ -11,10 +11,10 @@ class UnusableImage(ImageError):
     def __init__(self, where: str, fault: str, mend: str, detail: str = "") -> None:
         self.fault = fault
         """The same words for the same cause, free of names and numbers."""
-        super().__init__("{}: {}{}; {}".format(where, fault, " ({})".format(detail) if detail else "", mend))
+        super().__init__("{}: {}{}; {}".format(where, fault, f" ({detail})" if detail else "", mend))
 
 
-def choose_frame(frames: int, frame: Optional[int], where: str) -> int:
+def choose_frame(frames: int, frame: int | None, where: str) -> int:
     """Index of the frame to show of a file with ``frames`` of them.
 
     Raises:
@@ -23,9 +23,9 @@ def choose_frame(frames: int, frame: Optional[int], where: str) -> int:
     if frames == 1:
         return 0
     if frame is None:
-        raise UnusableImage(where, "holds several frames", "choose one with the option frame",
-                            "0 to {}".format(frames - 1))
+        raise UnusableImage(where, "holds several frames", "choose one with the option frame", f"0 to {frames - 1}")
     if not 0 <= frame < frames:
-        raise UnusableImage(where, "no such frame", "choose another with the option frame",
-                            "{}, it holds 0 to {}".format(frame, frames - 1))
+        raise UnusableImage(
+            where, "no such frame", "choose another with the option frame", f"{frame}, it holds 0 to {frames - 1}"
+        )
     return frame

@@ -4,12 +4,15 @@ Opens every image once, in threads, and remembers the outcome in a JSON-lines fi
 what changed. Knows nothing of samples and splits.
 """
 
+from __future__ import annotations
+
 import json
 import os
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Dict, Iterable, Optional, Tuple
+from typing import Any, BinaryIO
 
 from PIL import Image
 
@@ -23,7 +26,7 @@ from .images import DEFAULT_POLICY, ImagePolicy, decode_image, locate, open_enco
 VERSION = 1
 """Of the cache file; changes whenever the same image could get another fingerprint."""
 
-Stamp = Tuple[int, int]
+Stamp = tuple[int, int]
 """Size in bytes and modification time in nanoseconds of the file that holds an image."""
 
 
@@ -31,21 +34,27 @@ Stamp = Tuple[int, int]
 class Fingerprint:
     """One image, opened."""
 
-    sha256: Optional[str] = None
+    sha256: str | None = None
     """Of the bytes as stored; None when there are none to read."""
-    dhash: Optional[str] = None
+    dhash: str | None = None
     """64 bits in hexadecimal, see ``difference_hash``; None when the image cannot be used or shows nothing."""
-    fault: Optional[str] = None
+    fault: str | None = None
     """Why the image cannot be used, in the same words for the same cause."""
-    problem: Optional[str] = None
+    problem: str | None = None
     """The whole message: file, details, mend."""
     truncated: bool = False
     """Used although a part was missing, as the policy allowed."""
 
 
-def fingerprint_images(root: Path, images: Iterable[str], policy: ImagePolicy = DEFAULT_POLICY, *,
-                       cache: Optional[Path] = None, workers: int = 2,
-                       progress: Optional[Advance] = None) -> Dict[str, Fingerprint]:
+def fingerprint_images(
+    root: Path,
+    images: Iterable[str],
+    policy: ImagePolicy = DEFAULT_POLICY,
+    *,
+    cache: Path | None = None,
+    workers: int = 2,
+    progress: Advance | None = None,
+) -> dict[str, Fingerprint]:
     """Fingerprint of each image, in the order given; a damaged one has a ``fault``, nothing is raised for it.
 
     Args:
@@ -59,7 +68,7 @@ def fingerprint_images(root: Path, images: Iterable[str], policy: ImagePolicy = 
     header = {"fingerprints": VERSION, "policy": json.loads(json.dumps(asdict(policy)))}
     known = _read_cache(cache, header) if cache else {}
 
-    def look(image: str) -> Tuple[str, Optional[Stamp], Fingerprint, bool]:
+    def look(image: str) -> tuple[str, Stamp | None, Fingerprint, bool]:
         try:
             status = os.stat(locate(root, image))
         except (OSError, UnusableImage):
@@ -69,7 +78,7 @@ def fingerprint_images(root: Path, images: Iterable[str], policy: ImagePolicy = 
             return image, stamp, known[image][1], False
         return image, stamp, fingerprint_image(root, image, policy), True
 
-    found: Dict[str, Fingerprint] = {}
+    found: dict[str, Fingerprint] = {}
     with ExitStack() as stack:
         lines = stack.enter_context(_open_cache(cache, header, bool(known))) if cache else None
         for image, stamp, fingerprint, is_new in map_in_threads(look, dict.fromkeys(images), workers):
@@ -81,7 +90,7 @@ def fingerprint_images(root: Path, images: Iterable[str], policy: ImagePolicy = 
     return found
 
 
-def read_fingerprints(cache: Path) -> Dict[str, Fingerprint]:
+def read_fingerprints(cache: Path) -> dict[str, Fingerprint]:
     """What ``fingerprint_images`` wrote, by image.
 
     Raises:
@@ -91,10 +100,11 @@ def read_fingerprints(cache: Path) -> Dict[str, Fingerprint]:
         with open(cache, "rb") as lines:
             header = _parsed(lines.readline())
     except OSError as error:
-        raise DataError("{}: cannot be read ({}); prepare the data set again, with its images".format(
-            cache, error.strerror)) from error
+        raise DataError(
+            f"{cache}: cannot be read ({error.strerror}); prepare the data set again, with its images"
+        ) from error
     if header.get("fingerprints") != VERSION:
-        raise DataError("{}: of another version; prepare the data set again".format(cache))
+        raise DataError(f"{cache}: of another version; prepare the data set again")
     return {image: fingerprint for image, (_, fingerprint) in _read_cache(cache, header).items()}
 
 
@@ -112,7 +122,7 @@ def fingerprint_image(root: Path, image: str, policy: ImagePolicy = DEFAULT_POLI
     return Fingerprint(digest, difference_hash(picture), truncated=bool(picture.info.get("truncated")))
 
 
-def difference_hash(picture: Image.Image) -> Optional[str]:
+def difference_hash(picture: Image.Image) -> str | None:
     """dHash: 9 x 8 grey means, one bit for each horizontal neighbour that is brighter; 16 hexadecimal digits.
 
     It survives re-encoding, resizing and changes of brightness. Pictures without any such step (blank ones) would all
@@ -124,12 +134,12 @@ def difference_hash(picture: Image.Image) -> Optional[str]:
         for column in range(8):
             here = row * 9 + column
             bits = bits << 1 | (grey[here + 1] > grey[here])
-    return "{:016x}".format(bits) if bits else None
+    return f"{bits:016x}" if bits else None
 
 
-def _read_cache(path: Path, header: Dict[str, Any]) -> Dict[str, Tuple[Stamp, Fingerprint]]:
+def _read_cache(path: Path, header: dict[str, Any]) -> dict[str, tuple[Stamp, Fingerprint]]:
     """What is known of each image; nothing when the file is of another version or policy."""
-    known: Dict[str, Tuple[Stamp, Fingerprint]] = {}
+    known: dict[str, tuple[Stamp, Fingerprint]] = {}
     try:
         lines = path.read_bytes().split(b"\n")
     except OSError:
@@ -146,7 +156,7 @@ def _read_cache(path: Path, header: Dict[str, Any]) -> Dict[str, Tuple[Stamp, Fi
     return known
 
 
-def _parsed(line: bytes) -> Dict[str, Any]:
+def _parsed(line: bytes) -> dict[str, Any]:
     try:
         content = json.loads(line)
     except ValueError:
@@ -154,7 +164,7 @@ def _parsed(line: bytes) -> Dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _open_cache(path: Path, header: Dict[str, Any], is_current: bool) -> BinaryIO:
+def _open_cache(path: Path, header: dict[str, Any], is_current: bool) -> BinaryIO:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lines = open(path, "ab" if is_current else "wb")  # noqa: SIM115 - the caller closes it
@@ -163,5 +173,5 @@ def _open_cache(path: Path, header: Dict[str, Any], is_current: bool) -> BinaryI
         else:
             lines.write(json.dumps(header).encode() + b"\n")
     except OSError as error:
-        raise DataError("cannot write {}: {}".format(path, error.strerror or error)) from error
+        raise DataError(f"cannot write {path}: {error.strerror or error}") from error
     return lines

@@ -3,6 +3,8 @@
 For trying a model; the images of a data set go through ``images`` alone, below their root.
 """
 
+from __future__ import annotations
+
 from pathlib import Path
 from typing import TYPE_CHECKING, Union
 
@@ -33,13 +35,14 @@ def open_given(image: GivenImage, policy: ImagePolicy = DEFAULT_POLICY) -> Image
     if isinstance(image, (str, Path)):
         path = Path(image).expanduser().resolve()  # the user names the file, so links of his are followed
         if path.is_dir():
-            raise UnusableImage(str(image), "a folder, not an image",
-                                "name one image; pefomed predict --images takes a folder")
+            raise UnusableImage(
+                str(image), "a folder, not an image", "name one image; pefomed predict --images takes a folder"
+            )
         return open_image(path.parent, path.name, policy=policy)
     return to_rgb(_from_array(image), policy.background)
 
 
-def _from_array(values: "numpy.ndarray") -> Image.Image:
+def _from_array(values: numpy.ndarray) -> Image.Image:
     import numpy as np
 
     if not isinstance(values, np.ndarray):
@@ -48,5 +51,5 @@ def _from_array(values: "numpy.ndarray") -> Image.Image:
     if values.ndim == 3 and shape[2] == 1:
         values = values[..., 0]
     if not values.size or values.ndim not in (2, 3) or (values.ndim == 3 and shape[2] not in (3, 4)):
-        raise UnusableImage("array", "no image", "give (height, width) or (height, width, 3)", "shape {}".format(shape))
+        raise UnusableImage("array", "no image", "give (height, width) or (height, width, 3)", f"shape {shape}")
     return Image.fromarray(values if values.dtype == np.uint8 else stretch(values))

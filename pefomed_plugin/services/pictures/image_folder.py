@@ -3,11 +3,13 @@
 What is no image is counted by its kind, so that nothing is left out in silence.
 """
 
+from __future__ import annotations
+
 import os
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Mapping, Optional, Sequence
 
 from ...errors import ConfigError, DataError
 from ...readers.tables import read_csv
@@ -15,8 +17,9 @@ from ...records import Sample
 
 DATASET = "images"
 """``Sample.dataset`` of images that belong to none."""
-SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".tif", ".tiff", ".gif", ".bmp", ".webp", ".jp2", ".ppm", ".pgm", ".dcm",
-                      ".dicom"))
+SUFFIXES = frozenset(
+    (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".gif", ".bmp", ".webp", ".jp2", ".ppm", ".pgm", ".dcm", ".dicom")
+)
 _DICOM_AT = 128
 """Where a DICOM file says that it is one; scanners write such files without an ending."""
 
@@ -40,8 +43,8 @@ def find_images(root: Path) -> ImageFolder:
         ConfigError: there is no image in it.
     """
     if not root.is_dir():
-        raise DataError("no folder {}".format(root))
-    images: List[str] = []
+        raise DataError(f"no folder {root}")
+    images: list[str] = []
     others: Counter = Counter()
     for folder, folders, names in os.walk(root, onerror=_refuse):
         folders[:] = sorted(each for each in folders if not each.startswith("."))
@@ -51,17 +54,18 @@ def find_images(root: Path) -> ImageFolder:
             else:
                 others[path.suffix.lower() or "no ending"] += 1
     if not images:
-        raise ConfigError("{} holds no image; looked for {}, and DICOM files without an ending".format(
-            root, ", ".join(sorted(SUFFIXES))))
+        raise ConfigError(
+            f"{root} holds no image; looked for {', '.join(sorted(SUFFIXES))}, and DICOM files without an ending"
+        )
     return ImageFolder(root, sorted(images), dict(sorted(others.items())))
 
 
-def make_samples(images: Sequence[str], task: str, question: Optional[str] = None) -> List[Sample]:
+def make_samples(images: Sequence[str], task: str, question: str | None = None) -> list[Sample]:
     """One sample an image; its reference is empty, because there is none."""
     return [_sample(each, task, question, key=each) for each in images]
 
 
-def read_questions(path: Path, images: Sequence[str]) -> List[Sample]:
+def read_questions(path: Path, images: Sequence[str]) -> list[Sample]:
     """Samples of a CSV with a column ``question``; without a column ``image`` each is asked about every image.
 
     A column ``answer`` becomes the reference, ``id`` the sample's id (with the image's name where there is no
@@ -70,36 +74,55 @@ def read_questions(path: Path, images: Sequence[str]) -> List[Sample]:
     Raises:
         DataError: not such a file; every wrong line is named.
     """
-    problems: List[str] = []
-    samples: List[Sample] = []
+    problems: list[str] = []
+    samples: list[Sample] = []
     for number, row in read_csv(path, ("question",), problems):
         if not row["question"].strip():
-            problems.append("{}, line {}: the question is empty; fill it or delete the line".format(path.name, number))
+            problems.append(f"{path.name}, line {number}: the question is empty; fill it or delete the line")
             continue
         own = row.get("image", "").strip()
         if "image" in row and not own:
-            problems.append("{}, line {}: the image is empty; name it, or delete the column to ask every question "
-                            "about every image".format(path.name, number))
+            problems.append(
+                f"{path.name}, line {number}: the image is empty; name it, or delete the column to ask every question "
+                "about every image"
+            )
             continue
-        key = row.get("id", "").strip() or "{}".format(number)
-        samples += [_sample(each, "vqa", row["question"].strip(), row.get("answer", "").strip(),
-                            row.get("answer_type", "").strip(), key="{}-{}".format(each, key))
-                    for each in ([own] if own else images)]
+        key = row.get("id", "").strip() or f"{number}"
+        samples += [
+            _sample(
+                each,
+                "vqa",
+                row["question"].strip(),
+                row.get("answer", "").strip(),
+                row.get("answer_type", "").strip(),
+                key=f"{each}-{key}",
+            )
+            for each in ([own] if own else images)
+        ]
     twice = [key for key, count in Counter(each.id for each in samples).items() if count > 1]
-    problems += ["{}: {!r} is asked twice under one id; number the lines apart".format(path.name, each)
-                 for each in twice]
+    problems += [f"{path.name}: {each!r} is asked twice under one id; number the lines apart" for each in twice]
     if not problems and not samples:
-        problems.append("{}: no question in it".format(path))
+        problems.append(f"{path}: no question in it")
     if problems:
         raise DataError("the questions cannot be asked", problems)
     return samples
 
 
-def _sample(image: str, task: str, question: Optional[str], answer: str = "", answer_type: str = "", *, key: str
-            ) -> Sample:
-    facts: Dict[str, str] = {} if answer else {"reference": "none"}
-    return Sample(id="{}-{}".format(DATASET, key), dataset=DATASET, split="test", image=image, task=task,
-                  question=question, answer=answer, answer_type=answer_type.upper() or None, metadata=facts)
+def _sample(
+    image: str, task: str, question: str | None, answer: str = "", answer_type: str = "", *, key: str
+) -> Sample:
+    facts: dict[str, str] = {} if answer else {"reference": "none"}
+    return Sample(
+        id=f"{DATASET}-{key}",
+        dataset=DATASET,
+        split="test",
+        image=image,
+        task=task,
+        question=question,
+        answer=answer,
+        answer_type=answer_type.upper() or None,
+        metadata=facts,
+    )
 
 
 def _is_dicom(path: Path) -> bool:
@@ -112,4 +135,4 @@ def _is_dicom(path: Path) -> bool:
 
 
 def _refuse(error: OSError) -> None:
-    raise DataError("cannot list {}: {}".format(error.filename, error.strerror or error)) from error
+    raise DataError(f"cannot list {error.filename}: {error.strerror or error}") from error

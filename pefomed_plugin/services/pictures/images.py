@@ -3,13 +3,16 @@
 Gives 8-bit RGB and nothing else: no resizing, no normalising, no torch.
 """
 
+from __future__ import annotations
+
 import struct
 import threading
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO, Dict, Iterable, List, Optional, Tuple
+from typing import BinaryIO
 
 from PIL import Image, ImageFile, UnidentifiedImageError
 
@@ -23,8 +26,17 @@ from .pixels import Colour, to_rgb
 
 _FORMATS = ("JPEG", "PNG", "TIFF", "GIF", "BMP", "WEBP", "JPEG2000", "PPM")  # nothing that starts another program
 _HEAD_BYTES = 512
-_DAMAGE = (OSError, EOFError, SyntaxError, ValueError, IndexError, TypeError, struct.error, zlib.error,
-           Image.DecompressionBombError)
+_DAMAGE = (
+    OSError,
+    EOFError,
+    SyntaxError,
+    ValueError,
+    IndexError,
+    TypeError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
 """What Pillow's decoders raise on damaged files."""
 _PILLOW_SETTINGS = threading.RLock()
 """Pillow keeps its pixel limit and its leniency in module variables; who changes them holds this."""
@@ -40,7 +52,7 @@ class ImagePolicy:
     """Fill what is missing of a cut file with grey or black, and set ``image.info["truncated"]``."""
     max_pixels: int = 200_000_000
     """Larger images are refused before they are decoded; 200 million need 600 MB as RGB."""
-    frame: Optional[int] = None
+    frame: int | None = None
     """Which frame (from 0) of a file that holds several; without a choice such a file is an error."""
 
 
@@ -65,7 +77,7 @@ def open_image(root: Path, image: str, *, policy: ImagePolicy = DEFAULT_POLICY) 
         return decode_image(stream, where, policy)
 
 
-def open_encoded(root: Path, image: str) -> Tuple[BinaryIO, str]:
+def open_encoded(root: Path, image: str) -> tuple[BinaryIO, str]:
     """The image as it is stored, undecoded, and the words that name it in errors.
 
     Raises:
@@ -74,7 +86,7 @@ def open_encoded(root: Path, image: str) -> Tuple[BinaryIO, str]:
     address = split_address(image)
     path = locate(root, image)
     if address is not None:
-        return BytesIO(read_embedded(path, address[1])), "{}#{}".format(path, address[1])
+        return BytesIO(read_embedded(path, address[1])), f"{path}#{address[1]}"
     try:
         return open(path, "rb"), str(path)
     except FileNotFoundError as error:
@@ -92,8 +104,12 @@ def locate(root: Path, image: str) -> Path:
     address = split_address(image)
     path = inside(root, address[0] if address else image)
     if path is None:
-        raise UnusableImage(repr(image), "lies outside the image root", "correct the record, or put the file there "
-                            "in place of the link", str(root))
+        raise UnusableImage(
+            repr(image),
+            "lies outside the image root",
+            "correct the record, or put the file there in place of the link",
+            str(root),
+        )
     return path
 
 
@@ -114,15 +130,21 @@ def decode_image(stream: BinaryIO, where: str, policy: ImagePolicy) -> Image.Ima
     try:
         rgb = to_rgb(image, policy.background)
     except ValueError as error:
-        raise UnusableImage(where, "mode {} cannot become RGB".format(image.mode), "convert the file",
-                            one_line(error)) from error
+        raise UnusableImage(
+            where, f"mode {image.mode} cannot become RGB", "convert the file", one_line(error)
+        ) from error
     if image.info.get("truncated"):
         rgb.info["truncated"] = True
     return rgb
 
 
-def check_images(root: Path, images: Iterable[str], policy: ImagePolicy = DEFAULT_POLICY, workers: int = 2,
-                 progress: Optional[Advance] = None) -> Tuple[List[str], Dict[str, str]]:
+def check_images(
+    root: Path,
+    images: Iterable[str],
+    policy: ImagePolicy = DEFAULT_POLICY,
+    workers: int = 2,
+    progress: Advance | None = None,
+) -> tuple[list[str], dict[str, str]]:
     """Open every image once; which of them can be used, in the order given, and what is wrong with each other one.
 
     At most a few images a worker are in memory at any time, however many there are. ``progress`` is called with 1 for
@@ -131,10 +153,10 @@ def check_images(root: Path, images: Iterable[str], policy: ImagePolicy = DEFAUL
     Returns:
         the usable ``images``, and image -> message for the others.
     """
-    ok: List[str] = []
-    problems: Dict[str, str] = {}
+    ok: list[str] = []
+    problems: dict[str, str] = {}
 
-    def problem_of(image: str) -> Tuple[str, Optional[str]]:
+    def problem_of(image: str) -> tuple[str, str | None]:
         try:
             open_image(root, image, policy=policy)
         except UnusableImage as error:
@@ -166,15 +188,20 @@ def _decode(stream: BinaryIO, where: str, policy: ImagePolicy) -> Image.Image:
     stream.seek(0)
     image = _read_header(stream, where)
     if image.width * image.height > policy.max_pixels:
-        raise UnusableImage(where, "too many pixels", "raise max_pixels, shrink it or leave it out",
-                            "{} x {}, limit {}".format(image.width, image.height, policy.max_pixels))
+        raise UnusableImage(
+            where,
+            "too many pixels",
+            "raise max_pixels, shrink it or leave it out",
+            f"{image.width} x {image.height}, limit {policy.max_pixels}",
+        )
     try:
         if image.format != "MPO":  # a JPEG with previews behind it
             image.seek(choose_frame(getattr(image, "n_frames", 1), policy.frame, where))
         image.load()
     except _DAMAGE as error:
-        raise UnusableImage(where, "truncated or damaged", "fetch it again, or use what is there with allow_truncated",
-                            one_line(error)) from error
+        raise UnusableImage(
+            where, "truncated or damaged", "fetch it again, or use what is there with allow_truncated", one_line(error)
+        ) from error
     return image
 
 
@@ -201,9 +228,8 @@ def _read_header(stream: BinaryIO, where: str) -> Image.Image:
         except UnidentifiedImageError as error:
             raise UnusableImage(where, "not an image, or its header is damaged", "fetch it again") from error
         except _DAMAGE as error:
-            raise UnusableImage(where, "not an image, or its header is damaged", "fetch it again",
-                                one_line(error)) from error
+            raise UnusableImage(
+                where, "not an image, or its header is damaged", "fetch it again", one_line(error)
+            ) from error
         finally:
             Image.MAX_IMAGE_PIXELS = saved
-
-

@@ -1,12 +1,14 @@
 """Images inside parquet files, as Hugging Face data sets ship them: column ``image``, row by row, through pyarrow
 (extra ``parquet``). Gives bytes; knows nothing of pixels."""
 
+from __future__ import annotations
+
 import re
 from bisect import bisect_right
 from functools import lru_cache
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, List, Optional, Tuple
+from typing import Any
 
 from ...errors import one_line
 from .faults import UnusableImage
@@ -16,7 +18,7 @@ _ROW_GROUPS_KEPT = 2
 _COLUMN = "image"
 
 
-def split_address(image: str) -> Optional[Tuple[str, int]]:
+def split_address(image: str) -> tuple[str, int] | None:
     """``data/train-0.parquet#17`` -> file and row (from 0); None for anything else."""
     match = _ADDRESS.fullmatch(image)
     return (match["file"], int(match["row"])) if match else None
@@ -30,7 +32,7 @@ def read_embedded(path: Path, row: int) -> bytes:
     Raises:
         UnusableImage: pyarrow missing, file damaged, no such column or row, or a row that only names a path.
     """
-    where = "{}#{}".format(path, row)
+    where = f"{path}#{row}"
     try:
         import pyarrow
     except ImportError as error:
@@ -39,8 +41,12 @@ def read_embedded(path: Path, row: int) -> bytes:
         stamp = path.stat().st_mtime_ns
         starts = _row_group_starts(path, stamp)
         if row >= starts[-1]:
-            raise UnusableImage(where, "no such row", "the samples were read from another copy, read them again",
-                                "the file has {}".format(starts[-1]))
+            raise UnusableImage(
+                where,
+                "no such row",
+                "the samples were read from another copy, read them again",
+                f"the file has {starts[-1]}",
+            )
         group = bisect_right(starts, row) - 1
         value = _row_group(path, stamp, group)[row - starts[group]].as_py()
     except (pyarrow.ArrowException, OSError) as error:
@@ -52,14 +58,18 @@ def read_embedded(path: Path, row: int) -> bytes:
 
 
 @lru_cache(maxsize=64)
-def _row_group_starts(path: Path, stamp: int) -> List[int]:
+def _row_group_starts(path: Path, stamp: int) -> list[int]:
     """First row of each row group, and the number of rows as the last item. ``stamp`` only tells versions apart."""
     from pyarrow import parquet
 
     with parquet.ParquetFile(path) as file:
         if _COLUMN not in file.schema_arrow.names:
-            raise UnusableImage(str(path), "no column 'image'", "use the copy of the data set with embedded images",
-                                "only {}".format(", ".join(file.schema_arrow.names)))
+            raise UnusableImage(
+                str(path),
+                "no column 'image'",
+                "use the copy of the data set with embedded images",
+                f"only {', '.join(file.schema_arrow.names)}",
+            )
         counts = [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
     return [0, *accumulate(counts)]
 

@@ -1,13 +1,15 @@
 """Any pixel format that releases contain -> 8-bit RGB. Knows nothing of files; DICOM's own scaling is in ``dicom``."""
 
-from typing import TYPE_CHECKING, Tuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from PIL import Image
 
 if TYPE_CHECKING:
     import numpy
 
-Colour = Tuple[int, int, int]
+Colour = tuple[int, int, int]
 
 _DEEP_MODES = ("I", "F")  # and "I;16", "I;16B", ...
 
@@ -35,7 +37,7 @@ def to_rgb(image: Image.Image, background: Colour) -> Image.Image:
     return image.convert("RGB")
 
 
-def stretch(values: "numpy.ndarray") -> "numpy.ndarray":
+def stretch(values: numpy.ndarray) -> numpy.ndarray:
     """Values of any type -> uint8, the smallest as 0 and the largest as 255.
 
     This is what a viewer does for want of a window. Scaling by the range of the data type would leave most radiographs

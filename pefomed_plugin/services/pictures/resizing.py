@@ -1,5 +1,7 @@
 """Images to the square that the model sees: the same pixels from every version of Pillow."""
 
+from __future__ import annotations
+
 from PIL import Image
 
 

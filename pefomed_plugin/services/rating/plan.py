@@ -4,12 +4,15 @@ Blinded: a rater sees neither model, nor score, nor sample id; every rater has c
 recomputed from the plan's seed. Knows no spreadsheet.
 """
 
+from __future__ import annotations
+
 import hashlib
 import random
 import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
+from typing import Any
 
 from ...errors import ConfigError, DataError
 from ...readers.textfiles import read_json
@@ -37,28 +40,34 @@ class RatingPlan:
     """``vqa`` (0 or 1) or ``report`` (0 to 4)."""
     scope: str
     """A name of ``SCOPES``."""
-    raters: Tuple[str, ...]
+    raters: tuple[str, ...]
     """Names of the raters, which are the names of their files."""
     seed: int
     """Of codes and orders."""
-    sample_ids: Tuple[str, ...]
+    sample_ids: tuple[str, ...]
     """Predictions to be rated."""
     digest: str
     """Of the texts of these predictions, so that sheets are never imported for others."""
 
     def code(self, rater: str, sample_id: str) -> str:
         """Name of a prediction on one rater's sheet."""
-        return hashlib.sha256("{}\0{}\0{}".format(self.seed, rater, sample_id).encode()).hexdigest()[:10]
+        return hashlib.sha256(f"{self.seed}\0{rater}\0{sample_id}".encode()).hexdigest()[:10]
 
-    def codes(self, rater: str) -> Dict[str, str]:
+    def codes(self, rater: str) -> dict[str, str]:
         """Code -> sample id, in the rater's own order."""
         ids = list(self.sample_ids)
-        random.Random("{}-{}".format(self.seed, rater)).shuffle(ids)
+        random.Random(f"{self.seed}-{rater}").shuffle(ids)
         return {self.code(rater, each): each for each in ids}
 
 
-def make_plan(predictions: Sequence[Prediction], kind: str, annotators: int, seed: int = 0,
-              scope: Optional[str] = None, count: int = 100) -> RatingPlan:
+def make_plan(
+    predictions: Sequence[Prediction],
+    kind: str,
+    annotators: int,
+    seed: int = 0,
+    scope: str | None = None,
+    count: int = 100,
+) -> RatingPlan:
     """Plan for ``annotators`` raters.
 
     Args:
@@ -79,9 +88,9 @@ def make_plan(predictions: Sequence[Prediction], kind: str, annotators: int, see
         chosen = set(random.Random(seed).sample([each.id for each in asked], min(count, len(asked))))
         asked = [each for each in asked if each.id in chosen]
     if not asked:
-        raise ConfigError("there is nothing to rate: no prediction is left ({})".format(SCOPES[scope]))
+        raise ConfigError(f"there is nothing to rate: no prediction is left ({SCOPES[scope]})")
     digits = max(2, len(str(annotators)))
-    raters = tuple("rater{:0{d}d}".format(number, d=digits) for number in range(1, annotators + 1))
+    raters = tuple(f"rater{number:0{digits}d}" for number in range(1, annotators + 1))
     ids = tuple(each.id for each in asked)
     return RatingPlan(kind, scope, raters, seed, ids, texts_digest(predictions, ids))
 
@@ -101,18 +110,19 @@ def read_plan(folder: Path, predictions: Sequence[Prediction]) -> RatingPlan:
     content = read_json(path)
     try:
         content.pop("schema")
-        fields: Dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value
-                                  for key, value in content.items()}
+        fields: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in content.items()
+        }
         plan = RatingPlan(**fields)
     except (AttributeError, KeyError, TypeError):
-        raise DataError("{} is no plan of pefomed rate export; export again".format(path)) from None
+        raise DataError(f"{path} is no plan of pefomed rate export; export again") from None
     known = {each.id for each in predictions}
     if not set(plan.sample_ids) <= known or texts_digest(predictions, plan.sample_ids) != plan.digest:
-        raise DataError("{} was made for other predictions; give the file that was exported".format(path))
+        raise DataError(f"{path} was made for other predictions; give the file that was exported")
     return plan
 
 
-def exact_matches(predictions: Sequence[Prediction]) -> Set[str]:
+def exact_matches(predictions: Sequence[Prediction]) -> set[str]:
     """Ids of the predictions that are the reference answer."""
     scores = find_scorer(_EXACT_MATCH)(predictions)
     return {score.sample_id for score in scores if score.value == 1.0}
@@ -125,7 +135,7 @@ def texts_digest(predictions: Sequence[Prediction], ids: Sequence[str]) -> str:
     return hashlib.sha256(texts.encode("utf-8")).hexdigest()
 
 
-def shown_texts(prediction: Prediction) -> Tuple[str, str, str]:
+def shown_texts(prediction: Prediction) -> tuple[str, str, str]:
     """Question, reference and answer as a rater sees them."""
     return visible(prediction.question or ""), visible(prediction.answer), visible(prediction.prediction or "")
 
@@ -136,7 +146,7 @@ def visible(text: str) -> str:
     return _NOT_XML.sub("\ufffd", _CONTROL.sub(lambda found: chr(0x2400 + ord(found.group())), text))
 
 
-def rating_pairs(plan: RatingPlan, rater: str, predictions: Sequence[Prediction]) -> List[Tuple[str, Prediction]]:
+def rating_pairs(plan: RatingPlan, rater: str, predictions: Sequence[Prediction]) -> list[tuple[str, Prediction]]:
     """Code and prediction of every row of a rater's sheet, in its order."""
     by_id = {each.id: each for each in predictions}
     return [(code, by_id[sample_id]) for code, sample_id in plan.codes(rater).items()]

@@ -5,6 +5,8 @@ No other web site can read or write: names that do not belong to this server are
 posts from another origin.
 """
 
+from __future__ import annotations
+
 import hmac
 import ipaddress
 import json
@@ -12,11 +14,12 @@ import secrets
 import socket
 import socketserver
 import sys
+from collections.abc import Mapping
 from http.cookies import CookieError, SimpleCookie
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Callable, Dict, Mapping, Optional, Tuple
+from typing import Any, Callable
 from urllib.parse import SplitResult, parse_qs, urlencode, urlsplit
 
 from ...errors import ConfigError, DataError, ImageError
@@ -30,12 +33,18 @@ _IDLE_S = 60
 """A connection that says nothing for so long is closed."""
 _PICTURE_PX = 2048
 """Longer side of a picture as it is sent."""
-_FILES = {"/": ("rating.html", "text/html"), "/rating.js": ("rating.js", "text/javascript"),
-          "/rating.css": ("rating.css", "text/css"), "/explorer.css": ("explorer.css", "text/css")}
+_FILES = {
+    "/": ("rating.html", "text/html"),
+    "/rating.js": ("rating.js", "text/javascript"),
+    "/rating.css": ("rating.css", "text/css"),
+    "/explorer.css": ("explorer.css", "text/css"),
+}
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; img-src 'self' data:; style-src 'self'; script-src 'self'; "
-                               "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store",
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 
@@ -65,13 +74,15 @@ class RatingServer(ThreadingHTTPServer):
     def __init__(self, session: RatingSession, assets: Path, host: str = "127.0.0.1", port: int = 0) -> None:
         self.session, self.host = session, host
         self.files = {path: ((assets / name).read_bytes(), kind) for path, (name, kind) in _FILES.items()}
-        self.token: Optional[str] = None if is_this_machine(host) else secrets.token_urlsafe(24)
+        self.token: str | None = None if is_this_machine(host) else secrets.token_urlsafe(24)
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
             super().__init__((host, port), _Handler)
         except (OSError, OverflowError) as error:
-            raise ConfigError("cannot listen on {}, port {}: {}; choose another --port (0: any free one) or "
-                              "--host".format(host, port, getattr(error, "strerror", None) or error)) from error
+            raise ConfigError(
+                f"cannot listen on {host}, port {port}: {getattr(error, 'strerror', None) or error}; choose another "
+                "--port (0: any free one) or --host"
+            ) from error
 
     def server_bind(self) -> None:
         """Without the parent's look-up of our own name, which can take seconds where there is no name service."""
@@ -87,7 +98,7 @@ class RatingServer(ThreadingHTTPServer):
         """Where to open the page, with the token if there is one."""
         host = socket.gethostname() if self.host in ("", "0.0.0.0", "::") else self.host
         query = "?" + urlencode({"token": self.token}) if self.token else ""
-        return "http://{}:{}/{}".format("[{}]".format(host) if ":" in host else host, self.server_address[1], query)
+        return "http://{}:{}/{}".format(f"[{host}]" if ":" in host else host, self.server_address[1], query)
 
     def knows(self, name: str) -> bool:
         """Whether a ``Host`` header means this server: a name that a stranger's DNS could point here does not."""
@@ -100,7 +111,7 @@ class RatingServer(ThreadingHTTPServer):
     @property
     def cookie(self) -> str:
         """Name of the cookie with the token; cookies do not tell ports apart, their names must."""
-        return "pefomed_rating_{}".format(self.server_address[1])
+        return f"pefomed_rating_{self.server_address[1]}"
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -125,7 +136,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True  # a body may be left unread
             self._send_json(refused.status, {"error": refused.message})
         except StoreError as error:  # the raters learn that it failed, the terminal why
-            say("error: {}".format(error))
+            say(f"error: {error}")
             self._send_json(500, {"error": "the ratings cannot be read or written; tell who runs this page"})
         except DataError as error:
             self._send_json(400, {"error": str(error)})
@@ -152,7 +163,7 @@ class _Handler(BaseHTTPRequestHandler):
         rater = clean_rater(said.get("rater"))
         self._send_json(200, {"rated": self.server.session.save(rater, said.get("item"), said)})
 
-    def _picture(self, query: Mapping[str, str]) -> Tuple[bytes, str]:
+    def _picture(self, query: Mapping[str, str]) -> tuple[bytes, str]:
         session = self.server.session
         prediction = session.prediction(clean_rater(query.get("rater")), query.get("item"))
         if session.image_roots is None:
@@ -183,14 +194,20 @@ class _Handler(BaseHTTPRequestHandler):
     def _is_token(self, given: str) -> bool:
         return hmac.compare_digest(given.encode(), (self.server.token or "").encode())
 
-    def _welcome(self, query: Dict[str, str]) -> None:
+    def _welcome(self, query: dict[str, str]) -> None:
         """Trade the token in the URL for a cookie, so that it stays in no address bar."""
         rest = "?" + urlencode(query) if query else ""
-        self._send(303, b"", "text/plain", {
-            "Location": "/" + rest,
-            "Set-Cookie": "{}={}; Path=/; HttpOnly; SameSite=Lax".format(self.server.cookie, self.server.token)})
+        self._send(
+            303,
+            b"",
+            "text/plain",
+            {
+                "Location": "/" + rest,
+                "Set-Cookie": f"{self.server.cookie}={self.server.token}; Path=/; HttpOnly; SameSite=Lax",
+            },
+        )
 
-    def _read_json(self) -> Dict[str, Any]:
+    def _read_json(self) -> dict[str, Any]:
         origin = self.headers.get("Origin")
         if origin is not None and _split(origin).netloc != self.headers.get("Host"):
             raise _Refused(403, "a rating must come from the rating page")
@@ -212,10 +229,14 @@ class _Handler(BaseHTTPRequestHandler):
     def _send_json(self, status: int, content: Mapping[str, Any]) -> None:
         self._send(status, json.dumps(content).encode("ascii"), "application/json")
 
-    def _send(self, status: int, content: bytes, kind: str, more: Optional[Mapping[str, str]] = None) -> None:
+    def _send(self, status: int, content: bytes, kind: str, more: Mapping[str, str] | None = None) -> None:
         self.send_response(status)
-        for name, value in {**_HEADERS, "Content-Type": kind, "Content-Length": str(len(content)),
-                            **(more or {})}.items():
+        for name, value in {
+            **_HEADERS,
+            "Content-Type": kind,
+            "Content-Length": str(len(content)),
+            **(more or {}),
+        }.items():
             self.send_header(name, value)
         if self.close_connection:
             self.send_header("Connection", "close")

@@ -3,12 +3,15 @@
 Blinded as sheets are: codes and orders are those of ``rating_plan`` for the rater's name. Knows no HTTP.
 """
 
+from __future__ import annotations
+
 import re
 import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any
 
 from ...errors import ConfigError, DataError, ImageError
 from ...prompts_judge import RUBRICS
@@ -30,8 +33,13 @@ class RatingSession:
     ``image_roots``: data set -> folder that its images are below; None: no pictures are shown.
     """
 
-    def __init__(self, plan: RatingPlan, predictions: Sequence[Prediction], store: RatingStore,
-                 image_roots: Optional[Mapping[str, Path]] = None) -> None:
+    def __init__(
+        self,
+        plan: RatingPlan,
+        predictions: Sequence[Prediction],
+        store: RatingStore,
+        image_roots: Mapping[str, Path] | None = None,
+    ) -> None:
         self.plan, self.store, self.image_roots = plan, store, image_roots
         self.scale = sorted(RUBRICS[plan.kind])
         chosen = set(plan.sample_ids)
@@ -39,13 +47,13 @@ class RatingSession:
         self.no_picture = self._find_missing_pictures()
         """Why a picture of the plan cannot be shown, by sample id."""
 
-    def _find_missing_pictures(self) -> Dict[str, str]:
-        problems: Dict[str, str] = {}
+    def _find_missing_pictures(self) -> dict[str, str]:
+        problems: dict[str, str] = {}
         for each in self._predictions.values() if self.image_roots is not None else ():
             try:
                 path = locate(self.image_root(each), each.image)
                 if not path.is_file():
-                    problems[each.id] = "{}: no such file".format(path)
+                    problems[each.id] = f"{path}: no such file"
             except ImageError as error:
                 problems[each.id] = str(error)
         return problems
@@ -55,19 +63,32 @@ class RatingSession:
         assert self.image_roots is not None
         return self.image_roots[prediction.dataset]
 
-    def describe(self, rater: str) -> Dict[str, Any]:
+    def describe(self, rater: str) -> dict[str, Any]:
         """Everything a rater's page shows, in their order: texts and what they have said; no id, model or score."""
         said = self.store.ratings_of(rater)
         items = []
         for code, prediction in rating_pairs(self.plan, rater, list(self._predictions.values())):
             question, reference, answer = shown_texts(prediction)
             stored = said.get(prediction.id)
-            items.append({"item": code, "question": question, "reference": reference, "answer": answer,
-                          "picture": self.image_roots is not None and prediction.id not in self.no_picture,
-                          "rating": stored.rating if stored else None, "comment": stored.comment if stored else ""})
-        return {"rater": rater, "kind": self.plan.kind, "pictures": self.image_roots is not None,
-                "rubric": sorted(RUBRICS[self.plan.kind].items(), reverse=True), "commentLimit": COMMENT_LIMIT,
-                "items": items}
+            items.append(
+                {
+                    "item": code,
+                    "question": question,
+                    "reference": reference,
+                    "answer": answer,
+                    "picture": self.image_roots is not None and prediction.id not in self.no_picture,
+                    "rating": stored.rating if stored else None,
+                    "comment": stored.comment if stored else "",
+                }
+            )
+        return {
+            "rater": rater,
+            "kind": self.plan.kind,
+            "pictures": self.image_roots is not None,
+            "rubric": sorted(RUBRICS[self.plan.kind].items(), reverse=True),
+            "commentLimit": COMMENT_LIMIT,
+            "items": items,
+        }
 
     def prediction(self, rater: str, code: Any) -> Prediction:
         """The prediction behind a rater's code.
@@ -77,7 +98,7 @@ class RatingSession:
         """
         sample_id = _codes(self.plan, rater).get(code) if isinstance(code, str) else None
         if sample_id is None:
-            raise DataError("no such item for {}; load the page again".format(rater))
+            raise DataError(f"no such item for {rater}; load the page again")
         return self._predictions[sample_id]
 
     def save(self, rater: str, code: Any, said: Mapping[str, Any]) -> int:
@@ -92,15 +113,15 @@ class RatingSession:
             raise DataError("neither a rating nor a comment")
         rating, comment = said.get("rating"), said.get("comment")
         if "rating" in said and (type(rating) is not int or rating not in self.scale):  # True is an int to isinstance
-            raise DataError("no such rating; choose one of {}".format(", ".join(map(str, self.scale))))
+            raise DataError(f"no such rating; choose one of {', '.join(map(str, self.scale))}")
         if "comment" in said and (not isinstance(comment, str) or len(comment) > COMMENT_LIMIT):
-            raise DataError("a comment is a text of at most {:,} characters".format(COMMENT_LIMIT))
+            raise DataError(f"a comment is a text of at most {COMMENT_LIMIT:,} characters")
         self.store.save(rater, prediction.id, rating, visible(comment) if comment is not None else None)
         return self.store.counts().get(rater, 0)
 
 
 @lru_cache(maxsize=64)
-def _codes(plan: RatingPlan, rater: str) -> Dict[str, str]:
+def _codes(plan: RatingPlan, rater: str) -> dict[str, str]:
     """Kept, because every rating and every picture asks for them."""
     return plan.codes(rater)
 
@@ -113,13 +134,16 @@ def clean_rater(name: Any) -> str:
     """
     clean = " ".join(unicodedata.normalize("NFKC", name).casefold().split()) if isinstance(name, str) else ""
     if not _NAME.fullmatch(clean) or len(clean) > _NAME_LIMIT:
-        raise DataError("a rater's name begins and ends with a letter or digit, and has at most {} letters, digits, "
-                        "spaces, dots, hyphens and underscores".format(_NAME_LIMIT))
+        raise DataError(
+            f"a rater's name begins and ends with a letter or digit, and has at most {_NAME_LIMIT} letters, digits, "
+            "spaces, dots, hyphens and underscores"
+        )
     return clean
 
 
-def begin_plan(folder: Path, predictions: Sequence[Prediction], kind: str, seed: Optional[int], scope: Optional[str],
-               count: int) -> RatingPlan:
+def begin_plan(
+    folder: Path, predictions: Sequence[Prediction], kind: str, seed: int | None, scope: str | None, count: int
+) -> RatingPlan:
     """The plan of a rating page in ``folder``, new or as it was begun; arguments as for ``make_plan``.
 
     An earlier plan is kept when neither ``seed`` nor ``scope`` is given, or when they give the same.
@@ -132,7 +156,7 @@ def begin_plan(folder: Path, predictions: Sequence[Prediction], kind: str, seed:
     before = None
     if (folder / PLAN).exists():
         if not (folder / STORE).exists():
-            raise ConfigError("{} holds sheets of pefomed rate export; choose another --out".format(folder))
+            raise ConfigError(f"{folder} holds sheets of pefomed rate export; choose another --out")
         before = read_plan(folder, predictions)
         if seed is None and scope is None:
             return before
@@ -141,9 +165,12 @@ def begin_plan(folder: Path, predictions: Sequence[Prediction], kind: str, seed:
     plan = replace(make_plan(predictions, kind, 1, seed or 0, scope, count), raters=())
     with RatingStore(folder / STORE) as store:  # there before the plan: what is killed in between can be begun again
         if plan != before and store.counts():
-            raise ConfigError("{} holds ratings of another choice of answers or another seed; leave --all, --random "
-                              "and --seed out to go on with it, or choose another --out".format(folder) if before else
-                              "{} holds ratings, but {} is gone; put it back".format(folder / STORE, PLAN))
+            raise ConfigError(
+                f"{folder} holds ratings of another choice of answers or another seed; leave --all, --random "
+                "and --seed out to go on with it, or choose another --out"
+                if before
+                else f"{folder / STORE} holds ratings, but {PLAN} is gone; put it back"
+            )
     write_plan(plan, folder)
     return plan
 
@@ -160,17 +187,24 @@ def read_any_plan(folder: Path, predictions: Sequence[Prediction]) -> RatingPlan
     with RatingStore(Path(folder) / STORE) as store:
         raters = tuple(store.counts())
     if not raters:
-        raise DataError("nobody has rated yet in {}; run pefomed rate serve".format(folder))
+        raise DataError(f"nobody has rated yet in {folder}; run pefomed rate serve")
     return replace(plan, raters=raters)
 
 
-def rated_rows(folder: Path, plan: RatingPlan, rater: str, predictions: Sequence[Prediction]) -> List[Row]:
+def rated_rows(folder: Path, plan: RatingPlan, rater: str, predictions: Sequence[Prediction]) -> list[Row]:
     """A rater's ratings of the page as rows of a sheet, in their order; items not rated yet have no rating."""
     with RatingStore(Path(folder) / STORE) as store:
         said = store.ratings_of(rater)
     rows = []
     for number, (code, prediction) in enumerate(rating_pairs(plan, rater, predictions), 1):
         stored = said.get(prediction.id)
-        rows.append(Row(code, *shown_texts(prediction), stored.rating if stored else None,
-                        stored.comment if stored else "", "{}, item {}".format(rater, number)))
+        rows.append(
+            Row(
+                code,
+                *shown_texts(prediction),
+                stored.rating if stored else None,
+                stored.comment if stored else "",
+                f"{rater}, item {number}",
+            )
+        )
     return rows

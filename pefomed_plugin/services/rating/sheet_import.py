@@ -1,9 +1,12 @@
 """Ratings that came back, on sheets or by the page: all their problems in one report, or one list of scores a rater."""
 
+from __future__ import annotations
+
 import math
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
+from typing import Any
 
 from ...errors import DataError
 from ...prompts_judge import RUBRICS
@@ -19,8 +22,9 @@ NOT_RATED, MATCHED = "not among the rated", "exact match, not rated"
 _SHOWN_CHARACTERS = 40
 
 
-def import_ratings(folder: Path, plan: RatingPlan, predictions: Sequence[Prediction],
-                   may_be_missing: bool = False) -> List[List[Score]]:
+def import_ratings(
+    folder: Path, plan: RatingPlan, predictions: Sequence[Prediction], may_be_missing: bool = False
+) -> list[list[Score]]:
     """Scores of every rater, one a prediction in their order.
 
     Under the scope ``failures`` what matched exactly scores 1 (or the top of the scale) without a rating, as in the
@@ -30,25 +34,29 @@ def import_ratings(folder: Path, plan: RatingPlan, predictions: Sequence[Predict
         DataError: sheets are missing or unreadable, ratings are missing, no whole number or out of range, texts were
             edited, rows are doubled, foreign or gone: all of them.
     """
-    problems: List[str] = []
-    rated: List[Dict[str, Optional[int]]] = []
+    problems: list[str] = []
+    rated: list[dict[str, int | None]] = []
     for rater in plan.raters:
         found, wrong = _read_rater(Path(folder), plan, rater, predictions, may_be_missing)
         problems += wrong
         rated.append(found)
     if problems:
-        raise DataError("{} problem(s) in the ratings of {}; mend them and import again".format(len(problems), folder),
-                        problems)
+        raise DataError(f"{len(problems)} problem(s) in the ratings of {folder}; mend them and import again", problems)
     matched = exact_matches(predictions) if plan.scope == "failures" else set()
     return [[_score(each, plan, ratings, matched) for each in predictions] for ratings in rated]
 
 
-def _score(prediction: Prediction, plan: RatingPlan, ratings: Dict[str, Optional[int]], matched: Set[str]) -> Score:
+def _score(prediction: Prediction, plan: RatingPlan, ratings: dict[str, int | None], matched: set[str]) -> Score:
     scorer = "human/" + plan.kind
     if prediction.id in ratings:
         value = ratings[prediction.id]
-        return Score(prediction.id, scorer, VERSION, None if value is None else float(value),
-                     "left empty" if value is None else None)
+        return Score(
+            prediction.id,
+            scorer,
+            VERSION,
+            None if value is None else float(value),
+            "left empty" if value is None else None,
+        )
     if prediction.prediction is None:
         return Score(prediction.id, scorer, VERSION, 0.0, NO_PREDICTION)
     if prediction.id in matched:
@@ -56,50 +64,58 @@ def _score(prediction: Prediction, plan: RatingPlan, ratings: Dict[str, Optional
     return Score(prediction.id, scorer, VERSION, None, NOT_RATED)
 
 
-def _read_rater(folder: Path, plan: RatingPlan, rater: str, predictions: Sequence[Prediction],
-                may_be_missing: bool) -> Tuple[Dict[str, Optional[int]], List[str]]:
+def _read_rater(
+    folder: Path, plan: RatingPlan, rater: str, predictions: Sequence[Prediction], may_be_missing: bool
+) -> tuple[dict[str, int | None], list[str]]:
     if (folder / STORE).exists():
         rows = rated_rows(folder, plan, rater, predictions)
         found, problems = _check_rows(rows, plan, rater, predictions, True)
         left = sum(not _is_filled(row) for row in rows)
         if left and not may_be_missing:
-            problems.append("{}: {:,} of {:,} items are not rated yet; rate them (pefomed rate serve), or give "
-                            "--allow-missing".format(rater, left, len(rows)))
+            problems.append(
+                f"{rater}: {left:,} of {len(rows):,} items are not rated yet; rate them (pefomed rate serve), or give "
+                "--allow-missing"
+            )
         return found, problems
     sheets = [path for path in (folder / (rater + suffix) for suffix in (".xlsx", ".csv")) if path.is_file()]
     if not sheets:
-        return {}, ["{0}.xlsx: no such file, nor {0}.csv".format(rater)]
+        return {}, [f"{rater}.xlsx: no such file, nor {rater}.csv"]
     try:
         read = [read_sheet(path) for path in sheets]
     except DataError as error:
         return {}, [error.summary]
     filled = [rows for rows in read if any(_is_filled(row) for row in rows)]
     if len(filled) > 1:
-        return {}, ["{0}.xlsx and {0}.csv are both filled in; remove one".format(rater)]
+        return {}, [f"{rater}.xlsx and {rater}.csv are both filled in; remove one"]
     return _check_rows((filled or read)[0], plan, rater, predictions, may_be_missing)
 
 
-def _check_rows(rows: Sequence[Row], plan: RatingPlan, rater: str, predictions: Sequence[Prediction],
-                may_be_missing: bool) -> Tuple[Dict[str, Optional[int]], List[str]]:
+def _check_rows(
+    rows: Sequence[Row], plan: RatingPlan, rater: str, predictions: Sequence[Prediction], may_be_missing: bool
+) -> tuple[dict[str, int | None], list[str]]:
     expected = dict(rating_pairs(plan, rater, predictions))
     times = Counter(row.item.strip() for row in rows)
-    problems = ["{}: the row of item {} is gone".format(rater, code) for code in expected if not times[code]]
-    problems += ["{}: item {} stands there {} times; keep one row".format(rater, code, count)
-                 for code, count in times.items() if count > 1 and code in expected]
-    ratings: Dict[str, Optional[int]] = {}
+    problems = [f"{rater}: the row of item {code} is gone" for code in expected if not times[code]]
+    problems += [
+        f"{rater}: item {code} stands there {count} times; keep one row"
+        for code, count in times.items()
+        if count > 1 and code in expected
+    ]
+    ratings: dict[str, int | None] = {}
     for row in rows:
         prediction = expected.get(row.item.strip())
         if prediction is None:
-            problems.append("{}: item {!r} is not of this sheet; remove the row".format(
-                row.place, row.item[:_SHOWN_CHARACTERS]))
+            problems.append(f"{row.place}: item {row.item[:_SHOWN_CHARACTERS]!r} is not of this sheet; remove the row")
             continue
         original = Row("", *shown_texts(prediction)).texts
-        problems += ["{}: the {} was edited; restore it from the exported sheet".format(row.place, name)
-                     for name, now, before in zip(("question", "reference", "answer"), row.texts, original)
-                     if now != before]
+        problems += [
+            f"{row.place}: the {name} was edited; restore it from the exported sheet"
+            for name, now, before in zip(("question", "reference", "answer"), row.texts, original)
+            if now != before
+        ]
         value, problem = _read_rating(row.rating, sorted(RUBRICS[plan.kind]))
         if problem and not (may_be_missing and not _is_filled(row)):
-            problems.append("{}: {}".format(row.place, problem))
+            problems.append(f"{row.place}: {problem}")
         ratings[prediction.id] = value
     return ratings, problems
 
@@ -108,18 +124,17 @@ def _is_filled(row: Row) -> bool:
     return row.rating is not None and str(row.rating).strip() != ""
 
 
-def _read_rating(cell: Any, scale: Sequence[int]) -> Tuple[Optional[int], str]:
+def _read_rating(cell: Any, scale: Sequence[int]) -> tuple[int | None, str]:
     """The rating, and what is wrong with it."""
     choices = ", ".join(map(str, scale))
     if cell is None or not str(cell).strip():
-        return None, "no rating; choose one of {}".format(choices)
+        return None, f"no rating; choose one of {choices}"
     try:
         number = math.nan if isinstance(cell, bool) else float(str(cell).strip())
     except ValueError:
         number = math.nan
     if not math.isfinite(number) or number != int(number):
-        return None, "the rating {!r} is no whole number; choose one of {}".format(
-            str(cell)[:_SHOWN_CHARACTERS], choices)
+        return None, f"the rating {str(cell)[:_SHOWN_CHARACTERS]!r} is no whole number; choose one of {choices}"
     if int(number) not in scale:
-        return None, "the rating {:g} is out of range; choose one of {}".format(number, choices)
+        return None, f"the rating {number:g} is out of range; choose one of {choices}"
     return int(number), ""

@@ -3,11 +3,14 @@
 A text that begins with ``=`` stays a text in both; one longer than a cell goes on in the sheet "Long texts".
 """
 
+from __future__ import annotations
+
 import csv
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO, StringIO
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any
 
 from ...errors import ConfigError, DataError, one_line
 from ...storage import write_text
@@ -41,7 +44,7 @@ class Row:
     """File and line it was read from."""
 
     @property
-    def texts(self) -> Tuple[str, str, str]:
+    def texts(self) -> tuple[str, str, str]:
         """What a rater must not change, white space evened out (spreadsheets change it by themselves)."""
         return tuple(" ".join(each.split()) for each in (self.question, self.reference, self.answer))  # type: ignore[return-value]
 
@@ -52,13 +55,20 @@ def write_csv(path: Path, rows: Sequence[Row]) -> None:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
     for row in rows:
-        writer.writerow([row.item, *map(_guarded, (row.question, row.reference, row.answer)),
-                         "" if row.rating is None else row.rating, _guarded(row.comment)])
+        writer.writerow(
+            [
+                row.item,
+                *map(_guarded, (row.question, row.reference, row.answer)),
+                "" if row.rating is None else row.rating,
+                _guarded(row.comment),
+            ]
+        )
     write_text(path, "\ufeff" + out.getvalue())
 
 
-def write_workbook(path: Path, rows: Sequence[Row], rubric: Mapping[int, str],
-                   thumbnails: Optional[Mapping[str, Any]] = None) -> None:
+def write_workbook(
+    path: Path, rows: Sequence[Row], rubric: Mapping[int, str], thumbnails: Mapping[str, Any] | None = None
+) -> None:
     """A sheet as XLSX, rated or blank: drop-down, rubric on the second sheet, PIL images by item as an option.
 
     Raises:
@@ -86,10 +96,15 @@ def write_workbook(path: Path, rows: Sequence[Row], rubric: Mapping[int, str],
             _set(sheet.cell(line, 6), row.comment)
         if thumbnails and row.item in thumbnails:
             _put_image(sheet, line, len(columns), thumbnails[row.item])
-    choices = DataValidation(type="list", formula1='"{}"'.format(",".join(map(str, sorted(rubric)))), allow_blank=True,
-                             showErrorMessage=True, errorTitle="Rating",
-                             error="Choose one of " + ", ".join(map(str, sorted(rubric))))
-    choices.add("E2:E{}".format(len(rows) + 1))
+    choices = DataValidation(
+        type="list",
+        formula1='"{}"'.format(",".join(map(str, sorted(rubric)))),
+        allow_blank=True,
+        showErrorMessage=True,
+        errorTitle="Rating",
+        error="Choose one of " + ", ".join(map(str, sorted(rubric))),
+    )
+    choices.add(f"E2:E{len(rows) + 1}")
     sheet.add_data_validation(choices)
     _write_rubric(book.create_sheet("Rubric", 1), rubric)
     if long_texts.max_row <= 1 and not long_texts["A1"].value:
@@ -98,7 +113,7 @@ def write_workbook(path: Path, rows: Sequence[Row], rubric: Mapping[int, str],
     book.save(path)
 
 
-def read_sheet(path: Path) -> List[Row]:
+def read_sheet(path: Path) -> list[Row]:
     """Rows of a sheet, XLSX or CSV, empty lines left out.
 
     Raises:
@@ -108,49 +123,49 @@ def read_sheet(path: Path) -> List[Row]:
     return _read_workbook(path) if path.suffix == ".xlsx" else _read_csv(path)
 
 
-def _read_csv(path: Path) -> List[Row]:
+def _read_csv(path: Path) -> list[Row]:
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError("cannot read {}: {}; save it as CSV UTF-8".format(path, one_line(error))) from error
+        raise DataError(f"cannot read {path}: {one_line(error)}; save it as CSV UTF-8") from error
     first = text.split("\n", 1)[0]
     delimiter = ";" if first.count(";") > first.count(",") else ","  # what Excel writes depends on the country
     lines = list(csv.reader(StringIO(text, newline=""), delimiter=delimiter))
     return _rows(path, [[_unguarded(cell) for cell in line] for line in lines])
 
 
-def _read_workbook(path: Path) -> List[Row]:
+def _read_workbook(path: Path) -> list[Row]:
     from zipfile import BadZipFile
 
     openpyxl = _openpyxl()
     try:
         book = openpyxl.load_workbook(path, read_only=False)
     except (OSError, BadZipFile, KeyError, ValueError, openpyxl.utils.exceptions.InvalidFileException) as error:
-        raise DataError("cannot read {}: {}; save it as XLSX again".format(path, one_line(error))) from error
+        raise DataError(f"cannot read {path}: {one_line(error)}; save it as XLSX again") from error
     if "Ratings" not in book.sheetnames:
-        raise DataError("{} has no sheet Ratings; do not rename it".format(path))
+        raise DataError(f"{path} has no sheet Ratings; do not rename it")
     rest = _read_long_texts(book["Long texts"]) if "Long texts" in book.sheetnames else {}
     lines = [list(line) for line in book["Ratings"].iter_rows(values_only=True)]
     for line in lines[1:]:
         for number, name in enumerate(COLUMNS[:4]):
             cell = line[number] if number < len(line) else None
             if isinstance(cell, str) and cell.endswith(_MORE):
-                line[number] = cell[:-len(_MORE)] + rest.get((str(line[0]), name), "")
+                line[number] = cell[: -len(_MORE)] + rest.get((str(line[0]), name), "")
     return _rows(path, lines)
 
 
-def _rows(path: Path, lines: Sequence[Sequence[Any]]) -> List[Row]:
+def _rows(path: Path, lines: Sequence[Sequence[Any]]) -> list[Row]:
     header = [str(cell or "").strip() for cell in lines[0]] if lines else []
     missing = [name for name in COLUMNS[:5] if name not in header]
     if missing:
-        raise DataError("{} lacks the column(s) {}; do not rename or remove columns".format(path, ", ".join(missing)))
+        raise DataError(f"{path} lacks the column(s) {', '.join(missing)}; do not rename or remove columns")
     where = {name: header.index(name) for name in COLUMNS if name in header}
     rows = []
     for number, line in enumerate(lines[1:], 2):
         if any(cell not in (None, "") for cell in line):
             cells = {name: line[column] if column < len(line) else None for name, column in where.items()}
             texts = {name: "" if cells.get(name) is None else str(cells[name]) for name in COLUMNS if name != "rating"}
-            rows.append(Row(rating=cells["rating"], place="{}, line {}".format(path.name, number), **texts))
+            rows.append(Row(rating=cells["rating"], place=f"{path.name}, line {number}", **texts))
     return rows
 
 
@@ -161,7 +176,7 @@ def _put_text(cell: Any, text: str, item: str, column: str, long_texts: Any) -> 
     _set(cell, head)
     for start in range(0, len(rest), _CELL_LIMIT):
         line = long_texts.max_row + 1
-        for number, value in enumerate((item, column, rest[start:start + _CELL_LIMIT]), 1):
+        for number, value in enumerate((item, column, rest[start : start + _CELL_LIMIT]), 1):
             _set(long_texts.cell(line, number), value)
 
 
@@ -172,8 +187,8 @@ def _set(cell: Any, text: str) -> None:
     cell.quotePrefix = text.startswith(_FORMULA_STARTS)
 
 
-def _read_long_texts(sheet: Any) -> Dict[Tuple[str, str], str]:
-    texts: Dict[Tuple[str, str], str] = {}
+def _read_long_texts(sheet: Any) -> dict[tuple[str, str], str]:
+    texts: dict[tuple[str, str], str] = {}
     for item, column, part in (line[:3] for line in sheet.iter_rows(values_only=True, max_col=3)):
         if item is not None:
             texts[str(item), str(column)] = texts.get((str(item), str(column)), "") + str(part or "")
@@ -214,6 +229,7 @@ def _openpyxl() -> Any:
     try:
         import openpyxl
     except ImportError:
-        raise ConfigError("spreadsheets need openpyxl: pip install 'pefomed_plugin[judge]', or use CSV "
-                          "(--csv)") from None
+        raise ConfigError(
+            "spreadsheets need openpyxl: pip install 'pefomed_plugin[judge]', or use CSV (--csv)"
+        ) from None
     return openpyxl

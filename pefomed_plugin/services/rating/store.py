@@ -3,13 +3,15 @@
 Several threads and several processes may write at once; the last word of a rater on an item counts.
 """
 
+from __future__ import annotations
+
 import sqlite3
 import threading
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Dict, List, Optional, Tuple, Type
+from typing import Any
 
 from ...errors import DataError, one_line
 
@@ -39,7 +41,7 @@ class StoreError(DataError):
 class StoredRating:
     """One rater's word on one item."""
 
-    rating: Optional[int]
+    rating: int | None
     """None while there is only a comment."""
     comment: str
     """The rater's words, or nothing."""
@@ -61,13 +63,15 @@ class RatingStore:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._base = sqlite3.connect(str(self.path), timeout=_WAIT_S, isolation_level=None, check_same_thread=False)
         except (OSError, sqlite3.Error) as error:
-            raise StoreError("cannot open {}: {}".format(self.path, one_line(error))) from error
+            raise StoreError(f"cannot open {self.path}: {one_line(error)}") from error
         try:
             self._prepare()
         except sqlite3.Error as error:
             self._base.close()
-            raise StoreError("cannot use {} as a store of ratings: {}; move it away, or choose another folder".format(
-                self.path, one_line(error))) from error
+            raise StoreError(
+                f"cannot use {self.path} as a store of ratings: {one_line(error)}; move it away, or choose another "
+                "folder"
+            ) from error
         except StoreError:
             self._base.close()
             raise
@@ -76,18 +80,20 @@ class RatingStore:
         [version] = self._base.execute("PRAGMA user_version").fetchone()
         [tables] = self._base.execute("SELECT count(*) FROM sqlite_master").fetchone()
         if version != _VERSION and (version or tables):
-            raise StoreError("{} is no store of ratings, or one of another version of this program; choose another "
-                             "folder".format(self.path))
+            raise StoreError(
+                f"{self.path} is no store of ratings, or one of another version of this program; choose another folder"
+            )
         self._base.execute("PRAGMA journal_mode = WAL")  # readers never wait, and a killed process leaves no half write
         self._base.execute("PRAGMA synchronous = FULL")
         self._base.execute(_TABLE)
-        self._base.execute("PRAGMA user_version = {}".format(_VERSION))
+        self._base.execute(f"PRAGMA user_version = {_VERSION}")
 
-    def __enter__(self) -> "RatingStore":
+    def __enter__(self) -> RatingStore:
         return self
 
-    def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException],
-                 trace: Optional[TracebackType]) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -95,7 +101,7 @@ class RatingStore:
         with self._lock:
             self._base.close()
 
-    def save(self, rater: str, sample_id: str, rating: Optional[int] = None, comment: Optional[str] = None) -> None:
+    def save(self, rater: str, sample_id: str, rating: int | None = None, comment: str | None = None) -> None:
         """Keep a rating, a comment or both; what is None stays as it was.
 
         Raises:
@@ -104,28 +110,32 @@ class RatingStore:
         at = datetime.now(timezone.utc).isoformat(timespec="seconds")
         self._execute(_SAVE, {"rater": rater, "sample_id": sample_id, "rating": rating, "comment": comment, "at": at})
 
-    def ratings_of(self, rater: str) -> Dict[str, StoredRating]:
+    def ratings_of(self, rater: str) -> dict[str, StoredRating]:
         """What a rater has said, by sample id.
 
         Raises:
             StoreError: the file cannot be read.
         """
-        found = self._execute("SELECT sample_id, rating, comment, at FROM ratings WHERE rater = :rater",
-                              {"rater": rater})
+        found = self._execute(
+            "SELECT sample_id, rating, comment, at FROM ratings WHERE rater = :rater", {"rater": rater}
+        )
         return {sample_id: StoredRating(*rest) for sample_id, *rest in found}
 
-    def counts(self) -> Dict[str, int]:
+    def counts(self) -> dict[str, int]:
         """Who has rated how many items, by name; who only left comments is no rater.
 
         Raises:
             StoreError: the file cannot be read.
         """
-        return dict(self._execute("SELECT rater, count(rating) FROM ratings WHERE rating IS NOT NULL "
-                                  "GROUP BY rater ORDER BY rater", {}))
+        return dict(
+            self._execute(
+                "SELECT rater, count(rating) FROM ratings WHERE rating IS NOT NULL GROUP BY rater ORDER BY rater", {}
+            )
+        )
 
-    def _execute(self, command: str, values: Dict[str, Any]) -> List[Tuple[Any, ...]]:
+    def _execute(self, command: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
         try:
             with self._lock:  # one connection, several threads
                 return self._base.execute(command, values).fetchall()
         except sqlite3.Error as error:
-            raise StoreError("{}: {}".format(self.path, one_line(error))) from error
+            raise StoreError(f"{self.path}: {one_line(error)}") from error

@@ -1,7 +1,10 @@
 """Base classes that the plugin's classes inherit: model, task, data set builder. The bundled side of the seam."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Dict, Mapping, Union
+from typing import Any
 
 import torch
 from torch import nn
@@ -17,7 +20,7 @@ PACKAGE = Path(__file__).resolve().parents[2]
 class BaseModel(nn.Module):
     """A model with default configurations and a checkpoint loader that never drops a trained tensor in silence."""
 
-    PRETRAINED_MODEL_CONFIG_DICT: Dict[str, str] = {}
+    PRETRAINED_MODEL_CONFIG_DICT: dict[str, str] = {}
 
     @property
     def device(self) -> torch.device:
@@ -29,7 +32,7 @@ class BaseModel(nn.Module):
         """Path of the defaults of one ``model_type``. Raises ToolkitError listing the known ones."""
         return _default_path(cls.PRETRAINED_MODEL_CONFIG_DICT, model_type, "model_type")
 
-    def load_checkpoint(self, path: Union[str, Path]) -> LoadReport:
+    def load_checkpoint(self, path: str | Path) -> LoadReport:
         """Load a MiniGPT-v2 or PeFoMed ``.pth``. Raises CheckpointError naming every trained tensor not found."""
         return load_weights(self, read_weights(Path(path)), str(path))
 
@@ -41,7 +44,7 @@ class BaseTask:
         self.cfg: Any = None
 
     @classmethod
-    def setup_task(cls, **_: Any) -> "BaseTask":
+    def setup_task(cls, **_: Any) -> BaseTask:
         """Task of a run; ``cfg`` is passed by keyword."""
         return cls()
 
@@ -50,10 +53,12 @@ class BaseTask:
         self.cfg = cfg
         return registry.get_model_class(cfg.model_cfg.arch).from_config(cfg.model_cfg)
 
-    def build_datasets(self, cfg: Any) -> Dict[str, Dict[str, Any]]:
+    def build_datasets(self, cfg: Any) -> dict[str, dict[str, Any]]:
         """Data sets of the ``datasets`` section: name -> split -> torch data set."""
-        return {name: registry.get_builder_class(name)(section).build_datasets()
-                for name, section in cfg.datasets_cfg.items()}
+        return {
+            name: registry.get_builder_class(name)(section).build_datasets()
+            for name, section in cfg.datasets_cfg.items()
+        }
 
     def train_step(self, model: Any, samples: Mapping[str, Any]) -> Any:
         """Loss of one batch."""
@@ -63,20 +68,19 @@ class BaseTask:
 class BaseDatasetBuilder:
     """Makes the splits of one data set from its YAML section."""
 
-    DATASET_CONFIG_DICT: Dict[str, str] = {}
+    DATASET_CONFIG_DICT: dict[str, str] = {}
 
     def __init__(self, cfg: Any = None) -> None:
         self.config = cfg if cfg is not None else load_dataset_config(self.default_config_path())
         self.data_type = self.config.get("data_type", "images")
-        self.vis_processors: Dict[str, Any] = {"train": BaseProcessor(), "eval": BaseProcessor()}
-        self.text_processors: Dict[str, Any] = {"train": BaseProcessor(), "eval": BaseProcessor()}
+        self.vis_processors: dict[str, Any] = {"train": BaseProcessor(), "eval": BaseProcessor()}
+        self.text_processors: dict[str, Any] = {"train": BaseProcessor(), "eval": BaseProcessor()}
 
     def build_processors(self) -> None:
         """Processors of ``vis_processor`` and ``text_processor``, ``train`` and ``eval`` each."""
         for kind, processors in (("vis_processor", self.vis_processors), ("text_processor", self.text_processors)):
             for phase, section in (self.config.get(kind) or {}).items():
-                processors[phase] = registry.get_processor_class(section.name).from_config(
-                    section)
+                processors[phase] = registry.get_processor_class(section.name).from_config(section)
 
     @classmethod
     def default_config_path(cls, type: str = "default") -> str:
@@ -93,5 +97,5 @@ def load_dataset_config(path: str) -> Any:
 
 def _default_path(paths: Mapping[str, str], key: str, what: str) -> str:
     if key not in paths:
-        raise ToolkitError("unknown {} {!r}; {}".format(what, key, near_names(key, paths)))
+        raise ToolkitError(f"unknown {what} {key!r}; {near_names(key, paths)}")
     return str(PACKAGE / paths[key])

@@ -1,7 +1,9 @@
 """LAVIS-style configuration: defaults of the model and of each data set < YAML < ``--options``. Holds no defaults."""
 
+from __future__ import annotations
+
 import logging
-from typing import Any, Dict
+from typing import Any
 
 from omegaconf import OmegaConf
 
@@ -36,7 +38,7 @@ class Config:
         """Section ``datasets``."""
         return self.config.datasets
 
-    def to_dict(self) -> Dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Plain dictionary; environment variables stay names, so that no path of this machine is written out."""
         return OmegaConf.to_container(self.config)  # type: ignore[return-value]
 

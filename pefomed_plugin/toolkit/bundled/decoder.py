@@ -7,8 +7,10 @@ float32).
 Shapes: G rows of T places, R tokens in them; W wanted places a row, N in all; H width, A heads, K key heads, d = H / A.
 """
 
+from __future__ import annotations
+
 from functools import lru_cache
-from typing import Any, Callable, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, NamedTuple
 
 import torch
 from torch.nn import functional
@@ -23,7 +25,7 @@ class Places(NamedTuple):
     positions: torch.Tensor
     segments: torch.Tensor
 
-    def followed_by(self, others: "Places") -> "Places":
+    def followed_by(self, others: Places) -> Places:
         """These and then ``others``."""
         return Places(*(torch.cat(pair, dim=1) for pair in zip(self, others)))
 
@@ -31,8 +33,8 @@ class Places(NamedTuple):
 class Grid(NamedTuple):
     """G rows of T places, of which some hold a token. Attention needs the rows, all other work the tokens alone."""
 
-    shape: Tuple[int, int]
-    filled: Optional[torch.Tensor] = None
+    shape: tuple[int, int]
+    filled: torch.Tensor | None = None
     """(R,): places that hold one; absent: all do."""
 
     def spread(self, tokens: torch.Tensor) -> torch.Tensor:
@@ -59,7 +61,7 @@ class Wanted(NamedTuple):
     """(N,): which of the R tokens each is."""
 
     @classmethod
-    def of(cls, layout: Packed) -> "Wanted":
+    def of(cls, layout: Packed) -> Wanted:
         """Those of a layout."""
         return cls(layout.wanted, Grid((layout.wanted.shape[0], layout.wanted.shape[1]), layout.flat), layout.sources)
 
@@ -69,16 +71,16 @@ class KeyValues:
 
     def __init__(self, columns: int) -> None:
         self.columns, self.filled = columns, 0
-        self._layers: List[Tuple[torch.Tensor, torch.Tensor]] = []
+        self._layers: list[tuple[torch.Tensor, torch.Tensor]] = []
 
-    def append(self, layer: int, keys: torch.Tensor, values: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
+    def append(self, layer: int, keys: torch.Tensor, values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Put new columns behind those there are; all columns so far."""
         if layer == len(self._layers):
             shape = (*keys.shape[:2], self.columns, keys.shape[3])
             self._layers.append((keys.new_empty(shape), values.new_empty(shape)))
         stored, end = self._layers[layer], self.filled + keys.shape[2]
         for whole, new in zip(stored, (keys, values)):
-            whole[:, :, self.filled:end] = new
+            whole[:, :, self.filled : end] = new
         return stored[0][:, :, :end], stored[1][:, :, :end]
 
 
@@ -92,9 +94,18 @@ def visibility(queries: Places, keys: Places, dtype: torch.dtype) -> torch.Tenso
     return torch.zeros(seen.shape, dtype=dtype, device=seen.device).masked_fill_(~seen, torch.finfo(dtype).min)[:, None]
 
 
-def decode(decoder: Any, embeddings: torch.Tensor, queries: Places, wanted: Optional[Wanted] = None, *,
-           filled: Optional[torch.Tensor] = None, past: Optional[KeyValues] = None, keys: Optional[Places] = None,
-           recompute: bool = False, compiled: bool = False) -> torch.Tensor:
+def decode(
+    decoder: Any,
+    embeddings: torch.Tensor,
+    queries: Places,
+    wanted: Wanted | None = None,
+    *,
+    filled: torch.Tensor | None = None,
+    past: KeyValues | None = None,
+    keys: Places | None = None,
+    recompute: bool = False,
+    compiled: bool = False,
+) -> torch.Tensor:
     """Outputs after the final norm: at the wanted places (N, H), or of all tokens (R, H).
 
     Args:
@@ -123,8 +134,16 @@ def decode(decoder: Any, embeddings: torch.Tensor, queries: Places, wanted: Opti
     return _norm(decoder.norm, hidden)
 
 
-def _layer(layer: Any, number: int, hidden: torch.Tensor, grid: Grid, rotation: Tuple[torch.Tensor, torch.Tensor],
-           mask: torch.Tensor, wanted: Optional[Wanted], past: Optional[KeyValues]) -> torch.Tensor:
+def _layer(
+    layer: Any,
+    number: int,
+    hidden: torch.Tensor,
+    grid: Grid,
+    rotation: tuple[torch.Tensor, torch.Tensor],
+    mask: torch.Tensor,
+    wanted: Wanted | None,
+    past: KeyValues | None,
+) -> torch.Tensor:
     attention = layer.self_attn
     normed = _norm(layer.input_layernorm, hidden)
     keys = _rotate(_heads(grid.spread(attention.k_proj(normed)), attention.head_dim), rotation)
@@ -137,8 +156,9 @@ def _layer(layer: Any, number: int, hidden: torch.Tensor, grid: Grid, rotation: 
     queries = _rotate(_heads(grid.spread(attention.q_proj(normed)), attention.head_dim), rotation)
     if past is not None:
         keys, values = past.append(number, keys, values)
-    seen = functional.scaled_dot_product_attention(queries, keys, values, attn_mask=mask, scale=attention.scaling,
-                                                   enable_gqa=keys.shape[1] != queries.shape[1])
+    seen = functional.scaled_dot_product_attention(
+        queries, keys, values, attn_mask=mask, scale=attention.scaling, enable_gqa=keys.shape[1] != queries.shape[1]
+    )
     hidden = hidden + attention.o_proj(grid.collect(seen.transpose(1, 2).flatten(2)))
     normed = _norm(layer.post_attention_layernorm, hidden)
     gated: Any = _SwiGlu.apply(layer.mlp.gate_proj(normed), layer.mlp.up_proj(normed))
@@ -154,7 +174,7 @@ def _heads(projected: torch.Tensor, width: int) -> torch.Tensor:
     return projected.unflatten(2, (-1, width)).transpose(1, 2)
 
 
-def _rotate(heads: torch.Tensor, rotation: Tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+def _rotate(heads: torch.Tensor, rotation: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
     cos, sin = (each[:, None].to(heads.dtype) for each in rotation)
     first, second = heads.chunk(2, dim=-1)
     return heads * cos + torch.cat((-second, first), dim=-1) * sin

@@ -1,6 +1,9 @@
 """Greedy decoding over packed rows: keys and values of the prefix once an image, its questions token by token."""
 
-from typing import Any, Iterator
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
 
 import torch
 
@@ -9,8 +12,9 @@ from .packing import Packed
 
 
 @torch.no_grad()
-def greedy_tokens(language_model: Any, embeddings: torch.Tensor, layout: Packed, limit: int, *, pad: int,
-                  end: int) -> Iterator[torch.Tensor]:
+def greedy_tokens(
+    language_model: Any, embeddings: torch.Tensor, layout: Packed, limit: int, *, pad: int, end: int
+) -> Iterator[torch.Tensor]:
     """The next token (B,) of every answer, until all have ended or ``limit`` tokens are there.
 
     Args:
@@ -36,5 +40,6 @@ def greedy_tokens(language_model: Any, embeddings: torch.Tensor, layout: Packed,
             break
         queries = Places(start + step, numbers)
         keys = keys.followed_by(queries)
-        hidden = decode(decoder, decoder.embed_tokens(tokens).to(embeddings.dtype), queries, past=past,
-                        keys=keys).unflatten(0, (rows, slots))
+        hidden = decode(
+            decoder, decoder.embed_tokens(tokens).to(embeddings.dtype), queries, past=past, keys=keys
+        ).unflatten(0, (rows, slots))

@@ -1,11 +1,14 @@
 """The language model: LLaMA-2 from transformers with LoRA from peft, and its tokenizer. Knows nothing of images."""
 
+from __future__ import annotations
+
 import os
 import re
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -34,9 +37,9 @@ class SegmentTokenizer:
         self.pad_token_id: int = self._pieces.piece_to_id(PAD_TOKEN)
         self._special = {"<s>": self.bos_token_id, "</s>": self.eos_token_id}
 
-    def encode(self, text: str, add_special_tokens: bool = False) -> List[int]:
+    def encode(self, text: str, add_special_tokens: bool = False) -> list[int]:
         """Token ids, with ``<s>`` in front if asked for; ``<s>`` and ``</s>`` in the text are the special tokens."""
-        ids: List[int] = [self.bos_token_id] if add_special_tokens else []
+        ids: list[int] = [self.bos_token_id] if add_special_tokens else []
         for part in re.split("(</?s>)", text):
             if part in self._special:
                 ids.append(self._special[part])
@@ -81,11 +84,11 @@ def load_llama(folder: Path, dtype: torch.dtype, bits: str = "none") -> nn.Modul
     try:
         llama = LlamaForCausalLM.from_pretrained(str(folder), dtype=dtype, local_files_only=True, **settings)
     except (OSError, ValueError, RuntimeError) as error:
-        raise CheckpointError("{} cannot be read as LLaMA: {}".format(folder, one_line(error))) from error
+        raise CheckpointError(f"{folder} cannot be read as LLaMA: {one_line(error)}") from error
     return llama.requires_grad_(False)
 
 
-def quantised_loading(bits: str, dtype: torch.dtype) -> Dict[str, Any]:
+def quantised_loading(bits: str, dtype: torch.dtype) -> dict[str, Any]:
     """Arguments of ``from_pretrained`` for 8 bits (LLM.int8) or 4 (NF4, doubly quantised, as QLoRA section 3).
 
     Nothing else of the model is cast: embedding, output layer and norms stay as they are, LoRA is float32 as always.
@@ -95,16 +98,22 @@ def quantised_loading(bits: str, dtype: torch.dtype) -> Dict[str, Any]:
     """
     problems = []
     if not torch.cuda.is_available():
-        problems.append("torch sees no GPU; check the driver, or set model.llm_quantization=none (model.low_resource="
-                        "false)")
+        problems.append(
+            "torch sees no GPU; check the driver, or set model.llm_quantization=none (model.low_resource=false)"
+        )
     if find_spec("bitsandbytes") is None:
         problems.append("the package bitsandbytes is missing; pip install 'pefomed_plugin[quant]'")
     if problems:
-        raise ConfigError("model.llm_quantization: {} cannot be used here".format(bits), problems)
+        raise ConfigError(f"model.llm_quantization: {bits} cannot be used here", problems)
     from transformers import BitsAndBytesConfig
 
-    config = BitsAndBytesConfig(load_in_8bit=True) if bits == "8bit" else BitsAndBytesConfig(
-        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype)
+    config = (
+        BitsAndBytesConfig(load_in_8bit=True)
+        if bits == "8bit"
+        else BitsAndBytesConfig(
+            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
+        )
+    )
     return {"quantization_config": config, "device_map": {"": int(os.environ.get("LOCAL_RANK", "0"))}}
 
 
@@ -129,8 +138,9 @@ def add_lora(llama: nn.Module, rank: int, alpha: int, dropout: float, targets: S
 
     # peft asks transformers by a name that transformers has deprecated; nothing a user could do about it
     warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
-    config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, bias="none", task_type="CAUSAL_LM",
-                        target_modules=list(targets))
+    config = LoraConfig(
+        r=rank, lora_alpha=alpha, lora_dropout=dropout, bias="none", task_type="CAUSAL_LM", target_modules=list(targets)
+    )
     return get_peft_model(llama, config)
 
 
@@ -166,6 +176,6 @@ def merged_lora(llama: Any) -> Iterator[None]:
 def _require_folder(folder: Path, patterns: Sequence[str], what: str) -> None:
     folder = Path(folder)
     if not folder.is_dir():
-        raise CheckpointError("no LLaMA folder {}; set PEFOMED_LLAMA (model.llama_model) to it".format(folder))
+        raise CheckpointError(f"no LLaMA folder {folder}; set PEFOMED_LLAMA (model.llama_model) to it")
     if not any(next(folder.glob(pattern), None) for pattern in patterns):
-        raise CheckpointError("{} holds no {}; looked for {}".format(folder, what, ", ".join(patterns)))
+        raise CheckpointError(f"{folder} holds no {what}; looked for {', '.join(patterns)}")

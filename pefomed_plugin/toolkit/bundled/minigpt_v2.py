@@ -6,8 +6,12 @@ LoRA are trained. Knows nothing of data sets, files of samples, or training loop
 Shapes: B samples, S pixels, N patches, V = N / 4 visual tokens, D vision width, H language width, T tokens.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, ContextManager, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Any
 
 import torch
 from torch import nn
@@ -40,18 +44,33 @@ class MiniGPTv2(BaseModel):
     llama_model: Any
     llama_proj: nn.Linear
 
-    def __init__(self, llama: Any, tokenizer: Any, image_size: int = 448, vit: VitSize = VIT_G,
-                 prompt_template: str = TURN_TEMPLATE, max_txt_len: int = 1024, max_context_len: int = 3800,
-                 end_sym: str = "</s>", chat_template: bool = True, lora_r: int = 64, lora_alpha: int = 16,
-                 lora_dropout: float = 0.05, lora_target_modules: Sequence[str] = ("q_proj", "v_proj"),
-                 use_grad_checkpoint_llm: bool = False, decoder: str = "packed", compile_layers: bool = False,
-                 vit_on_cpu: bool = False) -> None:
+    def __init__(
+        self,
+        llama: Any,
+        tokenizer: Any,
+        image_size: int = 448,
+        vit: VitSize = VIT_G,
+        prompt_template: str = TURN_TEMPLATE,
+        max_txt_len: int = 1024,
+        max_context_len: int = 3800,
+        end_sym: str = "</s>",
+        chat_template: bool = True,
+        lora_r: int = 64,
+        lora_alpha: int = 16,
+        lora_dropout: float = 0.05,
+        lora_target_modules: Sequence[str] = ("q_proj", "v_proj"),
+        use_grad_checkpoint_llm: bool = False,
+        decoder: str = "packed",
+        compile_layers: bool = False,
+        vit_on_cpu: bool = False,
+    ) -> None:
         super().__init__()
         self.visual_encoder = build_vision_encoder(image_size, vit).requires_grad_(False)
         self.ln_vision = LayerNorm(vit.embed_dim).requires_grad_(False)
         hidden = llama.config.hidden_size
-        self.llama_model = language.add_lora(llama, lora_r, lora_alpha, lora_dropout, lora_target_modules) \
-            if lora_r > 0 else llama
+        self.llama_model = (
+            language.add_lora(llama, lora_r, lora_alpha, lora_dropout, lora_target_modules) if lora_r > 0 else llama
+        )
         self.llama_proj = nn.Linear(4 * vit.embed_dim, hidden)
         self.llama_tokenizer = tokenizer
         self.prompt_template = prompt_template if chat_template else "{}"
@@ -59,7 +78,7 @@ class MiniGPTv2(BaseModel):
         self.max_context_len = max_context_len
         self.end_sym = end_sym
         if decoder not in ("packed", "plain"):
-            raise ConfigError("model.decoder: {!r} is neither packed nor plain".format(decoder))
+            raise ConfigError(f"model.decoder: {decoder!r} is neither packed nor plain")
         self.compile_layers = compile_layers
         self.decoder = decoder
         """``packed``: our own order of work, in which questions can share a prefix; ``plain``: transformers' own."""
@@ -72,10 +91,12 @@ class MiniGPTv2(BaseModel):
         self.vit_on_cpu = vit_on_cpu
         if vit_on_cpu:  # DistributedDataParallel wants all other tensors on one device
             self._ddp_params_and_buffers_to_ignore = [
-                name for name, _ in (*self.named_parameters(), *self.named_buffers())
-                if name.split(".")[0] in _FROZEN_VISION]
+                name
+                for name, _ in (*self.named_parameters(), *self.named_buffers())
+                if name.split(".")[0] in _FROZEN_VISION
+            ]
 
-    def train(self, mode: bool = True) -> "MiniGPTv2":
+    def train(self, mode: bool = True) -> MiniGPTv2:
         """Training mode for what is trained; the vision encoder always stays in evaluation mode."""
         super().train(mode)
         self.visual_encoder.eval()
@@ -87,9 +108,9 @@ class MiniGPTv2(BaseModel):
         """Where what is trained is; with ``vit_on_cpu`` the vision encoder is elsewhere."""
         return self.llama_proj.weight.device
 
-    def _apply(self, fn: Any, recurse: bool = True) -> "MiniGPTv2":
+    def _apply(self, fn: Any, recurse: bool = True) -> MiniGPTv2:
         """Moves and casts of the whole model leave a vision encoder that is kept on the CPU as it is."""
-        modules: Dict[str, Any] = vars(self)["_modules"]
+        modules: dict[str, Any] = vars(self)["_modules"]
         if self.vit_on_cpu:
             self._modules = {name: each for name, each in modules.items() if name not in _FROZEN_VISION}
         try:
@@ -115,7 +136,7 @@ class MiniGPTv2(BaseModel):
         count, patches, width = features.shape
         return self.llama_proj(features.reshape(count, patches // 4, 4 * width).to(self.llama_proj.weight))
 
-    def forward(self, samples: Mapping[str, Any], reduction: str = "mean") -> Dict[str, torch.Tensor]:
+    def forward(self, samples: Mapping[str, Any], reduction: str = "mean") -> dict[str, torch.Tensor]:
         """Cross-entropy over the answer tokens.
 
         Args:
@@ -146,26 +167,50 @@ class MiniGPTv2(BaseModel):
             return {"loss": summed / (padded_length - 1), "tokens": tokens}
         return {"loss": losses.mean(), "tokens": tokens}
 
-    def packer(self) -> Optional[Packer]:
+    def packer(self) -> Packer | None:
         """What lays out batches for ``forward`` and ``generate_packed``, where data are loaded; None when plain."""
         if self.decoder == "plain":
             return None
-        return Packer(self.llama_tokenizer, self.prompt_template, self.end_sym, self.visual_tokens, self.max_txt_len,
-                      self.max_context_len)
+        return Packer(
+            self.llama_tokenizer,
+            self.prompt_template,
+            self.end_sym,
+            self.visual_tokens,
+            self.max_txt_len,
+            self.max_context_len,
+        )
 
-    def lay_out(self, prompts: Sequence[str], answers: Optional[Sequence[str]] = None) -> Layout:
+    def lay_out(self, prompts: Sequence[str], answers: Sequence[str] | None = None) -> Layout:
         """Token ids of ``<s>`` + text + visual tokens + text (+ answer + end), padded on the right."""
-        layout = lay_out(prompts, answers, tokenize=self.llama_tokenizer.encode, end_sym=self.end_sym,
-                         placeholder=IMAGE_PLACEHOLDER, visual_tokens=self.visual_tokens,
-                         bos=self.llama_tokenizer.bos_token_id, pad=self.llama_tokenizer.pad_token_id,
-                         max_answer=self.max_txt_len, max_context=self.max_context_len)
+        layout = lay_out(
+            prompts,
+            answers,
+            tokenize=self.llama_tokenizer.encode,
+            end_sym=self.end_sym,
+            placeholder=IMAGE_PLACEHOLDER,
+            visual_tokens=self.visual_tokens,
+            bos=self.llama_tokenizer.bos_token_id,
+            pad=self.llama_tokenizer.pad_token_id,
+            max_answer=self.max_txt_len,
+            max_context=self.max_context_len,
+        )
         self.truncated_answers += layout.truncated_answers
         return layout
 
     @torch.no_grad()
-    def generate(self, images: torch.Tensor, texts: Sequence[str], num_beams: int = 1, max_new_tokens: int = 20,
-                 min_length: int = 1, top_p: float = 0.9, repetition_penalty: float = 1.0, length_penalty: float = 1.0,
-                 temperature: float = 1.0, do_sample: bool = False) -> List[str]:
+    def generate(
+        self,
+        images: torch.Tensor,
+        texts: Sequence[str],
+        num_beams: int = 1,
+        max_new_tokens: int = 20,
+        min_length: int = 1,
+        top_p: float = 0.9,
+        repetition_penalty: float = 1.0,
+        length_penalty: float = 1.0,
+        temperature: float = 1.0,
+        do_sample: bool = False,
+    ) -> list[str]:
         """Answers to complete prompts (``[INST] <Img><ImageHere></Img> ... [/INST]``, no ``<s>``: one is added).
 
         Args:
@@ -175,9 +220,18 @@ class MiniGPTv2(BaseModel):
         Returns:
             B texts, stripped.
         """
-        ids = self.generate_ids(images, texts, num_beams=num_beams, max_new_tokens=max_new_tokens,
-                                min_length=min_length, top_p=top_p, repetition_penalty=repetition_penalty,
-                                length_penalty=length_penalty, temperature=temperature, do_sample=do_sample)
+        ids = self.generate_ids(
+            images,
+            texts,
+            num_beams=num_beams,
+            max_new_tokens=max_new_tokens,
+            min_length=min_length,
+            top_p=top_p,
+            repetition_penalty=repetition_penalty,
+            length_penalty=length_penalty,
+            temperature=temperature,
+            do_sample=do_sample,
+        )
         return [self._answer_text(each) for each in ids]
 
     @torch.no_grad()
@@ -188,11 +242,12 @@ class MiniGPTv2(BaseModel):
         embeddings, mask = pad_left(embeddings, layout.lengths)
         if not settings.get("do_sample"):
             settings.update(temperature=None, top_p=None)
-        return self.llama_model.generate(inputs_embeds=embeddings, attention_mask=mask,
-                                         pad_token_id=self.llama_tokenizer.pad_token_id, **settings)
+        return self.llama_model.generate(
+            inputs_embeds=embeddings, attention_mask=mask, pad_token_id=self.llama_tokenizer.pad_token_id, **settings
+        )
 
     @torch.no_grad()
-    def generate_packed(self, images: torch.Tensor, layout: Packed, max_new_tokens: int = 20) -> List[str]:
+    def generate_packed(self, images: torch.Tensor, layout: Packed, max_new_tokens: int = 20) -> list[str]:
         """Greedy answers to the questions of a layout, those of one image decoded together; B texts, stripped.
 
         Args:
@@ -206,9 +261,9 @@ class MiniGPTv2(BaseModel):
         """Token ids (B, new tokens) of ``generate_packed``, padded behind the end."""
         return torch.stack(list(self._packed_tokens(images, layout, max_new_tokens)), dim=-1)
 
-    def stream(self, images: torch.Tensor, layout: Packed, max_new_tokens: int = 20) -> Iterator[List[str]]:
+    def stream(self, images: torch.Tensor, layout: Packed, max_new_tokens: int = 20) -> Iterator[list[str]]:
         """As ``generate_packed``: the B texts as far as they are, after each token. The last ones are its answers."""
-        produced: List[torch.Tensor] = []
+        produced: list[torch.Tensor] = []
         for tokens in self._packed_tokens(images, layout, max_new_tokens):
             produced.append(tokens)
             yield [self._answer_text(each) for each in torch.stack(produced, dim=-1)]
@@ -217,10 +272,16 @@ class MiniGPTv2(BaseModel):
     def _packed_tokens(self, images: torch.Tensor, layout: Packed, max_new_tokens: int) -> Iterator[torch.Tensor]:
         """As ``greedy_tokens``."""
         embeddings, _ = self._embed_packed(images, layout)
-        return greedy_tokens(self._causal_lm(), embeddings, layout, max_new_tokens,
-                             pad=self.llama_tokenizer.pad_token_id, end=self.llama_tokenizer.eos_token_id)
+        return greedy_tokens(
+            self._causal_lm(),
+            embeddings,
+            layout,
+            max_new_tokens,
+            pad=self.llama_tokenizer.pad_token_id,
+            end=self.llama_tokenizer.eos_token_id,
+        )
 
-    def merged_lora(self) -> ContextManager[None]:
+    def merged_lora(self) -> AbstractContextManager[None]:
         """While it is open LoRA is part of the weights; behind it they are bit for bit what they were."""
         return language.merged_lora(self.llama_model)
 
@@ -238,10 +299,17 @@ class MiniGPTv2(BaseModel):
         """Outputs (N, H) at the wanted places of all rows."""
         self.truncated_answers += layout.truncated_answers
         embeddings, places = self._embed_packed(images, layout)
-        return decode(self._decoder(), embeddings, places, Wanted.of(layout), filled=layout.filled,
-                      recompute=self.use_grad_checkpoint_llm and self.training, compiled=self.compile_layers)
+        return decode(
+            self._decoder(),
+            embeddings,
+            places,
+            Wanted.of(layout),
+            filled=layout.filled,
+            recompute=self.use_grad_checkpoint_llm and self.training,
+            compiled=self.compile_layers,
+        )
 
-    def _embed_packed(self, images: torch.Tensor, layout: Packed) -> Tuple[torch.Tensor, Places]:
+    def _embed_packed(self, images: torch.Tensor, layout: Packed) -> tuple[torch.Tensor, Places]:
         visual = self.encode_img(images)
         columns = layout.visual_starts[:, None] + torch.arange(visual.shape[1], device=visual.device)
         embeddings = self._decoder().embed_tokens(layout.token_ids).to(visual.dtype)
@@ -269,7 +337,7 @@ class MiniGPTv2(BaseModel):
         return text.split("[/INST]")[-1].strip()
 
     @classmethod
-    def from_config(cls, cfg: Mapping[str, Any]) -> "MiniGPTv2":
+    def from_config(cls, cfg: Mapping[str, Any]) -> MiniGPTv2:
         """Model of the ``model`` section: ``llama_model``, ``vit_weights``, then ``ckpt`` over both.
 
         Raises:
@@ -277,14 +345,17 @@ class MiniGPTv2(BaseModel):
         """
         folder = Path(str(cfg["llama_model"]))
         on_gpu = torch.cuda.is_available()
-        llama = language.load_llama(folder, _PRECISIONS[cfg.get("llm_precision", "fp16")] if on_gpu else torch.float32,
-                                    quantisation(cfg))
+        llama = language.load_llama(
+            folder, _PRECISIONS[cfg.get("llm_precision", "fp16")] if on_gpu else torch.float32, quantisation(cfg)
+        )
         options = {key: cfg[key] for key in _OPTIONS if cfg.get(key) is not None}
         model = cls(llama, language.load_tokenizer(folder), vit=VitSize.from_config(cfg.get("vit")), **options)
         load_vision_weights(model.visual_encoder, Path(str(cfg["vit_weights"])))
         if cfg.get("use_grad_checkpoint"):
-            say("model.use_grad_checkpoint saves nothing here: the vision encoder is frozen and keeps no activations; "
-                "model.use_grad_checkpoint_llm is the one that saves memory")
+            say(
+                "model.use_grad_checkpoint saves nothing here: the vision encoder is frozen and keeps no activations; "
+                "model.use_grad_checkpoint_llm is the one that saves memory"
+            )
         if on_gpu and not model.vit_on_cpu:
             model.visual_encoder.to(_PRECISIONS[cfg.get("vit_precision", "fp16")])
         if cfg.get("ckpt"):
@@ -292,6 +363,19 @@ class MiniGPTv2(BaseModel):
         return model
 
 
-_OPTIONS = ("image_size", "prompt_template", "max_txt_len", "max_context_len", "end_sym", "chat_template", "lora_r",
-            "lora_alpha", "lora_dropout", "lora_target_modules", "use_grad_checkpoint_llm",
-            "decoder", "compile_layers", "vit_on_cpu")
+_OPTIONS = (
+    "image_size",
+    "prompt_template",
+    "max_txt_len",
+    "max_context_len",
+    "end_sym",
+    "chat_template",
+    "lora_r",
+    "lora_alpha",
+    "lora_dropout",
+    "lora_target_modules",
+    "use_grad_checkpoint_llm",
+    "decoder",
+    "compile_layers",
+    "vit_on_cpu",
+)

@@ -1,5 +1,7 @@
 """Learning-rate schedules of MiniGPT-v2: linear warm-up, then cosine or steps. Knows nothing of models or data."""
 
+from __future__ import annotations
+
 import math
 from typing import Any
 
@@ -7,8 +9,18 @@ from .registry import registry
 
 
 class _WarmupSchedule:
-    def __init__(self, optimizer: Any, max_epoch: int, min_lr: float, init_lr: float, iters_per_epoch: int = 1,
-                 decay_rate: float = 1.0, warmup_start_lr: float = -1, warmup_steps: int = 0, **_: Any) -> None:
+    def __init__(
+        self,
+        optimizer: Any,
+        max_epoch: int,
+        min_lr: float,
+        init_lr: float,
+        iters_per_epoch: int = 1,
+        decay_rate: float = 1.0,
+        warmup_start_lr: float = -1,
+        warmup_steps: int = 0,
+        **_: Any,
+    ) -> None:
         self.optimizer = optimizer
         self.max_epoch = max_epoch
         self.iters_per_epoch = iters_per_epoch

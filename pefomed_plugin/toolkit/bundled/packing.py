@@ -6,8 +6,11 @@ and itself, at the positions it would have alone, so that its loss is what it wo
 is an ordinary sequence. Rows are made where the data are loaded, so that no step waits for it.
 """
 
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Dict, Hashable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -49,18 +52,19 @@ class Packed:
     truncated_answers: int
     """How many answers were cut at the limit."""
 
-    def to(self, device: Any, non_blocking: bool = False) -> "Packed":
+    def to(self, device: Any, non_blocking: bool = False) -> Packed:
         """The same with its tensors on ``device``."""
         return self._map(lambda each: each.to(device, non_blocking=non_blocking))
 
-    def pin_memory(self) -> "Packed":
+    def pin_memory(self) -> Packed:
         """The same in page-locked memory; called by torch's ``DataLoader``."""
         return self._map(lambda each: each.pin_memory())
 
-    def _map(self, change: Any) -> "Packed":
+    def _map(self, change: Any) -> Packed:
         values = {each.name: getattr(self, each.name) for each in fields(self)}
-        return Packed(**{name: change(value) if isinstance(value, torch.Tensor) else value
-                         for name, value in values.items()})
+        return Packed(
+            **{name: change(value) if isinstance(value, torch.Tensor) else value for name, value in values.items()}
+        )
 
 
 @dataclass(frozen=True)
@@ -75,8 +79,9 @@ class Packer:
     max_txt_len: int
     max_context_len: int
 
-    def __call__(self, instruction_inputs: Sequence[str], answers: Optional[Sequence[str]],
-                 pictures: Sequence[Hashable]) -> Tuple[Packed, List[int]]:
+    def __call__(
+        self, instruction_inputs: Sequence[str], answers: Sequence[str] | None, pictures: Sequence[Hashable]
+    ) -> tuple[Packed, list[int]]:
         """Rows of a batch of B samples; samples of one picture share a row.
 
         Args:
@@ -90,56 +95,57 @@ class Packer:
         Raises:
             ValueError: a text does not hold exactly one image placeholder, or the visual tokens exceed the context.
         """
-        rows: Dict[Hashable, _Row] = {}
+        rows: dict[Hashable, _Row] = {}
         for number, text in enumerate(instruction_inputs):
             before, behind = self._split(number, self.prompt_template.format(text))
             row = rows.setdefault((pictures[number], before), _Row(self._up_to_image(before), []))
-            tail = self.tokenizer.encode(behind)[:self.max_context_len - (len(row.image) - 1)]
+            tail = self.tokenizer.encode(behind)[: self.max_context_len - (len(row.image) - 1)]
             answer = self.tokenizer.encode(answers[number] + self.end_sym) if answers is not None else []
-            row.questions.append(_Question(number, tail, answer[:self.max_txt_len], len(answer) > self.max_txt_len))
+            row.questions.append(_Question(number, tail, answer[: self.max_txt_len], len(answer) > self.max_txt_len))
         return _together(list(rows.values()), self.tokenizer.pad_token_id, self.visual_tokens), [
-            row.questions[0].sample for row in rows.values()]
+            row.questions[0].sample for row in rows.values()
+        ]
 
-    def _split(self, number: int, prompt: str) -> Tuple[str, str]:
+    def _split(self, number: int, prompt: str) -> tuple[str, str]:
         before, *behind = prompt.split(IMAGE_PLACEHOLDER)
         if len(behind) != 1:
-            raise ValueError("prompt {} holds {} image placeholders, expected 1: {!r}".format(
-                number, len(behind), prompt[:80]))
+            raise ValueError(f"prompt {number} holds {len(behind)} image placeholders, expected 1: {prompt[:80]!r}")
         return before, behind[0]
 
-    def _up_to_image(self, before: str) -> List[int]:
+    def _up_to_image(self, before: str) -> list[int]:
         head = self.tokenizer.encode(before)
         if len(head) + self.visual_tokens > self.max_context_len:
-            raise ValueError("model.max_context_len: {} leaves no room for {} visual tokens".format(
-                self.max_context_len, self.visual_tokens))
+            raise ValueError(
+                f"model.max_context_len: {self.max_context_len} leaves no room for {self.visual_tokens} visual tokens"
+            )
         return [self.tokenizer.bos_token_id, *head, *[self.tokenizer.pad_token_id] * self.visual_tokens]
 
 
 class _Question(NamedTuple):
     sample: int
-    tail: List[int]
+    tail: list[int]
     """Its text behind the image."""
-    answer: List[int]
+    answer: list[int]
     """To be predicted; empty in generation."""
     is_cut: bool
 
 
 class _Row(NamedTuple):
-    image: List[int]
+    image: list[int]
     """Up to the last visual token."""
-    questions: List[_Question]
+    questions: list[_Question]
 
 
 class _Tokens:
     """One row as it grows."""
 
-    def __init__(self, prefix: List[int]) -> None:
+    def __init__(self, prefix: list[int]) -> None:
         self.prefix = len(prefix)
         self.ids, self.positions, self.segments = list(prefix), list(range(len(prefix))), [PREFIX] * len(prefix)
-        self.wanted: List[Tuple[int, int, int]] = []
+        self.wanted: list[tuple[int, int, int]] = []
         """Sample, column, target."""
 
-    def add(self, segment: int, sample: int, text: List[int], answer: List[int]) -> None:
+    def add(self, segment: int, sample: int, text: list[int], answer: list[int]) -> None:
         """Put a question behind the others; ``text`` is what the prefix does not hold of it."""
         start = len(self.ids)
         # the last answer token is only predicted, never read
@@ -156,14 +162,14 @@ def _tokens(row: _Row) -> _Tokens:
     common = _common_start([each.tail for each in row.questions])
     tokens = _Tokens(row.image + common)
     for segment, each in enumerate(row.questions, 1):
-        tokens.add(segment, each.sample, each.tail[len(common):], each.answer)
+        tokens.add(segment, each.sample, each.tail[len(common) :], each.answer)
     return tokens
 
 
-def _common_start(texts: Sequence[List[int]]) -> List[int]:
+def _common_start(texts: Sequence[list[int]]) -> list[int]:
     """What all texts begin with."""
     same = [len(set(column)) == 1 for column in zip(*texts)]
-    return texts[0][:same.index(False) if False in same else len(same)]
+    return texts[0][: same.index(False) if False in same else len(same)]
 
 
 def _together(rows: Sequence[_Row], pad: int, visual_tokens: int) -> Packed:
@@ -172,8 +178,11 @@ def _together(rows: Sequence[_Row], pad: int, visual_tokens: int) -> Packed:
     width = max(len(each.wanted) for each in laid)
     lengths = torch.tensor([len(each.ids) for each in laid])
     starts = (lengths.cumsum(0) - lengths).tolist()
-    places = sorted((sample, order, number * width + order, starts[number] + column, target)
-                    for number, each in enumerate(laid) for order, (sample, column, target) in enumerate(each.wanted))
+    places = sorted(
+        (sample, order, number * width + order, starts[number] + column, target)
+        for number, each in enumerate(laid)
+        for order, (sample, column, target) in enumerate(each.wanted)
+    )
     wanted = torch.zeros((len(rows), width), dtype=torch.long)
     for number, each in enumerate(laid):
         wanted[number, : len(each.wanted)] = torch.tensor([column for _, column, _ in each.wanted])
@@ -183,13 +192,17 @@ def _together(rows: Sequence[_Row], pad: int, visual_tokens: int) -> Packed:
         positions=_padded([each.positions for each in laid], length, 0),
         segments=_padded([each.segments for each in laid], length, PADDING),
         filled=(torch.arange(length) < lengths[:, None]).flatten().nonzero()[:, 0],
-        visual_starts=torch.tensor([len(row.image) - visual_tokens for row in rows]), wanted=wanted,
-        flat=torch.tensor([each[2] for each in places]), sources=torch.tensor([each[3] for each in places]),
-        targets=torch.tensor([each[4] for each in places]), owners=torch.tensor([each[0] for each in places]),
+        visual_starts=torch.tensor([len(row.image) - visual_tokens for row in rows]),
+        wanted=wanted,
+        flat=torch.tensor([each[2] for each in places]),
+        sources=torch.tensor([each[3] for each in places]),
+        targets=torch.tensor([each[4] for each in places]),
+        owners=torch.tensor([each[0] for each in places]),
         samples=len(questions),
-        separately_padded_length=max(start + len(each.tail) for start, each in questions) + max(
-            len(each.answer) for _, each in questions),
-        truncated_answers=sum(each.is_cut for _, each in questions))
+        separately_padded_length=max(start + len(each.tail) for start, each in questions)
+        + max(len(each.answer) for _, each in questions),
+        truncated_answers=sum(each.is_cut for _, each in questions),
+    )
 
 
 def _padded(rows: Sequence[Sequence[int]], length: int, value: int) -> torch.Tensor:

@@ -4,8 +4,11 @@ Numbers equal upstream's (``golden/``): bicubic resize of the PIL image to a squ
 and no flip, because left and right matter.
 """
 
+from __future__ import annotations
+
 import re
-from typing import Any, Callable, Optional, Sequence
+from collections.abc import Sequence
+from typing import Any, Callable
 
 from ...services.pictures.resizing import resize_square
 from .registry import registry
@@ -21,7 +24,7 @@ class BaseProcessor:
         return item
 
     @classmethod
-    def from_config(cls, cfg: Any = None) -> "BaseProcessor":
+    def from_config(cls, cfg: Any = None) -> BaseProcessor:
         """Processor with its defaults."""
         return cls()
 
@@ -32,15 +35,17 @@ class _Blip2Image(BaseProcessor):
     The same image always gives the same tensor, which ``run.image_cache`` relies on.
     """
 
-    def __init__(self, image_size: int = 224, mean: Optional[Sequence[float]] = None,
-                 std: Optional[Sequence[float]] = None) -> None:
+    def __init__(
+        self, image_size: int = 224, mean: Sequence[float] | None = None, std: Sequence[float] | None = None
+    ) -> None:
         from torchvision import transforms
 
         self.image_size = image_size
         self.normalisation = (tuple(mean or CLIP_MEAN), tuple(std or CLIP_STD))
         self.has_models_normalisation = self.normalisation == (CLIP_MEAN, CLIP_STD)
-        self._finish: Callable[[Any], Any] = transforms.Compose([
-            transforms.ToTensor(), transforms.Normalize(*self.normalisation)])
+        self._finish: Callable[[Any], Any] = transforms.Compose(
+            [transforms.ToTensor(), transforms.Normalize(*self.normalisation)]
+        )
         self._as_pixels: Callable[[Any], Any] = transforms.PILToTensor()
 
     def __call__(self, item: Any) -> Any:
@@ -51,7 +56,7 @@ class _Blip2Image(BaseProcessor):
         return self._as_pixels(resize_square(item, self.image_size))
 
     @classmethod
-    def from_config(cls, cfg: Any = None) -> "_Blip2Image":
+    def from_config(cls, cfg: Any = None) -> _Blip2Image:
         """Processor from a section with ``image_size`` (pixels), ``mean`` and ``std``."""
         cfg = cfg or {}
         return cls(cfg.get("image_size", 224), cfg.get("mean"), cfg.get("std"))
@@ -85,7 +90,7 @@ class BlipCaptionProcessor(BaseProcessor):
         return self.prompt + (" ".join(words[: self.max_words]) if len(words) > self.max_words else text)
 
     @classmethod
-    def from_config(cls, cfg: Any = None) -> "BlipCaptionProcessor":
+    def from_config(cls, cfg: Any = None) -> BlipCaptionProcessor:
         """Processor from a section with ``prompt`` and ``max_words``."""
         cfg = cfg or {}
         return cls(cfg.get("prompt") or "", cfg.get("max_words") or 50)

@@ -4,7 +4,9 @@ Same class methods as upstream's, with one difference: a name that is unknown or
 returns None and fails elsewhere.
 """
 
-from typing import Any, Callable, Dict, List
+from __future__ import annotations
+
+from typing import Any, Callable
 
 from ...errors import ToolkitError, near_names
 
@@ -15,7 +17,7 @@ class Registry:
     """Names of builders, tasks, processors, models, schedules and runners; one instance, ``registry``."""
 
     def __init__(self) -> None:
-        self.mapping: Dict[str, Dict[str, Any]] = {kind + "_name_mapping": {} for kind in KINDS}
+        self.mapping: dict[str, dict[str, Any]] = {kind + "_name_mapping": {} for kind in KINDS}
         self.mapping.update(state={}, paths={})
 
     def _register(self, kind: str, name: str) -> Callable[[type], type]:
@@ -23,7 +25,7 @@ class Registry:
 
         def wrap(cls: type) -> type:
             if names.get(name, cls) is not cls:
-                raise KeyError("{} name {!r} already registered for {}".format(kind, name, names[name]))
+                raise KeyError(f"{kind} name {name!r} already registered for {names[name]}")
             names[name] = cls
             return cls
 
@@ -32,7 +34,7 @@ class Registry:
     def _lookup(self, kind: str, name: str) -> Any:
         names = self.mapping[kind + "_name_mapping"]
         if name not in names:
-            raise ToolkitError("no {} is registered as {!r}; {}".format(kind, name, near_names(str(name), names)))
+            raise ToolkitError(f"no {kind} is registered as {name!r}; {near_names(str(name), names)}")
         return names[name]
 
     def register_builder(self, name: str) -> Callable[[type], type]:
@@ -83,23 +85,23 @@ class Registry:
         """Runner class. Raises ToolkitError listing near names."""
         return self._lookup("runner", name)
 
-    def list_datasets(self) -> List[str]:
+    def list_datasets(self) -> list[str]:
         """Names of all builders."""
         return sorted(self.mapping["builder_name_mapping"])
 
-    def list_tasks(self) -> List[str]:
+    def list_tasks(self) -> list[str]:
         """Names of all tasks."""
         return sorted(self.mapping["task_name_mapping"])
 
-    def list_models(self) -> List[str]:
+    def list_models(self) -> list[str]:
         """Names of all models."""
         return sorted(self.mapping["model_name_mapping"])
 
-    def list_processors(self) -> List[str]:
+    def list_processors(self) -> list[str]:
         """Names of all processors."""
         return sorted(self.mapping["processor_name_mapping"])
 
-    def list_runners(self) -> List[str]:
+    def list_runners(self) -> list[str]:
         """Names of all runners."""
         return sorted(self.mapping["runner_name_mapping"])
 

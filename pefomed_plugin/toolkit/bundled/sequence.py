@@ -4,8 +4,11 @@
 tokenised apart, as MiniGPT-v2 does; only the answer carries loss.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Callable, List, Optional, Sequence, Tuple
+from typing import Callable
 
 import torch
 
@@ -31,7 +34,7 @@ class Layout:
         """(B, T) int64: 1 for tokens, 0 for padding."""
         return (torch.arange(self.token_ids.shape[1])[None] < self.lengths[:, None]).long()
 
-    def answer_positions(self) -> Tuple[torch.Tensor, torch.Tensor]:
+    def answer_positions(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Rows and columns of all answer tokens, row by row."""
         columns = torch.arange(self.token_ids.shape[1])[None]
         is_answer = (columns >= self.prompt_lengths[:, None]) & (columns < self.lengths[:, None])
@@ -39,22 +42,31 @@ class Layout:
         return rows, columns
 
 
-def lay_out(prompts: Sequence[str], answers: Optional[Sequence[str]], *, tokenize: Callable[[str], List[int]],
-            end_sym: str, placeholder: str, visual_tokens: int, bos: int, pad: int, max_answer: int,
-            max_context: int) -> Layout:
+def lay_out(
+    prompts: Sequence[str],
+    answers: Sequence[str] | None,
+    *,
+    tokenize: Callable[[str], list[int]],
+    end_sym: str,
+    placeholder: str,
+    visual_tokens: int,
+    bos: int,
+    pad: int,
+    max_answer: int,
+    max_context: int,
+) -> Layout:
     """Lay out B prompts, with their answers for training or without for generation.
 
     Raises:
         ValueError: a prompt does not hold exactly one image placeholder.
     """
-    rows: List[List[int]] = []
-    visual: List[Tuple[int, int]] = []
+    rows: list[list[int]] = []
+    visual: list[tuple[int, int]] = []
     prompt_lengths, answer_lengths, truncated = [], [], 0
     for number, prompt in enumerate(prompts):
         before, *behind = prompt.split(placeholder)
         if len(behind) != 1:
-            raise ValueError("prompt {} holds {} image placeholders, expected 1: {!r}".format(
-                number, len(behind), prompt[:80]))
+            raise ValueError(f"prompt {number} holds {len(behind)} image placeholders, expected 1: {prompt[:80]!r}")
         head = tokenize(before)
         context = [bos, *(head + [pad] * visual_tokens + tokenize(behind[0]))[:max_context]]
         answer = tokenize(answers[number] + end_sym) if answers is not None else []
@@ -68,17 +80,23 @@ def lay_out(prompts: Sequence[str], answers: Optional[Sequence[str]], *, tokeniz
     places = torch.zeros((len(rows), longest), dtype=torch.bool)
     for number, row in enumerate(rows):
         token_ids[number, : len(row)] = torch.tensor(row)
-        places[number, visual[number][0]: visual[number][1]] = True
-    return Layout(token_ids, places, torch.tensor(prompt_lengths), torch.tensor([len(row) for row in rows]),
-                  max(prompt_lengths) + max(answer_lengths), truncated)
+        places[number, visual[number][0] : visual[number][1]] = True
+    return Layout(
+        token_ids,
+        places,
+        torch.tensor(prompt_lengths),
+        torch.tensor([len(row) for row in rows]),
+        max(prompt_lengths) + max(answer_lengths),
+        truncated,
+    )
 
 
-def pad_left(embeddings: torch.Tensor, lengths: torch.Tensor) -> Tuple[torch.Tensor, torch.Tensor]:
+def pad_left(embeddings: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Right-padded (B, T, H) moved to the right edge, with its mask (B, T): generation continues at the end."""
     longest = embeddings.shape[1]
     shifted = torch.zeros_like(embeddings)
     mask = torch.zeros(embeddings.shape[:2], dtype=torch.long, device=embeddings.device)
     for row, length in enumerate(lengths.tolist()):
-        shifted[row, longest - length:] = embeddings[row, :length]
-        mask[row, longest - length:] = 1
+        shifted[row, longest - length :] = embeddings[row, :length]
+        mask[row, longest - length :] = 1
     return shifted, mask

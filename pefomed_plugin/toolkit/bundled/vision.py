@@ -4,9 +4,12 @@ Shapes: B images, S pixels a side, N = (S / patch)^2 patches, D width. 39 of the
 upstream's own implementation within 1e-5 (``golden/``).
 """
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Mapping, Optional
+from typing import Any
 
 import torch
 from torch import nn
@@ -34,7 +37,7 @@ class VitSize:
     """Hidden width of the MLP over D."""
 
     @classmethod
-    def from_config(cls, section: Optional[Mapping[str, Any]]) -> "VitSize":
+    def from_config(cls, section: Mapping[str, Any] | None) -> VitSize:
         """From the YAML section ``model.vit``; absent keys keep ViT-g.
 
         Raises:
@@ -42,7 +45,7 @@ class VitSize:
         """
         section = dict(section or {})
         known = {each.name for each in fields(cls)}
-        wrong = ["model.vit.{}: no such key; {}".format(key, near_names(key, known)) for key in set(section) - known]
+        wrong = [f"model.vit.{key}: no such key; {near_names(key, known)}" for key in set(section) - known]
         if wrong:
             raise ConfigError("model.vit has unknown keys", wrong)
         return cls(**section)
@@ -55,8 +58,9 @@ class LayerNorm(nn.LayerNorm):
     """Layer norm computed in float32 whatever comes in (``ln_vision``)."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return nn.functional.layer_norm(x.float(), self.normalized_shape, self.weight.float(), self.bias.float(),
-                                        self.eps).to(x.dtype)
+        return nn.functional.layer_norm(
+            x.float(), self.normalized_shape, self.weight.float(), self.bias.float(), self.eps
+        ).to(x.dtype)
 
 
 def normalise_pixels(pixels: torch.Tensor) -> torch.Tensor:
@@ -72,17 +76,27 @@ def build_vision_encoder(image_size: int, size: VitSize = VIT_G) -> nn.Module:
         ConfigError: the image size is no multiple of the patch, or the width none of the heads.
     """
     if image_size % size.patch_size or (image_size // size.patch_size) ** 2 % 4:
-        raise ConfigError("model.image_size: {} pixels give no whole number of groups of four {}-pixel patches; use a "
-                          "multiple of {}".format(image_size, size.patch_size, 2 * size.patch_size))
+        raise ConfigError(
+            f"model.image_size: {image_size} pixels give no whole number of groups of four {size.patch_size}-pixel "
+            "patches; use a "
+            f"multiple of {2 * size.patch_size}"
+        )
     if size.embed_dim % size.num_heads:
-        raise ConfigError("model.vit: embed_dim {} is no multiple of num_heads {}".format(
-            size.embed_dim, size.num_heads))
+        raise ConfigError(f"model.vit: embed_dim {size.embed_dim} is no multiple of num_heads {size.num_heads}")
     import timm
 
     encoder = timm.create_model(
-        "eva_giant_patch14_clip_224", pretrained=False, img_size=image_size, patch_size=size.patch_size,
-        embed_dim=size.embed_dim, depth=size.depth, num_heads=size.num_heads, mlp_ratio=size.mlp_ratio,
-        num_classes=0, global_pool="")
+        "eva_giant_patch14_clip_224",
+        pretrained=False,
+        img_size=image_size,
+        patch_size=size.patch_size,
+        embed_dim=size.embed_dim,
+        depth=size.depth,
+        num_heads=size.num_heads,
+        mlp_ratio=size.mlp_ratio,
+        num_classes=0,
+        global_pool="",
+    )
     encoder.norm = nn.Identity()
     return encoder
 
@@ -97,14 +111,20 @@ def load_vision_weights(encoder: Any, path: Path) -> None:
     wanted = encoder.state_dict()
     if "pos_embed" in given:
         given["pos_embed"] = resample_positions(given["pos_embed"], wanted["pos_embed"].shape[1])
-    problems = ["{}: not in the file".format(key) for key in wanted if key not in given]
-    problems += ["{}: shape {} in the file, {} in the model".format(key, tuple(given[key].shape), tuple(each.shape))
-                 for key, each in wanted.items() if key in given and given[key].shape != each.shape]
+    problems = [f"{key}: not in the file" for key in wanted if key not in given]
+    problems += [
+        f"{key}: shape {tuple(given[key].shape)} in the file, {tuple(each.shape)} in the model"
+        for key, each in wanted.items()
+        if key in given and given[key].shape != each.shape
+    ]
     depth = len(encoder.blocks)
-    problems += ["{}: the model has no such tensor".format(key) for key in given
-                 if key not in wanted and not key.startswith(_UNUSED) and not _beyond(key, depth)]
+    problems += [
+        f"{key}: the model has no such tensor"
+        for key in given
+        if key not in wanted and not key.startswith(_UNUSED) and not _beyond(key, depth)
+    ]
     if problems:
-        raise CheckpointError("{} does not fit the vision encoder (set model.vit to its size)".format(path), problems)
+        raise CheckpointError(f"{path} does not fit the vision encoder (set model.vit to its size)", problems)
     encoder.load_state_dict({key: given[key] for key in wanted})
 
 
@@ -121,5 +141,3 @@ def resample_positions(positions: torch.Tensor, length: int) -> torch.Tensor:
 def _beyond(key: str, depth: int) -> bool:
     parts = key.split(".")
     return parts[0] == "blocks" and parts[1].isdigit() and int(parts[1]) >= depth
-
-

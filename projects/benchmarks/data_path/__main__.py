@@ -7,12 +7,15 @@ batches are compared with the checkout's (else the plain way's), picture by pict
 ``first touch``: as a process that has just started, comparing checksums. Writes ``data_path.json`` and ``.md``.
 """
 
+from __future__ import annotations
+
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -21,8 +24,15 @@ from projects.benchmarks.data_path import figures
 from projects.benchmarks.data_path.pictures import Pictures, find_pictures, write_annotations
 from projects.benchmarks.toolkit_process import BUNDLED, CHECKOUT, ToolkitProcess, has_checkout
 
-WAYS = {"checkout": CHECKOUT, "plain": BUNDLED, "pixels": BUNDLED, "pixels, normalised here": BUNDLED,
-        "pixels, first touch": BUNDLED, "features": BUNDLED, "features, first touch": BUNDLED}
+WAYS = {
+    "checkout": CHECKOUT,
+    "plain": BUNDLED,
+    "pixels": BUNDLED,
+    "pixels, normalised here": BUNDLED,
+    "pixels, first touch": BUNDLED,
+    "features": BUNDLED,
+    "features, first touch": BUNDLED,
+}
 COMPARED = ("plain", "pixels")
 """Ways whose batches must be those of the first way; features are made up, what was written must be read."""
 TOLERANCE = 1e-6
@@ -30,7 +40,7 @@ BATCH_SIZE = 8
 WARM_UP = 1
 
 
-def main(arguments: Optional[Sequence[str]] = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("output/data_path"), help="folder for figures and caches")
@@ -49,51 +59,75 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     results = measure(pictures, given.out, given.image_size, given.rounds, given.workers)
     figures.write(results, given.out)
     say((given.out / "data_path.md").read_text(encoding="utf-8"))
-    problems = ["{}: other batches (largest difference {:.1g}), no time".format(way, each)
-                for way, each in results["differences"].items() if each > TOLERANCE] + figures.missed(results)
+    problems = [
+        f"{way}: other batches (largest difference {each:.1g}), no time"
+        for way, each in results["differences"].items()
+        if each > TOLERANCE
+    ] + figures.missed(results)
     for each in problems:
         say(each)
     return 1 if problems else 0
 
 
-def measure(pictures: Pictures, out: Path, image_size: int, rounds: int, workers: int = 0) -> Dict[str, Any]:
+def measure(pictures: Pictures, out: Path, image_size: int, rounds: int, workers: int = 0) -> dict[str, Any]:
     """Compare and time all ways for which there is a toolkit."""
-    ways = {way: toolkit for way, toolkit in WAYS.items()
-            if (toolkit == BUNDLED or has_checkout()) and not (workers and way.endswith("first touch"))}
+    ways = {
+        way: toolkit
+        for way, toolkit in WAYS.items()
+        if (toolkit == BUNDLED or has_checkout()) and not (workers and way.endswith("first touch"))
+    }
     numbers = list(range(len(pictures.names)))
-    batches = [numbers[start:start + BATCH_SIZE] for start in range(0, len(numbers), BATCH_SIZE)]
+    batches = [numbers[start : start + BATCH_SIZE] for start in range(0, len(numbers), BATCH_SIZE)]
     with ExitStack() as running:
-        processes = {toolkit: running.enter_context(start(pictures, out, image_size, toolkit))
-                     for toolkit in sorted(set(ways.values()))}
+        processes = {
+            toolkit: running.enter_context(start(pictures, out, image_size, toolkit))
+            for toolkit in sorted(set(ways.values()))
+        }
         differences = compare({way: processes[toolkit] for way, toolkit in ways.items()}, batches, out)
         timed = [way for way in ways if differences.get(way, 0.0) <= TOLERANCE]
-        seconds: Dict[str, List[float]] = {way: [] for way in timed}
+        seconds: dict[str, list[float]] = {way: [] for way in timed}
         with progress("rounds", rounds + WARM_UP) as advance:
             for turn in range(rounds + WARM_UP):
                 for way in timed:
                     taken = processes[ways[way]].ask(do="time", way=way, batches=batches, workers=workers)["seconds"]
                     seconds[way] += [taken] if turn >= WARM_UP else []
                 advance(1)
-    return {"what": pictures.what, "pictures": len(numbers), "image_size": image_size, "batch_size": BATCH_SIZE,
-            "workers": workers, "differences": differences, "seconds": seconds}
+    return {
+        "what": pictures.what,
+        "pictures": len(numbers),
+        "image_size": image_size,
+        "batch_size": BATCH_SIZE,
+        "workers": workers,
+        "differences": differences,
+        "seconds": seconds,
+    }
 
 
 def start(pictures: Pictures, out: Path, image_size: int, toolkit: str) -> ToolkitProcess:
     """The process of one toolkit."""
-    annotations, spec = out / "annotations.json", out / "spec-{}.json".format(toolkit)
+    annotations, spec = out / "annotations.json", out / f"spec-{toolkit}.json"
     write_annotations(pictures, annotations)
-    spec.write_text(json.dumps({
-        "toolkit": toolkit, "folder": str(pictures.folder.resolve()), "names": pictures.names,
-        "annotations": str(annotations.resolve()), "cache": str((out / "cache").resolve()), "image_size": image_size,
-    }), encoding="utf-8")
+    spec.write_text(
+        json.dumps(
+            {
+                "toolkit": toolkit,
+                "folder": str(pictures.folder.resolve()),
+                "names": pictures.names,
+                "annotations": str(annotations.resolve()),
+                "cache": str((out / "cache").resolve()),
+                "image_size": image_size,
+            }
+        ),
+        encoding="utf-8",
+    )
     return ToolkitProcess("projects.benchmarks.data_path.worker", spec, toolkit)
 
 
-def compare(processes: Dict[str, ToolkitProcess], batches: List[List[int]], out: Path) -> Dict[str, float]:
+def compare(processes: dict[str, ToolkitProcess], batches: list[list[int]], out: Path) -> dict[str, float]:
     """Way -> largest difference of any number of any picture from the first way's."""
     path = (out / "batch.npy").resolve()
 
-    def images(way: str, batch: List[int]) -> np.ndarray:
+    def images(way: str, batch: list[int]) -> np.ndarray:
         processes[way].ask(do="save", way=way, batches=[batch], path=str(path))
         return np.load(path)
 

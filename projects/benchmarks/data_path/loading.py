@@ -1,7 +1,10 @@
 """The same pictures as a data set of a checkout and as ours; ``minigpt4`` is imported when its one is asked for."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Mapping
+from typing import Any
 
 
 def checkout_dataset(spec: Mapping[str, Any]) -> Any:
@@ -9,8 +12,9 @@ def checkout_dataset(spec: Mapping[str, Any]) -> Any:
     from minigpt4.datasets.datasets.ocrvqa_dataset import OCRVQADataset
     from minigpt4.processors.blip_processors import Blip2ImageTrainProcessor, BlipCaptionProcessor
 
-    return OCRVQADataset(Blip2ImageTrainProcessor(spec["image_size"]), BlipCaptionProcessor(), spec["folder"],
-                         spec["annotations"])
+    return OCRVQADataset(
+        Blip2ImageTrainProcessor(spec["image_size"]), BlipCaptionProcessor(), spec["folder"], spec["annotations"]
+    )
 
 
 def own_dataset(spec: Mapping[str, Any]) -> Any:
@@ -21,7 +25,15 @@ def own_dataset(spec: Mapping[str, Any]) -> Any:
     from pefomed_plugin.toolkit.bundled.processors import Blip2ImageTrainProcessor
     from projects.benchmarks.data_path.pictures import question
 
-    samples = [Sample("s{}".format(number), "pictures", "train", name, "vqa", question(name), "yes")
-               for number, name in enumerate(spec["names"])]
-    return MedicalDataset("pictures", samples, Path(spec["folder"]), Blip2ImageTrainProcessor(spec["image_size"]),
-                          MedicalTextProcessor(), draws_instructions=True)
+    samples = [
+        Sample(f"s{number}", "pictures", "train", name, "vqa", question(name), "yes")
+        for number, name in enumerate(spec["names"])
+    ]
+    return MedicalDataset(
+        "pictures",
+        samples,
+        Path(spec["folder"]),
+        Blip2ImageTrainProcessor(spec["image_size"]),
+        MedicalTextProcessor(),
+        draws_instructions=True,
+    )

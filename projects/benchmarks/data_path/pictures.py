@@ -1,9 +1,11 @@
 """The pictures that loaders are measured on: real ones where a folder holds them, else made-up radiographs."""
 
+from __future__ import annotations
+
 import json
 import random
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -17,34 +19,35 @@ class Pictures(NamedTuple):
     """Files in one folder."""
 
     folder: Path
-    names: List[str]
+    names: list[str]
     what: str
     """In words, for the table."""
 
 
-def find_pictures(folder: Optional[Path], count: int, out: Path) -> Pictures:
+def find_pictures(folder: Path | None, count: int, out: Path) -> Pictures:
     """Some of the pictures of ``folder``, the same ones every time; of VQA-RAD or made up where none is given."""
     given = folder or (REAL if REAL.is_dir() else None)
     if given is None:
-        return Pictures(out, make_up(out, count), "{} made-up JPEGs of {} pixels".format(count, _MADE_UP_PX))
+        return Pictures(out, make_up(out, count), f"{count} made-up JPEGs of {_MADE_UP_PX} pixels")
     if not given.is_dir():
-        raise SystemExit("{}: no such folder; set --pictures".format(given))
+        raise SystemExit(f"{given}: no such folder; set --pictures")
     found = sorted(each.name for each in given.iterdir() if each.suffix.lower() in _SUFFIXES)
     if len(found) < count:
-        raise SystemExit("{}: {} pictures, {} are wanted; set --pictures".format(given, len(found), count))
+        raise SystemExit(f"{given}: {len(found)} pictures, {count} are wanted; set --pictures")
     what = "VQA-RAD" if given == REAL else given.name
-    return Pictures(given, random.Random(0).sample(found, count), "{} pictures of {}".format(count, what))
+    return Pictures(given, random.Random(0).sample(found, count), f"{count} pictures of {what}")
 
 
-def make_up(folder: Path, count: int) -> List[str]:
+def make_up(folder: Path, count: int) -> list[str]:
     """JPEGs of soft shapes under fine grain, as many bytes a pixel as a radiograph's."""
     folder.mkdir(parents=True, exist_ok=True)
-    names = ["made-up-{:04d}.jpg".format(number) for number in range(count)]
+    names = [f"made-up-{number:04d}.jpg" for number in range(count)]
     for number, name in enumerate(names):
         if not (folder / name).is_file():
             drawn = np.random.default_rng(number)
             soft = Image.fromarray(drawn.integers(0, 256, (12, 12), dtype=np.uint8)).resize(
-                (_MADE_UP_PX, _MADE_UP_PX), Image.Resampling.BICUBIC)
+                (_MADE_UP_PX, _MADE_UP_PX), Image.Resampling.BICUBIC
+            )
             grain = drawn.normal(0, 4, (_MADE_UP_PX, _MADE_UP_PX))
             grey = np.clip(np.asarray(soft) + grain, 0, 255).astype(np.uint8)
             Image.fromarray(grey).convert("RGB").save(folder / name, quality=90)
@@ -53,12 +56,20 @@ def make_up(folder: Path, count: int) -> List[str]:
 
 def write_annotations(pictures: Pictures, path: Path) -> None:
     """One question for each picture, as the checkout's OCR-VQA data set reads them: the picture is key and suffix."""
-    rows: Dict[str, Any] = {
-        Path(name).stem: {"imageURL": name, "split": 1, "questions": [question(name)], "answers": ["yes"],
-                          "title": "", "genre": ""} for name in pictures.names}
+    rows: dict[str, Any] = {
+        Path(name).stem: {
+            "imageURL": name,
+            "split": 1,
+            "questions": [question(name)],
+            "answers": ["yes"],
+            "title": "",
+            "genre": "",
+        }
+        for name in pictures.names
+    }
     path.write_text(json.dumps(rows), encoding="utf-8")
 
 
 def question(name: str) -> str:
     """What is asked about a picture."""
-    return "Is there an invented effusion in {}?".format(name)
+    return f"Is there an invented effusion in {name}?"

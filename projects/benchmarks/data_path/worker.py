@@ -4,12 +4,15 @@ Answers ``{"do": "time", "way": ..., "batches": ..., "workers": ...}`` with seco
 writing the first batch as a model takes it: float32 (B, 3, S, S), or features (B, N, D).
 """
 
+from __future__ import annotations
+
 import json
 import sys
 import time
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +23,7 @@ from projects.benchmarks.toolkit_process import serve
 
 FEATURES = (1024, 1408)
 """Patches and width of MiniGPT-v2's vision encoder at 448 pixels."""
-Batch = Dict[str, Any]
+Batch = dict[str, Any]
 
 
 class Loading:
@@ -28,8 +31,8 @@ class Loading:
 
     def __init__(self, spec: Mapping[str, Any]) -> None:
         self.spec = spec
-        self.datasets: Dict[str, Any] = {}
-        self.loaders: Dict[str, Any] = {}
+        self.datasets: dict[str, Any] = {}
+        self.loaders: dict[str, Any] = {}
         if spec["toolkit"] == "minigpt4":
             from torch.utils.data.dataloader import default_collate
 
@@ -44,22 +47,27 @@ class Loading:
             self.datasets[way] = self.datasets[way + ", first touch"] = make(spec)
         self.datasets["pixels, normalised here"] = self.datasets["pixels"]
 
-    def batches(self, way: str, batches: List[List[int]], workers: int) -> Iterable[Batch]:
+    def batches(self, way: str, batches: list[list[int]], workers: int) -> Iterable[Batch]:
         """Batches as they leave a loader: one made here, or one whose workers stay."""
         if workers and way in self.loaders:
             return self.loaders[way]
-        loader = DataLoader(self.datasets[way], batch_sampler=batches, collate_fn=partial(self.collate, way),
-                            num_workers=workers, persistent_workers=bool(workers))
+        loader = DataLoader(
+            self.datasets[way],
+            batch_sampler=batches,
+            collate_fn=partial(self.collate, way),
+            num_workers=workers,
+            persistent_workers=bool(workers),
+        )
         if workers:
             self.loaders[way] = loader
         return loader
 
-    def collate(self, way: str, items: List[Any]) -> Batch:
+    def collate(self, way: str, items: list[Any]) -> Batch:
         """Items as a batch."""
         batch = self.stack(items)
         return normalised(batch) if way.endswith("normalised here") else batch
 
-    def time(self, way: str, batches: List[List[int]], workers: int) -> Dict[str, Any]:
+    def time(self, way: str, batches: list[list[int]], workers: int) -> dict[str, Any]:
         """Seconds for all ``batches``, loaded in this process or in ``workers`` others."""
         if way.endswith("first touch"):
             forget(self.datasets[way])
@@ -69,7 +77,7 @@ class Loading:
             del each
         return {"seconds": time.perf_counter() - start}
 
-    def save(self, way: str, batches: List[List[int]], path: str) -> Dict[str, Any]:
+    def save(self, way: str, batches: list[list[int]], path: str) -> dict[str, Any]:
         """Write what the model sees of the first batch."""
         batch = next(iter(self.batches(way, batches[:1], 0)))
         image = normalised(batch)["image"] if batch["image"].dtype == torch.uint8 else batch["image"]
@@ -89,8 +97,14 @@ def pixels_dataset(spec: Mapping[str, Any]) -> Any:
     from pefomed_plugin.options import RunOptions
 
     dataset = own_dataset(spec)
-    options = RunOptions(task="medical_vqa", output_dir=spec["cache"], device="cpu", image_cache="pixels",
-                         cache_dir=spec["cache"], num_workers=0)
+    options = RunOptions(
+        task="medical_vqa",
+        output_dir=spec["cache"],
+        device="cpu",
+        image_cache="pixels",
+        cache_dir=spec["cache"],
+        num_workers=0,
+    )
     show_ready_made(make_accelerator(options), None, [dataset], options)
     return dataset
 

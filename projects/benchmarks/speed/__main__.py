@@ -5,13 +5,16 @@ way whose loss, gradients or answers are not those of the plain one gets no time
 MINIGPT4_PYTHON set a real checkout takes part. Writes ``speed.json``, ``speed.md`` and ``speed.png``.
 """
 
+from __future__ import annotations
+
 import argparse
 import json
 import math
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any
 
 from pefomed_plugin.services.console import progress, say
 from projects.benchmarks.speed import figures
@@ -25,7 +28,7 @@ BF16_TOLERANCE = 2e-2
 WARM_UP = 1
 
 
-def main(arguments: Optional[Sequence[str]] = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("output/speed"), help="folder for figures and inputs")
@@ -39,7 +42,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         say("no checkout takes part (MINIGPT4_HOME and MINIGPT4_PYTHON, on the CPU): ratios are to the plain way")
     given.out.mkdir(parents=True, exist_ok=True)
     chosen = [each for each in (TINY_TASKS if given.tiny else tasks(given.device)) if given.only in each.name]
-    results: List[Dict[str, Any]] = []
+    results: list[dict[str, Any]] = []
     for size in dict.fromkeys(each.size for each in chosen):
         folder = given.out / "inputs" / size
         write_inputs(folder, size)
@@ -57,13 +60,13 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     return 0 if all(way["equal"] for result in results for way in result["ways"]) else 1
 
 
-def measure(workers: Dict[str, ToolkitProcess], task: Task, folder: Path, rounds: int, device: str) -> Dict[str, Any]:
+def measure(workers: dict[str, ToolkitProcess], task: Task, folder: Path, rounds: int, device: str) -> dict[str, Any]:
     """Check and time one task in all ways for which there is a worker."""
     ways = [each for each in task.ways if each.toolkit in workers]
     text = with_text(task, SIZES[task.size], folder)
     found = {way: ask(workers[way.toolkit], "check", text, way) for way in ways}
     equal = {way: _is_equal(found[way], found[ways[0]], device) for way in ways}
-    seconds: Dict[Way, List[float]] = {way: [] for way in ways if equal[way]}
+    seconds: dict[Way, list[float]] = {way: [] for way in ways if equal[way]}
     with progress(task.name, rounds + WARM_UP) as advance:
         for turn in range(rounds + WARM_UP):
             for way, times in seconds.items():
@@ -72,34 +75,46 @@ def measure(workers: Dict[str, ToolkitProcess], task: Task, folder: Path, rounds
                     times.append(taken)
             advance(1)
     more = {way: _load_independent(workers[way.toolkit], text, way, device) for way in ways if way.toolkit == "bundled"}
-    return {"task": task.name, "size": task.size, "ways": [
-        {"way": way.name, "equal": equal[way], "found": found[way], "seconds": seconds.get(way, []),
-         **more.get(way, {})} for way in ways]}
+    return {
+        "task": task.name,
+        "size": task.size,
+        "ways": [
+            {
+                "way": way.name,
+                "equal": equal[way],
+                "found": found[way],
+                "seconds": seconds.get(way, []),
+                **more.get(way, {}),
+            }
+            for way in ways
+        ],
+    }
 
 
-def _load_independent(worker: ToolkitProcess, text: Dict[str, Any], way: Way, device: str) -> Dict[str, Any]:
+def _load_independent(worker: ToolkitProcess, text: dict[str, Any], way: Way, device: str) -> dict[str, Any]:
     if text["kind"] == "generate":
         return {}
     return {**ask(worker, "flops", text, way), **(ask(worker, "kernels", text, way) if device == "cuda" else {})}
 
 
-def _is_equal(found: Dict[str, Any], wanted: Dict[str, Any], device: str) -> bool:
+def _is_equal(found: dict[str, Any], wanted: dict[str, Any], device: str) -> bool:
     if "answers" in found:
         # in bf16 the first difference of rounding changes all that follows, so only the CPU can be asked for this
         return device == "cuda" or found["answers"] == wanted["answers"]
     loss, gradient = (LOSS_TOLERANCE, GRADIENT_TOLERANCE) if device == "cpu" else (BF16_TOLERANCE, BF16_TOLERANCE)
     return math.isclose(found["loss"], wanted["loss"], rel_tol=0, abs_tol=loss) and math.isclose(
-        found["grad_norm"], wanted["grad_norm"], rel_tol=gradient)
+        found["grad_norm"], wanted["grad_norm"], rel_tol=gradient
+    )
 
 
-def kept_bytes(out: Path, toolkits: Sequence[str]) -> Dict[str, float]:
+def kept_bytes(out: Path, toolkits: Sequence[str]) -> dict[str, float]:
     """Bytes that a token keeps for the backward pass in one layer of LLaMA-2-7B's width, by way."""
     folder = out / "inputs" / "wide"
     write_inputs(folder, "wide")
     spec = folder / "spec.json"
     spec.write_text(json.dumps(spec_of(folder, "wide", "cpu")), encoding="utf-8")
     task = with_text(Task("bytes", "wide", "train", 1, 1, ()), SIZES["wide"], folder)
-    found: Dict[str, float] = {}
+    found: dict[str, float] = {}
     for way in (CHECKOUT, PLAIN, Way("packed", packed=True)):
         if way.toolkit in toolkits:
             with ToolkitProcess(WORKER, spec, way.toolkit) as worker:
@@ -107,7 +122,7 @@ def kept_bytes(out: Path, toolkits: Sequence[str]) -> Dict[str, float]:
     return found
 
 
-def ask(worker: ToolkitProcess, what: str, text: Dict[str, Any], way: Way) -> Dict[str, Any]:
+def ask(worker: ToolkitProcess, what: str, text: dict[str, Any], way: Way) -> dict[str, Any]:
     """One answer of a worker."""
     return worker.ask(do=what, task=text, way=way._asdict())
 

@@ -1,16 +1,23 @@
 """The benchmark's results as JSON, as a table and as a plot."""
 
+from __future__ import annotations
+
 import json
 import platform
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median, quantiles
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any
 
 
-def write(results: Sequence[Dict[str, Any]], out: Path, device: str, kept: Optional[Dict[str, float]] = None) -> None:
+def write(results: Sequence[dict[str, Any]], out: Path, device: str, kept: dict[str, float] | None = None) -> None:
     """``speed.json``, ``speed.md`` and, where matplotlib is installed, ``speed.png``."""
-    content = {"device": device, "machine": platform.processor() or platform.machine(), "tasks": list(results),
-               "kept_bytes": kept}
+    content = {
+        "device": device,
+        "machine": platform.processor() or platform.machine(),
+        "tasks": list(results),
+        "kept_bytes": kept,
+    }
     (out / "speed.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
     (out / "speed.md").write_text("\n".join(table(results, kept)) + "\n", encoding="utf-8")
     try:
@@ -21,10 +28,12 @@ def write(results: Sequence[Dict[str, Any]], out: Path, device: str, kept: Optio
     _plot(results, out / "speed.png")
 
 
-def table(results: Sequence[Dict[str, Any]], kept: Optional[Dict[str, float]] = None) -> List[str]:
+def table(results: Sequence[dict[str, Any]], kept: dict[str, float] | None = None) -> list[str]:
     """Lines of Markdown: median time, and how many times as fast as each way that others are compared with."""
-    lines = ["| task | way | median ms | quartiles | x checkout | x plain | GFLOP a sample |",
-             "|---|---|---|---|---|---|---|"]
+    lines = [
+        "| task | way | median ms | quartiles | x checkout | x plain | GFLOP a sample |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for result in results:
         medians = {way["way"]: median(way["seconds"]) for way in result["ways"] if way["seconds"]}
         for way in result["ways"]:
@@ -34,28 +43,35 @@ def table(results: Sequence[Dict[str, Any]], kept: Optional[Dict[str, float]] = 
                 continue
             own = medians[way["way"]]
             low, _, high = quantiles(way["seconds"], n=4) if len(way["seconds"]) > 1 else [own] * 3
-            cells += ["{:.1f}".format(1e3 * own), "{:.1f} - {:.1f}".format(1e3 * low, 1e3 * high)]
-            cells += ["{:.2f}".format(medians[other] / own) if other in medians else "" for other in
-                      ("checkout", "plain")]
-            cells.append("{:.2f}".format(way["flops"] / 1e9) if "flops" in way else "")
-            lines.append("| {} |".format(" | ".join(cells)))
+            cells += [f"{1e3 * own:.1f}", f"{1e3 * low:.1f} - {1e3 * high:.1f}"]
+            cells += [f"{medians[other] / own:.2f}" if other in medians else "" for other in ("checkout", "plain")]
+            cells.append(f"{way['flops'] / 1e9:.2f}" if "flops" in way else "")
+            lines.append(f"| {' | '.join(cells)} |")
     if kept:
         most = max(kept.values())
-        lines += ["", "| kept for the backward pass, a token and layer of LLaMA-2-7B | bytes | x less |",
-                  "|---|---|---|"]
-        lines += ["| {} | {:,.0f} | {:.2f} |".format(name, each, most / each) for name, each in kept.items()]
+        lines += [
+            "",
+            "| kept for the backward pass, a token and layer of LLaMA-2-7B | bytes | x less |",
+            "|---|---|---|",
+        ]
+        lines += [f"| {name} | {each:,.0f} | {most / each:.2f} |" for name, each in kept.items()]
     return lines
 
 
-def _plot(results: Sequence[Dict[str, Any]], path: Path) -> None:
+def _plot(results: Sequence[dict[str, Any]], path: Path) -> None:
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(1, len(results), figsize=(3.2 * len(results), 3.4), squeeze=False)
     for place, result in zip(axes[0], results):
         timed = [way for way in result["ways"] if way["seconds"]]
         place.boxplot([[1e3 * each for each in way["seconds"]] for way in timed], showfliers=False)
-        place.set_xticks(range(1, len(timed) + 1), [way["way"].replace(", ", ",\n") for way in timed], rotation=45,
-                         ha="right", fontsize=7)
+        place.set_xticks(
+            range(1, len(timed) + 1),
+            [way["way"].replace(", ", ",\n") for way in timed],
+            rotation=45,
+            ha="right",
+            fontsize=7,
+        )
         place.set_ylim(bottom=0)
         place.set_title(result["task"], fontsize=8)
         place.set_ylabel("ms a step", fontsize=7)

@@ -1,14 +1,36 @@
 """Random weights and made-up text of a given size, as files that both toolkits read."""
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any
 
 from pefomed_plugin.prompts import IMAGE_MARKER, IMAGE_PLACEHOLDER, VQA_INSTRUCTION, instruction_input, user_turn
 from projects.benchmarks.speed.sizes import SIZES, Size, Task
 
-_WORDS = ("is", "there", "any", "sign", "of", "a", "fluid", "level", "on", "the", "left", "or", "right", "side", "in",
-          "this", "image", "of", "the", "chest")
+_WORDS = (
+    "is",
+    "there",
+    "any",
+    "sign",
+    "of",
+    "a",
+    "fluid",
+    "level",
+    "on",
+    "the",
+    "left",
+    "or",
+    "right",
+    "side",
+    "in",
+    "this",
+    "image",
+    "of",
+    "the",
+    "chest",
+)
 
 
 def write_inputs(folder: Path, name: str) -> None:
@@ -24,8 +46,10 @@ def write_inputs(folder: Path, name: str) -> None:
     llama.mkdir(parents=True, exist_ok=True)
     (llama / "tokenizer.model").write_bytes(train_tokenizer(0))
     special = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
-    (llama / "tokenizer_config.json").write_text(json.dumps(
-        {**special, "tokenizer_class": "LlamaTokenizer", "add_bos_token": True, "legacy": True}), encoding="utf-8")
+    (llama / "tokenizer_config.json").write_text(
+        json.dumps({**special, "tokenizer_class": "LlamaTokenizer", "add_bos_token": True, "legacy": True}),
+        encoding="utf-8",
+    )
     (llama / "special_tokens_map.json").write_text(json.dumps(special), encoding="utf-8")
     if name != "real":
         torch.manual_seed(0)
@@ -45,10 +69,15 @@ def _write_weights(folder: Path, size: Size) -> None:
     plain = LlamaForCausalLM(LlamaConfig(**llama_config(size)))
     with torch.no_grad():
         # no answer then holds a token that the tokenizer does not have
-        plain.lm_head.weight[language.load_tokenizer(folder / "llama").pieces:] = 0
+        plain.lm_head.weight[language.load_tokenizer(folder / "llama").pieces :] = 0
     plain.save_pretrained(str(folder / "llama"))
-    model = MiniGPTv2(plain.requires_grad_(False), language.load_tokenizer(folder / "llama"), image_size=size.image,
-                      vit=VitSize.from_config(size.vit), lora_r=size.lora_r)
+    model = MiniGPTv2(
+        plain.requires_grad_(False),
+        language.load_tokenizer(folder / "llama"),
+        image_size=size.image,
+        vit=VitSize.from_config(size.vit),
+        lora_r=size.lora_r,
+    )
     for each in model.parameters():
         if each.requires_grad:
             torch.nn.init.normal_(each, std=0.02)
@@ -56,22 +85,36 @@ def _write_weights(folder: Path, size: Size) -> None:
     write_checkpoint({"model": trainable_state(model)}, folder / "start.pth")
 
 
-def llama_config(size: Size) -> Dict[str, Any]:
+def llama_config(size: Size) -> dict[str, Any]:
     """LLaMA's configuration of a size."""
-    return {**size.llama, "num_key_value_heads": size.llama["num_attention_heads"], "max_position_embeddings": 4096,
-            "rms_norm_eps": 1e-6, "bos_token_id": 1, "eos_token_id": 2, "tie_word_embeddings": False}
+    return {
+        **size.llama,
+        "num_key_value_heads": size.llama["num_attention_heads"],
+        "max_position_embeddings": 4096,
+        "rms_norm_eps": 1e-6,
+        "bos_token_id": 1,
+        "eos_token_id": 2,
+        "tie_word_embeddings": False,
+    }
 
 
-def spec_of(folder: Path, name: str, device: str) -> Dict[str, Any]:
+def spec_of(folder: Path, name: str, device: str) -> dict[str, Any]:
     """What a worker needs to know."""
     size = SIZES[name]
     visual = (size.image // 14) ** 2 // 4
-    return {"folder": str(folder.resolve()), "device": device, "real": name == "real", "image": size.image,
-            "vit": size.vit, "llama": llama_config(size), "lora_r": size.lora_r,
-            "tokens_a_sample": 1 + _head_tokens(folder) + visual + size.question_tokens + size.answer_tokens}
+    return {
+        "folder": str(folder.resolve()),
+        "device": device,
+        "real": name == "real",
+        "image": size.image,
+        "vit": size.vit,
+        "llama": llama_config(size),
+        "lora_r": size.lora_r,
+        "tokens_a_sample": 1 + _head_tokens(folder) + visual + size.question_tokens + size.answer_tokens,
+    }
 
 
-def with_text(task: Task, size: Size, folder: Path) -> Dict[str, Any]:
+def with_text(task: Task, size: Size, folder: Path) -> dict[str, Any]:
     """The task with instructions and answers of the size's lengths, every one another text."""
     from pefomed_plugin.toolkit.bundled.language import load_tokenizer
 
@@ -82,19 +125,28 @@ def with_text(task: Task, size: Size, folder: Path) -> Dict[str, Any]:
     questions = [_text(tokenizer, size.question_tokens - words, number) for number in range(count)]
     lengths = [round(limit * share) - 1 for share in task.answer_spread]
     answers = [_text(tokenizer, lengths[number % len(lengths)], 100 + number) for number in range(count)]
-    return {"name": task.name, "kind": task.kind, "images": task.images, "answer_tokens": limit,
-            "questions_per_image": task.questions_per_image, "answers": answers,
-            "instructions": [_instruction(size, each) for each in questions]}
+    return {
+        "name": task.name,
+        "kind": task.kind,
+        "images": task.images,
+        "answer_tokens": limit,
+        "questions_per_image": task.questions_per_image,
+        "answers": answers,
+        "instructions": [_instruction(size, each) for each in questions],
+    }
 
 
 def _instruction(size: Size, question: str) -> str:
-    return instruction_input("vqa", VQA_INSTRUCTION.format(question=question)) if size.tasks_words else (
-        "{} {}".format(IMAGE_MARKER, question))
+    return (
+        instruction_input("vqa", VQA_INSTRUCTION.format(question=question))
+        if size.tasks_words
+        else (f"{IMAGE_MARKER} {question}")
+    )
 
 
 def _text(tokenizer: Any, tokens: int, start: int) -> str:
     """Words of the list from ``start`` on, as many as make ``tokens`` tokens (at least one word)."""
-    words: List[str] = []
+    words: list[str] = []
     while len(tokenizer.encode(" ".join(words))) < tokens or not words:
         words.append(_WORDS[(start + len(words)) % len(_WORDS)])
     return " ".join(words)

@@ -1,6 +1,8 @@
 """What is measured: model sizes, batches, and the ways to train and to answer. Plain data, read by both toolkits."""
 
-from typing import Any, Dict, List, NamedTuple, Tuple
+from __future__ import annotations
+
+from typing import Any, NamedTuple
 
 from projects.benchmarks import toolkit_process
 
@@ -9,8 +11,8 @@ class Size(NamedTuple):
     """Proportions of a model; the visual tokens are (image / 14)^2 / 4."""
 
     image: int
-    vit: Dict[str, Any]
-    llama: Dict[str, int]
+    vit: dict[str, Any]
+    llama: dict[str, int]
     lora_r: int
     question_tokens: int
     """Text behind the image, a question: as much of the sequence as on real data."""
@@ -24,25 +26,79 @@ VQA_RAD_TEXT = (40, 5)
 REPORT_SPREAD = (0.44, 0.60, 0.75, 0.88, 1.00, 1.17, 1.38, 1.78)
 """Lengths of eight reports, shares of their mean: quantiles 1/16, 3/16 ... of IU X-ray's training reports."""
 
-SIZES: Dict[str, Size] = {
+SIZES: dict[str, Size] = {
     # a quarter of the visual tokens of a real run (64 of 256), so a quarter of its text
-    "P": Size(224, {"embed_dim": 352, "depth": 8, "num_heads": 4, "mlp_ratio": 4.3637},
-              {"hidden_size": 768, "intermediate_size": 2064, "num_hidden_layers": 12, "num_attention_heads": 6,
-               "vocab_size": 2000}, 12, 9, 3, False),
-    "L": Size(112, {"embed_dim": 256, "depth": 8, "num_heads": 4, "mlp_ratio": 4.3637},
-              {"hidden_size": 256, "intermediate_size": 688, "num_hidden_layers": 6, "num_attention_heads": 4,
-               "vocab_size": 32000}, 8, *VQA_RAD_TEXT),
+    "P": Size(
+        224,
+        {"embed_dim": 352, "depth": 8, "num_heads": 4, "mlp_ratio": 4.3637},
+        {
+            "hidden_size": 768,
+            "intermediate_size": 2064,
+            "num_hidden_layers": 12,
+            "num_attention_heads": 6,
+            "vocab_size": 2000,
+        },
+        12,
+        9,
+        3,
+        False,
+    ),
+    "L": Size(
+        112,
+        {"embed_dim": 256, "depth": 8, "num_heads": 4, "mlp_ratio": 4.3637},
+        {
+            "hidden_size": 256,
+            "intermediate_size": 688,
+            "num_hidden_layers": 6,
+            "num_attention_heads": 4,
+            "vocab_size": 32000,
+        },
+        8,
+        *VQA_RAD_TEXT,
+    ),
     # the width of LLaMA-2-7B, two layers of it: for bytes, not for times
-    "wide": Size(448, {"embed_dim": 64, "depth": 1, "num_heads": 4, "mlp_ratio": 2.0},
-                 {"hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 2, "num_attention_heads": 32,
-                  "vocab_size": 2000}, 64, *VQA_RAD_TEXT),
-    "real": Size(448, {"embed_dim": 1408, "depth": 39, "num_heads": 16, "mlp_ratio": 4.3637},
-                 {"hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32, "num_attention_heads": 32,
-                  "vocab_size": 32000}, 64, *VQA_RAD_TEXT),
+    "wide": Size(
+        448,
+        {"embed_dim": 64, "depth": 1, "num_heads": 4, "mlp_ratio": 2.0},
+        {
+            "hidden_size": 4096,
+            "intermediate_size": 11008,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 32,
+            "vocab_size": 2000,
+        },
+        64,
+        *VQA_RAD_TEXT,
+    ),
+    "real": Size(
+        448,
+        {"embed_dim": 1408, "depth": 39, "num_heads": 16, "mlp_ratio": 4.3637},
+        {
+            "hidden_size": 4096,
+            "intermediate_size": 11008,
+            "num_hidden_layers": 32,
+            "num_attention_heads": 32,
+            "vocab_size": 32000,
+        },
+        64,
+        *VQA_RAD_TEXT,
+    ),
     # for the test of the benchmark itself
-    "tiny": Size(56, {"embed_dim": 32, "depth": 1, "num_heads": 2, "mlp_ratio": 2.0},
-                 {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2,
-                  "vocab_size": 800}, 4, 9, 3, False),
+    "tiny": Size(
+        56,
+        {"embed_dim": 32, "depth": 1, "num_heads": 2, "mlp_ratio": 2.0},
+        {
+            "hidden_size": 32,
+            "intermediate_size": 64,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "vocab_size": 800,
+        },
+        4,
+        9,
+        3,
+        False,
+    ),
 }
 
 
@@ -76,14 +132,14 @@ class Task(NamedTuple):
     """``train`` or ``generate``."""
     images: int
     questions_per_image: int
-    ways: Tuple[Way, ...]
+    ways: tuple[Way, ...]
     answer_tokens: int = 0
     """Where not the size's own; a mean where they differ."""
-    answer_spread: Tuple[float, ...] = (1.0,)
+    answer_spread: tuple[float, ...] = (1.0,)
     """Shares of the mean, in turn."""
 
 
-def tasks(device: str) -> List[Task]:
+def tasks(device: str) -> list[Task]:
     """What is measured on the CPU (proportions of a real model) or on a GPU (the real sizes)."""
     packed, cached = Way("packed", packed=True), Way("packed, cached", packed=True, cached=True)
     shared = Way("shared", packed=True, share=True)
@@ -91,20 +147,32 @@ def tasks(device: str) -> List[Task]:
     compiled = both._replace(name="shared, cached, compiled", compiled=True)
     answering = Way("shared, cached, merged", packed=True, share=True, cached=True, merged=True)
     if device == "cuda":
-        return [Task("VQA, batch 4, 1 a image", "real", "train", 4, 1, (PLAIN, packed, cached)),
-                Task("VQA, batch 8, 8 a image", "real", "train", 1, 8, (PLAIN, shared, both, compiled)),
-                Task("reports, batch 4", "real", "train", 4, 1, (PLAIN, packed, cached), 120, REPORT_SPREAD[1::2]),
-                Task("generation, 8 a image", "real", "generate", 2, 8, (PLAIN, shared, answering))]
-    return [Task("P, VQA, batch 8, 1 a image", "P", "train", 8, 1, (CHECKOUT, PLAIN, packed, cached)),
-            Task("P, VQA, batch 8, 4 a image", "P", "train", 2, 4, (CHECKOUT, PLAIN, shared, both)),
-            Task("P, VQA, batch 8, 8 a image", "P", "train", 1, 8, (CHECKOUT, PLAIN, shared, both)),
-            Task("P, reports, batch 8", "P", "train", 8, 1, (CHECKOUT, PLAIN, packed, cached), 30, REPORT_SPREAD),
-            Task("P, generation, 8 a image", "P", "generate", 2, 8, (CHECKOUT, PLAIN, shared, both, answering), 5),
-            Task("L, VQA, batch 8, 1 a image", "L", "train", 8, 1, (CHECKOUT, PLAIN, packed, cached)),
-            Task("L, VQA, batch 8, 8 a image", "L", "train", 1, 8, (CHECKOUT, PLAIN, shared, both))]
+        return [
+            Task("VQA, batch 4, 1 a image", "real", "train", 4, 1, (PLAIN, packed, cached)),
+            Task("VQA, batch 8, 8 a image", "real", "train", 1, 8, (PLAIN, shared, both, compiled)),
+            Task("reports, batch 4", "real", "train", 4, 1, (PLAIN, packed, cached), 120, REPORT_SPREAD[1::2]),
+            Task("generation, 8 a image", "real", "generate", 2, 8, (PLAIN, shared, answering)),
+        ]
+    return [
+        Task("P, VQA, batch 8, 1 a image", "P", "train", 8, 1, (CHECKOUT, PLAIN, packed, cached)),
+        Task("P, VQA, batch 8, 4 a image", "P", "train", 2, 4, (CHECKOUT, PLAIN, shared, both)),
+        Task("P, VQA, batch 8, 8 a image", "P", "train", 1, 8, (CHECKOUT, PLAIN, shared, both)),
+        Task("P, reports, batch 8", "P", "train", 8, 1, (CHECKOUT, PLAIN, packed, cached), 30, REPORT_SPREAD),
+        Task("P, generation, 8 a image", "P", "generate", 2, 8, (CHECKOUT, PLAIN, shared, both, answering), 5),
+        Task("L, VQA, batch 8, 1 a image", "L", "train", 8, 1, (CHECKOUT, PLAIN, packed, cached)),
+        Task("L, VQA, batch 8, 8 a image", "L", "train", 1, 8, (CHECKOUT, PLAIN, shared, both)),
+    ]
 
 
-TINY_TASKS = [Task("tiny, VQA", "tiny", "train", 2, 3, (PLAIN, Way("shared, cached", packed=True, share=True,
-                                                                  cached=True))),
-              Task("tiny, generation", "tiny", "generate", 2, 3,
-                   (PLAIN, Way("shared, merged", packed=True, share=True, merged=True)), 4)]
+TINY_TASKS = [
+    Task("tiny, VQA", "tiny", "train", 2, 3, (PLAIN, Way("shared, cached", packed=True, share=True, cached=True))),
+    Task(
+        "tiny, generation",
+        "tiny",
+        "generate",
+        2,
+        3,
+        (PLAIN, Way("shared, merged", packed=True, share=True, merged=True)),
+        4,
+    ),
+]

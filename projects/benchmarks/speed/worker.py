@@ -4,33 +4,36 @@
 output. ``{"task": ..., "way": ..., "do": "check" | "time" | "bytes" | "flops"}``.
 """
 
+from __future__ import annotations
+
 import json
 import sys
 import time
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, Dict, List, Tuple
+from typing import Any
 
 import torch
 
 from projects.benchmarks.speed.sizes import CHECKOUT, Way
 from projects.benchmarks.toolkit_process import serve
 
-Batch = Dict[str, Any]
+Batch = dict[str, Any]
 
 
 class Bench:
     """A model, its optimizer and the batches made for it."""
 
-    def __init__(self, spec: Dict[str, Any]) -> None:
+    def __init__(self, spec: dict[str, Any]) -> None:
         self.spec, self.device = spec, spec["device"]
         self.model = build(spec).to(self.device)
         trained = [each for each in self.model.parameters() if each.requires_grad]
-        self.optimizer = torch.optim.AdamW(trained, lr=0.0, weight_decay=0.0,
-                                           **({"fused": True} if self.device == "cuda" else {}))
-        self._features: Dict[str, torch.Tensor] = {}
+        self.optimizer = torch.optim.AdamW(
+            trained, lr=0.0, weight_decay=0.0, **({"fused": True} if self.device == "cuda" else {})
+        )
+        self._features: dict[str, torch.Tensor] = {}
 
-    def batch(self, task: Dict[str, Any], way: Way) -> Batch:
+    def batch(self, task: dict[str, Any], way: Way) -> Batch:
         """The task's samples as a data loader would hand them over: image by image if they are shared."""
         drawn = torch.Generator().manual_seed(7)
         size = self.spec["image"]
@@ -63,16 +66,16 @@ class Bench:
         loss.backward()
         return loss
 
-    def answers(self, batch: Batch, way: Way, limit: int) -> List[str]:
+    def answers(self, batch: Batch, way: Way, limit: int) -> list[str]:
         """Greedy answers."""
         with self.autocast(), self.model.merged_lora() if way.merged else nullcontext():
             if way.packed:
                 laid_out = self.lay_out(batch, way, answering=True)
                 return self.model.generate_packed(laid_out["image"], laid_out["layout"], max_new_tokens=limit)
-            prompts = ["[INST] {} [/INST]".format(each) for each in batch["instruction_input"]]
+            prompts = [f"[INST] {each} [/INST]" for each in batch["instruction_input"]]
             return self.model.generate(batch["image"], prompts, max_new_tokens=limit)
 
-    def check(self, task: Dict[str, Any], way: Way) -> Dict[str, Any]:
+    def check(self, task: dict[str, Any], way: Way) -> dict[str, Any]:
         """What must be equal on all ways: loss and gradient norm, or the answers."""
         batch = self.batch(task, way)
         if task["kind"] == "generate":
@@ -84,7 +87,7 @@ class Bench:
         self.optimizer.zero_grad()
         return {"loss": float(loss.detach()), "grad_norm": float(torch.stack(norms).norm())}
 
-    def time(self, task: Dict[str, Any], way: Way) -> Dict[str, Any]:
+    def time(self, task: dict[str, Any], way: Way) -> dict[str, Any]:
         """Seconds of one optimizer step, or of answering the batch."""
         batch = self.batch(task, way)
         answering = task["kind"] == "generate"
@@ -102,7 +105,7 @@ class Bench:
         self.wait()
         return {"seconds": time.perf_counter() - start}
 
-    def bytes(self, task: Dict[str, Any], way: Way) -> Dict[str, Any]:
+    def bytes(self, task: dict[str, Any], way: Way) -> dict[str, Any]:
         """Bytes kept for the backward pass, a token and layer: those of two layers less those of one."""
         decoder = next(each for each in self.model.modules() if type(each).__name__ == "LlamaModel")
         layers, kept = decoder.layers, []
@@ -113,9 +116,9 @@ class Bench:
         (one, tokens), (two, _) = kept
         return {"bytes": (two - one) / tokens}
 
-    def _kept_bytes(self, batch: Batch, way: Way) -> Tuple[int, int]:
+    def _kept_bytes(self, batch: Batch, way: Way) -> tuple[int, int]:
         own = {each.untyped_storage().data_ptr() for each in self.model.parameters()}
-        seen: Dict[int, int] = {}
+        seen: dict[int, int] = {}
 
         def keep(tensor: torch.Tensor) -> torch.Tensor:
             storage = tensor.untyped_storage()
@@ -130,7 +133,7 @@ class Bench:
         del loss
         return sum(seen.values()), len(batch["answer"]) * self.spec["tokens_a_sample"]
 
-    def flops(self, task: Dict[str, Any], way: Way) -> Dict[str, Any]:
+    def flops(self, task: dict[str, Any], way: Way) -> dict[str, Any]:
         """Floating-point operations of a step, a sample."""
         from torch.utils.flop_counter import FlopCounterMode
 
@@ -140,7 +143,7 @@ class Bench:
         self.optimizer.zero_grad()
         return {"flops": counter.get_total_flops() / len(task["answers"])}
 
-    def kernels(self, task: Dict[str, Any], way: Way) -> Dict[str, Any]:
+    def kernels(self, task: dict[str, Any], way: Way) -> dict[str, Any]:
         """On a GPU: kernels and waits of the host in a step, and the most memory that activations took."""
         from torch.profiler import ProfilerActivity, profile
 
@@ -152,9 +155,11 @@ class Bench:
             self.backward(batch, way)
         self.optimizer.zero_grad()
         names = [each.name for each in profiled.events()]
-        return {"kernels": sum("LaunchKernel" in name for name in names),
-                "waits": sum("Synchronize" in name for name in names),
-                "peak_bytes": torch.cuda.max_memory_allocated() - before}
+        return {
+            "kernels": sum("LaunchKernel" in name for name in names),
+            "waits": sum("Synchronize" in name for name in names),
+            "peak_bytes": torch.cuda.max_memory_allocated() - before,
+        }
 
     def wait(self) -> None:
         """Until the GPU has done what it was given."""
@@ -162,7 +167,7 @@ class Bench:
             torch.cuda.synchronize()
 
 
-def build(spec: Dict[str, Any]) -> Any:
+def build(spec: dict[str, Any]) -> Any:
     """The model of whichever toolkit is underneath, from the files of the benchmark; or of the real sizes, random."""
     if spec["real"]:
         return _random_real_model(spec)
@@ -171,14 +176,26 @@ def build(spec: Dict[str, Any]) -> Any:
 
     register_all()
     folder = Path(spec["folder"])
-    return registry.get_model_class("minigpt_v2").from_config({
-        "arch": "minigpt_v2", "llama_model": str(folder / "llama"), "vit_weights": str(folder / "eva.pth"),
-        "ckpt": str(folder / "start.pth"), "vit": spec["vit"], "image_size": spec["image"], "max_txt_len": 1024,
-        "end_sym": "</s>", "chat_template": True, "prompt_template": "[INST] {} [/INST]", "lora_r": spec["lora_r"],
-        "lora_alpha": 16, "lora_dropout": 0.0})
+    return registry.get_model_class("minigpt_v2").from_config(
+        {
+            "arch": "minigpt_v2",
+            "llama_model": str(folder / "llama"),
+            "vit_weights": str(folder / "eva.pth"),
+            "ckpt": str(folder / "start.pth"),
+            "vit": spec["vit"],
+            "image_size": spec["image"],
+            "max_txt_len": 1024,
+            "end_sym": "</s>",
+            "chat_template": True,
+            "prompt_template": "[INST] {} [/INST]",
+            "lora_r": spec["lora_r"],
+            "lora_alpha": 16,
+            "lora_dropout": 0.0,
+        }
+    )
 
 
-def _random_real_model(spec: Dict[str, Any]) -> Any:
+def _random_real_model(spec: dict[str, Any]) -> Any:
     from transformers import LlamaConfig
 
     from pefomed_plugin.toolkit.bundled import language
@@ -188,14 +205,20 @@ def _random_real_model(spec: Dict[str, Any]) -> Any:
     torch.set_default_dtype(torch.bfloat16)
     with torch.device(spec["device"]):
         llama = language.empty_llama(LlamaConfig(**spec["llama"]))
-        model = MiniGPTv2(llama, language.load_tokenizer(Path(spec["folder"]) / "llama"), image_size=spec["image"],
-                          vit=VitSize.from_config(spec["vit"]), lora_r=spec["lora_r"], lora_dropout=0.0)
+        model = MiniGPTv2(
+            llama,
+            language.load_tokenizer(Path(spec["folder"]) / "llama"),
+            image_size=spec["image"],
+            vit=VitSize.from_config(spec["vit"]),
+            lora_r=spec["lora_r"],
+            lora_dropout=0.0,
+        )
     torch.set_default_dtype(torch.float32)
     for each in model.parameters():
         if each.requires_grad:
             each.data = torch.randn_like(each.data.float()) * 0.01
     with torch.no_grad():
-        llama.get_output_embeddings().weight[model.llama_tokenizer.pieces:] = 0  # as inputs.py does
+        llama.get_output_embeddings().weight[model.llama_tokenizer.pieces :] = 0  # as inputs.py does
     return model
 
 

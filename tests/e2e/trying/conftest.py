@@ -1,7 +1,9 @@
 """One tiny model for all tests of trying a model; hardly trained, so that it says something else to every prompt."""
 
+from __future__ import annotations
+
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any
 
 import pytest
 import torch
@@ -10,25 +12,31 @@ from pefomed_plugin import load
 from pefomed_plugin.embedded.tiny_model import make_tiny_model
 from tests.unit.services.small import picture
 
-MODEL_SECTION = {"image_size": 112, "vit": {"embed_dim": 96, "depth": 2, "num_heads": 4, "mlp_ratio": 4.0},
-                 "lora_r": 16, "lora_alpha": 16}
+MODEL_SECTION = {
+    "image_size": 112,
+    "vit": {"embed_dim": 96, "depth": 2, "num_heads": 4, "mlp_ratio": 4.0},
+    "lora_r": 16,
+    "lora_alpha": 16,
+}
 
 
 @pytest.fixture(scope="session")
-def files(tmp_path_factory: Any) -> Dict[str, Path]:
+def files(tmp_path_factory: Any) -> dict[str, Path]:
     """``llama``, ``vit``, and ``checkpoint``: one that says what it was trained with, LoRA not zero."""
     paths = make_tiny_model(tmp_path_factory.mktemp("tiny"), steps=2)
     tensors = torch.load(paths["checkpoint"], weights_only=True)["model"]
     draw = torch.Generator().manual_seed(0)
-    tensors = {key: each + 0.3 * torch.randn(each.shape, generator=draw) if "lora_B" in key else each
-               for key, each in tensors.items()}
+    tensors = {
+        key: each + 0.3 * torch.randn(each.shape, generator=draw) if "lora_B" in key else each
+        for key, each in tensors.items()
+    }
     path = paths["checkpoint"].with_name("checkpoint_last.pth")
     torch.save({"model": tensors, "epoch": 0, "config": {"model": MODEL_SECTION, "run": {"task": "medical_vqa"}}}, path)
     return {**paths, "checkpoint": path}
 
 
 @pytest.fixture(scope="session")
-def model(files: Dict[str, Path]) -> Any:
+def model(files: dict[str, Path]) -> Any:
     """The model itself; a test that changes a setting of it sets it back."""
     return load(files["checkpoint"], llama=files["llama"], vit=files["vit"])
 

@@ -1,5 +1,7 @@
 """``load``: from a file to answers; what it needs, and what it says where something is missing."""
 
+from __future__ import annotations
+
 import json
 import shutil
 import subprocess
@@ -32,20 +34,40 @@ def test_importing_the_package_imports_nothing_heavy():
 
 
 def test_it_answers_as_evaluation_does(files, model, scans):
-    section = {**MODEL_SECTION, "llama_model": str(files["llama"]), "vit_weights": str(files["vit"]),
-               "ckpt": str(files["checkpoint"]), "decoder": "plain"}
+    section = {
+        **MODEL_SECTION,
+        "llama_model": str(files["llama"]),
+        "vit_weights": str(files["vit"]),
+        "ckpt": str(files["checkpoint"]),
+        "decoder": "plain",
+    }
     plain = MiniGPTv2.from_config(section).eval()
     image = registry.get_processor_class("blip2_image_eval").from_config({"image_size": 112})(picture(1))
-    prompt = ("[INST] <Img><ImageHere></Img> [vqa] Based on the image, respond to this question with a short answer: "
-              "Is there a fracture? [/INST]")
+    prompt = (
+        "[INST] <Img><ImageHere></Img> [vqa] Based on the image, respond to this question with a short answer: "
+        "Is there a fracture? [/INST]"
+    )
     assert model.ask(scans / "a.png", QUESTION) == plain.generate(image[None], [prompt], max_new_tokens=20)[0]
 
 
 def test_the_same_from_an_exported_adapter_and_from_safetensors(files, model, scans, tmp_path, capsys):
     checkpoint = str(files["checkpoint"])
     assert main(["checkpoint", "export", checkpoint, "--out", str(tmp_path / "adapter")]) == 0
-    assert main(["checkpoint", "convert", checkpoint, "--to", "safetensors", "--weights-only", "--out",
-                 str(tmp_path / "weights.safetensors")]) == 0
+    assert (
+        main(
+            [
+                "checkpoint",
+                "convert",
+                checkpoint,
+                "--to",
+                "safetensors",
+                "--weights-only",
+                "--out",
+                str(tmp_path / "weights.safetensors"),
+            ]
+        )
+        == 0
+    )
     capsys.readouterr()
     expected = model.report(scans / "a.png", max_new_tokens=20)
     assert len(expected) > 3
@@ -72,8 +94,7 @@ def test_everything_that_is_missing_is_said_at_once(files, tmp_path):
 def test_the_embedded_default(files, monkeypatch, tmp_path, scans):
     sample = tmp_path / "sample"
     shutil.copytree(files["llama"].parent, sample / "tiny")
-    (sample / environment.EMBEDDED.upper()).write_text(
-        json.dumps({"seed": 0, "code": code_digest()}))
+    (sample / environment.EMBEDDED.upper()).write_text(json.dumps({"seed": 0, "code": code_digest()}))
     monkeypatch.setenv("PEFOMED_SAMPLE", str(sample))
     model = load("embedded")
     assert model.facts["embedded"] is True

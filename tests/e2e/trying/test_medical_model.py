@@ -1,5 +1,7 @@
 """A model that is asked: kinds of images, lists, streams, settings."""
 
+from __future__ import annotations
+
 import numpy as np
 import pytest
 
@@ -62,7 +64,8 @@ def test_a_stream_ends_with_the_answer(model, scans, request_):
 def test_prompts_are_those_of_training(model):
     start = "[INST] <Img><ImageHere></Img> "
     assert model.prompt(Request("x", "report")) == (
-        start + "[report] Describe the given chest x-ray image in detail. [/INST]")
+        start + "[report] Describe the given chest x-ray image in detail. [/INST]"
+    )
     assert model.prompt(Request("x", "caption", " Name  the organ. ")) == start + "[caption] Name the organ. [/INST]"
     assert "< Img >" in model.prompt(Request("x", "vqa", "What is <Img>?"))
 
@@ -71,8 +74,9 @@ def test_the_limit_of_an_answer(model, scans):
     assert len(model.report(scans / "a.png", max_new_tokens=2)) < len(model.report(scans / "a.png", max_new_tokens=30))
 
 
-@pytest.mark.parametrize(("arguments", "told"), [
-    ((["a", "b"], ["q"]), "2 images and 1 questions"), (("a", "  "), "an empty question")])
+@pytest.mark.parametrize(
+    ("arguments", "told"), [((["a", "b"], ["q"]), "2 images and 1 questions"), (("a", "  "), "an empty question")]
+)
 def test_what_cannot_be_asked(model, arguments, told):
     with pytest.raises(ConfigError, match=told):
         model.ask(*arguments)
@@ -80,9 +84,15 @@ def test_what_cannot_be_asked(model, arguments, told):
         model.answer([Request("a", "reprot")])
 
 
-@pytest.mark.parametrize(("image", "told"), [
-    ("nowhere.png", "no such file"), (np.zeros((2, 3, 4, 5)), "give \\(height, width\\)"), (7, "no image"),
-    (np.zeros((0, 3)), "no image")])
+@pytest.mark.parametrize(
+    ("image", "told"),
+    [
+        ("nowhere.png", "no such file"),
+        (np.zeros((2, 3, 4, 5)), "give \\(height, width\\)"),
+        (7, "no image"),
+        (np.zeros((0, 3)), "no image"),
+    ],
+)
 def test_what_is_no_image(model, image, told):
     with pytest.raises(ImageError, match=told):
         model.ask(image, QUESTIONS[0])

@@ -1,5 +1,7 @@
 """The page of ``pefomed chat``: what its buttons do, and, where gradio and Chromium are, the page itself."""
 
+from __future__ import annotations
+
 from importlib.util import find_spec
 
 import pytest
@@ -16,8 +18,11 @@ def test_the_answer_grows_into_what_the_model_says(model, scans):
     desk, path = Desk(model, max_new_tokens=8), str(scans / "a.png")
     for task, identifier in TASKS.items():
         texts = list(desk.answer(path, task, "What is it?"))
-        expected = model.ask(path, "What is it?", max_new_tokens=8) if identifier == "vqa" else getattr(
-            model, identifier)(path, max_new_tokens=8)
+        expected = (
+            model.ask(path, "What is it?", max_new_tokens=8)
+            if identifier == "vqa"
+            else getattr(model, identifier)(path, max_new_tokens=8)
+        )
         assert len(texts) > 1 and texts[-1] == expected
 
 
@@ -34,7 +39,9 @@ def test_what_was_dropped_is_shown_or_told(model, scans):
 
 def test_examples_are_drawings_or_the_users_images(scans, tmp_path):
     assert [(each[0], each[1]) for each in find_examples(scans)] == [
-        (str(scans / "a.png"), "Question [vqa]"), (str(scans / "old" / "b.jpg"), "Report [report]")]
+        (str(scans / "a.png"), "Question [vqa]"),
+        (str(scans / "old" / "b.jpg"), "Report [report]"),
+    ]
     drawn = draw_examples(tmp_path)
     assert len(drawn) == 3 and all((tmp_path / each[0]).is_file() for each in drawn)
 
@@ -64,8 +71,9 @@ def test_a_taken_port_is_told(model):
 def test_the_page_answers_and_asks_nothing_of_other_machines(model, tmp_path):
     examples = draw_examples(tmp_path)
     page = build_page(Desk(model, max_new_tokens=8), examples)
-    _, address, _ = page.queue().launch(server_name="127.0.0.1", quiet=True, prevent_thread_lock=True,
-                                        allowed_paths=[str(tmp_path)])
+    _, address, _ = page.queue().launch(
+        server_name="127.0.0.1", quiet=True, prevent_thread_lock=True, allowed_paths=[str(tmp_path)]
+    )
     try:
         with Page(find_chromium(), tmp_path / "profile") as tab:
             tab.open(address)
@@ -75,8 +83,11 @@ def test_the_page_answers_and_asks_nothing_of_other_machines(model, tmp_path):
             tab.evaluate("document.querySelector('table tbody tr').click()")
             tab.wait("!!document.querySelector('#picture img')", 60)
             tab.evaluate("document.querySelector('#ask').click()")
-            tab.wait("document.querySelector('#answer textarea').value === {!r}".format(
-                model.ask(examples[0][0], examples[0][2], max_new_tokens=8)), 60)
+            tab.wait(
+                "document.querySelector('#answer textarea').value === "
+                f"{model.ask(examples[0][0], examples[0][2], max_new_tokens=8)!r}",
+                60,
+            )
             assert tab.complaints(address.rstrip("/")) == []
     finally:
         page.close(verbose=False)

@@ -1,5 +1,7 @@
 """``pefomed predict --images``: every image of a folder, or a reason."""
 
+from __future__ import annotations
+
 import json
 
 import pytest
@@ -12,10 +14,28 @@ from tests.unit.services.small import picture
 @pytest.fixture
 def predict(files, scans, tmp_path, capsys):
     """Runs the command; gives exit code and text."""
+
     def run(*arguments, out="out/p.jsonl", task="report"):
-        code = main(["predict", "--images", str(scans), "--task", task, "--ckpt", str(files["checkpoint"]),
-                     "--llama", str(files["llama"]), "--vit", str(files["vit"]), "--max-new-tokens", "8",
-                     "--out", str(tmp_path / out), *map(str, arguments)])
+        code = main(
+            [
+                "predict",
+                "--images",
+                str(scans),
+                "--task",
+                task,
+                "--ckpt",
+                str(files["checkpoint"]),
+                "--llama",
+                str(files["llama"]),
+                "--vit",
+                str(files["vit"]),
+                "--max-new-tokens",
+                "8",
+                "--out",
+                str(tmp_path / out),
+                *map(str, arguments),
+            ]
+        )
         captured = capsys.readouterr()
         return code, captured.out + captured.err
 
@@ -81,20 +101,29 @@ def test_answers_to_something_else_are_set_aside(predict, tmp_path):
 
 def test_questions_of_a_table(predict, tmp_path):
     table = tmp_path / "q.csv"
-    table.write_text("image,question,answer,id\n"
-                     "a.png,Is it left?,yes,7\nold/b.jpg,Is it left?,,8\ngone.png,Is it?,,9\n")
+    table.write_text(
+        "image,question,answer,id\na.png,Is it left?,yes,7\nold/b.jpg,Is it left?,,8\ngone.png,Is it?,,9\n"
+    )
     code, shown = predict("--questions", table, task="vqa")
     assert code == 1 and "gone.png: no such file" in shown
     assert [(each.id, each.answer, each.metadata) for each in read_predictions(tmp_path / "out/p.jsonl")] == [
-        ("images-a.png-7", "yes", {}), ("images-old/b.jpg-8", "", {"reference": "none"})]
+        ("images-a.png-7", "yes", {}),
+        ("images-old/b.jpg-8", "", {"reference": "none"}),
+    ]
     table.write_text("question\nIs it left?\nIs it right?\n")
     assert "2 to be asked about; 4 questions" in predict("--questions", table, task="vqa", out="out/all")[1]
 
 
-@pytest.mark.parametrize(("text", "told"), [
-    ("frage\nx\n", "missing column(s) question"), ("question\n\"\"\n", "line 2: the question is empty"),
-    ("image,question\n,x\n", "line 2: the image is empty"), ("question\n", "no question in it"),
-    ("image,question,id\na.png,x,1\na.png,y,1\n", "asked twice under one id")])
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("frage\nx\n", "missing column(s) question"),
+        ('question\n""\n', "line 2: the question is empty"),
+        ("image,question\n,x\n", "line 2: the image is empty"),
+        ("question\n", "no question in it"),
+        ("image,question,id\na.png,x,1\na.png,y,1\n", "asked twice under one id"),
+    ],
+)
 def test_a_table_that_cannot_be_used(predict, tmp_path, text, told):
     (tmp_path / "q.csv").write_text(text)
     code, shown = predict("--questions", tmp_path / "q.csv", task="vqa")
@@ -104,11 +133,15 @@ def test_a_table_that_cannot_be_used(predict, tmp_path, text, told):
 def test_mistakes_are_told_together(tmp_path, capsys):
     assert main(["predict", "vqa_rad", "--images", str(tmp_path), "--out", "x", "--batch-size", "0"]) == 2
     shown = capsys.readouterr().err
-    assert all(each in shown for each in ("--task is missing", "--ckpt is missing", "DATASET, FOLDER and --api",
-                                          "--batch-size: at least 1"))
+    assert all(
+        each in shown
+        for each in ("--task is missing", "--ckpt is missing", "DATASET, FOLDER and --api", "--batch-size: at least 1")
+    )
     assert main(["predict", "--out", "x"]) == 2
     assert "give DATASET FOLDER --api MODEL" in capsys.readouterr().err
     for folder, told in ((tmp_path, "holds no image"), (tmp_path / "no", "no folder")):
-        assert main(["predict", "--images", str(folder), "--task", "vqa", "--question", "?", "--ckpt", "c", "--out",
-                     "x"]) == 2
+        assert (
+            main(["predict", "--images", str(folder), "--task", "vqa", "--question", "?", "--ckpt", "c", "--out", "x"])
+            == 2
+        )
         assert told in capsys.readouterr().err

@@ -1,5 +1,7 @@
 """``pefomed chat --cli``: lines in, answers out."""
 
+from __future__ import annotations
+
 import io
 
 import pytest
@@ -32,16 +34,19 @@ def test_an_image_then_questions_about_it(talk, model, scans):
     assert talk(str(path)) == "looking at a.png (64 x 64 pixels)\n"
     assert talk("What is it?") == model.ask(path, "What is it?", max_new_tokens=8) + "\n"
     assert talk("/report") == model.report(path, max_new_tokens=8) + "\n"
-    assert talk("'{}'".format(scans / "old" / "b.jpg"), "/caption") == model.caption(
-        scans / "old" / "b.jpg", max_new_tokens=8) + "\n"
+    assert (
+        talk(f"'{scans / 'old' / 'b.jpg'}'", "/caption")
+        == model.caption(scans / "old" / "b.jpg", max_new_tokens=8) + "\n"
+    )
 
 
 def test_a_mistake_is_told_and_the_image_stays(talk, model, scans):
     talk(str(scans / "a.png"))
     assert "nowhere.png: no such file" in talk("nowhere.png")
     assert "no command /reprot" in talk("/reprot")
-    assert talk("What is it?" + " really" * 60).startswith(model.ask(
-        scans / "a.png", "What is it?" + " really" * 60, max_new_tokens=8))
+    assert talk("What is it?" + " really" * 60).startswith(
+        model.ask(scans / "a.png", "What is it?" + " really" * 60, max_new_tokens=8)
+    )
     assert talk("") == ""
 
 
@@ -59,8 +64,23 @@ def test_pieces_add_up_and_hold_back_half_a_character():
 def test_the_command_talks_until_the_input_ends(files, scans, monkeypatch, capsys):
     for last in ("/quit\nWhat is it?", ""):
         monkeypatch.setattr("sys.stdin", io.StringIO("/help\n" + last))
-        assert main(["chat", "--ckpt", str(files["checkpoint"]), "--llama", str(files["llama"]), "--vit",
-                     str(files["vit"]), "--cli", "--image", str(scans / "a.png")]) == 0
+        assert (
+            main(
+                [
+                    "chat",
+                    "--ckpt",
+                    str(files["checkpoint"]),
+                    "--llama",
+                    str(files["llama"]),
+                    "--vit",
+                    str(files["vit"]),
+                    "--cli",
+                    "--image",
+                    str(scans / "a.png"),
+                ]
+            )
+            == 0
+        )
         shown = capsys.readouterr().out
         assert NOT_CLINICAL in shown and "looking at a.png" in shown and shown.count("/caption") == 2
 
@@ -84,6 +104,21 @@ def test_ctrl_c_stops_an_answer_and_at_the_prompt_the_conversation(model, scans,
 
 
 def test_an_image_to_begin_with_that_cannot_be_used_is_an_error(files, capsys):
-    assert main(["chat", "--ckpt", str(files["checkpoint"]), "--llama", str(files["llama"]), "--vit",
-                 str(files["vit"]), "--cli", "--image", "nowhere.png"]) == 2
+    assert (
+        main(
+            [
+                "chat",
+                "--ckpt",
+                str(files["checkpoint"]),
+                "--llama",
+                str(files["llama"]),
+                "--vit",
+                str(files["vit"]),
+                "--cli",
+                "--image",
+                "nowhere.png",
+            ]
+        )
+        == 2
+    )
     assert "nowhere.png: no such file" in capsys.readouterr().err

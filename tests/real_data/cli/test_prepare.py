@@ -1,5 +1,7 @@
 """What ``pefomed prepare`` shows of the real releases."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,9 @@
 """The real releases agree with the table of figures, and damage done to them shows in it."""
 
+from __future__ import annotations
+
 from dataclasses import replace
-from typing import Any, List
+from typing import Any
 
 import pytest
 
@@ -16,12 +18,14 @@ from pefomed_plugin.readers.vqa_rad import read_vqa_rad
 from tests.real_data.data import real_data
 
 
-def broken(read: Release) -> List[str]:
+def broken(read: Release) -> list[str]:
     return [each.check for each in judge_release(read) if not each.holds]
 
 
-@pytest.mark.parametrize(("folder", "read"), [
-    ("vqa_rad", read_vqa_rad), ("slake", read_slake), ("path_vqa", read_path_vqa), ("iu_xray", read_iu_xray)])
+@pytest.mark.parametrize(
+    ("folder", "read"),
+    [("vqa_rad", read_vqa_rad), ("slake", read_slake), ("path_vqa", read_path_vqa), ("iu_xray", read_iu_xray)],
+)
 def test_real_releases_hold_every_expectation(folder: str, read: Any) -> None:
     found = read(real_data(folder))
     assert len(judge_release(found)) >= 3 and broken(found) == []

@@ -1,8 +1,9 @@
 """IU-Xray as released: R2Gen's annotation and Kaggle's tables, alone and together."""
 
+from __future__ import annotations
+
 from collections import Counter
 from pathlib import Path
-from typing import Dict
 
 from pefomed_plugin.readers.iu_xray import read_iu_xray
 from tests.real_data.data import real_data
@@ -42,7 +43,7 @@ def test_real_tables_alone_lack_what_the_release_lacks(tmp_path: Path) -> None:
         release = read_iu_xray(tmp_path, section=section, per="study")
         assert (len(release.samples), len(release.skips)) == (3851 - count, count)
     images = read_iu_xray(tmp_path, section="both").samples
-    by_study: Dict[str, set] = {}
+    by_study: dict[str, set] = {}
     for each in images:
         by_study.setdefault(each.metadata["study"], set()).add(each.split)
     assert all(len(splits) == 1 for splits in by_study.values())

@@ -1,5 +1,7 @@
 """The ten records of MedICaT that are published as a sample."""
 
+from __future__ import annotations
+
 from pefomed_plugin.readers.medicat import read_medicat
 from tests.real_data.data import real_data
 

@@ -1,5 +1,7 @@
 """PathVQA as released: its published figures."""
 
+from __future__ import annotations
+
 from collections import Counter
 
 from pefomed_plugin.readers.path_vqa import read_path_vqa
@@ -15,9 +17,14 @@ def test_real_files_have_their_published_figures() -> None:
     assert [len({each.image for each in splits[name]}) for name in SPLITS] == [2599, 832, 858]
     types = [Counter(each.question_type for each in splits[name]) for name in SPLITS]
     names = ("what", "yes/no", "where", "how", "why", "how many/how much", "who/whose", "when")
-    assert types == [dict(zip(names, counts)) for counts in (
-        (8083, 9804, 1316, 362, 71, 67, 21, 31), (2565, 3135, 409, 108, 21, 22, 6, 13),
-        (2754, 3390, 432, 119, 22, 22, 15, 7))]
+    assert types == [
+        dict(zip(names, counts))
+        for counts in (
+            (8083, 9804, 1316, 362, 71, 67, 21, 31),
+            (2565, 3135, 409, 108, 21, 22, 6, 13),
+            (2754, 3390, 432, 119, 22, 22, 15, 7),
+        )
+    ]
     triples = [{(each.image, each.question, each.answer) for each in splits[name]} for name in SPLITS]
     assert [len(part) for part in triples] == [19654, 6259, 6719]
     assert [sum("  " in str(each.question) for each in splits[name]) for name in SPLITS] == [433, 113, 145]

@@ -1,5 +1,7 @@
 """ROCO's released captions of the held-out splits."""
 
+from __future__ import annotations
+
 from pefomed_plugin.readers.roco import read_roco
 from tests.real_data.data import real_data
 

@@ -1,5 +1,7 @@
 """SLAKE as released: its published figures, and what its languages share."""
 
+from __future__ import annotations
+
 from collections import Counter
 
 from pefomed_plugin.readers.slake import read_slake
@@ -16,12 +18,42 @@ def test_real_files_have_their_published_figures() -> None:
     raw = Counter(where.where.partition(",")[0] for where in release.skips)
     assert [raw["train.json"] + 4918, raw["validate.json"] + 1053, raw["test.json"] + 1061] == [9835, 2099, 2094]
     types = {name: Counter(each.question_type for each in part) for name, part in splits.items()}
-    assert types["train"] == {"Organ": 1269 - 1, "Position": 847, "Abnormality": 716, "KG": 582, "Modality": 534,
-                              "Size": 323, "Plane": 249, "Quantity": 220, "Color": 137, "Shape": 42}
-    assert types["val"] == {"Organ": 254, "Position": 183, "Abnormality": 132, "KG": 155, "Modality": 110, "Size": 59,
-                            "Plane": 62, "Quantity": 56, "Color": 31, "Shape": 11}
-    assert types["test"] == {"Organ": 253, "Position": 186, "Abnormality": 150, "KG": 148, "Modality": 108, "Size": 65,
-                             "Plane": 58, "Quantity": 52, "Color": 34, "Shape": 7}
+    assert types["train"] == {
+        "Organ": 1269 - 1,
+        "Position": 847,
+        "Abnormality": 716,
+        "KG": 582,
+        "Modality": 534,
+        "Size": 323,
+        "Plane": 249,
+        "Quantity": 220,
+        "Color": 137,
+        "Shape": 42,
+    }
+    assert types["val"] == {
+        "Organ": 254,
+        "Position": 183,
+        "Abnormality": 132,
+        "KG": 155,
+        "Modality": 110,
+        "Size": 59,
+        "Plane": 62,
+        "Quantity": 56,
+        "Color": 31,
+        "Shape": 11,
+    }
+    assert types["test"] == {
+        "Organ": 253,
+        "Position": 186,
+        "Abnormality": 150,
+        "KG": 148,
+        "Modality": 108,
+        "Size": 65,
+        "Plane": 58,
+        "Quantity": 52,
+        "Color": 34,
+        "Shape": 7,
+    }
 
 
 def test_real_english_rows_by_flag_place_and_image() -> None:
@@ -29,8 +61,15 @@ def test_real_english_rows_by_flag_place_and_image() -> None:
     flags = [Counter(each.answer_type for each in splits[name]) for name in ("train", "val", "test")]
     assert flags == [{"OPEN": 2975, "CLOSED": 1943}, {"OPEN": 631, "CLOSED": 422}, {"OPEN": 645, "CLOSED": 416}]
     assert Counter(each.organ for each in splits["test"]) == {
-        "Lung": 419, "Abdomen": 313, "Brain_Tissue": 166, "Pelvic Cavity": 47, "Brain": 42, "Neck": 35,
-        "Brain_Face": 29, "Chest_mediastinal": 10}
+        "Lung": 419,
+        "Abdomen": 313,
+        "Brain_Tissue": 166,
+        "Pelvic Cavity": 47,
+        "Brain": 42,
+        "Neck": 35,
+        "Brain_Face": 29,
+        "Chest_mediastinal": 10,
+    }
     assert Counter(each.metadata["modality"] for each in splits["test"]) == {"CT": 472, "X-Ray": 361, "MRI": 228}
     images = [{each.image for each in splits[name]} for name in ("train", "val", "test")]
     assert [len(part) for part in images] == [450, 96, 96] and len(set.union(*images)) == 642

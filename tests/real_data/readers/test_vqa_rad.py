@@ -1,9 +1,10 @@
 """VQA-RAD as released: its published figures, its quirks, and that both official forms hold the same."""
 
+from __future__ import annotations
+
 import json
 from collections import Counter
 from pathlib import Path
-from typing import List
 
 from pefomed_plugin.readers.rows import closed_by_answer
 from pefomed_plugin.readers.vqa_rad import read_vqa_rad
@@ -25,7 +26,7 @@ def test_real_re_release_has_its_published_figures() -> None:
     images = {each.image for each in train}
     assert len(images) == 314 and len({each.image for each in test}) == 203
     assert {each.image for each in test} <= images
-    assert {each.id for each in release.samples} == {"vqa_rad-{}".format(number) for number in range(1, 3516)}
+    assert {each.id for each in release.samples} == {f"vqa_rad-{number}" for number in range(1, 3516)}
 
 
 def test_real_re_release_shows_the_known_quirks() -> None:
@@ -53,9 +54,12 @@ def test_real_re_release_shows_the_known_quirks() -> None:
 def test_real_re_release_follows_from_the_official_records(tmp_path: Path) -> None:
     """The official file is not here; its records are the re-release's with each frame put back into its question."""
     folder = real_data("vqa_rad")
-    rows = {row["qid"]: (row, prefix) for prefix, name in (("", "trainset.json"), ("test_", "testset.json"))
-            for row in json.loads((folder / name).read_text(encoding="utf-8"))}
-    official: List[Row] = []
+    rows = {
+        row["qid"]: (row, prefix)
+        for prefix, name in (("", "trainset.json"), ("test_", "testset.json"))
+        for row in json.loads((folder / name).read_text(encoding="utf-8"))
+    }
+    official: list[Row] = []
     for qid in sorted(rows):
         row, prefix = rows[qid]
         if row["phrase_type"] == "frame":

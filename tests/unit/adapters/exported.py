@@ -1,5 +1,7 @@
 """The checkpoint that MiniGPT-v2 wrote, for the tests of exports."""
 
+from __future__ import annotations
+
 import torch
 
 from pefomed_plugin.adapters.exports.contents import Contents, Lora, find_lora

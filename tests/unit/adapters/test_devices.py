@@ -1,5 +1,7 @@
 """Which device and precision a run gets, and what is said where there is none such."""
 
+from __future__ import annotations
+
 from types import SimpleNamespace
 
 import pytest
@@ -25,8 +27,10 @@ def test_a_gpu_without_bf16() -> None:
         make_accelerator(options)
 
 
-@pytest.mark.parametrize(("settings", "message"), [
-    ({"device": "cuda"}, "torch sees no GPU"), ({"device": "cpu", "precision": "fp16"}, "no fp16 training")])
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [({"device": "cuda"}, "torch sees no GPU"), ({"device": "cpu", "precision": "fp16"}, "no fp16 training")],
+)
 def test_a_machine_without_a_gpu(settings: dict, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ConfigError, match=message):

@@ -1,5 +1,7 @@
 """Answering a split: every sample once, whoever answers it, and again from where it stopped."""
 
+from __future__ import annotations
+
 import json
 from types import SimpleNamespace
 
@@ -22,7 +24,7 @@ class Model:
 
     prompt_template = "[INST] {} [/INST]"
 
-    def __init__(self, fails_after=10 ** 9):
+    def __init__(self, fails_after=10**9):
         self.asked, self.fails_after = [], fails_after
 
     def eval(self):
@@ -39,9 +41,19 @@ class Model:
 @pytest.fixture
 def dataset(tmp_path):
     Image.new("RGB", (4, 4)).save(tmp_path / "i.png")
-    samples = [Sample(id="d-{}".format(number), dataset="d", split="test", image="i.png", task="vqa",
-                      question="{}which word{}".format("very " * (number * 7 % 5), number),
-                      answer="word{}".format(number), answer_type="OPEN") for number in range(11)]
+    samples = [
+        Sample(
+            id=f"d-{number}",
+            dataset="d",
+            split="test",
+            image="i.png",
+            task="vqa",
+            question=f"{'very ' * (number * 7 % 5)}which word{number}",
+            answer=f"word{number}",
+            answer_type="OPEN",
+        )
+        for number in range(11)
+    ]
     import torch
 
     return MedicalDataset("d", samples, tmp_path, lambda image: torch.zeros(3, 2, 2), str, draws_instructions=False)
@@ -108,8 +120,14 @@ def test_ranks_share_the_work(dataset, tmp_path):
     """The second rank's share, as it computes it, is what the first leaves."""
     model, options = Model(), RunOptions(task="medical_vqa", output_dir=str(tmp_path), device="cpu")
     real = make_accelerator(options)
-    second = SimpleNamespace(process_index=1, num_processes=2, is_main_process=False, device=real.device,
-                             wait_for_everyone=lambda: None, autocast=real.autocast)
+    second = SimpleNamespace(
+        process_index=1,
+        num_processes=2,
+        is_main_process=False,
+        device=real.device,
+        wait_for_everyone=lambda: None,
+        autocast=real.autocast,
+    )
     (tmp_path / "out").mkdir()
     assert evaluate_split(second, MedicalVqaTask(), model, dataset, options, tmp_path / "out", PRODUCER) is None
     by_length = sorted(dataset.samples, key=lambda each: len(each.question))

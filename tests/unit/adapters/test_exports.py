@@ -1,10 +1,12 @@
 """Checkpoints for the outside: nothing is lost on the way, and what is damaged or of another model has a name."""
 
+from __future__ import annotations
+
 import json
 import os
 import shutil
 from pathlib import Path
-from typing import Any, Callable, Dict
+from typing import Any, Callable
 
 import pytest
 import torch
@@ -38,7 +40,7 @@ def upstream() -> Contents:
     return read_contents(UPSTREAM)
 
 
-def changed(contents: Contents, change: Callable[[Dict[str, Any]], Any]) -> Contents:
+def changed(contents: Contents, change: Callable[[dict[str, Any]], Any]) -> Contents:
     """The same file with other tensors."""
     tensors = dict(contents.content["model"])
     change(tensors)
@@ -52,12 +54,20 @@ def base_logits() -> torch.Tensor:
 
 # -- what a file holds -----------------------------------------------------------------------------------------------
 
+
 def test_summary_of_upstreams_checkpoint(upstream: Contents) -> None:
     summary = summarise(upstream)
-    assert summary["parts"] == {"lora": {"tensors": 8, "numbers": 4096, "dtypes": ["float32"]},
-                                "llama_proj": {"tensors": 2, "numbers": 64 * 128 + 64, "dtypes": ["float32"]}}
-    assert summary["lora"] == {"rank": 8, "targets": ["q_proj", "v_proj"], "layers": 2, "alpha": 16,
-                               "alpha_from": "the configuration in the file"}
+    assert summary["parts"] == {
+        "lora": {"tensors": 8, "numbers": 4096, "dtypes": ["float32"]},
+        "llama_proj": {"tensors": 2, "numbers": 64 * 128 + 64, "dtypes": ["float32"]},
+    }
+    assert summary["lora"] == {
+        "rank": 8,
+        "targets": ["q_proj", "v_proj"],
+        "layers": 2,
+        "alpha": 16,
+        "alpha_from": "the configuration in the file",
+    }
     assert (summary["spelling"], summary["llama_width"], summary["digest"]) == ("minigpt4", 64, "none")
     assert (summary["resumable"], summary["problems"]) == (True, [])
     assert json.loads(json.dumps(summary)) == summary
@@ -67,8 +77,12 @@ def test_summary_names_damage_and_numbers_that_are_not_finite(upstream: Contents
     path = tmp_path / "a.pth"
     shutil.copyfile(UPSTREAM, path)
     (tmp_path / "a.pth.sha256").write_text("0" * 64 + "\n")
-    spoilt = changed(read_contents(path), lambda tensors: tensors.update(
-        {"llama_proj.bias": torch.full((64,), float("nan")), Q.format(0, "A"): torch.zeros(4, 64)}))
+    spoilt = changed(
+        read_contents(path),
+        lambda tensors: tensors.update(
+            {"llama_proj.bias": torch.full((64,), float("nan")), Q.format(0, "A"): torch.zeros(4, 64)}
+        ),
+    )
     problems = summarise(spoilt)["problems"]
     assert problems[0] == "damaged: not the file its digest was written with"
     assert any("A (4, 64) and B (64, 8) are not of rank 8" in each for each in problems)
@@ -117,14 +131,26 @@ def test_a_tensor_in_two_spellings_is_ambiguous(tmp_path: Path) -> None:
         read_contents(tmp_path / "a.pth")
 
 
-@pytest.mark.parametrize(("change", "told"), [
-    (lambda tensors: tensors.pop(Q.format(1, "B")), "layers.1.self_attn.q_proj: lora_B is missing"),
-    (lambda tensors: [tensors.pop(Q.format(1, side)) for side in "AB"],
-     "layers.1.self_attn.q_proj: adapted in other layers, not in this one"),
-    (lambda tensors: tensors.update({Q.format(0, "A"): torch.zeros(4, 64), Q.format(0, "B"): torch.zeros(64, 4)}),
-     r"q_proj: A \(4, 64\) and B \(64, 4\) are not of rank 8"),
-    (lambda tensors: tensors.update({Q.format(0, "magnitude_vector"): torch.zeros(64)}), "no weight of a plain LoRA"),
-])
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda tensors: tensors.pop(Q.format(1, "B")), "layers.1.self_attn.q_proj: lora_B is missing"),
+        (
+            lambda tensors: [tensors.pop(Q.format(1, side)) for side in "AB"],
+            "layers.1.self_attn.q_proj: adapted in other layers, not in this one",
+        ),
+        (
+            lambda tensors: tensors.update(
+                {Q.format(0, "A"): torch.zeros(4, 64), Q.format(0, "B"): torch.zeros(64, 4)}
+            ),
+            r"q_proj: A \(4, 64\) and B \(64, 4\) are not of rank 8",
+        ),
+        (
+            lambda tensors: tensors.update({Q.format(0, "magnitude_vector"): torch.zeros(64)}),
+            "no weight of a plain LoRA",
+        ),
+    ],
+)
 def test_lora_that_is_not_whole(upstream: Contents, change: Callable, told: str) -> None:
     with pytest.raises(CheckpointError, match=told):
         find_lora(changed(upstream, change))
@@ -151,6 +177,7 @@ def test_a_configuration_of_another_rank(upstream: Contents) -> None:
 
 # -- other spellings ---------------------------------------------------------------------------------------------------
 
+
 def test_there_and_back_is_bit_exact_and_keeps_what_resuming_needs(upstream: Contents, tmp_path: Path) -> None:
     there = convert(upstream, "peft", tmp_path / "there.pth")
     names = list(read_checkpoint(there)["model"])
@@ -159,8 +186,10 @@ def test_there_and_back_is_bit_exact_and_keeps_what_resuming_needs(upstream: Con
     back = read_checkpoint(convert(read_contents(there), "minigpt4", tmp_path / "back.pth"))
     before = read_checkpoint(UPSTREAM)
     assert list(back["model"]) == list(before["model"])
-    assert all(torch.equal(back["model"][key], each) and back["model"][key].dtype == each.dtype
-               for key, each in before["model"].items())
+    assert all(
+        torch.equal(back["model"][key], each) and back["model"][key].dtype == each.dtype
+        for key, each in before["model"].items()
+    )
     assert (back["config"], back["epoch"], back["scaler"]) == (before["config"], before["epoch"], before["scaler"])
     assert torch.equal(back["optimizer"]["state"][0]["exp_avg"], before["optimizer"]["state"][0]["exp_avg"])
     assert digest_state(there) == digest_state(tmp_path / "back.pth") == "ok"
@@ -205,6 +234,7 @@ def test_nothing_is_overwritten_and_forms_are_known(upstream: Contents, tmp_path
 
 
 # -- adapter folder ----------------------------------------------------------------------------------------------------
+
 
 @pytest.fixture
 def adapter(upstream: Contents, tmp_path: Path) -> Path:
@@ -252,6 +282,7 @@ def test_what_is_no_part_of_an_export_is_known(upstream: Contents) -> None:
 
 
 # -- writing -----------------------------------------------------------------------------------------------------------
+
 
 def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), fresh_folder(tmp_path / "out") as folder:

@@ -1,5 +1,7 @@
 """LoRA worked into its LLaMA: the merged folder says what the adapter says; another LLaMA is named tensor by tensor."""
 
+from __future__ import annotations
+
 import json
 import os
 import shutil
@@ -37,8 +39,9 @@ def merged(contents: Contents, out: Path, llama: Path = LLAMA) -> Path:
 
 
 @pytest.mark.parametrize("shard_bytes", [1 << 30, 100_000])
-def test_merged_llama_says_what_the_adapter_says(upstream: Contents, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-                                                 shard_bytes: int) -> None:
+def test_merged_llama_says_what_the_adapter_says(
+    upstream: Contents, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shard_bytes: int
+) -> None:
     from transformers import LlamaForCausalLM
 
     monkeypatch.setattr(merge, "SHARD_BYTES", shard_bytes)
@@ -56,10 +59,16 @@ def test_merged_llama_says_what_the_adapter_says(upstream: Contents, tmp_path: P
 def test_merged_llama_and_projector_are_the_model_again(upstream: Contents, tmp_path: Path) -> None:
     """As the model card says: ``model.llama_model=FOLDER model.ckpt=FOLDER/projector.safetensors model.lora_r=0``."""
     folder, settings = merged(upstream, tmp_path / "merged"), golden()["model"]
-    model = MiniGPTv2(language.load_llama(folder, torch.float32), language.load_tokenizer(folder), lora_r=0,
-                      image_size=settings["img_size"], vit=VitSize.from_config(golden()["vit"]),
-                      max_txt_len=settings["max_txt_len"], end_sym=settings["end_sym"],
-                      chat_template=settings["chat_template"])
+    model = MiniGPTv2(
+        language.load_llama(folder, torch.float32),
+        language.load_tokenizer(folder),
+        lora_r=0,
+        image_size=settings["img_size"],
+        vit=VitSize.from_config(golden()["vit"]),
+        max_txt_len=settings["max_txt_len"],
+        end_sym=settings["end_sym"],
+        chat_template=settings["chat_template"],
+    )
     initial = load_file(str(FOLDER / "initial.safetensors"))
     vision = {key: each for key, each in initial.items() if not key.startswith("llama_model.")}
     load_weights(model, vision, "vision")
@@ -94,15 +103,19 @@ def test_a_llama_of_another_size_is_named_tensor_by_tensor(upstream: Contents, t
     other.mkdir()
     config = json.loads((LLAMA / "config.json").read_text())
     (other / "config.json").write_text(json.dumps({**config, "hidden_size": 32, "num_hidden_layers": 1}))
-    save_file({"model.layers.0.self_attn.{}_proj.weight".format(each): torch.zeros(32, 32) for each in "qv"},
-              str(other / "model.safetensors"))
+    save_file(
+        {f"model.layers.0.self_attn.{each}_proj.weight": torch.zeros(32, 32) for each in "qv"},
+        str(other / "model.safetensors"),
+    )
     with pytest.raises(CheckpointError) as caught:
         check_fit(upstream, lora_of(upstream), open_llama(other))
     assert "was not trained on the LLaMA in" in caught.value.summary
     assert "llama_proj.weight: for a LLaMA of width 64, this one has 32" in caught.value.problems
     assert "LoRA of 2 layers, this LLaMA has 1" in caught.value.problems
-    assert "model.layers.0.self_attn.q_proj.weight: (32, 32) in the LLaMA, the LoRA is for (64, 64)" \
+    assert (
+        "model.layers.0.self_attn.q_proj.weight: (32, 32) in the LLaMA, the LoRA is for (64, 64)"
         in caught.value.problems
+    )
     assert "model.layers.1.self_attn.v_proj.weight: not in the LLaMA" in caught.value.problems
 
 
@@ -137,8 +150,9 @@ def test_llama_folders_that_cannot_be_merged_into(tmp_path: Path) -> None:
         open_llama(tmp_path / "a")
 
 
-def test_a_disk_that_is_too_small_is_told_before_anything_is_written(upstream: Contents, tmp_path: Path,
-                                                                     monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_is_too_small_is_told_before_anything_is_written(
+    upstream: Contents, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**6, 10**6, 1000))
     with pytest.raises(CheckpointError, match="GB free, the merged model needs"):

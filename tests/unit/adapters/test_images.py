@@ -1,7 +1,9 @@
 """What ``run.images`` changes: which picture a question is asked about."""
 
+from __future__ import annotations
+
 from pathlib import Path
-from typing import Any, List
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -16,11 +18,11 @@ LEAST = {"task": "medical_vqa", "output_dir": "out"}
 def dataset(root: Path) -> Any:
     from pefomed_plugin.adapters.data.datasets import MedicalDataset
 
-    samples: List[Sample] = []
+    samples: list[Sample] = []
     for number in range(3):
-        name = "picture{}.png".format(number)
+        name = f"picture{number}.png"
         Image.new("RGB", (8, 8), (50 * number, 0, 0)).save(root / name)
-        samples.append(Sample("s{}".format(number), "vqa_rad", "test", name, "vqa", "Is it red?", "yes"))
+        samples.append(Sample(f"s{number}", "vqa_rad", "test", name, "vqa", "Is it red?", "yes"))
     return MedicalDataset("vqa_rad", samples, root, lambda image: image.getpixel((0, 0)), str, draws_instructions=False)
 
 

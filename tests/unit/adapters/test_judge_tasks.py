@@ -1,5 +1,7 @@
 """The tasks that judge: scores beside the answers, and mistakes found before the model answers anything."""
 
+from __future__ import annotations
+
 import json
 from types import SimpleNamespace
 

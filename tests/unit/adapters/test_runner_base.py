@@ -1,5 +1,7 @@
 """What MiniGPT-v2's ``runner_base`` is told and refused; that it trains is shown in ``tests/toolkit``."""
 
+from __future__ import annotations
+
 from types import SimpleNamespace
 
 from omegaconf import OmegaConf
@@ -17,7 +19,11 @@ def test_every_heeded_option_is_an_option():
 def test_options_that_would_do_nothing_are_refused_together():
     options = RunOptions(**PLAIN, valid_splits=("val",), max_grad_norm=1.0, resume="auto", precision="bf16")
     assert sorted(each.split(":")[0] for each in refusals(options)) == [
-        "run.max_grad_norm", "run.precision", "run.resume", "run.valid_splits"]
+        "run.max_grad_norm",
+        "run.precision",
+        "run.resume",
+        "run.valid_splits",
+    ]
     assert refusals(RunOptions(**PLAIN, max_epoch=7, amp=True, accum_grad_iters=4, test_splits=("test",))) == []
 
 

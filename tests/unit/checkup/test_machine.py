@@ -1,5 +1,7 @@
 """GPUs, Java, the judge's settings, the disk: what is said of them, and that no secret is."""
 
+from __future__ import annotations
+
 import json
 import stat
 import sys
@@ -17,17 +19,27 @@ from pefomed_plugin.cli import main
 SECRET = "sk-this-must-not-be-seen"
 
 
-@pytest.mark.parametrize(("environ", "state", "told"), [
-    ({}, NOTE, "OPENAI_API_KEY is not set"),
-    ({"OPENAI_API_KEY": SECRET}, OK, "api.openai.com; key set"),
-    ({"OPENAI_BASE_URL": "http://localhost:8000/v1"}, OK, "localhost; key not needed there"),
-    ({"OPENAI_BASE_URL": "https://me:" + SECRET + "@judge.example/v1", "OPENAI_API_KEY": SECRET}, OK, "judge.example"),
-    ({"AZURE_OPENAI_ENDPOINT": "https://x.example"}, ERROR, "AZURE_OPENAI_API_KEY and OPENAI_API_VERSION not"),
-    ({"AZURE_OPENAI_ENDPOINT": "https://x.example", "AZURE_OPENAI_API_KEY": SECRET, "OPENAI_API_VERSION": "1"}, OK,
-     "Azure, x.example"),
-])
+@pytest.mark.parametrize(
+    ("environ", "state", "told"),
+    [
+        ({}, NOTE, "OPENAI_API_KEY is not set"),
+        ({"OPENAI_API_KEY": SECRET}, OK, "api.openai.com; key set"),
+        ({"OPENAI_BASE_URL": "http://localhost:8000/v1"}, OK, "localhost; key not needed there"),
+        (
+            {"OPENAI_BASE_URL": "https://me:" + SECRET + "@judge.example/v1", "OPENAI_API_KEY": SECRET},
+            OK,
+            "judge.example",
+        ),
+        ({"AZURE_OPENAI_ENDPOINT": "https://x.example"}, ERROR, "AZURE_OPENAI_API_KEY and OPENAI_API_VERSION not"),
+        (
+            {"AZURE_OPENAI_ENDPOINT": "https://x.example", "AZURE_OPENAI_API_KEY": SECRET, "OPENAI_API_VERSION": "1"},
+            OK,
+            "Azure, x.example",
+        ),
+    ],
+)
 def test_the_judges_settings_never_their_values(environ, state, told):
-    finding, = machine.check_judge(environ)
+    (finding,) = machine.check_judge(environ)
     assert finding.state == state and told in finding.found
     assert SECRET not in repr(finding)
 
@@ -38,7 +50,7 @@ def test_a_run_that_needs_the_judge_makes_it_an_error():
 
 def test_without_the_package(monkeypatch):
     monkeypatch.setattr(machine, "find_spec", lambda name: None)
-    finding, = machine.check_judge({"OPENAI_API_KEY": SECRET})
+    (finding,) = machine.check_judge({"OPENAI_API_KEY": SECRET})
     assert "openai is not installed" in finding.found and "pefomed_plugin[judge]" in finding.mend
 
 
@@ -53,20 +65,28 @@ def test_the_command_prints_no_secret(arguments, monkeypatch, capsys):
 
 def gpus(monkeypatch, *, free=70, total=80, bf16=True):
     """As if torch saw one GPU of these GiB."""
-    monkeypatch.setattr(torch, "cuda", SimpleNamespace(
-        is_available=lambda: True, device_count=lambda: 1, get_device_name=lambda *_: "Example 80",
-        mem_get_info=lambda _: (free * machine.GIB, total * machine.GIB), is_bf16_supported=lambda: bf16))
+    monkeypatch.setattr(
+        torch,
+        "cuda",
+        SimpleNamespace(
+            is_available=lambda: True,
+            device_count=lambda: 1,
+            get_device_name=lambda *_: "Example 80",
+            mem_get_info=lambda _: (free * machine.GIB, total * machine.GIB),
+            is_bf16_supported=lambda: bf16,
+        ),
+    )
 
 
 def test_a_gpu_with_memory_and_bf16(monkeypatch):
     gpus(monkeypatch)
-    finding, = machine.check_gpus()
+    (finding,) = machine.check_gpus()
     assert (finding.state, finding.found) == (OK, "Example 80, 80 GiB, 70 free, bf16: yes")
 
 
 def test_a_gpu_that_somebody_else_uses(monkeypatch):
     gpus(monkeypatch, free=10, bf16=False)
-    finding, = machine.check_gpus()
+    (finding,) = machine.check_gpus()
     assert finding.state == WARNING and "bf16: no" in finding.found and "nvidia-smi" in finding.mend
 
 
@@ -92,14 +112,15 @@ def test_a_gpu_that_is_hidden(monkeypatch):
 def test_a_driver_but_a_torch_for_the_cpu(monkeypatch):
     monkeypatch.setattr(machine.shutil, "which", lambda name: "/bin/" + name)
     monkeypatch.setattr(torch.version, "cuda", None)
-    finding, = machine.check_gpus()
+    (finding,) = machine.check_gpus()
     assert finding.state == WARNING and "built for the CPU" in finding.found and "pytorch.org" in finding.mend
 
 
 def make_java(path: Path, code: int) -> str:
     """A program that answers as ``java -version`` does."""
-    path.write_text("#!{}\nimport sys\nprint('openjdk version \"17\"', file=sys.stderr)\nsys.exit({})\n".format(
-        sys.executable, code))
+    path.write_text(
+        f"#!{sys.executable}\nimport sys\nprint('openjdk version \"17\"', file=sys.stderr)\nsys.exit({code})\n"
+    )
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
     return str(path)
 
@@ -108,20 +129,20 @@ def make_java(path: Path, code: int) -> str:
 def test_java_that_starts_or_not(tmp_path, monkeypatch, code, state, told):
     pytest.importorskip("pycocoevalcap")
     monkeypatch.setenv("PEFOMED_JAVA", make_java(tmp_path / "java", code))
-    finding, = machine.check_java()
+    (finding,) = machine.check_java()
     assert finding.state == state and told in finding.found
 
 
 def test_no_java(monkeypatch):
     monkeypatch.setenv("PEFOMED_JAVA", "no-such-java")
-    finding, = machine.check_java()
+    (finding,) = machine.check_java()
     assert finding.state == NOTE and "METEOR" in finding.found and "pefomed_plugin[meteor]" in finding.mend
 
 
 def test_a_gpu_that_is_too_small_for_the_run(monkeypatch):
     gpus(monkeypatch, free=70)
     assert check_memory(40 * machine.GIB, "a.yaml")[0].state == OK
-    finding, = check_memory(75 * machine.GIB, "a.yaml")
+    (finding,) = check_memory(75 * machine.GIB, "a.yaml")
     assert finding.state == WARNING and "75 of 80 GiB, 70 are free" in finding.found
     assert finding.mend.startswith("pefomed estimate --cfg-path a.yaml")
 
@@ -129,7 +150,7 @@ def test_a_gpu_that_is_too_small_for_the_run(monkeypatch):
 def test_the_disk(tmp_path, monkeypatch):
     for free_gb, state in ((1.0, ERROR), (3.5, WARNING), (100.0, OK)):
         monkeypatch.setattr("shutil.disk_usage", lambda _, free=free_gb: SimpleNamespace(free=free * 1e9))
-        finding, = check_disk(tmp_path / "output" / "new", 2.8)
+        (finding,) = check_disk(tmp_path / "output" / "new", 2.8)
         assert finding.state == state and "needs about 2.8" in finding.found
         assert bool(finding.mend) == (state != OK)
     assert list(tmp_path.iterdir()) == []
@@ -137,7 +158,7 @@ def test_the_disk(tmp_path, monkeypatch):
 
 def test_an_output_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("")
-    finding, = check_disk(tmp_path / "file" / "output", 1.0)
+    (finding,) = check_disk(tmp_path / "file" / "output", 1.0)
     assert finding.state == ERROR and "no folder that you may write" in finding.found
 
 

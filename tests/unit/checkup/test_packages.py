@@ -1,5 +1,7 @@
 """Which toolkit, and versions against what it needs."""
 
+from __future__ import annotations
+
 import os
 import subprocess
 import sys
@@ -11,8 +13,12 @@ from pefomed_plugin.checkup import packages
 from pefomed_plugin.checkup.findings import ERROR, NOTE, OK, WARNING
 from pefomed_plugin.requirements import Requirement, extra_of, read_requirements, release
 
-NEEDED = [Requirement("numpy", "1.22", ""), Requirement("torch", "2.4", "bundled"),
-          Requirement("openai", "2", "judge"), Requirement("openpyxl", "3.1", "judge")]
+NEEDED = [
+    Requirement("numpy", "1.22", ""),
+    Requirement("torch", "2.4", "bundled"),
+    Requirement("openai", "2", "judge"),
+    Requirement("openpyxl", "3.1", "judge"),
+]
 
 
 def with_versions(monkeypatch, **versions):
@@ -28,7 +34,11 @@ def test_everything_is_there(monkeypatch):
 def test_missing_and_old_packages_say_what_to_install(monkeypatch):
     found = with_versions(monkeypatch, numpy="1.9", openai="1.0")
     assert {name: each.state for name, each in found.items()} == {
-        "numpy": ERROR, "torch": ERROR, "openai": WARNING, "extra judge": NOTE}
+        "numpy": ERROR,
+        "torch": ERROR,
+        "openai": WARNING,
+        "extra judge": NOTE,
+    }
     assert found["torch"].mend == "pip install 'pefomed_plugin[bundled]'"
     assert found["numpy"].found == "1.9, older than 1.22" and found["numpy"].mend == "pip install 'numpy>=1.22'"
     assert found["extra judge"].mend == "pip install 'pefomed_plugin[judge]'"
@@ -64,10 +74,10 @@ PINS = "dependencies:\n  - python=3.9\n  - pip:\n    - torch==2.0.0\n    - trans
 def test_a_checkouts_pins(tmp_path, monkeypatch):
     (tmp_path / "environment.yml").write_text(PINS)
     monkeypatch.setattr(packages, "installed_version", {"torch": "2.0.0+cu117"}.get)
-    found, = packages.check_pins(tmp_path / "environment.yml")
+    (found,) = packages.check_pins(tmp_path / "environment.yml")
     assert (found.what, found.state, found.mend) == ("transformers", ERROR, "pip install transformers==4.30.0")
     monkeypatch.setattr(packages, "installed_version", {"torch": "2.1.0", "transformers": "4.30.0"}.get)
-    found, = packages.check_pins(tmp_path / "environment.yml")
+    (found,) = packages.check_pins(tmp_path / "environment.yml")
     assert (found.state, found.found) == (WARNING, "2.1.0, the checkout pins 2.0.0")
     monkeypatch.setattr(packages, "installed_version", {"torch": "2.0.0", "transformers": "4.30.0"}.get)
     assert packages.check_pins(tmp_path / "environment.yml")[0].state == OK
@@ -84,6 +94,10 @@ def test_an_environment_file_that_cannot_be_read(tmp_path, text):
 def test_a_wrong_setting_of_the_toolkit_is_an_error():
     """In a process of its own: the toolkit is chosen once in each."""
     done = subprocess.run(
-        [sys.executable, "-c", "from pefomed_plugin.checkup.packages import *; print(check_toolkit())"], text=True,
-        capture_output=True, check=True, env={**os.environ, "PEFOMED_TOOLKIT": "", "MINIGPT4_HOME": "nowhere"})
+        [sys.executable, "-c", "from pefomed_plugin.checkup.packages import *; print(check_toolkit())"],
+        text=True,
+        capture_output=True,
+        check=True,
+        env={**os.environ, "PEFOMED_TOOLKIT": "", "MINIGPT4_HOME": "nowhere"},
+    )
     assert "state='error'" in done.stdout and "no package minigpt4 there" in done.stdout

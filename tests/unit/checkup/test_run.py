@@ -1,5 +1,7 @@
 """A run's configuration from end to end, with fabricated weights; and that nothing is written."""
 
+from __future__ import annotations
+
 import os
 from pathlib import Path
 
@@ -15,17 +17,26 @@ from .fabricated import lora_tensors, make_llama, save, vit_tensors
 ROOT = Path(__file__).resolve().parents[3]
 STAGE2 = str(ROOT / "train_configs" / "pefomed_stage2.yaml")
 JUDGE = str(ROOT / "eval_configs" / "pefomed_judge_vqa.yaml")
-OPTIONS = ["model.vit.embed_dim=8", "model.vit.depth=2", "model.vit.patch_size=4", "model.vit.num_heads=2",
-           "model.lora_r=4", "run.amp=null"]
+OPTIONS = [
+    "model.vit.embed_dim=8",
+    "model.vit.depth=2",
+    "model.vit.patch_size=4",
+    "model.vit.num_heads=2",
+    "model.lora_r=4",
+    "run.amp=null",
+]
 
 
 @pytest.fixture
 def paths(tmp_path, monkeypatch):
     """A whole set of small weights and data, all variables set, an empty folder to work in."""
     write_rad(tmp_path / "data" / "vqa_rad", LEAKY)
-    values = {"PEFOMED_DATA": tmp_path / "data", "PEFOMED_LLAMA": make_llama(tmp_path / "llama"),
-              "PEFOMED_VIT": save(vit_tensors(), tmp_path / "eva.pth"),
-              "PEFOMED_CKPT": save({"model": lora_tensors()}, tmp_path / "ckpt.pth")}
+    values = {
+        "PEFOMED_DATA": tmp_path / "data",
+        "PEFOMED_LLAMA": make_llama(tmp_path / "llama"),
+        "PEFOMED_VIT": save(vit_tensors(), tmp_path / "eva.pth"),
+        "PEFOMED_CKPT": save({"model": lora_tensors()}, tmp_path / "ckpt.pth"),
+    }
     for name, value in values.items():
         monkeypatch.setenv(name, str(value))
     monkeypatch.setenv("PEFOMED_SAMPLE", str(tmp_path / "sample"))
@@ -74,20 +85,20 @@ def test_variables_that_are_missing_do_not_hide_what_is_wrong_with_the_others(pa
 
 def test_mistakes_of_the_yaml_and_the_options(paths):
     assert "no configuration file" in check_run(str(paths / "none.yaml"))[0].found
-    found, = check_run(STAGE2, ["run.max_epochs=3"])
+    (found,) = check_run(STAGE2, ["run.max_epochs=3"])
     assert found.state == ERROR and "did you mean 'max_epoch'" in found.found
-    found, = check_run(STAGE2, [*OPTIONS, "run.precision=bf17"])
+    (found,) = check_run(STAGE2, [*OPTIONS, "run.precision=bf17"])
     assert "bf17" in found.found and found.mend
 
 
 def test_fp16_without_a_gpu_is_told_before_the_weights_are_loaded(paths, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    found, = of(check_run(STAGE2, [each for each in OPTIONS if "amp" not in each]), "run.precision")
+    (found,) = of(check_run(STAGE2, [each for each in OPTIONS if "amp" not in each]), "run.precision")
     assert found.state == ERROR and "run.precision=fp32" in found.mend
 
 
 def test_a_run_without_a_checkpoint_starts_untrained(paths):
-    found, = of(check_run(STAGE2, [*OPTIONS, "model.ckpt=null"]), "checkpoint")
+    (found,) = of(check_run(STAGE2, [*OPTIONS, "model.ckpt=null"]), "checkpoint")
     assert found.state == NOTE
 
 

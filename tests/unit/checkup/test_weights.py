@@ -1,5 +1,7 @@
 """What the check-up says of weights that are whole, of another size, damaged, or something else altogether."""
 
+from __future__ import annotations
+
 import json
 import os
 from dataclasses import replace
@@ -21,31 +23,40 @@ def states(findings):
 
 
 def test_a_whole_llama_folder(tmp_path):
-    finding, = check_llama(make_llama(tmp_path / "llama"), SMALL)
+    (finding,) = check_llama(make_llama(tmp_path / "llama"), SMALL)
     assert finding.state == OK and finding.found.endswith("2 layers of width 32")
 
 
 def test_another_width_than_the_papers_is_a_warning(tmp_path):
-    finding, = check_llama(make_llama(tmp_path / "llama"))
+    (finding,) = check_llama(make_llama(tmp_path / "llama"))
     assert finding.state == WARNING and "width 32" in finding.found and "4096" in finding.found and finding.mend
 
 
 def test_another_architecture_is_an_error(tmp_path):
-    finding, = check_llama(make_llama(tmp_path / "llama", model_type="opt"), SMALL)
+    (finding,) = check_llama(make_llama(tmp_path / "llama", model_type="opt"), SMALL)
     assert finding.state == ERROR and "'opt', not llama" in finding.found
 
 
-@pytest.mark.parametrize(("spoil", "told"), [
-    (lambda folder: (folder / "config.json").unlink(), "config.json"),
-    (lambda folder: (folder / "config.json").write_text("[1]"), "not llama"),
-    (lambda folder: (folder / "tokenizer.model").unlink(), "no tokenizer.model"),
-    (lambda folder: (folder / "model.safetensors").unlink(), "no weights"),
-    (lambda folder: (folder / "model.safetensors").write_bytes(b"version https://git-lfs.github.com/spec/v1\n"),
-     "git lfs pull"),
-    (lambda folder: (folder / "model.safetensors.index.json").write_text('{"weight_map": {"a": "part-1.safetensors"}}'),
-     "part-1.safetensors cannot be opened"),
-    (lambda folder: (folder / "model.safetensors.index.json").write_text('{"weights": 1}'), "is no index"),
-])
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda folder: (folder / "config.json").unlink(), "config.json"),
+        (lambda folder: (folder / "config.json").write_text("[1]"), "not llama"),
+        (lambda folder: (folder / "tokenizer.model").unlink(), "no tokenizer.model"),
+        (lambda folder: (folder / "model.safetensors").unlink(), "no weights"),
+        (
+            lambda folder: (folder / "model.safetensors").write_bytes(b"version https://git-lfs.github.com/spec/v1\n"),
+            "git lfs pull",
+        ),
+        (
+            lambda folder: (folder / "model.safetensors.index.json").write_text(
+                '{"weight_map": {"a": "part-1.safetensors"}}'
+            ),
+            "part-1.safetensors cannot be opened",
+        ),
+        (lambda folder: (folder / "model.safetensors.index.json").write_text('{"weights": 1}'), "is no index"),
+    ],
+)
 def test_a_spoilt_llama_folder(tmp_path, spoil, told):
     folder = make_llama(tmp_path / "llama")
     spoil(folder)
@@ -57,8 +68,8 @@ def test_an_incomplete_file_of_weights_says_how_much_is_missing(tmp_path):
     path = make_llama(tmp_path / "llama") / "model.safetensors"
     whole = path.read_bytes()
     path.write_bytes(whole[:-100])
-    finding, = check_llama(path.parent, SMALL)
-    assert "{:,} of {:,} bytes".format(len(whole) - 100, len(whole)) in finding.found
+    (finding,) = check_llama(path.parent, SMALL)
+    assert f"{len(whole) - 100:,} of {len(whole):,} bytes" in finding.found
 
 
 def test_a_folder_that_is_not_there(tmp_path):
@@ -69,26 +80,26 @@ def test_a_folder_that_is_not_there(tmp_path):
 def test_a_folder_that_may_not_be_read(tmp_path):
     folder = make_llama(tmp_path / "llama")
     folder.chmod(0)
-    finding, = check_llama(folder, SMALL)
+    (finding,) = check_llama(folder, SMALL)
     folder.chmod(0o700)
     assert "may not be read" in finding.found and finding.mend.startswith("chmod")
 
 
 def test_a_vision_encoder(tmp_path):
-    finding, = check_vit(save(vit_tensors(), tmp_path / "eva.pth"), SMALL)
+    (finding,) = check_vit(save(vit_tensors(), tmp_path / "eva.pth"), SMALL)
     assert finding.state == OK and finding.found.endswith("width 8, 3 blocks")
 
 
 def test_a_vision_encoder_of_other_sizes_names_what_differs(tmp_path):
     path = save(vit_tensors(), tmp_path / "eva.pth")
-    finding, = check_vit(path)
+    (finding,) = check_vit(path)
     assert finding.state == ERROR
     assert "patch_embed.proj.weight is (8, 3, 4, 4), not (1408, 3, 14, 14)" in finding.found
     assert "no blocks.38.attn.qkv.weight" in finding.found and finding.mend.endswith("eva_vit_g.pth")
 
 
 def test_other_weights_in_place_of_the_vision_encoder(tmp_path):
-    finding, = check_vit(save(lora_tensors(), tmp_path / "eva.pth"), SMALL)
+    (finding,) = check_vit(save(lora_tensors(), tmp_path / "eva.pth"), SMALL)
     assert finding.state == ERROR and "no cls_token" in finding.found
 
 
@@ -97,24 +108,27 @@ def test_other_weights_in_place_of_the_vision_encoder(tmp_path):
 def test_a_checkpoint_in_either_spelling(tmp_path, spelling, wrapped):
     tensors = lora_tensors(spelling=spelling)
     path = save({"model": tensors, "epoch": 3} if wrapped else tensors, tmp_path / "ckpt.pth")
-    finding, = check_checkpoint(path, SMALL)
+    (finding,) = check_checkpoint(path, SMALL)
     assert finding.state == OK and "rank 4 on q_proj and v_proj of 2 layers" in finding.found
 
 
 def test_another_rank_names_both_and_the_option_that_mends_it(tmp_path):
-    finding, = check_checkpoint(save({"model": lora_tensors(rank=2)}, tmp_path / "ckpt.pth"), SMALL)
+    (finding,) = check_checkpoint(save({"model": lora_tensors(rank=2)}, tmp_path / "ckpt.pth"), SMALL)
     assert finding.state == ERROR and "rank 2, the run has 4" in finding.found
     assert finding.mend == "--options model.lora_r=2"
 
 
-@pytest.mark.parametrize(("tensors", "sizes", "told"), [
-    (lora_tensors(targets=("q_proj",)), SMALL, "LoRA on q_proj, the run has it on q_proj, v_proj"),
-    (lora_tensors(), replace(SMALL, hidden=64), "llama_proj.weight is (32, 32), the run needs (64, 32)"),
-    (lora_tensors(targets=()), SMALL, "no LoRA tensors"),
-    ({"weight": torch.zeros(1)}, SMALL, "no MiniGPT-v2 checkpoint"),
-])
+@pytest.mark.parametrize(
+    ("tensors", "sizes", "told"),
+    [
+        (lora_tensors(targets=("q_proj",)), SMALL, "LoRA on q_proj, the run has it on q_proj, v_proj"),
+        (lora_tensors(), replace(SMALL, hidden=64), "llama_proj.weight is (32, 32), the run needs (64, 32)"),
+        (lora_tensors(targets=()), SMALL, "no LoRA tensors"),
+        ({"weight": torch.zeros(1)}, SMALL, "no MiniGPT-v2 checkpoint"),
+    ],
+)
 def test_a_checkpoint_that_does_not_fit(tmp_path, tensors, sizes, told):
-    finding, = check_checkpoint(save({"model": tensors}, tmp_path / "ckpt.pth"), sizes)
+    (finding,) = check_checkpoint(save({"model": tensors}, tmp_path / "ckpt.pth"), sizes)
     assert finding.state == ERROR and told in finding.found and finding.mend
 
 
@@ -133,11 +147,14 @@ class Harmful:
         return os.mkdir, ("harmed",)
 
 
-@pytest.mark.parametrize(("content", "told"), [
-    (b"<!DOCTYPE html><title>log in</title>", "web page"),
-    (b"PK\x03\x04 cut off here", "damaged|code"),
-    (b"", "damaged|code|read"),
-])
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"<!DOCTYPE html><title>log in</title>", "web page"),
+        (b"PK\x03\x04 cut off here", "damaged|code"),
+        (b"", "damaged|code|read"),
+    ],
+)
 def test_files_that_are_no_weights(tmp_path, content, told):
     path = tmp_path / "file.pth"
     path.write_bytes(content)
@@ -156,13 +173,13 @@ def test_code_in_a_file_is_not_run(tmp_path, monkeypatch):
 def test_a_truncated_checkpoint(tmp_path):
     path = save({"model": lora_tensors()}, tmp_path / "ckpt.pth")
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    finding, = check_checkpoint(path, SMALL)
+    (finding,) = check_checkpoint(path, SMALL)
     assert finding.state == ERROR
 
 
 def test_a_safetensors_header_that_lies(tmp_path):
     path = tmp_path / "model.safetensors"
-    path.write_bytes((2 ** 60).to_bytes(8, "little") + b"{}")
+    path.write_bytes((2**60).to_bytes(8, "little") + b"{}")
     with pytest.raises(CheckpointError, match="no safetensors file"):
         headers.read_shapes(path)
     path.write_bytes((2).to_bytes(8, "little") + json.dumps({}).encode())

@@ -1,9 +1,11 @@
 """Bad input, case by case: a named error, exit code 2, and every file of before as it was."""
 
+from __future__ import annotations
+
 import json
 import os
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any
 
 import pytest
 
@@ -23,11 +25,11 @@ def results_of(tmp_path: Path) -> Path:
     return folder
 
 
-def lines_of(path: Path) -> List[Dict[str, Any]]:
+def lines_of(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def put(path: Path, rows: List[Dict[str, Any]]) -> None:
+def put(path: Path, rows: list[dict[str, Any]]) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
@@ -58,14 +60,18 @@ def other_predictions(path: Path) -> None:
     put(path, [{**rows[0], "prediction": "another answer"}, *rows[1:]])
 
 
-CASES = {duplicate_ids: "id 'vqa_rad-0' occurs 2 times", empty_file: "predictions.jsonl holds no predictions",
-         mixed_data_sets: "the predictions are of 2 test sets",
-         not_a_number: "vqa_rad-0: prediction is nan, neither a text nor null",
-         interrupted_write: "predictions.jsonl, line 4: ", other_predictions: "holds the metrics of other predictions"}
+CASES = {
+    duplicate_ids: "id 'vqa_rad-0' occurs 2 times",
+    empty_file: "predictions.jsonl holds no predictions",
+    mixed_data_sets: "the predictions are of 2 test sets",
+    not_a_number: "vqa_rad-0: prediction is nan, neither a text nor null",
+    interrupted_write: "predictions.jsonl, line 4: ",
+    other_predictions: "holds the metrics of other predictions",
+}
 COMMANDS = {"score": ["score", "token_recall"], "judge": ["judge", "vqa"], "agree": ["agree"]}
 
 
-def check_refused(arguments: List[str], message: str, folder: Path, capsys: pytest.CaptureFixture) -> None:
+def check_refused(arguments: list[str], message: str, folder: Path, capsys: pytest.CaptureFixture) -> None:
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     assert main(arguments) == 2
     shown = capsys.readouterr()
@@ -75,8 +81,9 @@ def check_refused(arguments: List[str], message: str, folder: Path, capsys: pyte
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
 @pytest.mark.parametrize("command", COMMANDS)
-def test_predictions_that_are_wrong_change_nothing(tmp_path: Path, capsys: pytest.CaptureFixture, command: str,
-                                                   case: Any) -> None:
+def test_predictions_that_are_wrong_change_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture, command: str, case: Any
+) -> None:
     folder = results_of(tmp_path)
     path = folder / "predictions.jsonl"
     case(path)
@@ -84,11 +91,13 @@ def test_predictions_that_are_wrong_change_nothing(tmp_path: Path, capsys: pytes
     check_refused(arguments, CASES[case], folder, capsys)
 
 
-@pytest.mark.parametrize("case", [each for each in CASES if each is not other_predictions],
-                         ids=lambda case: case.__name__)
+@pytest.mark.parametrize(
+    "case", [each for each in CASES if each is not other_predictions], ids=lambda case: case.__name__
+)
 @pytest.mark.parametrize("command", ["compare", "report"])
-def test_what_is_read_back_is_checked_as_well(tmp_path: Path, capsys: pytest.CaptureFixture, command: str,
-                                              case: Any) -> None:
+def test_what_is_read_back_is_checked_as_well(
+    tmp_path: Path, capsys: pytest.CaptureFixture, command: str, case: Any
+) -> None:
     folder = results_of(tmp_path)
     case(folder / "predictions.jsonl")
     out = tmp_path / "run" / ("out.md" if command == "compare" else "out.html")
@@ -99,8 +108,16 @@ def test_what_is_read_back_is_checked_as_well(tmp_path: Path, capsys: pytest.Cap
 
 def release(folder: Path, **changed: Any) -> Path:
     """The official layout of VQA-RAD with the first two questions of our predictions."""
-    rows = [{"qid": number, "image_name": row.image, "question": row.question, "answer": row.answer,
-             "answer_type": row.answer_type} for number, row in enumerate(answers(RIGHT[:2]))]
+    rows = [
+        {
+            "qid": number,
+            "image_name": row.image,
+            "question": row.question,
+            "answer": row.answer,
+            "answer_type": row.answer_type,
+        }
+        for number, row in enumerate(answers(RIGHT[:2]))
+    ]
     rows[0].update(changed)
     (folder / "images").mkdir(parents=True)
     (folder / "testset.json").write_text(json.dumps(rows), encoding="utf-8")
@@ -108,14 +125,25 @@ def release(folder: Path, **changed: Any) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(("changed", "message"), [
-    ({}, "vqa_rad-2: not in"), ({"answer": "maybe"}, "vqa_rad-0: answer differs: 'yes' here, 'maybe' in"),
-    ({"qid": 7}, "vqa_rad-7: in")])
-def test_unknown_ids_and_references_of_another_version(tmp_path: Path, capsys: pytest.CaptureFixture,
-                                                       changed: Dict[str, Any], message: str) -> None:
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({}, "vqa_rad-2: not in"),
+        ({"answer": "maybe"}, "vqa_rad-0: answer differs: 'yes' here, 'maybe' in"),
+        ({"qid": 7}, "vqa_rad-7: in"),
+    ],
+)
+def test_unknown_ids_and_references_of_another_version(
+    tmp_path: Path, capsys: pytest.CaptureFixture, changed: dict[str, Any], message: str
+) -> None:
     folder = results_of(tmp_path)
-    arguments = ["score", "exact_match", str(folder / "predictions.jsonl"), "--data",
-                 str(release(tmp_path / "release", **changed))]
+    arguments = [
+        "score",
+        "exact_match",
+        str(folder / "predictions.jsonl"),
+        "--data",
+        str(release(tmp_path / "release", **changed)),
+    ]
     check_refused(arguments, message, folder, capsys)
 
 
@@ -125,20 +153,27 @@ def test_scores_of_unknown_ids(tmp_path: Path, capsys: pytest.CaptureFixture, co
     path = folder / "scores/judge-vqa-gpt-4o.run1.jsonl"
     rows = lines_of(path)
     put(path, [{**rows[0], "sample_id": "vqa_rad-17"}, *rows[1:]])
-    arguments = {"compare": ["compare", str(folder)], "agree": ["agree", str(folder / "predictions.jsonl")],
-                 "report": ["report", str(folder), "--no-images", "--out", str(tmp_path / "report.html")]}[command]
+    arguments = {
+        "compare": ["compare", str(folder)],
+        "agree": ["agree", str(folder / "predictions.jsonl")],
+        "report": ["report", str(folder), "--no-images", "--out", str(tmp_path / "report.html")],
+    }[command]
     check_refused(arguments, "id 'vqa_rad-17' has a score but no prediction", tmp_path, capsys)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_full_disk_leaves_the_files_of_before(tmp_path: Path, capsys: pytest.CaptureFixture, command: str,
-                                                monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_leaves_the_files_of_before(
+    tmp_path: Path, capsys: pytest.CaptureFixture, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = results_of(tmp_path)
 
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", fail)
-    arguments = [*COMMANDS[command], str(folder / "predictions.jsonl"),
-                 *(["--judge", "offline"] if command == "judge" else [])]
+    arguments = [
+        *COMMANDS[command],
+        str(folder / "predictions.jsonl"),
+        *(["--judge", "offline"] if command == "judge" else []),
+    ]
     check_refused(arguments, "No space left on device", folder, capsys)

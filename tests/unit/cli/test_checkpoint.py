@@ -1,10 +1,12 @@
 """What a user sees of ``pefomed checkpoint``, and its exit codes."""
 
+from __future__ import annotations
+
 import json
 import re
 import shutil
 from pathlib import Path
-from typing import Any, Tuple
+from typing import Any
 
 import pytest
 import torch
@@ -26,21 +28,39 @@ def run(tmp_path: Path) -> Path:
     folder.mkdir()
     content = torch.load(FOLDER / "checkpoint_upstream.pth", weights_only=True)
     content["config"] = {
-        "model": {"lora_r": 8, "lora_alpha": 16, "ckpt": "elsewhere/checkpoint_last.pth",
-                  "llama_model": "/home/me/llama"},
+        "model": {
+            "lora_r": 8,
+            "lora_alpha": 16,
+            "ckpt": "elsewhere/checkpoint_last.pth",
+            "llama_model": "/home/me/llama",
+        },
         "datasets": {"vqa_rad": {"batch_size": 4}, "mimic_cxr": {"options": {"section": "findings"}}},
-        "run": {"task": "medical_vqa", "max_epoch": 3, "init_lr": 3e-5}}
-    content["pefomed"] = {"version": "0.1.0", "toolkit": "bundled", "iteration": 24, "seed": 42, "embedded": False,
-                          "samples": {"vqa_rad": {"train": 3064}}}
+        "run": {"task": "medical_vqa", "max_epoch": 3, "init_lr": 3e-5},
+    }
+    content["pefomed"] = {
+        "version": "0.1.0",
+        "toolkit": "bundled",
+        "iteration": 24,
+        "seed": 42,
+        "embedded": False,
+        "samples": {"vqa_rad": {"train": 3064}},
+    }
     torch.save(content, folder / "checkpoint_last.pth")
     (folder / "checkpoint_last.pth.sha256").write_text(file_sha256(folder / "checkpoint_last.pth") + "\n")
     figure = {"n": 3, "correct": 2, "value": 66.7, "unit": "%", "interval": {"low": 20.5, "high": 93.5}}
-    (folder / "metrics.json").write_text(json.dumps({"results": {"vqa_rad-test": {
-        "n": 3, "scores": {"exact_match/pefomed": {"version": "1", "overall": figure}}}}}))
+    (folder / "metrics.json").write_text(
+        json.dumps(
+            {
+                "results": {
+                    "vqa_rad-test": {"n": 3, "scores": {"exact_match/pefomed": {"version": "1", "overall": figure}}}
+                }
+            }
+        )
+    )
     return folder
 
 
-def checkpoint(capsys: pytest.CaptureFixture, *arguments: Any) -> Tuple[int, str, str]:
+def checkpoint(capsys: pytest.CaptureFixture, *arguments: Any) -> tuple[int, str, str]:
     code = main(["checkpoint", *map(str, arguments)])
     shown = capsys.readouterr()
     return code, shown.out, shown.err
@@ -67,8 +87,9 @@ def test_inspect_for_machines_has_the_keys_of_the_docs(run: Path, capsys: pytest
     assert list(json.loads(out)) == ["schema", *(name for row in rows for name in re.findall(r"`(\w+)`", row))]
 
 
-def test_a_damaged_file_is_inspected_with_exit_code_1_and_used_for_nothing(run: Path, tmp_path: Path,
-                                                                           capsys: pytest.CaptureFixture) -> None:
+def test_a_damaged_file_is_inspected_with_exit_code_1_and_used_for_nothing(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
     (run / "checkpoint_last.pth.sha256").write_text("0" * 64 + "\n")
     code, out, _ = checkpoint(capsys, "inspect", run / "checkpoint_last.pth")
     assert (code, "WRONG: damaged" in out) == (1, True)
@@ -93,14 +114,19 @@ def test_convert_writes_beside_and_not_twice(run: Path, capsys: pytest.CaptureFi
     assert (code, "--to peft writes a .pth file" in errors) == (2, True)
 
 
-def test_export_with_a_card_that_tells_what_forbids_publishing(run: Path, tmp_path: Path,
-                                                               capsys: pytest.CaptureFixture) -> None:
+def test_export_with_a_card_that_tells_what_forbids_publishing(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
     out = tmp_path / "my-adapter"
     code, said, errors = checkpoint(capsys, "export", run / "checkpoint_last.pth", "--out", out)
     assert (code, errors) == (0, "")
-    assert sorted(each.name for each in out.iterdir()) == ["README.md", "adapter_config.json",
-                                                           "adapter_model.safetensors", "projector.safetensors"]
-    assert "hf upload YOUR_NAME/my-adapter {} .".format(out) in said
+    assert sorted(each.name for each in out.iterdir()) == [
+        "README.md",
+        "adapter_config.json",
+        "adapter_model.safetensors",
+        "projector.safetensors",
+    ]
+    assert f"hf upload YOUR_NAME/my-adapter {out} ." in said
     assert "MIMIC-CXR: Credentialed access" in said
     assert "could not be followed: complete README.md" in said
     card = (out / "README.md").read_text(encoding="utf-8")
@@ -120,8 +146,9 @@ def test_alpha_that_is_assumed_is_said(run: Path, tmp_path: Path, capsys: pytest
     assert "alpha 16 (assumed, MiniGPT-v2's default" in said
     checkpoint(capsys, "export", bare, "--out", tmp_path / "b", "--lora-alpha", 32)
     assert json.loads((tmp_path / "b" / "adapter_config.json").read_text())["lora_alpha"] == 32
-    code, _, errors = checkpoint(capsys, "export", run / "checkpoint_last.pth", "--out", tmp_path / "c",
-                                 "--lora-alpha", 32)
+    code, _, errors = checkpoint(
+        capsys, "export", run / "checkpoint_last.pth", "--out", tmp_path / "c", "--lora-alpha", 32
+    )
     assert (code, "leave --lora-alpha out" in errors) == (2, True)
 
 
@@ -131,12 +158,14 @@ def test_merge(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None
     assert (code, "4 of 21 tensors merged" in said) == (0, True)
     base, merged = (load_file(str(folder / "model.safetensors")) for folder in (LLAMA, out))
     assert {key for key in merged if not torch.equal(base[key], merged[key])} == {
-        "model.layers.{}.self_attn.{}_proj.weight".format(layer, each) for layer in (0, 1) for each in "qv"}
+        f"model.layers.{layer}.self_attn.{each}_proj.weight" for layer in (0, 1) for each in "qv"
+    }
     assert "model.lora_r=0" in (out / "README.md").read_text(encoding="utf-8")
 
 
-def test_merge_needs_the_right_llama(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture,
-                                     monkeypatch: pytest.MonkeyPatch) -> None:
+def test_merge_needs_the_right_llama(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("PEFOMED_LLAMA", raising=False)
     arguments = ("merge", run / "checkpoint_last.pth", "--out", tmp_path / "out")
     code, _, errors = checkpoint(capsys, *arguments)

@@ -1,5 +1,7 @@
 """What holds for every sub-command, and what ``pefomed`` does with mistakes, signals and machines."""
 
+from __future__ import annotations
+
 import json
 import os
 import re
@@ -16,11 +18,50 @@ from pefomed_plugin.cli.output import Output
 from pefomed_plugin.errors import DataError
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "command-line.md").read_text(encoding="utf-8")
-HEAVY = ("torch", "transformers", "peft", "timm", "numpy", "scipy", "pandas", "pyarrow", "matplotlib", "PIL", "rich",
-         "omegaconf", "yaml", "openai", "openpyxl", "pydicom", "shtab")
-ORDER = ["doctor", "init", "sample", "prepare", "shard", "features", "estimate", "train", "evaluate", "predict",
-         "score", "import-predictions", "judge", "wasm", "rate", "agree", "compare", "report", "checkpoint", "chat",
-         "link", "unlink", "completion"]
+HEAVY = (
+    "torch",
+    "transformers",
+    "peft",
+    "timm",
+    "numpy",
+    "scipy",
+    "pandas",
+    "pyarrow",
+    "matplotlib",
+    "PIL",
+    "rich",
+    "omegaconf",
+    "yaml",
+    "openai",
+    "openpyxl",
+    "pydicom",
+    "shtab",
+)
+ORDER = [
+    "doctor",
+    "init",
+    "sample",
+    "prepare",
+    "shard",
+    "features",
+    "estimate",
+    "train",
+    "evaluate",
+    "predict",
+    "score",
+    "import-predictions",
+    "judge",
+    "wasm",
+    "rate",
+    "agree",
+    "compare",
+    "report",
+    "checkpoint",
+    "chat",
+    "link",
+    "unlink",
+    "completion",
+]
 
 
 def epilog_of(name):
@@ -53,8 +94,12 @@ def test_the_page_has_every_command_in_order_and_every_exit_code():
 
 
 def test_the_pages_commands_parse():
-    lines = [line for block in re.findall(r"^```\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-             for line in block.splitlines() if line.startswith("pefomed ")]
+    lines = [
+        line
+        for block in re.findall(r"^```\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+        for line in block.splitlines()
+        if line.startswith("pefomed ")
+    ]
     assert len(lines) > 8
     for line in lines:
         words = shlex.split(line.split(" > ")[0].split(" | ")[0])[1:]
@@ -65,14 +110,17 @@ def test_exit_codes_are_in_the_help(capsys):
     with pytest.raises(SystemExit):
         main(["--help"])
     shown = capsys.readouterr().out
-    assert all("{:<4} {}".format(code, text) in shown for code, text in EXIT_CODES.items())
+    assert all(f"{code:<4} {text}" in shown for code, text in EXIT_CODES.items())
 
 
 @pytest.mark.parametrize("argument", ["--help", *COMMANDS])
 def test_help_imports_nothing_heavy(argument):
-    code = "import sys\nfrom pefomed_plugin.cli import main\ntry:\n    main({!r})\nexcept SystemExit:\n    pass\n" \
-           "print([name for name in {!r} if name in sys.modules], file=sys.stderr)".format(
-               [argument] if argument == "--help" else [argument, "--help"], HEAVY)
+    code = (
+        "import sys\nfrom pefomed_plugin.cli import main\ntry:\n    main({!r})\nexcept SystemExit:\n    pass\n"
+        "print([name for name in {!r} if name in sys.modules], file=sys.stderr)".format(
+            [argument] if argument == "--help" else [argument, "--help"], HEAVY
+        )
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "usage: pefomed" in done.stdout
     assert done.stderr == "[]\n"
@@ -106,15 +154,21 @@ def command(monkeypatch):
 def raising(error):
     def run():
         raise error
+
     return run
 
 
-@pytest.mark.parametrize(("error", "told"), [
-    (DataError("rows are missing", ["row 3"]), "error: rows are missing\n  - row 3\n"),
-    (PermissionError(13, "Permission denied", "/out/x"), "error: /out/x: Permission denied\n"),
-    (ModuleNotFoundError("no", name="sentencepiece"),
-     "error: this needs the package sentencepiece; pip install 'pefomed_plugin[bundled]'\n"),
-])
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (DataError("rows are missing", ["row 3"]), "error: rows are missing\n  - row 3\n"),
+        (PermissionError(13, "Permission denied", "/out/x"), "error: /out/x: Permission denied\n"),
+        (
+            ModuleNotFoundError("no", name="sentencepiece"),
+            "error: this needs the package sentencepiece; pip install 'pefomed_plugin[bundled]'\n",
+        ),
+    ],
+)
 def test_a_users_mistake_has_no_traceback_unless_it_is_asked_for(command, capsys, error, told):
     command(raising(error))
     assert main(["doctor"]) == 2
@@ -180,8 +234,10 @@ def test_bash_takes_the_completion(tmp_path, capsys):
     pytest.importorskip("shtab")
     main(["completion", "bash"])
     (tmp_path / "completion").write_text(capsys.readouterr().out)
-    script = "source {}; COMP_WORDS=(pefomed doc); COMP_CWORD=1; _shtab_pefomed; echo ${{COMPREPLY[@]}}".format(
-        tmp_path / "completion")
+    script = (
+        f"source {tmp_path / 'completion'}; COMP_WORDS=(pefomed doc); COMP_CWORD=1; _shtab_pefomed; echo "
+        "${COMPREPLY[@]}"
+    )
     assert subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout == "doctor\n"
 
 

@@ -1,11 +1,12 @@
 """``pefomed estimate``: from a YAML alone, with nothing set and nothing loaded; and the tables of docs/memory.md."""
 
+from __future__ import annotations
+
 import json
 import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import List
 
 import pytest
 
@@ -17,8 +18,12 @@ ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs" / "memory.md").read_text(encoding="utf-8")
 TABLES = re.findall(r"^<!-- pefomed (estimate .*) -->\n\n((?:\|.*\n)+)", PAGE, re.MULTILINE)
 STAGE2 = str(ROOT / "train_configs" / "pefomed_stage2.yaml")
-YAMLS = sorted(path for folder in ("train_configs", "eval_configs", "projects")
-               for path in (ROOT / folder).rglob("*.yaml") if "model:" in path.read_text(encoding="utf-8"))
+YAMLS = sorted(
+    path
+    for folder in ("train_configs", "eval_configs", "projects")
+    for path in (ROOT / folder).rglob("*.yaml")
+    if "model:" in path.read_text(encoding="utf-8")
+)
 
 
 @pytest.fixture(autouse=True)
@@ -28,12 +33,11 @@ def environ(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("path", YAMLS, ids=[str(path.relative_to(ROOT)) for path in YAMLS])
-def test_every_yaml_is_estimated_at_the_papers_size_with_nothing_set(
-        path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_every_yaml_is_estimated_at_the_papers_size_with_nothing_set(path: Path, capsys: pytest.CaptureFixture) -> None:
     assert main(["estimate", "--cfg-path", str(path), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["numbers"]["trained"] == 56_627_200
-    assert 15 < found["peak_bytes"] / 2 ** 30 < 80
+    assert 15 < found["peak_bytes"] / 2**30 < 80
     assert found["measured_on_gpu"] is False
 
 
@@ -48,8 +52,22 @@ def test_parts_cards_and_what_helps(capsys: pytest.CaptureFixture) -> None:
 
 
 def test_options_change_the_estimate(capsys: pytest.CaptureFixture) -> None:
-    assert main(["estimate", "--cfg-path", STAGE2, "--card", "12", "--options", "model.llm_quantization=4bit",
-                 "model.use_grad_checkpoint_llm=true", "run.batch_size_eval=4"]) == 0
+    assert (
+        main(
+            [
+                "estimate",
+                "--cfg-path",
+                STAGE2,
+                "--card",
+                "12",
+                "--options",
+                "model.llm_quantization=4bit",
+                "model.use_grad_checkpoint_llm=true",
+                "run.batch_size_eval=4",
+            ]
+        )
+        == 0
+    )
     shown = capsys.readouterr().out
     assert "12 GB card (11.3 GiB usable): fits" in shown
     assert "what helps" not in shown
@@ -60,15 +78,22 @@ def test_json_adds_up(capsys: pytest.CaptureFixture) -> None:
     found = json.loads(capsys.readouterr().out)
     assert found["peak_bytes"] == sum(found["training"].values()) > sum(found["answering"].values())
     assert [(each["gb"], each["fits"], each["fits_with"]) for each in found["cards"]] == [
-        (24, False, 1), (48, True, 0), (80, True, 0)]
+        (24, False, 1),
+        (48, True, 0),
+        (80, True, 0),
+    ]
     assert found["loads"]["training"]["rows"] == 6
 
 
-@pytest.mark.parametrize(("options", "message"), [
-    (["model.llm_quantization=2bit"], "'2bit' is none of none, 8bit, 4bit"),
-    (["model.llm_quantisation=4bit"], "did you mean 'llm_quantization'"),
-    (["run.precision=fp8"], "'fp8' is none of fp32, fp16, bf16")])
-def test_mistakes(options: List[str], message: str, capsys: pytest.CaptureFixture) -> None:
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["model.llm_quantization=2bit"], "'2bit' is none of none, 8bit, 4bit"),
+        (["model.llm_quantisation=4bit"], "did you mean 'llm_quantization'"),
+        (["run.precision=fp8"], "'fp8' is none of fp32, fp16, bf16"),
+    ],
+)
+def test_mistakes(options: list[str], message: str, capsys: pytest.CaptureFixture) -> None:
     assert main(["estimate", "--cfg-path", STAGE2, "--options", *options]) == 2
     assert message in capsys.readouterr().err
 
@@ -79,13 +104,16 @@ def test_a_card_that_no_option_makes_large_enough(capsys: pytest.CaptureFixture)
 
 
 def test_nothing_heavy_is_loaded() -> None:
-    code = "import sys; from pefomed_plugin.cli import main; main(['estimate', '--cfg-path', {!r}]); " \
-           "sys.exit('torch' in sys.modules or 'transformers' in sys.modules)".format(STAGE2)
+    code = (
+        f"import sys; from pefomed_plugin.cli import main; main(['estimate', '--cfg-path', {STAGE2!r}]); "
+        "sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
+    )
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
 
 
-def test_the_sizes_of_the_embedded_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-                                         capsys: pytest.CaptureFixture) -> None:
+def test_the_sizes_of_the_embedded_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
     folder = tmp_path / "tiny" / "llama"
     folder.mkdir(parents=True)
     folder.joinpath("config.json").write_text((ROOT / "tests/assets/golden/tiny_llama/config.json").read_text())
@@ -94,7 +122,7 @@ def test_the_sizes_of_the_embedded_model(tmp_path: Path, monkeypatch: pytest.Mon
     assert main(["estimate", "--cfg-path", STAGE2, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["numbers"]["published"] is False
-    assert found["peak_bytes"] < 2 ** 31
+    assert found["peak_bytes"] < 2**31
 
 
 def test_limits_of_an_answer_are_those_of_the_tasks() -> None:
@@ -107,8 +135,9 @@ def test_the_page_has_tables() -> None:
 
 
 @pytest.mark.parametrize(("command", "table"), TABLES, ids=[command for command, _ in TABLES])
-def test_the_tables_in_the_docs_are_what_the_command_prints(command: str, table: str, capsys: pytest.CaptureFixture,
-                                                            monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_tables_in_the_docs_are_what_the_command_prints(
+    command: str, table: str, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(ROOT)
     assert main(command.split()) == 0
     assert capsys.readouterr().out == table

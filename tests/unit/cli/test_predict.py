@@ -1,5 +1,7 @@
 """``pefomed predict``: images and questions to a server, predictions back."""
 
+from __future__ import annotations
+
 import base64
 import json
 from io import BytesIO
@@ -25,8 +27,18 @@ def predict(tmp_path, monkeypatch, capsys):
     def run(*arguments, rule=lambda *_: reply(" Yes. ")):
         with ChatServer(rule) as server:
             monkeypatch.setenv("OPENAI_BASE_URL", server.url)
-            code = main(["predict", "vqa_rad", str(tmp_path / "vqa_rad"), "--api", "invented-eye",
-                         "--out", str(tmp_path / "out"), *map(str, arguments)])
+            code = main(
+                [
+                    "predict",
+                    "vqa_rad",
+                    str(tmp_path / "vqa_rad"),
+                    "--api",
+                    "invented-eye",
+                    "--out",
+                    str(tmp_path / "out"),
+                    *map(str, arguments),
+                ]
+            )
         captured = capsys.readouterr()
         return code, captured.out + captured.err, server
 

@@ -1,8 +1,9 @@
 """What a user sees of ``pefomed prepare``, and its exit codes."""
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
-from typing import List, Tuple
 
 import pytest
 
@@ -25,32 +26,34 @@ def data(tmp_path: Path) -> Path:
     return folder
 
 
-def lines_of(text: str) -> List[str]:
+def lines_of(text: str) -> list[str]:
     """Lines with single blanks, so that the width of a column does not matter."""
     return [" ".join(line.split()) for line in text.splitlines()]
 
 
-def prepare(capsys: pytest.CaptureFixture, *arguments: object) -> Tuple[int, List[str], str]:
+def prepare(capsys: pytest.CaptureFixture, *arguments: object) -> tuple[int, list[str], str]:
     code = main(["prepare", *map(str, arguments)])
     shown = capsys.readouterr()
     return code, lines_of(shown.out), shown.err
 
 
 def test_one_data_set(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    code, lines, errors = prepare(capsys, "vqa_rad", "--source", data / "vqa_rad", "--out", tmp_path / "out",
-                                  "--max-words", 4)
+    code, lines, errors = prepare(
+        capsys, "vqa_rad", "--source", data / "vqa_rad", "--out", tmp_path / "out", "--max-words", 4
+    )
     assert (code, errors) == (0, "")
-    assert lines[0] == "vqa_rad: reading {}".format(data / "vqa_rad")
+    assert lines[0] == f"vqa_rad: reading {data / 'vqa_rad'}"
     assert "vqa_rad, re-release layout, EMBEDDED sample" in lines
     assert "train 4 1 5 5 1" in lines, "one answer is longer than four words"
     assert "framed questions in test 0 0 ok" in lines
     assert "test: framed version of the question in train 1 3 33.3 % vqa_rad-1" in lines
-    assert lines[-1] == "written to {}".format(tmp_path / "out")
+    assert lines[-1] == f"written to {tmp_path / 'out'}"
     assert len(read_prepared(tmp_path / "out").samples) == 7
 
 
-def test_a_data_card_is_written_and_a_readme_of_the_user_stays(data: Path, tmp_path: Path,
-                                                               capsys: pytest.CaptureFixture) -> None:
+def test_a_data_card_is_written_and_a_readme_of_the_user_stays(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
     arguments = ("vqa_rad", "--source", data / "vqa_rad", "--out", tmp_path / "out")
     prepare(capsys, *arguments)
     card = tmp_path / "out" / "README.md"
@@ -58,11 +61,12 @@ def test_a_data_card_is_written_and_a_readme_of_the_user_stays(data: Path, tmp_p
     card.write_text("mine")
     code, lines, _ = prepare(capsys, *arguments)
     assert (code, card.read_text()) == (0, "mine")
-    assert "{} is not ours and stays; the data card is README.pefomed.md".format(card) in lines
+    assert f"{card} is not ours and stays; the data card is README.pefomed.md" in lines
 
 
-def test_a_mismatch_is_shown_and_stops_unless_it_is_allowed(data: Path, tmp_path: Path,
-                                                            capsys: pytest.CaptureFixture) -> None:
+def test_a_mismatch_is_shown_and_stops_unless_it_is_allowed(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
     (data / EMBEDDED_FLAG).unlink()
     arguments = ("vqa_rad", "--source", data / "vqa_rad", "--out", tmp_path / "out")
     code, lines, errors = prepare(capsys, *arguments)
@@ -105,8 +109,9 @@ def test_no_images_opens_none_and_says_so(data: Path, tmp_path: Path, capsys: py
     assert "no image was opened: nothing is known of them but their names" in lines
 
 
-def test_truncated_images_are_left_out_and_counted_or_used_and_counted(data: Path, tmp_path: Path,
-                                                                       capsys: pytest.CaptureFixture) -> None:
+def test_truncated_images_are_left_out_and_counted_or_used_and_counted(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
     image = data / "vqa_rad" / "images" / "synpic0.png"
     image.write_bytes(image.read_bytes()[:-200])
     arguments = ("vqa_rad", "--source", data / "vqa_rad", "--out", tmp_path / "out")
@@ -117,14 +122,15 @@ def test_truncated_images_are_left_out_and_counted_or_used_and_counted(data: Pat
     assert not [line for line in lines if line.startswith("skipped")]
 
 
-def test_all_goes_on_past_one_that_fails_and_names_it(data: Path, tmp_path: Path,
-                                                      capsys: pytest.CaptureFixture) -> None:
+def test_all_goes_on_past_one_that_fails_and_names_it(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
     (data / "roco").mkdir()
     (data / "something_else").mkdir()
     code, lines, errors = prepare(capsys, "--all", "--source", data, "--out", tmp_path / "out")
     assert code == 1
-    assert "roco: {} holds none of the known layouts".format(data / "roco") in errors
-    assert lines[-1] == "2 of 3 data sets written to {}; not: roco".format(tmp_path / "out")
+    assert f"roco: {data / 'roco'} holds none of the known layouts" in errors
+    assert lines[-1] == f"2 of 3 data sets written to {tmp_path / 'out'}; not: roco"
     assert len(read_prepared(tmp_path / "out" / "vqa_rad").samples) == 7
     assert len(read_prepared(tmp_path / "out" / "slake").samples) == 4
 
@@ -148,18 +154,22 @@ def test_against_an_earlier_folder(data: Path, tmp_path: Path, capsys: pytest.Ca
     assert "slake: no folder that pefomed prepare wrote" in errors
 
 
-@pytest.mark.parametrize(("arguments", "told"), [
-    (["vqa_rd"], "did you mean 'vqa_rad'"),
-    ([], "name one data set, or give --all"),
-    (["vqa_rad", "--all"], "name one data set, or give --all"),
-    (["--all"], "no sub-folder named after a data set"),
-    (["slake", "--option", "language"], "write it as key=value"),
-    (["slake", "--option", "=en"], "write it as key=value"),
-    (["slake", "--option", "language=[en"], "--option cannot be read"),
-    (["vqa_rad", "--no-images", "--against", "x"], "leave --no-images out"),
-])
-def test_mistakes_in_what_was_given(tmp_path: Path, capsys: pytest.CaptureFixture, arguments: List[str],
-                                    told: str) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["vqa_rd"], "did you mean 'vqa_rad'"),
+        ([], "name one data set, or give --all"),
+        (["vqa_rad", "--all"], "name one data set, or give --all"),
+        (["--all"], "no sub-folder named after a data set"),
+        (["slake", "--option", "language"], "write it as key=value"),
+        (["slake", "--option", "=en"], "write it as key=value"),
+        (["slake", "--option", "language=[en"], "--option cannot be read"),
+        (["vqa_rad", "--no-images", "--against", "x"], "leave --no-images out"),
+    ],
+)
+def test_mistakes_in_what_was_given(
+    tmp_path: Path, capsys: pytest.CaptureFixture, arguments: list[str], told: str
+) -> None:
     (tmp_path / "source").mkdir()
     code, _, errors = prepare(capsys, *arguments, "--source", tmp_path / "source", "--out", tmp_path / "out")
     assert code == 2
@@ -167,8 +177,9 @@ def test_mistakes_in_what_was_given(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert not (tmp_path / "out").exists()
 
 
-def test_a_source_that_is_not_there_and_options_with_all(data: Path, tmp_path: Path,
-                                                         capsys: pytest.CaptureFixture) -> None:
+def test_a_source_that_is_not_there_and_options_with_all(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
     code, _, errors = prepare(capsys, "vqa_rad", "--source", tmp_path / "nowhere", "--out", tmp_path / "out")
     assert (code, "no such folder" in errors) == (2, True)
     code, _, errors = prepare(capsys, "--all", "--source", data, "--out", tmp_path / "out", "--option", "language=en")

@@ -1,5 +1,7 @@
 """``pefomed rate`` from predictions to figures."""
 
+from __future__ import annotations
+
 import json
 
 import pytest
@@ -33,7 +35,7 @@ def test_there_and_back(path, tmp_path, capsys):
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     figures = metrics["scores"]["human/vqa"]
     assert (figures["overall"]["value"], figures["overall"]["runs"]) == (50.0, 2)
-    assert figures["overall"]["sd"] == pytest.approx(100 / 2 ** 0.5)
+    assert figures["overall"]["sd"] == pytest.approx(100 / 2**0.5)
     assert figures["organ HEAD"]["value"] == 50.0
     assert "failed exact match" in figures["scope"]
     assert metrics["judges"]["human/vqa"]["rated"] == 12

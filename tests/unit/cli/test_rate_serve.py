@@ -1,5 +1,7 @@
 """``pefomed rate serve``: what the terminal says, from the first start over Ctrl-C to figures and sheets."""
 
+from __future__ import annotations
+
 import io
 import json
 import re
@@ -67,7 +69,7 @@ def rate(url, rater, count, value):
 
 
 def printed_command(said, start):
-    [command] = re.findall("^{} +pefomed (.*)$".format(start), said, re.MULTILINE)
+    [command] = re.findall(f"^{start} +pefomed (.*)$", said, re.MULTILINE)
     return shlex.split(command)
 
 

@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import json
 from pathlib import Path
 
@@ -31,12 +33,16 @@ def test_score_with_out_makes_a_folder_that_can_be_reported(tmp_path: Path) -> N
     assert (tmp_path / "report.html").stat().st_size > 10_000
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (["exact_mach"], "did you mean 'exact_match'"),
-    (["exact_match", "--by", "organs"], "did you mean 'organ'"),
-])
-def test_mistyped_names_are_told_the_near_ones(tmp_path: Path, capsys: pytest.CaptureFixture, arguments: list,
-                                               message: str) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["exact_mach"], "did you mean 'exact_match'"),
+        (["exact_match", "--by", "organs"], "did you mean 'organ'"),
+    ],
+)
+def test_mistyped_names_are_told_the_near_ones(
+    tmp_path: Path, capsys: pytest.CaptureFixture, arguments: list, message: str
+) -> None:
     path = predictions_of(tmp_path / "run")
     assert main(["score", arguments[0], str(path), *arguments[1:]]) == 2
     assert message in capsys.readouterr().err
@@ -46,8 +52,13 @@ def test_mistyped_names_are_told_the_near_ones(tmp_path: Path, capsys: pytest.Ca
 def test_score_checks_against_the_release(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     release = tmp_path / "vqa_rad"
     (release / "images").mkdir(parents=True)
-    row = {"qid": 0, "image_name": "picture0.png", "question": "Is there an invented shadow?", "answer": "maybe",
-           "answer_type": "CLOSED"}
+    row = {
+        "qid": 0,
+        "image_name": "picture0.png",
+        "question": "Is there an invented shadow?",
+        "answer": "maybe",
+        "answer_type": "CLOSED",
+    }
     (release / "testset.json").write_text(json.dumps([row]))
     (release / "trainset.json").write_text(json.dumps([{**row, "qid": 99}]))
     path = predictions_of(tmp_path / "run")
@@ -60,10 +71,24 @@ def test_score_checks_against_the_release(tmp_path: Path, capsys: pytest.Capture
 def test_compare_writes_markdown_and_json(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     first, second = make_run(tmp_path / "a", answers(RIGHT)), make_run(tmp_path / "b", answers(RIGHT[::-1]))
     for name in ("compare.md", "compare.json"):
-        assert main(["compare", str(first), str(second), "--label", "none", "--label", "both", "--out",
-                     str(tmp_path / name)]) == 0
+        assert (
+            main(
+                [
+                    "compare",
+                    str(first),
+                    str(second),
+                    "--label",
+                    "none",
+                    "--label",
+                    "both",
+                    "--out",
+                    str(tmp_path / name),
+                ]
+            )
+            == 0
+        )
     assert "| both | 1 + 2 |" in (tmp_path / "compare.md").read_text()
-    table, = json.loads((tmp_path / "compare.json").read_text())["tables"]
+    (table,) = json.loads((tmp_path / "compare.json").read_text())["tables"]
     assert table["rows"][1]["difference"]["n"] == 16
     assert main(["compare", str(first), str(second), "--label", "none"]) == 2
     assert main(["compare", str(first), "--out", str(tmp_path / "compare.html")]) == 2

@@ -1,5 +1,7 @@
 """``pefomed shard`` on a prepared folder, and what it says about using the shards."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 import pytest
@@ -17,8 +19,10 @@ def prepared(tmp_path: Path) -> Path:
     (source / EMBEDDED_FLAG).write_text("")
     image = source / "images" / "synpic2.png"
     image.write_bytes(image.read_bytes()[:-200])
-    assert main(["prepare", "vqa_rad", "--source", str(source), "--out", str(tmp_path / "prepared"),
-                 "--allow-truncated"]) == 0
+    assert (
+        main(["prepare", "vqa_rad", "--source", str(source), "--out", str(tmp_path / "prepared"), "--allow-truncated"])
+        == 0
+    )
     return tmp_path / "prepared"
 
 
@@ -31,9 +35,12 @@ def test_shards_and_how_to_name_them(prepared: Path, tmp_path: Path, capsys: pyt
     assert shard(prepared, "--out", tmp_path / "shards", "--image-size", 16, "--per-shard", 3) == 0
     shown = capsys.readouterr().out
     assert [(each.file, each.samples) for each in read_shard_index(tmp_path / "shards")] == [
-        ("train-000000.tar", 3), ("train-000001.tar", 1), ("test-000000.tar", 3)]
+        ("train-000000.tar", 3),
+        ("train-000001.tar", 1),
+        ("test-000000.tar", 3),
+    ]
     assert read_image_size(tmp_path / "shards") == 16
-    assert "--options datasets.vqa_rad.build_info.storage={}\n".format(tmp_path / "shards") in shown
+    assert f"--options datasets.vqa_rad.build_info.storage={tmp_path / 'shards'}\n" in shown
     assert "train-{000000..000001}.tar'" in shown, "quoted, or the shell would expand it"
 
 

@@ -3,6 +3,8 @@
 Runs with torchrun are in ``tests/e2e/test_command_line.py``.
 """
 
+from __future__ import annotations
+
 import shlex
 from types import SimpleNamespace
 
@@ -19,10 +21,30 @@ def said(capsys, *arguments):
 @pytest.mark.parametrize("command", ["train", "evaluate"])
 def test_the_torchrun_command_is_said(command, capsys, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    assert said(capsys, command, "--cfg-path", "my run.yaml", "--nproc-per-node", "4", "--options", "run.seed=1",
-                "model.ckpt=a b.pth") == [
-        "torchrun", "--standalone", "--nproc-per-node", "4", "-m", "pefomed_plugin.cli._launch", command,
-        "--cfg-path", "my run.yaml", "--options", "run.seed=1", "model.ckpt=a b.pth"]
+    assert said(
+        capsys,
+        command,
+        "--cfg-path",
+        "my run.yaml",
+        "--nproc-per-node",
+        "4",
+        "--options",
+        "run.seed=1",
+        "model.ckpt=a b.pth",
+    ) == [
+        "torchrun",
+        "--standalone",
+        "--nproc-per-node",
+        "4",
+        "-m",
+        "pefomed_plugin.cli._launch",
+        command,
+        "--cfg-path",
+        "my run.yaml",
+        "--options",
+        "run.seed=1",
+        "model.ckpt=a b.pth",
+    ]
 
 
 def test_threads_are_set_where_the_user_does_not(capsys, monkeypatch):
@@ -39,16 +61,29 @@ def test_one_process_for_each_visible_gpu(gpus, processes, capsys, monkeypatch):
 
 
 def test_several_machines(capsys):
-    words = said(capsys, "train", "--cfg-path", "a.yaml", "--nproc-per-node", "8", "--torchrun",
-                 "--nnodes 2 --rdzv-endpoint 'host:29400'")
+    words = said(
+        capsys,
+        "train",
+        "--cfg-path",
+        "a.yaml",
+        "--nproc-per-node",
+        "8",
+        "--torchrun",
+        "--nnodes 2 --rdzv-endpoint 'host:29400'",
+    )
     assert "--standalone" not in words and words[words.index("--rdzv-endpoint") + 1] == "host:29400"
 
 
-@pytest.mark.parametrize(("exitcode", "returned", "told"), [
-    (2, 2, ""), (130, 130, ""), (1, 1, "process 3 failed"),
-    (-9, 137, "ended by SIGKILL, as the system does when memory"),
-    (-11, 139, "ended by SIGSEGV\n"),
-])
+@pytest.mark.parametrize(
+    ("exitcode", "returned", "told"),
+    [
+        (2, 2, ""),
+        (130, 130, ""),
+        (1, 1, "process 3 failed"),
+        (-9, 137, "ended by SIGKILL, as the system does when memory"),
+        (-11, 139, "ended by SIGSEGV\n"),
+    ],
+)
 def test_the_first_failure_is_explained(exitcode, returned, told, capsys):
     error = SimpleNamespace(get_first_failure=lambda: (3, SimpleNamespace(exitcode=exitcode)))
     assert train._explain(error) == returned

@@ -1,5 +1,7 @@
 """``pefomed wasm``: the paper's figures from its counts, and figures from score files."""
 
+from __future__ import annotations
+
 import json
 
 import pytest
@@ -10,10 +12,16 @@ from pefomed_plugin.services.judge.offline_judge import judge_offline
 from tests.unit.services.judged import answers, written_reports
 
 
-@pytest.mark.parametrize(("counts", "printed"), [
-    ("1048 79 33 20 0", "WASM 0.17"), ("51 170 192 318 449", "WASM 2.80"), ("39 125 193 447 376", "WASM 2.84"),
-    ("22 118 267 449 324", "WASM 2.79"), ("2.8 7.8 17.1 22.6 48.7", "WASM 3.08"),
-])
+@pytest.mark.parametrize(
+    ("counts", "printed"),
+    [
+        ("1048 79 33 20 0", "WASM 0.17"),
+        ("51 170 192 318 449", "WASM 2.80"),
+        ("39 125 193 447 376", "WASM 2.84"),
+        ("22 118 267 449 324", "WASM 2.79"),
+        ("2.8 7.8 17.1 22.6 48.7", "WASM 3.08"),
+    ],
+)
 def test_the_papers_figures_from_its_counts(counts, printed, capsys):
     assert main(["wasm", "--counts", *counts.split()]) == 0
     assert printed in capsys.readouterr().out
@@ -26,8 +34,9 @@ def test_from_the_score_files_of_a_judge(tmp_path, capsys):
     assert "WASM by judge/report/offline-lexical" in capsys.readouterr().out
     scores = json.loads((tmp_path / "metrics.json").read_text())["scores"]
     assert scores["wasm/judge/report/offline-lexical"]["overall"] == scores["judge/report/offline-lexical"]["overall"]
-    assert sum(scores["wasm/judge/report/offline-lexical"]["level {}".format(level)]["percent"]
-               for level in range(5)) == pytest.approx(100)
+    assert sum(
+        scores["wasm/judge/report/offline-lexical"][f"level {level}"]["percent"] for level in range(5)
+    ) == pytest.approx(100)
 
 
 def test_mistakes(tmp_path, capsys):

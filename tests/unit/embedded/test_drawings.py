@@ -1,5 +1,7 @@
 """Pictures show what their scenes say, on the side on which a radiologist would look for it."""
 
+from __future__ import annotations
+
 from functools import cache
 
 import numpy as np
@@ -60,8 +62,10 @@ def test_a_healthy_chest_has_two_dark_lungs():
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
-@pytest.mark.parametrize(("kind", "finding", "dark"), [
-    (HEAD_CT, "hemorrhage", False), (HEAD_CT, "infarct", True), (HEAD_MRI, "infarct", False)])
+@pytest.mark.parametrize(
+    ("kind", "finding", "dark"),
+    [(HEAD_CT, "hemorrhage", False), (HEAD_CT, "infarct", True), (HEAD_MRI, "infarct", False)],
+)
 def test_a_head_finding_lies_on_its_side_and_is_dark_or_bright_as_said(kind, finding, dark, side):
     for seed in SEEDS:
         scene, x = Scene(kind, seed, finding=finding, side=side), 0.40 * outward(side)
@@ -82,8 +86,10 @@ def test_a_tumor_is_a_bright_rim_around_a_dark_core(side):
 @pytest.mark.parametrize("organ", ORGANS)
 def test_an_abdominal_finding_lies_in_its_organ(organ):
     for seed in SEEDS:
-        healthy, cyst, mass = (brightness(Scene(ABDOMEN, seed, finding=each, organ=organ if each else None),
-                                          *LESIONS[organ]) for each in (None, "cyst", "mass"))
+        healthy, cyst, mass = (
+            brightness(Scene(ABDOMEN, seed, finding=each, organ=organ if each else None), *LESIONS[organ])
+            for each in (None, "cyst", "mass")
+        )
         assert cyst < healthy - 30 and mass > healthy + 20
 
 
@@ -92,8 +98,9 @@ def test_liver_and_right_kidney_are_on_the_patients_right():
     assert LESIONS["spleen"][0] > 0 and LESIONS["left kidney"][0] > 0
 
 
-@pytest.mark.parametrize(("kind", "x", "y", "sign"), [(CHEST, 0.50, 0.35, 1), (HEAD_CT, 0.21, -0.17, -1),
-                                                      (HEAD_MRI, 0.21, -0.17, 1)])
+@pytest.mark.parametrize(
+    ("kind", "x", "y", "sign"), [(CHEST, 0.50, 0.35, 1), (HEAD_CT, 0.21, -0.17, -1), (HEAD_MRI, 0.21, -0.17, 1)]
+)
 def test_enlargement_is_seen(kind, x, y, sign):
     for seed in SEEDS:
         usual, enlarged = (brightness(Scene(kind, seed, enlarged=each), x, y, 0.04) for each in (False, True))
@@ -117,8 +124,10 @@ def test_the_stain_has_its_color(stain):
 @pytest.mark.parametrize("finding", FINDINGS[TISSUE])
 def test_a_finding_in_tissue_changes_the_middle(finding):
     for seed in SEEDS:
-        plain, changed = (brightness(Scene(TISSUE, seed, finding=each, stain="brown", glands=1), 0.0, 0.0, 0.15).mean()
-                          for each in (None, finding))
+        plain, changed = (
+            brightness(Scene(TISSUE, seed, finding=each, stain="brown", glands=1), 0.0, 0.0, 0.15).mean()
+            for each in (None, finding)
+        )
         assert changed < plain - 15 if finding == "inflammation" else changed > plain + 15
 
 

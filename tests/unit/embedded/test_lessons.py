@@ -1,5 +1,7 @@
 """What the tiny language model is taught: true, in the exact prompts, and without one question seeing another."""
 
+from __future__ import annotations
+
 from random import Random
 
 import pytest
@@ -39,15 +41,18 @@ def test_prompts_are_those_of_fine_tuning_with_words_for_the_image():
     for page in drawn:
         for text in prompts(words, page):
             assert text.startswith("[INST] <Img> ") and text.endswith(" [/INST]")
-            assert " </Img> [vqa] Based on the image, respond to this question with a short answer: " in text \
-                or " </Img> [caption] " in text or " </Img> [report] " in text
+            assert (
+                " </Img> [vqa] Based on the image, respond to this question with a short answer: " in text
+                or " </Img> [caption] " in text
+                or " </Img> [report] " in text
+            )
             assert IMAGE_PLACEHOLDER not in text
 
 
 def test_every_task_is_taught():
     words, drawn = pages(120)
     joined = " ".join(text for page in drawn for text in prompts(words, page))
-    assert all("[{}]".format(task) in joined for task in lessons.TASK_SHARES)
+    assert all(f"[{task}]" in joined for task in lessons.TASK_SHARES)
 
 
 def test_pages_are_deterministic():
@@ -71,8 +76,14 @@ def test_the_loss_is_over_answers_and_their_end_only():
 def test_a_question_gives_the_same_logits_alone_and_beside_others():
     transformers = pytest.importorskip("transformers")
     torch.manual_seed(0)
-    config = transformers.LlamaConfig(vocab_size=400, hidden_size=16, intermediate_size=24, num_hidden_layers=2,
-                                      num_attention_heads=2, initializer_range=0.3)
+    config = transformers.LlamaConfig(
+        vocab_size=400,
+        hidden_size=16,
+        intermediate_size=24,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        initializer_range=0.3,
+    )
     model = transformers.LlamaForCausalLM(config).eval()
     _, drawn = pages(30)
     shared, branches = max(drawn, key=lambda page: len(page[1]))
@@ -83,6 +94,6 @@ def test_a_question_gives_the_same_logits_alone_and_beside_others():
         together = model(**batch).logits[0]
         at = 1 + len(shared)
         for ask, answer in branches:
-            alone = model(input_ids=torch.tensor([[1, *shared, *ask, *answer, 2]])).logits[0, 1 + len(shared):]
-            assert torch.allclose(together[at:at + len(alone)], alone, atol=1e-5)
+            alone = model(input_ids=torch.tensor([[1, *shared, *ask, *answer, 2]])).logits[0, 1 + len(shared) :]
+            assert torch.allclose(together[at : at + len(alone)], alone, atol=1e-5)
             at += len(alone)

@@ -1,5 +1,7 @@
 """Every quirk that the miniature releases share with the real ones is there, and the readers cope with it."""
 
+from __future__ import annotations
+
 import gzip
 import json
 from random import Random
@@ -13,9 +15,16 @@ from pefomed_plugin.readers import READERS
 from pefomed_plugin.readers.pickles import read_plain_pickle
 
 WRITERS = dict((*releases_caption.WRITERS, *releases_vqa.WRITERS))
-SMALL = {"roco": {"counts": (6, 4, 2)}, "clef2022": {"counts": (3, 2)}, "medicat": {"count": 8},
-         "mimic_cxr": {"counts": (4, 2, 1)}, "vqa_rad": {"train": 10, "test": 4}, "slake": {"counts": (2, 1, 1)},
-         "path_vqa": {"counts": (3, 1, 1)}, "iu_xray": {"counts": (15, 1, 1)}}
+SMALL = {
+    "roco": {"counts": (6, 4, 2)},
+    "clef2022": {"counts": (3, 2)},
+    "medicat": {"count": 8},
+    "mimic_cxr": {"counts": (4, 2, 1)},
+    "vqa_rad": {"train": 10, "test": 4},
+    "slake": {"counts": (2, 1, 1)},
+    "path_vqa": {"counts": (3, 1, 1)},
+    "iu_xray": {"counts": (15, 1, 1)},
+}
 
 
 @pytest.fixture(scope="module")
@@ -98,11 +107,15 @@ def test_vqa_rad(written, read):
     assert any(row["question"].endswith("? -yes/no") for row in rows)
     assert any("," in row["question_type"] for row in rows)
     repeated = [(row["image_name"], row["answer"], row["question"]) for row in rows if row["phrase_type"] == "para"]
-    assert any(row["image_name"] == image and row["answer"] == answer and row["question"] != question
-               for image, answer, question in repeated for row in rows)
+    assert any(
+        row["image_name"] == image and row["answer"] == answer and row["question"] != question
+        for image, answer, question in repeated
+        for row in rows
+    )
     assert {each.answer_type for each in read["vqa_rad"].samples} == {"OPEN", "CLOSED"}
     unused = {path.name for path in (written / "vqa_rad/images").iterdir()} - {
-        each.image for each in read["vqa_rad"].samples}
+        each.image for each in read["vqa_rad"].samples
+    }
     assert unused == {"synpic99999.jpg"}
 
 
@@ -113,8 +126,11 @@ def test_slake(written, read):
     assert "Pelvic Cavity" in {row["location"] for row in rows}
     assert "Liver, Spleen" in {row["answer"] for row in rows}
     assert all(len(row) == 12 for row in rows)
-    every = [row["qid"] for name in ("train", "validate", "test")
-             for row in json.loads((written / "slake" / (name + ".json")).read_text(encoding="utf-8"))]
+    every = [
+        row["qid"]
+        for name in ("train", "validate", "test")
+        for row in json.loads((written / "slake" / (name + ".json")).read_text(encoding="utf-8"))
+    ]
     assert len(every) == len(set(every))
     assert reasons(read["slake"]).count("empty answer") == 1
     assert (written / "slake/__MACOSX/._train.json").is_file()

@@ -1,5 +1,7 @@
 """The miniature releases: the same bytes for a seed, recognised by their readers, quirks and all."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 from random import Random
@@ -12,21 +14,31 @@ from pefomed_plugin.embedded import releases_caption, releases_vqa
 from pefomed_plugin.errors import DataError
 from pefomed_plugin.readers import READERS
 
-FEW = {"roco": {"counts": (6, 2, 2)}, "clef2022": {"counts": (3, 2)}, "medicat": {"count": 8},
-       "mimic_cxr": {"counts": (4, 1, 1)}, "vqa_rad": {"train": 12, "test": 6}, "slake": {"counts": (3, 1, 1)},
-       "path_vqa": {"counts": (3, 1, 1)}, "iu_xray": {"counts": (3, 1, 1)}}
+FEW = {
+    "roco": {"counts": (6, 2, 2)},
+    "clef2022": {"counts": (3, 2)},
+    "medicat": {"count": 8},
+    "mimic_cxr": {"counts": (4, 1, 1)},
+    "vqa_rad": {"train": 12, "test": 6},
+    "slake": {"counts": (3, 1, 1)},
+    "path_vqa": {"counts": (3, 1, 1)},
+    "iu_xray": {"counts": (3, 1, 1)},
+}
 WRITERS = dict((*releases_caption.WRITERS, *releases_vqa.WRITERS))
 
 
 def write(folder, name, seed=0):
     folder.mkdir(parents=True)
-    WRITERS[name](folder, Random("{} {}".format(seed, name)), **FEW[name])
+    WRITERS[name](folder, Random(f"{seed} {name}"), **FEW[name])
     return folder
 
 
 def digests(folder):
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 @pytest.mark.parametrize("name", FEW)
@@ -56,8 +68,9 @@ def test_vqa_rad_keeps_its_test_images_out_of_training_and_has_the_quirks(tmp_pa
 
 def test_path_vqa_has_a_cmyk_picture_and_medicat_transparent_ones(tmp_path):
     assert Image.open(write(tmp_path / "p", "path_vqa") / "images/train/train_0001.jpg").mode == "CMYK"
-    modes = {Image.open(path).mode for path in (write(tmp_path / "m", "medicat") / "release/figures").iterdir()
-             if path.name}
+    modes = {
+        Image.open(path).mode for path in (write(tmp_path / "m", "medicat") / "release/figures").iterdir() if path.name
+    }
     assert {"RGBA", "P"} <= modes
 
 

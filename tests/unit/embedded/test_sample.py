@@ -1,5 +1,7 @@
 """The sample as a whole: made once, made again for another seed, and without torch."""
 
+from __future__ import annotations
+
 import json
 import subprocess
 import sys
@@ -35,6 +37,8 @@ def test_write_sample_names_all_eight_folders(tmp_path, monkeypatch):
 
 
 def test_the_data_sets_need_no_torch():
-    code = "import sys; import pefomed_plugin.embedded.releases_vqa, pefomed_plugin.embedded.releases_caption; " \
-           "assert not {'torch', 'transformers', 'sentencepiece'} & set(sys.modules)"
+    code = (
+        "import sys; import pefomed_plugin.embedded.releases_vqa, pefomed_plugin.embedded.releases_caption; "
+        "assert not {'torch', 'transformers', 'sentencepiece'} & set(sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,5 +1,7 @@
 """Scenes: drawn from a seed, with the attributes their kind has and no others."""
 
+from __future__ import annotations
+
 from random import Random
 
 import pytest

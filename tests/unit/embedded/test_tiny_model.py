@@ -1,5 +1,7 @@
 """The tiny model's files are read by transformers and by the bundled MiniGPT-v2, as those of a real run are."""
 
+from __future__ import annotations
+
 import json
 
 import pytest
@@ -25,17 +27,29 @@ def contents(paths):
 
 
 def config(tiny, **changes):
-    return {"llama_model": str(tiny["llama"]), "vit_weights": str(tiny["vit"]), "ckpt": str(tiny["checkpoint"]),
-            "image_size": 112, "vit": {"embed_dim": 96, "depth": 2, "num_heads": 4, "mlp_ratio": 4.0},
-            "lora_r": 16, "lora_dropout": 0.0, **changes}
+    return {
+        "llama_model": str(tiny["llama"]),
+        "vit_weights": str(tiny["vit"]),
+        "ckpt": str(tiny["checkpoint"]),
+        "image_size": 112,
+        "vit": {"embed_dim": 96, "depth": 2, "num_heads": 4, "mlp_ratio": 4.0},
+        "lora_r": 16,
+        "lora_dropout": 0.0,
+        **changes,
+    }
 
 
 def test_the_files_of_a_real_run_are_there(tiny):
     root = tiny["llama"].parent
     assert root.name == "tiny"
     assert {path.name for path in tiny["llama"].iterdir()} == {
-        "config.json", "generation_config.json", "model.safetensors", "special_tokens_map.json", "tokenizer.model",
-        "tokenizer_config.json"}
+        "config.json",
+        "generation_config.json",
+        "model.safetensors",
+        "special_tokens_map.json",
+        "tokenizer.model",
+        "tokenizer_config.json",
+    }
     assert [tiny["vit"].name, tiny["checkpoint"].name] == ["eva_vit.pth", "minigptv2_tiny.pth"]
 
 
@@ -109,8 +123,11 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(tiny, tmp_pa
     again, other = (make_tiny_model(tmp_path / str(seed), seed=seed, steps=2) for seed in (0, 1))
     assert contents(again) == contents(tiny)
     different = contents(other)
-    assert all(different[name] != data for name, data in contents(tiny).items()
-               if name.endswith((".pth", ".safetensors", ".model")))
+    assert all(
+        different[name] != data
+        for name, data in contents(tiny).items()
+        if name.endswith((".pth", ".safetensors", ".model"))
+    )
 
 
 def test_a_second_call_does_nothing_and_another_seed_makes_it_again(tmp_path):
@@ -146,8 +163,13 @@ def test_the_language_model_learns(tmp_path):
     from pefomed_plugin.embedded.tiny_language import CONFIG, train_llama, train_tokenizer
 
     tokenizer = SentencePieceProcessor(model_proto=train_tokenizer(0))
-    small = {**CONFIG, "vocab_size": tokenizer.vocab_size(), "num_hidden_layers": 1, "hidden_size": 64,
-             "intermediate_size": 96}
+    small = {
+        **CONFIG,
+        "vocab_size": tokenizer.vocab_size(),
+        "num_hidden_layers": 1,
+        "hidden_size": 64,
+        "intermediate_size": 96,
+    }
     rng = Random("held out")
     batch = lessons.collate([lessons.draw_page(rng, tokenizer.encode) for _ in range(8)], 1, 2)
     losses = [_loss(train_llama(small, tokenizer, 0, steps), batch) for steps in (0, 12)]

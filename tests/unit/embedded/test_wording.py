@@ -1,5 +1,7 @@
 """Words are true of the scene: captions, reports, questions and their answers."""
 
+from __future__ import annotations
+
 from collections import Counter
 from random import Random
 
@@ -30,40 +32,49 @@ def some_scenes(count=200, seed=0):
 
 def asked(scene, question_type, answer_type):
     """Answers that ``questions`` gives over many draws."""
-    return {each.answer for seed in range(40) for each in questions(scene, Random(seed))
-            if (each.question_type, each.answer_type) == (question_type, answer_type)}
+    return {
+        each.answer
+        for seed in range(40)
+        for each in questions(scene, Random(seed))
+        if (each.question_type, each.answer_type) == (question_type, answer_type)
+    }
 
 
-@pytest.mark.parametrize(("scene", "place", "color"), [
-    (LEFT_MASS, "left lung", "white"),
-    (Scene(CHEST, 1, finding="fracture", side="right"), "right clavicle", "white"),
-    (Scene(ABDOMEN, 1, finding="cyst", organ="spleen"), "spleen", "black"),
-    (Scene(HEAD_CT, 1, finding="infarct", side="left"), "left brain", "black"),
-    (Scene(HEAD_MRI, 1, finding="infarct", side="left"), "left brain", "white"),
-    (Scene(HEAD_MRI, 1, finding="tumor", side="right"), "right brain", None),
-    (Scene(TISSUE, 1, finding="fat", stain="pink", glands=1), "center", None),
-    (Scene(CHEST, 1), None, None),
-])
+@pytest.mark.parametrize(
+    ("scene", "place", "color"),
+    [
+        (LEFT_MASS, "left lung", "white"),
+        (Scene(CHEST, 1, finding="fracture", side="right"), "right clavicle", "white"),
+        (Scene(ABDOMEN, 1, finding="cyst", organ="spleen"), "spleen", "black"),
+        (Scene(HEAD_CT, 1, finding="infarct", side="left"), "left brain", "black"),
+        (Scene(HEAD_MRI, 1, finding="infarct", side="left"), "left brain", "white"),
+        (Scene(HEAD_MRI, 1, finding="tumor", side="right"), "right brain", None),
+        (Scene(TISSUE, 1, finding="fat", stain="pink", glands=1), "center", None),
+        (Scene(CHEST, 1), None, None),
+    ],
+)
 def test_place_and_color_of_a_finding(scene, place, color):
     assert (location(scene), finding_color(scene)) == (place, color)
 
 
 def test_a_caption_word_for_word():
     assert caption(LEFT_MASS, Random(1)) in {
-        "Frontal x-ray of the chest {} a mass in the left lung. The heart is enlarged.".format(verb)
-        for verb in ("shows", "showing")}
+        f"Frontal x-ray of the chest {verb} a mass in the left lung. The heart is enlarged."
+        for verb in ("shows", "showing")
+    }
 
 
 def test_a_report_word_for_word():
     assert report(Scene(CHEST, 1, finding="effusion", side="right"), Random(0)).startswith(
-        "The heart is normal. The lungs are clear. There is a pleural effusion on the right. ")
+        "The heart is normal. The lungs are clear. There is a pleural effusion on the right. "
+    )
 
 
 @pytest.mark.parametrize("words", [caption, describe])
 def test_words_name_the_finding_its_place_and_no_other(words):
     for number, scene in enumerate(some_scenes()):
         text = words(scene, Random(number)).lower()
-        named = {finding for finding in ALL_FINDINGS if " {} ".format(finding) in " {} ".format(text.replace(",", " "))}
+        named = {finding for finding in ALL_FINDINGS if f" {finding} " in f" {text.replace(',', ' ')} "}
         assert named == ({scene.finding} if scene.finding else set())
         assert str(location(scene) or "no lesion") in text
         assert REGION[scene.kind] in text
@@ -82,9 +93,14 @@ def test_a_report_speaks_of_one_side_only_and_of_every_chest_finding():
 
 def test_answers_are_those_of_the_scene():
     for number, scene in enumerate(some_scenes()):
-        truth = {"MODALITY": MODALITY[scene.kind], "ORGAN": REGION[scene.kind], "POS": location(scene),
-                 "ABN": scene.finding or "none", "COUNT": str(scene.glands),
-                 "COLOR": scene.stain if scene.kind == TISSUE else finding_color(scene)}
+        truth = {
+            "MODALITY": MODALITY[scene.kind],
+            "ORGAN": REGION[scene.kind],
+            "POS": location(scene),
+            "ABN": scene.finding or "none",
+            "COUNT": str(scene.glands),
+            "COLOR": scene.stain if scene.kind == TISSUE else finding_color(scene),
+        }
         for each in questions(scene, Random(number)):
             if each.answer_type == "OPEN":
                 assert each.answer == truth[each.question_type]

@@ -1,9 +1,10 @@
 """The ablation's commands: every file they name exists, every row finds the weights it starts from."""
 
+from __future__ import annotations
+
 import subprocess
 import sys
 from pathlib import Path
-from typing import List
 
 import pytest
 import yaml
@@ -14,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[3]
 PLAN = yaml.safe_load((ROOT / "projects/pefomed/ablation.yaml").read_text(encoding="utf-8"))
 
 
-def option(command: List[str], name: str) -> str:
+def option(command: list[str], name: str) -> str:
     return next((each.partition("=")[2] for each in command if each.startswith(name + "=")), "")
 
 
@@ -28,7 +29,7 @@ def test_every_file_exists_and_tests_the_studys_data(name: str) -> None:
 
 
 def test_each_row_starts_from_weights_that_were_written_before() -> None:
-    written: List[str] = []
+    written: list[str] = []
     for command in commands(Study("one.yaml", "two.yaml", "test.yaml", processes=4), Path("out")):
         start = option(command, "model.ckpt")
         assert not start or str(Path(start).parent) in written
@@ -48,8 +49,13 @@ def test_a_failing_command_ends_the_run() -> None:
 
 
 def test_the_driver_lists_its_commands() -> None:
-    shown = subprocess.run([sys.executable, "projects/pefomed/ablation.py", "--study", "slake", "--dry-run"], cwd=ROOT,
-                           check=True, capture_output=True, text=True).stdout.splitlines()
+    shown = subprocess.run(
+        [sys.executable, "projects/pefomed/ablation.py", "--study", "slake", "--dry-run"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.splitlines()
     assert len(shown) == len(FOLDERS) + 2
     assert sum("run.images=" in line for line in shown) == 2
     assert "compare.md" in shown[-2] and "report.html" in shown[-1]

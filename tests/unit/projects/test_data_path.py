@@ -1,8 +1,10 @@
 """Loading, measured: the arithmetic, and which pictures are taken."""
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,15 +14,22 @@ from projects.benchmarks.data_path import figures
 from projects.benchmarks.data_path.pictures import find_pictures, make_up, write_annotations
 
 
-def results(**seconds: List[float]) -> Dict[str, Any]:
-    return {"what": "8 invented pictures", "pictures": 8, "image_size": 56, "batch_size": 8, "workers": 0,
-            "differences": {"pixels": 0.0}, "seconds": seconds}
+def results(**seconds: list[float]) -> dict[str, Any]:
+    return {
+        "what": "8 invented pictures",
+        "pictures": 8,
+        "image_size": 56,
+        "batch_size": 8,
+        "workers": 0,
+        "differences": {"pixels": 0.0},
+        "seconds": seconds,
+    }
 
 
 def folder_of(path: Path, count: int) -> Path:
     for number in range(count):
         noise = np.random.default_rng(number).integers(0, 256, (30 + number, 40, 3), dtype=np.uint8)
-        Image.fromarray(noise).save(path / "{}.png".format(number))
+        Image.fromarray(noise).save(path / f"{number}.png")
     return path
 
 
@@ -65,7 +74,7 @@ def test_the_same_pictures_are_taken_every_time(tmp_path: Path) -> None:
 
 
 def test_a_made_up_picture_is_a_photograph_of_the_stated_size(tmp_path: Path) -> None:
-    name, = make_up(tmp_path, 1)
+    (name,) = make_up(tmp_path, 1)
     with Image.open(tmp_path / name) as image:
         assert (image.size, image.mode) == ((1024, 1024), "RGB")
 

@@ -1,5 +1,7 @@
 """The page on scale: its tables are the script's, and the script's arithmetic is right."""
 
+from __future__ import annotations
+
 import re
 from pathlib import Path
 
@@ -15,7 +17,7 @@ PAGE = (ROOT / "docs" / "scale.md").read_text(encoding="utf-8")
 
 @pytest.mark.parametrize("name", sorted(TABLES))
 def test_the_page_shows_what_the_script_prints(name: str) -> None:
-    mark = "<!-- scale_table: {} -->\n\n".format(name)
+    mark = f"<!-- scale_table: {name} -->\n\n"
     assert PAGE.count(mark) == 1
     shown = PAGE.split(mark)[1].split("\n\n")[0].splitlines()
     assert shown == TABLES[name]()
@@ -38,7 +40,7 @@ def test_the_recipe_is_that_of_the_files() -> None:
     assert ratios == [each.ratio for each in scale_table.MIXTURE.values()]
     for name in recipe["datasets"]:
         text = (ROOT / "pefomed_plugin" / "configs" / "datasets" / (name + ".yaml")).read_text(encoding="utf-8")
-        assert "batch_size: {:.0f}\n".format(BATCH.value) in text
+        assert f"batch_size: {BATCH.value:.0f}\n" in text
 
 
 def test_every_input_says_where_it_is_from() -> None:

@@ -1,12 +1,15 @@
 """What the tests of the question and report readers write with. All text in these tests is invented."""
 
+from __future__ import annotations
+
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Dict, List, Sequence
+from typing import Any
 
 import pytest
 
-Row = Dict[str, Any]
+Row = dict[str, Any]
 
 
 def write_json(path: Path, content: Any, encoding: str = "utf-8") -> None:
@@ -26,6 +29,6 @@ def write_parquet(path: Path, rows: Sequence[Row], columns: Sequence[str] = ("qu
     pa = pytest.importorskip("pyarrow")
     pq = pytest.importorskip("pyarrow.parquet")
     path.parent.mkdir(parents=True, exist_ok=True)
-    table: Dict[str, List[Any]] = {"image": [{"bytes": b"not an image", "path": None} for _ in rows]}
+    table: dict[str, list[Any]] = {"image": [{"bytes": b"not an image", "path": None} for _ in rows]}
     table.update((name, [row.get(name) for row in rows]) for name in columns)
     pq.write_table(pa.table(table), path)

@@ -1,7 +1,8 @@
 """ImageCLEFmedical Caption 2022: TABs inside .csv, where images lie, and files damaged by a comma reader."""
 
+from __future__ import annotations
+
 from pathlib import Path
-from typing import Tuple
 
 import pytest
 
@@ -15,15 +16,18 @@ TRAIN, VALID = "ImageCLEFmedCaption_2022_train_000001", "ImageCLEFmedCaption_202
 
 
 def write_release(root: Path, prefix: str = UUID) -> Path:
-    write_lines(root / (prefix + "caption_prediction_train.csv"), "ID\tcaption",
-                TRAIN + '\tInvented "mass, left, commas are not quoted.',
-                "ImageCLEFmedCaption_2022_train_000002\t ")
+    write_lines(
+        root / (prefix + "caption_prediction_train.csv"),
+        "ID\tcaption",
+        TRAIN + '\tInvented "mass, left, commas are not quoted.',
+        "ImageCLEFmedCaption_2022_train_000002\t ",
+    )
     write_lines(root / (prefix + "caption_prediction_valid.csv"), "ID\tcaption", VALID + "\tInvented film.")
     write_lines(root / (prefix + "concept_detection_train.csv"), "ID\tcuis", TRAIN + "\tC0000001;C0000002")
     return root
 
 
-def problems(root: Path) -> Tuple[str, ...]:
+def problems(root: Path) -> tuple[str, ...]:
     with pytest.raises(DataError) as caught:
         read_clef2022(root)
     return caught.value.problems or (str(caught.value),)
@@ -33,8 +37,9 @@ def problems(root: Path) -> Tuple[str, ...]:
 def test_the_release_with_and_without_uuids(tmp_path: Path, prefix: str) -> None:
     release = read_clef2022(write_release(tmp_path, prefix))
     assert [(each.id, each.split, each.image) for each in release.samples] == [
-        ("clef2022-" + TRAIN, "train", "train/{}.jpg".format(TRAIN)),
-        ("clef2022-" + VALID, "val", "valid/{}.jpg".format(VALID))]
+        ("clef2022-" + TRAIN, "train", f"train/{TRAIN}.jpg"),
+        ("clef2022-" + VALID, "val", f"valid/{VALID}.jpg"),
+    ]
     first = release.samples[0]
     assert (first.answer, first.task) == ('Invented "mass, left, commas are not quoted.', "caption")
     assert [each.reason for each in release.skips] == ["empty caption"]
@@ -44,20 +49,22 @@ def test_the_release_with_and_without_uuids(tmp_path: Path, prefix: str) -> None
 @pytest.mark.parametrize("folder", ["", "train/", UUID + "train_images/train/"])
 def test_images_are_found_where_people_put_them(tmp_path: Path, folder: str) -> None:
     write_release(tmp_path)
-    write_lines(tmp_path / "{}{}.jpg".format(folder, TRAIN), "readers never open this")
-    assert read_clef2022(tmp_path).samples[0].image == "{}{}.jpg".format(folder, TRAIN)
+    write_lines(tmp_path / f"{folder}{TRAIN}.jpg", "readers never open this")
+    assert read_clef2022(tmp_path).samples[0].image == f"{folder}{TRAIN}.jpg"
 
 
 def test_a_file_saved_by_a_comma_reader_is_refused(tmp_path: Path) -> None:
     write_lines(tmp_path / "caption_prediction_train.csv", "ID,caption", TRAIN + ",Invented mass")
     assert problems(tmp_path) == (
         "caption_prediction_train.csv, line 1: the header is not ID<TAB>caption; probably read as comma CSV and saved "
-        "again, which cuts captions; fetch the original file again",)
+        "again, which cuts captions; fetch the original file again",
+    )
 
 
 def test_rows_with_one_column_and_ids_that_are_none_are_named(tmp_path: Path) -> None:
-    write_lines(tmp_path / "caption_prediction_valid.csv", "ID\tcaption", VALID, "../../x\tLeads out.",
-                "a.jpg\tEnding.")
+    write_lines(
+        tmp_path / "caption_prediction_valid.csv", "ID\tcaption", VALID, "../../x\tLeads out.", "a.jpg\tEnding."
+    )
     found = problems(tmp_path)
     assert "line 2: only one column" in found[0]
     assert "line 3: ID '../../x'" in found[1] and "line 4: ID 'a.jpg'" in found[2]
@@ -72,12 +79,13 @@ def test_two_files_of_a_part_are_refused(tmp_path: Path) -> None:
 def test_an_id_in_both_parts_or_twice_is_refused(tmp_path: Path) -> None:
     write_release(tmp_path, "")
     write_lines(tmp_path / "caption_prediction_valid.csv", "ID\tcaption", TRAIN + "\tAgain.")
-    assert problems(tmp_path)[0].startswith("id 'clef2022-{}' occurs twice".format(TRAIN))
+    assert problems(tmp_path)[0].startswith(f"id 'clef2022-{TRAIN}' occurs twice")
 
 
 def test_a_byte_order_mark_and_windows_line_ends_do_no_harm(tmp_path: Path) -> None:
-    write_lines(tmp_path / "caption_prediction_train.csv", "ID\tcaption\r", TRAIN + "\tInvented.\r",
-                encoding="utf-8-sig")
+    write_lines(
+        tmp_path / "caption_prediction_train.csv", "ID\tcaption\r", TRAIN + "\tInvented.\r", encoding="utf-8-sig"
+    )
     assert [each.answer for each in read_clef2022(tmp_path).samples] == ["Invented."]
 
 

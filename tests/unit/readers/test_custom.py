@@ -1,8 +1,10 @@
 """The user's own data: JSON lines and CSV, the three tasks, where images lie, and the usual mistakes."""
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
-from typing import Any, Tuple
+from typing import Any
 
 import pytest
 
@@ -16,17 +18,26 @@ def write_jsonl(path: Path, *rows: Any) -> None:
     write_lines(path, *(json.dumps(row, ensure_ascii=False) for row in rows))
 
 
-def problems(root: Path) -> Tuple[str, ...]:
+def problems(root: Path) -> tuple[str, ...]:
     with pytest.raises(DataError) as caught:
         read_custom(root)
     return caught.value.problems or (str(caught.value),)
 
 
 def test_questions_as_json_lines(tmp_path: Path) -> None:
-    write_jsonl(tmp_path / "train.jsonl",
-                {"image": "a.png", "question": "Is it invented?", "answer": "Yes", "study": "s1", "scanner": "drawn"},
-                {"image": "a.png", "question": "How many?", "answer": 2, "id": "q-2", "question_type": "SIZE",
-                 "organ": "Lung", "answer_type": "closed"})
+    write_jsonl(
+        tmp_path / "train.jsonl",
+        {"image": "a.png", "question": "Is it invented?", "answer": "Yes", "study": "s1", "scanner": "drawn"},
+        {
+            "image": "a.png",
+            "question": "How many?",
+            "answer": 2,
+            "id": "q-2",
+            "question_type": "SIZE",
+            "organ": "Lung",
+            "answer_type": "closed",
+        },
+    )
     write_jsonl(tmp_path / "test.jsonl", {"image": "b.png", "question": "What?", "answer": "no tumor", "id": 7})
     release = read_custom(tmp_path)
     first, second, third = release.samples
@@ -41,11 +52,18 @@ def test_questions_as_json_lines(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
 def test_reports_as_csv(tmp_path: Path, encoding: str) -> None:
-    write_lines(tmp_path / "train.csv", "image,report,study", 'a.png,"Heart normal, lungs clear.',
-                'No ""mass"".",s1', "b.png, ,s2", encoding=encoding)
+    write_lines(
+        tmp_path / "train.csv",
+        "image,report,study",
+        'a.png,"Heart normal, lungs clear.',
+        'No ""mass"".",s1',
+        "b.png, ,s2",
+        encoding=encoding,
+    )
     release = read_custom(tmp_path)
     assert [(each.id, each.task, each.question, each.answer) for each in release.samples] == [
-        ("medical_custom-train-3", "report", None, 'Heart normal, lungs clear.\nNo "mass".')]
+        ("medical_custom-train-3", "report", None, 'Heart normal, lungs clear.\nNo "mass".')
+    ]
     assert release.samples[0].metadata == {"study": "s1"}
     assert [(each.where, each.reason) for each in release.skips] == [("train.csv, line 4", "empty report")]
 
@@ -55,7 +73,9 @@ def test_captions_and_questions_in_different_splits(tmp_path: Path) -> None:
     write_lines(tmp_path / "val.csv", "image,question,answer", "a.png,Why?,", "a.png,,So.", "a.png,Why?,So.")
     release = read_custom(tmp_path)
     assert [(each.task, each.split, each.answer) for each in release.samples] == [
-        ("caption", "train", "An invented film."), ("vqa", "val", "So.")]
+        ("caption", "train", "An invented film."),
+        ("vqa", "val", "So."),
+    ]
     assert [each.reason for each in release.skips] == ["empty answer", "empty question"]
 
 
@@ -65,7 +85,11 @@ def test_images_are_found_in_the_folder_or_in_images(tmp_path: Path) -> None:
     names = ("here.png", "day/there.png", "images/day/there.png", "none.png")
     write_jsonl(tmp_path / "train.jsonl", *({"image": name, "caption": "Invented."} for name in names))
     assert [each.image for each in read_custom(tmp_path).samples] == [
-        "here.png", "images/day/there.png", "images/day/there.png", "images/none.png"]
+        "here.png",
+        "images/day/there.png",
+        "images/day/there.png",
+        "images/none.png",
+    ]
 
 
 @pytest.mark.parametrize("image", ["../x.png", "/etc/hosts", "link/x.png", ""])
@@ -80,8 +104,15 @@ def test_images_outside_the_folder_are_refused(tmp_path: Path, image: str) -> No
 
 def test_mistakes_are_reported_together(tmp_path: Path) -> None:
     fine = {"image": "a.png", "question": "Why?", "answer": "So.", "id": "x"}
-    write_jsonl(tmp_path / "train.jsonl", fine, {"image": "a.png", "question": "Why?"}, ["a.png", "Why?", "So."],
-                {**fine, "id": "y", "answer": True}, {**fine, "id": "z", "answer_type": "maybe"}, fine)
+    write_jsonl(
+        tmp_path / "train.jsonl",
+        fine,
+        {"image": "a.png", "question": "Why?"},
+        ["a.png", "Why?", "So."],
+        {**fine, "id": "y", "answer": True},
+        {**fine, "id": "z", "answer_type": "maybe"},
+        fine,
+    )
     write_jsonl(tmp_path / "val.jsonl", {"image": "a.png", "text": "Invented."})
     write_lines(tmp_path / "test.jsonl")
     found = problems(tmp_path)
@@ -92,18 +123,24 @@ def test_mistakes_are_reported_together(tmp_path: Path) -> None:
         "train.jsonl, line 5: answer_type 'maybe' is neither OPEN nor CLOSED",
         "val.jsonl, line 1: needs one of question and answer, report, or caption",
         "test.jsonl: no records",
-        "id 'medical_custom-x' occurs twice: delete or rename one of the two records"]
+        "id 'medical_custom-x' occurs twice: delete or rename one of the two records",
+    ]
 
 
 def test_two_kinds_of_target_in_one_file_are_ambiguous(tmp_path: Path) -> None:
     write_lines(tmp_path / "train.csv", "image,report,caption", "a.png,One.,Two.", "b.png,One.,Two.")
-    assert problems(tmp_path) == ("train.csv, line 2: needs one of question and answer, report, or caption; "
-                                  "found image, report, caption",)
+    assert problems(tmp_path) == (
+        "train.csv, line 2: needs one of question and answer, report, or caption; found image, report, caption",
+    )
 
 
-@pytest.mark.parametrize(("header", "said"), [
-    ("image;question;answer", "separated by semicolons"),
-    ("picture,report", "missing column(s) image; found picture, report")])
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        ("image;question;answer", "separated by semicolons"),
+        ("picture,report", "missing column(s) image; found picture, report"),
+    ],
+)
 def test_a_wrong_header(tmp_path: Path, header: str, said: str) -> None:
     write_lines(tmp_path / "train.csv", header, "a.png,One.")
     assert said in problems(tmp_path)[0]

@@ -1,7 +1,9 @@
 """The damage that befalls any text file, on the main file of every release; what is special to one is tested there."""
 
+from __future__ import annotations
+
 from pathlib import Path
-from typing import Callable, Dict, Tuple
+from typing import Callable
 
 import pytest
 
@@ -28,21 +30,32 @@ def write_mimic(root: Path) -> None:
     test_mimic_cxr.write_reports(root / "files")
 
 
-RELEASES: Dict[str, Tuple[str, Callable[[Path], object], str]] = {
-    "VQA-RAD": ("vqa_rad", lambda root: test_vqa_rad.write_re_release(
-        root, [test_vqa_rad.re_release_row(1)], [test_vqa_rad.re_release_row(2)]), "testset.json"),
+RELEASES: dict[str, tuple[str, Callable[[Path], object], str]] = {
+    "VQA-RAD": (
+        "vqa_rad",
+        lambda root: test_vqa_rad.write_re_release(
+            root, [test_vqa_rad.re_release_row(1)], [test_vqa_rad.re_release_row(2)]
+        ),
+        "testset.json",
+    ),
     "SLAKE": ("slake", test_slake.write_release, "test.json"),
     "PathVQA's repository": ("path_vqa", test_path_vqa.write_repository, "pvqa_test.json"),
     "IU-Xray by R2Gen": ("iu_xray", test_iu_xray.write_r2gen, "annotation.json"),
-    "IU-Xray by OpenI": ("iu_xray", lambda root: test_iu_xray.write_openi(root, 9, "CXR9_IM-1-1"),
-                         "ecgen-radiology/9.xml"),
+    "IU-Xray by OpenI": (
+        "iu_xray",
+        lambda root: test_iu_xray.write_openi(root, 9, "CXR9_IM-1-1"),
+        "ecgen-radiology/9.xml",
+    ),
     "IU-Xray by Kaggle": ("iu_xray", test_iu_xray.write_kaggle, "indiana_reports.csv"),
     "ROCO": ("roco", test_roco.write_official, "test/radiology/captions.txt"),
     "MedICaT": ("medicat", lambda root: test_medicat.write_release(root, test_medicat.row(1)), test_medicat.NAME),
     "ImageCLEF": ("clef2022", lambda root: test_clef2022.write_release(root, ""), "caption_prediction_valid.csv"),
     "MIMIC-CXR": ("mimic_cxr", write_mimic, MIMIC_TABLE),
-    "one's own": ("medical_custom", lambda root: write_lines(root / "train.csv", "image,caption", "a.png,Invented."),
-                  "train.csv"),
+    "one's own": (
+        "medical_custom",
+        lambda root: write_lines(root / "train.csv", "image,caption", "a.png,Invented."),
+        "train.csv",
+    ),
 }
 """Name -> data set, writer, the file that is damaged."""
 

@@ -1,9 +1,11 @@
 """IU-Xray: R2Gen's packaging, OpenI's XML, Kaggle's tables, and where each takes its split from."""
 
+from __future__ import annotations
+
 import csv
 from collections import Counter
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any
 
 import pytest
 
@@ -27,14 +29,16 @@ KAGGLE_REPORTS = ("uid", "MeSH", "Problems", "image", "indication", "comparison"
 
 
 def record(key: str, split: str, **changes: Any) -> Row:
-    images = ["{}/{}.png".format(key, number) for number in range(2)]
+    images = [f"{key}/{number}.png" for number in range(2)]
     return {"id": key, "report": REPORT, "image_path": images, "split": split, **changes}
 
 
-def annotation() -> Dict[str, List[Row]]:
-    return {"train": [record("CXR1_1_IM-0001", "train"), record("CXR9997_IM-0002-1001", "train")],
-            "val": [record("CXR9998_IM-0003", "val")],
-            "    ": [record("CXR9999_IM-0004", "test", report="invented " * 60)]}
+def annotation() -> dict[str, list[Row]]:
+    return {
+        "train": [record("CXR1_1_IM-0001", "train"), record("CXR9997_IM-0002-1001", "train")],
+        "val": [record("CXR9998_IM-0003", "val")],
+        "    ": [record("CXR9999_IM-0004", "test", report="invented " * 60)],
+    }
 
 
 def write_r2gen(root: Path, content: Any = None) -> Path:
@@ -43,19 +47,27 @@ def write_r2gen(root: Path, content: Any = None) -> Path:
 
 
 def write_openi(root: Path, number: int, *images: str, findings: str = REPORT, impression: str = "") -> Path:
-    parents = ['<parentImage id="{}"><url>/invented/{}.jpg</url></parentImage>'.format(each, each) for each in images]
-    path = root / "ecgen-radiology/{}.xml".format(number)
+    parents = [f'<parentImage id="{each}"><url>/invented/{each}.jpg</url></parentImage>' for each in images]
+    path = root / f"ecgen-radiology/{number}.xml"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(XML.format(id="CXR{}".format(number), findings=findings, impression=impression,
-                               images="\n ".join(parents)), encoding="utf-8")
+    path.write_text(
+        XML.format(id=f"CXR{number}", findings=findings, impression=impression, images="\n ".join(parents)),
+        encoding="utf-8",
+    )
     return path
 
 
 def write_kaggle(root: Path) -> Path:
-    reports = [{"uid": "9997", "findings": REPORT, "impression": "Invented."},
-               {"uid": "9998", "impression": 'Invented, and "quoted".'}, {"uid": "9999", "findings": "Two\nlines."}]
-    projections = [("9999", "9999_IM-0004-1001.dcm.png", "Lateral"), ("9997", "9997_IM-0002-1001.dcm.png", "Frontal"),
-                   ("9999", "9999_IM-0005-2001.dcm.png", "Frontal")]
+    reports = [
+        {"uid": "9997", "findings": REPORT, "impression": "Invented."},
+        {"uid": "9998", "impression": 'Invented, and "quoted".'},
+        {"uid": "9999", "findings": "Two\nlines."},
+    ]
+    projections = [
+        ("9999", "9999_IM-0004-1001.dcm.png", "Lateral"),
+        ("9997", "9997_IM-0002-1001.dcm.png", "Frontal"),
+        ("9999", "9999_IM-0005-2001.dcm.png", "Frontal"),
+    ]
     root.mkdir(exist_ok=True)
     with open(root / "indiana_reports.csv", "w", encoding="utf-8", newline="") as file:
         table = csv.DictWriter(file, KAGGLE_REPORTS, restval="")
@@ -79,16 +91,26 @@ def test_r2gen_gives_a_sample_for_each_image(tmp_path: Path) -> None:
     first, second = release.samples[:2]
     assert (first.id, second.id) == ("iu_xray-CXR1_1_IM-0001/0", "iu_xray-CXR1_1_IM-0001/1")
     assert (second.image, second.answer, second.question, second.task) == (
-        "CXR1_1_IM-0001/1.png", REPORT, None, "report")
-    assert second.metadata == {"split_from": "annotation.json", "study": "CXR1_1_IM-0001",
-                               "source_id": "CXR1_1_IM-0001/1.png"}
+        "CXR1_1_IM-0001/1.png",
+        REPORT,
+        None,
+        "report",
+    )
+    assert second.metadata == {
+        "split_from": "annotation.json",
+        "study": "CXR1_1_IM-0001",
+        "source_id": "CXR1_1_IM-0001/1.png",
+    }
 
 
 def test_r2gen_gives_a_sample_for_each_study(tmp_path: Path) -> None:
     release = read_iu_xray(write_r2gen(tmp_path), per="study")
     assert [(each.id, each.split) for each in release.samples] == [
-        ("iu_xray-CXR1_1_IM-0001", "train"), ("iu_xray-CXR9997_IM-0002-1001", "train"),
-        ("iu_xray-CXR9998_IM-0003", "val"), ("iu_xray-CXR9999_IM-0004", "test")]
+        ("iu_xray-CXR1_1_IM-0001", "train"),
+        ("iu_xray-CXR9997_IM-0002-1001", "train"),
+        ("iu_xray-CXR9998_IM-0003", "val"),
+        ("iu_xray-CXR9999_IM-0004", "test"),
+    ]
     assert release.samples[3].image == "CXR9999_IM-0004/0.png"
     assert release.samples[3].metadata["images"] == ["CXR9999_IM-0004/0.png", "CXR9999_IM-0004/1.png"]
     assert len(release.samples[3].answer.split()) == 60
@@ -114,20 +136,29 @@ def test_options_are_checked(tmp_path: Path) -> None:
 def test_damage_of_an_annotation_is_told_together(tmp_path: Path) -> None:
     cut = record("CXR2_IM-0001", "train")
     del cut["report"]
-    content = {"train": [cut, "a text", record("CXR3_IM-0001", "test"),
-                         record("CXR4_IM-0001", "train", image_path="0")],
-               "test": [record("CXR5_IM-0001", "test", image_path=["../../0.png"])]}
+    content = {
+        "train": [cut, "a text", record("CXR3_IM-0001", "test"), record("CXR4_IM-0001", "train", image_path="0")],
+        "test": [record("CXR5_IM-0001", "test", image_path=["../../0.png"])],
+    }
     text = message(write_r2gen(tmp_path, content))
-    for told in ("'train' record 0: missing report", "'train' record 1: expected an object, found str",
-                 "'train' record 2 (CXR3_IM-0001): split 'test' under the key 'train'",
-                 "'train' record 3: id and report are not texts or image_path is no list",
-                 "(CXR5_IM-0001): image '../../0.png' leads out of"):
+    for told in (
+        "'train' record 0: missing report",
+        "'train' record 1: expected an object, found str",
+        "'train' record 2 (CXR3_IM-0001): split 'test' under the key 'train'",
+        "'train' record 3: id and report are not texts or image_path is no list",
+        "(CXR5_IM-0001): image '../../0.png' leads out of",
+    ):
         assert told in text
 
 
-@pytest.mark.parametrize(("content", "told"), [
-    ([], "expected an object with a list for each split"), ({"train": {}}, "expected an object with a list"),
-    ({"train": [record("CXR2_IM-0001", "train")] * 2}, "id 'iu_xray-CXR2_IM-0001/0' occurs twice")])
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ([], "expected an object with a list for each split"),
+        ({"train": {}}, "expected an object with a list"),
+        ({"train": [record("CXR2_IM-0001", "train")] * 2}, "id 'iu_xray-CXR2_IM-0001/0' occurs twice"),
+    ],
+)
 def test_an_annotation_of_another_shape_is_refused(tmp_path: Path, content: Any, told: str) -> None:
     assert told in message(write_r2gen(tmp_path, content))
 
@@ -164,7 +195,8 @@ def test_openi_reads_sections_and_names_the_png(tmp_path: Path) -> None:
     assert [(each.id, each.image, each.answer) for each in release.samples] == [
         ("iu_xray-CXR9_IM-0001-1001", "CXR9_IM-0001-1001.png", REPORT),
         ("iu_xray-CXR9_IM-0001-2001", "CXR9_IM-0001-2001.png", REPORT),
-        ("iu_xray-CXR10_IM-0002-1001", "CXR10_IM-0002-1001.png", REPORT)]
+        ("iu_xray-CXR10_IM-0002-1001", "CXR10_IM-0002-1001.png", REPORT),
+    ]
     assert Counter(skip.reason for skip in release.skips) == {"no findings text": 1, "no image": 1}
     assert read_iu_xray(tmp_path, section="both").samples[2].answer == REPORT + " Invented & short."
     assert [each.answer for each in read_iu_xray(tmp_path, section="impression").samples] == ["Invented & short."]
@@ -179,15 +211,23 @@ def test_openi_images_lie_where_they_were_unpacked(tmp_path: Path, folder: str) 
     assert read_iu_xray(tmp_path).image_root == tmp_path / folder
 
 
-@pytest.mark.parametrize(("old", "new", "told"), [
-    ("<eCitation>", '<!DOCTYPE eCitation [<!ENTITY x SYSTEM "file:///etc/passwd">]>\n<eCitation>', "holds <!DOCTYPE"),
-    ("<eCitation>", '<!DOCTYPE eCitation SYSTEM "http://example.org/x.dtd">\n<eCitation>', "holds <!DOCTYPE"),
-    ("The invented", "&x;The invented", "not XML (undefined entity"),
-    ("</eCitation>", "", "not XML (no element found: line"),
-    ('<uId id="CXR9"/>', "", "uId '' is not of the form CXR9999"),
-])
-def test_a_damaged_or_hostile_report_is_named_and_the_others_are_read(tmp_path: Path, old: str, new: str,
-                                                                      told: str) -> None:
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        (
+            "<eCitation>",
+            '<!DOCTYPE eCitation [<!ENTITY x SYSTEM "file:///etc/passwd">]>\n<eCitation>',
+            "holds <!DOCTYPE",
+        ),
+        ("<eCitation>", '<!DOCTYPE eCitation SYSTEM "http://example.org/x.dtd">\n<eCitation>', "holds <!DOCTYPE"),
+        ("The invented", "&x;The invented", "not XML (undefined entity"),
+        ("</eCitation>", "", "not XML (no element found: line"),
+        ('<uId id="CXR9"/>', "", "uId '' is not of the form CXR9999"),
+    ],
+)
+def test_a_damaged_or_hostile_report_is_named_and_the_others_are_read(
+    tmp_path: Path, old: str, new: str, told: str
+) -> None:
     path = write_openi(tmp_path, 9, "CXR9_IM-0001-1001")
     path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
     write_openi(tmp_path, 10, "../CXR10_IM-0001-1001")
@@ -209,17 +249,23 @@ def test_kaggle_joins_reports_and_images(tmp_path: Path) -> None:
     assert [(each.id, each.metadata["study"], each.metadata["view"], each.answer) for each in release.samples] == [
         ("iu_xray-9997_IM-0002-1001.dcm", "CXR9997", "Frontal", REPORT),
         ("iu_xray-9999_IM-0004-1001.dcm", "CXR9999", "Lateral", "Two\nlines."),
-        ("iu_xray-9999_IM-0005-2001.dcm", "CXR9999", "Frontal", "Two\nlines.")]
+        ("iu_xray-9999_IM-0005-2001.dcm", "CXR9999", "Frontal", "Two\nlines."),
+    ]
     assert [(skip.where, skip.reason) for skip in release.skips] == [
-        ("indiana_reports.csv, line 3 (uid 9998)", "no image")]
+        ("indiana_reports.csv, line 3 (uid 9998)", "no image")
+    ]
     study = read_iu_xray(tmp_path, per="study").samples[1]
     assert (study.id, study.metadata["images"]) == (
-        "iu_xray-CXR9999", ["9999_IM-0004-1001.dcm.png", "9999_IM-0005-2001.dcm.png"])
+        "iu_xray-CXR9999",
+        ["9999_IM-0004-1001.dcm.png", "9999_IM-0005-2001.dcm.png"],
+    )
 
 
 def test_kaggle_takes_the_split_of_an_annotation_beside_it(tmp_path: Path) -> None:
-    beside = {"val": [record("CXR9997_IM-0002", "val"), record("CXR9995_IM-0001", "val")],
-              "test": [record("CXR9999_IM-0004", "test")]}
+    beside = {
+        "val": [record("CXR9997_IM-0002", "val"), record("CXR9995_IM-0001", "val")],
+        "test": [record("CXR9999_IM-0004", "test")],
+    }
     root = write_r2gen(write_kaggle(tmp_path), beside)
     assert read_iu_xray(root).layout == "R2Gen"
     (root / "images/images_normalized").mkdir(parents=True)
@@ -227,10 +273,13 @@ def test_kaggle_takes_the_split_of_an_annotation_beside_it(tmp_path: Path) -> No
     assert release.layout == "Kaggle (split: annotation.json)"
     assert [each.split for each in release.samples] == ["val", "test", "test"]
     assert [(each.metadata["r2gen_id"], each.metadata["same_series"]) for each in release.samples[:2]] == [
-        ("CXR9997_IM-0002", True), ("CXR9999_IM-0004", False)]
+        ("CXR9997_IM-0002", True),
+        ("CXR9999_IM-0004", False),
+    ]
     assert [(skip.where, skip.reason) for skip in release.skips] == [
         ("indiana_reports.csv, line 3 (uid 9998)", "not in annotation.json"),
-        ("annotation.json (CXR9995_IM-0001)", "no report in the release")]
+        ("annotation.json (CXR9995_IM-0001)", "no report in the release"),
+    ]
 
 
 def test_openi_takes_the_split_of_an_annotation_beside_it(tmp_path: Path) -> None:
@@ -240,15 +289,22 @@ def test_openi_takes_the_split_of_an_annotation_beside_it(tmp_path: Path) -> Non
     assert [(each.split, each.metadata["same_series"]) for each in release.samples] == [("train", True)]
 
 
-@pytest.mark.parametrize(("name", "content", "told"), [
-    ("indiana_reports.csv", "uid;findings;impression\n1;a;b\n", "the columns are separated by semicolons"),
-    ("indiana_reports.csv", "uid,findings,impression\n1.0,a,b\n", "line 2 (uid 1.0): the uid is not a number"),
-    ("indiana_reports.csv", "uid,findings,impression\n9999,a,b\n9999,a,b\n9997,a,b\n", "the uid occurs twice"),
-    ("indiana_reports.csv", "uid,findings,impression\n9999,a,b\n", "uid 9997 has no report in indiana_reports.csv"),
-    ("indiana_reports.csv", 'uid,findings,impression\n9999,"a,b\n', "not a comma CSV"),
-    ("indiana_projections.csv", "uid,filename\n9999,a.png\n", "missing column(s) projection"),
-    ("indiana_projections.csv", "uid,filename,projection\n9999,../a.png,Frontal\n", "image '../a.png' leads out of"),
-])
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("indiana_reports.csv", "uid;findings;impression\n1;a;b\n", "the columns are separated by semicolons"),
+        ("indiana_reports.csv", "uid,findings,impression\n1.0,a,b\n", "line 2 (uid 1.0): the uid is not a number"),
+        ("indiana_reports.csv", "uid,findings,impression\n9999,a,b\n9999,a,b\n9997,a,b\n", "the uid occurs twice"),
+        ("indiana_reports.csv", "uid,findings,impression\n9999,a,b\n", "uid 9997 has no report in indiana_reports.csv"),
+        ("indiana_reports.csv", 'uid,findings,impression\n9999,"a,b\n', "not a comma CSV"),
+        ("indiana_projections.csv", "uid,filename\n9999,a.png\n", "missing column(s) projection"),
+        (
+            "indiana_projections.csv",
+            "uid,filename,projection\n9999,../a.png,Frontal\n",
+            "image '../a.png' leads out of",
+        ),
+    ],
+)
 def test_damage_of_the_tables_is_named(tmp_path: Path, name: str, content: str, told: str) -> None:
     (write_kaggle(tmp_path) / name).write_text(content, encoding="utf-8")
     assert told in message(tmp_path)
@@ -260,7 +316,7 @@ def test_tables_that_are_not_utf8_are_named(tmp_path: Path) -> None:
 
 
 def test_the_hashed_split_is_fixed_and_near_7_1_2() -> None:
-    splits = [split_by_hash("CXR{}".format(number)) for number in range(1, 4000)]
+    splits = [split_by_hash(f"CXR{number}") for number in range(1, 4000)]
     test_studies = [number for number, split in enumerate(splits[:20], 1) if split == "test"]
     assert test_studies == [3, 11, 19], "changing the rule changes everybody's test set"
     shares = Counter(splits)

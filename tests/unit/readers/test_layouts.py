@@ -1,5 +1,7 @@
 """Recognising a layout, finding files, and paths that must not leave their root."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 import pytest

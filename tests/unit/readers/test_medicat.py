@@ -1,8 +1,10 @@
 """MedICaT: captions of either kind, the radiology option, other files of the release, and damage."""
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
-from typing import Any, Dict, Tuple
+from typing import Any
 
 import pytest
 
@@ -15,13 +17,19 @@ NAME = "s2_full_figures_oa_nonroco_combined_medical_top4_public.jsonl"
 HASH = "0123456789abcdef0123456789abcdef01234567"
 
 
-def row(number: int, **changes: Any) -> Dict[str, Any]:
+def row(number: int, **changes: Any) -> dict[str, Any]:
     released = {
-        "pdf_hash": HASH, "fig_key": "Figure{}".format(number), "fig_uri": "2-Figure{}-1.png".format(number),
-        "s2_caption": "Figure {}. Invented chest film.".format(number), "s2orc_caption": None,
-        "s2orc_references": ["An invented film is shown in Figure 1."], "radiology": True, "scope": False,
+        "pdf_hash": HASH,
+        "fig_key": f"Figure{number}",
+        "fig_uri": f"2-Figure{number}-1.png",
+        "s2_caption": f"Figure {number}. Invented chest film.",
+        "s2orc_caption": None,
+        "s2orc_references": ["An invented film is shown in Figure 1."],
+        "radiology": True,
+        "scope": False,
         "predicted_type": "Medical images",
-        "oa_info": {"doi": "10.0000/x", "oa": {"is_oa": True, "license": "cc-by", "provenance": "invented"}}}
+        "oa_info": {"doi": "10.0000/x", "oa": {"is_oa": True, "license": "cc-by", "provenance": "invented"}},
+    }
     return {**released, **changes}
 
 
@@ -29,7 +37,7 @@ def write_release(release: Path, *rows: Any) -> None:
     write_lines(release / NAME, *(json.dumps(each) for each in rows))
 
 
-def problems(root: Path) -> Tuple[str, ...]:
+def problems(root: Path) -> tuple[str, ...]:
     with pytest.raises(DataError) as caught:
         read_medicat(root)
     return caught.value.problems or (str(caught.value),)
@@ -45,18 +53,30 @@ def test_the_release_from_its_folder_or_from_above(tmp_path: Path, folder: str) 
     assert (first.id, first.split, first.image, first.task) == ("medicat-" + key, "train", key, "caption")
     assert release.image_root == tmp_path / folder / "figures"
     assert first.answer == "Figure 1. Invented chest film."
-    assert first.metadata == {"source_id": key, "study": HASH, "radiology": True, "scope": False, "licence": "cc-by",
-                              "references": ["An invented film is shown in Figure 1."]}
+    assert first.metadata == {
+        "source_id": key,
+        "study": HASH,
+        "radiology": True,
+        "scope": False,
+        "licence": "cc-by",
+        "references": ["An invented film is shown in Figure 1."],
+    }
     assert (second.metadata["licence"], second.metadata["references"]) == (None, [])
 
 
 def test_the_other_caption_stands_in_and_none_at_all_is_counted(tmp_path: Path) -> None:
-    write_release(tmp_path, row(1, s2_caption=None, s2orc_caption="Fig 1. From the other parser."),
-                  row(2, s2_caption=None), row(3, s2_caption="  "))
+    write_release(
+        tmp_path,
+        row(1, s2_caption=None, s2orc_caption="Fig 1. From the other parser."),
+        row(2, s2_caption=None),
+        row(3, s2_caption="  "),
+    )
     release = read_medicat(tmp_path)
     assert [each.answer for each in release.samples] == ["Fig 1. From the other parser."]
     assert [(each.where, each.reason) for each in release.skips] == [
-        (NAME + ", line 2", "no caption"), (NAME + ", line 3", "empty caption")]
+        (NAME + ", line 2", "no caption"),
+        (NAME + ", line 3", "empty caption"),
+    ]
 
 
 def test_radiology_only_counts_what_it_leaves_out(tmp_path: Path) -> None:
@@ -76,7 +96,7 @@ def test_damaged_records_are_reported_together(tmp_path: Path) -> None:
     assert found[1].endswith("line 3: expected an object, found list")
     assert "line 4" in found[2] and "leads out of" in found[2]
     assert found[3].endswith("line 5: caption is of type int, expected text")
-    assert found[4].startswith("id 'medicat-{}_2-Figure1-1.png' occurs twice".format(HASH))
+    assert found[4].startswith(f"id 'medicat-{HASH}_2-Figure1-1.png' occurs twice")
 
 
 def test_a_cut_file_names_the_line(tmp_path: Path) -> None:

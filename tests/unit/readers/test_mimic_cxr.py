@@ -1,11 +1,13 @@
 """MIMIC-CXR-JPG with its reports: where they lie, sections, splits, converted copies, and damage. All invented."""
 
+from __future__ import annotations
+
 import gzip
 import json
 import os
 import zipfile
 from pathlib import Path
-from typing import Any, Dict, Tuple
+from typing import Any
 
 import pytest
 
@@ -27,7 +29,7 @@ REPORTS = {
 
 
 def dicom(number: int) -> str:
-    return "-".join(["{:08x}".format(number)] * 5)
+    return "-".join([f"{number:08x}"] * 5)
 
 
 def subject(study: str) -> str:
@@ -39,12 +41,19 @@ def report_name(study: str) -> str:
 
 
 def write_tables(home: Path, packed: bool = True) -> None:
-    rows = [(1, WITH_BOTH, "train"), (2, WITH_BOTH, "train"), (3, FINDINGS_ONLY, "validate"), (4, BARE, "test"),
-            (5, ADDENDUM, "test"), (6, BY_HAND, "train"), (7, "50000009", "train")]
-    split = [HEADER, *("{},{},{},{}".format(dicom(each), study, subject(study), part) for each, study, part in rows)]
-    metadata = ["dicom_id,subject_id,study_id,ViewPosition", "{},1,5,PA".format(dicom(1)), "{},1,5,".format(dicom(2))]
+    rows = [
+        (1, WITH_BOTH, "train"),
+        (2, WITH_BOTH, "train"),
+        (3, FINDINGS_ONLY, "validate"),
+        (4, BARE, "test"),
+        (5, ADDENDUM, "test"),
+        (6, BY_HAND, "train"),
+        (7, "50000009", "train"),
+    ]
+    split = [HEADER, *(f"{dicom(each)},{study},{subject(study)},{part}" for each, study, part in rows)]
+    metadata = ["dicom_id,subject_id,study_id,ViewPosition", f"{dicom(1)},1,5,PA", f"{dicom(2)},1,5,"]
     for name, lines in (("split", split), ("metadata", metadata)):
-        path = write_lines(home / "mimic-cxr-2.0.0-{}.csv".format(name), *lines)
+        path = write_lines(home / f"mimic-cxr-2.0.0-{name}.csv", *lines)
         if packed:
             path.with_name(path.name + ".gz").write_bytes(gzip.compress(path.read_bytes()))
             path.unlink()
@@ -63,13 +72,13 @@ def write_zip(path: Path, folder: str = "files/") -> None:
             archive.writestr(folder + report_name(study), text)
 
 
-def answers(root: Path, section: str) -> Dict[str, str]:
+def answers(root: Path, section: str) -> dict[str, str]:
     release = read_mimic_cxr(root, section=section)
     assert len(release.samples) + len(release.skips) == 7
     return {each.metadata["study"]: each.answer for each in release.samples}
 
 
-def problems(root: Path, **options: Any) -> Tuple[str, ...]:
+def problems(root: Path, **options: Any) -> tuple[str, ...]:
     with pytest.raises(DataError) as caught:
         read_mimic_cxr(root, **options)
     return (caught.value.summary, *caught.value.problems)
@@ -88,10 +97,13 @@ def test_samples_of_the_release(root: Path) -> None:
     assert release.layout == "MIMIC-CXR-JPG, reports in mimic-cxr/2.0.0/mimic-cxr-reports.zip"
     assert release.image_root == root / HOME / "files"
     assert [(each.id, each.split, each.metadata["study"]) for each in release.samples] == [
-        ("mimic_cxr-" + dicom(1), "train", WITH_BOTH), ("mimic_cxr-" + dicom(2), "train", WITH_BOTH),
-        ("mimic_cxr-" + dicom(3), "val", FINDINGS_ONLY), ("mimic_cxr-" + dicom(5), "test", ADDENDUM)]
+        ("mimic_cxr-" + dicom(1), "train", WITH_BOTH),
+        ("mimic_cxr-" + dicom(2), "train", WITH_BOTH),
+        ("mimic_cxr-" + dicom(3), "val", FINDINGS_ONLY),
+        ("mimic_cxr-" + dicom(5), "test", ADDENDUM),
+    ]
     first, second = release.samples[:2]
-    assert first.image == "p10/p10000001/s50000001/{}.jpg".format(dicom(1))
+    assert first.image == f"p10/p10000001/s50000001/{dicom(1)}.jpg"
     assert (first.task, first.question) == ("caption", None)
     assert first.metadata == {"study": WITH_BOTH, "subject": "10000001", "view_position": "PA"}
     assert second.metadata == {"study": WITH_BOTH, "subject": "10000001"}
@@ -102,17 +114,26 @@ def test_every_row_without_text_is_counted(root: Path) -> None:
     assert [(each.where, each.reason) for each in read_mimic_cxr(root).skips] == [
         ("mimic-cxr-2.0.0-split.csv.gz, line 5", "no findings section"),
         ("mimic-cxr-2.0.0-split.csv.gz, line 7", "left out of the official table of sections"),
-        ("mimic-cxr-2.0.0-split.csv.gz, line 8", "no report file")]
+        ("mimic-cxr-2.0.0-split.csv.gz, line 8", "no report file"),
+    ]
 
 
 def test_sections(root: Path) -> None:
     findings = "The invented lungs are clear. ___ heart."
     assert answers(root, "findings") == {WITH_BOTH: findings, FINDINGS_ONLY: "Invented line.", ADDENDUM: "First."}
     assert answers(root, "impression") == {WITH_BOTH: "No mass."}
-    assert answers(root, "both") == {WITH_BOTH: findings + " No mass.", FINDINGS_ONLY: "Invented line.",
-                                     ADDENDUM: "First."}
-    assert answers(root, "official") == {WITH_BOTH: "No mass.", FINDINGS_ONLY: "Invented line.",
-                                         BARE: "Invented chest.", ADDENDUM: "First.", BY_HAND: "Written here."}
+    assert answers(root, "both") == {
+        WITH_BOTH: findings + " No mass.",
+        FINDINGS_ONLY: "Invented line.",
+        ADDENDUM: "First.",
+    }
+    assert answers(root, "official") == {
+        WITH_BOTH: "No mass.",
+        FINDINGS_ONLY: "Invented line.",
+        BARE: "Invented chest.",
+        ADDENDUM: "First.",
+        BY_HAND: "Written here.",
+    }
 
 
 def test_an_unknown_section_is_a_mistake_of_the_configuration(root: Path) -> None:
@@ -129,9 +150,18 @@ def test_places_of_the_tables(tmp_path: Path, home: str, packed: bool) -> None:
     assert (release.image_root, len(release.samples)) == (tmp_path / home / "files", 4)
 
 
-@pytest.mark.parametrize("place", [
-    "files", "mimic-cxr-reports/files", HOME + "/files", HOME + "/mimic-cxr-reports/files", "mimic-cxr/2.0.0/files",
-    "mimic-cxr/2.0.0/mimic-cxr-reports/files", "physionet.org/files/mimic-cxr/2.0.0/files"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        "files",
+        "mimic-cxr-reports/files",
+        HOME + "/files",
+        HOME + "/mimic-cxr-reports/files",
+        "mimic-cxr/2.0.0/files",
+        "mimic-cxr/2.0.0/mimic-cxr-reports/files",
+        "physionet.org/files/mimic-cxr/2.0.0/files",
+    ],
+)
 def test_places_of_unpacked_reports(tmp_path: Path, place: str) -> None:
     write_tables(tmp_path / HOME)
     (tmp_path / HOME / "files/p10/p10000001/s50000001").mkdir(parents=True)
@@ -183,18 +213,25 @@ def test_a_damaged_report_in_the_zip_is_named_and_not_shown(root: Path) -> None:
     data[start + 80] ^= 0xFF
     archive.write_bytes(bytes(data))
     said = " ".join(problems(root))
-    assert "s{}.txt: damaged zip".format(WITH_BOTH) in said and "lungs" not in said
+    assert f"s{WITH_BOTH}.txt: damaged zip" in said and "lungs" not in said
 
 
 def test_rows_that_are_not_of_the_release_are_reported_together(root: Path) -> None:
     table = root / HOME / "mimic-cxr-2.0.0-split.csv"
     good = "{},50000001,10000001,{}"
-    write_lines(table, HEADER, good.format(dicom(1), "train"), good.format(dicom(2), "valid"),
-                "{},../../etc,10000001,train".format(dicom(3)), good.format("x/../../y", "train"),
-                good.format(dicom(1), "train"), "{},50000001".format(dicom(4)))
+    write_lines(
+        table,
+        HEADER,
+        good.format(dicom(1), "train"),
+        good.format(dicom(2), "valid"),
+        f"{dicom(3)},../../etc,10000001,train",
+        good.format("x/../../y", "train"),
+        good.format(dicom(1), "train"),
+        f"{dicom(4)},50000001",
+    )
     found = problems(root)
     assert [each.split(":")[0][-6:] for each in found[1:5]] == ["line 3", "line 4", "line 5", "line 7"]
-    assert found[5].startswith("id 'mimic_cxr-{}' occurs twice".format(dicom(1)))
+    assert found[5].startswith(f"id 'mimic_cxr-{dicom(1)}' occurs twice")
 
 
 def test_a_wrong_column_and_a_wrong_delimiter(root: Path) -> None:
@@ -209,7 +246,7 @@ def test_a_report_that_is_not_utf8(root: Path) -> None:
     path = root / "files" / report_name(WITH_BOTH)
     path.parent.mkdir(parents=True)
     path.write_bytes("\n FINDINGS: 30°".encode("latin1"))
-    assert "s{}.txt: byte 14 is not UTF-8".format(WITH_BOTH) in problems(root)[0]
+    assert f"s{WITH_BOTH}.txt: byte 14 is not UTF-8" in problems(root)[0]
 
 
 @pytest.mark.parametrize("linked", ["p10", "p10/p10000001", "p10/p10000001/s50000001.txt"])
@@ -230,21 +267,30 @@ def test_none_or_two_releases(tmp_path: Path, root: Path) -> None:
     assert "holds 2 layouts; keep one" in problems(root)[0]
 
 
-def record(number: int, **changes: Any) -> Dict[str, Any]:
-    image = "p10/p10000001/s50000001/{}.jpg".format(dicom(number))
-    return {"id": dicom(number), "study_id": 50000001, "subject_id": 10000001, "report": "Invented.",
-            "image_path": [image], "split": "train", **changes}
+def record(number: int, **changes: Any) -> dict[str, Any]:
+    image = f"p10/p10000001/s50000001/{dicom(number)}.jpg"
+    return {
+        "id": dicom(number),
+        "study_id": 50000001,
+        "subject_id": 10000001,
+        "report": "Invented.",
+        "image_path": [image],
+        "split": "train",
+        **changes,
+    }
 
 
 def test_the_annotation_of_r2gen(tmp_path: Path) -> None:
-    write_json(tmp_path / "annotation.json",
-               {"train": [record(1)], "val": [record(2, report=" ")], "test": [record(3)]})
+    write_json(
+        tmp_path / "annotation.json", {"train": [record(1)], "val": [record(2, report=" ")], "test": [record(3)]}
+    )
     (tmp_path / "images").mkdir()
     release = read_mimic_cxr(tmp_path)
     assert (release.layout, release.image_root) == ("R2Gen annotation", tmp_path / "images")
     assert [(each.id, each.split, each.image) for each in release.samples] == [
         ("mimic_cxr-" + dicom(number), split, record(number)["image_path"][0])
-        for number, split in ((1, "train"), (3, "test"))]
+        for number, split in ((1, "train"), (3, "test"))
+    ]
     assert release.samples[0].metadata == {"study": "50000001", "subject": "10000001"}
     assert [each.where for each in release.skips] == ["annotation.json, val record 0"]
 
@@ -257,7 +303,8 @@ def test_the_json_of_pefomed(tmp_path: Path) -> None:
     assert (release.layout, release.image_root) == ("PeFoMed JSON", tmp_path)
     assert [(each.id, each.split, each.image, each.answer) for each in release.samples] == [
         ("mimic_cxr-" + dicom(1), "train", image, "First."),
-        ("mimic_cxr-odd name.jpg", "val", "odd name.jpg", "Third.")]
+        ("mimic_cxr-odd name.jpg", "val", "odd name.jpg", "Third."),
+    ]
 
 
 def test_converted_copies_have_no_choice_of_section(tmp_path: Path) -> None:
@@ -272,7 +319,8 @@ def test_damaged_converted_copies(tmp_path: Path) -> None:
         "annotation.json, train record 0: image_path holds no path",
         "annotation.json, train record 1: missing report, image_path",
         "annotation.json, train record 2: expected an object, found int",
-        "annotation.json: no list of records under 'test'"]
+        "annotation.json: no list of records under 'test'",
+    ]
     (tmp_path / "annotation.json").rename(tmp_path / "train.json")
     write_json(tmp_path / "train.json", {"../x.jpg": ["Out."], "y.jpg": [], "z.jpg": 3})
     write_json(tmp_path / "val.json", [])

@@ -1,5 +1,7 @@
 """Sections of radiology reports by the official rules. All reports are invented."""
 
+from __future__ import annotations
+
 import pytest
 
 from pefomed_plugin.readers.mimic_sections import HAND_SECTIONED, official_text, section_name, sections_of
@@ -13,9 +15,13 @@ def report(*sections: str) -> str:
 
 
 def test_a_usual_report() -> None:
-    text = report("EXAMINATION:  CHEST (PA AND LAT)", "INDICATION:  ___ year old invented person",
-                  "COMPARISON:  None.", "FINDINGS: \n \n The invented lungs are clear.\n The heart is ___.",
-                  "IMPRESSION: \n \n Nothing invented.")
+    text = report(
+        "EXAMINATION:  CHEST (PA AND LAT)",
+        "INDICATION:  ___ year old invented person",
+        "COMPARISON:  None.",
+        "FINDINGS: \n \n The invented lungs are clear.\n The heart is ___.",
+        "IMPRESSION: \n \n Nothing invented.",
+    )
     sections = sections_of(text)
     assert list(sections) == ["preamble", "examination", "indication", "comparison", "findings", "impression"]
     assert sections["findings"] == "The invented lungs are clear.\n The heart is ___."
@@ -23,13 +29,31 @@ def test_a_usual_report() -> None:
     assert official_text(STUDY, text) == "Nothing invented."
 
 
-@pytest.mark.parametrize(("header", "name"), [
-    ("IMPRESSION", "impression"), ("FINDINGS AND IMPRESSION", "impression"), ("FINDINGS/IMPRESSION", "impression"),
-    ("CONCLUSION", "impression"), ("IMPRESSON", "impression"), ("NDICATION", "impression"), ("FINDING", "findings"),
-    ("CHEST, TWO VIEWS", "findings"), ("PORTABLE AP", "findings"), ("FRONTAL AND LATERAL", "findings"),
-    ("CLINICAL HISTORY", "history"), ("REASON FOR EXAM", "indication"), ("COMPARISONS", "comparison"),
-    ("REFERENCE EXAM", "comparison"), ("EXAM", "examination"), ("EXAMINATION", "examination"), ("WETREAD", "wet read"),
-    ("RECOMMENDATION(S)", "recommendations"), ("ADDENDUM TO REPORT", "addendum"), ("NOTE", "note")])
+@pytest.mark.parametrize(
+    ("header", "name"),
+    [
+        ("IMPRESSION", "impression"),
+        ("FINDINGS AND IMPRESSION", "impression"),
+        ("FINDINGS/IMPRESSION", "impression"),
+        ("CONCLUSION", "impression"),
+        ("IMPRESSON", "impression"),
+        ("NDICATION", "impression"),
+        ("FINDING", "findings"),
+        ("CHEST, TWO VIEWS", "findings"),
+        ("PORTABLE AP", "findings"),
+        ("FRONTAL AND LATERAL", "findings"),
+        ("CLINICAL HISTORY", "history"),
+        ("REASON FOR EXAM", "indication"),
+        ("COMPARISONS", "comparison"),
+        ("REFERENCE EXAM", "comparison"),
+        ("EXAM", "examination"),
+        ("EXAMINATION", "examination"),
+        ("WETREAD", "wet read"),
+        ("RECOMMENDATION(S)", "recommendations"),
+        ("ADDENDUM TO REPORT", "addendum"),
+        ("NOTE", "note"),
+    ],
+)
 def test_headers_are_unified(header: str, name: str) -> None:
     assert section_name(header) == name
 
@@ -70,7 +94,10 @@ def test_a_header_needs_capitals_and_the_blank_before_them() -> None:
 
 def test_the_line_of_a_header_is_not_searched_for_the_next() -> None:
     assert sections_of("\n FINDINGS:\n IMPRESSION: one\n NOTE: two") == {
-        "preamble": "", "findings": "IMPRESSION: one", "note": "two"}
+        "preamble": "",
+        "findings": "IMPRESSION: one",
+        "note": "two",
+    }
 
 
 def test_no_header_and_no_text() -> None:

@@ -1,7 +1,8 @@
 """Shards of a parquet copy: complete, in order, and damage named."""
 
+from __future__ import annotations
+
 from pathlib import Path
-from typing import List
 
 import pytest
 
@@ -15,8 +16,8 @@ pytest.importorskip("pyarrow")
 ROWS = [{"question": "is it invented?", "answer": "yes"}, {"question": "what is invented?", "answer": "a made-up cell"}]
 
 
-def shard(root: Path, number: int, of: int, **changes: List[str]) -> Path:
-    path = root / "data/test-{:05d}-of-{:05d}-0abc.parquet".format(number, of)
+def shard(root: Path, number: int, of: int, **changes: list[str]) -> Path:
+    path = root / f"data/test-{number:05d}-of-{of:05d}-0abc.parquet"
     write_parquet(path, ROWS, **changes)
     return path
 
@@ -34,8 +35,11 @@ def test_rows_are_numbered_within_their_file(tmp_path: Path) -> None:
         shard(tmp_path, number, 2)
     release = read(tmp_path)
     assert [skip.where for skip in release.skips] == [
-        "data/test-00000-of-00002-0abc.parquet#0", "data/test-00000-of-00002-0abc.parquet#1",
-        "data/test-00001-of-00002-0abc.parquet#0", "data/test-00001-of-00002-0abc.parquet#1"]
+        "data/test-00000-of-00002-0abc.parquet#0",
+        "data/test-00000-of-00002-0abc.parquet#1",
+        "data/test-00001-of-00002-0abc.parquet#0",
+        "data/test-00001-of-00002-0abc.parquet#1",
+    ]
     assert [skip.reason for skip in release.skips[:2]] == ["yes", "a made-up cell"]
     assert [path.name for path in release.files] == [path.name for path in sorted((tmp_path / "data").iterdir())]
     assert not release.problems
@@ -46,7 +50,8 @@ def test_a_missing_shard_is_told(tmp_path: Path) -> None:
     shard(tmp_path, 2, 3)
     assert read(tmp_path).problems == [
         "data/test-*.parquet: expected 3 files numbered from 0, found 0, 2; fetch the missing ones and keep a single "
-        "revision"]
+        "revision"
+    ]
 
 
 def test_two_revisions_in_one_folder_are_told(tmp_path: Path) -> None:

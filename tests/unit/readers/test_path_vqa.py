@@ -1,10 +1,12 @@
 """PathVQA: pickles, the repository's JSON and the parquet copy; the two rules; damage."""
 
+from __future__ import annotations
+
 import pickle
 from collections import Counter
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, List
+from typing import Any
 
 import pytest
 
@@ -18,8 +20,14 @@ SPLITS = ("train", "val", "test")
 
 def vqa_row(split: str, running: int = 0, **changes: Any) -> Row:
     digit = SPLITS.index(split) + 1
-    row = {"img_id": split + "_9999", "question_id": digit * 10**8 + 9999000 + running, "sent": "What is invented?",
-           "label": {"a made-up cell": 1}, "answer_type": "other", "question_type": "what"}
+    row = {
+        "img_id": split + "_9999",
+        "question_id": digit * 10**8 + 9999000 + running,
+        "sent": "What is invented?",
+        "label": {"a made-up cell": 1},
+        "answer_type": "other",
+        "question_type": "what",
+    }
     return {**row, **changes}
 
 
@@ -28,8 +36,11 @@ def qa_row(split: str, **changes: Any) -> Row:
 
 
 def item(split: str, *pairs: Any, number: int = 9999) -> Row:
-    return {"img_id": "{}_{}".format(split, number), "sentf": {"pvqa": [question for question, _ in pairs]},
-            "labelf": {"pvqa": [{answer: 1} for _, answer in pairs]}}
+    return {
+        "img_id": f"{split}_{number}",
+        "sentf": {"pvqa": [question for question, _ in pairs]},
+        "labelf": {"pvqa": [{answer: 1} for _, answer in pairs]},
+    }
 
 
 def write_pickle(path: Path, value: Any) -> None:
@@ -39,22 +50,26 @@ def write_pickle(path: Path, value: Any) -> None:
 
 def write_vqa(root: Path) -> Path:
     for split in SPLITS:
-        write_pickle(root / "qas/{}_vqa.pkl".format(split),
-                     [vqa_row(split), vqa_row(split, 1, sent="Is it invented?", label={"no": 1}, question_type="")])
+        write_pickle(
+            root / f"qas/{split}_vqa.pkl",
+            [vqa_row(split), vqa_row(split, 1, sent="Is it invented?", label={"no": 1}, question_type="")],
+        )
     write_pickle(root / "qas/q2a.pkl", {"What is invented?": "a made-up cell"})
     return root
 
 
 def write_qa(root: Path) -> Path:
     for split in SPLITS:
-        write_pickle(root / "qas" / split / "{}_qa.pkl".format(split),
-                     [qa_row(split), qa_row(split, image=split + "_0001", answer="no tumor"), qa_row(split)])
+        write_pickle(
+            root / "qas" / split / f"{split}_qa.pkl",
+            [qa_row(split), qa_row(split, image=split + "_0001", answer="no tumor"), qa_row(split)],
+        )
     return root
 
 
-def write_repository(root: Path, **items: List[Row]) -> Path:
+def write_repository(root: Path, **items: list[Row]) -> Path:
     for split in SPLITS:
-        write_json(root / "pvqa_{}.json".format(split), items.get(split, [item(split, ("Is it invented?", "yes"))]))
+        write_json(root / f"pvqa_{split}.json", items.get(split, [item(split, ("Is it invented?", "yes"))]))
     return root
 
 
@@ -69,10 +84,17 @@ def test_vqa_pickles_carry_ids_and_types(tmp_path: Path) -> None:
     assert (release.layout, release.image_root) == ("official", tmp_path / "images")
     first, second = release.splits()["test"]
     assert (first.id, first.image, first.question, first.answer) == (
-        "path_vqa-309999000", "test/test_9999.jpg", "What is invented?", "a made-up cell")
+        "path_vqa-309999000",
+        "test/test_9999.jpg",
+        "What is invented?",
+        "a made-up cell",
+    )
     assert (first.answer_type, first.question_type) == ("OPEN", "what")
-    assert first.metadata == {"source_id": 309999000, "question_type_from": "official field",
-                              "answer_type_from": "yes/no rule"}
+    assert first.metadata == {
+        "source_id": 309999000,
+        "question_type_from": "official field",
+        "answer_type_from": "yes/no rule",
+    }
     assert (second.answer_type, second.question_type) == ("CLOSED", "yes/no")
     assert second.metadata["question_type_from"] == "official rule"
 
@@ -83,8 +105,10 @@ def test_vqa_pickles_are_preferred_and_qa_pickles_do(tmp_path: Path) -> None:
     (tmp_path / "qas/test_vqa.pkl").unlink()
     release = read_path_vqa(tmp_path)
     assert [(each.id, each.image, each.answer_type) for each in release.splits()["val"]] == [
-        ("path_vqa-val_9999-0", "val/val_9999.jpg", "CLOSED"), ("path_vqa-val_0001-0", "val/val_0001.jpg", "OPEN"),
-        ("path_vqa-val_9999-1", "val/val_9999.jpg", "CLOSED")]
+        ("path_vqa-val_9999-0", "val/val_9999.jpg", "CLOSED"),
+        ("path_vqa-val_0001-0", "val/val_0001.jpg", "OPEN"),
+        ("path_vqa-val_9999-1", "val/val_9999.jpg", "CLOSED"),
+    ]
     assert {each.question for each in release.samples} == {"Is a  tumor invented?"}
 
 
@@ -100,16 +124,18 @@ def test_repository_json_gives_a_sample_for_each_question(tmp_path: Path) -> Non
     images = [item("train", ("Where is it?", "nowhere"), ("Is it invented?", "Yes ")), item("train", number=1)]
     release = read_path_vqa(write_repository(tmp_path, train=images))
     assert release.layout == "repository JSON"
-    assert [(each.id, each.image, each.answer, each.answer_type, each.question_type)
-            for each in release.splits()["train"]] == [
+    assert [
+        (each.id, each.image, each.answer, each.answer_type, each.question_type) for each in release.splits()["train"]
+    ] == [
         ("path_vqa-train_9999-0", "train/train_9999.jpg", "nowhere", "OPEN", "where"),
-        ("path_vqa-train_9999-1", "train/train_9999.jpg", "Yes ", "CLOSED", "yes/no")]
+        ("path_vqa-train_9999-1", "train/train_9999.jpg", "Yes ", "CLOSED", "yes/no"),
+    ]
 
 
 def test_the_parquet_copy(tmp_path: Path) -> None:
     rows = [{"question": "is it invented?", "answer": "no"}, {"question": "what is it?", "answer": "a made-up cell"}]
     for name in ("train-00000-of-00002", "train-00001-of-00002", "validation-00000-of-00001", "test-00000-of-00001"):
-        write_parquet(tmp_path / "data/{}-abc.parquet".format(name), rows)
+        write_parquet(tmp_path / f"data/{name}-abc.parquet", rows)
     release = read_path_vqa(tmp_path)
     assert (release.layout, release.image_root) == ("parquet", tmp_path)
     assert Counter(each.split for each in release.samples) == {"train": 4, "val": 2, "test": 2}
@@ -118,13 +144,29 @@ def test_the_parquet_copy(tmp_path: Path) -> None:
     assert (last.answer_type, last.question_type) == ("OPEN", "what")
 
 
-@pytest.mark.parametrize(("question", "expected"), [
-    ("How many cells?", "how many/how much"), ("how much is there?", "how many/how much"), ("Whose cell?", "who/whose"),
-    ("Who drew it?", "who/whose"), ("Where is it?", "where"), ("WHAT is it?", "what"), ("How is it?", "how"),
-    ("When?", "when"), ("Why?", "why"), ("Do you see what it is?", "yes/no"), ("Could it be?", "yes/no"),
-    ("In whose lung, and where?", "who/whose"), ("Of how many cells, and where?", "how many/how much"),
-    ("Dose it show where it lies?", "where"), ("The cell shows what?", "what"), ("Invented?", "other"), ("", "other"),
-    ("Whatever it is", "what")])
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("How many cells?", "how many/how much"),
+        ("how much is there?", "how many/how much"),
+        ("Whose cell?", "who/whose"),
+        ("Who drew it?", "who/whose"),
+        ("Where is it?", "where"),
+        ("WHAT is it?", "what"),
+        ("How is it?", "how"),
+        ("When?", "when"),
+        ("Why?", "why"),
+        ("Do you see what it is?", "yes/no"),
+        ("Could it be?", "yes/no"),
+        ("In whose lung, and where?", "who/whose"),
+        ("Of how many cells, and where?", "how many/how much"),
+        ("Dose it show where it lies?", "where"),
+        ("The cell shows what?", "what"),
+        ("Invented?", "other"),
+        ("", "other"),
+        ("Whatever it is", "what"),
+    ],
+)
 def test_question_types_follow_the_first_rule_that_fits(question: str, expected: str) -> None:
     assert question_type_of(question) == expected
 
@@ -137,14 +179,17 @@ def test_a_pickle_with_a_class_is_refused_by_name(tmp_path: Path) -> None:
     assert "val_vqa.pkl: names fractions.Fraction" in text and "test_vqa.pkl: not a pickle" in text
 
 
-@pytest.mark.parametrize(("change", "told"), [
-    ({"img_id": "test_9999.jpg"}, "image 'test_9999.jpg' is not of the form train_0422"),
-    ({"img_id": "../test_9999"}, "image '../test_9999' is not of the form"),
-    ({"label": {"a": 1, "b": 1}}, "answer is a dict, expected text"),
-    ({"label": {}}, "answer is a dict, expected text"),
-    ({"sent": None}, "question is empty (null)"),
-    ({"question_id": 209999000}, "id 'path_vqa-209999000' occurs twice"),
-])
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"img_id": "test_9999.jpg"}, "image 'test_9999.jpg' is not of the form train_0422"),
+        ({"img_id": "../test_9999"}, "image '../test_9999' is not of the form"),
+        ({"label": {"a": 1, "b": 1}}, "answer is a dict, expected text"),
+        ({"label": {}}, "answer is a dict, expected text"),
+        ({"sent": None}, "question is empty (null)"),
+        ({"question_id": 209999000}, "id 'path_vqa-209999000' occurs twice"),
+    ],
+)
 def test_a_wrong_record_is_named(tmp_path: Path, change: Row, told: str) -> None:
     write_pickle(write_vqa(tmp_path) / "qas/test_vqa.pkl", [vqa_row("test", **change)])
     text = message(tmp_path)
@@ -164,9 +209,12 @@ def test_damage_of_the_json_is_told_together(tmp_path: Path) -> None:
     write_repository(tmp_path, train=[other, {"img_id": "train_0002"}], val=[unequal])
     (tmp_path / "pvqa_test.json").write_text('[{"img_id"', encoding="utf-8")
     text = message(tmp_path)
-    for told in ("pvqa_train.json, record 0: sentf.pvqa and labelf.pvqa are not two lists of equal length",
-                 "pvqa_train.json, record 1: missing sentf, labelf", "pvqa_val.json, record 0: sentf.pvqa",
-                 "pvqa_test.json, line 1, column 11: not JSON"):
+    for told in (
+        "pvqa_train.json, record 0: sentf.pvqa and labelf.pvqa are not two lists of equal length",
+        "pvqa_train.json, record 1: missing sentf, labelf",
+        "pvqa_val.json, record 0: sentf.pvqa",
+        "pvqa_test.json, line 1, column 11: not JSON",
+    ):
         assert told in text
 
 

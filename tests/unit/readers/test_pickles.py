@@ -1,5 +1,7 @@
 """Pickles of plain values are read; a pickle that names anything else is refused before it can do a thing."""
 
+from __future__ import annotations
+
 import collections
 import os
 import pickle
@@ -47,15 +49,17 @@ def test_a_class_is_named_and_nothing_runs(tmp_path: Path, protocol: int) -> Non
     assert not (tmp_path / "made").exists()
 
 
-@pytest.mark.parametrize(("value", "name"), [
-    (collections.OrderedDict(a=1), "collections.OrderedDict"), ({1, 2}, "set"), (Path("a"), "Path")])
+@pytest.mark.parametrize(
+    ("value", "name"), [(collections.OrderedDict(a=1), "collections.OrderedDict"), ({1, 2}, "set"), (Path("a"), "Path")]
+)
 def test_harmless_classes_are_refused_too(tmp_path: Path, value: Any, name: str) -> None:
     with pytest.raises(DataError, match=name):
         read_plain_pickle(write(tmp_path / "a.pkl", value, protocol=2))
 
 
-@pytest.mark.parametrize("content", [
-    b"", b"no pickle", pickle.dumps(PLAIN)[:-9], b"\x80\x04]e.", b"(lp0\nS'\\xff'\na."])
+@pytest.mark.parametrize(
+    "content", [b"", b"no pickle", pickle.dumps(PLAIN)[:-9], b"\x80\x04]e.", b"(lp0\nS'\\xff'\na."]
+)
 def test_damage_names_the_file(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.pkl").write_bytes(content)
     with pytest.raises(DataError, match=r"a\.pkl: not a pickle"):

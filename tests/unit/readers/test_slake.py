@@ -1,8 +1,10 @@
 """SLAKE: languages, layouts, the empty answer, and damage."""
 
+from __future__ import annotations
+
 from collections import Counter
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any
 
 import pytest
 
@@ -13,19 +15,33 @@ from .files import Row, write_json
 
 
 def row(qid: int, **changes: Any) -> Row:
-    image = "xmlab{}".format(900 + qid)
+    image = f"xmlab{900 + qid}"
     released = {
-        "img_id": 900 + qid, "img_name": image + "/source.jpg", "question": "Which invented organ is shown?",
-        "answer": "Liver, Spleen", "q_lang": "en", "location": "Pelvic Cavity", "modality": "CT",
-        "answer_type": "OPEN", "base_type": "vqa", "content_type": "Organ", "triple": ["vhead", "_", "_"], "qid": qid}
+        "img_id": 900 + qid,
+        "img_name": image + "/source.jpg",
+        "question": "Which invented organ is shown?",
+        "answer": "Liver, Spleen",
+        "q_lang": "en",
+        "location": "Pelvic Cavity",
+        "modality": "CT",
+        "answer_type": "OPEN",
+        "base_type": "vqa",
+        "content_type": "Organ",
+        "triple": ["vhead", "_", "_"],
+        "qid": qid,
+    }
     return {**released, **changes}
 
 
-def rows() -> Dict[str, List[Row]]:
+def rows() -> dict[str, list[Row]]:
     chinese = row(2, question="虚构的器官是什么?", answer="肝脏", q_lang="zh")
     return {
-        "train": [row(1), chinese, row(3, answer=""),
-                  row(4, base_type="kvqa", content_type="KG", triple=["invented", "function", "_"])],
+        "train": [
+            row(1),
+            chinese,
+            row(3, answer=""),
+            row(4, base_type="kvqa", content_type="KG", triple=["invented", "function", "_"]),
+        ],
         "val": [row(5, answer="Yes", answer_type="CLOSED", modality="X-Ray", location="Lung")],
         "test": [row(6, answer="None")],
     }
@@ -50,23 +66,34 @@ def test_english_is_read_and_the_rest_counted(tmp_path: Path) -> None:
     release = read_slake(write_release(tmp_path))
     assert (release.layout, release.image_root) == ("official", tmp_path / "imgs")
     assert [(each.id, each.split) for each in release.samples] == [
-        ("slake-1", "train"), ("slake-4", "train"), ("slake-5", "val"), ("slake-6", "test")]
+        ("slake-1", "train"),
+        ("slake-4", "train"),
+        ("slake-5", "val"),
+        ("slake-6", "test"),
+    ]
     assert [(skip.where, skip.reason) for skip in release.skips] == [
-        ("train.json, record 1 (qid 2)", "language zh, not en"), ("train.json, record 2 (qid 3)", "empty answer")]
+        ("train.json, record 1 (qid 2)", "language zh, not en"),
+        ("train.json, record 2 (qid 3)", "empty answer"),
+    ]
 
 
 def test_fields_of_a_sample(tmp_path: Path) -> None:
     first, knowledge, yes, _ = read_slake(write_release(tmp_path)).samples
     assert (first.image, first.answer, first.answer_type) == ("xmlab901/source.jpg", "Liver, Spleen", "OPEN")
     assert (first.question_type, first.organ, first.task) == ("Organ", "Pelvic Cavity", "vqa")
-    assert first.metadata == {"source_id": 1, "language": "en", "modality": "CT", "base_type": "vqa",
-                              "answer_type_from": "official flag"}
+    assert first.metadata == {
+        "source_id": 1,
+        "language": "en",
+        "modality": "CT",
+        "base_type": "vqa",
+        "answer_type_from": "official flag",
+    }
     assert (knowledge.metadata["base_type"], knowledge.question_type) == ("kvqa", "KG")
     assert (yes.answer_type, yes.metadata["modality"], yes.organ) == ("CLOSED", "X-Ray", "Lung")
 
 
 @pytest.mark.parametrize(("language", "ids"), [("zh", [2]), ("all", [1, 2, 4, 5, 6])])
-def test_other_languages(tmp_path: Path, language: str, ids: List[int]) -> None:
+def test_other_languages(tmp_path: Path, language: str, ids: list[int]) -> None:
     release = read_slake(write_release(tmp_path), language=language)
     assert [each.metadata["source_id"] for each in release.samples] == ids
 
@@ -106,10 +133,13 @@ def test_damage_is_named_with_file_and_record(tmp_path: Path) -> None:
     (root / "validate.json").write_text('[{"qid": 5,', encoding="utf-8")
     write_json(root / "test.json", {"rows": []})
     text = message(root)
-    for told in ("train.json, record 1 (qid 7): missing img_name, answer",
-                 "train.json, record 2 (qid 8): image '../../x.jpg' leads out of",
-                 "train.json, record 3 (qid 9): answer_type '' is neither",
-                 "validate.json, line 1, column 12: not JSON", "test.json: expected a list of records, found dict"):
+    for told in (
+        "train.json, record 1 (qid 7): missing img_name, answer",
+        "train.json, record 2 (qid 8): image '../../x.jpg' leads out of",
+        "train.json, record 3 (qid 9): answer_type '' is neither",
+        "validate.json, line 1, column 12: not JSON",
+        "test.json: expected a list of records, found dict",
+    ):
         assert told in text
 
 

@@ -1,8 +1,9 @@
 """CSV and TAB files: what is kept, and what is said of damaged ones."""
 
+from __future__ import annotations
+
 import gzip
 from pathlib import Path
-from typing import List
 
 import pytest
 
@@ -13,7 +14,7 @@ from .files import write_lines, write_parquet
 
 
 def rows(path: Path, *columns: str) -> list:
-    problems: List[str] = []
+    problems: list[str] = []
     found = list(read_csv(path, columns, problems))
     assert problems == []
     return found
@@ -22,7 +23,9 @@ def rows(path: Path, *columns: str) -> list:
 def test_a_csv_keeps_commas_quotes_and_line_ends_inside_quotes(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "a.csv", "ID , Caption", 'x,"an invented ""mass"", left', 'lower lobe"', "", "y, b ")
     assert rows(path, "ID", "Caption") == [
-        (3, {"ID": "x", "Caption": 'an invented "mass", left\nlower lobe'}), (5, {"ID": "y", "Caption": " b "})]
+        (3, {"ID": "x", "Caption": 'an invented "mass", left\nlower lobe'}),
+        (5, {"ID": "y", "Caption": " b "}),
+    ]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
@@ -64,9 +67,15 @@ def test_a_line_that_is_not_utf8_is_named(tmp_path: Path) -> None:
         rows(path, "ID")
 
 
-@pytest.mark.parametrize(("header", "said"), [
-    ("ID;text", "separated by semicolons"), ("ID\ttext", "separated by TABs"), ("ID|text", "separated by vertical"),
-    ("id,text", r"missing column\(s\) ID; found id, text")])
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        ("ID;text", "separated by semicolons"),
+        ("ID\ttext", "separated by TABs"),
+        ("ID|text", "separated by vertical"),
+        ("id,text", r"missing column\(s\) ID; found id, text"),
+    ],
+)
 def test_a_wrong_header_says_what_is_wrong(tmp_path: Path, header: str, said: str) -> None:
     with pytest.raises(DataError, match=said):
         rows(write_lines(tmp_path / "a.csv", header, "1;2"), "ID", "text")
@@ -78,11 +87,13 @@ def test_an_empty_file_is_said_to_be_empty(tmp_path: Path) -> None:
 
 
 def test_every_ragged_row_is_a_problem_and_the_others_are_read(tmp_path: Path) -> None:
-    problems: List[str] = []
+    problems: list[str] = []
     path = write_lines(tmp_path / "a.csv", "ID,text", "1,a, b", "2,fine", "3")
     assert [row["ID"] for _, row in read_csv(path, ("ID",), problems)] == ["2"]
     assert [each.split(";")[0] for each in problems] == [
-        "a.csv, line 2: 3 cells, the header has 2", "a.csv, line 4: 1 cells, the header has 2"]
+        "a.csv, line 2: 3 cells, the header has 2",
+        "a.csv, line 4: 1 cells, the header has 2",
+    ]
 
 
 def test_a_quote_that_never_closes_is_an_error(tmp_path: Path) -> None:

@@ -1,8 +1,11 @@
 """Runs on disk, worded by us, for the tests of comparisons and pages."""
 
+from __future__ import annotations
+
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Optional
 
 from PIL import Image
 
@@ -13,7 +16,7 @@ from pefomed_plugin.storage import write_records, write_text
 
 Values = Sequence[Optional[float]]
 """What one run of a judge, or one rater, gave each prediction."""
-ROWS: Sequence[Tuple[str, str, str, str, str]] = (
+ROWS: Sequence[tuple[str, str, str, str, str]] = (
     ("Is there an invented shadow?", "yes", "CLOSED", "PRES", "CHEST"),
     ("What is <b>bold</b> here?", "a </script> tag", "OPEN", "ABN", "CHEST"),
     ("Which plane is drawn?", "axial", "OPEN", "PLANE", "HEAD"),
@@ -22,26 +25,40 @@ ROWS: Sequence[Tuple[str, str, str, str, str]] = (
 """Question, answer, answer type, question type, organ; repeated with numbers to make more."""
 
 
-def answers(right: Sequence[bool], **fields: Any) -> List[Prediction]:
+def answers(right: Sequence[bool], **fields: Any) -> list[Prediction]:
     """One prediction a truth value: the reference where true, else something wrong."""
     return [predicted(number, each, **fields) for number, each in enumerate(right)]
 
 
 def predicted(number: int, right: bool, **fields: Any) -> Prediction:
     question, answer, answer_type, question_type, organ = ROWS[number % len(ROWS)]
-    row: Dict[str, Any] = {
-        "id": "vqa_rad-{}".format(number), "dataset": "vqa_rad", "split": "test",
-        "image": "picture{}.png".format(number // 2), "task": "vqa", "question": question, "answer": answer,
-        "answer_type": answer_type, "question_type": question_type, "organ": organ,
-        "prediction": answer if right else "something else", "producer": {"checkpoint": "minigptv2_made.pth"}, **fields}
+    row: dict[str, Any] = {
+        "id": f"vqa_rad-{number}",
+        "dataset": "vqa_rad",
+        "split": "test",
+        "image": f"picture{number // 2}.png",
+        "task": "vqa",
+        "question": question,
+        "answer": answer,
+        "answer_type": answer_type,
+        "question_type": question_type,
+        "organ": organ,
+        "prediction": answer if right else "something else",
+        "producer": {"checkpoint": "minigptv2_made.pth"},
+        **fields,
+    }
     return Prediction(**row)
 
 
-def make_run(folder: Path, predictions: Sequence[Prediction], scorers: Sequence[str] = ("exact_match",),
-             config: Optional[Dict[str, Any]] = None) -> Path:
+def make_run(
+    folder: Path,
+    predictions: Sequence[Prediction],
+    scorers: Sequence[str] = ("exact_match",),
+    config: dict[str, Any] | None = None,
+) -> Path:
     """A run as an evaluation leaves it; JSON is YAML."""
     first = predictions[0]
-    results = folder / "results" / "{}-{}".format(first.dataset, first.split)
+    results = folder / "results" / f"{first.dataset}-{first.split}"
     write_records(results / "predictions.jsonl", predictions)
     if scorers:
         write_scores(predictions, scorers, results, {})
@@ -50,8 +67,14 @@ def make_run(folder: Path, predictions: Sequence[Prediction], scorers: Sequence[
     return folder
 
 
-def rate(folder: Path, predictions: Sequence[Prediction], scorer: str, runs: Sequence[Values],
-         facts: Optional[Dict[str, Any]] = None, only: Optional[Sequence[str]] = None) -> None:
+def rate(
+    folder: Path,
+    predictions: Sequence[Prediction],
+    scorer: str,
+    runs: Sequence[Values],
+    facts: dict[str, Any] | None = None,
+    only: Sequence[str] | None = None,
+) -> None:
     """Judgements of several runs or raters beside the predictions, as the commands leave them."""
     scored = [[Score(each.id, scorer, "1", value) for each, value in zip(predictions, values)] for values in runs]
     write_judgements(predictions, scorer.split("/")[1], scored, folder, facts or {}, only=only)

@@ -1,5 +1,7 @@
 """Judges and raters of one folder against each other."""
 
+from __future__ import annotations
+
 import json
 
 import pytest
@@ -17,21 +19,32 @@ def put(folder, predictions, scorer, *runs, reasons=None):
     """Runs of one scorer, whose values are given in the order of the predictions."""
     kind = "vqa" if predictions[0].task == "vqa" else "report"
     reasons = reasons or {}
-    scored = [[Score(each.id, scorer, "1", value, reasons.get(each.id)) for each, value in zip(predictions, run)]
-              for run in runs]
+    scored = [
+        [Score(each.id, scorer, "1", value, reasons.get(each.id)) for each, value in zip(predictions, run)]
+        for run in runs
+    ]
     write_judgements(predictions, kind, scored, folder, {})
 
 
 def test_every_pair_of_exact_match_judge_and_raters(tmp_path):
-    predictions = [each for number in range(12) for each in answers(
-        number + 1, prediction="yes" if number % 4 == 0 else "no")[number:]]
+    predictions = [
+        each
+        for number in range(12)
+        for each in answers(number + 1, prediction="yes" if number % 4 == 0 else "no")[number:]
+    ]
     put(tmp_path, predictions, "judge/vqa/invented", [1, 1, 0, 0] * 3, [1, 0, 0, 0] * 3, [1, 1, 0, 1] * 3)
     put(tmp_path, predictions, "human/vqa", [1, 1, 0, 0] * 3, [1, 1, 0, 1] * 3)
     found = measure_agreement(predictions, tmp_path)
     assert sorted(found["pairs"]) == [
-        "exact_match/pefomed ~ judge/vqa/invented", "exact_match/pefomed ~ people (median)",
-        "exact_match/pefomed ~ rater 1", "exact_match/pefomed ~ rater 2", "judge/vqa/invented ~ people (median)",
-        "judge/vqa/invented ~ rater 1", "judge/vqa/invented ~ rater 2", "rater 1 ~ rater 2"]
+        "exact_match/pefomed ~ judge/vqa/invented",
+        "exact_match/pefomed ~ people (median)",
+        "exact_match/pefomed ~ rater 1",
+        "exact_match/pefomed ~ rater 2",
+        "judge/vqa/invented ~ people (median)",
+        "judge/vqa/invented ~ rater 1",
+        "judge/vqa/invented ~ rater 2",
+        "rater 1 ~ rater 2",
+    ]
     assert found["raters"] == {"exact_match/pefomed": 12, "judge/vqa/invented": 12, "rater 1": 12, "rater 2": 12}
     assert found["pairs"]["judge/vqa/invented ~ rater 1"]["figures"]["kappa"]["value"] == 1.0
     assert found["pairs"]["exact_match/pefomed ~ judge/vqa/invented"]["table"] == ((6, 3), (0, 3))
@@ -44,8 +57,13 @@ def test_every_pair_of_exact_match_judge_and_raters(tmp_path):
 def test_what_raters_did_not_rate_is_no_opinion_of_theirs(tmp_path):
     predictions = answers(6)
     put(tmp_path, predictions, "judge/vqa/invented", [1, 0, 1, 0, 1, 0])
-    put(tmp_path, predictions, "human/vqa", [1, 1, 1, 0, 1, None],
-        reasons={"invented-0": MATCHED, "invented-1": MATCHED, "invented-5": NOT_RATED})
+    put(
+        tmp_path,
+        predictions,
+        "human/vqa",
+        [1, 1, 1, 0, 1, None],
+        reasons={"invented-0": MATCHED, "invented-1": MATCHED, "invented-5": NOT_RATED},
+    )
     pair = measure_agreement(predictions, tmp_path)["pairs"]["judge/vqa/invented ~ rater 1"]
     assert (pair["n"], pair["figures"]["kappa"]["value"]) == (3, 1.0)
 

@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,9 @@ ROWS = answers([True, True, False, False] * 3)
 def test_right_or_wrong_is_shown_in_percent_and_other_scores_as_they_are() -> None:
     percent = make_breakdown(ROWS, find_scorer("exact_match")(ROWS), "organ")
     assert percent.unit == "%" and {cell.group: cell.value for cell in percent.cells} == {
-        "CHEST": pytest.approx(200 / 3), "HEAD": 0.0}
+        "CHEST": pytest.approx(200 / 3),
+        "HEAD": 0.0,
+    }
     plain = make_breakdown(ROWS, [Score(row.id, "wasm/x", "1", 3.0) for row in ROWS], "organ")
     assert plain.unit == "" and plain.cells[0].value == 3.0
 

@@ -1,5 +1,7 @@
 """What the user sees of an account."""
 
+from __future__ import annotations
+
 import io
 from pathlib import Path
 from typing import Any
@@ -19,18 +21,36 @@ def shown(account: Account) -> str:
 
 
 def account(**fields: Any) -> Account:
-    return Account(**{
-        "dataset": "vqa_rad", "layout": "re-release", "options": {}, "embedded": False,
-        "kept": {"train": 1234}, "skipped": {"image: no such file": 7}, "verdicts": [], "repetitions": [], "leaks": [],
-        "lengths": [Lengths("train", 1234, 1.5, 4, 99, 50, 3)], **fields})
+    return Account(
+        **{
+            "dataset": "vqa_rad",
+            "layout": "re-release",
+            "options": {},
+            "embedded": False,
+            "kept": {"train": 1234},
+            "skipped": {"image: no such file": 7},
+            "verdicts": [],
+            "repetitions": [],
+            "leaks": [],
+            "lengths": [Lengths("train", 1234, 1.5, 4, 99, 50, 3)],
+            **fields,
+        }
+    )
 
 
 def test_figures_of_every_part_are_shown() -> None:
-    text = shown(account(
-        verdicts=[Verdict("questions", ERROR, "3,064", "1,234", False), Verdict("images", WARNING, "314", "310", False),
-                  Verdict("frames in test", ERROR, "0", "0", True)],
-        leaks=[Finding("test: images in train", 203, 451, ("[red]synpic1.jpg",))], images_truncated=2,
-        image_problems=["{}.jpg: no such file; fetch it".format(number) for number in range(9)]))
+    text = shown(
+        account(
+            verdicts=[
+                Verdict("questions", ERROR, "3,064", "1,234", False),
+                Verdict("images", WARNING, "314", "310", False),
+                Verdict("frames in test", ERROR, "0", "0", True),
+            ],
+            leaks=[Finding("test: images in train", 203, 451, ("[red]synpic1.jpg",))],
+            images_truncated=2,
+            image_problems=[f"{number}.jpg: no such file; fetch it" for number in range(9)],
+        )
+    )
     lines = [" ".join(line.split()) for line in text.splitlines()]
     assert lines[0] == "vqa_rad, re-release layout"
     assert "train 1,234 1.5 4 99 3" in lines

@@ -1,5 +1,7 @@
 """Judgements on disk, as the rest of the house reads them back."""
 
+from __future__ import annotations
+
 import json
 
 import pytest
@@ -19,13 +21,15 @@ def written(folder, predictions, kind, runs=2):
 def test_files_and_figures(tmp_path):
     metrics = written(tmp_path, answers(4), "vqa", runs=3)
     assert sorted(path.name for path in (tmp_path / "scores").iterdir()) == [
-        "judge-vqa-offline-lexical.run{}.jsonl".format(number) for number in (1, 2, 3)]
+        f"judge-vqa-offline-lexical.run{number}.jsonl" for number in (1, 2, 3)
+    ]
     stored = json.loads((tmp_path / "metrics.json").read_text())
     assert stored["scores"]["judge/vqa/offline-lexical"] == metrics["scores"]["judge/vqa/offline-lexical"]
     assert sorted(stored["scores"]["judge/vqa/offline-lexical"]) == ["closed", "open", "overall", "version"]
     assert stored["judges"] == {"judge/vqa/offline-lexical": {"model": "invented"}}
     assert [[each.value for each in scores] for scores in read_runs(tmp_path, "judge/vqa/offline-lexical")] == [
-        [0.0] * 4] * 3
+        [0.0] * 4
+    ] * 3
 
 
 def test_a_run_with_judgements_can_be_read_back(tmp_path):
@@ -45,13 +49,15 @@ def test_runs_come_in_the_order_of_their_numbers(tmp_path):
     names = [path.name for path in sorted((tmp_path / "scores").iterdir())]
     assert names[1].endswith("run10.jsonl")
     (tmp_path / "scores" / "judge-vqa-offline-lexical.run10.jsonl").write_text(
-        '{"sample_id": "invented-0", "scorer": "judge/vqa/offline-lexical", "version": "1", "value": 1.0}\n')
+        '{"sample_id": "invented-0", "scorer": "judge/vqa/offline-lexical", "version": "1", "value": 1.0}\n'
+    )
     assert [scores[0].value for scores in read_runs(tmp_path, "judge/vqa/offline-lexical")][9] == 1.0
 
 
 def test_what_other_scorers_wrote_stays(tmp_path):
-    (tmp_path / "metrics.json").write_text(json.dumps(
-        {"schema": 1, **describe(answers(2)), "images": "own", "scores": {"other": {}}}))
+    (tmp_path / "metrics.json").write_text(
+        json.dumps({"schema": 1, **describe(answers(2)), "images": "own", "scores": {"other": {}}})
+    )
     metrics = written(tmp_path, answers(2), "vqa")
     assert metrics["images"] == "own" and "other" in metrics["scores"]
 
@@ -65,7 +71,12 @@ def test_other_predictions_are_not_mixed_in(tmp_path):
 
 
 def test_the_table_shows_mean_sd_and_what_was_not_scored(capsys):
-    show_repeated("invented", {"version": "1", "overall": {
-        "n": 9, "unscored": 2, "value": 79.94, "sd": 1.21, "runs": 10, "unit": "%", "interval": None}})
+    show_repeated(
+        "invented",
+        {
+            "version": "1",
+            "overall": {"n": 9, "unscored": 2, "value": 79.94, "sd": 1.21, "runs": 10, "unit": "%", "interval": None},
+        },
+    )
     shown = capsys.readouterr().out
     assert "79.9 % (1.2)" in shown and " 10 " in shown and shown.endswith(" 2\n")

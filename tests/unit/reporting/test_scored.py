@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import json
 import os
 from pathlib import Path
@@ -22,7 +24,10 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     assert [each.value for each in answered.scores["exact_match/pefomed"]] == [1.0, 1.0, 0.0, 0.0]
     figures = answered.figures["exact_match/pefomed"]
     assert {group: (figures[group]["correct"], figures[group]["n"]) for group in ("open", "closed", "overall")} == {
-        "open": (1, 2), "closed": (1, 2), "overall": (2, 4)}
+        "open": (1, 2),
+        "closed": (1, 2),
+        "overall": (2, 4),
+    }
     assert run.name == "run" and not run.embedded and run.config == {}
 
 
@@ -37,7 +42,8 @@ def test_a_second_scorer_keeps_the_first(tmp_path: Path) -> None:
 
 
 def test_report_metrics_get_a_file_each_and_intervals_only_where_they_are_means(
-        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("pycocoevalcap")
 
     def without_java(_: object = None) -> str:
@@ -45,8 +51,19 @@ def test_report_metrics_get_a_file_each_and_intervals_only_where_they_are_means(
 
     monkeypatch.setattr(lexical, "find_java", without_java)
     texts = [("the drawn heart is large", "the drawn heart is large"), ("the lung is clear", "no lung is seen")] * 3
-    rows = [predicted(number, True, task="report", question=None, dataset="iu_xray", answer=reference, prediction=text,
-                      answer_type=None) for number, (reference, text) in enumerate(texts)]
+    rows = [
+        predicted(
+            number,
+            True,
+            task="report",
+            question=None,
+            dataset="iu_xray",
+            answer=reference,
+            prediction=text,
+            answer_type=None,
+        )
+        for number, (reference, text) in enumerate(texts)
+    ]
     figures = write_scores(rows, ["lexical"], tmp_path, {})["scores"]["lexical/coco"]
     assert "interval" in figures["rouge_l"] and "interval" in figures["cider"] and "interval" not in figures["bleu4"]
     names = {path.stem for path in (tmp_path / "scores").glob("*.jsonl")}
@@ -88,7 +105,9 @@ def test_mixed_data_sets_and_doubled_ids_are_named_together() -> None:
     with pytest.raises(DataError) as caught:
         check_predictions([predicted(0, True), predicted(0, False), predicted(1, True, prediction=float("nan"))])
     assert [problem.split(";")[0] for problem in caught.value.problems] == [
-        "vqa_rad-1: prediction is nan, neither a text nor null", "id 'vqa_rad-0' occurs 2 times"]
+        "vqa_rad-1: prediction is nan, neither a text nor null",
+        "id 'vqa_rad-0' occurs 2 times",
+    ]
 
 
 def test_nan_in_a_predictions_file_is_no_text(tmp_path: Path) -> None:
@@ -118,12 +137,15 @@ def test_references_of_another_version() -> None:
     assert "answer differs: 'a </script> tag' here, 'another answer' in release 2" in caught.value.problems[0]
 
 
-@pytest.mark.parametrize(("line", "message"), [
-    ('{"sample_id": "a", "scorer": "s", "version": "1", "value": NaN}', "value nan is not a finite number"),
-    ('{"sample_id": "a", "scorer": "s", "version": "1", "value": "1"}', "value '1' is not a finite number"),
-    ('{"sample_id": "a", "verdict": 1}', "no score"),
-    ('{"sample_id": ', "not JSON"),
-])
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('{"sample_id": "a", "scorer": "s", "version": "1", "value": NaN}', "value nan is not a finite number"),
+        ('{"sample_id": "a", "scorer": "s", "version": "1", "value": "1"}', "value '1' is not a finite number"),
+        ('{"sample_id": "a", "verdict": 1}', "no score"),
+        ('{"sample_id": ', "not JSON"),
+    ],
+)
 def test_damaged_scores_are_named(tmp_path: Path, line: str, message: str) -> None:
     path = tmp_path / "scores.jsonl"
     path.write_text(line + "\n")

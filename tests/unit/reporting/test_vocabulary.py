@@ -1,5 +1,7 @@
 """The words that R2Gen's protocol knows: from training reports, or from a list."""
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
 
@@ -15,15 +17,24 @@ from .made import make_run, predicted
 
 
 def report(number: int, text: str, split: str = "train", dataset: str = "iu_xray", study: int = 0) -> Sample:
-    return Sample("{}-{}".format(dataset, number), dataset, split, "{}.png".format(number), "report", None, text,
-                  metadata={"study": study or number})
+    return Sample(
+        f"{dataset}-{number}",
+        dataset,
+        split,
+        f"{number}.png",
+        "report",
+        None,
+        text,
+        metadata={"study": study or number},
+    )
 
 
 def test_words_of_the_training_reports_a_study_counts_once(tmp_path: Path) -> None:
     path = tmp_path / "train.jsonl"
     texts = ["Lungs clear.", "Lungs clear.", "Lungs wide.", "Wide heart."]
-    write_records(path, [report(number, text) for number, text in enumerate(texts, 1)]
-                  + [report(9, "Wide heart.", study=4)])
+    write_records(
+        path, [report(number, text) for number, text in enumerate(texts, 1)] + [report(9, "Wide heart.", study=4)]
+    )
     assert read_vocabulary(path, "iu_xray") == {"lungs", "."}
 
 
@@ -38,19 +49,31 @@ def test_a_list_of_words(tmp_path: Path) -> None:
 
 
 def test_a_release_is_read_as_it_was_downloaded(tmp_path: Path) -> None:
-    studies = {split: [{"id": "CXR{}_{}".format(number, split), "report": "Lungs clear .", "split": split,
-                        "image_path": ["CXR{}_{}/0.png".format(number, split), "CXR{}_{}/1.png".format(number, split)]}
-                       for number in range(3)] for split in ("train", "val", "test")}
+    studies = {
+        split: [
+            {
+                "id": f"CXR{number}_{split}",
+                "report": "Lungs clear .",
+                "split": split,
+                "image_path": [f"CXR{number}_{split}/0.png", f"CXR{number}_{split}/1.png"],
+            }
+            for number in range(3)
+        ]
+        for split in ("train", "val", "test")
+    }
     (tmp_path / "images").mkdir()
     (tmp_path / "annotation.json").write_text(json.dumps(studies), encoding="utf-8")
     assert read_vocabulary(tmp_path, "iu_xray") == {"lungs", "clear", "."}
 
 
-@pytest.mark.parametrize(("samples", "message"), [
-    ([report(1, "Lungs clear.", split="test")], "no training split of iu_xray: it holds iu_xray, split test"),
-    ([report(1, "Lungs clear.", dataset="mimic_cxr")], "it holds mimic_cxr, split train"),
-    ([report(1, "Lungs clear.")], "no word occurs three times in its 1 training reports"),
-])
+@pytest.mark.parametrize(
+    ("samples", "message"),
+    [
+        ([report(1, "Lungs clear.", split="test")], "no training split of iu_xray: it holds iu_xray, split test"),
+        ([report(1, "Lungs clear.", dataset="mimic_cxr")], "it holds mimic_cxr, split train"),
+        ([report(1, "Lungs clear.")], "no word occurs three times in its 1 training reports"),
+    ],
+)
 def test_what_holds_no_training_words_is_named(tmp_path: Path, samples: list, message: str) -> None:
     write_records(tmp_path / "train.jsonl", samples)
     with pytest.raises(DataError, match=message):
@@ -64,13 +87,25 @@ def test_what_is_not_there(tmp_path: Path) -> None:
         read_vocabulary(tmp_path, "invented")
 
 
-def test_the_command_scores_with_it_and_never_without(tmp_path: Path, capsys: pytest.CaptureFixture,
-                                                      monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_scores_with_it_and_never_without(
+    tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("pycocoevalcap")
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
     monkeypatch.setenv("PATH", "")  # METEOR is not what this is about
-    rows = [predicted(number, True, dataset="iu_xray", task="report", question=None, answer_type=None,
-                      answer="lungs clear, rare {}".format(number), prediction="lungs clear") for number in range(4)]
+    rows = [
+        predicted(
+            number,
+            True,
+            dataset="iu_xray",
+            task="report",
+            question=None,
+            answer_type=None,
+            answer=f"lungs clear, rare {number}",
+            prediction="lungs clear",
+        )
+        for number in range(4)
+    ]
     folder = make_run(tmp_path / "run", rows, scorers=()) / "results/iu_xray-test"
     arguments = ["score", "lexical", str(folder / "predictions.jsonl"), "--protocol", "r2gen60"]
     assert main(arguments) == 2

@@ -1,5 +1,7 @@
 """Java for the tests: whether there is one, and executables that misbehave as a JVM can."""
 
+from __future__ import annotations
+
 import os
 import shutil
 import time
@@ -14,7 +16,7 @@ needs_shell = pytest.mark.skipif(os.name != "posix", reason="the misbehaving Jav
 def misbehaving_java(folder: Path, script: str) -> str:
     """An executable that ignores its arguments and runs ``script``; its process id is left in ``folder/pid``."""
     path = folder / "java"
-    path.write_text("#!/bin/sh\necho $$ > '{}'\n{}\n".format(folder / "pid", script), encoding="utf-8")
+    path.write_text(f"#!/bin/sh\necho $$ > '{folder / 'pid'}'\n{script}\n", encoding="utf-8")
     path.chmod(0o755)
     return str(path)
 

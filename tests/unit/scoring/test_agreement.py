@@ -1,7 +1,8 @@
 """Agreement by hand, and against scikit-learn, scipy and krippendorff."""
 
+from __future__ import annotations
+
 import random
-from typing import List, Optional
 
 import pytest
 
@@ -11,12 +12,12 @@ from pefomed_plugin.scoring.agreement import agree_pair, flip_rates, krippendorf
 LEVELS = (0, 1, 2, 3, 4)
 
 
-def drawn(seed: int, count: int = 200, values: int = 5, missing: float = 0.0) -> List[Optional[float]]:
+def drawn(seed: int, count: int = 200, values: int = 5, missing: float = 0.0) -> list[float | None]:
     draw = random.Random(seed)
     return [None if draw.random() < missing else draw.randrange(values) for _ in range(count)]
 
 
-def following(first: List[Optional[float]], seed: int) -> List[Optional[float]]:
+def following(first: list[float | None], seed: int) -> list[float | None]:
     """A second rater who often agrees."""
     draw = random.Random(seed)
     return [value if draw.random() < 0.6 else draw.randrange(5) for value in first]
@@ -57,8 +58,10 @@ def test_a_level_that_nobody_used_keeps_its_distance() -> None:
 def test_as_krippendorff(seed: int, missing: float, values: int) -> None:
     krippendorff, np = pytest.importorskip("krippendorff"), pytest.importorskip("numpy")
     base = drawn(seed, 80, values)
-    raters = [[None if hidden is None else value for value, hidden in zip(base, drawn(seed + n, 80, values, missing))]
-              for n in (10, 20)] + [drawn(seed + 30, 80, values, missing)]
+    raters = [
+        [None if hidden is None else value for value, hidden in zip(base, drawn(seed + n, 80, values, missing))]
+        for n in (10, 20)
+    ] + [drawn(seed + 30, 80, values, missing)]
     data = np.array([[np.nan if value is None else value for value in rater] for rater in raters])
     scale = tuple(range(values))
     expected = krippendorff.alpha(reliability_data=data, level_of_measurement="ordinal", value_domain=list(scale))
@@ -112,7 +115,11 @@ def test_what_is_not_of_the_scale_or_length() -> None:
 
 
 def test_majority_and_flips() -> None:
-    runs: List[List[Optional[float]]] = [[1, 0, None, 4, None], [1, 1, None, 4, 3], [1, 1, None, 0, None],
-                                         [1, 0, None, 4, None]]
+    runs: list[list[float | None]] = [
+        [1, 0, None, 4, None],
+        [1, 1, None, 4, 3],
+        [1, 1, None, 0, None],
+        [1, 0, None, 4, None],
+    ]
     assert majority(runs) == [1, 0, None, 4, 3]
     assert flip_rates(runs) == [0.0, 0.5, None, 0.25, None]

@@ -1,4 +1,4 @@
-from typing import List
+from __future__ import annotations
 
 import pytest
 
@@ -10,22 +10,27 @@ from pefomed_plugin.scoring.exact_match import score_exact_match
 from .rows import predicted
 
 
-def cells(rows: List[Prediction], axis: str) -> dict:
+def cells(rows: list[Prediction], axis: str) -> dict:
     return {cell.group: (cell.n, cell.value) for cell in break_down(rows, score_exact_match(rows), axis)}
 
 
 def test_a_row_with_two_question_types_counts_in_both() -> None:
-    rows = [predicted("yes", "yes", 1, question_type="ATTRIB, PRES"), predicted("yes", "no", 2, question_type="PRES"),
-            predicted("yes", "no", 3, question_type="PRES, PRES, "), predicted("yes", "yes", 4)]
+    rows = [
+        predicted("yes", "yes", 1, question_type="ATTRIB, PRES"),
+        predicted("yes", "no", 2, question_type="PRES"),
+        predicted("yes", "no", 3, question_type="PRES, PRES, "),
+        predicted("yes", "yes", 4),
+    ]
     found = cells(rows, "question_type")
     assert found == {"ATTRIB": (1, 1.0), "PRES": (3, pytest.approx(1 / 3)), "not given": (1, 1.0)}
 
 
 def test_the_other_axes() -> None:
-    rows = [predicted("yes", "yes", 1, organ="HEAD", phrase_type="para", answer_type="OPEN",
-                      metadata={"modality": "CT"}),
-            predicted("yes", "no", 2, organ="CHEST", phrase_type="freeform", answer_type="CLOSED ", dataset="slake"),
-            predicted("yes", "no", 3, organ=" ", answer_type="OPEN", metadata={"modality": None})]
+    rows = [
+        predicted("yes", "yes", 1, organ="HEAD", phrase_type="para", answer_type="OPEN", metadata={"modality": "CT"}),
+        predicted("yes", "no", 2, organ="CHEST", phrase_type="freeform", answer_type="CLOSED ", dataset="slake"),
+        predicted("yes", "no", 3, organ=" ", answer_type="OPEN", metadata={"modality": None}),
+    ]
     assert cells(rows, "organ") == {"CHEST": (1, 0.0), "HEAD": (1, 1.0), "not given": (1, 0.0)}
     assert cells(rows, "phrase_type") == {"freeform": (1, 0.0), "para": (1, 1.0), "not given": (1, 0.0)}
     assert cells(rows, "modality") == {"CT": (1, 1.0), "not given": (2, 0.0)}
@@ -37,7 +42,11 @@ def test_the_other_axes() -> None:
 def test_groups_are_in_alphabetical_order_with_not_given_last() -> None:
     rows = [predicted(number=number, organ=organ) for number, organ in enumerate(["spleen", None, "liver", "zygoma"])]
     assert [cell.group for cell in break_down(rows, score_exact_match(rows), "organ")] == [
-        "liver", "spleen", "zygoma", "not given"]
+        "liver",
+        "spleen",
+        "zygoma",
+        "not given",
+    ]
 
 
 def test_unscored_rows_are_counted_and_not_averaged() -> None:
@@ -50,8 +59,10 @@ def test_unscored_rows_are_counted_and_not_averaged() -> None:
 
 
 def test_views_of_a_study_are_drawn_together() -> None:
-    rows = [predicted("yes", "yes" if number % 4 < 2 else "no", number, metadata={"study": number // 2})
-            for number in range(80)]
+    rows = [
+        predicted("yes", "yes" if number % 4 < 2 else "no", number, metadata={"study": number // 2})
+        for number in range(80)
+    ]
     scores = score_exact_match(rows)
     widths = []
     for cluster in ("study", "image"):
@@ -80,12 +91,20 @@ def test_mistakes_are_named() -> None:
 
 def test_as_many_rows_as_path_vqa_on_every_axis() -> None:
     """At full size every row is in a cell and every cell has its interval; how long it takes: projects/benchmarks."""
-    rows = [predicted("yes", "yes" if number % 7 else "no", number, image="picture{}".format(number % 858),
-                      question_type=("what", "where", "how", "is", "does, why")[number % 5]) for number in range(6761)]
+    rows = [
+        predicted(
+            "yes",
+            "yes" if number % 7 else "no",
+            number,
+            image=f"picture{number % 858}",
+            question_type=("what", "where", "how", "is", "does, why")[number % 5],
+        )
+        for number in range(6761)
+    ]
     scores = score_exact_match(rows)
     for axis in AXES:
         cells = break_down(rows, scores, axis, resamples=1000)
         assert sum(cell.n for cell in cells) >= (6761 if cells else 0), axis
-    overall, = break_down(rows, scores, "overall", resamples=1000)
+    (overall,) = break_down(rows, scores, "overall", resamples=1000)
     assert overall.n == 6761
     assert overall.interval.low < overall.value < overall.interval.high

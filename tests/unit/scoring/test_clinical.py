@@ -1,5 +1,7 @@
 """Clinical metrics through RadEval: null with a reason where it is not there, its numbers where it is."""
 
+from __future__ import annotations
+
 import sys
 from types import ModuleType
 
@@ -10,9 +12,19 @@ from pefomed_plugin.records import Prediction
 from pefomed_plugin.reporting.scored import write_scores
 from pefomed_plugin.scoring.clinical import METRICS, clinical_figures
 
-REPORTS = [Prediction(id="r-{}".format(number), dataset="iu_xray", split="test", image="{}.png".format(number),
-                      task="report", question=None, answer="The heart is normal.", prediction=text)
-           for number, text in enumerate(("The heart is enlarged.", None))]
+REPORTS = [
+    Prediction(
+        id=f"r-{number}",
+        dataset="iu_xray",
+        split="test",
+        image=f"{number}.png",
+        task="report",
+        question=None,
+        answer="The heart is normal.",
+        prediction=text,
+    )
+    for number, text in enumerate(("The heart is enlarged.", None))
+]
 
 
 def install(monkeypatch, answer, package="radeval"):

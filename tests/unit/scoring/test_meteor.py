@@ -1,5 +1,7 @@
 """The driver's failures. Its numbers are in tests/conformance, since METEOR takes several seconds to start."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 import pytest

@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import pytest
 
 from pefomed_plugin.errors import DataError
@@ -8,7 +10,7 @@ from .rows import predicted
 
 
 def scored(number: int, scorer: str = "invented") -> Score:
-    return Score("invented-{}".format(number), scorer, "1", 1.0)
+    return Score(f"invented-{number}", scorer, "1", 1.0)
 
 
 def test_pairs_follow_the_predictions() -> None:
@@ -21,8 +23,12 @@ def test_everything_that_does_not_fit_is_told_at_once() -> None:
     with pytest.raises(DataError) as caught:
         pair_scores(rows, [scored(1), scored(1), scored(2), scored(9)])
     assert len(caught.value.problems) == 4
-    for told in ("'invented-1' was scored twice", "'invented-2' was predicted twice", "'invented-3' has no score",
-                 "'invented-9' has a score but no prediction"):
+    for told in (
+        "'invented-1' was scored twice",
+        "'invented-2' was predicted twice",
+        "'invented-3' has no score",
+        "'invented-9' has a score but no prediction",
+    ):
         assert any(told in problem for problem in caught.value.problems)
 
 

@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import shutil
 from pathlib import Path
 
@@ -14,12 +16,22 @@ LINE_ENDS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 
 @needs_java
 def test_one_line_a_text_whatever_it_holds() -> None:
-    texts = ["The first.", *("Heart{}size is normal.".format(each) for each in LINE_ENDS), "", "\n\n", "\x00\x01",
-             "*NL* and *NL*", "\ud800 lone surrogate", "Temp 37\u00b0C (mild), don't!", "", "The last."]
+    texts = [
+        "The first.",
+        *(f"Heart{each}size is normal." for each in LINE_ENDS),
+        "",
+        "\n\n",
+        "\x00\x01",
+        "*NL* and *NL*",
+        "\ud800 lone surrogate",
+        "Temp 37\u00b0C (mild), don't!",
+        "",
+        "The last.",
+    ]
     tokens = tokenise_ptb(texts, str(shutil.which("java")))
     assert len(tokens) == len(texts)
     assert tokens[0] == "the first"
-    assert set(tokens[1:1 + len(LINE_ENDS)]) == {"heart size is normal"}
+    assert set(tokens[1 : 1 + len(LINE_ENDS)]) == {"heart size is normal"}
     assert tokens[11:14] == ["", "", ""]
     assert tokens[-3:] == ["temp 37 \u00b0 c -lrb- mild -rrb- do n't", "", "the last"]
 
@@ -32,10 +44,13 @@ def test_tokens_do_not_depend_on_the_locale(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @needs_shell
-@pytest.mark.parametrize(("script", "told"), [
-    ("echo no heap >&2; exit 3", "status 3 after 0 of 2 texts: no heap"),
-    ("cat > /dev/null; echo one line", "status 0 after 1 of 2 texts"),
-])
+@pytest.mark.parametrize(
+    ("script", "told"),
+    [
+        ("echo no heap >&2; exit 3", "status 3 after 0 of 2 texts: no heap"),
+        ("cat > /dev/null; echo one line", "status 0 after 1 of 2 texts"),
+    ],
+)
 def test_a_failing_jvm_is_told(tmp_path: Path, script: str, told: str) -> None:
     with pytest.raises(JavaError, match=told):
         tokenise_ptb(["one", "two"], misbehaving_java(tmp_path, script))
@@ -56,4 +71,7 @@ def test_what_cannot_be_started_is_told(tmp_path: Path) -> None:
 def test_approximate_tokens() -> None:
     text = "The patient's lungs aren't clear; T8-T9 (1.6 cm), \u201cstable\u201d."
     assert tokenise_approximately([text, "", " . "]) == [
-        "the patient 's lungs are n't clear t8-t9 -lrb- 1.6 cm -rrb- stable", "", ""]
+        "the patient 's lungs are n't clear t8-t9 -lrb- 1.6 cm -rrb- stable",
+        "",
+        "",
+    ]

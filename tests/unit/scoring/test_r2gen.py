@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 from pefomed_plugin.scoring.r2gen import clean_report, cut_report, training_vocabulary
 
 
@@ -6,13 +8,15 @@ def tokens(text: str) -> str:
 
 
 def test_sentences_end_in_a_token_of_their_own() -> None:
-    assert tokens("The heart is normal. No (acute) effusion, X-ray \"stable\"..") == (
-        "the heart is normal . no acute effusion x-ray stable .")
+    assert tokens('The heart is normal. No (acute) effusion, X-ray "stable"..') == (
+        "the heart is normal . no acute effusion x-ray stable ."
+    )
 
 
 def test_its_mistakes_are_kept() -> None:
     assert tokens("Spine at T8-T11. There is a 1.6 cm nodule; COPD/emphysema.") == (
-        "spine at t8-t1there is a 16 cm nodule copdemphysema .")
+        "spine at t8-t1there is a 16 cm nodule copdemphysema ."
+    )
     assert tokens("1. Nodule. 2. Effusion.") == "nodule . effusion ."
     assert tokens("") == "."
 

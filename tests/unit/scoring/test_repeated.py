@@ -1,6 +1,8 @@
 """Mean and SD over runs, intervals over samples, and what was not scored."""
 
-from typing import List, Optional, Sequence
+from __future__ import annotations
+
+from collections.abc import Sequence
 
 import pytest
 
@@ -11,16 +13,15 @@ from pefomed_plugin.scoring.repeated import sample_means, summarise_answers, sum
 from .rows import predicted, reports
 
 
-def scores(*values: Optional[float]) -> List[Score]:
-    return [Score("invented-{}".format(number), "judge/vqa/invented", "1", value)
-            for number, value in enumerate(values, 1)]
+def scores(*values: float | None) -> list[Score]:
+    return [Score(f"invented-{number}", "judge/vqa/invented", "1", value) for number, value in enumerate(values, 1)]
 
 
 def test_percentages_over_runs_by_kind_of_question() -> None:
     predictions = [predicted(number=number, answer_type="OPEN" if number < 3 else "CLOSED") for number in (1, 2, 3, 4)]
     figures = summarise_answers(predictions, [scores(1, 0, 1, 1), scores(1, 1, 1, 0)])
     assert (figures["open"]["value"], figures["open"]["n"]) == (75.0, 2)
-    assert figures["open"]["sd"] == pytest.approx(50 / 2 ** 0.5)
+    assert figures["open"]["sd"] == pytest.approx(50 / 2**0.5)
     assert figures["closed"]["value"] == 75.0
     overall = figures["overall"]
     assert (overall["value"], overall["sd"], overall["runs"], overall["unscored"]) == (75.0, 0.0, 2, 0)
@@ -41,12 +42,14 @@ def test_a_run_without_any_score_is_no_run() -> None:
 
 
 def test_wasm_is_the_mean_of_the_runs_and_levels_are_mean_counts() -> None:
-    views = [predicted(number=number, task="report", question=None, metadata={"study": number // 3})
-             for number in (1, 2, 3, 4)]
+    views = [
+        predicted(number=number, task="report", question=None, metadata={"study": number // 3})
+        for number in (1, 2, 3, 4)
+    ]
     figures = summarise_levels(views, [scores(4, 4, 0, 0), scores(4, 3, 1, None)])
     assert figures["overall"]["value"] == pytest.approx((2 + 8 / 3) / 2)
-    assert [figures["level {}".format(level)]["value"] for level in range(5)] == [1.0, 0.5, 0.0, 0.5, 1.5]
-    assert figures["level 4"]["sd"] == pytest.approx(0.5 ** 0.5) and figures["level 2"]["sd"] == 0
+    assert [figures[f"level {level}"]["value"] for level in range(5)] == [1.0, 0.5, 0.0, 0.5, 1.5]
+    assert figures["level 4"]["sd"] == pytest.approx(0.5**0.5) and figures["level 2"]["sd"] == 0
     assert figures["level 4"]["percent"] == pytest.approx(100 * 1.5 / 3.5)
     assert figures["overall"]["unscored"] == 1
 
@@ -56,20 +59,25 @@ def test_peoples_wasm_of_table_6_is_the_mean_of_eight_raters_own() -> None:
     # among raters by 100 the mean is 2.24, by what was rated 2.25; the mean of the raters' own WASMs can be 2.24 too,
     # as here, where the strictest of them left the five.
     ratings = [level for level, count in enumerate((62, 187, 175, 233, 138)) for _ in range(count)]
-    raters = [scores(*ratings[:95], *[None] * 5),
-              *(scores(*ratings[start:start + 100]) for start in range(95, 795, 100))]
+    raters = [
+        scores(*ratings[:95], *[None] * 5),
+        *(scores(*ratings[start : start + 100]) for start in range(95, 795, 100)),
+    ]
     figures = summarise_levels(reports([("a", "a")] * 100), raters)
     assert round(figures["overall"]["value"], 2) == 2.24
     assert (figures["overall"]["runs"], figures["overall"]["unscored"]) == (8, 5)
-    assert [figures["level {}".format(level)]["value"] for level in range(5)] == [
-        pytest.approx(printed, abs=0.0051) for printed in (7.75, 23.38, 21.88, 29.13, 17.25)]
+    assert [figures[f"level {level}"]["value"] for level in range(5)] == [
+        pytest.approx(printed, abs=0.0051) for printed in (7.75, 23.38, 21.88, 29.13, 17.25)
+    ]
 
 
 def test_images_of_one_study_are_one_cluster_for_answers_too() -> None:
     rows = [predicted(number=number, metadata={"study": "s"}) for number in (1, 2)]
     assert summarise_answers(rows, [scores(0, 1)])["overall"]["interval"]["reason"] == "one cluster only"
-    assert summarise_groups(rows, [scores(0, 1)], "vqa", ["overall"])["overall all"]["interval"][
-        "reason"] == "one cluster only"
+    assert (
+        summarise_groups(rows, [scores(0, 1)], "vqa", ["overall"])["overall all"]["interval"]["reason"]
+        == "one cluster only"
+    )
 
 
 def test_reports_of_one_study_are_one_cluster() -> None:

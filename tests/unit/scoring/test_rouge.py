@@ -1,5 +1,7 @@
+from __future__ import annotations
+
 import random
-from typing import Sequence
+from collections.abc import Sequence
 
 import pytest
 

@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import pytest
 
 from pefomed_plugin.errors import ConfigError, DataError
@@ -6,10 +8,24 @@ from pefomed_plugin.scoring import DEFAULTS, SCORERS, VERSIONS, find_scorer
 from .rows import predicted
 
 NAMES = {
-    "exact_match", "exact_match/pefomed", "exact_match/vqav2", "exact_match/mumc", "exact_match/strict",
-    "exact_match/clean", "token_recall", "token_recall/llava_med", "token_recall/corrected", "token_f1",
-    "token_f1/llava_med", "token_f1/corrected", "lexical", "lexical/coco", "lexical/pefomed", "lexical/r2gen60",
-    "clinical", "clinical/radeval",
+    "exact_match",
+    "exact_match/pefomed",
+    "exact_match/vqav2",
+    "exact_match/mumc",
+    "exact_match/strict",
+    "exact_match/clean",
+    "token_recall",
+    "token_recall/llava_med",
+    "token_recall/corrected",
+    "token_f1",
+    "token_f1/llava_med",
+    "token_f1/corrected",
+    "lexical",
+    "lexical/coco",
+    "lexical/pefomed",
+    "lexical/r2gen60",
+    "clinical",
+    "clinical/radeval",
 }
 
 
@@ -20,7 +36,7 @@ def test_the_names() -> None:
 
 @pytest.mark.parametrize("name", sorted(name for name in NAMES if not name.startswith(("lexical", "clinical"))))
 def test_scores_carry_the_variant_and_its_version(name: str) -> None:
-    score, = find_scorer(name)([predicted("left lung", "the left lung")])
+    (score,) = find_scorer(name)([predicted("left lung", "the left lung")])
     assert (score.sample_id, score.scorer, score.version) == ("invented-1", DEFAULTS.get(name, name), VERSIONS[name])
     assert score.value in (0.0, 1.0)
 

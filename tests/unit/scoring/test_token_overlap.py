@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import pytest
 
 from pefomed_plugin.errors import ConfigError, DataError
@@ -32,8 +34,12 @@ def test_the_published_measure_loses_articles_and_ours_keeps_letters() -> None:
 
 
 def test_scores_cover_open_questions_and_reports_but_not_closed_ones() -> None:
-    rows = [predicted("left lobe", "lobe", 1, answer_type="OPEN"), predicted("yes", "yes", 2, answer_type="CLOSED "),
-            predicted("left lobe", None, 3), predicted("left lobe", "", 4)]
+    rows = [
+        predicted("left lobe", "lobe", 1, answer_type="OPEN"),
+        predicted("yes", "yes", 2, answer_type="CLOSED "),
+        predicted("left lobe", None, 3),
+        predicted("left lobe", "", 4),
+    ]
     scores = score_token_overlap(rows, "token_f1", "corrected")
     assert [each.value for each in scores] == [pytest.approx(2 / 3), None, 0.0, 0.0]
     assert [each.reason for each in scores] == [None, "closed question", "no prediction", None]

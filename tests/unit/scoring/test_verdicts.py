@@ -1,6 +1,6 @@
 """Replies of judges, worded by us: what counts as a verdict and what does not."""
 
-from typing import Optional
+from __future__ import annotations
 
 import pytest
 
@@ -9,26 +9,47 @@ from pefomed_plugin.scoring.verdicts import parse_verdict
 LEVELS = (0, 1, 2, 3, 4)
 
 
-@pytest.mark.parametrize(("reply", "value"), [
-    ("Same organ.\nVERDICT: 3", 3), ("VERDICT: 0", 0), ("verdict:4.", 4), ("**VERDICT:** 2", 2),
-    ("VERDICT: **2**\n", 2), ("- VERDICT: [1]", 1), ("> **VERDICT: 4**", 4), ("VERDICT: 3\r\n", 3),
-    ("VERDICT: 1\nOn second thought it is better.\nVERDICT: 2", 2),
-    ("<think>VERDICT: 4?</think>\nVERDICT: 1", 1), ("VERDICT: 3\n\nThat is all.", 3),
-])
+@pytest.mark.parametrize(
+    ("reply", "value"),
+    [
+        ("Same organ.\nVERDICT: 3", 3),
+        ("VERDICT: 0", 0),
+        ("verdict:4.", 4),
+        ("**VERDICT:** 2", 2),
+        ("VERDICT: **2**\n", 2),
+        ("- VERDICT: [1]", 1),
+        ("> **VERDICT: 4**", 4),
+        ("VERDICT: 3\r\n", 3),
+        ("VERDICT: 1\nOn second thought it is better.\nVERDICT: 2", 2),
+        ("<think>VERDICT: 4?</think>\nVERDICT: 1", 1),
+        ("VERDICT: 3\n\nThat is all.", 3),
+    ],
+)
 def test_the_last_verdict_counts(reply: str, value: int) -> None:
     assert parse_verdict(reply, LEVELS).value == value
 
 
-@pytest.mark.parametrize(("reply", "reason"), [
-    ("", "empty reply"), (" \n", "empty reply"), ("I give it a 3.", "no verdict in the reply"),
-    ("The answer says Score: 4", "no verdict in the reply"), ("It says VERDICT: 4 inside a sentence", None),
-    ("VERDICT: 3.5", "the verdict is no whole number"), ("VERDICT: 3/4", "the verdict is no whole number"),
-    ("VERDICT: 1 or 2", "the verdict is no whole number"), ("VERDICT: -1", "the verdict is no whole number"),
-    ("VERDICT: three", "the verdict is no whole number"), ("VERDICT:", "the verdict is no whole number"),
-    ("VERDICT: 5", "the verdict is outside 0 to 4"), ("VERDICT: 44", "the verdict is outside 0 to 4"),
-    ("VERDICT: 2\nVERDICT: 5", "the verdict is outside 0 to 4"), ("VERDICT: 2\nVERDICT: N", None),
-])
-def test_what_is_no_verdict_has_no_value(reply: str, reason: Optional[str]) -> None:
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [
+        ("", "empty reply"),
+        (" \n", "empty reply"),
+        ("I give it a 3.", "no verdict in the reply"),
+        ("The answer says Score: 4", "no verdict in the reply"),
+        ("It says VERDICT: 4 inside a sentence", None),
+        ("VERDICT: 3.5", "the verdict is no whole number"),
+        ("VERDICT: 3/4", "the verdict is no whole number"),
+        ("VERDICT: 1 or 2", "the verdict is no whole number"),
+        ("VERDICT: -1", "the verdict is no whole number"),
+        ("VERDICT: three", "the verdict is no whole number"),
+        ("VERDICT:", "the verdict is no whole number"),
+        ("VERDICT: 5", "the verdict is outside 0 to 4"),
+        ("VERDICT: 44", "the verdict is outside 0 to 4"),
+        ("VERDICT: 2\nVERDICT: 5", "the verdict is outside 0 to 4"),
+        ("VERDICT: 2\nVERDICT: N", None),
+    ],
+)
+def test_what_is_no_verdict_has_no_value(reply: str, reason: str | None) -> None:
     verdict = parse_verdict(reply, LEVELS)
     assert verdict.value is None
     assert reason in (None, verdict.reason)

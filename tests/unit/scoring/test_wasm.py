@@ -1,6 +1,6 @@
 """The paper's own figures, from the counts it prints."""
 
-from typing import List, Optional
+from __future__ import annotations
 
 import pytest
 
@@ -10,15 +10,20 @@ from pefomed_plugin.scoring.runs import summarise_runs
 from pefomed_plugin.scoring.wasm import summarise_wasm, wasm_from_counts
 
 
-def rated(*levels: Optional[float]) -> List[Score]:
-    return [Score("invented-{}".format(number), "wasm", "1", level) for number, level in enumerate(levels)]
+def rated(*levels: float | None) -> list[Score]:
+    return [Score(f"invented-{number}", "wasm", "1", level) for number, level in enumerate(levels)]
 
 
-@pytest.mark.parametrize(("counts", "printed"), [
-    ((1048, 79, 33, 20, 0), 0.17), ((51, 170, 192, 318, 449), 2.80), ((39, 125, 193, 447, 376), 2.84),
-    ((22, 118, 267, 449, 324), 2.79),
-])
-def test_table_11(counts: List[float], printed: float) -> None:
+@pytest.mark.parametrize(
+    ("counts", "printed"),
+    [
+        ((1048, 79, 33, 20, 0), 0.17),
+        ((51, 170, 192, 318, 449), 2.80),
+        ((39, 125, 193, 447, 376), 2.84),
+        ((22, 118, 267, 449, 324), 2.79),
+    ],
+)
+def test_table_11(counts: list[float], printed: float) -> None:
     summary = wasm_from_counts(counts)
     assert summary.scored == 1180
     assert round(summary.value, 2) == printed
@@ -26,7 +31,12 @@ def test_table_11(counts: List[float], printed: float) -> None:
 
 def test_table_7_percentages() -> None:
     assert [round(each, 1) for each in wasm_from_counts((22, 118, 267, 449, 324)).percentages] == [
-        1.9, 10.0, 22.6, 38.1, 27.5]
+        1.9,
+        10.0,
+        22.6,
+        38.1,
+        27.5,
+    ]
 
 
 def test_table_6_divides_by_what_was_rated() -> None:
@@ -52,7 +62,7 @@ def test_what_is_no_level_is_named() -> None:
 
 
 @pytest.mark.parametrize("counts", [(1, 2, 3, 4), (1, 2, 3, 4, -5), (0, 0, 0, 0, 0), (1, 2, 3, 4, float("nan"))])
-def test_counts_that_make_no_mean(counts: List[float]) -> None:
+def test_counts_that_make_no_mean(counts: list[float]) -> None:
     with pytest.raises(DataError):
         wasm_from_counts(counts)
 

@@ -1,8 +1,10 @@
 """Pictures and a small VQA-RAD for the tests of services; all invented."""
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -16,25 +18,42 @@ def picture(seed: int, size: int = 64) -> Image.Image:
     return Image.fromarray(blocks).resize((size, size), Image.Resampling.BICUBIC).convert("RGB")
 
 
-def sample(number: int, split: str = "train", image: str = "", question: str = "", answer: str = "yes",
-           **fields: Any) -> Sample:
+def sample(
+    number: int, split: str = "train", image: str = "", question: str = "", answer: str = "yes", **fields: Any
+) -> Sample:
     """A question, by default about an image of its own."""
-    return Sample(id="vqa_rad-{}".format(number), dataset="vqa_rad", split=split, task="vqa",
-                  image=image or "{}.png".format(number), question=question or "Question {}?".format(number),
-                  answer=answer, **fields)
+    return Sample(
+        id=f"vqa_rad-{number}",
+        dataset="vqa_rad",
+        split=split,
+        task="vqa",
+        image=image or f"{number}.png",
+        question=question or f"Question {number}?",
+        answer=answer,
+        **fields,
+    )
 
 
-def write_rad(root: Path, rows: List[Dict[str, Any]], images: int = 4) -> Path:
+def write_rad(root: Path, rows: list[dict[str, Any]], images: int = 4) -> Path:
     """A re-release of VQA-RAD; a row needs ``qid``, ``image`` (number) and ``split``."""
     (root / "images").mkdir(parents=True)
     for number in range(images):
-        picture(number).save(root / "images" / "synpic{}.png".format(number))
+        picture(number).save(root / "images" / f"synpic{number}.png")
     for split, name in (("train", "trainset.json"), ("test", "testset.json")):
-        records = [{"qid": row["qid"], "image_name": "synpic{}.png".format(row["image"]), "image_organ": "HEAD",
-                    "answer": row.get("answer", "yes"), "answer_type": row.get("answer_type", "CLOSED"),
-                    "question_type": "PRES", "question": row.get("question", "Question {}?".format(row["qid"])),
-                    "phrase_type": row.get("phrase_type", "freeform")}
-                   for row in rows if row["split"] == split]
+        records = [
+            {
+                "qid": row["qid"],
+                "image_name": f"synpic{row['image']}.png",
+                "image_organ": "HEAD",
+                "answer": row.get("answer", "yes"),
+                "answer_type": row.get("answer_type", "CLOSED"),
+                "question_type": "PRES",
+                "question": row.get("question", f"Question {row['qid']}?"),
+                "phrase_type": row.get("phrase_type", "freeform"),
+            }
+            for row in rows
+            if row["split"] == split
+        ]
         (root / name).write_text(json.dumps(records), encoding="utf-8")
     return root
 

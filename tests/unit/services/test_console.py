@@ -1,5 +1,7 @@
 """Lines, tables and progress: with a terminal, without one, without colour, and in worker ranks."""
 
+from __future__ import annotations
+
 import os
 import re
 import sys

@@ -1,7 +1,9 @@
+from __future__ import annotations
+
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any
 
 import pytest
 
@@ -21,46 +23,65 @@ from pefomed_plugin.services.result_files import (
 from pefomed_plugin.storage import read_predictions
 
 
-def sample(number: int, question: Optional[str], answer: str, image: str) -> Sample:
-    return Sample("vqa_rad-{}".format(number), "vqa_rad", "test", image, "vqa", question, answer, "OPEN",
-                  metadata={"source_id": number})
+def sample(number: int, question: str | None, answer: str, image: str) -> Sample:
+    return Sample(
+        f"vqa_rad-{number}", "vqa_rad", "test", image, "vqa", question, answer, "OPEN", metadata={"source_id": number}
+    )
 
 
-SAMPLES = [sample(11, "Is the drawn lung clear?", "Yes", "a/one.jpg"),
-           sample(12, "Where is the drawn line?", "left", "a/two.jpg"),
-           sample(13, "Is the drawn lung clear?", "yes", "b/two.jpg")]
+SAMPLES = [
+    sample(11, "Is the drawn lung clear?", "Yes", "a/one.jpg"),
+    sample(12, "Where is the drawn line?", "left", "a/two.jpg"),
+    sample(13, "Is the drawn lung clear?", "yes", "b/two.jpg"),
+]
 TEXTS = ["yes", "on the left", "=no"]
 
 
-def write_lines(path: Path, rows: List[Dict[str, Any]]) -> Path:
+def write_lines(path: Path, rows: list[dict[str, Any]]) -> Path:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path
 
 
-def texts(answers: List[Answer]) -> List[Optional[str]]:
+def texts(answers: list[Answer]) -> list[str | None]:
     return [each.prediction for each in join_answers(answers, SAMPLES, {})]
 
 
 def test_llava_med_joins_by_id(tmp_path: Path) -> None:
-    rows = [{"question_id": each.metadata["source_id"], "prompt": each.question + "\n<image>", "text": text,
-             "answer_id": "x", "model_id": "m", "metadata": {}} for each, text in zip(SAMPLES, TEXTS)]
+    rows = [
+        {
+            "question_id": each.metadata["source_id"],
+            "prompt": each.question + "\n<image>",
+            "text": text,
+            "answer_id": "x",
+            "model_id": "m",
+            "metadata": {},
+        }
+        for each, text in zip(SAMPLES, TEXTS)
+    ]
     assert texts(read_llava_med(write_lines(tmp_path / "answers.jsonl", rows[::-1]))) == TEXTS
     rows[0]["prompt"] = "What is this?"
     with pytest.raises(DataError) as caught:
         texts(read_llava_med(write_lines(tmp_path / "answers.jsonl", rows)))
     assert caught.value.problems == (
         "answers.jsonl, line 1: asks 'What is this?', but vqa_rad-11 asks 'Is the drawn lung clear?': ids of another "
-        "release?", "vqa_rad-11: no answer for it")
+        "release?",
+        "vqa_rad-11: no answer for it",
+    )
 
 
 def test_llava_meds_own_ids_are_resolved_by_its_question_file(tmp_path: Path) -> None:
-    questions = [{"id": "q{}".format(number), "image": each.image,
-                  "conversatons": [{"value": "<image>\n" + str(each.question)}, {"value": each.answer}]}
-                 for number, each in enumerate(SAMPLES)]
+    questions = [
+        {
+            "id": f"q{number}",
+            "image": each.image,
+            "conversatons": [{"value": "<image>\n" + str(each.question)}, {"value": each.answer}],
+        }
+        for number, each in enumerate(SAMPLES)
+    ]
     path = tmp_path / "questions.json"
     path.write_text(json.dumps(questions))
     found = read_llava_questions(path)
-    assert texts([Answer("", text, None, *found["q{}".format(number)]) for number, text in enumerate(TEXTS)]) == TEXTS
+    assert texts([Answer("", text, None, *found[f"q{number}"]) for number, text in enumerate(TEXTS)]) == TEXTS
     path.write_text(json.dumps([{"id": 1}]))
     with pytest.raises(DataError, match="record 0: needs id, image and conversations"):
         read_llava_questions(path)
@@ -68,8 +89,10 @@ def test_llava_meds_own_ids_are_resolved_by_its_question_file(tmp_path: Path) ->
 
 def test_medevalkit_joins_by_order_or_by_question_and_reference(tmp_path: Path) -> None:
     path = tmp_path / "results.json"
-    rows = [{"question": each.question.lower(), "answer": each.answer.lower(), "response": text, "correct": True}
-            for each, text in zip(SAMPLES, TEXTS)]  # type: ignore[union-attr]
+    rows = [
+        {"question": each.question.lower(), "answer": each.answer.lower(), "response": text, "correct": True}
+        for each, text in zip(SAMPLES, TEXTS)
+    ]  # type: ignore[union-attr]
     path.write_text(json.dumps(rows))
     assert texts(read_medevalkit(path)) == TEXTS
     path.write_text(json.dumps([rows[1], rows[0], rows[2]]))
@@ -80,9 +103,15 @@ def test_medevalkit_joins_by_order_or_by_question_and_reference(tmp_path: Path) 
     assert [(each.prediction, each.producer) for each in found] == [("on the left", {"model": "m"})]
 
 
-@pytest.mark.parametrize(("response", "answer"), [
-    ("so it is \\boxed{left}", "left"), ("<think>hm</think><answer> left </answer>", "left"), ("left", "left"),
-    ("<answer>left", "left")])
+@pytest.mark.parametrize(
+    ("response", "answer"),
+    [
+        ("so it is \\boxed{left}", "left"),
+        ("<think>hm</think><answer> left </answer>", "left"),
+        ("left", "left"),
+        ("<answer>left", "left"),
+    ],
+)
 def test_medevalkits_reasoning_is_left_out(tmp_path: Path, response: str, answer: str) -> None:
     path = tmp_path / "results.json"
     path.write_text(json.dumps([{"question": "q", "answer": "a", "response": response}]))
@@ -116,9 +145,16 @@ def test_an_empty_cell_is_a_missing_prediction(tmp_path: Path) -> None:
 
 def test_the_authors_vqa_file_is_keyed_by_qid(tmp_path: Path) -> None:
     path = tmp_path / "result.json"
-    content = {str(each.metadata["source_id"]): {
-        "question": each.question, "ground_truth": each.answer, "generated_answer": text, "answer_type": "OPEN",
-        "question_type": "POS"} for each, text in zip(SAMPLES, TEXTS)}
+    content = {
+        str(each.metadata["source_id"]): {
+            "question": each.question,
+            "ground_truth": each.answer,
+            "generated_answer": text,
+            "answer_type": "OPEN",
+            "question_type": "POS",
+        }
+        for each, text in zip(SAMPLES, TEXTS)
+    }
     path.write_text(json.dumps(content))
     assert texts(read_authors(path)) == TEXTS
     content["12"]["ground_truth"] = "right"
@@ -126,26 +162,40 @@ def test_the_authors_vqa_file_is_keyed_by_qid(tmp_path: Path) -> None:
     path.write_text(json.dumps(content))
     with pytest.raises(DataError) as caught:
         texts(read_authors(path))
-    assert ["references of another version" in caught.value.problems[0],
-            "no sample has the id '77'" in caught.value.problems[1],
-            caught.value.problems[2]] == [True, True, "vqa_rad-12: no answer for it"]
+    assert [
+        "references of another version" in caught.value.problems[0],
+        "no sample has the id '77'" in caught.value.problems[1],
+        caught.value.problems[2],
+    ] == [True, True, "vqa_rad-12: no answer for it"]
 
 
 def test_the_authors_reports_join_by_the_end_of_the_path(tmp_path: Path) -> None:
     path = tmp_path / "iu.json"
     reports = [replace(each, question=None, task="report") for each in SAMPLES]
-    path.write_text(json.dumps([{"image_path": "/data/iu/images/" + each.image, "ground_truth": "cleaned",
-                                 "generated_report": text} for each, text in zip(reports, TEXTS)]))
+    path.write_text(
+        json.dumps(
+            [
+                {"image_path": "/data/iu/images/" + each.image, "ground_truth": "cleaned", "generated_report": text}
+                for each, text in zip(reports, TEXTS)
+            ]
+        )
+    )
     assert [each.prediction for each in join_answers(read_authors(path), reports, {})] == TEXTS
     with pytest.raises(DataError, match="already answered by"):
         join_answers([*read_authors(path), read_authors(path)[0]], reports, {})
 
 
 def test_repeated_and_nested_questions_of_one_image_are_told_apart() -> None:
-    samples = [sample(1, "Is it large?", "yes", "one.jpg"), sample(2, "Is it large?", "yes", "one.jpg"),
-               sample(3, "Is it large? Where is it?", "left", "one.jpg"), sample(4, "Is it large?", "no", "one.jpg")]
-    answers = [Answer(str(number), str(number), None, each.question, "x/one.jpg", each.answer)
-               for number, each in enumerate(samples)]
+    samples = [
+        sample(1, "Is it large?", "yes", "one.jpg"),
+        sample(2, "Is it large?", "yes", "one.jpg"),
+        sample(3, "Is it large? Where is it?", "left", "one.jpg"),
+        sample(4, "Is it large?", "no", "one.jpg"),
+    ]
+    answers = [
+        Answer(str(number), str(number), None, each.question, "x/one.jpg", each.answer)
+        for number, each in enumerate(samples)
+    ]
     order = [3, 2, 0, 1]
     found = join_answers([answers[number] for number in order], samples, {})
     assert [each.prediction for each in found] == ["0", "1", "2", "3"]
@@ -171,14 +221,24 @@ def test_the_command_writes_predictions_or_nothing(tmp_path: Path, capsys: pytes
     release = tmp_path / "vqa_rad"
     (release / "images").mkdir(parents=True)
     row = {"image_name": "one.jpg", "answer_type": "OPEN"}
-    (release / "testset.json").write_text(json.dumps([
-        {**row, "qid": 4, "question": "Where is the line?", "answer": "left"}]))
+    (release / "testset.json").write_text(
+        json.dumps([{**row, "qid": 4, "question": "Where is the line?", "answer": "left"}])
+    )
     (release / "trainset.json").write_text(json.dumps([{**row, "qid": 5, "question": "Why?", "answer": "so"}]))
     answers = write_lines(tmp_path / "answers.jsonl", [{"question_id": 4, "text": "left side"}])
-    command = ["import-predictions", "llava_med", str(answers), "--dataset", "vqa_rad", "--data", str(release), "--out",
-               str(tmp_path / "out")]
+    command = [
+        "import-predictions",
+        "llava_med",
+        str(answers),
+        "--dataset",
+        "vqa_rad",
+        "--data",
+        str(release),
+        "--out",
+        str(tmp_path / "out"),
+    ]
     assert main(command) == 0
-    found, = read_predictions(tmp_path / "out" / "predictions.jsonl")
+    (found,) = read_predictions(tmp_path / "out" / "predictions.jsonl")
     assert (found.id, found.prediction, found.producer["imported_from"]) == ("vqa_rad-4", "left side", "llava_med")
     write_lines(answers, [{"question_id": 9, "text": "left side"}])
     before = (tmp_path / "out" / "predictions.jsonl").read_bytes()

@@ -1,5 +1,7 @@
 """Linking into a small stand-in for a checkout: what is added, what is refused, and that every byte comes back."""
 
+from __future__ import annotations
+
 import json
 import os
 from pathlib import Path
@@ -12,8 +14,10 @@ from pefomed_plugin.errors import ToolkitError
 from pefomed_plugin.services import linking
 from pefomed_plugin.services.linking import LINE, MARKER, link_checkout, unlink_checkout
 
-TRAIN = b'"""Trains."""\nimport torch\n\nimport minigpt4.tasks as tasks\nfrom minigpt4.models import *\n' \
-        b"from minigpt4.tasks import (\n    setup_task,\n)\n\n\ndef main():\n    pass\n"
+TRAIN = (
+    b'"""Trains."""\nimport torch\n\nimport minigpt4.tasks as tasks\nfrom minigpt4.models import *\n'
+    b"from minigpt4.tasks import (\n    setup_task,\n)\n\n\ndef main():\n    pass\n"
+)
 
 
 def write_checkout(root: Path, train: bytes = TRAIN) -> Path:
@@ -28,9 +32,13 @@ def write_checkout(root: Path, train: bytes = TRAIN) -> Path:
 
 def everything(root: Path):
     """Every path below ``root`` with its kind, permissions and content."""
-    return {str(path.relative_to(root)): (
-        os.readlink(path) if path.is_symlink() else path.read_bytes() if path.is_file() else "", path.lstat().st_mode)
-        for path in sorted(root.rglob("*"))}
+    return {
+        str(path.relative_to(root)): (
+            os.readlink(path) if path.is_symlink() else path.read_bytes() if path.is_file() else "",
+            path.lstat().st_mode,
+        )
+        for path in sorted(root.rglob("*"))
+    }
 
 
 @pytest.fixture
@@ -54,11 +62,20 @@ def test_package_and_yamls_are_linked_beside_the_checkouts_own(checkout):
     assert (checkout / "train_configs" / "minigptv2_finetune.yaml").read_text() == "run: {}\n"
 
 
-@pytest.mark.parametrize("train", [
-    TRAIN, TRAIN.replace(b"\n", b"\r\n"), TRAIN.replace(b"import torch\n", b"import torch\r\n"),
-    b"from minigpt4.tasks import *", b"import os\r\nfrom minigpt4.tasks import *", b"\xef\xbb\xbf" + TRAIN,
-    TRAIN + b"\x0c\nx = 1  # \xc3\xa9", b"from minigpt4.tasks import *\n\n\n\n",
-], ids=["LF", "CRLF", "mixed", "no newline", "CRLF, no newline", "BOM", "form feed", "blank lines at the end"])
+@pytest.mark.parametrize(
+    "train",
+    [
+        TRAIN,
+        TRAIN.replace(b"\n", b"\r\n"),
+        TRAIN.replace(b"import torch\n", b"import torch\r\n"),
+        b"from minigpt4.tasks import *",
+        b"import os\r\nfrom minigpt4.tasks import *",
+        b"\xef\xbb\xbf" + TRAIN,
+        TRAIN + b"\x0c\nx = 1  # \xc3\xa9",
+        b"from minigpt4.tasks import *\n\n\n\n",
+    ],
+    ids=["LF", "CRLF", "mixed", "no newline", "CRLF, no newline", "BOM", "form feed", "blank lines at the end"],
+)
 def test_unlinking_restores_every_byte(tmp_path, train):
     checkout = write_checkout(tmp_path / "MiniGPT-4", train)
     os.chmod(checkout / "train.py", 0o750)
@@ -86,7 +103,8 @@ def test_where_links_cannot_be_made_there_are_copies(checkout, monkeypatch):
     link_checkout(checkout)
     assert not (checkout / "pefomed_plugin").is_symlink()
     assert (checkout / "pefomed_plugin" / "errors.py").read_bytes() == Path(linking.__file__).parents[1].joinpath(
-        "errors.py").read_bytes()
+        "errors.py"
+    ).read_bytes()
     assert all(step.done for step in link_checkout(checkout))
     (checkout / "pefomed_plugin" / "__pycache__").mkdir()
     unlink_checkout(checkout)
@@ -193,9 +211,15 @@ def test_the_users_own_changes_stay(checkout):
     assert not (checkout / MARKER).exists()
 
 
-@pytest.mark.parametrize("changed", [
-    b"try:\n    " + LINE + b"\nexcept ImportError:\n    pass", b"import pefomed_plugin.linked",
-    LINE + b"\nimport pefomed_plugin"], ids=["wrapped", "shortened", "used besides"])
+@pytest.mark.parametrize(
+    "changed",
+    [
+        b"try:\n    " + LINE + b"\nexcept ImportError:\n    pass",
+        b"import pefomed_plugin.linked",
+        LINE + b"\nimport pefomed_plugin",
+    ],
+    ids=["wrapped", "shortened", "used besides"],
+)
 def test_a_changed_line_is_left_to_its_author(checkout, changed):
     link_checkout(checkout)
     path = checkout / "train.py"

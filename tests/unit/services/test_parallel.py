@@ -1,5 +1,7 @@
+from __future__ import annotations
+
 import time
-from typing import Iterator
+from collections.abc import Iterator
 
 import pytest
 

@@ -1,5 +1,7 @@
 """``pefomed init``: what it writes, what it keeps out of git, and that it overwrites nothing."""
 
+from __future__ import annotations
+
 import re
 import shutil
 import subprocess
@@ -24,30 +26,44 @@ def project(tmp_path):
 
 def test_what_is_written(project):
     assert sorted(path.name for path in project.iterdir()) == [
-        ".gitignore", "README.md", "data", "evaluate.yaml", "stage1.yaml", "stage2.yaml"]
+        ".gitignore",
+        "README.md",
+        "data",
+        "evaluate.yaml",
+        "stage1.yaml",
+        "stage2.yaml",
+    ]
 
 
 def test_the_example_data_are_read_and_no_picture_of_the_test_split_is_in_training(project):
     questions, captions = read_custom(project / "data" / "questions"), read_custom(project / "data" / "captions")
     assert {split: len(rows) for split, rows in questions.splits().items()} == {"train": 8, "test": 4}
     assert [each.task for each in captions.samples] == ["caption"] * 4
-    pictures = {split: {(questions.image_root / row.image).read_bytes() for row in rows}
-                for split, rows in questions.splits().items()}
+    pictures = {
+        split: {(questions.image_root / row.image).read_bytes() for row in rows}
+        for split, rows in questions.splits().items()
+    }
     assert len(pictures["train"]) == 4 and len(pictures["test"]) == 2
     assert not pictures["train"] & pictures["test"]
 
 
-@pytest.mark.parametrize(("ours", "shipped"), [
-    ("stage1", "train_configs/pefomed_stage1"), ("stage2", "train_configs/pefomed_stage2"),
-    ("evaluate", "eval_configs/pefomed_vqa_rad")])
+@pytest.mark.parametrize(
+    ("ours", "shipped"),
+    [
+        ("stage1", "train_configs/pefomed_stage1"),
+        ("stage2", "train_configs/pefomed_stage2"),
+        ("evaluate", "eval_configs/pefomed_vqa_rad"),
+    ],
+)
 def test_the_yamls_are_the_shipped_ones_but_for_the_data(ours, shipped, project):
     own = yaml.safe_load((project / (ours + ".yaml")).read_text(encoding="utf-8"))
     theirs = yaml.safe_load((ROOT / (shipped + ".yaml")).read_text(encoding="utf-8"))
     assert own["model"] == theirs["model"]
     assert {**own["run"], "output_dir": ""} == {**theirs["run"], "output_dir": ""}
     assert own["embedded"]["model"] == theirs["embedded"]["model"]
-    assert own["datasets"] == {"medical_custom": {"build_info": {
-        "storage": "data/captions" if ours == "stage1" else "data/questions"}}}
+    assert own["datasets"] == {
+        "medical_custom": {"build_info": {"storage": "data/captions" if ours == "stage1" else "data/questions"}}
+    }
 
 
 def test_every_command_in_its_texts_parses(project):
@@ -64,7 +80,7 @@ def test_nothing_is_overwritten(project, capsys):
     (project / "stage1.yaml").unlink()
     with pytest.raises(ConfigError, match="nothing is overwritten") as caught:
         write_project(project)
-    assert "{} is there".format(project / "stage2.yaml") in caught.value.problems
+    assert f"{project / 'stage2.yaml'} is there" in caught.value.problems
     assert (project / "stage2.yaml").read_text(encoding="utf-8") == "mine"
     assert not (project / "stage1.yaml").exists()
     assert main(["init", str(project)]) == 2
@@ -84,23 +100,46 @@ def test_a_folder_that_cannot_be_written(tmp_path, capsys):
     assert capsys.readouterr().err.startswith("error: ")
 
 
-KEPT_OUT = ["data/questions/train.jsonl", "data/notes.txt", "scan.PNG", "a/b/scan.Jpeg", "series/0001.dcm", "x.nii.gz",
-            "prepared/q/train.jsonl", "output/stage2/checkpoint_last.pth", "weights.safetensors", "llama/model.bin",
-            "llama/tokenizer.model", "predictions.jsonl", "results.csv", "ratings/rater_1.xlsx", "report.html", ".env",
-            "judge.ledger.jsonl", "shards/train-000000.tar", "elsewhere/MIMIC.CSV.GZ"]
+KEPT_OUT = [
+    "data/questions/train.jsonl",
+    "data/notes.txt",
+    "scan.PNG",
+    "a/b/scan.Jpeg",
+    "series/0001.dcm",
+    "x.nii.gz",
+    "prepared/q/train.jsonl",
+    "output/stage2/checkpoint_last.pth",
+    "weights.safetensors",
+    "llama/model.bin",
+    "llama/tokenizer.model",
+    "predictions.jsonl",
+    "results.csv",
+    "ratings/rater_1.xlsx",
+    "report.html",
+    ".env",
+    "judge.ledger.jsonl",
+    "shards/train-000000.tar",
+    "elsewhere/MIMIC.CSV.GZ",
+]
 KEPT = ["README.md", ".gitignore", "stage1.yaml", "stage2.yaml", "evaluate.yaml", "scripts/plot.py"]
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="no git")
 def test_git_ignores_images_weights_and_texts(project):
     subprocess.run(["git", "init", "--quiet", str(project)], check=True)
-    done = subprocess.run(["git", "-C", str(project), "check-ignore", "--", *KEPT_OUT, *KEPT], capture_output=True,
-                          text=True, check=False)
+    done = subprocess.run(
+        ["git", "-C", str(project), "check-ignore", "--", *KEPT_OUT, *KEPT], capture_output=True, text=True, check=False
+    )
     assert done.stdout.split("\n")[:-1] == KEPT_OUT
 
 
 def test_the_template_is_packaged():
     """setup.py: package_data must name ``configs/project/*``."""
-    assert {path.name for path in TEMPLATE.iterdir()} == {"README.md", "gitignore", "stage1.yaml", "stage2.yaml",
-                                                          "evaluate.yaml"}
+    assert {path.name for path in TEMPLATE.iterdir()} == {
+        "README.md",
+        "gitignore",
+        "stage1.yaml",
+        "stage2.yaml",
+        "evaluate.yaml",
+    }
     assert "configs/project/*" in (ROOT / "setup.py").read_text(encoding="utf-8")

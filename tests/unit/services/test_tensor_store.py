@@ -1,5 +1,7 @@
 """Arrays by key: several writers, a writer that is killed, damage, and a full disk."""
 
+from __future__ import annotations
+
 import json
 import pickle
 
@@ -106,5 +108,9 @@ def test_a_full_disk_loses_nothing_that_was_written(tmp_path, monkeypatch):
 
 def test_facts_are_written_beside(tmp_path):
     store(tmp_path, facts={"what": "features"})
-    assert json.loads((tmp_path / "meta.json").read_text()) == {"schema": 1, "shape": [3, 4],
-                                                               "dtype": "float16", "what": "features"}
+    assert json.loads((tmp_path / "meta.json").read_text()) == {
+        "schema": 1,
+        "shape": [3, 4],
+        "dtype": "float16",
+        "what": "features",
+    }

@@ -1,5 +1,7 @@
 """Weights files: every damage has a name, and an older checkpoint is never lost."""
 
+from __future__ import annotations
+
 import os
 import pickle
 
@@ -21,12 +23,15 @@ from pefomed_plugin.toolkit.checkpoint import (
 LORA = "llama_model.base_model.model.model.layers.0.self_attn.q_proj"
 
 
-@pytest.mark.parametrize(("ours", "theirs"), [
-    (LORA + ".lora_A.default.weight", LORA + ".lora_A.weight"),
-    (LORA + ".base_layer.weight", LORA + ".weight"),
-    ("llama_model.base_model.model.lm_head.weight", "llama_model.base_model.model.lm_head.0.weight"),
-    ("llama_proj.bias", "llama_proj.bias"),
-])
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (LORA + ".lora_A.default.weight", LORA + ".lora_A.weight"),
+        (LORA + ".base_layer.weight", LORA + ".weight"),
+        ("llama_model.base_model.model.lm_head.weight", "llama_model.base_model.model.lm_head.0.weight"),
+        ("llama_proj.bias", "llama_proj.bias"),
+    ],
+)
 def test_spellings(ours, theirs):
     assert upstream_key(ours) == theirs
     assert canonical(ours) == canonical(theirs) == canonical("module." + theirs)

@@ -1,5 +1,7 @@
 """Layers of a configuration, and what is said about its mistakes."""
 
+from __future__ import annotations
+
 import argparse
 
 import pytest
@@ -50,13 +52,16 @@ def test_mistyped_keys_are_reported_together_with_near_ones(tmp_path):
     assert any(each.startswith("run.tsak: no such key; did you mean 'task'") for each in caught.value.problems)
 
 
-@pytest.mark.parametrize(("text", "message"), [
-    ("model: {}\n", "no section 'datasets'"),
-    ("[1]", "expected the sections"),
-    ("model: [unclosed", "is not YAML"),
-    (LEAST + "modle: {}\n", "did you mean 'model'"),
-    ("model: {arch: minigpt_v2}\ndatasets: {}\nrun: {task: x, output_dir: o}", "no data set named"),
-])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("model: {}\n", "no section 'datasets'"),
+        ("[1]", "expected the sections"),
+        ("model: [unclosed", "is not YAML"),
+        (LEAST + "modle: {}\n", "did you mean 'model'"),
+        ("model: {arch: minigpt_v2}\ndatasets: {}\nrun: {task: x, output_dir: o}", "no data set named"),
+    ],
+)
 def test_files_that_are_no_configuration(tmp_path, text, message):
     with pytest.raises(ConfigError, match=message):
         config(tmp_path, text)
@@ -67,8 +72,10 @@ def test_a_missing_file(tmp_path):
         Config(argparse.Namespace(cfg_path=str(tmp_path / "no.yaml"), options=None))
 
 
-@pytest.mark.parametrize(("old", "new", "message"), [
-    ("vqa_rad", "vqa_rda", "did you mean 'vqa_rad'"), ("minigpt_v2", "minigpt_2", "did you mean 'minigpt_v2'")])
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [("vqa_rad", "vqa_rda", "did you mean 'vqa_rad'"), ("minigpt_v2", "minigpt_2", "did you mean 'minigpt_v2'")],
+)
 def test_unknown_data_sets_and_models(tmp_path, old, new, message):
     with pytest.raises(ToolkitError, match=message):
         config(tmp_path, LEAST.replace(old, new))

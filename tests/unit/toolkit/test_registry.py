@@ -1,5 +1,7 @@
 """Every name is registered once, resolves, and registering again changes nothing."""
 
+from __future__ import annotations
+
 import pytest
 
 from pefomed_plugin.errors import ToolkitError
@@ -37,13 +39,20 @@ def test_a_name_that_is_taken_is_refused():
         own.register_task("vqa")(str)
 
 
-@pytest.mark.parametrize(("kind", "name", "near"), [
-    ("builder", "vqarad", "vqa_rad"), ("task", "medical_vga", "medical_vqa"), ("model", "minigpt_v3", "minigpt_v2"),
-    ("processor", "medical-text", "medical_text"), ("runner", "runner_pefo", "runner_pefomed")])
+@pytest.mark.parametrize(
+    ("kind", "name", "near"),
+    [
+        ("builder", "vqarad", "vqa_rad"),
+        ("task", "medical_vga", "medical_vqa"),
+        ("model", "minigpt_v3", "minigpt_v2"),
+        ("processor", "medical-text", "medical_text"),
+        ("runner", "runner_pefo", "runner_pefomed"),
+    ],
+)
 def test_an_unknown_name_lists_the_near_ones(kind, name, near):
     register_all()
-    with pytest.raises(ToolkitError, match="did you mean '{}'".format(near)):
-        getattr(registry, "get_{}_class".format(kind))(name)
+    with pytest.raises(ToolkitError, match=f"did you mean '{near}'"):
+        getattr(registry, f"get_{kind}_class")(name)
 
 
 def test_state_and_paths():

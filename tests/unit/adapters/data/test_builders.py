@@ -1,5 +1,7 @@
 """From a release on disk to batches, and what a damaged one is told."""
 
+from __future__ import annotations
+
 import json
 import os
 from random import Random
@@ -21,10 +23,16 @@ from tests.unit.adapters.vqa_rad_release import record, write_release
 
 def section(folder, **changes):
     processor = {"name": "blip2_image_eval", "image_size": 28}
-    return OmegaConf.create({
-        "build_info": {"storage": str(folder)}, "batch_size": 2, "sample_ratio": 5,
-        "vis_processor": {"train": processor, "eval": processor},
-        "text_processor": {"train": {"name": "medical_text"}, "eval": {"name": "medical_text"}}, **changes})
+    return OmegaConf.create(
+        {
+            "build_info": {"storage": str(folder)},
+            "batch_size": 2,
+            "sample_ratio": 5,
+            "vis_processor": {"train": processor, "eval": processor},
+            "text_processor": {"train": {"name": "medical_text"}, "eval": {"name": "medical_text"}},
+            **changes,
+        }
+    )
 
 
 def build(folder, **changes):
@@ -42,14 +50,16 @@ def test_a_batch_has_the_documented_shapes(tmp_path):
     assert batch["image"].dtype == torch.float32
     assert batch["answer"] == ["yes", "yes"]
     assert batch["image_id"] == ["vqa_rad-2", "vqa_rad-4"]
-    assert batch["instruction_input"][0] == ("<Img><ImageHere></Img> [vqa] Based on the image, respond to this "
-                                             "question with a short answer: Is it number 2?")
+    assert batch["instruction_input"][0] == (
+        "<Img><ImageHere></Img> [vqa] Based on the image, respond to this question with a short answer: Is it number 2?"
+    )
 
 
 def test_instructions_depend_on_sample_and_pass_alone(tmp_path):
     folder = write_release(tmp_path / "vqa_rad")
-    report = Sample(id="r", dataset="iu_xray", split="train", image="synpic1.jpg", task="report", question=None,
-                    answer="clear")
+    report = Sample(
+        id="r", dataset="iu_xray", split="train", image="synpic1.jpg", task="report", question=None, answer="clear"
+    )
     train = MedicalDataset("iu_xray", [report], folder / "images", torch.tensor, str, draws_instructions=True)
     train.vis_processor = lambda image: torch.zeros(3, 2, 2)
     drawn = [train[Draw(0, 0, number)]["instruction_input"] for number in range(40)]
@@ -57,7 +67,8 @@ def test_instructions_depend_on_sample_and_pass_alone(tmp_path):
     assert len(set(drawn)) > len(REPORT_INSTRUCTIONS) // 2
     train.draws_instructions = False
     assert {train[number]["instruction_input"] for number in range(1)} == {
-        "<Img><ImageHere></Img> [report] " + REPORT_INSTRUCTIONS[0]}
+        "<Img><ImageHere></Img> [report] " + REPORT_INSTRUCTIONS[0]
+    }
 
 
 def test_shuffled_images_are_always_another_image(tmp_path):
@@ -70,7 +81,7 @@ def test_shuffled_images_are_always_another_image(tmp_path):
 def test_missing_images_stop_with_their_names(tmp_path):
     folder = write_release(tmp_path / "vqa_rad")
     for number in (2, 3):
-        os.unlink(folder / "images" / "synpic{}.jpg".format(number))
+        os.unlink(folder / "images" / f"synpic{number}.jpg")
     with pytest.raises(DataError) as caught:
         build(folder)
     assert "2 of 4 train samples have no image" in str(caught.value)
@@ -126,7 +137,9 @@ def test_a_limit_that_is_none(tmp_path, limit):
 
 def test_a_limit_takes_the_first_samples(tmp_path):
     assert [each.id for each in build(write_release(tmp_path / "vqa_rad"), limit={"train": 2})["train"].samples] == [
-        "vqa_rad-1", "vqa_rad-2"]
+        "vqa_rad-1",
+        "vqa_rad-2",
+    ]
 
 
 def test_an_option_the_reader_does_not_have(tmp_path):
@@ -136,8 +149,12 @@ def test_an_option_the_reader_does_not_have(tmp_path):
 
 def test_an_empty_split_names_what_there_is(tmp_path):
     register_all()
-    cfg = OmegaConf.create({"datasets_cfg": {"vqa_rad": section(write_release(tmp_path / "vqa_rad"))},
-                            "run_cfg": {"train_splits": ["train"], "valid_splits": ["val"]}})
+    cfg = OmegaConf.create(
+        {
+            "datasets_cfg": {"vqa_rad": section(write_release(tmp_path / "vqa_rad"))},
+            "run_cfg": {"train_splits": ["train"], "valid_splits": ["val"]},
+        }
+    )
     with pytest.raises(DataError, match=r"the data sets have test, train\n  - val: no sample in vqa_rad"):
         MedicalVqaTask().build_datasets(cfg)
 

@@ -1,5 +1,7 @@
 """Which sample comes when depends on seed, iteration and rank alone."""
 
+from __future__ import annotations
+
 from collections import Counter
 
 import numpy as np
@@ -93,8 +95,9 @@ def grouped(images=60, most=11, at_most=4, batch_size=8, **settings):
     counts = np.random.default_rng(0).integers(1, most + 1, images)
     pictures = [number for number, count in enumerate(counts) for _ in range(count)]
     pictures = [pictures[each] for each in np.random.default_rng(1).permutation(len(pictures))]
-    plan = MixturePlan([len(pictures)], [batch_size], [1], seed=4, questions_per_image=at_most, pictures=[pictures],
-                       **settings)
+    plan = MixturePlan(
+        [len(pictures)], [batch_size], [1], seed=4, questions_per_image=at_most, pictures=[pictures], **settings
+    )
     return plan, pictures
 
 
@@ -103,8 +106,12 @@ def test_grouped_by_image_every_sample_still_comes_once_an_epoch(ranks):
     plan, pictures = grouped(images=200, world_size=ranks, epochs=2, batch_size=4)
     for epoch in range(2):
         first = epoch * plan.iterations // 2
-        draws = [draw.sample for number in range(first, first + plan.iterations // 2) for rank in range(ranks)
-                 for draw in plan.batch(number, rank)]
+        draws = [
+            draw.sample
+            for number in range(first, first + plan.iterations // 2)
+            for rank in range(ranks)
+            for draw in plan.batch(number, rank)
+        ]
         assert len(draws) == len(set(draws)) == len(pictures) - plan.left_out[0]
     sizes = [len(plan.batch(number, rank)) for number in range(plan.iterations) for rank in range(ranks)]
     assert min(sizes) >= 1 and max(sizes) == 4

@@ -1,5 +1,7 @@
 """Training from shards is training from the images they were made of, only from fewer files."""
 
+from __future__ import annotations
+
 import json
 import pickle
 from collections import Counter
@@ -30,12 +32,12 @@ def release(tmp_path):
     folder = tmp_path / "release"
     (folder / "images").mkdir(parents=True)
     for split, numbers in (("train", range(TRAIN)), ("test", range(TRAIN, TRAIN + TEST))):
-        rows = [{"image": "{}.png".format(n), "caption": "Invented caption {}.".format(n)} for n in numbers]
+        rows = [{"image": f"{n}.png", "caption": f"Invented caption {n}."} for n in numbers]
         (folder / (split + ".jsonl")).write_text("".join(json.dumps(each) + "\n" for each in rows), encoding="utf-8")
     rng = np.random.default_rng(0)
     for number in range(TRAIN + TEST):
         shape = (30 + number, 50) if number % 3 == 0 else (30 + number, 50, 3)
-        Image.fromarray(rng.integers(0, 256, shape, np.uint8)).save(folder / "images" / "{}.png".format(number))
+        Image.fromarray(rng.integers(0, 256, shape, np.uint8)).save(folder / "images" / f"{number}.png")
     return folder
 
 
@@ -50,10 +52,17 @@ def shards(release, tmp_path):
 def build(storage, size_px=SIZE_PX, dataset="medical_custom", **changes):
     register_all()
     processor = {"name": "blip2_image_train", "image_size": size_px}
-    section = OmegaConf.create({
-        "build_info": {"storage": str(storage)}, "batch_size": 2, "sample_ratio": 3, "seed": 5,
-        "vis_processor": {"train": processor, "eval": processor},
-        "text_processor": {"train": {"name": "medical_text"}, "eval": {"name": "medical_text"}}, **changes})
+    section = OmegaConf.create(
+        {
+            "build_info": {"storage": str(storage)},
+            "batch_size": 2,
+            "sample_ratio": 3,
+            "seed": 5,
+            "vis_processor": {"train": processor, "eval": processor},
+            "text_processor": {"train": {"name": "medical_text"}, "eval": {"name": "medical_text"}},
+            **changes,
+        }
+    )
     return make_builder(dataset)(section).build_datasets()
 
 
@@ -83,8 +92,12 @@ def test_no_sample_twice_in_an_epoch_on_any_number_of_ranks_and_workers(shards, 
     plan = MixturePlan([len(train)], [2], [1], seed=0, epochs=2, world_size=ranks)
     seen, batches = Counter(), Counter()
     for rank in range(ranks):
-        loader = DataLoader(Mixture([train]), batch_sampler=PlannedBatches(plan, rank), num_workers=workers,
-                            collate_fn=MedicalDataset.collater)
+        loader = DataLoader(
+            Mixture([train]),
+            batch_sampler=PlannedBatches(plan, rank),
+            num_workers=workers,
+            collate_fn=MedicalDataset.collater,
+        )
         for number, batch in enumerate(loader):
             assert batch["image"].shape[1:] == (3, SIZE_PX, SIZE_PX)
             seen.update((number // plan.iterations_per_pass[0], each) for each in batch["image_id"])
@@ -106,13 +119,18 @@ def test_a_resumed_run_goes_on_with_the_same_items(shards):
     assert all(equal(*pair) for batch, again in zip(whole[4:], rest) for pair in zip(batch, again))
 
 
-@pytest.mark.parametrize(("name", "ids"), [
-    ("train-{000000..000002}.tar", range(11)), ("train-{000001..000001}.tar", range(4, 8)),
-    ("train-000002.tar", range(8, 11))])
+@pytest.mark.parametrize(
+    ("name", "ids"),
+    [
+        ("train-{000000..000002}.tar", range(11)),
+        ("train-{000001..000001}.tar", range(4, 8)),
+        ("train-000002.tar", range(8, 11)),
+    ],
+)
 def test_brace_notation_names_the_shards(shards, name, ids):
     datasets = build(shards / name)
     assert list(datasets) == ["train"]
-    assert [each.answer for each in datasets["train"].samples] == ["Invented caption {}.".format(n) for n in ids]
+    assert [each.answer for each in datasets["train"].samples] == [f"Invented caption {n}." for n in ids]
 
 
 def test_shards_that_are_not_named_need_not_be_there(shards):
@@ -140,7 +158,7 @@ def test_the_content_is_compared_once(shards, monkeypatch):
 
 def test_a_folder_that_cannot_be_written_is_checked_every_time(shards, monkeypatch, capsys):
     def refuse(path, _):
-        raise DataError("cannot write {}".format(path))
+        raise DataError(f"cannot write {path}")
 
     monkeypatch.setattr(shard_files, "write_json", refuse)
     assert len(build(shards)["train"]) == TRAIN
@@ -168,8 +186,9 @@ def test_a_shard_that_was_never_written(shards):
         build(shards / "train-{000000..000003}.tar")
 
 
-@pytest.mark.parametrize(("count", "told"), [
-    (3, "holds more than the 3 samples"), (5, "ends where 000004.png should be")])
+@pytest.mark.parametrize(
+    ("count", "told"), [(3, "holds more than the 3 samples"), (5, "ends where 000004.png should be")]
+)
 def test_an_index_of_another_count(shards, count, told):
     index = json.loads((shards / "index.json").read_text())
     index["shards"][0]["samples"] = count
@@ -206,8 +225,11 @@ def test_damage_after_the_check_is_named_when_it_is_met(shards):
 
 
 def test_shards_of_another_size_say_what_to_do(shards):
-    with pytest.raises(ConfigError, match=r"images of 28 pixels.*makes 56; run pefomed shard with --image-size 56, or "
-                                          r"set model\.image_size=28"):
+    with pytest.raises(
+        ConfigError,
+        match=r"images of 28 pixels.*makes 56; run pefomed shard with --image-size 56, or "
+        r"set model\.image_size=28",
+    ):
         build(shards, size_px=56)
 
 

@@ -1,5 +1,7 @@
 """Where a spread model cannot be used, it says so; the arithmetic is in ``conformance/test_resume.py``."""
 
+from __future__ import annotations
+
 from types import SimpleNamespace
 
 import pytest

@@ -1,5 +1,7 @@
 """What stands in ``provenance.json``, and what never does."""
 
+from __future__ import annotations
+
 import json
 import os
 import subprocess
@@ -16,17 +18,29 @@ from pefomed_plugin.records import Sample
 
 class Split:
     def __init__(self, *answers):
-        self.samples = [Sample(id="a-{}".format(number), dataset="a", split="test", image="a.jpg", task="vqa",
-                               question="what?", answer=answer) for number, answer in enumerate(answers)]
+        self.samples = [
+            Sample(
+                id=f"a-{number}", dataset="a", split="test", image="a.jpg", task="vqa", question="what?", answer=answer
+            )
+            for number, answer in enumerate(answers)
+        ]
 
     def __len__(self):
         return len(self.samples)
 
 
 def write(folder, **changes):
-    path = provenance.write_provenance(folder, **{
-        "config": {"run": {"seed": 1}}, "datasets": {"a": {"test": Split("yes", "no")}}, "storage": {"a": str(folder)},
-        "processes": 2, "embedded": True, **changes})
+    path = provenance.write_provenance(
+        folder,
+        **{
+            "config": {"run": {"seed": 1}},
+            "datasets": {"a": {"test": Split("yes", "no")}},
+            "storage": {"a": str(folder)},
+            "processes": 2,
+            "embedded": True,
+            **changes,
+        },
+    )
     return json.loads(path.read_text(encoding="utf-8"))
 
 
@@ -47,8 +61,9 @@ def test_it_says_with_what_a_result_was_made(tmp_path, monkeypatch):
 def test_no_secret_of_the_environment_or_the_command_line(tmp_path, monkeypatch):
     for name in ("OPENAI_API_KEY", "WANDB_API_KEY", "HF_TOKEN", "MY_PASSWORD", "PEFOMED_JUDGE_KEY"):
         monkeypatch.setenv(name, "s3cr3t")
-    monkeypatch.setattr(sys, "argv", ["train.py", "--options", "run.x.api_key=s3cr3t", "--token", "s3cr3t",
-                                      "https://me:s3cr3t@host/x"])
+    monkeypatch.setattr(
+        sys, "argv", ["train.py", "--options", "run.x.api_key=s3cr3t", "--token", "s3cr3t", "https://me:s3cr3t@host/x"]
+    )
     write(tmp_path)
     text = (tmp_path / "provenance.json").read_text(encoding="utf-8")
     assert "s3cr3t" not in text
@@ -78,8 +93,11 @@ def test_the_commit_and_whether_it_is_what_runs(tmp_path):
     assert git_state(tmp_path) is None
 
     def git(*arguments):
-        subprocess.run(["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b", *arguments],
-                       check=True, capture_output=True)
+        subprocess.run(
+            ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b", *arguments],
+            check=True,
+            capture_output=True,
+        )
 
     git("init")
     (tmp_path / "file").write_text("one")

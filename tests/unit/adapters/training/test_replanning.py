@@ -1,5 +1,7 @@
 """A run resumed with other batches: every sample of the pass once over both parts."""
 
+from __future__ import annotations
+
 from collections import Counter
 
 import pytest
@@ -18,15 +20,20 @@ def plan(sizes, batch_sizes, ranks, start=None, ratios=None, **settings):
 
 def drawn(chosen, first, last):
     """(data set, pass, sample) of all ranks from iteration ``first`` to before ``last``."""
-    return [(draw.dataset, draw.pass_number, draw.sample) for iteration in range(first, last)
-            for rank in range(chosen.world_size) for draw in chosen.batch(iteration, rank)]
+    return [
+        (draw.dataset, draw.pass_number, draw.sample)
+        for iteration in range(first, last)
+        for rank in range(chosen.world_size)
+        for draw in chosen.batch(iteration, rank)
+    ]
 
 
 def test_from_the_beginning_it_is_the_plan_that_it_was():
     own = plan([13, 29], [2, 3], 2, ratios=[1.0, 2.0])
     base = MixturePlan([13, 29], [2, 3], [1.0, 2.0], seed=5, epochs=3, world_size=2)
     assert [own.batch(number, rank) for number in range(own.iterations) for rank in range(2)] == [
-        base.batch(number, rank) for number in range(base.iterations) for rank in range(2)]
+        base.batch(number, rank) for number in range(base.iterations) for rank in range(2)
+    ]
 
 
 @pytest.mark.parametrize("stop", [1, 4, 7, 8, 12, 23])
@@ -51,8 +58,9 @@ def test_every_sample_of_every_epoch_comes_once_over_both_runs(stop, ranks, batc
 def test_moved_three_times_and_stopped_within_one_pass():
     plans, stops = [plan([60], [4], 2)], [3]
     for ranks, batch_size, further in ((1, 7, 2), (3, 2, 1), (2, 4, None)):
-        latest = continue_elsewhere(plans[-1], stops[-1],
-                                    lambda start, r=ranks, b=batch_size: plan([60], [b], r, start), 3)
+        latest = continue_elsewhere(
+            plans[-1], stops[-1], lambda start, r=ranks, b=batch_size: plan([60], [b], r, start), 3
+        )
         plans.append(latest)
         stops.append(latest.start.iteration + further if further else latest.iterations // 3)
     seen = [each for chosen, stop in zip(plans, stops) for each in drawn(chosen, chosen.start.iteration, stop)]
@@ -61,8 +69,9 @@ def test_moved_three_times_and_stopped_within_one_pass():
 
 def test_several_data_sets_go_on_each_in_its_own_pass():
     old = plan([20, 50], [2, 2], 2, ratios=[1.0, 3.0], iterations=90)
-    new = continue_elsewhere(old, 31, lambda start: plan([20, 50], [5, 3], 1, start, ratios=[1.0, 3.0], iterations=90),
-                             3)
+    new = continue_elsewhere(
+        old, 31, lambda start: plan([20, 50], [5, 3], 1, start, ratios=[1.0, 3.0], iterations=90), 3
+    )
     assert new.start.iteration == 31
     seen = Counter(drawn(old, 0, 31) + drawn(new, 31, 90))
     assert set(seen.values()) == {1}

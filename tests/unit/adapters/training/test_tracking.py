@@ -1,5 +1,7 @@
 """Trackers: TensorBoard where it is installed, W&B if asked for; and no key in any file."""
 
+from __future__ import annotations
+
 import json
 import subprocess
 import sys
@@ -67,10 +69,24 @@ def test_one_line_a_step_with_rates_and_memory(tmp_path):
     chosen = options(tmp_path)
     run_steps(chosen)
     lines = [json.loads(line) for line in _path(chosen).read_text().splitlines()]
-    assert [list(each) for each in lines] == [["iteration", "loss", "lr", "samples", "tokens", "grad_norm",
-                                               "encoded_images", "samples_per_s", "tokens_per_s", "memory_gib"]] * 2
+    assert [list(each) for each in lines] == [
+        [
+            "iteration",
+            "loss",
+            "lr",
+            "samples",
+            "tokens",
+            "grad_norm",
+            "encoded_images",
+            "samples_per_s",
+            "tokens_per_s",
+            "memory_gib",
+        ]
+    ] * 2
     assert [(each["iteration"], each["loss"], each["tokens"], each["memory_gib"]) for each in lines] == [
-        (1, 2.5, 9, 0.5), (2, 2.5, 9, 0.5)]
+        (1, 2.5, 9, 0.5),
+        (2, 2.5, 9, 0.5),
+    ]
     assert all(each["tokens_per_s"] / each["samples_per_s"] == pytest.approx(9 / 4, rel=1e-3) for each in lines)
 
 
@@ -89,7 +105,8 @@ def test_tensorboard_has_the_same_numbers_and_hides_those_behind_a_resumption(tm
     run_steps(chosen, 2, 2)
     events = reader.EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     assert {"train/loss", "train/lr", "train/tokens_per_s", "train/grad_norm", "train/memory_gib"} <= set(
-        events.Tags()["scalars"])
+        events.Tags()["scalars"]
+    )
     assert [each.step for each in events.Scalars("train/loss")] == [1, 2, 3, 4]
     assert events.Scalars("train/loss")[0].value == 2.5
 
@@ -109,7 +126,8 @@ def test_wandb_goes_on_in_the_same_run_after_a_resumption(tmp_path):
     told = [json.loads(line) for line in (tmp_path / "told.jsonl").read_text().splitlines()]
     begins = [values for step, values in told if isinstance(values, dict) and "project" in values]
     assert [(each["project"], each["mode"], each["name"], each["resume"]) for each in begins] == [
-        ("p", "offline", "try", "allow")] * 2
+        ("p", "offline", "try", "allow")
+    ] * 2
     assert begins[0]["id"] == begins[1]["id"]
     assert begins[0]["config"] == {"run": {"seed": 1}}
     assert [step for step, values in told if isinstance(values, dict) and "train/loss" in values] == [1, 2, 3]
@@ -118,15 +136,19 @@ def test_wandb_goes_on_in_the_same_run_after_a_resumption(tmp_path):
 
 @pytest.mark.usefixtures("wandb")
 def test_upstreams_switch_and_a_refusal(tmp_path):
-    with pytest.raises(ConfigError, match="no API key configured; set WANDB_API_KEY"), \
-            trackers_of(options(tmp_path, wandb_log=True), {}, 0):
+    with (
+        pytest.raises(ConfigError, match="no API key configured; set WANDB_API_KEY"),
+        trackers_of(options(tmp_path, wandb_log=True), {}, 0),
+    ):
         pass
 
 
 def test_wandb_that_is_not_installed_names_the_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "wandb", None)
-    with pytest.raises(ConfigError, match=r"pefomed_plugin\[wandb\]"), \
-            trackers_of(options(tmp_path, wandb={"project": "p"}), {}, 0):
+    with (
+        pytest.raises(ConfigError, match=r"pefomed_plugin\[wandb\]"),
+        trackers_of(options(tmp_path, wandb={"project": "p"}), {}, 0),
+    ):
         pass
 
 
@@ -152,9 +174,20 @@ def test_a_run_with_a_key_in_its_options_writes_no_file(tmp_path):
         launch.ensure_embedded = lambda parts: None
         import sys; sys.exit(launch.main(sys.argv[1:]))""")
     done = subprocess.run(
-        [sys.executable, "-c", script, "--cfg-path", "train_configs/pefomed_stage2.yaml", "--options",
-         "run.wandb.api_key=s3cr3t-value", "run.output_dir={}".format(tmp_path / "out")],
-        capture_output=True, text=True, check=False)
+        [
+            sys.executable,
+            "-c",
+            script,
+            "--cfg-path",
+            "train_configs/pefomed_stage2.yaml",
+            "--options",
+            "run.wandb.api_key=s3cr3t-value",
+            f"run.output_dir={tmp_path / 'out'}",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 2, done.stderr
     assert "s3cr3t" not in done.stdout + done.stderr
     assert not (tmp_path / "out").exists()

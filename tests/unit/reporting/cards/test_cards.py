@@ -1,8 +1,10 @@
 """Model cards and data cards: what they say, what they must not say, and that the hub can read them."""
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any
 
 import pytest
 import yaml
@@ -19,8 +21,17 @@ from pefomed_plugin.reporting.cards.model_facts import ModelFacts, TrainedOn, ga
 from pefomed_plugin.services.data.prepare import EMBEDDED_FLAG, prepare
 from tests.unit.services.small import LEAKY, write_rad
 
-FIGURES = {"vqa_rad-test": {"n": 4, "scores": {"exact_match/pefomed": {"version": "1", "overall": {
-    "n": 4, "correct": 3, "value": 75.0, "unit": "%", "interval": {"low": 30.1, "high": 95.4}}}}}}
+FIGURES = {
+    "vqa_rad-test": {
+        "n": 4,
+        "scores": {
+            "exact_match/pefomed": {
+                "version": "1",
+                "overall": {"n": 4, "correct": 3, "value": 75.0, "unit": "%", "interval": {"low": 30.1, "high": 95.4}},
+            }
+        },
+    }
+}
 
 
 @pytest.fixture
@@ -32,22 +43,35 @@ def prepared(tmp_path: Path) -> Path:
     return tmp_path / "prepared"
 
 
-def front_of(text: str) -> Dict[str, Any]:
+def front_of(text: str) -> dict[str, Any]:
     return yaml.safe_load(text.split("---\n")[1])
 
 
-def config(ckpt: str, **datasets: Any) -> Dict[str, Any]:
-    return {"model": {"arch": "minigpt_v2", "lora_r": 64, "ckpt": ckpt, "llama_model": "/home/me/llama"},
-            "datasets": datasets, "run": {"task": "medical_vqa", "init_lr": 3e-5, "output_dir": "/home/me/out"}}
+def config(ckpt: str, **datasets: Any) -> dict[str, Any]:
+    return {
+        "model": {"arch": "minigpt_v2", "lora_r": 64, "ckpt": ckpt, "llama_model": "/home/me/llama"},
+        "datasets": datasets,
+        "run": {"task": "medical_vqa", "init_lr": 3e-5, "output_dir": "/home/me/out"},
+    }
 
 
 # -- model cards -------------------------------------------------------------------------------------------------------
 
+
 def test_a_model_card_says_data_licences_figures_and_limits() -> None:
-    text = model_card(ModelFacts("stage2", config=config("a/minigptv2_checkpoint.pth"), figures=FIGURES,
-                                 trained_on=[TrainedOn("vqa_rad", 3064, layout="re-release", manifest_sha256="ab" * 32),
-                                             TrainedOn("roco", 65448, {"kind": "radiology"}, earlier=True)],
-                                 whole_history=True, training={"version": "0.1.0", "seed": 42}))
+    text = model_card(
+        ModelFacts(
+            "stage2",
+            config=config("a/minigptv2_checkpoint.pth"),
+            figures=FIGURES,
+            trained_on=[
+                TrainedOn("vqa_rad", 3064, layout="re-release", manifest_sha256="ab" * 32),
+                TrainedOn("roco", 65448, {"kind": "radiology"}, earlier=True),
+            ],
+            whole_history=True,
+            training={"version": "0.1.0", "seed": 42},
+        )
+    )
     assert front_of(text)["license"] == "llama2"
     assert "| VQA-RAD (`vqa_rad`) | this run | 3,064 | re-release | `abababababababab` |" in text
     assert "| ROCO (`roco`; kind=radiology) | before | 65,448 | - | - |" in text
@@ -83,9 +107,14 @@ def test_generated_data_are_under_no_releases_licence() -> None:
     assert "PhysioNet" not in text and facts.terms() == []
 
 
-@pytest.mark.parametrize(("form", "library", "told"), [
-    ("adapter", "peft", 'LlamaForCausalLM.from_pretrained("meta-llama/Llama-2-7b-chat-hf")'),
-    ("merged", "transformers", "model.lora_r=0"), ("checkpoint", None, "pefomed checkpoint inspect")])
+@pytest.mark.parametrize(
+    ("form", "library", "told"),
+    [
+        ("adapter", "peft", 'LlamaForCausalLM.from_pretrained("meta-llama/Llama-2-7b-chat-hf")'),
+        ("merged", "transformers", "model.lora_r=0"),
+        ("checkpoint", None, "pefomed checkpoint inspect"),
+    ],
+)
 def test_how_to_use_it_depends_on_its_form(form: str, library: Any, told: str) -> None:
     text = model_card(ModelFacts("x", form=form, base_model="meta-llama/Llama-2-7b-chat-hf"))
     assert told in text
@@ -94,8 +123,10 @@ def test_how_to_use_it_depends_on_its_form(form: str, library: Any, told: str) -
 
 
 def test_facts_are_gathered_from_what_lies_near(prepared: Path, tmp_path: Path) -> None:
-    for name, started_from, dataset in (("stage1", "x/minigptv2_checkpoint.pth", "roco"),
-                                        ("stage2", str(tmp_path / "stage1" / "checkpoint_last.pth"), "vqa_rad")):
+    for name, started_from, dataset in (
+        ("stage1", "x/minigptv2_checkpoint.pth", "roco"),
+        ("stage2", str(tmp_path / "stage1" / "checkpoint_last.pth"), "vqa_rad"),
+    ):
         (tmp_path / name).mkdir()
         storage = str(prepared) if dataset == "vqa_rad" else "${oc.env:PEFOMED_NOT_SET}/roco"
         content = config(started_from, **{dataset: {"build_info": {"storage": storage}}})
@@ -124,13 +155,16 @@ def test_figures_of_other_weights_are_left_out(tmp_path: Path) -> None:
 
 # -- data cards --------------------------------------------------------------------------------------------------------
 
+
 def test_a_data_card_from_a_manifest(prepared: Path) -> None:
     path = write_data_card(prepared, read_manifest(prepared))
     text = path.read_text(encoding="utf-8")
     front = front_of(text)
     assert (path.name, front["license"], front["pretty_name"]) == (CARD, "bsd-3-clause", "VQA-RAD")
-    assert front["configs"][0]["data_files"] == [{"split": "train", "path": "train.jsonl"},
-                                                 {"split": "test", "path": "test.jsonl"}]
+    assert front["configs"][0]["data_files"] == [
+        {"split": "train", "path": "train.jsonl"},
+        {"split": "test", "path": "test.jsonl"},
+    ]
     assert "**Embedded sample.**" in text
     assert "| train | 4 | 1 | 5 |" in text
     assert "| test: images in train | 2 | 3 |" in text
@@ -139,15 +173,22 @@ def test_a_data_card_from_a_manifest(prepared: Path) -> None:
 
 
 def test_a_real_data_sets_licence_and_what_does_not_hold(prepared: Path) -> None:
-    manifest = {**read_manifest(prepared), "embedded": False, "dataset": "mimic_cxr", "skipped": {"no findings": 1234},
-                "verdicts": [{"check": "images", "severity": "E", "expected": "377,110", "found": "4", "holds": False}]}
+    manifest = {
+        **read_manifest(prepared),
+        "embedded": False,
+        "dataset": "mimic_cxr",
+        "skipped": {"no findings": 1234},
+        "verdicts": [{"check": "images", "severity": "E", "expected": "377,110", "found": "4", "holds": False}],
+    }
     text = data_card(manifest)
     assert front_of(text)["license"] == "other"
     assert "may be passed on" in text
     assert "| no findings | 1,234 |" in text
     assert "| images | 377,110 | 4 |" in text
     assert front_of(data_card({**manifest, "dataset": "slake", "options": {"language": "all"}}))["language"] == [
-        "en", "zh"]
+        "en",
+        "zh",
+    ]
     assert "to be stated by whoever collected them" in data_card({**manifest, "dataset": "medical_custom"})
 
 
@@ -161,6 +202,7 @@ def test_somebody_elses_readme_is_left_alone(prepared: Path) -> None:
 
 
 # -- both --------------------------------------------------------------------------------------------------------------
+
 
 def test_the_hub_reads_the_front_matter(tmp_path: Path, prepared: Path) -> None:
     from huggingface_hub import DatasetCard, ModelCard

@@ -1,8 +1,9 @@
 """One run under exact match, judges and people: the layouts of the paper's tables 6 and 9, and their agreement."""
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
-from typing import List
 
 import pytest
 
@@ -25,19 +26,32 @@ def rated_answers(tmp_path: Path) -> Run:
     rows = answers([True, True, False, False] * 5)
     folder = make_run(tmp_path / "run", rows) / "results/vqa_rad-test"
     rate(folder, rows, "judge/vqa/gpt-4o", [[1, 1, 1, 0] * 5, [1, 1, 0, 0] * 5])
-    rate(folder, rows, "human/vqa", [[1, 1, 1, 0] * 5, [1, 1, 1, 1] * 5, [1, 1, 0, 0] * 5],
-         {"scope": "only answers that failed exact match"})
+    rate(
+        folder,
+        rows,
+        "human/vqa",
+        [[1, 1, 1, 0] * 5, [1, 1, 1, 1] * 5, [1, 1, 0, 0] * 5],
+        {"scope": "only answers that failed exact match"},
+    )
     return read_run(tmp_path / "run", "both")
 
 
 def rated_reports(tmp_path: Path, rated: int = 4) -> Run:
-    rows = [predicted(number, True, dataset="iu_xray", task="report", question=None, answer_type=None)
-            for number in range(8)]
+    rows = [
+        predicted(number, True, dataset="iu_xray", task="report", question=None, answer_type=None)
+        for number in range(8)
+    ]
     folder = make_run(tmp_path / "reports", rows, scorers=()) / "results/iu_xray-test"
     rate(folder, rows, "judge/report/gpt-4o", [[4, 4, 3, 3, 1, 1, 1, 1], [4, 4, 3, 4, 1, 1, 1, 1]])
-    people: List[Values] = [[2, 3, 2, 3][:rated] + [None] * (8 - rated), [1, 3, 2, 4][:rated] + [None] * (8 - rated)]
-    rate(folder, rows, "human/report", people, {"scope": "a random sample of the answers"},
-         only=[each.id for each in rows[:rated]])
+    people: list[Values] = [[2, 3, 2, 3][:rated] + [None] * (8 - rated), [1, 3, 2, 4][:rated] + [None] * (8 - rated)]
+    rate(
+        folder,
+        rows,
+        "human/report",
+        people,
+        {"scope": "a random sample of the answers"},
+        only=[each.id for each in rows[:rated]],
+    )
     return read_run(tmp_path / "reports", "both")
 
 
@@ -51,24 +65,28 @@ def test_people_stand_beside_the_papers_people_with_their_sd(tmp_path: Path) -> 
 
 
 def test_all_evaluations_of_one_run_as_in_table_9(tmp_path: Path) -> None:
-    found, = evaluate_runs([rated_answers(tmp_path)])
+    (found,) = evaluate_runs([rated_answers(tmp_path)])
     assert [row.scorer for row in found.rows] == ["exact_match/pefomed", "judge/vqa/gpt-4o", "human/vqa"]
     assert [row.figures["overall"].value for row in found.rows] == [50.0, 62.5, 75.0]
     assert [row.figures["overall"].paper.table for row in found.rows] == [  # type: ignore[union-attr]
-        "Table 9 (a)", "Table 9 (b)", "Table 9 (c)"]
+        "Table 9 (a)",
+        "Table 9 (b)",
+        "Table 9 (c)",
+    ]
     assert evaluations_title(found) == "both, vqa_rad-test: every evaluation, as in the paper's Table 9"
     assert scope_lines([], [found]) == [
-        "both, vqa_rad-test, human/vqa: people rated only answers that failed exact match."]
+        "both, vqa_rad-test, human/vqa: people rated only answers that failed exact match."
+    ]
 
 
 def test_the_judge_on_what_people_rated_as_in_table_6(tmp_path: Path) -> None:
-    found, = evaluate_runs([rated_reports(tmp_path)])
+    (found,) = evaluate_runs([rated_reports(tmp_path)])
     whole, people, part = found.rows
     assert part.label == "judge/report/gpt-4o, the 4 that people rated" and part.figures["wasm"].n == 4
     assert [row.figures["wasm"].value for row in found.rows] == [2.3125, 2.5, 3.625]
     assert [row.figures["wasm"].paper.value for row in found.rows] == [2.79, 2.24, 3.08]  # type: ignore[union-attr]
     assert part.figures["level 4"].paper.value == 48.7  # type: ignore[union-attr]
-    assert (people.figures["level 3"].value, people.figures["level 3"].sd) == (1.5, pytest.approx(0.5 ** 0.5))
+    assert (people.figures["level 3"].value, people.figures["level 3"].sd) == (1.5, pytest.approx(0.5**0.5))
     assert evaluation_cells(people, found)[:3] == ["human/report", "4", "0 \u00b1 0 (7.75 \u00b1 5.55)"]
     assert whole.figures["level 4"].paper.value == 324  # type: ignore[union-attr]
 
@@ -77,7 +95,7 @@ def test_where_people_rated_everything_nothing_is_repeated(tmp_path: Path) -> No
     run = rated_reports(tmp_path, rated=4)
     folder = run.folder / "results/iu_xray-test"
     rate(folder, run.answered["iu_xray-test"].predictions, "human/report", [[4] * 8, [3] * 8])
-    found, = evaluate_runs([read_run(run.folder, "both")])
+    (found,) = evaluate_runs([read_run(run.folder, "both")])
     assert [row.among for row in found.rows] == [None, None]
 
 
@@ -90,7 +108,7 @@ def test_agreement_is_found_by_compare(tmp_path: Path, capsys: pytest.CaptureFix
     assert main(["agree", str(folder / "results/iu_xray-test/predictions.jsonl")]) == 0
     assert main(["compare", str(folder), "--label", "both", "--out", str(tmp_path / "compare.json")]) == 0
     assert "both, iu_xray-test: agreement" in capsys.readouterr().out
-    found, = json.loads((tmp_path / "compare.json").read_text(encoding="utf-8"))["evaluations"]
+    (found,) = json.loads((tmp_path / "compare.json").read_text(encoding="utf-8"))["evaluations"]
     assert "judge/report/gpt-4o ~ people (median)" in found["agreement"]["pairs"]
     assert main(["compare", str(folder), "--label", "both", "--out", str(tmp_path / "compare.md")]) == 0
     assert "## both, iu_xray-test: agreement" in (tmp_path / "compare.md").read_text(encoding="utf-8")

@@ -1,5 +1,7 @@
 """The paper's numbers agree with each other and, where our formulas apply, with what they come from."""
 
+from __future__ import annotations
+
 import pytest
 
 from pefomed_plugin.reporting.comparison.paper_figures import (
@@ -34,7 +36,7 @@ def test_vqa_rad_is_its_counts() -> None:
 
 @pytest.mark.parametrize("stages", [NONE, STAGE_1, STAGE_2, BOTH])
 def test_wasm_is_that_of_the_levels(stages) -> None:  # type: ignore[no-untyped-def]
-    counts = [value("iu_xray", "level {}".format(level), "overall", stages) for level in range(5)]
+    counts = [value("iu_xray", f"level {level}", "overall", stages) for level in range(5)]
     assert sum(counts) == TEST_SIZES["iu_xray"]
     assert round(wasm_from_counts(counts).value, 2) == value("iu_xray", "wasm", "overall", stages)
 

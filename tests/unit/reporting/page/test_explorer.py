@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import base64
 import json
 import re
@@ -27,12 +29,13 @@ HOSTILE = "</script><!-- <script>alert(1)</script> @DATA@ @SCRIPT@ \u2028"
 
 
 def run_of(tmp_path: Path, **fields: object) -> Run:
-    return read_run(make_run(tmp_path / "run", answers([True, True, False, False], **fields),
-                             ["exact_match", "token_recall"]))
+    return read_run(
+        make_run(tmp_path / "run", answers([True, True, False, False], **fields), ["exact_match", "token_recall"])
+    )
 
 
 def block(page: str, name: str) -> object:
-    found = re.search('<script type="application/json" id="{}">(.*?)</script>'.format(name), page, re.DOTALL)
+    found = re.search(f'<script type="application/json" id="{name}">(.*?)</script>', page, re.DOTALL)
     assert found is not None
     return json.loads(found.group(1))
 
@@ -79,8 +82,13 @@ def test_thumbnails_are_small() -> None:
 
 
 def test_texts_and_pictures_can_be_left_out(tmp_path: Path) -> None:
-    run = run_of(tmp_path, producer={"prompt": "Is there a secret shadow?", "checkpoint": "made.pth"},
-                 answer="secret reference", prediction="secret answer", question="secret question")
+    run = run_of(
+        tmp_path,
+        producer={"prompt": "Is there a secret shadow?", "checkpoint": "made.pth"},
+        answer="secret reference",
+        prediction="secret answer",
+        question="secret question",
+    )
     write_report([run], tmp_path / "report.html", None, texts=False)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "secret" not in page and "vqa_rad-3" in page and block(page, "pictures") == []
@@ -91,10 +99,10 @@ def test_the_data_names_figures_breakdowns_and_the_comparison(tmp_path: Path) ->
     other = read_run(make_run(tmp_path / "other", answers([False] * 4)), "other")
     data = page_data([run, other])
     assert [each["name"] for each in data["scorers"]] == ["exact_match/pefomed", "token_recall/llava_med"]
-    only, = data["sets"]
+    (only,) = data["sets"]
     assert {each["axis"] for each in only["breakdowns"]} == {"answer_type", "question_type", "organ"}
     assert [each["n"] for each in only["figures"][:3]] == ["1 of 2", "1 of 2", "2 of 4"]
-    table, = data["comparison"]["tables"]
+    (table,) = data["comparison"]["tables"]
     assert [bar["value"] for bar in table["bars"]] == [50.0, 0.0]
     assert page_data([run])["comparison"] is None
 
@@ -102,8 +110,9 @@ def test_the_data_names_figures_breakdowns_and_the_comparison(tmp_path: Path) ->
 def test_judges_people_and_every_run_are_on_the_page(tmp_path: Path) -> None:
     rows = answers([True, True, False, False])
     folder = make_run(tmp_path / "run", rows) / "results/vqa_rad-test"
-    rate(folder, rows, "judge/vqa/gpt-4o", [[1, 1, 1, 0], [1, 1, 0, 0]],
-         {"model": "gpt-4o", "prompt": {"version": "1"}})
+    rate(
+        folder, rows, "judge/vqa/gpt-4o", [[1, 1, 1, 0], [1, 1, 0, 0]], {"model": "gpt-4o", "prompt": {"version": "1"}}
+    )
     rate(folder, rows, "human/vqa", [[1, 1, 1, None]], {"raters": ["rater01"], "scope": "all answers"})
     write_agreement(rows, folder, measure_agreement(rows, folder))
     other = read_run(make_run(tmp_path / "other", answers([False] * 4)[::-1]), "other")
@@ -114,8 +123,12 @@ def test_judges_people_and_every_run_are_on_the_page(tmp_path: Path) -> None:
     assert judge["facts"] == ["model: gpt-4o", "prompt: 1"] and people["word"] == "rater"
     assert (people["unscored"], people["facts"]) == (1, ["raters: rater01", "rated: all answers"])
     assert [row[0] for row in ratings["evaluations"]["rows"]] == [
-        "exact_match/pefomed", "judge/vqa/gpt-4o", "human/vqa", "exact_match/pefomed, the 3 that people rated",
-        "judge/vqa/gpt-4o, the 3 that people rated"]
+        "exact_match/pefomed",
+        "judge/vqa/gpt-4o",
+        "human/vqa",
+        "exact_match/pefomed, the 3 that people rated",
+        "judge/vqa/gpt-4o, the 3 that people rated",
+    ]
     assert ratings["agreement"]["pairs"]["judge/vqa/gpt-4o ~ rater 1"]["n"] == 3
     names = [each["name"] for each in data["scorers"]]
     of_run, ratings_of = (data["columns"].index(name) for name in ("runs", "each"))
@@ -131,7 +144,7 @@ def test_wasm_repeats_no_figure_on_the_page(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run", rows, scorers=()) / "results/iu_xray-test"
     rate(folder, rows, "judge/report/gpt-4o", [[4, 2], [3, 2]])
     assert main(["wasm", str(folder / "predictions.jsonl")]) == 0
-    only, = page_data([read_run(tmp_path / "run")])["sets"]
+    (only,) = page_data([read_run(tmp_path / "run")])["sets"]
     assert {each["scorer"] for each in only["figures"]} == {"judge/report/gpt-4o"}
     assert only["ratings"]["repeated"][0]["shown"] == "2.75 \u00b1 0.35"
 
@@ -143,8 +156,13 @@ def test_image_roots_come_from_the_user_or_the_configuration(tmp_path: Path, mon
     assert find_image_roots(run, [str(folder)]) == {"vqa_rad": folder}
     assert find_image_roots(run, ["vqa_rad=" + str(folder)]) == {"vqa_rad": folder}
     monkeypatch.setenv("PEFOMED_DATA", str(tmp_path))
-    configured = Run(run.name, run.folder, {"datasets": {"vqa_rad": {"build_info": {
-        "storage": "x", "images": "${oc.env:PEFOMED_DATA}/pictures"}}}}, False, run.answered)
+    configured = Run(
+        run.name,
+        run.folder,
+        {"datasets": {"vqa_rad": {"build_info": {"storage": "x", "images": "${oc.env:PEFOMED_DATA}/pictures"}}}},
+        False,
+        run.answered,
+    )
     assert find_image_roots(configured) == {"vqa_rad": folder}
     monkeypatch.setenv("PEFOMED_SAMPLE", str(tmp_path / "sample"))
     embedded = Run(run.name, run.folder, configured.config, True, run.answered)

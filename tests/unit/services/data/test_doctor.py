@@ -1,6 +1,7 @@
+from __future__ import annotations
+
 from dataclasses import replace
 from pathlib import Path
-from typing import List
 
 import pytest
 
@@ -31,8 +32,9 @@ def test_an_account_of_a_leaky_release(rad: Release) -> None:
     assert {each.what: each.count for each in account.repetitions}["train: image, question and answer again"] == 1
     lengths = {each.split: each for each in account.lengths}
     assert (lengths["train"].longest, lengths["train"].median, lengths["train"].over_limit) == (5, 1, 1)
-    assert any(each.startswith("questions by split: expected 3,064 / 0 / 451, found 4 / 0 / 3")
-               for each in account.mismatches)
+    assert any(
+        each.startswith("questions by split: expected 3,064 / 0 / 451, found 4 / 0 / 3") for each in account.mismatches
+    )
     assert account.to_json()["kept"] == {"train": 4, "test": 3}
 
 
@@ -47,8 +49,10 @@ def test_samples_with_unusable_images_are_skipped_and_counted_by_cause(rad: Rele
     usable, account = examine(rad)
     assert [each.image for each in usable.samples] == ["synpic1.png", "synpic1.png", "synpic3.png", "synpic1.png"]
     assert account.kept == {"train": 3, "test": 1}
-    assert account.skipped == {"image: no such file": 2,
-                               "image: an HTML page, probably a download without credentials": 1}
+    assert account.skipped == {
+        "image: no such file": 2,
+        "image: an HTML page, probably a download without credentials": 1,
+    }
     assert Skip("vqa_rad-1, image synpic0.png", "image: no such file") in usable.skips
     images = next(each for each in account.verdicts if each.check == "images that can be used")
     assert (images.expected, images.found, images.holds) == ("4", "2", False)
@@ -84,13 +88,16 @@ def test_truncated_images_that_are_used_are_counted(rad: Release) -> None:
 def test_rows_left_out_share_images(rad: Release) -> None:
     whole = replace(rad, samples=[*rad.samples, sample(99, image="synpic2.png")])
     _, account = examine(rad, whole=whole)
-    assert ("test: images in training rows left out", 1, 3) in [(each.what, each.count, each.of)
-                                                               for each in account.leaks]
+    assert ("test: images in training rows left out", 1, 3) in [
+        (each.what, each.count, each.of) for each in account.leaks
+    ]
 
 
-@pytest.mark.parametrize(("lengths", "median", "percentile_95"), [([7], 7, 7), (list(range(1, 21)), 10.5, 19),
-                                                                  (list(range(1, 101)), 50.5, 95), ([2, 1], 1.5, 2)])
-def test_lengths(lengths: List[int], median: float, percentile_95: int) -> None:
+@pytest.mark.parametrize(
+    ("lengths", "median", "percentile_95"),
+    [([7], 7, 7), (list(range(1, 21)), 10.5, 19), (list(range(1, 101)), 50.5, 95), ([2, 1], 1.5, 2)],
+)
+def test_lengths(lengths: list[int], median: float, percentile_95: int) -> None:
     found = measure_lengths("test", ["w " * each for each in lengths], Examination(max_length=5))
     assert (found.median, found.percentile_95, found.longest) == (median, percentile_95, max(lengths))
     assert found.over_limit == sum(each > 5 for each in lengths)

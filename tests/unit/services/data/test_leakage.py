@@ -1,4 +1,4 @@
-from typing import Dict, List
+from __future__ import annotations
 
 import pytest
 
@@ -15,28 +15,37 @@ from pefomed_plugin.services.pictures.fingerprints import Fingerprint
 from ..small import sample
 
 
-def counts(findings: List[Finding]) -> Dict[str, tuple]:
+def counts(findings: list[Finding]) -> dict[str, tuple]:
     return {each.what: (each.count, each.of) for each in findings}
 
 
-def prints(**content: str) -> Dict[str, Fingerprint]:
+def prints(**content: str) -> dict[str, Fingerprint]:
     """Name -> ``<digest> <hash>`` of an image ``<name>.png``."""
     return {name + ".png": Fingerprint(each.split()[0], each.split()[1]) for name, each in content.items()}
 
 
 def test_repeated_samples_are_counted_beyond_the_first_and_by_split() -> None:
-    samples = [sample(1, image="a.png", question="Q?"), sample(2, image="a.png", question="Q?"),
-               sample(3, image="a.png", question="Q?"), sample(4, image="a.png", question="Q?", answer="no"),
-               sample(5, "test", image="a.png", question="Q?")]
+    samples = [
+        sample(1, image="a.png", question="Q?"),
+        sample(2, image="a.png", question="Q?"),
+        sample(3, image="a.png", question="Q?"),
+        sample(4, image="a.png", question="Q?", answer="no"),
+        sample(5, "test", image="a.png", question="Q?"),
+    ]
     findings = find_repetitions(samples, {})
-    assert counts(findings) == {"train: image, question and answer again": (2, 4),
-                                "test: image, question and answer again": (0, 1)}
+    assert counts(findings) == {
+        "train: image, question and answer again": (2, 4),
+        "test: image, question and answer again": (0, 1),
+    }
     assert findings[0].examples == ("vqa_rad-2", "vqa_rad-3")
 
 
 def test_a_repeated_sample_is_known_by_the_content_of_its_image() -> None:
-    samples = [sample(1, image="a.png", question="Q?"), sample(2, image="b.png", question="Q?"),
-               sample(3, image="c.png", question="Q?")]
+    samples = [
+        sample(1, image="a.png", question="Q?"),
+        sample(2, image="b.png", question="Q?"),
+        sample(3, image="c.png", question="Q?"),
+    ]
     what = "train: image, question and answer again"
     assert counts(find_repetitions(samples, {}))[what] == (0, 3)
     assert counts(find_repetitions(samples, prints(a="s1 0f", b="s1 0f", c="s2 0f")))[what] == (1, 3)
@@ -49,8 +58,12 @@ def test_equal_files_and_alike_pictures_are_told_apart() -> None:
 
 
 def test_a_leak_of_images_shows_by_name_and_by_content() -> None:
-    samples = [sample(1, image="a.png"), sample(2, "test", image="a.png"), sample(3, "test", image="b.png"),
-               sample(4, "test", image="c.png")]
+    samples = [
+        sample(1, image="a.png"),
+        sample(2, "test", image="a.png"),
+        sample(3, "test", image="b.png"),
+        sample(4, "test", image="c.png"),
+    ]
     assert counts(find_leaks(samples, {}))["test: images in train"] == (1, 3)
     fingerprints = prints(a="s1 0f", b="s1 0f", c="s2 0f")
     found = counts(find_leaks(samples, fingerprints))
@@ -59,19 +72,24 @@ def test_a_leak_of_images_shows_by_name_and_by_content() -> None:
 
 
 def test_a_leak_of_questions_ignores_case_and_blanks_and_needs_the_image() -> None:
-    samples = [sample(1, image="a.png", question="Is it  big?", answer="yes"),
-               sample(2, "test", image="a.png", question="is it big?", answer="no"),
-               sample(3, "test", image="b.png", question="Is it big?"),
-               sample(4, "test", image="a.png", question="Is it  big?", answer="yes")]
+    samples = [
+        sample(1, image="a.png", question="Is it  big?", answer="yes"),
+        sample(2, "test", image="a.png", question="is it big?", answer="no"),
+        sample(3, "test", image="b.png", question="Is it big?"),
+        sample(4, "test", image="a.png", question="Is it  big?", answer="yes"),
+    ]
     found = counts(find_leaks(samples, {}))
     assert found["test: image and question in train"] == (2, 3)
     assert found["test: image, question and answer in train"] == (1, 3)
 
 
 def test_framed_versions_and_studies() -> None:
-    samples = [sample(1, "test", metadata={"study": "s1"}),
-               sample(2, metadata={"frame_of": "vqa_rad-1", "study": "s2"}),
-               sample(3, "test", metadata={"study": "s2"}), sample(4, "val", metadata={"study": "s9"})]
+    samples = [
+        sample(1, "test", metadata={"study": "s1"}),
+        sample(2, metadata={"frame_of": "vqa_rad-1", "study": "s2"}),
+        sample(3, "test", metadata={"study": "s2"}),
+        sample(4, "val", metadata={"study": "s9"}),
+    ]
     found = counts(find_leaks(samples, {}))
     assert found["test: framed version of the question in train"] == (1, 2)
     assert found["test: studies in train"] == (1, 2)
@@ -87,8 +105,7 @@ def test_what_a_data_set_cannot_show_is_left_out() -> None:
 def test_images_of_rows_left_out() -> None:
     kept = [sample(1, image="a.png"), sample(2, "test", image="b.png"), sample(3, "test", image="c.png")]
     left_out = [sample(11, image="b.png"), sample(12, "test", image="c.png")]
-    assert find_images_left_out(kept, left_out) == [
-        Finding("test: images in training rows left out", 1, 2, ("b.png",))]
+    assert find_images_left_out(kept, left_out) == [Finding("test: images in training rows left out", 1, 2, ("b.png",))]
     assert find_images_left_out(kept, []) == []
 
 
@@ -107,10 +124,12 @@ def test_alike_finds_what_comparing_all_pairs_finds(distance: int) -> None:
     hashes = {}
     for number, other in enumerate(others * 3):
         hashes[str(number)] = other ^ sum(1 << bit for bit in rng.sample(range(64), rng.randrange(13)))
-    expected = {name for name, each in hashes.items()
-                if any(bin(each ^ other).count("1") <= distance for other in others)}
-    found = alike({name: "{:016x}".format(each) for name, each in hashes.items()},
-                  ["{:016x}".format(each) for each in others], distance)
+    expected = {
+        name for name, each in hashes.items() if any(bin(each ^ other).count("1") <= distance for other in others)
+    }
+    found = alike(
+        {name: f"{each:016x}" for name, each in hashes.items()}, [f"{each:016x}" for each in others], distance
+    )
     assert found == expected and 0 < len(expected) < len(hashes)
 
 

@@ -1,7 +1,9 @@
+from __future__ import annotations
+
 import json
 import os
 from pathlib import Path
-from typing import Any, List
+from typing import Any
 
 import pytest
 
@@ -25,12 +27,28 @@ def source(tmp_path: Path) -> Path:
 
 
 def write_slake(root: Path) -> Path:
-    rows = {"train.json": [(1, "a", "en"), (2, "b", "zh")], "validate.json": [(3, "c", "en")],
-            "test.json": [(4, "b", "en"), (5, "d", "en")]}
+    rows = {
+        "train.json": [(1, "a", "en"), (2, "b", "zh")],
+        "validate.json": [(3, "c", "en")],
+        "test.json": [(4, "b", "en"), (5, "d", "en")],
+    }
     for name, records in rows.items():
-        (root / name).write_text(json.dumps([
-            {"qid": qid, "img_name": image + ".png", "question": "Q {}?".format(qid), "answer": "yes",
-             "answer_type": "CLOSED", "q_lang": language} for qid, image, language in records]), encoding="utf-8")
+        (root / name).write_text(
+            json.dumps(
+                [
+                    {
+                        "qid": qid,
+                        "img_name": image + ".png",
+                        "question": f"Q {qid}?",
+                        "answer": "yes",
+                        "answer_type": "CLOSED",
+                        "q_lang": language,
+                    }
+                    for qid, image, language in records
+                ]
+            ),
+            encoding="utf-8",
+        )
     (root / "imgs").mkdir()
     for number, name in enumerate("abcd"):
         picture(number).save(root / "imgs" / (name + ".png"))
@@ -44,7 +62,8 @@ def test_a_prepared_folder_reads_back_to_the_same_release(source: Path, tmp_path
     again = read_prepared(tmp_path / "out")
     assert again.samples == [each for each in release.samples if each.image != "synpic2.png"]
     assert [(each.where, each.reason) for each in again.skips] == [
-        ("vqa_rad-6, image synpic2.png", "image: no such file")]
+        ("vqa_rad-6, image synpic2.png", "image: no such file")
+    ]
     assert (again.dataset, again.layout) == (release.dataset, release.layout) == (account.dataset, account.layout)
     assert again.image_root == release.image_root and again.files == release.files
     assert is_prepared(tmp_path / "out") and not is_prepared(source)
@@ -67,7 +86,8 @@ def test_the_same_source_gives_the_same_bytes(source: Path, tmp_path: Path) -> N
     names = sorted(os.listdir(tmp_path / "one"))
     assert names == sorted(os.listdir(tmp_path / "two"))
     assert "manifest.json" in names and all(
-        (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes() for name in names)
+        (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes() for name in names
+    )
 
 
 def test_a_second_run_opens_no_image(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,7 +126,8 @@ def test_other_options_leave_nothing_of_an_earlier_run(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "test.jsonl").exists()
     assert account.skipped == {"language zh, not en": 1}
     assert [(each.what, each.count, each.of) for each in account.leaks if "left out" in each.what] == [
-        ("test: images in training rows left out", 1, 2)]
+        ("test: images in training rows left out", 1, 2)
+    ]
     prepare(read_slake, source, tmp_path / "out", options={"language": "zh"})
     assert not (tmp_path / "out" / "test.jsonl").exists()
     assert {each.split for each in read_prepared(tmp_path / "out").samples} == {"train"}
@@ -120,17 +141,21 @@ def test_where_the_mark_of_a_miniature_is_looked_for(source: Path, tmp_path: Pat
 def damage_nothing_but(name: str, content: bytes) -> Any:
     def damage(folder: Path) -> None:
         (folder / name).write_bytes(content)
+
     return damage
 
 
-@pytest.mark.parametrize(("damage", "words"), [
-    (lambda folder: (folder / "manifest.json").unlink(), "no manifest.json; prepare the data set first"),
-    (damage_nothing_but("manifest.json", b"{"), "not JSON"),
-    (damage_nothing_but("manifest.json", b"[]"), "not the manifest of a prepared data set"),
-    (damage_nothing_but("manifest.json", b'{"kind": "prepared data set"}'), "not the manifest"),
-    (lambda folder: (folder / "train.jsonl").unlink(), r"train\.jsonl: not there"),
-    (damage_nothing_but("test.jsonl", b"{}\n"), r"test\.jsonl: changed since it was written"),
-])
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda folder: (folder / "manifest.json").unlink(), "no manifest.json; prepare the data set first"),
+        (damage_nothing_but("manifest.json", b"{"), "not JSON"),
+        (damage_nothing_but("manifest.json", b"[]"), "not the manifest of a prepared data set"),
+        (damage_nothing_but("manifest.json", b'{"kind": "prepared data set"}'), "not the manifest"),
+        (lambda folder: (folder / "train.jsonl").unlink(), r"train\.jsonl: not there"),
+        (damage_nothing_but("test.jsonl", b"{}\n"), r"test\.jsonl: changed since it was written"),
+    ],
+)
 def test_damaged_folders_are_named(source: Path, tmp_path: Path, damage: Any, words: str) -> None:
     prepare(read_vqa_rad, source, tmp_path / "out")
     damage(tmp_path / "out")
@@ -138,10 +163,13 @@ def test_damaged_folders_are_named(source: Path, tmp_path: Path, damage: Any, wo
         read_prepared(tmp_path / "out")
 
 
-@pytest.mark.parametrize(("key", "value", "words"), [
-    ("schema", 99, "has schema 99"), ("files", {"../train.jsonl": "0"}, r"\.\./train\.jsonl: not there")])
-def test_a_manifest_of_another_schema_or_with_paths_outside(source: Path, tmp_path: Path, key: str, value: Any,
-                                                            words: str) -> None:
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [("schema", 99, "has schema 99"), ("files", {"../train.jsonl": "0"}, r"\.\./train\.jsonl: not there")],
+)
+def test_a_manifest_of_another_schema_or_with_paths_outside(
+    source: Path, tmp_path: Path, key: str, value: Any, words: str
+) -> None:
     prepare(read_vqa_rad, source, tmp_path / "out")
     path = tmp_path / "out" / "manifest.json"
     path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), key: value}), encoding="utf-8")
@@ -154,7 +182,7 @@ def test_pictures_that_one_data_set_trains_on_and_another_tests_on(source: Path,
     other = write_slake(tmp_path / "other")
     (other / EMBEDDED_FLAG).write_text("")
     picture(2, 200).save(other / "imgs" / "a.png")  # rad's third test image, larger
-    folders: List[Path] = [tmp_path / "out_rad", tmp_path / "out_slake"]
+    folders: list[Path] = [tmp_path / "out_rad", tmp_path / "out_slake"]
     prepare(read_vqa_rad, source, folders[0])
     prepare(read_slake, other, folders[1])
     found = {each.what: (each.count, each.of, each.examples) for each in find_overlaps(folders, distance=2)}

@@ -1,9 +1,11 @@
+from __future__ import annotations
+
 import io
 import json
 import tarfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,45 +21,48 @@ from ..small import picture, sample
 
 
 @pytest.fixture
-def samples(tmp_path: Path) -> List[Sample]:
+def samples(tmp_path: Path) -> list[Sample]:
     """Seven training and two test samples; image 0 is in colour, the others grey."""
     images = tmp_path / "images"
     images.mkdir()
     for number in range(9):
-        picture(number, 40 + number).save(images / "{}.png".format(number))
+        picture(number, 40 + number).save(images / f"{number}.png")
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (50, 30, 3), np.uint8)).save(images / "0.png")
-    return [sample(number, "train" if number < 7 else "test", answer="ä {}".format(number)) for number in range(9)]
+    return [sample(number, "train" if number < 7 else "test", answer=f"ä {number}") for number in range(9)]
 
 
-def write(samples: List[Sample], tmp_path: Path, out: str = "out", **options: Any) -> Any:
+def write(samples: list[Sample], tmp_path: Path, out: str = "out", **options: Any) -> Any:
     settings = {"image_size_px": 16, "per_shard": 3, **options}
     return write_shards(samples, tmp_path / "images", tmp_path / out, **settings)
 
 
-def contents(path: Path) -> Dict[str, bytes]:
+def contents(path: Path) -> dict[str, bytes]:
     with tarfile.open(path) as tar:
         return {each.name: tar.extractfile(each).read() for each in tar}  # type: ignore[union-attr]
 
 
-def test_shards_hold_every_sample_and_its_resized_image(samples: List[Sample], tmp_path: Path) -> None:
+def test_shards_hold_every_sample_and_its_resized_image(samples: list[Sample], tmp_path: Path) -> None:
     made = write(samples, tmp_path)
     assert [(each.file, each.split, each.samples) for each in made] == [
-        ("train-000000.tar", "train", 3), ("train-000001.tar", "train", 3), ("train-000002.tar", "train", 1),
-        ("test-000000.tar", "test", 2)]
+        ("train-000000.tar", "train", 3),
+        ("train-000001.tar", "train", 3),
+        ("train-000002.tar", "train", 1),
+        ("test-000000.tar", "test", 2),
+    ]
     read = []
     for shard in made:
         inside = contents(tmp_path / "out" / shard.file)
         assert len(inside) == 2 * shard.samples
         for number in range(shard.samples):
-            read.append(Sample.from_json(json.loads(inside["{:06d}.json".format(number)])))
-            stored = Image.open(io.BytesIO(inside["{:06d}.png".format(number)])).convert("RGB")
+            read.append(Sample.from_json(json.loads(inside[f"{number:06d}.json"])))
+            stored = Image.open(io.BytesIO(inside[f"{number:06d}.png"])).convert("RGB")
             original = Image.open(tmp_path / "images" / read[-1].image).convert("RGB")
             assert stored.tobytes() == resize_square(original, 16).tobytes()
     assert read == samples
     assert read_shard_index(tmp_path / "out") == made
 
 
-def test_the_image_is_what_the_toolkits_processor_would_make(samples: List[Sample], tmp_path: Path) -> None:
+def test_the_image_is_what_the_toolkits_processor_would_make(samples: list[Sample], tmp_path: Path) -> None:
     pytest.importorskip("torchvision")
     from pefomed_plugin.toolkit.bundled.processors import Blip2ImageEvalProcessor
 
@@ -68,18 +73,19 @@ def test_the_image_is_what_the_toolkits_processor_would_make(samples: List[Sampl
     assert process(stored).tolist() == process(original).tolist()
 
 
-def test_bytes_do_not_depend_on_time_or_threads(samples: List[Sample], tmp_path: Path) -> None:
+def test_bytes_do_not_depend_on_time_or_threads(samples: list[Sample], tmp_path: Path) -> None:
     one, two = write(samples, tmp_path, "one", workers=1), write(samples, tmp_path, "two", workers=4)
     assert one == two
     for each in one:
         assert (tmp_path / "one" / each.file).read_bytes() == (tmp_path / "two" / each.file).read_bytes()
 
 
-def test_an_interrupted_run_keeps_finished_shards(samples: List[Sample], tmp_path: Path,
-                                                  monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_run_keeps_finished_shards(
+    samples: list[Sample], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = write(samples, tmp_path, "whole")
     encode = shards._encode
-    encoded: List[Any] = []
+    encoded: list[Any] = []
 
     def stop_at_the_fifth(picture: Image.Image, size_px: int) -> bytes:
         encoded.append(picture)
@@ -102,16 +108,17 @@ def test_an_interrupted_run_keeps_finished_shards(samples: List[Sample], tmp_pat
 
 
 @pytest.mark.parametrize("change", [{"image_size_px": 20}, {"per_shard": 2}, {"samples": 1}])
-def test_shards_of_other_settings_are_not_mixed(samples: List[Sample], tmp_path: Path, change: Dict[str, Any]) -> None:
+def test_shards_of_other_settings_are_not_mixed(samples: list[Sample], tmp_path: Path, change: dict[str, Any]) -> None:
     write(samples, tmp_path)
     settings = {key: value for key, value in change.items() if key != "samples"}
     others = [replace(samples[0], answer="changed"), *samples[1:]] if "samples" in change else samples
-    with pytest.raises(DataError, match=r"made otherwise \({}.* differs\); delete it".format(next(iter(change)))):
+    with pytest.raises(DataError, match=rf"made otherwise \({next(iter(change))}.* differs\); delete it"):
         write(others, tmp_path, **settings)
 
 
-def test_images_that_cannot_be_used_are_named_together_and_earlier_shards_kept(samples: List[Sample],
-                                                                               tmp_path: Path) -> None:
+def test_images_that_cannot_be_used_are_named_together_and_earlier_shards_kept(
+    samples: list[Sample], tmp_path: Path
+) -> None:
     (tmp_path / "images" / "3.png").unlink()
     (tmp_path / "images" / "5.png").write_bytes(b"<html>")
     with pytest.raises(ImageError, match=r"train-000001\.tar: 2 image\(s\) cannot be used") as caught:
@@ -123,7 +130,7 @@ def test_images_that_cannot_be_used_are_named_together_and_earlier_shards_kept(s
     assert len(write(samples, tmp_path)) == 4
 
 
-def test_missing_and_damaged_shards_are_noticed_and_written_again(samples: List[Sample], tmp_path: Path) -> None:
+def test_missing_and_damaged_shards_are_noticed_and_written_again(samples: list[Sample], tmp_path: Path) -> None:
     whole = write(samples, tmp_path)
     (tmp_path / "out" / "train-000001.tar").unlink()
     (tmp_path / "out" / "test-000000.tar").write_bytes(b"cut")
@@ -132,7 +139,7 @@ def test_missing_and_damaged_shards_are_noticed_and_written_again(samples: List[
     assert write(samples, tmp_path) == whole == read_shard_index(tmp_path / "out")
 
 
-def test_damaged_index(samples: List[Sample], tmp_path: Path) -> None:
+def test_damaged_index(samples: list[Sample], tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"cannot read .*index\.json"):
         read_shard_index(tmp_path)
     (tmp_path / "out").mkdir()
@@ -141,7 +148,7 @@ def test_damaged_index(samples: List[Sample], tmp_path: Path) -> None:
         write(samples, tmp_path)
 
 
-def test_brace_notation(samples: List[Sample], tmp_path: Path) -> None:
+def test_brace_notation(samples: list[Sample], tmp_path: Path) -> None:
     made = write(samples, tmp_path)
     assert brace_notation(tmp_path, made, "train") == str(tmp_path / "train-{000000..000002}.tar")
     assert brace_notation(tmp_path, made, "test") == str(tmp_path / "test-{000000..000000}.tar")
@@ -150,6 +157,6 @@ def test_brace_notation(samples: List[Sample], tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"image_size_px": 0}, {"per_shard": 0}])
-def test_impossible_sizes(samples: List[Sample], tmp_path: Path, wrong: Dict[str, Any]) -> None:
+def test_impossible_sizes(samples: list[Sample], tmp_path: Path, wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="at least 1"):
         write(samples, tmp_path, **wrong)

@@ -1,5 +1,7 @@
 """The loop around the ledger, with askers of our own instead of a server."""
 
+from __future__ import annotations
+
 import os
 import signal
 import threading
@@ -17,8 +19,14 @@ USAGE = {"prompt_tokens": 10, "completion_tokens": 10}
 
 
 def questions(count, run=0):
-    return [Question([{"role": "user", "content": "invented question {}".format(number)}],
-                     {"model": "invented-judge", "max_tokens": 10}, run) for number in range(count)]
+    return [
+        Question(
+            [{"role": "user", "content": f"invented question {number}"}],
+            {"model": "invented-judge", "max_tokens": 10},
+            run,
+        )
+        for number in range(count)
+    ]
 
 
 def good(question, gate):
@@ -124,8 +132,14 @@ def test_max_cost_stops_before_the_limit_and_counts_earlier_starts(path):
 
 def test_what_replies_turned_out_to_cost_counts_more_than_the_guess(path):
     price = Price(input=1000.0, output=1000.0)
-    done = asked(path, lambda question, gate: gate.enter() or Reply("yes", usage={"prompt_tokens": 100}), count=50,
-                 price=price, max_cost=1.0, concurrency=1)
+    done = asked(
+        path,
+        lambda question, gate: gate.enter() or Reply("yes", usage={"prompt_tokens": 100}),
+        count=50,
+        price=price,
+        max_cost=1.0,
+        concurrency=1,
+    )
     assert 0.7 < done.cost <= 1.0  # 0.1 a reply, 0.02 by their length
 
 

@@ -1,5 +1,7 @@
 """Judging by batches: the same ledger and figures, found again after a kill at any point."""
 
+from __future__ import annotations
+
 import json
 
 import pytest
@@ -31,18 +33,33 @@ def ask(tmp_path, monkeypatch):
         monkeypatch.setenv("OPENAI_BASE_URL", server.url)
         predictions, chosen = answers(4), Limits(**limits)
         with Ledger(tmp_path / "ledger.jsonl") as ledger:
-            asked = ask_batches(judge_questions(predictions, PLAN), OpenAIChat(max_tries=2, first_wait_s=0.01), ledger,
-                                usable_verdict(PLAN), chosen, poll_s=0.01)
-            values = [[each.value for each in scores] for scores in collect_scores(
-                predictions, PLAN, ledger, chosen)] if asked.is_complete else None
+            asked = ask_batches(
+                judge_questions(predictions, PLAN),
+                OpenAIChat(max_tries=2, first_wait_s=0.01),
+                ledger,
+                usable_verdict(PLAN),
+                chosen,
+                poll_s=0.01,
+            )
+            values = (
+                [[each.value for each in scores] for scores in collect_scores(predictions, PLAN, ledger, chosen)]
+                if asked.is_complete
+                else None
+            )
         return asked, values
 
     return run
 
 
 def expected():
-    return [[float(verdict_of({"messages": each.messages, "seed": each.parameters["seed"]}))
-             for each in judge_questions(answers(4), PLAN) if each.run == run] for run in (0, 1)]
+    return [
+        [
+            float(verdict_of({"messages": each.messages, "seed": each.parameters["seed"]}))
+            for each in judge_questions(answers(4), PLAN)
+            if each.run == run
+        ]
+        for run in (0, 1)
+    ]
 
 
 def test_one_batch_answers_everything_and_the_next_call_asks_nothing(ask, tmp_path):
@@ -80,8 +97,9 @@ def test_a_batch_that_only_fails_ends_it(ask):
     assert "answered nothing" in asked.stopped
 
 
-@pytest.mark.parametrize("point", ["before upload", "before the id is noted", "before the replies are stored",
-                                   "before the note is removed"])
+@pytest.mark.parametrize(
+    "point", ["before upload", "before the id is noted", "before the replies are stored", "before the note is removed"]
+)
 def test_killed_anywhere_no_batch_is_paid_for_twice(ask, monkeypatch, tmp_path, point):
     class Killed(BaseException):
         """Nothing in the program catches this, as nothing catches a kill."""
@@ -96,8 +114,9 @@ def test_killed_anywhere_no_batch_is_paid_for_twice(ask, monkeypatch, tmp_path, 
                 patch.setattr(OpenAIChat, "call", kill)
             elif point == "before the id is noted":
                 write, count = batches.write_json, []
-                patch.setattr(batches, "write_json", lambda *a: count.append(1) or (
-                    write(*a) if len(count) == 1 else kill()))
+                patch.setattr(
+                    batches, "write_json", lambda *a: count.append(1) or (write(*a) if len(count) == 1 else kill())
+                )
             elif point == "before the replies are stored":
                 patch.setattr(Ledger, "append", kill)
             else:

@@ -1,5 +1,7 @@
 """From predictions to questions, and from the ledger to scores."""
 
+from __future__ import annotations
+
 import pytest
 
 from pefomed_plugin.errors import ConfigError, DataError
@@ -28,9 +30,13 @@ def collected(tmp_path, predictions, chosen, ask, reasks=1):
 
 def by_seed(question, gate):
     """Run 1 says 1, run 2 says 0, and so on."""
-    return Reply("VERDICT: {}".format((question.parameters["seed"] + 1) % 2), model="invented-2026",
-                 system_fingerprint="fp_1", usage={"prompt_tokens": 100, "completion_tokens": 10},
-                 dropped=("max_tokens",))
+    return Reply(
+        f"VERDICT: {(question.parameters['seed'] + 1) % 2}",
+        model="invented-2026",
+        system_fingerprint="fp_1",
+        usage={"prompt_tokens": 100, "completion_tokens": 10},
+        dropped=("max_tokens",),
+    )
 
 
 def test_each_run_has_its_own_seed_and_key():
@@ -80,8 +86,9 @@ def test_a_missing_prediction_scores_0_and_costs_nothing(tmp_path):
 
 
 def test_equal_pairs_share_a_judgement(tmp_path):
-    runs, facts = collected(tmp_path, written_reports(4, prediction="Clear."), plan(kind="report"),
-                            lambda *_: Reply("VERDICT: 3"))
+    runs, facts = collected(
+        tmp_path, written_reports(4, prediction="Clear."), plan(kind="report"), lambda *_: Reply("VERDICT: 3")
+    )
     assert [each.value for each in runs[0]] == [3.0] * 4
     assert (facts["judgements"], facts["replies"]) == (1, 1)
 

@@ -1,5 +1,7 @@
 """The ledger: what was written stays, whatever happens to the process or to the last line."""
 
+from __future__ import annotations
+
 import json
 import os
 import subprocess
@@ -48,7 +50,7 @@ def test_damage_before_the_end_is_an_error_that_names_the_lines(tmp_path):
 
 def test_two_processes_on_one_ledger_are_refused(tmp_path):
     path = tmp_path / "ledger.jsonl"
-    code = "from pefomed_plugin.services.judge.ledger import Ledger\nwith Ledger({!r}): pass".format(str(path))
+    code = f"from pefomed_plugin.services.judge.ledger import Ledger\nwith Ledger({str(path)!r}): pass"
     with Ledger(path):
         other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "is in use by another process" in other.stderr

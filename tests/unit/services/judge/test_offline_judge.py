@@ -1,5 +1,7 @@
 """The lexical judge: deterministic, in range, and plainly named."""
 
+from __future__ import annotations
+
 import pytest
 
 from pefomed_plugin.errors import DataError
@@ -9,10 +11,17 @@ from pefomed_plugin.services.judge.offline_judge import judge_offline
 from ..judged import answers, written_reports
 
 
-@pytest.mark.parametrize(("answer", "prediction", "value"), [
-    ("yes", "Yes.", 1), ("x-ray", "chest x-ray", 1), ("left lung", "the lung, left", 1), ("yes", "no", 0),
-    ("left", "", 0), ("no", "there is no doubt that an invented mass is in the left lung", 0),
-])
+@pytest.mark.parametrize(
+    ("answer", "prediction", "value"),
+    [
+        ("yes", "Yes.", 1),
+        ("x-ray", "chest x-ray", 1),
+        ("left lung", "the lung, left", 1),
+        ("yes", "no", 0),
+        ("left", "", 0),
+        ("no", "there is no doubt that an invented mass is in the left lung", 0),
+    ],
+)
 def test_answers(answer, prediction, value):
     [[score]] = judge_offline(answers(1, answer=answer, prediction=prediction), "vqa")
     assert (score.value, score.scorer) == (value, "judge/vqa/offline-lexical")

@@ -1,5 +1,7 @@
 """One question to a real HTTP server that misbehaves, through the real openai package."""
 
+from __future__ import annotations
+
 import time
 
 import pytest
@@ -13,8 +15,9 @@ from tests.chat_server import CLOSE, ChatServer, judged, refused, reply
 pytest.importorskip("openai")
 SECRET = "sk-invented-key-of-nobody"
 PATIENT = "invented patient text"
-QUESTION = Question([{"role": "user", "content": PATIENT}],
-                    {"model": "invented-judge", "seed": 7, "temperature": 0.5, "max_tokens": 50})
+QUESTION = Question(
+    [{"role": "user", "content": PATIENT}], {"model": "invented-judge", "seed": 7, "temperature": 0.5, "max_tokens": 50}
+)
 
 
 @pytest.fixture
@@ -45,12 +48,27 @@ def test_a_reply_with_all_that_results_must_carry(ask):
     assert {name: server.requests[0][name] for name in QUESTION.parameters} == QUESTION.parameters
 
 
-@pytest.mark.parametrize("fault", [
-    refused(429), refused(500), refused(503), refused(408), CLOSE, (200, b"<html>busy</html>", {}),
-    (200, b"", {}), (200, b"{}", {}), (200, b'{"choices": []}', {}), (200, b'{"choices": null}', {}),
-    (200, b'{"choices": [{}]}', {}), (200, b"[]", {}), refused(429, {"Retry-After": "0"}), (502, b"<html>", {}),
-    refused(429, {"Retry-After": "nonsense"}), refused(429, {"Retry-After": "Wed, 01 Jan 2020 00:00:00 GMT"}),
-])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        refused(429),
+        refused(500),
+        refused(503),
+        refused(408),
+        CLOSE,
+        (200, b"<html>busy</html>", {}),
+        (200, b"", {}),
+        (200, b"{}", {}),
+        (200, b'{"choices": []}', {}),
+        (200, b'{"choices": null}', {}),
+        (200, b'{"choices": [{}]}', {}),
+        (200, b"[]", {}),
+        refused(429, {"Retry-After": "0"}),
+        (502, b"<html>", {}),
+        refused(429, {"Retry-After": "nonsense"}),
+        refused(429, {"Retry-After": "Wed, 01 Jan 2020 00:00:00 GMT"}),
+    ],
+)
 def test_a_temporary_fault_is_asked_again(ask, fault):
     found, server = ask(once(fault))
     assert found.text.startswith("They compare.")
@@ -93,31 +111,43 @@ def test_a_long_retry_after_is_waited_for_and_can_be_interrupted(ask):
     assert gate.passed == 1
 
 
-@pytest.mark.parametrize(("answer", "fault"), [
-    (reply(None, refusal="I cannot help with that."), "the model refused"),
-    (reply("VERDICT: 1 because", finish="length"), "cut off"),
-    (reply("", finish="content_filter"), "filtered"), (reply(None), "empty reply"), (reply("  "), "empty reply"),
-])
+@pytest.mark.parametrize(
+    ("answer", "fault"),
+    [
+        (reply(None, refusal="I cannot help with that."), "the model refused"),
+        (reply("VERDICT: 1 because", finish="length"), "cut off"),
+        (reply("", finish="content_filter"), "filtered"),
+        (reply(None), "empty reply"),
+        (reply("  "), "empty reply"),
+    ],
+)
 def test_a_paid_reply_without_use_is_given_back_with_its_fault(ask, answer, fault):
     found, server = ask(lambda *_: answer)
     assert (found.text, found.fault, found.usage["prompt_tokens"]) == (None, fault, 100)
     assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize(("error", "fault"), [
-    ({"code": "content_filter"}, "filtered before it was answered"),
-    ({"code": "context_length_exceeded"}, "too long for the model"),
-    ({"code": 400, "message": "This model's maximum context length is 9 tokens."}, "too long for the model"),
-])
+@pytest.mark.parametrize(
+    ("error", "fault"),
+    [
+        ({"code": "content_filter"}, "filtered before it was answered"),
+        ({"code": "context_length_exceeded"}, "too long for the model"),
+        ({"code": 400, "message": "This model's maximum context length is 9 tokens."}, "too long for the model"),
+    ],
+)
 def test_what_concerns_one_text_only_is_final(ask, error, fault):
     found, server = ask(lambda *_: refused(400, **error))
     assert (found.text, found.fault, found.final) == (None, fault, True)
     assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize("error", [
-    {"param": "seed", "code": "unsupported_parameter"}, {"message": "Unsupported parameter: 'seed' is not supported"},
-])
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"param": "seed", "code": "unsupported_parameter"},
+        {"message": "Unsupported parameter: 'seed' is not supported"},
+    ],
+)
 def test_a_refused_parameter_is_dropped_once_and_noted(ask, error, capsys):
     def rule(body, _):
         return refused(400, **error) if "seed" in body else judged(body)
@@ -140,12 +170,16 @@ def test_several_parameters_may_be_refused(ask):
     assert sorted(found.dropped) == sorted(refusable)
 
 
-@pytest.mark.parametrize(("answer", "words"), [
-    (refused(401, message="Incorrect API key provided: " + SECRET), "OPENAI_API_KEY is not valid"),
-    (refused(403), "may not use this model"), (refused(404), "does not know 'invented-judge'"),
-    (refused(429, type="insufficient_quota", code="insufficient_quota"), "quota is used up"),
-    (refused(400, message="cannot read: " + PATIENT, code="invalid " + PATIENT), "refuses the request"),
-])
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (refused(401, message="Incorrect API key provided: " + SECRET), "OPENAI_API_KEY is not valid"),
+        (refused(403), "may not use this model"),
+        (refused(404), "does not know 'invented-judge'"),
+        (refused(429, type="insufficient_quota", code="insufficient_quota"), "quota is used up"),
+        (refused(400, message="cannot read: " + PATIENT, code="invalid " + PATIENT), "refuses the request"),
+    ],
+)
 def test_what_concerns_all_questions_stops_at_once_and_quotes_nothing(ask, answer, words):
     with pytest.raises(ServiceError, match=words) as caught:
         ask(lambda *_: answer)

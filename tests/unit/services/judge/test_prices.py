@@ -1,5 +1,7 @@
 """Prices from the user's table, and token guesses."""
 
+from __future__ import annotations
+
 import pytest
 
 from pefomed_plugin.errors import ConfigError, DataError
@@ -14,10 +16,18 @@ def test_a_price_is_for_a_million_tokens(tmp_path):
     assert read_price(None, "invented") is None
 
 
-@pytest.mark.parametrize("text", [
-    '{}', '[]', '{"invented": 3}', '{"invented": {"input": 1}}', '{"invented": {"input": "1", "output": 1}}',
-    '{"invented": {"input": -1, "output": 1}}', '{"invented": {"input": true, "output": 1}}',
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{}",
+        "[]",
+        '{"invented": 3}',
+        '{"invented": {"input": 1}}',
+        '{"invented": {"input": "1", "output": 1}}',
+        '{"invented": {"input": -1, "output": 1}}',
+        '{"invented": {"input": true, "output": 1}}',
+    ],
+)
 def test_tables_without_a_usable_price(tmp_path, text):
     (tmp_path / "p.json").write_text(text)
     with pytest.raises(ConfigError, match="no price of 'invented'"):

@@ -1,5 +1,7 @@
 """What helps on a small card, in which order, and what is said when memory has run out."""
 
+from __future__ import annotations
+
 import pytest
 import torch
 
@@ -21,11 +23,21 @@ def test_each_option_saves_what_it_says_on_top_of_those_before() -> None:
     given = config()
     steps = best_options(given)
     assert [each.options for each in steps] == [
-        "model.llm_quantization=4bit", "model.use_grad_checkpoint_llm=true", "run.batch_size_eval=1"]
+        "model.llm_quantization=4bit",
+        "model.use_grad_checkpoint_llm=true",
+        "run.batch_size_eval=1",
+    ]
     peak = estimate(given).peak
     for step in steps:
-        given = dict(changed(given, {key: {"true": True}.get(value, value) for key, value in
-                                     (each.split("=") for each in step.options.split())}))
+        given = dict(
+            changed(
+                given,
+                {
+                    key: {"true": True}.get(value, value)
+                    for key, value in (each.split("=") for each in step.options.split())
+                },
+            )
+        )
         assert estimate(given).peak == step.peak == peak - step.saves
         peak = step.peak
 
@@ -44,8 +56,14 @@ def test_smaller_batches_keep_the_gradient() -> None:
 
 
 def test_what_is_set_is_not_advised_again() -> None:
-    steps = best_options(config(model_llm_quantization="4bit", model_use_grad_checkpoint_llm=True,
-                                run_batch_size_eval=1, model_vit_on_cpu=True))
+    steps = best_options(
+        config(
+            model_llm_quantization="4bit",
+            model_use_grad_checkpoint_llm=True,
+            run_batch_size_eval=1,
+            model_vit_on_cpu=True,
+        )
+    )
     assert [each.options for each in steps] == ["datasets.vqa_rad.batch_size=1 run.accum_grad_iters=6"]
 
 
@@ -55,8 +73,12 @@ def test_upstreams_word_gives_way_to_four_bits() -> None:
 
 
 def test_a_run_that_only_answers_gets_advice_on_answering() -> None:
-    options = [each.options for each in best_options(
-        config(run_evaluate=True, run_num_beams=8, run_batch_size_eval=1, model_vit_on_cpu=True))]
+    options = [
+        each.options
+        for each in best_options(
+            config(run_evaluate=True, run_num_beams=8, run_batch_size_eval=1, model_vit_on_cpu=True)
+        )
+    ]
     assert "run.num_beams=1" in options
     assert not any("grad" in each for each in options)
 
@@ -76,21 +98,34 @@ def test_out_of_memory_names_three_options_in_order() -> None:
     assert "Tried to allocate 96.00 MiB" in told.summary
     assert "By estimate this run needs 25.5 GiB" in told.summary
     assert [each.split(":")[0] for each in told.problems] == [
-        "--options " + each.options for each in best_options(config())]
+        "--options " + each.options for each in best_options(config())
+    ]
     assert "saves 9.0 GiB, 16.5 are left; costs time" in told.problems[0]
 
 
 def test_out_of_memory_with_nothing_left_to_try() -> None:
-    told = explain_out_of_memory(torch.cuda.OutOfMemoryError(OOM), config(
-        batch_size=1, model_llm_quantization="4bit", model_use_grad_checkpoint_llm=True, model_vit_on_cpu=True,
-        run_batch_size_eval=1))
+    told = explain_out_of_memory(
+        torch.cuda.OutOfMemoryError(OOM),
+        config(
+            batch_size=1,
+            model_llm_quantization="4bit",
+            model_use_grad_checkpoint_llm=True,
+            model_vit_on_cpu=True,
+            run_batch_size_eval=1,
+        ),
+    )
     assert told.problems == ()
     assert "it takes a larger card" in told.summary
 
 
-@pytest.mark.parametrize(("error", "expected"), [
-    (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), True),
-    (RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"), True),
-    (RuntimeError("CUDA error: device-side assert triggered"), False), (MemoryError(), False)])
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), True),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"), True),
+        (RuntimeError("CUDA error: device-side assert triggered"), False),
+        (MemoryError(), False),
+    ],
+)
 def test_which_errors_are_meant(error: BaseException, expected: bool) -> None:
     assert is_out_of_memory(error) is expected

@@ -1,7 +1,9 @@
 """The arithmetic of memory: what each switch does to it. (What torch really takes: ``tests/conformance``.)"""
 
+from __future__ import annotations
+
 import json
-from typing import Any, Dict
+from typing import Any
 
 import pytest
 
@@ -13,25 +15,26 @@ from pefomed_plugin.services.memory.model_sizes import LlamaSize, read_llama_siz
 KEPT = "activations kept for the backward pass"
 
 
-def config(**changes: Any) -> Dict[str, Any]:
+def config(**changes: Any) -> dict[str, Any]:
     """A stage-2 run, with ``model_...``, ``run_...`` and ``batch_size`` changed."""
-    made: Dict[str, Any] = {
+    made: dict[str, Any] = {
         "model": {"lora_r": 64, "lora_dropout": 0.05, "image_size": 448, "max_txt_len": 1024},
         "datasets": {"vqa_rad": {"batch_size": changes.pop("batch_size", 6)}},
-        "run": {"task": "medical_vqa", "output_dir": "out", "precision": "fp16", "test_splits": ["test"]}}
+        "run": {"task": "medical_vqa", "output_dir": "out", "precision": "fp16", "test_splits": ["test"]},
+    }
     for key, value in changes.items():
         section, _, name = key.partition("_")
         made[section][name] = value
     return made
 
 
-def training(**changes: Any) -> Dict[str, int]:
+def training(**changes: Any) -> dict[str, int]:
     parts = estimate(config(**changes)).training
     assert parts is not None
     return parts
 
 
-def answering(**changes: Any) -> Dict[str, int]:
+def answering(**changes: Any) -> dict[str, int]:
     parts = estimate(config(**changes)).answering
     assert parts is not None
     return parts
@@ -42,8 +45,10 @@ def test_weights_of_the_paper() -> None:
     parts = training()
     assert parts["language model"] == 2 * 6_738_415_616
     assert parts["vision encoder"] == 2 * 986_978_688
-    assert parts["projection and LoRA, fp32"] + parts["gradients, fp32"] + parts["AdamW's two moments, fp32"] \
+    assert (
+        parts["projection and LoRA, fp32"] + parts["gradients, fp32"] + parts["AdamW's two moments, fp32"]
         == 16 * 56_627_200
+    )
 
 
 def test_bits_of_the_frozen_weights() -> None:
@@ -95,10 +100,16 @@ def test_frozen_weights_in_32_bits_are_cast() -> None:
     assert "casts of frozen weights to bf16" not in training(run_precision="bf16"), "fp16 becomes bf16 at the start"
 
 
-@pytest.mark.parametrize(("settings", "expected"), [
-    ({"amp": True}, "fp16"), ({"amp": False}, "fp32"), ({"amp": None}, "bf16"), ({"amp": True, "precision": "bf16"},
-                                                                                   "bf16")])
-def test_the_precision_a_run_computes_in(settings: Dict[str, Any], expected: str) -> None:
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"amp": True}, "fp16"),
+        ({"amp": False}, "fp32"),
+        ({"amp": None}, "bf16"),
+        ({"amp": True, "precision": "bf16"}, "bf16"),
+    ],
+)
+def test_the_precision_a_run_computes_in(settings: dict[str, Any], expected: str) -> None:
     made = config()
     made["run"] = {**made["run"], "precision": None, **settings}
     assert estimate(made).precision == expected
@@ -148,8 +159,13 @@ def test_a_card_has_less_than_its_name_says() -> None:
 
 
 def test_sizes_come_from_the_folder(tmp_path: Any) -> None:
-    given = {"vocab_size": 512, "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2,
-             "num_attention_heads": 4}
+    given = {
+        "vocab_size": 512,
+        "hidden_size": 64,
+        "intermediate_size": 128,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+    }
     (tmp_path / "config.json").write_text(json.dumps(given))
     size = read_model_size({"llama_model": str(tmp_path)})
     assert size.llama == LlamaSize(512, 64, 128, 2, 4, 4, 16)
@@ -169,4 +185,5 @@ def test_mistakes_of_the_model_section_come_together() -> None:
         read_model_size({"lora_target_modules": ["q_prj"], "vit": {"dpth": 2}})
     assert caught.value.problems == (
         "model.lora_target_modules: no 'q_prj'; did you mean 'q_proj' or 'v_proj' or 'o_proj'?",
-        "model.vit.dpth: no such key; did you mean 'depth'?")
+        "model.vit.dpth: no such key; did you mean 'depth'?",
+    )

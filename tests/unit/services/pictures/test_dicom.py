@@ -1,5 +1,7 @@
 """DICOM files made here, looked at as a viewer would show them."""
 
+from __future__ import annotations
+
 import sys
 from pathlib import Path
 from typing import Any
@@ -83,8 +85,14 @@ def test_window_counts_in_rescaled_units_and_is_not_stretched(tmp_path: Path) ->
 
 
 def test_the_first_of_several_windows_and_a_slope(tmp_path: Path) -> None:
-    write(tmp_path / "a.dcm", np.array([[0, 50, 100]], np.int16), RescaleSlope=2, RescaleIntercept=0,
-          WindowCenter=[100.5, 7], WindowWidth=[201, 1])
+    write(
+        tmp_path / "a.dcm",
+        np.array([[0, 50, 100]], np.int16),
+        RescaleSlope=2,
+        RescaleIntercept=0,
+        WindowCenter=[100.5, 7],
+        WindowWidth=[201, 1],
+    )
     assert greys(tmp_path / "a.dcm") == [0, 128, 255]
 
 
@@ -99,8 +107,14 @@ def test_exact_and_sigmoid_windows(tmp_path: Path) -> None:
 def test_monochrome1_is_inverted(tmp_path: Path) -> None:
     write(tmp_path / "a.dcm", np.array([[0, 4095]], np.uint16), kind="MONOCHROME1", bits_stored=12)
     assert greys(tmp_path / "a.dcm") == [255, 0]
-    write(tmp_path / "b.dcm", np.array([[0, 150, 300]], np.uint16), kind="MONOCHROME1", bits_stored=12,
-          WindowCenter=100.5, WindowWidth=201)
+    write(
+        tmp_path / "b.dcm",
+        np.array([[0, 150, 300]], np.uint16),
+        kind="MONOCHROME1",
+        bits_stored=12,
+        WindowCenter=100.5,
+        WindowWidth=201,
+    )
     assert greys(tmp_path / "b.dcm") == [255, 64, 0]
 
 

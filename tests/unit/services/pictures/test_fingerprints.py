@@ -1,8 +1,10 @@
+from __future__ import annotations
+
 import hashlib
 import json
 import os
 from pathlib import Path
-from typing import Any, List
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -24,15 +26,15 @@ from ..small import picture
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     for number in range(4):
-        picture(number).save(tmp_path / "{}.png".format(number))
+        picture(number).save(tmp_path / f"{number}.png")
     (tmp_path / "page.png").write_bytes(b"<html>sign in")
     return tmp_path
 
 
 @pytest.fixture
-def opened(monkeypatch: pytest.MonkeyPatch) -> List[str]:
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the images that are opened from here on."""
-    names: List[str] = []
+    names: list[str] = []
 
     def note(root: Path, image: str, policy: Any) -> Fingerprint:
         names.append(image)
@@ -82,7 +84,7 @@ def test_outcomes_of_good_bad_and_missing_images(root: Path) -> None:
     assert found["../x.png"].fault == "lies outside the image root"
 
 
-def test_a_second_run_opens_only_what_changed(root: Path, opened: List[str]) -> None:
+def test_a_second_run_opens_only_what_changed(root: Path, opened: list[str]) -> None:
     images, cache = ["0.png", "1.png", "2.png", "page.png"], root / "cache" / "seen.jsonl"
     first = fingerprint_images(root, images, cache=cache)
     assert sorted(opened) == sorted(images)
@@ -98,14 +100,14 @@ def test_a_second_run_opens_only_what_changed(root: Path, opened: List[str]) -> 
     assert read_fingerprints(cache) == second
 
 
-def test_another_policy_is_another_outcome(root: Path, opened: List[str]) -> None:
+def test_another_policy_is_another_outcome(root: Path, opened: list[str]) -> None:
     cache = root / "seen.jsonl"
     fingerprint_images(root, ["0.png"], cache=cache)
     strict = fingerprint_images(root, ["0.png"], ImagePolicy(max_pixels=9), cache=cache)
     assert len(opened) == 2 and strict["0.png"].fault == "too many pixels"
 
 
-def test_an_interrupted_run_goes_on_where_it_was(root: Path, opened: List[str]) -> None:
+def test_an_interrupted_run_goes_on_where_it_was(root: Path, opened: list[str]) -> None:
     cache = root / "seen.jsonl"
     fingerprint_images(root, ["0.png", "1.png", "2.png"], cache=cache)
     lines = cache.read_bytes()

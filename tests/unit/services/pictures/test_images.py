@@ -1,11 +1,12 @@
 """Every kind of image a release holds, and every kind of damage, through ``open_image``."""
 
+from __future__ import annotations
+
 import os
 import struct
 import threading
 import zlib
 from pathlib import Path
-from typing import List
 
 import numpy as np
 import pytest
@@ -140,15 +141,18 @@ def test_allow_truncated_leaves_whole_images_unmarked(tmp_path: Path) -> None:
     assert "truncated" not in opened.info and opened.tobytes() == drawn().tobytes()
 
 
-@pytest.mark.parametrize(("content", "words"), [
-    (b"<!DOCTYPE html><html><body>Sign in</body></html>", "HTML page, probably a download without credentials"),
-    (b"\xef\xbb\xbf\n<html lang=en>", "HTML page"),
-    (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n", "git lfs pull"),
-    (b"", "empty file"),
-    (b"no picture at all", "not an image"),
-    (b"\xff\xd8\xff\xe0\x00\x10JFIF", "not an image"),
-    (b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR", "not an image"),
-])
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"<!DOCTYPE html><html><body>Sign in</body></html>", "HTML page, probably a download without credentials"),
+        (b"\xef\xbb\xbf\n<html lang=en>", "HTML page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n", "git lfs pull"),
+        (b"", "empty file"),
+        (b"no picture at all", "not an image"),
+        (b"\xff\xd8\xff\xe0\x00\x10JFIF", "not an image"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR", "not an image"),
+    ],
+)
 def test_impostors_are_named(tmp_path: Path, content: bytes, words: str) -> None:
     (tmp_path / "a.jpg").write_bytes(content)
     for policy in (ImagePolicy(), ImagePolicy(allow_truncated=True)):
@@ -211,12 +215,12 @@ def test_absolute_paths_and_links_may_not_leave_the_root(tmp_path: Path) -> None
 
 
 def test_check_images_sorts_good_from_bad_and_reports_progress(tmp_path: Path) -> None:
-    names = ["{}.png".format(number) for number in range(20)]
+    names = [f"{number}.png" for number in range(20)]
     for name in names:
         noise(32).save(tmp_path / name)
     cut(tmp_path / "3.png")
     (tmp_path / "7.png").write_bytes(b"<html>")
-    seen: List[int] = []
+    seen: list[int] = []
     ok, problems = check_images(tmp_path, [*names, "missing.png", "0.png"], workers=2, progress=seen.append)
     assert ok == [name for name in names if name not in ("3.png", "7.png")]
     assert list(problems) == ["3.png", "7.png", "missing.png"]

@@ -1,9 +1,11 @@
 """Images in parquet files as Hugging Face data sets ship them."""
 
+from __future__ import annotations
+
 import sys
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -22,18 +24,18 @@ def png(grey: int) -> bytes:
     return stream.getvalue()
 
 
-def write(path: Path, columns: Dict[str, Any], rows_a_group: int = 3) -> None:
+def write(path: Path, columns: dict[str, Any], rows_a_group: int = 3) -> None:
     pq.write_table(pa.table(columns), path, row_group_size=rows_a_group)
 
 
 @pytest.mark.parametrize("plain", [False, True])
 def test_every_row_of_several_row_groups(tmp_path: Path, plain: bool) -> None:
     images = [png(grey) for grey in range(10)]
-    values = images if plain else [{"bytes": each, "path": "{}.png".format(n)} for n, each in enumerate(images)]
+    values = images if plain else [{"bytes": each, "path": f"{n}.png"} for n, each in enumerate(images)]
     (tmp_path / "data").mkdir()
     write(tmp_path / "data/train-0.parquet", {"question": ["?"] * 10, "image": values})
     for row in (0, 9, 2, 3, 5, 6):
-        assert open_image(tmp_path, "data/train-0.parquet#{}".format(row)).getpixel((0, 0)) == (row, row, row)
+        assert open_image(tmp_path, f"data/train-0.parquet#{row}").getpixel((0, 0)) == (row, row, row)
 
 
 def test_a_rewritten_file_is_read_anew(tmp_path: Path) -> None:
@@ -44,9 +46,18 @@ def test_a_rewritten_file_is_read_anew(tmp_path: Path) -> None:
     assert read_embedded(path, 1) == b"newer"
 
 
-@pytest.mark.parametrize(("image", "address"), [
-    ("a.parquet#0", ("a.parquet", 0)), ("d#1/a.parquet#12", ("d#1/a.parquet", 12)),
-    ("a.png", None), ("a.png#1", None), ("a.parquet", None), ("a.parquet#-1", None), ("a.parquet#x", None)])
+@pytest.mark.parametrize(
+    ("image", "address"),
+    [
+        ("a.parquet#0", ("a.parquet", 0)),
+        ("d#1/a.parquet#12", ("d#1/a.parquet", 12)),
+        ("a.png", None),
+        ("a.png#1", None),
+        ("a.parquet", None),
+        ("a.parquet#-1", None),
+        ("a.parquet#x", None),
+    ],
+)
 def test_addresses(image: str, address: Any) -> None:
     assert split_address(image) == address
 

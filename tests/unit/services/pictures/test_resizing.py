@@ -1,5 +1,7 @@
 """The same square on every Pillow: which side is resized first is this project's, not the library's."""
 
+from __future__ import annotations
+
 import zlib
 from random import Random
 
@@ -12,8 +14,14 @@ from pefomed_plugin.services.pictures.resizing import resize_square
 SIZE = 56
 HEIGHT_FIRST = [(61, 131), (40, 57), (57, 59), (100, 145), (56, 57)]
 WIDTH_FIRST = [(131, 61), (57, 58), (100, 144), (40, 30), (90, 90), (20, 56)]
-OF_PILLOW_13 = {(61, 131): 231961969, (57, 59): 2689167719, (100, 144): 2678788125,
-                (500, 700): 3528505050, (30, 1000): 1708966255, (131, 61): 1732216120}
+OF_PILLOW_13 = {
+    (61, 131): 231961969,
+    (57, 59): 2689167719,
+    (100, 144): 2678788125,
+    (500, 700): 3528505050,
+    (30, 1000): 1708966255,
+    (131, 61): 1732216120,
+}
 """Size -> CRC-32 of what ``Image.resize`` of Pillow 13.0.0 makes of the noise of this size."""
 
 

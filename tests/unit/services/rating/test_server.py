@@ -1,5 +1,7 @@
 """The rating page's server over real HTTP: who may ask, what is refused, and that nothing refused is kept."""
 
+from __future__ import annotations
+
 import http.client
 import json
 import re
@@ -34,7 +36,7 @@ def served(folder, predictions=None, pictures=True, host="127.0.0.1"):
     predictions = answers(N) if predictions is None else predictions
     for number in range(2):
         (folder / "images").mkdir(exist_ok=True)
-        Image.new("L", (64 + number, 48), 200).save(folder / "images" / "picture{}.png".format(number))
+        Image.new("L", (64 + number, 48), 200).save(folder / "images" / f"picture{number}.png")
     plan = make_plan(predictions, "vqa", 1)
     with RatingStore(folder / STORE) as store:
         session = RatingSession(plan, predictions, store, {"vqa_rad": folder / "images"} if pictures else None)
@@ -62,7 +64,7 @@ def strict(tmp_path_factory):
 
 
 def base(server):
-    return "http://127.0.0.1:{}".format(server.server_address[1])
+    return f"http://127.0.0.1:{server.server_address[1]}"
 
 
 def ask(server, path, headers=None, body=None):
@@ -93,8 +95,12 @@ def stored(server):
 
 
 def test_the_page_and_its_files_come_with_a_policy_that_allows_nothing_else(strict):
-    for path, kind in (("/", "text/html"), ("/rating.js", "text/javascript"), ("/rating.css", "text/css"),
-                       ("/explorer.css", "text/css")):
+    for path, kind in (
+        ("/", "text/html"),
+        ("/rating.js", "text/javascript"),
+        ("/rating.css", "text/css"),
+        ("/explorer.css", "text/css"),
+    ):
         status, headers, body = ask(strict, path)
         assert (status, headers.get_content_type()) == (200, kind) and body
         policy = headers["Content-Security-Policy"]
@@ -109,7 +115,9 @@ def test_two_raters_rate_and_a_restart_goes_on(tmp_path):
         anna, boris = items(server), items(server, "Boris")
         assert post(server, {"rater": "anna", "item": anna[0]["item"], "rating": 1}) == (200, {"rated": 1})
         assert post(server, {"rater": "Anna ", "item": anna[1]["item"], "rating": 0, "comment": "hm"}) == (
-            200, {"rated": 2})
+            200,
+            {"rated": 2},
+        )
         assert post(server, {"rater": "boris", "item": boris[0]["item"], "rating": 0}) == (200, {"rated": 1})
         assert post(server, {"rater": "anna", "item": anna[0]["item"], "rating": 0}) == (200, {"rated": 2})
     with served(tmp_path) as server:
@@ -118,7 +126,7 @@ def test_two_raters_rate_and_a_restart_goes_on(tmp_path):
         assert [each["rating"] for each in items(server, "boris")] == [0] + [None] * (N - 1)
 
 
-@pytest.mark.parametrize("rating", [5, 2, -1, True, "1", 1.0, None, [1], {"a": 1}, 10 ** 30])
+@pytest.mark.parametrize("rating", [5, 2, -1, True, "1", 1.0, None, [1], {"a": 1}, 10**30])
 def test_what_is_no_rating_is_400_with_words_and_is_not_kept(strict, rating):
     status, answer = post(strict, {"rater": "anna", "item": items(strict)[0]["item"], "rating": rating})
     assert status == 400
@@ -126,11 +134,25 @@ def test_what_is_no_rating_is_400_with_words_and_is_not_kept(strict, rating):
     assert stored(strict) == {"anna": {}, "boris": {}}
 
 
-@pytest.mark.parametrize("said", [
-    {"rater": "anna", "item": "unknown", "rating": 1}, {"rater": "anna", "rating": 1}, {"rater": "", "rating": 1},
-    {"rater": "../anna", "item": "x", "rating": 1}, {"item": "x", "rating": 1}, [], "text", 7,
-    b"null", b"no json", b"", b"\xff\xfe", b"[" * 50_000, b'{"rater": NaN',
-])
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"rater": "anna", "item": "unknown", "rating": 1},
+        {"rater": "anna", "rating": 1},
+        {"rater": "", "rating": 1},
+        {"rater": "../anna", "item": "x", "rating": 1},
+        {"item": "x", "rating": 1},
+        [],
+        "text",
+        7,
+        b"null",
+        b"no json",
+        b"",
+        b"\xff\xfe",
+        b"[" * 50_000,
+        b'{"rater": NaN',
+    ],
+)
 def test_other_nonsense_is_400(strict, said):
     status, answer = post(strict, said, headers=JSON)
     assert status == 400 and answer["error"]
@@ -141,13 +163,21 @@ def test_an_item_of_another_rater_is_no_item(strict):
     assert post(strict, {"rater": "boris", "item": items(strict)[0]["item"], "rating": 1})[0] == 400
 
 
-@pytest.mark.parametrize(("headers", "status"), [
-    ({"Content-Type": "application/x-www-form-urlencoded"}, 415), ({"Content-Type": "text/plain"}, 415),
-    ({**JSON, "Origin": "http://evil.example"}, 403), ({**JSON, "Origin": "null"}, 403),
-    ({**JSON, "Origin": "http://["}, 400), ({**JSON, "Host": "evil.example"}, 403), ({**JSON, "Host": ""}, 403),
-    ({**JSON, "Host": "127.0.0.1.evil.example"}, 403), ({**JSON, "Host": "10.0.0.1"}, 403),
-    ({**JSON, "Host": "["}, 400),
-])
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Content-Type": "application/x-www-form-urlencoded"}, 415),
+        ({"Content-Type": "text/plain"}, 415),
+        ({**JSON, "Origin": "http://evil.example"}, 403),
+        ({**JSON, "Origin": "null"}, 403),
+        ({**JSON, "Origin": "http://["}, 400),
+        ({**JSON, "Host": "evil.example"}, 403),
+        ({**JSON, "Host": ""}, 403),
+        ({**JSON, "Host": "127.0.0.1.evil.example"}, 403),
+        ({**JSON, "Host": "10.0.0.1"}, 403),
+        ({**JSON, "Host": "["}, 400),
+    ],
+)
 def test_other_sites_cannot_rate(strict, headers, status):
     said = {"rater": "anna", "item": items(strict)[0]["item"], "rating": 1}
     assert post(strict, said, headers=headers)[0] == status
@@ -166,10 +196,21 @@ def test_its_own_page_can_rate(server):
     assert post(server, said, headers={**JSON, "Origin": base(server)}) == (200, {"rated": 1})
 
 
-@pytest.mark.parametrize("path", [
-    "/nothing", "/../../etc/passwd", "/..%2f..%2fetc/passwd", "/assets/rating.js", "/rating", "/ratings.sqlite",
-    "/picture/../ratings.sqlite", "//rating.js/x", "/.", "/rating.js/",
-])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/nothing",
+        "/../../etc/passwd",
+        "/..%2f..%2fetc/passwd",
+        "/assets/rating.js",
+        "/rating",
+        "/ratings.sqlite",
+        "/picture/../ratings.sqlite",
+        "//rating.js/x",
+        "/.",
+        "/rating.js/",
+    ],
+)
 def test_unknown_paths_are_404(strict, path):
     status, _, body = ask(strict, path)
     assert status == 404 and json.loads(body)["error"]
@@ -223,9 +264,16 @@ def test_a_store_that_fails_is_500_and_the_terminal_says_why(server, capsys):
     assert STORE in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("length", "status"), [
-    ("70000", 413), ("9" * 5000, 413), ("-1", 411), ("x", 411), (None, 411),
-])
+@pytest.mark.parametrize(
+    ("length", "status"),
+    [
+        ("70000", 413),
+        ("9" * 5000, 413),
+        ("-1", 411),
+        ("x", 411),
+        (None, 411),
+    ],
+)
 def test_lengths_that_are_none(strict, length, status):
     connection = http.client.HTTPConnection("127.0.0.1", strict.server_address[1], timeout=10)
     connection.putrequest("POST", "/rating")
@@ -253,16 +301,17 @@ def test_raters_at_the_same_time_lose_nothing(server):
         for number, each in enumerate(items(server, rater)):
             assert post(server, {"rater": rater, "item": each["item"], "rating": number % 2})[0] == 200
 
-    threads = [threading.Thread(target=rate, args=("rater {}".format(number),)) for number in range(5)]
+    threads = [threading.Thread(target=rate, args=(f"rater {number}",)) for number in range(5)]
     for each in threads:
         each.start()
     for each in threads:
         each.join()
-    assert server.session.store.counts() == {"rater {}".format(number): N for number in range(5)}
+    assert server.session.store.counts() == {f"rater {number}": N for number in range(5)}
     assert [each["rating"] for each in items(server, "rater 4")] == [0, 1] * (N // 2)
 
 
 # ---- bound elsewhere
+
 
 @pytest.fixture
 def public(tmp_path):
@@ -276,8 +325,17 @@ def test_bound_to_this_machine_there_is_no_token(strict):
 
 
 def test_bound_elsewhere_nothing_is_given_without_the_token(public):
-    for path in ("/", "/?token=", "/?token=wrong", "/?token=%ff", "/rating.js", "/session?rater=anna", "/picture",
-                 "/nothing", "/session?rater=anna&token=" + public.token):
+    for path in (
+        "/",
+        "/?token=",
+        "/?token=wrong",
+        "/?token=%ff",
+        "/rating.js",
+        "/session?rater=anna",
+        "/picture",
+        "/nothing",
+        "/session?rater=anna&token=" + public.token,
+    ):
         assert ask(public, path)[0] == 403, path
     for cookie in ("x", public.cookie + "=wrong", "other=" + public.token, public.cookie + "=", "\xff=;,"):
         assert ask(public, "/session?rater=anna", {"Cookie": cookie})[0] == 403, cookie
@@ -285,9 +343,9 @@ def test_bound_elsewhere_nothing_is_given_without_the_token(public):
 
 
 def test_the_link_is_traded_for_a_cookie_that_opens_everything(public):
-    assert re.fullmatch(r"http://[^/]+:{}/\?token=[\w-]{{30,}}".format(public.server_address[1]), public.url)
+    assert re.fullmatch(rf"http://[^/]+:{public.server_address[1]}/\?token=[\w-]{{30,}}", public.url)
     connection = http.client.HTTPConnection("127.0.0.1", public.server_address[1], timeout=10)
-    connection.request("GET", "/?token={}&rater=anna".format(public.token))
+    connection.request("GET", f"/?token={public.token}&rater=anna")
     answer = connection.getresponse()
     answer.read()
     connection.close()
@@ -312,10 +370,20 @@ def test_every_start_has_a_token_of_its_own(tmp_path, public):
         assert other.token != public.token
 
 
-@pytest.mark.parametrize(("host", "local"), [
-    ("127.0.0.1", True), ("127.9.9.9", True), ("localhost", True), ("::1", True), ("0.0.0.0", False), ("::", False),
-    ("", False), ("192.168.0.1", False), ("localhost.example", False),
-])
+@pytest.mark.parametrize(
+    ("host", "local"),
+    [
+        ("127.0.0.1", True),
+        ("127.9.9.9", True),
+        ("localhost", True),
+        ("::1", True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("", False),
+        ("192.168.0.1", False),
+        ("localhost.example", False),
+    ],
+)
 def test_which_addresses_are_of_this_machine_alone(host, local):
     assert is_this_machine(host) is local
 

@@ -1,5 +1,7 @@
 """What a rater of the page sees and may say, where a page goes on, and that its ratings are those of sheets."""
 
+from __future__ import annotations
+
 import json
 
 import pytest
@@ -37,8 +39,9 @@ def rate_all(session, rater, value, comment=""):
 def test_a_rater_sees_what_a_sheet_shows_in_the_same_order_and_nothing_else(session):
     shown = session.describe("anna")
     plan = make_plan(written_reports(6), "report", 1, 7, "all")
-    assert [each["item"] for each in shown["items"]] == [code for code, _ in rating_pairs(
-        plan, "anna", written_reports(6))]
+    assert [each["item"] for each in shown["items"]] == [
+        code for code, _ in rating_pairs(plan, "anna", written_reports(6))
+    ]
     assert set(shown["items"][0]) == {"item", "question", "reference", "answer", "picture", "rating", "comment"}
     assert [value for value, _ in shown["rubric"]] == [4, 3, 2, 1, 0]
     text = json.dumps(shown)
@@ -54,17 +57,29 @@ def test_saving_counts_and_is_shown_again(session):
     assert session.save("anna", second, {"comment": "bell \x07 and half \ud83d"}) == 1
     assert session.save("anna", first, {"rating": 0, "comment": "changed"}) == 1
     items = session.describe("anna")["items"]
-    assert [(each["rating"], each["comment"]) for each in items[:2]] == [(0, "changed"),
-                                                                        (None, "bell \u2407 and half \ufffd")]
+    assert [(each["rating"], each["comment"]) for each in items[:2]] == [
+        (0, "changed"),
+        (None, "bell \u2407 and half \ufffd"),
+    ]
     assert {each["rating"] for each in session.describe("boris")["items"]} == {None}
 
 
-@pytest.mark.parametrize(("said", "words"), [
-    ({"rating": 5}, "choose one of 0, 1, 2, 3, 4"), ({"rating": -1}, "choose one"), ({"rating": True}, "choose one"),
-    ({"rating": "3"}, "choose one"), ({"rating": 3.0}, "choose one"), ({"rating": None}, "choose one"),
-    ({"rating": [3]}, "choose one"), ({"rating": 3, "comment": 7}, "comment"), ({"comment": None}, "comment"),
-    ({"rating": 3, "comment": "x" * (COMMENT_LIMIT + 1)}, "2,000 characters"), ({}, "neither"),
-])
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"rating": 5}, "choose one of 0, 1, 2, 3, 4"),
+        ({"rating": -1}, "choose one"),
+        ({"rating": True}, "choose one"),
+        ({"rating": "3"}, "choose one"),
+        ({"rating": 3.0}, "choose one"),
+        ({"rating": None}, "choose one"),
+        ({"rating": [3]}, "choose one"),
+        ({"rating": 3, "comment": 7}, "comment"),
+        ({"comment": None}, "comment"),
+        ({"rating": 3, "comment": "x" * (COMMENT_LIMIT + 1)}, "2,000 characters"),
+        ({}, "neither"),
+    ],
+)
 def test_what_is_no_rating_is_refused_and_not_kept(session, said, words):
     item = session.describe("anna")["items"][0]["item"]
     with pytest.raises(DataError, match=words):
@@ -79,11 +94,28 @@ def test_items_of_nobody_and_of_others_are_refused(session, item):
             session.save("anna", each, {"rating": 3})
 
 
-@pytest.mark.parametrize(("given", "kept"), [
-    ("anna", "anna"), ("  Anna  B. ", None), ("Anna  B", "anna b"), ("rater_1", "rater_1"), ("JOS\u00c9", "jos\u00e9"),
-    ("Jose\u0301", "jos\u00e9"), ("", None), (".", None), ("../x", None), ("a/b", None), ("a\\b", None), ("a\0b", None),
-    ("-x", None), ("x" * 41, None), (None, None), (7, None), ("a\nb", "a b"),
-])
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("anna", "anna"),
+        ("  Anna  B. ", None),
+        ("Anna  B", "anna b"),
+        ("rater_1", "rater_1"),
+        ("JOS\u00c9", "jos\u00e9"),
+        ("Jose\u0301", "jos\u00e9"),
+        ("", None),
+        (".", None),
+        ("../x", None),
+        ("a/b", None),
+        ("a\\b", None),
+        ("a\0b", None),
+        ("-x", None),
+        ("x" * 41, None),
+        (None, None),
+        (7, None),
+        ("a\nb", "a b"),
+    ],
+)
 def test_names_are_one_a_person_and_safe_as_file_names(given, kept):
     if kept is None:
         with pytest.raises(DataError, match="rater's name"):
@@ -150,8 +182,10 @@ def test_ratings_of_the_page_are_those_of_its_sheets(session, tmp_path, suffix):
     assert {row.comment for row in read_sheet(sheets / ("anna" + suffix))} == {"=1+1"}
     from_page = import_ratings(tmp_path, plan, predictions)
     assert import_ratings(sheets, read_any_plan(sheets, predictions), predictions) == from_page
-    by_id = {plan.codes("anna")[each["item"]]: float(number % 5)
-             for number, each in enumerate(session.describe("anna")["items"])}
+    by_id = {
+        plan.codes("anna")[each["item"]]: float(number % 5)
+        for number, each in enumerate(session.describe("anna")["items"])
+    }
     assert [score.value for score in from_page[0]] == [by_id[each.id] for each in predictions]
     assert {score.value for score in from_page[1]} == {4.0}
 
@@ -181,6 +215,7 @@ def test_missing_and_foreign_pictures_are_found_at_the_start(tmp_path):
         assert list(session.no_picture) == ["invented-1", "invented-2"]
         assert "no such file" in session.no_picture["invented-1"]
         assert "outside" in session.no_picture["invented-2"]
-        shown = {session.prediction("anna", each["item"]).id: each["picture"]
-                 for each in session.describe("anna")["items"]}
+        shown = {
+            session.prediction("anna", each["item"]).id: each["picture"] for each in session.describe("anna")["items"]
+        }
     assert shown == {"invented-0": True, "invented-1": False, "invented-2": False}

@@ -1,5 +1,7 @@
 """What raters send back: all problems together, and scores under the rules of each scope."""
 
+from __future__ import annotations
+
 import csv
 
 import pytest
@@ -14,15 +16,20 @@ from ..judged import answers, written_reports
 
 def mixed():
     """Four answers, of which the first two match exactly and the last is missing."""
-    return [each for number in range(4) for each in answers(
-        number + 1, prediction=("yes", "Yes", "an invented no", None)[number])[number:]]
+    return [
+        each
+        for number in range(4)
+        for each in answers(number + 1, prediction=("yes", "Yes", "an invented no", None)[number])[number:]
+    ]
 
 
 def exported(folder, predictions, kind="vqa", annotators=2, **scope):
     plan = make_plan(predictions, kind, annotators, **scope)
     for rater in plan.raters:
-        write_csv(folder / (rater + ".csv"), [Row(code, *shown_texts(each))
-                                              for code, each in rating_pairs(plan, rater, predictions)])
+        write_csv(
+            folder / (rater + ".csv"),
+            [Row(code, *shown_texts(each)) for code, each in rating_pairs(plan, rater, predictions)],
+        )
     write_plan(plan, folder)
     return plan
 
@@ -66,10 +73,19 @@ def test_a_random_sample_leaves_the_others_without_a_value(tmp_path):
     assert {each.reason for each in scores if each.value is None} == {NOT_RATED}
 
 
-@pytest.mark.parametrize(("rating", "words"), [
-    ("", "no rating"), ("2", "out of range"), ("-1", "out of range"), ("0.5", "no whole number"),
-    ("yes", "no whole number"), ("nan", "no whole number"), ("1 or 0", "no whole number"), ("1e9", "out of range"),
-])
+@pytest.mark.parametrize(
+    ("rating", "words"),
+    [
+        ("", "no rating"),
+        ("2", "out of range"),
+        ("-1", "out of range"),
+        ("0.5", "no whole number"),
+        ("yes", "no whole number"),
+        ("nan", "no whole number"),
+        ("1 or 0", "no whole number"),
+        ("1e9", "out of range"),
+    ],
+)
 def test_ratings_that_are_none(tmp_path, rating, words):
     predictions = mixed()
     plan = exported(tmp_path, predictions, annotators=1)
@@ -95,8 +111,14 @@ def test_every_problem_of_every_sheet_in_one_report(tmp_path):
     with pytest.raises(DataError) as caught:
         import_ratings(tmp_path, plan, predictions)
     found = "\n".join(caught.value.problems)
-    for words in ("the reference was edited", "stands there 2 times", "'foreign' is not of this sheet", "is gone",
-                  "the rating 7 is out of range", "rater05.xlsx: no such file, nor rater05.csv"):
+    for words in (
+        "the reference was edited",
+        "stands there 2 times",
+        "'foreign' is not of this sheet",
+        "is gone",
+        "the rating 7 is out of range",
+        "rater05.xlsx: no such file, nor rater05.csv",
+    ):
         assert words in found
     assert len(caught.value.problems) == 10
 
@@ -128,6 +150,7 @@ def test_two_filled_sheets_of_one_rater_are_a_problem_and_an_empty_one_is_not(tm
     fill(tmp_path / "rater01.csv")
     assert import_ratings(tmp_path, plan, predictions)[0][2].value == 1.0
     import openpyxl
+
     book = openpyxl.load_workbook(tmp_path / "rater01.xlsx")
     book["Ratings"]["E2"] = 0
     book.save(tmp_path / "rater01.xlsx")

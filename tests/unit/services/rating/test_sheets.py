@@ -1,5 +1,7 @@
 """Sheets there and back: every kind of text survives, in XLSX and in CSV."""
 
+from __future__ import annotations
+
 import pytest
 
 from pefomed_plugin.errors import DataError
@@ -8,14 +10,33 @@ from pefomed_plugin.services.rating.plan import visible
 from pefomed_plugin.services.rating.sheets import Row, read_sheet, write_csv, write_workbook
 
 openpyxl = pytest.importorskip("openpyxl")
-TEXTS = ["plain", "=1+1", "=HYPERLINK(\"x\")", "+3 cm", "-2", "@home", "'quoted'", "'=5", "line\nbreak", "tab\tstop",
-         "comma, \"quote\"; semicolon", "bell\x07 and \x1f", "x" * 100_000, "Gr\u00fc\u00dfe \u2265 5", "007", "1e5",
-         "TRUE", "half a pair \ud83d", "cr\r\nlf", "\x0b", "_x0007_"]
+TEXTS = [
+    "plain",
+    "=1+1",
+    '=HYPERLINK("x")',
+    "+3 cm",
+    "-2",
+    "@home",
+    "'quoted'",
+    "'=5",
+    "line\nbreak",
+    "tab\tstop",
+    'comma, "quote"; semicolon',
+    "bell\x07 and \x1f",
+    "x" * 100_000,
+    "Gr\u00fc\u00dfe \u2265 5",
+    "007",
+    "1e5",
+    "TRUE",
+    "half a pair \ud83d",
+    "cr\r\nlf",
+    "\x0b",
+    "_x0007_",
+]
 
 
 def rows():
-    return [Row("code{}".format(number), visible(text), visible(text), visible(text))
-            for number, text in enumerate(TEXTS)]
+    return [Row(f"code{number}", visible(text), visible(text), visible(text)) for number, text in enumerate(TEXTS)]
 
 
 @pytest.mark.parametrize("suffix", [".xlsx", ".csv"])
@@ -71,10 +92,16 @@ def test_csv_as_other_countries_save_it(tmp_path):
     assert read_sheet(path)[0].question == "plain"
 
 
-@pytest.mark.parametrize("damage", [
-    lambda path: path.write_bytes(b"no zip"), lambda path: path.write_bytes(b""), lambda path: path.unlink(),
-    lambda path: renamed(path, "C1", "other"), lambda path: renamed(path, "", ""),
-])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.write_bytes(b"no zip"),
+        lambda path: path.write_bytes(b""),
+        lambda path: path.unlink(),
+        lambda path: renamed(path, "C1", "other"),
+        lambda path: renamed(path, "", ""),
+    ],
+)
 def test_what_cannot_be_read_is_said(tmp_path, damage):
     path = tmp_path / "a.xlsx"
     write_workbook(path, rows()[:2], RUBRICS["vqa"])

@@ -1,5 +1,7 @@
 """Ratings on the disk: saved at once, kept over crashes, by several writers."""
 
+from __future__ import annotations
+
 import os
 import signal
 import sqlite3
@@ -47,21 +49,25 @@ def test_threads_and_a_second_connection_lose_nothing(path):
             store.save(rater, str(number), rating=number % 5)
 
     with RatingStore(path) as one, RatingStore(path) as two:
-        threads = [threading.Thread(target=rate, args=(store, "rater{}".format(number)))
-                   for number, store in enumerate((one, one, two, two))]
+        threads = [
+            threading.Thread(target=rate, args=(store, f"rater{number}"))
+            for number, store in enumerate((one, one, two, two))
+        ]
         for each in threads:
             each.start()
         for each in threads:
             each.join()
-        assert one.counts() == two.counts() == {"rater{}".format(number): 40 for number in range(4)}
+        assert one.counts() == two.counts() == {f"rater{number}": 40 for number in range(4)}
         assert [one.ratings_of("rater3")[str(number)].rating for number in range(40)] == [n % 5 for n in range(40)]
 
 
 def test_a_killed_process_has_kept_what_it_saved(path):
-    code = ("import os, sys; from pathlib import Path; from pefomed_plugin.services.rating.store import RatingStore\n"
-            "store = RatingStore(Path(sys.argv[1]))\n"
-            "for n in range(25): store.save('anna', str(n), rating=n % 2)\n"
-            "os.kill(os.getpid(), {})".format(int(signal.SIGKILL)))
+    code = (
+        "import os, sys; from pathlib import Path; from pefomed_plugin.services.rating.store import RatingStore\n"
+        "store = RatingStore(Path(sys.argv[1]))\n"
+        "for n in range(25): store.save('anna', str(n), rating=n % 2)\n"
+        f"os.kill(os.getpid(), {int(signal.SIGKILL)})"
+    )
     done = subprocess.run([sys.executable, "-c", code, str(path)], check=False, env={**os.environ})
     assert done.returncode == -signal.SIGKILL
     with RatingStore(path) as store:
