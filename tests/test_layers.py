@@ -32,7 +32,7 @@ LAYERS = {
     "embedded": 4,
     "registration": 5,
     "launch": 5,
-    "checkup": 5,
+    "doctor": 5,
     "linked": 5,
     "loading": 5,
     "ui": 5,

@@ -166,7 +166,7 @@ def group_for_answering(dataset: MedicalDataset, numbers: list[int], questions_p
         return [[number] for number in by_length]
     images: dict[str, list[int]] = {}
     for number in by_length:
-        images.setdefault(dataset.picture_of(number), []).append(number)
+        images.setdefault(dataset.image_key_of(number), []).append(number)
     groups = [
         each[start : start + questions_per_image]
         for each in images.values()

@@ -16,8 +16,8 @@ from PIL import Image
 from ..readers.layouts import Skip
 from ..records import Prediction, Sample
 from ..services.console import progress, say
-from ..services.pictures.faults import UnusableImage
-from ..services.pictures.images import open_image
+from ..services.images.decoding import open_image
+from ..services.images.faults import UnusableImage
 from ..storage import read_predictions, set_aside, write_records, write_text
 from .medical_model import MAX_NEW_TOKENS, MedicalModel, Request
 

@@ -15,8 +15,8 @@ from PIL import Image
 
 from ..errors import ConfigError, near_names
 from ..prompts import TASK_IDENTIFIERS, draw_instruction, instruction_input, user_turn
-from ..services.pictures.given_images import GivenImage, open_given
-from ..services.pictures.images import DEFAULT_POLICY, ImagePolicy
+from ..services.images.decoding import DEFAULT_POLICY, ImagePolicy
+from ..services.images.given_images import GivenImage, open_given
 from ..toolkit import registry
 from .data.text_processor import MedicalTextProcessor
 from .tasks import MedicalCaptionTask, MedicalVqaTask, ReportGenerationTask

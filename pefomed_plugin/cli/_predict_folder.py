@@ -34,7 +34,7 @@ def answer_images(arguments: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from ..adapters.folder_answers import answer_folder
-    from ..services.pictures.image_folder import find_images
+    from ..services.images.image_folder import find_images
 
     _check(arguments)
     found = find_images(arguments.images)
@@ -84,7 +84,7 @@ def _check(arguments: argparse.Namespace) -> None:
 
 
 def _samples(arguments: argparse.Namespace, images: Any) -> Any:
-    from ..services.pictures.image_folder import make_samples, read_questions
+    from ..services.images.image_folder import make_samples, read_questions
 
     if arguments.questions:
         return read_questions(arguments.questions, images)

@@ -23,9 +23,9 @@ exit codes: 0 ready (notes and warnings do not hinder a run), 1 something that i
 
 def run(arguments: argparse.Namespace) -> Output:
     """Look, show."""
-    from ..checkup.findings import is_broken
-    from ..checkup.run import check_up
-    from ..checkup.show import show_findings, to_json
+    from ..doctor.findings import is_broken
+    from ..doctor.run import check_up
+    from ..doctor.show import show_findings, to_json
     from ..errors import ConfigError
 
     if arguments.options and arguments.cfg_path is None:

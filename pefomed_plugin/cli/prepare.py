@@ -56,14 +56,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="DIR",
-        help="prepared folders to look in for the same pictures in training and test",
+        help="prepared folders to look in for the same images in training and test",
     )
     parser.epilog = "example: pefomed prepare vqa_rad --source downloads/data_RAD --out data/vqa_rad"
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Prepare one data set or all, then compare their pictures; 1 if one is not what it should be."""
-    from ..reporting.doctor_table import make_console, print_findings
+    """Prepare one data set or all, then compare their images; 1 if one is not what it should be."""
+    from ..reporting.examination import make_console, print_findings
     from ..services.data.prepare import find_overlaps
 
     sources = _sources(arguments)
@@ -79,10 +79,10 @@ def run(arguments: argparse.Namespace) -> int:
     if written and len(compared) > 1 and not arguments.no_images:
         findings = find_overlaps(compared)
         shared = [each for each in findings if each.count]
-        print_findings("pictures that one data set trains on and another tests on", shared, console)
+        print_findings("images that one data set trains on and another tests on", shared, console)
         _say(
             console,
-            f"\npictures shared in {len(shared)} of {len(findings)} comparison(s) of one data set's train with "
+            f"\nimages shared in {len(shared)} of {len(findings)} comparison(s) of one data set's train with "
             "another's test",
         )
     if arguments.all:
@@ -103,7 +103,7 @@ def _prepare(
     from ..readers import READERS
     from ..readers.prepared import read_manifest
     from ..reporting.cards.cards import CARD, write_data_card
-    from ..reporting.doctor_table import print_account
+    from ..reporting.examination import print_account
     from ..services.data.prepare import ReleaseMismatch, prepare
 
     _say(console, "{}{}: reading {}\n".format("\n" if arguments.all else "", name, source))
@@ -148,7 +148,7 @@ def _sources(arguments: argparse.Namespace) -> dict[str, Path]:
     if bool(arguments.dataset) == arguments.all:
         raise ConfigError(f"name one data set, or give --all; {near_names('', READERS)}")
     if arguments.against and arguments.no_images:
-        raise ConfigError("--against compares pictures; leave --no-images out")
+        raise ConfigError("--against compares images; leave --no-images out")
     unprepared = [
         f"{each}: no folder that pefomed prepare wrote" for each in arguments.against if not is_prepared(each)
     ]
@@ -187,8 +187,8 @@ def _options(given: Sequence[str]) -> dict[str, Any]:
 
 
 def _examination(arguments: argparse.Namespace) -> Any:
-    from ..services.data.doctor import DEFAULT_EXAMINATION, Examination
-    from ..services.pictures.images import ImagePolicy
+    from ..services.data.examination import DEFAULT_EXAMINATION, Examination
+    from ..services.images.decoding import ImagePolicy
 
     return Examination(
         policy=ImagePolicy(allow_truncated=arguments.allow_truncated),

@@ -122,7 +122,7 @@ def _refuse_sheets(folder: Path) -> None:
 def _thumbnails(root: Any, pairs: Sequence[Any]) -> dict[str, Any]:
     if root is None:
         return {}
-    from ..services.pictures.images import open_image
+    from ..services.images.decoding import open_image
 
     return {code: open_image(root, prediction.image) for code, prediction in pairs}
 

@@ -26,7 +26,7 @@ def add_page_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="[DATASET=]FOLDER",
         help="where the images lie (default: as the run's config.yaml says)",
     )
-    parser.add_argument("--no-images", action="store_true", help="leave the pictures out")
+    parser.add_argument("--no-images", action="store_true", help="leave the images out")
     parser.add_argument(
         "--host",
         default="127.0.0.1",
@@ -61,7 +61,7 @@ def serve_page(
         with RatingServer(session, ASSETS, arguments.host, arguments.port) as server:
             print(f"{len(plan.sample_ids):,} of {len(predictions):,} answers to rate ({SCOPES[plan.scope]})")
             _say_progress("rated so far:", store.counts(), len(plan.sample_ids))
-            _say_missing(session.no_picture)
+            _say_missing(session.no_image)
             try:
                 _say_address(server.url, server.token is not None)
                 server.serve_forever()
@@ -113,7 +113,7 @@ def _say_progress(title: str, counts: Mapping[str, int], total: int) -> None:
 
 def _say_missing(problems: Mapping[str, str]) -> None:
     if problems:
-        print(f"{len(problems):,} answer(s) without a picture; the page says so in its place:")
+        print(f"{len(problems):,} answer(s) without a image; the page says so in its place:")
         for each in list(problems.values())[:_PROBLEMS_SHOWN]:
             print("  - " + each)
 

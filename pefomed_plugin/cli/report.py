@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="[DATASET=]FOLDER",
         help="where the images lie (default: as the run's config.yaml says)",
     )
-    parser.add_argument("--no-images", action="store_true", help="leave the pictures out")
+    parser.add_argument("--no-images", action="store_true", help="leave the images out")
     parser.add_argument("--no-texts", action="store_true", help="leave questions, answers and predictions out")
     parser.epilog = "example: pefomed report output/eval_vqa_rad --out report.html"
 
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     roots = None if arguments.no_images else find_image_roots(runs[0], arguments.image_root)
     problems = write_report(runs, arguments.out, roots, texts=not arguments.no_texts)
     if problems:
-        print(f"{len(problems):,} picture(s) cannot be shown; the page says so in their place:")
+        print(f"{len(problems):,} image(s) cannot be shown; the page says so in their place:")
         for each in problems[:_PROBLEMS_SHOWN]:
             print("  - " + each)
     print(f"written to {arguments.out} ({arguments.out.stat().st_size / 1e6:.1f} MB)")

@@ -30,9 +30,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Write what is not there yet, and say how a YAML names it."""
     from ..readers.prepared import read_manifest, read_prepared
     from ..reporting.tables import show_table
-    from ..services.data.doctor import DEFAULT_EXAMINATION
+    from ..services.data.examination import DEFAULT_EXAMINATION
     from ..services.data.shards import brace_notation, write_shards
-    from ..services.pictures.images import ImagePolicy
+    from ..services.images.decoding import ImagePolicy
 
     release, out = read_prepared(arguments.prepared), arguments.out
     policy = read_manifest(arguments.prepared)["image_policy"]

@@ -1,7 +1,7 @@
 """Soft shapes on a pixel array, for drawing phantoms. Knows nothing of medicine.
 
 Coordinates run from -1 to 1, x to the right and y down; lengths are in the same unit. Every shape has a soft edge,
-so that a picture looks exposed rather than cut out.
+so that a opened looks exposed rather than cut out.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Canvas:
 
     @property
     def size_px(self) -> int:
-        """Edge of the square picture."""
+        """Edge of the square image."""
         return int(self.pixels.shape[0])
 
     def ellipse(self, cx: float, cy: float, rx: float, ry: float, tilt: float = 0.0, soft: float = 0.04) -> np.ndarray:
@@ -78,7 +78,7 @@ class Canvas:
         return mask
 
     def below(self, y: float, soft: float = 0.04) -> np.ndarray:
-        """Mask of everything lower in the picture than ``y``."""
+        """Mask of everything lower in the image than ``y``."""
         return np.broadcast_to(_step(self._axis - np.float32(y), soft)[:, None], (self.size_px, self.size_px))
 
     def _box(self, left: float, top: float, right: float, bottom: float) -> tuple[slice, slice]:
@@ -116,18 +116,18 @@ class Canvas:
         self.paint(np.asarray(layer, dtype=np.float32) / 255.0, value)
 
     def image(self, grain: float) -> Image.Image:
-        """The exposed picture, mode L, or RGB with three channels.
+        """The exposed image, mode L, or RGB with three channels.
 
         Placed and exposed a little differently each time, with noise of standard deviation ``grain``.
         """
         gain = self.rng.uniform(0.93, 1.07)
         noise = self.rng.standard_normal(self.pixels.shape[:2], dtype=np.float32)[:, :, None]
         levels = np.clip((self.pixels * gain + noise * grain) * 255.0 + 0.5, 0.0, 255.0).astype(np.uint8)
-        picture = Image.fromarray(levels[:, :, 0] if levels.shape[2] == 1 else levels)
+        opened = Image.fromarray(levels[:, :, 0] if levels.shape[2] == 1 else levels)
         scale = self.rng.uniform(0.96, 1.0)
         left, top = self.rng.uniform(0.0, 1.0 - scale, 2) * self.size_px
-        return picture.transform(
-            picture.size, Image.Transform.AFFINE, (scale, 0.0, left, 0.0, scale, top), Image.Resampling.BILINEAR
+        return opened.transform(
+            opened.size, Image.Transform.AFFINE, (scale, 0.0, left, 0.0, scale, top), Image.Resampling.BILINEAR
         )
 
 

@@ -17,12 +17,12 @@ GRAIN = 0.018
 
 
 def outward(side: str) -> float:
-    """Direction of the patient's side in a picture seen from the front: 1 is to the right of the picture."""
+    """Direction of the patient's side in a image seen from the front: 1 is to the right of the image."""
     return 1.0 if side == "left" else -1.0
 
 
 def draw_frontal(scene: Scene, size_px: int) -> Image.Image:
-    """Postero-anterior film; the patient's left is on the right of the picture, where the marker L is."""
+    """Postero-anterior film; the patient's left is on the right of the image, where the marker L is."""
     thorax, lungs = _thorax(size_px, scene.seed % ANATOMIES)
     film = thorax.again(scene.seed)
     if scene.finding == "effusion":

@@ -1,4 +1,4 @@
-"""What the tiny language model is taught before it sees a picture: to answer about a scene's description.
+"""What the tiny language model is taught before it sees a image: to answer about a scene's description.
 
 The description stands where the visual tokens will. One page holds one description and several questions about it,
 which share the beginning but do not see each other; that is the same loss as asking each alone, at a third of the cost.

@@ -1,4 +1,4 @@
-"""Asks a scene questions whose answers its picture shows. Knows neither pixels nor files."""
+"""Asks a scene questions whose answers its image shows. Knows neither pixels nor files."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def questions(scene: Scene, rng: Random) -> list[Question]:
 
 
 def presence(scene: Scene, named: str, rng: Random) -> Question:
-    """Whether the picture shows the finding ``named``."""
+    """Whether the image shows the finding ``named``."""
     article = "" if named in FINDINGS[TISSUE] else "an " if named[0] in "aeiou" else "a "
     text = rng.choice(TEXTS["PRES"][""]).format(article + named)
     return Question(text, _yes(named == scene.finding), CLOSED, "PRES")

@@ -1,6 +1,6 @@
 """Miniature releases of the stage-1 data sets in their official layouts, with the quirks the real ones have.
 
-ROCO, ImageCLEFmedical Caption 2022, MedICaT, MIMIC-CXR-JPG. Every word and picture is made here.
+ROCO, ImageCLEFmedical Caption 2022, MedICaT, MIMIC-CXR-JPG. Every word and image is made here.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from .pictures import save
+from .drawing import save
 from .scenes import CHEST, RADIOLOGY, TISSUE, draw_scenes
 from .wording import caption, report
 

@@ -1,6 +1,6 @@
 """Miniature releases of the stage-2 data sets in their official layouts, with the quirks the real ones have.
 
-VQA-RAD's re-release, SLAKE 1.0, PathVQA's pickles, R2Gen's IU-Xray. Every word and picture is made here.
+VQA-RAD's re-release, SLAKE 1.0, PathVQA's pickles, R2Gen's IU-Xray. Every word and image is made here.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from .pictures import save
+from .drawing import save
 from .questions import Question, paraphrase, questions
 from .scenes import ABDOMEN, CHEST, HEAD_CT, HEAD_MRI, LATERAL, RADIOLOGY, TISSUE, Scene, draw_scenes
 from .wording import MODALITY, report

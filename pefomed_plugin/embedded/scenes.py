@@ -1,7 +1,7 @@
-"""What a made-up picture shows: seeded attributes, from which it is drawn and worded. Knows neither pixels nor words.
+"""What a made-up image shows: seeded attributes, from which it is drawn and worded. Knows neither pixels nor words.
 
 Sides are the patient's. Frontal films are shown from the front and axial slices from the feet, so the patient's left
-is on the right of the picture.
+is on the right of the image.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ STAINS = ("pink", "blue", "brown")
 
 @dataclass(frozen=True)
 class Scene:
-    """One picture's content; fields that mean nothing for a kind are None, False or 0."""
+    """One image's content; fields that mean nothing for a kind are None, False or 0."""
 
     kind: str
     """``chest`` (frontal film), ``lateral``, ``abdomen`` (axial CT), ``head_ct``, ``head_mri`` (axial), ``tissue``."""

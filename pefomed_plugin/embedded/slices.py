@@ -1,6 +1,6 @@
 """Draws axial slices: CT of the abdomen, CT and MRI of the head. Knows nothing of words or files.
 
-Slices are seen from the feet: the front is up, the patient's left is on the right of the picture.
+Slices are seen from the feet: the front is up, the patient's left is on the right of the image.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ WAVES = 4
 
 
 def random_vit(seed: int) -> dict[str, Any]:
-    """State dict of a ViT of ``DEPTH`` blocks for pictures of ``IMAGE_SIZE_PX``, float32."""
+    """State dict of a ViT of ``DEPTH`` blocks for images of ``IMAGE_SIZE_PX``, float32."""
     import torch
 
     draw = torch.Generator().manual_seed(seed)

@@ -1,6 +1,6 @@
-"""Puts a scene into words: description, caption, report. Everything said is true of the picture; knows no pixels.
+"""Puts a scene into words: description, caption, report. Everything said is true of the image; knows no pixels.
 
-The description is what the tiny language model is first taught to read, in the place where the picture will stand.
+The description is what the tiny language model is first taught to read, in the place where the image will stand.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def location(scene: Scene) -> str | None:
 
 
 def finding_color(scene: Scene) -> str | None:
-    """``white`` or ``black``: how a finding looks on a grey picture; None where it has no one color."""
+    """``white`` or ``black``: how a finding looks on a grey image; None where it has no one color."""
     if scene.finding in (None, "tumor") or scene.kind == TISSUE:
         return None
     dark = scene.finding == "cyst" or (scene.finding == "infarct" and scene.kind == HEAD_CT)
@@ -73,7 +73,7 @@ def describe(scene: Scene, rng: Random) -> str:
 
 
 def caption(scene: Scene, rng: Random) -> str:
-    """One or two sentences that name everything the picture shows."""
+    """One or two sentences that name everything the image shows."""
     if scene.kind == TISSUE:
         first = f"Section of {scene.stain} stained tissue with {_glands(scene)}"
     else:

@@ -19,7 +19,7 @@ _NAMES = {"gitignore": ".gitignore"}
 _SIDE_PX = 96
 _TRAIN = (("disc", "left", 0.2), ("disc", "right", 0.3), ("square", "left", 0.35), ("square", "right", 0.48))
 _TEST = (("square", "left", 0.45), ("disc", "right", 0.5))
-"""Shape, side, and its size as a share of the picture's side: no picture of the test split is one of training."""
+"""Shape, side, and its size as a share of the image's side: no image of the test split is one of training."""
 
 
 def write_project(folder: Path) -> list[Path]:
@@ -75,13 +75,13 @@ def example_data() -> dict[str, bytes]:
 def _draw(shape: str, side: str, size: float) -> bytes:
     from PIL import Image, ImageDraw
 
-    picture = Image.new("L", (_SIDE_PX, _SIDE_PX), 40)
+    image = Image.new("L", (_SIDE_PX, _SIDE_PX), 40)
     middle, half = _SIDE_PX * (0.25 if side == "left" else 0.75), _SIDE_PX * size / 2
     box = (middle - half, half, middle + half, 3 * half)
-    draw = ImageDraw.Draw(picture)
+    draw = ImageDraw.Draw(image)
     (draw.ellipse if shape == "disc" else draw.rectangle)(box, fill=220)
     file = BytesIO()
-    picture.save(file, format="PNG")
+    image.save(file, format="PNG")
     return file.getvalue()
 
 

@@ -42,8 +42,8 @@ class Desk:
         self.max_new_tokens = max_new_tokens or None
 
     def show(self, path: str | None) -> Image.Image | None:
-        """The picture of a file that was dropped, as the model gets it (before it is resized)."""
-        from ..services.pictures.given_images import open_given
+        """The image of a file that was dropped, as the model gets it (before it is resized)."""
+        from ..services.images.given_images import open_given
 
         return open_given(path, self.model.policy) if path else None
 
@@ -79,11 +79,11 @@ def build_page(desk: Desk, examples: Sequence[Example] = ()) -> Any:
         with gradio.Row():
             with gradio.Column():
                 file = gradio.File(label="Image: JPEG, PNG, TIFF, DICOM, ...", type="filepath", elem_id="file")
-                picture = gradio.Image(
+                image = gradio.Image(
                     label="What the model sees, before it is resized to a square",
                     type="pil",
                     interactive=False,
-                    elem_id="picture",
+                    elem_id="image",
                     **_without_sharing(gradio.Image),
                 )
             with gradio.Column():
@@ -94,7 +94,7 @@ def build_page(desk: Desk, examples: Sequence[Example] = ()) -> Any:
                     stop = gradio.Button("Stop", elem_id="stop")
                 said = gradio.Textbox(label="Answer", lines=6, interactive=False, elem_id="answer")
                 gradio.HTML(f"<p>{escape(_weights(desk.model.facts))}</p>")
-        file.change(show, file, picture)
+        file.change(show, file, image)
         task.change(lambda chosen: gradio.update(visible=TASKS[chosen] == "vqa"), task, question)
         running = [each(answer, [file, task, question], said) for each in (ask.click, question.submit)]
         stop.click(None, cancels=running)
@@ -135,7 +135,7 @@ def serve(
 
 def find_examples(folder: Path, limit: int = 6) -> list[Example]:
     """Examples from a folder of images."""
-    from ..services.pictures.image_folder import find_images
+    from ..services.images.image_folder import find_images
 
     return _examples([folder / each for each in find_images(folder).images[:limit]])
 
@@ -144,7 +144,7 @@ def draw_examples(folder: Path) -> list[Example]:
     """Examples of drawings of ours, written into ``folder``: no patient."""
     from random import Random
 
-    from ..embedded.pictures import save
+    from ..embedded.drawing import save
     from ..embedded.scenes import CHEST, HEAD_CT, draw_scene
 
     rng = Random("examples of the page")
@@ -181,7 +181,7 @@ def _looks(takes: Any) -> dict[str, Any]:
 
 
 def _without_sharing(image: Any) -> dict[str, Any]:
-    """gradio puts a button beside pictures that sends them to a public site; how it is left out depends on gradio."""
+    """gradio puts a button beside images that sends them to a public site; how it is left out depends on gradio."""
     takes = inspect.signature(image.__init__).parameters
     return {"show_share_button": False} if "show_share_button" in takes else {"buttons": ["fullscreen"]}
 

@@ -57,7 +57,7 @@ class Conversation:
 
     def look_at(self, path: str) -> None:
         """Take an image for what follows. Raises ImageError if it cannot be used."""
-        from ..services.pictures.given_images import open_given
+        from ..services.images.given_images import open_given
 
         opened = open_given(path, self.model.policy)
         self.image = path
@@ -124,7 +124,7 @@ def pieces(texts: Iterator[str]) -> Iterator[str]:
 
 def _is_path(text: str) -> bool:
     """Whether a line names an image: a file that is there, or what ends as an image does."""
-    from ..services.pictures.image_folder import SUFFIXES
+    from ..services.images.image_folder import SUFFIXES
 
     path = _unquoted(text)
     return os.path.isfile(os.path.expanduser(path)) or Path(path).suffix.lower() in SUFFIXES

@@ -2,7 +2,7 @@
 
 Ours is the loader of a run, one iterator over all epochs whose workers stay. With MINIGPT4_HOME and MINIGPT4_PYTHON
 set, a checkout's ``IterLoader`` over the ``DataLoader`` that its runner makes takes part, in turns with ours; its
-``PrefetchLoader`` is left out because it needs a GPU. Both read the same pictures from the disk with as many workers,
+``PrefetchLoader`` is left out because it needs a GPU. Both read the same images from the disk with as many workers,
 and each batch is followed by a pause that stands for a training step. Checkpoints and validation, which both have
 besides, are not counted. Fails above the target. Writes ``epoch_turn.json`` and ``epoch_turn.md``.
 """
@@ -22,7 +22,7 @@ from typing import Any
 from pefomed_plugin.services.console import progress, say
 from projects.benchmarks.data_path.figures import quartiles
 from projects.benchmarks.data_path.loading import checkout_dataset, own_dataset
-from projects.benchmarks.data_path.pictures import find_pictures, write_annotations
+from projects.benchmarks.data_path.photographs import find_photographs, write_annotations
 from projects.benchmarks.toolkit_process import BUNDLED, CHECKOUT, ToolkitProcess, has_checkout, serve
 
 TARGET_S = 0.3
@@ -112,9 +112,9 @@ def table(results: Mapping[str, Any]) -> list[str]:
 
 def measure(given: argparse.Namespace) -> dict[str, Any]:
     """Turn of an epoch by turn, each toolkit after the other."""
-    pictures = find_pictures(given.pictures, given.batches * BATCH_SIZE, given.out / "made-up")
+    images = find_photographs(given.images, given.batches * BATCH_SIZE, given.out / "made-up")
     annotations = (given.out / "annotations.json").resolve()
-    write_annotations(pictures, annotations)
+    write_annotations(images, annotations)
     waits: dict[str, dict[str, list[float]]] = {}
     with ExitStack() as running:
         processes = {}
@@ -124,8 +124,8 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
                 json.dumps(
                     {
                         "toolkit": toolkit,
-                        "folder": str(pictures.folder.resolve()),
-                        "names": pictures.names,
+                        "folder": str(images.folder.resolve()),
+                        "names": images.names,
                         "annotations": str(annotations),
                         "image_size": 448,
                         "workers": given.workers,
@@ -145,7 +145,7 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
                     mine["within"] += answer["within"]
                 advance(1)
     return {
-        "what": pictures.what,
+        "what": images.what,
         "workers": given.workers,
         "turns": given.turns,
         "step_s": given.step_s,
@@ -157,7 +157,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("output/epoch_turn"), help="folder for figures")
-    parser.add_argument("--pictures", type=Path, help="folder of JPEG or PNG files; else VQA-RAD, else made-up ones")
+    parser.add_argument("--images", type=Path, help="folder of JPEG or PNG files; else VQA-RAD, else made-up ones")
     parser.add_argument("--turns", type=int, default=9, help="how often an epoch ends")
     parser.add_argument("--batches", type=int, default=8, help="batches an epoch")
     parser.add_argument("--workers", type=int, default=2)

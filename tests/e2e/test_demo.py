@@ -1,4 +1,4 @@
-"""The demo as a user runs it: it learns, and what it learns comes from the pictures."""
+"""The demo as a user runs it: it learns, and what it learns comes from the images."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ import pytest
 
 from pefomed_plugin.records import Prediction
 from pefomed_plugin.storage import write_records
-from tests.unit.services.small import picture
+from tests.unit.services.small import small_image
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
@@ -78,7 +78,7 @@ def here(tmp_path: Path) -> Path:
         for number in (1, 2):
             path = release / "films" / f"{name[6:8]}{number}.png"
             path.parent.mkdir(exist_ok=True)
-            picture(len(name) + number).save(path)
+            small_image(len(name) + number).save(path)
     (tmp_path / "ward_run.yaml").write_text(FILES["ward_run.yaml"], encoding="utf-8")
     write_records(
         tmp_path / "predictions.jsonl",
@@ -189,8 +189,8 @@ def test_the_doctor_lists_what_is_installed_and_what_is_broken(installed: Path, 
     shown = " ".join(
         python(
             """
-from pefomed_plugin.checkup.plugins import check_plugins
-from pefomed_plugin.checkup.data import check_data
+from pefomed_plugin.doctor.plugins import check_plugins
+from pefomed_plugin.doctor.data import check_data
 for each in [*check_plugins(), *check_data("ward_notes", "downloads/ward_notes")]:
     print(each.what, each.state, each.found)
 """,

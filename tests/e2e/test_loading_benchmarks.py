@@ -1,4 +1,4 @@
-"""The loading benchmarks, run as a user would, on a few made-up pictures and without a checkout."""
+"""The loading benchmarks, run as a user would, on a few made-up images and without a checkout."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def test_all_ways_are_compared_and_timed(tmp_path: Path) -> None:
             [
                 "--out",
                 str(out),
-                "--pictures",
-                str(folder_of(tmp_path / "pictures", 3)),
+                "--images",
+                str(folder_of(tmp_path / "images", 3)),
                 "--count",
                 "3",
                 "--image-size",
@@ -70,8 +70,8 @@ def test_the_turn_of_an_epoch_is_told_from_the_batches_around_it(tmp_path: Path)
         [
             "--out",
             str(tmp_path),
-            "--pictures",
-            str(folder_of(tmp_path / "pictures", 16)),
+            "--images",
+            str(folder_of(tmp_path / "images", 16)),
             "--turns",
             "2",
             "--batches",

@@ -17,7 +17,7 @@ from pefomed_plugin.cli import main
 from pefomed_plugin.registration import register_all
 from pefomed_plugin.toolkit import registry
 from pefomed_plugin.toolkit.composition import load_layers
-from tests.unit.services.small import picture
+from tests.unit.services.small import small_image
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "own-data.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r"^`([^`]+)`:\n\n```\w+\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL))
@@ -35,7 +35,7 @@ def folder(tmp_path, monkeypatch):
         for number, image in enumerate(sorted(set(re.findall(r"[\w/]+\.png", text)))):
             place = path.parent / "images" / image
             place.parent.mkdir(parents=True, exist_ok=True)
-            picture(number).save(place)
+            small_image(number).save(place)
     for name in environment.VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)

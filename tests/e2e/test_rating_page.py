@@ -1,4 +1,4 @@
-"""The rating page in a real browser, served by the command: keys, pictures, what is saved, and that no text runs."""
+"""The rating page in a real browser, served by the command: keys, images, what is saved, and that no text runs."""
 
 from __future__ import annotations
 
@@ -222,11 +222,11 @@ def test_names_are_checked_and_raters_change(page: Page, serve: Callable[..., Se
     assert page.evaluate("location.search") == "?rater=boris"
 
 
-def test_a_damaged_picture_is_told(page: Page, serve: Callable[..., Served], tmp_path: Path) -> None:
+def test_a_damaged_image_is_told(page: Page, serve: Callable[..., Served], tmp_path: Path) -> None:
     served = serve(answers(1), "--all")
-    (tmp_path / "images" / "picture0.png").write_bytes(b"<html>")
+    (tmp_path / "images" / "image0.png").write_bytes(b"<html>")
     page.open(served.url + "?rater=anna")
-    page.wait("document.getElementById('film').textContent === 'This picture cannot be shown.'")
+    page.wait("document.getElementById('film').textContent === 'This image cannot be shown.'")
 
 
 def test_with_a_token_the_link_opens_the_page_and_nothing_else_does(page: Page, serve: Callable[..., Served]) -> None:

@@ -10,7 +10,7 @@ from pefomed_plugin.reporting.agreement import measure_agreement, write_agreemen
 from pefomed_plugin.reporting.page.explorer import write_report
 from pefomed_plugin.reporting.results import read_run
 
-from ..unit.reporting.made import answers, make_pictures, make_run, rate
+from ..unit.reporting.made import answers, make_images, make_run, rate
 from .chromium import Page, find_chromium
 
 CHROMIUM = find_chromium()
@@ -38,8 +38,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     rate(results, rows, "human/vqa", PEOPLE)
     write_agreement(rows, results, measure_agreement(rows, results))
     runs = [read_run(folder / "both", "both"), read_run(make_run(folder / "none", answers([False] * N)), "none")]
-    root = make_pictures(folder / "images", rows)
-    (root / "picture0.png").unlink()
+    root = make_images(folder / "images", rows)
+    (root / "image0.png").unlink()
     assert len(write_report(runs, folder / "report.html", {"vqa_rad": root})) == 1
     assert CHROMIUM is not None
     with Page(CHROMIUM, folder / "profile") as opened:
@@ -189,8 +189,8 @@ def test_keys_walk_open_and_close(page: Page) -> None:
     page.wait("document.activeElement.id === 'search'")
 
 
-def test_a_missing_picture_is_told_and_the_others_are_there(page: Page) -> None:
-    assert page.evaluate("document.querySelector('.card .picture').textContent") == "picture cannot be shown"
+def test_a_missing_image_is_told_and_the_others_are_there(page: Page) -> None:
+    assert page.evaluate("document.querySelector('.card .image').textContent") == "image cannot be shown"
     page.wait("document.querySelectorAll('.card')[2].querySelector('img').naturalWidth === 40")
 
 

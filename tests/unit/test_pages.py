@@ -174,7 +174,7 @@ def test_architecture_shows_the_layers_that_are_tested() -> None:
     assert shown == {name: layer for name, layer in LAYERS.items() if not name.startswith("__")}
 
 
-def test_the_picture_shows_rooms_that_exist() -> None:
+def test_the_image_shows_rooms_that_exist() -> None:
     texts = ElementTree.parse(DOCS / "pictures" / "architecture.svg").getroot().iter("{http://www.w3.org/2000/svg}text")
     rooms = [(each.text or "").rstrip("/") for each in texts if each.get("class") == "c m"]
     rooms = [each for each in rooms if " " not in each]

@@ -26,7 +26,7 @@ def test_the_page_quotes_messages():
     assert len(QUOTED) > 30
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "pefomed_plugin" / "checkup").glob("*.py")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted((ROOT / "pefomed_plugin" / "doctor").glob("*.py")), ids=lambda path: path.name)
 def test_the_pages_that_the_doctor_sends_to_exist(path):
     anchors = {re.sub(r"[^a-z ]", "", line.lower()).replace(" ", "-") for line in re.findall(r"^## (.+)$", PAGE, re.M)}
     for page, anchor in re.findall(r"(docs/[\w/-]+\.md)(?:#([\w-]+))?", path.read_text(encoding="utf-8")):

@@ -18,7 +18,7 @@ from ...records import SPLITS, Sample
 from ...services.console import say
 from ...services.data.shard_files import ShardFiles, find_shards, open_shards
 from ...services.data.shards import read_image_size
-from ...services.pictures.images import ImagePolicy
+from ...services.images.decoding import ImagePolicy
 from ...toolkit import BaseDatasetBuilder
 from .datasets import MedicalDataset, existing_images
 from .sharded import ShardedDataset, check_shards

@@ -18,7 +18,7 @@ from ...digests import sha256_of
 from ...errors import ConfigError
 from ...prompts import draw_instruction, instruction_input
 from ...records import Sample
-from ...services.pictures.images import DEFAULT_POLICY, ImagePolicy, open_encoded, open_image
+from ...services.images.decoding import DEFAULT_POLICY, ImagePolicy, open_encoded, open_image
 from .sampling import Draw
 
 Item = dict[str, Any]
@@ -31,7 +31,7 @@ class MedicalDataset(Dataset):
     """One split of one data set.
 
     An item holds ``image`` (3, S, S) float, ``instruction_input`` (no turn template), ``answer``, ``image_id`` (the
-    sample's id), ``index``, and ``picture``, equal for samples that show the same image.
+    sample's id), ``index``, and ``image``, equal for samples that show the same image.
     """
 
     def __init__(
@@ -82,19 +82,19 @@ class MedicalDataset(Dataset):
             "answer": self.text_processor(sample.answer),
             "image_id": sample.id,
             "index": number,
-            "picture": (self.name, self.picture_of(number)),
+            "image_key": (self.name, self.image_key_of(number)),
         }
 
-    def picture_of(self, number: int) -> str:
-        """Name of the picture that sample ``number`` shows; samples with one name show the same."""
+    def image_key_of(self, number: int) -> str:
+        """Name of the image that sample ``number`` shows; samples with one name show the same."""
         return _BLIND if self._blind else self.samples[self._shown(number)].image
 
-    def pictures(self) -> dict[str, int]:
-        """Every picture that is shown, and a sample that shows it."""
-        return {self.picture_of(number): number for number in reversed(range(len(self)))}
+    def images(self) -> dict[str, int]:
+        """Every image that is shown, and a sample that shows it."""
+        return {self.image_key_of(number): number for number in reversed(range(len(self)))}
 
     def content_key(self, number: int) -> str:
-        """What tells the picture of sample ``number`` from others, whatever they are called: its bytes, the policy."""
+        """What tells the image of sample ``number`` from others, whatever they are called: its bytes, the policy."""
         if self._blind:
             return _BLIND
         return "{}{}".format(
@@ -107,11 +107,11 @@ class MedicalDataset(Dataset):
             return sha256_of(stream)
 
     def show_ready_made(self, ready: Mapping[str, Any]) -> None:
-        """From now on ``image`` is what ``ready`` holds for the picture's name (pixels or features)."""
+        """From now on ``image`` is what ``ready`` holds for the image's name (pixels or features)."""
         self._ready = ready
 
     def shuffle_images(self, seed: int) -> None:
-        """Give every image's questions another image's picture: what can be answered without looking."""
+        """Give every image's questions another image's image: what can be answered without looking."""
         numbers = {each.image: number for number, each in enumerate(self.samples)}
         images = sorted(numbers)
         Random(f"{seed} shuffled images").shuffle(images)
@@ -119,11 +119,11 @@ class MedicalDataset(Dataset):
         self._exchanged = [numbers[others[each.image]] for each in self.samples]
 
     def blind_images(self) -> None:
-        """Give every question the same uniform grey picture: what can be answered without any."""
+        """Give every question the same uniform grey image: what can be answered without any."""
         self._blind = True
 
-    def open_picture(self, number: int) -> Image.Image:
-        """The picture that sample ``number`` shows, in mode RGB. Raises ImageError as ``__getitem__``."""
+    def open_image(self, number: int) -> Image.Image:
+        """The image that sample ``number`` shows, in mode RGB. Raises ImageError as ``__getitem__``."""
         return Image.new("RGB", _BLIND_SIZE_PX, _GREY) if self._blind else self._open(self._shown(number))
 
     def _open(self, number: int) -> Image.Image:
@@ -133,12 +133,12 @@ class MedicalDataset(Dataset):
         return number if self._exchanged is None else self._exchanged[number]
 
     def _image(self, number: int) -> Any:
-        name = self.picture_of(number)
+        name = self.image_key_of(number)
         if self._ready is not None:
             return self._ready[name]
         image = self._kept.get(name)
         if image is None:
-            image = self.vis_processor(self.open_picture(number))
+            image = self.vis_processor(self.open_image(number))
             if not self.keep_in_memory:
                 self._kept.clear()  # but for the last: the questions of an image often come one after the other
             self._kept[name] = image
@@ -152,7 +152,7 @@ class MedicalDataset(Dataset):
 
 
 class PackedCollater:
-    """Items as a batch in which questions of one picture share a row: ``layout`` and one image a row."""
+    """Items as a batch in which questions of one image share a row: ``layout`` and one image a row."""
 
     def __init__(self, packer: Callable[..., Any], *, share: bool, generation: bool = False) -> None:
         """Collate with a model's ``packer``; without ``share`` every question has a row of its own."""
@@ -163,7 +163,7 @@ class PackedCollater:
         layout, firsts = self.packer(
             batch["instruction_input"],
             None if self.generation else batch["answer"],
-            batch["picture"] if self.share else range(len(items)),
+            batch["image_key"] if self.share else range(len(items)),
         )
         return {"image": torch.stack([items[number]["image"] for number in firsts]), "layout": layout, **batch}
 

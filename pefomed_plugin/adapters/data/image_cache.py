@@ -32,7 +32,7 @@ _SPARE_DISK = 0.05
 
 
 class ReadyImages(Mapping):
-    """Tensors by picture name."""
+    """Tensors by image name."""
 
     def __init__(self, store: TensorStore, keys: Mapping[str, str], dtype: torch.dtype) -> None:
         self.store, self.keys_by_name, self.dtype = store, dict(keys), dtype
@@ -151,10 +151,8 @@ def _make_ready(
     shape, kind = maker.shape(transform), _NUMPY_NAMES[maker.dtype]
     with accelerator.main_process_first():
         store = TensorStore(cache_folder(options) / name, shape, kind, facts)
-    keys = [{picture: each.content_key(number) for picture, number in each.pictures().items()} for each in datasets]
-    sources = {
-        key: (each, each.pictures()[picture]) for each, named in zip(datasets, keys) for picture, key in named.items()
-    }
+    keys = [{image: each.content_key(number) for image, number in each.images().items()} for each in datasets]
+    sources = {key: (each, each.images()[image]) for each, named in zip(datasets, keys) for image, key in named.items()}
     missing = store.missing(sources)
     accelerator.wait_for_everyone()  # nobody writes before all have looked, so that all see the same ones missing
     if missing:
@@ -184,7 +182,7 @@ def _forecast(store: TensorStore, missing: int, wanted: int) -> None:
 
 
 class _ToMake(Dataset):
-    """Pixels of the pictures that are to be made ready."""
+    """Pixels of the images that are to be made ready."""
 
     def __init__(self, sources: Sequence[tuple[str, MedicalDataset, int]]) -> None:
         self.sources = sources
@@ -195,7 +193,7 @@ class _ToMake(Dataset):
     def __getitem__(self, number: int) -> tuple[str, torch.Tensor]:
         key, dataset, sample = self.sources[number]
         processor: Any = dataset.vis_processor
-        return key, processor.pixels(dataset.open_picture(sample))
+        return key, processor.pixels(dataset.open_image(sample))
 
 
 def _fill(store: TensorStore, maker: Any, sources: Sequence[tuple[str, MedicalDataset, int]], workers: int) -> None:

@@ -47,7 +47,7 @@ class MixturePlan:
         world_size: int = 1,
         shuffle: bool = True,
         questions_per_image: int = 1,
-        pictures: Sequence[Sequence[Hashable]] = (),
+        images: Sequence[Sequence[Hashable]] = (),
     ) -> None:
         """Plan ``iterations`` (or ``epochs`` passes over all data) of batches.
 
@@ -56,7 +56,7 @@ class MixturePlan:
             batch_sizes: samples of each data set that one rank takes at once.
             ratios: how often each data set is chosen, relative to the others.
             questions_per_image: up to so many samples of one image come together.
-            pictures: of each data set the image of every sample; needed for more than one question an image.
+            images: of each data set the image of every sample; needed for more than one question an image.
 
         Raises:
             ConfigError: a data set with fewer samples than ranks.
@@ -66,7 +66,7 @@ class MixturePlan:
             raise ConfigError(f"every one of {world_size} ranks needs a sample", small)
         self.sizes, self.seed, self.world_size, self.shuffle = tuple(sizes), seed, world_size, shuffle
         self._batch_sizes = tuple(batch_sizes)
-        self._together = [np.asarray([*_numbered(each)]) for each in pictures] if questions_per_image > 1 else []
+        self._together = [np.asarray([*_numbered(each)]) for each in images] if questions_per_image > 1 else []
         self._questions_per_image = questions_per_image
         self._global_batch = [each * world_size for each in batch_sizes]
         self.iterations_per_pass = [
@@ -108,27 +108,27 @@ class MixturePlan:
         order = rng.permutation(self.sizes[dataset])
         if not self._together:
             return order
-        return group_by_picture(
+        return group_by_image(
             order, self._together[dataset], self._questions_per_image, self._batch_sizes[dataset], rng
         )
 
 
-def group_by_picture(
-    order: np.ndarray, pictures: np.ndarray, at_most: int, batch_size: int, rng: np.random.Generator
+def group_by_image(
+    order: np.ndarray, images: np.ndarray, at_most: int, batch_size: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """``order`` with samples of one picture next to each other, in groups of at most so many, the groups shuffled.
+    """``order`` with samples of one image next to each other, in groups of at most so many, the groups shuffled.
 
     A group is cut where a batch ends only if none of the next few would fill the batch.
 
     Args:
-        order: a permutation of N samples; the order within a picture is kept.
-        pictures: (N,) picture of each sample, as integers.
+        order: a permutation of N samples; the order within a image is kept.
+        images: (N,) image of each sample, as integers.
     """
-    by_picture = order[np.argsort(pictures[order], kind="stable")]
-    starts = np.flatnonzero(np.diff(pictures[by_picture], prepend=-1))
+    by_image = order[np.argsort(images[order], kind="stable")]
+    starts = np.flatnonzero(np.diff(images[by_image], prepend=-1))
     groups = [
         each[start : start + at_most]
-        for each in np.split(by_picture, starts[1:])
+        for each in np.split(by_image, starts[1:])
         for start in range(0, len(each), at_most)
     ]
     waiting = [groups[number] for number in rng.permutation(len(groups))]
@@ -148,9 +148,9 @@ def group_by_picture(
     return np.concatenate(filled)
 
 
-def _numbered(pictures: Sequence[Hashable]) -> Iterator[int]:
+def _numbered(images: Sequence[Hashable]) -> Iterator[int]:
     numbers: dict[Hashable, int] = {}
-    return (numbers.setdefault(each, len(numbers)) for each in pictures)
+    return (numbers.setdefault(each, len(numbers)) for each in images)
 
 
 class PlannedBatches:

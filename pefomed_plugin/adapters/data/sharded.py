@@ -17,7 +17,7 @@ from .datasets import MedicalDataset
 
 
 class ShardedDataset(MedicalDataset):
-    """``MedicalDataset`` whose samples and pictures are read from tar files by number."""
+    """``MedicalDataset`` whose samples and images are read from tar files by number."""
 
     samples: ShardFiles
 
@@ -25,7 +25,7 @@ class ShardedDataset(MedicalDataset):
         return sha256_of(BytesIO(self.samples.read_encoded(number)))
 
     def _open(self, number: int) -> Image.Image:
-        return self.samples.open_picture(number)
+        return self.samples.open_image(number)
 
 
 def check_shards(dataset: str, samples: ShardFiles, size_px: int, wanted_px: int | None) -> None:

@@ -61,7 +61,7 @@ def plan_run(
         "shuffle": options.shuffle,
         "iterations": options.max_epoch * options.iters_per_epoch if options.iters_per_epoch else None,
         "questions_per_image": options.questions_per_image,
-        "pictures": [[each.picture_of(number) for number in range(len(each))] for each in train_sets]
+        "images": [[each.image_key_of(number) for number in range(len(each))] for each in train_sets]
         if options.questions_per_image > 1
         else (),
     }

@@ -9,7 +9,7 @@ const NOT_GIVEN = "not given";
 
 const $ = (id) => document.getElementById(id);
 const data = JSON.parse($("data").textContent);
-let pictures = null;
+let images = null;
 const samples = data.samples.map((row) => Object.fromEntries(data.columns.map((name, at) => [name, row[at]])));
 const words = samples.map((each) => [each.id, each.question, each.answer, ...each.runs.map((run) => run && run[0])]
   .filter(Boolean).join("\n").toLowerCase());
@@ -177,18 +177,18 @@ function drawMore() {
 
 function card(at, position) {
   const sample = samples[at];
-  return make("li", { class: "card" + (data.pictures ? "" : " no-picture"), tabindex: 0, "data-id": sample.id, "data-position": position,
+  return make("li", { class: "card" + (data.images ? "" : " no-picture"), tabindex: 0, "data-id": sample.id, "data-position": position,
     onclick: (event) => openDetail(Number(event.currentTarget.dataset.position)) },
   picture(sample), make("div", { class: "text" }, question(sample), answers(sample), tags(sample)));
 }
 
 function picture(sample) {
-  if (!data.pictures) return null;
-  if (pictures === null) pictures = JSON.parse($("pictures").textContent);
-  const encoded = pictures[sample.image];
+  if (!data.images) return null;
+  if (images === null) images = JSON.parse($("images").textContent);
+  const encoded = images[sample.image];
   return make("div", { class: "picture" }, encoded
     ? make("img", { src: "data:image/jpeg;base64," + encoded, alt: "", decoding: "async" })
-    : "picture cannot be shown");
+    : "image cannot be shown");
 }
 
 function question(sample, id) {
@@ -244,7 +244,7 @@ function openDetail(position) {
     ...runs.map((run) => shown(scoreOf(sample, at, run)))]).filter((row) => row.slice(1).some((each) => each !== "–"));
   const head = data.runs.length > 1 ? make("thead", {}, make("tr", {}, make("th", {}, ""),
     ...runs.map((run) => make("th", { scope: "col" }, data.runs[run])))) : null;
-  $("detail-body").replaceChildren(make("div", { class: "detail" + (data.pictures ? "" : " no-picture") }, picture(sample),
+  $("detail-body").replaceChildren(make("div", { class: "detail" + (data.images ? "" : " no-picture") }, picture(sample),
     make("div", { class: "text" }, question(sample, "detail-question"), answers(sample),
       make("table", {}, head, make("tbody", {}, ...rows.map((row) => make("tr", {}, ...row.map((cell) => make("td", {}, cell)))))),
       make("p", { class: "small" }, facts.join(" · ")), tags(sample), make("div", { class: "steps" },

@@ -72,8 +72,8 @@ function setUpRater() {
   $("who").textContent = session.rater;
   $("who").title = "Rate under another name";
   $("progress").hidden = $("who").hidden = false;
-  $("rating").classList.toggle("no-picture", !session.pictures);
-  $("film").hidden = !session.pictures;
+  $("rating").classList.toggle("no-picture", !session.images);
+  $("film").hidden = !session.images;
   $("answer-title").textContent = session.kind === "vqa" ? "Answer to rate" : "Report to rate";
   $("comment").maxLength = session.commentLimit;
   $("scale").replaceChildren(...session.rubric.map(([value, when]) => make("button", {
@@ -100,7 +100,7 @@ function go(at) {
   }
   $("comment").value = item.comment;
   $("film").classList.remove("large");
-  if (state.session.pictures) {
+  if (state.session.images) {
     $("film").replaceChildren(filmOf(state.at));
     for (let ahead = 1; ahead <= AHEAD; ahead++) filmOf(state.at + ahead);
   }
@@ -110,11 +110,11 @@ function go(at) {
   scrollTo(0, 0);
 }
 
-// The picture of an item; kept a little around the one that is shown, so that the next is there before it is wanted.
+// The image of an item; kept a little around the one that is shown, so that the next is there before it is wanted.
 function filmOf(at) {
   const item = items()[at];
   if (!item) return null;
-  if (!films.has(item.item)) films.set(item.item, item.picture ? loadFilm(item) : noFilm());
+  if (!films.has(item.item)) films.set(item.item, item.image ? loadFilm(item) : noFilm());
   for (const code of films.keys()) {
     if (films.size <= 3 * AHEAD) break;
     films.delete(code);
@@ -125,11 +125,11 @@ function filmOf(at) {
 function loadFilm(item) {
   const image = make("img", { alt: "The image that this is about", decoding: "async" });
   image.onerror = () => { films.set(item.item, noFilm()); image.replaceWith(films.get(item.item)); };
-  image.src = "/picture?" + new URLSearchParams({ rater: state.session.rater, item: item.item });
+  image.src = "/image?" + new URLSearchParams({ rater: state.session.rater, item: item.item });
   return image;
 }
 
-const noFilm = () => make("p", { textContent: "This picture cannot be shown." });
+const noFilm = () => make("p", { textContent: "This image cannot be shown." });
 
 function showRatings() {
   const item = items()[state.at];

@@ -36,7 +36,7 @@ SOURCES: dict[str, DataSource] = {
         (
             "Some figures can no longer be fetched; a missing image is skipped and counted.",
             "Figures of one article may be in several splits.",
-            "ImageCLEF 2022 draws on an extended ROCO: the two share pictures.",
+            "ImageCLEF 2022 draws on an extended ROCO: the two share images.",
         ),
     ),
     "clef2022": DataSource(
@@ -47,7 +47,7 @@ SOURCES: dict[str, DataSource] = {
         "AIcrowd, after signing an agreement",
         "Rückert et al., Overview of ImageCLEFmedical 2022: Caption Prediction and Concept Detection, CLEF 2022 "
         "Working Notes",
-        ("The test images have no captions.", "The images are a subset of an extended ROCO: the two share pictures."),
+        ("The test images have no captions.", "The images are a subset of an extended ROCO: the two share images."),
         "The agreement forbids passing the data on.",
     ),
     "medicat": DataSource(
@@ -71,7 +71,7 @@ SOURCES: dict[str, DataSource] = {
         "reports, Scientific Data 6:317, 2019, doi:10.1038/s41597-019-0322-0; MIMIC-CXR-JPG, arXiv:1901.07042",
         (
             "`___` stands for what was removed to protect patients.",
-            "A study may hold the same picture in two brightnesses.",
+            "A study may hold the same image in two brightnesses.",
         ),
         "Credentialed access: neither the data nor text from them may be passed on. PhysioNet treats models trained on "
         "them as sensitive, too: share such a model through PhysioNet under the same agreement, not on a public hub.",

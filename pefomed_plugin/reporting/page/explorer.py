@@ -1,6 +1,6 @@
 """The page of a run: one HTML file that needs no network, with figures, breakdowns and every answer.
 
-Puts data, pictures, style and script together; what is shown is ``explorer_data``'s affair, how it looks and moves is
+Puts data, images, style and script together; what is shown is ``explorer_data``'s affair, how it looks and moves is
 in ``assets/``.
 """
 
@@ -17,15 +17,15 @@ from typing import Any
 
 from ...errors import ImageError
 from ...services.console import progress
+from ...services.images.decoding import open_image
 from ...services.parallel import map_in_threads
-from ...services.pictures.images import open_image
 from ...storage import write_text
 from ..results import Run
 from .explorer_data import image_keys, page_data
 
 ASSETS = Path(__file__).resolve().parents[1] / "assets"
 THUMBNAIL_PX = 320
-"""Longer side of a picture on the page."""
+"""Longer side of a image on the page."""
 _JPEG_QUALITY = 72
 _WORKERS = 2
 _INCLUDE = re.compile(r"// @include (\w+\.js)")
@@ -39,26 +39,26 @@ def write_report(
     Args:
         runs: at least one.
         path: the HTML file.
-        image_roots: data set -> folder that ``Sample.image`` is below; None leaves all pictures out.
+        image_roots: data set -> folder that ``Sample.image`` is below; None leaves all images out.
         texts: False leaves questions, answers and predictions out.
 
     Returns:
-        One line for each picture that could not be shown; the page says so in its place.
+        One line for each opened that could not be shown; the page says so in its place.
 
     Raises:
         DataError: the runs cannot be compared, or the file cannot be written; the old file is untouched.
     """
     data = page_data(runs, texts)
-    pictures, problems = make_thumbnails(runs[0], image_roots) if image_roots is not None else ([], [])
-    data["pictures"] = image_roots is not None
-    write_text(path, render_page(data, pictures))
+    images, problems = make_thumbnails(runs[0], image_roots) if image_roots is not None else ([], [])
+    data["images"] = image_roots is not None
+    write_text(path, render_page(data, images))
     return problems
 
 
 def make_thumbnails(run: Run, image_roots: Mapping[str, Path]) -> tuple[list[str | None], list[str]]:
-    """Every picture of the run as base64 JPEG, in the order of ``image_keys``; None where it cannot be opened."""
+    """Every image of the run as base64 JPEG, in the order of ``image_keys``; None where it cannot be opened."""
     keys = list(image_keys(run))
-    pictures: list[str | None] = []
+    images: list[str | None] = []
     problems: list[str] = []
 
     def make(key: Any) -> tuple[str | None, str]:
@@ -70,12 +70,12 @@ def make_thumbnails(run: Run, image_roots: Mapping[str, Path]) -> tuple[list[str
         except ImageError as error:
             return None, str(error)
 
-    with progress("pictures", len(keys)) as advance:
-        for picture, problem in map_in_threads(make, keys, _WORKERS):
-            pictures.append(picture)
+    with progress("images", len(keys)) as advance:
+        for opened, problem in map_in_threads(make, keys, _WORKERS):
+            images.append(opened)
             problems += [problem] if problem else []
             advance(1)
-    return pictures, problems
+    return images, problems
 
 
 def encode_thumbnail(image: Any) -> str:
@@ -86,7 +86,7 @@ def encode_thumbnail(image: Any) -> str:
     return base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
-def render_page(data: Mapping[str, Any], pictures: Sequence[str | None]) -> str:
+def render_page(data: Mapping[str, Any], images: Sequence[str | None]) -> str:
     """The HTML text. A content security policy forbids every connection and every script but ours."""
     style = _asset("explorer.css")
     script = _INCLUDE.sub(lambda found: _asset(found.group(1)), _asset("explorer.js"))
@@ -95,7 +95,7 @@ def render_page(data: Mapping[str, Any], pictures: Sequence[str | None]) -> str:
         "@STYLE@": style,
         "@SCRIPT@": script,
         "@DATA@": embeddable(data),
-        "@PICTURES@": embeddable(list(pictures)),
+        "@IMAGES@": embeddable(list(images)),
     }
     page = []
     for line in _asset("explorer.html").splitlines(keepends=True):

@@ -41,7 +41,7 @@ rater, gave the first run's answer, by the place of the scorer."""
 
 
 def page_data(runs: Sequence[Run], texts: bool = True) -> dict[str, Any]:
-    """Everything the page shows but the pictures.
+    """Everything the page shows but the images.
 
     Args:
         runs: the test sets of the first are shown, with the answers of all; all of them are compared.
@@ -96,7 +96,7 @@ def page_data(runs: Sequence[Run], texts: bool = True) -> dict[str, Any]:
 
 
 def image_keys(run: Run) -> dict[Any, int]:
-    """(data set, image) -> number, for every picture of the run, each once."""
+    """(data set, image) -> number, for every image of the run, each once."""
     keys: dict[Any, int] = {}
     for answered in run.answered.values():
         for each in answered.predictions:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Callable
 
 from ...records import SPLITS, Sample
-from ..pictures.fingerprints import Fingerprint
+from ..images.fingerprints import Fingerprint
 
 _EXAMPLES = 5
 _HASH_BITS = 64
@@ -34,7 +34,7 @@ def find_repetitions(samples: Sequence[Sample], fingerprints: Mapping[str, Finge
     """Samples and images that occur more than once; each count is of those beyond the first.
 
     Returns:
-        equal image, question and answer for each split; image files of equal content; pictures that look alike though
+        equal image, question and answer for each split; image files of equal content; images that look alike though
         their files differ. Without fingerprints the samples only.
     """
     findings = []
@@ -63,7 +63,7 @@ def find_leaks(samples: Sequence[Sample], fingerprints: Mapping[str, Fingerprint
     """For each held-out split, what of it is in train as well.
 
     Returns:
-        findings for images (by name or content), pictures that look alike, studies, questions about the same image
+        findings for images (by name or content), images that look alike, studies, questions about the same image
         (case and blanks ignored), whole samples, and questions whose framed version (same image, same answer:
         VQA-RAD) is in train. Those for which a data set has no material are left out.
     """
@@ -90,7 +90,7 @@ def find_images_left_out(samples: Sequence[Sample], left_out: Sequence[Sample]) 
     return [each for each in findings if each.count]
 
 
-def find_shared_pictures(
+def find_shared_images(
     train: Mapping[str, Fingerprint], test: Mapping[str, Fingerprint], what: str, distance: int = 0
 ) -> Finding:
     """Images of one data set's test split that look like images that another one trains on.

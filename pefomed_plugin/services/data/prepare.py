@@ -19,9 +19,9 @@ from ...readers.layouts import Release
 from ...readers.prepared import FINGERPRINTS, KIND, MANIFEST, SKIPPED, split_file
 from ...records import SPLITS
 from ...storage import write_json, write_records, write_text
-from ..pictures.fingerprints import Fingerprint, read_fingerprints
+from ..images.fingerprints import Fingerprint, read_fingerprints
 from .doctor import DEFAULT_EXAMINATION, Account, Examination, examine
-from .leakage import Finding, find_shared_pictures
+from .leakage import Finding, find_shared_images
 
 EMBEDDED_FLAG = "EMBEDDED"
 """Name of the file that marks a folder, or one above it, as made by ``pefomed sample``."""
@@ -82,7 +82,7 @@ def prepare(
 
 
 def find_overlaps(folders: Sequence[Path], distance: int = 0) -> list[Finding]:
-    """Pictures that one prepared data set trains on and another one tests on, for every two of ``folders``.
+    """Images that one prepared data set trains on and another one tests on, for every two of ``folders``.
 
     Compares perceptual hashes, so that a figure that was resized or encoded anew is found.
 
@@ -95,7 +95,7 @@ def find_overlaps(folders: Sequence[Path], distance: int = 0) -> list[Finding]:
         for testing, others in splits.items():
             if training != testing and by_split.get("train") and others.get("test"):
                 findings.append(
-                    find_shared_pictures(
+                    find_shared_images(
                         by_split["train"],
                         others["test"],
                         f"{testing.name} test: images that look like one in {training.name} train",

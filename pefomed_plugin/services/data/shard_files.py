@@ -1,4 +1,4 @@
-"""Random access into the tar shards that ``shards.write_shards`` made: sample and picture by number.
+"""Random access into the tar shards that ``shards.write_shards`` made: sample and image by number.
 
 Where each member lies is found once, by reading the headers, and kept as two numbers a member; text and pixels stay in
 the files. Knows nothing of torch, and of tar no more than what our own shards hold.
@@ -23,8 +23,8 @@ from ...readers.textfiles import read_json
 from ...records import SPLITS, Sample
 from ...storage import write_json
 from ..console import progress, say
+from ..images.decoding import DEFAULT_POLICY, decode_image
 from ..parallel import map_in_threads
-from ..pictures.images import DEFAULT_POLICY, decode_image
 from .shards import INDEX, Shard, read_shard_index
 
 CHECKED = "checked.json"
@@ -83,8 +83,8 @@ class ShardFiles(Sequence[Sample]):
         except (ValueError, TypeError) as error:
             raise DataError(f"{where}: not a sample ({one_line(error)}); {_MEND}") from error
 
-    def open_picture(self, number: int) -> Image.Image:
-        """Picture of sample ``number``, in mode RGB, at the size of the shards.
+    def open_image(self, number: int) -> Image.Image:
+        """Image of sample ``number``, in mode RGB, at the size of the shards.
 
         Raises:
             ImageError: it cannot be decoded.
@@ -94,7 +94,7 @@ class ShardFiles(Sequence[Sample]):
         return decode_image(BytesIO(content), where, DEFAULT_POLICY)
 
     def read_encoded(self, number: int) -> bytes:
-        """Picture of sample ``number`` as it is stored. Raises DataError as ``open_picture``."""
+        """Image of sample ``number`` as it is stored. Raises DataError as ``open_image``."""
         return self._read(number, 0)[0]
 
     def _read(self, number: int, member: int) -> tuple[bytes, str]:
@@ -154,7 +154,7 @@ def _expand(name: str) -> list[str]:
 
 
 def _read_headers(path: Path, samples: int) -> tuple[np.ndarray, str]:
-    """Places of picture and record of each sample, (samples, 2, 2); and what is wrong, if anything."""
+    """Places of image and record of each sample, (samples, 2, 2); and what is wrong, if anything."""
     places = np.zeros((samples, 2, 2), np.int64)
     wanted = [f"{number:06d}.{suffix}" for number in range(samples) for suffix in ("png", "json")]
     try:

@@ -24,10 +24,10 @@ from ...readers.textfiles import read_json
 from ...records import SPLITS, Sample
 from ...storage import write_json
 from ..console import Advance, progress
+from ..images.decoding import DEFAULT_POLICY, ImagePolicy, open_image
+from ..images.faults import UnusableImage
+from ..images.resizing import resize_square
 from ..parallel import map_in_threads
-from ..pictures.faults import UnusableImage
-from ..pictures.images import DEFAULT_POLICY, ImagePolicy, open_image
-from ..pictures.resizing import resize_square
 
 INDEX = "index.json"
 _VERSION = 1
@@ -215,13 +215,13 @@ def _write_shard(
     return Shard(path.name, samples[0].split, len(samples), path.stat().st_size, file_sha256(path))
 
 
-def _encode(picture: Image.Image, size_px: int) -> bytes:
-    picture = resize_square(picture, size_px)
-    red, green, blue = (channel.tobytes() for channel in picture.split())
+def _encode(image: Image.Image, size_px: int) -> bytes:
+    image = resize_square(image, size_px)
+    red, green, blue = (channel.tobytes() for channel in image.split())
     if red == green == blue:  # most radiographs: a third of the size, and the same again once read as RGB
-        picture = picture.getchannel("R")
+        image = image.getchannel("R")
     stream = io.BytesIO()
-    picture.save(stream, "PNG", compress_level=_PNG_LEVEL)
+    image.save(stream, "PNG", compress_level=_PNG_LEVEL)
     return stream.getvalue()
 
 

@@ -15,8 +15,8 @@ from typing import Any
 from ... import __version__
 from ...prompts import draw_instruction
 from ...records import Prediction, Sample
-from ..pictures.images import open_image
-from ..pictures.resizing import resize_square
+from ..images.decoding import open_image
+from ..images.resizing import resize_square
 from .chat import Question
 from .ledger import Ledger
 

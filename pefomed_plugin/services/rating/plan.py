@@ -141,7 +141,7 @@ def shown_texts(prediction: Prediction) -> tuple[str, str, str]:
 
 
 def visible(text: str) -> str:
-    """Text that every spreadsheet can hold: control characters as their pictures, line breaks as one kind."""
+    """Text that every spreadsheet can hold: control characters as their images, line breaks as one kind."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     return _NOT_XML.sub("\ufffd", _CONTROL.sub(lambda found: chr(0x2400 + ord(found.group())), text))
 

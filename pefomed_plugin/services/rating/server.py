@@ -24,15 +24,15 @@ from urllib.parse import SplitResult, parse_qs, urlencode, urlsplit
 
 from ...errors import ConfigError, DataError, ImageError
 from ..console import say
-from ..pictures.images import open_image
+from ..images.decoding import open_image
 from .session import RatingSession, clean_rater
 from .store import StoreError
 
 _BODY_LIMIT = 64 * 1024
 _IDLE_S = 60
 """A connection that says nothing for so long is closed."""
-_PICTURE_PX = 2048
-"""Longer side of a picture as it is sent."""
+_IMAGE_PX = 2048
+"""Longer side of a image as it is sent."""
 _FILES = {
     "/": ("rating.html", "text/html"),
     "/rating.js": ("rating.js", "text/javascript"),
@@ -121,7 +121,7 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True  # else the body waits for the headers' acknowledgement, 40 ms
 
     def do_GET(self) -> None:
-        """The page, its files, what a rater sees, and pictures."""
+        """The page, its files, what a rater sees, and images."""
         self._answer(self._get)
 
     def do_POST(self) -> None:
@@ -151,8 +151,8 @@ class _Handler(BaseHTTPRequestHandler):
             return self._send(200, content, kind + "; charset=utf-8")
         if url.path == "/session":
             return self._send_json(200, self.server.session.describe(clean_rater(query.get("rater"))))
-        if url.path == "/picture":
-            return self._send(200, *self._picture(query))
+        if url.path == "/image":
+            return self._send(200, *self._image(query))
         raise _Refused(404, "there is nothing here")
 
     def _post(self, url: SplitResult) -> None:
@@ -163,16 +163,16 @@ class _Handler(BaseHTTPRequestHandler):
         rater = clean_rater(said.get("rater"))
         self._send_json(200, {"rated": self.server.session.save(rater, said.get("item"), said)})
 
-    def _picture(self, query: Mapping[str, str]) -> tuple[bytes, str]:
+    def _image(self, query: Mapping[str, str]) -> tuple[bytes, str]:
         session = self.server.session
         prediction = session.prediction(clean_rater(query.get("rater")), query.get("item"))
         if session.image_roots is None:
-            raise _Refused(404, "no pictures are shown")
+            raise _Refused(404, "no images are shown")
         try:
             image = open_image(session.image_root(prediction), prediction.image)
         except ImageError:  # its text names paths of this machine
-            raise _Refused(404, "this picture cannot be shown") from None
-        image.thumbnail((_PICTURE_PX, _PICTURE_PX))
+            raise _Refused(404, "this image cannot be shown") from None
+        image.thumbnail((_IMAGE_PX, _IMAGE_PX))
         buffer = BytesIO()
         image.save(buffer, "JPEG", quality=92)
         return buffer.getvalue(), "image/jpeg"

@@ -16,7 +16,7 @@ from typing import Any
 from ...errors import ConfigError, DataError, ImageError
 from ...prompts_judge import RUBRICS
 from ...records import Prediction
-from ..pictures.images import locate
+from ..images.decoding import locate
 from .plan import PLAN, RatingPlan, make_plan, rating_pairs, read_plan, shown_texts, visible, write_plan
 from .sheets import Row
 from .store import STORE, RatingStore
@@ -30,7 +30,7 @@ _NAME = re.compile(r"\w(?:[\w .-]*\w)?")
 class RatingSession:
     """One plan, its predictions and the store, as the page needs them.
 
-    ``image_roots``: data set -> folder that its images are below; None: no pictures are shown.
+    ``image_roots``: data set -> folder that its images are below; None: no images are shown.
     """
 
     def __init__(
@@ -44,10 +44,10 @@ class RatingSession:
         self.scale = sorted(RUBRICS[plan.kind])
         chosen = set(plan.sample_ids)
         self._predictions = {each.id: each for each in predictions if each.id in chosen}
-        self.no_picture = self._find_missing_pictures()
-        """Why a picture of the plan cannot be shown, by sample id."""
+        self.no_image = self._find_missing_images()
+        """Why a image of the plan cannot be shown, by sample id."""
 
-    def _find_missing_pictures(self) -> dict[str, str]:
+    def _find_missing_images(self) -> dict[str, str]:
         problems: dict[str, str] = {}
         for each in self._predictions.values() if self.image_roots is not None else ():
             try:
@@ -76,7 +76,7 @@ class RatingSession:
                     "question": question,
                     "reference": reference,
                     "answer": answer,
-                    "picture": self.image_roots is not None and prediction.id not in self.no_picture,
+                    "image": self.image_roots is not None and prediction.id not in self.no_image,
                     "rating": stored.rating if stored else None,
                     "comment": stored.comment if stored else "",
                 }
@@ -84,7 +84,7 @@ class RatingSession:
         return {
             "rater": rater,
             "kind": self.plan.kind,
-            "pictures": self.image_roots is not None,
+            "images": self.image_roots is not None,
             "rubric": sorted(RUBRICS[self.plan.kind].items(), reverse=True),
             "commentLimit": COMMENT_LIMIT,
             "items": items,
@@ -122,7 +122,7 @@ class RatingSession:
 
 @lru_cache(maxsize=64)
 def _codes(plan: RatingPlan, rater: str) -> dict[str, str]:
-    """Kept, because every rating and every picture asks for them."""
+    """Kept, because every rating and every image asks for them."""
     return plan.codes(rater)
 
 

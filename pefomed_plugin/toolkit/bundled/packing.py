@@ -80,14 +80,14 @@ class Packer:
     max_context_len: int
 
     def __call__(
-        self, instruction_inputs: Sequence[str], answers: Sequence[str] | None, pictures: Sequence[Hashable]
+        self, instruction_inputs: Sequence[str], answers: Sequence[str] | None, images: Sequence[Hashable]
     ) -> tuple[Packed, list[int]]:
-        """Rows of a batch of B samples; samples of one picture share a row.
+        """Rows of a batch of B samples; samples of one image share a row.
 
         Args:
             instruction_inputs: B texts with one image placeholder each.
             answers: B answers to learn, or None for generation.
-            pictures: B names; equal ones are the same image.
+            images: B names; equal ones are the same image.
 
         Returns:
             the rows, and for each the number of a sample that holds its image.
@@ -98,7 +98,7 @@ class Packer:
         rows: dict[Hashable, _Row] = {}
         for number, text in enumerate(instruction_inputs):
             before, behind = self._split(number, self.prompt_template.format(text))
-            row = rows.setdefault((pictures[number], before), _Row(self._up_to_image(before), []))
+            row = rows.setdefault((images[number], before), _Row(self._up_to_image(before), []))
             tail = self.tokenizer.encode(behind)[: self.max_context_len - (len(row.image) - 1)]
             answer = self.tokenizer.encode(answers[number] + self.end_sym) if answers is not None else []
             row.questions.append(_Question(number, tail, answer[: self.max_txt_len], len(answer) > self.max_txt_len))

@@ -3,7 +3,7 @@
 In one process on one thread (``--workers N``: handed over by N of them), files in the page cache. The ways take turns,
 so that whatever else the machine does falls on all of them. With MINIGPT4_HOME and MINIGPT4_PYTHON set, a real
 checkout's own data set and processor take part, and a way that misses its target makes the exit code 1. First all
-batches are compared with the checkout's (else the plain way's), picture by picture; a way that differs gets no time.
+batches are compared with the checkout's (else the plain way's), image by image; a way that differs gets no time.
 ``first touch``: as a process that has just started, comparing checksums. Writes ``data_path.json`` and ``.md``.
 """
 
@@ -21,7 +21,7 @@ import numpy as np
 
 from pefomed_plugin.services.console import progress, say
 from projects.benchmarks.data_path import figures
-from projects.benchmarks.data_path.pictures import Pictures, find_pictures, write_annotations
+from projects.benchmarks.data_path.photographs import Images, find_photographs, write_annotations
 from projects.benchmarks.toolkit_process import BUNDLED, CHECKOUT, ToolkitProcess, has_checkout
 
 WAYS = {
@@ -44,8 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("output/data_path"), help="folder for figures and caches")
-    parser.add_argument("--pictures", type=Path, help="folder of JPEG or PNG files; else VQA-RAD, else made-up ones")
-    parser.add_argument("--count", type=int, default=160, help="pictures a round")
+    parser.add_argument("--photographs", type=Path, help="folder of JPEG or PNG files; else VQA-RAD, else made-up ones")
+    parser.add_argument("--count", type=int, default=160, help="photographs a round")
     parser.add_argument("--image-size", type=int, default=448, help="pixels")
     parser.add_argument("--rounds", type=int, default=9, help="times that each way has its turn")
     parser.add_argument("--workers", type=int, default=0, help="of a DataLoader; the targets hold for none")
@@ -53,10 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.count < 1 or given.rounds < 1:
         parser.error("--count and --rounds: at least 1")
     given.out.mkdir(parents=True, exist_ok=True)
-    pictures = find_pictures(given.pictures, given.count, given.out / "made-up")
+    photographs = find_photographs(given.photographs, given.count, given.out / "made-up")
     if not has_checkout():
         say("no checkout takes part (MINIGPT4_HOME and MINIGPT4_PYTHON): ratios are to the plain way")
-    results = measure(pictures, given.out, given.image_size, given.rounds, given.workers)
+    results = measure(photographs, given.out, given.image_size, given.rounds, given.workers)
     figures.write(results, given.out)
     say((given.out / "data_path.md").read_text(encoding="utf-8"))
     problems = [
@@ -69,18 +69,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if problems else 0
 
 
-def measure(pictures: Pictures, out: Path, image_size: int, rounds: int, workers: int = 0) -> dict[str, Any]:
+def measure(photographs: Images, out: Path, image_size: int, rounds: int, workers: int = 0) -> dict[str, Any]:
     """Compare and time all ways for which there is a toolkit."""
     ways = {
         way: toolkit
         for way, toolkit in WAYS.items()
         if (toolkit == BUNDLED or has_checkout()) and not (workers and way.endswith("first touch"))
     }
-    numbers = list(range(len(pictures.names)))
+    numbers = list(range(len(photographs.names)))
     batches = [numbers[start : start + BATCH_SIZE] for start in range(0, len(numbers), BATCH_SIZE)]
     with ExitStack() as running:
         processes = {
-            toolkit: running.enter_context(start(pictures, out, image_size, toolkit))
+            toolkit: running.enter_context(start(photographs, out, image_size, toolkit))
             for toolkit in sorted(set(ways.values()))
         }
         differences = compare({way: processes[toolkit] for way, toolkit in ways.items()}, batches, out)
@@ -93,8 +93,8 @@ def measure(pictures: Pictures, out: Path, image_size: int, rounds: int, workers
                     seconds[way] += [taken] if turn >= WARM_UP else []
                 advance(1)
     return {
-        "what": pictures.what,
-        "pictures": len(numbers),
+        "what": photographs.what,
+        "photographs": len(numbers),
         "image_size": image_size,
         "batch_size": BATCH_SIZE,
         "workers": workers,
@@ -103,16 +103,16 @@ def measure(pictures: Pictures, out: Path, image_size: int, rounds: int, workers
     }
 
 
-def start(pictures: Pictures, out: Path, image_size: int, toolkit: str) -> ToolkitProcess:
+def start(photographs: Images, out: Path, image_size: int, toolkit: str) -> ToolkitProcess:
     """The process of one toolkit."""
     annotations, spec = out / "annotations.json", out / f"spec-{toolkit}.json"
-    write_annotations(pictures, annotations)
+    write_annotations(photographs, annotations)
     spec.write_text(
         json.dumps(
             {
                 "toolkit": toolkit,
-                "folder": str(pictures.folder.resolve()),
-                "names": pictures.names,
+                "folder": str(photographs.folder.resolve()),
+                "names": photographs.names,
                 "annotations": str(annotations.resolve()),
                 "cache": str((out / "cache").resolve()),
                 "image_size": image_size,
@@ -124,7 +124,7 @@ def start(pictures: Pictures, out: Path, image_size: int, toolkit: str) -> Toolk
 
 
 def compare(processes: dict[str, ToolkitProcess], batches: list[list[int]], out: Path) -> dict[str, float]:
-    """Way -> largest difference of any number of any picture from the first way's."""
+    """Way -> largest difference of any number of any image from the first way's."""
     path = (out / "batch.npy").resolve()
 
     def images(way: str, batch: list[int]) -> np.ndarray:

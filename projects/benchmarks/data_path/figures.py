@@ -27,7 +27,7 @@ def ratios(seconds: Mapping[str, Sequence[float]], reference: str) -> dict[str, 
 
 def table(results: Mapping[str, Any]) -> list[str]:
     """Lines of Markdown."""
-    seconds, count = results["seconds"], results["pictures"]
+    seconds, count = results["seconds"], results["photographs"]
     references = [each for each in ("checkout", "plain") if each in seconds]
     factors = {each: ratios(seconds, each) for each in references}
     lines = [

@@ -1,4 +1,4 @@
-"""The same pictures as a data set of a checkout and as ours; ``minigpt4`` is imported when its one is asked for."""
+"""The same images as a data set of a checkout and as ours; ``minigpt4`` is imported when its one is asked for."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ def checkout_dataset(spec: Mapping[str, Any]) -> Any:
 
 
 def own_dataset(spec: Mapping[str, Any]) -> Any:
-    """Ours, opening each picture each time."""
+    """Ours, opening each image each time."""
     from pefomed_plugin.adapters.data.datasets import MedicalDataset
     from pefomed_plugin.adapters.data.text_processor import MedicalTextProcessor
     from pefomed_plugin.records import Sample
     from pefomed_plugin.toolkit.bundled.processors import Blip2ImageTrainProcessor
-    from projects.benchmarks.data_path.pictures import question
+    from projects.benchmarks.data_path.photographs import question
 
     samples = [
-        Sample(f"s{number}", "pictures", "train", name, "vqa", question(name), "yes")
+        Sample(f"s{number}", "photographs", "train", name, "vqa", question(name), "yes")
         for number, name in enumerate(spec["names"])
     ]
     return MedicalDataset(
-        "pictures",
+        "photographs",
         samples,
         Path(spec["folder"]),
         Blip2ImageTrainProcessor(spec["image_size"]),

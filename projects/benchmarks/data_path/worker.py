@@ -110,7 +110,7 @@ def pixels_dataset(spec: Mapping[str, Any]) -> Any:
 
 
 def features_dataset(spec: Mapping[str, Any]) -> Any:
-    """With made-up features of the real shape and kind: what an encoder made of a picture costs the loader nothing."""
+    """With made-up features of the real shape and kind: what an encoder made of a image costs the loader nothing."""
     from pefomed_plugin.adapters.data.image_cache import ReadyImages
     from pefomed_plugin.services.tensor_store import TensorStore
 
@@ -125,7 +125,7 @@ def features_dataset(spec: Mapping[str, Any]) -> Any:
 
 
 def made_up_features(number: int) -> np.ndarray:
-    """Of one picture, (1024, 1408) fp16."""
+    """Of one image, (1024, 1408) fp16."""
     return np.random.default_rng(number).standard_normal(FEATURES, dtype=np.float32).astype(np.float16)
 
 

@@ -51,8 +51,8 @@ class Bench:
         """With the layout that packed ways need; counted into their time, though a loader's workers do it."""
         if not way.packed:
             return batch
-        pictures = batch["owners"] if way.share else range(len(batch["owners"]))
-        layout, _ = self.model.packer()(batch["instruction_input"], None if answering else batch["answer"], pictures)
+        images = batch["owners"] if way.share else range(len(batch["owners"]))
+        layout, _ = self.model.packer()(batch["instruction_input"], None if answering else batch["answer"], images)
         return {**batch, "layout": layout.to(self.device)}
 
     def autocast(self) -> Any:

@@ -10,7 +10,7 @@ import torch
 
 from pefomed_plugin import load
 from pefomed_plugin.embedded.tiny_model import make_tiny_model
-from tests.unit.services.small import picture
+from tests.unit.services.small import small_image
 
 MODEL_SECTION = {
     "image_size": 112,
@@ -46,6 +46,6 @@ def scans(tmp_path: Path) -> Path:
     """A folder with two images, one of them in a sub-folder."""
     folder = tmp_path / "scans"
     (folder / "old").mkdir(parents=True)
-    picture(1).save(folder / "a.png")
-    picture(2).save(folder / "old" / "b.jpg")
+    small_image(1).save(folder / "a.png")
+    small_image(2).save(folder / "old" / "b.jpg")
     return folder

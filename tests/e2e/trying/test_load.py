@@ -19,7 +19,7 @@ from pefomed_plugin.errors import CheckpointError, ConfigError
 from pefomed_plugin.toolkit import registry
 from pefomed_plugin.toolkit.bundled.minigpt_v2 import MiniGPTv2
 from tests.e2e.trying.conftest import MODEL_SECTION
-from tests.unit.services.small import picture
+from tests.unit.services.small import small_image
 
 QUESTION = "Is there a fracture?"
 
@@ -42,7 +42,7 @@ def test_it_answers_as_evaluation_does(files, model, scans):
         "decoder": "plain",
     }
     plain = MiniGPTv2.from_config(section).eval()
-    image = registry.get_processor_class("blip2_image_eval").from_config({"image_size": 112})(picture(1))
+    image = registry.get_processor_class("blip2_image_eval").from_config({"image_size": 112})(small_image(1))
     prompt = (
         "[INST] <Img><ImageHere></Img> [vqa] Based on the image, respond to this question with a short answer: "
         "Is there a fracture? [/INST]"

@@ -7,22 +7,22 @@ import pytest
 
 from pefomed_plugin.adapters.medical_model import Request
 from pefomed_plugin.errors import ConfigError, ImageError
-from pefomed_plugin.services.pictures.images import ImagePolicy
-from tests.unit.services.pictures.test_dicom import write as write_dicom
-from tests.unit.services.small import picture
+from pefomed_plugin.services.images.decoding import ImagePolicy
+from tests.unit.services.images.test_dicom import write as write_dicom
+from tests.unit.services.small import small_image
 
 QUESTIONS = ["Is there a fracture?", "Which side is the tube on?", "What is shown?"]
 
 
-def test_path_picture_and_array_are_one_image(model, scans):
+def test_path_image_and_array_are_one_image(model, scans):
     path = scans / "a.png"
-    answers = {model.ask(each, QUESTIONS[0]) for each in (path, str(path), picture(1), np.asarray(picture(1)))}
+    answers = {model.ask(each, QUESTIONS[0]) for each in (path, str(path), small_image(1), np.asarray(small_image(1)))}
     assert len(answers) == 1
 
 
 def test_a_dicom_file_is_shown_as_it_is_meant(model, tmp_path):
     pytest.importorskip("pydicom")
-    grey = np.asarray(picture(1).convert("L"))
+    grey = np.asarray(small_image(1).convert("L"))
     shown = grey - grey.min()
     write_dicom(tmp_path / "IM0001", grey.astype(np.uint16) * 10)
     stretched = np.rint(shown * (255 / shown.max())).astype(np.uint8)
@@ -105,7 +105,7 @@ def test_a_folder_is_no_image(model, scans):
 
 def test_the_policy_chooses_a_frame(model, tmp_path):
     path = tmp_path / "two.gif"
-    picture(1).save(path, save_all=True, append_images=[picture(2)])
+    small_image(1).save(path, save_all=True, append_images=[small_image(2)])
     with pytest.raises(ImageError, match="several frames"):
         model.ask(path, QUESTIONS[0])
     model.policy = ImagePolicy(frame=1)

@@ -79,9 +79,9 @@ def test_the_page_answers_and_asks_nothing_of_other_machines(model, tmp_path):
             tab.open(address)
             tab.wait("!!document.querySelector('#ask') && !!document.querySelector('table tbody tr')", 60)
             assert "not for clinical use" in tab.evaluate("document.body.innerText")
-            assert "share" not in tab.evaluate("document.querySelector('#picture').outerHTML.toLowerCase()")
+            assert "share" not in tab.evaluate("document.querySelector('#image').outerHTML.toLowerCase()")
             tab.evaluate("document.querySelector('table tbody tr').click()")
-            tab.wait("!!document.querySelector('#picture img')", 60)
+            tab.wait("!!document.querySelector('#image img')", 60)
             tab.evaluate("document.querySelector('#ask').click()")
             tab.wait(
                 "document.querySelector('#answer textarea').value === "

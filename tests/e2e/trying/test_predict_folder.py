@@ -8,7 +8,7 @@ import pytest
 
 from pefomed_plugin.cli import main
 from pefomed_plugin.storage import read_predictions
-from tests.unit.services.small import picture
+from tests.unit.services.small import small_image
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_images_that_cannot_be_used_are_told_together(predict, scans, tmp_path):
     assert len(read_predictions(tmp_path / "out/p.jsonl")) == 2
     listed = [json.loads(each) for each in (tmp_path / "out/p.jsonl.skipped.jsonl").read_text().splitlines()]
     assert [each["where"].split(" ")[0] for each in listed] == ["cut.png", "page.jpg"]
-    picture(5).save(scans / "cut.png")
+    small_image(5).save(scans / "cut.png")
     (scans / "page.jpg").unlink()
     code, shown = predict()
     assert code == 0 and "3 answers, 2 of them from an earlier start" in shown

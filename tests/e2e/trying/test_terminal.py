@@ -7,10 +7,10 @@ import io
 import pytest
 
 from pefomed_plugin.cli import main
-from pefomed_plugin.services.pictures.images import DEFAULT_POLICY
+from pefomed_plugin.services.images.decoding import DEFAULT_POLICY
 from pefomed_plugin.ui import NOT_CLINICAL
 from pefomed_plugin.ui.terminal import Conversation, converse, pieces
-from tests.unit.services.small import picture
+from tests.unit.services.small import small_image
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_a_mistake_is_told_and_the_image_stays(talk, model, scans):
 
 
 def test_a_frame_is_chosen(talk, scans):
-    picture(1).save(scans / "two.gif", save_all=True, append_images=[picture(2)])
+    small_image(1).save(scans / "two.gif", save_all=True, append_images=[small_image(2)])
     assert "holds several frames" in talk(str(scans / "two.gif"))
     assert talk("/frame first") == "write it as /frame 0\n"
     assert "looking at two.gif" in talk("/frame 1", str(scans / "two.gif"))

@@ -1,4 +1,4 @@
-"""What ``run.images`` changes: which picture a question is asked about."""
+"""What ``run.images`` changes: which image a question is asked about."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def dataset(root: Path) -> Any:
 
     samples: list[Sample] = []
     for number in range(3):
-        name = f"picture{number}.png"
+        name = f"image{number}.png"
         Image.new("RGB", (8, 8), (50 * number, 0, 0)).save(root / name)
         samples.append(Sample(f"s{number}", "vqa_rad", "test", name, "vqa", "Is it red?", "yes"))
     return MedicalDataset("vqa_rad", samples, root, lambda image: image.getpixel((0, 0)), str, draws_instructions=False)

@@ -51,8 +51,8 @@ def test_every_question_with_its_image_resized_and_uncropped(predict, tmp_path):
     predictions = read_predictions(tmp_path / "out" / "predictions.jsonl")
     assert [each.prediction for each in predictions] == ["Yes."] * 3
     assert predictions[0].producer["model"] == "invented-eye" and predictions[0].producer["zero_shot"]
-    picture, text = server.requests[0]["messages"][0]["content"]
-    image = Image.open(BytesIO(base64.b64decode(picture["image_url"]["url"].split(",")[1])))
+    opened, text = server.requests[0]["messages"][0]["content"]
+    image = Image.open(BytesIO(base64.b64decode(opened["image_url"]["url"].split(",")[1])))
     assert (image.size, image.mode) == ((64, 64), "RGB")
     assert text["text"] == "Based on the image, respond to this question with a short answer: Is it number 5?"
 

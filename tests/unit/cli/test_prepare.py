@@ -11,17 +11,17 @@ from pefomed_plugin.cli import main
 from pefomed_plugin.readers.prepared import read_prepared
 from pefomed_plugin.services.data.prepare import EMBEDDED_FLAG
 from tests.unit.services.data.test_prepare import write_slake
-from tests.unit.services.small import LEAKY, picture, write_rad
+from tests.unit.services.small import LEAKY, small_image, write_rad
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """A VQA-RAD and a SLAKE in miniature, marked as such, side by side; SLAKE trains on a test picture of VQA-RAD."""
+    """A VQA-RAD and a SLAKE in miniature, marked as such, side by side; SLAKE trains on a test image of VQA-RAD."""
     folder = tmp_path / "data"
     write_rad(folder / "vqa_rad", LEAKY)
     (folder / "slake").mkdir()
     write_slake(folder / "slake")
-    picture(2).save(folder / "slake" / "imgs" / "a.png")
+    small_image(2).save(folder / "slake" / "imgs" / "a.png")
     (folder / EMBEDDED_FLAG).write_text("")
     return folder
 
@@ -135,12 +135,12 @@ def test_all_goes_on_past_one_that_fails_and_names_it(
     assert len(read_prepared(tmp_path / "out" / "slake").samples) == 4
 
 
-def test_all_compares_the_pictures_of_the_data_sets(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_all_compares_the_images_of_the_data_sets(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     code, lines, _ = prepare(capsys, "--all", "--source", data, "--out", tmp_path / "out")
     assert code == 0
     assert "vqa_rad test: images that look like one in slake train 1 3 33.3 % synpic2.png" in lines
     assert "slake test: images that look like one in vqa_rad train 2 2 100.0 % b.png" in lines
-    assert any(line.startswith("pictures shared in 2 of 2 comparison(s)") for line in lines)
+    assert any(line.startswith("images shared in 2 of 2 comparison(s)") for line in lines)
 
 
 def test_against_an_earlier_folder(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
@@ -189,7 +189,7 @@ def test_a_source_that_is_not_there_and_options_with_all(
 def test_the_release_is_not_written_over(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     row = {"image": "1.png", "caption": "Invented."}
     (tmp_path / "train.jsonl").write_text(json.dumps(row))
-    picture(1).save(tmp_path / "1.png")
+    small_image(1).save(tmp_path / "1.png")
     code, _, errors = prepare(capsys, "medical_custom", "--source", tmp_path, "--out", tmp_path / "x" / "..")
     assert (code, "the release stays as it was downloaded" in errors) == (2, True)
     assert json.loads((tmp_path / "train.jsonl").read_text()) == row

@@ -114,20 +114,20 @@ def test_workbooks_of_the_page_are_imported_as_they_are(path, tmp_path):
     assert main(["rate", "import", str(tmp_path / "s"), str(path)]) == 0
 
 
-def test_pictures_from_the_folder_given_and_missing_ones_are_told(path, tmp_path):
+def test_images_from_the_folder_given_and_missing_ones_are_told(path, tmp_path):
     def look(url):
-        shown = [each["item"] for each in items(url, "anna") if each["picture"]]
+        shown = [each["item"] for each in items(url, "anna") if each["image"]]
         assert len(shown) == 3
-        with urlopen(url + "picture?rater=anna&item=" + shown[0], timeout=10) as answer:
+        with urlopen(url + "image?rater=anna&item=" + shown[0], timeout=10) as answer:
             assert answer.headers["Content-Type"] == "image/jpeg"
 
     (tmp_path / "images").mkdir()
-    Image.new("RGB", (8, 8)).save(tmp_path / "images" / "picture0.png")
+    Image.new("RGB", (8, 8)).save(tmp_path / "images" / "image0.png")
     said = serve(path, "--image-root", tmp_path / "images", visit=look)
-    assert "2 answer(s) without a picture" in said and "picture1.png: no such file" in said
+    assert "2 answer(s) without a image" in said and "image1.png: no such file" in said
 
 
-def test_where_the_pictures_are_must_be_known(path, capsys):
+def test_where_the_images_are_must_be_known(path, capsys):
     assert main(["rate", "serve", str(path)]) == 2
     assert "--no-images" in capsys.readouterr().err
     assert not (path.parent / "ratings").exists()

@@ -7,7 +7,7 @@ import pytest
 
 from pefomed_plugin.cli import COMMANDS, main
 
-from ..reporting.made import answers, make_pictures, make_run
+from ..reporting.made import answers, make_images, make_run
 
 RIGHT = [True, True, False, False] * 4
 
@@ -54,7 +54,7 @@ def test_score_checks_against_the_release(tmp_path: Path, capsys: pytest.Capture
     (release / "images").mkdir(parents=True)
     row = {
         "qid": 0,
-        "image_name": "picture0.png",
+        "image_name": "image0.png",
         "question": "Is there an invented shadow?",
         "answer": "maybe",
         "answer_type": "CLOSED",
@@ -96,12 +96,12 @@ def test_compare_writes_markdown_and_json(tmp_path: Path, capsys: pytest.Capture
     assert "no run" in capsys.readouterr().err
 
 
-def test_report_shows_pictures_of_the_given_root(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_report_shows_images_of_the_given_root(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     rows = answers(RIGHT)
-    run, root = make_run(tmp_path / "run", rows), make_pictures(tmp_path / "images", rows)
-    (root / "picture3.png").write_bytes(b"<html>log in</html>")
+    run, root = make_run(tmp_path / "run", rows), make_images(tmp_path / "images", rows)
+    (root / "image3.png").write_bytes(b"<html>log in</html>")
     assert main(["report", str(run), "--image-root", str(root), "--out", str(tmp_path / "report.html")]) == 0
-    assert "1 picture(s) cannot be shown" in capsys.readouterr().out
+    assert "1 image(s) cannot be shown" in capsys.readouterr().out
     assert main(["report", str(run), "--out", str(tmp_path / "report.html")]) == 2
     assert "--no-images" in capsys.readouterr().err
 

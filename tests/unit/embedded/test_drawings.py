@@ -1,4 +1,4 @@
-"""Pictures show what their scenes say, on the side on which a radiologist would look for it."""
+"""Images show what their scenes say, on the side on which a radiologist would look for it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from pefomed_plugin.embedded.canvas import Canvas
 from pefomed_plugin.embedded.chest import outward
-from pefomed_plugin.embedded.pictures import SIZE_PX, draw, save
+from pefomed_plugin.embedded.drawing import SIZE_PX, draw, save
 from pefomed_plugin.embedded.scenes import (
     ABDOMEN,
     CHEST,
@@ -42,7 +42,7 @@ def brightness(scene, x, y, reach=0.07):
     return pixels[top:bottom, left:right].mean(axis=(0, 1))
 
 
-def test_left_is_on_the_right_of_the_picture():
+def test_left_is_on_the_right_of_the_image():
     assert outward("left") == 1 and outward("right") == -1
 
 
@@ -132,7 +132,7 @@ def test_a_finding_in_tissue_changes_the_middle(finding):
 
 
 @pytest.mark.parametrize("kind", sorted(FINDINGS))
-def test_a_scene_always_gives_the_same_picture(kind):
+def test_a_scene_always_gives_the_same_image(kind):
     scene = Scene(kind, 7, stain="pink" if kind == TISSUE else None, glands=2 if kind == TISSUE else 0)
     first = draw(scene)
     assert first.size == (SIZE_PX, SIZE_PX)
@@ -152,8 +152,8 @@ def test_saved_files_have_the_mode_asked_for(tmp_path):
     scene = Scene(TISSUE, 1, stain="pink", glands=1)
     for name, mode in (("a/x.jpg", "CMYK"), ("a/y.png", "RGBA"), ("a/z.png", "P")):
         save(scene, tmp_path / name, mode=mode)
-        with Image.open(tmp_path / name) as picture:
-            assert picture.mode == mode
+        with Image.open(tmp_path / name) as image:
+            assert image.mode == mode
 
 
 def test_shapes_are_where_they_were_put():

@@ -79,12 +79,12 @@ def test_medicat(written, read):
     damaged = [each for each in records if each["s2_caption"] is None]
     assert len(damaged) == 1 and len(read["medicat"].samples) == len(records) - 1
     for each in records:
-        with Image.open(release / "figures" / "{pdf_hash}_{fig_uri}".format(**each)) as picture:
+        with Image.open(release / "figures" / "{pdf_hash}_{fig_uri}".format(**each)) as image:
             if each in damaged:
                 with pytest.raises(OSError, match="truncated|cannot identify|broken"):
-                    picture.load()
+                    image.load()
             else:
-                picture.load()
+                image.load()
 
 
 def test_mimic_cxr(written, read):

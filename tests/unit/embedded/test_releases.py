@@ -50,7 +50,7 @@ def test_the_same_seed_gives_the_same_bytes_and_the_reader_knows_them(tmp_path, 
     assert {each.dataset for each in release.samples} == {name}
 
 
-def test_another_seed_gives_other_pictures(tmp_path):
+def test_another_seed_gives_other_images(tmp_path):
     assert digests(write(tmp_path / "a", "clef2022")) != digests(write(tmp_path / "b", "clef2022", seed=1))
 
 
@@ -66,7 +66,7 @@ def test_vqa_rad_keeps_its_test_images_out_of_training_and_has_the_quirks(tmp_pa
     assert 3 * sum(row["answer_type"] == "CLOSED" for row in test) <= len(test) + 3
 
 
-def test_path_vqa_has_a_cmyk_picture_and_medicat_transparent_ones(tmp_path):
+def test_path_vqa_has_a_cmyk_image_and_medicat_transparent_ones(tmp_path):
     assert Image.open(write(tmp_path / "p", "path_vqa") / "images/train/train_0001.jpg").mode == "CMYK"
     modes = {
         Image.open(path).mode for path in (write(tmp_path / "m", "medicat") / "release/figures").iterdir() if path.name

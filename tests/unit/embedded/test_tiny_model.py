@@ -104,7 +104,7 @@ def test_fine_tuning_starts_from_the_language_model_unchanged():
     assert all(not each.any() for each in second) and all(each.any() and each.shape[0] == LORA_RANK for each in first)
 
 
-def test_the_vit_tells_pictures_and_places_apart():
+def test_the_vit_tells_images_and_places_apart():
     from pefomed_plugin.toolkit.bundled.vision import VitSize, build_vision_encoder
 
     encoder = build_vision_encoder(112, VitSize(embed_dim=96, depth=2, num_heads=4, mlp_ratio=4.0)).eval()

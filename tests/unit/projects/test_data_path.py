@@ -1,4 +1,4 @@
-"""Loading, measured: the arithmetic, and which pictures are taken."""
+"""Loading, measured: the arithmetic, and which images are taken."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import pytest
 from PIL import Image
 
 from projects.benchmarks.data_path import figures
-from projects.benchmarks.data_path.pictures import find_pictures, make_up, write_annotations
+from projects.benchmarks.data_path.photographs import find_photographs, make_up, write_annotations
 
 
 def results(**seconds: list[float]) -> dict[str, Any]:
     return {
-        "what": "8 invented pictures",
-        "pictures": 8,
+        "what": "8 invented photographs",
+        "photographs": 8,
         "image_size": 56,
         "batch_size": 8,
         "workers": 0,
@@ -56,33 +56,33 @@ def test_a_target_counts_only_beside_a_checkout() -> None:
     assert figures.missed(results(checkout=[10.0], **slow)) == ["pixels: 10.0 times the checkout, 15 wanted"]
 
 
-def test_too_few_pictures_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match="2 pictures, 3 are wanted; set --pictures"):
-        find_pictures(folder_of(tmp_path, 2), 3, tmp_path)
+def test_too_few_images_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="2 photographs, 3 are wanted; set --photographs"):
+        find_photographs(folder_of(tmp_path, 2), 3, tmp_path)
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match="nowhere: no such folder; set --pictures"):
-        find_pictures(tmp_path / "nowhere", 1, tmp_path)
+    with pytest.raises(SystemExit, match="nowhere: no such folder; set --photographs"):
+        find_photographs(tmp_path / "nowhere", 1, tmp_path)
 
 
-def test_the_same_pictures_are_taken_every_time(tmp_path: Path) -> None:
+def test_the_same_images_are_taken_every_time(tmp_path: Path) -> None:
     folder_of(tmp_path, 5)
-    first, second = (find_pictures(tmp_path, 3, tmp_path) for _ in range(2))
+    first, second = (find_photographs(tmp_path, 3, tmp_path) for _ in range(2))
     assert first == second
     assert len(set(first.names)) == 3
 
 
-def test_a_made_up_picture_is_a_photograph_of_the_stated_size(tmp_path: Path) -> None:
+def test_a_made_up_image_is_a_photograph_of_the_stated_size(tmp_path: Path) -> None:
     (name,) = make_up(tmp_path, 1)
     with Image.open(tmp_path / name) as image:
         assert (image.size, image.mode) == ((1024, 1024), "RGB")
 
 
 def test_annotations_lead_the_checkout_to_the_same_files_in_the_same_order(tmp_path: Path) -> None:
-    pictures = find_pictures(folder_of(tmp_path, 4), 4, tmp_path)
-    write_annotations(pictures, tmp_path / "annotations.json")
+    photographs = find_photographs(folder_of(tmp_path, 4), 4, tmp_path)
+    write_annotations(photographs, tmp_path / "annotations.json")
     rows = json.loads((tmp_path / "annotations.json").read_text(encoding="utf-8"))
     # its data set puts key and suffix together and takes the rows of split 1
-    assert [key + Path(row["imageURL"]).suffix for key, row in rows.items()] == pictures.names
+    assert [key + Path(row["imageURL"]).suffix for key, row in rows.items()] == photographs.names
     assert {row["split"] for row in rows.values()} == {1}

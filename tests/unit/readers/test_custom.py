@@ -138,7 +138,7 @@ def test_two_kinds_of_target_in_one_file_are_ambiguous(tmp_path: Path) -> None:
     ("header", "said"),
     [
         ("image;question;answer", "separated by semicolons"),
-        ("picture,report", "missing column(s) image; found picture, report"),
+        ("image,report", "missing column(s) image; found image, report"),
     ],
 )
 def test_a_wrong_header(tmp_path: Path, header: str, said: str) -> None:

@@ -36,7 +36,7 @@ def predicted(number: int, right: bool, **fields: Any) -> Prediction:
         "id": f"vqa_rad-{number}",
         "dataset": "vqa_rad",
         "split": "test",
-        "image": f"picture{number // 2}.png",
+        "image": f"image{number // 2}.png",
         "task": "vqa",
         "question": question,
         "answer": answer,
@@ -80,8 +80,8 @@ def rate(
     write_judgements(predictions, scorer.split("/")[1], scored, folder, facts or {}, only=only)
 
 
-def make_pictures(folder: Path, predictions: Sequence[Prediction]) -> Path:
-    """A small picture for each image that the predictions name."""
+def make_images(folder: Path, predictions: Sequence[Prediction]) -> Path:
+    """A small image for each image that the predictions name."""
     folder.mkdir(parents=True, exist_ok=True)
     for number, name in enumerate(sorted({each.image for each in predictions})):
         Image.new("RGB", (40, 30), (20 * number % 255, 90, 120)).save(folder / name)

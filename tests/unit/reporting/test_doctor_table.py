@@ -9,8 +9,8 @@ from typing import Any
 from rich.console import Console
 
 from pefomed_plugin.readers.expectations import ERROR, WARNING, Verdict
-from pefomed_plugin.reporting.doctor_table import print_account, print_findings
-from pefomed_plugin.services.data.doctor import Account, Lengths
+from pefomed_plugin.reporting.examination import print_account, print_findings
+from pefomed_plugin.services.data.examination import Account, Lengths
 from pefomed_plugin.services.data.leakage import Finding
 
 

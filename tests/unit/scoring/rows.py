@@ -14,7 +14,7 @@ def predicted(answer: str = "yes", prediction: str | None = "yes", number: int =
         "id": f"invented-{number}",
         "dataset": "vqa_rad",
         "split": "test",
-        "image": f"picture{number}.png",
+        "image": f"image{number}.png",
         "task": "vqa",
         "question": "Is the invented finding seen?",
         "answer": answer,

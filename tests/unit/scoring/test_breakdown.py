@@ -96,7 +96,7 @@ def test_as_many_rows_as_path_vqa_on_every_axis() -> None:
             "yes",
             "yes" if number % 7 else "no",
             number,
-            image=f"picture{number % 858}",
+            image=f"image{number % 858}",
             question_type=("what", "where", "how", "is", "does, why")[number % 5],
         )
         for number in range(6761)

@@ -18,7 +18,7 @@ def answers(count: int, **fields: Any) -> list[Prediction]:
                 "dataset": "vqa_rad",
                 "split": "test",
                 "task": "vqa",
-                "image": f"picture{number // 3}.png",
+                "image": f"image{number // 3}.png",
                 "question": f"Is the invented finding {number} seen?",
                 "answer": "yes",
                 "prediction": f"the finding {number} is there",

@@ -1,4 +1,4 @@
-"""Pictures and a small VQA-RAD for the tests of services; all invented."""
+"""Images and a small VQA-RAD for the tests of services; all invented."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL import Image
 from pefomed_plugin.records import Sample
 
 
-def picture(seed: int, size: int = 64) -> Image.Image:
+def small_image(seed: int, size: int = 64) -> Image.Image:
     """Coarse grey blocks, smoothly enlarged: its own perceptual hash for each seed, stable under resizing."""
     blocks = np.random.default_rng(seed).integers(0, 256, (8, 9), dtype=np.uint8)
     return Image.fromarray(blocks).resize((size, size), Image.Resampling.BICUBIC).convert("RGB")
@@ -38,7 +38,7 @@ def write_rad(root: Path, rows: list[dict[str, Any]], images: int = 4) -> Path:
     """A re-release of VQA-RAD; a row needs ``qid``, ``image`` (number) and ``split``."""
     (root / "images").mkdir(parents=True)
     for number in range(images):
-        picture(number).save(root / "images" / f"synpic{number}.png")
+        small_image(number).save(root / "images" / f"synpic{number}.png")
     for split, name in (("train", "trainset.json"), ("test", "testset.json")):
         records = [
             {

@@ -35,16 +35,16 @@ def test_what_is_written(project):
     ]
 
 
-def test_the_example_data_are_read_and_no_picture_of_the_test_split_is_in_training(project):
+def test_the_example_data_are_read_and_no_image_of_the_test_split_is_in_training(project):
     questions, captions = read_custom(project / "data" / "questions"), read_custom(project / "data" / "captions")
     assert {split: len(rows) for split, rows in questions.splits().items()} == {"train": 8, "test": 4}
     assert [each.task for each in captions.samples] == ["caption"] * 4
-    pictures = {
+    images = {
         split: {(questions.image_root / row.image).read_bytes() for row in rows}
         for split, rows in questions.splits().items()
     }
-    assert len(pictures["train"]) == 4 and len(pictures["test"]) == 2
-    assert not pictures["train"] & pictures["test"]
+    assert len(images["train"]) == 4 and len(images["test"]) == 2
+    assert not images["train"] & images["test"]
 
 
 @pytest.mark.parametrize(

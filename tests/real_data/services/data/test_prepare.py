@@ -7,7 +7,7 @@ from pathlib import Path
 from pefomed_plugin.readers.prepared import read_prepared
 from pefomed_plugin.readers.slake import read_slake
 from pefomed_plugin.readers.vqa_rad import read_vqa_rad
-from pefomed_plugin.services.data.doctor import Examination
+from pefomed_plugin.services.data.examination import Examination
 from pefomed_plugin.services.data.prepare import prepare
 from tests.real_data.data import real_data
 

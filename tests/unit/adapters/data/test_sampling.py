@@ -93,17 +93,17 @@ def test_in_a_mixture_a_data_set_is_gone_through_before_a_sample_of_it_comes_aga
 def grouped(images=60, most=11, at_most=4, batch_size=8, **settings):
     """A plan over images with 1 to ``most`` questions, and the image of each sample."""
     counts = np.random.default_rng(0).integers(1, most + 1, images)
-    pictures = [number for number, count in enumerate(counts) for _ in range(count)]
-    pictures = [pictures[each] for each in np.random.default_rng(1).permutation(len(pictures))]
+    images = [number for number, count in enumerate(counts) for _ in range(count)]
+    images = [images[each] for each in np.random.default_rng(1).permutation(len(images))]
     plan = MixturePlan(
-        [len(pictures)], [batch_size], [1], seed=4, questions_per_image=at_most, pictures=[pictures], **settings
+        [len(images)], [batch_size], [1], seed=4, questions_per_image=at_most, images=[images], **settings
     )
-    return plan, pictures
+    return plan, images
 
 
 @pytest.mark.parametrize("ranks", [1, 2, 16])
 def test_grouped_by_image_every_sample_still_comes_once_an_epoch(ranks):
-    plan, pictures = grouped(images=200, world_size=ranks, epochs=2, batch_size=4)
+    plan, images = grouped(images=200, world_size=ranks, epochs=2, batch_size=4)
     for epoch in range(2):
         first = epoch * plan.iterations // 2
         draws = [
@@ -112,20 +112,20 @@ def test_grouped_by_image_every_sample_still_comes_once_an_epoch(ranks):
             for rank in range(ranks)
             for draw in plan.batch(number, rank)
         ]
-        assert len(draws) == len(set(draws)) == len(pictures) - plan.left_out[0]
+        assert len(draws) == len(set(draws)) == len(images) - plan.left_out[0]
     sizes = [len(plan.batch(number, rank)) for number in range(plan.iterations) for rank in range(ranks)]
     assert min(sizes) >= 1 and max(sizes) == 4
 
 
 def test_questions_of_an_image_come_together_but_not_more_than_asked_for():
-    plan, pictures = grouped(at_most=4, batch_size=8)
+    plan, images = grouped(at_most=4, batch_size=8)
     rows = 0
     for batch in plan.batches(0):
-        names = [pictures[draw.sample] for draw in batch]
+        names = [images[draw.sample] for draw in batch]
         rows += len(set(names))
-    fewest = sum(-(-count // 4) for count in Counter(pictures).values())
+    fewest = sum(-(-count // 4) for count in Counter(images).values())
     assert fewest <= rows <= 1.1 * fewest
-    assert rows < 0.5 * len(pictures)
+    assert rows < 0.5 * len(images)
 
 
 def test_grouped_orders_differ_between_passes_and_repeat_with_the_seed():

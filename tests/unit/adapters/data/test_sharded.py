@@ -28,7 +28,7 @@ TRAIN, TEST = 11, 3
 
 @pytest.fixture
 def release(tmp_path):
-    """User's captions with pictures of several sizes and modes; five of 14 are grey."""
+    """User's captions with images of several sizes and modes; five of 14 are grey."""
     folder = tmp_path / "release"
     (folder / "images").mkdir(parents=True)
     for split, numbers in (("train", range(TRAIN)), ("test", range(TRAIN, TRAIN + TEST))):
@@ -147,7 +147,7 @@ def test_a_worker_that_is_spawned_gets_the_data_set(shards):
     train = build(shards)["train"]
     samples = pickle.loads(pickle.dumps(train.samples))
     assert list(samples) == list(train.samples)
-    assert samples.open_picture(3).tobytes() == train.open_picture(3).tobytes()
+    assert samples.open_image(3).tobytes() == train.open_image(3).tobytes()
 
 
 def test_the_content_is_compared_once(shards, monkeypatch):
@@ -213,15 +213,15 @@ def test_damage_after_the_check_is_named_when_it_is_met(shards):
     content = path.read_bytes()
     path.write_bytes(content.replace(b"IDAT", b"IDXX").replace(b'"caption"', b'"caption '))
     with pytest.raises(ImageError, match=r"train-000000\.tar, byte 512: "):
-        train.open_picture(0)
+        train.open_image(0)
     with pytest.raises(DataError, match=r"train-000000\.tar, byte [\d,]+: not a sample"):
         train.samples[0]
     path.write_bytes(content[:600])
     with pytest.raises(DataError, match="the file ends here"):
-        train.open_picture(0)
+        train.open_image(0)
     path.unlink()
     with pytest.raises(DataError, match=r"train-000000\.tar, byte 512: cannot be read"):
-        train.open_picture(0)
+        train.open_image(0)
 
 
 def test_shards_of_another_size_say_what_to_do(shards):

@@ -23,7 +23,7 @@ from pefomed_plugin.reporting.page.explorer_data import page_data
 from pefomed_plugin.reporting.page.image_roots import find_image_roots
 from pefomed_plugin.reporting.results import Run, read_run
 
-from ..made import answers, make_pictures, make_run, rate
+from ..made import answers, make_images, make_run, rate
 
 HOSTILE = "</script><!-- <script>alert(1)</script> @DATA@ @SCRIPT@ \u2028"
 
@@ -58,21 +58,21 @@ def test_the_page_asks_nothing_of_the_network(tmp_path: Path) -> None:
     page = render_page(page_data([run_of(tmp_path)]), [])
     assert "default-src 'none'" in page
     assert not re.findall(r"""(?:src|href)=["']?(?:https?:)?//""", page)
-    assert not [mark for mark in ("@STYLE@", "@SCRIPT@", "@DATA@", "@PICTURES@", "@SCRIPT_HASH@") if mark in page]
+    assert not [mark for mark in ("@STYLE@", "@SCRIPT@", "@DATA@", "@IMAGES@", "@SCRIPT_HASH@") if mark in page]
 
 
-def test_pictures_are_stored_once_and_missing_ones_are_told(tmp_path: Path) -> None:
+def test_images_are_stored_once_and_missing_ones_are_told(tmp_path: Path) -> None:
     run = run_of(tmp_path)
     rows = run.answered["vqa_rad-test"].predictions
-    root = make_pictures(tmp_path / "images", rows)
+    root = make_images(tmp_path / "images", rows)
     assert write_report([run], tmp_path / "report.html", {"vqa_rad": root}) == []
-    pictures = block((tmp_path / "report.html").read_text(encoding="utf-8"), "pictures")
-    assert isinstance(pictures, list) and len(pictures) == 2
-    assert Image.open(BytesIO(base64.b64decode(pictures[1]))).size == (40, 30)
-    (root / "picture1.png").unlink()
+    images = block((tmp_path / "report.html").read_text(encoding="utf-8"), "images")
+    assert isinstance(images, list) and len(images) == 2
+    assert Image.open(BytesIO(base64.b64decode(images[1]))).size == (40, 30)
+    (root / "image1.png").unlink()
     problems = write_report([run], tmp_path / "report.html", {"vqa_rad": root})
-    assert len(problems) == 1 and "picture1.png: no such file" in problems[0]
-    assert block((tmp_path / "report.html").read_text(encoding="utf-8"), "pictures")[1] is None  # type: ignore[index]
+    assert len(problems) == 1 and "image1.png: no such file" in problems[0]
+    assert block((tmp_path / "report.html").read_text(encoding="utf-8"), "images")[1] is None  # type: ignore[index]
 
 
 def test_thumbnails_are_small() -> None:
@@ -81,7 +81,7 @@ def test_thumbnails_are_small() -> None:
     assert decoded.size == (THUMBNAIL_PX, THUMBNAIL_PX // 2)
 
 
-def test_texts_and_pictures_can_be_left_out(tmp_path: Path) -> None:
+def test_texts_and_images_can_be_left_out(tmp_path: Path) -> None:
     run = run_of(
         tmp_path,
         producer={"prompt": "Is there a secret shadow?", "checkpoint": "made.pth"},
@@ -91,7 +91,7 @@ def test_texts_and_pictures_can_be_left_out(tmp_path: Path) -> None:
     )
     write_report([run], tmp_path / "report.html", None, texts=False)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "secret" not in page and "vqa_rad-3" in page and block(page, "pictures") == []
+    assert "secret" not in page and "vqa_rad-3" in page and block(page, "images") == []
 
 
 def test_the_data_names_figures_breakdowns_and_the_comparison(tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def test_wasm_repeats_no_figure_on_the_page(tmp_path: Path) -> None:
 
 def test_image_roots_come_from_the_user_or_the_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = run_of(tmp_path)
-    folder = tmp_path / "pictures"
+    folder = tmp_path / "images"
     folder.mkdir()
     assert find_image_roots(run, [str(folder)]) == {"vqa_rad": folder}
     assert find_image_roots(run, ["vqa_rad=" + str(folder)]) == {"vqa_rad": folder}
@@ -159,14 +159,14 @@ def test_image_roots_come_from_the_user_or_the_configuration(tmp_path: Path, mon
     configured = Run(
         run.name,
         run.folder,
-        {"datasets": {"vqa_rad": {"build_info": {"storage": "x", "images": "${oc.env:PEFOMED_DATA}/pictures"}}}},
+        {"datasets": {"vqa_rad": {"build_info": {"storage": "x", "images": "${oc.env:PEFOMED_DATA}/images"}}}},
         False,
         run.answered,
     )
     assert find_image_roots(configured) == {"vqa_rad": folder}
     monkeypatch.setenv("PEFOMED_SAMPLE", str(tmp_path / "sample"))
     embedded = Run(run.name, run.folder, configured.config, True, run.answered)
-    assert find_image_roots(embedded) == {"vqa_rad": tmp_path / "sample" / "pictures"}
+    assert find_image_roots(embedded) == {"vqa_rad": tmp_path / "sample" / "images"}
     for wrong in ("nowhere", "slake=" + str(folder)):
         with pytest.raises(ConfigError, match="where are the images"):
             find_image_roots(run, [wrong])

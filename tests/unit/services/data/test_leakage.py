@@ -8,9 +8,9 @@ from pefomed_plugin.services.data.leakage import (
     find_images_left_out,
     find_leaks,
     find_repetitions,
-    find_shared_pictures,
+    find_shared_images,
 )
-from pefomed_plugin.services.pictures.fingerprints import Fingerprint
+from pefomed_plugin.services.images.fingerprints import Fingerprint
 
 from ..small import sample
 
@@ -51,7 +51,7 @@ def test_a_repeated_sample_is_known_by_the_content_of_its_image() -> None:
     assert counts(find_repetitions(samples, prints(a="s1 0f", b="s1 0f", c="s2 0f")))[what] == (1, 3)
 
 
-def test_equal_files_and_alike_pictures_are_told_apart() -> None:
+def test_equal_files_and_alike_images_are_told_apart() -> None:
     found = counts(find_repetitions([sample(1)], prints(a="s1 0f", b="s1 0f", c="s2 0f", d="s3 f0")))
     assert found["image files of equal content"] == (1, 4)
     assert found["different files that look alike"] == (1, 3)
@@ -109,10 +109,10 @@ def test_images_of_rows_left_out() -> None:
     assert find_images_left_out(kept, []) == []
 
 
-def test_pictures_shared_between_data_sets() -> None:
+def test_images_shared_between_data_sets() -> None:
     train, test = prints(a="s1 ff", b="s2 0f"), prints(c="s3 fe", d="s4 0f", e="s5 70")
-    assert find_shared_pictures(train, test, "shared") == Finding("shared", 1, 3, ("d.png",))
-    assert find_shared_pictures(train, test, "shared", distance=1).examples == ("c.png", "d.png")
+    assert find_shared_images(train, test, "shared") == Finding("shared", 1, 3, ("d.png",))
+    assert find_shared_images(train, test, "shared", distance=1).examples == ("c.png", "d.png")
 
 
 @pytest.mark.parametrize("distance", [0, 1, 2, 5, 11])

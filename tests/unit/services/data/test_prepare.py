@@ -11,11 +11,11 @@ from pefomed_plugin.errors import ConfigError, DataError
 from pefomed_plugin.readers.prepared import is_prepared, read_prepared
 from pefomed_plugin.readers.slake import read_slake
 from pefomed_plugin.readers.vqa_rad import read_vqa_rad
-from pefomed_plugin.services.data.doctor import Examination
+from pefomed_plugin.services.data.examination import Examination
 from pefomed_plugin.services.data.prepare import EMBEDDED_FLAG, ReleaseMismatch, find_overlaps, is_embedded, prepare
-from pefomed_plugin.services.pictures import fingerprints
+from pefomed_plugin.services.images import fingerprints
 
-from ..small import LEAKY, picture, write_rad
+from ..small import LEAKY, small_image, write_rad
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def write_slake(root: Path) -> Path:
         )
     (root / "imgs").mkdir()
     for number, name in enumerate("abcd"):
-        picture(number).save(root / "imgs" / (name + ".png"))
+        small_image(number).save(root / "imgs" / (name + ".png"))
     return root
 
 
@@ -177,11 +177,11 @@ def test_a_manifest_of_another_schema_or_with_paths_outside(
         read_prepared(tmp_path / "out")
 
 
-def test_pictures_that_one_data_set_trains_on_and_another_tests_on(source: Path, tmp_path: Path) -> None:
+def test_images_that_one_data_set_trains_on_and_another_tests_on(source: Path, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     other = write_slake(tmp_path / "other")
     (other / EMBEDDED_FLAG).write_text("")
-    picture(2, 200).save(other / "imgs" / "a.png")  # rad's third test image, larger
+    small_image(2, 200).save(other / "imgs" / "a.png")  # rad's third test image, larger
     folders: list[Path] = [tmp_path / "out_rad", tmp_path / "out_slake"]
     prepare(read_vqa_rad, source, folders[0])
     prepare(read_slake, other, folders[1])

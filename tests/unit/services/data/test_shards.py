@@ -15,9 +15,9 @@ from pefomed_plugin.errors import DataError, ImageError
 from pefomed_plugin.records import Sample
 from pefomed_plugin.services.data import shards
 from pefomed_plugin.services.data.shards import brace_notation, read_shard_index, write_shards
-from pefomed_plugin.services.pictures.resizing import resize_square
+from pefomed_plugin.services.images.resizing import resize_square
 
-from ..small import picture, sample
+from ..small import sample, small_image
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def samples(tmp_path: Path) -> list[Sample]:
     images = tmp_path / "images"
     images.mkdir()
     for number in range(9):
-        picture(number, 40 + number).save(images / f"{number}.png")
+        small_image(number, 40 + number).save(images / f"{number}.png")
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (50, 30, 3), np.uint8)).save(images / "0.png")
     return [sample(number, "train" if number < 7 else "test", answer=f"ä {number}") for number in range(9)]
 
@@ -87,11 +87,11 @@ def test_an_interrupted_run_keeps_finished_shards(
     encode = shards._encode
     encoded: list[Any] = []
 
-    def stop_at_the_fifth(picture: Image.Image, size_px: int) -> bytes:
-        encoded.append(picture)
+    def stop_at_the_fifth(image: Image.Image, size_px: int) -> bytes:
+        encoded.append(image)
         if len(encoded) == 5:
             raise KeyboardInterrupt
-        return encode(picture, size_px)
+        return encode(image, size_px)
 
     monkeypatch.setattr(shards, "_encode", stop_at_the_fifth)
     with pytest.raises(KeyboardInterrupt):
@@ -125,8 +125,8 @@ def test_images_that_cannot_be_used_are_named_together_and_earlier_shards_kept(
         write(samples, tmp_path)
     assert "vqa_rad-3" in str(caught.value) and "HTML" in str(caught.value)
     assert sorted(each.name for each in (tmp_path / "out").iterdir()) == ["index.json", "train-000000.tar"]
-    picture(3).save(tmp_path / "images" / "3.png")
-    picture(5).save(tmp_path / "images" / "5.png")
+    small_image(3).save(tmp_path / "images" / "3.png")
+    small_image(5).save(tmp_path / "images" / "5.png")
     assert len(write(samples, tmp_path)) == 4
 
 

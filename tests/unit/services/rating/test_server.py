@@ -31,15 +31,15 @@ JSON = {"Content-Type": "application/json"}
 
 
 @contextmanager
-def served(folder, predictions=None, pictures=True, host="127.0.0.1"):
-    """A server in a thread, over real pictures."""
+def served(folder, predictions=None, images=True, host="127.0.0.1"):
+    """A server in a thread, over real images."""
     predictions = answers(N) if predictions is None else predictions
     for number in range(2):
         (folder / "images").mkdir(exist_ok=True)
-        Image.new("L", (64 + number, 48), 200).save(folder / "images" / f"picture{number}.png")
+        Image.new("L", (64 + number, 48), 200).save(folder / "images" / f"image{number}.png")
     plan = make_plan(predictions, "vqa", 1)
     with RatingStore(folder / STORE) as store:
-        session = RatingSession(plan, predictions, store, {"vqa_rad": folder / "images"} if pictures else None)
+        session = RatingSession(plan, predictions, store, {"vqa_rad": folder / "images"} if images else None)
         with RatingServer(session, ASSETS, host) as server:
             thread = threading.Thread(target=server.serve_forever, args=(0.02,))
             thread.start()
@@ -205,7 +205,7 @@ def test_its_own_page_can_rate(server):
         "/assets/rating.js",
         "/rating",
         "/ratings.sqlite",
-        "/picture/../ratings.sqlite",
+        "/image/../ratings.sqlite",
         "//rating.js/x",
         "/.",
         "/rating.js/",
@@ -220,40 +220,40 @@ def test_posting_elsewhere_is_404(strict):
     assert ask(strict, "/session", body={"rater": "anna"})[0] == 404
 
 
-def test_pictures_are_those_of_the_plan_and_no_others(strict):
+def test_images_are_those_of_the_plan_and_no_others(strict):
     for each in items(strict):
-        status, headers, body = ask(strict, "/picture?rater=anna&item=" + each["item"])
+        status, headers, body = ask(strict, "/image?rater=anna&item=" + each["item"])
         assert (status, headers.get_content_type()) == (200, "image/jpeg")
         image = Image.open(BytesIO(body))
         assert image.size in {(64, 48), (65, 48)} and abs(image.convert("L").getpixel((5, 5)) - 200) < 5
-    for query in ("item=picture0.png", "item=../ratings.sqlite", "item=invented-0", "", "item=%00"):
-        assert ask(strict, "/picture?rater=anna&" + query)[0] == 400
-    assert ask(strict, "/picture?item=" + items(strict)[0]["item"])[0] == 400
+    for query in ("item=image0.png", "item=../ratings.sqlite", "item=invented-0", "", "item=%00"):
+        assert ask(strict, "/image?rater=anna&" + query)[0] == 400
+    assert ask(strict, "/image?item=" + items(strict)[0]["item"])[0] == 400
 
 
-def test_a_damaged_picture_is_404_and_names_no_path(server, tmp_path):
+def test_a_damaged_image_is_404_and_names_no_path(server, tmp_path):
     for path in (tmp_path / "images").iterdir():
         path.write_bytes(b"<html>")
-    status, _, body = ask(server, "/picture?rater=anna&item=" + items(server)[0]["item"])
+    status, _, body = ask(server, "/image?rater=anna&item=" + items(server)[0]["item"])
     assert status == 404 and str(tmp_path) not in body.decode()
 
 
-def test_a_dicom_picture(tmp_path):
+def test_a_dicom_image(tmp_path):
     pytest.importorskip("pydicom")
-    from ..pictures.test_dicom import write
+    from ..images.test_dicom import write
 
     (tmp_path / "images").mkdir()
     write(tmp_path / "images" / "x.dcm", np.array([[0, 1000]], np.uint16), bits_stored=12)
     with served(tmp_path, answers(1, image="x.dcm")) as server:
-        status, headers, body = ask(server, "/picture?rater=anna&item=" + items(server)[0]["item"])
+        status, headers, body = ask(server, "/image?rater=anna&item=" + items(server)[0]["item"])
     assert (status, headers.get_content_type()) == (200, "image/jpeg")
     assert Image.open(BytesIO(body)).size == (2, 1)
 
 
-def test_without_pictures_there_are_none(tmp_path):
-    with served(tmp_path, pictures=False) as server:
-        assert not any(each["picture"] for each in items(server))
-        assert ask(server, "/picture?rater=anna&item=" + items(server)[0]["item"])[0] == 404
+def test_without_images_there_are_none(tmp_path):
+    with served(tmp_path, images=False) as server:
+        assert not any(each["image"] for each in items(server))
+        assert ask(server, "/image?rater=anna&item=" + items(server)[0]["item"])[0] == 404
 
 
 def test_a_store_that_fails_is_500_and_the_terminal_says_why(server, capsys):
@@ -332,7 +332,7 @@ def test_bound_elsewhere_nothing_is_given_without_the_token(public):
         "/?token=%ff",
         "/rating.js",
         "/session?rater=anna",
-        "/picture",
+        "/image",
         "/nothing",
         "/session?rater=anna&token=" + public.token,
     ):

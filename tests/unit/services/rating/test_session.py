@@ -42,7 +42,7 @@ def test_a_rater_sees_what_a_sheet_shows_in_the_same_order_and_nothing_else(sess
     assert [each["item"] for each in shown["items"]] == [
         code for code, _ in rating_pairs(plan, "anna", written_reports(6))
     ]
-    assert set(shown["items"][0]) == {"item", "question", "reference", "answer", "picture", "rating", "comment"}
+    assert set(shown["items"][0]) == {"item", "question", "reference", "answer", "image", "rating", "comment"}
     assert [value for value, _ in shown["rubric"]] == [4, 3, 2, 1, 0]
     text = json.dumps(shown)
     assert "invented-" not in text and "view0.png" not in text and "iu_xray" not in text
@@ -203,7 +203,7 @@ def test_what_is_not_rated_yet_is_counted_or_left_empty(session, tmp_path):
     assert sorted(str(each.value) for each in scores) == ["2.0"] * 4 + ["None"] * 2
 
 
-def test_missing_and_foreign_pictures_are_found_at_the_start(tmp_path):
+def test_missing_and_foreign_images_are_found_at_the_start(tmp_path):
     predictions = written_reports(3)
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "view0.png").write_bytes(b"-")
@@ -212,10 +212,10 @@ def test_missing_and_foreign_pictures_are_found_at_the_start(tmp_path):
     plan = make_plan(predictions, "report", 1)
     with RatingStore(tmp_path / STORE) as store:
         session = RatingSession(plan, predictions, store, {"iu_xray": tmp_path / "images"})
-        assert list(session.no_picture) == ["invented-1", "invented-2"]
-        assert "no such file" in session.no_picture["invented-1"]
-        assert "outside" in session.no_picture["invented-2"]
+        assert list(session.no_image) == ["invented-1", "invented-2"]
+        assert "no such file" in session.no_image["invented-1"]
+        assert "outside" in session.no_image["invented-2"]
         shown = {
-            session.prediction("anna", each["item"]).id: each["picture"] for each in session.describe("anna")["items"]
+            session.prediction("anna", each["item"]).id: each["image"] for each in session.describe("anna")["items"]
         }
     assert shown == {"invented-0": True, "invented-1": False, "invented-2": False}

@@ -81,8 +81,8 @@ def test_the_workbook_offers_the_scale_and_the_rubric(tmp_path):
 def test_thumbnails(tmp_path):
     image = pytest.importorskip("PIL.Image")
     write_workbook(tmp_path / "a.xlsx", rows()[:2], RUBRICS["vqa"], {"code0": image.new("RGB", (640, 320))})
-    [picture] = openpyxl.load_workbook(tmp_path / "a.xlsx")["Ratings"]._images
-    assert (picture.width, picture.height) == (160, 80)
+    [opened] = openpyxl.load_workbook(tmp_path / "a.xlsx")["Ratings"]._images
+    assert (opened.width, opened.height) == (160, 80)
 
 
 def test_csv_as_other_countries_save_it(tmp_path):

@@ -10,23 +10,23 @@ import pytest
 from PIL import Image
 
 from pefomed_plugin.errors import DataError
-from pefomed_plugin.services.pictures import fingerprints
-from pefomed_plugin.services.pictures.fingerprints import (
+from pefomed_plugin.services.images import fingerprints
+from pefomed_plugin.services.images.decoding import ImagePolicy
+from pefomed_plugin.services.images.fingerprints import (
     Fingerprint,
     difference_hash,
     fingerprint_image,
     fingerprint_images,
     read_fingerprints,
 )
-from pefomed_plugin.services.pictures.images import ImagePolicy
 
-from ..small import picture
+from ..small import small_image
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     for number in range(4):
-        picture(number).save(tmp_path / f"{number}.png")
+        small_image(number).save(tmp_path / f"{number}.png")
     (tmp_path / "page.png").write_bytes(b"<html>sign in")
     return tmp_path
 
@@ -59,16 +59,16 @@ def test_a_hash_is_one_bit_for_each_brighter_neighbour() -> None:
     assert difference_hash(step) == "0000000000000001"
 
 
-def test_a_hash_survives_size_brightness_and_encoding_but_not_another_picture(tmp_path: Path) -> None:
-    original = picture(1, 256)
+def test_a_hash_survives_size_brightness_and_encoding_but_not_another_image(tmp_path: Path) -> None:
+    original = small_image(1, 256)
     original.save(tmp_path / "a.jpg", quality=40)
     assert bits_apart(original, original.resize((97, 113))) <= 2
     assert bits_apart(original, original.point(lambda value: value // 2 + 20)) <= 3
     assert bits_apart(original, Image.open(tmp_path / "a.jpg").convert("RGB")) <= 2
-    assert bits_apart(original, picture(2, 256)) > 15
+    assert bits_apart(original, small_image(2, 256)) > 15
 
 
-def test_a_blank_picture_has_no_hash() -> None:
+def test_a_blank_image_has_no_hash() -> None:
     assert difference_hash(Image.new("RGB", (30, 30), (9, 9, 9))) is None
 
 
@@ -76,7 +76,7 @@ def test_outcomes_of_good_bad_and_missing_images(root: Path) -> None:
     found = fingerprint_images(root, ["0.png", "page.png", "gone.png", "../x.png", "0.png"])
     assert list(found) == ["0.png", "page.png", "gone.png", "../x.png"]
     assert found["0.png"].sha256 == hashlib.sha256((root / "0.png").read_bytes()).hexdigest()
-    assert found["0.png"].dhash == difference_hash(picture(0)) and found["0.png"].fault is None
+    assert found["0.png"].dhash == difference_hash(small_image(0)) and found["0.png"].fault is None
     page = found["page.png"]
     assert page.sha256 and page.dhash is None and page.fault == "an HTML page, probably a download without credentials"
     assert page.problem is not None and "page.png" in page.problem
@@ -90,11 +90,11 @@ def test_a_second_run_opens_only_what_changed(root: Path, opened: list[str]) -> 
     assert sorted(opened) == sorted(images)
     opened.clear()
     assert fingerprint_images(root, images, cache=cache) == first and opened == []
-    picture(9).save(root / "1.png")
+    small_image(9).save(root / "1.png")
     os.utime(root / "2.png", ns=(1, 1))
     second = fingerprint_images(root, [*images, "3.png"], cache=cache)
     assert sorted(opened) == ["1.png", "2.png", "3.png"]
-    assert second["1.png"].dhash == difference_hash(picture(9)) and second["2.png"] == first["2.png"]
+    assert second["1.png"].dhash == difference_hash(small_image(9)) and second["2.png"] == first["2.png"]
     opened.clear()
     assert fingerprint_images(root, [*images, "3.png"], cache=cache) == second and opened == []
     assert read_fingerprints(cache) == second

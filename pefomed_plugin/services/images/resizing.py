@@ -6,7 +6,7 @@ from PIL import Image
 
 
 def resize_square(image: Image.Image, size_px: int) -> Image.Image:
-    """The picture in ``size_px`` x ``size_px``, bicubic, as Pillow 13 does it (and with it ``golden/``).
+    """The image in ``size_px`` x ``size_px``, bicubic, as Pillow 13 does it (and with it ``golden/``).
 
     Pillow resizes one side, rounds to whole levels, and then the other. Which comes first is no detail: Pillow 13 takes
     the height first where it shrinks by more than twice what the width does, as in many radiographs; earlier versions

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pefomed_plugin.checkup.findings import ERROR, NOTE, OK, WARNING, is_broken
-from pefomed_plugin.checkup.run import check_run, check_up, check_variables
 from pefomed_plugin.cli import main
+from pefomed_plugin.doctor.findings import ERROR, NOTE, OK, WARNING, is_broken
+from pefomed_plugin.doctor.run import check_run, check_up, check_variables
 from tests.unit.services.small import LEAKY, write_rad
 
 from .fabricated import lora_tensors, make_llama, save, vit_tensors
@@ -131,8 +131,8 @@ def test_without_a_run_the_variables_are_looked_at(paths, monkeypatch):
 
 
 def test_a_broken_toolkit_comes_first(monkeypatch):
-    from pefomed_plugin.checkup import run
-    from pefomed_plugin.checkup.findings import Finding
+    from pefomed_plugin.doctor import run
+    from pefomed_plugin.doctor.findings import Finding
 
     monkeypatch.setattr(run, "check_toolkit", lambda: [Finding("toolkit", "torch", ERROR, "not installed", "pip")])
     assert check_up(STAGE2)[-1].found == "not looked at: the toolkit comes first"

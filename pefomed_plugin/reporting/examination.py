@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..readers.expectations import ERROR, Verdict
-from ..services.data.doctor import Account
+from ..services.data.examination import Account
 from ..services.data.leakage import Finding
 
 _PROBLEMS_SHOWN = 5

@@ -9,8 +9,8 @@ import sys
 import pytest
 
 from pefomed_plugin import requirements
-from pefomed_plugin.checkup import packages
-from pefomed_plugin.checkup.findings import ERROR, NOTE, OK, WARNING
+from pefomed_plugin.doctor import packages
+from pefomed_plugin.doctor.findings import ERROR, NOTE, OK, WARNING
 from pefomed_plugin.requirements import Requirement, extra_of, read_requirements, release
 
 NEEDED = [
@@ -94,7 +94,7 @@ def test_an_environment_file_that_cannot_be_read(tmp_path, text):
 def test_a_wrong_setting_of_the_toolkit_is_an_error():
     """In a process of its own: the toolkit is chosen once in each."""
     done = subprocess.run(
-        [sys.executable, "-c", "from pefomed_plugin.checkup.packages import *; print(check_toolkit())"],
+        [sys.executable, "-c", "from pefomed_plugin.doctor.packages import *; print(check_toolkit())"],
         text=True,
         capture_output=True,
         check=True,

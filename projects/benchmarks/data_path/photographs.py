@@ -1,4 +1,4 @@
-"""The pictures that loaders are measured on: real ones where a folder holds them, else made-up radiographs."""
+"""The images that loaders are measured on: real ones where a folder holds them, else made-up radiographs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MADE_UP_PX = 1024
 _SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
-class Pictures(NamedTuple):
+class Images(NamedTuple):
     """Files in one folder."""
 
     folder: Path
@@ -24,18 +24,18 @@ class Pictures(NamedTuple):
     """In words, for the table."""
 
 
-def find_pictures(folder: Path | None, count: int, out: Path) -> Pictures:
-    """Some of the pictures of ``folder``, the same ones every time; of VQA-RAD or made up where none is given."""
+def find_photographs(folder: Path | None, count: int, out: Path) -> Images:
+    """Some of the images of ``folder``, the same ones every time; of VQA-RAD or made up where none is given."""
     given = folder or (REAL if REAL.is_dir() else None)
     if given is None:
-        return Pictures(out, make_up(out, count), f"{count} made-up JPEGs of {_MADE_UP_PX} pixels")
+        return Images(out, make_up(out, count), f"{count} made-up JPEGs of {_MADE_UP_PX} pixels")
     if not given.is_dir():
-        raise SystemExit(f"{given}: no such folder; set --pictures")
+        raise SystemExit(f"{given}: no such folder; set --photographs")
     found = sorted(each.name for each in given.iterdir() if each.suffix.lower() in _SUFFIXES)
     if len(found) < count:
-        raise SystemExit(f"{given}: {len(found)} pictures, {count} are wanted; set --pictures")
+        raise SystemExit(f"{given}: {len(found)} photographs, {count} are wanted; set --photographs")
     what = "VQA-RAD" if given == REAL else given.name
-    return Pictures(given, random.Random(0).sample(found, count), f"{count} pictures of {what}")
+    return Images(given, random.Random(0).sample(found, count), f"{count} photographs of {what}")
 
 
 def make_up(folder: Path, count: int) -> list[str]:
@@ -54,8 +54,8 @@ def make_up(folder: Path, count: int) -> list[str]:
     return names
 
 
-def write_annotations(pictures: Pictures, path: Path) -> None:
-    """One question for each picture, as the checkout's OCR-VQA data set reads them: the picture is key and suffix."""
+def write_annotations(photographs: Images, path: Path) -> None:
+    """One question for each image, as the checkout's OCR-VQA data set reads them: the image is key and suffix."""
     rows: dict[str, Any] = {
         Path(name).stem: {
             "imageURL": name,
@@ -65,11 +65,11 @@ def write_annotations(pictures: Pictures, path: Path) -> None:
             "title": "",
             "genre": "",
         }
-        for name in pictures.names
+        for name in photographs.names
     }
     path.write_text(json.dumps(rows), encoding="utf-8")
 
 
 def question(name: str) -> str:
-    """What is asked about a picture."""
+    """What is asked about a image."""
     return f"Is there an invented effusion in {name}?"

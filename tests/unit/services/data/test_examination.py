@@ -8,8 +8,8 @@ import pytest
 from pefomed_plugin.errors import DataError
 from pefomed_plugin.readers.layouts import Release, Skip
 from pefomed_plugin.readers.vqa_rad import read_vqa_rad
-from pefomed_plugin.services.data.doctor import Examination, examine, measure_lengths
-from pefomed_plugin.services.pictures.images import ImagePolicy
+from pefomed_plugin.services.data.examination import Examination, examine, measure_lengths
+from pefomed_plugin.services.images.decoding import ImagePolicy
 
 from ..small import LEAKY, sample, write_rad
 

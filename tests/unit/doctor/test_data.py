@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from pefomed_plugin.checkup.data import check_data
-from pefomed_plugin.checkup.findings import ERROR, OK
+from pefomed_plugin.doctor.data import check_data
+from pefomed_plugin.doctor.findings import ERROR, OK
 from pefomed_plugin.readers import READERS
 from pefomed_plugin.readers.vqa_rad import read_vqa_rad
 from pefomed_plugin.services.data.prepare import prepare

@@ -18,8 +18,8 @@ from ...readers.expectations import ERROR, Verdict, judge_images, judge_release
 from ...readers.layouts import Release, Skip
 from ...records import SPLITS, Sample
 from ..console import progress
-from ..pictures.fingerprints import Fingerprint, fingerprint_images
-from ..pictures.images import DEFAULT_POLICY, ImagePolicy
+from ..images.decoding import DEFAULT_POLICY, ImagePolicy
+from ..images.fingerprints import Fingerprint, fingerprint_images
 from .leakage import Finding, find_images_left_out, find_leaks, find_repetitions
 
 _PROBLEMS_KEPT = 20

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pefomed_plugin.errors import ImageError
-from pefomed_plugin.services.pictures.images import ImagePolicy, open_image
+from pefomed_plugin.services.images.decoding import ImagePolicy, open_image
 
 pydicom = pytest.importorskip("pydicom")
 VERSION_3 = int(pydicom.__version__.split(".")[0]) >= 3

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from pefomed_plugin.checkup import headers
-from pefomed_plugin.checkup.findings import ERROR, NOTE, OK, WARNING
-from pefomed_plugin.checkup.weights import Sizes, check_checkpoint, check_llama, check_vit, no_checkpoint
+from pefomed_plugin.doctor import headers
+from pefomed_plugin.doctor.findings import ERROR, NOTE, OK, WARNING
+from pefomed_plugin.doctor.weights import Sizes, check_checkpoint, check_llama, check_vit, no_checkpoint
 from pefomed_plugin.errors import CheckpointError
 
 from .fabricated import SMALL, lora_tensors, make_llama, save, vit_tensors

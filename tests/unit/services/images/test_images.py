@@ -13,12 +13,12 @@ import pytest
 from PIL import Image, ImageFile
 
 from pefomed_plugin.errors import ImageError
-from pefomed_plugin.services.pictures.images import ImagePolicy, check_images, open_image
-from pefomed_plugin.services.pictures.pixels import to_rgb
+from pefomed_plugin.services.images.decoding import ImagePolicy, check_images, open_image
+from pefomed_plugin.services.images.pixels import to_rgb
 
 
 def drawn(width: int = 24, height: int = 16) -> Image.Image:
-    """An RGB picture in which no two pixels of a row are alike."""
+    """An RGB image in which no two pixels of a row are alike."""
     y, x = np.mgrid[0:height, 0:width]
     return Image.fromarray(np.stack([x * 10, y * 15, (x * 7 + y * 3) % 256], axis=-1).astype(np.uint8))
 
@@ -148,7 +148,7 @@ def test_allow_truncated_leaves_whole_images_unmarked(tmp_path: Path) -> None:
         (b"\xef\xbb\xbf\n<html lang=en>", "HTML page"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n", "git lfs pull"),
         (b"", "empty file"),
-        (b"no picture at all", "not an image"),
+        (b"no image at all", "not an image"),
         (b"\xff\xd8\xff\xe0\x00\x10JFIF", "not an image"),
         (b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR", "not an image"),
     ],

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from pefomed_plugin.errors import ImageError
-from pefomed_plugin.services.pictures.images import open_image
-from pefomed_plugin.services.pictures.parquet_images import read_embedded, split_address
+from pefomed_plugin.services.images.decoding import open_image
+from pefomed_plugin.services.images.parquet_images import read_embedded, split_address
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")

@@ -1,4 +1,4 @@
-"""A scene's picture, whatever its kind, written as a file. The only place that knows which kind is drawn where."""
+"""A scene's image, whatever its kind, written as a file. The only place that knows which kind is drawn where."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ DRAWINGS: dict[str, Callable[[Scene, int], Image.Image]] = {
     TISSUE: tissue.draw_tissue,
 }
 SIZE_PX = 224
-"""Edge of the square pictures."""
+"""Edge of the square images."""
 
 
 def draw(scene: Scene) -> Image.Image:
-    """The picture, grey or RGB."""
+    """The image, grey or RGB."""
     return DRAWINGS[scene.kind](scene, SIZE_PX)
 
 
 def save(scene: Scene, path: Path, mode: str = "") -> None:
     """Draw and write; the file's ending says the format, ``mode`` converts first (``CMYK``, ``RGBA``, ``P``)."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    picture = draw(scene)
-    picture = picture.convert(mode) if mode else picture
+    image = draw(scene)
+    image = image.convert(mode) if mode else image
     if path.suffix == ".jpg":
-        picture.save(path, quality=90)
+        image.save(path, quality=90)
     else:
-        picture.save(path)
+        image.save(path)

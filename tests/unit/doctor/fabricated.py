@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from pefomed_plugin.checkup.weights import Sizes
+from pefomed_plugin.doctor.weights import Sizes
 
 SMALL = Sizes(hidden=32, vit_dim=8, vit_depth=2, vit_patch=4, lora_r=4)
 

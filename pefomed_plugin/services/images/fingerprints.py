@@ -1,4 +1,4 @@
-"""What tells images apart: digest of the file, perceptual hash of the picture, and why an image cannot be used.
+"""What tells images apart: digest of the file, perceptual hash of the image, and why an image cannot be used.
 
 Opens every image once, in threads, and remembers the outcome in a JSON-lines file, so that a second run opens only
 what changed. Knows nothing of samples and splits.
@@ -116,19 +116,19 @@ def fingerprint_image(root: Path, image: str, policy: ImagePolicy = DEFAULT_POLI
         with stream:
             digest = sha256_of(stream)
             stream.seek(0)
-            picture = decode_image(stream, where, policy)
+            opened = decode_image(stream, where, policy)
     except UnusableImage as error:
         return Fingerprint(digest, fault=error.fault, problem=str(error))
-    return Fingerprint(digest, difference_hash(picture), truncated=bool(picture.info.get("truncated")))
+    return Fingerprint(digest, difference_hash(opened), truncated=bool(opened.info.get("truncated")))
 
 
-def difference_hash(picture: Image.Image) -> str | None:
+def difference_hash(opened: Image.Image) -> str | None:
     """dHash: 9 x 8 grey means, one bit for each horizontal neighbour that is brighter; 16 hexadecimal digits.
 
-    It survives re-encoding, resizing and changes of brightness. Pictures without any such step (blank ones) would all
+    It survives re-encoding, resizing and changes of brightness. Images without any such step (blank ones) would all
     look alike and have none.
     """
-    grey = picture.convert("L").resize((9, 8), Image.Resampling.BOX).tobytes()
+    grey = opened.convert("L").resize((9, 8), Image.Resampling.BOX).tobytes()
     bits = 0
     for row in range(8):
         for column in range(8):

@@ -1,4 +1,0 @@
-"""What ``pefomed doctor`` looks at before a run: the machine, the toolkit, and every path of a configuration.
-
-(``services/data/doctor.py`` is another doctor: it examines the samples of a data set.) Nothing here writes anything.
-"""
