@@ -125,8 +125,8 @@ def show_end(metrics: Mapping[str, Any], cfg: Any, notice: str) -> None:
     """What a run has found, where it is, and the notice once more."""
     from .reporting.tables import show_metrics
 
-    for name, each in metrics.items():
-        show_metrics(name, each)
+    for name, metric in metrics.items():
+        show_metrics(name, metric)
     say(f"written to {cfg.run_cfg.output_dir}")
     if notice:
         say(notice)

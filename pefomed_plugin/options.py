@@ -160,7 +160,7 @@ def read_run_options(section: Mapping[str, Any]) -> RunOptions:
         ConfigError: unknown or missing keys, wrong types, values out of range: all of them, one line each.
     """
     hints = get_type_hints(RunOptions)
-    known = {each.name: each for each in fields(RunOptions)}
+    known = {field_.name: field_ for field_ in fields(RunOptions)}
     problems = unknown_keys(section, known, "run")
     problems += [
         f"run.{name}: missing"
@@ -190,7 +190,7 @@ def _coerce(value: Any, hint: Any) -> tuple[Any, str]:
     alternatives = getattr(hint, "__args__", None) or (hint,)
     if hint == tuple[str, ...]:
         names = [value] if isinstance(value, str) else value
-        if isinstance(names, (list, tuple)) and all(isinstance(each, str) for each in names):
+        if isinstance(names, (list, tuple)) and all(isinstance(name, str) for name in names):
             return tuple(names), ""
         return None, f"expected a list of names, found {value!r}"
     if alternatives[0] == dict[str, str] and value is not None:

@@ -62,12 +62,12 @@ def find_added(kind: str) -> tuple[Added, ...]:
     found: list[Added] = []
     seen: set[str] = set()
     # Distributions rather than entry_points(): only they say, on Python 3.9 too, whose entry point it is.
-    for each in metadata.distributions():
-        points = [point for point in each.entry_points if point.group == GROUPS[kind]]
-        name = each.metadata["Name"] if points else ""
+    for distribution in metadata.distributions():
+        points = [point for point in distribution.entry_points if point.group == GROUPS[kind]]
+        name = distribution.metadata["Name"] if points else ""
         if points and name not in seen:  # a second one of that name is hidden by the first, as for imports
             seen.add(name)
-            found += [Added(kind, point.name, f"{name} {each.version}", point) for point in points]
+            found += [Added(kind, point.name, f"{name} {distribution.version}", point) for point in points]
     return tuple(sorted(found, key=lambda added: (added.name, added.package)))
 
 
@@ -85,7 +85,7 @@ class Extended(Mapping[str, _Thing]):
             PluginError: two packages claim the name, or the one that has it is broken.
         """
         claims = self._claims().get(name, [])
-        owners = [*([OURS] if name in self.own else []), *(each.package for each in claims)]
+        owners = [*([OURS] if name in self.own else []), *(claim.package for claim in claims)]
         if len(owners) > 1:
             raise PluginError(
                 f"{self.kind} {name!r} is claimed by {len(owners)} packages: {' and '.join(owners)}; uninstall "

@@ -48,7 +48,7 @@ class Sample:
 
     def to_json(self) -> dict[str, Any]:
         """Plain dictionary in field order; ``from_json`` reads it back."""
-        return {each.name: _plain(getattr(self, each.name)) for each in fields(self)}
+        return {field_.name: _plain(getattr(self, field_.name)) for field_ in fields(self)}
 
     @classmethod
     def from_json(cls: type[_Record], record: Mapping[str, Any]) -> _Record:
@@ -57,7 +57,7 @@ class Sample:
         Raises:
             ValueError: a field is missing or unknown; the message names all of them.
         """
-        known = {each.name for each in fields(cls)}
+        known = {field_.name for field_ in fields(cls)}
         unknown = sorted(set(record) - known)
         missing = sorted(_required(cls) - set(record))
         if unknown or missing:
@@ -97,12 +97,12 @@ class Score:
 
     def to_json(self) -> dict[str, Any]:
         """Plain dictionary in field order."""
-        return {each.name: getattr(self, each.name) for each in fields(self)}
+        return {field_.name: getattr(self, field_.name) for field_ in fields(self)}
 
 
 def _required(record: type[Sample]) -> set:
     optional = {"answer_type", "question_type", "organ", "phrase_type", "metadata", "prediction", "producer"}
-    return {each.name for each in fields(record)} - optional
+    return {field_.name for field_ in fields(record)} - optional
 
 
 def _plain(value: Any) -> Any:

@@ -48,7 +48,12 @@ def extra_of(module: str) -> str:
     """The extra that brings a module along; empty where none does."""
     name = module.partition(".")[0].replace("_", "-").lower()
     return next(
-        (each.extra for each in read_requirements() if each.extra and each.name.replace("_", "-").lower() == name), ""
+        (
+            requirement.extra
+            for requirement in read_requirements()
+            if requirement.extra and requirement.name.replace("_", "-").lower() == name
+        ),
+        "",
     )
 
 

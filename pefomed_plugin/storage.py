@@ -92,7 +92,7 @@ def write_records(path: Path, records: Iterable[Any]) -> None:
     records = list(records)
     _refuse_duplicates(records, str(path))
     try:
-        lines = [json.dumps(each.to_json(), ensure_ascii=False, allow_nan=False) for each in records]
+        lines = [json.dumps(record.to_json(), ensure_ascii=False, allow_nan=False) for record in records]
     except ValueError as error:
         raise DataError(f"{path}: a value is not a finite number") from error
     write_text(path, "".join(line + "\n" for line in lines))
@@ -118,7 +118,7 @@ def merge_ranks(paths: Sequence[Path], order: Sequence[str]) -> list[Prediction]
     Raises:
         DataError: a sample is missing, unknown or answered twice.
     """
-    merged = [each for path in paths for each in read_predictions(path, may_be_empty=True)]
+    merged = [prediction for path in paths for prediction in read_predictions(path, may_be_empty=True)]
     _refuse_duplicates(merged, "merged predictions")
     by_id = {each.id: each for each in merged}
     missing = [each for each in order if each not in by_id]
@@ -155,8 +155,8 @@ def _read(path: Path, kind: type[_Record], may_be_empty: bool = False) -> list[_
 
 def _refuse_duplicates(records: Sequence[Any], where: str) -> None:
     seen: dict[str, int] = {}
-    for each in records:
-        key = each.sample_id if isinstance(each, Score) else each.id
+    for record in records:
+        key = record.sample_id if isinstance(record, Score) else record.id
         seen[key] = seen.get(key, 0) + 1
     twice = [f"id {key!r} occurs {count} times" for key, count in seen.items() if count > 1]
     if twice:

@@ -121,7 +121,8 @@ def run_side_by_side(lanes: Sequence[Sequence[Sequence[str]]], logs: Path) -> in
     def run_lane(lane: Sequence[Sequence[str]]) -> int:
         for command in lane:
             name = next(
-                (Path(each.split("=", 1)[1]).name for each in command if each.startswith("run.output_dir=")), "command"
+                (Path(sample.split("=", 1)[1]).name for sample in command if sample.startswith("run.output_dir=")),
+                "command",
             )
             log = logs / (name + ".log")
             print(f"\n$ {' '.join(command)}\n  (output in {log})", flush=True)

@@ -67,7 +67,7 @@ class BatchServer:
                 data = self.rfile.read(int(self.headers["Content-Length"]))
                 if self.path.endswith("/files"):
                     boundary = self.headers["Content-Type"].split("boundary=")[1].strip('"').encode()
-                    part = next(each for each in data.split(b"--" + boundary) if b'name="file"' in each)
+                    part = next(part for part in data.split(b"--" + boundary) if b'name="file"' in part)
                     name = f"file{len(server.files)}"
                     server.files[name] = part.split(b"\r\n\r\n", 1)[1].rsplit(b"\r\n", 1)[0]
                     return self.answer(

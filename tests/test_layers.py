@@ -50,14 +50,14 @@ def imports_of(path):
     package = parts[:-1]
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            for each in node.names:
-                yield each.name, node.lineno
+            for name in node.names:
+                yield name.name, node.lineno
         elif isinstance(node, ast.ImportFrom):
             base = list(package[: len(package) - node.level + 1]) if node.level else []
             module = ".".join([*base, node.module] if node.module else base)
             if node.level and not node.module:
-                for each in node.names:
-                    yield module + "." + each.name, node.lineno
+                for name in node.names:
+                    yield module + "." + name.name, node.lineno
             else:
                 yield module, node.lineno
 

@@ -43,9 +43,9 @@ def match_frozen_weights(model: Any, accelerator: Any) -> None:
     import torch
 
     wanted = {"fp16": torch.float16, "bf16": torch.bfloat16}.get(accelerator.mixed_precision)
-    for each in model.parameters():
-        if wanted and not each.requires_grad and each.dtype in (torch.float16, torch.bfloat16):
-            each.data = each.data.to(wanted)
+    for parameter in model.parameters():
+        if wanted and not parameter.requires_grad and parameter.dtype in (torch.float16, torch.bfloat16):
+            parameter.data = parameter.data.to(wanted)
 
 
 def peak_memory_gib(device: Any) -> float:

@@ -62,7 +62,7 @@ def evaluate_split(
     accelerator.wait_for_everyone()
     if not accelerator.is_main_process:
         return None
-    merged = merge_ranks(_written(folder), [each.id for each in dataset.samples])
+    merged = merge_ranks(_written(folder), [sample.id for sample in dataset.samples])
     write_records(folder / FINISHED, merged)
     for part in folder.glob(_PARTS):
         part.unlink()
@@ -80,7 +80,7 @@ def clear_the_way(folder: Path, producer: Mapping[str, Any]) -> None:
         whole = text[: text.rfind("\n") + 1]
         if whole != text:
             path.write_text(whole, encoding="utf-8")
-        if not all(_same_producer(each, producer) for each in read_predictions(path, may_be_empty=True)):
+        if not all(_same_producer(prediction, producer) for prediction in read_predictions(path, may_be_empty=True)):
             say(f"{folder}: answers of other weights or settings; they are now in {set_aside(folder)}")
             folder.mkdir()
             return
@@ -88,7 +88,7 @@ def clear_the_way(folder: Path, producer: Mapping[str, Any]) -> None:
 
 def answered_ids(folder: Path) -> list[str]:
     """Ids of the samples that are answered in ``folder`` already."""
-    found = [each.id for path in _written(folder) for each in read_predictions(path, may_be_empty=True)]
+    found = [prediction.id for path in _written(folder) for prediction in read_predictions(path, may_be_empty=True)]
     if found:
         say(f"{folder.name}: {len(found):,} answers are there already")
     return found
@@ -118,7 +118,7 @@ def _answer_share(
     Where a batch does not fit the GPU's memory, it and those behind it are halved.
     """
     done = set(answered)
-    left = [number for number, each in enumerate(dataset.samples) if each.id not in done]
+    left = [number for number, sample in enumerate(dataset.samples) if sample.id not in done]
     groups = group_for_answering(dataset, left, options.questions_per_image)
     share = [number for group in groups[accelerator.process_index :: accelerator.num_processes] for number in group]
     collater = (
@@ -168,9 +168,9 @@ def group_for_answering(dataset: MedicalDataset, numbers: list[int], questions_p
     for number in by_length:
         images.setdefault(dataset.image_key_of(number), []).append(number)
     groups = [
-        each[start : start + questions_per_image]
-        for each in images.values()
-        for start in range(0, len(each), questions_per_image)
+        numbers[start : start + questions_per_image]
+        for numbers in images.values()
+        for start in range(0, len(numbers), questions_per_image)
     ]
     return sorted(groups, key=lambda group: (-len(group), sum(length[number] for number in group), group))
 
@@ -195,5 +195,5 @@ def to_device(batch: Mapping[str, Any], device: Any) -> dict[str, Any]:
 
 
 def _prediction(sample: Sample, answer: str, prompt: str, producer: Mapping[str, Any]) -> Prediction:
-    own = {each.name: getattr(sample, each.name) for each in fields(Sample)}
+    own = {field_.name: getattr(sample, field_.name) for field_ in fields(Sample)}
     return Prediction(**own, prediction=answer, producer={**producer, "prompt": user_turn(prompt)})

@@ -51,7 +51,7 @@ def answer_folder(
     producer = {**model.facts, "images": "own", "max_new_tokens": max_new_tokens or MAX_NEW_TOKENS[samples[0].task]}
     part = out.with_name(out.name + ".part")
     known = _earlier(out, part, samples, producer)
-    left = [each for each in samples if each.id not in known]
+    left = [sample for sample in samples if sample.id not in known]
     unusable: dict[str, str] = {}
     reused = len(known)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -63,11 +63,13 @@ def answer_folder(
                 file.write(json.dumps(each.to_json(), ensure_ascii=False) + "\n")
             file.flush()
             advance(len(chunk))
-    predictions = [known[each.id] for each in samples if each.id in known]
-    skips = [Skip(f"{each.image} ({each.id})", unusable[each.image]) for each in samples if each.id not in known]
+    predictions = [known[sample.id] for sample in samples if sample.id in known]
+    skips = [
+        Skip(f"{sample.image} ({sample.id})", unusable[sample.image]) for sample in samples if sample.id not in known
+    ]
     skipped = out.with_name(out.name + ".skipped.jsonl")
     if skips:
-        write_text(skipped, "".join(json.dumps(vars(each), ensure_ascii=False) + "\n" for each in skips))
+        write_text(skipped, "".join(json.dumps(vars(skip), ensure_ascii=False) + "\n" for skip in skips))
     elif skipped.exists():
         skipped.unlink()
     if predictions:
@@ -80,13 +82,13 @@ def _answer(
     model: MedicalModel, root: Path, samples: Sequence[Sample], producer: Mapping[str, Any], unusable: dict[str, str]
 ) -> list[Prediction]:
     opened: dict[str, Image.Image] = {}
-    for image in dict.fromkeys(each.image for each in samples):
+    for image in dict.fromkeys(sample.image for sample in samples):
         try:
             opened[image] = open_image(root, image, policy=model.policy)
         except UnusableImage as error:
             unusable[image] = str(error)
-    asked = [each for each in samples if each.image in opened]
-    requests = [Request(opened[each.image], each.task, each.question) for each in asked]
+    asked = [sample for sample in samples if sample.image in opened]
+    requests = [Request(opened[sample.image], sample.task, sample.question) for sample in asked]
     texts = model.answer(requests, producer["max_new_tokens"])
     return [
         Prediction(**_fields(sample), prediction=text, producer={**producer, "prompt": model.prompt(request)})
@@ -96,7 +98,7 @@ def _answer(
 
 def _earlier(out: Path, part: Path, samples: Sequence[Sample], producer: Mapping[str, Any]) -> dict[str, Prediction]:
     """Answers of earlier starts that still hold, by id; files of which some do not are set aside."""
-    wanted = {each.id: _plain(_fields(each)) for each in samples}
+    wanted = {sample.id: _plain(_fields(sample)) for sample in samples}
     known: dict[str, Prediction] = {}
     if part.is_file():
         text = part.read_text(encoding="utf-8")
@@ -106,9 +108,10 @@ def _earlier(out: Path, part: Path, samples: Sequence[Sample], producer: Mapping
             continue
         found = read_predictions(path, may_be_empty=True)
         good = [
-            each
-            for each in found
-            if wanted.get(each.id) == _plain(_fields(each)) and _without_prompt(each.producer) == _plain(producer)
+            prediction
+            for prediction in found
+            if wanted.get(prediction.id) == _plain(_fields(prediction))
+            and _without_prompt(prediction.producer) == _plain(producer)
         ]
         if len(good) < len(found):
             say(f"{path} holds answers of other weights, settings, questions or images; it is now {set_aside(path)}")
@@ -117,7 +120,7 @@ def _earlier(out: Path, part: Path, samples: Sequence[Sample], producer: Mapping
 
 
 def _fields(sample: Sample) -> dict[str, Any]:
-    return {each.name: getattr(sample, each.name) for each in fields(Sample)}
+    return {field_.name: getattr(sample, field_.name) for field_ in fields(Sample)}
 
 
 def _without_prompt(producer: Mapping[str, Any]) -> dict[str, Any]:

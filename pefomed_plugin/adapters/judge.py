@@ -149,7 +149,7 @@ def estimate(predictions: Sequence[Prediction], plan: JudgePlan, limits: Limits,
         left = open_questions(questions, ledger, usable_verdict(plan), limits)
     sent, answered = sum(estimate_tokens(each.messages) for each in left), TOKENS_OF_A_VERDICT * len(left)
     cost = limits.price.of({"prompt_tokens": sent, "completion_tokens": answered}) if limits.price else None
-    return Estimate(len({each.key for each in questions}), len(left), sent, answered, cost)
+    return Estimate(len({question.key for question in questions}), len(left), sent, answered, cost)
 
 
 def _ask_all(ask: Ask, questions: Sequence[Question], ledger: Ledger, usable: Usable, limits: Limits) -> Asked:

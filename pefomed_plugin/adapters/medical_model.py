@@ -92,10 +92,10 @@ class MedicalModel:
 
     def answer(self, requests: Sequence[Request], max_new_tokens: int | None = None) -> list[str]:
         """Answers to any mixture of requests, ``batch_size`` at a time, in their order. Raises as ``ask``."""
-        prompts = [self._instruction_input(each) for each in requests]  # a wrong one shows before any is answered
+        prompts = [self._instruction_input(request) for request in requests]  # a wrong one shows before any is answered
         answers = [""] * len(requests)
-        for task in dict.fromkeys(each.task for each in requests):
-            numbers = [number for number, each in enumerate(requests) if each.task == task]
+        for task in dict.fromkeys(request.task for request in requests):
+            numbers = [number for number, request in enumerate(requests) if request.task == task]
             for start in range(0, len(numbers), self.batch_size):
                 chunk = numbers[start : start + self.batch_size]
                 images, layout = self._lay_out(
@@ -152,9 +152,9 @@ class MedicalModel:
         return instruction_input(request.task, own or draw_instruction(request.task, question))
 
     def _lay_out(self, given: Sequence[GivenImage], prompts: Sequence[str]) -> Any:
-        names = [_name(each) for each in given]
+        names = [_name(value) for value in given]
         layout, holders = self.network.packer()(prompts, None, names)
-        images = torch.stack([self._processor(self._open(given[each])) for each in holders])
+        images = torch.stack([self._processor(self._open(given[holder])) for holder in holders])
         return images.to(self.network.device), layout.to(self.network.device)
 
     def _open(self, image: GivenImage) -> Image.Image:

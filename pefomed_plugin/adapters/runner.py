@@ -143,9 +143,13 @@ class RunnerPefomed:
                 config=self.cfg.to_dict(),
                 datasets=self.datasets,
                 processes=self.accelerator.num_processes,
-                storage={name: str(each.build_info.storage) for name, each in sections.items() if "build_info" in each},
+                storage={
+                    name: str(section.build_info.storage)
+                    for name, section in sections.items()
+                    if "build_info" in section
+                },
                 embedded=self.options.embedded,
             )
 
     def _sets(self, splits: Sequence[str]) -> list[Any]:
-        return [each[split] for each in self.datasets.values() for split in splits if len(each.get(split, ()))]
+        return [dataset[split] for dataset in self.datasets.values() for split in splits if len(dataset.get(split, ()))]

@@ -95,9 +95,9 @@ def refusals(options: RunOptions) -> list[str]:
     """One line for each option that is set and that ``runner_base`` would ignore."""
     plain = RunOptions(task=options.task, output_dir=options.output_dir)
     problems = [
-        f"run.{each.name}: {getattr(options, each.name)!r} would do nothing under runner_base"
-        for each in fields(RunOptions)
-        if each.name not in HEEDED and getattr(options, each.name) != getattr(plain, each.name)
+        f"run.{field_.name}: {getattr(options, field_.name)!r} would do nothing under runner_base"
+        for field_ in fields(RunOptions)
+        if field_.name not in HEEDED and getattr(options, field_.name) != getattr(plain, field_.name)
     ]
     if options.precision == "bf16":
         problems.append("run.precision: runner_base knows fp16 and fp32")

@@ -40,12 +40,12 @@ class MedicalTask(BaseTask):
         empty = [
             f"{split}: no sample in {', '.join(datasets)}"
             for split in dict.fromkeys(asked)
-            if not any(len(each.get(split, ())) for each in datasets.values())
+            if not any(len(dataset.get(split, ())) for dataset in datasets.values())
         ]
         if empty:
             raise DataError(
                 "empty split; the data sets have "
-                f"{', '.join(sorted({split for each in datasets.values() for split in each}))}",
+                f"{', '.join(sorted({split for dataset in datasets.values() for split in dataset}))}",
                 empty,
             )
         return datasets

@@ -58,8 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Command line of ``pefomed``; returns the exit code. A user's mistake is shown without a traceback."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
-    given = [each for each in given if each != "--debug"]  # wherever it stands, before or behind the sub-command
-    named = next((each for each in given if not each.startswith("-")), "")
+    given = [value for value in given if value != "--debug"]  # wherever it stands, before or behind the sub-command
+    named = next((value for value in given if not value.startswith("-")), "")
     if named and named not in COMMANDS:
         return _fail(f"no command {named!r}; {near_names(named, COMMANDS)}")
     parser = make_parser([named])

@@ -43,7 +43,7 @@ def answer_images(arguments: argparse.Namespace) -> int:
         "{:,} images below {}, {:,} to be asked about{}".format(
             len(found.images),
             found.root,
-            len({each.image for each in samples}),
+            len({sample.image for sample in samples}),
             "" if not arguments.questions else f"; {len(samples):,} questions",
         )
     )

@@ -259,8 +259,8 @@ def _prepared(contents: Contents, arguments: argparse.Namespace) -> tuple[Lora, 
                 len(lost), ", ".join(lost[:3]), ", ..." if len(lost) > 3 else ""
             )
         )
-    for each in notes:
-        say(each)
+    for note in notes:
+        say(note)
     return lora, alpha, notes
 
 

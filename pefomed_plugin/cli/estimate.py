@@ -117,10 +117,10 @@ class _Packaged:
     """The defaults packaged with the plugin, as a registry has them: so that no toolkit and no torch is loaded."""
 
     def list_models(self) -> list[str]:
-        return sorted(each.stem for each in (_PACKAGED / "models").glob("*.yaml"))
+        return sorted(path.stem for path in (_PACKAGED / "models").glob("*.yaml"))
 
     def list_datasets(self) -> list[str]:
-        return sorted(each.stem for each in (_PACKAGED / "datasets").glob("*.yaml"))
+        return sorted(path.stem for path in (_PACKAGED / "datasets").glob("*.yaml"))
 
     def get_model_class(self, name: str) -> Any:
         return _Defaults(_PACKAGED / "models" / (name + ".yaml")) if name in self.list_models() else None

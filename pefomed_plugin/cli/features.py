@@ -40,10 +40,10 @@ def run(arguments: argparse.Namespace) -> int:
     task = registry.get_task_class(cfg.run_cfg.task).setup_task(cfg=cfg)
     splits = {*options.train_splits, *options.valid_splits, *options.test_splits}
     datasets = [
-        each[split]
-        for each in task.build_datasets(cfg).values()
+        build_dataset[split]
+        for build_dataset in task.build_datasets(cfg).values()
         for split in sorted(splits)
-        if len(each.get(split, ()))
+        if len(build_dataset.get(split, ()))
     ]
     accelerator = make_accelerator(options)
     model = task.build_model(cfg).to(accelerator.device)

@@ -47,16 +47,16 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.questions:
         questions = read_llava_questions(arguments.questions)
         answers = [
-            replace(each, key=None, question=questions[each.key][0], image=questions[each.key][1])
-            if each.key in questions
-            else each
-            for each in answers
+            replace(answer, key=None, question=questions[answer.key][0], image=questions[answer.key][1])
+            if answer.key in questions
+            else answer
+            for answer in answers
         ]
     samples = read_data(arguments.dataset, arguments.data).splits().get(arguments.split, [])
     producer = {"imported_from": arguments.format, "file": arguments.file.name, "model": arguments.model or None}
     predictions = join_answers(answers, samples, producer)
     write_records(arguments.out / "predictions.jsonl", predictions)
-    missing = sum(each.prediction is None for each in predictions)
+    missing = sum(prediction.prediction is None for prediction in predictions)
     print(
         "{:,} predictions{} written to {}".format(
             len(predictions), f", {missing:,} without a text," if missing else "", arguments.out

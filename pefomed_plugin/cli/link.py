@@ -33,12 +33,12 @@ def run(arguments: argparse.Namespace) -> int:
 def show_steps(title: str, steps: Sequence[Step], dry_run: bool) -> None:
     """One line a change, and how many there were."""
     print(title)
-    width = max(len(each.path) for each in steps)
-    for each in steps:
+    width = max(len(step.path) for step in steps)
+    for step in steps:
         print(
             "  {} {:<{}}  {}".format(
-                "=" if each.done else "*", each.path, width, "as it is" if each.done else each.what
+                "=" if step.done else "*", step.path, width, "as it is" if step.done else step.what
             )
         )
-    changes = sum(not each.done for each in steps)
+    changes = sum(not step.done for step in steps)
     print("{} change(s){}".format(changes or "no", ", none made (--dry-run)" if dry_run and changes else ""))

@@ -99,7 +99,8 @@ def _answer_test_set(arguments: argparse.Namespace) -> int:
         predictions = collect_predictions(samples, questions, ledger)
     write_records(arguments.out / "predictions.jsonl", predictions)
     print(
-        f"{len(predictions):,} answers, {sum(each.prediction is None for each in predictions):,} of them missing "
+        f"{len(predictions):,} answers, {sum(prediction.prediction is None for prediction in predictions):,} of them "
+        "missing "
         f"(refused, cut off or empty); written to {arguments.out}"
     )
     return 0

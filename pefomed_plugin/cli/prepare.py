@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     compared = [*arguments.against, *written]
     if written and len(compared) > 1 and not arguments.no_images:
         findings = find_overlaps(compared)
-        shared = [each for each in findings if each.count]
+        shared = [finding for finding in findings if finding.count]
         print_findings("images that one data set trains on and another tests on", shared, console)
         _say(
             console,
@@ -176,10 +176,10 @@ def _options(given: Sequence[str]) -> dict[str, Any]:
 
     from ..errors import ConfigError
 
-    wrong: list[str] = [repr(each) for each in given if not each.partition("=")[0] or "=" not in each]
+    wrong: list[str] = [repr(value) for value in given if not value.partition("=")[0] or "=" not in value]
     if wrong:
         raise ConfigError("--option cannot be read; write it as key=value", wrong)
-    pairs = (each.partition("=") for each in given)
+    pairs = (value.partition("=") for value in given)
     try:
         return {key.strip(): yaml.safe_load(value) for key, _, value in pairs}
     except yaml.YAMLError as error:

@@ -76,7 +76,7 @@ def _require_permission(predictions: Sequence[Prediction], arguments: argparse.N
     from ..services.judge.judging import CREDENTIALED
     from ..services.rating.server import is_this_machine
 
-    found = sorted({each.dataset for each in predictions} & set(CREDENTIALED))
+    found = sorted({prediction.dataset for prediction in predictions} & set(CREDENTIALED))
     if found and not is_this_machine(arguments.host) and not arguments.i_have_permission:
         raise ConfigError(
             f"{found[0]} is a credentialed data set, and with --host {arguments.host} other machines can read it; "
@@ -97,7 +97,7 @@ def _find_roots(arguments: argparse.Namespace, predictions: Sequence[Prediction]
             folder.name,
             folder,
             read_config(folder),
-            any(each.producer.get("embedded") for each in predictions),
+            any(prediction.producer.get("embedded") for prediction in predictions),
             {"": Answered("", predictions, {}, {})},
         ),
         arguments.image_root,
@@ -114,8 +114,8 @@ def _say_progress(title: str, counts: Mapping[str, int], total: int) -> None:
 def _say_missing(problems: Mapping[str, str]) -> None:
     if problems:
         print(f"{len(problems):,} answer(s) without a image; the page says so in its place:")
-        for each in list(problems.values())[:_PROBLEMS_SHOWN]:
-            print("  - " + each)
+        for problem in list(problems.values())[:_PROBLEMS_SHOWN]:
+            print("  - " + problem)
 
 
 def _say_address(url: str, has_token: bool) -> None:

@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     problems = write_report(runs, arguments.out, roots, texts=not arguments.no_texts)
     if problems:
         print(f"{len(problems):,} image(s) cannot be shown; the page says so in their place:")
-        for each in problems[:_PROBLEMS_SHOWN]:
-            print("  - " + each)
+        for problem in problems[:_PROBLEMS_SHOWN]:
+            print("  - " + problem)
     print(f"written to {arguments.out} ({arguments.out.stat().st_size / 1e6:.1f} MB)")
     return 0

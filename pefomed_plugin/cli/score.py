@@ -77,14 +77,16 @@ def run(arguments: argparse.Namespace) -> Output:
     if arguments.data:
         _check_against(arguments.data, predictions)
     folder = arguments.out or arguments.predictions.parent
-    facts = {"embedded": any(each.producer.get("embedded") for each in predictions)}
+    facts = {"embedded": any(prediction.producer.get("embedded") for prediction in predictions)}
     vocabulary = read_vocabulary(arguments.vocabulary, predictions[0].dataset) if arguments.vocabulary else None
     metrics = write_scores(predictions, [name], folder, facts, vocabulary)
     if not (folder / PREDICTIONS).exists():
         write_records(folder / PREDICTIONS, predictions)  # a folder of scores can be compared and reported by itself
     metrics, breakdowns = {**metrics, "scores": {name: metrics["scores"][name]}}, []
     if arguments.by or arguments.plot:
-        scored = {key: each for answered in read_run(folder).answered.values() for key, each in answered.scores.items()}
+        scored = {
+            key: score for answered in read_run(folder).answered.values() for key, score in answered.scores.items()
+        }
         breakdowns = [
             make_breakdown(predictions, each, axis)
             for key, each in scored.items()
@@ -96,13 +98,13 @@ def run(arguments: argparse.Namespace) -> Output:
 
     def show() -> None:
         show_metrics(f"{predictions[0].dataset}-{predictions[0].split}", metrics)
-        for each in breakdowns:
-            show_breakdown(each)
+        for breakdown in breakdowns:
+            show_breakdown(breakdown)
         if arguments.plot:
             print(f"plotted to {arguments.plot}")
         print(f"written to {folder}")
 
-    return Output({**metrics, "breakdowns": [asdict(each) for each in breakdowns]}, show)
+    return Output({**metrics, "breakdowns": [asdict(breakdown) for breakdown in breakdowns]}, show)
 
 
 def _check_against(root: Path, predictions: Sequence[Prediction]) -> None:

@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     rows = []
     for split in release.splits():
-        own = [each for each in shards if each.split == split]
+        own = [shard for shard in shards if shard.split == split]
         rows.append(
             [
                 split,

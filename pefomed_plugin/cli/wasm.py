@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> Output:
     from ..storage import read_predictions
 
     predictions, folder = read_predictions(arguments.predictions), arguments.predictions.parent
-    names = arguments.scorer or [each for each in find_repeated(folder) if each.split("/")[1] == "report"]
+    names = arguments.scorer or [sample for sample in find_repeated(folder) if sample.split("/")[1] == "report"]
     if not names:
         raise ConfigError(f"{folder}/scores holds no ratings of reports; judge or rate them first")
     found = {name: summarise_levels(predictions, read_runs(folder, name)) for name in names}

@@ -67,7 +67,7 @@ def _check_shards(what: str, folder: Path, files: list[str] | None) -> list[Find
         shards = read_shard_index(folder, files)
     except DataError as error:
         return from_error("data", what, error, mend)
-    missing = [each.file for each in shards if not (folder / each.file).is_file()]
+    missing = [shard.file for shard in shards if not (folder / shard.file).is_file()]
     if missing:
         return [
             Finding(
@@ -79,5 +79,5 @@ def _check_shards(what: str, folder: Path, files: list[str] | None) -> list[Find
             )
         ]
     return [
-        Finding("data", what, OK, f"{folder}: {len(shards)} shards, {sum(each.samples for each in shards):,} samples")
+        Finding("data", what, OK, f"{folder}: {len(shards)} shards, {sum(shard.samples for shard in shards):,} samples")
     ]

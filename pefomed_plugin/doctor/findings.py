@@ -36,4 +36,4 @@ def from_error(area: str, what: str, error: PefomedError, mend: str = "") -> lis
 
 def is_broken(findings: Iterable[Finding]) -> bool:
     """Whether something that is needed does not work."""
-    return any(each.state == ERROR for each in findings)
+    return any(finding.state == ERROR for finding in findings)

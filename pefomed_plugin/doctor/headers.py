@@ -43,8 +43,8 @@ def _safetensors(path: Path) -> Shapes:
                 raise ValueError(f"its header would have {length:,} bytes")
             header = json.loads(file.read(length))
             entries = {name: each for name, each in header.items() if name != "__metadata__"}
-            end = 8 + length + max((each["data_offsets"][1] for each in entries.values()), default=0)
-            shapes = {name: tuple(each["shape"]) for name, each in entries.items()}
+            end = 8 + length + max((entry["data_offsets"][1] for entry in entries.values()), default=0)
+            shapes = {name: tuple(entry["shape"]) for name, entry in entries.items()}
         except (struct.error, ValueError, KeyError, TypeError, AttributeError) as error:
             raise CheckpointError(f"{path} is no safetensors file ({one_line(error)}); copy it again") from error
     size = path.stat().st_size
@@ -67,4 +67,4 @@ def _pickled(path: Path) -> Shapes:
             f"{path} cannot be read ({one_line(error)}); it is damaged or incomplete, copy it again"
         ) from error
     tensors = content.get("model", content) if isinstance(content, dict) else {}
-    return {name: tuple(each.shape) for name, each in tensors.items() if isinstance(each, torch.Tensor)}
+    return {name: tuple(tensor.shape) for name, tensor in tensors.items() if isinstance(tensor, torch.Tensor)}

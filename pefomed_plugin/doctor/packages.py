@@ -70,21 +70,21 @@ def check_packages(requirements: list[Requirement]) -> list[Finding]:
         ]
     findings: list[Finding] = []
     absent: dict[str, list[str]] = {}
-    for each in requirements:
-        version, needed = installed_version(each.name), each.extra in ("", "bundled")
-        mend = f"pip install 'pefomed_plugin[{each.extra or 'bundled'}]'"
+    for requirement in requirements:
+        version, needed = installed_version(requirement.name), requirement.extra in ("", "bundled")
+        mend = f"pip install 'pefomed_plugin[{requirement.extra or 'bundled'}]'"
         if version is None and not needed:
-            absent.setdefault(each.extra, []).append(each.name)
+            absent.setdefault(requirement.extra, []).append(requirement.name)
         elif version is None:
-            findings.append(Finding("toolkit", each.name, ERROR, "not installed", mend))
-        elif release(version) < release(each.least):
+            findings.append(Finding("toolkit", requirement.name, ERROR, "not installed", mend))
+        elif release(version) < release(requirement.least):
             findings.append(
                 Finding(
                     "toolkit",
-                    each.name,
+                    requirement.name,
                     ERROR if needed else WARNING,
-                    f"{version}, older than {each.least}",
-                    f"pip install '{each.name}>={each.least}'",
+                    f"{version}, older than {requirement.least}",
+                    f"pip install '{requirement.name}>={requirement.least}'",
                 )
             )
     if not findings:
@@ -141,7 +141,7 @@ def check_pins(environment: Path) -> list[Finding]:
             "toolkit",
             "packages",
             OK,
-            "as the checkout pins them: " + ", ".join("{} {}".format(*each) for each in pins.items()),
+            "as the checkout pins them: " + ", ".join("{} {}".format(*item) for item in pins.items()),
         )
     ]
 

@@ -88,7 +88,7 @@ def check_run(cfg_path: str, options: Sequence[str] = ()) -> list[Finding]:
         mend = "export it, or unset all PEFOMED_ variables for the embedded default"
         return [
             *from_error("configuration", "variables", error, mend),
-            *(each for each in check_variables() if each.area != "configuration"),
+            *(check_variable for check_variable in check_variables() if check_variable.area != "configuration"),
         ]
     model, embedded = cfg["model"], "PEFOMED_LLAMA" in parts
     findings = [

@@ -15,7 +15,7 @@ _STYLES = {OK: "green", NOTE: "dim", WARNING: "yellow", ERROR: "bold red"}
 
 def show_findings(findings: Sequence[Finding]) -> None:
     """Print them by area; the state is a word, so that nothing depends on colour."""
-    width = max(len(each.what) for each in findings)
+    width = max(len(finding.what) for finding in findings)
     for area, group in groupby(sorted(findings, key=lambda each: AREAS.index(each.area)), key=lambda each: each.area):
         print_line()
         print_line(area, "bold")
@@ -24,7 +24,7 @@ def show_findings(findings: Sequence[Finding]) -> None:
             print_line(line + each.found, _STYLES[each.state])
             if each.mend and each.state != OK:
                 print_line(" " * len(line) + "-> " + each.mend)
-    counts = Counter(each.state for each in findings)
+    counts = Counter(finding.state for finding in findings)
     said = [
         "{} {}{}".format(counts[state], state, "s" if counts[state] > 1 else "")
         for state in (ERROR, WARNING)
@@ -38,4 +38,4 @@ def show_findings(findings: Sequence[Finding]) -> None:
 
 def to_json(findings: Sequence[Finding]) -> dict[str, Any]:
     """As ``pefomed doctor --json`` prints them."""
-    return {"ready": not is_broken(findings), "findings": [vars(each) for each in findings]}
+    return {"ready": not is_broken(findings), "findings": [vars(finding) for finding in findings]}

@@ -35,7 +35,7 @@ def draw_page(rng: Random, tokenize: Tokenize) -> Page:
         instruction, end = rest.rsplit(" ", 1)
         shared = [*tokenize(opening[0]), *tokenize(opening[1]), *tokenize(instruction)]
         asked = [*questions(scene, rng), *(presence(scene, each, rng) for each in FINDINGS[scene.kind])]
-        return shared, [(tokenize(f"{each.text} {end}"), tokenize(each.answer)) for each in asked]
+        return shared, [(tokenize(f"{sample.text} {end}"), tokenize(sample.answer)) for sample in asked]
     opening, rest = _turn(task, prompts.draw_instruction(task, rng=rng), scene, rng)
     answer = report(scene, rng) if task == "report" else caption(scene, rng)
     return [*tokenize(opening[0]), *tokenize(opening[1])], [(tokenize(rest), tokenize(answer))]

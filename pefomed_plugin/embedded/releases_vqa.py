@@ -65,8 +65,8 @@ def write_vqa_rad(out: Path, rng: Random, train: int = 1000, test: int = 72) -> 
 
 def _pick(asked: Sequence[Question], count: int) -> list[Question]:
     """The first ``count`` questions, at most a third of them closed: who guesses yes or no is right half the time."""
-    closed = [each for each in asked if each.answer_type == "CLOSED"][: count // 3]
-    chosen = [each for each in asked if each.answer_type != "CLOSED" or each in closed]
+    closed = [sample for sample in asked if sample.answer_type == "CLOSED"][: count // 3]
+    chosen = [sample for sample in asked if sample.answer_type != "CLOSED" or sample in closed]
     return chosen[:count]
 
 
@@ -195,7 +195,7 @@ def write_path_vqa(out: Path, rng: Random, counts: Sequence[int] = (60, 12, 12))
         for number, scene in enumerate(draw_scenes((TISSUE,), count, rng)):
             name = f"{split}_{number:04d}"
             save(scene, out / "images" / split / (name + ".jpg"), mode="CMYK" if number == 1 else "")
-            asked = [(each.text, each.answer) for each in questions(scene, rng)[:4]]
+            asked = [(question.text, question.answer) for question in questions(scene, rng)[:4]]
             if number == 0:
                 asked.append(("what is  seen in the tissue?", "no fat" if scene.finding != "fat" else "fat"))
             for running, (text, answer) in enumerate(asked):

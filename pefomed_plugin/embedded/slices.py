@@ -130,7 +130,7 @@ def _cortex(head: Canvas, brain: np.ndarray, ct: bool) -> None:
     rim = brain * (1.0 - head.ellipse(0.0, 0.0, 0.53, 0.68, soft=0.12))
     head.paint(rim, 0.40 if ct else 0.68, 0.7)
     angles = np.linspace(0.0, 2.0 * np.pi, 27)[:-1] + head.rng.normal(0.0, 0.05, 26)
-    folds = head.spots([(0.59 * np.sin(each), 0.74 * np.cos(each)) for each in angles], 0.065, soft=0.05)
+    folds = head.spots([(0.59 * np.sin(angle), 0.74 * np.cos(angle)) for angle in angles], 0.065, soft=0.05)
     head.paint(folds * brain, 0.52, 0.85)
 
 

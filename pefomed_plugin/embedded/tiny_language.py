@@ -56,7 +56,7 @@ def write_llama(folder: Path, seed: int, steps: int = STEPS) -> None:
     config = {**CONFIG, "vocab_size": tokenizer.vocab_size()}
     weights = train_llama(config, tokenizer, seed, steps).state_dict()
     save_file(
-        {key: each.contiguous() for key, each in weights.items()},
+        {key: weight.contiguous() for key, weight in weights.items()},
         str(folder / "model.safetensors"),
         metadata={"format": "pt"},
     )

@@ -53,7 +53,7 @@ def _gland(section: Canvas, cx: float, cy: float, ground: Colour, nucleus: Colou
     section.paint(section.ellipse(cx, cy, rx, ry, soft=0.03), _mix(ground, nucleus, 0.35))
     section.paint(section.ellipse(cx, cy, 0.5 * rx, 0.5 * ry, soft=0.04), PALE)
     angles = np.linspace(0.0, 2.0 * np.pi, 17)[:-1]
-    cells = [(cx + 0.82 * rx * np.cos(each), cy + 0.82 * ry * np.sin(each)) for each in angles]
+    cells = [(cx + 0.82 * rx * np.cos(angle), cy + 0.82 * ry * np.sin(angle)) for angle in angles]
     section.paint(section.spots(cells, 0.036), nucleus)
 
 

@@ -73,4 +73,4 @@ def file_names(folder: Path) -> frozenset[str]:
 
 def existing_name(spellings: Sequence[str], names: frozenset[str]) -> str:
     """The first spelling among ``names``, or the first of all: whether images exist is checked elsewhere."""
-    return next((each for each in spellings if each in names), spellings[0])
+    return next((spelling for spelling in spellings if spelling in names), spellings[0])

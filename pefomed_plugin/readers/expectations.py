@@ -62,9 +62,11 @@ def judge_release(release: Release, miniature: bool = False) -> list[Verdict]:
             size is asked.
     """
     return [
-        judge(each, each.found(release))
-        for each in EXPECTATIONS
-        if each.dataset == release.dataset and each.applies(release) and not (miniature and each.full)
+        judge(expectation, expectation.found(release))
+        for expectation in EXPECTATIONS
+        if expectation.dataset == release.dataset
+        and expectation.applies(release)
+        and not (miniature and expectation.full)
     ]
 
 
@@ -95,14 +97,14 @@ def judge_images(release: Release, usable: int, faults: Mapping[str, int]) -> Ve
         faults: cause -> distinct images, for the others.
     """
     total = usable + sum(faults.values())
-    unforgivable = release.layout == "R2Gen" or any("HTML" in each for each in faults)
+    unforgivable = release.layout == "R2Gen" or any("HTML" in fault for fault in faults)
     return Verdict(
         "images that can be used", ERROR if unforgivable else WARNING, _shown(total), _shown(usable), usable == total
     )
 
 
 def _by_split(samples: Iterable[Sample]) -> tuple[int, ...]:
-    counts = Counter(each.split for each in samples)
+    counts = Counter(sample.split for sample in samples)
     return tuple(counts[split] for split in SPLITS)
 
 
@@ -118,7 +120,7 @@ def _distinct(key: Callable[[Sample], Any]) -> Found:
     """By split, how many different values there are."""
 
     def count(release: Release) -> tuple[int, ...]:
-        values = {(each.split, key(each)) for each in release.samples}
+        values = {(sample.split, key(sample)) for sample in release.samples}
         counts = Counter(split for split, _ in values)
         return tuple(counts[split] for split in SPLITS)
 
@@ -129,7 +131,7 @@ def _disjoint(key: Callable[[Sample], Any]) -> Found:
     """Whether no value occurs in two splits."""
 
     def ask(release: Release) -> bool:
-        pairs = {(each.split, key(each)) for each in release.samples}
+        pairs = {(sample.split, key(sample)) for sample in release.samples}
         return len(pairs) == len({value for _, value in pairs})
 
     return ask
@@ -148,11 +150,11 @@ def _layout(*beginnings: str) -> Applies:
 
 
 def _has(name: str) -> Applies:
-    return lambda release: any(name in each.metadata for each in release.samples)
+    return lambda release: any(name in sample.metadata for sample in release.samples)
 
 
 def _roco_kind(kind: str) -> Found:
-    return lambda release: _by_split(each for each in release.samples if each.metadata.get("kind") == kind)
+    return lambda release: _by_split(sample for sample in release.samples if sample.metadata.get("kind") == kind)
 
 
 def _has_roco_kind(kind: str) -> Applies:
@@ -161,8 +163,11 @@ def _has_roco_kind(kind: str) -> Applies:
 
 def _roco_ids_ascend(release: Release) -> bool:
     last: dict[Any, int] = {}
-    for each in release.samples:
-        part, number = (each.split, each.metadata.get("kind")), int(str(each.metadata["source_id"])[len("ROCO_") :])
+    for sample in release.samples:
+        part, number = (
+            (sample.split, sample.metadata.get("kind")),
+            int(str(sample.metadata["source_id"])[len("ROCO_") :]),
+        )
         if not last.get(part, 0) < number <= _HIGHEST_ROCO_ID:
             return False
         last[part] = number
@@ -170,29 +175,29 @@ def _roco_ids_ascend(release: Release) -> bool:
 
 
 def _medicat_names(release: Release) -> bool:
-    names = [each.image.rpartition("/")[2] for each in release.samples]
+    names = [sample.image.rpartition("/")[2] for sample in release.samples]
     return sum(bool(_MEDICAT_NAME.fullmatch(name)) for name in names) >= 0.99 * len(names)
 
 
 def _rad_phrases(release: Release) -> tuple[int, ...]:
-    counts = Counter((each.split, each.phrase_type) for each in release.samples)
+    counts = Counter((sample.split, sample.phrase_type) for sample in release.samples)
     return tuple(counts[split, phrase] for split in ("train", "test") for phrase in ("freeform", "para"))
 
 
 def _rad_answer_types(release: Release) -> tuple[int, ...]:
-    counts = Counter((each.split, each.answer_type) for each in release.samples)
+    counts = Counter((sample.split, sample.answer_type) for sample in release.samples)
     return tuple(counts[split, flag] for split in ("train", "test") for flag in (CLOSED, OPEN))
 
 
 def _rad_numbers(release: Release) -> bool:
-    return {each.metadata["source_id"] for each in release.samples} == set(range(1, 3516))
+    return {sample.metadata["source_id"] for sample in release.samples} == set(range(1, 3516))
 
 
 def _slake_rows(*reasons: str) -> Found:
     """Rows of the three files: samples, and rows skipped for one of these reasons."""
 
     def count(release: Release) -> tuple[int, ...]:
-        skipped = [each.where for each in release.skips if each.reason.startswith(reasons)]
+        skipped = [skip.where for skip in release.skips if skip.reason.startswith(reasons)]
         return tuple(
             kept + sum(where.startswith(file) for where in skipped)
             for kept, file in zip(_kept(release), ("train", "validat", "test"))
@@ -202,27 +207,27 @@ def _slake_rows(*reasons: str) -> Found:
 
 
 def _is_english(release: Release) -> bool:
-    return {each.metadata.get("language") for each in release.samples} == {"en"}
+    return {sample.metadata.get("language") for sample in release.samples} == {"en"}
 
 
 def _path_has_numbers(release: Release) -> bool:
-    return all(str(each.metadata.get("source_id")).isdigit() for each in release.samples)
+    return all(str(sample.metadata.get("source_id")).isdigit() for sample in release.samples)
 
 
 def _path_numbers(release: Release) -> bool:
     first = {"train": "1", "val": "2", "test": "3"}
-    return all(str(each.metadata["source_id"])[0] == first[each.split] for each in release.samples)
+    return all(str(sample.metadata["source_id"])[0] == first[sample.split] for sample in release.samples)
 
 
 def _iu_images(release: Release) -> tuple[int, ...]:
     counts: Counter = Counter()
-    for each in release.samples:
-        counts[each.split] += len(each.metadata.get("images", [each.image]))
+    for sample in release.samples:
+        counts[sample.split] += len(sample.metadata.get("images", [sample.image]))
     return tuple(counts[split] for split in SPLITS)
 
 
 def _iu_studies_read(release: Release) -> int:
-    return len({each.metadata["study"] for each in release.samples}) + len(release.skips)
+    return len({sample.metadata["study"] for sample in release.samples}) + len(release.skips)
 
 
 _RAD, _RAD_PARQUET = _layout("official", "re-release"), _layout("parquet")
@@ -305,7 +310,7 @@ EXPECTATIONS: tuple[Expectation, ...] = (
         "framed questions in test",
         ERROR,
         (0,),
-        lambda release: sum(each.split == "test" and each.phrase_type == "frame" for each in release.samples),
+        lambda release: sum(sample.split == "test" and sample.phrase_type == "frame" for sample in release.samples),
         _RAD,
         full=False,
     ),
@@ -317,7 +322,7 @@ EXPECTATIONS: tuple[Expectation, ...] = (
         "images referenced",
         WARNING,
         (314,),
-        lambda release: len({each.image for each in release.samples}),
+        lambda release: len({sample.image for sample in release.samples}),
         _RAD,
     ),
     Expectation("vqa_rad", "questions by split", WARNING, ((1_793, 0, 451),), _kept, _RAD_PARQUET),
@@ -328,7 +333,7 @@ EXPECTATIONS: tuple[Expectation, ...] = (
         "English rows without an answer",
         WARNING,
         (1,),
-        lambda release: sum(each.reason == "empty answer" for each in release.skips),
+        lambda release: sum(skip.reason == "empty answer" for skip in release.skips),
         _is_english,
     ),
     Expectation("slake", "images by split", ERROR, ((450, 96, 96),), _distinct(_image), _is_english),
@@ -341,7 +346,7 @@ EXPECTATIONS: tuple[Expectation, ...] = (
         "closed questions in test",
         WARNING,
         (3_391,),
-        lambda release: sum(each.split == "test" and each.answer_type == CLOSED for each in release.samples),
+        lambda release: sum(sample.split == "test" and sample.answer_type == CLOSED for sample in release.samples),
         _PATH,
     ),
     Expectation(

@@ -103,7 +103,7 @@ def recognise(dataset: str, layouts: Sequence[Layout], root: Path) -> Layout:
     if len(found) == 1:
         return found[0]
     if not found:
-        wanted = [f"{each.name}: {', '.join(each.looks_for)}" for each in layouts]
+        wanted = [f"{layout.name}: {', '.join(layout.looks_for)}" for layout in layouts]
         raise DataError(f"{dataset}: {root} holds none of the known layouts; looked for", wanted)
     raise DataError(
         f"{dataset}: {root} holds {len(found)} layouts; keep one of them in this folder",
@@ -143,11 +143,11 @@ def require(row: Mapping[str, Any], keys: Iterable[str], where: str, problems: l
 
 def find(root: Path, pattern: str) -> list[Path]:
     """What matches a glob pattern below ``root``, in sorted order; ``{train,val}.csv`` stands for alternatives."""
-    return sorted({path for each in _alternatives(pattern) for path in Path(root).glob(each)})
+    return sorted({path for alternative in _alternatives(pattern) for path in Path(root).glob(alternative)})
 
 
 def _any(root: Path, pattern: str) -> bool:
-    return any(next(iter(root.glob(each)), None) is not None for each in _alternatives(pattern))
+    return any(next(iter(root.glob(alternative)), None) is not None for alternative in _alternatives(pattern))
 
 
 def _alternatives(pattern: str) -> list[str]:

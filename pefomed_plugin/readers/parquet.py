@@ -44,8 +44,8 @@ def read_shards(
 
 def _missing_shards(split: str, shards: Sequence[Path]) -> list[str]:
     matches = [_SHARD.search(shard.name) for shard in shards]
-    found = sorted(int(each[1]) for each in matches if each)
-    expected = max((int(each[2]) for each in matches if each), default=0)
+    found = sorted(int(match[1]) for match in matches if match)
+    expected = max((int(match[2]) for match in matches if match), default=0)
     if found == list(range(expected)):
         return []
     return [

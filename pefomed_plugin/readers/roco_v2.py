@@ -28,7 +28,7 @@ def read_zenodo(root: Path, kind: str) -> Release:
     }
     for folder, split in _SPLITS.items():
         concepts = {
-            key: [each.strip() for each in row["CUIs"].split(";") if each.strip()]
+            key: [part.strip() for part in row["CUIs"].split(";") if part.strip()]
             for _, key, row in _rows(release, folder + "_concepts.csv", ("ID", "CUIs"))
         }
         for where, key, row in _rows(release, folder + "_captions.csv", ("ID", "Caption")):

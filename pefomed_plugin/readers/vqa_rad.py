@@ -149,7 +149,7 @@ def normalise_types(types: str | None) -> str | None:
     """Question types in alphabetical order, misspellings of the release mended: ``PRES, ATRIB`` -> ``ATTRIB, PRES``."""
     if not types:
         return None
-    mended = {_SPELLING.get(each.strip().upper(), each.strip().upper()) for each in str(types).split(",")}
+    mended = {_SPELLING.get(part.strip().upper(), part.strip().upper()) for part in str(types).split(",")}
     return ", ".join(sorted(each for each in mended if each)) or None
 
 

@@ -44,7 +44,7 @@ def measure_agreement(predictions: Sequence[Prediction], folder: Path) -> dict[s
         DataError: fewer than two raters of any kind, or score files that do not fit.
     """
     kind = "vqa" if predictions[0].task == "vqa" else "report"
-    scale, clusters = tuple(RUBRICS[kind]), [CLUSTERS["study"](each) for each in predictions]
+    scale, clusters = tuple(RUBRICS[kind]), [CLUSTERS["study"](prediction) for prediction in predictions]
     runs = {
         name: [[score for _, score in pair_scores(predictions, scores)] for scores in read_runs(folder, name)]
         for name in find_repeated(folder)

@@ -39,9 +39,13 @@ def make_breakdown(predictions: Sequence[Prediction], scores: Sequence[Score], a
     if percent:
         scores = [
             Score(
-                each.sample_id, each.scorer, each.version, None if each.value is None else 100 * each.value, each.reason
+                score.sample_id,
+                score.scorer,
+                score.version,
+                None if score.value is None else 100 * score.value,
+                score.reason,
             )
-            for each in scores
+            for score in scores
         ]
     return Breakdown(scores[0].scorer, axis, "%" if percent else "", break_down(predictions, scores, axis))
 
@@ -51,7 +55,7 @@ def show_breakdown(breakdown: Breakdown) -> None:
     unscored = any(cell.unscored for cell in breakdown.cells)
     columns = [breakdown.axis.replace("_", " "), "n", "value", "95 % interval", *(["not scored"] if unscored else [])]
     show_table(
-        f"{breakdown.scorer} by {columns[0]}", columns, [_row(each, breakdown, unscored) for each in breakdown.cells]
+        f"{breakdown.scorer} by {columns[0]}", columns, [_row(cell, breakdown, unscored) for cell in breakdown.cells]
     )
 
 

@@ -21,30 +21,30 @@ def check_predictions(predictions: Sequence[Prediction]) -> None:
     """
     require_predictions(predictions)
     problems: list[str] = []
-    for each in predictions:
+    for prediction in predictions:
         problems += [
-            f"{each.id}: {name} is {getattr(each, name)!r}, not a text; write it in quotation marks"
+            f"{prediction.id}: {name} is {getattr(prediction, name)!r}, not a text; write it in quotation marks"
             for name in _TEXTS
-            if not isinstance(getattr(each, name), str)
+            if not isinstance(getattr(prediction, name), str)
         ]
         problems += [
-            f"{each.id}: {name} is {getattr(each, name)!r}, neither a text nor null"
+            f"{prediction.id}: {name} is {getattr(prediction, name)!r}, neither a text nor null"
             for name in _OPTIONAL_TEXTS
-            if not isinstance(getattr(each, name), (str, type(None)))
+            if not isinstance(getattr(prediction, name), (str, type(None)))
         ]
     problems += [
-        f"{each.id}: no reference answer to score against; pefomed predict --questions takes a column answer"
-        for each in predictions
-        if isinstance(each.answer, str) and not each.answer.strip()
+        f"{prediction.id}: no reference answer to score against; pefomed predict --questions takes a column answer"
+        for prediction in predictions
+        if isinstance(prediction.answer, str) and not prediction.answer.strip()
     ]
     problems += [
         f"id {key!r} occurs {count} times; keep one of them"
-        for key, count in Counter(each.id for each in predictions).items()
+        for key, count in Counter(prediction.id for prediction in predictions).items()
         if count > 1
     ]
     if problems:
         raise DataError("the predictions cannot be scored", problems)
-    sets = Counter(f"{each.dataset}, split {each.split}" for each in predictions)
+    sets = Counter(f"{prediction.dataset}, split {prediction.split}" for prediction in predictions)
     if len(sets) > 1:
         raise DataError(
             f"the predictions are of {len(sets)} test sets; score each in a file of its own",
@@ -59,8 +59,8 @@ def check_references(predictions: Sequence[Prediction], samples: Sequence[Sample
         DataError: unknown or missing ids, or references of another version; all of them in one message. ``of`` names
             the samples in it.
     """
-    answered = {each.id: each for each in predictions}
-    known = {each.id: each for each in samples}
+    answered = {prediction.id: prediction for prediction in predictions}
+    known = {sample.id: sample for sample in samples}
     problems = [
         f"{key}: {name} differs: {getattr(answered[key], name)!r} here, {getattr(sample, name)!r} in {of}"
         for key, sample in known.items()

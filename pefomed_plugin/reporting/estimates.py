@@ -33,9 +33,9 @@ def show_estimate(name: str, found: Estimate, cards: Sequence[float] = CARDS_GB,
     named = {"training": found.training, "answering": found.answering}
     titles = [word for word, each in named.items() if each is not None]
     phases = [each for each in named.values() if each is not None]
-    parts = sorted(dict.fromkeys(part for each in phases for part in each), key=_LAST.count)
-    rows = [[part, *(_gib(each.get(part)) for each in phases)] for part in parts]
-    rows.append(["together", *(_gib(sum(each.values())) for each in phases)])
+    parts = sorted(dict.fromkeys(part for phase in phases for part in phase), key=_LAST.count)
+    rows = [[part, *(_gib(phase.get(part)) for phase in phases)] for part in parts]
+    rows.append(["together", *(_gib(sum(phase.values())) for phase in phases)])
     show_table("memory of one GPU, GiB", ("", *titles), rows)
     for card in cards:
         say(_verdict(found, card, steps))
@@ -78,8 +78,8 @@ def as_data(found: Estimate, cards: Sequence[float], steps: Sequence[Step]) -> d
             for card in cards
         ],
         "options": [
-            {"options": each.options, "saves_bytes": each.saves, "peak_bytes": each.peak, "price": each.price}
-            for each in steps
+            {"options": step.options, "saves_bytes": step.saves, "peak_bytes": step.peak, "price": step.price}
+            for step in steps
         ],
         "disk": found.disk,
     }
@@ -103,7 +103,7 @@ def _verdict(found: Estimate, card: float, steps: Sequence[Step]) -> str:
 
 def _fits_with(card: float, steps: Sequence[Step]) -> int | None:
     """How many of the options it takes; None: all are not enough."""
-    return next((number for number, each in enumerate(steps, 1) if each.peak <= usable_bytes(card)), None)
+    return next((number for number, step in enumerate(steps, 1) if step.peak <= usable_bytes(card)), None)
 
 
 def _load_in_words(load: Load) -> str:

@@ -48,14 +48,14 @@ def print_findings(title: str, findings: Sequence[Finding], console: Console | N
         return
     console = console or make_console()
     table = _table(title, ("count", "of", "share"), "for example")
-    for each in findings:
+    for finding in findings:
         table.add_row(
-            Text(each.what),
-            f"{each.count:,}",
-            f"{each.of:,}",
-            f"{100 * each.count / max(each.of, 1):.1f} %" if each.count else "-",
-            Text("".join(each.examples[:1])),
-            style="yellow" if each.count else "dim",
+            Text(finding.what),
+            f"{finding.count:,}",
+            f"{finding.of:,}",
+            f"{100 * finding.count / max(finding.of, 1):.1f} %" if finding.count else "-",
+            Text("".join(finding.examples[:1])),
+            style="yellow" if finding.count else "dim",
         )
     console.print()
     console.print(table)
@@ -64,23 +64,27 @@ def print_findings(title: str, findings: Sequence[Finding], console: Console | N
 def _splits(account: Account) -> Table:
     limit = account.lengths[0].limit if account.lengths else 0
     table = _table("split", ("samples", "median words", "95 % up to", "longest", f"over {limit:,}"))
-    for each in account.lengths:
+    for length in account.lengths:
         table.add_row(
-            each.split,
-            f"{each.count:,}",
-            f"{each.median:g}",
-            *map("{:,}".format, (each.percentile_95, each.longest, each.over_limit)),
+            length.split,
+            f"{length.count:,}",
+            f"{length.median:g}",
+            *map("{:,}".format, (length.percentile_95, length.longest, length.over_limit)),
         )
     return table
 
 
 def _verdicts(verdicts: Sequence[Verdict]) -> Table:
     table = _table("expected of the release", (), "expected", "found", "")
-    for each in verdicts:
+    for verdict in verdicts:
         word, style = (
-            ("ok", "green") if each.holds else ("WRONG", "red") if each.severity == ERROR else ("differs", "yellow")
+            ("ok", "green")
+            if verdict.holds
+            else ("WRONG", "red")
+            if verdict.severity == ERROR
+            else ("differs", "yellow")
         )
-        table.add_row(Text(each.check), Text(each.expected), Text(each.found), Text(word, style=style))
+        table.add_row(Text(verdict.check), Text(verdict.expected), Text(verdict.found), Text(word, style=style))
     return table
 
 

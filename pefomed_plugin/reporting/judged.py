@@ -44,7 +44,7 @@ def write_judgements(
     """
     summarise = summarise_answers if kind == "vqa" else summarise_levels
     name, version = runs[0][0].scorer, runs[0][0].version
-    about = [each for each in predictions if only is None or each.id in only]
+    about = [prediction for prediction in predictions if only is None or prediction.id in only]
     kept = [[score for score in scores if only is None or score.sample_id in only] for scores in runs]
     figures = {"version": version, **summarise(about, kept), **summarise_groups(about, kept, kind, axes)}
     if "scope" in facts:
@@ -70,7 +70,7 @@ def update_metrics(
     description = describe(predictions)
     before = earlier_metrics(path, description)
     metrics: dict[str, Any] = {
-        "embedded": any(each.producer.get("embedded") for each in predictions),
+        "embedded": any(prediction.producer.get("embedded") for prediction in predictions),
         **before,
         **description,
         "scores": before.get("scores", {}),
@@ -85,19 +85,19 @@ def update_metrics(
 def show_repeated(title: str, figures: Mapping[str, Any]) -> None:
     """Print what several runs or raters found: mean (SD), what was left without a value, interval over the samples."""
     rows = []
-    for group, each in figures.items():
-        if isinstance(each, Mapping):
-            digits = 1 if each.get("unit") == "%" else 2
-            ends = each.get("interval") or {}
+    for group, figure in figures.items():
+        if isinstance(figure, Mapping):
+            digits = 1 if figure.get("unit") == "%" else 2
+            ends = figure.get("interval") or {}
             interval = (
                 ""
                 if ends.get("low") is None
-                else "{:.{d}f} - {:.{d}f}".format(ends["low"], ends["high"], d=1 if each.get("unit") == "%" else 2)
+                else "{:.{d}f} - {:.{d}f}".format(ends["low"], ends["high"], d=1 if figure.get("unit") == "%" else 2)
             )
-            sd = "" if each.get("sd") is None else f" ({each['sd']:.{digits}f})"
-            value = _mean(each) + sd + (f" = {each['percent']:.1f} %" if "percent" in each else "")
+            sd = "" if figure.get("sd") is None else f" ({figure['sd']:.{digits}f})"
+            value = _mean(figure) + sd + (f" = {figure['percent']:.1f} %" if "percent" in figure else "")
             rows.append(
-                [group, str(each["n"]), value, str(each.get("runs", "")), str(each.get("unscored", "")), interval]
+                [group, str(figure["n"]), value, str(figure.get("runs", "")), str(figure.get("unscored", "")), interval]
             )
     show_table(title, ("", "n", "mean (SD)", "runs", "unscored", "95 % interval"), rows)
 

@@ -31,7 +31,7 @@ def plot_breakdowns(breakdowns: Sequence[Breakdown], path: Path) -> None:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise ConfigError("plots need matplotlib; pip install 'pefomed_plugin[report]'") from error
-    rows = [max(len(each.cells), 1) for each in breakdowns]
+    rows = [max(len(breakdown.cells), 1) for breakdown in breakdowns]
     figure = Figure(figsize=(7.2, sum(0.36 * count + 1.0 for count in rows)), layout="constrained")
     panels = figure.subplots(len(breakdowns), 1, squeeze=False, gridspec_kw={"height_ratios": rows})
     for panel, breakdown in zip(panels[:, 0], breakdowns):
@@ -44,8 +44,8 @@ def plot_breakdowns(breakdowns: Sequence[Breakdown], path: Path) -> None:
 
 
 def _draw(panel: Any, breakdown: Breakdown) -> None:
-    cells = [each for each in breakdown.cells if each.value is not None]
-    values = [float(each.value or 0.0) for each in cells]
+    cells = [cell for cell in breakdown.cells if cell.value is not None]
+    values = [float(cell.value or 0.0) for cell in cells]
     panel.barh(
         range(len(cells)),
         values,
@@ -54,7 +54,7 @@ def _draw(panel: Any, breakdown: Breakdown) -> None:
         xerr=_errors(breakdown),
         error_kw={"ecolor": _INK, "elinewidth": 1, "capsize": 2.5},
     )
-    panel.set_yticks(range(len(cells)), [f"{each.group} (n = {each.n:,})" for each in cells])
+    panel.set_yticks(range(len(cells)), [f"{cell.group} (n = {cell.n:,})" for cell in cells])
     panel.invert_yaxis()
     panel.set_title("by " + breakdown.axis.replace("_", " "), loc="left", color=_INK, fontsize=11)
     panel.set_xlabel("{}{}".format(breakdown.scorer, ", %" if breakdown.unit else ""), color=_INK)

@@ -77,14 +77,14 @@ def read_run(folder: Path, name: str = "") -> Run:
     places = (
         [folder]
         if (folder / PREDICTIONS).is_file()
-        else sorted(each.parent for each in folder.glob("results/*/" + PREDICTIONS))
+        else sorted(path.parent for path in folder.glob("results/*/" + PREDICTIONS))
     )
     if not places:
         raise DataError(
             f"{folder} holds no answers: neither {PREDICTIONS} nor results/<data set>-<split>/{PREDICTIONS}; evaluate "
             "first"
         )
-    answered = [_read_answered(each) for each in places]
+    answered = [_read_answered(place) for place in places]
     embedded = any(p.producer.get("embedded") for each in answered for p in each.predictions)
     return Run(
         name or folder.resolve().name, folder, read_config(folder), embedded, {each.key: each for each in answered}
@@ -151,11 +151,11 @@ def _read_answered(folder: Path) -> Answered:
         except DataError as error:
             raise DataError(f"{path} does not fit {PREDICTIONS}; {error.summary}", error.problems) from error
     key = f"{predictions[0].dataset}-{predictions[0].split}"
-    scores = {name: _over_runs(each) for name, each in runs.items()}
+    scores = {name: _over_runs(run) for name, run in runs.items()}
     metrics = _read_metrics(folder / "metrics.json")
     figures = metrics.get("scores", {})
-    in_order = {name: scores[name] for each in figures for name in scores if (name + "/").startswith(each + "/")}
-    repeated = {name: each for name, each in runs.items() if is_repeated(name)}
+    in_order = {name: scores[name] for figure in figures for name in scores if (name + "/").startswith(figure + "/")}
+    repeated = {name: run for name, run in runs.items() if is_repeated(name)}
     return Answered(
         key,
         predictions,

@@ -53,7 +53,7 @@ def write_scores(
     before = earlier_metrics(path, description)
     metrics: dict[str, Any] = {**before, **facts, **description, "scores": dict(before.get("scores", {}))}
     found: dict[str, list[Score]] = {}
-    for name in (DEFAULTS.get(each, each) for each in scorers):
+    for name in (DEFAULTS.get(scorer, scorer) for scorer in scorers):
         scores, metrics["scores"][name] = score_predictions(name, predictions, vocabulary)
         found.update(scores)
     for name, each in found.items():
@@ -91,11 +91,13 @@ def score_file(folder: Path, scorer: str) -> Path:
 
 def describe(predictions: Sequence[Prediction]) -> dict[str, Any]:
     """What ``metrics.json`` says of the predictions it is about: data sets, splits, how many, and their digest."""
-    texts = [[each.id, each.question, each.answer, each.prediction] for each in predictions]
+    texts = [
+        [prediction.id, prediction.question, prediction.answer, prediction.prediction] for prediction in predictions
+    ]
     digest = hashlib.sha256(json.dumps(texts, ensure_ascii=False).encode("utf-8")).hexdigest()
     return {
-        "datasets": sorted({each.dataset for each in predictions}),
-        "splits": sorted({each.split for each in predictions}),
+        "datasets": sorted({prediction.dataset for prediction in predictions}),
+        "splits": sorted({prediction.split for prediction in predictions}),
         "n": len(predictions),
         "predictions_sha256": digest,
     }
@@ -116,7 +118,7 @@ def earlier_metrics(path: Path, description: Mapping[str, Any]) -> dict[str, Any
 
 
 def _lexical_figures(result: LexicalResult, predictions: Sequence[Prediction]) -> dict[str, Any]:
-    clusters = [CLUSTERS["study"](each) for each in predictions]
+    clusters = [CLUSTERS["study"](prediction) for prediction in predictions]
     figures: dict[str, Any] = {"version": result.version}
     for metric, value in result.corpus.items():
         values = [each for each in result.per_sample[metric] if each is not None]

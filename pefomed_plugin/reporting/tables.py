@@ -52,10 +52,10 @@ def show_metrics(name: str, metrics: Mapping[str, Any]) -> None:
 def figure_rows(metrics: Mapping[str, Any]) -> list[list[str]]:
     """Score, n, value and interval of everything that one test set scored, as text."""
     return [
-        [f"{scorer} {group}", format_count(each), format_value(each), format_interval(each.get("interval"))]
+        [f"{scorer} {group}", format_count(figure), format_value(figure), format_interval(figure.get("interval"))]
         for scorer, figures in metrics["scores"].items()
-        for group, each in figures.items()
-        if isinstance(each, Mapping)
+        for group, figure in figures.items()
+        if isinstance(figure, Mapping)
     ]
 
 

@@ -33,14 +33,20 @@ def read_vocabulary(path: Path, dataset: str) -> frozenset[str]:
         raise ConfigError(f"no reader for data set {dataset!r}; {near_names(dataset, READERS)}")
     samples = read_data(dataset, path).splits().get("train", []) if path.is_dir() else read_samples(path)
     wrong = sorted(
-        {f"{each.dataset}, split {each.split}" for each in samples if (each.dataset, each.split) != (dataset, "train")}
+        {
+            f"{sample.dataset}, split {sample.split}"
+            for sample in samples
+            if (sample.dataset, sample.split) != (dataset, "train")
+        }
     )
     if wrong or not samples:
         raise DataError(
             f"{path} is no training split of {dataset}: it holds {'; '.join(wrong) or 'no training reports'}"
         )
     # A report that stands there for each of its views counts once, as in R2Gen's own list of studies.
-    words = training_vocabulary({str(each.metadata.get("study", each.id)): each.answer for each in samples}.values())
+    words = training_vocabulary(
+        {str(sample.metadata.get("study", sample.id)): sample.answer for sample in samples}.values()
+    )
     if not words:
         raise DataError(f"{path}: no word occurs three times in its {len(samples):,} training reports")
     return words

@@ -62,7 +62,7 @@ def anchor_wasm(
         raise DataError(
             f"only {len(differences)} reports were rated by both judge and people; the judge's bias needs {FEWEST}"
         )
-    numbers = {cluster: number for number, cluster in enumerate(dict.fromkeys(each[2] for each in rows))}
+    numbers = {cluster: number for number, cluster in enumerate(dict.fromkeys(row[2] for row in rows))}
     sums_C4 = np.zeros((len(numbers), 4))
     for j, p, cluster in rows:
         rated = p is not None

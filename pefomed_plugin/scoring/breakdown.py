@@ -42,8 +42,8 @@ def _one(value: object) -> tuple[str, ...]:
 
 
 def _question_types(prediction: Prediction) -> tuple[str, ...]:
-    types = [each.strip() for each in (prediction.question_type or "").split(",")]
-    return tuple(dict.fromkeys(each for each in types if each)) or (NOT_GIVEN,)
+    types = [part.strip() for part in (prediction.question_type or "").split(",")]
+    return tuple(dict.fromkeys(kind for kind in types if kind)) or (NOT_GIVEN,)
 
 
 AXES: dict[str, Callable[[Prediction], tuple[str, ...]]] = {

@@ -35,9 +35,9 @@ def clinical_figures(predictions: Sequence[Prediction]) -> dict[str, Any]:
         DataError: no predictions.
     """
     require_predictions(predictions)
-    references = [each.answer for each in predictions]
-    hypotheses = [each.prediction or "" for each in predictions]
-    missing = sum(each.prediction is None for each in predictions)
+    references = [prediction.answer for prediction in predictions]
+    hypotheses = [prediction.prediction or "" for prediction in predictions]
+    missing = sum(prediction.prediction is None for prediction in predictions)
     figures: dict[str, Any] = {"version": VERSION}
     for metric, name in METRICS.items():
         try:

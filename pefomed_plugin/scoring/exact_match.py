@@ -69,7 +69,7 @@ def score_exact_match(predictions: Sequence[Prediction], normalisation: str = "p
         same = normalise(prediction.prediction) == normalise(prediction.answer)
         return Score(prediction.id, scorer, VERSION, float(same))
 
-    return [score(each) for each in predictions]
+    return [score(prediction) for prediction in predictions]
 
 
 def summarise_exact_match(predictions: Sequence[Prediction], scores: Sequence[Score]) -> ExactMatchSummary:

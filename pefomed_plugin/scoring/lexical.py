@@ -140,8 +140,8 @@ class LexicalScorer:
         return LexicalResult(
             protocol=protocol,
             version=VERSION + ("-approximate" if "tokens" in reasons else ""),
-            sample_ids=tuple(each.id for each in predictions),
-            missing=tuple(each.id for each in predictions if each.prediction is None),
+            sample_ids=tuple(prediction.id for prediction in predictions),
+            missing=tuple(prediction.id for prediction in predictions if prediction.prediction is None),
             corpus={metric: values[metric][0] for metric in METRICS},
             per_sample={metric: values[metric][1] for metric in METRICS},
             reasons=reasons,
@@ -163,10 +163,12 @@ class LexicalScorer:
         reasons: dict[str, str],
     ) -> tuple[list[str], list[str]]:
         """Token strings of references and hypotheses."""
-        references = [each.answer for each in predictions]
-        hypotheses = [each.prediction or "" for each in predictions]
+        references = [prediction.answer for prediction in predictions]
+        hypotheses = [prediction.prediction or "" for prediction in predictions]
         if protocol == "r2gen60":
-            return [cut_report(each, vocabulary) for each in references], [cut_report(each) for each in hypotheses]
+            return [cut_report(reference, vocabulary) for reference in references], [
+                cut_report(hypothes) for hypothes in hypotheses
+            ]
         texts = references + hypotheses
         try:
             if self._java is None:
@@ -209,15 +211,16 @@ def _check(predictions: Sequence[Prediction], protocol: str) -> None:
     if protocol not in PROTOCOLS:
         raise ConfigError(f"unknown protocol {protocol!r}; {near_names(protocol, PROTOCOLS)}")
     require_predictions(predictions)
-    datasets = sorted({each.dataset for each in predictions})
+    datasets = sorted({prediction.dataset for prediction in predictions})
     if len(datasets) > 1:
         raise DataError(f"report metrics are pooled over one data set; score {' and '.join(datasets)} apart")
     if protocol == "pefomed":
         first: dict[str, str] = {}
         twice = [
-            f"{each.id}: image {each.image!r} was already predicted by {first[each.image]}; keep one of them"
-            for each in predictions
-            if first.setdefault(each.image, each.id) != each.id
+            f"{prediction.id}: image {prediction.image!r} was already predicted by {first[prediction.image]}; keep "
+            "one of them"
+            for prediction in predictions
+            if first.setdefault(prediction.image, prediction.id) != prediction.id
         ]
         if twice:
             raise DataError("protocol pefomed scores each image once", twice)
@@ -234,7 +237,7 @@ def _bleu(references: Sequence[str], hypotheses: Sequence[str]) -> list[_Values]
     except ImportError as error:
         raise ConfigError("report metrics need pycocoevalcap; pip install 'pefomed_plugin[metrics]'") from error
     corpus, per_sample = Bleu(4).compute_score(_items(references), _items(hypotheses), verbose=0)
-    return [(float(value), [float(each) for each in values]) for value, values in zip(corpus, per_sample)]
+    return [(float(value), [float(value) for value in values]) for value, values in zip(corpus, per_sample)]
 
 
 def _rouge(references: Sequence[str], hypotheses: Sequence[str]) -> _Values:

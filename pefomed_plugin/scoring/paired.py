@@ -65,7 +65,7 @@ def _sign_flip(differences: Sequence[float], clusters: Sequence[Hashable], permu
     import numpy as np
 
     numbers = {cluster: number for number, cluster in enumerate(dict.fromkeys(clusters))}
-    sums = np.bincount([numbers[each] for each in clusters], weights=np.asarray(differences, dtype=float))
+    sums = np.bincount([numbers[cluster] for cluster in clusters], weights=np.asarray(differences, dtype=float))
     sums = sums[np.abs(sums) > 1e-12]  # flipping nothing changes nothing
     if not len(sums):
         return 1.0

@@ -33,7 +33,7 @@ def summarise_answers(predictions: Sequence[Prediction], runs: Runs) -> dict[str
         pair_scores(predictions, scores)
     figures: dict[str, Any] = {}
     for group, kind in GROUPS.items():
-        chosen = [each for each in predictions if kind is None or answer_type(each) == kind]
+        chosen = [prediction for prediction in predictions if kind is None or answer_type(prediction) == kind]
         if chosen:
             figures[group] = {**_over_runs(chosen, _only(runs, chosen), 100.0), "unit": "%"}
     return figures
@@ -76,9 +76,9 @@ def summarise_groups(predictions: Sequence[Prediction], runs: Runs, kind: str, a
     figures: dict[str, Any] = {}
     for axis in axes:
         members: dict[str, list[Prediction]] = {}
-        for each in predictions:
-            for group in AXES[axis](each):
-                members.setdefault(group, []).append(each)
+        for prediction in predictions:
+            for group in AXES[axis](prediction):
+                members.setdefault(group, []).append(prediction)
         for group, chosen in sorted(members.items()):
             figures[f"{axis} {group}"] = {**_over_runs(chosen, _only(runs, chosen), factor), **unit}
     return figures
@@ -104,7 +104,11 @@ def _over_runs(predictions: Sequence[Prediction], runs: Runs, factor: float) -> 
     if not scored_runs:
         return {**figures, "value": None, "runs": 0, "reason": "nothing was scored"}
     over = summarise_runs(scored_runs)
-    rows = [(each, factor * value) for each, value in zip(predictions, sample_means(paired)) if value is not None]
+    rows = [
+        (prediction, factor * value)
+        for prediction, value in zip(predictions, sample_means(paired))
+        if value is not None
+    ]
     interval = cluster_interval([value for _, value in rows], [CLUSTERS["study"](each) for each, _ in rows])
     return {**figures, "value": over.mean, "sd": over.sd, "runs": over.runs, "interval": asdict(interval)}
 

@@ -69,4 +69,4 @@ def score_token_overlap(predictions: Sequence[Prediction], measure: str, variant
         overlap = OVERLAPS[variant](prediction.answer, prediction.prediction)
         return Score(prediction.id, scorer, VERSION, overlap[MEASURES.index(measure)])
 
-    return [score(each) for each in predictions]
+    return [score(prediction) for prediction in predictions]

@@ -42,7 +42,7 @@ def join_answers(answers: Sequence[Answer], samples: Sequence[Sample], producer:
             )
         else:
             found[sample.id] = answer
-    problems += [f"{each.id}: no answer for it" for each in samples if each.id not in found]
+    problems += [f"{sample.id}: no answer for it" for sample in samples if sample.id not in found]
     if problems:
         raise DataError(
             "the answers do not fit the samples of {} ({} answers, {} samples)".format(
@@ -50,7 +50,7 @@ def join_answers(answers: Sequence[Answer], samples: Sequence[Sample], producer:
             ),
             problems,
         )
-    own = [each.name for each in fields(Sample)]
+    own = [field_.name for field_ in fields(Sample)]
     return [
         Prediction(
             **{name: getattr(sample, name) for name in own}, prediction=found[sample.id].text, producer=dict(producer)
@@ -82,9 +82,9 @@ class _Index:
             of_image = self._of_image(answer.image)
             if answer.question is None:
                 return of_image
-            exact = [each for each in of_image if plain(each.question) == plain(answer.question)]
+            exact = [sample for sample in of_image if plain(sample.question) == plain(answer.question)]
             asked = exact or [each for each in of_image if _same_question(answer.question, each)]
-            of_reference = [each for each in asked if plain(each.answer) == plain(answer.reference)]
+            of_reference = [sample for sample in asked if plain(sample.answer) == plain(answer.reference)]
             return of_reference or asked
         if answer.key is None and answer.question is not None and answer.reference is not None:
             return self._by_reference.get((plain(answer.question), plain(answer.reference)), [])
@@ -101,7 +101,7 @@ class _Index:
 
 def _one_of_alike(fitting: list[Sample], found: Mapping[str, Answer]) -> list[Sample]:
     """Of samples that repeat image, question and reference (VQA-RAD holds some), the first without an answer."""
-    alike = {(each.image, plain(each.question), plain(each.answer)) for each in fitting}
+    alike = {(sample.image, plain(sample.question), plain(sample.answer)) for sample in fitting}
     if len(alike) != 1:
         return fitting
     return [next((each for each in fitting if each.id not in found), fitting[0])]

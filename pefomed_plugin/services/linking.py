@@ -81,7 +81,7 @@ def link_checkout(checkout: Path, *, dry_run: bool = False) -> list[Step]:
         Step(f"{ENTRY}:{number}", LINE.decode(), changed == content),
         Step(MARKER, "what 'pefomed unlink' needs to know", marker is not None),
     ]
-    if not dry_run and not all(each.done for each in steps):
+    if not dry_run and not all(step.done for step in steps):
         with _writing(root):  # the marker first: whatever happens after it can be undone
             write_json(
                 root / MARKER,
@@ -233,7 +233,7 @@ def _digest(path: Path) -> str:
         if _IGNORED not in Path(place).parts
         for name in names
     )
-    return _sha256("".join(f"{each.relative_to(path).as_posix()} {file_sha256(each)}\n" for each in files).encode())
+    return _sha256("".join(f"{file.relative_to(path).as_posix()} {file_sha256(file)}\n" for file in files).encode())
 
 
 def _sha256(content: bytes) -> str:
@@ -261,9 +261,9 @@ def _with_line(content: bytes) -> tuple[bytes, int]:
     except (SyntaxError, ValueError) as error:
         raise ToolkitError(f"{ENTRY} is not Python: {one_line(error)}") from error
     ends = [
-        each.end_lineno or 0
-        for each in statements
-        if isinstance(each, ast.ImportFrom) and (each.module or "").split(".")[0] == "minigpt4"
+        statement.end_lineno or 0
+        for statement in statements
+        if isinstance(statement, ast.ImportFrom) and (statement.module or "").split(".")[0] == "minigpt4"
     ]
     if not ends:
         raise ToolkitError(f"{ENTRY} has no 'from minigpt4... import' line: the plugin's import would have no place")

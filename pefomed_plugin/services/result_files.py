@@ -45,7 +45,7 @@ def read_llava_med(path: Path) -> list[Answer]:
     """
     rows = [(number, row) for number, row in read_json_lines(path)]
     found = _answers(path, "line", rows, {"text": "text", "key": "question_id"}, {"question": "prompt"})
-    return [replace(each, question=each.question and each.question.replace(_IMAGE_TOKEN, "")) for each in found]
+    return [replace(sample, question=sample.question and sample.question.replace(_IMAGE_TOKEN, "")) for sample in found]
 
 
 def read_medevalkit(path: Path) -> list[Answer]:

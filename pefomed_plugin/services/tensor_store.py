@@ -77,7 +77,7 @@ class TensorStore:
 
     def missing(self, keys: Iterable[str]) -> list[str]:
         """Keys that are not there, each once, in the order given."""
-        return [each for each in dict.fromkeys(keys) if each not in self._places]
+        return [key for key in dict.fromkeys(keys) if key not in self._places]
 
     def __getitem__(self, key: str) -> np.ndarray:
         """The array, in memory shared by all who read it; not to be written to.

@@ -96,7 +96,7 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
     """
     content = read_checkpoint(path)
     tensors = content.get("model", content)
-    tensors = {key: each for key, each in tensors.items() if isinstance(each, torch.Tensor)}
+    tensors = {key: tensor for key, tensor in tensors.items() if isinstance(tensor, torch.Tensor)}
     if not tensors:
         raise CheckpointError(f"{path} holds no tensors")
     return tensors

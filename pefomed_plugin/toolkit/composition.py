@@ -78,9 +78,9 @@ def parse_options(options: Sequence[str]) -> Any:
     if len(options) % 2 == 0 and options and "=" not in options[0]:
         options = [f"{key}={value}" for key, value in zip(options[0::2], options[1::2])]
     wrong = [
-        f"{each!r}: write it as section.key=value"
-        for each in options
-        if not re.match(r"(model|datasets|run)\.[^=]+=", each)
+        f"{option!r}: write it as section.key=value"
+        for option in options
+        if not re.match(r"(model|datasets|run)\.[^=]+=", option)
     ]
     if wrong:
         raise ConfigError("--options cannot be read", wrong)

@@ -202,7 +202,7 @@ def load_each_split_by_itself() -> None:
         ]
 
     def join(loaders: Sequence[Any], ratios: Sequence[float] | None = None) -> Any:
-        endless = all(hasattr(each, "__next__") for each in loaders)
+        endless = all(hasattr(loader, "__next__") for loader in loaders)
         return MultiIterLoader(loaders, ratios) if endless else _InTurn(loaders)
 
     runner_class.create_loaders = create_loaders
@@ -231,7 +231,7 @@ class _InTurn:
 
 
 def _summed_length(several: Any) -> int:
-    return sum(len(each) for each in several.loaders)
+    return sum(len(loader) for loader in several.loaders)
 
 
 def _unchanged(loader: Any) -> Any:

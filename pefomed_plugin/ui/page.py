@@ -99,7 +99,7 @@ def build_page(desk: Desk, examples: Sequence[Example] = ()) -> Any:
         running = [each(answer, [file, task, question], said) for each in (ask.click, question.submit)]
         stop.click(None, cancels=running)
         if examples:
-            gradio.Examples([list(each) for each in examples], [file, task, question], label="Examples")
+            gradio.Examples([list(example) for example in examples], [file, task, question], label="Examples")
     return page
 
 
@@ -121,7 +121,7 @@ def serve(
                 share=False,
                 quiet=True,
                 prevent_thread_lock=True,
-                allowed_paths=sorted({str(Path(each[0]).parent) for each in examples}),
+                allowed_paths=sorted({str(Path(example[0]).parent) for example in examples}),
                 **_looks(page.launch),
             )
         except OSError as error:
@@ -137,7 +137,7 @@ def find_examples(folder: Path, limit: int = 6) -> list[Example]:
     """Examples from a folder of images."""
     from ..services.images.image_folder import find_images
 
-    return _examples([folder / each for each in find_images(folder).images[:limit]])
+    return _examples([folder / image for image in find_images(folder).images[:limit]])
 
 
 def draw_examples(folder: Path) -> list[Example]:

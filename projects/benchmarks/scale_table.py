@@ -254,7 +254,7 @@ def flops_table() -> list[str]:
     parts = sample_flops(MODEL, int(TOKENS.value), int(ANSWER_TOKENS.value))
     return _markdown(
         ["part", "TFLOP a sample"],
-        [[name, f"{each / 1e12:.2f}"] for name, each in parts.items()]
+        [[name, f"{part / 1e12:.2f}"] for name, part in parts.items()]
         + [["together", f"{sum(parts.values()) / 1e12:.2f}"]],
     )
 

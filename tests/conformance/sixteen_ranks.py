@@ -67,7 +67,7 @@ def train(rank, folder):
     )
     runner = RunnerPefomed(cfg, MedicalVqaTask(), golden_model(), {"golden": {"train": Questions(seen)}})
     runner.train()
-    weights = sum(each.double().sum().item() for each in runner.model.parameters() if each.requires_grad)
+    weights = sum(parameter.double().sum().item() for parameter in runner.model.parameters() if parameter.requires_grad)
     (folder / f"rank{rank}.json").write_text(json.dumps({"seen": seen, "weights": weights}))
 
 
@@ -79,11 +79,11 @@ def main():
     arrays()
     golden_model()  # what it imports is then imported for all
     processes = [get_context("fork").Process(target=train, args=(rank, folder)) for rank in range(RANKS)]
-    for each in processes:
-        each.start()
-    for each in processes:
-        each.join()
-    return max(abs(each.exitcode) for each in processes)
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    return max(abs(process.exitcode) for process in processes)
 
 
 if __name__ == "__main__":

@@ -24,8 +24,8 @@ def one_step(device, gradient, steps=1):
     optimizer = accelerator.prepare(build_optimizer(model, options()))
     done = []
     for _ in range(steps):
-        for each in model.parameters():
-            each.grad = torch.full_like(each, gradient)
+        for parameter in model.parameters():
+            parameter.grad = torch.full_like(parameter, gradient)
         done.append(take_step(accelerator, model, optimizer, None))
     return model, done
 

@@ -16,7 +16,7 @@ def eva_weights():
     """The golden ViT as ``eva_vit_g.pth`` has it: bare keys, one block more than is used, and a head."""
     state = load_file(str(FOLDER / "initial.safetensors"))
     weights = {key[len("visual_encoder.") :]: each for key, each in state.items() if key.startswith("visual_encoder.")}
-    extra = {key.replace("blocks.1.", "blocks.2."): each for key, each in weights.items() if "blocks.1." in key}
+    extra = {key.replace("blocks.1.", "blocks.2."): weight for key, weight in weights.items() if "blocks.1." in key}
     return {**weights, **extra, "norm.weight": torch.ones(32), "head.weight": torch.ones(10, 32)}
 
 

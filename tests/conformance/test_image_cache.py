@@ -106,7 +106,7 @@ def test_other_weights_have_features_of_their_own(model, dataset, tmp_path):
     make_ready(tmp_path, other, dataset, "features")
     folders = sorted((tmp_path / "cache").iterdir())
     assert len(folders) == 2
-    facts = [json.loads((each / "meta.json").read_text()) for each in folders]
+    facts = [json.loads((folder / "meta.json").read_text()) for folder in folders]
     assert facts[0]["encoder"] != facts[1]["encoder"] and facts[0]["image_size"] == SIZE_PX
 
 

@@ -31,7 +31,7 @@ CPU_MASK_BYTES = 4
 
 
 def numbers(*modules: Any) -> int:
-    return sum(each.numel() for module in modules for each in module.parameters())
+    return sum(parameter.numel() for module in modules for parameter in module.parameters())
 
 
 def as_transformers(size: LlamaSize) -> LlamaConfig:
@@ -76,7 +76,7 @@ def test_every_part_has_as_many_numbers_as_the_model(section: dict[str, Any], ll
         )
     assert numbers(model.visual_encoder, model.ln_vision) == size.vision.numbers
     assert numbers(model.llama_model) == llama.in_matrices + llama.elsewhere + size.lora
-    assert sum(each.numel() for each in model.parameters() if each.requires_grad) == size.trained
+    assert sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad) == size.trained
     assert model.visual_tokens == size.vision.patches // 4
 
 
@@ -86,7 +86,7 @@ def test_the_defaults_are_those_of_the_vision_encoder() -> None:
 
 def kept_of(forward: Any, frozen: Any) -> int:
     """Bytes of all storages that autograd keeps during ``forward``, those of the parameters not counted."""
-    own = {each.untyped_storage().data_ptr() for each in frozen.parameters()}
+    own = {parameter.untyped_storage().data_ptr() for parameter in frozen.parameters()}
     kept: dict[int, int] = {}
     alive: list[torch.Tensor] = []  # so that no address is used twice
 
@@ -195,12 +195,12 @@ def test_a_whole_step_keeps_no_more_than_estimated(decoder: str) -> None:
 
 def test_optimizer_state_is_that_of_adamw() -> None:
     model = golden_model()
-    trained: list[Any] = [each for each in model.parameters() if each.requires_grad]
+    trained: list[Any] = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained)
     model(samples())["loss"].backward()
     optimizer.step()
     moments = sum(each.nbytes for state in optimizer.state.values() for each in state.values() if each.ndim)
-    count = sum(each.numel() for each in trained)
+    count = sum(parameter.numel() for parameter in trained)
     assert moments == 8 * count
     assert sum(each.grad.nbytes for each in trained) == 4 * count
     found = estimate(

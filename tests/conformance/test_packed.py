@@ -54,7 +54,7 @@ def test_loss_and_gradients_of_shared_prefixes(model):
     assert apart.keys() == shared.keys()
     for name, each in apart.items():
         assert torch.allclose(shared[name], each, rtol=1e-4, atol=1e-6), name
-    norms = [torch.stack([each.norm() for each in given.values()]).norm().item() for given in (apart, shared)]
+    norms = [torch.stack([value.norm() for value in given.values()]).norm().item() for given in (apart, shared)]
     assert norms[1] == pytest.approx(norms[0], rel=2e-6)
 
 

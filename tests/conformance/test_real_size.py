@@ -24,7 +24,7 @@ def test_trainable_parameters_of_the_paper():
             tokenizer=None,
         )
     trainable = {name: each for name, each in model.named_parameters() if each.requires_grad}
-    assert sum(each.numel() for each in trainable.values()) == 56_627_200
+    assert sum(parameter.numel() for parameter in trainable.values()) == 56_627_200
     assert all("lora_" in name or name.startswith("llama_proj.") for name in trainable)
     assert len(trainable) == 32 * 2 * 2 + 2
     assert model.visual_tokens == 256

@@ -145,8 +145,8 @@ def test_the_encoder_stays_when_the_model_moves(section: dict[str, Any]) -> None
     names = [name for name, _ in model.named_parameters()]
     before = model.encode_vision(arrays()["images"][:2])
     model.to("meta")
-    assert {each.device.type for each in model.visual_encoder.parameters()} == {"cpu"}
-    assert {each.device.type for each in model.llama_model.parameters()} == {"meta"}
+    assert {parameter.device.type for parameter in model.visual_encoder.parameters()} == {"cpu"}
+    assert {parameter.device.type for parameter in model.llama_model.parameters()} == {"meta"}
     assert model.device.type == "meta"
     assert [name for name, _ in model.named_parameters()] == names
     assert torch.equal(model.encode_vision(arrays()["images"][:2]), before)
@@ -155,7 +155,7 @@ def test_the_encoder_stays_when_the_model_moves(section: dict[str, Any]) -> None
 
 def test_without_the_option_everything_moves(section: dict[str, Any]) -> None:
     model = MiniGPTv2.from_config(section).to("meta")
-    assert {each.device.type for each in model.parameters()} == {"meta"}
+    assert {parameter.device.type for parameter in model.parameters()} == {"meta"}
 
 
 def test_a_cast_of_the_model_leaves_the_encoder_as_it_is(section: dict[str, Any]) -> None:
@@ -183,7 +183,7 @@ def test_several_processes_do_not_exchange_the_encoder(section: dict[str, Any]) 
     }
     assert wrapped.parameters_to_ignore == of_vision
     assert any("k_bias" in name for name in of_vision)
-    exchanged = {id(each) for each in wrapped._module_parameters}
-    assert not exchanged & {id(each) for each in model.visual_encoder.parameters()}
+    exchanged = {id(module_parameter) for module_parameter in wrapped._module_parameters}
+    assert not exchanged & {id(parameter) for parameter in model.visual_encoder.parameters()}
     wrapped(samples(0))["loss"].backward()
     assert model.llama_proj.weight.grad is not None

@@ -23,9 +23,9 @@ def trained(tmp_path_factory):
 
 def test_learning_rates_and_losses_of_every_step(trained):
     steps = [json.loads(line) for line in (trained.output_dir / "log.jsonl").read_text().splitlines()]
-    assert [each["iteration"] for each in steps] == list(range(1, 25))
-    assert [each["lr"] for each in steps] == pytest.approx(golden()["train_lr"], rel=0, abs=1e-9)
-    assert [each["loss"] for each in steps] == pytest.approx(golden()["train_loss"], rel=0, abs=1e-4)
+    assert [step["iteration"] for step in steps] == list(range(1, 25))
+    assert [step["lr"] for step in steps] == pytest.approx(golden()["train_lr"], rel=0, abs=1e-9)
+    assert [step["loss"] for step in steps] == pytest.approx(golden()["train_loss"], rel=0, abs=1e-4)
 
 
 def test_trained_tensors(trained):
@@ -128,7 +128,7 @@ def test_a_trainable_tensor_that_is_not_found_stops_with_its_name():
     model = golden_model()
     before = trainable_state(model)
     with pytest.raises(CheckpointError) as caught:
-        load_weights(model, {key: each for key, each in weights.items() if key not in lost}, "incomplete.pth")
+        load_weights(model, {key: weight for key, weight in weights.items() if key not in lost}, "incomplete.pth")
     assert len(caught.value.problems) == len(lost) == 2
-    assert all("layers.1" in each and "lora_B" in each for each in caught.value.problems)
+    assert all("layers.1" in problem and "lora_B" in problem for problem in caught.value.problems)
     assert all(torch.equal(before[key], each) for key, each in trainable_state(model).items())

@@ -24,8 +24,8 @@ def _pipe() -> tuple[int, int]:
     """A pipe whose ends are not among the descriptors 3 and 4 that Chromium takes."""
     ends = os.pipe()
     moved = fcntl.fcntl(ends[0], fcntl.F_DUPFD, 10), fcntl.fcntl(ends[1], fcntl.F_DUPFD, 10)
-    for each in ends:
-        os.close(each)
+    for end in ends:
+        os.close(end)
     return moved
 
 
@@ -63,7 +63,7 @@ class Page:
         self._buffer, self._number, self._session = b"", 0, ""
         self.events: list[dict[str, Any]] = []
         targets = self.command("Target.getTargets")["targetInfos"]
-        target = next(each["targetId"] for each in targets if each["type"] == "page")
+        target = next(target["targetId"] for target in targets if target["type"] == "page")
         self._session = self.command("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.command(domain + ".enable")

@@ -135,7 +135,7 @@ def broken(
 def test_the_example_of_the_repository_is_the_pages() -> None:
     lie = ROOT / "examples" / "third_party"
     assert {name: (lie / name).read_text(encoding="utf-8") for name in FILES} == FILES
-    assert [each.split(" --")[0] for each in COMMANDS] == [
+    assert [command.split(" --")[0] for command in COMMANDS] == [
         "pefomed prepare ward_notes",
         "pefomed prepare ward_notes",
         "pefomed score same_side predictions.jsonl",

@@ -59,7 +59,7 @@ def test_all_ways_are_compared_and_timed(tmp_path: Path) -> None:
         == 0
     )
     found = json.loads((out / "data_path.json").read_text(encoding="utf-8"))
-    assert list(found["seconds"]) == [each for each in WAYS if each != "checkout"]
+    assert list(found["seconds"]) == [way for way in WAYS if way != "checkout"]
     assert {len(each) for each in found["seconds"].values()} == {2}
     assert found["differences"] == {"pixels": 0.0}
     assert (out / "data_path.md").read_text(encoding="utf-8").count("\n| ") == len(found["seconds"]) + 1

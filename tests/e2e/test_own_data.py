@@ -62,13 +62,13 @@ def test_the_folder_is_checked_and_a_batch_comes_out(folder, monkeypatch, capsys
     datasets = MedicalVqaTask().build_datasets(SimpleNamespace(datasets_cfg=cfg.datasets, run_cfg=cfg.run))[
         "medical_custom"
     ]
-    assert {split: len(each) for split, each in datasets.items()} == {"train": 4, "test": 2}
+    assert {split: len(dataset) for split, dataset in datasets.items()} == {"train": 4, "test": 2}
     batch = MedicalDataset.collater([datasets["train"][number] for number in range(4)])
     assert batch["image"].shape == (4, 3, 448, 448) and torch.isfinite(batch["image"]).all()
     assert batch["answer"] == ["no", "left", "yes", "no"]
     assert batch["instruction_input"][1].endswith("short answer: Which side is the tube on?")
     assert datasets["train"].samples[3].metadata["scanner"] == "A"
-    assert [each.id for each in datasets["test"].samples] == ["medical_custom-t1", "medical_custom-t2"]
+    assert [sample.id for sample in datasets["test"].samples] == ["medical_custom-t1", "medical_custom-t2"]
 
 
 def test_reports_as_csv(folder):

@@ -168,9 +168,9 @@ def requirements(metadata: Message, extra: str, python: str) -> list[Requirement
 def test_every_extra_asks_for_something_that_can_be_met(metadata: Message, python: str) -> None:
     extras = metadata.get_all("Provides-Extra", [])
     assert {"bundled", "judge", "meteor", "dicom", "ui", "quant", "dev", "docs"} <= set(extras)
-    core = {str(each) for each in requirements(metadata, "", python)}
+    core = {str(requirement) for requirement in requirements(metadata, "", python)}
     for extra in extras:
-        asked = [each for each in requirements(metadata, extra, python) if str(each) not in core]
+        asked = [requirement for requirement in requirements(metadata, extra, python) if str(requirement) not in core]
         assert asked or (extra, python) == ("clinical", "3.10"), f"{extra} is empty on Python {python}"
 
 
@@ -178,12 +178,12 @@ def test_every_extra_asks_for_something_that_can_be_met(metadata: Message, pytho
 def test_all_extras_together_do_not_contradict_each_other(metadata: Message, python: str) -> None:
     together: dict[str, Any] = {}
     for extra in ["", *metadata.get_all("Provides-Extra", [])]:
-        for each in requirements(metadata, extra, python):
-            assert each.url is None, f"{each} is an address, not a package"
-            together.setdefault(each.name.lower(), set()).add(each.specifier)
+        for requirement in requirements(metadata, extra, python):
+            assert requirement.url is None, f"{requirement} is an address, not a package"
+            together.setdefault(requirement.name.lower(), set()).add(requirement.specifier)
     assert len(together) > 20
     for name, specifiers in together.items():
-        has_only_lower_bounds = {part.operator for each in specifiers for part in each} <= {">="}
+        has_only_lower_bounds = {part.operator for specifier in specifiers for part in specifier} <= {">="}
         assert has_only_lower_bounds or len(specifiers) == 1, f"{name} {specifiers} may contradict each other"
 
 
@@ -227,5 +227,5 @@ def test_the_first_minute_without_the_repository(installed: tuple[Path, Path], s
     run_folder = work / "output" / "try" / "stage2"
     assert (run_folder / "checkpoint_last.pth").is_file()
     losses = [json.loads(line)["loss"] for line in (run_folder / "log.jsonl").read_text().splitlines()]
-    assert losses and all(0 < each < 20 for each in losses)
+    assert losses and all(0 < loss < 20 for loss in losses)
     assert "<html" in (work / "output" / "report.html").read_text(encoding="utf-8")  # its assets are in the wheel

@@ -67,7 +67,7 @@ def test_the_manifest_says_what_was_recognised_and_skipped(prepared, name):
 @pytest.mark.parametrize("name", RELEASES)
 def test_release_and_prepared_folder_give_the_same_batches(sample, prepared, name):
     ours, theirs = build(name, prepared / name), build(name, sample / name)
-    assert {split: len(each) for split, each in ours.items()} == {split: len(each) for split, each in theirs.items()}
+    assert {split: len(our) for split, our in ours.items()} == {split: len(their) for split, their in theirs.items()}
     for split, own in ours.items():
         batches = [MedicalDataset.collater([each[0], each[len(own) - 1]]) for each in (own, theirs[split])]
         assert batches[0]["image"].shape == (2, 3, 28, 28)
@@ -77,19 +77,21 @@ def test_release_and_prepared_folder_give_the_same_batches(sample, prepared, nam
 
 def test_quirks_of_the_questions(prepared):
     rad, slake, path = (read_prepared(prepared / name).samples for name in ("vqa_rad", "slake", "path_vqa"))
-    assert {each.phrase_type for each in rad if each.split == "train"} == {"freeform", "para", "frame"}
-    assert {each.phrase_type for each in rad if each.split == "test"} == {"freeform", "para"}
-    assert {each.answer_type for each in rad} == {"OPEN", "CLOSED"}, "the blank behind CLOSED is gone"
-    assert any("\t" in each.answer for each in rad) and any(each.answer.isdigit() for each in rad)
-    assert {each.metadata["language"] for each in slake} == {"en"}
-    assert any(", " in each.answer and each.metadata["base_type"] == "kvqa" for each in slake)
-    assert {each.answer_type for each in path if each.answer.startswith("no ")} == {"OPEN"}
+    assert {sample.phrase_type for sample in rad if sample.split == "train"} == {"freeform", "para", "frame"}
+    assert {sample.phrase_type for sample in rad if sample.split == "test"} == {"freeform", "para"}
+    assert {sample.answer_type for sample in rad} == {"OPEN", "CLOSED"}, "the blank behind CLOSED is gone"
+    assert any("\t" in sample.answer for sample in rad) and any(sample.answer.isdigit() for sample in rad)
+    assert {sample.metadata["language"] for sample in slake} == {"en"}
+    assert any(", " in sample.answer and sample.metadata["base_type"] == "kvqa" for sample in slake)
+    assert {sample.answer_type for sample in path if sample.answer.startswith("no ")} == {"OPEN"}
 
 
 def test_quirks_of_the_texts(prepared):
     chest, roco, clef = (read_prepared(prepared / name).samples for name in ("iu_xray", "roco", "clef2022"))
-    assert all(any('"' in each.answer for each in captions) for captions in (roco, clef)), "quotation marks are text"
-    assert any("," in each.answer for each in clef), "no caption is cut at a comma"
-    assert any("XXXX" in each.answer for each in chest)
-    studies = [each.metadata["study"] for each in chest if each.split == "test"]
+    assert all(any('"' in caption.answer for caption in captions) for captions in (roco, clef)), (
+        "quotation marks are text"
+    )
+    assert any("," in sample.answer for sample in clef), "no caption is cut at a comma"
+    assert any("XXXX" in sample.answer for sample in chest)
+    studies = [sample.metadata["study"] for sample in chest if sample.split == "test"]
     assert len(studies) == 2 * len(set(studies)), "two images share a report"

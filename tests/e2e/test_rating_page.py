@@ -35,8 +35,8 @@ class Served:
     def __init__(self, folder: Path, predictions: list[Any], *arguments: str) -> None:
         write_records(folder / "predictions.jsonl", predictions)
         (folder / "images").mkdir(exist_ok=True)
-        for each in predictions:
-            Image.new("L", (40, 30), 128).save(folder / "images" / each.image)
+        for prediction in predictions:
+            Image.new("L", (40, 30), 128).save(folder / "images" / prediction.image)
         self.store = folder / "ratings" / "ratings.sqlite"
         self.command = [
             sys.executable,

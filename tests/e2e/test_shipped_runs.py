@@ -35,7 +35,7 @@ def test_it_finishes(path, sample, tmp_path, monkeypatch, capsys):
     assert code == 0, said.err
     out = tmp_path / "out"
     steps = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
-    assert [each["iteration"] for each in steps] == [1, 2]
+    assert [step["iteration"] for step in steps] == [1, 2]
     assert torch.load(out / "checkpoint_last.pth", weights_only=True)["pefomed"]["iteration"] == 2
     found = json.loads((out / "provenance.json").read_text())
     assert found["embedded"] is True

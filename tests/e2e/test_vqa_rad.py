@@ -87,7 +87,7 @@ def test_the_whole_split_is_the_papers(environ, monkeypatch):
     config = OmegaConf.create(compose(str(ROOT / "train_configs/pefomed_stage2.yaml"), [])[0])
     splits = make_builder("vqa_rad")(config.datasets.vqa_rad).build_datasets()
     assert {split: len(each) for split, each in splits.items()} == {"train": 3064, "test": 451}
-    kinds = [each.answer_type for each in splits["test"].samples]
+    kinds = [sample.answer_type for sample in splits["test"].samples]
     assert (kinds.count("OPEN"), kinds.count("CLOSED")) == (179, 272)
     item = splits["test"][0]
     assert item["image"].shape == (3, 112, 112)

@@ -123,7 +123,9 @@ def losses(out):
 
 
 def answers(out):
-    return [each.prediction for each in read_predictions(out / "results" / "vqa_rad-test" / "predictions.jsonl")]
+    return [
+        prediction.prediction for prediction in read_predictions(out / "results" / "vqa_rad-test" / "predictions.jsonl")
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -197,7 +199,7 @@ def test_its_runner_base_trains_our_data_set_on_the_cpu(its_runner_base, own_tra
     ours = read_weights(own_train_py[0] / "checkpoint_last.pth")
     theirs = read_weights(its_runner_base[1] / "checkpoint_3.pth")
     assert set(ours) <= set(theirs)
-    assert all(torch.allclose(theirs[key], each, rtol=0, atol=1e-4) for key, each in ours.items())
+    assert all(torch.allclose(theirs[key], our, rtol=0, atol=1e-4) for key, our in ours.items())
 
 
 def test_a_checkpoint_of_its_runner_base_answers_the_same_on_the_bundled_toolkit(its_runner_base, environ, tmp_path):

@@ -58,7 +58,7 @@ def manifest(tmp_path: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("section", "record"), [("predictions.jsonl", Prediction), ("scores/*.jsonl", Score)])
 def test_the_tables_name_every_field_in_order(section: str, record: Any) -> None:
-    assert names_in_tables(section) == [each.name for each in fields(record)]
+    assert names_in_tables(section) == [field_.name for field_ in fields(record)]
 
 
 def test_the_table_says_which_fields_are_needed() -> None:
@@ -79,7 +79,7 @@ def test_the_example_predictions_are_records() -> None:
 def test_the_example_scores_are_those_of_the_example_predictions(run: Path) -> None:
     path = run / "scores" / "exact_match-pefomed.jsonl"
     assert path.read_text(encoding="utf-8") == example("scores/exact_match-pefomed.jsonl")
-    assert [each.value for each in read_scores(path)] == [1.0, 0.0, 0.0]
+    assert [score.value for score in read_scores(path)] == [1.0, 0.0, 0.0]
 
 
 def test_the_example_metrics_are_those_of_the_example_predictions(run: Path) -> None:

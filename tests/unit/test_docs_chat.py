@@ -33,4 +33,4 @@ def test_the_python_calls_what_there_is():
     for call in calls:
         function = load if isinstance(call.func, ast.Name) else getattr(MedicalModel, call.func.attr)
         own = () if function is load else (None,)
-        inspect.signature(function).bind(*own, *call.args, **{each.arg: each.value for each in call.keywords})
+        inspect.signature(function).bind(*own, *call.args, **{keyword.arg: keyword.value for keyword in call.keywords})

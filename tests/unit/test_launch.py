@@ -99,7 +99,7 @@ def test_some_variables_set_is_one_error_with_all_that_is_missing(environ, tmp_p
     environ.setenv("PEFOMED_DATA", str(tmp_path))
     with pytest.raises(ConfigError) as caught:
         compose(ROOT / "train_configs/pefomed_stage2.yaml")
-    assert [each.split()[0] for each in caught.value.problems] == ["PEFOMED_CKPT", "PEFOMED_LLAMA", "PEFOMED_VIT"]
+    assert [problem.split()[0] for problem in caught.value.problems] == ["PEFOMED_CKPT", "PEFOMED_LLAMA", "PEFOMED_VIT"]
 
 
 def test_real_data_with_the_tiny_model(environ, tmp_path):

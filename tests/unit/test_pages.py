@@ -164,7 +164,7 @@ def test_the_reference_names_what_there_is() -> None:
 def test_a_data_set_has_its_page(dataset: str) -> None:
     text = (DOCS / "data" / (dataset + ".md")).read_text(encoding="utf-8")
     parts = ["- **Get it:**", "- **Licence:**", "- **Options:**", "| layout |", "## What prepare says", "## Quirks"]
-    assert [each for each in parts if text.count(each) != 1] == []
+    assert [part for part in parts if text.count(part) != 1] == []
     assert SOURCES[dataset].url in text
 
 
@@ -176,8 +176,8 @@ def test_architecture_shows_the_layers_that_are_tested() -> None:
 
 def test_the_image_shows_rooms_that_exist() -> None:
     texts = ElementTree.parse(DOCS / "pictures" / "architecture.svg").getroot().iter("{http://www.w3.org/2000/svg}text")
-    rooms = [(each.text or "").rstrip("/") for each in texts if each.get("class") == "c m"]
-    rooms = [each for each in rooms if " " not in each]
+    rooms = [(text.text or "").rstrip("/") for text in texts if text.get("class") == "c m"]
+    rooms = [room for room in rooms if " " not in room]
     assert len(rooms) > 15 and set(rooms) <= set(LAYERS)
 
 

@@ -106,8 +106,8 @@ def test_every_mistake_of_a_template_is_named(tmp_path):
         find_prompt("vqa", path)
     assert len(caught.value.problems) == 4
     assert "{question} is missing" in caught.value.problems
-    assert any("{answer} is filled by nothing" in each for each in caught.value.problems)
-    assert any("VERDICT" in each for each in caught.value.problems)
+    assert any("{answer} is filled by nothing" in problem for problem in caught.value.problems)
+    assert any("VERDICT" in problem for problem in caught.value.problems)
 
 
 def test_a_template_that_is_not_there(tmp_path):

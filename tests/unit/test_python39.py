@@ -71,8 +71,8 @@ def later(source: str) -> list[tuple[int, str]]:
     tree = ast.parse(source, feature_version=(3, 9))
     found = [
         (part.lineno, "X | Y in an annotation")
-        for each in annotations(tree)
-        for part in ast.walk(each)
+        for annotation in annotations(tree)
+        for part in ast.walk(annotation)
         if isinstance(part, ast.BinOp) and isinstance(part.op, ast.BitOr)
     ]
     for node in ast.walk(tree):
@@ -85,10 +85,10 @@ def later(source: str) -> list[tuple[int, str]]:
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module in LATER_NAMES:
             names = LATER_NAMES[node.module]
             found += [
-                (node.lineno, node.module + "." + each.name) for each in node.names if not names or each.name in names
+                (node.lineno, node.module + "." + name.name) for name in node.names if not names or name.name in names
             ]
         elif isinstance(node, ast.Import):
-            found += [(node.lineno, each.name) for each in node.names if LATER_NAMES.get(each.name) == set()]
+            found += [(node.lineno, name.name) for name in node.names if LATER_NAMES.get(name.name) == set()]
         elif (
             isinstance(node, ast.Attribute)
             and isinstance(node.value, ast.Name)

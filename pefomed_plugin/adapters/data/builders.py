@@ -73,7 +73,7 @@ class MedicalBuilder(BaseDatasetBuilder):
         """Splits of the shards that ``pefomed shard`` wrote, all of them or the named files."""
         splits: dict[str, MedicalDataset] = {}
         for split, shards in open_shards(folder, files).items():
-            samples = ShardFiles(folder, shards, self._limit(split, sum(each.samples for each in shards)))
+            samples = ShardFiles(folder, shards, self._limit(split, sum(shard.samples for shard in shards)))
             check_shards(self.dataset, samples, read_image_size(folder), self._image_size(split))
             splits[split] = self._finish(
                 ShardedDataset(
@@ -123,7 +123,7 @@ class MedicalBuilder(BaseDatasetBuilder):
                 f"{self.dataset}: {len(missing):,} of {len(samples):,} {split} samples have no image below "
                 f"{release.image_root}; fetch the images, or set datasets.{self.dataset}."
                 "missing_images=skip to leave these samples out",
-                [f"{each.id}: no file {each.image}" for each in missing],
+                [f"{sample.id}: no file {sample.image}" for sample in missing],
             )
         if missing:
             say(f"{self.dataset}: skipped {len(missing):,} of {len(samples):,} {split} samples: image not there")

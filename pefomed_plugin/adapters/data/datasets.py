@@ -112,11 +112,11 @@ class MedicalDataset(Dataset):
 
     def shuffle_images(self, seed: int) -> None:
         """Give every image's questions another image's image: what can be answered without looking."""
-        numbers = {each.image: number for number, each in enumerate(self.samples)}
+        numbers = {sample.image: number for number, sample in enumerate(self.samples)}
         images = sorted(numbers)
         Random(f"{seed} shuffled images").shuffle(images)
         others = dict(zip(images, images[1:] + images[:1]))
-        self._exchanged = [numbers[others[each.image]] for each in self.samples]
+        self._exchanged = [numbers[others[sample.image]] for sample in self.samples]
 
     def blind_images(self) -> None:
         """Give every question the same uniform grey image: what can be answered without any."""
@@ -193,7 +193,7 @@ class Mixture(Dataset):
         return self.datasets[draw.dataset][draw]
 
     def __len__(self) -> int:
-        return sum(len(each) for each in self.datasets)
+        return sum(len(dataset) for dataset in self.datasets)
 
 
 def existing_images(samples: Sequence[Sample], image_root: Path) -> tuple[list[Sample], list[Sample]]:
@@ -202,4 +202,6 @@ def existing_images(samples: Sequence[Sample], image_root: Path) -> tuple[list[S
     for sample in samples:
         if sample.image not in found:
             found[sample.image] = (Path(image_root) / sample.image.partition("#")[0]).is_file()
-    return [each for each in samples if found[each.image]], [each for each in samples if not found[each.image]]
+    return [sample for sample in samples if found[sample.image]], [
+        sample for sample in samples if not found[sample.image]
+    ]

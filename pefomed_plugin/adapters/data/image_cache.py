@@ -127,12 +127,12 @@ def _by_transform(datasets: Sequence[MedicalDataset]) -> dict[str, list[MedicalD
     """Data sets by what is done to their images, as JSON."""
     found: dict[str, list[MedicalDataset]] = {}
     wrong = []
-    for each in datasets:
-        processor: Any = each.vis_processor
+    for dataset in datasets:
+        processor: Any = dataset.vis_processor
         if not hasattr(processor, "pixels") or not processor.has_models_normalisation:
-            wrong.append(f"{each.name}: {type(processor).__name__}")
+            wrong.append(f"{dataset.name}: {type(processor).__name__}")
             continue
-        found.setdefault(json.dumps({"resize": "bicubic", "image_size": processor.image_size}), []).append(each)
+        found.setdefault(json.dumps({"resize": "bicubic", "image_size": processor.image_size}), []).append(dataset)
     if wrong:
         raise ConfigError(
             "run.image_cache needs image processors without chance and with CLIP's mean and deviation "
@@ -151,8 +151,12 @@ def _make_ready(
     shape, kind = maker.shape(transform), _NUMPY_NAMES[maker.dtype]
     with accelerator.main_process_first():
         store = TensorStore(cache_folder(options) / name, shape, kind, facts)
-    keys = [{image: each.content_key(number) for image, number in each.images().items()} for each in datasets]
-    sources = {key: (each, each.images()[image]) for each, named in zip(datasets, keys) for image, key in named.items()}
+    keys = [{image: dataset.content_key(number) for image, number in dataset.images().items()} for dataset in datasets]
+    sources = {
+        key: (dataset, dataset.images()[image])
+        for dataset, named in zip(datasets, keys)
+        for image, key in named.items()
+    }
     missing = store.missing(sources)
     accelerator.wait_for_everyone()  # nobody writes before all have looked, so that all see the same ones missing
     if missing:
@@ -163,8 +167,8 @@ def _make_ready(
         store.reload()
     else:
         say(f"{maker.what}: all {len(sources):,} images are ready in {store.folder}")
-    for each, named in zip(datasets, keys):
-        each.show_ready_made(ReadyImages(store, named, maker.dtype))
+    for dataset, named in zip(datasets, keys):
+        dataset.show_ready_made(ReadyImages(store, named, maker.dtype))
 
 
 def _forecast(store: TensorStore, missing: int, wanted: int) -> None:

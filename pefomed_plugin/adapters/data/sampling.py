@@ -66,9 +66,9 @@ class MixturePlan:
             raise ConfigError(f"every one of {world_size} ranks needs a sample", small)
         self.sizes, self.seed, self.world_size, self.shuffle = tuple(sizes), seed, world_size, shuffle
         self._batch_sizes = tuple(batch_sizes)
-        self._together = [np.asarray([*_numbered(each)]) for each in images] if questions_per_image > 1 else []
+        self._together = [np.asarray([*_numbered(image)]) for image in images] if questions_per_image > 1 else []
         self._questions_per_image = questions_per_image
-        self._global_batch = [each * world_size for each in batch_sizes]
+        self._global_batch = [batch_size * world_size for batch_size in batch_sizes]
         self.iterations_per_pass = [
             size // batch + (size % batch >= world_size) for size, batch in zip(sizes, self._global_batch)
         ]
@@ -127,9 +127,9 @@ def group_by_image(
     by_image = order[np.argsort(images[order], kind="stable")]
     starts = np.flatnonzero(np.diff(images[by_image], prepend=-1))
     groups = [
-        each[start : start + at_most]
-        for each in np.split(by_image, starts[1:])
-        for start in range(0, len(each), at_most)
+        part[start : start + at_most]
+        for part in np.split(by_image, starts[1:])
+        for start in range(0, len(part), at_most)
     ]
     waiting = [groups[number] for number in rng.permutation(len(groups))]
     waiting.reverse()
@@ -150,7 +150,7 @@ def group_by_image(
 
 def _numbered(images: Sequence[Hashable]) -> Iterator[int]:
     numbers: dict[Hashable, int] = {}
-    return (numbers.setdefault(each, len(numbers)) for each in images)
+    return (numbers.setdefault(image, len(numbers)) for image in images)
 
 
 class PlannedBatches:

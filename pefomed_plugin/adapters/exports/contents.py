@@ -120,7 +120,7 @@ def find_lora(contents: Contents) -> Lora | None:
         CheckpointError: half of a pair is missing, ranks differ, layers differ in what is adapted, or the adapters are
             of a kind that is no plain LoRA; every tensor is named.
     """
-    tensors = {key: each for key, each in contents.tensors.items() if "lora_" in key}
+    tensors = {key: tensor for key, tensor in contents.tensors.items() if "lora_" in key}
     if not tensors:
         return None
     sides: dict[str, dict[str, torch.Tensor]] = {}
@@ -184,7 +184,7 @@ def projector_of(contents: Contents) -> dict[str, torch.Tensor]:
     Raises:
         CheckpointError: it is not in the file.
     """
-    found = {key: each for key, each in contents.tensors.items() if key.startswith("llama_proj.")}
+    found = {key: tensor for key, tensor in contents.tensors.items() if key.startswith("llama_proj.")}
     if not found:
         raise CheckpointError(
             f"{contents.path} has no llama_proj: without the projection the language model sees no image. Give a "

@@ -95,7 +95,7 @@ def merge_one(weight: torch.Tensor, pair: Any, scaling: float) -> torch.Tensor:
 
 def size_bytes(tensors: Mapping[str, torch.Tensor]) -> int:
     """Bytes of all tensors together."""
-    return sum(each.numel() * each.element_size() for each in tensors.values())
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
 
 
 def _flush(shard: dict[str, torch.Tensor], shards: list[list[str]], folder: Path) -> int:

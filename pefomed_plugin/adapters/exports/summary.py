@@ -25,8 +25,8 @@ def summarise(contents: Contents) -> dict[str, Any]:
         problems += [error.summary, *error.problems]
     problems += [
         f"{key}: holds numbers that are not finite"
-        for key, each in contents.tensors.items()
-        if not bool(torch.isfinite(each).all())
+        for key, tensor in contents.tensors.items()
+        if not bool(torch.isfinite(tensor).all())
     ]
     spelling = spelling_of(contents)
     return {

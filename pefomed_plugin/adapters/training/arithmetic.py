@@ -75,9 +75,9 @@ class StepCounts(NamedTuple):
 
 def share_counts(accelerator: Any, model: Any, batches: Sequence[Batch], stop: bool, save: bool) -> StepCounts:
     """Count this rank's batches and add up over the ranks, on the CPU: no rank waits for a GPU."""
-    tokens = [count_answer_tokens(accelerator.unwrap_model(model), each) for each in batches]
+    tokens = [count_answer_tokens(accelerator.unwrap_model(model), batch) for batch in batches]
     total, samples, stops, saves = sum_over_ranks(
-        accelerator, [sum(tokens), sum(len(each["answer"]) for each in batches), stop, save]
+        accelerator, [sum(tokens), sum(len(batch["answer"]) for batch in batches), stop, save]
     )
     return StepCounts(tokens, int(total), int(samples), stops > 0, saves > 0)
 
@@ -121,7 +121,7 @@ def take_step(
         GPU where the fused optimizer looks at it, so that the host need not wait. fp16's loss scaling leaves out its
         own steps and is not meant here.
     """
-    trained = [each for each in model.parameters() if each.requires_grad]
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     norm = whole(accelerator.clip_grad_norm_(trained, float("inf") if max_grad_norm is None else max_grad_norm))
     left_out: bool | torch.Tensor = False
     if accelerator.scaler is not None:

@@ -40,9 +40,9 @@ def shard_model(accelerator: Any, model: Any) -> Any:
     if hasattr(model, "decoder"):
         model.decoder = "plain"  # a layer is gathered when it is called as a module, which only plain does
     mesh = init_device_mesh(accelerator.device.type, (accelerator.num_processes,))
-    for each in list(model.modules()):
-        if type(each).__name__ in UNITS:
-            fully_shard(each, mesh=mesh)
+    for module in list(model.modules()):
+        if type(module).__name__ in UNITS:
+            fully_shard(module, mesh=mesh)
     fully_shard(model, mesh=mesh)
     return model
 

@@ -27,7 +27,7 @@ class NonfiniteSteps:
         Raises:
             PefomedError: too many steps were left out.
         """
-        samples = [{"image_id": each["image_id"]} for each in batches]
+        samples = [{"image_id": batch["image_id"]} for batch in batches]
         if left_out is not False:
             self._pending.append((iteration, samples, left_out))
         if left_out is True:

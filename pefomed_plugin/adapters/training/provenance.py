@@ -96,16 +96,16 @@ def without_secrets(arguments: Sequence[str]) -> list[str]:
     """A command line in which the values of what is called a key, token, secret or password are ``***``."""
     shown: list[str] = []
     hidden = False
-    for each in arguments:
-        name, equals, _ = each.partition("=")
+    for argument in arguments:
+        name, equals, _ = argument.partition("=")
         is_secret = bool(_SECRET.search(name.split("://")[0]))
         if hidden:
             shown.append("***")
         elif is_secret and equals:
             shown.append(name + "=***")
         else:
-            shown.append(re.sub(r"://[^/@\s]+@", "://***@", each))
-        hidden = not hidden and is_secret and not equals and bool(re.match(r"--?\w|(run|model|datasets)\.", each))
+            shown.append(re.sub(r"://[^/@\s]+@", "://***@", argument))
+        hidden = not hidden and is_secret and not equals and bool(re.match(r"--?\w|(run|model|datasets)\.", argument))
     return shown
 
 
@@ -157,7 +157,7 @@ def describe_data(storage: str | None, splits: Mapping[str, Any]) -> dict[str, A
     folder = folder if folder.is_dir() else folder.parent  # shards may be named one by one
     manifests = [folder / name for name in _MANIFESTS if storage and (folder / name).is_file()]
     if manifests:
-        return {**found, "manifest_sha256": {each.name: file_sha256(each) for each in manifests}}
+        return {**found, "manifest_sha256": {manifest.name: file_sha256(manifest) for manifest in manifests}}
     return {
         **found,
         "samples_sha256": {
@@ -169,8 +169,8 @@ def describe_data(storage: str | None, splits: Mapping[str, Any]) -> dict[str, A
 def samples_sha256(samples: Sequence[Any]) -> str:
     """Digest of records, in their order."""
     digest = hashlib.sha256()
-    for each in samples:
-        digest.update(json.dumps(each.to_json(), sort_keys=True, ensure_ascii=False).encode("utf-8") + b"\n")
+    for sample in samples:
+        digest.update(json.dumps(sample.to_json(), sort_keys=True, ensure_ascii=False).encode("utf-8") + b"\n")
     return digest.hexdigest()
 
 

@@ -78,8 +78,8 @@ class ContinuedPlan(MixturePlan):
         numbers = [first + int((behind == dataset).sum()) for dataset, first in enumerate(self._first)]
         passes = tuple(number // each for number, each in zip(numbers, self.iterations_per_pass))
         ordered_by = tuple(
-            then if each == begun else own
-            for each, begun, then, own in zip(passes, self.start.passes, self.start.batch_sizes, self._batch_sizes)
+            then if one_pass == begun else own
+            for one_pass, begun, then, own in zip(passes, self.start.passes, self.start.batch_sizes, self._batch_sizes)
         )
         return Start(iteration, passes, tuple(map(self._offset, range(len(numbers)), numbers)), ordered_by)
 

@@ -61,18 +61,22 @@ def plan_run(
         "shuffle": options.shuffle,
         "iterations": options.max_epoch * options.iters_per_epoch if options.iters_per_epoch else None,
         "questions_per_image": options.questions_per_image,
-        "images": [[each.image_key_of(number) for number in range(len(each))] for each in train_sets]
+        "images": [[train_set.image_key_of(number) for number in range(len(train_set))] for train_set in train_sets]
         if options.questions_per_image > 1
         else (),
     }
 
     def plan(start: Start | None, ranks: int, batch_sizes: Sequence[int]) -> ContinuedPlan:
-        data = ([len(each) for each in train_sets], batch_sizes, [each.sample_ratio for each in train_sets])
+        data = (
+            [len(train_set) for train_set in train_sets],
+            batch_sizes,
+            [train_set.sample_ratio for train_set in train_sets],
+        )
         if start is None:
             return ContinuedPlan.from_the_beginning(*data, world_size=ranks, **settings)
         return ContinuedPlan(*data, start, world_size=ranks, **settings)
 
-    batch_sizes = [each.batch_size for each in train_sets]
+    batch_sizes = [train_set.batch_size for train_set in train_sets]
     if saved is None:
         return plan(None, processes, batch_sizes), 0
     state = saved.state
@@ -81,15 +85,16 @@ def plan_run(
     old = plan(
         start,
         then,
-        [each // then for each in state.get("global_batches", [])] or [each.batch_size for each in train_sets],
+        [each // then for each in state.get("global_batches", [])]
+        or [train_set.batch_size for train_set in train_sets],
     )
     iteration = state.get("iteration", (saved.content["epoch"] + 1) * (old.iterations // options.max_epoch))
-    batches = [each * processes for each in batch_sizes]
+    batches = [batch_size * processes for batch_size in batch_sizes]
     elsewhere = (state.get("global_batches", batches), old.iterations_per_pass) != (
         batches,
         plan(start, processes, batch_sizes).iterations_per_pass,
     )
-    _check_same_order(saved, [len(each) for each in train_sets], batches, options, elsewhere)
+    _check_same_order(saved, [len(train_set) for train_set in train_sets], batches, options, elsewhere)
     if not elsewhere:
         return plan(start, processes, batch_sizes), iteration
     new = continue_elsewhere(old, iteration, lambda begin: plan(begin, processes, batch_sizes), options.max_epoch)

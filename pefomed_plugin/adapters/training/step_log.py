@@ -87,13 +87,13 @@ class StepLog:
         """Write what has been collected; all ranks must call this. Rates are means over it."""
         if not self._steps:
             return
-        losses = self.sum_over_ranks([float(each["loss"]) for each in self._steps])
-        for each, loss in zip(self._steps, losses):
+        losses = self.sum_over_ranks([float(step["loss"]) for step in self._steps])
+        for step, loss in zip(self._steps, losses):
             # JSON has no NaN: the loss of a step that was left out is null
-            each["loss"], each["grad_norm"] = _finite(loss), _finite(each["grad_norm"])
+            step["loss"], step["grad_norm"] = _finite(loss), _finite(step["grad_norm"])
         elapsed_s = max(time.monotonic() - self._since, 1e-9)
         rates = {
-            name + "_per_s": round(sum(each[name] for each in self._steps) / elapsed_s, 2)
+            name + "_per_s": round(sum(step[name] for step in self._steps) / elapsed_s, 2)
             for name in ("samples", "tokens")
         }
         last = self._steps[-1]
@@ -101,7 +101,7 @@ class StepLog:
             "not finite" if last["loss"] is None else f"{last['loss']:.4f}", last["lr"]
         )
         if is_first_rank():
-            self._write([{**each, **rates, "memory_gib": self.memory_gib()} for each in self._steps])
+            self._write([{**step, **rates, "memory_gib": self.memory_gib()} for step in self._steps])
             say(
                 f"iteration {last['iteration']}: {self._note}, {rates['samples_per_s']:.1f} samples/s, "
                 f"{rates['tokens_per_s']:.0f} tokens/s"
@@ -111,12 +111,12 @@ class StepLog:
     def _write(self, lines: Sequence[dict[str, Any]]) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with open(self.path, "a", encoding="utf-8") as file:
-            file.writelines(json.dumps(each, allow_nan=False) + "\n" for each in lines)
+            file.writelines(json.dumps(line, allow_nan=False) + "\n" for line in lines)
         for tracker in self.trackers:
-            for each in lines:
+            for line in lines:
                 tracker.log(
-                    each["iteration"],
-                    {"train/" + key: value for key, value in each.items() if key != "iteration" and value is not None},
+                    line["iteration"],
+                    {"train/" + key: value for key, value in line.items() if key != "iteration" and value is not None},
                 )
 
 

@@ -108,8 +108,8 @@ def trackers_of(options: RunOptions, config: Mapping[str, Any], start: int) -> I
     try:
         yield trackers
     finally:
-        for each in trackers:
-            each.close()
+        for tracker in trackers:
+            tracker.close()
 
 
 def _run_id(folder: Path) -> str:

@@ -191,8 +191,8 @@ class Trainer:
         if self.valid_sets:
             loss = validation_loss(self.accelerator, self.task, self.model, self._valid_batches())
             say(f"epoch {epoch + 1}: validation loss {loss:.4f}")
-            for each in trackers:
-                each.log(self.iteration, {"valid/loss": loss})
+            for tracker in trackers:
+                tracker.log(self.iteration, {"valid/loss": loss})
         is_best = loss is not None and (self.best is None or loss < self.best)
         self.best = loss if is_best else self.best
         self._save(epoch, best=is_best)
@@ -263,18 +263,18 @@ class Trainer:
     def _valid_batches(self) -> Iterator[Any]:
         """This rank's share; equally many batches on all ranks, filled up with the last one marked as padding."""
         rank, ranks = self.accelerator.process_index, self.accelerator.num_processes
-        for each in self.valid_sets:
-            share = list(range(rank, len(each), ranks)) or [0]
+        for valid_set in self.valid_sets:
+            share = list(range(rank, len(valid_set), ranks)) or [0]
             loader = DataLoader(
-                Subset(each, share),
+                Subset(valid_set, share),
                 collate_fn=make_collater(self.own, 1),
                 batch_size=self.options.batch_size_eval,
                 num_workers=self.options.loading_processes,
             )
             for batch in loader:
                 on_device = to_device(batch, self.accelerator.device)
-                yield {**on_device, "padding": rank >= len(each)}
-            most = -(-len(each) // ranks)
+                yield {**on_device, "padding": rank >= len(valid_set)}
+            most = -(-len(valid_set) // ranks)
             if len(loader) < -(-most // self.options.batch_size_eval):
                 yield {**on_device, "padding": True}
 
@@ -282,14 +282,14 @@ class Trainer:
         self._told_to_stop = True
 
     def _say_start(self) -> None:
-        for each, left_out in zip(self.train_sets, self.plan.left_out):
+        for train_set, left_out in zip(self.train_sets, self.plan.left_out):
             if left_out:
-                say(f"{each.name}: each pass leaves out {left_out} sample(s), fewer than ranks")
-        trained = [each for each in self.own.parameters() if each.requires_grad]
+                say(f"{train_set.name}: each pass leaves out {left_out} sample(s), fewer than ranks")
+        trained = [parameter for parameter in self.own.parameters() if parameter.requires_grad]
         say(
             "training {:,} tensors, {:,} numbers, on {} x {} in {}{}: {} epoch(s) of {} iterations".format(
                 len(trained),
-                sum(each.numel() for each in trained),
+                sum(parameter.numel() for parameter in trained),
                 self.accelerator.num_processes,
                 self.accelerator.device.type,
                 self.accelerator.mixed_precision.replace("no", "fp32"),

@@ -37,9 +37,9 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def bullets(lines: Sequence[str]) -> str:
     """A list; nothing where it is empty."""
-    return "\n".join("- " + each for each in lines)
+    return "\n".join("- " + line for line in lines)
 
 
 def join(parts: Sequence[str]) -> str:
     """Paragraphs one below the other, empty ones left out."""
-    return "\n\n".join(each for each in parts if each) + "\n"
+    return "\n\n".join(part for part in parts if part) + "\n"

@@ -101,7 +101,7 @@ def model_card(facts: ModelFacts) -> str:
         "## Configuration",
         _configuration(facts),
         "## How to cite",
-        bullets([PAPER, *(each.citation for each in facts.sources())]),
+        bullets([PAPER, *(source.citation for source in facts.sources())]),
     ]
     return join(parts)
 
@@ -166,7 +166,7 @@ def _model_licences(facts: ModelFacts) -> list[str]:
     return [
         LLAMA_NOTICE + " It covers what is derived from it, these weights too.",
         "MiniGPT-v2's projection and LoRA, from which training began: BSD 3-Clause (Vision-CAIR/MiniGPT-4).",
-        *(f"{each.title}: {each.licence}." for each in facts.sources()),
+        *(f"{source.title}: {source.licence}." for source in facts.sources()),
     ]
 
 

@@ -76,7 +76,7 @@ class ModelFacts:
 
     def terms(self) -> list[str]:
         """What the training data forbid to do with them or with the model, one sentence a release."""
-        return [f"{each.title}: {each.passing_on}" for each in self.sources() if each.passing_on]
+        return [f"{source.title}: {source.passing_on}" for source in self.sources() if source.passing_on]
 
 
 def gather_facts(

@@ -91,7 +91,7 @@ def compare_runs(runs: Sequence[Run]) -> list[Table]:
         ConfigError: two runs of one label, or no run.
         DataError: runs answered different samples or references, or nothing was scored.
     """
-    twice = [label for label, count in Counter(each.name for each in runs).items() if count > 1]
+    twice = [label for label, count in Counter(run.name for run in runs).items() if count > 1]
     if twice or not runs:
         raise ConfigError(
             "each run needs a label of its own; give one --label for each run",
@@ -110,7 +110,7 @@ def compare_runs(runs: Sequence[Run]) -> list[Table]:
 
 def to_json(tables: Sequence[Table]) -> dict[str, Any]:
     """The comparison as ``compare.json`` holds it."""
-    return {"method": METHOD, "tables": [asdict(each) for each in tables]}
+    return {"method": METHOD, "tables": [asdict(table) for table in tables]}
 
 
 def _table_name(scorer: str) -> str:
@@ -149,7 +149,7 @@ def columns_of(answered: Answered, scorer: str) -> tuple[str, ...]:
         return REPORT_METRICS
     if is_levels(scorer):
         return (*(f"level {level}" for level in LEVELS), "wasm")
-    return tuple(GROUPS) if any(answer_type(each) for each in answered.predictions) else ("overall",)
+    return tuple(GROUPS) if any(answer_type(prediction) for prediction in answered.predictions) else ("overall",)
 
 
 def scope_of(answered: Answered, scorer: str) -> str | None:

@@ -15,9 +15,9 @@ from .paper_figures import Stages
 def show_comparison(tables: Sequence[Table], evaluations: Sequence[Evaluations] = ()) -> None:
     """Print every table, and what its columns and tests are."""
     deviations: dict[str, str] = {}
-    for each in tables:
-        show_table(title_of(each), header_of(each), [cells_of(row, each) for row in each.rows])
-        new = {row.run: "; ".join(row.deviations) or "no deviation from the paper known" for row in each.rows}
+    for table in tables:
+        show_table(title_of(table), header_of(table), [cells_of(row, table) for row in table.rows])
+        new = {row.run: "; ".join(row.deviations) or "no deviation from the paper known" for row in table.rows}
         for run in (run for run in new if new[run] != deviations.get(run)):
             print(f"  {run}: {new[run]}")
         deviations.update(new)
@@ -39,11 +39,11 @@ def show_comparison(tables: Sequence[Table], evaluations: Sequence[Evaluations] 
 def to_markdown(tables: Sequence[Table], evaluations: Sequence[Evaluations] = ()) -> str:
     """The comparison as a Markdown document."""
     parts = ["# Comparison of runs", ""]
-    for each in tables:
+    for table in tables:
         parts += _markdown_table(
-            title_of(each),
-            [*header_of(each), "deviations from the paper"],
-            [[*cells_of(row, each), "; ".join(row.deviations) or "none known"] for row in each.rows],
+            title_of(table),
+            [*header_of(table), "deviations from the paper"],
+            [[*cells_of(row, table), "; ".join(row.deviations) or "none known"] for row in table.rows],
         )
     for found in evaluations:
         if found.rows:
@@ -66,7 +66,7 @@ def header_of(table: Table) -> list[str]:
     """Names of the columns."""
     unit = " %" if table.unit == "%" else ""
     tests = ["against " + table.reference, "p"] if len(table.rows) > 1 else []
-    return ["run", "stages", *(each + unit for each in table.columns), "95 % interval", *tests]
+    return ["run", "stages", *(column + unit for column in table.columns), "95 % interval", *tests]
 
 
 def cells_of(row: Row, table: Table) -> list[str]:
@@ -77,7 +77,7 @@ def cells_of(row: Row, table: Table) -> list[str]:
     cells = [
         row.run,
         format_stages(row.stages),
-        *(format_figure(row.figures[each], table.unit, each) for each in table.columns),
+        *(format_figure(row.figures[column], table.unit, column) for column in table.columns),
         _range(interval.low, interval.high, digits),
     ]
     if len(table.rows) == 1:
@@ -99,7 +99,7 @@ def evaluations_title(found: Evaluations) -> str:
 
 def evaluations_header(found: Evaluations) -> list[str]:
     """Names of the columns."""
-    return ["evaluation", "n", *(each + (" %" if found.unit else "") for each in found.columns), "95 % interval"]
+    return ["evaluation", "n", *(column + (" %" if found.unit else "") for column in found.columns), "95 % interval"]
 
 
 def evaluation_cells(row: EvaluationRow, found: Evaluations) -> list[str]:
@@ -108,16 +108,16 @@ def evaluation_cells(row: EvaluationRow, found: Evaluations) -> list[str]:
     return [
         row.label,
         str(last.n),
-        *(format_figure(row.figures[each], found.unit, each) for each in found.columns),
+        *(format_figure(row.figures[column], found.unit, column) for column in found.columns),
         _range(last.interval.low, last.interval.high, 1 if found.unit else 2),
     ]
 
 
 def scope_lines(tables: Sequence[Table], evaluations: Sequence[Evaluations]) -> list[str]:
     """What people's ratings are conditional on, a line each."""
-    scopes = [(each.run, table.dataset, table.scorer, each.scope) for table in tables for each in table.rows]
-    scopes += [(found.run, found.dataset, each.scorer, each.scope) for found in evaluations for each in found.rows]
-    return ["{}, {}, {}: people rated {}.".format(*each) for each in dict.fromkeys(scopes) if each[-1]]
+    scopes = [(row.run, table.dataset, table.scorer, row.scope) for table in tables for row in table.rows]
+    scopes += [(found.run, found.dataset, row.scorer, row.scope) for found in evaluations for row in found.rows]
+    return ["{}, {}, {}: people rated {}.".format(*scope) for scope in dict.fromkeys(scopes) if scope[-1]]
 
 
 def format_figure(figure: Figure, unit: str, column: str) -> str:
@@ -147,7 +147,7 @@ def footnote(tables: Sequence[Table]) -> str:
     """What brackets, intervals and p are."""
     return (
         "In round brackets: the paper's figure for these stages; behind \u00b1 the SD over runs or raters.\n"
-        f"Interval and test are of the column {' or '.join(dict.fromkeys(each.tested for each in tables))}.\n"
+        f"Interval and test are of the column {' or '.join(dict.fromkeys(table.tested for table in tables))}.\n"
         f"Tests against the first run: {METHOD} (study, else image). Not corrected for their number."
     )
 
@@ -181,7 +181,7 @@ def _markdown_table(title: str, header: Sequence[str], rows: Sequence[Sequence[s
 
 
 def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(_escaped(each) for each in cells)} |"
+    return f"| {' | '.join(_escaped(cell) for cell in cells)} |"
 
 
 def _escaped(text: str) -> str:

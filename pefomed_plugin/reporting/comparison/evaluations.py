@@ -67,7 +67,7 @@ def evaluate_runs(runs: Sequence[Run]) -> list[Evaluations]:
 
 def evaluations_to_json(evaluations: Sequence[Evaluations]) -> list[dict[str, Any]]:
     """The tables as ``compare.json`` holds them."""
-    return [{**asdict(each), "agreement": without_items(each.agreement)} for each in evaluations]
+    return [{**asdict(evaluation), "agreement": without_items(evaluation.agreement)} for evaluation in evaluations]
 
 
 def _evaluations(run: Run, answered: Answered) -> Evaluations:
@@ -79,7 +79,7 @@ def _evaluations(run: Run, answered: Answered) -> Evaluations:
     columns, stages = columns_of(answered, names[0]), stages_in_paper(run, answered)
     rows = [
         EvaluationRow(
-            name, {each: make_figure(answered, name, each, stages) for each in columns}, scope_of(answered, name)
+            name, {column: make_figure(answered, name, column, stages) for column in columns}, scope_of(answered, name)
         )
         for name in names
     ]
@@ -89,7 +89,7 @@ def _evaluations(run: Run, answered: Answered) -> Evaluations:
         part = _restrict(answered, others, rated)
         rows += [
             EvaluationRow(
-                name, {each: make_figure(part, name, each, stages, RATED) for each in columns}, among=len(rated)
+                name, {column: make_figure(part, name, column, stages, RATED) for column in columns}, among=len(rated)
             )
             for name in others
         ]
@@ -108,14 +108,14 @@ def _rated_by_people(answered: Answered, names: Sequence[str]) -> set[str]:
 
 def _restrict(answered: Answered, names: Sequence[str], ids: set[str]) -> Answered:
     """The same answers, only those of ``ids``, with the figures that the scorers have on them."""
-    kept = [each for each in answered.predictions if each.id in ids]
-    scores = {name: [each for each in answered.scores[name] if each.sample_id in ids] for name in names}
+    kept = [prediction for prediction in answered.predictions if prediction.id in ids]
+    scores = {name: [score for score in answered.scores[name] if score.sample_id in ids] for name in names}
     runs = {
-        name: [[each for each in scores if each.sample_id in ids] for scores in answered.runs[name]]
+        name: [[score for score in scores if score.sample_id in ids] for scores in answered.runs[name]]
         for name in names
         if name in answered.runs
     }
     figures = {
-        name: (summarise_levels if is_levels(name) else summarise_answers)(kept, each) for name, each in runs.items()
+        name: (summarise_levels if is_levels(name) else summarise_answers)(kept, run) for name, run in runs.items()
     }
     return replace(answered, predictions=kept, scores=scores, figures=figures, runs=runs)

@@ -41,7 +41,7 @@ def stages_of(run: Run) -> Stages | None:
         if label == words or label.startswith((words + ",", words + " (", words + ":")):
             return STAGE_NAMES[words]
     found, configs = training_configs(run)
-    trained = [_TRAINED_BY[each["run"]["task"]] for each in configs if _trains(each)]
+    trained = [_TRAINED_BY[config["run"]["task"]] for config in configs if _trains(config)]
     stages = (any(each[0] for each in trained), any(each[1] for each in trained))
     return stages if found or all(stages) else None
 
@@ -105,8 +105,10 @@ def _training(config: Mapping[str, Any]) -> list[str]:
 def _text_processors(run: Run, answered: Answered) -> list[str]:
     """The paper's own code lower-cases and cuts text (``blip_caption``); whatever does not, departs from it."""
     processors = _dataset(run, answered).get("text_processor") or {}
-    names = sorted({each["name"] for each in processors.values() if isinstance(each, dict) and "name" in each})
-    return [f"text processor {each}" for each in names if each != "blip_caption"]
+    names = sorted(
+        {processor["name"] for processor in processors.values() if isinstance(processor, dict) and "name" in processor}
+    )
+    return [f"text processor {name}" for name in names if name != "blip_caption"]
 
 
 def training_configs(run: Run) -> tuple[bool, list[Mapping[str, Any]]]:

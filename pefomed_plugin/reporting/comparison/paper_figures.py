@@ -164,7 +164,7 @@ def _all_figures() -> list[PaperFigure]:
 FIGURES: tuple[PaperFigure, ...] = tuple(_all_figures())
 """Every number of the paper that a run of ours can stand beside. Figures 3 to 6 print no numbers."""
 
-_BY_CELL = {(each.dataset, each.measure, each.group, each.stages): each for each in FIGURES}
+_BY_CELL = {(figure.dataset, figure.measure, figure.group, figure.stages): figure for figure in FIGURES}
 
 
 def human_measure(column: str) -> str:

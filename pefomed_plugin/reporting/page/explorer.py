@@ -100,7 +100,7 @@ def render_page(data: Mapping[str, Any], images: Sequence[str | None]) -> str:
     page = []
     for line in _asset("explorer.html").splitlines(keepends=True):
         # Line by line and one mark a line, so that no text of the data can be taken for a mark.
-        mark = next((each for each in parts if each in line), None)
+        mark = next((part for part in parts if part in line), None)
         page.append(line.replace(mark, parts[mark], 1) if mark else line)
     return "".join(page)
 

@@ -60,12 +60,12 @@ def page_data(runs: Sequence[Run], texts: bool = True) -> dict[str, Any]:
     images = image_keys(run)
     samples: list[list[Any]] = []
     for number, (key, answered) in enumerate(run.answered.items()):
-        of_runs = [_by_id(each.answered.get(key), scorers, texts) for each in runs]
+        of_runs = [_by_id(run.answered.get(key), scorers, texts) for run in runs]
         ratings = _ratings_by_id(answered, scorers)
         samples += [
             [
                 *_row(prediction, number, images, texts),
-                [each.get(prediction.id) for each in of_runs],
+                [of_run.get(prediction.id) for of_run in of_runs],
                 ratings.get(prediction.id, {}),
             ]
             for prediction in answered.predictions
@@ -75,17 +75,17 @@ def page_data(runs: Sequence[Run], texts: bool = True) -> dict[str, Any]:
         "version": __version__,
         "embedded": run.embedded,
         "texts": texts,
-        "runs": [each.name for each in runs],
+        "runs": [run.name for run in runs],
         "sets": [_set(run, answered) for answered in run.answered.values()],
         "scorers": [
             {
-                "name": each,
-                "max": greatest_score(each),
-                "binary": is_percent(each),
-                "verdict": family_of(each) != "lexical",
-                "family": family_of(each),
+                "name": scorer,
+                "max": greatest_score(scorer),
+                "binary": is_percent(scorer),
+                "verdict": family_of(scorer) != "lexical",
+                "family": family_of(scorer),
             }
-            for each in scorers
+            for scorer in scorers
         ],
         "columns": COLUMNS,
         "samples": samples,
@@ -99,8 +99,8 @@ def image_keys(run: Run) -> dict[Any, int]:
     """(data set, image) -> number, for every image of the run, each once."""
     keys: dict[Any, int] = {}
     for answered in run.answered.values():
-        for each in answered.predictions:
-            keys.setdefault((each.dataset, each.image), len(keys))
+        for prediction in answered.predictions:
+            keys.setdefault((prediction.dataset, prediction.image), len(keys))
     return keys
 
 
@@ -110,19 +110,21 @@ def _by_id(answered: Answered | None, scorers: Sequence[str], texts: bool) -> di
         return {}
     by_scorer = [answered.scores.get(name) for name in scorers]
     return {
-        each.id: [
-            each.prediction if texts else None,
+        prediction.id: [
+            prediction.prediction if texts else None,
             [_rounded(scores[place].value) if scores else None for scores in by_scorer],
         ]
-        for place, each in enumerate(answered.predictions)
+        for place, prediction in enumerate(answered.predictions)
     }
 
 
 def _ratings_by_id(answered: Answered, scorers: Sequence[str]) -> dict[str, dict[int, list[float | None]]]:
     """Sample id -> place of a scorer -> value of each of its runs or raters."""
     return {
-        each.id: {scorers.index(name): [scores[place].value for scores in runs] for name, runs in answered.runs.items()}
-        for place, each in enumerate(answered.predictions)
+        prediction.id: {
+            scorers.index(name): [scores[place].value for scores in runs] for name, runs in answered.runs.items()
+        }
+        for place, prediction in enumerate(answered.predictions)
     }
 
 
@@ -147,7 +149,7 @@ def _row(each: Prediction, number: int, images: Mapping[Any, int], texts: bool) 
 def _set(run: Run, answered: Answered) -> dict[str, Any]:
     """One test set: its headline figures, its breakdowns, its judges and raters."""
     first = answered.predictions[0]
-    missing = sum(each.prediction is None for each in answered.predictions)
+    missing = sum(prediction.prediction is None for prediction in answered.predictions)
     figures = [
         {
             "scorer": scorer,
@@ -170,7 +172,7 @@ def _set(run: Run, answered: Answered) -> dict[str, Any]:
         "split": first.split,
         "task": first.task,
         "n": len(answered.predictions),
-        "images": len({each.image for each in answered.predictions}),
+        "images": len({prediction.image for prediction in answered.predictions}),
         "missing": missing,
         "figures": figures,
         "breakdowns": _breakdowns(answered),
@@ -183,7 +185,7 @@ def _breakdowns(answered: Answered) -> list[dict[str, Any]]:
     for scorer, scores in answered.scores.items():
         for axis in AXES_SHOWN:
             breakdown = make_breakdown(answered.predictions, scores, axis)
-            groups = [each.group for each in breakdown.cells]
+            groups = [cell.group for cell in breakdown.cells]
             if groups != [NOT_GIVEN]:
                 found.append(
                     {
@@ -193,13 +195,13 @@ def _breakdowns(answered: Answered) -> list[dict[str, Any]]:
                         "max": 100 if breakdown.unit == "%" else greatest_score(scorer),
                         "cells": [
                             {
-                                "group": each.group,
-                                "n": each.n,
-                                "value": each.value,
-                                "low": each.interval.low,
-                                "high": each.interval.high,
+                                "group": cell.group,
+                                "n": cell.n,
+                                "value": cell.value,
+                                "low": cell.interval.low,
+                                "high": cell.interval.high,
                             }
-                            for each in breakdown.cells
+                            for cell in breakdown.cells
                         ],
                     }
                 )
@@ -231,8 +233,8 @@ def _comparison(runs: Sequence[Run]) -> dict[str, Any] | None:
     """The ablation tables, where there is something to compare with."""
     if len(runs) < 2:
         return None
-    tables = [each for each in compare_runs(runs) if len(each.rows) > 1]
-    return {"tables": [_comparison_table(each) for each in tables], "note": footnote(tables)}
+    tables = [compare_run for compare_run in compare_runs(runs) if len(compare_run.rows) > 1]
+    return {"tables": [_comparison_table(table) for table in tables], "note": footnote(tables)}
 
 
 def _comparison_table(table: Table) -> dict[str, Any]:

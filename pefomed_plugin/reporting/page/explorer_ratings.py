@@ -66,7 +66,7 @@ def _shown(value: float | None, unit: str) -> str:
 
 def _means(runs: Runs, factor: float) -> list[float | None]:
     values = [[factor * score.value for score in scores if score.value is not None] for scores in runs]
-    return [mean(each) if each else None for each in values]
+    return [mean(value) if value else None for value in values]
 
 
 def _facts(facts: Mapping[str, Any]) -> list[str]:
@@ -132,4 +132,4 @@ def _agreement(found: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def _numbers(figure: Mapping[str, Any]) -> list[float | None]:
     values = [figure["value"], figure["interval"]["low"], figure["interval"]["high"]]
-    return [None if each is None else round(each, 3) for each in values]
+    return [None if value is None else round(value, 3) for value in values]

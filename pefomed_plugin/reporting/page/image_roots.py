@@ -23,13 +23,13 @@ def find_image_roots(run: Run, given: Sequence[str] = ()) -> dict[str, Path]:
     datasets = sorted({each.predictions[0].dataset for each in run.answered.values()})
     roots: dict[str, Path] = {}
     problems: list[str] = []
-    for each in given:
-        dataset, separator, folder = each.partition("=")
+    for value in given:
+        dataset, separator, folder = value.partition("=")
         if not separator and len(datasets) == 1:
-            dataset, folder = datasets[0], each
+            dataset, folder = datasets[0], value
         if dataset not in datasets or not Path(folder).is_dir():
             problems.append(
-                f"--image-root {each}: write DATASET=FOLDER with an existing folder and a data set of this run, "
+                f"--image-root {value}: write DATASET=FOLDER with an existing folder and a data set of this run, "
                 f"{', '.join(datasets)}"
             )
         roots[dataset] = Path(folder)

@@ -91,9 +91,9 @@ class Account:
     def mismatches(self) -> list[str]:
         """The broken expectations of severity E, one line each."""
         return [
-            f"{each.check}: expected {each.expected}, found {each.found}"
-            for each in self.verdicts
-            if each.severity == ERROR and not each.holds
+            f"{verdict.check}: expected {verdict.expected}, found {verdict.found}"
+            for verdict in self.verdicts
+            if verdict.severity == ERROR and not verdict.holds
         ]
 
     def to_json(self) -> dict[str, Any]:
@@ -136,24 +136,24 @@ def examine(
         verdicts.append(_judge_images(release, fingerprints))
     leaks = find_leaks(usable.samples, fingerprints)
     if whole is not None:
-        taken = {each.id for each in release.samples}
-        leaks += find_images_left_out(usable.samples, [each for each in whole.samples if each.id not in taken])
-    problems = [each.problem for each in fingerprints.values() if each.problem]
+        taken = {sample.id for sample in release.samples}
+        leaks += find_images_left_out(usable.samples, [sample for sample in whole.samples if sample.id not in taken])
+    problems = [fingerprint.problem for fingerprint in fingerprints.values() if fingerprint.problem]
     return usable, Account(
         release.dataset,
         release.layout,
         dict(options or {}),
         embedded,
         kept={split: len(samples) for split, samples in _in_order(usable).items()},
-        skipped=dict(Counter(each.reason for each in usable.skips).most_common()),
+        skipped=dict(Counter(skip.reason for skip in usable.skips).most_common()),
         verdicts=verdicts,
         repetitions=find_repetitions(usable.samples, fingerprints),
         leaks=leaks,
         lengths=[
-            measure_lengths(split, [each.answer for each in samples], examination)
+            measure_lengths(split, [sample.answer for sample in samples], examination)
             for split, samples in _in_order(usable).items()
         ],
-        images_truncated=sum(each.truncated for each in fingerprints.values()),
+        images_truncated=sum(fingerprint.truncated for fingerprint in fingerprints.values()),
         image_problems=tuple(problems[:_PROBLEMS_KEPT]),
     )
 
@@ -169,7 +169,7 @@ def measure_lengths(split: str, texts: Sequence[str], examination: Examination) 
         lengths[rank - 1],
         lengths[-1],
         examination.max_length,
-        sum(each > examination.max_length for each in lengths),
+        sum(length > examination.max_length for length in lengths),
     )
 
 
@@ -179,12 +179,12 @@ def _in_order(release: Release) -> dict[str, list[Sample]]:
 
 
 def _look_at_images(release: Release, examination: Examination, cache: Path | None) -> dict[str, Fingerprint]:
-    images = list(dict.fromkeys(each.image for each in release.samples))
+    images = list(dict.fromkeys(sample.image for sample in release.samples))
     with progress(f"{release.dataset}, {release.layout} layout: images", len(images)) as advance:
         fingerprints = fingerprint_images(
             release.image_root, images, examination.policy, cache=cache, workers=examination.workers, progress=advance
         )
-    problems = [each.problem for each in fingerprints.values() if each.problem]
+    problems = [fingerprint.problem for fingerprint in fingerprints.values() if fingerprint.problem]
     if len(problems) == len(images):
         raise DataError(
             f"{release.dataset}: none of {len(images):,} images below {release.image_root} can be used; put the "
@@ -196,15 +196,15 @@ def _look_at_images(release: Release, examination: Examination, cache: Path | No
 
 
 def _without_unusable(release: Release, fingerprints: Mapping[str, Fingerprint]) -> Release:
-    good = [each for each in release.samples if not fingerprints[each.image].fault]
+    good = [sample for sample in release.samples if not fingerprints[sample.image].fault]
     bad = [
-        Skip(f"{each.id}, image {each.image}", f"image: {fingerprints[each.image].fault}")
-        for each in release.samples
-        if fingerprints[each.image].fault
+        Skip(f"{sample.id}, image {sample.image}", f"image: {fingerprints[sample.image].fault}")
+        for sample in release.samples
+        if fingerprints[sample.image].fault
     ]
     return replace(release, samples=good, skips=[*release.skips, *bad])
 
 
 def _judge_images(release: Release, fingerprints: Mapping[str, Fingerprint]) -> Verdict:
-    faults = Counter(each.fault for each in fingerprints.values() if each.fault)
+    faults = Counter(fingerprint.fault for fingerprint in fingerprints.values() if fingerprint.fault)
     return judge_images(release, len(fingerprints) - sum(faults.values()), faults)

@@ -39,17 +39,20 @@ def find_repetitions(samples: Sequence[Sample], fingerprints: Mapping[str, Finge
     """
     findings = []
     for split in SPLITS:
-        inside = [each for each in samples if each.split == split]
+        inside = [sample for sample in samples if sample.split == split]
         if inside:
             findings.append(
                 _surplus(
                     f"{split}: image, question and answer again",
-                    [((_content(each.image, fingerprints), each.question, each.answer), each.id) for each in inside],
+                    [
+                        ((_content(sample.image, fingerprints), sample.question, sample.answer), sample.id)
+                        for sample in inside
+                    ],
                 )
             )
     if fingerprints:
         findings.append(_surplus("image files of equal content", _keyed(fingerprints, "sha256")))
-        distinct = {each.sha256: name for name, each in fingerprints.items()}
+        distinct = {fingerprint.sha256: name for name, fingerprint in fingerprints.items()}
         findings.append(
             _surplus(
                 "different files that look alike",
@@ -68,26 +71,26 @@ def find_leaks(samples: Sequence[Sample], fingerprints: Mapping[str, Fingerprint
         VQA-RAD) is in train. Those for which a data set has no material are left out.
     """
     findings = []
-    train = [each for each in samples if each.split == "train"]
+    train = [sample for sample in samples if sample.split == "train"]
     for split in ("val", "test"):
-        held_out = [each for each in samples if each.split == split]
+        held_out = [sample for sample in samples if sample.split == split]
         if train and held_out:
-            findings += [each for each in _leaks(split, held_out, train, fingerprints) if each.of]
+            findings += [leak for leak in _leaks(split, held_out, train, fingerprints) if leak.of]
     return findings
 
 
 def find_images_left_out(samples: Sequence[Sample], left_out: Sequence[Sample]) -> list[Finding]:
     """Images of held-out splits in training rows that were left out: training on those as well would leak them."""
-    images = {each.image for each in left_out if each.split == "train"}
+    images = {sample.image for sample in left_out if sample.split == "train"}
     findings = [
         _seen(
             f"{split}: images in training rows left out",
-            {each.image: each.image for each in samples if each.split == split},
+            {sample.image: sample.image for sample in samples if sample.split == split},
             images,
         )
         for split in ("val", "test")
     ]
-    return [each for each in findings if each.count]
+    return [finding for finding in findings if finding.count]
 
 
 def find_shared_images(
@@ -123,10 +126,10 @@ def alike(hashes: Mapping[str, str], others: Collection[str], distance: int) -> 
             by_piece[piece].add(int(each, 16))
     return {
         name
-        for name, each in hashes.items()
+        for name, digest in hashes.items()
         if any(
-            bin(int(each, 16) ^ other).count("1") <= distance
-            for piece in _pieces(int(each, 16), distance + 1)
+            bin(int(digest, 16) ^ other).count("1") <= distance
+            for piece in _pieces(int(digest, 16), distance + 1)
             for other in by_piece.get(piece, ())
         )
     }
@@ -164,7 +167,7 @@ def _leaks(
         lambda each: each.id,
         lambda each: (content(each.image), each.question, each.answer) if each.question else None,
     )
-    framed = {each.metadata["frame_of"] for each in train if "frame_of" in each.metadata}
+    framed = {sample.metadata["frame_of"] for sample in train if "frame_of" in sample.metadata}
     if framed:
         yield _seen(
             f"{split}: framed version of the question in train", {each.id: each.id for each in held_out}, framed
@@ -194,4 +197,6 @@ def _surplus(what: str, pairs: Sequence[tuple[Any, str]]) -> Finding:
 
 
 def _keyed(fingerprints: Mapping[str, Fingerprint], name: str) -> list[tuple[Any, str]]:
-    return [(getattr(each, name), image) for image, each in fingerprints.items() if getattr(each, name)]
+    return [
+        (getattr(fingerprint, name), image) for image, fingerprint in fingerprints.items() if getattr(fingerprint, name)
+    ]

@@ -20,7 +20,7 @@ from ...readers.prepared import FINGERPRINTS, KIND, MANIFEST, SKIPPED, split_fil
 from ...records import SPLITS
 from ...storage import write_json, write_records, write_text
 from ..images.fingerprints import Fingerprint, read_fingerprints
-from .doctor import DEFAULT_EXAMINATION, Account, Examination, examine
+from .examination import DEFAULT_EXAMINATION, Account, Examination, examine
 from .leakage import Finding, find_shared_images
 
 EMBEDDED_FLAG = "EMBEDDED"
@@ -130,7 +130,7 @@ def _write(release: Release, account: Account, out: Path, examination: Examinati
             written[path.name] = file_sha256(path)
         elif path.exists():
             path.unlink()  # of an earlier run with other options
-    write_text(out / SKIPPED, "".join(json.dumps(vars(each), ensure_ascii=False) + "\n" for each in release.skips))
+    write_text(out / SKIPPED, "".join(json.dumps(vars(skip), ensure_ascii=False) + "\n" for skip in release.skips))
     written[SKIPPED] = file_sha256(out / SKIPPED)
     content = account.to_json()
     content["mismatch_allowed"] = bool(account.mismatches)
@@ -160,6 +160,6 @@ def _fingerprints_by_split(folder: Path) -> dict[str, dict[str, Fingerprint]]:
 
     release, known = read_prepared(folder), read_fingerprints(folder / FINGERPRINTS)
     return {
-        split: {each.image: known[each.image] for each in samples if each.image in known}
+        split: {sample.image: known[sample.image] for sample in samples if sample.image in known}
         for split, samples in release.splits().items()
     }

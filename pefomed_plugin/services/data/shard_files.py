@@ -56,7 +56,7 @@ class ShardFiles(Sequence[Sample]):
         Raises:
             DataError: shards that hold other members than the index says, all of them in one message.
         """
-        self.paths = [Path(folder) / each.file for each in shards]
+        self.paths = [Path(folder) / shard.file for shard in shards]
         tables, problems = [], []
         for shard, path in zip(shards, self.paths):
             table, problem = _read_headers(path, shard.samples)
@@ -64,7 +64,7 @@ class ShardFiles(Sequence[Sample]):
             problems += [problem] if problem else []
         if problems:
             raise DataError(f"{folder} holds damaged shards", problems)
-        self._shard = np.repeat(np.arange(len(shards)), [each.samples for each in shards])[:limit]
+        self._shard = np.repeat(np.arange(len(shards)), [shard.samples for shard in shards])[:limit]
         self._places = np.concatenate(tables)[:limit]  # (samples, 2 members, offset and bytes)
 
     def __len__(self) -> int:
@@ -133,7 +133,7 @@ def open_shards(folder: Path, files: Collection[str] | None = None) -> dict[str,
         DataError: no index, or shards that are unfinished, missing or damaged, all of them in one message.
     """
     shards = read_shard_index(folder, files)
-    unknown = sorted(set(files or ()) - {each.file for each in shards})
+    unknown = sorted(set(files or ()) - {shard.file for shard in shards})
     if unknown:
         raise DataError(
             f"{folder} has no such shards; run pefomed shard again, or correct build_info.storage",
@@ -141,7 +141,7 @@ def open_shards(folder: Path, files: Collection[str] | None = None) -> dict[str,
         )
     if os.environ.get("LOCAL_RANK", "0") == "0":  # once a machine
         _check_digests(folder, shards)
-    by_split = {split: [each for each in shards if each.split == split] for split in SPLITS}
+    by_split = {split: [shard for shard in shards if shard.split == split] for split in SPLITS}
     return {split: own for split, own in by_split.items() if own}
 
 
@@ -179,8 +179,8 @@ def _read_headers(path: Path, samples: int) -> tuple[np.ndarray, str]:
 def _check_digests(folder: Path, shards: Sequence[Shard]) -> None:
     """Read every shard once and compare it with the index; those checked before are known by their size and time."""
     known: dict[str, Any] = read_json(folder / CHECKED) if (folder / CHECKED).is_file() else {}
-    stamps = {each.file: [each.bytes, (folder / each.file).stat().st_mtime_ns, each.sha256] for each in shards}
-    fresh = [each for each in shards if known.get(each.file) != stamps[each.file]]
+    stamps = {shard.file: [shard.bytes, (folder / shard.file).stat().st_mtime_ns, shard.sha256] for shard in shards}
+    fresh = [shard for shard in shards if known.get(shard.file) != stamps[shard.file]]
     if not fresh:
         return
     problems = []

@@ -102,7 +102,7 @@ def read_shard_index(folder: Path, files: Collection[str] | None = None) -> list
     if not content["complete"]:
         raise DataError(f"{folder} is unfinished; run pefomed shard again, it goes on where it was")
     shards = [Shard(**each) for each in content["shards"] if files is None or each["file"] in files]
-    problems = [problem for problem in (_problem(Path(folder), each) for each in shards) if problem]
+    problems = [problem for problem in (_problem(Path(folder), shard) for shard in shards) if problem]
     if problems:
         raise DataError(f"{folder} lacks shards; run pefomed shard again", problems)
     return shards
@@ -119,7 +119,7 @@ def brace_notation(folder: Path, shards: Sequence[Shard], split: str) -> str:
     Raises:
         DataError: the split has none.
     """
-    numbers = sorted(each.file[len(split) + 1 : -len(".tar")] for each in shards if each.split == split)
+    numbers = sorted(shard.file[len(split) + 1 : -len(".tar")] for shard in shards if shard.split == split)
     if not numbers:
         raise DataError(f"{folder} holds no {split} shards")
     return str(Path(folder) / f"{split}-{{{numbers[0]}..{numbers[-1]}}}.tar")
@@ -129,7 +129,7 @@ def _parts(samples: Sequence[Sample], per_shard: int) -> list[tuple[str, list[Sa
     """File name and samples of each shard."""
     parts = []
     for split in SPLITS:
-        inside = [each for each in samples if each.split == split]
+        inside = [sample for sample in samples if sample.split == split]
         parts += [
             (f"{split}-{number:06d}.tar", inside[start : start + per_shard])
             for number, start in enumerate(range(0, len(inside), per_shard))
@@ -140,8 +140,8 @@ def _parts(samples: Sequence[Sample], per_shard: int) -> list[tuple[str, list[Sa
 def _plan(samples: Sequence[Sample], image_size_px: int, per_shard: int, policy: ImagePolicy) -> dict[str, Any]:
     """What was asked for; shards are kept only if it is the same again."""
     digest = hashlib.sha256()
-    for each in samples:
-        digest.update(_as_json(each))
+    for sample in samples:
+        digest.update(_as_json(sample))
     return {
         "shards_version": _VERSION,
         "samples_sha256": digest.hexdigest(),
@@ -161,7 +161,7 @@ def _finished(out: Path, plan: dict[str, Any]) -> dict[str, Shard]:
             f"{out} holds shards made otherwise ({', '.join(changed)} differs); delete it or choose another folder"
         )
     shards = [Shard(**each) for each in content["shards"]]
-    return {each.file: each for each in shards if not _problem(out, each)}
+    return {shard.file: shard for shard in shards if not _problem(out, shard)}
 
 
 def _problem(folder: Path, shard: Shard) -> str:
@@ -239,9 +239,9 @@ def _write_index(out: Path, plan: dict[str, Any], shards: Sequence[Shard], total
     write_json(
         out / INDEX,
         {
-            "complete": sum(each.samples for each in shards) == total,
+            "complete": sum(shard.samples for shard in shards) == total,
             "plan": plan,
-            "shards": [asdict(each) for each in shards],
+            "shards": [asdict(shard) for shard in shards],
         },
     )
 

@@ -20,8 +20,8 @@ from ...digests import sha256_of
 from ...errors import DataError
 from ..console import Advance
 from ..parallel import map_in_threads
+from .decoding import DEFAULT_POLICY, ImagePolicy, decode_image, locate, open_encoded
 from .faults import UnusableImage
-from .images import DEFAULT_POLICY, ImagePolicy, decode_image, locate, open_encoded
 
 VERSION = 1
 """Of the cache file; changes whenever the same image could get another fingerprint."""

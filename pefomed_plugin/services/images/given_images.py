@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Union
 
 from PIL import Image
 
+from .decoding import DEFAULT_POLICY, ImagePolicy, open_image
 from .faults import UnusableImage
-from .images import DEFAULT_POLICY, ImagePolicy, open_image
 from .pixels import stretch, to_rgb
 
 if TYPE_CHECKING:

@@ -47,8 +47,8 @@ def find_images(root: Path) -> ImageFolder:
     images: list[str] = []
     others: Counter = Counter()
     for folder, folders, names in os.walk(root, onerror=_refuse):
-        folders[:] = sorted(each for each in folders if not each.startswith("."))
-        for path in (Path(folder, each) for each in names if not each.startswith(".")):
+        folders[:] = sorted(folder for folder in folders if not folder.startswith("."))
+        for path in (Path(folder, name) for name in names if not name.startswith(".")):
             if path.suffix.lower() in SUFFIXES or (not path.suffix and _is_dicom(path)):
                 images.append(path.relative_to(root).as_posix())
             else:
@@ -62,7 +62,7 @@ def find_images(root: Path) -> ImageFolder:
 
 def make_samples(images: Sequence[str], task: str, question: str | None = None) -> list[Sample]:
     """One sample an image; its reference is empty, because there is none."""
-    return [_sample(each, task, question, key=each) for each in images]
+    return [_sample(image, task, question, key=image) for image in images]
 
 
 def read_questions(path: Path, images: Sequence[str]) -> list[Sample]:
@@ -99,7 +99,7 @@ def read_questions(path: Path, images: Sequence[str]) -> list[Sample]:
             )
             for each in ([own] if own else images)
         ]
-    twice = [key for key, count in Counter(each.id for each in samples).items() if count > 1]
+    twice = [key for key, count in Counter(sample.id for sample in samples).items() if count > 1]
     problems += [f"{path.name}: {each!r} is asked twice under one id; number the lines apart" for each in twice]
     if not problems and not samples:
         problems.append(f"{path}: no question in it")

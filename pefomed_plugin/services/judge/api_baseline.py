@@ -33,14 +33,14 @@ def baseline_questions(
     """
     images: dict[str, str] = {}
     questions = []
-    for each in samples:
-        if each.image not in images:
-            images[each.image] = _data_uri(image_root, each.image, image_size_px)
+    for sample in samples:
+        if sample.image not in images:
+            images[sample.image] = _data_uri(image_root, sample.image, image_size_px)
         content = [
-            {"type": "image_url", "image_url": {"url": images[each.image]}},
-            {"type": "text", "text": draw_instruction(each.task, each.question)},
+            {"type": "image_url", "image_url": {"url": images[sample.image]}},
+            {"type": "text", "text": draw_instruction(sample.task, sample.question)},
         ]
-        questions.append(Question([{"role": "user", "content": content}], parameters, 0, {"sample_id": each.id}))
+        questions.append(Question([{"role": "user", "content": content}], parameters, 0, {"sample_id": sample.id}))
     return questions
 
 
@@ -52,7 +52,7 @@ def is_answer(entry: Mapping[str, Any]) -> bool:
 def collect_predictions(samples: Sequence[Sample], questions: Sequence[Question], ledger: Ledger) -> list[Prediction]:
     """Predictions from the ledger; None where the model refused or never gave an answer."""
     predictions = []
-    for each, question in zip(samples, questions):
+    for sample, question in zip(samples, questions):
         entries = ledger.entries(question.key)
         entry = next((e for e in entries if is_answer(e)), entries[-1] if entries else {})
         producer = {
@@ -61,14 +61,14 @@ def collect_predictions(samples: Sequence[Sample], questions: Sequence[Question]
             "system_fingerprint": entry.get("system_fingerprint"),
             "zero_shot": True,
             "version": __version__,
-            "prompt": draw_instruction(each.task, each.question),
+            "prompt": draw_instruction(sample.task, sample.question),
             "prompt_version": PROMPT_VERSION,
             "fault": entry.get("fault"),
         }
         text = entry.get("text")
         predictions.append(
             Prediction(
-                **{name.name: getattr(each, name.name) for name in fields(Sample)},
+                **{name.name: getattr(sample, name.name) for name in fields(Sample)},
                 prediction=None if text is None else text.strip(),
                 producer=producer,
             )

@@ -87,13 +87,13 @@ class Asked:
 
 def open_questions(questions: Sequence[Question], ledger: Ledger, usable: Usable, limits: Limits) -> list[Question]:
     """Those that the ledger does not settle, equal ones once."""
-    unique = {each.key: each for each in questions}
+    unique = {question.key: question for question in questions}
     return [each for key, each in unique.items() if not is_settled(ledger.entries(key), usable, limits)]
 
 
 def is_settled(entries: Sequence[Mapping[str, Any]], usable: Usable, limits: Limits) -> bool:
     """Whether a question need not be asked again: a usable reply, a final fault, or as many replies as allowed."""
-    return len(entries) > limits.reasks or any(usable(each) or each.get("final") for each in entries)
+    return len(entries) > limits.reasks or any(usable(entry) or entry.get("final") for entry in entries)
 
 
 def ask_all(
@@ -114,7 +114,7 @@ class _Asking:
 
     def __init__(self, questions: Sequence[Question], ask: Ask, ledger: Ledger, usable: Usable, limits: Limits) -> None:
         self.ask, self.ledger, self.usable, self.limits = ask, ledger, usable, limits
-        keys = {each.key for each in questions}
+        keys = {question.key for question in questions}
         self.waiting: deque[Question] = deque(open_questions(questions, ledger, usable, limits))
         self.asked = Asked(len(keys), settled=len(keys) - len(self.waiting))
         open_keys = {each.key for each in self.waiting}

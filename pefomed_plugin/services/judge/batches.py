@@ -68,7 +68,7 @@ def ask_batches(
                     requests += _send(note, left, chat, limits.max_requests)
         except Halted:
             stopped = "interrupted"
-    keys = {each.key for each in questions}
+    keys = {question.key for question in questions}
     entries = {key: ledger.entries(key) for key in keys}
     settled = [key for key in keys if is_settled(entries[key], usable, limits)]
     return Asked(
@@ -136,7 +136,7 @@ def _fetch(
     if batch.status == "failed":
         note.unlink()
         raise ServiceError(f"batch {batch_id} was refused by the server; its page there says why")
-    by_key = {each.key: each for each in questions}
+    by_key = {question.key: question for question in questions}
     replies: dict[str, Reply] = {}
     brought = False
     for file_id in filter(None, (batch.output_file_id, batch.error_file_id)):
@@ -171,7 +171,8 @@ def _find(chat: OpenAIChat, label: str) -> str | None:
 
     def find(client: Any) -> str | None:
         return next(
-            (each.id for each in client.batches.list(limit=100) if (each.metadata or {}).get(_LABEL) == label), None
+            (sample.id for sample in client.batches.list(limit=100) if (sample.metadata or {}).get(_LABEL) == label),
+            None,
         )
 
     return chat.call(find)
@@ -180,7 +181,7 @@ def _find(chat: OpenAIChat, label: str) -> str | None:
 def _check_cost(questions: Sequence[Question], left: Sequence[Question], ledger: Ledger, limits: Limits) -> None:
     if limits.max_cost is None or limits.price is None:
         return
-    spent = _cost([ledger.entries(key) for key in {each.key for each in questions}], limits) or 0.0
+    spent = _cost([ledger.entries(key) for key in {question.key for question in questions}], limits) or 0.0
     ahead = limits.price.of(
         {
             "prompt_tokens": sum(estimate_tokens(each.messages) for each in left),

@@ -70,9 +70,9 @@ def check_judgeable(predictions: Sequence[Prediction], kind: str) -> None:
     """
     require_predictions(predictions)
     wrong = [
-        f"{each.id}: task {each.task!r}; judge it with its own command, in a file of its own"
-        for each in predictions
-        if (each.task == "vqa") != (kind == "vqa")
+        f"{prediction.id}: task {prediction.task!r}; judge it with its own command, in a file of its own"
+        for prediction in predictions
+        if (prediction.task == "vqa") != (kind == "vqa")
     ]
     if wrong:
         raise DataError(f"these are not all predictions of kind {kind!r}", wrong)
@@ -84,7 +84,7 @@ def require_permission(samples: Sequence[Sample], host: str, is_local: bool, giv
     Raises:
         ConfigError: a credentialed data set and a foreign host, without the user's word.
     """
-    found = sorted({each.dataset for each in samples} & set(CREDENTIALED))
+    found = sorted({sample.dataset for sample in samples} & set(CREDENTIALED))
     if found and not is_local and not given:
         raise ConfigError(
             f"{found[0]} is a credentialed data set, and its texts would go to {host}; use --judge local or a "
@@ -94,7 +94,11 @@ def require_permission(samples: Sequence[Sample], host: str, is_local: bool, giv
 
 def judge_questions(predictions: Sequence[Prediction], plan: JudgePlan) -> list[Question]:
     """All runs' questions, run by run; what has no prediction is not asked about."""
-    asked = [(each, judge_messages(plan.prompt, each)) for each in predictions if each.prediction is not None]
+    asked = [
+        (prediction, judge_messages(plan.prompt, prediction))
+        for prediction in predictions
+        if prediction.prediction is not None
+    ]
     facts = {"prompt": plan.prompt.label}
     return [
         Question(messages, plan.parameters(run), run, {**facts, "sample_id": each.id})
@@ -120,23 +124,23 @@ def collect_scores(
     questions = iter(judge_questions(predictions, plan))
     for _ in range(plan.runs):
         scores = []
-        for each in predictions:
-            if each.prediction is None:
-                scores.append(Score(each.id, plan.scorer, plan.version, 0.0, NO_PREDICTION))
+        for prediction in predictions:
+            if prediction.prediction is None:
+                scores.append(Score(prediction.id, plan.scorer, plan.version, 0.0, NO_PREDICTION))
                 continue
             entries = ledger.entries(next(questions).key)
             if not is_settled(entries, usable_verdict(plan), limits):
-                raise DataError(f"{each.id} is not judged yet; the same command goes on")
+                raise DataError(f"{prediction.id} is not judged yet; the same command goes on")
             verdict = _settle(entries, plan)
             value = None if verdict.value is None else float(verdict.value)
-            scores.append(Score(each.id, plan.scorer, plan.version, value, verdict.reason))
+            scores.append(Score(prediction.id, plan.scorer, plan.version, value, verdict.reason))
         runs.append(scores)
     return runs
 
 
 def judge_facts(predictions: Sequence[Prediction], plan: JudgePlan, ledger: Ledger) -> dict[str, Any]:
     """What the judgements rest on, for ``metrics.json``: models, fingerprints, prompt, seeds, usage."""
-    keys = {each.key for each in judge_questions(predictions, plan)}
+    keys = {judge_question.key for judge_question in judge_questions(predictions, plan)}
     entries = [entry for key in keys for entry in ledger.entries(key)]
     return {
         "model": plan.model,

@@ -76,7 +76,7 @@ class Ledger:
             raise ValueError("the ledger is not open")
         if not entries:
             return
-        lines = [json.dumps({"schema": SCHEMA, **each}, ensure_ascii=False) + "\n" for each in entries]
+        lines = [json.dumps({"schema": SCHEMA, **entry}, ensure_ascii=False) + "\n" for entry in entries]
         data = memoryview("".join(lines).encode("utf-8", errors="backslashreplace"))
         try:
             while data:
@@ -86,8 +86,8 @@ class Ledger:
             raise DataError(
                 f"cannot write the ledger {self.path}: {error.strerror}; make room and start the same command again"
             ) from error
-        for each in entries:
-            self._entries.setdefault(each["key"], []).append(each)
+        for entry in entries:
+            self._entries.setdefault(entry["key"], []).append(entry)
 
     def _lock(self, file: BinaryIO) -> None:
         import fcntl

@@ -37,7 +37,7 @@ def judge_offline(predictions: Sequence[Prediction], kind: str, runs: int = 1) -
         rate = _rate_answer if kind == "vqa" else _rate_report
         return Score(each.id, scorer, VERSION, float(rate(each.answer, each.prediction)))
 
-    scores = [score(each) for each in predictions]
+    scores = [score(prediction) for prediction in predictions]
     return [list(scores) for _ in range(runs)]
 
 

@@ -54,8 +54,8 @@ def estimate_tokens(messages: Sequence[Mapping[str, Any]]) -> int:
     """About how many tokens messages have: English text by its length, within a fifth or so, images by a guess."""
     parts = [
         part
-        for each in messages
-        for part in ([{"text": each["content"]}] if isinstance(each["content"], str) else each["content"])
+        for message in messages
+        for part in ([{"text": message["content"]}] if isinstance(message["content"], str) else message["content"])
     ]
     images = sum("image_url" in part for part in parts)
     text = sum(len(part.get("text", "")) for part in parts)

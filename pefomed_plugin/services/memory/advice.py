@@ -49,8 +49,8 @@ def best_options(config: Mapping[str, Any], steps: int = 3) -> list[Step]:
     before = estimate(now, size).peak
     while len(found) < steps:
         tried = [
-            (not each.free, estimate(changed(now, each.changes), size).peak, number, each)
-            for number, each in enumerate(_choices(now))
+            (not choice.free, estimate(changed(now, choice.changes), size).peak, number, choice)
+            for number, choice in enumerate(_choices(now))
         ]
         helpful = [each for each in tried if before - each[1] >= _WORTH * before]
         if not helpful:
@@ -77,7 +77,7 @@ def explain_out_of_memory(error: BaseException, config: Mapping[str, Any]) -> Pe
         return PefomedError(f"{needs}, and no option is left that saves any; it takes a larger card")
     return PefomedError(
         needs + "; what helps most, each on top of the one before (pefomed estimate says more)",
-        [describe(each) for each in steps],
+        [describe(step) for step in steps],
     )
 
 

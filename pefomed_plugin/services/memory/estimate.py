@@ -109,7 +109,7 @@ def estimate(config: Mapping[str, Any], size: ModelSize | None = None) -> Estima
 
 def with_run_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
     """``config`` with every run option that it does not set at its default."""
-    defaults = {each.name: each.default for each in fields(RunOptions) if each.default is not MISSING}
+    defaults = {field_.name: field_.default for field_ in fields(RunOptions) if field_.default is not MISSING}
     return {**config, "run": {**defaults, **config["run"]}}
 
 
@@ -144,7 +144,7 @@ def kept_bytes(
     else:
         adapters = sum(element * width for width in {_SOURCES[name]: width for name, width in inputs.items()}.values())
     adapters += element * rank * len(targets)
-    products = sum(2 * width for width in {_SOURCES[name]: each[0] for name, each in matrices.items()}.values())
+    products = sum(2 * width for width in {_SOURCES[name]: matrix[0] for name, matrix in matrices.items()}.values())
     return norms + attention + mlp + adapters + (products if quantised == "8bit" else 0)
 
 
@@ -152,7 +152,7 @@ def _weights(model: Mapping[str, Any], size: ModelSize, precision: str) -> dict[
     """All weights as they lie on the GPU."""
     llama, bits = size.llama, quantisation(model)
     element = _ELEMENT[model.get("llm_precision") or "fp16"]
-    rows = llama.num_hidden_layers * sum(each[1] for each in llama.matrices().values())
+    rows = llama.num_hidden_layers * sum(matrix[1] for matrix in llama.matrices().values())
     matrices = element * llama.in_matrices if bits == "none" else _BITS[bits](llama.in_matrices, rows)
     parts = {"language model": matrices + element * llama.elsewhere}
     if not model.get("vit_on_cpu"):

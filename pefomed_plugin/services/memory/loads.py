@@ -25,8 +25,8 @@ IMAGES = {"vqa_rad": 314, "slake": 642, "path_vqa": 4289, "iu_xray": 5910}
 NEW_TOKENS = {"medical_vqa": 20, "exact_match": 20, "medical_caption": 120}
 """Task -> limit of an answer where the run sets none (``adapters/tasks.py``); 300 for the others."""
 _MARKUP = [
-    math.ceil(len(each) / MARKUP_CHARACTERS_A_TOKEN)
-    for each in user_turn(instruction_input("vqa", VQA_INSTRUCTION.format(question="?")))
+    math.ceil(len(part) / MARKUP_CHARACTERS_A_TOKEN)
+    for part in user_turn(instruction_input("vqa", VQA_INSTRUCTION.format(question="?")))
     .replace(IMAGE_PLACEHOLDER, "?")
     .split("?")
 ]

@@ -114,7 +114,11 @@ class ModelSize:
     def lora(self) -> int:
         """Numbers in the adapters."""
         matrices = self.llama.matrices()
-        return self.llama.num_hidden_layers * self.lora_rank * sum(sum(matrices[each]) for each in self.lora_targets)
+        return (
+            self.llama.num_hidden_layers
+            * self.lora_rank
+            * sum(sum(matrices[lora_target]) for lora_target in self.lora_targets)
+        )
 
     @property
     def trained(self) -> int:
@@ -134,12 +138,12 @@ def read_model_size(section: Mapping[str, Any]) -> ModelSize:
     targets: Sequence[str] = section.get("lora_target_modules") or ("q_proj", "v_proj")
     rank = int(section.get("lora_r", 64))
     wrong = [
-        f"model.lora_target_modules: no {each!r}; {near_names(each, llama.matrices())}"
-        for each in targets
-        if each not in llama.matrices()
+        f"model.lora_target_modules: no {target!r}; {near_names(target, llama.matrices())}"
+        for target in targets
+        if target not in llama.matrices()
     ]
     vit = dict(section.get("vit") or {})
-    known = {each.name for each in fields(VisionSize)} - {"image_size"}
+    known = {field_.name for field_ in fields(VisionSize)} - {"image_size"}
     wrong += [f"model.vit.{key}: no such key; {near_names(key, known)}" for key in sorted(set(vit) - known)]
     if wrong:
         raise ConfigError(f"the model section has {len(wrong)} mistake(s)", wrong)
@@ -168,9 +172,9 @@ def read_llama_size(folder: str | None) -> LlamaSize | None:
         given["head_dim"] = given.get("head_dim") or given["hidden_size"] // heads
         return LlamaSize(
             **{
-                each.name: given[each.name]
-                for each in fields(LlamaSize)
-                if each.name in given or each.name != "tie_word_embeddings"
+                field_.name: given[field_.name]
+                for field_ in fields(LlamaSize)
+                if field_.name in given or field_.name != "tie_word_embeddings"
             }
         )
     except (ValueError, KeyError, TypeError) as error:

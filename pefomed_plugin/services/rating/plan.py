@@ -57,7 +57,7 @@ class RatingPlan:
         """Code -> sample id, in the rater's own order."""
         ids = list(self.sample_ids)
         random.Random(f"{self.seed}-{rater}").shuffle(ids)
-        return {self.code(rater, each): each for each in ids}
+        return {self.code(rater, token_id): token_id for token_id in ids}
 
 
 def make_plan(
@@ -80,7 +80,7 @@ def make_plan(
     if annotators < 1 or count < 1:
         raise ConfigError("--annotators and --random must be at least 1")
     scope = scope or ("failures" if kind == "vqa" else "all")
-    asked = [each for each in predictions if each.prediction is not None]
+    asked = [prediction for prediction in predictions if prediction.prediction is not None]
     if scope == "failures":
         right = exact_matches(predictions)
         asked = [each for each in asked if each.id not in right]
@@ -116,7 +116,7 @@ def read_plan(folder: Path, predictions: Sequence[Prediction]) -> RatingPlan:
         plan = RatingPlan(**fields)
     except (AttributeError, KeyError, TypeError):
         raise DataError(f"{path} is no plan of pefomed rate export; export again") from None
-    known = {each.id for each in predictions}
+    known = {prediction.id for prediction in predictions}
     if not set(plan.sample_ids) <= known or texts_digest(predictions, plan.sample_ids) != plan.digest:
         raise DataError(f"{path} was made for other predictions; give the file that was exported")
     return plan
@@ -130,8 +130,8 @@ def exact_matches(predictions: Sequence[Prediction]) -> set[str]:
 
 def texts_digest(predictions: Sequence[Prediction], ids: Sequence[str]) -> str:
     """Digest of what raters get to see of these predictions."""
-    by_id = {each.id: each for each in predictions}
-    texts = "\0".join("\0".join((each, *shown_texts(by_id[each]))) for each in ids)
+    by_id = {prediction.id: prediction for prediction in predictions}
+    texts = "\0".join("\0".join((token_id, *shown_texts(by_id[token_id]))) for token_id in ids)
     return hashlib.sha256(texts.encode("utf-8")).hexdigest()
 
 
@@ -148,5 +148,5 @@ def visible(text: str) -> str:
 
 def rating_pairs(plan: RatingPlan, rater: str, predictions: Sequence[Prediction]) -> list[tuple[str, Prediction]]:
     """Code and prediction of every row of a rater's sheet, in its order."""
-    by_id = {each.id: each for each in predictions}
+    by_id = {prediction.id: prediction for prediction in predictions}
     return [(code, by_id[sample_id]) for code, sample_id in plan.codes(rater).items()]

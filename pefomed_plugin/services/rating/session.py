@@ -43,7 +43,7 @@ class RatingSession:
         self.plan, self.store, self.image_roots = plan, store, image_roots
         self.scale = sorted(RUBRICS[plan.kind])
         chosen = set(plan.sample_ids)
-        self._predictions = {each.id: each for each in predictions if each.id in chosen}
+        self._predictions = {prediction.id: prediction for prediction in predictions if prediction.id in chosen}
         self.no_image = self._find_missing_images()
         """Why a image of the plan cannot be shown, by sample id."""
 

@@ -43,7 +43,7 @@ def import_ratings(
     if problems:
         raise DataError(f"{len(problems)} problem(s) in the ratings of {folder}; mend them and import again", problems)
     matched = exact_matches(predictions) if plan.scope == "failures" else set()
-    return [[_score(each, plan, ratings, matched) for each in predictions] for ratings in rated]
+    return [[_score(prediction, plan, ratings, matched) for prediction in predictions] for ratings in rated]
 
 
 def _score(prediction: Prediction, plan: RatingPlan, ratings: dict[str, int | None], matched: set[str]) -> Score:

@@ -46,7 +46,7 @@ class Row:
     @property
     def texts(self) -> tuple[str, str, str]:
         """What a rater must not change, white space evened out (spreadsheets change it by themselves)."""
-        return tuple(" ".join(each.split()) for each in (self.question, self.reference, self.answer))  # type: ignore[return-value]
+        return tuple(" ".join(sample.split()) for sample in (self.question, self.reference, self.answer))  # type: ignore[return-value]
 
 
 def write_csv(path: Path, rows: Sequence[Row]) -> None:

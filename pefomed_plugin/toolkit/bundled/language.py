@@ -50,7 +50,7 @@ class SegmentTokenizer:
     def decode(self, ids: Sequence[int]) -> str:
         """Text of token ids, special tokens left out."""
         special = {*self._special.values(), self._pieces.unk_id()}
-        return self._pieces.decode([each for each in ids if each not in special])
+        return self._pieces.decode([token_id for token_id in ids if token_id not in special])
 
 
 def load_tokenizer(folder: Path) -> SegmentTokenizer:
@@ -153,14 +153,14 @@ def merged_lora(llama: Any) -> Iterator[None]:
     Raises:
         ConfigError: the weights are quantised.
     """
-    layers = [each for each in llama.modules() if hasattr(each, "lora_A") and hasattr(each, "base_layer")]
-    bases = [each.base_layer for each in layers]
-    if not all(each.weight.is_floating_point() for each in bases):
+    layers = [module for module in llama.modules() if hasattr(module, "lora_A") and hasattr(module, "base_layer")]
+    bases = [layer.base_layer for layer in layers]
+    if not all(bas.weight.is_floating_point() for bas in bases):
         raise ConfigError("run.merge_lora: quantised weights cannot take LoRA up; set it to false")
     if not layers:
         yield
         return
-    own = [each.weight.data for each in bases]
+    own = [bas.weight.data for bas in bases]
     with llama.disable_adapter():
         try:
             for layer, base, weight in zip(layers, bases, own):

@@ -112,7 +112,7 @@ class MiniGPTv2(BaseModel):
         """Moves and casts of the whole model leave a vision encoder that is kept on the CPU as it is."""
         modules: dict[str, Any] = vars(self)["_modules"]
         if self.vit_on_cpu:
-            self._modules = {name: each for name, each in modules.items() if name not in _FROZEN_VISION}
+            self._modules = {name: module for name, module in modules.items() if name not in _FROZEN_VISION}
         try:
             return super()._apply(fn, recurse)
         finally:
@@ -232,7 +232,7 @@ class MiniGPTv2(BaseModel):
             temperature=temperature,
             do_sample=do_sample,
         )
-        return [self._answer_text(each) for each in ids]
+        return [self._answer_text(token_id) for token_id in ids]
 
     @torch.no_grad()
     def generate_ids(self, images: torch.Tensor, texts: Sequence[str], **settings: Any) -> torch.Tensor:
@@ -254,7 +254,7 @@ class MiniGPTv2(BaseModel):
             images: (G, 3, S, S), or what ``encode_vision`` made of them.
             layout: of ``packer``, made without answers.
         """
-        return [self._answer_text(each) for each in self.generate_packed_ids(images, layout, max_new_tokens)]
+        return [self._answer_text(token_id) for token_id in self.generate_packed_ids(images, layout, max_new_tokens)]
 
     @torch.no_grad()
     def generate_packed_ids(self, images: torch.Tensor, layout: Packed, max_new_tokens: int = 20) -> torch.Tensor:

@@ -61,7 +61,7 @@ class Packed:
         return self._map(lambda each: each.pin_memory())
 
     def _map(self, change: Any) -> Packed:
-        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        values = {field_.name: getattr(self, field_.name) for field_ in fields(self)}
         return Packed(
             **{name: change(value) if isinstance(value, torch.Tensor) else value for name, value in values.items()}
         )
@@ -159,10 +159,10 @@ class _Tokens:
 
 
 def _tokens(row: _Row) -> _Tokens:
-    common = _common_start([each.tail for each in row.questions])
+    common = _common_start([question.tail for question in row.questions])
     tokens = _Tokens(row.image + common)
-    for segment, each in enumerate(row.questions, 1):
-        tokens.add(segment, each.sample, each.tail[len(common) :], each.answer)
+    for segment, question in enumerate(row.questions, 1):
+        tokens.add(segment, question.sample, question.tail[len(common) :], question.answer)
     return tokens
 
 
@@ -186,7 +186,7 @@ def _together(rows: Sequence[_Row], pad: int, visual_tokens: int) -> Packed:
     wanted = torch.zeros((len(rows), width), dtype=torch.long)
     for number, each in enumerate(laid):
         wanted[number, : len(each.wanted)] = torch.tensor([column for _, column, _ in each.wanted])
-    questions = [(len(row.image), each) for row in rows for each in row.questions]
+    questions = [(len(row.image), question) for row in rows for question in row.questions]
     return Packed(
         token_ids=_padded([each.ids for each in laid], length, pad),
         positions=_padded([each.positions for each in laid], length, 0),
@@ -194,10 +194,10 @@ def _together(rows: Sequence[_Row], pad: int, visual_tokens: int) -> Packed:
         filled=(torch.arange(length) < lengths[:, None]).flatten().nonzero()[:, 0],
         visual_starts=torch.tensor([len(row.image) - visual_tokens for row in rows]),
         wanted=wanted,
-        flat=torch.tensor([each[2] for each in places]),
-        sources=torch.tensor([each[3] for each in places]),
-        targets=torch.tensor([each[4] for each in places]),
-        owners=torch.tensor([each[0] for each in places]),
+        flat=torch.tensor([place[2] for place in places]),
+        sources=torch.tensor([place[3] for place in places]),
+        targets=torch.tensor([place[4] for place in places]),
+        owners=torch.tensor([place[0] for place in places]),
         samples=len(questions),
         separately_padded_length=max(start + len(each.tail) for start, each in questions)
         + max(len(each.answer) for _, each in questions),

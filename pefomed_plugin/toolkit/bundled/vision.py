@@ -44,7 +44,7 @@ class VitSize:
             ConfigError: an unknown key; near ones are listed.
         """
         section = dict(section or {})
-        known = {each.name for each in fields(cls)}
+        known = {field_.name for field_ in fields(cls)}
         wrong = [f"model.vit.{key}: no such key; {near_names(key, known)}" for key in set(section) - known]
         if wrong:
             raise ConfigError("model.vit has unknown keys", wrong)

@@ -64,8 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for way, each in results["differences"].items()
         if each > TOLERANCE
     ] + figures.missed(results)
-    for each in problems:
-        say(each)
+    for problem in problems:
+        say(problem)
     return 1 if problems else 0
 
 

@@ -22,14 +22,16 @@ def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
 
 def ratios(seconds: Mapping[str, Sequence[float]], reference: str) -> dict[str, float]:
     """Way -> median over the rounds of how many times as fast as ``reference`` it was in the same round."""
-    return {way: median(other / own for other, own in zip(seconds[reference], each)) for way, each in seconds.items()}
+    return {
+        way: median(other / own for other, own in zip(seconds[reference], second)) for way, second in seconds.items()
+    }
 
 
 def table(results: Mapping[str, Any]) -> list[str]:
     """Lines of Markdown."""
     seconds, count = results["seconds"], results["photographs"]
     references = [each for each in ("checkout", "plain") if each in seconds]
-    factors = {each: ratios(seconds, each) for each in references}
+    factors = {reference: ratios(seconds, reference) for reference in references}
     lines = [
         "{}, {} pixels, batches of {}, {}, {} rounds:".format(
             results["what"],
@@ -39,11 +41,12 @@ def table(results: Mapping[str, Any]) -> list[str]:
             len(next(iter(seconds.values()))),
         ),
         "",
-        f"| way | images/s | quartiles | {' | '.join('x ' + each for each in references)} | largest difference |",
+        f"| way | images/s | quartiles | {' | '.join('x ' + reference for reference in references)} | largest "
+        "difference |",
         f"|---|---:|---:|{'---:|' * len(references)}---:|",
     ]
-    for way, each in seconds.items():
-        low, middle, high = quartiles([count / taken for taken in each])
+    for way, second in seconds.items():
+        low, middle, high = quartiles([count / taken for taken in second])
         difference = results["differences"].get(way)
         lines.append(
             "| {} | {:,.0f} | {:,.0f} - {:,.0f} | {} | {} |".format(

@@ -31,7 +31,7 @@ def find_photographs(folder: Path | None, count: int, out: Path) -> Images:
         return Images(out, make_up(out, count), f"{count} made-up JPEGs of {_MADE_UP_PX} pixels")
     if not given.is_dir():
         raise SystemExit(f"{given}: no such folder; set --photographs")
-    found = sorted(each.name for each in given.iterdir() if each.suffix.lower() in _SUFFIXES)
+    found = sorted(path.name for path in given.iterdir() if path.suffix.lower() in _SUFFIXES)
     if len(found) < count:
         raise SystemExit(f"{given}: {len(found)} photographs, {count} are wanted; set --photographs")
     what = "VQA-RAD" if given == REAL else given.name

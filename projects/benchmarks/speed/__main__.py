@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def measure(workers: dict[str, ToolkitProcess], task: Task, folder: Path, rounds: int, device: str) -> dict[str, Any]:
     """Check and time one task in all ways for which there is a worker."""
-    ways = [each for each in task.ways if each.toolkit in workers]
+    ways = [way for way in task.ways if way.toolkit in workers]
     text = with_text(task, SIZES[task.size], folder)
     found = {way: ask(workers[way.toolkit], "check", text, way) for way in ways}
     equal = {way: _is_equal(found[way], found[ways[0]], device) for way in ways}

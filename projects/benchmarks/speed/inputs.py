@@ -78,9 +78,9 @@ def _write_weights(folder: Path, size: Size) -> None:
         vit=VitSize.from_config(size.vit),
         lora_r=size.lora_r,
     )
-    for each in model.parameters():
-        if each.requires_grad:
-            torch.nn.init.normal_(each, std=0.02)
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            torch.nn.init.normal_(parameter, std=0.02)
     torch.save(model.visual_encoder.state_dict(), folder / "eva.pth")
     write_checkpoint({"model": trainable_state(model)}, folder / "start.pth")
 
@@ -132,7 +132,7 @@ def with_text(task: Task, size: Size, folder: Path) -> dict[str, Any]:
         "answer_tokens": limit,
         "questions_per_image": task.questions_per_image,
         "answers": answers,
-        "instructions": [_instruction(size, each) for each in questions],
+        "instructions": [_instruction(size, question) for question in questions],
     }
 
 

@@ -27,7 +27,7 @@ class Bench:
     def __init__(self, spec: dict[str, Any]) -> None:
         self.spec, self.device = spec, spec["device"]
         self.model = build(spec).to(self.device)
-        trained = [each for each in self.model.parameters() if each.requires_grad]
+        trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         self.optimizer = torch.optim.AdamW(
             trained, lr=0.0, weight_decay=0.0, **({"fused": True} if self.device == "cuda" else {})
         )
@@ -83,7 +83,7 @@ class Bench:
             return {"answers": self.answers(batch, way, task["answer_tokens"])}
         self.model.train()
         loss = self.backward(batch, way)
-        norms = [each.grad.float().norm() for each in self.model.parameters() if each.grad is not None]
+        norms = [parameter.grad.float().norm() for parameter in self.model.parameters() if parameter.grad is not None]
         self.optimizer.zero_grad()
         return {"loss": float(loss.detach()), "grad_norm": float(torch.stack(norms).norm())}
 
@@ -107,7 +107,7 @@ class Bench:
 
     def bytes(self, task: dict[str, Any], way: Way) -> dict[str, Any]:
         """Bytes kept for the backward pass, a token and layer: those of two layers less those of one."""
-        decoder = next(each for each in self.model.modules() if type(each).__name__ == "LlamaModel")
+        decoder = next(module for module in self.model.modules() if type(module).__name__ == "LlamaModel")
         layers, kept = decoder.layers, []
         for count in (1, 2):
             decoder.layers = layers[:count]
@@ -117,7 +117,7 @@ class Bench:
         return {"bytes": (two - one) / tokens}
 
     def _kept_bytes(self, batch: Batch, way: Way) -> tuple[int, int]:
-        own = {each.untyped_storage().data_ptr() for each in self.model.parameters()}
+        own = {parameter.untyped_storage().data_ptr() for parameter in self.model.parameters()}
         seen: dict[int, int] = {}
 
         def keep(tensor: torch.Tensor) -> torch.Tensor:
@@ -154,7 +154,7 @@ class Bench:
         with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as profiled:
             self.backward(batch, way)
         self.optimizer.zero_grad()
-        names = [each.name for each in profiled.events()]
+        names = [event.name for event in profiled.events()]
         return {
             "kernels": sum("LaunchKernel" in name for name in names),
             "waits": sum("Synchronize" in name for name in names),
@@ -214,9 +214,9 @@ def _random_real_model(spec: dict[str, Any]) -> Any:
             lora_dropout=0.0,
         )
     torch.set_default_dtype(torch.float32)
-    for each in model.parameters():
-        if each.requires_grad:
-            each.data = torch.randn_like(each.data.float()) * 0.01
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data = torch.randn_like(parameter.data.float()) * 0.01
     with torch.no_grad():
         llama.get_output_embeddings().weight[model.llama_tokenizer.pieces :] = 0  # as inputs.py does
     return model

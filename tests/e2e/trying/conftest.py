@@ -27,8 +27,8 @@ def files(tmp_path_factory: Any) -> dict[str, Path]:
     tensors = torch.load(paths["checkpoint"], weights_only=True)["model"]
     draw = torch.Generator().manual_seed(0)
     tensors = {
-        key: each + 0.3 * torch.randn(each.shape, generator=draw) if "lora_B" in key else each
-        for key, each in tensors.items()
+        key: tensor + 0.3 * torch.randn(tensor.shape, generator=draw) if "lora_B" in key else tensor
+        for key, tensor in tensors.items()
     }
     path = paths["checkpoint"].with_name("checkpoint_last.pth")
     torch.save({"model": tensors, "epoch": 0, "config": {"model": MODEL_SECTION, "run": {"task": "medical_vqa"}}}, path)

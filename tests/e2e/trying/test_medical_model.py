@@ -31,7 +31,7 @@ def test_a_dicom_file_is_shown_as_it_is_meant(model, tmp_path):
 
 def test_lists_answer_as_one_by_one(model, scans):
     a, b = scans / "a.png", scans / "old" / "b.jpg"
-    one_by_one = [[model.ask(image, each) for each in QUESTIONS] for image in (a, b)]
+    one_by_one = [[model.ask(image, question) for question in QUESTIONS] for image in (a, b)]
     assert model.ask(a, QUESTIONS) == one_by_one[0]
     assert model.ask([a, b], QUESTIONS[0]) == [one_by_one[0][0], one_by_one[1][0]]
     assert model.ask([a, b], QUESTIONS[1:]) == [one_by_one[0][1], one_by_one[1][2]]
@@ -46,7 +46,9 @@ def test_an_image_with_many_questions_is_encoded_once(model, scans):
 
 
 def test_batches_change_no_answer(model, scans):
-    requests = [Request(scans / "a.png", "vqa", each) for each in QUESTIONS] + [Request(scans / "a.png", "report")]
+    requests = [Request(scans / "a.png", "vqa", question) for question in QUESTIONS] + [
+        Request(scans / "a.png", "report")
+    ]
     together = model.answer(requests, 12)
     model.batch_size = 2
     assert model.answer(requests, 12) == together

@@ -38,7 +38,7 @@ def test_what_was_dropped_is_shown_or_told(model, scans):
 
 
 def test_examples_are_drawings_or_the_users_images(scans, tmp_path):
-    assert [(each[0], each[1]) for each in find_examples(scans)] == [
+    assert [(example[0], example[1]) for example in find_examples(scans)] == [
         (str(scans / "a.png"), "Question [vqa]"),
         (str(scans / "old" / "b.jpg"), "Report [report]"),
     ]

@@ -52,7 +52,7 @@ def test_every_image_gets_a_report_in_our_schema(predict, model, scans, tmp_path
     assert (first.answer, first.metadata) == ("", {"reference": "none"})
     assert first.producer["max_new_tokens"] == 8 and len(first.producer["checkpoint_sha256"]) == 64
     assert first.producer["prompt"].startswith("[INST] <Img><ImageHere></Img> [report] ")
-    assert [each.name for each in (tmp_path / "out").iterdir()] == ["p.jsonl"]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["p.jsonl"]
 
 
 def test_an_answer_without_reference_is_not_scored(predict, tmp_path, capsys):
@@ -71,7 +71,7 @@ def test_images_that_cannot_be_used_are_told_together(predict, scans, tmp_path):
     assert "2 image(s) could not be used" in shown
     assert "cut.png: truncated" in shown and "page.jpg: an HTML page" in shown
     assert len(read_predictions(tmp_path / "out/p.jsonl")) == 2
-    listed = [json.loads(each) for each in (tmp_path / "out/p.jsonl.skipped.jsonl").read_text().splitlines()]
+    listed = [json.loads(line) for line in (tmp_path / "out/p.jsonl.skipped.jsonl").read_text().splitlines()]
     assert [each["where"].split(" ")[0] for each in listed] == ["cut.png", "page.jpg"]
     small_image(5).save(scans / "cut.png")
     (scans / "page.jpg").unlink()
@@ -106,7 +106,10 @@ def test_questions_of_a_table(predict, tmp_path):
     )
     code, shown = predict("--questions", table, task="vqa")
     assert code == 1 and "gone.png: no such file" in shown
-    assert [(each.id, each.answer, each.metadata) for each in read_predictions(tmp_path / "out/p.jsonl")] == [
+    assert [
+        (prediction.id, prediction.answer, prediction.metadata)
+        for prediction in read_predictions(tmp_path / "out/p.jsonl")
+    ] == [
         ("images-a.png-7", "yes", {}),
         ("images-old/b.jpg-8", "", {"reference": "none"}),
     ]

@@ -15,10 +15,10 @@ def test_real_annotation_has_its_published_figures() -> None:
     assert images.layout == "R2Gen" and not images.skips
     assert {name: len(part) for name, part in images.splits().items()} == {"train": 4138, "val": 592, "test": 1180}
     assert {name: len(part) for name, part in studies.splits().items()} == {"train": 2069, "val": 296, "test": 590}
-    redacted = [sum("XXXX" in each.answer for each in part) for part in studies.splits().values()]
-    long = [sum(len(each.answer.split()) > 50 for each in part) for part in studies.splits().values()]
+    redacted = [sum("XXXX" in sample.answer for sample in part) for part in studies.splits().values()]
+    long = [sum(len(sample.answer.split()) > 50 for sample in part) for part in studies.splits().values()]
     assert (redacted, long) == ([907, 108, 212], [212, 26, 39])
-    assert len({each.metadata["study"] for each in images.samples}) == 2955
+    assert len({sample.metadata["study"] for sample in images.samples}) == 2955
 
 
 def test_real_tables_give_the_same_reports_and_split(tmp_path: Path) -> None:
@@ -28,9 +28,9 @@ def test_real_tables_give_the_same_reports_and_split(tmp_path: Path) -> None:
     (tmp_path / "images/images_normalized").mkdir(parents=True)
     joined, released = read_iu_xray(tmp_path, per="study"), read_iu_xray(folder, per="study")
     assert joined.layout == "Kaggle (split: annotation.json)"
-    found = {each.metadata["r2gen_id"]: (each.split, each.answer) for each in joined.samples}
-    assert found == {each.metadata["study"]: (each.split, each.answer) for each in released.samples}
-    assert (len(joined.samples), sum(each.metadata["same_series"] for each in joined.samples)) == (2955, 2943)
+    found = {sample.metadata["r2gen_id"]: (sample.split, sample.answer) for sample in joined.samples}
+    assert found == {sample.metadata["study"]: (sample.split, sample.answer) for sample in released.samples}
+    assert (len(joined.samples), sum(sample.metadata["same_series"] for sample in joined.samples)) == (2955, 2943)
     assert Counter(skip.reason for skip in joined.skips) == {"not in annotation.json": 3851 - 2955}
 
 
@@ -44,6 +44,6 @@ def test_real_tables_alone_lack_what_the_release_lacks(tmp_path: Path) -> None:
         assert (len(release.samples), len(release.skips)) == (3851 - count, count)
     images = read_iu_xray(tmp_path, section="both").samples
     by_study: dict[str, set] = {}
-    for each in images:
-        by_study.setdefault(each.metadata["study"], set()).add(each.split)
+    for image in images:
+        by_study.setdefault(image.metadata["study"], set()).add(image.split)
     assert all(len(splits) == 1 for splits in by_study.values())

@@ -10,4 +10,4 @@ def test_counts_of_the_real_captions() -> None:
     release = read_roco(real_data("roco"))
     assert {split: len(samples) for split, samples in release.splits().items()} == {"val": 8180, "test": 8179}
     assert release.skips == []
-    assert all(each.answer and each.answer == each.answer.strip() for each in release.samples)
+    assert all(sample.answer and sample.answer == sample.answer.strip() for sample in release.samples)

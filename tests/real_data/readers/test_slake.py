@@ -17,7 +17,7 @@ def test_real_files_have_their_published_figures() -> None:
     assert empty == ["train.json, record 1622 (qid 1622)"]
     raw = Counter(where.where.partition(",")[0] for where in release.skips)
     assert [raw["train.json"] + 4918, raw["validate.json"] + 1053, raw["test.json"] + 1061] == [9835, 2099, 2094]
-    types = {name: Counter(each.question_type for each in part) for name, part in splits.items()}
+    types = {name: Counter(sample.question_type for sample in part) for name, part in splits.items()}
     assert types["train"] == {
         "Organ": 1269 - 1,
         "Position": 847,
@@ -58,9 +58,9 @@ def test_real_files_have_their_published_figures() -> None:
 
 def test_real_english_rows_by_flag_place_and_image() -> None:
     splits = read_slake(real_data("slake")).splits()
-    flags = [Counter(each.answer_type for each in splits[name]) for name in ("train", "val", "test")]
+    flags = [Counter(sample.answer_type for sample in splits[name]) for name in ("train", "val", "test")]
     assert flags == [{"OPEN": 2975, "CLOSED": 1943}, {"OPEN": 631, "CLOSED": 422}, {"OPEN": 645, "CLOSED": 416}]
-    assert Counter(each.organ for each in splits["test"]) == {
+    assert Counter(sample.organ for sample in splits["test"]) == {
         "Lung": 419,
         "Abdomen": 313,
         "Brain_Tissue": 166,
@@ -70,15 +70,15 @@ def test_real_english_rows_by_flag_place_and_image() -> None:
         "Brain_Face": 29,
         "Chest_mediastinal": 10,
     }
-    assert Counter(each.metadata["modality"] for each in splits["test"]) == {"CT": 472, "X-Ray": 361, "MRI": 228}
-    images = [{each.image for each in splits[name]} for name in ("train", "val", "test")]
+    assert Counter(sample.metadata["modality"] for sample in splits["test"]) == {"CT": 472, "X-Ray": 361, "MRI": 228}
+    images = [{sample.image for sample in splits[name]} for name in ("train", "val", "test")]
     assert [len(part) for part in images] == [450, 96, 96] and len(set.union(*images)) == 642
-    knowledge = [sum(each.metadata["base_type"] == "kvqa" for each in splits[name]) for name in splits]
+    knowledge = [sum(sample.metadata["base_type"] == "kvqa" for sample in splits[name]) for name in splits]
     assert knowledge == [582, 155, 148]
 
 
 def test_real_chinese_training_rows_hold_english_test_images() -> None:
     folder = real_data("slake")
-    test = {each.image for each in read_slake(folder).splits()["test"]}
-    chinese = {each.image for each in read_slake(folder, language="zh").splits()["train"]}
+    test = {sample.image for sample in read_slake(folder).splits()["test"]}
+    chinese = {sample.image for sample in read_slake(folder, language="zh").splits()["train"]}
     assert (len(test), len(test & chinese)) == (96, 72)

@@ -17,38 +17,38 @@ def test_real_re_release_has_its_published_figures() -> None:
     release = read_vqa_rad(real_data("vqa_rad"))
     train, test = release.splits()["train"], release.splits()["test"]
     assert (len(train), len(test), release.skips) == (3064, 451, [])
-    assert Counter(each.answer_type for each in train) == {"CLOSED": 1823, "OPEN": 1241}
-    assert Counter(each.answer_type for each in test) == {"CLOSED": 272, "OPEN": 179}
+    assert Counter(sample.answer_type for sample in train) == {"CLOSED": 1823, "OPEN": 1241}
+    assert Counter(sample.answer_type for sample in test) == {"CLOSED": 272, "OPEN": 179}
     assert Counter(each.phrase_type for each in train) == {"frame": 1267, "freeform": 1206, "para": 591}
     assert Counter(each.phrase_type for each in test) == {"freeform": 308, "para": 143}
-    assert Counter(each.organ for each in train) == {"CHEST": 1088, "ABD": 999, "HEAD": 977}
-    assert Counter(each.organ for each in test) == {"CHEST": 174, "ABD": 158, "HEAD": 119}
-    images = {each.image for each in train}
-    assert len(images) == 314 and len({each.image for each in test}) == 203
-    assert {each.image for each in test} <= images
-    assert {each.id for each in release.samples} == {f"vqa_rad-{number}" for number in range(1, 3516)}
+    assert Counter(sample.organ for sample in train) == {"CHEST": 1088, "ABD": 999, "HEAD": 977}
+    assert Counter(sample.organ for sample in test) == {"CHEST": 174, "ABD": 158, "HEAD": 119}
+    images = {sample.image for sample in train}
+    assert len(images) == 314 and len({sample.image for sample in test}) == 203
+    assert {sample.image for sample in test} <= images
+    assert {sample.id for sample in release.samples} == {f"vqa_rad-{number}" for number in range(1, 3516)}
 
 
 def test_real_re_release_shows_the_known_quirks() -> None:
     release = read_vqa_rad(real_data("vqa_rad"))
     train, test = release.splits()["train"], release.splits()["test"]
-    types = Counter(each.question_type for each in train)
+    types = Counter(sample.question_type for sample in train)
     assert (types["PRES"], types["POS"], types["OTHER"], types["ATTRIB"]) == (1214 + 2, 496, 169 + 2, 140 + 2)
     assert not {"ATRIB", "PRSE", "Other"} & set(types)
-    closed = [[each for each in part if each.answer_type == "CLOSED"] for part in (train, test)]
-    assert [sum(closed_by_answer(each.answer) == "OPEN" for each in part) for part in closed] == [110, 21]
-    assert sum(closed_by_answer(each.answer) == "CLOSED" for each in test) == 251
-    triples = Counter((each.image, each.question, each.answer) for each in train)
+    closed = [[sample for sample in part if sample.answer_type == "CLOSED"] for part in (train, test)]
+    assert [sum(closed_by_answer(sample.answer) == "OPEN" for sample in part) for part in closed] == [110, 21]
+    assert sum(closed_by_answer(sample.answer) == "CLOSED" for sample in test) == 251
+    triples = Counter((sample.image, sample.question, sample.answer) for sample in train)
     assert sum(times - 1 for times in triples.values()) == 465
-    assert sum("\t" in each.answer for each in release.samples) == 5
-    assert sum(str(each.question).endswith("-yes/no") for each in train) == 46
-    by_id = {each.id: each for each in release.samples}
-    restated = [by_id[each.metadata["frame_of"]] for each in train if "frame_of" in each.metadata]
+    assert sum("\t" in sample.answer for sample in release.samples) == 5
+    assert sum(str(sample.question).endswith("-yes/no") for sample in train) == 46
+    by_id = {sample.id: sample for sample in release.samples}
+    restated = [by_id[sample.metadata["frame_of"]] for sample in train if "frame_of" in sample.metadata]
     assert len(restated) == 1267
-    restated = [each for each in restated if each.split == "test"]
+    restated = [sample for sample in restated if sample.split == "test"]
     assert len(restated) == 284
     assert Counter(each.phrase_type for each in restated) == {"freeform": 165, "para": 119}
-    assert sum(each.answer_type == "CLOSED" for each in restated) == 182
+    assert sum(sample.answer_type == "CLOSED" for sample in restated) == 182
 
 
 def test_real_re_release_follows_from_the_official_records(tmp_path: Path) -> None:
@@ -67,8 +67,8 @@ def test_real_re_release_follows_from_the_official_records(tmp_path: Path) -> No
         else:
             official.append({**row, "phrase_type": prefix + row["phrase_type"], "question_frame": "NULL"})
     assert len(official) == 2248
-    derived = {each.id: each for each in read_vqa_rad(write_official(tmp_path, official)).samples}
-    released = {each.id: each for each in read_vqa_rad(folder).samples}
+    derived = {sample.id: sample for sample in read_vqa_rad(write_official(tmp_path, official)).samples}
+    released = {sample.id: sample for sample in read_vqa_rad(folder).samples}
     assert derived.keys() == released.keys()
     for key, sample in released.items():
         ours = derived[key].to_json()

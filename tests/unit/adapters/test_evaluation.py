@@ -72,7 +72,7 @@ def test_every_sample_is_answered_in_the_order_of_the_test_set(dataset, tmp_path
     model = Model()
     metrics = evaluate(dataset, model, tmp_path / "out")
     assert metrics["scores"]["exact_match/pefomed"]["overall"]["correct"] == 11
-    assert ids(tmp_path / "out" / "predictions.jsonl") == [each.id for each in dataset.samples]
+    assert ids(tmp_path / "out" / "predictions.jsonl") == [sample.id for sample in dataset.samples]
     lengths = [len(prompt) for prompt in model.asked]
     assert lengths == sorted(lengths)
     assert not list((tmp_path / "out").glob("answers.*"))
@@ -88,7 +88,7 @@ def test_a_killed_run_continues_where_it_stopped(dataset, tmp_path):
     model = Model()
     evaluate(dataset, model, out)
     assert len(model.asked) == 5
-    assert ids(out / "predictions.jsonl") == [each.id for each in dataset.samples]
+    assert ids(out / "predictions.jsonl") == [sample.id for sample in dataset.samples]
 
 
 def test_a_finished_run_asks_nothing_again(dataset, tmp_path):
@@ -147,7 +147,7 @@ def test_batches_that_do_not_fit_are_halved_and_nothing_is_asked_twice(dataset, 
 
     model = Small()
     evaluate(dataset, model, tmp_path / "out")
-    assert ids(tmp_path / "out" / "predictions.jsonl") == [each.id for each in dataset.samples]
+    assert ids(tmp_path / "out" / "predictions.jsonl") == [sample.id for sample in dataset.samples]
     assert len(model.asked) == len(set(model.asked)) == 11
     assert "going on with 2 question(s) at once" in capsys.readouterr().out
 
@@ -169,6 +169,6 @@ def test_questions_of_an_image_are_answered_together(dataset):
     from pefomed_plugin.adapters.evaluation import group_for_answering
 
     groups = group_for_answering(dataset, list(range(11)), 4)
-    assert [len(each) for each in groups] == [4, 4, 3]
+    assert [len(group) for group in groups] == [4, 4, 3]
     assert sorted(number for group in groups for number in group) == list(range(11))
     assert [len(each) for each in group_for_answering(dataset, [5, 2, 7], 1)] == [1, 1, 1]

@@ -85,7 +85,7 @@ def test_summary_names_damage_and_numbers_that_are_not_finite(upstream: Contents
     )
     problems = summarise(spoilt)["problems"]
     assert problems[0] == "damaged: not the file its digest was written with"
-    assert any("A (4, 64) and B (64, 8) are not of rank 8" in each for each in problems)
+    assert any("A (4, 64) and B (64, 8) are not of rank 8" in problem for problem in problems)
     assert problems[-1] == "llama_proj.bias: holds numbers that are not finite"
     with pytest.raises(CheckpointError, match="copy it again"):
         require_undamaged(path)

@@ -46,7 +46,7 @@ def test_merged_llama_says_what_the_adapter_says(
 
     monkeypatch.setattr(merge, "SHARD_BYTES", shard_bytes)
     folder = merged(upstream, tmp_path / "merged")
-    shards = sorted(each.name for each in folder.glob("model*.safetensors"))
+    shards = sorted(path.name for path in folder.glob("model*.safetensors"))
     assert shards == ["model.safetensors"] if shard_bytes > 1e6 else len(shards) > 3 and "-of-" in shards[0]
     loaded: Any = LlamaForCausalLM.from_pretrained(str(folder), dtype=torch.float32, output_loading_info=True)
     model, info = loaded
@@ -87,7 +87,7 @@ def test_bin_shards_and_half_precision(upstream: Contents, tmp_path: Path) -> No
     torch.save(weights, half / "pytorch_model.bin")
     found = load_file(str(merged(upstream, tmp_path / "merged", half) / "model.safetensors"))
     key, (a, b) = "model.layers.0.self_attn.q_proj.weight", lora_of(upstream).pairs["model.layers.0.self_attn.q_proj"]
-    assert set(found) == {each for each in weights if "inv_freq" not in each}
+    assert set(found) == {weight for weight in weights if "inv_freq" not in weight}
     assert torch.equal(found[key], (weights[key].float() + 2.0 * b @ a).half())
     assert torch.equal(found["lm_head.weight"], weights["lm_head.weight"])
 

@@ -18,7 +18,7 @@ def test_every_heeded_option_is_an_option():
 
 def test_options_that_would_do_nothing_are_refused_together():
     options = RunOptions(**PLAIN, valid_splits=("val",), max_grad_norm=1.0, resume="auto", precision="bf16")
-    assert sorted(each.split(":")[0] for each in refusals(options)) == [
+    assert sorted(refusal.split(":")[0] for refusal in refusals(options)) == [
         "run.max_grad_norm",
         "run.precision",
         "run.resume",

@@ -92,7 +92,7 @@ def test_predictions_that_are_wrong_change_nothing(
 
 
 @pytest.mark.parametrize(
-    "case", [each for each in CASES if each is not other_predictions], ids=lambda case: case.__name__
+    "case", [case for case in CASES if case is not other_predictions], ids=lambda case: case.__name__
 )
 @pytest.mark.parametrize("command", ["compare", "report"])
 def test_what_is_read_back_is_checked_as_well(

@@ -120,7 +120,7 @@ def test_export_with_a_card_that_tells_what_forbids_publishing(
     out = tmp_path / "my-adapter"
     code, said, errors = checkpoint(capsys, "export", run / "checkpoint_last.pth", "--out", out)
     assert (code, errors) == (0, "")
-    assert sorted(each.name for each in out.iterdir()) == [
+    assert sorted(path.name for path in out.iterdir()) == [
         "README.md",
         "adapter_config.json",
         "adapter_model.safetensors",

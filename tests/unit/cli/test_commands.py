@@ -76,9 +76,9 @@ def test_every_command_has_help_with_an_example_that_parses(name, capsys):
     shown = capsys.readouterr().out
     assert caught.value.code == 0
     examples = re.findall(r"^(?:example: |  )(?:[A-Z_]+=\S+ )?pefomed (.+)$", epilog_of(name), re.MULTILINE)
-    assert examples and all(each in shown for each in examples)
-    for each in examples:
-        parsed = make_parser([name]).parse_args(shlex.split(each))
+    assert examples and all(example in shown for example in examples)
+    for example in examples:
+        parsed = make_parser([name]).parse_args(shlex.split(example))
         assert parsed.command == name and callable(parsed.run)
 
 

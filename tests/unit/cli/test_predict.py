@@ -49,7 +49,7 @@ def test_every_question_with_its_image_resized_and_uncropped(predict, tmp_path):
     code, shown, server = predict("--image-size", 64, "--concurrency", 1)
     assert code == 0 and "3 answers, 0 of them missing" in shown
     predictions = read_predictions(tmp_path / "out" / "predictions.jsonl")
-    assert [each.prediction for each in predictions] == ["Yes."] * 3
+    assert [prediction.prediction for prediction in predictions] == ["Yes."] * 3
     assert predictions[0].producer["model"] == "invented-eye" and predictions[0].producer["zero_shot"]
     opened, text = server.requests[0]["messages"][0]["content"]
     image = Image.open(BytesIO(base64.b64decode(opened["image_url"]["url"].split(",")[1])))

@@ -63,8 +63,8 @@ def items(url, rater):
 
 
 def rate(url, rater, count, value):
-    for each in items(url, rater)[:count]:
-        body = json.dumps({"rater": rater, "item": each["item"], "rating": value}).encode()
+    for item in items(url, rater)[:count]:
+        body = json.dumps({"rater": rater, "item": item["item"], "rating": value}).encode()
         urlopen(Request(url + "rating", body, {"Content-Type": "application/json"}), timeout=10).close()
 
 
@@ -79,7 +79,7 @@ def test_rate_stop_go_on_and_figures_by_the_printed_commands(path, tmp_path, cap
         rate(url, "boris", 2, 0)
 
     def second_day(url):
-        assert [each["rating"] for each in items(url, "boris")] == [0, 0, None, None, None]
+        assert [item["rating"] for item in items(url, "boris")] == [0, 0, None, None, None]
         rate(url, "boris", 4, 0)
 
     said = serve(path, "--no-images", visit=first_day)
@@ -116,7 +116,7 @@ def test_workbooks_of_the_page_are_imported_as_they_are(path, tmp_path):
 
 def test_images_from_the_folder_given_and_missing_ones_are_told(path, tmp_path):
     def look(url):
-        shown = [each["item"] for each in items(url, "anna") if each["image"]]
+        shown = [item["item"] for item in items(url, "anna") if item["image"]]
         assert len(shown) == 3
         with urlopen(url + "image?rater=anna&item=" + shown[0], timeout=10) as answer:
             assert answer.headers["Content-Type"] == "image/jpeg"

@@ -41,7 +41,7 @@ def vit_tensors() -> dict[str, torch.Tensor]:
         "pos_embed": torch.zeros(1, 5, 8),
         "patch_embed.proj.weight": torch.zeros(8, 3, 4, 4),
     }
-    return {**tensors, **{f"blocks.{each}.attn.qkv.weight": torch.zeros(24, 8) for each in range(3)}}
+    return {**tensors, **{f"blocks.{number}.attn.qkv.weight": torch.zeros(24, 8) for number in range(3)}}
 
 
 def lora_tensors(

@@ -23,7 +23,7 @@ NEEDED = [
 
 def with_versions(monkeypatch, **versions):
     monkeypatch.setattr(packages, "installed_version", versions.get)
-    return {each.what: each for each in packages.check_packages(NEEDED)}
+    return {check_package.what: check_package for check_package in packages.check_packages(NEEDED)}
 
 
 def test_everything_is_there(monkeypatch):
@@ -55,7 +55,7 @@ def test_versions_are_compared_as_numbers(older, newer):
 
 
 def test_requirements_are_those_of_the_installed_package():
-    found = {each.name: each for each in read_requirements()}
+    found = {requirement.name: requirement for requirement in read_requirements()}
     assert found["torch"] == Requirement("torch", "2.4", "bundled")
     assert found["omegaconf"].extra == ""
     assert "pytest" not in found

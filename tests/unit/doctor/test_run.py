@@ -46,7 +46,7 @@ def paths(tmp_path, monkeypatch):
 
 
 def of(findings, what):
-    return [each for each in findings if each.what == what]
+    return [finding for finding in findings if finding.what == what]
 
 
 def everything_below(folder):
@@ -70,9 +70,9 @@ def test_every_path_that_is_wrong_is_told_at_once(paths, capsys):
     assert main(["doctor", "--cfg-path", STAGE2, "--options", *options]) == 1
     assert "not ready: 5 errors" in capsys.readouterr().out
     findings = check_run(STAGE2, options)
-    broken = {each.what for each in findings if each.state == ERROR}
+    broken = {finding.what for finding in findings if finding.state == ERROR}
     assert broken == {"LLaMA", "vision encoder", "checkpoint", "data set vqa_rad", "run.device"}
-    assert all(each.mend for each in findings if each.state == ERROR)
+    assert all(finding.mend for finding in findings if finding.state == ERROR)
 
 
 def test_variables_that_are_missing_do_not_hide_what_is_wrong_with_the_others(paths, monkeypatch):
@@ -93,7 +93,7 @@ def test_mistakes_of_the_yaml_and_the_options(paths):
 
 def test_fp16_without_a_gpu_is_told_before_the_weights_are_loaded(paths, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    (found,) = of(check_run(STAGE2, [each for each in OPTIONS if "amp" not in each]), "run.precision")
+    (found,) = of(check_run(STAGE2, [option for option in OPTIONS if "amp" not in option]), "run.precision")
     assert found.state == ERROR and "run.precision=fp32" in found.mend
 
 

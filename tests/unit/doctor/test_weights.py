@@ -19,7 +19,7 @@ from .fabricated import SMALL, lora_tensors, make_llama, save, vit_tensors
 
 
 def states(findings):
-    return [each.state for each in findings]
+    return [finding.state for finding in findings]
 
 
 def test_a_whole_llama_folder(tmp_path):

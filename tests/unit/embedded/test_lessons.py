@@ -23,7 +23,7 @@ class Words:
 
     def decode(self, ids):
         words = {number: word for word, number in self.ids.items()}
-        return " ".join(words[each] for each in ids)
+        return " ".join(words[token_id] for token_id in ids)
 
 
 def pages(count, seed=0):

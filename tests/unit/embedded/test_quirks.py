@@ -42,7 +42,7 @@ def read(written):
 
 
 def reasons(release):
-    return [each.reason for each in release.skips]
+    return [skip.reason for skip in release.skips]
 
 
 def lines(path):
@@ -60,7 +60,7 @@ def test_roco(written, read):
     names = {path.name[:4] for path in (folder / "images").iterdir()}
     assert names == {"ROCO", "PMC0"}
     assert len(read["roco"].samples) == 6 + 4 + 2
-    missing = [each for each in read["roco"].samples if not (read["roco"].image_root / each.image).is_file()]
+    missing = [sample for sample in read["roco"].samples if not (read["roco"].image_root / sample.image).is_file()]
     assert len(missing) == 1 and missing[0].split == "train"
 
 
@@ -68,19 +68,19 @@ def test_clef2022(written, read):
     path = next((written / "clef2022").glob("*_caption_prediction_valid.csv"))
     assert path.name[8] == "-" and lines(path)[0] == "ID\tcaption"
     assert lines(path)[1].startswith("ImageCLEFmedCaption_2022_valid_084258\t")
-    first = next(each for each in read["clef2022"].samples if each.split == "train")
+    first = next(sample for sample in read["clef2022"].samples if sample.split == "train")
     assert first.answer.startswith('Seen, "as drawn": ')
 
 
 def test_medicat(written, read):
     release = written / "medicat/release"
     records = [json.loads(line) for line in lines(next(release.glob("*.jsonl")))]
-    assert {each["radiology"] for each in records} == {True, False}
-    damaged = [each for each in records if each["s2_caption"] is None]
+    assert {record["radiology"] for record in records} == {True, False}
+    damaged = [record for record in records if record["s2_caption"] is None]
     assert len(damaged) == 1 and len(read["medicat"].samples) == len(records) - 1
-    for each in records:
-        with Image.open(release / "figures" / "{pdf_hash}_{fig_uri}".format(**each)) as image:
-            if each in damaged:
+    for record in records:
+        with Image.open(release / "figures" / "{pdf_hash}_{fig_uri}".format(**record)) as image:
+            if record in damaged:
                 with pytest.raises(OSError, match="truncated|cannot identify|broken"):
                     image.load()
             else:
@@ -112,9 +112,9 @@ def test_vqa_rad(written, read):
         for image, answer, question in repeated
         for row in rows
     )
-    assert {each.answer_type for each in read["vqa_rad"].samples} == {"OPEN", "CLOSED"}
+    assert {sample.answer_type for sample in read["vqa_rad"].samples} == {"OPEN", "CLOSED"}
     unused = {path.name for path in (written / "vqa_rad/images").iterdir()} - {
-        each.image for each in read["vqa_rad"].samples
+        sample.image for sample in read["vqa_rad"].samples
     }
     assert unused == {"synpic99999.jpg"}
 
@@ -142,9 +142,9 @@ def test_path_vqa(written, read):
     assert any("  " in row["sent"] for row in full)
     short = read_plain_pickle(written / "path_vqa/qas/train/train_qa.pkl")
     assert len(short) == len(full)
-    assert {each.answer_type for each in read["path_vqa"].samples} == {"OPEN", "CLOSED"}
-    assert all(each.answer_type == "OPEN" for each in read["path_vqa"].samples if each.answer == "no fat")
-    assert {each.answer for each in read["path_vqa"].samples} & {*FINDINGS["tissue"], "none", "no fat"}
+    assert {sample.answer_type for sample in read["path_vqa"].samples} == {"OPEN", "CLOSED"}
+    assert all(sample.answer_type == "OPEN" for sample in read["path_vqa"].samples if sample.answer == "no fat")
+    assert {sample.answer for sample in read["path_vqa"].samples} & {*FINDINGS["tissue"], "none", "no fat"}
 
 
 def test_iu_xray(written, read):
@@ -158,4 +158,4 @@ def test_iu_xray(written, read):
     used = {path for row in studies for path in row["image_path"]}
     images = written / "iu_xray/images"
     assert {str(path.relative_to(images)) for path in images.rglob("*.png")} - used == {"CXR1_1_IM-0001/2.png"}
-    assert {each.split for each in read["iu_xray"].samples} == {"train", "val", "test"}
+    assert {sample.split for sample in read["iu_xray"].samples} == {"train", "val", "test"}

@@ -47,7 +47,7 @@ def test_the_same_seed_gives_the_same_bytes_and_the_reader_knows_them(tmp_path, 
     assert digests(one) == digests(two)
     release = READERS[name](one)
     assert release.samples
-    assert {each.dataset for each in release.samples} == {name}
+    assert {sample.dataset for sample in release.samples} == {name}
 
 
 def test_another_seed_gives_other_images(tmp_path):

@@ -98,8 +98,8 @@ def test_a_checkpoint_of_another_rank_is_refused(tiny):
 
 def test_fine_tuning_starts_from_the_language_model_unchanged():
     tensors = untrained_tensors(seed=0)
-    second = [each for key, each in tensors.items() if "lora_B" in key]
-    first = [each for key, each in tensors.items() if "lora_A" in key]
+    second = [tensor for key, tensor in tensors.items() if "lora_B" in key]
+    first = [tensor for key, tensor in tensors.items() if "lora_A" in key]
     assert len(first) == len(second) == 6
     assert all(not each.any() for each in second) and all(each.any() and each.shape[0] == LORA_RANK for each in first)
 

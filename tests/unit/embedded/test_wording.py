@@ -33,10 +33,10 @@ def some_scenes(count=200, seed=0):
 def asked(scene, question_type, answer_type):
     """Answers that ``questions`` gives over many draws."""
     return {
-        each.answer
+        question.answer
         for seed in range(40)
-        for each in questions(scene, Random(seed))
-        if (each.question_type, each.answer_type) == (question_type, answer_type)
+        for question in questions(scene, Random(seed))
+        if (question.question_type, question.answer_type) == (question_type, answer_type)
     }
 
 
@@ -101,9 +101,9 @@ def test_answers_are_those_of_the_scene():
             "COUNT": str(scene.glands),
             "COLOR": scene.stain if scene.kind == TISSUE else finding_color(scene),
         }
-        for each in questions(scene, Random(number)):
-            if each.answer_type == "OPEN":
-                assert each.answer == truth[each.question_type]
+        for question in questions(scene, Random(number)):
+            if question.answer_type == "OPEN":
+                assert question.answer == truth[question.question_type]
 
 
 def test_yes_and_no_are_true():
@@ -125,14 +125,14 @@ def test_guessing_does_not_pay():
     """The most frequent answer to each question, known beforehand, is right in less than half of the cases."""
     answers = {}
     for number, scene in enumerate(draw_scenes(RADIOLOGY, 1500, Random(8))):
-        for each in questions(scene, Random(number))[:3]:
-            answers.setdefault((each.question_type, each.answer_type), Counter())[each.answer] += 1
+        for question in questions(scene, Random(number))[:3]:
+            answers.setdefault((question.question_type, question.answer_type), Counter())[question.answer] += 1
     for (kind, answer_type), counts in answers.items():
         if answer_type == "CLOSED":
             assert 0.35 < counts["yes"] / sum(counts.values()) < 0.65, kind
-    total = sum(sum(each.values()) for each in answers.values())
-    assert sum(max(each.values()) for each in answers.values()) / total < 0.45
-    assert 0.2 < sum(sum(each.values()) for (_, kind), each in answers.items() if kind == "CLOSED") / total < 0.45
+    total = sum(sum(answer.values()) for answer in answers.values())
+    assert sum(max(answer.values()) for answer in answers.values()) / total < 0.45
+    assert 0.2 < sum(sum(answer.values()) for (_, kind), answer in answers.items() if kind == "CLOSED") / total < 0.45
 
 
 def test_a_paraphrase_asks_the_same_in_other_words():
@@ -146,4 +146,4 @@ def test_a_paraphrase_asks_the_same_in_other_words():
 
 def test_questions_are_deterministic():
     assert questions(LEFT_MASS, Random(3)) == questions(LEFT_MASS, Random(3))
-    assert all(isinstance(each, Question) for each in questions(LEFT_MASS, Random(3)))
+    assert all(isinstance(question, Question) for question in questions(LEFT_MASS, Random(3)))

@@ -35,7 +35,7 @@ def test_each_row_starts_from_weights_that_were_written_before() -> None:
         assert not start or str(Path(start).parent) in written
         assert command[command.index("--nproc-per-node") + 1] == "4"
         written.append(option(command, "run.output_dir"))
-    assert written == ["out/" + each for each in FOLDERS]
+    assert written == ["out/" + folder for folder in FOLDERS]
     assert {"out/" + folder for folder, _ in ROWS} < set(written)
 
 

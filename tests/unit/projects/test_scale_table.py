@@ -47,7 +47,7 @@ def test_every_input_says_where_it_is_from() -> None:
     rows = [row.split(" | ") for row in TABLES["inputs"]()[2:]]
     assert {row[2] for row in rows} == {"measured", "cited", "assumed", "ours"}
     assert all(row[3].strip(" |") for row in rows)
-    inputs = [each for each in vars(scale_table).values() if isinstance(each, scale_table.Input)]
+    inputs = [var for var in vars(scale_table).values() if isinstance(var, scale_table.Input)]
     assert len(rows) == len(inputs) + len(scale_table.CARDS), "each input is in the table"
 
 

@@ -36,13 +36,13 @@ def problems(root: Path) -> tuple[str, ...]:
 @pytest.mark.parametrize("prefix", [UUID, ""])
 def test_the_release_with_and_without_uuids(tmp_path: Path, prefix: str) -> None:
     release = read_clef2022(write_release(tmp_path, prefix))
-    assert [(each.id, each.split, each.image) for each in release.samples] == [
+    assert [(sample.id, sample.split, sample.image) for sample in release.samples] == [
         ("clef2022-" + TRAIN, "train", f"train/{TRAIN}.jpg"),
         ("clef2022-" + VALID, "val", f"valid/{VALID}.jpg"),
     ]
     first = release.samples[0]
     assert (first.answer, first.task) == ('Invented "mass, left, commas are not quoted.', "caption")
-    assert [each.reason for each in release.skips] == ["empty caption"]
+    assert [skip.reason for skip in release.skips] == ["empty caption"]
     assert len(release.files) == 2
 
 
@@ -86,7 +86,7 @@ def test_a_byte_order_mark_and_windows_line_ends_do_no_harm(tmp_path: Path) -> N
     write_lines(
         tmp_path / "caption_prediction_train.csv", "ID\tcaption\r", TRAIN + "\tInvented.\r", encoding="utf-8-sig"
     )
-    assert [each.answer for each in read_clef2022(tmp_path).samples] == ["Invented."]
+    assert [sample.answer for sample in read_clef2022(tmp_path).samples] == ["Invented."]
 
 
 def test_not_utf8_an_image_folder_that_links_out_and_an_empty_folder(tmp_path: Path) -> None:

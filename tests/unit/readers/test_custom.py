@@ -61,22 +61,22 @@ def test_reports_as_csv(tmp_path: Path, encoding: str) -> None:
         encoding=encoding,
     )
     release = read_custom(tmp_path)
-    assert [(each.id, each.task, each.question, each.answer) for each in release.samples] == [
+    assert [(sample.id, sample.task, sample.question, sample.answer) for sample in release.samples] == [
         ("medical_custom-train-3", "report", None, 'Heart normal, lungs clear.\nNo "mass".')
     ]
     assert release.samples[0].metadata == {"study": "s1"}
-    assert [(each.where, each.reason) for each in release.skips] == [("train.csv, line 4", "empty report")]
+    assert [(skip.where, skip.reason) for skip in release.skips] == [("train.csv, line 4", "empty report")]
 
 
 def test_captions_and_questions_in_different_splits(tmp_path: Path) -> None:
     write_lines(tmp_path / "train.csv", "caption,image", "An invented film.,a.png")
     write_lines(tmp_path / "val.csv", "image,question,answer", "a.png,Why?,", "a.png,,So.", "a.png,Why?,So.")
     release = read_custom(tmp_path)
-    assert [(each.task, each.split, each.answer) for each in release.samples] == [
+    assert [(sample.task, sample.split, sample.answer) for sample in release.samples] == [
         ("caption", "train", "An invented film."),
         ("vqa", "val", "So."),
     ]
-    assert [each.reason for each in release.skips] == ["empty answer", "empty question"]
+    assert [skip.reason for skip in release.skips] == ["empty answer", "empty question"]
 
 
 def test_images_are_found_in_the_folder_or_in_images(tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_images_are_found_in_the_folder_or_in_images(tmp_path: Path) -> None:
     write_lines(tmp_path / "images/day/there.png", "readers never open this")
     names = ("here.png", "day/there.png", "images/day/there.png", "none.png")
     write_jsonl(tmp_path / "train.jsonl", *({"image": name, "caption": "Invented."} for name in names))
-    assert [each.image for each in read_custom(tmp_path).samples] == [
+    assert [sample.image for sample in read_custom(tmp_path).samples] == [
         "here.png",
         "images/day/there.png",
         "images/day/there.png",
@@ -116,7 +116,7 @@ def test_mistakes_are_reported_together(tmp_path: Path) -> None:
     write_jsonl(tmp_path / "val.jsonl", {"image": "a.png", "text": "Invented."})
     write_lines(tmp_path / "test.jsonl")
     found = problems(tmp_path)
-    assert [each.split(";")[0] for each in found] == [
+    assert [sample.split(";")[0] for sample in found] == [
         "train.jsonl, line 2: missing answer",
         "train.jsonl, line 3: expected an object, found list",
         "train.jsonl, line 4: answer must be text",
@@ -138,7 +138,7 @@ def test_two_kinds_of_target_in_one_file_are_ambiguous(tmp_path: Path) -> None:
     ("header", "said"),
     [
         ("image;question;answer", "separated by semicolons"),
-        ("image,report", "missing column(s) image; found image, report"),
+        ("film,report", "missing column(s) image; found film, report"),
     ],
 )
 def test_a_wrong_header(tmp_path: Path, header: str, said: str) -> None:

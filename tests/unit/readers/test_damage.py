@@ -92,7 +92,7 @@ def test_an_empty_file_is_an_error(tmp_path: Path, name: str) -> None:
     assert Path(file).name in str(caught.value)
 
 
-@pytest.mark.parametrize("name", [each for each in RELEASES if each not in ("IU-Xray by OpenI", "MIMIC-CXR")])
+@pytest.mark.parametrize("name", [release for release in RELEASES if release not in ("IU-Xray by OpenI", "MIMIC-CXR")])
 def test_a_file_that_is_a_web_page_is_an_error(tmp_path: Path, name: str) -> None:
     """What a download without credentials leaves; the other two have tests of their own."""
     dataset, write, file = RELEASES[name]

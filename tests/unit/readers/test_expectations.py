@@ -36,9 +36,11 @@ def verdicts(read: Release, miniature: bool = False) -> dict[str, Verdict]:
 
 
 def test_the_table_is_sound() -> None:
-    for each in EXPECTATIONS:
-        assert each.severity in (ERROR, WARNING) and each.expected and len(each.check) <= 44, each
-    assert {each.dataset for each in EXPECTATIONS} == {
+    for expectation in EXPECTATIONS:
+        assert expectation.severity in (ERROR, WARNING) and expectation.expected and len(expectation.check) <= 44, (
+            expectation
+        )
+    assert {expectation.dataset for expectation in EXPECTATIONS} == {
         "roco",
         "clef2022",
         "medicat",
@@ -94,7 +96,9 @@ def test_patients_and_studies_may_not_be_in_two_splits(dataset: str, layout: str
     ],
 )
 def test_roco_ids(ids: list[str], holds: bool) -> None:
-    samples = [sample(number, "train", {"source_id": each, "kind": "radiology"}) for number, each in enumerate(ids)]
+    samples = [
+        sample(number, "train", {"source_id": token_id, "kind": "radiology"}) for number, token_id in enumerate(ids)
+    ]
     found = verdicts(release("roco", "official", samples), miniature=True)
     assert found["ids ascend, none above 87,952"].holds is holds
 

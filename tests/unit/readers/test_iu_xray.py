@@ -47,7 +47,7 @@ def write_r2gen(root: Path, content: Any = None) -> Path:
 
 
 def write_openi(root: Path, number: int, *images: str, findings: str = REPORT, impression: str = "") -> Path:
-    parents = [f'<parentImage id="{each}"><url>/invented/{each}.jpg</url></parentImage>' for each in images]
+    parents = [f'<parentImage id="{image}"><url>/invented/{image}.jpg</url></parentImage>' for image in images]
     path = root / f"ecgen-radiology/{number}.xml"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(
@@ -87,7 +87,7 @@ def message(root: Path, **options: str) -> str:
 def test_r2gen_gives_a_sample_for_each_image(tmp_path: Path) -> None:
     release = read_iu_xray(write_r2gen(tmp_path))
     assert (release.layout, release.image_root) == ("R2Gen", tmp_path / "images")
-    assert Counter(each.split for each in release.samples) == {"train": 4, "val": 2, "test": 2}
+    assert Counter(sample.split for sample in release.samples) == {"train": 4, "val": 2, "test": 2}
     first, second = release.samples[:2]
     assert (first.id, second.id) == ("iu_xray-CXR1_1_IM-0001/0", "iu_xray-CXR1_1_IM-0001/1")
     assert (second.image, second.answer, second.question, second.task) == (
@@ -105,7 +105,7 @@ def test_r2gen_gives_a_sample_for_each_image(tmp_path: Path) -> None:
 
 def test_r2gen_gives_a_sample_for_each_study(tmp_path: Path) -> None:
     release = read_iu_xray(write_r2gen(tmp_path), per="study")
-    assert [(each.id, each.split) for each in release.samples] == [
+    assert [(sample.id, sample.split) for sample in release.samples] == [
         ("iu_xray-CXR1_1_IM-0001", "train"),
         ("iu_xray-CXR9997_IM-0002-1001", "train"),
         ("iu_xray-CXR9998_IM-0003", "val"),
@@ -192,14 +192,14 @@ def test_openi_reads_sections_and_names_the_png(tmp_path: Path) -> None:
     write_openi(tmp_path, 12)
     release = read_iu_xray(tmp_path)
     assert release.layout == "OpenI XML (split: seeded hash of the study id, 7:1:2)"
-    assert [(each.id, each.image, each.answer) for each in release.samples] == [
+    assert [(sample.id, sample.image, sample.answer) for sample in release.samples] == [
         ("iu_xray-CXR9_IM-0001-1001", "CXR9_IM-0001-1001.png", REPORT),
         ("iu_xray-CXR9_IM-0001-2001", "CXR9_IM-0001-2001.png", REPORT),
         ("iu_xray-CXR10_IM-0002-1001", "CXR10_IM-0002-1001.png", REPORT),
     ]
     assert Counter(skip.reason for skip in release.skips) == {"no findings text": 1, "no image": 1}
     assert read_iu_xray(tmp_path, section="both").samples[2].answer == REPORT + " Invented & short."
-    assert [each.answer for each in read_iu_xray(tmp_path, section="impression").samples] == ["Invented & short."]
+    assert [sample.answer for sample in read_iu_xray(tmp_path, section="impression").samples] == ["Invented & short."]
 
 
 @pytest.mark.parametrize("folder", ["NLMCXR_png", "images", "."])
@@ -246,7 +246,9 @@ def test_kaggle_joins_reports_and_images(tmp_path: Path) -> None:
     release = read_iu_xray(write_kaggle(tmp_path))
     assert release.layout == "Kaggle (split: seeded hash of the study id, 7:1:2)"
     assert release.image_root == tmp_path / "images/images_normalized"
-    assert [(each.id, each.metadata["study"], each.metadata["view"], each.answer) for each in release.samples] == [
+    assert [
+        (sample.id, sample.metadata["study"], sample.metadata["view"], sample.answer) for sample in release.samples
+    ] == [
         ("iu_xray-9997_IM-0002-1001.dcm", "CXR9997", "Frontal", REPORT),
         ("iu_xray-9999_IM-0004-1001.dcm", "CXR9999", "Lateral", "Two\nlines."),
         ("iu_xray-9999_IM-0005-2001.dcm", "CXR9999", "Frontal", "Two\nlines."),
@@ -271,8 +273,8 @@ def test_kaggle_takes_the_split_of_an_annotation_beside_it(tmp_path: Path) -> No
     (root / "images/images_normalized").mkdir(parents=True)
     release = read_iu_xray(root)
     assert release.layout == "Kaggle (split: annotation.json)"
-    assert [each.split for each in release.samples] == ["val", "test", "test"]
-    assert [(each.metadata["r2gen_id"], each.metadata["same_series"]) for each in release.samples[:2]] == [
+    assert [sample.split for sample in release.samples] == ["val", "test", "test"]
+    assert [(sample.metadata["r2gen_id"], sample.metadata["same_series"]) for sample in release.samples[:2]] == [
         ("CXR9997_IM-0002", True),
         ("CXR9999_IM-0004", False),
     ]
@@ -286,7 +288,7 @@ def test_openi_takes_the_split_of_an_annotation_beside_it(tmp_path: Path) -> Non
     write_openi(write_r2gen(tmp_path), 1, "CXR1_1_IM-0001-3001")
     release = read_iu_xray(tmp_path)
     assert release.layout == "OpenI XML (split: annotation.json)"
-    assert [(each.split, each.metadata["same_series"]) for each in release.samples] == [("train", True)]
+    assert [(sample.split, sample.metadata["same_series"]) for sample in release.samples] == [("train", True)]
 
 
 @pytest.mark.parametrize(

@@ -72,8 +72,8 @@ def test_the_other_caption_stands_in_and_none_at_all_is_counted(tmp_path: Path) 
         row(3, s2_caption="  "),
     )
     release = read_medicat(tmp_path)
-    assert [each.answer for each in release.samples] == ["Fig 1. From the other parser."]
-    assert [(each.where, each.reason) for each in release.skips] == [
+    assert [sample.answer for sample in release.samples] == ["Fig 1. From the other parser."]
+    assert [(skip.where, skip.reason) for skip in release.skips] == [
         (NAME + ", line 2", "no caption"),
         (NAME + ", line 3", "empty caption"),
     ]
@@ -83,8 +83,8 @@ def test_radiology_only_counts_what_it_leaves_out(tmp_path: Path) -> None:
     write_release(tmp_path, row(1), row(2, radiology=False), row(3, radiology=None))
     assert len(read_medicat(tmp_path).samples) == 3
     release = read_medicat(tmp_path, radiology_only=True)
-    assert [each.metadata["radiology"] for each in release.samples] == [True]
-    assert [each.reason for each in release.skips] == ["not radiology", "not radiology"]
+    assert [sample.metadata["radiology"] for sample in release.samples] == [True]
+    assert [skip.reason for skip in release.skips] == ["not radiology", "not radiology"]
 
 
 def test_damaged_records_are_reported_together(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_a_figure_that_links_out_is_refused(tmp_path: Path) -> None:
 
 
 def test_one_file_of_figures_is_wanted(tmp_path: Path) -> None:
-    assert any("release/*.jsonl" in each for each in problems(tmp_path))
+    assert any("release/*.jsonl" in problem for problem in problems(tmp_path))
     write_lines(tmp_path / "roco_train_references.jsonl", "{}")
     assert "expected the one file of figures, found none" in problems(tmp_path)[0]
     write_release(tmp_path, row(1))

@@ -75,7 +75,7 @@ def write_zip(path: Path, folder: str = "files/") -> None:
 def answers(root: Path, section: str) -> dict[str, str]:
     release = read_mimic_cxr(root, section=section)
     assert len(release.samples) + len(release.skips) == 7
-    return {each.metadata["study"]: each.answer for each in release.samples}
+    return {sample.metadata["study"]: sample.answer for sample in release.samples}
 
 
 def problems(root: Path, **options: Any) -> tuple[str, ...]:
@@ -96,7 +96,7 @@ def test_samples_of_the_release(root: Path) -> None:
     release = read_mimic_cxr(root)
     assert release.layout == "MIMIC-CXR-JPG, reports in mimic-cxr/2.0.0/mimic-cxr-reports.zip"
     assert release.image_root == root / HOME / "files"
-    assert [(each.id, each.split, each.metadata["study"]) for each in release.samples] == [
+    assert [(sample.id, sample.split, sample.metadata["study"]) for sample in release.samples] == [
         ("mimic_cxr-" + dicom(1), "train", WITH_BOTH),
         ("mimic_cxr-" + dicom(2), "train", WITH_BOTH),
         ("mimic_cxr-" + dicom(3), "val", FINDINGS_ONLY),
@@ -111,7 +111,7 @@ def test_samples_of_the_release(root: Path) -> None:
 
 
 def test_every_row_without_text_is_counted(root: Path) -> None:
-    assert [(each.where, each.reason) for each in read_mimic_cxr(root).skips] == [
+    assert [(skip.where, skip.reason) for skip in read_mimic_cxr(root).skips] == [
         ("mimic-cxr-2.0.0-split.csv.gz, line 5", "no findings section"),
         ("mimic-cxr-2.0.0-split.csv.gz, line 7", "left out of the official table of sections"),
         ("mimic-cxr-2.0.0-split.csv.gz, line 8", "no report file"),
@@ -230,7 +230,7 @@ def test_rows_that_are_not_of_the_release_are_reported_together(root: Path) -> N
         f"{dicom(4)},50000001",
     )
     found = problems(root)
-    assert [each.split(":")[0][-6:] for each in found[1:5]] == ["line 3", "line 4", "line 5", "line 7"]
+    assert [sample.split(":")[0][-6:] for sample in found[1:5]] == ["line 3", "line 4", "line 5", "line 7"]
     assert found[5].startswith(f"id 'mimic_cxr-{dicom(1)}' occurs twice")
 
 
@@ -287,12 +287,12 @@ def test_the_annotation_of_r2gen(tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     release = read_mimic_cxr(tmp_path)
     assert (release.layout, release.image_root) == ("R2Gen annotation", tmp_path / "images")
-    assert [(each.id, each.split, each.image) for each in release.samples] == [
+    assert [(sample.id, sample.split, sample.image) for sample in release.samples] == [
         ("mimic_cxr-" + dicom(number), split, record(number)["image_path"][0])
         for number, split in ((1, "train"), (3, "test"))
     ]
     assert release.samples[0].metadata == {"study": "50000001", "subject": "10000001"}
-    assert [each.where for each in release.skips] == ["annotation.json, val record 0"]
+    assert [skip.where for skip in release.skips] == ["annotation.json, val record 0"]
 
 
 def test_the_json_of_pefomed(tmp_path: Path) -> None:
@@ -301,7 +301,7 @@ def test_the_json_of_pefomed(tmp_path: Path) -> None:
     write_json(tmp_path / "val.json", {"odd name.jpg": ["Third."]})
     release = read_mimic_cxr(tmp_path)
     assert (release.layout, release.image_root) == ("PeFoMed JSON", tmp_path)
-    assert [(each.id, each.split, each.image, each.answer) for each in release.samples] == [
+    assert [(sample.id, sample.split, sample.image, sample.answer) for sample in release.samples] == [
         ("mimic_cxr-" + dicom(1), "train", image, "First."),
         ("mimic_cxr-odd name.jpg", "val", "odd name.jpg", "Third."),
     ]
@@ -315,7 +315,7 @@ def test_converted_copies_have_no_choice_of_section(tmp_path: Path) -> None:
 def test_damaged_converted_copies(tmp_path: Path) -> None:
     write_json(tmp_path / "annotation.json", {"train": [record(1, image_path=[]), {"id": 1}, 5], "val": []})
     found = problems(tmp_path)
-    assert [each.split(";")[0] for each in found[1:]] == [
+    assert [sample.split(";")[0] for sample in found[1:]] == [
         "annotation.json, train record 0: image_path holds no path",
         "annotation.json, train record 1: missing report, image_path",
         "annotation.json, train record 2: expected an object, found int",

@@ -104,12 +104,12 @@ def test_vqa_pickles_are_preferred_and_qa_pickles_do(tmp_path: Path) -> None:
     assert len(read_path_vqa(tmp_path).samples) == 6
     (tmp_path / "qas/test_vqa.pkl").unlink()
     release = read_path_vqa(tmp_path)
-    assert [(each.id, each.image, each.answer_type) for each in release.splits()["val"]] == [
+    assert [(sample.id, sample.image, sample.answer_type) for sample in release.splits()["val"]] == [
         ("path_vqa-val_9999-0", "val/val_9999.jpg", "CLOSED"),
         ("path_vqa-val_0001-0", "val/val_0001.jpg", "OPEN"),
         ("path_vqa-val_9999-1", "val/val_9999.jpg", "CLOSED"),
     ]
-    assert {each.question for each in release.samples} == {"Is a  tumor invented?"}
+    assert {sample.question for sample in release.samples} == {"Is a  tumor invented?"}
 
 
 def test_an_incomplete_set_of_pickles_names_what_is_missing(tmp_path: Path) -> None:
@@ -125,7 +125,8 @@ def test_repository_json_gives_a_sample_for_each_question(tmp_path: Path) -> Non
     release = read_path_vqa(write_repository(tmp_path, train=images))
     assert release.layout == "repository JSON"
     assert [
-        (each.id, each.image, each.answer, each.answer_type, each.question_type) for each in release.splits()["train"]
+        (sample.id, sample.image, sample.answer, sample.answer_type, sample.question_type)
+        for sample in release.splits()["train"]
     ] == [
         ("path_vqa-train_9999-0", "train/train_9999.jpg", "nowhere", "OPEN", "where"),
         ("path_vqa-train_9999-1", "train/train_9999.jpg", "Yes ", "CLOSED", "yes/no"),
@@ -138,7 +139,7 @@ def test_the_parquet_copy(tmp_path: Path) -> None:
         write_parquet(tmp_path / f"data/{name}-abc.parquet", rows)
     release = read_path_vqa(tmp_path)
     assert (release.layout, release.image_root) == ("parquet", tmp_path)
-    assert Counter(each.split for each in release.samples) == {"train": 4, "val": 2, "test": 2}
+    assert Counter(sample.split for sample in release.samples) == {"train": 4, "val": 2, "test": 2}
     last = release.splits()["train"][-1]
     assert (last.id, last.image) == ("path_vqa-train-3", "data/train-00001-of-00002-abc.parquet#1")
     assert (last.answer_type, last.question_type) == ("OPEN", "what")

@@ -45,7 +45,7 @@ def write_image(folder: Path, name: str) -> None:
 
 
 def shape(release: Release) -> list[tuple[str, str]]:
-    return [(each.id, each.split) for each in release.samples]
+    return [(sample.id, sample.split) for sample in release.samples]
 
 
 def problems(root: Path, **options: Any) -> tuple[str, ...]:
@@ -66,7 +66,7 @@ def test_the_official_layout_from_the_repository_or_its_data_folder(tmp_path: Pa
         ("roco-ROCO_00002", "val"),
         ("roco-ROCO_00005", "test"),
     ]
-    assert [(each.where, each.reason) for each in release.skips] == [
+    assert [(skip.where, skip.reason) for skip in release.skips] == [
         (str(Path(home, "train/radiology/captions.txt, line 4")), "empty caption")
     ]
 
@@ -93,7 +93,7 @@ def test_fields_of_a_sample(tmp_path: Path) -> None:
 def test_kinds(tmp_path: Path, kind: str, ids: list[str]) -> None:
     write_official(tmp_path)
     train = read_roco(tmp_path, kind=kind).splits()["train"]
-    assert [each.metadata["source_id"] for each in train] == ids
+    assert [sample.metadata["source_id"] for sample in train] == ids
     assert train[-1].image == "train/non-radiology/images/ROCO_81826.jpg"
     assert train[-1].metadata == {"source_id": "ROCO_81826", "kind": "non-radiology"}
 
@@ -121,7 +121,7 @@ def test_the_spelling_of_an_image_that_exists_is_chosen(tmp_path: Path, notes: s
         )
     write_image(train, "ROCO_00001.jpg")
     write_image(train, OLD_NAME)
-    assert [each.image for each in read_roco(tmp_path).splits()["train"]] == [
+    assert [sample.image for sample in read_roco(tmp_path).splits()["train"]] == [
         "train/radiology/images/" + name for name in ("ROCO_00001.jpg", OLD_NAME, "ROCO_00004.jpg")
     ]
 
@@ -136,7 +136,7 @@ def test_damaged_captions_are_reported_together(tmp_path: Path) -> None:
         "ROCO_00001\t Again.",
     )
     found = problems(tmp_path)
-    assert [each.split(":")[0] for each in found[:3]] == [
+    assert [sample.split(":")[0] for sample in found[:3]] == [
         f"train/radiology/captions.txt, line {number}" for number in (2, 3, 4)
     ]
     assert "no TAB" in found[0] and "'../../x' is not of the form" in found[2]
@@ -146,7 +146,7 @@ def test_damaged_captions_are_reported_together(tmp_path: Path) -> None:
 def test_val_beside_validation_is_refused(tmp_path: Path) -> None:
     write_official(tmp_path, "validation")
     write_official(tmp_path, "val")
-    assert any("are the same split; keep one" in each for each in problems(tmp_path))
+    assert any("are the same split; keep one" in problem for problem in problems(tmp_path))
 
 
 def test_a_link_out_of_the_root_is_refused(tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_a_link_out_of_the_root_is_refused(tmp_path: Path) -> None:
     write_lines(tmp_path / "private.jpg", "not ours")
     (train / "images").mkdir()
     (train / "images/ROCO_00001.jpg").symlink_to(tmp_path / "private.jpg")
-    assert ["ROCO_00001.jpg" in each and "leads out of" in each for each in problems(root)] == [True]
+    assert ["ROCO_00001.jpg" in problem and "leads out of" in problem for problem in problems(root)] == [True]
 
 
 def test_captions_that_are_not_utf8(tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ def test_the_kaggle_copy_is_read_from_its_tables(tmp_path: Path, home: str) -> N
         "Kaggle",
         [("roco-ROCO_00001", "train"), ("roco-ROCO_00003", "train"), ("roco-ROCO_00002", "val")],
     )
-    assert [each.image for each in release.samples] == [
+    assert [sample.image for sample in release.samples] == [
         "train/radiology/images/PMC0000001_made-up-1.jpg",
         "train/radiology/images/ROCO_00003.jpg",
         "validation/radiology/images/PMC2_z.jpg",
@@ -208,7 +208,7 @@ def test_rocov2_as_on_zenodo(tmp_path: Path) -> None:
     write_zenodo(tmp_path)
     release = read_roco(tmp_path)
     assert release.layout == "ROCOv2 Zenodo"
-    assert [(each.split, each.image) for each in release.samples] == [
+    assert [(sample.split, sample.image) for sample in release.samples] == [
         ("train", "train/ROCOv2_2023_train_000001.jpg"),
         ("train", "train/ROCOv2_2023_train_000002.jpg"),
         ("val", "valid/ROCOv2_2023_valid_000001.jpg"),
@@ -255,7 +255,7 @@ def test_the_parquet_copies(tmp_path: Path, columns: tuple[str, ...], layout: st
     )
     release = read_roco(tmp_path)
     assert (release.layout, release.image_root, len(release.skips)) == (layout, tmp_path, 1)
-    assert [(each.id, each.split, each.image, each.answer) for each in release.samples] == [
+    assert [(sample.id, sample.split, sample.image, sample.answer) for sample in release.samples] == [
         ("roco-ROCO_00001", "train", "data/train-00000-of-00001.parquet#0", "Invented one."),
         ("roco-ROCO_00003", "val", "data/validation-00000-of-00001.parquet#0", "Two."),
     ]
@@ -272,7 +272,7 @@ def test_a_parquet_row_without_caption_is_a_problem(tmp_path: Path) -> None:
 
 
 def test_none_or_two_layouts(tmp_path: Path) -> None:
-    assert any("official: data/" in each for each in problems(tmp_path))
+    assert any("official: data/" in problem for problem in problems(tmp_path))
     write_zenodo(tmp_path)
     write_official(tmp_path)
     assert len(problems(tmp_path)) == 2

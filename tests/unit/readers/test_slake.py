@@ -65,7 +65,7 @@ def message(root: Path) -> str:
 def test_english_is_read_and_the_rest_counted(tmp_path: Path) -> None:
     release = read_slake(write_release(tmp_path))
     assert (release.layout, release.image_root) == ("official", tmp_path / "imgs")
-    assert [(each.id, each.split) for each in release.samples] == [
+    assert [(sample.id, sample.split) for sample in release.samples] == [
         ("slake-1", "train"),
         ("slake-4", "train"),
         ("slake-5", "val"),
@@ -95,7 +95,7 @@ def test_fields_of_a_sample(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("language", "ids"), [("zh", [2]), ("all", [1, 2, 4, 5, 6])])
 def test_other_languages(tmp_path: Path, language: str, ids: list[int]) -> None:
     release = read_slake(write_release(tmp_path), language=language)
-    assert [each.metadata["source_id"] for each in release.samples] == ids
+    assert [sample.metadata["source_id"] for sample in release.samples] == ids
 
 
 def test_an_unknown_language_is_a_mistake_of_the_configuration(tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_an_unknown_language_is_a_mistake_of_the_configuration(tmp_path: Path) -
 def test_the_copy_on_hugging_face(tmp_path: Path, images: str) -> None:
     release = read_slake(write_release(tmp_path, "validation.json", images))
     assert (release.layout, release.image_root) == ("Hugging Face copy", tmp_path / images)
-    assert Counter(each.split for each in release.samples) == {"train": 2, "val": 1, "test": 1}
+    assert Counter(sample.split for sample in release.samples) == {"train": 2, "val": 1, "test": 1}
 
 
 def test_an_english_only_copy_need_not_name_the_language(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def test_every_ragged_row_is_a_problem_and_the_others_are_read(tmp_path: Path) -
     problems: list[str] = []
     path = write_lines(tmp_path / "a.csv", "ID,text", "1,a, b", "2,fine", "3")
     assert [row["ID"] for _, row in read_csv(path, ("ID",), problems)] == ["2"]
-    assert [each.split(";")[0] for each in problems] == [
+    assert [problem.split(";")[0] for problem in problems] == [
         "a.csv, line 2: 3 cells, the header has 2",
         "a.csv, line 4: 1 cells, the header has 2",
     ]

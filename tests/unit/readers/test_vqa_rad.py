@@ -94,7 +94,7 @@ def test_official_records_are_numbered_and_their_frames_always_train(tmp_path: P
     release = read_vqa_rad(write_official(tmp_path, official_rows()))
     assert release.layout == "official"
     assert release.image_root == tmp_path / "VQA_RAD Image Folder"
-    assert [(each.id, each.split, each.phrase_type, each.question) for each in release.samples] == [
+    assert [(sample.id, sample.split, sample.phrase_type, sample.question) for sample in release.samples] == [
         ("vqa_rad-1", "train", "freeform", "Is an invented finding seen?"),
         ("vqa_rad-2", "train", "frame", "Is there evidence of an invented finding? -yes/no"),
         ("vqa_rad-3", "test", "freeform", " How many invented nodules? "),
@@ -133,8 +133,14 @@ def test_the_re_release_links_a_frame_to_the_question_before_it(tmp_path: Path) 
     ]
     release = read_vqa_rad(write_re_release(tmp_path, train, [re_release_row(3, answer=4)]))
     assert (release.layout, release.image_root) == ("re-release", tmp_path / "images")
-    assert [each.metadata.get("frame_of") for each in release.samples] == [None, "vqa_rad-1", "vqa_rad-3", None, None]
-    assert [each.split for each in release.samples] == ["train"] * 4 + ["test"]
+    assert [sample.metadata.get("frame_of") for sample in release.samples] == [
+        None,
+        "vqa_rad-1",
+        "vqa_rad-3",
+        None,
+        None,
+    ]
+    assert [sample.split for sample in release.samples] == ["train"] * 4 + ["test"]
 
 
 def test_duplicates_of_text_are_kept(tmp_path: Path) -> None:
@@ -151,12 +157,12 @@ def test_the_parquet_copy_decides_closed_by_the_answer(tmp_path: Path) -> None:
     write_parquet(tmp_path / "data/test-00000-of-00001-def.parquet", rows[:1])
     release = read_vqa_rad(tmp_path)
     assert (release.layout, release.image_root) == ("parquet", tmp_path)
-    assert [(each.id, each.split, each.image, each.answer_type) for each in release.samples] == [
+    assert [(sample.id, sample.split, sample.image, sample.answer_type) for sample in release.samples] == [
         ("vqa_rad-train-0", "train", "data/train-00000-of-00001-abc.parquet#0", "CLOSED"),
         ("vqa_rad-train-1", "train", "data/train-00000-of-00001-abc.parquet#1", "OPEN"),
         ("vqa_rad-test-0", "test", "data/test-00000-of-00001-def.parquet#0", "CLOSED"),
     ]
-    assert {each.metadata["answer_type_from"] for each in release.samples} == {"yes/no rule"}
+    assert {sample.metadata["answer_type_from"] for sample in release.samples} == {"yes/no rule"}
 
 
 def test_an_empty_answer_is_skipped_and_counted(tmp_path: Path) -> None:
@@ -228,7 +234,7 @@ def test_a_symbolic_link_out_of_the_images_is_refused(tmp_path: Path) -> None:
     (root / "images/link.jpg").unlink()
     (root / "images/real.jpg").write_bytes(b"an image")
     (root / "images/link.jpg").symlink_to("real.jpg")
-    assert [each.image for each in read_vqa_rad(root).samples] == ["link.jpg"]
+    assert [sample.image for sample in read_vqa_rad(root).samples] == ["link.jpg"]
 
 
 def test_no_layout_or_two_are_told_with_what_was_looked_for(tmp_path: Path) -> None:

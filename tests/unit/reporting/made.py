@@ -76,13 +76,15 @@ def rate(
     only: Sequence[str] | None = None,
 ) -> None:
     """Judgements of several runs or raters beside the predictions, as the commands leave them."""
-    scored = [[Score(each.id, scorer, "1", value) for each, value in zip(predictions, values)] for values in runs]
+    scored = [
+        [Score(prediction.id, scorer, "1", value) for prediction, value in zip(predictions, values)] for values in runs
+    ]
     write_judgements(predictions, scorer.split("/")[1], scored, folder, facts or {}, only=only)
 
 
 def make_images(folder: Path, predictions: Sequence[Prediction]) -> Path:
     """A small image for each image that the predictions name."""
     folder.mkdir(parents=True, exist_ok=True)
-    for number, name in enumerate(sorted({each.image for each in predictions})):
+    for number, name in enumerate(sorted({prediction.image for prediction in predictions})):
         Image.new("RGB", (40, 30), (20 * number % 255, 90, 120)).save(folder / name)
     return folder

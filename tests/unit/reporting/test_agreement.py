@@ -20,7 +20,10 @@ def put(folder, predictions, scorer, *runs, reasons=None):
     kind = "vqa" if predictions[0].task == "vqa" else "report"
     reasons = reasons or {}
     scored = [
-        [Score(each.id, scorer, "1", value, reasons.get(each.id)) for each, value in zip(predictions, run)]
+        [
+            Score(prediction.id, scorer, "1", value, reasons.get(prediction.id))
+            for prediction, value in zip(predictions, run)
+        ]
         for run in runs
     ]
     write_judgements(predictions, kind, scored, folder, {})
@@ -28,9 +31,9 @@ def put(folder, predictions, scorer, *runs, reasons=None):
 
 def test_every_pair_of_exact_match_judge_and_raters(tmp_path):
     predictions = [
-        each
+        answer
         for number in range(12)
-        for each in answers(number + 1, prediction="yes" if number % 4 == 0 else "no")[number:]
+        for answer in answers(number + 1, prediction="yes" if number % 4 == 0 else "no")[number:]
     ]
     put(tmp_path, predictions, "judge/vqa/invented", [1, 1, 0, 0] * 3, [1, 0, 0, 0] * 3, [1, 1, 0, 1] * 3)
     put(tmp_path, predictions, "human/vqa", [1, 1, 0, 0] * 3, [1, 1, 0, 1] * 3)

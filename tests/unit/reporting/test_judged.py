@@ -27,7 +27,7 @@ def test_files_and_figures(tmp_path):
     assert stored["scores"]["judge/vqa/offline-lexical"] == metrics["scores"]["judge/vqa/offline-lexical"]
     assert sorted(stored["scores"]["judge/vqa/offline-lexical"]) == ["closed", "open", "overall", "version"]
     assert stored["judges"] == {"judge/vqa/offline-lexical": {"model": "invented"}}
-    assert [[each.value for each in scores] for scores in read_runs(tmp_path, "judge/vqa/offline-lexical")] == [
+    assert [[score.value for score in scores] for scores in read_runs(tmp_path, "judge/vqa/offline-lexical")] == [
         [0.0] * 4
     ] * 3
 

@@ -29,8 +29,8 @@ def test_vqa_rad_figures_of_the_paper() -> None:
 def test_a_missing_prediction_is_wrong_and_counted_and_never_the_answer_none() -> None:
     rows = [predicted("none", None, 1), predicted("none", "none", 2), predicted("none", "", 3)]
     scores = score_exact_match(rows)
-    assert [each.value for each in scores] == [0.0, 1.0, 0.0]
-    assert [each.reason for each in scores] == ["no prediction", None, None]
+    assert [score.value for score in scores] == [0.0, 1.0, 0.0]
+    assert [score.reason for score in scores] == ["no prediction", None, None]
     assert summarise_exact_match(rows, scores).overall == Accuracy(n=3, correct=1, missing=1)
 
 

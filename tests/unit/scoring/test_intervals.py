@@ -56,5 +56,5 @@ def test_unusable_input(values: list, clusters: list) -> None:
 
 def test_many_clusters_are_drawn_in_blocks() -> None:
     n = 50_000
-    values = [float(each % 2) for each in range(n)]
+    values = [float(number % 2) for number in range(n)]
     assert width(values, list(range(n)), resamples=100) == pytest.approx(2 * 1.96 * 0.5 / math.sqrt(n), rel=0.3)

@@ -64,7 +64,7 @@ def test_r2gen60_needs_java_for_meteor_only() -> None:
 def test_a_score_for_each_prediction_and_metric_with_its_reason() -> None:
     scores = score_lexical(reports(PAIRS))
     assert len(scores) == 3 * len(METRICS)
-    by_name = {(each.sample_id, each.scorer): each for each in scores}
+    by_name = {(score.sample_id, score.scorer): score for score in scores}
     assert by_name["invented-2", "lexical/coco/rouge_l"].value == 1.0
     assert by_name["invented-3", "lexical/coco/bleu1"].reason == "no prediction"
     assert by_name["invented-3", "lexical/coco/meteor"].value is None
@@ -80,7 +80,7 @@ def test_figures_of_the_data_set_apart_from_scores_of_its_samples() -> None:
     assert figures["corpus"]["meteor"] is None and figures["corpus"]["bleu4"] == result.corpus["bleu4"]
     by_scorer = result.scores()
     assert list(by_scorer) == ["lexical/coco/" + metric for metric in METRICS]
-    assert all([each.sample_id for each in scores] == list(result.sample_ids) for scores in by_scorer.values())
+    assert all([score.sample_id for score in scores] == list(result.sample_ids) for scores in by_scorer.values())
 
 
 @pytest.mark.usefixtures("no_java")

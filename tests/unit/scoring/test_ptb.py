@@ -18,7 +18,7 @@ LINE_ENDS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 def test_one_line_a_text_whatever_it_holds() -> None:
     texts = [
         "The first.",
-        *(f"Heart{each}size is normal." for each in LINE_ENDS),
+        *(f"Heart{line_end}size is normal." for line_end in LINE_ENDS),
         "",
         "\n\n",
         "\x00\x01",

@@ -30,7 +30,7 @@ def test_table_11(counts: list[float], printed: float) -> None:
 
 
 def test_table_7_percentages() -> None:
-    assert [round(each, 1) for each in wasm_from_counts((22, 118, 267, 449, 324)).percentages] == [
+    assert [round(percentage, 1) for percentage in wasm_from_counts((22, 118, 267, 449, 324)).percentages] == [
         1.9,
         10.0,
         22.6,

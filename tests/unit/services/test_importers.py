@@ -43,7 +43,7 @@ def write_lines(path: Path, rows: list[dict[str, Any]]) -> Path:
 
 
 def texts(answers: list[Answer]) -> list[str | None]:
-    return [each.prediction for each in join_answers(answers, SAMPLES, {})]
+    return [join_answer.prediction for join_answer in join_answers(answers, SAMPLES, {})]
 
 
 def test_llava_med_joins_by_id(tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_medevalkit_joins_by_order_or_by_question_and_reference(tmp_path: Path) 
         texts(read_medevalkit(path))
     assert len(caught.value.problems) == 4
     found = join_answers(read_medevalkit(path)[:1], SAMPLES[1:2], {"model": "m"})
-    assert [(each.prediction, each.producer) for each in found] == [("on the left", {"model": "m"})]
+    assert [(prediction.prediction, prediction.producer) for prediction in found] == [("on the left", {"model": "m"})]
 
 
 @pytest.mark.parametrize(
@@ -175,12 +175,12 @@ def test_the_authors_reports_join_by_the_end_of_the_path(tmp_path: Path) -> None
     path.write_text(
         json.dumps(
             [
-                {"image_path": "/data/iu/images/" + each.image, "ground_truth": "cleaned", "generated_report": text}
-                for each, text in zip(reports, TEXTS)
+                {"image_path": "/data/iu/images/" + report.image, "ground_truth": "cleaned", "generated_report": text}
+                for report, text in zip(reports, TEXTS)
             ]
         )
     )
-    assert [each.prediction for each in join_answers(read_authors(path), reports, {})] == TEXTS
+    assert [join_answer.prediction for join_answer in join_answers(read_authors(path), reports, {})] == TEXTS
     with pytest.raises(DataError, match="already answered by"):
         join_answers([*read_authors(path), read_authors(path)[0]], reports, {})
 
@@ -198,7 +198,7 @@ def test_repeated_and_nested_questions_of_one_image_are_told_apart() -> None:
     ]
     order = [3, 2, 0, 1]
     found = join_answers([answers[number] for number in order], samples, {})
-    assert [each.prediction for each in found] == ["0", "1", "2", "3"]
+    assert [prediction.prediction for prediction in found] == ["0", "1", "2", "3"]
     with pytest.raises(DataError, match="vqa_rad-1 was already answered"):
         join_answers([answers[0]] * 3, samples[:2], {})
 

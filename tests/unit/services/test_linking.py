@@ -118,7 +118,7 @@ def test_a_copy_that_was_changed_is_not_thrown_away(checkout, monkeypatch):
     linked = everything(checkout)
     with pytest.raises(ToolkitError, match="nothing was changed") as caught:
         unlink_checkout(checkout)
-    assert [each.split(":")[0].rsplit("/", 1)[1] for each in caught.value.problems] == ["pefomed_stage2.yaml"]
+    assert [problem.split(":")[0].rsplit("/", 1)[1] for problem in caught.value.problems] == ["pefomed_stage2.yaml"]
     assert everything(checkout) == linked
 
 

@@ -13,7 +13,7 @@ def test_results_keep_the_order_of_the_items() -> None:
         time.sleep(0.01 if number < 3 else 0)
         return number * number
 
-    assert list(map_in_threads(slow_when_early, range(20), workers=4)) == [each * each for each in range(20)]
+    assert list(map_in_threads(slow_when_early, range(20), workers=4)) == [number * number for number in range(20)]
 
 
 def test_items_are_drawn_only_as_results_are_taken() -> None:

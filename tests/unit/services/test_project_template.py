@@ -38,7 +38,7 @@ def test_what_is_written(project):
 def test_the_example_data_are_read_and_no_image_of_the_test_split_is_in_training(project):
     questions, captions = read_custom(project / "data" / "questions"), read_custom(project / "data" / "captions")
     assert {split: len(rows) for split, rows in questions.splits().items()} == {"train": 8, "test": 4}
-    assert [each.task for each in captions.samples] == ["caption"] * 4
+    assert [sample.task for sample in captions.samples] == ["caption"] * 4
     images = {
         split: {(questions.image_root / row.image).read_bytes() for row in rows}
         for split, rows in questions.splits().items()
@@ -70,8 +70,8 @@ def test_every_command_in_its_texts_parses(project):
     text = "\n".join(path.read_text(encoding="utf-8") for path in project.iterdir() if path.is_file())
     commands = re.findall(r"^(?:# )?pefomed (.+)$", text, re.MULTILINE)
     assert len(commands) == 10
-    for each in commands:
-        words = each.split()
+    for command in commands:
+        words = command.split()
         assert make_parser([words[0]]).parse_args(words).command == words[0]
 
 

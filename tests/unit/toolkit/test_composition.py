@@ -49,7 +49,7 @@ def test_mistyped_keys_are_reported_together_with_near_ones(tmp_path):
         config(tmp_path, text)
     assert len(caught.value.problems) == 3
     assert "datasets.vqa_rad.batchsize: no such key; did you mean 'batch_size'?" in caught.value.problems
-    assert any(each.startswith("run.tsak: no such key; did you mean 'task'") for each in caught.value.problems)
+    assert any(problem.startswith("run.tsak: no such key; did you mean 'task'") for problem in caught.value.problems)
 
 
 @pytest.mark.parametrize(

@@ -15,21 +15,21 @@ from tests.real_data.data import real_data
 def test_the_real_vqa_rad(tmp_path: Path) -> None:
     account = prepare(read_vqa_rad, real_data("vqa_rad"), tmp_path / "out")
     assert account.kept == {"train": 3064, "test": 451} and account.skipped == {} and account.mismatches == []
-    assert {each.what: (each.count, each.of) for each in account.leaks} == {
+    assert {leak.what: (leak.count, leak.of) for leak in account.leaks} == {
         "test: images in train": (203, 203),
         "test: images that look like one in train": (203, 203),
         "test: image and question in train": (14, 451),
         "test: image, question and answer in train": (14, 451),
         "test: framed version of the question in train": (284, 451),
     }
-    assert [each.count for each in account.repetitions] == [465, 0, 0, 0]
+    assert [repetition.count for repetition in account.repetitions] == [465, 0, 0, 0]
     assert read_prepared(tmp_path / "out").samples == read_vqa_rad(real_data("vqa_rad")).samples
 
 
 def test_the_real_slake_leaks_images_between_languages(tmp_path: Path) -> None:
     account = prepare(read_slake, real_data("slake"), tmp_path / "out", examination=Examination(open_images=False))
     assert account.kept == {"train": 4918, "val": 1053, "test": 1061}
-    assert [(each.what, each.count, each.of) for each in account.leaks if "left out" in each.what] == [
+    assert [(leak.what, leak.count, leak.of) for leak in account.leaks if "left out" in leak.what] == [
         ("val: images in training rows left out", 64, 96),
         ("test: images in training rows left out", 72, 96),
     ]

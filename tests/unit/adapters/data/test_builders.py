@@ -42,7 +42,7 @@ def build(folder, **changes):
 
 def test_a_batch_has_the_documented_shapes(tmp_path):
     datasets = build(write_release(tmp_path / "vqa_rad"))
-    assert {split: len(each) for split, each in datasets.items()} == {"train": 4, "test": 3}
+    assert {split: len(dataset) for split, dataset in datasets.items()} == {"train": 4, "test": 3}
     train = datasets["train"]
     assert (train.batch_size, train.sample_ratio) == (2, 5.0)
     batch = MedicalDataset.collater([train[Draw(0, number, 0)] for number in (1, 3)])
@@ -136,7 +136,9 @@ def test_a_limit_that_is_none(tmp_path, limit):
 
 
 def test_a_limit_takes_the_first_samples(tmp_path):
-    assert [each.id for each in build(write_release(tmp_path / "vqa_rad"), limit={"train": 2})["train"].samples] == [
+    assert [
+        sample.id for sample in build(write_release(tmp_path / "vqa_rad"), limit={"train": 2})["train"].samples
+    ] == [
         "vqa_rad-1",
         "vqa_rad-2",
     ]

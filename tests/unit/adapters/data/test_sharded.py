@@ -33,7 +33,7 @@ def release(tmp_path):
     (folder / "images").mkdir(parents=True)
     for split, numbers in (("train", range(TRAIN)), ("test", range(TRAIN, TRAIN + TEST))):
         rows = [{"image": f"{n}.png", "caption": f"Invented caption {n}."} for n in numbers]
-        (folder / (split + ".jsonl")).write_text("".join(json.dumps(each) + "\n" for each in rows), encoding="utf-8")
+        (folder / (split + ".jsonl")).write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     rng = np.random.default_rng(0)
     for number in range(TRAIN + TEST):
         shape = (30 + number, 50) if number % 3 == 0 else (30 + number, 50, 3)
@@ -72,7 +72,7 @@ def equal(one, two):
 
 def test_items_are_those_of_the_release_to_the_last_bit(release, shards):
     ours, theirs = build(shards), build(release)
-    assert {split: len(each) for split, each in ours.items()} == {"train": TRAIN, "test": TEST}
+    assert {split: len(our) for split, our in ours.items()} == {"train": TRAIN, "test": TEST}
     assert (ours["train"].batch_size, ours["train"].sample_ratio) == (2, 3.0)
     for split, own in ours.items():
         assert all(equal(own[Draw(0, number, 7)], theirs[split][Draw(0, number, 7)]) for number in range(len(own)))
@@ -130,7 +130,7 @@ def test_a_resumed_run_goes_on_with_the_same_items(shards):
 def test_brace_notation_names_the_shards(shards, name, ids):
     datasets = build(shards / name)
     assert list(datasets) == ["train"]
-    assert [each.answer for each in datasets["train"].samples] == [f"Invented caption {n}." for n in ids]
+    assert [sample.answer for sample in datasets["train"].samples] == [f"Invented caption {n}." for n in ids]
 
 
 def test_shards_that_are_not_named_need_not_be_there(shards):

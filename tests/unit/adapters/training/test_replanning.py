@@ -77,7 +77,7 @@ def test_several_data_sets_go_on_each_in_its_own_pass():
     assert set(seen.values()) == {1}
     for dataset, size in enumerate((20, 50)):
         passes = Counter(pass_number for number, pass_number, _ in seen if number == dataset)
-        assert all(passes[each] == size for each in range(max(passes)))
+        assert all(passes[number] == size for number in range(max(passes)))
 
 
 def test_groups_by_image_keep_the_order_that_the_pass_was_begun_with():

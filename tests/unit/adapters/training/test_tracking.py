@@ -69,7 +69,7 @@ def test_one_line_a_step_with_rates_and_memory(tmp_path):
     chosen = options(tmp_path)
     run_steps(chosen)
     lines = [json.loads(line) for line in _path(chosen).read_text().splitlines()]
-    assert [list(each) for each in lines] == [
+    assert [list(line) for line in lines] == [
         [
             "iteration",
             "loss",
@@ -83,11 +83,11 @@ def test_one_line_a_step_with_rates_and_memory(tmp_path):
             "memory_gib",
         ]
     ] * 2
-    assert [(each["iteration"], each["loss"], each["tokens"], each["memory_gib"]) for each in lines] == [
+    assert [(line["iteration"], line["loss"], line["tokens"], line["memory_gib"]) for line in lines] == [
         (1, 2.5, 9, 0.5),
         (2, 2.5, 9, 0.5),
     ]
-    assert all(each["tokens_per_s"] / each["samples_per_s"] == pytest.approx(9 / 4, rel=1e-3) for each in lines)
+    assert all(line["tokens_per_s"] / line["samples_per_s"] == pytest.approx(9 / 4, rel=1e-3) for line in lines)
 
 
 def test_a_loss_that_is_no_number_is_null(tmp_path):
@@ -107,7 +107,7 @@ def test_tensorboard_has_the_same_numbers_and_hides_those_behind_a_resumption(tm
     assert {"train/loss", "train/lr", "train/tokens_per_s", "train/grad_norm", "train/memory_gib"} <= set(
         events.Tags()["scalars"]
     )
-    assert [each.step for each in events.Scalars("train/loss")] == [1, 2, 3, 4]
+    assert [Scalar.step for Scalar in events.Scalars("train/loss")] == [1, 2, 3, 4]
     assert events.Scalars("train/loss")[0].value == 2.5
 
 
@@ -125,7 +125,7 @@ def test_wandb_goes_on_in_the_same_run_after_a_resumption(tmp_path):
     run_steps(chosen, 2, 1)
     told = [json.loads(line) for line in (tmp_path / "told.jsonl").read_text().splitlines()]
     begins = [values for step, values in told if isinstance(values, dict) and "project" in values]
-    assert [(each["project"], each["mode"], each["name"], each["resume"]) for each in begins] == [
+    assert [(begin["project"], begin["mode"], begin["name"], begin["resume"]) for begin in begins] == [
         ("p", "offline", "try", "allow")
     ] * 2
     assert begins[0]["id"] == begins[1]["id"]

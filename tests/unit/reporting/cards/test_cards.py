@@ -217,7 +217,7 @@ def test_every_registered_data_set_has_a_source() -> None:
     from pefomed_plugin.readers import READERS
 
     assert set(SOURCES) == set(READERS) - {"medical_custom"}
-    assert all(each.quirks and each.citation and each.url.startswith("https://") for each in SOURCES.values())
+    assert all(source.quirks and source.citation and source.url.startswith("https://") for source in SOURCES.values())
     assert source_of("some_other").title == "some_other"
 
 

@@ -50,13 +50,15 @@ def rated_reports(tmp_path: Path, rated: int = 4) -> Run:
         "human/report",
         people,
         {"scope": "a random sample of the answers"},
-        only=[each.id for each in rows[:rated]],
+        only=[row.id for row in rows[:rated]],
     )
     return read_run(tmp_path / "reports", "both")
 
 
 def test_people_stand_beside_the_papers_people_with_their_sd(tmp_path: Path) -> None:
-    table = next(each for each in compare_runs([rated_answers(tmp_path)]) if each.scorer == "human/vqa")
+    table = next(
+        compare_run for compare_run in compare_runs([rated_answers(tmp_path)]) if compare_run.scorer == "human/vqa"
+    )
     overall = table.rows[0].figures["overall"]
     assert (overall.value, overall.sd, table.unit) == (75.0, 25.0, "%")
     assert overall.paper is not None and (overall.paper.value, overall.paper.sd) == (83.7, 1.3)

@@ -23,7 +23,7 @@ def value(*cell) -> float:  # type: ignore[no-untyped-def]
 
 
 def test_no_cell_stands_twice() -> None:
-    cells = [(each.dataset, each.measure, each.group, each.stages) for each in FIGURES]
+    cells = [(figure.dataset, figure.measure, figure.group, figure.stages) for figure in FIGURES]
     assert len(set(cells)) == len(cells) == 24 * 3 + 3 + 12 + 24 + 12 + 9 + 3
 
 

@@ -24,16 +24,19 @@ def test_an_account_of_a_leaky_release(rad: Release) -> None:
     assert usable == rad
     assert (account.dataset, account.layout, account.options) == ("vqa_rad", "re-release", {"a": 1})
     assert account.kept == {"train": 4, "test": 3} and account.skipped == {}
-    leaks = {each.what: (each.count, each.of) for each in account.leaks}
+    leaks = {leak.what: (leak.count, leak.of) for leak in account.leaks}
     assert leaks["test: images in train"] == (2, 3)
     assert leaks["test: image and question in train"] == (1, 3)
     assert leaks["test: image, question and answer in train"] == (0, 3)
     assert leaks["test: framed version of the question in train"] == (1, 3)
-    assert {each.what: each.count for each in account.repetitions}["train: image, question and answer again"] == 1
-    lengths = {each.split: each for each in account.lengths}
+    assert {repetition.what: repetition.count for repetition in account.repetitions}[
+        "train: image, question and answer again"
+    ] == 1
+    lengths = {length.split: length for length in account.lengths}
     assert (lengths["train"].longest, lengths["train"].median, lengths["train"].over_limit) == (5, 1, 1)
     assert any(
-        each.startswith("questions by split: expected 3,064 / 0 / 451, found 4 / 0 / 3") for each in account.mismatches
+        mismatch.startswith("questions by split: expected 3,064 / 0 / 451, found 4 / 0 / 3")
+        for mismatch in account.mismatches
     )
     assert account.to_json()["kept"] == {"train": 4, "test": 3}
 
@@ -54,7 +57,7 @@ def test_samples_with_unusable_images_are_skipped_and_counted_by_cause(rad: Rele
         "image: an HTML page, probably a download without credentials": 1,
     }
     assert Skip("vqa_rad-1, image synpic0.png", "image: no such file") in usable.skips
-    images = next(each for each in account.verdicts if each.check == "images that can be used")
+    images = next(verdict for verdict in account.verdicts if verdict.check == "images that can be used")
     assert (images.expected, images.found, images.holds) == ("4", "2", False)
     assert len(account.image_problems) == 2 and "synpic0.png" in account.image_problems[0]
     assert len(rad.samples) == 7, "the release itself is left alone"
@@ -71,9 +74,9 @@ def test_nothing_usable_is_an_error(rad: Release) -> None:
 def test_the_text_alone(rad: Release) -> None:
     usable, account = examine(replace(rad, image_root=rad.image_root / "elsewhere"), Examination(open_images=False))
     assert len(usable.samples) == 7 and account.kept == {"train": 4, "test": 3}
-    assert not any("image" in each.what and "alike" in each.what for each in account.repetitions)
-    assert "images that can be used" not in [each.check for each in account.verdicts]
-    assert {each.what: each.count for each in account.leaks}["test: images in train"] == 2
+    assert not any("image" in repetition.what and "alike" in repetition.what for repetition in account.repetitions)
+    assert "images that can be used" not in [verdict.check for verdict in account.verdicts]
+    assert {leak.what: leak.count for leak in account.leaks}["test: images in train"] == 2
 
 
 def test_truncated_images_that_are_used_are_counted(rad: Release) -> None:
@@ -89,7 +92,7 @@ def test_rows_left_out_share_images(rad: Release) -> None:
     whole = replace(rad, samples=[*rad.samples, sample(99, image="synpic2.png")])
     _, account = examine(rad, whole=whole)
     assert ("test: images in training rows left out", 1, 3) in [
-        (each.what, each.count, each.of) for each in account.leaks
+        (leak.what, leak.count, leak.of) for leak in account.leaks
     ]
 
 
@@ -98,9 +101,9 @@ def test_rows_left_out_share_images(rad: Release) -> None:
     [([7], 7, 7), (list(range(1, 21)), 10.5, 19), (list(range(1, 101)), 50.5, 95), ([2, 1], 1.5, 2)],
 )
 def test_lengths(lengths: list[int], median: float, percentile_95: int) -> None:
-    found = measure_lengths("test", ["w " * each for each in lengths], Examination(max_length=5))
+    found = measure_lengths("test", ["w " * length for length in lengths], Examination(max_length=5))
     assert (found.median, found.percentile_95, found.longest) == (median, percentile_95, max(lengths))
-    assert found.over_limit == sum(each > 5 for each in lengths)
+    assert found.over_limit == sum(length > 5 for length in lengths)
 
 
 def test_lengths_in_tokens_of_the_callers_choice() -> None:

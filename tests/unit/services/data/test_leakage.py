@@ -16,7 +16,7 @@ from ..small import sample
 
 
 def counts(findings: list[Finding]) -> dict[str, tuple]:
-    return {each.what: (each.count, each.of) for each in findings}
+    return {finding.what: (finding.count, finding.of) for finding in findings}
 
 
 def prints(**content: str) -> dict[str, Fingerprint]:
@@ -99,7 +99,7 @@ def test_framed_versions_and_studies() -> None:
 def test_what_a_data_set_cannot_show_is_left_out() -> None:
     assert find_leaks([sample(1, "test")], {}) == []
     whats = counts(find_leaks([sample(1), sample(2, "test")], {}))
-    assert not any("studies" in each or "framed" in each or "look like" in each for each in whats)
+    assert not any("studies" in what or "framed" in what or "look like" in what for what in whats)
 
 
 def test_images_of_rows_left_out() -> None:
@@ -125,10 +125,10 @@ def test_alike_finds_what_comparing_all_pairs_finds(distance: int) -> None:
     for number, other in enumerate(others * 3):
         hashes[str(number)] = other ^ sum(1 << bit for bit in rng.sample(range(64), rng.randrange(13)))
     expected = {
-        name for name, each in hashes.items() if any(bin(each ^ other).count("1") <= distance for other in others)
+        name for name, digest in hashes.items() if any(bin(digest ^ other).count("1") <= distance for other in others)
     }
     found = alike(
-        {name: f"{each:016x}" for name, each in hashes.items()}, [f"{each:016x}" for each in others], distance
+        {name: f"{digest:016x}" for name, digest in hashes.items()}, [f"{other:016x}" for other in others], distance
     )
     assert found == expected and 0 < len(expected) < len(hashes)
 

@@ -60,8 +60,8 @@ def test_a_prepared_folder_reads_back_to_the_same_release(source: Path, tmp_path
     account = prepare(read_vqa_rad, source, tmp_path / "out")
     release = read_vqa_rad(source)
     again = read_prepared(tmp_path / "out")
-    assert again.samples == [each for each in release.samples if each.image != "synpic2.png"]
-    assert [(each.where, each.reason) for each in again.skips] == [
+    assert again.samples == [sample for sample in release.samples if sample.image != "synpic2.png"]
+    assert [(skip.where, skip.reason) for skip in again.skips] == [
         ("vqa_rad-6, image synpic2.png", "image: no such file")
     ]
     assert (again.dataset, again.layout) == (release.dataset, release.layout) == (account.dataset, account.layout)
@@ -125,12 +125,12 @@ def test_other_options_leave_nothing_of_an_earlier_run(tmp_path: Path) -> None:
     account = prepare(read_slake, source, tmp_path / "out")
     assert (tmp_path / "out" / "test.jsonl").exists()
     assert account.skipped == {"language zh, not en": 1}
-    assert [(each.what, each.count, each.of) for each in account.leaks if "left out" in each.what] == [
+    assert [(leak.what, leak.count, leak.of) for leak in account.leaks if "left out" in leak.what] == [
         ("test: images in training rows left out", 1, 2)
     ]
     prepare(read_slake, source, tmp_path / "out", options={"language": "zh"})
     assert not (tmp_path / "out" / "test.jsonl").exists()
-    assert {each.split for each in read_prepared(tmp_path / "out").samples} == {"train"}
+    assert {sample.split for sample in read_prepared(tmp_path / "out").samples} == {"train"}
 
 
 def test_where_the_mark_of_a_miniature_is_looked_for(source: Path, tmp_path: Path) -> None:
@@ -185,7 +185,9 @@ def test_images_that_one_data_set_trains_on_and_another_tests_on(source: Path, t
     folders: list[Path] = [tmp_path / "out_rad", tmp_path / "out_slake"]
     prepare(read_vqa_rad, source, folders[0])
     prepare(read_slake, other, folders[1])
-    found = {each.what: (each.count, each.of, each.examples) for each in find_overlaps(folders, distance=2)}
+    found = {
+        overlap.what: (overlap.count, overlap.of, overlap.examples) for overlap in find_overlaps(folders, distance=2)
+    }
     assert found["out_rad test: images that look like one in out_slake train"] == (1, 3, ("synpic2.png",))
     assert found["out_slake test: images that look like one in out_rad train"] == (2, 2, ("b.png", "d.png"))
     prepare(read_vqa_rad, source, tmp_path / "text", examination=Examination(open_images=False))

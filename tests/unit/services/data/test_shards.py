@@ -96,7 +96,7 @@ def test_an_interrupted_run_keeps_finished_shards(
     monkeypatch.setattr(shards, "_encode", stop_at_the_fifth)
     with pytest.raises(KeyboardInterrupt):
         write(samples, tmp_path, workers=1)
-    assert sorted(each.name for each in (tmp_path / "out").iterdir()) == ["index.json", "train-000000.tar"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["index.json", "train-000000.tar"]
     with pytest.raises(DataError, match="unfinished; run pefomed shard again"):
         read_shard_index(tmp_path / "out")
     finished = (tmp_path / "out" / "train-000000.tar").stat().st_mtime_ns
@@ -124,7 +124,7 @@ def test_images_that_cannot_be_used_are_named_together_and_earlier_shards_kept(
     with pytest.raises(ImageError, match=r"train-000001\.tar: 2 image\(s\) cannot be used") as caught:
         write(samples, tmp_path)
     assert "vqa_rad-3" in str(caught.value) and "HTML" in str(caught.value)
-    assert sorted(each.name for each in (tmp_path / "out").iterdir()) == ["index.json", "train-000000.tar"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["index.json", "train-000000.tar"]
     small_image(3).save(tmp_path / "images" / "3.png")
     small_image(5).save(tmp_path / "images" / "5.png")
     assert len(write(samples, tmp_path)) == 4

@@ -240,8 +240,8 @@ def test_strict_and_lenient_threads_do_not_disturb_each_other(tmp_path: Path) ->
                 unmarked.append(opened)
 
     threads = [threading.Thread(target=open_leniently) for _ in range(4)]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     assert not unmarked and ImageFile.LOAD_TRUNCATED_IMAGES is False

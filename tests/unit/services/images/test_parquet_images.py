@@ -31,7 +31,7 @@ def write(path: Path, columns: dict[str, Any], rows_a_group: int = 3) -> None:
 @pytest.mark.parametrize("plain", [False, True])
 def test_every_row_of_several_row_groups(tmp_path: Path, plain: bool) -> None:
     images = [png(grey) for grey in range(10)]
-    values = images if plain else [{"bytes": each, "path": f"{n}.png"} for n, each in enumerate(images)]
+    values = images if plain else [{"bytes": image, "path": f"{n}.png"} for n, image in enumerate(images)]
     (tmp_path / "data").mkdir()
     write(tmp_path / "data/train-0.parquet", {"question": ["?"] * 10, "image": values})
     for row in (0, 9, 2, 3, 5, 6):

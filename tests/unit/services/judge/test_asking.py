@@ -87,7 +87,7 @@ def test_a_reply_is_in_the_ledger_before_the_next_one_is_counted(path):
     with pytest.raises(DataError, match="invented failure"):
         asked(path, ask, concurrency=1)
     with Ledger(path) as ledger:
-        stored = sum(len(ledger.entries(each.key)) for each in questions(10))
+        stored = sum(len(ledger.entries(question.key)) for question in questions(10))
     assert stored == 5
 
 

@@ -42,7 +42,7 @@ def ask(tmp_path, monkeypatch):
                 poll_s=0.01,
             )
             values = (
-                [[each.value for each in scores] for scores in collect_scores(predictions, PLAN, ledger, chosen)]
+                [[score.value for score in scores] for scores in collect_scores(predictions, PLAN, ledger, chosen)]
                 if asked.is_complete
                 else None
             )
@@ -54,9 +54,9 @@ def ask(tmp_path, monkeypatch):
 def expected():
     return [
         [
-            float(verdict_of({"messages": each.messages, "seed": each.parameters["seed"]}))
-            for each in judge_questions(answers(4), PLAN)
-            if each.run == run
+            float(verdict_of({"messages": judge_question.messages, "seed": judge_question.parameters["seed"]}))
+            for judge_question in judge_questions(answers(4), PLAN)
+            if judge_question.run == run
         ]
         for run in (0, 1)
     ]
@@ -128,7 +128,7 @@ def test_killed_anywhere_no_batch_is_paid_for_twice(ask, monkeypatch, tmp_path, 
     assert values == expected()
     assert len(server.rounds) == 1
     lines = [json.loads(line) for line in (tmp_path / "ledger.jsonl").read_text().splitlines()]
-    assert len(lines) == len({each["key"] for each in lines}) == 8
+    assert len(lines) == len({line["key"] for line in lines}) == 8
     assert not note.exists()
 
 

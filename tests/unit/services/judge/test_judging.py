@@ -52,8 +52,8 @@ def test_parameters_not_given_are_left_to_the_server():
 
 def test_scores_of_every_run_in_the_order_of_the_predictions(tmp_path):
     runs, facts = collected(tmp_path, answers(3), plan(runs=2), by_seed)
-    assert [[each.value for each in scores] for scores in runs] == [[1.0] * 3, [0.0] * 3]
-    assert [each.sample_id for each in runs[0]] == ["invented-0", "invented-1", "invented-2"]
+    assert [[score.value for score in scores] for scores in runs] == [[1.0] * 3, [0.0] * 3]
+    assert [score.sample_id for score in runs[0]] == ["invented-0", "invented-1", "invented-2"]
     assert (runs[0][0].scorer, runs[0][0].reason) == ("judge/vqa/invented-judge", None)
     assert runs[0][0].version.startswith("1+")
     assert facts["returned_models"] == {"invented-2026": 6}

@@ -20,7 +20,7 @@ def test_what_was_written_is_found_again(tmp_path):
         ledger.append([{"key": "a", "text": "later"}])
         ledger.append([])
     with Ledger(path) as ledger:
-        assert [each["text"] for each in ledger.entries("a")] == ["eins, zwei", "later"]
+        assert [entry["text"] for entry in ledger.entries("a")] == ["eins, zwei", "later"]
         assert ledger.entries("b")[0]["text"] == "line\nbreak"
         assert ledger.entries("c") == ()
     assert len(path.read_text().splitlines()) == 3

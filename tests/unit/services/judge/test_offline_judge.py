@@ -31,7 +31,7 @@ def test_reports_go_from_0_to_4_with_the_words_they_share():
     reference = "alpha beta gamma delta epsilon"
     texts = ["omega", "alpha omega psi chi", "alpha beta omega psi", "alpha beta gamma omega", reference + "."]
     scores = [judge_offline(written_reports(1, answer=reference, prediction=text), "report")[0][0] for text in texts]
-    assert [each.value for each in scores] == [0, 1, 2, 3, 4]
+    assert [score.value for score in scores] == [0, 1, 2, 3, 4]
 
 
 def test_all_runs_are_the_same_and_nothing_is_lost():

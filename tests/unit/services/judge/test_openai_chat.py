@@ -154,7 +154,7 @@ def test_a_refused_parameter_is_dropped_once_and_noted(ask, error, capsys):
 
     found, server = ask(rule)
     assert list(found.dropped) == ["seed"]
-    assert ["seed" in each for each in server.requests] == [True, False]
+    assert ["seed" in request for request in server.requests] == [True, False]
     assert server.requests[1]["temperature"] == 0.5
     assert capsys.readouterr().out.count("refuses the parameter seed") == 1
 

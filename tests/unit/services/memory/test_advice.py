@@ -22,7 +22,7 @@ OOM = "CUDA out of memory. Tried to allocate 96.00 MiB. GPU 0 has a total capaci
 def test_each_option_saves_what_it_says_on_top_of_those_before() -> None:
     given = config()
     steps = best_options(given)
-    assert [each.options for each in steps] == [
+    assert [step.options for step in steps] == [
         "model.llm_quantization=4bit",
         "model.use_grad_checkpoint_llm=true",
         "run.batch_size_eval=1",
@@ -34,7 +34,7 @@ def test_each_option_saves_what_it_says_on_top_of_those_before() -> None:
                 given,
                 {
                     key: {"true": True}.get(value, value)
-                    for key, value in (each.split("=") for each in step.options.split())
+                    for key, value in (part.split("=") for part in step.options.split())
                 },
             )
         )
@@ -64,23 +64,23 @@ def test_what_is_set_is_not_advised_again() -> None:
             model_vit_on_cpu=True,
         )
     )
-    assert [each.options for each in steps] == ["datasets.vqa_rad.batch_size=1 run.accum_grad_iters=6"]
+    assert [step.options for step in steps] == ["datasets.vqa_rad.batch_size=1 run.accum_grad_iters=6"]
 
 
 def test_upstreams_word_gives_way_to_four_bits() -> None:
     steps = best_options(config(model_low_resource=True))
-    assert "model.low_resource=false model.llm_quantization=4bit" in [each.options for each in steps]
+    assert "model.low_resource=false model.llm_quantization=4bit" in [step.options for step in steps]
 
 
 def test_a_run_that_only_answers_gets_advice_on_answering() -> None:
     options = [
-        each.options
-        for each in best_options(
+        best_option.options
+        for best_option in best_options(
             config(run_evaluate=True, run_num_beams=8, run_batch_size_eval=1, model_vit_on_cpu=True)
         )
     ]
     assert "run.num_beams=1" in options
-    assert not any("grad" in each for each in options)
+    assert not any("grad" in option for option in options)
 
 
 def test_the_largest_batch_is_the_largest() -> None:
@@ -97,8 +97,8 @@ def test_out_of_memory_names_three_options_in_order() -> None:
     assert isinstance(told, PefomedError)
     assert "Tried to allocate 96.00 MiB" in told.summary
     assert "By estimate this run needs 25.5 GiB" in told.summary
-    assert [each.split(":")[0] for each in told.problems] == [
-        "--options " + each.options for each in best_options(config())
+    assert [problem.split(":")[0] for problem in told.problems] == [
+        "--options " + best_option.options for best_option in best_options(config())
     ]
     assert "saves 9.0 GiB, 16.5 are left; costs time" in told.problems[0]
 

@@ -121,9 +121,9 @@ def test_two_raters_rate_and_a_restart_goes_on(tmp_path):
         assert post(server, {"rater": "boris", "item": boris[0]["item"], "rating": 0}) == (200, {"rated": 1})
         assert post(server, {"rater": "anna", "item": anna[0]["item"], "rating": 0}) == (200, {"rated": 2})
     with served(tmp_path) as server:
-        assert [(each["rating"], each["comment"]) for each in items(server)[:3]] == [(0, ""), (0, "hm"), (None, "")]
-        assert [each["item"] for each in items(server)] == [each["item"] for each in anna]
-        assert [each["rating"] for each in items(server, "boris")] == [0] + [None] * (N - 1)
+        assert [(item["rating"], item["comment"]) for item in items(server)[:3]] == [(0, ""), (0, "hm"), (None, "")]
+        assert [item["item"] for item in items(server)] == [each["item"] for each in anna]
+        assert [item["rating"] for item in items(server, "boris")] == [0] + [None] * (N - 1)
 
 
 @pytest.mark.parametrize("rating", [5, 2, -1, True, "1", 1.0, None, [1], {"a": 1}, 10**30])
@@ -221,8 +221,8 @@ def test_posting_elsewhere_is_404(strict):
 
 
 def test_images_are_those_of_the_plan_and_no_others(strict):
-    for each in items(strict):
-        status, headers, body = ask(strict, "/image?rater=anna&item=" + each["item"])
+    for item in items(strict):
+        status, headers, body = ask(strict, "/image?rater=anna&item=" + item["item"])
         assert (status, headers.get_content_type()) == (200, "image/jpeg")
         image = Image.open(BytesIO(body))
         assert image.size in {(64, 48), (65, 48)} and abs(image.convert("L").getpixel((5, 5)) - 200) < 5
@@ -252,7 +252,7 @@ def test_a_dicom_image(tmp_path):
 
 def test_without_images_there_are_none(tmp_path):
     with served(tmp_path, images=False) as server:
-        assert not any(each["image"] for each in items(server))
+        assert not any(item["image"] for item in items(server))
         assert ask(server, "/image?rater=anna&item=" + items(server)[0]["item"])[0] == 404
 
 
@@ -298,16 +298,16 @@ def test_one_connection_serves_many_requests(server):
 
 def test_raters_at_the_same_time_lose_nothing(server):
     def rate(rater):
-        for number, each in enumerate(items(server, rater)):
-            assert post(server, {"rater": rater, "item": each["item"], "rating": number % 2})[0] == 200
+        for number, item in enumerate(items(server, rater)):
+            assert post(server, {"rater": rater, "item": item["item"], "rating": number % 2})[0] == 200
 
     threads = [threading.Thread(target=rate, args=(f"rater {number}",)) for number in range(5)]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     assert server.session.store.counts() == {f"rater {number}": N for number in range(5)}
-    assert [each["rating"] for each in items(server, "rater 4")] == [0, 1] * (N // 2)
+    assert [item["rating"] for item in items(server, "rater 4")] == [0, 1] * (N // 2)
 
 
 # ---- bound elsewhere

@@ -47,8 +47,8 @@ def test_a_rater_sees_what_a_sheet_shows_in_the_same_order_and_nothing_else(sess
     text = json.dumps(shown)
     assert "invented-" not in text and "view0.png" not in text and "iu_xray" not in text
     others = session.describe("boris")["items"]
-    assert not {each["item"] for each in shown["items"]} & {each["item"] for each in others}
-    assert [each["answer"] for each in shown["items"]] != [each["answer"] for each in others]
+    assert not {each["item"] for each in shown["items"]} & {other["item"] for other in others}
+    assert [each["answer"] for each in shown["items"]] != [other["answer"] for other in others]
 
 
 def test_saving_counts_and_is_shown_again(session):
@@ -57,7 +57,7 @@ def test_saving_counts_and_is_shown_again(session):
     assert session.save("anna", second, {"comment": "bell \x07 and half \ud83d"}) == 1
     assert session.save("anna", first, {"rating": 0, "comment": "changed"}) == 1
     items = session.describe("anna")["items"]
-    assert [(each["rating"], each["comment"]) for each in items[:2]] == [
+    assert [(item["rating"], item["comment"]) for item in items[:2]] == [
         (0, "changed"),
         (None, "bell \u2407 and half \ufffd"),
     ]
@@ -186,7 +186,7 @@ def test_ratings_of_the_page_are_those_of_its_sheets(session, tmp_path, suffix):
         plan.codes("anna")[each["item"]]: float(number % 5)
         for number, each in enumerate(session.describe("anna")["items"])
     }
-    assert [score.value for score in from_page[0]] == [by_id[each.id] for each in predictions]
+    assert [score.value for score in from_page[0]] == [by_id[prediction.id] for prediction in predictions]
     assert {score.value for score in from_page[1]} == {4.0}
 
 
@@ -200,7 +200,7 @@ def test_what_is_not_rated_yet_is_counted_or_left_empty(session, tmp_path):
     [problem] = caught.value.problems
     assert problem.startswith("anna: 2 of 6 items are not rated yet") and "--allow-missing" in problem
     [scores] = import_ratings(tmp_path, plan, predictions, may_be_missing=True)
-    assert sorted(str(each.value) for each in scores) == ["2.0"] * 4 + ["None"] * 2
+    assert sorted(str(score.value) for score in scores) == ["2.0"] * 4 + ["None"] * 2
 
 
 def test_missing_and_foreign_images_are_found_at_the_start(tmp_path):

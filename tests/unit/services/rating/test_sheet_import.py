@@ -17,9 +17,9 @@ from ..judged import answers, written_reports
 def mixed():
     """Four answers, of which the first two match exactly and the last is missing."""
     return [
-        each
+        answer
         for number in range(4)
-        for each in answers(number + 1, prediction=("yes", "Yes", "an invented no", None)[number])[number:]
+        for answer in answers(number + 1, prediction=("yes", "Yes", "an invented no", None)[number])[number:]
     ]
 
 
@@ -69,8 +69,8 @@ def test_a_random_sample_leaves_the_others_without_a_value(tmp_path):
     plan = exported(tmp_path, predictions, "report", 1, scope="random", count=3)
     fill(tmp_path / "rater01.csv", lambda row: "3.0")
     [scores] = import_ratings(tmp_path, plan, predictions)
-    assert sorted(str(each.value) for each in scores) == ["3.0"] * 3 + ["None"] * 7
-    assert {each.reason for each in scores if each.value is None} == {NOT_RATED}
+    assert sorted(str(score.value) for score in scores) == ["3.0"] * 3 + ["None"] * 7
+    assert {score.reason for score in scores if score.value is None} == {NOT_RATED}
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_empty_ratings_may_be_allowed(tmp_path):
     ratings = iter(["", "1"])
     fill(tmp_path / "rater01.csv", lambda row: next(ratings))
     [scores] = import_ratings(tmp_path, plan, predictions, may_be_missing=True)
-    assert sorted(str(each.value) for each in scores) == ["1.0", "None"]
+    assert sorted(str(score.value) for score in scores) == ["1.0", "None"]
 
 
 def test_two_filled_sheets_of_one_rater_are_a_problem_and_an_empty_one_is_not(tmp_path):

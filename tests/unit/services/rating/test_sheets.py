@@ -65,7 +65,7 @@ def test_a_spreadsheet_program_may_save_it_again(tmp_path):
     book["Ratings"]["E2"] = 1
     book.save(path)
     found = read_sheet(path)
-    assert [each.texts for each in found] == [each.texts for each in rows()]
+    assert [each.texts for each in found] == [row.texts for row in rows()]
     assert (found[0].rating, found[0].place) == (1, "a.xlsx, line 2")
 
 

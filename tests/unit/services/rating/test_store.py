@@ -53,10 +53,10 @@ def test_threads_and_a_second_connection_lose_nothing(path):
             threading.Thread(target=rate, args=(store, f"rater{number}"))
             for number, store in enumerate((one, one, two, two))
         ]
-        for each in threads:
-            each.start()
-        for each in threads:
-            each.join()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
         assert one.counts() == two.counts() == {f"rater{number}": 40 for number in range(4)}
         assert [one.ratings_of("rater3")[str(number)].rating for number in range(40)] == [n % 5 for n in range(40)]
 
