@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 
 _SHOWN = 10
 
@@ -56,8 +57,6 @@ class PluginError(PefomedError):
 
 def near_names(name: str, known: Iterable[str], shown: int = 3) -> str:
     """Sentence that helps with a mistyped name: the near ones, or all of them when none is near."""
-    from difflib import get_close_matches
-
     names = sorted(known)
     near = get_close_matches(name, names, n=shown, cutoff=0.6)
     if near:

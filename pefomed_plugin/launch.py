@@ -18,9 +18,15 @@ from typing import Any, Callable
 from . import environment
 from .errors import DataError
 from .options import read_run_options
+from .registration import register_all
+from .reporting.tables import show_metrics
 from .services.console import is_first_rank, say
+from .services.locks import locked
+from .services.memory.advice import explain_out_of_memory, is_out_of_memory
 from .services.ranks import report_errors
 from .storage import set_aside, write_text
+from .toolkit.choice import CHECKOUT
+from .toolkit.composition import load_yaml, merge_defaults, parse_options
 
 _EMBEDDED_NOTICE = (
     "EMBEDDED DEFAULT: {} come from the generated sample ({}); the figures say nothing about "
@@ -44,7 +50,6 @@ def run(cfg_path: str, options: Sequence[str] = ()) -> dict[str, Any]:
     Raises:
         PefomedError: anything the user can mend.
     """
-    from .registration import register_all
     from .toolkit import Config, registry
 
     register_all()
@@ -64,8 +69,6 @@ def run(cfg_path: str, options: Sequence[str] = ()) -> dict[str, Any]:
 @contextmanager
 def explaining_memory(cfg: Any) -> Iterator[None]:
     """Turn a GPU that is out of memory into a PefomedError with the options that would help most, in order."""
-    from .services.memory.advice import explain_out_of_memory, is_out_of_memory
-
     try:
         yield
     except RuntimeError as error:
@@ -83,10 +86,9 @@ def configure(cfg_path: str, options: Sequence[str], make: Callable[[argparse.Na
     Raises:
         PefomedError: as ``compose``; a mistake in the ``run`` section; a folder that cannot be written.
     """
-    from omegaconf import OmegaConf
+    from omegaconf import OmegaConf  # late: heavy
 
     from .toolkit import NAME, WHY
-    from .toolkit.choice import CHECKOUT
 
     composed, parts = compose(cfg_path, options)
     notice = _EMBEDDED_NOTICE.format(", ".join(parts), environment.sample_folder(), ", ".join(environment.VARIABLES))
@@ -98,7 +100,7 @@ def configure(cfg_path: str, options: Sequence[str], make: Callable[[argparse.Na
     section: Any = OmegaConf.to_container(cfg.run_cfg, resolve=True)
     run_options = read_run_options(section)  # its mistakes show before anything is written or loaded
     if NAME == CHECKOUT and run_options.runner == "runner_base":
-        from .adapters.runner_base import prepare_runner_base
+        from .adapters.runner_base import prepare_runner_base  # late: loads PIL
 
         prepare_runner_base(cfg, run_options)
     seed_everything(int(cfg.run_cfg.get("seed", 42)))
@@ -123,8 +125,6 @@ def build_config(composed: str, make: Callable[[argparse.Namespace], Any]) -> An
 
 def show_end(metrics: Mapping[str, Any], cfg: Any, notice: str) -> None:
     """What a run has found, where it is, and the notice once more."""
-    from .reporting.tables import show_metrics
-
     for name, metric in metrics.items():
         show_metrics(name, metric)
     say(f"written to {cfg.run_cfg.output_dir}")
@@ -140,10 +140,9 @@ def compose(cfg_path: str, options: Sequence[str]) -> tuple[str, list[str]]:
     Raises:
         ConfigError: a mistake in the YAML, the options or the environment; all of one kind together.
     """
-    from omegaconf import OmegaConf
+    from omegaconf import OmegaConf  # late: heavy
 
     from .toolkit import registry
-    from .toolkit.composition import load_yaml, merge_defaults, parse_options
 
     given, overrides = load_yaml(cfg_path), parse_options(options)
     overlay = given.pop("embedded", None) or OmegaConf.create({})
@@ -159,8 +158,7 @@ def compose(cfg_path: str, options: Sequence[str]) -> tuple[str, list[str]]:
 
 def ensure_embedded(parts: Sequence[str]) -> None:
     """Make what of the embedded default is needed and not there; processes started together wait for the first."""
-    from .embedded import MODEL, WRITERS, make_sample
-    from .services.locks import locked
+    from .embedded import MODEL, WRITERS, make_sample  # late: loads PIL
 
     folder = environment.sample_folder()
     with locked(folder.parent / (folder.name + ".lock")):
@@ -197,7 +195,7 @@ def _put_aside(path: Path) -> None:
 
 def seed_everything(seed: int) -> None:
     """Seed Python, NumPy and torch for this rank (upstream's ``setup_seeds``)."""
-    import numpy as np
+    import numpy as np  # late: heavy
     import torch
 
     seed += int(os.environ.get("RANK", "0"))

@@ -15,6 +15,9 @@ from types import TracebackType
 from typing import Any, Callable
 
 from .errors import PefomedError, ToolkitError
+from .launch import configure, show_end
+from .registration import register_all
+from .services.ranks import report_errors
 
 Names = Mapping[str, Sequence[str]]
 """What is registered, by kind, as ``register_all`` returns it."""
@@ -31,7 +34,6 @@ def join_checkout() -> None:
         raise ToolkitError(
             "the checkout's environment lacks the package rich, which pefomed_plugin needs: pip install 'rich>=12'"
         )
-    from .registration import register_all
     from .toolkit import NAME, WHY, Config
 
     if NAME != "minigpt4":
@@ -43,7 +45,7 @@ def join_checkout() -> None:
 
 def concerns_us(cfg_path: str, names: Names) -> bool:
     """Whether a YAML names a data set, a task or a runner of ours."""
-    import yaml
+    import yaml  # late: heavy
 
     try:
         with open(cfg_path, encoding="utf-8") as file:
@@ -65,7 +67,6 @@ def _take_over(config_class: Any, names: Names) -> None:
         if not concerns_us(args.cfg_path, names):
             plain(self, args)
             return
-        from .launch import configure
 
         def make(given: argparse.Namespace) -> Any:
             plain(self, given)
@@ -83,7 +84,6 @@ def _take_over(config_class: Any, names: Names) -> None:
 
 def _show_after(cfg: Any, notice: str) -> None:
     """Metrics at the end: the checkout's ``train.py`` drops what ``train`` returns."""
-    from .launch import show_end
     from .toolkit import registry
 
     runner = registry.get_runner_class(cfg.run_cfg.runner)
@@ -101,8 +101,6 @@ def _quiet_about_mistakes(before: Callable[..., Any]) -> Callable[..., None]:
     """``sys.excepthook`` for a user's mistake: its message, and its exit code; anything else as ``before``."""
 
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        from .services.ranks import report_errors
-
         def again() -> None:
             raise error
 

@@ -11,6 +11,8 @@ import os
 from pathlib import Path
 from typing import Any, Union
 
+import torch
+
 from . import __version__, environment
 from .adapters.exports.contents import (
     ADAPTER_CONFIG,
@@ -25,8 +27,13 @@ from .adapters.exports.contents import (
 )
 from .adapters.medical_model import MedicalModel
 from .digests import file_sha256
+from .embedded.tiny_vision import DEPTH, HEADS, IMAGE_SIZE_PX, MLP_RATIO, PATCH_PX, WIDTH
 from .errors import CheckpointError, ConfigError, ToolkitError
 from .launch import ensure_embedded
+from .registration import register_all
+from .toolkit import NAME, registry
+from .toolkit.checkpoint import load_weights
+from .toolkit.choice import BUNDLED
 
 EMBEDDED = environment.EMBEDDED
 _ARCHITECTURE = ("image_size", "vit", "max_context_len", "end_sym", "prompt_template", "chat_template")
@@ -60,11 +67,6 @@ def load(
         ConfigError: LLaMA or vision encoder is nowhere named, or the device is not there; all in one message.
         ToolkitError: a MiniGPT-4 checkout is chosen as toolkit.
     """
-    from .registration import register_all
-    from .toolkit import NAME, registry
-    from .toolkit.checkpoint import load_weights
-    from .toolkit.choice import BUNDLED
-
     if NAME != BUNDLED:
         raise ToolkitError(
             f"a model is asked through the bundled toolkit, and {NAME} is chosen; set PEFOMED_TOOLKIT=bundled"
@@ -117,8 +119,6 @@ def _section(contents: Contents, lora_alpha: int | None, embedded: bool) -> dict
 
 
 def _tiny_architecture() -> dict[str, Any]:
-    from .embedded.tiny_vision import DEPTH, HEADS, IMAGE_SIZE_PX, MLP_RATIO, PATCH_PX, WIDTH
-
     return {
         "image_size": IMAGE_SIZE_PX,
         "vit": {"patch_size": PATCH_PX, "embed_dim": WIDTH, "depth": DEPTH, "num_heads": HEADS, "mlp_ratio": MLP_RATIO},
@@ -162,8 +162,6 @@ def _places(contents: Contents, llama: _PathLike | None, vit: _PathLike | None, 
 
 
 def _choose_device(device: str) -> str:
-    import torch
-
     kind, number = _kind_and_number(device)
     has_gpu = torch.cuda.is_available()
     if kind == "cuda" and not (has_gpu and number < torch.cuda.device_count()):

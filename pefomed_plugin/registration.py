@@ -7,6 +7,7 @@ from typing import Any
 
 from .errors import PluginError
 from .plugins import Extended
+from .services.console import say
 
 
 def register_all() -> dict[str, list[str]]:
@@ -18,12 +19,12 @@ def register_all() -> dict[str, list[str]]:
     Raises:
         KeyError: a name belongs to somebody else's class.
     """
-    from .adapters.data.builders import BUILDERS
-    from .adapters.data.text_processor import MedicalTextProcessor
-    from .adapters.judge_tasks import JUDGE_TASKS
-    from .adapters.runner import RunnerPefomed
-    from .adapters.tasks import TASKS
-    from .toolkit import registry
+    from .adapters.data.builders import BUILDERS  # late: loads torch
+    from .adapters.data.text_processor import MedicalTextProcessor  # late: loads torch
+    from .adapters.judge_tasks import JUDGE_TASKS  # late: loads torch
+    from .adapters.runner import RunnerPefomed  # late: loads torch
+    from .adapters.tasks import TASKS  # late: loads torch
+    from .toolkit import registry  # late: loads torch
 
     classes: Mapping[str, Mapping[str, type]] = {
         "builder": BUILDERS,  # type: ignore[dict-item]
@@ -44,8 +45,7 @@ def usable_tasks(own: Mapping[str, Any]) -> dict[str, type]:
 
     One that cannot be used is named, and left out: a run that does not ask for it goes on.
     """
-    from .services.console import say
-    from .toolkit import BaseTask
+    from .toolkit import BaseTask  # late: loads torch
 
     tasks = Extended("task", own)
     usable: dict[str, type] = {}

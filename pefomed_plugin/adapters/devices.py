@@ -18,8 +18,8 @@ def make_accelerator(options: RunOptions) -> Any:
     Raises:
         ConfigError: a GPU is asked for and there is none, or a precision that the device does not have.
     """
-    import torch
-    from accelerate import Accelerator
+    import torch  # late: heavy
+    from accelerate import Accelerator  # late: optional
 
     has_gpu = torch.cuda.is_available()
     if options.device == "cuda" and not has_gpu:
@@ -40,7 +40,7 @@ def match_frozen_weights(model: Any, accelerator: Any) -> None:
     Autocast would else convert every frozen matrix in every step and keep the copies for the backward pass, 12 GiB for
     LLaMA-2-7B.
     """
-    import torch
+    import torch  # late: heavy
 
     wanted = {"fp16": torch.float16, "bf16": torch.bfloat16}.get(accelerator.mixed_precision)
     for parameter in model.parameters():
@@ -50,7 +50,7 @@ def match_frozen_weights(model: Any, accelerator: Any) -> None:
 
 def peak_memory_gib(device: Any) -> float:
     """The most memory taken so far: tensors on a GPU, or the whole process on the CPU."""
-    import torch
+    import torch  # late: heavy
 
     if device.type == "cuda":
         return round(torch.cuda.max_memory_allocated(device) / 2**30, 3)
@@ -60,7 +60,7 @@ def peak_memory_gib(device: Any) -> float:
 
 def _join_processes(on_cpu: bool, timeout_minutes: float) -> None:
     """Connect to the other ranks: gloo for tensors on the CPU, also beside NCCL, so that counts need no GPU."""
-    import torch
+    import torch  # late: heavy
 
     if int(os.environ.get("WORLD_SIZE", "1")) < 2 or torch.distributed.is_initialized():
         return
@@ -72,7 +72,7 @@ def _join_processes(on_cpu: bool, timeout_minutes: float) -> None:
 
 
 def _own_precision(on_cpu: bool) -> str:
-    import torch
+    import torch  # late: heavy
 
     if on_cpu:
         return "fp32"

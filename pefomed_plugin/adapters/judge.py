@@ -29,6 +29,8 @@ from ..services.judge.judging import (
     usable_verdict,
 )
 from ..services.judge.ledger import Ledger
+from ..services.judge.local_judge import LocalChat
+from ..services.judge.openai_chat import OpenAIChat
 from ..services.judge.prices import TOKENS_OF_A_VERDICT, estimate_tokens
 
 JUDGES = ("api", "offline", "local")
@@ -77,11 +79,7 @@ def find_judge(
             "offline"
         )
     if judge == "local":
-        from ..services.judge.local_judge import LocalChat
-
         return partial(_ask_all, LocalChat(model).ask)
-    from ..services.judge.openai_chat import OpenAIChat
-
     chat = OpenAIChat(timeout_s)
     require_permission(predictions, chat.host, chat.is_local, has_permission)
     return partial(_ask_batches, chat) if batch else partial(_ask_all, chat.ask)

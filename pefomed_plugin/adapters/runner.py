@@ -30,7 +30,7 @@ class RunnerPefomed:
     """One run, as MiniGPT-v2's ``train.py`` drives a runner: built from its parts, then ``train()``."""
 
     def __init__(self, cfg: Any, task: Any, model: Any, datasets: dict[str, dict[str, Any]], job_id: str = "") -> None:
-        from omegaconf import OmegaConf
+        from omegaconf import OmegaConf  # late: heavy
 
         section: Any = OmegaConf.to_container(cfg.run_cfg, resolve=True)
         self.cfg, self.task, self.datasets, self.job_id = cfg, task, datasets, job_id

@@ -11,9 +11,12 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from ..errors import ConfigError
 from ..options import RunOptions
 from ..toolkit import registry
+from ..toolkit.workarounds import adapt_runner_base
 from .runner import RunnerPefomed
 from .tasks import MedicalTask
 
@@ -67,10 +70,6 @@ def prepare_runner_base(cfg: Any, options: RunOptions) -> None:
     Raises:
         ConfigError: options that it would ignore, or processes that it cannot use; all of them.
     """
-    import torch
-
-    from ..toolkit.workarounds import adapt_runner_base
-
     has_gpu = torch.cuda.is_available() and options.device != "cpu"
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     problems = refusals(options)

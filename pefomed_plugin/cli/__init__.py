@@ -11,6 +11,7 @@ from contextlib import redirect_stdout
 
 from .. import __version__
 from ..errors import PefomedError, near_names
+from ..requirements import extra_of
 from .output import Output, print_json
 
 COMMANDS = {
@@ -127,8 +128,6 @@ def _words(error: Exception) -> str:
         place = "" if error.filename is None else f"{error.filename}: "
         return f"{place}{error.strerror or error}"
     if isinstance(error, ModuleNotFoundError):
-        from ..requirements import extra_of
-
         extra = extra_of(error.name or "")
         return extra and f"this needs the package {error.name}; pip install 'pefomed_plugin[{extra}]'"
     return str(error)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from ..services.console import say
 
 if TYPE_CHECKING:
     from ..adapters.medical_model import MedicalModel
@@ -35,10 +38,7 @@ def add_model_arguments(parser: Any, *, required: bool) -> None:
 
 def load_model(arguments: argparse.Namespace) -> MedicalModel:
     """The model that the arguments name. Raises PefomedError as ``load``."""
-    from dataclasses import replace
-
-    from ..loading import load
-    from ..services.console import say
+    from ..loading import load  # late: loads torch
 
     say(f"loading {arguments.ckpt}")
     model = load(

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..errors import ConfigError
+from ..services.images.image_folder import find_images, make_samples, read_questions
 from ._model import add_model_arguments, load_model
 
 _SHOWN = 10
@@ -31,10 +35,7 @@ def add_folder_arguments(parser: argparse.ArgumentParser) -> None:
 
 def answer_images(arguments: argparse.Namespace) -> int:
     """Answer, and write; 1 if an image could not be used."""
-    from dataclasses import replace
-
-    from ..adapters.folder_answers import answer_folder
-    from ..services.images.image_folder import find_images
+    from ..adapters.folder_answers import answer_folder  # late: loads torch
 
     _check(arguments)
     found = find_images(arguments.images)
@@ -62,8 +63,6 @@ def answer_images(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    from ..errors import ConfigError
-
     problems: list[str] = []
     if arguments.dataset or arguments.root or arguments.model:
         problems.append("DATASET, FOLDER and --api belong to the other use of this command; leave them out")
@@ -84,16 +83,12 @@ def _check(arguments: argparse.Namespace) -> None:
 
 
 def _samples(arguments: argparse.Namespace, images: Any) -> Any:
-    from ..services.images.image_folder import make_samples, read_questions
-
     if arguments.questions:
         return read_questions(arguments.questions, images)
     return make_samples(images, arguments.task, arguments.question)
 
 
 def _show(done: Any, out: Path) -> None:
-    import sys
-
     if done.unusable:
         print(
             f"{len(done.unusable):,} image(s) could not be used, {done.unanswered:,} question(s) stay open:",

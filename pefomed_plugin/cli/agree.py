@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..reporting.checks import check_predictions
+from ..reporting.results import AGREEMENT
+from ..storage import read_predictions
 from .output import Output, add_json_argument
 
 
@@ -22,10 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> Output:
     """Measure, write, show."""
-    from ..reporting.agreement import measure_agreement, show_agreement, write_agreement
-    from ..reporting.checks import check_predictions
-    from ..reporting.results import AGREEMENT
-    from ..storage import read_predictions
+    from ..reporting.agreement import measure_agreement, show_agreement, write_agreement  # late: loads PIL
 
     predictions, folder = read_predictions(arguments.predictions), arguments.predictions.parent
     check_predictions(predictions)

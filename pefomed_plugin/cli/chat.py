@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
+from ..errors import ConfigError
+from ..ui.terminal import converse
 from ._model import add_model_arguments, load_model
 
 
@@ -32,8 +36,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Load, then talk or serve until the user has enough."""
     if arguments.cli:
-        from ..ui.terminal import converse
-
         converse(load_model(arguments), str(arguments.image or ""), arguments.max_new_tokens)
         return 0
     _serve(arguments)
@@ -41,12 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _serve(arguments: argparse.Namespace) -> None:
-    import tempfile
-    from importlib.util import find_spec
-
-    from ..errors import ConfigError
-    from ..services.rating.server import is_this_machine
-    from ..ui.page import draw_examples, find_examples, serve
+    from ..services.rating.server import is_this_machine  # late: loads PIL
+    from ..ui.page import draw_examples, find_examples, serve  # late: loads PIL
 
     if find_spec("gradio") is None:  # said before the weights are loaded
         raise ConfigError(

@@ -8,6 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
 
+from ..errors import CheckpointError, ConfigError, near_names
+from ..reporting.cards.cards import write_model_card
+from ..reporting.cards.model_facts import gather_facts
+from ..reporting.tables import show_table
+from ..services.console import say
 from .output import Output, add_json_argument
 
 if TYPE_CHECKING:
@@ -75,7 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int | Output:
     """Do one of the four; of ``inspect``, 1 if something is wrong with the file."""
-    from ..adapters.exports.contents import read_contents, require_undamaged
+    from ..adapters.exports.contents import read_contents, require_undamaged  # late: loads torch
 
     actions: dict[str, Callable[..., int | Output]] = {
         "inspect": _inspect,
@@ -89,16 +94,13 @@ def run(arguments: argparse.Namespace) -> int | Output:
 
 
 def _inspect(contents: Contents, arguments: argparse.Namespace) -> Output:
-    from ..adapters.exports.summary import summarise
+    from ..adapters.exports.summary import summarise  # late: loads torch
 
     summary = summarise(contents)
     return Output(summary, lambda: _show(summary), 1 if summary["problems"] else 0)
 
 
 def _show(summary: Mapping[str, Any]) -> None:
-    from ..reporting.tables import show_table
-    from ..services.console import say
-
     say(
         "{} ({}, {})\n".format(
             summary["path"],
@@ -168,9 +170,7 @@ def _lines(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _convert(contents: Contents, arguments: argparse.Namespace) -> int:
-    from ..adapters.exports.convert import FORMS, convert
-    from ..errors import ConfigError, near_names
-    from ..services.console import say
+    from ..adapters.exports.convert import FORMS, convert  # late: loads torch
 
     if arguments.to not in FORMS:
         raise ConfigError(f"--to {arguments.to}: {near_names(arguments.to, FORMS)}")
@@ -184,12 +184,9 @@ def _convert(contents: Contents, arguments: argparse.Namespace) -> int:
 
 
 def _merge(contents: Contents, arguments: argparse.Namespace) -> int:
-    from ..adapters.exports.llama_folder import open_llama
-    from ..adapters.exports.merge import write_merged
-    from ..adapters.exports.writing import fresh_folder
-    from ..errors import ConfigError
-    from ..reporting.cards.cards import write_model_card
-    from ..services.console import say
+    from ..adapters.exports.llama_folder import open_llama  # late: loads torch
+    from ..adapters.exports.merge import write_merged  # late: loads torch
+    from ..adapters.exports.writing import fresh_folder  # late: loads torch
 
     if arguments.llama is None:
         raise ConfigError(
@@ -214,11 +211,9 @@ def _merge(contents: Contents, arguments: argparse.Namespace) -> int:
 
 
 def _export(contents: Contents, arguments: argparse.Namespace) -> int:
-    from ..adapters.exports.adapter import write_adapter
-    from ..adapters.exports.contents import ADAPTER_CONFIG, ADAPTER_WEIGHTS
-    from ..adapters.exports.writing import fresh_folder
-    from ..reporting.cards.cards import write_model_card
-    from ..services.console import say
+    from ..adapters.exports.adapter import write_adapter  # late: loads torch
+    from ..adapters.exports.contents import ADAPTER_CONFIG, ADAPTER_WEIGHTS  # late: loads torch
+    from ..adapters.exports.writing import fresh_folder  # late: loads torch
 
     lora, alpha, notes = _prepared(contents, arguments)
     facts = _facts(
@@ -241,10 +236,8 @@ def _export(contents: Contents, arguments: argparse.Namespace) -> int:
 
 def _prepared(contents: Contents, arguments: argparse.Namespace) -> tuple[Lora, int, list[str]]:
     """LoRA, its alpha, and what to tell about both; said, and written on the card."""
-    from ..adapters.exports.contents import alpha_of, find_lora, left_out
-    from ..adapters.exports.writing import refuse_to_overwrite
-    from ..errors import CheckpointError
-    from ..services.console import say
+    from ..adapters.exports.contents import alpha_of, find_lora, left_out  # late: loads torch
+    from ..adapters.exports.writing import refuse_to_overwrite  # late: loads torch
 
     refuse_to_overwrite(arguments.out)
     lora = find_lora(contents)
@@ -265,7 +258,7 @@ def _prepared(contents: Contents, arguments: argparse.Namespace) -> tuple[Lora, 
 
 
 def _base_model(contents: Contents, arguments: argparse.Namespace) -> str | None:
-    from ..adapters.exports.adapter import BASES, llama_width
+    from ..adapters.exports.adapter import BASES, llama_width  # late: loads torch
 
     return arguments.base_model or BASES.get(llama_width(contents) or 0)
 
@@ -274,8 +267,7 @@ def _facts(
     contents: Contents, arguments: argparse.Namespace, form: str, notes: list[str], files: dict[str, str]
 ) -> ModelFacts:
     """What the card says."""
-    from ..adapters.exports.contents import PROJECTOR
-    from ..reporting.cards.model_facts import gather_facts
+    from ..adapters.exports.contents import PROJECTOR  # late: loads torch
 
     beside = arguments.file if arguments.file.is_dir() else arguments.file.absolute().parent
     return gather_facts(
@@ -292,8 +284,6 @@ def _facts(
 
 
 def _say_upload(facts: ModelFacts, out: Path) -> None:
-    from ..services.console import say
-
     for term in facts.terms():
         say("do not forget: " + term)
     if not facts.whole_history:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..errors import ConfigError
+from ..reporting.comparison.compare import compare_runs, to_json
+from ..reporting.results import read_run
+from ..storage import write_json, write_text
 from .output import Output, add_json_argument
 
 
@@ -32,12 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> Output:
     """Read, compare, show, write."""
-    from ..errors import ConfigError
-    from ..reporting.comparison.compare import compare_runs, to_json
-    from ..reporting.comparison.compare_tables import show_comparison, to_markdown
-    from ..reporting.comparison.evaluations import evaluate_runs, evaluations_to_json
-    from ..reporting.results import read_run
-    from ..storage import write_json, write_text
+    from ..reporting.comparison.compare_tables import show_comparison, to_markdown  # late: loads PIL
+    from ..reporting.comparison.evaluations import evaluate_runs, evaluations_to_json  # late: loads PIL
 
     if arguments.label and len(arguments.label) != len(arguments.runs):
         raise ConfigError(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from . import make_parser
+
 SHELLS = ("bash", "zsh", "fish")
 
 
@@ -20,9 +22,7 @@ to have it in every new shell:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print it."""
-    import shtab
-
-    from . import make_parser
+    import shtab  # late: optional
 
     print(shtab.complete(make_parser(), arguments.shell))
     return 0

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 
+from ..doctor.findings import is_broken
+from ..doctor.show import show_findings, to_json
+from ..errors import ConfigError
 from .output import Output, add_json_argument
 
 
@@ -23,10 +26,7 @@ exit codes: 0 ready (notes and warnings do not hinder a run), 1 something that i
 
 def run(arguments: argparse.Namespace) -> Output:
     """Look, show."""
-    from ..doctor.findings import is_broken
-    from ..doctor.run import check_up
-    from ..doctor.show import show_findings, to_json
-    from ..errors import ConfigError
+    from ..doctor.run import check_up  # late: loads torch
 
     if arguments.options and arguments.cfg_path is None:
         raise ConfigError("--options change a run; name it with --cfg-path")

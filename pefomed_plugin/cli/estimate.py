@@ -8,6 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..environment import EMBEDDED, embedded_values, sample_folder
+from ..reporting.estimates import as_data, show_estimate
+from ..services.memory.advice import best_options, changed, largest_batch
+from ..services.memory.estimate import CARDS_GB, GIB, estimate
+from ..toolkit.composition import load_yaml, merge_defaults, parse_options
 from .output import Output, add_json_argument
 
 _PACKAGED = Path(__file__).resolve().parents[1] / "configs"
@@ -46,9 +51,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> Output:
     """Estimate, and say what would help where a card is too small."""
-    from ..services.memory.advice import best_options
-    from ..services.memory.estimate import CARDS_GB, estimate
-
     config = read_config(arguments.cfg_path, arguments.options)
     cards = arguments.card or CARDS_GB
     found = estimate(config)
@@ -56,16 +58,11 @@ def run(arguments: argparse.Namespace) -> Output:
     if arguments.table:
         lines = table_lines(config, cards)
         return Output({"table": lines}, lambda: print("\n".join(lines)))
-    from ..reporting.estimates import as_data, show_estimate
-
     return Output(as_data(found, cards, steps), lambda: show_estimate(arguments.cfg_path, found, cards, steps))
 
 
 def table_lines(config: Mapping[str, Any], cards: Sequence[float]) -> list[str]:
     """Markdown table: a row for each of ``TABLE``, a column for each card."""
-    from ..services.memory.advice import changed, largest_batch
-    from ..services.memory.estimate import GIB, estimate
-
     lines = [
         f"| options | GiB | {' | '.join(f'{card:g} GB: batch' for card in cards)} |",
         f"|---|---:|{'---:|' * len(cards)}",
@@ -83,10 +80,7 @@ def read_config(cfg_path: str, options: list[str]) -> dict[str, dict[str, Any]]:
     Raises:
         ConfigError: a mistake in the YAML or the options.
     """
-    from omegaconf import OmegaConf
-
-    from ..environment import EMBEDDED, embedded_values, sample_folder
-    from ..toolkit.composition import load_yaml, merge_defaults, parse_options
+    from omegaconf import OmegaConf  # late: heavy
 
     given = load_yaml(cfg_path)
     overlay = given.pop("embedded", None)
@@ -104,7 +98,7 @@ def read_config(cfg_path: str, options: list[str]) -> dict[str, dict[str, Any]]:
 
 
 def _values(config: Any, section: str) -> dict[str, Any]:
-    from omegaconf import OmegaConf
+    from omegaconf import OmegaConf  # late: heavy
 
     def value(key: Any) -> Any:
         node = OmegaConf.select(config, f"{section}.{key}", throw_on_resolution_failure=False)

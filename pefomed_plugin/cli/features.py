@@ -5,6 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from ..adapters.devices import make_accelerator
+from ..launch import build_config, compose
+from ..options import read_run_options
+from ..registration import register_all
+from ..services.console import say
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
@@ -22,14 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Build model and data as the run would, and make every image of its splits ready."""
-    from omegaconf import OmegaConf
+    from omegaconf import OmegaConf  # late: heavy
 
-    from ..adapters.data.image_cache import cache_folder, show_ready_made
-    from ..adapters.devices import make_accelerator
-    from ..launch import build_config, compose
-    from ..options import read_run_options
-    from ..registration import register_all
-    from ..services.console import say
+    from ..adapters.data.image_cache import cache_folder, show_ready_made  # late: loads PIL
     from ..toolkit import Config, registry
 
     register_all()

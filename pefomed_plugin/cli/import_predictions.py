@@ -6,7 +6,12 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
+from ..errors import ConfigError, near_names
+from ..readers import READERS, read_data
 from ..records import SPLITS
+from ..services.importers import join_answers
+from ..services.result_files import FORMATS, read_llava_questions
+from ..storage import write_records
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,12 +37,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Read, join, write."""
-    from ..errors import ConfigError, near_names
-    from ..readers import READERS, read_data
-    from ..services.importers import join_answers
-    from ..services.result_files import FORMATS, read_llava_questions
-    from ..storage import write_records
-
     for what, name, known in (("format", arguments.format, FORMATS), ("data set", arguments.dataset, READERS)):
         if name not in known:
             raise ConfigError(f"unknown {what} {name!r}; {near_names(name, list(known))}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..services.project_template import write_project
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
@@ -14,8 +16,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write it, and say how to go on."""
-    from ..services.project_template import write_project
-
     for path in write_project(arguments.folder):
         if path.suffix != ".png":
             print(f"  {path}")

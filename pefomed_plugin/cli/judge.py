@@ -6,7 +6,15 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from ..adapters.judge import LEDGER, estimate, find_judge, judge_offline, judge_with_model, model_name
+from ..prompts_judge import find_prompt
+from ..reporting.judged import show_repeated
 from ..scoring.breakdown import AXES
+from ..services.judge import offline_judge
+from ..services.judge.asking import Limits
+from ..services.judge.judging import JudgePlan
+from ..services.judge.prices import read_price
+from ..storage import read_predictions
 
 KINDS = ("vqa", "report")
 
@@ -74,12 +82,6 @@ def add_asking_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Judge, or estimate; says how to go on where it is not finished."""
-    from ..adapters.judge import LEDGER, estimate, find_judge, judge_offline, judge_with_model, model_name
-    from ..prompts_judge import find_prompt
-    from ..services.judge import offline_judge
-    from ..services.judge.judging import JudgePlan
-    from ..storage import read_predictions
-
     predictions = read_predictions(arguments.predictions)
     folder = arguments.out or arguments.predictions.parent
     prompt = find_prompt(arguments.kind, arguments.prompt_file)
@@ -119,9 +121,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 def asking_limits(arguments: argparse.Namespace) -> Any:
     """``Limits`` from the arguments. Raises ConfigError listing what cannot be used."""
-    from ..services.judge.asking import Limits
-    from ..services.judge.prices import read_price
-
     return Limits(
         arguments.concurrency,
         arguments.reasks,
@@ -156,8 +155,6 @@ def explain_unfinished(asked: Any, ledger: Path) -> int:
 
 
 def _show(predictions: Any, scorer: str, metrics: Any, folder: Path) -> int:
-    from ..reporting.judged import show_repeated
-
     show_repeated(f"{scorer}, {predictions[0].dataset} {predictions[0].split}", metrics["scores"][scorer])
     print(f"written to {folder}")
     return 0

@@ -5,6 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..errors import ConfigError, near_names
+from ..readers import READERS, read_data
+from ..services.judge.asking import ask_all, open_questions
+from ..services.judge.judging import require_permission
+from ..services.judge.ledger import Ledger
+from ..services.judge.openai_chat import OpenAIChat
+from ..services.judge.prices import estimate_tokens
+from ..storage import write_records
 from ._predict_folder import add_folder_arguments, answer_images
 from .judge import add_asking_arguments, asking_limits, explain_unfinished
 
@@ -52,15 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _answer_test_set(arguments: argparse.Namespace) -> int:
-    from ..errors import ConfigError, near_names
-    from ..readers import READERS, read_data
-    from ..services.judge.api_baseline import baseline_questions, collect_predictions, is_answer
-    from ..services.judge.asking import ask_all, open_questions
-    from ..services.judge.judging import require_permission
-    from ..services.judge.ledger import Ledger
-    from ..services.judge.openai_chat import OpenAIChat
-    from ..services.judge.prices import estimate_tokens
-    from ..storage import write_records
+    from ..services.judge.api_baseline import baseline_questions, collect_predictions, is_answer  # late: loads PIL
 
     if not (arguments.dataset and arguments.root and arguments.model):
         raise ConfigError(

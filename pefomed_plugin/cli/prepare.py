@@ -8,6 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..errors import ConfigError, PefomedError, near_names
+from ..readers import READERS
+from ..readers.prepared import is_prepared, read_manifest
+from ..reporting.cards.cards import CARD, write_data_card
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
@@ -63,8 +68,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Prepare one data set or all, then compare their images; 1 if one is not what it should be."""
-    from ..reporting.examination import make_console, print_findings
-    from ..services.data.prepare import find_overlaps
+    from ..reporting.examination import make_console, print_findings  # late: loads rich
+    from ..services.data.prepare import find_overlaps  # late: loads PIL
 
     sources = _sources(arguments)
     options = _options(arguments.option)
@@ -99,12 +104,8 @@ def _prepare(
     name: str, source: Path, out: Path, options: Mapping[str, Any], arguments: argparse.Namespace, console: Any
 ) -> bool:
     """Whether the data set is what it should be, and written."""
-    from ..errors import ConfigError, PefomedError
-    from ..readers import READERS
-    from ..readers.prepared import read_manifest
-    from ..reporting.cards.cards import CARD, write_data_card
-    from ..reporting.examination import print_account
-    from ..services.data.prepare import ReleaseMismatch, prepare
+    from ..reporting.examination import print_account  # late: loads rich
+    from ..services.data.prepare import ReleaseMismatch, prepare  # late: loads PIL
 
     _say(console, "{}{}: reading {}\n".format("\n" if arguments.all else "", name, source))
     try:
@@ -139,10 +140,6 @@ def _say(console: Any, text: str) -> None:
 
 def _sources(arguments: argparse.Namespace) -> dict[str, Path]:
     """Data set -> folder of its release, of everything asked for; mistakes in that are raised before any work."""
-    from ..errors import ConfigError, near_names
-    from ..readers import READERS
-    from ..readers.prepared import is_prepared
-
     if not arguments.source.is_dir():
         raise ConfigError(f"--source {arguments.source}: no such folder")
     if bool(arguments.dataset) == arguments.all:
@@ -172,9 +169,7 @@ def _out(arguments: argparse.Namespace, name: str) -> Path:
 
 def _options(given: Sequence[str]) -> dict[str, Any]:
     """``KEY=VALUE`` as a YAML section would have it: ``true`` is a truth value, ``3`` a number."""
-    import yaml
-
-    from ..errors import ConfigError
+    import yaml  # late: heavy
 
     wrong: list[str] = [repr(value) for value in given if not value.partition("=")[0] or "=" not in value]
     if wrong:
@@ -187,8 +182,8 @@ def _options(given: Sequence[str]) -> dict[str, Any]:
 
 
 def _examination(arguments: argparse.Namespace) -> Any:
-    from ..services.data.examination import DEFAULT_EXAMINATION, Examination
-    from ..services.images.decoding import ImagePolicy
+    from ..services.data.examination import DEFAULT_EXAMINATION, Examination  # late: loads PIL
+    from ..services.images.decoding import ImagePolicy  # late: loads PIL
 
     return Examination(
         policy=ImagePolicy(allow_truncated=arguments.allow_truncated),

@@ -7,7 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..errors import ConfigError
+from ..prompts_judge import RUBRICS
+from ..reporting.judged import show_repeated, write_judgements
 from ..scoring.breakdown import AXES
+from ..services.judge.judging import check_judgeable
+from ..services.rating.plan import PLAN, SCOPES, make_plan, rating_pairs, shown_texts, write_plan
+from ..services.rating.sheets import Row, write_csv, write_workbook
+from ..storage import read_predictions
 from .rate_page import add_page_arguments, serve_page
 
 if TYPE_CHECKING:
@@ -76,9 +83,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _read(path: Path) -> tuple[list[Prediction], str]:
     """Predictions and the kind of judgement they need."""
-    from ..services.judge.judging import check_judgeable
-    from ..storage import read_predictions
-
     predictions = read_predictions(path)
     kind = "vqa" if predictions[0].task == "vqa" else "report"
     check_judgeable(predictions, kind)
@@ -91,9 +95,6 @@ def _choice(arguments: argparse.Namespace) -> tuple[str | None, int]:
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    from ..services.rating.plan import SCOPES, make_plan, rating_pairs, shown_texts, write_plan
-    from ..services.rating.sheets import Row
-
     predictions, kind = _read(arguments.predictions)
     _refuse_sheets(arguments.out)
     plan = make_plan(predictions, kind, arguments.annotators, arguments.seed or 0, *_choice(arguments))
@@ -112,9 +113,6 @@ def _export(arguments: argparse.Namespace) -> int:
 
 
 def _refuse_sheets(folder: Path) -> None:
-    from ..errors import ConfigError
-    from ..services.rating.plan import PLAN
-
     if (folder / PLAN).exists():
         raise ConfigError(f"{folder} holds sheets already; choose another folder, ratings are not overwritten")
 
@@ -122,7 +120,7 @@ def _refuse_sheets(folder: Path) -> None:
 def _thumbnails(root: Any, pairs: Sequence[Any]) -> dict[str, Any]:
     if root is None:
         return {}
-    from ..services.images.decoding import open_image
+    from ..services.images.decoding import open_image  # late: loads PIL
 
     return {code: open_image(root, prediction.image) for code, prediction in pairs}
 
@@ -136,9 +134,6 @@ def _write_sheets(
     workbook: bool,
     thumbnails: Mapping[str, Any] | None = None,
 ) -> None:
-    from ..prompts_judge import RUBRICS
-    from ..services.rating.sheets import write_csv, write_workbook
-
     if csv:
         write_csv(folder / (rater + ".csv"), rows)
     if workbook:
@@ -146,8 +141,6 @@ def _write_sheets(
 
 
 def _say_keep(folder: Path) -> None:
-    from ..services.rating.plan import PLAN
-
     print(f"keep {folder / PLAN} to yourself: it says which answer is which")
 
 
@@ -157,10 +150,8 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 
 def _sheets(arguments: argparse.Namespace) -> int:
-    from ..errors import ConfigError
-    from ..services.rating.plan import write_plan
-    from ..services.rating.session import rated_rows, read_any_plan
-    from ..services.rating.store import STORE
+    from ..services.rating.session import rated_rows, read_any_plan  # late: loads PIL
+    from ..services.rating.store import STORE  # late: loads sqlite3
 
     predictions, _ = _read(arguments.predictions)
     if not (arguments.folder / STORE).exists():
@@ -180,11 +171,8 @@ def _sheets(arguments: argparse.Namespace) -> int:
 
 
 def _import(arguments: argparse.Namespace) -> int:
-    from ..reporting.judged import show_repeated, write_judgements
-    from ..services.rating.plan import SCOPES
-    from ..services.rating.session import read_any_plan
-    from ..services.rating.sheet_import import import_ratings
-    from ..storage import read_predictions
+    from ..services.rating.session import read_any_plan  # late: loads PIL
+    from ..services.rating.sheet_import import import_ratings  # late: loads PIL
 
     predictions = read_predictions(arguments.predictions)
     plan = read_any_plan(arguments.folder, predictions)

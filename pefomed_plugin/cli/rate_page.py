@@ -8,6 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..errors import ConfigError
+from ..reporting.page.image_roots import find_image_roots
+from ..reporting.results import Answered, Run, read_config
+from ..services.judge.judging import CREDENTIALED
+from ..services.rating.plan import SCOPES
+
 if TYPE_CHECKING:
     from ..records import Prediction
 
@@ -46,11 +52,10 @@ def serve_page(
     arguments: argparse.Namespace, predictions: Sequence[Prediction], kind: str, scope: str | None, count: int
 ) -> int:
     """Begin a page or go on with one, serve until Ctrl-C, say how to go on."""
-    from ..reporting.page.explorer import ASSETS
-    from ..services.rating.plan import SCOPES
-    from ..services.rating.server import RatingServer
-    from ..services.rating.session import RatingSession, begin_plan
-    from ..services.rating.store import STORE, RatingStore
+    from ..reporting.page.explorer import ASSETS  # late: loads PIL
+    from ..services.rating.server import RatingServer  # late: loads PIL
+    from ..services.rating.session import RatingSession, begin_plan  # late: loads PIL
+    from ..services.rating.store import STORE, RatingStore  # late: loads sqlite3
 
     _require_permission(predictions, arguments)
     roots = None if arguments.no_images else _find_roots(arguments, predictions)
@@ -72,9 +77,7 @@ def serve_page(
 
 
 def _require_permission(predictions: Sequence[Prediction], arguments: argparse.Namespace) -> None:
-    from ..errors import ConfigError
-    from ..services.judge.judging import CREDENTIALED
-    from ..services.rating.server import is_this_machine
+    from ..services.rating.server import is_this_machine  # late: loads PIL
 
     found = sorted({prediction.dataset for prediction in predictions} & set(CREDENTIALED))
     if found and not is_this_machine(arguments.host) and not arguments.i_have_permission:
@@ -87,9 +90,6 @@ def _require_permission(predictions: Sequence[Prediction], arguments: argparse.N
 
 def _find_roots(arguments: argparse.Namespace, predictions: Sequence[Prediction]) -> dict[str, Path]:
     """Image roots as ``pefomed report`` finds them; the run is the folder of ``results/<data set>-<split>/``."""
-    from ..reporting.page.image_roots import find_image_roots
-    from ..reporting.results import Answered, Run, read_config
-
     folder = arguments.predictions.resolve().parent
     folder = folder.parents[1] if folder.parent.name == "results" else folder
     return find_image_roots(
@@ -129,7 +129,7 @@ def _say_address(url: str, has_token: bool) -> None:
 
 
 def _say_how_to_go_on(predictions: Path, folder: Path, counts: Mapping[str, int], total: int) -> None:
-    from ..services.rating.store import STORE
+    from ..services.rating.store import STORE  # late: loads sqlite3
 
     print(f"\nstopped; all ratings are in {folder / STORE}")
     _say_progress("rated so far:", counts, total)

@@ -5,6 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..errors import ConfigError
+from ..reporting.page.image_roots import find_image_roots
+from ..reporting.results import read_run
+
 _PROBLEMS_SHOWN = 5
 
 
@@ -40,10 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Read, draw, write."""
-    from ..errors import ConfigError
-    from ..reporting.page.explorer import write_report
-    from ..reporting.page.image_roots import find_image_roots
-    from ..reporting.results import read_run
+    from ..reporting.page.explorer import write_report  # late: loads PIL
 
     if arguments.label and len(arguments.label) != len(arguments.runs):
         raise ConfigError(

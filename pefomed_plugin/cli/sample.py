@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write what is not there yet."""
-    from ..embedded import PARTS, WRITERS, make_sample
+    from ..embedded import PARTS, WRITERS, make_sample  # late: loads PIL
 
     folder = arguments.out or sample_folder()
     make_sample(folder, seed=arguments.seed, parts=tuple(WRITERS) if arguments.no_model else PARTS)

@@ -4,10 +4,22 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
+from ..errors import ConfigError, near_names
+from ..readers import READERS, read_data
 from ..records import Prediction
+from ..reporting.breakdowns import make_breakdown, show_breakdown
+from ..reporting.checks import check_predictions, check_references
+from ..reporting.plots import plot_breakdowns
+from ..reporting.results import PREDICTIONS, read_run
+from ..reporting.scored import write_scores
+from ..reporting.tables import show_metrics
+from ..reporting.vocabulary import R2GEN60, read_vocabulary
+from ..scoring import DEFAULTS, find_scorer
 from ..scoring.breakdown import AXES
+from ..storage import read_predictions, write_records
 from .output import Output, add_json_argument
 
 
@@ -46,19 +58,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> Output:
     """Check, score, write, show."""
-    from dataclasses import asdict
-
-    from ..errors import ConfigError, near_names
-    from ..reporting.breakdowns import make_breakdown, show_breakdown
-    from ..reporting.checks import check_predictions
-    from ..reporting.plots import plot_breakdowns
-    from ..reporting.results import PREDICTIONS, read_run
-    from ..reporting.scored import write_scores
-    from ..reporting.tables import show_metrics
-    from ..reporting.vocabulary import R2GEN60, read_vocabulary
-    from ..scoring import DEFAULTS, find_scorer
-    from ..storage import read_predictions, write_records
-
     given = f"{arguments.scorer}/{arguments.protocol}" if arguments.protocol else arguments.scorer
     name = DEFAULTS.get(given, given)
     find_scorer(name)
@@ -108,10 +107,6 @@ def run(arguments: argparse.Namespace) -> Output:
 
 
 def _check_against(root: Path, predictions: Sequence[Prediction]) -> None:
-    from ..errors import ConfigError, near_names
-    from ..readers import READERS, read_data
-    from ..reporting.checks import check_references
-
     dataset, split = predictions[0].dataset, predictions[0].split
     if dataset not in READERS:
         raise ConfigError(f"no reader for data set {dataset!r}; {near_names(dataset, READERS)}")

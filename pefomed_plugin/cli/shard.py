@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..readers.prepared import read_manifest, read_prepared
+from ..reporting.tables import show_table
 from .prepare import count_from_1
 
 
@@ -28,11 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write what is not there yet, and say how a YAML names it."""
-    from ..readers.prepared import read_manifest, read_prepared
-    from ..reporting.tables import show_table
-    from ..services.data.examination import DEFAULT_EXAMINATION
-    from ..services.data.shards import brace_notation, write_shards
-    from ..services.images.decoding import ImagePolicy
+    from ..services.data.examination import DEFAULT_EXAMINATION  # late: loads PIL
+    from ..services.data.shards import brace_notation, write_shards  # late: loads PIL
+    from ..services.images.decoding import ImagePolicy  # late: loads PIL
 
     release, out = read_prepared(arguments.prepared), arguments.out
     policy = read_manifest(arguments.prepared)["image_policy"]

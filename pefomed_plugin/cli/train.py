@@ -76,9 +76,9 @@ def run_torchrun(command: Sequence[str]) -> int:
 
     As a program of its own torchrun answers any failure with 1 and a traceback of itself.
     """
-    from torch.distributed.elastic.multiprocessing.api import SignalException
-    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-    from torch.distributed.run import main as torchrun
+    from torch.distributed.elastic.multiprocessing.api import SignalException  # late: heavy
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError  # late: heavy
+    from torch.distributed.run import main as torchrun  # late: heavy
 
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
     try:
@@ -108,6 +108,6 @@ def _explain(error: object) -> int:
 
 
 def _visible_gpus() -> int:
-    import torch
+    import torch  # late: heavy
 
     return max(torch.cuda.device_count(), 1)

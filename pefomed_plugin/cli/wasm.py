@@ -8,6 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError
+from ..reporting.judged import find_repeated, read_runs, show_repeated, update_metrics
+from ..reporting.tables import show_table
+from ..scoring.repeated import summarise_levels
+from ..scoring.wasm import LEVELS, VERSION, wasm_from_counts
+from ..storage import read_predictions
 from .output import Output, add_json_argument
 
 
@@ -39,11 +44,6 @@ def run(arguments: argparse.Namespace) -> Output:
         raise ConfigError("give a predictions file with ratings beside it, or --counts; one of the two")
     if arguments.counts is not None:
         return _from_counts(arguments.counts, arguments.unscored)
-    from ..reporting.judged import find_repeated, read_runs, show_repeated, update_metrics
-    from ..scoring.repeated import summarise_levels
-    from ..scoring.wasm import VERSION
-    from ..storage import read_predictions
-
     predictions, folder = read_predictions(arguments.predictions), arguments.predictions.parent
     names = arguments.scorer or [sample for sample in find_repeated(folder) if sample.split("/")[1] == "report"]
     if not names:
@@ -61,9 +61,6 @@ def run(arguments: argparse.Namespace) -> Output:
 
 
 def _from_counts(counts: Sequence[float], unscored: int) -> Output:
-    from ..reporting.tables import show_table
-    from ..scoring.wasm import LEVELS, wasm_from_counts
-
     found = wasm_from_counts(counts, unscored)
     rows: Any = [[f"level {level}", f"{counts[level]:g}", f"{found.percentages[level]:.1f} %"] for level in LEVELS]
     title = f"WASM {found.value:.2f} over {found.scored:g} rated reports, {unscored} unscored"

@@ -11,6 +11,7 @@ from ..readers import READERS
 from ..readers.layouts import recognise
 from ..readers.prepared import is_prepared, read_manifest
 from ..services.data.shard_files import find_shards
+from ..services.data.shards import read_shard_index
 from .findings import ERROR, OK, Finding, from_error
 
 
@@ -60,8 +61,6 @@ def _check_prepared(name: str, root: Path, images: str | None) -> Finding:
 
 
 def _check_shards(what: str, folder: Path, files: list[str] | None) -> list[Finding]:
-    from ..services.data.shards import read_shard_index
-
     mend = f"pefomed shard PREPARED --out {folder}"
     try:
         shards = read_shard_index(folder, files)

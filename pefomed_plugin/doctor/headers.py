@@ -55,7 +55,7 @@ def _safetensors(path: Path) -> Shapes:
 
 def _pickled(path: Path) -> Shapes:
     """torch's own format: a zip archive, mapped rather than read; what is older is read whole."""
-    import torch
+    import torch  # late: heavy
 
     mapped = {"mmap": True} if zipfile.is_zipfile(path) else {}
     try:

@@ -21,7 +21,7 @@ def check_gpus() -> list[Finding]:
     """Every visible GPU with its memory and whether it has bf16; or why torch sees none."""
     if find_spec("torch") is None:
         return []  # its absence is the toolkit's finding
-    import torch
+    import torch  # late: heavy
 
     if not torch.cuda.is_available():
         if torch.version.cuda is None and torch.version.hip is None and shutil.which("nvidia-smi"):

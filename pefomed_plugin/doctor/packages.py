@@ -29,7 +29,7 @@ def check_toolkit() -> list[Finding]:
     """Which toolkit and why, Python, and every package against what this toolkit needs."""
     python = Finding("toolkit", "Python", OK, "{}.{}.{}, {}".format(*sys.version_info[:3], sys.executable))
     try:
-        from ..toolkit import NAME, WHY
+        from ..toolkit import NAME, WHY  # late: loads torch
         from ..toolkit.choice import BUNDLED
     except ToolkitError as error:
         return [
@@ -152,7 +152,7 @@ def _checkout_pins() -> list[Finding]:
 
 
 def _read_pins(environment: Path) -> dict[str, str] | None:
-    import yaml
+    import yaml  # late: heavy
 
     try:
         content: Any = yaml.safe_load(read_text(environment))

@@ -46,7 +46,7 @@ def check_disk(output_dir: Path, needed_gb: float) -> list[Finding]:
 
 def check_memory(needed_bytes: int, cfg_path: str) -> list[Finding]:
     """Whether the first visible GPU has what the run takes; nothing where there is no GPU. An estimate is no error."""
-    import torch
+    import torch  # late: heavy
 
     if not torch.cuda.is_available():
         return []

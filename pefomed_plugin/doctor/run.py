@@ -16,6 +16,9 @@ from .. import environment
 from ..errors import ConfigError, PefomedError
 from ..options import RunOptions, read_run_options
 from ..readers import READERS
+from ..registration import register_all
+from ..services.memory.estimate import estimate
+from ..toolkit.composition import load_yaml, merge_defaults, parse_options
 from .data import check_data
 from .findings import ERROR, NOTE, OK, Finding, from_error, is_broken
 from .machine import check_gpus, check_java, check_judge
@@ -144,12 +147,10 @@ def compose(cfg_path: str, options: Sequence[str]) -> tuple[dict[str, Any], list
     Raises:
         PefomedError: a mistake in the YAML, the options or the environment.
     """
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
+    from omegaconf import OmegaConf  # late: heavy
+    from omegaconf.errors import OmegaConfBaseException  # late: heavy
 
-    from ..registration import register_all
     from ..toolkit import registry
-    from ..toolkit.composition import load_yaml, merge_defaults, parse_options
 
     register_all()
     given, overrides = load_yaml(cfg_path), parse_options(options)
@@ -231,8 +232,6 @@ def _check_device(run: RunOptions) -> list[Finding]:
 
 
 def _check_room(cfg_path: str, cfg: dict[str, Any], run: RunOptions) -> list[Finding]:
-    from ..services.memory.estimate import estimate
-
     try:
         needed = estimate(cfg)
     except ConfigError:  # a LLaMA folder that says no sizes; told where it was looked at

@@ -160,7 +160,7 @@ def check_vit(path: Path, sizes: Sizes = Sizes()) -> list[Finding]:
 
 def check_checkpoint(path: Path, sizes: Sizes = Sizes()) -> list[Finding]:
     """Projection and LoRA to start from: rank, matrices and widths, whatever the spelling of the keys."""
-    from ..toolkit.checkpoint import canonical
+    from ..toolkit.checkpoint import canonical  # late: loads torch
 
     what = "checkpoint"
     try:

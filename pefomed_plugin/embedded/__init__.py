@@ -5,6 +5,7 @@ Nothing of it comes from a real patient, a real data set or a released model; it
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -71,7 +72,7 @@ def make_sample(out: Path, seed: int = 0, parts: Sequence[str] = PARTS) -> None:
 def _write_part(out: Path, name: str, seed: int) -> None:
     """Write a part beside its place and move it there: what has the name is complete."""
     if name == MODEL:
-        import torch
+        import torch  # late: heavy
 
         from .tiny_model import make_tiny_model
 
@@ -91,8 +92,6 @@ def _slowest_first(name: str) -> int:
 
 def code_digest() -> str:
     """Digest of the code that makes the sample, so that an older sample is not taken for a new one."""
-    import hashlib
-
     here = Path(__file__).resolve().parent
     parts = [file_sha256(path) for path in (*sorted(here.glob("*.py")), here.parent / "prompts.py")]
     return hashlib.sha256("".join(parts).encode()).hexdigest()[:16]

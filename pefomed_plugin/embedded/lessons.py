@@ -62,7 +62,7 @@ def texts(rng: Random, pages: int) -> Iterator[str]:
 
 def collate(pages: Sequence[Page], bos: int, eos: int) -> dict[str, Any]:
     """Tensors of a batch: ``input_ids``, ``position_ids`` and ``labels`` (B, T), ``attention_mask`` (B, 1, T, T)."""
-    import torch
+    import torch  # late: heavy
 
     length = max(
         1 + len(shared) + sum(len(ask) + len(answer) + 1 for ask, answer in branches) for shared, branches in pages

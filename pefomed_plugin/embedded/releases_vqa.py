@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -251,8 +252,6 @@ def _study_id(number: int) -> str:
 
 
 def _as_view(scene: Scene, kind: str) -> Scene:
-    from dataclasses import replace
-
     return replace(scene, kind=kind)
 
 

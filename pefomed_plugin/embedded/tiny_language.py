@@ -46,8 +46,8 @@ def write_llama(folder: Path, seed: int, steps: int = STEPS) -> None:
     Raises:
         ImportError: torch, transformers, safetensors or sentencepiece is missing.
     """
-    from safetensors.torch import save_file
-    from sentencepiece import SentencePieceProcessor
+    from safetensors.torch import save_file  # late: optional
+    from sentencepiece import SentencePieceProcessor  # late: optional
 
     folder.mkdir(parents=True)
     pieces = train_tokenizer(seed)
@@ -82,7 +82,7 @@ def write_llama(folder: Path, seed: int, steps: int = STEPS) -> None:
 
 def train_tokenizer(seed: int, pages: int = 1500) -> bytes:
     """SentencePiece model of at most ``PIECES`` pieces, trained on the lessons."""
-    from sentencepiece import SentencePieceTrainer
+    from sentencepiece import SentencePieceTrainer  # late: optional
 
     model = io.BytesIO()
     SentencePieceTrainer.train(
@@ -109,8 +109,8 @@ def train_tokenizer(seed: int, pages: int = 1500) -> bytes:
 
 def train_llama(config: dict[str, Any], tokenizer: Any, seed: int, steps: int) -> Any:
     """LLaMA trained on the answers of freshly drawn lessons: AdamW, linear warm-up, cosine."""
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
+    import torch  # late: heavy
+    from transformers import LlamaConfig, LlamaForCausalLM  # late: optional
 
     rng = Random(f"{seed} lessons")
     with torch.random.fork_rng(devices=[]):

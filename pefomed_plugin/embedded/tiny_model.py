@@ -12,6 +12,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from . import code_digest
 from .tiny_language import CONFIG, STEPS, write_llama
 from .tiny_vision import WIDTH, random_vit
 
@@ -36,13 +37,11 @@ def make_tiny_model(out: Path, seed: int = 0, steps: int = STEPS) -> dict[str, P
     Raises:
         ImportError: torch, transformers, safetensors or sentencepiece is missing.
     """
-    from . import code_digest
-
     folder, made_from = Path(out) / FOLDER, {"seed": seed, "code": code_digest(), "steps": steps}
     paths = {"llama": folder / "llama", "vit": folder / "eva_vit.pth", "checkpoint": folder / "minigptv2_tiny.pth"}
     if _stamp(folder) == made_from:
         return paths
-    import torch
+    import torch  # late: heavy
 
     fresh = folder.with_name(f"{FOLDER}.{os.getpid()}.part")
     shutil.rmtree(fresh, ignore_errors=True)
@@ -69,7 +68,7 @@ def untrained_tensors(seed: int) -> dict[str, Any]:
     The projection begins as torch's ``Linear`` does; LoRA as in its paper (A random, B zero), so that the language
     model is at first unchanged.
     """
-    import torch
+    import torch  # late: heavy
 
     draw, hidden = torch.Generator().manual_seed(seed + 1), CONFIG["hidden_size"]
 

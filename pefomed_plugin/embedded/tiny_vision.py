@@ -18,7 +18,7 @@ WAVES = 4
 
 def random_vit(seed: int) -> dict[str, Any]:
     """State dict of a ViT of ``DEPTH`` blocks for images of ``IMAGE_SIZE_PX``, float32."""
-    import torch
+    import torch  # late: heavy
 
     draw = torch.Generator().manual_seed(seed)
 
@@ -54,7 +54,7 @@ def random_vit(seed: int) -> dict[str, Any]:
 
 def _filters(mixture: Any) -> Any:
     """Filters (D, 3, P, P) from the random shares (D, 3, WAVES, WAVES) of cosine waves; each of norm 1 / P."""
-    import torch
+    import torch  # late: heavy
 
     frequency, place = torch.arange(WAVES, dtype=torch.float32), torch.arange(PATCH_PX, dtype=torch.float32)
     wave = torch.cos(math.pi * frequency[:, None] * (place + 0.5) / PATCH_PX)

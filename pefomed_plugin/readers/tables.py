@@ -88,8 +88,8 @@ def read_parquet(path: Path, columns: Sequence[str], optional: Sequence[str] = (
         DataError: pyarrow is missing, the file is damaged, or a column is missing.
     """
     try:
-        import pyarrow
-        from pyarrow import parquet
+        import pyarrow  # late: optional
+        from pyarrow import parquet  # late: optional
     except ImportError as error:
         raise DataError(f"{path}: parquet needs pyarrow; pip install 'pefomed_plugin[parquet]'") from error
     try:

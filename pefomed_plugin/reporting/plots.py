@@ -28,7 +28,7 @@ def plot_breakdowns(breakdowns: Sequence[Breakdown], path: Path) -> None:
     if not breakdowns:
         raise DataError("nothing to plot; choose an axis with --by")
     try:
-        from matplotlib.figure import Figure
+        from matplotlib.figure import Figure  # late: optional
     except ImportError as error:
         raise ConfigError("plots need matplotlib; pip install 'pefomed_plugin[report]'") from error
     rows = [max(len(breakdown.cells), 1) for breakdown in breakdowns]

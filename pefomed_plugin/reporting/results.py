@@ -93,7 +93,7 @@ def read_run(folder: Path, name: str = "") -> Run:
 
 def read_config(folder: Path) -> dict[str, Any]:
     """``config.yaml`` of a run, or nothing where there is none. Raises ConfigError when it is no YAML mapping."""
-    import yaml
+    import yaml  # late: heavy
 
     path = Path(folder) / "config.yaml"
     if not path.is_file():

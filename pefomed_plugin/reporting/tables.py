@@ -19,8 +19,8 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
     if not sys.stdout.isatty():
         print("\n".join(plain_table(title, columns, rows)), flush=True)
         return
-    from rich.console import Console
-    from rich.table import Table
+    from rich.console import Console  # late: heavy
+    from rich.table import Table  # late: heavy
 
     print_line(title, "italic")  # rich would fold it to the table's width
     table = Table()

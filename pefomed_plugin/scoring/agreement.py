@@ -50,7 +50,7 @@ class PairAgreement:
 
 def kappa(tables_RVV: Any, power: int | None) -> Any:
     """Cohen's kappa: plain (``power`` None), linear (1) or quadratic (2) weights; weights by place on the scale."""
-    import numpy as np
+    import numpy as np  # late: heavy
 
     places = np.arange(tables_RVV.shape[-1])
     apart = np.abs(places[:, None] - places[None, :])
@@ -63,7 +63,7 @@ def kappa(tables_RVV: Any, power: int | None) -> Any:
 
 def kendall_tau_b(tables_RVV: Any) -> Any:
     """Kendall's tau-b from counts."""
-    import numpy as np
+    import numpy as np  # late: heavy
 
     above = np.cumsum(np.cumsum(tables_RVV[..., ::-1, ::-1], -1), -2)[..., ::-1, ::-1]
     below = np.cumsum(np.cumsum(tables_RVV[..., ::-1, :], -1), -2)[..., ::-1, :]
@@ -77,7 +77,7 @@ def kendall_tau_b(tables_RVV: Any) -> Any:
 
 def spearman_rho(tables_RVV: Any) -> Any:
     """Spearman's rank correlation from counts, ties at their mean rank."""
-    import numpy as np
+    import numpy as np  # late: heavy
 
     rows_RV, columns_RV = tables_RVV.sum(-1), tables_RVV.sum(-2)
     middle = (tables_RVV.sum((-1, -2))[..., None] + 1) / 2
@@ -88,7 +88,7 @@ def spearman_rho(tables_RVV: Any) -> Any:
 
 def ordinal_alpha(coincidences_RVV: Any) -> Any:
     """Krippendorff's alpha with the ordinal metric, from coincidence tables."""
-    import numpy as np
+    import numpy as np  # late: heavy
 
     n_RV = coincidences_RVV.sum(-1)
     upto = np.cumsum(n_RV, -1) - n_RV / 2
@@ -125,7 +125,7 @@ def agree_pair(
     Raises:
         DataError: the lengths differ, or a value is not of the scale.
     """
-    import numpy as np
+    import numpy as np  # late: heavy
 
     places = _places([first, second], scale, clusters)
     both = [(a, b, cluster) for a, b, cluster in zip(*places, clusters) if a is not None and b is not None]
@@ -152,7 +152,7 @@ def krippendorff_alpha(
     Raises:
         DataError: the lengths differ, or a value is not of the scale.
     """
-    import numpy as np
+    import numpy as np  # late: heavy
 
     places = _places(raters, scale, clusters)
     numbers = {cluster: number for number, cluster in enumerate(dict.fromkeys(clusters))}
@@ -184,7 +184,7 @@ def flip_rates(runs: Sequence[Values]) -> list[float | None]:
 
 def _resample(tables_CVV: Any, resamples: int, seed: int) -> Any:
     """Tables of resamples that draw as many clusters with replacement."""
-    import numpy as np
+    import numpy as np  # late: heavy
 
     if not len(tables_CVV):
         return np.zeros((0, *tables_CVV.shape[1:]))
@@ -195,7 +195,7 @@ def _resample(tables_CVV: Any, resamples: int, seed: int) -> Any:
 
 
 def _figure(statistic: Callable[[Any], Any], tables_CVV: Any, drawn_RVV: Any, reason: str) -> Figure:
-    import numpy as np
+    import numpy as np  # late: heavy
 
     none = Interval(None, None, reason)
     if not len(tables_CVV):
@@ -227,6 +227,6 @@ def _places(raters: Sequence[Values], scale: Sequence[float], clusters: Sequence
 
 
 def _divide(above: Any, below: Any) -> Any:
-    import numpy as np
+    import numpy as np  # late: heavy
 
     return np.divide(above, below, out=np.full(np.shape(below), np.nan), where=np.asarray(below) > 0)

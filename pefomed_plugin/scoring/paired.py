@@ -62,7 +62,7 @@ def paired_difference(
 
 
 def _sign_flip(differences: Sequence[float], clusters: Sequence[Hashable], permutations: int, seed: int) -> float:
-    import numpy as np
+    import numpy as np  # late: heavy
 
     numbers = {cluster: number for number, cluster in enumerate(dict.fromkeys(clusters))}
     sums = np.bincount([numbers[cluster] for cluster in clusters], weights=np.asarray(differences, dtype=float))

@@ -36,8 +36,8 @@ def print_line(text: str = "", style: str = "") -> None:
     if not sys.stdout.isatty():
         say(text)
     elif is_first_rank():
-        from rich.console import Console
-        from rich.text import Text
+        from rich.console import Console  # late: heavy
+        from rich.text import Text  # late: heavy
 
         Console().print(Text(text, style=style), soft_wrap=True)
 
@@ -57,8 +57,8 @@ def progress(what: str, total: int, done: int = 0) -> Iterator[Advance]:
 
 @contextmanager
 def _bar(what: str, total: int, done: int) -> Iterator[Advance]:
-    from rich.console import Console
-    from rich.progress import (
+    from rich.console import Console  # late: heavy
+    from rich.progress import (  # late: heavy
         BarColumn,
         MofNCompleteColumn,
         Progress,

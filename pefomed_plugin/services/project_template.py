@@ -73,7 +73,7 @@ def example_data() -> dict[str, bytes]:
 
 
 def _draw(shape: str, side: str, size: float) -> bytes:
-    from PIL import Image, ImageDraw
+    from PIL import Image, ImageDraw  # late: heavy
 
     image = Image.new("L", (_SIDE_PX, _SIDE_PX), 40)
     middle, half = _SIDE_PX * (0.25 if side == "left" else 0.75), _SIDE_PX * size / 2

@@ -54,7 +54,7 @@ def _recorded(run: Callable[[], Any]) -> Callable[[], Any]:
     """``run`` with its exception left for torchrun, which shows the first of all ranks in its summary."""
     if "TORCHELASTIC_ERROR_FILE" not in os.environ:
         return run
-    from torch.distributed.elastic.multiprocessing.errors import get_error_handler
+    from torch.distributed.elastic.multiprocessing.errors import get_error_handler  # late: heavy
 
     def recorded() -> Any:
         try:

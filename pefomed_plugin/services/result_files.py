@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Callable
+from zipfile import BadZipFile
 
 from ..errors import ConfigError, DataError
 from ..readers.textfiles import read_json, read_json_lines, read_json_list
@@ -185,12 +186,10 @@ def _final_answer(response: str) -> str:
 
 def _read_xlsx(path: Path) -> list[dict[str, Any]]:
     try:
-        from openpyxl import load_workbook
-        from openpyxl.utils.exceptions import InvalidFileException
+        from openpyxl import load_workbook  # late: optional
+        from openpyxl.utils.exceptions import InvalidFileException  # late: optional
     except ImportError as error:
         raise ConfigError("spreadsheets need openpyxl; pip install 'pefomed_plugin[report]'") from error
-    from zipfile import BadZipFile
-
     try:
         book = load_workbook(path, read_only=True)  # formulas stay text: an answer may begin with "="
     except (OSError, BadZipFile, InvalidFileException, KeyError) as error:

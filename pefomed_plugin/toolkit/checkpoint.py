@@ -70,7 +70,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"no weights file {path}")
     try:
         if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
+            from safetensors.torch import load_file  # late: optional
 
             return dict(load_file(str(path)))
         content = torch.load(str(path), map_location="cpu", weights_only=True)

@@ -27,7 +27,7 @@ def load_layers(cfg_path: str, options: Sequence[str], registry: Any) -> Any:
         ConfigError: the file is missing or no YAML, or keys are unknown; all of them are listed.
         ToolkitError: a model or data set that is not registered.
     """
-    from omegaconf import OmegaConf
+    from omegaconf import OmegaConf  # late: heavy
 
     return merge_defaults(OmegaConf.merge(load_yaml(cfg_path), parse_options(options)), registry)
 
@@ -38,9 +38,9 @@ def load_yaml(cfg_path: str) -> Any:
     Raises:
         ConfigError: it is missing, no YAML, or no mapping of the known sections.
     """
-    import yaml
-    from omegaconf import DictConfig, OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
+    import yaml  # late: heavy
+    from omegaconf import DictConfig, OmegaConf  # late: heavy
+    from omegaconf.errors import OmegaConfBaseException  # late: heavy
 
     path = Path(cfg_path) if Path(cfg_path).is_file() else SHIPPED / cfg_path
     if not path.is_file():
@@ -71,8 +71,8 @@ def parse_options(options: Sequence[str]) -> Any:
     Raises:
         ConfigError: an option without a value.
     """
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
+    from omegaconf import OmegaConf  # late: heavy
+    from omegaconf.errors import OmegaConfBaseException  # late: heavy
 
     options = list(options)
     if len(options) % 2 == 0 and options and "=" not in options[0]:
@@ -96,7 +96,7 @@ def merge_defaults(config: Any, registry: Any) -> Any:
     Raises:
         ConfigError: unknown keys, all of them.
     """
-    from omegaconf import OmegaConf
+    from omegaconf import OmegaConf  # late: heavy
 
     arch = config.model.get("arch", "minigpt_v2")
     model_class = registry.get_model_class(arch)

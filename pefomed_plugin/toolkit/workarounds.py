@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
+
+import torch
+from torch import nn
 
 from ..errors import CheckpointError, ToolkitError, near_names
 from .checkpoint import load_weights, read_weights
@@ -17,16 +21,16 @@ from .checkpoint import load_weights, read_weights
 
 def register_everything() -> None:
     """``minigpt4/models/__init__.py`` and others fill the registry only when imported; its ``train.py`` does that."""
-    import minigpt4.common.optims
-    import minigpt4.models
-    import minigpt4.processors
-    import minigpt4.runners
+    import minigpt4.common.optims  # late: optional
+    import minigpt4.models  # late: optional
+    import minigpt4.processors  # late: optional
+    import minigpt4.runners  # late: optional
     import minigpt4.tasks  # noqa: F401
 
 
 def keep_output_paths_changeable() -> None:
     """``common/registry.py:194`` refuses a path name that is already registered, so a process can run only once."""
-    from minigpt4.common.registry import Registry
+    from minigpt4.common.registry import Registry  # late: optional
 
     def register_path(cls: type, name: str, path: str) -> None:
         Registry.mapping["paths"][name] = str(path)
@@ -37,7 +41,7 @@ def keep_output_paths_changeable() -> None:
 def build_model_from_local_files() -> None:
     """``models/eva_vit.py:429`` downloads the ViT from a fixed address and knows one size; ``models/minigpt_v2.py:137``
     loads ``ckpt`` with ``strict=False`` and drops what it does not find, and passes no LoRA dropout on."""
-    from minigpt4.models import base_model, minigpt_v2
+    from minigpt4.models import base_model, minigpt_v2  # late: optional
 
     model_class = minigpt_v2.MiniGPTv2
     if getattr(model_class, "_pefomed_from_config", None) is not None:
@@ -70,8 +74,7 @@ def build_model_from_local_files() -> None:
 def load_float32_without_a_gpu() -> None:
     """``models/base_model.py:180`` loads LLaMA in fp16 always and peft's cast of ``lm_head`` keeps that type; the CPU
     has no fp16 arithmetic; ``configs/models/minigpt_v2.yaml:9`` does the same to the ViT."""
-    import torch
-    from minigpt4.models import base_model
+    from minigpt4.models import base_model  # late: optional
 
     llama = base_model.LlamaForCausalLM
     if torch.cuda.is_available() or getattr(llama, "_pefomed_from_pretrained", None) is not None:
@@ -86,11 +89,7 @@ def load_float32_without_a_gpu() -> None:
 
 def _local_vit(cfg: Mapping[str, Any]) -> Any:
     """``create_eva_vit_g`` with the sizes of ``model.vit`` and the weights of ``model.vit_weights``."""
-    from functools import partial
-
-    import torch
-    from minigpt4.models import eva_vit
-    from torch import nn
+    from minigpt4.models import eva_vit  # late: optional
 
     size = {
         "patch_size": 14,
@@ -130,7 +129,7 @@ def _local_vit(cfg: Mapping[str, Any]) -> Any:
 
 def name_what_is_not_registered() -> None:
     """``common/registry.py:240-253`` returns None for a name that nobody registered; it dies elsewhere as NoneType."""
-    from minigpt4.common.registry import Registry
+    from minigpt4.common.registry import Registry  # late: optional
 
     def finder(kind: str) -> Any:
         def find(cls: type, name: str) -> Any:
@@ -151,7 +150,7 @@ def name_what_is_not_registered() -> None:
 def hand_out_the_model_on_any_device() -> None:
     """``runners/runner_base.py:84-96`` wraps the model only while it moves it: ``model`` of one that is where it
     should be, as every model on the CPU, is None."""
-    from minigpt4.runners.runner_base import RunnerBase
+    from minigpt4.runners.runner_base import RunnerBase  # late: optional
 
     if getattr(RunnerBase, "_pefomed_model", None) is not None:
         return
@@ -168,8 +167,7 @@ def hand_out_the_model_on_any_device() -> None:
 def load_without_a_gpu() -> None:
     """``datasets/datasets/dataloader_utils.py:56`` makes a CUDA stream for every loader
     (``runners/runner_base.py:545``); without a GPU there is nothing to fetch ahead to."""
-    import torch
-    from minigpt4.runners import runner_base
+    from minigpt4.runners import runner_base  # late: optional
 
     if not torch.cuda.is_available():
         runner_base.PrefetchLoader = _unchanged
@@ -179,8 +177,8 @@ def load_each_split_by_itself() -> None:
     """``runners/runner_base.py:558`` keeps the sampling ratios of the first split for all that follow;
     ``datasets/datasets/dataloader_utils.py:26-29`` refuses the finite loaders of the other splits, so that a data set
     with a test split cannot even be trained on."""
-    from minigpt4.datasets.datasets.dataloader_utils import MultiIterLoader
-    from minigpt4.runners import runner_base
+    from minigpt4.datasets.datasets.dataloader_utils import MultiIterLoader  # late: optional
+    from minigpt4.runners import runner_base  # late: optional
 
     runner_class = runner_base.RunnerBase
     if getattr(runner_class, "_pefomed_create_loaders", None) is not None:
@@ -212,7 +210,7 @@ def load_each_split_by_itself() -> None:
 def count_a_pass() -> None:
     """``runners/runner_base.py:162-166`` takes 10,000 iterations for an epoch wherever ``iters_per_epoch`` is not
     set, because ``MultiIterLoader`` has no length; here it is one pass over the data, as for ``runner_pefomed``."""
-    from minigpt4.datasets.datasets.dataloader_utils import MultiIterLoader
+    from minigpt4.datasets.datasets.dataloader_utils import MultiIterLoader  # late: optional
 
     MultiIterLoader.__len__ = _summed_length
 

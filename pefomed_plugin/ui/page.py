@@ -12,10 +12,13 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
+from random import Random
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
+from ..embedded.scenes import CHEST, HEAD_CT, draw_scene
 from ..errors import ConfigError, PefomedError
+from ..services.images.image_folder import find_images
 from . import NOT_CLINICAL
 
 if TYPE_CHECKING:
@@ -49,7 +52,7 @@ class Desk:
 
     def answer(self, path: str | None, task: str, question: str) -> Iterator[str]:
         """The answer, as far as it is, again and again."""
-        from ..adapters.medical_model import Request
+        from ..adapters.medical_model import Request  # late: loads torch
 
         if not path:
             raise ConfigError("no image yet; drop one, or choose an example")
@@ -60,7 +63,7 @@ class Desk:
 def build_page(desk: Desk, examples: Sequence[Example] = ()) -> Any:
     """The page as gradio blocks; gradio is imported now."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    import gradio
+    import gradio  # late: optional
 
     def show(path: str | None) -> Any:
         return _told(lambda: desk.show(path))
@@ -135,17 +138,12 @@ def serve(
 
 def find_examples(folder: Path, limit: int = 6) -> list[Example]:
     """Examples from a folder of images."""
-    from ..services.images.image_folder import find_images
-
     return _examples([folder / image for image in find_images(folder).images[:limit]])
 
 
 def draw_examples(folder: Path) -> list[Example]:
     """Examples of drawings of ours, written into ``folder``: no patient."""
-    from random import Random
-
     from ..embedded.drawing import save
-    from ..embedded.scenes import CHEST, HEAD_CT, draw_scene
 
     rng = Random("examples of the page")
     paths = [folder / name for name in ("chest_1.png", "chest_2.png", "head.png")]
@@ -164,7 +162,7 @@ def _examples(paths: Sequence[Path]) -> list[Example]:
 
 def _told(act: Any) -> Any:
     """What ``act`` gives; a mistake of the user's becomes a message on the page."""
-    import gradio
+    import gradio  # late: optional
 
     try:
         return act()
@@ -174,7 +172,7 @@ def _told(act: Any) -> Any:
 
 def _looks(takes: Any) -> dict[str, Any]:
     """Theme and style for whichever call takes them: ``Blocks`` until gradio 5, ``launch`` since 6."""
-    import gradio
+    import gradio  # late: optional
 
     looks: dict[str, Any] = {"theme": gradio.themes.Base(font=_FONTS, font_mono=("monospace",)), "css": _STYLE}
     return looks if set(looks) <= set(inspect.signature(takes).parameters) else {}

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable, TextIO
 
 from ..errors import PefomedError
+from ..services.images.image_folder import SUFFIXES
 from . import NOT_CLINICAL
 
 if TYPE_CHECKING:
@@ -57,15 +59,13 @@ class Conversation:
 
     def look_at(self, path: str) -> None:
         """Take an image for what follows. Raises ImageError if it cannot be used."""
-        from ..services.images.given_images import open_given
+        from ..services.images.given_images import open_given  # late: loads PIL
 
         opened = open_given(path, self.model.policy)
         self.image = path
         self._say("looking at {} ({} x {} pixels)".format(Path(path).name, *opened.size))
 
     def _choose_frame(self, text: str) -> None:
-        from dataclasses import replace
-
         number = text.partition(" ")[2].strip()
         if not number.isdigit():
             self._say("write it as /frame 0")
@@ -74,7 +74,7 @@ class Conversation:
         self._say(f"frame {number} of files that hold several")
 
     def _answer(self, task: str, question: str | None = None) -> None:
-        from ..adapters.medical_model import Request
+        from ..adapters.medical_model import Request  # late: loads torch
 
         if not self.image:
             self._say("no image yet; give its path first")
@@ -124,8 +124,6 @@ def pieces(texts: Iterator[str]) -> Iterator[str]:
 
 def _is_path(text: str) -> bool:
     """Whether a line names an image: a file that is there, or what ends as an image does."""
-    from ..services.images.image_folder import SUFFIXES
-
     path = _unquoted(text)
     return os.path.isfile(os.path.expanduser(path)) or Path(path).suffix.lower() in SUFFIXES
 

@@ -252,7 +252,7 @@ def _metadata(path: Path) -> dict[str, Any]:
     """What a ``.safetensors`` file of ours says beside its tensors."""
     if path.suffix != ".safetensors":
         return {}
-    from safetensors import safe_open
+    from safetensors import safe_open  # late: optional
 
     with safe_open(str(path), framework="pt") as file:
         text = (file.metadata() or {}).get(METADATA, "{}")

@@ -125,7 +125,7 @@ class _Weights:
     def __enter__(self) -> _Weights:
         try:
             if self.path.suffix == ".safetensors":
-                from safetensors import safe_open
+                from safetensors import safe_open  # late: optional
 
                 self._file = safe_open(str(self.path), framework="pt").__enter__()
             else:

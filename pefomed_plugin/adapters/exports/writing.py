@@ -54,8 +54,8 @@ def save_tensors(tensors: Mapping[str, torch.Tensor], path: Path, noted: Mapping
     Raises:
         CheckpointError: it cannot be written.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
+    from safetensors import SafetensorError  # late: optional
+    from safetensors.torch import save_file  # late: optional
 
     metadata = {"format": "pt", **({METADATA: json.dumps(noted)} if noted else {})}
     partial = path.with_name(f"{path.name}.{uuid4().hex[:8]}.part")

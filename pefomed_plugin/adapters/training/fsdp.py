@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from torch.distributed.tensor import distribute_tensor
 
 from ...errors import ConfigError
 from ...toolkit.checkpoint import upstream_key
@@ -100,6 +101,4 @@ def _spread_like(tensor: Any, value: Any) -> Any:
     """``value`` spread over the ranks as ``tensor`` is, if it has its shape (the count of steps has not)."""
     if not is_sharded(tensor) or getattr(value, "shape", None) != tensor.shape:
         return value
-    from torch.distributed.tensor import distribute_tensor
-
     return distribute_tensor(value.to(tensor.device), tensor.device_mesh, tensor.placements)

@@ -19,6 +19,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from ... import __version__
 from ...digests import file_sha256
 from ...environment import VARIABLES
@@ -134,8 +136,6 @@ def versions() -> dict[str, str]:
 
 def host_facts() -> dict[str, Any]:
     """System, cores, GPUs and CUDA; not the host's name."""
-    import torch
-
     gpus = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
     return {
         "system": platform.platform(),

@@ -34,7 +34,7 @@ class TensorBoard(Tracker):
     """Event files in ``<output_dir>/tensorboard``; those behind ``start``, of a run that is resumed, are hidden."""
 
     def __init__(self, folder: Path, start: int) -> None:
-        from torch.utils.tensorboard import SummaryWriter
+        from torch.utils.tensorboard import SummaryWriter  # late: heavy
 
         self._writer = SummaryWriter(str(folder / "tensorboard"), purge_step=start + 1 if start else None)
 
@@ -59,7 +59,7 @@ class WeightsAndBiases(Tracker):
             ConfigError: wandb is not installed, or refuses (no key, no network).
         """
         try:
-            import wandb
+            import wandb  # late: optional
         except ImportError as error:
             raise ConfigError(
                 "run.wandb: wandb is not installed; pip install 'pefomed_plugin[wandb]', or leave run.wandb out"

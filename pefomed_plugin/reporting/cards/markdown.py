@@ -14,7 +14,7 @@ EMBEDDED = (
 
 def front_matter(content: Mapping[str, Any]) -> str:
     """The YAML block that the Hugging Face hub reads."""
-    import yaml
+    import yaml  # late: heavy
 
     return f"---\n{yaml.safe_dump(dict(content), sort_keys=False, allow_unicode=True)}---"
 

@@ -154,8 +154,8 @@ def _trained_on(name: str, config: Mapping[str, Any], samples: int | None, *, ea
 
 def _storage(config: Mapping[str, Any], name: str) -> Path | None:
     """Folder of a data set; None where the configuration's references lead nowhere on this machine."""
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
+    from omegaconf import OmegaConf  # late: heavy
+    from omegaconf.errors import OmegaConfBaseException  # late: heavy
 
     try:
         storage = OmegaConf.select(OmegaConf.create(dict(config)), f"datasets.{name}.build_info.storage")

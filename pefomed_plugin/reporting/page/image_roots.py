@@ -46,8 +46,8 @@ def find_image_roots(run: Run, given: Sequence[str] = ()) -> dict[str, Path]:
 
 def _configured(run: Run, dataset: str) -> Path:
     """The image root that the run itself used: its configuration read again, in today's environment."""
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
+    from omegaconf import OmegaConf  # late: heavy
+    from omegaconf.errors import OmegaConfBaseException  # late: heavy
 
     section = (run.config.get("datasets") or {}).get(dataset)
     if not section or dataset not in READERS:

@@ -16,7 +16,7 @@ from ... import __version__
 from ...digests import file_sha256
 from ...errors import ConfigError, DataError, near_names
 from ...readers.layouts import Release
-from ...readers.prepared import FINGERPRINTS, KIND, MANIFEST, SKIPPED, split_file
+from ...readers.prepared import FINGERPRINTS, KIND, MANIFEST, SKIPPED, read_prepared, split_file
 from ...records import SPLITS
 from ...storage import write_json, write_records, write_text
 from ..images.fingerprints import Fingerprint, read_fingerprints
@@ -156,8 +156,6 @@ def _sources(paths: Iterable[Path]) -> list[dict[str, Any]]:
 
 
 def _fingerprints_by_split(folder: Path) -> dict[str, dict[str, Fingerprint]]:
-    from ...readers.prepared import read_prepared
-
     release, known = read_prepared(folder), read_fingerprints(folder / FINGERPRINTS)
     return {
         split: {sample.image: known[sample.image] for sample in samples if sample.image in known}

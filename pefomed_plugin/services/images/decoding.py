@@ -20,6 +20,7 @@ from ...errors import one_line
 from ...readers.layouts import inside
 from ..console import Advance
 from ..parallel import map_in_threads
+from .dicom import read_dicom
 from .faults import UnusableImage, choose_frame
 from .parquet_images import read_embedded, split_address
 from .pixels import Colour, to_rgb
@@ -123,8 +124,6 @@ def decode_image(stream: BinaryIO, where: str, policy: ImagePolicy) -> Image.Ima
     stream.seek(0)
     _refuse_impostors(head, where)
     if head[128:132] == b"DICM" or where.lower().endswith((".dcm", ".dicom")):
-        from .dicom import read_dicom
-
         return to_rgb(read_dicom(stream, where, policy.max_pixels, policy.frame), policy.background)
     image = _decode_leniently(stream, where, policy) if policy.allow_truncated else _decode(stream, where, policy)
     try:

@@ -37,8 +37,8 @@ def read_dicom(stream: BinaryIO, where: str, max_pixels: int, frame: int | None 
             or too many pixels.
     """
     try:
-        import pydicom
-        from pydicom.errors import InvalidDicomError
+        import pydicom  # late: optional
+        from pydicom.errors import InvalidDicomError  # late: optional
     except ImportError as error:
         raise UnusableImage(where, "DICOM needs pydicom", "pip install 'pefomed_plugin[dicom]'") from error
     try:
@@ -71,7 +71,7 @@ def _check_size(dataset: Any, where: str, max_pixels: int) -> int:
 
 
 def _shown(pixels: numpy.ndarray, dataset: Any) -> Image.Image:
-    import numpy as np
+    import numpy as np  # late: heavy
 
     kind = str(dataset.PhotometricInterpretation)
     if kind == "PALETTE COLOR":
@@ -87,14 +87,14 @@ def _shown(pixels: numpy.ndarray, dataset: Any) -> Image.Image:
 
 def _eight_bits(pixels: numpy.ndarray) -> numpy.ndarray:
     """Colour channels of 16 bits -> their upper 8; those of 8 bits are left alone."""
-    import numpy as np
+    import numpy as np  # late: heavy
 
     return pixels if pixels.dtype == np.uint8 else (pixels.astype(np.uint16) >> 8).astype(np.uint8)
 
 
 def _windowed(pixels: numpy.ndarray, dataset: Any) -> numpy.ndarray:
     """uint8 after modality transformation and VOI; two values beyond any window show the ends of its output."""
-    import numpy as np
+    import numpy as np  # late: heavy
 
     apply_modality_lut, _, apply_voi_lut = _transformations()
     values = np.asarray(apply_modality_lut(pixels, dataset), np.float64)
@@ -112,7 +112,7 @@ def _windowed(pixels: numpy.ndarray, dataset: Any) -> numpy.ndarray:
 def _transformations() -> tuple[Any, Any, Any]:
     """pydicom's modality, palette and VOI functions, which moved in version 3."""
     try:
-        from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut
+        from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut  # late: optional
     except ImportError:
         from pydicom.pixel_data_handlers.util import (  # type: ignore[no-redef]
             apply_color_lut,
@@ -123,6 +123,6 @@ def _transformations() -> tuple[Any, Any, Any]:
 
 
 def _converts_colours() -> bool:
-    import pydicom
+    import pydicom  # late: optional
 
     return int(pydicom.__version__.split(".")[0]) >= 3

@@ -43,7 +43,7 @@ def open_given(image: GivenImage, policy: ImagePolicy = DEFAULT_POLICY) -> Image
 
 
 def _from_array(values: numpy.ndarray) -> Image.Image:
-    import numpy as np
+    import numpy as np  # late: heavy
 
     if not isinstance(values, np.ndarray):
         raise UnusableImage(type(values).__name__, "no image", "give a path, a Pillow image or a numpy array")

@@ -34,7 +34,7 @@ def read_embedded(path: Path, row: int) -> bytes:
     """
     where = f"{path}#{row}"
     try:
-        import pyarrow
+        import pyarrow  # late: optional
     except ImportError as error:
         raise UnusableImage(where, "parquet needs pyarrow", "pip install 'pefomed_plugin[parquet]'") from error
     try:
@@ -60,7 +60,7 @@ def read_embedded(path: Path, row: int) -> bytes:
 @lru_cache(maxsize=64)
 def _row_group_starts(path: Path, stamp: int) -> list[int]:
     """First row of each row group, and the number of rows as the last item. ``stamp`` only tells versions apart."""
-    from pyarrow import parquet
+    from pyarrow import parquet  # late: optional
 
     with parquet.ParquetFile(path) as file:
         if _COLUMN not in file.schema_arrow.names:
@@ -76,7 +76,7 @@ def _row_group_starts(path: Path, stamp: int) -> list[int]:
 
 @lru_cache(maxsize=_ROW_GROUPS_KEPT)
 def _row_group(path: Path, stamp: int, group: int) -> Any:
-    from pyarrow import parquet
+    from pyarrow import parquet  # late: optional
 
     with parquet.ParquetFile(path) as file:
         return file.read_row_group(group, columns=[_COLUMN]).column(_COLUMN)

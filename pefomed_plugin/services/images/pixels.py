@@ -26,7 +26,7 @@ def to_rgb(image: Image.Image, background: Colour) -> Image.Image:
         ValueError: Pillow has no conversion (LAB).
     """
     if image.mode.startswith(_DEEP_MODES):
-        import numpy as np
+        import numpy as np  # late: heavy
 
         return Image.fromarray(stretch(np.asarray(image))).convert("RGB")
     if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
@@ -44,7 +44,7 @@ def stretch(values: numpy.ndarray) -> numpy.ndarray:
     black: they hold 10 or 12 significant bits in a 16-bit file that does not say so. A constant image becomes 0;
     values that are not finite take no part and become 0.
     """
-    import numpy as np
+    import numpy as np  # late: heavy
 
     shown = values.astype(np.float64)
     finite = np.isfinite(shown)

@@ -6,6 +6,7 @@ last line, which is dropped when the ledger is opened again. One process at a ti
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -90,8 +91,6 @@ class Ledger:
             self._entries.setdefault(entry["key"], []).append(entry)
 
     def _lock(self, file: BinaryIO) -> None:
-        import fcntl
-
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

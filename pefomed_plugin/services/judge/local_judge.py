@@ -22,8 +22,8 @@ class LocalChat:
 
     def __init__(self, folder: str) -> None:
         try:
-            import torch
-            from transformers import AutoModelForCausalLM, AutoTokenizer
+            import torch  # late: heavy
+            from transformers import AutoModelForCausalLM, AutoTokenizer  # late: optional
         except ImportError:
             raise ConfigError(
                 "the local judge needs torch and transformers: pip install 'pefomed_plugin[bundled]'"
@@ -48,7 +48,7 @@ class LocalChat:
             return self._answer(question)
 
     def _answer(self, question: Question) -> Reply:
-        import torch
+        import torch  # late: heavy
 
         parameters = question.parameters
         most = parameters.get("max_tokens") or DEFAULT_MAX_TOKENS

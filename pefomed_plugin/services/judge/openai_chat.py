@@ -11,9 +11,12 @@ import logging
 import math
 import os
 import random
+import re
 import threading
 import time
 from collections.abc import Mapping
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
 from typing import Any, Callable
 from urllib.parse import urlsplit
 
@@ -73,7 +76,7 @@ class OpenAIChat:
             Halted: the gate was closed.
             ServiceError: nothing can be answered: no quota, a wrong key, an unknown model, a refused request.
         """
-        import openai
+        import openai  # late: optional
 
         model, fault = question.parameters["model"], ""
         for number in range(self._max_tries):
@@ -113,7 +116,7 @@ class OpenAIChat:
         Raises:
             ServiceError: the server refuses, or stays away over several tries.
         """
-        import openai
+        import openai  # late: optional
 
         for number in range(self._max_tries):
             try:
@@ -188,7 +191,7 @@ class OpenAIChat:
 
 def _make_client(timeout_s: float) -> Any:
     try:
-        import openai
+        import openai  # late: optional
     except ImportError:
         raise ConfigError(
             "asking a server needs the openai package: pip install 'pefomed_plugin[judge]', or use --model offline"
@@ -254,9 +257,6 @@ def _read_body(content: bytes, dropped: tuple[str, ...]) -> tuple[Reply | None, 
 
 def _retry_after_s(headers: Mapping[str, str]) -> float:
     """Seconds that the server asks to wait, 0 where it does not say."""
-    from datetime import datetime, timezone
-    from email.utils import parsedate_to_datetime
-
     for name, unit_s in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         value = headers.get(name)
         if value:
@@ -275,8 +275,6 @@ def _retry_after_s(headers: Mapping[str, str]) -> float:
 
 def _refused_parameter(body: Mapping[str, Any], parameters: Mapping[str, Any]) -> str | None:
     """Which of our optional parameters an error is about."""
-    import re
-
     names: list[str] = [name for name in _OPTIONAL if name in parameters]
     if body.get("param") in names:
         return str(body["param"])

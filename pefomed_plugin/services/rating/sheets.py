@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 from ...errors import ConfigError, DataError, one_line
 from ...storage import write_text
@@ -75,8 +76,8 @@ def write_workbook(
         ConfigError: openpyxl is missing.
     """
     openpyxl = _openpyxl()
-    from openpyxl.styles import Alignment, Font
-    from openpyxl.worksheet.datavalidation import DataValidation
+    from openpyxl.styles import Alignment, Font  # late: optional
+    from openpyxl.worksheet.datavalidation import DataValidation  # late: optional
 
     book = openpyxl.Workbook()
     sheet = book.active
@@ -135,8 +136,6 @@ def _read_csv(path: Path) -> list[Row]:
 
 
 def _read_workbook(path: Path) -> list[Row]:
-    from zipfile import BadZipFile
-
     openpyxl = _openpyxl()
     try:
         book = openpyxl.load_workbook(path, read_only=False)
@@ -196,7 +195,7 @@ def _read_long_texts(sheet: Any) -> dict[tuple[str, str], str]:
 
 
 def _put_image(sheet: Any, line: int, column: int, image: Any) -> None:
-    from openpyxl.drawing.image import Image
+    from openpyxl.drawing.image import Image  # late: optional
 
     small = image.copy()
     small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
@@ -208,7 +207,7 @@ def _put_image(sheet: Any, line: int, column: int, image: Any) -> None:
 
 
 def _write_rubric(sheet: Any, rubric: Mapping[int, str]) -> None:
-    from openpyxl.styles import Alignment
+    from openpyxl.styles import Alignment  # late: optional
 
     sheet.column_dimensions["B"].width = 110
     sheet.append(("rating", "when"))
@@ -227,7 +226,7 @@ def _unguarded(cell: str) -> str:
 
 def _openpyxl() -> Any:
     try:
-        import openpyxl
+        import openpyxl  # late: optional
     except ImportError:
         raise ConfigError(
             "spreadsheets need openpyxl: pip install 'pefomed_plugin[judge]', or use CSV (--csv)"

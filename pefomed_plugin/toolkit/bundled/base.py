@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from omegaconf import OmegaConf
 from torch import nn
 
 from ...errors import ToolkitError, near_names
@@ -90,8 +91,6 @@ class BaseDatasetBuilder:
 
 def load_dataset_config(path: str) -> Any:
     """The one data set section of a defaults file."""
-    from omegaconf import OmegaConf
-
     return next(iter(OmegaConf.load(path).datasets.values()))
 
 

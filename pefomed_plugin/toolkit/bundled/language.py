@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -27,7 +28,7 @@ class SegmentTokenizer:
     """
 
     def __init__(self, model_file: Path) -> None:
-        from sentencepiece import SentencePieceProcessor
+        from sentencepiece import SentencePieceProcessor  # late: optional
 
         self._pieces = SentencePieceProcessor(model_file=str(model_file))
         self.pieces: int = self._pieces.vocab_size()
@@ -74,8 +75,8 @@ def load_llama(folder: Path, dtype: torch.dtype, bits: str = "none") -> nn.Modul
         CheckpointError: the folder is not a LLaMA checkpoint, or its files cannot be read.
         ConfigError: quantised weights without a GPU or without bitsandbytes.
     """
-    from transformers import LlamaForCausalLM
-    from transformers.utils import logging
+    from transformers import LlamaForCausalLM  # late: optional
+    from transformers.utils import logging  # late: optional
 
     logging.disable_progress_bar()
     settings = quantised_loading(bits, dtype) if bits != "none" else {}
@@ -105,7 +106,7 @@ def quantised_loading(bits: str, dtype: torch.dtype) -> dict[str, Any]:
         problems.append("the package bitsandbytes is missing; pip install 'pefomed_plugin[quant]'")
     if problems:
         raise ConfigError(f"model.llm_quantization: {bits} cannot be used here", problems)
-    from transformers import BitsAndBytesConfig
+    from transformers import BitsAndBytesConfig  # late: optional
 
     config = (
         BitsAndBytesConfig(load_in_8bit=True)
@@ -125,16 +126,14 @@ def recompute_layers(llama: Any) -> None:
 
 def empty_llama(config: Any) -> nn.Module:
     """LLaMA of a transformers configuration without trained weights, frozen; on the meta device it costs nothing."""
-    from transformers import LlamaForCausalLM
+    from transformers import LlamaForCausalLM  # late: optional
 
     return LlamaForCausalLM(config).requires_grad_(False)
 
 
 def add_lora(llama: nn.Module, rank: int, alpha: int, dropout: float, targets: Sequence[str]) -> nn.Module:
     """LLaMA with trainable low-rank adapters (paper section 3.1: rank 64 on q_proj and v_proj)."""
-    import warnings
-
-    from peft import LoraConfig, get_peft_model
+    from peft import LoraConfig, get_peft_model  # late: optional
 
     # peft asks transformers by a name that transformers has deprecated; nothing a user could do about it
     warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)

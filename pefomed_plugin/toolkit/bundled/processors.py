@@ -38,7 +38,7 @@ class _Blip2Image(BaseProcessor):
     def __init__(
         self, image_size: int = 224, mean: Sequence[float] | None = None, std: Sequence[float] | None = None
     ) -> None:
-        from torchvision import transforms
+        from torchvision import transforms  # late: optional
 
         self.image_size = image_size
         self.normalisation = (tuple(mean or CLIP_MEAN), tuple(std or CLIP_STD))

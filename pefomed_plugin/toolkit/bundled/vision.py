@@ -83,7 +83,7 @@ def build_vision_encoder(image_size: int, size: VitSize = VIT_G) -> nn.Module:
         )
     if size.embed_dim % size.num_heads:
         raise ConfigError(f"model.vit: embed_dim {size.embed_dim} is no multiple of num_heads {size.num_heads}")
-    import timm
+    import timm  # late: optional
 
     encoder = timm.create_model(
         "eva_giant_patch14_clip_224",
