@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .errors import PluginError
-from .plugins import Extended
+from .plugins import Registry
 from .services.console import say
 
 
@@ -47,14 +47,11 @@ def usable_tasks(own: Mapping[str, Any]) -> dict[str, type]:
     """
     from .toolkit import BaseTask  # late: loads torch
 
-    tasks = Extended("task", own)
+    tasks: Registry[type] = Registry("task", BaseTask, own, classes=True)
     usable: dict[str, type] = {}
     for name in tasks:
         try:
-            found = tasks[name]
-            if not (isinstance(found, type) and issubclass(found, BaseTask)):
-                raise PluginError(f"task {name!r}: {found!r} is no task; inherit from MedicalTask")
-            usable[name] = found
+            usable[name] = tasks[name]
         except PluginError as error:
             say(f"warning: {error}")
     return usable

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from ..errors import PluginError
-from ..plugins import Extended, find_added
+from ..plugins import Registry, find_entry_points
 from ..readers import READERS
 from ..scoring import SCORERS
 from .findings import OK, WARNING, Finding
@@ -15,14 +12,14 @@ from .findings import OK, WARNING, Finding
 def check_plugins() -> list[Finding]:
     """One finding for each reader, scorer and task of another package; none where there are none."""
     findings: list[Finding] = []
-    known: Mapping[str, Mapping[str, Any]] = {"reader": READERS, "scorer": SCORERS, "task": Extended("task", {})}
-    for kind, things in known.items():
-        for each in find_added(kind):
-            what = f"{kind} {each.name}"
+    tasks: Registry[type] = Registry("task", object, {}, classes=True)  # its base class would load torch
+    for registry in (READERS, SCORERS, tasks):
+        for point in find_entry_points(registry.kind):
+            what = f"{registry.kind} {point.name}"
             try:
-                things[each.name]
+                registry[point.name]
             except PluginError as error:
                 findings.append(Finding("plugins", what, WARNING, error.summary, "docs/extending.md"))
             else:
-                findings.append(Finding("plugins", what, OK, f"of {each.package}"))
+                findings.append(Finding("plugins", what, OK, f"of {point.package}"))
     return findings

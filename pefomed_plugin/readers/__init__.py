@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 from ..errors import DataError
-from ..plugins import Extended
+from ..plugins import Registry
 from .clef2022 import read_clef2022
 from .custom import read_custom
 from .iu_xray import read_iu_xray
@@ -24,8 +24,9 @@ from .roco import read_roco
 from .slake import read_slake
 from .vqa_rad import read_vqa_rad
 
-READERS: Extended[Callable[..., Release]] = Extended(
+READERS: Registry[Callable[..., Release]] = Registry(
     "reader",
+    object,
     {
         "roco": read_roco,
         "clef2022": read_clef2022,

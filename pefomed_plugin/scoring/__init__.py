@@ -11,7 +11,7 @@ from functools import partial
 from typing import Callable
 
 from ..errors import ConfigError, near_names
-from ..plugins import Extended
+from ..plugins import Registry
 from ..records import Prediction, Score
 from ..text import NORMALISATIONS
 from . import clinical, exact_match, lexical, token_overlap
@@ -38,7 +38,7 @@ _OWN: dict[str, Scorer] = {
     **{"lexical/" + protocol: partial(lexical.score_lexical, protocol=protocol) for protocol in lexical.PROTOCOLS},
 }
 _OWN.update({short: _OWN[name] for short, name in DEFAULTS.items()})
-SCORERS: Extended[Scorer] = Extended("scorer", _OWN)
+SCORERS: Registry[Scorer] = Registry("scorer", object, _OWN)
 """Name of a scorer -> function; the short names are there as well, and the scorers of other packages."""
 
 _VERSION_OF = {"exact_match": exact_match.VERSION, "lexical": lexical.VERSION, "clinical": clinical.VERSION}

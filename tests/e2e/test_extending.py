@@ -201,7 +201,7 @@ for each in [*check_plugins(), *check_data("ward_notes", "downloads/ward_notes")
     )
     assert "reader ward_notes ok of ward-notes 0.1" in shown and "task ward_questions ok of ward-notes 0.1" in shown
     assert "scorer half warning scorer 'half' of the package half-done 0.3 (half_done:score) cannot be loaded" in shown
-    assert "RuntimeError: half a package; mend the package, or pip uninstall half-done" in shown
+    assert "RuntimeError: half a package; repair the package, or pip uninstall half-done" in shown
     assert "data set ward_notes ok downloads/ward_notes: notes layout" in shown
 
 
@@ -219,7 +219,7 @@ def test_a_broken_task_is_named_and_left_out(here: Path, tmp_path: Path) -> None
         "from pefomed_plugin.registration import register_all\nprint(sorted(register_all()['task']))", here, site, other
     )
     assert "warning: task 'half' of the package half-done 0.3" in shown
-    assert "warning: task 'no_task': " in shown and "inherit from MedicalTask" in shown
+    assert "warning: task 'no_task' of the package no-task 0.3" in shown and "not a subclass of BaseTask" in shown
     assert "'medical_vqa'" in shown and "'half'," not in shown
 
 
