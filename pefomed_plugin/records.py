@@ -79,6 +79,16 @@ class Prediction(Sample):
     producer: Mapping[str, Any] = field(default_factory=dict)
     """What produced it: model, checkpoint with its digest, prompt, generation settings, toolkit, versions."""
 
+    @classmethod
+    def of(cls, sample: Sample, text: str | None, producer: Mapping[str, Any]) -> Prediction:
+        """What ``producer`` said about ``sample``."""
+        return cls(**_sample_fields(sample), prediction=text, producer=dict(producer))
+
+    @property
+    def sample(self) -> Sample:
+        """What was asked, without the answer."""
+        return Sample(**_sample_fields(self))
+
 
 @dataclass(frozen=True)
 class Score:
@@ -98,6 +108,10 @@ class Score:
     def to_json(self) -> dict[str, Any]:
         """Plain dictionary in field order."""
         return {field_.name: getattr(self, field_.name) for field_ in fields(self)}
+
+
+def _sample_fields(record: Sample) -> dict[str, Any]:
+    return {field_.name: getattr(record, field_.name) for field_ in fields(Sample)}
 
 
 def _required(record: type[Sample]) -> set:

@@ -58,6 +58,14 @@ def write_text(path: Path, text: str) -> None:
         raise DataError(f"cannot write {path}: {error.strerror or error}") from error
 
 
+def drop_half_line(path: Path) -> None:
+    """Cut off the last line of a file of records where the process that wrote it was killed within it."""
+    text = Path(path).read_bytes()
+    whole = text[: text.rfind(b"\n") + 1]
+    if whole != text:
+        Path(path).write_bytes(whole)
+
+
 def set_aside(path: Path) -> Path:
     """Rename a file or folder to ``<name>.1`` (or the next free number), so that nothing is overwritten; its new name.
 

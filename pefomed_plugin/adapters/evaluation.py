@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +17,10 @@ from torch.utils.data import DataLoader, Subset
 
 from ..errors import ConfigError
 from ..options import RunOptions
-from ..prompts import user_turn
-from ..records import Prediction, Sample
+from ..prompts import TURN_TEMPLATE, user_turn
+from ..records import Prediction
 from ..services.console import progress, say
-from ..storage import merge_ranks, read_predictions, set_aside, write_records
+from ..storage import drop_half_line, merge_ranks, read_predictions, set_aside, write_records
 from .data.datasets import MedicalDataset, make_collater
 from .data.image_cache import show_ready_made
 
@@ -76,10 +75,7 @@ def clear_the_way(folder: Path, producer: Mapping[str, Any]) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     for path in _written(folder):
-        text = path.read_text(encoding="utf-8")
-        whole = text[: text.rfind("\n") + 1]
-        if whole != text:
-            path.write_text(whole, encoding="utf-8")
+        drop_half_line(path)
         if not all(_same_producer(prediction, producer) for prediction in read_predictions(path, may_be_empty=True)):
             say(f"{folder}: answers of other weights or settings; they are now in {set_aside(folder)}")
             folder.mkdir()
@@ -95,7 +91,12 @@ def answered_ids(folder: Path) -> list[str]:
 
 
 def _same_producer(answer: Prediction, producer: Mapping[str, Any]) -> bool:
-    return {key: value for key, value in answer.producer.items() if key != "prompt"} == json.loads(json.dumps(producer))
+    return without_prompt(answer.producer) == json.loads(json.dumps(producer))
+
+
+def without_prompt(producer: Mapping[str, Any]) -> dict[str, Any]:
+    """What all answers of one run have in common: by it an earlier start's answers are known to still hold."""
+    return {key: value for key, value in producer.items() if key != "prompt"}
 
 
 def _written(folder: Path) -> list[Path]:
@@ -127,6 +128,7 @@ def _answer_share(
         else make_collater(model, options.questions_per_image, generation=True)
     )
     model.eval()
+    template = getattr(model, "prompt_template", None) or TURN_TEMPLATE  # "{}" with model.chat_template false
     path, size, written = folder / f"answers.rank{accelerator.process_index}.jsonl", options.batch_size_eval, 0
     with (
         open(path, "a", encoding="utf-8") as file,
@@ -146,7 +148,8 @@ def _answer_share(
                     with accelerator.autocast():
                         answers = task.valid_step(model, to_device(batch, accelerator.device), options)
                     for number, answer, prompt in zip(batch["index"], answers, batch["instruction_input"]):
-                        record = _prediction(dataset.samples[number], answer, prompt, producer)
+                        asked = {**producer, "prompt": user_turn(prompt, template)}
+                        record = Prediction.of(dataset.samples[number], answer, asked)
                         file.write(json.dumps(record.to_json(), ensure_ascii=False) + "\n")
                     file.flush()
                     written += len(answers)
@@ -192,8 +195,3 @@ def merged_lora(model: Any, options: RunOptions) -> AbstractContextManager[Any]:
 def to_device(batch: Mapping[str, Any], device: Any) -> dict[str, Any]:
     """Batch with its tensors on ``device``."""
     return {key: each.to(device, non_blocking=True) if hasattr(each, "to") else each for key, each in batch.items()}
-
-
-def _prediction(sample: Sample, answer: str, prompt: str, producer: Mapping[str, Any]) -> Prediction:
-    own = {field_.name: getattr(sample, field_.name) for field_ in fields(Sample)}
-    return Prediction(**own, prediction=answer, producer={**producer, "prompt": user_turn(prompt)})

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ from ..records import Prediction, Sample
 from ..services.console import progress, say
 from ..services.images.decoding import open_image
 from ..services.images.faults import UnusableImage
-from ..storage import read_predictions, set_aside, write_records, write_text
+from ..storage import drop_half_line, read_predictions, set_aside, write_records, write_text
+from .evaluation import without_prompt
 from .medical_model import MAX_NEW_TOKENS, MedicalModel, Request
 
 
@@ -91,18 +92,17 @@ def _answer(
     requests = [Request(opened[sample.image], sample.task, sample.question) for sample in asked]
     texts = model.answer(requests, producer["max_new_tokens"])
     return [
-        Prediction(**_fields(sample), prediction=text, producer={**producer, "prompt": model.prompt(request)})
+        Prediction.of(sample, text, {**producer, "prompt": model.prompt(request)})
         for sample, request, text in zip(asked, requests, texts)
     ]
 
 
 def _earlier(out: Path, part: Path, samples: Sequence[Sample], producer: Mapping[str, Any]) -> dict[str, Prediction]:
     """Answers of earlier starts that still hold, by id; files of which some do not are set aside."""
-    wanted = {sample.id: _plain(_fields(sample)) for sample in samples}
+    wanted = {sample.id: _plain(sample.to_json()) for sample in samples}
     known: dict[str, Prediction] = {}
     if part.is_file():
-        text = part.read_text(encoding="utf-8")
-        part.write_text(text[: text.rfind("\n") + 1], encoding="utf-8")  # the last line may have been cut
+        drop_half_line(part)
     for path in (out, part):
         if not path.is_file():
             continue
@@ -110,21 +110,13 @@ def _earlier(out: Path, part: Path, samples: Sequence[Sample], producer: Mapping
         good = [
             prediction
             for prediction in found
-            if wanted.get(prediction.id) == _plain(_fields(prediction))
-            and _without_prompt(prediction.producer) == _plain(producer)
+            if wanted.get(prediction.id) == _plain(prediction.sample.to_json())
+            and without_prompt(prediction.producer) == _plain(producer)
         ]
         if len(good) < len(found):
             say(f"{path} holds answers of other weights, settings, questions or images; it is now {set_aside(path)}")
         known.update({each.id: each for each in good})
     return known
-
-
-def _fields(sample: Sample) -> dict[str, Any]:
-    return {field_.name: getattr(sample, field_.name) for field_ in fields(Sample)}
-
-
-def _without_prompt(producer: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in producer.items() if key != "prompt"}
 
 
 def _plain(content: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Miniature releases of the stage-1 data sets in their official layouts, with the quirks the real ones have.
 
 ROCO, ImageCLEFmedical Caption 2022, MedICaT, MIMIC-CXR-JPG. Every word and image is made here.
+Images are named as in the real releases, with numbers beyond the real ones, or by digests (MedICaT, MIMIC-CXR).
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def write_roco(out: Path, rng: Random, counts: Sequence[int] = (600, 24, 24)) ->
             rows: list[tuple[str, str]] = []
             for place, scene in enumerate(draw_scenes(kinds, size, rng)):
                 number += 1
-                name = f"ROCO_{number:05d}"
+                name = f"ROCO_{90000 + number}"
                 text = caption(scene, rng)
                 rows.append((name, 'A "phantom": ' + text if place == 1 else text))
                 if place != 2 or kind != "radiology" or split != "train":
@@ -72,7 +73,7 @@ def write_clef2022(out: Path, rng: Random, counts: Sequence[int] = (200, 16)) ->
     for split, start, count in zip(("train", "valid"), (1, 84258), counts):
         lines = ["ID\tcaption"]
         for place, scene in enumerate(draw_scenes(RADIOLOGY, count, rng)):
-            name = f"ImageCLEFmedCaption_2022_{split}_{start + place:06d}"
+            name = f"ImageCLEFmedCaption_2022_{split}_9{start + place:06d}"
             save(scene, out / split / (name + ".jpg"))
             text = caption(scene, rng)
             lines.append("{}\t{}".format(name, 'Seen, "as drawn": ' + text if place == 0 else text))

@@ -1,6 +1,8 @@
 """Miniature releases of the stage-2 data sets in their official layouts, with the quirks the real ones have.
 
 VQA-RAD's re-release, SLAKE 1.0, PathVQA's pickles, R2Gen's IU-Xray. Every word and image is made here.
+Images are named as in the real releases, with a number that none of those has: a drawing is never shown as a
+patient's image, nor the other way round. Before the number stands a constant 9, so that names keep their order.
 """
 
 from __future__ import annotations
@@ -33,6 +35,8 @@ SLAKE_TYPES = {
 }
 
 
+SLAKE_PREFIX = "9000"
+"""Before the number of an image; the real ones end at 641."""
 LONG_ENDING = (
     " The film is upright and was taken from behind. Both shoulder blades are outside the lungs. The spine "
     "is straight. The diaphragm is smooth on either side. No tube, line or clip is seen. No air is seen "
@@ -51,9 +55,10 @@ def write_vqa_rad(out: Path, rng: Random, train: int = 1000, test: int = 72) -> 
     for name, count, asked in (("trainset.json", train, 4), ("testset.json", test, 3)):
         rows: list[dict[str, Any]] = []
         for scene in draw_scenes(RADIOLOGY, count, rng):
-            image = f"synpic{10000 + scene.seed % 80000 + 100000 * (name == 'testset.json')}.jpg"
-            while (out / "images" / image).exists():
-                image = f"synpic{int(image[6:-4]) + 1}.jpg"
+            number = 10000 + scene.seed % 80000 + 100000 * (name == "testset.json")
+            while (out / "images" / _rad_image(number)).exists():
+                number += 1
+            image = _rad_image(number)
             save(scene, out / "images" / image)
             for question in _pick(questions(scene, rng), asked):
                 qid += 1
@@ -61,7 +66,11 @@ def write_vqa_rad(out: Path, rng: Random, train: int = 1000, test: int = 72) -> 
         if name == "trainset.json":
             qid = _add_rad_quirks(rows, qid)
         (out / name).write_text(json.dumps(rows, indent=2), encoding="utf-8")
-    save(draw_scenes(RADIOLOGY, 1, rng)[0], out / "images" / "synpic99999.jpg")
+    save(draw_scenes(RADIOLOGY, 1, rng)[0], out / "images" / _rad_image(99999))
+
+
+def _rad_image(number: int) -> str:
+    return f"synpic9{number}.jpg"  # the largest number of the real release is 100228
 
 
 def _pick(asked: Sequence[Question], count: int) -> list[Question]:
@@ -118,7 +127,7 @@ def write_slake(out: Path, rng: Random, counts: Sequence[int] = (60, 12, 12)) ->
     for name, count in zip(("train.json", "validate.json", "test.json"), counts):
         rows: list[dict[str, Any]] = []
         for scene in draw_scenes(RADIOLOGY, count, rng):
-            save(scene, out / "imgs" / f"xmlab{number}" / "source.jpg")
+            save(scene, out / "imgs" / f"xmlab{SLAKE_PREFIX}{number}" / "source.jpg")
             for question in questions(scene, rng)[:4]:
                 row = _slake_row(qid, number, scene, question)
                 chinese = {
@@ -171,7 +180,7 @@ def write_slake(out: Path, rng: Random, counts: Sequence[int] = (60, 12, 12)) ->
 def _slake_row(qid: int, number: int, scene: Scene, question: Question) -> dict[str, Any]:
     return {
         "img_id": number,
-        "img_name": f"xmlab{number}/source.jpg",
+        "img_name": f"xmlab{SLAKE_PREFIX}{number}/source.jpg",
         "question": question.text,
         "answer": question.answer.capitalize(),
         "q_lang": "en",
@@ -194,7 +203,7 @@ def write_path_vqa(out: Path, rng: Random, counts: Sequence[int] = (60, 12, 12))
         short: list[dict[str, Any]] = []
         full: list[dict[str, Any]] = []
         for number, scene in enumerate(draw_scenes((TISSUE,), count, rng)):
-            name = f"{split}_{number:04d}"
+            name = f"{split}_9{number:04d}"  # the real numbers have four digits
             save(scene, out / "images" / split / (name + ".jpg"), mode="CMYK" if number == 1 else "")
             asked = [(question.text, question.answer) for question in questions(scene, rng)[:4]]
             if number == 0:
@@ -247,8 +256,8 @@ def write_iu_xray(out: Path, rng: Random, counts: Sequence[int] = (300, 24, 30))
 
 def _study_id(number: int) -> str:
     if number == 1:
-        return "CXR1_1_IM-0001"
-    return "CXR{}_IM-{:04d}{}".format(number, number, "-1001" if number % 15 == 0 else "")
+        return "CXR90001_1_IM-0001"  # the real ones end at CXR3999
+    return f"CXR9000{number}_IM-{number:04d}{'-1001' if number % 15 == 0 else ''}"
 
 
 def _as_view(scene: Scene, kind: str) -> Scene:

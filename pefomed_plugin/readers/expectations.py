@@ -259,7 +259,6 @@ EXPECTATIONS: tuple[Expectation, ...] = (
         (True,),
         _roco_ids_ascend,
         _layout("official", "Kaggle"),
-        full=False,
     ),
     Expectation(
         "roco",

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -50,13 +49,7 @@ def join_answers(answers: Sequence[Answer], samples: Sequence[Sample], producer:
             ),
             problems,
         )
-    own = [field_.name for field_ in fields(Sample)]
-    return [
-        Prediction(
-            **{name: getattr(sample, name) for name in own}, prediction=found[sample.id].text, producer=dict(producer)
-        )
-        for sample in samples
-    ]
+    return [Prediction.of(sample, found[sample.id].text, producer) for sample in samples]
 
 
 class _Index:

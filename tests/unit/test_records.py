@@ -28,9 +28,11 @@ def test_a_sample_survives_json_and_pickle():
 
 
 def test_a_prediction_is_the_samples_fields_plus_what_was_said():
-    prediction = Prediction(**SAMPLE.to_json(), prediction="right", producer={"model": "m"})
+    prediction = Prediction.of(SAMPLE, "right", {"model": "m"})
     assert Prediction.from_json(prediction.to_json()) == prediction
     assert list(prediction.to_json())[:-2] == list(SAMPLE.to_json())
+    assert (prediction.prediction, prediction.producer) == ("right", {"model": "m"})
+    assert prediction.sample == SAMPLE and type(prediction.sample) is Sample
 
 
 def test_missing_and_unknown_fields_are_named_together():

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -66,13 +65,7 @@ def collect_predictions(samples: Sequence[Sample], questions: Sequence[Question]
             "fault": entry.get("fault"),
         }
         text = entry.get("text")
-        predictions.append(
-            Prediction(
-                **{name.name: getattr(sample, name.name) for name in fields(Sample)},
-                prediction=None if text is None else text.strip(),
-                producer=producer,
-            )
-        )
+        predictions.append(Prediction.of(sample, None if text is None else text.strip(), producer))
     return predictions
 
 

@@ -78,6 +78,16 @@ def test_every_sample_is_answered_in_the_order_of_the_test_set(dataset, tmp_path
     assert not list((tmp_path / "out").glob("answers.*"))
 
 
+@pytest.mark.parametrize("template", ["[INST] {} [/INST]", "{} ?"])
+def test_the_recorded_prompt_is_the_one_that_was_asked(dataset, tmp_path, template):
+    model = Model()
+    model.prompt_template = template  # "{}" with model.chat_template false
+    evaluate(dataset, model, tmp_path / "out")
+    lines = (tmp_path / "out" / "predictions.jsonl").read_text().splitlines()
+    recorded = [json.loads(line)["producer"]["prompt"] for line in lines]
+    assert sorted(recorded) == sorted(model.asked) and len(set(recorded)) == 11
+
+
 def test_a_killed_run_continues_where_it_stopped(dataset, tmp_path):
     out = tmp_path / "out"
     with pytest.raises(KeyboardInterrupt):

@@ -67,7 +67,7 @@ def test_roco(written, read):
 def test_clef2022(written, read):
     path = next((written / "clef2022").glob("*_caption_prediction_valid.csv"))
     assert path.name[8] == "-" and lines(path)[0] == "ID\tcaption"
-    assert lines(path)[1].startswith("ImageCLEFmedCaption_2022_valid_084258\t")
+    assert lines(path)[1].startswith("ImageCLEFmedCaption_2022_valid_9084258\t")
     first = next(sample for sample in read["clef2022"].samples if sample.split == "train")
     assert first.answer.startswith('Seen, "as drawn": ')
 
@@ -116,7 +116,7 @@ def test_vqa_rad(written, read):
     unused = {path.name for path in (written / "vqa_rad/images").iterdir()} - {
         sample.image for sample in read["vqa_rad"].samples
     }
-    assert unused == {"synpic99999.jpg"}
+    assert unused == {"synpic999999.jpg"}
 
 
 def test_slake(written, read):
@@ -152,10 +152,10 @@ def test_iu_xray(written, read):
     assert list(annotation) == ["train", "val", "    "]
     studies = [row for rows in annotation.values() for row in rows]
     assert all(len(row["image_path"]) == 2 for row in studies)
-    assert {"CXR1_1_IM-0001", "CXR2_IM-0002", "CXR15_IM-0015-1001"} <= {row["id"] for row in studies}
+    assert {"CXR90001_1_IM-0001", "CXR90002_IM-0002", "CXR900015_IM-0015-1001"} <= {row["id"] for row in studies}
     assert any("XXXX" in row["report"] for row in studies)
     assert sum(len(row["report"].split()) > 50 for row in studies) == 1
     used = {path for row in studies for path in row["image_path"]}
     images = written / "iu_xray/images"
-    assert {str(path.relative_to(images)) for path in images.rglob("*.png")} - used == {"CXR1_1_IM-0001/2.png"}
+    assert {str(path.relative_to(images)) for path in images.rglob("*.png")} - used == {"CXR90001_1_IM-0001/2.png"}
     assert {sample.split for sample in read["iu_xray"].samples} == {"train", "val", "test"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from random import Random
 
 import pytest
@@ -50,6 +51,27 @@ def test_the_same_seed_gives_the_same_bytes_and_the_reader_knows_them(tmp_path, 
     assert {sample.dataset for sample in release.samples} == {name}
 
 
+HIGHEST_NUMBERS = {
+    "roco": (r"ROCO_(\d+)\.jpg", 87_952),
+    "clef2022": (r"_(\d+)\.jpg", 91_920 + 7_601),
+    "vqa_rad": (r"synpic(\d+)\.jpg", 100_228),
+    "slake": (r"xmlab(\d+)/", 641),
+    "path_vqa": (r"_(\d+)\.jpg", 9_999),
+    "iu_xray": (r"CXR(\d+)_", 3_999),
+}
+"""Of the published releases (docs/data): number in an image's name, and what none of them exceeds."""
+
+
+@pytest.mark.parametrize("name", HIGHEST_NUMBERS)
+def test_no_drawing_has_the_name_of_a_real_image(tmp_path, name):
+    pattern, highest = HIGHEST_NUMBERS[name]
+    images = {sample.image for sample in READERS[name](write(tmp_path / name, name)).samples}
+    numbered = [match for match in (re.search(pattern, image) for image in images) if match]
+    old_names = {image for image in images if "made-up" in image}  # ROCO's, from before 2022
+    assert len(numbered) + len(old_names) == len(images) and numbered
+    assert min(int(match.group(1)) for match in numbered) > highest
+
+
 def test_another_seed_gives_other_images(tmp_path):
     assert digests(write(tmp_path / "a", "clef2022")) != digests(write(tmp_path / "b", "clef2022", seed=1))
 
@@ -67,7 +89,7 @@ def test_vqa_rad_keeps_its_test_images_out_of_training_and_has_the_quirks(tmp_pa
 
 
 def test_path_vqa_has_a_cmyk_image_and_medicat_transparent_ones(tmp_path):
-    assert Image.open(write(tmp_path / "p", "path_vqa") / "images/train/train_0001.jpg").mode == "CMYK"
+    assert Image.open(write(tmp_path / "p", "path_vqa") / "images/train/train_90001.jpg").mode == "CMYK"
     modes = {
         Image.open(path).mode for path in (write(tmp_path / "m", "medicat") / "release/figures").iterdir() if path.name
     }

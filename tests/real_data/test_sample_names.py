@@ -1,0 +1,28 @@
+"""The published releases name no image as the generated sample does: a drawing is never shown as a patient's image."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from pefomed_plugin.embedded.releases_vqa import WRITERS
+from pefomed_plugin.readers import READERS
+
+from .data import real_data
+
+FEW = {
+    "vqa_rad": {"train": 60, "test": 12},
+    "slake": {"counts": (8, 2, 2)},
+    "path_vqa": {"counts": (8, 2, 2)},
+    "iu_xray": {"counts": (8, 2, 2)},
+}
+
+
+@pytest.mark.parametrize("name", FEW)
+def test_generated_and_published_images_share_no_name(tmp_path, name):
+    published = {sample.image for sample in READERS[name](real_data(name)).samples}
+    (tmp_path / name).mkdir()
+    dict(WRITERS)[name](tmp_path / name, Random(0), **FEW[name])
+    generated = {sample.image for sample in READERS[name](tmp_path / name).samples}
+    assert generated and published and not generated & published
