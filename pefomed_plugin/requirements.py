@@ -1,13 +1,18 @@
 """Which packages this one needs, and for what: its installed metadata, which ``setup.py`` is the source of.
 
-Imports nothing of what it names.
+What is needed later (scoring, judging, plotting) is checked when a run starts, by ``require``. Imports nothing of what
+it names.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import metadata
+from importlib.util import find_spec
+
+from .errors import ConfigError
 
 _REQUIREMENT = re.compile(r"^([\w.-]+)\s*(?:\(?>=\s*([\d.]+)\)?)?[^;]*(?:;.*extra == ['\"](\w+)['\"])?")
 _GATHERINGS = ("test", "dev", "docs")
@@ -24,6 +29,36 @@ class Requirement:
     """Oldest version that will do; empty: any."""
     extra: str
     """Name of the extra; empty: always needed."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """A package without which something that was asked for cannot be done."""
+
+    module: str
+    """As it is imported."""
+    what: str
+    """What cannot be done without it, in the plural: ``report metrics``."""
+    install: str
+    """What ``pip install`` takes."""
+
+    @property
+    def message(self) -> str:
+        """What is missing and how to get it."""
+        return f"{self.what} need {self.module}; pip install {self.install}"
+
+
+def require(needs: Iterable[Need]) -> None:
+    """Stop now where something is missing that is needed later.
+
+    Raises:
+        ConfigError: packages are missing; all of them in one message, each with what installs it.
+    """
+    missing = list(dict.fromkeys(need.message for need in needs if find_spec(need.module) is None))
+    if len(missing) == 1:
+        raise ConfigError(missing[0])
+    if missing:
+        raise ConfigError("packages are missing that this needs", missing)
 
 
 def read_requirements() -> list[Requirement]:

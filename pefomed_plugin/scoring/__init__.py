@@ -1,61 +1,73 @@
-"""Pure functions from predictions to scores, and the table of their names. A version changes with the numbers.
+"""Scorers: pure functions from predictions to scores, each declared beside its function as a ``ScorerSpec``.
 
-Other packages add scorers through the entry point group ``pefomed_plugin.scorers`` (docs/extending.md).
-Summaries (accuracy, WASM, breakdowns, intervals) are functions of the modules beside this one.
+Other packages declare theirs in the entry point group ``pefomed_plugin.scorers`` (docs/extending.md).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
-from typing import Callable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-from ..errors import ConfigError, near_names
+from ..errors import DataError, near_names
 from ..plugins import Registry
-from ..records import Prediction, Score
-from ..text import NORMALISATIONS
-from . import clinical, exact_match, lexical, token_overlap
+from .clinical import CLINICAL
+from .exact_match import EXACT_MATCH
+from .lexical import LEXICAL
+from .ratings import FORMER_RATINGS
+from .spec import ScorerSpec, read_spec, resolve_name
+from .token_overlap import TOKEN_OVERLAP
 
-Scorer = Callable[[Sequence[Prediction]], list[Score]]
-
-DEFAULTS = {
-    "clinical": "clinical/radeval",
-    "exact_match": "exact_match/pefomed",
-    "lexical": "lexical/coco",
-    "token_recall": "token_recall/llava_med",
-    "token_f1": "token_f1/llava_med",
-}
-"""A family's short name -> the variant it stands for; scores carry the variant's name."""
-
-_OWN: dict[str, Scorer] = {
-    **{"exact_match/" + rule: partial(exact_match.score_exact_match, normalisation=rule) for rule in NORMALISATIONS},
-    **{
-        f"{measure}/{variant}": partial(token_overlap.score_token_overlap, measure=measure, variant=variant)
-        for measure in token_overlap.MEASURES
-        for variant in token_overlap.OVERLAPS
-    },
-    "clinical/radeval": clinical.score_clinical,
-    **{"lexical/" + protocol: partial(lexical.score_lexical, protocol=protocol) for protocol in lexical.PROTOCOLS},
-}
-_OWN.update({short: _OWN[name] for short, name in DEFAULTS.items()})
-SCORERS: Registry[Scorer] = Registry("scorer", object, _OWN)
-"""Name of a scorer -> function; the short names are there as well, and the scorers of other packages."""
-
-_VERSION_OF = {"exact_match": exact_match.VERSION, "lexical": lexical.VERSION, "clinical": clinical.VERSION}
-VERSIONS: dict[str, str] = {name: _VERSION_OF.get(name.partition("/")[0], token_overlap.VERSION) for name in _OWN}
-"""Name of a scorer of ours -> the version its scores carry."""
+_OURS = (*EXACT_MATCH, *TOKEN_OVERLAP, *LEXICAL, CLINICAL)
+SCORERS: Registry[ScorerSpec] = Registry(
+    "scorer", ScorerSpec, _OURS, aliases={spec.short: spec.name for spec in _OURS if spec.short}
+)
+"""Name -> what is declared, of this package and of others; the short names lead to the same."""
 
 
-def find_scorer(name: str) -> Scorer:
-    """The scorer of that name.
+def find_scorer(name: str) -> ScorerSpec:
+    """The scorer that a user named.
 
     Raises:
         ConfigError: there is none; names the near ones.
         PluginError: it is another package's, and cannot be used.
     """
-    if name not in SCORERS:
-        raise ConfigError(f"unknown scorer {name!r}; {near_names(name, SCORERS)}")
-    return SCORERS[name]
+    return SCORERS.find(name)
 
 
-__all__ = ["DEFAULTS", "SCORERS", "VERSIONS", "Scorer", "find_scorer"]
+def specs_of(names: Iterable[str], recorded: Mapping[str, Any], where: str) -> dict[str, ScorerSpec]:
+    """What names of scores and figures mean that were found on the disk, in their order.
+
+    Args:
+        names: as the scores carry them, or keys of ``scores`` in ``metrics.json``.
+        recorded: ``scorers`` of ``metrics.json``; empty in files of earlier versions.
+        where: the folder, for messages.
+
+    Returns:
+        Name of a scorer -> scorer. A scorer of several metrics stands there once.
+
+    Raises:
+        DataError: nobody declares the scorer of a name; the near names are told.
+        PluginError: another package declares it, and cannot be used.
+    """
+    before = {name: read_spec(name, record, where) for name, record in recorded.items()}
+    known, found = dict(before), {}
+    unknown = []
+    for name in names:
+        spec = resolve_name(name, known.values())
+        if spec is None and name in SCORERS:
+            spec = SCORERS[name]
+        if spec is None:
+            spec = resolve_name(name, (*_OURS, *FORMER_RATINGS))
+        if spec is None:
+            unknown.append(f"{name}: {near_names(name, {**SCORERS.own, **before})}")
+        else:
+            known[spec.name] = found[spec.name] = spec
+    if unknown:
+        raise DataError(
+            f"{where} holds scores of scorers that nobody declares; install their package, or delete these scores",
+            unknown,
+        )
+    return found
+
+
+__all__ = ["SCORERS", "ScorerSpec", "find_scorer", "specs_of"]

@@ -13,8 +13,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import one_line
-from ..records import Prediction, Score
+from ..records import Prediction
 from .pairing import require_predictions
+from .spec import Measured, MetricSpec, ScorerSpec
 
 VERSION = "2"
 """2: the interface of RadEval 1.0 and later, ``RadEval(metrics=[...])``."""
@@ -28,8 +29,10 @@ METRICS: Mapping[str, str] = {
 _PACKAGES = ("radeval", "RadEval")
 
 
-def clinical_figures(predictions: Sequence[Prediction]) -> dict[str, Any]:
-    """Figures of a test set, one entry a number that RadEval gives; each metric stands or falls alone.
+def measure_clinical(predictions: Sequence[Prediction]) -> Measured:
+    """Figures of a test set, one entry for each value that RadEval gives; each metric stands or falls alone.
+
+    There are no scores of single reports.
 
     Raises:
         DataError: no predictions.
@@ -49,17 +52,7 @@ def clinical_figures(predictions: Sequence[Prediction]) -> dict[str, Any]:
             if isinstance(value, numbers.Real):
                 shown = metric if len(found) == 1 else f"{metric}/{key}"
                 figures[shown] = {"n": len(predictions), "missing": missing, "value": float(value)}
-    return figures
-
-
-def score_clinical(predictions: Sequence[Prediction]) -> list[Score]:
-    """No score of a single report: RadEval's figures are of the whole test set (``clinical_figures``).
-
-    Raises:
-        DataError: no predictions.
-    """
-    require_predictions(predictions)
-    return []
+    return Measured({}, figures)
 
 
 def _ask_radeval(metric: str, references: Sequence[str], hypotheses: Sequence[str]) -> dict[str, Any]:
@@ -82,3 +75,19 @@ def _find_radeval() -> Any:
         except ImportError as error:
             failures.append(one_line(error))
     raise ImportError(f"not installed; pip install radeval, on Python 3.11 or later ({failures[0]})")
+
+
+CLINICAL = ScorerSpec(
+    "clinical/radeval",
+    "clinical metrics of RadEval",
+    measure=measure_clinical,
+    version=VERSION,
+    columns=tuple(METRICS),
+    metrics=tuple(
+        MetricSpec(name, words, pooled=True)
+        for name, words in zip(METRICS, ("RadGraph F1", "CheXbert F1", "RaTEScore", "GREEN"))
+    ),
+    tasks=("report",),
+    short="clinical",
+)
+"""Needs nothing at the start: what cannot be computed is null with the reason, beside other scorers."""

@@ -1,51 +1,20 @@
 """Exact match: is the prediction the reference answer, once both are normalised (paper section 4.3)?
 
-Pure functions from predictions to scores and from scores to accuracies; the rules themselves are in ``text.py``.
+The rules of normalisation are in ``text.py``; accuracies follow from the scores (``summary.py``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import partial
 
-from ..errors import ConfigError, DataError, near_names
-from ..records import CLOSED, OPEN, Prediction, Score
+from ..errors import ConfigError, near_names
+from ..records import Prediction, Score
 from ..text import NORMALISATIONS
-from .pairing import NO_PREDICTION, answer_type, pair_scores, require_predictions
+from .pairing import NO_PREDICTION, require_predictions
+from .spec import ACCURACY, ScorerSpec
 
 VERSION = "1"
-
-
-@dataclass(frozen=True)
-class Accuracy:
-    """Right answers among those asked for."""
-
-    n: int
-    """Questions."""
-    correct: int
-    """Of them answered with the reference, under the scorer's normalisation."""
-    missing: int = 0
-    """Of them without any prediction; they count as wrong."""
-
-    @property
-    def percent(self) -> float:
-        """Share of right answers, 0 to 100.
-
-        Raises:
-            DataError: there is no question.
-        """
-        if not self.n:
-            raise DataError("an accuracy over nothing: there is no such question")
-        return 100 * self.correct / self.n
-
-
-@dataclass(frozen=True)
-class ExactMatchSummary:
-    """The three figures a VQA table prints; open and closed are None where the data set has no such questions."""
-
-    overall: Accuracy
-    open: Accuracy | None
-    closed: Accuracy | None
 
 
 def score_exact_match(predictions: Sequence[Prediction], normalisation: str = "pefomed") -> list[Score]:
@@ -72,24 +41,28 @@ def score_exact_match(predictions: Sequence[Prediction], normalisation: str = "p
     return [score(prediction) for prediction in predictions]
 
 
-def summarise_exact_match(predictions: Sequence[Prediction], scores: Sequence[Score]) -> ExactMatchSummary:
-    """Accuracy over all, the open and the closed questions. Questions of neither type count in ``overall`` only.
+def _spec(normalisation: str, words: str) -> ScorerSpec:
+    is_default = normalisation == "pefomed"
+    return ScorerSpec(
+        "exact_match/" + normalisation,
+        f"exact match, {words}",
+        unit="%",
+        function=partial(score_exact_match, normalisation=normalisation),
+        version=VERSION,
+        kind=ACCURACY,
+        short="exact_match" if is_default else "",
+        paper="exact_match" if is_default else "",
+    )
 
-    Raises:
-        DataError: predictions and scores do not belong together, or an ``answer_type`` is unknown.
-    """
-    pairs = [(answer_type(prediction), score) for prediction, score in pair_scores(predictions, scores)]
 
-    def accuracy(kind: str | None) -> Accuracy | None:
-        chosen = [score for each, score in pairs if kind in (None, each)]
-        if not chosen:
-            return None
-        return Accuracy(
-            n=len(chosen),
-            correct=sum(score.value == 1.0 for score in chosen),
-            missing=sum(score.reason == NO_PREDICTION for score in chosen),
-        )
-
-    overall = accuracy(None)
-    assert overall is not None
-    return ExactMatchSummary(overall, accuracy(OPEN), accuracy(CLOSED))
+EXACT_MATCH = tuple(
+    _spec(normalisation, words)
+    for normalisation, words in (
+        ("pefomed", "normalised as by the paper's authors"),
+        ("vqav2", "normalised as by the VQA v2 evaluation"),
+        ("mumc", "normalised as by MUMC"),
+        ("strict", "not normalised"),
+        ("clean", "normalised by our rules"),
+    )
+)
+"""One scorer for each of ``text.NORMALISATIONS``."""

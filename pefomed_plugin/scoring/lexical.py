@@ -8,22 +8,34 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 from types import TracebackType
 from typing import Any, Optional
 
 from ..errors import ConfigError, DataError, near_names
 from ..records import Prediction, Score
+from ..requirements import Need
+from .breakdown import CLUSTERS
+from .intervals import cluster_interval
 from .java import JavaError, find_java
 from .meteor import Meteor
 from .pairing import NO_PREDICTION, mean, require_predictions
 from .ptb import tokenise_approximately, tokenise_ptb
 from .r2gen import cut_report
 from .rouge import rouge_l
+from .spec import Measured, MetricSpec, ScorerSpec
 
 VERSION = "1"
 BLEU = ("bleu1", "bleu2", "bleu3", "bleu4")
-METRICS = (*BLEU, "meteor", "rouge_l", "cider")
+_METRIC_SPECS = (
+    *(MetricSpec(name, f"BLEU-{name[-1]}", pooled=True) for name in BLEU),
+    MetricSpec("meteor", "METEOR", pooled=True),
+    MetricSpec("rouge_l", "ROUGE-L"),
+    MetricSpec("cider", "CIDEr", high=10.0),
+)
+METRICS = tuple(metric.name for metric in _METRIC_SPECS)
+PYCOCOEVALCAP = Need("pycocoevalcap", "report metrics", "pycocoevalcap")
 PROTOCOLS: dict[str, str] = {
     "coco": "PTB tokens, the whole reference; one item a prediction",
     "pefomed": "as coco, one item an image: two predictions for one image are an error",
@@ -53,17 +65,6 @@ class LexicalResult:
     reasons: Mapping[str, str]
     """Why a metric has no value, by its name; under ``tokens`` why tokens are approximate, under ``vocabulary`` that
     ``r2gen60`` had none."""
-
-    def to_json(self) -> dict[str, Any]:
-        """The figures of the data set, without those of its samples."""
-        return {
-            "protocol": self.protocol,
-            "version": self.version,
-            "n": len(self.sample_ids),
-            "missing": len(self.missing),
-            "corpus": dict(self.corpus),
-            "reasons": dict(self.reasons),
-        }
 
     def scores(self) -> dict[str, list[Score]]:
         """Name of each scorer, ``lexical/<protocol>/<metric>`` -> one score a prediction."""
@@ -167,7 +168,7 @@ class LexicalScorer:
         hypotheses = [prediction.prediction or "" for prediction in predictions]
         if protocol == "r2gen60":
             return [cut_report(reference, vocabulary) for reference in references], [
-                cut_report(hypothes) for hypothes in hypotheses
+                cut_report(hypothesis) for hypothesis in hypotheses
             ]
         texts = references + hypotheses
         try:
@@ -193,18 +194,29 @@ class LexicalScorer:
         return corpus, list(per_sample)
 
 
-def score_lexical(predictions: Sequence[Prediction], protocol: str = "coco") -> list[Score]:
-    """``LexicalScorer`` for one data set: seven scores a prediction, those of each metric together.
-
-    The values of the corpus are not among them, and BLEU's and METEOR's are no means of them; for these, and for
-    several data sets, use ``LexicalScorer``.
+def measure_lexical(
+    predictions: Sequence[Prediction], protocol: str = "coco", vocabulary: frozenset[str] | None = None
+) -> Measured:
+    """Seven scores a prediction and the figures of the data set: those that are means with a clustered interval.
 
     Raises:
-        ConfigError: unknown protocol, no pycocoevalcap, or a Java setting that names no executable.
-        DataError: no predictions, or not of one data set.
+        As ``LexicalScorer`` and its ``score``.
     """
     with LexicalScorer() as scorer:
-        return [score for scores in scorer.score(predictions, protocol).scores().values() for score in scores]
+        result = scorer.score(predictions, protocol, vocabulary)
+    clusters = [CLUSTERS["study"](prediction) for prediction in predictions]
+    figures: dict[str, Any] = {"version": result.version}
+    for metric in _METRIC_SPECS:
+        value = result.corpus[metric.name]
+        figure: dict[str, Any] = {"n": len(predictions), "missing": len(result.missing), "value": value}
+        if value is None:
+            figure["reason"] = result.reasons.get(metric.name, "not scored")
+        elif not metric.pooled:
+            values = [score for score in result.per_sample[metric.name] if score is not None]
+            figure["interval"] = asdict(cluster_interval(values, clusters))
+        figures[metric.name] = figure
+    figures.update({key: result.reasons[key] for key in ("tokens", "vocabulary") if key in result.reasons})
+    return Measured(result.scores(), {**figures, "vocabulary": len(vocabulary)} if vocabulary else figures)
 
 
 def _check(predictions: Sequence[Prediction], protocol: str) -> None:
@@ -235,7 +247,7 @@ def _bleu(references: Sequence[str], hypotheses: Sequence[str]) -> list[_Values]
     try:
         from pycocoevalcap.bleu.bleu import Bleu  # late: optional
     except ImportError as error:
-        raise ConfigError("report metrics need pycocoevalcap; pip install 'pefomed_plugin[metrics]'") from error
+        raise ConfigError(PYCOCOEVALCAP.message) from error
     corpus, per_sample = Bleu(4).compute_score(_items(references), _items(hypotheses), verbose=0)
     return [(float(value), [float(value) for value in values]) for value, values in zip(corpus, per_sample)]
 
@@ -253,4 +265,27 @@ def _cider(references: Sequence[str], hypotheses: Sequence[str], reasons: dict[s
         reasons["cider"] = "CIDEr weighs words by their rarity and needs at least two items with words"
         return None, [None] * len(references)
     corpus, per_sample = Cider().compute_score(_items(references), _items(hypotheses))
-    return float(corpus), [float(each) for each in per_sample]
+    return float(corpus), [float(value) for value in per_sample]
+
+
+LEXICAL = tuple(
+    ScorerSpec(
+        "lexical/" + protocol,
+        f"report metrics, {words}",
+        measure=partial(measure_lexical, protocol=protocol),
+        version=VERSION,
+        columns=("meteor", "rouge_l", "cider"),
+        metrics=_METRIC_SPECS,
+        tasks=("report", "caption"),
+        short="lexical" if protocol == "coco" else "",
+        paper="lexical" if protocol in ("coco", "pefomed") else "",
+        needs=(PYCOCOEVALCAP,),
+        options=("vocabulary",) if protocol == "r2gen60" else (),
+    )
+    for protocol, words in (
+        ("coco", "tokens as in the COCO evaluation"),
+        ("pefomed", "as the paper, one report an image"),
+        ("r2gen60", "on R2Gen's cleaned and cut reports"),
+    )
+)
+"""One scorer for each of ``PROTOCOLS``; columns are those of the paper's table 10."""

@@ -16,7 +16,7 @@ from .breakdown import AXES, CLUSTERS
 from .intervals import cluster_interval
 from .pairing import answer_type, mean, pair_scores
 from .runs import summarise_runs
-from .summary import GROUPS
+from .spec import GROUPS
 from .wasm import LEVELS, summarise_wasm, wasm_from_counts
 
 Runs = Sequence[Sequence[Score]]

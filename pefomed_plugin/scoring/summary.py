@@ -6,49 +6,63 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from ..records import CLOSED, OPEN, Prediction, Score
+from ..records import Prediction, Score
 from .breakdown import CLUSTERS
-from .exact_match import Accuracy, summarise_exact_match
 from .intervals import cluster_interval
-from .pairing import answer_type, mean, pair_scores
+from .pairing import NO_PREDICTION, answer_type, mean, pair_scores
+from .repeated import summarise_levels
+from .spec import ACCURACY, GROUPS, LEVELS, MetricSpec, ScorerSpec
 
-GROUPS: dict[str, str | None] = {"open": OPEN, "closed": CLOSED, "overall": None}
+_Pairs = Sequence[tuple[Prediction, Score]]
 
 
-def summarise(name: str, predictions: Sequence[Prediction], scores: Sequence[Score]) -> dict[str, Any]:
-    """Figures of one scorer over one test set; ``value`` and ``interval`` in percent for exact match.
+def summarise(spec: ScorerSpec, predictions: Sequence[Prediction], scores: Sequence[Score]) -> dict[str, Any]:
+    """Figures of one scorer's scores over one test set; ``value`` and ``interval`` in the unit that is shown.
+
+    Right or wrong: by kind of question, with the count of right ones. Levels: WASM and a count for each level. Others:
+    their mean. A scorer of several metrics has one entry for each.
 
     Raises:
         DataError: predictions and scores do not belong together.
     """
-    if name.split("/", maxsplit=1)[0] == "exact_match":
-        return _exact_match(predictions, scores)
-    return _means(predictions, scores)
+    if spec.metrics:
+        by_name = {name: [score for score in scores if score.scorer == name] for name in spec.measured}
+        return {
+            metric.name: _means(metric, pair_scores(predictions, by_name[name]))
+            for name, metric in spec.measured.items()
+        }
+    if spec.kind == LEVELS:
+        return summarise_levels(predictions, [scores])
+    pairs = pair_scores(predictions, scores)
+    if spec.kind != ACCURACY:
+        return {"overall": _means(spec, pairs)}
+    groups = {
+        group: [(prediction, score) for prediction, score in pairs if kind in (None, answer_type(prediction))]
+        for group, kind in GROUPS.items()
+    }
+    return {group: _accuracy(spec, chosen) for group, chosen in groups.items() if chosen}
 
 
-def _exact_match(predictions: Sequence[Prediction], scores: Sequence[Score]) -> dict[str, Any]:
-    summary = asdict(summarise_exact_match(predictions, scores))
-    figures: dict[str, Any] = {}
-    for group, kind in GROUPS.items():
-        if summary[group] is not None:
-            pairs = [(p, s) for p, s in pair_scores(predictions, scores) if kind in (None, answer_type(p))]
-            interval = cluster_interval(
-                [100 * (s.value or 0.0) for _, s in pairs], [CLUSTERS["study"](p) for p, _ in pairs]
-            )
-            figures[group] = {
-                **summary[group],
-                "value": Accuracy(**summary[group]).percent,
-                "unit": "%",
-                "interval": asdict(interval),
-            }
-    return figures
+def _accuracy(spec: ScorerSpec, pairs: _Pairs) -> dict[str, Any]:
+    scored = [score for _, score in pairs if score.value is not None]
+    missing = sum(score.reason == NO_PREDICTION for _, score in pairs)
+    figure = {
+        "n": len(scored),
+        "correct": sum(score.value == 1.0 for score in scored),
+        "missing": missing,
+        **_means(spec, pairs),
+    }
+    if not figure["unscored"]:
+        del figure["unscored"]
+    return figure
 
 
-def _means(predictions: Sequence[Prediction], scores: Sequence[Score]) -> dict[str, Any]:
-    pairs = [(p, s) for p, s in pair_scores(predictions, scores) if s.value is not None]
-    unscored = len(scores) - len(pairs)
-    if not pairs:
-        return {"overall": {"n": 0, "unscored": unscored, "value": None, "reason": "nothing was scored"}}
-    values = [float(s.value) for _, s in pairs if s.value is not None]
-    interval = cluster_interval(values, [CLUSTERS["study"](p) for p, _ in pairs])
-    return {"overall": {"n": len(values), "unscored": unscored, "value": mean(values), "interval": asdict(interval)}}
+def _means(metric: MetricSpec, pairs: _Pairs) -> dict[str, Any]:
+    scored = [(prediction, metric.factor * score.value) for prediction, score in pairs if score.value is not None]
+    counts = {"n": len(scored), "unscored": len(pairs) - len(scored)}
+    if not scored:
+        return {**counts, "value": None, "reason": "nothing was scored"}
+    values = [value for _, value in scored]
+    interval = cluster_interval(values, [CLUSTERS["study"](prediction) for prediction, _ in scored])
+    unit = {"unit": metric.unit} if metric.unit else {}
+    return {**counts, "value": mean(values), **unit, "interval": asdict(interval)}

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from typing import Callable
 
 from ..errors import ConfigError, near_names
 from ..records import CLOSED, Prediction, Score
 from ..text import normalise_clean, normalise_llava_med
 from .pairing import NO_PREDICTION, answer_type, require_predictions
+from .spec import ScorerSpec
 
 VERSION = "1"
 MEASURES = ("token_recall", "token_f1")
@@ -70,3 +72,18 @@ def score_token_overlap(predictions: Sequence[Prediction], measure: str, variant
         return Score(prediction.id, scorer, VERSION, overlap[MEASURES.index(measure)])
 
     return [score(prediction) for prediction in predictions]
+
+
+def _spec(measure: str, variant: str) -> ScorerSpec:
+    words = {"token_recall": "token recall", "token_f1": "token F1"}[measure]
+    return ScorerSpec(
+        f"{measure}/{variant}",
+        f"{words}, {'as LLaVA-Med computes it' if variant == 'llava_med' else 'each word counted once'}",
+        function=partial(score_token_overlap, measure=measure, variant=variant),
+        version=VERSION,
+        short=measure if variant == "llava_med" else "",
+    )
+
+
+TOKEN_OVERLAP = tuple(_spec(measure, variant) for measure in MEASURES for variant in OVERLAPS)
+"""Recall and F1, of each variant."""
