@@ -92,6 +92,7 @@ class Registry(Mapping[str, _Declared], Generic[_Declared]):
         *,
         aliases: Mapping[str, str] | None = None,
         classes: bool = False,
+        convert: str = "see docs/extending.md",
     ) -> None:
         """A registry of our own things, to which installed packages add.
 
@@ -101,12 +102,13 @@ class Registry(Mapping[str, _Declared], Generic[_Declared]):
             own: our things, each with a ``name``; or name -> thing, where they carry none.
             aliases: short name -> name. An alias is understood, and not listed.
             classes: what is registered are subclasses of ``declares``, not instances.
+            convert: what the author of something else is told to do.
 
         Raises:
             TypeError: something of ours is of another class.
             ValueError: a name stands twice, or an alias leads nowhere or hides a name.
         """
-        self.kind, self.declares, self.classes = kind, declares, classes
+        self.kind, self.declares, self.classes, self.convert = kind, declares, classes, convert
         self.own: dict[str, _Declared] = {}
         for name, thing in own.items() if isinstance(own, Mapping) else ((_name_of(thing), thing) for thing in own):
             if name in self.own:
@@ -138,7 +140,7 @@ class Registry(Mapping[str, _Declared], Generic[_Declared]):
             return self.own[name]
         thing = claims[0].load()
         if not self._fits(thing):
-            raise PluginError(f"{claims[0].words} is {thing!r}, not {self._expected()} (docs/extending.md)")
+            raise PluginError(f"{claims[0].words} is {thing!r}, not {self._expected()}; {self.convert}")
         if getattr(thing, "name", name) != name:
             raise PluginError(
                 f"{claims[0].words} calls itself {_name_of(thing)!r}; it is registered under its own name"
@@ -153,7 +155,7 @@ class Registry(Mapping[str, _Declared], Generic[_Declared]):
             PluginError: as for ``registry[name]``.
         """
         if name not in self:
-            raise ConfigError(f"unknown {self.kind} {name!r}; {near_names(name, self)}")
+            raise ConfigError(f"unknown {self.kind} {name!r}; {near_names(name, [*self, *self.aliases])}")
         return self[name]
 
     def __contains__(self, name: object) -> bool:

@@ -13,8 +13,8 @@ from typing import Any, Callable
 
 from ..errors import ConfigError, near_names
 from ..records import Prediction
-from ..reporting.checks import check_predictions
 from ..reporting.judged import write_judgements
+from ..scoring.checks import check_predictions
 from ..services.judge import offline_judge
 from ..services.judge.asking import Asked, Limits, Usable, ask_all, open_questions
 from ..services.judge.batches import ask_batches

@@ -10,7 +10,8 @@ from ..errors import DataError
 from ..options import RunOptions
 from ..prompts import user_turn
 from ..records import Prediction
-from ..reporting.scored import write_scores
+from ..scoring.exact_match import EXACT_MATCH
+from ..scoring.files import write_scores
 from ..toolkit import BaseTask, registry
 
 
@@ -94,11 +95,7 @@ class ExactMatchTask(MedicalVqaTask):
     """Evaluation: answers questions and scores them under every normalisation, with both token overlaps."""
 
     scorers = (
-        "exact_match/pefomed",
-        "exact_match/vqav2",
-        "exact_match/mumc",
-        "exact_match/strict",
-        "exact_match/clean",
+        *(spec.name for spec in EXACT_MATCH),
         "token_recall/llava_med",
         "token_recall/corrected",
         "token_f1/corrected",

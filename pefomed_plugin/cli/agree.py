@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..reporting.checks import check_predictions
 from ..reporting.results import AGREEMENT
+from ..scoring.checks import check_predictions
 from ..storage import read_predictions
 from .output import Output, add_json_argument
 

@@ -11,14 +11,16 @@ from ..errors import ConfigError, near_names
 from ..readers import READERS, read_data
 from ..records import Prediction
 from ..reporting.breakdowns import make_breakdown, show_breakdown
-from ..reporting.checks import check_predictions, check_references
-from ..reporting.plots import plot_breakdowns
-from ..reporting.results import PREDICTIONS, read_run
-from ..reporting.scored import write_scores
+from ..reporting.plots import MATPLOTLIB, plot_breakdowns
+from ..reporting.results import read_run
 from ..reporting.tables import show_metrics
-from ..reporting.vocabulary import R2GEN60, read_vocabulary
-from ..scoring import DEFAULTS, find_scorer
+from ..reporting.vocabulary import read_vocabulary
+from ..requirements import require
+from ..scoring import SCORERS, ScorerSpec, find_scorer
 from ..scoring.breakdown import AXES
+from ..scoring.checks import check_predictions, check_references
+from ..scoring.files import PREDICTIONS, write_scores
+from ..services.console import say
 from ..storage import read_predictions, write_records
 from .output import Output, add_json_argument
 
@@ -59,15 +61,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> Output:
     """Check, score, write, show."""
     given = f"{arguments.scorer}/{arguments.protocol}" if arguments.protocol else arguments.scorer
-    name = DEFAULTS.get(given, given)
-    find_scorer(name)
-    if (name == R2GEN60) != (arguments.vocabulary is not None):
-        raise ConfigError(
-            "lexical/r2gen60 needs the words of the training reports: give --vocabulary PATH (a prepared "
-            "folder, a release, train.jsonl, or a word list)"
-            if name == R2GEN60
-            else f"--vocabulary is of lexical/r2gen60 only; {name} uses none"
-        )
+    spec = find_scorer(given)
+    require([*spec.needs, *([MATPLOTLIB] if arguments.plot else [])])
+    _check_vocabulary(spec, arguments.vocabulary)
     wrong = [axis for axis in arguments.by if axis not in AXES]
     if wrong:
         raise ConfigError("cannot break down by that", [f"{axis!r}: {near_names(axis, AXES)}" for axis in wrong])
@@ -77,19 +73,26 @@ def run(arguments: argparse.Namespace) -> Output:
         _check_against(arguments.data, predictions)
     folder = arguments.out or arguments.predictions.parent
     facts = {"embedded": any(prediction.producer.get("embedded") for prediction in predictions)}
-    vocabulary = read_vocabulary(arguments.vocabulary, predictions[0].dataset) if arguments.vocabulary else None
-    metrics = write_scores(predictions, [name], folder, facts, vocabulary)
+    if predictions[0].task not in spec.tasks:
+        say(f"note: {spec.name} is meant for {' and '.join(spec.tasks)}; these predictions are {predictions[0].task}")
+    options = {}
+    if arguments.vocabulary:
+        options["vocabulary"] = read_vocabulary(arguments.vocabulary, predictions[0].dataset)
+    metrics = write_scores(predictions, [spec.name], folder, facts, **options)
     if not (folder / PREDICTIONS).exists():
         write_records(folder / PREDICTIONS, predictions)  # a folder of scores can be compared and reported by itself
-    metrics, breakdowns = {**metrics, "scores": {name: metrics["scores"][name]}}, []
+    metrics = {
+        **metrics,
+        "scores": {spec.name: metrics["scores"][spec.name]},
+        "scorers": {spec.name: metrics["scorers"][spec.name]},
+    }
+    breakdowns = []
     if arguments.by or arguments.plot:
-        scored = {
-            key: score for answered in read_run(folder).answered.values() for key, score in answered.scores.items()
-        }
+        (answered,) = read_run(folder).answered.values()
         breakdowns = [
-            make_breakdown(predictions, each, axis)
-            for key, each in scored.items()
-            if key == name or key.startswith(name + "/")
+            make_breakdown(predictions, answered.scores[name], axis, metric)
+            for name, metric in spec.measured.items()
+            if name in answered.scores
             for axis in arguments.by or ["overall"]
         ]
     if arguments.plot:
@@ -104,6 +107,18 @@ def run(arguments: argparse.Namespace) -> Output:
         print(f"written to {folder}")
 
     return Output({**metrics, "breakdowns": [asdict(breakdown) for breakdown in breakdowns]}, show)
+
+
+def _check_vocabulary(spec: ScorerSpec, path: Path | None) -> None:
+    wants = "vocabulary" in spec.options
+    if wants and path is None:
+        raise ConfigError(
+            f"{spec.name} needs the words of the training reports: give --vocabulary PATH (a prepared folder, a "
+            "release, train.jsonl, or a word list)"
+        )
+    if path is not None and not wants:
+        having = [name for name, other in SCORERS.own.items() if "vocabulary" in other.options]
+        raise ConfigError(f"--vocabulary is of {', '.join(having)} only; {spec.name} uses none")
 
 
 def _check_against(root: Path, predictions: Sequence[Prediction]) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError
-from ..reporting.judged import find_repeated, read_runs, show_repeated, update_metrics
+from ..reporting.judged import find_repeated, read_runs, show_repeated
 from ..reporting.tables import show_table
+from ..scoring.files import update_metrics
 from ..scoring.repeated import summarise_levels
 from ..scoring.wasm import LEVELS, VERSION, wasm_from_counts
 from ..storage import read_predictions

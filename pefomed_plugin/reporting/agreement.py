@@ -14,22 +14,22 @@ from typing import Any
 from ..errors import DataError
 from ..prompts_judge import RUBRICS
 from ..records import Prediction, Score
-from ..scoring import find_scorer
 from ..scoring.agreement import Values, agree_pair, flip_rates, krippendorff_alpha, majority
 from ..scoring.anchored_wasm import anchor_wasm
 from ..scoring.breakdown import CLUSTERS
+from ..scoring.exact_match import PEFOMED, score_exact_match
+from ..scoring.files import describe, read_specs, update_metrics
 from ..scoring.pairing import mean, pair_scores
 from ..scoring.repeated import sample_means
+from ..scoring.spec import RATER, RUN
 from ..services.rating.sheet_import import MATCHED
 from ..storage import write_json
-from .judged import find_repeated, read_runs, update_metrics
+from .judged import find_repeated, read_runs
 from .results import AGREEMENT, ratings_digest
-from .scored import describe
 from .tables import show_table
 
 VERSION = "2"
 """2: the median of the people is a rater of its own; answers cluster by study where a data set has studies."""
-EXACT_MATCH = "exact_match/pefomed"
 PEOPLE = "people (median)"
 _SHOWN_RATERS = 2
 
@@ -45,21 +45,22 @@ def measure_agreement(predictions: Sequence[Prediction], folder: Path) -> dict[s
     """
     kind = "vqa" if predictions[0].task == "vqa" else "report"
     scale, clusters = tuple(RUBRICS[kind]), [CLUSTERS["study"](prediction) for prediction in predictions]
+    specs = read_specs(folder, find_repeated(folder))
     runs = {
         name: [[score for _, score in pair_scores(predictions, scores)] for scores in read_runs(folder, name)]
-        for name in find_repeated(folder)
-        if name.split("/")[1] == kind
+        for name, spec in specs.items()
+        if predictions[0].task in spec.tasks
     }
-    judges = {name: _values(scores) for name, scores in runs.items() if name.startswith("judge/")}
+    judges = {name: _values(scores) for name, scores in runs.items() if specs[name].repeated == RUN}
     people = {
         f"rater {number}": values
         for name, scores in runs.items()
-        if name.startswith("human/")
+        if specs[name].repeated == RATER
         for number, values in enumerate(_values(scores), 1)
     }
     raters: dict[str, Values] = {**{name: majority(values) for name, values in judges.items()}, **people}
     if kind == "vqa":
-        raters = {EXACT_MATCH: [score.value for score in find_scorer(EXACT_MATCH)(predictions)], **raters}
+        raters = {PEFOMED.name: [score.value for score in score_exact_match(predictions)], **raters}
     if len(raters) < 2:
         raise DataError(
             f"{folder}/scores holds one rater at most ({', '.join(raters) or 'none'}); judge, or import ratings, first"
@@ -76,9 +77,7 @@ def measure_agreement(predictions: Sequence[Prediction], folder: Path) -> dict[s
     found["flips"] = {name: _flips(values) for name, values in judges.items()}
     if kind == "report" and people:
         found["anchored_wasm"] = {
-            name: _anchored(scores, _people_means(people), clusters)
-            for name, scores in runs.items()
-            if name.startswith("judge/")
+            name: _anchored(scores, _people_means(people), clusters) for name, scores in runs.items() if name in judges
         }
     return found
 

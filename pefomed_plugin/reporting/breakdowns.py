@@ -6,11 +6,11 @@ The cells come from ``scoring.breakdown``; here they get their unit and their wo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..records import Prediction, Score
-from ..scoring.breakdown import Cell, break_down
-from .scorer_kinds import is_percent
+from ..scoring.breakdown import GroupMean, break_down
+from ..scoring.spec import MetricSpec
 from .tables import format_interval, show_table
 
 
@@ -23,31 +23,35 @@ class Breakdown:
     axis: str
     """``question_type``, ``organ``, ``phrase_type``, ``modality``, ..."""
     unit: str
-    """``%``, or nothing."""
-    cells: Sequence[Cell]
+    """``%``, nothing, or what the scorer declares."""
+    cells: Sequence[GroupMean]
     """``value`` and ``interval`` in that unit."""
+    title: str = ""
+    """What the scorer is called."""
+    low: float = 0.0
+    """Lower end of the range, in that unit."""
+    high: float = 1.0
+    """Upper end."""
+    higher_is_better: bool = True
+    """False for distances and error rates."""
 
 
-def make_breakdown(predictions: Sequence[Prediction], scores: Sequence[Score], axis: str) -> Breakdown:
+def make_breakdown(
+    predictions: Sequence[Prediction], scores: Sequence[Score], axis: str, metric: MetricSpec
+) -> Breakdown:
     """Means by group, clustered by study (by image where a data set has no studies).
+
+    Args:
+        metric: what the scores measure.
 
     Raises:
         ConfigError: no such axis.
         DataError: predictions and scores do not belong together.
     """
-    percent = is_percent(scores[0].scorer)
-    if percent:
-        scores = [
-            Score(
-                score.sample_id,
-                score.scorer,
-                score.version,
-                None if score.value is None else 100 * score.value,
-                score.reason,
-            )
-            for score in scores
-        ]
-    return Breakdown(scores[0].scorer, axis, "%" if percent else "", break_down(predictions, scores, axis))
+    shown = [score if score.value is None else replace(score, value=metric.factor * score.value) for score in scores]
+    low, high = metric.shown_range
+    cells = break_down(predictions, shown, axis)
+    return Breakdown(scores[0].scorer, axis, metric.unit, cells, metric.title, low, high, metric.higher_is_better)
 
 
 def show_breakdown(breakdown: Breakdown) -> None:
@@ -63,10 +67,10 @@ def format_mean(value: float | None, unit: str) -> str:
     """``77.4 %``, ``0.1570``, or a dash where there is none."""
     if value is None:
         return "-"
-    return f"{value:.1f} %" if unit == "%" else f"{value:.3f}"
+    return f"{value:.1f} %" if unit == "%" else f"{value:.3f} {unit}".rstrip()
 
 
-def _row(cell: Cell, breakdown: Breakdown, unscored: bool) -> list[str]:
+def _row(cell: GroupMean, breakdown: Breakdown, unscored: bool) -> list[str]:
     interval = format_interval({"low": cell.interval.low, "high": cell.interval.high}) or (cell.interval.reason or "")
     return [
         cell.group,

@@ -12,11 +12,10 @@ from typing import Any
 
 from ..errors import DataError
 from ..records import Prediction, Score
+from ..scoring import specs_of
+from ..scoring.files import read_scores, score_file, update_metrics
 from ..scoring.repeated import summarise_answers, summarise_groups, summarise_levels
-from ..storage import write_json, write_records
-from .checks import check_predictions
-from .results import PREDICTIONS, read_scores
-from .scored import describe, earlier_metrics, score_file
+from ..storage import write_records
 from .tables import format_value, show_table
 
 
@@ -49,36 +48,16 @@ def write_judgements(
     figures = {"version": version, **summarise(about, kept), **summarise_groups(about, kept, kind, axes)}
     if "scope" in facts:
         figures["scope"] = facts["scope"]
-    metrics = update_metrics(predictions, folder, {"scores": {name: figures}, "judges": {name: dict(facts)}})
+    spec = specs_of([name], {}, str(folder))[name]
+    metrics = update_metrics(
+        predictions,
+        folder,
+        {"scores": {name: figures}, "scorers": {name: spec.to_json()}, "judges": {name: dict(facts)}},
+    )
     for path in run_files(folder, name):
         path.unlink()  # of an earlier judgement, perhaps with more runs
     for number, scores in enumerate(runs, 1):
         write_records(score_file(folder, f"{name}.run{number}"), scores)
-    return metrics
-
-
-def update_metrics(
-    predictions: Sequence[Prediction], folder: Path, sections: Mapping[str, Mapping[str, Any]]
-) -> dict[str, Any]:
-    """Add to sections of ``metrics.json``, ``{"scores": {name: figures}}``; the predictions beside it if they are not.
-
-    Raises:
-        DataError: it holds the metrics of other predictions.
-    """
-    check_predictions(predictions)
-    path = Path(folder) / "metrics.json"
-    description = describe(predictions)
-    before = earlier_metrics(path, description)
-    metrics: dict[str, Any] = {
-        "embedded": any(prediction.producer.get("embedded") for prediction in predictions),
-        **before,
-        **description,
-        "scores": before.get("scores", {}),
-    }
-    metrics.update({section: {**before.get(section, {}), **content} for section, content in sections.items()})
-    write_json(path, metrics)
-    if not (Path(folder) / PREDICTIONS).exists():
-        write_records(Path(folder) / PREDICTIONS, predictions)
     return metrics
 
 

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError, DataError
+from ..requirements import Need, require
 from .breakdowns import Breakdown
 
+MATPLOTLIB = Need("matplotlib", "plots", "matplotlib")
 FORMATS = (".png", ".svg", ".pdf")
 _INK, _BAR, _FAINT = "#1f2933", "#3d7ea6", "#d8dee6"
 
@@ -27,10 +29,9 @@ def plot_breakdowns(breakdowns: Sequence[Breakdown], path: Path) -> None:
         raise ConfigError(f"cannot plot to {path}; end its name with {', '.join(FORMATS)}")
     if not breakdowns:
         raise DataError("nothing to plot; choose an axis with --by")
-    try:
-        from matplotlib.figure import Figure  # late: optional
-    except ImportError as error:
-        raise ConfigError("plots need matplotlib; pip install 'pefomed_plugin[report]'") from error
+    require((MATPLOTLIB,))
+    from matplotlib.figure import Figure  # late: optional
+
     rows = [max(len(breakdown.cells), 1) for breakdown in breakdowns]
     figure = Figure(figsize=(7.2, sum(0.36 * count + 1.0 for count in rows)), layout="constrained")
     panels = figure.subplots(len(breakdowns), 1, squeeze=False, gridspec_kw={"height_ratios": rows})
@@ -57,14 +58,30 @@ def _draw(panel: Any, breakdown: Breakdown) -> None:
     panel.set_yticks(range(len(cells)), [f"{cell.group} (n = {cell.n:,})" for cell in cells])
     panel.invert_yaxis()
     panel.set_title("by " + breakdown.axis.replace("_", " "), loc="left", color=_INK, fontsize=11)
-    panel.set_xlabel("{}{}".format(breakdown.scorer, ", %" if breakdown.unit else ""), color=_INK)
-    if breakdown.unit == "%":
-        panel.set_xlim(0, 100)
+    panel.set_xlabel(_axis_label(breakdown), color=_INK)
+    panel.set_xlim(breakdown.low, _axis_end(breakdown))
     panel.grid(axis="x", color=_FAINT, linewidth=0.8)
     panel.set_axisbelow(True)
     for side in ("top", "right", "left"):
         panel.spines[side].set_visible(False)
     panel.tick_params(length=0, colors=_INK)
+
+
+def _axis_label(breakdown: Breakdown) -> str:
+    """Scorer, unit and range, and that lower is better where it is."""
+    unit = breakdown.unit or f"{breakdown.low:g} to {breakdown.high:g}"
+    if breakdown.unit not in ("", "%"):
+        unit += f" ({breakdown.low:g} to {breakdown.high:g})"
+    return f"{breakdown.scorer}, {unit}{'' if breakdown.higher_is_better else ', lower is better'}"
+
+
+def _axis_end(breakdown: Breakdown) -> float:
+    """The end of the range; just behind the longest bar where that fills less than a quarter of the range."""
+    longest = max((max(cell.value or 0.0, cell.interval.high or 0.0) for cell in breakdown.cells), default=0.0)
+    filled = (longest - breakdown.low) / (breakdown.high - breakdown.low)
+    if breakdown.unit == "%" or filled >= 0.25 or filled <= 0:
+        return breakdown.high
+    return breakdown.low + 1.1 * (longest - breakdown.low)
 
 
 def _errors(breakdown: Breakdown) -> tuple[list[float], list[float]]:

@@ -1,4 +1,4 @@
-"""A run as it lies on disk, read back: configuration, predictions, scores. The counterpart of ``scored``.
+"""A run as it lies on disk, read back: configuration, predictions, scores. The counterpart of ``scoring.files``.
 
 A run is a folder with ``results/<data set>-<split>/``, or such a folder itself (predictions that came from elsewhere).
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,16 +14,17 @@ from typing import Any
 
 from ..digests import file_sha256
 from ..errors import ConfigError, DataError, one_line
-from ..readers.textfiles import read_json, read_json_lines
+from ..readers.textfiles import read_json
 from ..records import Prediction, Score
+from ..scoring import specs_of
+from ..scoring.checks import check_predictions
+from ..scoring.files import METRICS, PREDICTIONS, describe, read_scores
 from ..scoring.pairing import pair_scores
 from ..scoring.repeated import Runs, sample_means
+from ..scoring.spec import MetricSpec, ScorerSpec
 from ..storage import SCHEMA, read_predictions
-from .checks import check_predictions
-from .scored import describe
-from .scorer_kinds import is_repeated
 
-PREDICTIONS, AGREEMENT = "predictions.jsonl", "agreement.json"
+AGREEMENT = "agreement.json"
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,19 @@ class Answered:
     """``judges`` of ``metrics.json``: model, prompt and cost, or raters and scope, by scorer."""
     agreement: Mapping[str, Any] = field(default_factory=dict)
     """``agreement.json``, as ``pefomed agree`` wrote it; empty where it did not."""
+    scorers: Mapping[str, ScorerSpec] = field(default_factory=dict)
+    """What the names of ``scores`` and ``figures`` mean, by the scorer's name (without the metric)."""
+
+    @property
+    def scored(self) -> list[ScorerSpec]:
+        """Scorers whose scores are there, in the order in which they scored."""
+        return [spec for spec in self.scorers.values() if any(name in self.scores for name in spec.measured)]
+
+    @property
+    def measured(self) -> dict[str, tuple[ScorerSpec, MetricSpec]]:
+        """Name of scores -> their scorer, and which of its metrics they are; in the order of ``scores``."""
+        known = {name: (spec, metric) for spec in self.scorers.values() for name, metric in spec.measured.items()}
+        return {name: known[name] for name in self.scores}
 
 
 @dataclass(frozen=True)
@@ -107,31 +120,6 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def read_scores(path: Path) -> list[Score]:
-    """Scores of one file.
-
-    Raises:
-        DataError: a line is no score, or its value is not a finite number; names the lines.
-    """
-    scores: list[Score] = []
-    problems: list[str] = []
-    for number, record in read_json_lines(path):
-        try:
-            score = Score(**record)
-        except TypeError as error:
-            problems.append(f"{path}, line {number}: no score ({one_line(error)}); score these predictions again")
-            continue
-        is_number = isinstance(score.value, (int, float)) and not isinstance(score.value, bool)
-        if score.value is not None and not (is_number and math.isfinite(score.value)):
-            problems.append(
-                f"{path}, line {number}: value {score.value!r} is not a finite number; score these predictions again"
-            )
-        scores.append(score)
-    if problems:
-        raise DataError(f"{path} is not a file of scores", problems)
-    return scores
-
-
 def ratings_digest(folder: Path) -> str:
     """Digest of the score files of all judges and raters in ``folder``: what ``agreement.json`` rests on."""
     names = [path for path in sorted((Path(folder) / "scores").glob("*.run*.jsonl"))]
@@ -152,18 +140,18 @@ def _read_answered(folder: Path) -> Answered:
             raise DataError(f"{path} does not fit {PREDICTIONS}; {error.summary}", error.problems) from error
     key = f"{predictions[0].dataset}-{predictions[0].split}"
     scores = {name: _over_runs(run) for name, run in runs.items()}
-    metrics = _read_metrics(folder / "metrics.json")
+    metrics = _read_metrics(folder / METRICS)
     figures = metrics.get("scores", {})
-    in_order = {name: scores[name] for figure in figures for name in scores if (name + "/").startswith(figure + "/")}
-    repeated = {name: run for name, run in runs.items() if is_repeated(name)}
+    scorers = specs_of([*figures, *scores], metrics.get("scorers", {}), str(folder))
     return Answered(
         key,
         predictions,
-        {**in_order, **scores},
+        {name: scores[name] for spec in scorers.values() for name in spec.measured if name in scores},
         figures,
-        repeated,
+        {name: run for name, run in runs.items() if name in scorers and scorers[name].is_rating},
         metrics.get("judges", {}),
         _read_agreement(folder, predictions),
+        scorers,
     )
 
 

@@ -9,8 +9,6 @@ from ..readers import READERS, read_data
 from ..scoring.r2gen import training_vocabulary
 from ..storage import read_samples
 
-R2GEN60 = "lexical/r2gen60"
-
 
 def read_vocabulary(path: Path, dataset: str) -> frozenset[str]:
     """Words of the training split.

@@ -19,7 +19,12 @@ from .token_overlap import TOKEN_OVERLAP
 
 _OURS = (*EXACT_MATCH, *TOKEN_OVERLAP, *LEXICAL, CLINICAL)
 SCORERS: Registry[ScorerSpec] = Registry(
-    "scorer", ScorerSpec, _OURS, aliases={spec.short: spec.name for spec in _OURS if spec.short}
+    "scorer",
+    ScorerSpec,
+    _OURS,
+    aliases={spec.short: spec.name for spec in _OURS if spec.short},
+    convert="declare SPEC = ScorerSpec(name, title, function=..., version=...) beside the function, and name SPEC in "
+    "the entry point (docs/extending.md)",
 )
 """Name -> what is declared, of this package and of others; the short names lead to the same."""
 

@@ -25,7 +25,7 @@ _ALPHA_UNDEFINED = "undefined: all ratings are the same, or no item was rated tw
 
 
 @dataclass(frozen=True)
-class Figure:
+class Statistic:
     """One statistic."""
 
     value: float | None
@@ -44,7 +44,7 @@ class PairAgreement:
     """Items with both values."""
     table: tuple[tuple[int, ...], ...]
     """Items by the first rater's value (rows) and the second's (columns), in the order of the scale."""
-    figures: dict[str, Figure]
+    figures: dict[str, Statistic]
     """By the names of ``STATISTICS``."""
 
 
@@ -129,7 +129,7 @@ def agree_pair(
 
     places = _places([first, second], scale, clusters)
     both = [(a, b, cluster) for a, b, cluster in zip(*places, clusters) if a is not None and b is not None]
-    numbers = {cluster: number for number, cluster in enumerate(dict.fromkeys(each[2] for each in both))}
+    numbers = {cluster: number for number, cluster in enumerate(dict.fromkeys(cluster for _, _, cluster in both))}
     tables_CVV = np.zeros((len(numbers), len(scale), len(scale)))
     for a, b, cluster in both:
         tables_CVV[numbers[cluster], a, b] += 1
@@ -146,7 +146,7 @@ def krippendorff_alpha(
     clusters: Sequence[Hashable],
     resamples: int = RESAMPLES,
     seed: int = 0,
-) -> Figure:
+) -> Statistic:
     """Ordinal alpha of any number of raters, ratings may be missing; on two values it equals the nominal alpha.
 
     Raises:
@@ -194,25 +194,25 @@ def _resample(tables_CVV: Any, resamples: int, seed: int) -> Any:
     return np.tensordot(drawn.astype(float), tables_CVV, 1)
 
 
-def _figure(statistic: Callable[[Any], Any], tables_CVV: Any, drawn_RVV: Any, reason: str) -> Figure:
+def _figure(statistic: Callable[[Any], Any], tables_CVV: Any, drawn_RVV: Any, reason: str) -> Statistic:
     import numpy as np  # late: heavy
 
     none = Interval(None, None, reason)
     if not len(tables_CVV):
-        return Figure(None, none, reason)
+        return Statistic(None, none, reason)
     value = float(statistic(tables_CVV.sum(0)[None])[0])
     if not np.isfinite(value):
-        return Figure(None, none, reason)
+        return Statistic(None, none, reason)
     if len(tables_CVV) < 2:
-        return Figure(value, Interval(None, None, "one cluster only"))
+        return Statistic(value, Interval(None, None, "one cluster only"))
     values = statistic(drawn_RVV)
     defined = values[np.isfinite(values)]
     if len(defined) < len(drawn_RVV) / 2:
-        return Figure(value, Interval(None, None, "undefined in most resamples"))
+        return Statistic(value, Interval(None, None, "undefined in most resamples"))
     low, high = np.percentile(defined, [2.5, 97.5])
     if low == high:
-        return Figure(value, Interval(None, None, "the same in every resample"))
-    return Figure(value, Interval(float(low), float(high)))
+        return Statistic(value, Interval(None, None, "the same in every resample"))
+    return Statistic(value, Interval(float(low), float(high)))
 
 
 def _places(raters: Sequence[Values], scale: Sequence[float], clusters: Sequence[Hashable]) -> list[list[int | None]]:

@@ -19,7 +19,7 @@ NOT_GIVEN = "not given"
 
 
 @dataclass(frozen=True)
-class Cell:
+class GroupMean:
     """One group of one axis."""
 
     axis: str
@@ -71,7 +71,7 @@ def break_down(
     cluster: str = "study",
     resamples: int = 1000,
     seed: int = 0,
-) -> list[Cell]:
+) -> list[GroupMean]:
     """One cell for each group of ``axis``, in alphabetical order, ``not given`` last.
 
     Args:
@@ -99,10 +99,12 @@ def break_down(
     ]
 
 
-def _cell(axis: str, group: str, rows: Sequence[tuple[Hashable, float | None]], resamples: int, seed: int) -> Cell:
-    scored = [(each, value) for each, value in rows if value is not None]
+def _cell(axis: str, group: str, rows: Sequence[tuple[Hashable, float | None]], resamples: int, seed: int) -> GroupMean:
+    scored = [(cluster, value) for cluster, value in rows if value is not None]
     unscored = len(rows) - len(scored)
     if not scored:
-        return Cell(axis, group, 0, unscored, None, Interval(None, None, "nothing was scored"))
-    clusters, values = [each for each, _ in scored], [value for _, value in scored]
-    return Cell(axis, group, len(scored), unscored, mean(values), cluster_interval(values, clusters, resamples, seed))
+        return GroupMean(axis, group, 0, unscored, None, Interval(None, None, "nothing was scored"))
+    clusters, values = [cluster for cluster, _ in scored], [value for _, value in scored]
+    return GroupMean(
+        axis, group, len(scored), unscored, mean(values), cluster_interval(values, clusters, resamples, seed)
+    )

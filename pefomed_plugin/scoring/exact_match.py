@@ -66,3 +66,5 @@ EXACT_MATCH = tuple(
     )
 )
 """One scorer for each of ``text.NORMALISATIONS``."""
+PEFOMED = EXACT_MATCH[0]
+"""The paper's own measure of answers."""

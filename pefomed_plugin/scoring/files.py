@@ -1,4 +1,4 @@
-"""Scoring a test set to disk: ``scores/<scorer>.jsonl`` and ``metrics.json`` beside the predictions. Without a model.
+"""Scores on the disk: ``scores/<scorer>.jsonl`` and ``metrics.json`` beside the predictions, written and read back.
 
 Everything is computed before anything is written, so that a mistake leaves the files of before.
 """
@@ -7,25 +7,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError
-from ..readers.textfiles import read_json
+from ..errors import DataError, one_line
+from ..readers.textfiles import read_json, read_json_lines
 from ..records import Prediction, Score
-from ..scoring import DEFAULTS, find_scorer
-from ..scoring.breakdown import CLUSTERS
-from ..scoring.clinical import clinical_figures
-from ..scoring.intervals import cluster_interval
-from ..scoring.lexical import BLEU, LexicalResult, LexicalScorer
-from ..scoring.summary import summarise
 from ..storage import write_json, write_records
+from . import find_scorer, specs_of
 from .checks import check_predictions
+from .spec import Measured, ScorerSpec
+from .summary import summarise
 
-POOLED = (*BLEU, "meteor")
-"""Metrics of a whole data set that are no mean over its reports, so they have no interval of the mean."""
+METRICS, PREDICTIONS = "metrics.json", "predictions.jsonl"
+_SLACK = 1e-6
+"""By which a score may leave its range: sums of floating-point values do."""
 
 
 def write_scores(
@@ -33,60 +31,143 @@ def write_scores(
     scorers: Iterable[str],
     folder: Path,
     facts: Mapping[str, Any],
-    vocabulary: frozenset[str] | None = None,
+    **options: Any,
 ) -> dict[str, Any]:
     """Score predictions and write ``scores/*.jsonl`` and ``metrics.json`` into ``folder``.
 
-    What earlier scorers wrote there stays. ``facts`` go into the metrics as they are; ``vocabulary`` is that of the
-    protocol ``lexical/r2gen60``.
+    What earlier scorers wrote there stays. ``facts`` go into the metrics as they are; ``options`` are given to the
+    scorers that declare them (``vocabulary`` of ``lexical/r2gen60``).
 
     Returns:
         The metrics as written.
 
     Raises:
-        ConfigError: no such scorer.
+        ConfigError: no such scorer, or a package it needs is missing.
         DataError: the predictions cannot be scored, or the folder holds the metrics of other predictions.
     """
     check_predictions(predictions)
-    path = Path(folder) / "metrics.json"
-    description = describe(predictions)
-    before = earlier_metrics(path, description)
-    metrics: dict[str, Any] = {**before, **facts, **description, "scores": dict(before.get("scores", {}))}
-    found: dict[str, list[Score]] = {}
-    for name in (DEFAULTS.get(scorer, scorer) for scorer in scorers):
-        scores, metrics["scores"][name] = score_predictions(name, predictions, vocabulary)
-        found.update(scores)
-    for name, each in found.items():
-        write_records(score_file(folder, name), each)
+    path = Path(folder) / METRICS
+    specs = [find_scorer(name) for name in scorers]
+    before = earlier_metrics(path, describe(predictions))
+    measured = {spec.name: measure(spec, predictions, **options) for spec in specs}
+    metrics = _merged(
+        {**before, **facts},
+        predictions,
+        {
+            "scores": {name: dict(found.figures) for name, found in measured.items()},
+            "scorers": {spec.name: spec.to_json() for spec in specs},
+        },
+    )
+    for found in measured.values():
+        for name, scores in found.scores.items():
+            write_records(score_file(folder, name), scores)
     write_json(path, metrics)
     return metrics
 
 
-def score_predictions(
-    name: str, predictions: Sequence[Prediction], vocabulary: frozenset[str] | None = None
-) -> tuple[dict[str, list[Score]], dict[str, Any]]:
-    """Scores by the name they carry (report metrics have several), and the figures of the whole test set.
+def update_metrics(
+    predictions: Sequence[Prediction], folder: Path, sections: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Add to sections of ``metrics.json``, ``{"scores": {name: figures}}``; the predictions beside it if they are not.
 
     Raises:
-        ConfigError: no such scorer.
-        DataError: the predictions cannot be scored.
+        DataError: it holds the metrics of other predictions.
     """
-    scorer = find_scorer(name)
-    family, _, protocol = DEFAULTS.get(name, name).partition("/")
-    if family == "lexical":
-        with LexicalScorer() as lexical:
-            result = lexical.score(predictions, protocol, vocabulary)
-        figures = _lexical_figures(result, predictions)
-        return result.scores(), {**figures, "vocabulary": len(vocabulary)} if vocabulary else figures
-    if family == "clinical":
-        return {}, clinical_figures(predictions)
-    scores = scorer(predictions)
-    return {scores[0].scorer: scores}, {"version": scores[0].version, **summarise(name, predictions, scores)}
+    check_predictions(predictions)
+    path = Path(folder) / METRICS
+    embedded = any(prediction.producer.get("embedded") for prediction in predictions)
+    before = earlier_metrics(path, describe(predictions))
+    metrics = _merged({"embedded": embedded, **before}, predictions, {"scores": {}, **sections})
+    write_json(path, metrics)
+    if not (Path(folder) / PREDICTIONS).exists():
+        write_records(Path(folder) / PREDICTIONS, predictions)
+    return metrics
+
+
+def measure(spec: ScorerSpec, predictions: Sequence[Prediction], **options: Any) -> Measured:
+    """What a scorer finds on one test set.
+
+    Raises:
+        ConfigError: a package that it needs is missing.
+        DataError: the predictions cannot be scored, or the scorer does not keep to what it declares.
+    """
+    if spec.measure is not None:
+        found = spec.measure(predictions, **{key: options[key] for key in spec.options if key in options})
+        _check_scores(spec, predictions, [score for scores in found.scores.values() for score in scores])
+        return found
+    if spec.function is None:
+        raise DataError(f"{spec.name} is given by judges or people; no function computes it")
+    scores = spec.function(predictions)
+    _check_scores(spec, predictions, scores)
+    by_name = {name: [score for score in scores if score.scorer == name] for name in spec.measured}
+    return Measured(by_name, {"version": scores[0].version, **summarise(spec, predictions, scores)})
+
+
+def _check_scores(spec: ScorerSpec, predictions: Sequence[Prediction], scores: Sequence[Score]) -> None:
+    """A scorer of another package can be wrong too: names and values must be those that it declares.
+
+    Raises:
+        DataError: they are not; names the scores.
+    """
+    metrics = spec.measured
+    problems = [
+        f"{score.sample_id}: a score of {score.scorer!r}, which it does not declare"
+        for score in scores
+        if score.scorer not in metrics
+    ]
+    for score in scores:
+        metric = metrics.get(score.scorer)
+        if metric is None or score.value is None:
+            continue
+        if not metric.low - _SLACK <= score.value <= metric.high + _SLACK:  # also where it is no number
+            problems.append(
+                f"{score.sample_id}: {score.value} of {score.scorer} is outside {metric.low:g} to {metric.high:g}"
+            )
+    if spec.function is not None and len(scores) != len(predictions) * len(metrics):
+        problems.append(f"{len(scores)} scores of {len(predictions)} predictions; each needs one, None if not scored")
+    if problems:
+        raise DataError(f"scorer {spec.name} does not keep to what it declares; tell its author", problems)
 
 
 def score_file(folder: Path, scorer: str) -> Path:
     """Where the scores of one scorer lie."""
     return Path(folder) / "scores" / (scorer.replace("/", "-") + ".jsonl")
+
+
+def read_scores(path: Path) -> list[Score]:
+    """Scores of one file.
+
+    Raises:
+        DataError: a line is no score, or its value is not a finite number; names the lines.
+    """
+    scores: list[Score] = []
+    problems: list[str] = []
+    for number, record in read_json_lines(path):
+        try:
+            score = Score(**record)
+        except TypeError as error:
+            problems.append(f"{path}, line {number}: no score ({one_line(error)}); score these predictions again")
+            continue
+        is_number = isinstance(score.value, (int, float)) and not isinstance(score.value, bool)
+        if score.value is not None and not (is_number and math.isfinite(score.value)):
+            problems.append(
+                f"{path}, line {number}: value {score.value!r} is not a finite number; score these predictions again"
+            )
+        scores.append(score)
+    if problems:
+        raise DataError(f"{path} is not a file of scores", problems)
+    return scores
+
+
+def read_specs(folder: Path, names: Iterable[str]) -> dict[str, ScorerSpec]:
+    """What names of scores in ``folder`` mean, as recorded there or declared.
+
+    Raises:
+        DataError: ``metrics.json`` is damaged, or nobody declares a name.
+    """
+    path = Path(folder) / METRICS
+    metrics = read_json(path) if path.is_file() else {}
+    return specs_of(names, metrics.get("scorers", {}) if isinstance(metrics, dict) else {}, str(folder))
 
 
 def describe(predictions: Sequence[Prediction]) -> dict[str, Any]:
@@ -117,14 +198,9 @@ def earlier_metrics(path: Path, description: Mapping[str, Any]) -> dict[str, Any
     return {key: value for key, value in metrics.items() if key != "schema"}
 
 
-def _lexical_figures(result: LexicalResult, predictions: Sequence[Prediction]) -> dict[str, Any]:
-    clusters = [CLUSTERS["study"](prediction) for prediction in predictions]
-    figures: dict[str, Any] = {"version": result.version}
-    for metric, value in result.corpus.items():
-        values = [each for each in result.per_sample[metric] if each is not None]
-        figures[metric] = {"n": len(predictions), "missing": len(result.missing), "value": value}
-        if value is None:
-            figures[metric]["reason"] = result.reasons.get(metric, "not scored")
-        elif metric not in POOLED:
-            figures[metric]["interval"] = asdict(cluster_interval(values, clusters))
-    return {**figures, **{key: result.reasons[key] for key in ("tokens", "vocabulary") if key in result.reasons}}
+def _merged(
+    before: Mapping[str, Any], predictions: Sequence[Prediction], sections: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Metrics with sections added to; what stood there under other names stays."""
+    added = {section: {**before.get(section, {}), **content} for section, content in sections.items()}
+    return {**before, **describe(predictions), **added}

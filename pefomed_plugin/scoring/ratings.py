@@ -71,4 +71,4 @@ FORMER_RATINGS = (
         names_begin=True,
     ),
 )
-"""Ratings in files that do not record their scorers: there were two rubrics then, and a model's name behind a judge's."""
+"""Ratings in files that do not record their scorers: of two rubrics, and a judge's with its model behind it."""

@@ -92,6 +92,11 @@ class ScoredColumn:
     """Key of its figure in ``metrics.json``."""
 
     @property
+    def unit(self) -> str:
+        """Of the values shown; a count has none."""
+        return self.metric.unit if self.level is None else ""
+
+    @property
     def digits(self) -> int:
         """Behind the decimal point."""
         return 1 if self.metric.unit == "%" else 2 if self.name == MEAN_LEVEL else 3
@@ -209,6 +214,7 @@ class ScorerSpec(MetricSpec):
             "version": self.version,
             "kind": self.kind,
             "columns": list(self.columns),
+            "tasks": list(self.tasks),
             **{key: value for key, value in optional.items() if value},
         }
 
@@ -227,7 +233,11 @@ def read_spec(name: str, record: Any, where: str = "metrics.json") -> ScorerSpec
             columns=tuple(map(str, record["columns"])),
             metrics=tuple(MetricSpec(**_metric_fields(key, found)) for key, found in record.get("metrics", {}).items()),
             levels=tuple(map(int, record.get("levels", ()))),
-            **{key: str(record.get(key, "")) for key in ("repeated", "paper", "rubric", "summary_of")},
+            tasks=tuple(map(str, record["tasks"])),
+            repeated=str(record.get("repeated", "")),
+            paper=str(record.get("paper", "")),
+            rubric=str(record.get("rubric", "")),
+            summary_of=str(record.get("summary_of", "")),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError(f"{where}: what it says of scorer {name!r} is damaged ({error!r}); score again") from error

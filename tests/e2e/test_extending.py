@@ -158,6 +158,15 @@ def test_the_scorer_scores(installed: Path, here: Path) -> None:
     run(COMMANDS[2].partition(" ")[2], here, installed)
     lines = (here / "scored/scores/same_side.jsonl").read_text().splitlines()
     assert [re.search(r'"value": ([^,]+)', line).group(1) for line in lines] == ["1.0", "0.0", "null"]  # type: ignore
+    shown = run("compare scored", here)  # the metrics say what the scores are, also where the package is not installed
+    assert "ward_notes-test, same_side" in shown and "overall %" in shown and "50.0" in shown
+
+
+def test_a_bare_function_is_refused_with_how_to_convert_it(installed: Path, here: Path, tmp_path: Path) -> None:
+    site = broken(tmp_path, "of_before", "scorers", "sides = ward_notes.scorer:score_same_side")
+    shown = run("score sides predictions.jsonl --out scored", here, installed, site, code=2)
+    assert "scorer 'sides' of the package of-before 0.3" in shown and "not a ScorerSpec; declare SPEC = " in shown
+    assert not (here / "scored").exists()
 
 
 def test_the_run_finds_data_set_and_task(installed: Path, here: Path) -> None:

@@ -16,7 +16,7 @@ from pefomed_plugin.readers.prepared import read_manifest
 from pefomed_plugin.readers.vqa_rad import read_vqa_rad
 from pefomed_plugin.records import Prediction, Score
 from pefomed_plugin.reporting.results import read_scores
-from pefomed_plugin.reporting.scored import write_scores
+from pefomed_plugin.scoring.files import write_scores
 from pefomed_plugin.services.data.prepare import EMBEDDED_FLAG, prepare
 from pefomed_plugin.storage import SCHEMA, read_predictions
 from tests.unit.services.small import LEAKY, write_rad

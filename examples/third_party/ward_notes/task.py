@@ -1,4 +1,4 @@
-"""Questions of the ward: as visual question answering, with longer answers and a scorer more."""
+"""Questions of the ward: visual question answering with longer answers and one more scorer."""
 
 from __future__ import annotations
 

@@ -11,28 +11,24 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ...errors import ConfigError, DataError
-from ...records import CLOSED, OPEN, Prediction, Score
+from ...records import Prediction
 from ...scoring.breakdown import CLUSTERS
+from ...scoring.checks import check_references
 from ...scoring.intervals import Interval, cluster_interval
 from ...scoring.paired import METHOD, Difference, paired_difference
 from ...scoring.pairing import answer_type, mean
-from ...scoring.wasm import LEVELS, summarise_wasm
-from ..checks import check_references
+from ...scoring.spec import ScoredColumn, ScorerSpec
 from ..results import Answered, Run
-from ..scored import POOLED
-from ..scorer_kinds import REPORT_METRICS, family_of, is_levels, is_percent, is_repeated, paper_measure
 from .lineage import deviations, stages_of
 from .paper_figures import PaperFigure, Stages, paper_figure
 
-GROUPS: dict[str, str | None] = {"open": OPEN, "closed": CLOSED, "overall": None}
-
 
 @dataclass(frozen=True)
-class Figure:
+class ComparedFigure:
     """One cell."""
 
     value: float | None
-    """In the table's unit; None where nothing was scored."""
+    """In the column's unit; None where nothing was scored."""
     n: int
     """Scored samples."""
     interval: Interval
@@ -44,47 +40,46 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Row:
+class ComparedRun:
     """One run in one table."""
 
     run: str
     """Label."""
     stages: Stages | None
     """Marks of the paper's tables; None where they are not known."""
-    figures: Mapping[str, Figure]
-    """By column."""
+    figures: Mapping[str, ComparedFigure]
+    """By the column's name."""
     difference: Difference | None
-    """Against the reference run, in the table's last column's unit; None in the reference's own row."""
+    """Against the reference run, in the unit of the tested column. None in the reference's own row, and where the two
+    were scored by different versions."""
     deviations: Sequence[str]
-    """From the paper."""
+    """From the paper, and from how the reference run was scored."""
     scope: str | None = None
     """Which answers people rated; None for what is no rating by people."""
 
 
 @dataclass(frozen=True)
-class Table:
+class Comparison:
     """One data set under one scorer, all runs."""
 
     dataset: str
     """``<data set>-<split>``."""
     scorer: str
-    """Name that the scores carry; for report metrics without the metric."""
-    unit: str
-    """``%`` or nothing."""
-    columns: Sequence[str]
-    """``open``, ``closed``, ``overall``; metrics; or levels and ``wasm``."""
+    """Its name, without the metric where it has several."""
+    columns: Sequence[ScoredColumn]
+    """Those that the scorer declares and the data set has."""
     reference: str
     """Label of the run that the others are tested against."""
-    rows: Sequence[Row] = field(default_factory=tuple)
+    rows: Sequence[ComparedRun] = field(default_factory=tuple)
     """In the order the runs were given."""
 
     @property
-    def tested(self) -> str:
+    def tested(self) -> ScoredColumn:
         """The column that intervals and paired tests are about: the last."""
         return self.columns[-1]
 
 
-def compare_runs(runs: Sequence[Run]) -> list[Table]:
+def compare_runs(runs: Sequence[Run]) -> list[Comparison]:
     """One table for each test set and scorer that at least one run has; the first run is the tests' reference.
 
     Raises:
@@ -97,24 +92,33 @@ def compare_runs(runs: Sequence[Run]) -> list[Table]:
             "each run needs a label of its own; give one --label for each run",
             [f"{label!r} is the label of several runs" for label in twice],
         )
-    tables: list[Table] = []
+    tables: list[Comparison] = []
     for key in dict.fromkeys(key for run in runs for key in run.answered):
         having = [run for run in runs if key in run.answered]
         _same_samples(key, having)
-        scorers = dict.fromkeys(_table_name(name) for run in having for name in run.answered[key].scores)
-        tables += [_table(key, name, having) for name in scorers]
+        scorers = dict.fromkeys(spec.name for run in having for spec in run.answered[key].scored)
+        tables += [_table(key, name, [run for run in having if _find(run, key, name)]) for name in scorers]
     if not tables:
         raise DataError("nothing was scored in these runs; score their predictions first, with pefomed score")
     return tables
 
 
-def to_json(tables: Sequence[Table]) -> dict[str, Any]:
+def to_json(tables: Sequence[Comparison]) -> dict[str, Any]:
     """The comparison as ``compare.json`` holds it."""
-    return {"method": METHOD, "tables": [asdict(table) for table in tables]}
+    return {"method": METHOD, "tables": [_table_to_json(table) for table in tables]}
 
 
-def _table_name(scorer: str) -> str:
-    return scorer.rsplit("/", 1)[0] if family_of(scorer) == "lexical" else scorer
+def _table_to_json(table: Comparison) -> dict[str, Any]:
+    return {
+        "dataset": table.dataset,
+        "scorer": table.scorer,
+        "unit": table.tested.unit,
+        "range": table.tested.metric.shown_range,
+        "higher_is_better": table.tested.metric.higher_is_better,
+        "columns": [column.name for column in table.columns],
+        "reference": table.reference,
+        "rows": [asdict(row) for row in table.rows],
+    }
 
 
 def _same_samples(key: str, runs: Sequence[Run]) -> None:
@@ -123,19 +127,28 @@ def _same_samples(key: str, runs: Sequence[Run]) -> None:
         check_references(run.answered[key].predictions, first.answered[key].predictions, f"{key} of run {first.name!r}")
 
 
-def _table(key: str, scorer: str, runs: Sequence[Run]) -> Table:
-    columns = columns_of(runs[0].answered[key], scorer)
-    runs = [run for run in runs if _values(run.answered[key], scorer, columns[-1])]
+def _find(run: Run, key: str, scorer: str) -> ScorerSpec | None:
+    return next((spec for spec in run.answered[key].scored if spec.name == scorer), None)
+
+
+def _table(key: str, scorer: str, runs: Sequence[Run]) -> Comparison:
+    columns = columns_of(runs[0].answered[key], runs[0].answered[key].scorers[scorer])
+    runs = [run for run in runs if values_of(run.answered[key], columns[-1])]
     rows = [_row(run, runs[0], key, scorer, columns) for run in runs]
-    return Table(key, scorer, "%" if is_percent(scorer) else "", columns, runs[0].name if runs else "", rows)
+    return Comparison(key, scorer, columns, runs[0].name if runs else "", rows)
 
 
-def _row(run: Run, reference: Run, key: str, scorer: str, columns: Sequence[str]) -> Row:
-    answered, stages = run.answered[key], stages_of(run)
-    of_paper = stages_in_paper(run, answered)
-    figures = {column: make_figure(answered, scorer, column, of_paper) for column in columns}
-    difference = None if run is reference else _difference(answered, reference.answered[key], scorer, columns[-1])
-    return Row(run.name, stages, figures, difference, deviations(run, answered), scope_of(answered, scorer))
+def _row(run: Run, reference: Run, key: str, scorer: str, columns: Sequence[ScoredColumn]) -> ComparedRun:
+    answered, other, tested = run.answered[key], reference.answered[key], columns[-1]
+    spec, of_paper = answered.scorers[scorer], stages_in_paper(run, answered)
+    figures = {column.name: make_figure(answered, spec, column, of_paper) for column in columns}
+    own, others = (found.scores[tested.scores][0].version for found in (answered, other))
+    departs = deviations(run, answered)
+    if own != others:
+        departs += [f"scored by version {own}, {reference.name} by {others}: not tested against it"]
+    is_tested = run is not reference and own == others
+    difference = _difference(answered, other, tested) if is_tested else None
+    return ComparedRun(run.name, stages_of(run), figures, difference, departs, scope_of(answered, scorer))
 
 
 def stages_in_paper(run: Run, answered: Answered) -> Stages | None:
@@ -143,13 +156,11 @@ def stages_in_paper(run: Run, answered: Answered) -> Stages | None:
     return stages_of(run) if answered.predictions[0].producer.get("images", "own") == "own" else None
 
 
-def columns_of(answered: Answered, scorer: str) -> tuple[str, ...]:
-    """Columns of the paper's tables for this kind of scorer."""
-    if family_of(scorer) == "lexical":
-        return REPORT_METRICS
-    if is_levels(scorer):
-        return (*(f"level {level}" for level in LEVELS), "wasm")
-    return tuple(GROUPS) if any(answer_type(prediction) for prediction in answered.predictions) else ("overall",)
+def columns_of(answered: Answered, spec: ScorerSpec) -> tuple[ScoredColumn, ...]:
+    """The scorer's columns, without kinds of question where the data set tells none apart."""
+    has_kinds = any(answer_type(prediction) for prediction in answered.predictions)
+    columns = tuple(map(spec.column, spec.columns))
+    return tuple(column for column in columns if has_kinds or column.answer_type is None)
 
 
 def scope_of(answered: Answered, scorer: str) -> str | None:
@@ -159,76 +170,54 @@ def scope_of(answered: Answered, scorer: str) -> str | None:
 
 
 def make_figure(
-    answered: Answered, scorer: str, column: str, stages: Stages | None, among: str | None = None
-) -> Figure:
+    answered: Answered, spec: ScorerSpec, column: ScoredColumn, stages: Stages | None, among: str = ""
+) -> ComparedFigure:
     """One cell. What several runs or raters gave is taken as the metrics hold it: mean and SD over them.
 
-    ``among`` names the group of the paper's figures, where these are about a part of the test set.
+    ``among`` names the part of the test set that the figures are about, as the paper's figures do.
     """
-    measure = paper_measure(scorer, column)
-    group = among or (column if column in GROUPS else "overall")
-    paper = paper_figure(answered.predictions[0].dataset, measure, group, stages) if measure else None
-    rows = _values(answered, scorer, column)
-    measured = answered.figures.get(scorer, {}).get("overall" if column == "wasm" else column) or {}
-    if column.startswith("level "):
-        return Figure(
-            _level_count(answered, scorer, column),
-            len(rows),
-            Interval(None, None, "a count"),
-            paper,
-            measured.get("sd"),
-        )
-    if is_repeated(scorer) and measured.get("value") is not None:
-        return Figure(measured["value"], len(rows), Interval(**measured["interval"]), paper, measured.get("sd"))
-    if column in POOLED:
-        return Figure(
-            _figure_of(answered, scorer, column),
-            len(answered.predictions),
-            Interval(None, None, "a figure of the whole test set, no mean"),
-            paper,
-        )
+    dataset = answered.predictions[0].dataset
+    paper = paper_figure(dataset, spec.paper, column.name, stages, among) if spec.paper else None
+    rows = values_of(answered, column)
+    measured = answered.figures.get(spec.name, {}).get(column.figure) or {}
+    if column.level is not None:
+        count = measured["value"] if measured else _count(answered, column)
+        return ComparedFigure(count, len(rows), Interval(None, None, "a count"), paper, measured.get("sd"))
+    if spec.is_rating and measured.get("value") is not None:
+        interval = Interval(**measured["interval"])
+        return ComparedFigure(measured["value"], len(rows), interval, paper, measured.get("sd"))
+    if column.metric.pooled:
+        none = Interval(None, None, "a figure of the whole test set, no mean")
+        return ComparedFigure(measured.get("value"), len(answered.predictions), none, paper)
     if not rows:
-        return Figure(None, 0, Interval(None, None, "nothing was scored"), paper)
-    interval = cluster_interval([value for _, value in rows], [CLUSTERS["study"](each) for each, _ in rows])
-    return Figure(mean([value for _, value in rows]), len(rows), interval, paper)
+        return ComparedFigure(None, 0, Interval(None, None, "nothing was scored"), paper)
+    values = [value for _, value in rows]
+    interval = cluster_interval(values, [CLUSTERS["study"](prediction) for prediction, _ in rows])
+    return ComparedFigure(mean(values), len(rows), interval, paper)
 
 
-_Rows = list[tuple[Prediction, float]]
-
-
-def _values(answered: Answered, scorer: str, column: str) -> _Rows:
-    """Scored predictions of a column with their values, in the table's unit."""
-    name = f"{scorer}/{column}" if family_of(scorer) == "lexical" else scorer
-    scores: Sequence[Score] = answered.scores.get(name, ())
-    kind, factor = GROUPS.get(column), 100.0 if is_percent(scorer) else 1.0
+def values_of(answered: Answered, column: ScoredColumn) -> list[tuple[Prediction, float]]:
+    """Scored predictions of a column with their values, in the unit that is shown."""
     return [
-        (prediction, factor * score.value)
-        for prediction, score in zip(answered.predictions, scores)
-        if score.value is not None and kind in (None, answer_type(prediction))
+        (prediction, column.metric.factor * score.value)
+        for prediction, score in zip(answered.predictions, answered.scores.get(column.scores, ()))
+        if score.value is not None and column.answer_type in (None, answer_type(prediction))
     ]
 
 
-def _level_count(answered: Answered, scorer: str, column: str) -> float | None:
-    """Reports at a level; where several runs judged them, their mean over the runs, which the metrics hold."""
-    counted = _figure_of(answered, scorer, column)
-    if counted is not None:
-        return counted
-    return summarise_wasm(answered.scores[scorer]).counts[int(column[-1])]
+def _count(answered: Answered, column: ScoredColumn) -> float:
+    """Samples at a level, where the metrics do not hold it; of several runs the mean."""
+    runs = answered.runs.get(column.scores) or [answered.scores[column.scores]]
+    return mean([float(sum(score.value == column.level for score in scores)) for scores in runs])
 
 
-def _figure_of(answered: Answered, scorer: str, name: str) -> float | None:
-    return (answered.figures.get(scorer, {}).get(name) or {}).get("value")
-
-
-def _difference(answered: Answered, reference: Answered, scorer: str, column: str) -> Difference | None:
-    of_reference = {prediction.id: value for prediction, value in _values(reference, scorer, column)}
-    both = [
-        (prediction, value) for prediction, value in _values(answered, scorer, column) if prediction.id in of_reference
-    ]
+def _difference(answered: Answered, reference: Answered, column: ScoredColumn) -> Difference | None:
+    of_reference = {prediction.id: value for prediction, value in values_of(reference, column)}
+    both = [(row, value) for row, value in values_of(answered, column) if row.id in of_reference]
     if not both:
         return None
     return paired_difference(
         [value for _, value in both],
-        [of_reference[each.id] for each, _ in both],
-        [CLUSTERS["study"](each) for each, _ in both],
+        [of_reference[prediction.id] for prediction, _ in both],
+        [CLUSTERS["study"](prediction) for prediction, _ in both],
     )

@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ...scoring.repeated import summarise_answers, summarise_levels
+from ...scoring.spec import ACCURACY, LEVELS, RATER, ScoredColumn, ScorerSpec
 from ..agreement import without_items
 from ..results import Answered, Run
-from ..scorer_kinds import family_of, is_levels, is_percent, is_repeated
-from .compare import Figure, columns_of, make_figure, scope_of, stages_in_paper
+from .compare import ComparedFigure, columns_of, make_figure, scope_of, stages_in_paper
 
 RATED = "rated"
 """Group of the paper's figures that are about the answers that people rated too."""
@@ -25,8 +25,8 @@ class EvaluationRow:
 
     scorer: str
     """Name that the scores carry."""
-    figures: Mapping[str, Figure]
-    """By column."""
+    figures: Mapping[str, ComparedFigure]
+    """By the column's name."""
     scope: str | None = None
     """Which answers people rated."""
     among: int | None = None
@@ -48,7 +48,7 @@ class Evaluations:
     """``<data set>-<split>``."""
     unit: str
     """``%`` or nothing."""
-    columns: Sequence[str]
+    columns: Sequence[ScoredColumn]
     """``open``, ``closed``, ``overall``; or levels and ``wasm``."""
     rows: Sequence[EvaluationRow]
     """At least two."""
@@ -61,61 +61,76 @@ def evaluate_runs(runs: Sequence[Run]) -> list[Evaluations]:
 
     Where people rated a part of the answers only, every other evaluation gets a second row, about that part.
     """
-    found = [_evaluations(run, answered) for run in runs for answered in run.answered.values()]
-    return [each for each in found if len(each.rows) > 1 or each.agreement]
+    found = [
+        evaluations for run in runs for answered in run.answered.values() for evaluations in _evaluations(run, answered)
+    ]
+    return [evaluations for evaluations in found if len(evaluations.rows) > 1 or evaluations.agreement]
 
 
 def evaluations_to_json(evaluations: Sequence[Evaluations]) -> list[dict[str, Any]]:
     """The tables as ``compare.json`` holds them."""
-    return [{**asdict(evaluation), "agreement": without_items(evaluation.agreement)} for evaluation in evaluations]
-
-
-def _evaluations(run: Run, answered: Answered) -> Evaluations:
-    names = [name for name in answered.scores if is_repeated(name) or family_of(name) == "exact_match"]
-    if not any(map(is_repeated, names)):
-        return Evaluations(run.name, answered.key, "", (), (), answered.agreement)
-    levels = [name for name in names if is_levels(name)]
-    names = levels or [name for name in names if is_percent(name)]
-    columns, stages = columns_of(answered, names[0]), stages_in_paper(run, answered)
-    rows = [
-        EvaluationRow(
-            name, {column: make_figure(answered, name, column, stages) for column in columns}, scope_of(answered, name)
-        )
-        for name in names
+    return [
+        {
+            "run": found.run,
+            "dataset": found.dataset,
+            "unit": found.unit,
+            "columns": [column.name for column in found.columns],
+            "rows": [asdict(row) for row in found.rows],
+            "agreement": without_items(found.agreement),
+        }
+        for found in evaluations
     ]
-    rated = _rated_by_people(answered, names)
+
+
+def _evaluations(run: Run, answered: Answered) -> list[Evaluations]:
+    """One table for each layout of columns in which a judge or people have a row; the agreement stands in the first."""
+    layouts: dict[tuple[str, ...], list[ScorerSpec]] = {}
+    for spec in answered.scored:
+        if spec.is_rating or spec.kind == ACCURACY:
+            layouts.setdefault(spec.columns, []).append(spec)
+    rated = [specs for specs in layouts.values() if any(spec.is_rating for spec in specs)]
+    found = [_evaluated(run, answered, specs) for specs in rated]
+    first = found[0] if found else Evaluations(run.name, answered.key, "", (), (), {})
+    return [replace(first, agreement=answered.agreement), *found[1:]]
+
+
+def _evaluated(run: Run, answered: Answered, specs: Sequence[ScorerSpec]) -> Evaluations:
+    columns, stages = columns_of(answered, specs[0]), stages_in_paper(run, answered)
+
+    def row(of: Answered, spec: ScorerSpec, among: str = "") -> Mapping[str, ComparedFigure]:
+        return {column.name: make_figure(of, spec, spec.column(column.name), stages, among) for column in columns}
+
+    rows = [EvaluationRow(spec.name, row(answered, spec), scope_of(answered, spec.name)) for spec in specs]
+    rated = _rated_by_people(answered, specs)
     if 0 < len(rated) < len(answered.predictions):
-        others = [name for name in names if family_of(name) != "human"]
+        others = [spec for spec in specs if spec.repeated != RATER]
         part = _restrict(answered, others, rated)
-        rows += [
-            EvaluationRow(
-                name, {column: make_figure(part, name, column, stages, RATED) for column in columns}, among=len(rated)
-            )
-            for name in others
-        ]
-    return Evaluations(run.name, answered.key, "" if levels else "%", columns, rows, answered.agreement)
+        rows += [EvaluationRow(spec.name, row(part, spec, RATED), among=len(rated)) for spec in others]
+    return Evaluations(run.name, answered.key, specs[0].unit, columns, rows, {})
 
 
-def _rated_by_people(answered: Answered, names: Sequence[str]) -> set[str]:
+def _rated_by_people(answered: Answered, specs: Sequence[ScorerSpec]) -> set[str]:
     return {
         score.sample_id
-        for name in names
-        if family_of(name) == "human"
-        for score in answered.scores[name]
+        for spec in specs
+        if spec.repeated == RATER
+        for score in answered.scores[spec.name]
         if score.value is not None
     }
 
 
-def _restrict(answered: Answered, names: Sequence[str], ids: set[str]) -> Answered:
+def _restrict(answered: Answered, specs: Sequence[ScorerSpec], ids: set[str]) -> Answered:
     """The same answers, only those of ``ids``, with the figures that the scorers have on them."""
     kept = [prediction for prediction in answered.predictions if prediction.id in ids]
-    scores = {name: [score for score in answered.scores[name] if score.sample_id in ids] for name in names}
+    scores = {spec.name: [score for score in answered.scores[spec.name] if score.sample_id in ids] for spec in specs}
     runs = {
-        name: [[score for score in scores if score.sample_id in ids] for scores in answered.runs[name]]
-        for name in names
-        if name in answered.runs
+        spec.name: [[score for score in scores if score.sample_id in ids] for scores in answered.runs[spec.name]]
+        for spec in specs
+        if spec.name in answered.runs
     }
     figures = {
-        name: (summarise_levels if is_levels(name) else summarise_answers)(kept, run) for name, run in runs.items()
+        spec.name: (summarise_levels if spec.kind == LEVELS else summarise_answers)(kept, runs[spec.name])
+        for spec in specs
+        if spec.name in runs
     }
     return replace(answered, predictions=kept, scores=scores, figures=figures, runs=runs)

@@ -15,8 +15,8 @@ STAGE_1: Stages = (True, False)
 STAGE_2: Stages = (False, True)
 BOTH: Stages = (True, True)
 
-EXACT_MATCH, GPT4_JUDGE, HUMAN = "exact_match", "gpt4_judge", "human"
-"""Evaluations of VQA, named as the families of scorers."""
+EXACT_MATCH, GPT4_JUDGE, HUMAN, LEXICAL = "exact_match", "gpt4_judge", "human", "lexical"
+"""The paper's evaluations; a scorer says by ``ScorerSpec.paper`` which of them it is."""
 
 TEST_SIZES: dict[str, int] = {"vqa_rad": 451, "slake": 1061, "path_vqa": 6761, "iu_xray": 1180}
 """Samples of the paper's test sets (section 4.1; IU-Xray: 590 studies of two views)."""
@@ -29,11 +29,9 @@ class PaperFigure:
     dataset: str
     """Registry name of the data set."""
     measure: str
-    """Family of scorers, or metric: ``exact_match``, ``gpt4_judge``, ``human``, ``meteor``, ``rouge_l``, ``cider``,
-    ``wasm``, ``level 0`` to ``level 4``; people's are ``human wasm``, ``human level 0``, ..."""
+    """``EXACT_MATCH``, ``GPT4_JUDGE``, ``HUMAN`` or ``LEXICAL``."""
     group: str
-    """``open``, ``closed``, ``overall``; a group of a breakdown; ``overall`` for reports, ``rated`` for those of them
-    that people rated too."""
+    """Column, or group of a breakdown: ``open``, ``overall``, ``meteor``, ``level 0``, ``wasm``, ``CHEST``, ..."""
     stages: Stages
     """The row."""
     value: float
@@ -42,6 +40,8 @@ class PaperFigure:
     """Where it stands, for example ``Table 9 (a)``."""
     sd: float | None = None
     """Standard deviation over ten runs or raters, where it is printed."""
+    among: str = ""
+    """``rated``: only of the reports that people rated too; empty: of the whole test set."""
 
 
 _Row = tuple[Stages, tuple[float, ...], tuple[Optional[float], ...]]
@@ -105,8 +105,8 @@ _WASM: dict[Stages, tuple[float, ...]] = {
 """Table 11: reports at levels 0 to 4, and WASM."""
 
 _WASM_RATED: dict[str, tuple[tuple[float, float], ...]] = {
-    "human ": ((7.75, 5.55), (23.38, 12.81), (21.88, 5.64), (29.13, 14.73), (17.25, 11.07), (2.24, 0.42)),
-    "": ((2.80, 0.63), (7.80, 1.62), (17.10, 1.91), (22.60, 5.36), (48.70, 2.54), (3.08, 0.03)),
+    HUMAN: ((7.75, 5.55), (23.38, 12.81), (21.88, 5.64), (29.13, 14.73), (17.25, 11.07), (2.24, 0.42)),
+    GPT4_JUDGE: ((2.80, 0.63), (7.80, 1.62), (17.10, 1.91), (22.60, 5.36), (48.70, 2.54), (3.08, 0.03)),
 }
 """Table 6, people and GPT-4: of 100 reports drawn at random those at levels 0 to 4, and WASM, with their SD. People's
 counts sum to 99.4 and GPT-4's to 99.0: what was left unrated is in neither."""
@@ -134,18 +134,18 @@ def _all_figures() -> list[PaperFigure]:
         for group, value, sd in zip(("open", "closed", "overall"), values, sds)
     ]
     found += [
-        PaperFigure("iu_xray", metric, "overall", stages, value, "Table 10")
+        PaperFigure("iu_xray", LEXICAL, metric, stages, value, "Table 10")
         for stages, values in _REPORTS.items()
         for metric, value in zip(("meteor", "rouge_l", "cider"), values)
     ]
     names = (*(f"level {level}" for level in range(5)), "wasm")
     found += [
-        PaperFigure("iu_xray", name, "overall", stages, value, "Table 11")
+        PaperFigure("iu_xray", GPT4_JUDGE, name, stages, value, "Table 11")
         for stages, values in _WASM.items()
         for name, value in zip(names, values)
     ]
     found += [
-        PaperFigure("iu_xray", who + name, "overall" if who else "rated", BOTH, value, "Table 6", sd)
+        PaperFigure("iu_xray", who, name, BOTH, value, "Table 6", sd, "" if who == HUMAN else "rated")
         for who, cells in _WASM_RATED.items()
         for name, (value, sd) in zip(names, cells)
     ]
@@ -164,14 +164,9 @@ def _all_figures() -> list[PaperFigure]:
 FIGURES: tuple[PaperFigure, ...] = tuple(_all_figures())
 """Every number of the paper that a run of ours can stand beside. Figures 3 to 6 print no numbers."""
 
-_BY_CELL = {(figure.dataset, figure.measure, figure.group, figure.stages): figure for figure in FIGURES}
+_BY_CELL = {(figure.dataset, figure.measure, figure.group, figure.stages, figure.among): figure for figure in FIGURES}
 
 
-def human_measure(column: str) -> str:
-    """Name of a column of report ratings when people gave them."""
-    return "human " + column
-
-
-def paper_figure(dataset: str, measure: str, group: str, stages: Stages | None) -> PaperFigure | None:
+def paper_figure(dataset: str, measure: str, group: str, stages: Stages | None, among: str = "") -> PaperFigure | None:
     """The paper's cell, or None where it prints none or the run's stages are not known."""
-    return None if stages is None else _BY_CELL.get((dataset, measure, group, stages))
+    return None if stages is None else _BY_CELL.get((dataset, measure, group, stages, among))

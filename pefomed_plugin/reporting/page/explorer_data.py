@@ -12,11 +12,11 @@ from typing import Any
 from ... import __version__
 from ...records import Prediction
 from ...scoring.breakdown import NOT_GIVEN
+from ...scoring.spec import ACCURACY, RATER, RUN, MetricSpec, ScorerSpec
 from ..breakdowns import make_breakdown
-from ..comparison.compare import Table, compare_runs
+from ..comparison.compare import Comparison, compare_runs
 from ..comparison.compare_tables import cells_of, footnote, header_of, title_of
 from ..results import Answered, Run
-from ..scorer_kinds import family_of, greatest_score, is_percent
 from ..tables import format_count, format_interval, format_value
 from .explorer_ratings import ratings_data
 
@@ -52,11 +52,12 @@ def page_data(runs: Sequence[Run], texts: bool = True) -> dict[str, Any]:
     """
     run = runs[0]
     comparison = _comparison(runs)
-    scorers = list(
-        dict.fromkeys(
-            name for key in run.answered for each in runs if key in each.answered for name in each.answered[key].scores
-        )
-    )
+    measured: dict[str, tuple[ScorerSpec, MetricSpec]] = {}
+    for key in run.answered:
+        for other in runs:
+            for name, found in other.answered[key].measured.items() if key in other.answered else ():
+                measured.setdefault(name, found)
+    scorers = list(measured)
     images = image_keys(run)
     samples: list[list[Any]] = []
     for number, (key, answered) in enumerate(run.answered.items()):
@@ -79,13 +80,17 @@ def page_data(runs: Sequence[Run], texts: bool = True) -> dict[str, Any]:
         "sets": [_set(run, answered) for answered in run.answered.values()],
         "scorers": [
             {
-                "name": scorer,
-                "max": greatest_score(scorer),
-                "binary": is_percent(scorer),
-                "verdict": family_of(scorer) != "lexical",
-                "family": family_of(scorer),
+                "name": name,
+                "title": metric.title,
+                "min": metric.low,
+                "max": metric.high,
+                "unit": metric.unit,
+                "higherIsBetter": metric.higher_is_better,
+                "binary": spec.kind == ACCURACY,
+                "verdict": not spec.metrics,
+                "family": _family(spec),
             }
-            for scorer in scorers
+            for name, (spec, metric) in measured.items()
         ],
         "columns": COLUMNS,
         "samples": samples,
@@ -102,6 +107,11 @@ def image_keys(run: Run) -> dict[Any, int]:
         for prediction in answered.predictions:
             keys.setdefault((prediction.dataset, prediction.image), len(keys))
     return keys
+
+
+def _family(spec: ScorerSpec) -> str:
+    """What disagreements are looked for between: right or wrong by rule, judges, people."""
+    return {RUN: "judge", RATER: "human"}.get(spec.repeated, "exact_match" if spec.kind == ACCURACY else "computed")
 
 
 def _by_id(answered: Answered | None, scorers: Sequence[str], texts: bool) -> dict[str, list[Any]]:
@@ -151,20 +161,10 @@ def _set(run: Run, answered: Answered) -> dict[str, Any]:
     first = answered.predictions[0]
     missing = sum(prediction.prediction is None for prediction in answered.predictions)
     figures = [
-        {
-            "scorer": scorer,
-            "group": group,
-            "n": format_count(figure),
-            "value": figure.get("value"),
-            "shown": _shown(group, figure),
-            "unit": figure.get("unit", ""),
-            "max": _greatest_figure(scorer, group, figure),
-            "interval": figure.get("interval"),
-            "shownInterval": format_interval(figure.get("interval")),
-        }
+        _figure(answered.scorers[scorer], group, figure)
         for scorer, groups in answered.figures.items()
         for group, figure in groups.items()
-        if isinstance(figure, Mapping) and scorer.partition("/")[2] not in answered.figures
+        if isinstance(figure, Mapping) and answered.scorers[scorer].summary_of not in answered.figures
     ]
     return {
         "key": answered.key,
@@ -180,19 +180,37 @@ def _set(run: Run, answered: Answered) -> dict[str, Any]:
     }
 
 
+def _figure(spec: ScorerSpec, group: str, figure: Mapping[str, Any]) -> dict[str, Any]:
+    """One figure of ``metrics.json``, with the range it is drawn in."""
+    metric, is_count = spec.measured_by(group), group in {f"level {level}" for level in spec.levels}
+    low, high = (0.0, float(figure.get("n") or 1)) if is_count else metric.shown_range
+    return {
+        "scorer": spec.name,
+        "group": group,
+        "n": format_count(figure),
+        "value": figure.get("value"),
+        "shown": f"{figure['value']:,.4g}" if is_count and figure.get("value") is not None else format_value(figure),
+        "unit": "" if is_count else metric.unit,
+        "min": low,
+        "max": high,
+        "interval": figure.get("interval"),
+        "shownInterval": format_interval(figure.get("interval")),
+    }
+
+
 def _breakdowns(answered: Answered) -> list[dict[str, Any]]:
     found = []
-    for scorer, scores in answered.scores.items():
+    for scorer, (_, metric) in answered.measured.items():
         for axis in AXES_SHOWN:
-            breakdown = make_breakdown(answered.predictions, scores, axis)
-            groups = [cell.group for cell in breakdown.cells]
-            if groups != [NOT_GIVEN]:
+            breakdown = make_breakdown(answered.predictions, answered.scores[scorer], axis, metric)
+            if [cell.group for cell in breakdown.cells] != [NOT_GIVEN]:
                 found.append(
                     {
                         "scorer": scorer,
                         "axis": axis,
                         "unit": breakdown.unit,
-                        "max": 100 if breakdown.unit == "%" else greatest_score(scorer),
+                        "min": breakdown.low,
+                        "max": breakdown.high,
                         "cells": [
                             {
                                 "group": cell.group,
@@ -206,17 +224,6 @@ def _breakdowns(answered: Answered) -> list[dict[str, Any]]:
                     }
                 )
     return found
-
-
-def _shown(group: str, figure: Mapping[str, Any]) -> str:
-    is_count = group.startswith("level ") and figure.get("value") is not None
-    return f"{figure['value']:,.4g}" if is_count else format_value(figure)
-
-
-def _greatest_figure(scorer: str, group: str, figure: Mapping[str, Any]) -> float:
-    if figure.get("unit") == "%":
-        return 100.0
-    return float(figure.get("n") or 1) if group.startswith("level ") else greatest_score(f"{scorer}/{group}")
 
 
 def _rounded(value: float | None) -> float | None:
@@ -237,15 +244,16 @@ def _comparison(runs: Sequence[Run]) -> dict[str, Any] | None:
     return {"tables": [_comparison_table(table) for table in tables], "note": footnote(tables)}
 
 
-def _comparison_table(table: Table) -> dict[str, Any]:
+def _comparison_table(table: Comparison) -> dict[str, Any]:
     bars = [
-        {"run": row.run, **{key: asdict(row.figures[table.tested])[key] for key in ("value", "interval")}}
+        {"run": row.run, **{key: asdict(row.figures[table.tested.name])[key] for key in ("value", "interval")}}
         for row in table.rows
     ]
     return {
         "title": title_of(table),
         "header": header_of(table),
-        "unit": table.unit,
+        "unit": table.tested.unit,
+        "range": table.tested.metric.shown_range,
         "bars": bars,
         "rows": [cells_of(row, table) for row in table.rows],
         "deviations": [{"run": row.run, "text": "; ".join(row.deviations)} for row in table.rows],

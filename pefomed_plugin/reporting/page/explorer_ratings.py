@@ -7,12 +7,12 @@ from typing import Any
 
 from ...scoring.pairing import mean
 from ...scoring.repeated import Runs
+from ...scoring.spec import MEAN_LEVEL
 from ...scoring.wasm import LEVELS
 from ..agreement import PEOPLE, brief_agreement
 from ..comparison.compare_tables import evaluation_cells, evaluations_header, evaluations_title
 from ..comparison.evaluations import Evaluations, evaluate_runs
 from ..results import Answered, Run
-from ..scorer_kinds import family_of, greatest_score, is_percent
 
 
 def ratings_data(run: Run, answered: Answered) -> dict[str, Any] | None:
@@ -42,15 +42,15 @@ def _table(found: Evaluations | None) -> dict[str, Any] | None:
 
 def _repeated(answered: Answered, scorer: str) -> dict[str, Any]:
     """Mean of each run or rater, and of all of them with SD and interval."""
-    overall = answered.figures.get(scorer, {}).get("overall") or {}
-    unit, factor = ("%", 100.0) if is_percent(scorer) else ("", 1.0)
+    overall, spec = answered.figures.get(scorer, {}).get("overall") or {}, answered.scorers[scorer]
+    unit, factor = spec.unit, spec.factor
     sd = "" if overall.get("sd") is None else " \u00b1 {:.{d}f}".format(overall["sd"], d=1 if unit else 2)
-    word = "rater" if family_of(scorer) == "human" else "run"
     return {
         "scorer": scorer,
-        "word": word,
+        "word": spec.repeated,
         "unit": unit,
-        "max": factor * greatest_score(scorer),
+        "min": spec.shown_range[0],
+        "max": spec.shown_range[1],
         "value": overall.get("value"),
         "shown": _shown(overall.get("value"), unit) + sd,
         "interval": overall.get("interval"),
@@ -83,13 +83,14 @@ def _facts(facts: Mapping[str, Any]) -> list[str]:
 
 
 def _levels(found: Evaluations | None) -> list[dict[str, Any]]:
-    """Shares of the five levels, in percent of the rated reports."""
-    if found is None or "wasm" not in found.columns:
+    """Shares of the levels, in percent of the rated reports."""
+    levels = [column.name for column in found.columns if column.level is not None] if found else []
+    if found is None or not levels:
         return []
     shares = []
     for row in found.rows:
-        counts = [row.figures[f"level {level}"].value or 0.0 for level in LEVELS]
-        wasm = row.figures["wasm"].value
+        counts = [row.figures[level].value or 0.0 for level in levels]
+        wasm = row.figures[MEAN_LEVEL].value
         if sum(counts):
             shares.append(
                 {

@@ -17,7 +17,7 @@ from typing import Any
 from ...errors import ConfigError, DataError
 from ...readers.textfiles import read_json
 from ...records import Prediction
-from ...scoring import find_scorer
+from ...scoring.exact_match import score_exact_match
 from ...storage import write_json
 
 PLAN = "ratings.json"
@@ -27,7 +27,6 @@ SCOPES = {
     "random": "a random sample of the answers",
 }
 """Which predictions are rated -> how results are labelled."""
-_EXACT_MATCH = "exact_match/pefomed"
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _NOT_XML = re.compile("[\ud800-\udfff\ufffe\uffff]")
 
@@ -124,7 +123,7 @@ def read_plan(folder: Path, predictions: Sequence[Prediction]) -> RatingPlan:
 
 def exact_matches(predictions: Sequence[Prediction]) -> set[str]:
     """Ids of the predictions that are the reference answer."""
-    scores = find_scorer(_EXACT_MATCH)(predictions)
+    scores = score_exact_match(predictions)
     return {score.sample_id for score in scores if score.value == 1.0}
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from pefomed_plugin.records import Prediction, Score
 from pefomed_plugin.reporting.judged import write_judgements
-from pefomed_plugin.reporting.scored import write_scores
+from pefomed_plugin.scoring.files import write_scores
 from pefomed_plugin.storage import write_records, write_text
 
 Values = Sequence[Optional[float]]

@@ -8,7 +8,8 @@ from pefomed_plugin.errors import ConfigError, DataError
 from pefomed_plugin.records import Score
 from pefomed_plugin.reporting.breakdowns import make_breakdown, show_breakdown
 from pefomed_plugin.reporting.plots import plot_breakdowns
-from pefomed_plugin.scoring import find_scorer
+from pefomed_plugin.scoring.exact_match import PEFOMED, score_exact_match
+from pefomed_plugin.scoring.ratings import judge_spec
 
 from .made import answers
 
@@ -16,25 +17,26 @@ ROWS = answers([True, True, False, False] * 3)
 
 
 def test_right_or_wrong_is_shown_in_percent_and_other_scores_as_they_are() -> None:
-    percent = make_breakdown(ROWS, find_scorer("exact_match")(ROWS), "organ")
+    percent = make_breakdown(ROWS, score_exact_match(ROWS), "organ", PEFOMED)
     assert percent.unit == "%" and {cell.group: cell.value for cell in percent.cells} == {
         "CHEST": pytest.approx(200 / 3),
         "HEAD": 0.0,
     }
-    plain = make_breakdown(ROWS, [Score(row.id, "wasm/x", "1", 3.0) for row in ROWS], "organ")
-    assert plain.unit == "" and plain.cells[0].value == 3.0
+    levels = judge_spec("report", range(5), "made")
+    plain = make_breakdown(ROWS, [Score(row.id, levels.name, "1", 3.0) for row in ROWS], "organ", levels)
+    assert (plain.unit, plain.low, plain.high, plain.cells[0].value) == ("", 0.0, 4.0, 3.0)
 
 
 def test_the_table_counts_what_was_not_scored(capsys: pytest.CaptureFixture) -> None:
     scores = [Score(row.id, "judge/vqa/made", "1", None if number % 3 else 1.0) for number, row in enumerate(ROWS)]
-    show_breakdown(make_breakdown(ROWS, scores, "question_type"))
+    show_breakdown(make_breakdown(ROWS, scores, "question_type", judge_spec("vqa", (0, 1), "made")))
     shown = capsys.readouterr().out
     assert "judge/vqa/made by question type" in shown and "not scored" in shown and "100.0 %" in shown
 
 
 def test_plots_are_drawn_in_each_format(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    breakdowns = [make_breakdown(ROWS, find_scorer("exact_match")(ROWS), axis) for axis in ("organ", "question_type")]
+    breakdowns = [make_breakdown(ROWS, score_exact_match(ROWS), axis, PEFOMED) for axis in ("organ", "question_type")]
     for name, start in (("plot.png", b"\x89PNG"), ("plot.svg", b"<?xml"), ("plot.pdf", b"%PDF")):
         plot_breakdowns(breakdowns, tmp_path / "new" / name)
         assert (tmp_path / "new" / name).read_bytes().startswith(start)

@@ -9,7 +9,7 @@ import pytest
 from pefomed_plugin.errors import DataError
 from pefomed_plugin.reporting.judged import read_runs, show_repeated, write_judgements
 from pefomed_plugin.reporting.results import read_run
-from pefomed_plugin.reporting.scored import describe
+from pefomed_plugin.scoring.files import describe
 from pefomed_plugin.services.judge.offline_judge import judge_offline
 from tests.unit.services.judged import answers, written_reports
 

@@ -9,8 +9,8 @@ import pytest
 
 from pefomed_plugin.errors import DataError
 from pefomed_plugin.records import Prediction
-from pefomed_plugin.reporting.scored import write_scores
-from pefomed_plugin.scoring.clinical import METRICS, clinical_figures
+from pefomed_plugin.scoring.clinical import METRICS, measure_clinical
+from pefomed_plugin.scoring.files import write_scores
 
 REPORTS = [
     Prediction(
@@ -48,7 +48,7 @@ def install(monkeypatch, answer, package="radeval"):
 def test_without_the_package_every_metric_is_null_with_the_reason(monkeypatch):
     for name in ("radeval", "RadEval"):
         monkeypatch.setitem(sys.modules, name, None)
-    figures = clinical_figures(REPORTS)
+    figures = measure_clinical(REPORTS).figures
     assert [figures[name]["value"] for name in METRICS] == [None] * 4
     assert "pip install radeval" in figures["green"]["reason"]
 
@@ -60,7 +60,7 @@ def test_each_metric_stands_alone_and_several_numbers_keep_their_names(monkeypat
         return {"radgraph_simple": 0.7, "radgraph_partial": 0.6} if metric == "radgraph" else {metric: 0.5}
 
     install(monkeypatch, answer)
-    figures = clinical_figures(REPORTS)
+    figures = measure_clinical(REPORTS).figures
     assert figures["radgraph_f1/radgraph_simple"] == {"n": 2, "missing": 1, "value": 0.7}
     assert figures["ratescore"]["value"] == 0.5
     assert figures["green"] == {"n": 0, "value": None, "reason": "RadEval: cannot fetch the model"}
@@ -83,9 +83,9 @@ def test_a_package_with_the_old_interface_is_named_as_such(monkeypatch):
     module.RadEval = RadEval
     monkeypatch.setitem(sys.modules, "radeval", None)
     monkeypatch.setitem(sys.modules, "RadEval", module)
-    assert "older than 1.0; pip install 'radeval>=1'" in clinical_figures(REPORTS)["radgraph_f1"]["reason"]
+    assert "older than 1.0; pip install 'radeval>=1'" in measure_clinical(REPORTS).figures["radgraph_f1"]["reason"]
 
 
 def test_nothing_to_score():
     with pytest.raises(DataError):
-        clinical_figures([])
+        measure_clinical([])

@@ -4,7 +4,8 @@ import pytest
 
 from pefomed_plugin.errors import ConfigError, DataError
 from pefomed_plugin.records import Prediction
-from pefomed_plugin.scoring.exact_match import Accuracy, score_exact_match, summarise_exact_match
+from pefomed_plugin.scoring.exact_match import PEFOMED, score_exact_match
+from pefomed_plugin.scoring.summary import summarise
 
 from .rows import predicted
 
@@ -18,12 +19,11 @@ def answered(kind: str, right: int, n: int, first: int) -> list[Prediction]:
 
 def test_vqa_rad_figures_of_the_paper() -> None:
     rows = answered("OPEN", 112, 179, 0) + answered("CLOSED ", 237, 272, 1000)
-    summary = summarise_exact_match(rows, score_exact_match(rows))
-    assert summary.open == Accuracy(n=179, correct=112)
-    assert summary.closed == Accuracy(n=272, correct=237)
-    assert summary.overall == Accuracy(n=451, correct=349)
-    printed = [round(each.percent, 1) for each in (summary.open, summary.closed, summary.overall) if each]
-    assert printed == [62.6, 87.1, 77.4]
+    figures = summarise(PEFOMED, rows, score_exact_match(rows))
+    shown = {group: (figures[group]["correct"], figures[group]["n"], figures[group]["missing"]) for group in figures}
+    assert shown == {"open": (112, 179, 0), "closed": (237, 272, 0), "overall": (349, 451, 0)}
+    assert [round(figure["value"], 1) for figure in figures.values()] == [62.6, 87.1, 77.4]
+    assert {figure["unit"] for figure in figures.values()} == {"%"}
 
 
 def test_a_missing_prediction_is_wrong_and_counted_and_never_the_answer_none() -> None:
@@ -31,7 +31,8 @@ def test_a_missing_prediction_is_wrong_and_counted_and_never_the_answer_none() -
     scores = score_exact_match(rows)
     assert [score.value for score in scores] == [0.0, 1.0, 0.0]
     assert [score.reason for score in scores] == ["no prediction", None, None]
-    assert summarise_exact_match(rows, scores).overall == Accuracy(n=3, correct=1, missing=1)
+    overall = summarise(PEFOMED, rows, scores)["overall"]
+    assert (overall["n"], overall["correct"], overall["missing"]) == (3, 1, 1)
 
 
 def test_scores_carry_rule_and_version() -> None:
@@ -41,21 +42,19 @@ def test_scores_carry_rule_and_version() -> None:
 
 def test_rows_without_answer_type_count_in_the_overall_figure_only() -> None:
     rows = [predicted(number=1), predicted(number=2, answer_type="OPEN"), predicted(number=3, answer_type=" ")]
-    summary = summarise_exact_match(rows, score_exact_match(rows))
-    assert (summary.overall.n, summary.open and summary.open.n, summary.closed) == (3, 1, None)
+    figures = summarise(PEFOMED, rows, score_exact_match(rows))
+    assert {group: figure["n"] for group, figure in figures.items()} == {"open": 1, "overall": 3}
 
 
 def test_an_unknown_answer_type_is_not_called_closed() -> None:
     rows = [predicted(answer_type="BOTH")]
     with pytest.raises(DataError, match="invented-1: answer_type 'BOTH'"):
-        summarise_exact_match(rows, score_exact_match(rows))
+        summarise(PEFOMED, rows, score_exact_match(rows))
 
 
 def test_nothing_is_not_averaged() -> None:
     with pytest.raises(DataError, match="no predictions"):
         score_exact_match([])
-    with pytest.raises(DataError, match="over nothing"):
-        Accuracy(n=0, correct=0).percent  # noqa: B018
 
 
 def test_an_unknown_normalisation_names_the_near_ones() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pytest
 
 from pefomed_plugin.errors import ConfigError, DataError
 from pefomed_plugin.scoring import java
-from pefomed_plugin.scoring.lexical import METRICS, LexicalResult, LexicalScorer, score_lexical
+from pefomed_plugin.scoring.lexical import METRICS, LexicalResult, LexicalScorer, measure_lexical
 
 from .jvm import misbehaving_java, needs_shell
 from .rows import predicted, reports
@@ -62,7 +61,8 @@ def test_r2gen60_needs_java_for_meteor_only() -> None:
 
 @pytest.mark.usefixtures("no_java")
 def test_a_score_for_each_prediction_and_metric_with_its_reason() -> None:
-    scores = score_lexical(reports(PAIRS))
+    found = measure_lexical(reports(PAIRS)).scores
+    scores = [score for of_metric in found.values() for score in of_metric]
     assert len(scores) == 3 * len(METRICS)
     by_name = {(score.sample_id, score.scorer): score for score in scores}
     assert by_name["invented-2", "lexical/coco/rouge_l"].value == 1.0
@@ -74,10 +74,9 @@ def test_a_score_for_each_prediction_and_metric_with_its_reason() -> None:
 
 @pytest.mark.usefixtures("no_java")
 def test_figures_of_the_data_set_apart_from_scores_of_its_samples() -> None:
-    result = scored(PAIRS)
-    figures = json.loads(json.dumps(result.to_json()))
-    assert (figures["protocol"], figures["n"], figures["missing"]) == ("coco", 3, 1)
-    assert figures["corpus"]["meteor"] is None and figures["corpus"]["bleu4"] == result.corpus["bleu4"]
+    result, figures = scored(PAIRS), measure_lexical(reports(PAIRS)).figures
+    assert (figures["bleu4"]["n"], figures["bleu4"]["missing"]) == (3, 1)
+    assert figures["meteor"]["value"] is None and figures["bleu4"]["value"] == result.corpus["bleu4"]
     by_scorer = result.scores()
     assert list(by_scorer) == ["lexical/coco/" + metric for metric in METRICS]
     assert all([score.sample_id for score in scores] == list(result.sample_ids) for scores in by_scorer.values())
@@ -110,15 +109,15 @@ def test_protocol_pefomed_takes_an_image_once() -> None:
 @pytest.mark.usefixtures("no_java")
 def test_data_sets_are_not_pooled() -> None:
     with pytest.raises(DataError, match="iu_xray and mimic_cxr"):
-        score_lexical([*reports(PAIRS), predicted("a", "a", 9, dataset="mimic_cxr")])
+        measure_lexical([*reports(PAIRS), predicted("a", "a", 9, dataset="mimic_cxr")])
 
 
 @pytest.mark.usefixtures("no_java")
 def test_mistaken_protocol_and_nothing_to_score() -> None:
     with pytest.raises(ConfigError, match="did you mean 'r2gen60'"):
-        score_lexical(reports(PAIRS), "r2gen")
+        measure_lexical(reports(PAIRS), "r2gen")
     with pytest.raises(DataError, match="no predictions"):
-        score_lexical([])
+        measure_lexical([])
 
 
 @needs_shell
@@ -136,11 +135,11 @@ def test_a_java_setting_that_names_nothing_stops_the_evaluation(tmp_path: Path) 
         LexicalScorer(java=str(tmp_path / "java"))
 
 
-def test_without_pycocoevalcap_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_pycocoevalcap_its_installation_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(java, "find_spec", lambda name: None)
     monkeypatch.setitem(__import__("sys").modules, "pycocoevalcap.bleu.bleu", None)
-    with pytest.raises(ConfigError, match=r"pefomed_plugin\[metrics\]"):
-        score_lexical(reports(PAIRS), "r2gen60")
+    with pytest.raises(ConfigError, match="pip install .*pycocoevalcap"):
+        measure_lexical(reports(PAIRS), "r2gen60")
     if shutil.which("java"):
-        with pytest.raises(ConfigError, match=r"pefomed_plugin\[metrics\]"):
-            score_lexical(reports(PAIRS))
+        with pytest.raises(ConfigError, match="pip install .*pycocoevalcap"):
+            measure_lexical(reports(PAIRS))

@@ -41,7 +41,7 @@ def test_open_closed_overall_beside_the_papers_figures(tmp_path: Path) -> None:
         "closed": 50.0,
         "overall": 75.0,
     }
-    assert [both.figures[column].paper.value for column in table.columns] == [62.6, 87.1, 77.4]  # type: ignore
+    assert [both.figures[column.name].paper.value for column in table.columns] == [62.6, 87.1, 77.4]  # type: ignore
     assert none.difference is None and both.difference is not None
     assert both.difference.value == 50.0 and both.difference.p_value < 0.001 and both.difference.clusters == 20
     assert header_of(table) == [

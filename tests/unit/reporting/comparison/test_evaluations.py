@@ -60,9 +60,9 @@ def test_people_stand_beside_the_papers_people_with_their_sd(tmp_path: Path) -> 
         compare_run for compare_run in compare_runs([rated_answers(tmp_path)]) if compare_run.scorer == "human/vqa"
     )
     overall = table.rows[0].figures["overall"]
-    assert (overall.value, overall.sd, table.unit) == (75.0, 25.0, "%")
+    assert (overall.value, overall.sd, table.tested.unit) == (75.0, 25.0, "%")
     assert overall.paper is not None and (overall.paper.value, overall.paper.sd) == (83.7, 1.3)
-    assert format_figure(overall, "%", "overall") == "75.0 \u00b1 25.0 (83.7 \u00b1 1.3)"
+    assert format_figure(overall, table.tested) == "75.0 \u00b1 25.0 (83.7 \u00b1 1.3)"
     assert table.rows[0].scope == "only answers that failed exact match"
 
 

@@ -23,7 +23,7 @@ def value(*cell) -> float:  # type: ignore[no-untyped-def]
 
 
 def test_no_cell_stands_twice() -> None:
-    cells = [(figure.dataset, figure.measure, figure.group, figure.stages) for figure in FIGURES]
+    cells = [(figure.dataset, figure.measure, figure.group, figure.stages, figure.among) for figure in FIGURES]
     assert len(set(cells)) == len(cells) == 24 * 3 + 3 + 12 + 24 + 12 + 9 + 3
 
 
@@ -36,9 +36,9 @@ def test_vqa_rad_is_its_counts() -> None:
 
 @pytest.mark.parametrize("stages", [NONE, STAGE_1, STAGE_2, BOTH])
 def test_wasm_is_that_of_the_levels(stages) -> None:  # type: ignore[no-untyped-def]
-    counts = [value("iu_xray", f"level {level}", "overall", stages) for level in range(5)]
+    counts = [value("iu_xray", "gpt4_judge", f"level {level}", stages) for level in range(5)]
     assert sum(counts) == TEST_SIZES["iu_xray"]
-    assert round(wasm_from_counts(counts).value, 2) == value("iu_xray", "wasm", "overall", stages)
+    assert round(wasm_from_counts(counts).value, 2) == value("iu_xray", "gpt4_judge", "wasm", stages)
 
 
 @pytest.mark.parametrize("dataset", ["vqa_rad", "slake", "path_vqa"])

@@ -8,10 +8,10 @@ import pytest
 
 from pefomed_plugin.errors import DataError
 from pefomed_plugin.records import Prediction
-from pefomed_plugin.reporting.checks import check_predictions, check_references
-from pefomed_plugin.reporting.results import read_run, read_scores
-from pefomed_plugin.reporting.scored import write_scores
+from pefomed_plugin.reporting.results import read_run
 from pefomed_plugin.scoring import lexical
+from pefomed_plugin.scoring.checks import check_predictions, check_references
+from pefomed_plugin.scoring.files import read_scores, write_scores
 from pefomed_plugin.scoring.java import JavaError
 from pefomed_plugin.storage import read_predictions, write_records
 
