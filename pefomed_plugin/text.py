@@ -1,6 +1,6 @@
-"""Answer normalisation: the string by which two answers are compared, under five named rules. Standard library only.
+"""Texts of models: normalisation for comparing answers, under five named rules, and what is reasoning. Pure.
 
-Knows nothing of records, scores or files. Each rule, the mistakes it keeps and the verdicts of forty cases are argued
+Each rule, the mistakes it keeps and the verdicts of forty cases are argued
 in ``docs/evaluation-normalisations.md``.
 """
 
@@ -115,6 +115,15 @@ NORMALISATIONS: dict[str, Callable[[str], str]] = {
 """Every rule by its name; two answers are equal under a rule when their normalised texts are."""
 
 
+def without_reasoning(text: str) -> str | None:
+    """A model's reply without what it thought aloud between ``<think>`` tags; None where it ends inside them.
+
+    Where only the closing tag is there (the opening one was in the prompt), what is before it goes.
+    """
+    said = _CLOSING.split(_REASONING.sub("", text))[-1]
+    return None if _OPENING.search(said) else said.strip()
+
+
 def _vqa_words(text: str) -> str:
     """What VQA v2's script and all its descendants share; three of its mistakes live here.
 
@@ -146,6 +155,9 @@ def _one_apostrophe_short() -> dict[str, str]:
 
 _VQA_REPAIRS = _one_apostrophe_short()
 
+_TAG = "think|thinking|thought|reasoning"
+_REASONING = re.compile(rf"<({_TAG})\s*>.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
+_OPENING, _CLOSING = re.compile(rf"<(?:{_TAG})\s*>", re.IGNORECASE), re.compile(rf"</(?:{_TAG})\s*>", re.IGNORECASE)
 _PLAIN = {
     **dict.fromkeys(map(ord, "\u2018\u2019\u201b\u2032\u02bc\u00b4`"), "'"),
     **dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2015\u2212"), "-"),

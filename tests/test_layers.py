@@ -18,7 +18,7 @@ LAYERS = {
     "digests": 0,
     "requirements": 0,
     "prompts": 1,
-    "prompts_judge": 1,
+    "rubrics": 1,
     "storage": 1,
     "options": 1,
     "readers": 1,

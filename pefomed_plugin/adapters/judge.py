@@ -1,6 +1,6 @@
 """Judging one test set, from predictions to ``metrics.json``: what ``pefomed judge`` and task ``gpt4_judge`` share.
 
-Knows which judges there are; how each works is in services.
+Which judges there are; how each works is in ``services/judge``.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from typing import Any, Callable
 from ..errors import ConfigError, near_names
 from ..records import Prediction
 from ..reporting.judged import write_judgements
+from ..rubrics import Rubric
 from ..scoring.checks import check_predictions
 from ..services.judge import offline_judge
 from ..services.judge.asking import Asked, Limits, Usable, ask_all, open_questions
 from ..services.judge.batches import ask_batches
-from ..services.judge.chat import Ask, Question
+from ..services.judge.chat import Ask, ChatRequest
 from ..services.judge.judging import (
     JudgePlan,
     check_judgeable,
@@ -35,14 +36,14 @@ from ..services.judge.prices import TOKENS_OF_A_VERDICT, estimate_tokens
 
 JUDGES = ("api", "offline", "local")
 """``api``: an OpenAI-compatible server. ``offline``: shared words, no model. ``local``: a Hugging Face model here."""
-Judge = Callable[[Sequence[Question], Ledger, Usable, Limits], Asked]
+Judge = Callable[[Sequence[ChatRequest], Ledger, Usable, Limits], Asked]
 """Asks what a ledger does not settle."""
 LEDGER = "judge.ledger.jsonl"
 """Beside the predictions unless the user names another place."""
 
 
 @dataclass(frozen=True)
-class Estimate:
+class JudgingEstimate:
     """What is left to ask, before it is asked."""
 
     questions: int
@@ -91,18 +92,18 @@ def model_name(judge: str, model: str) -> str:
 
 
 def judge_offline(
-    predictions: Sequence[Prediction], kind: str, runs: int, folder: Path, axes: Sequence[str] = ()
+    predictions: Sequence[Prediction], rubric: Rubric, runs: int, folder: Path, axes: Sequence[str] = ()
 ) -> dict[str, Any]:
     """Judge by shared words and write the results. Raises DataError as ``judge_with_model``."""
     check_predictions(predictions)
-    check_judgeable(predictions, kind)
+    check_judgeable(predictions, rubric)
     facts = {
         "model": offline_judge.NAME,
         "runs": runs,
         "note": "shared words, no model: for demonstrations and tests, not for results",
     }
-    judged = offline_judge.judge_offline(predictions, kind, runs)
-    return write_judgements(predictions, kind, judged, folder, facts, axes)
+    judged = offline_judge.judge_offline(predictions, rubric, runs)
+    return write_judgements(predictions, rubric, offline_judge.spec_of(rubric), judged, folder, facts, axes)
 
 
 def judge_with_model(
@@ -125,34 +126,34 @@ def judge_with_model(
         ServiceError: the server answers nothing at all.
     """
     check_predictions(predictions)  # before anything is paid for
-    check_judgeable(predictions, plan.prompt.kind)
+    check_judgeable(predictions, plan.rubric)
     with Ledger(ledger_path) as ledger:
         asked = judge(judge_questions(predictions, plan), ledger, usable_verdict(plan), limits)
         if not asked.is_complete:
             return asked, None
         runs = collect_scores(predictions, plan, ledger, limits)
         facts = {**judge_facts(predictions, plan, ledger), "ledger": Path(ledger_path).name, "cost": asked.cost}
-    return asked, write_judgements(predictions, plan.prompt.kind, runs, folder, facts, axes)
+    return asked, write_judgements(predictions, plan.rubric, plan.spec, runs, folder, facts, axes)
 
 
-def estimate(predictions: Sequence[Prediction], plan: JudgePlan, limits: Limits, ledger_path: Path) -> Estimate:
+def estimate(predictions: Sequence[Prediction], plan: JudgePlan, limits: Limits, ledger_path: Path) -> JudgingEstimate:
     """How many requests, tokens and how much money a call of ``judge_with_model`` would take; asks nothing.
 
     Raises:
         DataError: as ``judge_with_model``.
     """
-    check_judgeable(predictions, plan.prompt.kind)
+    check_judgeable(predictions, plan.rubric)
     questions = judge_questions(predictions, plan)
     with Ledger(ledger_path) as ledger:
         left = open_questions(questions, ledger, usable_verdict(plan), limits)
-    sent, answered = sum(estimate_tokens(each.messages) for each in left), TOKENS_OF_A_VERDICT * len(left)
+    sent, answered = sum(estimate_tokens(request.messages) for request in left), TOKENS_OF_A_VERDICT * len(left)
     cost = limits.price.of({"prompt_tokens": sent, "completion_tokens": answered}) if limits.price else None
-    return Estimate(len({question.key for question in questions}), len(left), sent, answered, cost)
+    return JudgingEstimate(len({question.key for question in questions}), len(left), sent, answered, cost)
 
 
-def _ask_all(ask: Ask, questions: Sequence[Question], ledger: Ledger, usable: Usable, limits: Limits) -> Asked:
+def _ask_all(ask: Ask, questions: Sequence[ChatRequest], ledger: Ledger, usable: Usable, limits: Limits) -> Asked:
     return ask_all(questions, ask, ledger, usable, limits)
 
 
-def _ask_batches(chat: Any, questions: Sequence[Question], ledger: Ledger, usable: Usable, limits: Limits) -> Asked:
+def _ask_batches(chat: Any, questions: Sequence[ChatRequest], ledger: Ledger, usable: Usable, limits: Limits) -> Asked:
     return ask_batches(questions, chat, ledger, usable, limits)

@@ -1,6 +1,6 @@
 """Evaluation tasks whose answers a judge rates: the model answers as in its own task, then ``run.judge`` rates.
 
-Know no server; what is asked and kept is ``judge.py``'s affair.
+What is asked and kept is in ``judge.py``.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from typing import Any
 
 from ..errors import PefomedError
 from ..options import RunOptions
-from ..prompts_judge import find_prompt
 from ..records import Prediction
+from ..rubrics import REPORT, VQA
 from ..services.judge.asking import Limits
 from ..services.judge.judging import JudgePlan
+from ..services.judge.prompts import find_prompt
 from .judge import LEDGER, find_judge, judge_offline, judge_with_model, model_name
 from .tasks import MedicalTask
 
@@ -22,7 +23,7 @@ from .tasks import MedicalTask
 class Gpt4JudgeTask(MedicalTask):
     """Answers questions, then lets a judge say which answers mean the same as the reference (paper section 4.3)."""
 
-    kind, max_new_tokens, scorers = "vqa", 20, ("exact_match/pefomed",)
+    kind, rubric, max_new_tokens, scorers = "vqa", VQA, 20, ("exact_match/pefomed",)
 
     def build_datasets(self, cfg: Any) -> dict[str, dict[str, Any]]:
         """As every task's, once it is sure that there is a judge: the answers take long.
@@ -43,9 +44,9 @@ class Gpt4JudgeTask(MedicalTask):
         """
         super().score_answers(predictions, folder, options)
         if options.judge == "offline":
-            return judge_offline(predictions, self.kind, options.judge_runs, folder)
+            return judge_offline(predictions, self.rubric, options.judge_runs, folder)
         plan = JudgePlan(
-            model_name(options.judge, options.judge_model), find_prompt(self.kind), options.judge_runs, options.seed
+            model_name(options.judge, options.judge_model), find_prompt(self.rubric), options.judge_runs, options.seed
         )
         judge = find_judge(options.judge, options.judge_model, predictions)
         asked, metrics = judge_with_model(predictions, plan, Limits(), judge, folder / LEDGER, folder)
@@ -53,7 +54,7 @@ class Gpt4JudgeTask(MedicalTask):
             raise PefomedError(
                 f"judged {asked.settled:,} of {asked.questions:,} ({asked.stopped or 'no reply to the others'}); "
                 "go on with: "
-                f"pefomed judge {self.kind} {folder / 'predictions.jsonl'} --judge {options.judge} --model "
+                f"pefomed judge {self.rubric.task} {folder / 'predictions.jsonl'} --judge {options.judge} --model "
                 f"{options.judge_model} --runs {plan.runs} --seed {plan.seed}"
             )
         return metrics
@@ -62,7 +63,7 @@ class Gpt4JudgeTask(MedicalTask):
 class WasmTask(Gpt4JudgeTask):
     """Writes reports, then lets a judge rate each from 0 to 4; the figure is WASM (paper section 3.3)."""
 
-    kind, max_new_tokens, scorers = "report", 300, ("lexical/coco",)
+    kind, rubric, max_new_tokens, scorers = "report", REPORT, 300, ("lexical/coco",)
 
 
 JUDGE_TASKS: dict[str, type[MedicalTask]] = {"gpt4_judge": Gpt4JudgeTask, "wasm": WasmTask}

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from ..reporting.results import AGREEMENT
+from ..rubrics import find_rubric
 from ..scoring.checks import check_predictions
 from ..storage import read_predictions
 from .output import Output, add_json_argument
@@ -19,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PREDICTIONS",
         help="predictions.jsonl with scores/ of judges and raters beside it",
     )
+    parser.add_argument("--rubric", metavar="FILE", help="only what was rated by this rubric: a file, or built-in")
     add_json_argument(parser)
     parser.epilog = "example: pefomed agree output/eval/results/vqa_rad-test/predictions.jsonl"
 
@@ -29,7 +31,11 @@ def run(arguments: argparse.Namespace) -> Output:
 
     predictions, folder = read_predictions(arguments.predictions), arguments.predictions.parent
     check_predictions(predictions)
-    found = measure_agreement(predictions, folder)
+    rubric = None
+    if arguments.rubric:
+        path = None if arguments.rubric == "built-in" else Path(arguments.rubric)
+        rubric = find_rubric(predictions[0].task, path)
+    found = measure_agreement(predictions, folder, rubric)
     write_agreement(predictions, folder, found)
 
     def show() -> None:

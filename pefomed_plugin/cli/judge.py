@@ -7,21 +7,20 @@ from pathlib import Path
 from typing import Any
 
 from ..adapters.judge import LEDGER, estimate, find_judge, judge_offline, judge_with_model, model_name
-from ..prompts_judge import find_prompt
 from ..reporting.judged import show_repeated
+from ..rubrics import BUILT_IN, find_rubric
 from ..scoring.breakdown import AXES
 from ..services.judge import offline_judge
 from ..services.judge.asking import Limits
 from ..services.judge.judging import JudgePlan
 from ..services.judge.prices import read_price
+from ..services.judge.prompts import find_prompt
 from ..storage import read_predictions
-
-KINDS = ("vqa", "report")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument("kind", choices=KINDS, help="vqa: 0 or 1; report: 0 to 4 (WASM)")
+    parser.add_argument("kind", choices=tuple(BUILT_IN), help="vqa: right or wrong; report: 0 to 4 (WASM)")
     parser.add_argument("predictions", type=Path, metavar="PREDICTIONS", help="predictions.jsonl, whoever wrote it")
     parser.add_argument(
         "--model",
@@ -40,6 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="run k is asked with seed + k")
     parser.add_argument("--temperature", type=float, help="default: the server's own")
     parser.add_argument("--max-tokens", type=int, default=1024, help="limit of a reply; 0: the server's own")
+    parser.add_argument(
+        "--rubric", type=Path, metavar="FILE", help="levels of your own, YAML or JSON (docs/judging.md)"
+    )
     parser.add_argument("--prompt-file", type=Path, metavar="FILE", help="template of your own (docs/judging.md)")
     parser.add_argument("--out", type=Path, help="folder of scores/ and metrics.json (default: that of PREDICTIONS)")
     parser.add_argument(
@@ -84,12 +86,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Judge, or estimate; says how to go on where it is not finished."""
     predictions = read_predictions(arguments.predictions)
     folder = arguments.out or arguments.predictions.parent
-    prompt = find_prompt(arguments.kind, arguments.prompt_file)
+    rubric = find_rubric(arguments.kind, arguments.rubric)
+    prompt = find_prompt(rubric, arguments.prompt_file)
     if arguments.judge == "offline":
         return _show(
             predictions,
-            f"judge/{arguments.kind}/{offline_judge.NAME}",
-            judge_offline(predictions, arguments.kind, arguments.runs, folder, arguments.by),
+            offline_judge.spec_of(rubric).name,
+            judge_offline(predictions, rubric, arguments.runs, folder, arguments.by),
             folder,
         )
     limits = asking_limits(arguments)
@@ -116,7 +119,7 @@ def run(arguments: argparse.Namespace) -> int:
             asked.questions, asked.requests, "" if asked.cost is None else f", cost {asked.cost:.4f} in all"
         )
     )
-    return _show(predictions, plan.scorer, metrics, folder)
+    return _show(predictions, plan.spec.name, metrics, folder)
 
 
 def asking_limits(arguments: argparse.Namespace) -> Any:

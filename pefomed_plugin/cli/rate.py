@@ -8,19 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
-from ..prompts_judge import RUBRICS
 from ..reporting.judged import show_repeated, write_judgements
+from ..rubrics import Rubric, find_rubric, require_same_rubric
 from ..scoring.breakdown import AXES
+from ..scoring.ratings import human_spec
 from ..services.judge.judging import check_judgeable
 from ..services.rating.plan import PLAN, SCOPES, make_plan, rating_pairs, shown_texts, write_plan
-from ..services.rating.sheets import Row, write_csv, write_workbook
+from ..services.rating.sheets import SheetRow, write_csv, write_workbook
 from ..storage import read_predictions
 from .rate_page import add_page_arguments, serve_page
 
 if TYPE_CHECKING:
     from ..records import Prediction
     from ..services.rating.plan import RatingPlan
-    from ..services.rating.sheets import Row
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -67,12 +67,19 @@ def _add_predictions(parser: argparse.ArgumentParser) -> None:
 def _add_rated(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="DIR", help="folder of the sheets, or of the page's ratings")
     parser.add_argument("predictions", type=Path, metavar="PREDICTIONS", help="the file that was exported or served")
+    add_rubric_argument(parser, "must be the one that was rated by")
+
+
+def add_rubric_argument(parser: argparse.ArgumentParser, words: str) -> None:
+    """``--rubric FILE``."""
+    parser.add_argument("--rubric", type=Path, metavar="FILE", help=words)
 
 
 def _add_choice(parser: argparse.ArgumentParser) -> None:
     scope = parser.add_mutually_exclusive_group()
     scope.add_argument("--all", action="store_true", help="all answers, not only what failed exact match")
     scope.add_argument("--random", type=int, nargs="?", const=100, metavar="N", help="N drawn at random (100)")
+    add_rubric_argument(parser, "levels to rate by, a YAML or JSON file (docs/judging.md; default: the built-in ones)")
     parser.add_argument("--seed", type=int, help="of the draw, the orders and the codes (default 0)")
 
 
@@ -81,12 +88,12 @@ def run(arguments: argparse.Namespace) -> int:
     return {"export": _export, "serve": _serve, "sheets": _sheets, "import": _import}[arguments.action](arguments)
 
 
-def _read(path: Path) -> tuple[list[Prediction], str]:
-    """Predictions and the kind of judgement they need."""
+def _read(path: Path, rubric: Path | None) -> tuple[list[Prediction], Rubric]:
+    """Predictions, and the rubric they are rated by: that of the file, or the built-in one for their task."""
     predictions = read_predictions(path)
-    kind = "vqa" if predictions[0].task == "vqa" else "report"
-    check_judgeable(predictions, kind)
-    return predictions, kind
+    found = find_rubric(predictions[0].task, rubric)
+    check_judgeable(predictions, found)
+    return predictions, found
 
 
 def _choice(arguments: argparse.Namespace) -> tuple[str | None, int]:
@@ -95,12 +102,12 @@ def _choice(arguments: argparse.Namespace) -> tuple[str | None, int]:
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    predictions, kind = _read(arguments.predictions)
+    predictions, rubric = _read(arguments.predictions, arguments.rubric)
     _refuse_sheets(arguments.out)
-    plan = make_plan(predictions, kind, arguments.annotators, arguments.seed or 0, *_choice(arguments))
+    plan = make_plan(predictions, rubric, arguments.annotators, arguments.seed or 0, *_choice(arguments))
     for rater in plan.raters:
         pairs = rating_pairs(plan, rater, predictions)
-        rows = [Row(code, *shown_texts(prediction)) for code, prediction in pairs]
+        rows = [SheetRow(code, *shown_texts(prediction), rubric=rubric.tag) for code, prediction in pairs]
         thumbnails = {} if arguments.csv else _thumbnails(arguments.image_root, pairs)
         _write_sheets(arguments.out, plan, rater, rows, True, not arguments.csv, thumbnails)
     write_plan(plan, arguments.out)
@@ -129,7 +136,7 @@ def _write_sheets(
     folder: Path,
     plan: RatingPlan,
     rater: str,
-    rows: Sequence[Row],
+    rows: Sequence[SheetRow],
     csv: bool,
     workbook: bool,
     thumbnails: Mapping[str, Any] | None = None,
@@ -137,7 +144,7 @@ def _write_sheets(
     if csv:
         write_csv(folder / (rater + ".csv"), rows)
     if workbook:
-        write_workbook(folder / (rater + ".xlsx"), rows, RUBRICS[plan.kind], thumbnails)
+        write_workbook(folder / (rater + ".xlsx"), rows, plan.rubric, thumbnails)
 
 
 def _say_keep(folder: Path) -> None:
@@ -145,22 +152,22 @@ def _say_keep(folder: Path) -> None:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
-    predictions, kind = _read(arguments.predictions)
-    return serve_page(arguments, predictions, kind, *_choice(arguments))
+    predictions, rubric = _read(arguments.predictions, arguments.rubric)
+    return serve_page(arguments, predictions, rubric, *_choice(arguments))
 
 
 def _sheets(arguments: argparse.Namespace) -> int:
-    from ..services.rating.session import rated_rows, read_any_plan  # late: loads PIL
+    from ..services.rating.session import rated_rows  # late: loads PIL
     from ..services.rating.store import STORE  # late: loads sqlite3
 
-    predictions, _ = _read(arguments.predictions)
+    predictions = read_predictions(arguments.predictions)
     if not (arguments.folder / STORE).exists():
         raise ConfigError(
             f"{arguments.folder} holds no ratings of a page ({STORE}); give the --out of pefomed rate serve"
         )
     folder = arguments.out or arguments.folder / "sheets"
     _refuse_sheets(folder)
-    plan = read_any_plan(arguments.folder, predictions)
+    plan = _plan(arguments, predictions)
     for rater in plan.raters:
         rows = rated_rows(arguments.folder, plan, rater, predictions)
         _write_sheets(folder, plan, rater, rows, arguments.csv, not arguments.csv)  # two filled ones would be doubt
@@ -170,17 +177,28 @@ def _sheets(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _import(arguments: argparse.Namespace) -> int:
+def _plan(arguments: argparse.Namespace, predictions: Sequence[Prediction]) -> RatingPlan:
+    """The plan of the folder. Raises DataError where its rubric is not that of ``--rubric``."""
     from ..services.rating.session import read_any_plan  # late: loads PIL
-    from ..services.rating.sheet_import import import_ratings  # late: loads PIL
+
+    plan = read_any_plan(arguments.folder, predictions)
+    if arguments.rubric:
+        require_same_rubric(
+            plan.rubric, find_rubric(plan.rubric.task, arguments.rubric), f"those in {arguments.folder}"
+        )
+    return plan
+
+
+def _import(arguments: argparse.Namespace) -> int:
+    from ..services.rating.sheet_import import VERSION, import_ratings  # late: loads PIL
 
     predictions = read_predictions(arguments.predictions)
-    plan = read_any_plan(arguments.folder, predictions)
+    plan = _plan(arguments, predictions)
     runs = import_ratings(arguments.folder, plan, predictions, arguments.allow_missing)
-    name, folder = "human/" + plan.kind, arguments.out or arguments.predictions.parent
+    spec, folder = human_spec(plan.rubric, VERSION), arguments.out or arguments.predictions.parent
     facts = {"raters": list(plan.raters), "rated": len(plan.sample_ids), "scope": SCOPES[plan.scope]}
     only = set(plan.sample_ids) if plan.scope == "random" else None
-    metrics = write_judgements(predictions, plan.kind, runs, folder, facts, axes=arguments.by, only=only)
-    show_repeated(f"{name}, {len(plan.raters)} raters: {SCOPES[plan.scope]}", metrics["scores"][name])
+    metrics = write_judgements(predictions, plan.rubric, spec, runs, folder, facts, axes=arguments.by, only=only)
+    show_repeated(f"{spec.name}, {len(plan.raters)} raters: {SCOPES[plan.scope]}", metrics["scores"][spec.name])
     print(f"written to {folder}")
     return 0

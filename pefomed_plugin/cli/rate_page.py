@@ -16,6 +16,7 @@ from ..services.rating.plan import SCOPES
 
 if TYPE_CHECKING:
     from ..records import Prediction
+    from ..rubrics import Rubric
 
 _PROBLEMS_SHOWN = 5
 
@@ -49,7 +50,7 @@ def add_page_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def serve_page(
-    arguments: argparse.Namespace, predictions: Sequence[Prediction], kind: str, scope: str | None, count: int
+    arguments: argparse.Namespace, predictions: Sequence[Prediction], rubric: Rubric, scope: str | None, count: int
 ) -> int:
     """Begin a page or go on with one, serve until Ctrl-C, say how to go on."""
     from ..reporting.page.explorer import ASSETS  # late: loads PIL
@@ -60,8 +61,8 @@ def serve_page(
     _require_permission(predictions, arguments)
     roots = None if arguments.no_images else _find_roots(arguments, predictions)
     folder = arguments.out or arguments.predictions.parent / "ratings"
-    plan = begin_plan(folder, predictions, kind, arguments.seed, scope, count)
-    with RatingStore(folder / STORE) as store:
+    plan = begin_plan(folder, predictions, rubric, arguments.seed, scope, count)
+    with RatingStore(folder / STORE, rubric) as store:
         session = RatingSession(plan, predictions, store, roots)
         with RatingServer(session, ASSETS, arguments.host, arguments.port) as server:
             print(f"{len(plan.sample_ids):,} of {len(predictions):,} answers to rate ({SCOPES[plan.scope]})")
@@ -113,7 +114,7 @@ def _say_progress(title: str, counts: Mapping[str, int], total: int) -> None:
 
 def _say_missing(problems: Mapping[str, str]) -> None:
     if problems:
-        print(f"{len(problems):,} answer(s) without a image; the page says so in its place:")
+        print(f"{len(problems):,} answer(s) without an image; the page says so in its place:")
         for problem in list(problems.values())[:_PROBLEMS_SHOWN]:
             print("  - " + problem)
 

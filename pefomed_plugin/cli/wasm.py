@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError
-from ..reporting.judged import find_repeated, read_runs, show_repeated
+from ..records import Prediction
+from ..reporting.judged import find_repeated, read_runs, rubrics_of, show_repeated, summarise
 from ..reporting.tables import show_table
-from ..scoring.files import update_metrics
-from ..scoring.repeated import summarise_levels
-from ..scoring.wasm import LEVELS, VERSION, wasm_from_counts
+from ..rubrics import REPORT, Rubric, read_rubric, require_same_rubric
+from ..scoring.files import read_specs, update_metrics
+from ..scoring.ratings import wasm_spec
+from ..scoring.wasm import VERSION, wasm_from_counts
 from ..storage import read_predictions
 from .output import Output, add_json_argument
 
@@ -33,7 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="only these, for example judge/report/NAME or human/report; may be repeated",
     )
-    parser.add_argument("--counts", nargs=5, type=float, metavar="N", help="number of reports at levels 0 to 4 instead")
+    parser.add_argument(
+        "--counts", nargs="+", type=float, metavar="N", help="number of reports at each level, the lowest first"
+    )
+    parser.add_argument(
+        "--rubric", type=Path, metavar="FILE", help="only what was rated by this rubric; levels of --counts"
+    )
     parser.add_argument("--unscored", type=int, default=0, help="with --counts: reports without a rating")
     add_json_argument(parser)
     parser.epilog = "example: pefomed wasm --counts 22 118 267 449 324"
@@ -43,28 +50,56 @@ def run(arguments: argparse.Namespace) -> Output:
     """Compute, show, and write what came from score files."""
     if (arguments.counts is None) == (arguments.predictions is None):
         raise ConfigError("give a predictions file with ratings beside it, or --counts; one of the two")
+    rubric = read_rubric(arguments.rubric) if arguments.rubric else None
     if arguments.counts is not None:
-        return _from_counts(arguments.counts, arguments.unscored)
+        return _from_counts(arguments.counts, arguments.unscored, rubric or REPORT)
     predictions, folder = read_predictions(arguments.predictions), arguments.predictions.parent
-    names = arguments.scorer or [sample for sample in find_repeated(folder) if sample.split("/")[1] == "report"]
-    if not names:
-        raise ConfigError(f"{folder}/scores holds no ratings of reports; judge or rate them first")
-    found = {name: summarise_levels(predictions, read_runs(folder, name)) for name in names}
+    rubrics = _rubrics(arguments, predictions, folder, rubric)
+    found = {name: summarise(used, predictions, read_runs(folder, name)) for name, used in rubrics.items()}
     scores = {"wasm/" + name: {"version": VERSION, **figures} for name, figures in found.items()}
-    update_metrics(predictions, folder, {"scores": scores})
+    specs = {spec.name: spec.to_json() for spec in map(wasm_spec, read_specs(folder, found).values())}
+    update_metrics(predictions, folder, {"scores": scores, "scorers": specs})
 
     def show() -> None:
         for name, figures in found.items():
-            show_repeated(f"WASM by {name}", figures)
+            show_repeated(f"{rubrics[name].mean_name} by {name}", figures)
         print(f"written to {folder / 'metrics.json'}")
 
     return Output({"scores": scores}, show)
 
 
-def _from_counts(counts: Sequence[float], unscored: int) -> Output:
-    found = wasm_from_counts(counts, unscored)
-    rows: Any = [[f"level {level}", f"{counts[level]:g}", f"{found.percentages[level]:.1f} %"] for level in LEVELS]
-    title = f"WASM {found.value:.2f} over {found.scored:g} rated reports, {unscored} unscored"
+def _rubrics(
+    arguments: argparse.Namespace, predictions: Sequence[Prediction], folder: Path, wanted: Rubric | None
+) -> dict[str, Rubric]:
+    """Scorer -> its rubric, of those named by ``--scorer`` or else of all that rate by levels.
+
+    Raises:
+        ConfigError: there are none.
+        DataError: one that was named rates by another rubric than ``--rubric``.
+    """
+    rubrics = rubrics_of(folder, arguments.scorer or find_repeated(folder), predictions)
+    if arguments.scorer and wanted:
+        for name, rubric in rubrics.items():
+            require_same_rubric(rubric, wanted, f"the ratings of {name}")
+    kept = {
+        name: rubric
+        for name, rubric in rubrics.items()
+        if not rubric.is_accuracy and (wanted is None or rubric.digest == wanted.digest)
+    }
+    if not kept:
+        there = ", ".join(f"{name} by the rubric {rubric.label}" for name, rubric in rubrics.items())
+        what = f"by the rubric {wanted.label}" if wanted else "by levels"
+        raise ConfigError(f"{folder}/scores holds no ratings {what}, only {there or 'none'}; judge or rate first")
+    return kept
+
+
+def _from_counts(counts: Sequence[float], unscored: int, rubric: Rubric) -> Output:
+    found = wasm_from_counts(counts, rubric.values, unscored)
+    rows: Any = [
+        [f"level {value}", f"{count:g}", f"{share:.1f} %"]
+        for value, count, share in zip(rubric.values, counts, found.percentages)
+    ]
+    title = f"{rubric.mean_name} {found.value:.2f} over {found.scored:g} rated reports, {unscored} unscored"
     return Output(
         {
             "wasm": found.value,

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError
-from ..prompts_judge import RUBRICS
 from ..records import Prediction, Score
+from ..rubrics import Rubric, built_in_rubric
 from ..scoring.agreement import Values, agree_pair, flip_rates, krippendorff_alpha, majority
 from ..scoring.anchored_wasm import anchor_wasm
 from ..scoring.breakdown import CLUSTERS
@@ -24,7 +24,7 @@ from ..scoring.repeated import sample_means
 from ..scoring.spec import RATER, RUN
 from ..services.rating.sheet_import import MATCHED
 from ..storage import write_json
-from .judged import find_repeated, read_runs
+from .judged import find_repeated, read_runs, rubrics_of
 from .results import AGREEMENT, ratings_digest
 from .tables import show_table
 
@@ -34,22 +34,24 @@ PEOPLE = "people (median)"
 _SHOWN_RATERS = 2
 
 
-def measure_agreement(predictions: Sequence[Prediction], folder: Path) -> dict[str, Any]:
+def measure_agreement(predictions: Sequence[Prediction], folder: Path, wanted: Rubric | None = None) -> dict[str, Any]:
     """Every pair of raters, all people together, every judge's flips, and WASM anchored on people.
 
     A judge is its median over runs, and people together are theirs. Items of one study, or of one image where a data
     set has no studies, are one cluster of the intervals.
 
+    Args:
+        wanted: only what was rated by this rubric; None: all, which must be of one rubric.
+
     Raises:
-        DataError: fewer than two raters of any kind, or score files that do not fit.
+        DataError: ratings by several rubrics, fewer than two raters of any kind, or score files that do not fit.
     """
-    kind = "vqa" if predictions[0].task == "vqa" else "report"
-    scale, clusters = tuple(RUBRICS[kind]), [CLUSTERS["study"](prediction) for prediction in predictions]
-    specs = read_specs(folder, find_repeated(folder))
+    rubric, names = _one_rubric(rubrics_of(folder, find_repeated(folder), predictions), wanted, predictions)
+    scale, clusters = rubric.values, [CLUSTERS["study"](prediction) for prediction in predictions]
+    specs = read_specs(folder, names)
     runs = {
         name: [[score for _, score in pair_scores(predictions, scores)] for scores in read_runs(folder, name)]
-        for name, spec in specs.items()
-        if predictions[0].task in spec.tasks
+        for name in names
     }
     judges = {name: _values(scores) for name, scores in runs.items() if specs[name].repeated == RUN}
     people = {
@@ -59,13 +61,20 @@ def measure_agreement(predictions: Sequence[Prediction], folder: Path) -> dict[s
         for number, values in enumerate(_values(scores), 1)
     }
     raters: dict[str, Values] = {**{name: majority(values) for name, values in judges.items()}, **people}
-    if kind == "vqa":
+    if rubric.is_accuracy:
         raters = {PEFOMED.name: [score.value for score in score_exact_match(predictions)], **raters}
     if len(raters) < 2:
         raise DataError(
             f"{folder}/scores holds one rater at most ({', '.join(raters) or 'none'}); judge, or import ratings, first"
         )
-    found: dict[str, Any] = {"version": VERSION, "kind": kind, "pairs": {}, "alpha": {}, "flips": {}}
+    found: dict[str, Any] = {
+        "version": VERSION,
+        "kind": rubric.task,
+        "rubric": rubric.to_json(),
+        "pairs": {},
+        "alpha": {},
+        "flips": {},
+    }
     found["raters"] = {name: sum(value is not None for value in values) for name, values in raters.items()}
     together = {PEOPLE: majority(list(people.values()))} if len(people) > 1 else {}
     for (first, one), (second, other) in combinations({**raters, **together}.items(), 2):
@@ -75,11 +84,30 @@ def measure_agreement(predictions: Sequence[Prediction], folder: Path) -> dict[s
         found["alpha"]["people"] = asdict(krippendorff_alpha(list(people.values()), scale, clusters))
     found["alpha"]["all"] = asdict(krippendorff_alpha(list(raters.values()), scale, clusters))
     found["flips"] = {name: _flips(values) for name, values in judges.items()}
-    if kind == "report" and people:
+    if not rubric.is_accuracy and people:
         found["anchored_wasm"] = {
             name: _anchored(scores, _people_means(people), clusters) for name, scores in runs.items() if name in judges
         }
     return found
+
+
+def _one_rubric(
+    rubrics: Mapping[str, Rubric], wanted: Rubric | None, predictions: Sequence[Prediction]
+) -> tuple[Rubric, list[str]]:
+    """The rubric that is compared under, and who rated by it."""
+    used = {rubric.digest: rubric for rubric in rubrics.values()}
+    if wanted is None and len(used) > 1:
+        problems = [f"{name}: rubric {rubric.label}" for name, rubric in rubrics.items()]
+        raise DataError("ratings by different rubrics are not compared; choose one with --rubric FILE", problems)
+    rubric = wanted or next(iter(used.values()), built_in_rubric(predictions[0].task))
+    return rubric, [name for name in rubrics if rubrics[name].digest == rubric.digest]
+
+
+def scale_of(found: Mapping[str, Any]) -> list[int]:
+    """The values that an agreement is about, in order; before rubrics were noted, those of the built-in one."""
+    if "rubric" in found:
+        return [level["value"] for level in found["rubric"]["levels"]]
+    return list(built_in_rubric(found["kind"]).values)
 
 
 def write_agreement(predictions: Sequence[Prediction], folder: Path, found: Mapping[str, Any]) -> None:
@@ -104,7 +132,7 @@ def without_items(found: Mapping[str, Any]) -> dict[str, Any]:
 
 def brief_agreement(found: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     """Header and rows of the pairs, without single raters where there are many, and of what all raters say."""
-    shown = ("kappa" if found["kind"] == "vqa" else "kappa_quadratic", "kendall_tau_b", "spearman")
+    shown = ("kappa" if len(scale_of(found)) == 2 else "kappa_quadratic", "kendall_tau_b", "spearman")
     rows = [
         [name, str(pair["n"]), *(_cell(pair["figures"][each]) for each in shown)]
         for name, pair in _shown_pairs(found).items()
@@ -125,7 +153,7 @@ def show_agreement(found: dict[str, Any]) -> None:
     """Print it; of many people only what they say together, the pairs of single raters are in the file."""
     shown = (
         ("kappa", "kendall_tau_b", "spearman")
-        if found["kind"] == "vqa"
+        if len(scale_of(found)) == 2
         else ("kappa", "kappa_linear", "kappa_quadratic", "kendall_tau_b", "spearman")
     )
     rows = [

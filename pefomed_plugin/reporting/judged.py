@@ -1,4 +1,4 @@
-"""Repeated judgements to disk: one score file a run, the summary in ``metrics.json``. Asks nobody.
+"""Repeated judgements to disk: one score file a run, the summary in ``metrics.json``.
 
 Files as ``scored`` has them: ``scores/judge-report-<model>.run3.jsonl``; what earlier scorers wrote stays.
 """
@@ -12,16 +12,19 @@ from typing import Any
 
 from ..errors import DataError
 from ..records import Prediction, Score
-from ..scoring import specs_of
-from ..scoring.files import read_scores, score_file, update_metrics
+from ..rubrics import Rubric, built_in_rubric, rubric_from_json
+from ..scoring.files import describe, earlier_metrics, read_scores, score_file, update_metrics
 from ..scoring.repeated import summarise_answers, summarise_groups, summarise_levels
+from ..scoring.spec import ScorerSpec
+from ..services.console import say_once
 from ..storage import write_records
 from .tables import format_value, show_table
 
 
 def write_judgements(
     predictions: Sequence[Prediction],
-    kind: str,
+    rubric: Rubric,
+    spec: ScorerSpec,
     runs: Sequence[Sequence[Score]],
     folder: Path,
     facts: Mapping[str, Any],
@@ -31,6 +34,7 @@ def write_judgements(
     """Write every run's scores and the figures over all runs.
 
     Args:
+        spec: the judge or the people, as ``scoring.ratings`` makes it of the rubric.
         facts: what the judgements rest on, for section ``judges`` of the metrics.
         axes: names of ``breakdown.AXES`` whose groups get figures of their own (paper, tables 3 and 4).
         only: ids of the predictions that the figures are about; None: all.
@@ -41,24 +45,37 @@ def write_judgements(
     Raises:
         DataError: the scores do not fit the predictions, or the folder holds the metrics of others.
     """
-    summarise = summarise_answers if kind == "vqa" else summarise_levels
-    name, version = runs[0][0].scorer, runs[0][0].version
+    name = spec.name
     about = [prediction for prediction in predictions if only is None or prediction.id in only]
     kept = [[score for score in scores if only is None or score.sample_id in only] for scores in runs]
-    figures = {"version": version, **summarise(about, kept), **summarise_groups(about, kept, kind, axes)}
+    figures = {
+        "version": spec.version,
+        **summarise(rubric, about, kept),
+        **summarise_groups(about, kept, rubric.is_accuracy, axes),
+    }
     if "scope" in facts:
         figures["scope"] = facts["scope"]
-    spec = specs_of([name], {}, str(folder))[name]
     metrics = update_metrics(
         predictions,
         folder,
-        {"scores": {name: figures}, "scorers": {name: spec.to_json()}, "judges": {name: dict(facts)}},
+        {
+            "scores": {name: figures},
+            "scorers": {name: spec.to_json()},
+            "judges": {name: {"rubric": rubric.to_json(), **facts}},
+        },
     )
     for path in run_files(folder, name):
         path.unlink()  # of an earlier judgement, perhaps with more runs
     for number, scores in enumerate(runs, 1):
         write_records(score_file(folder, f"{name}.run{number}"), scores)
     return metrics
+
+
+def summarise(rubric: Rubric, predictions: Sequence[Prediction], runs: Sequence[Sequence[Score]]) -> dict[str, Any]:
+    """Figures of ratings by a rubric. Raises DataError where predictions and scores do not belong together."""
+    if rubric.is_accuracy:
+        return summarise_answers(predictions, runs)
+    return summarise_levels(predictions, runs, rubric.values)
 
 
 def show_repeated(title: str, figures: Mapping[str, Any]) -> None:
@@ -85,6 +102,27 @@ def _mean(figure: Mapping[str, Any]) -> str:
     if figure.get("unit") == "%" or figure.get("value") is None:
         return format_value(figure)
     return "{:.{d}f}".format(figure["value"], d=1 if "percent" in figure else 2)
+
+
+def rubric_of(judges: Mapping[str, Any], scorer: str, predictions: Sequence[Prediction], place: Path) -> Rubric:
+    """The rubric that a judge or rater rated by, as section ``judges`` of ``metrics.json`` (``place``) holds it.
+
+    Raises:
+        DataError: the rubric is damaged.
+    """
+    content = (judges.get(scorer) or {}).get("rubric")
+    if content is not None:
+        return rubric_from_json(content, f"{place}, {scorer}")
+    rubric = built_in_rubric(predictions[0].task)
+    say_once(f"{place}: ratings from before rubrics were noted are read by the built-in rubric {rubric.label}")
+    return rubric
+
+
+def rubrics_of(folder: Path, names: Sequence[str], predictions: Sequence[Prediction]) -> dict[str, Rubric]:
+    """The rubrics of several judges and raters of ``folder``. Raises DataError as ``rubric_of``."""
+    path = Path(folder) / "metrics.json"
+    judges = earlier_metrics(path, describe(predictions)).get("judges", {})
+    return {name: rubric_of(judges, name, predictions, path) for name in names}
 
 
 def read_runs(folder: Path, scorer: str) -> list[list[Score]]:

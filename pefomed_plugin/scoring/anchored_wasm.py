@@ -1,4 +1,4 @@
-"""WASM by a judge, anchored on people: the judge's bias is estimated where people rated too, and taken off the rest.
+"""A judge's mean level, anchored on people: its bias is estimated where people rated too, and taken off the rest.
 
 The difference estimator of survey sampling: mean of the judge over all reports, minus the mean of judge minus people
 over the rated ones. It assumes that the rated reports were drawn at random from all of them (``pefomed rate export
@@ -26,7 +26,7 @@ class AnchoredWasm:
     """WASM with the judge's bias removed."""
 
     value: float
-    """0 to 4, higher is better; not cut off at the ends of the scale."""
+    """In the unit of the levels, higher is better; not cut off at the ends of the scale."""
     interval: Interval
     """95 % percentile bootstrap over clusters."""
     judge: float

@@ -2,51 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
+from ..rubrics import BUILT_IN, REPORT, Rubric
 from .spec import ACCURACY, GROUPS, LEVELS, MEAN_LEVEL, RATER, RUN, ScorerSpec
 
 GPT4 = "gpt-4"
 """Beginning of the names of models that stand for the paper's judge."""
 
 
-def judge_spec(kind: str, levels: Sequence[int], model: str, rubric: str = "", version: str = "1") -> ScorerSpec:
-    """A judging model: ``judge/<kind>/<model>``.
-
-    Args:
-        kind: name of the rubric, ``vqa`` or ``report`` or one of the user's own.
-        levels: the rubric's values.
-        rubric: its digest.
-    """
-    paper = "gpt4_judge" if model.startswith(GPT4) and kind in ("vqa", "report") else ""
-    return _rating(f"judge/{kind}/{model}", f"judged by {model}", levels, RUN, kind, paper, rubric, version)
+def judge_spec(rubric: Rubric, model: str, version: str = "1") -> ScorerSpec:
+    """A judging model: ``judge/<rubric>/<model>``."""
+    paper = "gpt4_judge" if model.startswith(GPT4) else ""
+    return _rating(rubric, f"judge/{rubric.name}/{model}", f"judged by {model}", RUN, paper, version)
 
 
-def human_spec(kind: str, levels: Sequence[int], rubric: str = "", version: str = "1") -> ScorerSpec:
-    """People: ``human/<kind>``. Arguments as ``judge_spec``."""
-    paper = "human" if kind in ("vqa", "report") else ""
-    return _rating(f"human/{kind}", "rated by people", levels, RATER, kind, paper, rubric, version)
+def human_spec(rubric: Rubric, version: str = "1") -> ScorerSpec:
+    """People: ``human/<rubric>``."""
+    return _rating(rubric, f"human/{rubric.name}", "rated by people", RATER, "human", version)
 
 
-def _rating(
-    name: str, title: str, levels: Sequence[int], repeated: str, kind: str, paper: str, rubric: str, version: str
-) -> ScorerSpec:
-    right_or_wrong = tuple(levels) == (0, 1)
+def _rating(rubric: Rubric, name: str, title: str, repeated: str, paper: str, version: str) -> ScorerSpec:
+    values = rubric.values
     return ScorerSpec(
         name,
         title,
-        float(min(levels)),
-        float(max(levels)),
-        unit="%" if right_or_wrong else "",
+        float(rubric.lowest),
+        float(rubric.highest),
+        unit="%" if rubric.is_accuracy else "",
         version=version,
-        kind=ACCURACY if right_or_wrong else LEVELS,
-        columns=tuple(GROUPS) if right_or_wrong else (*(f"level {level}" for level in levels), MEAN_LEVEL),
-        levels=() if right_or_wrong else tuple(levels),
+        kind=ACCURACY if rubric.is_accuracy else LEVELS,
+        columns=tuple(GROUPS) if rubric.is_accuracy else (*(f"level {value}" for value in values), MEAN_LEVEL),
+        levels=() if rubric.is_accuracy else values,
         repeated=repeated,
-        tasks=("vqa",) if kind == "vqa" else ("report", "caption"),
-        paper=paper,
-        rubric=rubric,
+        tasks=("vqa",) if rubric.task == "vqa" else ("report", "caption"),
+        paper=paper if rubric in BUILT_IN.values() else "",
+        rubric=rubric.digest,
     )
 
 
@@ -55,15 +46,14 @@ def wasm_spec(of: ScorerSpec) -> ScorerSpec:
     return replace(of, name="wasm/" + of.name, title=f"WASM, {of.title}", summary_of=of.name)
 
 
-_FORMER_RUBRICS = (("vqa", (0, 1)), ("report", (0, 1, 2, 3, 4)))
 FORMER_RATINGS = (
     *(
         replace(spec, names_begin=True)
-        for kind, levels in _FORMER_RUBRICS
-        for spec in (judge_spec(kind, levels, ""), judge_spec(kind, levels, GPT4), human_spec(kind, levels))
+        for rubric in BUILT_IN.values()
+        for spec in (judge_spec(rubric, ""), judge_spec(rubric, GPT4), human_spec(rubric))
     ),
     replace(
-        judge_spec("report", (0, 1, 2, 3, 4), GPT4),
+        judge_spec(REPORT, GPT4),
         name="wasm/",
         title="WASM",
         repeated="",
@@ -71,4 +61,4 @@ FORMER_RATINGS = (
         names_begin=True,
     ),
 )
-"""Ratings in files that do not record their scorers: of two rubrics, and a judge's with its model behind it."""
+"""Ratings in files that do not record their scorers: there were two rubrics then, and the model's name was last."""

@@ -17,14 +17,14 @@ from .intervals import cluster_interval
 from .pairing import answer_type, mean, pair_scores
 from .runs import summarise_runs
 from .spec import GROUPS
-from .wasm import LEVELS, summarise_wasm, wasm_from_counts
+from .wasm import summarise_wasm, wasm_from_counts
 
 Runs = Sequence[Sequence[Score]]
 """One sequence of scores a run or rater, of the same predictions."""
 
 
 def summarise_answers(predictions: Sequence[Prediction], runs: Runs) -> dict[str, Any]:
-    """VQA verdicts (0 or 1) as the paper's tables print them: percent right of open, closed and all questions.
+    """Verdicts (0 or 1) as the paper's tables print them: percent right of open, closed and all questions.
 
     Raises:
         DataError: predictions and scores do not belong together.
@@ -39,40 +39,42 @@ def summarise_answers(predictions: Sequence[Prediction], runs: Runs) -> dict[str
     return figures
 
 
-def summarise_levels(predictions: Sequence[Prediction], runs: Runs) -> dict[str, Any]:
-    """Report ratings as WASM (``overall``) and the mean number of reports at each level, with its SD over the runs.
+def summarise_levels(predictions: Sequence[Prediction], runs: Runs, levels: Sequence[int]) -> dict[str, Any]:
+    """Ratings as their weighted mean (``overall``; WASM for reports) and the mean number at each level with its SD.
 
     Raises:
-        DataError: predictions and scores do not belong together, or a value is no level.
+        DataError: predictions and scores do not belong together, or a value is none of ``levels``.
     """
     overall = _over_runs(predictions, runs, 1.0)
     if overall["value"] is None:
         return {"overall": overall}
-    each_run = [summarise_wasm(scores) for scores in runs if any(score.value is not None for score in scores)]
-    counts = [summarise_runs([run.counts[level] for run in each_run]) for level in LEVELS]
-    shares = wasm_from_counts([count.mean for count in counts]).percentages
+    of_runs = [summarise_wasm(scores, levels) for scores in runs if any(score.value is not None for score in scores)]
+    counts = [summarise_runs([run.counts[place] for run in of_runs]) for place in range(len(levels))]
+    shares = wasm_from_counts([count.mean for count in counts], levels).percentages
     return {
         "overall": overall,
         **{
-            f"level {level}": {
+            f"level {value}": {
                 "n": overall["n"],
-                "value": counts[level].mean,
-                "sd": counts[level].sd,
-                "percent": shares[level],
+                "value": count.mean,
+                "sd": count.sd,
+                "percent": share,
                 "runs": overall["runs"],
             }
-            for level in LEVELS
+            for value, count, share in zip(levels, counts, shares)
         },
     }
 
 
-def summarise_groups(predictions: Sequence[Prediction], runs: Runs, kind: str, axes: Sequence[str]) -> dict[str, Any]:
-    """The groups of some axes, by ``organ CHEST`` and the like: percent right for answers, WASM for reports.
+def summarise_groups(
+    predictions: Sequence[Prediction], runs: Runs, in_percent: bool, axes: Sequence[str]
+) -> dict[str, Any]:
+    """The groups of some axes, by ``organ CHEST`` and the like: percent right, or the mean of the levels.
 
     Raises:
         DataError: predictions and scores do not belong together.
     """
-    factor, unit = (100.0, {"unit": "%"}) if kind == "vqa" else (1.0, {})
+    factor, unit = (100.0, {"unit": "%"}) if in_percent else (1.0, {})
     figures: dict[str, Any] = {}
     for axis in axes:
         members: dict[str, list[Prediction]] = {}
@@ -109,10 +111,10 @@ def _over_runs(predictions: Sequence[Prediction], runs: Runs, factor: float) -> 
         for prediction, value in zip(predictions, sample_means(paired))
         if value is not None
     ]
-    interval = cluster_interval([value for _, value in rows], [CLUSTERS["study"](each) for each, _ in rows])
+    interval = cluster_interval([value for _, value in rows], [CLUSTERS["study"](prediction) for prediction, _ in rows])
     return {**figures, "value": over.mean, "sd": over.sd, "runs": over.runs, "interval": asdict(interval)}
 
 
 def _only(runs: Runs, chosen: Sequence[Prediction]) -> list[list[Score]]:
-    wanted = {each.id for each in chosen}
+    wanted = {prediction.id for prediction in chosen}
     return [[score for score in scores if score.sample_id in wanted] for scores in runs]

@@ -32,7 +32,7 @@ def summarise(spec: ScorerSpec, predictions: Sequence[Prediction], scores: Seque
             for name, metric in spec.measured.items()
         }
     if spec.kind == LEVELS:
-        return summarise_levels(predictions, [scores])
+        return summarise_levels(predictions, [scores], spec.levels)
     pairs = pair_scores(predictions, scores)
     if spec.kind != ACCURACY:
         return {"overall": _means(spec, pairs)}

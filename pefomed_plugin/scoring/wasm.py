@@ -1,6 +1,6 @@
-"""WASM, the weighted average of report ratings from 0 to 4 (paper section 3.3, figure 2). Pure functions.
+"""The weighted mean of ratings by levels; of the paper's five it is WASM (section 3.3, figure 2). Pure functions.
 
-Who rates (GPT-4 or people) is another module's affair; what was not rated is counted and kept out of the mean.
+What was not rated is counted and kept out of the mean.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from ..errors import DataError
 from ..records import Score
 
-LEVELS = (0, 1, 2, 3, 4)
-"""0 is completely dissimilar, 4 very similar to the reference report."""
 VERSION = "1"
 
 
@@ -20,53 +18,58 @@ VERSION = "1"
 class Wasm:
     """Ratings of one run, or their mean over runs (then the counts are fractions)."""
 
+    levels: tuple[int, ...]
+    """Values of the scale, the lowest first."""
     counts: tuple[float, ...]
-    """Rated reports at each of the five levels."""
+    """Rated texts at each level."""
     unscored: int = 0
-    """Reports without a usable rating; in no percentage and not in the mean."""
+    """Texts without a usable rating; in no percentage and not in the mean."""
 
     @property
     def scored(self) -> float:
-        """Rated reports."""
+        """Rated texts."""
         return sum(self.counts)
 
     @property
     def percentages(self) -> tuple[float, ...]:
-        """Share of each level among the rated reports, 0 to 100."""
+        """Share of each level among the rated texts, 0 to 100."""
         return tuple(100 * count / self.scored for count in self.counts)
 
     @property
     def value(self) -> float:
-        """The paper's formula, sum(level * count) / sum(count): 0 to 4, higher is better."""
-        return sum(level * count for level, count in zip(LEVELS, self.counts)) / self.scored
+        """The paper's formula, sum(level * count) / sum(count); higher is better."""
+        return sum(value * count for value, count in zip(self.levels, self.counts)) / self.scored
 
 
-def wasm_from_counts(counts: Sequence[float], unscored: int = 0) -> Wasm:
-    """WASM from the number of reports at levels 0 to 4.
+def wasm_from_counts(counts: Sequence[float], levels: Sequence[int], unscored: int = 0) -> Wasm:
+    """WASM from the number of texts at each level, the lowest first.
 
     Raises:
-        DataError: not five counts, a negative one, or nothing rated.
+        DataError: not one count a level, a negative one, or nothing rated.
     """
-    if len(counts) != len(LEVELS) or any(not count >= 0 for count in counts):
-        raise DataError(f"WASM needs five counts, of level 0 to 4, none negative; got {list(counts)}")
+    if len(counts) != len(levels) or any(not count >= 0 for count in counts):
+        raise DataError(
+            f"WASM needs {len(levels)} counts, one for each of {', '.join(map(str, levels))}, none negative; got "
+            f"{list(counts)}"
+        )
     if not sum(counts):
-        raise DataError("WASM over nothing: no report was rated")
-    return Wasm(tuple(counts), unscored)
+        raise DataError("WASM over nothing: no text was rated")
+    return Wasm(tuple(levels), tuple(counts), unscored)
 
 
-def summarise_wasm(scores: Sequence[Score]) -> Wasm:
-    """WASM from one score a report, whose value is its level or None where it was not rated.
+def summarise_wasm(scores: Sequence[Score], levels: Sequence[int]) -> Wasm:
+    """WASM from one score a text, whose value is its level or None where it was not rated.
 
     Raises:
         DataError: nothing was rated, or a value is no level; all such records in one message.
     """
     rated = [score for score in scores if score.value is not None]
-    problems: list[str] = [
-        f"{score.sample_id}: {score.value} is no level; rate this report again"
+    problems = [
+        f"{score.sample_id}: {score.value} is no level; rate this text again"
         for score in rated
-        if score.value not in LEVELS
+        if score.value not in levels
     ]
     if problems:
-        raise DataError("WASM ratings must be 0, 1, 2, 3 or 4", problems)
-    counts = [sum(score.value == level for score in rated) for level in LEVELS]
-    return wasm_from_counts(counts, unscored=len(scores) - len(rated))
+        raise DataError(f"ratings must be one of {', '.join(map(str, levels))}", problems)
+    counts = [sum(score.value == value for score in rated) for value in levels]
+    return wasm_from_counts(counts, levels, unscored=len(scores) - len(rated))

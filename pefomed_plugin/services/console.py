@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Callable
 
 PLAIN_EVERY_S = 10.0
@@ -29,6 +30,12 @@ def say(text: str = "") -> None:
     """Print a line, on the first rank only."""
     if is_first_rank():
         print(text, flush=True)
+
+
+@cache
+def say_once(text: str) -> None:
+    """Print a line the first time that it is asked for."""
+    say(text)
 
 
 def print_line(text: str = "", style: str = "") -> None:

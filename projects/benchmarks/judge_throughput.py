@@ -18,12 +18,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from pefomed_plugin.prompts_judge import PROMPTS
 from pefomed_plugin.records import Prediction
+from pefomed_plugin.rubrics import VQA
 from pefomed_plugin.services.judge.asking import Limits, ask_all
 from pefomed_plugin.services.judge.judging import JudgePlan, judge_questions, usable_verdict
 from pefomed_plugin.services.judge.ledger import Ledger
 from pefomed_plugin.services.judge.openai_chat import OpenAIChat
+from pefomed_plugin.services.judge.prompts import find_prompt
 
 _BODY = json.dumps(
     {
@@ -73,7 +74,7 @@ def measure(questions: int, concurrency: int, latency_s: float) -> float:
         Prediction(f"q{n}", "made_up", "test", "p.png", "vqa", f"Is finding {n} there?", "yes", prediction="it is")
         for n in range(questions)
     ]
-    plan = JudgePlan("invented", PROMPTS["vqa"], runs=1)
+    plan = JudgePlan("invented", find_prompt(VQA), runs=1)
     with tempfile.TemporaryDirectory() as folder, Ledger(Path(folder) / "ledger.jsonl") as ledger:
         start = time.monotonic()
         done = ask_all(

@@ -8,7 +8,7 @@ import pytest
 
 from pefomed_plugin.cli import main
 from pefomed_plugin.errors import ConfigError
-from pefomed_plugin.services.judge.chat import Question
+from pefomed_plugin.services.judge.chat import ChatRequest
 from pefomed_plugin.services.judge.gate import Gate
 from pefomed_plugin.services.judge.local_judge import LocalChat
 from pefomed_plugin.storage import write_records
@@ -48,7 +48,7 @@ def folder(tmp_path_factory):
 
 
 def question(**parameters):
-    return Question(
+    return ChatRequest(
         [{"role": "user", "content": "yes no left"}], {"model": "tiny-judge", "max_tokens": 12, **parameters}
     )
 

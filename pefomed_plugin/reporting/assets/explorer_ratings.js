@@ -44,12 +44,12 @@ function runsPanel(found) {
 }
 
 function levelsPanel(rows) {
-  const panel = make("div", { class: "plot" }, make("h3", {}, "Levels of the reports, 0 to 4, and WASM"));
+  const panel = make("div", { class: "plot" }, make("h3", {}, "Levels and their mean"));
   for (const row of rows) {
-    const text = row.shares.map((share, level) => `level ${level}: ${share.toFixed(1)} %`).join(", ");
+    const text = row.shares.map((share, place) => `${row.levels[place]}: ${share.toFixed(1)} %`).join(", ");
     const bar = make("div", { class: "levels", role: "img", "aria-label": text, title: text });
-    row.shares.forEach((share, level) => bar.append(make("span", { class: "level-" + level, style: `flex-grow: ${share}` },
-      share >= 14 ? `${level}: ${share.toFixed(0)} %` : "")));
+    row.shares.forEach((share, place) => bar.append(make("span", { class: "level-" + Math.round(4 * place / (row.levels.length - 1)), style: `flex-grow: ${share}` },
+      share >= 14 ? `${row.levels[place].slice(6)}: ${share.toFixed(0)} %` : "")));
     panel.append(make("div", { class: "levels-row" }, make("span", {}, row.label), make("b", {}, row.wasm), bar));
   }
   return panel;

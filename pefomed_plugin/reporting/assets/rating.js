@@ -31,10 +31,10 @@ function complain(id, text) {
   $(id).hidden = !text;
 }
 
-const show = (id) => ["enter", "done", "rating"].forEach((each) => { $(each).hidden = each !== id; });
+const show = (id) => ["enter", "done", "rating"].forEach((part) => { $(part).hidden = part !== id; });
 const items = () => state.session.items;
 const isRated = (item) => item.rating !== null;
-const values = () => state.session.rubric.map(([value]) => value);
+const levels = () => state.session.levels;
 
 // ---- who rates
 
@@ -74,14 +74,14 @@ function setUpRater() {
   $("progress").hidden = $("who").hidden = false;
   $("rating").classList.toggle("no-picture", !session.images);
   $("film").hidden = !session.images;
-  $("answer-title").textContent = session.kind === "vqa" ? "Answer to rate" : "Report to rate";
+  $("answer-title").textContent = session.title;
   $("comment").maxLength = session.commentLimit;
-  $("scale").replaceChildren(...session.rubric.map(([value, when]) => make("button", {
-    type: "button", value, title: when, onclick: () => rate(value),
+  $("scale").replaceChildren(...levels().map(({ value, word, when }) => make("button", {
+    type: "button", value, title: word + ": " + when, onclick: () => rate(value),
   }, make("b", { textContent: value }), make("span", { className: "when", textContent: when }))));
-  $("rubric").replaceChildren(...session.rubric.flatMap(([value, when]) =>
-    [make("dt", { textContent: value }), make("dd", { textContent: when })]));
-  const keys = values().map((value) => make("kbd", { textContent: value })).reverse();
+  $("rubric").replaceChildren(...levels().flatMap(({ value, word, when }) =>
+    [make("dt", { textContent: value + " " + word }), make("dd", { textContent: when })]));
+  const keys = levels().map(({ key, word }) => make("kbd", { textContent: key, title: word })).reverse();
   $("keys").replaceChildren(...keys.flatMap((key) => [key, " "]));
 }
 
@@ -201,8 +201,8 @@ function onKey(event) {
     if (event.key === "Escape" || event.key === "Enter") $("comment").blur();
     return;
   }
-  const value = event.key.length === 1 && event.key >= "0" && event.key <= "9" ? Number(event.key) : null;
-  if (value !== null && values().includes(value)) rate(value);
+  const level = levels().find(({ key }) => key === event.key);
+  if (level) rate(level.value);
   else if (event.key === "ArrowLeft") go(state.at - 1);
   else if (event.key === "ArrowRight") go(state.at + 1);
   else if (event.key === "c" || event.key === "C") $("comment").focus();

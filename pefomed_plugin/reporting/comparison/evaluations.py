@@ -129,7 +129,9 @@ def _restrict(answered: Answered, specs: Sequence[ScorerSpec], ids: set[str]) ->
         if spec.name in answered.runs
     }
     figures = {
-        spec.name: (summarise_levels if spec.kind == LEVELS else summarise_answers)(kept, runs[spec.name])
+        spec.name: summarise_levels(kept, runs[spec.name], spec.levels)
+        if spec.kind == LEVELS
+        else summarise_answers(kept, runs[spec.name])
         for spec in specs
         if spec.name in runs
     }

@@ -8,8 +8,7 @@ from typing import Any
 from ...scoring.pairing import mean
 from ...scoring.repeated import Runs
 from ...scoring.spec import MEAN_LEVEL
-from ...scoring.wasm import LEVELS
-from ..agreement import PEOPLE, brief_agreement
+from ..agreement import PEOPLE, brief_agreement, scale_of
 from ..comparison.compare_tables import evaluation_cells, evaluations_header, evaluations_title
 from ..comparison.evaluations import Evaluations, evaluate_runs
 from ..results import Answered, Run
@@ -83,7 +82,7 @@ def _facts(facts: Mapping[str, Any]) -> list[str]:
 
 
 def _levels(found: Evaluations | None) -> list[dict[str, Any]]:
-    """Shares of the levels, in percent of the rated reports."""
+    """Shares of the levels, in percent of the rated texts."""
     levels = [column.name for column in found.columns if column.level is not None] if found else []
     if found is None or not levels:
         return []
@@ -96,6 +95,7 @@ def _levels(found: Evaluations | None) -> list[dict[str, Any]]:
                 {
                     "label": row.label,
                     "wasm": "-" if wasm is None else f"{wasm:.2f}",
+                    "levels": levels,
                     "shares": [100 * count / sum(counts) for count in counts],
                 }
             )
@@ -107,7 +107,7 @@ def _agreement(found: Mapping[str, Any]) -> dict[str, Any] | None:
     if not found:
         return None
     header, rows = brief_agreement(found)
-    scale = list(LEVELS) if found["kind"] == "report" else [0, 1]
+    scale = scale_of(found)
     names = [*found["raters"], *([PEOPLE] if any(PEOPLE in name for name in found["pairs"]) else [])]
     pairs = {
         name: {
@@ -118,7 +118,7 @@ def _agreement(found: Mapping[str, Any]) -> dict[str, Any] | None:
         for name, pair in found["pairs"].items()
     }
     statistics: Sequence[str] = ["kappa", "kappa_linear", "kappa_quadratic", "kendall_tau_b", "spearman"]
-    if found["kind"] == "vqa":  # on two values the three kappas are one
+    if len(scale) == 2:  # on two values the three kappas are one
         statistics = ["kappa", "kendall_tau_b", "spearman"]
     rest = [row[:3] for row in rows if row[0] not in pairs]
     return {

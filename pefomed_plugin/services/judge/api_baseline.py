@@ -16,7 +16,7 @@ from ...prompts import draw_instruction
 from ...records import Prediction, Sample
 from ..images.decoding import open_image
 from ..images.resizing import resize_square
-from .chat import Question
+from .chat import ChatRequest
 from .ledger import Ledger
 
 PROMPT_VERSION = "1"
@@ -24,7 +24,7 @@ PROMPT_VERSION = "1"
 
 def baseline_questions(
     samples: Sequence[Sample], image_root: Path, parameters: Mapping[str, Any], image_size_px: int = 448
-) -> list[Question]:
+) -> list[ChatRequest]:
     """One question a sample: its image, resized as for the model (no crop), and its instruction.
 
     Raises:
@@ -39,7 +39,7 @@ def baseline_questions(
             {"type": "image_url", "image_url": {"url": images[sample.image]}},
             {"type": "text", "text": draw_instruction(sample.task, sample.question)},
         ]
-        questions.append(Question([{"role": "user", "content": content}], parameters, 0, {"sample_id": sample.id}))
+        questions.append(ChatRequest([{"role": "user", "content": content}], parameters, 0, {"sample_id": sample.id}))
     return questions
 
 
@@ -48,7 +48,9 @@ def is_answer(entry: Mapping[str, Any]) -> bool:
     return entry.get("text") is not None
 
 
-def collect_predictions(samples: Sequence[Sample], questions: Sequence[Question], ledger: Ledger) -> list[Prediction]:
+def collect_predictions(
+    samples: Sequence[Sample], questions: Sequence[ChatRequest], ledger: Ledger
+) -> list[Prediction]:
     """Predictions from the ledger; None where the model refused or never gave an answer."""
     predictions = []
     for sample, question in zip(samples, questions):

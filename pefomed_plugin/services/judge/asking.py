@@ -18,7 +18,7 @@ from typing import Any, Callable
 
 from ...errors import ConfigError, PefomedError
 from ..console import progress, say
-from .chat import Ask, NoReply, Question, Reply
+from .chat import Ask, ChatRequest, NoReply, Reply
 from .gate import Gate, Halted
 from .ledger import Entry, Ledger
 from .prices import TOKENS_OF_A_VERDICT, Price, estimate_tokens
@@ -85,7 +85,9 @@ class Asked:
         return self.settled == self.questions
 
 
-def open_questions(questions: Sequence[Question], ledger: Ledger, usable: Usable, limits: Limits) -> list[Question]:
+def open_questions(
+    questions: Sequence[ChatRequest], ledger: Ledger, usable: Usable, limits: Limits
+) -> list[ChatRequest]:
     """Those that the ledger does not settle, equal ones once."""
     unique = {question.key: question for question in questions}
     return [each for key, each in unique.items() if not is_settled(ledger.entries(key), usable, limits)]
@@ -97,7 +99,7 @@ def is_settled(entries: Sequence[Mapping[str, Any]], usable: Usable, limits: Lim
 
 
 def ask_all(
-    questions: Sequence[Question], ask: Ask, ledger: Ledger, usable: Usable, limits: Limits, what: str = "judging"
+    questions: Sequence[ChatRequest], ask: Ask, ledger: Ledger, usable: Usable, limits: Limits, what: str = "judging"
 ) -> Asked:
     """Ask what is open until all is settled, a limit is reached, or the user interrupts.
 
@@ -112,10 +114,12 @@ def ask_all(
 class _Asking:
     """One call of ``ask_all``."""
 
-    def __init__(self, questions: Sequence[Question], ask: Ask, ledger: Ledger, usable: Usable, limits: Limits) -> None:
+    def __init__(
+        self, questions: Sequence[ChatRequest], ask: Ask, ledger: Ledger, usable: Usable, limits: Limits
+    ) -> None:
         self.ask, self.ledger, self.usable, self.limits = ask, ledger, usable, limits
         keys = {question.key for question in questions}
-        self.waiting: deque[Question] = deque(open_questions(questions, ledger, usable, limits))
+        self.waiting: deque[ChatRequest] = deque(open_questions(questions, ledger, usable, limits))
         self.asked = Asked(len(keys), settled=len(keys) - len(self.waiting))
         open_keys = {each.key for each in self.waiting}
         self.asked.unusable = sum(not any(map(usable, ledger.entries(key))) for key in keys - open_keys)
@@ -124,7 +128,7 @@ class _Asking:
                 limits.price.of(entry.get("usage") or {}) for key in keys for entry in ledger.entries(key)
             )
         self.gate = Gate(limits.max_requests)
-        self.running: dict[Future, Question] = {}
+        self.running: dict[Future, ChatRequest] = {}
         self.reserved: dict[Future, float] = {}
         self.dearest = 0.0
         self.unanswered_in_a_row = 0
@@ -163,7 +167,7 @@ class _Asking:
             handed_out = True
         return handed_out
 
-    def _ask_one(self, question: Question) -> Reply:
+    def _ask_one(self, question: ChatRequest) -> Reply:
         """In a thread of its own; what concerns all questions closes the gate before the next one leaves."""
         try:
             return self.ask(question, self.gate)
@@ -174,7 +178,7 @@ class _Asking:
     def _store(self, futures: Sequence[Future]) -> None:
         """Write what came back, all of it with one sync, then count it."""
         entries: list[Entry] = []
-        replied: list[Question] = []
+        replied: list[ChatRequest] = []
         for future in futures:
             question = self.running.pop(future)
             del self.reserved[future]
@@ -194,7 +198,7 @@ class _Asking:
         for question, entry in zip(replied, entries):
             self._count(question, entry)
 
-    def _count(self, question: Question, entry: Entry) -> None:
+    def _count(self, question: ChatRequest, entry: Entry) -> None:
         if self.limits.price and self.asked.cost is not None:
             cost = self.limits.price.of(entry["usage"])
             self.asked.cost += cost
@@ -216,7 +220,7 @@ class _Asking:
         """Paid already, and what the replies in flight may cost."""
         return (self.asked.cost or 0.0) + sum(max(each, self.dearest) for each in self.reserved.values())
 
-    def _at_most(self, question: Question) -> float:
+    def _at_most(self, question: ChatRequest) -> float:
         """What one reply may cost: by its length, and no less than the dearest so far."""
         if not self.limits.price:
             return 0.0
@@ -235,7 +239,7 @@ class _Asking:
         return ", ".join(notes)
 
 
-def make_entry(question: Question, reply: Reply) -> Entry:
+def make_entry(question: ChatRequest, reply: Reply) -> Entry:
     """What the ledger keeps of one reply."""
     return {"key": question.key, "run": question.run, **question.facts, **question.parameters, **reply.to_json()}
 

@@ -18,7 +18,7 @@ from ...readers.textfiles import read_json
 from ...storage import write_json
 from ..console import say
 from .asking import Asked, Limits, Usable, closing_on_signal, is_settled, make_entry, open_questions
-from .chat import Question, Reply
+from .chat import ChatRequest, Reply
 from .gate import Gate, Halted
 from .ledger import Ledger
 from .openai_chat import OpenAIChat, ServiceError
@@ -33,7 +33,7 @@ _OVER = ("completed", "expired", "cancelled", "failed")
 
 
 def ask_batches(
-    questions: Sequence[Question],
+    questions: Sequence[ChatRequest],
     chat: OpenAIChat,
     ledger: Ledger,
     usable: Usable,
@@ -81,7 +81,7 @@ def ask_batches(
     )
 
 
-def _send(note: Path, left: Sequence[Question], chat: OpenAIChat, most: int | None) -> int:
+def _send(note: Path, left: Sequence[ChatRequest], chat: OpenAIChat, most: int | None) -> int:
     """Note, upload and start one batch; how many requests it has."""
     lines: list[bytes] = []
     size = 0
@@ -109,7 +109,7 @@ def _send(note: Path, left: Sequence[Question], chat: OpenAIChat, most: int | No
 
 def _fetch(
     note: Path,
-    questions: Sequence[Question],
+    questions: Sequence[ChatRequest],
     chat: OpenAIChat,
     ledger: Ledger,
     usable: Usable,
@@ -151,7 +151,7 @@ def _fetch(
                     replies[question.key] = reply
     # A kill between storing and removing the note comes back here: what one batch answered is stored once.
     new = [
-        make_entry(Question(q.messages, q.parameters, q.run, {**q.facts, "batch": batch_id}), reply)
+        make_entry(ChatRequest(q.messages, q.parameters, q.run, {**q.facts, "batch": batch_id}), reply)
         for key, reply in replies.items()
         for q in (by_key[key],)
         if all(entry.get("batch") != batch_id for entry in ledger.entries(key))
@@ -178,7 +178,7 @@ def _find(chat: OpenAIChat, label: str) -> str | None:
     return chat.call(find)
 
 
-def _check_cost(questions: Sequence[Question], left: Sequence[Question], ledger: Ledger, limits: Limits) -> None:
+def _check_cost(questions: Sequence[ChatRequest], left: Sequence[ChatRequest], ledger: Ledger, limits: Limits) -> None:
     if limits.max_cost is None or limits.price is None:
         return
     spent = _cost([ledger.entries(key) for key in {question.key for question in questions}], limits) or 0.0

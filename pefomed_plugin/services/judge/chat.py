@@ -16,7 +16,7 @@ class NoReply(Exception):
 
 
 @dataclass(frozen=True)
-class Question:
+class ChatRequest:
     """One request."""
 
     messages: Sequence[Mapping[str, Any]]
@@ -72,5 +72,5 @@ class Reply:
         }
 
 
-Ask = Callable[[Question, Gate], Reply]
+Ask = Callable[[ChatRequest, Gate], Reply]
 """Asks one question, passing the gate before each request. Raises NoReply, Halted, or a PefomedError about them all."""

@@ -1,4 +1,4 @@
-"""From predictions to a judge's questions, and from the ledger to scores. Knows no server and writes no file."""
+"""From predictions to a judge's requests, and from the ledger to scores."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...errors import ConfigError, DataError
-from ...prompts_judge import JudgePrompt, judge_messages
 from ...records import Prediction, Sample, Score
+from ...rubrics import Rubric, built_in_rubric
 from ...scoring import verdicts
 from ...scoring.pairing import NO_PREDICTION, require_predictions
+from ...scoring.ratings import judge_spec
+from ...scoring.spec import ScorerSpec
 from ...scoring.verdicts import Verdict, parse_verdict
 from .asking import Limits, Usable, is_settled
-from .chat import Question
+from .chat import ChatRequest
 from .ledger import Ledger
+from .prompts import JudgePrompt, judge_messages
 
 CREDENTIALED = ("mimic_cxr",)
 """Data sets whose licence forbids handing their texts to a service without an agreement."""
@@ -43,9 +46,14 @@ class JudgePlan:
             raise ConfigError(f"--runs must be at least 1, not {self.runs}")
 
     @property
-    def scorer(self) -> str:
-        """Name that scores carry."""
-        return f"judge/{self.prompt.kind}/{self.model}"
+    def rubric(self) -> Rubric:
+        """The scale."""
+        return self.prompt.rubric
+
+    @property
+    def spec(self) -> ScorerSpec:
+        """The judge as a scorer."""
+        return judge_spec(self.rubric, self.model, self.version)
 
     @property
     def version(self) -> str:
@@ -62,8 +70,8 @@ class JudgePlan:
         }
 
 
-def check_judgeable(predictions: Sequence[Prediction], kind: str) -> None:
-    """The predictions are of the kind that is to be judged.
+def check_judgeable(predictions: Sequence[Prediction], rubric: Rubric) -> None:
+    """The predictions are of the kind that the rubric rates.
 
     Raises:
         DataError: there are none, or some are answers to another task; all of them are named.
@@ -72,10 +80,12 @@ def check_judgeable(predictions: Sequence[Prediction], kind: str) -> None:
     wrong = [
         f"{prediction.id}: task {prediction.task!r}; judge it with its own command, in a file of its own"
         for prediction in predictions
-        if (prediction.task == "vqa") != (kind == "vqa")
+        if built_in_rubric(prediction.task).task != rubric.task
     ]
     if wrong:
-        raise DataError(f"these are not all predictions of kind {kind!r}", wrong)
+        raise DataError(
+            f"these are not all predictions of kind {rubric.task!r}, which the rubric {rubric.name!r} rates", wrong
+        )
 
 
 def require_permission(samples: Sequence[Sample], host: str, is_local: bool, given: bool) -> None:
@@ -92,7 +102,7 @@ def require_permission(samples: Sequence[Sample], host: str, is_local: bool, giv
         )
 
 
-def judge_questions(predictions: Sequence[Prediction], plan: JudgePlan) -> list[Question]:
+def judge_questions(predictions: Sequence[Prediction], plan: JudgePlan) -> list[ChatRequest]:
     """All runs' questions, run by run; what has no prediction is not asked about."""
     asked = [
         (prediction, judge_messages(plan.prompt, prediction))
@@ -101,9 +111,9 @@ def judge_questions(predictions: Sequence[Prediction], plan: JudgePlan) -> list[
     ]
     facts = {"prompt": plan.prompt.label}
     return [
-        Question(messages, plan.parameters(run), run, {**facts, "sample_id": each.id})
+        ChatRequest(messages, plan.parameters(run), run, {**facts, "sample_id": prediction.id})
         for run in range(plan.runs)
-        for each, messages in asked
+        for prediction, messages in asked
     ]
 
 
@@ -115,32 +125,32 @@ def usable_verdict(plan: JudgePlan) -> Usable:
 def collect_scores(
     predictions: Sequence[Prediction], plan: JudgePlan, ledger: Ledger, limits: Limits
 ) -> list[list[Score]]:
-    """Scores of every run from the ledger, one a prediction in their order. A missing prediction scores 0.
+    """Scores of every run from the ledger, one a prediction in their order; a missing one is at the lowest level.
 
     Raises:
         DataError: a question is still open; ask first.
     """
-    runs: list[list[Score]] = []
+    spec, runs = plan.spec, []
     questions = iter(judge_questions(predictions, plan))
     for _ in range(plan.runs):
         scores = []
         for prediction in predictions:
             if prediction.prediction is None:
-                scores.append(Score(prediction.id, plan.scorer, plan.version, 0.0, NO_PREDICTION))
+                scores.append(Score(prediction.id, spec.name, spec.version, float(plan.rubric.lowest), NO_PREDICTION))
                 continue
             entries = ledger.entries(next(questions).key)
             if not is_settled(entries, usable_verdict(plan), limits):
                 raise DataError(f"{prediction.id} is not judged yet; the same command goes on")
             verdict = _settle(entries, plan)
             value = None if verdict.value is None else float(verdict.value)
-            scores.append(Score(prediction.id, plan.scorer, plan.version, value, verdict.reason))
+            scores.append(Score(prediction.id, spec.name, spec.version, value, verdict.reason))
         runs.append(scores)
     return runs
 
 
 def judge_facts(predictions: Sequence[Prediction], plan: JudgePlan, ledger: Ledger) -> dict[str, Any]:
     """What the judgements rest on, for ``metrics.json``: models, fingerprints, prompt, seeds, usage."""
-    keys = {judge_question.key for judge_question in judge_questions(predictions, plan)}
+    keys = {request.key for request in judge_questions(predictions, plan)}
     entries = [entry for key in keys for entry in ledger.entries(key)]
     return {
         "model": plan.model,
@@ -165,14 +175,14 @@ def judge_facts(predictions: Sequence[Prediction], plan: JudgePlan, ledger: Ledg
 def _settle(entries: Sequence[Mapping[str, Any]], plan: JudgePlan) -> Verdict:
     """The first verdict among the replies, or why none of them has one."""
     found = [_verdict(entry, plan) for entry in entries]
-    first = next((each for each in found if each.value is not None), None)
+    first = next((verdict for verdict in found if verdict.value is not None), None)
     return first or Verdict(None, f"{found[-1].reason} (asked {len(found)} times)")
 
 
 def _verdict(entry: Mapping[str, Any], plan: JudgePlan) -> Verdict:
     if entry.get("text") is None:
         return Verdict(None, entry.get("fault") or "no text")
-    return parse_verdict(entry["text"], plan.prompt.values)
+    return parse_verdict(entry["text"], plan.rubric)
 
 
 def _count(entries: Sequence[Mapping[str, Any]], name: str) -> dict[str, int]:

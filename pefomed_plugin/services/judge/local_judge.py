@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import ConfigError, one_line
-from .chat import Question, Reply
+from .chat import ChatRequest, Reply
 from .gate import Gate
 
 DEFAULT_MAX_TOKENS = 1024
@@ -41,13 +41,13 @@ class LocalChat:
         self._name = Path(folder).resolve().name
         self._lock = threading.Lock()
 
-    def ask(self, question: Question, gate: Gate) -> Reply:
+    def ask(self, question: ChatRequest, gate: Gate) -> Reply:
         """One reply. Raises Halted when the gate is closed."""
         with self._lock:
             gate.enter()
             return self._answer(question)
 
-    def _answer(self, question: Question) -> Reply:
+    def _answer(self, question: ChatRequest) -> Reply:
         import torch  # late: heavy
 
         parameters = question.parameters

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 
 from ...errors import ConfigError, PefomedError
 from ..console import say
-from .chat import NoReply, Question, Reply
+from .chat import ChatRequest, NoReply, Reply
 from .gate import Gate
 
 MAX_TRIES = 8
@@ -68,7 +68,7 @@ class OpenAIChat:
         """Whether they stay on this machine."""
         return self.host in _LOCAL_HOSTS
 
-    def ask(self, question: Question, gate: Gate) -> Reply:
+    def ask(self, question: ChatRequest, gate: Gate) -> Reply:
         """One reply, repeated over temporary faults.
 
         Raises:
@@ -102,7 +102,7 @@ class OpenAIChat:
                 fault = f"no connection ({type(error.__cause__ or error).__name__})"
         raise NoReply(fault)
 
-    def body(self, question: Question) -> dict[str, Any]:
+    def body(self, question: ChatRequest) -> dict[str, Any]:
         """A request's body, without what the server is known to refuse."""
         dropped = self._dropped.get(question.parameters["model"], ())
         return {
@@ -130,7 +130,7 @@ class OpenAIChat:
             time.sleep(min(LONGEST_WAIT_S, self._first_wait_s * 2**number))
         raise ServiceError(f"{self.host} does not do it ({fault}); start the same command again to go on") from None
 
-    def read_batch_line(self, record: Mapping[str, Any], question: Question) -> tuple[Reply | None, bool]:
+    def read_batch_line(self, record: Mapping[str, Any], question: ChatRequest) -> tuple[Reply | None, bool]:
         """The reply of one line of a batch's results, and whether the line changes what is asked next."""
         model = question.parameters["model"]
         response = record.get("response") or {}
@@ -148,7 +148,7 @@ class OpenAIChat:
             return None, True
         return None, False
 
-    def _judge_status(self, error: Any, question: Question, gate: Gate) -> tuple[Reply | None, str]:
+    def _judge_status(self, error: Any, question: ChatRequest, gate: Gate) -> tuple[Reply | None, str]:
         """A reply that is final, or the name of a fault worth another try. Raises ServiceError for the others."""
         status: int = error.status_code
         body: dict[str, Any] = dict(error.body) if isinstance(error.body, dict) else {}

@@ -1,7 +1,7 @@
 """Who rates what, in which order, and under which names: the plan behind a folder of rating sheets.
 
 Blinded: a rater sees neither model, nor score, nor sample id; every rater has codes and an order of their own, both
-recomputed from the plan's seed. Knows no spreadsheet.
+recomputed from the plan's seed.
 """
 
 from __future__ import annotations
@@ -10,15 +10,17 @@ import hashlib
 import random
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from ...errors import ConfigError, DataError
 from ...readers.textfiles import read_json
 from ...records import Prediction
+from ...rubrics import Rubric, built_in_rubric, rubric_from_json
 from ...scoring.exact_match import score_exact_match
 from ...storage import write_json
+from ..console import say_once
 
 PLAN = "ratings.json"
 SCOPES = {
@@ -35,8 +37,8 @@ _NOT_XML = re.compile("[\ud800-\udfff\ufffe\uffff]")
 class RatingPlan:
     """What was given out, as ``ratings.json`` keeps it."""
 
-    kind: str
-    """``vqa`` (0 or 1) or ``report`` (0 to 4)."""
+    rubric: Rubric
+    """What is rated by which levels."""
     scope: str
     """A name of ``SCOPES``."""
     raters: tuple[str, ...]
@@ -61,7 +63,7 @@ class RatingPlan:
 
 def make_plan(
     predictions: Sequence[Prediction],
-    kind: str,
+    rubric: Rubric,
     annotators: int,
     seed: int = 0,
     scope: str | None = None,
@@ -78,25 +80,25 @@ def make_plan(
     """
     if annotators < 1 or count < 1:
         raise ConfigError("--annotators and --random must be at least 1")
-    scope = scope or ("failures" if kind == "vqa" else "all")
-    asked = [prediction for prediction in predictions if prediction.prediction is not None]
+    scope = scope or ("failures" if rubric.is_accuracy else "all")
+    ids = tuple(prediction.id for prediction in predictions if prediction.prediction is not None)
     if scope == "failures":
         right = exact_matches(predictions)
-        asked = [each for each in asked if each.id not in right]
+        ids = tuple(sample_id for sample_id in ids if sample_id not in right)
     if scope == "random":
-        chosen = set(random.Random(seed).sample([each.id for each in asked], min(count, len(asked))))
-        asked = [each for each in asked if each.id in chosen]
-    if not asked:
+        chosen = set(random.Random(seed).sample(list(ids), min(count, len(ids))))
+        ids = tuple(sample_id for sample_id in ids if sample_id in chosen)
+    if not ids:
         raise ConfigError(f"there is nothing to rate: no prediction is left ({SCOPES[scope]})")
     digits = max(2, len(str(annotators)))
     raters = tuple(f"rater{number:0{digits}d}" for number in range(1, annotators + 1))
-    ids = tuple(each.id for each in asked)
-    return RatingPlan(kind, scope, raters, seed, ids, texts_digest(predictions, ids))
+    return RatingPlan(rubric, scope, raters, seed, ids, texts_digest(predictions, ids))
 
 
 def write_plan(plan: RatingPlan, folder: Path) -> None:
     """Keep the plan beside the sheets."""
-    write_json(Path(folder) / PLAN, asdict(plan))
+    content = {field.name: getattr(plan, field.name) for field in fields(plan)}
+    write_json(Path(folder) / PLAN, {**content, "rubric": plan.rubric.to_json()})
 
 
 def read_plan(folder: Path, predictions: Sequence[Prediction]) -> RatingPlan:
@@ -109,10 +111,15 @@ def read_plan(folder: Path, predictions: Sequence[Prediction]) -> RatingPlan:
     content = read_json(path)
     try:
         content.pop("schema")
-        fields: dict[str, Any] = {
+        if "kind" in content:
+            rubric = built_in_rubric(content.pop("kind"))
+            say_once(f"{path} is from before rubrics were noted; its ratings are read by the built-in {rubric.label}")
+        else:
+            rubric = rubric_from_json(content.pop("rubric"), str(path))
+        stored: dict[str, Any] = {
             key: tuple(value) if isinstance(value, list) else value for key, value in content.items()
         }
-        plan = RatingPlan(**fields)
+        plan = RatingPlan(rubric, **stored)
     except (AttributeError, KeyError, TypeError):
         raise DataError(f"{path} is no plan of pefomed rate export; export again") from None
     known = {prediction.id for prediction in predictions}

@@ -1,6 +1,6 @@
 """A rating page's side of the work: begin or go on, what one rater sees, what may be saved, rows as a sheet has them.
 
-Blinded as sheets are: codes and orders are those of ``rating_plan`` for the rater's name. Knows no HTTP.
+Blinded as sheets are: codes and orders are those of ``plan`` for the rater's name.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import ConfigError, DataError, ImageError
-from ...prompts_judge import RUBRICS
 from ...records import Prediction
+from ...rubrics import Rubric, require_same_rubric
 from ..images.decoding import locate
 from .plan import PLAN, RatingPlan, make_plan, rating_pairs, read_plan, shown_texts, visible, write_plan
-from .sheets import Row
+from .sheets import SheetRow
 from .store import STORE, RatingStore
 
 COMMENT_LIMIT = 2000
@@ -41,21 +41,20 @@ class RatingSession:
         image_roots: Mapping[str, Path] | None = None,
     ) -> None:
         self.plan, self.store, self.image_roots = plan, store, image_roots
-        self.scale = sorted(RUBRICS[plan.kind])
         chosen = set(plan.sample_ids)
         self._predictions = {prediction.id: prediction for prediction in predictions if prediction.id in chosen}
         self.no_image = self._find_missing_images()
-        """Why a image of the plan cannot be shown, by sample id."""
+        """Why an image of the plan cannot be shown, by sample id."""
 
     def _find_missing_images(self) -> dict[str, str]:
         problems: dict[str, str] = {}
-        for each in self._predictions.values() if self.image_roots is not None else ():
+        for prediction in self._predictions.values() if self.image_roots is not None else ():
             try:
-                path = locate(self.image_root(each), each.image)
+                path = locate(self.image_root(prediction), prediction.image)
                 if not path.is_file():
-                    problems[each.id] = f"{path}: no such file"
+                    problems[prediction.id] = f"{path}: no such file"
             except ImageError as error:
-                problems[each.id] = str(error)
+                problems[prediction.id] = str(error)
         return problems
 
     def image_root(self, prediction: Prediction) -> Path:
@@ -65,7 +64,7 @@ class RatingSession:
 
     def describe(self, rater: str) -> dict[str, Any]:
         """Everything a rater's page shows, in their order: texts and what they have said; no id, model or score."""
-        said = self.store.ratings_of(rater)
+        said, rubric = self.store.ratings_of(rater), self.plan.rubric
         items = []
         for code, prediction in rating_pairs(self.plan, rater, list(self._predictions.values())):
             question, reference, answer = shown_texts(prediction)
@@ -83,9 +82,12 @@ class RatingSession:
             )
         return {
             "rater": rater,
-            "kind": self.plan.kind,
+            "title": "Answer to rate" if rubric.task == "vqa" else "Report to rate",
             "images": self.image_roots is not None,
-            "rubric": sorted(RUBRICS[self.plan.kind].items(), reverse=True),
+            "levels": [
+                {"value": level.value, "key": key, "word": level.word, "when": level.description}
+                for level, key in zip(reversed(rubric.levels), reversed(rubric.keys()))
+            ],
             "commentLimit": COMMENT_LIMIT,
             "items": items,
         }
@@ -112,8 +114,10 @@ class RatingSession:
         if not {"rating", "comment"} & set(said):
             raise DataError("neither a rating nor a comment")
         rating, comment = said.get("rating"), said.get("comment")
-        if "rating" in said and (type(rating) is not int or rating not in self.scale):  # True is an int to isinstance
-            raise DataError(f"no such rating; choose one of {', '.join(map(str, self.scale))}")
+        if "rating" in said and (
+            type(rating) is not int or rating not in self.plan.rubric.values
+        ):  # True is an int to isinstance
+            raise DataError(f"no such rating; choose one of {self.plan.rubric.scale}")
         if "comment" in said and (not isinstance(comment, str) or len(comment) > COMMENT_LIMIT):
             raise DataError(f"a comment is a text of at most {COMMENT_LIMIT:,} characters")
         self.store.save(rater, prediction.id, rating, visible(comment) if comment is not None else None)
@@ -142,7 +146,7 @@ def clean_rater(name: Any) -> str:
 
 
 def begin_plan(
-    folder: Path, predictions: Sequence[Prediction], kind: str, seed: int | None, scope: str | None, count: int
+    folder: Path, predictions: Sequence[Prediction], rubric: Rubric, seed: int | None, scope: str | None, count: int
 ) -> RatingPlan:
     """The plan of a rating page in ``folder``, new or as it was begun; arguments as for ``make_plan``.
 
@@ -150,7 +154,7 @@ def begin_plan(
 
     Raises:
         ConfigError: the folder holds sheets, or ratings of another choice of answers, or ratings without their plan.
-        DataError: it was begun with other predictions, or its plan is damaged.
+        DataError: it was begun with other predictions or another rubric, or its plan is damaged.
     """
     folder = Path(folder)
     before = None
@@ -158,12 +162,15 @@ def begin_plan(
         if not (folder / STORE).exists():
             raise ConfigError(f"{folder} holds sheets of pefomed rate export; choose another --out")
         before = read_plan(folder, predictions)
+        require_same_rubric(before.rubric, rubric, f"the ratings in {folder}")
         if seed is None and scope is None:
             return before
         seed = before.seed if seed is None else seed
         scope, count = (scope, count) if scope else (before.scope, len(before.sample_ids))
-    plan = replace(make_plan(predictions, kind, 1, seed or 0, scope, count), raters=())
-    with RatingStore(folder / STORE) as store:  # there before the plan: what is killed in between can be begun again
+    plan = replace(make_plan(predictions, rubric, 1, seed or 0, scope, count), raters=())
+    with RatingStore(
+        folder / STORE, rubric
+    ) as store:  # there before the plan: what is killed in between can be begun again
         if plan != before and store.counts():
             raise ConfigError(
                 f"{folder} holds ratings of another choice of answers or another seed; leave --all, --random "
@@ -184,26 +191,27 @@ def read_any_plan(folder: Path, predictions: Sequence[Prediction]) -> RatingPlan
     plan = read_plan(folder, predictions)
     if not (Path(folder) / STORE).exists():
         return plan
-    with RatingStore(Path(folder) / STORE) as store:
+    with RatingStore(Path(folder) / STORE, plan.rubric) as store:
         raters = tuple(store.counts())
     if not raters:
         raise DataError(f"nobody has rated yet in {folder}; run pefomed rate serve")
     return replace(plan, raters=raters)
 
 
-def rated_rows(folder: Path, plan: RatingPlan, rater: str, predictions: Sequence[Prediction]) -> list[Row]:
+def rated_rows(folder: Path, plan: RatingPlan, rater: str, predictions: Sequence[Prediction]) -> list[SheetRow]:
     """A rater's ratings of the page as rows of a sheet, in their order; items not rated yet have no rating."""
-    with RatingStore(Path(folder) / STORE) as store:
+    with RatingStore(Path(folder) / STORE, plan.rubric) as store:
         said = store.ratings_of(rater)
     rows = []
     for number, (code, prediction) in enumerate(rating_pairs(plan, rater, predictions), 1):
         stored = said.get(prediction.id)
         rows.append(
-            Row(
+            SheetRow(
                 code,
                 *shown_texts(prediction),
                 stored.rating if stored else None,
                 stored.comment if stored else "",
+                plan.rubric.tag,
                 f"{rater}, item {number}",
             )
         )

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import DataError
-from ...prompts_judge import RUBRICS
 from ...records import Prediction, Score
+from ...rubrics import Rubric
 from ...scoring.pairing import NO_PREDICTION
-from .plan import RatingPlan, exact_matches, rating_pairs, shown_texts
+from ...scoring.ratings import human_spec
+from .plan import PLAN, RatingPlan, exact_matches, rating_pairs, shown_texts
 from .session import rated_rows
-from .sheets import Row, read_sheet
+from .sheets import SheetRow, read_sheet
 from .store import STORE
 
 VERSION = "1"
@@ -41,13 +42,15 @@ def import_ratings(
         problems += wrong
         rated.append(found)
     if problems:
-        raise DataError(f"{len(problems)} problem(s) in the ratings of {folder}; mend them and import again", problems)
+        raise DataError(
+            f"{len(problems)} problem(s) in the ratings of {folder}; correct them and import again", problems
+        )
     matched = exact_matches(predictions) if plan.scope == "failures" else set()
     return [[_score(prediction, plan, ratings, matched) for prediction in predictions] for ratings in rated]
 
 
 def _score(prediction: Prediction, plan: RatingPlan, ratings: dict[str, int | None], matched: set[str]) -> Score:
-    scorer = "human/" + plan.kind
+    scorer = human_spec(plan.rubric, VERSION).name
     if prediction.id in ratings:
         value = ratings[prediction.id]
         return Score(
@@ -58,9 +61,9 @@ def _score(prediction: Prediction, plan: RatingPlan, ratings: dict[str, int | No
             "left empty" if value is None else None,
         )
     if prediction.prediction is None:
-        return Score(prediction.id, scorer, VERSION, 0.0, NO_PREDICTION)
+        return Score(prediction.id, scorer, VERSION, float(plan.rubric.lowest), NO_PREDICTION)
     if prediction.id in matched:
-        return Score(prediction.id, scorer, VERSION, float(max(RUBRICS[plan.kind])), MATCHED)
+        return Score(prediction.id, scorer, VERSION, float(plan.rubric.highest), MATCHED)
     return Score(prediction.id, scorer, VERSION, None, NOT_RATED)
 
 
@@ -91,8 +94,14 @@ def _read_rater(
 
 
 def _check_rows(
-    rows: Sequence[Row], plan: RatingPlan, rater: str, predictions: Sequence[Prediction], may_be_missing: bool
+    rows: Sequence[SheetRow], plan: RatingPlan, rater: str, predictions: Sequence[Prediction], may_be_missing: bool
 ) -> tuple[dict[str, int | None], list[str]]:
+    others = sorted({row.rubric for row in rows if row.rubric.strip() not in ("", plan.rubric.tag)})
+    if others:
+        return {}, [
+            f"{rater}: these ratings were made under the rubric {' and '.join(others)}, this import uses "
+            f"{plan.rubric.tag}; import them with the {PLAN} of their own export"
+        ]
     expected = dict(rating_pairs(plan, rater, predictions))
     times = Counter(row.item.strip() for row in rows)
     problems = [f"{rater}: the row of item {code} is gone" for code in expected if not times[code]]
@@ -107,34 +116,33 @@ def _check_rows(
         if prediction is None:
             problems.append(f"{row.place}: item {row.item[:_SHOWN_CHARACTERS]!r} is not of this sheet; remove the row")
             continue
-        original = Row("", *shown_texts(prediction)).texts
+        original = SheetRow("", *shown_texts(prediction)).texts
         problems += [
             f"{row.place}: the {name} was edited; restore it from the exported sheet"
             for name, now, before in zip(("question", "reference", "answer"), row.texts, original)
             if now != before
         ]
-        value, problem = _read_rating(row.rating, sorted(RUBRICS[plan.kind]))
+        value, problem = _read_rating(row.rating, plan.rubric)
         if problem and not (may_be_missing and not _is_filled(row)):
             problems.append(f"{row.place}: {problem}")
         ratings[prediction.id] = value
     return ratings, problems
 
 
-def _is_filled(row: Row) -> bool:
+def _is_filled(row: SheetRow) -> bool:
     return row.rating is not None and str(row.rating).strip() != ""
 
 
-def _read_rating(cell: Any, scale: Sequence[int]) -> tuple[int | None, str]:
+def _read_rating(cell: Any, rubric: Rubric) -> tuple[int | None, str]:
     """The rating, and what is wrong with it."""
-    choices = ", ".join(map(str, scale))
     if cell is None or not str(cell).strip():
-        return None, f"no rating; choose one of {choices}"
+        return None, f"no rating; choose one of {rubric.scale}"
     try:
         number = math.nan if isinstance(cell, bool) else float(str(cell).strip())
     except ValueError:
         number = math.nan
     if not math.isfinite(number) or number != int(number):
-        return None, f"the rating {str(cell)[:_SHOWN_CHARACTERS]!r} is no whole number; choose one of {choices}"
-    if int(number) not in scale:
-        return None, f"the rating {number:g} is out of range; choose one of {choices}"
+        return None, f"the rating {str(cell)[:_SHOWN_CHARACTERS]!r} is no whole number; choose one of {rubric.scale}"
+    if int(number) not in rubric.values:
+        return None, f"the rating {number:g} is out of range; choose one of {rubric.scale}"
     return int(number), ""

@@ -1,4 +1,4 @@
-"""One rater's sheet as XLSX or CSV: written blank, read back as rows. Knows neither plans nor what a rating may be.
+"""One rater's sheet as XLSX or CSV: written blank, read back as rows.
 
 A text that begins with ``=`` stays a text in both; one longer than a cell goes on in the sheet "Long texts".
 """
@@ -14,9 +14,11 @@ from typing import Any
 from zipfile import BadZipFile
 
 from ...errors import ConfigError, DataError, one_line
+from ...rubrics import Rubric
 from ...storage import write_text
 
-COLUMNS = ("item", "question", "reference", "answer", "rating", "comment")
+COLUMNS = ("item", "question", "reference", "answer", "rating", "comment", "rubric")
+_REQUIRED = COLUMNS[:5]
 _WIDTHS = {"item": 14, "question": 40, "reference": 60, "answer": 60, "rating": 9, "comment": 30}
 _CELL_LIMIT = 32_000
 """Below Excel's 32,767 characters."""
@@ -26,7 +28,7 @@ THUMBNAIL_PX = 160
 
 
 @dataclass(frozen=True)
-class Row:
+class SheetRow:
     """One line of a sheet."""
 
     item: str
@@ -41,16 +43,18 @@ class Row:
     """What the rater entered, as the file holds it."""
     comment: str = ""
     """The rater's words."""
+    rubric: str = ""
+    """``Rubric.tag`` of what the sheet was made for; empty on sheets from before it was noted."""
     place: str = ""
     """File and line it was read from."""
 
     @property
     def texts(self) -> tuple[str, str, str]:
         """What a rater must not change, white space evened out (spreadsheets change it by themselves)."""
-        return tuple(" ".join(sample.split()) for sample in (self.question, self.reference, self.answer))  # type: ignore[return-value]
+        return tuple(" ".join(text.split()) for text in (self.question, self.reference, self.answer))  # type: ignore[return-value]
 
 
-def write_csv(path: Path, rows: Sequence[Row]) -> None:
+def write_csv(path: Path, rows: Sequence[SheetRow]) -> None:
     """A sheet as CSV, rated or blank; ``'`` before a text that a spreadsheet would take for a formula."""
     out = StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -62,13 +66,14 @@ def write_csv(path: Path, rows: Sequence[Row]) -> None:
                 *map(_guarded, (row.question, row.reference, row.answer)),
                 "" if row.rating is None else row.rating,
                 _guarded(row.comment),
+                _guarded(row.rubric),
             ]
         )
     write_text(path, "\ufeff" + out.getvalue())
 
 
 def write_workbook(
-    path: Path, rows: Sequence[Row], rubric: Mapping[int, str], thumbnails: Mapping[str, Any] | None = None
+    path: Path, rows: Sequence[SheetRow], rubric: Rubric, thumbnails: Mapping[str, Any] | None = None
 ) -> None:
     """A sheet as XLSX, rated or blank: drop-down, rubric on the second sheet, PIL images by item as an option.
 
@@ -87,6 +92,7 @@ def write_workbook(
         sheet.cell(1, number, name).font = Font(bold=True)
         sheet.column_dimensions[sheet.cell(1, number).column_letter].width = _WIDTHS.get(name, 25)
     sheet.freeze_panes = "A2"
+    sheet.column_dimensions["G"].hidden = True
     long_texts = book.create_sheet("Long texts")
     for line, row in enumerate(rows, 2):
         for number, name in enumerate(("item", "question", "reference", "answer"), 1):
@@ -95,15 +101,17 @@ def write_workbook(
         sheet.cell(line, 5, row.rating)
         if row.comment:
             _set(sheet.cell(line, 6), row.comment)
+        if row.rubric:
+            _set(sheet.cell(line, 7), row.rubric)
         if thumbnails and row.item in thumbnails:
             _put_image(sheet, line, len(columns), thumbnails[row.item])
     choices = DataValidation(
         type="list",
-        formula1='"{}"'.format(",".join(map(str, sorted(rubric)))),
+        formula1='"{}"'.format(",".join(map(str, rubric.values))),
         allow_blank=True,
         showErrorMessage=True,
         errorTitle="Rating",
-        error="Choose one of " + ", ".join(map(str, sorted(rubric))),
+        error=f"Choose one of {rubric.scale}",
     )
     choices.add(f"E2:E{len(rows) + 1}")
     sheet.add_data_validation(choices)
@@ -114,7 +122,7 @@ def write_workbook(
     book.save(path)
 
 
-def read_sheet(path: Path) -> list[Row]:
+def read_sheet(path: Path) -> list[SheetRow]:
     """Rows of a sheet, XLSX or CSV, empty lines left out.
 
     Raises:
@@ -124,7 +132,7 @@ def read_sheet(path: Path) -> list[Row]:
     return _read_workbook(path) if path.suffix == ".xlsx" else _read_csv(path)
 
 
-def _read_csv(path: Path) -> list[Row]:
+def _read_csv(path: Path) -> list[SheetRow]:
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -135,7 +143,7 @@ def _read_csv(path: Path) -> list[Row]:
     return _rows(path, [[_unguarded(cell) for cell in line] for line in lines])
 
 
-def _read_workbook(path: Path) -> list[Row]:
+def _read_workbook(path: Path) -> list[SheetRow]:
     openpyxl = _openpyxl()
     try:
         book = openpyxl.load_workbook(path, read_only=False)
@@ -153,9 +161,9 @@ def _read_workbook(path: Path) -> list[Row]:
     return _rows(path, lines)
 
 
-def _rows(path: Path, lines: Sequence[Sequence[Any]]) -> list[Row]:
+def _rows(path: Path, lines: Sequence[Sequence[Any]]) -> list[SheetRow]:
     header = [str(cell or "").strip() for cell in lines[0]] if lines else []
-    missing = [name for name in COLUMNS[:5] if name not in header]
+    missing = [name for name in _REQUIRED if name not in header]
     if missing:
         raise DataError(f"{path} lacks the column(s) {', '.join(missing)}; do not rename or remove columns")
     where = {name: header.index(name) for name in COLUMNS if name in header}
@@ -164,7 +172,7 @@ def _rows(path: Path, lines: Sequence[Sequence[Any]]) -> list[Row]:
         if any(cell not in (None, "") for cell in line):
             cells = {name: line[column] if column < len(line) else None for name, column in where.items()}
             texts = {name: "" if cells.get(name) is None else str(cells[name]) for name in COLUMNS if name != "rating"}
-            rows.append(Row(rating=cells["rating"], place=f"{path.name}, line {number}", **texts))
+            rows.append(SheetRow(rating=cells["rating"], place=f"{path.name}, line {number}", **texts))
     return rows
 
 
@@ -206,13 +214,13 @@ def _put_image(sheet: Any, line: int, column: int, image: Any) -> None:
     sheet.row_dimensions[line].height = 0.75 * THUMBNAIL_PX + 6
 
 
-def _write_rubric(sheet: Any, rubric: Mapping[int, str]) -> None:
+def _write_rubric(sheet: Any, rubric: Rubric) -> None:
     from openpyxl.styles import Alignment  # late: optional
 
     sheet.column_dimensions["B"].width = 110
     sheet.append(("rating", "when"))
-    for value, text in sorted(rubric.items(), reverse=True):
-        sheet.append((value, text))
+    for level in reversed(rubric.levels):
+        sheet.append((level.value, level.description))
         sheet.cell(sheet.max_row, 2).alignment = Alignment(wrap_text=True)
 
 

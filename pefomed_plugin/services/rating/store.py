@@ -1,10 +1,11 @@
-"""Ratings in an SQLite file: one a rater and item, on the disk before ``save`` returns. Knows neither plans nor scales.
+"""Ratings in an SQLite file: one a rater and item, on the disk before ``save`` returns; all by one rubric.
 
 Several threads and several processes may write at once; the last word of a rater on an item counts.
 """
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from types import TracebackType
 from typing import Any
 
 from ...errors import DataError, one_line
+from ...rubrics import Rubric, built_in_rubric, require_same_rubric, rubric_from_json
 
 STORE = "ratings.sqlite"
 _VERSION = 1
@@ -27,6 +29,7 @@ CREATE TABLE IF NOT EXISTS ratings (
     comment TEXT NOT NULL,
     at TEXT NOT NULL,
     PRIMARY KEY (rater, sample_id))"""
+_FACTS = "CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL)"
 _SAVE = """
 INSERT INTO ratings VALUES (:rater, :sample_id, :rating, coalesce(:comment, ''), :at)
 ON CONFLICT (rater, sample_id) DO UPDATE
@@ -53,11 +56,12 @@ class RatingStore:
     """The file. Use in a ``with`` block, or ``close`` it.
 
     Raises:
-        StoreError: it cannot be opened, is no store of ratings, or is one of another version.
+        StoreError: it cannot be opened, is no store of ratings, is one of another version, or holds ratings that were
+            made under another rubric than ``rubric``.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = Path(path)
+    def __init__(self, path: Path, rubric: Rubric) -> None:
+        self.path, self._rubric = Path(path), rubric
         self._lock = threading.Lock()
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -86,7 +90,25 @@ class RatingStore:
         self._base.execute("PRAGMA journal_mode = WAL")  # readers never wait, and a killed process leaves no half write
         self._base.execute("PRAGMA synchronous = FULL")
         self._base.execute(_TABLE)
+        self._base.execute(_FACTS)
         self._base.execute(f"PRAGMA user_version = {_VERSION}")
+        self._check_rubric()
+
+    def _check_rubric(self) -> None:
+        """Ratings of one rubric are not added to those of another; a store without ratings takes the new one."""
+        found = self._base.execute("SELECT value FROM facts WHERE name = 'rubric'").fetchone()
+        [ratings] = self._base.execute("SELECT count(*) FROM ratings").fetchone()
+        before = rubric_from_json(json.loads(found[0]), str(self.path)) if found else built_in_rubric(self._rubric.task)
+        if ratings:
+            try:
+                require_same_rubric(before, self._rubric, f"the ratings in {self.path}")
+            except DataError as error:
+                raise StoreError(error.summary) from None
+        if not found:
+            content = json.dumps(self._rubric.to_json())
+            self._base.execute("INSERT OR IGNORE INTO facts VALUES ('rubric', ?)", (content,))
+        elif before.digest != self._rubric.digest:
+            self._base.execute("UPDATE facts SET value = ?", (json.dumps(self._rubric.to_json()),))
 
     def __enter__(self) -> RatingStore:
         return self

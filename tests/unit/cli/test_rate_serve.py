@@ -124,7 +124,7 @@ def test_images_from_the_folder_given_and_missing_ones_are_told(path, tmp_path):
     (tmp_path / "images").mkdir()
     Image.new("RGB", (8, 8)).save(tmp_path / "images" / "image0.png")
     said = serve(path, "--image-root", tmp_path / "images", visit=look)
-    assert "2 answer(s) without a image" in said and "image1.png: no such file" in said
+    assert "2 answer(s) without an image" in said and "image1.png: no such file" in said
 
 
 def test_where_the_images_are_must_be_known(path, capsys):

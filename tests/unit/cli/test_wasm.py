@@ -8,7 +8,8 @@ import pytest
 
 from pefomed_plugin.cli import main
 from pefomed_plugin.reporting.judged import write_judgements
-from pefomed_plugin.services.judge.offline_judge import judge_offline
+from pefomed_plugin.rubrics import REPORT, VQA
+from pefomed_plugin.services.judge.offline_judge import judge_offline, spec_of
 from tests.unit.services.judged import answers, written_reports
 
 
@@ -29,7 +30,7 @@ def test_the_papers_figures_from_its_counts(counts, printed, capsys):
 
 def test_from_the_score_files_of_a_judge(tmp_path, capsys):
     predictions = written_reports(6)
-    write_judgements(predictions, "report", judge_offline(predictions, "report", 2), tmp_path, {})
+    write_judgements(predictions, REPORT, spec_of(REPORT), judge_offline(predictions, REPORT, 2), tmp_path, {})
     assert main(["wasm", str(tmp_path / "predictions.jsonl")]) == 0
     assert "WASM by judge/report/offline-lexical" in capsys.readouterr().out
     scores = json.loads((tmp_path / "metrics.json").read_text())["scores"]
@@ -43,6 +44,6 @@ def test_mistakes(tmp_path, capsys):
     assert main(["wasm"]) == 2
     assert main(["wasm", "--counts", "0", "0", "0", "0", "0"]) == 2
     predictions = answers(2)
-    write_judgements(predictions, "vqa", judge_offline(predictions, "vqa", 1), tmp_path, {})
+    write_judgements(predictions, VQA, spec_of(VQA), judge_offline(predictions, VQA, 1), tmp_path, {})
     assert main(["wasm", str(tmp_path / "predictions.jsonl")]) == 2
-    assert "no ratings of reports" in capsys.readouterr().err
+    assert "no ratings by levels" in capsys.readouterr().err

@@ -11,7 +11,9 @@ from PIL import Image
 
 from pefomed_plugin.records import Prediction, Score
 from pefomed_plugin.reporting.judged import write_judgements
+from pefomed_plugin.rubrics import BUILT_IN
 from pefomed_plugin.scoring.files import write_scores
+from pefomed_plugin.scoring.ratings import human_spec, judge_spec
 from pefomed_plugin.storage import write_records, write_text
 
 Values = Sequence[Optional[float]]
@@ -79,7 +81,10 @@ def rate(
     scored = [
         [Score(prediction.id, scorer, "1", value) for prediction, value in zip(predictions, values)] for values in runs
     ]
-    write_judgements(predictions, scorer.split("/")[1], scored, folder, facts or {}, only=only)
+    who, kind, *model = scorer.split("/", 2)
+    rubric = BUILT_IN[kind]
+    spec = human_spec(rubric) if who == "human" else judge_spec(rubric, *model)
+    write_judgements(predictions, rubric, spec, scored, folder, facts or {}, only=only)
 
 
 def make_images(folder: Path, predictions: Sequence[Prediction]) -> Path:

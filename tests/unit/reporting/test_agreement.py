@@ -11,13 +11,14 @@ from pefomed_plugin.errors import DataError
 from pefomed_plugin.records import Score
 from pefomed_plugin.reporting.agreement import measure_agreement
 from pefomed_plugin.reporting.judged import write_judgements
+from pefomed_plugin.rubrics import built_in_rubric
+from pefomed_plugin.scoring.ratings import human_spec, judge_spec
 from pefomed_plugin.services.rating.sheet_import import MATCHED, NOT_RATED
 from tests.unit.services.judged import answers, written_reports
 
 
 def put(folder, predictions, scorer, *runs, reasons=None):
     """Runs of one scorer, whose values are given in the order of the predictions."""
-    kind = "vqa" if predictions[0].task == "vqa" else "report"
     reasons = reasons or {}
     scored = [
         [
@@ -26,7 +27,9 @@ def put(folder, predictions, scorer, *runs, reasons=None):
         ]
         for run in runs
     ]
-    write_judgements(predictions, kind, scored, folder, {})
+    rubric = built_in_rubric(predictions[0].task)
+    spec = human_spec(rubric) if scorer.startswith("human") else judge_spec(rubric, "invented")
+    write_judgements(predictions, rubric, spec, scored, folder, {})
 
 
 def test_every_pair_of_exact_match_judge_and_raters(tmp_path):

@@ -8,6 +8,7 @@ from pefomed_plugin.errors import ConfigError, DataError
 from pefomed_plugin.records import Score
 from pefomed_plugin.reporting.breakdowns import make_breakdown, show_breakdown
 from pefomed_plugin.reporting.plots import plot_breakdowns
+from pefomed_plugin.rubrics import REPORT, VQA
 from pefomed_plugin.scoring.exact_match import PEFOMED, score_exact_match
 from pefomed_plugin.scoring.ratings import judge_spec
 
@@ -22,14 +23,14 @@ def test_right_or_wrong_is_shown_in_percent_and_other_scores_as_they_are() -> No
         "CHEST": pytest.approx(200 / 3),
         "HEAD": 0.0,
     }
-    levels = judge_spec("report", range(5), "made")
+    levels = judge_spec(REPORT, "made")
     plain = make_breakdown(ROWS, [Score(row.id, levels.name, "1", 3.0) for row in ROWS], "organ", levels)
     assert (plain.unit, plain.low, plain.high, plain.cells[0].value) == ("", 0.0, 4.0, 3.0)
 
 
 def test_the_table_counts_what_was_not_scored(capsys: pytest.CaptureFixture) -> None:
     scores = [Score(row.id, "judge/vqa/made", "1", None if number % 3 else 1.0) for number, row in enumerate(ROWS)]
-    show_breakdown(make_breakdown(ROWS, scores, "question_type", judge_spec("vqa", (0, 1), "made")))
+    show_breakdown(make_breakdown(ROWS, scores, "question_type", judge_spec(VQA, "made")))
     shown = capsys.readouterr().out
     assert "judge/vqa/made by question type" in shown and "not scored" in shown and "100.0 %" in shown
 

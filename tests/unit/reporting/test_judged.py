@@ -9,13 +9,16 @@ import pytest
 from pefomed_plugin.errors import DataError
 from pefomed_plugin.reporting.judged import read_runs, show_repeated, write_judgements
 from pefomed_plugin.reporting.results import read_run
+from pefomed_plugin.rubrics import BUILT_IN, VQA
 from pefomed_plugin.scoring.files import describe
-from pefomed_plugin.services.judge.offline_judge import judge_offline
+from pefomed_plugin.services.judge.offline_judge import judge_offline, spec_of
 from tests.unit.services.judged import answers, written_reports
 
 
 def written(folder, predictions, kind, runs=2):
-    return write_judgements(predictions, kind, judge_offline(predictions, kind, runs), folder, {"model": "invented"})
+    rubric = BUILT_IN[kind]
+    judged = judge_offline(predictions, rubric, runs)
+    return write_judgements(predictions, rubric, spec_of(rubric), judged, folder, {"model": "invented"})
 
 
 def test_files_and_figures(tmp_path):
@@ -26,7 +29,7 @@ def test_files_and_figures(tmp_path):
     stored = json.loads((tmp_path / "metrics.json").read_text())
     assert stored["scores"]["judge/vqa/offline-lexical"] == metrics["scores"]["judge/vqa/offline-lexical"]
     assert sorted(stored["scores"]["judge/vqa/offline-lexical"]) == ["closed", "open", "overall", "version"]
-    assert stored["judges"] == {"judge/vqa/offline-lexical": {"model": "invented"}}
+    assert stored["judges"] == {"judge/vqa/offline-lexical": {"rubric": VQA.to_json(), "model": "invented"}}
     assert [[score.value for score in scores] for scores in read_runs(tmp_path, "judge/vqa/offline-lexical")] == [
         [0.0] * 4
     ] * 3

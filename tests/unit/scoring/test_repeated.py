@@ -8,6 +8,7 @@ import pytest
 
 from pefomed_plugin.errors import DataError
 from pefomed_plugin.records import Score
+from pefomed_plugin.rubrics import REPORT
 from pefomed_plugin.scoring.repeated import sample_means, summarise_answers, summarise_groups, summarise_levels
 
 from .rows import predicted, reports
@@ -46,7 +47,7 @@ def test_wasm_is_the_mean_of_the_runs_and_levels_are_mean_counts() -> None:
         predicted(number=number, task="report", question=None, metadata={"study": number // 3})
         for number in (1, 2, 3, 4)
     ]
-    figures = summarise_levels(views, [scores(4, 4, 0, 0), scores(4, 3, 1, None)])
+    figures = summarise_levels(views, [scores(4, 4, 0, 0), scores(4, 3, 1, None)], REPORT.values)
     assert figures["overall"]["value"] == pytest.approx((2 + 8 / 3) / 2)
     assert [figures[f"level {level}"]["value"] for level in range(5)] == [1.0, 0.5, 0.0, 0.5, 1.5]
     assert figures["level 4"]["sd"] == pytest.approx(0.5**0.5) and figures["level 2"]["sd"] == 0
@@ -63,7 +64,7 @@ def test_peoples_wasm_of_table_6_is_the_mean_of_eight_raters_own() -> None:
         scores(*ratings[:95], *[None] * 5),
         *(scores(*ratings[start : start + 100]) for start in range(95, 795, 100)),
     ]
-    figures = summarise_levels(reports([("a", "a")] * 100), raters)
+    figures = summarise_levels(reports([("a", "a")] * 100), raters, REPORT.values)
     assert round(figures["overall"]["value"], 2) == 2.24
     assert (figures["overall"]["runs"], figures["overall"]["unscored"]) == (8, 5)
     assert [figures[f"level {level}"]["value"] for level in range(5)] == [
@@ -82,12 +83,15 @@ def test_images_of_one_study_are_one_cluster_for_answers_too() -> None:
 
 def test_reports_of_one_study_are_one_cluster() -> None:
     one_study = reports([("a", "a"), ("b", "b")], metadata={"study": "s"})
-    assert summarise_levels(one_study, [scores(0, 4)])["overall"]["interval"]["reason"] == "one cluster only"
+    assert (
+        summarise_levels(one_study, [scores(0, 4)], REPORT.values)["overall"]["interval"]["reason"]
+        == "one cluster only"
+    )
 
 
 def test_values_that_are_no_levels() -> None:
-    with pytest.raises(DataError, match="must be 0, 1, 2, 3 or 4"):
-        summarise_levels(reports([("a", "a")]), [scores(3.5)])
+    with pytest.raises(DataError, match="must be one of 0, 1, 2, 3, 4"):
+        summarise_levels(reports([("a", "a")]), [scores(3.5)], REPORT.values)
 
 
 @pytest.mark.parametrize("runs", [[], [scores(1)], [scores(1, 1, 1)]])

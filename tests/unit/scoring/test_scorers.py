@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from pefomed_plugin.errors import ConfigError, DataError
+from pefomed_plugin.rubrics import MEAN, REPORT, VQA, Level, Rubric
 from pefomed_plugin.scoring import SCORERS, find_scorer, specs_of
 from pefomed_plugin.scoring.files import measure
 from pefomed_plugin.scoring.ratings import human_spec, judge_spec, wasm_spec
@@ -15,6 +16,13 @@ from pefomed_plugin.text import NORMALISATIONS
 
 from .rows import predicted
 
+URGENCY = Rubric(
+    "urgency",
+    "report",
+    (Level(0, "later", "It can wait."), Level(1, "soon", "Today."), Level(2, "now", "At once.")),
+    MEAN,
+    "urgency",
+)
 PLAIN = [name for name, spec in SCORERS.own.items() if spec.function is not None]
 
 
@@ -59,9 +67,9 @@ def test_an_unknown_name_lists_the_near_ones() -> None:
     "spec",
     [
         *SCORERS.own.values(),
-        judge_spec("urgency", (0, 1, 2), "qwen", rubric="ab12"),
-        human_spec("vqa", (0, 1)),
-        wasm_spec(judge_spec("report", range(5), "gpt-4o")),
+        judge_spec(URGENCY, "qwen"),
+        human_spec(VQA),
+        wasm_spec(judge_spec(REPORT, "gpt-4o")),
         ScorerSpec("distance", "distance in mm", 0, 50, "mm", higher_is_better=False),
     ],
     ids=lambda spec: spec.name,

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from pefomed_plugin.rubrics import REPORT, VQA
 from pefomed_plugin.scoring.verdicts import parse_verdict
-
-LEVELS = (0, 1, 2, 3, 4)
 
 
 @pytest.mark.parametrize(
@@ -23,10 +22,13 @@ LEVELS = (0, 1, 2, 3, 4)
         ("VERDICT: 1\nOn second thought it is better.\nVERDICT: 2", 2),
         ("<think>VERDICT: 4?</think>\nVERDICT: 1", 1),
         ("VERDICT: 3\n\nThat is all.", 3),
+        ("same\nVERDICT\uff1a1", 1),
+        ("they agree</think>\nVERDICT: 2", 2),
+        ("<THINKING>\nVERDICT: 4\n</thinking>VERDICT: 1", 1),
     ],
 )
 def test_the_last_verdict_counts(reply: str, value: int) -> None:
-    assert parse_verdict(reply, LEVELS).value == value
+    assert parse_verdict(reply, REPORT).value == value
 
 
 @pytest.mark.parametrize(
@@ -43,23 +45,26 @@ def test_the_last_verdict_counts(reply: str, value: int) -> None:
         ("VERDICT: -1", "the verdict is no whole number"),
         ("VERDICT: three", "the verdict is no whole number"),
         ("VERDICT:", "the verdict is no whole number"),
-        ("VERDICT: 5", "the verdict is outside 0 to 4"),
-        ("VERDICT: 44", "the verdict is outside 0 to 4"),
-        ("VERDICT: 2\nVERDICT: 5", "the verdict is outside 0 to 4"),
+        ("VERDICT: 5", "the verdict is none of 0, 1, 2, 3, 4"),
+        ("VERDICT: 44", "the verdict is none of 0, 1, 2, 3, 4"),
+        ("VERDICT: 2\nVERDICT: 5", "the verdict is none of 0, 1, 2, 3, 4"),
         ("VERDICT: 2\nVERDICT: N", None),
+        ("<think>\nVERDICT: 2\n</think>", "no verdict in the reply"),
+        ("<think>they agree\nVERDICT: 2", "the reply ends inside its reasoning; a larger --max-tokens gives room"),
+        ("VERDICT: 1\n<think>or not?\nVERDICT: 0", None),
     ],
 )
 def test_what_is_no_verdict_has_no_value(reply: str, reason: str | None) -> None:
-    verdict = parse_verdict(reply, LEVELS)
+    verdict = parse_verdict(reply, REPORT)
     assert verdict.value is None
     assert reason in (None, verdict.reason)
 
 
 def test_the_scale_is_the_judgements_own() -> None:
-    assert parse_verdict("VERDICT: 2", (0, 1)).value is None
-    assert parse_verdict("VERDICT: 2", LEVELS).value == 2
+    assert parse_verdict("VERDICT: 2", VQA).value is None
+    assert parse_verdict("VERDICT: 2", REPORT).value == 2
 
 
 def test_a_reason_never_quotes_the_reply() -> None:
-    verdict = parse_verdict("VERDICT: patient Invented Name", LEVELS)
+    verdict = parse_verdict("VERDICT: patient Invented Name", REPORT)
     assert "Invented" not in str(verdict.reason)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pefomed_plugin.prompts_judge import PROMPTS
 from pefomed_plugin.records import Prediction
+from pefomed_plugin.rubrics import BUILT_IN
 from pefomed_plugin.services.judge.judging import JudgePlan
+from pefomed_plugin.services.judge.prompts import find_prompt
 
 
 def answers(count: int, **fields: Any) -> list[Prediction]:
@@ -53,4 +54,4 @@ def written_reports(count: int, **fields: Any) -> list[Prediction]:
 
 def plan(runs: int = 1, kind: str = "vqa", **fields: Any) -> JudgePlan:
     """A plan for a model of no maker."""
-    return JudgePlan("invented-judge", PROMPTS[kind], runs, **fields)
+    return JudgePlan("invented-judge", find_prompt(BUILT_IN[kind]), runs, **fields)

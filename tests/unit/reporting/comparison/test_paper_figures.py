@@ -13,6 +13,7 @@ from pefomed_plugin.reporting.comparison.paper_figures import (
     TEST_SIZES,
     paper_figure,
 )
+from pefomed_plugin.rubrics import REPORT
 from pefomed_plugin.scoring.wasm import wasm_from_counts
 
 
@@ -38,7 +39,7 @@ def test_vqa_rad_is_its_counts() -> None:
 def test_wasm_is_that_of_the_levels(stages) -> None:  # type: ignore[no-untyped-def]
     counts = [value("iu_xray", "gpt4_judge", f"level {level}", stages) for level in range(5)]
     assert sum(counts) == TEST_SIZES["iu_xray"]
-    assert round(wasm_from_counts(counts).value, 2) == value("iu_xray", "gpt4_judge", "wasm", stages)
+    assert round(wasm_from_counts(counts, REPORT.values).value, 2) == value("iu_xray", "gpt4_judge", "wasm", stages)
 
 
 @pytest.mark.parametrize("dataset", ["vqa_rad", "slake", "path_vqa"])

@@ -11,7 +11,7 @@ import pytest
 
 from pefomed_plugin.errors import ConfigError, DataError
 from pefomed_plugin.services.judge.asking import HOPELESS_AFTER, Limits, ask_all
-from pefomed_plugin.services.judge.chat import NoReply, Question, Reply
+from pefomed_plugin.services.judge.chat import ChatRequest, NoReply, Reply
 from pefomed_plugin.services.judge.ledger import Ledger
 from pefomed_plugin.services.judge.prices import Price
 
@@ -20,7 +20,7 @@ USAGE = {"prompt_tokens": 10, "completion_tokens": 10}
 
 def questions(count, run=0):
     return [
-        Question(
+        ChatRequest(
             [{"role": "user", "content": f"invented question {number}"}],
             {"model": "invented-judge", "max_tokens": 10},
             run,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pefomed_plugin.errors import ConfigError, DataError
+from pefomed_plugin.rubrics import REPORT, VQA
 from pefomed_plugin.scoring.pairing import NO_PREDICTION
 from pefomed_plugin.services.judge.asking import Limits, ask_all
 from pefomed_plugin.services.judge.chat import Reply
@@ -69,7 +70,7 @@ def test_what_cannot_be_read_is_unscored_with_its_reason_and_never_0(tmp_path):
 
     runs, _ = collected(tmp_path, written_reports(2), plan(kind="report"), ask)
     assert [each.value for each in runs[0]] == [None, None]
-    assert runs[0][0].reason == "the verdict is outside 0 to 4 (asked 2 times)"
+    assert runs[0][0].reason == "the verdict is none of 0, 1, 2, 3, 4 (asked 2 times)"
 
 
 def test_the_first_usable_reply_counts(tmp_path):
@@ -101,12 +102,12 @@ def test_open_questions_give_no_scores(tmp_path):
 
 def test_reports_are_not_judged_as_answers():
     with pytest.raises(DataError) as caught:
-        check_judgeable([*answers(1), *written_reports(1)], "vqa")
+        check_judgeable([*answers(1), *written_reports(1)], VQA)
     assert len(caught.value.problems) == 1
     with pytest.raises(DataError):
-        check_judgeable(answers(1), "report")
+        check_judgeable(answers(1), REPORT)
     with pytest.raises(DataError):
-        check_judgeable([], "vqa")
+        check_judgeable([], VQA)
 
 
 def test_credentialed_texts_stay_in_the_house():

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from pefomed_plugin.errors import ConfigError
-from pefomed_plugin.services.judge.chat import NoReply, Question
+from pefomed_plugin.services.judge.chat import ChatRequest, NoReply
 from pefomed_plugin.services.judge.gate import Gate, Halted
 from pefomed_plugin.services.judge.openai_chat import OpenAIChat, ServiceError
 from tests.chat_server import CLOSE, ChatServer, judged, refused, reply
@@ -15,7 +15,7 @@ from tests.chat_server import CLOSE, ChatServer, judged, refused, reply
 pytest.importorskip("openai")
 SECRET = "sk-invented-key-of-nobody"
 PATIENT = "invented patient text"
-QUESTION = Question(
+QUESTION = ChatRequest(
     [{"role": "user", "content": PATIENT}], {"model": "invented-judge", "seed": 7, "temperature": 0.5, "max_tokens": 50}
 )
 

@@ -19,6 +19,7 @@ from PIL import Image
 
 from pefomed_plugin.errors import ConfigError
 from pefomed_plugin.reporting.page.explorer import ASSETS
+from pefomed_plugin.rubrics import VQA
 from pefomed_plugin.services.rating.plan import make_plan
 from pefomed_plugin.services.rating.server import RatingServer, is_this_machine
 from pefomed_plugin.services.rating.session import RatingSession
@@ -37,8 +38,8 @@ def served(folder, predictions=None, images=True, host="127.0.0.1"):
     for number in range(2):
         (folder / "images").mkdir(exist_ok=True)
         Image.new("L", (64 + number, 48), 200).save(folder / "images" / f"image{number}.png")
-    plan = make_plan(predictions, "vqa", 1)
-    with RatingStore(folder / STORE) as store:
+    plan = make_plan(predictions, VQA, 1)
+    with RatingStore(folder / STORE, VQA) as store:
         session = RatingSession(plan, predictions, store, {"vqa_rad": folder / "images"} if images else None)
         with RatingServer(session, ASSETS, host) as server:
             thread = threading.Thread(target=server.serve_forever, args=(0.02,))

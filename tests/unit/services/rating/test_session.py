@@ -7,6 +7,7 @@ import json
 import pytest
 
 from pefomed_plugin.errors import ConfigError, DataError
+from pefomed_plugin.rubrics import REPORT, VQA
 from pefomed_plugin.services.rating.plan import PLAN, make_plan, rating_pairs, read_plan, write_plan
 from pefomed_plugin.services.rating.session import (
     COMMENT_LIMIT,
@@ -26,8 +27,8 @@ from ..judged import answers, written_reports
 @pytest.fixture
 def session(tmp_path):
     predictions = written_reports(6)
-    plan = begin_plan(tmp_path, predictions, "report", 7, "all", 100)
-    with RatingStore(tmp_path / STORE) as store:
+    plan = begin_plan(tmp_path, predictions, REPORT, 7, "all", 100)
+    with RatingStore(tmp_path / STORE, REPORT) as store:
         yield RatingSession(plan, predictions, store)
 
 
@@ -38,12 +39,12 @@ def rate_all(session, rater, value, comment=""):
 
 def test_a_rater_sees_what_a_sheet_shows_in_the_same_order_and_nothing_else(session):
     shown = session.describe("anna")
-    plan = make_plan(written_reports(6), "report", 1, 7, "all")
+    plan = make_plan(written_reports(6), REPORT, 1, 7, "all")
     assert [each["item"] for each in shown["items"]] == [
         code for code, _ in rating_pairs(plan, "anna", written_reports(6))
     ]
     assert set(shown["items"][0]) == {"item", "question", "reference", "answer", "image", "rating", "comment"}
-    assert [value for value, _ in shown["rubric"]] == [4, 3, 2, 1, 0]
+    assert [level["value"] for level in shown["levels"]] == [4, 3, 2, 1, 0]
     text = json.dumps(shown)
     assert "invented-" not in text and "view0.png" not in text and "iu_xray" not in text
     others = session.describe("boris")["items"]
@@ -126,35 +127,35 @@ def test_names_are_one_a_person_and_safe_as_file_names(given, kept):
 
 def test_a_page_goes_on_with_its_plan(tmp_path):
     predictions = answers(30)
-    plan = begin_plan(tmp_path, predictions, "vqa", 3, "random", 10)
+    plan = begin_plan(tmp_path, predictions, VQA, 3, "random", 10)
     assert len(plan.sample_ids) == 10 and plan.raters == ()
-    assert begin_plan(tmp_path, predictions, "vqa", None, None, 100) == plan
-    assert begin_plan(tmp_path, predictions, "vqa", None, "random", 10) == plan
-    assert begin_plan(tmp_path, predictions, "vqa", 3, None, 100) == plan
+    assert begin_plan(tmp_path, predictions, VQA, None, None, 100) == plan
+    assert begin_plan(tmp_path, predictions, VQA, None, "random", 10) == plan
+    assert begin_plan(tmp_path, predictions, VQA, 3, None, 100) == plan
     assert read_plan(tmp_path, predictions) == plan
 
 
 def test_another_choice_is_taken_only_while_nobody_has_rated(tmp_path):
     predictions = answers(30)
-    begin_plan(tmp_path, predictions, "vqa", 0, "random", 10)
-    plan = begin_plan(tmp_path, predictions, "vqa", None, "random", 12)
+    begin_plan(tmp_path, predictions, VQA, 0, "random", 10)
+    plan = begin_plan(tmp_path, predictions, VQA, None, "random", 12)
     assert read_plan(tmp_path, predictions) == plan and len(plan.sample_ids) == 12
-    with RatingStore(tmp_path / STORE) as store:
+    with RatingStore(tmp_path / STORE, VQA) as store:
         store.save("anna", plan.sample_ids[0], rating=1)
     for seed, scope, count in ((1, None, 100), (None, "all", 100), (None, "random", 13)):
         with pytest.raises(ConfigError, match="another choice"):
-            begin_plan(tmp_path, predictions, "vqa", seed, scope, count)
+            begin_plan(tmp_path, predictions, VQA, seed, scope, count)
     with pytest.raises(DataError, match="other predictions"):
-        begin_plan(tmp_path, answers(30, prediction="others"), "vqa", None, None, 100)
+        begin_plan(tmp_path, answers(30, prediction="others"), VQA, None, None, 100)
     (tmp_path / PLAN).unlink()
     with pytest.raises(ConfigError, match=r"ratings\.json is gone"):
-        begin_plan(tmp_path, predictions, "vqa", None, "random", 12)
+        begin_plan(tmp_path, predictions, VQA, None, "random", 12)
 
 
 def test_a_folder_of_sheets_is_not_taken(tmp_path):
-    write_plan(make_plan(answers(3), "vqa", 2), tmp_path)
+    write_plan(make_plan(answers(3), VQA, 2), tmp_path)
     with pytest.raises(ConfigError, match="holds sheets"):
-        begin_plan(tmp_path, answers(3), "vqa", None, None, 100)
+        begin_plan(tmp_path, answers(3), VQA, None, None, 100)
     assert not (tmp_path / STORE).exists()
 
 
@@ -177,7 +178,7 @@ def test_ratings_of_the_page_are_those_of_its_sheets(session, tmp_path, suffix):
             write_csv(sheets / (rater + suffix), rows)
         else:
             pytest.importorskip("openpyxl")
-            write_workbook(sheets / (rater + suffix), rows, {value: "" for value in range(5)})
+            write_workbook(sheets / (rater + suffix), rows, REPORT)
     write_plan(plan, sheets)
     assert {row.comment for row in read_sheet(sheets / ("anna" + suffix))} == {"=1+1"}
     from_page = import_ratings(tmp_path, plan, predictions)
@@ -209,8 +210,8 @@ def test_missing_and_foreign_images_are_found_at_the_start(tmp_path):
     (tmp_path / "images" / "view0.png").write_bytes(b"-")
     predictions[2] = written_reports(3, image="../secret.png")[2]
     (tmp_path / "secret.png").write_bytes(b"-")
-    plan = make_plan(predictions, "report", 1)
-    with RatingStore(tmp_path / STORE) as store:
+    plan = make_plan(predictions, REPORT, 1)
+    with RatingStore(tmp_path / STORE, REPORT) as store:
         session = RatingSession(plan, predictions, store, {"iu_xray": tmp_path / "images"})
         assert list(session.no_image) == ["invented-1", "invented-2"]
         assert "no such file" in session.no_image["invented-1"]

@@ -7,9 +7,10 @@ import csv
 import pytest
 
 from pefomed_plugin.errors import ConfigError, DataError
+from pefomed_plugin.rubrics import BUILT_IN, VQA
 from pefomed_plugin.services.rating.plan import make_plan, rating_pairs, read_plan, shown_texts, write_plan
 from pefomed_plugin.services.rating.sheet_import import MATCHED, NOT_RATED, import_ratings
-from pefomed_plugin.services.rating.sheets import COLUMNS, Row, read_sheet, write_csv
+from pefomed_plugin.services.rating.sheets import COLUMNS, SheetRow, read_sheet, write_csv
 
 from ..judged import answers, written_reports
 
@@ -24,11 +25,11 @@ def mixed():
 
 
 def exported(folder, predictions, kind="vqa", annotators=2, **scope):
-    plan = make_plan(predictions, kind, annotators, **scope)
+    plan = make_plan(predictions, BUILT_IN[kind], annotators, **scope)
     for rater in plan.raters:
         write_csv(
             folder / (rater + ".csv"),
-            [Row(code, *shown_texts(each)) for code, each in rating_pairs(plan, rater, predictions)],
+            [SheetRow(code, *shown_texts(each)) for code, each in rating_pairs(plan, rater, predictions)],
         )
     write_plan(plan, folder)
     return plan
@@ -48,7 +49,7 @@ def test_raters_have_orders_and_codes_of_their_own_and_see_no_id(tmp_path):
     assert not set(first) & set(second)
     assert [plan.codes("rater01")[code] for code in first] != [plan.codes("rater02")[code] for code in second]
     assert "invented-" not in (tmp_path / "rater01.csv").read_text()
-    assert make_plan(predictions, "vqa", 2, scope="all") == plan
+    assert make_plan(predictions, VQA, 2, scope="all") == plan
 
 
 def test_as_the_paper_only_failures_are_rated_and_matches_count_as_right(tmp_path):
@@ -141,12 +142,12 @@ def test_empty_ratings_may_be_allowed(tmp_path):
 
 def test_two_filled_sheets_of_one_rater_are_a_problem_and_an_empty_one_is_not(tmp_path):
     pytest.importorskip("openpyxl")
-    from pefomed_plugin.prompts_judge import RUBRICS
+    from pefomed_plugin.rubrics import VQA
     from pefomed_plugin.services.rating.sheets import write_workbook
 
     predictions = mixed()
     plan = exported(tmp_path, predictions, annotators=1)
-    write_workbook(tmp_path / "rater01.xlsx", read_sheet(tmp_path / "rater01.csv"), RUBRICS["vqa"])
+    write_workbook(tmp_path / "rater01.xlsx", read_sheet(tmp_path / "rater01.csv"), VQA)
     fill(tmp_path / "rater01.csv")
     assert import_ratings(tmp_path, plan, predictions)[0][2].value == 1.0
     import openpyxl
@@ -172,6 +173,6 @@ def test_sheets_of_other_predictions_are_refused(tmp_path):
 
 def test_nothing_to_rate_is_said():
     with pytest.raises(ConfigError, match="nothing to rate"):
-        make_plan(answers(2, prediction="yes"), "vqa", 1)
+        make_plan(answers(2, prediction="yes"), VQA, 1)
     with pytest.raises(ConfigError, match="at least 1"):
-        make_plan(answers(2), "vqa", 0)
+        make_plan(answers(2), VQA, 0)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from pefomed_plugin.errors import DataError
-from pefomed_plugin.prompts_judge import RUBRICS
+from pefomed_plugin.rubrics import REPORT, VQA
 from pefomed_plugin.services.rating.plan import visible
-from pefomed_plugin.services.rating.sheets import Row, read_sheet, write_csv, write_workbook
+from pefomed_plugin.services.rating.sheets import SheetRow, read_sheet, write_csv, write_workbook
 
 openpyxl = pytest.importorskip("openpyxl")
 TEXTS = [
@@ -36,7 +36,7 @@ TEXTS = [
 
 
 def rows():
-    return [Row(f"code{number}", visible(text), visible(text), visible(text)) for number, text in enumerate(TEXTS)]
+    return [SheetRow(f"code{number}", visible(text), visible(text), visible(text)) for number, text in enumerate(TEXTS)]
 
 
 @pytest.mark.parametrize("suffix", [".xlsx", ".csv"])
@@ -45,7 +45,7 @@ def test_every_text_survives_the_round_trip(tmp_path, suffix):
     if suffix == ".csv":
         write_csv(path, rows())
     else:
-        write_workbook(path, rows(), RUBRICS["report"])
+        write_workbook(path, rows(), REPORT)
     for before, after in zip(rows(), read_sheet(path)):
         assert (after.item, after.rating) == (before.item, None if suffix == ".xlsx" else "")
         assert after.texts == before.texts
@@ -53,14 +53,14 @@ def test_every_text_survives_the_round_trip(tmp_path, suffix):
 
 
 def test_a_formula_is_a_text_in_the_workbook(tmp_path):
-    write_workbook(tmp_path / "a.xlsx", rows(), RUBRICS["vqa"])
+    write_workbook(tmp_path / "a.xlsx", rows(), VQA)
     cell = openpyxl.load_workbook(tmp_path / "a.xlsx")["Ratings"]["C3"]
     assert (cell.value, cell.data_type, cell.quotePrefix) == ("=1+1", "s", True)
 
 
 def test_a_spreadsheet_program_may_save_it_again(tmp_path):
     path = tmp_path / "a.xlsx"
-    write_workbook(path, rows(), RUBRICS["vqa"])
+    write_workbook(path, rows(), VQA)
     book = openpyxl.load_workbook(path)
     book["Ratings"]["E2"] = 1
     book.save(path)
@@ -70,7 +70,7 @@ def test_a_spreadsheet_program_may_save_it_again(tmp_path):
 
 
 def test_the_workbook_offers_the_scale_and_the_rubric(tmp_path):
-    write_workbook(tmp_path / "a.xlsx", rows()[:2], RUBRICS["report"])
+    write_workbook(tmp_path / "a.xlsx", rows()[:2], REPORT)
     book = openpyxl.load_workbook(tmp_path / "a.xlsx")
     assert book.sheetnames == ["Ratings", "Rubric"]
     [choices] = book["Ratings"].data_validations.dataValidation
@@ -80,7 +80,7 @@ def test_the_workbook_offers_the_scale_and_the_rubric(tmp_path):
 
 def test_thumbnails(tmp_path):
     image = pytest.importorskip("PIL.Image")
-    write_workbook(tmp_path / "a.xlsx", rows()[:2], RUBRICS["vqa"], {"code0": image.new("RGB", (640, 320))})
+    write_workbook(tmp_path / "a.xlsx", rows()[:2], VQA, {"code0": image.new("RGB", (640, 320))})
     [opened] = openpyxl.load_workbook(tmp_path / "a.xlsx")["Ratings"]._images
     assert (opened.width, opened.height) == (160, 80)
 
@@ -104,7 +104,7 @@ def test_csv_as_other_countries_save_it(tmp_path):
 )
 def test_what_cannot_be_read_is_said(tmp_path, damage):
     path = tmp_path / "a.xlsx"
-    write_workbook(path, rows()[:2], RUBRICS["vqa"])
+    write_workbook(path, rows()[:2], VQA)
     damage(path)
     with pytest.raises(DataError, match=r"a\.xlsx"):
         read_sheet(path)

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from pefomed_plugin.rubrics import REPORT
 from pefomed_plugin.services.rating.store import STORE, RatingStore, StoreError
 
 
@@ -21,13 +22,13 @@ def path(tmp_path):
 
 
 def test_the_last_word_counts_and_what_is_not_said_stays(path):
-    with RatingStore(path) as store:
+    with RatingStore(path, REPORT) as store:
         store.save("anna", "a", rating=3)
         store.save("anna", "a", comment="invented words")
         store.save("anna", "a", rating=0)
         store.save("anna", "b", comment="only a comment")
         store.save("boris", "a", rating=4, comment="")
-    with RatingStore(path) as store:
+    with RatingStore(path, REPORT) as store:
         said = store.ratings_of("anna")
         assert (said["a"].rating, said["a"].comment) == (0, "invented words")
         assert (said["b"].rating, said["b"].comment) == (None, "only a comment")
@@ -38,7 +39,7 @@ def test_the_last_word_counts_and_what_is_not_said_stays(path):
 
 
 def test_who_only_comments_is_no_rater(path):
-    with RatingStore(path) as store:
+    with RatingStore(path, REPORT) as store:
         store.save("anna", "a", comment="hm")
         assert store.counts() == {}
 
@@ -48,7 +49,7 @@ def test_threads_and_a_second_connection_lose_nothing(path):
         for number in range(40):
             store.save(rater, str(number), rating=number % 5)
 
-    with RatingStore(path) as one, RatingStore(path) as two:
+    with RatingStore(path, REPORT) as one, RatingStore(path, REPORT) as two:
         threads = [
             threading.Thread(target=rate, args=(store, f"rater{number}"))
             for number, store in enumerate((one, one, two, two))
@@ -64,13 +65,14 @@ def test_threads_and_a_second_connection_lose_nothing(path):
 def test_a_killed_process_has_kept_what_it_saved(path):
     code = (
         "import os, sys; from pathlib import Path; from pefomed_plugin.services.rating.store import RatingStore\n"
-        "store = RatingStore(Path(sys.argv[1]))\n"
+        "from pefomed_plugin.rubrics import REPORT\n"
+        "store = RatingStore(Path(sys.argv[1]), REPORT)\n"
         "for n in range(25): store.save('anna', str(n), rating=n % 2)\n"
         f"os.kill(os.getpid(), {int(signal.SIGKILL)})"
     )
     done = subprocess.run([sys.executable, "-c", code, str(path)], check=False, env={**os.environ})
     assert done.returncode == -signal.SIGKILL
-    with RatingStore(path) as store:
+    with RatingStore(path, REPORT) as store:
         assert store.counts() == {"anna": 25}
 
 
@@ -85,24 +87,24 @@ def test_other_files_are_refused_and_left_alone(path, content):
         path.write_bytes(content)
     before = path.read_bytes()
     with pytest.raises(StoreError, match=r"ratings\.sqlite.*choose another"):
-        RatingStore(path)
+        RatingStore(path, REPORT)
     assert path.read_bytes() == before
 
 
 def test_a_store_of_a_later_version_is_refused(path):
-    RatingStore(path).close()
+    RatingStore(path, REPORT).close()
     later = sqlite3.connect(str(path))
     later.execute("PRAGMA user_version = 99")
     later.close()
     with pytest.raises(StoreError, match="another version"):
-        RatingStore(path)
+        RatingStore(path, REPORT)
 
 
 def test_what_cannot_be_written_is_said(path, tmp_path):
-    store = RatingStore(path)
+    store = RatingStore(path, REPORT)
     store.close()
     with pytest.raises(StoreError, match=r"ratings\.sqlite"):
         store.save("anna", "a", rating=1)
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="cannot open"):
-        RatingStore(tmp_path / "file" / STORE)
+        RatingStore(tmp_path / "file" / STORE, REPORT)
