@@ -15,7 +15,7 @@ EMBEDDED = "embedded"
 """As the value of a variable: take this one from the embedded default."""
 
 VARIABLES = {
-    "PEFOMED_DATA": "folder with one sub-folder a data set (vqa_rad, slake, ...)",
+    "PEFOMED_DATA": "folder with a sub-folder for each data set, under its name here",
     "PEFOMED_LLAMA": "folder of Llama-2-7b-chat-hf",
     "PEFOMED_VIT": "eva_vit_g.pth",
     "PEFOMED_CKPT": "MiniGPT-v2 or PeFoMed checkpoint to start from (.pth)",

@@ -158,13 +158,13 @@ def compose(cfg_path: str, options: Sequence[str]) -> tuple[str, list[str]]:
 
 def ensure_embedded(parts: Sequence[str]) -> None:
     """Make what of the embedded default is needed and not there; processes started together wait for the first."""
-    from .embedded import MODEL, WRITERS, make_sample  # late: loads PIL
+    from .embedded import DRAWN, MODEL, make_sample  # late: loads PIL
 
     folder = environment.sample_folder()
     with locked(folder.parent / (folder.name + ".lock")):
         make_sample(
             folder,
-            parts=[*(WRITERS if "PEFOMED_DATA" in parts else ()), *((MODEL,) if "PEFOMED_LLAMA" in parts else ())],
+            parts=[*(DRAWN if "PEFOMED_DATA" in parts else ()), *((MODEL,) if "PEFOMED_LLAMA" in parts else ())],
         )
 
 

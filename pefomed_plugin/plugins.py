@@ -15,9 +15,9 @@ from typing import Any, Generic, TypeVar
 
 from .errors import ConfigError, PluginError, near_names, one_line
 
-GROUPS = {"reader": "pefomed_plugin.readers", "scorer": "pefomed_plugin.scorers", "task": "pefomed_plugin.tasks"}
+GROUPS = {"data set": "pefomed_plugin.datasets", "scorer": "pefomed_plugin.scorers", "task": "pefomed_plugin.tasks"}
 """Kind -> entry point group."""
-FORMER_GROUPS: dict[str, str] = {}
+FORMER_GROUPS = {"data set": "pefomed_plugin.readers"}
 """Kind -> the group that earlier versions read. What stands there is refused with a word on how to convert it."""
 OURS = "pefomed_plugin"
 
@@ -106,13 +106,15 @@ class Registry(Mapping[str, _Declared], Generic[_Declared]):
 
         Raises:
             TypeError: something of ours is of another class.
-            ValueError: a name stands twice, or an alias leads nowhere or hides a name.
+            ValueError: a name stands twice or cannot be one, or an alias leads nowhere or hides a name.
         """
         self.kind, self.declares, self.classes, self.convert = kind, declares, classes, convert
         self.own: dict[str, _Declared] = {}
         for name, thing in own.items() if isinstance(own, Mapping) else ((_name_of(thing), thing) for thing in own):
             if name in self.own:
                 raise ValueError(f"{kind} {name!r} is declared twice")
+            if not _NAME.get(kind, _PLAIN_NAME).fullmatch(name):
+                raise ValueError(f"{kind} {name!r}: a name is made of letters, digits and _")
             if not self._fits(thing):
                 raise TypeError(f"{kind} {name!r} is {thing!r}, not {self._expected()}")
             self.own[name] = thing
@@ -143,7 +145,7 @@ class Registry(Mapping[str, _Declared], Generic[_Declared]):
             raise PluginError(f"{claims[0].words} is {thing!r}, not {self._expected()}; {self.convert}")
         if getattr(thing, "name", name) != name:
             raise PluginError(
-                f"{claims[0].words} calls itself {_name_of(thing)!r}; it is registered under its own name"
+                f"{claims[0].words}: it calls itself {_name_of(thing)!r}; it is registered under its own name"
             )
         return thing
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..errors import ConfigError, near_names
-from ..readers import READERS, read_data
+from ..readers import DATASETS, read_data
 from ..records import SPLITS
 from ..services.importers import join_answers
 from ..services.result_files import FORMATS, read_llava_questions
@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.add_argument("format", metavar="FORMAT", help="llava_med, medevalkit, vlmevalkit or pefomed (the authors')")
     parser.add_argument("file", type=Path, metavar="FILE", help="the project's result file")
-    parser.add_argument("--dataset", required=True, help="vqa_rad, slake, path_vqa, iu_xray, ...")
+    parser.add_argument("--dataset", required=True, metavar="NAME", help=", ".join(DATASETS))
     parser.add_argument("--data", type=Path, required=True, metavar="FOLDER", help="release of the data set")
     parser.add_argument("--split", default="test", choices=SPLITS)
     parser.add_argument(
@@ -37,9 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Read, join, write."""
-    for what, name, known in (("format", arguments.format, FORMATS), ("data set", arguments.dataset, READERS)):
-        if name not in known:
-            raise ConfigError(f"unknown {what} {name!r}; {near_names(name, list(known))}")
+    if arguments.format not in FORMATS:
+        raise ConfigError(f"unknown format {arguments.format!r}; {near_names(arguments.format, FORMATS)}")
     if not arguments.file.is_file():
         raise ConfigError(f"no file {arguments.file}")
     answers = FORMATS[arguments.format](arguments.file)

@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--i-have-permission",
         action="store_true",
-        help="send the texts of a credentialed data set (MIMIC-CXR) to a server elsewhere",
+        help="send the texts of a data set that is not public to a server elsewhere",
     )
     add_asking_arguments(parser)
     parser.epilog = (

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError, PefomedError, near_names
-from ..readers import READERS
+from ..readers import DATASETS
 from ..readers.prepared import is_prepared, read_manifest
 from ..reporting.cards.cards import CARD, write_data_card
 
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "dataset",
         nargs="?",
         metavar="DATASET",
-        help="vqa_rad, slake, path_vqa, iu_xray, roco, clef2022, medicat, mimic_cxr or medical_custom",
+        help=", ".join(DATASETS),
     )
     parser.add_argument(
         "--all",
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="of the data set's reader, for example language=zh; may be repeated",
+        help="of the data set, for example language=zh; may be repeated",
     )
     parser.add_argument(
         "--allow-mismatch",
@@ -91,12 +91,8 @@ def run(arguments: argparse.Namespace) -> int:
             "another's test",
         )
     if arguments.all:
-        _say(
-            console,
-            "\n{} of {} data sets written to {}{}".format(
-                len(written), len(sources), arguments.out, "; not: " + ", ".join(failed) if failed else ""
-            ),
-        )
+        left_out = f"; not: {', '.join(failed)}" if failed else ""
+        _say(console, f"\n{len(written)} of {len(sources)} data sets written to {arguments.out}{left_out}")
     return 1 if failed else 0
 
 
@@ -107,10 +103,10 @@ def _prepare(
     from ..reporting.examination import print_account  # late: loads rich
     from ..services.data.prepare import ReleaseMismatch, prepare  # late: loads PIL
 
-    _say(console, "{}{}: reading {}\n".format("\n" if arguments.all else "", name, source))
+    _say(console, f"{chr(10) if arguments.all else ''}{name}: reading {source}\n")
     try:
         account = prepare(
-            READERS[name],
+            DATASETS[name],
             source,
             out,
             options=options,
@@ -143,23 +139,21 @@ def _sources(arguments: argparse.Namespace) -> dict[str, Path]:
     if not arguments.source.is_dir():
         raise ConfigError(f"--source {arguments.source}: no such folder")
     if bool(arguments.dataset) == arguments.all:
-        raise ConfigError(f"name one data set, or give --all; {near_names('', READERS)}")
+        raise ConfigError(f"name one data set, or give --all; {near_names('', DATASETS)}")
     if arguments.against and arguments.no_images:
         raise ConfigError("--against compares images; leave --no-images out")
     unprepared = [
-        f"{each}: no folder that pefomed prepare wrote" for each in arguments.against if not is_prepared(each)
+        f"{folder}: no folder that pefomed prepare wrote" for folder in arguments.against if not is_prepared(folder)
     ]
     if unprepared:
         raise ConfigError("--against cannot be used", unprepared)
     if not arguments.all:
-        if arguments.dataset not in READERS:
-            raise ConfigError(f"unknown data set {arguments.dataset!r}; {near_names(arguments.dataset, READERS)}")
-        return {arguments.dataset: arguments.source}
+        return {DATASETS.find(arguments.dataset).name: arguments.source}
     if arguments.option:
         raise ConfigError("--option belongs to one data set; prepare that one by itself, without --all")
-    found = {name: arguments.source / name for name in READERS if (arguments.source / name).is_dir()}
+    found = {name: arguments.source / name for name in DATASETS if (arguments.source / name).is_dir()}
     if not found:
-        raise ConfigError(f"{arguments.source} has no sub-folder named after a data set; {near_names('', READERS)}")
+        raise ConfigError(f"{arguments.source} has no sub-folder named after a data set; {near_names('', DATASETS)}")
     return found
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
+from ..readers import need_permission
 from ..reporting.page.image_roots import find_image_roots
 from ..reporting.results import Answered, Run, read_config
-from ..services.judge.judging import CREDENTIALED
 from ..services.rating.plan import SCOPES
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def add_page_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--i-have-permission",
         action="store_true",
-        help="other machines may read a credentialed data set (MIMIC-CXR): your agreement covers every rater",
+        help="other machines may read a data set that is not public: every rater may see it",
     )
 
 
@@ -80,12 +80,11 @@ def serve_page(
 def _require_permission(predictions: Sequence[Prediction], arguments: argparse.Namespace) -> None:
     from ..services.rating.server import is_this_machine  # late: loads PIL
 
-    found = sorted({prediction.dataset for prediction in predictions} & set(CREDENTIALED))
+    found = need_permission(prediction.dataset for prediction in predictions)
     if found and not is_this_machine(arguments.host) and not arguments.i_have_permission:
         raise ConfigError(
-            f"{found[0]} is a credentialed data set, and with --host {arguments.host} other machines can read it; "
-            "leave --host "
-            "out, or say --i-have-permission if your agreement covers every rater"
+            f"{', '.join(found)}: not a public data set, and with --host {arguments.host} other machines can read it; "
+            "leave --host out, or say --i-have-permission if every rater may see it"
         )
 
 

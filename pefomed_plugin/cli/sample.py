@@ -18,10 +18,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write what is not there yet."""
-    from ..embedded import PARTS, WRITERS, make_sample  # late: loads PIL
+    from ..embedded import DRAWN, PARTS, make_sample  # late: loads PIL
 
     folder = arguments.out or sample_folder()
-    make_sample(folder, seed=arguments.seed, parts=tuple(WRITERS) if arguments.no_model else PARTS)
+    make_sample(folder, seed=arguments.seed, parts=DRAWN if arguments.no_model else PARTS)
     print(f"embedded default: {folder}")
     for path in sorted(folder.iterdir()):
         print(f"  {path}")

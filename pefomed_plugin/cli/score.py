@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ..errors import ConfigError, near_names
-from ..readers import READERS, read_data
+from ..readers import read_data
 from ..records import Prediction
 from ..reporting.breakdowns import make_breakdown, show_breakdown
 from ..reporting.plots import MATPLOTLIB, plot_breakdowns
@@ -123,6 +123,4 @@ def _check_vocabulary(spec: ScorerSpec, path: Path | None) -> None:
 
 def _check_against(root: Path, predictions: Sequence[Prediction]) -> None:
     dataset, split = predictions[0].dataset, predictions[0].split
-    if dataset not in READERS:
-        raise ConfigError(f"no reader for data set {dataset!r}; {near_names(dataset, READERS)}")
     check_references(predictions, read_data(dataset, root).splits().get(split, []), f"{root}, split {split}")

@@ -1,13 +1,12 @@
-"""Is a data set where a run looks for it, recognised by its layout. Reads no samples: ``pefomed prepare`` does."""
+"""Is a data set where a run looks for it, recognised by its layout? Reads no samples: ``pefomed prepare`` does."""
 
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
-from ..errors import DataError, PluginError
-from ..readers import READERS
+from ..errors import DataError, PefomedError
+from ..readers import DATASETS
 from ..readers.layouts import recognise
 from ..readers.prepared import is_prepared, read_manifest
 from ..services.data.shard_files import find_shards
@@ -18,9 +17,12 @@ from .findings import ERROR, OK, Finding, from_error
 def check_data(name: str, storage: str, images: str | None = None) -> list[Finding]:
     """One data set: shards, a prepared folder, or a release in one of the layouts its reader knows."""
     what, root = "data set " + name, Path(storage)
-    page = "docs/own-data.md" if name == "medical_custom" else f"docs/data/{name}.md"
+    try:
+        spec = DATASETS.find(name)
+    except PefomedError as error:
+        return from_error("data", what, error, "docs/extending.md")
     if images and not Path(images).is_dir():
-        return [Finding("data", what, ERROR, f"build_info.images: no folder {images}", page)]
+        return [Finding("data", what, ERROR, f"build_info.images: no folder {images}", spec.page)]
     shards = find_shards(storage)
     if shards is not None:
         return _check_shards(what, *shards)
@@ -29,13 +31,10 @@ def check_data(name: str, storage: str, images: str | None = None) -> list[Findi
     try:
         if is_prepared(root):
             return [_check_prepared(name, root, images)]
-        layouts = getattr(sys.modules[READERS[name].__module__], "LAYOUTS", ())
-        layout = "its own" if not layouts and root.is_dir() else recognise(name, layouts, root).name
-    except PluginError as error:
-        return from_error("data", what, error, "docs/extending.md")
+        layout = recognise(name, spec.layouts, root).name
     except DataError as error:
         where = "" if len(error.problems) < 2 else f" (one of: {'; '.join(error.problems)})"
-        return [Finding("data", what, ERROR, error.summary + where, page)]
+        return [Finding("data", what, ERROR, error.summary + where, spec.page)]
     return [Finding("data", what, OK, f"{root}: {layout} layout")]
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from ..errors import PluginError
 from ..plugins import Registry, find_entry_points
-from ..readers import READERS
+from ..readers import DATASETS
 from ..scoring import SCORERS
 from .findings import OK, WARNING, Finding
 
 
 def check_plugins() -> list[Finding]:
-    """One finding for each reader, scorer and task of another package; none where there are none."""
+    """One finding for each data set, scorer and task of another package; none where there are none."""
     findings: list[Finding] = []
     tasks: Registry[type] = Registry("task", object, {}, classes=True)  # its base class would load torch
-    for registry in (READERS, SCORERS, tasks):
+    for registry in (DATASETS, SCORERS, tasks):
         for point in find_entry_points(registry.kind):
             what = f"{registry.kind} {point.name}"
             try:

@@ -15,7 +15,7 @@ from typing import Any
 from .. import environment
 from ..errors import ConfigError, PefomedError
 from ..options import RunOptions, read_run_options
-from ..readers import READERS
+from ..readers import DATASETS
 from ..registration import register_all
 from ..services.memory.estimate import estimate
 from ..toolkit.composition import load_yaml, merge_defaults, parse_options
@@ -65,15 +65,15 @@ def check_variables() -> list[Finding]:
     findings += check_weights(real.get("PEFOMED_LLAMA"), real.get("PEFOMED_VIT"), real.get("PEFOMED_CKPT"), Sizes())
     root = real.get("PEFOMED_DATA")
     if root is not None:
-        there = [name for name in READERS if (root / name).is_dir()]
-        findings += [each for name in there for each in check_data(name, str(root / name))]
+        there = [name for name in DATASETS if (root / name).is_dir()]
+        findings += [finding for name in there for finding in check_data(name, str(root / name))]
         if not there:
             findings.append(
                 Finding(
                     "data",
                     "PEFOMED_DATA",
                     ERROR,
-                    f"{root} has none of the folders {', '.join(READERS)}",
+                    f"{root} has none of the folders {', '.join(DATASETS)}",
                     "docs/data.md",
                 )
             )

@@ -11,18 +11,21 @@ import os
 import shutil
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from importlib import import_module
 from multiprocessing import get_context
 from pathlib import Path
 from random import Random
+from typing import Callable
 
 from ..digests import file_sha256
 from ..errors import DataError
+from ..readers import DATASETS
 from ..services.console import progress, say
-from . import releases_caption, releases_vqa
 
-WRITERS = dict((*releases_caption.WRITERS, *releases_vqa.WRITERS))
+DRAWN = tuple(spec.name for spec in DATASETS.own.values() if spec.sample_writer)
+"""The data sets of which a miniature is made."""
 MODEL = "tiny"
-PARTS = (*WRITERS, MODEL)
+PARTS = (*DRAWN, MODEL)
 FLAG = "EMBEDDED"
 """File in the folder that marks it; holds what it was made from."""
 
@@ -33,8 +36,8 @@ def write_sample(out: Path, seed: int = 0) -> dict[str, Path]:
     Returns:
         Registry name of each data set -> its folder.
     """
-    make_sample(out, seed, parts=tuple(WRITERS))
-    return {name: Path(out) / name for name in WRITERS}
+    make_sample(out, seed, parts=DRAWN)
+    return {name: Path(out) / name for name in DRAWN}
 
 
 def make_sample(out: Path, seed: int = 0, parts: Sequence[str] = PARTS) -> None:
@@ -74,7 +77,7 @@ def _write_part(out: Path, name: str, seed: int) -> None:
     if name == MODEL:
         import torch  # late: heavy
 
-        from .tiny_model import make_tiny_model
+        from .tiny_model import make_tiny_model  # late: loads torch
 
         torch.set_num_threads(1)  # small matrices: a second thread only waits, and the other core is drawing
         make_tiny_model(out, seed)
@@ -82,8 +85,14 @@ def _write_part(out: Path, name: str, seed: int) -> None:
     fresh = out / (name + ".part")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir()
-    WRITERS[name](fresh, Random(f"{seed} {name}"))
+    find_writer(name)(fresh, Random(f"{seed} {name}"))
     fresh.rename(out / name)
+
+
+def find_writer(name: str) -> Callable[..., None]:
+    """The function that writes the miniature of a data set: ``write(folder, rng)``."""
+    module, _, function = DATASETS[name].sample_writer.partition(":")
+    return getattr(import_module(module), function)
 
 
 def _slowest_first(name: str) -> int:

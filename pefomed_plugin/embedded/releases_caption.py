@@ -181,12 +181,3 @@ def _mimic_report(findings: str, number: int) -> str:
     if number != 1:
         text += f" \n IMPRESSION: \n \n {findings.rsplit('. ', maxsplit=1)[-1]}\n"
     return " ADDENDUM  Nothing to add.\n ______________\n" + text if number == 0 else text
-
-
-WRITERS: tuple[tuple[str, Any], ...] = (
-    ("roco", write_roco),
-    ("clef2022", write_clef2022),
-    ("medicat", write_medicat),
-    ("mimic_cxr", write_mimic_cxr),
-)
-"""Registry name -> function that writes its release into a folder."""

@@ -262,12 +262,3 @@ def _study_id(number: int) -> str:
 
 def _as_view(scene: Scene, kind: str) -> Scene:
     return replace(scene, kind=kind)
-
-
-WRITERS: tuple[tuple[str, Any], ...] = (
-    ("vqa_rad", write_vqa_rad),
-    ("slake", write_slake),
-    ("path_vqa", write_path_vqa),
-    ("iu_xray", write_iu_xray),
-)
-"""Registry name -> function that writes its release into a folder."""

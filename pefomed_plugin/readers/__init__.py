@@ -1,68 +1,92 @@
-"""One file a data set: official layout -> ``Release`` of samples. ``READERS`` maps registry names to functions.
+"""One file a data set, from its official layout to a ``Release`` of samples. ``DATASETS`` holds what they declare.
 
-Other packages add theirs through the entry point group ``pefomed_plugin.readers`` (docs/extending.md).
-
-A reader takes the folder of a release, and options of its own; what it found is recognised, not configured.
+A data set of this package is a module here with a ``DatasetSpec``, and ``configs/datasets/<name>.yaml``. Other packages
+declare theirs in the entry point group ``pefomed_plugin.datasets`` (docs/extending.md).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from importlib import import_module
 from pathlib import Path
-from typing import Any, Callable
+from pkgutil import iter_modules
+from typing import Any
 
-from ..errors import DataError
+from ..errors import ConfigError, DataError
 from ..plugins import Registry
-from .clef2022 import read_clef2022
-from .custom import read_custom
-from .iu_xray import read_iu_xray
 from .layouts import Layout, Release, Skip
-from .medicat import read_medicat
-from .mimic_cxr import read_mimic_cxr
-from .path_vqa import read_path_vqa
-from .prepared import is_prepared, read_prepared
-from .roco import read_roco
-from .slake import read_slake
-from .vqa_rad import read_vqa_rad
+from .prepared import is_prepared, read_manifest, read_prepared
+from .spec import PERMISSION, PUBLIC, DatasetSpec, Field, Option
 
-READERS: Registry[Callable[..., Release]] = Registry(
-    "reader",
-    object,
-    {
-        "roco": read_roco,
-        "clef2022": read_clef2022,
-        "medicat": read_medicat,
-        "mimic_cxr": read_mimic_cxr,
-        "vqa_rad": read_vqa_rad,
-        "slake": read_slake,
-        "path_vqa": read_path_vqa,
-        "iu_xray": read_iu_xray,
-        "medical_custom": read_custom,
-    },
-)
+
+def _declared() -> Iterator[DatasetSpec]:
+    """What the modules of this folder declare, in the order of the paper's stages; own data last."""
+    modules = (import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__))
+    found = {
+        id(thing): thing for module in modules for thing in vars(module).values() if isinstance(thing, DatasetSpec)
+    }
+    yield from sorted(found.values(), key=lambda spec: (spec.stage or 9, spec.name))
+
+
+DATASETS: Registry[DatasetSpec] = Registry("data set", DatasetSpec, _declared())
+"""Registry name -> what is declared of the data set; those of other packages are loaded when asked for."""
+
+
+def describe(name: str) -> DatasetSpec:
+    """What is declared of a data set. Of an unknown one nothing is: it needs permission, and has no licence.
+
+    Raises:
+        PluginError: it is another package's, and cannot be used.
+    """
+    return DATASETS[name] if name in DATASETS else DatasetSpec(name, name)
+
+
+def need_permission(names: Iterable[str]) -> list[str]:
+    """Which of these data sets may not be sent to a service elsewhere without the user's word, sorted."""
+    return sorted(name for name in set(names) if describe(name).needs_permission)
 
 
 def read_data(dataset: str, root: Path, **options: Any) -> Release:
     """Samples of one data set, from its release or from a folder that ``pefomed prepare`` wrote.
 
     Raises:
+        ConfigError: there is no such data set, or it has no such option or value; or the folder was prepared with
+            other options.
         DataError: neither is there, or it is damaged; or the folder was prepared from another data set.
-        PluginError: the reader is another package's, and cannot be used.
-        TypeError: an option that the data set's reader does not have.
+        PluginError: the data set is another package's, and cannot be used.
     """
-    root = Path(root)
+    root, spec = Path(root), DATASETS.find(dataset)
     if not is_prepared(root):
-        release = READERS[dataset](root, **options)
-        if release.dataset != dataset:
-            raise DataError(
-                f"the reader of {dataset} gives samples of {release.dataset!r}; a reader is registered under the name "
-                "of its data "
-                "set"
-            )
-        return release
-    release = read_prepared(root)
-    if release.dataset != dataset:
-        raise DataError(f"{root} was prepared from {release.dataset}, not from {dataset}")
-    return release
+        return spec.read(root, **options)
+    manifest = read_manifest(root)
+    if manifest["dataset"] != dataset:
+        raise DataError(f"{root} was prepared from {manifest['dataset']}, not from {dataset}")
+    spec.complete_options(options)
+    prepared = spec.complete_options(manifest.get("options") or {})
+    wrong = [
+        f"{name}: prepared with {prepared[name]!r}, asked for {value!r}"
+        for name, value in options.items()
+        if prepared[name] != value
+    ]
+    if wrong:
+        raise ConfigError(
+            f"{root} was prepared with other options; set datasets.{dataset}.options as it was, or prepare it again",
+            wrong,
+        )
+    return read_prepared(root)
 
 
-__all__ = ["READERS", "Layout", "Release", "Skip", "read_data"]
+__all__ = [
+    "DATASETS",
+    "PERMISSION",
+    "PUBLIC",
+    "DatasetSpec",
+    "Field",
+    "Layout",
+    "Option",
+    "Release",
+    "Skip",
+    "describe",
+    "need_permission",
+    "read_data",
+]

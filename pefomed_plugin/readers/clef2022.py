@@ -1,4 +1,4 @@
-"""ImageCLEFmedical Caption 2022 as downloaded from AIcrowd. Text only; knows nothing of torch or pixels.
+"""ImageCLEFmedical Caption 2022 as downloaded from AIcrowd.
 
 The files end in ``.csv`` but are separated by TABs and not quoted. Opened as comma CSV and saved again, every caption
 is cut at its first comma, which is refused here. The test images have no captions.
@@ -10,22 +10,15 @@ import re
 from pathlib import Path
 
 from .captions import add_caption, existing_name, file_names
-from .layouts import Layout, Release, find, read_release
+from .expectations import WARNING, Expectation, kept
+from .layouts import Layout, Release, find
+from .spec import DatasetSpec
 from .tables import read_tab_pairs
 
 DATASET = "clef2022"
 _SPLITS = {"train": "train", "valid": "val"}
 _ID = re.compile(r"[\w-]+")
 _DAMAGED = "probably read as comma CSV and saved again, which cuts captions; fetch the original file again"
-
-
-def read_clef2022(root: Path) -> Release:
-    """Samples of ImageCLEFmedical Caption 2022: 83,275 train and 7,645 val (the release's ``valid``).
-
-    Raises:
-        DataError: no layout recognised, or records that cannot be used, all in one message.
-    """
-    return read_release(DATASET, LAYOUTS, root, {})
 
 
 def _read_aicrowd(root: Path) -> Release:
@@ -70,4 +63,26 @@ def _image_folders(root: Path, part: str) -> list[str]:
     return [part + "/", *unpacked, ""]
 
 
-LAYOUTS = (Layout("AIcrowd", ("*caption_prediction_{train,valid}.csv",), _read_aicrowd),)
+CLEF2022 = DatasetSpec(
+    DATASET,
+    "ImageCLEFmedical Caption 2022",
+    layouts=(Layout("AIcrowd", ("*caption_prediction_{train,valid}.csv",), _read_aicrowd),),
+    tasks=("caption",),
+    stage=1,
+    splits={"train": 83_275, "val": 7_645},
+    expectations=(Expectation("rows by split", WARNING, ((83_275, 7_645, 0),), kept),),
+    licence="AIcrowd, after signing an agreement",
+    passing_on="The agreement forbids passing the data on.",
+    citation="Rückert et al., Overview of ImageCLEFmedical 2022: Caption Prediction and Concept Detection, CLEF 2022 "
+    "Working Notes",
+    url="https://www.imageclef.org/2022/medical/caption",
+    quirks=(
+        "The test images have no captions.",
+        "The images are a subset of an extended ROCO: the two share images.",
+    ),
+    specialty="radiology",
+    languages=lambda options: ("en",),
+    sample_writer="pefomed_plugin.embedded.releases_caption:write_clef2022",
+    page="docs/data/clef2022.md",
+)
+"""The release's ``valid`` is val."""

@@ -1,4 +1,4 @@
-"""The user's own images and texts, ``medical_custom``: a JSON-lines or CSV file a split. Text only, no pixels.
+"""The user's own images and texts, ``medical_custom``: a JSON-lines or CSV file a split.
 
 ``train.jsonl``, ``val.jsonl``, ``test.jsonl`` (or ``.csv``), each with ``image`` and either ``question`` and
 ``answer``, or ``report``, or ``caption``; optional: ``id``, ``answer_type``, ``question_type``, ``organ``, ``study``.
@@ -14,8 +14,9 @@ from typing import Any
 
 from ..records import SPLITS
 from .captions import add_caption
-from .layouts import Layout, Release, inside, read_release
+from .layouts import Layout, Release, inside
 from .rows import add_question, optional_text
+from .spec import DatasetSpec
 from .tables import read_csv
 from .textfiles import read_json_lines
 
@@ -24,15 +25,6 @@ _NEEDED = {"vqa": ("image", "question", "answer"), "report": ("image", "report")
 _FIELDS = frozenset(("image", "question", "answer", "report", "caption", "id", "answer_type", "question_type", "organ"))
 
 Row = Mapping[str, Any]
-
-
-def read_custom(root: Path) -> Release:
-    """Samples of the user's own data.
-
-    Raises:
-        DataError: no file of a split found, or records that cannot be used, all in one message.
-    """
-    return read_release(DATASET, LAYOUTS, root, {})
 
 
 def _read_files(root: Path, suffix: str) -> Release:
@@ -120,7 +112,15 @@ def _image(root: Path, image: str) -> str:
     return image if given else "images/" + image
 
 
-LAYOUTS = (
-    Layout("JSON lines", ("{train,val,test}.jsonl",), partial(_read_files, suffix=".jsonl")),
-    Layout("CSV", ("{train,val,test}.csv",), partial(_read_files, suffix=".csv")),
+MEDICAL_CUSTOM = DatasetSpec(
+    DATASET,
+    "Own data",
+    layouts=(
+        Layout("JSON lines", ("{train,val,test}.jsonl",), partial(_read_files, suffix=".jsonl")),
+        Layout("CSV", ("{train,val,test}.csv",), partial(_read_files, suffix=".csv")),
+    ),
+    licence="to be stated by whoever collected them",
+    passing_on="Images and texts of patients: to be passed on only with the right to do so.",
+    citation="to be stated by whoever collected them",
+    page="docs/own-data.md",
 )

@@ -1,17 +1,19 @@
 """IU-Xray (Demner-Fushman et al. 2016): R2Gen's packaging, OpenI's XML reports, Kaggle's tables.
 
-The paper's data set is R2Gen's: findings only, its split, one sample an image (4,138 / 592 / 1,180). Text only; knows
-nothing of torch or pixels.
+The paper's data set is R2Gen's: findings only, its split, one sample an image (4,138 / 592 / 1,180).
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Callable
 
 from ..errors import ConfigError
+from ..records import SPLITS
+from .expectations import ERROR, WARNING, Expectation, disjoint, distinct, in_layout, metadata_of
 from .iu_sources import PROJECTIONS_CSV, REPORTS_CSV, REPORTS_XML, Found, read_kaggle, read_openi
 from .iu_studies import (
     ANNOTATION,
@@ -25,37 +27,11 @@ from .iu_studies import (
     place_study,
     read_annotation,
 )
-from .layouts import Layout, Release, find, read_release
-from .rows import check_choice
+from .layouts import Layout, Release, find
+from .spec import PUBLIC, DatasetSpec, Option
 
 _KAGGLE_IMAGES = "images/images_normalized"
 _OPENI_IMAGES = ("NLMCXR_png", "images", ".")
-
-
-def read_iu_xray(root: Path, per: str = "image", section: str = "findings") -> Release:
-    """Samples of IU-Xray.
-
-    Args:
-        root: the folder of ``annotation.json``, of ``ecgen-radiology/`` or of ``indiana_reports.csv``.
-        per: ``image`` (the paper: 1,180 test samples, two of a study share a report) or ``study`` (its first image;
-            ``metadata["images"]`` lists all).
-        section: ``findings`` (the paper), ``impression`` or ``both``; R2Gen's packaging holds findings only.
-
-    Only R2Gen defines a split. OpenI and Kaggle take it from an ``annotation.json`` that lies beside, and count what it
-    leaves out as skipped; some studies have more images there than R2Gen's two (Kaggle: 1,223 in test). Without it the
-    split is a hash of the study. ``Release.layout`` and ``metadata["split_from"]`` say which.
-    Kaggle's tables beside an ``annotation.json`` without Kaggle's images are read as R2Gen.
-
-    ``metadata``: ``study``, ``source_id``, ``split_from``; ``view`` (Kaggle); ``r2gen_id`` and ``same_series`` (whether
-    all images are of the series that R2Gen's folder is named after) for a raw study placed by ``annotation.json``.
-
-    Raises:
-        ConfigError: an unknown option value, or a section that the packaging does not hold.
-        DataError: no layout recognised, or records that cannot be used, all in one message.
-    """
-    check_choice("iu_xray.per", per, PER)
-    check_choice("iu_xray.section", section, SECTIONS)
-    return read_release(DATASET, LAYOUTS, root, {"per": per, "section": section})
 
 
 def _read_r2gen(root: Path, per: str, section: str) -> Release:
@@ -64,7 +40,7 @@ def _read_r2gen(root: Path, per: str, section: str) -> Release:
             f"iu_xray.section: {root / ANNOTATION} holds findings only, not {section!r}; use OpenI's or Kaggle's "
             "release"
         )
-    release = Release(DATASET, "R2Gen", root / "images", files=[root / ANNOTATION])
+    release = Release(DATASET, "R2Gen", root / "images", files=[root / ANNOTATION], holds_every_image=True)
     for where, split, row in read_annotation(root / ANNOTATION, release.problems):
         key, report, images = row["id"], row["report"], row["image_path"]
         if not (
@@ -141,8 +117,64 @@ def _raw(
     )
 
 
-LAYOUTS = (
-    Layout("R2Gen", (ANNOTATION,), _read_r2gen, unless=(REPORTS_XML, _KAGGLE_IMAGES)),
-    *_raw("OpenI XML", (REPORTS_XML,), REPORTS_XML, _openi_images, read_openi),
-    *_raw("Kaggle", (REPORTS_CSV, PROJECTIONS_CSV), _KAGGLE_IMAGES, _kaggle_images, read_kaggle),
+def _images(release: Release) -> tuple[int, ...]:
+    counts: Counter = Counter()
+    for sample in release.samples:
+        counts[sample.split] += len(sample.metadata.get("images", [sample.image]))
+    return tuple(counts[split] for split in SPLITS)
+
+
+def _studies_read(release: Release) -> int:
+    return len({sample.metadata["study"] for sample in release.samples}) + len(release.skips)
+
+
+IU_XRAY = DatasetSpec(
+    DATASET,
+    "IU X-Ray (Open-i, Indiana University)",
+    layouts=(
+        Layout("R2Gen", (ANNOTATION,), _read_r2gen, unless=(REPORTS_XML, _KAGGLE_IMAGES)),
+        *_raw("OpenI XML", (REPORTS_XML,), REPORTS_XML, _openi_images, read_openi),
+        *_raw("Kaggle", (REPORTS_CSV, PROJECTIONS_CSV), _KAGGLE_IMAGES, _kaggle_images, read_kaggle),
+    ),
+    tasks=("report",),
+    options=(
+        Option("per", "image", PER, "image is what the paper uses; study takes the first image of each"),
+        Option(
+            "section", "findings", SECTIONS, "findings is what the paper uses, and all that R2Gen's packaging holds"
+        ),
+    ),
+    stage=2,
+    splits={"train": 4_138, "val": 592, "test": 1_180},
+    images=5_910,
+    longest=(0, 953),
+    expectations=(
+        Expectation(
+            "reports by split", ERROR, ((2_069, 296, 590),), distinct(metadata_of("study")), in_layout("R2Gen")
+        ),
+        Expectation("images by split", ERROR, ((4_138, 592, 1_180),), _images, in_layout("R2Gen")),
+        Expectation("every study in one split only", ERROR, (True,), disjoint(metadata_of("study")), full=False),
+        Expectation("reports, skipped ones too", WARNING, (3_955,), _studies_read, in_layout("OpenI")),
+        Expectation("reports, skipped ones too", WARNING, (3_851,), _studies_read, in_layout("Kaggle")),
+    ),
+    audience=PUBLIC,
+    licence="openly distributed by the U.S. National Library of Medicine; the packagings carry no licence file",
+    citation="Demner-Fushman et al., Preparing a collection of radiology examinations for distribution and retrieval, "
+    "JAMIA 23(2):304-310, 2016, doi:10.1093/jamia/ocv080",
+    url="https://openi.nlm.nih.gov",
+    quirks=(
+        "The images of a study share one reference report, so samples are not independent.",
+        "`XXXX` stands for what was removed to protect patients.",
+    ),
+    specialty="radiology",
+    languages=lambda options: ("en",),
+    sample_writer="pefomed_plugin.embedded.releases_vqa:write_iu_xray",
+    page="docs/data/iu_xray.md",
 )
+"""Only R2Gen defines a split. OpenI and Kaggle take it from an ``annotation.json`` that lies beside, and count what it
+leaves out as skipped; some studies have more images there than R2Gen's two (Kaggle: 1,223 in test). Without it the
+split is a hash of the study. ``Release.layout`` and ``metadata["split_from"]`` say which. Kaggle's tables beside an
+``annotation.json`` without Kaggle's images are read as R2Gen.
+
+With ``per: study``, ``metadata["images"]`` lists all images. ``metadata``: ``study``, ``source_id``, ``split_from``;
+``view`` (Kaggle); ``r2gen_id`` and ``same_series`` (whether all images are of the series that R2Gen's folder is named
+after) for a raw study placed by ``annotation.json``."""

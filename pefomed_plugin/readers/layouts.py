@@ -38,9 +38,11 @@ class Release:
     samples: list[Sample] = field(default_factory=list)
     skips: list[Skip] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
-    """Mistakes that stop the reading, one line each with file, record and mend; ``finish`` raises them together."""
+    """Mistakes that stop the reading, one line each with file, record and remedy; ``finish`` raises them together."""
     files: list[Path] = field(default_factory=list)
     """The text files that were read, for the manifest."""
+    holds_every_image: bool = False
+    """The packaging comes with all of its images, so that one that is missing is an error."""
 
     def skip(self, where: str, reason: str) -> None:
         """Record a row that yields no sample."""
@@ -86,7 +88,9 @@ class Layout:
 
     def present(self, root: Path) -> bool:
         """Whether ``root`` holds this layout."""
-        return all(_any(root, each) for each in self.looks_for) and not any(_any(root, each) for each in self.unless)
+        return all(_any(root, pattern) for pattern in self.looks_for) and not any(
+            _any(root, pattern) for pattern in self.unless
+        )
 
 
 def recognise(dataset: str, layouts: Sequence[Layout], root: Path) -> Layout:
@@ -107,21 +111,8 @@ def recognise(dataset: str, layouts: Sequence[Layout], root: Path) -> Layout:
         raise DataError(f"{dataset}: {root} holds none of the known layouts; looked for", wanted)
     raise DataError(
         f"{dataset}: {root} holds {len(found)} layouts; keep one of them in this folder",
-        [f"{each.name}: {', '.join(each.looks_for)}" for each in found],
+        [f"{layout.name}: {', '.join(layout.looks_for)}" for layout in found],
     )
-
-
-def read_release(dataset: str, layouts: Sequence[Layout], root: Path, options: Mapping[str, Any]) -> Release:
-    """Recognise and read; what every reader's ``read_<dataset>`` calls. An empty file is a problem in any format."""
-    root = Path(root)
-    release = recognise(dataset, layouts, root).read(root, **options)
-    empty = [path for path in release.files if path.is_file() and not path.stat().st_size]
-    release.problems += [
-        f"{path}: the file is empty; fetch it again"
-        for path in empty
-        if not any(path.name in told for told in release.problems)
-    ]
-    return release.finish()
 
 
 def inside(root: Path, relative: str) -> Path | None:

@@ -1,35 +1,26 @@
-"""MedICaT (Subramanian et al. 2020; github allenai/medicat). Text only; knows nothing of torch or pixels.
+"""MedICaT (Subramanian et al. 2020; github allenai/medicat).
 
 One JSON line a figure, no id and no split: the paper trains on all of it. The key is the image's file name.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from .captions import add_caption
-from .layouts import Layout, Release, find, read_release, require
+from .expectations import WARNING, Expectation, distinct, metadata_of, rows_read
+from .layouts import Layout, Release, find, require
+from .spec import PUBLIC, DatasetSpec, Option
 from .textfiles import read_json_lines
 
 DATASET = "medicat"
+_NAME = re.compile(r"[0-9a-f]{40}_\d+-Figure.*\.png")
 _REQUIRED = ("pdf_hash", "fig_uri", "s2_caption")
 _OTHER_FILES = ("subcaption", "roco_")
 """Beginnings of the release's other JSON-lines files: parts of figures, and in-text mentions of ROCO figures."""
-
-
-def read_medicat(root: Path, radiology_only: bool = False) -> Release:
-    """Samples of MedICaT, all in train.
-
-    Args:
-        root: the folder ``release`` or the one above it.
-        radiology_only: leave out (and count) what the release's classifier did not take for radiology.
-
-    Raises:
-        DataError: no layout recognised, or records that cannot be used, all in one message.
-    """
-    return read_release(DATASET, LAYOUTS, root, {"radiology_only": radiology_only})
 
 
 def _read_release_folder(root: Path, radiology_only: bool) -> Release:
@@ -65,7 +56,7 @@ def _add(release: Release, where: str, row: Any, radiology_only: bool) -> None:
     if not caption:
         release.skip(where, "no caption")
         return
-    key = "{pdf_hash}_{fig_uri}".format(**row)
+    key = f"{row['pdf_hash']}_{row['fig_uri']}"
     add_caption(release, where, key=key, split="train", image=key, caption=caption, metadata=_metadata(row, key))
 
 
@@ -83,7 +74,45 @@ def _metadata(row: Mapping[str, Any], key: str) -> dict[str, Any]:
     }
 
 
-LAYOUTS = (
-    Layout("release", ("release/*.jsonl",), _read_above),
-    Layout("release (the folder itself)", ("*.jsonl",), _read_release_folder, unless=("release/*.jsonl",)),
+def _names_fit(release: Release) -> bool:
+    names = [sample.image.rpartition("/")[2] for sample in release.samples]
+    return sum(bool(_NAME.fullmatch(name)) for name in names) >= 0.99 * len(names)
+
+
+MEDICAT = DatasetSpec(
+    DATASET,
+    "MedICaT",
+    layouts=(
+        Layout("release", ("release/*.jsonl",), _read_above),
+        Layout("release (the folder itself)", ("*.jsonl",), _read_release_folder, unless=("release/*.jsonl",)),
+    ),
+    tasks=("caption",),
+    options=(
+        Option("radiology_only", False, help="leave out what the release's classifier did not take for radiology"),
+    ),
+    stage=1,
+    splits={"train": 217_060},
+    expectations=(
+        Expectation("figures, skipped ones too", WARNING, (217_060,), rows_read),
+        Expectation(
+            "articles",
+            WARNING,
+            (131_410,),
+            lambda release: sum(distinct(metadata_of("study"))(release)),
+            lambda release: not release.skips,
+        ),
+        Expectation("99 % named <40 hex>_<n>-Figure<m>.png", WARNING, (True,), _names_fit, full=False),
+    ),
+    audience=PUBLIC,
+    licence="non-commercial research; each figure under its article's licence",
+    passing_on="Non-commercial research only.",
+    citation="Subramanian et al., MedICaT: A Dataset of Medical Images, Captions, and Textual References, Findings of "
+    "EMNLP 2020",
+    url="https://github.com/allenai/medicat",
+    quirks=("No split: all of it is train.", "Not all figures are radiology; captions keep `Figure 1.`"),
+    specialty="radiology",
+    languages=lambda options: ("en",),
+    sample_writer="pefomed_plugin.embedded.releases_caption:write_medicat",
+    page="docs/data/medicat.md",
 )
+"""The folder is ``release`` or the one above it."""

@@ -1,4 +1,4 @@
-"""MIMIC-CXR-JPG 2.0.0 with the reports of MIMIC-CXR. Text only; knows nothing of torch or pixels.
+"""MIMIC-CXR-JPG 2.0.0 with the reports of MIMIC-CXR.
 
 One sample an image, with a section of its study's report. The paper trains on the official train split (section 4.1);
 which section its captions are is not known, hence the option ``section``. Reports need credentials: no text of them
@@ -15,11 +15,12 @@ from typing import NamedTuple
 
 from ..errors import DataError
 from ..records import Sample
-from .layouts import Layout, Release, find, read_release
+from .expectations import ERROR, WARNING, Expectation, disjoint, has_metadata, in_layout, kept, metadata_of, rows_read
+from .layouts import Layout, Release, find
 from .mimic_converted import read_pefomed, read_r2gen
 from .mimic_reports import open_reports
 from .mimic_sections import HAND_SECTIONED, official_text, sections_of
-from .rows import check_choice
+from .spec import PERMISSION, DatasetSpec, Field, Option
 from .tables import read_csv
 
 DATASET = "mimic_cxr"
@@ -50,23 +51,6 @@ class _Image(NamedTuple):
     @property
     def report(self) -> str:
         return f"{self.patient_folder}/s{self.study}.txt"
-
-
-def read_mimic_cxr(root: Path, section: str = "findings") -> Release:
-    """Samples of MIMIC-CXR.
-
-    Args:
-        root: ``mimic-cxr-jpg/2.0.0`` with the reports in it, or a folder that holds ``mimic-cxr-jpg`` (and, with the
-            reports, ``mimic-cxr``), or what wget left (``physionet.org/files/...``).
-        section: ``findings``, ``impression``, ``both`` (findings, then impression; one of them suffices), or
-            ``official`` (see ``mimic_sections.official_text``).
-
-    Raises:
-        ConfigError: unknown ``section``.
-        DataError: no layout recognised, or records that cannot be used, all in one message.
-    """
-    check_choice("mimic_cxr.section", section, tuple(SECTIONS))
-    return read_release(DATASET, LAYOUTS, root, {"section": section})
 
 
 def _read_jpg(root: Path, section: str) -> Release:
@@ -160,8 +144,64 @@ def _table(release: Release, name: str) -> Path:
     return path
 
 
-LAYOUTS = (
-    Layout("MIMIC-CXR-JPG", (_SPLIT_FILE,), _read_jpg),
-    Layout("R2Gen annotation", ("annotation.json",), read_r2gen),
-    Layout("PeFoMed JSON", ("{train,val,test}.json",), read_pefomed),
+_JPG = in_layout("MIMIC-CXR-JPG")
+
+MIMIC_CXR = DatasetSpec(
+    DATASET,
+    "MIMIC-CXR",
+    layouts=(
+        Layout("MIMIC-CXR-JPG", (_SPLIT_FILE,), _read_jpg),
+        Layout("R2Gen annotation", ("annotation.json",), read_r2gen),
+        Layout("PeFoMed JSON", ("{train,val,test}.json",), read_pefomed),
+    ),
+    tasks=("caption",),
+    options=(
+        Option(
+            "section",
+            "findings",
+            tuple(SECTIONS),
+            "both: findings, then impression, one of them suffices; official: the release's own rule",
+        ),
+    ),
+    stage=1,
+    splits={"train": 368_960, "val": 2_991, "test": 5_159},
+    expectations=(
+        Expectation("images, skipped ones too", ERROR, (377_110,), rows_read, _JPG),
+        Expectation(
+            "images by split",
+            ERROR,
+            ((368_960, 2_991, 5_159),),
+            kept,
+            lambda release: _JPG(release) and not release.skips,
+        ),
+        Expectation("records by split", WARNING, ((270_790, 2_130, 3_858),), kept, in_layout("R2Gen")),
+        Expectation(
+            "every patient in one split only",
+            ERROR,
+            (True,),
+            disjoint(metadata_of("subject")),
+            has_metadata("subject"),
+            full=False,
+        ),
+    ),
+    fields=(Field("view_position", "view", {"AP": "anteroposterior", "PA": "posteroanterior", "LL": "left lateral"}),),
+    audience=PERMISSION,
+    licence="PhysioNet Credentialed Health Data License, with a data use agreement",
+    passing_on="Credentialed access: neither the data nor text from them may be passed on. PhysioNet treats models "
+    "trained on them as sensitive, too: share such a model through PhysioNet under the same agreement, not on a public "
+    "hub.",
+    citation="Johnson et al., MIMIC-CXR, a de-identified publicly available database of chest radiographs with "
+    "free-text reports, Scientific Data 6:317, 2019, doi:10.1038/s41597-019-0322-0; MIMIC-CXR-JPG, arXiv:1901.07042",
+    url="https://physionet.org/content/mimic-cxr-jpg/2.0.0/",
+    quirks=(
+        "`___` stands for what was removed to protect patients.",
+        "A study may hold the same image in two brightnesses.",
+    ),
+    specialty="radiology",
+    languages=lambda options: ("en",),
+    sample_writer="pefomed_plugin.embedded.releases_caption:write_mimic_cxr",
+    page="docs/data/mimic_cxr.md",
 )
+"""The folder is ``mimic-cxr-jpg/2.0.0`` with the reports in it, or one that holds ``mimic-cxr-jpg`` (and, with the
+reports, ``mimic-cxr``), or what wget left (``physionet.org/files/...``). ``official`` is
+``mimic_sections.official_text``."""

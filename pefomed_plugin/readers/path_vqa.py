@@ -1,7 +1,7 @@
 """PathVQA (He et al. 2020): the official pickles, the JSON files of its repository, and the parquet copy.
 
 The release flags neither closed questions nor, in most files, question types: both follow the usual rules, and every
-sample says so. Text only; knows nothing of torch or pixels.
+sample says so.
 """
 
 from __future__ import annotations
@@ -13,10 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError
-from .layouts import Layout, Release, read_release, require
+from ..records import CLOSED
+from .expectations import ERROR, WARNING, Expectation, distinct, image_of, in_layout, kept
+from .layouts import Layout, Release, require
 from .parquet import read_shards
 from .pickles import read_plain_pickle
 from .rows import add_question, load_rows, optional_text
+from .spec import PUBLIC, DatasetSpec, Field
 
 DATASET = "path_vqa"
 _SPLITS = ("train", "val", "test")
@@ -25,19 +28,6 @@ _IMAGE = re.compile(r"(train|val|test)_\d+")
 _QUESTION_WORDS = ("where", "what", "how", "when", "why")
 _AUXILIARIES = ("am", "is", "are", "was", "were", "have", "has", "had", "does", "do", "did", "can", "could")
 _HOW_MANY = ("how many", "how much")
-
-
-def read_path_vqa(root: Path) -> Release:
-    """Samples of PathVQA: 19,755 / 6,279 / 6,761 (the parquet copy is de-duplicated: 19,654 / 6,259 / 6,719).
-
-    An id is the official ``question_id`` where the files have one (``*_vqa.pkl``), else image and running number of the
-    question on it (``path_vqa-test_0001-2``), or split and row of the parquet copy. ``metadata``: ``source_id``,
-    ``answer_type_from``, ``question_type_from``.
-
-    Raises:
-        DataError: no layout recognised, a pickle that names a class, or records that cannot be used.
-    """
-    return read_release(DATASET, LAYOUTS, root, {})
 
 
 def question_type_of(question: str) -> str:
@@ -213,8 +203,60 @@ def _load_pickle(path: Path, release: Release) -> list[Mapping[str, Any]]:
     return []
 
 
-LAYOUTS = (
-    Layout("official", ("qas/**/*qa.pkl",), _read_official),
-    Layout("repository JSON", tuple(f"pvqa_{split}.json" for split in _SPLITS), _read_repository),
-    Layout("parquet", ("data/train-*.parquet", "data/validation-*.parquet", "data/test-*.parquet"), _read_parquet),
+def _has_numbers(release: Release) -> bool:
+    return all(str(sample.metadata.get("source_id")).isdigit() for sample in release.samples)
+
+
+def _numbers_fit(release: Release) -> bool:
+    first = {"train": "1", "val": "2", "test": "3"}
+    return all(str(sample.metadata["source_id"])[0] == first[sample.split] for sample in release.samples)
+
+
+_WHOLE, _PARQUET = in_layout("official", "repository"), in_layout("parquet")
+
+PATH_VQA = DatasetSpec(
+    DATASET,
+    "PathVQA",
+    layouts=(
+        Layout("official", ("qas/**/*qa.pkl",), _read_official),
+        Layout("repository JSON", tuple(f"pvqa_{split}.json" for split in _SPLITS), _read_repository),
+        Layout("parquet", ("data/train-*.parquet", "data/validation-*.parquet", "data/test-*.parquet"), _read_parquet),
+    ),
+    tasks=("vqa",),
+    stage=2,
+    splits={"train": 19_755, "val": 6_279, "test": 6_761},
+    images=4_289,
+    longest=(264, 220),
+    expectations=(
+        Expectation("questions by split", ERROR, ((19_755, 6_279, 6_761),), kept, _WHOLE),
+        Expectation("questions by split", ERROR, ((19_654, 6_259, 6_719),), kept, _PARQUET),
+        Expectation("images referenced by split", WARNING, ((2_599, 832, 858),), distinct(image_of), _WHOLE),
+        Expectation(
+            "closed questions in test",
+            WARNING,
+            (3_391,),
+            lambda release: sum(sample.split == "test" and sample.answer_type == CLOSED for sample in release.samples),
+            _WHOLE,
+        ),
+        Expectation(
+            "question_id starts with the split's digit", WARNING, (True,), _numbers_fit, _has_numbers, full=False
+        ),
+    ),
+    fields=(Field("question_type", "question word"),),
+    audience=PUBLIC,
+    licence="questions MIT (the repository's licence); the images come from copyrighted textbooks and are not free",
+    passing_on="The images may not be passed on.",
+    citation="He et al., PathVQA: 30000+ Questions for Medical Visual Question Answering, arXiv:2003.10286",
+    url="https://github.com/UCSD-AI4H/PathVQA",
+    quirks=(
+        "Questions were made from captions by rules; 42 test rows repeat an earlier one.",
+        "The copy on the Hugging Face hub is de-duplicated: its test split is not the paper's.",
+    ),
+    specialty="pathology",
+    languages=lambda options: ("en",),
+    sample_writer="pefomed_plugin.embedded.releases_vqa:write_path_vqa",
+    page="docs/data/path_vqa.md",
 )
+"""An id is the official ``question_id`` where the files have one (``*_vqa.pkl``), else image and running number of the
+question on it (``path_vqa-test_0001-2``), or split and row of the parquet copy. ``metadata``: ``source_id``,
+``answer_type_from``, ``question_type_from``."""

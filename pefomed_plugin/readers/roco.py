@@ -1,4 +1,4 @@
-"""ROCO (Pelka et al. 2018; github razorx89/roco-dataset) and its copies. Text only; knows nothing of torch or pixels.
+"""ROCO (Pelka et al. 2018; github razorx89/roco-dataset) and its copies.
 
 The paper trains on ROCO's training set (section 4.1); whether with the non-radiology figures is not known, hence the
 option ``kind``. ROCOv2 and the parquet copies are in ``roco_v2``.
@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from .captions import add_caption, existing_name, file_names
-from .layouts import Layout, Release, find, read_release
+from .expectations import ERROR, WARNING, Applies, Expectation, Found, by_split, in_layout, kept
+from .layouts import Layout, Release, find
 from .roco_v2 import read_parquet_copy, read_zenodo
-from .rows import check_choice
+from .spec import PUBLIC, DatasetSpec, Field, Option
 from .tables import read_csv, read_lines, read_tab_pairs
 
 DATASET = "roco"
@@ -32,21 +33,6 @@ _TABLES = _FOLDERS + "{train,val,test}data.csv"
 
 Notes = dict[str, dict[str, Any]]
 """By ROCO id: ``cuis``, ``licence``, ``study`` (the article) and ``old_name``, as far as the release has them."""
-
-
-def read_roco(root: Path, kind: str = "radiology") -> Release:
-    """Samples of ROCO or ROCOv2.
-
-    Args:
-        root: the repository's folder or its data folder (Kaggle: ``all_data``).
-        kind: ``radiology``, ``non-radiology`` or ``both``; ROCOv2 and the parquet copies have radiology only.
-
-    Raises:
-        ConfigError: unknown ``kind``.
-        DataError: no layout recognised, or records that cannot be used, all in one message.
-    """
-    check_choice("roco.kind", kind, tuple(KINDS))
-    return read_release(DATASET, LAYOUTS, root, {"kind": kind})
 
 
 def _read_official(root: Path, kind: str, home: str = "") -> Release:
@@ -159,9 +145,79 @@ def _with_homes(name: str, home: str, pattern: str, read: Any, unless: tuple[str
     )
 
 
-LAYOUTS = (
-    *_with_homes("official", "data", _CAPTIONS, _read_official, unless=("{data/,}" + _TABLES,)),
-    *_with_homes("Kaggle", "all_data", _TABLES, _read_kaggle),
-    Layout("ROCOv2 Zenodo", ("{train,valid,test}_captions.csv",), read_zenodo),
-    Layout("parquet", ("data/{train,validation,test}-*.parquet",), read_parquet_copy),
+def _figures(kind: str) -> Found:
+    """Figures of one kind by split."""
+    return lambda release: by_split(sample for sample in release.samples if sample.metadata.get("kind") == kind)
+
+
+def _has_figures(kind: str) -> Applies:
+    return lambda release: _OF_2018(release) and any(_figures(kind)(release))
+
+
+def _ids_ascend(release: Release) -> bool:
+    last: dict[Any, int] = {}
+    for sample in release.samples:
+        part = (sample.split, sample.metadata.get("kind"))
+        number = int(str(sample.metadata["source_id"])[len("ROCO_") :])
+        if not last.get(part, 0) < number <= _HIGHEST_ID:
+            return False
+        last[part] = number
+    return True
+
+
+_HIGHEST_ID = 87_952
+_OF_2018 = in_layout("official", "Kaggle")
+
+ROCO = DatasetSpec(
+    DATASET,
+    "ROCO",
+    layouts=(
+        *_with_homes("official", "data", _CAPTIONS, _read_official, unless=("{data/,}" + _TABLES,)),
+        *_with_homes("Kaggle", "all_data", _TABLES, _read_kaggle),
+        Layout("ROCOv2 Zenodo", ("{train,valid,test}_captions.csv",), read_zenodo),
+        Layout("parquet", ("data/{train,validation,test}-*.parquet",), read_parquet_copy),
+    ),
+    tasks=("caption",),
+    options=(Option("kind", "radiology", tuple(KINDS), "ROCOv2 and the parquet copies have radiology figures only"),),
+    stage=1,
+    splits={"train": 65_448, "val": 8_180, "test": 8_179},
+    expectations=(
+        *(
+            Expectation(
+                f"{kind} figures by split",
+                WARNING,
+                (counts,),
+                _figures(kind),
+                _has_figures(kind),
+            )
+            for kind, counts in (("radiology", (65_448, 8_180, 8_179)), ("non-radiology", (4_895, 611, 612)))
+        ),
+        Expectation("ids ascend, none above 87,952", ERROR, (True,), _ids_ascend, _OF_2018),
+        Expectation(
+            "figures by split",
+            WARNING,
+            ((65_423, 8_175, 8_176), (65_419, 8_175, 8_176)),
+            kept,
+            in_layout("ROCO parquet"),
+        ),
+        Expectation(
+            "figures by split", WARNING, ((59_958, 9_904, 9_927), (59_962, 9_904, 9_927)), kept, in_layout("ROCOv2")
+        ),
+    ),
+    fields=(Field("kind", "kind of figure"),),
+    audience=PUBLIC,
+    licence="each figure under its article's licence (CC BY, CC BY-NC, ... ; licences.txt of the release)",
+    citation="Pelka et al., Radiology Objects in COntext (ROCO): A Multimodal Image Dataset, LABELS 2018, "
+    "doi:10.1007/978-3-030-01364-6_20",
+    url="https://github.com/razorx89/roco-dataset",
+    quirks=(
+        "Some figures can no longer be fetched; a missing image is skipped and counted.",
+        "Figures of one article may be in several splits.",
+        "ImageCLEF 2022 draws on an extended ROCO: the two share images.",
+    ),
+    specialty="radiology",
+    languages=lambda options: ("en",),
+    sample_writer="pefomed_plugin.embedded.releases_caption:write_roco",
+    page="docs/data/roco.md",
 )
+"""The folder is the repository's or its data folder (Kaggle: ``all_data``)."""

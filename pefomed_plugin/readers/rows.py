@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import ConfigError, DataError, near_names
+from ..errors import DataError
 from ..records import CLOSED, OPEN, Sample
 from .layouts import Release, inside
 from .textfiles import read_json_list
@@ -23,16 +23,6 @@ def load_rows(path: Path, release: Release) -> list[dict[str, Any]]:
     except DataError as error:
         release.problems.append(str(error))
         return []
-
-
-def check_choice(option: str, value: str, known: Sequence[str]) -> None:
-    """Refuse an option value that a reader does not know.
-
-    Raises:
-        ConfigError: names the option and the near or all known values.
-    """
-    if value not in known:
-        raise ConfigError(f"{option}: unknown value {value!r}; {near_names(str(value), known)}")
 
 
 def optional_text(value: Any) -> str | None:

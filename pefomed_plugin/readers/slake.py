@@ -1,39 +1,17 @@
-"""SLAKE 1.0 (Liu et al. 2021), English and Chinese: the official zip and its JSON copies on Hugging Face.
-
-Text only; knows nothing of torch or pixels.
-"""
+"""SLAKE 1.0 (Liu et al. 2021), English and Chinese: the official zip and its JSON copies on Hugging Face."""
 
 from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
 
-from .layouts import Layout, Release, read_release, require
-from .rows import add_question, check_choice, load_rows, optional_text
+from .expectations import ERROR, WARNING, Expectation, Found, disjoint, distinct, image_of, kept
+from .layouts import Layout, Release, require
+from .rows import add_question, load_rows, optional_text
+from .spec import PUBLIC, DatasetSpec, Field, Option
 
 DATASET = "slake"
-LANGUAGES = ("en", "zh", "all")
 _REQUIRED = ("qid", "img_name", "question", "answer", "answer_type")
-
-
-def read_slake(root: Path, language: str = "en") -> Release:
-    """Samples of SLAKE; the folder may be text only, images are not looked at.
-
-    Args:
-        root: the folder of ``train.json``.
-        language: ``en`` (the paper: 4,918 / 1,053 / 1,061), ``zh`` or ``all``. English and Chinese together leak: 72 of
-            the 96 English test images occur in Chinese training rows.
-
-    Rows of another language and rows without an answer (one, qid 1622) are skipped and counted. ``question_type`` is
-    the release's ``content_type``, ``organ`` its ``location``; ``metadata``: ``source_id``, ``answer_type_from``,
-    ``language``, ``modality``, ``base_type``.
-
-    Raises:
-        ConfigError: an unknown language.
-        DataError: no layout recognised, or records that cannot be used, all in one message.
-    """
-    check_choice("slake.language", language, LANGUAGES)
-    return read_release(DATASET, LAYOUTS, root, {"language": language})
 
 
 def _read(root: Path, layout: str, val_name: str, language: str) -> Release:
@@ -70,15 +48,90 @@ def _read(root: Path, layout: str, val_name: str, language: str) -> Release:
     return release
 
 
-LAYOUTS = (
-    Layout(
-        "official",
-        ("train.json", "validate.json", "test.json"),
-        partial(_read, layout="official", val_name="validate.json"),
+def _rows_in_files(*reasons: str) -> Found:
+    """Rows of the three files: samples, and rows skipped for one of these reasons."""
+
+    def count(release: Release) -> tuple[int, ...]:
+        skipped = [skip.where for skip in release.skips if skip.reason.startswith(reasons)]
+        return tuple(
+            samples + sum(where.startswith(file) for where in skipped)
+            for samples, file in zip(kept(release), ("train", "validat", "test"))
+        )
+
+    return count
+
+
+def _is_english(release: Release) -> bool:
+    return {sample.metadata.get("language") for sample in release.samples} == {"en"}
+
+
+_IN_FILES, _ENGLISH = (9_835, 2_099, 2_094), (4_919, 1_053, 1_061)
+
+SLAKE = DatasetSpec(
+    DATASET,
+    "SLAKE",
+    layouts=(
+        Layout(
+            "official",
+            ("train.json", "validate.json", "test.json"),
+            partial(_read, layout="official", val_name="validate.json"),
+        ),
+        Layout(
+            "Hugging Face copy",
+            ("train.json", "validation.json", "test.json"),
+            partial(_read, layout="Hugging Face copy", val_name="validation.json"),
+        ),
     ),
-    Layout(
-        "Hugging Face copy",
-        ("train.json", "validation.json", "test.json"),
-        partial(_read, layout="Hugging Face copy", val_name="validation.json"),
+    tasks=("vqa",),
+    options=(Option("language", "en", ("en", "zh", "all"), "en is what the paper uses; all leaks"),),
+    every_row={"language": "all"},
+    stage=2,
+    splits={"train": 4_918, "val": 1_053, "test": 1_061},
+    images=642,
+    longest=(108, 129),
+    expectations=(
+        Expectation("rows in the files", ERROR, (_IN_FILES, _ENGLISH), _rows_in_files("language", "empty")),
+        Expectation("English rows", ERROR, (_ENGLISH,), _rows_in_files("empty"), _is_english),
+        Expectation(
+            "English rows without an answer",
+            WARNING,
+            (1,),
+            lambda release: sum(skip.reason == "empty answer" for skip in release.skips),
+            _is_english,
+        ),
+        Expectation("images by split", ERROR, ((450, 96, 96),), distinct(image_of), _is_english),
+        Expectation("every image in one split only", ERROR, (True,), disjoint(image_of), _is_english, full=False),
     ),
+    fields=(
+        Field("question_type", "content type", {"KG": "knowledge graph"}),
+        Field(
+            "organ",
+            "location",
+            {
+                "Brain_Tissue": "brain tissue",
+                "Brain_Face": "brain, face",
+                "Chest_lung": "chest, lung",
+                "Chest_heart": "chest, heart",
+                "Chest_mediastinal": "chest, mediastinum",
+            },
+        ),
+        Field("modality", "modality", {"CT": "computed tomography", "MRI": "magnetic resonance imaging"}),
+    ),
+    audience=PUBLIC,
+    licence_id="cc-by-4.0",
+    licence="CC BY 4.0",
+    citation="Liu et al., SLAKE: A Semantically-Labeled Knowledge-Enhanced Dataset for Medical Visual Question "
+    "Answering, ISBI 2021, arXiv:2102.09542",
+    url="https://huggingface.co/datasets/BoKelvin/SLAKE",
+    quirks=(
+        "English splits share no image, but 72 of the 96 English test images occur in Chinese training rows.",
+        "About 400 answers are lists, whose order counts for exact match.",
+    ),
+    specialty="radiology",
+    languages=lambda options: {"en": ("en",), "zh": ("zh",)}.get(options["language"], ("en", "zh")),
+    sample_writer="pefomed_plugin.embedded.releases_vqa:write_slake",
+    page="docs/data/slake.md",
 )
+"""Rows of another language and rows without an answer (one, qid 1622) are skipped and counted. ``question_type`` is the
+release's ``content_type``, ``organ`` its ``location``; ``metadata``: ``source_id``, ``answer_type_from``, ``language``,
+``modality``, ``base_type``."""

@@ -2,37 +2,27 @@
 
 The re-release numbers the 2,248 official records 1 to 3,515: each record, and behind it its framed version, which
 always belongs to train. The paper's split is this one: 3,064 train, 451 test. Both layouts give the same samples.
-Text only; knows nothing of torch or pixels.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .layouts import Layout, Release, read_release, require
+from ..records import CLOSED, OPEN
+from .expectations import ERROR, WARNING, Expectation, in_layout, kept
+from .layouts import Layout, Release, require
 from .parquet import read_shards
 from .rows import add_question, load_rows, optional_text
+from .spec import PUBLIC, DatasetSpec, Field
 
 DATASET = "vqa_rad"
 OFFICIAL_FILE = "VQA_RAD Dataset Public.json"
 _REQUIRED = ("qid", "image_name", "question", "answer", "answer_type")
 _PHRASES = {"freeform": "train", "para": "train", "test_freeform": "test", "test_para": "test"}
 _SPELLING = {"ATRIB": "ATTRIB", "PRSE": "PRES"}
-
-
-def read_vqa_rad(root: Path) -> Release:
-    """Samples of VQA-RAD. Duplicates are kept: the paper's 3,064 training rows count them.
-
-    ``metadata``: ``source_id``, the re-release's qid; ``answer_type_from``; ``frame_of``, the sample that a framed
-    question restates (where that one is in test, the release leaks it); from the official file also ``official_qid``
-    and ``linked_id``, which a question and its paraphrase share.
-
-    Raises:
-        DataError: no layout recognised, or records that cannot be used, all in one message.
-    """
-    return read_release(DATASET, LAYOUTS, root, {})
 
 
 def _read_official(root: Path) -> Release:
@@ -146,15 +136,111 @@ def _where(name: str, position: int, row: Mapping[str, Any]) -> str:
 
 
 def normalise_types(types: str | None) -> str | None:
-    """Question types in alphabetical order, misspellings of the release mended: ``PRES, ATRIB`` -> ``ATTRIB, PRES``."""
+    """Question types in alphabetical order, misspellings corrected: ``PRES, ATRIB`` -> ``ATTRIB, PRES``."""
     if not types:
         return None
-    mended = {_SPELLING.get(part.strip().upper(), part.strip().upper()) for part in str(types).split(",")}
-    return ", ".join(sorted(each for each in mended if each)) or None
+    corrected = {_SPELLING.get(part.strip().upper(), part.strip().upper()) for part in str(types).split(",")}
+    return ", ".join(sorted(part for part in corrected if part)) or None
 
 
-LAYOUTS = (
-    Layout("official", (OFFICIAL_FILE,), _read_official),
-    Layout("re-release", ("trainset.json", "testset.json"), _read_re_release),
-    Layout("parquet", ("data/train-*.parquet", "data/test-*.parquet"), _read_parquet),
+def _phrases(release: Release) -> tuple[int, ...]:
+    counts = Counter((sample.split, sample.phrase_type) for sample in release.samples)
+    return tuple(counts[split, phrase] for split in ("train", "test") for phrase in ("freeform", "para"))
+
+
+def _answer_types(release: Release) -> tuple[int, ...]:
+    counts = Counter((sample.split, sample.answer_type) for sample in release.samples)
+    return tuple(counts[split, flag] for split in ("train", "test") for flag in (CLOSED, OPEN))
+
+
+_WITH_IDS, _PARQUET = in_layout("official", "re-release"), in_layout("parquet")
+
+VQA_RAD = DatasetSpec(
+    DATASET,
+    "VQA-RAD",
+    layouts=(
+        Layout("official", (OFFICIAL_FILE,), _read_official),
+        Layout("re-release", ("trainset.json", "testset.json"), _read_re_release),
+        Layout("parquet", ("data/train-*.parquet", "data/test-*.parquet"), _read_parquet),
+    ),
+    tasks=("vqa",),
+    stage=2,
+    splits={"train": 3_064, "test": 451},
+    images=314,
+    longest=(134, 118),
+    expectations=(
+        Expectation("questions by split", ERROR, ((3_064, 0, 451),), kept, _WITH_IDS),
+        Expectation("freeform, para in train; in test", ERROR, ((1_206, 591, 308, 143),), _phrases, _WITH_IDS),
+        Expectation(
+            "qids are 1 to 3,515",
+            ERROR,
+            (True,),
+            lambda release: {sample.metadata["source_id"] for sample in release.samples} == set(range(1, 3516)),
+            _WITH_IDS,
+        ),
+        Expectation(
+            "framed questions in test",
+            ERROR,
+            (0,),
+            lambda release: sum(sample.split == "test" and sample.phrase_type == "frame" for sample in release.samples),
+            _WITH_IDS,
+            full=False,
+        ),
+        Expectation("closed, open in train; in test", ERROR, ((1_823, 1_241, 272, 179),), _answer_types, _WITH_IDS),
+        Expectation(
+            "images referenced",
+            WARNING,
+            (314,),
+            lambda release: len({sample.image for sample in release.samples}),
+            _WITH_IDS,
+        ),
+        Expectation("questions by split", WARNING, ((1_793, 0, 451),), kept, _PARQUET),
+    ),
+    fields=(
+        Field(
+            "question_type",
+            "question type",
+            {
+                "ABN": "abnormality",
+                "ATTRIB": "other attribute",
+                "COLOR": "colour",
+                "COUNT": "counting",
+                "MODALITY": "imaging modality",
+                "ORGAN": "organ system",
+                "OTHER": "other",
+                "PLANE": "imaging plane",
+                "POS": "position",
+                "PRES": "presence of an object or a condition",
+                "SIZE": "size",
+            },
+        ),
+        Field("organ", "organ", {"ABD": "abdomen", "CHEST": "chest", "HEAD": "head"}),
+        Field(
+            "phrase_type",
+            "phrasing",
+            {
+                "frame": "framed: restated from a template",
+                "freeform": "free-form: as it was asked",
+                "para": "paraphrased",
+            },
+        ),
+    ),
+    audience=PUBLIC,
+    licence_id="cc0-1.0",
+    licence="CC0 1.0",
+    citation="Lau et al., A dataset of clinically generated visual questions and answers about radiology images, "
+    "Scientific Data 5:180251, 2018, doi:10.1038/sdata.2018.251",
+    url="https://osf.io/89kps",
+    quirks=(
+        "All 203 test images are in train, and 284 of 451 test questions are there in their framed version with the "
+        "answer.",
+        "465 training samples repeat an earlier one.",
+    ),
+    specialty="radiology",
+    languages=lambda options: ("en",),
+    sample_writer="pefomed_plugin.embedded.releases_vqa:write_vqa_rad",
+    page="docs/data/vqa_rad.md",
 )
+"""Duplicates are kept: the paper's 3,064 training rows count them. ``metadata``: ``source_id``, the re-release's qid;
+``answer_type_from``; ``frame_of``, the sample that a framed question restates (where that one is in test, the release
+leaks it); from the official file also ``official_qid`` and ``linked_id``, which a question and its paraphrase share."""

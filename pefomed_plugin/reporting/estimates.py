@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..readers import describe
 from ..services.console import say
 from ..services.memory.advice import Step
 from ..services.memory.estimate import CARDS_GB, GIB, Estimate, usable_bytes
-from ..services.memory.loads import LONGEST, Load
+from ..services.memory.loads import Load
 from .tables import show_table
 
 _LAST = ("allocator's slack", "CUDA")
@@ -111,7 +112,8 @@ def _load_in_words(load: Load) -> str:
         f"{_count(load.samples, 'sample')} of {load.dataset} in {_count(load.rows, 'row')} of {load.row_tokens} tokens"
     )
     text += ", where as many questions are about one image" if load.rows < load.samples else ""
-    return text + ("" if load.dataset in LONGEST else " (its longest text is not known: as long as the limits allow)")
+    known = describe(load.dataset).longest
+    return text + ("" if known else " (its longest text is not known: as long as the limits allow)")
 
 
 def _load_data(load: Load | None) -> dict[str, Any] | None:

@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..readers.expectations import ERROR, Verdict
+from ..readers.expectations import ERROR, Check
 from ..services.data.examination import Account
-from ..services.data.leakage import Finding
+from ..services.data.leakage import Leak
 
 _PROBLEMS_SHOWN = 5
 _PLAIN_WIDTH = 140
@@ -42,7 +42,7 @@ def print_account(account: Account, console: Console | None = None) -> None:
     print_findings("held out, but seen in training", account.leaks, console)
 
 
-def print_findings(title: str, findings: Sequence[Finding], console: Console | None = None) -> None:
+def print_findings(title: str, findings: Sequence[Leak], console: Console | None = None) -> None:
     """Findings as a table, those that found nothing dimmed."""
     if not findings:
         return
@@ -74,7 +74,7 @@ def _splits(account: Account) -> Table:
     return table
 
 
-def _verdicts(verdicts: Sequence[Verdict]) -> Table:
+def _verdicts(verdicts: Sequence[Check]) -> Table:
     table = _table("expected of the release", (), "expected", "found", "")
     for verdict in verdicts:
         word, style = (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..errors import ConfigError, DataError, near_names, one_line
-from ..readers import READERS, read_data
+from ..errors import ConfigError, DataError, one_line
+from ..readers import read_data
 from ..scoring.r2gen import training_vocabulary
 from ..storage import read_samples
 
@@ -27,8 +27,6 @@ def read_vocabulary(path: Path, dataset: str) -> frozenset[str]:
         raise ConfigError(f"--vocabulary {path}: no such file or folder")
     if path.is_file() and path.suffix != ".jsonl":
         return _read_words(path)
-    if path.is_dir() and dataset not in READERS:
-        raise ConfigError(f"no reader for data set {dataset!r}; {near_names(dataset, READERS)}")
     samples = read_data(dataset, path).splits().get("train", []) if path.is_dir() else read_samples(path)
     wrong = sorted(
         {

@@ -19,7 +19,7 @@ import time
 import zipfile
 from pathlib import Path
 
-from pefomed_plugin.readers.mimic_cxr import read_mimic_cxr
+from pefomed_plugin.readers.mimic_cxr import MIMIC_CXR
 
 IMAGES, STUDIES, SUBJECTS = 377_110, 227_835, 65_379
 VALIDATE_SUBJECTS, TEST_SUBJECTS = 500, 293
@@ -78,7 +78,7 @@ def write_table(path: Path, header: str, lines: list[str]) -> None:
 def measure(root: Path, section: str) -> None:
     """Read in this process and print what it took; memory is the highest the process ever had."""
     start, cpu_start = time.perf_counter(), time.process_time()
-    release = read_mimic_cxr(root, section=section)
+    release = MIMIC_CXR.read(root, section=section)
     seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
     peak_gib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(

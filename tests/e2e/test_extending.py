@@ -200,15 +200,15 @@ def test_the_doctor_lists_what_is_installed_and_what_is_broken(installed: Path, 
             """
 from pefomed_plugin.doctor.plugins import check_plugins
 from pefomed_plugin.doctor.data import check_data
-for each in [*check_plugins(), *check_data("ward_notes", "downloads/ward_notes")]:
-    print(each.what, each.state, each.found)
+for finding in [*check_plugins(), *check_data("ward_notes", "downloads/ward_notes")]:
+    print(finding.what, finding.state, finding.found)
 """,
             here,
             installed,
             site,
         ).split()
     )
-    assert "reader ward_notes ok of ward-notes 0.1" in shown and "task ward_questions ok of ward-notes 0.1" in shown
+    assert "data set ward_notes ok of ward-notes 0.1" in shown and "task ward_questions ok of ward-notes 0.1" in shown
     assert "scorer half warning scorer 'half' of the package half-done 0.3 (half_done:score) cannot be loaded" in shown
     assert "RuntimeError: half a package; repair the package, or pip uninstall half-done" in shown
     assert "data set ward_notes ok downloads/ward_notes: notes layout" in shown
@@ -233,38 +233,39 @@ def test_a_broken_task_is_named_and_left_out(here: Path, tmp_path: Path) -> None
 
 
 def test_two_packages_of_one_name_are_both_named(installed: Path, here: Path, tmp_path: Path) -> None:
-    module = "def read(root):\n    raise AssertionError\n"
     sites = [
-        broken(tmp_path, "copy_cat", "readers", "ward_notes = copy_cat:read", module),
-        broken(tmp_path, "bold_one", "readers", "slake = bold_one:read", module),
+        broken(tmp_path, "copy_cat", "datasets", "ward_notes = copy_cat:SPEC"),
+        broken(tmp_path, "bold_one", "datasets", "slake = bold_one:SPEC"),
     ]
-    shown = run(COMMANDS[0].partition(" ")[2], here, installed, *sites, code=1)
-    assert "reader 'ward_notes' is claimed by 2 packages: copy-cat 0.3 and ward-notes 0.1; uninstall one" in shown
-    shown = run("prepare slake --source downloads/ward_notes --out data/slake", here, *sites, code=1)
-    assert "reader 'slake' is claimed by 2 packages: pefomed_plugin and bold-one 0.3" in shown
+    shown = run(COMMANDS[0].partition(" ")[2], here, installed, *sites, code=2)
+    assert "data set 'ward_notes' is claimed by 2 packages: copy-cat 0.3 and ward-notes 0.1; uninstall one" in shown
+    shown = run("prepare slake --source downloads/ward_notes --out data/slake", here, *sites, code=2)
+    assert "data set 'slake' is claimed by 2 packages: pefomed_plugin and bold-one 0.3" in shown
 
 
-def test_a_reader_of_another_name_is_refused(installed: Path, here: Path, tmp_path: Path) -> None:
-    site = broken(tmp_path, "renamed", "readers", "wardnotes = ward_notes.reader:read_ward_notes")
-    shown = python(
-        """
-from pathlib import Path
-from pefomed_plugin.errors import DataError
-from pefomed_plugin.readers import read_data
-try:
-    read_data("wardnotes", Path("downloads/ward_notes"))
-except DataError as error:
-    print(error)
-""",
-        here,
-        installed,
-        site,
-    )
-    assert "a reader is registered under the name of its data set" in shown
+@pytest.mark.parametrize(
+    ("group", "point", "told"),
+    [
+        ("datasets", "wardnotes = ward_notes.reader:WARD_NOTES", "it calls itself 'ward_notes'"),
+        ("datasets", "wardnotes = ward_notes.reader:read_csv", "not a DatasetSpec"),
+        (
+            "readers",
+            "wardnotes = ward_notes.reader:read_csv",
+            "declare it in pefomed_plugin.datasets",
+        ),
+    ],
+)
+def test_what_is_no_data_set_of_that_name_is_refused(
+    installed: Path, here: Path, tmp_path: Path, group: str, point: str, told: str
+) -> None:
+    site = broken(tmp_path, "renamed", group, point)
+    shown = run("prepare wardnotes --source downloads/ward_notes --out data/wardnotes", here, installed, site, code=2)
+    assert shown.startswith("error: data set 'wardnotes' of the package renamed 0.3")
+    assert told in shown and "Traceback" not in shown
 
 
 def test_help_loads_no_entry_point(here: Path, tmp_path: Path) -> None:
-    site = broken(tmp_path, "half_done", "readers", "half = half_done:read", "open('imported', 'w')\n")
+    site = broken(tmp_path, "half_done", "datasets", "half = half_done:SPEC", "open('imported', 'w')\n")
     run("--help", here, site)
     run("prepare --help", here, site)
     assert not (here / "imported").exists()

@@ -13,7 +13,7 @@ import pytest
 from pefomed_plugin.prompts import draw_instruction, instruction_input, user_turn
 from pefomed_plugin.readers.layouts import Skip
 from pefomed_plugin.readers.prepared import read_manifest
-from pefomed_plugin.readers.vqa_rad import read_vqa_rad
+from pefomed_plugin.readers.vqa_rad import VQA_RAD
 from pefomed_plugin.records import Prediction, Score
 from pefomed_plugin.reporting.results import read_scores
 from pefomed_plugin.scoring.files import write_scores
@@ -52,7 +52,7 @@ def manifest(tmp_path: Path) -> dict[str, Any]:
     """Of a small VQA-RAD, as it is written."""
     source = write_rad(tmp_path / "sample" / "vqa_rad", LEAKY)
     (tmp_path / "sample" / EMBEDDED_FLAG).write_text("")
-    prepare(read_vqa_rad, source, tmp_path / "out")
+    prepare(VQA_RAD, source, tmp_path / "out")
     return read_manifest(tmp_path / "out")
 
 

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from pefomed_plugin.cli import COMMANDS, make_parser
-from pefomed_plugin.reporting.cards.data_sources import SOURCES
+from pefomed_plugin.readers import DATASETS
 from tests.test_layers import LAYERS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -160,12 +160,12 @@ def test_the_reference_names_what_there_is() -> None:
         assert set(filter(None, members.split(", "))) <= names, module
 
 
-@pytest.mark.parametrize("dataset", sorted(SOURCES))
+@pytest.mark.parametrize("dataset", sorted(name for name, spec in DATASETS.own.items() if spec.url))
 def test_a_data_set_has_its_page(dataset: str) -> None:
     text = (DOCS / "data" / (dataset + ".md")).read_text(encoding="utf-8")
     parts = ["- **Get it:**", "- **Licence:**", "- **Options:**", "| layout |", "## What prepare says", "## Quirks"]
     assert [part for part in parts if text.count(part) != 1] == []
-    assert SOURCES[dataset].url in text
+    assert DATASETS[dataset].url in text
 
 
 def test_architecture_shows_the_layers_that_are_tested() -> None:

@@ -4,20 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pefomed_plugin.readers.layouts import Layout, Release, read_release
+from pefomed_plugin.readers import DatasetSpec, Field, Layout, Option, Release
 from pefomed_plugin.readers.rows import add_question
 from pefomed_plugin.readers.tables import read_csv
 
-DATASET = "ward_notes"
-
-
-def read_ward_notes(root: Path, ward: str = "all") -> Release:
-    """Samples of ward notes; ``ward`` is an option: ``datasets.ward_notes.options.ward`` or ``--option ward=B2``."""
-    return read_release(DATASET, LAYOUTS, root, {"ward": ward})
-
 
 def _read_notes(root: Path, ward: str) -> Release:
-    release = Release(DATASET, "notes", image_root=root / "films")
+    release = Release("ward_notes", "notes", image_root=root / "films")
     for split, name in (("train", "notes_train.csv"), ("test", "notes_test.csv")):
         path = root / name
         release.files.append(path)
@@ -39,4 +32,14 @@ def _read_notes(root: Path, ward: str) -> Release:
     return release
 
 
-LAYOUTS = (Layout("notes", ("notes_train.csv", "notes_test.csv"), _read_notes),)
+WARD_NOTES = DatasetSpec(
+    name="ward_notes",
+    title="Ward notes",
+    layouts=(Layout("notes", ("notes_train.csv", "notes_test.csv"), _read_notes),),
+    tasks=("vqa",),
+    options=(Option("ward", default="all", help="read the notes of one ward alone"),),
+    fields=(Field("ward", "ward", {"B2": "surgery", "C1": "cardiology"}),),
+    longest=(80, 40),
+    licence="the hospital's own; not for others",
+    specialty="radiology",
+)

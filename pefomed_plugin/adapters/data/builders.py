@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 from ...errors import ConfigError, DataError
-from ...readers import READERS, Release, read_data
+from ...readers import DATASETS, Release, read_data
 from ...records import SPLITS, Sample
 from ...services.console import say
 from ...services.data.shard_files import ShardFiles, find_shards, open_shards
@@ -85,7 +85,7 @@ class MedicalBuilder(BaseDatasetBuilder):
                     seed=self._seed(),
                 )
             )
-        say(f"{self.dataset}: shards, {', '.join(f'{split} {len(each):,}' for split, each in splits.items())}")
+        say(f"{self.dataset}: shards, {', '.join(f'{split} {len(dataset):,}' for split, dataset in splits.items())}")
         return splits
 
     def _processors(self, split: str) -> tuple[Any, Any]:
@@ -133,19 +133,13 @@ class MedicalBuilder(BaseDatasetBuilder):
 
 
 def read_dataset(name: str, section: Any) -> Release:
-    """Release of a data set section: ``build_info.storage``, ``build_info.images``, reader ``options``.
+    """Release of a data set section: ``build_info.storage``, ``build_info.images``, ``options``.
 
     Raises:
-        ConfigError: an option that the reader does not have.
+        ConfigError: an option or a value that the data set does not have.
         DataError: the release cannot be read.
     """
-    options = dict(section.get("options") or {})
-    try:
-        release = read_data(name, Path(section.build_info.storage), **options)
-    except TypeError as error:
-        if not options:
-            raise
-        raise ConfigError(f"datasets.{name}.options: {error}") from error
+    release = read_data(name, Path(section.build_info.storage), **dict(section.get("options") or {}))
     if section.build_info.get("images"):
         release.image_root = Path(section.build_info.images)
     return release
@@ -159,8 +153,8 @@ def count_reasons(release: Release) -> dict[str, int]:
     return counts
 
 
-class AddedBuilder(MedicalBuilder):
-    """Builder of a data set whose reader another package brings: the defaults of ``medical_custom`` under its name."""
+class OtherPackagesBuilder(MedicalBuilder):
+    """Builder of a data set that another package declares: the defaults of ``medical_custom`` under its name."""
 
     @classmethod
     def default_config_path(cls, type: str = "default") -> str:
@@ -180,7 +174,7 @@ def _write_defaults(dataset: str) -> str:
 
 def make_builder(name: str) -> type[MedicalBuilder]:
     """Builder class of one data set; its defaults are ``configs/datasets/<name>.yaml``, where it is ours."""
-    base = MedicalBuilder if name in READERS.own else AddedBuilder
+    base = MedicalBuilder if name in DATASETS.own else OtherPackagesBuilder
     return type(
         f"{name.title().replace('_', '')}Builder",
         (base,),
@@ -192,5 +186,5 @@ def make_builder(name: str) -> type[MedicalBuilder]:
     )
 
 
-BUILDERS: dict[str, Callable[..., MedicalBuilder]] = {name: make_builder(name) for name in READERS}
-"""Registry name -> class, for every data set that has a reader."""
+BUILDERS: dict[str, Callable[..., MedicalBuilder]] = {name: make_builder(name) for name in DATASETS}
+"""Registry name -> class, for every declared data set."""

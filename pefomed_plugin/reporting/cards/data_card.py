@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ...readers import DatasetSpec, describe
 from ...readers.prepared import split_file
-from .data_sources import DataSource, source_of
 from .markdown import EMBEDDED, MARK, bullets, front_matter, join, licence, table
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
@@ -17,7 +17,7 @@ _HUB_SPLITS = {"train": "train", "val": "validation", "test": "test"}
 
 def data_card(manifest: Mapping[str, Any]) -> str:
     """Text of a prepared data set's card."""
-    source = source_of(manifest["dataset"])
+    source = describe(manifest["dataset"])
     broken = [
         (each["check"], each["expected"], each["found"]) for each in manifest.get("verdicts", ()) if not each["holds"]
     ]
@@ -78,17 +78,17 @@ def data_card(manifest: Mapping[str, Any]) -> str:
     return join(parts)
 
 
-def _data_front(manifest: Mapping[str, Any], source: DataSource) -> dict[str, Any]:
+def _data_front(manifest: Mapping[str, Any], source: DatasetSpec) -> dict[str, Any]:
     total = sum(manifest["kept"].values())
-    language = {"zh": ["zh"], "all": ["en", "zh"]}.get((manifest.get("options") or {}).get("language", "en"), ["en"])
+    languages = list(source.languages({**source.defaults, **(manifest.get("options") or {})}))
     terms = licence("bsd-3-clause" if manifest.get("embedded") else source.licence_id)
     return {
         **terms,
         "pretty_name": source.title,
-        "language": language,
-        "task_categories": [source.task],
+        **({"language": languages} if languages else {}),
+        "task_categories": [source.hub_task],
         "size_categories": [next((name for limit, name in _SIZES if total < limit), "n>1M")],
-        "tags": ["medical", "radiology" if manifest["dataset"] != "path_vqa" else "pathology", "pefomed"],
+        "tags": ["medical", *([source.specialty] if source.specialty else []), "pefomed"],
         "configs": [
             {
                 "config_name": "default",

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ... import __version__
+from ...readers import describe
 from ..tables import figure_rows
-from .data_sources import source_of
 from .markdown import EMBEDDED, MARK, bullets, front_matter, join, licence, table
 from .model_facts import ModelFacts, TrainedOn
 
@@ -107,7 +107,7 @@ def model_card(facts: ModelFacts) -> str:
 
 
 def _model_front(facts: ModelFacts) -> dict[str, Any]:
-    tasks = sorted({source_of(each.dataset).task for each in facts.trained_on})
+    tasks = sorted({describe(each.dataset).hub_task for each in facts.trained_on})
     front: dict[str, Any] = {
         "language": ["en"],
         "pipeline_tag": "image-text-to-text",
@@ -126,7 +126,7 @@ def _trained_table(trained_on: Sequence[TrainedOn]) -> str:
         options = ", ".join(f"{key}={value}" for key, value in each.options.items())
         rows.append(
             (
-                "{} (`{}`{})".format(source_of(each.dataset).title, each.dataset, "; " + options if options else ""),
+                "{} (`{}`{})".format(describe(each.dataset).title, each.dataset, "; " + options if options else ""),
                 "before" if each.earlier else "this run",
                 "not known" if each.samples is None else f"{each.samples:,}",
                 each.layout or "-",

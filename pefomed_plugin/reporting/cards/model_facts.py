@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from ...digests import file_sha256
+from ...readers import DatasetSpec, describe
 from ...readers.prepared import MANIFEST, is_prepared, read_manifest
 from ...readers.textfiles import read_json, read_json_lines
 from ...requirements import installed_version
 from ..comparison.lineage import training_configs
 from ..results import PREDICTIONS, Run
-from .data_sources import DataSource, source_of
 
 _PACKAGES = ("torch", "transformers", "peft", "accelerate")
 
@@ -69,10 +69,10 @@ class ModelFacts:
         """Whether generated sample data or the tiny model took part."""
         return bool(self.training.get("embedded") or (self.config.get("run") or {}).get("embedded"))
 
-    def sources(self) -> list[DataSource]:
+    def sources(self) -> list[DatasetSpec]:
         """The releases behind the training data, each once; none behind generated ones."""
         names = () if self.embedded else dict.fromkeys(each.dataset for each in self.trained_on)
-        return [source_of(name) for name in names]
+        return [describe(name) for name in names]
 
     def terms(self) -> list[str]:
         """What the training data forbid to do with them or with the model, one sentence a release."""

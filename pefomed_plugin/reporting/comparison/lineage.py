@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from ...environment import embedded_values, sample_folder
+from ...readers import DATASETS, describe
 from ..results import Answered, Run, read_config
-from .paper_figures import BOTH, NONE, STAGE_1, STAGE_2, TEST_SIZES, Stages
+from .paper_figures import BOTH, NONE, STAGE_1, STAGE_2, Stages
 
 STAGE_NAMES: dict[str, Stages] = {
     "none": NONE,
@@ -71,7 +72,7 @@ def deviations(run: Run, answered: Answered) -> list[str]:
 
 def _test_set(answered: Answered) -> list[str]:
     first, n = answered.predictions[0], len(answered.predictions)
-    size = TEST_SIZES.get(first.dataset)
+    size = describe(first.dataset).splits.get("test")
     found = [f"split {first.split}"] if first.split != "test" else []
     if size is not None and n != size:
         found.append(f"{n:,} samples, paper {size:,}")
@@ -96,7 +97,7 @@ def _training(config: Mapping[str, Any]) -> list[str]:
         if isinstance(section, dict) and (section.get("limit") or {}).get("train")
     }
     found += [f"{which}: {name} limited to {limit:,} samples" for name, limit in limits.items()]
-    wanted = {"roco", "clef2022", "medicat", "mimic_cxr"}
+    wanted = {spec.name for spec in DATASETS.own.values() if spec.stage == 1}
     if stage == STAGE_1 and not wanted <= set(_section(config, "datasets")):
         found.append(f"stage 1: without {', '.join(sorted(wanted - set(_section(config, 'datasets'))))}")
     return found

@@ -18,9 +18,6 @@ BOTH: Stages = (True, True)
 EXACT_MATCH, GPT4_JUDGE, HUMAN, LEXICAL = "exact_match", "gpt4_judge", "human", "lexical"
 """The paper's evaluations; a scorer says by ``ScorerSpec.paper`` which of them it is."""
 
-TEST_SIZES: dict[str, int] = {"vqa_rad": 451, "slake": 1061, "path_vqa": 6761, "iu_xray": 1180}
-"""Samples of the paper's test sets (section 4.1; IU-Xray: 590 studies of two views)."""
-
 
 @dataclass(frozen=True)
 class PaperFigure:

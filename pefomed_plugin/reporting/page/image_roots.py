@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ...environment import embedded_values, sample_folder
 from ...errors import ConfigError, PefomedError, one_line
-from ...readers import READERS, read_data
+from ...readers import DATASETS, read_data
 from ..results import Run
 
 
@@ -50,7 +50,7 @@ def _configured(run: Run, dataset: str) -> Path:
     from omegaconf.errors import OmegaConfBaseException  # late: heavy
 
     section = (run.config.get("datasets") or {}).get(dataset)
-    if not section or dataset not in READERS:
+    if not section or dataset not in DATASETS:
         raise ConfigError("no config.yaml of the run says where its images are")
     given = {key: str(value) for key, value in (section.get("build_info") or {}).items() if value}
     if run.embedded:

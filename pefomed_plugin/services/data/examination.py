@@ -14,13 +14,13 @@ from statistics import median
 from typing import Any, Callable
 
 from ...errors import DataError
-from ...readers.expectations import ERROR, Verdict, judge_images, judge_release
-from ...readers.layouts import Release, Skip
+from ...readers import Release, Skip, describe
+from ...readers.expectations import ERROR, Check, check_images, check_release
 from ...records import SPLITS, Sample
 from ..console import progress
 from ..images.decoding import DEFAULT_POLICY, ImagePolicy
 from ..images.fingerprints import Fingerprint, fingerprint_images
-from .leakage import Finding, find_images_left_out, find_leaks, find_repetitions
+from .leakage import Leak, find_images_left_out, find_leaks, find_repetitions
 
 _PROBLEMS_KEPT = 20
 
@@ -78,22 +78,23 @@ class Account:
     """Samples by split."""
     skipped: Mapping[str, int]
     """Rows by reason, those with an unusable image among them."""
-    verdicts: Sequence[Verdict]
-    repetitions: Sequence[Finding]
-    leaks: Sequence[Finding]
+    verdicts: Sequence[Check]
+    """What is known of the published release, and whether it holds here."""
+    repetitions: Sequence[Leak]
+    leaks: Sequence[Leak]
     lengths: Sequence[Lengths]
     images_truncated: int = 0
     """Used although a part was missing, as the policy allowed."""
     image_problems: Sequence[str] = field(default_factory=tuple)
-    """Messages of the first unusable images, each with file and mend."""
+    """Messages of the first unusable images, each with file and remedy."""
 
     @property
     def mismatches(self) -> list[str]:
         """The broken expectations of severity E, one line each."""
         return [
-            f"{verdict.check}: expected {verdict.expected}, found {verdict.found}"
-            for verdict in self.verdicts
-            if verdict.severity == ERROR and not verdict.holds
+            f"{check.check}: expected {check.expected}, found {check.found}"
+            for check in self.verdicts
+            if check.severity == ERROR and not check.holds
         ]
 
     def to_json(self) -> dict[str, Any]:
@@ -127,13 +128,13 @@ def examine(
         raise DataError(
             f"{release.dataset}: no samples in the {release.layout} layout; {len(release.skips)} row(s) skipped"
         )
-    verdicts = judge_release(release, embedded)
+    verdicts = check_release(describe(release.dataset).expectations, release, embedded)
     fingerprints: dict[str, Fingerprint] = {}
     usable = release
     if examination.open_images:
         fingerprints = _look_at_images(release, examination, cache)
         usable = _without_unusable(release, fingerprints)
-        verdicts.append(_judge_images(release, fingerprints))
+        verdicts.append(_check_images(release, fingerprints))
     leaks = find_leaks(usable.samples, fingerprints)
     if whole is not None:
         taken = {sample.id for sample in release.samples}
@@ -205,6 +206,6 @@ def _without_unusable(release: Release, fingerprints: Mapping[str, Fingerprint])
     return replace(release, samples=good, skips=[*release.skips, *bad])
 
 
-def _judge_images(release: Release, fingerprints: Mapping[str, Fingerprint]) -> Verdict:
+def _check_images(release: Release, fingerprints: Mapping[str, Fingerprint]) -> Check:
     faults = Counter(fingerprint.fault for fingerprint in fingerprints.values() if fingerprint.fault)
-    return judge_images(release, len(fingerprints) - sum(faults.values()), faults)
+    return check_images(release, len(fingerprints) - sum(faults.values()), faults)

@@ -1,7 +1,7 @@
 """What a data set holds twice, and what of its held-out splits a model has seen in training. Pure functions of samples
 and fingerprints; opens nothing.
 
-Findings are reported, not mended: numbers published for VQA-RAD, say, are numbers with its leaks.
+They are reported and left in: figures published for VQA-RAD, for one, are figures with its leaks.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ _HASH_BITS = 64
 
 
 @dataclass(frozen=True)
-class Finding:
-    """Something counted, with a few of the cases."""
+class Leak:
+    """Samples or images counted that occur again, or in training as well; with a few of the cases."""
 
     what: str
     count: int
@@ -30,7 +30,7 @@ class Finding:
     """Ids of samples or names of images."""
 
 
-def find_repetitions(samples: Sequence[Sample], fingerprints: Mapping[str, Fingerprint]) -> list[Finding]:
+def find_repetitions(samples: Sequence[Sample], fingerprints: Mapping[str, Fingerprint]) -> list[Leak]:
     """Samples and images that occur more than once; each count is of those beyond the first.
 
     Returns:
@@ -62,7 +62,7 @@ def find_repetitions(samples: Sequence[Sample], fingerprints: Mapping[str, Finge
     return findings
 
 
-def find_leaks(samples: Sequence[Sample], fingerprints: Mapping[str, Fingerprint]) -> list[Finding]:
+def find_leaks(samples: Sequence[Sample], fingerprints: Mapping[str, Fingerprint]) -> list[Leak]:
     """For each held-out split, what of it is in train as well.
 
     Returns:
@@ -79,7 +79,7 @@ def find_leaks(samples: Sequence[Sample], fingerprints: Mapping[str, Fingerprint
     return findings
 
 
-def find_images_left_out(samples: Sequence[Sample], left_out: Sequence[Sample]) -> list[Finding]:
+def find_images_left_out(samples: Sequence[Sample], left_out: Sequence[Sample]) -> list[Leak]:
     """Images of held-out splits in training rows that were left out: training on those as well would leak them."""
     images = {sample.image for sample in left_out if sample.split == "train"}
     findings = [
@@ -95,7 +95,7 @@ def find_images_left_out(samples: Sequence[Sample], left_out: Sequence[Sample]) 
 
 def find_shared_images(
     train: Mapping[str, Fingerprint], test: Mapping[str, Fingerprint], what: str, distance: int = 0
-) -> Finding:
+) -> Leak:
     """Images of one data set's test split that look like images that another one trains on.
 
     Args:
@@ -106,7 +106,7 @@ def find_shared_images(
         {each.dhash for each in train.values() if each.dhash},
         distance,
     )
-    return Finding(what, len(shared), len(test), tuple(sorted(shared)[:_EXAMPLES]))
+    return Leak(what, len(shared), len(test), tuple(sorted(shared)[:_EXAMPLES]))
 
 
 def alike(hashes: Mapping[str, str], others: Collection[str], distance: int) -> set[str]:
@@ -142,7 +142,7 @@ def _pieces(value: int, count: int) -> list[tuple[int, int]]:
 
 def _leaks(
     split: str, held_out: Sequence[Sample], train: Sequence[Sample], fingerprints: Mapping[str, Fingerprint]
-) -> Iterable[Finding]:
+) -> Iterable[Leak]:
     def content(image: str) -> str:
         return _content(image, fingerprints)
 
@@ -150,7 +150,7 @@ def _leaks(
         known = fingerprints.get(image)
         return known.dhash if known else None
 
-    def compare(what: str, unit: Callable[[Sample], str], key: Callable[[Sample], Any]) -> Finding:
+    def compare(what: str, unit: Callable[[Sample], str], key: Callable[[Sample], Any]) -> Leak:
         """``unit`` is what is counted, ``key`` what must occur in train; None takes no part."""
         keys = {unit(each): key(each) for each in held_out if key(each) is not None}
         return _seen(f"{split}: {what} in train", keys, {key(each) for each in train})
@@ -180,12 +180,12 @@ def _content(image: str, fingerprints: Mapping[str, Fingerprint]) -> str:
     return (known.sha256 if known else None) or image
 
 
-def _seen(what: str, keys: Mapping[str, Any], in_train: Collection[Any]) -> Finding:
+def _seen(what: str, keys: Mapping[str, Any], in_train: Collection[Any]) -> Leak:
     shared = [unit for unit, key in keys.items() if key in in_train]
-    return Finding(what, len(shared), len(keys), tuple(shared[:_EXAMPLES]))
+    return Leak(what, len(shared), len(keys), tuple(shared[:_EXAMPLES]))
 
 
-def _surplus(what: str, pairs: Sequence[tuple[Any, str]]) -> Finding:
+def _surplus(what: str, pairs: Sequence[tuple[Any, str]]) -> Leak:
     """How many of the pairs have a key that an earlier one has."""
     seen: set[Any] = set()
     again = []
@@ -193,7 +193,7 @@ def _surplus(what: str, pairs: Sequence[tuple[Any, str]]) -> Finding:
         if key in seen:
             again.append(name)
         seen.add(key)
-    return Finding(what, len(again), len(pairs), tuple(again[:_EXAMPLES]))
+    return Leak(what, len(again), len(pairs), tuple(again[:_EXAMPLES]))
 
 
 def _keyed(fingerprints: Mapping[str, Fingerprint], name: str) -> list[tuple[Any, str]]:

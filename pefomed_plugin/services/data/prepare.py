@@ -1,33 +1,29 @@
 """A release, read and examined, as a folder of our own schema: splits, manifest, what was skipped.
 
-``readers.prepared`` reads such a folder back. Knows nothing of terminals; the account is returned or raised with.
+``readers.prepared`` reads such a folder back. The account is returned, or raised with ``ReleaseMismatch``.
 """
 
 from __future__ import annotations
 
-import inspect
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 from ... import __version__
 from ...digests import file_sha256
-from ...errors import ConfigError, DataError, near_names
-from ...readers.layouts import Release
+from ...errors import ConfigError, DataError
+from ...readers import DatasetSpec, Release
 from ...readers.prepared import FINGERPRINTS, KIND, MANIFEST, SKIPPED, read_prepared, split_file
 from ...records import SPLITS
 from ...storage import write_json, write_records, write_text
 from ..images.fingerprints import Fingerprint, read_fingerprints
 from .examination import DEFAULT_EXAMINATION, Account, Examination, examine
-from .leakage import Finding, find_shared_images
+from .leakage import Leak, find_shared_images
 
 EMBEDDED_FLAG = "EMBEDDED"
 """Name of the file that marks a folder, or one above it, as made by ``pefomed sample``."""
-
-_EVERY_ROW: Mapping[str, Mapping[str, Any]] = {"slake": {"language": "all"}}
-"""Reader options that leave nothing out, where rows left out share images with others."""
 
 
 class ReleaseMismatch(DataError):
@@ -37,14 +33,13 @@ class ReleaseMismatch(DataError):
         self.account = account
         super().__init__(
             f"{account.dataset}: the {account.layout} layout differs from the published release; fetch it again, or "
-            "go on with "
-            "--allow-mismatch",
+            "go on with --allow-mismatch",
             account.mismatches,
         )
 
 
 def prepare(
-    read: Callable[..., Release],
+    spec: DatasetSpec,
     source: Path,
     out: Path,
     *,
@@ -56,22 +51,22 @@ def prepare(
     ``manifest.json`` last. A second run opens only images that changed.
 
     Args:
-        read: a reader of ``READERS``.
-        options: for the reader.
+        spec: the data set.
+        options: of the data set.
         allow_mismatch: write although an expectation of severity E is broken; the manifest says so.
 
     Raises:
-        ConfigError: an option that the reader does not have, or ``out`` is the release's own folder.
+        ConfigError: an option or value that the data set does not have, or ``out`` is the release's own folder.
         DataError: the release cannot be read, or nothing of it can be used.
         ReleaseMismatch: an expectation of severity E is broken; nothing was written but the memory of the images.
     """
     source, out, options = Path(source), Path(out), dict(options or {})
-    _check_options(read, options)
+    spec.complete_options(options)
     if out.resolve() == source.resolve():
         raise ConfigError(f"{out}: write to a folder of its own; the release stays as it was downloaded")
-    release = read(source, **options)
-    every_row = _EVERY_ROW.get(release.dataset)
-    whole = read(source, **{**options, **every_row}) if every_row and not every_row.items() <= options.items() else None
+    release = spec.read(source, **options)
+    leaves_out = not spec.every_row.items() <= options.items()
+    whole = spec.read(source, **{**options, **spec.every_row}) if leaves_out else None
     usable, account = examine(
         release, examination, options=options, embedded=is_embedded(source), cache=out / FINGERPRINTS, whole=whole
     )
@@ -81,7 +76,7 @@ def prepare(
     return account
 
 
-def find_overlaps(folders: Sequence[Path], distance: int = 0) -> list[Finding]:
+def find_overlaps(folders: Sequence[Path], distance: int = 0) -> list[Leak]:
     """Images that one prepared data set trains on and another one tests on, for every two of ``folders``.
 
     Compares perceptual hashes, so that a figure that was resized or encoded anew is found.
@@ -108,16 +103,7 @@ def find_overlaps(folders: Sequence[Path], distance: int = 0) -> list[Finding]:
 def is_embedded(source: Path) -> bool:
     """Whether ``source`` is, or lies within, a folder that ``pefomed sample`` made."""
     folder = Path(source).absolute()
-    return any((each / EMBEDDED_FLAG).exists() for each in (folder, *folder.parents))
-
-
-def _check_options(read: Callable[..., Release], options: Mapping[str, Any]) -> None:
-    known = list(inspect.signature(read).parameters)[1:]
-    unknown = [name for name in options if name not in known]
-    if unknown:
-        raise ConfigError(
-            f"unknown option(s) for {read.__name__}", [f"{name}: {near_names(name, known)}" for name in unknown]
-        )
+    return any((parent / EMBEDDED_FLAG).exists() for parent in (folder, *folder.parents))
 
 
 def _write(release: Release, account: Account, out: Path, examination: Examination) -> None:

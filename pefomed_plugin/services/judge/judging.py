@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...errors import ConfigError, DataError
+from ...readers import need_permission
 from ...records import Prediction, Sample, Score
 from ...rubrics import Rubric, built_in_rubric
 from ...scoring import verdicts
@@ -19,9 +20,6 @@ from .asking import Limits, Usable, is_settled
 from .chat import ChatRequest
 from .ledger import Ledger
 from .prompts import JudgePrompt, judge_messages
-
-CREDENTIALED = ("mimic_cxr",)
-"""Data sets whose licence forbids handing their texts to a service without an agreement."""
 
 
 @dataclass(frozen=True)
@@ -89,16 +87,17 @@ def check_judgeable(predictions: Sequence[Prediction], rubric: Rubric) -> None:
 
 
 def require_permission(samples: Sequence[Sample], host: str, is_local: bool, given: bool) -> None:
-    """Stop before a text that may not leave the house is sent to another machine.
+    """Stop before a text that needs permission is sent to another machine.
 
     Raises:
-        ConfigError: a credentialed data set and a foreign host, without the user's word.
+        ConfigError: a data set that is not declared public and a foreign host, without the user's word.
+        PluginError: a data set is another package's, and cannot be used.
     """
-    found = sorted({sample.dataset for sample in samples} & set(CREDENTIALED))
-    if found and not is_local and not given:
+    found = [] if is_local or given else need_permission(sample.dataset for sample in samples)
+    if found:
         raise ConfigError(
-            f"{found[0]} is a credentialed data set, and its texts would go to {host}; use --judge local or a "
-            "server of your own, or say --i-have-permission if your agreement covers this"
+            f"{', '.join(found)}: not a public data set, and its texts would go to {host}; use --judge local or a "
+            "server of your own, or say --i-have-permission if you may send them there"
         )
 
 

@@ -14,7 +14,8 @@ from typing import Any
 
 from ...errors import ConfigError
 from ...options import RunOptions
-from .loads import IMAGES, Load, answering_load, training_load
+from ...readers import describe
+from .loads import Load, answering_load, training_load
 from .model_sizes import LlamaSize, ModelSize, read_model_size
 
 GIB = 2**30
@@ -247,11 +248,11 @@ def _disk(config: Mapping[str, Any], size: ModelSize, trains: bool) -> dict[str,
         # while one is written there is one more; the best one stays besides
         files = int(run.get("keep_last") or 1) + 1 + bool(run.get("valid_splits"))
         parts[f"checkpoints, {files} of {12 * size.trained / GIB:.2f} GiB"] = files * 12 * size.trained
-    known: list[str] = [name for name in config["datasets"] if name in IMAGES]
+    images = {name: describe(name).images or 0 for name in config["datasets"]}
     image = 2 * size.vision.patches * size.vision.embed_dim
     if run["image_cache"] == "features":
-        for name in known:
-            parts[f"features of {name}, {IMAGES[name]:,} images"] = IMAGES[name] * image
+        for name in filter(images.get, images):
+            parts[f"features of {name}, {images[name]:,} images"] = images[name] * image
     return parts
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...prompts import IMAGE_PLACEHOLDER, VQA_INSTRUCTION, instruction_input, user_turn
+from ...readers import DATASETS, describe
 from .model_sizes import ModelSize
 
 CHARACTERS_A_TOKEN = 3
@@ -17,13 +18,10 @@ CHARACTERS_A_TOKEN = 3
 MARKUP_CHARACTERS_A_TOKEN = 2
 """Of a prompt's fixed text, which is half markup."""
 
-LONGEST = {"vqa_rad": (134, 118), "slake": (108, 129), "path_vqa": (264, 220), "iu_xray": (0, 953)}
-"""Data set -> characters of the longest question and the longest answer of the release, all splits (this project's
-readers). Of the others questions are taken to be as long as the longest of these, answers as ``max_txt_len`` allows."""
-IMAGES = {"vqa_rad": 314, "slake": 642, "path_vqa": 4289, "iu_xray": 5910}
-"""Data set -> images of the release that samples use, all splits."""
 NEW_TOKENS = {"medical_vqa": 20, "exact_match": 20, "medical_caption": 120}
 """Task -> limit of an answer where the run sets none (``adapters/tasks.py``); 300 for the others."""
+_LONGEST_QUESTION = max(spec.longest[0] for spec in DATASETS.own.values() if spec.longest)
+"""Characters that a question is taken to have at most where a data set does not declare its longest."""
 _MARKUP = [
     math.ceil(len(part) / MARKUP_CHARACTERS_A_TOKEN)
     for part in user_turn(instruction_input("vqa", VQA_INSTRUCTION.format(question="?")))
@@ -62,7 +60,7 @@ def training_load(config: Mapping[str, Any], size: ModelSize, name: str) -> Load
 def answering_load(config: Mapping[str, Any], size: ModelSize) -> Load:
     """The largest batch in answering, that of the data set with the longest prompts."""
     run = config["run"]
-    name = max(config["datasets"], key=lambda each: _lengths(config, each)[0])
+    name = max(config["datasets"], key=lambda dataset: _lengths(config, dataset)[0])
     limit = run.get("max_new_tokens") or NEW_TOKENS.get(str(run.get("task")), 300)
     return _load(config, size, name, int(run.get("batch_size_eval") or 1), _lengths(config, name)[0], int(limit))
 
@@ -77,8 +75,7 @@ def _load(config: Mapping[str, Any], size: ModelSize, name: str, samples: int, o
 def _lengths(config: Mapping[str, Any], name: str) -> tuple[int, int]:
     """Tokens of the longest question with what follows it, and of the longest answer with its end symbol."""
     limit = int(config["model"].get("max_txt_len") or 1024)
-    longest = max(each[0] for each in LONGEST.values())
-    question, answer = LONGEST.get(name, (longest, limit * CHARACTERS_A_TOKEN))
+    question, answer = describe(name).longest or (_LONGEST_QUESTION, limit * CHARACTERS_A_TOKEN)
     return (
         _MARKUP[2] + math.ceil(question / CHARACTERS_A_TOKEN),
         min(math.ceil(answer / CHARACTERS_A_TOKEN) + 1, limit),

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from pefomed_plugin.readers.iu_xray import read_iu_xray
+from pefomed_plugin.readers.iu_xray import IU_XRAY
 from tests.real_data.data import real_data
 
 
 def test_real_annotation_has_its_published_figures() -> None:
     folder = real_data("iu_xray")
-    images, studies = read_iu_xray(folder), read_iu_xray(folder, per="study")
+    images, studies = IU_XRAY.read(folder), IU_XRAY.read(folder, per="study")
     assert images.layout == "R2Gen" and not images.skips
     assert {name: len(part) for name, part in images.splits().items()} == {"train": 4138, "val": 592, "test": 1180}
     assert {name: len(part) for name, part in studies.splits().items()} == {"train": 2069, "val": 296, "test": 590}
@@ -26,7 +26,7 @@ def test_real_tables_give_the_same_reports_and_split(tmp_path: Path) -> None:
     for name in ("indiana_reports.csv", "indiana_projections.csv", "annotation.json"):
         (tmp_path / name).symlink_to(folder / name)
     (tmp_path / "images/images_normalized").mkdir(parents=True)
-    joined, released = read_iu_xray(tmp_path, per="study"), read_iu_xray(folder, per="study")
+    joined, released = IU_XRAY.read(tmp_path, per="study"), IU_XRAY.read(folder, per="study")
     assert joined.layout == "Kaggle (split: annotation.json)"
     found = {sample.metadata["r2gen_id"]: (sample.split, sample.answer) for sample in joined.samples}
     assert found == {sample.metadata["study"]: (sample.split, sample.answer) for sample in released.samples}
@@ -40,9 +40,9 @@ def test_real_tables_alone_lack_what_the_release_lacks(tmp_path: Path) -> None:
         (tmp_path / name).symlink_to(folder / name)
     missing = {"findings": 514, "impression": 31, "both": 25}
     for section, count in missing.items():
-        release = read_iu_xray(tmp_path, section=section, per="study")
+        release = IU_XRAY.read(tmp_path, section=section, per="study")
         assert (len(release.samples), len(release.skips)) == (3851 - count, count)
-    images = read_iu_xray(tmp_path, section="both").samples
+    images = IU_XRAY.read(tmp_path, section="both").samples
     by_study: dict[str, set] = {}
     for image in images:
         by_study.setdefault(image.metadata["study"], set()).add(image.split)

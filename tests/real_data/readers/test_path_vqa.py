@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 
-from pefomed_plugin.readers.path_vqa import read_path_vqa
+from pefomed_plugin.readers.path_vqa import PATH_VQA
 from pefomed_plugin.records import SPLITS
 from tests.real_data.data import real_data
 
 
 def test_real_files_have_their_published_figures() -> None:
-    splits = read_path_vqa(real_data("path_vqa")).splits()
+    splits = PATH_VQA.read(real_data("path_vqa")).splits()
     assert {name: len(part) for name, part in splits.items()} == {"train": 19755, "val": 6279, "test": 6761}
     closed = [sum(sample.answer_type == "CLOSED" for sample in splits[name]) for name in SPLITS]
     assert closed == [5428 + 4378, 1721 + 1414, 1844 + 1547] == [9806, 3135, 3391]

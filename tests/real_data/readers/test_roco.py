@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pefomed_plugin.readers.roco import read_roco
+from pefomed_plugin.readers.roco import ROCO
 from tests.real_data.data import real_data
 
 
 def test_counts_of_the_real_captions() -> None:
-    release = read_roco(real_data("roco"))
+    release = ROCO.read(real_data("roco"))
     assert {split: len(samples) for split, samples in release.splits().items()} == {"val": 8180, "test": 8179}
     assert release.skips == []
     assert all(sample.answer and sample.answer == sample.answer.strip() for sample in release.samples)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 
-from pefomed_plugin.readers.slake import read_slake
+from pefomed_plugin.readers.slake import SLAKE
 from tests.real_data.data import real_data
 
 
 def test_real_files_have_their_published_figures() -> None:
-    release = read_slake(real_data("slake"))
+    release = SLAKE.read(real_data("slake"))
     splits = release.splits()
     assert {name: len(part) for name, part in splits.items()} == {"train": 4918, "val": 1053, "test": 1061}
     assert Counter(skip.reason for skip in release.skips) == {"language zh, not en": 6995, "empty answer": 1}
@@ -57,7 +57,7 @@ def test_real_files_have_their_published_figures() -> None:
 
 
 def test_real_english_rows_by_flag_place_and_image() -> None:
-    splits = read_slake(real_data("slake")).splits()
+    splits = SLAKE.read(real_data("slake")).splits()
     flags = [Counter(sample.answer_type for sample in splits[name]) for name in ("train", "val", "test")]
     assert flags == [{"OPEN": 2975, "CLOSED": 1943}, {"OPEN": 631, "CLOSED": 422}, {"OPEN": 645, "CLOSED": 416}]
     assert Counter(sample.organ for sample in splits["test"]) == {
@@ -79,6 +79,6 @@ def test_real_english_rows_by_flag_place_and_image() -> None:
 
 def test_real_chinese_training_rows_hold_english_test_images() -> None:
     folder = real_data("slake")
-    test = {sample.image for sample in read_slake(folder).splits()["test"]}
-    chinese = {sample.image for sample in read_slake(folder, language="zh").splits()["train"]}
+    test = {sample.image for sample in SLAKE.read(folder).splits()["test"]}
+    chinese = {sample.image for sample in SLAKE.read(folder, language="zh").splits()["train"]}
     assert (len(test), len(test & chinese)) == (96, 72)

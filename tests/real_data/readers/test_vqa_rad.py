@@ -7,14 +7,14 @@ from collections import Counter
 from pathlib import Path
 
 from pefomed_plugin.readers.rows import closed_by_answer
-from pefomed_plugin.readers.vqa_rad import read_vqa_rad
+from pefomed_plugin.readers.vqa_rad import VQA_RAD
 from tests.real_data.data import real_data
 from tests.unit.readers.files import Row
 from tests.unit.readers.test_vqa_rad import write_official
 
 
 def test_real_re_release_has_its_published_figures() -> None:
-    release = read_vqa_rad(real_data("vqa_rad"))
+    release = VQA_RAD.read(real_data("vqa_rad"))
     train, test = release.splits()["train"], release.splits()["test"]
     assert (len(train), len(test), release.skips) == (3064, 451, [])
     assert Counter(sample.answer_type for sample in train) == {"CLOSED": 1823, "OPEN": 1241}
@@ -30,7 +30,7 @@ def test_real_re_release_has_its_published_figures() -> None:
 
 
 def test_real_re_release_shows_the_known_quirks() -> None:
-    release = read_vqa_rad(real_data("vqa_rad"))
+    release = VQA_RAD.read(real_data("vqa_rad"))
     train, test = release.splits()["train"], release.splits()["test"]
     types = Counter(sample.question_type for sample in train)
     assert (types["PRES"], types["POS"], types["OTHER"], types["ATTRIB"]) == (1214 + 2, 496, 169 + 2, 140 + 2)
@@ -67,8 +67,8 @@ def test_real_re_release_follows_from_the_official_records(tmp_path: Path) -> No
         else:
             official.append({**row, "phrase_type": prefix + row["phrase_type"], "question_frame": "NULL"})
     assert len(official) == 2248
-    derived = {sample.id: sample for sample in read_vqa_rad(write_official(tmp_path, official)).samples}
-    released = {sample.id: sample for sample in read_vqa_rad(folder).samples}
+    derived = {sample.id: sample for sample in VQA_RAD.read(write_official(tmp_path, official)).samples}
+    released = {sample.id: sample for sample in VQA_RAD.read(folder).samples}
     assert derived.keys() == released.keys()
     for key, sample in released.items():
         ours = derived[key].to_json()

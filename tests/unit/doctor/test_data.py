@@ -8,8 +8,8 @@ import pytest
 
 from pefomed_plugin.doctor.data import check_data
 from pefomed_plugin.doctor.findings import ERROR, OK
-from pefomed_plugin.readers import READERS
-from pefomed_plugin.readers.vqa_rad import read_vqa_rad
+from pefomed_plugin.readers import DATASETS
+from pefomed_plugin.readers.vqa_rad import VQA_RAD
 from pefomed_plugin.services.data.prepare import prepare
 from tests.unit.services.small import LEAKY, write_rad
 
@@ -25,7 +25,7 @@ def test_a_release(release):
 
 
 def test_a_prepared_folder(release, tmp_path):
-    prepare(read_vqa_rad, release, tmp_path / "prepared", allow_mismatch=True)
+    prepare(VQA_RAD, release, tmp_path / "prepared", allow_mismatch=True)
     (finding,) = check_data("vqa_rad", str(tmp_path / "prepared"))
     assert finding.state == OK and "prepared" in finding.found
     (finding,) = check_data("slake", str(tmp_path / "prepared"))
@@ -34,7 +34,7 @@ def test_a_prepared_folder(release, tmp_path):
 
 
 def test_a_prepared_folder_whose_images_have_moved(release, tmp_path):
-    prepare(read_vqa_rad, release, tmp_path / "prepared", allow_mismatch=True)
+    prepare(VQA_RAD, release, tmp_path / "prepared", allow_mismatch=True)
     moved = release.rename(tmp_path / "moved")
     (finding,) = check_data("vqa_rad", str(tmp_path / "prepared"))
     assert finding.state == ERROR and "which is gone" in finding.found and "build_info.images" in finding.mend
@@ -48,7 +48,7 @@ def test_shards_with_one_missing(tmp_path):
     assert finding.state == ERROR and "pefomed shard" in finding.mend
 
 
-@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize("name", DATASETS)
 def test_an_empty_folder_says_what_is_looked_for_and_where_it_is_explained(name, tmp_path):
     (finding,) = check_data(name, str(tmp_path))
     assert finding.state == ERROR and "none of the known layouts" in finding.found and finding.mend.startswith("docs/")

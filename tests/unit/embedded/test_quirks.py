@@ -9,12 +9,11 @@ from random import Random
 import pytest
 from PIL import Image
 
-from pefomed_plugin.embedded import releases_caption, releases_vqa
+from pefomed_plugin.embedded import DRAWN, find_writer
 from pefomed_plugin.embedded.scenes import FINDINGS
-from pefomed_plugin.readers import READERS
+from pefomed_plugin.readers import DATASETS
 from pefomed_plugin.readers.pickles import read_plain_pickle
 
-WRITERS = dict((*releases_caption.WRITERS, *releases_vqa.WRITERS))
 SMALL = {
     "roco": {"counts": (6, 4, 2)},
     "clef2022": {"counts": (3, 2)},
@@ -30,15 +29,15 @@ SMALL = {
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
     root = tmp_path_factory.mktemp("releases")
-    for name, write in WRITERS.items():
+    for name in DRAWN:
         (root / name).mkdir()
-        write(root / name, Random(name), **SMALL[name])
+        find_writer(name)(root / name, Random(name), **SMALL[name])
     return root
 
 
 @pytest.fixture(scope="module")
 def read(written):
-    return {name: READERS[name](written / name) for name in WRITERS}
+    return {name: DATASETS[name].read(written / name) for name in DRAWN}
 
 
 def reasons(release):

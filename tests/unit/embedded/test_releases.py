@@ -11,9 +11,8 @@ import pytest
 from PIL import Image
 
 from pefomed_plugin import embedded
-from pefomed_plugin.embedded import releases_caption, releases_vqa
 from pefomed_plugin.errors import DataError
-from pefomed_plugin.readers import READERS
+from pefomed_plugin.readers import DATASETS
 
 FEW = {
     "roco": {"counts": (6, 2, 2)},
@@ -25,12 +24,11 @@ FEW = {
     "path_vqa": {"counts": (3, 1, 1)},
     "iu_xray": {"counts": (3, 1, 1)},
 }
-WRITERS = dict((*releases_caption.WRITERS, *releases_vqa.WRITERS))
 
 
 def write(folder, name, seed=0):
     folder.mkdir(parents=True)
-    WRITERS[name](folder, Random(f"{seed} {name}"), **FEW[name])
+    embedded.find_writer(name)(folder, Random(f"{seed} {name}"), **FEW[name])
     return folder
 
 
@@ -46,7 +44,7 @@ def digests(folder):
 def test_the_same_seed_gives_the_same_bytes_and_the_reader_knows_them(tmp_path, name):
     one, two = write(tmp_path / "one" / name, name), write(tmp_path / "two" / name, name)
     assert digests(one) == digests(two)
-    release = READERS[name](one)
+    release = DATASETS[name].read(one)
     assert release.samples
     assert {sample.dataset for sample in release.samples} == {name}
 
@@ -65,7 +63,7 @@ HIGHEST_NUMBERS = {
 @pytest.mark.parametrize("name", HIGHEST_NUMBERS)
 def test_no_drawing_has_the_name_of_a_real_image(tmp_path, name):
     pattern, highest = HIGHEST_NUMBERS[name]
-    images = {sample.image for sample in READERS[name](write(tmp_path / name, name)).samples}
+    images = {sample.image for sample in DATASETS[name].read(write(tmp_path / name, name)).samples}
     numbered = [match for match in (re.search(pattern, image) for image in images) if match]
     old_names = {image for image in images if "made-up" in image}  # ROCO's, from before 2022
     assert len(numbered) + len(old_names) == len(images) and numbered

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pefomed_plugin.errors import DataError
-from pefomed_plugin.readers.clef2022 import read_clef2022
+from pefomed_plugin.readers.clef2022 import CLEF2022
 
 from .files import write_lines
 
@@ -29,13 +29,13 @@ def write_release(root: Path, prefix: str = UUID) -> Path:
 
 def problems(root: Path) -> tuple[str, ...]:
     with pytest.raises(DataError) as caught:
-        read_clef2022(root)
+        CLEF2022.read(root)
     return caught.value.problems or (str(caught.value),)
 
 
 @pytest.mark.parametrize("prefix", [UUID, ""])
 def test_the_release_with_and_without_uuids(tmp_path: Path, prefix: str) -> None:
-    release = read_clef2022(write_release(tmp_path, prefix))
+    release = CLEF2022.read(write_release(tmp_path, prefix))
     assert [(sample.id, sample.split, sample.image) for sample in release.samples] == [
         ("clef2022-" + TRAIN, "train", f"train/{TRAIN}.jpg"),
         ("clef2022-" + VALID, "val", f"valid/{VALID}.jpg"),
@@ -50,7 +50,7 @@ def test_the_release_with_and_without_uuids(tmp_path: Path, prefix: str) -> None
 def test_images_are_found_where_people_put_them(tmp_path: Path, folder: str) -> None:
     write_release(tmp_path)
     write_lines(tmp_path / f"{folder}{TRAIN}.jpg", "readers never open this")
-    assert read_clef2022(tmp_path).samples[0].image == f"{folder}{TRAIN}.jpg"
+    assert CLEF2022.read(tmp_path).samples[0].image == f"{folder}{TRAIN}.jpg"
 
 
 def test_a_file_saved_by_a_comma_reader_is_refused(tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_a_byte_order_mark_and_windows_line_ends_do_no_harm(tmp_path: Path) -> N
     write_lines(
         tmp_path / "caption_prediction_train.csv", "ID\tcaption\r", TRAIN + "\tInvented.\r", encoding="utf-8-sig"
     )
-    assert [sample.answer for sample in read_clef2022(tmp_path).samples] == ["Invented."]
+    assert [sample.answer for sample in CLEF2022.read(tmp_path).samples] == ["Invented."]
 
 
 def test_not_utf8_an_image_folder_that_links_out_and_an_empty_folder(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pefomed_plugin.errors import DataError
-from pefomed_plugin.readers.custom import read_custom
+from pefomed_plugin.readers.custom import MEDICAL_CUSTOM
 
 from .files import write_lines
 
@@ -20,7 +20,7 @@ def write_jsonl(path: Path, *rows: Any) -> None:
 
 def problems(root: Path) -> tuple[str, ...]:
     with pytest.raises(DataError) as caught:
-        read_custom(root)
+        MEDICAL_CUSTOM.read(root)
     return caught.value.problems or (str(caught.value),)
 
 
@@ -39,7 +39,7 @@ def test_questions_as_json_lines(tmp_path: Path) -> None:
         },
     )
     write_jsonl(tmp_path / "test.jsonl", {"image": "b.png", "question": "What?", "answer": "no tumor", "id": 7})
-    release = read_custom(tmp_path)
+    release = MEDICAL_CUSTOM.read(tmp_path)
     first, second, third = release.samples
     assert (release.layout, release.dataset) == ("JSON lines", "medical_custom")
     assert (first.id, first.split, first.task) == ("medical_custom-train-1", "train", "vqa")
@@ -60,7 +60,7 @@ def test_reports_as_csv(tmp_path: Path, encoding: str) -> None:
         "b.png, ,s2",
         encoding=encoding,
     )
-    release = read_custom(tmp_path)
+    release = MEDICAL_CUSTOM.read(tmp_path)
     assert [(sample.id, sample.task, sample.question, sample.answer) for sample in release.samples] == [
         ("medical_custom-train-3", "report", None, 'Heart normal, lungs clear.\nNo "mass".')
     ]
@@ -71,7 +71,7 @@ def test_reports_as_csv(tmp_path: Path, encoding: str) -> None:
 def test_captions_and_questions_in_different_splits(tmp_path: Path) -> None:
     write_lines(tmp_path / "train.csv", "caption,image", "An invented film.,a.png")
     write_lines(tmp_path / "val.csv", "image,question,answer", "a.png,Why?,", "a.png,,So.", "a.png,Why?,So.")
-    release = read_custom(tmp_path)
+    release = MEDICAL_CUSTOM.read(tmp_path)
     assert [(sample.task, sample.split, sample.answer) for sample in release.samples] == [
         ("caption", "train", "An invented film."),
         ("vqa", "val", "So."),
@@ -84,7 +84,7 @@ def test_images_are_found_in_the_folder_or_in_images(tmp_path: Path) -> None:
     write_lines(tmp_path / "images/day/there.png", "readers never open this")
     names = ("here.png", "day/there.png", "images/day/there.png", "none.png")
     write_jsonl(tmp_path / "train.jsonl", *({"image": name, "caption": "Invented."} for name in names))
-    assert [sample.image for sample in read_custom(tmp_path).samples] == [
+    assert [sample.image for sample in MEDICAL_CUSTOM.read(tmp_path).samples] == [
         "here.png",
         "images/day/there.png",
         "images/day/there.png",

@@ -8,7 +8,7 @@ from typing import Callable
 import pytest
 
 from pefomed_plugin.errors import DataError
-from pefomed_plugin.readers import READERS
+from pefomed_plugin.readers import DATASETS
 
 from . import (
     test_clef2022,
@@ -64,10 +64,10 @@ RELEASES: dict[str, tuple[str, Callable[[Path], object], str]] = {
 def test_a_byte_order_mark_changes_nothing(tmp_path: Path, name: str) -> None:
     dataset, write, file = RELEASES[name]
     write(tmp_path)
-    before = READERS[dataset](tmp_path)
+    before = DATASETS[dataset].read(tmp_path)
     content = (tmp_path / file).read_bytes()
     (tmp_path / file).write_bytes(b"\xef\xbb\xbf" + content)
-    assert READERS[dataset](tmp_path) == before
+    assert DATASETS[dataset].read(tmp_path) == before
 
 
 @pytest.mark.parametrize("name", RELEASES)
@@ -77,7 +77,7 @@ def test_bytes_that_are_not_utf8_are_named_with_their_file(tmp_path: Path, name:
     content = (tmp_path / file).read_bytes()
     (tmp_path / file).write_bytes(content[:-12] + b"\xe9" + content[-12:])
     with pytest.raises(DataError) as caught:
-        READERS[dataset](tmp_path)
+        DATASETS[dataset].read(tmp_path)
     assert Path(file).name in str(caught.value) and "UTF-8" in str(caught.value)
 
 
@@ -88,7 +88,7 @@ def test_an_empty_file_is_an_error(tmp_path: Path, name: str) -> None:
     write(tmp_path)
     (tmp_path / file).write_bytes(b"")
     with pytest.raises(DataError) as caught:
-        READERS[dataset](tmp_path)
+        DATASETS[dataset].read(tmp_path)
     assert Path(file).name in str(caught.value)
 
 
@@ -99,7 +99,7 @@ def test_a_file_that_is_a_web_page_is_an_error(tmp_path: Path, name: str) -> Non
     write(tmp_path)
     (tmp_path / file).write_text("<!DOCTYPE html>\n<html>\n<body>Sign in</body>\n</html>\n", encoding="utf-8")
     with pytest.raises(DataError) as caught:
-        READERS[dataset](tmp_path)
+        DATASETS[dataset].read(tmp_path)
     assert Path(file).name in str(caught.value)
 
 

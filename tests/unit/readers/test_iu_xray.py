@@ -11,7 +11,7 @@ import pytest
 
 from pefomed_plugin.errors import ConfigError, DataError
 from pefomed_plugin.readers.iu_studies import split_by_hash
-from pefomed_plugin.readers.iu_xray import read_iu_xray
+from pefomed_plugin.readers.iu_xray import IU_XRAY
 
 from .files import Row, write_json
 
@@ -80,12 +80,12 @@ def write_kaggle(root: Path) -> Path:
 
 def message(root: Path, **options: str) -> str:
     with pytest.raises(DataError) as caught:
-        read_iu_xray(root, **options)
+        IU_XRAY.read(root, **options)
     return str(caught.value)
 
 
 def test_r2gen_gives_a_sample_for_each_image(tmp_path: Path) -> None:
-    release = read_iu_xray(write_r2gen(tmp_path))
+    release = IU_XRAY.read(write_r2gen(tmp_path))
     assert (release.layout, release.image_root) == ("R2Gen", tmp_path / "images")
     assert Counter(sample.split for sample in release.samples) == {"train": 4, "val": 2, "test": 2}
     first, second = release.samples[:2]
@@ -104,7 +104,7 @@ def test_r2gen_gives_a_sample_for_each_image(tmp_path: Path) -> None:
 
 
 def test_r2gen_gives_a_sample_for_each_study(tmp_path: Path) -> None:
-    release = read_iu_xray(write_r2gen(tmp_path), per="study")
+    release = IU_XRAY.read(write_r2gen(tmp_path), per="study")
     assert [(sample.id, sample.split) for sample in release.samples] == [
         ("iu_xray-CXR1_1_IM-0001", "train"),
         ("iu_xray-CXR9997_IM-0002-1001", "train"),
@@ -119,18 +119,18 @@ def test_r2gen_gives_a_sample_for_each_study(tmp_path: Path) -> None:
 def test_a_record_without_split_takes_its_key(tmp_path: Path) -> None:
     plain = record("CXR9_IM-0001", "val")
     del plain["split"]
-    assert read_iu_xray(write_r2gen(tmp_path, {"val": [plain]})).samples[0].split == "val"
+    assert IU_XRAY.read(write_r2gen(tmp_path, {"val": [plain]})).samples[0].split == "val"
     assert "split 'dev' under the key 'dev'" in message(write_r2gen(tmp_path, {"dev": [plain]}))
 
 
 def test_options_are_checked(tmp_path: Path) -> None:
     write_r2gen(tmp_path)
     with pytest.raises(ConfigError, match=r"iu_xray\.per: unknown value 'studies'; did you mean 'study'"):
-        read_iu_xray(tmp_path, per="studies")
+        IU_XRAY.read(tmp_path, per="studies")
     with pytest.raises(ConfigError, match=r"iu_xray\.section: unknown value 'all'"):
-        read_iu_xray(tmp_path, section="all")
+        IU_XRAY.read(tmp_path, section="all")
     with pytest.raises(ConfigError, match="holds findings only, not 'impression'"):
-        read_iu_xray(tmp_path, section="impression")
+        IU_XRAY.read(tmp_path, section="impression")
 
 
 def test_damage_of_an_annotation_is_told_together(tmp_path: Path) -> None:
@@ -165,14 +165,14 @@ def test_an_annotation_of_another_shape_is_refused(tmp_path: Path, content: Any,
 
 def test_an_annotation_may_have_a_byte_order_mark_but_not_be_cut(tmp_path: Path) -> None:
     write_json(tmp_path / "annotation.json", annotation(), encoding="utf-8-sig")
-    assert len(read_iu_xray(tmp_path).samples) == 8
+    assert len(IU_XRAY.read(tmp_path).samples) == 8
     (tmp_path / "annotation.json").write_text('{"train": [', encoding="utf-8")
     assert "annotation.json, line 1, column 12: not JSON" in message(tmp_path)
 
 
 def test_studies_without_image_or_report_are_skipped_and_counted(tmp_path: Path) -> None:
     content = {"train": [record("CXR2_IM-0001", "train", report=" "), record("CXR3_IM-0001", "train", image_path=[])]}
-    release = read_iu_xray(write_r2gen(tmp_path, content))
+    release = IU_XRAY.read(write_r2gen(tmp_path, content))
     assert [skip.reason for skip in release.skips] == ["no findings text", "no image"]
     assert release.skips[0].where == "annotation.json, 'train' record 0 (CXR2_IM-0001)"
 
@@ -190,7 +190,7 @@ def test_openi_reads_sections_and_names_the_png(tmp_path: Path) -> None:
     write_openi(tmp_path, 9, "CXR9_IM-0001-1001", "CXR9_IM-0001-2001")
     write_openi(tmp_path, 11, "CXR11_IM-0003-1001", findings="")
     write_openi(tmp_path, 12)
-    release = read_iu_xray(tmp_path)
+    release = IU_XRAY.read(tmp_path)
     assert release.layout == "OpenI XML (split: seeded hash of the study id, 7:1:2)"
     assert [(sample.id, sample.image, sample.answer) for sample in release.samples] == [
         ("iu_xray-CXR9_IM-0001-1001", "CXR9_IM-0001-1001.png", REPORT),
@@ -198,17 +198,17 @@ def test_openi_reads_sections_and_names_the_png(tmp_path: Path) -> None:
         ("iu_xray-CXR10_IM-0002-1001", "CXR10_IM-0002-1001.png", REPORT),
     ]
     assert Counter(skip.reason for skip in release.skips) == {"no findings text": 1, "no image": 1}
-    assert read_iu_xray(tmp_path, section="both").samples[2].answer == REPORT + " Invented & short."
-    assert [sample.answer for sample in read_iu_xray(tmp_path, section="impression").samples] == ["Invented & short."]
+    assert IU_XRAY.read(tmp_path, section="both").samples[2].answer == REPORT + " Invented & short."
+    assert [sample.answer for sample in IU_XRAY.read(tmp_path, section="impression").samples] == ["Invented & short."]
 
 
 @pytest.mark.parametrize("folder", ["NLMCXR_png", "images", "."])
 def test_openi_images_lie_where_they_were_unpacked(tmp_path: Path, folder: str) -> None:
     write_openi(tmp_path, 9, "CXR9_IM-0001-1001")
-    assert read_iu_xray(tmp_path).image_root == tmp_path / "NLMCXR_png"
+    assert IU_XRAY.read(tmp_path).image_root == tmp_path / "NLMCXR_png"
     (tmp_path / folder).mkdir(exist_ok=True)
     (tmp_path / folder / "CXR9_IM-0001-1001.png").write_bytes(b"an image")
-    assert read_iu_xray(tmp_path).image_root == tmp_path / folder
+    assert IU_XRAY.read(tmp_path).image_root == tmp_path / folder
 
 
 @pytest.mark.parametrize(
@@ -243,7 +243,7 @@ def test_a_declaration_cannot_hide_in_another_encoding(tmp_path: Path) -> None:
 
 
 def test_kaggle_joins_reports_and_images(tmp_path: Path) -> None:
-    release = read_iu_xray(write_kaggle(tmp_path))
+    release = IU_XRAY.read(write_kaggle(tmp_path))
     assert release.layout == "Kaggle (split: seeded hash of the study id, 7:1:2)"
     assert release.image_root == tmp_path / "images/images_normalized"
     assert [
@@ -256,7 +256,7 @@ def test_kaggle_joins_reports_and_images(tmp_path: Path) -> None:
     assert [(skip.where, skip.reason) for skip in release.skips] == [
         ("indiana_reports.csv, line 3 (uid 9998)", "no image")
     ]
-    study = read_iu_xray(tmp_path, per="study").samples[1]
+    study = IU_XRAY.read(tmp_path, per="study").samples[1]
     assert (study.id, study.metadata["images"]) == (
         "iu_xray-CXR9999",
         ["9999_IM-0004-1001.dcm.png", "9999_IM-0005-2001.dcm.png"],
@@ -269,9 +269,9 @@ def test_kaggle_takes_the_split_of_an_annotation_beside_it(tmp_path: Path) -> No
         "test": [record("CXR9999_IM-0004", "test")],
     }
     root = write_r2gen(write_kaggle(tmp_path), beside)
-    assert read_iu_xray(root).layout == "R2Gen"
+    assert IU_XRAY.read(root).layout == "R2Gen"
     (root / "images/images_normalized").mkdir(parents=True)
-    release = read_iu_xray(root)
+    release = IU_XRAY.read(root)
     assert release.layout == "Kaggle (split: annotation.json)"
     assert [sample.split for sample in release.samples] == ["val", "test", "test"]
     assert [(sample.metadata["r2gen_id"], sample.metadata["same_series"]) for sample in release.samples[:2]] == [
@@ -286,7 +286,7 @@ def test_kaggle_takes_the_split_of_an_annotation_beside_it(tmp_path: Path) -> No
 
 def test_openi_takes_the_split_of_an_annotation_beside_it(tmp_path: Path) -> None:
     write_openi(write_r2gen(tmp_path), 1, "CXR1_1_IM-0001-3001")
-    release = read_iu_xray(tmp_path)
+    release = IU_XRAY.read(tmp_path)
     assert release.layout == "OpenI XML (split: annotation.json)"
     assert [(sample.split, sample.metadata["same_series"]) for sample in release.samples] == [("train", True)]
 

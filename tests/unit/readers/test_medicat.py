@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pefomed_plugin.errors import DataError
-from pefomed_plugin.readers.medicat import read_medicat
+from pefomed_plugin.readers.medicat import MEDICAT
 
 from .files import write_lines
 
@@ -39,7 +39,7 @@ def write_release(release: Path, *rows: Any) -> None:
 
 def problems(root: Path) -> tuple[str, ...]:
     with pytest.raises(DataError) as caught:
-        read_medicat(root)
+        MEDICAT.read(root)
     return caught.value.problems or (str(caught.value),)
 
 
@@ -47,7 +47,7 @@ def problems(root: Path) -> tuple[str, ...]:
 def test_the_release_from_its_folder_or_from_above(tmp_path: Path, folder: str) -> None:
     write_release(tmp_path / folder, row(1), row(2, oa_info=None, s2orc_references=None))
     write_lines(tmp_path / "subcaptions_public.jsonl", json.dumps({"answer": "accept"}))
-    release = read_medicat(tmp_path)
+    release = MEDICAT.read(tmp_path)
     first, second = release.samples
     key = HASH + "_2-Figure1-1.png"
     assert (first.id, first.split, first.image, first.task) == ("medicat-" + key, "train", key, "caption")
@@ -71,7 +71,7 @@ def test_the_other_caption_stands_in_and_none_at_all_is_counted(tmp_path: Path) 
         row(2, s2_caption=None),
         row(3, s2_caption="  "),
     )
-    release = read_medicat(tmp_path)
+    release = MEDICAT.read(tmp_path)
     assert [sample.answer for sample in release.samples] == ["Fig 1. From the other parser."]
     assert [(skip.where, skip.reason) for skip in release.skips] == [
         (NAME + ", line 2", "no caption"),
@@ -81,8 +81,8 @@ def test_the_other_caption_stands_in_and_none_at_all_is_counted(tmp_path: Path) 
 
 def test_radiology_only_counts_what_it_leaves_out(tmp_path: Path) -> None:
     write_release(tmp_path, row(1), row(2, radiology=False), row(3, radiology=None))
-    assert len(read_medicat(tmp_path).samples) == 3
-    release = read_medicat(tmp_path, radiology_only=True)
+    assert len(MEDICAT.read(tmp_path).samples) == 3
+    release = MEDICAT.read(tmp_path, radiology_only=True)
     assert [sample.metadata["radiology"] for sample in release.samples] == [True]
     assert [skip.reason for skip in release.skips] == ["not radiology", "not radiology"]
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pefomed_plugin.errors import ConfigError, DataError
-from pefomed_plugin.readers.mimic_cxr import read_mimic_cxr
+from pefomed_plugin.readers.mimic_cxr import MIMIC_CXR
 
 from .files import write_json, write_lines
 
@@ -73,14 +73,14 @@ def write_zip(path: Path, folder: str = "files/") -> None:
 
 
 def answers(root: Path, section: str) -> dict[str, str]:
-    release = read_mimic_cxr(root, section=section)
+    release = MIMIC_CXR.read(root, section=section)
     assert len(release.samples) + len(release.skips) == 7
     return {sample.metadata["study"]: sample.answer for sample in release.samples}
 
 
 def problems(root: Path, **options: Any) -> tuple[str, ...]:
     with pytest.raises(DataError) as caught:
-        read_mimic_cxr(root, **options)
+        MIMIC_CXR.read(root, **options)
     return (caught.value.summary, *caught.value.problems)
 
 
@@ -93,7 +93,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_samples_of_the_release(root: Path) -> None:
-    release = read_mimic_cxr(root)
+    release = MIMIC_CXR.read(root)
     assert release.layout == "MIMIC-CXR-JPG, reports in mimic-cxr/2.0.0/mimic-cxr-reports.zip"
     assert release.image_root == root / HOME / "files"
     assert [(sample.id, sample.split, sample.metadata["study"]) for sample in release.samples] == [
@@ -111,7 +111,7 @@ def test_samples_of_the_release(root: Path) -> None:
 
 
 def test_every_row_without_text_is_counted(root: Path) -> None:
-    assert [(skip.where, skip.reason) for skip in read_mimic_cxr(root).skips] == [
+    assert [(skip.where, skip.reason) for skip in MIMIC_CXR.read(root).skips] == [
         ("mimic-cxr-2.0.0-split.csv.gz, line 5", "no findings section"),
         ("mimic-cxr-2.0.0-split.csv.gz, line 7", "left out of the official table of sections"),
         ("mimic-cxr-2.0.0-split.csv.gz, line 8", "no report file"),
@@ -138,7 +138,7 @@ def test_sections(root: Path) -> None:
 
 def test_an_unknown_section_is_a_mistake_of_the_configuration(root: Path) -> None:
     with pytest.raises(ConfigError, match=r"mimic_cxr\.section: unknown value 'finding'; did you mean 'findings'"):
-        read_mimic_cxr(root, section="finding")
+        MIMIC_CXR.read(root, section="finding")
 
 
 @pytest.mark.parametrize("home", ["", HOME, "physionet.org/files/" + HOME, "mimic-cxr-jpg/2.1.0"])
@@ -146,7 +146,7 @@ def test_an_unknown_section_is_a_mistake_of_the_configuration(root: Path) -> Non
 def test_places_of_the_tables(tmp_path: Path, home: str, packed: bool) -> None:
     write_tables(tmp_path / home, packed)
     write_zip(tmp_path / home / "mimic-cxr-reports.zip", "mimic-cxr-reports/files/")
-    release = read_mimic_cxr(tmp_path)
+    release = MIMIC_CXR.read(tmp_path)
     assert (release.image_root, len(release.samples)) == (tmp_path / home / "files", 4)
 
 
@@ -166,7 +166,7 @@ def test_places_of_unpacked_reports(tmp_path: Path, place: str) -> None:
     write_tables(tmp_path / HOME)
     (tmp_path / HOME / "files/p10/p10000001/s50000001").mkdir(parents=True)
     write_reports(tmp_path / place)
-    release = read_mimic_cxr(tmp_path)
+    release = MIMIC_CXR.read(tmp_path)
     assert release.layout == "MIMIC-CXR-JPG, reports in " + place
     assert len(release.samples) == 4
 
@@ -189,7 +189,7 @@ def test_each_report_is_read_once(root: Path, monkeypatch: pytest.MonkeyPatch) -
     names = []
     read = zipfile.ZipFile.read
     monkeypatch.setattr(zipfile.ZipFile, "read", lambda self, name: names.append(name) or read(self, name))
-    samples = read_mimic_cxr(root).samples
+    samples = MIMIC_CXR.read(root).samples
     assert len(names) == len(set(names)) == len(REPORTS)
     assert samples[0].answer is samples[1].answer
 
@@ -285,7 +285,7 @@ def test_the_annotation_of_r2gen(tmp_path: Path) -> None:
         tmp_path / "annotation.json", {"train": [record(1)], "val": [record(2, report=" ")], "test": [record(3)]}
     )
     (tmp_path / "images").mkdir()
-    release = read_mimic_cxr(tmp_path)
+    release = MIMIC_CXR.read(tmp_path)
     assert (release.layout, release.image_root) == ("R2Gen annotation", tmp_path / "images")
     assert [(sample.id, sample.split, sample.image) for sample in release.samples] == [
         ("mimic_cxr-" + dicom(number), split, record(number)["image_path"][0])
@@ -299,7 +299,7 @@ def test_the_json_of_pefomed(tmp_path: Path) -> None:
     image = record(1)["image_path"][0]
     write_json(tmp_path / "train.json", {image: ["First.", "Second."]})
     write_json(tmp_path / "val.json", {"odd name.jpg": ["Third."]})
-    release = read_mimic_cxr(tmp_path)
+    release = MIMIC_CXR.read(tmp_path)
     assert (release.layout, release.image_root) == ("PeFoMed JSON", tmp_path)
     assert [(sample.id, sample.split, sample.image, sample.answer) for sample in release.samples] == [
         ("mimic_cxr-" + dicom(1), "train", image, "First."),

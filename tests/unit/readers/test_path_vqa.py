@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pefomed_plugin.errors import DataError
-from pefomed_plugin.readers.path_vqa import question_type_of, read_path_vqa
+from pefomed_plugin.readers.path_vqa import PATH_VQA, question_type_of
 
 from .files import Row, write_json, write_parquet
 
@@ -75,12 +75,12 @@ def write_repository(root: Path, **items: list[Row]) -> Path:
 
 def message(root: Path) -> str:
     with pytest.raises(DataError) as caught:
-        read_path_vqa(root)
+        PATH_VQA.read(root)
     return str(caught.value)
 
 
 def test_vqa_pickles_carry_ids_and_types(tmp_path: Path) -> None:
-    release = read_path_vqa(write_vqa(tmp_path))
+    release = PATH_VQA.read(write_vqa(tmp_path))
     assert (release.layout, release.image_root) == ("official", tmp_path / "images")
     first, second = release.splits()["test"]
     assert (first.id, first.image, first.question, first.answer) == (
@@ -101,9 +101,9 @@ def test_vqa_pickles_carry_ids_and_types(tmp_path: Path) -> None:
 
 def test_vqa_pickles_are_preferred_and_qa_pickles_do(tmp_path: Path) -> None:
     write_vqa(write_qa(tmp_path))
-    assert len(read_path_vqa(tmp_path).samples) == 6
+    assert len(PATH_VQA.read(tmp_path).samples) == 6
     (tmp_path / "qas/test_vqa.pkl").unlink()
-    release = read_path_vqa(tmp_path)
+    release = PATH_VQA.read(tmp_path)
     assert [(sample.id, sample.image, sample.answer_type) for sample in release.splits()["val"]] == [
         ("path_vqa-val_9999-0", "val/val_9999.jpg", "CLOSED"),
         ("path_vqa-val_0001-0", "val/val_0001.jpg", "OPEN"),
@@ -122,7 +122,7 @@ def test_an_incomplete_set_of_pickles_names_what_is_missing(tmp_path: Path) -> N
 
 def test_repository_json_gives_a_sample_for_each_question(tmp_path: Path) -> None:
     images = [item("train", ("Where is it?", "nowhere"), ("Is it invented?", "Yes ")), item("train", number=1)]
-    release = read_path_vqa(write_repository(tmp_path, train=images))
+    release = PATH_VQA.read(write_repository(tmp_path, train=images))
     assert release.layout == "repository JSON"
     assert [
         (sample.id, sample.image, sample.answer, sample.answer_type, sample.question_type)
@@ -137,7 +137,7 @@ def test_the_parquet_copy(tmp_path: Path) -> None:
     rows = [{"question": "is it invented?", "answer": "no"}, {"question": "what is it?", "answer": "a made-up cell"}]
     for name in ("train-00000-of-00002", "train-00001-of-00002", "validation-00000-of-00001", "test-00000-of-00001"):
         write_parquet(tmp_path / f"data/{name}-abc.parquet", rows)
-    release = read_path_vqa(tmp_path)
+    release = PATH_VQA.read(tmp_path)
     assert (release.layout, release.image_root) == ("parquet", tmp_path)
     assert Counter(sample.split for sample in release.samples) == {"train": 4, "val": 2, "test": 2}
     last = release.splits()["train"][-1]

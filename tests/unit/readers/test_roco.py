@@ -9,7 +9,7 @@ import pytest
 
 from pefomed_plugin.errors import ConfigError, DataError
 from pefomed_plugin.readers.layouts import Release
-from pefomed_plugin.readers.roco import read_roco
+from pefomed_plugin.readers.roco import ROCO
 
 from .files import write_lines, write_parquet
 
@@ -50,14 +50,14 @@ def shape(release: Release) -> list[tuple[str, str]]:
 
 def problems(root: Path, **options: Any) -> tuple[str, ...]:
     with pytest.raises(DataError) as caught:
-        read_roco(root, **options)
+        ROCO.read(root, **options)
     return caught.value.problems or (str(caught.value),)
 
 
 @pytest.mark.parametrize(("home", "validation"), [("data", "validation"), ("", "validation"), ("", "val")])
 def test_the_official_layout_from_the_repository_or_its_data_folder(tmp_path: Path, home: str, validation: str) -> None:
     write_official(tmp_path / home, validation)
-    release = read_roco(tmp_path)
+    release = ROCO.read(tmp_path)
     assert (release.layout, release.image_root) == ("official", tmp_path / home)
     assert shape(release) == [
         ("roco-ROCO_00001", "train"),
@@ -73,7 +73,7 @@ def test_the_official_layout_from_the_repository_or_its_data_folder(tmp_path: Pa
 
 def test_fields_of_a_sample(tmp_path: Path) -> None:
     write_official(tmp_path)
-    first, quoted = read_roco(tmp_path).samples[:2]
+    first, quoted = ROCO.read(tmp_path).samples[:2]
     assert (first.task, first.question, first.answer) == ("caption", None, "Axial CT of an invented lesion.")
     assert first.metadata == {
         "source_id": "ROCO_00001",
@@ -92,7 +92,7 @@ def test_fields_of_a_sample(tmp_path: Path) -> None:
 )
 def test_kinds(tmp_path: Path, kind: str, ids: list[str]) -> None:
     write_official(tmp_path)
-    train = read_roco(tmp_path, kind=kind).splits()["train"]
+    train = ROCO.read(tmp_path, kind=kind).splits()["train"]
     assert [sample.metadata["source_id"] for sample in train] == ids
     assert train[-1].image == "train/non-radiology/images/ROCO_81826.jpg"
     assert train[-1].metadata == {"source_id": "ROCO_81826", "kind": "non-radiology"}
@@ -100,7 +100,7 @@ def test_kinds(tmp_path: Path, kind: str, ids: list[str]) -> None:
 
 def test_an_unknown_kind_is_a_mistake_of_the_configuration(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"roco\.kind: unknown value 'xray'; known: both, non-radiology, radiology"):
-        read_roco(tmp_path, kind="xray")
+        ROCO.read(tmp_path, kind="xray")
 
 
 def test_a_kind_that_is_not_there(tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_the_spelling_of_an_image_that_exists_is_chosen(tmp_path: Path, notes: s
         )
     write_image(train, "ROCO_00001.jpg")
     write_image(train, OLD_NAME)
-    assert [sample.image for sample in read_roco(tmp_path).splits()["train"]] == [
+    assert [sample.image for sample in ROCO.read(tmp_path).splits()["train"]] == [
         "train/radiology/images/" + name for name in ("ROCO_00001.jpg", OLD_NAME, "ROCO_00004.jpg")
     ]
 
@@ -174,7 +174,7 @@ def test_the_kaggle_copy_is_read_from_its_tables(tmp_path: Path, home: str) -> N
     )
     write_lines(tmp_path / home / "validation/radiology/valdata.csv", "id,name,caption", "ROCO_00002,PMC2_z.jpg, film")
     write_image(train, "ROCO_00003.jpg")
-    release = read_roco(tmp_path)
+    release = ROCO.read(tmp_path)
     assert (release.layout, shape(release)) == (
         "Kaggle",
         [("roco-ROCO_00001", "train"), ("roco-ROCO_00003", "train"), ("roco-ROCO_00002", "val")],
@@ -206,7 +206,7 @@ def write_zenodo(root: Path) -> None:
 
 def test_rocov2_as_on_zenodo(tmp_path: Path) -> None:
     write_zenodo(tmp_path)
-    release = read_roco(tmp_path)
+    release = ROCO.read(tmp_path)
     assert release.layout == "ROCOv2 Zenodo"
     assert [(sample.split, sample.image) for sample in release.samples] == [
         ("train", "train/ROCOv2_2023_train_000001.jpg"),
@@ -253,7 +253,7 @@ def test_the_parquet_copies(tmp_path: Path, columns: tuple[str, ...], layout: st
         [{"image_id": "ROCO_00003", "caption": "Two.", "cui": None}],
         columns,
     )
-    release = read_roco(tmp_path)
+    release = ROCO.read(tmp_path)
     assert (release.layout, release.image_root, len(release.skips)) == (layout, tmp_path, 1)
     assert [(sample.id, sample.split, sample.image, sample.answer) for sample in release.samples] == [
         ("roco-ROCO_00001", "train", "data/train-00000-of-00001.parquet#0", "Invented one."),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pefomed_plugin.errors import ConfigError, DataError
-from pefomed_plugin.readers.slake import read_slake
+from pefomed_plugin.readers.slake import SLAKE
 
 from .files import Row, write_json
 
@@ -58,12 +58,12 @@ def write_release(root: Path, val_name: str = "validate.json", images: str = "im
 
 def message(root: Path) -> str:
     with pytest.raises(DataError) as caught:
-        read_slake(root)
+        SLAKE.read(root)
     return str(caught.value)
 
 
 def test_english_is_read_and_the_rest_counted(tmp_path: Path) -> None:
-    release = read_slake(write_release(tmp_path))
+    release = SLAKE.read(write_release(tmp_path))
     assert (release.layout, release.image_root) == ("official", tmp_path / "imgs")
     assert [(sample.id, sample.split) for sample in release.samples] == [
         ("slake-1", "train"),
@@ -78,7 +78,7 @@ def test_english_is_read_and_the_rest_counted(tmp_path: Path) -> None:
 
 
 def test_fields_of_a_sample(tmp_path: Path) -> None:
-    first, knowledge, yes, _ = read_slake(write_release(tmp_path)).samples
+    first, knowledge, yes, _ = SLAKE.read(write_release(tmp_path)).samples
     assert (first.image, first.answer, first.answer_type) == ("xmlab901/source.jpg", "Liver, Spleen", "OPEN")
     assert (first.question_type, first.organ, first.task) == ("Organ", "Pelvic Cavity", "vqa")
     assert first.metadata == {
@@ -94,18 +94,18 @@ def test_fields_of_a_sample(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("language", "ids"), [("zh", [2]), ("all", [1, 2, 4, 5, 6])])
 def test_other_languages(tmp_path: Path, language: str, ids: list[int]) -> None:
-    release = read_slake(write_release(tmp_path), language=language)
+    release = SLAKE.read(write_release(tmp_path), language=language)
     assert [sample.metadata["source_id"] for sample in release.samples] == ids
 
 
 def test_an_unknown_language_is_a_mistake_of_the_configuration(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"slake\.language: unknown value 'english'; known: all, en, zh"):
-        read_slake(write_release(tmp_path), language="english")
+        SLAKE.read(write_release(tmp_path), language="english")
 
 
 @pytest.mark.parametrize("images", ["imgs", "images"])
 def test_the_copy_on_hugging_face(tmp_path: Path, images: str) -> None:
-    release = read_slake(write_release(tmp_path, "validation.json", images))
+    release = SLAKE.read(write_release(tmp_path, "validation.json", images))
     assert (release.layout, release.image_root) == ("Hugging Face copy", tmp_path / images)
     assert Counter(sample.split for sample in release.samples) == {"train": 2, "val": 1, "test": 1}
 
@@ -115,14 +115,14 @@ def test_an_english_only_copy_need_not_name_the_language(tmp_path: Path) -> None
     short = row(1)
     del short["q_lang"], short["modality"]
     write_json(root / "train.json", [short])
-    first = read_slake(root).samples[0]
+    first = SLAKE.read(root).samples[0]
     assert (first.metadata["language"], first.metadata["modality"]) == ("en", None)
 
 
 def test_text_without_any_image_folder_is_read(tmp_path: Path) -> None:
     for name in ("train.json", "validate.json", "test.json"):
         write_json(tmp_path / name, [])
-    assert read_slake(tmp_path).image_root == tmp_path / "imgs"
+    assert SLAKE.read(tmp_path).image_root == tmp_path / "imgs"
 
 
 def test_damage_is_named_with_file_and_record(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pefomed_plugin.errors import DataError
-from pefomed_plugin.readers.vqa_rad import OFFICIAL_FILE, normalise_types, read_vqa_rad
+from pefomed_plugin.readers.vqa_rad import OFFICIAL_FILE, VQA_RAD, normalise_types
 
 from .files import Row, write_json, write_parquet
 
@@ -86,12 +86,12 @@ def write_re_release(root: Path, train: list[Row], test: list[Row]) -> Path:
 
 def message(root: Path) -> str:
     with pytest.raises(DataError) as caught:
-        read_vqa_rad(root)
+        VQA_RAD.read(root)
     return str(caught.value)
 
 
 def test_official_records_are_numbered_and_their_frames_always_train(tmp_path: Path) -> None:
-    release = read_vqa_rad(write_official(tmp_path, official_rows()))
+    release = VQA_RAD.read(write_official(tmp_path, official_rows()))
     assert release.layout == "official"
     assert release.image_root == tmp_path / "VQA_RAD Image Folder"
     assert [(sample.id, sample.split, sample.phrase_type, sample.question) for sample in release.samples] == [
@@ -105,7 +105,7 @@ def test_official_records_are_numbered_and_their_frames_always_train(tmp_path: P
 
 
 def test_values_are_mended_where_the_release_is_inconsistent_and_kept_otherwise(tmp_path: Path) -> None:
-    first, _, count, framed, closed, last = read_vqa_rad(write_official(tmp_path, official_rows())).samples
+    first, _, count, framed, closed, last = VQA_RAD.read(write_official(tmp_path, official_rows())).samples
     assert (count.answer, framed.answer, count.answer_type) == ("3", "3", "OPEN")
     assert (closed.answer_type, closed.question_type) == ("CLOSED", "ATTRIB, PRES")
     assert (last.answer, last.question_type, last.organ, last.task) == ("left\tlobe", "OTHER", "ABD", "vqa")
@@ -131,7 +131,7 @@ def test_the_re_release_links_a_frame_to_the_question_before_it(tmp_path: Path) 
         re_release_row(4, phrase_type="frame", answer=4),
         re_release_row(5, phrase_type="frame", answer="of another question"),
     ]
-    release = read_vqa_rad(write_re_release(tmp_path, train, [re_release_row(3, answer=4)]))
+    release = VQA_RAD.read(write_re_release(tmp_path, train, [re_release_row(3, answer=4)]))
     assert (release.layout, release.image_root) == ("re-release", tmp_path / "images")
     assert [sample.metadata.get("frame_of") for sample in release.samples] == [
         None,
@@ -144,7 +144,7 @@ def test_the_re_release_links_a_frame_to_the_question_before_it(tmp_path: Path) 
 
 
 def test_duplicates_of_text_are_kept(tmp_path: Path) -> None:
-    release = read_vqa_rad(write_re_release(tmp_path, [re_release_row(1), re_release_row(2)], [re_release_row(3)]))
+    release = VQA_RAD.read(write_re_release(tmp_path, [re_release_row(1), re_release_row(2)], [re_release_row(3)]))
     assert len(release.samples) == 3 and not release.skips
 
 
@@ -155,7 +155,7 @@ def test_the_parquet_copy_decides_closed_by_the_answer(tmp_path: Path) -> None:
     ]
     write_parquet(tmp_path / "data/train-00000-of-00001-abc.parquet", rows)
     write_parquet(tmp_path / "data/test-00000-of-00001-def.parquet", rows[:1])
-    release = read_vqa_rad(tmp_path)
+    release = VQA_RAD.read(tmp_path)
     assert (release.layout, release.image_root) == ("parquet", tmp_path)
     assert [(sample.id, sample.split, sample.image, sample.answer_type) for sample in release.samples] == [
         ("vqa_rad-train-0", "train", "data/train-00000-of-00001-abc.parquet#0", "CLOSED"),
@@ -166,7 +166,7 @@ def test_the_parquet_copy_decides_closed_by_the_answer(tmp_path: Path) -> None:
 
 
 def test_an_empty_answer_is_skipped_and_counted(tmp_path: Path) -> None:
-    release = read_vqa_rad(write_re_release(tmp_path, [re_release_row(1, answer=" ")], [re_release_row(2)]))
+    release = VQA_RAD.read(write_re_release(tmp_path, [re_release_row(1, answer=" ")], [re_release_row(2)]))
     assert [(skip.where, skip.reason) for skip in release.skips] == [
         ("trainset.json, record 0 (qid 1)", "empty answer")
     ]
@@ -219,7 +219,7 @@ def test_an_official_record_of_unknown_phrase_type_is_refused(tmp_path: Path) ->
 def test_a_byte_order_mark_is_no_mistake_but_latin1_is(tmp_path: Path) -> None:
     write_re_release(tmp_path, [re_release_row(1)], [])
     write_json(tmp_path / "testset.json", [re_release_row(2)], encoding="utf-8-sig")
-    assert len(read_vqa_rad(tmp_path).samples) == 2
+    assert len(VQA_RAD.read(tmp_path).samples) == 2
     write_json(tmp_path / "testset.json", [re_release_row(2, answer="Köhler")], encoding="latin1")
     assert "testset.json: byte" in message(tmp_path) and "is not UTF-8" in message(tmp_path)
 
@@ -234,7 +234,7 @@ def test_a_symbolic_link_out_of_the_images_is_refused(tmp_path: Path) -> None:
     (root / "images/link.jpg").unlink()
     (root / "images/real.jpg").write_bytes(b"an image")
     (root / "images/link.jpg").symlink_to("real.jpg")
-    assert [sample.image for sample in read_vqa_rad(root).samples] == ["link.jpg"]
+    assert [sample.image for sample in VQA_RAD.read(root).samples] == ["link.jpg"]
 
 
 def test_no_layout_or_two_are_told_with_what_was_looked_for(tmp_path: Path) -> None:

@@ -8,10 +8,10 @@ from typing import Any
 
 from rich.console import Console
 
-from pefomed_plugin.readers.expectations import ERROR, WARNING, Verdict
+from pefomed_plugin.readers.expectations import ERROR, WARNING, Check
 from pefomed_plugin.reporting.examination import print_account, print_findings
 from pefomed_plugin.services.data.examination import Account, Lengths
-from pefomed_plugin.services.data.leakage import Finding
+from pefomed_plugin.services.data.leakage import Leak
 
 
 def shown(account: Account) -> str:
@@ -42,11 +42,11 @@ def test_figures_of_every_part_are_shown() -> None:
     text = shown(
         account(
             verdicts=[
-                Verdict("questions", ERROR, "3,064", "1,234", False),
-                Verdict("images", WARNING, "314", "310", False),
-                Verdict("frames in test", ERROR, "0", "0", True),
+                Check("questions", ERROR, "3,064", "1,234", False),
+                Check("images", WARNING, "314", "310", False),
+                Check("frames in test", ERROR, "0", "0", True),
             ],
-            leaks=[Finding("test: images in train", 203, 451, ("[red]synpic1.jpg",))],
+            leaks=[Leak("test: images in train", 203, 451, ("[red]synpic1.jpg",))],
             images_truncated=2,
             image_problems=[f"{number}.jpg: no such file; fetch it" for number in range(9)],
         )

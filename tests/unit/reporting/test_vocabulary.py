@@ -83,7 +83,7 @@ def test_what_holds_no_training_words_is_named(tmp_path: Path, samples: list, me
 def test_what_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no such file or folder"):
         read_vocabulary(tmp_path / "nowhere", "iu_xray")
-    with pytest.raises(ConfigError, match="no reader for data set 'invented'"):
+    with pytest.raises(ConfigError, match="unknown data set 'invented'"):
         read_vocabulary(tmp_path, "invented")
 
 

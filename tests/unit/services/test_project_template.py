@@ -12,7 +12,7 @@ import yaml
 
 from pefomed_plugin.cli import main, make_parser
 from pefomed_plugin.errors import ConfigError
-from pefomed_plugin.readers.custom import read_custom
+from pefomed_plugin.readers.custom import MEDICAL_CUSTOM
 from pefomed_plugin.services.project_template import TEMPLATE, write_project
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -36,7 +36,10 @@ def test_what_is_written(project):
 
 
 def test_the_example_data_are_read_and_no_image_of_the_test_split_is_in_training(project):
-    questions, captions = read_custom(project / "data" / "questions"), read_custom(project / "data" / "captions")
+    questions, captions = (
+        MEDICAL_CUSTOM.read(project / "data" / "questions"),
+        MEDICAL_CUSTOM.read(project / "data" / "captions"),
+    )
     assert {split: len(rows) for split, rows in questions.splits().items()} == {"train": 8, "test": 4}
     assert [sample.task for sample in captions.samples] == ["caption"] * 4
     images = {

@@ -145,7 +145,7 @@ def test_a_limit_takes_the_first_samples(tmp_path):
 
 
 def test_an_option_the_reader_does_not_have(tmp_path):
-    with pytest.raises(ConfigError, match=r"datasets\.vqa_rad\.options.*langauge"):
+    with pytest.raises(ConfigError, match="vqa_rad has no option 'langauge'"):
         build(write_release(tmp_path / "vqa_rad"), options={"langauge": "en"})
 
 

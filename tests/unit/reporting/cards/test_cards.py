@@ -11,10 +11,9 @@ import yaml
 
 from pefomed_plugin.digests import file_sha256
 from pefomed_plugin.readers.prepared import read_manifest
-from pefomed_plugin.readers.vqa_rad import read_vqa_rad
+from pefomed_plugin.readers.vqa_rad import VQA_RAD
 from pefomed_plugin.reporting.cards.cards import CARD, OTHER_CARD, write_data_card, write_model_card
 from pefomed_plugin.reporting.cards.data_card import data_card
-from pefomed_plugin.reporting.cards.data_sources import SOURCES, source_of
 from pefomed_plugin.reporting.cards.markdown import MARK, table
 from pefomed_plugin.reporting.cards.model_card import model_card
 from pefomed_plugin.reporting.cards.model_facts import ModelFacts, TrainedOn, gather_facts
@@ -39,7 +38,7 @@ def prepared(tmp_path: Path) -> Path:
     """A small VQA-RAD as ``pefomed prepare`` leaves it, marked as generated."""
     source = write_rad(tmp_path / "sample" / "vqa_rad", LEAKY)
     (tmp_path / "sample" / EMBEDDED_FLAG).write_text("")
-    prepare(read_vqa_rad, source, tmp_path / "prepared")
+    prepare(VQA_RAD, source, tmp_path / "prepared")
     return tmp_path / "prepared"
 
 
@@ -213,12 +212,11 @@ def test_the_hub_reads_the_front_matter(tmp_path: Path, prepared: Path) -> None:
     assert (data.data.task_categories, data.data.size_categories) == (["visual-question-answering"], ["n<1K"])
 
 
-def test_every_registered_data_set_has_a_source() -> None:
-    from pefomed_plugin.readers import READERS
-
-    assert set(SOURCES) == set(READERS) - {"medical_custom"}
-    assert all(source.quirks and source.citation and source.url.startswith("https://") for source in SOURCES.values())
-    assert source_of("some_other").title == "some_other"
+def test_a_card_of_an_unknown_data_set_declares_no_licence(prepared: Path) -> None:
+    text = data_card({**read_manifest(prepared), "dataset": "some-other", "embedded": False})
+    assert "# some-other" in text and "Licence not declared." in text and "- not declared" in text
+    text = model_card(ModelFacts("x", trained_on=[TrainedOn("some-other", 3)]))
+    assert "- some-other: licence not declared." in text
 
 
 def test_a_table_keeps_its_columns_whatever_is_in_it() -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from pefomed_plugin.readers.iu_xray import IU_XRAY
 from pefomed_plugin.reporting.comparison.paper_figures import (
     BOTH,
     FIGURES,
     NONE,
     STAGE_1,
     STAGE_2,
-    TEST_SIZES,
     paper_figure,
 )
 from pefomed_plugin.rubrics import REPORT
@@ -38,7 +38,7 @@ def test_vqa_rad_is_its_counts() -> None:
 @pytest.mark.parametrize("stages", [NONE, STAGE_1, STAGE_2, BOTH])
 def test_wasm_is_that_of_the_levels(stages) -> None:  # type: ignore[no-untyped-def]
     counts = [value("iu_xray", "gpt4_judge", f"level {level}", stages) for level in range(5)]
-    assert sum(counts) == TEST_SIZES["iu_xray"]
+    assert sum(counts) == IU_XRAY.splits["test"]
     assert round(wasm_from_counts(counts, REPORT.values).value, 2) == value("iu_xray", "gpt4_judge", "wasm", stages)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from pefomed_plugin.errors import DataError
 from pefomed_plugin.readers.layouts import Release, Skip
-from pefomed_plugin.readers.vqa_rad import read_vqa_rad
+from pefomed_plugin.readers.vqa_rad import VQA_RAD
 from pefomed_plugin.services.data.examination import Examination, examine, measure_lengths
 from pefomed_plugin.services.images.decoding import ImagePolicy
 
@@ -16,7 +16,7 @@ from ..small import LEAKY, sample, write_rad
 
 @pytest.fixture
 def rad(tmp_path: Path) -> Release:
-    return read_vqa_rad(write_rad(tmp_path / "rad", LEAKY))
+    return VQA_RAD.read(write_rad(tmp_path / "rad", LEAKY))
 
 
 def test_an_account_of_a_leaky_release(rad: Release) -> None:

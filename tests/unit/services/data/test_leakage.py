@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from pefomed_plugin.services.data.leakage import (
-    Finding,
+    Leak,
     alike,
     find_images_left_out,
     find_leaks,
@@ -15,7 +15,7 @@ from pefomed_plugin.services.images.fingerprints import Fingerprint
 from ..small import sample
 
 
-def counts(findings: list[Finding]) -> dict[str, tuple]:
+def counts(findings: list[Leak]) -> dict[str, tuple]:
     return {finding.what: (finding.count, finding.of) for finding in findings}
 
 
@@ -105,13 +105,13 @@ def test_what_a_data_set_cannot_show_is_left_out() -> None:
 def test_images_of_rows_left_out() -> None:
     kept = [sample(1, image="a.png"), sample(2, "test", image="b.png"), sample(3, "test", image="c.png")]
     left_out = [sample(11, image="b.png"), sample(12, "test", image="c.png")]
-    assert find_images_left_out(kept, left_out) == [Finding("test: images in training rows left out", 1, 2, ("b.png",))]
+    assert find_images_left_out(kept, left_out) == [Leak("test: images in training rows left out", 1, 2, ("b.png",))]
     assert find_images_left_out(kept, []) == []
 
 
 def test_images_shared_between_data_sets() -> None:
     train, test = prints(a="s1 ff", b="s2 0f"), prints(c="s3 fe", d="s4 0f", e="s5 70")
-    assert find_shared_images(train, test, "shared") == Finding("shared", 1, 3, ("d.png",))
+    assert find_shared_images(train, test, "shared") == Leak("shared", 1, 3, ("d.png",))
     assert find_shared_images(train, test, "shared", distance=1).examples == ("c.png", "d.png")
 
 

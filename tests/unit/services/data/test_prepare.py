@@ -9,8 +9,8 @@ import pytest
 
 from pefomed_plugin.errors import ConfigError, DataError
 from pefomed_plugin.readers.prepared import is_prepared, read_prepared
-from pefomed_plugin.readers.slake import read_slake
-from pefomed_plugin.readers.vqa_rad import read_vqa_rad
+from pefomed_plugin.readers.slake import SLAKE
+from pefomed_plugin.readers.vqa_rad import VQA_RAD
 from pefomed_plugin.services.data.examination import Examination
 from pefomed_plugin.services.data.prepare import EMBEDDED_FLAG, ReleaseMismatch, find_overlaps, is_embedded, prepare
 from pefomed_plugin.services.images import fingerprints
@@ -57,8 +57,8 @@ def write_slake(root: Path) -> Path:
 
 def test_a_prepared_folder_reads_back_to_the_same_release(source: Path, tmp_path: Path) -> None:
     (source / "images" / "synpic2.png").unlink()
-    account = prepare(read_vqa_rad, source, tmp_path / "out")
-    release = read_vqa_rad(source)
+    account = prepare(VQA_RAD, source, tmp_path / "out")
+    release = VQA_RAD.read(source)
     again = read_prepared(tmp_path / "out")
     assert again.samples == [sample for sample in release.samples if sample.image != "synpic2.png"]
     assert [(skip.where, skip.reason) for skip in again.skips] == [
@@ -71,7 +71,7 @@ def test_a_prepared_folder_reads_back_to_the_same_release(source: Path, tmp_path
 
 
 def test_the_manifest_says_what_was_found(source: Path, tmp_path: Path) -> None:
-    prepare(read_vqa_rad, source, tmp_path / "out")
+    prepare(VQA_RAD, source, tmp_path / "out")
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["embedded"] is True and manifest["mismatch_allowed"] is False
     assert manifest["kept"] == {"train": 4, "test": 3} and manifest["plugin_version"] and manifest["schema"] == 1
@@ -82,7 +82,7 @@ def test_the_manifest_says_what_was_found(source: Path, tmp_path: Path) -> None:
 
 def test_the_same_source_gives_the_same_bytes(source: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
-        prepare(read_vqa_rad, source, tmp_path / name, examination=Examination(workers=3))
+        prepare(VQA_RAD, source, tmp_path / name, examination=Examination(workers=3))
     names = sorted(os.listdir(tmp_path / "one"))
     assert names == sorted(os.listdir(tmp_path / "two"))
     assert "manifest.json" in names and all(
@@ -91,30 +91,30 @@ def test_the_same_source_gives_the_same_bytes(source: Path, tmp_path: Path) -> N
 
 
 def test_a_second_run_opens_no_image(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = prepare(read_vqa_rad, source, tmp_path / "out")
+    first = prepare(VQA_RAD, source, tmp_path / "out")
 
     def refuse(*_: Any) -> None:
         raise AssertionError("an image was opened again")
 
     monkeypatch.setattr(fingerprints, "fingerprint_image", refuse)
-    assert prepare(read_vqa_rad, source, tmp_path / "out") == first
+    assert prepare(VQA_RAD, source, tmp_path / "out") == first
 
 
 def test_a_mismatch_stops_with_the_account_unless_allowed(tmp_path: Path) -> None:
     source = write_rad(tmp_path / "rad", LEAKY)
     with pytest.raises(ReleaseMismatch, match="--allow-mismatch") as caught:
-        prepare(read_vqa_rad, source, tmp_path / "out")
+        prepare(VQA_RAD, source, tmp_path / "out")
     assert "questions by split: expected 3,064 / 0 / 451, found 4 / 0 / 3" in str(caught.value)
     assert caught.value.account.kept == {"train": 4, "test": 3}
     assert not is_prepared(tmp_path / "out")
-    account = prepare(read_vqa_rad, source, tmp_path / "out", allow_mismatch=True)
+    account = prepare(VQA_RAD, source, tmp_path / "out", allow_mismatch=True)
     assert account.mismatches
     assert json.loads((tmp_path / "out" / "manifest.json").read_text(encoding="utf-8"))["mismatch_allowed"] is True
 
 
 def test_an_option_that_the_reader_does_not_have(source: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"read_slake[\s\S]*langage: did you mean 'language'"):
-        prepare(read_slake, source, tmp_path / "out", options={"langage": "en"})
+    with pytest.raises(ConfigError, match=r"slake has no option 'langage'; did you mean 'language'"):
+        prepare(SLAKE, source, tmp_path / "out", options={"langage": "en"})
     assert not (tmp_path / "out").exists()
 
 
@@ -122,13 +122,13 @@ def test_other_options_leave_nothing_of_an_earlier_run(tmp_path: Path) -> None:
     (tmp_path / "slake").mkdir()
     source = write_slake(tmp_path / "slake")
     (source / EMBEDDED_FLAG).write_text("")
-    account = prepare(read_slake, source, tmp_path / "out")
+    account = prepare(SLAKE, source, tmp_path / "out")
     assert (tmp_path / "out" / "test.jsonl").exists()
     assert account.skipped == {"language zh, not en": 1}
     assert [(leak.what, leak.count, leak.of) for leak in account.leaks if "left out" in leak.what] == [
         ("test: images in training rows left out", 1, 2)
     ]
-    prepare(read_slake, source, tmp_path / "out", options={"language": "zh"})
+    prepare(SLAKE, source, tmp_path / "out", options={"language": "zh"})
     assert not (tmp_path / "out" / "test.jsonl").exists()
     assert {sample.split for sample in read_prepared(tmp_path / "out").samples} == {"train"}
 
@@ -157,7 +157,7 @@ def damage_nothing_but(name: str, content: bytes) -> Any:
     ],
 )
 def test_damaged_folders_are_named(source: Path, tmp_path: Path, damage: Any, words: str) -> None:
-    prepare(read_vqa_rad, source, tmp_path / "out")
+    prepare(VQA_RAD, source, tmp_path / "out")
     damage(tmp_path / "out")
     with pytest.raises(DataError, match=words):
         read_prepared(tmp_path / "out")
@@ -170,7 +170,7 @@ def test_damaged_folders_are_named(source: Path, tmp_path: Path, damage: Any, wo
 def test_a_manifest_of_another_schema_or_with_paths_outside(
     source: Path, tmp_path: Path, key: str, value: Any, words: str
 ) -> None:
-    prepare(read_vqa_rad, source, tmp_path / "out")
+    prepare(VQA_RAD, source, tmp_path / "out")
     path = tmp_path / "out" / "manifest.json"
     path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), key: value}), encoding="utf-8")
     with pytest.raises(DataError, match=words):
@@ -183,13 +183,13 @@ def test_images_that_one_data_set_trains_on_and_another_tests_on(source: Path, t
     (other / EMBEDDED_FLAG).write_text("")
     small_image(2, 200).save(other / "imgs" / "a.png")  # rad's third test image, larger
     folders: list[Path] = [tmp_path / "out_rad", tmp_path / "out_slake"]
-    prepare(read_vqa_rad, source, folders[0])
-    prepare(read_slake, other, folders[1])
+    prepare(VQA_RAD, source, folders[0])
+    prepare(SLAKE, other, folders[1])
     found = {
         overlap.what: (overlap.count, overlap.of, overlap.examples) for overlap in find_overlaps(folders, distance=2)
     }
     assert found["out_rad test: images that look like one in out_slake train"] == (1, 3, ("synpic2.png",))
     assert found["out_slake test: images that look like one in out_rad train"] == (2, 2, ("b.png", "d.png"))
-    prepare(read_vqa_rad, source, tmp_path / "text", examination=Examination(open_images=False))
+    prepare(VQA_RAD, source, tmp_path / "text", examination=Examination(open_images=False))
     with pytest.raises(DataError, match="with its images"):
         find_overlaps([tmp_path / "text", folders[0]])

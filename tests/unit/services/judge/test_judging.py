@@ -110,10 +110,11 @@ def test_reports_are_not_judged_as_answers():
         check_judgeable([], VQA)
 
 
-def test_credentialed_texts_stay_in_the_house():
-    found = written_reports(1, dataset="mimic_cxr")
-    with pytest.raises(ConfigError, match=r"mimic_cxr .* api\.example\.org"):
-        require_permission(found, "api.example.org", False, False)
+@pytest.mark.parametrize("dataset", ["mimic_cxr", "clef2022", "medical_custom", "of another package", "imported-set"])
+def test_texts_stay_in_the_house_unless_their_data_set_is_declared_public(dataset):
+    found = written_reports(1, dataset=dataset)
+    with pytest.raises(ConfigError, match=rf"{dataset}: not a public data set.* api\.example\.org"):
+        require_permission([*answers(1), *found], "api.example.org", False, False)
     require_permission(found, "127.0.0.1", True, False)
     require_permission(found, "api.example.org", False, True)
     require_permission(answers(1), "api.example.org", False, False)
