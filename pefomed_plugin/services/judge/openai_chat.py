@@ -194,7 +194,7 @@ def _make_client(timeout_s: float) -> Any:
         import openai  # late: optional
     except ImportError:
         raise ConfigError(
-            "asking a server needs the openai package: pip install 'pefomed_plugin[judge]', or use --model offline"
+            "asking a server needs the openai package: pip install openai; or use --judge offline"
         ) from None
     for name in ("openai", "httpx", "httpx2", "httpcore"):
         logging.getLogger(name).setLevel(logging.WARNING)  # below that they write whole requests

@@ -1,4 +1,4 @@
-"""The local web server of the rating page. Knows HTTP and who may ask; what is shown and kept is ``rating_session``'s.
+"""The local web server of the rating page (Starlette, uvicorn): who may ask. What is shown and kept is ``session``'s.
 
 Bound to this machine it asks for nothing; bound elsewhere every request needs the token, as a cookie or in the URL.
 No other web site can read or write: names that do not belong to this server are refused (DNS rebinding), and so are
@@ -7,20 +7,27 @@ posts from another origin.
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import ipaddress
 import json
 import secrets
 import socket
-import socketserver
-import sys
-from collections.abc import Mapping
-from http.cookies import CookieError, SimpleCookie
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Callable
-from urllib.parse import SplitResult, parse_qs, urlencode, urlsplit
+from types import TracebackType
+from typing import Any
+from urllib.parse import SplitResult, urlencode, urlsplit
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
 
 from ...errors import ConfigError, DataError, ImageError
 from ..console import say
@@ -29,10 +36,14 @@ from .session import RatingSession, clean_rater
 from .store import StoreError
 
 _BODY_LIMIT = 64 * 1024
+_MOST_CONNECTIONS = 512
+"""Further ones are answered with 503."""
 _IDLE_S = 60
-"""A connection that says nothing for so long is closed."""
+"""A connection that says nothing for so long after a request, or in the middle of a rating, is closed."""
+_ENDING_S = 5
+"""How long requests in flight may take when the server is stopped."""
 _IMAGE_PX = 2048
-"""Longer side of a image as it is sent."""
+"""Longer side of an image as it is sent."""
 _FILES = {
     "/": ("rating.html", "text/html"),
     "/rating.js": ("rating.js", "text/javascript"),
@@ -49,16 +60,8 @@ _HEADERS = {
 }
 
 
-class _Refused(Exception):
-    """A request that gets no answer but this one."""
-
-    def __init__(self, status: int, message: str) -> None:
-        self.status, self.message = status, message
-        super().__init__(message)
-
-
-class RatingServer(ThreadingHTTPServer):
-    """Serves one session; ``serve_forever`` runs until it is interrupted.
+class RatingServer:
+    """Serves one session while it is entered; ``serve_forever`` runs until it is interrupted or ``shutdown``.
 
     Args:
         assets: folder of the page's files.
@@ -69,192 +72,209 @@ class RatingServer(ThreadingHTTPServer):
         ConfigError: there is nothing to listen on.
     """
 
-    daemon_threads = True
-
     def __init__(self, session: RatingSession, assets: Path, host: str = "127.0.0.1", port: int = 0) -> None:
         self.session, self.host = session, host
-        self.files = {path: ((assets / name).read_bytes(), kind) for path, (name, kind) in _FILES.items()}
         self.token: str | None = None if is_this_machine(host) else secrets.token_urlsafe(24)
-        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        try:
-            super().__init__((host, port), _Handler)
-        except (OSError, OverflowError) as error:
-            raise ConfigError(
-                f"cannot listen on {host}, port {port}: {getattr(error, 'strerror', None) or error}; choose another "
-                "--port (0: any free one) or --host"
-            ) from error
+        self._files = {path: ((assets / name).read_bytes(), kind) for path, (name, kind) in _FILES.items()}
+        self._socket = _listen(host, port)
+        self.port: int = self._socket.getsockname()[1]
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                self._app(),
+                http="h11",
+                ws="none",
+                lifespan="off",
+                log_config=None,  # the terminal is for people; what was rated is in the store
+                log_level="error",
+                access_log=False,
+                server_header=False,  # no versions for strangers
+                proxy_headers=False,
+                limit_concurrency=_MOST_CONNECTIONS,
+                timeout_keep_alive=_IDLE_S,
+                timeout_graceful_shutdown=_ENDING_S,
+            )
+        )
 
-    def server_bind(self) -> None:
-        """Without the parent's look-up of our own name, which can take seconds where there is no name service."""
-        socketserver.TCPServer.server_bind(self)
+    def __enter__(self) -> RatingServer:
+        return self
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A browser that goes away in the middle of an answer is no news; anything else is."""
-        if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError)):
-            super().handle_error(request, client_address)
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._socket.close()
+
+    def serve_forever(self) -> None:
+        """Serve until Ctrl-C (requests in flight are answered, then KeyboardInterrupt is raised) or ``shutdown``."""
+        self._server.run(sockets=[self._socket])
+
+    def shutdown(self) -> None:
+        """End ``serve_forever``, from any thread."""
+        self._server.should_exit = True
 
     @property
     def url(self) -> str:
         """Where to open the page, with the token if there is one."""
         host = socket.gethostname() if self.host in ("", "0.0.0.0", "::") else self.host
         query = "?" + urlencode({"token": self.token}) if self.token else ""
-        return "http://{}:{}/{}".format(f"[{host}]" if ":" in host else host, self.server_address[1], query)
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}/{query}"
 
     def knows(self, name: str) -> bool:
         """Whether a ``Host`` header means this server: a name that a stranger's DNS could point here does not."""
         host = (_split("//" + name).hostname or "").rstrip(".")
         if self.token is None:
             return is_this_machine(host)
-        names = {each.lower() for each in ("localhost", self.host, socket.gethostname())}
+        names = {known.lower() for known in ("localhost", self.host, socket.gethostname())}
         return _address(host) is not None or host in names
 
     @property
     def cookie(self) -> str:
         """Name of the cookie with the token; cookies do not tell ports apart, their names must."""
-        return f"pefomed_rating_{self.server_address[1]}"
+        return f"pefomed_rating_{self.port}"
 
+    def _app(self) -> Starlette:
+        app = Starlette(
+            routes=[
+                *(Route(path, self._file) for path in self._files),
+                Route("/session", self._describe),
+                Route("/image", self._image),
+                Route("/rating", self._rate, methods=["POST"]),
+            ],
+            middleware=[Middleware(BaseHTTPMiddleware, dispatch=self._guard)],
+            exception_handlers={
+                HTTPException: _refuse,
+                StoreError: _say_that_the_store_failed,
+                DataError: lambda _, error: JSONResponse({"error": str(error)}, 400),
+            },
+        )
+        app.router.redirect_slashes = False
+        return app
 
-class _Handler(BaseHTTPRequestHandler):
-    server: RatingServer
-    protocol_version = "HTTP/1.1"
-    timeout = _IDLE_S
-    disable_nagle_algorithm = True  # else the body waits for the headers' acknowledgement, 40 ms
-
-    def do_GET(self) -> None:
-        """The page, its files, what a rater sees, and images."""
-        self._answer(self._get)
-
-    def do_POST(self) -> None:
-        """A rating."""
-        self._answer(self._post)
-
-    def _answer(self, work: Callable[[SplitResult], None]) -> None:
+    async def _guard(self, request: Request, call_next: RequestResponseEndpoint) -> Response:
+        """Every request: the server's name, the token, and headers that let the page do nothing but rate."""
         try:
-            self._check_host()
-            work(_split(self.path))
-        except _Refused as refused:
-            self.close_connection = True  # a body may be left unread
-            self._send_json(refused.status, {"error": refused.message})
-        except StoreError as error:  # the raters learn that it failed, the terminal why
-            say(f"error: {error}")
-            self._send_json(500, {"error": "the ratings cannot be read or written; tell who runs this page"})
-        except DataError as error:
-            self._send_json(400, {"error": str(error)})
+            response = self._check(request) or await call_next(request)
+        except HTTPException as refused:
+            response = await _refuse(request, refused)
+        response.headers.update(_HEADERS)
+        return response
 
-    def _get(self, url: SplitResult) -> None:
-        query = {name: values[-1] for name, values in parse_qs(url.query).items()}
-        if url.path == "/" and self.server.token is not None and self._is_token(query.pop("token", "")):
+    def _check(self, request: Request) -> Response | None:
+        """None for a request that may go on; a valid token in the URL is traded for a cookie.
+
+        Raises:
+            HTTPException: 403 and the like.
+        """
+        if not self.knows(request.headers.get("host", "")):
+            raise HTTPException(403, "this server is not known by that name; use the address that it printed")
+        if self.token is None:
+            return None
+        query = dict(request.query_params)
+        if request.method == "GET" and request.url.path == "/" and self._is_token(query.pop("token", "")):
             return self._welcome(query)
-        self._check_token()
-        if url.path in self.server.files:
-            content, kind = self.server.files[url.path]
-            return self._send(200, content, kind + "; charset=utf-8")
-        if url.path == "/session":
-            return self._send_json(200, self.server.session.describe(clean_rater(query.get("rater"))))
-        if url.path == "/image":
-            return self._send(200, *self._image(query))
-        raise _Refused(404, "there is nothing here")
+        if not self._is_token(request.cookies.get(self.cookie, "")):
+            raise HTTPException(403, "open the page with the whole link that the server printed, its token included")
+        return None
 
-    def _post(self, url: SplitResult) -> None:
-        self._check_token()
-        if url.path != "/rating":
-            raise _Refused(404, "there is nothing here")
-        said = self._read_json()
-        rater = clean_rater(said.get("rater"))
-        self._send_json(200, {"rated": self.server.session.save(rater, said.get("item"), said)})
+    def _is_token(self, given: str) -> bool:
+        return hmac.compare_digest(given.encode(), (self.token or "").encode())
 
-    def _image(self, query: Mapping[str, str]) -> tuple[bytes, str]:
-        session = self.server.session
+    def _welcome(self, query: dict[str, str]) -> Response:
+        """Trade the token in the URL for a cookie, so that it stays in no address bar."""
+        response = RedirectResponse("/?" + urlencode(query) if query else "/", 303)
+        response.set_cookie(self.cookie, self.token or "", path="/", httponly=True, samesite="lax")
+        return response
+
+    async def _file(self, request: Request) -> Response:
+        content, kind = self._files[request.url.path]
+        return Response(content, media_type=kind)
+
+    def _describe(self, request: Request) -> Response:
+        """What a rater sees. As all that touches the disk in a thread: Starlette gives it one."""
+        return JSONResponse(self.session.describe(clean_rater(request.query_params.get("rater"))))
+
+    def _image(self, request: Request) -> Response:
+        query, session = request.query_params, self.session
         prediction = session.prediction(clean_rater(query.get("rater")), query.get("item"))
         if session.image_roots is None:
-            raise _Refused(404, "no images are shown")
+            raise HTTPException(404, "no images are shown")
         try:
             image = open_image(session.image_root(prediction), prediction.image)
         except ImageError:  # its text names paths of this machine
-            raise _Refused(404, "this image cannot be shown") from None
+            raise HTTPException(404, "this image cannot be shown") from None
         image.thumbnail((_IMAGE_PX, _IMAGE_PX))
         buffer = BytesIO()
         image.save(buffer, "JPEG", quality=92)
-        return buffer.getvalue(), "image/jpeg"
+        return Response(buffer.getvalue(), media_type="image/jpeg")
 
-    def _check_host(self) -> None:
-        if not self.server.knows(self.headers.get("Host", "")):
-            raise _Refused(403, "this server is not known by that name; use the address that it printed")
-
-    def _check_token(self) -> None:
-        if self.server.token is None:
-            return
-        try:
-            cookie = SimpleCookie(self.headers.get("Cookie", "")).get(self.server.cookie)
-        except CookieError:
-            cookie = None
-        if cookie is None or not self._is_token(cookie.value):
-            raise _Refused(403, "open the page with the whole link that the server printed, its token included")
-
-    def _is_token(self, given: str) -> bool:
-        return hmac.compare_digest(given.encode(), (self.server.token or "").encode())
-
-    def _welcome(self, query: dict[str, str]) -> None:
-        """Trade the token in the URL for a cookie, so that it stays in no address bar."""
-        rest = "?" + urlencode(query) if query else ""
-        self._send(
-            303,
-            b"",
-            "text/plain",
-            {
-                "Location": "/" + rest,
-                "Set-Cookie": f"{self.server.cookie}={self.server.token}; Path=/; HttpOnly; SameSite=Lax",
-            },
-        )
-
-    def _read_json(self) -> dict[str, Any]:
-        origin = self.headers.get("Origin")
-        if origin is not None and _split(origin).netloc != self.headers.get("Host"):
-            raise _Refused(403, "a rating must come from the rating page")
-        if self.headers.get_content_type() != "application/json":  # no form of another site can send this
-            raise _Refused(415, "a rating is sent as application/json")
-        length = self.headers.get("Content-Length", "")
-        if not length.isascii() or not length.isdigit():
-            raise _Refused(411, "a rating says how long it is")
-        if len(length) > 9 or int(length) > _BODY_LIMIT:
-            raise _Refused(413, "this is too long for a rating")
-        try:
-            said = json.loads(self.rfile.read(int(length)))
-        except (ValueError, RecursionError):
-            raise _Refused(400, "a rating is JSON") from None
-        if not isinstance(said, dict):
-            raise _Refused(400, "a rating is a JSON object")
-        return said
-
-    def _send_json(self, status: int, content: Mapping[str, Any]) -> None:
-        self._send(status, json.dumps(content).encode("ascii"), "application/json")
-
-    def _send(self, status: int, content: bytes, kind: str, more: Mapping[str, str] | None = None) -> None:
-        self.send_response(status)
-        for name, value in {
-            **_HEADERS,
-            "Content-Type": kind,
-            "Content-Length": str(len(content)),
-            **(more or {}),
-        }.items():
-            self.send_header(name, value)
-        if self.close_connection:
-            self.send_header("Connection", "close")
-        self.end_headers()
-        self.wfile.write(content)
-
-    def version_string(self) -> str:
-        """No versions for strangers."""
-        return "pefomed"
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """The terminal is for people; what was rated is in the store."""
+    async def _rate(self, request: Request) -> Response:
+        said = await _read_json(request)
+        rater = clean_rater(said.get("rater"))
+        rated = await run_in_threadpool(self.session.save, rater, said.get("item"), said)
+        return JSONResponse({"rated": rated})
 
 
 def is_this_machine(host: str) -> bool:
     """Whether an address or a name can be reached from this machine only."""
     address = _address(host)
     return host == "localhost" if address is None else address.is_loopback
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A socket that takes connections from now on, so that its port is known before anything is served."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(128)
+    except (OSError, OverflowError) as error:
+        listening.close()
+        raise ConfigError(
+            f"cannot listen on {host}, port {port}: {getattr(error, 'strerror', None) or error}; choose another "
+            "--port (0: any free one) or --host"
+        ) from error
+    return listening
+
+
+async def _refuse(_: Request, refused: Any) -> Response:
+    """The words of a refusal; the connection is closed because a body may be left unread."""
+    status, words = refused.status_code, refused.detail
+    if status in (404, 405) and words in ("Not Found", "Method Not Allowed"):  # Starlette's own
+        status, words = 404, "there is nothing here"
+    return JSONResponse({"error": words}, status, {"Connection": "close"})
+
+
+async def _say_that_the_store_failed(_: Request, error: Exception) -> Response:
+    say(f"error: {error}")  # the raters learn that it failed, the terminal why
+    return JSONResponse({"error": "the ratings cannot be read or written; tell who runs this page"}, 500)
+
+
+async def _read_json(request: Request) -> dict[str, Any]:
+    """The object that a rating page posts.
+
+    Raises:
+        HTTPException: it comes from elsewhere, or is no small JSON object.
+    """
+    origin = request.headers.get("origin")
+    if origin is not None and _split(origin).netloc != request.headers.get("host"):
+        raise HTTPException(403, "a rating must come from the rating page")
+    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if kind != "application/json":  # no form of another site can send this
+        raise HTTPException(415, "a rating is sent as application/json")
+    length = request.headers.get("content-length", "")
+    if not length.isascii() or not length.isdigit():
+        raise HTTPException(411, "a rating says how long it is")
+    if len(length) > 9 or int(length) > _BODY_LIMIT:
+        raise HTTPException(413, "this is too long for a rating")
+    try:
+        said = json.loads(await asyncio.wait_for(request.body(), _IDLE_S))
+    except (asyncio.TimeoutError, ClientDisconnect):
+        raise HTTPException(408, "the rating did not come") from None
+    except (ValueError, RecursionError):
+        raise HTTPException(400, "a rating is JSON") from None
+    if not isinstance(said, dict):
+        raise HTTPException(400, "a rating is a JSON object")
+    return said
 
 
 def _address(host: str) -> Any:
@@ -269,4 +289,4 @@ def _split(url: str) -> SplitResult:
     try:
         return urlsplit(url)
     except ValueError:
-        raise _Refused(400, "this is no address") from None
+        raise HTTPException(400, "this is no address") from None

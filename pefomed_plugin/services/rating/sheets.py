@@ -237,6 +237,6 @@ def _openpyxl() -> Any:
         import openpyxl  # late: optional
     except ImportError:
         raise ConfigError(
-            "spreadsheets need openpyxl: pip install 'pefomed_plugin[judge]', or use CSV (--csv)"
+            "spreadsheets need openpyxl: pip install openpyxl; or use CSV (--csv)"
         ) from None
     return openpyxl

@@ -7,6 +7,7 @@ import json
 import re
 import shlex
 import signal
+import sys
 import threading
 from contextlib import redirect_stdout
 from urllib.request import Request, urlopen
@@ -15,8 +16,11 @@ import pytest
 from PIL import Image
 
 from pefomed_plugin.cli import main
+from pefomed_plugin.services import rating
 from pefomed_plugin.storage import write_records
 from tests.unit.services.judged import answers, written_reports
+
+pytest.importorskip("uvicorn")
 
 
 @pytest.fixture
@@ -154,3 +158,12 @@ def test_nothing_rated_yet_is_said(path, tmp_path, capsys):
     assert "rate import" not in serve(path, "--no-images")
     assert main(["rate", "import", str(tmp_path / "ratings"), str(path)]) == 2
     assert "nobody has rated yet" in capsys.readouterr().err
+
+
+def test_without_the_servers_packages_nothing_is_begun(path, capsys, monkeypatch):
+    monkeypatch.delitem(sys.modules, "pefomed_plugin.services.rating.server", raising=False)
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    monkeypatch.delattr(rating, "server", raising=False)
+    assert main(["rate", "serve", str(path), "--no-images"]) == 2
+    assert "pip install starlette uvicorn" in capsys.readouterr().err
+    assert not (path.parent / "ratings").exists()
