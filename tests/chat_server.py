@@ -63,7 +63,7 @@ class _Server(ThreadingHTTPServer):
 class ChatServer:
     """Serves while it is entered; remembers every request and every question it answered with a completion."""
 
-    def __init__(self, rule: Rule = lambda body, _: judged(body)) -> None:
+    def __init__(self, rule: Rule = lambda body, _: judged(body), port: int = 0) -> None:
         self.rule = rule
         self.requests: list[dict[str, Any]] = []
         self.answered: Counter = Counter()
@@ -72,7 +72,12 @@ class ChatServer:
         """Question -> requests received."""
         self.keys: list[str] = []
         self._lock = threading.Lock()
-        self._server = _Server(("127.0.0.1", 0), self._handler())
+        self._server = _Server(("127.0.0.1", port), self._handler())
+
+    @property
+    def port(self) -> int:
+        """Where it listens; given again, another server has the address of this one."""
+        return self._server.server_port
 
     @property
     def url(self) -> str:

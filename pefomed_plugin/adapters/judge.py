@@ -65,8 +65,11 @@ def find_judge(
     timeout_s: float = 120.0,
     has_permission: bool = False,
     batch: bool = False,
+    leave_out: Sequence[str] = (),
 ) -> Judge:
     """The function that asks the judge, one by one or (``batch``) through the Batch API.
+
+    ``leave_out`` names parameters that the server is not sent.
 
     Raises:
         ConfigError: no such judge or no model named, or the texts may not go there.
@@ -81,7 +84,7 @@ def find_judge(
         )
     if judge == "local":
         return partial(_ask_all, LocalChat(model).ask)
-    chat = OpenAIChat(timeout_s)
+    chat = OpenAIChat(timeout_s, leave_out=leave_out)
     require_permission(predictions, chat.host, chat.is_local, has_permission)
     return partial(_ask_batches, chat) if batch else partial(_ask_all, chat.ask)
 
@@ -124,6 +127,7 @@ def judge_with_model(
     Raises:
         DataError: the predictions cannot be judged, or the ledger is in use or damaged.
         ServiceError: the server answers nothing at all.
+        PefomedError: not one of its replies can be used.
     """
     check_predictions(predictions)  # before anything is paid for
     check_judgeable(predictions, plan.rubric)
@@ -131,6 +135,7 @@ def judge_with_model(
         asked = judge(judge_questions(predictions, plan), ledger, usable_verdict(plan), limits)
         if not asked.is_complete:
             return asked, None
+        asked.require_use()
         runs = collect_scores(predictions, plan, ledger, limits)
         facts = {**judge_facts(predictions, plan, ledger), "ledger": Path(ledger_path).name, "cost": asked.cost}
     return asked, write_judgements(predictions, plan.rubric, plan.spec, runs, folder, facts, axes)

@@ -15,6 +15,7 @@ from ..records import Prediction
 from ..rubrics import REPORT, VQA
 from ..services.judge.asking import Limits
 from ..services.judge.judging import JudgePlan
+from ..services.judge.openai_chat import server_url
 from ..services.judge.prompts import find_prompt
 from .judge import LEDGER, find_judge, judge_offline, judge_with_model, model_name
 from .tasks import MedicalTask
@@ -46,7 +47,11 @@ class Gpt4JudgeTask(MedicalTask):
         if options.judge == "offline":
             return judge_offline(predictions, self.rubric, options.judge_runs, folder)
         plan = JudgePlan(
-            model_name(options.judge, options.judge_model), find_prompt(self.rubric), options.judge_runs, options.seed
+            model_name(options.judge, options.judge_model),
+            find_prompt(self.rubric),
+            options.judge_runs,
+            options.seed,
+            server=server_url() if options.judge == "api" else "",
         )
         judge = find_judge(options.judge, options.judge_model, predictions)
         asked, metrics = judge_with_model(predictions, plan, Limits(), judge, folder / LEDGER, folder)

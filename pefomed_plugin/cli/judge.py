@@ -13,6 +13,7 @@ from ..scoring.breakdown import AXES
 from ..services.judge import offline_judge
 from ..services.judge.asking import Limits
 from ..services.judge.judging import JudgePlan
+from ..services.judge.openai_chat import OPTIONAL, server_url
 from ..services.judge.prices import read_price
 from ..services.judge.prompts import find_prompt
 from ..storage import read_predictions
@@ -70,6 +71,9 @@ def add_asking_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ledger", type=Path, metavar="FILE", help="paid replies (default: beside the results)")
     parser.add_argument("--concurrency", type=int, default=16, metavar="N", help="requests at a time (default 16)")
     parser.add_argument("--reasks", type=int, default=2, metavar="K", help="repeats of a reply without a usable answer")
+    parser.add_argument(
+        "--leave-out", action="append", default=[], choices=OPTIONAL, help="do not send this; may be repeated"
+    )
     parser.add_argument("--timeout", type=float, default=120.0, metavar="SECONDS", help="of one request")
     parser.add_argument(
         "--prices",
@@ -103,13 +107,20 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.seed,
         arguments.temperature,
         arguments.max_tokens or None,
+        server_url() if arguments.judge == "api" else "",
     )
     ledger = arguments.ledger or folder / LEDGER
     if arguments.dry_run:
         show_estimate(estimate(predictions, plan, limits, ledger))
         return 0
     judge = find_judge(
-        arguments.judge, arguments.model, predictions, arguments.timeout, arguments.i_have_permission, arguments.batch
+        arguments.judge,
+        arguments.model,
+        predictions,
+        arguments.timeout,
+        arguments.i_have_permission,
+        arguments.batch,
+        arguments.leave_out,
     )
     asked, metrics = judge_with_model(predictions, plan, limits, judge, ledger, folder, arguments.by)
     if metrics is None:

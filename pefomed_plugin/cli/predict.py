@@ -10,7 +10,7 @@ from ..readers import DATASETS, read_data
 from ..services.judge.asking import ask_all, open_questions
 from ..services.judge.judging import require_permission
 from ..services.judge.ledger import Ledger
-from ..services.judge.openai_chat import OpenAIChat
+from ..services.judge.openai_chat import OpenAIChat, server_url
 from ..services.judge.prices import estimate_tokens
 from ..storage import write_records
 from ._predict_folder import add_folder_arguments, answer_images
@@ -71,7 +71,7 @@ def _answer_test_set(arguments: argparse.Namespace) -> int:
     if not samples:
         raise ConfigError(f"{arguments.root} has no split {arguments.split}")
     if not arguments.dry_run:
-        chat = OpenAIChat(arguments.timeout)
+        chat = OpenAIChat(arguments.timeout, leave_out=arguments.leave_out)
         require_permission(samples, chat.host, chat.is_local, arguments.i_have_permission)
     optional = {"temperature": arguments.temperature, "max_tokens": arguments.max_tokens or None}
     parameters = {
@@ -79,7 +79,7 @@ def _answer_test_set(arguments: argparse.Namespace) -> int:
         "seed": arguments.seed,
         **{name: value for name, value in optional.items() if value is not None},
     }
-    questions = baseline_questions(samples, release.image_root, parameters, arguments.image_size)
+    questions = baseline_questions(samples, release.image_root, parameters, arguments.image_size, server_url())
     path = arguments.ledger or arguments.out / LEDGER
     with Ledger(path) as ledger:
         if arguments.dry_run:
@@ -92,6 +92,7 @@ def _answer_test_set(arguments: argparse.Namespace) -> int:
         asked = ask_all(questions, chat.ask, ledger, is_answer, limits, what="answering")
         if not asked.is_complete:
             return explain_unfinished(asked, path)
+        asked.require_use()
         predictions = collect_predictions(samples, questions, ledger)
     write_records(arguments.out / "predictions.jsonl", predictions)
     print(

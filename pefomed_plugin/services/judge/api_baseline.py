@@ -14,8 +14,10 @@ from typing import Any
 from ... import __version__
 from ...prompts import draw_instruction
 from ...records import Prediction, Sample
+from ...text import without_reasoning
 from ..images.decoding import open_image
 from ..images.resizing import resize_square
+from .asking import entries_of
 from .chat import ChatRequest
 from .ledger import Ledger
 
@@ -23,7 +25,11 @@ PROMPT_VERSION = "1"
 
 
 def baseline_questions(
-    samples: Sequence[Sample], image_root: Path, parameters: Mapping[str, Any], image_size_px: int = 448
+    samples: Sequence[Sample],
+    image_root: Path,
+    parameters: Mapping[str, Any],
+    image_size_px: int = 448,
+    server: str = "",
 ) -> list[ChatRequest]:
     """One question a sample: its image, resized as for the model (no crop), and its instruction.
 
@@ -39,13 +45,15 @@ def baseline_questions(
             {"type": "image_url", "image_url": {"url": images[sample.image]}},
             {"type": "text", "text": draw_instruction(sample.task, sample.question)},
         ]
-        questions.append(ChatRequest([{"role": "user", "content": content}], parameters, 0, {"sample_id": sample.id}))
+        questions.append(
+            ChatRequest([{"role": "user", "content": content}], parameters, 0, {"sample_id": sample.id}, server)
+        )
     return questions
 
 
 def is_answer(entry: Mapping[str, Any]) -> bool:
-    """Whether a ledger entry settles its question."""
-    return entry.get("text") is not None
+    """Whether a ledger entry settles its question: it says something besides what the model thought aloud."""
+    return bool(without_reasoning(entry.get("text") or ""))
 
 
 def collect_predictions(
@@ -54,8 +62,9 @@ def collect_predictions(
     """Predictions from the ledger; None where the model refused or never gave an answer."""
     predictions = []
     for sample, question in zip(samples, questions):
-        entries = ledger.entries(question.key)
+        entries = entries_of(ledger, question)
         entry = next((e for e in entries if is_answer(e)), entries[-1] if entries else {})
+        answer = without_reasoning(entry.get("text") or "") or None
         producer = {
             "model": question.parameters["model"],
             "returned_model": entry.get("returned_model"),
@@ -64,10 +73,9 @@ def collect_predictions(
             "version": __version__,
             "prompt": draw_instruction(sample.task, sample.question),
             "prompt_version": PROMPT_VERSION,
-            "fault": entry.get("fault"),
+            "fault": None if answer else entry.get("fault") or "only reasoning, no answer",
         }
-        text = entry.get("text")
-        predictions.append(Prediction.of(sample, None if text is None else text.strip(), producer))
+        predictions.append(Prediction.of(sample, answer, producer))
     return predictions
 
 

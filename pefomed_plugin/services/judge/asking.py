@@ -1,7 +1,7 @@
 """Many questions to one model: what the ledger holds is not asked again, limits are kept, nothing paid for is lost.
 
-Every reply is in the ledger before it counts. One thread (the caller's) writes; ``concurrency`` threads ask. Knows
-neither servers nor what a usable reply looks like.
+Every reply is in the ledger before it counts. One thread (the caller's) writes; ``concurrency`` threads ask. As long
+as no reply could be used only ``FEW`` questions are out, and after as many bad ends it stops.
 """
 
 from __future__ import annotations
@@ -17,16 +17,18 @@ from queue import Empty, SimpleQueue
 from typing import Any, Callable
 
 from ...errors import ConfigError, PefomedError
-from ..console import progress, say
-from .chat import Ask, ChatRequest, NoReply, Reply
+from ..console import progress, say, say_once
+from .chat import Ask, ChatRequest, NoReply, RefusedRequest, Reply
 from .gate import Gate, Halted
 from .ledger import Entry, Ledger
 from .prices import TOKENS_OF_A_VERDICT, Price, estimate_tokens
 
 Usable = Callable[[Mapping[str, Any]], bool]
 """Whether a ledger entry settles its question."""
+FEW = 5
+"""Bad ends (no reply, a refusal, a reply without use) after which it stops, where nothing could be used yet."""
 HOPELESS_AFTER = 20
-"""Questions in a row without a reply after which the server counts as gone."""
+"""Bad ends in a row after which it stops where something could be used before."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,8 @@ class Asked:
     """Of all replies to these questions in the ledger, also those of earlier starts; None without a price."""
     without_reply: Counter = field(default_factory=Counter)
     """Reason -> questions that the server did not answer this time."""
+    faults: Counter = field(default_factory=Counter)
+    """Reason -> settled questions without a usable reply."""
     stopped: str | None = None
     """Why it ended before all were settled."""
 
@@ -84,13 +88,34 @@ class Asked:
         """Whether every question is settled."""
         return self.settled == self.questions
 
+    def require_use(self) -> None:
+        """Stop where nothing that came back can be used.
+
+        Raises:
+            PefomedError: names the reasons with their counts.
+        """
+        if self.unusable == self.questions:
+            reasons = [f"{count:,} times: {reason}" for reason, count in self.faults.most_common()]
+            raise PefomedError(f"none of {self.questions:,} questions got a reply that can be used", reasons)
+
 
 def open_questions(
     questions: Sequence[ChatRequest], ledger: Ledger, usable: Usable, limits: Limits
 ) -> list[ChatRequest]:
     """Those that the ledger does not settle, equal ones once."""
     unique = {question.key: question for question in questions}
-    return [each for key, each in unique.items() if not is_settled(ledger.entries(key), usable, limits)]
+    return [question for question in unique.values() if not is_settled(entries_of(ledger, question), usable, limits)]
+
+
+def entries_of(ledger: Ledger, question: ChatRequest) -> Sequence[Entry]:
+    """What a ledger holds of a question, the oldest first; replies from before servers were noted count as its own."""
+    own = ledger.entries(question.key)
+    if own or question.key == question.key_before:
+        return own
+    before = ledger.entries(question.key_before)
+    if before:
+        say_once(f"{ledger.path} holds replies from before servers were noted; they are taken for those of this one")
+    return before
 
 
 def is_settled(entries: Sequence[Mapping[str, Any]], usable: Usable, limits: Limits) -> bool:
@@ -118,20 +143,27 @@ class _Asking:
         self, questions: Sequence[ChatRequest], ask: Ask, ledger: Ledger, usable: Usable, limits: Limits
     ) -> None:
         self.ask, self.ledger, self.usable, self.limits = ask, ledger, usable, limits
-        keys = {question.key for question in questions}
-        self.waiting: deque[ChatRequest] = deque(open_questions(questions, ledger, usable, limits))
-        self.asked = Asked(len(keys), settled=len(keys) - len(self.waiting))
-        open_keys = {each.key for each in self.waiting}
-        self.asked.unusable = sum(not any(map(usable, ledger.entries(key))) for key in keys - open_keys)
+        unique = {question.key: question for question in questions}
+        left = open_questions(questions, ledger, usable, limits)
+        probes = left[:: max(1, len(left) // FEW)][:FEW]  # from all over the set: the first ones may be alike
+        keys = {question.key for question in probes}
+        self.waiting = deque([*probes, *(question for question in left if question.key not in keys)])
+        held = {key: entries_of(ledger, question) for key, question in unique.items()}
+        self.asked = Asked(len(unique), settled=len(unique) - len(left))
+        self.has_use = any(map(usable, (entry for entries in held.values() for entry in entries)))
+        for key in unique.keys() - {question.key for question in left}:
+            self._count_unusable(held[key])
         if limits.price:
             self.asked.cost = sum(
-                limits.price.of(entry.get("usage") or {}) for key in keys for entry in ledger.entries(key)
+                limits.price.of(entry.get("usage") or {}) for entries in held.values() for entry in entries
             )
         self.gate = Gate(limits.max_requests)
         self.running: dict[Future, ChatRequest] = {}
         self.reserved: dict[Future, float] = {}
         self.dearest = 0.0
-        self.unanswered_in_a_row = 0
+        self.bad_in_a_row = 0
+        self.refused: list[tuple[ChatRequest, str]] = []
+        """Held back until another reply shows that the server answers at all."""
         self.error: PefomedError | None = None
 
     def run(self, what: str) -> Asked:
@@ -143,9 +175,13 @@ class _Asking:
                     before = self.asked.settled
                     self._store(_drain(done))
                     advance(self.asked.settled - before, note=self._note())
+                if self.has_use and not self.gate.is_closed:
+                    self._store_refusals()
         finally:
             self.gate.close("ended")
             pool.shutdown(wait=False, cancel_futures=True)
+        for _, reason in self.refused:
+            self.asked.without_reply[reason] += 1
         self.asked.requests, self.asked.stopped = self.gate.passed, None if self.asked.is_complete else self.gate.reason
         if self.error is not None:
             raise self.error
@@ -154,7 +190,7 @@ class _Asking:
     def _submit(self, pool: ThreadPoolExecutor, done: SimpleQueue[Future]) -> bool:
         """Hand out questions, a few ahead of the threads; whether there was one to hand out."""
         handed_out = False
-        while self.waiting and not self.gate.is_closed and len(self.running) < 2 * self.limits.concurrency:
+        while self.waiting and not self.gate.is_closed and len(self.running) < self._most():
             cost = self._at_most(self.waiting[0])
             if self.limits.max_cost is not None and self._committed() + cost > self.limits.max_cost:
                 if not self.running:
@@ -166,6 +202,11 @@ class _Asking:
             future.add_done_callback(done.put)
             handed_out = True
         return handed_out
+
+    def _most(self) -> int:
+        """Questions that may be out: only a few until something could be used."""
+        most = 2 * self.limits.concurrency
+        return most if self.has_use else min(most, FEW)
 
     def _ask_one(self, question: ChatRequest) -> Reply:
         """In a thread of its own; what concerns all questions closes the gate before the next one leaves."""
@@ -187,15 +228,31 @@ class _Asking:
             except Halted:
                 continue
             except NoReply as error:
-                self._count_silence(str(error))
+                self.asked.without_reply[str(error)] += 1
+                self._count_bad_end(question, str(error))
+            except RefusedRequest as error:
+                self.refused.append((question, str(error)))
+                self._count_bad_end(question, str(error))
             except PefomedError as error:
                 self.error = self.error or error
             else:
                 entries.append(make_entry(question, reply))
                 replied.append(question)
-                self.unanswered_in_a_row = 0
         self.ledger.append(entries)
         for question, entry in zip(replied, entries):
+            self._count(question, entry)
+            if self.usable(entry):
+                self.has_use, self.bad_in_a_row = True, 0
+                self._store_refusals()
+            elif not self.has_use or (not entry["final"] and len(entries_of(self.ledger, question)) == 1):
+                self._count_bad_end(question, str(entry["fault"] or "not what was asked for"))
+
+    def _store_refusals(self) -> None:
+        """The server answers others, so these were refused for their own sake: final, without a value."""
+        refused, self.refused = self.refused, []
+        entries = [make_entry(question, Reply(None, reason, final=True)) for question, reason in refused]
+        self.ledger.append(entries)
+        for (question, _), entry in zip(refused, entries):
             self._count(question, entry)
 
     def _count(self, question: ChatRequest, entry: Entry) -> None:
@@ -203,22 +260,28 @@ class _Asking:
             cost = self.limits.price.of(entry["usage"])
             self.asked.cost += cost
             self.dearest = max(self.dearest, cost)
-        known = self.ledger.entries(question.key)
+        known = entries_of(self.ledger, question)
         if is_settled(known, self.usable, self.limits):
             self.asked.settled += 1
-            self.asked.unusable += not any(map(self.usable, known))
+            self._count_unusable(known)
         else:
             self.waiting.append(question)
 
-    def _count_silence(self, reason: str) -> None:
-        self.asked.without_reply[reason] += 1
-        self.unanswered_in_a_row += 1
-        if self.unanswered_in_a_row >= HOPELESS_AFTER:
-            self.gate.close(f"no reply to {HOPELESS_AFTER} questions in a row (last: {reason})")
+    def _count_unusable(self, entries: Sequence[Entry]) -> None:
+        if not any(map(self.usable, entries)):
+            self.asked.unusable += 1
+            self.asked.faults[entries[-1].get("fault") or "not what was asked for"] += 1
+
+    def _count_bad_end(self, question: ChatRequest, reason: str) -> None:
+        self.bad_in_a_row += 1
+        most = HOPELESS_AFTER if self.has_use else FEW
+        if self.bad_in_a_row >= most:
+            where = f"{question.server} gave " if question.server else ""
+            self.gate.close(f"{where}nothing that can be used to {most} questions in a row (last: {reason})")
 
     def _committed(self) -> float:
         """Paid already, and what the replies in flight may cost."""
-        return (self.asked.cost or 0.0) + sum(max(each, self.dearest) for each in self.reserved.values())
+        return (self.asked.cost or 0.0) + sum(max(cost, self.dearest) for cost in self.reserved.values())
 
     def _at_most(self, question: ChatRequest) -> float:
         """What one reply may cost: by its length, and no less than the dearest so far."""
@@ -241,7 +304,8 @@ class _Asking:
 
 def make_entry(question: ChatRequest, reply: Reply) -> Entry:
     """What the ledger keeps of one reply."""
-    return {"key": question.key, "run": question.run, **question.facts, **question.parameters, **reply.to_json()}
+    asked = {"key": question.key, "run": question.run, **({"server": question.server} if question.server else {})}
+    return {**asked, **question.facts, **question.parameters, **reply.to_json()}
 
 
 def _drain(done: SimpleQueue[Future]) -> list[Future]:
@@ -266,9 +330,9 @@ def closing_on_signal(gate: Gate) -> Iterator[None]:
         gate.close("interrupted")
         say("finishing what is in flight; once more to stop at once")
 
-    before = {each: signal.signal(each, close) for each in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, close) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
+        for number, handler in before.items():
+            signal.signal(number, handler)

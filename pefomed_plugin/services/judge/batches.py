@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,8 @@ from ...errors import ConfigError
 from ...readers.textfiles import read_json
 from ...storage import write_json
 from ..console import say
-from .asking import Asked, Limits, Usable, closing_on_signal, is_settled, make_entry, open_questions
-from .chat import ChatRequest, Reply
+from .asking import Asked, Limits, Usable, closing_on_signal, entries_of, is_settled, make_entry, open_questions
+from .chat import ChatRequest, RefusedRequest, Reply
 from .gate import Gate, Halted
 from .ledger import Ledger
 from .openai_chat import OpenAIChat, ServiceError
@@ -68,8 +69,8 @@ def ask_batches(
                     requests += _send(note, left, chat, limits.max_requests)
         except Halted:
             stopped = "interrupted"
-    keys = {question.key for question in questions}
-    entries = {key: ledger.entries(key) for key in keys}
+    entries = {question.key: entries_of(ledger, question) for question in questions}
+    keys = entries.keys()
     settled = [key for key in keys if is_settled(entries[key], usable, limits)]
     return Asked(
         len(keys),
@@ -85,8 +86,10 @@ def _send(note: Path, left: Sequence[ChatRequest], chat: OpenAIChat, most: int |
     """Note, upload and start one batch; how many requests it has."""
     lines: list[bytes] = []
     size = 0
-    for each in left[: min(most or MOST_REQUESTS, MOST_REQUESTS)]:
-        line = json.dumps({"custom_id": each.key, "method": "POST", "url": _ENDPOINT, "body": chat.body(each)}).encode()
+    for question in left[: min(most or MOST_REQUESTS, MOST_REQUESTS)]:
+        line = json.dumps(
+            {"custom_id": question.key, "method": "POST", "url": _ENDPOINT, "body": chat.body(question)}
+        ).encode()
         size += len(line) + 1
         if size > MOST_BYTES and lines:
             break
@@ -136,8 +139,9 @@ def _fetch(
     if batch.status == "failed":
         note.unlink()
         raise ServiceError(f"batch {batch_id} was refused by the server; its page there says why")
-    by_key = {question.key: question for question in questions}
+    by_key = {key: question for question in questions for key in (question.key_before, question.key)}
     replies: dict[str, Reply] = {}
+    refused: dict[str, Reply] = {}
     brought = False
     for file_id in filter(None, (batch.output_file_id, batch.error_file_id)):
         data = chat.call(partial(_read_file, file_id))
@@ -145,16 +149,22 @@ def _fetch(
             record = json.loads(line)
             question = by_key.get(record.get("custom_id"))
             if question is not None:
-                reply, changed = chat.read_batch_line(record, question)
+                try:
+                    reply, changed = chat.read_batch_line(record, question)
+                except RefusedRequest as error:
+                    refused[question.key] = Reply(None, str(error), final=True)
+                    continue
                 brought = brought or changed
                 if reply is not None:
                     replies[question.key] = reply
+    if any(reply.text for reply in replies.values()):  # others are answered: these are refused for their own sake
+        replies.update(refused)
     # A kill between storing and removing the note comes back here: what one batch answered is stored once.
     new = [
-        make_entry(ChatRequest(q.messages, q.parameters, q.run, {**q.facts, "batch": batch_id}), reply)
+        make_entry(replace(q, facts={**q.facts, "batch": batch_id}), reply)
         for key, reply in replies.items()
         for q in (by_key[key],)
-        if all(entry.get("batch") != batch_id for entry in ledger.entries(key))
+        if all(entry.get("batch") != batch_id for entry in entries_of(ledger, q))
     ]
     ledger.append(new)
     note.unlink()
@@ -181,10 +191,10 @@ def _find(chat: OpenAIChat, label: str) -> str | None:
 def _check_cost(questions: Sequence[ChatRequest], left: Sequence[ChatRequest], ledger: Ledger, limits: Limits) -> None:
     if limits.max_cost is None or limits.price is None:
         return
-    spent = _cost([ledger.entries(key) for key in {question.key for question in questions}], limits) or 0.0
+    spent = _cost({question.key: entries_of(ledger, question) for question in questions}.values(), limits) or 0.0
     ahead = limits.price.of(
         {
-            "prompt_tokens": sum(estimate_tokens(each.messages) for each in left),
+            "prompt_tokens": sum(estimate_tokens(question.messages) for question in left),
             "completion_tokens": TOKENS_OF_A_VERDICT * len(left),
         }
     )
@@ -197,5 +207,5 @@ def _check_cost(questions: Sequence[ChatRequest], left: Sequence[ChatRequest], l
 def _cost(entries: Any, limits: Limits) -> float | None:
     if limits.price is None:
         return None
-    usages: list[Mapping[str, int]] = [each.get("usage") or {} for of_key in entries for each in of_key]
+    usages: list[Mapping[str, int]] = [entry.get("usage") or {} for of_key in entries for entry in of_key]
     return sum(map(limits.price.of, usages))

@@ -1,4 +1,4 @@
-"""A question to a language model and its reply, whoever answers: an API, a model of this process, a test."""
+"""A request to a language model and its reply, whoever answers: an API, a model of this process, a test."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ from .ledger import ledger_key
 
 
 class NoReply(Exception):
-    """The server gave no usable reply however often it was asked; asked again by the next start."""
+    """The server gave no reply however often it was asked; asked again by the next start."""
+
+
+class RefusedRequest(Exception):
+    """The server refuses this request; whether for its text or for all of them only the others' fate can tell."""
 
 
 @dataclass(frozen=True)
@@ -27,14 +31,25 @@ class ChatRequest:
     """Which of several runs over the same messages."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """What the ledger notes beside the reply: sample, prompt digest; not part of the key."""
+    server: str = ""
+    """Base URL of the server that is asked; empty for a model of this process."""
+    rubric: str = ""
+    """Digest of a rubric of the user's own, whose ratings are never another's."""
 
     @cached_property
     def key(self) -> str:
-        """Digest of model, parameters, messages and run: the same question is never paid for twice."""
+        """Digest of server, model, parameters, messages and run: the same request is never paid for twice."""
+        return self._key(server=self.server, rubric=self.rubric)
+
+    @cached_property
+    def key_before(self) -> str:
+        """The key in ledgers from before servers were noted."""
+        return self._key(rubric=self.rubric)
+
+    def _key(self, **scope: str) -> str:
         own = {name: value for name, value in self.parameters.items() if name != "model"}
-        return ledger_key(
-            {"model": self.parameters["model"], "parameters": own, "messages": list(self.messages), "run": self.run}
-        )
+        content = {"model": self.parameters["model"], "parameters": own, "messages": list(self.messages)}
+        return ledger_key({**content, "run": self.run, **{name: value for name, value in scope.items() if value}})
 
 
 @dataclass(frozen=True)
@@ -73,4 +88,7 @@ class Reply:
 
 
 Ask = Callable[[ChatRequest, Gate], Reply]
-"""Asks one question, passing the gate before each request. Raises NoReply, Halted, or a PefomedError about them all."""
+"""Asks one question, passing the gate before each request.
+
+Raises NoReply or RefusedRequest about this one, Halted, or a PefomedError about them all.
+"""

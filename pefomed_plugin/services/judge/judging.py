@@ -10,13 +10,13 @@ from typing import Any
 from ...errors import ConfigError, DataError
 from ...readers import need_permission
 from ...records import Prediction, Sample, Score
-from ...rubrics import Rubric, built_in_rubric
+from ...rubrics import BUILT_IN, Rubric, built_in_rubric
 from ...scoring import verdicts
 from ...scoring.pairing import NO_PREDICTION, require_predictions
 from ...scoring.ratings import judge_spec
 from ...scoring.spec import ScorerSpec
 from ...scoring.verdicts import Verdict, parse_verdict
-from .asking import Limits, Usable, is_settled
+from .asking import Limits, Usable, entries_of, is_settled
 from .chat import ChatRequest
 from .ledger import Ledger
 from .prompts import JudgePrompt, judge_messages
@@ -38,6 +38,8 @@ class JudgePlan:
     """None: the server's own."""
     max_tokens: int | None = 1024
     """Limit of a reply; models that think aloud need room. None: the server's own."""
+    server: str = ""
+    """Base URL of the server; empty for a model of this process."""
 
     def __post_init__(self) -> None:
         if self.runs < 1:
@@ -108,9 +110,10 @@ def judge_questions(predictions: Sequence[Prediction], plan: JudgePlan) -> list[
         for prediction in predictions
         if prediction.prediction is not None
     ]
-    facts = {"prompt": plan.prompt.label}
+    facts = {"prompt": plan.prompt.label, "rubric": plan.rubric.tag}
+    own_rubric = "" if plan.rubric in BUILT_IN.values() else plan.rubric.digest
     return [
-        ChatRequest(messages, plan.parameters(run), run, {**facts, "sample_id": prediction.id})
+        ChatRequest(messages, plan.parameters(run), run, {**facts, "sample_id": prediction.id}, plan.server, own_rubric)
         for run in range(plan.runs)
         for prediction, messages in asked
     ]
@@ -137,7 +140,7 @@ def collect_scores(
             if prediction.prediction is None:
                 scores.append(Score(prediction.id, spec.name, spec.version, float(plan.rubric.lowest), NO_PREDICTION))
                 continue
-            entries = ledger.entries(next(questions).key)
+            entries = entries_of(ledger, next(questions))
             if not is_settled(entries, usable_verdict(plan), limits):
                 raise DataError(f"{prediction.id} is not judged yet; the same command goes on")
             verdict = _settle(entries, plan)
@@ -149,10 +152,11 @@ def collect_scores(
 
 def judge_facts(predictions: Sequence[Prediction], plan: JudgePlan, ledger: Ledger) -> dict[str, Any]:
     """What the judgements rest on, for ``metrics.json``: models, fingerprints, prompt, seeds, usage."""
-    keys = {request.key for request in judge_questions(predictions, plan)}
-    entries = [entry for key in keys for entry in ledger.entries(key)]
+    questions = {question.key: question for question in judge_questions(predictions, plan)}
+    entries = [entry for question in questions.values() for entry in entries_of(ledger, question)]
     return {
         "model": plan.model,
+        **({"server": plan.server} if plan.server else {}),
         "runs": plan.runs,
         "seeds": [plan.seed + run for run in range(plan.runs)],
         "temperature": plan.temperature,
@@ -162,7 +166,7 @@ def judge_facts(predictions: Sequence[Prediction], plan: JudgePlan, ledger: Ledg
         "returned_models": _count(entries, "returned_model"),
         "system_fingerprints": _count(entries, "system_fingerprint"),
         "dropped_parameters": sorted({name for entry in entries for name in entry.get("dropped") or ()}),
-        "judgements": len(keys),
+        "judgements": len(questions),
         "replies": len(entries),
         "usage": {
             name: sum((entry.get("usage") or {}).get(name, 0) for entry in entries)

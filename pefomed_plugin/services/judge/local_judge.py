@@ -25,9 +25,7 @@ class LocalChat:
             import torch  # late: heavy
             from transformers import AutoModelForCausalLM, AutoTokenizer  # late: optional
         except ImportError:
-            raise ConfigError(
-                "the local judge needs torch and transformers: pip install torch transformers"
-            ) from None
+            raise ConfigError("the local judge needs torch and transformers: pip install torch transformers") from None
         if not Path(folder).is_dir():
             raise ConfigError(f"no folder {folder}; download the judge's model first, nothing is fetched here")
         try:
@@ -64,7 +62,7 @@ class LocalChat:
         text = self._tokenizer.decode(ids, skip_special_tokens=True)
         usage = {"prompt_tokens": int(inputs["input_ids"].shape[1]), "completion_tokens": len(ids)}
         cut = len(ids) == most and int(ids[-1]) not in self._ends()
-        fault = "cut off" if cut else None if text.strip() else "empty reply"
+        fault = "cut off by --max-tokens" if cut else None if text.strip() else "empty reply"
         return Reply(None if fault else text, fault, self._name, None, "length" if cut else "stop", usage)
 
     def _ends(self) -> list[int]:

@@ -14,7 +14,7 @@ import random
 import re
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any, Callable
@@ -22,20 +22,30 @@ from urllib.parse import urlsplit
 
 from ...errors import ConfigError, PefomedError
 from ..console import say
-from .chat import ChatRequest, NoReply, Reply
+from .chat import ChatRequest, NoReply, RefusedRequest, Reply
 from .gate import Gate
 
 MAX_TRIES = 8
 """Requests for one reply before it is left for the next start; waits between them add up to about a minute."""
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
 LONGEST_RETRY_AFTER_S = 3600.0
-_OPTIONAL = ("temperature", "seed", "max_tokens", "max_completion_tokens", "top_p")
-"""Parameters without which a question still makes sense."""
+SYSTEM = "system"
+"""Stands for the system message among what can be left out: its words then begin the user's."""
+OPTIONAL = ("seed", "temperature", "max_tokens", "max_completion_tokens", "top_p", SYSTEM)
+"""What a request can do without."""
 _TEMPORARY = (408, 409, 425, 429)
-_OF_ONE_TEXT = {
-    "content_filter": "filtered before it was answered",
-    "context_length_exceeded": "too long for the model",
-}
+_REFUSALS_OF_TEXTS = (400, 403, 413, 422, 451)
+_TOO_LONG = re.compile(
+    r"context.?(length|size|window)|exceed_context|too long|too large|too many (input )?tokens|"
+    r"maximum.{0,30}tokens|exceeds.{0,30}(limit|maximum)"
+)
+_FILTERED = re.compile(
+    r"content.?(filter|polic|management|exists risk)|safety|flagged|usage polic|inappropriate|moderation|violat|"
+    r"prohibited|blocked|data_?inspection|invalid_prompt"
+)
+_NO_SYSTEM = re.compile(r"system.{0,20}(role|message|prompt|instruction)|only user and assistant|developer instruction")
+_OF_THE_KEY = re.compile(r"api.?key|permission|access|auth|country|region|billing|organi[sz]ation|subscri")
+_LEAST_TOKENS = 32
 _LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
@@ -51,10 +61,15 @@ class OpenAIChat:
     """
 
     def __init__(
-        self, timeout_s: float = 120.0, max_tries: int = MAX_TRIES, first_wait_s: float = FIRST_WAIT_S
+        self,
+        timeout_s: float = 120.0,
+        max_tries: int = MAX_TRIES,
+        first_wait_s: float = FIRST_WAIT_S,
+        leave_out: Sequence[str] = (),
     ) -> None:
         self._client = _make_client(timeout_s)
         self._max_tries, self._first_wait_s = max_tries, first_wait_s
+        self._leave_out = tuple(leave_out)
         self._dropped: dict[str, tuple[str, ...]] = {}
         self._lock = threading.Lock()
 
@@ -73,27 +88,35 @@ class OpenAIChat:
 
         Raises:
             NoReply: the server's faults outlasted the tries.
+            RefusedRequest: the server refuses this request, for whatever reason.
             Halted: the gate was closed.
-            ServiceError: nothing can be answered: no quota, a wrong key, an unknown model, a refused request.
+            ServiceError: nothing can be answered: no quota, a wrong key, an unknown model.
         """
         import openai  # late: optional
 
         model, fault = question.parameters["model"], ""
-        for number in range(self._max_tries):
-            if number and not fault.startswith("refused parameter"):
+        limits: dict[str, int] = {}
+        for number in range(self._max_tries + len(OPTIONAL)):
+            if number and not fault.startswith("refused"):
                 gate.sleep(min(LONGEST_WAIT_S, self._first_wait_s * 2 ** (number - 1)) * random.uniform(0.75, 1.25))
-            dropped = self._dropped.get(model, ())
             gate.enter()
+            left_out = self._left_out(model)
+            dropped = (*left_out, *(f"{name} {value}" for name, value in limits.items()))
             try:
                 # As extra_body: the SDK's walk through typed messages is a quarter of a request's time.
                 raw = self._client.chat.completions.with_raw_response.create(
-                    model=model, messages=[], extra_body=self.body(question)
+                    model=model, messages=[], extra_body={**_body(question, left_out), **limits}
                 )
                 reply, fault = _read_body(raw.http_response.content, dropped)
                 if reply is not None:
                     return reply
             except openai.APIStatusError as error:
-                reply, fault = self._judge_status(error, question, gate)
+                said = _words(error.body, error.response.text)
+                smaller = _smaller_limit(said, {**question.parameters, **limits}, left_out)
+                if smaller is not None:
+                    limits, fault = smaller, "refused limit"
+                    continue
+                reply, fault = self._judge_status(error, said, question, left_out, gate)
                 if reply is not None:
                     return reply
             except openai.APITimeoutError:
@@ -104,11 +127,10 @@ class OpenAIChat:
 
     def body(self, question: ChatRequest) -> dict[str, Any]:
         """A request's body, without what the server is known to refuse."""
-        dropped = self._dropped.get(question.parameters["model"], ())
-        return {
-            **{name: value for name, value in question.parameters.items() if name not in dropped},
-            "messages": list(question.messages),
-        }
+        return _body(question, self._left_out(question.parameters["model"]))
+
+    def _left_out(self, model: str) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*self._leave_out, *self._dropped.get(model, ()))))
 
     def call(self, function: Callable[[Any], Any]) -> Any:
         """What ``function`` makes of the client, in another corner of the API.
@@ -131,62 +153,69 @@ class OpenAIChat:
         raise ServiceError(f"{self.host} does not do it ({fault}); start the same command again to go on") from None
 
     def read_batch_line(self, record: Mapping[str, Any], question: ChatRequest) -> tuple[Reply | None, bool]:
-        """The reply of one line of a batch's results, and whether the line changes what is asked next."""
+        """The reply of one line of a batch's results, and whether the line changes what is asked next.
+
+        Raises:
+            RefusedRequest: the server refuses it, for whatever reason.
+        """
         model = question.parameters["model"]
         response = record.get("response") or {}
         body: dict[str, Any] = response.get("body") or {}
         if response.get("status_code") == 200:
-            reply, _ = _read_body(json.dumps(body).encode(), self._dropped.get(model, ()))
+            reply, _ = _read_body(json.dumps(body).encode(), self._left_out(model))
             return reply, reply is not None
-        error: dict[str, Any] = body["error"] if isinstance(body.get("error"), dict) else {}
-        final = _final_fault(response.get("status_code") or 0, error)
-        if final:
-            return final, True
-        refused = _refused_parameter(error, question.parameters)
-        if response.get("status_code") in (400, 422) and refused:
-            self._drop(model, refused)
-            return None, True
+        status, said = response.get("status_code") or 0, _words(body, "")
+        if status in _REFUSALS_OF_TEXTS:
+            refused = _refused_parameter(body, said, question.parameters, self._left_out(model))
+            if refused:
+                self._drop(model, refused)
+                return None, True
+            final = _fault_of_text(status, said)
+            if final:
+                return final, True
+            raise RefusedRequest(f"refused by the server (status {status})")
         return None, False
 
-    def _judge_status(self, error: Any, question: ChatRequest, gate: Gate) -> tuple[Reply | None, str]:
-        """A reply that is final, or the name of a fault worth another try. Raises ServiceError for the others."""
+    def _judge_status(
+        self, error: Any, said: str, question: ChatRequest, left_out: Sequence[str], gate: Gate
+    ) -> tuple[Reply | None, str]:
+        """A reply that is final, or the name of a fault worth another try.
+
+        Raises:
+            RefusedRequest: a refusal that may be about this text alone.
+            ServiceError: one that is about all of them.
+        """
         status: int = error.status_code
-        body: dict[str, Any] = dict(error.body) if isinstance(error.body, dict) else {}
-        code = str(body.get("code") or body.get("type") or "")
-        if code in ("insufficient_quota", "billing_hard_limit_reached") or body.get("type") == "insufficient_quota":
+        if "insufficient_quota" in said or "billing_hard_limit" in said:
             raise ServiceError("the account's quota is used up; raise it, then start the same command again") from None
+        refused = _refused_parameter(error.body, said, question.parameters, left_out)
+        if refused and (status in (400, 422) or refused == SYSTEM):
+            self._drop(question.parameters["model"], refused)
+            return None, f"refused parameter {refused}"
         if status in _TEMPORARY or status >= 500:
             wait_s = _retry_after_s(error.response.headers)
             if wait_s:
                 gate.pause_all(wait_s)
             return None, f"status {status}"
-        final = _final_fault(status, body)
+        final = _fault_of_text(status, said)
         if final:
             return final, ""
-        refused = _refused_parameter(body, question.parameters)
-        if status in (400, 422) and refused:
-            self._drop(question.parameters["model"], refused)
-            return None, f"refused parameter {refused}"
-        mend = {
+        remedy = {
             401: "OPENAI_API_KEY is not valid there",
             403: "the key may not use this model",
             404: f"it does not know {question.parameters['model']!r}, or OPENAI_BASE_URL lacks /v1",
-        }
-        raise ServiceError(
-            "{} refuses the request (status {}{}): {}".format(
-                self.host,
-                status,
-                ", " + code if code.replace("_", "").isalnum() else "",
-                mend.get(status, "see the server's log"),
-            )
-        ) from None
+        }.get(status, "see the server's log")
+        if status in _REFUSALS_OF_TEXTS and not (status == 403 and _OF_THE_KEY.search(said)):
+            raise RefusedRequest(f"refused by {self.host} (status {status}): {remedy}")
+        raise ServiceError(f"{self.host} refuses the request (status {status}): {remedy}") from None
 
     def _drop(self, model: str, parameter: str) -> None:
         with self._lock:
             known = self._dropped.get(model, ())
             if parameter not in known:
                 self._dropped[model] = (*known, parameter)
-                say(f"{model} refuses the parameter {parameter}; asked without it, and noted in the ledger")
+                what = "a system message" if parameter == SYSTEM else f"the parameter {parameter}"
+                say(f"{model} refuses {what}; asked without it, and noted in the ledger")
 
 
 def _make_client(timeout_s: float) -> Any:
@@ -214,13 +243,65 @@ def _make_client(timeout_s: float) -> Any:
     return openai.OpenAI(api_key=key, max_retries=0, timeout=timeout_s)
 
 
-def _final_fault(status: int, error: Mapping[str, Any]) -> Reply | None:
-    """The reply that stands for an error which concerns one text only, and would come again."""
-    code = error.get("code")
-    if "maximum context length" in str(error.get("message")):  # vLLM gives no code
-        code = "context_length_exceeded"
-    fault = _OF_ONE_TEXT.get(str(code))
-    return Reply(None, fault, final=True) if status == 400 and fault else None
+def server_url() -> str:
+    """Base URL of the server that the environment names, without what may be secret in it."""
+    environ = os.environ
+    url = environ.get("AZURE_OPENAI_ENDPOINT") or environ.get("OPENAI_BASE_URL") or "https://api.openai.com/v1"
+    parts = urlsplit(url)
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path.rstrip('/')}"
+
+
+def _body(question: ChatRequest, left_out: Sequence[str]) -> dict[str, Any]:
+    return {
+        **{name: value for name, value in question.parameters.items() if name not in left_out},
+        "messages": _without_system(question.messages) if SYSTEM in left_out else list(question.messages),
+    }
+
+
+def _words(body: Any, text: str) -> str:
+    """Everything that an error says, in whatever form: keys and texts in small letters."""
+    if body is None:
+        return text.lower()
+    if isinstance(body, Mapping):
+        return " ".join(f"{key} {_words(value, '')}" for key, value in body.items()).lower()
+    if isinstance(body, (list, tuple)):
+        return " ".join(_words(part, "") for part in body)
+    return str(body).lower()
+
+
+def _fault_of_text(status: int, said: str) -> Reply | None:
+    """The reply that stands for an error which is known to concern one text only, and would come again."""
+    if status not in _REFUSALS_OF_TEXTS:
+        return None
+    if _FILTERED.search(said):
+        return Reply(None, "filtered before it was answered", final=True)
+    if status == 413 or _TOO_LONG.search(said):
+        return Reply(None, "too long for the model", final=True)
+    return None
+
+
+def _smaller_limit(said: str, parameters: Mapping[str, Any], left_out: Sequence[str]) -> dict[str, int] | None:
+    """Half the limit of the reply, where an error says that it does not fit beside the text."""
+    if not _TOO_LONG.search(said) or not re.search(r"max_(completion_|new_)?tokens|completion", said):
+        return None
+    for name in ("max_tokens", "max_completion_tokens"):
+        limit = parameters.get(name)
+        if isinstance(limit, int) and name not in left_out and limit // 2 >= _LEAST_TOKENS:
+            return {name: limit // 2}
+    return None
+
+
+def _without_system(messages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The messages with the system's words at the beginning of the user's."""
+    system = "\n\n".join(message["content"] for message in messages if message["role"] == "system")
+    first, *others = (message for message in messages if message["role"] != "system")
+    if not system:
+        return [first, *others]
+    content = first["content"]
+    part = {"type": "text", "text": system}
+    joined = f"{system}\n\n{content}" if isinstance(content, str) else [part, *content]
+    return [{**first, "content": joined}, *others]
 
 
 def _read_body(content: bytes, dropped: tuple[str, ...]) -> tuple[Reply | None, str]:
@@ -235,11 +316,11 @@ def _read_body(content: bytes, dropped: tuple[str, ...]) -> tuple[Reply | None, 
     if not isinstance(choice, dict) or not isinstance(message, dict):
         return None, "the answer has no choices"
     usage = body.get("usage") if isinstance(body.get("usage"), dict) else {}
-    text, fault = message.get("content"), None
+    text, fault = _text_of(message.get("content")), None
     if message.get("refusal"):
         fault = "the model refused"
     elif choice.get("finish_reason") == "length":
-        fault = "cut off"
+        fault = "cut off by --max-tokens"
     elif choice.get("finish_reason") == "content_filter":
         fault = "filtered"
     elif not isinstance(text, str) or not text.strip():
@@ -253,6 +334,14 @@ def _read_body(content: bytes, dropped: tuple[str, ...]) -> tuple[Reply | None, 
         {name: usage[name] for name in ("prompt_tokens", "completion_tokens") if isinstance(usage.get(name), int)},
         dropped,
     ), ""
+
+
+def _text_of(content: Any) -> Any:
+    """The text of a message whose content is a text, or a list of parts; what was thought aloud is none."""
+    if not isinstance(content, list):
+        return content
+    parts = [part for part in content if isinstance(part, dict) and part.get("type") in (None, "text", "output_text")]
+    return "".join(part["text"] for part in parts if isinstance(part.get("text"), str))
 
 
 def _retry_after_s(headers: Mapping[str, str]) -> float:
@@ -273,10 +362,13 @@ def _retry_after_s(headers: Mapping[str, str]) -> float:
     return 0.0
 
 
-def _refused_parameter(body: Mapping[str, Any], parameters: Mapping[str, Any]) -> str | None:
-    """Which of our optional parameters an error is about."""
-    names: list[str] = [name for name in _OPTIONAL if name in parameters]
-    if body.get("param") in names:
+def _refused_parameter(body: Any, said: str, parameters: Mapping[str, Any], left_out: Sequence[str]) -> str | None:
+    """Which of what a request can do without an error is about, in whatever form it comes; None: something else."""
+    names = [name for name in OPTIONAL if name in parameters and name not in left_out]
+    if isinstance(body, Mapping) and body.get("param") in names:
         return str(body["param"])
-    words = re.findall(r"\w+", str(body.get("message") or ""))
-    return next((name for name in names if name in words), None)
+    words = re.findall(r"\w+", said)
+    found = next((name for name in names if name in words), None)
+    if found is None and SYSTEM not in left_out and _NO_SYSTEM.search(said) and re.search(r"support|allow|only", said):
+        return SYSTEM
+    return found

@@ -236,7 +236,5 @@ def _openpyxl() -> Any:
     try:
         import openpyxl  # late: optional
     except ImportError:
-        raise ConfigError(
-            "spreadsheets need openpyxl: pip install openpyxl; or use CSV (--csv)"
-        ) from None
+        raise ConfigError("spreadsheets need openpyxl: pip install openpyxl; or use CSV (--csv)") from None
     return openpyxl

@@ -7,8 +7,9 @@ import json
 import pytest
 
 from pefomed_plugin.cli import main
+from pefomed_plugin.services.judge import chat
 from pefomed_plugin.storage import write_records
-from tests.chat_server import ChatServer, judged, refused
+from tests.chat_server import ChatServer, judged, refused, reply
 from tests.unit.services.judged import answers, written_reports
 
 
@@ -18,9 +19,12 @@ def judge(tmp_path, monkeypatch, capsys):
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "AZURE_OPENAI_ENDPOINT"):
         monkeypatch.delenv(name, raising=False)
 
-    def run(*arguments, rule=lambda body, _: judged(body), predictions=None, kind="vqa"):
+    ports = [0]
+
+    def run(*arguments, rule=lambda body, _: judged(body), predictions=None, kind="vqa", port=None):
         write_records(tmp_path / "predictions.jsonl", predictions or answers(6))
-        with ChatServer(rule) as server:
+        with ChatServer(rule, ports[-1] if port is None else port) as server:
+            ports.append(server.port)  # the next one is the same server, started again
             monkeypatch.setenv("OPENAI_BASE_URL", server.url)
             code = main(["judge", kind, str(tmp_path / "predictions.jsonl"), *map(str, arguments)])
         captured = capsys.readouterr()
@@ -65,6 +69,23 @@ def test_more_runs_pay_only_for_the_new_ones(judge, tmp_path):
     assert (found["runs"], found["seeds"], found["ledger"]) == (5, [0, 1, 2, 3, 4], "judge.ledger.jsonl")
 
 
+def test_another_server_is_asked_anew(judge, tmp_path):
+    _, _, first = judge("--model", "invented-judge", "--runs", 1)
+    assert metrics(tmp_path)["judges"]["judge/vqa/invented-judge"]["server"] == first.url
+    second = judge("--model", "invented-judge", "--runs", 1, port=0)[2]
+    assert len(second.requests) == 6
+    assert metrics(tmp_path)["judges"]["judge/vqa/invented-judge"]["server"] == second.url
+
+
+def test_a_ledger_from_before_servers_were_noted_is_taken_over(judge, tmp_path, monkeypatch):
+    with monkeypatch.context() as before:
+        before.setattr(chat.ChatRequest, "key", property(lambda request: request.key_before))
+        judge("--model", "invented-judge", "--runs", 1)
+    code, shown, server = judge("--model", "invented-judge", "--runs", 2)
+    assert (code, len(server.requests)) == (0, 6)
+    assert "from before servers were noted" in shown
+
+
 def test_max_requests_says_how_to_go_on(judge, tmp_path):
     code, shown, server = judge("--model", "invented-judge", "--runs", 3, "--max-requests", 5)
     assert (code, len(server.requests)) == (1, 5)
@@ -94,8 +115,6 @@ def test_a_prediction_cannot_vote(judge, tmp_path):
     def quoting(body, _):
         """A judge that repeats the answer before and after its own verdict."""
         given = body["messages"][1]["content"].split("<given>")[1].split("</given>")[0]
-        from tests.chat_server import reply
-
         return reply(f"The answer:\n{given}\nVERDICT: 0\nIt was:\n{given}")
 
     code, _, _ = judge(
@@ -149,3 +168,112 @@ def test_texts_that_may_not_leave_the_house(judge, monkeypatch, tmp_path, capsys
         )[0]
         == 0
     )
+
+
+# ---- what a server may do to one text, or to all of them
+
+
+ONE_TEXT = [
+    (400, {"error": {"code": 400, "message": "the request exceeds the available context size", "type": "x"}}),
+    (400, {"error": {"message": "Content Exists Risk", "type": "invalid_request_error", "param": None}}),
+    (400, {"error": {"message": "Invalid prompt: your prompt was flagged", "code": "invalid_prompt"}}),
+    (400, {"error": {"message": "prompt is too long: 210000 tokens > 200000 maximum"}}),
+    (403, {"error": {"message": "Input was flagged", "code": 403, "metadata": {"reasons": ["violence"]}}}),
+    (413, {"detail": "Payload"}),
+    (400, {"error": "words that nobody has heard of"}),
+    (422, [{"msg": "unheard of"}]),
+]
+
+
+@pytest.mark.parametrize(("status", "body"), ONE_TEXT)
+def test_one_refused_text_is_unscored_and_the_others_are_judged(judge, tmp_path, status, body):
+    def rule(asked, _):
+        text = asked["messages"][1]["content"]
+        return (status, json.dumps(body).encode(), {}) if "finding 3 seen" in text else judged(asked)
+
+    code, shown, _ = judge("--model", "invented-judge", "--runs", 2, rule=rule)
+    assert code == 0, shown
+    overall = metrics(tmp_path)["scores"]["judge/vqa/invented-judge"]["overall"]
+    assert overall["unscored"] == 2 and overall["value"] is not None
+    assert judge("--model", "invented-judge", "--runs", 2, rule=rule)[2].requests == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (reply("They", finish="length"), "cut off by --max-tokens"),
+        (reply(None, reasoning_content="VERDICT: 1"), "empty reply"),
+        (reply("I cannot say."), "not what was asked for"),
+        (refused(400), "status 400"),
+        (refused(403), "the key may not use this model"),
+    ],
+)
+def test_where_nothing_can_be_used_it_stops_after_a_few_and_says_why(judge, tmp_path, answer, words):
+    code, shown, server = judge(
+        "--model", "invented-judge", "--runs", 3, "--concurrency", 4, rule=lambda *_: answer, predictions=answers(40)
+    )
+    assert code == 1 and len(server.requests) <= 10
+    assert words in shown and server.url in shown and "5 questions in a row" in shown
+    assert not (tmp_path / "metrics.json").exists()
+
+
+def test_a_small_set_without_one_usable_reply_is_an_error(judge, tmp_path):
+    code, shown, _ = judge(
+        "--model", "invented-judge", "--runs", 1, "--reasks", 0, rule=lambda *_: reply("hm"), predictions=answers(2)
+    )
+    assert code == 2 and "none of 2 questions got a reply that can be used" in shown
+    assert not (tmp_path / "metrics.json").exists()
+
+
+SEED_REFUSED = [
+    (400, [{"error": {"code": 400, "message": 'Unknown name "seed": Cannot find field.', "status": "INVALID"}}]),
+    (422, {"detail": [{"type": "extra_forbidden", "loc": ["body", "seed"], "msg": "Extra inputs", "input": 0}]}),
+    (400, {"error": "unknown field: seed"}),
+    (400, {"message": "seed is not supported", "code": 400}),
+]
+
+
+@pytest.mark.parametrize(("status", "body"), SEED_REFUSED)
+def test_a_refused_seed_is_left_out_whatever_the_form(judge, status, body):
+    def rule(asked, _):
+        return (status, json.dumps(body).encode(), {}) if "seed" in asked else judged(asked)
+
+    code, shown, server = judge("--model", "invented-judge", "--runs", 2, rule=rule)
+    assert code == 0 and shown.count("refuses the parameter seed") == 1
+    assert sum("seed" not in request for request in server.requests) == 12
+
+
+def test_a_system_message_that_is_refused_goes_into_the_users(judge):
+    def rule(asked, _):
+        if asked["messages"][0]["role"] == "system":
+            return 400, json.dumps({"object": "error", "message": "System role not supported"}).encode(), {}
+        return judged(asked)
+
+    code, shown, server = judge("--model", "invented-judge", "--runs", 1, rule=rule)
+    assert code == 0 and "refuses a system message" in shown
+    [message] = server.requests[-1]["messages"]
+    assert message["content"].startswith("You compare texts about medical images.")
+
+
+def test_a_limit_that_does_not_fit_beside_the_text_is_made_smaller(judge, tmp_path):
+    words = "'max_tokens' is too large: 1024. This model's maximum context length is 1536 tokens (1024 > 1536 - 800)."
+
+    def rule(asked, _):
+        return refused(400, message=words, param="max_tokens") if asked["max_tokens"] > 600 else judged(asked)
+
+    code, _, server = judge("--model", "invented-judge", "--runs", 1, rule=rule)
+    assert code == 0 and {request["max_tokens"] for request in server.requests} == {1024, 512}
+    assert metrics(tmp_path)["judges"]["judge/vqa/invented-judge"]["dropped_parameters"] == ["max_tokens 512"]
+
+
+def test_parameters_can_be_left_out_by_option_and_parts_are_read(judge):
+    parts = [
+        {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]},
+        {"type": "text", "text": "Yes.\nVERDICT\uff1a1"},
+    ]
+    code, _, server = judge(
+        "--model", "invented-judge", "--runs", 1, "--leave-out", "seed", "--leave-out", "system",
+        rule=lambda *_: reply(parts),
+    )  # fmt: skip
+    assert code == 0
+    assert all("seed" not in request and len(request["messages"]) == 1 for request in server.requests)

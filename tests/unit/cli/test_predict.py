@@ -24,8 +24,11 @@ def predict(tmp_path, monkeypatch, capsys):
         monkeypatch.delenv(name, raising=False)
     write_release(tmp_path / "vqa_rad")
 
+    ports = [0]
+
     def run(*arguments, rule=lambda *_: reply(" Yes. ")):
-        with ChatServer(rule) as server:
+        with ChatServer(rule, ports[-1]) as server:
+            ports.append(server.port)  # the next one is the same server, started again
             monkeypatch.setenv("OPENAI_BASE_URL", server.url)
             code = main(
                 [
@@ -65,10 +68,32 @@ def test_nothing_is_asked_twice_and_a_dry_run_asks_nothing(predict):
 
 
 def test_a_refusal_is_a_missing_prediction_and_counted(predict, tmp_path):
-    code, shown, _ = predict("--reasks", 0, rule=lambda *_: reply(None, refusal="no"))
-    assert code == 0 and "3 of them missing" in shown
-    found = json.loads((tmp_path / "out" / "predictions.jsonl").read_text().splitlines()[0])
-    assert (found["prediction"], found["producer"]["fault"]) == (None, "the model refused")
+    def rule(body, _):
+        return reply("<think>Which?</think>\nyes") if "number 5" in json.dumps(body) else reply(None, refusal="no")
+
+    code, shown, _ = predict("--reasks", 0, rule=rule)
+    assert code == 0 and "2 of them missing" in shown
+    first, second, _ = read_predictions(tmp_path / "out" / "predictions.jsonl")
+    assert (first.prediction, first.producer["fault"]) == ("yes", None)
+    assert (second.prediction, second.producer["fault"]) == (None, "the model refused")
+
+
+def test_an_image_that_is_refused_is_missing_and_the_others_are_answered(predict, tmp_path):
+    def rule(body, _):
+        return refused(400, message="no") if "number 6" in json.dumps(body) else reply("yes")
+
+    code, shown, _ = predict(rule=rule)
+    assert code == 0 and "1 of them missing" in shown
+
+
+def test_an_answer_that_ends_inside_its_reasoning_is_none(predict, tmp_path):
+    def rule(body, _):
+        return reply("<think>Is it") if "number 5" in json.dumps(body) else reply("yes")
+
+    code, shown, server = predict("--reasks", 1, rule=rule)
+    assert code == 0 and "1 of them missing" in shown and len(server.requests) == 4
+    first = read_predictions(tmp_path / "out" / "predictions.jsonl")[0]
+    assert (first.prediction, first.producer["fault"]) == (None, "only reasoning, no answer")
 
 
 def test_a_wrong_key_or_data_set_is_an_error(predict, tmp_path, capsys):

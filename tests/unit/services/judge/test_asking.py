@@ -10,8 +10,8 @@ import time
 import pytest
 
 from pefomed_plugin.errors import ConfigError, DataError
-from pefomed_plugin.services.judge.asking import HOPELESS_AFTER, Limits, ask_all
-from pefomed_plugin.services.judge.chat import ChatRequest, NoReply, Reply
+from pefomed_plugin.services.judge.asking import FEW, HOPELESS_AFTER, Limits, ask_all
+from pefomed_plugin.services.judge.chat import ChatRequest, NoReply, RefusedRequest, Reply
 from pefomed_plugin.services.judge.ledger import Ledger
 from pefomed_plugin.services.judge.prices import Price
 
@@ -73,8 +73,15 @@ def test_an_unusable_reply_is_asked_again_then_left_without_a_value(path):
 
 
 def test_a_final_fault_is_not_asked_again(path):
-    done = asked(path, lambda question, gate: gate.enter() or Reply(None, "filtered", final=True), reasks=5)
-    assert (done.unusable, done.requests) == (10, 10)
+    def ask(question, gate):
+        gate.enter()
+        return Reply("yes") if "question 3" in question.messages[0]["content"] else Reply(None, "filtered", final=True)
+
+    done = asked(path, ask, reasks=5)
+    while not done.is_complete:  # five filtered ones may come first
+        done = asked(path, ask, reasks=5)
+    assert (done.unusable, dict(done.faults)) == (9, {"filtered": 9})
+    assert asked(path, ask, reasks=5).requests == 0
 
 
 def test_a_reply_is_in_the_ledger_before_the_next_one_is_counted(path):
@@ -109,8 +116,27 @@ def test_a_server_that_is_gone_is_not_asked_for_ever(path):
         raise NoReply("no connection")
 
     done = asked(path, ask, count=500)
+    assert FEW <= done.requests < 2 * FEW and "5 questions in a row (last: no connection)" in done.stopped
+    assert asked(path, good, count=3).is_complete
+    done = asked(path, ask, count=500)
     assert HOPELESS_AFTER <= done.requests < HOPELESS_AFTER + 20
-    assert "in a row" in done.stopped
+    assert "20 questions in a row" in done.stopped
+
+
+def test_what_is_refused_is_final_only_where_others_are_answered(path):
+    def ask(question, gate):
+        gate.enter()
+        if "question 9" in question.messages[0]["content"] or answered == "none":
+            raise RefusedRequest("refused (status 400)")
+        return Reply("yes")
+
+    answered = "none"
+    done = asked(path, ask, count=4)
+    assert (done.settled, dict(done.without_reply)) == (0, {"refused (status 400)": 4})
+    answered = "all but one"
+    done = asked(path, ask)
+    assert (done.settled, dict(done.faults), done.is_complete) == (10, {"refused (status 400)": 1}, True)
+    assert asked(path, ask).requests == 0
 
 
 def test_max_requests_is_never_passed(path):
