@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..rubrics import BUILT_IN, REPORT, Rubric
-from .spec import ACCURACY, GROUPS, LEVELS, MEAN_LEVEL, RATER, RUN, ScorerSpec
+from .spec import ACCURACY, GROUPS, LEVELS, RATER, RUN, ScorerSpec
 
 GPT4 = "gpt-4"
 """Beginning of the names of models that stand for the paper's judge."""
@@ -24,6 +24,7 @@ def human_spec(rubric: Rubric, version: str = "1") -> ScorerSpec:
 
 def _rating(rubric: Rubric, name: str, title: str, repeated: str, paper: str, version: str) -> ScorerSpec:
     values = rubric.values
+    by_level = (*(f"level {value}" for value in values), rubric.mean_name.lower())
     return ScorerSpec(
         name,
         title,
@@ -32,7 +33,9 @@ def _rating(rubric: Rubric, name: str, title: str, repeated: str, paper: str, ve
         unit="%" if rubric.is_accuracy else "",
         version=version,
         kind=ACCURACY if rubric.is_accuracy else LEVELS,
-        columns=tuple(GROUPS) if rubric.is_accuracy else (*(f"level {value}" for value in values), MEAN_LEVEL),
+        columns=tuple(GROUPS)
+        if rubric.is_accuracy
+        else (*(f"level {value}" for value in values), rubric.mean_name.lower()),
         levels=() if rubric.is_accuracy else values,
         repeated=repeated,
         tasks=("vqa",) if rubric.task == "vqa" else ("report", "caption"),

@@ -20,8 +20,6 @@ GROUPS: dict[str, str | None] = {"open": OPEN, "closed": CLOSED, "overall": None
 """Columns of a table of answers -> ``answer_type`` of the questions in it; None: all."""
 RUN, RATER = "run", "rater"
 """What there are several of: runs of a judge, or people."""
-MEAN_LEVEL = "wasm"
-"""Column of the mean level."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +88,8 @@ class ScoredColumn:
     """It counts the samples at this level; None: it is no count."""
     figure: str = ""
     """Key of its figure in ``metrics.json``."""
+    is_mean_level: bool = False
+    """It is the mean of a rubric's levels: WASM."""
 
     @property
     def unit(self) -> str:
@@ -99,7 +99,7 @@ class ScoredColumn:
     @property
     def digits(self) -> int:
         """Behind the decimal point."""
-        return 1 if self.metric.unit == "%" else 2 if self.name == MEAN_LEVEL else 3
+        return 1 if self.metric.unit == "%" else 2 if self.is_mean_level else 3
 
 
 @dataclass(frozen=True)
@@ -118,8 +118,8 @@ class ScorerSpec(MetricSpec):
     kind: str = MEAN
     """``ACCURACY``, ``MEAN`` or ``LEVELS``."""
     columns: tuple[str, ...] = tuple(GROUPS)
-    """Of the table that compares runs: names of ``GROUPS``, names of metrics, or ``level N`` and ``wasm``. Intervals
-    and tests are about the last."""
+    """Of the table that compares runs: names of ``GROUPS``, names of metrics, or ``level N`` and last what their mean
+    is called (``wasm``). Intervals and tests are about the last."""
     metrics: tuple[MetricSpec, ...] = ()
     """Where its scores carry ``<name>/<metric>``."""
     levels: tuple[int, ...] = ()
@@ -189,8 +189,8 @@ class ScorerSpec(MetricSpec):
         level = next((level for level in self.levels if name == f"level {level}"), None)
         if level is not None:
             return ScoredColumn(name, self, self.name, level=level, figure=name)
-        if name == MEAN_LEVEL and self.levels:
-            return ScoredColumn(name, self, self.name, figure="overall")
+        if self.levels and name == self.columns[-1]:
+            return ScoredColumn(name, self, self.name, figure="overall", is_mean_level=True)
         if name in GROUPS and not self.metrics:
             return ScoredColumn(name, self, self.name, GROUPS[name], figure=name)
         return None

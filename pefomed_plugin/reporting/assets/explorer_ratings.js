@@ -50,7 +50,7 @@ function levelsPanel(rows) {
     const bar = make("div", { class: "levels", role: "img", "aria-label": text, title: text });
     row.shares.forEach((share, place) => bar.append(make("span", { class: "level-" + Math.round(4 * place / (row.levels.length - 1)), style: `flex-grow: ${share}` },
       share >= 14 ? `${row.levels[place].slice(6)}: ${share.toFixed(0)} %` : "")));
-    panel.append(make("div", { class: "levels-row" }, make("span", {}, row.label), make("b", {}, row.wasm), bar));
+    panel.append(make("div", { class: "levels-row" }, make("span", {}, row.label), make("b", {}, row.mean), bar));
   }
   return panel;
 }

@@ -83,11 +83,11 @@ def evaluations_to_json(evaluations: Sequence[Evaluations]) -> list[dict[str, An
 
 
 def _evaluations(run: Run, answered: Answered) -> list[Evaluations]:
-    """One table for each layout of columns in which a judge or people have a row; the agreement stands in the first."""
-    layouts: dict[tuple[str, ...], list[ScorerSpec]] = {}
+    """One table for each rubric and layout of columns with a row of a judge or people; the agreement is in the first."""
+    layouts: dict[tuple[tuple[str, ...], str], list[ScorerSpec]] = {}
     for spec in answered.scored:
         if spec.is_rating or spec.kind == ACCURACY:
-            layouts.setdefault(spec.columns, []).append(spec)
+            layouts.setdefault((spec.columns, spec.rubric if spec.levels else ""), []).append(spec)
     rated = [specs for specs in layouts.values() if any(spec.is_rating for spec in specs)]
     found = [_evaluated(run, answered, specs) for specs in rated]
     first = found[0] if found else Evaluations(run.name, answered.key, "", (), (), {})

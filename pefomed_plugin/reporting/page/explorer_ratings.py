@@ -7,7 +7,6 @@ from typing import Any
 
 from ...scoring.pairing import mean
 from ...scoring.repeated import Runs
-from ...scoring.spec import MEAN_LEVEL
 from ..agreement import PEOPLE, brief_agreement, scale_of
 from ..comparison.compare_tables import evaluation_cells, evaluations_header, evaluations_title
 from ..comparison.evaluations import Evaluations, evaluate_runs
@@ -89,12 +88,12 @@ def _levels(found: Evaluations | None) -> list[dict[str, Any]]:
     shares = []
     for row in found.rows:
         counts = [row.figures[level].value or 0.0 for level in levels]
-        wasm = row.figures[MEAN_LEVEL].value
+        mean_level = row.figures[found.columns[-1].name].value
         if sum(counts):
             shares.append(
                 {
                     "label": row.label,
-                    "wasm": "-" if wasm is None else f"{wasm:.2f}",
+                    "mean": "-" if mean_level is None else f"{mean_level:.2f}",
                     "levels": levels,
                     "shares": [100 * count / sum(counts) for count in counts],
                 }
