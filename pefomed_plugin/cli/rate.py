@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
-from ..reporting.judged import show_repeated, write_judgements
+from ..reporting.judged import merge_ratings, show_repeated, write_judgements
 from ..rubrics import Rubric, find_rubric, require_same_rubric
 from ..scoring.breakdown import AXES
 from ..scoring.ratings import human_spec
@@ -21,6 +21,8 @@ from .rate_page import add_page_arguments, serve_page
 if TYPE_CHECKING:
     from ..records import Prediction
     from ..services.rating.plan import RatingPlan
+
+_CHANGES_SHOWN = 10
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -194,11 +196,23 @@ def _import(arguments: argparse.Namespace) -> int:
 
     predictions = read_predictions(arguments.predictions)
     plan = _plan(arguments, predictions)
-    runs = import_ratings(arguments.folder, plan, predictions, arguments.allow_missing)
     spec, folder = human_spec(plan.rubric, VERSION), arguments.out or arguments.predictions.parent
-    facts = {"raters": list(plan.raters), "rated": len(plan.sample_ids), "scope": SCOPES[plan.scope]}
+    runs = dict(zip(plan.raters, import_ratings(arguments.folder, plan, predictions, arguments.allow_missing)))
+    facts: dict[str, Any] = {"rated": len(plan.sample_ids), "scope": SCOPES[plan.scope], "choice": plan.choice}
+    facts["seeds"] = dict.fromkeys(runs, plan.seed)
+    merged = merge_ratings(predictions, plan.rubric, spec, runs, folder, facts)
+    facts["seeds"] = {**merged.seeds, **facts["seeds"]}
+    facts["raters"] = list(merged.raters)
     only = set(plan.sample_ids) if plan.scope == "random" else None
-    metrics = write_judgements(predictions, plan.rubric, spec, runs, folder, facts, axes=arguments.by, only=only)
-    show_repeated(f"{spec.name}, {len(plan.raters)} raters: {SCOPES[plan.scope]}", metrics["scores"][spec.name])
+    metrics = write_judgements(predictions, plan.rubric, spec, merged.runs, folder, facts, axes=arguments.by, only=only)
+    if merged.stayed:
+        print(f"imported before and kept: {', '.join(merged.stayed)}")
+    if merged.changes:
+        print(f"{len(merged.changes):,} rating(s) changed; the earlier ones are in {folder / 'scores' / 'before'}:")
+        for change in merged.changes[:_CHANGES_SHOWN]:
+            print(f"  - {change}")
+        if len(merged.changes) > _CHANGES_SHOWN:
+            print(f"  ... and {len(merged.changes) - _CHANGES_SHOWN:,} more")
+    show_repeated(f"{spec.name}, {len(merged.raters)} raters: {SCOPES[plan.scope]}", metrics["scores"][spec.name])
     print(f"written to {folder}")
     return 0

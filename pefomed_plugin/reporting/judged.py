@@ -6,13 +6,16 @@ Files as ``scored`` has them: ``scores/judge-report-<model>.run3.jsonl``; what e
 from __future__ import annotations
 
 import glob
-from collections.abc import Container, Mapping, Sequence
+import shutil
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from ..errors import DataError
 from ..records import Prediction, Score
-from ..rubrics import Rubric, built_in_rubric, rubric_from_json
+from ..rubrics import Rubric, built_in_rubric, require_same_rubric, rubric_from_json
 from ..scoring.files import describe, earlier_metrics, read_scores, score_file, update_metrics
 from ..scoring.repeated import summarise_answers, summarise_groups, summarise_levels
 from ..scoring.spec import ScorerSpec
@@ -69,6 +72,89 @@ def write_judgements(
     for number, scores in enumerate(runs, 1):
         write_records(score_file(folder, f"{name}.run{number}"), scores)
     return metrics
+
+
+@dataclass(frozen=True)
+class MergedRatings:
+    """The ratings of an import together with those imported before."""
+
+    raters: tuple[str, ...]
+    """Everybody, the earlier ones first."""
+    runs: list[list[Score]]
+    """Scores of each."""
+    stayed: tuple[str, ...]
+    """Who is not among the imported."""
+    seeds: Mapping[str, int]
+    """Of the exports that the earlier raters come from."""
+    changes: list[str]
+    """What somebody rated otherwise before, in words; the new rating counts, and the earlier file is kept."""
+
+
+def merge_ratings(
+    predictions: Sequence[Prediction],
+    rubric: Rubric,
+    spec: ScorerSpec,
+    runs: Mapping[str, Sequence[Score]],
+    folder: Path,
+    facts: Mapping[str, Any],
+) -> MergedRatings:
+    """Ratings by rater, joined with those in ``folder``: other raters stay, and so does what is left empty now.
+
+    Score files whose ratings changed are copied to ``scores/before/`` first.
+
+    Raises:
+        DataError: the earlier ratings are by another rubric, of another choice of answers, or of other people who
+            have the same names.
+    """
+    path = Path(folder) / "metrics.json"
+    judges = earlier_metrics(path, describe(predictions)).get("judges", {})
+    files = run_files(folder, spec.name)
+    if spec.name not in judges or not files:
+        return MergedRatings(tuple(runs), [list(scores) for scores in runs.values()], (), {}, [])
+    before = judges[spec.name]
+    require_same_rubric(rubric_of(judges, spec.name, predictions, path), rubric, f"the ratings in {folder}")
+    _require_same_choice(before, facts, runs, folder)
+    earlier = dict(zip(before.get("raters", ()), zip(files, map(read_scores, files))))
+    merged, changes = {rater: list(scores) for rater, (_, scores) in earlier.items()}, []
+    for rater, scores in runs.items():
+        old = {score.sample_id: score for score in merged.get(rater, ())}
+        merged[rater] = [old.get(new.sample_id, new) if new.value is None else new for new in scores]
+        changed = [
+            f"{rater}, {new.sample_id}: {old[new.sample_id].value:g} before, {new.value:g} now"
+            for new in scores
+            if new.value is not None and new.sample_id in old and old[new.sample_id].value not in (None, new.value)
+        ]
+        if changed:
+            _keep(earlier[rater][0])
+        changes += changed
+    stayed = tuple(rater for rater in earlier if rater not in runs)
+    return MergedRatings(tuple(merged), list(merged.values()), stayed, before.get("seeds", {}), changes)
+
+
+def _require_same_choice(
+    before: Mapping[str, Any], facts: Mapping[str, Any], raters: Iterable[str], folder: Path
+) -> None:
+    problems = [
+        f"{name}: {before[name]!r} before, {facts[name]!r} now"
+        for name in ("scope", "choice")
+        if name in before and before[name] != facts[name]
+    ]
+    seeds = before.get("seeds", {})
+    problems += [
+        f"{rater}: another export has a rater of this name; they may be two people"
+        for rater in raters
+        if seeds.get(rater, facts["seeds"][rater]) != facts["seeds"][rater]
+    ]
+    if problems:
+        raise DataError(f"{folder} holds ratings that these cannot be added to; give --out another folder", problems)
+
+
+def _keep(path: Path) -> None:
+    """Copy a score file to where nothing reads it, under a number of its own."""
+    place = path.parent / "before"
+    place.mkdir(exist_ok=True)
+    number = next(number for number in count(1) if not (place / f"{path.stem}.{number}.jsonl").exists())
+    shutil.copyfile(path, place / f"{path.stem}.{number}.jsonl")
 
 
 def summarise(rubric: Rubric, predictions: Sequence[Prediction], runs: Sequence[Sequence[Score]]) -> dict[str, Any]:

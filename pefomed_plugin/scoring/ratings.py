@@ -33,9 +33,7 @@ def _rating(rubric: Rubric, name: str, title: str, repeated: str, paper: str, ve
         unit="%" if rubric.is_accuracy else "",
         version=version,
         kind=ACCURACY if rubric.is_accuracy else LEVELS,
-        columns=tuple(GROUPS)
-        if rubric.is_accuracy
-        else (*(f"level {value}" for value in values), rubric.mean_name.lower()),
+        columns=tuple(GROUPS) if rubric.is_accuracy else by_level,
         levels=() if rubric.is_accuracy else values,
         repeated=repeated,
         tasks=("vqa",) if rubric.task == "vqa" else ("report", "caption"),

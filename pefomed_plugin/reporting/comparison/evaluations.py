@@ -83,7 +83,7 @@ def evaluations_to_json(evaluations: Sequence[Evaluations]) -> list[dict[str, An
 
 
 def _evaluations(run: Run, answered: Answered) -> list[Evaluations]:
-    """One table for each rubric and layout of columns with a row of a judge or people; the agreement is in the first."""
+    """One table for each rubric and layout of columns with a row of a judge or people; the first has the agreement."""
     layouts: dict[tuple[tuple[str, ...], str], list[ScorerSpec]] = {}
     for spec in answered.scored:
         if spec.is_rating or spec.kind == ACCURACY:

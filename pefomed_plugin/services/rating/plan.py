@@ -50,6 +50,11 @@ class RatingPlan:
     digest: str
     """Of the texts of these predictions, so that sheets are never imported for others."""
 
+    @property
+    def choice(self) -> str:
+        """Which answers were chosen, in few letters: ratings of other answers are not added to these."""
+        return self.digest[:16]
+
     def code(self, rater: str, sample_id: str) -> str:
         """Name of a prediction on one rater's sheet."""
         return hashlib.sha256(f"{self.seed}\0{rater}\0{sample_id}".encode()).hexdigest()[:10]

@@ -7,6 +7,10 @@ import json
 import pytest
 
 from pefomed_plugin.cli import main
+from pefomed_plugin.rubrics import VQA
+from pefomed_plugin.scoring.files import read_scores
+from pefomed_plugin.services.rating.session import begin_plan
+from pefomed_plugin.services.rating.store import STORE, RatingStore
 from pefomed_plugin.storage import write_records
 from tests.unit.services.judged import answers, written_reports
 
@@ -50,6 +54,45 @@ def test_a_random_sample_of_reports_is_summarised_by_itself(tmp_path):
     assert main(["rate", "import", str(tmp_path / "r"), str(tmp_path / "predictions.jsonl")]) == 0
     overall = json.loads((tmp_path / "metrics.json").read_text())["scores"]["human/report"]["overall"]
     assert (overall["n"], overall["unscored"]) == (8, 0)
+
+
+def figures_of(folder):
+    metrics = json.loads((folder / "metrics.json").read_text())
+    return metrics["scores"]["human/vqa"]["overall"], metrics["judges"]["human/vqa"]
+
+
+def test_imports_are_merged_by_rater_and_a_change_is_shown_and_kept(path, tmp_path, capsys):
+    """Sheets beside a page's ratings: others stay, an empty cell takes nothing away, a change does not overwrite."""
+    sheets = tmp_path / "r"
+    main(["rate", "export", str(path), "--annotators", "1", "--out", str(sheets)])
+    rate(sheets / "rater01.xlsx", lambda line: 1)
+    assert main(["rate", "import", str(sheets), str(path)]) == 0
+    plan = begin_plan(tmp_path / "page", answers(12, organ="HEAD"), VQA, None, None, 100)
+    with RatingStore(tmp_path / "page" / STORE, VQA) as store:
+        for sample_id in plan.sample_ids:
+            store.save("anna", sample_id, 0)
+    assert main(["rate", "import", str(tmp_path / "page"), str(path)]) == 0
+    overall, facts = figures_of(tmp_path)
+    assert (overall["value"], overall["runs"], facts["raters"]) == (50.0, 2, ["rater01", "anna"])
+    assert "imported before and kept: rater01" in capsys.readouterr().out
+    rate(sheets / "rater01.xlsx", lambda line: 0 if line == 2 else None if line == 3 else 1)
+    assert main(["rate", "import", str(sheets), str(path), "--allow-missing"]) == 0
+    overall, facts = figures_of(tmp_path)
+    assert overall["value"] == pytest.approx(100 * 11 / 24) and overall["unscored"] == 0
+    shown = capsys.readouterr().out
+    assert "1 rating(s) changed" in shown and ": 1 before, 0 now" in shown
+    [before] = (tmp_path / "scores" / "before").iterdir()
+    assert {score.value for score in read_scores(before)} == {1.0}
+
+
+def test_ratings_of_another_choice_or_of_namesakes_are_not_merged(path, tmp_path, capsys):
+    for number, choice in enumerate((["--all"], ["--random", "5"], ["--all", "--seed", "1"])):
+        sheets = tmp_path / f"r{number}"
+        main(["rate", "export", str(path), "--annotators", "1", *choice, "--out", str(sheets)])
+        rate(sheets / "rater01.xlsx", lambda line: 1)
+        assert main(["rate", "import", str(sheets), str(path)]) == (2 if number else 0)
+    shown = capsys.readouterr().err
+    assert "cannot be added to" in shown and "choice" in shown and "they may be two people" in shown
 
 
 def test_ratings_are_not_overwritten(path, tmp_path, capsys):
