@@ -66,34 +66,17 @@ def test_without_temperature_nothing_is_drawn_and_a_cut_reply_is_a_fault(folder)
     chat = LocalChat(str(folder))
     first, second = (chat.ask(question(seed=seed, temperature=0.0, max_tokens=1), Gate()) for seed in (1, 2))
     assert first == second
-    assert first.fault in ("cut off", "empty reply")
+    assert first.fault in ("cut off by --max-tokens", "empty reply")
 
 
-def test_the_command_counts_what_such_a_model_leaves_unscored(folder, tmp_path, capsys):
+def test_the_command_says_what_such_a_model_leaves_unscored(folder, tmp_path, capsys):
     write_records(tmp_path / "predictions.jsonl", answers(2))
-    assert (
-        main(
-            [
-                "judge",
-                "vqa",
-                str(tmp_path / "predictions.jsonl"),
-                "--judge",
-                "local",
-                "--model",
-                str(folder),
-                "--runs",
-                "1",
-                "--reasks",
-                "1",
-                "--max-tokens",
-                "8",
-            ]
-        )
-        == 0
-    )
-    figures = json.loads((tmp_path / "metrics.json").read_text())["scores"]["judge/vqa/tiny-judge"]["overall"]
-    assert (figures["unscored"], figures["value"], figures["reason"]) == (2, None, "nothing was scored")
-    assert str(folder.parent) not in (tmp_path / "judge.ledger.jsonl").read_text()
+    command = ["judge", "vqa", str(tmp_path / "predictions.jsonl"), "--judge", "local", "--model", str(folder)]
+    assert main([*command, "--runs", "1", "--reasks", "1", "--max-tokens", "8"]) == 2
+    assert "none of 2 questions got a reply that can be used" in capsys.readouterr().err
+    assert not (tmp_path / "metrics.json").exists()
+    entries = [json.loads(line) for line in (tmp_path / "judge.ledger.jsonl").read_text().splitlines()]
+    assert len(entries) == 4 and str(folder.parent) not in (tmp_path / "judge.ledger.jsonl").read_text()
 
 
 def test_a_folder_that_is_no_judge(tmp_path, folder):
