@@ -71,4 +71,6 @@ class WasmTask(Gpt4JudgeTask):
     kind, rubric, max_new_tokens, scorers = "report", REPORT, 300, ("lexical/coco",)
 
 
+Gpt4JudgeTask.counterparts = {"report": WasmTask}
+WasmTask.counterparts = {"vqa": Gpt4JudgeTask}
 JUDGE_TASKS: dict[str, type[MedicalTask]] = {"gpt4_judge": Gpt4JudgeTask, "wasm": WasmTask}

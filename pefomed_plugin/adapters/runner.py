@@ -89,15 +89,15 @@ class RunnerPefomed:
         for name, splits in self.datasets.items():
             for split in self.options.test_splits:
                 if len(splits.get(split, ())):
-                    key = f"{name}-{split}"
+                    key, task = f"{name}-{split}", self.task.suited_to(splits[split].samples)
                     result = evaluate_split(
                         self.accelerator,
-                        self.task,
+                        task,
                         self.model,
                         splits[split],
                         self.options,
                         self.output_dir / "results" / key,
-                        self._producer(),
+                        self._producer(task),
                     )
                     if result is not None:
                         metrics[key] = result
@@ -105,7 +105,7 @@ class RunnerPefomed:
             write_json(self.output_dir / "metrics.json", {"embedded": self.options.embedded, "results": metrics})
         return metrics
 
-    def _producer(self) -> Mapping[str, Any]:
+    def _producer(self, task: Any) -> Mapping[str, Any]:
         weights = Path(self.checkpoint)
         return {
             "model": self.cfg.model_cfg.get("arch"),
@@ -115,7 +115,7 @@ class RunnerPefomed:
             "checkpoint_sha256": file_sha256(weights) if weights.is_file() else None,
             "images": self.options.images,
             "num_beams": self.options.num_beams,
-            "max_new_tokens": self.options.max_new_tokens or self.task.max_new_tokens,
+            "max_new_tokens": self.options.max_new_tokens or task.max_new_tokens,
             "embedded": self.options.embedded,
         }
 

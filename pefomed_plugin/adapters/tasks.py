@@ -1,4 +1,7 @@
-"""Tasks for the registry: what is asked of the model and how long an answer may be. Knows no data set and no loop."""
+"""Tasks for the registry: how long an answer may be and which scorers measure it.
+
+A run has one task and any data sets: each data set is answered and scored by the task that suits its samples.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,12 @@ from typing import Any
 from ..errors import DataError
 from ..options import RunOptions
 from ..prompts import user_turn
-from ..records import Prediction
+from ..records import Prediction, Sample
+from ..requirements import Need, require
+from ..scoring import find_scorer
 from ..scoring.exact_match import EXACT_MATCH
 from ..scoring.files import write_scores
+from ..services.console import say
 from ..toolkit import BaseTask, registry
 
 
@@ -24,12 +30,17 @@ class MedicalTask(BaseTask):
     """Limit of an answer in tokens, where the run does not set one."""
     scorers: tuple[str, ...] = ()
     """Names in ``scoring.SCORERS``."""
+    counterparts: Mapping[str, type[MedicalTask]] = {}
+    """``Sample.task`` -> the task that answers such samples in a run of this one."""
 
     def build_datasets(self, cfg: Any) -> dict[str, dict[str, Any]]:
         """Data sets of the configuration: name -> split -> data set; a data set without a train split is fine.
 
+        Says which of them will be answered by another task, and looks for what their scorers will need.
+
         Raises:
-            DataError: a split that the run asks for is in none of the data sets.
+            DataError: a split that the run asks for is in none of the data sets, or samples of one are mixed.
+            ConfigError: a scorer needs a package that is not installed, or is unknown.
         """
         datasets = {
             name: registry.get_builder_class(name)(section).build_datasets()
@@ -49,7 +60,32 @@ class MedicalTask(BaseTask):
                 f"{', '.join(sorted({split for dataset in datasets.values() for split in dataset}))}",
                 empty,
             )
+        self._check_scoring(datasets, run.get("test_splits", []))
         return datasets
+
+    def _check_scoring(self, datasets: Mapping[str, Mapping[str, Any]], test_splits: Sequence[str]) -> None:
+        needs: list[Need] = []
+        for name, splits in datasets.items():
+            for split in (split for split in test_splits if len(splits.get(split, ()))):
+                task = self.suited_to(splits[split].samples)
+                needs += [need for scorer in task.scorers for need in find_scorer(scorer).needs]
+                if task is not self:
+                    limit, scorers = task.max_new_tokens, ", ".join(task.scorers) or "nothing"
+                    say(f"{name}-{split}: {task.kind} samples, answered in up to {limit} tokens, scored by {scorers}")
+        require(needs)
+
+    def suited_to(self, samples: Sequence[Sample]) -> MedicalTask:
+        """This task, or its counterpart where the samples are of another kind.
+
+        Raises:
+            DataError: the samples are of several kinds.
+        """
+        kinds = sorted({sample.task for sample in samples})
+        if len(kinds) > 1:
+            raise DataError(f"{samples[0].dataset}: one split holds {' and '.join(kinds)}; split it into two data sets")
+        if not kinds or kinds[0] == self.kind:
+            return self
+        return self.counterparts.get(kinds[0], _BY_KIND[kinds[0]])()
 
     def valid_step(self, model: Any, samples: Mapping[str, Any], options: RunOptions) -> list[str]:
         """Answers of one batch, as many as it has samples."""
@@ -57,7 +93,8 @@ class MedicalTask(BaseTask):
         if "layout" in samples:
             return model.generate_packed(samples["image"], samples["layout"], max_new_tokens=limit)
         template = getattr(model, "prompt_template", None)
-        prompts = [user_turn(each, template) if template else user_turn(each) for each in samples["instruction_input"]]
+        asked = samples["instruction_input"]
+        prompts = [user_turn(text, template) if template else user_turn(text) for text in asked]
         return model.generate(
             samples["image"], prompts, num_beams=options.num_beams, do_sample=False, max_new_tokens=limit
         )
@@ -106,6 +143,13 @@ class LexicalTask(ReportGenerationTask):
     """Evaluation: writes reports and scores them, clinical metrics included where RadEval is installed."""
 
     scorers = ("lexical/coco", "clinical/radeval")
+
+
+_BY_KIND: dict[str, type[MedicalTask]] = {
+    task.kind: task for task in (MedicalVqaTask, ReportGenerationTask, MedicalCaptionTask)
+}
+ExactMatchTask.counterparts = {"report": LexicalTask}
+LexicalTask.counterparts = {"vqa": ExactMatchTask}
 
 
 TASKS: dict[str, type[MedicalTask]] = {

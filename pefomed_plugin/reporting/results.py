@@ -97,11 +97,9 @@ def read_run(folder: Path, name: str = "") -> Run:
             f"{folder} holds no answers: neither {PREDICTIONS} nor results/<data set>-<split>/{PREDICTIONS}; evaluate "
             "first"
         )
-    answered = [_read_answered(place) for place in places]
-    embedded = any(p.producer.get("embedded") for each in answered for p in each.predictions)
-    return Run(
-        name or folder.resolve().name, folder, read_config(folder), embedded, {each.key: each for each in answered}
-    )
+    answered = {found.key: found for found in map(_read_answered, places)}
+    embedded = any(p.producer.get("embedded") for found in answered.values() for p in found.predictions)
+    return Run(name or folder.resolve().name, folder, read_config(folder), embedded, answered)
 
 
 def read_config(folder: Path) -> dict[str, Any]:

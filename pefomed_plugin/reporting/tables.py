@@ -68,7 +68,8 @@ def format_value(figure: Mapping[str, Any]) -> str:
     """A figure with its unit, or why there is none."""
     if figure.get("value") is None:
         return figure.get("reason") or "-"
-    return f"{figure['value']:.1f} %" if figure.get("unit") == "%" else f"{figure['value']:.4f}"
+    unit = figure.get("unit", "")
+    return f"{figure['value']:.1f} %" if unit == "%" else f"{figure['value']:.4f} {unit}".rstrip()
 
 
 def format_interval(interval: Any) -> str:

@@ -1,7 +1,7 @@
 """BLEU-1 to 4, METEOR, ROUGE-L and CIDEr of reports and captions, by named protocols (paper section 4.3 b, Table 5).
 
 The numbers are pycocoevalcap's: its Python scorers for BLEU and CIDEr, its jars for tokens and METEOR through our own
-drivers. Knows nothing of files or of how the texts were generated.
+drivers.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """METEOR 1.5 through pycocoevalcap's jar: one Java process that scores any number of corpora and is always ended.
 
-Speaks the jar's line protocol (``SCORE`` and ``EVAL``); knows nothing of predictions or of other metrics.
+Speaks the jar's line protocol (``SCORE`` and ``EVAL``).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Predictions beside their scores, and the mean of what was scored. Knows nothing of any one scorer."""
+"""Predictions beside their scores, and the mean of what was scored."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ def pair_scores(predictions: Sequence[Prediction], scores: Sequence[Score]) -> l
             problems.append(f"id {prediction.id!r} has no score: score these predictions again")
         seen.add(prediction.id)
     problems += [
-        f"id {each!r} has a score but no prediction: these are another run's scores"
-        for each in by_id
-        if each not in seen
+        f"id {sample_id!r} has a score but no prediction: these are another run's scores"
+        for sample_id in by_id
+        if sample_id not in seen
     ]
     if problems:
         raise DataError("scores and predictions do not belong together", problems)

@@ -1,6 +1,6 @@
 """Texts into Penn Treebank tokens as the COCO tools do, or nearly so where there is no Java.
 
-Runs Stanford's tokenizer from pycocoevalcap's jar; knows nothing of metrics.
+Runs Stanford's tokenizer from pycocoevalcap's jar.
 """
 
 from __future__ import annotations
