@@ -16,7 +16,7 @@ from ..records import Prediction, Sample
 from ..requirements import Need, require
 from ..scoring import find_scorer
 from ..scoring.exact_match import EXACT_MATCH
-from ..scoring.files import write_scores
+from ..scoring.files import warnings_of, write_scores
 from ..services.console import say
 from ..toolkit import BaseTask, registry
 
@@ -101,7 +101,11 @@ class MedicalTask(BaseTask):
 
     def score_answers(self, predictions: Sequence[Prediction], folder: Path, options: RunOptions) -> dict[str, Any]:
         """Score a test set's answers and write the scores into ``folder``; the metrics as written."""
-        return write_scores(predictions, self.scorers, folder, {"embedded": options.embedded, "images": options.images})
+        facts = {"embedded": options.embedded, "images": options.images}
+        metrics = write_scores(predictions, self.scorers, folder, facts)
+        for warning in warnings_of(metrics, self.scorers):
+            say(f"warning: {warning}")
+        return metrics
 
 
 class MedicalVqaTask(MedicalTask):

@@ -19,7 +19,7 @@ from ..requirements import require
 from ..scoring import SCORERS, ScorerSpec, find_scorer
 from ..scoring.breakdown import AXES
 from ..scoring.checks import check_predictions, check_references
-from ..scoring.files import PREDICTIONS, write_scores
+from ..scoring.files import PREDICTIONS, warnings_of, write_scores
 from ..services.console import say
 from ..storage import read_predictions, write_records
 from .output import Output, add_json_argument
@@ -79,6 +79,8 @@ def run(arguments: argparse.Namespace) -> Output:
     if arguments.vocabulary:
         options["vocabulary"] = read_vocabulary(arguments.vocabulary, predictions[0].dataset)
     metrics = write_scores(predictions, [spec.name], folder, facts, **options)
+    for warning in warnings_of(metrics, [spec.name]):
+        say(f"warning: {warning}")
     if not (folder / PREDICTIONS).exists():
         write_records(folder / PREDICTIONS, predictions)  # a folder of scores can be compared and reported by itself
     metrics = {

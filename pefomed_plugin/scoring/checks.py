@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ..errors import DataError
 from ..records import Prediction, Sample
 from ..scoring.pairing import require_predictions
 
+_UNSPLIT = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+)
+"""Thai and Lao, Burmese, Khmer; Japanese; Chinese."""
 _TEXTS = ("id", "dataset", "split", "image", "task", "answer")
 _OPTIONAL_TEXTS = ("question", "prediction", "answer_type", "question_type", "organ", "phrase_type")
 
@@ -50,6 +55,12 @@ def check_predictions(predictions: Sequence[Prediction]) -> None:
             f"the predictions are of {len(sets)} test sets; score each in a file of its own",
             [f"{key}: {count:,} predictions" for key, count in sorted(sets.items())],
         )
+
+
+def unsplit_share(texts: Iterable[str]) -> float:
+    """Share of the letters that are of scripts without blanks between words, 0 to 1."""
+    letters = [letter for text in texts for letter in text if letter.isalpha()]
+    return len(_UNSPLIT.findall("".join(letters))) / max(len(letters), 1)
 
 
 def check_references(predictions: Sequence[Prediction], samples: Sequence[Sample], of: str) -> None:

@@ -17,11 +17,13 @@ from ..readers.textfiles import read_json, read_json_lines
 from ..records import Prediction, Score
 from ..storage import write_json, write_records
 from . import find_scorer, specs_of
-from .checks import check_predictions
+from .checks import check_predictions, unsplit_share
 from .spec import Measured, ScorerSpec
 from .summary import summarise
 
 METRICS, PREDICTIONS = "metrics.json", "predictions.jsonl"
+_MOST_UNSPLIT = 0.05
+"""Share of letters in scripts without blanks above which figures of words need a warning."""
 _SLACK = 1e-6
 """By which a score may leave its range: sums of floating-point values do."""
 
@@ -94,13 +96,33 @@ def measure(spec: ScorerSpec, predictions: Sequence[Prediction], **options: Any)
     if spec.measure is not None:
         found = spec.measure(predictions, **{key: options[key] for key in spec.options if key in options})
         _check_scores(spec, predictions, [score for scores in found.scores.values() for score in scores])
-        return found
+        return _with_warning(spec, predictions, found)
     if spec.function is None:
         raise DataError(f"{spec.name} is given by judges or people; no function computes it")
     scores = spec.function(predictions)
     _check_scores(spec, predictions, scores)
     by_name = {name: [score for score in scores if score.scorer == name] for name in spec.measured}
-    return Measured(by_name, {"version": scores[0].version, **summarise(spec, predictions, scores)})
+    figures = {"version": scores[0].version, **summarise(spec, predictions, scores)}
+    return _with_warning(spec, predictions, Measured(by_name, figures))
+
+
+def warnings_of(metrics: Mapping[str, Any], scorers: Iterable[str]) -> list[str]:
+    """What must be said beside the figures of these scorers, a line each."""
+    names = [find_scorer(scorer).name for scorer in scorers]
+    return [f"{name}: {metrics['scores'][name]['warning']}" for name in names if "warning" in metrics["scores"][name]]
+
+
+def _with_warning(spec: ScorerSpec, predictions: Sequence[Prediction], found: Measured) -> Measured:
+    if not spec.compares_words:
+        return found
+    share = unsplit_share(text for row in predictions for text in (row.answer, row.prediction or ""))
+    if share < _MOST_UNSPLIT:
+        return found
+    warning = (
+        f"{share:.0%} of the letters are of scripts that are written without blanks between words (Chinese, Japanese, "
+        "Thai); whole phrases count as one word, and the figures say little"
+    )
+    return Measured(found.scores, {**found.figures, "warning": warning})
 
 
 def _check_scores(spec: ScorerSpec, predictions: Sequence[Prediction], scores: Sequence[Score]) -> None:

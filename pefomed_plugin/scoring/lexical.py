@@ -19,7 +19,7 @@ from ..requirements import Need
 from .breakdown import CLUSTERS
 from .intervals import cluster_interval
 from .java import JavaError, find_java
-from .meteor import Meteor
+from .meteor import HEAPS_MB, Meteor
 from .pairing import NO_PREDICTION, mean, require_predictions
 from .ptb import tokenise_approximately, tokenise_ptb
 from .r2gen import cut_report
@@ -71,15 +71,15 @@ class LexicalResult:
         names = {metric: f"lexical/{self.protocol}/{metric}" for metric in METRICS}
         return {
             name: [
-                Score(sample_id, name, self.version, value, self._reason(sample_id, metric))
+                Score(sample_id, name, self.version, value, self._reason(sample_id, metric, value))
                 for sample_id, value in zip(self.sample_ids, self.per_sample[metric])
             ]
             for metric, name in names.items()
         }
 
-    def _reason(self, sample_id: str, metric: str) -> str | None:
+    def _reason(self, sample_id: str, metric: str, value: float | None) -> str | None:
         missing = NO_PREDICTION if sample_id in self.missing else None
-        return self.reasons.get(metric) or missing or self.reasons.get("tokens")
+        return (self.reasons.get(metric) if value is None else None) or missing or self.reasons.get("tokens")
 
 
 class LexicalScorer:
@@ -137,7 +137,7 @@ class LexicalScorer:
         values: dict[str, _Values] = dict(zip(BLEU, _bleu(references, hypotheses)))
         values["rouge_l"] = _rouge(references, hypotheses)
         values["cider"] = _cider(references, hypotheses, reasons)
-        values["meteor"] = self._meteor_values(references, hypotheses, reasons)
+        values["meteor"] = self._meteor_values(predictions, references, hypotheses, reasons)
         return LexicalResult(
             protocol=protocol,
             version=VERSION + ("-approximate" if "tokens" in reasons else ""),
@@ -180,7 +180,13 @@ class LexicalScorer:
             tokens = tokenise_approximately(texts)
         return tokens[: len(references)], tokens[len(references) :]
 
-    def _meteor_values(self, references: Sequence[str], hypotheses: Sequence[str], reasons: dict[str, str]) -> _Values:
+    def _meteor_values(
+        self,
+        predictions: Sequence[Prediction],
+        references: Sequence[str],
+        hypotheses: Sequence[str],
+        reasons: dict[str, str],
+    ) -> _Values:
         try:
             if "tokens" in reasons:
                 raise JavaError("METEOR is not computed on " + reasons["tokens"])
@@ -191,7 +197,13 @@ class LexicalScorer:
             self._meteor = None
             reasons["meteor"] = str(error)
             return None, [None] * len(hypotheses)
-        return corpus, list(per_sample)
+        if corpus is None:
+            too_long = ", ".join(row.id for row, value in zip(predictions, per_sample) if value is None)
+            reasons["meteor"] = (
+                f"METEOR pools all texts, and {HEAPS_MB[-1]:,} MB of memory do not hold its alignment of {too_long}: "
+                "does the answer loop?"
+            )
+        return corpus, per_sample
 
 
 def measure_lexical(
@@ -280,6 +292,7 @@ LEXICAL = tuple(
         short="lexical" if protocol == "coco" else "",
         paper="lexical" if protocol in ("coco", "pefomed") else "",
         needs=(PYCOCOEVALCAP,),
+        compares_words=True,
         options=("vocabulary",) if protocol == "r2gen60" else (),
     )
     for protocol, words in (

@@ -14,14 +14,20 @@ from types import TracebackType
 from typing import IO
 
 from ..errors import DataError
-from .java import METEOR_JAR, JavaError, find_jar, java_command
+from .java import METEOR_JAR, HeapError, JavaError, find_jar, java_command
+
+HEAPS_MB = (512, 4096)
+"""Memory of the process at first, and where an answer that loops for thousands of words needs more."""
+_MOST_TOO_LONG = 5
+"""Texts that no memory holds, beyond which the corpus is given up: each costs a start of the process."""
 
 
 class Meteor:
     """METEOR as a context manager. Starting takes several seconds (the paraphrase table) and is paid once.
 
     The process starts on entry and loads while the caller does other work; leaving the block ends it, also on an
-    error or an interrupt. After a failure the process is gone and every further corpus raises.
+    error or an interrupt. Where a text is too much for its memory it is started once more with a larger heap. After
+    any other failure the process is gone and every further corpus raises.
     """
 
     def __init__(self, java: str, timeout_s: float = 300) -> None:
@@ -32,13 +38,19 @@ class Meteor:
         """
         self._java = java
         self._timeout_s = timeout_s
+        self._heap_mb = HEAPS_MB[0]
         self._process: subprocess.Popen[bytes] | None = None
         self._complaints: IO[bytes] | None = None
 
     def __enter__(self) -> Meteor:
-        command = java_command(self._java, "-jar", str(find_jar(METEOR_JAR)), "-", "-", "-stdio", "-l", "en", "-norm")
+        self._start()
+        return self
+
+    def _start(self) -> None:
+        arguments = ("-jar", str(find_jar(METEOR_JAR)), "-", "-", "-stdio", "-l", "en", "-norm")
+        command = java_command(self._java, *arguments, heap_mb=self._heap_mb)
         # A file, since a pipe that nobody reads would fill up and stop the child.
-        self._complaints = tempfile.TemporaryFile()
+        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115, closed by _end
         try:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._complaints
@@ -46,15 +58,16 @@ class Meteor:
         except OSError as error:
             self._complaints.close()
             raise JavaError(f"cannot start {self._java}: {error.strerror or error}") from error
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._end()
 
-    def score(self, references: Sequence[str], hypotheses: Sequence[str]) -> tuple[float, list[float]]:
+    def score(self, references: Sequence[str], hypotheses: Sequence[str]) -> tuple[float | None, list[float | None]]:
         """METEOR of the corpus (statistics pooled over all pairs) and of each pair, 0 to 1.
+
+        A pair that the largest heap does not hold has None, and then the corpus has None too; the others keep theirs.
 
         Args:
             references: tokens of each reference, separated by blanks.
@@ -62,20 +75,30 @@ class Meteor:
 
         Raises:
             DataError: no pairs, or unequal numbers of texts.
-            JavaError: the process is not running, ended, or did not reply in time.
+            JavaError: the process is not running, ended, did not reply in time, or several pairs are too much for it.
         """
         if not hypotheses or len(references) != len(hypotheses):
             raise DataError(
                 f"METEOR needs one reference for each of at least one hypothesis; got {len(references)} and "
                 f"{len(hypotheses)}"
             )
-        statistics = [
-            self._ask(f"SCORE ||| {_field(reference)} ||| {_field(hypothesis)}", 1)[0]
-            for reference, hypothesis in zip(references, hypotheses)
-        ]
-        replies = self._ask(" ||| ".join(["EVAL", *statistics]), len(statistics) + 1)
-        values = [float(reply) for reply in replies]
-        return values[-1], values[:-1]
+        statistics = [self._statistics(reference, hypothesis) for reference, hypothesis in zip(references, hypotheses)]
+        known = [text for text in statistics if text is not None]
+        if len(known) < len(statistics) - _MOST_TOO_LONG:
+            raise HeapError(f"METEOR ran out of {self._heap_mb} MB of memory on {len(statistics) - len(known)} texts")
+        replies = iter(map(float, self._ask(" ||| ".join(["EVAL", *known]), len(known) + 1)) if known else ())
+        values = [None if text is None else next(replies) for text in statistics]
+        return next(replies) if len(known) == len(statistics) else None, values
+
+    def _statistics(self, reference: str, hypothesis: str) -> str | None:
+        """What METEOR counts of one pair, as EVAL takes it; None where its alignment does not fit into memory."""
+        line = f"SCORE ||| {_field(reference)} ||| {_field(hypothesis)}"
+        try:
+            return self._ask(line, 1)[0]
+        except HeapError:
+            is_largest, self._heap_mb = self._heap_mb == HEAPS_MB[-1], HEAPS_MB[-1]
+            self._start()
+            return None if is_largest else self._statistics(reference, hypothesis)
 
     def _ask(self, line: str, replies: int) -> list[str]:
         """Send one line, read as many as the jar answers with."""
@@ -100,19 +123,21 @@ class Meteor:
         finally:
             watchdog.cancel()
         if not all(answers):
-            raise JavaError(self._failure(timed_out.is_set()))
+            raise self._failure(timed_out.is_set())
         return answers
 
-    def _failure(self, timed_out: bool) -> str:
+    def _failure(self, timed_out: bool) -> JavaError:
         """End the process and say what went wrong."""
         complaint = ""
         if self._complaints is not None:
             self._complaints.seek(0)
-            complaint = self._complaints.read().decode("utf-8", "replace")[-300:].strip()
+            complaint = self._complaints.read().decode("utf-8", "replace").strip()
         self._end()
         if timed_out:
-            return f"METEOR did not reply within {self._timeout_s} s"
-        return f"METEOR ended before it replied: {complaint or 'without a message'}"
+            return JavaError(f"METEOR did not reply within {self._timeout_s} s")
+        if "OutOfMemoryError" in complaint:
+            return HeapError(f"METEOR ran out of {self._heap_mb} MB of memory")
+        return JavaError(f"METEOR ended before it replied: {complaint[-300:].strip() or 'without a message'}")
 
     def _end(self) -> None:
         process, self._process = self._process, None

@@ -136,6 +136,8 @@ class ScorerSpec(MetricSpec):
     """Packages without which it scores nothing; checked before a run starts."""
     options: tuple[str, ...] = ()
     """What ``measure`` must be given besides predictions: ``vocabulary``."""
+    compares_words: bool = False
+    """It splits texts into words at blanks, which Chinese or Japanese do not have: such texts get a warning."""
     rubric: str = ""
     """Digest of the rubric, for judges and people."""
     summary_of: str = ""

@@ -81,6 +81,7 @@ def _spec(measure: str, variant: str) -> ScorerSpec:
         f"{words}, {'as LLaVA-Med computes it' if variant == 'llava_med' else 'each word counted once'}",
         function=partial(score_token_overlap, measure=measure, variant=variant),
         version=VERSION,
+        compares_words=True,
         short=measure if variant == "llava_med" else "",
     )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pefomed_plugin.errors import ConfigError, DataError
-from pefomed_plugin.scoring import java
+from pefomed_plugin.scoring import java, lexical
 from pefomed_plugin.scoring.lexical import METRICS, LexicalResult, LexicalScorer, measure_lexical
 
 from .jvm import misbehaving_java, needs_shell
@@ -118,6 +118,28 @@ def test_mistaken_protocol_and_nothing_to_score() -> None:
         measure_lexical(reports(PAIRS), "r2gen")
     with pytest.raises(DataError, match="no predictions"):
         measure_lexical([])
+
+
+def test_an_answer_that_loops_is_named_and_the_others_keep_their_meteor(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Forgetful:
+        def __init__(self, java: str) -> None: ...
+
+        def __enter__(self) -> Forgetful:
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+
+        def score(self, references: list, hypotheses: list) -> tuple:
+            return None, [0.5, None, 0.1]
+
+    monkeypatch.setattr(lexical, "Meteor", Forgetful)
+    monkeypatch.setattr(lexical, "find_java", lambda setting: "java")
+    found = measure_lexical(reports(PAIRS), "r2gen60")
+    assert found.figures["meteor"]["value"] is None
+    assert "do not hold its alignment of invented-2: does the answer loop?" in found.figures["meteor"]["reason"]
+    scores = found.scores["lexical/r2gen60/meteor"]
+    assert [score.value for score in scores] == [0.5, None, 0.1]
+    assert [score.reason is None for score in scores] == [True, False, False]
 
 
 @needs_shell

@@ -44,6 +44,22 @@ def test_a_talkative_process_cannot_block_on_its_messages(tmp_path: Path) -> Non
             meteor.score(["a", "b"], ["a", "b"])
 
 
+_SMALL = """case "$*" in *-Xmx512m*) read line; echo java.lang.OutOfMemoryError >&2; exit 1;; esac"""
+_LARGE = """while read line; do case "$line" in
+SCORE*endless*) echo java.lang.OutOfMemoryError >&2; exit 1;;
+SCORE*) echo 7;;
+EVAL*) for word in $line; do [ "$word" = 7 ] && echo 0.5; done; echo 0.25;;
+esac; done"""
+
+
+def test_more_memory_is_tried_and_a_text_that_no_memory_holds_costs_no_other(tmp_path: Path) -> None:
+    with Meteor(misbehaving_java(tmp_path, f"{_SMALL}\n{_LARGE}")) as meteor:
+        assert meteor.score(["a", "b"], ["a", "b"]) == (0.25, [0.5, 0.5])
+        assert meteor.score(["a", "b", "c"], ["a", "endless", "c"]) == (None, [0.5, None, 0.5])
+        with pytest.raises(JavaError, match="ran out of 4096 MB of memory on 7 texts"):
+            meteor.score(["a"] * 7, ["endless"] * 7)
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
 def test_the_process_ends_with_the_block(tmp_path: Path, error: type) -> None:
     def interrupted() -> None:

@@ -75,7 +75,7 @@ def test_an_unknown_name_lists_the_near_ones() -> None:
     ids=lambda spec: spec.name,
 )
 def test_what_is_recorded_is_read_back(spec: ScorerSpec) -> None:
-    kept = replace(spec, function=None, measure=None, needs=(), options=(), short="")
+    kept = replace(spec, function=None, measure=None, needs=(), options=(), short="", compares_words=False)
     assert read_spec(spec.name, spec.to_json()) == kept
 
 
@@ -120,3 +120,19 @@ def test_a_name_that_nobody_declares_is_refused_with_near_names() -> None:
 def test_a_declaration_that_contradicts_itself_is_refused(wrong: dict, told: str) -> None:
     with pytest.raises(ValueError, match=told):
         ScorerSpec("mine", "mine", **{"function": lambda predictions: [], **wrong})
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "share"),
+    [
+        ("token_f1", "\u5fc3\u810f\u6b63\u5e38\u3002", "100%"),
+        ("token_f1", "\u80ba normal", "14%"),
+        ("token_f1", "coeur normal, \u03b2 2.5", None),
+        ("exact_match", "\u5fc3\u810f\u6b63\u5e38\u3002", None),
+    ],
+)
+def test_texts_without_blanks_between_words_get_a_warning_where_words_count(
+    name: str, text: str, share: str | None
+) -> None:
+    warning = measure(find_scorer(name), [predicted(text, text)]).figures.get("warning")
+    assert warning is None if share is None else str(warning).startswith(f"{share} of the letters")
