@@ -11,19 +11,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from types import TracebackType
-from typing import Any, Optional
+from typing import Any
 
 from ..errors import ConfigError, DataError, near_names
 from ..records import Prediction, Score
-from ..requirements import Need
 from .breakdown import CLUSTERS
+from .coco_metrics import PYCOCOEVALCAP, Values, bleu, cider, rouge
 from .intervals import cluster_interval
 from .java import JavaError, find_java
 from .meteor import HEAPS_MB, Meteor
-from .pairing import NO_PREDICTION, mean, require_predictions
+from .pairing import NO_PREDICTION, require_predictions
 from .ptb import tokenise_approximately, tokenise_ptb
 from .r2gen import cut_report
-from .rouge import rouge_l
 from .spec import Measured, MetricSpec, ScorerSpec
 
 VERSION = "1"
@@ -35,15 +34,12 @@ _METRIC_SPECS = (
     MetricSpec("cider", "CIDEr", high=10.0),
 )
 METRICS = tuple(metric.name for metric in _METRIC_SPECS)
-PYCOCOEVALCAP = Need("pycocoevalcap", "report metrics", "pycocoevalcap")
 PROTOCOLS: dict[str, str] = {
     "coco": "PTB tokens, the whole reference; one item a prediction",
     "pefomed": "as coco, one item an image: two predictions for one image are an error",
     "r2gen60": "R2Gen's cleaned words, both sides cut to 59, reference words outside the training vocabulary <unk>",
 }
 """How each protocol turns texts into tokens; the first is the default."""
-
-_Values = tuple[Optional[float], list[Optional[float]]]
 
 
 @dataclass(frozen=True)
@@ -134,9 +130,9 @@ class LexicalScorer:
             reasons["vocabulary"] = "no training vocabulary given: no word became <unk>"
         self._start_meteor()
         references, hypotheses = self._tokens(predictions, protocol, vocabulary, reasons)
-        values: dict[str, _Values] = dict(zip(BLEU, _bleu(references, hypotheses)))
-        values["rouge_l"] = _rouge(references, hypotheses)
-        values["cider"] = _cider(references, hypotheses, reasons)
+        values: dict[str, Values] = dict(zip(BLEU, bleu(references, hypotheses)))
+        values["rouge_l"] = rouge(references, hypotheses)
+        values["cider"] = cider(references, hypotheses, reasons)
         values["meteor"] = self._meteor_values(predictions, references, hypotheses, reasons)
         return LexicalResult(
             protocol=protocol,
@@ -186,7 +182,7 @@ class LexicalScorer:
         references: Sequence[str],
         hypotheses: Sequence[str],
         reasons: dict[str, str],
-    ) -> _Values:
+    ) -> Values:
         try:
             if "tokens" in reasons:
                 raise JavaError("METEOR is not computed on " + reasons["tokens"])
@@ -248,36 +244,6 @@ def _check(predictions: Sequence[Prediction], protocol: str) -> None:
         ]
         if twice:
             raise DataError("protocol pefomed scores each image once", twice)
-
-
-def _items(texts: Sequence[str]) -> dict[int, list[str]]:
-    """The shape pycocoevalcap takes: item -> list of token strings."""
-    return {number: [text] for number, text in enumerate(texts)}
-
-
-def _bleu(references: Sequence[str], hypotheses: Sequence[str]) -> list[_Values]:
-    try:
-        from pycocoevalcap.bleu.bleu import Bleu  # late: optional
-    except ImportError as error:
-        raise ConfigError(PYCOCOEVALCAP.message) from error
-    corpus, per_sample = Bleu(4).compute_score(_items(references), _items(hypotheses), verbose=0)
-    return [(float(value), [float(value) for value in values]) for value, values in zip(corpus, per_sample)]
-
-
-def _rouge(references: Sequence[str], hypotheses: Sequence[str]) -> _Values:
-    values = [rouge_l(reference, hypothesis) for reference, hypothesis in zip(references, hypotheses)]
-    return mean(values), list(values)
-
-
-def _cider(references: Sequence[str], hypotheses: Sequence[str], reasons: dict[str, str]) -> _Values:
-    """pycocoevalcap's CIDEr, except where it says 0 or fails for want of anything to weigh words by."""
-    from pycocoevalcap.cider.cider import Cider  # late: optional
-
-    if len(references) < 2 or not any(references):
-        reasons["cider"] = "CIDEr weighs words by their rarity and needs at least two items with words"
-        return None, [None] * len(references)
-    corpus, per_sample = Cider().compute_score(_items(references), _items(hypotheses))
-    return float(corpus), [float(value) for value in per_sample]
 
 
 LEXICAL = tuple(

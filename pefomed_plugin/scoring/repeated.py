@@ -6,8 +6,10 @@ studies (images where a data set has no studies), as those of every other scorer
 
 from __future__ import annotations
 
+import math
+import statistics
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..errors import DataError
@@ -15,7 +17,6 @@ from ..records import Prediction, Score
 from .breakdown import AXES, CLUSTERS
 from .intervals import cluster_interval
 from .pairing import answer_type, mean, pair_scores
-from .runs import summarise_runs
 from .spec import GROUPS
 from .wasm import summarise_wasm, wasm_from_counts
 
@@ -84,6 +85,30 @@ def summarise_groups(
         for group, chosen in sorted(members.items()):
             figures[f"{axis} {group}"] = {**_over_runs(chosen, _only(runs, chosen), factor), **unit}
     return figures
+
+
+@dataclass(frozen=True)
+class OverRuns:
+    """One figure, measured several times."""
+
+    mean: float
+    """In the unit of what was measured."""
+    sd: float | None
+    """Sample standard deviation (ddof=1), as in the paper's brackets; None for a single run."""
+    runs: int
+    """How many runs or raters."""
+
+
+def summarise_runs(values: Sequence[float]) -> OverRuns:
+    """Mean and sample standard deviation of one figure over runs.
+
+    Raises:
+        DataError: no run, or one whose figure is not a finite number.
+    """
+    broken = [number for number, value in enumerate(values, 1) if not math.isfinite(value)]
+    if broken:
+        raise DataError(f"no finite figure in run(s) {', '.join(map(str, broken))}: score them again")
+    return OverRuns(mean(values), statistics.stdev(values) if len(values) > 1 else None, len(values))
 
 
 def sample_means(runs: Runs) -> list[float | None]:

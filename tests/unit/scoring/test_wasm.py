@@ -7,7 +7,7 @@ import pytest
 from pefomed_plugin.errors import DataError
 from pefomed_plugin.records import Score
 from pefomed_plugin.rubrics import REPORT
-from pefomed_plugin.scoring.runs import summarise_runs
+from pefomed_plugin.scoring.repeated import summarise_runs
 from pefomed_plugin.scoring.wasm import summarise_wasm, wasm_from_counts
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from pefomed_plugin.scoring.rouge import longest_common_subsequence, rouge_l
+from pefomed_plugin.scoring.coco_metrics import longest_common_subsequence, rouge_l
 
 
 def by_table(first: Sequence[str], second: Sequence[str]) -> int:
