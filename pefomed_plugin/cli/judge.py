@@ -9,7 +9,7 @@ from typing import Any
 from ..adapters.judge import LEDGER, estimate, find_judge, judge_offline, judge_with_model, model_name
 from ..reporting.judged import show_repeated
 from ..rubrics import BUILT_IN, find_rubric
-from ..scoring.breakdown import AXES
+from ..scoring.breakdown import AXES, check_axes
 from ..services.judge import offline_judge
 from ..services.judge.asking import Limits
 from ..services.judge.judging import JudgePlan
@@ -49,9 +49,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--by",
         action="append",
         default=[],
-        choices=sorted(AXES),
         metavar="AXIS",
-        help=f"also by {', '.join(AXES)}; may be repeated",
+        help=f"also by {', '.join(AXES)}, or a field that the data set declares; may be repeated",
     )
     parser.add_argument("--batch", action="store_true", help="through OpenAI's Batch API: cheaper, within a day")
     parser.add_argument(
@@ -89,6 +88,7 @@ def add_asking_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Judge, or estimate; says how to go on where it is not finished."""
     predictions = read_predictions(arguments.predictions)
+    check_axes(arguments.by, predictions)
     folder = arguments.out or arguments.predictions.parent
     rubric = find_rubric(arguments.kind, arguments.rubric)
     prompt = find_prompt(rubric, arguments.prompt_file)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ConfigError
 from ..reporting.judged import merge_ratings, show_repeated, write_judgements
 from ..rubrics import Rubric, find_rubric, require_same_rubric
-from ..scoring.breakdown import AXES
+from ..scoring.breakdown import AXES, check_axes
 from ..scoring.ratings import human_spec
 from ..services.judge.judging import check_judgeable
 from ..services.rating.plan import PLAN, SCOPES, make_plan, rating_pairs, shown_texts, write_plan
@@ -51,9 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--by",
         action="append",
         default=[],
-        choices=sorted(AXES),
         metavar="AXIS",
-        help=f"also by {', '.join(AXES)}; may be repeated",
+        help=f"also by {', '.join(AXES)}, or a field that the data set declares; may be repeated",
     )
     parser.epilog = (
         "examples:\n"
@@ -195,6 +194,7 @@ def _import(arguments: argparse.Namespace) -> int:
     from ..services.rating.sheet_import import VERSION, import_ratings  # late: loads PIL
 
     predictions = read_predictions(arguments.predictions)
+    check_axes(arguments.by, predictions)
     plan = _plan(arguments, predictions)
     spec, folder = human_spec(plan.rubric, VERSION), arguments.out or arguments.predictions.parent
     runs = dict(zip(plan.raters, import_ratings(arguments.folder, plan, predictions, arguments.allow_missing)))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from ..errors import ConfigError, near_names
+from ..errors import ConfigError
 from ..readers import read_data
 from ..records import Prediction
 from ..reporting.breakdowns import make_breakdown, show_breakdown
@@ -17,7 +17,7 @@ from ..reporting.tables import show_metrics
 from ..reporting.vocabulary import read_vocabulary
 from ..requirements import require
 from ..scoring import SCORERS, ScorerSpec, find_scorer
-from ..scoring.breakdown import AXES
+from ..scoring.breakdown import AXES, check_axes
 from ..scoring.checks import check_predictions, check_references
 from ..scoring.files import PREDICTIONS, warnings_of, write_scores
 from ..services.console import say
@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="AXIS",
-        help=f"break down by {', '.join(AXES)}; may be repeated",
+        help=f"break down by {', '.join(AXES)}, or a field that the data set declares; may be repeated",
     )
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the breakdowns: .png, .svg or .pdf")
     parser.add_argument(
@@ -64,10 +64,8 @@ def run(arguments: argparse.Namespace) -> Output:
     spec = find_scorer(given)
     require([*spec.needs, *([MATPLOTLIB] if arguments.plot else [])])
     _check_vocabulary(spec, arguments.vocabulary)
-    wrong = [axis for axis in arguments.by if axis not in AXES]
-    if wrong:
-        raise ConfigError("cannot break down by that", [f"{axis!r}: {near_names(axis, AXES)}" for axis in wrong])
     predictions = read_predictions(arguments.predictions)
+    check_axes(arguments.by, predictions)
     check_predictions(predictions)
     if arguments.data:
         _check_against(arguments.data, predictions)

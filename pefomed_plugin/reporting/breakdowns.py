@@ -73,7 +73,7 @@ def format_mean(value: float | None, unit: str) -> str:
 def _row(cell: GroupMean, breakdown: Breakdown, unscored: bool) -> list[str]:
     interval = format_interval({"low": cell.interval.low, "high": cell.interval.high}) or (cell.interval.reason or "")
     return [
-        cell.group,
+        cell.label,
         str(cell.n),
         format_mean(cell.value, breakdown.unit),
         interval,

@@ -55,7 +55,7 @@ def _draw(panel: Any, breakdown: Breakdown) -> None:
         xerr=_errors(breakdown),
         error_kw={"ecolor": _INK, "elinewidth": 1, "capsize": 2.5},
     )
-    panel.set_yticks(range(len(cells)), [f"{cell.group} (n = {cell.n:,})" for cell in cells])
+    panel.set_yticks(range(len(cells)), [f"{cell.label} (n = {cell.n:,})" for cell in cells])
     panel.invert_yaxis()
     panel.set_title("by " + breakdown.axis.replace("_", " "), loc="left", color=_INK, fontsize=11)
     panel.set_xlabel(_axis_label(breakdown), color=_INK)

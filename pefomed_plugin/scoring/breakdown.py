@@ -5,11 +5,12 @@ Takes the scores of any one scorer; how they are shown is decided elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Callable
 
 from ..errors import ConfigError, near_names
+from ..readers import describe
 from ..records import Prediction, Score
 from .intervals import Interval, cluster_interval
 from .pairing import answer_type, mean, pair_scores
@@ -26,6 +27,8 @@ class GroupMean:
     """``question_type``, ``organ``, ..."""
     group: str
     """``PRES``, ``CHEST``, ... as the data set names it."""
+    label: str
+    """The same with what its data set says that it stands for: ``PRES (presence)``."""
     n: int
     """Scored predictions of the group; a row with two question types counts in both groups."""
     unscored: int
@@ -55,7 +58,31 @@ AXES: dict[str, Callable[[Prediction], tuple[str, ...]]] = {
     "phrase_type": lambda prediction: _one(prediction.phrase_type),
     "modality": lambda prediction: _one(prediction.metadata.get("modality")),
 }
-"""Name of an axis -> the groups that a prediction belongs to on it."""
+"""Name of an axis -> the groups that a prediction belongs to on it; data sets declare further ones."""
+
+
+def axes_of(predictions: Iterable[Prediction]) -> list[str]:
+    """What these predictions can be broken down by: ``AXES``, and the fields that their data sets declare."""
+    datasets = dict.fromkeys(prediction.dataset for prediction in predictions)
+    return list(dict.fromkeys([*AXES, *(field.name for dataset in datasets for field in describe(dataset).fields)]))
+
+
+def check_axes(asked: Iterable[str], predictions: Sequence[Prediction]) -> None:
+    """Refuse what predictions cannot be broken down by.
+
+    Raises:
+        ConfigError: names all of it, and the near axes.
+    """
+    known = axes_of(predictions)
+    wrong = [f"{axis!r}: {near_names(axis, known)}" for axis in asked if axis not in known]
+    if wrong:
+        raise ConfigError("cannot break down by that", wrong)
+
+
+def groups_of(prediction: Prediction, axis: str) -> tuple[str, ...]:
+    """The groups of an axis that a prediction belongs to; ``not given`` where it has no value."""
+    return AXES[axis](prediction) if axis in AXES else _one(prediction.metadata.get(axis))
+
 
 CLUSTERS: dict[str, Callable[[Prediction], Hashable]] = {
     "image": lambda prediction: (prediction.dataset, prediction.image),
@@ -77,7 +104,7 @@ def break_down(
     Args:
         predictions: the rows.
         scores: one for each, all of one scorer.
-        axis: a name of ``AXES``.
+        axis: one of ``axes_of(predictions)``.
         cluster: a name of ``CLUSTERS``, what the bootstrap draws.
         resamples: draws of the bootstrap.
         seed: of the bootstrap; a cell's interval depends on that cell's rows only.
@@ -86,25 +113,35 @@ def break_down(
         ConfigError: no such axis or cluster.
         DataError: predictions and scores do not belong together.
     """
-    for name, known in ((axis, list(AXES)), (cluster, list(CLUSTERS))):
-        if name not in known:
-            raise ConfigError(f"cannot break down by {name!r}; {near_names(name, known)}")
+    check_axes([axis], predictions)
+    if cluster not in CLUSTERS:
+        raise ConfigError(f"no cluster {cluster!r}; {near_names(cluster, CLUSTERS)}")
     groups: dict[str, list[tuple[Hashable, float | None]]] = {}
+    labels: dict[str, str] = {}
     for prediction, score in pair_scores(predictions, scores):
-        for group in AXES[axis](prediction):
+        for group in groups_of(prediction, axis):
+            if group not in labels:
+                labels[group] = _label(prediction.dataset, axis, group)
             groups.setdefault(group, []).append((CLUSTERS[cluster](prediction), score.value))
     return [
-        _cell(axis, group, groups[group], resamples, seed)
+        _cell(axis, group, labels[group], groups[group], resamples, seed)
         for group in sorted(groups, key=lambda name: (name == NOT_GIVEN, name))
     ]
 
 
-def _cell(axis: str, group: str, rows: Sequence[tuple[Hashable, float | None]], resamples: int, seed: int) -> GroupMean:
+def _label(dataset: str, axis: str, group: str) -> str:
+    name = describe(dataset).long_name(axis, group)
+    return group if name == group else f"{group} ({name})"
+
+
+def _cell(
+    axis: str, group: str, label: str, rows: Sequence[tuple[Hashable, float | None]], resamples: int, seed: int
+) -> GroupMean:
     scored = [(cluster, value) for cluster, value in rows if value is not None]
     unscored = len(rows) - len(scored)
     if not scored:
-        return GroupMean(axis, group, 0, unscored, None, Interval(None, None, "nothing was scored"))
+        return GroupMean(axis, group, label, 0, unscored, None, Interval(None, None, "nothing was scored"))
     clusters, values = [cluster for cluster, _ in scored], [value for _, value in scored]
     return GroupMean(
-        axis, group, len(scored), unscored, mean(values), cluster_interval(values, clusters, resamples, seed)
+        axis, group, label, len(scored), unscored, mean(values), cluster_interval(values, clusters, resamples, seed)
     )

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..errors import DataError
 from ..records import Prediction, Score
-from .breakdown import AXES, CLUSTERS
+from .breakdown import CLUSTERS, check_axes, groups_of
 from .intervals import cluster_interval
 from .pairing import answer_type, mean, pair_scores
 from .spec import GROUPS
@@ -73,14 +73,16 @@ def summarise_groups(
     """The groups of some axes, by ``organ CHEST`` and the like: percent right, or the mean of the levels.
 
     Raises:
+        ConfigError: the predictions cannot be broken down by an axis.
         DataError: predictions and scores do not belong together.
     """
+    check_axes(axes, predictions)
     factor, unit = (100.0, {"unit": "%"}) if in_percent else (1.0, {})
     figures: dict[str, Any] = {}
     for axis in axes:
         members: dict[str, list[Prediction]] = {}
         for prediction in predictions:
-            for group in AXES[axis](prediction):
+            for group in groups_of(prediction, axis):
                 members.setdefault(group, []).append(prediction)
         for group, chosen in sorted(members.items()):
             figures[f"{axis} {group}"] = {**_over_runs(chosen, _only(runs, chosen), factor), **unit}

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from pefomed_plugin.embedded.releases_vqa import WRITERS
+from pefomed_plugin.embedded import find_writer
 from pefomed_plugin.readers import DATASETS
 
 from .data import real_data
@@ -23,6 +23,6 @@ FEW = {
 def test_generated_and_published_images_share_no_name(tmp_path, name):
     published = {sample.image for sample in DATASETS[name].read(real_data(name)).samples}
     (tmp_path / name).mkdir()
-    dict(WRITERS)[name](tmp_path / name, Random(0), **FEW[name])
+    find_writer(name)(tmp_path / name, Random(0), **FEW[name])
     generated = {sample.image for sample in DATASETS[name].read(tmp_path / name).samples}
     assert generated and published and not generated & published

@@ -122,10 +122,11 @@ function showPlots() {
     const plot = make("div", { class: "plot" }, make("h3", {}, "By " + each.axis.replace("_", " ")));
     for (const cell of each.cells) {
       const shown = mean(cell.value, each.unit);
-      plot.append(make("button", { class: "group", type: "button", title: `Show the ${count(cell.n)} answers`,
-        onclick: () => chooseGroup(set, each.axis, cell.group) },
-      make("span", {}, cell.group), make("span", {}, count(cell.n)),
-      strip(cell.value, cell.low, cell.high, each.max, `${cell.group}: ${shown}`), make("b", {}, shown)));
+      const filtered = each.axis in AXIS_FIELD;
+      plot.append(make("button", { class: "group", type: "button", disabled: !filtered,
+        title: filtered ? `Show the ${count(cell.n)} answers` : "", onclick: () => chooseGroup(set, each.axis, cell.group) },
+      make("span", {}, cell.label), make("span", {}, count(cell.n)),
+      strip(cell.value, cell.low, cell.high, each.max, `${cell.label}: ${shown}`), make("b", {}, shown)));
     }
     return plot;
   }));

@@ -11,7 +11,7 @@ from typing import Any
 
 from ... import __version__
 from ...records import Prediction
-from ...scoring.breakdown import NOT_GIVEN
+from ...scoring.breakdown import NOT_GIVEN, axes_of
 from ...scoring.spec import ACCURACY, RATER, RUN, MetricSpec, ScorerSpec
 from ..breakdowns import make_breakdown
 from ..comparison.compare import Comparison, compare_runs
@@ -20,7 +20,6 @@ from ..results import Answered, Run
 from ..tables import format_count, format_interval, format_value
 from .explorer_ratings import ratings_data
 
-AXES_SHOWN = ("answer_type", "question_type", "organ", "phrase_type", "modality")
 COLUMNS = (
     "id",
     "set",
@@ -198,10 +197,14 @@ def _figure(spec: ScorerSpec, group: str, figure: Mapping[str, Any]) -> dict[str
     }
 
 
+def _axes_shown(predictions: Sequence[Prediction]) -> list[str]:
+    return [axis for axis in axes_of(predictions) if axis not in ("overall", "dataset")]
+
+
 def _breakdowns(answered: Answered) -> list[dict[str, Any]]:
     found = []
     for scorer, (_, metric) in answered.measured.items():
-        for axis in AXES_SHOWN:
+        for axis in _axes_shown(answered.predictions):
             breakdown = make_breakdown(answered.predictions, answered.scores[scorer], axis, metric)
             if [cell.group for cell in breakdown.cells] != [NOT_GIVEN]:
                 found.append(
@@ -214,6 +217,7 @@ def _breakdowns(answered: Answered) -> list[dict[str, Any]]:
                         "cells": [
                             {
                                 "group": cell.group,
+                                "label": cell.label,
                                 "n": cell.n,
                                 "value": cell.value,
                                 "low": cell.interval.low,

@@ -79,6 +79,23 @@ def test_a_cell_does_not_depend_on_the_other_groups() -> None:
     assert break_down(rows, score_exact_match(rows), "organ")[1] == alone
 
 
+def test_codes_have_their_data_sets_words_beside_them() -> None:
+    rows = [predicted(number=number, organ=organ) for number, organ in enumerate(["ABD", "CHEST", "odd", None])]
+    labels = [cell.label for cell in break_down(rows, score_exact_match(rows), "organ")]
+    assert labels == ["ABD (abdomen)", "CHEST", "odd", "not given"]
+    imported = [predicted(organ="ABD", dataset="of nobody")]
+    assert break_down(imported, score_exact_match(imported), "organ")[0].label == "ABD"
+
+
+def test_a_field_that_the_data_set_declares_is_an_axis() -> None:
+    rows = [predicted(number=number, dataset="roco", metadata={"kind": kind}) for number, kind in enumerate("aab")]
+    assert [(cell.group, cell.n) for cell in break_down(rows, score_exact_match(rows), "kind")] == [("a", 2), ("b", 1)]
+    with pytest.raises(ConfigError, match="'kin': did you mean 'kind'"):
+        break_down(rows, score_exact_match(rows), "kin")
+    with pytest.raises(ConfigError, match="'kind': known: "):
+        break_down([predicted()], score_exact_match([predicted()]), "kind")
+
+
 def test_mistakes_are_named() -> None:
     rows = [predicted()]
     with pytest.raises(ConfigError, match="did you mean 'organ'"):
