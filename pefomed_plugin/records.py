@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
+from .errors import DataError
+
 OPEN = "OPEN"
 CLOSED = "CLOSED"
 SPLITS = ("train", "val", "test")
@@ -27,8 +29,9 @@ class Sample:
     """Registry name of the builder: ``vqa_rad``, ``slake``, ``iu_xray``, ..."""
     split: str
     """``train``, ``val`` or ``test``."""
-    image: str
-    """Path below the data set's image root, with forward slashes; ``file.parquet#17`` is row 17 of a parquet file."""
+    images: tuple[str, ...]
+    """Paths below the data set's image root, with forward slashes, in the order in which they are shown;
+    ``file.parquet#17`` is row 17 of a parquet file."""
     task: str
     """``vqa``, ``report`` or ``caption``: which prompt template and token limit apply."""
     question: str | None
@@ -46,17 +49,49 @@ class Sample:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     """JSON-able extras: ``source_id``, ``study`` (shared by samples that are not independent), ``modality``, ..."""
 
+    def __post_init__(self) -> None:
+        """A list of images becomes a tuple.
+
+        Raises:
+            ValueError: no image, or something that is no path.
+        """
+        images = (self.images,) if isinstance(self.images, str) else tuple(self.images)
+        if not images or not all(isinstance(image, str) and image for image in images):
+            raise ValueError(f"images of {self.id!r} must be one path or several, not {self.images!r}")
+        object.__setattr__(self, "images", images)
+
+    @property
+    def only_image(self) -> str:
+        """The one image, for what can show a single one.
+
+        Raises:
+            DataError: the sample has several.
+        """
+        if len(self.images) > 1:
+            raise DataError(
+                f"{self.id} has {len(self.images)} images ({', '.join(self.images)}), and one can be taken here; "
+                "leave the others out of the data file"
+            )
+        return self.images[0]
+
     def to_json(self) -> dict[str, Any]:
-        """Plain dictionary in field order; ``from_json`` reads it back."""
-        return {field_.name: _plain(getattr(self, field_.name)) for field_ in fields(self)}
+        """Plain dictionary in field order; ``from_json`` reads it back. One image is written as ``image``."""
+        record = {known.name: _plain(getattr(self, known.name)) for known in fields(self)}
+        if len(self.images) > 1:
+            return {**record, "images": list(self.images)}
+        return {"image" if name == "images" else name: value for name, value in record.items()} | {
+            "image": self.images[0]
+        }
 
     @classmethod
     def from_json(cls: type[_Record], record: Mapping[str, Any]) -> _Record:
-        """Record from a dictionary.
+        """Record from a dictionary, whose images are an ``image`` or a list ``images``.
 
         Raises:
-            ValueError: a field is missing or unknown; the message names all of them.
+            ValueError: a field is missing, unknown or of no use; the message names all of them.
         """
+        if "image" in record and "images" not in record:
+            record = {"images" if name == "image" else name: value for name, value in record.items()}
         known = {field_.name for field_ in fields(cls)}
         unknown = sorted(set(record) - known)
         missing = sorted(_required(cls) - set(record))

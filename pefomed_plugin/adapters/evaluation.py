@@ -167,9 +167,9 @@ def group_for_answering(dataset: MedicalDataset, numbers: list[int], questions_p
     by_length = sorted(numbers, key=lambda number: (length[number], number))
     if questions_per_image == 1:
         return [[number] for number in by_length]
-    images: dict[str, list[int]] = {}
+    images: dict[tuple[str, ...], list[int]] = {}
     for number in by_length:
-        images.setdefault(dataset.image_key_of(number), []).append(number)
+        images.setdefault(dataset.images_of(number), []).append(number)
     groups = [
         numbers[start : start + questions_per_image]
         for numbers in images.values()

@@ -66,7 +66,9 @@ def answer_folder(
             advance(len(chunk))
     predictions = [known[sample.id] for sample in samples if sample.id in known]
     skips = [
-        Skip(f"{sample.image} ({sample.id})", unusable[sample.image]) for sample in samples if sample.id not in known
+        Skip(f"{sample.only_image} ({sample.id})", unusable[sample.only_image])
+        for sample in samples
+        if sample.id not in known
     ]
     skipped = out.with_name(out.name + ".skipped.jsonl")
     if skips:
@@ -83,13 +85,13 @@ def _answer(
     model: MedicalModel, root: Path, samples: Sequence[Sample], producer: Mapping[str, Any], unusable: dict[str, str]
 ) -> list[Prediction]:
     opened: dict[str, Image.Image] = {}
-    for image in dict.fromkeys(sample.image for sample in samples):
+    for image in dict.fromkeys(sample.only_image for sample in samples):
         try:
             opened[image] = open_image(root, image, policy=model.policy)
         except UnusableImage as error:
             unusable[image] = str(error)
-    asked = [sample for sample in samples if sample.image in opened]
-    requests = [Request(opened[sample.image], sample.task, sample.question) for sample in asked]
+    asked = [sample for sample in samples if sample.only_image in opened]
+    requests = [Request(opened[sample.only_image], sample.task, sample.question) for sample in asked]
     texts = model.answer(requests, producer["max_new_tokens"])
     return [
         Prediction.of(sample, text, {**producer, "prompt": model.prompt(request)})

@@ -44,7 +44,7 @@ def answer_images(arguments: argparse.Namespace) -> int:
         "{:,} images below {}, {:,} to be asked about{}".format(
             len(found.images),
             found.root,
-            len({sample.image for sample in samples}),
+            len({sample.images for sample in samples}),
             "" if not arguments.questions else f"; {len(samples):,} questions",
         )
     )

@@ -130,7 +130,7 @@ def _thumbnails(root: Any, pairs: Sequence[Any]) -> dict[str, Any]:
         return {}
     from ..services.images.decoding import open_image  # late: loads PIL
 
-    return {code: open_image(root, prediction.image) for code, prediction in pairs}
+    return {code: open_image(root, prediction.only_image) for code, prediction in pairs}
 
 
 def _write_sheets(

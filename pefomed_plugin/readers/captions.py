@@ -48,7 +48,7 @@ def add_caption(
                 id=f"{release.dataset}-{key}",
                 dataset=release.dataset,
                 split=split,
-                image=image,
+                images=(image,),
                 task=task,
                 question=None,
                 answer=caption.strip(),

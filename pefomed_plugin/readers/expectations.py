@@ -131,9 +131,9 @@ def disjoint(key: Callable[[Sample], Any]) -> Found:
     return ask
 
 
-def image_of(sample: Sample) -> str:
-    """Key of ``distinct`` and ``disjoint``: the image."""
-    return sample.image
+def images_of(sample: Sample) -> tuple[str, ...]:
+    """Key of ``distinct`` and ``disjoint``: the images."""
+    return sample.images
 
 
 def metadata_of(name: str) -> Callable[[Sample], Any]:

@@ -90,7 +90,7 @@ def _samples(study: Study, report: str, split: str, per: str, metadata: Mapping[
             id=f"{DATASET}-{key}",
             dataset=DATASET,
             split=split,
-            image=image,
+            images=(image,),
             task="report",
             question=None,
             answer=report,

@@ -120,7 +120,7 @@ def _raw(
 def _images(release: Release) -> tuple[int, ...]:
     counts: Counter = Counter()
     for sample in release.samples:
-        counts[sample.split] += len(sample.metadata.get("images", [sample.image]))
+        counts[sample.split] += len(sample.metadata.get("images", sample.images))
     return tuple(counts[split] for split in SPLITS)
 
 

@@ -34,7 +34,7 @@ class Release:
     layout: str
     """Name of the recognised layout, shown to the user."""
     image_root: Path
-    """``Sample.image`` is relative to it."""
+    """``Sample.images`` are relative to it."""
     samples: list[Sample] = field(default_factory=list)
     skips: list[Skip] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)

@@ -75,7 +75,7 @@ def _metadata(row: Mapping[str, Any], key: str) -> dict[str, Any]:
 
 
 def _names_fit(release: Release) -> bool:
-    names = [sample.image.rpartition("/")[2] for sample in release.samples]
+    names = [image.rpartition("/")[2] for sample in release.samples for image in sample.images]
     return sum(bool(_NAME.fullmatch(name)) for name in names) >= 0.99 * len(names)
 
 

@@ -85,7 +85,7 @@ def _sample(image: _Image, answer: str, views: Mapping[str, str]) -> Sample:
         id=f"{DATASET}-{image.dicom}",
         dataset=DATASET,
         split=image.split,
-        image=f"{image.patient_folder}/s{image.study}/{image.dicom}.jpg",
+        images=(f"{image.patient_folder}/s{image.study}/{image.dicom}.jpg",),
         task="caption",
         question=None,
         answer=answer,

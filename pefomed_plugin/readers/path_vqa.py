@@ -14,7 +14,7 @@ from typing import Any
 
 from ..errors import DataError
 from ..records import CLOSED
-from .expectations import ERROR, WARNING, Expectation, distinct, image_of, in_layout, kept
+from .expectations import ERROR, WARNING, Expectation, distinct, images_of, in_layout, kept
 from .layouts import Layout, Release, require
 from .parquet import read_shards
 from .pickles import read_plain_pickle
@@ -230,7 +230,7 @@ PATH_VQA = DatasetSpec(
     expectations=(
         Expectation("questions by split", ERROR, ((19_755, 6_279, 6_761),), kept, _WHOLE),
         Expectation("questions by split", ERROR, ((19_654, 6_259, 6_719),), kept, _PARQUET),
-        Expectation("images referenced by split", WARNING, ((2_599, 832, 858),), distinct(image_of), _WHOLE),
+        Expectation("images referenced by split", WARNING, ((2_599, 832, 858),), distinct(images_of), _WHOLE),
         Expectation(
             "closed questions in test",
             WARNING,

@@ -91,6 +91,7 @@ def add_question(
             organ=organ,
             phrase_type=phrase_type,
             metadata={**metadata, "answer_type_from": origin},
+            images=(texts.pop("image"),),
             **texts,
         )
     )
@@ -105,7 +106,7 @@ def image_problem(release: Release, image: str) -> str | None:
 
 def _image_problem(release: Release, image: str) -> str | None:
     # Questions about one image follow each other, and following links costs more than all the rest of a row.
-    if release.samples and release.samples[-1].image == image:
+    if release.samples and release.samples[-1].images == (image,):
         return None
     return image_problem(release, image)
 

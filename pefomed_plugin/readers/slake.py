@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from .expectations import ERROR, WARNING, Expectation, Found, disjoint, distinct, image_of, kept
+from .expectations import ERROR, WARNING, Expectation, Found, disjoint, distinct, images_of, kept
 from .layouts import Layout, Release, require
 from .rows import add_question, load_rows, optional_text
 from .spec import PUBLIC, DatasetSpec, Field, Option
@@ -99,8 +99,8 @@ SLAKE = DatasetSpec(
             lambda release: sum(skip.reason == "empty answer" for skip in release.skips),
             _is_english,
         ),
-        Expectation("images by split", ERROR, ((450, 96, 96),), distinct(image_of), _is_english),
-        Expectation("every image in one split only", ERROR, (True,), disjoint(image_of), _is_english, full=False),
+        Expectation("images by split", ERROR, ((450, 96, 96),), distinct(images_of), _is_english),
+        Expectation("every image in one split only", ERROR, (True,), disjoint(images_of), _is_english, full=False),
     ),
     fields=(
         Field("question_type", "content type", {"KG": "knowledge graph"}),

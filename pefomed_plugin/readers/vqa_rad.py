@@ -191,7 +191,7 @@ VQA_RAD = DatasetSpec(
             "images referenced",
             WARNING,
             (314,),
-            lambda release: len({sample.image for sample in release.samples}),
+            lambda release: len({image for sample in release.samples for image in sample.images}),
             _WITH_IDS,
         ),
         Expectation("questions by split", WARNING, ((1_793, 0, 451),), kept, _PARQUET),

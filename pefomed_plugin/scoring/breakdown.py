@@ -85,8 +85,8 @@ def groups_of(prediction: Prediction, axis: str) -> tuple[str, ...]:
 
 
 CLUSTERS: dict[str, Callable[[Prediction], Hashable]] = {
-    "image": lambda prediction: (prediction.dataset, prediction.image),
-    "study": lambda prediction: (prediction.dataset, prediction.metadata.get("study", prediction.image)),
+    "image": lambda prediction: (prediction.dataset, prediction.images),
+    "study": lambda prediction: (prediction.dataset, prediction.metadata.get("study", prediction.images)),
 }
 """What makes two rows dependent. ``study`` falls back to the image where the metadata names no study."""
 

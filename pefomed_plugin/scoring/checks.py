@@ -14,7 +14,7 @@ _UNSPLIT = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
 )
 """Thai and Lao, Burmese, Khmer; Japanese; Chinese."""
-_TEXTS = ("id", "dataset", "split", "image", "task", "answer")
+_TEXTS = ("id", "dataset", "split", "task", "answer")
 _OPTIONAL_TEXTS = ("question", "prediction", "answer_type", "question_type", "organ", "phrase_type")
 
 
@@ -76,7 +76,7 @@ def check_references(predictions: Sequence[Prediction], samples: Sequence[Sample
         f"{key}: {name} differs: {getattr(answered[key], name)!r} here, {getattr(sample, name)!r} in {of}"
         for key, sample in known.items()
         if key in answered
-        for name in ("image", "question", "answer")
+        for name in ("images", "question", "answer")
         if getattr(answered[key], name) != getattr(sample, name)
     ]
     problems += [f"{key}: not in {of}" for key in answered if key not in known]

@@ -235,12 +235,12 @@ def _check(predictions: Sequence[Prediction], protocol: str) -> None:
     if len(datasets) > 1:
         raise DataError(f"report metrics are pooled over one data set; score {' and '.join(datasets)} apart")
     if protocol == "pefomed":
-        first: dict[str, str] = {}
+        first: dict[tuple[str, ...], str] = {}
         twice = [
-            f"{prediction.id}: image {prediction.image!r} was already predicted by {first[prediction.image]}; keep "
-            "one of them"
+            f"{prediction.id}: image {' + '.join(prediction.images)!r} was already predicted by "
+            f"{first[prediction.images]}; keep one of them"
             for prediction in predictions
-            if first.setdefault(prediction.image, prediction.id) != prediction.id
+            if first.setdefault(prediction.images, prediction.id) != prediction.id
         ]
         if twice:
             raise DataError("protocol pefomed scores each image once", twice)

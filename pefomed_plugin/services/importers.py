@@ -62,9 +62,10 @@ class _Index:
         for sample in samples:
             for key in {sample.id, str(sample.metadata.get("source_id", sample.id))}:
                 self._by_key[key].append(sample)
-            parts = PurePosixPath(sample.image).parts
-            for start in range(len(parts)):
-                self._by_image[parts[start:]].append(sample)
+            for image in sample.images:
+                parts = PurePosixPath(image).parts
+                for start in range(len(parts)):
+                    self._by_image[parts[start:]].append(sample)
             self._by_reference[(plain(sample.question), plain(sample.answer))].append(sample)
 
     def candidates(self, answer: Answer) -> list[Sample]:
@@ -94,7 +95,7 @@ class _Index:
 
 def _one_of_alike(fitting: list[Sample], found: Mapping[str, Answer]) -> list[Sample]:
     """Of samples that repeat image, question and reference (VQA-RAD holds some), the first without an answer."""
-    alike = {(sample.image, plain(sample.question), plain(sample.answer)) for sample in fitting}
+    alike = {(sample.images, plain(sample.question), plain(sample.answer)) for sample in fitting}
     if len(alike) != 1:
         return fitting
     return [next((each for each in fitting if each.id not in found), fitting[0])]

@@ -21,7 +21,7 @@ def main() -> None:
             id=str(number),
             dataset="path_vqa",
             split="test",
-            image=f"image{number % 858}",
+            images=(f"image{number % 858}",),
             task="vqa",
             question="Is it?",
             answer="yes",

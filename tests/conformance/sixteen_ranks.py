@@ -34,18 +34,18 @@ class Questions(Dataset):
     def __len__(self):
         return SAMPLES
 
-    def image_key_of(self, number):
+    def images_of(self, number):
         return number % IMAGES
 
     def __getitem__(self, draw):
         self.seen.append(draw.sample)
         which = draw.sample % 6
         return {
-            "image": arrays()["images"][self.image_key_of(draw.sample) % 6],
+            "image": arrays()["images"][self.images_of(draw.sample) % 6],
             "answer": golden()["answer"][which],
             "instruction_input": golden()["instruction_input"][which],
             "image_id": str(draw.sample),
-            "image_key": self.image_key_of(draw.sample),
+            "image_key": self.images_of(draw.sample),
         }
 
 

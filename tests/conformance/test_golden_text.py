@@ -30,7 +30,7 @@ def predicted(number: int, answer: str, prediction: str) -> Prediction:
         id=str(number),
         dataset="invented",
         split="test",
-        image=f"{number}.png",
+        images=(f"{number}.png",),
         task="report",
         question=None,
         answer=answer,

@@ -36,7 +36,7 @@ class Served:
         write_records(folder / "predictions.jsonl", predictions)
         (folder / "images").mkdir(exist_ok=True)
         for prediction in predictions:
-            Image.new("L", (40, 30), 128).save(folder / "images" / prediction.image)
+            Image.new("L", (40, 30), 128).save(folder / "images" / prediction.only_image)
         self.store = folder / "ratings" / "ratings.sqlite"
         self.command = [
             sys.executable,

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import pickle
+from dataclasses import replace
 
 import pytest
 
+from pefomed_plugin.errors import DataError
 from pefomed_plugin.records import Prediction, Sample, Score
 
 SAMPLE = Sample(
     id="vqa_rad-1",
     dataset="vqa_rad",
     split="test",
-    image="a/b.jpg",
+    images=("a/b.jpg",),
     task="vqa",
     question="where?",
     answer="left",
@@ -49,3 +51,25 @@ def test_a_sample_cannot_be_changed():
 
 def test_not_scored_is_null():
     assert Score("a", "gpt4", "1", None, "no answer").to_json()["value"] is None
+
+
+def test_one_image_is_written_as_before_and_several_as_a_list():
+    assert SAMPLE.to_json()["image"] == SAMPLE.images[0] and "images" not in SAMPLE.to_json()
+    views = replace(SAMPLE, images=["frontal.png", "lateral.png"])
+    assert views.images == ("frontal.png", "lateral.png")
+    written = json.loads(json.dumps(views.to_json()))
+    assert written["images"] == ["frontal.png", "lateral.png"] and "image" not in written
+    assert Sample.from_json(written) == views
+    assert [key.replace("images", "image") for key in written] == list(SAMPLE.to_json())
+
+
+@pytest.mark.parametrize("images", [[], "", [""], ["a.png", 5]])
+def test_a_sample_without_images_is_refused(images):
+    with pytest.raises(ValueError, match="one path or several"):
+        replace(SAMPLE, images=images)
+
+
+def test_what_takes_one_image_refuses_several():
+    assert SAMPLE.only_image == SAMPLE.images[0]
+    with pytest.raises(DataError, match=r"has 2 images \(a.png, b.png\)"):
+        _ = replace(SAMPLE, images=("a.png", "b.png")).only_image

@@ -14,8 +14,8 @@ from pefomed_plugin.storage import merge_ranks, read_predictions, write_json, wr
 
 
 def prediction(number, **changes):
-    return Prediction(
-        **{
+    return Prediction.from_json(
+        {
             **{
                 "id": f"s-{number}",
                 "dataset": "d",

@@ -55,6 +55,13 @@ class MedicalBuilder(BaseDatasetBuilder):
         return splits
 
     def _build_split(self, split: str, samples: list[Sample], release: Release) -> MedicalDataset:
+        several = [sample for sample in samples if len(sample.images) > 1]
+        if several:
+            raise DataError(
+                f"{self.dataset}: {len(several):,} of {len(samples):,} {split} samples have several images, and the "
+                "model takes one; name one image in each record",
+                [f"{sample.id}: {', '.join(sample.images)}" for sample in several],
+            )
         samples = self._with_images(split, samples, release)
         samples = samples[: self._limit(split, len(samples))]
         return self._finish(
@@ -123,7 +130,7 @@ class MedicalBuilder(BaseDatasetBuilder):
                 f"{self.dataset}: {len(missing):,} of {len(samples):,} {split} samples have no image below "
                 f"{release.image_root}; fetch the images, or set datasets.{self.dataset}."
                 "missing_images=skip to leave these samples out",
-                [f"{sample.id}: no file {sample.image}" for sample in missing],
+                [f"{sample.id}: no file {' or '.join(sample.images)}" for sample in missing],
             )
         if missing:
             say(f"{self.dataset}: skipped {len(missing):,} of {len(samples):,} {split} samples: image not there")

@@ -31,7 +31,7 @@ class MedicalDataset(Dataset):
     """One split of one data set.
 
     An item holds ``image`` (3, S, S) float, ``instruction_input`` (no turn template), ``answer``, ``image_id`` (the
-    sample's id), ``index``, and ``image``, equal for samples that show the same image.
+    sample's id), ``index``, and ``image_key``, equal for samples that show the same images.
     """
 
     def __init__(
@@ -82,16 +82,16 @@ class MedicalDataset(Dataset):
             "answer": self.text_processor(sample.answer),
             "image_id": sample.id,
             "index": number,
-            "image_key": (self.name, self.image_key_of(number)),
+            "image_key": (self.name, *self.images_of(number)),
         }
 
-    def image_key_of(self, number: int) -> str:
-        """Name of the image that sample ``number`` shows; samples with one name show the same."""
-        return _BLIND if self._blind else self.samples[self._shown(number)].image
+    def images_of(self, number: int) -> tuple[str, ...]:
+        """Names of the images that sample ``number`` shows; samples with the same names show the same."""
+        return (_BLIND,) if self._blind else self.samples[self._shown(number)].images
 
     def images(self) -> dict[str, int]:
         """Every image that is shown, and a sample that shows it."""
-        return {self.image_key_of(number): number for number in reversed(range(len(self)))}
+        return {self._only_image(number): number for number in reversed(range(len(self)))}
 
     def content_key(self, number: int) -> str:
         """What tells the image of sample ``number`` from others, whatever they are called: its bytes, the policy."""
@@ -102,7 +102,7 @@ class MedicalDataset(Dataset):
         )
 
     def _stored_digest(self, number: int) -> str:
-        stream, _ = open_encoded(self.image_root, self.samples[number].image)
+        stream, _ = open_encoded(self.image_root, self.samples[number].only_image)
         with stream:
             return sha256_of(stream)
 
@@ -112,11 +112,11 @@ class MedicalDataset(Dataset):
 
     def shuffle_images(self, seed: int) -> None:
         """Give every image's questions another image's image: what can be answered without looking."""
-        numbers = {sample.image: number for number, sample in enumerate(self.samples)}
+        numbers = {sample.images: number for number, sample in enumerate(self.samples)}
         images = sorted(numbers)
         Random(f"{seed} shuffled images").shuffle(images)
         others = dict(zip(images, images[1:] + images[:1]))
-        self._exchanged = [numbers[others[sample.image]] for sample in self.samples]
+        self._exchanged = [numbers[others[sample.images]] for sample in self.samples]
 
     def blind_images(self) -> None:
         """Give every question the same uniform grey image: what can be answered without any."""
@@ -127,13 +127,16 @@ class MedicalDataset(Dataset):
         return Image.new("RGB", _BLIND_SIZE_PX, _GREY) if self._blind else self._open(self._shown(number))
 
     def _open(self, number: int) -> Image.Image:
-        return open_image(self.image_root, self.samples[number].image, policy=self.policy)
+        return open_image(self.image_root, self.samples[number].only_image, policy=self.policy)
 
     def _shown(self, number: int) -> int:
         return number if self._exchanged is None else self._exchanged[number]
 
+    def _only_image(self, number: int) -> str:
+        return _BLIND if self._blind else self.samples[self._shown(number)].only_image
+
     def _image(self, number: int) -> Any:
-        name = self.image_key_of(number)
+        name = self._only_image(number)
         if self._ready is not None:
             return self._ready[name]
         image = self._kept.get(name)
@@ -197,11 +200,13 @@ class Mixture(Dataset):
 
 
 def existing_images(samples: Sequence[Sample], image_root: Path) -> tuple[list[Sample], list[Sample]]:
-    """Samples whose image file is there, and those whose image is not; each file is looked for once."""
+    """Samples whose image files are there, and those of which one is not; each file is looked for once."""
     found: dict[str, bool] = {}
-    for sample in samples:
-        if sample.image not in found:
-            found[sample.image] = (Path(image_root) / sample.image.partition("#")[0]).is_file()
-    return [sample for sample in samples if found[sample.image]], [
-        sample for sample in samples if not found[sample.image]
-    ]
+    for image in (image for sample in samples for image in sample.images):
+        if image not in found:
+            found[image] = (Path(image_root) / image.partition("#")[0]).is_file()
+    there = [all(found[image] for image in sample.images) for sample in samples]
+    return (
+        [sample for sample, is_there in zip(samples, there) if is_there],
+        [sample for sample, is_there in zip(samples, there) if not is_there],
+    )

@@ -61,7 +61,7 @@ def plan_run(
         "shuffle": options.shuffle,
         "iterations": options.max_epoch * options.iters_per_epoch if options.iters_per_epoch else None,
         "questions_per_image": options.questions_per_image,
-        "images": [[train_set.image_key_of(number) for number in range(len(train_set))] for train_set in train_sets]
+        "images": [[train_set.images_of(number) for number in range(len(train_set))] for train_set in train_sets]
         if options.questions_per_image > 1
         else (),
     }

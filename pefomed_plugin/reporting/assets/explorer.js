@@ -186,10 +186,9 @@ function card(at, position) {
 function picture(sample) {
   if (!data.images) return null;
   if (images === null) images = JSON.parse($("images").textContent);
-  const encoded = images[sample.image];
-  return make("div", { class: "picture" }, encoded
-    ? make("img", { src: "data:image/jpeg;base64," + encoded, alt: "", decoding: "async" })
-    : "image cannot be shown");
+  return make("div", { class: "picture" }, ...sample.images.map((number) => images[number]
+    ? make("img", { src: "data:image/jpeg;base64," + images[number], alt: "", decoding: "async" })
+    : "image cannot be shown"));
 }
 
 function question(sample, id) {

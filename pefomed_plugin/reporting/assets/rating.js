@@ -114,7 +114,7 @@ function go(at) {
 function filmOf(at) {
   const item = items()[at];
   if (!item) return null;
-  if (!films.has(item.item)) films.set(item.item, item.image ? loadFilm(item) : noFilm());
+  if (!films.has(item.item)) films.set(item.item, item.images ? loadFilm(item) : noFilm());
   for (const code of films.keys()) {
     if (films.size <= 3 * AHEAD) break;
     films.delete(code);
@@ -123,10 +123,13 @@ function filmOf(at) {
 }
 
 function loadFilm(item) {
-  const image = make("img", { alt: "The image that this is about", decoding: "async" });
-  image.onerror = () => { films.set(item.item, noFilm()); image.replaceWith(films.get(item.item)); };
-  image.src = "/image?" + new URLSearchParams({ rater: state.session.rater, item: item.item });
-  return image;
+  const views = Array.from({ length: item.images }, (_, number) => make("img", {
+    alt: "The image that this is about", decoding: "async",
+    onerror: () => { films.set(item.item, noFilm()); film.replaceWith(films.get(item.item)); },
+    src: "/image?" + new URLSearchParams({ rater: state.session.rater, item: item.item, number }),
+  }));
+  const film = views.length === 1 ? views[0] : make("div", { className: "views" }, ...views);
+  return film;
 }
 
 const noFilm = () => make("p", { textContent: "This image cannot be shown." });

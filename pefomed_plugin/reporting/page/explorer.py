@@ -39,7 +39,7 @@ def write_report(
     Args:
         runs: at least one.
         path: the HTML file.
-        image_roots: data set -> folder that ``Sample.image`` is below; None leaves all images out.
+        image_roots: data set -> folder that ``Sample.images`` are below; None leaves all images out.
         texts: False leaves questions, answers and predictions out.
 
     Returns:

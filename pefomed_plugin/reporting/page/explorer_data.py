@@ -23,7 +23,7 @@ from .explorer_ratings import ratings_data
 COLUMNS = (
     "id",
     "set",
-    "image",
+    "images",
     "task",
     "question",
     "answer",
@@ -104,7 +104,8 @@ def image_keys(run: Run) -> dict[Any, int]:
     keys: dict[Any, int] = {}
     for answered in run.answered.values():
         for prediction in answered.predictions:
-            keys.setdefault((prediction.dataset, prediction.image), len(keys))
+            for image in prediction.images:
+                keys.setdefault((prediction.dataset, image), len(keys))
     return keys
 
 
@@ -143,7 +144,7 @@ def _row(each: Prediction, number: int, images: Mapping[Any, int], texts: bool) 
     return [
         each.id,
         number,
-        images[(each.dataset, each.image)],
+        [images[(each.dataset, image)] for image in each.images],
         each.task,
         each.question if texts else None,
         each.answer if texts else None,
@@ -171,7 +172,7 @@ def _set(run: Run, answered: Answered) -> dict[str, Any]:
         "split": first.split,
         "task": first.task,
         "n": len(answered.predictions),
-        "images": len({prediction.image for prediction in answered.predictions}),
+        "images": len({image for prediction in answered.predictions for image in prediction.images}),
         "missing": missing,
         "figures": figures,
         "breakdowns": _breakdowns(answered),

@@ -12,7 +12,7 @@ from ..results import Run
 
 
 def find_image_roots(run: Run, given: Sequence[str] = ()) -> dict[str, Path]:
-    """Data set -> folder that its ``Sample.image`` is below.
+    """Data set -> folder that its ``Sample.images`` are below.
 
     Args:
         given: ``FOLDER`` (for a run of one data set) or ``DATASET=FOLDER``.

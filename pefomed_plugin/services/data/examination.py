@@ -180,7 +180,7 @@ def _in_order(release: Release) -> dict[str, list[Sample]]:
 
 
 def _look_at_images(release: Release, examination: Examination, cache: Path | None) -> dict[str, Fingerprint]:
-    images = list(dict.fromkeys(sample.image for sample in release.samples))
+    images = list(dict.fromkeys(image for sample in release.samples for image in sample.images))
     with progress(f"{release.dataset}, {release.layout} layout: images", len(images)) as advance:
         fingerprints = fingerprint_images(
             release.image_root, images, examination.policy, cache=cache, workers=examination.workers, progress=advance
@@ -197,12 +197,11 @@ def _look_at_images(release: Release, examination: Examination, cache: Path | No
 
 
 def _without_unusable(release: Release, fingerprints: Mapping[str, Fingerprint]) -> Release:
-    good = [sample for sample in release.samples if not fingerprints[sample.image].fault]
-    bad = [
-        Skip(f"{sample.id}, image {sample.image}", f"image: {fingerprints[sample.image].fault}")
-        for sample in release.samples
-        if fingerprints[sample.image].fault
-    ]
+    faulty = {
+        sample.id: image for sample in release.samples for image in sample.images[::-1] if fingerprints[image].fault
+    }
+    good = [sample for sample in release.samples if sample.id not in faulty]
+    bad = [Skip(f"{name}, image {image}", f"image: {fingerprints[image].fault}") for name, image in faulty.items()]
     return replace(release, samples=good, skips=[*release.skips, *bad])
 
 

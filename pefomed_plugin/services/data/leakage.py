@@ -45,7 +45,7 @@ def find_repetitions(samples: Sequence[Sample], fingerprints: Mapping[str, Finge
                 _surplus(
                     f"{split}: image, question and answer again",
                     [
-                        ((_content(sample.image, fingerprints), sample.question, sample.answer), sample.id)
+                        ((_contents(sample, fingerprints), sample.question, sample.answer), sample.id)
                         for sample in inside
                     ],
                 )
@@ -81,11 +81,11 @@ def find_leaks(samples: Sequence[Sample], fingerprints: Mapping[str, Fingerprint
 
 def find_images_left_out(samples: Sequence[Sample], left_out: Sequence[Sample]) -> list[Leak]:
     """Images of held-out splits in training rows that were left out: training on those as well would leak them."""
-    images = {sample.image for sample in left_out if sample.split == "train"}
+    images = {image for sample in left_out if sample.split == "train" for image in sample.images}
     findings = [
         _seen(
             f"{split}: images in training rows left out",
-            {sample.image: sample.image for sample in samples if sample.split == split},
+            {image: image for sample in samples if sample.split == split for image in sample.images},
             images,
         )
         for split in ("val", "test")
@@ -143,8 +143,8 @@ def _pieces(value: int, count: int) -> list[tuple[int, int]]:
 def _leaks(
     split: str, held_out: Sequence[Sample], train: Sequence[Sample], fingerprints: Mapping[str, Fingerprint]
 ) -> Iterable[Leak]:
-    def content(image: str) -> str:
-        return _content(image, fingerprints)
+    def contents(sample: Sample) -> Any:
+        return _contents(sample, fingerprints)
 
     def looks(image: str) -> Any:
         known = fingerprints.get(image)
@@ -152,26 +152,36 @@ def _leaks(
 
     def compare(what: str, unit: Callable[[Sample], str], key: Callable[[Sample], Any]) -> Leak:
         """``unit`` is what is counted, ``key`` what must occur in train; None takes no part."""
-        keys = {unit(each): key(each) for each in held_out if key(each) is not None}
-        return _seen(f"{split}: {what} in train", keys, {key(each) for each in train})
+        keys = {unit(sample): key(sample) for sample in held_out if key(sample) is not None}
+        return _seen(f"{split}: {what} in train", keys, {key(sample) for sample in train})
 
     def question(sample: Sample) -> Any:
-        return (content(sample.image), " ".join(sample.question.casefold().split())) if sample.question else None
+        return (contents(sample), " ".join(sample.question.casefold().split())) if sample.question else None
 
-    yield compare("images", lambda each: each.image, lambda each: content(each.image))
-    yield compare("images that look like one", lambda each: each.image, lambda each: looks(each.image))
-    yield compare("studies", lambda each: str(each.metadata.get("study")), lambda each: each.metadata.get("study"))
-    yield compare("image and question", lambda each: each.id, question)
+    def compare_images(what: str, key: Callable[[str], Any]) -> Leak:
+        keys = {image: key(image) for sample in held_out for image in sample.images if key(image) is not None}
+        return _seen(f"{split}: {what} in train", keys, {key(image) for sample in train for image in sample.images})
+
+    yield compare_images("images", lambda image: _content(image, fingerprints))
+    yield compare_images("images that look like one", looks)
+    yield compare(
+        "studies", lambda sample: str(sample.metadata.get("study")), lambda sample: sample.metadata.get("study")
+    )
+    yield compare("image and question", lambda sample: sample.id, question)
     yield compare(
         "image, question and answer",
-        lambda each: each.id,
-        lambda each: (content(each.image), each.question, each.answer) if each.question else None,
+        lambda sample: sample.id,
+        lambda sample: (contents(sample), sample.question, sample.answer) if sample.question else None,
     )
     framed = {sample.metadata["frame_of"] for sample in train if "frame_of" in sample.metadata}
     if framed:
         yield _seen(
-            f"{split}: framed version of the question in train", {each.id: each.id for each in held_out}, framed
+            f"{split}: framed version of the question in train", {sample.id: sample.id for sample in held_out}, framed
         )
+
+
+def _contents(sample: Sample, fingerprints: Mapping[str, Fingerprint]) -> tuple[str, ...]:
+    return tuple(_content(image, fingerprints) for image in sample.images)
 
 
 def _content(image: str, fingerprints: Mapping[str, Fingerprint]) -> str:

@@ -144,6 +144,6 @@ def _sources(paths: Iterable[Path]) -> list[dict[str, Any]]:
 def _fingerprints_by_split(folder: Path) -> dict[str, dict[str, Fingerprint]]:
     release, known = read_prepared(folder), read_fingerprints(folder / FINGERPRINTS)
     return {
-        split: {sample.image: known[sample.image] for sample in samples if sample.image in known}
+        split: {image: known[image] for sample in samples for image in sample.images if image in known}
         for split, samples in release.splits().items()
     }

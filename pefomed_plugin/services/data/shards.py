@@ -183,7 +183,7 @@ def _write_shard(
 ) -> Shard:
     def encode(sample: Sample) -> tuple[bytes, str]:
         try:
-            return _encode(open_image(image_root, sample.image, policy=policy), image_size_px), ""
+            return _encode(open_image(image_root, sample.only_image, policy=policy), image_size_px), ""
         except UnusableImage as error:
             return b"", f"{sample.id}, {error}"
 

@@ -68,7 +68,7 @@ def open_image(root: Path, image: str, *, policy: ImagePolicy = DEFAULT_POLICY) 
 
     Args:
         root: image root of the release.
-        image: ``Sample.image``: a path below ``root``, or ``file.parquet#17``.
+        image: one of ``Sample.images``: a path below ``root``, or ``file.parquet#17``.
 
     Raises:
         UnusableImage: outside ``root``, missing, damaged, not an image, too large, or several frames without a choice.

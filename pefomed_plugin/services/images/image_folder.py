@@ -116,7 +116,7 @@ def _sample(
         id=f"{DATASET}-{key}",
         dataset=DATASET,
         split="test",
-        image=image,
+        images=(image,),
         task=task,
         question=question,
         answer=answer,

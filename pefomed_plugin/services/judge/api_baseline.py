@@ -39,10 +39,11 @@ def baseline_questions(
     images: dict[str, str] = {}
     questions = []
     for sample in samples:
-        if sample.image not in images:
-            images[sample.image] = _data_uri(image_root, sample.image, image_size_px)
+        for image in sample.images:
+            if image not in images:
+                images[image] = _data_uri(image_root, image, image_size_px)
         content = [
-            {"type": "image_url", "image_url": {"url": images[sample.image]}},
+            *({"type": "image_url", "image_url": {"url": images[image]}} for image in sample.images),
             {"type": "text", "text": draw_instruction(sample.task, sample.question)},
         ]
         questions.append(

@@ -198,8 +198,9 @@ class RatingServer:
         if session.image_roots is None:
             raise HTTPException(404, "no images are shown")
         try:
-            image = open_image(session.image_root(prediction), prediction.image)
-        except ImageError:  # its text names paths of this machine
+            name = prediction.images[int(query.get("number", "0"))]
+            image = open_image(session.image_root(prediction), name)
+        except (ImageError, IndexError, ValueError):  # its text names paths of this machine
             raise HTTPException(404, "this image cannot be shown") from None
         image.thumbnail((_IMAGE_PX, _IMAGE_PX))
         buffer = BytesIO()

@@ -50,9 +50,10 @@ class RatingSession:
         problems: dict[str, str] = {}
         for prediction in self._predictions.values() if self.image_roots is not None else ():
             try:
-                path = locate(self.image_root(prediction), prediction.image)
-                if not path.is_file():
-                    problems[prediction.id] = f"{path}: no such file"
+                paths = [locate(self.image_root(prediction), image) for image in prediction.images]
+                gone = [str(path) for path in paths if not path.is_file()]
+                if gone:
+                    problems[prediction.id] = f"{', '.join(gone)}: no such file"
             except ImageError as error:
                 problems[prediction.id] = str(error)
         return problems
@@ -75,7 +76,9 @@ class RatingSession:
                     "question": question,
                     "reference": reference,
                     "answer": answer,
-                    "image": self.image_roots is not None and prediction.id not in self.no_image,
+                    "images": len(prediction.images)
+                    if self.image_roots is not None and prediction.id not in self.no_image
+                    else 0,
                     "rating": stored.rating if stored else None,
                     "comment": stored.comment if stored else "",
                 }

@@ -46,7 +46,7 @@ def test_every_image_gets_a_report_in_our_schema(predict, model, scans, tmp_path
     code, shown = predict()
     assert code == 0 and "2 images below" in shown and "2 answers; written to" in shown
     first, second = read_predictions(tmp_path / "out/p.jsonl")
-    assert (first.id, first.image, second.image) == ("images-a.png", "a.png", "old/b.jpg")
+    assert (first.id, first.only_image, second.only_image) == ("images-a.png", "a.png", "old/b.jpg")
     assert (first.dataset, first.split, first.task, first.question) == ("images", "test", "report", None)
     assert first.prediction == model.report(scans / "a.png", max_new_tokens=8)
     assert (first.answer, first.metadata) == ("", {"reference": "none"})

@@ -31,7 +31,7 @@ def test_real_releases_hold_every_expectation(spec: DatasetSpec) -> None:
     found = spec.read(real_data(spec.name))
     assert len(checks(found)) >= 3 and broken(found) == []
     assert {split: len(samples) for split, samples in found.splits().items()} == spec.splits
-    assert len({sample.image for sample in found.samples}) == spec.images
+    assert len({sample.only_image for sample in found.samples}) == spec.images
     assert spec.longest == tuple(max(len(text) for text in texts) for texts in _texts(found))
     for field in spec.fields:
         values = {str(sample.metadata.get(field.name) or getattr(sample, field.name, None)) for sample in found.samples}

@@ -14,7 +14,7 @@ def test_real_files_have_their_published_figures() -> None:
     assert {name: len(part) for name, part in splits.items()} == {"train": 19755, "val": 6279, "test": 6761}
     closed = [sum(sample.answer_type == "CLOSED" for sample in splits[name]) for name in SPLITS]
     assert closed == [5428 + 4378, 1721 + 1414, 1844 + 1547] == [9806, 3135, 3391]
-    assert [len({sample.image for sample in splits[name]}) for name in SPLITS] == [2599, 832, 858]
+    assert [len({sample.only_image for sample in splits[name]}) for name in SPLITS] == [2599, 832, 858]
     types = [Counter(sample.question_type for sample in splits[name]) for name in SPLITS]
     names = ("what", "yes/no", "where", "how", "why", "how many/how much", "who/whose", "when")
     assert types == [
@@ -25,6 +25,6 @@ def test_real_files_have_their_published_figures() -> None:
             (2754, 3390, 432, 119, 22, 22, 15, 7),
         )
     ]
-    triples = [{(sample.image, sample.question, sample.answer) for sample in splits[name]} for name in SPLITS]
+    triples = [{(sample.only_image, sample.question, sample.answer) for sample in splits[name]} for name in SPLITS]
     assert [len(part) for part in triples] == [19654, 6259, 6719]
     assert [sum("  " in str(sample.question) for sample in splits[name]) for name in SPLITS] == [433, 113, 145]

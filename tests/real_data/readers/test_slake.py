@@ -71,7 +71,7 @@ def test_real_english_rows_by_flag_place_and_image() -> None:
         "Chest_mediastinal": 10,
     }
     assert Counter(sample.metadata["modality"] for sample in splits["test"]) == {"CT": 472, "X-Ray": 361, "MRI": 228}
-    images = [{sample.image for sample in splits[name]} for name in ("train", "val", "test")]
+    images = [{sample.only_image for sample in splits[name]} for name in ("train", "val", "test")]
     assert [len(part) for part in images] == [450, 96, 96] and len(set.union(*images)) == 642
     knowledge = [sum(sample.metadata["base_type"] == "kvqa" for sample in splits[name]) for name in splits]
     assert knowledge == [582, 155, 148]
@@ -79,6 +79,6 @@ def test_real_english_rows_by_flag_place_and_image() -> None:
 
 def test_real_chinese_training_rows_hold_english_test_images() -> None:
     folder = real_data("slake")
-    test = {sample.image for sample in SLAKE.read(folder).splits()["test"]}
-    chinese = {sample.image for sample in SLAKE.read(folder, language="zh").splits()["train"]}
+    test = {sample.only_image for sample in SLAKE.read(folder).splits()["test"]}
+    chinese = {sample.only_image for sample in SLAKE.read(folder, language="zh").splits()["train"]}
     assert (len(test), len(test & chinese)) == (96, 72)

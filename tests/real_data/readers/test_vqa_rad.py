@@ -23,9 +23,9 @@ def test_real_re_release_has_its_published_figures() -> None:
     assert Counter(each.phrase_type for each in test) == {"freeform": 308, "para": 143}
     assert Counter(sample.organ for sample in train) == {"CHEST": 1088, "ABD": 999, "HEAD": 977}
     assert Counter(sample.organ for sample in test) == {"CHEST": 174, "ABD": 158, "HEAD": 119}
-    images = {sample.image for sample in train}
-    assert len(images) == 314 and len({sample.image for sample in test}) == 203
-    assert {sample.image for sample in test} <= images
+    images = {sample.only_image for sample in train}
+    assert len(images) == 314 and len({sample.only_image for sample in test}) == 203
+    assert {sample.only_image for sample in test} <= images
     assert {sample.id for sample in release.samples} == {f"vqa_rad-{number}" for number in range(1, 3516)}
 
 
@@ -38,7 +38,7 @@ def test_real_re_release_shows_the_known_quirks() -> None:
     closed = [[sample for sample in part if sample.answer_type == "CLOSED"] for part in (train, test)]
     assert [sum(closed_by_answer(sample.answer) == "OPEN" for sample in part) for part in closed] == [110, 21]
     assert sum(closed_by_answer(sample.answer) == "CLOSED" for sample in test) == 251
-    triples = Counter((sample.image, sample.question, sample.answer) for sample in train)
+    triples = Counter((sample.only_image, sample.question, sample.answer) for sample in train)
     assert sum(times - 1 for times in triples.values()) == 465
     assert sum("\t" in sample.answer for sample in release.samples) == 5
     assert sum(str(sample.question).endswith("-yes/no") for sample in train) == 46

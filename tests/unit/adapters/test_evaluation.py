@@ -46,7 +46,7 @@ def dataset(tmp_path):
             id=f"d-{number}",
             dataset="d",
             split="test",
-            image="i.png",
+            images=("i.png",),
             task="vqa",
             question=f"{'very ' * (number * 7 % 5)}which word{number}",
             answer=f"word{number}",

@@ -111,7 +111,7 @@ def release(folder: Path, **changed: Any) -> Path:
     rows = [
         {
             "qid": number,
-            "image_name": row.image,
+            "image_name": row.only_image,
             "question": row.question,
             "answer": row.answer,
             "answer_type": row.answer_type,

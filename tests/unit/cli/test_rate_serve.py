@@ -120,7 +120,7 @@ def test_workbooks_of_the_page_are_imported_as_they_are(path, tmp_path):
 
 def test_images_from_the_folder_given_and_missing_ones_are_told(path, tmp_path):
     def look(url):
-        shown = [item["item"] for item in items(url, "anna") if item["image"]]
+        shown = [item["item"] for item in items(url, "anna") if item["images"]]
         assert len(shown) == 3
         with urlopen(url + "image?rater=anna&item=" + shown[0], timeout=10) as answer:
             assert answer.headers["Content-Type"] == "image/jpeg"

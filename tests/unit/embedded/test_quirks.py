@@ -59,7 +59,7 @@ def test_roco(written, read):
     names = {path.name[:4] for path in (folder / "images").iterdir()}
     assert names == {"ROCO", "PMC0"}
     assert len(read["roco"].samples) == 6 + 4 + 2
-    missing = [sample for sample in read["roco"].samples if not (read["roco"].image_root / sample.image).is_file()]
+    missing = [sample for sample in read["roco"].samples if not (read["roco"].image_root / sample.only_image).is_file()]
     assert len(missing) == 1 and missing[0].split == "train"
 
 
@@ -113,7 +113,7 @@ def test_vqa_rad(written, read):
     )
     assert {sample.answer_type for sample in read["vqa_rad"].samples} == {"OPEN", "CLOSED"}
     unused = {path.name for path in (written / "vqa_rad/images").iterdir()} - {
-        sample.image for sample in read["vqa_rad"].samples
+        sample.only_image for sample in read["vqa_rad"].samples
     }
     assert unused == {"synpic999999.jpg"}
 

@@ -36,7 +36,7 @@ def problems(root: Path) -> tuple[str, ...]:
 @pytest.mark.parametrize("prefix", [UUID, ""])
 def test_the_release_with_and_without_uuids(tmp_path: Path, prefix: str) -> None:
     release = CLEF2022.read(write_release(tmp_path, prefix))
-    assert [(sample.id, sample.split, sample.image) for sample in release.samples] == [
+    assert [(sample.id, sample.split, sample.only_image) for sample in release.samples] == [
         ("clef2022-" + TRAIN, "train", f"train/{TRAIN}.jpg"),
         ("clef2022-" + VALID, "val", f"valid/{VALID}.jpg"),
     ]
@@ -50,7 +50,7 @@ def test_the_release_with_and_without_uuids(tmp_path: Path, prefix: str) -> None
 def test_images_are_found_where_people_put_them(tmp_path: Path, folder: str) -> None:
     write_release(tmp_path)
     write_lines(tmp_path / f"{folder}{TRAIN}.jpg", "readers never open this")
-    assert CLEF2022.read(tmp_path).samples[0].image == f"{folder}{TRAIN}.jpg"
+    assert CLEF2022.read(tmp_path).samples[0].only_image == f"{folder}{TRAIN}.jpg"
 
 
 def test_a_file_saved_by_a_comma_reader_is_refused(tmp_path: Path) -> None:

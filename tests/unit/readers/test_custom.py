@@ -84,7 +84,7 @@ def test_images_are_found_in_the_folder_or_in_images(tmp_path: Path) -> None:
     write_lines(tmp_path / "images/day/there.png", "readers never open this")
     names = ("here.png", "day/there.png", "images/day/there.png", "none.png")
     write_jsonl(tmp_path / "train.jsonl", *({"image": name, "caption": "Invented."} for name in names))
-    assert [sample.image for sample in MEDICAL_CUSTOM.read(tmp_path).samples] == [
+    assert [sample.only_image for sample in MEDICAL_CUSTOM.read(tmp_path).samples] == [
         "here.png",
         "images/day/there.png",
         "images/day/there.png",

@@ -90,7 +90,7 @@ def test_r2gen_gives_a_sample_for_each_image(tmp_path: Path) -> None:
     assert Counter(sample.split for sample in release.samples) == {"train": 4, "val": 2, "test": 2}
     first, second = release.samples[:2]
     assert (first.id, second.id) == ("iu_xray-CXR1_1_IM-0001/0", "iu_xray-CXR1_1_IM-0001/1")
-    assert (second.image, second.answer, second.question, second.task) == (
+    assert (second.only_image, second.answer, second.question, second.task) == (
         "CXR1_1_IM-0001/1.png",
         REPORT,
         None,
@@ -111,7 +111,7 @@ def test_r2gen_gives_a_sample_for_each_study(tmp_path: Path) -> None:
         ("iu_xray-CXR9998_IM-0003", "val"),
         ("iu_xray-CXR9999_IM-0004", "test"),
     ]
-    assert release.samples[3].image == "CXR9999_IM-0004/0.png"
+    assert release.samples[3].only_image == "CXR9999_IM-0004/0.png"
     assert release.samples[3].metadata["images"] == ["CXR9999_IM-0004/0.png", "CXR9999_IM-0004/1.png"]
     assert len(release.samples[3].answer.split()) == 60
 
@@ -192,7 +192,7 @@ def test_openi_reads_sections_and_names_the_png(tmp_path: Path) -> None:
     write_openi(tmp_path, 12)
     release = IU_XRAY.read(tmp_path)
     assert release.layout == "OpenI XML (split: seeded hash of the study id, 7:1:2)"
-    assert [(sample.id, sample.image, sample.answer) for sample in release.samples] == [
+    assert [(sample.id, sample.only_image, sample.answer) for sample in release.samples] == [
         ("iu_xray-CXR9_IM-0001-1001", "CXR9_IM-0001-1001.png", REPORT),
         ("iu_xray-CXR9_IM-0001-2001", "CXR9_IM-0001-2001.png", REPORT),
         ("iu_xray-CXR10_IM-0002-1001", "CXR10_IM-0002-1001.png", REPORT),

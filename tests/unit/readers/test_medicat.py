@@ -50,7 +50,7 @@ def test_the_release_from_its_folder_or_from_above(tmp_path: Path, folder: str) 
     release = MEDICAT.read(tmp_path)
     first, second = release.samples
     key = HASH + "_2-Figure1-1.png"
-    assert (first.id, first.split, first.image, first.task) == ("medicat-" + key, "train", key, "caption")
+    assert (first.id, first.split, first.only_image, first.task) == ("medicat-" + key, "train", key, "caption")
     assert release.image_root == tmp_path / folder / "figures"
     assert first.answer == "Figure 1. Invented chest film."
     assert first.metadata == {

@@ -103,7 +103,7 @@ def test_samples_of_the_release(root: Path) -> None:
         ("mimic_cxr-" + dicom(5), "test", ADDENDUM),
     ]
     first, second = release.samples[:2]
-    assert first.image == f"p10/p10000001/s50000001/{dicom(1)}.jpg"
+    assert first.only_image == f"p10/p10000001/s50000001/{dicom(1)}.jpg"
     assert (first.task, first.question) == ("caption", None)
     assert first.metadata == {"study": WITH_BOTH, "subject": "10000001", "view_position": "PA"}
     assert second.metadata == {"study": WITH_BOTH, "subject": "10000001"}
@@ -287,7 +287,7 @@ def test_the_annotation_of_r2gen(tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     release = MIMIC_CXR.read(tmp_path)
     assert (release.layout, release.image_root) == ("R2Gen annotation", tmp_path / "images")
-    assert [(sample.id, sample.split, sample.image) for sample in release.samples] == [
+    assert [(sample.id, sample.split, sample.only_image) for sample in release.samples] == [
         ("mimic_cxr-" + dicom(number), split, record(number)["image_path"][0])
         for number, split in ((1, "train"), (3, "test"))
     ]
@@ -301,7 +301,7 @@ def test_the_json_of_pefomed(tmp_path: Path) -> None:
     write_json(tmp_path / "val.json", {"odd name.jpg": ["Third."]})
     release = MIMIC_CXR.read(tmp_path)
     assert (release.layout, release.image_root) == ("PeFoMed JSON", tmp_path)
-    assert [(sample.id, sample.split, sample.image, sample.answer) for sample in release.samples] == [
+    assert [(sample.id, sample.split, sample.only_image, sample.answer) for sample in release.samples] == [
         ("mimic_cxr-" + dicom(1), "train", image, "First."),
         ("mimic_cxr-odd name.jpg", "val", "odd name.jpg", "Third."),
     ]

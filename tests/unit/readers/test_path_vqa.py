@@ -83,7 +83,7 @@ def test_vqa_pickles_carry_ids_and_types(tmp_path: Path) -> None:
     release = PATH_VQA.read(write_vqa(tmp_path))
     assert (release.layout, release.image_root) == ("official", tmp_path / "images")
     first, second = release.splits()["test"]
-    assert (first.id, first.image, first.question, first.answer) == (
+    assert (first.id, first.only_image, first.question, first.answer) == (
         "path_vqa-309999000",
         "test/test_9999.jpg",
         "What is invented?",
@@ -104,7 +104,7 @@ def test_vqa_pickles_are_preferred_and_qa_pickles_do(tmp_path: Path) -> None:
     assert len(PATH_VQA.read(tmp_path).samples) == 6
     (tmp_path / "qas/test_vqa.pkl").unlink()
     release = PATH_VQA.read(tmp_path)
-    assert [(sample.id, sample.image, sample.answer_type) for sample in release.splits()["val"]] == [
+    assert [(sample.id, sample.only_image, sample.answer_type) for sample in release.splits()["val"]] == [
         ("path_vqa-val_9999-0", "val/val_9999.jpg", "CLOSED"),
         ("path_vqa-val_0001-0", "val/val_0001.jpg", "OPEN"),
         ("path_vqa-val_9999-1", "val/val_9999.jpg", "CLOSED"),
@@ -125,7 +125,7 @@ def test_repository_json_gives_a_sample_for_each_question(tmp_path: Path) -> Non
     release = PATH_VQA.read(write_repository(tmp_path, train=images))
     assert release.layout == "repository JSON"
     assert [
-        (sample.id, sample.image, sample.answer, sample.answer_type, sample.question_type)
+        (sample.id, sample.only_image, sample.answer, sample.answer_type, sample.question_type)
         for sample in release.splits()["train"]
     ] == [
         ("path_vqa-train_9999-0", "train/train_9999.jpg", "nowhere", "OPEN", "where"),
@@ -141,7 +141,7 @@ def test_the_parquet_copy(tmp_path: Path) -> None:
     assert (release.layout, release.image_root) == ("parquet", tmp_path)
     assert Counter(sample.split for sample in release.samples) == {"train": 4, "val": 2, "test": 2}
     last = release.splits()["train"][-1]
-    assert (last.id, last.image) == ("path_vqa-train-3", "data/train-00001-of-00002-abc.parquet#1")
+    assert (last.id, last.only_image) == ("path_vqa-train-3", "data/train-00001-of-00002-abc.parquet#1")
     assert (last.answer_type, last.question_type) == ("OPEN", "what")
 
 

@@ -94,7 +94,7 @@ def test_kinds(tmp_path: Path, kind: str, ids: list[str]) -> None:
     write_official(tmp_path)
     train = ROCO.read(tmp_path, kind=kind).splits()["train"]
     assert [sample.metadata["source_id"] for sample in train] == ids
-    assert train[-1].image == "train/non-radiology/images/ROCO_81826.jpg"
+    assert train[-1].only_image == "train/non-radiology/images/ROCO_81826.jpg"
     assert train[-1].metadata == {"source_id": "ROCO_81826", "kind": "non-radiology"}
 
 
@@ -121,7 +121,7 @@ def test_the_spelling_of_an_image_that_exists_is_chosen(tmp_path: Path, notes: s
         )
     write_image(train, "ROCO_00001.jpg")
     write_image(train, OLD_NAME)
-    assert [sample.image for sample in ROCO.read(tmp_path).splits()["train"]] == [
+    assert [sample.only_image for sample in ROCO.read(tmp_path).splits()["train"]] == [
         "train/radiology/images/" + name for name in ("ROCO_00001.jpg", OLD_NAME, "ROCO_00004.jpg")
     ]
 
@@ -179,7 +179,7 @@ def test_the_kaggle_copy_is_read_from_its_tables(tmp_path: Path, home: str) -> N
         "Kaggle",
         [("roco-ROCO_00001", "train"), ("roco-ROCO_00003", "train"), ("roco-ROCO_00002", "val")],
     )
-    assert [sample.image for sample in release.samples] == [
+    assert [sample.only_image for sample in release.samples] == [
         "train/radiology/images/PMC0000001_made-up-1.jpg",
         "train/radiology/images/ROCO_00003.jpg",
         "validation/radiology/images/PMC2_z.jpg",
@@ -208,7 +208,7 @@ def test_rocov2_as_on_zenodo(tmp_path: Path) -> None:
     write_zenodo(tmp_path)
     release = ROCO.read(tmp_path)
     assert release.layout == "ROCOv2 Zenodo"
-    assert [(sample.split, sample.image) for sample in release.samples] == [
+    assert [(sample.split, sample.only_image) for sample in release.samples] == [
         ("train", "train/ROCOv2_2023_train_000001.jpg"),
         ("train", "train/ROCOv2_2023_train_000002.jpg"),
         ("val", "valid/ROCOv2_2023_valid_000001.jpg"),
@@ -255,7 +255,7 @@ def test_the_parquet_copies(tmp_path: Path, columns: tuple[str, ...], layout: st
     )
     release = ROCO.read(tmp_path)
     assert (release.layout, release.image_root, len(release.skips)) == (layout, tmp_path, 1)
-    assert [(sample.id, sample.split, sample.image, sample.answer) for sample in release.samples] == [
+    assert [(sample.id, sample.split, sample.only_image, sample.answer) for sample in release.samples] == [
         ("roco-ROCO_00001", "train", "data/train-00000-of-00001.parquet#0", "Invented one."),
         ("roco-ROCO_00003", "val", "data/validation-00000-of-00001.parquet#0", "Two."),
     ]

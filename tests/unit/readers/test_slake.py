@@ -79,7 +79,7 @@ def test_english_is_read_and_the_rest_counted(tmp_path: Path) -> None:
 
 def test_fields_of_a_sample(tmp_path: Path) -> None:
     first, knowledge, yes, _ = SLAKE.read(write_release(tmp_path)).samples
-    assert (first.image, first.answer, first.answer_type) == ("xmlab901/source.jpg", "Liver, Spleen", "OPEN")
+    assert (first.only_image, first.answer, first.answer_type) == ("xmlab901/source.jpg", "Liver, Spleen", "OPEN")
     assert (first.question_type, first.organ, first.task) == ("Organ", "Pelvic Cavity", "vqa")
     assert first.metadata == {
         "source_id": 1,

@@ -157,7 +157,7 @@ def test_the_parquet_copy_decides_closed_by_the_answer(tmp_path: Path) -> None:
     write_parquet(tmp_path / "data/test-00000-of-00001-def.parquet", rows[:1])
     release = VQA_RAD.read(tmp_path)
     assert (release.layout, release.image_root) == ("parquet", tmp_path)
-    assert [(sample.id, sample.split, sample.image, sample.answer_type) for sample in release.samples] == [
+    assert [(sample.id, sample.split, sample.only_image, sample.answer_type) for sample in release.samples] == [
         ("vqa_rad-train-0", "train", "data/train-00000-of-00001-abc.parquet#0", "CLOSED"),
         ("vqa_rad-train-1", "train", "data/train-00000-of-00001-abc.parquet#1", "OPEN"),
         ("vqa_rad-test-0", "test", "data/test-00000-of-00001-def.parquet#0", "CLOSED"),
@@ -234,7 +234,7 @@ def test_a_symbolic_link_out_of_the_images_is_refused(tmp_path: Path) -> None:
     (root / "images/link.jpg").unlink()
     (root / "images/real.jpg").write_bytes(b"an image")
     (root / "images/link.jpg").symlink_to("real.jpg")
-    assert [sample.image for sample in VQA_RAD.read(root).samples] == ["link.jpg"]
+    assert [sample.only_image for sample in VQA_RAD.read(root).samples] == ["link.jpg"]
 
 
 def test_no_layout_or_two_are_told_with_what_was_looked_for(tmp_path: Path) -> None:

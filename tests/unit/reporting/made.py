@@ -49,7 +49,7 @@ def predicted(number: int, right: bool, **fields: Any) -> Prediction:
         "producer": {"checkpoint": "minigptv2_made.pth"},
         **fields,
     }
-    return Prediction(**row)
+    return Prediction.from_json(row)
 
 
 def make_run(
@@ -90,6 +90,6 @@ def rate(
 def make_images(folder: Path, predictions: Sequence[Prediction]) -> Path:
     """A small image for each image that the predictions name."""
     folder.mkdir(parents=True, exist_ok=True)
-    for number, name in enumerate(sorted({prediction.image for prediction in predictions})):
+    for number, name in enumerate(sorted({prediction.only_image for prediction in predictions})):
         Image.new("RGB", (40, 30), (20 * number % 255, 90, 120)).save(folder / name)
     return folder

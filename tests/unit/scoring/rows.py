@@ -21,7 +21,7 @@ def predicted(answer: str = "yes", prediction: str | None = "yes", number: int =
         "prediction": prediction,
         **fields,
     }
-    return Prediction(**row)
+    return Prediction.from_json(row)
 
 
 def reports(pairs: Sequence[tuple[str, str | None]], **fields: Any) -> list[Prediction]:

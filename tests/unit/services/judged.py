@@ -13,8 +13,8 @@ from pefomed_plugin.services.judge.prompts import find_prompt
 def answers(count: int, **fields: Any) -> list[Prediction]:
     """VQA predictions, three questions an image, every second one closed."""
     return [
-        Prediction(
-            **{
+        Prediction.from_json(
+            {
                 "id": f"invented-{number}",
                 "dataset": "vqa_rad",
                 "split": "test",
@@ -34,8 +34,8 @@ def answers(count: int, **fields: Any) -> list[Prediction]:
 def written_reports(count: int, **fields: Any) -> list[Prediction]:
     """Report predictions, two views a study."""
     return [
-        Prediction(
-            **{
+        Prediction.from_json(
+            {
                 "id": f"invented-{number}",
                 "dataset": "iu_xray",
                 "split": "test",

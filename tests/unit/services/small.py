@@ -27,7 +27,7 @@ def sample(
         dataset="vqa_rad",
         split=split,
         task="vqa",
-        image=image or f"{number}.png",
+        images=(image or f"{number}.png",),
         question=question or f"Question {number}?",
         answer=answer,
         **fields,

@@ -73,7 +73,7 @@ def test_llava_meds_own_ids_are_resolved_by_its_question_file(tmp_path: Path) ->
     questions = [
         {
             "id": f"q{number}",
-            "image": each.image,
+            "image": each.only_image,
             "conversatons": [{"value": "<image>\n" + str(each.question)}, {"value": each.answer}],
         }
         for number, each in enumerate(SAMPLES)
@@ -175,7 +175,11 @@ def test_the_authors_reports_join_by_the_end_of_the_path(tmp_path: Path) -> None
     path.write_text(
         json.dumps(
             [
-                {"image_path": "/data/iu/images/" + report.image, "ground_truth": "cleaned", "generated_report": text}
+                {
+                    "image_path": "/data/iu/images/" + report.only_image,
+                    "ground_truth": "cleaned",
+                    "generated_report": text,
+                }
                 for report, text in zip(reports, TEXTS)
             ]
         )

@@ -43,7 +43,7 @@ def test_the_example_data_are_read_and_no_image_of_the_test_split_is_in_training
     assert {split: len(rows) for split, rows in questions.splits().items()} == {"train": 8, "test": 4}
     assert [sample.task for sample in captions.samples] == ["caption"] * 4
     images = {
-        split: {(questions.image_root / row.image).read_bytes() for row in rows}
+        split: {(questions.image_root / row.only_image).read_bytes() for row in rows}
         for split, rows in questions.splits().items()
     }
     assert len(images["train"]) == 4 and len(images["test"]) == 2

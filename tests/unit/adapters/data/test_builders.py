@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from random import Random
 
 import pytest
 import torch
 from omegaconf import OmegaConf
 
+from pefomed_plugin.adapters.data import builders
 from pefomed_plugin.adapters.data.builders import make_builder
 from pefomed_plugin.adapters.data.datasets import MedicalDataset
 from pefomed_plugin.adapters.data.sampling import Draw
@@ -58,7 +60,7 @@ def test_a_batch_has_the_documented_shapes(tmp_path):
 def test_instructions_depend_on_sample_and_pass_alone(tmp_path):
     folder = write_release(tmp_path / "vqa_rad")
     report = Sample(
-        id="r", dataset="iu_xray", split="train", image="synpic1.jpg", task="report", question=None, answer="clear"
+        id="r", dataset="iu_xray", split="train", images=("synpic1.jpg",), task="report", question=None, answer="clear"
     )
     train = MedicalDataset("iu_xray", [report], folder / "images", torch.tensor, str, draws_instructions=True)
     train.vis_processor = lambda image: torch.zeros(3, 2, 2)
@@ -93,6 +95,21 @@ def test_missing_images_are_skipped_and_counted_on_request(tmp_path, capsys):
     os.unlink(folder / "images" / "synpic2.jpg")
     assert len(build(folder, missing_images="skip")["train"]) == 3
     assert "skipped 1 of 4 train samples: image not there" in capsys.readouterr().out
+
+
+def test_samples_with_several_images_are_refused_all_together(tmp_path, monkeypatch):
+    folder = write_release(tmp_path / "vqa_rad")
+    read = builders.read_data
+
+    def read_with_views(name, root, **options):
+        release = read(name, root, **options)
+        release.samples[:2] = [replace(sample, images=(*sample.images, "b.jpg")) for sample in release.samples[:2]]
+        return release
+
+    monkeypatch.setattr(builders, "read_data", read_with_views)
+    with pytest.raises(DataError, match="2 of 4 train samples have several images") as caught:
+        build(folder, missing_images="skip")
+    assert len(caught.value.problems) == 2 and "b.jpg" in caught.value.problems[0]
 
 
 def test_an_unreadable_image_is_named(tmp_path):

@@ -20,7 +20,13 @@ class Split:
     def __init__(self, *answers):
         self.samples = [
             Sample(
-                id=f"a-{number}", dataset="a", split="test", image="a.jpg", task="vqa", question="what?", answer=answer
+                id=f"a-{number}",
+                dataset="a",
+                split="test",
+                images=("a.jpg",),
+                task="vqa",
+                question="what?",
+                answer=answer,
             )
             for number, answer in enumerate(answers)
         ]

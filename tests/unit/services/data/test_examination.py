@@ -50,7 +50,7 @@ def test_samples_with_unusable_images_are_skipped_and_counted_by_cause(rad: Rele
     (rad.image_root / "synpic0.png").unlink()
     (rad.image_root / "synpic2.png").write_bytes(b"<html>")
     usable, account = examine(rad)
-    assert [each.image for each in usable.samples] == ["synpic1.png", "synpic1.png", "synpic3.png", "synpic1.png"]
+    assert [each.only_image for each in usable.samples] == ["synpic1.png", "synpic1.png", "synpic3.png", "synpic1.png"]
     assert account.kept == {"train": 3, "test": 1}
     assert account.skipped == {
         "image: no such file": 2,

@@ -60,7 +60,7 @@ def test_a_prepared_folder_reads_back_to_the_same_release(source: Path, tmp_path
     account = prepare(VQA_RAD, source, tmp_path / "out")
     release = VQA_RAD.read(source)
     again = read_prepared(tmp_path / "out")
-    assert again.samples == [sample for sample in release.samples if sample.image != "synpic2.png"]
+    assert again.samples == [sample for sample in release.samples if sample.only_image != "synpic2.png"]
     assert [(skip.where, skip.reason) for skip in again.skips] == [
         ("vqa_rad-6, image synpic2.png", "image: no such file")
     ]

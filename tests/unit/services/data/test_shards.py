@@ -56,7 +56,7 @@ def test_shards_hold_every_sample_and_its_resized_image(samples: list[Sample], t
         for number in range(shard.samples):
             read.append(Sample.from_json(json.loads(inside[f"{number:06d}.json"])))
             stored = Image.open(io.BytesIO(inside[f"{number:06d}.png"])).convert("RGB")
-            original = Image.open(tmp_path / "images" / read[-1].image).convert("RGB")
+            original = Image.open(tmp_path / "images" / read[-1].only_image).convert("RGB")
             assert stored.tobytes() == resize_square(original, 16).tobytes()
     assert read == samples
     assert read_shard_index(tmp_path / "out") == made

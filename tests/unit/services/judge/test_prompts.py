@@ -12,8 +12,8 @@ from pefomed_plugin.services.judge.prompts import find_prompt, judge_messages, n
 
 
 def sample(**fields):
-    return Prediction(
-        **{
+    return Prediction.from_json(
+        {
             "id": "invented-1",
             "dataset": "vqa_rad",
             "split": "test",

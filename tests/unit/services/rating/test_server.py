@@ -256,7 +256,7 @@ def test_a_dicom_image(tmp_path):
 
 def test_without_images_there_are_none(tmp_path):
     with served(tmp_path, images=False) as server:
-        assert not any(item["image"] for item in items(server))
+        assert not any(item["images"] for item in items(server))
         assert ask(server, "/image?rater=anna&item=" + items(server)[0]["item"])[0] == 404
 
 

@@ -43,7 +43,7 @@ def test_a_rater_sees_what_a_sheet_shows_in_the_same_order_and_nothing_else(sess
     assert [each["item"] for each in shown["items"]] == [
         code for code, _ in rating_pairs(plan, "anna", written_reports(6))
     ]
-    assert set(shown["items"][0]) == {"item", "question", "reference", "answer", "image", "rating", "comment"}
+    assert set(shown["items"][0]) == {"item", "question", "reference", "answer", "images", "rating", "comment"}
     assert [level["value"] for level in shown["levels"]] == [4, 3, 2, 1, 0]
     text = json.dumps(shown)
     assert "invented-" not in text and "view0.png" not in text and "iu_xray" not in text
@@ -217,6 +217,6 @@ def test_missing_and_foreign_images_are_found_at_the_start(tmp_path):
         assert "no such file" in session.no_image["invented-1"]
         assert "outside" in session.no_image["invented-2"]
         shown = {
-            session.prediction("anna", each["item"]).id: each["image"] for each in session.describe("anna")["items"]
+            session.prediction("anna", each["item"]).id: each["images"] for each in session.describe("anna")["items"]
         }
     assert shown == {"invented-0": True, "invented-1": False, "invented-2": False}
