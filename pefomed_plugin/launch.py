@@ -1,6 +1,6 @@
 """From a YAML to a finished run: compose the configuration, prepare the embedded default, build the parts, go.
 
-What ``train.py``, ``evaluate.py`` and ``pefomed train`` share. Knows no model and no data set.
+What ``train.py``, ``evaluate.py`` and ``pefomed train`` share.
 """
 
 from __future__ import annotations
@@ -8,30 +8,37 @@ from __future__ import annotations
 import argparse
 import os
 import random
-import re
+import shlex
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Callable
 
 from . import environment
-from .errors import DataError
-from .options import read_run_options
+from .adapters.training.strategies import STRATEGIES
+from .config.compose import Composed, Configuration, compose_config
+from .errors import ConfigError
 from .registration import register_all
 from .reporting.tables import show_metrics
-from .services.console import is_first_rank, say
+from .services.console import say
 from .services.locks import locked
 from .services.memory.advice import explain_out_of_memory, is_out_of_memory
 from .services.ranks import report_errors
-from .storage import set_aside, write_text
+from .services.run_folder import RunFolder
 from .toolkit.choice import CHECKOUT
-from .toolkit.composition import load_yaml, merge_defaults, parse_options
 
 _EMBEDDED_NOTICE = (
     "EMBEDDED DEFAULT: {} come from the generated sample ({}); the figures say nothing about "
     "medicine. Set {} for a real run."
 )
+
+RESUME = "run.resume=auto"
+CONTINUE = "PEFOMED_CONTINUE"
+"""Variable in which whoever starts the processes says how the run is continued."""
+FRESH = "start over, though the folder holds a run that is not finished (it is renamed, not deleted)"
 
 
 def main(arguments: Sequence[str] | None = None, *, evaluate: bool = False) -> int:
@@ -39,8 +46,10 @@ def main(arguments: Sequence[str] | None = None, *, evaluate: bool = False) -> i
     parser = argparse.ArgumentParser(description="Evaluate." if evaluate else "Train, then evaluate.")
     parser.add_argument("--cfg-path", required=True, help="YAML of the run, for example train_configs/...yaml")
     parser.add_argument("--options", nargs="+", default=[], metavar="KEY=VALUE", help="override: run.max_epoch=3 ...")
+    parser.add_argument("--fresh", action="store_true", help=FRESH)
     given = parser.parse_args(arguments)
-    options = [*given.options, *(["run.evaluate=true"] if evaluate else [])]
+    options = [*given.options, *(["run.fresh=true"] if given.fresh else [])]
+    options += ["run.evaluate=true"] if evaluate else []
     return report_errors(lambda: run(given.cfg_path, options))
 
 
@@ -48,71 +57,121 @@ def run(cfg_path: str, options: Sequence[str] = ()) -> dict[str, Any]:
     """One run; returns the metrics of the test splits (on the first rank).
 
     Raises:
-        PefomedError: anything the user can mend.
+        PefomedError: anything the user can fix.
     """
     from .toolkit import Config, registry
 
     register_all()
-    cfg, notice = configure(cfg_path, options, Config)
-    task = registry.get_task_class(cfg.run_cfg.task).setup_task(cfg=cfg)
+    launched = configure(cfg_path, options, Config)
+    cfg, configuration = launched.cfg, launched.composed.configuration
+    task = registry.get_task_class(configuration.run.task).setup_task(cfg=cfg)
     datasets = task.build_datasets(cfg)
-    with explaining_memory(cfg):
+    with explaining_memory(configuration):
         model = task.build_model(cfg)
-        runner = registry.get_runner_class(cfg.run_cfg.get("runner", "runner_pefomed"))(
-            cfg=cfg, job_id="", task=task, model=model, datasets=datasets
-        )
-        metrics = runner.train() or {}
-    show_end(metrics, cfg, notice)
+        with launched.folder.used(launched.composed.text):
+            runner = registry.get_runner_class(configuration.run.runner)(
+                cfg=cfg, job_id="", task=task, model=model, datasets=datasets
+            )
+            metrics = runner.train() or {}
+    launched.show_end(metrics)
     return metrics
 
 
+@dataclass(frozen=True)
+class Launched:
+    """A run that is about to begin."""
+
+    cfg: Any
+    """The toolkit's configuration."""
+    composed: Composed
+    """The same, typed."""
+    folder: RunFolder
+    notice: str
+    """What must be said at the end too: that the embedded default was used, or nothing."""
+
+    def show_end(self, metrics: Mapping[str, Any]) -> None:
+        """What the run has found, where it is, and the notice once more."""
+        for name, metric in metrics.items():
+            show_metrics(name, metric)
+        say(f"written to {self.folder.path}")
+        if self.notice:
+            say(self.notice)
+
+
 @contextmanager
-def explaining_memory(cfg: Any) -> Iterator[None]:
+def explaining_memory(configuration: Configuration) -> Iterator[None]:
     """Turn a GPU that is out of memory into a PefomedError with the options that would help most, in order."""
     try:
         yield
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
-        raise explain_out_of_memory(error, cfg.to_dict()) from error
+        raise explain_out_of_memory(error, configuration) from error
 
 
-def configure(cfg_path: str, options: Sequence[str], make: Callable[[argparse.Namespace], Any]) -> tuple[Any, str]:
-    """The run's configuration, built by ``make`` (the toolkit's ``Config``), and the folder of its results made ready.
-
-    Returns:
-        The configuration, and what must be said at the end too: the notice of the embedded default, or nothing.
+def configure(cfg_path: str, options: Sequence[str], make: Callable[[argparse.Namespace], Any]) -> Launched:
+    """The run's configuration, built by ``make`` (the toolkit's ``Config``), and its folder, not yet touched.
 
     Raises:
-        PefomedError: as ``compose``; a mistake in the ``run`` section; a folder that cannot be written.
+        PefomedError: as ``compose``; processes that the strategy cannot use; a run there that is not finished.
     """
-    from omegaconf import OmegaConf  # late: heavy
-
     from .toolkit import NAME, WHY
 
-    composed, parts = compose(cfg_path, options)
-    notice = _EMBEDDED_NOTICE.format(", ".join(parts), environment.sample_folder(), ", ".join(environment.VARIABLES))
+    composed = compose(cfg_path, options)
+    run_config = composed.configuration.run
+    notice = _EMBEDDED_NOTICE.format(
+        ", ".join(composed.embedded), environment.sample_folder(), ", ".join(environment.VARIABLES)
+    )
     say(f"toolkit: {NAME} ({WHY})")
-    if parts:
+    if composed.embedded:
         say(notice)
-    cfg = build_config(composed, make)
-    cfg.run_cfg.embedded = bool(parts)
-    section: Any = OmegaConf.to_container(cfg.run_cfg, resolve=True)
-    run_options = read_run_options(section)  # its mistakes show before anything is written or loaded
-    if NAME == CHECKOUT and run_options.runner == "runner_base":
+    _check_processes(run_config.strategy)
+    folder = run_folder(composed, cfg_path, options)
+    folder.check()
+    cfg = build_config(composed.text, make)
+    cfg.run_cfg.embedded = bool(composed.embedded)
+    if NAME == CHECKOUT and run_config.runner == "runner_base":
         from .adapters.runner_base import prepare_runner_base  # late: loads PIL
 
-        prepare_runner_base(cfg, run_options)
-    seed_everything(int(cfg.run_cfg.get("seed", 42)))
-    output_dir = Path(cfg.run_cfg.output_dir)
-    if is_first_rank():
-        prepare_output(
-            output_dir,
-            evaluate=bool(cfg.run_cfg.get("evaluate")),
-            resume=bool(cfg.run_cfg.get("resume_ckpt_path")) or cfg.run_cfg.get("resume", "no") != "no",
-        )
-        write_text(output_dir / "config.yaml", composed)
-    return cfg, notice if parts else ""
+        prepare_runner_base(cfg, replace(run_config, embedded=bool(composed.embedded)))
+        folder.command = folder.command.replace(RESUME, "run.resume_ckpt_path=CHECKPOINT")  # it knows no other way
+    seed_everything(run_config.seed)
+    return Launched(cfg, composed, folder, notice if composed.embedded else "")
+
+
+def run_folder(composed: Composed, cfg_path: str, options: Sequence[str]) -> RunFolder:
+    """The folder that a run is about to use; nothing is changed in it yet."""
+    run_config = composed.configuration.run
+    return RunFolder(
+        Path(run_config.output_dir),
+        evaluate=run_config.evaluate,
+        resume=bool(run_config.resume_ckpt_path) or run_config.resume != "no",
+        fresh=run_config.fresh,
+        command=continuing_command(cfg_path, options),
+    )
+
+
+def continuing_command(cfg_path: str, options: Sequence[str]) -> str:
+    """What continues this run, for the shell; ``pefomed train`` says its own in ``PEFOMED_CONTINUE``."""
+    told = os.environ.get(CONTINUE)
+    if told:
+        return told
+    if int(os.environ.get("GROUP_WORLD_SIZE", "1")) > 1:
+        return f"the same torchrun command on every machine, with {RESUME} among its --options"
+    processes = os.environ.get("LOCAL_WORLD_SIZE")
+    start = ["torchrun", "--nproc-per-node", processes] if processes else ["python"]
+    return shlex.join([*start, sys.argv[0], "--cfg-path", cfg_path, "--options", *continuing_options(options)])
+
+
+def continuing_options(options: Sequence[str]) -> list[str]:
+    """The options of a run as they are to be when it is continued."""
+    return [*(option for option in options if not option.startswith(("run.fresh=", "run.resume="))), RESUME]
+
+
+def _check_processes(strategy: str) -> None:
+    problems = STRATEGIES[strategy].refusals_here(int(os.environ.get("WORLD_SIZE", "1")))
+    if problems:
+        raise ConfigError(f"run.strategy={strategy} cannot be used", problems)
 
 
 def build_config(composed: str, make: Callable[[argparse.Namespace], Any]) -> Any:
@@ -123,37 +182,19 @@ def build_config(composed: str, make: Callable[[argparse.Namespace], Any]) -> An
         return make(argparse.Namespace(cfg_path=str(path), options=[]))
 
 
-def show_end(metrics: Mapping[str, Any], cfg: Any, notice: str) -> None:
-    """What a run has found, where it is, and the notice once more."""
-    for name, metric in metrics.items():
-        show_metrics(name, metric)
-    say(f"written to {cfg.run_cfg.output_dir}")
-    if notice:
-        say(notice)
-
-
-def compose(cfg_path: str, options: Sequence[str]) -> tuple[str, list[str]]:
-    """The run's whole configuration as YAML text, and which variables come from the embedded default.
-
-    Layers: defaults < YAML < its ``embedded`` section (where the model is the embedded one) < ``options``.
+def compose(cfg_path: str, options: Sequence[str]) -> Composed:
+    """The run's configuration, with what it needs of the embedded default in place and the variables pointing at it.
 
     Raises:
-        ConfigError: a mistake in the YAML, the options or the environment; all of one kind together.
+        ConfigError: as ``compose_config``.
     """
-    from omegaconf import OmegaConf  # late: heavy
-
     from .toolkit import registry
 
-    given, overrides = load_yaml(cfg_path), parse_options(options)
-    overlay = given.pop("embedded", None) or OmegaConf.create({})
-    merged = merge_defaults(OmegaConf.merge(given, overrides), registry)
-    parts = environment.embedded_parts(_variables_in(OmegaConf.to_yaml(merged)), os.environ)
-    if parts:
-        ensure_embedded(parts)
-        environment.point_at_embedded(parts, os.environ)
-    if "PEFOMED_LLAMA" in parts:
-        merged = merge_defaults(OmegaConf.merge(given, overlay, overrides), registry)
-    return OmegaConf.to_yaml(merged), parts
+    composed = compose_config(cfg_path, options, registry, STRATEGIES)
+    if composed.embedded:
+        ensure_embedded(composed.embedded)
+        environment.point_at_embedded(list(composed.embedded), os.environ)
+    return composed
 
 
 def ensure_embedded(parts: Sequence[str]) -> None:
@@ -168,31 +209,6 @@ def ensure_embedded(parts: Sequence[str]) -> None:
         )
 
 
-def prepare_output(output_dir: Path, *, evaluate: bool, resume: bool) -> None:
-    """Make room for a run: what an earlier one left is renamed, so that nothing that was computed is overwritten.
-
-    Training sets the earlier run's folder aside, evaluation only its results, resuming nothing.
-    """
-    if resume:
-        return
-    if evaluate:
-        _put_aside(output_dir / "results")
-    elif (output_dir / "config.yaml").is_file():
-        _put_aside(output_dir)
-
-
-def _put_aside(path: Path) -> None:
-    if path.exists():
-        try:
-            say(f"{path} was there already; it is now {set_aside(path)}")
-        except OSError as error:
-            raise DataError(
-                f"cannot rename {path} ({error.strerror}), which holds an earlier run; make its folder writable, or "
-                "choose "
-                "another run.output_dir"
-            ) from error
-
-
 def seed_everything(seed: int) -> None:
     """Seed Python, NumPy and torch for this rank (upstream's ``setup_seeds``)."""
     import numpy as np  # late: heavy
@@ -202,7 +218,3 @@ def seed_everything(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
-
-
-def _variables_in(text: str) -> set[str]:
-    return set(re.findall(r"\$\{oc\.env:(PEFOMED_[A-Z]+)\}", text)) & set(environment.VARIABLES)

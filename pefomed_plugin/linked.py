@@ -10,12 +10,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from importlib.util import find_spec
 from types import TracebackType
 from typing import Any, Callable
 
 from .errors import PefomedError, ToolkitError
-from .launch import configure, show_end
+from .launch import Launched, configure
 from .registration import register_all
 from .services.ranks import report_errors
 
@@ -73,28 +74,38 @@ def _take_over(config_class: Any, names: Names) -> None:
             self.args = args
             return self
 
-        _, notice = configure(args.cfg_path, args.options or [], make)
-        if self.run_cfg.runner != "runner_base":  # ours starts its own process group, on CPUs too
+        launched = configure(args.cfg_path, args.options or [], make)
+        if (
+            launched.composed.configuration.run.runner != "runner_base"
+        ):  # ours starts its own process group, on CPUs too
             self.run_cfg.distributed = False
         self.run_cfg.setdefault("wandb_log", False)
-        _show_after(self, notice)
+        _wrap_runner(launched)
 
     config_class.__init__ = init
 
 
-def _show_after(cfg: Any, notice: str) -> None:
-    """Metrics at the end: the checkout's ``train.py`` drops what ``train`` returns."""
+def _wrap_runner(launched: Launched) -> None:
+    """Make room before the checkout builds its runner; show the metrics, which its ``train.py`` drops."""
     from .toolkit import registry
 
-    runner = registry.get_runner_class(cfg.run_cfg.runner)
-    plain = runner.train
+    runner = registry.get_runner_class(launched.composed.configuration.run.runner)
+    plain_init, plain_train = runner.__init__, runner.train
+    room = ExitStack()
+
+    def init(self: Any, *args: Any, **settings: Any) -> None:
+        room.enter_context(launched.folder.used(launched.composed.text))
+        with room.pop_all() as entered:
+            plain_init(self, *args, **settings)
+            room.push(entered.pop_all())
 
     def train(self: Any) -> Mapping[str, Any]:
-        metrics = plain(self) or {}
-        show_end(metrics, cfg, notice)
+        with room:
+            metrics = plain_train(self) or {}
+        launched.show_end(metrics)
         return metrics
 
-    runner.train = train
+    runner.__init__, runner.train = init, train
 
 
 def _quiet_about_mistakes(before: Callable[..., Any]) -> Callable[..., None]:

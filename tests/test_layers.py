@@ -20,7 +20,7 @@ LAYERS = {
     "prompts": 1,
     "rubrics": 1,
     "storage": 1,
-    "options": 1,
+    "config": 1,
     "readers": 1,
     "scoring": 1,
     "environment": 1,

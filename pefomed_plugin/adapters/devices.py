@@ -1,4 +1,4 @@
-"""The accelerator of a run: device, processes, precision, memory. Knows no model."""
+"""The accelerator of a run: device, processes, precision, memory."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import sys
 from datetime import timedelta
 from typing import Any
 
+from ..config.run import RunConfig
 from ..errors import ConfigError
-from ..options import RunOptions
 
 
-def make_accelerator(options: RunOptions) -> Any:
+def make_accelerator(options: RunConfig) -> Any:
     """Accelerator of the options; processes are those ``torchrun`` started.
 
     Raises:

@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, Subset
 
+from ..config.run import RunConfig
 from ..errors import ConfigError
-from ..options import RunOptions
 from ..prompts import TURN_TEMPLATE, user_turn
 from ..records import Prediction
 from ..services.console import progress, say
@@ -33,7 +33,7 @@ def evaluate_split(
     task: Any,
     model: Any,
     dataset: MedicalDataset,
-    options: RunOptions,
+    options: RunConfig,
     folder: Path,
     producer: Mapping[str, Any],
 ) -> dict[str, Any] | None:
@@ -109,7 +109,7 @@ def _answer_share(
     task: Any,
     model: Any,
     dataset: MedicalDataset,
-    options: RunOptions,
+    options: RunConfig,
     folder: Path,
     producer: Mapping[str, Any],
     answered: list[str],
@@ -178,7 +178,7 @@ def group_for_answering(dataset: MedicalDataset, numbers: list[int], questions_p
     return sorted(groups, key=lambda group: (-len(group), sum(length[number] for number in group), group))
 
 
-def merged_lora(model: Any, options: RunOptions) -> AbstractContextManager[Any]:
+def merged_lora(model: Any, options: RunConfig) -> AbstractContextManager[Any]:
     """LoRA in the weights while answering, where the run asks for it.
 
     Raises:

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..config.run import RunConfig
 from ..errors import PefomedError
-from ..options import RunOptions
 from ..records import Prediction
 from ..rubrics import REPORT, VQA
 from ..services.judge.asking import Limits
@@ -36,7 +36,7 @@ class Gpt4JudgeTask(MedicalTask):
             find_judge("api", cfg.run_cfg.get("judge_model", ""), [])
         return super().build_datasets(cfg)
 
-    def score_answers(self, predictions: Sequence[Prediction], folder: Path, options: RunOptions) -> dict[str, Any]:
+    def score_answers(self, predictions: Sequence[Prediction], folder: Path, options: RunConfig) -> dict[str, Any]:
         """Scores of the task's scorers, then the judge's.
 
         Raises:

@@ -1,6 +1,6 @@
 """``runner_pefomed``: trains, validates after each epoch, keeps the best and the last checkpoints, evaluates.
 
-On accelerate: one process or many, CPU or CUDA, fp32, fp16 or bf16; for the model of either toolkit. Knows no data set.
+On accelerate: one process or many, CPU or CUDA, fp32, fp16 or bf16; for the model of either toolkit.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
+from ..config.run import RunConfig, read_run_config
 from ..digests import file_sha256
-from ..options import RunOptions, read_run_options
 from ..reporting.cards.cards import write_model_card
 from ..reporting.cards.model_facts import gather_facts
 from ..services.console import say
@@ -23,6 +23,7 @@ from .devices import make_accelerator, match_frozen_weights
 from .evaluation import evaluate_split
 from .training.checkpoints import BEST
 from .training.provenance import write_provenance
+from .training.strategies import strategy_of
 from .training.trainer import Trainer
 
 
@@ -34,13 +35,13 @@ class RunnerPefomed:
 
         section: Any = OmegaConf.to_container(cfg.run_cfg, resolve=True)
         self.cfg, self.task, self.datasets, self.job_id = cfg, task, datasets, job_id
-        self.options: RunOptions = read_run_options(section)
+        self.options: RunConfig = read_run_config(section)
         self.output_dir = Path(self.options.output_dir)
         self.accelerator = make_accelerator(self.options)
         self.model = model.float() if self.accelerator.device.type == "cpu" else model
         match_frozen_weights(self.model, self.accelerator)
-        if self.options.strategy != "fsdp":  # which moves tensor by tensor, because no GPU holds them all
-            self.model = self.model.to(self.accelerator.device)
+        self.strategy = strategy_of(self.options.strategy)
+        self.model = self.strategy.place(self.model, self.accelerator.device)
         self.checkpoint = cfg.model_cfg.get("ckpt") or ""
         """File that the weights came from, for the results."""
 
@@ -67,7 +68,7 @@ class RunnerPefomed:
                 describe=lambda: {"config": self.cfg.to_dict()},
             )
             trainer.run()
-            if self.options.strategy == "fsdp":  # what is spread over the ranks trains only; evaluate.py answers
+            if not self.strategy.can_answer:
                 self._write_card(trainer)
                 return {}
             self.checkpoint = str(self.output_dir / "checkpoint_last.pth")
@@ -123,14 +124,15 @@ class RunnerPefomed:
         """The model card beside the checkpoints."""
         if self.accelerator.is_main_process:
             samples = {
-                name: {split: len(each) for split, each in splits.items()} for name, splits in self.datasets.items()
+                name: {split: len(dataset) for split, dataset in splits.items()}
+                for name, splits in self.datasets.items()
             }
             write_model_card(
                 self.output_dir,
                 gather_facts(
                     self.output_dir,
                     self.cfg.to_dict(),
-                    {**trainer.state(), "samples": samples},
+                    {**trainer.state(), "samples": samples, "passes": trainer.passes()},
                     Path(self.checkpoint) if self.checkpoint else None,
                 ),
             )

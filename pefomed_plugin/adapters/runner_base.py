@@ -7,64 +7,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import MutableMapping
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from ..config.fields import options_of, rule_of
+from ..config.run import RunConfig
 from ..errors import ConfigError
-from ..options import RunOptions
 from ..toolkit import registry
 from ..toolkit.workarounds import adapt_runner_base
 from .runner import RunnerPefomed
 from .tasks import MedicalTask
 
-HEEDED = frozenset(
-    (
-        "task",
-        "output_dir",
-        "runner",
-        "job_name",
-        "lr_sched",
-        "init_lr",
-        "min_lr",
-        "warmup_lr",
-        "warmup_steps",
-        "lr_decay_rate",
-        "weight_decay",
-        "beta2",
-        "accum_grad_iters",
-        "max_epoch",
-        "iters_per_epoch",
-        "seed",
-        "num_workers",
-        "device",
-        "amp",
-        "precision",
-        "distributed",
-        "world_size",
-        "dist_url",
-        "evaluate",
-        "train_splits",
-        "test_splits",
-        "batch_size_eval",
-        "num_beams",
-        "max_new_tokens",
-        "images",
-        "judge",
-        "judge_model",
-        "judge_runs",
-        "log_freq",
-        "resume_ckpt_path",
-        "wandb_log",
-        "embedded",
-    )
-)
-"""Options that do something under ``runner_base``; no other may be set."""
 
-
-def prepare_runner_base(cfg: Any, options: RunOptions) -> None:
+def prepare_runner_base(cfg: Any, options: RunConfig) -> None:
     """Complete the ``run`` section with what ``runner_base`` and the checkout's ``train.py`` read, and let it run.
 
     Raises:
@@ -90,13 +48,13 @@ def prepare_runner_base(cfg: Any, options: RunOptions) -> None:
     _answer_with_ours(registry.get_runner_class("runner_base"))
 
 
-def refusals(options: RunOptions) -> list[str]:
+def refusals(options: RunConfig) -> list[str]:
     """One line for each option that is set and that ``runner_base`` would ignore."""
-    plain = RunOptions(task=options.task, output_dir=options.output_dir)
+    plain = RunConfig(task=options.task, output_dir=options.output_dir)
     problems = [
-        f"run.{field_.name}: {getattr(options, field_.name)!r} would do nothing under runner_base"
-        for field_ in fields(RunOptions)
-        if field_.name not in HEEDED and getattr(options, field_.name) != getattr(plain, field_.name)
+        f"run.{name}: {getattr(options, name)!r} would do nothing under runner_base"
+        for name, declared in options_of(RunConfig).items()
+        if not rule_of(declared).upstream and getattr(options, name) != getattr(plain, name)
     ]
     if options.precision == "bf16":
         problems.append("run.precision: runner_base knows fp16 and fp32")
@@ -130,7 +88,7 @@ def _answer_with_ours(runner_base: Any) -> None:
 
 def drop_foreign_keys(run: MutableMapping[str, Any]) -> None:
     """Take out what the checkout wrote into the ``run`` section (``rank``, ``gpu``, ``dist_backend``)."""
-    for key in [key for key in run if key not in RunOptions.__dataclass_fields__]:
+    for key in [key for key in run if key not in options_of(RunConfig)]:
         del run[key]
 
 
@@ -140,6 +98,6 @@ def by_name(datasets: dict[str, Any]) -> dict[str, dict[str, Any]]:
     for key, value in datasets.items():
         if not isinstance(value, list):
             return datasets
-        for each in value:
-            found.setdefault(each.name, {})[key] = each
+        for dataset in value:
+            found.setdefault(dataset.name, {})[key] = dataset
     return found

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..config.run import RunConfig
 from ..errors import DataError
-from ..options import RunOptions
 from ..prompts import user_turn
 from ..records import Prediction, Sample
 from ..requirements import Need, require
@@ -87,7 +87,7 @@ class MedicalTask(BaseTask):
             return self
         return self.counterparts.get(kinds[0], _BY_KIND[kinds[0]])()
 
-    def valid_step(self, model: Any, samples: Mapping[str, Any], options: RunOptions) -> list[str]:
+    def valid_step(self, model: Any, samples: Mapping[str, Any], options: RunConfig) -> list[str]:
         """Answers of one batch, as many as it has samples."""
         limit = options.max_new_tokens or self.max_new_tokens
         if "layout" in samples:
@@ -99,7 +99,7 @@ class MedicalTask(BaseTask):
             samples["image"], prompts, num_beams=options.num_beams, do_sample=False, max_new_tokens=limit
         )
 
-    def score_answers(self, predictions: Sequence[Prediction], folder: Path, options: RunOptions) -> dict[str, Any]:
+    def score_answers(self, predictions: Sequence[Prediction], folder: Path, options: RunConfig) -> dict[str, Any]:
         """Score a test set's answers and write the scores into ``folder``; the metrics as written."""
         facts = {"embedded": options.embedded, "images": options.images}
         metrics = write_scores(predictions, self.scorers, folder, facts)

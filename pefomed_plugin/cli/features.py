@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 from ..adapters.devices import make_accelerator
 from ..launch import build_config, compose
-from ..options import read_run_options
 from ..registration import register_all
 from ..services.console import say
 
@@ -28,17 +26,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Build model and data as the run would, and make every image of its splits ready."""
-    from omegaconf import OmegaConf  # late: heavy
-
     from ..adapters.data.image_cache import cache_folder, show_ready_made  # late: loads PIL
     from ..toolkit import Config, registry
 
     register_all()
-    composed, _ = compose(arguments.cfg_path, [*arguments.options, "run.image_cache=" + arguments.kind])
-    cfg = build_config(composed, Config)
-    section: Any = OmegaConf.to_container(cfg.run_cfg, resolve=True)
-    options = read_run_options(section)
-    task = registry.get_task_class(cfg.run_cfg.task).setup_task(cfg=cfg)
+    composed = compose(arguments.cfg_path, [*arguments.options, "run.image_cache=" + arguments.kind])
+    cfg, options = build_config(composed.text, Config), composed.configuration.run
+    task = registry.get_task_class(options.task).setup_task(cfg=cfg)
     splits = {*options.train_splits, *options.valid_splits, *options.test_splits}
     datasets = [
         build_dataset[split]

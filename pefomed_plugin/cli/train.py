@@ -10,8 +10,10 @@ import signal
 import sys
 from collections.abc import Sequence
 
+from ..launch import CONTINUE, FRESH, continuing_options
 from .prepare import count_from_1
 
+STANDALONE = "--standalone"
 _LAUNCHER = "pefomed_plugin.cli._launch"
 
 
@@ -19,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser, command: str = "train") -> No
     """Arguments of the command; ``pefomed evaluate`` has the same."""
     parser.add_argument("--cfg-path", required=True, metavar="YAML", help="the run's configuration file")
     parser.add_argument("--options", nargs="+", default=[], metavar="KEY=VALUE", help="override: run.max_epoch=3 ...")
+    parser.add_argument("--fresh", action="store_true", help=FRESH)
     parser.add_argument(
         "--nproc-per-node",
         type=count_from_1,
@@ -27,20 +30,18 @@ def add_arguments(parser: argparse.ArgumentParser, command: str = "train") -> No
     )
     parser.add_argument(
         "--torchrun",
-        default="--standalone",
+        default=STANDALONE,
         metavar="ARGUMENTS",
         help="further arguments of "
         "torchrun, in one string; for two machines '--nnodes 2 --rdzv-backend c10d --rdzv-endpoint "
         "HOST:29400' (default: %(default)s)",
     )
     parser.add_argument("--dry-run", action="store_true", help="only print the torchrun command")
-    parser.epilog = "example: pefomed {} --cfg-path {}".format(
-        command,
-        {
-            "train": "train_configs/pefomed_stage2.yaml --options run.output_dir=output/try",
-            "evaluate": "eval_configs/pefomed_vqa_rad.yaml --options model.ckpt=output/stage2/checkpoint_last.pth",
-        }[command],
-    )
+    example = {
+        "train": "train_configs/pefomed_stage2.yaml --options run.output_dir=output/try",
+        "evaluate": "eval_configs/pefomed_vqa_rad.yaml --options model.ckpt=output/stage2/checkpoint_last.pth",
+    }[command]
+    parser.epilog = f"example: pefomed {command} --cfg-path {example}"
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -53,7 +54,18 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         return 0
     os.environ.setdefault("OMP_NUM_THREADS", threads)  # without it torchrun and accelerate warn, and choose their own
+    os.environ[CONTINUE] = continuing(arguments)
     return run_torchrun(command)
+
+
+def continuing(arguments: argparse.Namespace) -> str:
+    """The command that continues the run, for the shell."""
+    command = ["pefomed", arguments.command, "--cfg-path", arguments.cfg_path]
+    if arguments.nproc_per_node:
+        command += ["--nproc-per-node", str(arguments.nproc_per_node)]
+    if arguments.torchrun != STANDALONE:
+        command += ["--torchrun", arguments.torchrun]
+    return shlex.join([*command, "--options", *continuing_options(arguments.options)])
 
 
 def torchrun_arguments(arguments: argparse.Namespace, processes: int) -> list[str]:
@@ -68,6 +80,7 @@ def torchrun_arguments(arguments: argparse.Namespace, processes: int) -> list[st
         "--cfg-path",
         arguments.cfg_path,
     ]
+    command += ["--fresh"] if arguments.fresh else []
     return command + (["--options", *arguments.options] if arguments.options else [])
 
 
@@ -95,12 +108,11 @@ def _explain(error: object) -> int:
     code: int = failure.exitcode
     if code < 0:
         name = signal.Signals(-code).name
-        print(
-            "error: process {} was ended by {}{}".format(
-                rank, name, ", as the system does when memory runs out; see pefomed doctor" if name == "SIGKILL" else ""
-            ),
-            file=sys.stderr,
-        )
+        why = ", as the system does when memory runs out; see pefomed doctor" if name == "SIGKILL" else ""
+        print(f"error: process {rank} was ended by {name}{why}", file=sys.stderr)
+        command = os.environ.get(CONTINUE)
+        if command:  # the process could not say it
+            print(f"to continue, if the run had begun: {command}", file=sys.stderr)
         return 128 - code
     if code == 1:  # its own traceback stands above; 2 and 130 have said what they are
         print(f"error: process {rank} failed, see its message above", file=sys.stderr)

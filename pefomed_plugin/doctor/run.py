@@ -6,19 +6,20 @@ Composes the configuration as the launcher does, but generates nothing and leave
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from .. import environment
+from ..adapters.training.strategies import STRATEGIES
+from ..config.compose import Composed, Configuration, compose_config
+from ..config.model import VitConfig
+from ..config.run import RunConfig
 from ..errors import ConfigError, PefomedError
-from ..options import RunOptions, read_run_options
+from ..launch import run_folder
 from ..readers import DATASETS
 from ..registration import register_all
 from ..services.memory.estimate import estimate
-from ..toolkit.composition import load_yaml, merge_defaults, parse_options
 from .data import check_data
 from .findings import ERROR, NOTE, OK, Finding, from_error, is_broken
 from .machine import check_gpus, check_java, check_judge
@@ -27,8 +28,6 @@ from .plugins import check_plugins
 from .room import GB, check_disk, check_memory
 from .weights import Sizes, check_checkpoint, check_llama, check_vit, llama_config, no_checkpoint
 
-_VARIABLE = re.compile(r"\$\{oc\.env:(PEFOMED_[A-Z]+)\}")
-_UNSET = "(not set)"
 _JUDGED = ("gpt4_judge", "wasm")
 
 
@@ -83,38 +82,24 @@ def check_variables() -> list[Finding]:
 def check_run(cfg_path: str, options: Sequence[str] = ()) -> list[Finding]:
     """The configuration, its weights, its data sets, its judge and its room on the disk."""
     try:
-        cfg, parts = compose(cfg_path, options)
-        run = read_run_options({**cfg["run"], "embedded": bool(parts)})
+        composed = compose(cfg_path, options)
     except PefomedError as error:
         if "PEFOMED_" not in str(error):
             return from_error("configuration", "YAML", error, "docs/troubleshooting.md#the-configuration")
-        mend = "export it, or unset all PEFOMED_ variables for the embedded default"
+        remedy = "export it, or unset all PEFOMED_ variables for the embedded default"
         return [
-            *from_error("configuration", "variables", error, mend),
+            *from_error("configuration", "variables", error, remedy),
             *(check_variable for check_variable in check_variables() if check_variable.area != "configuration"),
         ]
-    model, embedded = cfg["model"], "PEFOMED_LLAMA" in parts
+    config, parts = composed.configuration, composed.embedded
+    model, run, embedded = config.model, config.run, "PEFOMED_LLAMA" in parts
+    of_embedded = f"; from the embedded default: {', '.join(parts)}" if parts else ""
     findings = [
-        Finding(
-            "configuration",
-            "YAML",
-            OK,
-            "{}: {} on {}{}".format(
-                cfg_path,
-                run.task,
-                ", ".join(cfg["datasets"]),
-                f"; from the embedded default: {', '.join(parts)}" if parts else "",
-            ),
-        )
+        Finding("configuration", "YAML", OK, f"{cfg_path}: {run.task} on {', '.join(config.datasets)}{of_embedded}")
     ]
-    vit = model.get("vit") or {}
+    vit = model.vit or VitConfig()
     sizes = Sizes(
-        None if embedded else 4096,
-        vit.get("embed_dim", 1408),
-        vit.get("depth", 39),
-        vit.get("patch_size", 14),
-        model["lora_r"],
-        tuple(model["lora_target_modules"]),
+        None if embedded else 4096, vit.embed_dim, vit.depth, vit.patch_size, model.lora_r, model.lora_target_modules
     )
     if parts and not environment.sample_folder().is_dir():
         findings.append(
@@ -124,49 +109,29 @@ def check_run(cfg_path: str, options: Sequence[str] = ()) -> list[Finding]:
         )
     if not embedded or environment.sample_folder().is_dir():
         findings += check_weights(
-            Path(model["llama_model"]),
-            Path(model["vit_weights"]),
-            Path(model["ckpt"]) if model.get("ckpt") else None,
+            Path(model.llama_model or ""),
+            Path(model.vit_weights or ""),
+            Path(model.ckpt) if model.ckpt else None,
             sizes,
             starts=True,
         )
     if "PEFOMED_DATA" not in parts or environment.sample_folder().is_dir():
         findings += [
-            each
-            for name, section in cfg["datasets"].items()
-            for each in check_data(name, str(section["build_info"]["storage"]), section["build_info"].get("images"))
+            finding
+            for name, dataset in config.datasets.items()
+            for finding in check_data(name, dataset.build_info.storage or "", dataset.build_info.images)
         ]
     if run.task in _JUDGED:
         findings += _check_judge_of(run)
-    return findings + _check_device(run) + _check_room(cfg_path, cfg, run)
+    return findings + _check_device(run) + _check_folder(composed, cfg_path, options) + _check_room(cfg_path, config)
 
 
-def compose(cfg_path: str, options: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
-    """The run's configuration, every path filled in, and which variables would come from the embedded default.
-
-    Raises:
-        PefomedError: a mistake in the YAML, the options or the environment.
-    """
-    from omegaconf import OmegaConf  # late: heavy
-    from omegaconf.errors import OmegaConfBaseException  # late: heavy
-
+def compose(cfg_path: str, options: Sequence[str]) -> Composed:
+    """The run's configuration, as the launcher composes it. Raises ConfigError."""
     from ..toolkit import registry
 
     register_all()
-    given, overrides = load_yaml(cfg_path), parse_options(options)
-    overlay = given.pop("embedded", None) or {}
-    merged = merge_defaults(OmegaConf.merge(given, overrides), registry)
-    parts = environment.embedded_parts(set(_VARIABLE.findall(OmegaConf.to_yaml(merged))), os.environ)
-    if "PEFOMED_LLAMA" in parts:
-        merged = merge_defaults(OmegaConf.merge(given, overlay, overrides), registry)
-    generated = environment.embedded_values(environment.sample_folder())
-    values = {**os.environ, **{name: generated[name] for name in parts}}
-    text = _VARIABLE.sub(lambda match: values.get(match.group(1), _UNSET), OmegaConf.to_yaml(merged))
-    try:
-        whole: Any = OmegaConf.to_container(OmegaConf.create(text), resolve=True)
-    except OmegaConfBaseException as error:
-        raise ConfigError(f"{cfg_path}: {' '.join(str(error).split())}") from error
-    return whole, parts
+    return compose_config(cfg_path, options, registry, STRATEGIES)
 
 
 def check_weights(
@@ -185,7 +150,7 @@ def check_weights(
     return [*findings, no_checkpoint()] if starts else findings
 
 
-def _check_judge_of(run: RunOptions) -> list[Finding]:
+def _check_judge_of(run: RunConfig) -> list[Finding]:
     if run.judge != "api":
         return []
     findings = check_judge(os.environ, needed=True)
@@ -202,7 +167,7 @@ def _check_judge_of(run: RunOptions) -> list[Finding]:
     return findings
 
 
-def _check_device(run: RunOptions) -> list[Finding]:
+def _check_device(run: RunConfig) -> list[Finding]:
     import torch
 
     has_gpu, asked = torch.cuda.is_available(), run.amp_precision
@@ -231,9 +196,18 @@ def _check_device(run: RunOptions) -> list[Finding]:
     return []
 
 
-def _check_room(cfg_path: str, cfg: dict[str, Any], run: RunOptions) -> list[Finding]:
+def _check_folder(composed: Composed, cfg_path: str, options: Sequence[str]) -> list[Finding]:
     try:
-        needed = estimate(cfg)
+        run_folder(composed, cfg_path, options).check()
+    except ConfigError as error:
+        return [Finding("configuration", "run.output_dir", ERROR, error.summary, "; ".join(error.problems))]
+    return []
+
+
+def _check_room(cfg_path: str, config: Configuration) -> list[Finding]:
+    run = config.run
+    try:
+        needed = estimate(config)
     except ConfigError:  # a LLaMA folder that says no sizes; told where it was looked at
         return check_disk(Path(run.output_dir), 0.0)
     on_gpu = [] if run.device == "cpu" else check_memory(needed.peak, cfg_path)

@@ -7,15 +7,15 @@ from typing import Any
 
 from ..readers import describe
 from ..services.console import say
-from ..services.memory.advice import Step
-from ..services.memory.estimate import CARDS_GB, GIB, Estimate, usable_bytes
+from ..services.memory.advice import Saving
+from ..services.memory.estimate import CARDS_GB, GIB, RunSize, usable_bytes
 from ..services.memory.loads import Load
 from .tables import show_table
 
 _LAST = ("allocator's slack", "CUDA")
 
 
-def show_estimate(name: str, found: Estimate, cards: Sequence[float] = CARDS_GB, steps: Sequence[Step] = ()) -> None:
+def show_estimate(name: str, found: RunSize, cards: Sequence[float] = CARDS_GB, steps: Sequence[Saving] = ()) -> None:
     """Print parts, cards, and what helps where one is too small."""
     size = found.size
     say(
@@ -53,7 +53,7 @@ def show_estimate(name: str, found: Estimate, cards: Sequence[float] = CARDS_GB,
     )
 
 
-def as_data(found: Estimate, cards: Sequence[float], steps: Sequence[Step]) -> dict[str, Any]:
+def as_data(found: RunSize, cards: Sequence[float], steps: Sequence[Saving]) -> dict[str, Any]:
     """For ``--json``; sizes in bytes."""
     size = found.size
     return {
@@ -86,7 +86,7 @@ def as_data(found: Estimate, cards: Sequence[float], steps: Sequence[Step]) -> d
     }
 
 
-def _verdict(found: Estimate, card: float, steps: Sequence[Step]) -> str:
+def _verdict(found: RunSize, card: float, steps: Sequence[Saving]) -> str:
     room = usable_bytes(card) / GIB
     text = f"{card:g} GB card ({room:.1f} GiB usable): "
     if found.fits(card):
@@ -102,7 +102,7 @@ def _verdict(found: Estimate, card: float, steps: Sequence[Step]) -> str:
     return f"{text}does not fit, {found.peak / GIB - room:.1f} GiB too much; {mend}"
 
 
-def _fits_with(card: float, steps: Sequence[Step]) -> int | None:
+def _fits_with(card: float, steps: Sequence[Saving]) -> int | None:
     """How many of the options it takes; None: all are not enough."""
     return next((number for number, step in enumerate(steps, 1) if step.peak <= usable_bytes(card)), None)
 

@@ -29,16 +29,16 @@ def report_errors(run: Callable[[], Any]) -> int:
     try:
         _recorded(run)()
     except PefomedError as error:
-        _print_once(f"error: {error}")
+        _print_once(f"error: {error}{_how_to_continue(error)}")
         return error.exit_code
-    except KeyboardInterrupt:
-        _print_once("interrupted; the last checkpoint is whole: the same command with run.resume=auto continues")
+    except KeyboardInterrupt as error:
+        _print_once("interrupted" + _how_to_continue(error))
         return 130
     except Exception as error:
         if _is_one_of_many() and _has_lost_a_rank(error):
             print(
                 f"rank {os.environ['RANK']}: ends because another rank did, whose message stands above "
-                f"({one_line(error, 80)})",
+                f"({one_line(error, 80)}){_how_to_continue(error)}",
                 file=sys.stderr,
                 flush=True,
             )
@@ -46,8 +46,16 @@ def report_errors(run: Callable[[], Any]) -> int:
             return 1
         if _is_one_of_many():
             print(f"rank {os.environ['RANK']} failed:", file=sys.stderr, flush=True)
+        if _how_to_continue(error):
+            print(_how_to_continue(error).lstrip(), file=sys.stderr, flush=True)
         raise
     return 0
+
+
+def _how_to_continue(error: BaseException) -> str:
+    """A line with the command, where the run had begun (``services.run_folder``); else nothing."""
+    command = getattr(error, "to_continue", "")
+    return f"\nto continue: {command}" if command else ""
 
 
 def _recorded(run: Callable[[], Any]) -> Callable[[], Any]:

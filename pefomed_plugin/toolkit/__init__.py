@@ -16,7 +16,8 @@ NAME, WHY = choose_toolkit()
 """Which toolkit is underneath (``bundled`` or ``minigpt4``), and the reason in words."""
 
 if TYPE_CHECKING:
-    from .bundled import BaseDatasetBuilder, BaseProcessor, BaseTask, Config, registry
+    from .bundled import BaseDatasetBuilder, BaseProcessor, BaseTask, Config
+    from .bundled.registry import registry
 
 __all__ = ["NAME", "WHY", "BaseDatasetBuilder", "BaseProcessor", "BaseTask", "Config", "registry"]
 

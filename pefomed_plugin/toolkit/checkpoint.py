@@ -15,7 +15,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 import torch
 from torch import nn
@@ -131,9 +131,15 @@ def load_weights(model: nn.Module, weights: Mapping[str, torch.Tensor], source: 
     )
 
 
-def trainable_state(model: nn.Module) -> dict[str, torch.Tensor]:
-    """Trainable tensors in MiniGPT-v2's spelling, on the CPU: what a checkpoint's ``model`` holds."""
-    return {upstream_key(key): each.detach().cpu() for key, each in model.named_parameters() if each.requires_grad}
+def trainable_state(
+    model: nn.Module, whole: Callable[[torch.Tensor], torch.Tensor] = lambda tensor: tensor
+) -> dict[str, torch.Tensor]:
+    """Trainable tensors in MiniGPT-v2's spelling, on the CPU: what a checkpoint's ``model`` holds.
+
+    ``whole`` gathers a tensor that is spread over processes.
+    """
+    trained = ((key, tensor) for key, tensor in model.named_parameters() if tensor.requires_grad)
+    return {upstream_key(key): whole(tensor.detach()).cpu() for key, tensor in trained}
 
 
 def write_checkpoint(content: Mapping[str, Any], path: Path) -> None:

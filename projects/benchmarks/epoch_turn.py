@@ -81,14 +81,14 @@ def own_batches(spec: Mapping[str, Any]) -> Iterator[Any]:
 
     from pefomed_plugin.adapters.data.sampling import MixturePlan
     from pefomed_plugin.adapters.training.trainer import Trainer
-    from pefomed_plugin.options import RunOptions
+    from pefomed_plugin.config.run import RunConfig
 
     dataset = own_dataset(spec)
     run: Any = SimpleNamespace(
         train_sets=[dataset],
         own=None,
         iteration=0,
-        options=RunOptions(task="medical_vqa", output_dir="output", num_workers=spec["workers"]),
+        options=RunConfig(task="medical_vqa", output_dir="output", num_workers=spec["workers"]),
         plan=MixturePlan([len(dataset)], [BATCH_SIZE], [1.0], seed=0, epochs=spec["turns"] + 1),
         accelerator=SimpleNamespace(process_index=0, device=torch.device("cpu")),
     )

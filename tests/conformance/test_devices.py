@@ -7,13 +7,14 @@ import torch
 
 from pefomed_plugin.adapters.devices import make_accelerator, peak_memory_gib
 from pefomed_plugin.adapters.training.arithmetic import build_optimizer, seed_iteration, share_counts, take_step
-from pefomed_plugin.adapters.training.nonfinite import NonfiniteSteps
+from pefomed_plugin.adapters.training.step_log import NonfiniteSteps
+from pefomed_plugin.adapters.training.strategies import strategy_of
+from pefomed_plugin.config.run import read_run_config
 from pefomed_plugin.errors import PefomedError
-from pefomed_plugin.options import read_run_options
 
 
 def options(**section):
-    return read_run_options({"task": "medical_vqa", "output_dir": "out", "weight_decay": 0.0, **section})
+    return read_run_config({"task": "medical_vqa", "output_dir": "out", "weight_decay": 0.0, **section})
 
 
 def one_step(device, gradient, steps=1):
@@ -26,7 +27,7 @@ def one_step(device, gradient, steps=1):
     for _ in range(steps):
         for parameter in model.parameters():
             parameter.grad = torch.full_like(parameter, gradient)
-        done.append(take_step(accelerator, model, optimizer, None))
+        done.append(take_step(strategy_of("ddp"), accelerator, model, optimizer, None))
     return model, done
 
 
@@ -49,7 +50,7 @@ def test_flags_on_a_gpu_are_looked_at_when_the_log_is_written(tmp_path):
     assert steps.count == 1
     assert steps.path.read_text() == '{"iteration": 2, "samples": ["a", "b"]}\n'
     steps.add(4, batches, torch.tensor(1.0))
-    with pytest.raises(PefomedError, match=r"iteration 4 \(the 2\. time"):
+    with pytest.raises(PefomedError, match=r"iteration 4; steps left out so far: 2"):
         steps.check()
 
 
@@ -75,7 +76,7 @@ def test_a_step_on_a_gpu_does_not_wait_for_it():
         model(torch.ones(2, 4, device="cuda")).sum().backward()
         torch.cuda.set_sync_debug_mode("error" if number else "default")  # the first step makes the state
         try:
-            take_step(accelerator, model, optimizer, 1.0)
+            take_step(strategy_of("ddp"), accelerator, model, optimizer, 1.0)
         finally:
             torch.cuda.set_sync_debug_mode("default")
         assert counts.all_tokens == 2

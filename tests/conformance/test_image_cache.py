@@ -16,8 +16,8 @@ from pefomed_plugin.adapters.data.image_cache import show_ready_made
 from pefomed_plugin.adapters.devices import make_accelerator
 from pefomed_plugin.adapters.runner import RunnerPefomed
 from pefomed_plugin.adapters.tasks import MedicalVqaTask
+from pefomed_plugin.config.run import RunConfig
 from pefomed_plugin.errors import CheckpointError, ConfigError, DataError
-from pefomed_plugin.options import RunOptions
 from pefomed_plugin.records import Sample
 from pefomed_plugin.toolkit.bundled.processors import Blip2ImageTrainProcessor
 from pefomed_plugin.toolkit.bundled.vision import normalise_pixels
@@ -53,7 +53,7 @@ def new_dataset(root, names, processor=None):
 
 
 def options(tmp_path, kind):
-    return RunOptions(
+    return RunConfig(
         task="medical_vqa", output_dir=str(tmp_path), device="cpu", image_cache=kind, cache_dir=str(tmp_path / "cache")
     )
 

@@ -8,6 +8,8 @@ import pytest
 import torch
 from transformers import LlamaConfig
 
+from pefomed_plugin.config.compose import read_configuration
+from pefomed_plugin.config.model import read_model_config
 from pefomed_plugin.services.memory.estimate import estimate, kept_bytes
 from pefomed_plugin.services.memory.model_sizes import LlamaSize, ModelSize, VisionSize, read_model_size
 from pefomed_plugin.toolkit.bundled import language
@@ -63,7 +65,7 @@ def as_transformers(size: LlamaSize) -> LlamaConfig:
     ],
 )
 def test_every_part_has_as_many_numbers_as_the_model(section: dict[str, Any], llama: LlamaSize) -> None:
-    read = read_model_size(section)
+    read = read_model_size(read_model_config(section))
     size = ModelSize(llama, read.vision, read.lora_rank, read.lora_targets)
     with torch.device("meta"):
         model = MiniGPTv2(
@@ -203,13 +205,8 @@ def test_optimizer_state_is_that_of_adamw() -> None:
     count = sum(parameter.numel() for parameter in trained)
     assert moments == 8 * count
     assert sum(each.grad.nbytes for each in trained) == 4 * count
-    found = estimate(
-        {
-            "model": {"lora_dropout": 0.05},
-            "datasets": {"vqa_rad": {"batch_size": 6}},
-            "run": {"task": "medical_vqa", "output_dir": "out"},
-        }
-    )
+    sections = {"model": {}, "datasets": {"vqa_rad": {}}, "run": {"task": "medical_vqa", "output_dir": "out"}}
+    found = estimate(read_configuration(sections))
     assert found.training is not None
     assert found.training["AdamW's two moments, fp32"] == 8 * 56_627_200
     assert found.training["gradients, fp32"] == 4 * 56_627_200

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from typing import ClassVar
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from pefomed_plugin.adapters.training.strategies import STRATEGIES
+from pefomed_plugin.adapters.training.strategies.ddp import DataParallel
+from pefomed_plugin.config.compose import compose_config
 from pefomed_plugin.errors import CheckpointError
+from pefomed_plugin.registration import register_all
+from pefomed_plugin.toolkit import registry
 from pefomed_plugin.toolkit.checkpoint import load_weights, read_checkpoint, read_weights, trainable_state
 from tests.conformance.golden import FOLDER, golden, golden_model, samples
 from tests.conformance.golden_run import golden_runner
@@ -132,3 +139,41 @@ def test_a_trainable_tensor_that_is_not_found_stops_with_its_name():
     assert len(caught.value.problems) == len(lost) == 2
     assert all("layers.1" in problem and "lora_B" in problem for problem in caught.value.problems)
     assert all(torch.equal(before[key], each) for key, each in trainable_state(model).items())
+
+
+def test_a_strategy_is_added_in_one_place(trained, tmp_path, monkeypatch):
+    """Registered by its name it is what ``run.strategy`` may say, and what the trainer works through."""
+
+    class Counted(DataParallel):
+        name = "counted"
+        words = "counted"
+        calls: ClassVar[Counter] = Counter()
+
+        def prepare(self, *parts):
+            self.calls["prepare"] += 1
+            return super().prepare(*parts)
+
+        def backward(self, *parts):
+            self.calls["backward"] += 1
+            super().backward(*parts)
+
+        def clip(self, *parts):
+            self.calls["clip"] += 1
+            return super().clip(*parts)
+
+        def gather_weights(self, *parts):
+            self.calls["save"] += 1
+            return super().gather_weights(*parts)
+
+    monkeypatch.setitem(STRATEGIES, "counted", Counted())
+    run = {"task": "medical_vqa", "output_dir": str(tmp_path), "strategy": "counted"}
+    path = tmp_path / "run.yaml"
+    path.write_text(json.dumps({"model": {}, "datasets": {"vqa_rad": {}}, "run": run}), encoding="utf-8")
+    register_all()
+    composed = compose_config(str(path), [], registry, STRATEGIES, {}, nothing_has_to_be_set=True)
+    assert composed.configuration.run.strategy == "counted"
+    runner = golden_runner(tmp_path / "run", strategy="counted")
+    runner.train()
+    assert Counted.calls == {"prepare": 1, "backward": 24, "clip": 24, "save": 3}
+    own, expected = trainable_state(runner.model), trainable_state(trained.model)
+    assert all(torch.equal(own[key], expected[key]) for key in expected)

@@ -177,9 +177,9 @@ import os
 os.environ.update(PEFOMED_LLAMA="unused", PEFOMED_VIT="unused", PEFOMED_CKPT="unused")
 from pefomed_plugin.registration import register_all
 from pefomed_plugin.toolkit import registry
-from pefomed_plugin.toolkit.composition import load_layers
+from pefomed_plugin.config.compose import compose_tree
 names = register_all()
-cfg = load_layers("ward_run.yaml", ["datasets.ward_notes.batch_size=2"], registry)
+cfg = compose_tree("ward_run.yaml", ["datasets.ward_notes.batch_size=2"], registry)
 task = registry.get_task_class(cfg.run.task)
 splits = registry.get_builder_class("ward_notes")(cfg.datasets.ward_notes).build_datasets()
 print("ward_notes" in names["builder"], task.__name__, task.max_new_tokens, splits["train"].batch_size)

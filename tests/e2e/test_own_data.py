@@ -14,9 +14,9 @@ from pefomed_plugin import environment, launch
 from pefomed_plugin.adapters.data.datasets import MedicalDataset
 from pefomed_plugin.adapters.tasks import MedicalVqaTask
 from pefomed_plugin.cli import main
+from pefomed_plugin.config.compose import compose_tree
 from pefomed_plugin.registration import register_all
 from pefomed_plugin.toolkit import registry
-from pefomed_plugin.toolkit.composition import load_layers
 from tests.unit.services.small import small_image
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "own-data.md").read_text(encoding="utf-8")
@@ -58,7 +58,7 @@ def test_the_folder_is_checked_and_a_batch_comes_out(folder, monkeypatch, capsys
     for name in ("PEFOMED_LLAMA", "PEFOMED_VIT", "PEFOMED_CKPT"):
         monkeypatch.setenv(name, "unused")
     register_all()
-    cfg = load_layers("my_run.yaml", [], registry)
+    cfg = compose_tree("my_run.yaml", [], registry)
     datasets = MedicalVqaTask().build_datasets(SimpleNamespace(datasets_cfg=cfg.datasets, run_cfg=cfg.run))[
         "medical_custom"
     ]

@@ -12,10 +12,10 @@ from omegaconf import OmegaConf
 from pefomed_plugin.adapters.data.datasets import MedicalDataset
 from pefomed_plugin.adapters.tasks import MedicalTask
 from pefomed_plugin.cli import main
+from pefomed_plugin.config.compose import merge_layers
 from pefomed_plugin.readers.prepared import read_prepared
 from pefomed_plugin.registration import register_all
 from pefomed_plugin.toolkit import registry
-from pefomed_plugin.toolkit.composition import merge_defaults
 
 pytestmark = pytest.mark.slow
 
@@ -41,16 +41,12 @@ def prepared(sample, tmp_path_factory):
 
 def build(name, storage):
     register_all()
-    cfg = merge_defaults(
-        OmegaConf.create(
-            {
-                "model": {"arch": "minigpt_v2", "image_size": 28},
-                "run": {"seed": 1},
-                "datasets": {name: {"build_info": {"storage": str(storage)}}},
-            }
-        ),
-        registry,
-    )
+    sections = {
+        "model": {"arch": "minigpt_v2", "image_size": 28},
+        "run": {"seed": 1},
+        "datasets": {name: {"build_info": {"storage": str(storage)}}},
+    }
+    cfg = merge_layers([OmegaConf.create(sections)], registry)
     return MedicalTask().build_datasets(SimpleNamespace(datasets_cfg=cfg.datasets, run_cfg=cfg.run))[name]
 
 

@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -45,3 +52,31 @@ def test_it_finishes(path, sample, tmp_path, monkeypatch, capsys):
     for each in tested:
         assert len(each.read_text().splitlines()) == 3
         assert json.loads((out / "results" / "provenance.json").read_text())["processes"] == 1
+
+
+def test_a_killed_run_is_continued_by_the_line_it_prints(sample, tmp_path):
+    """Killed between two checkpoints; the same command is refused, the printed one goes on in the same folder."""
+    environ = {name: value for name, value in os.environ.items() if name not in VARIABLES}
+    environ.update(PEFOMED_SAMPLE=str(sample), CUDA_VISIBLE_DEVICES="", OMP_NUM_THREADS="1")
+    out = tmp_path / "a #1"
+    options = [*SHORT, "run.iters_per_epoch=6", "run.save_every_steps=1", "run.test_splits=[]", "run.device=cpu"]
+    options += ["datasets.vqa_rad.batch_size=2", "datasets.vqa_rad.limit.train=20", f"run.output_dir={out}"]
+    command = [sys.executable, str(ROOT / "train.py"), "--cfg-path", str(YAMLS[1]), "--options", *options]
+    killed = subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 300
+    while not (out / "checkpoint_last.pth").is_file() and killed.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    assert (out / "unfinished.json").is_file()
+    again = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    assert again.returncode == 2
+    line = re.search(r"to continue it: python (.*)", again.stderr)[1]
+    done = subprocess.run(
+        [sys.executable, *shlex.split(line)], env=environ, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "resuming at iteration" in done.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["a #1"]
+    assert torch.load(out / "checkpoint_last.pth", weights_only=True)["pefomed"]["iteration"] == 6
+    assert not (out / "unfinished.json").exists()

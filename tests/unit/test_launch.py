@@ -11,7 +11,6 @@ from omegaconf import OmegaConf
 
 from pefomed_plugin import launch
 from pefomed_plugin.errors import ConfigError
-from pefomed_plugin.options import read_run_options
 from pefomed_plugin.registration import register_all
 from pefomed_plugin.toolkit import registry
 
@@ -36,18 +35,17 @@ def environ(monkeypatch, tmp_path):
 
 
 def compose(path, *options):
-    text, parts = launch.compose(str(path), options)
-    return OmegaConf.create(text), parts
+    composed = launch.compose(str(path), options)
+    return OmegaConf.create(composed.text), list(composed.embedded)
 
 
 @pytest.mark.parametrize("path", YAMLS, ids=[str(path.relative_to(ROOT)) for path in YAMLS])
 def test_every_yaml_runs_on_the_embedded_default_with_nothing_set(path):
-    config, parts = compose(path)
-    assert "PEFOMED_DATA" in parts
-    assert "PEFOMED_LLAMA" in parts
+    composed = launch.compose(str(path), ())
+    config, options = composed.configuration, composed.configuration.run
+    assert {"PEFOMED_DATA", "PEFOMED_LLAMA"} <= set(composed.embedded)
     assert config.model.image_size == 112
     assert config.model.vit.depth == 2
-    options = read_run_options(OmegaConf.to_container(config.run, resolve=True))
     assert registry.get_task_class(options.task)
     assert registry.get_runner_class(options.runner)
     assert registry.get_lr_scheduler_class(options.lr_sched)
@@ -112,23 +110,19 @@ def test_real_data_with_the_tiny_model(environ, tmp_path):
     assert config.model.image_size == 112
 
 
-def test_training_sets_the_run_before_aside(tmp_path, capsys):
-    out = tmp_path / "stage2"
-    for expected in ([], ["stage2.1"], ["stage2.1", "stage2.2"]):
-        launch.prepare_output(out, evaluate=False, resume=False)
-        assert sorted(path.name for path in tmp_path.glob("stage2.*")) == expected
-        out.mkdir()
-        (out / "config.yaml").write_text("")
-    launch.prepare_output(out, evaluate=False, resume=True)
-    assert out.exists()
-    assert "it is now" in capsys.readouterr().out
-
-
-def test_evaluation_sets_only_the_results_aside(tmp_path):
-    (tmp_path / "run" / "results").mkdir(parents=True)
-    (tmp_path / "run" / "config.yaml").write_text("")
-    launch.prepare_output(tmp_path / "run", evaluate=True, resume=False)
-    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["config.yaml", "results.1"]
+def test_the_command_that_continues_a_run(environ):
+    for name in ("PEFOMED_CONTINUE", "LOCAL_WORLD_SIZE", "GROUP_WORLD_SIZE"):
+        environ.delenv(name, raising=False)
+    environ.setattr(launch.sys, "argv", ["train.py"])
+    options = ["run.output_dir=out/a #1", "run.fresh=true"]
+    told = launch.continuing_command("my run.yaml", options)
+    assert told == "python train.py --cfg-path 'my run.yaml' --options 'run.output_dir=out/a #1' run.resume=auto"
+    environ.setenv("LOCAL_WORLD_SIZE", "4")
+    assert launch.continuing_command("a.yaml", []).startswith("torchrun --nproc-per-node 4 train.py --cfg-path a.yaml")
+    environ.setenv("GROUP_WORLD_SIZE", "2")
+    assert "on every machine" in launch.continuing_command("a.yaml", [])
+    environ.setenv("PEFOMED_CONTINUE", "pefomed train ...")
+    assert launch.continuing_command("a.yaml", []) == "pefomed train ..."
 
 
 def test_a_users_mistake_has_no_traceback(capsys, tmp_path):
@@ -165,12 +159,9 @@ def test_a_gpu_out_of_memory_is_told_what_would_help(environ):
     import torch
 
     from pefomed_plugin.errors import PefomedError
-    from pefomed_plugin.launch import build_config, compose, explaining_memory
-    from pefomed_plugin.toolkit import Config
 
-    composed, _ = compose("train_configs/pefomed_stage2.yaml", [])
-    cfg = build_config(composed, Config)
-    with pytest.raises(PefomedError, match="out of memory"), explaining_memory(cfg):
+    configuration = launch.compose("train_configs/pefomed_stage2.yaml", []).configuration
+    with pytest.raises(PefomedError, match="out of memory"), launch.explaining_memory(configuration):
         raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
-    with pytest.raises(RuntimeError, match="something else"), explaining_memory(cfg):
+    with pytest.raises(RuntimeError, match="something else"), launch.explaining_memory(configuration):
         raise RuntimeError("something else")

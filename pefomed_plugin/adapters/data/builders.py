@@ -12,13 +12,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Callable
 
-from ...errors import ConfigError, DataError
+from ...config.datasets import DatasetConfig, read_dataset_config
+from ...errors import DataError
 from ...readers import DATASETS, Release, read_data
 from ...records import SPLITS, Sample
 from ...services.console import say
 from ...services.data.shard_files import ShardFiles, find_shards, open_shards
 from ...services.data.shards import read_image_size
-from ...services.images.decoding import ImagePolicy
 from ...toolkit import BaseDatasetBuilder
 from .datasets import MedicalDataset, existing_images
 from .sharded import ShardedDataset, check_shards
@@ -37,11 +37,12 @@ class MedicalBuilder(BaseDatasetBuilder):
         Raises:
             DataError: no layout is recognised, records are damaged, or images are missing where that is an error.
         """
+        self.settings = read_dataset_config(self.dataset, self.config)
         self.build_processors()
-        shards = find_shards(str(self.config.build_info.storage))
+        shards = find_shards(self.settings.build_info.storage or "")
         if shards is not None:
             return self._build_from_shards(*shards)
-        release = read_dataset(self.dataset, self.config)
+        release = read_dataset(self.dataset, self.settings)
         splits = {split: self._build_split(split, samples, release) for split, samples in release.splits().items()}
         say(
             "{}: {} layout, {}".format(
@@ -71,8 +72,8 @@ class MedicalBuilder(BaseDatasetBuilder):
                 release.image_root,
                 *self._processors(split),
                 draws_instructions=split == "train",
-                seed=self._seed(),
-                policy=ImagePolicy(**dict(self.config.get("images") or {})),
+                seed=self.settings.seed,
+                policy=self.settings.images,
             )
         )
 
@@ -89,7 +90,7 @@ class MedicalBuilder(BaseDatasetBuilder):
                     folder,
                     *self._processors(split),
                     draws_instructions=split == "train",
-                    seed=self._seed(),
+                    seed=self.settings.seed,
                 )
             )
         say(f"{self.dataset}: shards, {', '.join(f'{split} {len(dataset):,}' for split, dataset in splits.items())}")
@@ -100,32 +101,22 @@ class MedicalBuilder(BaseDatasetBuilder):
         return self.vis_processors[phase], self.text_processors[phase]
 
     def _image_size(self, split: str) -> int | None:
-        section = (self.config.get("vis_processor") or {}).get("train" if split == "train" else "eval") or {}
-        return section.get("image_size")
-
-    def _seed(self) -> int:
-        return int(self.config.get("seed", 0))
+        processors = self.settings.vis_processor
+        return (processors.train if split == "train" else processors.eval).get("image_size")
 
     def _finish(self, dataset: MedicalDataset) -> MedicalDataset:
-        dataset.keep_in_memory = bool(self.config.get("keep_in_memory", False))
-        dataset.sample_ratio = float(self.config.get("sample_ratio") or 1.0)
-        dataset.batch_size = int(self.config.get("batch_size", 1))
+        dataset.keep_in_memory = self.settings.keep_in_memory
+        dataset.sample_ratio = self.settings.sample_ratio
+        dataset.batch_size = self.settings.batch_size
         return dataset
 
     def _limit(self, split: str, size: int) -> int:
-        limit = dict(self.config.get("limit") or {})
-        wrong = [
-            f"datasets.{self.dataset}.limit.{key}: {value!r}; write for example limit.test=20"
-            for key, value in limit.items()
-            if key not in SPLITS or not isinstance(value, int) or value < 1
-        ]
-        if wrong:
-            raise ConfigError("a limit is a number of samples for train, val or test", wrong)
-        return limit.get(split, size)
+        limit = getattr(self.settings.limit, split, None)
+        return size if limit is None else limit
 
     def _with_images(self, split: str, samples: list[Sample], release: Release) -> list[Sample]:
         found, missing = existing_images(samples, release.image_root)
-        if missing and self.config.get("missing_images", "error") == "error":
+        if missing and self.settings.missing_images == "error":
             raise DataError(
                 f"{self.dataset}: {len(missing):,} of {len(samples):,} {split} samples have no image below "
                 f"{release.image_root}; fetch the images, or set datasets.{self.dataset}."
@@ -139,15 +130,15 @@ class MedicalBuilder(BaseDatasetBuilder):
         return found
 
 
-def read_dataset(name: str, section: Any) -> Release:
+def read_dataset(name: str, section: DatasetConfig) -> Release:
     """Release of a data set section: ``build_info.storage``, ``build_info.images``, ``options``.
 
     Raises:
         ConfigError: an option or a value that the data set does not have.
         DataError: the release cannot be read.
     """
-    release = read_data(name, Path(section.build_info.storage), **dict(section.get("options") or {}))
-    if section.build_info.get("images"):
+    release = read_data(name, Path(section.build_info.storage or ""), **section.options)
+    if section.build_info.images:
         release.image_root = Path(section.build_info.images)
     return release
 

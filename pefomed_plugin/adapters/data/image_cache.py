@@ -18,8 +18,8 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from ...config.run import RunConfig
 from ...errors import ConfigError
-from ...options import RunOptions
 from ...services.console import progress, say
 from ...services.tensor_store import TensorStore
 from .datasets import MedicalDataset
@@ -47,7 +47,7 @@ class ReadyImages(Mapping):
         return len(self.keys_by_name)
 
 
-def show_ready_made(accelerator: Any, model: Any, datasets: Sequence[MedicalDataset], options: RunOptions) -> None:
+def show_ready_made(accelerator: Any, model: Any, datasets: Sequence[MedicalDataset], options: RunConfig) -> None:
     """Let ``datasets`` give ready-made images, as ``run.image_cache`` says; what is not in the cache yet is made.
 
     Every rank makes its share and reads all.
@@ -64,7 +64,7 @@ def show_ready_made(accelerator: Any, model: Any, datasets: Sequence[MedicalData
         _make_ready(accelerator, maker, name, sets, options)
 
 
-def cache_folder(options: RunOptions) -> Path:
+def cache_folder(options: RunConfig) -> Path:
     """``run.cache_dir``, else ``PEFOMED_CACHE``, else a folder in the user's cache."""
     given = options.cache_dir or os.environ.get("PEFOMED_CACHE")
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
@@ -143,7 +143,7 @@ def _by_transform(datasets: Sequence[MedicalDataset]) -> dict[str, list[MedicalD
 
 
 def _make_ready(
-    accelerator: Any, maker: Any, transform_json: str, datasets: Sequence[MedicalDataset], options: RunOptions
+    accelerator: Any, maker: Any, transform_json: str, datasets: Sequence[MedicalDataset], options: RunConfig
 ) -> None:
     transform = json.loads(transform_json)
     facts = {"what": maker.what, **maker.facts(transform)}

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ...config.datasets import PROPORTIONAL
 from ...errors import ConfigError
 
 _LOOK_AHEAD = 64
@@ -39,7 +40,7 @@ class MixturePlan:
         self,
         sizes: Sequence[int],
         batch_sizes: Sequence[int],
-        ratios: Sequence[float],
+        ratios: Sequence[float | str],
         *,
         seed: int,
         iterations: int | None = None,
@@ -54,7 +55,8 @@ class MixturePlan:
         Args:
             sizes: samples of each data set.
             batch_sizes: samples of each data set that one rank takes at once.
-            ratios: how often each data set is chosen, relative to the others.
+            ratios: how often each data set is chosen, relative to the others; ``proportional``, for all of them: by
+                their batches a pass.
             questions_per_image: up to so many samples of one image come together.
             images: of each data set the image of every sample; needed for more than one question an image.
 
@@ -77,13 +79,20 @@ class MixturePlan:
         ]
         """Samples of each data set that one pass leaves out because they are fewer than ranks."""
         self.iterations = iterations or epochs * sum(self.iterations_per_pass)
-        weights = np.asarray(ratios, dtype=float) / np.sum(ratios)
-        self._chosen = np.random.default_rng([seed, 1]).choice(len(sizes), size=self.iterations, p=weights)
+        weights = np.asarray(self.iterations_per_pass if PROPORTIONAL in ratios else ratios, dtype=float)
+        self.shares = weights / weights.sum()
+        """Of each data set, the share of batches that come from it."""
+        self._chosen = np.random.default_rng([seed, 1]).choice(len(sizes), size=self.iterations, p=self.shares)
         self._earlier = np.zeros(self.iterations, dtype=np.int64)
         for number in range(len(sizes)):
             here = self._chosen == number
             self._earlier[here] = np.arange(here.sum())
         self._permutation = lru_cache(maxsize=2 * len(sizes))(self._draw_permutation)
+
+    def passes(self) -> list[float]:
+        """Of each data set, how often the whole run goes through it."""
+        batches = np.bincount(self._chosen, minlength=len(self.sizes))
+        return [float(count) / one_pass for count, one_pass in zip(batches, self.iterations_per_pass)]
 
     def batch(self, iteration: int, rank: int) -> list[Draw]:
         """Draws of one rank at one iteration; the ranks' batches differ by one sample at most."""

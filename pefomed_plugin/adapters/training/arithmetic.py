@@ -1,4 +1,4 @@
-"""The arithmetic of training: parameter groups, one optimizer step, the validation loss. Knows no file and no clock.
+"""The arithmetic of training: parameter groups, one optimizer step, the validation loss. It reads no file and no clock.
 
 The loss of a step is the mean over all answer tokens of the step, whatever batches and ranks they are spread over; so
 accumulation and several processes give what one large batch gives. Dropout is seeded with the iteration and the rank.
@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import torch
 
-from ...options import RunOptions
-from .fsdp import is_sharded, whole
+from ...config.run import RunConfig
+from .strategies import Strategy
 
 Batch = Mapping[str, Any]
 
@@ -23,17 +23,17 @@ def parameter_groups(model: torch.nn.Module, weight_decay: float) -> list[dict[s
     """AdamW's groups as MiniGPT-v2 makes them: no decay on vectors, nor on names with ``bias``, ``ln`` or ``bn``."""
     decayed: list[torch.nn.Parameter] = []
     plain: list[torch.nn.Parameter] = []
-    for name, each in model.named_parameters():
-        if each.requires_grad:
-            is_plain = each.ndim < 2 or "bias" in name or "ln" in name or "bn" in name
-            (plain if is_plain else decayed).append(each)
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            is_plain = parameter.ndim < 2 or "bias" in name or "ln" in name or "bn" in name
+            (plain if is_plain else decayed).append(parameter)
     return [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
 
 
-def build_optimizer(model: torch.nn.Module, options: RunOptions) -> torch.optim.Optimizer:
+def build_optimizer(model: torch.nn.Module, options: RunConfig) -> torch.optim.Optimizer:
     """AdamW over the trainable tensors, betas (0.9, ``beta2``); on a GPU one kernel makes the whole step."""
     groups = parameter_groups(model, options.weight_decay)
-    on_gpu = all(each.is_cuda for group in groups for each in group["params"])
+    on_gpu = all(parameter.is_cuda for group in groups for parameter in group["params"])
     return torch.optim.AdamW(
         groups,
         lr=options.init_lr,
@@ -54,7 +54,8 @@ def count_answer_tokens(model: Any, batch: Batch) -> int:
         return len(batch["layout"].targets)
     encode = model.llama_tokenizer.encode
     return sum(
-        min(len(encode(each + model.end_sym, add_special_tokens=False)), model.max_txt_len) for each in batch["answer"]
+        min(len(encode(answer + model.end_sym, add_special_tokens=False)), model.max_txt_len)
+        for answer in batch["answer"]
     )
 
 
@@ -91,7 +92,9 @@ def sum_over_ranks(accelerator: Any, values: Sequence[float]) -> list[float]:
     return shared.tolist()
 
 
-def backward(accelerator: Any, task: Any, model: Any, batches: Sequence[Batch], counts: StepCounts) -> torch.Tensor:
+def backward(
+    strategy: Strategy, accelerator: Any, task: Any, model: Any, batches: Sequence[Batch], counts: StepCounts
+) -> torch.Tensor:
     """Gradients of one step over ``batches`` (more than one: accumulation).
 
     Returns:
@@ -101,18 +104,18 @@ def backward(accelerator: Any, task: Any, model: Any, batches: Sequence[Batch], 
     total = torch.zeros((), device=accelerator.device)
     for number, (batch, count) in enumerate(zip(batches, counts.tokens)):
         last = number == len(batches) - 1
-        with nullcontext() if last else accelerator.no_sync(model):
+        with nullcontext() if last else strategy.no_sync(accelerator, model):
             with accelerator.autocast():
                 loss = task.train_step(model, batch)
             # DDP averages over ranks, so each rank's share of the tokens is scaled back up by their number
             share = count * accelerator.num_processes / counts.all_tokens
-            accelerator.backward(loss if share == 1 else loss * share)
+            strategy.backward(accelerator, loss if share == 1 else loss * share)
         total += loss.detach().float() * (count / counts.all_tokens)
     return total
 
 
 def take_step(
-    accelerator: Any, model: Any, optimizer: Any, max_grad_norm: float | None
+    strategy: Strategy, accelerator: Any, model: Any, optimizer: Any, max_grad_norm: float | None
 ) -> tuple[torch.Tensor, bool | torch.Tensor]:
     """Clip (if asked to), step, clear the gradients. A gradient that is no finite number takes no step.
 
@@ -122,11 +125,11 @@ def take_step(
         own steps and is not meant here.
     """
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    norm = whole(accelerator.clip_grad_norm_(trained, float("inf") if max_grad_norm is None else max_grad_norm))
+    norm = strategy.clip(accelerator, trained, float("inf") if max_grad_norm is None else max_grad_norm)
     left_out: bool | torch.Tensor = False
     if accelerator.scaler is not None:
         optimizer.step()
-    elif optimizer.param_groups[0].get("fused") and not is_sharded(trained[0]):
+    elif strategy.stops_on_device and optimizer.param_groups[0].get("fused"):
         left_out = (~torch.isfinite(norm)).float()
         fused = getattr(optimizer, "optimizer", optimizer)
         # as torch.amp.GradScaler tells a fused optimizer; without these it steps whatever the gradient is

@@ -1,4 +1,4 @@
-"""The checkpoints of one run: the last few and the best, each whole, each with a digest. Knows no model.
+"""The checkpoints of one run: the last few and the best, each whole, each with a digest.
 
 ``checkpoint_last.pth`` is the newest, ``checkpoint_last.1.pth`` the one before, and so on; ``checkpoint_best.pth`` has
 the lowest validation loss. Beside each lies ``<name>.sha256``. Only the first rank saves.
@@ -89,7 +89,7 @@ class CheckpointKeeper:
         return content
 
     def _names(self) -> list[str]:
-        return ["checkpoint_last{}.pth".format(f".{number}" if number else "") for number in range(self.keep_last)]
+        return ["checkpoint_last.pth", *(f"checkpoint_last.{number}.pth" for number in range(1, self.keep_last))]
 
 
 def _move(source: Path, target: Path) -> None:

@@ -31,7 +31,12 @@ class ContinuedPlan(MixturePlan):
     """``MixturePlan`` from a given start on; from the very beginning it is the same plan."""
 
     def __init__(
-        self, sizes: Sequence[int], batch_sizes: Sequence[int], ratios: Sequence[float], start: Start, **settings: Any
+        self,
+        sizes: Sequence[int],
+        batch_sizes: Sequence[int],
+        ratios: Sequence[float | str],
+        start: Start,
+        **settings: Any,
     ) -> None:
         super().__init__(sizes, batch_sizes, ratios, **settings)
         self.start = start
@@ -43,8 +48,8 @@ class ContinuedPlan(MixturePlan):
         ]
         """Of each data set, batches that are left of the pass under way at the start."""
         self._first = [
-            (number + 1) * each - left
-            for number, each, left in zip(start.passes, self.iterations_per_pass, self.batches_left)
+            (number + 1) * whole - left
+            for number, whole, left in zip(start.passes, self.iterations_per_pass, self.batches_left)
         ]
         """Of each data set, the number of its first batch, counted as if every pass had been dealt like the coming."""
         self._under_way = MixturePlan(sizes, start.batch_sizes, ratios, **settings)
@@ -55,7 +60,7 @@ class ContinuedPlan(MixturePlan):
 
     @classmethod
     def from_the_beginning(
-        cls, sizes: Sequence[int], batch_sizes: Sequence[int], ratios: Sequence[float], **settings: Any
+        cls, sizes: Sequence[int], batch_sizes: Sequence[int], ratios: Sequence[float | str], **settings: Any
     ) -> ContinuedPlan:
         """The plan of a run that starts."""
         nothing = (0,) * len(sizes)
@@ -76,7 +81,7 @@ class ContinuedPlan(MixturePlan):
         """How the data stand before the batch number ``iteration``."""
         behind = self._chosen[self.start.iteration : iteration]
         numbers = [first + int((behind == dataset).sum()) for dataset, first in enumerate(self._first)]
-        passes = tuple(number // each for number, each in zip(numbers, self.iterations_per_pass))
+        passes = tuple(number // whole for number, whole in zip(numbers, self.iterations_per_pass))
         ordered_by = tuple(
             then if one_pass == begun else own
             for one_pass, begun, then, own in zip(passes, self.start.passes, self.start.batch_sizes, self._batch_sizes)

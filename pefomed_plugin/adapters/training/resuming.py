@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ...config.run import RunConfig
 from ...errors import CheckpointError
-from ...options import RunOptions
 from ...services.console import say
 from .checkpoints import CheckpointKeeper
 from .replanning import ContinuedPlan, Start, continue_elsewhere
@@ -25,7 +25,7 @@ class Saved(NamedTuple):
         return self.content.get("pefomed") or {}
 
 
-def find_saved(keeper: CheckpointKeeper, options: RunOptions) -> Saved | None:
+def find_saved(keeper: CheckpointKeeper, options: RunConfig) -> Saved | None:
     """The checkpoint that the options ask for; None where the run starts afresh.
 
     Raises:
@@ -47,7 +47,7 @@ def find_saved(keeper: CheckpointKeeper, options: RunOptions) -> Saved | None:
 
 
 def plan_run(
-    options: RunOptions, train_sets: Sequence[Any], processes: int, saved: Saved | None
+    options: RunConfig, train_sets: Sequence[Any], processes: int, saved: Saved | None
 ) -> tuple[ContinuedPlan, int]:
     """The order of samples, and the number of the next batch.
 
@@ -85,7 +85,7 @@ def plan_run(
     old = plan(
         start,
         then,
-        [each // then for each in state.get("global_batches", [])]
+        [size // then for size in state.get("global_batches", [])]
         or [train_set.batch_size for train_set in train_sets],
     )
     iteration = state.get("iteration", (saved.content["epoch"] + 1) * (old.iterations // options.max_epoch))
@@ -94,9 +94,10 @@ def plan_run(
         batches,
         plan(start, processes, batch_sizes).iterations_per_pass,
     )
-    _check_same_order(saved, [len(train_set) for train_set in train_sets], batches, options, elsewhere)
+    now = plan(start, processes, batch_sizes)
+    _check_same_order(saved, now, batches, options, elsewhere)
     if not elsewhere:
-        return plan(start, processes, batch_sizes), iteration
+        return now, iteration
     new = continue_elsewhere(old, iteration, lambda begin: plan(begin, processes, batch_sizes), options.max_epoch)
     say(
         f"{then} process(es) then, {processes} now: the rest of each pass is dealt out anew, iteration {iteration} "
@@ -105,7 +106,7 @@ def plan_run(
     return new, new.start.iteration
 
 
-def order_of(plan: ContinuedPlan, options: RunOptions) -> dict[str, Any]:
+def order_of(plan: ContinuedPlan, options: RunConfig) -> dict[str, Any]:
     """What the order of samples depends on, for the checkpoint."""
     return {
         "global_batches": plan.global_batches,
@@ -113,13 +114,16 @@ def order_of(plan: ContinuedPlan, options: RunOptions) -> dict[str, Any]:
         "sizes": list(plan.sizes),
         "seed": options.seed,
         "questions_per_image": options.questions_per_image,
-        "start": [list(each) if isinstance(each, tuple) else each for each in plan.start],
+        "shares": plan.shares.tolist(),
+        "start": [list(part) if isinstance(part, tuple) else part for part in plan.start],
     }
 
 
-def _check_same_order(saved: Saved, sizes: list[int], batches: list[int], options: RunOptions, elsewhere: bool) -> None:
+def _check_same_order(
+    saved: Saved, plan: ContinuedPlan, batches: list[int], options: RunConfig, elsewhere: bool
+) -> None:
     """What the order of samples depends on must be as it was, or samples would be repeated or lost."""
-    state, wrong = saved.state, []
+    state, wrong, sizes = saved.state, [], list(plan.sizes)
     if elsewhere and not options.resume_elsewhere:
         wrong.append(
             f"samples an iteration on all ranks together: {state['global_batches']} then, {batches} now; change "
@@ -129,9 +133,18 @@ def _check_same_order(saved: Saved, sizes: list[int], batches: list[int], option
         )
     if state.get("sizes", sizes) != sizes:
         wrong.append(f"samples of the data sets: {state['sizes']} then, {sizes} now")
+    shares = plan.shares.tolist()
+    if not elsewhere and state.get("shares", shares) != shares:
+        wrong.append(
+            f"shares of the data sets (sample_ratio): {_rounded(state['shares'])} then, {_rounded(shares)} now"
+        )
     for name in ("seed", "questions_per_image"):
-        now = getattr(options, name)
-        if state.get(name, now) != now:
-            wrong.append(f"run.{name}: {state[name]} then, {now} now")
+        value = getattr(options, name)
+        if state.get(name, value) != value:
+            wrong.append(f"run.{name}: {state[name]} then, {value} now")
     if wrong:
         raise CheckpointError(f"{saved.path} cannot be resumed in the same order of samples", wrong)
+
+
+def _rounded(shares: Sequence[float]) -> str:
+    return ", ".join(f"{share:.3f}" for share in shares)

@@ -1,16 +1,17 @@
-"""``log.jsonl``: one line a step, and the same to the trackers.
+"""``log.jsonl``, one line a step, and the same to the trackers; steps that were left out, in a file of their own.
 
-Losses stay on the device until they are written, so that a step does not wait.
+Losses and flags stay on the device until they are written, so that a step does not wait.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Callable
 
+from ...errors import PefomedError
 from ...services.console import is_first_rank, say
 from ...storage import write_text
 from .tracking import Tracker
@@ -97,9 +98,8 @@ class StepLog:
             for name in ("samples", "tokens")
         }
         last = self._steps[-1]
-        self._note = "loss {}, lr {:.2e}".format(
-            "not finite" if last["loss"] is None else f"{last['loss']:.4f}", last["lr"]
-        )
+        shown = "not finite" if last["loss"] is None else f"{last['loss']:.4f}"
+        self._note = f"loss {shown}, lr {last['lr']:.2e}"
         if is_first_rank():
             self._write([{**step, **rates, "memory_gib": self.memory_gib()} for step in self._steps])
             say(
@@ -118,6 +118,46 @@ class StepLog:
                     line["iteration"],
                     {"train/" + key: value for key, value in line.items() if key != "iteration" and value is not None},
                 )
+
+
+class NonfiniteSteps:
+    """Of one run, on one rank; the gradient is the same on all of them."""
+
+    def __init__(self, path: Path, limit: int, count: int = 0) -> None:
+        """Write to ``path``; more than ``limit`` such steps stop the run, ``count`` have been before."""
+        self.path, self.limit, self.count = path, limit, count
+        self._pending: list[tuple[int, Sequence[Mapping[str, Any]], Any]] = []
+
+    def add(self, iteration: int, batches: Sequence[Mapping[str, Any]], left_out: Any) -> None:
+        """Take a step up. ``left_out`` is a truth value, looked at now, or a flag on a GPU, looked at by ``check``.
+
+        Raises:
+            PefomedError: too many steps were left out.
+        """
+        samples = [{"image_id": batch["image_id"]} for batch in batches]
+        if left_out is not False:
+            self._pending.append((iteration, samples, left_out))
+        if left_out is True:
+            self.check()
+
+    def check(self) -> None:
+        """Write down what was left out since the last time. Raises as ``add``."""
+        pending, self._pending = self._pending, []
+        for iteration, batches, left_out in pending:
+            if bool(left_out):
+                self._note(iteration, [sample_id for batch in batches for sample_id in batch["image_id"]])
+
+    def _note(self, iteration: int, samples: list[str]) -> None:
+        self.count += 1
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with open(self.path, "a", encoding="utf-8") as file:
+            file.write(json.dumps({"iteration": iteration, "samples": samples}) + "\n")
+        if self.count > self.limit:
+            raise PefomedError(
+                f"the gradient is no finite number at iteration {iteration}; steps left out so far: {self.count}, "
+                f"run.max_nonfinite: {self.limit}. The samples are in {self.path}, the last checkpoint is whole. Try "
+                "bf16 or fp32, a lower run.init_lr, or run.max_grad_norm=1"
+            )
 
 
 def _finite(value: Any) -> float | None:

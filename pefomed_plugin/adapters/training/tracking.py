@@ -12,17 +12,17 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from ...config.run import RunConfig
 from ...errors import ConfigError, one_line
-from ...options import RunOptions
 from ...services.console import is_first_rank, say
 from ...storage import write_text
 
 
 class Tracker:
-    """Where numbers go besides ``log.jsonl``."""
+    """Where values go besides ``log.jsonl``."""
 
     def log(self, iteration: int, values: Mapping[str, float]) -> None:
-        """Take up the numbers of an iteration, by name."""
+        """Take up the values of an iteration, by name."""
         raise NotImplementedError
 
     def close(self) -> None:
@@ -39,7 +39,7 @@ class TensorBoard(Tracker):
         self._writer = SummaryWriter(str(folder / "tensorboard"), purge_step=start + 1 if start else None)
 
     def log(self, iteration: int, values: Mapping[str, float]) -> None:
-        """Take up the numbers of an iteration, by name."""
+        """Take up the values of an iteration, by name."""
         for name, value in values.items():
             self._writer.add_scalar(name, value, iteration)
         self._writer.flush()
@@ -52,7 +52,7 @@ class TensorBoard(Tracker):
 class WeightsAndBiases(Tracker):
     """A W&B run; ``<output_dir>/wandb_run.json`` holds its id, so that resuming goes on in the same one."""
 
-    def __init__(self, folder: Path, options: RunOptions, config: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, options: RunConfig, config: Mapping[str, Any]) -> None:
         """Begin or go on.
 
         Raises:
@@ -80,7 +80,7 @@ class WeightsAndBiases(Tracker):
             ) from error
 
     def log(self, iteration: int, values: Mapping[str, float]) -> None:
-        """Take up the numbers of an iteration, by name."""
+        """Take up the values of an iteration, by name."""
         self._run.log(dict(values), step=iteration)
 
     def close(self) -> None:
@@ -89,7 +89,7 @@ class WeightsAndBiases(Tracker):
 
 
 @contextmanager
-def trackers_of(options: RunOptions, config: Mapping[str, Any], start: int) -> Iterator[list[Tracker]]:
+def trackers_of(options: RunConfig, config: Mapping[str, Any], start: int) -> Iterator[list[Tracker]]:
     """The trackers of a run that begins at iteration ``start``; none on the other ranks.
 
     Raises:
@@ -104,7 +104,7 @@ def trackers_of(options: RunOptions, config: Mapping[str, Any], start: int) -> I
             trackers.append(TensorBoard(folder, start))
             say(f"curves: tensorboard --logdir {folder / 'tensorboard'}")
         except ImportError:
-            pass  # by default where it is installed; log.jsonl has the same numbers
+            pass  # by default where it is installed; log.jsonl has the same values
     try:
         yield trackers
     finally:

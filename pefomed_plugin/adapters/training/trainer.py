@@ -1,4 +1,4 @@
-"""The training loop: epochs of planned batches, validation, checkpoints, and an orderly stop. Knows no data set.
+"""The training loop: epochs of planned batches, validation, checkpoints, and an orderly stop.
 
 Everything that happens at an iteration (its batch, its learning rate, its dropout) is a function of seed, iteration and
 rank, so a run that is killed and resumed is bit for bit the run that was not (float32 on the CPU).
@@ -17,8 +17,8 @@ from typing import Any, Callable
 from torch.utils.data import DataLoader, Subset
 
 from ... import __version__
+from ...config.run import RunConfig
 from ...errors import PefomedError
-from ...options import RunOptions
 from ...services.console import progress, say
 from ...storage import set_aside
 from ...toolkit import NAME as TOOLKIT
@@ -38,14 +38,13 @@ from .arithmetic import (
     validation_loss,
 )
 from .checkpoints import CheckpointKeeper
-from .fsdp import gather_optimizer, gather_weights, load_optimizer, shard_model
-from .nonfinite import NonfiniteSteps
 from .resuming import Saved, find_saved, order_of, plan_run
-from .step_log import StepLog
+from .step_log import NonfiniteSteps, StepLog
+from .strategies import strategy_of
 from .tracking import Tracker, trackers_of
 
 STOPPED = 75
-"""Exit code of a run that was told to stop (SIGTERM) and saved: start the same command again to continue."""
+"""Exit code of a run that was told to stop (SIGTERM) and saved: its message says how to continue."""
 
 
 class StoppedBySignal(PefomedError):
@@ -62,7 +61,7 @@ class Trainer:
         accelerator: Any,
         task: Any,
         model: Any,
-        options: RunOptions,
+        options: RunConfig,
         train_sets: list[Any],
         valid_sets: list[Any],
         describe: Callable[[], Mapping[str, Any]],
@@ -84,11 +83,12 @@ class Trainer:
         """Lowest validation loss so far."""
         if saved:
             say(str(load_weights(model, saved.content["model"], str(saved.path))))
-        if options.strategy == "fsdp":
-            model = shard_model(accelerator, model)
-        optimizer = build_optimizer(model, options)
+        self.strategy = strategy_of(options.strategy)
+        self.model, self.optimizer = self.strategy.prepare(
+            accelerator, model, partial(build_optimizer, options=options)
+        )
         self.schedule = registry.get_lr_scheduler_class(options.lr_sched)(
-            optimizer=optimizer,
+            optimizer=self.optimizer,
             max_epoch=options.max_epoch,
             iters_per_epoch=self.per_epoch,
             min_lr=options.min_lr,
@@ -97,8 +97,6 @@ class Trainer:
             warmup_start_lr=options.warmup_lr,
             warmup_steps=options.warmup_steps,
         )
-        self.model = model if options.strategy == "fsdp" else accelerator.prepare(model)
-        self.optimizer = accelerator.prepare(optimizer)
         if saved:
             self._load_state(saved)
         self.nonfinite = NonfiniteSteps(
@@ -149,8 +147,8 @@ class Trainer:
     def _iterate(self, epoch: int, batches: Iterator[Any], log: StepLog, advance: Any) -> None:
         left = (epoch + 1) * self.per_epoch - self.iteration
         group = [
-            to_device(each, self.accelerator.device)
-            for each in islice(batches, min(self.options.accum_grad_iters, left))
+            to_device(batch, self.accelerator.device)
+            for batch in islice(batches, min(self.options.accum_grad_iters, left))
         ]
         seed_iteration(self.options.seed, self.iteration, self.accelerator.process_index)
         # steps count from the start until the warm-up ends: a checkout's schedules begin it anew with every epoch
@@ -158,8 +156,10 @@ class Trainer:
         self.schedule.step(cur_epoch=whole_epochs, cur_step=self.iteration - whole_epochs * self.per_epoch)
         rate = self.optimizer.param_groups[0]["lr"]
         counts = share_counts(self.accelerator, self.model, group, self._told_to_stop, self._save_is_due(len(group)))
-        loss = backward(self.accelerator, self.task, self.model, group, counts)
-        norm, left_out = take_step(self.accelerator, self.model, self.optimizer, self.options.max_grad_norm)
+        loss = backward(self.strategy, self.accelerator, self.task, self.model, group, counts)
+        norm, left_out = take_step(
+            self.strategy, self.accelerator, self.model, self.optimizer, self.options.max_grad_norm
+        )
         self.iteration += len(group)
         self.nonfinite.add(self.iteration, group, left_out)
         if log.add(
@@ -177,10 +177,7 @@ class Trainer:
             self._save(epoch)
         if counts.stop:
             self._write_log(log)
-            raise StoppedBySignal(
-                f"stopped by a signal at iteration {self.iteration}; the checkpoint is written, the same command "
-                "with run.resume=auto continues"
-            )
+            raise StoppedBySignal(f"stopped by a signal at iteration {self.iteration}; the checkpoint is written")
 
     def _write_log(self, log: StepLog) -> None:
         log.flush()
@@ -206,7 +203,8 @@ class Trainer:
 
     def _save(self, epoch: int, *, best: bool = False) -> None:
         self.nonfinite.check()
-        weights, optimizer = gather_weights(self.own), gather_optimizer(self.optimizer)
+        weights = self.strategy.gather_weights(self.own)
+        optimizer = self.strategy.gather_optimizer(self.optimizer)
         if self.accelerator.is_main_process:
             scaler = self.accelerator.scaler
             self.keeper.save(
@@ -235,8 +233,13 @@ class Trainer:
             **order_of(self.plan, self.options),
         }
 
+    def passes(self) -> str:
+        """How often the run goes through each data set, in words."""
+        counted = zip(self.train_sets, self.plan.passes())
+        return ", ".join(f"{train_set.name} {passes:.1f}" for train_set, passes in counted)
+
     def _load_state(self, saved: Saved) -> None:
-        load_optimizer(self.optimizer, saved.content["optimizer"])
+        self.strategy.load_optimizer(self.optimizer, saved.content["optimizer"])
         if self.accelerator.scaler is not None and saved.content.get("scaler"):
             self.accelerator.scaler.load_state_dict(saved.content["scaler"])
         self.best = saved.state.get("best")
@@ -285,16 +288,16 @@ class Trainer:
         for train_set, left_out in zip(self.train_sets, self.plan.left_out):
             if left_out:
                 say(f"{train_set.name}: each pass leaves out {left_out} sample(s), fewer than ranks")
-        trained = [parameter for parameter in self.own.parameters() if parameter.requires_grad]
-        say(
-            "training {:,} tensors, {:,} numbers, on {} x {} in {}{}: {} epoch(s) of {} iterations".format(
-                len(trained),
-                sum(parameter.numel() for parameter in trained),
-                self.accelerator.num_processes,
-                self.accelerator.device.type,
-                self.accelerator.mixed_precision.replace("no", "fp32"),
-                ", spread (FSDP)" if self.options.strategy == "fsdp" else "",
-                self.options.max_epoch,
-                self.per_epoch,
+        for train_set, share, passes in zip(self.train_sets, self.plan.shares, self.plan.passes()):
+            say(
+                f"{train_set.name}: {share:.0%} of the batches, {passes:.1f} passes over {len(train_set):,} samples in "
+                f"{self.options.max_epoch} epoch(s)"
             )
+        trained = [parameter for parameter in self.own.parameters() if parameter.requires_grad]
+        precision = self.accelerator.mixed_precision.replace("no", "fp32")
+        say(
+            f"training {sum(parameter.numel() for parameter in trained):,} parameters in {len(trained):,} tensors on "
+            f"{self.accelerator.num_processes} x {self.accelerator.device.type} in {precision}"
+            f"{', ' + self.strategy.words if self.strategy.words else ''}: {self.options.max_epoch} epoch(s) of "
+            f"{self.per_epoch} iterations"
         )

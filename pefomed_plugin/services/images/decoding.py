@@ -9,13 +9,13 @@ import struct
 import threading
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
 from PIL import Image, ImageFile, UnidentifiedImageError
 
+from ...config.datasets import ImagePolicy
 from ...errors import one_line
 from ...readers.layouts import inside
 from ..console import Advance
@@ -23,7 +23,7 @@ from ..parallel import map_in_threads
 from .dicom import read_dicom
 from .faults import UnusableImage, choose_frame
 from .parquet_images import read_embedded, split_address
-from .pixels import Colour, to_rgb
+from .pixels import to_rgb
 
 _FORMATS = ("JPEG", "PNG", "TIFF", "GIF", "BMP", "WEBP", "JPEG2000", "PPM")  # nothing that starts another program
 _HEAD_BYTES = 512
@@ -41,20 +41,6 @@ _DAMAGE = (
 """What Pillow's decoders raise on damaged files."""
 _PILLOW_SETTINGS = threading.RLock()
 """Pillow keeps its pixel limit and its leniency in module variables; who changes them holds this."""
-
-
-@dataclass(frozen=True)
-class ImagePolicy:
-    """What to do where an image leaves a choice."""
-
-    background: Colour = (255, 255, 255)
-    """Red, green, blue, 0 to 255: what shows through transparent pixels."""
-    allow_truncated: bool = False
-    """Fill what is missing of a cut file with grey or black, and set ``image.info["truncated"]``."""
-    max_pixels: int = 200_000_000
-    """Larger images are refused before they are decoded; 200 million need 600 MB as RGB."""
-    frame: int | None = None
-    """Which frame (from 0) of a file that holds several; without a choice such a file is an error."""
 
 
 DEFAULT_POLICY = ImagePolicy()

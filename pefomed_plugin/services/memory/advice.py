@@ -1,17 +1,16 @@
 """Which options make a run take less memory, by how much, and at which price; what to say when memory ran out.
 
-Knows the options and ``memory.estimate``; measures nothing.
+By the arithmetic of ``memory.estimate``; nothing is measured.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
+from ...config.compose import Configuration
 from ...errors import PefomedError, one_line
-from .estimate import GIB, estimate, quantisation, with_run_defaults
+from .estimate import GIB, estimate
 from .model_sizes import ModelSize, read_model_size
 
 Changes = dict[str, Any]
@@ -20,8 +19,8 @@ _WORTH = 0.01
 
 
 @dataclass(frozen=True)
-class Step:
-    """One option more."""
+class Saving:
+    """One option, set beside those before it."""
 
     options: str
     """As written behind ``--options``."""
@@ -41,32 +40,31 @@ class _Choice:
     """Whether there is no reason not to."""
 
 
-def best_options(config: Mapping[str, Any], steps: int = 3) -> list[Step]:
+def best_options(config: Configuration, steps: int = 3) -> list[Saving]:
     """Up to ``steps`` options that save most, each on top of those before it: first what is free, then the most."""
-    now: Mapping[str, Any] = with_run_defaults(config)
-    size = read_model_size(config["model"])
-    found: list[Step] = []
+    now, size = config, read_model_size(config.model)
+    found: list[Saving] = []
     before = estimate(now, size).peak
     while len(found) < steps:
         tried = [
-            (not choice.free, estimate(changed(now, choice.changes), size).peak, number, choice)
+            (not choice.free, estimate(now.with_values(choice.changes), size).peak, number, choice)
             for number, choice in enumerate(_choices(now))
         ]
-        helpful = [each for each in tried if before - each[1] >= _WORTH * before]
+        helpful = [option for option in tried if before - option[1] >= _WORTH * before]
         if not helpful:
             break
-        _, peak, _, choice = min(helpful, key=lambda each: each[:3])
-        found.append(Step(write_options(choice.changes), choice.price, before - peak, peak))
-        now, before = changed(now, choice.changes), peak
+        _, peak, _, choice = min(helpful, key=lambda option: option[:3])
+        found.append(Saving(write_options(choice.changes), choice.price, before - peak, peak))
+        now, before = now.with_values(choice.changes), peak
     return found
 
 
-def explain_out_of_memory(error: BaseException, config: Mapping[str, Any]) -> PefomedError:
+def explain_out_of_memory(error: BaseException, config: Configuration) -> PefomedError:
     """What to tell the user whose GPU had too little memory: the options that help most, in order.
 
     Args:
         error: what torch raised.
-        config: the run's sections as plain mappings, defaults filled in, variables resolved.
+        config: the run's.
     """
     needs = (
         f"the GPU has too little memory ({one_line(error)}). By estimate this run needs "
@@ -91,35 +89,23 @@ def is_out_of_memory(error: BaseException) -> bool:
     )
 
 
-def describe(step: Step) -> str:
+def describe(step: Saving) -> str:
     """One line of one option."""
     return f"--options {step.options}: saves {step.saves / GIB:.1f} GiB, {step.peak / GIB:.1f} are left; {step.price}"
 
 
-def largest_batch(config: Mapping[str, Any], card_gb: float, size: ModelSize | None = None) -> int:
+def largest_batch(config: Configuration, card_gb: float, size: ModelSize | None = None) -> int:
     """The largest ``batch_size`` for training that a card holds, 0 where even 1 is too much, 1024 where all fit."""
-    size = size or read_model_size(config["model"])
+    size = size or read_model_size(config.model)
     fitting, too_large = 0, 1025
     while too_large - fitting > 1:
         middle = (fitting + too_large) // 2
-        sizes = {f"datasets.{name}.batch_size": middle for name in config["datasets"]}
-        if estimate(changed(config, sizes), size).fits(card_gb):
+        sizes = {f"datasets.{name}.batch_size": middle for name in config.datasets}
+        if estimate(config.with_values(sizes), size).fits(card_gb):
             fitting = middle
         else:
             too_large = middle
     return fitting
-
-
-def changed(config: Mapping[str, Any], changes: Changes) -> Mapping[str, Any]:
-    """``config`` with ``section.key`` (or ``datasets.name.key``) set."""
-    copy: Any = deepcopy(dict(config))
-    for key, value in changes.items():
-        *path, last = key.split(".")
-        section = copy
-        for each in path:
-            section = section[each]
-        section[last] = value
-    return copy
 
 
 def write_options(changes: Changes) -> str:
@@ -129,36 +115,36 @@ def write_options(changes: Changes) -> str:
     )
 
 
-def _choices(config: Mapping[str, Any]) -> list[_Choice]:
+def _choices(config: Configuration) -> list[_Choice]:
     """What could still be changed, the cheapest first: of equal savings the first is taken."""
     return _of_model(config) + _of_batches(config)
 
 
-def _of_model(config: Mapping[str, Any]) -> list[_Choice]:
-    model, run = config["model"], config["run"]
-    precision, own = estimate(config).precision, model.get("llm_precision") or "fp16"
+def _of_model(config: Configuration) -> list[_Choice]:
+    model, run = config.model, config.run
+    precision = estimate(config).precision
     choices = []
-    if precision in ("fp16", "bf16") and own == "fp32" and quantisation(model) == "none":
+    if precision in ("fp16", "bf16") and model.llm_precision == "fp32" and model.quantisation == "none":
         choices.append(
             _Choice({"model.llm_precision": precision}, "costs nothing: no weight is cast any more", free=True)
         )
-    if not model.get("vit_on_cpu"):
-        cache = run.get("task") != "medical_caption"  # stage 1 has too many images for one
+    if not model.vit_on_cpu:
+        cache = run.task != "medical_caption"  # stage 1 has too many images for one
         choices.append(
             _Choice(
                 {"model.vit_on_cpu": True, **({"run.image_cache": "features"} if cache else {})},
                 "costs time: each image is encoded on the CPU" + (", once; 2.9 MB of disk an image" if cache else ""),
             )
         )
-    if not model.get("use_grad_checkpoint_llm") and not run.get("evaluate"):
+    if not model.use_grad_checkpoint_llm and not run.evaluate:
         choices.append(
             _Choice(
                 {"model.use_grad_checkpoint_llm": True},
                 "costs about a third more arithmetic in the language model; same gradients",
             )
         )
-    if quantisation(model) != "4bit":
-        dropped = {"model.low_resource": False} if model.get("low_resource") else {}
+    if model.quantisation != "4bit":
+        dropped = {"model.low_resource": False} if model.low_resource else {}
         choices.append(
             _Choice(
                 {**dropped, "model.llm_quantization": "4bit"},
@@ -168,20 +154,20 @@ def _of_model(config: Mapping[str, Any]) -> list[_Choice]:
     return choices
 
 
-def _of_batches(config: Mapping[str, Any]) -> list[_Choice]:
-    run, choices = config["run"], []
-    batches = {name: int(each.get("batch_size") or 1) for name, each in config["datasets"].items()}
+def _of_batches(config: Configuration) -> list[_Choice]:
+    run, choices = config.run, []
+    batches = {name: dataset.batch_size for name, dataset in config.datasets.items()}
     largest = max(batches.values())
-    if not run.get("evaluate") and largest > 1:
+    if not run.evaluate and largest > 1:
         ones = {f"datasets.{name}.batch_size": 1 for name in batches}
         choices.append(
             _Choice(
-                {**ones, "run.accum_grad_iters": largest * int(run.get("accum_grad_iters") or 1)},
+                {**ones, "run.accum_grad_iters": largest * run.accum_grad_iters},
                 "costs time, and keeps the step's gradient" if len(batches) == 1 else "costs time",
             )
         )
-    if run.get("test_splits") and int(run.get("num_beams") or 1) > 1:
+    if run.test_splits and run.num_beams > 1:
         choices.append(_Choice({"run.num_beams": 1}, "costs the beam search, which the paper does not use"))
-    if run.get("test_splits") and int(run.get("batch_size_eval") or 1) > 1:
+    if run.test_splits and run.batch_size_eval > 1:
         choices.append(_Choice({"run.batch_size_eval": 1}, "costs time in answering only"))
     return choices

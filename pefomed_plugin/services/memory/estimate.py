@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
-from ...errors import ConfigError
-from ...options import RunOptions
+from ...config.compose import Configuration
+from ...config.model import ModelConfig
+from ...config.run import RunConfig
 from ...readers import describe
 from .loads import Load, answering_load, training_load
 from .model_sizes import LlamaSize, ModelSize, read_model_size
@@ -28,9 +28,9 @@ USABLE = 0.94
 """Of a card's nominal GiB: error correction takes 6 % on those that have it in the same chips (A10, L4, L40S)."""
 _ELEMENT = {"fp32": 4, "fp16": 2, "bf16": 2}
 _BITS = {
-    "8bit": lambda numbers, rows: numbers + 4 * rows,
-    # NF4: half a byte, an 8-bit scale for 64 numbers, a 32-bit one for 256 scales (QLoRA, section 3)
-    "4bit": lambda numbers, rows: math.ceil(numbers * (0.5 + 1 / 64 + 4 / (64 * 256))),
+    "8bit": lambda parameters, rows: parameters + 4 * rows,
+    # NF4: half a byte, an 8-bit scale for 64 parameters, a 32-bit one for 256 scales (QLoRA, section 3)
+    "4bit": lambda parameters, rows: math.ceil(parameters * (0.5 + 1 / 64 + 4 / (64 * 256))),
 }
 _SOURCES = {
     "q_proj": "attention input",
@@ -48,7 +48,7 @@ _LOGIT_BYTES = 12
 
 
 @dataclass(frozen=True)
-class Estimate:
+class RunSize:
     """Bytes by part, for both phases of a run; a phase that the run does not have is None."""
 
     size: ModelSize
@@ -62,7 +62,7 @@ class Estimate:
     @property
     def peak(self) -> int:
         """Bytes of the phase that takes most."""
-        return max(sum(each.values()) for each in (self.training, self.answering) if each)
+        return max(sum(phase.values()) for phase in (self.training, self.answering) if phase)
 
     def fits(self, card_gb: float) -> bool:
         """Whether a card of so many nominal gigabytes holds the run."""
@@ -74,30 +74,22 @@ def usable_bytes(card_gb: float) -> int:
     return int(card_gb * GIB * USABLE)
 
 
-def estimate(config: Mapping[str, Any], size: ModelSize | None = None) -> Estimate:
-    """Memory and disk of a run.
-
-    Args:
-        config: sections ``model``, ``datasets`` and ``run`` as plain mappings, defaults filled in.
-        size: of the model, where it is known already.
+def estimate(config: Configuration, size: ModelSize | None = None) -> RunSize:
+    """Memory and disk of a run; ``size`` is that of the model, where it is known already.
 
     Raises:
-        ConfigError: a value that cannot be.
+        ConfigError: a LoRA target or a LLaMA folder that cannot be.
     """
-    config = with_run_defaults(config)
-    model, run = config["model"], config["run"]
+    model, run = config.model, config.run
     size = size or read_model_size(model)
     precision = _precision(run)
-    trains = not run.get("evaluate")
-    answers = bool(run.get("test_splits"))
-    if not trains and not answers:
-        raise ConfigError("the run neither trains nor answers: run.evaluate is true and run.test_splits is empty")
+    trains, answers = not run.evaluate, bool(run.test_splits)
     weights = _weights(model, size, precision)
     moments = {"AdamW's two moments, fp32": 8 * size.trained} if trains else {}
     gradients = {"gradients, fp32": 4 * size.trained}
-    training = max((training_load(config, size, name) for name in config["datasets"]), key=lambda each: each.tokens)
+    training = max((training_load(config, size, name) for name in config.datasets), key=lambda load: load.tokens)
     answering = answering_load(config, size)
-    return Estimate(
+    return RunSize(
         size,
         precision,
         _whole(weights, moments, gradients, _step(model, run, size, precision, training)) if trains else None,
@@ -106,12 +98,6 @@ def estimate(config: Mapping[str, Any], size: ModelSize | None = None) -> Estima
         answering if answers else None,
         _disk(config, size, trains),
     )
-
-
-def with_run_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
-    """``config`` with every run option that it does not set at its default."""
-    defaults = {field_.name: field_.default for field_ in fields(RunOptions) if field_.default is not MISSING}
-    return {**config, "run": {**defaults, **config["run"]}}
 
 
 def kept_bytes(
@@ -149,35 +135,33 @@ def kept_bytes(
     return norms + attention + mlp + adapters + (products if quantised == "8bit" else 0)
 
 
-def _weights(model: Mapping[str, Any], size: ModelSize, precision: str) -> dict[str, int]:
+def _weights(model: ModelConfig, size: ModelSize, precision: str) -> dict[str, int]:
     """All weights as they lie on the GPU."""
-    llama, bits = size.llama, quantisation(model)
-    element = _ELEMENT[model.get("llm_precision") or "fp16"]
+    llama, bits = size.llama, model.quantisation
+    element = _ELEMENT[model.llm_precision]
     rows = llama.num_hidden_layers * sum(matrix[1] for matrix in llama.matrices().values())
     matrices = element * llama.in_matrices if bits == "none" else _BITS[bits](llama.in_matrices, rows)
     parts = {"language model": matrices + element * llama.elsewhere}
-    if not model.get("vit_on_cpu"):
-        parts["vision encoder"] = _ELEMENT[model.get("vit_precision") or "fp16"] * size.vision.numbers
+    if not model.vit_on_cpu:
+        parts["vision encoder"] = _ELEMENT[model.vit_precision] * size.vision.numbers
     parts["projection and LoRA, fp32"] = 4 * size.trained
     if precision != "fp32":
         parts[f"their copies in {precision}"] = 2 * size.trained
     return parts
 
 
-def _step(
-    model: Mapping[str, Any], run: Mapping[str, Any], size: ModelSize, precision: str, load: Load
-) -> dict[str, int]:
+def _step(model: ModelConfig, run: RunConfig, size: ModelSize, precision: str, load: Load) -> dict[str, int]:
     """What one training step takes and gives back."""
-    llama, element, bits = size.llama, _ELEMENT[precision], quantisation(model)
-    recomputes = bool(model.get("use_grad_checkpoint_llm"))
+    llama, element, bits = size.llama, _ELEMENT[precision], model.quantisation
+    recomputes = model.use_grad_checkpoint_llm
     kept = kept_bytes(
         llama,
         size.lora_rank,
         size.lora_targets,
         precision,
         quantised=bits,
-        decoder=model.get("decoder") or "packed",
-        dropout=float(model.get("lora_dropout") or 0) > 0,
+        decoder=model.decoder,
+        dropout=model.lora_dropout > 0,
     )
     work = _layer_work(llama, element, load.tokens)
     if recomputes:
@@ -189,18 +173,16 @@ def _step(
         "logits of the answers": _LOGIT_BYTES * llama.vocab_size * load.answer_tokens,
         "images and visual features": _inputs(size, element, load.rows),
     }
-    if bits == "none" and model.get("llm_precision") == "fp32" and precision != "fp32":
+    if bits == "none" and model.llm_precision == "fp32" and precision != "fp32":
         layers = 1 if recomputes else llama.num_hidden_layers
         parts[f"casts of frozen weights to {precision}"] = 2 * llama.in_matrices * layers // llama.num_hidden_layers
     return _with_vision(model, run, size, load.rows, parts)
 
 
-def _answer(
-    model: Mapping[str, Any], run: Mapping[str, Any], size: ModelSize, precision: str, load: Load
-) -> dict[str, int]:
+def _answer(model: ModelConfig, run: RunConfig, size: ModelSize, precision: str, load: Load) -> dict[str, int]:
     """What answering one batch takes and gives back."""
     llama, element = size.llama, _ELEMENT[precision]
-    beams = int(run.get("num_beams") or 1)
+    beams = run.num_beams
     columns = load.rows * load.row_tokens + load.samples * load.answer_tokens
     parts = {
         "keys and values": 2 * element * llama.key_width * llama.num_hidden_layers * columns * beams,
@@ -208,11 +190,9 @@ def _answer(
         "logits of the answers": 8 * llama.vocab_size * load.samples * beams,
         "images and visual features": _inputs(size, element, load.rows),
     }
-    if run["merge_lora"]:
+    if run.merge_lora:
         merged = sum(llama.matrices()[name][0] * llama.matrices()[name][1] for name in size.lora_targets)
-        parts["weights LoRA is added to"] = (
-            _ELEMENT[model.get("llm_precision") or "fp16"] * merged * llama.num_hidden_layers
-        )
+        parts["weights LoRA is added to"] = _ELEMENT[model.llm_precision] * merged * llama.num_hidden_layers
     return _with_vision(model, run, size, load.rows, parts)
 
 
@@ -226,11 +206,11 @@ def _inputs(size: ModelSize, element: int, images: int) -> int:
 
 
 def _with_vision(
-    model: Mapping[str, Any], run: Mapping[str, Any], size: ModelSize, images: int, parts: dict[str, int]
+    model: ModelConfig, run: RunConfig, size: ModelSize, images: int, parts: dict[str, int]
 ) -> dict[str, int]:
     """The parts, with what the encoder takes above them (it runs first, and nothing of it is kept), and the slack."""
-    if not (model.get("vit_on_cpu") or run["image_cache"] == "features"):
-        element = _ELEMENT[model.get("vit_precision") or "fp16"]
+    if not (model.vit_on_cpu or run.image_cache == "features"):
+        element = _ELEMENT[model.vit_precision]
         work = images * (size.vision.patches + 1) * element * 2 * (size.vision.embed_dim + size.vision.mlp_width)
         above = work - sum(parts.values())
         if above > 0:
@@ -239,44 +219,23 @@ def _with_vision(
 
 
 def _whole(*groups: Mapping[str, int]) -> dict[str, int]:
-    return {name: each for group in (*groups, {"CUDA": CUDA_BYTES}) for name, each in group.items()}
+    return {name: taken for group in (*groups, {"CUDA": CUDA_BYTES}) for name, taken in group.items()}
 
 
-def _disk(config: Mapping[str, Any], size: ModelSize, trains: bool) -> dict[str, int]:
-    run, parts = config["run"], {}
+def _disk(config: Configuration, size: ModelSize, trains: bool) -> dict[str, int]:
+    run, parts = config.run, {}
     if trains:
         # while one is written there is one more; the best one stays besides
-        files = int(run.get("keep_last") or 1) + 1 + bool(run.get("valid_splits"))
+        files = run.keep_last + 1 + bool(run.valid_splits)
         parts[f"checkpoints, {files} of {12 * size.trained / GIB:.2f} GiB"] = files * 12 * size.trained
-    images = {name: describe(name).images or 0 for name in config["datasets"]}
+    images = {name: describe(name).images or 0 for name in config.datasets}
     image = 2 * size.vision.patches * size.vision.embed_dim
-    if run["image_cache"] == "features":
+    if run.image_cache == "features":
         for name in filter(images.get, images):
             parts[f"features of {name}, {images[name]:,} images"] = images[name] * image
     return parts
 
 
-def quantisation(model: Mapping[str, Any]) -> str:
-    """``none``, ``8bit`` or ``4bit``; upstream's ``low_resource`` means 8 bits.
-
-    Raises:
-        ConfigError: another word, or the two contradict each other.
-    """
-    bits = str(model.get("llm_quantization") or "none")
-    if bits not in ("none", *_BITS):
-        raise ConfigError(f"model.llm_quantization: {bits!r} is none of none, 8bit, 4bit")
-    if model.get("low_resource") and bits == "4bit":
-        raise ConfigError(
-            "model.low_resource: true is upstream's way to say llm_quantization: 8bit, but "
-            "model.llm_quantization is 4bit; leave one of them out"
-        )
-    return "8bit" if model.get("low_resource") else bits
-
-
-def _precision(run: Mapping[str, Any]) -> str:
+def _precision(run: RunConfig) -> str:
     """What is computed in; absent: bf16, which all cards of these sizes have but those of 2018 and before."""
-    of_amp = {True: "fp16", False: "fp32", None: "bf16"}
-    word = run.get("precision") or of_amp.get(run.get("amp"))
-    if word not in _ELEMENT:
-        raise ConfigError(f"run.precision: {word!r} is none of {', '.join(_ELEMENT)}")
-    return str(word)
+    return run.amp_precision or "bf16"

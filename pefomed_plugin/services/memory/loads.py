@@ -5,10 +5,9 @@ releases. Arithmetic; no tokenizer, no data.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from ...config.compose import Configuration
 from ...prompts import IMAGE_PLACEHOLDER, VQA_INSTRUCTION, instruction_input, user_turn
 from ...readers import DATASETS, describe
 from .model_sizes import ModelSize
@@ -50,31 +49,31 @@ class Load:
         return self.rows * self.row_tokens
 
 
-def training_load(config: Mapping[str, Any], size: ModelSize, name: str) -> Load:
-    """The largest batch of one data set in training; ``config`` has its run options filled in."""
-    samples = int(config["datasets"][name].get("batch_size") or 1)
+def training_load(config: Configuration, size: ModelSize, name: str) -> Load:
+    """The largest batch of one data set in training."""
+    samples = config.datasets[name].batch_size
     question, answer = _lengths(config, name)
     return _load(config, size, name, samples, question + answer, samples * answer)
 
 
-def answering_load(config: Mapping[str, Any], size: ModelSize) -> Load:
+def answering_load(config: Configuration, size: ModelSize) -> Load:
     """The largest batch in answering, that of the data set with the longest prompts."""
-    run = config["run"]
-    name = max(config["datasets"], key=lambda dataset: _lengths(config, dataset)[0])
-    limit = run.get("max_new_tokens") or NEW_TOKENS.get(str(run.get("task")), 300)
-    return _load(config, size, name, int(run.get("batch_size_eval") or 1), _lengths(config, name)[0], int(limit))
+    run = config.run
+    name = max(config.datasets, key=lambda dataset: _lengths(config, dataset)[0])
+    limit = run.max_new_tokens or NEW_TOKENS.get(run.task, 300)
+    return _load(config, size, name, run.batch_size_eval, _lengths(config, name)[0], limit)
 
 
-def _load(config: Mapping[str, Any], size: ModelSize, name: str, samples: int, own: int, answer: int) -> Load:
+def _load(config: Configuration, size: ModelSize, name: str, samples: int, own: int, answer: int) -> Load:
     """``own``: tokens of one question (and answer) behind what questions of one image share."""
-    together = min(int(config["run"].get("questions_per_image") or 1), samples)
+    together = min(config.run.questions_per_image, samples)
     prefix = 1 + _MARKUP[0] + size.vision.patches // 4 + _MARKUP[1]
     return Load(name, samples, math.ceil(samples / together), prefix + together * own, answer)
 
 
-def _lengths(config: Mapping[str, Any], name: str) -> tuple[int, int]:
+def _lengths(config: Configuration, name: str) -> tuple[int, int]:
     """Tokens of the longest question with what follows it, and of the longest answer with its end symbol."""
-    limit = int(config["model"].get("max_txt_len") or 1024)
+    limit = config.model.max_txt_len
     question, answer = describe(name).longest or (_LONGEST_QUESTION, limit * CHARACTERS_A_TOKEN)
     return (
         _MARKUP[2] + math.ceil(question / CHARACTERS_A_TOKEN),

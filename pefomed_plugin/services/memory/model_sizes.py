@@ -6,11 +6,10 @@ The counts equal those of the model that is built from the same configuration (`
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
 
+from ...config.model import ModelConfig, VitConfig
 from ...errors import ConfigError, near_names, one_line
 
 
@@ -127,31 +126,26 @@ class ModelSize:
         return 4 * self.vision.embed_dim * hidden + hidden + self.lora
 
 
-def read_model_size(section: Mapping[str, Any]) -> ModelSize:
-    """Sizes of the YAML's ``model`` section; those of ``llama_model`` where the folder is there.
+def read_model_size(model: ModelConfig) -> ModelSize:
+    """Sizes of the ``model`` section; those of ``llama_model`` where the folder is there.
 
     Raises:
-        ConfigError: a LoRA target or a key of ``model.vit`` that does not exist, or a ``config.json`` that is none.
+        ConfigError: a LoRA target that does not exist, or a ``config.json`` that is none.
     """
-    own = read_llama_size(section.get("llama_model"))
+    own = read_llama_size(model.llama_model)
     llama = own or LlamaSize()
-    targets: Sequence[str] = section.get("lora_target_modules") or ("q_proj", "v_proj")
-    rank = int(section.get("lora_r", 64))
     wrong = [
         f"model.lora_target_modules: no {target!r}; {near_names(target, llama.matrices())}"
-        for target in targets
+        for target in model.lora_target_modules
         if target not in llama.matrices()
     ]
-    vit = dict(section.get("vit") or {})
-    known = {field_.name for field_ in fields(VisionSize)} - {"image_size"}
-    wrong += [f"model.vit.{key}: no such key; {near_names(key, known)}" for key in sorted(set(vit) - known)]
     if wrong:
         raise ConfigError(f"the model section has {len(wrong)} mistake(s)", wrong)
     return ModelSize(
         llama,
-        VisionSize(**vit, image_size=int(section.get("image_size", 448))),
-        rank,
-        tuple(targets) if rank > 0 else (),
+        VisionSize(**asdict(model.vit or VitConfig()), image_size=model.image_size),
+        model.lora_r,
+        model.lora_target_modules if model.lora_r > 0 else (),
         published=own is None,
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from ..composition import load_layers
+from ...config.compose import compose_tree
 from .registry import registry
 
 
@@ -16,7 +16,7 @@ class Config:
 
     def __init__(self, args: Any) -> None:
         self.args = args
-        self.config = load_layers(args.cfg_path, getattr(args, "options", None) or [], registry)
+        self.config = compose_tree(args.cfg_path, getattr(args, "options", None) or [], registry)
         registry.register("configuration", self)
 
     def get_config(self) -> Any:

@@ -16,10 +16,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from ...config.model import read_model_config
 from ...errors import ConfigError
 from ...prompts import IMAGE_PLACEHOLDER, TURN_TEMPLATE
 from ...services.console import say
-from ...services.memory.estimate import quantisation
 from . import language
 from .base import BaseModel
 from .decoder import Places, Wanted, decode
@@ -346,7 +346,9 @@ class MiniGPTv2(BaseModel):
         folder = Path(str(cfg["llama_model"]))
         on_gpu = torch.cuda.is_available()
         llama = language.load_llama(
-            folder, _PRECISIONS[cfg.get("llm_precision", "fp16")] if on_gpu else torch.float32, quantisation(cfg)
+            folder,
+            _PRECISIONS[cfg.get("llm_precision", "fp16")] if on_gpu else torch.float32,
+            read_model_config(cfg).quantisation,
         )
         options = {key: cfg[key] for key in _OPTIONS if cfg.get(key) is not None}
         model = cls(llama, language.load_tokenizer(folder), vit=VitSize.from_config(cfg.get("vit")), **options)

@@ -94,10 +94,10 @@ def pixels_dataset(spec: Mapping[str, Any]) -> Any:
     """With ``run.image_cache: pixels``, made as a run makes it."""
     from pefomed_plugin.adapters.data.image_cache import show_ready_made
     from pefomed_plugin.adapters.devices import make_accelerator
-    from pefomed_plugin.options import RunOptions
+    from pefomed_plugin.config.run import RunConfig
 
     dataset = own_dataset(spec)
-    options = RunOptions(
+    options = RunConfig(
         task="medical_vqa",
         output_dir=spec["cache"],
         device="cpu",

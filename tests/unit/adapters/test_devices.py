@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from pefomed_plugin.adapters.devices import make_accelerator, match_frozen_weights
+from pefomed_plugin.config.run import read_run_config
 from pefomed_plugin.errors import ConfigError
-from pefomed_plugin.options import read_run_options
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def old_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("old_gpu")
 def test_a_gpu_without_bf16() -> None:
-    options = read_run_options({"task": "medical_vqa", "output_dir": "out", "precision": "bf16"})
+    options = read_run_config({"task": "medical_vqa", "output_dir": "out", "precision": "bf16"})
     with pytest.raises(ConfigError, match="Tesla V100 has no bf16; use fp16"):
         make_accelerator(options)
 
@@ -34,7 +34,7 @@ def test_a_gpu_without_bf16() -> None:
 def test_a_machine_without_a_gpu(settings: dict, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ConfigError, match=message):
-        make_accelerator(read_run_options({"task": "medical_vqa", "output_dir": "out", **settings}))
+        make_accelerator(read_run_config({"task": "medical_vqa", "output_dir": "out", **settings}))
 
 
 def test_frozen_weights_take_the_precision_that_is_computed_in() -> None:

@@ -12,8 +12,8 @@ from pefomed_plugin.adapters.data.datasets import MedicalDataset
 from pefomed_plugin.adapters.devices import make_accelerator
 from pefomed_plugin.adapters.evaluation import evaluate_split
 from pefomed_plugin.adapters.tasks import MedicalVqaTask
+from pefomed_plugin.config.run import RunConfig
 from pefomed_plugin.errors import DataError
-from pefomed_plugin.options import RunOptions
 from pefomed_plugin.records import Sample
 
 PRODUCER = {"model": "m", "checkpoint_sha256": "0" * 8}
@@ -60,7 +60,7 @@ def dataset(tmp_path):
 
 
 def evaluate(dataset, model, folder, producer=PRODUCER):
-    options = RunOptions(task="medical_vqa", output_dir=str(folder), device="cpu", batch_size_eval=3)
+    options = RunConfig(task="medical_vqa", output_dir=str(folder), device="cpu", batch_size_eval=3)
     return evaluate_split(make_accelerator(options), MedicalVqaTask(), model, dataset, options, folder, producer)
 
 
@@ -128,7 +128,7 @@ def test_answers_of_other_samples_are_refused(dataset, tmp_path):
 
 def test_ranks_share_the_work(dataset, tmp_path):
     """The second rank's share, as it computes it, is what the first leaves."""
-    model, options = Model(), RunOptions(task="medical_vqa", output_dir=str(tmp_path), device="cpu")
+    model, options = Model(), RunConfig(task="medical_vqa", output_dir=str(tmp_path), device="cpu")
     real = make_accelerator(options)
     second = SimpleNamespace(
         process_index=1,

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from pefomed_plugin.config.run import read_run_config
 from pefomed_plugin.errors import ConfigError
-from pefomed_plugin.options import read_run_options
 from pefomed_plugin.records import Sample
 
 LEAST = {"task": "medical_vqa", "output_dir": "out"}
@@ -43,6 +43,6 @@ def test_shuffled_shows_no_question_its_own(tmp_path: Path) -> None:
 
 
 def test_the_option_knows_three_values() -> None:
-    assert read_run_options({**LEAST, "images": "blind"}).images == "blind"
+    assert read_run_config({**LEAST, "images": "blind"}).images == "blind"
     with pytest.raises(ConfigError, match="'none' is none of own, shuffled, blind"):
-        read_run_options({**LEAST, "images": "none"})
+        read_run_config({**LEAST, "images": "none"})

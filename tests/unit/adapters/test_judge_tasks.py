@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from pefomed_plugin.adapters.judge_tasks import JUDGE_TASKS
+from pefomed_plugin.config.run import RunConfig, read_run_config
 from pefomed_plugin.errors import ConfigError, PefomedError
-from pefomed_plugin.options import RunOptions, read_run_options
 from pefomed_plugin.registration import register_all
 from pefomed_plugin.storage import write_records
 from pefomed_plugin.toolkit import registry
@@ -18,7 +18,7 @@ from tests.unit.services.judged import answers, written_reports
 
 
 def options(folder, **fields):
-    return RunOptions(task="gpt4_judge", output_dir=str(folder), **fields)
+    return RunConfig(task="gpt4_judge", output_dir=str(folder), **fields)
 
 
 @pytest.fixture
@@ -81,5 +81,5 @@ def test_reports_are_rated_by_wasm(tmp_path):
 
 def test_options_that_cannot_be_used():
     with pytest.raises(ConfigError) as caught:
-        read_run_options({"task": "wasm", "output_dir": "o", "judge": "gpt", "judge_runs": 0})
+        read_run_config({"task": "wasm", "output_dir": "o", "judge": "gpt", "judge_runs": 0})
     assert len(caught.value.problems) == 2

@@ -5,6 +5,7 @@ Runs with torchrun are in ``tests/e2e/test_command_line.py``.
 
 from __future__ import annotations
 
+import argparse
 import shlex
 from types import SimpleNamespace
 
@@ -84,7 +85,8 @@ def test_several_machines(capsys):
         (-11, 139, "ended by SIGSEGV\n"),
     ],
 )
-def test_the_first_failure_is_explained(exitcode, returned, told, capsys):
+def test_the_first_failure_is_explained(exitcode, returned, told, capsys, monkeypatch):
+    monkeypatch.delenv("PEFOMED_CONTINUE", raising=False)
     error = SimpleNamespace(get_first_failure=lambda: (3, SimpleNamespace(exitcode=exitcode)))
     assert train._explain(error) == returned
     shown = capsys.readouterr().err
@@ -96,3 +98,29 @@ def test_processes_are_counted_from_one(value, capsys):
     with pytest.raises(SystemExit) as caught:
         main(["train", "--cfg-path", "a.yaml", "--nproc-per-node", value])
     assert caught.value.code == 2 and "--nproc-per-node" in capsys.readouterr().err
+
+
+def test_a_process_that_was_killed_cannot_say_how_to_continue(capsys, monkeypatch):
+    monkeypatch.setenv("PEFOMED_CONTINUE", "pefomed train --cfg-path a.yaml --options run.resume=auto")
+    train._explain(SimpleNamespace(get_first_failure=lambda: (0, SimpleNamespace(exitcode=-9))))
+    assert capsys.readouterr().err.endswith(
+        "to continue, if the run had begun: pefomed train --cfg-path a.yaml --options run.resume=auto\n"
+    )
+
+
+def test_the_command_that_continues():
+    arguments = argparse.Namespace(
+        command="train",
+        cfg_path="my run.yaml",
+        options=["run.seed=1", "run.fresh=true"],
+        nproc_per_node=2,
+        torchrun="--nnodes 2",
+    )
+    assert train.continuing(arguments) == (
+        "pefomed train --cfg-path 'my run.yaml' --nproc-per-node 2 --torchrun '--nnodes 2' --options run.seed=1 "
+        "run.resume=auto"
+    )
+
+
+def test_starting_over_is_passed_on(capsys):
+    assert "--fresh" in said(capsys, "train", "--cfg-path", "a.yaml", "--fresh")

@@ -141,3 +141,14 @@ def test_a_broken_toolkit_comes_first(monkeypatch):
 def test_options_without_a_run(capsys):
     assert main(["doctor", "--options", "run.seed=1"]) == 2
     assert "--cfg-path" in capsys.readouterr().err
+
+
+def test_a_folder_with_a_run_that_is_not_finished(paths):
+    out = paths / "out"
+    out.mkdir()
+    (out / "unfinished.json").write_text('{"command": "pefomed train --options run.resume=auto"}')
+    (out / "checkpoint_last.pth").write_bytes(b"half")
+    options = [*OPTIONS, f"run.output_dir={out}"]
+    (found,) = of(check_run(STAGE2, options), "run.output_dir")
+    assert found.state == ERROR and "not finished" in found.found and "run.resume=auto" in str(found)
+    assert of(check_run(STAGE2, [*options, "run.resume=auto"]), "run.output_dir") == []

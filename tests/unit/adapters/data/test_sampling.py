@@ -68,6 +68,21 @@ def test_ratios_and_one_data_set_an_iteration():
     assert all(len({draw.dataset for draw in batch}) == 1 for batch in batches)
 
 
+def test_equal_ratios_over_unequal_data_sets_give_unequal_passes():
+    """What ``sample_ratio: 1`` means for the sizes of VQA-RAD, SLAKE and PathVQA."""
+    sizes, batches = [3064, 4919, 19755], [6, 6, 6]
+    plan = MixturePlan(sizes, batches, [1, 1, 1], seed=42, epochs=50)
+    assert plan.shares.tolist() == [1 / 3, 1 / 3, 1 / 3]
+    first, second, third = plan.passes()
+    assert first == pytest.approx(151, rel=0.02) and second == pytest.approx(94, rel=0.02)
+    assert third == pytest.approx(23.4, rel=0.02)
+
+
+def test_proportional_ratios_go_through_all_data_sets_equally_often():
+    plan = MixturePlan([3064, 4919, 19755], [6, 6, 3], 3 * ["proportional"], seed=42, epochs=50)
+    assert plan.passes() == pytest.approx([50, 50, 50], rel=0.02)
+
+
 def test_file_order():
     plan = MixturePlan([6], [2], [1], seed=0, epochs=2, shuffle=False)
     assert [draw.sample for draw in whole_run(plan)] == [*range(6), *range(6)]

@@ -11,8 +11,8 @@ import pytest
 
 from pefomed_plugin.adapters.training.step_log import StepLog
 from pefomed_plugin.adapters.training.tracking import trackers_of
+from pefomed_plugin.config.run import read_run_config
 from pefomed_plugin.errors import ConfigError
-from pefomed_plugin.options import read_run_options
 
 WANDB = '''
 """Writes down what it is told."""
@@ -37,7 +37,7 @@ class Run:
 
 
 def options(folder, **section):
-    return read_run_options({"task": "medical_vqa", "output_dir": str(folder), **section})
+    return read_run_config({"task": "medical_vqa", "output_dir": str(folder), **section})
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import torch
 from pefomed_plugin.errors import PefomedError
 from pefomed_plugin.services.memory.advice import (
     best_options,
-    changed,
     explain_out_of_memory,
     is_out_of_memory,
     largest_batch,
@@ -29,15 +28,8 @@ def test_each_option_saves_what_it_says_on_top_of_those_before() -> None:
     ]
     peak = estimate(given).peak
     for step in steps:
-        given = dict(
-            changed(
-                given,
-                {
-                    key: {"true": True}.get(value, value)
-                    for key, value in (part.split("=") for part in step.options.split())
-                },
-            )
-        )
+        parts = (part.split("=") for part in step.options.split())
+        given = given.with_values({key: {"true": True, "1": 1}.get(value, value) for key, value in parts})
         assert estimate(given).peak == step.peak == peak - step.saves
         peak = step.peak
 

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import pytest
 
+from pefomed_plugin.config.run import RunConfig, read_run_config
 from pefomed_plugin.errors import ConfigError
-from pefomed_plugin.options import RunOptions, read_run_options
 
 LEAST = {"task": "medical_vqa", "output_dir": "out"}
 
 
 def problems(**section):
     with pytest.raises(ConfigError) as caught:
-        read_run_options({**LEAST, **section})
+        read_run_config({**LEAST, **section})
     return caught.value.problems
 
 
 def test_defaults_and_conversions():
-    options = read_run_options({**LEAST, "init_lr": "3e-5", "max_epoch": 50.0, "test_splits": "test", "amp": True})
+    options = read_run_config({**LEAST, "init_lr": "3e-5", "max_epoch": 50.0, "test_splits": "test", "amp": True})
     assert (options.init_lr, options.max_epoch, options.test_splits) == (3e-5, 50, ("test",))
     assert options.amp_precision == "fp16"
-    assert RunOptions(**LEAST).amp_precision is None
-    assert RunOptions(**LEAST, amp=True, precision="bf16").amp_precision == "bf16"
+    assert RunConfig(**LEAST).amp_precision is None
+    assert RunConfig(**LEAST, amp=True, precision="bf16").amp_precision == "bf16"
 
 
 def test_all_mistakes_come_together():
@@ -36,7 +36,7 @@ def test_all_mistakes_come_together():
 
 def test_missing_keys_are_named():
     with pytest.raises(ConfigError) as caught:
-        read_run_options({})
+        read_run_config({})
     assert caught.value.problems == ("run.task: missing", "run.output_dir: missing")
 
 
@@ -57,5 +57,5 @@ def test_out_of_range(section, message):
 
 def test_ready_images_need_no_processes_that_load():
     section = {"task": "medical_vqa", "output_dir": "out", "num_workers": 6}
-    assert read_run_options(section).loading_processes == 6
-    assert read_run_options({**section, "image_cache": "features"}).loading_processes == 0
+    assert read_run_config(section).loading_processes == 6
+    assert read_run_config({**section, "image_cache": "features"}).loading_processes == 0

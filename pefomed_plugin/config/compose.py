@@ -1,0 +1,375 @@
+"""How the layers of a configuration become one: defaults < YAML < its ``embedded`` section < ``--options``.
+
+The one place where a run's YAML is read, whoever asks: train, evaluate, doctor, estimate, features. Needs a registry to
+find models and data sets, and loads none of them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from ..environment import EMBEDDED, VARIABLES, embedded_parts, embedded_values, sample_folder
+from ..errors import ConfigError, ToolkitError, near_names, one_line
+from .datasets import PROPORTIONAL, DatasetConfig
+from .fields import accepts_text, default_layer, options_of, read_section
+from .model import ModelConfig
+from .run import RunConfig
+
+DEFAULTS = Path(__file__).resolve().parents[1] / "configs"
+SHIPPED = DEFAULTS / "runs"
+"""The YAMLs of whole runs, for those who have the package and not the repository."""
+SECTIONS = ("model", "datasets", "run", "embedded", "evaluation_datasets")
+_MODEL = "minigpt_v2"
+_VARIABLE = re.compile(r"\$\{oc\.env:(PEFOMED_[A-Z]+)\}")
+_SECTION_TYPES: dict[str, type] = {"model": ModelConfig, "run": RunConfig}
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """A whole run, typed; every path is filled in."""
+
+    model: ModelConfig
+    datasets: Mapping[str, DatasetConfig]
+    run: RunConfig
+    evaluation_datasets: Mapping[str, Any]
+    """Upstream's section of that name, handed on as it is."""
+
+    def with_values(self, changes: Mapping[str, Any]) -> Configuration:
+        """A copy with ``section.key`` (or ``datasets.name.key``) set; values are not checked."""
+        changed: Configuration = self
+        for key, value in changes.items():
+            changed = _with_value(changed, key.split("."), value)
+        return changed
+
+
+@dataclass(frozen=True)
+class Composed:
+    """What a YAML and its options say together."""
+
+    configuration: Configuration
+    text: str
+    """The whole configuration as YAML, in which variables stay names: no path of this machine is in it."""
+    embedded: tuple[str, ...]
+    """Variables whose values come from the embedded default."""
+    given: frozenset[str]
+    """Dotted keys that the user's YAML or options set: ``model.lora_r``. All others are defaults."""
+
+
+class KnownClasses(Protocol):
+    """What is asked of a toolkit's registry."""
+
+    def get_model_class(self, name: str) -> Any:
+        """Class of that name; None or an error where there is none."""
+
+    def get_builder_class(self, name: str) -> Any:
+        """As above."""
+
+    def list_models(self) -> list[str]:
+        """Known names."""
+
+    def list_datasets(self) -> list[str]:
+        """Known names."""
+
+
+class Refusing(Protocol):
+    """What is asked of a training strategy."""
+
+    def refusals(self, configuration: Configuration) -> list[str]:
+        """One line for each part of the run that the strategy cannot do."""
+
+
+def compose_config(
+    cfg_path: str,
+    options: Sequence[str],
+    registry: KnownClasses,
+    strategies: Mapping[str, Refusing],
+    environ: Mapping[str, str] = os.environ,
+    *,
+    nothing_has_to_be_set: bool = False,
+) -> Composed:
+    """The run that a YAML and its options describe.
+
+    Args:
+        environ: where the ``PEFOMED_*`` variables are looked up.
+        nothing_has_to_be_set: a variable without a value makes None of what it stands for, in place of an error.
+
+    Raises:
+        ConfigError: mistakes in the YAML, the options or the environment; all of one kind together.
+    """
+    given, overrides = load_yaml(cfg_path), parse_options(options)
+    overlay = given.pop("embedded", None) or {}
+    merged = merge_layers([given, overrides], registry)
+    if nothing_has_to_be_set:
+        parts = [name for name in VARIABLES if environ.get(name) == EMBEDDED]
+    else:
+        parts = embedded_parts(set(_VARIABLE.findall(str(_plain(merged)))), environ)
+    if "PEFOMED_LLAMA" in parts:
+        merged = merge_layers([given, overlay, overrides], registry)
+    generated = embedded_values(sample_folder())
+    values = {**environ, **{name: generated[name] for name in parts}}
+    configuration, problems = _read(_resolved(merged, values, cfg_path), registry)
+    if configuration is not None:
+        problems += _refusals(configuration, strategies)
+    _refuse(problems)
+    keys = frozenset(key for layer in (given, overrides) for key in _leaves(_plain(layer)))
+    assert configuration is not None
+    return Composed(configuration, _to_yaml(merged), tuple(parts), keys)
+
+
+def compose_tree(cfg_path: str, options: Sequence[str], registry: KnownClasses) -> Any:
+    """As ``compose_config``, as the OmegaConf tree that a toolkit's ``Config`` holds; variables stay names.
+
+    Raises:
+        ConfigError: as ``compose_config``; no variable has to be set.
+    """
+    given = load_yaml(cfg_path)
+    given.pop("embedded", None)
+    merged = merge_layers([given, parse_options(options)], registry)
+    _refuse(_read(_resolved(merged, os.environ, cfg_path), registry)[1])
+    return merged
+
+
+def read_configuration(sections: Mapping[str, Any]) -> Configuration:
+    """Plain mappings ``model``, ``datasets`` and ``run`` as a configuration; what they leave out is at its default.
+
+    Raises:
+        ConfigError: mistakes, all of them.
+    """
+    configuration, problems = _read(sections, None)
+    _refuse(problems)
+    assert configuration is not None
+    return configuration
+
+
+def load_yaml(cfg_path: str) -> Any:
+    """One YAML file, the user's or a shipped one: ``train_configs/pefomed_stage2.yaml`` is found from anywhere.
+
+    Raises:
+        ConfigError: it is missing, no YAML, or no mapping of the known sections.
+    """
+    import yaml  # late: heavy
+    from omegaconf import DictConfig, OmegaConf  # late: heavy
+    from omegaconf.errors import OmegaConfBaseException  # late: heavy
+
+    path = Path(cfg_path) if Path(cfg_path).is_file() else SHIPPED / cfg_path
+    if not path.is_file():
+        raise ConfigError(f"no configuration file {cfg_path}; shipped are {', '.join(shipped())}")
+    try:
+        config = OmegaConf.load(path)
+    except (yaml.YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
+        raise ConfigError(f"{cfg_path} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(config, DictConfig):
+        raise ConfigError(f"{cfg_path}: expected the sections {', '.join(SECTIONS)}")
+    problems = [f"no section {name!r}" for name in ("model", "datasets", "run") if name not in config]
+    problems += [
+        f"{name}: no such section; {near_names(name, SECTIONS)}" for name in map(str, config) if name not in SECTIONS
+    ]
+    problems += [
+        f"{name}: expected a section, found {config[name]!r}"
+        for name in ("model", "datasets", "run")
+        if name in config and not isinstance(config[name], DictConfig) and config[name] is not None
+    ]
+    if problems:
+        raise ConfigError(f"{cfg_path} has {len(problems)} mistake(s)", problems)
+    return config
+
+
+def shipped() -> list[str]:
+    """Names of the shipped YAMLs."""
+    return sorted(str(path.relative_to(SHIPPED)) for path in SHIPPED.glob("*/*.yaml"))
+
+
+def parse_options(options: Sequence[str]) -> Any:
+    """``--options a.b=c d.e=f`` (or upstream's ``a.b c``) as a configuration.
+
+    The value of a key that is text is taken as it stands: ``run.output_dir=out/a #1`` names the folder ``a #1``.
+
+    Raises:
+        ConfigError: an option without a value.
+    """
+    from omegaconf import OmegaConf  # late: heavy
+    from omegaconf.errors import OmegaConfBaseException  # late: heavy
+
+    options = list(options)
+    if len(options) % 2 == 0 and options and "=" not in options[0]:
+        options = [f"{key}={value}" for key, value in zip(options[0::2], options[1::2])]
+    wrong = [
+        f"{option!r}: write it as section.key=value"
+        for option in options
+        if not re.match(r"(model|datasets|run)\.[^=]+=", option)
+    ]
+    if wrong:
+        raise ConfigError("--options cannot be read", wrong)
+    parsed = OmegaConf.create({})
+    for option in options:
+        key, _, value = option.partition("=")
+        try:
+            if _is_text(key) and value not in ("null", "~", "") and value[0] not in "'\"":
+                OmegaConf.update(parsed, key, value)
+            else:
+                parsed = OmegaConf.merge(parsed, OmegaConf.from_dotlist([option]))
+        except OmegaConfBaseException as error:
+            raise ConfigError(f"--options cannot be read: {one_line(error)}") from error
+    return parsed
+
+
+def merge_layers(layers: Sequence[Any], registry: KnownClasses) -> Any:
+    """The user's layers over the defaults of their model and data sets; unknown names and keys stay, to be told of."""
+    from omegaconf import OmegaConf  # late: heavy
+
+    config: Any = OmegaConf.merge(*layers)
+    defaults: list[Any] = [{"model": _model_defaults(config.model or {}, registry), "run": default_layer(RunConfig)}]
+    for name, section in (config.datasets or {}).items():
+        builder_class = _look_up(registry.get_builder_class, str(name))
+        if builder_class is not None:
+            path = builder_class.default_config_path((section or {}).get("type", "default"))
+            defaults.append({"datasets": {name: default_layer(DatasetConfig)}})
+            defaults.append(OmegaConf.load(path))
+    return OmegaConf.merge(*defaults, config)
+
+
+def _model_defaults(given: Mapping[str, Any], registry: KnownClasses) -> Any:
+    from omegaconf import OmegaConf  # late: heavy
+
+    arch = given.get("arch", _MODEL)
+    model_class = _look_up(registry.get_model_class, arch)
+    path = model_class and model_class.default_config_path(given.get("model_type", "pretrain"))
+    own = OmegaConf.load(path).model if path else {}
+    # ours knows every key; a checkout's file lacks many
+    return OmegaConf.merge(own, default_layer(ModelConfig)) if arch == _MODEL or not path else own
+
+
+def _read(sections: Mapping[str, Any], registry: KnownClasses | None) -> tuple[Configuration | None, list[str]]:
+    """The typed configuration, or None and every mistake of all sections."""
+    model_section = sections.get("model") or {}
+    model, problems = read_section(ModelConfig, model_section, "model", _foreign_keys(model_section, registry))
+    if registry is not None and _look_up(registry.get_model_class, model_section.get("arch", _MODEL)) is None:
+        arch = str(model_section.get("arch"))
+        problems.append(f"model.arch: no model is registered as {arch!r}; {near_names(arch, registry.list_models())}")
+    datasets: dict[str, DatasetConfig] = {}
+    for name, section in (sections.get("datasets") or {}).items():
+        if registry is not None and _look_up(registry.get_builder_class, str(name)) is None:
+            problems.append(
+                f"datasets.{name}: no builder is registered as {name!r}; "
+                + near_names(str(name), registry.list_datasets())
+            )
+            continue
+        datasets[str(name)], wrong = read_section(DatasetConfig, section or {}, f"datasets.{name}")
+        problems += wrong
+    ratios = {name: section.sample_ratio for name, section in datasets.items() if section is not None}
+    if PROPORTIONAL in ratios.values() and set(ratios.values()) != {PROPORTIONAL}:
+        others = ", ".join(name for name, ratio in ratios.items() if ratio != PROPORTIONAL)
+        problems.append(f"datasets.*.sample_ratio: {PROPORTIONAL}, but not for {others}; set it for all or none")
+    if not sections.get("datasets"):
+        problems.append("datasets: no data set named")
+    run, wrong = read_section(RunConfig, sections.get("run") or {}, "run")
+    problems += wrong
+    if run is not None and run.evaluate and not run.test_splits:
+        problems.append("the run neither trains nor answers: run.evaluate is true and run.test_splits is empty")
+    if problems:
+        return None, problems
+    return Configuration(model, datasets, run, sections.get("evaluation_datasets") or {}), []
+
+
+def _foreign_keys(model: Mapping[str, Any], registry: KnownClasses | None) -> list[str]:
+    """Keys of the model's own default file, which a checkout's model may have beside ours."""
+    from omegaconf import OmegaConf  # late: heavy
+
+    model_class = _look_up(registry.get_model_class, model.get("arch", _MODEL)) if registry is not None else None
+    if model_class is None:
+        return []
+    path = model_class.default_config_path(model.get("model_type", "pretrain"))
+    return [str(key) for key in OmegaConf.load(path).model] if path else []
+
+
+def _refusals(configuration: Configuration, strategies: Mapping[str, Refusing]) -> list[str]:
+    name = configuration.run.strategy
+    if name not in strategies:
+        return [f"run.strategy: {name!r} is no training strategy; {near_names(name, strategies)}"]
+    return strategies[name].refusals(configuration)
+
+
+def _look_up(get: Any, name: str) -> Any:
+    try:
+        return get(name)
+    except ToolkitError:
+        return None  # a checkout's registry returns None, ours raises
+
+
+def _resolved(merged: Any, values: Mapping[str, str], cfg_path: str) -> dict[str, Any]:
+    """The tree as plain mappings, every reference followed; a variable that is not set makes None of its value."""
+    from omegaconf import OmegaConf  # late: heavy
+    from omegaconf.errors import OmegaConfBaseException  # late: heavy
+
+    def filled(node: Any) -> Any:
+        if isinstance(node, dict):
+            return {key: filled(value) for key, value in node.items()}
+        if isinstance(node, list):
+            return [filled(value) for value in node]
+        if not isinstance(node, str) or not _VARIABLE.search(node):
+            return node
+        if not all(values.get(name) for name in _VARIABLE.findall(node)):
+            return None
+        return _VARIABLE.sub(lambda match: values[match.group(1)].replace("${", r"\${"), node)
+
+    try:
+        whole: Any = OmegaConf.to_container(OmegaConf.create(filled(_plain(merged))), resolve=True)
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"{cfg_path}: {' '.join(str(error).split())}") from error
+    return whole  # type: ignore[no-any-return]
+
+
+def _plain(tree: Any) -> Any:
+    from omegaconf import OmegaConf  # late: heavy
+
+    return OmegaConf.to_container(OmegaConf.create(tree))
+
+
+def _to_yaml(tree: Any) -> str:
+    from omegaconf import OmegaConf  # late: heavy
+
+    return str(OmegaConf.to_yaml(tree))
+
+
+def _leaves(node: Any, path: str = "") -> Iterator[str]:
+    """Dotted keys of what a mapping sets; ``slake: {}`` sets ``datasets.slake`` itself."""
+    if isinstance(node, dict) and node:
+        for key, value in node.items():
+            yield from _leaves(value, f"{path}.{key}" if path else str(key))
+    elif path:
+        yield path
+
+
+def _is_text(key: str) -> bool:
+    section, *path = key.split(".")
+    declared = DatasetConfig if section == "datasets" and path[1:] else _SECTION_TYPES.get(section)
+    path = path[1:] if section == "datasets" else path
+    while declared is not None and len(path) > 1:
+        declared, path = _nested(declared, path[0]), path[1:]
+    return declared is not None and accepts_text(declared, path[0])
+
+
+def _nested(section: type, key: str) -> type | None:
+    """The section that a key of a section holds."""
+    field_ = options_of(section).get(key)
+    default = None if field_ is None else field_.default
+    return type(default) if is_dataclass(default) else None  # type: ignore[return-value]
+
+
+def _with_value(node: Any, path: list[str], value: Any) -> Any:
+    key, *rest = path
+    if isinstance(node, Mapping):
+        return {**node, key: _with_value(node[key], rest, value) if rest else value}
+    if key not in {field_.name for field_ in fields(node)}:
+        raise KeyError(key)
+    return replace(node, **{key: _with_value(getattr(node, key), rest, value) if rest else value})
+
+
+def _refuse(problems: list[str]) -> None:
+    if problems:
+        raise ConfigError(f"the configuration has {len(problems)} mistake(s)", problems)

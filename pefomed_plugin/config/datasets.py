@@ -1,0 +1,122 @@
+"""A section of ``datasets``: where a data set lies, what of it is used, and how its samples become inputs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Optional, Union
+
+from ..errors import ConfigError
+from .fields import option, read_section
+
+PROPORTIONAL = "proportional"
+
+
+@dataclass(frozen=True)
+class BuildInfo:
+    """Where a data set lies."""
+
+    storage: Optional[str] = option(
+        "Folder of the official release, or one that `pefomed prepare` or `pefomed shard` made.", None
+    )
+    images: Optional[str] = option("Folder of the images, if they are not where the release has them.", None)
+
+
+@dataclass(frozen=True)
+class ImagePolicy:
+    """What to do where an image leaves a choice."""
+
+    background: tuple[int, int, int] = option(
+        "Red, green and blue, 0 to 255: what shows through transparent pixels.", (255, 255, 255)
+    )
+    allow_truncated: bool = option(
+        "Fill what is missing of a cut file with grey or black; else such a file is an error.", False
+    )
+    max_pixels: int = option(
+        "Larger images are refused before they are decoded; 200 million pixels need 600 MB as RGB.",
+        200_000_000,
+        minimum=1,
+    )
+    frame: Optional[int] = option(
+        "Which frame, from 0, of a file that holds several; without a choice such a file is an error.", None, minimum=0
+    )
+
+    def problems(self, where: str) -> list[str]:
+        """What is wrong with keys that are right one by one."""
+        inside = all(0 <= level <= 255 for level in self.background)
+        return [] if inside else [f"{where}.background: {list(self.background)} is not in 0 to 255"]
+
+
+@dataclass(frozen=True)
+class Limit:
+    """Samples of a split that are used, the first ones: for a try."""
+
+    train: Optional[int] = option("Training samples.", None, minimum=1)
+    val: Optional[int] = option("Validation samples.", None, minimum=1)
+    test: Optional[int] = option("Test samples.", None, minimum=1)
+
+
+@dataclass(frozen=True)
+class Processors:
+    """Registry name and settings of the processors of training and of evaluation."""
+
+    train: dict[str, Any] = option("For the training split: `name`, and the settings of that processor.", factory=dict)
+    eval: dict[str, Any] = option("For the other splits.", factory=dict)
+
+    def problems(self, where: str) -> list[str]:
+        """A processor without a name."""
+        phases = {"train": self.train, "eval": self.eval}
+        return [f"{where}.{phase}.name: missing" for phase, section in phases.items() if not section.get("name")]
+
+
+def _image_processors() -> Processors:
+    size = "${model.image_size}"
+    return Processors(
+        {"name": "blip2_image_train", "image_size": size}, {"name": "blip2_image_eval", "image_size": size}
+    )
+
+
+def _text_processors() -> Processors:
+    return Processors({"name": "medical_text", "max_words": None}, {"name": "medical_text", "max_words": None})
+
+
+@dataclass(frozen=True)
+class DatasetConfig:
+    """One section of ``datasets``; its name is that of the data set."""
+
+    build_info: BuildInfo = option("Where it lies.", BuildInfo())
+    type: str = option("Which of the builder's default files is read; ours have one.", "default")
+    data_type: str = option("Upstream's; always `images`.", "images")
+    options: dict[str, Any] = option("Options of the reader.", factory=dict)
+    missing_images: str = option(
+        "`error`: stop and list them; `skip`: leave these samples out, counted.", "error", choices=("error", "skip")
+    )
+    images: ImagePolicy = option("What to do where an image leaves a choice.", ImagePolicy())
+    limit: Optional[Limit] = option("For a try: `{train: 100, test: 20}`.", None)
+    keep_in_memory: bool = option("Keep processed images: for small data sets.", False)
+    batch_size: int = option("Samples of a batch, on each process.", 6, minimum=1)
+    sample_ratio: Union[float, str] = option(
+        "How often a batch comes from this data set, relative to the others; `proportional`, for all of them or none: "
+        "by their batches, so that all are gone through equally often.",
+        1.0,
+        minimum=0,
+        choices=(PROPORTIONAL,),
+    )
+    seed: int = option("Of the instructions that are drawn.", 42, follows="run.seed")
+    vis_processor: Processors = option("Makes inputs of images.", factory=_image_processors)
+    text_processor: Processors = option("Makes inputs of questions and answers.", factory=_text_processors)
+
+
+def read_dataset_config(name: str, section: Any) -> DatasetConfig:
+    """One section of ``datasets``, a plain mapping or OmegaConf's, references followed.
+
+    Raises:
+        ConfigError: unknown keys, wrong types, values out of range: all of them, one line each.
+    """
+    from omegaconf import OmegaConf  # late: heavy
+
+    plain = OmegaConf.to_container(section, resolve=True) if OmegaConf.is_config(section) else section
+    dataset, problems = read_section(DatasetConfig, plain, f"datasets.{name}")
+    if problems:
+        raise ConfigError(f"the section of {name} has {len(problems)} mistake(s)", problems)
+    made: DatasetConfig = dataset
+    return made

@@ -1,0 +1,114 @@
+"""The ``model`` section: weights, vision encoder and language model of MiniGPT-v2, each key with its default."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Optional
+
+from ..errors import ConfigError
+from .fields import option, read_section
+from .run import PRECISIONS
+
+QUANTISATIONS = ("none", "8bit", "4bit")
+
+
+@dataclass(frozen=True)
+class VitConfig:
+    """``model.vit``: the encoder's proportions where they are not those of EVA-CLIP ViT-g, which are the defaults."""
+
+    patch_size: int = option("Pixels a side of one patch.", 14, minimum=1)
+    embed_dim: int = option("Width.", 1408, minimum=1)
+    depth: int = option("Blocks that are used; the released weights hold one more.", 39, minimum=1)
+    num_heads: int = option("Attention heads; the width is a multiple of them.", 16, minimum=1)
+    mlp_ratio: float = option("Hidden width of the MLP over the width.", 4.3637, minimum=0)
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The ``model`` section of ``minigpt_v2``."""
+
+    arch: str = option("Registry name of the model.", "minigpt_v2")
+    model_type: str = option("Which of the model's own default files is read; a checkout has several.", "pretrain")
+
+    llama_model: Optional[str] = option("Folder of Llama-2-7b-chat-hf.", None, follows="oc.env:PEFOMED_LLAMA")
+    vit_weights: Optional[str] = option("File `eva_vit_g.pth`.", None, follows="oc.env:PEFOMED_VIT")
+    ckpt: Optional[str] = option(
+        "MiniGPT-v2 or PeFoMed `.pth`: projection and LoRA to start from; null: untrained.",
+        None,
+        follows="oc.env:PEFOMED_CKPT",
+    )
+
+    vit_model: str = option("Name of the vision encoder, as upstream's.", "eva_clip_g")
+    vit: Optional[VitConfig] = option("The encoder's proportions where they are not ViT-g's.", None)
+    image_size: int = option("Pixels a side of an image.", 448, minimum=1)
+    vit_precision: str = option("Of the frozen vision encoder on a GPU.", "fp16", choices=PRECISIONS)
+    freeze_vit: bool = option("Upstream's; the vision encoder is always frozen here.", True)
+    drop_path_rate: float = option("Upstream's; the frozen encoder drops nothing.", 0.0, minimum=0)
+    vit_on_cpu: bool = option(
+        "Keep the frozen encoder on the CPU: 1.8 GiB less on the GPU, slower (docs/memory.md).", False
+    )
+    use_grad_checkpoint: bool = option("Upstream's; saves nothing, because the encoder is frozen.", False)
+
+    llm_precision: str = option("Of the frozen language model on a GPU.", "fp16", choices=PRECISIONS)
+    max_txt_len: int = option("Longest answer in training, in tokens.", 1024, minimum=1)
+    max_context_len: int = option("Longest prompt, in tokens.", 3800, minimum=1)
+    end_sym: str = option("What ends an answer.", "</s>")
+    prompt_template: str = option("The turn around a prompt.", "[INST] {} [/INST]")
+    chat_template: bool = option("Whether `prompt_template` is used.", True)
+    lora_r: int = option("Rank of LoRA; 0: none.", 64, minimum=0)
+    lora_alpha: int = option("LoRA is scaled by this over the rank.", 16, minimum=1)
+    lora_dropout: float = option("Dropout in front of LoRA.", 0.05, minimum=0)
+    lora_target_modules: tuple[str, ...] = option(
+        "Linear modules of a decoder layer that LoRA stands beside.", ("q_proj", "v_proj")
+    )
+    use_grad_checkpoint_llm: bool = option(
+        "Keep only the input of each layer: a third more arithmetic, few activations.", False
+    )
+    compile_layers: bool = option(
+        "Let torch compile the decoder's layer for training: a minute at the start, then faster steps.", False
+    )
+    decoder: str = option(
+        "`packed`: our own order of work, in which questions share an image; `plain`: that of transformers.",
+        "packed",
+        choices=("packed", "plain"),
+    )
+    llm_quantization: str = option(
+        "The frozen weights in fewer bits, on a GPU, with the extra `quant`.", "none", choices=QUANTISATIONS
+    )
+    low_resource: bool = option("Upstream's way to say `llm_quantization: 8bit`.", False)
+    other: Optional[Mapping[str, Any]] = None
+    """Keys of a checkout's own default file, which are handed on as they are."""
+
+    @property
+    def quantisation(self) -> str:
+        """``none``, ``8bit`` or ``4bit``, whichever key says it."""
+        return "8bit" if self.low_resource else self.llm_quantization
+
+    def problems(self, where: str) -> list[str]:
+        """What is wrong with keys that are right one by one."""
+        found = []
+        if self.low_resource and self.llm_quantization == "4bit":
+            found.append(
+                f"{where}.low_resource: true is upstream's way to say llm_quantization: 8bit, but "
+                f"{where}.llm_quantization is 4bit; leave one of them out"
+            )
+        if not self.freeze_vit:
+            found.append(f"{where}.freeze_vit: the vision encoder is never trained; leave it true")
+        return found
+
+
+def read_model_config(section: Any) -> ModelConfig:
+    """The ``model`` section of a plain mapping or of OmegaConf's, references followed.
+
+    Raises:
+        ConfigError: unknown keys, wrong types, values out of range: all of them, one line each.
+    """
+    from omegaconf import OmegaConf  # late: heavy
+
+    plain = OmegaConf.to_container(section, resolve=True) if OmegaConf.is_config(section) else section
+    model, problems = read_section(ModelConfig, plain, "model")
+    if problems:
+        raise ConfigError(f"the model section has {len(problems)} mistake(s)", problems)
+    made: ModelConfig = model
+    return made

@@ -1,0 +1,149 @@
+"""The folder of a run: what an earlier run left there is set aside, put back or gone on with, and never lost.
+
+A run that has begun leaves ``unfinished.json`` with the command that continues it, and takes it away at its end.
+Starting over such a run has to be asked for.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import ConfigError, DataError
+from ..storage import set_aside, write_text
+from .console import is_first_rank, say
+
+MARKER = "unfinished.json"
+_ANSWERS = ("predictions.jsonl", "answers.rank*.jsonl")
+
+
+@dataclass
+class RunFolder:
+    """``run.output_dir`` of one run."""
+
+    path: Path
+    evaluate: bool
+    """Whether the run only answers: then its place is ``results``, and what was trained there is left alone."""
+    resume: bool
+    """Whether it goes on, from what is there or from a checkpoint that is named."""
+    fresh: bool
+    """Whether the user asks to start over a run that is not finished."""
+    command: str
+    """What continues this run, for the shell."""
+
+    @property
+    def place(self) -> Path:
+        """What of the folder the run writes anew."""
+        return self.path / "results" if self.evaluate else self.path
+
+    def check(self) -> None:
+        """Refuse to start over a run that is not finished, unless it is asked for.
+
+        Raises:
+            ConfigError: with the command that continues it, and how to start over.
+        """
+        command = _unfinished(self.place)
+        if self.resume or self.fresh or command is None or not _has_begun(self.place):
+            return
+        raise ConfigError(
+            f"{self.place} holds a run that is not finished",
+            [f"to continue it: {command}", "to start over (it is renamed, not deleted): add run.fresh=true"],
+        )
+
+    @contextmanager
+    def used(self, config: str) -> Iterator[None]:
+        """Make room, write ``config`` and the marker; take the marker away at the end.
+
+        A run that fails before its first step gives the folder back to the earlier one. The exception of one that had
+        begun gets the attribute ``to_continue``, the command.
+
+        Raises:
+            DataError: the folder cannot be renamed or written.
+        """
+        if not is_first_rank():
+            yield
+            return
+        aside = self._make_room()
+        try:
+            write_text(self.path / "config.yaml", config)
+            write_text(self.place / MARKER, json.dumps({"command": self.command}) + "\n")
+            yield
+        except BaseException as error:
+            if _has_begun(self.place):
+                error.to_continue = self.command  # type: ignore[attr-defined]
+            else:
+                self._give_back(aside)
+            raise
+        (self.place / MARKER).unlink(missing_ok=True)
+
+    def _make_room(self) -> Path | None:
+        """Rename what an earlier run left; its new name."""
+        if self.resume:
+            self._bring_back()
+            return None
+        occupied = self.place.exists() if self.evaluate else (self.path / "config.yaml").is_file()
+        return _rename(self.place) if occupied else None
+
+    def _bring_back(self) -> None:
+        """Where there is nothing to go on from, look at what was set aside."""
+        if _has_begun(self.place):
+            return
+        for aside in _set_aside_before(self.place):
+            if _has_begun(aside) and _unfinished(aside) is not None:
+                if self.place.exists():
+                    _rename(self.place)
+                aside.rename(self.place)
+                say(f"{aside} holds the run that is not finished; it is {self.place} again")
+                return
+            if _has_begun(aside):
+                say(f"{aside} holds an earlier run, which is left alone; name its checkpoint to go on from it")
+
+    def _give_back(self, aside: Path | None) -> None:
+        (self.place / MARKER).unlink(missing_ok=True)
+        if aside is None:
+            return
+        failed = set_aside(self.place) if self.place.exists() else None
+        aside.rename(self.place)
+        wrote = f"; what this one wrote is in {failed}" if failed is not None else ""
+        say(f"the run failed before its first step: {self.place} is the earlier run again{wrote}")
+
+
+def _unfinished(place: Path) -> str | None:
+    """The command that continues the run in ``place``; None where it is finished, or there is none."""
+    try:
+        return str(json.loads((place / MARKER).read_text(encoding="utf-8"))["command"])
+    except OSError:
+        return None
+    except (ValueError, KeyError, TypeError):
+        return "the command that started it, with run.resume=auto among its --options"
+
+
+def _has_begun(place: Path) -> bool:
+    """Whether a run in ``place`` has taken a step, saved a checkpoint or written an answer."""
+    log = place / "log.jsonl"
+    return (
+        (log.is_file() and log.stat().st_size > 0)
+        or any(place.glob("**/checkpoint_*.pth"))
+        or any(answers.stat().st_size > 0 for name in _ANSWERS for answers in place.glob(f"**/{name}"))
+    )
+
+
+def _set_aside_before(place: Path) -> list[Path]:
+    """What ``place`` was renamed to, the newest first."""
+    numbered = [(path.name[len(place.name) + 1 :], path) for path in place.parent.glob(f"{place.name}.*")]
+    return [path for number, path in sorted(((int(n), p) for n, p in numbered if n.isdigit()), reverse=True)]
+
+
+def _rename(path: Path) -> Path:
+    try:
+        renamed = set_aside(path)
+    except OSError as error:
+        raise DataError(
+            f"cannot rename {path} ({error.strerror}), which holds an earlier run; make its folder writable, or choose "
+            "another run.output_dir"
+        ) from error
+    say(f"{path} was there already; it is now {renamed}")
+    return renamed

@@ -1,0 +1,183 @@
+"""Layers of a configuration, and what is said about its mistakes."""
+
+from __future__ import annotations
+
+import argparse
+
+import pytest
+import yaml
+
+from pefomed_plugin.adapters.training.strategies import STRATEGIES
+from pefomed_plugin.config.compose import compose_config, load_yaml, parse_options
+from pefomed_plugin.config.datasets import Limit
+from pefomed_plugin.errors import ConfigError
+from pefomed_plugin.registration import register_all
+from pefomed_plugin.toolkit import registry
+from pefomed_plugin.toolkit.bundled.config import Config
+
+LEAST = """
+model: {arch: minigpt_v2, lora_r: 16}
+datasets: {vqa_rad: {batch_size: 3}}
+run: {task: medical_vqa, output_dir: out}
+"""
+
+
+def config(tmp_path, text=LEAST, *options):
+    register_all()
+    path = tmp_path / "run.yaml"
+    path.write_text(text, encoding="utf-8")
+    return Config(argparse.Namespace(cfg_path=str(path), options=list(options)))
+
+
+def test_defaults_then_yaml_then_options(tmp_path, monkeypatch):
+    monkeypatch.setenv("PEFOMED_DATA", "/data")
+    cfg = config(tmp_path, LEAST, "model.lora_alpha=8", "datasets.vqa_rad.batch_size=5", "run.max_epoch=2")
+    assert (cfg.model_cfg.lora_r, cfg.model_cfg.lora_alpha, cfg.model_cfg.image_size) == (16, 8, 448)
+    assert (cfg.datasets_cfg.vqa_rad.batch_size, cfg.run_cfg.max_epoch) == (5, 2)
+    assert cfg.datasets_cfg.vqa_rad.build_info.storage == "/data/vqa_rad"
+    assert cfg.datasets_cfg.vqa_rad.vis_processor.eval.image_size == 448
+
+
+def test_the_saved_configuration_names_variables_not_paths(tmp_path, monkeypatch):
+    monkeypatch.setenv("PEFOMED_LLAMA", "/secret/folder")
+    assert "/secret" not in str(config(tmp_path).to_dict())
+
+
+def test_upstreams_way_of_writing_options():
+    assert parse_options(["run.max_epoch", "3"]).run.max_epoch == 3
+
+
+def test_mistyped_keys_are_reported_together_with_near_ones(tmp_path):
+    text = LEAST.replace("lora_r", "lora_rank").replace("batch_size", "batchsize").replace("task", "tsak")
+    with pytest.raises(ConfigError) as caught:
+        config(tmp_path, text)
+    assert len(caught.value.problems) == 4
+    assert "run.task: missing" in caught.value.problems
+    assert "datasets.vqa_rad.batchsize: no such key; did you mean 'batch_size'?" in caught.value.problems
+    assert any(problem.startswith("run.tsak: no such key; did you mean 'task'") for problem in caught.value.problems)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("model: {}\n", "no section 'datasets'"),
+        ("[1]", "expected the sections"),
+        ("model: [unclosed", "is not YAML"),
+        (LEAST + "modle: {}\n", "did you mean 'model'"),
+        ("model: {arch: minigpt_v2}\ndatasets: {}\nrun: {task: x, output_dir: o}", "no data set named"),
+    ],
+)
+def test_files_that_are_no_configuration(tmp_path, text, message):
+    with pytest.raises(ConfigError, match=message):
+        config(tmp_path, text)
+
+
+def test_a_missing_file(tmp_path):
+    with pytest.raises(ConfigError, match="no configuration file"):
+        Config(argparse.Namespace(cfg_path=str(tmp_path / "no.yaml"), options=None))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [("vqa_rad", "vqa_rda", "did you mean 'vqa_rad'"), ("minigpt_v2", "minigpt_2", "did you mean 'minigpt_v2'")],
+)
+def test_unknown_data_sets_and_models(tmp_path, old, new, message):
+    with pytest.raises(ConfigError, match=message):
+        config(tmp_path, LEAST.replace(old, new))
+
+
+@pytest.mark.parametrize("option", ["max_epoch=3", "runs.max_epoch=3", "run.max_epoch"])
+def test_options_that_cannot_be_read(tmp_path, option):
+    with pytest.raises(ConfigError, match="write it as section.key=value"):
+        config(tmp_path, LEAST, option)
+
+
+def composed(tmp_path, text=LEAST, *options, **environ):
+    register_all()
+    path = tmp_path / "run.yaml"
+    path.write_text(text, encoding="utf-8")
+    return compose_config(str(path), options, registry, STRATEGIES, environ, nothing_has_to_be_set=True)
+
+
+def test_the_keys_that_the_user_set_are_told_from_defaults(tmp_path):
+    found = composed(tmp_path, LEAST, "run.max_epoch=2", "datasets.vqa_rad.limit.test=3")
+    assert found.given == {
+        "model.arch",
+        "model.lora_r",
+        "datasets.vqa_rad.batch_size",
+        "datasets.vqa_rad.limit.test",
+        "run.task",
+        "run.output_dir",
+        "run.max_epoch",
+    }
+    configuration = found.configuration
+    assert (configuration.model.lora_r, configuration.model.lora_alpha) == (16, 16)
+    assert configuration.datasets["vqa_rad"].limit == Limit(test=3)
+    assert (configuration.run.max_epoch, configuration.datasets["vqa_rad"].seed) == (2, 42)
+
+
+def test_paths_are_filled_in_and_the_text_keeps_names(tmp_path):
+    found = composed(tmp_path, LEAST, PEFOMED_DATA="/data/${odd}")
+    assert found.configuration.datasets["vqa_rad"].build_info.storage == "/data/${odd}/vqa_rad"
+    assert found.configuration.model.llama_model is None
+    assert "/data" not in found.text
+
+
+def test_mistakes_of_all_sections_come_in_one_error(tmp_path):
+    with pytest.raises(ConfigError) as caught:
+        composed(
+            tmp_path,
+            LEAST.replace("lora_r: 16", "decoder: pakced, vit: {dpth: 2}"),
+            "datasets.vqa_rad.missing_images=ignore",
+            "datasets.vqa_rda.batch_size=1",
+            "datasets.vqa_rad.images.background=[300,0,0]",
+            "run.max_epoch=0",
+        )
+    assert sorted(caught.value.problems) == [
+        "datasets.vqa_rad.images.background: [300, 0, 0] is not in 0 to 255",
+        "datasets.vqa_rad.missing_images: 'ignore' is none of error, skip",
+        "datasets.vqa_rda: no builder is registered as 'vqa_rda'; did you mean 'vqa_rad'?",
+        "model.decoder: 'pakced' is none of packed, plain",
+        "model.vit.dpth: no such key; did you mean 'depth'?",
+        "run.max_epoch: 0 is less than 1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["run.strategy=fdsp"], "run.strategy: 'fdsp' is no training strategy; did you mean 'fsdp'?"),
+        (["run.strategy=fsdp", "run.test_splits=[test]"], "run.strategy: fsdp only trains"),
+        (["run.strategy=fsdp", "model.low_resource=true"], "run.strategy: fsdp cannot spread quantised weights"),
+        (
+            ["datasets.slake.sample_ratio=proportional"],
+            "datasets.*.sample_ratio: proportional, but not for vqa_rad; set it for all or none",
+        ),
+        (["datasets.vqa_rad.sample_ratio=equal"], "datasets.vqa_rad.sample_ratio: 'equal' is none of proportional"),
+        (["run.evaluate=true"], "the run neither trains nor answers"),
+        (["model.freeze_vit=false"], "model.freeze_vit: the vision encoder is never trained"),
+        (["model.low_resource=true", "model.llm_quantization=4bit"], "leave one of them out"),
+    ],
+)
+def test_parts_that_do_not_go_together(tmp_path, options, message):
+    with pytest.raises(ConfigError) as caught:
+        composed(tmp_path, LEAST, *options)
+    assert message in "\n".join(caught.value.problems)
+
+
+@pytest.mark.parametrize(
+    ("written", "folder"),
+    [("out/a #1", "out/a #1"), ("2024", "2024"), ("a: b", "a: b"), ("'quoted'", "quoted"), ("a=b", "a=b")],
+)
+def test_text_is_taken_as_it_stands(tmp_path, written, folder):
+    """Everything behind `` #`` was taken for a comment."""
+    found = composed(tmp_path, LEAST, "run.output_dir=" + written)
+    assert found.configuration.run.output_dir == folder
+    assert yaml.safe_load(found.text)["run"]["output_dir"] == folder
+
+
+def test_shipped_yamls_are_found_from_anywhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert load_yaml("train_configs/pefomed_stage2.yaml").run.task == "medical_vqa"
+    with pytest.raises(ConfigError, match="no configuration file mine.yaml; shipped are .*/pefomed_stage1"):
+        load_yaml("mine.yaml")
