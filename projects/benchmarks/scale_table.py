@@ -27,7 +27,7 @@ class Input:
     source: str
 
 
-BATCH = Input(6, "samples a batch of one GPU", "ours", "`configs/datasets/*.yaml`")
+BATCH = Input(6, "samples a batch of one GPU", "ours", "[configuration](configuration.md)")
 RECIPE_STEPS = Input(5000, "steps of the recipe", "ours", "`pefomed_stage1.yaml`: 5 epochs of 1,000")
 WARM_UP = Input(1000, "of them warm-up", "ours", "`pefomed_stage1.yaml`")
 RECIPE_GPUS = Input(4, "GPUs of the recipe", "cited", "PeFoMed, section 4.2: four A40")
