@@ -22,7 +22,8 @@ from .adapters.training.strategies import STRATEGIES
 from .config.compose import Composed, Configuration, compose_config
 from .errors import ConfigError
 from .registration import register_all
-from .reporting.tables import show_metrics
+from .reporting.figures import metrics_table
+from .reporting.rendering import show_table
 from .services.console import say
 from .services.locks import locked
 from .services.memory.advice import explain_out_of_memory, is_out_of_memory
@@ -92,7 +93,7 @@ class Launched:
     def show_end(self, metrics: Mapping[str, Any]) -> None:
         """What the run has found, where it is, and the notice once more."""
         for name, metric in metrics.items():
-            show_metrics(name, metric)
+            show_table(metrics_table(name, metric))
         say(f"written to {self.folder.path}")
         if self.notice:
             say(self.notice)

@@ -12,7 +12,8 @@ from typing import Any
 from .. import __version__
 from ..config.run import RunConfig, read_run_config
 from ..digests import file_sha256
-from ..reporting.cards.cards import write_model_card
+from ..reporting.cards.markdown import write_card
+from ..reporting.cards.model_card import model_card
 from ..reporting.cards.model_facts import gather_facts
 from ..services.console import say
 from ..storage import write_json
@@ -127,15 +128,13 @@ class RunnerPefomed:
                 name: {split: len(dataset) for split, dataset in splits.items()}
                 for name, splits in self.datasets.items()
             }
-            write_model_card(
+            facts = gather_facts(
                 self.output_dir,
-                gather_facts(
-                    self.output_dir,
-                    self.cfg.to_dict(),
-                    {**trainer.state(), "samples": samples, "passes": trainer.passes()},
-                    Path(self.checkpoint) if self.checkpoint else None,
-                ),
+                self.cfg.to_dict(),
+                {**trainer.state(), "samples": samples, "passes": trainer.passes()},
+                Path(self.checkpoint) if self.checkpoint else None,
             )
+            write_card(self.output_dir, model_card(facts))
 
     def _note_provenance(self, folder: Path) -> None:
         if self.accelerator.is_main_process:

@@ -11,6 +11,7 @@ from contextlib import redirect_stdout
 
 from .. import __version__
 from ..errors import PefomedError, near_names
+from ..reporting.rendering import show
 from ..requirements import extra_of
 from .output import Output, print_json
 
@@ -45,7 +46,7 @@ COMMANDS = {
 EXIT_CODES = {
     0: "done",
     1: "done, but the data, the machine or the result is not what it should be",
-    2: "a mistake in what was given; the message says which and what mends it",
+    2: "a mistake in what was given; the message says which, and what to do",
     130: "interrupted",
 }
 """Exit code -> meaning; ``train`` and ``evaluate`` pass on that of the first process that failed."""
@@ -113,10 +114,10 @@ def _run(parsed: argparse.Namespace) -> int:
     with redirect_stdout(sys.stderr if as_json else sys.stdout):  # what is said on the way is no JSON
         result: int | Output = parsed.run(parsed)
         if isinstance(result, Output) and not as_json:
-            result.show()
+            show(result.shown)
     if isinstance(result, Output):
         if as_json:
-            print_json(result.data)
+            print_json(result)
         result = result.exit_code
     sys.stdout.flush()
     return int(result)

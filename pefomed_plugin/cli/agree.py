@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> Output:
     """Measure, write, show."""
-    from ..reporting.agreement import measure_agreement, show_agreement, write_agreement  # late: loads PIL
+    from ..reporting.agreement import agreement_tables, measure_agreement, write_agreement  # late: loads PIL
 
     predictions, folder = read_predictions(arguments.predictions), arguments.predictions.parent
     check_predictions(predictions)
@@ -38,8 +38,5 @@ def run(arguments: argparse.Namespace) -> Output:
     found = measure_agreement(predictions, folder, rubric)
     write_agreement(predictions, folder, found)
 
-    def show() -> None:
-        show_agreement(found)
-        print(f"written to {folder / AGREEMENT}, where pefomed compare and report find it")
-
-    return Output(found, show)
+    written = f"written to {folder / AGREEMENT}, where pefomed compare and report find it"
+    return Output(found, [*agreement_tables(found), written])

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
 
 from ..errors import CheckpointError, ConfigError, near_names
-from ..reporting.cards.cards import write_model_card
+from ..reporting.cards.markdown import write_card
+from ..reporting.cards.model_card import model_card
 from ..reporting.cards.model_facts import gather_facts
-from ..reporting.tables import show_table
+from ..reporting.rendering import Shown
+from ..reporting.table import COUNT, Column, Table
 from ..services.console import say
 from .output import Output, add_json_argument
 
@@ -97,34 +99,33 @@ def _inspect(contents: Contents, arguments: argparse.Namespace) -> Output:
     from ..adapters.exports.summary import summarise  # late: loads torch
 
     summary = summarise(contents)
-    return Output(summary, lambda: _show(summary), 1 if summary["problems"] else 0)
+    return Output(summary, _shown(summary), 1 if summary["problems"] else 0)
 
 
-def _show(summary: Mapping[str, Any]) -> None:
-    say(
-        "{} ({}, {})\n".format(
-            summary["path"],
-            _size(summary["bytes"]),
-            {
-                "ok": "digest ok",
-                "differs": "DAMAGED: not the file its digest was written with",
-                "none": "no digest beside it",
-            }[summary["digest"]],
-        )
-    )
-    for name, text in _lines(summary):
-        say(f"{name:<12} {text}")
-    say()
-    show_table(
+def _shown(summary: Mapping[str, Any]) -> list[Shown]:
+    digest = {
+        "ok": "digest ok",
+        "differs": "DAMAGED: not the file its digest was written with",
+        "none": "no digest beside it",
+    }[summary["digest"]]
+    tensors = Table(
         "tensors",
-        ("part", "tensors", "numbers", "type"),
         [
-            [name, f"{part['tensors']:,}", f"{part['numbers']:,}", ", ".join(part["dtypes"])]
-            for name, part in summary["parts"].items()
+            Column("part", lambda item: item[0]),
+            Column("tensors", lambda item: item[1]["tensors"], COUNT),
+            Column("parameters", lambda item: item[1]["numbers"], COUNT),
+            Column("type", lambda item: ", ".join(item[1]["dtypes"])),
         ],
+        list(summary["parts"].items()),
     )
-    for problem in summary["problems"]:
-        say(f"WRONG: {problem}")
+    return [
+        f"{summary['path']} ({_size(summary['bytes'])}, {digest})",
+        "",
+        *(f"{name:<12} {text}" for name, text in _lines(summary)),
+        "",
+        tensors,
+        *(f"WRONG: {problem}" for problem in summary["problems"]),
+    ]
 
 
 def _lines(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -204,7 +205,7 @@ def _merge(contents: Contents, arguments: argparse.Namespace) -> int:
     )
     with fresh_folder(arguments.out) as folder:
         write_merged(contents, lora, llama, alpha / lora.rank, folder)
-        write_model_card(folder, facts)
+        write_card(folder, model_card(facts))
     say(f"{len(lora.pairs)} of {len(llama.shapes)} tensors merged; written to {arguments.out}")
     _say_upload(facts, arguments.out)
     return 0
@@ -228,7 +229,7 @@ def _export(contents: Contents, arguments: argparse.Namespace) -> int:
     )
     with fresh_folder(arguments.out) as folder:
         write_adapter(contents, lora, alpha, facts.base_model, folder)
-        write_model_card(folder, facts)
+        write_card(folder, model_card(facts))
     say(f"adapter of rank {lora.rank} on {', '.join(lora.targets)} written to {arguments.out}")
     _say_upload(facts, arguments.out)
     return 0

@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> Output:
     """Read, compare, show, write."""
-    from ..reporting.comparison.compare_tables import show_comparison, to_markdown  # late: loads PIL
+    from ..reporting.comparison.compare_tables import comparison_markdown, comparison_view  # late: loads PIL
     from ..reporting.comparison.evaluations import evaluate_runs, evaluations_to_json  # late: loads PIL
 
     if arguments.label and len(arguments.label) != len(arguments.runs):
@@ -53,11 +53,7 @@ def run(arguments: argparse.Namespace) -> Output:
     if arguments.out is not None and arguments.out.suffix == ".json":
         write_json(arguments.out, data)
     elif arguments.out is not None:
-        write_text(arguments.out, to_markdown(tables, evaluations))
+        write_text(arguments.out, comparison_markdown(tables, evaluations))
 
-    def show() -> None:
-        show_comparison(tables, evaluations)
-        if arguments.out is not None:
-            print(f"written to {arguments.out}")
-
-    return Output(data, show)
+    written = [] if arguments.out is None else [f"written to {arguments.out}"]
+    return Output(data, [*comparison_view(tables, evaluations), *written])

@@ -1,11 +1,10 @@
-"""``pefomed doctor``: is this machine ready for a run, and if not, what mends it? Writes nothing."""
+"""``pefomed doctor``: is this machine ready for a run, and if not, what to do? Writes nothing."""
 
 from __future__ import annotations
 
 import argparse
 
-from ..doctor.findings import is_broken
-from ..doctor.show import show_findings, to_json
+from ..doctor.findings import finding_lines, is_broken, to_json
 from ..errors import ConfigError
 from .output import Output, add_json_argument
 
@@ -31,4 +30,4 @@ def run(arguments: argparse.Namespace) -> Output:
     if arguments.options and arguments.cfg_path is None:
         raise ConfigError("--options change a run; name it with --cfg-path")
     findings = check_up(arguments.cfg_path, arguments.options)
-    return Output(to_json(findings), lambda: show_findings(findings), int(is_broken(findings)))
+    return Output(to_json(findings), finding_lines(findings), int(is_broken(findings)))

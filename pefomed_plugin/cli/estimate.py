@@ -9,7 +9,7 @@ from typing import Any
 
 from ..adapters.training.strategies import STRATEGIES
 from ..config.compose import DEFAULTS, Configuration, compose_config
-from ..reporting.estimates import as_data, show_estimate
+from ..reporting.estimates import as_data, estimate_view
 from ..services.memory.advice import best_options, largest_batch
 from ..services.memory.estimate import CARDS_GB, GIB, estimate
 from .output import Output, add_json_argument
@@ -55,8 +55,8 @@ def run(arguments: argparse.Namespace) -> Output:
     steps = best_options(config) if not all(map(found.fits, cards)) else []
     if arguments.table:
         lines = table_lines(config, cards)
-        return Output({"table": lines}, lambda: print("\n".join(lines)))
-    return Output(as_data(found, cards, steps), lambda: show_estimate(arguments.cfg_path, found, cards, steps))
+        return Output({"table": lines}, lines)
+    return Output(as_data(found, cards, steps), estimate_view(arguments.cfg_path, found, cards, steps))
 
 
 def table_lines(config: Configuration, cards: Sequence[float]) -> list[str]:

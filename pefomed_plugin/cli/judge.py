@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ..adapters.judge import LEDGER, estimate, find_judge, judge_offline, judge_with_model, model_name
-from ..reporting.judged import show_repeated
+from ..reporting.figures import repeated_table
+from ..reporting.rendering import show_table
 from ..rubrics import BUILT_IN, find_rubric
 from ..scoring.breakdown import AXES, check_axes
 from ..services.judge import offline_judge
@@ -169,6 +170,6 @@ def explain_unfinished(asked: Any, ledger: Path) -> int:
 
 
 def _show(predictions: Any, scorer: str, metrics: Any, folder: Path) -> int:
-    show_repeated(f"{scorer}, {predictions[0].dataset} {predictions[0].split}", metrics["scores"][scorer])
+    show_table(repeated_table(f"{scorer}, {predictions[0].dataset} {predictions[0].split}", metrics["scores"][scorer]))
     print(f"written to {folder}")
     return 0

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Callable
+from typing import Any
 
+from ..reporting.rendering import Shown, to_data
+from ..reporting.table import Table
 from ..storage import SCHEMA
 
 
@@ -20,8 +22,8 @@ class Output:
 
     data: Mapping[str, Any]
     """For ``--json``; what the command writes to a file, where it writes one."""
-    show: Callable[[], None]
-    """Prints it for people."""
+    shown: Sequence[Shown]
+    """What is printed for people; its tables stand in the JSON too, under ``shown``."""
     exit_code: int = 0
     """What the shell gets."""
 
@@ -31,6 +33,8 @@ def add_json_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
 
 
-def print_json(data: Mapping[str, Any]) -> None:
+def print_json(output: Output) -> None:
     """One JSON document, with the schema's version; NaN is an error."""
-    print(json.dumps({"schema": SCHEMA, **data}, indent=2, ensure_ascii=False, allow_nan=False))
+    tables = [to_data(part) for part in output.shown if isinstance(part, Table)]
+    data = {"schema": SCHEMA, **output.data, **({"shown": tables} if tables else {})}
+    print(json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False))

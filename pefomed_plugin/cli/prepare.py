@@ -11,7 +11,10 @@ from typing import Any
 from ..errors import ConfigError, PefomedError, near_names
 from ..readers import DATASETS
 from ..readers.prepared import is_prepared, read_manifest
-from ..reporting.cards.cards import CARD, write_data_card
+from ..reporting.cards.data_card import data_card
+from ..reporting.cards.markdown import CARD, write_card
+from ..reporting.rendering import show
+from ..services.console import say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -68,42 +71,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Prepare one data set or all, then compare their images; 1 if one is not what it should be."""
-    from ..reporting.examination import make_console, print_findings  # late: loads rich
+    from ..reporting.examination import findings_view  # late: loads PIL
     from ..services.data.prepare import find_overlaps  # late: loads PIL
 
     sources = _sources(arguments)
     options = _options(arguments.option)
-    console = make_console()
     failed = [
         name
         for name, source in sources.items()
-        if not _prepare(name, source, _out(arguments, name), options, arguments, console)
+        if not _prepare(name, source, _out(arguments, name), options, arguments)
     ]
     written = [_out(arguments, name) for name in sources if name not in failed]
     compared = [*arguments.against, *written]
     if written and len(compared) > 1 and not arguments.no_images:
         findings = find_overlaps(compared)
         shared = [finding for finding in findings if finding.count]
-        print_findings("images that one data set trains on and another tests on", shared, console)
-        _say(
-            console,
+        show(findings_view("images that one data set trains on and another tests on", shared))
+        say(
             f"\nimages shared in {len(shared)} of {len(findings)} comparison(s) of one data set's train with "
             "another's test",
         )
     if arguments.all:
         left_out = f"; not: {', '.join(failed)}" if failed else ""
-        _say(console, f"\n{len(written)} of {len(sources)} data sets written to {arguments.out}{left_out}")
+        say(f"\n{len(written)} of {len(sources)} data sets written to {arguments.out}{left_out}")
     return 1 if failed else 0
 
 
-def _prepare(
-    name: str, source: Path, out: Path, options: Mapping[str, Any], arguments: argparse.Namespace, console: Any
-) -> bool:
+def _prepare(name: str, source: Path, out: Path, options: Mapping[str, Any], arguments: argparse.Namespace) -> bool:
     """Whether the data set is what it should be, and written."""
-    from ..reporting.examination import print_account  # late: loads rich
+    from ..reporting.examination import account_view  # late: loads PIL
     from ..services.data.prepare import ReleaseMismatch, prepare  # late: loads PIL
 
-    _say(console, f"{chr(10) if arguments.all else ''}{name}: reading {source}\n")
+    say(f"{chr(10) if arguments.all else ''}{name}: reading {source}\n")
     try:
         account = prepare(
             DATASETS[name],
@@ -117,21 +116,17 @@ def _prepare(
         if arguments.debug or isinstance(error, ConfigError):
             raise
         if isinstance(error, ReleaseMismatch):
-            print_account(error.account, console)
+            show(account_view(error.account))
         print(f"error: {error.summary if isinstance(error, ReleaseMismatch) else error}", file=sys.stderr)
         return False
-    card = write_data_card(out, read_manifest(out))
-    print_account(account, console)
+    card = write_card(out, data_card(read_manifest(out)))
+    show(account_view(account))
     if card.name != CARD:
-        _say(console, f"\n{out / CARD} is not ours and stays; the data card is {card.name}")
+        say(f"\n{out / CARD} is not ours and stays; the data card is {card.name}")
     if arguments.no_images:
-        _say(console, "\nno image was opened: nothing is known of them but their names")
-    _say(console, f"\nwritten to {out}")
+        say("\nno image was opened: nothing is known of them but their names")
+    say(f"\nwritten to {out}")
     return True
-
-
-def _say(console: Any, text: str) -> None:
-    console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def _sources(arguments: argparse.Namespace) -> dict[str, Path]:

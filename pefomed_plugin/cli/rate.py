@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
-from ..reporting.judged import merge_ratings, show_repeated, write_judgements
+from ..reporting.figures import repeated_table
+from ..reporting.judged import merge_ratings, write_judgements
+from ..reporting.rendering import show_table
 from ..rubrics import Rubric, find_rubric, require_same_rubric
 from ..scoring.breakdown import AXES, check_axes
 from ..scoring.ratings import human_spec
@@ -213,6 +215,7 @@ def _import(arguments: argparse.Namespace) -> int:
             print(f"  - {change}")
         if len(merged.changes) > _CHANGES_SHOWN:
             print(f"  ... and {len(merged.changes) - _CHANGES_SHOWN:,} more")
-    show_repeated(f"{spec.name}, {len(merged.raters)} raters: {SCOPES[plan.scope]}", metrics["scores"][spec.name])
+    title = f"{spec.name}, {len(merged.raters)} raters: {SCOPES[plan.scope]}"
+    show_table(repeated_table(title, metrics["scores"][spec.name]))
     print(f"written to {folder}")
     return 0

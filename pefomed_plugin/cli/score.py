@@ -10,10 +10,11 @@ from pathlib import Path
 from ..errors import ConfigError
 from ..readers import read_data
 from ..records import Prediction
-from ..reporting.breakdowns import make_breakdown, show_breakdown
+from ..reporting.breakdowns import breakdown_table, make_breakdown
+from ..reporting.figures import metrics_table
 from ..reporting.plots import MATPLOTLIB, plot_breakdowns
+from ..reporting.rendering import Shown
 from ..reporting.results import read_run
-from ..reporting.tables import show_metrics
 from ..reporting.vocabulary import read_vocabulary
 from ..requirements import require
 from ..scoring import SCORERS, ScorerSpec, find_scorer
@@ -98,15 +99,13 @@ def run(arguments: argparse.Namespace) -> Output:
     if arguments.plot:
         plot_breakdowns(breakdowns, arguments.plot)
 
-    def show() -> None:
-        show_metrics(f"{predictions[0].dataset}-{predictions[0].split}", metrics)
-        for breakdown in breakdowns:
-            show_breakdown(breakdown)
-        if arguments.plot:
-            print(f"plotted to {arguments.plot}")
-        print(f"written to {folder}")
-
-    return Output({**metrics, "breakdowns": [asdict(breakdown) for breakdown in breakdowns]}, show)
+    shown: list[Shown] = [
+        metrics_table(f"{predictions[0].dataset}-{predictions[0].split}", metrics),
+        *map(breakdown_table, breakdowns),
+        *([f"plotted to {arguments.plot}"] if arguments.plot else []),
+        f"written to {folder}",
+    ]
+    return Output({**metrics, "breakdowns": [asdict(breakdown) for breakdown in breakdowns]}, shown)
 
 
 def _check_vocabulary(spec: ScorerSpec, path: Path | None) -> None:

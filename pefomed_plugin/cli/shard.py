@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 
 from ..readers.prepared import read_manifest, read_prepared
-from ..reporting.tables import show_table
+from ..reporting.rendering import show_table
+from ..reporting.table import COUNT, FIGURE, Column, Table
 from .prepare import count_from_1
 
 
@@ -45,18 +46,18 @@ def run(arguments: argparse.Namespace) -> int:
         policy=ImagePolicy(**{**policy, "background": tuple(policy["background"])}),
         workers=arguments.workers or DEFAULT_EXAMINATION.workers,
     )
-    rows = []
-    for split in release.splits():
-        own = [shard for shard in shards if shard.split == split]
-        rows.append(
-            [
-                split,
-                f"{sum(each.samples for each in own):,}",
-                str(len(own)),
-                f"{sum(each.bytes for each in own) / 1e6:,.1f}",
-            ]
-        )
-    show_table(f"{release.dataset}, {arguments.image_size} pixels", ("split", "samples", "files", "MB"), rows)
+    by_split = {split: [shard for shard in shards if shard.split == split] for split in release.splits()}
+    table = Table(
+        f"{release.dataset}, {arguments.image_size} pixels",
+        [
+            Column("split", lambda item: item[0]),
+            Column("samples", lambda item: sum(shard.samples for shard in item[1]), COUNT),
+            Column("files", lambda item: len(item[1]), COUNT),
+            Column("size", lambda item: sum(shard.bytes for shard in item[1]) / 1e6, FIGURE, unit="MB", digits=1),
+        ],
+        list(by_split.items()),
+    )
+    show_table(table)
     print(f"written to {out}\n\nto train from it:\n  --options datasets.{release.dataset}.build_info.storage={out}")
     print(
         "or from one split alone:\n  --options "

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from ..errors import ConfigError
 from ..records import Prediction
-from ..reporting.judged import find_repeated, read_runs, rubrics_of, show_repeated, summarise
-from ..reporting.tables import show_table
+from ..reporting.figures import repeated_table
+from ..reporting.judged import find_repeated, read_runs, rubrics_of, summarise
+from ..reporting.table import FIGURE, Cell, Column, Table
 from ..rubrics import REPORT, Rubric, read_rubric, require_same_rubric
 from ..scoring.files import read_specs, update_metrics
 from ..scoring.ratings import wasm_spec
@@ -60,12 +60,8 @@ def run(arguments: argparse.Namespace) -> Output:
     specs = {spec.name: spec.to_json() for spec in map(wasm_spec, read_specs(folder, found).values())}
     update_metrics(predictions, folder, {"scores": scores, "scorers": specs})
 
-    def show() -> None:
-        for name, figures in found.items():
-            show_repeated(f"{rubrics[name].mean_name} by {name}", figures)
-        print(f"written to {folder / 'metrics.json'}")
-
-    return Output({"scores": scores}, show)
+    tables = [repeated_table(f"{rubrics[name].mean_name} by {name}", figures) for name, figures in found.items()]
+    return Output({"scores": scores}, [*tables, f"written to {folder / 'metrics.json'}"])
 
 
 def _rubrics(
@@ -95,11 +91,15 @@ def _rubrics(
 
 def _from_counts(counts: Sequence[float], unscored: int, rubric: Rubric) -> Output:
     found = wasm_from_counts(counts, rubric.values, unscored)
-    rows: Any = [
-        [f"level {value}", f"{count:g}", f"{share:.1f} %"]
-        for value, count, share in zip(rubric.values, counts, found.percentages)
-    ]
-    title = f"{rubric.mean_name} {found.value:.2f} over {found.scored:g} rated reports, {unscored} unscored"
+    table = Table(
+        f"{rubric.mean_name} {found.value:.2f} over {found.scored:g} rated reports, {unscored} unscored",
+        [
+            Column("", lambda row: f"level {row[0]}"),
+            Column("reports", lambda row: Cell(row[1], digits=0 if row[1] % 1 == 0 else 1), FIGURE),
+            Column("share", lambda row: row[2], FIGURE, unit="%"),
+        ],
+        list(zip(rubric.values, counts, found.percentages)),
+    )
     return Output(
         {
             "wasm": found.value,
@@ -108,5 +108,5 @@ def _from_counts(counts: Sequence[float], unscored: int, rubric: Rubric) -> Outp
             "counts": list(counts),
             "percent": list(found.percentages),
         },
-        lambda: show_table(title, ("", "reports", "share"), rows),
+        [table],
     )

@@ -72,11 +72,11 @@ def check_packages(requirements: list[Requirement]) -> list[Finding]:
     absent: dict[str, list[str]] = {}
     for requirement in requirements:
         version, needed = installed_version(requirement.name), requirement.extra in ("", "bundled")
-        mend = f"pip install 'pefomed_plugin[{requirement.extra or 'bundled'}]'"
+        remedy = f"pip install 'pefomed_plugin[{requirement.extra or 'bundled'}]'"
         if version is None and not needed:
             absent.setdefault(requirement.extra, []).append(requirement.name)
         elif version is None:
-            findings.append(Finding("toolkit", requirement.name, ERROR, "not installed", mend))
+            findings.append(Finding("toolkit", requirement.name, ERROR, "not installed", remedy))
         elif release(version) < release(requirement.least):
             findings.append(
                 Finding(

@@ -6,7 +6,7 @@ Raters count only where they rated: what "counts as right" because it matched ex
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from ..scoring.anchored_wasm import anchor_wasm
 from ..scoring.breakdown import CLUSTERS
 from ..scoring.exact_match import PEFOMED, score_exact_match
 from ..scoring.files import describe, read_specs, update_metrics
+from ..scoring.intervals import Interval
 from ..scoring.pairing import mean, pair_scores
 from ..scoring.repeated import sample_means
 from ..scoring.spec import RATER, RUN
@@ -26,7 +27,7 @@ from ..services.rating.sheet_import import MATCHED
 from ..storage import write_json
 from .judged import find_repeated, read_runs, rubrics_of
 from .results import AGREEMENT, ratings_digest
-from .tables import show_table
+from .table import COUNT, FIGURE, HIGHER, Cell, Column, Table
 
 VERSION = "2"
 """2: the median of the people is a rater of its own; answers cluster by study where a data set has studies."""
@@ -110,6 +111,12 @@ def scale_of(found: Mapping[str, Any]) -> list[int]:
     return list(built_in_rubric(found["kind"]).values)
 
 
+def statistics_of(found: Mapping[str, Any]) -> tuple[str, ...]:
+    """All that is reported of a pair; on two values the three kappas are one."""
+    kappas = ("kappa",) if len(scale_of(found)) == 2 else ("kappa", "kappa_linear", "kappa_quadratic")
+    return (*kappas, "kendall_tau_b", "spearman")
+
+
 def write_agreement(predictions: Sequence[Prediction], folder: Path, found: Mapping[str, Any]) -> None:
     """``agreement.json``, which ``pefomed compare`` and ``report`` read, and without single items in ``metrics.json``.
 
@@ -125,64 +132,85 @@ def without_items(found: Mapping[str, Any]) -> dict[str, Any]:
     if "flips" not in found:
         return dict(found)
     flips = {
-        name: {key: value for key, value in each.items() if key != "per_item"} for name, each in found["flips"].items()
+        name: {key: value for key, value in judge.items() if key != "per_item"}
+        for name, judge in found["flips"].items()
     }
     return {**found, "flips": flips}
 
 
-def brief_agreement(found: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of the pairs, without single raters where there are many, and of what all raters say."""
-    shown = ("kappa" if len(scale_of(found)) == 2 else "kappa_quadratic", "kendall_tau_b", "spearman")
-    rows = [
-        [name, str(pair["n"]), *(_cell(pair["figures"][each]) for each in shown)]
-        for name, pair in _shown_pairs(found).items()
+def agreement_tables(found: Mapping[str, Any]) -> list[Table]:
+    """All statistics; of many people only what they say together, the pairs of single raters are in the file."""
+    tables = [
+        pairs_table("Agreement of pairs", found, statistics_of(found)),
+        Table(
+            "Krippendorff's alpha, ordinal",
+            [Column("", _name), Column("alpha", lambda item: _figure(item[1]), FIGURE, better=HIGHER)],
+            list(found["alpha"].items()),
+        ),
+        Table(
+            "Judges over their runs",
+            [
+                Column("", _name),
+                Column("items", lambda item: item[1]["items"], COUNT),
+                Column("that flip", lambda item: _percent(item[1]["flipping"]), FIGURE, unit="%"),
+                Column("runs off the majority", lambda item: _percent(item[1]["rate"]), FIGURE, unit="%"),
+            ],
+            list(found["flips"].items()),
+        ),
+        Table(
+            "WASM anchored on people",
+            [
+                Column("", _name),
+                Column("anchored", lambda item: _figure(item[1]), FIGURE),
+                Column("judge's own", lambda item: item[1].get("judge"), FIGURE, digits=2),
+                Column("judge's bias", lambda item: _signed(item[1].get("bias")), FIGURE, digits=2),
+            ],
+            list(found.get("anchored_wasm", {}).items()),
+        ),
     ]
-    rows += [[f"Krippendorff's alpha, {name}", "", _cell(figure), "", ""] for name, figure in found["alpha"].items()]
-    rows += [
-        [f"{name}: runs off their majority", str(each["items"]), _percent(each["rate"]), "", ""]
-        for name, each in found["flips"].items()
-    ]
-    rows += [
-        [f"{name}: WASM anchored on people", str(each.get("n", "")), _anchor(each), "", ""]
-        for name, each in found.get("anchored_wasm", {}).items()
-    ]
-    return ["", "n", *(each.replace("_", " ") for each in shown)], rows
+    return [table for table in tables if table.items]
 
 
-def show_agreement(found: dict[str, Any]) -> None:
-    """Print it; of many people only what they say together, the pairs of single raters are in the file."""
-    shown = (
-        ("kappa", "kendall_tau_b", "spearman")
-        if len(scale_of(found)) == 2
-        else ("kappa", "kappa_linear", "kappa_quadratic", "kendall_tau_b", "spearman")
+def pairs_table(title: str, found: Mapping[str, Any], statistics: Sequence[str] = ()) -> Table:
+    """A row a pair, without single raters where there are many; by default the statistics that are usually reported."""
+    statistics = statistics or (
+        "kappa" if len(scale_of(found)) == 2 else "kappa_quadratic",
+        "kendall_tau_b",
+        "spearman",
     )
-    rows = [
-        [name, str(pair["n"]), *(_cell(pair["figures"][each]) for each in shown)]
-        for name, pair in _shown_pairs(found).items()
-    ]
-    show_table("Agreement of pairs (95 % interval)", ("", "n", *(each.replace("_", " ") for each in shown)), rows)
-    show_table(
-        "Krippendorff's alpha, ordinal",
-        ("", "alpha"),
-        [[name, _cell(figure)] for name, figure in found["alpha"].items()],
+
+    def column(statistic: str) -> Column:
+        return Column(
+            statistic.replace("_", " "), lambda item: _figure(item[1]["figures"][statistic]), FIGURE, better=HIGHER
+        )
+
+    return Table(
+        title,
+        [Column("", _name), Column("n", lambda item: item[1]["n"], COUNT), *map(column, statistics)],
+        list(_shown_pairs(found).items()),
+        notes=["In square brackets: 95 % intervals."],
     )
-    rows = [
-        [name, str(each["items"]), _percent(each["flipping"]), _percent(each["rate"])]
-        for name, each in found["flips"].items()
+
+
+def together_table(title: str, found: Mapping[str, Any]) -> Table:
+    """What all raters say together, how steady the judges are, and WASM anchored on people: a row each."""
+    rows: list[tuple[str, int | None, Cell]] = [
+        (f"Krippendorff's alpha, {name}", None, _figure(figure)) for name, figure in found["alpha"].items()
     ]
-    if rows:
-        show_table("Judges over their runs", ("", "items", "that flip", "runs off the majority"), rows)
-    rows = [
-        [
-            name,
-            _anchor(each),
-            f"{each['judge']:.2f}" if "judge" in each else "",
-            f"{each['bias']:+.2f}" if "bias" in each else "",
-        ]
-        for name, each in found.get("anchored_wasm", {}).items()
+    rows += [
+        (f"{name}: runs off their majority", flips["items"], replace(_percent(flips["rate"]), unit="%"))
+        for name, flips in found["flips"].items()
     ]
-    if rows:
-        show_table("WASM anchored on people", ("", "anchored", "judge's own", "judge's bias"), rows)
+    rows += [
+        (f"{name}: WASM anchored on people", figure.get("n"), _figure(figure))
+        for name, figure in found.get("anchored_wasm", {}).items()
+    ]
+    columns = [
+        Column("", _name),
+        Column("items", lambda row: row[1], COUNT),
+        Column("value", lambda row: row[2], FIGURE),
+    ]
+    return Table(title, columns, rows)
 
 
 def _shown_pairs(found: Mapping[str, Any]) -> dict[str, Any]:
@@ -219,17 +247,19 @@ def _anchored(runs: Sequence[Sequence[Score]], people: Values, clusters: Sequenc
         return {"value": None, "reason": error.summary}
 
 
-def _anchor(found: Mapping[str, Any]) -> str:
-    return found["reason"] if found["value"] is None else _cell(found)
+def _name(item: Sequence[Any]) -> str:
+    return str(item[0])
 
 
-def _cell(figure: Mapping[str, Any]) -> str:
-    if figure["value"] is None:
-        return "-"
-    interval = figure["interval"]
-    ends = "" if interval["low"] is None else f" ({interval['low']:.2f} to {interval['high']:.2f})"
-    return f"{figure['value']:.2f}{ends}"
+def _figure(figure: Mapping[str, Any]) -> Cell:
+    interval = Interval(**figure["interval"]) if figure.get("interval") else None
+    reason = figure.get("reason") or ""
+    return Cell(None, reason=reason) if figure["value"] is None else Cell(figure["value"], interval=interval, digits=2)
 
 
-def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.1f} %"
+def _percent(share: float | None) -> Cell:
+    return Cell(None if share is None else 100 * share, digits=1)
+
+
+def _signed(bias: float | None) -> Cell | None:
+    return None if bias is None else Cell(bias, signed=True)

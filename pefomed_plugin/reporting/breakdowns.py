@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from ..records import Prediction, Score
 from ..scoring.breakdown import GroupMean, break_down
 from ..scoring.spec import MetricSpec
-from .tables import format_interval, show_table
+from .figures import INTERVAL
+from .table import COUNT, FIGURE, HIGHER, LOWER, Cell, Column, Table
 
 
 @dataclass(frozen=True)
@@ -54,28 +55,19 @@ def make_breakdown(
     return Breakdown(scores[0].scorer, axis, metric.unit, cells, metric.title, low, high, metric.higher_is_better)
 
 
-def show_breakdown(breakdown: Breakdown) -> None:
-    """Print a table: group, n, value, interval, and how many were not scored where any was not."""
+def breakdown_table(breakdown: Breakdown) -> Table:
+    """Group, n, value, interval, and how many were not scored where any was not."""
+    axis, unit = breakdown.axis.replace("_", " "), breakdown.unit
+    better = HIGHER if breakdown.higher_is_better else LOWER
     unscored = any(cell.unscored for cell in breakdown.cells)
-    columns = [breakdown.axis.replace("_", " "), "n", "value", "95 % interval", *(["not scored"] if unscored else [])]
-    show_table(
-        f"{breakdown.scorer} by {columns[0]}", columns, [_row(cell, breakdown, unscored) for cell in breakdown.cells]
+    return Table(
+        f"{breakdown.scorer} by {axis}",
+        [
+            Column(axis, lambda cell: cell.label),
+            Column("n", lambda cell: cell.n, COUNT),
+            Column("value", lambda cell: Cell(cell.value, unit), FIGURE, better=better),
+            Column(INTERVAL, lambda cell: Cell(unit=unit, interval=cell.interval), FIGURE),
+            *([Column("not scored", lambda cell: cell.unscored, COUNT)] if unscored else []),
+        ],
+        breakdown.cells,
     )
-
-
-def format_mean(value: float | None, unit: str) -> str:
-    """``77.4 %``, ``0.1570``, or a dash where there is none."""
-    if value is None:
-        return "-"
-    return f"{value:.1f} %" if unit == "%" else f"{value:.3f} {unit}".rstrip()
-
-
-def _row(cell: GroupMean, breakdown: Breakdown, unscored: bool) -> list[str]:
-    interval = format_interval({"low": cell.interval.low, "high": cell.interval.high}) or (cell.interval.reason or "")
-    return [
-        cell.label,
-        str(cell.n),
-        format_mean(cell.value, breakdown.unit),
-        interval,
-        *([str(cell.unscored)] if unscored else []),
-    ]

@@ -1,56 +1,59 @@
-"""An estimate of memory and disk as tables and as JSON. Computes nothing."""
+"""An estimate of memory and disk, to print and as JSON. Computes nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Callable
 
 from ..readers import describe
-from ..services.console import say
 from ..services.memory.advice import Saving
 from ..services.memory.estimate import CARDS_GB, GIB, RunSize, usable_bytes
 from ..services.memory.loads import Load
-from .tables import show_table
+from .rendering import Shown
+from .table import FIGURE, Cell, Column, Table
 
-_LAST = ("allocator's slack", "CUDA")
+_LAST, _TOTAL = ("allocator's slack", "CUDA"), "together"
 
 
-def show_estimate(name: str, found: RunSize, cards: Sequence[float] = CARDS_GB, steps: Sequence[Saving] = ()) -> None:
-    """Print parts, cards, and what helps where one is too small."""
+def estimate_view(
+    name: str, found: RunSize, cards: Sequence[float] = CARDS_GB, steps: Sequence[Saving] = ()
+) -> list[Shown]:
+    """Parts, cards, and what helps where one is too small."""
     size = found.size
-    say(
-        "{}, in {}: language model {:,} numbers{}, vision encoder {:,}, trained {:,}".format(
-            name,
-            found.precision,
-            size.llama.in_matrices + size.llama.elsewhere,
-            " (Llama-2-7b as published)" if size.published else "",
-            size.vision.numbers,
-            size.trained,
-        )
-    )
-    for what, load in (("training", found.training_load), ("answering", found.answering_load)):
+    language_model = size.llama.in_matrices + size.llama.elsewhere
+    published = " (Llama-2-7b as published)" if size.published else ""
+    lines: list[Shown] = [
+        f"{name}, in {found.precision}: language model {language_model:,} parameters{published}, "
+        f"vision encoder {size.vision.numbers:,}, trained {size.trained:,}"
+    ]
+    for phase, load in (("training", found.training_load), ("answering", found.answering_load)):
         if load is not None:
-            say(f"{what}: {_load_in_words(load)}")
-    named = {"training": found.training, "answering": found.answering}
-    titles = [word for word, each in named.items() if each is not None]
-    phases = [each for each in named.values() if each is not None]
-    parts = sorted(dict.fromkeys(part for phase in phases for part in phase), key=_LAST.count)
-    rows = [[part, *(_gib(phase.get(part)) for phase in phases)] for part in parts]
-    rows.append(["together", *(_gib(sum(phase.values())) for phase in phases)])
-    show_table("memory of one GPU, GiB", ("", *titles), rows)
-    for card in cards:
-        say(_verdict(found, card, steps))
+            lines.append(f"{phase}: {_load_in_words(load)}")
+    lines.append(_memory_table({"training": found.training, "answering": found.answering}))
+    lines += [_verdict(found, card, steps) for card in cards]
     if steps:
-        say("what helps most, each on top of the one before:")
+        lines.append("what helps most, each on top of the one before:")
     for number, step in enumerate(steps, 1):
-        say(f"  {number}. --options {step.options}")
-        say(f"     saves {step.saves / GIB:.1f} GiB, {step.peak / GIB:.1f} are left; {step.price}")
-    for part, taken in found.disk.items():
-        say(f"disk: {part}: {taken / GIB:.1f} GiB")
-    say(
+        lines.append(f"  {number}. --options {step.options}")
+        lines.append(f"     saves {step.saves / GIB:.1f} GiB, {step.peak / GIB:.1f} are left; {step.price}")
+    lines += [f"disk: {part}: {taken / GIB:.1f} GiB" for part, taken in found.disk.items()]
+    lines.append(
         "An estimate: parts are counted, CUDA and the allocator's slack assumed, nothing was measured on a GPU "
         "(docs/memory.md)."
     )
+    return lines
+
+
+def _memory_table(named: Mapping[str, Mapping[str, int] | None]) -> Table:
+    phases = {name: parts for name, parts in named.items() if parts is not None}
+    parts = sorted(dict.fromkeys(part for phase in phases.values() for part in phase), key=_LAST.count)
+
+    def taken(phase: str) -> Callable[[str], Cell | None]:
+        sizes = {**phases[phase], _TOTAL: sum(phases[phase].values())}
+        return lambda part: Cell(sizes[part] / GIB) if part in sizes else None
+
+    columns = [Column(phase, taken(phase), FIGURE, unit="GiB", digits=2) for phase in phases]
+    return Table("memory of one GPU", [Column("", str), *columns], [*parts, _TOTAL])
 
 
 def as_data(found: RunSize, cards: Sequence[float], steps: Sequence[Saving]) -> dict[str, Any]:
@@ -92,14 +95,14 @@ def _verdict(found: RunSize, card: float, steps: Sequence[Saving]) -> str:
     if found.fits(card):
         return text + f"fits, {room - found.peak / GIB:.1f} GiB to spare"
     needed = _fits_with(card, steps)
-    mend = (
-        "fits with the first {} below".format("option" if needed == 1 else f"{needed} options")
+    remedy = (
+        f"fits with the first {'option' if needed == 1 else f'{needed} options'} below"
         if needed
         else "nor does it with all options below"
         if steps
         else "and no option is left that saves any"
     )
-    return f"{text}does not fit, {found.peak / GIB - room:.1f} GiB too much; {mend}"
+    return f"{text}does not fit, {found.peak / GIB - room:.1f} GiB too much; {remedy}"
 
 
 def _fits_with(card: float, steps: Sequence[Saving]) -> int | None:
@@ -131,8 +134,4 @@ def _load_data(load: Load | None) -> dict[str, Any] | None:
 
 
 def _count(number: int, what: str) -> str:
-    return "{} {}{}".format(number, what, "" if number == 1 else "s")
-
-
-def _gib(taken: int | None) -> str:
-    return "" if taken is None else f"{taken / GIB:.2f}"
+    return f"{number} {what}{'' if number == 1 else 's'}"

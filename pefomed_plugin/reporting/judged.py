@@ -21,7 +21,6 @@ from ..scoring.repeated import summarise_answers, summarise_groups, summarise_le
 from ..scoring.spec import ScorerSpec
 from ..services.console import say_once
 from ..storage import write_records
-from .tables import format_value, show_table
 
 
 def write_judgements(
@@ -162,32 +161,6 @@ def summarise(rubric: Rubric, predictions: Sequence[Prediction], runs: Sequence[
     if rubric.is_accuracy:
         return summarise_answers(predictions, runs)
     return summarise_levels(predictions, runs, rubric.values)
-
-
-def show_repeated(title: str, figures: Mapping[str, Any]) -> None:
-    """Print what several runs or raters found: mean (SD), what was left without a value, interval over the samples."""
-    rows = []
-    for group, figure in figures.items():
-        if isinstance(figure, Mapping):
-            digits = 1 if figure.get("unit") == "%" else 2
-            ends = figure.get("interval") or {}
-            interval = (
-                ""
-                if ends.get("low") is None
-                else "{:.{d}f} - {:.{d}f}".format(ends["low"], ends["high"], d=1 if figure.get("unit") == "%" else 2)
-            )
-            sd = "" if figure.get("sd") is None else f" ({figure['sd']:.{digits}f})"
-            value = _mean(figure) + sd + (f" = {figure['percent']:.1f} %" if "percent" in figure else "")
-            rows.append(
-                [group, str(figure["n"]), value, str(figure.get("runs", "")), str(figure.get("unscored", "")), interval]
-            )
-    show_table(title, ("", "n", "mean (SD)", "runs", "unscored", "95 % interval"), rows)
-
-
-def _mean(figure: Mapping[str, Any]) -> str:
-    if figure.get("unit") == "%" or figure.get("value") is None:
-        return format_value(figure)
-    return "{:.{d}f}".format(figure["value"], d=1 if "percent" in figure else 2)
 
 
 def rubric_of(judges: Mapping[str, Any], scorer: str, predictions: Sequence[Prediction], place: Path) -> Rubric:

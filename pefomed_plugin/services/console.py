@@ -1,7 +1,8 @@
 """What a person sees while something runs: lines and a progress bar. Quiet on all ranks but the first.
 
-On a terminal colours, and a bar with rate and remaining time; elsewhere (a log file, CI) plain lines. ``NO_COLOR`` is
-respected (by rich). Results go to the standard output, progress to stderr.
+On a terminal colours, and a bar with rate and remaining time; elsewhere (a log file, CI), or where rich is not
+installed (a checkout), plain lines. ``NO_COLOR`` is respected (by rich). Results go to the standard output, progress to
+stderr.
 """
 
 from __future__ import annotations
@@ -11,14 +12,27 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
-from typing import Callable
+from typing import TYPE_CHECKING, Callable
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 PLAIN_EVERY_S = 10.0
 """Seconds between two lines where there is no terminal."""
 
 Advance = Callable[..., None]
 """``advance(done=1, note="loss 1.234")``."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line with its style."""
+
+    text: str
+    style: str = ""
+    """Of rich, where this is a terminal: ``bold``, ``yellow``."""
 
 
 def is_first_rank() -> bool:
@@ -38,15 +52,26 @@ def say_once(text: str) -> None:
     say(text)
 
 
+def make_console(stderr: bool = False) -> Console | None:
+    """A rich console where the output, or stderr, is a terminal and rich is installed; else None."""
+    if not (sys.stderr if stderr else sys.stdout).isatty():
+        return None
+    try:
+        from rich.console import Console  # late: optional
+    except ImportError:
+        return None
+    return Console(stderr=stderr)
+
+
 def print_line(text: str = "", style: str = "") -> None:
     """Print a line, in a rich style where this is a terminal; never folded, so that it can be copied."""
-    if not sys.stdout.isatty():
+    console = make_console() if is_first_rank() else None
+    if console is None:
         say(text)
-    elif is_first_rank():
-        from rich.console import Console  # late: heavy
-        from rich.text import Text  # late: heavy
+        return
+    from rich.text import Text  # late: optional
 
-        Console().print(Text(text, style=style), soft_wrap=True)
+    console.print(Text(text, style=style), soft_wrap=True)
 
 
 @contextmanager
@@ -54,18 +79,15 @@ def progress(what: str, total: int, done: int = 0) -> Iterator[Advance]:
     """Progress of ``total`` items; yields a function that advances it."""
     if not is_first_rank():
         yield lambda *_, **__: None
-    elif sys.stderr.isatty():
-        with _bar(what, total, done) as advance:
-            yield advance
-    else:
-        with _lines(what, total, done) as advance:
-            yield advance
+        return
+    console = make_console(stderr=True)
+    with _lines(what, total, done) if console is None else _bar(console, what, total, done) as advance:
+        yield advance
 
 
 @contextmanager
-def _bar(what: str, total: int, done: int) -> Iterator[Advance]:
-    from rich.console import Console  # late: heavy
-    from rich.progress import (  # late: heavy
+def _bar(console: Console, what: str, total: int, done: int) -> Iterator[Advance]:
+    from rich.progress import (  # late: optional
         BarColumn,
         MofNCompleteColumn,
         Progress,
@@ -85,7 +107,7 @@ def _bar(what: str, total: int, done: int) -> Iterator[Advance]:
         TextColumn("{task.fields[note]}"),
     )
     start, first = time.monotonic(), done
-    with Progress(*columns, console=Console(stderr=True)) as bars:
+    with Progress(*columns, console=console) as bars:
         task = bars.add_task(what, total=total, completed=done, rate="", note="")
 
         def advance(items: int = 1, note: str = "") -> None:

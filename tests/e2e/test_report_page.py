@@ -175,6 +175,27 @@ def test_cards_are_added_as_one_scrolls(page: Page) -> None:
     page.wait("document.querySelectorAll('.card').length > 48")
 
 
+def test_cards_are_added_while_their_end_stays_in_sight(page: Page) -> None:
+    page.evaluate("scrollTo({top: 0, behavior: 'instant'})")
+    page.resize(1280, 20_000)
+    page.wait("document.querySelectorAll('.card').length >= 3 * 48")
+    choose(page, "f-organ", "HEAD")
+    page.wait("document.querySelectorAll('.card').length === 100")
+    assert page.evaluate("document.getElementById('end').hidden")
+    page.resize(1280, 900)
+
+
+def test_a_button_adds_cards_without_scrolling(page: Page) -> None:
+    page.evaluate("scrollTo({top: 0, behavior: 'instant'})")
+    choose(page, "f-answer_type", "OPEN")
+    check_shows(page, "200 of 400")
+    drawn = "document.querySelectorAll('.card').length"
+    assert page.evaluate(drawn) == 48
+    assert page.evaluate("document.getElementById('more').textContent") == "Show 48 more of 152"
+    page.evaluate("document.getElementById('more').click()")
+    assert page.evaluate(drawn) == 96 and page.evaluate("scrollY") == 0
+
+
 def test_keys_walk_open_and_close(page: Page) -> None:
     page.evaluate("document.activeElement.blur()")
     for key in ("j", "j", "k", "j", "Enter"):
@@ -206,7 +227,7 @@ def test_ablation_light_dark_and_phone(page: Page) -> None:
     page.resize(360, 740, mobile=True)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     assert page.evaluate("getComputedStyle(document.getElementById('choices')).display") == "none"
-    page.evaluate("document.getElementById('more').click()")
+    page.evaluate("document.getElementById('filter-toggle').click()")
     assert page.evaluate("getComputedStyle(document.getElementById('choices')).display") == "flex"
     page.resize(1280, 900)
     assert page.complaints() == []

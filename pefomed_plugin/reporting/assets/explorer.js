@@ -11,7 +11,7 @@ const $ = (id) => document.getElementById(id);
 const data = JSON.parse($("data").textContent);
 let images = null;
 const samples = data.samples.map((row) => Object.fromEntries(data.columns.map((name, at) => [name, row[at]])));
-const words = samples.map((each) => [each.id, each.question, each.answer, ...each.runs.map((run) => run && run[0])]
+const words = samples.map((sample) => [sample.id, sample.question, sample.answer, ...sample.runs.map((run) => run && run[0])]
   .filter(Boolean).join("\n").toLowerCase());
 const state = { shown: [], drawn: 0, open: -1, opener: null };
 
@@ -22,7 +22,7 @@ function make(tag, attributes, ...children) {
     else if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
     else if (value !== null && value !== undefined && value !== false) node.setAttribute(name, value);
   }
-  node.append(...children.filter((each) => each !== null && each !== undefined));
+  node.append(...children.filter((child) => child !== null && child !== undefined));
   return node;
 }
 
@@ -35,10 +35,10 @@ function draw(tag, attributes) {
 const count = (n) => n.toLocaleString("en");
 const mean = (value, unit) => value === null ? "–" : unit === "%" ? value.toFixed(1) + " %" : value.toFixed(3);
 
-// A mean with its interval on a rail from 0 to the greatest value.
-function strip(value, low, high, max, label) {
+// A mean with its interval on a rail over the range of the score.
+function strip(value, low, high, [min, max], label) {
   const svg = draw("svg", { class: "strip", role: "img", "aria-label": label });
-  const at = (number) => Math.max(0, Math.min(100, 100 * number / max)) + "%";
+  const at = (number) => Math.max(0, Math.min(100, 100 * (number - min) / (max - min))) + "%";
   svg.append(draw("line", { class: "rail", x1: 0, x2: "100%", y1: 9, y2: 9 }));
   if (value !== null) {
     svg.append(draw("line", { class: "bar", x1: 0, x2: at(value), y1: 9, y2: 9 }));
@@ -62,7 +62,7 @@ function showSummary() {
     (data.producer.checkpoint ? `, by ${data.producer.checkpoint}` : "") + ".";
   if (data.embedded)
     $("sets").append(make("p", { class: "warning" }, "Embedded default: generated sample data and a tiny model. These figures say nothing about medicine."));
-  for (const each of data.sets) $("sets").append(setPanel(each));
+  for (const set of data.sets) $("sets").append(setPanel(set));
   for (const section of document.querySelectorAll("main > section:not([hidden])"))
     $("nav").append(make("a", { href: "#" + section.id }, section.id === "summary" ? "Summary" : section.querySelector("h2").textContent));
   $("footer").append(make("p", {}, "Keys: ", ...keys("/", "search"), ...keys("j", "next"), ...keys("k", "previous"),
@@ -73,8 +73,8 @@ function showSummary() {
 function keys(key, text) { return [make("kbd", {}, key), " " + text + "   "]; }
 
 function setPanel(set) {
-  const headline = set.figures.find((each) => each.group === "overall" && each.unit === "%") ||
-    set.figures.find((each) => each.group === "cider") || set.figures[0];
+  const headline = set.figures.find((figure) => figure.group === "overall" && figure.unit === "%") ||
+    set.figures.find((figure) => figure.group === "cider") || set.figures[0];
   const left = make("div", {}, make("p", { class: "set-name" }, `${set.dataset}, ${set.split} split`));
   if (headline) {
     const value = headline.value === null ? "–" : headline.unit === "%" ? headline.value.toFixed(1) : headline.value.toFixed(3);
@@ -84,9 +84,9 @@ function setPanel(set) {
   left.append(make("p", { class: "small" }, `${count(set.n)} samples, ${count(set.images)} images` +
     (set.missing ? `; ${count(set.missing)} without an answer` : "")));
   const right = make("div", {});
-  for (const scorer of new Set(set.figures.map((each) => each.scorer)))
+  for (const scorer of new Set(set.figures.map((figure) => figure.scorer)))
     right.append(make("div", { class: "scorer" }, make("h3", {}, scorer),
-      ...set.figures.filter((each) => each.scorer === scorer).map(figureRow)));
+      ...set.figures.filter((figure) => figure.scorer === scorer).map(figureRow)));
   if (!set.figures.length) right.append(make("p", { class: "small" }, "Nothing scored yet: pefomed score SCORER predictions.jsonl"));
   return make("article", { class: "set" }, left, right);
 }
@@ -96,7 +96,7 @@ function figureRow(figure) {
   const value = figure.value === null ? "–" : figure.shown;
   return make("div", { class: "figure" },
     make("span", {}, figure.group + " ", make("span", { class: "small" }, figure.value === null ? figure.shown : figure.n)),
-    strip(figure.value, interval.low, interval.high, figure.max, `${figure.shown} ${figure.shownInterval}`), make("b", {}, value));
+    strip(figure.value, interval.low, interval.high, [figure.min, figure.max], `${figure.shown} ${figure.shownInterval}`), make("b", {}, value));
 }
 
 function setUpBreakdowns() {
@@ -105,9 +105,9 @@ function setUpBreakdowns() {
   $("breakdowns").hidden = false;
   for (const set of having) $("plot-set").append(make("option", { value: set.key }, set.key));
   const fill = () => {
-    const set = data.sets.find((each) => each.key === $("plot-set").value);
-    const names = [...new Set(set.breakdowns.map((each) => each.scorer))];
-    $("plot-scorer").replaceChildren(...names.map((each) => make("option", { value: each }, each)));
+    const set = data.sets.find((candidate) => candidate.key === $("plot-set").value);
+    const names = [...new Set(set.breakdowns.map((breakdown) => breakdown.scorer))];
+    $("plot-scorer").replaceChildren(...names.map((name) => make("option", { value: name }, name)));
     showPlots();
   };
   $("plot-set").addEventListener("change", fill);
@@ -116,17 +116,17 @@ function setUpBreakdowns() {
 }
 
 function showPlots() {
-  const set = data.sets.find((each) => each.key === $("plot-set").value);
-  const chosen = set.breakdowns.filter((each) => each.scorer === $("plot-scorer").value);
-  $("plots").replaceChildren(...chosen.map((each) => {
-    const plot = make("div", { class: "plot" }, make("h3", {}, "By " + each.axis.replace("_", " ")));
-    for (const cell of each.cells) {
-      const shown = mean(cell.value, each.unit);
-      const filtered = each.axis in AXIS_FIELD;
+  const set = data.sets.find((candidate) => candidate.key === $("plot-set").value);
+  const chosen = set.breakdowns.filter((breakdown) => breakdown.scorer === $("plot-scorer").value);
+  $("plots").replaceChildren(...chosen.map((breakdown) => {
+    const plot = make("div", { class: "plot" }, make("h3", {}, "By " + breakdown.axis.replace("_", " ")));
+    for (const cell of breakdown.cells) {
+      const shown = mean(cell.value, breakdown.unit);
+      const filtered = breakdown.axis in AXIS_FIELD;
       plot.append(make("button", { class: "group", type: "button", disabled: !filtered,
-        title: filtered ? `Show the ${count(cell.n)} answers` : "", onclick: () => chooseGroup(set, each.axis, cell.group) },
+        title: filtered ? `Show the ${count(cell.n)} answers` : "", onclick: () => chooseGroup(set, breakdown.axis, cell.group) },
       make("span", {}, cell.label), make("span", {}, count(cell.n)),
-      strip(cell.value, cell.low, cell.high, each.max, `${cell.label}: ${shown}`), make("b", {}, shown)));
+      strip(cell.value, cell.low, cell.high, [breakdown.min, breakdown.max], `${cell.label}: ${shown}`), make("b", {}, shown)));
     }
     return plot;
   }));
@@ -144,20 +144,30 @@ function chooseGroup(set, axis, group) {
 function showComparison() {
   if (!data.comparison) return;
   $("comparison").hidden = false;
-  for (const table of data.comparison.tables) {
-    const max = table.unit === "%" ? 100 : Math.max(1e-9, ...table.bars.map((bar) => (bar.interval.high || bar.value || 0))) * 1.1;
-    const block = make("div", { class: "compared" }, make("h3", {}, table.title));
-    for (const bar of table.bars)
+  for (const compared of data.comparison.tables) {
+    const [min, max] = compared.range, ends = compared.bars.map((bar) => bar.interval.high || bar.value || min);
+    // A range of which little is used is shown up to what is used.
+    const range = [min, compared.unit === "%" ? max : Math.min(max, min + Math.max(1e-9, ...ends.map((end) => end - min)) * 1.1)];
+    const block = make("div", { class: "compared" }, make("h3", {}, compared.table.title));
+    for (const bar of compared.bars) {
+      const shown = mean(bar.value, compared.unit);
       block.append(make("div", { class: "figure" }, make("span", {}, bar.run),
-        strip(bar.value, bar.interval.low, bar.interval.high, max, `${bar.run}: ${mean(bar.value, table.unit)}`), make("b", {}, mean(bar.value, table.unit))));
-    block.append(make("div", { class: "table-wrap", tabindex: 0, role: "region", "aria-label": table.title }, make("table", {},
-      make("thead", {}, make("tr", {}, ...table.header.map((each) => make("th", { scope: "col" }, each)))),
-      make("tbody", {}, ...table.rows.map((row) => make("tr", {}, ...row.map((cell) => make("td", {}, cell))))))));
-    for (const each of table.deviations.filter((row) => row.text))
-      block.append(make("p", { class: "small" }, make("b", {}, each.run), ", against the paper: " + each.text));
+        strip(bar.value, bar.interval.low, bar.interval.high, range, `${bar.run}: ${shown}`), make("b", {}, shown)));
+    }
+    block.append(...drawTable(compared.table));
     $("tables").append(block);
   }
-  $("tables").append(make("p", { class: "note" }, data.comparison.note));
+  $("tables").append(...data.comparison.notes.map((note) => make("p", { class: "note" }, note)));
+}
+
+// A table and its notes, as table.py prepares them; the title stands above it or is its label.
+function drawTable(table) {
+  const cell = (column, tag, text, attributes) => make(tag, { ...attributes, class: column.kind === "text" ? "text-cell" : null }, text);
+  return [make("div", { class: "table-wrap", tabindex: 0, role: "region", "aria-label": table.title }, make("table", {},
+    make("thead", {}, make("tr", {}, ...table.columns.map((column) =>
+      cell(column, "th", column.header, { scope: "col", title: column.help || null })))),
+    make("tbody", {}, ...table.rows.map((row) => make("tr", {}, ...row.map((text, at) => cell(table.columns[at], "td", text))))))),
+  ...table.notes.map((note) => make("p", { class: "small" }, note))];
 }
 
 // -- judges and people ------------------------------------------------------------------------------------------------
@@ -174,19 +184,29 @@ function drawMore() {
   const next = state.shown.slice(state.drawn, state.drawn + PAGE);
   $("cards").append(...next.map((at, offset) => card(at, state.drawn + offset)));
   state.drawn += next.length;
+  const left = state.shown.length - state.drawn;
+  $("end").hidden = left === 0;
+  $("more").textContent = `Show ${count(Math.min(left, PAGE))} more of ${count(left)}`;
+  // An observer reports changes only; begun anew it also reports an end that is still in sight.
+  endObserver.disconnect();
+  endObserver.takeRecords();
+  endObserver.observe($("end"));
 }
+
+const endObserver = new IntersectionObserver((entries) => { if (entries.some((entry) => entry.isIntersecting)) drawMore(); },
+  { rootMargin: "800px" });
 
 function card(at, position) {
   const sample = samples[at];
-  return make("li", { class: "card" + (data.images ? "" : " no-picture"), tabindex: 0, "data-id": sample.id, "data-position": position,
+  return make("li", { class: "card" + (data.images ? "" : " no-image"), tabindex: 0, "data-id": sample.id, "data-position": position,
     onclick: (event) => openDetail(Number(event.currentTarget.dataset.position)) },
-  picture(sample), make("div", { class: "text" }, question(sample), answers(sample), tags(sample)));
+  imageOf(sample), make("div", { class: "text" }, question(sample), answers(sample), tags(sample)));
 }
 
-function picture(sample) {
+function imageOf(sample) {
   if (!data.images) return null;
   if (images === null) images = JSON.parse($("images").textContent);
-  return make("div", { class: "picture" }, ...sample.images.map((number) => images[number]
+  return make("div", { class: "image" }, ...sample.images.map((number) => images[number]
     ? make("img", { src: "data:image/jpeg;base64," + images[number], alt: "", decoding: "async" })
     : "image cannot be shown"));
 }
@@ -199,7 +219,7 @@ function question(sample, id) {
 function answers(sample) {
   if (!data.texts) return null;
   const chosenScorer = chosen("f-scorer") === "" ? -1 : Number(chosen("f-scorer"));
-  const binary = chosenScorer >= 0 && data.scorers[chosenScorer].binary ? chosenScorer : data.scorers.findIndex((each) => each.binary);
+  const binary = chosenScorer >= 0 && data.scorers[chosenScorer].binary ? chosenScorer : data.scorers.findIndex((scorer) => scorer.binary);
   const lines = new Map();
   data.runs.forEach((name, run) => {
     if (!sample.runs[run]) return;
@@ -220,7 +240,7 @@ function answers(sample) {
 }
 
 function tags(sample) {
-  const found = [sample.answer_type, ...sample.question_types, sample.organ, sample.modality].filter(Boolean).map((each) => make("li", {}, each));
+  const found = [sample.answer_type, ...sample.question_types, sample.organ, sample.modality].filter(Boolean).map((text) => make("li", {}, text));
   const at = chosen("f-scorer"), value = at === "" || data.scorers[at].binary ? null : scoreOf(sample, at, chosenRun());
   if (value !== null) found.push(make("li", {}, `${shortName(data.scorers[at].name)} ${value}`));
   for (const [kind, text] of [["any", "scorers disagree"], ["human", "people disagree"], ["judge", "judge wavers"], ["runs", "runs disagree"]])
@@ -239,12 +259,12 @@ function openDetail(position) {
   const facts = [sample.id, data.sets[sample.set].key, sample.phrase_type && "phrasing " + sample.phrase_type].filter(Boolean);
   const runs = data.runs.map((_, run) => run).filter((run) => sample.runs[run]);
   const shown = (value) => value === null ? "–" : String(value);
-  const rows = data.scorers.map((each, at) => [each.name + (sample.each[at] && sample.each[at].length > 1
-    ? ` (${sample.each[at].map((value) => value === null ? "–" : value).join(" ")})` : ""),
-    ...runs.map((run) => shown(scoreOf(sample, at, run)))]).filter((row) => row.slice(1).some((each) => each !== "–"));
+  const rows = data.scorers.map((scorer, at) => [scorer.name + (sample.ratings[at] && sample.ratings[at].length > 1
+    ? ` (${sample.ratings[at].map((value) => value === null ? "–" : value).join(" ")})` : ""),
+    ...runs.map((run) => shown(scoreOf(sample, at, run)))]).filter((row) => row.slice(1).some((text) => text !== "–"));
   const head = data.runs.length > 1 ? make("thead", {}, make("tr", {}, make("th", {}, ""),
     ...runs.map((run) => make("th", { scope: "col" }, data.runs[run])))) : null;
-  $("detail-body").replaceChildren(make("div", { class: "detail" + (data.images ? "" : " no-picture") }, picture(sample),
+  $("detail-body").replaceChildren(make("div", { class: "detail" + (data.images ? "" : " no-image") }, imageOf(sample),
     make("div", { class: "text" }, question(sample, "detail-question"), answers(sample),
       make("table", {}, head, make("tbody", {}, ...rows.map((row) => make("tr", {}, ...row.map((cell) => make("td", {}, cell)))))),
       make("p", { class: "small" }, facts.join(" · ")), tags(sample), make("div", { class: "steps" },
@@ -295,5 +315,5 @@ setUpBreakdowns();
 showRatings();
 showComparison();
 showSummary();
-new IntersectionObserver((entries) => { if (entries.some((each) => each.isIntersecting)) drawMore(); }, { rootMargin: "800px" }).observe($("end"));
+$("more").addEventListener("click", drawMore);
 apply();

@@ -13,7 +13,7 @@ function addSelect(id, label, options) {
 }
 
 function setUpFilters() {
-  if (data.sets.length > 1) addSelect("f-set", "Test set", [["", "all"], ...data.sets.map((each) => [each.key, each.key])]);
+  if (data.sets.length > 1) addSelect("f-set", "Test set", [["", "all"], ...data.sets.map((set) => [set.key, set.key])]);
   else $("choices").append(make("input", { id: "f-set", type: "hidden", value: "" }));
   for (const [field, label] of Object.entries(BLANKS)) {
     const counts = new Map();
@@ -21,32 +21,32 @@ function setUpFilters() {
     if (counts.size > 1)
       addSelect("f-" + field, label, [["", "all"], ...[...counts].sort((a, b) => b[1] - a[1]).map(([value, n]) => [value, `${value} (${count(n)})`])]);
   }
-  if (data.runs.length > 1) addSelect("f-run", "Run", data.runs.map((each, at) => [at, each]));
+  if (data.runs.length > 1) addSelect("f-run", "Run", data.runs.map((run, at) => [at, run]));
   if (data.scorers.length) {
-    const select = addSelect("f-scorer", "Score", data.scorers.map((each, at) => [at, each.name]));
-    const first = Math.max(0, data.scorers.findIndex((each) => each.verdict));
+    const select = addSelect("f-scorer", "Score", data.scorers.map((scorer, at) => [at, scorer.name]));
+    const first = Math.max(0, data.scorers.findIndex((scorer) => scorer.verdict));
     select.options[first].defaultSelected = true;
     select.addEventListener("change", fillVerdicts);
     addSelect("f-verdict", "Verdict", []);
     fillVerdicts();
     addSelect("f-order", "Order", [["", "as in the data"], ["up", "lowest score first"], ["down", "highest score first"]]);
   }
-  const disagreements = Object.keys(DISAGREEMENTS).filter((each) => samples.some((sample) => differs(sample, each)));
+  const disagreements = Object.keys(DISAGREEMENTS).filter((kind) => samples.some((sample) => differs(sample, kind)));
   if (disagreements.length)
-    addSelect("f-differ", "Disagreement", [["", "show all"], ...disagreements.map((each) => [each, DISAGREEMENTS[each]])]);
+    addSelect("f-differ", "Disagreement", [["", "show all"], ...disagreements.map((kind) => [kind, DISAGREEMENTS[kind]])]);
   $("choices").append(make("button", { type: "reset" }, "Reset"));
   let waiting = 0;
   $("filters").addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(apply, 80); });
   $("filters").addEventListener("reset", () => setTimeout(() => { if ($("f-scorer")) fillVerdicts(); apply(); }));
   $("filters").addEventListener("submit", (event) => event.preventDefault());
-  $("more").addEventListener("click", () => {
+  $("filter-toggle").addEventListener("click", () => {
     const open = $("choices").classList.toggle("open");
-    $("more").setAttribute("aria-expanded", open);
+    $("filter-toggle").setAttribute("aria-expanded", open);
   });
 }
 
 function fillVerdicts() {
-  const [good, bad] = data.scorers[$("f-scorer").value].binary ? ["right", "wrong"] : ["upper half", "lower half"];
+  const [good, bad] = data.scorers[$("f-scorer").value].binary ? ["right", "wrong"] : ["better half", "worse half"];
   const before = $("f-verdict").value;
   $("f-verdict").replaceChildren(...[["", "all"], ["right", good], ["wrong", bad], ["unscored", "not scored"]]
     .map(([value, text]) => make("option", { value }, text)));
@@ -63,7 +63,13 @@ function scoreOf(sample, at, run) {
 
 function verdictOf(sample, at, run) {
   const value = scoreOf(sample, at, run);
-  return value === null ? "unscored" : value >= data.scorers[at].max / 2 ? "right" : "wrong";
+  return value === null ? "unscored" : shareOf(data.scorers[at], value) >= 0.5 ? "right" : "wrong";
+}
+
+// Where a score lies between the worst of its range, 0, and the best, 1.
+function shareOf(scorer, value) {
+  const share = (value - scorer.min) / (scorer.max - scorer.min);
+  return scorer.higherIsBetter ? share : 1 - share;
 }
 
 const DISAGREEMENTS = {
@@ -75,27 +81,29 @@ const DISAGREEMENTS = {
 const apart = (values) => values.length > 1 && Math.max(...values) - Math.min(...values) >= 0.5;
 
 function scaled(sample, run, wanted) {
-  return data.scorers.map((each, at) => wanted(each) && scoreOf(sample, at, run) !== null ? scoreOf(sample, at, run) / each.max : null)
-    .filter((each) => each !== null);
+  return data.scorers.map((scorer, at) => [scorer, scoreOf(sample, at, run)])
+    .filter(([scorer, value]) => wanted(scorer) && value !== null).map(([scorer, value]) => shareOf(scorer, value));
 }
 
 function differs(sample, kind) {
   const run = chosenRun();
-  if (kind === "any") return apart(scaled(sample, run, (each) => each.verdict));
+  if (kind === "any") return apart(scaled(sample, run, (scorer) => scorer.verdict));
   if (kind === "runs") {
-    const at = Number(chosen("f-scorer") || 0), max = data.scorers.length ? data.scorers[at].max : 1;
-    return apart(data.runs.map((_, each) => scoreOf(sample, at, each)).filter((each) => each !== null).map((each) => each / max));
+    if (!data.scorers.length) return false;
+    const at = Number(chosen("f-scorer") || 0);
+    const values = data.runs.map((_, other) => scoreOf(sample, at, other)).filter((value) => value !== null);
+    return apart(values.map((value) => shareOf(data.scorers[at], value)));
   }
   if (!kind.includes("~"))
-    return Object.entries(sample.each).some(([at, values]) => data.scorers[at].family === kind &&
-      new Set(values.filter((each) => each !== null)).size > 1);
-  const [first, second] = kind.split("~").map((family) => scaled(sample, run, (each) => each.family === family));
+    return Object.entries(sample.ratings).some(([at, values]) => data.scorers[at].family === kind &&
+      new Set(values.filter((value) => value !== null)).size > 1);
+  const [first, second] = kind.split("~").map((family) => scaled(sample, run, (scorer) => scorer.family === family));
   return first.some((one) => second.some((other) => Math.abs(one - other) >= 0.5));
 }
 
 function apply() {
   const wanted = $("search").value.trim().toLowerCase().split(/\s+/).filter(Boolean);
-  const set = data.sets.findIndex((each) => each.key === chosen("f-set"));
+  const set = data.sets.findIndex((candidate) => candidate.key === chosen("f-set"));
   const fields = Object.keys(BLANKS).filter((field) => chosen("f-" + field));
   const scorer = Number(chosen("f-scorer") || 0), verdict = chosen("f-verdict"), order = chosen("f-order");
   const differ = chosen("f-differ"), run = chosenRun();
@@ -117,14 +125,14 @@ function apply() {
   drawMore();
 }
 
-function showCount(scorer, run) {
-  const scored = state.shown.map((at) => scoreOf(samples[at], scorer, run)).filter((each) => each !== null);
-  const each = data.scorers[scorer];
+function showCount(at, run) {
+  const scored = state.shown.map((place) => scoreOf(samples[place], at, run)).filter((value) => value !== null);
+  const scorer = data.scorers[at];
   let text = `${count(state.shown.length)} of ${count(samples.length)} answers`;
   if (scored.length) {
     const average = scored.reduce((sum, value) => sum + value, 0) / scored.length;
-    text += each.binary ? `, ${(100 * average).toFixed(1)} % right` : `, mean ${average.toFixed(3)}`;
-    text += ` by ${each.name}` + (data.runs.length > 1 ? `, ${data.runs[run]}` : "");
+    text += scorer.binary ? `, ${(100 * average).toFixed(1)} % right` : `, mean ${average.toFixed(3)}`;
+    text += ` by ${scorer.name}` + (data.runs.length > 1 ? `, ${data.runs[run]}` : "");
   }
   $("count").textContent = text;
 }

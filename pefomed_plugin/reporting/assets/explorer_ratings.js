@@ -1,5 +1,5 @@
 // Judges and people: one run under every evaluation, means of runs and raters, levels of reports, agreement.
-// Uses make, strip, mean, count and data of explorer.js, and like it writes text only.
+// Uses make, strip, drawTable, count and data of explorer.js, and like it writes text only.
 
 const STATISTIC_NAMES = { kappa: "Cohen's kappa", kappa_linear: "kappa, linear weights", kappa_quadratic: "kappa, quadratic weights",
   kendall_tau_b: "Kendall's tau-b", spearman: "Spearman's rho" };
@@ -11,7 +11,8 @@ function showRatings() {
   for (const set of having) {
     const block = make("div", { class: "rated" });
     if (having.length > 1) block.append(make("h3", {}, set.key));
-    if (set.ratings.evaluations) block.append(...evaluationTable(set.ratings.evaluations));
+    const evaluations = set.ratings.evaluations;
+    if (evaluations) block.append(make("h3", {}, evaluations.title), ...drawTable(evaluations));
     const panels = make("div", { class: "plots" }, ...set.ratings.repeated.map(runsPanel));
     if (set.ratings.levels.length) panels.prepend(levelsPanel(set.ratings.levels));
     block.append(panels);
@@ -20,24 +21,14 @@ function showRatings() {
   }
 }
 
-function plainTable(label, header, rows) {
-  return make("div", { class: "table-wrap", tabindex: 0, role: "region", "aria-label": label }, make("table", {},
-    make("thead", {}, make("tr", {}, ...header.map((each) => make("th", { scope: "col" }, each)))),
-    make("tbody", {}, ...rows.map((row) => make("tr", {}, ...row.map((cell) => make("td", {}, cell)))))));
-}
-
-function evaluationTable(found) {
-  return [make("h3", {}, found.title), plainTable(found.title, found.header, found.rows)];
-}
-
 // Each run of a judge, or each rater, as a dot; their mean with its interval below.
 function runsPanel(found) {
   const interval = found.interval || {};
   const panel = make("div", { class: "plot" }, make("h3", {}, found.scorer));
   found.runs.forEach(([value, shown], at) => panel.append(make("div", { class: "rater" }, make("span", {}, `${found.word} ${at + 1}`),
-    strip(value, null, null, found.max, `${found.word} ${at + 1}: ${shown}`), make("b", {}, shown))));
+    strip(value, null, null, [found.min, found.max], `${found.word} ${at + 1}: ${shown}`), make("b", {}, shown))));
   panel.append(make("div", { class: "rater all" }, make("span", {}, "mean ± SD"),
-    strip(found.value, interval.low, interval.high, found.max, `mean: ${found.shown}`), make("b", {}, found.shown)));
+    strip(found.value, interval.low, interval.high, [found.min, found.max], `mean: ${found.shown}`), make("b", {}, found.shown)));
   const notes = [...found.facts, ...(found.unscored ? [`${count(found.unscored)} not scored`] : [])];
   if (notes.length) panel.append(make("p", { class: "small" }, notes.join(" · ")));
   return panel;
@@ -56,21 +47,21 @@ function levelsPanel(rows) {
 }
 
 function agreementPanel(found, key) {
-  const select = make("select", {}, ...found.statistics.map((each) => make("option", { value: each }, STATISTIC_NAMES[each])));
+  const select = make("select", {}, ...found.statistics.map((name) => make("option", { value: name }, STATISTIC_NAMES[name])));
   const matrix = make("div", { class: "table-wrap", tabindex: 0, role: "region", "aria-label": "Agreement of pairs, " + key });
   const counts = make("div", { class: "counts", "aria-live": "polite" });
   const fill = () => { counts.replaceChildren(); matrix.replaceChildren(agreementMatrix(found, select.value, counts)); };
   select.addEventListener("change", fill);
   fill();
   return [make("div", { class: "section-head agreement" }, make("h3", {}, "Agreement, " + key), make("label", {}, "Statistic ", select)), matrix, counts,
-    ...(found.rest.length ? [plainTable("Agreement of all", ["", "items", "value"], found.rest)] : [])];
+    ...(found.together ? drawTable(found.together) : [])];
 }
 
 function agreementMatrix(found, statistic, counts) {
   const pairOf = (row, column) => found.pairs[`${row} ~ ${column}`] || null, columns = found.names.slice(1);
   const rows = found.names.filter((row) => columns.some((column) => pairOf(row, column)));
   return make("table", { class: "matrix" },
-    make("thead", {}, make("tr", {}, make("th", {}, ""), ...columns.map((each) => make("th", { scope: "col" }, each)))),
+    make("thead", {}, make("tr", {}, make("th", {}, ""), ...columns.map((name) => make("th", { scope: "col" }, name)))),
     make("tbody", {}, ...rows.map((row) => make("tr", {}, make("th", { scope: "row" }, row), ...columns.map((column) => {
       const pair = pairOf(row, column);
       return pair ? agreementCell(found, row, column, pair, pair.figures[statistic], counts) : make("td", {}, "");
@@ -86,6 +77,8 @@ function agreementCell(found, row, column, pair, [value, low, high], counts) {
 }
 
 function countsTable(found, row, column, pair) {
-  return [make("p", { class: "small" }, `${count(pair.n)} items by ${row} (rows) and ${column} (columns)`),
-    plainTable("Counts", ["", ...found.scale.map(String)], pair.table.map((cells, at) => [String(found.scale[at]), ...cells.map(String)]))];
+  const table = { title: "Counts", notes: [],
+    columns: ["", ...found.scale].map((level, at) => ({ header: String(level), kind: at ? "count" : "text" })),
+    rows: pair.table.map((cells, at) => [String(found.scale[at]), ...cells.map(String)]) };
+  return [make("p", { class: "small" }, `${count(pair.n)} items by ${row} (rows) and ${column} (columns)`), ...drawTable(table)];
 }

@@ -72,7 +72,7 @@ function setUpRater() {
   $("who").textContent = session.rater;
   $("who").title = "Rate under another name";
   $("progress").hidden = $("who").hidden = false;
-  $("rating").classList.toggle("no-picture", !session.images);
+  $("rating").classList.toggle("no-image", !session.images);
   $("film").hidden = !session.images;
   $("answer-title").textContent = session.title;
   $("comment").maxLength = session.commentLimit;

@@ -4,33 +4,41 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from ...readers import DatasetSpec, describe
 from ...readers.prepared import split_file
-from .markdown import EMBEDDED, MARK, bullets, front_matter, join, licence, table
+from ..rendering import to_markdown
+from ..table import COUNT, FIGURE, Cell, Code, Column, Table
+from .markdown import EMBEDDED, MARK, bullets, front_matter, join, licence
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+_LENGTHS = (
+    Column("split", itemgetter("split")),
+    Column("samples", itemgetter("count"), COUNT),
+    Column("median words", lambda length: Cell(length["median"], digits=int(length["median"] % 1 > 0)), FIGURE),
+    Column("longest", itemgetter("longest"), COUNT),
+)
+_SKIPPED = (Column("reason", itemgetter(0)), Column("rows", itemgetter(1), COUNT))
+_FINDINGS = (
+    Column("", itemgetter("what")),
+    Column("samples", itemgetter("count"), COUNT),
+    Column("of", itemgetter("of"), COUNT),
+)
+_SOURCES = (
+    Column("file of the release", lambda source: Code(Path(source["path"]).name)),
+    Column("SHA-256", lambda source: Code(source["sha256"])),
+)
 _HUB_SPLITS = {"train": "train", "val": "validation", "test": "test"}
 
 
 def data_card(manifest: Mapping[str, Any]) -> str:
     """Text of a prepared data set's card."""
     source = describe(manifest["dataset"])
-    broken = [
-        (each["check"], each["expected"], each["found"]) for each in manifest.get("verdicts", ()) if not each["holds"]
-    ]
-    found = [
-        (each["what"], f"{each['count']:,}", f"{each['of']:,}")
-        for key in ("repetitions", "leaks")
-        for each in manifest.get(key, ())
-        if each["count"]
-    ]
-    lengths = [
-        (each["split"], f"{each['count']:,}", f"{each['median']:g}", str(each["longest"]))
-        for each in manifest.get("lengths", ())
-    ]
+    broken = [check for check in manifest.get("verdicts", ()) if not check["holds"]]
+    found = [finding for key in ("repetitions", "leaks") for finding in manifest.get(key, ()) if finding["count"]]
     made = {
         "pefomed_plugin": manifest["plugin_version"],
         "layout": manifest["layout"],
@@ -49,10 +57,9 @@ def data_card(manifest: Mapping[str, Any]) -> str:
             else source.url or "a folder of own data"
         ),
         "## Splits",
-        table(("split", "samples", "median words", "longest"), lengths),
+        to_markdown(Table("", _LENGTHS, manifest.get("lengths", ()))),
         "## Left out",
-        table(("reason", "rows"), [(reason, f"{rows:,}") for reason, rows in manifest.get("skipped", {}).items()])
-        or "Nothing.",
+        to_markdown(Table("", _SKIPPED, list(manifest.get("skipped", {}).items()))) or "Nothing.",
         "## Licence",
         *(
             ["Generated; BSD 3-Clause."]
@@ -62,16 +69,13 @@ def data_card(manifest: Mapping[str, Any]) -> str:
         "## What to know",
         bullets(source.quirks),
         "Figures of the published release that do not hold here:" if broken else "",
-        table(("check", "expected", "found"), broken),
+        to_markdown(Table("", [Column(key, itemgetter(key)) for key in ("check", "expected", "found")], broken)),
         "What occurs twice, and what of the held-out splits is in train:" if found else "",
-        table(("", "samples", "of"), found),
+        to_markdown(Table("", _FINDINGS, found)),
         "Not for clinical use.",
         "## How it was made",
-        table(("", ""), list(made.items())),
-        table(
-            ("file of the release", "SHA-256"),
-            [(f"`{Path(each['path']).name}`", each["sha256"]) for each in manifest.get("sources", ())],
-        ),
+        to_markdown(Table("", [Column("", itemgetter(0)), Column("", itemgetter(1))], list(made.items()))),
+        to_markdown(Table("", _SOURCES, manifest.get("sources", ()))),
         "## How to cite",
         "- " + source.citation,
     ]

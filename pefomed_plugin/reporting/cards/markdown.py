@@ -1,10 +1,16 @@
-"""Markdown as cards need it: front matter, tables, lists. Knows nothing of models and data."""
+"""What model and data cards share: Markdown around their tables, and ``README.md``, the file that the hub looks for."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from ...storage import write_text
+
+CARD = "README.md"
+OTHER_CARD = "README.pefomed.md"
+"""Where the card goes when ``README.md`` is somebody else's."""
 MARK = "<!-- Written by pefomed. To keep changes of your own, delete this line: the card is then left alone. -->"
 EMBEDDED = (
     "> **Embedded sample.** Made with generated drawings and a tiny model, to try the software. Its figures "
@@ -25,16 +31,6 @@ def licence(identifier: str) -> dict[str, str]:
     return {"license": identifier, **other}
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table; nothing where it has no rows."""
-    if not rows:
-        return ""
-    lines: list[Sequence[str]] = [columns, ["---"] * len(columns), *rows]
-    return "\n".join(
-        "| {} |".format(" | ".join(str(each).replace("|", "\\|").replace("\n", " ") for each in line)) for line in lines
-    )
-
-
 def bullets(lines: Sequence[str]) -> str:
     """A list; nothing where it is empty."""
     return "\n".join("- " + line for line in lines)
@@ -43,3 +39,16 @@ def bullets(lines: Sequence[str]) -> str:
 def join(parts: Sequence[str]) -> str:
     """Paragraphs one below the other, empty ones left out."""
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def write_card(folder: Path, text: str) -> Path:
+    """Write a card; the file written (see ``CARD`` and ``OTHER_CARD``).
+
+    Raises:
+        DataError: the folder cannot be written.
+    """
+    path = Path(folder) / CARD
+    if path.is_file() and MARK not in path.read_text(encoding="utf-8", errors="replace"):
+        path = path.with_name(OTHER_CARD)
+    write_text(path, text)
+    return path

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from ... import __version__
 from ...readers import describe
-from ..tables import figure_rows
-from .markdown import EMBEDDED, MARK, bullets, front_matter, join, licence, table
+from ..figures import FIGURE_COLUMNS, figures_of
+from ..rendering import to_markdown
+from ..table import COUNT, Cell, Code, Column, Table
+from .markdown import EMBEDDED, MARK, bullets, front_matter, join, licence
 from .model_facts import ModelFacts, TrainedOn
 
 PAPER = (
@@ -47,6 +50,7 @@ _SHOWN = {
     ),
 }
 """What a card shows of a configuration: no paths."""
+_FILES = (Column("file", lambda item: Code(item[0])), Column("", itemgetter(1)))
 _USE = {
     "checkpoint": "pefomed checkpoint inspect checkpoint_last.pth\n"
     "PEFOMED_CKPT=checkpoint_last.pth torchrun evaluate.py --cfg-path eval_configs/pefomed_vqa_rad.yaml",
@@ -75,7 +79,7 @@ def model_card(facts: ModelFacts) -> str:
         "MiniGPT-v2 fine-tuned by the PeFoMed recipe: a frozen EVA ViT and a frozen LLaMA-2, of which only the "
         "projection between them and low-rank adapters (LoRA) are trained. **Not for clinical use.**",
         "## Files" if facts.files else "",
-        table(("file", ""), [(f"`{name}`", what) for name, what in facts.files.items()]),
+        to_markdown(Table("", _FILES, list(facts.files.items()))),
         "## Use",
         "```{}\n{}\n```".format(
             "bash" if facts.form == "checkpoint" else "python",
@@ -121,19 +125,26 @@ def _model_front(facts: ModelFacts) -> dict[str, Any]:
 
 
 def _trained_table(trained_on: Sequence[TrainedOn]) -> str:
-    rows = []
-    for each in trained_on:
-        options = ", ".join(f"{key}={value}" for key, value in each.options.items())
-        rows.append(
-            (
-                "{} (`{}`{})".format(describe(each.dataset).title, each.dataset, "; " + options if options else ""),
-                "before" if each.earlier else "this run",
-                "not known" if each.samples is None else f"{each.samples:,}",
-                each.layout or "-",
-                f"`{each.manifest_sha256[:16]}`" if each.manifest_sha256 else "-",
-            )
-        )
-    return table(("data set, train split", "trained in", "samples", "layout", "manifest (SHA-256)"), rows)
+    def dataset(trained: TrainedOn) -> str:
+        options = "".join(f"; {key}={value}" for key, value in trained.options.items())
+        return describe(trained.dataset).title + options
+
+    columns = [
+        Column("data set, train split", dataset),
+        Column("name", lambda trained: Code(trained.dataset)),
+        Column("trained in", lambda trained: "before" if trained.earlier else "this run"),
+        Column(
+            "samples",
+            lambda trained: Cell(None, reason="not known") if trained.samples is None else trained.samples,
+            COUNT,
+        ),
+        Column("layout", lambda trained: trained.layout or "-"),
+        Column(
+            "manifest (SHA-256)",
+            lambda trained: Code(trained.manifest_sha256[:16]) if trained.manifest_sha256 else "-",
+        ),
+    ]
+    return to_markdown(Table("", columns, trained_on))
 
 
 def _history(facts: ModelFacts) -> str:
@@ -151,12 +162,13 @@ def _history(facts: ModelFacts) -> str:
 
 
 def _figures(facts: ModelFacts) -> str:
-    rows = [(key, *row) for key, metrics in facts.figures.items() for row in figure_rows(metrics)]
-    if not rows:
-        return "None: no metrics.json of these weights lay beside them."
+    figures = [
+        figure for test_set, metrics in facts.figures.items() for figure in figures_of(metrics["scores"], test_set)
+    ]
+    columns = [Column("test set", lambda figure: figure.test_set), *FIGURE_COLUMNS]
     return (
-        table(("test set", "score", "n", "value", "95 % interval"), rows)
-        + "\n\nIntervals are bootstraps over studies or images."
+        to_markdown(Table("", columns, figures, ["Intervals are bootstraps over studies or images."]))
+        or "None: no metrics.json of these weights lay beside them."
     )
 
 
@@ -171,24 +183,24 @@ def _model_licences(facts: ModelFacts) -> list[str]:
 
 
 def _configuration(facts: ModelFacts) -> str:
-    rows = [
-        (f"`{name}.{key}`", f"`{section[key]}`")
+    rows: list[tuple[str, str]] = [
+        (Code(f"{name}.{key}"), Code(section[key]))
         for name, keys in _SHOWN.items()
         for section in [facts.config.get(name) or {}]
         for key in keys
         if section.get(key) is not None
     ]
     rows += [
-        (f"`datasets.{name}.{key}`", f"`{section[key]}`")
+        (Code(f"datasets.{name}.{key}"), Code(section[key]))
         for name, section in (facts.config.get("datasets") or {}).items()
         for key in ("batch_size", "sample_ratio")
         if isinstance(section, Mapping) and section.get(key) is not None
     ]
     rows += [
-        ("checkpoint: " + ("epoch (from 0)" if key == "epoch" else key), f"`{value}`")
+        ("checkpoint: " + ("epoch (from 0)" if key == "epoch" else key), Code(value))
         for key, value in facts.training.items()
         if isinstance(value, (int, float, str)) and key != "version"
     ]
     rows.append(("pefomed_plugin", f"{facts.training.get('version', 'not used')} (this card: {__version__})"))
     rows += [(name, version + " (when this card was written)") for name, version in facts.versions.items()]
-    return table(("", ""), rows)
+    return to_markdown(Table("", [Column("", itemgetter(0)), Column("", itemgetter(1))], rows))

@@ -25,7 +25,7 @@ from .explorer_data import image_keys, page_data
 
 ASSETS = Path(__file__).resolve().parents[1] / "assets"
 THUMBNAIL_PX = 320
-"""Longer side of a image on the page."""
+"""Longer side of an image on the page."""
 _JPEG_QUALITY = 72
 _WORKERS = 2
 _INCLUDE = re.compile(r"// @include (\w+\.js)")
@@ -43,7 +43,7 @@ def write_report(
         texts: False leaves questions, answers and predictions out.
 
     Returns:
-        One line for each opened that could not be shown; the page says so in its place.
+        One line for each image that could not be shown; the page says so in its place.
 
     Raises:
         DataError: the runs cannot be compared, or the file cannot be written; the old file is untouched.

@@ -6,7 +6,7 @@ Samples are rows of plain lists, their columns named once, so that thousands of 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from ... import __version__
@@ -15,9 +15,11 @@ from ...scoring.breakdown import NOT_GIVEN, axes_of
 from ...scoring.spec import ACCURACY, RATER, RUN, MetricSpec, ScorerSpec
 from ..breakdowns import make_breakdown
 from ..comparison.compare import Comparison, compare_runs
-from ..comparison.compare_tables import cells_of, footnote, header_of, title_of
+from ..comparison.compare_tables import comparison_table, footnotes
+from ..figures import Figure
+from ..rendering import to_page
 from ..results import Answered, Run
-from ..tables import format_count, format_interval, format_value
+from ..table import text_of
 from .explorer_ratings import ratings_data
 
 COLUMNS = (
@@ -33,9 +35,9 @@ COLUMNS = (
     "phrase_type",
     "modality",
     "runs",
-    "each",
+    "ratings",
 )
-"""``runs``: prediction and scores of each run, None where it has none; ``each``: what every run of a judge, or every
+"""``runs``: prediction and scores of each run, None where it has none; ``ratings``: what every run of a judge, or every
 rater, gave the first run's answer, by the place of the scorer."""
 
 
@@ -138,20 +140,20 @@ def _ratings_by_id(answered: Answered, scorers: Sequence[str]) -> dict[str, dict
     }
 
 
-def _row(each: Prediction, number: int, images: Mapping[Any, int], texts: bool) -> list[Any]:
-    types = [part.strip() for part in (each.question_type or "").split(",") if part.strip()]
-    modality = each.metadata.get("modality")
+def _row(prediction: Prediction, number: int, images: Mapping[Any, int], texts: bool) -> list[Any]:
+    types = [part.strip() for part in (prediction.question_type or "").split(",") if part.strip()]
+    modality = prediction.metadata.get("modality")
     return [
-        each.id,
+        prediction.id,
         number,
-        [images[(each.dataset, image)] for image in each.images],
-        each.task,
-        each.question if texts else None,
-        each.answer if texts else None,
-        (each.answer_type or "").strip().upper() or None,
+        [images[(prediction.dataset, image)] for image in prediction.images],
+        prediction.task,
+        prediction.question if texts else None,
+        prediction.answer if texts else None,
+        (prediction.answer_type or "").strip().upper() or None,
         types,
-        each.organ,
-        each.phrase_type,
+        prediction.organ,
+        prediction.phrase_type,
         str(modality) if modality else None,
     ]
 
@@ -184,17 +186,18 @@ def _figure(spec: ScorerSpec, group: str, figure: Mapping[str, Any]) -> dict[str
     """One figure of ``metrics.json``, with the range it is drawn in."""
     metric, is_count = spec.measured_by(group), group in {f"level {level}" for level in spec.levels}
     low, high = (0.0, float(figure.get("n") or 1)) if is_count else metric.shown_range
+    entry, interval = Figure(spec.name, group, figure), figure.get("interval") or {}
     return {
         "scorer": spec.name,
         "group": group,
-        "n": format_count(figure),
+        "n": text_of(entry.count()),
         "value": figure.get("value"),
-        "shown": f"{figure['value']:,.4g}" if is_count and figure.get("value") is not None else format_value(figure),
+        "shown": text_of(replace(entry.value(), sd=None)),
         "unit": "" if is_count else metric.unit,
         "min": low,
         "max": high,
         "interval": figure.get("interval"),
-        "shownInterval": format_interval(figure.get("interval")),
+        "shownInterval": "" if interval.get("low") is None else text_of(entry.interval()),
     }
 
 
@@ -245,21 +248,17 @@ def _comparison(runs: Sequence[Run]) -> dict[str, Any] | None:
     """The ablation tables, where there is something to compare with."""
     if len(runs) < 2:
         return None
-    tables = [compare_run for compare_run in compare_runs(runs) if len(compare_run.rows) > 1]
-    return {"tables": [_comparison_table(table) for table in tables], "note": footnote(tables)}
+    comparisons = [comparison for comparison in compare_runs(runs) if len(comparison.rows) > 1]
+    return {"tables": [_compared(comparison) for comparison in comparisons], "notes": footnotes(comparisons)}
 
 
-def _comparison_table(table: Comparison) -> dict[str, Any]:
-    bars = [
-        {"run": row.run, **{key: asdict(row.figures[table.tested.name])[key] for key in ("value", "interval")}}
-        for row in table.rows
-    ]
+def _compared(comparison: Comparison) -> dict[str, Any]:
+    """A table, and a bar a run."""
+    tested = comparison.tested
+    figures = [(row.run, row.figures[tested.name]) for row in comparison.rows]
     return {
-        "title": title_of(table),
-        "header": header_of(table),
-        "unit": table.tested.unit,
-        "range": table.tested.metric.shown_range,
-        "bars": bars,
-        "rows": [cells_of(row, table) for row in table.rows],
-        "deviations": [{"run": row.run, "text": "; ".join(row.deviations)} for row in table.rows],
+        "table": to_page(comparison_table(comparison)),
+        "unit": tested.unit,
+        "range": tested.metric.shown_range,
+        "bars": [{"run": run, "value": figure.value, "interval": asdict(figure.interval)} for run, figure in figures],
     }

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from ...scoring.pairing import mean
 from ...scoring.repeated import Runs
-from ..agreement import PEOPLE, brief_agreement, scale_of
-from ..comparison.compare_tables import evaluation_cells, evaluations_header, evaluations_title
+from ..agreement import PEOPLE, scale_of, statistics_of, together_table
+from ..comparison.compare_tables import evaluation_table
 from ..comparison.evaluations import Evaluations, evaluate_runs
+from ..rendering import to_page
 from ..results import Answered, Run
+from ..table import Cell, text_of
 
 
 def ratings_data(run: Run, answered: Answered) -> dict[str, Any] | None:
@@ -21,20 +23,10 @@ def ratings_data(run: Run, answered: Answered) -> dict[str, Any] | None:
         iter(evaluate_runs([Run(run.name, run.folder, run.config, run.embedded, {answered.key: answered})])), None
     )
     return {
-        "evaluations": _table(found),
+        "evaluations": to_page(evaluation_table(found)) if found and found.rows else None,
         "repeated": [_repeated(answered, name) for name in answered.runs],
         "levels": _levels(found),
         "agreement": _agreement(answered.agreement),
-    }
-
-
-def _table(found: Evaluations | None) -> dict[str, Any] | None:
-    if found is None or not found.rows:
-        return None
-    return {
-        "title": evaluations_title(found),
-        "header": evaluations_header(found),
-        "rows": [evaluation_cells(row, found) for row in found.rows],
     }
 
 
@@ -42,7 +34,7 @@ def _repeated(answered: Answered, scorer: str) -> dict[str, Any]:
     """Mean of each run or rater, and of all of them with SD and interval."""
     overall, spec = answered.figures.get(scorer, {}).get("overall") or {}, answered.scorers[scorer]
     unit, factor = spec.unit, spec.factor
-    sd = "" if overall.get("sd") is None else " \u00b1 {:.{d}f}".format(overall["sd"], d=1 if unit else 2)
+    digits = None if unit == "%" else 2
     return {
         "scorer": scorer,
         "word": spec.repeated,
@@ -50,16 +42,12 @@ def _repeated(answered: Answered, scorer: str) -> dict[str, Any]:
         "min": spec.shown_range[0],
         "max": spec.shown_range[1],
         "value": overall.get("value"),
-        "shown": _shown(overall.get("value"), unit) + sd,
+        "shown": text_of(Cell(overall.get("value"), unit, sd=overall.get("sd"), digits=digits)),
         "interval": overall.get("interval"),
         "unscored": overall.get("unscored", 0),
-        "runs": [[each, _shown(each, unit)] for each in _means(answered.runs[scorer], factor)],
+        "runs": [[value, text_of(Cell(value, unit, digits=digits))] for value in _means(answered.runs[scorer], factor)],
         "facts": _facts(answered.judges.get(scorer) or {}),
     }
-
-
-def _shown(value: float | None, unit: str) -> str:
-    return "-" if value is None else f"{value:.1f} %" if unit else f"{value:.2f}"
 
 
 def _means(runs: Runs, factor: float) -> list[float | None]:
@@ -93,7 +81,7 @@ def _levels(found: Evaluations | None) -> list[dict[str, Any]]:
             shares.append(
                 {
                     "label": row.label,
-                    "mean": "-" if mean_level is None else f"{mean_level:.2f}",
+                    "mean": text_of(Cell(mean_level, digits=2)),
                     "levels": levels,
                     "shares": [100 * count / sum(counts) for count in counts],
                 }
@@ -105,7 +93,6 @@ def _agreement(found: Mapping[str, Any]) -> dict[str, Any] | None:
     """Pairs with their statistics, [value, low, high], and the table of counts; the rest as rows to show."""
     if not found:
         return None
-    header, rows = brief_agreement(found)
     scale = scale_of(found)
     names = [*found["raters"], *([PEOPLE] if any(PEOPLE in name for name in found["pairs"]) else [])]
     pairs = {
@@ -116,17 +103,13 @@ def _agreement(found: Mapping[str, Any]) -> dict[str, Any] | None:
         }
         for name, pair in found["pairs"].items()
     }
-    statistics: Sequence[str] = ["kappa", "kappa_linear", "kappa_quadratic", "kendall_tau_b", "spearman"]
-    if len(scale) == 2:  # on two values the three kappas are one
-        statistics = ["kappa", "kendall_tau_b", "spearman"]
-    rest = [row[:3] for row in rows if row[0] not in pairs]
+    together = together_table("Agreement of all", found)
     return {
         "names": names,
         "scale": scale,
         "pairs": pairs,
-        "statistics": statistics,
-        "header": header[:2],
-        "rest": rest,
+        "statistics": statistics_of(found),
+        "together": to_page(together) if together.items else None,
     }
 
 

@@ -132,8 +132,8 @@ def test_export_with_a_card_that_tells_what_forbids_publishing(
     card = (out / "README.md").read_text(encoding="utf-8")
     front = yaml.safe_load(card.split("---\n")[1])
     assert (front["license"], front["library_name"]) == ("other", "peft"), "MIMIC-CXR binds more than LLaMA 2"
-    assert "| VQA-RAD (`vqa_rad`) | this run | 3,064 |" in card
-    assert "| MIMIC-CXR (`mimic_cxr`; section=findings) | this run | not known |" in card
+    assert "| VQA-RAD | `vqa_rad` | this run | 3,064 |" in card
+    assert "| MIMIC-CXR; section=findings | `mimic_cxr` | this run | not known |" in card
     assert "| vqa_rad-test | exact_match/pefomed overall | 2 of 3 | 66.7 % | 20.5 - 93.5 |" in card
     assert "alpha 16 (the configuration in the file)" in card
     assert "/home/me" not in card, "no path of this machine"

@@ -202,7 +202,7 @@ def test_interrupted(command, capsys):
 def test_json_alone_is_on_the_standard_output(command, capsys):
     def run():
         print("said on the way")
-        return Output({"value": 1.5}, lambda: print("table"), 1)
+        return Output({"value": 1.5}, ["table"], 1)
 
     command(run)
     assert main(["doctor", "--json"]) == 1

@@ -51,7 +51,7 @@ def test_a_run_that_needs_the_judge_makes_it_an_error():
 def test_without_the_package(monkeypatch):
     monkeypatch.setattr(machine, "find_spec", lambda name: None)
     (finding,) = machine.check_judge({"OPENAI_API_KEY": SECRET})
-    assert "openai is not installed" in finding.found and "pefomed_plugin[judge]" in finding.mend
+    assert "openai is not installed" in finding.found and "pefomed_plugin[judge]" in finding.remedy
 
 
 @pytest.mark.parametrize("arguments", [[], ["--json"]])
@@ -87,7 +87,7 @@ def test_a_gpu_with_memory_and_bf16(monkeypatch):
 def test_a_gpu_that_somebody_else_uses(monkeypatch):
     gpus(monkeypatch, free=10, bf16=False)
     (finding,) = machine.check_gpus()
-    assert finding.state == WARNING and "bf16: no" in finding.found and "nvidia-smi" in finding.mend
+    assert finding.state == WARNING and "bf16: no" in finding.found and "nvidia-smi" in finding.remedy
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def test_a_driver_but_a_torch_for_the_cpu(monkeypatch):
     monkeypatch.setattr(machine.shutil, "which", lambda name: "/bin/" + name)
     monkeypatch.setattr(torch.version, "cuda", None)
     (finding,) = machine.check_gpus()
-    assert finding.state == WARNING and "built for the CPU" in finding.found and "pytorch.org" in finding.mend
+    assert finding.state == WARNING and "built for the CPU" in finding.found and "pytorch.org" in finding.remedy
 
 
 def make_java(path: Path, code: int) -> str:
@@ -136,7 +136,7 @@ def test_java_that_starts_or_not(tmp_path, monkeypatch, code, state, told):
 def test_no_java(monkeypatch):
     monkeypatch.setenv("PEFOMED_JAVA", "no-such-java")
     (finding,) = machine.check_java()
-    assert finding.state == NOTE and "METEOR" in finding.found and "pefomed_plugin[meteor]" in finding.mend
+    assert finding.state == NOTE and "METEOR" in finding.found and "pefomed_plugin[meteor]" in finding.remedy
 
 
 def test_a_gpu_that_is_too_small_for_the_run(monkeypatch):
@@ -144,7 +144,7 @@ def test_a_gpu_that_is_too_small_for_the_run(monkeypatch):
     assert check_memory(40 * machine.GIB, "a.yaml")[0].state == OK
     (finding,) = check_memory(75 * machine.GIB, "a.yaml")
     assert finding.state == WARNING and "75 of 80 GiB, 70 are free" in finding.found
-    assert finding.mend.startswith("pefomed estimate --cfg-path a.yaml")
+    assert finding.remedy.startswith("pefomed estimate --cfg-path a.yaml")
 
 
 def test_the_disk(tmp_path, monkeypatch):
@@ -152,7 +152,7 @@ def test_the_disk(tmp_path, monkeypatch):
         monkeypatch.setattr("shutil.disk_usage", lambda _, free=free_gb: SimpleNamespace(free=free * 1e9))
         (finding,) = check_disk(tmp_path / "output" / "new", 2.8)
         assert finding.state == state and "needs about 2.8" in finding.found
-        assert bool(finding.mend) == (state != OK)
+        assert bool(finding.remedy) == (state != OK)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -166,4 +166,4 @@ def test_json_is_one_document(capsys):
     main(["doctor", "--json"])
     found = json.loads(capsys.readouterr().out)
     assert found["ready"] is True and found["schema"] == 1
-    assert {"area", "what", "state", "found", "mend"} == set(found["findings"][0])
+    assert {"area", "what", "state", "found", "remedy"} == set(found["findings"][0])

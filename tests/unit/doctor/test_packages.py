@@ -39,9 +39,9 @@ def test_missing_and_old_packages_say_what_to_install(monkeypatch):
         "openai": WARNING,
         "extra judge": NOTE,
     }
-    assert found["torch"].mend == "pip install 'pefomed_plugin[bundled]'"
-    assert found["numpy"].found == "1.9, older than 1.22" and found["numpy"].mend == "pip install 'numpy>=1.22'"
-    assert found["extra judge"].mend == "pip install 'pefomed_plugin[judge]'"
+    assert found["torch"].remedy == "pip install 'pefomed_plugin[bundled]'"
+    assert found["numpy"].found == "1.9, older than 1.22" and found["numpy"].remedy == "pip install 'numpy>=1.22'"
+    assert found["extra judge"].remedy == "pip install 'pefomed_plugin[judge]'"
 
 
 def test_a_package_that_is_only_on_the_path():
@@ -75,7 +75,7 @@ def test_a_checkouts_pins(tmp_path, monkeypatch):
     (tmp_path / "environment.yml").write_text(PINS)
     monkeypatch.setattr(packages, "installed_version", {"torch": "2.0.0+cu117"}.get)
     (found,) = packages.check_pins(tmp_path / "environment.yml")
-    assert (found.what, found.state, found.mend) == ("transformers", ERROR, "pip install transformers==4.30.0")
+    assert (found.what, found.state, found.remedy) == ("transformers", ERROR, "pip install transformers==4.30.0")
     monkeypatch.setattr(packages, "installed_version", {"torch": "2.1.0", "transformers": "4.30.0"}.get)
     (found,) = packages.check_pins(tmp_path / "environment.yml")
     assert (found.state, found.found) == (WARNING, "2.1.0, the checkout pins 2.0.0")

@@ -72,7 +72,7 @@ def test_every_path_that_is_wrong_is_told_at_once(paths, capsys):
     findings = check_run(STAGE2, options)
     broken = {finding.what for finding in findings if finding.state == ERROR}
     assert broken == {"LLaMA", "vision encoder", "checkpoint", "data set vqa_rad", "run.device"}
-    assert all(finding.mend for finding in findings if finding.state == ERROR)
+    assert all(finding.remedy for finding in findings if finding.state == ERROR)
 
 
 def test_variables_that_are_missing_do_not_hide_what_is_wrong_with_the_others(paths, monkeypatch):
@@ -88,13 +88,13 @@ def test_mistakes_of_the_yaml_and_the_options(paths):
     (found,) = check_run(STAGE2, ["run.max_epochs=3"])
     assert found.state == ERROR and "did you mean 'max_epoch'" in found.found
     (found,) = check_run(STAGE2, [*OPTIONS, "run.precision=bf17"])
-    assert "bf17" in found.found and found.mend
+    assert "bf17" in found.found and found.remedy
 
 
 def test_fp16_without_a_gpu_is_told_before_the_weights_are_loaded(paths, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     (found,) = of(check_run(STAGE2, [option for option in OPTIONS if "amp" not in option]), "run.precision")
-    assert found.state == ERROR and "run.precision=fp32" in found.mend
+    assert found.state == ERROR and "run.precision=fp32" in found.remedy
 
 
 def test_a_run_without_a_checkpoint_starts_untrained(paths):

@@ -29,7 +29,7 @@ def test_a_whole_llama_folder(tmp_path):
 
 def test_another_width_than_the_papers_is_a_warning(tmp_path):
     (finding,) = check_llama(make_llama(tmp_path / "llama"))
-    assert finding.state == WARNING and "width 32" in finding.found and "4096" in finding.found and finding.mend
+    assert finding.state == WARNING and "width 32" in finding.found and "4096" in finding.found and finding.remedy
 
 
 def test_another_architecture_is_an_error(tmp_path):
@@ -61,7 +61,7 @@ def test_a_spoilt_llama_folder(tmp_path, spoil, told):
     folder = make_llama(tmp_path / "llama")
     spoil(folder)
     findings = check_llama(folder, SMALL)
-    assert states(findings) == [ERROR] and told in findings[0].found and findings[0].mend
+    assert states(findings) == [ERROR] and told in findings[0].found and findings[0].remedy
 
 
 def test_an_incomplete_file_of_weights_says_how_much_is_missing(tmp_path):
@@ -82,7 +82,7 @@ def test_a_folder_that_may_not_be_read(tmp_path):
     folder.chmod(0)
     (finding,) = check_llama(folder, SMALL)
     folder.chmod(0o700)
-    assert "may not be read" in finding.found and finding.mend.startswith("chmod")
+    assert "may not be read" in finding.found and finding.remedy.startswith("chmod")
 
 
 def test_a_vision_encoder(tmp_path):
@@ -95,7 +95,7 @@ def test_a_vision_encoder_of_other_sizes_names_what_differs(tmp_path):
     (finding,) = check_vit(path)
     assert finding.state == ERROR
     assert "patch_embed.proj.weight is (8, 3, 4, 4), not (1408, 3, 14, 14)" in finding.found
-    assert "no blocks.38.attn.qkv.weight" in finding.found and finding.mend.endswith("eva_vit_g.pth")
+    assert "no blocks.38.attn.qkv.weight" in finding.found and finding.remedy.endswith("eva_vit_g.pth")
 
 
 def test_other_weights_in_place_of_the_vision_encoder(tmp_path):
@@ -115,7 +115,7 @@ def test_a_checkpoint_in_either_spelling(tmp_path, spelling, wrapped):
 def test_another_rank_names_both_and_the_option_that_mends_it(tmp_path):
     (finding,) = check_checkpoint(save({"model": lora_tensors(rank=2)}, tmp_path / "ckpt.pth"), SMALL)
     assert finding.state == ERROR and "rank 2, the run has 4" in finding.found
-    assert finding.mend == "--options model.lora_r=2"
+    assert finding.remedy == "--options model.lora_r=2"
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_another_rank_names_both_and_the_option_that_mends_it(tmp_path):
 )
 def test_a_checkpoint_that_does_not_fit(tmp_path, tensors, sizes, told):
     (finding,) = check_checkpoint(save({"model": tensors}, tmp_path / "ckpt.pth"), sizes)
-    assert finding.state == ERROR and told in finding.found and finding.mend
+    assert finding.state == ERROR and told in finding.found and finding.remedy
 
 
 def test_no_checkpoint_is_only_a_note():

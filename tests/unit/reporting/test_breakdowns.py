@@ -6,8 +6,9 @@ import pytest
 
 from pefomed_plugin.errors import ConfigError, DataError
 from pefomed_plugin.records import Score
-from pefomed_plugin.reporting.breakdowns import make_breakdown, show_breakdown
+from pefomed_plugin.reporting.breakdowns import breakdown_table, make_breakdown
 from pefomed_plugin.reporting.plots import plot_breakdowns
+from pefomed_plugin.reporting.rendering import show_table
 from pefomed_plugin.rubrics import REPORT, VQA
 from pefomed_plugin.scoring.exact_match import PEFOMED, score_exact_match
 from pefomed_plugin.scoring.ratings import judge_spec
@@ -30,7 +31,8 @@ def test_right_or_wrong_is_shown_in_percent_and_other_scores_as_they_are() -> No
 
 def test_the_table_counts_what_was_not_scored(capsys: pytest.CaptureFixture) -> None:
     scores = [Score(row.id, "judge/vqa/made", "1", None if number % 3 else 1.0) for number, row in enumerate(ROWS)]
-    show_breakdown(make_breakdown(ROWS, scores, "question_type", judge_spec(VQA, "made")))
+    breakdown = make_breakdown(ROWS, scores, "question_type", judge_spec(VQA, "made"))
+    show_table(breakdown_table(breakdown))
     shown = capsys.readouterr().out
     assert "judge/vqa/made by question type" in shown and "not scored" in shown and "100.0 %" in shown
 

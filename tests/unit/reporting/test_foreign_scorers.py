@@ -77,7 +77,7 @@ def test_compare_has_the_units_and_the_direction(tmp_path: Path, capsys: pytest.
     runs = [str(scored(tmp_path / "a")), str(scored(tmp_path / "b", RIGHT[::-1]))]
     assert main(["compare", *runs, "--out", str(tmp_path / "compare.json")]) == 0
     shown = capsys.readouterr().out
-    assert "overall points" in shown and "words words (lower is better)" in shown
+    assert "overall, points" in shown and "words, words (lower is better)" in shown
     tables = {table["scorer"]: table for table in json.loads((tmp_path / "compare.json").read_text())["tables"]}
     assert (tables["grade/ward"]["unit"], tables["grade/ward"]["range"]) == ("points", [0, 5])
     assert tables["edits"]["columns"] == ["letters", "words"] and not tables["edits"]["higher_is_better"]

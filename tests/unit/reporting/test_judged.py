@@ -7,7 +7,9 @@ import json
 import pytest
 
 from pefomed_plugin.errors import DataError
-from pefomed_plugin.reporting.judged import read_runs, show_repeated, write_judgements
+from pefomed_plugin.reporting.figures import repeated_table
+from pefomed_plugin.reporting.judged import read_runs, write_judgements
+from pefomed_plugin.reporting.rendering import show_table
 from pefomed_plugin.reporting.results import read_run
 from pefomed_plugin.rubrics import BUILT_IN, VQA
 from pefomed_plugin.scoring.files import describe
@@ -74,12 +76,13 @@ def test_other_predictions_are_not_mixed_in(tmp_path):
 
 
 def test_the_table_shows_mean_sd_and_what_was_not_scored(capsys):
-    show_repeated(
+    table = repeated_table(
         "invented",
         {
             "version": "1",
             "overall": {"n": 9, "unscored": 2, "value": 79.94, "sd": 1.21, "runs": 10, "unit": "%", "interval": None},
         },
     )
+    show_table(table)
     shown = capsys.readouterr().out
-    assert "79.9 % (1.2)" in shown and " 10 " in shown and shown.endswith(" 2\n")
+    assert "79.9 \u00b1 1.2 %" in shown and " 10 " in shown and shown.endswith(" 2\n")

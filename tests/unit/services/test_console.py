@@ -12,11 +12,14 @@ from pefomed_plugin.services import console
 
 PROGRAM = """
 import sys
-from pefomed_plugin.reporting.tables import show_table
+from operator import itemgetter
+from pefomed_plugin.reporting.rendering import show_table
+from pefomed_plugin.reporting.table import COUNT, Column, Table
 from pefomed_plugin.services.console import print_line, progress, say
 say("said")
 print_line("styled [bold]" + "long " * 30, "bold red")
-show_table("a table", ("name", "n"), [["first", "1"], ["second", "20"]])
+columns = Column("name", itemgetter(0)), Column("n", itemgetter(1), COUNT)
+show_table(Table("a table", columns, [("first", 1), ("second", 20)]))
 with progress("work", 3) as advance:
     for _ in range(3):
         advance(1, "note")

@@ -8,9 +8,10 @@ import pytest
 from pefomed_plugin.errors import ConfigError, DataError
 from pefomed_plugin.records import Score
 from pefomed_plugin.reporting.comparison.compare import compare_runs, to_json
-from pefomed_plugin.reporting.comparison.compare_tables import cells_of, header_of, show_comparison, to_markdown
+from pefomed_plugin.reporting.comparison.compare_tables import comparison_markdown, comparison_table, comparison_view
 from pefomed_plugin.reporting.comparison.lineage import deviations, stages_of
 from pefomed_plugin.reporting.comparison.paper_figures import BOTH, NONE, STAGE_1, STAGE_2
+from pefomed_plugin.reporting.rendering import show
 from pefomed_plugin.reporting.results import Run, read_run
 from pefomed_plugin.storage import write_json, write_records
 
@@ -44,7 +45,7 @@ def test_open_closed_overall_beside_the_papers_figures(tmp_path: Path) -> None:
     assert [both.figures[column.name].paper.value for column in table.columns] == [62.6, 87.1, 77.4]  # type: ignore
     assert none.difference is None and both.difference is not None
     assert both.difference.value == 50.0 and both.difference.p_value < 0.001 and both.difference.clusters == 20
-    assert header_of(table) == [
+    assert [column.header for column in comparison_table(table).columns] == [
         "run",
         "stages",
         "open %",
@@ -54,8 +55,9 @@ def test_open_closed_overall_beside_the_papers_figures(tmp_path: Path) -> None:
         "against none",
         "p",
     ]
-    assert cells_of(both, table)[1:4] == ["1 + 2", "100.0 (62.6)", "50.0 (87.1)"]
-    assert cells_of(none, table)[-2:] == ["", ""]
+    of_none, of_both = comparison_table(table).texts()
+    assert of_both[1:4] == ["1 + 2", "100.0 (62.6)", "50.0 (87.1)"]
+    assert of_none[-2:] == ["", ""]
 
 
 def test_the_paper_has_no_row_without_the_right_image(tmp_path: Path) -> None:
@@ -75,9 +77,9 @@ def test_markdown_keeps_hostile_labels_in_their_cell(tmp_path: Path, capsys: pyt
         read_run(make_run(tmp_path / "b", answers(WRONG)), "two"),
     ]
     tables = compare_runs(runs)
-    rows = [line for line in to_markdown(tables).splitlines() if line.startswith("| none")]
+    rows = [line for line in comparison_markdown(tables).splitlines() if line.startswith("| none")]
     assert len(rows) == 1 and "none \\| &lt;b>" in rows[0]
-    show_comparison(tables)
+    show(comparison_view(tables))
     assert "sign-flip" in capsys.readouterr().out
     write_json(tmp_path / "compare.json", to_json(tables))
 

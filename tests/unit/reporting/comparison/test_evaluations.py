@@ -11,13 +11,13 @@ from pefomed_plugin.cli import main
 from pefomed_plugin.errors import DataError
 from pefomed_plugin.reporting.comparison.compare import compare_runs
 from pefomed_plugin.reporting.comparison.compare_tables import (
-    evaluation_cells,
-    evaluations_title,
-    format_figure,
+    evaluation_table,
+    figure_cell,
     scope_lines,
 )
 from pefomed_plugin.reporting.comparison.evaluations import evaluate_runs
 from pefomed_plugin.reporting.results import Run, read_run
+from pefomed_plugin.reporting.table import text_of
 
 from ..made import Values, answers, make_run, predicted, rate
 
@@ -62,7 +62,7 @@ def test_people_stand_beside_the_papers_people_with_their_sd(tmp_path: Path) -> 
     overall = table.rows[0].figures["overall"]
     assert (overall.value, overall.sd, table.tested.unit) == (75.0, 25.0, "%")
     assert overall.paper is not None and (overall.paper.value, overall.paper.sd) == (83.7, 1.3)
-    assert format_figure(overall, table.tested) == "75.0 \u00b1 25.0 (83.7 \u00b1 1.3)"
+    assert text_of(figure_cell(overall, table.tested)) == "75.0 \u00b1 25.0 (83.7 \u00b1 1.3)"
     assert table.rows[0].scope == "only answers that failed exact match"
 
 
@@ -75,7 +75,7 @@ def test_all_evaluations_of_one_run_as_in_table_9(tmp_path: Path) -> None:
         "Table 9 (b)",
         "Table 9 (c)",
     ]
-    assert evaluations_title(found) == "both, vqa_rad-test: every evaluation, as in the paper's Table 9"
+    assert evaluation_table(found).title == "both, vqa_rad-test: every evaluation, as in the paper's Table 9"
     assert scope_lines([], [found]) == [
         "both, vqa_rad-test, human/vqa: people rated only answers that failed exact match."
     ]
@@ -89,7 +89,7 @@ def test_the_judge_on_what_people_rated_as_in_table_6(tmp_path: Path) -> None:
     assert [row.figures["wasm"].paper.value for row in found.rows] == [2.79, 2.24, 3.08]  # type: ignore[union-attr]
     assert part.figures["level 4"].paper.value == 48.7  # type: ignore[union-attr]
     assert (people.figures["level 3"].value, people.figures["level 3"].sd) == (1.5, pytest.approx(0.5**0.5))
-    assert evaluation_cells(people, found)[:3] == ["human/report", "4", "0 \u00b1 0 (7.75 \u00b1 5.55)"]
+    assert evaluation_table(found).texts()[1][:3] == ["human/report", "4", "0 \u00b1 0 (7.75 \u00b1 5.55)"]
     assert whole.figures["level 4"].paper.value == 324  # type: ignore[union-attr]
 
 

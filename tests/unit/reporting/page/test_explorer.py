@@ -119,7 +119,7 @@ def test_judges_people_and_every_run_are_on_the_page(tmp_path: Path) -> None:
     data = page_data([read_run(tmp_path / "run"), other])
     ratings = data["sets"][0]["ratings"]
     people, judge = ratings["repeated"]
-    assert (judge["runs"], judge["shown"]) == ([[75.0, "75.0 %"], [50.0, "50.0 %"]], "62.5 % \u00b1 17.7")
+    assert (judge["runs"], judge["shown"]) == ([[75.0, "75.0 %"], [50.0, "50.0 %"]], "62.5 \u00b1 17.7 %")
     assert judge["facts"] == ["model: gpt-4o", "prompt: 1"] and people["word"] == "rater"
     assert (people["unscored"], people["facts"]) == (1, ["raters: rater01", "rated: all answers"])
     assert [row[0] for row in ratings["evaluations"]["rows"]] == [
@@ -131,7 +131,7 @@ def test_judges_people_and_every_run_are_on_the_page(tmp_path: Path) -> None:
     ]
     assert ratings["agreement"]["pairs"]["judge/vqa/gpt-4o ~ rater 1"]["n"] == 3
     names = [each["name"] for each in data["scorers"]]
-    of_run, ratings_of = (data["columns"].index(name) for name in ("runs", "each"))
+    of_run, ratings_of = (data["columns"].index(name) for name in ("runs", "ratings"))
     third = data["samples"][2]
     assert [run[0] for run in third[of_run]] == ["something else", "something else"]
     assert third[of_run][1][1][names.index("human/vqa")] is None

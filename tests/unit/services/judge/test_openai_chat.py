@@ -103,8 +103,8 @@ def test_a_long_retry_after_is_waited_for_and_can_be_interrupted(ask):
     import threading
 
     gate = Gate()
-    threading.Timer(0.3, gate.close, args=["interrupted"]).start()
     start = time.monotonic()
+    threading.Timer(0.3, gate.close, args=["interrupted"]).start()
     with pytest.raises(Halted):
         ask(once(refused(429, {"Retry-After": "300"})), gate=gate)
     assert 0.3 <= time.monotonic() - start < 3

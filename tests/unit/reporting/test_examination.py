@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import io
-from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from pefomed_plugin.readers.expectations import ERROR, WARNING, Check
-from pefomed_plugin.reporting.examination import print_account, print_findings
+from pefomed_plugin.reporting.examination import account_view, findings_view
+from pefomed_plugin.reporting.rendering import to_lines
+from pefomed_plugin.reporting.table import Table
+from pefomed_plugin.services.console import Line
 from pefomed_plugin.services.data.examination import Account, Lengths
 from pefomed_plugin.services.data.leakage import Leak
 
 
 def shown(account: Account) -> str:
-    stream = io.StringIO()
-    print_account(account, Console(file=stream, width=120))
-    return stream.getvalue()
+    lines: list[str] = []
+    for part in account_view(account):
+        lines += to_lines(part) if isinstance(part, Table) else [part.text if isinstance(part, Line) else part]
+    return "\n".join(lines)
 
 
 def account(**fields: Any) -> Account:
@@ -57,6 +57,7 @@ def test_figures_of_every_part_are_shown() -> None:
     assert "skipped 7: image: no such file" in lines
     assert "2 truncated image(s) used" in lines
     assert "4.jpg: no such file; fetch it" in lines and "5.jpg: no such file; fetch it" not in lines
+    assert "and 4 more image(s) with a problem" in lines
     assert "questions 3,064 1,234 WRONG" in lines and "images 314 310 differs" in lines
     assert "frames in test 0 0 ok" in lines
     assert "test: images in train 203 451 45.0 % [red]synpic1.jpg" in lines  # names are no markup
@@ -66,7 +67,5 @@ def test_a_miniature_says_so() -> None:
     assert "EMBEDDED" in shown(account(embedded=True)) and "EMBEDDED" not in shown(account())
 
 
-def test_nothing_found_prints_nothing(tmp_path: Path) -> None:
-    stream = io.StringIO()
-    print_findings("leaks", [], Console(file=stream))
-    assert stream.getvalue() == ""
+def test_nothing_found_prints_nothing() -> None:
+    assert findings_view("leaks", []) == []

@@ -1,0 +1,96 @@
+"""Figures of ``metrics.json`` as tables: what a test set scored, and what several runs or raters found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..scoring.intervals import Interval
+from .table import COUNT, FIGURE, Cell, Column, Table
+
+INTERVAL = "95 % interval"
+"""What the column of intervals is called."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure of one test set."""
+
+    scorer: str
+    """Name under which ``metrics.json`` has it."""
+    group: str
+    """``overall``, ``open``, ``bleu_1``, ``level 3``."""
+    data: Mapping[str, Any]
+    """What ``metrics.json`` holds of it."""
+    test_set: str = ""
+    """``<data set>-<split>``, where figures of several stand together."""
+
+    def count(self) -> Cell | int | None:
+        """``237 of 272`` where right answers are counted, else how many were scored."""
+        if "correct" in self.data:
+            return Cell(self.data["correct"], of=self.data["n"])
+        return self.data.get("n")
+
+    def value(self, digits: int | None = None) -> Cell:
+        """The figure with its unit and its spread over runs, or why there is none."""
+        value = self.data.get("value")
+        if value is not None and self.group.startswith("level "):
+            digits = 0 if float(value).is_integer() and not self.data.get("sd") else 1
+        return Cell(
+            value,
+            self.data.get("unit", ""),
+            sd=self.data.get("sd"),
+            digits=None if self.data.get("unit") else digits,
+            reason=self.data.get("reason") or "",
+        )
+
+    def interval(self, digits: int | None = None) -> Cell | None:
+        """Its interval, or why there is none; None where nothing was said of one."""
+        ends = self.data.get("interval")
+        unit = self.data.get("unit", "")
+        return Cell(unit=unit, interval=Interval(**ends), digits=None if unit else digits) if ends else None
+
+
+FIGURE_COLUMNS: Sequence[Column] = (
+    Column("score", lambda figure: f"{figure.scorer} {figure.group}"),
+    Column("n", Figure.count, COUNT),
+    Column("value", Figure.value, FIGURE),
+    Column(INTERVAL, Figure.interval, FIGURE),
+)
+
+
+def figures_of(scores: Mapping[str, Any], test_set: str = "") -> list[Figure]:
+    """Every figure in section ``scores`` of a ``metrics.json``."""
+    return [
+        Figure(scorer, group, data, test_set)
+        for scorer, groups in scores.items()
+        for group, data in groups.items()
+        if isinstance(data, Mapping)
+    ]
+
+
+def metrics_table(name: str, metrics: Mapping[str, Any]) -> Table:
+    """What one test set scored."""
+    figures = figures_of(metrics["scores"])
+    notes = () if figures else ("answers written, nothing scored",)
+    return Table(f"{name} ({metrics['n']:,} answers)", FIGURE_COLUMNS, figures, notes)
+
+
+def repeated_table(title: str, groups: Mapping[str, Any]) -> Table:
+    """What several runs or raters found: mean and SD, what was left without a value, interval over the samples."""
+    figures = figures_of({"": groups})
+    shares = [Column("share", lambda figure: figure.data.get("percent"), FIGURE, unit="%")]
+    return Table(
+        title,
+        [
+            Column("", lambda figure: figure.group),
+            Column("n", lambda figure: figure.data["n"], COUNT),
+            Column("mean \u00b1 SD", lambda figure: figure.value(digits=2), FIGURE),
+            *(shares if any("percent" in figure.data for figure in figures) else ()),
+            Column("runs", lambda figure: figure.data.get("runs"), COUNT),
+            Column("unscored", lambda figure: figure.data.get("unscored"), COUNT),
+            Column(INTERVAL, lambda figure: figure.interval(digits=2), FIGURE),
+        ],
+        figures,
+    )

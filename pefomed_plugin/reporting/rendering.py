@@ -1,0 +1,140 @@
+"""A table on a terminal, in Markdown, on the HTML page and as ``--json``: each a function of the table."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import asdict, fields
+from typing import Any, Union
+
+from ..services.console import Line, is_first_rank, make_console, print_line, say
+from .table import BAD, GOOD, QUIET, TEXT, WARNING, Cell, Code, Column, Content, Table, on_one_line
+
+Shown = Union[Table, Line, str]
+"""What a command prints, one below the other."""
+_STYLES = {GOOD: "green", QUIET: "dim", WARNING: "yellow", BAD: "red"}
+
+
+def to_lines(table: Table) -> list[str]:
+    """Plain lines, columns two spaces apart, never folded: for logs and ``grep``."""
+    lines = [[column.header for column in table.columns], *table.texts()]
+    widths = [max(map(text_width, places)) for places in zip(*lines)]
+    return [
+        *([on_one_line(table.title)] if table.title else []),
+        *("  ".join(map(_padded, line, widths, table.columns)).rstrip() for line in lines),
+        *map(on_one_line, table.notes),
+    ]
+
+
+def show(parts: Iterable[Shown]) -> None:
+    """Print tables and lines, on the first rank only."""
+    for part in parts:
+        if isinstance(part, Table):
+            show_table(part)
+        elif isinstance(part, Line):
+            print_line(part.text, part.style)
+        else:
+            say(part)
+
+
+def show_table(table: Table) -> None:
+    """Print it, on the first rank only: with a frame on a terminal where rich is installed, else as plain lines."""
+    console = make_console() if is_first_rank() else None
+    if console is None:
+        say("\n".join(to_lines(table)))
+        return
+    from rich.table import Table as Frame  # late: heavy
+    from rich.text import Text  # late: heavy
+
+    frame = Frame()
+    for column in table.columns:
+        frame.add_column(Text(column.header), justify="left" if column.kind == TEXT else "right", overflow="fold")
+    for item, texts in zip(table.items, table.texts()):
+        frame.add_row(*map(Text, texts), style=_STYLES.get(table.tone(item)) if table.tone else None)
+    if table.title:
+        print_line(on_one_line(table.title), "italic")  # rich would fold it to the table's width
+    console.print(frame)
+    for note in table.notes:
+        print_line(on_one_line(note))
+
+
+def to_markdown(table: Table) -> str:
+    """As GitHub and the Hugging Face hub read it, the title as a heading; nothing where it has no rows."""
+    if not table.items:
+        return ""
+    lines = [
+        [_escaped(column.header) for column in table.columns],
+        ["---" if column.kind == TEXT else "---:" for column in table.columns],
+        *(
+            [_as_code(text) if isinstance(place, Code) else _escaped(text) for place, text in zip(row, texts)]
+            for row, texts in zip(table.rows(), table.texts())
+        ),
+    ]
+    return "\n\n".join(
+        [
+            *(["## " + _escaped(on_one_line(table.title))] if table.title else []),
+            "\n".join(f"| {' | '.join(line)} |" for line in lines),
+            *(_escaped(on_one_line(note)) for note in table.notes),
+        ]
+    )
+
+
+def to_data(table: Table) -> dict[str, Any]:
+    """For ``--json``: columns with kind, unit, direction and help; rows as they are, not as they are written."""
+    return {
+        "title": table.title,
+        "columns": [
+            {"name": c.name, "kind": c.kind, "unit": c.unit, "better": c.better, "help": c.help} for c in table.columns
+        ],
+        "rows": [[_as_data(place) for place in row] for row in table.rows()],
+        "notes": list(table.notes),
+    }
+
+
+def to_page(table: Table) -> dict[str, Any]:
+    """For the script of the HTML page, which sets it as text and never as HTML: what is written, and its columns."""
+    return {
+        "title": on_one_line(table.title),
+        "columns": [
+            {"header": column.header, "kind": column.kind, "help": _explained(column)} for column in table.columns
+        ],
+        "rows": table.texts(),
+        "notes": [on_one_line(note) for note in table.notes],
+    }
+
+
+def text_width(text: str) -> int:
+    """Columns of a terminal that a text takes: two for a wide character, none for a combining one."""
+    return sum(
+        0 if unicodedata.combining(letter) else 2 if unicodedata.east_asian_width(letter) in "WF" else 1
+        for letter in text
+    )
+
+
+def _padded(text: str, width: int, column: Column) -> str:
+    space = " " * (width - text_width(text))
+    return text + space if column.kind == TEXT else space + text
+
+
+def _escaped(text: str) -> str:
+    for letter in "\\|*`":
+        text = text.replace(letter, "\\" + letter)
+    return text.replace("<", "&lt;")
+
+
+def _as_code(text: str) -> str:
+    fence = "``" if "`" in text else "`"
+    space = " " if "`" in text else ""
+    return f"{fence}{space}{text}{space}{fence}".replace("|", "\\|") if text else ""
+
+
+def _as_data(place: Content) -> Any:
+    if not isinstance(place, Cell):
+        return place
+    empty = {field.name: field.default for field in fields(Cell)}
+    return {key: value for key, value in asdict(place).items() if key == "value" or value != empty[key]}
+
+
+def _explained(column: Column) -> str:
+    direction = f"{column.better} is better" if column.better else ""
+    return "; ".join(part for part in (column.help, direction) if part)
