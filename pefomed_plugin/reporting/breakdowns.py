@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from ..readers import describe
 from ..records import Prediction, Score
 from ..scoring.breakdown import GroupMean, break_down
 from ..scoring.spec import MetricSpec
@@ -35,6 +36,8 @@ class Breakdown:
     """Upper end."""
     higher_is_better: bool = True
     """False for distances and error rates."""
+    axis_title: str = ""
+    """What the data set calls the axis, in words."""
 
 
 def make_breakdown(
@@ -52,12 +55,28 @@ def make_breakdown(
     shown = [score if score.value is None else replace(score, value=metric.factor * score.value) for score in scores]
     low, high = metric.shown_range
     cells = break_down(predictions, shown, axis)
-    return Breakdown(scores[0].scorer, axis, metric.unit, cells, metric.title, low, high, metric.higher_is_better)
+    return Breakdown(
+        scores[0].scorer,
+        axis,
+        metric.unit,
+        cells,
+        metric.title,
+        low,
+        high,
+        metric.higher_is_better,
+        title_of_axis(axis, predictions[0].dataset),
+    )
+
+
+def title_of_axis(axis: str, dataset: str) -> str:
+    """What a data set calls an axis, in words."""
+    declared = {field.name: field.title for field in describe(dataset).fields}
+    return declared.get(axis, axis.replace("_", " "))
 
 
 def breakdown_table(breakdown: Breakdown) -> Table:
     """Group, n, value, interval, and how many were not scored where any was not."""
-    axis, unit = breakdown.axis.replace("_", " "), breakdown.unit
+    axis, unit = breakdown.axis_title, breakdown.unit
     better = HIGHER if breakdown.higher_is_better else LOWER
     unscored = any(cell.unscored for cell in breakdown.cells)
     return Table(

@@ -57,7 +57,7 @@ def _draw(panel: Any, breakdown: Breakdown) -> None:
     )
     panel.set_yticks(range(len(cells)), [f"{cell.label} (n = {cell.n:,})" for cell in cells])
     panel.invert_yaxis()
-    panel.set_title("by " + breakdown.axis.replace("_", " "), loc="left", color=_INK, fontsize=11)
+    panel.set_title("by " + breakdown.axis_title, loc="left", color=_INK, fontsize=11)
     panel.set_xlabel(_axis_label(breakdown), color=_INK)
     panel.set_xlim(breakdown.low, _axis_end(breakdown))
     panel.grid(axis="x", color=_FAINT, linewidth=0.8)

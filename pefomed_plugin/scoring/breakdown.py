@@ -121,7 +121,7 @@ def break_down(
     for prediction, score in pair_scores(predictions, scores):
         for group in groups_of(prediction, axis):
             if group not in labels:
-                labels[group] = _label(prediction.dataset, axis, group)
+                labels[group] = label_of(prediction.dataset, axis, group)
             groups.setdefault(group, []).append((CLUSTERS[cluster](prediction), score.value))
     return [
         _cell(axis, group, labels[group], groups[group], resamples, seed)
@@ -129,7 +129,8 @@ def break_down(
     ]
 
 
-def _label(dataset: str, axis: str, group: str) -> str:
+def label_of(dataset: str, axis: str, group: str) -> str:
+    """A group with what its data set says that it stands for: ``PRES (presence)``."""
     name = describe(dataset).long_name(axis, group)
     return group if name == group else f"{group} ({name})"
 

@@ -82,8 +82,8 @@ def test_nothing_complains_and_nothing_of_the_data_runs(page: Page) -> None:
     ("element", "value", "count"),
     [
         ("f-answer_type", "OPEN", 200),
-        ("f-question_types", "PRES", 200),
-        ("f-question_types", "SIZE", 100),
+        ("f-question_type", "PRES", 200),
+        ("f-question_type", "SIZE", 100),
         ("f-organ", "HEAD", 100),
         ("f-verdict", "right", 299),
         ("f-verdict", "wrong", 101),

@@ -3,8 +3,6 @@
 // adds cards as the reader scrolls, so that thousands of answers cost what is on the screen.
 
 const PAGE = 48;
-const BLANKS = { answer_type: "Answer", question_types: "Question type", organ: "Organ", phrase_type: "Phrasing", modality: "Modality" };
-const AXIS_FIELD = { answer_type: "answer_type", question_type: "question_types", organ: "organ", phrase_type: "phrase_type", modality: "modality" };
 const NOT_GIVEN = "not given";
 
 const $ = (id) => document.getElementById(id);
@@ -119,12 +117,11 @@ function showPlots() {
   const set = data.sets.find((candidate) => candidate.key === $("plot-set").value);
   const chosen = set.breakdowns.filter((breakdown) => breakdown.scorer === $("plot-scorer").value);
   $("plots").replaceChildren(...chosen.map((breakdown) => {
-    const plot = make("div", { class: "plot" }, make("h3", {}, "By " + breakdown.axis.replace("_", " ")));
+    const plot = make("div", { class: "plot" }, make("h3", {}, "By " + breakdown.title));
     for (const cell of breakdown.cells) {
       const shown = mean(cell.value, breakdown.unit);
-      const filtered = breakdown.axis in AXIS_FIELD;
-      plot.append(make("button", { class: "group", type: "button", disabled: !filtered,
-        title: filtered ? `Show the ${count(cell.n)} answers` : "", onclick: () => chooseGroup(set, breakdown.axis, cell.group) },
+      plot.append(make("button", { class: "group", type: "button", title: `Show the ${count(cell.n)} answers`,
+        onclick: () => chooseGroup(set, breakdown.axis, cell.group) },
       make("span", {}, cell.label), make("span", {}, count(cell.n)),
       strip(cell.value, cell.low, cell.high, [breakdown.min, breakdown.max], `${cell.label}: ${shown}`), make("b", {}, shown)));
     }
@@ -135,7 +132,7 @@ function showPlots() {
 function chooseGroup(set, axis, group) {
   $("filters").reset();
   $("f-set").value = set.key;
-  const select = $("f-" + AXIS_FIELD[axis]);
+  const select = $("f-" + axis);
   if (select) select.value = group;
   apply();
   $("gallery").scrollIntoView();
@@ -240,13 +237,17 @@ function answers(sample) {
 }
 
 function tags(sample) {
-  const found = [sample.answer_type, ...sample.question_types, sample.organ, sample.modality].filter(Boolean).map((text) => make("li", {}, text));
+  const found = data.fields.flatMap((field, at) => sample.groups[at].filter((group) => group !== NOT_GIVEN)
+    .map((group) => make("li", { title: field.title }, labelOf(field, group))));
   const at = chosen("f-scorer"), value = at === "" || data.scorers[at].binary ? null : scoreOf(sample, at, chosenRun());
   if (value !== null) found.push(make("li", {}, `${shortName(data.scorers[at].name)} ${value}`));
   for (const [kind, text] of [["any", "scorers disagree"], ["human", "people disagree"], ["judge", "judge wavers"], ["runs", "runs disagree"]])
     if (differs(sample, kind)) found.push(make("li", { class: "differ" }, text));
   return make("ul", { class: "tags" }, ...found);
 }
+
+// A group with what its code stands for.
+function labelOf(field, group) { return field.labels[group] || group; }
 
 function shortName(scorer) { return scorer.startsWith("lexical/") ? scorer.split("/")[2] : scorer.split("/").slice(0, 2).join("/"); }
 
@@ -256,7 +257,7 @@ function openDetail(position) {
   if (position < 0 || position >= state.shown.length) return;
   const sample = samples[state.shown[position]];
   state.open = position;
-  const facts = [sample.id, data.sets[sample.set].key, sample.phrase_type && "phrasing " + sample.phrase_type].filter(Boolean);
+  const facts = [sample.id, data.sets[sample.set].key];
   const runs = data.runs.map((_, run) => run).filter((run) => sample.runs[run]);
   const shown = (value) => value === null ? "–" : String(value);
   const rows = data.scorers.map((scorer, at) => [scorer.name + (sample.ratings[at] && sample.ratings[at].length > 1

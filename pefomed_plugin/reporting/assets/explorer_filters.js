@@ -1,11 +1,5 @@
 // Which answers are shown: filters, verdicts, disagreements, order. Uses samples, state, make and count of explorer.js.
 
-function valuesOf(sample, field) {
-  const value = sample[field];
-  if (Array.isArray(value)) return value.length ? value : [NOT_GIVEN];
-  return [value === null ? NOT_GIVEN : value];
-}
-
 function addSelect(id, label, options) {
   const select = make("select", { id }, ...options.map(([value, text]) => make("option", { value }, text)));
   $("choices").append(make("label", {}, label + " ", select));
@@ -15,12 +9,12 @@ function addSelect(id, label, options) {
 function setUpFilters() {
   if (data.sets.length > 1) addSelect("f-set", "Test set", [["", "all"], ...data.sets.map((set) => [set.key, set.key])]);
   else $("choices").append(make("input", { id: "f-set", type: "hidden", value: "" }));
-  for (const [field, label] of Object.entries(BLANKS)) {
+  data.fields.forEach((field, at) => {
     const counts = new Map();
-    for (const sample of samples) for (const value of valuesOf(sample, field)) counts.set(value, (counts.get(value) || 0) + 1);
-    if (counts.size > 1)
-      addSelect("f-" + field, label, [["", "all"], ...[...counts].sort((a, b) => b[1] - a[1]).map(([value, n]) => [value, `${value} (${count(n)})`])]);
-  }
+    for (const sample of samples) for (const group of sample.groups[at]) counts.set(group, (counts.get(group) || 0) + 1);
+    const options = [...counts].sort((a, b) => b[1] - a[1]).map(([group, n]) => [group, `${labelOf(field, group)}: ${count(n)}`]);
+    if (counts.size > 1) addSelect("f-" + field.name, field.title[0].toUpperCase() + field.title.slice(1), [["", "all"], ...options]);
+  });
   if (data.runs.length > 1) addSelect("f-run", "Run", data.runs.map((run, at) => [at, run]));
   if (data.scorers.length) {
     const select = addSelect("f-scorer", "Score", data.scorers.map((scorer, at) => [at, scorer.name]));
@@ -104,13 +98,13 @@ function differs(sample, kind) {
 function apply() {
   const wanted = $("search").value.trim().toLowerCase().split(/\s+/).filter(Boolean);
   const set = data.sets.findIndex((candidate) => candidate.key === chosen("f-set"));
-  const fields = Object.keys(BLANKS).filter((field) => chosen("f-" + field));
+  const fields = data.fields.map((field, at) => [at, chosen("f-" + field.name)]).filter(([, group]) => group);
   const scorer = Number(chosen("f-scorer") || 0), verdict = chosen("f-verdict"), order = chosen("f-order");
   const differ = chosen("f-differ"), run = chosenRun();
   state.shown = [];
   samples.forEach((sample, at) => {
     if ((set < 0 || sample.set === set) && wanted.every((word) => words[at].includes(word)) &&
-        fields.every((field) => valuesOf(sample, field).includes(chosen("f-" + field))) &&
+        fields.every(([at, group]) => sample.groups[at].includes(group)) &&
         (!verdict || verdictOf(sample, scorer, run) === verdict) && (!differ || differs(sample, differ))) state.shown.push(at);
   });
   if (order) {

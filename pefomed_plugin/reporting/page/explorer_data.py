@@ -11,9 +11,9 @@ from typing import Any
 
 from ... import __version__
 from ...records import Prediction
-from ...scoring.breakdown import NOT_GIVEN, axes_of
+from ...scoring.breakdown import NOT_GIVEN, axes_of, groups_of, label_of
 from ...scoring.spec import ACCURACY, RATER, RUN, MetricSpec, ScorerSpec
-from ..breakdowns import make_breakdown
+from ..breakdowns import make_breakdown, title_of_axis
 from ..comparison.compare import Comparison, compare_runs
 from ..comparison.compare_tables import comparison_table, footnotes
 from ..figures import Figure
@@ -29,16 +29,13 @@ COLUMNS = (
     "task",
     "question",
     "answer",
-    "answer_type",
-    "question_types",
-    "organ",
-    "phrase_type",
-    "modality",
+    "groups",
     "runs",
     "ratings",
 )
-"""``runs``: prediction and scores of each run, None where it has none; ``ratings``: what every run of a judge, or every
-rater, gave the first run's answer, by the place of the scorer."""
+"""``groups``: what the sample belongs to, by the place of a field. ``runs``: prediction and scores of each run, None
+where it has none. ``ratings``: what every run of a judge, or every rater, gave the first run's answer, by the place of
+the scorer."""
 
 
 def page_data(runs: Sequence[Run], texts: bool = True) -> dict[str, Any]:
@@ -59,14 +56,14 @@ def page_data(runs: Sequence[Run], texts: bool = True) -> dict[str, Any]:
             for name, found in other.answered[key].measured.items() if key in other.answered else ():
                 measured.setdefault(name, found)
     scorers = list(measured)
-    images = image_keys(run)
+    images, fields = image_keys(run), _fields(run)
     samples: list[list[Any]] = []
     for number, (key, answered) in enumerate(run.answered.items()):
         of_runs = [_by_id(run.answered.get(key), scorers, texts) for run in runs]
         ratings = _ratings_by_id(answered, scorers)
         samples += [
             [
-                *_row(prediction, number, images, texts),
+                *_row(prediction, number, images, list(fields), texts),
                 [of_run.get(prediction.id) for of_run in of_runs],
                 ratings.get(prediction.id, {}),
             ]
@@ -93,6 +90,7 @@ def page_data(runs: Sequence[Run], texts: bool = True) -> dict[str, Any]:
             }
             for name, (spec, metric) in measured.items()
         ],
+        "fields": list(fields.values()),
         "columns": COLUMNS,
         "samples": samples,
         "imageCount": len(images),
@@ -140,9 +138,24 @@ def _ratings_by_id(answered: Answered, scorers: Sequence[str]) -> dict[str, dict
     }
 
 
-def _row(prediction: Prediction, number: int, images: Mapping[Any, int], texts: bool) -> list[Any]:
-    types = [part.strip() for part in (prediction.question_type or "").split(",") if part.strip()]
-    modality = prediction.metadata.get("modality")
+def _fields(run: Run) -> dict[str, dict[str, Any]]:
+    """Name of a field -> what it is called, and the labels of its groups, of all fields that a sample has."""
+    found: dict[str, dict[str, Any]] = {}
+    for answered in run.answered.values():
+        dataset = answered.predictions[0].dataset
+        for name in _axes_shown(answered.predictions):
+            groups = {group for prediction in answered.predictions for group in groups_of(prediction, name)}
+            if groups == {NOT_GIVEN} and name not in found:
+                continue
+            field = found.setdefault(name, {"name": name, "title": title_of_axis(name, dataset), "labels": {}})
+            labels = {group: label_of(dataset, name, group) for group in sorted(groups)}
+            field["labels"].update({group: label for group, label in labels.items() if label != group})
+    return found
+
+
+def _row(
+    prediction: Prediction, number: int, images: Mapping[Any, int], fields: Sequence[str], texts: bool
+) -> list[Any]:
     return [
         prediction.id,
         number,
@@ -150,11 +163,7 @@ def _row(prediction: Prediction, number: int, images: Mapping[Any, int], texts: 
         prediction.task,
         prediction.question if texts else None,
         prediction.answer if texts else None,
-        (prediction.answer_type or "").strip().upper() or None,
-        types,
-        prediction.organ,
-        prediction.phrase_type,
-        str(modality) if modality else None,
+        [groups_of(prediction, field) for field in fields],
     ]
 
 
@@ -215,6 +224,7 @@ def _breakdowns(answered: Answered) -> list[dict[str, Any]]:
                     {
                         "scorer": scorer,
                         "axis": axis,
+                        "title": breakdown.axis_title,
                         "unit": breakdown.unit,
                         "min": breakdown.low,
                         "max": breakdown.high,

@@ -11,6 +11,7 @@ from PIL import Image
 
 from pefomed_plugin.cli import main
 from pefomed_plugin.errors import ConfigError
+from pefomed_plugin.readers import DATASETS, DatasetSpec, Field
 from pefomed_plugin.reporting.agreement import measure_agreement, write_agreement
 from pefomed_plugin.reporting.page.explorer import (
     THUMBNAIL_PX,
@@ -105,6 +106,20 @@ def test_the_data_names_figures_breakdowns_and_the_comparison(tmp_path: Path) ->
     (table,) = data["comparison"]["tables"]
     assert [bar["value"] for bar in table["bars"]] == [50.0, 0.0]
     assert page_data([run])["comparison"] is None
+
+
+def test_a_field_that_a_data_set_declares_is_a_filter_and_a_breakdown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ward = Field("ward", "ward of the hospital", {"B2": "surgery"})
+    monkeypatch.setitem(DATASETS.own, "notes", DatasetSpec("notes", "Notes", fields=(ward,)))
+    rows = answers([True, False], dataset="notes", metadata={"ward": "B2"})
+    data = page_data([read_run(make_run(tmp_path / "run", rows))])
+    assert data["fields"][-1] == {"name": "ward", "title": "ward of the hospital", "labels": {"B2": "B2 (surgery)"}}
+    groups = data["samples"][0][data["columns"].index("groups")]
+    assert groups[-1] == ("B2",) and len(groups) == len(data["fields"])
+    (found,) = [breakdown for breakdown in data["sets"][0]["breakdowns"] if breakdown["axis"] == "ward"]
+    assert (found["title"], found["cells"][0]["label"]) == ("ward of the hospital", "B2 (surgery)")
 
 
 def test_judges_people_and_every_run_are_on_the_page(tmp_path: Path) -> None:
