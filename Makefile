@@ -1,10 +1,11 @@
 # make demo: the main job on the embedded default.   make test: everything that can be tested here.
+# make test-checkout: the plugin inside a real MiniGPT-4 checkout (docs/drop-in.md).
 # make bench: training and answering beside a real checkout (docs/speed.md).   make docs: the site.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench docs clean
+.PHONY: demo test test-checkout lint bench docs clean
 
 # one thread a process: more fight over the cores where several processes run
 export OMP_NUM_THREADS ?= 1
@@ -12,8 +13,22 @@ export OMP_NUM_THREADS ?= 1
 demo: $(VENV)/.demo
 	$(BIN)/python projects/embedded/demo.py --out output/demo
 
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+
+# The unit tests say how much of the package they run; the others start processes, which are not counted.
 test: lint docs
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --durations=15
+	$(PYTEST) tests/unit tests/test_layers.py --cov=pefomed_plugin --cov-report=
+	@echo "lines of the package that the unit tests run: $$($(BIN)/coverage report --format=total) %"
+	$(PYTEST) tests --ignore=tests/unit --ignore=tests/test_layers.py --durations=15
+
+# MINIGPT4_HOME: a clone at d94738a; CHECKOUT_PYTHON: Python 3.9 (or later, where its pins have wheels)
+CHECKOUT_PYTHON ?= python3.9
+test-checkout: $(VENV)/.test
+	test -n "$(MINIGPT4_HOME)" || { echo "set MINIGPT4_HOME to a clone of Vision-CAIR/MiniGPT-4"; exit 2; }
+	test -x $(VENV)-checkout/bin/python || $(CHECKOUT_PYTHON) -m venv $(VENV)-checkout
+	$(VENV)-checkout/bin/python -m pip install --quiet --requirement tests/toolkit/requirements.txt
+	MINIGPT4_HOME=$(abspath $(MINIGPT4_HOME)) MINIGPT4_PYTHON=$(abspath $(VENV)-checkout/bin/python) \
+		$(BIN)/python -m pytest tests/toolkit -ra
 
 lint: $(VENV)/.test
 	$(BIN)/ruff format --check .

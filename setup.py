@@ -45,6 +45,7 @@ TEST = [
     "pytest>=7.4",
     "pytest-timeout>=2.2",
     "pytest-xdist>=3.5",
+    "pytest-cov>=5",
     "ruff>=0.6",
     "mypy>=1.10",
     "krippendorff>=0.6",
@@ -64,7 +65,7 @@ setup(
     license="BSD-3-Clause",
     python_requires=">=3.9",
     packages=find_packages(include=["pefomed_plugin", "pefomed_plugin.*"]),
-    package_data={"pefomed_plugin": ["configs/**/*.yaml", "configs/project/*", "reporting/assets/*"]},
+    package_data={"pefomed_plugin": ["py.typed", "configs/**/*.yaml", "configs/project/*", "reporting/assets/*"]},
     install_requires=CORE,
     extras_require={
         "bundled": BUNDLED,
