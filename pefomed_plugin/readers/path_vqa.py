@@ -16,10 +16,10 @@ from ..errors import DataError
 from ..records import CLOSED
 from .expectations import ERROR, WARNING, Expectation, distinct, images_of, in_layout, kept
 from .layouts import Layout, Release, require
-from .parquet import read_shards
-from .pickles import read_plain_pickle
 from .rows import add_question, load_rows, optional_text
 from .spec import PUBLIC, DatasetSpec, Field
+from .tables import read_shards
+from .textfiles import read_plain_pickle
 
 DATASET = "path_vqa"
 _SPLITS = ("train", "val", "test")

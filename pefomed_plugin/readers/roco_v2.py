@@ -11,8 +11,7 @@ from typing import Any
 
 from .captions import add_caption
 from .layouts import Release, find
-from .parquet import read_shards
-from .tables import read_csv
+from .tables import read_csv, read_shards
 
 _DATASET = "roco"
 _SPLITS = {"train": "train", "valid": "val", "test": "test"}

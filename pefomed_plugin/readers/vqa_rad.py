@@ -14,9 +14,9 @@ from typing import Any
 from ..records import CLOSED, OPEN
 from .expectations import ERROR, WARNING, Expectation, in_layout, kept
 from .layouts import Layout, Release, require
-from .parquet import read_shards
 from .rows import add_question, load_rows, optional_text
 from .spec import PUBLIC, DatasetSpec, Field
+from .tables import read_shards
 
 DATASET = "vqa_rad"
 OFFICIAL_FILE = "VQA_RAD Dataset Public.json"

@@ -26,7 +26,7 @@ from ...storage import write_json
 from ..console import Advance, progress
 from ..images.decoding import DEFAULT_POLICY, ImagePolicy, open_image
 from ..images.faults import UnusableImage
-from ..images.resizing import resize_square
+from ..images.pixels import resize_square
 from ..parallel import map_in_threads
 
 INDEX = "index.json"

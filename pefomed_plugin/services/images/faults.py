@@ -6,12 +6,13 @@ from ...errors import ImageError
 
 
 class UnusableImage(ImageError):
-    """``<where>: <fault> (<detail>); <mend>``."""
+    """``<where>: <fault> (<detail>); <remedy>``."""
 
-    def __init__(self, where: str, fault: str, mend: str, detail: str = "") -> None:
+    def __init__(self, where: str, fault: str, remedy: str, detail: str = "") -> None:
         self.fault = fault
         """The same words for the same cause, free of names and numbers."""
-        super().__init__("{}: {}{}; {}".format(where, fault, f" ({detail})" if detail else "", mend))
+        shown = f" ({detail})" if detail else ""
+        super().__init__(f"{where}: {fault}{shown}; {remedy}")
 
 
 def choose_frame(frames: int, frame: int | None, where: str) -> int:

@@ -16,7 +16,7 @@ from ...prompts import draw_instruction
 from ...records import Prediction, Sample
 from ...text import without_reasoning
 from ..images.decoding import open_image
-from ..images.resizing import resize_square
+from ..images.pixels import resize_square
 from .asking import entries_of
 from .chat import ChatRequest
 from .ledger import Ledger

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, Callable
 
-from ...services.images.resizing import resize_square
+from ...services.images.pixels import resize_square
 from .registry import registry
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)

@@ -12,7 +12,7 @@ from PIL import Image
 from pefomed_plugin.embedded import DRAWN, find_writer
 from pefomed_plugin.embedded.scenes import FINDINGS
 from pefomed_plugin.readers import DATASETS
-from pefomed_plugin.readers.pickles import read_plain_pickle
+from pefomed_plugin.readers.textfiles import read_plain_pickle
 
 SMALL = {
     "roco": {"counts": (6, 4, 2)},

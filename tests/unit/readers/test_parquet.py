@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pefomed_plugin.readers.layouts import Release
-from pefomed_plugin.readers.parquet import read_shards
+from pefomed_plugin.readers.tables import read_shards
 
 from .files import write_parquet
 

@@ -15,7 +15,7 @@ from pefomed_plugin.errors import DataError, ImageError
 from pefomed_plugin.records import Sample
 from pefomed_plugin.services.data import shards
 from pefomed_plugin.services.data.shards import brace_notation, read_shard_index, write_shards
-from pefomed_plugin.services.images.resizing import resize_square
+from pefomed_plugin.services.images.pixels import resize_square
 
 from ..small import sample, small_image
 

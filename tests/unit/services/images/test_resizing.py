@@ -9,7 +9,7 @@ import PIL
 import pytest
 from PIL import Image
 
-from pefomed_plugin.services.images.resizing import resize_square
+from pefomed_plugin.services.images.pixels import resize_square
 
 SIZE = 56
 HEIGHT_FIRST = [(61, 131), (40, 57), (57, 59), (100, 145), (56, 57)]

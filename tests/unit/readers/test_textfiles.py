@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pefomed_plugin.errors import DataError
-from pefomed_plugin.readers.pickles import read_plain_pickle
+from pefomed_plugin.readers.textfiles import read_plain_pickle
 
 PLAIN = [{"image": "train_9999", "label": {"a made-up cell": 1}, "weights": [0.5, True, None]}]
 
