@@ -48,17 +48,22 @@ class Need:
         return f"{self.what} need {self.module}; pip install {self.install}"
 
 
+def missing(needs: Iterable[Need]) -> list[Need]:
+    """Those that are not installed, each once."""
+    return [need for need in dict.fromkeys(needs) if find_spec(need.module) is None]
+
+
 def require(needs: Iterable[Need]) -> None:
     """Stop now where something is missing that is needed later.
 
     Raises:
         ConfigError: packages are missing; all of them in one message, each with what installs it.
     """
-    missing = list(dict.fromkeys(need.message for need in needs if find_spec(need.module) is None))
-    if len(missing) == 1:
-        raise ConfigError(missing[0])
-    if missing:
-        raise ConfigError("packages are missing that this needs", missing)
+    messages = [need.message for need in missing(needs)]
+    if len(messages) == 1:
+        raise ConfigError(messages[0])
+    if messages:
+        raise ConfigError("packages are missing that this needs", messages)
 
 
 def read_requirements() -> list[Requirement]:

@@ -68,7 +68,7 @@ class MedicalTask(BaseTask):
         for name, splits in datasets.items():
             for split in (split for split in test_splits if len(splits.get(split, ()))):
                 task = self.suited_to(splits[split].samples)
-                needs += [need for scorer in task.scorers for need in find_scorer(scorer).needs]
+                needs += task.needs()
                 if task is not self:
                     limit, scorers = task.max_new_tokens, ", ".join(task.scorers) or "nothing"
                     say(f"{name}-{split}: {task.kind} samples, answered in up to {limit} tokens, scored by {scorers}")
@@ -83,9 +83,15 @@ class MedicalTask(BaseTask):
         kinds = sorted({sample.task for sample in samples})
         if len(kinds) > 1:
             raise DataError(f"{samples[0].dataset}: one split holds {' and '.join(kinds)}; split it into two data sets")
-        if not kinds or kinds[0] == self.kind:
-            return self
-        return self.counterparts.get(kinds[0], _BY_KIND[kinds[0]])()
+        return self.suited_to_kind(kinds[0]) if kinds else self
+
+    def suited_to_kind(self, kind: str) -> MedicalTask:
+        """This task, or its counterpart for samples of that ``Sample.task``."""
+        return self if kind == self.kind else self.counterparts.get(kind, _BY_KIND[kind])()
+
+    def needs(self) -> list[Need]:
+        """Packages that its scorers need. Raises ConfigError for a scorer that nobody declares."""
+        return [need for scorer in self.scorers for need in find_scorer(scorer).needs]
 
     def valid_step(self, model: Any, samples: Mapping[str, Any], options: RunConfig) -> list[str]:
         """Answers of one batch, as many as it has samples."""
