@@ -10,23 +10,27 @@ from typing import Any
 from ..adapters.training.strategies import STRATEGIES
 from ..config.compose import DEFAULTS, Configuration, compose_config
 from ..reporting.estimates import as_data, estimate_view
+from ..reporting.rendering import to_data, to_markdown
+from ..reporting.table import COUNT, FIGURE, Code, Column, Table
 from ..services.memory.advice import best_options, largest_batch
 from ..services.memory.estimate import CARDS_GB, GIB, estimate
 from .output import Output, add_json_argument
 
-TABLE: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("as it is", {}),
-    ("`use_grad_checkpoint_llm`", {"model.use_grad_checkpoint_llm": True}),
-    ("`vit_on_cpu`", {"model.vit_on_cpu": True}),
-    ("`llm_quantization: 8bit`", {"model.llm_quantization": "8bit"}),
-    ("`llm_quantization: 4bit`", {"model.llm_quantization": "4bit"}),
-    ("`4bit`, `use_grad_checkpoint_llm`", {"model.llm_quantization": "4bit", "model.use_grad_checkpoint_llm": True}),
-    (
-        "`4bit`, `use_grad_checkpoint_llm`, `vit_on_cpu`",
-        {"model.llm_quantization": "4bit", "model.use_grad_checkpoint_llm": True, "model.vit_on_cpu": True},
-    ),
+_CHECKPOINTING, _VIT_ON_CPU, _BITS_4 = (
+    {"use_grad_checkpoint_llm": True},
+    {"vit_on_cpu": True},
+    {"llm_quantization": "4bit"},
 )
-"""Rows of ``--table``: the words, and the keys that they set."""
+SAVINGS: tuple[dict[str, Any], ...] = (
+    {},
+    _CHECKPOINTING,
+    _VIT_ON_CPU,
+    {"llm_quantization": "8bit"},
+    _BITS_4,
+    {**_BITS_4, **_CHECKPOINTING},
+    {**_BITS_4, **_CHECKPOINTING, **_VIT_ON_CPU},
+)
+"""Rows of ``--table``: keys of section ``model`` that save memory."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,22 +58,29 @@ def run(arguments: argparse.Namespace) -> Output:
     found = estimate(config)
     steps = best_options(config) if not all(map(found.fits, cards)) else []
     if arguments.table:
-        lines = table_lines(config, cards)
-        return Output({"table": lines}, lines)
+        table = savings_table(config, cards)
+        return Output({"table": to_data(table)}, [to_markdown(table)])
     return Output(as_data(found, cards, steps), estimate_view(arguments.cfg_path, found, cards, steps))
 
 
-def table_lines(config: Configuration, cards: Sequence[float]) -> list[str]:
-    """Markdown table: a row for each of ``TABLE``, a column for each card."""
-    lines = [
-        f"| options | GiB | {' | '.join(f'{card:g} GB: batch' for card in cards)} |",
-        f"|---|---:|{'---:|' * len(cards)}",
+def savings_table(config: Configuration, cards: Sequence[float]) -> Table:
+    """A row for each of ``SAVINGS``, a column for each card."""
+
+    def with_savings(keys: dict[str, Any]) -> Configuration:
+        return config.with_values({f"model.{key}": value for key, value in keys.items()})
+
+    def batch_on(card: float) -> Column:
+        return Column(f"{card:g} GB: batch", lambda keys: largest_batch(with_savings(keys), card) or "no", COUNT)
+
+    columns = [
+        Column(
+            "options",
+            lambda keys: Code(", ".join(f"{key}: {str(value).lower()}" for key, value in keys.items())) or "as it is",
+        ),
+        Column("memory", lambda keys: estimate(with_savings(keys)).peak / GIB, FIGURE, unit="GiB", digits=1),
+        *map(batch_on, cards),
     ]
-    for words, changes in TABLE:
-        changed = config.with_values(changes)
-        batches = [str(largest_batch(changed, card) or "no") for card in cards]
-        lines.append(f"| {words} | {estimate(changed).peak / GIB:.1f} | {' | '.join(batches)} |")
-    return lines
+    return Table("", columns, SAVINGS)
 
 
 def read_config(cfg_path: str, options: list[str]) -> Configuration:
