@@ -13,7 +13,6 @@ from typing import Any, Callable
 
 from ..errors import ConfigError, near_names
 from ..records import Prediction
-from ..reporting.judged import write_judgements
 from ..rubrics import Rubric
 from ..scoring.checks import check_predictions
 from ..services.judge import offline_judge
@@ -33,6 +32,7 @@ from ..services.judge.ledger import Ledger
 from ..services.judge.local_judge import LocalChat
 from ..services.judge.openai_chat import OpenAIChat
 from ..services.judge.prices import TOKENS_OF_A_VERDICT, estimate_tokens
+from ..services.judgements import write_judgements
 
 JUDGES = ("api", "offline", "local")
 """``api``: an OpenAI-compatible server. ``offline``: shared words, no model. ``local``: a Hugging Face model here."""

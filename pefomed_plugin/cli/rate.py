@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
 from ..reporting.figures import repeated_table
-from ..reporting.judged import merge_ratings, write_judgements
 from ..reporting.rendering import show_table
 from ..rubrics import Rubric, find_rubric, require_same_rubric
 from ..scoring.breakdown import AXES, check_axes
 from ..scoring.ratings import human_spec
 from ..services.judge.judging import check_judgeable
+from ..services.judgements import merge_ratings, write_judgements
 from ..services.rating.plan import PLAN, SCOPES, make_plan, rating_pairs, shown_texts, write_plan
 from ..services.rating.sheets import SheetRow, write_csv, write_workbook
 from ..storage import read_predictions

@@ -9,12 +9,12 @@ from pathlib import Path
 from ..errors import ConfigError
 from ..records import Prediction
 from ..reporting.figures import repeated_table
-from ..reporting.judged import find_repeated, read_runs, rubrics_of, summarise
 from ..reporting.table import FIGURE, Cell, Column, Table
 from ..rubrics import REPORT, Rubric, read_rubric, require_same_rubric
 from ..scoring.files import read_specs, update_metrics
 from ..scoring.ratings import wasm_spec
 from ..scoring.wasm import VERSION, wasm_from_counts
+from ..services.judgements import find_repeated, read_runs, rubrics_of, summarise
 from ..storage import read_predictions
 from .output import Output, add_json_argument
 

@@ -23,9 +23,9 @@ from ..scoring.intervals import Interval
 from ..scoring.pairing import mean, pair_scores
 from ..scoring.repeated import sample_means
 from ..scoring.spec import RATER, RUN
+from ..services.judgements import find_repeated, read_runs, rubrics_of
 from ..services.rating.sheet_import import MATCHED
 from ..storage import write_json
-from .judged import find_repeated, read_runs, rubrics_of
 from .results import AGREEMENT, ratings_digest
 from .table import COUNT, FIGURE, HIGHER, Cell, Column, Table
 

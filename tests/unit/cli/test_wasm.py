@@ -7,9 +7,9 @@ import json
 import pytest
 
 from pefomed_plugin.cli import main
-from pefomed_plugin.reporting.judged import write_judgements
 from pefomed_plugin.rubrics import REPORT, VQA
 from pefomed_plugin.services.judge.offline_judge import judge_offline, spec_of
+from pefomed_plugin.services.judgements import write_judgements
 from tests.unit.services.judged import answers, written_reports
 
 

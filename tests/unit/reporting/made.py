@@ -10,10 +10,10 @@ from typing import Any, Optional
 from PIL import Image
 
 from pefomed_plugin.records import Prediction, Score
-from pefomed_plugin.reporting.judged import write_judgements
 from pefomed_plugin.rubrics import BUILT_IN
 from pefomed_plugin.scoring.files import write_scores
 from pefomed_plugin.scoring.ratings import human_spec, judge_spec
+from pefomed_plugin.services.judgements import write_judgements
 from pefomed_plugin.storage import write_records, write_text
 
 Values = Sequence[Optional[float]]

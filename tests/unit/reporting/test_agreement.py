@@ -10,9 +10,9 @@ from pefomed_plugin.cli import main
 from pefomed_plugin.errors import DataError
 from pefomed_plugin.records import Score
 from pefomed_plugin.reporting.agreement import measure_agreement
-from pefomed_plugin.reporting.judged import write_judgements
 from pefomed_plugin.rubrics import built_in_rubric
 from pefomed_plugin.scoring.ratings import human_spec, judge_spec
+from pefomed_plugin.services.judgements import write_judgements
 from pefomed_plugin.services.rating.sheet_import import MATCHED, NOT_RATED
 from tests.unit.services.judged import answers, written_reports
 

@@ -1,6 +1,6 @@
 """Repeated judgements to disk: one score file a run, the summary in ``metrics.json``.
 
-Files as ``scored`` has them: ``scores/judge-report-<model>.run3.jsonl``; what earlier scorers wrote stays.
+Files as ``scoring.files`` has them: ``scores/judge-report-<model>.run3.jsonl``; what earlier scorers wrote stays.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from ..rubrics import Rubric, built_in_rubric, require_same_rubric, rubric_from_
 from ..scoring.files import describe, earlier_metrics, read_scores, score_file, update_metrics
 from ..scoring.repeated import summarise_answers, summarise_groups, summarise_levels
 from ..scoring.spec import ScorerSpec
-from ..services.console import say_once
 from ..storage import write_records
+from .console import say_once
 
 
 def write_judgements(
