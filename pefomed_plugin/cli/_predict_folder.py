@@ -94,8 +94,8 @@ def _show(done: Any, out: Path) -> None:
             f"{len(done.unusable):,} image(s) could not be used, {done.unanswered:,} question(s) stay open:",
             file=sys.stderr,
         )
-        for each in list(done.unusable.values())[:_SHOWN]:
-            print(f"  - {each}", file=sys.stderr)
+        for problem in list(done.unusable.values())[:_SHOWN]:
+            print(f"  - {problem}", file=sys.stderr)
         if len(done.unusable) > _SHOWN:
             print(f"  ... and {len(done.unusable) - _SHOWN:,} more", file=sys.stderr)
         print(f"all of them are in {out.with_name(out.name + '.skipped.jsonl')}", file=sys.stderr)

@@ -14,9 +14,10 @@ from ..scoring.breakdown import AXES, check_axes
 from ..services.judge import offline_judge
 from ..services.judge.asking import Limits
 from ..services.judge.judging import JudgePlan
-from ..services.judge.openai_chat import OPTIONAL, server_url
+from ..services.judge.openai_chat import server_url
 from ..services.judge.prices import read_price
 from ..services.judge.prompts import find_prompt
+from ..services.judge.responses import OPTIONAL
 from ..storage import read_predictions
 
 
@@ -126,11 +127,8 @@ def run(arguments: argparse.Namespace) -> int:
     asked, metrics = judge_with_model(predictions, plan, limits, judge, ledger, folder, arguments.by)
     if metrics is None:
         return explain_unfinished(asked, ledger)
-    print(
-        "{:,} judgements, {:,} requests now{}".format(
-            asked.questions, asked.requests, "" if asked.cost is None else f", cost {asked.cost:.4f} in all"
-        )
-    )
+    cost = "" if asked.cost is None else f", cost {asked.cost:.4f} in all"
+    print(f"{asked.questions:,} judgements, {asked.requests:,} requests now{cost}")
     return _show(predictions, plan.spec.name, metrics, folder)
 
 
@@ -158,10 +156,10 @@ def show_estimate(found: Any) -> None:
 
 def explain_unfinished(asked: Any, ledger: Path) -> int:
     """Say what is missing and how to go on; the exit code: 130 after an interrupt, else 1."""
+    why = f"; {asked.stopped}" if asked.stopped else ""
     print(
-        "unfinished: {:,} of {:,} questions answered, {:,} requests sent{}".format(
-            asked.settled, asked.questions, asked.requests, "; " + asked.stopped if asked.stopped else ""
-        )
+        f"unfinished: {asked.settled:,} of {asked.questions:,} questions answered, {asked.requests:,} requests "
+        f"sent{why}"
     )
     for reason, count in asked.without_reply.most_common():
         print(f"  no reply to {count:,} questions: {reason}")

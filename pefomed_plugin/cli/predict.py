@@ -86,7 +86,7 @@ def _answer_test_set(arguments: argparse.Namespace) -> int:
             left = open_questions(questions, ledger, is_answer, limits)
             print(
                 f"{len(questions):,} questions, {len(left):,} not in the ledger yet; about "
-                f"{sum(estimate_tokens(each.messages) for each in left):,} tokens to send"
+                f"{sum(estimate_tokens(question.messages) for question in left):,} tokens to send"
             )
             return 0
         asked = ask_all(questions, chat.ask, ledger, is_answer, limits, what="answering")

@@ -149,9 +149,6 @@ def _say_how_to_go_on(predictions: Path, folder: Path, counts: Mapping[str, int]
     file, place = shlex.quote(str(predictions)), shlex.quote(str(folder))
     print("go on:    start the same command again")
     if counts:
-        print(
-            "figures:  pefomed rate import {} {}{}".format(
-                place, file, " --allow-missing" if min(counts.values()) < total else ""
-            )
-        )
+        missing = " --allow-missing" if min(counts.values()) < total else ""
+        print(f"figures:  pefomed rate import {place} {file}{missing}")
         print(f"sheets:   pefomed rate sheets {place} {file}")

@@ -170,6 +170,28 @@ def test_texts_are_texts_and_long_ones_scroll(page: Page, serve: Callable[..., S
     assert page.complaints(served.url) == []
 
 
+def test_levels_words_and_keys_are_those_of_the_rubric(
+    page: Page, serve: Callable[..., Served], tmp_path: Path
+) -> None:
+    levels = [{"value": value, "word": f"word {value}", "description": f"when {value}"} for value in (0, 50, 100)]
+    rubric = {"name": "own", "task": "report", "levels": levels}
+    (tmp_path / "own.json").write_text(json.dumps(rubric))
+    served = serve(written_reports(2), "--rubric", str(tmp_path / "own.json"))
+    page.open(served.url + "?rater=anna")
+    check_item(page, "Item 1 of 2")
+    assert page.evaluate("[...document.querySelectorAll('#scale button')].map((button) => button.value).join()") == (
+        "100,50,0"
+    )
+    assert text(page, "scale") == "100when 10050when 500when 0" and "word 50" in text(page, "rubric")
+    page.press("4")  # no such key
+    page.press("3")  # keys count the levels where values have several digits
+    check_item(page, "Item 2 of 2")
+    page.press("1")
+    page.wait("!document.getElementById('done').hidden")
+    assert sorted(rating for _, _, rating, _ in served.saved()) == [0, 100]
+    assert page.complaints(served.url) == []
+
+
 def test_a_comment_is_typed_without_rating_and_is_kept(page: Page, serve: Callable[..., Served]) -> None:
     served = serve(answers(2), "--all")
     page.open(served.url + "?rater=anna")

@@ -129,11 +129,7 @@ def _fetch(
     batch = chat.call(lambda client: client.batches.retrieve(batch_id))
     while batch.status not in _OVER:
         counts = batch.request_counts
-        say(
-            "batch {}: {}{}".format(
-                batch_id, batch.status, f", {counts.completed:,} of {counts.total:,}" if counts else ""
-            )
-        )
+        say(f"batch {batch_id}: {batch.status}" + (f", {counts.completed:,} of {counts.total:,}" if counts else ""))
         gate.sleep(poll_s)
         batch = chat.call(lambda client: client.batches.retrieve(batch_id))
     if batch.status == "failed":

@@ -1,7 +1,7 @@
 """The ledger of paid replies: append-only JSON lines, on disk before they are used, found again by a key.
 
-Knows nothing of judges or servers; an entry is a JSON object with ``key``. A process killed while writing leaves a torn
-last line, which is dropped when the ledger is opened again. One process at a time holds a ledger.
+An entry is a JSON object with ``key``. A process killed while writing leaves a torn last line; it is dropped when the
+ledger is opened again. One process at a time holds a ledger.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 
 from ...errors import DataError
 from ...storage import SCHEMA
+from ..console import say_once
 
 Entry = dict[str, Any]
 
@@ -93,10 +94,12 @@ class Ledger:
     def _lock(self, file: BinaryIO) -> None:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             raise DataError(
                 f"{self.path} is in use by another process; wait for it, or choose another file with --ledger"
             ) from error
+        except OSError as error:
+            say_once(f"{self.path} is not locked ({error.strerror}); start only one judge on it at a time")
 
     def _load(self, file: BinaryIO) -> None:
         file.seek(0)

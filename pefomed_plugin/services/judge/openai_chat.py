@@ -8,15 +8,11 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import os
 import random
-import re
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
 from typing import Any, Callable
 from urllib.parse import urlsplit
 
@@ -24,28 +20,24 @@ from ...errors import ConfigError, PefomedError
 from ..console import say
 from .chat import ChatRequest, NoReply, RefusedRequest, Reply
 from .gate import Gate
+from .responses import (
+    OF_THE_KEY,
+    OPTIONAL,
+    REFUSALS_OF_TEXTS,
+    SYSTEM,
+    fault_of_text,
+    read_body,
+    refused_parameter,
+    retry_after_s,
+    smaller_limit,
+    without_system,
+    words_of,
+)
 
 MAX_TRIES = 8
 """Requests for one reply before it is left for the next start; waits between them add up to about a minute."""
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
-LONGEST_RETRY_AFTER_S = 3600.0
-SYSTEM = "system"
-"""Stands for the system message among what can be left out: its words then begin the user's."""
-OPTIONAL = ("seed", "temperature", "max_tokens", "max_completion_tokens", "top_p", SYSTEM)
-"""What a request can do without."""
 _TEMPORARY = (408, 409, 425, 429)
-_REFUSALS_OF_TEXTS = (400, 403, 413, 422, 451)
-_TOO_LONG = re.compile(
-    r"context.?(length|size|window)|exceed_context|too long|too large|too many (input )?tokens|"
-    r"maximum.{0,30}tokens|exceeds.{0,30}(limit|maximum)"
-)
-_FILTERED = re.compile(
-    r"content.?(filter|polic|management|exists risk)|safety|flagged|usage polic|inappropriate|moderation|violat|"
-    r"prohibited|blocked|data_?inspection|invalid_prompt"
-)
-_NO_SYSTEM = re.compile(r"system.{0,20}(role|message|prompt|instruction)|only user and assistant|developer instruction")
-_OF_THE_KEY = re.compile(r"api.?key|permission|access|auth|country|region|billing|organi[sz]ation|subscri")
-_LEAST_TOKENS = 32
 _LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
@@ -107,12 +99,12 @@ class OpenAIChat:
                 raw = self._client.chat.completions.with_raw_response.create(
                     model=model, messages=[], extra_body={**_body(question, left_out), **limits}
                 )
-                reply, fault = _read_body(raw.http_response.content, dropped)
+                reply, fault = read_body(raw.http_response.content, dropped)
                 if reply is not None:
                     return reply
             except openai.APIStatusError as error:
-                said = _words(error.body, error.response.text)
-                smaller = _smaller_limit(said, {**question.parameters, **limits}, left_out)
+                said = words_of(error.body, error.response.text)
+                smaller = smaller_limit(said, {**question.parameters, **limits}, left_out)
                 if smaller is not None:
                     limits, fault = smaller, "refused limit"
                     continue
@@ -162,15 +154,15 @@ class OpenAIChat:
         response = record.get("response") or {}
         body: dict[str, Any] = response.get("body") or {}
         if response.get("status_code") == 200:
-            reply, _ = _read_body(json.dumps(body).encode(), self._left_out(model))
+            reply, _ = read_body(json.dumps(body).encode(), self._left_out(model))
             return reply, reply is not None
-        status, said = response.get("status_code") or 0, _words(body, "")
-        if status in _REFUSALS_OF_TEXTS:
-            refused = _refused_parameter(body, said, question.parameters, self._left_out(model))
+        status, said = response.get("status_code") or 0, words_of(body, "")
+        if status in REFUSALS_OF_TEXTS:
+            refused = refused_parameter(body, said, question.parameters, self._left_out(model))
             if refused:
                 self._drop(model, refused)
                 return None, True
-            final = _fault_of_text(status, said)
+            final = fault_of_text(status, said)
             if final:
                 return final, True
             raise RefusedRequest(f"refused by the server (status {status})")
@@ -188,16 +180,16 @@ class OpenAIChat:
         status: int = error.status_code
         if "insufficient_quota" in said or "billing_hard_limit" in said:
             raise ServiceError("the account's quota is used up; raise it, then start the same command again") from None
-        refused = _refused_parameter(error.body, said, question.parameters, left_out)
+        refused = refused_parameter(error.body, said, question.parameters, left_out)
         if refused and (status in (400, 422) or refused == SYSTEM):
             self._drop(question.parameters["model"], refused)
             return None, f"refused parameter {refused}"
         if status in _TEMPORARY or status >= 500:
-            wait_s = _retry_after_s(error.response.headers)
+            wait_s = retry_after_s(error.response.headers)
             if wait_s:
                 gate.pause_all(wait_s)
             return None, f"status {status}"
-        final = _fault_of_text(status, said)
+        final = fault_of_text(status, said)
         if final:
             return final, ""
         remedy = {
@@ -205,7 +197,7 @@ class OpenAIChat:
             403: "the key may not use this model",
             404: f"it does not know {question.parameters['model']!r}, or OPENAI_BASE_URL lacks /v1",
         }.get(status, "see the server's log")
-        if status in _REFUSALS_OF_TEXTS and not (status == 403 and _OF_THE_KEY.search(said)):
+        if status in REFUSALS_OF_TEXTS and not (status == 403 and OF_THE_KEY.search(said)):
             raise RefusedRequest(f"refused by {self.host} (status {status}): {remedy}")
         raise ServiceError(f"{self.host} refuses the request (status {status}): {remedy}") from None
 
@@ -255,120 +247,5 @@ def server_url() -> str:
 def _body(question: ChatRequest, left_out: Sequence[str]) -> dict[str, Any]:
     return {
         **{name: value for name, value in question.parameters.items() if name not in left_out},
-        "messages": _without_system(question.messages) if SYSTEM in left_out else list(question.messages),
+        "messages": without_system(question.messages) if SYSTEM in left_out else list(question.messages),
     }
-
-
-def _words(body: Any, text: str) -> str:
-    """Everything that an error says, in whatever form: keys and texts in small letters."""
-    if body is None:
-        return text.lower()
-    if isinstance(body, Mapping):
-        return " ".join(f"{key} {_words(value, '')}" for key, value in body.items()).lower()
-    if isinstance(body, (list, tuple)):
-        return " ".join(_words(part, "") for part in body)
-    return str(body).lower()
-
-
-def _fault_of_text(status: int, said: str) -> Reply | None:
-    """The reply that stands for an error which is known to concern one text only, and would come again."""
-    if status not in _REFUSALS_OF_TEXTS:
-        return None
-    if _FILTERED.search(said):
-        return Reply(None, "filtered before it was answered", final=True)
-    if status == 413 or _TOO_LONG.search(said):
-        return Reply(None, "too long for the model", final=True)
-    return None
-
-
-def _smaller_limit(said: str, parameters: Mapping[str, Any], left_out: Sequence[str]) -> dict[str, int] | None:
-    """Half the limit of the reply, where an error says that it does not fit beside the text."""
-    if not _TOO_LONG.search(said) or not re.search(r"max_(completion_|new_)?tokens|completion", said):
-        return None
-    for name in ("max_tokens", "max_completion_tokens"):
-        limit = parameters.get(name)
-        if isinstance(limit, int) and name not in left_out and limit // 2 >= _LEAST_TOKENS:
-            return {name: limit // 2}
-    return None
-
-
-def _without_system(messages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The messages with the system's words at the beginning of the user's."""
-    system = "\n\n".join(message["content"] for message in messages if message["role"] == "system")
-    first, *others = (message for message in messages if message["role"] != "system")
-    if not system:
-        return [first, *others]
-    content = first["content"]
-    part = {"type": "text", "text": system}
-    joined = f"{system}\n\n{content}" if isinstance(content, str) else [part, *content]
-    return [{**first, "content": joined}, *others]
-
-
-def _read_body(content: bytes, dropped: tuple[str, ...]) -> tuple[Reply | None, str]:
-    """The reply of a response with status 200, or what is wrong with it."""
-    try:
-        body = json.loads(content)
-    except ValueError:
-        return None, "the answer is no JSON"
-    choices = body.get("choices") if isinstance(body, dict) else None
-    choice = choices[0] if isinstance(choices, list) and choices else None
-    message = choice.get("message") if isinstance(choice, dict) else None
-    if not isinstance(choice, dict) or not isinstance(message, dict):
-        return None, "the answer has no choices"
-    usage = body.get("usage") if isinstance(body.get("usage"), dict) else {}
-    text, fault = _text_of(message.get("content")), None
-    if message.get("refusal"):
-        fault = "the model refused"
-    elif choice.get("finish_reason") == "length":
-        fault = "cut off by --max-tokens"
-    elif choice.get("finish_reason") == "content_filter":
-        fault = "filtered"
-    elif not isinstance(text, str) or not text.strip():
-        fault = "empty reply"
-    return Reply(
-        None if fault else text,
-        fault,
-        body.get("model"),
-        body.get("system_fingerprint"),
-        choice.get("finish_reason"),
-        {name: usage[name] for name in ("prompt_tokens", "completion_tokens") if isinstance(usage.get(name), int)},
-        dropped,
-    ), ""
-
-
-def _text_of(content: Any) -> Any:
-    """The text of a message whose content is a text, or a list of parts; what was thought aloud is none."""
-    if not isinstance(content, list):
-        return content
-    parts = [part for part in content if isinstance(part, dict) and part.get("type") in (None, "text", "output_text")]
-    return "".join(part["text"] for part in parts if isinstance(part.get("text"), str))
-
-
-def _retry_after_s(headers: Mapping[str, str]) -> float:
-    """Seconds that the server asks to wait, 0 where it does not say."""
-    for name, unit_s in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        value = headers.get(name)
-        if value:
-            try:
-                wait_s = float(value) * unit_s
-            except ValueError:
-                try:
-                    moment = parsedate_to_datetime(value)
-                except (TypeError, ValueError):
-                    continue
-                wait_s = (moment - datetime.now(moment.tzinfo or timezone.utc)).total_seconds()
-            if math.isfinite(wait_s):
-                return min(max(wait_s, 0.0), LONGEST_RETRY_AFTER_S)
-    return 0.0
-
-
-def _refused_parameter(body: Any, said: str, parameters: Mapping[str, Any], left_out: Sequence[str]) -> str | None:
-    """Which of what a request can do without an error is about, in whatever form it comes; None: something else."""
-    names = [name for name in OPTIONAL if name in parameters and name not in left_out]
-    if isinstance(body, Mapping) and body.get("param") in names:
-        return str(body["param"])
-    words = re.findall(r"\w+", said)
-    found = next((name for name in names if name in words), None)
-    if found is None and SYSTEM not in left_out and _NO_SYSTEM.search(said) and re.search(r"support|allow|only", said):
-        return SYSTEM
-    return found

@@ -41,8 +41,8 @@ def read_price(path: Path | None, model: str) -> Price | None:
     table = read_json(path)
     row = table.get(model) if isinstance(table, dict) else None
     if not isinstance(row, dict) or any(
-        isinstance(row.get(each), bool) or not isinstance(row.get(each), (int, float)) or not row[each] >= 0
-        for each in ("input", "output")
+        isinstance(row.get(side), bool) or not isinstance(row.get(side), (int, float)) or not row[side] >= 0
+        for side in ("input", "output")
     ):
         raise ConfigError(
             f'{path} has no price of {model!r}; add "{model}": {{"input": 2.5, "output": 10}}, for a million tokens'

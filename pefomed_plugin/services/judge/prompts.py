@@ -121,4 +121,5 @@ def judge_messages(prompt: JudgePrompt, prediction: Prediction) -> list[dict[str
 
 def neutralise_votes(text: str) -> str:
     """Text of a sample with our tags and the verdict's marker taken apart, so that quoting it decides nothing."""
-    return _VOTE.sub(r"\1 -", _TAGS.sub(r"(\1)", text))
+    sendable = text.encode("utf-8", "replace").decode("utf-8")  # half a character has no place in a request
+    return _VOTE.sub(r"\1 -", _TAGS.sub(r"(\1)", sendable))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -81,16 +81,42 @@ def _read_rater(
             )
         return found, problems
     sheets = [path for path in (folder / (rater + suffix) for suffix in (".xlsx", ".csv")) if path.is_file()]
-    if not sheets:
-        return {}, [f"{rater}.xlsx: no such file, nor {rater}.csv"]
     try:
-        read = [read_sheet(path) for path in sheets]
+        read = [read_sheet(path) for path in sheets] or _renamed(folder, plan, rater)
     except DataError as error:
         return {}, [error.summary]
+    if not read:
+        return {}, [f"{rater}.xlsx: no such file, nor {rater}.csv, nor another sheet with this rater's items"]
     filled = [rows for rows in read if any(_is_filled(row) for row in rows)]
     if len(filled) > 1:
-        return {}, [f"{rater}.xlsx and {rater}.csv are both filled in; remove one"]
+        return {}, [f"{rater}.xlsx and {rater}.csv are both filled in; move one of them to another folder"]
     return _check_rows((filled or read)[0], plan, rater, predictions, may_be_missing)
+
+
+def _renamed(folder: Path, plan: RatingPlan, rater: str) -> list[list[SheetRow]]:
+    """Sheets under other names than the plan's raters that hold this rater's items."""
+    others = [path for path in sorted(folder.iterdir()) if path.suffix in (".xlsx", ".csv")]
+    found = [read_sheet(path) for path in others if path.stem not in plan.raters]
+    codes = plan.codes(rater)
+    return [rows for rows in found if any(row.item.strip() in codes for row in rows)]
+
+
+def _code_of(item: str, expected: Mapping[str, Prediction]) -> str:
+    """The code that an item cell holds, also where a spreadsheet made a number of it: ``1.234E+13``."""
+    item = item.strip()
+    if item in expected:
+        return item
+    number = _number(item)
+    found = [code for code in expected if number is not None and _number(code) == number]
+    return found[0] if len(found) == 1 else item
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _check_rows(
@@ -103,18 +129,19 @@ def _check_rows(
             f"{plan.rubric.tag}; import them with the {PLAN} of their own export"
         ]
     expected = dict(rating_pairs(plan, rater, predictions))
-    times = Counter(row.item.strip() for row in rows)
+    codes = [_code_of(row.item, expected) for row in rows]
+    times = Counter(codes)
     problems = [f"{rater}: the row of item {code} is gone" for code in expected if not times[code]]
     problems += [
-        f"{rater}: item {code} stands there {count} times; keep one row"
+        f"{rater}: item {code} stands there {count} times; leave the row that counts"
         for code, count in times.items()
         if count > 1 and code in expected
     ]
     ratings: dict[str, int | None] = {}
-    for row in rows:
-        prediction = expected.get(row.item.strip())
+    for code, row in zip(codes, rows):
+        prediction = expected.get(code)
         if prediction is None:
-            problems.append(f"{row.place}: item {row.item[:_SHOWN_CHARACTERS]!r} is not of this sheet; remove the row")
+            problems.append(f"{row.place}: item {row.item[:_SHOWN_CHARACTERS]!r} is of another sheet; move it there")
             continue
         original = SheetRow("", *shown_texts(prediction)).texts
         problems += [

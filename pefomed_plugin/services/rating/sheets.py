@@ -6,6 +6,7 @@ A text that begins with ``=`` stays a text in both; one longer than a cell goes 
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO, StringIO
@@ -23,6 +24,13 @@ _WIDTHS = {"item": 14, "question": 40, "reference": 60, "answer": 60, "rating": 
 _CELL_LIMIT = 32_000
 """Below Excel's 32,767 characters."""
 _MORE = " [goes on in the sheet Long texts]"
+_ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
+_CONTROL = re.compile("[\x00-\x20\x7f\u2400-\u241f]")
+_NUMBERLIKE = re.compile(
+    r"\s*[\d.,:/ -]*\d[\d.,:/ %-]*(e[+-]?\d+)?\s*|"
+    r"\s*(\d{1,4}[ /-])?(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[ /.-]*\d{0,4}\s*",
+    re.IGNORECASE,
+)
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "'")
 THUMBNAIL_PX = 160
 
@@ -50,8 +58,9 @@ class SheetRow:
 
     @property
     def texts(self) -> tuple[str, str, str]:
-        """What a rater must not change, white space evened out (spreadsheets change it by themselves)."""
-        return tuple(" ".join(text.split()) for text in (self.question, self.reference, self.answer))  # type: ignore[return-value]
+        """What a rater must not change, without what spreadsheets change by themselves: white space, ``_x000D_``."""
+        question, reference, answer = map(_plain, (self.question, self.reference, self.answer))
+        return question, reference, answer
 
 
 def write_csv(path: Path, rows: Sequence[SheetRow]) -> None:
@@ -62,7 +71,7 @@ def write_csv(path: Path, rows: Sequence[SheetRow]) -> None:
     for row in rows:
         writer.writerow(
             [
-                row.item,
+                _guarded(row.item),
                 *map(_guarded, (row.question, row.reference, row.answer)),
                 "" if row.rating is None else row.rating,
                 _guarded(row.comment),
@@ -224,12 +233,25 @@ def _write_rubric(sheet: Any, rubric: Rubric) -> None:
         sheet.cell(sheet.max_row, 2).alignment = Alignment(wrap_text=True)
 
 
+def _plain(text: str) -> str:
+    """A text with its escapes (``_x000D_`` of ECMA-376) read, however often they were escaped; blanks evened out."""
+    before = None
+    while text != before:
+        before, text = text, _ESCAPED.sub(lambda found: chr(int(found.group(1), 16)), text)
+    return " ".join(_CONTROL.sub(" ", text).split())
+
+
 def _guarded(text: str) -> str:
-    return "'" + text if text.startswith(_FORMULA_STARTS) else text
+    """A text with ``'`` before it where a spreadsheet would take it for a formula, a number, a date or a time."""
+    return "'" + text if _is_in_danger(text) else text
 
 
 def _unguarded(cell: str) -> str:
-    return cell[1:] if cell[:1] == "'" and cell[1:].startswith(_FORMULA_STARTS) else cell
+    return cell[1:] if cell[:1] == "'" and _is_in_danger(cell[1:]) else cell
+
+
+def _is_in_danger(text: str) -> bool:
+    return text.startswith(_FORMULA_STARTS) or _NUMBERLIKE.fullmatch(text) is not None
 
 
 def _openpyxl() -> Any:

@@ -139,3 +139,14 @@ def test_limits_hold_for_batches(ask):
         assert server.rounds == []
         asked, _ = ask(server, max_requests=3)
         assert (asked.settled, asked.stopped) == (3, "--max-requests 3 reached")
+
+
+def test_one_refused_text_is_unscored_and_the_others_are_judged(ask):
+    def rule(body, _):
+        refused_one = "finding 2 seen" in body["messages"][1]["content"]
+        return refused(400, message="words that nobody has heard of") if refused_one else judged(body)
+
+    with BatchServer(rule) as server:
+        asked, values = ask(server)
+    assert asked.is_complete and asked.unusable == 2
+    assert [run[2] for run in values] == [None, None]

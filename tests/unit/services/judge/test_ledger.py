@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 import subprocess
@@ -85,3 +87,14 @@ def test_text_that_is_no_unicode_does_not_stop_it(tmp_path):
 def test_a_key_does_not_depend_on_the_order():
     assert ledger_key({"a": 1, "b": [2]}) == ledger_key({"b": [2], "a": 1})
     assert ledger_key({"a": 1}) != ledger_key({"a": "1"})
+
+
+def test_where_the_file_system_has_no_locks_it_works_without_and_says_so(tmp_path, monkeypatch, capsys):
+    def no_locks(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with Ledger(tmp_path / "ledger.jsonl") as ledger:
+        ledger.append([{"key": "a"}])
+        assert ledger.entries("a")
+    assert "is not locked (No locks available)" in capsys.readouterr().out

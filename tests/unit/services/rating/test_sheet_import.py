@@ -9,7 +9,7 @@ import pytest
 from pefomed_plugin.errors import ConfigError, DataError
 from pefomed_plugin.rubrics import BUILT_IN, VQA
 from pefomed_plugin.services.rating.plan import make_plan, rating_pairs, read_plan, shown_texts, write_plan
-from pefomed_plugin.services.rating.sheet_import import MATCHED, NOT_RATED, import_ratings
+from pefomed_plugin.services.rating.sheet_import import MATCHED, NOT_RATED, _code_of, import_ratings
 from pefomed_plugin.services.rating.sheets import COLUMNS, SheetRow, read_sheet, write_csv
 
 from ..judged import answers, written_reports
@@ -115,7 +115,7 @@ def test_every_problem_of_every_sheet_in_one_report(tmp_path):
     for words in (
         "the reference was edited",
         "stands there 2 times",
-        "'foreign' is not of this sheet",
+        "'foreign' is of another sheet",
         "is gone",
         "the rating 7 is out of range",
         "rater05.xlsx: no such file, nor rater05.csv",
@@ -176,3 +176,52 @@ def test_nothing_to_rate_is_said():
         make_plan(answers(2, prediction="yes"), VQA, 1)
     with pytest.raises(ConfigError, match="at least 1"):
         make_plan(answers(2), VQA, 0)
+
+
+TEXTS = ["1/2", "5.0", "10:1", "3-4", "1e5", "007", "May 5", "50 %", "=1+1", "plain words"]
+
+
+def through_a_spreadsheet(path, rate=lambda: "1"):
+    """Open and save a CSV as a spreadsheet program does: what looks like a number becomes one, the apostrophe stays."""
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        header, *lines = list(csv.reader(file))
+    changed = []
+    for line in lines:
+        cells = [f"{float(cell):.6G}" if cell.replace(".", "").isdigit() else cell for cell in line]
+        assert not any(cell[:1].isdigit() for cell in cells[1:4]), cells
+        cells[4] = rate()
+        changed.append(cells)
+    with open(path, "w", encoding="utf-8-sig", newline="") as file:
+        csv.writer(file).writerows([header, *changed])
+
+
+def test_texts_and_codes_that_a_spreadsheet_takes_for_numbers(tmp_path):
+    predictions = [answer for text in TEXTS for answer in answers(1, id=f"a {text}", answer=text, prediction=text)]
+    plan = exported(tmp_path, predictions, scope="all", annotators=1)
+    through_a_spreadsheet(tmp_path / "rater01.csv")
+    [scores] = import_ratings(tmp_path, plan, predictions)
+    assert {score.value for score in scores} == {1.0}
+
+
+def test_a_code_that_became_a_number_in_an_older_sheet_is_recognised():
+    codes = dict.fromkeys(["1234567890", "12345e6789", "12e3456789", "ab12345678"])
+    for cell, code in (("1.23456789E+09", "1234567890"), ("1234567890.0", "1234567890"), ("ab12345678", "ab12345678")):
+        assert _code_of(cell, codes) == code
+    assert _code_of("7", codes) == "7"
+
+
+def test_a_renamed_file_is_recognised_by_its_codes(tmp_path):
+    predictions = answers(3)
+    plan = exported(tmp_path, predictions, scope="all")
+    for rater in plan.raters:
+        fill(tmp_path / f"{rater}.csv")
+    (tmp_path / "rater02.csv").rename(tmp_path / "Dr. Boris, done.csv")
+    assert [len(scores) for scores in import_ratings(tmp_path, plan, predictions)] == [3, 3]
+
+
+@pytest.mark.parametrize("saved", ["line_x000D_end", "line\rend", "line_x005F_x000D_end", "line\nend"])
+def test_escapes_that_an_office_program_writes_are_no_edit(tmp_path, saved):
+    predictions = answers(1, answer="line_x000D_end")
+    plan = exported(tmp_path, predictions, scope="all", annotators=1)
+    fill(tmp_path / "rater01.csv", change=lambda lines: [[*line[:2], saved, *line[3:]] for line in lines])
+    assert import_ratings(tmp_path, plan, predictions)[0][0].value == 1.0
