@@ -29,33 +29,36 @@ def report_errors(run: Callable[[], Any]) -> int:
     try:
         _recorded(run)()
     except PefomedError as error:
-        _print_once(f"error: {error}{_how_to_continue(error)}")
+        _print_once(f"error: {error}")
+        _say_how_to_continue(error)
         return error.exit_code
     except KeyboardInterrupt as error:
-        _print_once("interrupted" + _how_to_continue(error))
+        _print_once("interrupted")
+        _say_how_to_continue(error)
         return 130
     except Exception as error:
         if _is_one_of_many() and _has_lost_a_rank(error):
             print(
                 f"rank {os.environ['RANK']}: ends because another rank did, whose message stands above "
-                f"({one_line(error, 80)}){_how_to_continue(error)}",
+                f"({one_line(error, 80)})",
                 file=sys.stderr,
                 flush=True,
             )
+            _say_how_to_continue(error)
             time.sleep(_GRACE_S)
             return 1
         if _is_one_of_many():
             print(f"rank {os.environ['RANK']} failed:", file=sys.stderr, flush=True)
-        if _how_to_continue(error):
-            print(_how_to_continue(error).lstrip(), file=sys.stderr, flush=True)
+        _say_how_to_continue(error)
         raise
     return 0
 
 
-def _how_to_continue(error: BaseException) -> str:
-    """A line with the command, where the run had begun (``services.run_folder``); else nothing."""
+def _say_how_to_continue(error: BaseException) -> None:
+    """Print the command, where the run had begun (``services.run_folder`` notes it on the first rank's exception)."""
     command = getattr(error, "to_continue", "")
-    return f"\nto continue: {command}" if command else ""
+    if command:
+        _print_once(f"to continue: {command}")
 
 
 def _recorded(run: Callable[[], Any]) -> Callable[[], Any]:
