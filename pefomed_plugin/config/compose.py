@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from ..environment import EMBEDDED, VARIABLES, embedded_parts, embedded_values, sample_folder
 from ..errors import ConfigError, ToolkitError, near_names, one_line
 from .datasets import PROPORTIONAL, DatasetConfig
-from .fields import accepts_text, default_layer, options_of, read_section
+from .fields import default_layer, is_text, options_of, read_section
 from .model import ModelConfig
 from .run import RunConfig
 
@@ -351,7 +351,7 @@ def _is_text(key: str) -> bool:
     path = path[1:] if section == "datasets" else path
     while declared is not None and len(path) > 1:
         declared, path = _nested(declared, path[0]), path[1:]
-    return declared is not None and accepts_text(declared, path[0])
+    return declared is not None and is_text(declared, path[0])
 
 
 def _nested(section: type, key: str) -> type | None:

@@ -113,9 +113,9 @@ def default_layer(section: type) -> dict[str, Any]:
     return layer
 
 
-def accepts_text(section: type, key: str) -> bool:
-    """Whether a key's value is text, so that an option's words are taken as they stand."""
-    return key in options_of(section) and str in alternatives_of(hints_of(section)[key])
+def is_text(section: type, key: str) -> bool:
+    """Whether a key's value is text and nothing else, so that an option's words are taken as they stand."""
+    return key in options_of(section) and set(alternatives_of(hints_of(section)[key])) <= {str, type(None)}
 
 
 def _set_values(made: Any) -> dict[str, Any]:

@@ -68,6 +68,7 @@ class RunFolder:
             return
         aside = self._make_room()
         try:
+            self._keep_trainings_config()
             write_text(self.path / "config.yaml", config)
             write_text(self.place / MARKER, json.dumps({"command": self.command}) + "\n")
             yield
@@ -78,6 +79,12 @@ class RunFolder:
                 self._give_back(aside)
             raise
         (self.place / MARKER).unlink(missing_ok=True)
+
+    def _keep_trainings_config(self) -> None:
+        """An evaluation in the folder of a training does not overwrite what that was configured with."""
+        config = self.path / "config.yaml"
+        if self.evaluate and not self.resume and config.is_file() and any(self.path.glob("checkpoint_*.pth")):
+            _rename(config)
 
     def _make_room(self) -> Path | None:
         """Rename what an earlier run left; its new name."""
