@@ -96,6 +96,8 @@ def run(arguments: argparse.Namespace) -> Output:
             if name in answered.scores
             for axis in arguments.by or ["overall"]
         ]
+        if not breakdowns:
+            say(f"note: {spec.name} scores the whole test set at once; there is nothing to break down")
     if arguments.plot:
         plot_breakdowns(breakdowns, arguments.plot)
 

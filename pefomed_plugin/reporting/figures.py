@@ -35,7 +35,7 @@ class Figure:
     def value(self, digits: int | None = None) -> Cell:
         """The figure with its unit and its spread over runs, or why there is none."""
         value = self.data.get("value")
-        if value is not None and self.group.startswith("level "):
+        if value is not None and "percent" in self.data:
             digits = 0 if float(value).is_integer() and not self.data.get("sd") else 1
         return Cell(
             value,

@@ -96,7 +96,7 @@ def measure(spec: ScorerSpec, predictions: Sequence[Prediction], **options: Any)
     if spec.measure is not None:
         found = spec.measure(predictions, **{key: options[key] for key in spec.options if key in options})
         _check_scores(spec, predictions, [score for scores in found.scores.values() for score in scores])
-        return _with_warning(spec, predictions, found)
+        return _with_warning(spec, predictions, Measured(found.scores, _with_units(spec, found.figures)))
     if spec.function is None:
         raise DataError(f"{spec.name} is given by judges or people; no function computes it")
     scores = spec.function(predictions)
@@ -110,6 +110,15 @@ def warnings_of(metrics: Mapping[str, Any], scorers: Iterable[str]) -> list[str]
     """What must be said beside the figures of these scorers, a line each."""
     names = [find_scorer(scorer).name for scorer in scorers]
     return [f"{name}: {metrics['scores'][name]['warning']}" for name in names if "warning" in metrics["scores"][name]]
+
+
+def _with_units(spec: ScorerSpec, figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Figures that a scorer makes itself, each with the declared unit."""
+    units = {group: spec.measured_by(group).unit for group in figures}
+    return {
+        group: {**figure, "unit": units[group]} if isinstance(figure, Mapping) and units[group] else figure
+        for group, figure in figures.items()
+    }
 
 
 def _with_warning(spec: ScorerSpec, predictions: Sequence[Prediction], found: Measured) -> Measured:
@@ -141,9 +150,10 @@ def _check_scores(spec: ScorerSpec, predictions: Sequence[Prediction], scores: S
         metric = metrics.get(score.scorer)
         if metric is None or score.value is None:
             continue
-        if not metric.low - _SLACK <= score.value <= metric.high + _SLACK:  # also where it is no number
+        is_number = isinstance(score.value, (int, float))
+        if not is_number or not metric.low - _SLACK <= score.value <= metric.high + _SLACK:  # NaN is neither
             problems.append(
-                f"{score.sample_id}: {score.value} of {score.scorer} is outside {metric.low:g} to {metric.high:g}"
+                f"{score.sample_id}: {score.value!r} of {score.scorer} is outside {metric.low:g} to {metric.high:g}"
             )
     if spec.function is not None and len(scores) != len(predictions) * len(metrics):
         problems.append(f"{len(scores)} scores of {len(predictions)} predictions; each needs one, None if not scored")

@@ -49,6 +49,12 @@ def test_mistyped_names_are_told_the_near_ones(
     assert not (path.parent / "metrics.json").exists()
 
 
+def test_a_scorer_for_other_tasks_says_so(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    path = predictions_of(tmp_path / "run")
+    assert main(["score", "clinical", str(path)]) == 0
+    assert "note: clinical/radeval is meant for report; these predictions are vqa" in capsys.readouterr().out
+
+
 def test_score_checks_against_the_release(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     release = tmp_path / "vqa_rad"
     (release / "images").mkdir(parents=True)

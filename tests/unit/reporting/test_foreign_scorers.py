@@ -16,7 +16,7 @@ from pefomed_plugin.records import Prediction, Score
 from pefomed_plugin.reporting.page.explorer_data import page_data
 from pefomed_plugin.reporting.results import read_run
 from pefomed_plugin.scoring import SCORERS
-from pefomed_plugin.scoring.spec import MetricSpec, ScorerSpec
+from pefomed_plugin.scoring.spec import Measured, MetricSpec, ScorerSpec
 
 from .made import answers, make_run
 
@@ -39,6 +39,19 @@ def score_edits(predictions: Sequence[Prediction]) -> list[Score]:
 
 
 GRADE = ScorerSpec("grade/ward", "grade of the ward", 0, 5, "points", function=score_grade, version="3")
+
+
+def measure_share(predictions: Sequence[Prediction]) -> Measured:
+    return Measured({}, {"version": "1", "coverage": {"n": len(predictions), "value": 41.5}})
+
+
+SHARE = ScorerSpec(
+    "share",
+    "share of the atlas",
+    measure=measure_share,
+    columns=("coverage",),
+    metrics=(MetricSpec("coverage", "regions covered", 0, 300, "regions", pooled=True),),
+)
 EDITS = ScorerSpec(
     "edits",
     "edits to the reference",
@@ -53,7 +66,7 @@ EDITS = ScorerSpec(
 
 @pytest.fixture(autouse=True)
 def declared(monkeypatch: pytest.MonkeyPatch) -> None:
-    for spec in (GRADE, EDITS):
+    for spec in (GRADE, EDITS, SHARE):
         monkeypatch.setitem(SCORERS.own, spec.name, spec)
 
 
@@ -71,6 +84,16 @@ def test_scores_table_breakdown_and_metrics(tmp_path: Path, capsys: pytest.Captu
     assert (overall["n"], overall["value"], overall["unit"]) == (16, 3.25, "points")
     recorded = metrics["scorers"]["grade/ward"]
     assert (recorded["range"], recorded["unit"], recorded["higher_is_better"]) == ([0, 5], "points", True)
+
+
+def test_a_figure_of_the_whole_set_without_scores(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    path = make_run(tmp_path / "run", answers(RIGHT), scorers=()) / "results/vqa_rad-test/predictions.jsonl"
+    assert main(["score", "share", str(path), "--by", "organ"]) == 0
+    shown = capsys.readouterr().out
+    assert re.search(r"share coverage +16 +41\.500 regions", shown) and "there is nothing to break down" in shown
+    (of_set,) = page_data([read_run(tmp_path / "run")])["sets"]
+    (figure,) = of_set["figures"]
+    assert (figure["value"], figure["max"], figure["unit"]) == (41.5, 300, "regions")
 
 
 def test_compare_has_the_units_and_the_direction(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
@@ -137,6 +160,7 @@ def test_runs_scored_by_two_versions_are_not_tested_against_each_other(
     ("function", "told"),
     [
         (partial(score_grade, best=7.0), "vqa_rad-0: 7.0 of grade/ward is outside 0 to 5"),
+        (partial(score_grade, best="good"), "vqa_rad-0: 'good' of grade/ward is outside 0 to 5"),
         (partial(score_grade, best=float("nan")), "vqa_rad-0: nan of grade/ward is outside 0 to 5"),
         (lambda predictions: score_grade(predictions)[1:], "15 scores of 16 predictions"),
         (score_edits, "vqa_rad-0: a score of 'edits/words', which it does not declare"),
