@@ -33,7 +33,8 @@ def sample_folder() -> Path:
 def embedded_parts(needed: set[str], environ: Mapping[str, str]) -> list[str]:
     """Which of the variables a configuration needs come from the embedded default.
 
-    All of them when none of the four is set; else those whose value is ``embedded``.
+    All of them when none of the four is set; else those whose value is ``embedded``, and the model where only
+    ``PEFOMED_DATA`` is set: the tiny model then trains on real data.
 
     Raises:
         ConfigError: some are set, and others that are needed are not or point nowhere: all in one message.
@@ -41,6 +42,9 @@ def embedded_parts(needed: set[str], environ: Mapping[str, str]) -> list[str]:
     values = {name: environ[name] for name in VARIABLES if environ.get(name)}
     if not values:
         return sorted(needed)
+    of_model = [name for name in _MODEL if name in needed]
+    if not set(_MODEL) & set(values):
+        values.update(dict.fromkeys(of_model, EMBEDDED))
     problems = [f"{name} is not set: {VARIABLES[name]}" for name in sorted(needed - set(values))]
     problems += [
         f"{name}={value}: no such path; it should be a {VARIABLES[name]}"
@@ -48,13 +52,12 @@ def embedded_parts(needed: set[str], environ: Mapping[str, str]) -> list[str]:
         if name in needed and value != EMBEDDED and not Path(value).exists()
     ]
     parts = sorted(name for name in needed if values.get(name) == EMBEDDED)
-    of_model = [name for name in _MODEL if name in needed]
     if 0 < len(set(of_model) & set(parts)) < len(of_model):
         problems.append(f"{', '.join(of_model)} must be embedded together, or none of them")
     if problems:
         raise ConfigError(
             "some PEFOMED_ variables are set, so the embedded default is not used; still missing "
-            "(unset all of them to run on the embedded default)",
+            "(unset those of the model to train the tiny model, and PEFOMED_DATA too for generated data)",
             problems,
         )
     return parts

@@ -13,7 +13,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable
 
@@ -21,6 +21,7 @@ from . import environment
 from .adapters.training.strategies import STRATEGIES
 from .config.compose import Composed, Configuration, compose_config
 from .errors import ConfigError
+from .provenance import configured_origins
 from .registration import register_all
 from .reporting.figures import metrics_table
 from .reporting.rendering import show_table
@@ -30,11 +31,6 @@ from .services.memory.advice import explain_out_of_memory, is_out_of_memory
 from .services.ranks import report_errors
 from .services.run_folder import RunFolder
 from .toolkit.choice import CHECKOUT
-
-_EMBEDDED_NOTICE = (
-    "EMBEDDED DEFAULT: {} come from the generated sample ({}); the figures say nothing about "
-    "medicine. Set {} for a real run."
-)
 
 RESUME = "run.resume=auto"
 CONTINUE = "PEFOMED_CONTINUE"
@@ -88,7 +84,7 @@ class Launched:
     """The same, typed."""
     folder: RunFolder
     notice: str
-    """What must be said at the end too: that the embedded default was used, or nothing."""
+    """What must be said at the end too: that data or model are generated, or nothing."""
 
     def show_end(self, metrics: Mapping[str, Any]) -> None:
         """What the run has found, where it is, and the notice once more."""
@@ -120,24 +116,29 @@ def configure(cfg_path: str, options: Sequence[str], make: Callable[[argparse.Na
 
     composed = compose(cfg_path, options)
     run_config = composed.configuration.run
-    notice = _EMBEDDED_NOTICE.format(
-        ", ".join(composed.embedded), environment.sample_folder(), ", ".join(environment.VARIABLES)
-    )
+    notice = notice_of(composed)
     say(f"toolkit: {NAME} ({WHY})")
-    if composed.embedded:
+    if notice:
         say(notice)
     _check_processes(run_config.strategy)
     folder = run_folder(composed, cfg_path, options)
     folder.check()
     cfg = build_config(composed.text, make)
-    cfg.run_cfg.embedded = bool(composed.embedded)
     if NAME == CHECKOUT and run_config.runner == "runner_base":
         from .adapters.runner_base import prepare_runner_base  # late: loads PIL
 
-        prepare_runner_base(cfg, replace(run_config, embedded=bool(composed.embedded)))
+        prepare_runner_base(cfg, run_config)
         folder.command = folder.command.replace(RESUME, "run.resume_ckpt_path=CHECKPOINT")  # it knows no other way
     seed_everything(run_config.seed)
-    return Launched(cfg, composed, folder, notice if composed.embedded else "")
+    return Launched(cfg, composed, folder, notice)
+
+
+def notice_of(composed: Composed) -> str:
+    """That data or model of a run are generated, and what to set for a real one; empty where all is real."""
+    configuration = composed.configuration
+    storages = {name: section.build_info.storage for name, section in configuration.datasets.items()}
+    notice = configured_origins(configuration.model.llama_model, storages).notice
+    return f"{notice} For a real run set {', '.join(composed.embedded)}." if notice and composed.embedded else notice
 
 
 def run_folder(composed: Composed, cfg_path: str, options: Sequence[str]) -> RunFolder:

@@ -30,6 +30,7 @@ from .digests import file_sha256
 from .embedded.tiny_vision import DEPTH, HEADS, IMAGE_SIZE_PX, MLP_RATIO, PATCH_PX, WIDTH
 from .errors import CheckpointError, ConfigError, ToolkitError
 from .launch import ensure_embedded
+from .provenance import TINY, Origins, is_generated, read_origins
 from .registration import register_all
 from .toolkit import NAME, registry
 from .toolkit.checkpoint import load_weights
@@ -74,15 +75,13 @@ def load(
     if str(ckpt) == EMBEDDED:
         ensure_embedded(["PEFOMED_LLAMA"])
         ckpt = environment.embedded_values(environment.sample_folder())["PEFOMED_CKPT"]
-        embedded = True
     else:
         require_undamaged(Path(ckpt))
-        embedded = False
     contents = read_contents(Path(ckpt))
-    embedded = embedded or bool(contents.training.get("embedded"))
+    origin = TINY if is_generated(Path(ckpt)) else read_origins(contents.training).model
     chosen = _choose_device(device)
-    places = _places(contents, llama, vit, embedded)
-    section = {**_section(contents, lora_alpha, embedded), **places, "llm_quantization": quantization}
+    places = _places(contents, llama, vit, origin)
+    section = {**_section(contents, lora_alpha, origin), **places, "llm_quantization": quantization}
     if chosen == "cpu":
         section.update(llm_precision="fp32", vit_precision="fp32")  # also where there is a GPU
     register_all()
@@ -98,17 +97,17 @@ def load(
         "llama": Path(places["llama_model"]).name,
         "num_beams": 1,
         "quantization": quantization,
-        "embedded": embedded,
+        "origin": Origins(model=TINY if is_generated(Path(places["llama_model"])) else origin).to_json(),
     }
     return MedicalModel(network, section["image_size"], facts, chosen)
 
 
-def _section(contents: Contents, lora_alpha: int | None, embedded: bool) -> dict[str, Any]:
+def _section(contents: Contents, lora_alpha: int | None, origin: str) -> dict[str, Any]:
     """The ``model`` section that fits a file: its own, else MiniGPT-v2's; LoRA as its tensors are."""
     projector_of(contents)
     said = contents.config.get("model") or {}
     section: dict[str, Any] = {"image_size": 448, "ckpt": None, "use_grad_checkpoint": False}
-    if embedded and not said:
+    if origin == TINY and not said:
         section.update(_tiny_architecture())
     section.update({key: said[key] for key in _ARCHITECTURE if said.get(key) is not None})
     lora = find_lora(contents)
@@ -135,7 +134,7 @@ def _alpha_of_adapter(path: Path) -> int | None:
         raise CheckpointError(f"{path / ADAPTER_CONFIG}: no lora_alpha in it; export the adapter again") from error
 
 
-def _places(contents: Contents, llama: _PathLike | None, vit: _PathLike | None, embedded: bool) -> dict[str, str]:
+def _places(contents: Contents, llama: _PathLike | None, vit: _PathLike | None, origin: str) -> dict[str, str]:
     """Where LLaMA and vision encoder lie: as given, else the environment, else the embedded default for its own."""
     given = {"llama": llama, "vit": vit}
     found = {
@@ -143,7 +142,7 @@ def _places(contents: Contents, llama: _PathLike | None, vit: _PathLike | None, 
         for (name, variable), value in zip(_PLACES.items(), given.values())
     }
     found = {name: "" if value == EMBEDDED else value for name, value in found.items()}
-    if embedded and not any(found.values()):
+    if origin == TINY and not any(found.values()):
         ensure_embedded(["PEFOMED_LLAMA"])
         values = environment.embedded_values(environment.sample_folder())
         found = {name: values[variable] for name, variable in _PLACES.items()}

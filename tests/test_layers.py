@@ -21,6 +21,7 @@ LAYERS = {
     "rubrics": 1,
     "storage": 1,
     "config": 1,
+    "provenance": 1,
     "readers": 1,
     "scoring": 1,
     "environment": 1,

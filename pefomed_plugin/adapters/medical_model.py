@@ -50,7 +50,7 @@ class MedicalModel:
         Args:
             network: MiniGPT-v2 of the bundled toolkit.
             image_size: side of the square it sees, in pixels.
-            facts: ``Prediction.producer`` of what it says: ``model``, ``checkpoint``, ``embedded``, ...
+            facts: ``Prediction.producer`` of what it says: ``model``, ``checkpoint``, ``origin``, ...
         """
         self.network = network.to(device).eval()
         self.facts = dict(facts)

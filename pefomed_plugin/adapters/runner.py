@@ -12,6 +12,7 @@ from typing import Any
 from .. import __version__
 from ..config.run import RunConfig, read_run_config
 from ..digests import file_sha256
+from ..provenance import Origins, RunRecord, configured_origins, write_record
 from ..reporting.cards.markdown import write_card
 from ..reporting.cards.model_card import model_card
 from ..reporting.cards.model_facts import gather_facts
@@ -23,7 +24,7 @@ from .data.image_cache import show_ready_made
 from .devices import make_accelerator, match_frozen_weights
 from .evaluation import evaluate_split
 from .training.checkpoints import BEST
-from .training.provenance import write_provenance
+from .training.recording import record_run, storages_of, weights_file
 from .training.strategies import strategy_of
 from .training.trainer import Trainer
 
@@ -45,6 +46,8 @@ class RunnerPefomed:
         self.model = self.strategy.place(self.model, self.accelerator.device)
         self.checkpoint = cfg.model_cfg.get("ckpt") or ""
         """File that the weights came from, for the results."""
+        self.origins: Origins = configured_origins(cfg.model_cfg.get("llama_model"), storages_of(cfg))
+        self._record: RunRecord | None = None
 
     def train(self) -> dict[str, Any]:
         """Train (unless ``evaluate``), then answer and score the test splits.
@@ -56,7 +59,7 @@ class RunnerPefomed:
             CheckpointError: a checkpoint cannot be written or does not fit; the last whole one stays.
         """
         if not self.options.evaluate:
-            self._note_provenance(self.output_dir)
+            self._write_record(self.output_dir)
             train_sets, valid_sets = self._sets(self.options.train_splits), self._sets(self.options.valid_splits)
             show_ready_made(self.accelerator, self.model, [*train_sets, *valid_sets], self.options)
             trainer = Trainer(
@@ -67,6 +70,7 @@ class RunnerPefomed:
                 train_sets,
                 valid_sets,
                 describe=lambda: {"config": self.cfg.to_dict()},
+                origins=self.origins,
             )
             trainer.run()
             if not self.strategy.can_answer:
@@ -87,7 +91,7 @@ class RunnerPefomed:
         """Answer and score every data set of the test splits; metrics by ``<data set>-<split>``."""
         metrics: dict[str, Any] = {}
         if self.options.test_splits:
-            self._note_provenance(self.output_dir / "results")
+            self._write_record(self.output_dir / "results")
         for name, splits in self.datasets.items():
             for split in self.options.test_splits:
                 if len(splits.get(split, ())):
@@ -99,16 +103,16 @@ class RunnerPefomed:
                         splits[split],
                         self.options,
                         self.output_dir / "results" / key,
-                        self._producer(task),
+                        self._producer(name, task),
                     )
                     if result is not None:
                         metrics[key] = result
         if metrics and self.accelerator.is_main_process:
-            write_json(self.output_dir / "metrics.json", {"embedded": self.options.embedded, "results": metrics})
+            write_json(self.output_dir / "metrics.json", {"origin": self.origins.to_json(), "results": metrics})
         return metrics
 
-    def _producer(self, task: Any) -> Mapping[str, Any]:
-        weights = Path(self.checkpoint)
+    def _producer(self, dataset: str, task: Any) -> Mapping[str, Any]:
+        weights, origins = Path(self.checkpoint), self.origins
         return {
             "model": self.cfg.model_cfg.get("arch"),
             "toolkit": TOOLKIT,
@@ -118,7 +122,7 @@ class RunnerPefomed:
             "images": self.options.images,
             "num_beams": self.options.num_beams,
             "max_new_tokens": self.options.max_new_tokens or task.max_new_tokens,
-            "embedded": self.options.embedded,
+            "origin": origins.of(dataset).to_json(),
         }
 
     def _write_card(self, trainer: Trainer) -> None:
@@ -136,21 +140,16 @@ class RunnerPefomed:
             )
             write_card(self.output_dir, model_card(facts))
 
-    def _note_provenance(self, folder: Path) -> None:
-        if self.accelerator.is_main_process:
-            sections = getattr(self.cfg, "datasets_cfg", None) or {}
-            write_provenance(
-                folder,
-                config=self.cfg.to_dict(),
-                datasets=self.datasets,
-                processes=self.accelerator.num_processes,
-                storage={
-                    name: str(section.build_info.storage)
-                    for name, section in sections.items()
-                    if "build_info" in section
-                },
-                embedded=self.options.embedded,
-            )
+    def _write_record(self, folder: Path) -> None:
+        """``provenance.json`` of what follows; data sets and frozen weights are digested once for all of them."""
+        if not self.accelerator.is_main_process:
+            return
+        if self._record is None:
+            processes = self.accelerator.num_processes
+            self._record = record_run(self.cfg, self.origins, self.datasets, self.checkpoint, processes)
+        elif self.checkpoint:
+            self._record = self._record.with_checkpoint(weights_file(self.checkpoint))
+        write_record(folder, self._record)
 
     def _sets(self, splits: Sequence[str]) -> list[Any]:
         return [dataset[split] for dataset in self.datasets.values() for split in splits if len(dataset.get(split, ()))]

@@ -107,8 +107,7 @@ class MedicalTask(BaseTask):
 
     def score_answers(self, predictions: Sequence[Prediction], folder: Path, options: RunConfig) -> dict[str, Any]:
         """Score a test set's answers and write the scores into ``folder``; the metrics as written."""
-        facts = {"embedded": options.embedded, "images": options.images}
-        metrics = write_scores(predictions, self.scorers, folder, facts)
+        metrics = write_scores(predictions, self.scorers, folder, {"images": options.images})
         for warning in warnings_of(metrics, self.scorers):
             say(f"warning: {warning}")
         return metrics

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..provenance import TINY, read_origins
 from ..services.console import say
 
 if TYPE_CHECKING:
@@ -50,6 +51,6 @@ def load_model(arguments: argparse.Namespace) -> MedicalModel:
         quantization=arguments.quantization,
     )
     model.policy = replace(model.policy, frame=arguments.frame)
-    if model.facts["embedded"]:
-        say("EMBEDDED DEFAULT: the tiny model has learnt from drawings; what it says means nothing")
+    if read_origins(model.facts).model == TINY:
+        say("the tiny model has learnt from drawings; what it says means nothing")
     return model

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
 
 from ..errors import CheckpointError, ConfigError, near_names
+from ..provenance import read_origins
 from ..reporting.cards.markdown import write_card
 from ..reporting.cards.model_card import model_card
 from ..reporting.cards.model_facts import gather_facts
@@ -130,7 +131,8 @@ def _shown(summary: Mapping[str, Any]) -> list[Shown]:
 
 def _lines(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     lora, training, done = summary["lora"], summary["training"], summary["run"]
-    lines = [("written by", summary["written_by"] + ("; EMBEDDED sample" if training.get("embedded") else ""))]
+    words = read_origins(training).words
+    lines = [("written by", summary["written_by"] + (f"; {words}" if words else ""))]
     if lora:
         lines.append(
             (

@@ -10,9 +10,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError, one_line
+from ..provenance import find_image_roots, read_record
 from ..readers import need_permission
-from ..reporting.page.image_roots import find_image_roots
-from ..reporting.results import Answered, Run, read_config
 from ..services.rating.plan import SCOPES
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ def add_page_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="[DATASET=]FOLDER",
-        help="where the images lie (default: as the run's config.yaml says)",
+        help="where the images lie (default: as the run recorded it)",
     )
     parser.add_argument("--no-images", action="store_true", help="leave the images out")
     parser.add_argument(
@@ -60,7 +59,10 @@ def serve_page(
 
     server_module = _load_server()
     _require_permission(predictions, arguments, server_module.is_this_machine(arguments.host))
-    roots = None if arguments.no_images else _find_roots(arguments, predictions)
+    roots = None
+    if not arguments.no_images:
+        record = read_record(arguments.predictions.parent)
+        roots = find_image_roots({prediction.dataset for prediction in predictions}, record, arguments.image_root)
     folder = arguments.out or arguments.predictions.parent / "ratings"
     plan = begin_plan(folder, predictions, rubric, arguments.seed, scope, count)
     with RatingStore(folder / STORE, rubric) as store:
@@ -99,22 +101,6 @@ def _require_permission(
             f"{', '.join(found)}: not a public data set, and with --host {arguments.host} other machines can read it; "
             "leave --host out, or say --i-have-permission if every rater may see it"
         )
-
-
-def _find_roots(arguments: argparse.Namespace, predictions: Sequence[Prediction]) -> dict[str, Path]:
-    """Image roots as ``pefomed report`` finds them; the run is the folder of ``results/<data set>-<split>/``."""
-    folder = arguments.predictions.resolve().parent
-    folder = folder.parents[1] if folder.parent.name == "results" else folder
-    return find_image_roots(
-        Run(
-            folder.name,
-            folder,
-            read_config(folder),
-            any(prediction.producer.get("embedded") for prediction in predictions),
-            {"": Answered("", predictions, {}, {})},
-        ),
-        arguments.image_root,
-    )
 
 
 def _say_progress(title: str, counts: Mapping[str, int], total: int) -> None:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from ..errors import ConfigError
-from ..reporting.page.image_roots import find_image_roots
+from ..provenance import find_image_roots
 from ..reporting.results import read_run
 
 _PROBLEMS_SHOWN = 5
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="[DATASET=]FOLDER",
-        help="where the images lie (default: as the run's config.yaml says)",
+        help="where the images lie (default: as the run recorded it)",
     )
     parser.add_argument("--no-images", action="store_true", help="leave the images out")
     parser.add_argument("--no-texts", action="store_true", help="leave questions, answers and predictions out")
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     labels = arguments.label or [""] * len(arguments.runs)
     runs = [read_run(folder, label) for folder, label in zip(arguments.runs, labels)]
-    roots = None if arguments.no_images else find_image_roots(runs[0], arguments.image_root)
+    roots = None if arguments.no_images else find_image_roots(runs[0].datasets, runs[0].record, arguments.image_root)
     problems = write_report(runs, arguments.out, roots, texts=not arguments.no_texts)
     if problems:
         print(f"{len(problems):,} image(s) cannot be shown; the page says so in their place:")

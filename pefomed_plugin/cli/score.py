@@ -71,13 +71,12 @@ def run(arguments: argparse.Namespace) -> Output:
     if arguments.data:
         _check_against(arguments.data, predictions)
     folder = arguments.out or arguments.predictions.parent
-    facts = {"embedded": any(prediction.producer.get("embedded") for prediction in predictions)}
     if predictions[0].task not in spec.tasks:
         say(f"note: {spec.name} is meant for {' and '.join(spec.tasks)}; these predictions are {predictions[0].task}")
     options = {}
     if arguments.vocabulary:
         options["vocabulary"] = read_vocabulary(arguments.vocabulary, predictions[0].dataset)
-    metrics = write_scores(predictions, [spec.name], folder, facts, **options)
+    metrics = write_scores(predictions, [spec.name], folder, {}, **options)
     for warning in warnings_of(metrics, [spec.name]):
         say(f"warning: {warning}")
     if not (folder / PREDICTIONS).exists():

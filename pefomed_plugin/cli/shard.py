@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..provenance import manifest_origin
 from ..readers.prepared import read_manifest, read_prepared
 from ..reporting.rendering import show_table
 from ..reporting.table import COUNT, FIGURE, Column, Table
@@ -36,7 +37,8 @@ def run(arguments: argparse.Namespace) -> int:
     from ..services.images.decoding import ImagePolicy  # late: loads PIL
 
     release, out = read_prepared(arguments.prepared), arguments.out
-    policy = read_manifest(arguments.prepared)["image_policy"]
+    manifest = read_manifest(arguments.prepared)
+    policy = manifest["image_policy"]
     shards = write_shards(
         release.samples,
         release.image_root,
@@ -45,6 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.per_shard,
         policy=ImagePolicy(**{**policy, "background": tuple(policy["background"])}),
         workers=arguments.workers or DEFAULT_EXAMINATION.workers,
+        origin=manifest_origin(manifest),
     )
     by_split = {split: [shard for shard in shards if shard.split == split] for split in release.splits()}
     table = Table(

@@ -152,9 +152,6 @@ class RunConfig:
     wandb: Optional[dict[str, str]] = option(
         "Log to Weights & Biases: `project`, `entity`, `group`, `mode` (`online` or `offline`). Never a key.", None
     )
-    embedded: bool = option(
-        "Set by the launcher when the run uses the embedded default; written into every result.", False, upstream=True
-    )
 
     @property
     def loading_processes(self) -> int:

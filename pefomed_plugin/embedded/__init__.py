@@ -6,7 +6,6 @@ Nothing of it comes from a real patient, a real data set or a released model; it
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from typing import Callable
 
 from ..digests import file_sha256
 from ..errors import DataError
+from ..provenance import is_generated, mark_generated, read_mark
 from ..readers import DATASETS
 from ..services.console import progress, say
 
@@ -26,8 +26,6 @@ DRAWN = tuple(spec.name for spec in DATASETS.own.values() if spec.sample_writer)
 """The data sets of which a miniature is made."""
 MODEL = "tiny"
 PARTS = (*DRAWN, MODEL)
-FLAG = "EMBEDDED"
-"""File in the folder that marks it; holds what it was made from."""
 
 
 def write_sample(out: Path, seed: int = 0) -> dict[str, Path]:
@@ -50,15 +48,16 @@ def make_sample(out: Path, seed: int = 0, parts: Sequence[str] = PARTS) -> None:
     """
     out = Path(out)
     made_from = {"seed": seed, "code": code_digest()}
-    flag = out / FLAG
-    if not flag.is_file() and out.is_dir() and any(out.iterdir()):
+    mark = read_mark(out)
+    if mark is None and out.is_dir() and any(out.iterdir()):
         raise DataError(f"{out} is not empty and holds no sample; choose another folder")
-    if flag.is_file() and json.loads(flag.read_text(encoding="utf-8")) != made_from:
+    if mark is not None and {key: mark.get(key) for key in made_from} != made_from:
         say(f"the sample in {out} is of another seed or version: making it again")
         for name in PARTS:
-            shutil.rmtree(out / name, ignore_errors=True)
+            if is_generated(out / name):  # and not a release that a user put there
+                shutil.rmtree(out / name, ignore_errors=True)
     out.mkdir(parents=True, exist_ok=True)
-    flag.write_text(json.dumps(made_from) + "\n", encoding="utf-8")
+    mark_generated(out, made_from, whole=True)
     missing = [name for name in parts if not (out / name).is_dir()]
     if missing:
         with (
@@ -86,6 +85,7 @@ def _write_part(out: Path, name: str, seed: int) -> None:
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir()
     find_writer(name)(fresh, Random(f"{seed} {name}"))
+    mark_generated(fresh, {"part": name, "seed": seed})
     fresh.rename(out / name)
 
 

@@ -12,6 +12,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from ..provenance import mark_generated
 from . import code_digest
 from .tiny_language import CONFIG, STEPS, write_llama
 from .tiny_vision import WIDTH, random_vit
@@ -49,6 +50,7 @@ def make_tiny_model(out: Path, seed: int = 0, steps: int = STEPS) -> dict[str, P
         write_llama(fresh / "llama", seed, steps)
         torch.save(random_vit(seed), fresh / paths["vit"].name)
         torch.save({"model": untrained_tensors(seed)}, fresh / paths["checkpoint"].name)
+        mark_generated(fresh, {"part": FOLDER, "seed": seed})
         (fresh / STAMP).write_text(json.dumps(made_from) + "\n", encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)
         fresh.rename(folder)

@@ -19,6 +19,8 @@ KIND = "prepared data set"
 MANIFEST = "manifest.json"
 SKIPPED = "skipped.jsonl"
 FINGERPRINTS = "fingerprints.jsonl"
+SHARD_INDEX = "index.json"
+"""What ``pefomed shard`` writes in place of a manifest."""
 _REQUIRED = ("dataset", "layout", "image_root", "files", "sources")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..provenance import GENERATED
 from ..readers.expectations import ERROR, Check
 from ..services.console import Line
 from ..services.data.examination import Account, Lengths
@@ -16,7 +17,7 @@ _PROBLEMS_SHOWN = 5
 
 def account_view(account: Account) -> list[Shown]:
     """Samples and lengths by split, skipped rows, expectations, what is held twice and what leaks."""
-    sample = ", EMBEDDED sample" if account.embedded else ""
+    sample = ", generated data" if account.origin == GENERATED else ""
     parts: list[Shown] = [Line(f"{account.dataset}, {account.layout} layout{sample}", "bold"), ""]
     parts.append(_splits_table(account.lengths))
     parts += [f"skipped {count:,}: {reason}" for reason, count in account.skipped.items()]

@@ -14,6 +14,7 @@ from typing import Any
 
 from ..digests import file_sha256
 from ..errors import ConfigError, DataError, one_line
+from ..provenance import Origins, RunRecord, origins_of, read_record
 from ..readers.textfiles import read_json
 from ..records import Prediction, Score
 from ..scoring import specs_of
@@ -71,10 +72,23 @@ class Run:
     """Where it lies."""
     config: Mapping[str, Any] = field(default_factory=dict)
     """``config.yaml`` as plain dictionaries, references to the environment unresolved; empty where there is none."""
-    embedded: bool = False
-    """Whether the figures come from the generated sample data."""
+    record: RunRecord | None = None
+    """What the run says of its data, its weights and how it was made; None for answers from elsewhere."""
     answered: Mapping[str, Answered] = field(default_factory=dict)
     """Test sets by ``key``."""
+
+    @property
+    def origins(self) -> Origins:
+        """Where its data and its model come from: as the answers say, else as the record does."""
+        found = origins_of(prediction for answered in self.answered.values() for prediction in answered.predictions)
+        recorded = self.record.origins.data if self.record else {}
+        known = {**recorded, **found.data}
+        return Origins({name: known[name] for name in self.datasets if name in known}, found.model)
+
+    @property
+    def datasets(self) -> list[str]:
+        """Whose test sets were answered, each once."""
+        return list(dict.fromkeys(answered.predictions[0].dataset for answered in self.answered.values()))
 
 
 def read_run(folder: Path, name: str = "") -> Run:
@@ -98,8 +112,7 @@ def read_run(folder: Path, name: str = "") -> Run:
             "first"
         )
     answered = {found.key: found for found in map(_read_answered, places)}
-    embedded = any(p.producer.get("embedded") for found in answered.values() for p in found.predictions)
-    return Run(name or folder.resolve().name, folder, read_config(folder), embedded, answered)
+    return Run(name or folder.resolve().name, folder, read_config(folder), read_record(folder), answered)
 
 
 def read_config(folder: Path) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError, one_line
+from ..provenance import origins_of
 from ..readers.textfiles import read_json, read_json_lines
 from ..records import Prediction, Score
 from ..storage import write_json, write_records
@@ -77,9 +78,8 @@ def update_metrics(
     """
     check_predictions(predictions)
     path = Path(folder) / METRICS
-    embedded = any(prediction.producer.get("embedded") for prediction in predictions)
     before = earlier_metrics(path, describe(predictions))
-    metrics = _merged({"embedded": embedded, **before}, predictions, {"scores": {}, **sections})
+    metrics = _merged(before, predictions, {"scores": {}, **sections})
     write_json(path, metrics)
     if not (Path(folder) / PREDICTIONS).exists():
         write_records(Path(folder) / PREDICTIONS, predictions)
@@ -235,4 +235,5 @@ def _merged(
 ) -> dict[str, Any]:
     """Metrics with sections added to; what stood there under other names stays."""
     added = {section: {**before.get(section, {}), **content} for section, content in sections.items()}
-    return {**before, **describe(predictions), **added}
+    kept = {key: value for key, value in before.items() if key not in ("origin", "embedded")}
+    return {"origin": origins_of(predictions).to_json(), **kept, **describe(predictions), **added}

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..embedded.scenes import CHEST, HEAD_CT, draw_scene
 from ..errors import ConfigError, PefomedError
+from ..provenance import TINY, read_origins
 from ..services.images.image_folder import find_images
 from . import NOT_CLINICAL
 
@@ -34,7 +35,7 @@ EXAMPLE_QUESTION = "Is the heart enlarged?"
 _FONTS = ("system-ui", "sans-serif")
 _STYLE = ".warning {border-left: 5px solid #d97706; padding: 0.6em 1em; margin: 0.4em 0} .warning p {margin: 0}"
 _HEAD = "<h1>{title}</h1><div class='warning'><p>{warning}</p></div>"
-_EMBEDDED = " This is the generated tiny model, which has learnt from drawings: what it says means nothing."
+_TINY = " This is the generated tiny model, which has learnt from drawings: what it says means nothing."
 
 
 class Desk:
@@ -76,7 +77,7 @@ def build_page(desk: Desk, examples: Sequence[Example] = ()) -> Any:
                 return
             yield text
 
-    warning = NOT_CLINICAL + (_EMBEDDED if desk.model.facts.get("embedded") else "")
+    warning = NOT_CLINICAL + (_TINY if read_origins(desk.model.facts).model == TINY else "")
     with gradio.Blocks(**_looks(gradio.Blocks.__init__), title="PeFoMed: try a model", analytics_enabled=False) as page:
         gradio.HTML(_HEAD.format(title="Try a model", warning=escape(warning)))
         with gradio.Row():

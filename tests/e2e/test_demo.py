@@ -31,7 +31,7 @@ def demo(tmp_path_factory):
 
 def exact_match(out, run):
     metrics = json.loads((out / run / "metrics.json").read_text())
-    assert metrics["embedded"] is True
+    assert metrics["origin"] == {"data": {"vqa_rad": "generated"}, "model": "tiny"}
     return metrics["results"]["vqa_rad-test"]["scores"]["exact_match/pefomed"]["overall"]["value"] / 100
 
 
@@ -45,11 +45,11 @@ def test_the_rows_of_the_ablation(demo):
     assert rows["none"] <= rows["stage1_test"] < rows["both"], rows
 
 
-def test_every_run_says_that_it_is_embedded_at_the_start_and_at_the_end(demo):
+def test_every_run_says_that_it_is_no_result_at_the_start_and_at_the_end(demo):
     out, said = demo
     for run in (*ROWS, "stage1", "reports"):
         lines = (out / "logs" / (run + ".log")).read_text().splitlines()
-        assert [number for number, line in enumerate(lines) if line.startswith("EMBEDDED DEFAULT")] == [
+        assert [number for number, line in enumerate(lines) if line.startswith("Not a result: generated data (")] == [
             1,
             len(lines) - 1,
         ], run
@@ -89,9 +89,12 @@ def test_reports_are_generated_and_scored(demo):
 def test_every_result_is_marked(demo):
     out, _ = demo
     for path in out.glob("*/results/*/metrics.json"):
-        assert json.loads(path.read_text())["embedded"] is True, path
+        assert json.loads(path.read_text())["origin"]["model"] == "tiny", path
     for path in out.glob("*/results/*/predictions.jsonl"):
-        assert all(json.loads(line)["producer"]["embedded"] for line in path.read_text().splitlines()), path
+        assert all(
+            list(json.loads(line)["producer"]["origin"]["data"].values()) == ["generated"]
+            for line in path.read_text().splitlines()
+        ), path
 
 
 def test_the_table_holds_the_figures_of_the_files(demo):

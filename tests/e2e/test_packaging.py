@@ -223,7 +223,7 @@ def test_the_first_minute_without_the_repository(installed: tuple[Path, Path], s
             continue
         said += run([str(programs / name), *arguments], work, PEFOMED_SAMPLE=str(sample)).stdout
     assert re.search("^ready: ", said, re.MULTILINE)  # the doctor
-    assert "EMBEDDED DEFAULT" in said and "toolkit: bundled" in said
+    assert "Not a result: " in said and "toolkit: bundled" in said
     run_folder = work / "output" / "try" / "stage2"
     assert (run_folder / "checkpoint_last.pth").is_file()
     losses = [json.loads(line)["loss"] for line in (run_folder / "log.jsonl").read_text().splitlines()]

@@ -56,7 +56,7 @@ def test_the_manifest_says_what_was_recognised_and_skipped(prepared, name):
     chinese = manifest["skipped"].pop("language zh, not en", 0)
     assert (manifest["layout"], manifest["skipped"]) == RELEASES[name]
     assert (chinese > 0) == (name == "slake")
-    assert manifest["embedded"] is True and manifest["mismatch_allowed"] is False
+    assert manifest["origin"] == "generated" and manifest["mismatch_allowed"] is False
     assert all(each["holds"] for each in manifest["verdicts"] if each["severity"] == "E")
 
 

@@ -45,7 +45,8 @@ def test_it_finishes(path, sample, tmp_path, monkeypatch, capsys):
     assert [step["iteration"] for step in steps] == [1, 2]
     assert torch.load(out / "checkpoint_last.pth", weights_only=True)["pefomed"]["iteration"] == 2
     found = json.loads((out / "provenance.json").read_text())
-    assert found["embedded"] is True
+    assert {part["origin"] for part in found["data"].values()} == {"generated"}
+    assert found["model"]["origin"] == "tiny"
     assert sorted(found["data"]) == sorted(names)
     tested = list((out / "results").glob("*/predictions.jsonl"))
     assert bool(tested) == (path.name != "pefomed_stage1.yaml")

@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 
 from pefomed_plugin.prompts import draw_instruction, instruction_input, user_turn
+from pefomed_plugin.provenance import DataPart, RunRecord, mark_generated
 from pefomed_plugin.readers.layouts import Skip
 from pefomed_plugin.readers.prepared import read_manifest
 from pefomed_plugin.readers.vqa_rad import VQA_RAD
 from pefomed_plugin.records import Prediction, Score
 from pefomed_plugin.reporting.results import read_scores
 from pefomed_plugin.scoring.files import write_scores
-from pefomed_plugin.services.data.prepare import EMBEDDED_FLAG, prepare
+from pefomed_plugin.services.data.prepare import prepare
 from pefomed_plugin.storage import SCHEMA, read_predictions
 from tests.unit.services.small import LEAKY, write_rad
 
@@ -43,7 +44,7 @@ def run(tmp_path: Path) -> Path:
     """A folder with the example's predictions, scored."""
     (tmp_path / "predictions.jsonl").write_text(example("predictions.jsonl"), encoding="utf-8")
     predictions = read_predictions(tmp_path / "predictions.jsonl")
-    write_scores(predictions, ["exact_match"], tmp_path, {"embedded": False, "images": "own"})
+    write_scores(predictions, ["exact_match"], tmp_path, {"images": "own"})
     return tmp_path
 
 
@@ -51,7 +52,7 @@ def run(tmp_path: Path) -> Path:
 def manifest(tmp_path: Path) -> dict[str, Any]:
     """Of a small VQA-RAD, as it is written."""
     source = write_rad(tmp_path / "sample" / "vqa_rad", LEAKY)
-    (tmp_path / "sample" / EMBEDDED_FLAG).write_text("")
+    mark_generated(tmp_path / "sample", {})
     prepare(VQA_RAD, source, tmp_path / "out")
     return read_manifest(tmp_path / "out")
 
@@ -104,6 +105,11 @@ def test_the_example_manifest_is_that_of_a_small_release(manifest: dict[str, Any
     assert list(shown["files"]) == list(manifest["files"])
     elsewhere = {"verdicts", "repetitions", "leaks", "lengths", "sources", "files", "image_root", "plugin_version"}
     assert {key: shown[key] for key in set(shown) - elsewhere} == {key: manifest[key] for key in set(shown) - elsewhere}
+
+
+def test_the_tables_of_the_record_name_every_field() -> None:
+    known = {field_.name for record in (RunRecord, DataPart) for field_ in fields(record)} | {"schema"}
+    assert set(names_in_tables("provenance.json")) == known
 
 
 def test_the_example_of_a_skipped_row_is_a_skip() -> None:

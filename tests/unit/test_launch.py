@@ -94,16 +94,17 @@ def test_options_win_over_the_embedded_overlay():
 
 
 def test_some_variables_set_is_one_error_with_all_that_is_missing(environ, tmp_path):
-    environ.setenv("PEFOMED_DATA", str(tmp_path))
+    environ.setenv("PEFOMED_LLAMA", str(tmp_path))
     with pytest.raises(ConfigError) as caught:
         compose(ROOT / "train_configs/pefomed_stage2.yaml")
-    assert [problem.split()[0] for problem in caught.value.problems] == ["PEFOMED_CKPT", "PEFOMED_LLAMA", "PEFOMED_VIT"]
+    assert [problem.split()[0] for problem in caught.value.problems] == ["PEFOMED_CKPT", "PEFOMED_DATA", "PEFOMED_VIT"]
 
 
-def test_real_data_with_the_tiny_model(environ, tmp_path):
+@pytest.mark.parametrize("value", ["embedded", ""])
+def test_real_data_with_the_tiny_model(environ, tmp_path, value):
     environ.setenv("PEFOMED_DATA", str(tmp_path))
     for name in VARIABLES[1:]:
-        environ.setenv(name, "embedded")
+        environ.setenv(name, value)
     config, parts = compose(ROOT / "train_configs/pefomed_stage2.yaml")
     assert parts == ["PEFOMED_CKPT", "PEFOMED_LLAMA", "PEFOMED_VIT"]
     assert config.datasets.vqa_rad.build_info.storage == str(tmp_path) + "/vqa_rad"

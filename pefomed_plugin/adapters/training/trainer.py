@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader, Subset
 from ... import __version__
 from ...config.run import RunConfig
 from ...errors import PefomedError
+from ...provenance import Origins
 from ...services.console import progress, say
 from ...storage import set_aside
 from ...toolkit import NAME as TOOLKIT
@@ -65,6 +66,7 @@ class Trainer:
         train_sets: list[Any],
         valid_sets: list[Any],
         describe: Callable[[], Mapping[str, Any]],
+        origins: Origins,
     ) -> None:
         """Put the parts together, from the checkpoint if one is to be resumed.
 
@@ -73,7 +75,7 @@ class Trainer:
             ConfigError: the processes or the data cannot be used as the options say.
         """
         self.accelerator, self.task, self.own, self.options = accelerator, task, model, options
-        self.train_sets, self.valid_sets, self.describe = train_sets, valid_sets, describe
+        self.train_sets, self.valid_sets, self.describe, self.origins = train_sets, valid_sets, describe, origins
         self.keeper = CheckpointKeeper(Path(options.output_dir), options.keep_last)
         saved = find_saved(self.keeper, options)
         self.plan, self.iteration = plan_run(options, train_sets, accelerator.num_processes, saved)
@@ -229,7 +231,7 @@ class Trainer:
             "iteration": self.iteration,
             "best": self.best,
             "nonfinite": self.nonfinite.count,
-            "embedded": self.options.embedded,
+            "origin": self.origins.to_json(),
             **order_of(self.plan, self.options),
         }
 

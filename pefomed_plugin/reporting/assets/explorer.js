@@ -58,8 +58,7 @@ function showSummary() {
   $("lead").textContent = `${count(total)} answers about ${count(data.imageCount)} images` +
     (data.runs.length > 1 ? `, beside those of ${data.runs.slice(1).join("; ")}` : "") +
     (data.producer.checkpoint ? `, by ${data.producer.checkpoint}` : "") + ".";
-  if (data.embedded)
-    $("sets").append(make("p", { class: "warning" }, "Embedded default: generated sample data and a tiny model. These figures say nothing about medicine."));
+  if (data.notice) $("sets").append(make("p", { class: "warning" }, data.notice));
   for (const set of data.sets) $("sets").append(setPanel(set));
   for (const section of document.querySelectorAll("main > section:not([hidden])"))
     $("nav").append(make("a", { href: "#" + section.id }, section.id === "summary" ? "Summary" : section.querySelector("h2").textContent));

@@ -8,11 +8,12 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+from ...provenance import GENERATED, Origins, manifest_origin
 from ...readers import DatasetSpec, describe
 from ...readers.prepared import split_file
 from ..rendering import to_markdown
 from ..table import COUNT, FIGURE, Cell, Code, Column, Table
-from .markdown import EMBEDDED, MARK, bullets, front_matter, join, licence
+from .markdown import MARK, bullets, front_matter, join, licence, warning
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 _LENGTHS = (
@@ -36,7 +37,7 @@ _HUB_SPLITS = {"train": "train", "val": "validation", "test": "test"}
 
 def data_card(manifest: Mapping[str, Any]) -> str:
     """Text of a prepared data set's card."""
-    source = describe(manifest["dataset"])
+    source, is_generated = describe(manifest["dataset"]), manifest_origin(manifest) == GENERATED
     broken = [check for check in manifest.get("verdicts", ()) if not check["holds"]]
     found = [finding for key in ("repetitions", "leaks") for finding in manifest.get(key, ()) if finding["count"]]
     made = {
@@ -49,12 +50,10 @@ def data_card(manifest: Mapping[str, Any]) -> str:
         front_matter(_data_front(manifest, source)),
         MARK,
         f"# {source.title} ({manifest['layout']})",
-        EMBEDDED if manifest.get("embedded") else "",
+        warning(Origins({manifest["dataset"]: manifest_origin(manifest)})),
         "Prepared by `pefomed prepare` from {}. One JSON object a line; the images stay in the release and are not "
         "here.".format(
-            "generated data in that release's layout"
-            if manifest.get("embedded")
-            else source.url or "a folder of own data"
+            "generated data in that release's layout" if is_generated else source.url or "a folder of own data"
         ),
         "## Splits",
         to_markdown(Table("", _LENGTHS, manifest.get("lengths", ()))),
@@ -63,7 +62,7 @@ def data_card(manifest: Mapping[str, Any]) -> str:
         "## Licence",
         *(
             ["Generated; BSD 3-Clause."]
-            if manifest.get("embedded")
+            if is_generated
             else [source.licence[0].upper() + source.licence[1:] + ".", source.passing_on]
         ),
         "## What to know",
@@ -85,7 +84,7 @@ def data_card(manifest: Mapping[str, Any]) -> str:
 def _data_front(manifest: Mapping[str, Any], source: DatasetSpec) -> dict[str, Any]:
     total = sum(manifest["kept"].values())
     languages = list(source.languages({**source.defaults, **(manifest.get("options") or {})}))
-    terms = licence("bsd-3-clause" if manifest.get("embedded") else source.licence_id)
+    terms = licence("bsd-3-clause" if manifest_origin(manifest) == GENERATED else source.licence_id)
     return {
         **terms,
         "pretty_name": source.title,

@@ -6,16 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ...provenance import Origins
 from ...storage import write_text
 
 CARD = "README.md"
 OTHER_CARD = "README.pefomed.md"
 """Where the card goes when ``README.md`` is somebody else's."""
 MARK = "<!-- Written by pefomed. To keep changes of your own, delete this line: the card is then left alone. -->"
-EMBEDDED = (
-    "> **Embedded sample.** Made with generated drawings and a tiny model, to try the software. Its figures "
-    "say nothing about medicine."
-)
 
 
 def front_matter(content: Mapping[str, Any]) -> str:
@@ -23,6 +20,11 @@ def front_matter(content: Mapping[str, Any]) -> str:
     import yaml  # late: heavy
 
     return f"---\n{yaml.safe_dump(dict(content), sort_keys=False, allow_unicode=True)}---"
+
+
+def warning(origins: Origins) -> str:
+    """What stands above a card of generated data or of the tiny model; nothing where all is real."""
+    return f"> **{origins.notice}**" if origins.notice else ""
 
 
 def licence(identifier: str) -> dict[str, str]:

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from ... import __version__
+from ...provenance import GENERATED, TINY
 from ...readers import describe
 from ..figures import FIGURE_COLUMNS, figures_of
 from ..rendering import to_markdown
 from ..table import COUNT, Cell, Code, Column, Table
-from .markdown import EMBEDDED, MARK, bullets, front_matter, join, licence
+from .markdown import MARK, bullets, front_matter, join, licence, warning
 from .model_facts import ModelFacts, TrainedOn
 
 PAPER = (
@@ -75,7 +76,7 @@ def model_card(facts: ModelFacts) -> str:
         front_matter(_model_front(facts)),
         MARK,
         "# " + facts.name,
-        EMBEDDED if facts.embedded else "",
+        warning(facts.origins),
         "MiniGPT-v2 fine-tuned by the PeFoMed recipe: a frozen EVA ViT and a frozen LLaMA-2, of which only the "
         "projection between them and low-rank adapters (LoRA) are trained. **Not for clinical use.**",
         "## Files" if facts.files else "",
@@ -117,7 +118,7 @@ def _model_front(facts: ModelFacts) -> dict[str, Any]:
         "pipeline_tag": "image-text-to-text",
         "tags": ["medical", "minigpt-v2", "pefomed", "lora", *tasks],
     }
-    front = {**licence("bsd-3-clause" if facts.embedded else "other" if facts.terms() else "llama2"), **front}
+    front = {**licence(_licence_id(facts)), **front}
     if facts.base_model:
         front["base_model"] = facts.base_model
     library = {"adapter": "peft", "merged": "transformers"}.get(facts.form)
@@ -127,6 +128,7 @@ def _model_front(facts: ModelFacts) -> dict[str, Any]:
 def _trained_table(trained_on: Sequence[TrainedOn]) -> str:
     def dataset(trained: TrainedOn) -> str:
         options = "".join(f"; {key}={value}" for key, value in trained.options.items())
+        options += "; generated" if trained.origin == GENERATED else ""
         return describe(trained.dataset).title + options
 
     columns = [
@@ -152,7 +154,9 @@ def _history(facts: ModelFacts) -> str:
         return "The checkpoint does not say what it was trained on."
     if facts.whole_history:
         return "Training began with the {}.".format(
-            "sample's untrained tiny model" if facts.embedded else "released MiniGPT-v2, whose own data come on top"
+            "sample's untrained tiny model"
+            if facts.origins.model == TINY
+            else "released MiniGPT-v2, whose own data come on top"
         )
     start = str((facts.config.get("model") or {}).get("ckpt") or "")
     unnamed = start.startswith("${") or not start
@@ -173,13 +177,30 @@ def _figures(facts: ModelFacts) -> str:
 
 
 def _model_licences(facts: ModelFacts) -> list[str]:
-    if facts.embedded:
-        return ["Model and data are generated; both are under this software's licence, BSD 3-Clause."]
+    generated = [name for name, origin in facts.origins.data.items() if origin == GENERATED]
+    of_model = (
+        ["The tiny model, from which training began, is generated and under this software's licence, BSD 3-Clause."]
+        if facts.origins.model == TINY
+        else [
+            LLAMA_NOTICE + " It covers what is derived from it, these weights too.",
+            "MiniGPT-v2's projection and LoRA, from which training began: BSD 3-Clause (Vision-CAIR/MiniGPT-4).",
+        ]
+    )
     return [
-        LLAMA_NOTICE + " It covers what is derived from it, these weights too.",
-        "MiniGPT-v2's projection and LoRA, from which training began: BSD 3-Clause (Vision-CAIR/MiniGPT-4).",
+        *of_model,
+        *(f"`{name}`: generated data, under this software's licence, BSD 3-Clause." for name in generated),
         *(f"{source.title}: {source.licence}." for source in facts.sources()),
     ]
+
+
+def _licence_id(facts: ModelFacts) -> str:
+    """The hub's identifier of the strictest licence that the weights are under."""
+    if facts.terms():
+        return "other"
+    if facts.origins.model != TINY:
+        return "llama2"
+    of_data = {source.licence_id for source in facts.sources()}
+    return of_data.pop() if len(of_data) == 1 else "other" if of_data else "bsd-3-clause"
 
 
 def _configuration(facts: ModelFacts) -> str:

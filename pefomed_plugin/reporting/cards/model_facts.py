@@ -6,16 +6,17 @@ Reads configurations, manifests and metrics that lie near; opens no weights and 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ...digests import file_sha256
+from ...provenance import GENERATED, REAL, Origins, manifest_origin, read_origins
 from ...readers import DatasetSpec, describe
 from ...readers.prepared import MANIFEST, is_prepared, read_manifest
 from ...readers.textfiles import read_json, read_json_lines
 from ...requirements import installed_version
-from ..comparison.lineage import training_configs
+from ..comparison.lineage import TrainingRun, training_runs
 from ..results import PREDICTIONS, Run
 
 _PACKAGES = ("torch", "transformers", "peft", "accelerate")
@@ -35,6 +36,8 @@ class TrainedOn:
     """In which form the release was found, where it was prepared."""
     manifest_sha256: str = ""
     """Of the prepared folder's manifest, where it was prepared."""
+    origin: str | None = None
+    """``provenance.GENERATED`` or ``REAL``; None where it is not known, and the terms of a real one are told."""
     earlier: bool = False
     """In a run before, whose checkpoint this one started from."""
 
@@ -65,14 +68,16 @@ class ModelFacts:
     """Further sentences: where alpha was taken from, what was left out."""
 
     @property
-    def embedded(self) -> bool:
-        """Whether generated sample data or the tiny model took part."""
-        return bool(self.training.get("embedded") or (self.config.get("run") or {}).get("embedded"))
+    def origins(self) -> Origins:
+        """Of the model and of all its training data; a data set counts as real where any part of it was."""
+        data = {part.dataset: part.origin for part in self.trained_on if part.origin == GENERATED}
+        data.update({part.dataset: part.origin for part in self.trained_on if part.origin == REAL})
+        return Origins(data, read_origins(self.training).model)
 
     def sources(self) -> list[DatasetSpec]:
-        """The releases behind the training data, each once; none behind generated ones."""
-        names = () if self.embedded else dict.fromkeys(each.dataset for each in self.trained_on)
-        return [describe(name) for name in names]
+        """The releases behind the training data, each once; none behind generated data."""
+        parts = [part for part in self.trained_on if part.origin != GENERATED]
+        return [describe(name) for name in dict.fromkeys(part.dataset for part in parts)]
 
     def terms(self) -> list[str]:
         """What the training data forbid to do with them or with the model, one sentence a release."""
@@ -95,16 +100,20 @@ def gather_facts(
         DataError: a manifest or ``metrics.json`` is damaged.
     """
     folder = Path(folder)
-    embedded = bool(training.get("embedded") or (config.get("run") or {}).get("embedded"))
-    whole, configs = training_configs(Run(folder.name, folder, config, embedded))
-    counts = training.get("samples") or {}
-    trained_on = [
-        _trained_on(
-            name, each, (counts.get(name) or {}).get("train") if each is config else None, earlier=each is not config
-        )
-        for each in configs
-        for name in each.get("datasets") or {}
-    ]
+    whole, runs = training_runs(Run(folder.name, folder, config))
+    own, counts = read_origins(training).data, training.get("samples") or {}
+    trained_on: list[TrainedOn] = []
+    for number, run in enumerate(runs):
+        for name in run.config.get("datasets") or {}:
+            found = _trained_on(name, run, earlier=number > 0)
+            if number == 0:
+                samples = (counts.get(name) or {}).get("train")
+                found = replace(
+                    found,
+                    origin=own.get(name, found.origin),
+                    samples=found.samples if samples is None else samples,
+                )
+            trained_on.append(found)
     return ModelFacts(
         **{
             "name": folder.resolve().name,
@@ -135,12 +144,14 @@ def _figures(folder: Path, weights: Path | None) -> dict[str, Any]:
     return found
 
 
-def _trained_on(name: str, config: Mapping[str, Any], samples: int | None, *, earlier: bool) -> TrainedOn:
-    section = config["datasets"][name] or {}
-    folder = _storage(config, name)
-    options = section.get("options") or {}
+def _trained_on(name: str, run: TrainingRun, *, earlier: bool) -> TrainedOn:
+    """A data set of a run, by the run's record and by the manifest that lies where it was read from."""
+    options = (run.config["datasets"][name] or {}).get("options") or {}
+    part = run.record.data.get(name) if run.record else None
+    samples, origin = (part.samples.get("train"), part.origin) if part else (None, None)
+    folder = Path(part.storage) if part and part.storage else _storage(run.config, name)
     if folder is None or not is_prepared(folder):
-        return TrainedOn(name, samples, options, earlier=earlier)
+        return TrainedOn(name, samples, options, origin=origin, earlier=earlier)
     manifest = read_manifest(folder)
     return TrainedOn(
         name,
@@ -148,6 +159,7 @@ def _trained_on(name: str, config: Mapping[str, Any], samples: int | None, *, ea
         manifest.get("options") or options,
         manifest["layout"],
         file_sha256(folder / MANIFEST),
+        origin or manifest_origin(manifest),
         earlier,
     )
 

@@ -1,17 +1,19 @@
-"""Where a run comes from and where it departs from the paper, read from configurations. Looks at no weights.
+"""Which training led to a run, and where it departs from the paper. Looks at no weights.
 
-A run's stages are those it trained itself and those of the run whose checkpoint it started from: the ``config.yaml``
-beside that checkpoint, and so on back.
+A run's stages are those it trained itself and those of the run whose checkpoint it started from, and so on back: the
+run's record names that checkpoint and its digest, beside it lie ``config.yaml`` and ``provenance.json``. A run without
+a record is followed by its configuration alone.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...environment import embedded_values, sample_folder
+from ...provenance import RunRecord, WeightsFile, read_training_record
 from ...readers import DATASETS, describe
 from ..results import Answered, Run, read_config
 from .paper_figures import BOTH, NONE, STAGE_1, STAGE_2, Stages
@@ -41,15 +43,16 @@ def stages_of(run: Run) -> Stages | None:
     for words in sorted(STAGE_NAMES, key=len, reverse=True):
         if label == words or label.startswith((words + ",", words + " (", words + ":")):
             return STAGE_NAMES[words]
-    found, configs = training_configs(run)
-    trained = [_TRAINED_BY[config["run"]["task"]] for config in configs if _trains(config)]
+    found, runs = training_runs(run)
+    trained = [_TRAINED_BY[before.config["run"]["task"]] for before in runs if _trains(before.config)]
     stages = (any(each[0] for each in trained), any(each[1] for each in trained))
     return stages if found or all(stages) else None
 
 
 def deviations(run: Run, answered: Answered) -> list[str]:
     """Where the run departs from the paper, in a few words each, the gravest first; from what the run itself says."""
-    found = ["embedded sample data and tiny model"] if run.embedded else []
+    words = run.origins.of(answered.predictions[0].dataset).words
+    found = [words] if words else []
     producer = answered.predictions[0].producer
     images = producer.get("images", _section(run.config, "run").get("images", "own"))
     found += [f"images {images}"] if images != "own" else []
@@ -65,8 +68,8 @@ def deviations(run: Run, answered: Answered) -> list[str]:
         found.append("questions without an image left out")
     limit = _section(run.config, "run").get("max_new_tokens")
     found += [f"at most {limit} new tokens"] if limit else []
-    for config in training_configs(run)[1]:
-        found += _training(config)
+    for before in training_runs(run)[1]:
+        found += _training(before.config)
     return list(dict.fromkeys([*found, *_text_processors(run, answered)]))
 
 
@@ -112,43 +115,75 @@ def _text_processors(run: Run, answered: Answered) -> list[str]:
     return [f"text processor {name}" for name in names if name != "blip_caption"]
 
 
-def training_configs(run: Run) -> tuple[bool, list[Mapping[str, Any]]]:
-    """Configurations from the run back to the base model, and whether the way back was followed to its end."""
-    configs: list[Mapping[str, Any]] = []
-    config: Mapping[str, Any] = run.config
-    said = next(
-        (
-            str(p.producer["checkpoint"])
-            for answered in run.answered.values()
-            for p in answered.predictions[:1]
-            if p.producer.get("checkpoint")
-        ),
-        None,
-    )
+@dataclass(frozen=True)
+class TrainingRun:
+    """One run on the way from the base model to an answer."""
+
+    config: Mapping[str, Any]
+    record: RunRecord | None
+    """What it recorded; None for runs of which only the configuration is there."""
+
+
+def training_runs(run: Run) -> tuple[bool, list[TrainingRun]]:
+    """The run and those before it, back to the base model, and whether the way back was followed to its end."""
+    record = read_training_record(run.folder) if _trains(run.config) else run.record
+    start = _recorded_start(record) or (None if _trains(run.config) else _answering(run))
+    start = start or _configured_start(run.config, record)
+    found = [TrainingRun(run.config, record)] if run.config else []
     for _ in range(_TRAINING_RUNS_FOLLOWED):
-        if config:
-            configs.append(config)
-        starts_here = config is run.config and not _trains(config)
-        checkpoint = (said if starts_here else None) or _checkpoint(config, run.embedded)
-        if checkpoint is None:
-            return False, configs
-        if _is_base(checkpoint):
-            return True, configs
-        config = read_config(Path(checkpoint).parent)
-        if not config:
-            return False, configs
-    return False, configs
+        if start is None:
+            return False, found
+        if _is_base(start.path):
+            return True, found
+        folder = _training_folder(start)
+        config = read_config(folder) if folder else {}
+        if folder is None or not config:
+            return False, found
+        record = read_training_record(folder)
+        found.append(TrainingRun(config, record))
+        start = _recorded_start(record) or _configured_start(config, record)
+    return False, found
+
+
+def _recorded_start(record: RunRecord | None) -> WeightsFile | None:
+    return record.model.files.get("checkpoint") if record else None
+
+
+def _configured_start(config: Mapping[str, Any], record: RunRecord | None) -> WeightsFile | None:
+    value = _section(config, "model").get("ckpt")
+    if value == "${oc.env:PEFOMED_CKPT}":
+        value = (record.variables if record else os.environ).get("PEFOMED_CKPT")
+    return WeightsFile(str(value), None) if value else None
+
+
+def _answering(run: Run) -> WeightsFile | None:
+    """The checkpoint that answered, as the answers say."""
+    producers = [answered.predictions[0].producer for answered in run.answered.values()]
+    producer = next((producer for producer in producers if producer.get("checkpoint")), None)
+    return WeightsFile(str(producer["checkpoint"]), producer.get("checkpoint_sha256")) if producer else None
+
+
+def _training_folder(weights: WeightsFile) -> Path | None:
+    """Folder of the run that wrote a checkpoint; None where another checkpoint has taken its place.
+
+    A run that was set aside since (``stage1.1``) is found by the digest.
+    """
+    place = Path(weights.path)
+    beside = Path(str(place) + ".sha256")
+    if weights.sha256 is None:
+        return place.parent
+    for folder in (place.parent, *sorted(place.parent.parent.glob(place.parent.name + ".*"))):
+        if any(_digest_in(path) == weights.sha256 for path in folder.glob("*.sha256")):
+            return folder
+    return None if beside.is_file() else place.parent
+
+
+def _digest_in(path: Path) -> str:
+    return (path.read_text(encoding="utf-8").split() or [""])[0]
 
 
 def _is_base(checkpoint: str) -> bool:
     return Path(checkpoint).name.startswith(("minigptv2", "checkpoint_stage"))  # names that upstream gives its weights
-
-
-def _checkpoint(config: Mapping[str, Any], embedded: bool) -> str | None:
-    value = _section(config, "model").get("ckpt")
-    if value == "${oc.env:PEFOMED_CKPT}":
-        value = embedded_values(sample_folder())["PEFOMED_CKPT"] if embedded else os.environ.get("PEFOMED_CKPT")
-    return str(value) if value else None
 
 
 def _trains(config: Mapping[str, Any]) -> bool:

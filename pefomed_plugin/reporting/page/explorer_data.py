@@ -72,7 +72,7 @@ def page_data(runs: Sequence[Run], texts: bool = True) -> dict[str, Any]:
     return {
         "title": run.name,
         "version": __version__,
-        "embedded": run.embedded,
+        "notice": run.origins.notice,
         "texts": texts,
         "runs": [run.name for run in runs],
         "sets": [_set(run, answered) for answered in run.answered.values()],

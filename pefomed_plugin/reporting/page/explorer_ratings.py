@@ -20,7 +20,7 @@ def ratings_data(run: Run, answered: Answered) -> dict[str, Any] | None:
     if not answered.runs:
         return None
     found = next(
-        iter(evaluate_runs([Run(run.name, run.folder, run.config, run.embedded, {answered.key: answered})])), None
+        iter(evaluate_runs([Run(run.name, run.folder, run.config, run.record, {answered.key: answered})])), None
     )
     return {
         "evaluations": to_page(evaluation_table(found)) if found and found.rows else None,

@@ -14,6 +14,7 @@ from statistics import median
 from typing import Any, Callable
 
 from ...errors import DataError
+from ...provenance import GENERATED, REAL
 from ...readers import Release, Skip, describe
 from ...readers.expectations import ERROR, Check, check_images, check_release
 from ...records import SPLITS, Sample
@@ -72,8 +73,8 @@ class Account:
     layout: str
     options: Mapping[str, Any]
     """The reader's, as given."""
-    embedded: bool
-    """A miniature made by ``pefomed sample``: figures of the full release were not asked for."""
+    origin: str
+    """``provenance.GENERATED``: a miniature, of which figures of the full release were not asked for; else ``REAL``."""
     kept: Mapping[str, int]
     """Samples by split."""
     skipped: Mapping[str, int]
@@ -107,7 +108,7 @@ def examine(
     examination: Examination = DEFAULT_EXAMINATION,
     *,
     options: Mapping[str, Any] | None = None,
-    embedded: bool = False,
+    origin: str = REAL,
     cache: Path | None = None,
     whole: Release | None = None,
 ) -> tuple[Release, Account]:
@@ -128,7 +129,7 @@ def examine(
         raise DataError(
             f"{release.dataset}: no samples in the {release.layout} layout; {len(release.skips)} row(s) skipped"
         )
-    verdicts = check_release(describe(release.dataset).expectations, release, embedded)
+    verdicts = check_release(describe(release.dataset).expectations, release, origin == GENERATED)
     fingerprints: dict[str, Fingerprint] = {}
     usable = release
     if examination.open_images:
@@ -144,7 +145,7 @@ def examine(
         release.dataset,
         release.layout,
         dict(options or {}),
-        embedded,
+        origin,
         kept={split: len(samples) for split, samples in _in_order(usable).items()},
         skipped=dict(Counter(skip.reason for skip in usable.skips).most_common()),
         verdicts=verdicts,

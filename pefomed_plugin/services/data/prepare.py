@@ -14,6 +14,7 @@ from typing import Any
 from ... import __version__
 from ...digests import file_sha256
 from ...errors import ConfigError, DataError
+from ...provenance import data_origin
 from ...readers import DatasetSpec, Release
 from ...readers.prepared import FINGERPRINTS, KIND, MANIFEST, SKIPPED, read_prepared, split_file
 from ...records import SPLITS
@@ -21,9 +22,6 @@ from ...storage import write_json, write_records, write_text
 from ..images.fingerprints import Fingerprint, read_fingerprints
 from .examination import DEFAULT_EXAMINATION, Account, Examination, examine
 from .leakage import Leak, find_shared_images
-
-EMBEDDED_FLAG = "EMBEDDED"
-"""Name of the file that marks a folder, or one above it, as made by ``pefomed sample``."""
 
 
 class ReleaseMismatch(DataError):
@@ -68,7 +66,7 @@ def prepare(
     leaves_out = not spec.every_row.items() <= options.items()
     whole = spec.read(source, **{**options, **spec.every_row}) if leaves_out else None
     usable, account = examine(
-        release, examination, options=options, embedded=is_embedded(source), cache=out / FINGERPRINTS, whole=whole
+        release, examination, options=options, origin=data_origin(source), cache=out / FINGERPRINTS, whole=whole
     )
     if account.mismatches and not allow_mismatch:
         raise ReleaseMismatch(account)
@@ -98,12 +96,6 @@ def find_overlaps(folders: Sequence[Path], distance: int = 0) -> list[Leak]:
                     )
                 )
     return findings
-
-
-def is_embedded(source: Path) -> bool:
-    """Whether ``source`` is, or lies within, a folder that ``pefomed sample`` made."""
-    folder = Path(source).absolute()
-    return any((parent / EMBEDDED_FLAG).exists() for parent in (folder, *folder.parents))
 
 
 def _write(release: Release, account: Account, out: Path, examination: Examination) -> None:

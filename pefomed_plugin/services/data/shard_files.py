@@ -19,13 +19,14 @@ from PIL import Image
 
 from ...digests import file_sha256
 from ...errors import DataError, one_line
+from ...readers.prepared import SHARD_INDEX
 from ...readers.textfiles import read_json
 from ...records import SPLITS, Sample
 from ...storage import write_json
 from ..console import progress, say
 from ..images.decoding import DEFAULT_POLICY, decode_image
 from ..parallel import map_in_threads
-from .shards import INDEX, Shard, read_shard_index
+from .shards import Shard, read_shard_index
 
 CHECKED = "checked.json"
 """Beside ``index.json``: size, time and digest of the shards whose content was compared with the index."""
@@ -120,7 +121,7 @@ def find_shards(storage: str) -> tuple[Path, list[str] | None] | None:
     path = Path(storage)
     if path.suffix == ".tar":
         return path.parent, _expand(path.name)
-    return (path, None) if (path / INDEX).is_file() and any(path.glob("*.tar")) else None
+    return (path, None) if (path / SHARD_INDEX).is_file() and any(path.glob("*.tar")) else None
 
 
 def open_shards(folder: Path, files: Collection[str] | None = None) -> dict[str, list[Shard]]:
@@ -137,7 +138,7 @@ def open_shards(folder: Path, files: Collection[str] | None = None) -> dict[str,
     if unknown:
         raise DataError(
             f"{folder} has no such shards; run pefomed shard again, or correct build_info.storage",
-            [f"{each}: not in {INDEX}" for each in unknown],
+            [f"{each}: not in {SHARD_INDEX}" for each in unknown],
         )
     if os.environ.get("LOCAL_RANK", "0") == "0":  # once a machine
         _check_digests(folder, shards)

@@ -20,6 +20,8 @@ from PIL import Image
 
 from ...digests import file_sha256
 from ...errors import DataError, ImageError
+from ...provenance import REAL
+from ...readers.prepared import SHARD_INDEX
 from ...readers.textfiles import read_json
 from ...records import SPLITS, Sample
 from ...storage import write_json
@@ -29,7 +31,6 @@ from ..images.faults import UnusableImage
 from ..images.pixels import resize_square
 from ..parallel import map_in_threads
 
-INDEX = "index.json"
 _VERSION = 1
 _PNG_LEVEL = 1  # higher ones save a few per cent for more time
 
@@ -55,6 +56,7 @@ def write_shards(
     *,
     policy: ImagePolicy = DEFAULT_POLICY,
     workers: int = 2,
+    origin: str = REAL,
 ) -> list[Shard]:
     """Write ``<split>-<number>.tar`` and ``index.json``; the same samples and images give the same bytes.
 
@@ -65,6 +67,7 @@ def write_shards(
         samples: in the order in which they are to be stored; each split is sharded by itself.
         per_shard: samples in a shard; the last of a split may have fewer.
         workers: threads that decode and encode.
+        origin: of the samples, ``provenance.GENERATED`` or ``REAL``.
 
     Raises:
         DataError: ``out`` holds shards of other samples or settings, or cannot be written.
@@ -74,6 +77,7 @@ def write_shards(
     if image_size_px < 1 or per_shard < 1:
         raise ValueError(f"image_size_px {image_size_px} and per_shard {per_shard}: both must be at least 1")
     out = Path(out)
+    source = {"origin": origin, "image_root": os.path.abspath(image_root)}
     plan = _plan(samples, image_size_px, per_shard, policy)
     finished = _finished(out, plan)
     shards: list[Shard] = []
@@ -84,8 +88,8 @@ def write_shards(
                 shards.append(finished[file])
                 continue
             shards.append(_write_shard(part, Path(image_root), out / file, image_size_px, policy, workers, advance))
-            _write_index(out, plan, shards, len(samples))
-    _write_index(out, plan, shards, len(samples))
+            _write_index(out, plan, source, shards, len(samples))
+    _write_index(out, plan, source, shards, len(samples))
     return shards
 
 
@@ -152,7 +156,7 @@ def _plan(samples: Sequence[Sample], image_size_px: int, per_shard: int, policy:
 
 
 def _finished(out: Path, plan: dict[str, Any]) -> dict[str, Shard]:
-    if not (out / INDEX).exists():
+    if not (out / SHARD_INDEX).exists():
         return {}
     content = _read_index(out)
     if content["plan"] != plan:
@@ -235,11 +239,12 @@ def _as_json(sample: Sample) -> bytes:
     return json.dumps(sample.to_json(), ensure_ascii=False).encode("utf-8")
 
 
-def _write_index(out: Path, plan: dict[str, Any], shards: Sequence[Shard], total: int) -> None:
+def _write_index(out: Path, plan: dict[str, Any], source: dict[str, str], shards: Sequence[Shard], total: int) -> None:
     write_json(
-        out / INDEX,
+        out / SHARD_INDEX,
         {
             "complete": sum(shard.samples for shard in shards) == total,
+            **source,
             "plan": plan,
             "shards": [asdict(shard) for shard in shards],
         },
@@ -247,7 +252,7 @@ def _write_index(out: Path, plan: dict[str, Any], shards: Sequence[Shard], total
 
 
 def _read_index(folder: Path) -> dict[str, Any]:
-    content = read_json(folder / INDEX)
+    content = read_json(folder / SHARD_INDEX)
     if not isinstance(content, dict) or any(key not in content for key in ("complete", "plan", "shards")):
-        raise DataError(f"{folder / INDEX} is not an index of shards; delete the folder and run again")
+        raise DataError(f"{folder / SHARD_INDEX} is not an index of shards; delete the folder and run again")
     return content

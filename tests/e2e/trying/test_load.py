@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 import sys
@@ -12,10 +11,11 @@ import pytest
 import torch
 
 import pefomed_plugin
-from pefomed_plugin import environment, load
+from pefomed_plugin import load
 from pefomed_plugin.cli import main
 from pefomed_plugin.embedded import code_digest
 from pefomed_plugin.errors import CheckpointError, ConfigError
+from pefomed_plugin.provenance import mark_generated
 from pefomed_plugin.toolkit import registry
 from pefomed_plugin.toolkit.bundled.minigpt_v2 import MiniGPTv2
 from tests.e2e.trying.conftest import MODEL_SECTION
@@ -80,7 +80,7 @@ def test_the_same_from_an_exported_adapter_and_from_safetensors(files, model, sc
 def test_the_environment_names_what_is_not_given(files, monkeypatch):
     monkeypatch.setenv("PEFOMED_LLAMA", str(files["llama"]))
     monkeypatch.setenv("PEFOMED_VIT", str(files["vit"]))
-    assert load(str(files["checkpoint"])).facts["embedded"] is False
+    assert load(str(files["checkpoint"])).facts["origin"]["model"] == "tiny"
 
 
 def test_everything_that_is_missing_is_said_at_once(files, tmp_path):
@@ -94,10 +94,10 @@ def test_everything_that_is_missing_is_said_at_once(files, tmp_path):
 def test_the_embedded_default(files, monkeypatch, tmp_path, scans):
     sample = tmp_path / "sample"
     shutil.copytree(files["llama"].parent, sample / "tiny")
-    (sample / environment.EMBEDDED.upper()).write_text(json.dumps({"seed": 0, "code": code_digest()}))
+    mark_generated(sample, {"seed": 0, "code": code_digest()}, whole=True)
     monkeypatch.setenv("PEFOMED_SAMPLE", str(sample))
     model = load("embedded")
-    assert model.facts["embedded"] is True
+    assert model.facts["origin"]["model"] == "tiny"
     assert isinstance(model.ask(scans / "a.png", QUESTION), str)
 
 

@@ -42,7 +42,7 @@ def run(tmp_path: Path) -> Path:
         "toolkit": "bundled",
         "iteration": 24,
         "seed": 42,
-        "embedded": False,
+        "origin": {"data": {}, "model": "real"},
         "samples": {"vqa_rad": {"train": 3064}},
     }
     torch.save(content, folder / "checkpoint_last.pth")

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from pefomed_plugin.cli import main
+from pefomed_plugin.provenance import mark_generated
 from pefomed_plugin.readers.prepared import read_prepared
-from pefomed_plugin.services.data.prepare import EMBEDDED_FLAG
 from tests.unit.services.data.test_prepare import write_slake
 from tests.unit.services.small import LEAKY, small_image, write_rad
 
@@ -22,7 +22,7 @@ def data(tmp_path: Path) -> Path:
     (folder / "slake").mkdir()
     write_slake(folder / "slake")
     small_image(2).save(folder / "slake" / "imgs" / "a.png")
-    (folder / EMBEDDED_FLAG).write_text("")
+    mark_generated(folder, {})
     return folder
 
 
@@ -43,7 +43,7 @@ def test_one_data_set(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture)
     )
     assert (code, errors) == (0, "")
     assert lines[0] == f"vqa_rad: reading {data / 'vqa_rad'}"
-    assert "vqa_rad, re-release layout, EMBEDDED sample" in lines
+    assert "vqa_rad, re-release layout, generated data" in lines
     assert "train 4 1 5 5 1" in lines, "one answer is longer than four words"
     assert "framed questions in test 0 0 ok" in lines
     assert "test: framed version of the question in train 1 3 33.3 % vqa_rad-1" in lines
@@ -67,7 +67,7 @@ def test_a_data_card_is_written_and_a_readme_of_the_user_stays(
 def test_a_mismatch_is_shown_and_stops_unless_it_is_allowed(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    (data / EMBEDDED_FLAG).unlink()
+    (data / "EMBEDDED").unlink()
     arguments = ("vqa_rad", "--source", data / "vqa_rad", "--out", tmp_path / "out")
     code, lines, errors = prepare(capsys, *arguments)
     assert code == 1

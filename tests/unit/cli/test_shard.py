@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pefomed_plugin.cli import main
-from pefomed_plugin.services.data.prepare import EMBEDDED_FLAG
+from pefomed_plugin.provenance import mark_generated
 from pefomed_plugin.services.data.shards import read_image_size, read_shard_index
 from tests.unit.services.small import LEAKY, write_rad
 
@@ -16,7 +16,7 @@ from tests.unit.services.small import LEAKY, write_rad
 def prepared(tmp_path: Path) -> Path:
     """Four training and three test samples; one of the four images is cut short."""
     source = write_rad(tmp_path / "release", LEAKY)
-    (source / EMBEDDED_FLAG).write_text("")
+    mark_generated(source, {})
     image = source / "images" / "synpic2.png"
     image.write_bytes(image.read_bytes()[:-200])
     assert (

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 
 from pefomed_plugin import embedded
+from pefomed_plugin.provenance import data_origin, mark_generated
 
 PART = ("slake",)
 
@@ -21,10 +21,22 @@ def test_made_once_and_made_again_for_another_seed(tmp_path):
     first = stamps(out / "slake")
     embedded.make_sample(out, parts=PART)
     assert stamps(out / "slake") == first
-    (out / embedded.FLAG).write_text(json.dumps({"seed": 0, "code": "of another version"}))
+    mark_generated(out, {"seed": 0, "code": "of another version"})
     (out / "slake" / "old.txt").write_text("stale")
     embedded.make_sample(out, parts=PART)
     assert not (out / "slake" / "old.txt").exists()
+
+
+def test_each_part_is_marked_so_that_a_real_release_put_among_them_is_none(tmp_path):
+    embedded.make_sample(tmp_path / "sample", parts=PART)
+    (tmp_path / "sample" / "vqa_rad").mkdir()
+    origins = {name: data_origin(tmp_path / "sample" / name) for name in ("slake", "slake/imgs", "vqa_rad")}
+    assert origins == {"slake": "generated", "slake/imgs": "generated", "vqa_rad": "real"}
+    (tmp_path / "sample" / "vqa_rad" / "trainset.json").write_text("[]")
+    embedded.make_sample(tmp_path / "sample", seed=1, parts=PART)
+    assert (tmp_path / "sample" / "vqa_rad" / "trainset.json").read_text() == "[]", (
+        "made again, it deletes its own only"
+    )
 
 
 def test_write_sample_names_all_eight_folders(tmp_path, monkeypatch):

@@ -26,7 +26,7 @@ def account(**fields: Any) -> Account:
             "dataset": "vqa_rad",
             "layout": "re-release",
             "options": {},
-            "embedded": False,
+            "origin": "real",
             "kept": {"train": 1234},
             "skipped": {"image: no such file": 7},
             "verdicts": [],
@@ -64,7 +64,7 @@ def test_figures_of_every_part_are_shown() -> None:
 
 
 def test_a_miniature_says_so() -> None:
-    assert "EMBEDDED" in shown(account(embedded=True)) and "EMBEDDED" not in shown(account())
+    assert "generated" in shown(account(origin="generated")) and "generated" not in shown(account())
 
 
 def test_nothing_found_prints_nothing() -> None:

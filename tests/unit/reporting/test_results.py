@@ -28,15 +28,15 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
         "closed": (1, 2),
         "overall": (2, 4),
     }
-    assert run.name == "run" and not run.embedded and run.config == {}
+    assert run.name == "run" and run.record is None and run.origins.notice == "" and run.config == {}
 
 
 def test_a_second_scorer_keeps_the_first(tmp_path: Path) -> None:
     rows = answers([True, False, True, False])
-    write_scores(rows, ["exact_match"], tmp_path, {"embedded": False})
+    write_scores(rows, ["exact_match"], tmp_path, {"images": "own"})
     metrics = write_scores(rows, ["token_recall"], tmp_path, {})
     assert list(metrics["scores"]) == ["exact_match/pefomed", "token_recall/llava_med"]
-    assert json.loads((tmp_path / "metrics.json").read_text())["embedded"] is False
+    assert json.loads((tmp_path / "metrics.json").read_text())["images"] == "own"
     with pytest.raises(DataError, match="of other predictions"):
         write_scores(rows[:2], ["exact_match"], tmp_path, {})
 

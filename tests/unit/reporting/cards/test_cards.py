@@ -10,13 +10,14 @@ import pytest
 import yaml
 
 from pefomed_plugin.digests import file_sha256
+from pefomed_plugin.provenance import GENERATED, REAL, TINY, Origins, mark_generated
 from pefomed_plugin.readers.prepared import read_manifest
 from pefomed_plugin.readers.vqa_rad import VQA_RAD
 from pefomed_plugin.reporting.cards.data_card import data_card
 from pefomed_plugin.reporting.cards.markdown import CARD, MARK, OTHER_CARD, write_card
 from pefomed_plugin.reporting.cards.model_card import model_card
 from pefomed_plugin.reporting.cards.model_facts import ModelFacts, TrainedOn, gather_facts
-from pefomed_plugin.services.data.prepare import EMBEDDED_FLAG, prepare
+from pefomed_plugin.services.data.prepare import prepare
 from tests.unit.services.small import LEAKY, write_rad
 
 FIGURES = {
@@ -36,7 +37,7 @@ FIGURES = {
 def prepared(tmp_path: Path) -> Path:
     """A small VQA-RAD as ``pefomed prepare`` leaves it, marked as generated."""
     source = write_rad(tmp_path / "sample" / "vqa_rad", LEAKY)
-    (tmp_path / "sample" / EMBEDDED_FLAG).write_text("")
+    mark_generated(tmp_path / "sample", {})
     prepare(VQA_RAD, source, tmp_path / "prepared")
     return tmp_path / "prepared"
 
@@ -79,7 +80,7 @@ def test_a_model_card_says_data_licences_figures_and_limits() -> None:
     assert "Not for clinical use." in text and "Lau et al." in text
     assert "| `run.init_lr` | `3e-05` |" in text and "| checkpoint: seed | `42` |" in text
     assert "/home/me" not in text
-    assert "Embedded sample" not in text
+    assert "Not a result" not in text
 
 
 def test_what_is_not_known_is_said() -> None:
@@ -98,11 +99,27 @@ def test_terms_of_earlier_data_bind_later_weights() -> None:
 
 
 def test_generated_data_are_under_no_releases_licence() -> None:
-    facts = ModelFacts("x", trained_on=[TrainedOn("mimic_cxr")], training={"embedded": True})
+    origin = Origins({"mimic_cxr": GENERATED}, TINY).to_json()
+    facts = ModelFacts("x", trained_on=[TrainedOn("mimic_cxr", origin=GENERATED)], training={"origin": origin})
     text = model_card(facts)
     assert front_of(text)["license"] == "bsd-3-clause"
-    assert "**Embedded sample.**" in text
+    assert "Not a result: generated data (mimic_cxr) and the tiny model." in text
+    assert "| MIMIC-CXR; generated | `mimic_cxr` |" in text
     assert "PhysioNet" not in text and facts.terms() == []
+
+
+def test_real_data_keep_their_licence_beside_the_tiny_model() -> None:
+    """A checkpoint of an earlier version says only that the sample took part: its data are taken for real."""
+    for training in ({"origin": {"data": {"vqa_rad": "real"}, "model": "tiny"}}, {"embedded": True}):
+        text = model_card(ModelFacts("x", trained_on=[TrainedOn("vqa_rad", origin=REAL)], training=training))
+        assert front_of(text)["license"] == "cc0-1.0"
+        assert "Not a result: real data (vqa_rad) and the tiny model." in text
+        assert "VQA-RAD: CC0 1.0." in text and "The tiny model, from which training began, is generated" in text
+        assert "Copyright (c) Meta" not in text
+        bound = ModelFacts("x", trained_on=[TrainedOn("mimic_cxr", origin=REAL)], training=training)
+        assert front_of(model_card(bound))[
+            "license"
+        ] == "other" and "share such a model through PhysioNet" in model_card(bound)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +180,7 @@ def test_a_data_card_from_a_manifest(prepared: Path) -> None:
         {"split": "train", "path": "train.jsonl"},
         {"split": "test", "path": "test.jsonl"},
     ]
-    assert "**Embedded sample.**" in text
+    assert "Not a result: generated data (vqa_rad)." in text
     assert "| train | 4 | 1 | 5 |" in text
     assert "| test: images in train | 2 | 3 |" in text
     assert "284 of 451 test questions" in text and "doi:10.1038/sdata.2018.251" in text
@@ -173,7 +190,7 @@ def test_a_data_card_from_a_manifest(prepared: Path) -> None:
 def test_a_real_data_sets_licence_and_what_does_not_hold(prepared: Path) -> None:
     manifest = {
         **read_manifest(prepared),
-        "embedded": False,
+        "origin": REAL,
         "dataset": "mimic_cxr",
         "skipped": {"no findings": 1234},
         "verdicts": [{"check": "images", "severity": "E", "expected": "377,110", "found": "4", "holds": False}],
@@ -212,7 +229,7 @@ def test_the_hub_reads_the_front_matter(tmp_path: Path, prepared: Path) -> None:
 
 
 def test_a_card_of_an_unknown_data_set_declares_no_licence(prepared: Path) -> None:
-    text = data_card({**read_manifest(prepared), "dataset": "some-other", "embedded": False})
+    text = data_card({**read_manifest(prepared), "dataset": "some-other", "origin": REAL})
     assert "# some-other" in text and "Licence not declared." in text and "- not declared" in text
     text = model_card(ModelFacts("x", trained_on=[TrainedOn("some-other", 3)]))
     assert "- some-other: licence not declared." in text

@@ -167,12 +167,16 @@ def test_deviations_come_from_configuration_and_producer(tmp_path: Path) -> None
     run = read_run(
         make_run(
             tmp_path / "run",
-            answers(RIGHT, split="val", producer={"embedded": True, "images": "blind", "num_beams": 3}),
+            answers(
+                RIGHT,
+                split="val",
+                producer={"origin": {"data": {"vqa_rad": "real"}, "model": "tiny"}, "images": "blind", "num_beams": 3},
+            ),
             config=given,
         )
     )
     assert deviations(run, run.answered["vqa_rad-val"]) == [
-        "embedded sample data and tiny model",
+        "real data (vqa_rad) and the tiny model",
         "images blind",
         "split val",
         "40 samples, paper 451",
@@ -193,4 +197,4 @@ def test_a_run_as_the_paper_ran_it_has_no_deviation() -> None:
     from pefomed_plugin.reporting.results import Answered
 
     answered = Answered("vqa_rad-test", rows, {}, {})
-    assert deviations(Run("paper", Path("."), given, False, {"vqa_rad-test": answered}), answered) == []
+    assert deviations(Run("paper", Path("."), given, None, {"vqa_rad-test": answered}), answered) == []

@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 
 from pefomed_plugin.cli import main
-from pefomed_plugin.errors import ConfigError
 from pefomed_plugin.readers import DATASETS, DatasetSpec, Field
 from pefomed_plugin.reporting.agreement import measure_agreement, write_agreement
 from pefomed_plugin.reporting.page.explorer import (
@@ -21,7 +20,6 @@ from pefomed_plugin.reporting.page.explorer import (
     write_report,
 )
 from pefomed_plugin.reporting.page.explorer_data import page_data
-from pefomed_plugin.reporting.page.image_roots import find_image_roots
 from pefomed_plugin.reporting.results import Run, read_run
 
 from ..made import answers, make_images, make_run, rate
@@ -162,28 +160,3 @@ def test_wasm_repeats_no_figure_on_the_page(tmp_path: Path) -> None:
     (only,) = page_data([read_run(tmp_path / "run")])["sets"]
     assert {each["scorer"] for each in only["figures"]} == {"judge/report/gpt-4o"}
     assert only["ratings"]["repeated"][0]["shown"] == "2.75 \u00b1 0.35"
-
-
-def test_image_roots_come_from_the_user_or_the_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = run_of(tmp_path)
-    folder = tmp_path / "images"
-    folder.mkdir()
-    assert find_image_roots(run, [str(folder)]) == {"vqa_rad": folder}
-    assert find_image_roots(run, ["vqa_rad=" + str(folder)]) == {"vqa_rad": folder}
-    monkeypatch.setenv("PEFOMED_DATA", str(tmp_path))
-    configured = Run(
-        run.name,
-        run.folder,
-        {"datasets": {"vqa_rad": {"build_info": {"storage": "x", "images": "${oc.env:PEFOMED_DATA}/images"}}}},
-        False,
-        run.answered,
-    )
-    assert find_image_roots(configured) == {"vqa_rad": folder}
-    monkeypatch.setenv("PEFOMED_SAMPLE", str(tmp_path / "sample"))
-    embedded = Run(run.name, run.folder, configured.config, True, run.answered)
-    assert find_image_roots(embedded) == {"vqa_rad": tmp_path / "sample" / "images"}
-    for wrong in ("nowhere", "slake=" + str(folder)):
-        with pytest.raises(ConfigError, match="where are the images"):
-            find_image_roots(run, [wrong])
-    with pytest.raises(ConfigError, match=r"--image-root vqa_rad=FOLDER, or --no-images"):
-        find_image_roots(run)

@@ -42,8 +42,8 @@ def test_an_account_of_a_leaky_release(rad: Release) -> None:
 
 
 def test_a_miniature_is_not_held_to_full_counts(rad: Release) -> None:
-    _, account = examine(rad, embedded=True)
-    assert account.mismatches == [] and account.embedded
+    _, account = examine(rad, origin="generated")
+    assert account.mismatches == [] and account.origin == "generated"
 
 
 def test_samples_with_unusable_images_are_skipped_and_counted_by_cause(rad: Release) -> None:

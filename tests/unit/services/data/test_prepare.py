@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from pefomed_plugin.errors import ConfigError, DataError
+from pefomed_plugin.provenance import mark_generated
 from pefomed_plugin.readers.prepared import is_prepared, read_prepared
 from pefomed_plugin.readers.slake import SLAKE
 from pefomed_plugin.readers.vqa_rad import VQA_RAD
 from pefomed_plugin.services.data.examination import Examination
-from pefomed_plugin.services.data.prepare import EMBEDDED_FLAG, ReleaseMismatch, find_overlaps, is_embedded, prepare
+from pefomed_plugin.services.data.prepare import ReleaseMismatch, find_overlaps, prepare
 from pefomed_plugin.services.images import fingerprints
 
 from ..small import LEAKY, small_image, write_rad
@@ -22,7 +23,7 @@ from ..small import LEAKY, small_image, write_rad
 def source(tmp_path: Path) -> Path:
     """A miniature marked as such."""
     root = write_rad(tmp_path / "sample" / "rad", LEAKY)
-    (tmp_path / "sample" / EMBEDDED_FLAG).write_text("")
+    mark_generated(tmp_path / "sample", {})
     return root
 
 
@@ -73,7 +74,7 @@ def test_a_prepared_folder_reads_back_to_the_same_release(source: Path, tmp_path
 def test_the_manifest_says_what_was_found(source: Path, tmp_path: Path) -> None:
     prepare(VQA_RAD, source, tmp_path / "out")
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text(encoding="utf-8"))
-    assert manifest["embedded"] is True and manifest["mismatch_allowed"] is False
+    assert manifest["origin"] == "generated" and manifest["mismatch_allowed"] is False
     assert manifest["kept"] == {"train": 4, "test": 3} and manifest["plugin_version"] and manifest["schema"] == 1
     assert sorted(manifest["files"]) == ["skipped.jsonl", "test.jsonl", "train.jsonl"]
     assert [Path(each["path"]).name for each in manifest["sources"]] == ["trainset.json", "testset.json"]
@@ -121,7 +122,7 @@ def test_an_option_that_the_reader_does_not_have(source: Path, tmp_path: Path) -
 def test_other_options_leave_nothing_of_an_earlier_run(tmp_path: Path) -> None:
     (tmp_path / "slake").mkdir()
     source = write_slake(tmp_path / "slake")
-    (source / EMBEDDED_FLAG).write_text("")
+    mark_generated(source, {})
     account = prepare(SLAKE, source, tmp_path / "out")
     assert (tmp_path / "out" / "test.jsonl").exists()
     assert account.skipped == {"language zh, not en": 1}
@@ -131,11 +132,6 @@ def test_other_options_leave_nothing_of_an_earlier_run(tmp_path: Path) -> None:
     prepare(SLAKE, source, tmp_path / "out", options={"language": "zh"})
     assert not (tmp_path / "out" / "test.jsonl").exists()
     assert {sample.split for sample in read_prepared(tmp_path / "out").samples} == {"train"}
-
-
-def test_where_the_mark_of_a_miniature_is_looked_for(source: Path, tmp_path: Path) -> None:
-    assert is_embedded(source) and is_embedded(source.parent) and is_embedded(source / "images")
-    assert not is_embedded(tmp_path)
 
 
 def damage_nothing_but(name: str, content: bytes) -> Any:
@@ -180,7 +176,7 @@ def test_a_manifest_of_another_schema_or_with_paths_outside(
 def test_images_that_one_data_set_trains_on_and_another_tests_on(source: Path, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     other = write_slake(tmp_path / "other")
-    (other / EMBEDDED_FLAG).write_text("")
+    mark_generated(other, {})
     small_image(2, 200).save(other / "imgs" / "a.png")  # rad's third test image, larger
     folders: list[Path] = [tmp_path / "out_rad", tmp_path / "out_slake"]
     prepare(VQA_RAD, source, folders[0])

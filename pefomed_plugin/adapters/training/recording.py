@@ -1,4 +1,4 @@
-"""``provenance.json`` beside every result: with what it was made. Knows no model and no metric.
+"""Collects the record of a run: what its parts are, and with what command, packages and machine it was made.
 
 No environment variable gets in but those that say where the weights and data are; what looks like a secret in the
 command line is blanked out.
@@ -6,8 +6,6 @@ command line is blanked out.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import platform
 import re
@@ -22,14 +20,22 @@ from typing import Any
 import torch
 
 from ... import __version__
-from ...digests import file_sha256
+from ...digests import file_sha256, folder_sha256
 from ...environment import VARIABLES
+from ...provenance import (
+    REAL,
+    DataPart,
+    ModelPart,
+    Origins,
+    RunRecord,
+    WeightsFile,
+    data_folder,
+    samples_sha256,
+)
+from ...readers.prepared import MANIFEST, SHARD_INDEX
 from ...readers.textfiles import read_json
-from ...services.data.shards import INDEX
-from ...storage import write_json
 from ...toolkit import NAME as TOOLKIT
 
-FILE = "provenance.json"
 PACKAGES = (
     "torch",
     "torchvision",
@@ -48,50 +54,72 @@ PACKAGES = (
 """Whose versions can change a number."""
 PATHS = (*VARIABLES, "PEFOMED_SAMPLE", "PEFOMED_TOOLKIT", "MINIGPT4_HOME")
 """Environment variables that are written down: those that the configuration is resolved with."""
-_MANIFESTS = ("manifest.json", INDEX)
-"""What ``pefomed prepare`` and ``pefomed shard`` say of the data that they wrote."""
 _SECRET = re.compile(r"secret|password|credential|(?:key|token)$", re.IGNORECASE)
 
 
-def write_provenance(
-    folder: Path,
-    *,
-    config: Mapping[str, Any],
-    datasets: Mapping[str, Mapping[str, Any]],
-    storage: Mapping[str, str],
-    processes: int,
-    embedded: bool,
-) -> Path:
-    """Write ``folder/provenance.json``; what was there, of the run that is resumed, stays in it under ``earlier``.
+def record_run(
+    cfg: Any, origins: Origins, datasets: Mapping[str, Mapping[str, Any]], checkpoint: str, processes: int
+) -> RunRecord:
+    """The record of a run whose data and model are there.
 
     Args:
-        config: the whole configuration, environment variables unresolved.
+        cfg: the toolkit's configuration, with ``model_cfg`` and ``datasets_cfg``.
         datasets: name -> split -> data set with ``samples``.
-        storage: name -> where it was read from.
-
-    Raises:
-        DataError: the folder cannot be written.
+        checkpoint: file that training starts from, or that answers.
     """
-    path = Path(folder) / FILE
-    before = read_json(path) if path.is_file() else {}
-    earlier = [*before.pop("earlier", []), before] if before else []
-    write_json(
-        path,
-        {
-            "written_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            "embedded": embedded,
-            "command": without_secrets(sys.argv),
-            "plugin": {"version": __version__, "toolkit": TOOLKIT, "git": git_state()},
-            "packages": versions(),
-            "host": host_facts(),
-            "processes": processes,
-            "variables": {name: os.environ[name] for name in PATHS if os.environ.get(name)},
-            "config": config,
-            "data": {name: describe_data(storage.get(name), splits) for name, splits in datasets.items()},
-            "earlier": earlier,
-        },
+    storages = storages_of(cfg)
+    return RunRecord(
+        data={name: _data_part(name, origins, storages.get(name), splits) for name, splits in datasets.items()},
+        model=_model_part(cfg.model_cfg, origins.model, checkpoint),
+        config=cfg.to_dict(),
+        written_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        command=without_secrets(sys.argv),
+        plugin={"version": __version__, "toolkit": TOOLKIT, "git": git_state()},
+        packages=versions(),
+        host=host_facts(),
+        processes=processes,
+        variables={name: os.environ[name] for name in PATHS if os.environ.get(name)},
     )
-    return path
+
+
+def storages_of(cfg: Any) -> dict[str, str | None]:
+    """Data set -> ``build_info.storage`` of the toolkit's configuration."""
+    sections = getattr(cfg, "datasets_cfg", None) or {}
+    found = {name: ((section or {}).get("build_info") or {}).get("storage") for name, section in sections.items()}
+    return {name: None if storage is None else str(storage) for name, storage in found.items()}
+
+
+def _data_part(name: str, origins: Origins, storage: str | None, splits: Mapping[str, Any]) -> DataPart:
+    """What is known of a data set by the manifest that ``pefomed prepare`` or ``pefomed shard`` wrote, else by its
+    samples as they were read."""
+    folder = data_folder(storage) if storage else Path()
+    manifests = [folder / file for file in (MANIFEST, SHARD_INDEX) if storage and (folder / file).is_file()]
+    if (folder / SHARD_INDEX) in manifests:
+        image_root = read_json(folder / SHARD_INDEX).get("image_root")
+    else:
+        roots = [split.image_root for split in splits.values() if hasattr(split, "image_root")]
+        image_root = os.path.abspath(roots[0]) if roots else None
+    return DataPart(
+        name,
+        origins.data.get(name, REAL),
+        storage=storage,
+        image_root=image_root,
+        samples={split: len(dataset) for split, dataset in splits.items()},
+        digests={manifest.name: file_sha256(manifest) for manifest in manifests}
+        or {split: samples_sha256(dataset.samples) for split, dataset in splits.items() if hasattr(dataset, "samples")},
+    )
+
+
+def _model_part(model: Mapping[str, Any], origin: str, checkpoint: str) -> ModelPart:
+    paths = {"llama": model.get("llama_model"), "vit": model.get("vit_weights"), "checkpoint": checkpoint}
+    return ModelPart(origin, {role: weights_file(str(path)) for role, path in paths.items() if path})
+
+
+def weights_file(path: str) -> WeightsFile:
+    """A file or folder of weights with its digest; None where it is not on this machine."""
+    place = Path(path)
+    digest = folder_sha256(place) if place.is_dir() else file_sha256(place) if place.is_file() else None
+    return WeightsFile(os.path.abspath(path), digest)
 
 
 def without_secrets(arguments: Sequence[str]) -> list[str]:
@@ -144,34 +172,6 @@ def host_facts() -> dict[str, Any]:
         "gpus": gpus,
         "cuda": torch.version.cuda if gpus else None,
     }
-
-
-def describe_data(storage: str | None, splits: Mapping[str, Any]) -> dict[str, Any]:
-    """Where a data set was read from, and a digest of what was read.
-
-    It is the digest of the manifest that ``pefomed prepare`` or ``pefomed shard`` wrote, or else, for each split, that
-    of its samples as they were read.
-    """
-    found: dict[str, Any] = {"storage": storage, "samples": {split: len(each) for split, each in splits.items()}}
-    folder = Path(storage or "")
-    folder = folder if folder.is_dir() else folder.parent  # shards may be named one by one
-    manifests = [folder / name for name in _MANIFESTS if storage and (folder / name).is_file()]
-    if manifests:
-        return {**found, "manifest_sha256": {manifest.name: file_sha256(manifest) for manifest in manifests}}
-    return {
-        **found,
-        "samples_sha256": {
-            split: samples_sha256(each.samples) for split, each in splits.items() if hasattr(each, "samples")
-        },
-    }
-
-
-def samples_sha256(samples: Sequence[Any]) -> str:
-    """Digest of records, in their order."""
-    digest = hashlib.sha256()
-    for sample in samples:
-        digest.update(json.dumps(sample.to_json(), sort_keys=True, ensure_ascii=False).encode("utf-8") + b"\n")
-    return digest.hexdigest()
 
 
 def _output_of(command: Sequence[str]) -> str | None:
