@@ -128,15 +128,18 @@ def merge_ranks(paths: Sequence[Path], order: Sequence[str]) -> list[Prediction]
     """
     merged = [prediction for path in paths for prediction in read_predictions(path, may_be_empty=True)]
     _refuse_duplicates(merged, "merged predictions")
-    by_id = {each.id: each for each in merged}
-    missing = [each for each in order if each not in by_id]
+    by_id = {prediction.id: prediction for prediction in merged}
+    missing = [sample_id for sample_id in order if sample_id not in by_id]
     unknown = sorted(set(by_id) - set(order))
     if missing or unknown:
         raise DataError(
             "merged predictions do not cover the test set",
-            [f"{each}: no rank answered it" for each in missing] + [f"{each}: not in the test set" for each in unknown],
+            [
+                *(f"{sample_id}: no rank answered it" for sample_id in missing),
+                *(f"{sample_id}: not in the test set" for sample_id in unknown),
+            ],
         )
-    return [by_id[each] for each in order]
+    return [by_id[sample_id] for sample_id in order]
 
 
 def _read(path: Path, kind: type[_Record], may_be_empty: bool = False) -> list[_Record]:

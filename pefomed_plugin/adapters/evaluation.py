@@ -1,4 +1,4 @@
-"""Answers for a whole split: every rank takes its share, the first merges, scores and writes. Knows no training.
+"""Answers for a whole split: every rank answers its share; the first rank merges, scores and writes them.
 
 Answers are appended as they come, so a run that is killed and started again with ``run.resume: auto`` continues where
 it stopped, with any number of ranks; answers of other weights or settings are set aside.
@@ -194,4 +194,4 @@ def merged_lora(model: Any, options: RunConfig) -> AbstractContextManager[Any]:
 
 def to_device(batch: Mapping[str, Any], device: Any) -> dict[str, Any]:
     """Batch with its tensors on ``device``."""
-    return {key: each.to(device, non_blocking=True) if hasattr(each, "to") else each for key, each in batch.items()}
+    return {key: value.to(device, non_blocking=True) if hasattr(value, "to") else value for key, value in batch.items()}

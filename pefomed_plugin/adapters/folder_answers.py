@@ -59,9 +59,9 @@ def answer_folder(
     with open(part, "a", encoding="utf-8") as file, progress("answering", len(left)) as advance:
         for start in range(0, len(left), model.batch_size):
             chunk = left[start : start + model.batch_size]
-            for each in _answer(model, root, chunk, producer, unusable):
-                known[each.id] = each
-                file.write(json.dumps(each.to_json(), ensure_ascii=False) + "\n")
+            for prediction in _answer(model, root, chunk, producer, unusable):
+                known[prediction.id] = prediction
+                file.write(json.dumps(prediction.to_json(), ensure_ascii=False) + "\n")
             file.flush()
             advance(len(chunk))
     predictions = [known[sample.id] for sample in samples if sample.id in known]
@@ -117,7 +117,7 @@ def _earlier(out: Path, part: Path, samples: Sequence[Sample], producer: Mapping
         ]
         if len(good) < len(found):
             say(f"{path} holds answers of other weights, settings, questions or images; it is now {set_aside(path)}")
-        known.update({each.id: each for each in good})
+        known.update({prediction.id: prediction for prediction in good})
     return known
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..errors import ConfigError, near_names
+from ..provenance import Origins, data_origin
 from ..readers import DATASETS, read_data
 from ..records import SPLITS
 from ..services.importers import join_answers
@@ -51,7 +52,12 @@ def run(arguments: argparse.Namespace) -> int:
             for answer in answers
         ]
     samples = read_data(arguments.dataset, arguments.data).splits().get(arguments.split, [])
-    producer = {"imported_from": arguments.format, "file": arguments.file.name, "model": arguments.model or None}
+    producer = {
+        "imported_from": arguments.format,
+        "file": arguments.file.name,
+        "model": arguments.model or None,
+        "origin": Origins({arguments.dataset: data_origin(arguments.data)}).to_json(),
+    }
     predictions = join_answers(answers, samples, producer)
     write_records(arguments.out / "predictions.jsonl", predictions)
     missing = sum(prediction.prediction is None for prediction in predictions)

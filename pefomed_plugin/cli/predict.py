@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from ..errors import ConfigError
+from ..provenance import data_origin
 from ..readers import DATASETS, read_data
 from ..services.judge.asking import ask_all, open_questions
 from ..services.judge.judging import require_permission
@@ -93,7 +94,7 @@ def _answer_test_set(arguments: argparse.Namespace) -> int:
         if not asked.is_complete:
             return explain_unfinished(asked, path)
         asked.require_use()
-        predictions = collect_predictions(samples, questions, ledger)
+        predictions = collect_predictions(samples, questions, ledger, data_origin(arguments.root))
     write_records(arguments.out / "predictions.jsonl", predictions)
     print(
         f"{len(predictions):,} answers, {sum(prediction.prediction is None for prediction in predictions):,} of them "

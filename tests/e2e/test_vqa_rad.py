@@ -66,7 +66,16 @@ def test_a_few_steps_and_a_slice_on_two_processes(environ, tmp_path):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "vqa_rad: re-release layout, train 3,064, test 45" in done.stdout
+    words = "Not a result: real data (vqa_rad) and the tiny model."
+    assert done.stdout.count(words) == 2, "at the start and at the end"
+    card = (tmp_path / "run" / "README.md").read_text()
+    assert words in card and "license: cc0-1.0" in card and "VQA-RAD: CC0 1.0." in card
+    command = ["-m", "pefomed_plugin.cli", "report", str(tmp_path / "run"), "--out", str(tmp_path / "page.html")]
+    shown = subprocess.run([sys.executable, *command], cwd=str(ROOT), capture_output=True, text=True, check=True)
+    assert "cannot be shown" not in shown.stdout, "every image is found, without PEFOMED_DATA"
+    assert words in (tmp_path / "page.html").read_text(encoding="utf-8")
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert metrics["origin"] == {"data": {"vqa_rad": "real"}, "model": "tiny"}
     figures = metrics["results"]["vqa_rad-test"]["scores"]["exact_match/pefomed"]
     assert figures["open"]["n"] + figures["closed"]["n"] == figures["overall"]["n"] == 45
     losses = [json.loads(line)["loss"] for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]

@@ -135,12 +135,12 @@ def _figures(folder: Path, weights: Path | None) -> dict[str, Any]:
         return {}
     own = file_sha256(weights) if weights is not None and weights.is_file() else None
     found = {}
-    for key, each in (read_json(metrics).get("results") or {}).items():
+    for key, figures in (read_json(metrics).get("results") or {}).items():
         answers = folder / "results" / key / PREDICTIONS
         first = next(iter(read_json_lines(answers)), None) if answers.is_file() else None
         answered_by = ((first[1].get("producer") or {}).get("checkpoint_sha256")) if first else None
         if own is None or answered_by in (None, own):
-            found[key] = each
+            found[key] = figures
     return found
 
 

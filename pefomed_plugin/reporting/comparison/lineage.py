@@ -45,7 +45,7 @@ def stages_of(run: Run) -> Stages | None:
             return STAGE_NAMES[words]
     found, runs = training_runs(run)
     trained = [_TRAINED_BY[before.config["run"]["task"]] for before in runs if _trains(before.config)]
-    stages = (any(each[0] for each in trained), any(each[1] for each in trained))
+    stages = (any(first for first, _ in trained), any(second for _, second in trained))
     return stages if found or all(stages) else None
 
 

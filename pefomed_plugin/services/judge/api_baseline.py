@@ -13,6 +13,7 @@ from typing import Any
 
 from ... import __version__
 from ...prompts import draw_instruction
+from ...provenance import Origins
 from ...records import Prediction, Sample
 from ...text import without_reasoning
 from ..images.decoding import open_image
@@ -58,9 +59,12 @@ def is_answer(entry: Mapping[str, Any]) -> bool:
 
 
 def collect_predictions(
-    samples: Sequence[Sample], questions: Sequence[ChatRequest], ledger: Ledger
+    samples: Sequence[Sample], questions: Sequence[ChatRequest], ledger: Ledger, origin: str
 ) -> list[Prediction]:
-    """Predictions from the ledger; None where the model refused or never gave an answer."""
+    """Predictions from the ledger; None where the model refused or never gave an answer.
+
+    ``origin``: of the samples, ``provenance.GENERATED`` or ``REAL``.
+    """
     predictions = []
     for sample, question in zip(samples, questions):
         entries = entries_of(ledger, question)
@@ -75,6 +79,7 @@ def collect_predictions(
             "prompt": draw_instruction(sample.task, sample.question),
             "prompt_version": PROMPT_VERSION,
             "fault": None if answer else entry.get("fault") or "only reasoning, no answer",
+            "origin": Origins({sample.dataset: origin}).to_json(),
         }
         predictions.append(Prediction.of(sample, answer, producer))
     return predictions

@@ -54,6 +54,7 @@ def test_every_question_with_its_image_resized_and_uncropped(predict, tmp_path):
     predictions = read_predictions(tmp_path / "out" / "predictions.jsonl")
     assert [prediction.prediction for prediction in predictions] == ["Yes."] * 3
     assert predictions[0].producer["model"] == "invented-eye" and predictions[0].producer["zero_shot"]
+    assert set(predictions[0].producer["origin"]["data"].values()) == {"real"}
     opened, text = server.requests[0]["messages"][0]["content"]
     image = Image.open(BytesIO(base64.b64decode(opened["image_url"]["url"].split(",")[1])))
     assert (image.size, image.mode) == ((64, 64), "RGB")

@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from pefomed_plugin.cli import main
+from pefomed_plugin.provenance import DataPart, ModelPart, RunRecord, write_record
 from pefomed_plugin.services import rating
 from pefomed_plugin.storage import write_records
 from tests.unit.services.judged import answers, written_reports
@@ -129,6 +130,22 @@ def test_images_from_the_folder_given_and_missing_ones_are_told(path, tmp_path):
     Image.new("RGB", (8, 8)).save(tmp_path / "images" / "image0.png")
     said = serve(path, "--image-root", tmp_path / "images", visit=look)
     assert "2 answer(s) without an image" in said and "image1.png: no such file" in said
+
+
+def test_images_come_from_the_record_of_the_run(path, tmp_path, capsys):
+    (tmp_path / "images").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "images" / "image0.png")
+    (dataset,) = {json.loads(line)["dataset"] for line in path.read_text().splitlines()}
+    part = DataPart(dataset, "real", image_root=str(tmp_path / "images"))
+    write_record(tmp_path / "run" / "results", RunRecord({dataset: part}, ModelPart("tiny")))
+    answered = tmp_path / "run" / "results" / f"{dataset}-test"
+    answered.mkdir()
+    of_run = path.rename(answered / path.name)
+    said = serve(of_run, visit=lambda url: next(item for item in items(url, "anna") if item["images"]))
+    assert "2 answer(s) without an image" in said
+    (tmp_path / "images").rename(tmp_path / "moved")
+    assert main(["rate", "serve", str(of_run)]) == 2
+    assert "which is gone" in " ".join(capsys.readouterr().err.split())
 
 
 def test_where_the_images_are_must_be_known(path, capsys):
