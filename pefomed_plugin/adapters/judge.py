@@ -16,7 +16,7 @@ from ..records import Prediction
 from ..rubrics import Rubric
 from ..scoring.checks import check_predictions
 from ..services.judge import offline_judge
-from ..services.judge.asking import Asked, Limits, Usable, ask_all, open_questions
+from ..services.judge.asking import ask_all
 from ..services.judge.batches import ask_batches
 from ..services.judge.chat import Ask, ChatRequest
 from ..services.judge.judging import (
@@ -32,6 +32,7 @@ from ..services.judge.ledger import Ledger
 from ..services.judge.local_judge import LocalChat
 from ..services.judge.openai_chat import OpenAIChat
 from ..services.judge.prices import TOKENS_OF_A_VERDICT, estimate_tokens
+from ..services.judge.settling import Asked, Limits, Usable, open_questions
 from ..services.judgements import write_judgements
 
 JUDGES = ("api", "offline", "local")

@@ -40,14 +40,9 @@ def answer_images(arguments: argparse.Namespace) -> int:
     _check(arguments)
     found = find_images(arguments.images)
     samples = _samples(arguments, found.images)
-    print(
-        "{:,} images below {}, {:,} to be asked about{}".format(
-            len(found.images),
-            found.root,
-            len({sample.images for sample in samples}),
-            "" if not arguments.questions else f"; {len(samples):,} questions",
-        )
-    )
+    about = len({image for sample in samples for image in sample.images})
+    questions = f"; {len(samples):,} questions" if arguments.questions else ""
+    print(f"{len(found.images):,} images below {found.root}, {about:,} to be asked about{questions}")
     if found.others:
         print(
             "left alone, no images by their ending: "
@@ -101,7 +96,5 @@ def _show(done: Any, out: Path) -> None:
         print(f"all of them are in {out.with_name(out.name + '.skipped.jsonl')}", file=sys.stderr)
     reused = f", {done.reused:,} of them from an earlier start" if done.reused else ""
     print(
-        "{:,} answers{}; {}".format(
-            len(done.predictions), reused, f"written to {out}" if done.predictions else "nothing written"
-        )
+        f"{len(done.predictions):,} answers{reused}; {f'written to {out}' if done.predictions else 'nothing written'}"
     )

@@ -12,12 +12,12 @@ from ..reporting.rendering import show_table
 from ..rubrics import BUILT_IN, find_rubric
 from ..scoring.breakdown import AXES, check_axes
 from ..services.judge import offline_judge
-from ..services.judge.asking import Limits
 from ..services.judge.judging import JudgePlan
 from ..services.judge.openai_chat import server_url
 from ..services.judge.prices import read_price
 from ..services.judge.prompts import find_prompt
 from ..services.judge.responses import OPTIONAL
+from ..services.judge.settling import Limits
 from ..storage import read_predictions
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 from ..errors import ConfigError
 from ..provenance import data_origin
 from ..readers import DATASETS, read_data
-from ..services.judge.asking import ask_all, open_questions
+from ..services.judge.asking import ask_all
 from ..services.judge.judging import require_permission
 from ..services.judge.ledger import Ledger
 from ..services.judge.openai_chat import OpenAIChat, server_url
 from ..services.judge.prices import estimate_tokens
+from ..services.judge.settling import open_questions
 from ..storage import write_records
 from ._predict_folder import add_folder_arguments, answer_images
 from .judge import add_asking_arguments, asking_limits, explain_unfinished

@@ -20,11 +20,12 @@ from typing import Any
 
 from pefomed_plugin.records import Prediction
 from pefomed_plugin.rubrics import VQA
-from pefomed_plugin.services.judge.asking import Limits, ask_all
+from pefomed_plugin.services.judge.asking import ask_all
 from pefomed_plugin.services.judge.judging import JudgePlan, judge_questions, usable_verdict
 from pefomed_plugin.services.judge.ledger import Ledger
 from pefomed_plugin.services.judge.openai_chat import OpenAIChat
 from pefomed_plugin.services.judge.prompts import find_prompt
+from pefomed_plugin.services.judge.settling import Limits
 
 _BODY = json.dumps(
     {

@@ -18,9 +18,9 @@ from ...records import Prediction, Sample
 from ...text import without_reasoning
 from ..images.decoding import open_image
 from ..images.pixels import resize_square
-from .asking import entries_of
 from .chat import ChatRequest
 from .ledger import Ledger
+from .settling import entries_of
 
 PROMPT_VERSION = "1"
 

@@ -8,119 +8,33 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
-from typing import Any, Callable
+from typing import Any
 
-from ...errors import ConfigError, PefomedError
-from ..console import progress, say, say_once
+from ...errors import PefomedError
+from ..console import progress, say
 from .chat import Ask, ChatRequest, NoReply, RefusedRequest, Reply
 from .gate import Gate, Halted
 from .ledger import Entry, Ledger
-from .prices import TOKENS_OF_A_VERDICT, Price, estimate_tokens
+from .prices import TOKENS_OF_A_VERDICT, estimate_tokens
+from .settling import (
+    Asked,
+    Limits,
+    Usable,
+    entries_of,
+    is_settled,
+    make_entry,
+    open_questions,
+)
 
-Usable = Callable[[Mapping[str, Any]], bool]
-"""Whether a ledger entry settles its question."""
 FEW = 5
 """Bad ends (no reply, a refusal, a reply without use) after which it stops, where nothing could be used yet."""
 HOPELESS_AFTER = 20
 """Bad ends in a row after which it stops where something could be used before."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How fast, how often and for how much to ask."""
-
-    concurrency: int = 16
-    """Requests at a time."""
-    reasks: int = 2
-    """How often a reply that cannot be used is asked for again; after that the question stays without a value."""
-    max_requests: int | None = None
-    """Requests this process may send, repeats included."""
-    max_cost: float | None = None
-    """What all replies to these questions may cost, those of earlier starts included; needs ``price``."""
-    price: Price | None = None
-    """Price of the model."""
-
-    def __post_init__(self) -> None:
-        problems = [
-            f"--{name} must be at least {least}, not {value}"
-            for name, least, value in (
-                ("concurrency", 1, self.concurrency),
-                ("reasks", 0, self.reasks),
-                ("max-requests", 1, self.max_requests),
-            )
-            if value is not None and value < least
-        ]
-        if self.max_cost is not None and self.price is None:
-            problems.append("--max-cost needs the model's price: --prices FILE")
-        if problems:
-            raise ConfigError("the limits cannot be used", problems)
-
-
-@dataclass
-class Asked:
-    """How far it went."""
-
-    questions: int
-    """Different questions; equal texts of one run are one."""
-    settled: int = 0
-    """Of them with a usable reply, or asked as often as allowed."""
-    unusable: int = 0
-    """Of the settled without a usable reply."""
-    requests: int = 0
-    """Sent by this process."""
-    cost: float | None = None
-    """Of all replies to these questions in the ledger, also those of earlier starts; None without a price."""
-    without_reply: Counter = field(default_factory=Counter)
-    """Reason -> questions that the server did not answer this time."""
-    faults: Counter = field(default_factory=Counter)
-    """Reason -> settled questions without a usable reply."""
-    stopped: str | None = None
-    """Why it ended before all were settled."""
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether every question is settled."""
-        return self.settled == self.questions
-
-    def require_use(self) -> None:
-        """Stop where nothing that came back can be used.
-
-        Raises:
-            PefomedError: names the reasons with their counts.
-        """
-        if self.unusable == self.questions:
-            reasons = [f"{count:,} times: {reason}" for reason, count in self.faults.most_common()]
-            raise PefomedError(f"none of {self.questions:,} questions got a reply that can be used", reasons)
-
-
-def open_questions(
-    questions: Sequence[ChatRequest], ledger: Ledger, usable: Usable, limits: Limits
-) -> list[ChatRequest]:
-    """Those that the ledger does not settle, equal ones once."""
-    unique = {question.key: question for question in questions}
-    return [question for question in unique.values() if not is_settled(entries_of(ledger, question), usable, limits)]
-
-
-def entries_of(ledger: Ledger, question: ChatRequest) -> Sequence[Entry]:
-    """What a ledger holds of a question, the oldest first; replies from before servers were noted count as its own."""
-    own = ledger.entries(question.key)
-    if own or question.key == question.key_before:
-        return own
-    before = ledger.entries(question.key_before)
-    if before:
-        say_once(f"{ledger.path} holds replies from before servers were noted; they are taken for those of this one")
-    return before
-
-
-def is_settled(entries: Sequence[Mapping[str, Any]], usable: Usable, limits: Limits) -> bool:
-    """Whether a question need not be asked again: a usable reply, a final fault, or as many replies as allowed."""
-    return len(entries) > limits.reasks or any(usable(entry) or entry.get("final") for entry in entries)
 
 
 def ask_all(
@@ -300,12 +214,6 @@ class _Asking:
         notes += [f"{sum(self.asked.without_reply.values())} without reply"] if self.asked.without_reply else []
         notes += [f"spent {self.asked.cost:.4f}"] if self.asked.cost is not None else []
         return ", ".join(notes)
-
-
-def make_entry(question: ChatRequest, reply: Reply) -> Entry:
-    """What the ledger keeps of one reply."""
-    asked = {"key": question.key, "run": question.run, **({"server": question.server} if question.server else {})}
-    return {**asked, **question.facts, **question.parameters, **reply.to_json()}
 
 
 def _drain(done: SimpleQueue[Future]) -> list[Future]:

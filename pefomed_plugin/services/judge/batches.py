@@ -18,12 +18,13 @@ from ...errors import ConfigError
 from ...readers.textfiles import read_json
 from ...storage import write_json
 from ..console import say
-from .asking import Asked, Limits, Usable, closing_on_signal, entries_of, is_settled, make_entry, open_questions
+from .asking import closing_on_signal
 from .chat import ChatRequest, RefusedRequest, Reply
 from .gate import Gate, Halted
 from .ledger import Ledger
 from .openai_chat import OpenAIChat, ServiceError
 from .prices import TOKENS_OF_A_VERDICT, estimate_tokens
+from .settling import Asked, Limits, Usable, entries_of, is_settled, make_entry, open_questions
 
 MOST_REQUESTS, MOST_BYTES = 50_000, 180_000_000
 """Of one batch: the API takes 50,000 requests and 200 MB."""

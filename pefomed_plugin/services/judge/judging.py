@@ -16,10 +16,10 @@ from ...scoring.pairing import NO_PREDICTION, require_predictions
 from ...scoring.ratings import judge_spec
 from ...scoring.spec import ScorerSpec
 from ...scoring.verdicts import Verdict, parse_verdict
-from .asking import Limits, Usable, entries_of, is_settled
 from .chat import ChatRequest
 from .ledger import Ledger
 from .prompts import JudgePrompt, judge_messages
+from .settling import Limits, Usable, entries_of, is_settled
 
 
 @dataclass(frozen=True)

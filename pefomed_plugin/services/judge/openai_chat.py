@@ -198,8 +198,8 @@ class OpenAIChat:
             404: f"it does not know {question.parameters['model']!r}, or OPENAI_BASE_URL lacks /v1",
         }.get(status, "see the server's log")
         if status in REFUSALS_OF_TEXTS and not (status == 403 and OF_THE_KEY.search(said)):
-            raise RefusedRequest(f"refused by {self.host} (status {status}): {remedy}")
-        raise ServiceError(f"{self.host} refuses the request (status {status}): {remedy}") from None
+            raise RefusedRequest(f"refused by {server_url()} (status {status}): {remedy}")
+        raise ServiceError(f"{server_url()} refuses the request (status {status}): {remedy}") from None
 
     def _drop(self, model: str, parameter: str) -> None:
         with self._lock:

@@ -10,10 +10,11 @@ import time
 import pytest
 
 from pefomed_plugin.errors import ConfigError, DataError
-from pefomed_plugin.services.judge.asking import FEW, HOPELESS_AFTER, Limits, ask_all
+from pefomed_plugin.services.judge.asking import FEW, HOPELESS_AFTER, ask_all
 from pefomed_plugin.services.judge.chat import ChatRequest, NoReply, RefusedRequest, Reply
 from pefomed_plugin.services.judge.ledger import Ledger
 from pefomed_plugin.services.judge.prices import Price
+from pefomed_plugin.services.judge.settling import Limits
 
 USAGE = {"prompt_tokens": 10, "completion_tokens": 10}
 

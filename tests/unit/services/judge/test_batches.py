@@ -8,12 +8,12 @@ import pytest
 
 from pefomed_plugin.errors import ConfigError
 from pefomed_plugin.services.judge import batches
-from pefomed_plugin.services.judge.asking import Limits
 from pefomed_plugin.services.judge.batches import ask_batches
 from pefomed_plugin.services.judge.judging import collect_scores, judge_questions, usable_verdict
 from pefomed_plugin.services.judge.ledger import Ledger
 from pefomed_plugin.services.judge.openai_chat import OpenAIChat
 from pefomed_plugin.services.judge.prices import Price
+from pefomed_plugin.services.judge.settling import Limits
 from tests.batch_server import BatchServer
 from tests.chat_server import judged, refused, reply, verdict_of
 

@@ -7,7 +7,7 @@ import pytest
 from pefomed_plugin.errors import ConfigError, DataError
 from pefomed_plugin.rubrics import REPORT, VQA
 from pefomed_plugin.scoring.pairing import NO_PREDICTION
-from pefomed_plugin.services.judge.asking import Limits, ask_all
+from pefomed_plugin.services.judge.asking import ask_all
 from pefomed_plugin.services.judge.chat import Reply
 from pefomed_plugin.services.judge.judging import (
     check_judgeable,
@@ -18,6 +18,7 @@ from pefomed_plugin.services.judge.judging import (
     usable_verdict,
 )
 from pefomed_plugin.services.judge.ledger import Ledger
+from pefomed_plugin.services.judge.settling import Limits
 
 from ..judged import answers, plan, written_reports
 
