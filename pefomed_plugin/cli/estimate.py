@@ -9,6 +9,7 @@ from typing import Any
 
 from ..adapters.training.strategies import STRATEGIES
 from ..config.compose import DEFAULTS, Configuration, compose_config
+from ..readers import DATASETS
 from ..reporting.estimates import as_data, estimate_view
 from ..reporting.rendering import to_data, to_markdown
 from ..reporting.table import COUNT, FIGURE, Code, Column, Table
@@ -89,28 +90,30 @@ def read_config(cfg_path: str, options: list[str]) -> Configuration:
     Raises:
         ConfigError: a mistake in the YAML or the options.
     """
-    return compose_config(cfg_path, options, _Packaged(), STRATEGIES, nothing_has_to_be_set=True).configuration
+    return compose_config(cfg_path, options, _Declared(), STRATEGIES, nothing_has_to_be_set=True).configuration
 
 
-class _Packaged:
-    """The defaults packaged with the plugin, as a registry has them: so that no toolkit and no torch is loaded."""
+class _Declared:
+    """Models and data sets by their declarations, as a registry has them: no toolkit and no torch is loaded."""
 
     def list_models(self) -> list[str]:
         return sorted(path.stem for path in (DEFAULTS / "models").glob("*.yaml"))
 
     def list_datasets(self) -> list[str]:
-        return sorted(path.stem for path in (DEFAULTS / "datasets").glob("*.yaml"))
+        return sorted(DATASETS)
 
     def get_model_class(self, name: str) -> Any:
         return _Defaults(DEFAULTS / "models" / (name + ".yaml")) if name in self.list_models() else None
 
     def get_builder_class(self, name: str) -> Any:
-        return _Defaults(DEFAULTS / "datasets" / (name + ".yaml")) if name in self.list_datasets() else None
+        return _Defaults(DEFAULTS / "datasets" / (name + ".yaml")) if name in DATASETS else None
 
 
 class _Defaults:
+    """Where a class of the registry has its defaults; a data set of another package brings no file."""
+
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def default_config_path(self, _: str) -> str:
-        return str(self._path)
+        return str(self._path) if self._path.is_file() else ""

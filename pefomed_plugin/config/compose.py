@@ -229,7 +229,7 @@ def merge_layers(layers: Sequence[Any], registry: KnownClasses) -> Any:
         if builder_class is not None:
             path = builder_class.default_config_path((section or {}).get("type", "default"))
             defaults.append({"datasets": {name: default_layer(DatasetConfig)}})
-            defaults.append(OmegaConf.load(path))
+            defaults += [OmegaConf.load(path)] if path else []
     return OmegaConf.merge(*defaults, config)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -191,6 +192,11 @@ print(splits["test"][0]["instruction_input"])
     assert "ward_notes: notes layout, train 2, test 2" in shown
     assert "True WardQuestionsTask 40 2" in shown
     assert "[vqa] Based on the image, respond to this question with a short answer: Which side is the tube on?" in shown
+
+
+def test_the_estimate_finds_the_data_set(installed: Path, here: Path) -> None:
+    shown = run("estimate --cfg-path ward_run.yaml --json", here, installed)
+    assert json.loads(shown)["loads"]["answering"]["dataset"] == "ward_notes"
 
 
 def test_the_doctor_lists_what_is_installed_and_what_is_broken(installed: Path, here: Path, tmp_path: Path) -> None:
