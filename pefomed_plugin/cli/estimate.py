@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ..adapters.training.strategies import STRATEGIES
-from ..config.compose import DEFAULTS, Configuration, compose_config
+from ..config.compose import Configuration, compose_config
+from ..config.given import DEFAULTS
 from ..readers import DATASETS
 from ..reporting.estimates import as_data, estimate_view
 from ..reporting.rendering import to_data, to_markdown

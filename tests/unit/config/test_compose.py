@@ -8,8 +8,9 @@ import pytest
 import yaml
 
 from pefomed_plugin.adapters.training.strategies import STRATEGIES
-from pefomed_plugin.config.compose import compose_config, load_yaml, parse_options
+from pefomed_plugin.config.compose import compose_config
 from pefomed_plugin.config.datasets import Limit
+from pefomed_plugin.config.given import load_yaml, parse_options
 from pefomed_plugin.errors import ConfigError
 from pefomed_plugin.registration import register_all
 from pefomed_plugin.toolkit import registry

@@ -1,0 +1,109 @@
+"""What the user gives of a configuration: a YAML file, his own or a shipped one, and ``--options``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import is_dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import ConfigError, near_names, one_line
+from .datasets import DatasetConfig
+from .fields import is_text, options_of
+from .model import ModelConfig
+from .run import RunConfig
+
+DEFAULTS = Path(__file__).resolve().parents[1] / "configs"
+SHIPPED = DEFAULTS / "runs"
+"""The YAMLs of whole runs, for those who have the package and not the repository."""
+SECTIONS = ("model", "datasets", "run", "embedded", "evaluation_datasets")
+_SECTION_TYPES: dict[str, type] = {"model": ModelConfig, "run": RunConfig}
+
+
+def load_yaml(cfg_path: str) -> Any:
+    """One YAML file, the user's or a shipped one: ``train_configs/pefomed_stage2.yaml`` is found from anywhere.
+
+    Raises:
+        ConfigError: it is missing, no YAML, or no mapping of the known sections.
+    """
+    import yaml  # late: heavy
+    from omegaconf import DictConfig, OmegaConf  # late: heavy
+    from omegaconf.errors import OmegaConfBaseException  # late: heavy
+
+    path = Path(cfg_path) if Path(cfg_path).is_file() else SHIPPED / cfg_path
+    if not path.is_file():
+        raise ConfigError(f"no configuration file {cfg_path}; shipped are {', '.join(shipped())}")
+    try:
+        config = OmegaConf.load(path)
+    except (yaml.YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
+        raise ConfigError(f"{cfg_path} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(config, DictConfig):
+        raise ConfigError(f"{cfg_path}: expected the sections {', '.join(SECTIONS)}")
+    problems = [f"no section {name!r}" for name in ("model", "datasets", "run") if name not in config]
+    problems += [
+        f"{name}: no such section; {near_names(name, SECTIONS)}" for name in map(str, config) if name not in SECTIONS
+    ]
+    problems += [
+        f"{name}: expected a section, found {config[name]!r}"
+        for name in ("model", "datasets", "run")
+        if name in config and not isinstance(config[name], DictConfig) and config[name] is not None
+    ]
+    if problems:
+        raise ConfigError(f"{cfg_path} has {len(problems)} mistake(s)", problems)
+    return config
+
+
+def shipped() -> list[str]:
+    """Names of the shipped YAMLs."""
+    return sorted(str(path.relative_to(SHIPPED)) for path in SHIPPED.glob("*/*.yaml"))
+
+
+def parse_options(options: Sequence[str]) -> Any:
+    """``--options a.b=c d.e=f`` (or upstream's ``a.b c``) as a configuration.
+
+    The value of a key that is text is taken as it stands: ``run.output_dir=out/a #1`` names the folder ``a #1``.
+
+    Raises:
+        ConfigError: an option without a value.
+    """
+    from omegaconf import OmegaConf  # late: heavy
+    from omegaconf.errors import OmegaConfBaseException  # late: heavy
+
+    options = list(options)
+    if len(options) % 2 == 0 and options and "=" not in options[0]:
+        options = [f"{key}={value}" for key, value in zip(options[0::2], options[1::2])]
+    wrong = [
+        f"{option!r}: write it as section.key=value"
+        for option in options
+        if not re.match(r"(model|datasets|run)\.[^=]+=", option)
+    ]
+    if wrong:
+        raise ConfigError("--options cannot be read", wrong)
+    parsed = OmegaConf.create({})
+    for option in options:
+        key, _, value = option.partition("=")
+        try:
+            if _is_text(key) and value not in ("null", "~", "") and value[0] not in "'\"":
+                OmegaConf.update(parsed, key, value)
+            else:
+                parsed = OmegaConf.merge(parsed, OmegaConf.from_dotlist([option]))
+        except OmegaConfBaseException as error:
+            raise ConfigError(f"--options cannot be read: {one_line(error)}") from error
+    return parsed
+
+
+def _is_text(key: str) -> bool:
+    section, *path = key.split(".")
+    declared = DatasetConfig if section == "datasets" and path[1:] else _SECTION_TYPES.get(section)
+    path = path[1:] if section == "datasets" else path
+    while declared is not None and len(path) > 1:
+        declared, path = _nested(declared, path[0]), path[1:]
+    return declared is not None and is_text(declared, path[0])
+
+
+def _nested(section: type, key: str) -> type | None:
+    """The section that a key of a section holds."""
+    field_ = options_of(section).get(key)
+    default = None if field_ is None else field_.default
+    return type(default) if is_dataclass(default) else None  # type: ignore[return-value]
