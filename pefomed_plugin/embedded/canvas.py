@@ -1,4 +1,4 @@
-"""Soft shapes on a pixel array, for drawing phantoms. Knows nothing of medicine.
+"""Soft shapes on a pixel array, for drawing phantoms.
 
 Coordinates run from -1 to 1, x to the right and y down; lengths are in the same unit. Every shape has a soft edge,
 so that a opened looks exposed rather than cut out.

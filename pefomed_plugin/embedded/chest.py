@@ -1,4 +1,4 @@
-"""Draws chest films: a frontal and a lateral projection of one scene. Knows nothing of words or files."""
+"""Draws chest films: a frontal and a lateral projection of one scene."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GRAIN = 0.018
 
 
 def outward(side: str) -> float:
-    """Direction of the patient's side in a image seen from the front: 1 is to the right of the image."""
+    """Direction of the patient's side in an image seen from the front: 1 is to the right of the image."""
     return 1.0 if side == "left" else -1.0
 
 

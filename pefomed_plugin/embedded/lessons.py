@@ -1,8 +1,7 @@
-"""What the tiny language model is taught before it sees a image: to answer about a scene's description.
+"""What the tiny language model is taught before it sees an image: to answer about a scene's description.
 
 The description stands where the visual tokens will. One page holds one description and several questions about it,
 which share the beginning but do not see each other; that is the same loss as asking each alone, at a third of the cost.
-Knows no pixels.
 
 Shapes: B pages, T tokens of the longest page.
 """
@@ -34,7 +33,7 @@ def draw_page(rng: Random, tokenize: Tokenize) -> Page:
         opening, rest = _turn("vqa", prompts.VQA_INSTRUCTION.format(question="").strip(), scene, rng)
         instruction, end = rest.rsplit(" ", 1)
         shared = [*tokenize(opening[0]), *tokenize(opening[1]), *tokenize(instruction)]
-        asked = [*questions(scene, rng), *(presence(scene, each, rng) for each in FINDINGS[scene.kind])]
+        asked = [*questions(scene, rng), *(presence(scene, finding, rng) for finding in FINDINGS[scene.kind])]
         return shared, [(tokenize(f"{sample.text} {end}"), tokenize(sample.answer)) for sample in asked]
     opening, rest = _turn(task, prompts.draw_instruction(task, rng=rng), scene, rng)
     answer = report(scene, rng) if task == "report" else caption(scene, rng)

@@ -1,4 +1,4 @@
-"""Asks a scene questions whose answers its image shows. Knows neither pixels nor files."""
+"""Asks a scene questions whose answers its image shows."""
 
 from __future__ import annotations
 

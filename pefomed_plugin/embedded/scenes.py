@@ -1,4 +1,4 @@
-"""What a made-up image shows: seeded attributes, from which it is drawn and worded. Knows neither pixels nor words.
+"""What a made-up image shows: seeded attributes, from which it is drawn and worded.
 
 Sides are the patient's. Frontal films are shown from the front and axial slices from the feet, so the patient's left
 is on the right of the image.

@@ -1,4 +1,4 @@
-"""Draws axial slices: CT of the abdomen, CT and MRI of the head. Knows nothing of words or files.
+"""Draws axial slices: CT of the abdomen, CT and MRI of the head.
 
 Slices are seen from the feet: the front is up, the patient's left is on the right of the image.
 """

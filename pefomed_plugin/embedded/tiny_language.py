@@ -1,4 +1,4 @@
-"""A tiny LLaMA and its tokenizer, trained here on descriptions of scenes. Knows no pixels and no visual tokens.
+"""A tiny LLaMA and its tokenizer, trained here on descriptions of scenes.
 
 The folder is what ``Llama-2-7b-chat-hf`` is to a real run. The settings of the tokenizer are LLaMA-2's.
 """

@@ -1,4 +1,4 @@
-"""Draws stained tissue under the microscope. Knows nothing of words or files."""
+"""Draws stained tissue under the microscope."""
 
 from __future__ import annotations
 

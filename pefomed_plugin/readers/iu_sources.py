@@ -1,4 +1,4 @@
-"""The raw releases of IU-Xray as studies: OpenI's XML reports and Kaggle's two tables. Knows nothing of splits."""
+"""The raw releases of IU-Xray as studies: OpenI's XML reports and Kaggle's two tables."""
 
 from __future__ import annotations
 
@@ -48,11 +48,8 @@ def read_kaggle(release: Release, root: Path) -> Iterator[Found]:
         for line, row in read_csv(root / REPORTS_CSV, ("uid", "findings", "impression"), release.problems):
             uid, where = row["uid"], f"{REPORTS_CSV}, line {line} (uid {row['uid']})"
             if not uid.isdigit() or uid in seen:
-                release.problems.append(
-                    "{}: the uid {}; take the file from the original release".format(
-                        where, "occurs twice" if uid in seen else "is not a number"
-                    )
-                )
+                wrong = "occurs twice" if uid in seen else "is not a number"
+                release.problems.append(f"{where}: the uid {wrong}; take the file from the original release")
                 continue
             seen.add(uid)
             files = images.pop(uid, [])
@@ -99,5 +96,5 @@ def _parse_report(path: Path) -> Study:
 
 
 def _section(report: ElementTree.Element, label: str) -> str:
-    texts = ("".join(each.itertext()) for each in report.iter("AbstractText") if each.get("Label") == label)
+    texts = ("".join(part.itertext()) for part in report.iter("AbstractText") if part.get("Label") == label)
     return " ".join(text.strip() for text in texts if text.strip())

@@ -1,4 +1,4 @@
-"""A chest X-ray study of IU-Xray, its report section, its split, and the samples it gives. Knows no file format."""
+"""A chest X-ray study of IU-Xray, its report section, its split, and the samples it gives."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def add_study(
     if not study.images:
         release.skip(where, "no image")
     elif not report:
-        release.skip(where, "no {} text".format("report" if section == "both" else section))
+        release.skip(where, f"no {'report' if section == 'both' else section} text")
     else:
         problems = [problem for problem in (image_problem(release, image) for image in study.images) if problem]
         release.problems += [f"{where}: {problem}" for problem in problems]
@@ -116,7 +116,7 @@ def read_annotation(path: Path, problems: list[str]) -> list[tuple[str, str, Map
         DataError: not JSON, or not an object of lists.
     """
     content = read_json(path)
-    if not isinstance(content, dict) or not all(isinstance(each, list) for each in content.values()):
+    if not isinstance(content, dict) or not all(isinstance(studies, list) for studies in content.values()):
         raise DataError(f"{path}: expected an object with a list for each split; take the file from R2Gen")
     records: list[tuple[str, str, Mapping[str, Any]]] = []
     for key, rows in content.items():

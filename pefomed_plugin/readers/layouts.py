@@ -1,7 +1,7 @@
 """What every reader shares: recognising a layout, collecting problems, and paths that may not leave their root.
 
 A reader file holds one data set: its layouts and a function for each that turns rows into samples. It opens text
-files, never images, and knows nothing of torch.
+files, never images, and imports no torch.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""MIMIC-CXR as converted by others: R2Gen's ``annotation.json``, PeFoMed's JSON. Text only; belongs to ``mimic_cxr``.
+"""MIMIC-CXR as converted by others: R2Gen's ``annotation.json``, PeFoMed's JSON. Belongs to ``mimic_cxr``.
 
 Both hold one text an image, chosen when they were written, so that the option ``section`` has nothing to choose from.
 """
@@ -58,7 +58,7 @@ def read_pefomed(root: Path, section: str) -> Release:
 
 
 def _release(root: Path, layout: str, section: str) -> Release:
-    folder = next((each for each in ("files", "images") if (root / each).is_dir()), "")
+    folder = next((name for name in ("files", "images") if (root / name).is_dir()), "")
     release = Release(_DATASET, layout, root / folder)
     if section != "findings":
         release.problems.append(f"{layout}: its texts were chosen when it was written; leave out section={section}")

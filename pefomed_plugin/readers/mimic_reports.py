@@ -1,6 +1,6 @@
 """Where the reports of MIMIC-CXR lie: unpacked in one of the usual folders, or still in ``mimic-cxr-reports.zip``.
 
-Gives the text of a report; knows nothing of sections or images. Never prints a report.
+Gives the text of a report, and never prints one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Sections of MIMIC-CXR reports by the official rules (github MIT-LCP/mimic-cxr, ``txt/``). Knows nothing of files.
+"""Sections of MIMIC-CXR reports by the official rules (github MIT-LCP/mimic-cxr, ``txt/``).
 
 A header is a line that begins with a blank and capitals up to a colon. Names are unified; when one occurs twice the
 last counts, so that a report counts before the addenda and wet reads that stand above it. 54 reports that these rules
@@ -139,7 +139,7 @@ def section_name(header: str) -> str:
         return name
     if name in _SECTION_OF:
         return _SECTION_OF[name]
-    known = next((each for each in _CONTAINED if each in name), None)
+    known = next((part for part in _CONTAINED if part in name), None)
     return known or ("findings" if _VIEWS.search(name) else name)
 
 

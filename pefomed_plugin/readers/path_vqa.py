@@ -44,7 +44,7 @@ def question_type_of(question: str) -> str:
         return "yes/no"
     if "whose" in text:
         return "who/whose"
-    if any(each in text for each in _HOW_MANY):
+    if any(words in text for words in _HOW_MANY):
         return "how many/how much"
     return next((word for word in _QUESTION_WORDS if word in text), "other")
 
@@ -184,7 +184,7 @@ def _only_key(label: Any) -> Any:
 
 
 def _parallel(sentences: Any, labels: Any) -> list[tuple[Any, Any]] | None:
-    questions, answers = (each.get("pvqa") if isinstance(each, Mapping) else None for each in (sentences, labels))
+    questions, answers = (part.get("pvqa") if isinstance(part, Mapping) else None for part in (sentences, labels))
     if not isinstance(questions, list) or not isinstance(answers, list) or len(questions) != len(answers):
         return None
     return list(zip(questions, answers))

@@ -1,6 +1,6 @@
 """A folder that ``pefomed prepare`` wrote: ``manifest.json``, a JSON-lines file a split, ``skipped.jsonl``.
 
-Gives back the release that was prepared. Text only; knows nothing of torch or pixels.
+Gives back the release that was prepared.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def read_prepared(root: Path, image_root: Path | None = None) -> Release:
         manifest["dataset"],
         manifest["layout"],
         Path(image_root or manifest["image_root"]),
-        files=[Path(each["path"]) for each in manifest["sources"]],
+        files=[Path(source["path"]) for source in manifest["sources"]],
     )
     for split in SPLITS:
         if split_file(split) in manifest["files"]:

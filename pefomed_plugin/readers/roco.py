@@ -132,7 +132,7 @@ def _notes(folder: Path, release: Release) -> Notes:
         for _, key, link in read_tab_pairs(links):
             article = re.search(r"([^/\s]+)\.tar\.gz", link or "")
             if link and article:
-                name = "{}_{}".format(article[1], link.rpartition("\t")[2].strip())
+                name = "_".join((article[1], link.rpartition("\t")[2].strip()))
                 notes.setdefault(key, {}).update(old_name=name, study=article[1])
     return notes
 

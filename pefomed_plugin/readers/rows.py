@@ -1,4 +1,4 @@
-"""From the values of a row to a sample: the checks that the stage-2 readers share. Knows no file format but JSON."""
+"""From the values of a row to a sample: the checks that the stage-2 readers share."""
 
 from __future__ import annotations
 
@@ -115,8 +115,7 @@ def _as_texts(values: Mapping[str, Any]) -> tuple[dict[str, str], str | None]:
     texts: dict[str, str] = {}
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, (str, int)):
-            return texts, "{} is {}, expected text; compare with the original release".format(
-                name, "empty (null)" if value is None else "a " + type(value).__name__
-            )
+            kind = "empty (null)" if value is None else f"a {type(value).__name__}"
+            return texts, f"{name} is {kind}, expected text; compare with the original release"
         texts[name] = str(value)
     return texts, None

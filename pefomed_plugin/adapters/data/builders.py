@@ -44,13 +44,8 @@ class MedicalBuilder(BaseDatasetBuilder):
             return self._build_from_shards(*shards)
         release = read_dataset(self.dataset, self.settings)
         splits = {split: self._build_split(split, samples, release) for split, samples in release.splits().items()}
-        say(
-            "{}: {} layout, {}".format(
-                self.dataset,
-                release.layout,
-                ", ".join(f"{split} {len(splits[split]):,}" for split in SPLITS if split in splits),
-            )
-        )
+        sizes = ", ".join(f"{split} {len(splits[split]):,}" for split in SPLITS if split in splits)
+        say(f"{self.dataset}: {release.layout} layout, {sizes}")
         for reason, count in count_reasons(release).items():
             say(f"{self.dataset}: skipped {count:,} record(s): {reason}")
         return splits

@@ -1,7 +1,4 @@
-"""Samples as torch data sets in the form MiniGPT-v2 expects: image tensor, ``instruction_input``, ``answer``.
-
-Knows no layout of a release and no model.
-"""
+"""Samples as torch data sets in the form MiniGPT-v2 expects: image tensor, ``instruction_input``, ``answer``."""
 
 from __future__ import annotations
 
@@ -97,9 +94,8 @@ class MedicalDataset(Dataset):
         """What tells the image of sample ``number`` from others, whatever they are called: its bytes, the policy."""
         if self._blind:
             return _BLIND
-        return "{}{}".format(
-            self._stored_digest(self._shown(number)), "" if self.policy == DEFAULT_POLICY else f" {self.policy}"
-        )
+        policy = "" if self.policy == DEFAULT_POLICY else f" {self.policy}"
+        return self._stored_digest(self._shown(number)) + policy
 
     def _stored_digest(self, number: int) -> str:
         stream, _ = open_encoded(self.image_root, self.samples[number].only_image)

@@ -117,9 +117,9 @@ def encoder_digest(model: Any) -> str:
     """SHA-256 of the weights that make features: vision encoder and its last norm."""
     digest = hashlib.sha256()
     for module in (model.visual_encoder, model.ln_vision):
-        for name, each in sorted(module.state_dict().items()):
+        for name, tensor in sorted(module.state_dict().items()):
             digest.update(name.encode())
-            digest.update(memoryview(each.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy()))
+            digest.update(memoryview(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy()))
     return digest.hexdigest()
 
 

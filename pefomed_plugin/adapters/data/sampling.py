@@ -130,7 +130,7 @@ def group_by_image(
     A group is cut where a batch ends only if none of the next few would fill the batch.
 
     Args:
-        order: a permutation of N samples; the order within a image is kept.
+        order: a permutation of N samples; the order within an image is kept.
         images: (N,) image of each sample, as integers.
     """
     by_image = order[np.argsort(images[order], kind="stable")]

@@ -1,4 +1,4 @@
-"""The processor ``medical_text``: text as released, blanks tidied, truncation counted. Knows no data set."""
+"""The processor ``medical_text``: text as released, blanks tidied, truncation counted."""
 
 from __future__ import annotations
 

@@ -102,8 +102,8 @@ def find_shared_images(
         distance: how many of the 64 bits of the perceptual hash may differ.
     """
     shared = alike(
-        {name: each.dhash for name, each in test.items() if each.dhash},
-        {each.dhash for each in train.values() if each.dhash},
+        {name: found.dhash for name, found in test.items() if found.dhash},
+        {found.dhash for found in train.values() if found.dhash},
         distance,
     )
     return Leak(what, len(shared), len(test), tuple(sorted(shared)[:_EXAMPLES]))
@@ -121,9 +121,9 @@ def alike(hashes: Mapping[str, str], others: Collection[str], distance: int) -> 
     if not 0 <= distance < _HASH_BITS:
         raise ValueError(f"distance must be 0 to 63, not {distance}")
     by_piece: dict[tuple[int, int], set[int]] = defaultdict(set)
-    for each in others:
-        for piece in _pieces(int(each, 16), distance + 1):
-            by_piece[piece].add(int(each, 16))
+    for other in (int(digest, 16) for digest in others):
+        for piece in _pieces(other, distance + 1):
+            by_piece[piece].add(other)
     return {
         name
         for name, digest in hashes.items()

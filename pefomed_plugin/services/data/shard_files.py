@@ -1,7 +1,7 @@
 """Random access into the tar shards that ``shards.write_shards`` made: sample and image by number.
 
 Where each member lies is found once, by reading the headers, and kept as two numbers a member; text and pixels stay in
-the files. Knows nothing of torch, and of tar no more than what our own shards hold.
+the files. It reads of tar what our own shards hold, and no more.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _BRACES = re.compile(r"(.*)\{(\d+)\.\.(\d+)\}(.*)")
 _BLOCK_BYTES = 512
 _NAME, _SIZE = slice(0, 100), slice(124, 135)
 """Of a tar header: the member's name, and its bytes in octal digits. ``tarfile`` takes ten times as long."""
-_MEND = "delete it and run pefomed shard again, or copy it again"
+_REMEDY = "delete it and run pefomed shard again, or copy it again"
 
 
 class _Place(NamedTuple):
@@ -82,7 +82,7 @@ class ShardFiles(Sequence[Sample]):
         try:
             return Sample.from_json(json.loads(content))
         except (ValueError, TypeError) as error:
-            raise DataError(f"{where}: not a sample ({one_line(error)}); {_MEND}") from error
+            raise DataError(f"{where}: not a sample ({one_line(error)}); {_REMEDY}") from error
 
     def open_image(self, number: int) -> Image.Image:
         """Image of sample ``number``, in mode RGB, at the size of the shards.
@@ -109,7 +109,7 @@ class ShardFiles(Sequence[Sample]):
         except OSError as error:
             raise DataError(f"{where}: cannot be read ({error.strerror or error})") from error
         if len(content) < place.bytes:
-            raise DataError(f"{where}: the file ends here; {_MEND}")
+            raise DataError(f"{where}: the file ends here; {_REMEDY}")
         return content, where
 
 
@@ -138,7 +138,7 @@ def open_shards(folder: Path, files: Collection[str] | None = None) -> dict[str,
     if unknown:
         raise DataError(
             f"{folder} has no such shards; run pefomed shard again, or correct build_info.storage",
-            [f"{each}: not in {SHARD_INDEX}" for each in unknown],
+            [f"{name}: not in {SHARD_INDEX}" for name in unknown],
         )
     if os.environ.get("LOCAL_RANK", "0") == "0":  # once a machine
         _check_digests(folder, shards)
@@ -164,16 +164,15 @@ def _read_headers(path: Path, samples: int) -> tuple[np.ndarray, str]:
                 header = file.read(_BLOCK_BYTES)
                 found = header[_NAME].rstrip(b"\0").decode("utf-8", "replace")
                 if found != name:
-                    return places, "{}: {} where {} should be; {}".format(
-                        path, "holds " + found if found else "ends", name, _MEND
-                    )
+                    what = f"holds {found}" if found else "ends"
+                    return places, f"{path}: {what} where {name} should be; {_REMEDY}"
                 size = int(header[_SIZE], 8)
                 places[number // 2, number % 2] = file.tell(), size
                 file.seek(-(-size // _BLOCK_BYTES) * _BLOCK_BYTES, 1)
             if file.read(_BLOCK_BYTES).strip(b"\0"):
-                return places, f"{path}: holds more than the {samples:,} samples of the index; {_MEND}"
+                return places, f"{path}: holds more than the {samples:,} samples of the index; {_REMEDY}"
     except (OSError, ValueError) as error:
-        return places, f"{path}: its headers cannot be read ({one_line(error)}); {_MEND}"
+        return places, f"{path}: its headers cannot be read ({one_line(error)}); {_REMEDY}"
     return places, ""
 
 
@@ -186,9 +185,9 @@ def _check_digests(folder: Path, shards: Sequence[Shard]) -> None:
         return
     problems = []
     with progress(f"{folder.name}: checking shards", len(fresh)) as advance:
-        for shard, digest in zip(fresh, map_in_threads(lambda each: file_sha256(folder / each.file), fresh, 2)):
+        for shard, digest in zip(fresh, map_in_threads(lambda shard: file_sha256(folder / shard.file), fresh, 2)):
             if digest != shard.sha256:
-                problems.append(f"{folder / shard.file}: its content is not what was written; {_MEND}")
+                problems.append(f"{folder / shard.file}: its content is not what was written; {_REMEDY}")
             advance(1)
     if problems:
         raise DataError(f"{folder} holds damaged shards", problems)

@@ -1,7 +1,7 @@
 """Samples with their images as WebDataset tar shards, for stage 1: a few large files in place of hundreds of thousands.
 
 A shard holds, for each sample, ``<number>.png`` (already at the model's size, lossless) and ``<number>.json`` (the
-sample's fields). Writes and lists shards; ``shard_files`` reads them back. Knows nothing of torch.
+sample's fields). Writes and lists shards; ``shard_files`` reads them back.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def read_shard_index(folder: Path, files: Collection[str] | None = None) -> list
     content = _read_index(Path(folder))
     if not content["complete"]:
         raise DataError(f"{folder} is unfinished; run pefomed shard again, it goes on where it was")
-    shards = [Shard(**each) for each in content["shards"] if files is None or each["file"] in files]
+    shards = [Shard(**shard) for shard in content["shards"] if files is None or shard["file"] in files]
     problems = [problem for problem in (_problem(Path(folder), shard) for shard in shards) if problem]
     if problems:
         raise DataError(f"{folder} lacks shards; run pefomed shard again", problems)
@@ -164,7 +164,7 @@ def _finished(out: Path, plan: dict[str, Any]) -> dict[str, Shard]:
         raise DataError(
             f"{out} holds shards made otherwise ({', '.join(changed)} differs); delete it or choose another folder"
         )
-    shards = [Shard(**each) for each in content["shards"]]
+    shards = [Shard(**shard) for shard in content["shards"]]
     return {shard.file: shard for shard in shards if not _problem(out, shard)}
 
 
@@ -205,7 +205,7 @@ def _write_shard(
                 advance(1)
         if problems:
             raise ImageError(
-                f"{path.name}: {len(problems)} image(s) cannot be used; mend them and run again, or prepare the data "
+                f"{path.name}: {len(problems)} image(s) cannot be used; repair them and run again, or prepare the data "
                 "set again, "
                 "which leaves such samples out",
                 problems,

@@ -79,7 +79,7 @@ def open_encoded(root: Path, image: str) -> tuple[BinaryIO, str]:
     except FileNotFoundError as error:
         raise UnusableImage(str(path), "no such file", "fetch it, or correct the image root") from error
     except OSError as error:
-        raise UnusableImage(str(path), "cannot be read", "mend what the system says", str(error.strerror)) from error
+        raise UnusableImage(str(path), "cannot be read", "see to what the system says", str(error.strerror)) from error
 
 
 def locate(root: Path, image: str) -> Path:

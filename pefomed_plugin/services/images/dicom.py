@@ -1,4 +1,4 @@
-"""One frame of a DICOM file as it is meant to be seen, through pydicom (extra ``dicom``). Knows nothing of paths."""
+"""One frame of a DICOM file as it is meant to be seen, through pydicom (extra ``dicom``)."""
 
 from __future__ import annotations
 

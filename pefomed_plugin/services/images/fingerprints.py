@@ -1,7 +1,7 @@
 """What tells images apart: digest of the file, perceptual hash of the image, and why an image cannot be used.
 
 Opens every image once, in threads, and remembers the outcome in a JSON-lines file, so that a second run opens only
-what changed. Knows nothing of samples and splits.
+what changed.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Fingerprint:
     fault: str | None = None
     """Why the image cannot be used, in the same words for the same cause."""
     problem: str | None = None
-    """The whole message: file, details, mend."""
+    """The whole message: file, details, remedy."""
     truncated: bool = False
     """Used although a part was missing, as the policy allowed."""
 

@@ -90,17 +90,17 @@ def read_questions(path: Path, images: Sequence[str]) -> list[Sample]:
         key = row.get("id", "").strip() or f"{number}"
         samples += [
             _sample(
-                each,
+                image,
                 "vqa",
                 row["question"].strip(),
                 row.get("answer", "").strip(),
                 row.get("answer_type", "").strip(),
-                key=f"{each}-{key}",
+                key=f"{image}-{key}",
             )
-            for each in ([own] if own else images)
+            for image in ([own] if own else images)
         ]
     twice = [key for key, count in Counter(sample.id for sample in samples).items() if count > 1]
-    problems += [f"{path.name}: {each!r} is asked twice under one id; number the lines apart" for each in twice]
+    problems += [f"{path.name}: {key!r} is asked twice under one id; number the lines apart" for key in twice]
     if not problems and not samples:
         problems.append(f"{path}: no question in it")
     if problems:

@@ -1,5 +1,5 @@
 """Images inside parquet files, as Hugging Face data sets ship them: column ``image``, row by row, through pyarrow
-(extra ``parquet``). Gives bytes; knows nothing of pixels."""
+(extra ``parquet``). Gives encoded bytes."""
 
 from __future__ import annotations
 
