@@ -6,7 +6,7 @@ import hashlib
 import os
 import time
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Callable
 
 _BLOCK_BYTES = 1 << 20
 _REMEMBERED_BYTES = 1 << 20
@@ -37,8 +37,8 @@ def file_sha256(path: Path) -> str:
     return _remembered[key]
 
 
-def folder_sha256(folder: Path) -> str:
+def folder_sha256(folder: Path, digest: Callable[[Path], str] = file_sha256) -> str:
     """Digest over the names and digests of a folder's own files, those of hidden names left out."""
     names = sorted(path.name for path in Path(folder).iterdir() if path.is_file() and not path.name.startswith("."))
-    lines = "".join(f"{file_sha256(Path(folder) / name)}  {name}\n" for name in names)
+    lines = "".join(f"{digest(Path(folder) / name)}  {name}\n" for name in names)
     return hashlib.sha256(lines.encode("utf-8")).hexdigest()

@@ -23,11 +23,15 @@ VARIABLES = {
 _MODEL = ("PEFOMED_LLAMA", "PEFOMED_VIT", "PEFOMED_CKPT")
 
 
+def cache_folder() -> Path:
+    """Our folder in the user's cache; it need not be there yet."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pefomed"
+
+
 def sample_folder() -> Path:
     """Where the embedded default lives: ``PEFOMED_SAMPLE``, or a folder in the user's cache."""
     own = os.environ.get("PEFOMED_SAMPLE")
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(own) if own else Path(cache) / "pefomed" / "sample"
+    return Path(own) if own else cache_folder() / "sample"
 
 
 def embedded_parts(needed: set[str], environ: Mapping[str, str]) -> list[str]:

@@ -34,6 +34,8 @@ _MARK = "EMBEDDED"
 _MARKS_PARTS = "parts_marked"
 """Key of the mark of a whole sample: each of its data sets carries a mark of its own."""
 _KEY = "origin"
+ORIGIN_KEYS = (_KEY, "embedded")
+"""Under which this version and earlier ones say in a file where its figures come from."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,7 @@ def data_origin(storage: str | Path) -> str:
     for name in (MANIFEST, SHARD_INDEX):
         if (folder / name).is_file():
             content = read_json(folder / name)
-            if isinstance(content, dict) and (_KEY in content or "embedded" in content):
+            if isinstance(content, dict) and any(key in content for key in ORIGIN_KEYS):
                 return manifest_origin(content)
     return GENERATED if is_generated(folder) else REAL
 

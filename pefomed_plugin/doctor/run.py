@@ -92,14 +92,14 @@ def check_run(cfg_path: str, options: Sequence[str] = ()) -> list[Finding]:
             *(check_variable for check_variable in check_variables() if check_variable.area != "configuration"),
         ]
     config, parts = composed.configuration, composed.embedded
-    model, run, embedded = config.model, config.run, "PEFOMED_LLAMA" in parts
+    model, run, is_tiny = config.model, config.run, "PEFOMED_LLAMA" in parts
     of_embedded = f"; from the embedded default: {', '.join(parts)}" if parts else ""
     findings = [
         Finding("configuration", "YAML", OK, f"{cfg_path}: {run.task} on {', '.join(config.datasets)}{of_embedded}")
     ]
     vit = model.vit or VitConfig()
     sizes = Sizes(
-        None if embedded else 4096, vit.embed_dim, vit.depth, vit.patch_size, model.lora_r, model.lora_target_modules
+        None if is_tiny else 4096, vit.embed_dim, vit.depth, vit.patch_size, model.lora_r, model.lora_target_modules
     )
     if parts and not environment.sample_folder().is_dir():
         findings.append(
@@ -107,7 +107,7 @@ def check_run(cfg_path: str, options: Sequence[str] = ()) -> list[Finding]:
                 "data", "embedded default", OK, f"will be generated in {environment.sample_folder()}, in about a minute"
             )
         )
-    if not embedded or environment.sample_folder().is_dir():
+    if not is_tiny or environment.sample_folder().is_dir():
         findings += check_weights(
             Path(model.llama_model or ""),
             Path(model.vit_weights or ""),

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError, one_line
-from ..provenance import origins_of
+from ..provenance import ORIGIN_KEYS, origins_of
 from ..readers.textfiles import read_json, read_json_lines
 from ..records import Prediction, Score
 from ..storage import write_json, write_records
@@ -235,5 +235,5 @@ def _merged(
 ) -> dict[str, Any]:
     """Metrics with sections added to; what stood there under other names stays."""
     added = {section: {**before.get(section, {}), **content} for section, content in sections.items()}
-    kept = {key: value for key, value in before.items() if key not in ("origin", "embedded")}
+    kept = {key: value for key, value in before.items() if key not in ORIGIN_KEYS}
     return {"origin": origins_of(predictions).to_json(), **kept, **describe(predictions), **added}

@@ -6,12 +6,14 @@ command line is blanked out.
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
@@ -21,7 +23,8 @@ import torch
 
 from ... import __version__
 from ...digests import file_sha256, folder_sha256
-from ...environment import VARIABLES
+from ...environment import VARIABLES, cache_folder
+from ...errors import DataError
 from ...provenance import (
     REAL,
     DataPart,
@@ -34,6 +37,8 @@ from ...provenance import (
 )
 from ...readers.prepared import MANIFEST, SHARD_INDEX
 from ...readers.textfiles import read_json
+from ...services.console import say
+from ...storage import write_text
 from ...toolkit import NAME as TOOLKIT
 
 PACKAGES = (
@@ -54,6 +59,7 @@ PACKAGES = (
 """Whose versions can change a number."""
 PATHS = (*VARIABLES, "PEFOMED_SAMPLE", "PEFOMED_TOOLKIT", "MINIGPT4_HOME")
 """Environment variables that are written down: those that the configuration is resolved with."""
+_LARGE_BYTES = 500_000_000
 _SECRET = re.compile(r"secret|password|credential|(?:key|token)$", re.IGNORECASE)
 
 
@@ -118,8 +124,36 @@ def _model_part(model: Mapping[str, Any], origin: str, checkpoint: str) -> Model
 def weights_file(path: str) -> WeightsFile:
     """A file or folder of weights with its digest; None where it is not on this machine."""
     place = Path(path)
-    digest = folder_sha256(place) if place.is_dir() else file_sha256(place) if place.is_file() else None
-    return WeightsFile(os.path.abspath(path), digest)
+    if place.is_dir():
+        return WeightsFile(os.path.abspath(path), folder_sha256(place, _remembered_sha256))
+    return WeightsFile(os.path.abspath(path), _remembered_sha256(place) if place.is_file() else None)
+
+
+def _remembered_sha256(path: Path) -> str:
+    """Digest of a file; of a large one that has not changed since an earlier run read it, as it was then.
+
+    Frozen weights take longer to read than a short run takes: their digests are kept in the user's cache.
+    """
+    state = path.stat()
+    if state.st_size < _LARGE_BYTES:
+        return file_sha256(path)
+    memory = cache_folder() / "digests.json"
+    known, name, seen = _read_memory(memory), os.path.abspath(path), [state.st_size, state.st_mtime_ns]
+    if known.get(name, [])[:2] == seen:
+        return known[name][2]
+    say(f"reading {path} for its digest ({state.st_size / 1e9:,.1f} GB); it is remembered for later runs")
+    digest = file_sha256(path)
+    with suppress(DataError):  # a cache that cannot be written costs time, nothing else
+        write_text(memory, json.dumps({**_read_memory(memory), name: [*seen, digest]}))
+    return digest
+
+
+def _read_memory(path: Path) -> dict[str, list[Any]]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def without_secrets(arguments: Sequence[str]) -> list[str]:

@@ -10,7 +10,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from pefomed_plugin.adapters.training.recording import git_state, record_run, storages_of, without_secrets
+from pefomed_plugin.adapters.training import recording
+from pefomed_plugin.adapters.training.recording import (
+    git_state,
+    record_run,
+    storages_of,
+    weights_file,
+    without_secrets,
+)
 from pefomed_plugin.digests import file_sha256, folder_sha256
 from pefomed_plugin.provenance import (
     Origins,
@@ -114,6 +121,20 @@ def test_prepared_data_are_known_by_their_manifest(tmp_path):
 def test_shards_say_where_their_images_were(tmp_path):
     (tmp_path / "index.json").write_text(json.dumps({"origin": "real", "image_root": "/scans"}))
     assert record(tmp_path).data["a"].image_root == "/scans"
+
+
+def test_large_frozen_weights_are_read_once_for_all_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(recording, "_LARGE_BYTES", 4)
+    weights = tmp_path / "weights.pth"
+    weights.write_bytes(b"weights")
+    first = weights_file(str(weights))
+    assert first.sha256 == file_sha256(weights) and "it is remembered" in capsys.readouterr().out
+    monkeypatch.setattr(recording, "file_sha256", None)
+    assert weights_file(str(weights)) == first and capsys.readouterr().out == ""
+    monkeypatch.undo()
+    weights.write_bytes(b"other weights")
+    assert weights_file(str(weights)).sha256 == file_sha256(weights) != first.sha256
 
 
 def test_another_checkpoint_answers_than_training_started_from(tmp_path):
