@@ -36,7 +36,7 @@ _SHOWN_RATERS = 2
 
 
 def measure_agreement(predictions: Sequence[Prediction], folder: Path, wanted: Rubric | None = None) -> dict[str, Any]:
-    """Every pair of raters, all people together, every judge's flips, and WASM anchored on people.
+    """Every pair of raters, all people together, every judge's flips, and mean levels (WASM) anchored on people.
 
     A judge is its median over runs, and people together are theirs. Items of one study, or of one image where a data
     set has no studies, are one cluster of the intervals.
@@ -104,6 +104,10 @@ def _one_rubric(
     return rubric, [name for name in rubrics if rubrics[name].digest == rubric.digest]
 
 
+def _mean_name(found: Mapping[str, Any]) -> str:
+    return str(found["rubric"]["mean_name"]) if "rubric" in found else built_in_rubric(found["kind"]).mean_name
+
+
 def scale_of(found: Mapping[str, Any]) -> list[int]:
     """The values that an agreement is about, in order; before rubrics were noted, those of the built-in one."""
     if "rubric" in found:
@@ -158,7 +162,7 @@ def agreement_tables(found: Mapping[str, Any]) -> list[Table]:
             list(found["flips"].items()),
         ),
         Table(
-            "WASM anchored on people",
+            f"{_mean_name(found)} anchored on people",
             [
                 Column("", _name),
                 Column("anchored", lambda item: _figure(item[1]), FIGURE),
@@ -193,7 +197,7 @@ def pairs_table(title: str, found: Mapping[str, Any], statistics: Sequence[str] 
 
 
 def together_table(title: str, found: Mapping[str, Any]) -> Table:
-    """What all raters say together, how steady the judges are, and WASM anchored on people: a row each."""
+    """What all raters say together, how steady the judges are, and the mean level anchored on people: a row each."""
     rows: list[tuple[str, int | None, Cell]] = [
         (f"Krippendorff's alpha, {name}", None, _figure(figure)) for name, figure in found["alpha"].items()
     ]
@@ -202,7 +206,7 @@ def together_table(title: str, found: Mapping[str, Any]) -> Table:
         for name, flips in found["flips"].items()
     ]
     rows += [
-        (f"{name}: WASM anchored on people", figure.get("n"), _figure(figure))
+        (f"{name}: {_mean_name(found)} anchored on people", figure.get("n"), _figure(figure))
         for name, figure in found.get("anchored_wasm", {}).items()
     ]
     columns = [

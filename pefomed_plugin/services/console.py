@@ -48,8 +48,9 @@ def say(text: str = "") -> None:
 
 @cache
 def say_once(text: str) -> None:
-    """Print a line the first time that it is asked for."""
-    say(text)
+    """A remark to the standard error the first time that it is made, on the first rank only."""
+    if is_first_rank():
+        print(text, file=sys.stderr, flush=True)
 
 
 def make_console(stderr: bool = False) -> Console | None:

@@ -149,3 +149,17 @@ def test_the_page_shows_the_sessions_levels(place):
     )
     pefomed(place, "rate", "import", place / "r", place / "predictions.jsonl")
     assert metrics(place)["scores"]["human/harm"]["overall"]["value"] == 2.0
+
+
+def test_metrics_from_before_rubrics_were_noted_are_of_the_built_in_one(place, capsys):
+    predictions = place / "predictions.jsonl"
+    pefomed(place, "judge", "report", predictions, "--judge", "offline", "--runs", 1, rubric=None)
+    content = metrics(place)
+    del content["judges"]["judge/report/offline-lexical"]["rubric"], content["scorers"]
+    (place / "metrics.json").write_text(json.dumps(content))
+    pefomed(place, "wasm", predictions, rubric=None)
+    shown = capsys.readouterr()
+    assert shown.err.count("from before rubrics were noted") == 1
+    assert "WASM by judge/report/offline-lexical" in shown.out
+    pefomed(place, "wasm", predictions, code=2)
+    assert "no ratings by the rubric 'harm'" in capsys.readouterr().err

@@ -97,4 +97,4 @@ def test_where_the_file_system_has_no_locks_it_works_without_and_says_so(tmp_pat
     with Ledger(tmp_path / "ledger.jsonl") as ledger:
         ledger.append([{"key": "a"}])
         assert ledger.entries("a")
-    assert "is not locked (No locks available)" in capsys.readouterr().out
+    assert "is not locked (No locks available)" in capsys.readouterr().err

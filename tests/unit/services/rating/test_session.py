@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from dataclasses import replace
 
 import pytest
 
@@ -220,3 +222,24 @@ def test_missing_and_foreign_images_are_found_at_the_start(tmp_path):
             session.prediction("anna", each["item"]).id: each["images"] for each in session.describe("anna")["items"]
         }
     assert shown == {"invented-0": True, "invented-1": False, "invented-2": False}
+
+
+def test_a_plan_and_ratings_from_before_rubrics_were_noted_are_of_the_built_in_one(tmp_path, capsys):
+    predictions = written_reports(4)
+    plan = begin_plan(tmp_path, predictions, REPORT, 7, "all", 100)
+    with RatingStore(tmp_path / STORE, REPORT) as store:
+        store.save("anna", "invented-0", 4)
+    content = json.loads((tmp_path / PLAN).read_text())
+    del content["rubric"]
+    (tmp_path / PLAN).write_text(json.dumps({**content, "kind": "report"}))
+    base = sqlite3.connect(str(tmp_path / STORE))
+    base.execute("DROP TABLE facts")
+    base.commit()
+    base.close()
+    assert read_plan(tmp_path, predictions) == plan
+    assert "from before rubrics were noted" in capsys.readouterr().err
+    [scores] = import_ratings(tmp_path, read_any_plan(tmp_path, predictions), predictions, may_be_missing=True)
+    assert scores[0].value == 4.0
+    own = replace(REPORT, name="own", levels=REPORT.levels[:3])
+    with pytest.raises(DataError, match="made under the rubric 'report'"):
+        begin_plan(tmp_path, predictions, own, None, None, 100)
