@@ -19,6 +19,7 @@ from ..errors import ConfigError, PefomedError
 from ..launch import run_folder
 from ..readers import DATASETS
 from ..registration import register_all
+from ..requirements import missing
 from ..services.memory.estimate import estimate
 from .data import check_data
 from .findings import ERROR, NOTE, OK, Finding, from_error, is_broken
@@ -121,6 +122,8 @@ def check_run(cfg_path: str, options: Sequence[str] = ()) -> list[Finding]:
             for name, dataset in config.datasets.items()
             for finding in check_data(name, dataset.build_info.storage or "", dataset.build_info.images)
         ]
+    if run.test_splits:
+        findings += _check_scoring(run.task, list(config.datasets))
     if run.task in _JUDGED:
         findings += _check_judge_of(run)
     return findings + _check_device(run) + _check_folder(composed, cfg_path, options) + _check_room(cfg_path, config)
@@ -148,6 +151,26 @@ def check_weights(
     if ckpt is not None:
         return findings + check_checkpoint(ckpt, sizes)
     return [*findings, no_checkpoint()] if starts else findings
+
+
+def _check_scoring(task_name: str, datasets: Sequence[str]) -> list[Finding]:
+    """What the scorers of the run's data sets will need at its end."""
+    from ..adapters.tasks import MedicalTask  # late: loads torch
+    from ..toolkit import registry  # late: loads torch
+
+    task = registry.get_task_class(task_name)()
+    if not isinstance(task, MedicalTask):
+        return []
+    kinds = {name: DATASETS[name].tasks for name in datasets if name in DATASETS}
+    try:
+        suited = [task.suited_to_kind(of[0]) if len(of) == 1 else task for of in kinds.values()]
+        absent = missing(need for scoring in suited for need in scoring.needs())
+    except PefomedError as error:
+        return from_error("configuration", "scoring", error, "docs/evaluation.md")
+    return [
+        Finding("configuration", "scoring", ERROR, f"{n.what} need {n.module}", f"pip install {n.install}")
+        for n in absent
+    ]
 
 
 def _check_judge_of(run: RunConfig) -> list[Finding]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pefomed_plugin import requirements
 from pefomed_plugin.cli import main
 from pefomed_plugin.doctor.findings import ERROR, NOTE, OK, WARNING, is_broken
 from pefomed_plugin.doctor.run import check_run, check_up, check_variables
@@ -16,6 +17,7 @@ from .fabricated import lora_tensors, make_llama, save, vit_tensors
 
 ROOT = Path(__file__).resolve().parents[3]
 STAGE2 = str(ROOT / "train_configs" / "pefomed_stage2.yaml")
+REPORTS = str(ROOT / "eval_configs" / "pefomed_iu_xray.yaml")
 JUDGE = str(ROOT / "eval_configs" / "pefomed_judge_vqa.yaml")
 OPTIONS = [
     "model.vit.embed_dim=8",
@@ -100,6 +102,14 @@ def test_fp16_without_a_gpu_is_told_before_the_weights_are_loaded(paths, monkeyp
 def test_a_run_without_a_checkpoint_starts_untrained(paths):
     (found,) = of(check_run(STAGE2, [*OPTIONS, "model.ckpt=null"]), "checkpoint")
     assert found.state == NOTE
+
+
+def test_packages_that_scoring_will_need_are_missed_now(paths, monkeypatch):
+    monkeypatch.setattr(requirements, "find_spec", lambda name: None)
+    (found,) = of(check_run(REPORTS, OPTIONS), "scoring")
+    assert found.state == ERROR and found.found == "report metrics need pycocoevalcap"
+    assert found.remedy == "pip install pycocoevalcap"
+    assert not of(check_run(STAGE2, OPTIONS), "scoring")  # exact match needs none
 
 
 def test_a_judged_run_needs_key_and_model(paths, monkeypatch):
