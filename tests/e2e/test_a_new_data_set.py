@@ -35,7 +35,7 @@ def grown(tmp_path_factory: Any) -> Path:
     (package / "readers" / "ward_notes.py").write_text(SOURCE + WRITER, encoding="utf-8")
     configs = package / "configs" / "datasets"
     text = (configs / "vqa_rad.yaml").read_text(encoding="utf-8").replace("vqa_rad", "ward_notes")
-    (configs / "ward_notes.yaml").write_text(text.replace("batch_size: 6", "batch_size: 5"), encoding="utf-8")
+    (configs / "ward_notes.yaml").write_text(text.rstrip() + "\n    batch_size: 5\n", encoding="utf-8")
     return folder
 
 
@@ -70,7 +70,7 @@ def test_prepare_doctor_and_card(grown: Path, here: Path) -> None:  # noqa: F811
         "-c",
         "from pefomed_plugin.doctor.data import check_data\n"
         "for folder in ('downloads/ward_notes', 'data/ward_notes', '.'):\n"
-        "    print(*[(finding.state, finding.found, finding.mend) for finding in check_data('ward_notes', folder)])",
+        "    print(*[(finding.state, finding.found, finding.remedy) for finding in check_data('ward_notes', folder)])",
     )
     assert "downloads/ward_notes: notes layout" in shown and "data/ward_notes: prepared, notes layout" in shown
     assert "none of the known layouts" in shown and "docs/data/ward_notes.md" in shown
@@ -88,23 +88,23 @@ from pathlib import Path
 from pefomed_plugin import embedded
 from pefomed_plugin.readers import DATASETS
 from pefomed_plugin.registration import register_all
-from pefomed_plugin.services.memory.loads import _lengths
 from pefomed_plugin.toolkit import registry
-from pefomed_plugin.toolkit.composition import load_layers
+from pefomed_plugin.config.compose import compose_tree
 register_all()
 text = Path("ward_run.yaml").read_text().replace("ward_questions", "medical_vqa")
 Path("run.yaml").write_text(text.replace("data/ward_notes", "downloads/ward_notes"))
-cfg = load_layers("run.yaml", [], registry)
+cfg = compose_tree("run.yaml", [], registry)
 splits = registry.get_builder_class("ward_notes")(cfg.datasets.ward_notes).build_datasets()
 print("batch", splits["train"].batch_size, "of", len(splits["train"]))
-print("answer tokens", _lengths({"model": {}}, "ward_notes")[1])
 Path("drawn").mkdir()
 embedded.find_writer("ward_notes")(Path("drawn"), None)
 print("drawn", len(DATASETS["ward_notes"].read(Path("drawn")).samples), "ward_notes" in embedded.PARTS)
 """,
     )
     assert "ward_notes: notes layout, train 2, test 2" in shown and "batch 5 of 2" in shown
-    assert "answer tokens 15" in shown and "drawn 2 True" in shown
+    assert "drawn 2 True" in shown
+    estimate = pefomed(grown, here, "estimate --cfg-path run.yaml")
+    assert "of ward_notes in" in estimate and "its longest text is not known" not in estimate
 
 
 def test_permission_breakdown_and_report(grown: Path, here: Path) -> None:  # noqa: F811
