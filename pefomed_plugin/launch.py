@@ -31,6 +31,7 @@ from .services.memory.advice import explain_out_of_memory, is_out_of_memory
 from .services.ranks import report_errors
 from .services.run_folder import RunFolder
 from .toolkit.choice import CHECKOUT
+from .toolkit.start import settled
 
 RESUME = "run.resume=auto"
 CONTINUE = "PEFOMED_CONTINUE"
@@ -196,7 +197,7 @@ def compose(cfg_path: str, options: Sequence[str]) -> Composed:
     if composed.embedded:
         ensure_embedded(composed.embedded)
         environment.point_at_embedded(list(composed.embedded), os.environ)
-    return composed
+    return composed.with_model(settled(composed.configuration).model)
 
 
 def ensure_embedded(parts: Sequence[str]) -> None:

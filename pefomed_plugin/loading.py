@@ -1,12 +1,11 @@
 """``load``: from a file of trained weights to a model that can be asked. The architecture is read from the file.
 
-A checkpoint of this plugin or of MiniGPT-v2, or an exported adapter folder. Only numbers and names of the architecture
+A checkpoint of this plugin or of MiniGPT-v2, or an exported adapter folder. Only sizes and names of the architecture
 are taken from it; where LLaMA and the vision encoder lie is said by the caller or the environment, never by a file.
 """
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any, Union
@@ -15,12 +14,9 @@ import torch
 
 from . import __version__, environment
 from .adapters.exports.contents import (
-    ADAPTER_CONFIG,
     ADAPTER_WEIGHTS,
     Contents,
-    alpha_of,
     find_lora,
-    model_key,
     projector_of,
     read_contents,
     require_undamaged,
@@ -28,12 +24,13 @@ from .adapters.exports.contents import (
 from .adapters.medical_model import MedicalModel
 from .digests import file_sha256
 from .embedded.tiny_vision import DEPTH, HEADS, IMAGE_SIZE_PX, MLP_RATIO, PATCH_PX, WIDTH
-from .errors import CheckpointError, ConfigError, ToolkitError
+from .errors import ConfigError, ToolkitError
+from .families import family_in
 from .launch import ensure_embedded
 from .provenance import TINY, Origins, is_generated, read_origins
 from .registration import register_all
 from .toolkit import NAME, registry
-from .toolkit.checkpoint import load_weights
+from .toolkit.checkpoint import load_checkpoint
 from .toolkit.choice import BUNDLED
 
 EMBEDDED = environment.EMBEDDED
@@ -78,6 +75,7 @@ def load(
     else:
         require_undamaged(Path(ckpt))
     contents = read_contents(Path(ckpt))
+    projector_of(contents)  # before anything is looked for that it would need
     origin = TINY if is_generated(Path(ckpt)) else read_origins(contents.training).model
     chosen = _choose_device(device)
     places = _places(contents, llama, vit, origin)
@@ -86,7 +84,7 @@ def load(
         section.update(llm_precision="fp32", vit_precision="fp32")  # also where there is a GPU
     register_all()
     network = registry.get_model_class("minigpt_v2").from_config(section)
-    load_weights(network, {model_key(key): each for key, each in contents.content["model"].items()}, str(ckpt))
+    load_checkpoint(network, contents.content, str(ckpt))
     weights = Path(ckpt) / ADAPTER_WEIGHTS if Path(ckpt).is_dir() else Path(ckpt)
     facts = {
         "model": "minigpt_v2",
@@ -104,17 +102,15 @@ def load(
 
 def _section(contents: Contents, lora_alpha: int | None, origin: str) -> dict[str, Any]:
     """The ``model`` section that fits a file: its own, else MiniGPT-v2's; LoRA as its tensors are."""
-    projector_of(contents)
     said = contents.config.get("model") or {}
     section: dict[str, Any] = {"image_size": 448, "ckpt": None, "use_grad_checkpoint": False}
     if origin == TINY and not said:
         section.update(_tiny_architecture())
     section.update({key: said[key] for key in _ARCHITECTURE if said.get(key) is not None})
-    lora = find_lora(contents)
+    lora = find_lora(contents, lora_alpha)
     if lora is None:
         return {**section, "lora_r": 0}
-    alpha, _ = alpha_of(contents, lora, lora_alpha if lora_alpha is not None else _alpha_of_adapter(contents.path))
-    return {**section, "lora_r": lora.rank, "lora_alpha": alpha, "lora_target_modules": list(lora.targets)}
+    return {**section, **lora.settings.yaml()}
 
 
 def _tiny_architecture() -> dict[str, Any]:
@@ -122,16 +118,6 @@ def _tiny_architecture() -> dict[str, Any]:
         "image_size": IMAGE_SIZE_PX,
         "vit": {"patch_size": PATCH_PX, "embed_dim": WIDTH, "depth": DEPTH, "num_heads": HEADS, "mlp_ratio": MLP_RATIO},
     }
-
-
-def _alpha_of_adapter(path: Path) -> int | None:
-    """alpha of an exported folder, which may lack the configuration of the run."""
-    if not path.is_dir():
-        return None
-    try:
-        return int(json.loads((path / ADAPTER_CONFIG).read_text(encoding="utf-8"))["lora_alpha"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{path / ADAPTER_CONFIG}: no lora_alpha in it; export the adapter again") from error
 
 
 def _places(contents: Contents, llama: _PathLike | None, vit: _PathLike | None, origin: str) -> dict[str, str]:
@@ -156,6 +142,12 @@ def _places(contents: Contents, llama: _PathLike | None, vit: _PathLike | None, 
     if problems:
         raise ConfigError(
             f"{contents.path} holds only what was trained; it needs the model that it was trained on", problems
+        )
+    own, _ = family_in(Path(found["llama"]))
+    if own.name != contents.family.name:
+        raise ConfigError(
+            f"{contents.path} was trained on a {contents.family.title}, and {found['llama']} holds a {own.title}; give "
+            "the one it was trained on"
         )
     return {"llama_model": found["llama"], "vit_weights": found["vit"]}
 

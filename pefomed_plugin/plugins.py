@@ -15,7 +15,12 @@ from typing import Any, Generic, TypeVar
 
 from .errors import ConfigError, PluginError, near_names, one_line
 
-GROUPS = {"data set": "pefomed_plugin.datasets", "scorer": "pefomed_plugin.scorers", "task": "pefomed_plugin.tasks"}
+GROUPS = {
+    "data set": "pefomed_plugin.datasets",
+    "scorer": "pefomed_plugin.scorers",
+    "task": "pefomed_plugin.tasks",
+    "language model family": "pefomed_plugin.families",
+}
 """Kind -> entry point group."""
 FORMER_GROUPS = {"data set": "pefomed_plugin.readers"}
 """Kind -> the group that earlier versions read. What stands there is refused with a word on how to convert it."""

@@ -7,13 +7,15 @@ evaluation always takes the first, so that a score does not depend on the draw.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from random import Random
+
+from .errors import near_names
 
 IMAGE_PLACEHOLDER = "<ImageHere>"
 """Where the projected visual tokens are put in; split on this exact spelling."""
 IMAGE_MARKER = f"<Img>{IMAGE_PLACEHOLDER}</Img>"
-TURN_TEMPLATE = "[INST] {} [/INST]"
-"""LLaMA-2-chat's user turn, ``prompt_template`` of MiniGPT-v2. No ``<s>``: the model adds the one BOS of training."""
 
 TASK_IDENTIFIERS = {"vqa": "[vqa]", "report": "[report]", "caption": "[caption]"}
 
@@ -42,35 +44,60 @@ CAPTION_INSTRUCTIONS = (
 INSTRUCTION_POOLS = {"report": REPORT_INSTRUCTIONS, "caption": CAPTION_INSTRUCTIONS}
 
 
-def draw_instruction(task: str, question: str | None = None, rng: Random | None = None) -> str:
-    """Instruction of one sample, without task identifier or image marker.
+@dataclass(frozen=True)
+class PromptStyle:
+    """How a language model is talked to: its turns, what ends an answer, and the instructions of the tasks."""
 
-    Args:
-        task: ``vqa``, ``report`` or ``caption``.
-        question: the question of a ``vqa`` sample.
-        rng: draws from the pool while training; without it, the first of the pool (evaluation).
+    name: str
+    turn: str
+    """A user turn, ``{}`` where the text goes. Without the token that begins a sequence: the model adds that one."""
+    end: str
+    """What ends an answer, as training appends it."""
+    answer_mark: str
+    """What the turn ends with; of a generated text that repeats it, only what follows is the answer."""
+    system: str = ""
+    """Put in front of every user turn; empty where the model was trained without."""
+    identifiers: Mapping[str, str] = field(default_factory=lambda: TASK_IDENTIFIERS)
+    question_instruction: str = VQA_INSTRUCTION
+    pools: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: INSTRUCTION_POOLS)
 
-    Raises:
-        ValueError: a ``vqa`` sample without a question, or an unknown task.
-    """
-    if task == "vqa":
-        if not question or not question.strip():
-            raise ValueError("a vqa sample needs a question")
-        return VQA_INSTRUCTION.format(question=question.strip())
-    if task not in INSTRUCTION_POOLS:
-        raise ValueError(f"unknown task {task!r}; known: {', '.join(sorted(TASK_IDENTIFIERS))}")
-    pool = INSTRUCTION_POOLS[task]
-    return rng.choice(pool) if rng is not None else pool[0]
+    def draw_instruction(self, task: str, question: str | None = None, rng: Random | None = None) -> str:
+        """Instruction of one sample, without task identifier or image marker.
+
+        Args:
+            task: ``vqa``, ``report`` or ``caption``.
+            question: the question of a ``vqa`` sample.
+            rng: draws from the pool while training; without it, the first of the pool (evaluation).
+
+        Raises:
+            ValueError: a ``vqa`` sample without a question, or an unknown task.
+        """
+        if task == "vqa":
+            if not question or not question.strip():
+                raise ValueError("a vqa sample needs a question")
+            return self.question_instruction.format(question=question.strip())
+        if task not in self.pools:
+            raise ValueError(f"unknown task {task!r}; {near_names(task, self.identifiers)}")
+        pool = self.pools[task]
+        return rng.choice(pool) if rng is not None else pool[0]
+
+    def instruction_input(self, task: str, instruction: str) -> str:
+        """``<Img><ImageHere></Img> [vqa] ...``: what samples carry under that key, before the turn."""
+        return f"{IMAGE_MARKER} {self.identifiers[task]} {neutralise(instruction)}"
+
+    def user_turn(self, text: str, template: str | None = None) -> str:
+        """An ``instruction_input`` as a complete prompt for ``generate``; ``template`` in place of the style's own."""
+        return (template if template is not None else self.system + self.turn).format(text)
+
+    def answer_of(self, generated: str) -> str:
+        """The answer in a generated text."""
+        return generated.rsplit(self.answer_mark, maxsplit=1)[-1].strip()
 
 
-def instruction_input(task: str, instruction: str) -> str:
-    """``<Img><ImageHere></Img> [vqa] ...``: what samples carry under that key, before the turn template."""
-    return f"{IMAGE_MARKER} {TASK_IDENTIFIERS[task]} {neutralise(instruction)}"
-
-
-def user_turn(text: str, template: str = TURN_TEMPLATE) -> str:
-    """An ``instruction_input`` as a complete prompt for ``generate``."""
-    return template.format(text)
+LLAMA2_CHAT = PromptStyle(name="llama2_chat", turn="[INST] {} [/INST]", end="</s>", answer_mark="[/INST]")
+"""LLaMA-2-chat's turn with MiniGPT-v2's markers and identifiers and the paper's instructions."""
+DEFAULT_STYLE = LLAMA2_CHAT
+"""Of what is asked without a model at hand: lessons of the tiny model, other programs' models, estimates."""
 
 
 def neutralise(text: str) -> str:

@@ -19,6 +19,8 @@ LAYERS = {
     "requirements": 0,
     "prompts": 1,
     "rubrics": 1,
+    "lora": 1,
+    "families": 1,
     "storage": 1,
     "config": 1,
     "provenance": 1,

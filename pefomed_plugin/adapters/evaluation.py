@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Subset
 
 from ..config.run import RunConfig
 from ..errors import ConfigError
-from ..prompts import TURN_TEMPLATE, user_turn
+from ..prompts import DEFAULT_STYLE
 from ..records import Prediction
 from ..services.console import progress, say
 from ..storage import drop_half_line, merge_ranks, read_predictions, set_aside, write_records
@@ -128,7 +128,7 @@ def _answer_share(
         else make_collater(model, options.questions_per_image, generation=True)
     )
     model.eval()
-    template = getattr(model, "prompt_template", None) or TURN_TEMPLATE  # "{}" with model.chat_template false
+    template = getattr(model, "prompt_template", None) or None  # "{}" with model.chat_template false
     path, size, written = folder / f"answers.rank{accelerator.process_index}.jsonl", options.batch_size_eval, 0
     with (
         open(path, "a", encoding="utf-8") as file,
@@ -148,7 +148,7 @@ def _answer_share(
                     with accelerator.autocast():
                         answers = task.valid_step(model, to_device(batch, accelerator.device), options)
                     for number, answer, prompt in zip(batch["index"], answers, batch["instruction_input"]):
-                        asked = {**producer, "prompt": user_turn(prompt, template)}
+                        asked = {**producer, "prompt": DEFAULT_STYLE.user_turn(prompt, template)}
                         record = Prediction.of(dataset.samples[number], answer, asked)
                         file.write(json.dumps(record.to_json(), ensure_ascii=False) + "\n")
                     file.flush()

@@ -14,7 +14,6 @@ import torch
 from PIL import Image
 
 from ..errors import ConfigError, near_names
-from ..prompts import TASK_IDENTIFIERS, draw_instruction, instruction_input, user_turn
 from ..services.images.decoding import DEFAULT_POLICY, ImagePolicy
 from ..services.images.given_images import GivenImage, open_given
 from ..toolkit import registry
@@ -22,7 +21,7 @@ from .data.text_processor import MedicalTextProcessor
 from .tasks import MedicalCaptionTask, MedicalVqaTask, ReportGenerationTask
 
 MAX_NEW_TOKENS: dict[str, int] = {
-    each.kind: each.max_new_tokens for each in (MedicalVqaTask, ReportGenerationTask, MedicalCaptionTask)
+    task.kind: task.max_new_tokens for task in (MedicalVqaTask, ReportGenerationTask, MedicalCaptionTask)
 }
 """Task -> limit of an answer in tokens, as in evaluation."""
 Images = Union[GivenImage, Sequence[GivenImage]]
@@ -95,11 +94,11 @@ class MedicalModel:
         prompts = [self._instruction_input(request) for request in requests]  # a wrong one shows before any is answered
         answers = [""] * len(requests)
         for task in dict.fromkeys(request.task for request in requests):
-            numbers = [number for number, request in enumerate(requests) if request.task == task]
-            for start in range(0, len(numbers), self.batch_size):
-                chunk = numbers[start : start + self.batch_size]
+            own = [number for number, request in enumerate(requests) if request.task == task]
+            for start in range(0, len(own), self.batch_size):
+                chunk = own[start : start + self.batch_size]
                 images, layout = self._lay_out(
-                    [requests[each].image for each in chunk], [prompts[each] for each in chunk]
+                    [requests[number].image for number in chunk], [prompts[number] for number in chunk]
                 )
                 with self._precision():
                     texts = self.network.generate_packed(images, layout, max_new_tokens or MAX_NEW_TOKENS[task])
@@ -120,7 +119,7 @@ class MedicalModel:
 
     def prompt(self, request: Request) -> str:
         """The whole prompt of a request, as the network gets it."""
-        return user_turn(self._instruction_input(request), self.network.prompt_template)
+        return self.network.prompt_style.user_turn(self._instruction_input(request), self.network.prompt_template)
 
     def _one_or_all(
         self, image: Images, task: str, question: str | Sequence[str] | None, max_new_tokens: int | None
@@ -143,13 +142,14 @@ class MedicalModel:
         return answers if many_images or many_questions else answers[0]
 
     def _instruction_input(self, request: Request) -> str:
-        if request.task not in TASK_IDENTIFIERS:
-            raise ConfigError(f"no task {request.task!r}; {near_names(request.task, TASK_IDENTIFIERS)}")
+        style = self.network.prompt_style
+        if request.task not in style.identifiers:
+            raise ConfigError(f"no task {request.task!r}; {near_names(request.task, style.identifiers)}")
         question = self._tidy(request.question or "")
         if request.task == "vqa" and not question:
             raise ConfigError("an empty question; ask something, or let the model write a report or a caption")
         own = question if request.task != "vqa" else ""
-        return instruction_input(request.task, own or draw_instruction(request.task, question))
+        return style.instruction_input(request.task, own or style.draw_instruction(request.task, question))
 
     def _lay_out(self, given: Sequence[GivenImage], prompts: Sequence[str]) -> Any:
         names = [_name(value) for value in given]

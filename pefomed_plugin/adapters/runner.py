@@ -12,6 +12,7 @@ from typing import Any
 from .. import __version__
 from ..config.run import RunConfig, read_run_config
 from ..digests import file_sha256
+from ..families import DEFAULT_FAMILY
 from ..provenance import Origins, RunRecord, configured_origins, write_record
 from ..reporting.cards.markdown import write_card
 from ..reporting.cards.model_card import model_card
@@ -19,7 +20,7 @@ from ..reporting.cards.model_facts import gather_facts
 from ..services.console import say
 from ..storage import write_json
 from ..toolkit import NAME as TOOLKIT
-from ..toolkit.checkpoint import load_weights
+from ..toolkit.checkpoint import load_checkpoint
 from .data.image_cache import show_ready_made
 from .devices import make_accelerator, match_frozen_weights
 from .evaluation import evaluate_split
@@ -79,9 +80,7 @@ class RunnerPefomed:
             self.checkpoint = str(self.output_dir / "checkpoint_last.pth")
             if trainer.best is not None:
                 self.checkpoint = str(self.output_dir / BEST)
-                say(
-                    str(load_weights(self.model, trainer.keeper.read(self.output_dir / BEST)["model"], self.checkpoint))
-                )
+                say(str(load_checkpoint(self.model, trainer.keeper.read(self.output_dir / BEST), self.checkpoint)))
             metrics = self.evaluate()
             self._write_card(trainer)
             return metrics
@@ -137,6 +136,7 @@ class RunnerPefomed:
                 self.cfg.to_dict(),
                 {**trainer.state(), "samples": samples, "passes": trainer.passes()},
                 Path(self.checkpoint) if self.checkpoint else None,
+                family=getattr(self.model, "family", DEFAULT_FAMILY),
             )
             write_card(self.output_dir, model_card(facts))
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..config.run import RunConfig
 from ..errors import DataError
-from ..prompts import user_turn
+from ..prompts import DEFAULT_STYLE
 from ..records import Prediction, Sample
 from ..requirements import Need, require
 from ..scoring import find_scorer
@@ -100,7 +100,7 @@ class MedicalTask(BaseTask):
             return model.generate_packed(samples["image"], samples["layout"], max_new_tokens=limit)
         template = getattr(model, "prompt_template", None)
         asked = samples["instruction_input"]
-        prompts = [user_turn(text, template) if template else user_turn(text) for text in asked]
+        prompts = [DEFAULT_STYLE.user_turn(text, template or None) for text in asked]
         return model.generate(
             samples["image"], prompts, num_beams=options.num_beams, do_sample=False, max_new_tokens=limit
         )

@@ -70,13 +70,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "a PEFT adapter folder with the projection and a model card, for the Hugging Face hub",
         "export checkpoint_last.pth --out adapter",
     )
-    for each, what in ((merge, "merged model"), (export, "adapter")):
-        each.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
-        each.add_argument("--lora-alpha", type=int, metavar="N", help="where the file does not say (default: 16)")
-        each.add_argument(
+    for action_parser, what in ((merge, "merged model"), (export, "adapter")):
+        action_parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
+        action_parser.add_argument(
+            "--lora-alpha", type=int, metavar="N", help="where the file does not say (default: 16)"
+        )
+        action_parser.add_argument(
             "--base-model",
             metavar="NAME",
-            help="of the LLaMA on the Hugging Face hub, for the {} (default: by its width)".format(what + "'s card"),
+            help=f"of the LLaMA on the Hugging Face hub, for the {what}'s card (default: by its width)",
         )
     parser.epilog = "example: pefomed checkpoint inspect output/stage2/checkpoint_last.pth"
 
@@ -114,7 +116,7 @@ def _shown(summary: Mapping[str, Any]) -> list[Shown]:
         [
             Column("part", lambda item: item[0]),
             Column("tensors", lambda item: item[1]["tensors"], COUNT),
-            Column("parameters", lambda item: item[1]["numbers"], COUNT),
+            Column("parameters", lambda item: item[1]["parameters"], COUNT),
             Column("type", lambda item: ", ".join(item[1]["dtypes"])),
         ],
         list(summary["parts"].items()),
@@ -138,7 +140,7 @@ def _lines(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
             (
                 "LoRA",
                 f"rank {lora['rank']} on {', '.join(lora['targets'])} of {lora['layers']} layers; alpha "
-                f"{lora['alpha']} ({lora['alpha_from']})",
+                f"{lora['alpha']} ({lora['alpha_from']}){_beyond_plain(lora)}",
             )
         )
     lines.append(("spelling", summary["spelling_words"]))
@@ -172,6 +174,14 @@ def _lines(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     return lines
 
 
+def _beyond_plain(lora: Mapping[str, Any]) -> str:
+    """What of a LoRA rank and alpha do not say."""
+    words = "; rank-stabilised" if lora["rank_stabilised"] else ""
+    for what in ("rank", "alpha"):
+        words += "".join(f"; {what} {value} on {module}" for module, value in lora[f"{what}_pattern"].items())
+    return words
+
+
 def _convert(contents: Contents, arguments: argparse.Namespace) -> int:
     from ..adapters.exports.convert import FORMS, convert  # late: loads torch
 
@@ -187,17 +197,17 @@ def _convert(contents: Contents, arguments: argparse.Namespace) -> int:
 
 
 def _merge(contents: Contents, arguments: argparse.Namespace) -> int:
-    from ..adapters.exports.llama_folder import open_llama  # late: loads torch
     from ..adapters.exports.merge import write_merged  # late: loads torch
     from ..adapters.exports.writing import fresh_folder  # late: loads torch
+    from ..toolkit.language_folder import open_language_folder  # late: loads torch
 
     if arguments.llama is None:
         raise ConfigError(
             "merging needs the LLaMA that the checkpoint was trained on; give its folder with --llama, "
             "or set PEFOMED_LLAMA"
         )
-    lora, alpha, notes = _prepared(contents, arguments)
-    llama = open_llama(Path(arguments.llama))
+    lora, notes = _prepared(contents, arguments)
+    llama = open_language_folder(Path(arguments.llama))
     facts = _facts(
         contents,
         arguments,
@@ -206,7 +216,7 @@ def _merge(contents: Contents, arguments: argparse.Namespace) -> int:
         {"model*.safetensors": "LLaMA with the LoRA worked in, and its configuration and tokenizer beside it"},
     )
     with fresh_folder(arguments.out) as folder:
-        write_merged(contents, lora, llama, alpha / lora.rank, folder)
+        write_merged(contents, lora, llama, folder)
         write_card(folder, model_card(facts))
     say(f"{len(lora.pairs)} of {len(llama.shapes)} tensors merged; written to {arguments.out}")
     _say_upload(facts, arguments.out)
@@ -218,36 +228,37 @@ def _export(contents: Contents, arguments: argparse.Namespace) -> int:
     from ..adapters.exports.contents import ADAPTER_CONFIG, ADAPTER_WEIGHTS  # late: loads torch
     from ..adapters.exports.writing import fresh_folder  # late: loads torch
 
-    lora, alpha, notes = _prepared(contents, arguments)
+    lora, notes = _prepared(contents, arguments)
     facts = _facts(
         contents,
         arguments,
         "adapter",
         notes,
         {
-            ADAPTER_WEIGHTS: f"LoRA of the language model, rank {lora.rank}",
+            ADAPTER_WEIGHTS: f"LoRA of the language model, rank {lora.settings.r}",
             ADAPTER_CONFIG: "what PeftModel.from_pretrained needs",
         },
     )
     with fresh_folder(arguments.out) as folder:
-        write_adapter(contents, lora, alpha, facts.base_model, folder)
+        write_adapter(contents, lora, facts.base_model, folder)
         write_card(folder, model_card(facts))
-    say(f"adapter of rank {lora.rank} on {', '.join(lora.targets)} written to {arguments.out}")
+    say(f"adapter of rank {lora.settings.r} on {', '.join(lora.settings.target_modules)} written to {arguments.out}")
     _say_upload(facts, arguments.out)
     return 0
 
 
-def _prepared(contents: Contents, arguments: argparse.Namespace) -> tuple[Lora, int, list[str]]:
-    """LoRA, its alpha, and what to tell about both; said, and written on the card."""
-    from ..adapters.exports.contents import alpha_of, find_lora, left_out  # late: loads torch
+def _prepared(contents: Contents, arguments: argparse.Namespace) -> tuple[Lora, list[str]]:
+    """LoRA, and what to tell about it; said, and written on the card."""
+    from ..adapters.exports.contents import find_lora, left_out  # late: loads torch
     from ..adapters.exports.writing import refuse_to_overwrite  # late: loads torch
+    from ..toolkit.checkpoint import refuse_nonfinite  # late: loads torch
 
     refuse_to_overwrite(arguments.out)
-    lora = find_lora(contents)
+    lora = find_lora(contents, arguments.lora_alpha)
     if lora is None:
         raise CheckpointError(f"{contents.path} holds no LoRA; pefomed checkpoint inspect shows what it holds")
-    alpha, whence = alpha_of(contents, lora, arguments.lora_alpha)
-    notes = [f"LoRA of rank {lora.rank}, alpha {alpha} ({whence})."]
+    refuse_nonfinite(contents.tensors, str(contents.path))
+    notes = [f"LoRA: {lora.settings} ({lora.alpha_from})."]
     lost = left_out(contents)
     if lost:
         notes.append(
@@ -257,13 +268,11 @@ def _prepared(contents: Contents, arguments: argparse.Namespace) -> tuple[Lora, 
         )
     for note in notes:
         say(note)
-    return lora, alpha, notes
+    return lora, notes
 
 
 def _base_model(contents: Contents, arguments: argparse.Namespace) -> str | None:
-    from ..adapters.exports.adapter import BASES, llama_width  # late: loads torch
-
-    return arguments.base_model or BASES.get(llama_width(contents) or 0)
+    return arguments.base_model or contents.family.hub_names.get(contents.width or 0)
 
 
 def _facts(
@@ -281,6 +290,7 @@ def _facts(
         form=form,
         notes=notes,
         name=arguments.out.absolute().name,
+        family=contents.family,
         base_model=_base_model(contents, arguments),
         files={**files, PROJECTOR: _PROJECTION, "README.md": _CARD},
     )

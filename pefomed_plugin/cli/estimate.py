@@ -16,6 +16,7 @@ from ..reporting.rendering import to_data, to_markdown
 from ..reporting.table import COUNT, FIGURE, Code, Column, Table
 from ..services.memory.advice import best_options, largest_batch
 from ..services.memory.estimate import CARDS_GB, GIB, estimate
+from ..toolkit.start import settled
 from .output import Output, add_json_argument
 
 _CHECKPOINTING, _VIT_ON_CPU, _BITS_4 = (
@@ -91,7 +92,8 @@ def read_config(cfg_path: str, options: list[str]) -> Configuration:
     Raises:
         ConfigError: a mistake in the YAML or the options.
     """
-    return compose_config(cfg_path, options, _Declared(), STRATEGIES, nothing_has_to_be_set=True).configuration
+    composed = compose_config(cfg_path, options, _Declared(), STRATEGIES, nothing_has_to_be_set=True)
+    return settled(composed.configuration)
 
 
 class _Declared:

@@ -54,6 +54,17 @@ class Composed:
     given: frozenset[str]
     """Dotted keys that the user's YAML or options set: ``model.lora_r``. All others are defaults."""
 
+    def with_model(self, model: ModelConfig) -> Composed:
+        """The same with another ``model`` section, of which the text has what it left open."""
+        from omegaconf import OmegaConf  # late: heavy
+
+        tree: Any = OmegaConf.create(self.text)
+        for field_ in fields(model):
+            value = getattr(model, field_.name)
+            if value != getattr(self.configuration.model, field_.name):
+                tree.model[field_.name] = list(value) if isinstance(value, tuple) else value
+        return replace(self, configuration=replace(self.configuration, model=model), text=_to_yaml(tree))
+
 
 class KnownClasses(Protocol):
     """What is asked of a toolkit's registry."""

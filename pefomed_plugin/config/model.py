@@ -53,15 +53,23 @@ class ModelConfig:
     llm_precision: str = option("Of the frozen language model on a GPU.", "fp16", choices=PRECISIONS)
     max_txt_len: int = option("Longest answer in training, in tokens.", 1024, minimum=1)
     max_context_len: int = option("Longest prompt, in tokens.", 3800, minimum=1)
-    end_sym: str = option("What ends an answer.", "</s>")
-    prompt_template: str = option("The turn around a prompt.", "[INST] {} [/INST]")
+    end_sym: Optional[str] = option("What ends an answer; null: as the language model's family has it.", None)
+    prompt_template: Optional[str] = option("The turn around a prompt; null: as the family has it.", None)
     chat_template: bool = option("Whether `prompt_template` is used.", True)
-    lora_r: int = option("Rank of LoRA; 0: none.", 64, minimum=0)
-    lora_alpha: int = option("LoRA is scaled by this over the rank.", 16, minimum=1)
-    lora_dropout: float = option("Dropout in front of LoRA.", 0.05, minimum=0)
-    lora_target_modules: tuple[str, ...] = option(
-        "Linear modules of a decoder layer that LoRA stands beside.", ("q_proj", "v_proj")
+    lora_r: Optional[int] = option(
+        "Rank of LoRA; 0: none. Null, here and in all `lora_` keys: as the checkpoint has it, else the paper's 64.",
+        None,
+        minimum=0,
     )
+    lora_alpha: Optional[float] = option("LoRA is scaled by this over the rank; the paper's: 16.", None, minimum=0)
+    lora_dropout: Optional[float] = option("Dropout in front of LoRA; the paper's: 0.05.", None, minimum=0)
+    lora_target_modules: Optional[tuple[str, ...]] = option(
+        "Linear modules of a decoder layer that LoRA stands beside; LLaMA's: q_proj, v_proj.", None
+    )
+    lora_use_rslora: Optional[bool] = option("Scale by alpha over the root of the rank.", None)
+    lora_rank_pattern: Optional[dict[str, int]] = option("Ends of module names -> another rank.", None)
+    lora_alpha_pattern: Optional[dict[str, float]] = option("Ends of module names -> another alpha.", None)
+    lora_bias: Optional[str] = option("Which biases are trained.", None, choices=("none",))
     use_grad_checkpoint_llm: bool = option(
         "Keep only the input of each layer: a third more arithmetic, few activations.", False
     )

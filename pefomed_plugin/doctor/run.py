@@ -6,17 +6,20 @@ Composes the configuration as the launcher does, but generates nothing and leave
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from .. import environment
 from ..adapters.training.strategies import STRATEGIES
 from ..config.compose import Composed, Configuration, compose_config
-from ..config.model import VitConfig
+from ..config.model import ModelConfig, VitConfig
 from ..config.run import RunConfig
 from ..errors import ConfigError, PefomedError
+from ..families import read_model_size
 from ..launch import run_folder
+from ..lora import given_in
 from ..readers import DATASETS
 from ..registration import register_all
 from ..requirements import missing
@@ -27,7 +30,7 @@ from .machine import check_gpus, check_java, check_judge
 from .packages import check_toolkit
 from .plugins import check_plugins
 from .room import GB, check_disk, check_memory
-from .weights import Sizes, check_checkpoint, check_llama, check_vit, llama_config, no_checkpoint
+from .weights import Sizes, check_checkpoint, check_language_model, check_vit, no_checkpoint
 
 _JUDGED = ("gpt4_judge", "wasm")
 
@@ -99,9 +102,7 @@ def check_run(cfg_path: str, options: Sequence[str] = ()) -> list[Finding]:
         Finding("configuration", "YAML", OK, f"{cfg_path}: {run.task} on {', '.join(config.datasets)}{of_embedded}")
     ]
     vit = model.vit or VitConfig()
-    sizes = Sizes(
-        None if is_tiny else 4096, vit.embed_dim, vit.depth, vit.patch_size, model.lora_r, model.lora_target_modules
-    )
+    sizes = Sizes(None if is_tiny else 4096, vit.embed_dim, vit.depth, vit.patch_size)
     if parts and not environment.sample_folder().is_dir():
         findings.append(
             Finding(
@@ -115,6 +116,7 @@ def check_run(cfg_path: str, options: Sequence[str] = ()) -> list[Finding]:
             Path(model.ckpt) if model.ckpt else None,
             sizes,
             starts=True,
+            given=given_in(vars(model)),
         )
     if "PEFOMED_DATA" not in parts or environment.sample_folder().is_dir():
         findings += [
@@ -138,18 +140,28 @@ def compose(cfg_path: str, options: Sequence[str]) -> Composed:
 
 
 def check_weights(
-    llama: Path | None, vit: Path | None, ckpt: Path | None, sizes: Sizes, starts: bool = False
+    llama: Path | None,
+    vit: Path | None,
+    ckpt: Path | None,
+    sizes: Sizes,
+    starts: bool = False,
+    given: Mapping[str, Any] | None = None,
 ) -> list[Finding]:
-    """Those of the three that are given. ``starts``: without a checkpoint the run starts untrained.
+    """Those of the three that are given.
 
-    The checkpoint must fit the LLaMA that is there, be it the paper's or another.
+    The checkpoint must fit the language model that is there, be it the paper's or another.
+
+    Args:
+        starts: without a checkpoint the run starts untrained.
+        given: what the run's YAML says of LoRA, under peft's names.
     """
-    findings = [] if llama is None else check_llama(llama, sizes)
-    width = None if llama is None else llama_config(llama).get("hidden_size")
-    sizes = sizes if width is None else replace(sizes, hidden=width)
+    findings = [] if llama is None else check_language_model(llama, sizes)
+    if llama is not None and not is_broken(findings):
+        size = read_model_size(ModelConfig(llama_model=str(llama))).language
+        sizes = replace(sizes, hidden=size.hidden_size)
     findings += [] if vit is None else check_vit(vit, sizes)
     if ckpt is not None:
-        return findings + check_checkpoint(ckpt, sizes)
+        return findings + check_checkpoint(ckpt, sizes, given)
     return [*findings, no_checkpoint()] if starts else findings
 
 
@@ -231,7 +243,7 @@ def _check_room(cfg_path: str, config: Configuration) -> list[Finding]:
     run = config.run
     try:
         needed = estimate(config)
-    except ConfigError:  # a LLaMA folder that says no sizes; told where it was looked at
+    except PefomedError:  # told where the weights were looked at
         return check_disk(Path(run.output_dir), 0.0)
     on_gpu = [] if run.device == "cpu" else check_memory(needed.peak, cfg_path)
     return on_gpu + check_disk(Path(run.output_dir), sum(needed.disk.values()) / GB)

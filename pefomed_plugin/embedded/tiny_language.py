@@ -12,10 +12,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from ..families.llama import PAD_TOKEN
 from . import lessons
 
 PIECES = 640
-PAD_TOKEN = "$$"
 CONFIG: dict[str, Any] = {
     "architectures": ["LlamaForCausalLM"],
     "model_type": "llama",

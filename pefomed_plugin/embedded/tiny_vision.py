@@ -48,7 +48,7 @@ def random_vit(seed: int) -> dict[str, Any]:
             "mlp.fc2.weight": normal(WIDTH, hidden, spread=hidden**-0.5),
             "mlp.fc2.bias": torch.zeros(WIDTH),
         }
-        weights.update({f"blocks.{number}.{name}": each for name, each in block.items()})
+        weights.update({f"blocks.{number}.{name}": tensor for name, tensor in block.items()})
     return weights
 
 

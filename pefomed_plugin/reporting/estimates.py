@@ -20,11 +20,11 @@ def estimate_view(
 ) -> list[Shown]:
     """Parts, cards, and what helps where one is too small."""
     size = found.size
-    language_model = size.llama.in_matrices + size.llama.elsewhere
+    language_model = size.language.in_matrices + size.language.elsewhere
     published = " (Llama-2-7b as published)" if size.published else ""
     lines: list[Shown] = [
         f"{name}, in {found.precision}: language model {language_model:,} parameters{published}, "
-        f"vision encoder {size.vision.numbers:,}, trained {size.trained:,}"
+        f"vision encoder {size.vision.parameters:,}, trained {size.trained:,}"
     ]
     for phase, load in (("training", found.training_load), ("answering", found.answering_load)):
         if load is not None:
@@ -64,9 +64,9 @@ def as_data(found: RunSize, cards: Sequence[float], steps: Sequence[Saving]) -> 
         "precision": found.precision,
         "peak_bytes": found.peak,
         "numbers": {
-            "language_model": size.llama.in_matrices + size.llama.elsewhere,
+            "language_model": size.language.in_matrices + size.language.elsewhere,
             "published": size.published,
-            "vision_encoder": size.vision.numbers,
+            "vision_encoder": size.vision.parameters,
             "trained": size.trained,
         },
         "training": found.training,

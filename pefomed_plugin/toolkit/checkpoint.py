@@ -1,17 +1,19 @@
-"""Weights files: reading them safely, fitting them to a model whatever their LoRA spelling, writing them whole.
+"""Weights files: reading them safely, fitting them to a model whatever their spelling, writing them whole.
 
 On disk a checkpoint is MiniGPT-v2's: a dictionary with ``model`` (trainable tensors only, in its key names),
 ``optimizer``, ``config``, ``scaler``, ``epoch``, and keys of our own. Works for either toolkit's model.
 
 MiniGPT-v2 (peft 0.2) and today's peft spell the same tensor differently, and upstream's ``strict=False`` drops what it
-does not find without a word: a model that answers at random. Here every spelling is understood and a trainable tensor
-that was not found stops the run.
+does not find without a word: a model that answers at random. Here every spelling is understood, and a tensor that is
+missing, has no place, or holds NaN stops the run.
 """
 
 from __future__ import annotations
 
 import errno
+import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +23,18 @@ import torch
 from torch import nn
 
 from ..errors import CheckpointError, one_line
+from ..lora import FAMILY, RECORD, settle
 from ..storage import replacing
+from .lora_tensors import stated_lora
+from .tensor_names import canonical, upstream_key
+from .weights_file import SAFETENSORS, read_file
 
+METADATA = "pefomed_checkpoint"
+"""Key of a ``.safetensors`` header under which what is no tensor lies as JSON."""
+KEPT = ("config", "epoch", "pefomed", RECORD, FAMILY)
+"""What belongs to the weights beside the tensors; optimizer and scaler belong to resuming."""
+_SECTIONS = ("model", "state_dict", "module", "model_state_dict")
+"""Where programs put the tensors: MiniGPT-v2 and this plugin, Lightning, DeepSpeed, others."""
 _BENIGN = re.compile(r"rotary_emb\.inv_freq$|position_ids$")
 
 
@@ -33,86 +45,71 @@ class LoadReport:
     source: str
     loaded: tuple[str, ...]
     missing: tuple[str, ...]
-    """Tensors of the model that the file does not hold (frozen ones; a missing trainable one raises)."""
-    unexpected: tuple[str, ...]
-    """Tensors of the file that the model does not have."""
+    """Frozen tensors of the model that the file does not hold (a missing trainable one raises)."""
 
     def __str__(self) -> str:
-        text = (
-            f"{self.source}: {len(self.loaded)} tensors loaded, {len(self.missing)} not in the file (frozen), "
-            f"{len(self.unexpected)} unexpected"
-        )
-        return text + (": " + ", ".join(self.unexpected[:5]) if self.unexpected else "")
+        return f"{self.source}: {len(self.loaded)} tensors loaded, {len(self.missing)} not in the file (frozen)"
 
 
-def canonical(key: str) -> str:
-    """One spelling for a tensor's name: without DDP's prefix, peft's adapter name and wrappers."""
-    key = key[len("module.") :] if key.startswith("module.") else key
-    key = re.sub(r"\.(lora_[A-Za-z_]+)\.default(\.|$)", r".\1\2", key)
-    return key.replace(".base_layer.", ".").replace("lm_head.0.", "lm_head.")
+def read_checkpoint(path: Path, *, lazily: bool = False) -> dict[str, Any]:
+    """Content of a ``.pth`` or ``.safetensors`` file, its tensors under ``model`` whichever program wrote it.
 
-
-def upstream_key(key: str) -> str:
-    """MiniGPT-v2's spelling of a tensor of our model, as its own checkpoints and state dict have it."""
-    key = canonical(key)
-    wrapped = key.startswith("llama_model.base_model.model.lm_head.")
-    return key.replace("lm_head.", "lm_head.0.") if wrapped else key
-
-
-def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Content of a ``.pth`` or ``.safetensors`` file as a dictionary; nothing pickled is ever executed.
+    Args:
+        lazily: map the tensors into memory rather than read them.
 
     Raises:
-        CheckpointError: missing, damaged, or a file that holds code instead of tensors.
+        CheckpointError: missing, damaged, a file that holds code instead of tensors, no tensors, or a tensor twice.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(f"no weights file {path}")
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file  # late: optional
-
-            return dict(load_file(str(path)))
-        content = torch.load(str(path), map_location="cpu", weights_only=True)
-    except Exception as error:  # torch and safetensors raise a dozen types for a damaged file
-        if "weights_only" in str(error) or "Unsupported" in str(error):
-            raise CheckpointError(
-                f"{path} holds pickled code and is refused; save it again as plain tensors, or convert it "
-                "to .safetensors where you trust it"
-            ) from error
-        raise CheckpointError(
-            f"{path} cannot be read ({one_line(error)}); it is damaged or incomplete, copy it again"
-        ) from error
+    content, metadata = read_file(Path(path), lazily=lazily)
     if not isinstance(content, dict):
         raise CheckpointError(f"{path} holds a {type(content).__name__}, not a dictionary of tensors")
-    return content
+    section = next((name for name in _SECTIONS if isinstance(content.get(name), dict)), None)
+    tensors = _tensors(content if section is None else content[section])
+    if not tensors:
+        raise CheckpointError(f"{path} holds no tensors")
+    names = Counter(map(canonical, tensors))
+    twice = [f"{name}: in two spellings; which one is meant?" for name, count in names.items() if count > 1]
+    if twice:
+        raise CheckpointError(f"{path} is ambiguous; delete one spelling of each", twice)
+    rest = {} if section is None else {name: value for name, value in content.items() if name != section}
+    return {"model": tensors, **rest, **_noted(Path(path), metadata)}
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
-    """Tensors of a weights file; those under ``model`` if it is a checkpoint.
+    """Tensors of a weights file; those under ``model`` if it is a checkpoint. Raises as ``read_checkpoint``."""
+    return read_checkpoint(path)["model"]
+
+
+def load_checkpoint(model: nn.Module, content: Mapping[str, Any], source: str) -> LoadReport:
+    """Copy a checkpoint into a model whose LoRA is the one it was trained with.
+
+    Args:
+        content: as ``read_checkpoint`` gives it.
 
     Raises:
-        CheckpointError: as ``read_checkpoint``, or no tensor in it.
+        ConfigError: the model's LoRA is another one (alpha, say, which no tensor tells); both values are named.
+        CheckpointError: as ``load_weights``.
     """
-    content = read_checkpoint(path)
-    tensors = content.get("model", content)
-    tensors = {key: tensor for key, tensor in tensors.items() if isinstance(tensor, torch.Tensor)}
-    if not tensors:
-        raise CheckpointError(f"{path} holds no tensors")
-    return tensors
+    settings = getattr(model, "lora_settings", None)
+    if settings is not None:
+        given = {**settings.record(), "target_modules": settings.target_modules}
+        stated, _ = stated_lora(content, source, given)
+        settle(given, stated, source, settings.target_modules)
+    return load_weights(model, content["model"], source)
 
 
 def load_weights(model: nn.Module, weights: Mapping[str, torch.Tensor], source: str) -> LoadReport:
     """Copy ``weights`` into ``model``, whatever spelling either uses.
 
     Raises:
-        CheckpointError: a trainable tensor of the model is not in ``weights``, or a shape differs; all are listed and
-            the model is left untouched.
+        CheckpointError: a trainable tensor of the model is not in ``weights``, a tensor has no place in the model or
+            another shape, or values are not finite; all are listed and the model is left untouched.
     """
     own = {canonical(key): (key, tensor) for key, tensor in model.state_dict().items()}
-    trainable = {canonical(key) for key, each in model.named_parameters() if each.requires_grad}
+    trainable = {canonical(key) for key, parameter in model.named_parameters() if parameter.requires_grad}
     given = {canonical(key): (key, tensor) for key, tensor in weights.items() if not _BENIGN.search(key)}
     problems = [f"{own[key][0]}: trained, but not in the file" for key in sorted(trainable - set(given))]
+    problems += [f"{given[key][0]}: in the file, but the model has no such tensor" for key in given if key not in own]
     problems += [
         f"{name}: shape {tuple(tensor.shape)} in the file, {tuple(own[key][1].shape)} in the model"
         for key, (name, tensor) in given.items()
@@ -120,15 +117,36 @@ def load_weights(model: nn.Module, weights: Mapping[str, torch.Tensor], source: 
     ]
     if problems:
         raise CheckpointError(f"{source} does not fit the model (is lora_r or the LLaMA size another one?)", problems)
+    refuse_nonfinite(weights, source)
     with torch.no_grad():
-        for key in set(given) & set(own):
-            own[key][1].copy_(given[key][1])
+        for key, (_, tensor) in given.items():
+            own[key][1].copy_(tensor)
     return LoadReport(
         source,
-        loaded=tuple(given[key][0] for key in given if key in own),
+        loaded=tuple(name for name, _ in given.values()),
         missing=tuple(own[key][0] for key in own if key not in given and not _BENIGN.search(key)),
-        unexpected=tuple(given[key][0] for key in given if key not in own),
     )
+
+
+def refuse_nonfinite(weights: Mapping[str, torch.Tensor], source: str) -> None:
+    """Raises CheckpointError naming every tensor that holds NaN or infinity: such a model answers nothing."""
+    problems = [f"{name}: {count:,} of {weights[name].numel():,} values" for name, count in nonfinite(weights).items()]
+    if problems:
+        raise CheckpointError(
+            f"{source} holds values that are not finite (NaN or infinity): the training broke down. Take an earlier "
+            "checkpoint",
+            problems,
+        )
+
+
+def nonfinite(weights: Mapping[str, torch.Tensor]) -> dict[str, int]:
+    """Name -> how many values are NaN or infinity, of the tensors that have such."""
+    counts = {
+        name: int((~torch.isfinite(tensor)).sum())
+        for name, tensor in weights.items()
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all())
+    }
+    return {name: count for name, count in counts.items() if count}
 
 
 def trainable_state(
@@ -153,8 +171,22 @@ def write_checkpoint(content: Mapping[str, Any], path: Path) -> None:
             torch.save(dict(content), file)
     except (OSError, RuntimeError) as error:  # torch reports a failed write as RuntimeError
         full = getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error)
+        remedy = "free some space and resume; " if full else ""
         raise CheckpointError(
-            "cannot write {} ({}); {}the checkpoint before it is untouched".format(
-                path, one_line(error), "free some space and resume; " if full else ""
-            )
+            f"cannot write {path} ({one_line(error)}); {remedy}the checkpoint before it is untouched"
         ) from error
+
+
+def _tensors(found: Mapping[Any, Any]) -> dict[str, torch.Tensor]:
+    return {key: tensor for key, tensor in found.items() if isinstance(tensor, torch.Tensor)}
+
+
+def _noted(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
+    """What a ``.safetensors`` file of ours says beside its tensors."""
+    if path.suffix != SAFETENSORS:
+        return {}
+    try:
+        noted = json.loads(metadata.get(METADATA, "{}"))
+    except ValueError as error:
+        raise CheckpointError(f"{path}: {METADATA} in its header is not JSON; copy the file again") from error
+    return {key: noted[key] for key in KEPT if key in noted}

@@ -16,7 +16,10 @@ import torch
 from torch import nn
 
 from ..errors import CheckpointError, ToolkitError, near_names
-from .checkpoint import load_weights, read_weights
+from .checkpoint import load_checkpoint, read_checkpoint, read_weights, refuse_nonfinite
+from .language_folder import open_language_folder
+from .start import lora_of_section, settle_model
+from .tensor_names import is_unused_vision
 
 
 def register_everything() -> None:
@@ -40,7 +43,8 @@ def keep_output_paths_changeable() -> None:
 
 def build_model_from_local_files() -> None:
     """``models/eva_vit.py:429`` downloads the ViT from a fixed address and knows one size; ``models/minigpt_v2.py:137``
-    loads ``ckpt`` with ``strict=False`` and drops what it does not find, and passes no LoRA dropout on."""
+    loads ``ckpt`` with ``strict=False`` and drops what it does not find, and passes on neither dropout nor targets;
+    ``models/base_model.py:180`` leaves what a LLaMA folder lacks random, and reads any family as LLaMA."""
     from minigpt4.models import base_model, minigpt_v2  # late: optional
 
     model_class = minigpt_v2.MiniGPTv2
@@ -52,20 +56,30 @@ def build_model_from_local_files() -> None:
     def from_config(cls: type, cfg: Mapping[str, Any]) -> Any:
         if not cfg.get("vit_weights"):  # a YAML that is not ours, in a linked checkout
             return model_class._pefomed_from_config(cls, cfg)
+        cfg = {**cfg, **settle_model(cfg)}
+        open_language_folder(Path(str(cfg["llama_model"])))
+        settings = lora_of_section(cfg)
+        if settings is not None and not settings.is_plain():
+            raise ToolkitError(
+                "a MiniGPT-4 checkout knows LoRA of one rank and alpha only, and the checkpoint or the YAML asks for "
+                f"{settings}; set PEFOMED_TOOLKIT=bundled"
+            )
         create_vit = base_model.create_eva_vit_g
         base_model.create_eva_vit_g = _local_vit(cfg)
 
-        def with_dropout(self: Any, *arguments: Any, **options: Any) -> Any:
-            options["lora_dropout"] = cfg.get("lora_dropout", options.get("lora_dropout"))
+        def with_own_lora(self: Any, *arguments: Any, **options: Any) -> Any:
+            if settings is not None:
+                options.update(lora_dropout=settings.lora_dropout, lora_target_modules=list(settings.target_modules))
             return init_llm(self, *arguments, **options)
 
-        base_model.BaseModel.init_llm = with_dropout
+        base_model.BaseModel.init_llm = with_own_lora
         try:
             model = model_class._pefomed_from_config(cls, {**cfg, "ckpt": ""})
         finally:
             base_model.create_eva_vit_g, base_model.BaseModel.init_llm = create_vit, init_llm
+        model.lora_settings = settings
         if cfg.get("ckpt"):
-            logging.info("%s", load_weights(model, read_weights(Path(cfg["ckpt"])), str(cfg["ckpt"])))
+            logging.info("%s", load_checkpoint(model, read_checkpoint(Path(cfg["ckpt"])), str(cfg["ckpt"])))
         return model
 
     model_class.from_config = classmethod(from_config)
@@ -113,12 +127,18 @@ def _local_vit(cfg: Mapping[str, Any]) -> Any:
             **size,
         )
         state = read_weights(Path(str(cfg["vit_weights"])))
+        refuse_nonfinite(state, str(cfg["vit_weights"]))
         eva_vit.interpolate_pos_embed(model, state)
-        missing = model.load_state_dict(state, strict=False).missing_keys
-        if missing:
+        found = model.load_state_dict(state, strict=False)
+        problems = [f"{name}: not in the file" for name in found.missing_keys]
+        problems += [
+            f"{name}: the model has no such tensor"
+            for name in found.unexpected_keys
+            if not is_unused_vision(name, size["depth"])
+        ]
+        if problems:
             raise CheckpointError(
-                f"{cfg['vit_weights']} does not fit the vision encoder (set model.vit to its size)",
-                [f"{each}: not in the file" for each in missing],
+                f"{cfg['vit_weights']} does not fit the vision encoder (set model.vit to its size)", problems
             )
         if precision == "fp16" and torch.cuda.is_available():
             eva_vit.convert_weights_to_fp16(model)

@@ -8,11 +8,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from pefomed_plugin.services.memory.model_sizes import LlamaSize, ModelSize, VisionSize
+from pefomed_plugin.families import ModelSize, VisionSize
+from pefomed_plugin.families.llama import LLAMA
 
 GPUS = (1, 4, 8, 16, 64, 256, 1024)
 GPUS_A_NODE = 8
-MODEL = ModelSize(LlamaSize(), VisionSize(), lora_rank=64, lora_targets=("q_proj", "v_proj"))
+MODEL = ModelSize(LLAMA.published_size, VisionSize(), lora_rank=64, lora_targets=("q_proj", "v_proj"))
 PIXEL_BYTES, FEATURE_BYTES = 3 * 448 * 448, 2 * 1024 * 1408
 
 
@@ -89,7 +90,7 @@ def sample_flops(model: ModelSize, tokens: int, answer_tokens: int) -> dict[str,
     encoder runs forth only, and no gradient goes on from the projection. Attention counts every pair of tokens, and its
     products again on the way back. The last layer is counted whole.
     """
-    llama, vision = model.llama, model.vision
+    llama, vision = model.language, model.vision
     positions, width = vision.patches + 1, vision.embed_dim
     block = 4 * width**2 + 2 * width * vision.mlp_width
     visual = vision.patches // 4

@@ -10,10 +10,13 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
+from pefomed_plugin.families.llama import load_tokenizer
+from pefomed_plugin.lora import LoraSettings
 from pefomed_plugin.toolkit.bundled import language
 from pefomed_plugin.toolkit.bundled.minigpt_v2 import MiniGPTv2
 from pefomed_plugin.toolkit.bundled.vision import VitSize
 from pefomed_plugin.toolkit.checkpoint import load_weights
+from pefomed_plugin.toolkit.language_folder import open_language_folder
 
 FOLDER = Path(__file__).resolve().parents[1] / "assets" / "golden"
 
@@ -37,24 +40,25 @@ def arrays() -> dict[str, torch.Tensor]:
     return {**stored, "images": images}
 
 
-def golden_model(weights: str = "initial.safetensors", lora_dropout: float = 0.0) -> MiniGPTv2:
-    """The tiny model with the weights MiniGPT-v2 started from, float32 on the CPU."""
+def golden_model(
+    weights: str = "initial.safetensors", lora_dropout: float = 0.0, lora: LoraSettings | None = None
+) -> MiniGPTv2:
+    """The tiny model with the weights MiniGPT-v2 started from, float32 on the CPU; with other ``lora``, untrained."""
     settings = golden()["model"]
     folder = FOLDER / "tiny_llama"
     model = MiniGPTv2(
-        language.load_llama(folder, torch.float32),
-        language.load_tokenizer(folder),
+        language.load_language_model(open_language_folder(folder), torch.float32),
+        load_tokenizer(folder),
+        lora or LoraSettings(settings["lora_r"], settings["lora_alpha"], ("q_proj", "v_proj"), lora_dropout),
         image_size=settings["img_size"],
         vit=VitSize.from_config(golden()["vit"]),
         max_txt_len=settings["max_txt_len"],
         end_sym=settings["end_sym"],
         chat_template=settings["chat_template"],
-        lora_r=settings["lora_r"],
-        lora_alpha=settings["lora_alpha"],
-        lora_dropout=lora_dropout,
     )
-    report = load_weights(model, load_file(str(FOLDER / weights)), weights)
-    assert not report.missing and not report.unexpected, str(report)
+    if lora is None:
+        report = load_weights(model, load_file(str(FOLDER / weights)), weights)
+        assert not report.missing, str(report)
     return model.eval()
 
 

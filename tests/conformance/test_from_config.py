@@ -71,7 +71,7 @@ def test_a_bin_folder_loads_as_well(section, tmp_path):
 @pytest.mark.parametrize(
     ("missing", "message"),
     [
-        (("config.json",), "no LLaMA configuration"),
+        (("config.json",), "it has no config.json"),
         (("tokenizer.model",), "no tokenizer"),
         (("model.safetensors",), "no weights"),
     ],
@@ -92,7 +92,7 @@ def test_a_llama_folder_that_is_not_there(section):
 
 
 def test_another_lora_rank_is_named(section):
-    with pytest.raises(CheckpointError, match="is lora_r or the LLaMA size another one"):
+    with pytest.raises(ConfigError, match="model.lora_r: 4 is given, but .* was trained with 8"):
         MiniGPTv2.from_config({**section, "lora_r": 4})
 
 

@@ -1,4 +1,4 @@
-"""The arithmetic of ``pefomed estimate`` against what torch really has: numbers, kept bytes, optimizer state."""
+"""The arithmetic of ``pefomed estimate`` against what torch really has: parameters, kept bytes, optimizer state."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from transformers import LlamaConfig
 
 from pefomed_plugin.config.compose import read_configuration
 from pefomed_plugin.config.model import read_model_config
+from pefomed_plugin.families import LanguageSize, ModelSize, VisionSize, read_model_size
+from pefomed_plugin.families.llama import LLAMA
+from pefomed_plugin.lora import LoraSettings
 from pefomed_plugin.services.memory.estimate import estimate, kept_bytes
-from pefomed_plugin.services.memory.model_sizes import LlamaSize, ModelSize, VisionSize, read_model_size
 from pefomed_plugin.toolkit.bundled import language
-from pefomed_plugin.toolkit.bundled.decoder import Places, decode
+from pefomed_plugin.toolkit.bundled.decoder import Places, decode, llama_block
 from pefomed_plugin.toolkit.bundled.minigpt_v2 import MiniGPTv2
 from pefomed_plugin.toolkit.bundled.vision import VIT_G, VitSize
 from tests.conformance.golden import golden_model, samples
 
-WIDTHS = LlamaSize(
+WIDTHS = LanguageSize(
     vocab_size=100,
     hidden_size=256,
     intermediate_size=688,
@@ -32,11 +34,11 @@ RANK, ROWS, TOKENS = 8, 2, 48
 CPU_MASK_BYTES = 4
 
 
-def numbers(*modules: Any) -> int:
+def parameters(*modules: Any) -> int:
     return sum(parameter.numel() for module in modules for parameter in module.parameters())
 
 
-def as_transformers(size: LlamaSize) -> LlamaConfig:
+def as_transformers(size: LanguageSize) -> LlamaConfig:
     names = (
         "vocab_size",
         "hidden_size",
@@ -52,7 +54,7 @@ def as_transformers(size: LlamaSize) -> LlamaConfig:
 @pytest.mark.parametrize(
     ("section", "llama"),
     [
-        ({}, LlamaSize()),
+        ({}, LLAMA.published_size),
         (
             {
                 "vit": {"embed_dim": 96, "depth": 2, "num_heads": 4, "mlp_ratio": 4.0},
@@ -64,20 +66,19 @@ def as_transformers(size: LlamaSize) -> LlamaConfig:
         ),
     ],
 )
-def test_every_part_has_as_many_numbers_as_the_model(section: dict[str, Any], llama: LlamaSize) -> None:
+def test_every_part_has_as_many_parameters_as_the_model(section: dict[str, Any], llama: LanguageSize) -> None:
     read = read_model_size(read_model_config(section))
     size = ModelSize(llama, read.vision, read.lora_rank, read.lora_targets)
     with torch.device("meta"):
         model = MiniGPTv2(
-            language.empty_llama(as_transformers(llama)),
+            language.empty_language_model(LLAMA, as_transformers(llama)),
             tokenizer=None,
             image_size=size.vision.image_size,
             vit=VitSize.from_config(section.get("vit")),
-            lora_r=size.lora_rank,
-            lora_target_modules=size.lora_targets,
+            lora=LoraSettings(size.lora_rank, 16, size.lora_targets),
         )
-    assert numbers(model.visual_encoder, model.ln_vision) == size.vision.numbers
-    assert numbers(model.llama_model) == llama.in_matrices + llama.elsewhere + size.lora
+    assert parameters(model.visual_encoder, model.ln_vision) == size.vision.parameters
+    assert parameters(model.llama_model) == llama.in_matrices + llama.elsewhere + size.lora
     assert sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad) == size.trained
     assert model.visual_tokens == size.vision.patches // 4
 
@@ -107,10 +108,10 @@ def kept_of(forward: Any, frozen: Any) -> int:
 def kept_in_layers(
     layers: int, mixed: bool, dropout: float, decoder: str = "packed", weights: Any = None, recompute: bool = False
 ) -> int:
-    size = LlamaSize(**{**vars(WIDTHS), "num_hidden_layers": layers})
+    size = LanguageSize(**{**vars(WIDTHS), "num_hidden_layers": layers})
     dtype = torch.bfloat16 if mixed else torch.float32
-    llama = language.empty_llama(as_transformers(size)).to(weights or dtype)
-    model: Any = language.add_lora(llama, RANK, 16, dropout, TARGETS).train()
+    llama = language.empty_language_model(LLAMA, as_transformers(size)).to(weights or dtype)
+    model: Any = language.add_lora(llama, LoraSettings(RANK, 16, TARGETS, dropout)).train()
     inner = model.get_base_model().model
     embeddings = torch.randn(ROWS, TOKENS, size.hidden_size, dtype=dtype, requires_grad=True)
     places = Places(torch.arange(TOKENS).expand(ROWS, TOKENS), torch.zeros(ROWS, TOKENS, dtype=torch.long))
@@ -121,7 +122,7 @@ def kept_in_layers(
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=mixed):
             if decoder == "plain":
                 return inner(inputs_embeds=embeddings, use_cache=False).last_hidden_state
-            return decode(inner, embeddings, places, recompute=recompute)
+            return decode(inner, llama_block, embeddings, places, recompute=recompute)
 
     return kept_of(forward, model)
 
@@ -183,8 +184,8 @@ def test_a_whole_step_keeps_no_more_than_estimated(decoder: str) -> None:
         )
         rows, tokens = layout.token_ids.shape
     config = model.llama_model.get_base_model().config
-    size = LlamaSize(
-        **{name: getattr(config, name) for name in LlamaSize.__dataclass_fields__ if name != "head_dim"},
+    size = LanguageSize(
+        **{name: getattr(config, name) for name in LanguageSize.__dataclass_fields__ if name != "head_dim"},
         head_dim=config.hidden_size // config.num_attention_heads,
     )
     layers = kept_bytes(size, 8, TARGETS, "fp32", dropout=False, decoder=decoder) * rows * tokens * 2

@@ -7,7 +7,7 @@ from typing import Any
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from pefomed_plugin.services.memory.model_sizes import LlamaSize, ModelSize, VisionSize
+from pefomed_plugin.families import LanguageSize, ModelSize, VisionSize
 from projects.benchmarks.scale_table import sample_flops
 from tests.conformance.golden import golden, golden_model, samples
 
@@ -25,7 +25,7 @@ def test_operations_are_those_that_torch_counts() -> None:
         "head_dim",
     )
     size = ModelSize(
-        LlamaSize(**{name: getattr(config, name) for name in names}),
+        LanguageSize(**{name: getattr(config, name) for name in names}),
         VisionSize(**golden()["vit"], image_size=given["img_size"]),
         given["lora_r"],
         ("q_proj", "v_proj"),

@@ -6,17 +6,13 @@ from random import Random
 
 import pytest
 
-from pefomed_plugin.prompts import (
-    CAPTION_INSTRUCTIONS,
-    REPORT_INSTRUCTIONS,
-    draw_instruction,
-    instruction_input,
-    user_turn,
-)
+from pefomed_plugin.prompts import CAPTION_INSTRUCTIONS, DEFAULT_STYLE, REPORT_INSTRUCTIONS
 
 
 def prompt(task, question=None, rng=None):
-    return user_turn(instruction_input(task, draw_instruction(task, question, rng)))
+    return DEFAULT_STYLE.user_turn(
+        DEFAULT_STYLE.instruction_input(task, DEFAULT_STYLE.draw_instruction(task, question, rng))
+    )
 
 
 def test_vqa():
@@ -40,7 +36,7 @@ def test_caption_in_evaluation_takes_the_first_of_the_pool():
 
 @pytest.mark.parametrize(("task", "pool"), [("report", REPORT_INSTRUCTIONS), ("caption", CAPTION_INSTRUCTIONS)])
 def test_training_draws_from_the_whole_pool(task, pool):
-    drawn = {draw_instruction(task, rng=Random(seed)) for seed in range(200)}
+    drawn = {DEFAULT_STYLE.draw_instruction(task, rng=Random(seed)) for seed in range(200)}
     assert drawn == set(pool)
 
 
@@ -61,9 +57,9 @@ def test_a_question_cannot_claim_an_image():
 @pytest.mark.parametrize("question", [None, "", "  "])
 def test_a_vqa_sample_needs_a_question(question):
     with pytest.raises(ValueError, match="needs a question"):
-        draw_instruction("vqa", question)
+        DEFAULT_STYLE.draw_instruction("vqa", question)
 
 
 def test_unknown_task():
-    with pytest.raises(ValueError, match="caption, report, vqa"):
-        draw_instruction("vga")
+    with pytest.raises(ValueError, match="did you mean 'vqa'"):
+        DEFAULT_STYLE.draw_instruction("vga")

@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 
 from ...digests import sha256_of
 from ...errors import ConfigError
-from ...prompts import draw_instruction, instruction_input
+from ...prompts import DEFAULT_STYLE
 from ...records import Sample
 from ...services.images.decoding import DEFAULT_POLICY, ImagePolicy, open_encoded, open_image
 from .sampling import Draw
@@ -75,7 +75,9 @@ class MedicalDataset(Dataset):
         question = self.text_processor(sample.question) if sample.question is not None else None
         return {
             "image": self._image(number),
-            "instruction_input": instruction_input(sample.task, draw_instruction(sample.task, question, rng)),
+            "instruction_input": DEFAULT_STYLE.instruction_input(
+                sample.task, DEFAULT_STYLE.draw_instruction(sample.task, question, rng)
+            ),
             "answer": self.text_processor(sample.answer),
             "image_id": sample.id,
             "index": number,

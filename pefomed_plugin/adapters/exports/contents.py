@@ -5,9 +5,7 @@ Reads checkpoints of this plugin, of MiniGPT-v2 and of PeFoMed, ``.safetensors``
 
 from __future__ import annotations
 
-import json
 import re
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,18 +14,15 @@ from typing import Any
 import torch
 
 from ...digests import file_sha256
-from ...errors import CheckpointError, ConfigError
-from ...toolkit.checkpoint import canonical, read_checkpoint
+from ...errors import CheckpointError
+from ...families import DEFAULT_FAMILY, FAMILIES, LanguageModelFamily
+from ...lora import FAMILY, RECORD, LoraSettings, settle
+from ...readers.textfiles import read_json
+from ...toolkit.checkpoint import read_checkpoint
+from ...toolkit.lora_tensors import Pairs, layers_of, lora_pairs, stated_lora
+from ...toolkit.tensor_names import canonical
 
 ADAPTER_WEIGHTS, ADAPTER_CONFIG, PROJECTOR = "adapter_model.safetensors", "adapter_config.json", "projector.safetensors"
-LORA_PREFIX = "llama_model.base_model.model."
-"""What a LoRA tensor's name begins with inside MiniGPT-v2; behind it follows its name in LLaMA."""
-METADATA = "pefomed_checkpoint"
-"""Key of a ``.safetensors`` header under which configuration and history lie as JSON."""
-KEPT = ("config", "epoch", "pefomed")
-"""What belongs to the weights beside the tensors; optimizer and scaler belong to resuming."""
-DEFAULT_ALPHA = 16
-"""MiniGPT-v2's and the paper's, for files that do not say."""
 
 SPELLINGS = {
     "minigpt4": "MiniGPT-v2's, of peft 0.2 (lora_A.weight)",
@@ -36,8 +31,6 @@ SPELLINGS = {
     "mixed": "mixed",
     "none": "no LoRA in it",
 }
-_LORA = re.compile(re.escape(LORA_PREFIX) + r"(.+)\.lora_([AB])\.weight$")
-_LAYER = re.compile(r"(?:^|\.)layers\.(\d+)\.")
 
 
 @dataclass(frozen=True)
@@ -51,13 +44,24 @@ class Contents:
     @property
     def tensors(self) -> dict[str, torch.Tensor]:
         """Tensors by canonical name (see ``toolkit.checkpoint``), in the file's order."""
-        return {model_key(key): each for key, each in self.content["model"].items()}
+        return {canonical(key): tensor for key, tensor in self.content["model"].items()}
 
     @property
     def config(self) -> Mapping[str, Any]:
         """Configuration of the run that wrote it; empty where it does not say."""
         config = self.content.get("config")
         return config if isinstance(config, dict) else {}
+
+    @property
+    def family(self) -> LanguageModelFamily:
+        """Of the language model it was trained on; MiniGPT-v2's where the file does not say."""
+        return FAMILIES.find(str(self.content.get(FAMILY, DEFAULT_FAMILY.name)))
+
+    @property
+    def width(self) -> int | None:
+        """Of the language model it was trained on, by its projection; None where it has none."""
+        weight = self.tensors.get("llama_proj.weight")
+        return int(weight.shape[0]) if weight is not None else None
 
     @property
     def training(self) -> Mapping[str, Any]:
@@ -69,15 +73,17 @@ class Contents:
 
 @dataclass(frozen=True)
 class Lora:
-    """Low-rank adapters: W + (alpha / rank) B A for each adapted W."""
+    """The adapters of a file: W + scale B A for each adapted W."""
 
-    rank: int
-    targets: tuple[str, ...]
-    """Names of the adapted projections: ``q_proj``, ``v_proj``."""
-    layers: int
-    """How many decoder layers have them."""
-    pairs: Mapping[str, tuple[torch.Tensor, torch.Tensor]]
-    """Module of LLaMA (``model.layers.0.self_attn.q_proj``) -> A (rank, in) and B (out, rank)."""
+    settings: LoraSettings
+    alpha_from: str
+    """Where its alpha, which no tensor tells, is taken from; in words."""
+    pairs: Pairs
+
+    @property
+    def layers(self) -> int:
+        """How many decoder layers have adapters."""
+        return len(layers_of(self.pairs))
 
 
 def read_contents(path: Path) -> Contents:
@@ -87,20 +93,7 @@ def read_contents(path: Path) -> Contents:
         CheckpointError: missing, damaged, pickled code, no tensors, or a tensor twice in two spellings.
     """
     path = Path(path)
-    content = _read_folder(path) if path.is_dir() else _read_file(path)
-    names = Counter(model_key(key) for key in content["model"])
-    if not names:
-        raise CheckpointError(f"{path} holds no tensors")
-    twice = [f"{name}: in two spellings; which one is meant?" for name, count in names.items() if count > 1]
-    if twice:
-        raise CheckpointError(f"{path} is ambiguous; delete one spelling of each", twice)
-    return Contents(path, content)
-
-
-def model_key(key: str) -> str:
-    """Canonical name inside MiniGPT-v2, also of a tensor of a PEFT adapter file."""
-    key = canonical(key)
-    return "llama_model." + key if key.startswith("base_model.model.") else key
+    return Contents(path, _read_folder(path) if path.is_dir() else read_checkpoint(path))
 
 
 def spelling_of(contents: Contents) -> str:
@@ -113,73 +106,30 @@ def spelling_of(contents: Contents) -> str:
     return "none" if not found else found.pop() if len(found) == 1 else "mixed"
 
 
-def find_lora(contents: Contents) -> Lora | None:
+def find_lora(contents: Contents, alpha: float | None = None) -> Lora | None:
     """The adapters of a file; None where it has none.
 
+    Args:
+        alpha: as given on the command line, for a file that does not say.
+
     Raises:
-        CheckpointError: half of a pair is missing, ranks differ, layers differ in what is adapted, or the adapters are
-            of a kind that is no plain LoRA; every tensor is named.
+        CheckpointError: the LoRA is not whole, of a kind that is not supported, or not of one run with the file's
+            configuration; every tensor is named.
+        ConfigError: another alpha is given than the file was trained with.
     """
-    tensors = {key: tensor for key, tensor in contents.tensors.items() if "lora_" in key}
-    if not tensors:
+    given = {} if alpha is None else {"lora_alpha": alpha}
+    source = str(contents.path)
+    stated, whence = stated_lora(contents.content, source, given)
+    if not stated:
         return None
-    sides: dict[str, dict[str, torch.Tensor]] = {}
-    problems: list[str] = []
-    for key, tensor in tensors.items():
-        match = _LORA.match(key)
-        if match is None or tensor.dim() != 2:
-            problems.append(f"{key}: no weight of a plain LoRA on a linear layer")
-            continue
-        sides.setdefault(match.group(1), {})[match.group(2)] = tensor
-    problems += [
-        f"{module}: lora_{side} is missing" for module, pair in sides.items() for side in "AB" if side not in pair
-    ]
-    pairs = {module: (pair["A"], pair["B"]) for module, pair in sides.items() if len(pair) == 2}
-    rank = Counter(a.shape[0] for a, _ in pairs.values()).most_common(1)[0][0] if pairs else 0
-    problems += [
-        f"{module}: A {tuple(a.shape)} and B {tuple(b.shape)} are not of rank {rank}, as the others"
-        for module, (a, b) in pairs.items()
-        if a.shape[0] != rank or b.shape[1] != rank
-    ]
-    problems += _uneven(pairs)
-    if problems:
-        raise CheckpointError(
-            f"the LoRA of {contents.path} is not whole; copy the file again, or export from another checkpoint",
-            problems,
-        )
-    return Lora(rank, tuple(sorted({module.rpartition(".")[2] for module in pairs})), len(_layers(pairs)), pairs)
-
-
-def alpha_of(contents: Contents, lora: Lora, given: int | None = None) -> tuple[int, str]:
-    """LoRA's alpha, which no tensor tells, and where it is taken from, in words.
-
-    Raises:
-        CheckpointError: the configuration in the file is of another rank than its tensors, and none is given.
-        ConfigError: another one is given than the file was trained with.
-    """
-    model = contents.config.get("model") or {}
-    own_rank, stored = model.get("lora_r", lora.rank), model.get("lora_alpha")
-    if own_rank != lora.rank:
-        if given is None:
-            raise CheckpointError(
-                f"{contents.path}: its configuration says lora_r {own_rank}, its tensors are of rank {lora.rank}; "
-                "they are not of "
-                "one run. Say what alpha was, with --lora-alpha"
-            )
-        return given, f"--lora-alpha; the file's configuration is of another rank ({own_rank})"
-    if stored is not None:
-        if given is not None and given != stored:
-            raise ConfigError(
-                f"{contents.path} was trained with lora_alpha {stored}, not {given}; leave --lora-alpha out"
-            )
-        return int(stored), "the configuration in the file"
-    if given is not None:
-        return given, "--lora-alpha"
-    return DEFAULT_ALPHA, "assumed, MiniGPT-v2's default; the file does not say: give --lora-alpha if it was another"
+    settings = settle(given, stated, source, contents.family.lora_targets, flags=True)
+    if not whence:
+        whence = "--lora-alpha" if given else "assumed, MiniGPT-v2's default; the file does not say: give --lora-alpha"
+    return Lora(settings, whence, lora_pairs(contents.tensors, source))
 
 
 def projector_of(contents: Contents) -> dict[str, torch.Tensor]:
-    """The projection from visual tokens to LLaMA, under MiniGPT-v2's names.
+    """The projection from visual tokens to the language model, under MiniGPT-v2's names.
 
     Raises:
         CheckpointError: it is not in the file.
@@ -219,24 +169,6 @@ def require_undamaged(path: Path) -> None:
         )
 
 
-def _uneven(pairs: Mapping[str, Any]) -> list[str]:
-    """Modules that other layers adapt and this one does not: they would be left out without a word."""
-    kinds = {_LAYER.sub(".layers.*.", module) for module in pairs}
-    wanted = {kind.replace("*", layer) for kind in kinds for layer in _layers(pairs)}
-    return [f"{each}: adapted in other layers, not in this one" for each in sorted(wanted - set(pairs))]
-
-
-def _layers(pairs: Mapping[str, Any]) -> list[str]:
-    return sorted({match.group(1) for match in map(_LAYER.search, pairs) if match}, key=int)
-
-
-def _read_file(path: Path) -> dict[str, Any]:
-    content = read_checkpoint(path)
-    if not isinstance(content.get("model"), dict):
-        content = {"model": content, **_metadata(path)}
-    return {**content, "model": {key: each for key, each in content["model"].items() if isinstance(each, torch.Tensor)}}
-
-
 def _read_folder(folder: Path) -> dict[str, Any]:
     if not (folder / ADAPTER_CONFIG).is_file():
         raise CheckpointError(
@@ -245,19 +177,7 @@ def _read_folder(folder: Path) -> dict[str, Any]:
         )
     adapter = read_checkpoint(folder / ADAPTER_WEIGHTS)
     projector = read_checkpoint(folder / PROJECTOR)
-    return {"model": {**adapter, **projector}, **_metadata(folder / ADAPTER_WEIGHTS)}
-
-
-def _metadata(path: Path) -> dict[str, Any]:
-    """What a ``.safetensors`` file of ours says beside its tensors."""
-    if path.suffix != ".safetensors":
-        return {}
-    from safetensors import safe_open  # late: optional
-
-    with safe_open(str(path), framework="pt") as file:
-        text = (file.metadata() or {}).get(METADATA, "{}")
-    try:
-        noted = json.loads(text)
-    except ValueError as error:
-        raise CheckpointError(f"{path}: {METADATA} in its header is not JSON; copy the file again") from error
-    return {key: noted[key] for key in KEPT if key in noted}
+    settings = read_json(folder / ADAPTER_CONFIG)
+    if not isinstance(settings, dict):
+        raise CheckpointError(f"{folder / ADAPTER_CONFIG} holds no JSON object; export the adapter again")
+    return {**adapter, "model": {**adapter["model"], **projector["model"]}, RECORD: settings}

@@ -9,8 +9,9 @@ from typing import Any
 from ...digests import file_sha256
 from ...errors import CheckpointError, ConfigError, near_names
 from ...storage import write_text
-from ...toolkit.checkpoint import canonical, upstream_key, write_checkpoint
-from .contents import KEPT, Contents, digest_file, model_key
+from ...toolkit.checkpoint import KEPT, write_checkpoint
+from ...toolkit.tensor_names import canonical, upstream_key
+from .contents import Contents, digest_file
 from .writing import noted_of, refuse_to_overwrite, save_tensors
 
 FORMS = {"minigpt4": ".minigpt4.pth", "peft": ".peft.pth", "safetensors": ".safetensors"}
@@ -33,16 +34,16 @@ def convert(contents: Contents, to: str, out: Path, *, weights_only: bool = Fals
     out = Path(out)
     refuse_to_overwrite(out)
     refuse_to_overwrite(digest_file(out))
-    rest = {key: each for key, each in contents.content.items() if key != "model" and (key in KEPT or not weights_only)}
-    adapted = {key.rpartition(".lora_")[0] for key in map(model_key, contents.content["model"]) if ".lora_" in key}
+    rest = {key: kept for key, kept in contents.content.items() if key != "model" and (key in KEPT or not weights_only)}
+    adapted = {key.rpartition(".lora_")[0] for key in contents.tensors if ".lora_" in key}
     tensors: dict[str, Any] = {
-        current_key(model_key(key), adapted) if to == "peft" else upstream_key(model_key(key)): each
-        for key, each in contents.content["model"].items()
+        current_key(key, adapted) if to == "peft" else upstream_key(key): tensor
+        for key, tensor in contents.tensors.items()
     }
     if to != "safetensors":
         write_checkpoint({"model": tensors, **rest}, out)
     else:
-        lost = sorted(key for key, each in rest.items() if key not in KEPT and each is not None)
+        lost = sorted(key for key, kept in rest.items() if key not in KEPT and kept is not None)
         if lost:
             raise CheckpointError(
                 f"a .safetensors file holds tensors by name only; leave {' and '.join(lost)} out with "

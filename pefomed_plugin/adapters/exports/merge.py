@@ -1,4 +1,4 @@
-"""LoRA worked into the weights of its LLaMA: a plain LLaMA folder that needs no peft. Builds no model.
+"""LoRA worked into the weights of its language model: a plain folder that needs no peft. Builds no model.
 
 One tensor is merged at a time, and shards of a bounded size are written as they fill, so that memory does not grow
 with the model.
@@ -6,91 +6,94 @@ with the model.
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from ...errors import CheckpointError
 from ...services.console import progress
+from ...toolkit.checkpoint import refuse_nonfinite
+from ...toolkit.language_folder import LanguageFolder
 from .contents import PROJECTOR, Contents, Lora, projector_of
-from .llama_folder import LlamaFolder, write_index
 from .writing import noted_of, save_tensors
 
 SHARD_BYTES = 1 << 30
 """A shard is written when it holds this much; that is the memory needed, beside the pages of the file that is read."""
 
 
-def check_fit(contents: Contents, lora: Lora, llama: LlamaFolder) -> None:
-    """Raises CheckpointError if the checkpoint was trained on another LLaMA; names every tensor."""
+def check_fit(contents: Contents, lora: Lora, base: LanguageFolder) -> None:
+    """Raises CheckpointError if the checkpoint was trained on another language model; names every tensor."""
     problems: list[str] = []
-    width, layers = llama.config.get("hidden_size"), llama.config.get("num_hidden_layers")
+    if contents.family.name != base.family.name:
+        problems.append(f"trained on the family {contents.family.name!r}, this one is of {base.family.name!r}")
     for key, tensor in projector_of(contents).items():
-        if tensor.shape[0] != width:
-            problems.append(f"{key}: for a LLaMA of width {tensor.shape[0]}, this one has {width}")
-    if lora.layers != layers:
-        problems.append(f"LoRA of {lora.layers} layers, this LLaMA has {layers}")
+        if tensor.shape[0] != base.size.hidden_size:
+            problems.append(f"{key}: for a width of {tensor.shape[0]}, this one has {base.size.hidden_size}")
+    if lora.layers != base.size.num_hidden_layers:
+        problems.append(f"LoRA of {lora.layers} layers, this one has {base.size.num_hidden_layers}")
     for module, (a, b) in lora.pairs.items():
-        shape = llama.shapes.get(module + ".weight")
+        shape = base.shapes.get(module + ".weight")
         wanted = (b.shape[0], a.shape[1])
         if shape is None:
-            problems.append(f"{module}.weight: not in the LLaMA")
+            problems.append(f"{module}.weight: not in the language model")
         elif shape != wanted:
-            problems.append(f"{module}.weight: {shape} in the LLaMA, the LoRA is for {wanted}")
+            problems.append(f"{module}.weight: {shape} in the language model, the LoRA is for {wanted}")
     if problems:
         raise CheckpointError(
-            f"{contents.path} was not trained on the LLaMA in {llama.folder}; give that one with --llama", problems
+            f"{contents.path} was not trained on the {base.family.title} in {base.folder}; give that one with --llama",
+            problems,
         )
 
 
-def write_merged(contents: Contents, lora: Lora, llama: LlamaFolder, scaling: float, folder: Path) -> None:
-    """Write the merged LLaMA, its companions and ``projector.safetensors`` into ``folder``; precision as the LLaMA's.
+def write_merged(contents: Contents, lora: Lora, base: LanguageFolder, folder: Path) -> None:
+    """Write the merged model, its companions and ``projector.safetensors`` into ``folder``; precision as the base's.
 
     Args:
-        scaling: alpha / rank.
+        base: what the LoRA was trained on.
         folder: exists, and is empty.
 
     Raises:
-        CheckpointError: the checkpoint does not fit the LLaMA, a weights file is damaged, or the disk is too small.
+        CheckpointError: the checkpoint does not fit or holds values that are not finite, a weights file is damaged, or
+            the disk is too small.
     """
-    check_fit(contents, lora, llama)
+    check_fit(contents, lora, base)
+    refuse_nonfinite(contents.tensors, str(contents.path))
     free = shutil.disk_usage(folder).free
-    if free < llama.size_bytes:
+    if free < base.size_bytes:
         raise CheckpointError(
-            f"{folder.parent} has {free / 1e9:.1f} GB free, the merged model needs {llama.size_bytes / 1e9:.1f}; "
+            f"{folder.parent} has {free / 1e9:.1f} GB free, the merged model needs {base.size_bytes / 1e9:.1f}; "
             "choose another --out"
         )
-    pairs = {module + ".weight": pair for module, pair in lora.pairs.items()}
+    deltas = {module + ".weight": (*pair, lora.settings.scale_of(module)) for module, pair in lora.pairs.items()}
     shards: list[list[str]] = []
     shard: dict[str, torch.Tensor] = {}
     total = 0
-    with progress("merging", len(llama.shapes)) as advance:
-        for key, tensor in llama.tensors():
-            shard[key] = merge_one(tensor, pairs.get(key), scaling)
+    with progress("merging", len(base.shapes)) as advance:
+        for key, tensor in base.tensors():
+            shard[key] = merge_one(tensor, *deltas[key]) if key in deltas else tensor
             if size_bytes(shard) >= SHARD_BYTES:
                 total += _flush(shard, shards, folder)
             advance(note=key)
     if shard:
         total += _flush(shard, shards, folder)
-    write_index(folder, shards, total)
-    for path in llama.companions():
+    _write_index(folder, shards, total)
+    for path in base.companions():
         shutil.copyfile(path, folder / path.name)
     save_tensors(projector_of(contents), folder / PROJECTOR, noted_of(contents))
 
 
-def merge_one(weight: torch.Tensor, pair: Any, scaling: float) -> torch.Tensor:
-    """W + scaling B A in float32, in the precision of W again; W itself where nothing was adapted.
+def merge_one(weight: torch.Tensor, a: torch.Tensor, b: torch.Tensor, scale: float) -> torch.Tensor:
+    """W + scale B A in float32, in the precision of W again.
 
     Args:
         weight: (out, in).
-        pair: A (rank, in) and B (out, rank), or None.
+        a: (rank, in).
+        b: (out, rank).
     """
-    if pair is None:
-        return weight
-    a, b = pair
-    return (weight.float() + scaling * (b.float() @ a.float())).to(weight.dtype)
+    return (weight.float() + scale * (b.float() @ a.float())).to(weight.dtype)
 
 
 def size_bytes(tensors: Mapping[str, torch.Tensor]) -> int:
@@ -104,3 +107,17 @@ def _flush(shard: dict[str, torch.Tensor], shards: list[list[str]], folder: Path
     shards.append(list(shard))
     shard.clear()
     return size
+
+
+def _write_index(folder: Path, shards: list[list[str]], size_bytes: int) -> None:
+    """Give shards ``0.safetensors``, ``1.safetensors``, ... the names Hugging Face has for them, and list them."""
+    if len(shards) == 1:
+        (folder / "0.safetensors").rename(folder / "model.safetensors")
+        return
+    weight_map = {}
+    for number, keys in enumerate(shards):
+        name = f"model-{number + 1:05d}-of-{len(shards):05d}.safetensors"
+        (folder / f"{number}.safetensors").rename(folder / name)
+        weight_map.update({key: name for key in keys})
+    index = {"metadata": {"total_size": size_bytes}, "weight_map": weight_map}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")

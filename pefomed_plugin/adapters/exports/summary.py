@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from ...errors import CheckpointError
-from .adapter import llama_width
-from .contents import SPELLINGS, Contents, Lora, alpha_of, digest_state, find_lora, spelling_of
+from ...toolkit.checkpoint import nonfinite
+from .contents import SPELLINGS, Contents, Lora, digest_state, find_lora, spelling_of
 
 
 def summarise(contents: Contents) -> dict[str, Any]:
@@ -24,41 +24,40 @@ def summarise(contents: Contents) -> dict[str, Any]:
     except CheckpointError as error:
         problems += [error.summary, *error.problems]
     problems += [
-        f"{key}: holds numbers that are not finite"
-        for key, tensor in contents.tensors.items()
-        if not bool(torch.isfinite(tensor).all())
+        f"{name}: {count:,} values are not finite (NaN or infinity)"
+        for name, count in nonfinite(contents.tensors).items()
     ]
     spelling = spelling_of(contents)
     return {
         "path": str(path),
-        "bytes": sum(each.stat().st_size for each in ([path] if path.is_file() else path.glob("*.safetensors"))),
+        "bytes": sum(file.stat().st_size for file in ([path] if path.is_file() else path.glob("*.safetensors"))),
         "digest": digest,
         "written_by": written_by(contents),
         "parts": parts(contents.tensors),
         "spelling": spelling,
         "spelling_words": SPELLINGS[spelling],
-        "lora": _lora(contents, lora, problems) if lora else None,
-        "llama_width": llama_width(contents),
+        "lora": _lora(lora) if lora else None,
+        "llama_width": contents.width,
         "training": dict(contents.training),
         "run": _run(contents.config),
-        "also": sorted(key for key, each in contents.content.items() if key != "model" and each is not None),
+        "also": sorted(key for key, kept in contents.content.items() if key != "model" and kept is not None),
         "resumable": isinstance(contents.content.get("optimizer"), Mapping),
         "problems": problems,
     }
 
 
 def parts(tensors: Mapping[str, torch.Tensor]) -> dict[str, dict[str, Any]]:
-    """``lora``, ``llama_proj``, ``visual_encoder``, ... -> how many tensors and numbers, and of what types."""
+    """``lora``, ``llama_proj``, ``visual_encoder``, ... -> how many tensors and parameters, and of what types."""
     found: dict[str, dict[str, Any]] = {}
     types: dict[str, Counter] = {}
     for key, tensor in tensors.items():
         name = "lora" if "lora_" in key else key.partition(".")[0]
-        part = found.setdefault(name, {"tensors": 0, "numbers": 0, "dtypes": []})
+        part = found.setdefault(name, {"tensors": 0, "parameters": 0, "dtypes": []})
         part["tensors"] += 1
-        part["numbers"] += tensor.numel()
+        part["parameters"] += tensor.numel()
         types.setdefault(name, Counter())[str(tensor.dtype).replace("torch.", "")] += 1
     for name, counted in types.items():
-        found[name]["dtypes"] = [each for each, _ in counted.most_common()]
+        found[name]["dtypes"] = [dtype for dtype, _ in counted.most_common()]
     return found
 
 
@@ -72,19 +71,17 @@ def written_by(contents: Contents) -> str:
     return "unknown: tensors alone"
 
 
-def _lora(contents: Contents, lora: Lora, problems: list[str]) -> dict[str, Any]:
-    alpha: int | None = None
-    try:
-        alpha, alpha_from = alpha_of(contents, lora)
-    except CheckpointError as error:
-        problems.append(error.summary)
-        alpha_from = "unknown"
+def _lora(lora: Lora) -> dict[str, Any]:
+    settings = lora.settings
     return {
-        "rank": lora.rank,
-        "targets": list(lora.targets),
+        "rank": settings.r,
+        "targets": list(settings.target_modules),
         "layers": lora.layers,
-        "alpha": alpha,
-        "alpha_from": alpha_from,
+        "alpha": settings.lora_alpha,
+        "alpha_from": lora.alpha_from,
+        "rank_stabilised": settings.use_rslora,
+        "rank_pattern": dict(settings.rank_pattern),
+        "alpha_pattern": dict(settings.alpha_pattern),
     }
 
 
@@ -99,4 +96,4 @@ def _run(config: Mapping[str, Any]) -> dict[str, Any]:
         "init_lr": run.get("init_lr"),
         "image_size": model.get("image_size"),
     }
-    return {key: each for key, each in found.items() if each}
+    return {key: value for key, value in found.items() if value}

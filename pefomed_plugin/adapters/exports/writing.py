@@ -14,7 +14,8 @@ from uuid import uuid4
 import torch
 
 from ...errors import CheckpointError, one_line
-from .contents import KEPT, METADATA, Contents
+from ...toolkit.checkpoint import KEPT, METADATA
+from .contents import Contents
 
 
 @contextmanager

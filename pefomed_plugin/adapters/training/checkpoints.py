@@ -83,10 +83,7 @@ class CheckpointKeeper:
         digest = _digest_of(path)
         if digest.is_file() and Path(path).is_file() and file_sha256(path) != digest.read_text().strip():
             raise CheckpointError(f"{path} is damaged: its digest is not the one written with it")
-        content = read_checkpoint(path)
-        if not isinstance(content.get("model"), dict):
-            raise CheckpointError(f"{path} is no checkpoint of a run: it has no 'model'")
-        return content
+        return read_checkpoint(path)
 
     def _names(self) -> list[str]:
         return ["checkpoint_last.pth", *(f"checkpoint_last.{number}.pth" for number in range(1, self.keep_last))]

@@ -19,12 +19,13 @@ from torch.utils.data import DataLoader, Subset
 from ... import __version__
 from ...config.run import RunConfig
 from ...errors import PefomedError
+from ...lora import recorded
 from ...provenance import Origins
 from ...services.console import progress, say
 from ...storage import set_aside
 from ...toolkit import NAME as TOOLKIT
 from ...toolkit import registry
-from ...toolkit.checkpoint import load_weights
+from ...toolkit.checkpoint import load_checkpoint
 from ..data.datasets import Mixture, make_collater
 from ..data.sampling import PlannedBatches
 from ..devices import peak_memory_gib
@@ -84,7 +85,7 @@ class Trainer:
         self.best: float | None = None
         """Lowest validation loss so far."""
         if saved:
-            say(str(load_weights(model, saved.content["model"], str(saved.path))))
+            say(str(load_checkpoint(model, saved.content, str(saved.path))))
         self.strategy = strategy_of(options.strategy)
         self.model, self.optimizer = self.strategy.prepare(
             accelerator, model, partial(build_optimizer, options=options)
@@ -216,6 +217,7 @@ class Trainer:
                     "scaler": scaler.state_dict() if scaler is not None else None,
                     "epoch": epoch,
                     **self.describe(),
+                    **recorded(self.own),
                     "pefomed": self.state(),
                 },
                 best=best,

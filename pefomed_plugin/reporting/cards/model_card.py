@@ -20,9 +20,6 @@ PAPER = (
     "He et al., PeFoMed: Parameter Efficient Fine-tuning of Multimodal Large Language Models for Medical Imaging, "
     "arXiv:2401.02797"
 )
-LLAMA_NOTICE = (
-    "Llama 2 is licensed under the LLAMA 2 Community License, Copyright (c) Meta Platforms, Inc. All Rights Reserved."
-)
 _SHOWN = {
     "model": (
         "arch",
@@ -182,7 +179,7 @@ def _model_licences(facts: ModelFacts) -> list[str]:
         ["The tiny model, from which training began, is generated and under this software's licence, BSD 3-Clause."]
         if facts.origins.model == TINY
         else [
-            LLAMA_NOTICE + " It covers what is derived from it, these weights too.",
+            facts.family.licence.notice + " It covers what is derived from it, these weights too.",
             "MiniGPT-v2's projection and LoRA, from which training began: BSD 3-Clause (Vision-CAIR/MiniGPT-4).",
         ]
     )
@@ -198,7 +195,7 @@ def _licence_id(facts: ModelFacts) -> str:
     if facts.terms():
         return "other"
     if facts.origins.model != TINY:
-        return "llama2"
+        return facts.family.licence.identifier
     of_data = {source.licence_id for source in facts.sources()}
     return of_data.pop() if len(of_data) == 1 else "other" if of_data else "bsd-3-clause"
 

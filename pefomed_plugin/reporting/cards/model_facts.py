@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ...digests import file_sha256
+from ...families import DEFAULT_FAMILY, LanguageModelFamily
 from ...provenance import GENERATED, REAL, Origins, manifest_origin, read_origins
 from ...readers import DatasetSpec, describe
 from ...readers.prepared import MANIFEST, is_prepared, read_manifest
@@ -58,8 +59,10 @@ class ModelFacts:
     """Whether ``trained_on`` goes back to the released MiniGPT-v2."""
     figures: Mapping[str, Any] = field(default_factory=dict)
     """``results`` of ``metrics.json``: test set -> its metrics."""
+    family: LanguageModelFamily = DEFAULT_FAMILY
+    """Of the language model it was trained on."""
     base_model: str | None = None
-    """The LLaMA's name on the Hugging Face hub."""
+    """The language model's name on the Hugging Face hub."""
     files: Mapping[str, str] = field(default_factory=dict)
     """File -> what it is."""
     versions: Mapping[str, str] = field(default_factory=dict)

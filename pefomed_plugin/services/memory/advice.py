@@ -10,8 +10,8 @@ from typing import Any
 
 from ...config.compose import Configuration
 from ...errors import PefomedError, one_line
+from ...families import ModelSize, read_model_size
 from .estimate import GIB, estimate
-from .model_sizes import ModelSize, read_model_size
 
 Changes = dict[str, Any]
 _WORTH = 0.01

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from ...config.compose import Configuration
 from ...config.model import ModelConfig
 from ...config.run import RunConfig
+from ...families import LanguageSize, ModelSize, read_model_size
 from ...readers import describe
 from .loads import Load, answering_load, training_load
-from .model_sizes import LlamaSize, ModelSize, read_model_size
 
 GIB = 2**30
 CUDA_BYTES = int(0.6 * GIB)
@@ -101,7 +101,7 @@ def estimate(config: Configuration, size: ModelSize | None = None) -> RunSize:
 
 
 def kept_bytes(
-    llama: LlamaSize,
+    llama: LanguageSize,
     rank: int,
     targets: tuple[str, ...],
     precision: str,
@@ -137,13 +137,13 @@ def kept_bytes(
 
 def _weights(model: ModelConfig, size: ModelSize, precision: str) -> dict[str, int]:
     """All weights as they lie on the GPU."""
-    llama, bits = size.llama, model.quantisation
+    llama, bits = size.language, model.quantisation
     element = _ELEMENT[model.llm_precision]
     rows = llama.num_hidden_layers * sum(matrix[1] for matrix in llama.matrices().values())
     matrices = element * llama.in_matrices if bits == "none" else _BITS[bits](llama.in_matrices, rows)
     parts = {"language model": matrices + element * llama.elsewhere}
     if not model.vit_on_cpu:
-        parts["vision encoder"] = _ELEMENT[model.vit_precision] * size.vision.numbers
+        parts["vision encoder"] = _ELEMENT[model.vit_precision] * size.vision.parameters
     parts["projection and LoRA, fp32"] = 4 * size.trained
     if precision != "fp32":
         parts[f"their copies in {precision}"] = 2 * size.trained
@@ -152,7 +152,7 @@ def _weights(model: ModelConfig, size: ModelSize, precision: str) -> dict[str, i
 
 def _step(model: ModelConfig, run: RunConfig, size: ModelSize, precision: str, load: Load) -> dict[str, int]:
     """What one training step takes and gives back."""
-    llama, element, bits = size.llama, _ELEMENT[precision], model.quantisation
+    llama, element, bits = size.language, _ELEMENT[precision], model.quantisation
     recomputes = model.use_grad_checkpoint_llm
     kept = kept_bytes(
         llama,
@@ -161,7 +161,7 @@ def _step(model: ModelConfig, run: RunConfig, size: ModelSize, precision: str, l
         precision,
         quantised=bits,
         decoder=model.decoder,
-        dropout=model.lora_dropout > 0,
+        dropout=model.lora_dropout is None or model.lora_dropout > 0,
     )
     work = _layer_work(llama, element, load.tokens)
     if recomputes:
@@ -181,7 +181,7 @@ def _step(model: ModelConfig, run: RunConfig, size: ModelSize, precision: str, l
 
 def _answer(model: ModelConfig, run: RunConfig, size: ModelSize, precision: str, load: Load) -> dict[str, int]:
     """What answering one batch takes and gives back."""
-    llama, element = size.llama, _ELEMENT[precision]
+    llama, element = size.language, _ELEMENT[precision]
     beams = run.num_beams
     columns = load.rows * load.row_tokens + load.samples * load.answer_tokens
     parts = {
@@ -196,7 +196,7 @@ def _answer(model: ModelConfig, run: RunConfig, size: ModelSize, precision: str,
     return _with_vision(model, run, size, load.rows, parts)
 
 
-def _layer_work(llama: LlamaSize, element: int, tokens: int) -> int:
+def _layer_work(llama: LanguageSize, element: int, tokens: int) -> int:
     return element * _MLP_TENSORS * llama.intermediate_size * tokens
 
 

@@ -8,9 +8,9 @@ import math
 from dataclasses import dataclass
 
 from ...config.compose import Configuration
-from ...prompts import IMAGE_PLACEHOLDER, VQA_INSTRUCTION, instruction_input, user_turn
+from ...families import ModelSize
+from ...prompts import DEFAULT_STYLE, IMAGE_PLACEHOLDER
 from ...readers import DATASETS, describe
-from .model_sizes import ModelSize
 
 CHARACTERS_A_TOKEN = 3
 """Of English text in LLaMA's vocabulary, on the safe side."""
@@ -23,7 +23,9 @@ _LONGEST_QUESTION = max(spec.longest[0] for spec in DATASETS.own.values() if spe
 """Characters that a question is taken to have at most where a data set does not declare its longest."""
 _MARKUP = [
     math.ceil(len(part) / MARKUP_CHARACTERS_A_TOKEN)
-    for part in user_turn(instruction_input("vqa", VQA_INSTRUCTION.format(question="?")))
+    for part in DEFAULT_STYLE.user_turn(
+        DEFAULT_STYLE.instruction_input("vqa", DEFAULT_STYLE.draw_instruction("vqa", "?"))
+    )
     .replace(IMAGE_PLACEHOLDER, "?")
     .split("?")
 ]

@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from torch import nn
 
 from ...errors import ToolkitError, near_names
-from ..checkpoint import LoadReport, load_weights, read_weights
+from ..checkpoint import LoadReport, load_checkpoint, read_checkpoint
 from .processors import BaseProcessor
 from .registry import registry
 
@@ -34,8 +34,8 @@ class BaseModel(nn.Module):
         return _default_path(cls.PRETRAINED_MODEL_CONFIG_DICT, model_type, "model_type")
 
     def load_checkpoint(self, path: str | Path) -> LoadReport:
-        """Load a MiniGPT-v2 or PeFoMed ``.pth``. Raises CheckpointError naming every trained tensor not found."""
-        return load_weights(self, read_weights(Path(path)), str(path))
+        """Load a MiniGPT-v2 or PeFoMed ``.pth``. Raises as ``toolkit.checkpoint.load_checkpoint``."""
+        return load_checkpoint(self, read_checkpoint(Path(path)), str(path))
 
 
 class BaseTask:

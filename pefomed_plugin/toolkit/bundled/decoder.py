@@ -1,4 +1,4 @@
-"""The language model's decoder over packed rows: transformers' LLaMA modules, our own order of work.
+"""The language model's decoder over packed rows: transformers' own modules, our own order of work.
 
 What it leaves out is what nobody looks at: padding, outputs of the last layer where no token is predicted, and
 intermediate results that the backward pass can make again. What it computes equals transformers' own forward (1e-6,
@@ -16,7 +16,11 @@ import torch
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
+from ...families import LanguageModelFamily
 from .packing import PREFIX, Packed
+
+Block = Callable[..., torch.Tensor]
+"""One decoder layer; arguments as ``llama_block``."""
 
 
 class Places(NamedTuple):
@@ -96,6 +100,7 @@ def visibility(queries: Places, keys: Places, dtype: torch.dtype) -> torch.Tenso
 
 def decode(
     decoder: Any,
+    block: Block,
     embeddings: torch.Tensor,
     queries: Places,
     wanted: Wanted | None = None,
@@ -109,7 +114,8 @@ def decode(
     """Outputs after the final norm: at the wanted places (N, H), or of all tokens (R, H).
 
     Args:
-        decoder: ``LlamaModel`` of transformers, with LoRA or without.
+        decoder: body of the language model (``LlamaModel`` of transformers), with LoRA or without.
+        block: one layer of its family.
         embeddings: (G, T, H).
         queries: places of the embeddings.
         filled: (R,) which of the G x T places hold a token; absent: all.
@@ -118,7 +124,7 @@ def decode(
         recompute: keep only each layer's input and compute the layer again in the backward pass.
         compiled: let torch compile the layer, once for all layers and lengths.
     """
-    one_layer = _compiled_layer() if compiled else _layer
+    one_layer = _compiled(block) if compiled else block
     keys = queries if keys is None else keys
     rotation = decoder.rotary_emb(embeddings, position_ids=queries.positions)
     mask = visibility(queries, keys, embeddings.dtype)
@@ -134,7 +140,7 @@ def decode(
     return _norm(decoder.norm, hidden)
 
 
-def _layer(
+def llama_block(
     layer: Any,
     number: int,
     hidden: torch.Tensor,
@@ -144,12 +150,27 @@ def _layer(
     wanted: Wanted | None,
     past: KeyValues | None,
 ) -> torch.Tensor:
+    """A layer of LLaMA: norm, rotated grouped-query attention, norm, SwiGLU.
+
+    Args:
+        layer: ``LlamaDecoderLayer`` of transformers.
+        number: which of the layers it is.
+        hidden: (R, H).
+        grid: where in the rows the R tokens lie.
+        rotation: cosines and sines (G, T, d).
+        mask: of ``visibility``.
+        wanted: in the last layer, where outputs are looked at.
+        past: keys and values of earlier columns; those of these are added.
+
+    Returns:
+        (R, H), or (N, H) where ``wanted`` is given.
+    """
     attention = layer.self_attn
     normed = _norm(layer.input_layernorm, hidden)
     keys = _rotate(_heads(grid.spread(attention.k_proj(normed)), attention.head_dim), rotation)
     values = _heads(grid.spread(attention.v_proj(normed)), attention.head_dim)
     if wanted is not None:
-        hidden, normed = (each.index_select(0, wanted.sources) for each in (hidden, normed))
+        hidden, normed = (tokens.index_select(0, wanted.sources) for tokens in (hidden, normed))
         grid = wanted.grid
         rotation = (_take(rotation[0], wanted.columns), _take(rotation[1], wanted.columns))
         mask = mask.gather(2, wanted.columns[:, None, :, None].expand(-1, -1, -1, mask.shape[3]))
@@ -165,9 +186,18 @@ def _layer(
     return hidden + layer.mlp.down_proj(gated)
 
 
+BLOCKS: dict[str, Block] = {"llama": llama_block}
+"""What ``block`` of a family may be: name -> one layer."""
+
+
+def block_of(family: LanguageModelFamily) -> Block:
+    """The function of one decoder layer of a family."""
+    return BLOCKS[family.block] if isinstance(family.block, str) else family.block
+
+
 @lru_cache(maxsize=1)
-def _compiled_layer() -> Callable[..., torch.Tensor]:
-    return torch.compile(_layer, dynamic=True)
+def _compiled(block: Block) -> Block:
+    return torch.compile(block, dynamic=True)
 
 
 def _heads(projected: torch.Tensor, width: int) -> torch.Tensor:
@@ -175,7 +205,7 @@ def _heads(projected: torch.Tensor, width: int) -> torch.Tensor:
 
 
 def _rotate(heads: torch.Tensor, rotation: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
-    cos, sin = (each[:, None].to(heads.dtype) for each in rotation)
+    cos, sin = (angles[:, None].to(heads.dtype) for angles in rotation)
     first, second = heads.chunk(2, dim=-1)
     return heads * cos + torch.cat((-second, first), dim=-1) * sin
 

@@ -7,18 +7,19 @@ from typing import Any
 
 import torch
 
-from .decoder import KeyValues, Places, Wanted, decode
+from .decoder import Block, KeyValues, Places, Wanted, decode
 from .packing import Packed
 
 
 @torch.no_grad()
 def greedy_tokens(
-    language_model: Any, embeddings: torch.Tensor, layout: Packed, limit: int, *, pad: int, end: int
+    language_model: Any, block: Block, embeddings: torch.Tensor, layout: Packed, limit: int, *, pad: int, end: int
 ) -> Iterator[torch.Tensor]:
     """The next token (B,) of every answer, until all have ended or ``limit`` tokens are there.
 
     Args:
-        language_model: ``LlamaForCausalLM`` of transformers, with LoRA or without.
+        language_model: of transformers (``LlamaForCausalLM``), with LoRA or without.
+        block: one layer of its family.
         embeddings: (G, T, H) of the rows of ``layout``, which was made without answers.
         pad: token behind an answer's end.
         end: token that ends an answer.
@@ -27,9 +28,9 @@ def greedy_tokens(
     rows, slots = layout.wanted.shape  # of each row the last tokens of its questions
     past = KeyValues(embeddings.shape[1] + slots * limit)
     wanted = Wanted.of(layout)
-    hidden = wanted.grid.spread(decode(decoder, embeddings, keys, wanted, filled=layout.filled, past=past))
+    hidden = wanted.grid.spread(decode(decoder, block, embeddings, keys, wanted, filled=layout.filled, past=past))
     start = keys.positions.gather(1, layout.wanted) + 1
-    numbers = torch.arange(1, slots + 1, device=start.device).expand(rows, slots)
+    segments = torch.arange(1, slots + 1, device=start.device).expand(rows, slots)
     finished = torch.ones(rows * slots, dtype=torch.bool, device=start.device)
     finished = finished.index_fill(0, layout.flat, False).view(rows, slots)
     for step in range(limit):
@@ -38,8 +39,8 @@ def greedy_tokens(
         finished = finished | (tokens == end)
         if step + 1 == limit or bool(finished.all()):
             break
-        queries = Places(start + step, numbers)
+        queries = Places(start + step, segments)
         keys = keys.followed_by(queries)
         hidden = decode(
-            decoder, decoder.embed_tokens(tokens).to(embeddings.dtype), queries, past=past, keys=keys
+            decoder, block, decoder.embed_tokens(tokens).to(embeddings.dtype), queries, past=past, keys=keys
         ).unflatten(0, (rows, slots))

@@ -1,4 +1,4 @@
-"""MiniGPT-v2: frozen EVA ViT, four neighbouring visual tokens in one, a linear projection, LLaMA-2 with LoRA.
+"""MiniGPT-v2: frozen EVA ViT, four neighbouring visual tokens in one, a linear projection, a language model with LoRA.
 
 Paper section 3.1; numbers equal to upstream's ``minigpt4/models/minigpt_v2.py`` (``golden/``). Only the projection and
 LoRA are trained. Knows nothing of data sets, files of samples, or training loops.
@@ -18,15 +18,19 @@ from torch import nn
 
 from ...config.model import read_model_config
 from ...errors import ConfigError
-from ...prompts import IMAGE_PLACEHOLDER, TURN_TEMPLATE
+from ...families import Tokenizer, family_of_type
+from ...lora import LoraSettings
+from ...prompts import IMAGE_PLACEHOLDER
 from ...services.console import say
+from ..language_folder import open_language_folder
+from ..start import lora_of_section, settle_model
 from . import language
 from .base import BaseModel
-from .decoder import Places, Wanted, decode
+from .decoder import Places, Wanted, block_of, decode
 from .greedy import greedy_tokens
 from .packing import Packed, Packer
 from .registry import registry
-from .sequence import Layout, lay_out, pad_left
+from .sequence import PaddedRows, lay_out, pad_left
 from .vision import VIT_G, LayerNorm, VitSize, build_vision_encoder, load_vision_weights, normalise_pixels
 
 _FROZEN_VISION = ("visual_encoder", "ln_vision")
@@ -46,37 +50,45 @@ class MiniGPTv2(BaseModel):
 
     def __init__(
         self,
-        llama: Any,
-        tokenizer: Any,
+        language_model: Any,
+        tokenizer: Tokenizer,
+        lora: LoraSettings | None = None,
         image_size: int = 448,
         vit: VitSize = VIT_G,
-        prompt_template: str = TURN_TEMPLATE,
+        prompt_template: str | None = None,
         max_txt_len: int = 1024,
         max_context_len: int = 3800,
-        end_sym: str = "</s>",
+        end_sym: str | None = None,
         chat_template: bool = True,
-        lora_r: int = 64,
-        lora_alpha: int = 16,
-        lora_dropout: float = 0.05,
-        lora_target_modules: Sequence[str] = ("q_proj", "v_proj"),
         use_grad_checkpoint_llm: bool = False,
         decoder: str = "packed",
         compile_layers: bool = False,
         vit_on_cpu: bool = False,
     ) -> None:
+        """Put the parts together.
+
+        Args:
+            language_model: of transformers, frozen, of a known family.
+            lora: trainable adapters; None for a language model without.
+            prompt_template: a user turn; None: the family's.
+            end_sym: what ends an answer; None: the family's.
+        """
         super().__init__()
+        self.family = family_of_type(language_model.config.model_type, "the language model")
+        self.prompt_style = self.family.prompt_style
+        self._block = block_of(self.family)
+        self.lora_settings = lora
         self.visual_encoder = build_vision_encoder(image_size, vit).requires_grad_(False)
         self.ln_vision = LayerNorm(vit.embed_dim).requires_grad_(False)
-        hidden = llama.config.hidden_size
-        self.llama_model = (
-            language.add_lora(llama, lora_r, lora_alpha, lora_dropout, lora_target_modules) if lora_r > 0 else llama
-        )
+        hidden = language_model.config.hidden_size
+        self.llama_model = language_model if lora is None else language.add_lora(language_model, lora)
         self.llama_proj = nn.Linear(4 * vit.embed_dim, hidden)
         self.llama_tokenizer = tokenizer
-        self.prompt_template = prompt_template if chat_template else "{}"
+        turn = self.prompt_style.system + self.prompt_style.turn
+        self.prompt_template = (prompt_template or turn) if chat_template else "{}"
         self.max_txt_len = max_txt_len
         self.max_context_len = max_context_len
-        self.end_sym = end_sym
+        self.end_sym = end_sym or self.prompt_style.end
         if decoder not in ("packed", "plain"):
             raise ConfigError(f"model.decoder: {decoder!r} is neither packed nor plain")
         self.compile_layers = compile_layers
@@ -153,7 +165,7 @@ class MiniGPTv2(BaseModel):
             wanted, targets, owners = self._packed_outputs(samples["image"], packed), packed.targets, packed.owners
             count, padded_length = packed.samples, packed.separately_padded_length
         else:
-            prompts = [self.prompt_template.format(each) for each in samples["instruction_input"]]
+            prompts = [self.prompt_template.format(text) for text in samples["instruction_input"]]
             layout = self.lay_out(prompts, samples["answer"])
             hidden = self._hidden_states(self.encode_img(samples["image"]), layout)
             owners, columns = layout.answer_positions()
@@ -180,7 +192,7 @@ class MiniGPTv2(BaseModel):
             self.max_context_len,
         )
 
-    def lay_out(self, prompts: Sequence[str], answers: Sequence[str] | None = None) -> Layout:
+    def lay_out(self, prompts: Sequence[str], answers: Sequence[str] | None = None) -> PaddedRows:
         """Token ids of ``<s>`` + text + visual tokens + text (+ answer + end), padded on the right."""
         layout = lay_out(
             prompts,
@@ -232,7 +244,7 @@ class MiniGPTv2(BaseModel):
             temperature=temperature,
             do_sample=do_sample,
         )
-        return [self._answer_text(token_id) for token_id in ids]
+        return [self._answer_text(row) for row in ids]
 
     @torch.no_grad()
     def generate_ids(self, images: torch.Tensor, texts: Sequence[str], **settings: Any) -> torch.Tensor:
@@ -254,7 +266,7 @@ class MiniGPTv2(BaseModel):
             images: (G, 3, S, S), or what ``encode_vision`` made of them.
             layout: of ``packer``, made without answers.
         """
-        return [self._answer_text(token_id) for token_id in self.generate_packed_ids(images, layout, max_new_tokens)]
+        return [self._answer_text(ids) for ids in self.generate_packed_ids(images, layout, max_new_tokens)]
 
     @torch.no_grad()
     def generate_packed_ids(self, images: torch.Tensor, layout: Packed, max_new_tokens: int = 20) -> torch.Tensor:
@@ -266,7 +278,7 @@ class MiniGPTv2(BaseModel):
         produced: list[torch.Tensor] = []
         for tokens in self._packed_tokens(images, layout, max_new_tokens):
             produced.append(tokens)
-            yield [self._answer_text(each) for each in torch.stack(produced, dim=-1)]
+            yield [self._answer_text(ids) for ids in torch.stack(produced, dim=-1)]
 
     @torch.no_grad()
     def _packed_tokens(self, images: torch.Tensor, layout: Packed, max_new_tokens: int) -> Iterator[torch.Tensor]:
@@ -274,6 +286,7 @@ class MiniGPTv2(BaseModel):
         embeddings, _ = self._embed_packed(images, layout)
         return greedy_tokens(
             self._causal_lm(),
+            self._block,
             embeddings,
             layout,
             max_new_tokens,
@@ -290,7 +303,7 @@ class MiniGPTv2(BaseModel):
         """V: how many embeddings one image takes up in the prompt."""
         return self.visual_encoder.patch_embed.num_patches // 4
 
-    def _hidden_states(self, visual: torch.Tensor, layout: Layout) -> torch.Tensor:
+    def _hidden_states(self, visual: torch.Tensor, layout: PaddedRows) -> torch.Tensor:
         embeddings = self._embed(visual, layout)
         mask = layout.attention_mask().to(embeddings.device)
         return self._decoder()(inputs_embeds=embeddings, attention_mask=mask, use_cache=False).last_hidden_state
@@ -301,6 +314,7 @@ class MiniGPTv2(BaseModel):
         embeddings, places = self._embed_packed(images, layout)
         return decode(
             self._decoder(),
+            self._block,
             embeddings,
             places,
             Wanted.of(layout),
@@ -316,7 +330,7 @@ class MiniGPTv2(BaseModel):
         embeddings = embeddings.scatter(1, columns[..., None].expand_as(visual), visual)
         return embeddings, Places(layout.positions, layout.segments)
 
-    def _embed(self, visual: torch.Tensor, layout: Layout) -> torch.Tensor:
+    def _embed(self, visual: torch.Tensor, layout: PaddedRows) -> torch.Tensor:
         places = layout.visual_positions.to(visual.device)
         kept = torch.arange(visual.shape[1], device=visual.device)[None] < places.sum(1, keepdim=True)
         embeddings = self._decoder().embed_tokens(layout.token_ids.to(visual.device)).to(visual.dtype)
@@ -334,7 +348,7 @@ class MiniGPTv2(BaseModel):
     def _answer_text(self, ids: torch.Tensor) -> str:
         kept, end = ids.tolist(), self.llama_tokenizer.eos_token_id
         text = self.llama_tokenizer.decode(kept[: kept.index(end)] if end in kept else kept)
-        return text.split("[/INST]")[-1].strip()
+        return self.prompt_style.answer_of(text)
 
     @classmethod
     def from_config(cls, cfg: Mapping[str, Any]) -> MiniGPTv2:
@@ -342,16 +356,23 @@ class MiniGPTv2(BaseModel):
 
         Raises:
             CheckpointError: weights are missing, damaged, or do not fit; the tensors are listed.
+            ConfigError: the section says another LoRA than the checkpoint was trained with.
         """
-        folder = Path(str(cfg["llama_model"]))
+        section = {**cfg, **settle_model(cfg)}
+        folder = open_language_folder(Path(str(cfg["llama_model"])))
+        tokenizer = folder.family.load_tokenizer(folder.folder)
         on_gpu = torch.cuda.is_available()
-        llama = language.load_llama(
-            folder,
-            _PRECISIONS[cfg.get("llm_precision", "fp16")] if on_gpu else torch.float32,
-            read_model_config(cfg).quantisation,
+        model = cls(
+            language.load_language_model(
+                folder,
+                _PRECISIONS[cfg.get("llm_precision", "fp16")] if on_gpu else torch.float32,
+                read_model_config(cfg).quantisation,
+            ),
+            tokenizer,
+            lora_of_section(section),
+            vit=VitSize.from_config(cfg.get("vit")),
+            **{key: section[key] for key in _OPTIONS if section.get(key) is not None},
         )
-        options = {key: cfg[key] for key in _OPTIONS if cfg.get(key) is not None}
-        model = cls(llama, language.load_tokenizer(folder), vit=VitSize.from_config(cfg.get("vit")), **options)
         load_vision_weights(model.visual_encoder, Path(str(cfg["vit_weights"])))
         if cfg.get("use_grad_checkpoint"):
             say(
@@ -372,10 +393,6 @@ _OPTIONS = (
     "max_context_len",
     "end_sym",
     "chat_template",
-    "lora_r",
-    "lora_alpha",
-    "lora_dropout",
-    "lora_target_modules",
     "use_grad_checkpoint_llm",
     "decoder",
     "compile_layers",

@@ -48,17 +48,17 @@ class Packed:
     samples: int
     """B: questions of all rows."""
     separately_padded_length: int
-    """As ``Layout.separately_padded_length``."""
+    """As ``PaddedRows.separately_padded_length``."""
     truncated_answers: int
     """How many answers were cut at the limit."""
 
     def to(self, device: Any, non_blocking: bool = False) -> Packed:
         """The same with its tensors on ``device``."""
-        return self._map(lambda each: each.to(device, non_blocking=non_blocking))
+        return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
     def pin_memory(self) -> Packed:
         """The same in page-locked memory; called by torch's ``DataLoader``."""
-        return self._map(lambda each: each.pin_memory())
+        return self._map(lambda tensor: tensor.pin_memory())
 
     def _map(self, change: Any) -> Packed:
         values = {field_.name: getattr(self, field_.name) for field_ in fields(self)}
@@ -174,23 +174,23 @@ def _common_start(texts: Sequence[list[int]]) -> list[int]:
 
 def _together(rows: Sequence[_Row], pad: int, visual_tokens: int) -> Packed:
     laid = [_tokens(row) for row in rows]
-    length = max(len(each.ids) for each in laid)
-    width = max(len(each.wanted) for each in laid)
-    lengths = torch.tensor([len(each.ids) for each in laid])
+    length = max(len(row.ids) for row in laid)
+    width = max(len(row.wanted) for row in laid)
+    lengths = torch.tensor([len(row.ids) for row in laid])
     starts = (lengths.cumsum(0) - lengths).tolist()
     places = sorted(
         (sample, order, number * width + order, starts[number] + column, target)
-        for number, each in enumerate(laid)
-        for order, (sample, column, target) in enumerate(each.wanted)
+        for number, row in enumerate(laid)
+        for order, (sample, column, target) in enumerate(row.wanted)
     )
     wanted = torch.zeros((len(rows), width), dtype=torch.long)
-    for number, each in enumerate(laid):
-        wanted[number, : len(each.wanted)] = torch.tensor([column for _, column, _ in each.wanted])
+    for number, row in enumerate(laid):
+        wanted[number, : len(row.wanted)] = torch.tensor([column for _, column, _ in row.wanted])
     questions = [(len(row.image), question) for row in rows for question in row.questions]
     return Packed(
-        token_ids=_padded([each.ids for each in laid], length, pad),
-        positions=_padded([each.positions for each in laid], length, 0),
-        segments=_padded([each.segments for each in laid], length, PADDING),
+        token_ids=_padded([row.ids for row in laid], length, pad),
+        positions=_padded([row.positions for row in laid], length, 0),
+        segments=_padded([row.segments for row in laid], length, PADDING),
         filled=(torch.arange(length) < lengths[:, None]).flatten().nonzero()[:, 0],
         visual_starts=torch.tensor([len(row.image) - visual_tokens for row in rows]),
         wanted=wanted,
@@ -199,9 +199,9 @@ def _together(rows: Sequence[_Row], pad: int, visual_tokens: int) -> Packed:
         targets=torch.tensor([place[4] for place in places]),
         owners=torch.tensor([place[0] for place in places]),
         samples=len(questions),
-        separately_padded_length=max(start + len(each.tail) for start, each in questions)
-        + max(len(each.answer) for _, each in questions),
-        truncated_answers=sum(each.is_cut for _, each in questions),
+        separately_padded_length=max(start + len(question.tail) for start, question in questions)
+        + max(len(question.answer) for _, question in questions),
+        truncated_answers=sum(question.is_cut for _, question in questions),
     )
 
 

@@ -14,7 +14,7 @@ import torch
 
 
 @dataclass(frozen=True)
-class Layout:
+class PaddedRows:
     """A laid-out batch: B samples, T tokens of the longest."""
 
     token_ids: torch.Tensor
@@ -54,7 +54,7 @@ def lay_out(
     pad: int,
     max_answer: int,
     max_context: int,
-) -> Layout:
+) -> PaddedRows:
     """Lay out B prompts, with their answers for training or without for generation.
 
     Raises:
@@ -81,7 +81,7 @@ def lay_out(
     for number, row in enumerate(rows):
         token_ids[number, : len(row)] = torch.tensor(row)
         places[number, visual[number][0] : visual[number][1]] = True
-    return Layout(
+    return PaddedRows(
         token_ids,
         places,
         torch.tensor(prompt_lengths),

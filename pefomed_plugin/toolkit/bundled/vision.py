@@ -15,10 +15,9 @@ import torch
 from torch import nn
 
 from ...errors import CheckpointError, ConfigError, near_names
-from ..checkpoint import read_weights
+from ..checkpoint import read_weights, refuse_nonfinite
+from ..tensor_names import is_unused_vision
 from .processors import CLIP_MEAN, CLIP_STD
-
-_UNUSED = ("norm.", "fc_norm.", "head.", "mask_token", "rope.")
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ class LayerNorm(nn.LayerNorm):
 
 def normalise_pixels(pixels: torch.Tensor) -> torch.Tensor:
     """8-bit pixels (B, 3, S, S) as the image processors make them: 0 to 1, less CLIP's mean, over its deviation."""
-    mean, deviation = (torch.tensor(each, device=pixels.device).view(3, 1, 1) for each in (CLIP_MEAN, CLIP_STD))
+    mean, deviation = (torch.tensor(values, device=pixels.device).view(3, 1, 1) for values in (CLIP_MEAN, CLIP_STD))
     return pixels.float().div(255).sub(mean).div(deviation)
 
 
@@ -105,7 +104,8 @@ def load_vision_weights(encoder: Any, path: Path) -> None:
     """Load ``eva_vit_g.pth`` (upstream's key names) from a local path, its positions resampled to the image size.
 
     Raises:
-        CheckpointError: a tensor of the encoder is missing in the file or has another shape; all are listed.
+        CheckpointError: a tensor of the encoder is missing in the file, has another shape or holds NaN, or a tensor of
+            the file has no place; all are listed.
     """
     given = read_weights(path)
     wanted = encoder.state_dict()
@@ -113,18 +113,19 @@ def load_vision_weights(encoder: Any, path: Path) -> None:
         given["pos_embed"] = resample_positions(given["pos_embed"], wanted["pos_embed"].shape[1])
     problems = [f"{key}: not in the file" for key in wanted if key not in given]
     problems += [
-        f"{key}: shape {tuple(given[key].shape)} in the file, {tuple(each.shape)} in the model"
-        for key, each in wanted.items()
-        if key in given and given[key].shape != each.shape
+        f"{key}: shape {tuple(given[key].shape)} in the file, {tuple(own.shape)} in the model"
+        for key, own in wanted.items()
+        if key in given and given[key].shape != own.shape
     ]
     depth = len(encoder.blocks)
     problems += [
         f"{key}: the model has no such tensor"
         for key in given
-        if key not in wanted and not key.startswith(_UNUSED) and not _beyond(key, depth)
+        if key not in wanted and not is_unused_vision(key, depth)
     ]
     if problems:
         raise CheckpointError(f"{path} does not fit the vision encoder (set model.vit to its size)", problems)
+    refuse_nonfinite(given, str(path))
     encoder.load_state_dict({key: given[key] for key in wanted})
 
 
@@ -136,8 +137,3 @@ def resample_positions(positions: torch.Tensor, length: int) -> torch.Tensor:
     grid = positions[:, 1:].float().reshape(1, before, before, -1).permute(0, 3, 1, 2)
     grid = nn.functional.interpolate(grid, size=(after, after), mode="bicubic", align_corners=False)
     return torch.cat([positions[:, :1].float(), grid.permute(0, 2, 3, 1).flatten(1, 2)], dim=1)
-
-
-def _beyond(key: str, depth: int) -> bool:
-    parts = key.split(".")
-    return parts[0] == "blocks" and parts[1].isdigit() and int(parts[1]) >= depth

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pefomed_plugin.prompts import IMAGE_MARKER, IMAGE_PLACEHOLDER, VQA_INSTRUCTION, instruction_input, user_turn
+from pefomed_plugin.prompts import DEFAULT_STYLE, IMAGE_MARKER, IMAGE_PLACEHOLDER, VQA_INSTRUCTION
 from projects.benchmarks.speed.sizes import SIZES, Size, Task
 
 _WORDS = (
@@ -61,7 +61,8 @@ def _write_weights(folder: Path, size: Size) -> None:
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    from pefomed_plugin.toolkit.bundled import language
+    from pefomed_plugin.families.llama import LLAMA, load_tokenizer
+    from pefomed_plugin.lora import LoraSettings
     from pefomed_plugin.toolkit.bundled.minigpt_v2 import MiniGPTv2
     from pefomed_plugin.toolkit.bundled.vision import VitSize
     from pefomed_plugin.toolkit.checkpoint import trainable_state, write_checkpoint
@@ -69,14 +70,14 @@ def _write_weights(folder: Path, size: Size) -> None:
     plain = LlamaForCausalLM(LlamaConfig(**llama_config(size)))
     with torch.no_grad():
         # no answer then holds a token that the tokenizer does not have
-        plain.lm_head.weight[language.load_tokenizer(folder / "llama").pieces :] = 0
+        plain.lm_head.weight[load_tokenizer(folder / "llama").pieces :] = 0
     plain.save_pretrained(str(folder / "llama"))
     model = MiniGPTv2(
         plain.requires_grad_(False),
-        language.load_tokenizer(folder / "llama"),
+        load_tokenizer(folder / "llama"),
+        LoraSettings(size.lora_r, 16, LLAMA.lora_targets),
         image_size=size.image,
         vit=VitSize.from_config(size.vit),
-        lora_r=size.lora_r,
     )
     for parameter in model.parameters():
         if parameter.requires_grad:
@@ -121,7 +122,7 @@ def with_text(task: Task, size: Size, folder: Path) -> dict[str, Any]:
     tokenizer = load_tokenizer(folder / "llama")
     limit = task.answer_tokens or size.answer_tokens
     count = task.images * task.questions_per_image
-    words = len(tokenizer.encode(user_turn(_instruction(size, "")).split(IMAGE_PLACEHOLDER)[1]))
+    words = len(tokenizer.encode(DEFAULT_STYLE.user_turn(_instruction(size, "")).split(IMAGE_PLACEHOLDER)[1]))
     questions = [_text(tokenizer, size.question_tokens - words, number) for number in range(count)]
     lengths = [round(limit * share) - 1 for share in task.answer_spread]
     answers = [_text(tokenizer, lengths[number % len(lengths)], 100 + number) for number in range(count)]
@@ -138,7 +139,7 @@ def with_text(task: Task, size: Size, folder: Path) -> dict[str, Any]:
 
 def _instruction(size: Size, question: str) -> str:
     return (
-        instruction_input("vqa", VQA_INSTRUCTION.format(question=question))
+        DEFAULT_STYLE.instruction_input("vqa", VQA_INSTRUCTION.format(question=question))
         if size.tasks_words
         else (f"{IMAGE_MARKER} {question}")
     )

@@ -198,20 +198,21 @@ def build(spec: dict[str, Any]) -> Any:
 def _random_real_model(spec: dict[str, Any]) -> Any:
     from transformers import LlamaConfig
 
+    from pefomed_plugin.families.llama import LLAMA, load_tokenizer
+    from pefomed_plugin.lora import LoraSettings
     from pefomed_plugin.toolkit.bundled import language
     from pefomed_plugin.toolkit.bundled.minigpt_v2 import MiniGPTv2
     from pefomed_plugin.toolkit.bundled.vision import VitSize
 
     torch.set_default_dtype(torch.bfloat16)
     with torch.device(spec["device"]):
-        llama = language.empty_llama(LlamaConfig(**spec["llama"]))
+        llama = language.empty_language_model(LLAMA, LlamaConfig(**spec["llama"]))
         model = MiniGPTv2(
             llama,
-            language.load_tokenizer(Path(spec["folder"]) / "llama"),
+            load_tokenizer(Path(spec["folder"]) / "llama"),
+            LoraSettings(spec["lora_r"], 16, LLAMA.lora_targets),
             image_size=spec["image"],
             vit=VitSize.from_config(spec["vit"]),
-            lora_r=spec["lora_r"],
-            lora_dropout=0.0,
         )
     torch.set_default_dtype(torch.float32)
     for parameter in model.parameters():

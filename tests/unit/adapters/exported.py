@@ -13,8 +13,8 @@ LLAMA = FOLDER / "tiny_llama"
 TOKENS = torch.tensor([[1, 5, 9, 40, 7, 77, 3]])
 
 
-def lora_of(contents: Contents) -> Lora:
-    lora = find_lora(contents)
+def lora_of(contents: Contents, alpha: float | None = None) -> Lora:
+    lora = find_lora(contents, alpha)
     assert lora is not None
     return lora
 

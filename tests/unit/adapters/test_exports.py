@@ -12,10 +12,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from pefomed_plugin.adapters.exports.adapter import BASES, write_adapter
+from pefomed_plugin.adapters.exports.adapter import write_adapter
 from pefomed_plugin.adapters.exports.contents import (
     Contents,
-    alpha_of,
     digest_state,
     find_lora,
     left_out,
@@ -29,6 +28,7 @@ from pefomed_plugin.adapters.exports.writing import fresh_folder, save_tensors
 from pefomed_plugin.errors import CheckpointError, ConfigError
 from pefomed_plugin.toolkit.bundled import language
 from pefomed_plugin.toolkit.checkpoint import load_weights, read_checkpoint
+from pefomed_plugin.toolkit.language_folder import open_language_folder
 from tests.conformance.golden import golden_model
 from tests.unit.adapters.exported import LLAMA, TOKENS, UPSTREAM, adapter_logits, lora_of
 
@@ -49,7 +49,7 @@ def changed(contents: Contents, change: Callable[[dict[str, Any]], Any]) -> Cont
 
 def base_logits() -> torch.Tensor:
     with torch.no_grad():
-        return language.load_llama(LLAMA, torch.float32)(TOKENS).logits
+        return language.load_language_model(open_language_folder(LLAMA), torch.float32)(TOKENS).logits
 
 
 # -- what a file holds -----------------------------------------------------------------------------------------------
@@ -58,8 +58,8 @@ def base_logits() -> torch.Tensor:
 def test_summary_of_upstreams_checkpoint(upstream: Contents) -> None:
     summary = summarise(upstream)
     assert summary["parts"] == {
-        "lora": {"tensors": 8, "numbers": 4096, "dtypes": ["float32"]},
-        "llama_proj": {"tensors": 2, "numbers": 64 * 128 + 64, "dtypes": ["float32"]},
+        "lora": {"tensors": 8, "parameters": 4096, "dtypes": ["float32"]},
+        "llama_proj": {"tensors": 2, "parameters": 64 * 128 + 64, "dtypes": ["float32"]},
     }
     assert summary["lora"] == {
         "rank": 8,
@@ -67,13 +67,16 @@ def test_summary_of_upstreams_checkpoint(upstream: Contents) -> None:
         "layers": 2,
         "alpha": 16,
         "alpha_from": "the configuration in the file",
+        "rank_stabilised": False,
+        "rank_pattern": {},
+        "alpha_pattern": {},
     }
     assert (summary["spelling"], summary["llama_width"], summary["digest"]) == ("minigpt4", 64, "none")
     assert (summary["resumable"], summary["problems"]) == (True, [])
     assert json.loads(json.dumps(summary)) == summary
 
 
-def test_summary_names_damage_and_numbers_that_are_not_finite(upstream: Contents, tmp_path: Path) -> None:
+def test_summary_names_damage_and_values_that_are_not_finite(upstream: Contents, tmp_path: Path) -> None:
     path = tmp_path / "a.pth"
     shutil.copyfile(UPSTREAM, path)
     (tmp_path / "a.pth.sha256").write_text("0" * 64 + "\n")
@@ -85,8 +88,8 @@ def test_summary_names_damage_and_numbers_that_are_not_finite(upstream: Contents
     )
     problems = summarise(spoilt)["problems"]
     assert problems[0] == "damaged: not the file its digest was written with"
-    assert any("A (4, 64) and B (64, 8) are not of rank 8" in problem for problem in problems)
-    assert problems[-1] == "llama_proj.bias: holds numbers that are not finite"
+    assert any("A (4, 64) and B (64, 8) are not of one rank" in problem for problem in problems)
+    assert problems[-1] == "llama_proj.bias: 64 values are not finite (NaN or infinity)"
     with pytest.raises(CheckpointError, match="copy it again"):
         require_undamaged(path)
 
@@ -96,7 +99,7 @@ def test_a_truncated_file(tmp_path: Path) -> None:
     save_file({"a": torch.zeros(100)}, str(tmp_path / "b.safetensors"))
     (tmp_path / "b.safetensors").write_bytes((tmp_path / "b.safetensors").read_bytes()[:-10])
     for name in ("a.pth", "b.safetensors"):
-        with pytest.raises(CheckpointError, match="damaged or incomplete"):
+        with pytest.raises(CheckpointError, match="damaged|incomplete"):
             read_contents(tmp_path / name)
 
 
@@ -140,10 +143,8 @@ def test_a_tensor_in_two_spellings_is_ambiguous(tmp_path: Path) -> None:
             "layers.1.self_attn.q_proj: adapted in other layers, not in this one",
         ),
         (
-            lambda tensors: tensors.update(
-                {Q.format(0, "A"): torch.zeros(4, 64), Q.format(0, "B"): torch.zeros(64, 4)}
-            ),
-            r"q_proj: A \(4, 64\) and B \(64, 4\) are not of rank 8",
+            lambda tensors: tensors.update({Q.format(0, "A"): torch.zeros(4, 64)}),
+            r"q_proj: A \(4, 64\) and B \(64, 8\) are not of one rank",
         ),
         (
             lambda tensors: tensors.update({Q.format(0, "magnitude_vector"): torch.zeros(64)}),
@@ -157,22 +158,32 @@ def test_lora_that_is_not_whole(upstream: Contents, change: Callable, told: str)
 
 
 def test_alpha_comes_from_the_file_else_from_the_user_else_is_assumed(upstream: Contents) -> None:
-    lora = lora_of(upstream)
     bare = Contents(UPSTREAM, {"model": upstream.content["model"]})
-    assert alpha_of(upstream, lora) == alpha_of(upstream, lora, 16) == (16, "the configuration in the file")
-    assert alpha_of(bare, lora, 32) == (32, "--lora-alpha")
-    alpha, whence = alpha_of(bare, lora)
-    assert (alpha, "the file does not say: give --lora-alpha" in whence) == (16, True)
-    with pytest.raises(ConfigError, match="was trained with lora_alpha 16, not 32"):
-        alpha_of(upstream, lora, 32)
+    for given in (None, 16):
+        lora = lora_of(upstream, given)
+        assert (lora.settings.lora_alpha, lora.alpha_from) == (16, "the configuration in the file")
+    lora = lora_of(bare, 32)
+    assert (lora.settings.lora_alpha, lora.alpha_from) == (32, "--lora-alpha")
+    lora = lora_of(bare)
+    assert lora.settings.lora_alpha == 16 and "the file does not say: give --lora-alpha" in lora.alpha_from
+    with pytest.raises(ConfigError, match="--lora-alpha: 32 is given, but .* was trained with 16"):
+        lora_of(upstream, 32)
+
+
+def test_ranks_that_differ_between_modules_are_told_by_the_tensors(upstream: Contents) -> None:
+    smaller = {Q.format(0, "A"): torch.zeros(4, 64), Q.format(0, "B"): torch.zeros(64, 4)}
+    settings = lora_of(changed(upstream, lambda tensors: tensors.update(smaller))).settings
+    assert (settings.r, settings.rank_pattern) == (8, {"model.layers.0.self_attn.q_proj": 4})
+    assert settings.scale_of("model.layers.0.self_attn.q_proj") == 4.0
+    assert settings.scale_of("model.layers.1.self_attn.q_proj") == 2.0
 
 
 def test_a_configuration_of_another_rank(upstream: Contents) -> None:
     other = Contents(UPSTREAM, {**upstream.content, "config": {"model": {"lora_r": 64, "lora_alpha": 16}}})
     with pytest.raises(CheckpointError, match="says lora_r 64, its tensors are of rank 8"):
-        alpha_of(other, lora_of(other))
-    assert alpha_of(other, lora_of(other), 32)[0] == 32
-    assert any("lora_r 64" in each for each in summarise(other)["problems"])
+        lora_of(other)
+    assert lora_of(other, 32).settings.lora_alpha == 32
+    assert any("lora_r 64" in problem for problem in summarise(other)["problems"])
 
 
 # -- other spellings ---------------------------------------------------------------------------------------------------
@@ -239,14 +250,16 @@ def test_nothing_is_overwritten_and_forms_are_known(upstream: Contents, tmp_path
 @pytest.fixture
 def adapter(upstream: Contents, tmp_path: Path) -> Path:
     with fresh_folder(tmp_path / "adapter") as folder:
-        write_adapter(upstream, lora_of(upstream), 16, BASES[4096], folder)
+        write_adapter(upstream, lora_of(upstream), upstream.family.hub_names[4096], folder)
     return tmp_path / "adapter"
 
 
 def test_peft_loads_the_adapter_and_says_the_same(adapter: Path) -> None:
     from peft import PeftModel
 
-    model = PeftModel.from_pretrained(language.load_llama(LLAMA, torch.float32), str(adapter))
+    model = PeftModel.from_pretrained(
+        language.load_language_model(open_language_folder(LLAMA), torch.float32), str(adapter)
+    )
     with torch.no_grad():
         logits = model(TOKENS).logits
     assert torch.equal(logits, adapter_logits())
@@ -271,7 +284,7 @@ def test_the_adapter_config_names_what_peft_needs(adapter: Path) -> None:
 def test_an_adapter_needs_its_projection(upstream: Contents, tmp_path: Path) -> None:
     blind = changed(upstream, lambda tensors: [tensors.pop("llama_proj." + name) for name in ("weight", "bias")])
     with pytest.raises(CheckpointError, match="has no llama_proj"), fresh_folder(tmp_path / "out") as folder:
-        write_adapter(blind, lora_of(blind), 16, None, folder)
+        write_adapter(blind, lora_of(blind), None, folder)
     assert not list(tmp_path.iterdir()), "nothing half written stays"
 
 

@@ -15,14 +15,15 @@ from safetensors.torch import load_file, save_file
 
 from pefomed_plugin.adapters.exports import merge
 from pefomed_plugin.adapters.exports.contents import Contents, read_contents
-from pefomed_plugin.adapters.exports.llama_folder import open_llama
 from pefomed_plugin.adapters.exports.merge import check_fit, merge_one, write_merged
 from pefomed_plugin.adapters.exports.writing import fresh_folder
 from pefomed_plugin.errors import CheckpointError
+from pefomed_plugin.families.llama import load_tokenizer, tensor_shapes
 from pefomed_plugin.toolkit.bundled import language
 from pefomed_plugin.toolkit.bundled.minigpt_v2 import MiniGPTv2
 from pefomed_plugin.toolkit.bundled.vision import VitSize
 from pefomed_plugin.toolkit.checkpoint import load_weights
+from pefomed_plugin.toolkit.language_folder import open_language_folder
 from tests.conformance.golden import FOLDER, golden, samples
 from tests.unit.adapters.exported import LLAMA, TOKENS, UPSTREAM, adapter_logits, lora_of
 
@@ -34,7 +35,7 @@ def upstream() -> Contents:
 
 def merged(contents: Contents, out: Path, llama: Path = LLAMA) -> Path:
     with fresh_folder(out) as folder:
-        write_merged(contents, lora_of(contents), open_llama(llama), 2.0, folder)
+        write_merged(contents, lora_of(contents), open_language_folder(llama), folder)
     return out
 
 
@@ -60,9 +61,8 @@ def test_merged_llama_and_projector_are_the_model_again(upstream: Contents, tmp_
     """As the model card says: ``model.llama_model=FOLDER model.ckpt=FOLDER/projector.safetensors model.lora_r=0``."""
     folder, settings = merged(upstream, tmp_path / "merged"), golden()["model"]
     model = MiniGPTv2(
-        language.load_llama(folder, torch.float32),
-        language.load_tokenizer(folder),
-        lora_r=0,
+        language.load_language_model(open_language_folder(folder), torch.float32),
+        load_tokenizer(folder),
         image_size=settings["img_size"],
         vit=VitSize.from_config(golden()["vit"]),
         max_txt_len=settings["max_txt_len"],
@@ -94,29 +94,27 @@ def test_bin_shards_and_half_precision(upstream: Contents, tmp_path: Path) -> No
 
 def test_merging_one_weight_by_hand() -> None:
     weight, a, b = torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0], [0.5]])
-    assert merge_one(weight, (a, b), 2.0).tolist() == [[7.0, 12.0], [1.0, 3.0]]
-    assert merge_one(weight, None, 2.0) is weight
+    assert merge_one(weight, a, b, 2.0).tolist() == [[7.0, 12.0], [1.0, 3.0]]
 
 
 def test_a_llama_of_another_size_is_named_tensor_by_tensor(upstream: Contents, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
     config = json.loads((LLAMA / "config.json").read_text())
-    (other / "config.json").write_text(json.dumps({**config, "hidden_size": 32, "num_hidden_layers": 1}))
-    save_file(
-        {f"model.layers.0.self_attn.{each}_proj.weight": torch.zeros(32, 32) for each in "qv"},
-        str(other / "model.safetensors"),
-    )
+    config.update(hidden_size=32, num_hidden_layers=1)
+    (other / "config.json").write_text(json.dumps(config))
+    zeros = {name: torch.zeros(shape) for name, shape in tensor_shapes(config).items()}
+    save_file(zeros, str(other / "model.safetensors"))
     with pytest.raises(CheckpointError) as caught:
-        check_fit(upstream, lora_of(upstream), open_llama(other))
+        check_fit(upstream, lora_of(upstream), open_language_folder(other))
     assert "was not trained on the LLaMA in" in caught.value.summary
-    assert "llama_proj.weight: for a LLaMA of width 64, this one has 32" in caught.value.problems
-    assert "LoRA of 2 layers, this LLaMA has 1" in caught.value.problems
+    assert "llama_proj.weight: for a width of 64, this one has 32" in caught.value.problems
+    assert "LoRA of 2 layers, this one has 1" in caught.value.problems
     assert (
-        "model.layers.0.self_attn.q_proj.weight: (32, 32) in the LLaMA, the LoRA is for (64, 64)"
+        "model.layers.0.self_attn.q_proj.weight: (32, 32) in the language model, the LoRA is for (64, 64)"
         in caught.value.problems
     )
-    assert "model.layers.1.self_attn.v_proj.weight: not in the LLaMA" in caught.value.problems
+    assert "model.layers.1.self_attn.v_proj.weight: not in the language model" in caught.value.problems
 
 
 def write_config(folder: Path, **changes: Any) -> None:
@@ -126,28 +124,28 @@ def write_config(folder: Path, **changes: Any) -> None:
 
 
 def test_llama_folders_that_cannot_be_merged_into(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="no config.json"):
-        open_llama(tmp_path / "nowhere")
+    with pytest.raises(CheckpointError, match="no folder"):
+        open_language_folder(tmp_path / "nowhere")
     write_config(tmp_path / "a", model_type="gpt2")
-    with pytest.raises(CheckpointError, match="not a LLaMA's"):
-        open_llama(tmp_path / "a")
+    with pytest.raises(CheckpointError, match="of type 'gpt2', which is not supported; known: llama"):
+        open_language_folder(tmp_path / "a")
     write_config(tmp_path / "a", quantization_config={"bits": 4})
     with pytest.raises(CheckpointError, match="is quantised"):
-        open_llama(tmp_path / "a")
+        open_language_folder(tmp_path / "a")
     write_config(tmp_path / "a")
     with pytest.raises(CheckpointError, match="holds no weights"):
-        open_llama(tmp_path / "a")
+        open_language_folder(tmp_path / "a")
     index = tmp_path / "a" / "model.safetensors.index.json"
     index.write_text(json.dumps({"weight_map": {"x": "one.safetensors", "y": "../two.safetensors"}}))
     (tmp_path / "two.safetensors").write_bytes(b"")
     with pytest.raises(CheckpointError) as caught:
-        open_llama(tmp_path / "a")
+        open_language_folder(tmp_path / "a")
     assert len(caught.value.problems) == 2, "the one is missing, the other lies outside the folder"
     index.unlink()
     whole = (LLAMA / "model.safetensors").read_bytes()
     (tmp_path / "a" / "model.safetensors").write_bytes(whole[:-100])
-    with pytest.raises(CheckpointError, match="download it again"):
-        open_llama(tmp_path / "a")
+    with pytest.raises(CheckpointError, match="is incomplete"):
+        open_language_folder(tmp_path / "a")
 
 
 def test_a_disk_that_is_too_small_is_told_before_anything_is_written(

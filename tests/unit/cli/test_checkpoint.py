@@ -171,12 +171,15 @@ def test_merge_needs_the_right_llama(
     code, _, errors = checkpoint(capsys, *arguments)
     assert (code, "give its folder with --llama, or set PEFOMED_LLAMA" in errors) == (2, True)
     code, _, errors = checkpoint(capsys, *arguments, "--llama", tmp_path)
-    assert (code, "is no LLaMA folder" in errors) == (2, True)
+    assert (code, "is no folder of a language model" in errors) == (2, True)
     shutil.copytree(LLAMA, tmp_path / "other")
     config = json.loads((LLAMA / "config.json").read_text())
     (tmp_path / "other" / "config.json").write_text(json.dumps({**config, "hidden_size": 128}))
     code, _, errors = checkpoint(capsys, *arguments, "--llama", tmp_path / "other")
-    assert (code, "for a LLaMA of width 64, this one has 128" in errors) == (2, True)
+    assert (code, "does not hold the LLaMA that its config.json describes" in errors) == (2, True)
+    (tmp_path / "other" / "config.json").write_text(json.dumps({**config, "model_type": "mistral"}))
+    code, _, errors = checkpoint(capsys, *arguments, "--llama", tmp_path / "other")
+    assert (code, "of type 'mistral', which is not supported; known: llama" in errors) == (2, True)
     assert not (tmp_path / "out").exists()
 
 

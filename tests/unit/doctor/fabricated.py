@@ -9,8 +9,10 @@ from typing import Any
 import torch
 
 from pefomed_plugin.doctor.weights import Sizes
+from pefomed_plugin.families.llama import tensor_shapes
 
-SMALL = Sizes(hidden=32, vit_dim=8, vit_depth=2, vit_patch=4, lora_r=4)
+SMALL = Sizes(hidden=32, vit_dim=8, vit_depth=2, vit_patch=4)
+TOKENIZER = Path(__file__).resolve().parents[2] / "assets" / "golden" / "tiny_llama" / "tokenizer.model"
 
 
 def make_llama(folder: Path, **changes: Any) -> Path:
@@ -29,8 +31,9 @@ def make_llama(folder: Path, **changes: Any) -> Path:
         **changes,
     }
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    (folder / "tokenizer.model").write_bytes(b"pieces")
-    save_file({"model.embed_tokens.weight": torch.zeros(5, 32)}, str(folder / "model.safetensors"))
+    (folder / "tokenizer.model").write_bytes(TOKENIZER.read_bytes())
+    zeros = {name: torch.zeros(shape) for name, shape in tensor_shapes(config).items()}
+    save_file(zeros, str(folder / "model.safetensors"))
     return folder
 
 
@@ -52,8 +55,8 @@ def lora_tensors(
     tensors = {"llama_proj.weight": torch.zeros(hidden, 32), "llama_proj.bias": torch.zeros(hidden)}
     for layer in range(2):
         for target in targets:
-            for each, shape in (("lora_A", (rank, hidden)), ("lora_B", (hidden, rank))):
-                name = f"{prefix}{layer}.self_attn.{target}.{spelling.replace('lora_A', each)}"
+            for side, shape in (("lora_A", (rank, hidden)), ("lora_B", (hidden, rank))):
+                name = f"{prefix}{layer}.self_attn.{target}.{spelling.replace('lora_A', side)}"
                 tensors[name] = torch.zeros(shape)
     return tensors
 

@@ -59,7 +59,7 @@ def test_a_run_that_is_ready_but_not_the_papers(paths, capsys):
     before = everything_below(paths)
     assert main(["doctor", "--cfg-path", STAGE2, "--options", *OPTIONS]) == 0
     shown = capsys.readouterr().out
-    assert "rank 4 on q_proj and v_proj" in shown and "warning LLaMA" in shown
+    assert "rank 4 on q_proj, v_proj" in shown and "warning language model" in shown
     assert "ready: 1 warning" in shown
     assert everything_below(paths) == before
 
@@ -73,7 +73,7 @@ def test_every_path_that_is_wrong_is_told_at_once(paths, capsys):
     assert "not ready: 5 errors" in capsys.readouterr().out
     findings = check_run(STAGE2, options)
     broken = {finding.what for finding in findings if finding.state == ERROR}
-    assert broken == {"LLaMA", "vision encoder", "checkpoint", "data set vqa_rad", "run.device"}
+    assert broken == {"language model", "vision encoder", "checkpoint", "data set vqa_rad", "run.device"}
     assert all(finding.remedy for finding in findings if finding.state == ERROR)
 
 
@@ -82,7 +82,7 @@ def test_variables_that_are_missing_do_not_hide_what_is_wrong_with_the_others(pa
     (paths / "llama" / "config.json").unlink()
     findings = check_run(STAGE2, OPTIONS)
     assert "PEFOMED_CKPT is not set" in of(findings, "variables")[0].found
-    assert of(findings, "LLaMA")[0].state == ERROR
+    assert of(findings, "language model")[0].state == ERROR
 
 
 def test_mistakes_of_the_yaml_and_the_options(paths):
@@ -134,7 +134,7 @@ def test_the_embedded_default_is_announced_not_generated(paths, monkeypatch):
 def test_without_a_run_the_variables_are_looked_at(paths, monkeypatch):
     findings = check_variables()
     assert of(findings, "data set vqa_rad")[0].state == OK
-    assert of(findings, "LLaMA")[0].state == WARNING
+    assert of(findings, "language model")[0].state == WARNING
     assert "(1408, 3, 14, 14)" in of(findings, "vision encoder")[0].found
     monkeypatch.setenv("PEFOMED_DATA", str(paths / "work"))
     assert of(check_variables(), "PEFOMED_DATA")[0].state == ERROR

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
-from pefomed_plugin.doctor import headers
 from pefomed_plugin.doctor.findings import ERROR, NOTE, OK, WARNING
-from pefomed_plugin.doctor.weights import Sizes, check_checkpoint, check_llama, check_vit, no_checkpoint
+from pefomed_plugin.doctor.weights import Sizes, check_checkpoint, check_language_model, check_vit, no_checkpoint
 from pefomed_plugin.errors import CheckpointError
+from pefomed_plugin.toolkit.weights_file import read_shapes
 
 from .fabricated import SMALL, lora_tensors, make_llama, save, vit_tensors
 
@@ -23,26 +24,44 @@ def states(findings):
 
 
 def test_a_whole_llama_folder(tmp_path):
-    (finding,) = check_llama(make_llama(tmp_path / "llama"), SMALL)
+    (finding,) = check_language_model(make_llama(tmp_path / "llama"), SMALL)
     assert finding.state == OK and finding.found.endswith("2 layers of width 32")
 
 
 def test_another_width_than_the_papers_is_a_warning(tmp_path):
-    (finding,) = check_llama(make_llama(tmp_path / "llama"))
+    (finding,) = check_language_model(make_llama(tmp_path / "llama"))
     assert finding.state == WARNING and "width 32" in finding.found and "4096" in finding.found and finding.remedy
 
 
-def test_another_architecture_is_an_error(tmp_path):
-    (finding,) = check_llama(make_llama(tmp_path / "llama", model_type="opt"), SMALL)
-    assert finding.state == ERROR and "'opt', not llama" in finding.found
+@pytest.mark.parametrize("kind", ["mistral", "qwen2", "gemma"])
+def test_another_family_is_an_error_that_names_the_known_ones(tmp_path, kind):
+    (finding,) = check_language_model(make_llama(tmp_path / "llama", model_type=kind), SMALL)
+    assert finding.state == ERROR and f"of type {kind!r}, which is not supported; known: llama" in finding.found
+
+
+def test_missing_unexpected_and_misshapen_tensors_are_named(tmp_path):
+    folder = make_llama(tmp_path / "llama")
+    tensors = load_file(str(folder / "model.safetensors"))
+    del tensors["model.layers.1.mlp.up_proj.weight"]
+    tensors["model.layers.0.self_attn.q_proj.bias"] = torch.zeros(32)
+    tensors["model.norm.weight"] = torch.zeros(16)
+    save_file(tensors, str(folder / "model.safetensors"))
+    (finding,) = check_language_model(folder, SMALL)
+    assert finding.state == ERROR
+    for told in (
+        "model.layers.1.mlp.up_proj.weight: missing",
+        "model.layers.0.self_attn.q_proj.bias: unexpected",
+        "model.norm.weight: shape (16,) in the file, (32,) in the model",
+    ):
+        assert told in finding.found
 
 
 @pytest.mark.parametrize(
     ("spoil", "told"),
     [
         (lambda folder: (folder / "config.json").unlink(), "config.json"),
-        (lambda folder: (folder / "config.json").write_text("[1]"), "not llama"),
-        (lambda folder: (folder / "tokenizer.model").unlink(), "no tokenizer.model"),
+        (lambda folder: (folder / "config.json").write_text("[1]"), "no JSON object"),
+        (lambda folder: (folder / "tokenizer.model").unlink(), "no tokenizer"),
         (lambda folder: (folder / "model.safetensors").unlink(), "no weights"),
         (
             lambda folder: (folder / "model.safetensors").write_bytes(b"version https://git-lfs.github.com/spec/v1\n"),
@@ -52,15 +71,15 @@ def test_another_architecture_is_an_error(tmp_path):
             lambda folder: (folder / "model.safetensors.index.json").write_text(
                 '{"weight_map": {"a": "part-1.safetensors"}}'
             ),
-            "part-1.safetensors cannot be opened",
+            "part-1.safetensors: not there",
         ),
-        (lambda folder: (folder / "model.safetensors.index.json").write_text('{"weights": 1}'), "is no index"),
+        (lambda folder: (folder / "model.safetensors.index.json").write_text('{"weights": 1}'), "no weight_map"),
     ],
 )
 def test_a_spoilt_llama_folder(tmp_path, spoil, told):
     folder = make_llama(tmp_path / "llama")
     spoil(folder)
-    findings = check_llama(folder, SMALL)
+    findings = check_language_model(folder, SMALL)
     assert states(findings) == [ERROR] and told in findings[0].found and findings[0].remedy
 
 
@@ -68,19 +87,19 @@ def test_an_incomplete_file_of_weights_says_how_much_is_missing(tmp_path):
     path = make_llama(tmp_path / "llama") / "model.safetensors"
     whole = path.read_bytes()
     path.write_bytes(whole[:-100])
-    (finding,) = check_llama(path.parent, SMALL)
+    (finding,) = check_language_model(path.parent, SMALL)
     assert f"{len(whole) - 100:,} of {len(whole):,} bytes" in finding.found
 
 
 def test_a_folder_that_is_not_there(tmp_path):
-    assert "no folder" in check_llama(tmp_path / "none", SMALL)[0].found
+    assert "no folder" in check_language_model(tmp_path / "none", SMALL)[0].found
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may read everything")
 def test_a_folder_that_may_not_be_read(tmp_path):
     folder = make_llama(tmp_path / "llama")
     folder.chmod(0)
-    (finding,) = check_llama(folder, SMALL)
+    (finding,) = check_language_model(folder, SMALL)
     folder.chmod(0o700)
     assert "may not be read" in finding.found and finding.remedy.startswith("chmod")
 
@@ -109,19 +128,28 @@ def test_a_checkpoint_in_either_spelling(tmp_path, spelling, wrapped):
     tensors = lora_tensors(spelling=spelling)
     path = save({"model": tensors, "epoch": 3} if wrapped else tensors, tmp_path / "ckpt.pth")
     (finding,) = check_checkpoint(path, SMALL)
-    assert finding.state == OK and "rank 4 on q_proj and v_proj of 2 layers" in finding.found
+    assert finding.state == OK and "rank 4 on q_proj, v_proj, alpha 16" in finding.found
 
 
-def test_another_rank_names_both_and_the_option_that_mends_it(tmp_path):
-    (finding,) = check_checkpoint(save({"model": lora_tensors(rank=2)}, tmp_path / "ckpt.pth"), SMALL)
-    assert finding.state == ERROR and "rank 2, the run has 4" in finding.found
-    assert finding.remedy == "--options model.lora_r=2"
+def test_another_lora_than_the_checkpoints_names_both_values(tmp_path):
+    path = save({"model": lora_tensors(rank=2)}, tmp_path / "ckpt.pth")
+    (finding,) = check_checkpoint(path, SMALL, {"r": 4, "target_modules": ("q_proj",)})
+    assert finding.state == ERROR and "leave model.lora_r, model.lora_target_modules out" in finding.found
+    assert f"model.lora_r: 4 is given, but {path} was trained with 2" in finding.found
+    assert "model.lora_target_modules: q_proj is given, but" in finding.found
+
+
+def test_a_checkpoint_with_nan_is_not_ready(tmp_path):
+    tensors = lora_tensors()
+    name = next(name for name in tensors if "lora_B" in name)
+    tensors[name][0, 0] = float("nan")
+    (finding,) = check_checkpoint(save({"model": tensors}, tmp_path / "ckpt.pth"), SMALL)
+    assert finding.state == ERROR and name in finding.found and "not finite" in finding.found
 
 
 @pytest.mark.parametrize(
     ("tensors", "sizes", "told"),
     [
-        (lora_tensors(targets=("q_proj",)), SMALL, "LoRA on q_proj, the run has it on q_proj, v_proj"),
         (lora_tensors(), replace(SMALL, hidden=64), "llama_proj.weight is (32, 32), the run needs (64, 32)"),
         (lora_tensors(targets=()), SMALL, "no LoRA tensors"),
         ({"weight": torch.zeros(1)}, SMALL, "no MiniGPT-v2 checkpoint"),
@@ -137,7 +165,7 @@ def test_no_checkpoint_is_only_a_note():
 
 
 def test_the_papers_sizes():
-    assert Sizes() == Sizes(4096, 1408, 39, 14, 64, ("q_proj", "v_proj"))
+    assert Sizes() == Sizes(4096, 1408, 39, 14)
 
 
 class Harmful:
@@ -159,14 +187,14 @@ def test_files_that_are_no_weights(tmp_path, content, told):
     path = tmp_path / "file.pth"
     path.write_bytes(content)
     with pytest.raises(CheckpointError, match=told) as caught:
-        headers.read_shapes(path)
+        read_shapes(path)
     assert str(path) in str(caught.value)
 
 
 def test_code_in_a_file_is_not_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(CheckpointError, match="pickled code"):
-        headers.read_shapes(save({"model": Harmful()}, tmp_path / "ckpt.pth"))
+        read_shapes(save({"model": Harmful()}, tmp_path / "ckpt.pth"))
     assert not (tmp_path / "harmed").exists()
 
 
@@ -181,13 +209,13 @@ def test_a_safetensors_header_that_lies(tmp_path):
     path = tmp_path / "model.safetensors"
     path.write_bytes((2**60).to_bytes(8, "little") + b"{}")
     with pytest.raises(CheckpointError, match="no safetensors file"):
-        headers.read_shapes(path)
+        read_shapes(path)
     path.write_bytes((2).to_bytes(8, "little") + json.dumps({}).encode())
     with pytest.raises(CheckpointError, match="holds no tensors"):
-        headers.read_shapes(path)
+        read_shapes(path)
 
 
 def test_old_files_of_torch_are_read_too(tmp_path: Path):
     path = tmp_path / "old.pth"
     torch.save(vit_tensors(), str(path), _use_new_zipfile_serialization=False)
-    assert headers.read_shapes(path)["cls_token"] == (1, 1, 8)
+    assert read_shapes(path)["cls_token"] == (1, 1, 8)

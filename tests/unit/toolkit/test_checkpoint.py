@@ -11,14 +11,8 @@ from safetensors.torch import save_file
 from torch import nn
 
 from pefomed_plugin.errors import CheckpointError
-from pefomed_plugin.toolkit.checkpoint import (
-    canonical,
-    load_weights,
-    read_checkpoint,
-    read_weights,
-    upstream_key,
-    write_checkpoint,
-)
+from pefomed_plugin.toolkit.checkpoint import load_weights, read_checkpoint, read_weights, write_checkpoint
+from pefomed_plugin.toolkit.tensor_names import canonical, upstream_key
 
 LORA = "llama_model.base_model.model.model.layers.0.self_attn.q_proj"
 
@@ -92,9 +86,51 @@ def test_another_shape_is_named_and_nothing_is_loaded():
 def test_frozen_tensors_may_be_missing_and_are_reported():
     model = nn.Linear(3, 2)
     model.weight.requires_grad_(False)
-    report = load_weights(model, {"bias": torch.ones(2), "other": torch.ones(1)}, "x.pth")
-    assert (report.loaded, report.missing, report.unexpected) == (("bias",), ("weight",), ("other",))
-    assert "1 unexpected: other" in str(report)
+    report = load_weights(model, {"bias": torch.ones(2)}, "x.pth")
+    assert (report.loaded, report.missing) == (("bias",), ("weight",))
+    assert str(report) == "x.pth: 1 tensors loaded, 1 not in the file (frozen)"
+
+
+def test_a_tensor_that_the_model_has_no_place_for_stops_the_run():
+    model = nn.Linear(3, 2)
+    with pytest.raises(CheckpointError) as caught:
+        load_weights(model, {**model.state_dict(), "other": torch.ones(1)}, "x.pth")
+    assert caught.value.problems == ("other: in the file, but the model has no such tensor",)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_values_that_are_not_finite_are_refused_and_nothing_is_loaded(value):
+    model = nn.Linear(3, 2)
+    before = model.weight.detach().clone()
+    weight = torch.zeros(2, 3)
+    weight[1, 2] = value
+    with pytest.raises(CheckpointError, match="not finite") as caught:
+        load_weights(model, {"weight": weight, "bias": torch.zeros(2)}, "x.pth")
+    assert caught.value.problems == ("weight: 1 of 6 values",)
+    assert torch.equal(model.weight, before)
+
+
+@pytest.mark.parametrize(
+    ("wrap", "section"),
+    [
+        ("_orig_mod.{}", "model"),
+        ("module._orig_mod.{}", "model"),
+        ("_fsdp_wrapped_module.{}", "model"),
+        ("model.{}", "state_dict"),
+        ("_forward_module.model.{}", "state_dict"),
+        ("{}", "module"),
+        ("module.{}", "module"),
+    ],
+)
+def test_names_and_sections_of_other_programs(tmp_path, wrap, section):
+    """torch.compile, FSDP, Lightning, Lightning with DeepSpeed, DeepSpeed (huggingface/peft#2699, #2566)."""
+    names = [LORA + ".lora_A.weight", "llama_proj.weight"]
+    inner = LORA.replace("layers.0.", "layers.0._checkpoint_wrapped_module.") + ".lora_A.weight"
+    tensors = {wrap.format(name): torch.ones(1, 1) for name in [inner, "llama_proj.weight"]}
+    torch.save({section: tensors, "global_step": 7}, tmp_path / "a.pth")
+    content = read_checkpoint(tmp_path / "a.pth")
+    assert [canonical(name) for name in content["model"]] == names
+    assert content["global_step"] == 7
 
 
 class FullDisk:

@@ -11,9 +11,9 @@ import pytest
 from pefomed_plugin.config.compose import Configuration, read_configuration
 from pefomed_plugin.config.datasets import DatasetConfig
 from pefomed_plugin.config.model import ModelConfig
-from pefomed_plugin.errors import ConfigError
+from pefomed_plugin.errors import CheckpointError, ConfigError
+from pefomed_plugin.families import LanguageSize, read_model_size
 from pefomed_plugin.services.memory.estimate import GIB, RunSize, estimate, usable_bytes
-from pefomed_plugin.services.memory.model_sizes import LlamaSize, read_llama_size, read_model_size
 
 KEPT = "activations kept for the backward pass"
 
@@ -157,6 +157,7 @@ def test_a_card_has_less_than_its_name_says() -> None:
 
 def test_sizes_come_from_the_folder(tmp_path: Any) -> None:
     given = {
+        "model_type": "llama",
         "vocab_size": 512,
         "hidden_size": 64,
         "intermediate_size": 128,
@@ -165,16 +166,25 @@ def test_sizes_come_from_the_folder(tmp_path: Any) -> None:
     }
     (tmp_path / "config.json").write_text(json.dumps(given))
     size = read_model_size(ModelConfig(llama_model=str(tmp_path)))
-    assert size.llama == LlamaSize(512, 64, 128, 2, 4, 4, 16)
+    assert size.language == LanguageSize(512, 64, 128, 2, 4, 4, 16)
     assert not size.published
     assert read_model_size(ModelConfig(llama_model=str(tmp_path / "none"))).published
 
 
-@pytest.mark.parametrize("text", ["{", "{}", "[]", '{"num_attention_heads": 4, "hidden_size": 64}'])
-def test_a_folder_of_something_else(text: str, tmp_path: Any) -> None:
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{", "cannot be read as JSON"),
+        ("[]", "holds no JSON object"),
+        ("{}", "a language model of type None, which is not supported"),
+        ('{"model_type": "mistral"}', "of type 'mistral', which is not supported; known: llama"),
+        ('{"model_type": "llama", "hidden_size": 64}', "is not the configuration of a LLaMA"),
+    ],
+)
+def test_a_folder_of_something_else(text: str, told: str, tmp_path: Any) -> None:
     (tmp_path / "config.json").write_text(text)
-    with pytest.raises(ConfigError, match="is not the configuration of a LLaMA"):
-        read_llama_size(str(tmp_path))
+    with pytest.raises(CheckpointError, match=told):
+        read_model_size(ModelConfig(llama_model=str(tmp_path)))
 
 
 def test_a_lora_target_that_does_not_exist() -> None:

@@ -1,31 +1,26 @@
-"""How many numbers each part of MiniGPT-v2 has, from its proportions alone. Loads no weights and needs no torch.
+"""How many parameters each part of MiniGPT-v2 has, from its proportions alone. Loads no weights and needs no torch.
 
 The counts equal those of the model that is built from the same configuration (``tests/conformance/test_real_size.py``).
 """
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, fields
-from pathlib import Path
-
-from ...config.model import ModelConfig, VitConfig
-from ...errors import ConfigError, near_names, one_line
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class LlamaSize:
-    """Proportions of the language model; the defaults are Llama-2-7b's as published in its ``config.json``."""
+class LanguageSize:
+    """Proportions of a language model whose layers are LLaMA's, under the names of its ``config.json``."""
 
-    vocab_size: int = 32000
-    hidden_size: int = 4096
+    vocab_size: int
+    hidden_size: int
     """Width H."""
-    intermediate_size: int = 11008
+    intermediate_size: int
     """Width of the MLP."""
-    num_hidden_layers: int = 32
-    num_attention_heads: int = 32
-    num_key_value_heads: int = 32
-    head_dim: int = 128
+    num_hidden_layers: int
+    num_attention_heads: int
+    num_key_value_heads: int
+    head_dim: int
     """Width of one head."""
     tie_word_embeddings: bool = False
     """Whether the output layer is the embedding."""
@@ -55,12 +50,12 @@ class LlamaSize:
 
     @property
     def in_matrices(self) -> int:
-        """Numbers in the linear modules of all layers: what a quantised model holds in fewer bits."""
+        """Parameters in the linear modules of all layers: what a quantised model holds in fewer bits."""
         return self.num_hidden_layers * sum(rows * columns for rows, columns in self.matrices().values())
 
     @property
     def elsewhere(self) -> int:
-        """All other numbers: embedding, output layer, norms."""
+        """All other parameters: embedding, output layer, norms."""
         tables = 1 if self.tie_word_embeddings else 2
         return self.hidden_size * (tables * self.vocab_size + 2 * self.num_hidden_layers + 1)
 
@@ -89,8 +84,8 @@ class VisionSize:
         return int(self.embed_dim * self.mlp_ratio)
 
     @property
-    def numbers(self) -> int:
-        """All numbers of the encoder, the layer norm behind it included."""
+    def parameters(self) -> int:
+        """All parameters of the encoder, the layer norm behind it included."""
         width, inner = self.embed_dim, self.mlp_width
         attention = 4 * width * width + 3 * width
         block = attention + 2 * width * inner + inner + width + 4 * width
@@ -102,7 +97,7 @@ class VisionSize:
 class ModelSize:
     """All parts of one model."""
 
-    llama: LlamaSize
+    language: LanguageSize
     vision: VisionSize
     lora_rank: int
     lora_targets: tuple[str, ...]
@@ -111,65 +106,16 @@ class ModelSize:
 
     @property
     def lora(self) -> int:
-        """Numbers in the adapters."""
-        matrices = self.llama.matrices()
+        """Parameters in the adapters."""
+        matrices = self.language.matrices()
         return (
-            self.llama.num_hidden_layers
+            self.language.num_hidden_layers
             * self.lora_rank
             * sum(sum(matrices[lora_target]) for lora_target in self.lora_targets)
         )
 
     @property
     def trained(self) -> int:
-        """Numbers that are trained: projection and LoRA (56,627,200 in the paper)."""
-        hidden = self.llama.hidden_size
+        """Trainable parameters: projection and LoRA (56,627,200 in the paper)."""
+        hidden = self.language.hidden_size
         return 4 * self.vision.embed_dim * hidden + hidden + self.lora
-
-
-def read_model_size(model: ModelConfig) -> ModelSize:
-    """Sizes of the ``model`` section; those of ``llama_model`` where the folder is there.
-
-    Raises:
-        ConfigError: a LoRA target that does not exist, or a ``config.json`` that is none.
-    """
-    own = read_llama_size(model.llama_model)
-    llama = own or LlamaSize()
-    wrong = [
-        f"model.lora_target_modules: no {target!r}; {near_names(target, llama.matrices())}"
-        for target in model.lora_target_modules
-        if target not in llama.matrices()
-    ]
-    if wrong:
-        raise ConfigError(f"the model section has {len(wrong)} mistake(s)", wrong)
-    return ModelSize(
-        llama,
-        VisionSize(**asdict(model.vit or VitConfig()), image_size=model.image_size),
-        model.lora_r,
-        model.lora_target_modules if model.lora_r > 0 else (),
-        published=own is None,
-    )
-
-
-def read_llama_size(folder: str | None) -> LlamaSize | None:
-    """Sizes in a LLaMA folder's ``config.json``; None where there is no such file.
-
-    Raises:
-        ConfigError: the file is damaged, or of another kind of model.
-    """
-    path = Path(str(folder)) / "config.json"
-    if not folder or not path.is_file():
-        return None
-    try:
-        given = json.loads(path.read_text(encoding="utf-8"))
-        heads = given["num_attention_heads"]
-        given = {"num_key_value_heads": heads, **given}
-        given["head_dim"] = given.get("head_dim") or given["hidden_size"] // heads
-        return LlamaSize(
-            **{
-                field_.name: given[field_.name]
-                for field_ in fields(LlamaSize)
-                if field_.name in given or field_.name != "tie_word_embeddings"
-            }
-        )
-    except (ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"{path} is not the configuration of a LLaMA: {one_line(error)}") from error

@@ -1,0 +1,114 @@
+"""Language model families: one object each, which says everything in which it differs from the others.
+
+A folder of weights is read by the family that names its ``model_type``; one that none names is refused.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ..config.model import ModelConfig, VitConfig
+from ..errors import CheckpointError, ConfigError, near_names, one_line
+from ..lora import LoraSettings
+from ..plugins import Registry
+from .family import LanguageModelFamily, Licence, Tokenizer
+from .llama import LLAMA
+from .sizes import LanguageSize, ModelSize, VisionSize
+
+__all__ = [
+    "DEFAULT_FAMILY",
+    "FAMILIES",
+    "LanguageModelFamily",
+    "LanguageSize",
+    "Licence",
+    "ModelSize",
+    "Tokenizer",
+    "VisionSize",
+    "canonical_name",
+    "family_in",
+    "family_of_type",
+    "read_config",
+    "read_model_size",
+    "upstream_name",
+]
+
+FAMILIES: Registry[LanguageModelFamily] = Registry("language model family", LanguageModelFamily, [LLAMA])
+DEFAULT_FAMILY = LLAMA
+"""MiniGPT-v2's: of files that were written before a family was named in them."""
+
+
+def family_of_type(model_type: Any, source: str) -> LanguageModelFamily:
+    """The family that reads a ``model_type`` of ``config.json``.
+
+    Raises:
+        CheckpointError: none does; the known ones are named.
+        PluginError: a family of another package cannot be used.
+    """
+    families = {known: family for family in FAMILIES.values() for known in family.model_types}
+    if model_type not in families:
+        raise CheckpointError(
+            f"{source} is a language model of type {model_type!r}, which is not supported; "
+            f"{near_names(str(model_type), families)} (another package can add a family: docs/extending.md)"
+        )
+    return families[model_type]
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """``config.json`` of a folder of weights.
+
+    Raises:
+        CheckpointError: no such folder, no such file, or no JSON object in it.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise CheckpointError(f"no folder {folder}; set PEFOMED_LLAMA (model.llama_model) to the language model's")
+    path = folder / "config.json"
+    if not path.is_file():
+        raise CheckpointError(
+            f"{folder} is no folder of a language model: it has no config.json; give the folder that Hugging Face has"
+        )
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path} cannot be read as JSON ({one_line(error)}); download it again") from error
+    if not isinstance(config, dict):
+        raise CheckpointError(f"{path} holds no JSON object; download it again")
+    return config
+
+
+def family_in(folder: Path) -> tuple[LanguageModelFamily, dict[str, Any]]:
+    """The family that reads a folder of weights, and the folder's ``config.json``. Raises as the two above."""
+    config = read_config(folder)
+    return family_of_type(config.get("model_type"), f"{folder}/config.json"), config
+
+
+def canonical_name(key: str) -> str:
+    """A tensor's name with what MiniGPT-v2's own files spell otherwise in our spelling."""
+    for family in FAMILIES.own.values():  # MiniGPT-v2 itself knows no family of another package
+        key = family.canonical(key)
+    return key
+
+
+def read_model_size(model: ModelConfig) -> ModelSize:
+    """Sizes of the ``model`` section; those of ``llama_model`` where the folder is there.
+
+    Raises:
+        CheckpointError: the folder is of an unknown family, or its ``config.json`` is damaged.
+        ConfigError: a LoRA target that does not exist.
+    """
+    folder = Path(model.llama_model or "")
+    family, published = DEFAULT_FAMILY, True
+    language = family.published_size
+    if model.llama_model and (folder / "config.json").is_file():
+        family, config = family_in(folder)
+        language, published = family.size_of(config, folder / "config.json"), False
+    lora = LoraSettings.from_section(vars(model), family.lora_targets)
+    wrong = lora.unknown_targets(language.matrices()) if lora else []
+    if wrong:
+        raise ConfigError(f"the model section has {len(wrong)} mistake(s)", wrong)
+    vision = VisionSize(**asdict(model.vit or VitConfig()), image_size=model.image_size)
+    rank, targets = (lora.r, lora.target_modules) if lora else (0, ())
+    return ModelSize(language, vision, rank, targets, published=published)

@@ -1,0 +1,99 @@
+"""What differs from one language model to another, declared in one object. Loads no weights and needs no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Callable, Protocol
+
+from ..errors import CheckpointError, one_line
+from ..prompts import PromptStyle
+from .sizes import LanguageSize
+
+
+class Tokenizer(Protocol):
+    """What the model asks of a tokenizer; each piece of a prompt is tokenised apart."""
+
+    bos_token_id: int
+    eos_token_id: int
+    pad_token_id: int
+
+    def encode(self, text: str, add_special_tokens: bool = False) -> list[int]:
+        """Token ids of a text."""
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text of token ids, special tokens left out."""
+
+
+@dataclass(frozen=True)
+class Licence:
+    """On which terms a language model's weights, and what is made from them, may be used and passed on."""
+
+    identifier: str
+    """As the Hugging Face hub spells it in a card's front matter."""
+    title: str
+    notice: str
+    """The sentence that must accompany what is derived from the weights."""
+    files: tuple[str, ...] = ()
+    """Patterns of files of the weights' folder that are passed on with them."""
+
+
+@dataclass(frozen=True)
+class LanguageModelFamily:
+    """One family of language models. Other packages add theirs by entry point (group ``pefomed_plugin.families``)."""
+
+    name: str
+    title: str
+    """In words, for messages and cards."""
+    model_types: tuple[str, ...]
+    """``model_type`` of the ``config.json`` files that this family reads."""
+    model_class: str
+    """Class of transformers that holds the weights. Its body must have the attributes that ``block`` works on."""
+    block: str | Callable[..., Any]
+    """One decoder layer over packed rows: a key of ``toolkit.bundled.decoder.BLOCKS``, or a function like those."""
+    prompt_style: PromptStyle
+    load_tokenizer: Callable[[Path], Tokenizer]
+    """From the weights' folder. Raises CheckpointError where it has none."""
+    read_size: Callable[[Mapping[str, Any]], LanguageSize]
+    """Proportions in a ``config.json``. Raises KeyError, TypeError or ValueError where they cannot be."""
+    tensor_shapes: Callable[[Mapping[str, Any]], Mapping[str, tuple[int, ...]]]
+    """Name -> shape of every tensor that a folder with this ``config.json`` must hold."""
+    published_size: LanguageSize
+    """Of the model the paper uses, for estimates where no folder is there."""
+    lora_targets: tuple[str, ...]
+    """Linear modules that get LoRA where neither checkpoint nor YAML names others."""
+    licence: Licence
+    home: str
+    """Where the weights are published."""
+    hub_names: Mapping[int, str] = field(default_factory=dict)
+    """Width -> name of the model on the Hugging Face hub that MiniGPT-v2 is trained on in that size."""
+    output_layer: str = "lm_head.weight"
+    """The tensor that a folder may leave out where it is the embedding (``tie_word_embeddings``)."""
+    recomputed: tuple[str, ...] = ()
+    """Ends of names of buffers that older versions of transformers saved and that every model computes anew."""
+    upstream_names: tuple[tuple[str, str], ...] = ()
+    """Parts of tensor names that MiniGPT-v2's own files spell otherwise: (theirs, ours)."""
+    companions: tuple[str, ...] = ()
+    """Patterns of the files beside the weights that a merged folder needs: configuration and tokenizer."""
+
+    def size_of(self, config: Mapping[str, Any], source: Path) -> LanguageSize:
+        """Proportions in a ``config.json``.
+
+        Raises:
+            CheckpointError: they are missing or cannot be.
+        """
+        try:
+            return self.read_size(config)
+        except (ValueError, KeyError, TypeError) as error:
+            raise CheckpointError(f"{source} is not the configuration of a {self.title}: {one_line(error)}") from error
+
+    def canonical(self, key: str) -> str:
+        """A tensor's name with MiniGPT-v2's own spelling undone."""
+        for theirs, ours in self.upstream_names:
+            key = key.replace(theirs, ours)
+        return key
+
+    def is_recomputed(self, key: str) -> bool:
+        """Whether a tensor of a weights file is no weight."""
+        return key.endswith(self.recomputed)
