@@ -80,7 +80,7 @@ def parse_options(options: Sequence[str]) -> Any:
     ]
     if wrong:
         raise ConfigError("--options cannot be read", wrong)
-    parsed = OmegaConf.create({})
+    parsed: Any = OmegaConf.create({})
     for option in options:
         key, _, value = option.partition("=")
         try:

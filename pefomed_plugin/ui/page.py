@@ -100,7 +100,7 @@ def build_page(desk: Desk, examples: Sequence[Example] = ()) -> Any:
                 gradio.HTML(f"<p>{escape(_weights(desk.model.facts))}</p>")
         file.change(show, file, image)
         task.change(lambda chosen: gradio.update(visible=TASKS[chosen] == "vqa"), task, question)
-        running = [each(answer, [file, task, question], said) for each in (ask.click, question.submit)]
+        running: Any = [press(answer, [file, task, question], said) for press in (ask.click, question.submit)]
         stop.click(None, cancels=running)
         if examples:
             gradio.Examples([list(example) for example in examples], [file, task, question], label="Examples")
