@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import metadata
+from importlib import import_module, metadata
+from pkgutil import iter_modules
 from typing import Any, Generic, TypeVar
 
 from .errors import ConfigError, PluginError, near_names, one_line
@@ -68,6 +69,20 @@ class EntryPoint:
                 f"{self.words} cannot be loaded: {type(error).__name__}: {one_line(error)}; repair the package, or pip "
                 f"uninstall {self.package.split(' ')[0]}"
             ) from error
+
+
+def declared_in(package: str, kind: type[_Declared]) -> list[_Declared]:
+    """What the modules of one of our packages declare: public names that hold a ``kind`` or a tuple of them.
+
+    A new file is found without being named anywhere. In the order of the modules' names, each thing once.
+    """
+    modules = [
+        import_module(f"{package}.{found.name}")
+        for found in sorted(iter_modules(import_module(package).__path__), key=lambda module: module.name)
+    ]
+    held = [value for module in modules for name, value in vars(module).items() if not name.startswith("_")]
+    things = [thing for value in held for thing in (value if isinstance(value, tuple) else (value,))]
+    return list({id(thing): thing for thing in things if isinstance(thing, kind)}.values())
 
 
 @lru_cache

@@ -13,7 +13,7 @@ from typing import Any
 from ..config.model import ModelConfig, VitConfig
 from ..errors import CheckpointError, ConfigError, near_names, one_line
 from ..lora import LoraSettings
-from ..plugins import Registry
+from ..plugins import Registry, declared_in
 from .family import LanguageModelFamily, Licence, Tokenizer
 from .llama import LLAMA
 from .sizes import LanguageSize, ModelSize, VisionSize
@@ -35,7 +35,9 @@ __all__ = [
     "upstream_name",
 ]
 
-FAMILIES: Registry[LanguageModelFamily] = Registry("language model family", LanguageModelFamily, [LLAMA])
+FAMILIES: Registry[LanguageModelFamily] = Registry(
+    "language model family", LanguageModelFamily, declared_in(__name__, LanguageModelFamily)
+)
 DEFAULT_FAMILY = LLAMA
 """MiniGPT-v2's: of files that were written before a family was named in them."""
 

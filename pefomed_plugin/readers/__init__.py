@@ -6,30 +6,21 @@ declare theirs in the entry point group ``pefomed_plugin.datasets`` (docs/extend
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from importlib import import_module
+from collections.abc import Iterable
 from pathlib import Path
-from pkgutil import iter_modules
 from typing import Any
 
 from ..errors import ConfigError, DataError
-from ..plugins import Registry
+from ..plugins import Registry, declared_in
 from .layouts import Layout, Release, Skip
 from .prepared import is_prepared, read_manifest, read_prepared
 from .spec import PERMISSION, PUBLIC, DatasetSpec, Field, Option
 
-
-def _declared() -> Iterator[DatasetSpec]:
-    """What the modules of this folder declare, in the order of the paper's stages; own data last."""
-    modules = (import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__))
-    found = {
-        id(thing): thing for module in modules for thing in vars(module).values() if isinstance(thing, DatasetSpec)
-    }
-    yield from sorted(found.values(), key=lambda spec: (spec.stage or 9, spec.name))
-
-
-DATASETS: Registry[DatasetSpec] = Registry("data set", DatasetSpec, _declared())
-"""Registry name -> what is declared of the data set; those of other packages are loaded when asked for."""
+DATASETS: Registry[DatasetSpec] = Registry(
+    "data set", DatasetSpec, sorted(declared_in(__name__, DatasetSpec), key=lambda spec: (spec.stage or 9, spec.name))
+)
+"""Registry name -> what is declared of the data set, in the order of the paper's stages, own data last. Those of other
+packages are loaded when asked for."""
 
 
 def describe(name: str) -> DatasetSpec:

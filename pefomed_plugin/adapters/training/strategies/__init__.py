@@ -1,17 +1,16 @@
 """Training strategies by name: how the model, its gradients and its optimizer are spread over the processes.
 
-A new one is a file with a ``Strategy`` and a name in ``STRATEGIES``; the trainer knows none of them. Nothing here loads
-torch before a run is prepared.
+A new one is a file here that holds a ``Strategy``; the trainer names none. Nothing here loads torch before a run is
+prepared.
 """
 
 from __future__ import annotations
 
 from ....errors import ConfigError, near_names
+from ....plugins import declared_in
 from .base import Strategy
-from .ddp import DataParallel
-from .fsdp import FullySharded
 
-STRATEGIES: dict[str, Strategy] = {strategy.name: strategy for strategy in (DataParallel(), FullySharded())}
+STRATEGIES: dict[str, Strategy] = {strategy.name: strategy for strategy in declared_in(__name__, Strategy)}  # type: ignore[type-abstract]
 
 
 def strategy_of(name: str) -> Strategy:

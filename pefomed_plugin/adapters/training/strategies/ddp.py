@@ -23,3 +23,6 @@ class DataParallel(Strategy):
         """As ``Strategy.prepare``."""
         optimizer = make_optimizer(model)
         return accelerator.prepare(model), accelerator.prepare(optimizer)
+
+
+DDP = DataParallel()

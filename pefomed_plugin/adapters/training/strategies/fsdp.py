@@ -89,3 +89,6 @@ def _torch_has_it() -> bool:
     from torch.distributed import fsdp  # late: heavy
 
     return hasattr(fsdp, "fully_shard")
+
+
+FSDP = FullySharded()
