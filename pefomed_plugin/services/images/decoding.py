@@ -20,7 +20,8 @@ from ...errors import one_line
 from ...readers.layouts import inside
 from ..console import Advance
 from ..parallel import map_in_threads
-from .dicom import read_dicom
+from .deep_colour import is_deep_colour, read_deep_colour
+from .dicom import looks_like_dicom, read_dicom
 from .faults import UnusableImage, choose_frame
 from .parquet_images import read_embedded, split_address
 from .pixels import to_rgb
@@ -39,6 +40,9 @@ _DAMAGE = (
     Image.DecompressionBombError,
 )
 """What Pillow's decoders raise on damaged files."""
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_PNG_TEXTS = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")
+"""What the pixels do not need; colour profiles are not applied."""
 _PILLOW_SETTINGS = threading.RLock()
 """Pillow keeps its pixel limit and its leniency in module variables; who changes them holds this."""
 
@@ -109,7 +113,7 @@ def decode_image(stream: BinaryIO, where: str, policy: ImagePolicy) -> Image.Ima
     head = stream.read(_HEAD_BYTES)
     stream.seek(0)
     _refuse_impostors(head, where)
-    if head[128:132] == b"DICM" or where.lower().endswith((".dcm", ".dicom")):
+    if looks_like_dicom(head) or where.lower().endswith((".dcm", ".dicom")):
         return to_rgb(read_dicom(stream, where, policy.max_pixels, policy.frame), policy.background)
     image = _decode_leniently(stream, where, policy) if policy.allow_truncated else _decode(stream, where, policy)
     try:
@@ -170,6 +174,30 @@ def _refuse_impostors(head: bytes, where: str) -> None:
 
 
 def _decode(stream: BinaryIO, where: str, policy: ImagePolicy) -> Image.Image:
+    try:
+        return _decode_as_it_is(stream, where, policy)
+    except UnusableImage:
+        bare = _without_texts(stream)
+        if bare is None:
+            raise
+    return _decode_as_it_is(bare, where, policy)
+
+
+def _decode_as_it_is(stream: BinaryIO, where: str, policy: ImagePolicy) -> Image.Image:
+    try:
+        image = _open_frame(stream, where, policy)
+        if is_deep_colour(image):
+            return read_deep_colour(image, lambda: _open_frame(stream, where, policy))
+        image.load()
+    except _DAMAGE as error:
+        raise UnusableImage(
+            where, "truncated or damaged", "fetch it again, or use what is there with allow_truncated", one_line(error)
+        ) from error
+    return image
+
+
+def _open_frame(stream: BinaryIO, where: str, policy: ImagePolicy) -> Image.Image:
+    """The chosen frame, its pixels not yet loaded."""
     stream.seek(0)
     image = _read_header(stream, where)
     if image.width * image.height > policy.max_pixels:
@@ -179,14 +207,8 @@ def _decode(stream: BinaryIO, where: str, policy: ImagePolicy) -> Image.Image:
             "raise max_pixels, shrink it or leave it out",
             f"{image.width} x {image.height}, limit {policy.max_pixels}",
         )
-    try:
-        if image.format != "MPO":  # a JPEG with previews behind it
-            image.seek(choose_frame(getattr(image, "n_frames", 1), policy.frame, where))
-        image.load()
-    except _DAMAGE as error:
-        raise UnusableImage(
-            where, "truncated or damaged", "fetch it again, or use what is there with allow_truncated", one_line(error)
-        ) from error
+    if image.format != "MPO":  # a JPEG with previews behind it
+        image.seek(choose_frame(getattr(image, "n_frames", 1), policy.frame, where))
     return image
 
 
@@ -203,6 +225,25 @@ def _decode_leniently(stream: BinaryIO, where: str, policy: ImagePolicy) -> Imag
                 ImageFile.LOAD_TRUNCATED_IMAGES = saved
     image.info["truncated"] = True
     return image
+
+
+def _without_texts(stream: BinaryIO) -> BytesIO | None:
+    """The PNG without its texts and colour profiles, which Pillow refuses to unpack beyond a limit, pixels and all.
+
+    None where it is no PNG or holds none of them.
+    """
+    stream.seek(0)
+    data = stream.read()
+    if not data.startswith(_PNG_SIGNATURE):
+        return None
+    kept, at = [_PNG_SIGNATURE], len(_PNG_SIGNATURE)
+    while at < len(data):
+        length = int.from_bytes(data[at : at + 4], "big") + 12  # its size, name and checksum
+        if data[at + 4 : at + 8] not in _PNG_TEXTS:
+            kept.append(data[at : at + length])
+        at += length
+    bare = b"".join(kept)
+    return BytesIO(bare) if len(bare) < len(data) else None
 
 
 def _read_header(stream: BinaryIO, where: str) -> Image.Image:

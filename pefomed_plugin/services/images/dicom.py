@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from PIL import Image
 
 from ...errors import one_line
+from .deep_colour import significant_byte
 from .faults import UnusableImage, choose_frame
 from .pixels import stretch
 
@@ -17,16 +18,27 @@ _DECODERS = (
     "if a decoder is missing, pip install pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg, "
     "otherwise fetch the file again"
 )
+_DICOM_AT, _MAGIC = 128, b"DICM"
 _BEYOND = 1e6
 """Farther out than any window of a stored value of 16 bits reaches."""
 
 
+def looks_like_dicom(head: bytes) -> bool:
+    """Whether a file's first bytes (132 or more) are those of DICOM, with its preamble or, as old ones, without.
+
+    Without: the first element is one of group 2 or 8, with a short number, as no format of images begins.
+    """
+    if head[_DICOM_AT:].startswith(_MAGIC):
+        return True
+    return len(head) > 8 and head[:2] in (b"\x02\0", b"\x08\0") and head[3] == 0 and head[2] < 0x20
+
+
 def read_dicom(stream: BinaryIO, where: str, max_pixels: int, frame: int | None = None) -> Image.Image:
-    """The image in mode L or RGB (DICOM PS3.3, C.7.6.3, C.11.1, C.11.2).
+    """The image in mode L or RGB (DICOM PS3.3, C.7.5.1.1.2, C.7.6.3, C.11.1, C.11.2).
 
     Stored values go through the modality transformation (rescale slope and intercept, or its table), then through
-    the VOI table or, without one, the first window; with neither, the smallest value becomes black and the largest
-    white. MONOCHROME1 is inverted, so that bone is bright in both.
+    the VOI table or, without one, the first window that has a width; with neither, the smallest value becomes black and
+    the largest white. MONOCHROME1 is inverted, so that bone is bright in both. Padding is black and takes no part.
 
     Args:
         max_pixels: over all frames, because all are decoded.
@@ -41,9 +53,14 @@ def read_dicom(stream: BinaryIO, where: str, max_pixels: int, frame: int | None 
         from pydicom.errors import InvalidDicomError  # late: optional
     except ImportError as error:
         raise UnusableImage(where, "DICOM needs pydicom", "pip install 'pefomed_plugin[dicom]'") from error
+    head = stream.read(_DICOM_AT + len(_MAGIC))
+    stream.seek(0)
+    is_bare = head[_DICOM_AT:] != _MAGIC and looks_like_dicom(head)
     try:
-        dataset = pydicom.dcmread(stream)
-    except (InvalidDicomError, EOFError, OSError, ValueError, KeyError) as error:
+        dataset = pydicom.dcmread(stream, force=is_bare)
+        if is_bare:
+            _say_how_it_is_stored(dataset)
+    except (InvalidDicomError, EOFError, OSError, ValueError, KeyError, NotImplementedError) as error:
         raise UnusableImage(where, "not a DICOM file", "fetch it again", one_line(error)) from error
     frames = _check_size(dataset, where, max_pixels)
     chosen = choose_frame(frames, frame, where)
@@ -70,6 +87,19 @@ def _check_size(dataset: Any, where: str, max_pixels: int) -> int:
     return frames
 
 
+def _say_how_it_is_stored(dataset: Any) -> None:
+    """Give a file without meta information the transfer syntax it was read with; pixels cannot be taken without."""
+    from pydicom.dataset import FileMetaDataset  # late: optional
+    from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian  # late: optional
+
+    if getattr(dataset, "file_meta", None) is None:
+        dataset.file_meta = FileMetaDataset()
+    if "TransferSyntaxUID" not in dataset.file_meta:
+        is_implicit, is_little_endian = dataset.original_encoding
+        little = ImplicitVRLittleEndian if is_implicit else ExplicitVRLittleEndian
+        dataset.file_meta.TransferSyntaxUID = little if is_little_endian else ExplicitVRBigEndian
+
+
 def _shown(pixels: numpy.ndarray, dataset: Any) -> Image.Image:
     import numpy as np  # late: heavy
 
@@ -80,33 +110,78 @@ def _shown(pixels: numpy.ndarray, dataset: Any) -> Image.Image:
     if not kind.startswith("MONOCHROME"):
         if kind.startswith("YBR") and not _converts_colours():
             raise NotImplementedError(f"photometric interpretation {kind} needs pydicom 3")
-        return Image.fromarray(_eight_bits(pixels))
-    values = _windowed(pixels, dataset)
-    return Image.fromarray(np.uint8(255) - values if kind == "MONOCHROME1" else values)
+        return Image.fromarray(_eight_bits(pixels, int(dataset.get("BitsStored") or 16)))
+    padding = _padding(pixels, dataset)
+    values = _windowed(pixels, dataset, ~padding)
+    shown = np.uint8(255) - values if kind == "MONOCHROME1" else values
+    return Image.fromarray(np.where(padding, np.uint8(0), shown))
 
 
-def _eight_bits(pixels: numpy.ndarray) -> numpy.ndarray:
-    """Colour channels of 16 bits -> their upper 8; those of 8 bits are left alone."""
+def _eight_bits(pixels: numpy.ndarray, bits: int = 16) -> numpy.ndarray:
+    """Colour channels of up to 16 bits -> the upper 8 of those in use; those of 8 bits are left alone."""
     import numpy as np  # late: heavy
 
-    return pixels if pixels.dtype == np.uint8 else (pixels.astype(np.uint16) >> 8).astype(np.uint8)
+    return pixels if pixels.dtype == np.uint8 else significant_byte(pixels, pixels, bits)
 
 
-def _windowed(pixels: numpy.ndarray, dataset: Any) -> numpy.ndarray:
+def _padding(pixels: numpy.ndarray, dataset: Any) -> numpy.ndarray:
+    """Where the stored values are padding, in the shape of ``pixels``; nowhere, if everything would be."""
+    import numpy as np  # late: heavy
+
+    first = dataset.get("PixelPaddingValue")
+    if first is None:
+        return np.zeros(pixels.shape, bool)
+    last = dataset.get("PixelPaddingRangeLimit")
+    ends = [_as_stored(value, pixels.dtype) for value in (first, first if last is None else last)]
+    found = (pixels >= min(ends)) & (pixels <= max(ends))
+    return np.zeros(pixels.shape, bool) if found.all() else found
+
+
+def _as_stored(value: Any, dtype: numpy.dtype) -> int:
+    """A value whose sign was written as if there were none, or the other way, in the range of the pixels' type."""
+    bits = 8 * dtype.itemsize
+    number = int(value) % (1 << bits)
+    return number - (1 << bits) if dtype.kind == "i" and number >> (bits - 1) else number
+
+
+def _windowed(pixels: numpy.ndarray, dataset: Any, counted: numpy.ndarray) -> numpy.ndarray:
     """uint8 after modality transformation and VOI; two values beyond any window show the ends of its output."""
     import numpy as np  # late: heavy
 
     apply_modality_lut, _, apply_voi_lut = _transformations()
+    if not dataset.get("RescaleSlope") or dataset.get("RescaleIntercept") is None:  # 0 or empty: says nothing
+        for name in ("RescaleSlope", "RescaleIntercept"):
+            if name in dataset:
+                delattr(dataset, name)
     values = np.asarray(apply_modality_lut(pixels, dataset), np.float64)
     has_table = bool(dataset.get("VOILUTSequence"))
-    if not has_table and (dataset.get("WindowCenter") is None or dataset.get("WindowWidth") is None):
-        return stretch(values)
+    window = 0 if has_table else _first_window(dataset)
+    if window is None:
+        return stretch(values, counted)
     flat = np.append(values, [values.min() - _BEYOND, values.max() + _BEYOND])
     with np.errstate(over="ignore"):  # the sigmoid of those two
-        shown = np.asarray(apply_voi_lut(np.rint(flat).astype(np.int64) if has_table else flat, dataset), np.float64)
+        shown = np.asarray(
+            apply_voi_lut(np.rint(flat).astype(np.int64) if has_table else flat, dataset, window), np.float64
+        )
     lowest, highest = sorted(shown[-2:])
     scaled = (shown[:-2].reshape(values.shape) - lowest) / (highest - lowest or 1.0)
     return np.rint(np.clip(scaled, 0, 1) * 255).astype(np.uint8)
+
+
+def _first_window(dataset: Any) -> int | None:
+    """Index of the first window that has a width (PS3.3, C.11.2.1.2 and C.11.2.1.3); None where there is none."""
+    centres, widths = (_several(dataset.get(name)) for name in ("WindowCenter", "WindowWidth"))
+    is_linear = str(dataset.get("VOILUTFunction") or "LINEAR") == "LINEAR"
+    for number, (centre, width) in enumerate(zip(centres, widths)):
+        if centre is not None and width is not None and (width >= 1 if is_linear else width > 0):
+            return number
+    return None
+
+
+def _several(value: Any) -> list[Any]:
+    from pydicom.multival import MultiValue  # late: optional
+
+    return [] if value is None else list(value) if isinstance(value, (MultiValue, list)) else [value]
 
 
 def _transformations() -> tuple[Any, Any, Any]:

@@ -52,4 +52,9 @@ def _from_array(values: numpy.ndarray) -> Image.Image:
         values = values[..., 0]
     if not values.size or values.ndim not in (2, 3) or (values.ndim == 3 and shape[2] not in (3, 4)):
         raise UnusableImage("array", "no image", "give (height, width) or (height, width, 3)", f"shape {shape}")
-    return Image.fromarray(values if values.dtype == np.uint8 else stretch(values))
+    if values.dtype == np.uint8:
+        return Image.fromarray(values)
+    if values.ndim == 3 and shape[2] == 4:  # an alpha of its own range takes no part in the colours'
+        alpha = values[..., 3:] / (values[..., 3:].max() or 1)
+        return Image.fromarray(np.concatenate([stretch(values[..., :3]), np.rint(alpha * 255).astype(np.uint8)], -1))
+    return Image.fromarray(stretch(values))

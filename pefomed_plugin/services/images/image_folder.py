@@ -14,14 +14,15 @@ from pathlib import Path
 from ...errors import ConfigError, DataError
 from ...readers.tables import read_csv
 from ...records import Sample
+from .dicom import looks_like_dicom
 
 DATASET = "images"
 """``Sample.dataset`` of images that belong to none."""
 SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".gif", ".bmp", ".webp", ".jp2", ".ppm", ".pgm", ".dcm", ".dicom")
 )
-_DICOM_AT = 128
-"""Where a DICOM file says that it is one; scanners write such files without an ending."""
+_HEAD_BYTES = 132
+"""In them a DICOM file says that it is one; scanners write such files without an ending."""
 
 
 @dataclass(frozen=True)
@@ -128,8 +129,7 @@ def _sample(
 def _is_dicom(path: Path) -> bool:
     try:
         with open(path, "rb") as file:
-            file.seek(_DICOM_AT)
-            return file.read(4) == b"DICM"
+            return looks_like_dicom(file.read(_HEAD_BYTES))
     except OSError:
         return True  # it may be one; opening it will say what is wrong
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 Colour = tuple[int, int, int]
 
+_PHOTOMETRIC_INTERPRETATION = 262
 _DEEP_MODES = ("I", "F")  # and "I;16", "I;16B", ...
 
 
@@ -29,7 +30,14 @@ def to_rgb(image: Image.Image, background: Colour) -> Image.Image:
     if image.mode.startswith(_DEEP_MODES):
         import numpy as np  # late: heavy
 
-        return Image.fromarray(stretch(np.asarray(image))).convert("RGB")
+        values = np.asarray(image)
+        transparent = image.info.get("transparency")  # of a PNG: one grey value
+        hidden = values == transparent if isinstance(transparent, int) else np.zeros(values.shape, bool)
+        if _is_white_zero(image):
+            values = -values.astype(np.float64)
+        shown = np.repeat(stretch(values, ~hidden)[..., None], 3, axis=-1)
+        shown[hidden] = background
+        return Image.fromarray(shown)
     if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
         straight = image.convert("RGBA")
         opaque = Image.new("RGB", image.size, background)
@@ -38,17 +46,25 @@ def to_rgb(image: Image.Image, background: Colour) -> Image.Image:
     return image.convert("RGB")
 
 
-def stretch(values: numpy.ndarray) -> numpy.ndarray:
+def _is_white_zero(image: Image.Image) -> bool:
+    """Whether a TIFF of more than 8 bits counts down from white; Pillow turns those of 8 bits and fewer round."""
+    return image.format == "TIFF" and getattr(image, "tag_v2", {}).get(_PHOTOMETRIC_INTERPRETATION) == 0
+
+
+def stretch(values: numpy.ndarray, counted: numpy.ndarray | None = None) -> numpy.ndarray:
     """Values of any type -> uint8, the smallest as 0 and the largest as 255.
 
     This is what a viewer does for want of a window. Scaling by the range of the data type would leave most radiographs
     black: they hold 10 or 12 significant bits in a 16-bit file that does not say so. A constant image becomes 0;
     values that are not finite take no part and become 0.
+
+    Args:
+        counted: bool in the shape of ``values``; the others take no part either and become 0.
     """
     import numpy as np  # late: heavy
 
     shown = values.astype(np.float64)
-    finite = np.isfinite(shown)
+    finite = np.isfinite(shown) if counted is None else np.isfinite(shown) & counted
     if not finite.any():
         return np.zeros(shown.shape, np.uint8)
     lowest, highest = shown[finite].min(), shown[finite].max()

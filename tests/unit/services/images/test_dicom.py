@@ -148,6 +148,59 @@ def test_palette_of_16_bits(tmp_path: Path) -> None:
     assert np.asarray(open_image(tmp_path, "a.dcm")).tolist() == [[[0, 255, 0], [128, 0, 16]]]
 
 
+def test_colour_of_12_bits(tmp_path: Path) -> None:
+    pixels = np.array([[[0, 2048, 3000], [10, 20, 1000]]], np.uint16)
+    write(tmp_path / "said.dcm", pixels, kind="RGB", bits_stored=12)
+    write(tmp_path / "not_said.dcm", pixels, kind="RGB")
+    for name in ("said.dcm", "not_said.dcm"):
+        assert np.asarray(open_image(tmp_path, name)).tolist() == (pixels >> 4).tolist()
+    write(tmp_path / "full.dcm", pixels << 4, kind="RGB")
+    assert np.asarray(open_image(tmp_path, "full.dcm")).tolist() == (pixels >> 4).tolist()
+
+
+@pytest.mark.parametrize("kind", ["MONOCHROME1", "MONOCHROME2"])
+@pytest.mark.parametrize("window", [{}, {"WindowCenter": 0.5, "WindowWidth": 101}])
+def test_padding_is_black_and_takes_no_part(tmp_path: Path, kind: str, window: Any) -> None:
+    pixels = np.array([[-2000, -50, 0, 50]], np.int16)
+    write(tmp_path / "a.dcm", pixels, kind=kind, PixelPaddingValue=-2000, **window)
+    middle = greys(tmp_path / "a.dcm")[1:]
+    assert greys(tmp_path / "a.dcm")[0] == 0
+    assert middle[0 if kind == "MONOCHROME2" else 2] <= 1 and middle[2 if kind == "MONOCHROME2" else 0] >= 254
+    many = np.array([[-2000, -1990, -1950, -50, 50]], np.int16)
+    write(tmp_path / "b.dcm", many, kind=kind, PixelPaddingValue=-2000, PixelPaddingRangeLimit=-1950, **window)
+    assert greys(tmp_path / "b.dcm")[:3] == [0, 0, 0]
+
+
+def test_a_file_of_padding_alone_is_no_padding(tmp_path: Path) -> None:
+    write(tmp_path / "a.dcm", np.array([[7, 7]], np.uint16), PixelPaddingValue=7)
+    assert greys(tmp_path / "a.dcm") == [0, 0]
+
+
+@pytest.mark.parametrize(
+    "window",
+    [
+        {"WindowCenter": 600, "WindowWidth": 0},
+        {"WindowCenter": 600, "WindowWidth": 0, "VOILUTFunction": "SIGMOID"},
+        {"WindowCenter": [600, 600.5], "WindowWidth": [0, 1001]},
+        {"RescaleSlope": 0, "RescaleIntercept": 0},
+    ],
+)
+def test_a_window_or_slope_of_0_is_none(tmp_path: Path, window: Any) -> None:
+    write(tmp_path / "a.dcm", np.array([[100, 600, 1100]], np.uint16), bits_stored=12, **window)
+    assert greys(tmp_path / "a.dcm") == [0, 128, 255]
+
+
+@pytest.mark.parametrize("name", ["a.dcm", "IM000001"])
+def test_files_without_preamble(tmp_path: Path, name: str) -> None:
+    write(tmp_path / "whole.dcm", np.array([[0, 9]], np.uint8), SOPClassUID="1.2.840.10008.5.1.4.1.1.7")
+    whole = (tmp_path / "whole.dcm").read_bytes()
+    (tmp_path / name).write_bytes(whole[132:])
+    assert greys(tmp_path / name) == [0, 255]
+    group_length = int.from_bytes(whole[140:144], "little")
+    (tmp_path / name).write_bytes(whole[144 + group_length :])  # no meta information either
+    assert greys(tmp_path / name) == [0, 255]
+
+
 def test_several_frames_need_a_choice(tmp_path: Path) -> None:
     write(tmp_path / "a.dcm", np.array([[[0, 9]], [[9, 0]]], np.uint8))
     with pytest.raises(ImageError, match=r"a\.dcm: holds several frames \(0 to 1\)"):
