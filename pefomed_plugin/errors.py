@@ -1,4 +1,4 @@
-"""The error a user can mend: what is wrong, where, and what to do. Knows nothing else of the package."""
+"""The error a user can fix: what is wrong, where, and what to do. Imports nothing else of the package."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class PefomedError(Exception):
     """A mistake in what the user gave us, not in the program; the command line shows it without a traceback.
 
     Several mistakes of one kind are reported together: ``problems`` holds one line each, every line naming the file,
-    the record and the mend.
+    the record and the fix.
     """
 
     exit_code = 2
@@ -21,14 +21,7 @@ class PefomedError(Exception):
     def __init__(self, summary: str, problems: Sequence[str] = ()) -> None:
         self.summary = summary
         self.problems = tuple(problems)
-        super().__init__(self._text())
-
-    def _text(self) -> str:
-        lines = [self.summary]
-        lines += ["  - " + problem for problem in self.problems[:_SHOWN]]
-        if len(self.problems) > _SHOWN:
-            lines.append(f"  ... and {len(self.problems) - _SHOWN} more")
-        return "\n".join(lines)
+        super().__init__("\n".join([summary, *bullets(self.problems)]))
 
 
 class ConfigError(PefomedError):
@@ -60,8 +53,14 @@ def near_names(name: str, known: Iterable[str], shown: int = 3) -> str:
     names = sorted(known)
     near = get_close_matches(name, names, n=shown, cutoff=0.6)
     if near:
-        return f"did you mean {' or '.join(repr(each) for each in near)}?"
+        return f"did you mean {' or '.join(repr(known_name) for known_name in near)}?"
     return f"known: {', '.join(names) or 'none'}"
+
+
+def bullets(problems: Sequence[str], shown: int = _SHOWN) -> list[str]:
+    """A line for each of the first problems, and one that counts the others."""
+    more = len(problems) - shown
+    return [*(f"  - {problem}" for problem in problems[:shown]), *([f"  ... and {more:,} more"] if more > 0 else [])]
 
 
 def one_line(error: BaseException, limit: int | None = 200) -> str:

@@ -73,7 +73,7 @@ def read_requirements() -> list[Requirement]:
     except metadata.PackageNotFoundError:
         return []
     found = [match.groups(default="") for match in map(_REQUIREMENT.match, lines) if match]
-    return [Requirement(*each) for each in found if each[2] not in _GATHERINGS]
+    return [Requirement(*parts) for parts in found if parts[2] not in _GATHERINGS]
 
 
 def installed_version(name: str) -> str | None:

@@ -8,11 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import ConfigError
+from ..errors import ConfigError, bullets
 from ..services.images.image_folder import find_images, make_samples, read_questions
 from ._model import add_model_arguments, load_model
-
-_SHOWN = 10
 
 
 def add_folder_arguments(parser: argparse.ArgumentParser) -> None:
@@ -89,10 +87,7 @@ def _show(done: Any, out: Path) -> None:
             f"{len(done.unusable):,} image(s) could not be used, {done.unanswered:,} question(s) stay open:",
             file=sys.stderr,
         )
-        for problem in list(done.unusable.values())[:_SHOWN]:
-            print(f"  - {problem}", file=sys.stderr)
-        if len(done.unusable) > _SHOWN:
-            print(f"  ... and {len(done.unusable) - _SHOWN:,} more", file=sys.stderr)
+        print("\n".join(bullets(list(done.unusable.values()))), file=sys.stderr)
         print(f"all of them are in {out.with_name(out.name + '.skipped.jsonl')}", file=sys.stderr)
     reused = f", {done.reused:,} of them from an earlier start" if done.reused else ""
     print(

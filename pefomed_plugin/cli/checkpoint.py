@@ -147,12 +147,12 @@ def _lines(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     if summary["llama_width"]:
         lines.append(("LLaMA width", str(summary["llama_width"])))
     told = [
-        words.format(", ".join(done[key]) if isinstance(done[key], list) else done[key])
-        for key, words in (
-            ("task", "{}"),
-            ("datasets", "on {}"),
-            ("started_from", "from {}"),
-            ("image_size", "image size {}"),
+        introduction + (", ".join(done[key]) if isinstance(done[key], list) else str(done[key]))
+        for key, introduction in (
+            ("task", ""),
+            ("datasets", "on "),
+            ("started_from", "from "),
+            ("image_size", "image size "),
         )
         if done.get(key)
     ]
@@ -163,15 +163,8 @@ def _lines(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         noted = [] if epoch is None else [f"epoch {epoch + 1} of {done.get('max_epoch', '?')}"]
         noted += [f"{key} {training[key]}" for key in ("iteration", "seed") if key in training]
         lines.append(("training", ", ".join(noted)))
-    lines.append(
-        (
-            "holds also",
-            "{}; training can {}be resumed from it".format(
-                ", ".join(summary["also"]) or "nothing", "" if summary["resumable"] else "not "
-            ),
-        )
-    )
-    return lines
+    also, negation = ", ".join(summary["also"]) or "nothing", "" if summary["resumable"] else "not "
+    return [*lines, ("holds also", f"{also}; training can {negation}be resumed from it")]
 
 
 def _beyond_plain(lora: Mapping[str, Any]) -> str:
@@ -262,17 +255,12 @@ def _prepared(contents: Contents, arguments: argparse.Namespace) -> tuple[Lora, 
     lost = left_out(contents)
     if lost:
         notes.append(
-            "{} tensors of the checkpoint are neither LoRA nor projection and are not here: {}{}.".format(
-                len(lost), ", ".join(lost[:3]), ", ..." if len(lost) > 3 else ""
-            )
+            f"{len(lost)} tensors of the checkpoint are neither LoRA nor projection and are not here: "
+            f"{', '.join(lost[:3])}{', ...' if len(lost) > 3 else ''}."
         )
     for note in notes:
         say(note)
     return lora, notes
-
-
-def _base_model(contents: Contents, arguments: argparse.Namespace) -> str | None:
-    return arguments.base_model or contents.family.hub_names.get(contents.width or 0)
 
 
 def _facts(
@@ -291,7 +279,7 @@ def _facts(
         notes=notes,
         name=arguments.out.absolute().name,
         family=contents.family,
-        base_model=_base_model(contents, arguments),
+        base_model=arguments.base_model or contents.family.hub_names.get(contents.width or 0),
         files={**files, PROJECTOR: _PROJECTION, "README.md": _CARD},
     )
 

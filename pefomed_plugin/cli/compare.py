@@ -7,28 +7,14 @@ from pathlib import Path
 
 from ..errors import ConfigError
 from ..reporting.comparison.compare import compare_runs, to_json
-from ..reporting.results import read_run
 from ..storage import write_json, write_text
+from .arguments import add_evaluations, read_evaluations
 from .output import Output, add_json_argument
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument(
-        "runs",
-        type=Path,
-        nargs="+",
-        metavar="RUN",
-        help="output_dir of an evaluation; the first is what the others are tested against",
-    )
-    parser.add_argument(
-        "--label",
-        action="append",
-        default=[],
-        metavar="LABEL",
-        help="name of a run, once for each in their order; one that begins with 'none', 'stage 1', "
-        "'stage 2' or 'both' also says which row of the paper's tables the run is",
-    )
+    add_evaluations(parser, "the first is what the others are tested against")
     parser.add_argument("--out", type=Path, metavar="FILE", help="also write compare.json or compare.md")
     add_json_argument(parser)
     parser.epilog = "example: pefomed compare output/none output/both --label none --label both --out compare.md"
@@ -39,15 +25,9 @@ def run(arguments: argparse.Namespace) -> Output:
     from ..reporting.comparison.compare_tables import comparison_markdown, comparison_view  # late: loads PIL
     from ..reporting.comparison.evaluations import evaluate_runs, evaluations_to_json  # late: loads PIL
 
-    if arguments.label and len(arguments.label) != len(arguments.runs):
-        raise ConfigError(
-            f"{len(arguments.runs)} runs and {len(arguments.label)} labels; give one --label for each run, in the "
-            "same order"
-        )
     if arguments.out and arguments.out.suffix not in (".json", ".md"):
         raise ConfigError(f"--out {arguments.out}: end its name with .json or .md")
-    labels = arguments.label or [""] * len(arguments.runs)
-    runs = [read_run(folder, label) for folder, label in zip(arguments.runs, labels)]
+    runs = read_evaluations(arguments)
     tables, evaluations = compare_runs(runs), evaluate_runs(runs)
     data = {**to_json(tables), "evaluations": evaluations_to_json(evaluations)}
     if arguments.out is not None and arguments.out.suffix == ".json":

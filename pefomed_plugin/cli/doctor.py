@@ -6,17 +6,18 @@ import argparse
 
 from ..doctor.findings import finding_lines, is_broken, to_json
 from ..errors import ConfigError
+from .arguments import add_run_arguments
 from .output import Output, add_json_argument
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument(
-        "--cfg-path",
-        metavar="YAML",
-        help="check the paths and settings of this run (default: those of the PEFOMED_ variables)",
+    add_run_arguments(
+        parser,
+        "check the paths and settings of this run (default: those of the PEFOMED_ variables)",
+        "as the run will get them",
+        required=False,
     )
-    parser.add_argument("--options", nargs="+", default=[], metavar="KEY=VALUE", help="as the run will get them")
     add_json_argument(parser)
     parser.epilog = """example: pefomed doctor --cfg-path train_configs/pefomed_stage2.yaml
 

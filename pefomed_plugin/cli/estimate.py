@@ -17,6 +17,7 @@ from ..reporting.table import COUNT, FIGURE, Code, Column, Table
 from ..services.memory.advice import best_options, largest_batch
 from ..services.memory.estimate import CARDS_GB, GIB, estimate
 from ..toolkit.start import settled
+from .arguments import add_run_arguments
 from .output import Output, add_json_argument
 
 _CHECKPOINTING, _VIT_ON_CPU, _BITS_4 = (
@@ -38,10 +39,7 @@ SAVINGS: tuple[dict[str, Any], ...] = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument(
-        "--cfg-path", required=True, metavar="YAML", help="the run, for example train_configs/pefomed_stage2.yaml"
-    )
-    parser.add_argument("--options", nargs="+", default=[], metavar="KEY=VALUE", help="override: model.lora_r=16 ...")
+    add_run_arguments(parser, options="override: model.lora_r=16 ...")
     parser.add_argument("--card", type=float, nargs="+", metavar="GB", help="cards to ask for (default: 24 48 80)")
     parser.add_argument(
         "--table",

@@ -8,11 +8,12 @@ from ..adapters.devices import make_accelerator
 from ..launch import build_config, compose
 from ..registration import register_all
 from ..services.console import say
+from .arguments import add_run_arguments
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument("--cfg-path", required=True, metavar="YAML", help="the run whose images are made ready")
+    add_run_arguments(parser, "the run whose images are made ready", "as for train: run.cache_dir=...")
     parser.add_argument(
         "--kind",
         choices=("features", "pixels"),
@@ -20,7 +21,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what the frozen vision "
         "encoder makes (2.9 MB an image at 448 pixels) or resized pixels (0.6 MB) (default: features)",
     )
-    parser.add_argument("--options", nargs="+", default=[], metavar="KEY=VALUE", help="as for train: run.cache_dir=...")
     parser.epilog = "example: pefomed features --cfg-path train_configs/pefomed_stage2.yaml"
 
 

@@ -61,9 +61,6 @@ def run(arguments: argparse.Namespace) -> int:
     predictions = join_answers(answers, samples, producer)
     write_records(arguments.out / "predictions.jsonl", predictions)
     missing = sum(prediction.prediction is None for prediction in predictions)
-    print(
-        "{:,} predictions{} written to {}".format(
-            len(predictions), f", {missing:,} without a text," if missing else "", arguments.out
-        )
-    )
+    without = f", {missing:,} without a text," if missing else ""
+    print(f"{len(predictions):,} predictions{without} written to {arguments.out}")
     return 0

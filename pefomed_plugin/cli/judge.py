@@ -10,7 +10,7 @@ from ..adapters.judge import LEDGER, estimate, find_judge, judge_offline, judge_
 from ..reporting.figures import repeated_table
 from ..reporting.rendering import show_table
 from ..rubrics import BUILT_IN, find_rubric
-from ..scoring.breakdown import AXES, check_axes
+from ..scoring.breakdown import check_axes
 from ..services.judge import offline_judge
 from ..services.judge.judging import JudgePlan
 from ..services.judge.openai_chat import server_url
@@ -19,12 +19,13 @@ from ..services.judge.prompts import find_prompt
 from ..services.judge.responses import OPTIONAL
 from ..services.judge.settling import Limits
 from ..storage import read_predictions
+from .arguments import add_permission, add_predictions, add_rubric, add_score_arguments
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.add_argument("kind", choices=tuple(BUILT_IN), help="vqa: right or wrong; report: 0 to 4 (WASM)")
-    parser.add_argument("predictions", type=Path, metavar="PREDICTIONS", help="predictions.jsonl, whoever wrote it")
+    add_predictions(parser)
     parser.add_argument(
         "--model",
         default="",
@@ -42,24 +43,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="run k is asked with seed + k")
     parser.add_argument("--temperature", type=float, help="default: the server's own")
     parser.add_argument("--max-tokens", type=int, default=1024, help="limit of a reply; 0: the server's own")
-    parser.add_argument(
-        "--rubric", type=Path, metavar="FILE", help="levels of your own, YAML or JSON (docs/judging.md)"
-    )
+    add_rubric(parser, "levels of your own, YAML or JSON (docs/judging.md)")
     parser.add_argument("--prompt-file", type=Path, metavar="FILE", help="template of your own (docs/judging.md)")
-    parser.add_argument("--out", type=Path, help="folder of scores/ and metrics.json (default: that of PREDICTIONS)")
-    parser.add_argument(
-        "--by",
-        action="append",
-        default=[],
-        metavar="AXIS",
-        help=f"also by {', '.join(AXES)}, or a field that the data set declares; may be repeated",
-    )
+    add_score_arguments(parser)
     parser.add_argument("--batch", action="store_true", help="through OpenAI's Batch API: cheaper, within a day")
-    parser.add_argument(
-        "--i-have-permission",
-        action="store_true",
-        help="send the texts of a data set that is not public to a server elsewhere",
-    )
+    add_permission(parser, "send the texts of a data set that is not public to a server elsewhere")
     add_asking_arguments(parser)
     parser.epilog = (
         "example: OPENAI_BASE_URL=http://127.0.0.1:8000/v1 pefomed judge vqa "

@@ -22,9 +22,8 @@ def run(arguments: argparse.Namespace) -> int:
     steps = link_checkout(arguments.checkout, dry_run=arguments.dry_run)
     show_steps(f"pefomed_plugin {__version__} in {arguments.checkout.resolve()}", steps, arguments.dry_run)
     print(
-        f"\nto train from there, in its own environment:\n  cd {arguments.checkout}\n  torchrun --nproc-per-node 1 "
-        "train.py "
-        "--cfg-path train_configs/pefomed_stage2.yaml"
+        f"\nto train from there, in its own environment:\n  cd {arguments.checkout}\n"
+        "  torchrun --nproc-per-node 1 train.py --cfg-path train_configs/pefomed_stage2.yaml"
     )
     print(f"to take it out again:\n  pefomed unlink {arguments.checkout}")
     return 0
@@ -35,10 +34,7 @@ def show_steps(title: str, steps: Sequence[Step], dry_run: bool) -> None:
     print(title)
     width = max(len(step.path) for step in steps)
     for step in steps:
-        print(
-            "  {} {:<{}}  {}".format(
-                "=" if step.done else "*", step.path, width, "as it is" if step.done else step.what
-            )
-        )
+        sign, what = ("=", "as it is") if step.done else ("*", step.what)
+        print(f"  {sign} {step.path:<{width}}  {what}")
     changes = sum(not step.done for step in steps)
-    print("{} change(s){}".format(changes or "no", ", none made (--dry-run)" if dry_run and changes else ""))
+    print(f"{changes or 'no'} change(s){', none made (--dry-run)' if dry_run and changes else ''}")

@@ -16,6 +16,7 @@ from ..services.judge.prices import estimate_tokens
 from ..services.judge.settling import open_questions
 from ..storage import write_records
 from ._predict_folder import add_folder_arguments, answer_images
+from .arguments import add_permission
 from .judge import add_asking_arguments, asking_limits, explain_unfinished
 
 LEDGER = "predict.ledger.jsonl"
@@ -40,11 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--temperature", type=float, help="default: the server's own")
     parser.add_argument("--max-tokens", type=int, default=1024, help="limit of an answer; 0: the server's own")
     parser.add_argument("--image-size", type=int, default=448, metavar="PX", help="side of the square that is sent")
-    parser.add_argument(
-        "--i-have-permission",
-        action="store_true",
-        help="send images and texts of a data set that is not public to a server elsewhere",
-    )
+    add_permission(parser, "send images and texts of a data set that is not public to a server elsewhere")
     add_asking_arguments(parser)
     add_folder_arguments(parser)
     parser.epilog = (
@@ -97,9 +94,9 @@ def _answer_test_set(arguments: argparse.Namespace) -> int:
         asked.require_use()
         predictions = collect_predictions(samples, questions, ledger, data_origin(arguments.root))
     write_records(arguments.out / "predictions.jsonl", predictions)
+    absent = sum(prediction.prediction is None for prediction in predictions)
     print(
-        f"{len(predictions):,} answers, {sum(prediction.prediction is None for prediction in predictions):,} of them "
-        "missing "
-        f"(refused, cut off or empty); written to {arguments.out}"
+        f"{len(predictions):,} answers, {absent:,} of them missing (refused, cut off or empty); written to "
+        f"{arguments.out}"
     )
     return 0

@@ -15,6 +15,7 @@ from ..reporting.cards.data_card import data_card
 from ..reporting.cards.markdown import CARD, write_card
 from ..reporting.rendering import show
 from ..services.console import say
+from .arguments import count_from_1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -180,11 +181,3 @@ def _examination(arguments: argparse.Namespace) -> Any:
         max_length=arguments.max_words,
         workers=arguments.workers or DEFAULT_EXAMINATION.workers,
     )
-
-
-def count_from_1(text: str) -> int:
-    """A number from 1, for argparse."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not at least 1")
-    return number

@@ -7,38 +7,37 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ConfigError
+from ..errors import ConfigError, bullets
 from ..reporting.figures import repeated_table
 from ..reporting.rendering import show_table
 from ..rubrics import Rubric, find_rubric, require_same_rubric
-from ..scoring.breakdown import AXES, check_axes
+from ..scoring.breakdown import check_axes
 from ..scoring.ratings import human_spec
 from ..services.judge.judging import check_judgeable
 from ..services.judgements import merge_ratings, write_judgements
 from ..services.rating.plan import PLAN, SCOPES, make_plan, rating_pairs, shown_texts, write_plan
 from ..services.rating.sheets import SheetRow, write_csv, write_workbook
 from ..storage import read_predictions
+from .arguments import add_predictions, add_rubric, add_score_arguments
 from .rate_page import add_page_arguments, serve_page
 
 if TYPE_CHECKING:
     from ..records import Prediction
     from ..services.rating.plan import RatingPlan
 
-_CHANGES_SHOWN = 10
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     export = actions.add_parser("export", help="write one blinded sheet a rater, XLSX and CSV")
-    _add_predictions(export)
+    add_predictions(export)
     export.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the sheets")
     export.add_argument("--annotators", type=int, default=10, metavar="N", help="raters (default 10, as the paper)")
     _add_choice(export)
     export.add_argument("--image-root", type=Path, metavar="DIR", help="put thumbnails of the images into the XLSX")
     export.add_argument("--csv", action="store_true", help="CSV only (does not need openpyxl)")
     serve = actions.add_parser("serve", help="a local web page to rate on, with the images; also goes on with one")
-    _add_predictions(serve)
+    add_predictions(serve)
     _add_choice(serve)
     add_page_arguments(serve)
     sheets = actions.add_parser("sheets", help="write the ratings of the page as filled-in sheets")
@@ -47,15 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sheets.add_argument("--csv", action="store_true", help="CSV in place of XLSX (does not need openpyxl)")
     back = actions.add_parser("import", help="check the ratings of sheets or page and score the predictions")
     _add_rated(back)
-    back.add_argument("--out", type=Path, help="folder of scores/ and metrics.json (default: that of PREDICTIONS)")
     back.add_argument("--allow-missing", action="store_true", help="ratings left empty have no value")
-    back.add_argument(
-        "--by",
-        action="append",
-        default=[],
-        metavar="AXIS",
-        help=f"also by {', '.join(AXES)}, or a field that the data set declares; may be repeated",
-    )
+    add_score_arguments(back)
     parser.epilog = (
         "examples:\n"
         "  pefomed rate export results/vqa_rad-test/predictions.jsonl --annotators 10 --out ratings\n"
@@ -63,26 +55,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_predictions(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("predictions", type=Path, metavar="PREDICTIONS", help="predictions.jsonl, whoever wrote it")
-
-
 def _add_rated(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="DIR", help="folder of the sheets, or of the page's ratings")
     parser.add_argument("predictions", type=Path, metavar="PREDICTIONS", help="the file that was exported or served")
-    add_rubric_argument(parser, "must be the one that was rated by")
-
-
-def add_rubric_argument(parser: argparse.ArgumentParser, words: str) -> None:
-    """``--rubric FILE``."""
-    parser.add_argument("--rubric", type=Path, metavar="FILE", help=words)
+    add_rubric(parser, "must be the one that was rated by")
 
 
 def _add_choice(parser: argparse.ArgumentParser) -> None:
     scope = parser.add_mutually_exclusive_group()
     scope.add_argument("--all", action="store_true", help="all answers, not only what failed exact match")
     scope.add_argument("--random", type=int, nargs="?", const=100, metavar="N", help="N drawn at random (100)")
-    add_rubric_argument(parser, "levels to rate by, a YAML or JSON file (docs/judging.md; default: the built-in ones)")
+    add_rubric(parser, "levels to rate by, a YAML or JSON file (docs/judging.md; default: the built-in ones)")
     parser.add_argument("--seed", type=int, help="of the draw, the orders and the codes (default 0)")
 
 
@@ -211,10 +194,7 @@ def _import(arguments: argparse.Namespace) -> int:
         print(f"imported before and kept: {', '.join(merged.stayed)}")
     if merged.changes:
         print(f"{len(merged.changes):,} rating(s) changed; the earlier ones are in {folder / 'scores' / 'before'}:")
-        for change in merged.changes[:_CHANGES_SHOWN]:
-            print(f"  - {change}")
-        if len(merged.changes) > _CHANGES_SHOWN:
-            print(f"  ... and {len(merged.changes) - _CHANGES_SHOWN:,} more")
+        print("\n".join(bullets(merged.changes)))
     title = f"{spec.name}, {len(merged.raters)} raters: {SCOPES[plan.scope]}"
     show_table(repeated_table(title, metrics["scores"][spec.name]))
     print(f"written to {folder}")

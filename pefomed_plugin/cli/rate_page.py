@@ -9,16 +9,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from ..errors import ConfigError, one_line
+from ..errors import ConfigError, bullets, one_line
 from ..provenance import find_image_roots, read_record
 from ..readers import need_permission
 from ..services.rating.plan import SCOPES
+from .arguments import add_image_arguments, add_permission
 
 if TYPE_CHECKING:
     from ..records import Prediction
     from ..rubrics import Rubric
-
-_PROBLEMS_SHOWN = 5
 
 
 def add_page_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,14 +25,7 @@ def add_page_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="folder that keeps the ratings (default: ratings beside PREDICTIONS)"
     )
-    parser.add_argument(
-        "--image-root",
-        action="append",
-        default=[],
-        metavar="[DATASET=]FOLDER",
-        help="where the images lie (default: as the run recorded it)",
-    )
-    parser.add_argument("--no-images", action="store_true", help="leave the images out")
+    add_image_arguments(parser)
     parser.add_argument(
         "--host",
         default="127.0.0.1",
@@ -42,11 +34,7 @@ def add_page_arguments(parser: argparse.ArgumentParser) -> None:
         "0.0.0.0, the printed link carries a token that every rater needs",
     )
     parser.add_argument("--port", type=int, default=8765, metavar="N", help="port (default 8765); 0: any free one")
-    parser.add_argument(
-        "--i-have-permission",
-        action="store_true",
-        help="other machines may read a data set that is not public: every rater may see it",
-    )
+    add_permission(parser, "other machines may read a data set that is not public: every rater may see it")
 
 
 def serve_page(
@@ -113,8 +101,7 @@ def _say_progress(title: str, counts: Mapping[str, int], total: int) -> None:
 def _say_missing(problems: Mapping[str, str]) -> None:
     if problems:
         print(f"{len(problems):,} answer(s) without an image; the page says so in its place:")
-        for problem in list(problems.values())[:_PROBLEMS_SHOWN]:
-            print("  - " + problem)
+        print("\n".join(bullets(list(problems.values()))))
 
 
 def _say_address(url: str, has_token: bool) -> None:

@@ -18,18 +18,19 @@ from ..reporting.results import read_run
 from ..reporting.vocabulary import read_vocabulary
 from ..requirements import require
 from ..scoring import SCORERS, ScorerSpec, find_scorer
-from ..scoring.breakdown import AXES, check_axes
+from ..scoring.breakdown import check_axes
 from ..scoring.checks import check_predictions, check_references
 from ..scoring.files import PREDICTIONS, warnings_of, write_scores
 from ..services.console import say
 from ..storage import read_predictions, write_records
+from .arguments import add_predictions, add_score_arguments
 from .output import Output, add_json_argument
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.add_argument("scorer", metavar="SCORER", help="exact_match, token_recall, lexical, exact_match/clean, ...")
-    parser.add_argument("predictions", type=Path, metavar="PREDICTIONS", help="predictions.jsonl, whoever wrote it")
+    add_predictions(parser)
     parser.add_argument(
         "--protocol", metavar="NAME", help="variant of the scorer: lexical --protocol r2gen60 is lexical/r2gen60"
     )
@@ -40,14 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="training reports whose words lexical/r2gen60 "
         "knows: a prepared folder, a release, train.jsonl, or a text file with one word a line",
     )
-    parser.add_argument("--out", type=Path, help="folder of scores/ and metrics.json (default: that of PREDICTIONS)")
-    parser.add_argument(
-        "--by",
-        action="append",
-        default=[],
-        metavar="AXIS",
-        help=f"break down by {', '.join(AXES)}, or a field that the data set declares; may be repeated",
-    )
+    add_score_arguments(parser)
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the breakdowns: .png, .svg or .pdf")
     parser.add_argument(
         "--data",

@@ -9,7 +9,7 @@ from ..provenance import manifest_origin
 from ..readers.prepared import read_manifest, read_prepared
 from ..reporting.rendering import show_table
 from ..reporting.table import COUNT, FIGURE, Column, Table
-from .prepare import count_from_1
+from .arguments import count_from_1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

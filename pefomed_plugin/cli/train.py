@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from ..launch import CONTINUE, FRESH, continuing_options
-from .prepare import count_from_1
+from .arguments import add_run_arguments, count_from_1
 
 STANDALONE = "--standalone"
 _LAUNCHER = "pefomed_plugin.cli._launch"
@@ -19,8 +19,7 @@ _LAUNCHER = "pefomed_plugin.cli._launch"
 
 def add_arguments(parser: argparse.ArgumentParser, command: str = "train") -> None:
     """Arguments of the command; ``pefomed evaluate`` has the same."""
-    parser.add_argument("--cfg-path", required=True, metavar="YAML", help="the run's configuration file")
-    parser.add_argument("--options", nargs="+", default=[], metavar="KEY=VALUE", help="override: run.max_epoch=3 ...")
+    add_run_arguments(parser)
     parser.add_argument("--fresh", action="store_true", help=FRESH)
     parser.add_argument(
         "--nproc-per-node",

@@ -16,6 +16,7 @@ from ..scoring.ratings import wasm_spec
 from ..scoring.wasm import VERSION, wasm_from_counts
 from ..services.judgements import find_repeated, read_runs, rubrics_of, summarise
 from ..storage import read_predictions
+from .arguments import add_rubric
 from .output import Output, add_json_argument
 
 
@@ -38,9 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--counts", nargs="+", type=float, metavar="N", help="number of reports at each level, the lowest first"
     )
-    parser.add_argument(
-        "--rubric", type=Path, metavar="FILE", help="only what was rated by this rubric; levels of --counts"
-    )
+    add_rubric(parser, "only what was rated by this rubric; levels of --counts")
     parser.add_argument("--unscored", type=int, default=0, help="with --counts: reports without a rating")
     add_json_argument(parser)
     parser.epilog = "example: pefomed wasm --counts 22 118 267 449 324"

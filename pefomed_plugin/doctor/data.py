@@ -60,11 +60,11 @@ def _check_prepared(name: str, root: Path, images: str | None) -> Finding:
 
 
 def _check_shards(what: str, folder: Path, files: list[str] | None) -> list[Finding]:
-    mend = f"pefomed shard PREPARED --out {folder}"
+    remedy = f"pefomed shard PREPARED --out {folder}"
     try:
         shards = read_shard_index(folder, files)
     except DataError as error:
-        return from_error("data", what, error, mend)
+        return from_error("data", what, error, remedy)
     missing = [shard.file for shard in shards if not (folder / shard.file).is_file()]
     if missing:
         return [
@@ -73,7 +73,7 @@ def _check_shards(what: str, folder: Path, files: list[str] | None) -> list[Find
                 what,
                 ERROR,
                 f"{folder}: {len(missing)} of {len(shards)} shards are missing, {missing[0]} the first",
-                mend,
+                remedy,
             )
         ]
     return [

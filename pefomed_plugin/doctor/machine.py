@@ -45,13 +45,11 @@ def check_gpus() -> list[Finding]:
                 )
             ]
         return [Finding("machine", "GPU", NOTE, "none: the embedded default runs on the CPU, LLaMA-2-7B needs a GPU")]
-    bf16 = torch.cuda.is_bf16_supported()
+    bf16 = "yes" if torch.cuda.is_bf16_supported() else "no, fp16 is used"
     findings = []
     for number in range(torch.cuda.device_count()):
         free, total = torch.cuda.mem_get_info(number)
-        found = "{}, {:.0f} GiB, {:.0f} free, bf16: {}".format(
-            torch.cuda.get_device_name(number), total / GIB, free / GIB, "yes" if bf16 else "no, fp16 is used"
-        )
+        found = f"{torch.cuda.get_device_name(number)}, {total / GIB:.0f} GiB, {free / GIB:.0f} free, bf16: {bf16}"
         findings.append(
             Finding(
                 "machine",
@@ -125,14 +123,8 @@ def check_judge(environ: Mapping[str, str], needed: bool = False) -> list[Findin
                 f"export OPENAI_API_KEY=...   ({_JUDGING})",
             )
         ]
-    return [
-        Finding(
-            "services",
-            what,
-            OK,
-            "{}; key {}".format(host, "set" if environ.get("OPENAI_API_KEY") else "not needed there"),
-        )
-    ]
+    key = "set" if environ.get("OPENAI_API_KEY") else "not needed there"
+    return [Finding("services", what, OK, f"{host}; key {key}")]
 
 
 def _host(address: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from ..requirements import Requirement, installed_version, read_requirements, re
 from .findings import ERROR, NOTE, OK, WARNING, Finding
 
 _PINNED = ("torch", "torchvision", "transformers", "peft", "timm", "omegaconf", "accelerate", "sentencepiece")
-"""Of a checkout's ``environment.yml``: the packages whose version changes numbers or keys of a checkpoint."""
+"""Of a checkout's ``environment.yml``: the packages whose version changes results or the keys of a checkpoint."""
 _EXTRA_FOR = {
     "metrics": "report metrics (BLEU, ROUGE, CIDEr)",
     "meteor": "METEOR without a Java of the system",
@@ -27,7 +28,7 @@ _EXTRA_FOR = {
 
 def check_toolkit() -> list[Finding]:
     """Which toolkit and why, Python, and every package against what this toolkit needs."""
-    python = Finding("toolkit", "Python", OK, "{}.{}.{}, {}".format(*sys.version_info[:3], sys.executable))
+    python = Finding("toolkit", "Python", OK, f"{platform.python_version()}, {sys.executable}")
     try:
         from ..toolkit import NAME, WHY  # late: loads torch
         from ..toolkit.choice import BUNDLED
@@ -141,7 +142,7 @@ def check_pins(environment: Path) -> list[Finding]:
             "toolkit",
             "packages",
             OK,
-            "as the checkout pins them: " + ", ".join("{} {}".format(*item) for item in pins.items()),
+            "as the checkout pins them: " + ", ".join(f"{name} {version}" for name, version in pins.items()),
         )
     ]
 
@@ -157,7 +158,7 @@ def _read_pins(environment: Path) -> dict[str, str] | None:
     try:
         content: Any = yaml.safe_load(read_text(environment))
         listed = content["dependencies"]
-        lines = [line for each in listed for line in (each["pip"] if isinstance(each, dict) else [each])]
+        lines = [line for item in listed for line in (item["pip"] if isinstance(item, dict) else [item])]
     except (yaml.YAMLError, TypeError, KeyError, PefomedError):
         return None
     pins = (str(line).replace("==", "=").split("=") for line in lines)

@@ -1,0 +1,93 @@
+"""Arguments that several commands take, each declared once, and what is read from them."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..errors import ConfigError
+from ..reporting.results import Run, read_run
+from ..scoring.breakdown import AXES
+
+
+def add_run_arguments(
+    parser: argparse.ArgumentParser,
+    what: str = "the run's configuration file",
+    options: str = "override: run.max_epoch=3 ...",
+    *,
+    required: bool = True,
+) -> None:
+    """``--cfg-path`` and ``--options`` of a run."""
+    parser.add_argument("--cfg-path", required=required, metavar="YAML", help=what)
+    parser.add_argument("--options", nargs="+", default=[], metavar="KEY=VALUE", help=options)
+
+
+def add_evaluations(parser: argparse.ArgumentParser, what: str) -> None:
+    """``RUN ...`` and ``--label``; ``what`` says which part the first run plays."""
+    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help=f"output_dir of an evaluation; {what}")
+    parser.add_argument(
+        "--label",
+        action="append",
+        default=[],
+        metavar="LABEL",
+        help="name of a run, once for each in their order; one that begins with 'none', 'stage 1', "
+        "'stage 2' or 'both' also says which row of the paper's tables the run is",
+    )
+
+
+def read_evaluations(arguments: argparse.Namespace) -> list[Run]:
+    """The runs of ``add_evaluations``, labelled. Raises ConfigError for another number of labels than runs."""
+    if arguments.label and len(arguments.label) != len(arguments.runs):
+        raise ConfigError(
+            f"{len(arguments.runs)} runs and {len(arguments.label)} labels; give one --label for each run, in the "
+            "same order"
+        )
+    labels = arguments.label or [""] * len(arguments.runs)
+    return [read_run(folder, label) for folder, label in zip(arguments.runs, labels)]
+
+
+def add_predictions(parser: argparse.ArgumentParser) -> None:
+    """``PREDICTIONS``."""
+    parser.add_argument("predictions", type=Path, metavar="PREDICTIONS", help="predictions.jsonl, whoever wrote it")
+
+
+def add_score_arguments(parser: argparse.ArgumentParser) -> None:
+    """``--out`` and ``--by`` of what writes scores."""
+    parser.add_argument("--out", type=Path, help="folder of scores/ and metrics.json (default: that of PREDICTIONS)")
+    parser.add_argument(
+        "--by",
+        action="append",
+        default=[],
+        metavar="AXIS",
+        help=f"break down by {', '.join(AXES)}, or a field that the data set declares; may be repeated",
+    )
+
+
+def add_rubric(parser: argparse.ArgumentParser, what: str) -> None:
+    """``--rubric``."""
+    parser.add_argument("--rubric", type=Path, metavar="FILE", help=what)
+
+
+def add_image_arguments(parser: argparse.ArgumentParser) -> None:
+    """``--image-root`` and ``--no-images`` of a page."""
+    parser.add_argument(
+        "--image-root",
+        action="append",
+        default=[],
+        metavar="[DATASET=]FOLDER",
+        help="where the images lie (default: as the run recorded it)",
+    )
+    parser.add_argument("--no-images", action="store_true", help="leave the images out")
+
+
+def add_permission(parser: argparse.ArgumentParser, what: str) -> None:
+    """``--i-have-permission``, for data sets that are not public."""
+    parser.add_argument("--i-have-permission", action="store_true", help=what)
+
+
+def count_from_1(text: str) -> int:
+    """A number from 1, for argparse."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not at least 1")
+    return number
