@@ -26,8 +26,8 @@ from .registration import register_all
 from .reporting.figures import metrics_table
 from .reporting.rendering import show_table
 from .services.console import say
-from .services.locks import locked
 from .services.memory.advice import explain_out_of_memory, is_out_of_memory
+from .services.parallel import locked
 from .services.ranks import report_errors
 from .services.run_folder import RunFolder
 from .toolkit.choice import CHECKOUT

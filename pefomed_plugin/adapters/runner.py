@@ -14,7 +14,7 @@ from ..config.run import RunConfig, read_run_config
 from ..digests import file_sha256
 from ..families import DEFAULT_FAMILY
 from ..provenance import Origins, RunRecord, configured_origins, write_record
-from ..reporting.cards.markdown import write_card
+from ..reporting.cards import write_card
 from ..reporting.cards.model_card import model_card
 from ..reporting.cards.model_facts import gather_facts
 from ..services.console import say

@@ -11,8 +11,8 @@ from typing import Any
 from ..errors import ConfigError, PefomedError, near_names
 from ..readers import DATASETS
 from ..readers.prepared import is_prepared, read_manifest
+from ..reporting.cards import CARD, write_card
 from ..reporting.cards.data_card import data_card
-from ..reporting.cards.markdown import CARD, write_card
 from ..reporting.rendering import show
 from ..services.console import say
 from .arguments import count_from_1

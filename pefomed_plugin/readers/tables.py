@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError, one_line
+from ..requirements import Need
 from .layouts import Release, find, inside
 
+PYARROW = Need("pyarrow", "parquet files", "pyarrow")
 _BOM = "\ufeff"
 _SHARD = re.compile(r"-(\d+)-of-(\d+)")
 _LFS_POINTER = b"version https://git-lfs"
@@ -96,7 +98,7 @@ def read_parquet(path: Path, columns: Sequence[str], optional: Sequence[str] = (
         import pyarrow  # late: optional
         from pyarrow import parquet  # late: optional
     except ImportError as error:
-        raise DataError(f"{path}: parquet needs pyarrow; pip install 'pefomed_plugin[parquet]'") from error
+        raise DataError(f"{path}: {PYARROW.message}") from error
     try:
         with parquet.ParquetFile(path) as file:
             present = file.schema_arrow.names

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..errors import ConfigError, DataError, one_line
 from ..readers import read_data
-from ..scoring.r2gen import training_vocabulary
+from ..scoring.tokens import training_vocabulary
 from ..storage import read_samples
 
 

@@ -21,9 +21,8 @@ from .intervals import cluster_interval
 from .java import JavaError, find_java
 from .meteor import HEAPS_MB, Meteor
 from .pairing import NO_PREDICTION, require_predictions
-from .ptb import tokenise_approximately, tokenise_ptb
-from .r2gen import cut_report
 from .spec import Measured, MetricSpec, ScorerSpec
+from .tokens import cut_report, tokenise_approximately, tokenise_ptb
 
 VERSION = "1"
 BLEU = ("bleu1", "bleu2", "bleu3", "bleu4")
@@ -118,7 +117,7 @@ class LexicalScorer:
         Args:
             predictions: of one data set; a missing text is scored as an empty one.
             protocol: a name of ``PROTOCOLS``.
-            vocabulary: ``r2gen60`` only, from ``r2gen.training_vocabulary``; without it no word becomes ``<unk>``.
+            vocabulary: ``r2gen60`` only, from ``tokens.training_vocabulary``; without it no word becomes ``<unk>``.
 
         Raises:
             ConfigError: unknown protocol, or pycocoevalcap is not installed.

@@ -1,4 +1,4 @@
-"""Makes the plugin part of a MiniGPT-4 checkout, and takes it out again byte for byte. Knows files, and no toolkit.
+"""Makes the plugin part of a MiniGPT-4 checkout, and takes it out again byte for byte.
 
 Linking adds to the checkout one import line in ``train.py``, symbolic links to this package and to its YAMLs (copies
 where links cannot be made), and a marker that says what was added. Nothing is changed when anything is in the way.
@@ -152,7 +152,7 @@ def _find_checkout(checkout: Path) -> Path:
     root = Path(checkout).resolve()
     if not root.is_dir():
         raise ToolkitError(f"no folder {root}; give the folder of a clone of Vision-CAIR/MiniGPT-4")
-    missing = [f"{root / each}: not there" for each in _NEEDED if not (root / each).exists()]
+    missing = [f"{root / name}: not there" for name in _NEEDED if not (root / name).exists()]
     if missing:
         raise ToolkitError(f"{root} is no clone of Vision-CAIR/MiniGPT-4", missing)
     return root

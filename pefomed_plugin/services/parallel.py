@@ -1,10 +1,13 @@
-"""Doing the same thing to many items in threads, in order and with bounded memory. Knows nothing of images."""
+"""Threads that do the same thing to many items, in order and with bounded memory; a lock between processes."""
 
 from __future__ import annotations
 
+import fcntl
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Callable, TypeVar
 
 _Item = TypeVar("_Item")
@@ -28,5 +31,14 @@ def map_in_threads(function: Callable[[_Item], _Result], items: Iterable[_Item],
             while under_way:
                 yield under_way.popleft().result()
         finally:
-            for each in under_way:
-                each.cancel()
+            for future in under_way:
+                future.cancel()
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock file ``path``; other processes wait. It is released when the process ends, however it ends."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -62,9 +62,9 @@ def example_data() -> dict[str, bytes]:
                 captions.append({**about, "caption": f"A bright {shape} on the {side}."})
     files.update(
         {
-            each.replace("questions", "captions"): content
-            for each, content in list(files.items())
-            if Path(each).name in {row["image"] for row in captions}
+            name.replace("questions", "captions"): content
+            for name, content in list(files.items())
+            if Path(name).name in {row["image"] for row in captions}
         }
     )
     files["data/captions/train.jsonl"] = _lines(captions)

@@ -1,6 +1,6 @@
 """How a process of a run ends: with its own message, printed once, and not buried under those of the ranks it leaves.
 
-Processes are those that ``torchrun`` started, or this one alone. Knows no run.
+Processes are those that ``torchrun`` started, or this one alone.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 from ..errors import PefomedError, one_line
-from .locks import locked
+from .parallel import locked
 
 _LOST = re.compile(r"gloo|NCCL|c10d|Connection (?:closed|reset) by peer|Broken pipe", re.IGNORECASE)
 _GRACE_S = 2.0

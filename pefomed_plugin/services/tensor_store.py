@@ -2,7 +2,7 @@
 
 Every writer has files of its own (``part-*.bin`` and its index ``part-*.jsonl``), and an index line is written when its
 array is on the disk, so a writer that is killed leaves whole arrays only. Two writers of the same key waste space and
-nothing else. Knows nothing of images and models.
+nothing else.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class TensorStore:
 
         Args:
             shape: of each array.
-            dtype: numpy's name of the kind of its numbers.
+            dtype: numpy's name of the type of its elements.
             facts: what the arrays are, for a reader of ``meta.json``.
 
         Raises:

@@ -14,9 +14,8 @@ from pefomed_plugin.records import Prediction
 from pefomed_plugin.scoring.exact_match import score_exact_match
 from pefomed_plugin.scoring.lexical import METRICS, LexicalScorer
 from pefomed_plugin.scoring.meteor import Meteor
-from pefomed_plugin.scoring.ptb import tokenise_approximately, tokenise_ptb
-from pefomed_plugin.scoring.r2gen import cut_report, training_vocabulary
 from pefomed_plugin.scoring.token_overlap import llava_med_overlap
+from pefomed_plugin.scoring.tokens import cut_report, tokenise_approximately, tokenise_ptb, training_vocabulary
 from pefomed_plugin.text import normalise_llava_med, normalise_mumc, normalise_pefomed, normalise_vqav2
 
 FOLDER = Path(__file__).resolve().parents[1] / "assets" / "golden"

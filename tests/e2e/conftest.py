@@ -7,7 +7,7 @@ import os
 import pytest
 
 from pefomed_plugin.embedded import make_sample
-from pefomed_plugin.services.locks import locked
+from pefomed_plugin.services.parallel import locked
 
 
 @pytest.fixture(scope="session")

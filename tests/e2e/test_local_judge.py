@@ -8,8 +8,7 @@ import pytest
 
 from pefomed_plugin.cli import main
 from pefomed_plugin.errors import ConfigError
-from pefomed_plugin.services.judge.chat import ChatRequest
-from pefomed_plugin.services.judge.gate import Gate
+from pefomed_plugin.services.judge.chat import ChatRequest, Gate
 from pefomed_plugin.services.judge.local_judge import LocalChat
 from pefomed_plugin.storage import write_records
 from tests.unit.services.judged import answers

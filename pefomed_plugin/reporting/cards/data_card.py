@@ -13,7 +13,7 @@ from ...readers import DatasetSpec, describe
 from ...readers.prepared import split_file
 from ..rendering import to_markdown
 from ..table import COUNT, FIGURE, Cell, Code, Column, Table
-from .markdown import MARK, bullets, front_matter, join, licence, warning
+from . import MARK, bullets, front_matter, join, licence, warning
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 _LENGTHS = (
@@ -46,15 +46,14 @@ def data_card(manifest: Mapping[str, Any]) -> str:
         "options": json.dumps(manifest.get("options") or {}),
         "images": "opened and checked" if manifest.get("images_opened") else "not looked at",
     }
+    origin = "generated data in that release's layout" if is_generated else source.url or "a folder of own data"
     parts = [
         front_matter(_data_front(manifest, source)),
         MARK,
         f"# {source.title} ({manifest['layout']})",
         warning(Origins({manifest["dataset"]: manifest_origin(manifest)})),
-        "Prepared by `pefomed prepare` from {}. One JSON object a line; the images stay in the release and are not "
-        "here.".format(
-            "generated data in that release's layout" if is_generated else source.url or "a folder of own data"
-        ),
+        f"Prepared by `pefomed prepare` from {origin}. One JSON object a line; the images stay in the release and are "
+        "not here.",
         "## Splits",
         to_markdown(Table("", _LENGTHS, manifest.get("lengths", ()))),
         "## Left out",

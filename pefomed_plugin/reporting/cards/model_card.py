@@ -13,7 +13,7 @@ from ...readers import describe
 from ..figures import FIGURE_COLUMNS, figures_of
 from ..rendering import to_markdown
 from ..table import COUNT, Cell, Code, Column, Table
-from .markdown import MARK, bullets, front_matter, join, licence, warning
+from . import MARK, bullets, front_matter, join, licence, warning
 from .model_facts import ModelFacts, TrainedOn
 
 PAPER = (
@@ -69,6 +69,7 @@ _WITH_IMAGES = {
 
 def model_card(facts: ModelFacts) -> str:
     """Text of a model card."""
+    usage = _USE[facts.form].format(base=facts.base_model or "PATH OF THE LLAMA")
     parts = [
         front_matter(_model_front(facts)),
         MARK,
@@ -79,10 +80,7 @@ def model_card(facts: ModelFacts) -> str:
         "## Files" if facts.files else "",
         to_markdown(Table("", _FILES, list(facts.files.items()))),
         "## Use",
-        "```{}\n{}\n```".format(
-            "bash" if facts.form == "checkpoint" else "python",
-            _USE[facts.form].format(base=facts.base_model or "PATH OF THE LLAMA"),
-        ),
+        f"```{'bash' if facts.form == 'checkpoint' else 'python'}\n{usage}\n```",
         _WITH_IMAGES.get(facts.form, ""),
         bullets(facts.notes),
         "## Training data",
@@ -109,7 +107,7 @@ def model_card(facts: ModelFacts) -> str:
 
 
 def _model_front(facts: ModelFacts) -> dict[str, Any]:
-    tasks = sorted({describe(each.dataset).hub_task for each in facts.trained_on})
+    tasks = sorted({describe(part.dataset).hub_task for part in facts.trained_on})
     front: dict[str, Any] = {
         "language": ["en"],
         "pipeline_tag": "image-text-to-text",
@@ -150,16 +148,12 @@ def _history(facts: ModelFacts) -> str:
     if not facts.trained_on:
         return "The checkpoint does not say what it was trained on."
     if facts.whole_history:
-        return "Training began with the {}.".format(
-            "sample's untrained tiny model"
-            if facts.origins.model == TINY
-            else "released MiniGPT-v2, whose own data come on top"
-        )
+        if facts.origins.model == TINY:
+            return "Training began with the sample's untrained tiny model."
+        return "Training began with the released MiniGPT-v2, whose own data come on top."
     start = str((facts.config.get("model") or {}).get("ckpt") or "")
-    unnamed = start.startswith("${") or not start
-    return "Training began with {}; what that one was trained on could not be followed.".format(
-        "a checkpoint that is not named" if unnamed else f"`{Path(start).name}`"
-    )
+    named = "a checkpoint that is not named" if start.startswith("${") or not start else f"`{Path(start).name}`"
+    return f"Training began with {named}; what that one was trained on could not be followed."
 
 
 def _figures(facts: ModelFacts) -> str:

@@ -1,6 +1,6 @@
-"""The PeFoMed paper's own numbers as data, each with its table and row. Computes nothing.
+"""The PeFoMed paper's own figures as data, each with its table and row. Computes nothing.
 
-Stages are the row's marks: which of the two fine-tuning stages the model went through. Numbers are as printed.
+Stages are the row's marks: which of the two fine-tuning stages the model went through. Figures are as printed.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ def _all_figures() -> list[PaperFigure]:
 
 
 FIGURES: tuple[PaperFigure, ...] = tuple(_all_figures())
-"""Every number of the paper that a run of ours can stand beside. Figures 3 to 6 print no numbers."""
+"""Every figure of the paper that a run of ours can stand beside. Figures 3 to 6 print no numbers."""
 
 _BY_CELL = {(figure.dataset, figure.measure, figure.group, figure.stages, figure.among): figure for figure in FIGURES}
 

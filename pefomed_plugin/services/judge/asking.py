@@ -17,8 +17,7 @@ from typing import Any
 
 from ...errors import PefomedError
 from ..console import progress, say
-from .chat import Ask, ChatRequest, NoReply, RefusedRequest, Reply
-from .gate import Gate, Halted
+from .chat import Ask, ChatRequest, Gate, Halted, NoReply, RefusedRequest, Reply
 from .ledger import Entry, Ledger
 from .prices import TOKENS_OF_A_VERDICT, estimate_tokens
 from .settling import (

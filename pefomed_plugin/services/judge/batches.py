@@ -19,8 +19,7 @@ from ...readers.textfiles import read_json
 from ...storage import write_json
 from ..console import say
 from .asking import closing_on_signal
-from .chat import ChatRequest, RefusedRequest, Reply
-from .gate import Gate, Halted
+from .chat import ChatRequest, Gate, Halted, RefusedRequest, Reply
 from .ledger import Ledger
 from .openai_chat import OpenAIChat, ServiceError
 from .prices import TOKENS_OF_A_VERDICT, estimate_tokens

@@ -11,14 +11,12 @@ from ...errors import ConfigError, DataError
 from ...readers import need_permission
 from ...records import Prediction, Sample, Score
 from ...rubrics import BUILT_IN, Rubric, built_in_rubric
-from ...scoring import verdicts
 from ...scoring.pairing import NO_PREDICTION, require_predictions
 from ...scoring.ratings import judge_spec
 from ...scoring.spec import ScorerSpec
-from ...scoring.verdicts import Verdict, parse_verdict
 from .chat import ChatRequest
 from .ledger import Ledger
-from .prompts import JudgePrompt, judge_messages
+from .prompts import PARSER_VERSION, JudgePrompt, Verdict, judge_messages, parse_verdict
 from .settling import Limits, Usable, entries_of, is_settled
 
 
@@ -58,7 +56,7 @@ class JudgePlan:
     @property
     def version(self) -> str:
         """Version of prompt and parser."""
-        return f"{self.prompt.label}-{verdicts.VERSION}"
+        return f"{self.prompt.label}-{PARSER_VERSION}"
 
     def parameters(self, run: int) -> dict[str, Any]:
         """Parameters of one run's requests."""
@@ -162,7 +160,7 @@ def judge_facts(predictions: Sequence[Prediction], plan: JudgePlan, ledger: Ledg
         "temperature": plan.temperature,
         "max_tokens": plan.max_tokens,
         "prompt": {"version": plan.prompt.version, "sha256": plan.prompt.sha256},
-        "parser": verdicts.VERSION,
+        "parser": PARSER_VERSION,
         "returned_models": _count(entries, "returned_model"),
         "system_fingerprints": _count(entries, "system_fingerprint"),
         "dropped_parameters": sorted({name for entry in entries for name in entry.get("dropped") or ()}),

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import ConfigError, one_line
-from .chat import ChatRequest, Reply
-from .gate import Gate
+from .chat import ChatRequest, Gate, Reply
 
 DEFAULT_MAX_TOKENS = 1024
 

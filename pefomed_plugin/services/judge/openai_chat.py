@@ -17,9 +17,9 @@ from typing import Any, Callable
 from urllib.parse import urlsplit
 
 from ...errors import ConfigError, PefomedError
+from ...requirements import Need
 from ..console import say
-from .chat import ChatRequest, NoReply, RefusedRequest, Reply
-from .gate import Gate
+from .chat import ChatRequest, Gate, NoReply, RefusedRequest, Reply
 from .responses import (
     OF_THE_KEY,
     OPTIONAL,
@@ -34,6 +34,7 @@ from .responses import (
     words_of,
 )
 
+OPENAI = Need("openai", "questions to a server", "openai")
 MAX_TRIES = 8
 """Requests for one reply before it is left for the next start; waits between them add up to about a minute."""
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
@@ -214,9 +215,7 @@ def _make_client(timeout_s: float) -> Any:
     try:
         import openai  # late: optional
     except ImportError:
-        raise ConfigError(
-            "asking a server needs the openai package: pip install openai; or use --judge offline"
-        ) from None
+        raise ConfigError(f"{OPENAI.message}; or use --judge offline") from None
     for name in ("openai", "httpx", "httpx2", "httpcore"):
         logging.getLogger(name).setLevel(logging.WARNING)  # below that they write whole requests
     if os.environ.get("AZURE_OPENAI_ENDPOINT"):

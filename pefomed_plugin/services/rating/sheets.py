@@ -15,6 +15,7 @@ from typing import Any
 from zipfile import BadZipFile
 
 from ...errors import ConfigError, DataError, one_line
+from ...requirements import Need
 from ...rubrics import Rubric
 from ...storage import write_text
 
@@ -33,6 +34,7 @@ _NUMBERLIKE = re.compile(
 )
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "'")
 THUMBNAIL_PX = 160
+OPENPYXL = Need("openpyxl", "spreadsheets", "openpyxl")
 
 
 @dataclass(frozen=True)
@@ -114,9 +116,10 @@ def write_workbook(
             _set(sheet.cell(line, 7), row.rubric)
         if thumbnails and row.item in thumbnails:
             _put_image(sheet, line, len(columns), thumbnails[row.item])
+    values = ",".join(map(str, rubric.values))
     choices = DataValidation(
         type="list",
-        formula1='"{}"'.format(",".join(map(str, rubric.values))),
+        formula1=f'"{values}"',
         allow_blank=True,
         showErrorMessage=True,
         errorTitle="Rating",
@@ -258,5 +261,5 @@ def _openpyxl() -> Any:
     try:
         import openpyxl  # late: optional
     except ImportError:
-        raise ConfigError("spreadsheets need openpyxl: pip install openpyxl; or use CSV (--csv)") from None
+        raise ConfigError(f"{OPENPYXL.message}; or use CSV (--csv)") from None
     return openpyxl

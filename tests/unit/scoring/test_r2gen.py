@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from pefomed_plugin.scoring.r2gen import clean_report, cut_report, training_vocabulary
+from pefomed_plugin.scoring.tokens import clean_report, cut_report, training_vocabulary
 
 
 def tokens(text: str) -> str:

@@ -13,8 +13,8 @@ from pefomed_plugin.digests import file_sha256
 from pefomed_plugin.provenance import GENERATED, REAL, TINY, Origins, mark_generated
 from pefomed_plugin.readers.prepared import read_manifest
 from pefomed_plugin.readers.vqa_rad import VQA_RAD
+from pefomed_plugin.reporting.cards import CARD, MARK, OTHER_CARD, write_card
 from pefomed_plugin.reporting.cards.data_card import data_card
-from pefomed_plugin.reporting.cards.markdown import CARD, MARK, OTHER_CARD, write_card
 from pefomed_plugin.reporting.cards.model_card import model_card
 from pefomed_plugin.reporting.cards.model_facts import ModelFacts, TrainedOn, gather_facts
 from pefomed_plugin.services.data.prepare import prepare

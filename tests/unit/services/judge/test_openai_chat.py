@@ -8,8 +8,7 @@ import time
 import pytest
 
 from pefomed_plugin.errors import ConfigError
-from pefomed_plugin.services.judge.chat import ChatRequest, NoReply, RefusedRequest
-from pefomed_plugin.services.judge.gate import Gate, Halted
+from pefomed_plugin.services.judge.chat import ChatRequest, Gate, Halted, NoReply, RefusedRequest
 from pefomed_plugin.services.judge.openai_chat import OpenAIChat, ServiceError
 from tests.chat_server import CLOSE, ChatServer, judged, refused, reply
 

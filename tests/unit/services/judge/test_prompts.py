@@ -7,8 +7,7 @@ import pytest
 from pefomed_plugin.errors import ConfigError
 from pefomed_plugin.records import Prediction
 from pefomed_plugin.rubrics import BUILT_IN, REPORT, VQA
-from pefomed_plugin.scoring.verdicts import parse_verdict
-from pefomed_plugin.services.judge.prompts import find_prompt, judge_messages, neutralise_votes
+from pefomed_plugin.services.judge.prompts import find_prompt, judge_messages, neutralise_votes, parse_verdict
 
 
 def sample(**fields):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pefomed_plugin.scoring.java import JavaError
-from pefomed_plugin.scoring.ptb import tokenise_approximately, tokenise_ptb
+from pefomed_plugin.scoring.tokens import tokenise_approximately, tokenise_ptb
 
 from .jvm import is_running, misbehaving_java, needs_java, needs_shell
 

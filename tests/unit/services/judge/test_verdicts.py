@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pefomed_plugin.rubrics import REPORT, VQA
-from pefomed_plugin.scoring.verdicts import parse_verdict
+from pefomed_plugin.services.judge.prompts import parse_verdict
 
 
 @pytest.mark.parametrize(
