@@ -13,7 +13,7 @@ from ...errors import ToolkitError, near_names
 KINDS = ("builder", "task", "processor", "model", "lr_scheduler", "runner")
 
 
-class Registry:
+class ToolkitRegistry:
     """Names of builders, tasks, processors, models, schedules and runners; one instance, ``registry``."""
 
     def __init__(self) -> None:
@@ -122,4 +122,4 @@ class Registry:
         return self.mapping["paths"].get(name)
 
 
-registry = Registry()
+registry = ToolkitRegistry()

@@ -7,7 +7,7 @@ import pytest
 from pefomed_plugin.errors import ToolkitError
 from pefomed_plugin.registration import register_all
 from pefomed_plugin.toolkit import registry
-from pefomed_plugin.toolkit.bundled.registry import Registry
+from pefomed_plugin.toolkit.bundled.registry import ToolkitRegistry
 
 BUILDERS = ["clef2022", "iu_xray", "medicat", "mimic_cxr", "path_vqa", "roco", "slake", "vqa_rad"]
 TASKS = ["medical_caption", "medical_vqa", "report_generation"]
@@ -32,7 +32,7 @@ def test_registering_twice_changes_nothing():
 
 
 def test_a_name_that_is_taken_is_refused():
-    own = Registry()
+    own = ToolkitRegistry()
     own.register_task("vqa")(int)
     own.register_task("vqa")(int)
     with pytest.raises(KeyError, match="already registered"):
@@ -56,7 +56,7 @@ def test_an_unknown_name_lists_the_near_ones(kind, name, near):
 
 
 def test_state_and_paths():
-    own = Registry()
+    own = ToolkitRegistry()
     own.register("configuration", 3)
     own.register_path("output_dir", "a")
     own.register_path("output_dir", "b")
