@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,8 @@ from ..errors import DataError
 from ..records import CLOSED
 from .expectations import ERROR, WARNING, Expectation, distinct, images_of, in_layout, kept
 from .layouts import Layout, Release, require
-from .rows import add_question, load_rows, optional_text
+from .rows import add_question, load_rows, optional_text, read_parquet_copy
 from .spec import PUBLIC, DatasetSpec, Field
-from .tables import read_shards
 from .textfiles import read_plain_pickle
 
 DATASET = "path_vqa"
@@ -93,25 +93,6 @@ def _read_repository(root: Path) -> Release:
                     question=question,
                     answer=_only_key(label),
                 )
-    return release
-
-
-def _read_parquet(root: Path) -> Release:
-    """flaviagiammarino/path-vqa: lower-cased, de-duplicated, without ids and types."""
-    release = Release(DATASET, "parquet", root)
-    for split, name in (("train", "train"), ("val", "validation"), ("test", "test")):
-        for number, (image, row) in enumerate(read_shards(release, name, ("question", "answer"))):
-            add_question(
-                release,
-                image,
-                key=f"{split}-{number}",
-                split=split,
-                image=image,
-                question=row["question"],
-                answer=row["answer"],
-                question_type=question_type_of(str(row["question"])),
-                metadata={"source_id": image, "question_type_from": _RULE},
-            )
     return release
 
 
@@ -211,6 +192,15 @@ def _numbers_fit(release: Release) -> bool:
     first = {"train": "1", "val": "2", "test": "3"}
     return all(str(sample.metadata["source_id"])[0] == first[sample.split] for sample in release.samples)
 
+
+_read_parquet = partial(
+    read_parquet_copy,
+    DATASET,
+    splits={"train": "train", "validation": "val", "test": "test"},
+    question_type_of=question_type_of,
+    metadata={"question_type_from": _RULE},
+)
+"""flaviagiammarino/path-vqa: lower-cased, de-duplicated, without ids and types."""
 
 _WHOLE, _PARQUET = in_layout("official", "repository"), in_layout("parquet")
 

@@ -34,26 +34,21 @@ def is_prepared(root: Path) -> bool:
     return (Path(root) / MANIFEST).is_file() and any((Path(root) / split_file(split)).is_file() for split in SPLITS)
 
 
-def read_prepared(root: Path, image_root: Path | None = None) -> Release:
+def read_prepared(root: Path) -> Release:
     """The release as it was prepared: samples, skips, layout.
-
-    Args:
-        image_root: where the images are now, if they were moved since.
 
     Raises:
         DataError: no manifest, one of another schema, or files that changed since they were written.
     """
     root = Path(root)
     manifest = read_manifest(root)
-    problems = [
-        problem for problem in (_changed(root, name, digest) for name, digest in manifest["files"].items()) if problem
-    ]
+    problems = list(filter(None, (_changed(root, name, digest) for name, digest in manifest["files"].items())))
     if problems:
         raise DataError(f"{root} is not as it was prepared; prepare it again", problems)
     release = Release(
         manifest["dataset"],
         manifest["layout"],
-        Path(image_root or manifest["image_root"]),
+        Path(manifest["image_root"]),
         files=[Path(source["path"]) for source in manifest["sources"]],
     )
     for split in SPLITS:

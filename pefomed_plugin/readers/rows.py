@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 from ..errors import DataError
 from ..records import CLOSED, OPEN, Sample
 from .layouts import Release, inside
+from .tables import read_shards
 from .textfiles import read_json_list
 
 OFFICIAL_FLAG = "official flag"
@@ -95,6 +96,35 @@ def add_question(
             **texts,
         )
     )
+
+
+def read_parquet_copy(
+    dataset: str,
+    root: Path,
+    splits: Mapping[str, str],
+    question_type_of: Callable[[str], str] | None = None,
+    metadata: Mapping[str, Any] | None = None,
+) -> Release:
+    """A copy on Hugging Face with columns ``image``, ``question`` and ``answer``; ids are split and row number.
+
+    Args:
+        splits: name of a split in the file names -> ours.
+    """
+    release = Release(dataset, "parquet", root)
+    for name, split in splits.items():
+        for number, (image, row) in enumerate(read_shards(release, name, ("question", "answer"))):
+            add_question(
+                release,
+                image,
+                key=f"{split}-{number}",
+                split=split,
+                image=image,
+                question=row["question"],
+                answer=row["answer"],
+                question_type=question_type_of(str(row["question"])) if question_type_of else None,
+                metadata={"source_id": image, **(metadata or {})},
+            )
+    return release
 
 
 def image_problem(release: Release, image: str) -> str | None:

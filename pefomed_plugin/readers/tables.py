@@ -143,11 +143,8 @@ def _missing_shards(split: str, shards: Sequence[Path]) -> list[str]:
     if found == list(range(expected)):
         return []
     return [
-        (
-            f"data/{split}-*.parquet: expected {expected} files numbered from 0, found {', '.join(map(str, found))}; "
-            "fetch the missing ones and keep a single "
-            "revision"
-        )
+        f"data/{split}-*.parquet: expected {expected} files numbered from 0, found {', '.join(map(str, found))}; "
+        "fetch the missing ones and keep a single revision"
     ]
 
 
@@ -155,8 +152,7 @@ def _not_a_file_here(root: Path, name: str) -> str | None:
     if inside(root, name) is None:
         return (
             f"{name} is a symbolic link out of {root}; put the file itself there, for example with huggingface-cli "
-            "download "
-            "--local-dir"
+            "download --local-dir"
         )
     with open(root / name, "rb") as file:
         if file.read(len(_LFS_POINTER)) == _LFS_POINTER:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ..records import CLOSED, OPEN
 from .expectations import ERROR, WARNING, Expectation, in_layout, kept
 from .layouts import Layout, Release, require
-from .rows import add_question, load_rows, optional_text
+from .rows import add_question, load_rows, optional_text, read_parquet_copy
 from .spec import PUBLIC, DatasetSpec, Field
-from .tables import read_shards
 
 DATASET = "vqa_rad"
 OFFICIAL_FILE = "VQA_RAD Dataset Public.json"
@@ -72,24 +72,6 @@ def _read_re_release(root: Path) -> Release:
     by_number = {str(row["qid"]): row for _, _, row in found}
     for split, where, row in found:
         _add(release, where, row, split=split, number=row["qid"], extras=_frame_of(row, by_number))
-    return release
-
-
-def _read_parquet(root: Path) -> Release:
-    """flaviagiammarino/vqa-rad: lower-cased, de-duplicated, without ids, types or framed questions."""
-    release = Release(DATASET, "parquet", root)
-    for split in ("train", "test"):
-        for number, (image, row) in enumerate(read_shards(release, split, ("question", "answer"))):
-            add_question(
-                release,
-                image,
-                key=f"{split}-{number}",
-                split=split,
-                image=image,
-                question=row["question"],
-                answer=row["answer"],
-                metadata={"source_id": image},
-            )
     return release
 
 
@@ -152,6 +134,9 @@ def _answer_types(release: Release) -> tuple[int, ...]:
     counts = Counter((sample.split, sample.answer_type) for sample in release.samples)
     return tuple(counts[split, flag] for split in ("train", "test") for flag in (CLOSED, OPEN))
 
+
+_read_parquet = partial(read_parquet_copy, DATASET, splits={"train": "train", "test": "test"})
+"""flaviagiammarino/vqa-rad: lower-cased, de-duplicated, without ids, types or framed questions."""
 
 _WITH_IDS, _PARQUET = in_layout("official", "re-release"), in_layout("parquet")
 

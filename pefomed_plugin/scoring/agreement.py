@@ -14,7 +14,7 @@ from statistics import median_low
 from typing import Any, Callable, Optional
 
 from ..errors import DataError
-from .intervals import Interval
+from .intervals import Interval, draw_clusters, number_clusters
 
 Values = Sequence[Optional[float]]
 """One rater's values, in the order of the items; None where the item was not rated."""
@@ -114,7 +114,6 @@ def agree_pair(
     scale: Sequence[float],
     clusters: Sequence[Hashable],
     resamples: int = RESAMPLES,
-    seed: int = 0,
 ) -> PairAgreement:
     """All statistics of two raters over the items that both rated.
 
@@ -129,12 +128,12 @@ def agree_pair(
 
     places = _places([first, second], scale, clusters)
     both = [(a, b, cluster) for a, b, cluster in zip(*places, clusters) if a is not None and b is not None]
-    numbers = {cluster: number for number, cluster in enumerate(dict.fromkeys(cluster for _, _, cluster in both))}
-    tables_CVV = np.zeros((len(numbers), len(scale), len(scale)))
-    for a, b, cluster in both:
-        tables_CVV[numbers[cluster], a, b] += 1
+    numbers = number_clusters([cluster for _, _, cluster in both])
+    tables_CVV = np.zeros((max(numbers, default=-1) + 1, len(scale), len(scale)))
+    for number, (a, b, _) in zip(numbers, both):
+        tables_CVV[number, a, b] += 1
     reason = _FEW if len(both) < 2 else _UNDEFINED
-    drawn_RVV = _resample(tables_CVV, resamples, seed)
+    drawn_RVV = _resample(tables_CVV, resamples)
     figures = {name: _figure(function, tables_CVV, drawn_RVV, reason) for name, function in STATISTICS.items()}
     table = tuple(tuple(int(count) for count in row) for row in tables_CVV.sum(0))
     return PairAgreement(len(both), table, figures)
@@ -145,7 +144,6 @@ def krippendorff_alpha(
     scale: Sequence[float],
     clusters: Sequence[Hashable],
     resamples: int = RESAMPLES,
-    seed: int = 0,
 ) -> Statistic:
     """Ordinal alpha of any number of raters, ratings may be missing; on two values it equals the nominal alpha.
 
@@ -155,15 +153,15 @@ def krippendorff_alpha(
     import numpy as np  # late: heavy
 
     places = _places(raters, scale, clusters)
-    numbers = {cluster: number for number, cluster in enumerate(dict.fromkeys(clusters))}
-    tables_CVV = np.zeros((len(numbers), len(scale), len(scale)))
-    for item, cluster in zip(zip(*places), clusters):
+    numbers = number_clusters(clusters)
+    tables_CVV = np.zeros((max(numbers, default=-1) + 1, len(scale), len(scale)))
+    for item, number in zip(zip(*places), numbers):
         given = [place for place in item if place is not None]
         if len(given) > 1:
             counts_V = np.bincount(given, minlength=len(scale)).astype(float)
             pairs_VV = np.outer(counts_V, counts_V) - np.diag(counts_V)
-            tables_CVV[numbers[cluster]] += pairs_VV / (len(given) - 1)
-    return _figure(ordinal_alpha, tables_CVV, _resample(tables_CVV, resamples, seed), _ALPHA_UNDEFINED)
+            tables_CVV[number] += pairs_VV / (len(given) - 1)
+    return _figure(ordinal_alpha, tables_CVV, _resample(tables_CVV, resamples), _ALPHA_UNDEFINED)
 
 
 def majority(runs: Sequence[Values]) -> list[float | None]:
@@ -182,27 +180,21 @@ def flip_rates(runs: Sequence[Values]) -> list[float | None]:
     return rates
 
 
-def _resample(tables_CVV: Any, resamples: int, seed: int) -> Any:
+def _resample(tables_CVV: Any, resamples: int) -> Any:
     """Tables of resamples that draw as many clusters with replacement."""
     import numpy as np  # late: heavy
 
     if not len(tables_CVV):
         return np.zeros((0, *tables_CVV.shape[1:]))
-    drawn = np.random.default_rng(seed).multinomial(
-        len(tables_CVV), np.full(len(tables_CVV), 1 / len(tables_CVV)), size=resamples
-    )
-    return np.tensordot(drawn.astype(float), tables_CVV, 1)
+    return np.tensordot(draw_clusters(len(tables_CVV), resamples, seed=0), tables_CVV, 1)
 
 
 def _figure(statistic: Callable[[Any], Any], tables_CVV: Any, drawn_RVV: Any, reason: str) -> Statistic:
     import numpy as np  # late: heavy
 
-    none = Interval(None, None, reason)
-    if not len(tables_CVV):
-        return Statistic(None, none, reason)
-    value = float(statistic(tables_CVV.sum(0)[None])[0])
+    value = float(statistic(tables_CVV.sum(0)[None])[0]) if len(tables_CVV) else np.nan
     if not np.isfinite(value):
-        return Statistic(None, none, reason)
+        return Statistic(None, Interval(None, None, reason), reason)
     if len(tables_CVV) < 2:
         return Statistic(value, Interval(None, None, "one cluster only"))
     values = statistic(drawn_RVV)

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..errors import DataError
 from .agreement import Values
-from .intervals import Interval
+from .intervals import Interval, draw_clusters, number_clusters
 from .pairing import mean
 
 FEWEST = 10
@@ -62,11 +62,10 @@ def anchor_wasm(
         raise DataError(
             f"only {len(differences)} reports were rated by both judge and people; the judge's bias needs {FEWEST}"
         )
-    numbers = {cluster: number for number, cluster in enumerate(dict.fromkeys(row[2] for row in rows))}
-    sums_C4 = np.zeros((len(numbers), 4))
-    for j, p, cluster in rows:
-        rated = p is not None
-        sums_C4[numbers[cluster]] += (j, 1, j - p if p is not None else 0.0, rated)
+    numbers = number_clusters([cluster for _, _, cluster in rows])
+    sums_C4 = np.zeros((max(numbers) + 1, 4))
+    for number, (j, p, _) in zip(numbers, rows):
+        sums_C4[number] += (j, 1, 0.0 if p is None else j - p, p is not None)
     own, bias = mean([j for j, _, _ in rows]), mean(differences)
     interval = _interval(sums_C4, resamples, seed)
     return AnchoredWasm(own - bias, interval, own, bias, len(differences), len(rows))
@@ -77,10 +76,7 @@ def _interval(sums_C4: Any, resamples: int, seed: int) -> Interval:
 
     if len(sums_C4) < 2:
         return Interval(None, None, "one cluster only")
-    drawn = np.random.default_rng(seed).multinomial(
-        len(sums_C4), np.full(len(sums_C4), 1 / len(sums_C4)), size=resamples
-    )
-    totals = drawn.astype(float) @ sums_C4
+    totals = draw_clusters(len(sums_C4), resamples, seed) @ sums_C4
     totals = totals[totals[:, 3] > 0]
     values = totals[:, 0] / totals[:, 1] - totals[:, 2] / totals[:, 3]
     low, high = np.percentile(values, [2.5, 97.5])

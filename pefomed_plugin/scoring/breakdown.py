@@ -84,47 +84,32 @@ def groups_of(prediction: Prediction, axis: str) -> tuple[str, ...]:
     return AXES[axis](prediction) if axis in AXES else _one(prediction.metadata.get(axis))
 
 
-CLUSTERS: dict[str, Callable[[Prediction], Hashable]] = {
-    "image": lambda prediction: (prediction.dataset, prediction.images),
-    "study": lambda prediction: (prediction.dataset, prediction.metadata.get("study", prediction.images)),
-}
-"""What makes two rows dependent. ``study`` falls back to the image where the metadata names no study."""
+def cluster_of(prediction: Prediction) -> Hashable:
+    """What makes two rows dependent: their study, or their images where the metadata name no study."""
+    return prediction.dataset, prediction.metadata.get("study", prediction.images)
 
 
-def break_down(
-    predictions: Sequence[Prediction],
-    scores: Sequence[Score],
-    axis: str = "overall",
-    cluster: str = "study",
-    resamples: int = 1000,
-    seed: int = 0,
-) -> list[GroupMean]:
+def break_down(predictions: Sequence[Prediction], scores: Sequence[Score], axis: str = "overall") -> list[GroupMean]:
     """One cell for each group of ``axis``, in alphabetical order, ``not given`` last.
 
     Args:
-        predictions: the rows.
-        scores: one for each, all of one scorer.
+        scores: one for each prediction, all of one scorer.
         axis: one of ``axes_of(predictions)``.
-        cluster: a name of ``CLUSTERS``, what the bootstrap draws.
-        resamples: draws of the bootstrap.
-        seed: of the bootstrap; a cell's interval depends on that cell's rows only.
 
     Raises:
-        ConfigError: no such axis or cluster.
+        ConfigError: no such axis.
         DataError: predictions and scores do not belong together.
     """
     check_axes([axis], predictions)
-    if cluster not in CLUSTERS:
-        raise ConfigError(f"no cluster {cluster!r}; {near_names(cluster, CLUSTERS)}")
     groups: dict[str, list[tuple[Hashable, float | None]]] = {}
     labels: dict[str, str] = {}
     for prediction, score in pair_scores(predictions, scores):
         for group in groups_of(prediction, axis):
             if group not in labels:
                 labels[group] = label_of(prediction.dataset, axis, group)
-            groups.setdefault(group, []).append((CLUSTERS[cluster](prediction), score.value))
+            groups.setdefault(group, []).append((cluster_of(prediction), score.value))
     return [
-        _cell(axis, group, labels[group], groups[group], resamples, seed)
+        _cell(axis, group, labels[group], groups[group])
         for group in sorted(groups, key=lambda name: (name == NOT_GIVEN, name))
     ]
 
@@ -135,14 +120,10 @@ def label_of(dataset: str, axis: str, group: str) -> str:
     return group if name == group else f"{group} ({name})"
 
 
-def _cell(
-    axis: str, group: str, label: str, rows: Sequence[tuple[Hashable, float | None]], resamples: int, seed: int
-) -> GroupMean:
+def _cell(axis: str, group: str, label: str, rows: Sequence[tuple[Hashable, float | None]]) -> GroupMean:
     scored = [(cluster, value) for cluster, value in rows if value is not None]
     unscored = len(rows) - len(scored)
     if not scored:
         return GroupMean(axis, group, label, 0, unscored, None, Interval(None, None, "nothing was scored"))
     clusters, values = [cluster for cluster, _ in scored], [value for _, value in scored]
-    return GroupMean(
-        axis, group, label, len(scored), unscored, mean(values), cluster_interval(values, clusters, resamples, seed)
-    )
+    return GroupMean(axis, group, label, len(scored), unscored, mean(values), cluster_interval(values, clusters))

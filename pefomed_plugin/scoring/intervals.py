@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ..errors import DataError
 
@@ -26,6 +27,20 @@ class Interval:
     """Upper end; None when undefined."""
     reason: str | None = None
     """Why there is no interval."""
+
+
+def number_clusters(clusters: Sequence[Hashable]) -> list[int]:
+    """The number of each row's cluster, in the order of their first rows."""
+    numbers = {cluster: number for number, cluster in enumerate(dict.fromkeys(clusters))}
+    return [numbers[cluster] for cluster in clusters]
+
+
+def draw_clusters(clusters: int, resamples: int, seed: int) -> Any:
+    """How often each of ``clusters`` is in each resample that draws as many with replacement: (resamples, clusters)."""
+    import numpy as np  # late: heavy
+
+    generator = np.random.default_rng(seed)
+    return generator.multinomial(clusters, np.full(clusters, 1 / clusters), size=resamples).astype(float)
 
 
 def cluster_interval(
@@ -56,10 +71,9 @@ def cluster_interval(
         raise DataError("an interval needs finite values; leave out what was not scored")
     import numpy as np  # late: heavy
 
-    numbers = {cluster: number for number, cluster in enumerate(dict.fromkeys(clusters))}
-    if len(numbers) < 2:
+    of_row = np.array(number_clusters(clusters))
+    if not of_row.any():
         return Interval(None, None, "one cluster only")
-    of_row = np.array([numbers[cluster] for cluster in clusters])
     sums = np.bincount(of_row, weights=np.asarray(values, dtype=float))
     sizes = np.bincount(of_row).astype(float)
     if np.allclose(sums / sizes, sums[0] / sizes[0], rtol=0, atol=1e-12):

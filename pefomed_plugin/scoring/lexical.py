@@ -15,7 +15,7 @@ from typing import Any
 
 from ..errors import ConfigError, DataError, near_names
 from ..records import Prediction, Score
-from .breakdown import CLUSTERS
+from .breakdown import cluster_of
 from .coco_metrics import PYCOCOEVALCAP, Values, bleu, cider, rouge
 from .intervals import cluster_interval
 from .java import JavaError, find_java
@@ -211,7 +211,7 @@ def measure_lexical(
     """
     with LexicalScorer() as scorer:
         result = scorer.score(predictions, protocol, vocabulary)
-    clusters = [CLUSTERS["study"](prediction) for prediction in predictions]
+    clusters = list(map(cluster_of, predictions))
     figures: dict[str, Any] = {"version": result.version}
     for metric in _METRIC_SPECS:
         value = result.corpus[metric.name]

@@ -10,7 +10,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 from ..errors import DataError
-from .intervals import Interval, cluster_interval
+from .intervals import Interval, cluster_interval, number_clusters
 from .pairing import mean
 
 METHOD = "mean of paired differences; 95 % percentile bootstrap and two-sided sign-flip permutation, by cluster"
@@ -39,7 +39,6 @@ def paired_difference(
     others: Sequence[float],
     clusters: Sequence[Hashable],
     permutations: int = 10_000,
-    seed: int = 0,
 ) -> Difference:
     """Difference of two runs over the same samples.
 
@@ -47,8 +46,7 @@ def paired_difference(
         values: the run's scores, one a sample.
         others: the other run's, in the same order.
         clusters: what samples share when they are not independent, such as the image.
-        permutations: random sign flips.
-        seed: the same input and seed give the same result.
+        permutations: random sign flips, the same for the same input.
 
     Raises:
         DataError: no samples, or lists of different length.
@@ -56,21 +54,20 @@ def paired_difference(
     if not values or len(values) != len(others):
         raise DataError(f"a paired difference needs the same samples twice; got {len(values)} and {len(others)}")
     differences = [value - other for value, other in zip(values, others)]
-    interval = cluster_interval(differences, clusters, seed=seed)
-    p_value = _sign_flip(differences, clusters, permutations, seed)
+    interval = cluster_interval(differences, clusters)
+    p_value = _sign_flip(differences, clusters, permutations)
     return Difference(mean(differences), interval, p_value, len(values), len(set(clusters)))
 
 
-def _sign_flip(differences: Sequence[float], clusters: Sequence[Hashable], permutations: int, seed: int) -> float:
+def _sign_flip(differences: Sequence[float], clusters: Sequence[Hashable], permutations: int) -> float:
     import numpy as np  # late: heavy
 
-    numbers = {cluster: number for number, cluster in enumerate(dict.fromkeys(clusters))}
-    sums = np.bincount([numbers[cluster] for cluster in clusters], weights=np.asarray(differences, dtype=float))
+    sums = np.bincount(number_clusters(clusters), weights=np.asarray(differences, dtype=float))
     sums = sums[np.abs(sums) > 1e-12]  # flipping nothing changes nothing
     if not len(sums):
         return 1.0
     observed = abs(sums.sum()) - 1e-9
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(0)
     block = max(1, _CELLS_AT_ONCE // len(sums))
     as_far = 0
     for start in range(0, permutations, block):

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..errors import DataError
 from ..records import Prediction, Score
-from .breakdown import CLUSTERS, check_axes, groups_of
+from .breakdown import check_axes, cluster_of, groups_of
 from .intervals import cluster_interval
 from .pairing import answer_type, mean, pair_scores
 from .spec import GROUPS
@@ -138,7 +138,7 @@ def _over_runs(predictions: Sequence[Prediction], runs: Runs, factor: float) -> 
         for prediction, value in zip(predictions, sample_means(paired))
         if value is not None
     ]
-    interval = cluster_interval([value for _, value in rows], [CLUSTERS["study"](prediction) for prediction, _ in rows])
+    interval = cluster_interval([value for _, value in rows], [cluster_of(prediction) for prediction, _ in rows])
     return {**figures, "value": over.mean, "sd": over.sd, "runs": over.runs, "interval": asdict(interval)}
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ..records import Prediction, Score
-from .breakdown import CLUSTERS
+from .breakdown import cluster_of
 from .intervals import cluster_interval
 from .pairing import NO_PREDICTION, answer_type, mean, pair_scores
 from .repeated import summarise_levels
@@ -63,6 +63,6 @@ def _means(metric: MetricSpec, pairs: _Pairs) -> dict[str, Any]:
     if not scored:
         return {**counts, "value": None, "reason": "nothing was scored"}
     values = [value for _, value in scored]
-    interval = cluster_interval(values, [CLUSTERS["study"](prediction) for prediction, _ in scored])
+    interval = cluster_interval(values, [cluster_of(prediction) for prediction, _ in scored])
     unit = {"unit": metric.unit} if metric.unit else {}
     return {**counts, "value": mean(values), **unit, "interval": asdict(interval)}

@@ -111,7 +111,7 @@ def cut_report(text: str, vocabulary: frozenset[str] | None = None) -> str:
     return " ".join(word if vocabulary is None or word in vocabulary else UNKNOWN for word in words)
 
 
-def training_vocabulary(reports: Iterable[str], threshold: int = 3) -> frozenset[str]:
-    """Words that occur at least ``threshold`` times in the cleaned training reports (3 in R2Gen's IU-Xray runs)."""
+def training_vocabulary(reports: Iterable[str]) -> frozenset[str]:
+    """Words that occur at least three times in the cleaned training reports, as in R2Gen's IU-Xray runs."""
     counts = Counter(word for report in reports for word in clean_report(report).split())
-    return frozenset(word for word, count in counts.items() if count >= threshold)
+    return frozenset(word for word, count in counts.items() if count >= 3)

@@ -147,8 +147,7 @@ class StoreWriter:
         except OSError as error:
             raise DataError(
                 f"{store.folder}: cannot write ({error.strerror}); free space or name another run.cache_dir, then "
-                "start again: what "
-                "is written stays"
+                "start again: what is written stays"
             ) from error
         self._row += len(lines)
 

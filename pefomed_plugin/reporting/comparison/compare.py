@@ -12,7 +12,7 @@ from typing import Any
 
 from ...errors import ConfigError, DataError
 from ...records import Prediction
-from ...scoring.breakdown import CLUSTERS
+from ...scoring.breakdown import cluster_of
 from ...scoring.checks import check_references
 from ...scoring.intervals import Interval, cluster_interval
 from ...scoring.paired import METHOD, Difference, paired_difference
@@ -192,7 +192,7 @@ def make_figure(
     if not rows:
         return ComparedFigure(None, 0, Interval(None, None, "nothing was scored"), paper)
     values = [value for _, value in rows]
-    interval = cluster_interval(values, [CLUSTERS["study"](prediction) for prediction, _ in rows])
+    interval = cluster_interval(values, [cluster_of(prediction) for prediction, _ in rows])
     return ComparedFigure(mean(values), len(rows), interval, paper)
 
 
@@ -219,5 +219,5 @@ def _difference(answered: Answered, reference: Answered, column: ScoredColumn) -
     return paired_difference(
         [value for _, value in both],
         [of_reference[prediction.id] for prediction, _ in both],
-        [CLUSTERS["study"](prediction) for prediction, _ in both],
+        [cluster_of(prediction) for prediction, _ in both],
     )

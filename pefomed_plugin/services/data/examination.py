@@ -189,9 +189,8 @@ def _look_at_images(release: Release, examination: Examination, cache: Path | No
     problems = [fingerprint.problem for fingerprint in fingerprints.values() if fingerprint.problem]
     if len(problems) == len(images):
         raise DataError(
-            f"{release.dataset}: none of {len(images):,} images below {release.image_root} can be used; put the "
-            "images there, or look at the text alone "
-            "(--no-images)",
+            f"{release.dataset}: none of {len(images):,} images below {release.image_root} can be used; put the images "
+            "there, or look at the text alone (--no-images)",
             problems,
         )
     return fingerprints

@@ -206,8 +206,7 @@ def _write_shard(
         if problems:
             raise ImageError(
                 f"{path.name}: {len(problems)} image(s) cannot be used; repair them and run again, or prepare the data "
-                "set again, "
-                "which leaves such samples out",
+                "set again, which leaves such samples out",
                 problems,
             )
         os.replace(partial, path)

@@ -10,10 +10,11 @@ from typing import Any
 
 from ...config.compose import Configuration
 from ...errors import PefomedError, one_line
-from ...families import ModelSize, read_model_size
+from ...families import read_model_size
 from .estimate import GIB, estimate
 
 Changes = dict[str, Any]
+_MOST_STEPS = 3
 _WORTH = 0.01
 """Share of the peak below which an option is not worth a line."""
 
@@ -40,12 +41,12 @@ class _Choice:
     """Whether there is no reason not to."""
 
 
-def best_options(config: Configuration, steps: int = 3) -> list[Saving]:
-    """Up to ``steps`` options that save most, each on top of those before it: first what is free, then the most."""
+def best_options(config: Configuration) -> list[Saving]:
+    """The options that save most, each on top of those before it: first what is free, then the most."""
     now, size = config, read_model_size(config.model)
     found: list[Saving] = []
     before = estimate(now, size).peak
-    while len(found) < steps:
+    while len(found) < _MOST_STEPS:
         tried = [
             (not choice.free, estimate(now.with_values(choice.changes), size).peak, number, choice)
             for number, choice in enumerate(_choices(now))
@@ -94,9 +95,9 @@ def describe(step: Saving) -> str:
     return f"--options {step.options}: saves {step.saves / GIB:.1f} GiB, {step.peak / GIB:.1f} are left; {step.price}"
 
 
-def largest_batch(config: Configuration, card_gb: float, size: ModelSize | None = None) -> int:
+def largest_batch(config: Configuration, card_gb: float) -> int:
     """The largest ``batch_size`` for training that a card holds, 0 where even 1 is too much, 1024 where all fit."""
-    size = size or read_model_size(config.model)
+    size = read_model_size(config.model)
     fitting, too_large = 0, 1025
     while too_large - fitting > 1:
         middle = (fitting + too_large) // 2
