@@ -1,6 +1,6 @@
 """Where a run's weights and data come from: the ``PEFOMED_*`` variables, or the embedded default when none is set.
 
-Knows which variables there are and what each must point at; reads no weights and no data.
+Holds which variables there are and what each must point at; opens no weights and no data.
 """
 
 from __future__ import annotations

@@ -129,7 +129,7 @@ def configure(cfg_path: str, options: Sequence[str], make: Callable[[argparse.Na
         from .adapters.runner_base import prepare_runner_base  # late: loads PIL
 
         prepare_runner_base(cfg, run_config)
-        folder.command = folder.command.replace(RESUME, "run.resume_ckpt_path=CHECKPOINT")  # it knows no other way
+        folder.command = folder.command.replace(RESUME, "run.resume_ckpt_path=CHECKPOINT")  # its only way to resume
     seed_everything(run_config.seed)
     return Launched(cfg, composed, folder, notice)
 

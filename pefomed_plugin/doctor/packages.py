@@ -1,4 +1,4 @@
-"""Which toolkit is underneath, whether it imports, and whether the packages are the versions it needs."""
+"""Which toolkit is underneath, whether the packages are the versions it needs, and what other packages add."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ..errors import PefomedError, ToolkitError
+from ..errors import PefomedError, PluginError, ToolkitError
+from ..plugins import Registry, find_entry_points
+from ..readers import DATASETS
 from ..readers.textfiles import read_text
 from ..requirements import Requirement, installed_version, read_requirements, release
+from ..scoring import SCORERS
 from .findings import ERROR, NOTE, OK, WARNING, Finding
 
 _PINNED = ("torch", "torchvision", "transformers", "peft", "timm", "omegaconf", "accelerate", "sentencepiece")
@@ -145,6 +148,22 @@ def check_pins(environment: Path) -> list[Finding]:
             "as the checkout pins them: " + ", ".join(f"{name} {version}" for name, version in pins.items()),
         )
     ]
+
+
+def check_plugins() -> list[Finding]:
+    """One finding for each data set, scorer and task of another package; none where there are none."""
+    findings: list[Finding] = []
+    tasks: Registry[type] = Registry("task", object, {}, classes=True)  # its base class would load torch
+    for registry in (DATASETS, SCORERS, tasks):
+        for point in find_entry_points(registry.kind):
+            what = f"{registry.kind} {point.name}"
+            try:
+                registry[point.name]
+            except PluginError as error:
+                findings.append(Finding("plugins", what, WARNING, error.summary, "docs/extending.md"))
+            else:
+                findings.append(Finding("plugins", what, OK, f"of {point.package}"))
+    return findings
 
 
 def _checkout_pins() -> list[Finding]:

@@ -26,10 +26,8 @@ from ..requirements import missing
 from ..services.memory.estimate import estimate
 from .data import check_data
 from .findings import ERROR, NOTE, OK, Finding, from_error, is_broken
-from .machine import check_gpus, check_java, check_judge
-from .packages import check_toolkit
-from .plugins import check_plugins
-from .room import GB, check_disk, check_memory
+from .machine import GB, check_disk, check_gpus, check_java, check_judge, check_memory
+from .packages import check_plugins, check_toolkit
 from .weights import Sizes, check_checkpoint, check_language_model, check_vit, no_checkpoint
 
 _JUDGED = ("gpt4_judge", "wasm")

@@ -28,18 +28,8 @@ MODEL = "tiny"
 PARTS = (*DRAWN, MODEL)
 
 
-def write_sample(out: Path, seed: int = 0) -> dict[str, Path]:
-    """Write the eight data sets without the model; as ``make_sample``, and needs no torch.
-
-    Returns:
-        Registry name of each data set -> its folder.
-    """
-    make_sample(out, seed, parts=DRAWN)
-    return {name: Path(out) / name for name in DRAWN}
-
-
 def make_sample(out: Path, seed: int = 0, parts: Sequence[str] = PARTS) -> None:
-    """Write what is not there yet of ``parts``: the eight data sets, and ``tiny``, the tiny model.
+    """Write what is not there yet of ``parts``: the data sets, and ``tiny``, the tiny model (which needs torch).
 
     The same seed and version of the package give the same bytes. A second call finds its own work and does nothing.
 

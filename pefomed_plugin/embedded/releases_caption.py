@@ -52,7 +52,7 @@ def _write_roco_texts(folder: Path, rows: Sequence[tuple[str, str]]) -> None:
     figures = [_old_name(place) for place in range(len(rows))]
     texts: dict[str, list[str]] = {
         "captions.txt": [f"{name}\t {text}" for name, text in rows],
-        "keywords.txt": ["{}\t\t{}".format(name, "\t".join(text.lower().split()[:3])) for name, text in rows],
+        "keywords.txt": ["\t".join((name, "", *text.lower().split()[:3])) for name, text in rows],
         "cuis.txt": [f"{name}\t\tC0000001\tC0000002" for name, _ in rows],
         "semtypes.txt": [f"{name}\t\tT046\tPathologic Function" for name, _ in rows],
         "dlinks.txt": [
@@ -76,7 +76,7 @@ def write_clef2022(out: Path, rng: Random, counts: Sequence[int] = (200, 16)) ->
             name = f"ImageCLEFmedCaption_2022_{split}_9{start + place:06d}"
             save(scene, out / split / (name + ".jpg"))
             text = caption(scene, rng)
-            lines.append("{}\t{}".format(name, 'Seen, "as drawn": ' + text if place == 0 else text))
+            lines.append(f"{name}\t" + ('Seen, "as drawn": ' + text if place == 0 else text))
         path = out / f"0f8e1a52-0000-4000-8000-{start:012d}_ImageCLEFmedCaption_2022_caption_prediction_{split}.csv"
         path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
 
@@ -174,10 +174,11 @@ def _mimic_report(findings: str, number: int) -> str:
     head = "                                 FINAL REPORT\n"
     if number == UNSECTIONED:
         return head + " A made-up film without any section.\n"
-    text = head + (
-        " EXAMINATION:  CHEST (PA)\n \n INDICATION:  ___ year old made-up person.\n \n"
-        " COMPARISON:  None.\n \n FINDINGS: \n \n {}\n"
-    ).format(findings.replace(". ", ".\n "))
+    listed = findings.replace(". ", ".\n ")
+    text = (
+        f"{head} EXAMINATION:  CHEST (PA)\n \n INDICATION:  ___ year old made-up person.\n \n"
+        f" COMPARISON:  None.\n \n FINDINGS: \n \n {listed}\n"
+    )
     if number != 1:
         text += f" \n IMPRESSION: \n \n {findings.rsplit('. ', maxsplit=1)[-1]}\n"
     return " ADDENDUM  Nothing to add.\n ______________\n" + text if number == 0 else text

@@ -1,4 +1,4 @@
-"""Puts a scene into words: description, caption, report. Everything said is true of the image; knows no pixels.
+"""Puts a scene into words: description, caption, report. Everything said is true of the image.
 
 The description is what the tiny language model is first taught to read, in the place where the image will stand.
 """
@@ -49,7 +49,7 @@ def location(scene: Scene) -> str | None:
         return scene.organ
     if scene.kind in (HEAD_CT, HEAD_MRI):
         return f"{scene.side} brain"
-    return "{} {}".format(scene.side, "clavicle" if scene.finding == "fracture" else "lung")
+    return f"{scene.side} {'clavicle' if scene.finding == 'fracture' else 'lung'}"
 
 
 def finding_color(scene: Scene) -> str | None:
@@ -78,9 +78,8 @@ def caption(scene: Scene, rng: Random) -> str:
         first = f"Section of {scene.stain} stained tissue with {_glands(scene)}"
     else:
         modality = MODALITY[scene.kind]
-        first = "{} {} of the {}".format(
-            PLANE[scene.kind].capitalize(), modality if modality == "x-ray" else modality.upper(), REGION[scene.kind]
-        )
+        modality = modality if modality == "x-ray" else modality.upper()
+        first = f"{PLANE[scene.kind].capitalize()} {modality} of the {REGION[scene.kind]}"
     shown = f"{_with_article(scene)} in the {location(scene)}" if scene.finding else "no lesion"
     text = f"{first} {rng.choice(('showing', 'shows'))} {shown}."
     if scene.kind in MEASURED:
@@ -112,7 +111,7 @@ def report(scene: Scene, rng: Random) -> str:
 
 def _measured(scene: Scene) -> str:
     noun = MEASURED[scene.kind]
-    return "The {} {} {}.".format(noun, "are" if noun.endswith("s") else "is", _width(scene))
+    return f"The {noun} {'are' if noun.endswith('s') else 'is'} {_width(scene)}."
 
 
 def _width(scene: Scene) -> str:
@@ -120,11 +119,11 @@ def _width(scene: Scene) -> str:
 
 
 def _glands(scene: Scene) -> str:
-    return "{} gland{}".format(NUMBER[scene.glands], "" if scene.glands == 1 else "s")
+    return f"{NUMBER[scene.glands]} gland{'' if scene.glands == 1 else 's'}"
 
 
 def _with_article(scene: Scene) -> str:
     finding = str(scene.finding)
     if finding in UNCOUNTED:
         return finding
-    return "{} {}".format("an" if finding[0] in "aeiou" else "a", finding)
+    return f"{'an' if finding[0] in 'aeiou' else 'a'} {finding}"

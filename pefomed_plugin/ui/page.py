@@ -39,7 +39,7 @@ _TINY = " This is the generated tiny model, which has learnt from drawings: what
 
 
 class Desk:
-    """What the page's buttons do. Knows no gradio but its error."""
+    """What the page's buttons do. Of gradio it uses the error alone."""
 
     def __init__(self, model: MedicalModel, max_new_tokens: int = 0) -> None:
         self.model = model

@@ -1,4 +1,4 @@
-"""A conversation about images in the terminal: lines in, answers out as they are generated. Knows no weights."""
+"""A conversation about images in the terminal: lines in, answers out as they are generated."""
 
 from __future__ import annotations
 

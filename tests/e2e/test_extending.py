@@ -204,7 +204,7 @@ def test_the_doctor_lists_what_is_installed_and_what_is_broken(installed: Path, 
     shown = " ".join(
         python(
             """
-from pefomed_plugin.doctor.plugins import check_plugins
+from pefomed_plugin.doctor.packages import check_plugins
 from pefomed_plugin.doctor.data import check_data
 for finding in [*check_plugins(), *check_data("ward_notes", "downloads/ward_notes")]:
     print(finding.what, finding.state, finding.found)

@@ -8,20 +8,20 @@ from __future__ import annotations
 import atexit
 import shutil
 import tempfile
+from collections import Counter
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Callable
 
 from ...config.datasets import DatasetConfig, read_dataset_config
-from ...errors import DataError
+from ...errors import ConfigError, DataError
 from ...readers import DATASETS, Release, read_data
 from ...records import SPLITS, Sample
 from ...services.console import say
 from ...services.data.shard_files import ShardFiles, find_shards, open_shards
 from ...services.data.shards import read_image_size
 from ...toolkit import BaseDatasetBuilder
-from .datasets import MedicalDataset, existing_images
-from .sharded import ShardedDataset, check_shards
+from .datasets import MedicalDataset, ShardedDataset, existing_images
 
 DATASET_CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "datasets"
 
@@ -46,7 +46,7 @@ class MedicalBuilder(BaseDatasetBuilder):
         splits = {split: self._build_split(split, samples, release) for split, samples in release.splits().items()}
         sizes = ", ".join(f"{split} {len(splits[split]):,}" for split in SPLITS if split in splits)
         say(f"{self.dataset}: {release.layout} layout, {sizes}")
-        for reason, count in count_reasons(release).items():
+        for reason, count in Counter(skip.reason for skip in release.skips).items():
             say(f"{self.dataset}: skipped {count:,} record(s): {reason}")
         return splits
 
@@ -77,7 +77,7 @@ class MedicalBuilder(BaseDatasetBuilder):
         splits: dict[str, MedicalDataset] = {}
         for split, shards in open_shards(folder, files).items():
             samples = ShardFiles(folder, shards, self._limit(split, sum(shard.samples for shard in shards)))
-            check_shards(self.dataset, samples, read_image_size(folder), self._image_size(split))
+            _check_shards(self.dataset, samples, read_image_size(folder), self._image_size(split))
             splits[split] = self._finish(
                 ShardedDataset(
                     self.dataset,
@@ -138,12 +138,22 @@ def read_dataset(name: str, section: DatasetConfig) -> Release:
     return release
 
 
-def count_reasons(release: Release) -> dict[str, int]:
-    """How many records were skipped for each reason."""
-    counts: dict[str, int] = {}
-    for skip in release.skips:
-        counts[skip.reason] = counts.get(skip.reason, 0) + 1
-    return counts
+def _check_shards(dataset: str, samples: ShardFiles, size_px: int, wanted_px: int | None) -> None:
+    """Whether shards are of this data set and of the size that its processor makes.
+
+    Raises:
+        DataError: they were made from another data set.
+        ConfigError: the sizes differ: resizing again would blur the images.
+    """
+    found = samples[0].dataset
+    if found != dataset:
+        raise DataError(f"{samples.paths[0]} was made from {found}, not from {dataset}")
+    if wanted_px is not None and wanted_px != size_px:
+        raise ConfigError(
+            f"{samples.paths[0].parent}: the shards hold images of {size_px} pixels, datasets.{dataset}.vis_processor "
+            f"makes {wanted_px}; run pefomed shard with "
+            f"--image-size {wanted_px}, or set model.image_size={size_px}"
+        )
 
 
 class OtherPackagesBuilder(MedicalBuilder):

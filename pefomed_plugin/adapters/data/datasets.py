@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 from random import Random
 from typing import Any, Callable
@@ -15,6 +16,7 @@ from ...digests import sha256_of
 from ...errors import ConfigError
 from ...prompts import DEFAULT_STYLE
 from ...records import Sample
+from ...services.data.shard_files import ShardFiles
 from ...services.images.decoding import DEFAULT_POLICY, ImagePolicy, open_encoded, open_image
 from .sampling import Draw
 
@@ -152,6 +154,22 @@ class MedicalDataset(Dataset):
         return {"image": torch.stack([item["image"] for item in items]), **batch}
 
 
+class ShardedDataset(MedicalDataset):
+    """``MedicalDataset`` whose samples and images are read by number from the shards of ``pefomed shard``.
+
+    The images are already at the model's size, where the processor's resizing changes nothing (Pillow and torchvision
+    give such an image back as it is), so only its normalising is left. Why not a stream: docs/adr/0005.
+    """
+
+    samples: ShardFiles
+
+    def _stored_digest(self, number: int) -> str:
+        return sha256_of(BytesIO(self.samples.read_encoded(number)))
+
+    def _open(self, number: int) -> Image.Image:
+        return self.samples.open_image(number)
+
+
 class PackedCollater:
     """Items as a batch in which questions of one image share a row: ``layout`` and one image a row."""
 
@@ -177,8 +195,7 @@ def make_collater(model: Any, questions_per_image: int, *, generation: bool = Fa
         if questions_per_image > 1:
             raise ConfigError(
                 f"run.questions_per_image: {questions_per_image} needs the bundled toolkit, model.decoder: packed, "
-                "and no "
-                "FSDP; set it to 1"
+                "and no FSDP; set it to 1"
             )
         return MedicalDataset.collater
     return PackedCollater(packer, share=questions_per_image > 1, generation=generation)

@@ -1,6 +1,6 @@
 """Which samples come at which iteration, on which rank: a function of seed, iteration and rank alone.
 
-So a resumed run continues exactly, and a test can say what must come. Works on indices; knows no sample.
+So a resumed run continues exactly, and a test can say what must come. Works on indices, never on samples.
 
 Every iteration takes its batch from one data set, chosen by the mixture's ratios (MiniGPT-v2's ``sample_ratio``).
 Within a data set, each pass is a new permutation in which every sample comes once; with ``questions_per_image`` the

@@ -14,7 +14,7 @@ import torch
 from pefomed_plugin.cli import main
 from pefomed_plugin.doctor import machine
 from pefomed_plugin.doctor.findings import ERROR, NOTE, OK, WARNING
-from pefomed_plugin.doctor.room import check_disk, check_memory
+from pefomed_plugin.doctor.machine import check_disk, check_memory
 
 SECRET = "sk-this-must-not-be-seen"
 
