@@ -122,9 +122,7 @@ def read_annotation(path: Path, problems: list[str]) -> list[tuple[str, str, Map
     for key, rows in content.items():
         for position, row in enumerate(rows):
             where = f"{path.name}, {key!r} record {position}"
-            if not isinstance(row, dict):
-                problems.append(f"{where}: expected an object, found {type(row).__name__}")
-            elif require(row, ("id", "report", "image_path"), where, problems):
+            if require(row, ("id", "report", "image_path"), where, problems):
                 split = row.get("split", key)
                 if split not in SPLITS or (key in SPLITS and key != split):
                     problems.append(

@@ -124,8 +124,11 @@ def inside(root: Path, relative: str) -> Path | None:
     return Path(root, relative) if target.startswith(base + os.sep) else None
 
 
-def require(row: Mapping[str, Any], keys: Iterable[str], where: str, problems: list[str]) -> bool:
-    """Whether ``row`` has all ``keys``; otherwise one problem naming the missing ones."""
+def require(row: Any, keys: Iterable[str], where: str, problems: list[str]) -> bool:
+    """Whether ``row`` is an object that has all ``keys``; otherwise one problem, naming the missing ones."""
+    if not isinstance(row, Mapping):
+        problems.append(f"{where}: expected an object, found {type(row).__name__}")
+        return False
     missing = [key for key in keys if key not in row]
     if missing:
         problems.append(f"{where}: missing {', '.join(missing)}; compare with the original release")

@@ -44,9 +44,6 @@ def _read_above(root: Path, radiology_only: bool) -> Release:
 
 
 def _add(release: Release, where: str, row: Any, radiology_only: bool) -> None:
-    if not isinstance(row, dict):
-        release.problems.append(f"{where}: expected an object, found {type(row).__name__}")
-        return
     if not require(row, _REQUIRED, where, release.problems):
         return
     if radiology_only and row.get("radiology") is not True:

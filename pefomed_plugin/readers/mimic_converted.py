@@ -31,9 +31,7 @@ def read_r2gen(root: Path, section: str) -> Release:
             continue
         for number, record in enumerate(records):
             where = f"annotation.json, {split} record {number}"
-            if not isinstance(record, dict):
-                release.problems.append(f"{where}: expected an object, found {type(record).__name__}")
-            elif require(record, ("id", "report", "image_path"), where, release.problems):
+            if require(record, ("id", "report", "image_path"), where, release.problems):
                 _add(release, where, split, _first(record["image_path"]), record["report"])
     return release
 

@@ -22,22 +22,12 @@ class Breakdown:
 
     scorer: str
     """Name that the scores carry."""
-    axis: str
-    """``question_type``, ``organ``, ``phrase_type``, ``modality``, ..."""
-    unit: str
-    """``%``, nothing, or what the scorer declares."""
-    cells: Sequence[GroupMean]
-    """``value`` and ``interval`` in that unit."""
-    title: str = ""
-    """What the scorer is called."""
-    low: float = 0.0
-    """Lower end of the range, in that unit."""
-    high: float = 1.0
-    """Upper end."""
-    higher_is_better: bool = True
-    """False for distances and error rates."""
-    axis_title: str = ""
+    axis_title: str
     """What the data set calls the axis, in words."""
+    metric: MetricSpec
+    """What the scores measure."""
+    cells: Sequence[GroupMean]
+    """``value`` and ``interval`` in the metric's unit."""
 
 
 def make_breakdown(
@@ -53,19 +43,8 @@ def make_breakdown(
         DataError: predictions and scores do not belong together.
     """
     shown = [score if score.value is None else replace(score, value=metric.factor * score.value) for score in scores]
-    low, high = metric.shown_range
     cells = break_down(predictions, shown, axis)
-    return Breakdown(
-        scores[0].scorer,
-        axis,
-        metric.unit,
-        cells,
-        metric.title,
-        low,
-        high,
-        metric.higher_is_better,
-        title_of_axis(axis, predictions[0].dataset),
-    )
+    return Breakdown(scores[0].scorer, title_of_axis(axis, predictions[0].dataset), metric, cells)
 
 
 def title_of_axis(axis: str, dataset: str) -> str:
@@ -76,8 +55,8 @@ def title_of_axis(axis: str, dataset: str) -> str:
 
 def breakdown_table(breakdown: Breakdown) -> Table:
     """Group, n, value, interval, and how many were not scored where any was not."""
-    axis, unit = breakdown.axis_title, breakdown.unit
-    better = HIGHER if breakdown.higher_is_better else LOWER
+    axis, unit = breakdown.axis_title, breakdown.metric.unit
+    better = HIGHER if breakdown.metric.higher_is_better else LOWER
     unscored = any(cell.unscored for cell in breakdown.cells)
     return Table(
         f"{breakdown.scorer} by {axis}",

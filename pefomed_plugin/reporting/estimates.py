@@ -63,7 +63,7 @@ def as_data(found: RunSize, cards: Sequence[float], steps: Sequence[Saving]) -> 
         "measured_on_gpu": False,
         "precision": found.precision,
         "peak_bytes": found.peak,
-        "numbers": {
+        "parameters": {
             "language_model": size.language.in_matrices + size.language.elsewhere,
             "published": size.published,
             "vision_encoder": size.vision.parameters,

@@ -59,7 +59,7 @@ def _draw(panel: Any, breakdown: Breakdown) -> None:
     panel.invert_yaxis()
     panel.set_title("by " + breakdown.axis_title, loc="left", color=_INK, fontsize=11)
     panel.set_xlabel(_axis_label(breakdown), color=_INK)
-    panel.set_xlim(breakdown.low, _axis_end(breakdown))
+    panel.set_xlim(breakdown.metric.shown_range[0], _axis_end(breakdown))
     panel.grid(axis="x", color=_FAINT, linewidth=0.8)
     panel.set_axisbelow(True)
     for side in ("top", "right", "left"):
@@ -69,19 +69,21 @@ def _draw(panel: Any, breakdown: Breakdown) -> None:
 
 def _axis_label(breakdown: Breakdown) -> str:
     """Scorer, unit and range, and that lower is better where it is."""
-    unit = breakdown.unit or f"{breakdown.low:g} to {breakdown.high:g}"
-    if breakdown.unit not in ("", "%"):
-        unit += f" ({breakdown.low:g} to {breakdown.high:g})"
-    return f"{breakdown.scorer}, {unit}{'' if breakdown.higher_is_better else ', lower is better'}"
+    metric, (low, high) = breakdown.metric, breakdown.metric.shown_range
+    unit = metric.unit or f"{low:g} to {high:g}"
+    if metric.unit not in ("", "%"):
+        unit += f" ({low:g} to {high:g})"
+    return f"{breakdown.scorer}, {unit}{'' if metric.higher_is_better else ', lower is better'}"
 
 
 def _axis_end(breakdown: Breakdown) -> float:
     """The end of the range; just behind the longest bar where that fills less than a quarter of the range."""
     longest = max((max(cell.value or 0.0, cell.interval.high or 0.0) for cell in breakdown.cells), default=0.0)
-    filled = (longest - breakdown.low) / (breakdown.high - breakdown.low)
-    if breakdown.unit == "%" or filled >= 0.25 or filled <= 0:
-        return breakdown.high
-    return breakdown.low + 1.1 * (longest - breakdown.low)
+    low, high = breakdown.metric.shown_range
+    filled = (longest - low) / (high - low)
+    if breakdown.metric.unit == "%" or filled >= 0.25 or filled <= 0:
+        return high
+    return low + 1.1 * (longest - low)
 
 
 def _errors(breakdown: Breakdown) -> tuple[list[float], list[float]]:

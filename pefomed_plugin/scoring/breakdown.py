@@ -23,8 +23,6 @@ NOT_GIVEN = "not given"
 class GroupMean:
     """One group of one axis."""
 
-    axis: str
-    """``question_type``, ``organ``, ..."""
     group: str
     """``PRES``, ``CHEST``, ... as the data set names it."""
     label: str
@@ -109,7 +107,7 @@ def break_down(predictions: Sequence[Prediction], scores: Sequence[Score], axis:
                 labels[group] = label_of(prediction.dataset, axis, group)
             groups.setdefault(group, []).append((cluster_of(prediction), score.value))
     return [
-        _cell(axis, group, labels[group], groups[group])
+        _cell(group, labels[group], groups[group])
         for group in sorted(groups, key=lambda name: (name == NOT_GIVEN, name))
     ]
 
@@ -120,10 +118,10 @@ def label_of(dataset: str, axis: str, group: str) -> str:
     return group if name == group else f"{group} ({name})"
 
 
-def _cell(axis: str, group: str, label: str, rows: Sequence[tuple[Hashable, float | None]]) -> GroupMean:
+def _cell(group: str, label: str, rows: Sequence[tuple[Hashable, float | None]]) -> GroupMean:
     scored = [(cluster, value) for cluster, value in rows if value is not None]
     unscored = len(rows) - len(scored)
     if not scored:
-        return GroupMean(axis, group, label, 0, unscored, None, Interval(None, None, "nothing was scored"))
+        return GroupMean(group, label, 0, unscored, None, Interval(None, None, "nothing was scored"))
     clusters, values = [cluster for cluster, _ in scored], [value for _, value in scored]
-    return GroupMean(axis, group, label, len(scored), unscored, mean(values), cluster_interval(values, clusters))
+    return GroupMean(group, label, len(scored), unscored, mean(values), cluster_interval(values, clusters))

@@ -225,9 +225,9 @@ def _breakdowns(answered: Answered) -> list[dict[str, Any]]:
                         "scorer": scorer,
                         "axis": axis,
                         "title": breakdown.axis_title,
-                        "unit": breakdown.unit,
-                        "min": breakdown.low,
-                        "max": breakdown.high,
+                        "unit": metric.unit,
+                        "min": metric.shown_range[0],
+                        "max": metric.shown_range[1],
                         "cells": [
                             {
                                 "group": cell.group,

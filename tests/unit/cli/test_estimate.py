@@ -36,7 +36,7 @@ def environ(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_yaml_is_estimated_at_the_papers_size_with_nothing_set(path: Path, capsys: pytest.CaptureFixture) -> None:
     assert main(["estimate", "--cfg-path", str(path), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["numbers"]["trained"] == 56_627_200
+    assert found["parameters"]["trained"] == 56_627_200
     assert 15 < found["peak_bytes"] / 2**30 < 80
     assert found["measured_on_gpu"] is False
 
@@ -121,7 +121,7 @@ def test_the_sizes_of_the_embedded_model(
     monkeypatch.setenv("PEFOMED_LLAMA", "embedded")
     assert main(["estimate", "--cfg-path", STAGE2, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["numbers"]["published"] is False
+    assert found["parameters"]["published"] is False
     assert found["peak_bytes"] < 2**31
 
 

@@ -20,13 +20,13 @@ ROWS = answers([True, True, False, False] * 3)
 
 def test_right_or_wrong_is_shown_in_percent_and_other_scores_as_they_are() -> None:
     percent = make_breakdown(ROWS, score_exact_match(ROWS), "organ", PEFOMED)
-    assert percent.unit == "%" and {cell.group: cell.value for cell in percent.cells} == {
+    assert percent.metric.unit == "%" and {cell.group: cell.value for cell in percent.cells} == {
         "CHEST": pytest.approx(200 / 3),
         "HEAD": 0.0,
     }
     levels = judge_spec(REPORT, "made")
     plain = make_breakdown(ROWS, [Score(row.id, levels.name, "1", 3.0) for row in ROWS], "organ", levels)
-    assert (plain.unit, plain.low, plain.high, plain.cells[0].value) == ("", 0.0, 4.0, 3.0)
+    assert (plain.metric.unit, plain.metric.shown_range, plain.cells[0].value) == ("", (0.0, 4.0), 3.0)
 
 
 def test_the_table_counts_what_was_not_scored(capsys: pytest.CaptureFixture) -> None:
