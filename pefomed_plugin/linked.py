@@ -75,10 +75,8 @@ def _take_over(config_class: Any, names: Names) -> None:
             return self
 
         launched = configure(args.cfg_path, args.options or [], make)
-        if (
-            launched.composed.configuration.run.runner != "runner_base"
-        ):  # ours starts its own process group, on CPUs too
-            self.run_cfg.distributed = False
+        if launched.composed.configuration.run.runner != "runner_base":
+            self.run_cfg.distributed = False  # ours starts its own process group, on CPUs too
         self.run_cfg.setdefault("wandb_log", False)
         _wrap_runner(launched)
 

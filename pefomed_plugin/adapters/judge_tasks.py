@@ -57,10 +57,9 @@ class Gpt4JudgeTask(MedicalTask):
         asked, metrics = judge_with_model(predictions, plan, Limits(), judge, folder / LEDGER, folder)
         if metrics is None:
             raise PefomedError(
-                f"judged {asked.settled:,} of {asked.questions:,} ({asked.stopped or 'no reply to the others'}); "
-                "go on with: "
-                f"pefomed judge {self.rubric.task} {folder / 'predictions.jsonl'} --judge {options.judge} --model "
-                f"{options.judge_model} --runs {plan.runs} --seed {plan.seed}"
+                f"judged {asked.settled:,} of {asked.questions:,} ({asked.stopped or 'no reply to the others'}); go on "
+                f"with: pefomed judge {self.rubric.task} {folder / 'predictions.jsonl'} --judge {options.judge} "
+                f"--model {options.judge_model} --runs {plan.runs} --seed {plan.seed}"
             )
         return metrics
 

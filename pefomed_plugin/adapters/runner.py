@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..config.run import RunConfig, read_run_config
+from ..config.run import read_run_config
 from ..digests import file_sha256
 from ..families import DEFAULT_FAMILY
 from ..provenance import Origins, RunRecord, configured_origins, write_record
@@ -34,11 +34,8 @@ class RunnerPefomed:
     """One run, as MiniGPT-v2's ``train.py`` drives a runner: built from its parts, then ``train()``."""
 
     def __init__(self, cfg: Any, task: Any, model: Any, datasets: dict[str, dict[str, Any]], job_id: str = "") -> None:
-        from omegaconf import OmegaConf  # late: heavy
-
-        section: Any = OmegaConf.to_container(cfg.run_cfg, resolve=True)
         self.cfg, self.task, self.datasets, self.job_id = cfg, task, datasets, job_id
-        self.options: RunConfig = read_run_config(section)
+        self.options = read_run_config(cfg.run_cfg)
         self.output_dir = Path(self.options.output_dir)
         self.accelerator = make_accelerator(self.options)
         self.model = model.float() if self.accelerator.device.type == "cpu" else model

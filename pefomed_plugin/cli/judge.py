@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..adapters.judge import LEDGER, estimate, find_judge, judge_offline, judge_with_model, model_name
+from ..adapters.judge import LEDGER, JudgingEstimate, estimate, find_judge, judge_offline, judge_with_model, model_name
+from ..records import Prediction
 from ..reporting.figures import repeated_table
 from ..reporting.rendering import show_table
 from ..rubrics import BUILT_IN, find_rubric
@@ -17,7 +19,7 @@ from ..services.judge.openai_chat import server_url
 from ..services.judge.prices import read_price
 from ..services.judge.prompts import find_prompt
 from ..services.judge.responses import OPTIONAL
-from ..services.judge.settling import Limits
+from ..services.judge.settling import Asked, Limits
 from ..storage import read_predictions
 from .arguments import add_permission, add_predictions, add_rubric, add_score_arguments
 
@@ -101,7 +103,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     ledger = arguments.ledger or folder / LEDGER
     if arguments.dry_run:
-        show_estimate(estimate(predictions, plan, limits, ledger))
+        _show_estimate(estimate(predictions, plan, limits, ledger))
         return 0
     judge = find_judge(
         arguments.judge,
@@ -120,7 +122,7 @@ def run(arguments: argparse.Namespace) -> int:
     return _show(predictions, plan.spec.name, metrics, folder)
 
 
-def asking_limits(arguments: argparse.Namespace) -> Any:
+def asking_limits(arguments: argparse.Namespace) -> Limits:
     """``Limits`` from the arguments. Raises ConfigError listing what cannot be used."""
     return Limits(
         arguments.concurrency,
@@ -131,8 +133,7 @@ def asking_limits(arguments: argparse.Namespace) -> Any:
     )
 
 
-def show_estimate(found: Any) -> None:
-    """Print what is left to ask."""
+def _show_estimate(found: JudgingEstimate) -> None:
     print(f"{found.questions:,} questions, {found.requests:,} of them not in the ledger yet")
     print(f"about {found.prompt_tokens:,} tokens to send and {found.completion_tokens:,} to receive")
     print(
@@ -142,7 +143,7 @@ def show_estimate(found: Any) -> None:
     )
 
 
-def explain_unfinished(asked: Any, ledger: Path) -> int:
+def explain_unfinished(asked: Asked, ledger: Path) -> int:
     """Say what is missing and how to go on; the exit code: 130 after an interrupt, else 1."""
     why = f"; {asked.stopped}" if asked.stopped else ""
     print(
@@ -155,7 +156,7 @@ def explain_unfinished(asked: Any, ledger: Path) -> int:
     return 130 if asked.stopped == "interrupted" else 1
 
 
-def _show(predictions: Any, scorer: str, metrics: Any, folder: Path) -> int:
+def _show(predictions: Sequence[Prediction], scorer: str, metrics: Mapping[str, Any], folder: Path) -> int:
     show_table(repeated_table(f"{scorer}, {predictions[0].dataset} {predictions[0].split}", metrics["scores"][scorer]))
     print(f"written to {folder}")
     return 0

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Optional, Union
 
-from ..errors import ConfigError
-from .fields import option, read_section
+from .fields import option, read_whole
 
 PROPORTIONAL = "proportional"
 
@@ -107,16 +106,5 @@ class DatasetConfig:
 
 
 def read_dataset_config(name: str, section: Any) -> DatasetConfig:
-    """One section of ``datasets``, a plain mapping or OmegaConf's, references followed.
-
-    Raises:
-        ConfigError: unknown keys, wrong types, values out of range: all of them, one line each.
-    """
-    from omegaconf import OmegaConf  # late: heavy
-
-    plain = OmegaConf.to_container(section, resolve=True) if OmegaConf.is_config(section) else section
-    dataset, problems = read_section(DatasetConfig, plain, f"datasets.{name}")
-    if problems:
-        raise ConfigError(f"the section of {name} has {len(problems)} mistake(s)", problems)
-    made: DatasetConfig = dataset
-    return made
+    """One section of ``datasets``. Raises ConfigError as ``read_whole``."""
+    return read_whole(DatasetConfig, section, f"datasets.{name}")

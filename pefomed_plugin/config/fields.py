@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
-from typing import Any, Optional, Union, get_args, get_origin, get_type_hints
+from typing import Any, Optional, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from ..errors import near_names
+from ..errors import ConfigError, near_names
 
 _RULE = "rule"
+Section = TypeVar("Section")
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,22 @@ def read_section(section: type, given: Any, where: str, also: Iterable[str] = ()
         values["other"] = other
     made = section(**values)
     return made, made.problems(where) if hasattr(made, "problems") else []
+
+
+def read_whole(section: type[Section], given: Any, where: str) -> Section:
+    """One section by itself, from a plain mapping or OmegaConf's; references are followed.
+
+    Raises:
+        ConfigError: unknown or missing keys, wrong types, values out of range: one line for each mistake.
+    """
+    from omegaconf import OmegaConf  # late: heavy
+
+    plain = OmegaConf.to_container(given, resolve=True) if OmegaConf.is_config(given) else given
+    read, problems = read_section(section, plain, where)
+    if problems:
+        raise ConfigError(f"the {where} section has {len(problems)} mistake(s)", problems)
+    made: Section = read
+    return made
 
 
 def default_layer(section: type) -> dict[str, Any]:

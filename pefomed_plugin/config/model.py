@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Optional
 
-from ..errors import ConfigError
-from .fields import option, read_section
+from .fields import option, read_whole
 from .run import PRECISIONS
 
 QUANTISATIONS = ("none", "8bit", "4bit")
@@ -107,16 +106,5 @@ class ModelConfig:
 
 
 def read_model_config(section: Any) -> ModelConfig:
-    """The ``model`` section of a plain mapping or of OmegaConf's, references followed.
-
-    Raises:
-        ConfigError: unknown keys, wrong types, values out of range: all of them, one line each.
-    """
-    from omegaconf import OmegaConf  # late: heavy
-
-    plain = OmegaConf.to_container(section, resolve=True) if OmegaConf.is_config(section) else section
-    model, problems = read_section(ModelConfig, plain, "model")
-    if problems:
-        raise ConfigError(f"the model section has {len(problems)} mistake(s)", problems)
-    made: ModelConfig = model
-    return made
+    """The ``model`` section. Raises ConfigError as ``read_whole``."""
+    return read_whole(ModelConfig, section, "model")

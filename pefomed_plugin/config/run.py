@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Optional
 
-from ..errors import ConfigError, near_names
-from .fields import option, read_section
+from ..errors import near_names
+from .fields import option, read_whole
 
 PRECISIONS = ("fp32", "fp16", "bf16")
 _WANDB = ("project", "entity", "group", "mode")
@@ -171,17 +171,9 @@ class RunConfig:
         return _wandb_problems(self.wandb or {}, where)
 
 
-def read_run_config(section: Mapping[str, Any]) -> RunConfig:
-    """The ``run`` section of a plain mapping.
-
-    Raises:
-        ConfigError: unknown or missing keys, wrong types, values out of range: all of them, one line each.
-    """
-    run, problems = read_section(RunConfig, section, "run")
-    if problems:
-        raise ConfigError(f"the run section has {len(problems)} mistake(s)", problems)
-    made: RunConfig = run
-    return made
+def read_run_config(section: Any) -> RunConfig:
+    """The ``run`` section. Raises ConfigError as ``read_whole``."""
+    return read_whole(RunConfig, section, "run")
 
 
 def _wandb_problems(section: Mapping[str, Any], where: str) -> list[str]:

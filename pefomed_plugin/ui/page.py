@@ -34,7 +34,6 @@ Example = tuple[str, str, str]
 EXAMPLE_QUESTION = "Is the heart enlarged?"
 _FONTS = ("system-ui", "sans-serif")
 _STYLE = ".warning {border-left: 5px solid #d97706; padding: 0.6em 1em; margin: 0.4em 0} .warning p {margin: 0}"
-_HEAD = "<h1>{title}</h1><div class='warning'><p>{warning}</p></div>"
 _TINY = " This is the generated tiny model, which has learnt from drawings: what it says means nothing."
 
 
@@ -79,7 +78,7 @@ def build_page(desk: Desk, examples: Sequence[Example] = ()) -> Any:
 
     warning = NOT_CLINICAL + (_TINY if read_origins(desk.model.facts).model == TINY else "")
     with gradio.Blocks(**_looks(gradio.Blocks.__init__), title="PeFoMed: try a model", analytics_enabled=False) as page:
-        gradio.HTML(_HEAD.format(title="Try a model", warning=escape(warning)))
+        gradio.HTML(f"<h1>Try a model</h1><div class='warning'><p>{escape(warning)}</p></div>")
         with gradio.Row():
             with gradio.Column():
                 file = gradio.File(label="Image: JPEG, PNG, TIFF, DICOM, ...", type="filepath", elem_id="file")

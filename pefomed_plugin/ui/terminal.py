@@ -63,7 +63,7 @@ class Conversation:
 
         opened = open_given(path, self.model.policy)
         self.image = path
-        self._say("looking at {} ({} x {} pixels)".format(Path(path).name, *opened.size))
+        self._say(f"looking at {Path(path).name} ({opened.width} x {opened.height} pixels)")
 
     def _choose_frame(self, text: str) -> None:
         number = text.partition(" ")[2].strip()

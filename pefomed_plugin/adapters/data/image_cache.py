@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from ... import environment
 from ...config.run import RunConfig
 from ...errors import ConfigError
 from ...services.console import progress, say
@@ -25,7 +26,7 @@ from ...services.tensor_store import TensorStore
 from .datasets import MedicalDataset
 
 _NUMPY_NAMES = {torch.uint8: "uint8", torch.float32: "float32", torch.float16: "float16", torch.bfloat16: "int16"}
-"""How numpy, which has no bfloat16, calls numbers of the same size."""
+"""What numpy, which has no bfloat16, calls values of the same size."""
 _BATCH = 16
 _SPARE_DISK = 0.05
 """Part of the disk that is left free."""
@@ -67,8 +68,7 @@ def show_ready_made(accelerator: Any, model: Any, datasets: Sequence[MedicalData
 def cache_folder(options: RunConfig) -> Path:
     """``run.cache_dir``, else ``PEFOMED_CACHE``, else a folder in the user's cache."""
     given = options.cache_dir or os.environ.get("PEFOMED_CACHE")
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(given) if given else Path(cache) / "pefomed" / "images"
+    return Path(given) if given else environment.cache_folder() / "images"
 
 
 class _PixelMaker:
@@ -174,14 +174,13 @@ def _make_ready(
 def _forecast(store: TensorStore, missing: int, wanted: int) -> None:
     needed, free = missing * store.record_bytes, shutil.disk_usage(store.folder).free
     say(
-        f"making {missing:,} of {wanted:,} images ready: {needed / 1e9:.2f} GB in {store.folder} ({free / 1e9:.0f} GB "
-        "free)"
+        f"making {missing:,} of {wanted:,} images ready: {needed / 1e9:.2f} GB in {store.folder} "
+        f"({free / 1e9:.0f} GB free)"
     )
     if needed > free * (1 - _SPARE_DISK):
         raise ConfigError(
             f"{store.folder}: {missing:,} images need {needed / 1e9:.1f} GB and {free / 1e9:.1f} GB are free; name "
-            "another run.cache_dir "
-            "(PEFOMED_CACHE), or set run.image_cache=none"
+            "another run.cache_dir (PEFOMED_CACHE), or set run.image_cache=none"
         )
 
 

@@ -82,19 +82,11 @@ def plan_run(
     state = saved.state
     start = Start(state["start"][0], *map(tuple, state["start"][1:])) if state.get("start") else None
     then = state.get("processes", processes)
-    old = plan(
-        start,
-        then,
-        [size // then for size in state.get("global_batches", [])]
-        or [train_set.batch_size for train_set in train_sets],
-    )
+    old = plan(start, then, [size // then for size in state.get("global_batches", [])] or batch_sizes)
+    now = plan(start, processes, batch_sizes)
     iteration = state.get("iteration", (saved.content["epoch"] + 1) * (old.iterations // options.max_epoch))
     batches = [batch_size * processes for batch_size in batch_sizes]
-    elsewhere = (state.get("global_batches", batches), old.iterations_per_pass) != (
-        batches,
-        plan(start, processes, batch_sizes).iterations_per_pass,
-    )
-    now = plan(start, processes, batch_sizes)
+    elsewhere = state.get("global_batches", batches) != batches or old.iterations_per_pass != now.iterations_per_pass
     _check_same_order(saved, now, batches, options, elsewhere)
     if not elsewhere:
         return now, iteration
@@ -127,9 +119,8 @@ def _check_same_order(
     if elsewhere and not options.resume_elsewhere:
         wrong.append(
             f"samples an iteration on all ranks together: {state['global_batches']} then, {batches} now; change "
-            "datasets.*.batch_size with "
-            "the number of processes, or set run.resume_elsewhere=true to deal the rest of the epoch out "
-            "anew"
+            "datasets.*.batch_size with the number of processes, or set run.resume_elsewhere=true to deal the rest of "
+            "the epoch out anew"
         )
     if state.get("sizes", sizes) != sizes:
         wrong.append(f"samples of the data sets: {state['sizes']} then, {sizes} now")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Callable
 
@@ -15,6 +16,24 @@ from ...errors import PefomedError
 from ...services.console import is_first_rank, say
 from ...storage import write_text
 from .tracking import Tracker
+
+
+@dataclass(frozen=True)
+class Step:
+    """One optimizer step, as it stands in the log."""
+
+    iteration: int
+    loss: Any
+    """This rank's part."""
+    lr: float
+    samples: int
+    """Of all ranks, likewise ``tokens``."""
+    tokens: int
+    """Of the answers."""
+    grad_norm: Any
+    encoded_images: int | None = None
+    """This rank's images that have gone through the vision encoder so far; with ``run.image_cache: features`` each
+    distinct one once."""
 
 
 class StepLog:
@@ -37,7 +56,7 @@ class StepLog:
         """
         self.path, self.every, self.trackers, self.memory_gib = path, every, trackers, memory_gib
         self.sum_over_ranks = sum_over_ranks
-        self._steps: list[dict[str, Any]] = []
+        self._steps: list[Step] = []
         self._since = time.monotonic()
         self._note = ""
         if is_first_rank() and path.is_file():
@@ -48,35 +67,9 @@ class StepLog:
             ]
             write_text(path, "".join(kept))
 
-    def add(
-        self,
-        iteration: int,
-        loss: Any,
-        lr: float,
-        samples: int,
-        tokens: int,
-        grad_norm: Any,
-        encoded_images: int | None = None,
-    ) -> bool:
-        """Take a step up; returns whether a write is due.
-
-        Args:
-            loss: this rank's part.
-            samples: of all ranks, likewise answer ``tokens``.
-            encoded_images: this rank's images that have gone through the vision encoder so far; with
-                ``run.image_cache: features`` each distinct one once.
-        """
-        self._steps.append(
-            {
-                "iteration": iteration,
-                "loss": loss,
-                "lr": lr,
-                "samples": samples,
-                "tokens": tokens,
-                "grad_norm": grad_norm,
-                "encoded_images": encoded_images,
-            }
-        )
+    def add(self, step: Step) -> bool:
+        """Take a step up; returns whether a write is due."""
+        self._steps.append(step)
         return len(self._steps) >= self.every
 
     @property
@@ -88,22 +81,24 @@ class StepLog:
         """Write what has been collected; all ranks must call this. Rates are means over it."""
         if not self._steps:
             return
-        losses = self.sum_over_ranks([float(step["loss"]) for step in self._steps])
-        for step, loss in zip(self._steps, losses):
-            # JSON has no NaN: the loss of a step that was left out is null
-            step["loss"], step["grad_norm"] = _finite(loss), _finite(step["grad_norm"])
+        losses = self.sum_over_ranks([float(step.loss) for step in self._steps])
+        # JSON has no NaN: the loss of a step that was left out is null
+        steps = [
+            replace(step, loss=_finite(loss), grad_norm=_finite(step.grad_norm))
+            for step, loss in zip(self._steps, losses)
+        ]
         elapsed_s = max(time.monotonic() - self._since, 1e-9)
         rates = {
-            name + "_per_s": round(sum(step[name] for step in self._steps) / elapsed_s, 2)
-            for name in ("samples", "tokens")
+            "samples_per_s": round(sum(step.samples for step in steps) / elapsed_s, 2),
+            "tokens_per_s": round(sum(step.tokens for step in steps) / elapsed_s, 2),
         }
-        last = self._steps[-1]
-        shown = "not finite" if last["loss"] is None else f"{last['loss']:.4f}"
-        self._note = f"loss {shown}, lr {last['lr']:.2e}"
+        last = steps[-1]
+        shown = "not finite" if last.loss is None else f"{last.loss:.4f}"
+        self._note = f"loss {shown}, lr {last.lr:.2e}"
         if is_first_rank():
-            self._write([{**step, **rates, "memory_gib": self.memory_gib()} for step in self._steps])
+            self._write([{**vars(step), **rates, "memory_gib": self.memory_gib()} for step in steps])
             say(
-                f"iteration {last['iteration']}: {self._note}, {rates['samples_per_s']:.1f} samples/s, "
+                f"iteration {last.iteration}: {self._note}, {rates['samples_per_s']:.1f} samples/s, "
                 f"{rates['tokens_per_s']:.0f} tokens/s"
             )
         self._steps, self._since = [], time.monotonic()
@@ -126,7 +121,7 @@ class NonfiniteSteps:
     def __init__(self, path: Path, limit: int, count: int = 0) -> None:
         """Write to ``path``; more than ``limit`` such steps stop the run, ``count`` have been before."""
         self.path, self.limit, self.count = path, limit, count
-        self._pending: list[tuple[int, Sequence[Mapping[str, Any]], Any]] = []
+        self._pending: list[tuple[int, list[str], Any]] = []
 
     def add(self, iteration: int, batches: Sequence[Mapping[str, Any]], left_out: Any) -> None:
         """Take a step up. ``left_out`` is a truth value, looked at now, or a flag on a GPU, looked at by ``check``.
@@ -134,8 +129,8 @@ class NonfiniteSteps:
         Raises:
             PefomedError: too many steps were left out.
         """
-        samples = [{"image_id": batch["image_id"]} for batch in batches]
         if left_out is not False:
+            samples = [sample_id for batch in batches for sample_id in batch["image_id"]]
             self._pending.append((iteration, samples, left_out))
         if left_out is True:
             self.check()
@@ -143,9 +138,9 @@ class NonfiniteSteps:
     def check(self) -> None:
         """Write down what was left out since the last time. Raises as ``add``."""
         pending, self._pending = self._pending, []
-        for iteration, batches, left_out in pending:
+        for iteration, samples, left_out in pending:
             if bool(left_out):
-                self._note(iteration, [sample_id for batch in batches for sample_id in batch["image_id"]])
+                self._note(iteration, samples)
 
     def _note(self, iteration: int, samples: list[str]) -> None:
         self.count += 1

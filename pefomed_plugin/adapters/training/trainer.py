@@ -41,7 +41,7 @@ from .arithmetic import (
 )
 from .checkpoints import CheckpointKeeper
 from .resuming import Saved, find_saved, order_of, plan_run
-from .step_log import NonfiniteSteps, StepLog
+from .step_log import NonfiniteSteps, Step, StepLog
 from .strategies import strategy_of
 from .tracking import Tracker, trackers_of
 
@@ -165,15 +165,9 @@ class Trainer:
         )
         self.iteration += len(group)
         self.nonfinite.add(self.iteration, group, left_out)
-        if log.add(
-            self.iteration,
-            loss,
-            rate,
-            counts.all_samples,
-            counts.all_tokens,
-            norm,
-            getattr(self.own, "vit_forwards", None),
-        ):
+        encoded = getattr(self.own, "vit_forwards", None)
+        step = Step(self.iteration, loss, rate, counts.all_samples, counts.all_tokens, norm, encoded)
+        if log.add(step):
             self._write_log(log)
         advance(len(group), note=log.note)
         if (counts.stop or counts.save) and self.iteration % self.per_epoch:

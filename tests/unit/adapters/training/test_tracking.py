@@ -9,7 +9,7 @@ import textwrap
 
 import pytest
 
-from pefomed_plugin.adapters.training.step_log import StepLog
+from pefomed_plugin.adapters.training.step_log import Step, StepLog
 from pefomed_plugin.adapters.training.tracking import trackers_of
 from pefomed_plugin.config.run import read_run_config
 from pefomed_plugin.errors import ConfigError
@@ -55,7 +55,7 @@ def run_steps(chosen, first=0, count=2):
     with trackers_of(chosen, {"run": {"seed": 1}}, first) as trackers:
         log = StepLog(_path(chosen), 1, first, trackers, lambda: 0.5)
         for number in range(first + 1, first + count + 1):
-            log.add(number, 2.5, 1e-4, 4, 9, 1.5)
+            log.add(Step(number, 2.5, 1e-4, 4, 9, 1.5))
             log.flush()
 
 
@@ -92,7 +92,7 @@ def test_one_line_a_step_with_rates_and_memory(tmp_path):
 
 def test_a_loss_that_is_no_number_is_null(tmp_path):
     log = StepLog(tmp_path / "log.jsonl", 1)
-    log.add(1, float("nan"), 1e-4, 4, 9, float("inf"))
+    log.add(Step(1, float("nan"), 1e-4, 4, 9, float("inf")))
     log.flush()
     line = json.loads((tmp_path / "log.jsonl").read_text())
     assert (line["loss"], line["grad_norm"]) == (None, None)
