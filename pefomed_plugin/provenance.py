@@ -276,7 +276,7 @@ def read_training_record(folder: Path) -> RunRecord | None:
 def _read(path: Path) -> RunRecord:
     content = read_json(path)
     if not isinstance(content, dict) or content.get("schema") not in (1, SCHEMA):
-        raise DataError(f"{path} is no record of a run that this version reads; delete it, or use a newer version")
+        raise DataError(f"{path} is not a record of a run that this version reads; delete it, or use a newer version")
     if content["schema"] == 1:
         content = _from_schema_1(content)
     try:

@@ -1,8 +1,8 @@
 """What a judge or a rater is asked to decide: the levels of a scale, what each means, and what their mean is called.
 
 Two rubrics are built in, our own wording of the paper's criteria (section 3.3, appendix B, table 12); a user may bring
-one in a file. Judge, offline judge, sheets, rating page, WASM, agreement and page take the object; none of them knows
-its levels.
+one in a file. Judge, offline judge, sheets, rating page, WASM, agreement and page take the object and none of
+them names its levels.
 """
 
 from __future__ import annotations

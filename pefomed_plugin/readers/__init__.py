@@ -1,4 +1,4 @@
-"""One file a data set, from its official layout to a ``Release`` of samples. ``DATASETS`` holds what they declare.
+"""One file per data set, from its official layout to a ``Release`` of samples. ``DATASETS`` holds what they declare.
 
 A data set of this package is a module here with a ``DatasetSpec``, and ``configs/datasets/<name>.yaml``. Other packages
 declare theirs in the entry point group ``pefomed_plugin.datasets`` (docs/extending.md).

@@ -49,7 +49,7 @@ def _read_r2gen(root: Path, per: str, section: str) -> Release:
             and isinstance(images, list)
             and all(isinstance(image, str) for image in images)
         ):
-            release.problems.append(f"{where}: id and report are not texts or image_path is no list of texts")
+            release.problems.append(f"{where}: id and report are not texts or image_path is not a list of texts")
             continue
         add_study(
             release,

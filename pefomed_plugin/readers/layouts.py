@@ -75,7 +75,7 @@ class Release:
 
 @dataclass(frozen=True)
 class Layout:
-    """One way a data set is found on disk."""
+    """One way in which a data set is found on disk."""
 
     name: str
     """Shown to the user and written to the manifest."""

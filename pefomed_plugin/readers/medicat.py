@@ -1,6 +1,6 @@
 """MedICaT (Subramanian et al. 2020; github allenai/medicat).
 
-One JSON line a figure, no id and no split: the paper trains on all of it. The key is the image's file name.
+One JSON line per figure, no id and no split: the paper trains on all of it. The key is the image's file name.
 """
 
 from __future__ import annotations

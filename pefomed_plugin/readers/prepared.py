@@ -1,4 +1,4 @@
-"""A folder that ``pefomed prepare`` wrote: ``manifest.json``, a JSON-lines file a split, ``skipped.jsonl``.
+"""A folder that ``pefomed prepare`` wrote: ``manifest.json``, one JSON-lines file per split, ``skipped.jsonl``.
 
 Gives back the release that was prepared.
 """

@@ -67,7 +67,7 @@ def add_question(
     """
     texts, problem = _as_texts({"image": image, "question": question, "answer": answer})
     if problem is None and (isinstance(key, bool) or not isinstance(key, (str, int)) or key == ""):
-        problem = f"{key!r} is no id; number the record"
+        problem = f"{key!r} is not an id; number the record"
     if problem is None:
         problem = _image_problem(release, texts["image"])
     flag = closed_by_answer(texts.get("answer", "")) if answer_type is None else str(answer_type).strip().upper()

@@ -33,7 +33,7 @@ class Option:
             return None if isinstance(value, bool) else f"{value!r} is neither true nor false"
         if self.values:
             return None if value in self.values else f"unknown value {value!r}; {near_names(str(value), self.values)}"
-        return None if isinstance(value, str) else f"{value!r} is no text"
+        return None if isinstance(value, str) else f"{value!r} is not a text"
 
 
 @dataclass(frozen=True)
@@ -92,9 +92,9 @@ class DatasetSpec:
     quirks: tuple[str, ...] = ()
     """What a user of its scores should know; more on its page."""
     specialty: str = ""
-    """``radiology``, ``pathology``, ...; empty where nobody says."""
+    """``radiology``, ``pathology``, ...; empty where it is not known."""
     languages: Callable[[Mapping[str, Any]], tuple[str, ...]] = lambda options: ()
-    """Languages of its texts (ISO 639-1) by the options it was read with; empty where nobody says."""
+    """Languages of its texts (ISO 639-1) by the options it was read with; empty where it is not known."""
     sample_writer: str = ""
     """``module:function`` that writes a generated miniature in its official layout; empty: there is none."""
     page: str = "docs/extending.md"
@@ -106,7 +106,7 @@ class DatasetSpec:
             *(f"task {task!r}; {near_names(task, TASKS)}" for task in self.tasks if task not in TASKS),
             *(f"split {split!r}; {near_names(split, SPLITS)}" for split in self.splits if split not in SPLITS),
             *(f"option {name!r} is declared twice" for name in {name for name in names if names.count(name) > 1}),
-            *(f"every_row names {name!r}, which is no option" for name in self.every_row if name not in names),
+            *(f"every_row names {name!r}, which is not an option" for name in self.every_row if name not in names),
             *([] if self.audience in (PUBLIC, PERMISSION) else [f"audience {self.audience!r}"]),
         ]
         if wrong:
@@ -134,7 +134,7 @@ class DatasetSpec:
         """``given`` with the defaults of the other options.
 
         Raises:
-            ConfigError: an option or value that there is not; all of them in one message.
+            ConfigError: an unknown option or value; all of them in one message.
         """
         known = {option.name: option for option in self.options}
         found = ((name, known[name].problem(value)) for name, value in given.items() if name in known)

@@ -176,7 +176,7 @@ def agreement_tables(found: Mapping[str, Any]) -> list[Table]:
 
 
 def pairs_table(title: str, found: Mapping[str, Any], statistics: Sequence[str] = ()) -> Table:
-    """A row a pair, without single raters where there are many; by default the statistics that are usually reported."""
+    """One row per pair, without single raters where there are many; by default the usual statistics."""
     statistics = statistics or (
         "kappa" if len(scale_of(found)) == 2 else "kappa_quadratic",
         "kendall_tau_b",

@@ -19,7 +19,7 @@ _INK, _BAR, _FAINT = "#1f2933", "#3d7ea6", "#d8dee6"
 
 
 def plot_breakdowns(breakdowns: Sequence[Breakdown], path: Path) -> None:
-    """One panel an axis: a bar a group with its 95 % interval, n beside the group's name.
+    """One panel per axis: one bar per group with its 95 % interval, n beside the group's name.
 
     Raises:
         ConfigError: matplotlib is not installed, or the file's ending is none of ``FORMATS``.

@@ -37,12 +37,12 @@ class Answered:
     predictions: Sequence[Prediction]
     """In the order of the test set."""
     scores: Mapping[str, Sequence[Score]]
-    """By the name that the scores carry, in the order they were scored; one a prediction, in their order (the mean
+    """By the name that the scores carry, in the order they were scored; one per prediction, in their order (the mean
     over the runs of a judge that was asked repeatedly)."""
     figures: Mapping[str, Any]
     """``scores`` of ``metrics.json``: figures of the whole test set by scorer; empty where nothing was scored."""
     runs: Mapping[str, Runs] = field(default_factory=dict)
-    """Of judges and raters: the scores of each run or rater, one a prediction, in their order."""
+    """Of judges and raters: the scores of each run or rater, one per prediction, in their order."""
     judges: Mapping[str, Any] = field(default_factory=dict)
     """``judges`` of ``metrics.json``: model, prompt and cost, or raters and scope, by scorer."""
     agreement: Mapping[str, Any] = field(default_factory=dict)

@@ -37,9 +37,9 @@ def read_vocabulary(path: Path, dataset: str) -> frozenset[str]:
     )
     if wrong or not samples:
         raise DataError(
-            f"{path} is no training split of {dataset}: it holds {'; '.join(wrong) or 'no training reports'}"
+            f"{path} is not a training split of {dataset}: it holds {'; '.join(wrong) or 'no training reports'}"
         )
-    # A report that stands there for each of its views counts once, as in R2Gen's own list of studies.
+    # A report that occurs once for each of its views counts once, as in R2Gen's own list of studies.
     words = training_vocabulary(
         {str(sample.metadata.get("study", sample.id)): sample.answer for sample in samples}.values()
     )
@@ -59,5 +59,5 @@ def _read_words(path: Path) -> frozenset[str]:
         if len(line.split()) > 1
     ]
     if problems or not any(lines):
-        raise DataError(f"{path} is no list of words, one a line", problems)
+        raise DataError(f"{path} is not a list of words, one per line", problems)
     return frozenset(line for line in lines if line)

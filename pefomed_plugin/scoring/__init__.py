@@ -48,10 +48,10 @@ def specs_of(names: Iterable[str], recorded: Mapping[str, Any], where: str) -> d
         where: the folder, for messages.
 
     Returns:
-        Name of a scorer -> scorer. A scorer of several metrics stands there once.
+        Name of a scorer -> scorer. A scorer of several metrics occurs once.
 
     Raises:
-        DataError: nobody declares the scorer of a name; the near names are told.
+        DataError: no scorer is declared under a name; near names are given.
         PluginError: another package declares it, and cannot be used.
     """
     before = {name: read_spec(name, record, where) for name, record in recorded.items()}

@@ -18,7 +18,7 @@ from .intervals import Interval, draw_clusters, number_clusters
 from .pairing import mean
 
 FEWEST = 10
-"""Reports rated by both below which the bias is no estimate."""
+"""Reports rated by both below which the bias cannot be estimated."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Scores by group, as in the paper's figures 3 to 6 and tables 3 and 4: each cell with n, value and interval.
 
-Takes the scores of any one scorer; how they are shown is decided elsewhere.
+Takes the scores of one scorer; ``reporting`` shows them.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ def bleu(references: Sequence[str], hypotheses: Sequence[str]) -> list[Values]:
 
 
 def cider(references: Sequence[str], hypotheses: Sequence[str], reasons: dict[str, str]) -> Values:
-    """pycocoevalcap's CIDEr, except where it says 0 or fails for want of anything to weigh words by."""
+    """pycocoevalcap's CIDEr, except where it says 0 or fails because there is nothing to weigh words by."""
     from pycocoevalcap.cider.cider import Cider  # late: optional
 
     if len(references) < 2 or not any(references):

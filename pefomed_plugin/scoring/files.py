@@ -195,7 +195,7 @@ def read_specs(folder: Path, names: Iterable[str]) -> dict[str, ScorerSpec]:
     """What names of scores in ``folder`` mean, as recorded there or declared.
 
     Raises:
-        DataError: ``metrics.json`` is damaged, or nobody declares a name.
+        DataError: ``metrics.json`` is damaged, or no scorer is declared under a name.
     """
     path = Path(folder) / METRICS
     metrics = read_json(path) if path.is_file() else {}

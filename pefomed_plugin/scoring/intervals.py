@@ -1,6 +1,6 @@
 """Bootstrap intervals for the mean of scores that come in clusters (several questions about one image).
 
-Works on plain numbers; what a value or a cluster stands for is the caller's affair. The interval of a paired
+Works on plain numbers; the caller knows what a value or a cluster stands for. The interval of a paired
 difference is the interval of the differences.
 """
 
@@ -49,8 +49,8 @@ def cluster_interval(
     """Percentile bootstrap of the mean, drawing whole clusters with replacement.
 
     Args:
-        values: one number a row.
-        clusters: what rows share when they are not independent, such as the image; one a row.
+        values: one number per row.
+        clusters: what rows share when they are not independent, such as the image; one per row.
         resamples: how many samples are drawn.
         seed: the same seed, values and clusters give the same interval.
         level: the share of resampled means that the interval covers.
@@ -60,7 +60,7 @@ def cluster_interval(
         every resample has the same (an interval of no width would claim certainty).
 
     Raises:
-        DataError: no values, not one cluster a value, or a value that is not finite.
+        DataError: no values, not one cluster per value, or a value that is not finite.
     """
     if not values or len(values) != len(clusters):
         raise DataError(

@@ -34,7 +34,7 @@ _METRIC_SPECS = (
 )
 METRICS = tuple(metric.name for metric in _METRIC_SPECS)
 PROTOCOLS: dict[str, str] = {
-    "coco": "PTB tokens, the whole reference; one item a prediction",
+    "coco": "PTB tokens, the whole reference; one item per prediction",
     "pefomed": "as coco, one item an image: two predictions for one image are an error",
     "r2gen60": "R2Gen's cleaned words, both sides cut to 59, reference words outside the training vocabulary <unk>",
 }
@@ -56,13 +56,13 @@ class LexicalResult:
     corpus: Mapping[str, float | None]
     """A value for each of ``METRICS``, None with a reason. BLEU and METEOR pool statistics; they are no means."""
     per_sample: Mapping[str, Sequence[float | None]]
-    """For each of ``METRICS``, a value a prediction."""
+    """For each of ``METRICS``, one value per prediction."""
     reasons: Mapping[str, str]
     """Why a metric has no value, by its name; under ``tokens`` why tokens are approximate, under ``vocabulary`` that
     ``r2gen60`` had none."""
 
     def scores(self) -> dict[str, list[Score]]:
-        """Name of each scorer, ``lexical/<protocol>/<metric>`` -> one score a prediction."""
+        """Name of each scorer, ``lexical/<protocol>/<metric>`` -> one score per prediction."""
         names = {metric: f"lexical/{self.protocol}/{metric}" for metric in METRICS}
         return {
             name: [

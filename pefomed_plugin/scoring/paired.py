@@ -43,7 +43,7 @@ def paired_difference(
     """Difference of two runs over the same samples.
 
     Args:
-        values: the run's scores, one a sample.
+        values: the run's scores, one per sample.
         others: the other run's, in the same order.
         clusters: what samples share when they are not independent, such as the image.
         permutations: random sign flips, the same for the same input.

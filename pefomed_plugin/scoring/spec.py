@@ -27,7 +27,7 @@ class Measured:
     """What a scorer found on one test set."""
 
     scores: Mapping[str, Sequence[Score]]
-    """Name that the scores carry -> one score a prediction."""
+    """Name that the scores carry -> one score per prediction."""
     figures: Mapping[str, Any]
     """Figures of the whole test set by group or metric, as ``metrics.json`` holds them, with the ``version``."""
 

@@ -45,7 +45,7 @@ def wasm_from_counts(counts: Sequence[float], levels: Sequence[int], unscored: i
     """WASM from the number of texts at each level, the lowest first.
 
     Raises:
-        DataError: not one count a level, a negative one, or nothing rated.
+        DataError: not one count per level, a negative one, or nothing rated.
     """
     if len(counts) != len(levels) or any(not count >= 0 for count in counts):
         raise DataError(
@@ -58,14 +58,14 @@ def wasm_from_counts(counts: Sequence[float], levels: Sequence[int], unscored: i
 
 
 def summarise_wasm(scores: Sequence[Score], levels: Sequence[int]) -> Wasm:
-    """WASM from one score a text, whose value is its level or None where it was not rated.
+    """WASM from one score per text, whose value is its level or None where it was not rated.
 
     Raises:
-        DataError: nothing was rated, or a value is no level; all such records in one message.
+        DataError: nothing was rated, or a value is not a level; all such records in one message.
     """
     rated = [score for score in scores if score.value is not None]
     problems = [
-        f"{score.sample_id}: {score.value} is no level; rate this text again"
+        f"{score.sample_id}: {score.value} is not a level; rate this text again"
         for score in rated
         if score.value not in levels
     ]

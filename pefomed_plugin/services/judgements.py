@@ -1,4 +1,4 @@
-"""Repeated judgements to disk: one score file a run, the summary in ``metrics.json``.
+"""Repeated judgements to disk: one score file per run, the summary in ``metrics.json``.
 
 Files as ``scoring.files`` has them: ``scores/judge-report-<model>.run3.jsonl``; what earlier scorers wrote stays.
 """
@@ -86,7 +86,7 @@ class MergedRatings:
     seeds: Mapping[str, int]
     """Of the exports that the earlier raters come from."""
     changes: list[str]
-    """What somebody rated otherwise before, in words; the new rating counts, and the earlier file is kept."""
+    """Ratings that differ from earlier ones, in words; the new rating counts, and the earlier file is kept."""
 
 
 def merge_ratings(

@@ -154,12 +154,12 @@ def _find_checkout(checkout: Path) -> Path:
         raise ToolkitError(f"no folder {root}; give the folder of a clone of Vision-CAIR/MiniGPT-4")
     missing = [f"{root / name}: not there" for name in _NEEDED if not (root / name).exists()]
     if missing:
-        raise ToolkitError(f"{root} is no clone of Vision-CAIR/MiniGPT-4", missing)
+        raise ToolkitError(f"{root} is not a clone of Vision-CAIR/MiniGPT-4", missing)
     return root
 
 
 def _planned_links() -> dict[str, dict[str, str]]:
-    """Path below the checkout -> what it is to be a link to, and the digest of that for where it becomes a copy."""
+    """Path below the checkout -> target of the link, and the target's digest, needed where it becomes a copy."""
     yamls = sorted(
         path
         for folder in ("train_configs", "eval_configs")
@@ -291,7 +291,7 @@ def _split_ending(line: bytes) -> tuple[bytes, bytes]:
 
 
 def _leftovers(root: Path, restored: bytes) -> list[str]:
-    """Lines that still need the plugin: ours as somebody has changed it, or the user's own."""
+    """Lines that still need the plugin: ours, changed since, or the user's own."""
     return [
         f"{root / ENTRY}:{number}: needs pefomed_plugin but is not the line that was added; take it out, then unlink "
         "again"

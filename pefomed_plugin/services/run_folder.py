@@ -36,7 +36,7 @@ class RunFolder:
 
     @property
     def place(self) -> Path:
-        """What of the folder the run writes anew."""
+        """The part of the folder that the run writes."""
         return self.path / "results" if self.evaluate else self.path
 
     def check(self) -> None:

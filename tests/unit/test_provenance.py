@@ -111,7 +111,7 @@ def test_a_record_of_an_earlier_version_is_read(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [({"schema": 99}, "newer version"), ([], "no record"), ({"schema": 2, "data": {}}, "damaged")],
+    [({"schema": 99}, "newer version"), ([], "not a record"), ({"schema": 2, "data": {}}, "damaged")],
 )
 def test_another_file_of_that_name_is_refused(tmp_path, content, words):
     (tmp_path / "provenance.json").write_text(json.dumps(content))

@@ -52,8 +52,8 @@ def data_card(manifest: Mapping[str, Any]) -> str:
         MARK,
         f"# {source.title} ({manifest['layout']})",
         warning(Origins({manifest["dataset"]: manifest_origin(manifest)})),
-        f"Prepared by `pefomed prepare` from {origin}. One JSON object a line; the images stay in the release and are "
-        "not here.",
+        f"Prepared by `pefomed prepare` from {origin}. One JSON object per line; the images stay in the release and "
+        "are not here.",
         "## Splits",
         to_markdown(Table("", _LENGTHS, manifest.get("lengths", ()))),
         "## Left out",

@@ -64,7 +64,7 @@ class ModelFacts:
     base_model: str | None = None
     """The language model's name on the Hugging Face hub."""
     files: Mapping[str, str] = field(default_factory=dict)
-    """File -> what it is."""
+    """File -> description."""
     versions: Mapping[str, str] = field(default_factory=dict)
     """Package -> version, where the card is written: of the training, if that is when."""
     notes: Sequence[str] = ()
@@ -83,7 +83,7 @@ class ModelFacts:
         return [describe(name) for name in dict.fromkeys(part.dataset for part in parts)]
 
     def terms(self) -> list[str]:
-        """What the training data forbid to do with them or with the model, one sentence a release."""
+        """What the training data forbid to do with them or with the model, one sentence per release."""
         return [f"{source.title}: {source.passing_on}" for source in self.sources() if source.passing_on]
 
 

@@ -1,6 +1,6 @@
 """Runs side by side in the layouts of the paper's tables 8 to 11: figures, the paper's own, paired tests, deviations.
 
-Works on runs that were read; how the comparison is shown is ``compare_tables``' affair.
+Works on runs that were read; ``compare_tables`` shows the comparison.
 """
 
 from __future__ import annotations

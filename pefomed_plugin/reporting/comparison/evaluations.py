@@ -1,6 +1,6 @@
 """One run's answers under every evaluation they had, side by side: exact match, judges, people (paper, tables 6 and 9).
 
-Works on runs that were read; how it is shown is ``compare_tables``' affair.
+Works on runs that were read; ``compare_tables`` shows them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The page of a run: one HTML file that needs no network, with figures, breakdowns and every answer.
 
-Puts data, images, style and script together; what is shown is ``explorer_data``'s affair, how it looks and moves is
-in ``assets/``.
+Puts data, images, style and script together; ``explorer_data`` decides what is shown, ``assets/`` how it looks and
+moves.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def render_page(data: Mapping[str, Any], images: Sequence[str | None]) -> str:
     }
     page = []
     for line in _asset("explorer.html").splitlines(keepends=True):
-        # Line by line and one mark a line, so that no text of the data can be taken for a mark.
+        # Line by line and one mark per line, so that no text of the data can be taken for a mark.
         mark = next((part for part in parts if part in line), None)
         page.append(line.replace(mark, parts[mark], 1) if mark else line)
     return "".join(page)

@@ -43,7 +43,7 @@ def page_data(runs: Sequence[Run], texts: bool = True) -> dict[str, Any]:
 
     Args:
         runs: the test sets of the first are shown, with the answers of all; all of them are compared.
-        texts: whether questions, answers and predictions may leave the house; False leaves them out.
+        texts: whether questions, answers and predictions are put into the page; False leaves them out.
 
     Raises:
         DataError: the runs cannot be compared.
@@ -263,7 +263,7 @@ def _comparison(runs: Sequence[Run]) -> dict[str, Any] | None:
 
 
 def _compared(comparison: Comparison) -> dict[str, Any]:
-    """A table, and a bar a run."""
+    """A table, and one bar per run."""
     tested = comparison.tested
     figures = [(row.run, row.figures[tested.name]) for row in comparison.rows]
     return {

@@ -185,7 +185,7 @@ def _contents(sample: Sample, fingerprints: Mapping[str, Fingerprint]) -> tuple[
 
 
 def _content(image: str, fingerprints: Mapping[str, Fingerprint]) -> str:
-    """What tells images apart: their content, or their names where nobody looked."""
+    """What tells images apart: their content, or their names where they were not opened."""
     known = fingerprints.get(image)
     return (known.sha256 if known else None) or image
 

@@ -77,7 +77,7 @@ def prepare(
 def find_overlaps(folders: Sequence[Path], distance: int = 0) -> list[Leak]:
     """Images that one prepared data set trains on and another one tests on, for every two of ``folders``.
 
-    Compares perceptual hashes, so that a figure that was resized or encoded anew is found.
+    Compares perceptual hashes, so that a figure that was resized or encoded again is found.
 
     Raises:
         DataError: a folder was not prepared, or without looking at images.

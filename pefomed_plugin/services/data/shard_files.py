@@ -47,7 +47,7 @@ class _Place(NamedTuple):
 class ShardFiles(Sequence[Sample]):
     """The samples of one split, in the order of the index; each is read from its file when it is asked for.
 
-    Opens the file anew for every access: nothing is shared between processes, and there are more shards than a process
+    Opens the file again for every access: nothing is shared between processes, and there are more shards than a process
     may hold open.
     """
 

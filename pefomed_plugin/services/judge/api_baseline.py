@@ -32,7 +32,7 @@ def baseline_questions(
     image_size_px: int = 448,
     server: str = "",
 ) -> list[ChatRequest]:
-    """One question a sample: its image, resized as for the model (no crop), and its instruction.
+    """One question per sample: its image, resized as for the model (no crop), and its instruction.
 
     Raises:
         UnusableImage: an image is missing or damaged; nothing is asked then.

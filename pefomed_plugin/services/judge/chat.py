@@ -16,7 +16,7 @@ from .ledger import ledger_key
 
 
 class Halted(Exception):
-    """The gate is closed: interrupted, a limit was reached, or somebody found that nothing can be answered."""
+    """The gate is closed: interrupted, a limit was reached, or nothing can be answered."""
 
 
 class Gate:

@@ -125,7 +125,7 @@ def usable_verdict(plan: JudgePlan) -> Usable:
 def collect_scores(
     predictions: Sequence[Prediction], plan: JudgePlan, ledger: Ledger, limits: Limits
 ) -> list[list[Score]]:
-    """Scores of every run from the ledger, one a prediction in their order; a missing one is at the lowest level.
+    """Scores of every run from the ledger, one per prediction in their order; a missing one is at the lowest level.
 
     Raises:
         DataError: a question is still open; ask first.

@@ -1,4 +1,4 @@
-"""A Hugging Face model in this process as the judge, for texts that may not leave the house. One question at a time."""
+"""A Hugging Face model in this process as the judge, for texts that may not leave this machine."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def read_price(path: Path | None, model: str) -> Price | None:
     """Price of ``model`` in a JSON table ``{"model": {"input": 2.5, "output": 10}}``; None without a table.
 
     Raises:
-        ConfigError: the table lacks the model, or a price is no number of at least 0.
+        ConfigError: the table lacks the model, or a price is not a number of at least 0.
         DataError: no JSON.
     """
     if path is None:

@@ -13,7 +13,7 @@ from ...prompts import DEFAULT_STYLE, IMAGE_PLACEHOLDER
 from ...readers import DATASETS, describe
 
 CHARACTERS_A_TOKEN = 3
-"""Of English text in LLaMA's vocabulary, on the safe side."""
+"""Of English text in LLaMA's vocabulary, a cautious assumption."""
 MARKUP_CHARACTERS_A_TOKEN = 2
 """Of a prompt's fixed text, which is half markup."""
 

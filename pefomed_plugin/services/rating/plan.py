@@ -52,7 +52,7 @@ class RatingPlan:
 
     @property
     def choice(self) -> str:
-        """Which answers were chosen, in few letters: ratings of other answers are not added to these."""
+        """Short digest of which answers were chosen: ratings of other answers are not added to these."""
         return self.digest[:16]
 
     def code(self, rater: str, sample_id: str) -> str:
@@ -126,7 +126,7 @@ def read_plan(folder: Path, predictions: Sequence[Prediction]) -> RatingPlan:
         }
         plan = RatingPlan(rubric, **stored)
     except (AttributeError, KeyError, TypeError):
-        raise DataError(f"{path} is no plan of pefomed rate export; export again") from None
+        raise DataError(f"{path} is not a plan of pefomed rate export; export again") from None
     known = {prediction.id for prediction in predictions}
     if not set(plan.sample_ids) <= known or texts_digest(predictions, plan.sample_ids) != plan.digest:
         raise DataError(f"{path} was made for other predictions; give the file that was exported")

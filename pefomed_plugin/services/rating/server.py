@@ -254,7 +254,7 @@ async def _read_json(request: Request) -> dict[str, Any]:
     """The object that a rating page posts.
 
     Raises:
-        HTTPException: it comes from elsewhere, or is no small JSON object.
+        HTTPException: it comes from elsewhere, or is not a small JSON object.
     """
     origin = request.headers.get("origin")
     if origin is not None and _split(origin).netloc != request.headers.get("host"):
@@ -290,4 +290,4 @@ def _split(url: str) -> SplitResult:
     try:
         return urlsplit(url)
     except ValueError:
-        raise HTTPException(400, "this is no address") from None
+        raise HTTPException(400, "this is not an address") from None

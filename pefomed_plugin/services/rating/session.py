@@ -189,7 +189,7 @@ def read_any_plan(folder: Path, predictions: Sequence[Prediction]) -> RatingPlan
     """The plan of a folder of sheets or of a rating page; of a page, with everybody who has rated.
 
     Raises:
-        DataError: as ``read_plan``, or nobody has rated yet.
+        DataError: as ``read_plan``, or there are no ratings yet.
     """
     plan = read_plan(folder, predictions)
     if not (Path(folder) / STORE).exists():

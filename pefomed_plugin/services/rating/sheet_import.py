@@ -26,7 +26,7 @@ _SHOWN_CHARACTERS = 40
 def import_ratings(
     folder: Path, plan: RatingPlan, predictions: Sequence[Prediction], may_be_missing: bool = False
 ) -> list[list[Score]]:
-    """Scores of every rater, one a prediction in their order.
+    """Scores of every rater, one per prediction in their order.
 
     Under the scope ``failures`` what matched exactly scores 1 (or the top of the scale) without a rating, as in the
     paper; under ``random`` what was not drawn has no value. ``may_be_missing``: nor has a rating left empty.
@@ -169,7 +169,7 @@ def _read_rating(cell: Any, rubric: Rubric) -> tuple[int | None, str]:
     except ValueError:
         number = math.nan
     if not math.isfinite(number) or number != int(number):
-        return None, f"the rating {str(cell)[:_SHOWN_CHARACTERS]!r} is no whole number; choose one of {rubric.scale}"
+        return None, f"the rating {str(cell)[:_SHOWN_CHARACTERS]!r} is not a whole number; choose one of {rubric.scale}"
     if int(number) not in rubric.values:
         return None, f"the rating {number:g} is out of range; choose one of {rubric.scale}"
     return int(number), ""

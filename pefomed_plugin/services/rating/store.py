@@ -1,4 +1,4 @@
-"""Ratings in an SQLite file: one a rater and item, on the disk before ``save`` returns; all by one rubric.
+"""Ratings in an SQLite file: one per rater and item, on the disk before ``save`` returns; all by one rubric.
 
 Several threads and several processes may write at once; the last word of a rater on an item counts.
 """
@@ -56,8 +56,8 @@ class RatingStore:
     """The file. Use in a ``with`` block, or ``close`` it.
 
     Raises:
-        StoreError: it cannot be opened, is no store of ratings, is one of another version, or holds ratings that were
-            made under another rubric than ``rubric``.
+        StoreError: it cannot be opened, is not a store of ratings, is one of another version, or holds ratings made
+            under another rubric than ``rubric``.
     """
 
     def __init__(self, path: Path, rubric: Rubric) -> None:
@@ -85,7 +85,7 @@ class RatingStore:
         [tables] = self._base.execute("SELECT count(*) FROM sqlite_master").fetchone()
         if version != _VERSION and (version or tables):
             raise StoreError(
-                f"{self.path} is no store of ratings, or one of another version of this program; choose another folder"
+                f"{self.path} is not a store of ratings, or is of another version of the program; choose another folder"
             )
         self._base.execute("PRAGMA journal_mode = WAL")  # readers never wait, and a killed process leaves no half write
         self._base.execute("PRAGMA synchronous = FULL")

@@ -145,7 +145,7 @@ def test_damage_of_an_annotation_is_told_together(tmp_path: Path) -> None:
         "'train' record 0: missing report",
         "'train' record 1: expected an object, found str",
         "'train' record 2 (CXR3_IM-0001): split 'test' under the key 'train'",
-        "'train' record 3: id and report are not texts or image_path is no list",
+        "'train' record 3: id and report are not texts or image_path is not a list",
         "(CXR5_IM-0001): image '../../0.png' leads out of",
     ):
         assert told in text

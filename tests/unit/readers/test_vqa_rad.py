@@ -179,7 +179,7 @@ def test_an_empty_answer_is_skipped_and_counted(tmp_path: Path) -> None:
         ({"answer": None}, "answer is empty (null), expected text"),
         ({"question": ["a"]}, "question is a list, expected text"),
         ({"answer": True}, "answer is a bool, expected text"),
-        ({"qid": None}, "None is no id"),
+        ({"qid": None}, "None is not an id"),
         ({"image_name": "../secret.jpg"}, "image '../secret.jpg' leads out of"),
         ({"image_name": "/etc/secret.jpg"}, "image '/etc/secret.jpg' leads out of"),
     ],

@@ -43,7 +43,7 @@ def test_a_list_of_words(tmp_path: Path) -> None:
     path.write_text("lungs\nclear\n.\n\n", encoding="utf-8")
     assert read_vocabulary(path, "iu_xray") == {"lungs", "clear", "."}
     path.write_text("lungs clear\nheart\n", encoding="utf-8")
-    with pytest.raises(DataError, match="no list of words") as caught:
+    with pytest.raises(DataError, match="not a list of words") as caught:
         read_vocabulary(path, "iu_xray")
     assert "line 1: 'lungs clear' is more than one word" in caught.value.problems[0]
 
@@ -69,7 +69,7 @@ def test_a_release_is_read_as_it_was_downloaded(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("samples", "message"),
     [
-        ([report(1, "Lungs clear.", split="test")], "no training split of iu_xray: it holds iu_xray, split test"),
+        ([report(1, "Lungs clear.", split="test")], "not a training split of iu_xray: it holds iu_xray, split test"),
         ([report(1, "Lungs clear.", dataset="mimic_cxr")], "it holds mimic_cxr, split train"),
         ([report(1, "Lungs clear.")], "no word occurs three times in its 1 training reports"),
     ],

@@ -61,7 +61,7 @@ def test_what_is_no_level_is_named() -> None:
     with pytest.raises(DataError) as caught:
         summarise_wasm(rated(4, 3.5, 5, -1, float("nan")), REPORT.values)
     assert len(caught.value.problems) == 4
-    assert "invented-1: 3.5 is no level" in caught.value.problems[0]
+    assert "invented-1: 3.5 is not a level" in caught.value.problems[0]
 
 
 @pytest.mark.parametrize("counts", [(1, 2, 3, 4), (1, 2, 3, 4, -5), (0, 0, 0, 0, 0), (1, 2, 3, 4, float("nan"))])

@@ -164,7 +164,7 @@ def test_another_version_is_named_and_comes_out_first(checkout, monkeypatch):
 
 def test_no_checkout_is_one_error_with_all_that_is_missing(tmp_path):
     (tmp_path / "train.py").write_text("")
-    with pytest.raises(ToolkitError, match="no clone of Vision-CAIR/MiniGPT-4") as caught:
+    with pytest.raises(ToolkitError, match="not a clone of Vision-CAIR/MiniGPT-4") as caught:
         link_checkout(tmp_path)
     assert len(caught.value.problems) == 5
     with pytest.raises(ToolkitError, match="no folder"):

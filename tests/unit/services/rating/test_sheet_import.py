@@ -80,10 +80,10 @@ def test_a_random_sample_leaves_the_others_without_a_value(tmp_path):
         ("", "no rating"),
         ("2", "out of range"),
         ("-1", "out of range"),
-        ("0.5", "no whole number"),
-        ("yes", "no whole number"),
-        ("nan", "no whole number"),
-        ("1 or 0", "no whole number"),
+        ("0.5", "not a whole number"),
+        ("yes", "not a whole number"),
+        ("nan", "not a whole number"),
+        ("1 or 0", "not a whole number"),
         ("1e9", "out of range"),
     ],
 )
@@ -167,7 +167,7 @@ def test_sheets_of_other_predictions_are_refused(tmp_path):
         with pytest.raises(DataError, match="made for other predictions"):
             read_plan(tmp_path, others)
     (tmp_path / "ratings.json").write_text('{"schema": 1, "kind": "vqa"}')
-    with pytest.raises(DataError, match="no plan"):
+    with pytest.raises(DataError, match="not a plan"):
         read_plan(tmp_path, answers(3))
 
 
