@@ -13,7 +13,7 @@ from ..errors import ConfigError
 
 
 def make_accelerator(options: RunConfig) -> Any:
-    """Accelerator of the options; processes are those ``torchrun`` started.
+    """Accelerator that the options describe, over the processes that ``torchrun`` started.
 
     Raises:
         ConfigError: a GPU is asked for and there is none, or a precision that the device does not have.
@@ -35,7 +35,7 @@ def make_accelerator(options: RunConfig) -> Any:
 
 
 def match_frozen_weights(model: Any, accelerator: Any) -> None:
-    """Frozen weights of one half precision in the other if the run computes in that.
+    """Convert frozen fp16 weights to bf16, or the reverse, where the run computes in the other one.
 
     Autocast would else convert every frozen matrix in every step and keep the copies for the backward pass, 12 GiB for
     LLaMA-2-7B.

@@ -69,7 +69,7 @@ def evaluate_split(
 
 
 def clear_the_way(folder: Path, producer: Mapping[str, Any]) -> None:
-    """Drop a line that a killed run left half, and set answers of other weights or settings aside.
+    """Drop a half-written line of a killed run, and set answers of other weights or settings aside.
 
     For the first rank, before any other looks.
     """
@@ -95,7 +95,7 @@ def _same_producer(answer: Prediction, producer: Mapping[str, Any]) -> bool:
 
 
 def without_prompt(producer: Mapping[str, Any]) -> dict[str, Any]:
-    """What all answers of one run have in common: by it an earlier start's answers are known to still hold."""
+    """What all answers of one run have in common; an earlier answer is kept only if it agrees with this."""
     return {key: value for key, value in producer.items() if key != "prompt"}
 
 
@@ -114,7 +114,7 @@ def _answer_share(
     producer: Mapping[str, Any],
     answered: list[str],
 ) -> None:
-    """Answer this rank's part of what is left, questions of like length together, each batch written at once.
+    """Answer this rank's share of what is left; questions of similar length come together, batches are written at once.
 
     Where a batch does not fit the GPU's memory, it and those behind it are halved.
     """
@@ -162,7 +162,7 @@ def _answer_share(
 
 
 def group_for_answering(dataset: MedicalDataset, numbers: list[int], questions_per_image: int) -> list[list[int]]:
-    """Samples in groups of one image, at most so many; groups of like size and length next to each other."""
+    """Samples in groups that share an image, with similar groups (size, length) next to each other."""
     length = {number: len(dataset.samples[number].question or "") for number in numbers}
     by_length = sorted(numbers, key=lambda number: (length[number], number))
     if questions_per_image == 1:

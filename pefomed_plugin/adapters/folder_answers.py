@@ -1,4 +1,4 @@
-"""A model's answers about a folder of images: written as they come, taken up again where they stopped.
+"""A model's answers about a folder of images: written as they come, continued where an earlier start stopped.
 
 Images that cannot be used are collected and listed together, never a reason to stop.
 """
@@ -100,7 +100,7 @@ def _answer(
 
 
 def _earlier(out: Path, part: Path, samples: Sequence[Sample], producer: Mapping[str, Any]) -> dict[str, Prediction]:
-    """Answers of earlier starts that still hold, by id; files of which some do not are set aside."""
+    """Answers of earlier starts that are still valid, by id; a file with any other answer is set aside."""
     wanted = {sample.id: _plain(sample.to_json()) for sample in samples}
     known: dict[str, Prediction] = {}
     if part.is_file():

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Callable
 
@@ -79,19 +78,20 @@ def find_judge(
         raise ConfigError(f"no judge {judge!r}; {near_names(judge, JUDGES)}")
     if not model:
         raise ConfigError(
-            "which model judges? Name it with --model (in a YAML: run.judge_model); there is no default, "
-            "because models are retired (gpt-4, the paper's, is). To try it without one, the judge is "
-            "offline"
+            "which model judges? Name it with --model (in a YAML: run.judge_model); there is no default, because "
+            "models are retired (gpt-4, the paper's, is). To try it without one, the judge is offline"
         )
     if judge == "local":
-        return partial(_ask_all, LocalChat(model).ask)
+        return _one_by_one(LocalChat(model).ask)
     chat = OpenAIChat(timeout_s, leave_out=leave_out)
     require_permission(predictions, chat.host, chat.is_local, has_permission)
-    return partial(_ask_batches, chat) if batch else partial(_ask_all, chat.ask)
+    if batch:
+        return lambda questions, ledger, usable, limits: ask_batches(questions, chat, ledger, usable, limits)
+    return _one_by_one(chat.ask)
 
 
 def model_name(judge: str, model: str) -> str:
-    """The model's name in results and ledger: of a local one the folder's, so that no path gets into a file."""
+    """The model's name in results and ledger; of a local one its folder's name, so that no path gets into a file."""
     return Path(model).resolve().name if judge == "local" and model else model
 
 
@@ -143,7 +143,7 @@ def judge_with_model(
 
 
 def estimate(predictions: Sequence[Prediction], plan: JudgePlan, limits: Limits, ledger_path: Path) -> JudgingEstimate:
-    """How many requests, tokens and how much money a call of ``judge_with_model`` would take; asks nothing.
+    """Requests, tokens and money that a call of ``judge_with_model`` would take; asks nothing.
 
     Raises:
         DataError: as ``judge_with_model``.
@@ -157,9 +157,5 @@ def estimate(predictions: Sequence[Prediction], plan: JudgePlan, limits: Limits,
     return JudgingEstimate(len({question.key for question in questions}), len(left), sent, answered, cost)
 
 
-def _ask_all(ask: Ask, questions: Sequence[ChatRequest], ledger: Ledger, usable: Usable, limits: Limits) -> Asked:
-    return ask_all(questions, ask, ledger, usable, limits)
-
-
-def _ask_batches(chat: Any, questions: Sequence[ChatRequest], ledger: Ledger, usable: Usable, limits: Limits) -> Asked:
-    return ask_batches(questions, chat, ledger, usable, limits)
+def _one_by_one(ask: Ask) -> Judge:
+    return lambda questions, ledger, usable, limits: ask_all(questions, ask, ledger, usable, limits)

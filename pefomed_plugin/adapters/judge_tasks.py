@@ -27,7 +27,7 @@ class Gpt4JudgeTask(MedicalTask):
     kind, rubric, max_new_tokens, scorers = "vqa", VQA, 20, ("exact_match/pefomed",)
 
     def build_datasets(self, cfg: Any) -> dict[str, dict[str, Any]]:
-        """As every task's, once it is sure that there is a judge: the answers take long.
+        """As for every task, after a check that there is a judge, because answering takes long.
 
         Raises:
             ConfigError: no model, key or package to judge with.

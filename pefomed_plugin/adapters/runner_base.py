@@ -1,4 +1,4 @@
-"""MiniGPT-v2's own ``runner_base`` on our data sets: what it must be told, what it cannot do. For a checkout only.
+"""MiniGPT-v2's own ``runner_base`` on our data sets: what it needs, what it cannot do. For a checkout only.
 
 Its loop, loaders and checkpoints are its own; only the answering of test splits, which it cannot do, is ours.
 """
@@ -49,7 +49,7 @@ def prepare_runner_base(cfg: Any, options: RunConfig) -> None:
 
 
 def refusals(options: RunConfig) -> list[str]:
-    """One line for each option that is set and that ``runner_base`` would ignore."""
+    """One line for each set option that ``runner_base`` would ignore."""
     plain = RunConfig(task=options.task, output_dir=options.output_dir)
     problems = [
         f"run.{name}: {getattr(options, name)!r} would do nothing under runner_base"
@@ -57,7 +57,7 @@ def refusals(options: RunConfig) -> list[str]:
         if not rule_of(declared).upstream and getattr(options, name) != getattr(plain, name)
     ]
     if options.precision == "bf16":
-        problems.append("run.precision: runner_base knows fp16 and fp32")
+        problems.append("run.precision: runner_base has fp16 and fp32")
     return problems
 
 

@@ -124,7 +124,7 @@ def _run(parsed: argparse.Namespace) -> int:
 
 
 def _words(error: Exception) -> str:
-    """What a mistake of the user's is; nothing where it is one of ours."""
+    """A user's mistake in words; empty where the mistake is in the program."""
     if isinstance(error, OSError):
         place = "" if error.filename is None else f"{error.filename}: "
         return f"{place}{error.strerror or error}"

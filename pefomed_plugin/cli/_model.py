@@ -1,4 +1,4 @@
-"""The arguments of commands that ask a model of yours, and the model they name."""
+"""Arguments of the commands that load a model of yours, and the loading."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def add_model_arguments(parser: Any, *, required: bool) -> None:
-    """Which weights, and how an image is read; ``parser`` may be a group of one."""
+    """Which weights, and how an image is read; ``parser`` may be an argument group."""
     parser.add_argument(
         "--ckpt",
         required=required,

@@ -1,4 +1,4 @@
-"""``pefomed predict --images``: a model of yours about every image of a folder."""
+"""``pefomed predict --images``: a model of yours answers questions about every image of a folder."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import argparse
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ..errors import ConfigError, bullets
-from ..services.images.image_folder import find_images, make_samples, read_questions
 from ._model import add_model_arguments, load_model
+
+if TYPE_CHECKING:
+    from ..adapters.folder_answers import FolderAnswers
 
 
 def add_folder_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,10 +36,14 @@ def add_folder_arguments(parser: argparse.ArgumentParser) -> None:
 def answer_images(arguments: argparse.Namespace) -> int:
     """Answer, and write; 1 if an image could not be used."""
     from ..adapters.folder_answers import answer_folder  # late: loads torch
+    from ..services.images.image_folder import find_images, make_samples, read_questions  # late: loads PIL
 
     _check(arguments)
     found = find_images(arguments.images)
-    samples = _samples(arguments, found.images)
+    if arguments.questions:
+        samples = read_questions(arguments.questions, found.images)
+    else:
+        samples = make_samples(found.images, arguments.task, arguments.question)
     about = len({image for sample in samples for image in sample.images})
     questions = f"; {len(samples):,} questions" if arguments.questions else ""
     print(f"{len(found.images):,} images below {found.root}, {about:,} to be asked about{questions}")
@@ -75,13 +81,7 @@ def _check(arguments: argparse.Namespace) -> None:
         raise ConfigError("--images cannot be used so", problems)
 
 
-def _samples(arguments: argparse.Namespace, images: Any) -> Any:
-    if arguments.questions:
-        return read_questions(arguments.questions, images)
-    return make_samples(images, arguments.task, arguments.question)
-
-
-def _show(done: Any, out: Path) -> None:
+def _show(done: FolderAnswers, out: Path) -> None:
     if done.unusable:
         print(
             f"{len(done.unusable):,} image(s) could not be used, {done.unanswered:,} question(s) stay open:",

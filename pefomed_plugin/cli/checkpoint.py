@@ -84,7 +84,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int | Output:
-    """Do one of the four; of ``inspect``, 1 if something is wrong with the file."""
+    """Run one of the four actions; ``inspect`` exits with 1 if something is wrong with the file."""
     from ..adapters.exports.contents import read_contents, require_undamaged  # late: loads torch
 
     actions: dict[str, Callable[..., int | Output]] = {
@@ -168,7 +168,7 @@ def _lines(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _beyond_plain(lora: Mapping[str, Any]) -> str:
-    """What of a LoRA rank and alpha do not say."""
+    """What a LoRA has beside rank and alpha."""
     words = "; rank-stabilised" if lora["rank_stabilised"] else ""
     for what in ("rank", "alpha"):
         words += "".join(f"; {what} {value} on {module}" for module, value in lora[f"{what}_pattern"].items())
@@ -241,7 +241,7 @@ def _export(contents: Contents, arguments: argparse.Namespace) -> int:
 
 
 def _prepared(contents: Contents, arguments: argparse.Namespace) -> tuple[Lora, list[str]]:
-    """LoRA, and what to tell about it; said, and written on the card."""
+    """The LoRA, and notes on it, which are printed and written on the card."""
     from ..adapters.exports.contents import find_lora, left_out  # late: loads torch
     from ..adapters.exports.writing import refuse_to_overwrite  # late: loads torch
     from ..toolkit.checkpoint import refuse_nonfinite  # late: loads torch

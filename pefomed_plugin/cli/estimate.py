@@ -85,7 +85,7 @@ def savings_table(config: Configuration, cards: Sequence[float]) -> Table:
 
 
 def read_config(cfg_path: str, options: list[str]) -> Configuration:
-    """A run, defaults filled in. What no variable says is None: nothing has to be set.
+    """A run with its defaults. Variables need not be set: what they stand for is then None.
 
     Raises:
         ConfigError: a mistake in the YAML or the options.
@@ -111,7 +111,7 @@ class _Declared:
 
 
 class _Defaults:
-    """Where a class of the registry has its defaults; a data set of another package brings no file."""
+    """Says where a class of the registry has its defaults; a data set of another package has no such file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

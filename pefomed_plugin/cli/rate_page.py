@@ -1,4 +1,4 @@
-"""``pefomed rate serve``: from predictions to a page that listens, and what the terminal says meanwhile."""
+"""``pefomed rate serve``: serves the rating page, and says in the terminal how far it is."""
 
 from __future__ import annotations
 

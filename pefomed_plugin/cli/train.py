@@ -1,4 +1,4 @@
-"""``pefomed train``: torchrun on the launcher, with the number of processes that this machine has GPUs for."""
+"""``pefomed train``: starts the launcher under torchrun, with a process for every GPU of this machine."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def continuing(arguments: argparse.Namespace) -> str:
 
 
 def torchrun_arguments(arguments: argparse.Namespace, processes: int) -> list[str]:
-    """What comes behind ``torchrun``."""
+    """The arguments of ``torchrun``."""
     command = [
         *shlex.split(arguments.torchrun),
         "--nproc-per-node",

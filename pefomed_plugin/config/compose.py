@@ -55,7 +55,7 @@ class Composed:
     """Dotted keys that the user's YAML or options set: ``model.lora_r``. All others are defaults."""
 
     def with_model(self, model: ModelConfig) -> Composed:
-        """The same with another ``model`` section, of which the text has what it left open."""
+        """The same with another ``model`` section; the text gets the values that it had left open."""
         from omegaconf import OmegaConf  # late: heavy
 
         tree: Any = OmegaConf.create(self.text)
@@ -153,7 +153,7 @@ def read_configuration(sections: Mapping[str, Any]) -> Configuration:
 
 
 def merge_layers(layers: Sequence[Any], registry: KnownClasses) -> Any:
-    """The user's layers over the defaults of their model and data sets; unknown names and keys stay, to be told of."""
+    """The user's layers over the defaults of their model and data sets; unknown names and keys stay, to be reported."""
     from omegaconf import OmegaConf  # late: heavy
 
     config: Any = OmegaConf.merge(*layers)

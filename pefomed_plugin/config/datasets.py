@@ -47,7 +47,7 @@ class ImagePolicy:
 
 @dataclass(frozen=True)
 class Limit:
-    """Samples of a split that are used, the first ones: for a try."""
+    """How many samples of a split are used, from its beginning: for a first try."""
 
     train: Optional[int] = option("Training samples.", None, minimum=1)
     val: Optional[int] = option("Validation samples.", None, minimum=1)

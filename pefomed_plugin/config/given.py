@@ -1,4 +1,4 @@
-"""What the user gives of a configuration: a YAML file, his own or a shipped one, and ``--options``."""
+"""What the user gives of a configuration: a YAML file, their own or a shipped one, and ``--options``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .run import RunConfig
 
 DEFAULTS = Path(__file__).resolve().parents[1] / "configs"
 SHIPPED = DEFAULTS / "runs"
-"""The YAMLs of whole runs, for those who have the package and not the repository."""
+"""The YAMLs of whole runs, for an installation without the repository."""
 SECTIONS = ("model", "datasets", "run", "embedded", "evaluation_datasets")
 _SECTION_TYPES: dict[str, type] = {"model": ModelConfig, "run": RunConfig}
 

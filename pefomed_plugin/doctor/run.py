@@ -91,7 +91,7 @@ def check_run(cfg_path: str, options: Sequence[str] = ()) -> list[Finding]:
         remedy = "export it, or unset all PEFOMED_ variables for the embedded default"
         return [
             *from_error("configuration", "variables", error, remedy),
-            *(check_variable for check_variable in check_variables() if check_variable.area != "configuration"),
+            *(finding for finding in check_variables() if finding.area != "configuration"),
         ]
     config, parts = composed.configuration, composed.embedded
     model, run, is_tiny = config.model, config.run, "PEFOMED_LLAMA" in parts
@@ -145,7 +145,7 @@ def check_weights(
     starts: bool = False,
     given: Mapping[str, Any] | None = None,
 ) -> list[Finding]:
-    """Those of the three that are given.
+    """Language model, vision encoder and checkpoint, those that are given.
 
     The checkpoint must fit the language model that is there, be it the paper's or another.
 
@@ -173,13 +173,13 @@ def _check_scoring(task_name: str, datasets: Sequence[str]) -> list[Finding]:
         return []
     kinds = {name: DATASETS[name].tasks for name in datasets if name in DATASETS}
     try:
-        suited = [task.suited_to_kind(of[0]) if len(of) == 1 else task for of in kinds.values()]
+        suited = [task.suited_to_kind(tasks[0]) if len(tasks) == 1 else task for tasks in kinds.values()]
         absent = missing(need for scoring in suited for need in scoring.needs())
     except PefomedError as error:
         return from_error("configuration", "scoring", error, "docs/evaluation.md")
     return [
-        Finding("configuration", "scoring", ERROR, f"{n.what} need {n.module}", f"pip install {n.install}")
-        for n in absent
+        Finding("configuration", "scoring", ERROR, f"{need.what} need {need.module}", f"pip install {need.install}")
+        for need in absent
     ]
 
 

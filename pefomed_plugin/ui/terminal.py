@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Callable, TextIO
 
 from ..errors import PefomedError
-from ..services.images.image_folder import SUFFIXES
 from . import NOT_CLINICAL
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ HELP = """  an image's path    look at this image (JPEG, PNG, TIFF, DICOM, ...)
   /frame N           of files that hold several, show this one (from 0)
   /help, /quit       this text; leave (also Ctrl-D)"""
 _UNFINISHED = "\ufffd"
-"""What a character decodes to of which the model has not said every byte."""
+"""What an incomplete character decodes to: the model has not yet said all of its bytes."""
 
 
 class Conversation:
@@ -113,7 +112,7 @@ def converse(model: MedicalModel, image: str = "", max_new_tokens: int = 0, read
 
 
 def pieces(texts: Iterator[str]) -> Iterator[str]:
-    """What each text adds to what was said before; a character that is not whole yet is held back."""
+    """What each text adds to what was said before; an incomplete character is held back."""
     said = ""
     for text in texts:
         whole = text.rstrip(_UNFINISHED)
@@ -124,6 +123,8 @@ def pieces(texts: Iterator[str]) -> Iterator[str]:
 
 def _is_path(text: str) -> bool:
     """Whether a line names an image: a file that is there, or what ends as an image does."""
+    from ..services.images.image_folder import SUFFIXES  # late: loads PIL
+
     path = _unquoted(text)
     return os.path.isfile(os.path.expanduser(path)) or Path(path).suffix.lower() in SUFFIXES
 

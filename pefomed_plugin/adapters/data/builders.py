@@ -139,7 +139,7 @@ def read_dataset(name: str, section: DatasetConfig) -> Release:
 
 
 def _check_shards(dataset: str, samples: ShardFiles, size_px: int, wanted_px: int | None) -> None:
-    """Whether shards are of this data set and of the size that its processor makes.
+    """Check that shards belong to this data set and have the image size that its processor makes.
 
     Raises:
         DataError: they were made from another data set.
@@ -161,7 +161,7 @@ class OtherPackagesBuilder(MedicalBuilder):
 
     @classmethod
     def default_config_path(cls, type: str = "default") -> str:
-        """Path of the defaults, written now: the toolkits want a file, and a foreign package has none."""
+        """Path of the defaults. The toolkits want a file and other packages have none, so it is written now."""
         return _write_defaults(cls.dataset)
 
 
@@ -176,7 +176,7 @@ def _write_defaults(dataset: str) -> str:
 
 
 def make_builder(name: str) -> type[MedicalBuilder]:
-    """Builder class of one data set; its defaults are ``configs/datasets/<name>.yaml``, where it is ours."""
+    """Builder class of one data set. Those of this package have their defaults in ``configs/datasets/<name>.yaml``."""
     base = MedicalBuilder if name in DATASETS.own else OtherPackagesBuilder
     return type(
         f"{name.title().replace('_', '')}Builder",

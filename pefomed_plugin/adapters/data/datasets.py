@@ -66,7 +66,7 @@ class MedicalDataset(Dataset):
         return len(self.samples)
 
     def __getitem__(self, index: int | Draw) -> Item:
-        """Item ``index``; the instruction is drawn by sample and pass, so that it can be drawn again.
+        """Item ``index``. The drawn instruction depends on sample and pass alone, so a resumed run draws it again.
 
         Raises:
             ImageError: the image is missing, unreadable or outside its root.
@@ -95,7 +95,7 @@ class MedicalDataset(Dataset):
         return {self._only_image(number): number for number in reversed(range(len(self)))}
 
     def content_key(self, number: int) -> str:
-        """What tells the image of sample ``number`` from others, whatever they are called: its bytes, the policy."""
+        """Identifies the image of sample ``number`` by its bytes and the policy, whatever its name."""
         if self._blind:
             return _BLIND
         policy = "" if self.policy == DEFAULT_POLICY else f" {self.policy}"
@@ -107,11 +107,11 @@ class MedicalDataset(Dataset):
             return sha256_of(stream)
 
     def show_ready_made(self, ready: Mapping[str, Any]) -> None:
-        """From now on ``image`` is what ``ready`` holds for the image's name (pixels or features)."""
+        """From now on, take ``image`` (pixels or features) from ``ready`` by the image's name."""
         self._ready = ready
 
     def shuffle_images(self, seed: int) -> None:
-        """Give every image's questions another image's image: what can be answered without looking."""
+        """Show another sample's image with every question: what is still right was answered without looking."""
         numbers = {sample.images: number for number, sample in enumerate(self.samples)}
         images = sorted(numbers)
         Random(f"{seed} shuffled images").shuffle(images)
@@ -119,7 +119,7 @@ class MedicalDataset(Dataset):
         self._exchanged = [numbers[others[sample.images]] for sample in self.samples]
 
     def blind_images(self) -> None:
-        """Give every question the same uniform grey image: what can be answered without any."""
+        """Show the same uniform grey image with every question: what is still right was answered without looking."""
         self._blind = True
 
     def open_image(self, number: int) -> Image.Image:
@@ -188,7 +188,7 @@ class PackedCollater:
 
 
 def make_collater(model: Any, questions_per_image: int, *, generation: bool = False) -> Callable[[Any], dict[str, Any]]:
-    """How batches for ``model`` are made: packed where it can take that (the bundled one), else plain."""
+    """Function that makes batches for ``model``: packed where the model takes that (the bundled one), else plain."""
     make_packer = getattr(model, "packer", None)
     packer = make_packer() if make_packer is not None else None
     if packer is None:
@@ -215,7 +215,7 @@ class Mixture(Dataset):
 
 
 def existing_images(samples: Sequence[Sample], image_root: Path) -> tuple[list[Sample], list[Sample]]:
-    """Samples whose image files are there, and those of which one is not; each file is looked for once."""
+    """Samples whose image files all exist, and samples with a missing one; every file is looked for once."""
     found: dict[str, bool] = {}
     for image in (image for sample in samples for image in sample.images):
         if image not in found:

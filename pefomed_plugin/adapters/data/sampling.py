@@ -57,7 +57,7 @@ class MixturePlan:
             batch_sizes: samples of each data set that one rank takes at once.
             ratios: how often each data set is chosen, relative to the others; ``proportional``, for all of them: by
                 their batches a pass.
-            questions_per_image: up to so many samples of one image come together.
+            questions_per_image: the most samples of one image that come together.
             images: of each data set the image of every sample; needed for more than one question an image.
 
         Raises:
@@ -103,7 +103,7 @@ class MixturePlan:
         return [Draw(dataset, int(sample), pass_number) for sample in self._share(order, rank)]
 
     def _share(self, order: np.ndarray, rank: int) -> np.ndarray:
-        """A rank's part of a step: every so-many-th sample, or a stretch where neighbours show one image."""
+        """A rank's part of a step: every W-th sample of W ranks, or one stretch where neighbours share an image."""
         return np.array_split(order, self.world_size)[rank] if self._together else order[rank :: self.world_size]
 
     def batches(self, rank: int, start: int = 0) -> Iterator[list[Draw]]:
@@ -125,7 +125,7 @@ class MixturePlan:
 def group_by_image(
     order: np.ndarray, images: np.ndarray, at_most: int, batch_size: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """``order`` with samples of one image next to each other, in groups of at most so many, the groups shuffled.
+    """``order`` with samples of one image next to each other, in shuffled groups of ``at_most`` samples.
 
     A group is cut where a batch ends only if none of the next few would fill the batch.
 

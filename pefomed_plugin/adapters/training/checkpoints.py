@@ -90,7 +90,7 @@ class CheckpointKeeper:
 
 
 def _move(source: Path, target: Path) -> None:
-    """Data first, digest last: a kill in between leaves a file without digest, never one with another's."""
+    """Data first, digest last: a kill in between leaves a file without a digest, never with a wrong one."""
     if source.is_file():
         _digest_of(target).unlink(missing_ok=True)
         os.replace(source, target)

@@ -56,7 +56,7 @@ PACKAGES = (
     "omegaconf",
     "pycocoevalcap",
 )
-"""Whose versions can change a number."""
+"""Packages whose versions can change a result."""
 PATHS = (*VARIABLES, "PEFOMED_SAMPLE", "PEFOMED_TOOLKIT", "MINIGPT4_HOME")
 """Environment variables that are written down: those that the configuration is resolved with."""
 _LARGE_BYTES = 500_000_000
@@ -66,7 +66,7 @@ _SECRET = re.compile(r"secret|password|credential|(?:key|token)$", re.IGNORECASE
 def record_run(
     cfg: Any, origins: Origins, datasets: Mapping[str, Mapping[str, Any]], checkpoint: str, processes: int
 ) -> RunRecord:
-    """The record of a run whose data and model are there.
+    """The record of a run, made once its data and model are loaded.
 
     Args:
         cfg: the toolkit's configuration, with ``model_cfg`` and ``datasets_cfg``.
@@ -130,7 +130,7 @@ def weights_file(path: str) -> WeightsFile:
 
 
 def _remembered_sha256(path: Path) -> str:
-    """Digest of a file; of a large one that has not changed since an earlier run read it, as it was then.
+    """Digest of a file. That of a large, unchanged file is taken from the cache of an earlier run.
 
     Frozen weights take longer to read than a short run takes: their digests are kept in the user's cache.
     """
@@ -174,7 +174,7 @@ def without_secrets(arguments: Sequence[str]) -> list[str]:
 
 
 def git_state(folder: Path | None = None) -> dict[str, Any] | None:
-    """Commit of the checkout that this package runs from, and whether files differ from it; None outside of one."""
+    """Commit of the git checkout that this package runs from, and whether files differ from it; None without one."""
     folder = folder or Path(__file__).resolve().parents[3]
     if not (folder / ".git").exists():
         return None

@@ -1,7 +1,7 @@
 """A plan that goes on with other batches: what is left of each data set's pass is dealt out anew, nothing twice.
 
 For a run that is resumed with another number of processes or another batch size (``run.resume_elsewhere``). The order
-of samples within a pass depends on the seed and the pass alone, so what is behind is known: the first so many of it.
+of samples within a pass depends on the seed and the pass alone, so what is behind is known: its first part.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ..data.sampling import Draw, MixturePlan
 
 
 class Start(NamedTuple):
-    """Where a plan takes the data up."""
+    """Where in the data a plan begins."""
 
     iteration: int
     """Number of its first batch."""
@@ -28,7 +28,7 @@ class Start(NamedTuple):
 
 
 class ContinuedPlan(MixturePlan):
-    """``MixturePlan`` from a given start on; from the very beginning it is the same plan."""
+    """``MixturePlan`` that continues from a given start; from the beginning it is the same plan."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class ContinuedPlan(MixturePlan):
         return [Draw(dataset, int(sample), pass_number) for sample in self._share(order, rank)]
 
     def position(self, iteration: int) -> Start:
-        """How the data stand before the batch number ``iteration``."""
+        """How far the data sets are before batch number ``iteration``."""
         behind = self._chosen[self.start.iteration : iteration]
         numbers = [first + int((behind == dataset).sum()) for dataset, first in enumerate(self._first)]
         passes = tuple(number // whole for number, whole in zip(numbers, self.iterations_per_pass))

@@ -68,7 +68,7 @@ class StepLog:
             write_text(path, "".join(kept))
 
     def add(self, step: Step) -> bool:
-        """Take a step up; returns whether a write is due."""
+        """Record a step; returns whether a write is due."""
         self._steps.append(step)
         return len(self._steps) >= self.every
 
@@ -124,7 +124,7 @@ class NonfiniteSteps:
         self._pending: list[tuple[int, list[str], Any]] = []
 
     def add(self, iteration: int, batches: Sequence[Mapping[str, Any]], left_out: Any) -> None:
-        """Take a step up. ``left_out`` is a truth value, looked at now, or a flag on a GPU, looked at by ``check``.
+        """Record a step. ``left_out`` is a bool, read now, or a flag on a GPU, read by ``check``.
 
         Raises:
             PefomedError: too many steps were left out.

@@ -22,11 +22,11 @@ class Tracker:
     """Where values go besides ``log.jsonl``."""
 
     def log(self, iteration: int, values: Mapping[str, float]) -> None:
-        """Take up the values of an iteration, by name."""
+        """Record the values of an iteration, by name."""
         raise NotImplementedError
 
     def close(self) -> None:
-        """Write what is not yet written."""
+        """Write what is still buffered."""
         raise NotImplementedError
 
 
@@ -39,13 +39,13 @@ class TensorBoard(Tracker):
         self._writer = SummaryWriter(str(folder / "tensorboard"), purge_step=start + 1 if start else None)
 
     def log(self, iteration: int, values: Mapping[str, float]) -> None:
-        """Take up the values of an iteration, by name."""
+        """Record the values of an iteration, by name."""
         for name, value in values.items():
             self._writer.add_scalar(name, value, iteration)
         self._writer.flush()
 
     def close(self) -> None:
-        """Write what is not yet written."""
+        """Write what is still buffered."""
         self._writer.close()
 
 
@@ -80,11 +80,11 @@ class WeightsAndBiases(Tracker):
             ) from error
 
     def log(self, iteration: int, values: Mapping[str, float]) -> None:
-        """Take up the values of an iteration, by name."""
+        """Record the values of an iteration, by name."""
         self._run.log(dict(values), step=iteration)
 
     def close(self) -> None:
-        """Write what is not yet written."""
+        """Write what is still buffered."""
         self._run.finish()
 
 

@@ -26,7 +26,7 @@ class Strategy(ABC):
     """Whether the optimizer itself can leave out a step by a flag on the GPU, for which the host need not wait."""
 
     def refusals(self, configuration: Configuration) -> list[str]:
-        """One line for each part of the run that the strategy cannot do, known before anything is loaded."""
+        """One line for each part of the run that the strategy cannot do; checked before anything is loaded."""
         return []
 
     def refusals_here(self, processes: int) -> list[str]:
