@@ -57,7 +57,7 @@ def _read_official(root: Path) -> Release:
     for paths, add in ((richer, _add_vqa_row), (plainer, _add_qa_row)):
         if all(path.is_file() for path in paths.values()):
             for split, path in paths.items():
-                seen: Counter = Counter()
+                seen: Counter[str] = Counter()
                 for position, row in enumerate(_load_pickle(path, release)):
                     add(release, f"{path.name}, record {position}", split, row, seen)
             return release
@@ -69,7 +69,7 @@ def _read_official(root: Path) -> Release:
 
 
 def _read_repository(root: Path) -> Release:
-    """``pvqa_<split>.json`` of ``baselines/method1/saved/lxmert``: an item an image, questions parallel to answers."""
+    """``pvqa_<split>.json`` of ``baselines/method1/saved/lxmert``: one item per image, questions beside answers."""
     release = Release(DATASET, "repository JSON", root / "images")
     for split in _SPLITS:
         name = f"pvqa_{split}.json"
@@ -84,57 +84,26 @@ def _read_repository(root: Path) -> Release:
                 )
                 continue
             for number, (question, label) in enumerate(pairs):
-                _add(
-                    release,
-                    f"{where}, question {number}",
-                    split,
-                    key=_numbered(item["img_id"], number),
-                    image=item["img_id"],
-                    question=question,
-                    answer=_only_key(label),
-                )
+                key, place = f"{item['img_id']}-{number}", f"{where}, question {number}"
+                _add(release, place, split, key, item["img_id"], question, _only_key(label))
     return release
 
 
-def _add_vqa_row(release: Release, where: str, split: str, row: Mapping[str, Any], seen: Counter) -> None:
+def _add_vqa_row(release: Release, where: str, split: str, row: Mapping[str, Any], seen: Counter[str]) -> None:
     if require(row, ("img_id", "question_id", "sent", "label"), where, release.problems):
-        _add(
-            release,
-            where,
-            split,
-            key=row["question_id"],
-            image=row["img_id"],
-            question=row["sent"],
-            answer=_only_key(row["label"]),
-            question_type=optional_text(row.get("question_type")),
-        )
+        kind, answer = optional_text(row.get("question_type")), _only_key(row["label"])
+        _add(release, where, split, row["question_id"], row["img_id"], row["sent"], answer, kind)
 
 
-def _add_qa_row(release: Release, where: str, split: str, row: Mapping[str, Any], seen: Counter) -> None:
+def _add_qa_row(release: Release, where: str, split: str, row: Mapping[str, Any], seen: Counter[str]) -> None:
     if require(row, ("image", "question", "answer"), where, release.problems):
-        number = seen[str(row["image"])]
-        seen[str(row["image"])] += 1
-        _add(
-            release,
-            where,
-            split,
-            key=_numbered(row["image"], number),
-            image=row["image"],
-            question=row["question"],
-            answer=row["answer"],
-        )
+        image = row["image"]
+        _add(release, where, split, f"{image}-{seen[str(image)]}", image, row["question"], row["answer"])
+        seen[str(image)] += 1
 
 
 def _add(
-    release: Release,
-    where: str,
-    split: str,
-    *,
-    key: Any,
-    image: Any,
-    question: Any,
-    answer: Any,
-    question_type: str | None = None,
+    release: Release, where: str, split: str, key: Any, image: Any, question: Any, answer: Any, kind: str | None = None
 ) -> None:
     match = _IMAGE.fullmatch(str(image))
     if match is None:
@@ -150,13 +119,9 @@ def _add(
         image=f"{match.group(1)}/{image}.jpg",
         question=question,
         answer=answer,
-        question_type=question_type or question_type_of(str(question)),
-        metadata={"source_id": key, "question_type_from": "official field" if question_type else _RULE},
+        question_type=kind or question_type_of(str(question)),
+        metadata={"source_id": key, "question_type_from": "official field" if kind else _RULE},
     )
-
-
-def _numbered(image: Any, number: int) -> str:
-    return f"{image}-{number}"
 
 
 def _only_key(label: Any) -> Any:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from .captions import add_caption, existing_name, file_names
 from .expectations import ERROR, WARNING, Applies, Expectation, Found, by_split, in_layout, kept
@@ -35,67 +35,55 @@ Notes = dict[str, dict[str, Any]]
 """By ROCO id: ``cuis``, ``licence``, ``study`` (the article) and ``old_name``, as far as the release has them."""
 
 
+class _Part(NamedTuple):
+    """The text file of one kind and split, and what lies beside it."""
+
+    path: Path
+    split: str
+    notes: Notes
+    images: frozenset[str]
+    """Names of the image files."""
+
+
 def _read_official(root: Path, kind: str, home: str = "") -> Release:
     """``captions.txt``: id, TAB, caption."""
     release = Release(DATASET, "official", root / home)
-    for path, split in _files(release, _CAPTIONS, kind):
-        notes, names = _notes(path.parent, release), file_names(path.parent / "images")
-        for number, key, caption in read_tab_pairs(path):
-            where = f"{path.relative_to(root)}, line {number}"
+    for part in _parts(release, _CAPTIONS, kind):
+        for number, key, caption in read_tab_pairs(part.path):
+            where = f"{part.path.relative_to(root)}, line {number}"
             if caption is None:
                 release.problems.append(f"{where}: no TAB between id and caption; fetch the file again")
             else:
-                note = notes.get(key, {})
-                spellings = [key + ".jpg", *([note["old_name"]] if "old_name" in note else [])]
-                _add(release, where, key, split, path.parent, spellings, names, caption, note)
+                old = part.notes.get(key, {}).get("old_name")
+                _add(release, where, part, key, [key + ".jpg", *([old] if old is not None else [])], caption)
     return release
 
 
 def _read_kaggle(root: Path, kind: str, home: str = "") -> Release:
     """``{train,val,test}data.csv``: id, name, caption, where the name is the one from before 2022."""
     release = Release(DATASET, "Kaggle", root / home)
-    for path, split in _files(release, _TABLES, kind):
-        notes, names = _notes(path.parent, release), file_names(path.parent / "images")
-        for number, row in read_csv(path, ("id", "name", "caption"), release.problems):
-            where = f"{path.relative_to(root)}, line {number}"
+    for part in _parts(release, _TABLES, kind):
+        for number, row in read_csv(part.path, ("id", "name", "caption"), release.problems):
             key = row["id"].strip()
-            _add(
-                release,
-                where,
-                key,
-                split,
-                path.parent,
-                [row["name"].strip(), key + ".jpg"],
-                names,
-                row["caption"],
-                notes.get(key, {}),
-            )
+            where = f"{part.path.relative_to(root)}, line {number}"
+            _add(release, where, part, key, [row["name"].strip(), key + ".jpg"], row["caption"])
     return release
 
 
-def _add(
-    release: Release,
-    where: str,
-    key: str,
-    split: str,
-    folder: Path,
-    spellings: list[str],
-    names: frozenset[str],
-    caption: str,
-    note: Mapping[str, Any],
-) -> None:
+def _add(release: Release, where: str, part: _Part, key: str, spellings: list[str], caption: str) -> None:
     if not _ID.fullmatch(key):
         release.problems.append(f"{where}: id {key!r} is not of the form ROCO_00001; fetch the file again")
         return
+    folder, note = part.path.parent, part.notes.get(key, {})
     below = folder.relative_to(release.image_root).as_posix()
-    image = f"{below}/images/{existing_name(spellings, names)}"
+    image = f"{below}/images/{existing_name(spellings, part.images)}"
     metadata = {"source_id": key, "kind": folder.name}
     metadata.update((name, note[name]) for name in ("cuis", "licence", "study") if name in note)
-    add_caption(release, where, key=key, split=split, image=image, caption=caption, metadata=metadata)
+    add_caption(release, where, key=key, split=part.split, image=image, caption=caption, metadata=metadata)
 
 
-def _files(release: Release, pattern: str, kind: str) -> Iterator[tuple[Path, str]]:
-    """Text file and split of each folder of the wanted kinds."""
+def _parts(release: Release, pattern: str, kind: str) -> Iterator[_Part]:
+    """The folders of the wanted kinds, one for each split."""
     home = release.image_root
     for wanted in KINDS[kind]:
         paths = [path for path in find(home, pattern) if path.parent.name == wanted]
@@ -110,7 +98,7 @@ def _files(release: Release, pattern: str, kind: str) -> Iterator[tuple[Path, st
             else:
                 taken[split] = path
                 release.files.append(path)
-                yield path, split
+                yield _Part(path, split, _notes(path.parent, release), file_names(path.parent / "images"))
 
 
 def _notes(folder: Path, release: Release) -> Notes:

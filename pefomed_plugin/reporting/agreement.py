@@ -20,7 +20,7 @@ from ..scoring.breakdown import cluster_of
 from ..scoring.exact_match import PEFOMED, score_exact_match
 from ..scoring.files import describe, read_specs, update_metrics
 from ..scoring.intervals import Interval
-from ..scoring.pairing import mean, pair_scores
+from ..scoring.pairing import mean, mean_of_given, pair_scores
 from ..scoring.repeated import sample_means
 from ..scoring.spec import RATER, RUN
 from ..services.judgements import find_repeated, read_runs, rubrics_of
@@ -227,8 +227,7 @@ def _values(runs: Sequence[Sequence[Score]]) -> list[list[float | None]]:
 
 
 def _people_means(people: Mapping[str, Values]) -> list[float | None]:
-    items = [[value for value in item if value is not None] for item in zip(*people.values())]
-    return [mean(values) if values else None for values in items]
+    return list(map(mean_of_given, zip(*people.values())))
 
 
 def _flips(runs: Sequence[Values]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ..errors import DataError
 from ..records import CLOSED, OPEN, Prediction, Score
@@ -68,6 +68,12 @@ def answer_type(prediction: Prediction) -> str | None:
             "predictions file"
         )
     return kind or None
+
+
+def mean_of_given(values: Iterable[float | None]) -> float | None:
+    """Mean of the values that there are; None where there are none."""
+    given = [float(value) for value in values if value is not None]
+    return mean(given) if given else None
 
 
 def mean(values: Sequence[float]) -> float:

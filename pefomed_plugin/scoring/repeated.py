@@ -16,7 +16,7 @@ from ..errors import DataError
 from ..records import Prediction, Score
 from .breakdown import check_axes, cluster_of, groups_of
 from .intervals import cluster_interval
-from .pairing import answer_type, mean, pair_scores
+from .pairing import answer_type, mean, mean_of_given, pair_scores
 from .spec import GROUPS
 from .wasm import summarise_wasm, wasm_from_counts
 
@@ -115,11 +115,7 @@ def summarise_runs(values: Sequence[float]) -> OverRuns:
 
 def sample_means(runs: Runs) -> list[float | None]:
     """Each sample's mean over the runs that scored it; None where none did. Runs must be in one order."""
-    means: list[float | None] = []
-    for scores in zip(*runs):
-        values = [float(score.value) for score in scores if score.value is not None]
-        means.append(mean(values) if values else None)
-    return means
+    return [mean_of_given(score.value for score in scores) for scores in zip(*runs)]
 
 
 def _over_runs(predictions: Sequence[Prediction], runs: Runs, factor: float) -> dict[str, Any]:

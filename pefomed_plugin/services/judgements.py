@@ -16,7 +16,7 @@ from typing import Any
 from ..errors import DataError
 from ..records import Prediction, Score
 from ..rubrics import Rubric, built_in_rubric, require_same_rubric, rubric_from_json
-from ..scoring.files import describe, earlier_metrics, read_scores, score_file, update_metrics
+from ..scoring.files import METRICS, describe, earlier_metrics, read_scores, score_file, update_metrics
 from ..scoring.repeated import summarise_answers, summarise_groups, summarise_levels
 from ..scoring.spec import ScorerSpec
 from ..storage import write_records
@@ -105,8 +105,7 @@ def merge_ratings(
         DataError: the earlier ratings are by another rubric, of another choice of answers, or of other people who
             have the same names.
     """
-    path = Path(folder) / "metrics.json"
-    judges = earlier_metrics(path, describe(predictions)).get("judges", {})
+    path, judges = _judges_in(folder, predictions)
     files = run_files(folder, spec.name)
     if spec.name not in judges or not files:
         return MergedRatings(tuple(runs), [list(scores) for scores in runs.values()], (), {}, [])
@@ -179,9 +178,14 @@ def rubric_of(judges: Mapping[str, Any], scorer: str, predictions: Sequence[Pred
 
 def rubrics_of(folder: Path, names: Sequence[str], predictions: Sequence[Prediction]) -> dict[str, Rubric]:
     """The rubrics of several judges and raters of ``folder``. Raises DataError as ``rubric_of``."""
-    path = Path(folder) / "metrics.json"
-    judges = earlier_metrics(path, describe(predictions)).get("judges", {})
+    path, judges = _judges_in(folder, predictions)
     return {name: rubric_of(judges, name, predictions, path) for name in names}
+
+
+def _judges_in(folder: Path, predictions: Sequence[Prediction]) -> tuple[Path, Mapping[str, Any]]:
+    """``metrics.json`` of a folder, and its section ``judges``."""
+    path = Path(folder) / METRICS
+    return path, earlier_metrics(path, describe(predictions)).get("judges", {})
 
 
 def read_runs(folder: Path, scorer: str) -> list[list[Score]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ...scoring.pairing import mean
+from ...scoring.pairing import mean_of_given
 from ...scoring.repeated import Runs
 from ..agreement import PEOPLE, scale_of, statistics_of, together_table
 from ..comparison.compare_tables import evaluation_table
@@ -51,8 +51,7 @@ def _repeated(answered: Answered, scorer: str) -> dict[str, Any]:
 
 
 def _means(runs: Runs, factor: float) -> list[float | None]:
-    values = [[factor * score.value for score in scores if score.value is not None] for scores in runs]
-    return [mean(value) if value else None for value in values]
+    return [mean_of_given(None if score.value is None else factor * score.value for score in scores) for scores in runs]
 
 
 def _facts(facts: Mapping[str, Any]) -> list[str]:
