@@ -124,6 +124,11 @@ def without_reasoning(text: str) -> str | None:
     return None if _OPENING.search(said) else said.strip()
 
 
+def without_surrogates(text: str) -> str:
+    """The text with two halves of a character joined, and a half alone as U+FFFD: no file can hold it."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace") if _HALF.search(text) else text
+
+
 def _vqa_words(text: str) -> str:
     """What VQA v2's script and all its descendants share; three of its mistakes live here.
 
@@ -155,6 +160,7 @@ def _one_apostrophe_short() -> dict[str, str]:
 
 _VQA_REPAIRS = _one_apostrophe_short()
 
+_HALF = re.compile("[\ud800-\udfff]")
 _TAG = "think|thinking|thought|reasoning"
 _REASONING = re.compile(rf"<({_TAG})\s*>.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
 _OPENING, _CLOSING = re.compile(rf"<(?:{_TAG})\s*>", re.IGNORECASE), re.compile(rf"</(?:{_TAG})\s*>", re.IGNORECASE)

@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, Callable
 
-from ..errors import ConfigError, near_names
+from ..errors import ConfigError, DataError, near_names
 from ..provenance import Origins, data_origin
-from ..readers import DATASETS, read_data
-from ..records import SPLITS
+from ..readers import DATASETS, describe, read_data
+from ..records import SPLITS, Prediction, Sample
 from ..services.importers import join_answers
-from ..services.result_files import FORMATS, read_llava_questions
+from ..services.result_files import FORMATS, Answer, read_llava_questions
 from ..storage import write_records
+from ..text import without_reasoning
+from .prepare import dataset_options
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument("format", metavar="FORMAT", help="llava_med, medevalkit, vlmevalkit or pefomed (the authors')")
+    parser.add_argument("format", metavar="FORMAT", help=f"{', '.join(FORMATS)} (the authors')")
     parser.add_argument("file", type=Path, metavar="FILE", help="the project's result file")
     parser.add_argument("--dataset", required=True, metavar="NAME", help=", ".join(DATASETS))
     parser.add_argument("--data", type=Path, required=True, metavar="FOLDER", help="release of the data set")
+    parser.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="of the data set, for example language=all; may be repeated",
+    )
     parser.add_argument("--split", default="test", choices=SPLITS)
     parser.add_argument(
         "--questions",
@@ -44,23 +55,71 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"no file {arguments.file}")
     answers = FORMATS[arguments.format](arguments.file)
     if arguments.questions:
-        questions = read_llava_questions(arguments.questions)
-        answers = [
-            replace(answer, key=None, question=questions[answer.key][0], image=questions[answer.key][1])
-            if answer.key in questions
-            else answer
-            for answer in answers
-        ]
-    samples = read_data(arguments.dataset, arguments.data).splits().get(arguments.split, [])
+        answers = _asked_by(answers, arguments.questions)
+    answers, thinking = _without_reasoning(answers)
     producer = {
         "imported_from": arguments.format,
         "file": arguments.file.name,
         "model": arguments.model or None,
         "origin": Origins({arguments.dataset: data_origin(arguments.data)}).to_json(),
     }
-    predictions = join_answers(answers, samples, producer)
+    predictions = _join(answers, arguments, producer)
     write_records(arguments.out / "predictions.jsonl", predictions)
+    if thinking:
+        print(f"{thinking:,} answers without their reasoning; one that ends within it counts as missing")
     missing = sum(prediction.prediction is None for prediction in predictions)
     without = f", {missing:,} without a text," if missing else ""
     print(f"{len(predictions):,} predictions{without} written to {arguments.out}")
     return 0
+
+
+def _asked_by(answers: Sequence[Answer], path: Path) -> list[Answer]:
+    """The answers with question and image in place of the ids of a question file."""
+    questions = read_llava_questions(path)
+    strangers = [f"{answer.where}: the id {answer.key!r}" for answer in answers if answer.key not in questions]
+    if strangers:
+        raise DataError(f"{path} is not the question file of these answers: it lacks their ids", strangers)
+    asked = [questions[answer.key or ""] for answer in answers]
+    return [
+        replace(answer, key=None, question=question, image=image) for answer, (question, image) in zip(answers, asked)
+    ]
+
+
+def _without_reasoning(answers: Sequence[Answer]) -> tuple[list[Answer], int]:
+    """What was said after the thinking, and of how many answers that is less than the whole."""
+    said = [
+        replace(answer, text=without_reasoning(answer.text)) if answer.text and "<" in answer.text else answer
+        for answer in answers
+    ]
+    pairs = zip(answers, said)
+    return said, sum((before.text or "").strip() != (after.text or "").strip() for before, after in pairs)
+
+
+def _join(answers: Sequence[Answer], arguments: argparse.Namespace, producer: Mapping[str, Any]) -> list[Prediction]:
+    """The answers as predictions; where they fit the data set read with all its rows, the error says how to."""
+    options, every_row = dataset_options(arguments.option), describe(arguments.dataset).every_row
+
+    def read(given: Mapping[str, Any]) -> list[Sample]:
+        return read_data(arguments.dataset, arguments.data, **given).splits().get(arguments.split, [])
+
+    try:
+        return join_answers(answers, read(options), producer)
+    except DataError as error:
+        if not every_row or every_row.items() <= options.items() or not _fit_better(answers, read, every_row, error):
+            raise
+        wanted = " ".join(f"--option {name}={value}" for name, value in every_row.items())
+        raise DataError(
+            f"the answers are about more rows than {arguments.dataset} was read with; add {wanted}"
+        ) from error
+
+
+def _fit_better(
+    answers: Sequence[Answer], read: Callable[..., list[Sample]], options: Mapping[str, Any], error: DataError
+) -> bool:
+    try:
+        join_answers(answers, read(options), {})
+    except ConfigError:  # a folder that was prepared without these rows: nothing is known of them here
+        return False
+    except DataError as other:
+        return len(other.problems) < len(error.problems)
+    return True

@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ..services.data.prepare import find_overlaps  # late: loads PIL
 
     sources = _sources(arguments)
-    options = _options(arguments.option)
+    options = dataset_options(arguments.option)
     failed = [
         name
         for name, source in sources.items()
@@ -157,8 +157,12 @@ def _out(arguments: argparse.Namespace, name: str) -> Path:
     return arguments.out / name if arguments.all else arguments.out
 
 
-def _options(given: Sequence[str]) -> dict[str, Any]:
-    """``KEY=VALUE`` as a YAML section would have it: ``true`` is a truth value, ``3`` a number."""
+def dataset_options(given: Sequence[str]) -> dict[str, Any]:
+    """``KEY=VALUE`` as a YAML section would have it: ``true`` is a truth value, ``3`` a number.
+
+    Raises:
+        ConfigError: one of them is not of this form.
+    """
     import yaml  # late: heavy
 
     wrong: list[str] = [repr(value) for value in given if not value.partition("=")[0] or "=" not in value]

@@ -95,6 +95,20 @@ def read_json_lines(path: Path) -> Iterator[tuple[int, Any]]:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error
 
 
+def read_rows(path: Path) -> list[tuple[int, Any]]:
+    """Records of a file that is either a JSON list or JSON lines, each with its number (from 0) or line (from 1).
+
+    Raises:
+        DataError: neither; names the line.
+    """
+    try:
+        with open(path, "rb") as file:
+            start = file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+    return list(enumerate(read_json_list(path))) if start.startswith(b"[") else list(read_json_lines(path))
+
+
 class _ForbiddenClass(pickle.UnpicklingError):
     pass
 

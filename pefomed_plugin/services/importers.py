@@ -58,7 +58,7 @@ class _Index:
     def __init__(self, samples: Sequence[Sample]) -> None:
         self._by_key: dict[str, list[Sample]] = defaultdict(list)
         self._by_image: dict[tuple[str, ...], list[Sample]] = defaultdict(list)
-        self._by_reference: dict[tuple[str, str], list[Sample]] = defaultdict(list)
+        self._by_reference: dict[str, dict[str, list[Sample]]] = defaultdict(lambda: defaultdict(list))
         for sample in samples:
             for key in {sample.id, str(sample.metadata.get("source_id", sample.id))}:
                 self._by_key[key].append(sample)
@@ -66,7 +66,7 @@ class _Index:
                 parts = PurePosixPath(image).parts
                 for start in range(len(parts)):
                     self._by_image[parts[start:]].append(sample)
-            self._by_reference[(plain(sample.question), plain(sample.answer))].append(sample)
+            self._by_reference[plain(sample.answer)][plain(sample.question)].append(sample)
 
     def candidates(self, answer: Answer) -> list[Sample]:
         """Samples that the answer may be about: one, if the file is what it should be."""
@@ -81,8 +81,14 @@ class _Index:
             of_reference = [sample for sample in asked if plain(sample.answer) == plain(answer.reference)]
             return of_reference or asked
         if answer.key is None and answer.question is not None and answer.reference is not None:
-            return self._by_reference.get((plain(answer.question), plain(answer.reference)), [])
+            return self._of_reference(plain(answer.question), plain(answer.reference))
         return []
+
+    def _of_reference(self, question: str, reference: str) -> list[Sample]:
+        """Those that ask ``question``, or else the longest question that stands in it: it may be a whole prompt."""
+        by_question = self._by_reference.get(reference, {})
+        within = [asked for asked in by_question if asked and f" {asked} " in f" {question} "]
+        return by_question.get(question) or (by_question[max(within, key=len)] if within else [])
 
     def _of_image(self, image: str) -> list[Sample]:
         """By the longest end of the path that any sample's image shares; roots differ between machines."""
@@ -113,7 +119,8 @@ def _in_order(answers: Sequence[Answer], samples: Sequence[Sample]) -> bool:
         and answer.image is None
         and answer.question is not None
         and answer.reference is not None
-        and (plain(answer.question), plain(answer.reference)) == (plain(sample.question), plain(sample.answer))
+        and plain(answer.reference) == plain(sample.answer)
+        and _same_question(answer.question, sample)
         for answer, sample in zip(answers, samples)
     )
 

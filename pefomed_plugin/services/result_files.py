@@ -6,6 +6,7 @@ Which fields each project writes, and what of it was verified, stands in docs/ot
 from __future__ import annotations
 
 import csv
+import datetime
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,9 +16,15 @@ from typing import Any, Callable
 from zipfile import BadZipFile
 
 from ..errors import ConfigError, DataError
-from ..readers.textfiles import read_json, read_json_lines, read_json_list
+from ..readers.textfiles import read_json, read_json_list, read_rows
+from ..text import without_reasoning, without_surrogates
 
 _IMAGE_TOKEN = "<image>"
+_DATES = (datetime.date, datetime.time, datetime.timedelta)
+_ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
+_BOX = re.compile(r"\\boxed\s*\{")
+_WRAPPED = re.compile(r"\\(?:text(?:bf|it|rm|sf|tt)?|math(?:bf|it|rm|sf|tt)|mbox|operatorname)\s*\{([^{}]*)\}")
+"""TeX around words that only says how they are set."""
 
 
 @dataclass(frozen=True)
@@ -44,27 +51,81 @@ def read_llava_med(path: Path) -> list[Answer]:
     Raises:
         DataError: not such a file; every damaged record is named.
     """
-    rows = [(number, row) for number, row in read_json_lines(path)]
-    found = _answers(path, "line", rows, {"text": "text", "key": "question_id"}, {"question": "prompt"})
+    found = _answers(path, "line", read_rows(path), {"text": "text", "key": "question_id"}, {"question": "prompt"})
     return [replace(sample, question=sample.question and sample.question.replace(_IMAGE_TOKEN, "")) for sample in found]
 
 
 def read_medevalkit(path: Path) -> list[Answer]:
     """MedEvalKit's ``results.json``: a list with ``question``, ``answer``, ``response``, neither id nor image.
 
-    Of a response that reasons, the answer is what stands in ``\\boxed{}`` or ``<answer>``, as the kit itself takes it.
+    Its reports (IU-Xray, MIMIC-CXR) have ``image`` and ``findings`` instead. Of a response that reasons, the answer is
+    what stands in the last ``\\boxed{}`` or ``<answer>``, as the kit itself takes it.
 
     Raises:
         DataError: not such a file; every damaged record is named.
     """
+    rows = list(enumerate(read_json_list(path)))
+    if rows and "question" not in rows[0][1] and "findings" in rows[0][1]:
+        rows = [(number, {**row, "image": _first(row.get("image"))}) for number, row in rows]
+        needed, optional = {"text": "response", "image": "image"}, {"reference": "findings"}
+    else:
+        needed, optional = {"text": "response", "question": "question", "reference": "answer"}, {}
+    found = _answers(path, "record", rows, needed, optional)
+    return [replace(answer, text=answer.text and _final_answer(answer.text)) for answer in found]
+
+
+def read_lmms_eval(path: Path) -> list[Answer]:
+    """lmms-eval's samples (``--log_samples``): JSON lines with ``doc``, ``target`` and ``filtered_resps``.
+
+    Raises:
+        DataError: not such a file; every damaged record is named.
+    """
+    rows = []
+    for number, row in read_rows(path):
+        fields = dict(row) if isinstance(row, dict) else row
+        if isinstance(row, dict) and isinstance(row.get("doc"), dict):
+            fields["question"] = row["doc"].get("question")
+        if isinstance(row, dict) and "filtered_resps" in row:
+            fields["filtered_resps"] = _first(row["filtered_resps"])
+        rows.append((number, fields))
+    return _answers(path, "line", rows, {"text": "filtered_resps", "question": "question", "reference": "target"}, {})
+
+
+def read_ms_swift(path: Path) -> list[Answer]:
+    """ms-swift's inference results: JSON lines with ``response``, ``labels``, ``messages`` and ``images``.
+
+    Raises:
+        DataError: not such a file; every damaged record is named.
+    """
+    rows = []
+    for number, row in read_rows(path):
+        fields = dict(row) if isinstance(row, dict) else row
+        if isinstance(row, dict) and isinstance(row.get("messages"), list):
+            asked = [turn.get("content") for turn in row["messages"] if turn.get("role") == "user"]
+            image = _first(row.get("images"))
+            fields["question"] = asked[-1] if asked else None
+            fields["image"] = image.get("path") if isinstance(image, dict) else image
+        rows.append((number, fields))
     found = _answers(
-        path,
-        "record",
-        list(enumerate(read_json_list(path))),
-        {"text": "response", "question": "question", "reference": "answer"},
-        {},
+        path, "line", rows, {"text": "response", "question": "question"}, {"reference": "labels", "image": "image"}
     )
-    return [replace(each, text=each.text and _final_answer(each.text)) for each in found]
+    return [replace(answer, question=(answer.question or "").replace(_IMAGE_TOKEN, "")) for answer in found]
+
+
+def read_llama_factory(path: Path) -> list[Answer]:
+    """LLaMA-Factory's ``generated_predictions.jsonl``: ``prompt`` (with the question in it), ``predict``, ``label``.
+
+    Raises:
+        DataError: not such a file; every damaged record is named.
+    """
+    return _answers(path, "line", read_rows(path), {"text": "predict", "question": "prompt", "reference": "label"}, {})
+
+
+def _first(value: Any) -> Any:
+    """The first of a list, or of a list within it; anything else as it is."""
+    while isinstance(value, list):
+        value = value[0] if value else None
+    return value
 
 
 def read_vlmevalkit(path: Path) -> list[Answer]:
@@ -122,6 +183,9 @@ FORMATS: dict[str, Callable[[Path], list[Answer]]] = {
     "llava_med": read_llava_med,
     "medevalkit": read_medevalkit,
     "vlmevalkit": read_vlmevalkit,
+    "lmms_eval": read_lmms_eval,
+    "ms_swift": read_ms_swift,
+    "llama_factory": read_llama_factory,
     "pefomed": read_authors,
 }
 """Name on the command line -> reader; ``pefomed`` is what the authors' published scripts write."""
@@ -130,17 +194,25 @@ FORMATS: dict[str, Callable[[Path], list[Answer]]] = {
 def read_llava_questions(path: Path) -> dict[str, tuple[str, str]]:
     """LLaVA-Med's question file: id -> (question, image), for answers whose ids are not the data set's.
 
+    A record has ``id``, ``image``, ``conversations`` (JSON list), or ``question_id``, ``image``, ``text`` (JSON lines).
+
     Raises:
-        DataError: a record without ``id``, ``image`` or a first turn.
+        DataError: a record has neither, or the id of another.
     """
     found: dict[str, tuple[str, str]] = {}
     problems: list[str] = []
-    for number, row in enumerate(read_json_list(path)):
-        turns = row.get("conversations") or row.get("conversatons")  # the released files hold both spellings
+    for number, row in read_rows(path):
         try:
-            found[str(row["id"])] = (str(turns[0]["value"]).replace(_IMAGE_TOKEN, ""), str(row["image"]))
-        except (KeyError, IndexError, TypeError):
-            problems.append(f"{path}, record {number}: needs id, image and conversations")
+            turns = row.get("conversations") or row.get("conversatons")  # the released files hold both spellings
+            key = str(row["question_id"] if "question_id" in row else row["id"])
+            asked = (str(turns[0]["value"] if turns else row["text"]).replace(_IMAGE_TOKEN, ""), str(row["image"]))
+        except (KeyError, IndexError, TypeError, AttributeError):
+            problems.append(
+                f"{path}, record {number}: needs id, image and conversations, or question_id, image and text"
+            )
+            continue
+        if found.setdefault(key, asked) != asked:
+            problems.append(f"{path}, record {number}: the id {key} is that of another question")
     if problems:
         raise DataError(f"{path} is not a question file of LLaVA-Med", problems)
     return found
@@ -160,7 +232,15 @@ def _answers(
         if missing:
             problems.append(f"{where}: no {', '.join(missing)}; is this a file of this format?")
             continue
-        values = {field: _text(row.get(key)) for field, key in {**needed, **optional}.items()}
+        keys = {**needed, **optional}
+        dates = [key for key in keys.values() if isinstance(row.get(key), _DATES)]
+        if dates:
+            problems.append(
+                f"{where}: a spreadsheet has turned {', '.join(dates)} into a date or a time; take the file that the "
+                "project itself wrote"
+            )
+            continue
+        values = {field: _text(row.get(key)) for field, key in keys.items()}
         answers.append(Answer(where, **values))
     if problems:
         raise DataError(f"{path} cannot be read", problems)
@@ -176,12 +256,32 @@ def _text(value: Any) -> str | None:
     return str(value)
 
 
-def _final_answer(response: str) -> str:
-    boxed = re.findall(r"\\boxed\{([^{}]*)\}", response)
-    if boxed:
-        return boxed[-1].strip()
-    tagged = re.search(r"<answer>(.*?)(?:</answer>|$)", response, re.DOTALL)
-    return tagged.group(1).strip() if tagged else response
+def _final_answer(response: str) -> str | None:
+    said = without_reasoning(response)
+    for text in (said or "", response):
+        boxed = _last_box(text)
+        if boxed is not None:
+            return boxed
+        tagged = re.findall(r"<answer>(.*?)(?:</answer>|$)", text, re.DOTALL)
+        if tagged:
+            return tagged[-1].strip()
+    return response if said == response.strip() else said
+
+
+def _last_box(text: str) -> str | None:
+    """What the last ``\\boxed{}`` with balanced braces holds, without the TeX that only sets its words."""
+    found = None
+    for start in (match.end() for match in _BOX.finditer(text)):
+        depth = 1
+        for mark in re.finditer(r"\\.|[{}]", text[start:], re.DOTALL):  # an escaped brace is none
+            depth += {"{": 1, "}": -1}.get(mark.group(), 0)
+            if not depth:
+                found = text[start : start + mark.start()]
+                break
+    before = None
+    while found is not None and found != before:
+        before, found = found, _WRAPPED.sub(r"\1", found)
+    return found if found is None else found.strip()
 
 
 def _read_xlsx(path: Path) -> list[dict[str, Any]]:
@@ -195,8 +295,19 @@ def _read_xlsx(path: Path) -> list[dict[str, Any]]:
     except (OSError, BadZipFile, InvalidFileException, KeyError) as error:
         raise DataError(f"{path} is not a spreadsheet: {error}") from error
     rows: Iterator[tuple[Any, ...]] = book.worksheets[0].iter_rows(values_only=True)
-    header = [str(each) for each in next(rows, ())]
-    return [dict(zip(header, row)) for row in rows if any(each is not None for each in row)]
+    header = [str(_unescaped(name)) for name in next(rows, ())]
+    return [
+        {name: _unescaped(cell) for name, cell in zip(header, row)}
+        for row in rows
+        if any(cell is not None for cell in row)
+    ]
+
+
+def _unescaped(cell: Any) -> Any:
+    """A cell with the escapes of ECMA-376 (ST_Xstring) read: ``_xHHHH_`` is a character, ``_x005F_`` an underscore."""
+    if not isinstance(cell, str):
+        return cell
+    return without_surrogates(_ESCAPED.sub(lambda found: chr(int(found.group(1), 16)), cell))
 
 
 def _read_tsv(path: Path) -> list[dict[str, Any]]:

@@ -26,6 +26,8 @@ from .faults import UnusableImage, choose_frame
 from .parquet_images import read_embedded, split_address
 from .pixels import to_rgb
 
+DECODING = 2
+"""Changes whenever the same file could get other pixels; part of the keys of caches."""
 _FORMATS = ("JPEG", "PNG", "TIFF", "GIF", "BMP", "WEBP", "JPEG2000", "PPM")  # nothing that starts another program
 _HEAD_BYTES = 512
 _DAMAGE = (

@@ -20,10 +20,10 @@ from ...digests import sha256_of
 from ...errors import DataError
 from ..console import Advance
 from ..parallel import map_in_threads
-from .decoding import DEFAULT_POLICY, ImagePolicy, decode_image, locate, open_encoded
+from .decoding import DECODING, DEFAULT_POLICY, ImagePolicy, decode_image, locate, open_encoded
 from .faults import UnusableImage
 
-VERSION = 1
+VERSION = DECODING
 """Of the cache file; changes whenever the same image could get another fingerprint."""
 
 Stamp = tuple[int, int]

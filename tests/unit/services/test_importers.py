@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -110,9 +111,17 @@ def test_medevalkit_joins_by_order_or_by_question_and_reference(tmp_path: Path) 
         ("<think>hm</think><answer> left </answer>", "left"),
         ("left", "left"),
         ("<answer>left", "left"),
+        ("\\boxed{\\text{left}}", "left"),
+        ("first \\boxed{right}, then $\\boxed{ \\textbf{\\mathrm{left} side} }$.", "left side"),
+        ("\\boxed{left} or \\boxed{right", "left"),
+        ("\\boxed{a \\} {b}}", "a \\} {b}"),
+        ("<think>perhaps \\boxed{right}</think> \\boxed {left}", "left"),
+        ("<answer>right</answer> no: <answer>left</answer>", "left"),
+        ("<think>perhaps right</think>left", "left"),
+        ("<think>perhaps right", None),
     ],
 )
-def test_medevalkits_reasoning_is_left_out(tmp_path: Path, response: str, answer: str) -> None:
+def test_medevalkits_reasoning_is_left_out(tmp_path: Path, response: str, answer: str | None) -> None:
     path = tmp_path / "results.json"
     path.write_text(json.dumps([{"question": "q", "answer": "a", "response": response}]))
     assert read_medevalkit(path)[0].text == answer
@@ -210,7 +219,7 @@ def test_repeated_and_nested_questions_of_one_image_are_told_apart() -> None:
 @pytest.mark.parametrize("name", sorted(FORMATS))
 def test_files_of_another_format_are_refused(tmp_path: Path, name: str) -> None:
     path = tmp_path / ("file.jsonl" if name == "llava_med" else "file.json")
-    path.write_text('{"a": {"b": 1}}' if name in ("llava_med", "pefomed") else '[{"a": 1}]')
+    path.write_text('{"a": {"b": 1}}' if name == "pefomed" else '[{"a": 1}]')
     with pytest.raises(DataError, match="is this a file of this format"):
         FORMATS[name](path)
 
@@ -251,3 +260,150 @@ def test_the_command_writes_predictions_or_nothing(tmp_path: Path, capsys: pytes
     assert (tmp_path / "out" / "predictions.jsonl").read_bytes() == before
     assert main(["import-predictions", "llava", *command[2:]]) == 2
     assert "did you mean 'llava_med'" in capsys.readouterr().err
+
+
+QUESTIONS = [("q0", "p0.png", "Is the square filled?", "yes"), ("q1", "p1.png", "Which shape is drawn?", "triangle")]
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """A release of own data with two questions."""
+    folder = tmp_path / "own"
+    folder.mkdir()
+    fields = ("id", "image", "question", "answer")
+    write_lines(folder / "test.jsonl", [dict(zip(fields, row)) for row in QUESTIONS])
+    return folder
+
+
+def imported(own: Path, format_name: str, file: Path, *more: str) -> list[str | None]:
+    out = own.parent / "out"
+    where = ["--dataset", "medical_custom", "--data", str(own), "--out", str(out)]
+    assert main(["import-predictions", format_name, str(file), *where, *more]) == 0
+    return [prediction.prediction for prediction in read_predictions(out / "predictions.jsonl")]
+
+
+def test_escapes_of_a_spreadsheet_are_characters(own: Path, tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    book.active.append(["index", "question", "answer", "predic_x0074_ion"])
+    book.active.append([0, QUESTIONS[0][2], "yes", "yes_x000D_\n_x005F_x000D_ _xd83d__xDE00__xD83D_"])
+    book.active.append([1, QUESTIONS[1][2], "triangle", "_x0009_x000_"])
+    book.save(tmp_path / "model.xlsx")
+    assert imported(own, "vlmevalkit", tmp_path / "model.xlsx") == [
+        "yes\r\n_x000D_ \U0001f600\ufffd",
+        "\tx000_",
+    ]
+
+
+def test_a_date_that_a_spreadsheet_made_is_refused(tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    book.active.append(["index", "question", "answer", "prediction"])
+    book.active.append([0, "Which part?", "1/2", datetime(2026, 2, 1)])
+    book.save(tmp_path / "model.xlsx")
+    with pytest.raises(DataError, match="has turned prediction into a date"):
+        read_vlmevalkit(tmp_path / "model.xlsx")
+
+
+def test_llava_meds_questions_as_json_lines(own: Path, tmp_path: Path) -> None:
+    rows = [
+        {"question_id": 700 + number, "image": image, "text": f"{question}\n<image>"}
+        for number, (_, image, question, _) in enumerate(QUESTIONS)
+    ]
+    questions = write_lines(tmp_path / "q.jsonl", rows)
+    answers = [{"question_id": 701, "text": "circle"}, {"question_id": 700, "text": "no"}]
+    file = write_lines(tmp_path / "a.jsonl", answers)
+    assert imported(own, "llava_med", file, "--questions", str(questions)) == ["no", "circle"]
+    write_lines(questions, [rows[0], {**rows[1], "question_id": 700}])
+    with pytest.raises(DataError, match="the id 700 is that of another question"):
+        read_llava_questions(questions)
+
+
+def test_an_answer_that_the_question_file_lacks_is_named(
+    own: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    questions = write_lines(tmp_path / "q.jsonl", [{"question_id": 700, "image": "p0.png", "text": QUESTIONS[0][2]}])
+    file = write_lines(tmp_path / "a.jsonl", [{"question_id": "q1", "text": "circle"}])
+    where = ["--dataset", "medical_custom", "--data", str(own), "--out", str(tmp_path / "out")]
+    assert main(["import-predictions", "llava_med", str(file), "--questions", str(questions), *where]) == 2
+    assert "a.jsonl, line 1: the id 'q1'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "make"),
+    [
+        (
+            "lmms_eval",
+            lambda image, question, answer, text: {
+                "doc_id": 0,
+                "doc": {"question": question},
+                "target": answer,
+                "resps": [[text]],
+                "filtered_resps": [text],
+            },
+        ),
+        (
+            "ms_swift",
+            lambda image, question, answer, text: {
+                "response": text,
+                "labels": answer,
+                "messages": [
+                    {"role": "system", "content": "Be short."},
+                    {"role": "user", "content": f"<image>{question}"},
+                    {"role": "assistant", "content": text},
+                ],
+                "images": [{"bytes": None, "path": f"/data/{image}"}],
+            },
+        ),
+        (
+            "llama_factory",
+            lambda image, question, answer, text: {
+                "prompt": f"user\n{question}assistant\n",
+                "predict": text,
+                "label": answer,
+            },
+        ),
+    ],
+)
+def test_files_of_other_frameworks(own: Path, tmp_path: Path, name: str, make: Any) -> None:
+    rows = [make(*row[1:], text) for row, text in zip(QUESTIONS, ("no", "<think>hm</think>circle"))]
+    assert imported(own, name, write_lines(tmp_path / "file.jsonl", rows[::-1])) == ["no", "circle"]
+    assert imported(own, name, write_lines(tmp_path / "file.jsonl", rows)) == ["no", "circle"]
+
+
+def test_medevalkits_reports_join_by_image(own: Path, tmp_path: Path) -> None:
+    write_lines(own / "test.jsonl", [{"image": f"p{number}.png", "report": "The frame is thick."} for number in (0, 1)])
+    rows = [
+        {"image": [f"images/p{number}.png"], "findings": "thick", "impression": "", "response": f"report {number}"}
+        for number in (1, 0)
+    ]
+    (tmp_path / "results.json").write_text(json.dumps(rows))
+    assert imported(own, "medevalkit", tmp_path / "results.json") == ["report 0", "report 1"]
+
+
+def test_answers_in_two_languages_name_the_option(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    release = tmp_path / "slake"
+    release.mkdir()
+    for name in ("train", "validate", "test"):
+        rows = [
+            {
+                "qid": f"{name}{number}",
+                "img_name": f"{name}/source.jpg",
+                "question": question,
+                "answer": answer,
+                "answer_type": "OPEN",
+                "q_lang": language,
+            }
+            for number, (language, question, answer) in enumerate(
+                [("en", "Which organ?", "liver"), ("zh", "\u54ea\u4e2a\u5668\u5b98", "\u809d")]
+            )
+        ]
+        (release / f"{name}.json").write_text(json.dumps(rows))
+    file = tmp_path / "results.json"
+    file.write_text(json.dumps([{**row, "response": row["answer"]} for row in rows]))
+    command = ["import-predictions", "medevalkit", str(file), "--dataset", "slake", "--data", str(release)]
+    command += ["--out", str(tmp_path / "out")]
+    assert main(command) == 2
+    assert "add --option language=all" in capsys.readouterr().err
+    assert main([*command, "--option", "language=all"]) == 0
+    assert len(read_predictions(tmp_path / "out" / "predictions.jsonl")) == 2
