@@ -48,19 +48,20 @@ class PluginError(PefomedError):
     """What another package registers as a reader, scorer or task cannot be used; names the package."""
 
 
-def near_names(name: str, known: Iterable[str], shown: int = 3) -> str:
+def near_names(name: str, known: Iterable[str]) -> str:
     """Sentence that helps with a mistyped name: the near ones, or all of them when none is near."""
     names = sorted(known)
-    near = get_close_matches(name, names, n=shown, cutoff=0.6)
+    near = get_close_matches(name, names, n=3, cutoff=0.6)
     if near:
         return f"did you mean {' or '.join(repr(known_name) for known_name in near)}?"
     return f"known: {', '.join(names) or 'none'}"
 
 
-def bullets(problems: Sequence[str], shown: int = _SHOWN) -> list[str]:
+def bullets(problems: Sequence[str]) -> list[str]:
     """A line for each of the first problems, and one that counts the others."""
-    more = len(problems) - shown
-    return [*(f"  - {problem}" for problem in problems[:shown]), *([f"  ... and {more:,} more"] if more > 0 else [])]
+    lines = [f"  - {problem}" for problem in problems[:_SHOWN]]
+    more = len(problems) - _SHOWN
+    return [*lines, f"  ... and {more:,} more"] if more > 0 else lines
 
 
 def one_line(error: BaseException, limit: int | None = 200) -> str:

@@ -136,13 +136,9 @@ def _lines(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     words = read_origins(training).words
     lines = [("written by", summary["written_by"] + (f"; {words}" if words else ""))]
     if lora:
-        lines.append(
-            (
-                "LoRA",
-                f"rank {lora['rank']} on {', '.join(lora['targets'])} of {lora['layers']} layers; alpha "
-                f"{lora['alpha']} ({lora['alpha_from']}){_beyond_plain(lora)}",
-            )
-        )
+        where = f"{', '.join(lora['targets'])} of {lora['layers']} layers"
+        alpha = f"alpha {lora['alpha']} ({lora['alpha_from']})"
+        lines.append(("LoRA", f"rank {lora['rank']} on {where}; {alpha}{_beyond_plain(lora)}"))
     lines.append(("spelling", summary["spelling_words"]))
     if summary["llama_width"]:
         lines.append(("LLaMA width", str(summary["llama_width"])))

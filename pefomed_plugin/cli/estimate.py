@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Union
 
 from ..adapters.training.strategies import STRATEGIES
 from ..config.compose import Configuration, compose_config
@@ -20,19 +20,15 @@ from ..toolkit.start import settled
 from .arguments import add_run_arguments
 from .output import Output, add_json_argument
 
-_CHECKPOINTING, _VIT_ON_CPU, _BITS_4 = (
+_Savings = dict[str, Union[bool, str]]
+SAVINGS: tuple[_Savings, ...] = (
+    {},
     {"use_grad_checkpoint_llm": True},
     {"vit_on_cpu": True},
-    {"llm_quantization": "4bit"},
-)
-SAVINGS: tuple[dict[str, Any], ...] = (
-    {},
-    _CHECKPOINTING,
-    _VIT_ON_CPU,
     {"llm_quantization": "8bit"},
-    _BITS_4,
-    {**_BITS_4, **_CHECKPOINTING},
-    {**_BITS_4, **_CHECKPOINTING, **_VIT_ON_CPU},
+    {"llm_quantization": "4bit"},
+    {"llm_quantization": "4bit", "use_grad_checkpoint_llm": True},
+    {"llm_quantization": "4bit", "use_grad_checkpoint_llm": True, "vit_on_cpu": True},
 )
 """Rows of ``--table``: keys of section ``model`` that save memory."""
 
@@ -67,7 +63,7 @@ def run(arguments: argparse.Namespace) -> Output:
 def savings_table(config: Configuration, cards: Sequence[float]) -> Table:
     """A row for each of ``SAVINGS``, a column for each card."""
 
-    def with_savings(keys: dict[str, Any]) -> Configuration:
+    def with_savings(keys: _Savings) -> Configuration:
         return config.with_values({f"model.{key}": value for key, value in keys.items()})
 
     def batch_on(card: float) -> Column:

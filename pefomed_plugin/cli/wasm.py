@@ -99,13 +99,5 @@ def _from_counts(counts: Sequence[float], unscored: int, rubric: Rubric) -> Outp
         ],
         list(zip(rubric.values, counts, found.percentages)),
     )
-    return Output(
-        {
-            "wasm": found.value,
-            "n": found.scored,
-            "unscored": unscored,
-            "counts": list(counts),
-            "percent": list(found.percentages),
-        },
-        [table],
-    )
+    data = {"wasm": found.value, "n": found.scored, "unscored": unscored, "counts": list(counts)}
+    return Output({**data, "percent": list(found.percentages)}, [table])

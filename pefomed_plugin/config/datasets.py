@@ -40,7 +40,7 @@ class ImagePolicy:
     )
 
     def problems(self, where: str) -> list[str]:
-        """What is wrong with keys that are right one by one."""
+        """What is wrong with keys that are valid one by one."""
         inside = all(0 <= level <= 255 for level in self.background)
         return [] if inside else [f"{where}.background: {list(self.background)} is not in 0 to 255"]
 

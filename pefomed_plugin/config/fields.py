@@ -19,7 +19,7 @@ Section = TypeVar("Section")
 
 @dataclass(frozen=True)
 class Rule:
-    """What is declared of a field beside its type and its default."""
+    """What is declared for a field beside its type and its default."""
 
     help: str
     choices: tuple[str, ...] = ()
@@ -59,15 +59,9 @@ def hints_of(section: type) -> dict[str, Any]:
 
 
 def rule_of(declared: Field[Any]) -> Rule:
-    """What is declared of a field."""
+    """What is declared for a field."""
     rule: Rule = declared.metadata[_RULE]
     return rule
-
-
-def unknown_keys(given: Iterable[Any], known: Iterable[str], where: str) -> list[str]:
-    """One line for each of ``given`` that is not ``known``, with the near ones."""
-    known = list(known)
-    return [f"{where}.{key}: no such key; {near_names(str(key), known)}" for key in given if key not in known]
 
 
 def read_section(section: type, given: Any, where: str, also: Iterable[str] = ()) -> tuple[Any, list[str]]:
@@ -79,10 +73,13 @@ def read_section(section: type, given: Any, where: str, also: Iterable[str] = ()
     """
     if not isinstance(given, Mapping):
         return None, [f"{where}: expected a section, found {given!r}"]
-    known, also = options_of(section), set(also)
-    problems = unknown_keys(given, [*known, *also], where)
+    known = options_of(section)
+    keys = [*known, *also]
+    problems = [f"{where}.{key}: no such key; {near_names(str(key), keys)}" for key in given if key not in keys]
     problems += [
-        f"{where}.{name}: missing" for name, declared in known.items() if not _has_default(declared, given, name)
+        f"{where}.{name}: missing"
+        for name, declared in known.items()
+        if name not in given and _default_of(declared) is MISSING
     ]
     hints = hints_of(section)
     values: dict[str, Any] = {}
@@ -148,10 +145,6 @@ def _default_of(declared: Field[Any]) -> Any:
     return declared.default if declared.default_factory is MISSING else declared.default_factory()
 
 
-def _has_default(declared: Field[Any], given: Mapping[str, Any], name: str) -> bool:
-    return name in given or declared.default is not MISSING or declared.default_factory is not MISSING
-
-
 def alternatives_of(hint: Any) -> tuple[Any, ...]:
     """The types that a hint allows."""
     return get_args(hint) if get_origin(hint) is Union else (hint,)
@@ -207,7 +200,7 @@ def _coerce(value: Any, kind: Any) -> tuple[Any, str]:
 
 
 def _coerce_list(value: Any, kinds: tuple[Any, ...]) -> tuple[Any, str]:
-    """A tuple of one kind (``tuple[str, ...]``) or of so many values (``tuple[int, int, int]``)."""
+    """A tuple of one kind (``tuple[str, ...]``) or of a fixed length (``tuple[int, int, int]``)."""
     kind, open_ended = kinds[0], kinds[-1] is Ellipsis
     values = [value] if isinstance(value, str) else value
     if isinstance(values, (list, tuple)) and (open_ended or len(values) == len(kinds)):

@@ -93,7 +93,7 @@ class ModelConfig:
         return "8bit" if self.low_resource else self.llm_quantization
 
     def problems(self, where: str) -> list[str]:
-        """What is wrong with keys that are right one by one."""
+        """What is wrong with keys that are valid one by one."""
         found = []
         if self.low_resource and self.llm_quantization == "4bit":
             found.append(

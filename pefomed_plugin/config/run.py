@@ -167,7 +167,7 @@ class RunConfig:
         return {True: "fp16", False: "fp32", None: None}[self.amp]
 
     def problems(self, where: str) -> list[str]:
-        """What is wrong with keys that are right one by one."""
+        """What is wrong with keys that are valid one by one."""
         return _wandb_problems(self.wandb or {}, where)
 
 

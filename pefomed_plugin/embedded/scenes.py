@@ -53,10 +53,10 @@ class Scene:
         return self.finding is None and not self.enlarged
 
 
-def draw_scene(kind: str, rng: Random, healthy: float = 0.25) -> Scene:
-    """A scene of ``kind``; ``healthy`` is the share without a finding."""
+def draw_scene(kind: str, rng: Random) -> Scene:
+    """A scene of ``kind``; a quarter of them have no finding."""
     seed = rng.randrange(2**31)
-    finding = None if rng.random() < healthy else rng.choice(FINDINGS[kind])
+    finding = None if rng.random() < 0.25 else rng.choice(FINDINGS[kind])
     if kind == TISSUE:
         return Scene(kind, seed, finding, glands=rng.randint(1, 4), stain=rng.choice(STAINS))
     if kind == ABDOMEN:

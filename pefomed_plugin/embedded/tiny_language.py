@@ -80,13 +80,13 @@ def write_llama(folder: Path, seed: int, steps: int = STEPS) -> None:
         (folder / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
-def train_tokenizer(seed: int, pages: int = 1500) -> bytes:
+def train_tokenizer(seed: int) -> bytes:
     """SentencePiece model of at most ``PIECES`` pieces, trained on the lessons."""
     from sentencepiece import SentencePieceTrainer  # late: optional
 
     model = io.BytesIO()
     SentencePieceTrainer.train(
-        sentence_iterator=lessons.texts(Random(f"{seed} pieces"), pages),
+        sentence_iterator=lessons.texts(Random(f"{seed} pieces"), pages=1500),
         model_writer=model,
         model_type="bpe",
         vocab_size=PIECES,

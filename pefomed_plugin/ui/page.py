@@ -136,9 +136,9 @@ def serve(
             page.close(verbose=False)
 
 
-def find_examples(folder: Path, limit: int = 6) -> list[Example]:
-    """Examples from a folder of images."""
-    return _examples([folder / image for image in find_images(folder).images[:limit]])
+def find_examples(folder: Path) -> list[Example]:
+    """Examples from a folder of images, its first six."""
+    return _examples([folder / image for image in find_images(folder).images[:6]])
 
 
 def draw_examples(folder: Path) -> list[Example]:

@@ -58,7 +58,8 @@ class StepLog:
         self.sum_over_ranks = sum_over_ranks
         self._steps: list[Step] = []
         self._since = time.monotonic()
-        self._note = ""
+        self.note = ""
+        """What to show beside the progress."""
         if is_first_rank() and path.is_file():
             kept = [
                 line
@@ -71,11 +72,6 @@ class StepLog:
         """Record a step; returns whether a write is due."""
         self._steps.append(step)
         return len(self._steps) >= self.every
-
-    @property
-    def note(self) -> str:
-        """What to show beside the progress."""
-        return self._note
 
     def flush(self) -> None:
         """Write what has been collected; all ranks must call this. Rates are means over it."""
@@ -94,11 +90,11 @@ class StepLog:
         }
         last = steps[-1]
         shown = "not finite" if last.loss is None else f"{last.loss:.4f}"
-        self._note = f"loss {shown}, lr {last.lr:.2e}"
+        self.note = f"loss {shown}, lr {last.lr:.2e}"
         if is_first_rank():
             self._write([{**vars(step), **rates, "memory_gib": self.memory_gib()} for step in steps])
             say(
-                f"iteration {last.iteration}: {self._note}, {rates['samples_per_s']:.1f} samples/s, "
+                f"iteration {last.iteration}: {self.note}, {rates['samples_per_s']:.1f} samples/s, "
                 f"{rates['tokens_per_s']:.0f} tokens/s"
             )
         self._steps, self._since = [], time.monotonic()
@@ -116,7 +112,7 @@ class StepLog:
 
 
 class NonfiniteSteps:
-    """Of one run, on one rank; the gradient is the same on all of them."""
+    """Steps of one run that were left out, written on every rank; the gradient is the same on all of them."""
 
     def __init__(self, path: Path, limit: int, count: int = 0) -> None:
         """Write to ``path``; more than ``limit`` such steps stop the run, ``count`` have been before."""

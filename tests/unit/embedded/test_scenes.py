@@ -45,9 +45,9 @@ def test_every_finding_is_drawn_sooner_or_later(kind):
     assert {scene.finding for scene in draw_scenes((kind,), 200, Random(2))} == {*FINDINGS[kind], None}
 
 
-def test_the_share_of_healthy_scenes_is_obeyed():
-    assert all(draw_scene(CHEST, Random(seed), healthy=1.0).finding is None for seed in range(20))
-    assert all(draw_scene(CHEST, Random(seed), healthy=0.0).finding for seed in range(20))
+def test_a_quarter_of_the_scenes_has_no_finding():
+    rng = Random(0)
+    assert 80 < sum(draw_scene(CHEST, rng).finding is None for _ in range(400)) < 120
 
 
 def test_normal_means_neither_finding_nor_enlargement():
