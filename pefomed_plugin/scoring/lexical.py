@@ -10,7 +10,6 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from types import TracebackType
 from typing import Any
 
 from ..errors import ConfigError, DataError, near_names
@@ -77,128 +76,96 @@ class LexicalResult:
         return (self.reasons.get(metric) if value is None else None) or missing or self.reasons.get("tokens")
 
 
-class LexicalScorer:
-    """Scores any number of data sets inside one ``with`` block; METEOR is started once, when first needed.
+def score_lexical(
+    predictions: Sequence[Prediction], protocol: str = "coco", vocabulary: frozenset[str] | None = None
+) -> LexicalResult:
+    """All metrics of one data set.
 
     Without Java, METEOR is None with the reason and tokens that need Java are approximate; nothing takes its place.
+
+    Args:
+        predictions: of one data set; a missing text is scored as an empty one.
+        protocol: a name of ``PROTOCOLS``.
+        vocabulary: ``r2gen60`` only, from ``tokens.training_vocabulary``; without it no word becomes ``<unk>``.
+
+    Raises:
+        ConfigError: unknown protocol, pycocoevalcap is not installed, or ``PEFOMED_JAVA`` names no executable file.
+        DataError: no predictions, several data sets, or (``pefomed``) several predictions for one image.
     """
-
-    def __init__(self, java: str | None = None) -> None:
-        """
-        Args:
-            java: the Java executable; without it ``find_java`` looks for one.
-
-        Raises:
-            ConfigError: ``java`` or ``PEFOMED_JAVA`` names no executable file.
-        """
-        self._java: str | None = None
-        self._failure = ""
+    _check(predictions, protocol)
+    reasons: dict[str, str] = {}
+    if protocol == "r2gen60" and vocabulary is None:
+        reasons["vocabulary"] = "no training vocabulary given: no word became <unk>"
+    with contextlib.ExitStack() as stack:
+        meteor: Meteor | JavaError
+        java: str | JavaError
         try:
-            self._java = find_java(java)
+            java = find_java()
+            meteor = stack.enter_context(Meteor(java))  # loads while the other metrics are computed
         except JavaError as error:
-            self._failure = str(error)
-        self._stack = contextlib.ExitStack()
-        self._meteor: Meteor | None = None
-
-    def __enter__(self) -> LexicalScorer:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._meteor = None
-        self._stack.close()
-
-    def score(
-        self, predictions: Sequence[Prediction], protocol: str = "coco", vocabulary: frozenset[str] | None = None
-    ) -> LexicalResult:
-        """All metrics of one data set.
-
-        Args:
-            predictions: of one data set; a missing text is scored as an empty one.
-            protocol: a name of ``PROTOCOLS``.
-            vocabulary: ``r2gen60`` only, from ``tokens.training_vocabulary``; without it no word becomes ``<unk>``.
-
-        Raises:
-            ConfigError: unknown protocol, or pycocoevalcap is not installed.
-            DataError: no predictions, several data sets, or (``pefomed``) several predictions for one image.
-        """
-        _check(predictions, protocol)
-        reasons: dict[str, str] = {}
-        if protocol == "r2gen60" and vocabulary is None:
-            reasons["vocabulary"] = "no training vocabulary given: no word became <unk>"
-        self._start_meteor()
-        references, hypotheses = self._tokens(predictions, protocol, vocabulary, reasons)
+            java = meteor = error
+        references, hypotheses = _tokens(predictions, protocol, vocabulary, java, reasons)
         values: dict[str, Values] = dict(zip(BLEU, bleu(references, hypotheses)))
         values["rouge_l"] = rouge(references, hypotheses)
         values["cider"] = cider(references, hypotheses, reasons)
-        values["meteor"] = self._meteor_values(predictions, references, hypotheses, reasons)
-        return LexicalResult(
-            protocol=protocol,
-            version=VERSION + ("-approximate" if "tokens" in reasons else ""),
-            sample_ids=tuple(prediction.id for prediction in predictions),
-            missing=tuple(prediction.id for prediction in predictions if prediction.prediction is None),
-            corpus={metric: values[metric][0] for metric in METRICS},
-            per_sample={metric: values[metric][1] for metric in METRICS},
-            reasons=reasons,
+        values["meteor"] = _meteor_values(predictions, references, hypotheses, meteor, reasons)
+    return LexicalResult(
+        protocol=protocol,
+        version=VERSION + ("-approximate" if "tokens" in reasons else ""),
+        sample_ids=tuple(prediction.id for prediction in predictions),
+        missing=tuple(prediction.id for prediction in predictions if prediction.prediction is None),
+        corpus={metric: values[metric][0] for metric in METRICS},
+        per_sample={metric: values[metric][1] for metric in METRICS},
+        reasons=reasons,
+    )
+
+
+def _tokens(
+    predictions: Sequence[Prediction],
+    protocol: str,
+    vocabulary: frozenset[str] | None,
+    java: str | JavaError,
+    reasons: dict[str, str],
+) -> tuple[list[str], list[str]]:
+    """Token strings of references and hypotheses."""
+    references = [prediction.answer for prediction in predictions]
+    hypotheses = [prediction.prediction or "" for prediction in predictions]
+    if protocol == "r2gen60":
+        return [cut_report(text, vocabulary) for text in references], [cut_report(text) for text in hypotheses]
+    texts = references + hypotheses
+    try:
+        if isinstance(java, JavaError):
+            raise java
+        tokens = tokenise_ptb(texts, java)
+    except JavaError as error:
+        reasons["tokens"] = f"approximate tokens: {error}"
+        tokens = tokenise_approximately(texts)
+    return tokens[: len(references)], tokens[len(references) :]
+
+
+def _meteor_values(
+    predictions: Sequence[Prediction],
+    references: Sequence[str],
+    hypotheses: Sequence[str],
+    meteor: Meteor | JavaError,
+    reasons: dict[str, str],
+) -> Values:
+    try:
+        if "tokens" in reasons:
+            raise JavaError("METEOR is not computed on " + reasons["tokens"])
+        if isinstance(meteor, JavaError):
+            raise meteor
+        corpus, per_sample = meteor.score(references, hypotheses)
+    except JavaError as error:
+        reasons["meteor"] = str(error)
+        return None, [None] * len(hypotheses)
+    if corpus is None:
+        too_long = ", ".join(row.id for row, value in zip(predictions, per_sample) if value is None)
+        reasons["meteor"] = (
+            f"METEOR pools all texts, and {HEAPS_MB[-1]:,} MB of memory do not hold its alignment of {too_long}: "
+            "does the answer loop?"
         )
-
-    def _start_meteor(self) -> None:
-        """Let METEOR load while the other metrics are computed; a failure is told when METEOR is asked."""
-        if self._java is not None and self._meteor is None:
-            try:
-                self._meteor = self._stack.enter_context(Meteor(self._java))
-            except JavaError as error:
-                self._failure = str(error)
-
-    def _tokens(
-        self,
-        predictions: Sequence[Prediction],
-        protocol: str,
-        vocabulary: frozenset[str] | None,
-        reasons: dict[str, str],
-    ) -> tuple[list[str], list[str]]:
-        """Token strings of references and hypotheses."""
-        references = [prediction.answer for prediction in predictions]
-        hypotheses = [prediction.prediction or "" for prediction in predictions]
-        if protocol == "r2gen60":
-            return [cut_report(reference, vocabulary) for reference in references], [
-                cut_report(hypothesis) for hypothesis in hypotheses
-            ]
-        texts = references + hypotheses
-        try:
-            if self._java is None:
-                raise JavaError(self._failure)
-            tokens = tokenise_ptb(texts, self._java)
-        except JavaError as error:
-            reasons["tokens"] = f"approximate tokens: {error}"
-            tokens = tokenise_approximately(texts)
-        return tokens[: len(references)], tokens[len(references) :]
-
-    def _meteor_values(
-        self,
-        predictions: Sequence[Prediction],
-        references: Sequence[str],
-        hypotheses: Sequence[str],
-        reasons: dict[str, str],
-    ) -> Values:
-        try:
-            if "tokens" in reasons:
-                raise JavaError("METEOR is not computed on " + reasons["tokens"])
-            if self._meteor is None:
-                raise JavaError(self._failure)
-            corpus, per_sample = self._meteor.score(references, hypotheses)
-        except JavaError as error:
-            self._meteor = None
-            reasons["meteor"] = str(error)
-            return None, [None] * len(hypotheses)
-        if corpus is None:
-            too_long = ", ".join(row.id for row, value in zip(predictions, per_sample) if value is None)
-            reasons["meteor"] = (
-                f"METEOR pools all texts, and {HEAPS_MB[-1]:,} MB of memory do not hold its alignment of {too_long}: "
-                "does the answer loop?"
-            )
-        return corpus, per_sample
+    return corpus, per_sample
 
 
 def measure_lexical(
@@ -207,10 +174,9 @@ def measure_lexical(
     """Seven scores a prediction and the figures of the data set: those that are means with a clustered interval.
 
     Raises:
-        As ``LexicalScorer`` and its ``score``.
+        As ``score_lexical``.
     """
-    with LexicalScorer() as scorer:
-        result = scorer.score(predictions, protocol, vocabulary)
+    result = score_lexical(predictions, protocol, vocabulary)
     clusters = list(map(cluster_of, predictions))
     figures: dict[str, Any] = {"version": result.version}
     for metric in _METRIC_SPECS:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 
 from pefomed_plugin.records import Prediction
 from pefomed_plugin.scoring.exact_match import score_exact_match
-from pefomed_plugin.scoring.lexical import METRICS, LexicalScorer
+from pefomed_plugin.scoring.lexical import METRICS, score_lexical
 from pefomed_plugin.scoring.meteor import Meteor
 from pefomed_plugin.scoring.token_overlap import llava_med_overlap
 from pefomed_plugin.scoring.tokens import cut_report, tokenise_approximately, tokenise_ptb, training_vocabulary
@@ -93,15 +92,11 @@ def test_ptb_tokens() -> None:
     assert tokens == LEXICAL["tokenised"]["refs"] + LEXICAL["tokenised"]["hyps"]
 
 
-@pytest.fixture(scope="module")
-def scorer() -> Iterator[LexicalScorer]:
-    """One METEOR for all protocols, in a country of decimal commas."""
+@pytest.fixture
+def in_a_country_of_decimal_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("pycocoevalcap")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("JAVA_TOOL_OPTIONS", "-Duser.language=de -Duser.country=DE -Duser.language.format=de")
-        patch.setenv("LC_ALL", "C")
-        with LexicalScorer() as started:
-            yield started
+    monkeypatch.setenv("JAVA_TOOL_OPTIONS", "-Duser.language=de -Duser.country=DE -Duser.language.format=de")
+    monkeypatch.setenv("LC_ALL", "C")
 
 
 @needs_jars
@@ -109,8 +104,9 @@ def scorer() -> Iterator[LexicalScorer]:
     ("protocol", "golden"),
     [("coco", LEXICAL["scores"]), ("pefomed", LEXICAL["scores"]), ("r2gen60", LEXICAL["r2gen"]["scores"])],
 )
-def test_report_metrics(scorer: LexicalScorer, protocol: str, golden: dict[str, Any]) -> None:
-    result = scorer.score(REPORTS, protocol)
+@pytest.mark.usefixtures("in_a_country_of_decimal_commas")
+def test_report_metrics(protocol: str, golden: dict[str, Any]) -> None:
+    result = score_lexical(REPORTS, protocol)
     assert not set(result.reasons) - {"vocabulary"}
     for metric in METRICS:
         assert result.corpus[metric] == pytest.approx(golden[metric], abs=1e-6), metric
@@ -118,16 +114,16 @@ def test_report_metrics(scorer: LexicalScorer, protocol: str, golden: dict[str, 
 
 
 @needs_jars
-def test_meteor_takes_any_text_without_losing_step(scorer: LexicalScorer) -> None:
+@pytest.mark.usefixtures("in_a_country_of_decimal_commas")
+def test_meteor_takes_any_text_without_losing_step() -> None:
     texts = ["", "a\nb", "a ||| b", "|||", "\r", "x\u2028y", "\x00", "\ud800", "caf\u00e9 \u00b0", "lungs are clear"]
     rows = [predicted(number, text, text) for number, text in enumerate(texts)]
     for protocol in ("coco", "r2gen60"):
-        values = scorer.score(rows, protocol).per_sample["meteor"]
+        values = score_lexical(rows, protocol).per_sample["meteor"]
         assert len(values) == len(texts)
         assert values[-1] == 1.0
-    meteor = scorer._meteor
-    assert isinstance(meteor, Meteor)
-    _, values = meteor.score([*texts, "a b c"], [*texts, "a b d"])
+    with Meteor(str(JAVA)) as meteor:
+        _, values = meteor.score([*texts, "a b c"], [*texts, "a b d"])
     assert values[-2] == 1.0 and 0 < values[-1] < 1
 
 

@@ -46,7 +46,7 @@ def test_report_metrics_get_a_file_each_and_intervals_only_where_they_are_means(
 ) -> None:
     pytest.importorskip("pycocoevalcap")
 
-    def without_java(_: object = None) -> str:
+    def without_java() -> str:
         raise JavaError("no Java in this test")
 
     monkeypatch.setattr(lexical, "find_java", without_java)

@@ -9,7 +9,7 @@ import pytest
 
 from pefomed_plugin.errors import ConfigError, DataError
 from pefomed_plugin.scoring import java, lexical
-from pefomed_plugin.scoring.lexical import METRICS, LexicalResult, LexicalScorer, measure_lexical
+from pefomed_plugin.scoring.lexical import METRICS, LexicalResult, measure_lexical, score_lexical
 
 from .jvm import misbehaving_java, needs_shell
 from .rows import predicted, reports
@@ -32,8 +32,7 @@ def no_java(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def scored(pairs: list, protocol: str = "coco", vocabulary: frozenset | None = None, **fields: object) -> LexicalResult:
-    with LexicalScorer() as scorer:
-        return scorer.score(reports(pairs, **fields), protocol, vocabulary)
+    return score_lexical(reports(pairs, **fields), protocol, vocabulary)
 
 
 @pytest.mark.usefixtures("no_java")
@@ -133,7 +132,7 @@ def test_an_answer_that_loops_is_named_and_the_others_keep_their_meteor(monkeypa
             return None, [0.5, None, 0.1]
 
     monkeypatch.setattr(lexical, "Meteor", Forgetful)
-    monkeypatch.setattr(lexical, "find_java", lambda setting: "java")
+    monkeypatch.setattr(lexical, "find_java", lambda: "java")
     found = measure_lexical(reports(PAIRS), "r2gen60")
     assert found.figures["meteor"]["value"] is None
     assert "do not hold its alignment of invented-2: does the answer loop?" in found.figures["meteor"]["reason"]
@@ -152,9 +151,12 @@ def test_a_java_that_fails_costs_meteor_and_not_the_evaluation(tmp_path: Path, m
     assert "no heap" in again.reasons["meteor"] and again.corpus["bleu1"] is not None
 
 
-def test_a_java_setting_that_names_nothing_stops_the_evaluation(tmp_path: Path) -> None:
+def test_a_java_setting_that_names_nothing_stops_the_evaluation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PEFOMED_JAVA", str(tmp_path / "java"))
     with pytest.raises(ConfigError, match="no executable"):
-        LexicalScorer(java=str(tmp_path / "java"))
+        scored(PAIRS)
 
 
 def test_without_pycocoevalcap_its_installation_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
