@@ -1,4 +1,4 @@
-"""From a YAML to a finished run: compose the configuration, prepare the embedded default, build the parts, go.
+"""From a YAML to a finished run: compose the configuration, prepare the embedded default, build the parts, run.
 
 What ``train.py``, ``evaluate.py`` and ``pefomed train`` share.
 """

@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> Output:
-    """Measure, write, show."""
+    """Measure the agreement and write it beside the predictions."""
     from ..reporting.agreement import agreement_tables, measure_agreement, write_agreement  # late: loads PIL
 
     predictions, folder = read_predictions(arguments.predictions), arguments.predictions.parent

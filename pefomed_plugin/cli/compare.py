@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> Output:
-    """Read, compare, show, write."""
+    """Read the runs, compare them, write what ``--out`` names."""
     from ..reporting.comparison.compare_tables import comparison_markdown, comparison_view  # late: loads PIL
     from ..reporting.comparison.evaluations import evaluate_runs, evaluations_to_json  # late: loads PIL
 

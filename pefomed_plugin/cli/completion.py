@@ -1,4 +1,4 @@
-"""``pefomed completion``: what a shell must know to complete this command, from the parsers themselves."""
+"""``pefomed completion``: the completion script of a shell, made from the parsers themselves."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ to have it in every new shell:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print it."""
+    """Print the completion script of a shell."""
     import shtab  # late: optional
 
     print(shtab.complete(make_parser(), arguments.shell))

@@ -25,7 +25,7 @@ exit codes: 0 ready (notes and warnings do not hinder a run), 1 something that i
 
 
 def run(arguments: argparse.Namespace) -> Output:
-    """Look, show."""
+    """Run the checks; exit code 1 if something that is needed is broken."""
     from ..doctor.run import check_up  # late: loads torch
 
     if arguments.options and arguments.cfg_path is None:

@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Read, join, write."""
+    """Read the answers, join them with the data set's samples, write predictions."""
     if arguments.format not in FORMATS:
         raise ConfigError(f"unknown format {arguments.format!r}; {near_names(arguments.format, FORMATS)}")
     if not arguments.file.is_file():

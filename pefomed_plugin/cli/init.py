@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write it, and say how to go on."""
+    """Write the folder, and say how to go on."""
     for path in write_project(arguments.folder):
         if path.suffix != ".png":
             print(f"  {path}")

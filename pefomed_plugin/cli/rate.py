@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,8 @@ from .arguments import add_predictions, add_rubric, add_score_arguments
 from .rate_page import add_page_arguments, serve_page
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from ..records import Prediction
     from ..services.rating.plan import RatingPlan
 
@@ -110,7 +112,7 @@ def _refuse_sheets(folder: Path) -> None:
         raise ConfigError(f"{folder} holds sheets already; choose another folder, ratings are not overwritten")
 
 
-def _thumbnails(root: Any, pairs: Sequence[Any]) -> dict[str, Any]:
+def _thumbnails(root: Path | None, pairs: Iterable[tuple[str, Prediction]]) -> dict[str, Image.Image]:
     if root is None:
         return {}
     from ..services.images.decoding import open_image  # late: loads PIL
@@ -125,7 +127,7 @@ def _write_sheets(
     rows: Sequence[SheetRow],
     csv: bool,
     workbook: bool,
-    thumbnails: Mapping[str, Any] | None = None,
+    thumbnails: Mapping[str, Image.Image] | None = None,
 ) -> None:
     if csv:
         write_csv(folder / (rater + ".csv"), rows)
@@ -156,7 +158,7 @@ def _sheets(arguments: argparse.Namespace) -> int:
     plan = _plan(arguments, predictions)
     for rater in plan.raters:
         rows = rated_rows(arguments.folder, plan, rater, predictions)
-        _write_sheets(folder, plan, rater, rows, arguments.csv, not arguments.csv)  # two filled ones would be doubt
+        _write_sheets(folder, plan, rater, rows, arguments.csv, not arguments.csv)  # one file: which of two would hold?
     write_plan(plan, folder)
     print(f"the ratings of {len(plan.raters)} rater(s) in {folder}")
     _say_keep(folder)

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Read, draw, write."""
+    """Read the runs and write the page."""
     from ..reporting.page.explorer import write_report  # late: loads PIL
 
     runs = read_evaluations(arguments)

@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> Output:
-    """Check, score, write, show."""
+    """Check the predictions, score them, write the scores."""
     given = f"{arguments.scorer}/{arguments.protocol}" if arguments.protocol else arguments.scorer
     spec = find_scorer(given)
     require([*spec.needs, *([MATPLOTLIB] if arguments.plot else [])])

@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser, command: str = "train") -> No
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Say the command, run it, pass its exit code on."""
+    """Print the torchrun command, run it, and return its exit code."""
     processes = arguments.nproc_per_node or _visible_gpus()
     command = torchrun_arguments(arguments, processes)
     threads = str(max(len(os.sched_getaffinity(0)) // processes, 1) if hasattr(os, "sched_getaffinity") else 1)

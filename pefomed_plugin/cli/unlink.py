@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Unlink and show every change."""
+    """Unlink, and show every change."""
     steps = unlink_checkout(arguments.checkout, dry_run=arguments.dry_run)
     if steps:
         show_steps(f"out of {arguments.checkout.resolve()}", steps, arguments.dry_run)

@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> Output:
-    """Compute, show, and write what came from score files."""
+    """Compute the averages; those of score files are written too."""
     if (arguments.counts is None) == (arguments.predictions is None):
         raise ConfigError("give a predictions file with ratings beside it, or --counts; one of the two")
     rubric = read_rubric(arguments.rubric) if arguments.rubric else None

@@ -73,7 +73,7 @@ class KnownClasses(Protocol):
         """Class of that name; None or an error where there is none."""
 
     def get_builder_class(self, name: str) -> Any:
-        """As above."""
+        """Builder class of a data set; None or an error where there is none."""
 
     def list_models(self) -> list[str]:
         """Known names."""

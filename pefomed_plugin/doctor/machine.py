@@ -182,5 +182,5 @@ def check_memory(needed_bytes: int, cfg_path: str) -> list[Finding]:
 
 
 def _host(address: str) -> str:
-    """Of a URL, which may hold a user's password."""
+    """Host of a URL, without the password that the URL may hold."""
     return urlsplit(address).hostname or "no host in the address that is set"

@@ -34,7 +34,7 @@ _JUDGED = ("gpt4_judge", "wasm")
 
 
 def check_up(cfg_path: str | None = None, options: Sequence[str] = ()) -> list[Finding]:
-    """Everything that can be said before a run starts, in the order in which it would fail."""
+    """Everything that can be checked before a run starts, in the order in which the run would fail."""
     toolkit = check_toolkit()
     findings = [*toolkit, *check_gpus(), *check_java()]
     if cfg_path is None:

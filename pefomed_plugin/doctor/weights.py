@@ -128,12 +128,12 @@ def check_checkpoint(path: Path, sizes: Sizes = Sizes(), given: Mapping[str, Any
 
 
 def no_checkpoint() -> Finding:
-    """Of a run that starts from nothing."""
+    """Note on a run that starts without a checkpoint."""
     return Finding("weights", "checkpoint", NOTE, "none: projection and LoRA start untrained", _MINIGPT_PAGE)
 
 
 def _finding(what: str, error: PefomedError, remedy: str) -> Finding:
-    """An error and what it lists, as one line."""
+    """An error and its problems, as one line."""
     listed = "; ".join(error.problems[:_SHOWN]) + (", ..." if len(error.problems) > _SHOWN else "")
     return Finding("weights", what, ERROR, error.summary + (f": {listed}" if listed else ""), remedy)
 

@@ -62,7 +62,7 @@ def make_sample(out: Path, seed: int = 0, parts: Sequence[str] = PARTS) -> None:
 
 
 def _write_part(out: Path, name: str, seed: int) -> None:
-    """Write a part beside its place and move it there: what has the name is complete."""
+    """Write a part under another name, then rename it: a part with its own name is complete."""
     if name == MODEL:
         import torch  # late: heavy
 

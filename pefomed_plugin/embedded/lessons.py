@@ -1,7 +1,7 @@
 """What the tiny language model is taught before it sees an image: to answer about a scene's description.
 
 The description stands where the visual tokens will. One page holds one description and several questions about it,
-which share the beginning but do not see each other; that is the same loss as asking each alone, at a third of the cost.
+which share the beginning but do not see each other; the loss is that of separate pages, at a third of the cost.
 
 Shapes: B pages, T tokens of the longest page.
 """

@@ -74,7 +74,7 @@ def _rad_image(number: int) -> str:
 
 
 def _pick(asked: Sequence[Question], count: int) -> list[Question]:
-    """The first ``count`` questions, at most a third of them closed: who guesses yes or no is right half the time."""
+    """The first ``count`` questions, at most a third of them closed, as a guess at those is right half the time."""
     closed = [sample for sample in asked if sample.answer_type == "CLOSED"][: count // 3]
     chosen = [sample for sample in asked if sample.answer_type != "CLOSED" or sample in closed]
     return chosen[:count]

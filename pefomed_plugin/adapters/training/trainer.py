@@ -1,4 +1,4 @@
-"""The training loop: epochs of planned batches, validation, checkpoints, and an orderly stop.
+"""The training loop: epochs of planned batches, validation, checkpoints, stopping on SIGTERM.
 
 Everything that happens at an iteration (its batch, its learning rate, its dropout) is a function of seed, iteration and
 rank, so a run that is killed and resumed is bit for bit the run that was not (float32 on the CPU).
@@ -111,7 +111,7 @@ class Trainer:
         self._saved_at = time.monotonic()
 
     def run(self) -> None:
-        """Train to the end.
+        """Train until the last epoch ends.
 
         Raises:
             CheckpointError: a checkpoint cannot be written.
