@@ -7,7 +7,7 @@ samples and skips only.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Callable
 
@@ -110,7 +110,7 @@ def rows_read(release: Release) -> int:
     return len(release.samples) + len(release.skips)
 
 
-def distinct(key: Callable[[Sample], Any]) -> Found:
+def distinct(key: Callable[[Sample], Hashable]) -> Found:
     """By split, how many different values there are."""
 
     def count(release: Release) -> tuple[int, ...]:
@@ -121,7 +121,7 @@ def distinct(key: Callable[[Sample], Any]) -> Found:
     return count
 
 
-def disjoint(key: Callable[[Sample], Any]) -> Found:
+def disjoint(key: Callable[[Sample], Hashable]) -> Found:
     """Whether no value occurs in two splits."""
 
     def ask(release: Release) -> bool:
@@ -136,7 +136,7 @@ def images_of(sample: Sample) -> tuple[str, ...]:
     return sample.images
 
 
-def metadata_of(name: str) -> Callable[[Sample], Any]:
+def metadata_of(name: str) -> Callable[[Sample], Hashable]:
     """Key of ``distinct`` and ``disjoint``: a value of the metadata."""
     return lambda sample: sample.metadata.get(name)
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Callable, NamedTuple
 
 from .captions import add_caption, existing_name, file_names
 from .expectations import ERROR, WARNING, Applies, Expectation, Found, by_split, in_layout, kept
@@ -125,7 +125,9 @@ def _notes(folder: Path, release: Release) -> Notes:
     return notes
 
 
-def _with_homes(name: str, home: str, pattern: str, read: Any, unless: tuple[str, ...] = ()) -> tuple[Layout, Layout]:
+def _with_homes(
+    name: str, home: str, pattern: str, read: Callable[..., Release], unless: tuple[str, ...] = ()
+) -> tuple[Layout, Layout]:
     """A layout seen from the folder above ``home`` and from ``home`` itself."""
     return (
         Layout(name, (home + "/" + pattern,), partial(read, home=home), unless),
@@ -143,9 +145,9 @@ def _has_figures(kind: str) -> Applies:
 
 
 def _ids_ascend(release: Release) -> bool:
-    last: dict[Any, int] = {}
+    last: dict[tuple[str, str], int] = {}
     for sample in release.samples:
-        part = (sample.split, sample.metadata.get("kind"))
+        part = (sample.split, str(sample.metadata.get("kind")))
         number = int(str(sample.metadata["source_id"])[len("ROCO_") :])
         if not last.get(part, 0) < number <= _HIGHEST_ID:
             return False

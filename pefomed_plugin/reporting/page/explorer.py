@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...errors import ImageError
 from ...services.console import progress
@@ -22,6 +22,9 @@ from ...services.parallel import map_in_threads
 from ...storage import write_text
 from ..results import Run
 from .explorer_data import image_keys, page_data
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 ASSETS = Path(__file__).resolve().parents[1] / "assets"
 THUMBNAIL_PX = 320
@@ -61,7 +64,7 @@ def make_thumbnails(run: Run, image_roots: Mapping[str, Path]) -> tuple[list[str
     images: list[str | None] = []
     problems: list[str] = []
 
-    def make(key: Any) -> tuple[str | None, str]:
+    def make(key: tuple[str, str]) -> tuple[str | None, str]:
         dataset, image = key
         if dataset not in image_roots:
             return None, f"{image}: no image root for {dataset}"
@@ -78,7 +81,7 @@ def make_thumbnails(run: Run, image_roots: Mapping[str, Path]) -> tuple[list[str
     return images, problems
 
 
-def encode_thumbnail(image: Any) -> str:
+def encode_thumbnail(image: Image) -> str:
     """An RGB image as base64 JPEG, its longer side at most ``THUMBNAIL_PX``."""
     image.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
     buffer = BytesIO()

@@ -99,9 +99,9 @@ def page_data(runs: Sequence[Run], texts: bool = True) -> dict[str, Any]:
     }
 
 
-def image_keys(run: Run) -> dict[Any, int]:
+def image_keys(run: Run) -> dict[tuple[str, str], int]:
     """(data set, image) -> number, for every image of the run, each once."""
-    keys: dict[Any, int] = {}
+    keys: dict[tuple[str, str], int] = {}
     for answered in run.answered.values():
         for prediction in answered.predictions:
             for image in prediction.images:
@@ -154,7 +154,7 @@ def _fields(run: Run) -> dict[str, dict[str, Any]]:
 
 
 def _row(
-    prediction: Prediction, number: int, images: Mapping[Any, int], fields: Sequence[str], texts: bool
+    prediction: Prediction, number: int, images: Mapping[tuple[str, str], int], fields: Sequence[str], texts: bool
 ) -> list[Any]:
     return [
         prediction.id,

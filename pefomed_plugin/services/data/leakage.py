@@ -7,9 +7,9 @@ They are reported and left in: figures published for VQA-RAD, for one, are figur
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Callable
+from typing import Callable
 
 from ...records import SPLITS, Sample
 from ..images.fingerprints import Fingerprint
@@ -143,22 +143,22 @@ def _pieces(value: int, count: int) -> list[tuple[int, int]]:
 def _leaks(
     split: str, held_out: Sequence[Sample], train: Sequence[Sample], fingerprints: Mapping[str, Fingerprint]
 ) -> Iterable[Leak]:
-    def contents(sample: Sample) -> Any:
+    def contents(sample: Sample) -> tuple[str, ...]:
         return _contents(sample, fingerprints)
 
-    def looks(image: str) -> Any:
+    def looks(image: str) -> str | None:
         known = fingerprints.get(image)
         return known.dhash if known else None
 
-    def compare(what: str, unit: Callable[[Sample], str], key: Callable[[Sample], Any]) -> Leak:
+    def compare(what: str, unit: Callable[[Sample], str], key: Callable[[Sample], Hashable]) -> Leak:
         """``unit`` is what is counted, ``key`` what must occur in train; None takes no part."""
         keys = {unit(sample): key(sample) for sample in held_out if key(sample) is not None}
         return _seen(f"{split}: {what} in train", keys, {key(sample) for sample in train})
 
-    def question(sample: Sample) -> Any:
+    def question(sample: Sample) -> tuple[tuple[str, ...], str] | None:
         return (contents(sample), " ".join(sample.question.casefold().split())) if sample.question else None
 
-    def compare_images(what: str, key: Callable[[str], Any]) -> Leak:
+    def compare_images(what: str, key: Callable[[str], Hashable]) -> Leak:
         keys = {image: key(image) for sample in held_out for image in sample.images if key(image) is not None}
         return _seen(f"{split}: {what} in train", keys, {key(image) for sample in train for image in sample.images})
 
@@ -190,14 +190,14 @@ def _content(image: str, fingerprints: Mapping[str, Fingerprint]) -> str:
     return (known.sha256 if known else None) or image
 
 
-def _seen(what: str, keys: Mapping[str, Any], in_train: Collection[Any]) -> Leak:
+def _seen(what: str, keys: Mapping[str, Hashable], in_train: Collection[Hashable]) -> Leak:
     shared = [unit for unit, key in keys.items() if key in in_train]
     return Leak(what, len(shared), len(keys), tuple(shared[:_EXAMPLES]))
 
 
-def _surplus(what: str, pairs: Sequence[tuple[Any, str]]) -> Leak:
+def _surplus(what: str, pairs: Sequence[tuple[Hashable, str]]) -> Leak:
     """How many of the pairs have a key that an earlier one has."""
-    seen: set[Any] = set()
+    seen: set[Hashable] = set()
     again = []
     for key, name in pairs:
         if key in seen:
@@ -206,7 +206,7 @@ def _surplus(what: str, pairs: Sequence[tuple[Any, str]]) -> Leak:
     return Leak(what, len(again), len(pairs), tuple(again[:_EXAMPLES]))
 
 
-def _keyed(fingerprints: Mapping[str, Fingerprint], name: str) -> list[tuple[Any, str]]:
+def _keyed(fingerprints: Mapping[str, Fingerprint], name: str) -> list[tuple[Hashable, str]]:
     return [
         (getattr(fingerprint, name), image) for image, fingerprint in fingerprints.items() if getattr(fingerprint, name)
     ]

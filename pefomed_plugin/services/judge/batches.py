@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from ...storage import write_json
 from ..console import say
 from .asking import closing_on_signal
 from .chat import ChatRequest, Gate, Halted, RefusedRequest, Reply
-from .ledger import Ledger
+from .ledger import Entry, Ledger
 from .openai_chat import OpenAIChat, ServiceError
 from .prices import TOKENS_OF_A_VERDICT, estimate_tokens
 from .settling import Asked, Limits, Usable, entries_of, is_settled, make_entry, open_questions
@@ -200,7 +200,7 @@ def _check_cost(questions: Sequence[ChatRequest], left: Sequence[ChatRequest], l
         )
 
 
-def _cost(entries: Any, limits: Limits) -> float | None:
+def _cost(entries: Iterable[Sequence[Entry]], limits: Limits) -> float | None:
     if limits.price is None:
         return None
     usages: list[Mapping[str, int]] = [entry.get("usage") or {} for of_key in entries for entry in of_key]
