@@ -53,7 +53,11 @@ def test_every_run_says_that_it_is_no_result_at_the_start_and_at_the_end(demo):
             1,
             len(lines) - 1,
         ], run
-    assert said.count("generated data") == 2
+    lines = said.splitlines()
+    assert lines[0] == "The demo runs on generated data and a tiny model: its figures say nothing about medicine."
+    assert any("s in all, on generated data" in line for line in lines)
+    said_of_rows = [line for line in lines if ": generated data (vqa_rad) and the tiny model;" in line]
+    assert len(said_of_rows) == len(ROWS)
 
 
 def test_it_shows_every_command_and_the_paths_of_everything(demo):

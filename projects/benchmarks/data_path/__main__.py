@@ -44,7 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("output/data_path"), help="folder for figures and caches")
-    parser.add_argument("--photographs", type=Path, help="folder of JPEG or PNG files; else VQA-RAD, else made-up ones")
+    parser.add_argument(
+        "--images", dest="photographs", type=Path, help="folder of JPEG or PNG files; else VQA-RAD, else made-up ones"
+    )
     parser.add_argument("--count", type=int, default=160, help="photographs a round")
     parser.add_argument("--image-size", type=int, default=448, help="pixels")
     parser.add_argument("--rounds", type=int, default=9, help="times that each way has its turn")

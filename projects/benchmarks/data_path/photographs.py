@@ -30,10 +30,10 @@ def find_photographs(folder: Path | None, count: int, out: Path) -> Images:
     if given is None:
         return Images(out, make_up(out, count), f"{count} made-up JPEGs of {_MADE_UP_PX} pixels")
     if not given.is_dir():
-        raise SystemExit(f"{given}: no such folder; set --photographs")
+        raise SystemExit(f"{given}: no such folder; set --images")
     found = sorted(path.name for path in given.iterdir() if path.suffix.lower() in _SUFFIXES)
     if len(found) < count:
-        raise SystemExit(f"{given}: {len(found)} photographs, {count} are wanted; set --photographs")
+        raise SystemExit(f"{given}: {len(found)} photographs, {count} are wanted; set --images")
     what = "VQA-RAD" if given == REAL else given.name
     return Images(given, random.Random(0).sample(found, count), f"{count} photographs of {what}")
 

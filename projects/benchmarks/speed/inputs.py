@@ -117,7 +117,7 @@ def spec_of(folder: Path, name: str, device: str) -> dict[str, Any]:
 
 def with_text(task: Task, size: Size, folder: Path) -> dict[str, Any]:
     """The task with instructions and answers of the size's lengths, every one another text."""
-    from pefomed_plugin.toolkit.bundled.language import load_tokenizer
+    from pefomed_plugin.families.llama import load_tokenizer
 
     tokenizer = load_tokenizer(folder / "llama")
     limit = task.answer_tokens or size.answer_tokens
@@ -154,6 +154,6 @@ def _text(tokenizer: Any, tokens: int, start: int) -> str:
 
 
 def _head_tokens(folder: Path) -> int:
-    from pefomed_plugin.toolkit.bundled.language import load_tokenizer
+    from pefomed_plugin.families.llama import load_tokenizer
 
     return len(load_tokenizer(folder / "llama").encode("[INST] <Img>"))

@@ -57,12 +57,12 @@ def test_a_target_counts_only_beside_a_checkout() -> None:
 
 
 def test_too_few_images_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match="2 photographs, 3 are wanted; set --photographs"):
+    with pytest.raises(SystemExit, match="2 photographs, 3 are wanted; set --images"):
         find_photographs(folder_of(tmp_path, 2), 3, tmp_path)
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match="nowhere: no such folder; set --photographs"):
+    with pytest.raises(SystemExit, match="nowhere: no such folder; set --images"):
         find_photographs(tmp_path / "nowhere", 1, tmp_path)
 
 
