@@ -6,7 +6,9 @@ Raises rather than repairs: two records of one id are an error, never a choice.
 from __future__ import annotations
 
 import json
+import math
 import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +17,7 @@ from uuid import uuid4
 
 from .errors import DataError, one_line
 from .records import Prediction, Sample, Score
+from .text import read_json_text, without_surrogates
 
 SCHEMA = 1
 """Version of ``predictions.jsonl``, ``scores/*.jsonl``, prepared splits and ``metrics.json``; see docs/files.md."""
@@ -46,14 +49,14 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file so that a reader sees the old or the new text, never half of one.
+    """Write a file so that a reader sees the old or the new text, never half of one. Half a character becomes U+FFFD.
 
     Raises:
         DataError: the folder cannot be written or the disk is full; the old file is untouched.
     """
     try:
         with replacing(path) as file:
-            file.write(text.encode("utf-8"))
+            file.write(without_surrogates(text).encode("utf-8"))
     except OSError as error:
         raise DataError(f"cannot write {path}: {error.strerror or error}") from error
 
@@ -99,15 +102,25 @@ def write_records(path: Path, records: Iterable[Any]) -> None:
     """
     records = list(records)
     _refuse_duplicates(records, str(path))
+    rows = [record.to_json() for record in records]
     try:
-        lines = [json.dumps(record.to_json(), ensure_ascii=False, allow_nan=False) for record in records]
+        lines = [json.dumps(row, ensure_ascii=False, allow_nan=False) for row in rows]
     except ValueError as error:
-        raise DataError(f"{path}: a value is not a finite number") from error
+        found = [f"{row.get('id') or row.get('sample_id')}: {name}" for row in rows for name in not_finite(row)]
+        raise DataError(f"{path}: a value is not a finite number", found) from error
     write_text(path, "".join(line + "\n" for line in lines))
 
 
+def not_finite(value: Any, name: str = "") -> list[str]:
+    """Where numbers within a JSON value are NaN or infinite, as ``metadata.age``."""
+    if isinstance(value, float):
+        return [] if math.isfinite(value) else [name]
+    items = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+    return [place for key, item in items for place in not_finite(item, f"{name}.{key}" if name else str(key))]
+
+
 def read_predictions(path: Path, may_be_empty: bool = False) -> list[Prediction]:
-    """Predictions of a file, whoever wrote it.
+    """Predictions of a file, whoever wrote it: JSON lines or a JSON list, with or without a BOM.
 
     Raises:
         DataError: not JSON lines of predictions, empty (unless it may be), or two of one id; names file and line.
@@ -144,24 +157,44 @@ def merge_ranks(paths: Sequence[Path], order: Sequence[str]) -> list[Prediction]
 
 def _read(path: Path, kind: type[_Record], may_be_empty: bool = False) -> list[_Record]:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"cannot read {path}: {one_line(error)}") from error
     records: list[_Record] = []
     problems: list[str] = []
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
+    halves = 0
+    for where, line in _split(path, text):
         try:
-            records.append(kind.from_json(json.loads(line)))
-        except (ValueError, TypeError) as error:
-            problems.append(f"{path}, line {number}: {one_line(error)}")
+            content, has_half = read_json_text(line)
+            records.append(kind.from_json(content))
+            halves += has_half
+        except (ValueError, TypeError, AttributeError) as error:
+            problems.append(f"{where}: {one_line(error)}")
     if problems:
         raise DataError(f"{path} is not a file of {kind.__name__.lower()}s", problems)
     if not records and not may_be_empty:
         raise DataError(f"{path} holds no {kind.__name__.lower()}s")
     _refuse_duplicates(records, str(path))
+    if halves:
+        print(
+            f"{path}: {halves:,} records hold half a character, as of an emoji that was cut; read as U+FFFD",
+            file=sys.stderr,
+        )
     return records
+
+
+def _split(path: Path, text: str) -> Iterator[tuple[str, str]]:
+    """Where each record stands, and its JSON: a line, or one of the list that the whole file is."""
+    if text.lstrip().startswith("["):
+        try:
+            rows = json.loads(text)
+        except ValueError as error:
+            raise DataError(f"{path} is neither JSON lines nor a JSON list: {one_line(error)}") from error
+        yield from ((f"{path}, record {number}", json.dumps(row)) for number, row in enumerate(rows))
+        return
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            yield f"{path}, line {number}", line
 
 
 def _refuse_duplicates(records: Sequence[Any], where: str) -> None:

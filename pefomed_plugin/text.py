@@ -6,10 +6,11 @@ in ``docs/evaluation-normalisations.md``.
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from re import Match
-from typing import Callable
+from typing import Any, Callable
 
 _NUMBER_WORDS = (
     "zero",
@@ -129,6 +130,29 @@ def without_surrogates(text: str) -> str:
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace") if _HALF.search(text) else text
 
 
+def read_json_text(text: str) -> tuple[Any, bool]:
+    """The value of a JSON text, and whether a text in it held half a character (``\\ud83d``), now U+FFFD.
+
+    Raises:
+        ValueError: not JSON.
+    """
+    value = json.loads(text)
+    if _ESCAPED_HALF.search(text) is None:
+        return value, False
+    whole = _without_surrogates_in(value)
+    return whole, whole != value
+
+
+def _without_surrogates_in(value: Any) -> Any:
+    if isinstance(value, str):
+        return without_surrogates(value)
+    if isinstance(value, list):
+        return [_without_surrogates_in(item) for item in value]
+    if isinstance(value, dict):
+        return {without_surrogates(name): _without_surrogates_in(item) for name, item in value.items()}
+    return value
+
+
 def _vqa_words(text: str) -> str:
     """What VQA v2's script and all its descendants share; three of its mistakes live here.
 
@@ -161,6 +185,7 @@ def _one_apostrophe_short() -> dict[str, str]:
 _VQA_REPAIRS = _one_apostrophe_short()
 
 _HALF = re.compile("[\ud800-\udfff]")
+_ESCAPED_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 _TAG = "think|thinking|thought|reasoning"
 _REASONING = re.compile(rf"<({_TAG})\s*>.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
 _OPENING, _CLOSING = re.compile(rf"<(?:{_TAG})\s*>", re.IGNORECASE), re.compile(rf"</(?:{_TAG})\s*>", re.IGNORECASE)

@@ -7,12 +7,14 @@ Images lie in ``images/`` or are given relative to the folder. Any other column 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ..records import SPLITS
+from ..storage import not_finite
 from .captions import add_caption
 from .layouts import Layout, Release, inside
 from .rows import add_question, optional_text
@@ -74,6 +76,10 @@ def _add(release: Release, where: str, place: str, split: str, task: str, row: R
     if odd:
         release.problems.append(f"{where}: {', '.join(odd)} must be text")
         return
+    endless = not_finite(row)
+    if endless:
+        release.problems.append(f"{where}: {', '.join(endless)} is not a finite number; leave it out or write null")
+        return
     image = _image(release.image_root, str(row["image"]).strip())
     metadata = {name: value for name, value in row.items() if name not in _FIELDS}
     source_id = optional_text(row.get("id"))
@@ -107,7 +113,13 @@ def _add(release: Release, where: str, place: str, split: str, task: str, row: R
 
 
 def _image(root: Path, image: str) -> str:
-    """The path as given where such a file is, else in ``images/``; whether it exists there is checked elsewhere."""
+    """The path as given where such a file is, else in ``images/``; whether it exists there is checked elsewhere.
+
+    An absolute path that lies in ``root`` is taken as relative to it.
+    """
+    if os.path.isabs(image):
+        base, target = os.path.realpath(root), os.path.realpath(image)
+        return Path(target).relative_to(base).as_posix() if target.startswith(base + os.sep) else image
     given = inside(root, image) is None or (root / image).is_file() or not (root / "images").is_dir()
     return image if given else "images/" + image
 

@@ -1,7 +1,8 @@
 """Reading the files of releases: UTF-8 with or without BOM, JSON, JSON lines, pickles of plain values.
 
-Errors name the place. A pickle is a program: unpickling one from the web with ``pickle.load`` runs whatever it names.
-Here no class is ever looked up.
+Errors name the place. Half a character (a lone surrogate, which JSON can hold and UTF-8 cannot) is read as U+FFFD.
+A pickle is a program: unpickling one from the web with ``pickle.load`` runs whatever it names. Here no class is ever
+looked up.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError, one_line
+from ..text import read_json_text
 
 # What the pickle module raises on damaged input, as its documentation lists it, and what its opcodes can add.
 _DAMAGE = (
@@ -53,7 +55,7 @@ def read_json(path: Path) -> Any:
     """
     text = read_text(path)
     try:
-        return json.loads(text)
+        return read_json_text(text)[0]
     except json.JSONDecodeError as error:
         raise DataError(
             f"{path}, line {error.lineno}, column {error.colno}: not JSON ({error.msg}); the file is damaged or "
@@ -86,7 +88,7 @@ def read_json_lines(path: Path) -> Iterator[tuple[int, Any]]:
         with open(path, encoding="utf-8-sig", newline="\n") as lines:
             for number, line in enumerate(lines, 1):
                 if line.strip():
-                    yield number, json.loads(line)
+                    yield number, read_json_text(line)[0]
     except json.JSONDecodeError as error:
         raise DataError(f"{path}, line {number}: not JSON ({error.msg}); the file is damaged or incomplete") from error
     except UnicodeDecodeError as error:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import os
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -112,3 +114,59 @@ def test_others_may_read_what_the_umask_lets_them(tmp_path, umask, mode):
     finally:
         os.umask(before)
     assert (tmp_path / "new.txt").stat().st_mode & 0o777 == mode
+
+
+ANSWER = {
+    "id": "a-1",
+    "dataset": "a",
+    "split": "test",
+    "image": "a.png",
+    "task": "vqa",
+    "question": "Is it drawn?",
+    "answer": "yes",
+    "answer_type": "CLOSED",
+    "prediction": "yes",
+}
+
+
+@pytest.mark.parametrize("bom", ["", "\ufeff"])
+@pytest.mark.parametrize("is_list", [False, True])
+def test_predictions_with_a_bom_or_as_a_list(tmp_path: Path, bom: str, is_list: bool) -> None:
+    rows = [ANSWER, {**ANSWER, "id": "a-2"}]
+    text = json.dumps(rows, indent=1) if is_list else "".join(json.dumps(row) + "\n" for row in rows)
+    (tmp_path / "p.jsonl").write_text(bom + text, encoding="utf-8")
+    assert [prediction.id for prediction in read_predictions(tmp_path / "p.jsonl")] == ["a-1", "a-2"]
+
+
+def test_wrong_lists_of_predictions_are_named(tmp_path: Path) -> None:
+    (tmp_path / "p.json").write_text(json.dumps([ANSWER, 7, [1]]))
+    with pytest.raises(DataError) as caught:
+        read_predictions(tmp_path / "p.json")
+    assert [problem.partition(": ")[0].rpartition(", ")[2] for problem in caught.value.problems] == [
+        "record 1",
+        "record 2",
+    ]
+    (tmp_path / "p.json").write_text("[" + json.dumps(ANSWER))
+    with pytest.raises(DataError, match="neither JSON lines nor a JSON list"):
+        read_predictions(tmp_path / "p.json")
+
+
+def test_half_a_character_is_marked_and_counted(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    rows = [
+        {**ANSWER, "prediction": "yes \ud83d"},
+        {**ANSWER, "id": "a-2", "prediction": "\U0001f600"},
+        {**ANSWER, "id": "a-3"},
+    ]
+    (tmp_path / "p.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = read_predictions(tmp_path / "p.jsonl")
+    assert [prediction.prediction for prediction in found] == ["yes \ufffd", "\U0001f600", "yes"]
+    assert "p.jsonl: 1 records hold half a character" in capsys.readouterr().err
+    write_records(tmp_path / "again.jsonl", [replace(found[0], prediction="no \udc00")])
+    assert read_predictions(tmp_path / "again.jsonl")[0].prediction == "no \ufffd"
+
+
+def test_a_number_that_is_not_finite_is_named(tmp_path: Path) -> None:
+    (tmp_path / "p.jsonl").write_text(json.dumps(ANSWER))
+    (found,) = read_predictions(tmp_path / "p.jsonl")
+    with pytest.raises(DataError, match=r"not a finite number\n  - a-1: metadata\.age"):
+        write_records(tmp_path / "out.jsonl", [replace(found, metadata={"age": float("nan")})])

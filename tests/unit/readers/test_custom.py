@@ -164,3 +164,42 @@ def test_none_or_both_formats(tmp_path: Path) -> None:
     write_lines(tmp_path / "train.csv", "image,report", "a.png,One.")
     write_jsonl(tmp_path / "test.jsonl", {"image": "a.png", "report": "One."})
     assert len(problems(tmp_path)) == 2
+
+
+def test_numbers_that_are_not_finite_name_line_and_field(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [
+        {"image": f"{number}.png", "question": f"Is it {number}?", "answer": "no"} for number in range(4)
+    ]
+    rows[1]["study"], rows[2]["ages"], rows[3]["answer"] = float("nan"), [1.0, float("inf")], float("nan")
+    write_jsonl(tmp_path / "test.jsonl", *rows)
+    assert problems(tmp_path) == tuple(
+        f"test.jsonl, line {line}: {field} is not a finite number; leave it out or write null"
+        for line, field in ((2, "study"), (3, "ages.1"), (4, "answer"))
+    )
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "csv"])
+def test_an_absolute_path_inside_the_folder_is_taken(tmp_path: Path, suffix: str) -> None:
+    root, link = tmp_path / "own", tmp_path / "link"
+    (root / "images").mkdir(parents=True)
+    link.symlink_to(root)
+    rows = [
+        {"image": str(folder / "images" / "a.png"), "question": f"Is it {number}?", "answer": "no"}
+        for number, folder in enumerate((root, link))
+    ]
+    if suffix == "jsonl":
+        write_jsonl(root / "test.jsonl", *rows)
+    else:
+        write_lines(root / "test.csv", "image,question,answer", *(",".join(row.values()) for row in rows))
+    for folder in (root, link):
+        samples = MEDICAL_CUSTOM.read(folder).samples
+        assert [sample.images for sample in samples] == [("images/a.png",)] * 2
+    write_lines(root / f"test.{suffix}", (root / f"test.{suffix}").read_text().replace(str(root), "/elsewhere"))
+    assert any("leads out of" in problem for problem in problems(root))
+
+
+def test_half_a_character_is_marked(tmp_path: Path) -> None:
+    row = '{"image": "a.png", "question": "Is it \\ud83d\\ude00?", "answer": "no \\ud83d"}'
+    write_lines(tmp_path / "test.jsonl", row)
+    (sample,) = MEDICAL_CUSTOM.read(tmp_path).samples
+    assert (sample.question, sample.answer) == ("Is it \U0001f600?", "no \ufffd")
