@@ -93,13 +93,15 @@ def normalise_clean(text: str) -> str:
     """Our own rule: spelling is evened out, nothing that carries meaning is dropped.
 
     Unicode (NFKC), case, quotes and dashes, punctuation, articles that stand before a word, number words up to twenty,
-    hyphens, blanks between a number and its unit, thousands separators. Kept: decimal points, signs, ratios and
-    ranges, ``< > = + %`` and the degree sign, and a letter that only looks like an article (``hepatitis a``).
+    full stops of abbreviations (``C.T.``), hyphens, blanks between a number and its unit, thousands separators.
+    Kept: decimal points, signs, ratios and ranges, ``< > = + %`` and the degree sign, and a letter that only looks like
+    an article (``hepatitis a``).
     Never empty unless the text is blank.
     """
     plain = _SUPERSCRIPT.sub(" ", text.translate(_PLAIN))
     plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", plain).casefold()).translate(_PLAIN)
     plain = _THOUSANDS.sub(lambda number: number.group().replace(",", ""), plain).replace("'", "")
+    plain = _ABBREVIATION.sub(lambda letters: letters.group().replace(".", ""), plain)
     plain = _ARTICLE.sub(lambda article: article.group(1) or "", " ".join(plain.split()))
     plain = _MARK.sub(_clean_mark, plain)
     words = [_CLEAN_NUMBERS.get(word, word) for word in _UNIT.sub(" ", plain).split()]
@@ -198,6 +200,8 @@ _PLAIN = {
 _SUPERSCRIPT = re.compile(r"(?<=\d)(?=[\u00b2\u00b3\u00b9\u2070-\u2079\u00bc-\u00be\u2150-\u215e])")
 """Between a digit and a raised digit or fraction, which NFKC would run together: 10\u00b2 is not 102."""
 _THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
+_ABBREVIATION = re.compile(r"(?<![\w.])[^\W\d_](?:\.[^\W\d_])+(?!\.?\w)")
+"""Single letters with full stops between them: ``C.T.`` is ``CT``."""
 _BEFORE_A = (
     "about|after|and|as|at|be|been|behind|by|containing|for|from|has|have|having|in|into|is|like|near|not|"
     "of|on|over|show|shows|than|through|to|under|was|with|within|without"

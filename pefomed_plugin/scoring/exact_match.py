@@ -14,7 +14,8 @@ from ..text import NORMALISATIONS
 from .pairing import NO_PREDICTION, require_predictions
 from .spec import ACCURACY, ScorerSpec
 
-VERSION = "1"
+_VERSIONS = {"clean": "2"}
+"""Where a normalisation has changed since version 1."""
 
 
 def score_exact_match(predictions: Sequence[Prediction], normalisation: str = "pefomed") -> list[Score]:
@@ -30,13 +31,13 @@ def score_exact_match(predictions: Sequence[Prediction], normalisation: str = "p
         raise ConfigError(f"unknown normalisation {normalisation!r}; {near_names(normalisation, NORMALISATIONS)}")
     require_predictions(predictions)
     normalise = NORMALISATIONS[normalisation]
-    scorer = "exact_match/" + normalisation
+    scorer, version = "exact_match/" + normalisation, _VERSIONS.get(normalisation, "1")
 
     def score(prediction: Prediction) -> Score:
         if prediction.prediction is None:
-            return Score(prediction.id, scorer, VERSION, 0.0, NO_PREDICTION)
+            return Score(prediction.id, scorer, version, 0.0, NO_PREDICTION)
         same = normalise(prediction.prediction) == normalise(prediction.answer)
-        return Score(prediction.id, scorer, VERSION, float(same))
+        return Score(prediction.id, scorer, version, float(same))
 
     return [score(prediction) for prediction in predictions]
 
@@ -48,7 +49,7 @@ def _spec(normalisation: str, words: str) -> ScorerSpec:
         f"exact match, {words}",
         unit="%",
         function=partial(score_exact_match, normalisation=normalisation),
-        version=VERSION,
+        version=_VERSIONS.get(normalisation, "1"),
         kind=ACCURACY,
         short="exact_match" if is_default else "",
         paper="exact_match" if is_default else "",

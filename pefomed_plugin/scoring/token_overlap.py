@@ -16,7 +16,7 @@ from ..text import normalise_clean, normalise_llava_med
 from .pairing import NO_PREDICTION, answer_type, require_predictions
 from .spec import ScorerSpec
 
-VERSION = "1"
+_VERSIONS = {"llava_med": "1", "corrected": "2"}
 MEASURES = ("token_recall", "token_f1")
 
 
@@ -61,15 +61,15 @@ def score_token_overlap(predictions: Sequence[Prediction], measure: str, variant
         if name not in known:
             raise ConfigError(f"unknown token measure {name!r}; {near_names(name, known)}")
     require_predictions(predictions)
-    scorer = f"{measure}/{variant}"
+    scorer, version = f"{measure}/{variant}", _VERSIONS[variant]
 
     def score(prediction: Prediction) -> Score:
         if answer_type(prediction) == CLOSED:
-            return Score(prediction.id, scorer, VERSION, None, "closed question")
+            return Score(prediction.id, scorer, version, None, "closed question")
         if prediction.prediction is None:
-            return Score(prediction.id, scorer, VERSION, 0.0, NO_PREDICTION)
+            return Score(prediction.id, scorer, version, 0.0, NO_PREDICTION)
         overlap = OVERLAPS[variant](prediction.answer, prediction.prediction)
-        return Score(prediction.id, scorer, VERSION, overlap[MEASURES.index(measure)])
+        return Score(prediction.id, scorer, version, overlap[MEASURES.index(measure)])
 
     return [score(prediction) for prediction in predictions]
 
@@ -80,7 +80,7 @@ def _spec(measure: str, variant: str) -> ScorerSpec:
         f"{measure}/{variant}",
         f"{words}, {'as LLaVA-Med computes it' if variant == 'llava_med' else 'each word counted once'}",
         function=partial(score_token_overlap, measure=measure, variant=variant),
-        version=VERSION,
+        version=_VERSIONS[variant],
         compares_words=True,
         short=measure if variant == "llava_med" else "",
     )

@@ -81,6 +81,9 @@ def test_clean_verdict_on_a_published_case(answer: str, prediction: str, equal: 
         ("group a streptococcus", "group streptococcus"),
         ("?", "!"),
         ("12,34", "1234"),
+        ("grade a. b", "grade ab"),
+        ("a.bc", "abc"),
+        ("T.1.2", "T12"),
         ("\u0915\u093f", "\u0915"),
     ],
 )
@@ -107,6 +110,9 @@ def test_clean_keeps_apart_what_differs_in_meaning(one: str, other: str) -> None
         ("nodule of the lung", "nodule of lung"),
         ("There is a mass in a lung", "there is mass in lung"),
         ("NINETEEN", "19"),
+        ("C.T.", "ct"),
+        ("an M.R.I of the brain", "MRI of the brain"),
+        ("given i.v.", "given IV"),
         ("stra\u00dfe", "strasse"),
     ],
 )

@@ -17,7 +17,7 @@ from ...text import normalise_clean
 
 NAME = "offline-lexical"
 """Stands where a model's name would."""
-VERSION = "1"
+VERSION = "2"
 _CUTS = {4: (0.15, 0.35, 0.55, 0.8)}
 """Cuts -> F1 of the words from which a text is a level higher; for other scales the F1 is cut into equal parts."""
 

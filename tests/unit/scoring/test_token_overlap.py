@@ -43,7 +43,7 @@ def test_scores_cover_open_questions_and_reports_but_not_closed_ones() -> None:
     scores = score_token_overlap(rows, "token_f1", "corrected")
     assert [score.value for score in scores] == [pytest.approx(2 / 3), None, 0.0, 0.0]
     assert [score.reason for score in scores] == [None, "closed question", "no prediction", None]
-    assert {(score.scorer, score.version) for score in scores} == {("token_f1/corrected", "1")}
+    assert {(score.scorer, score.version) for score in scores} == {("token_f1/corrected", "2")}
 
 
 def test_mistaken_names_and_nothing_to_score() -> None:
