@@ -84,12 +84,12 @@ def installed_version(name: str) -> str | None:
         return None
 
 
-def extra_of(module: str) -> str:
-    """The extra that brings a module along; empty where none does."""
+def package_of(module: str) -> str:
+    """The package of an extra that brings a module along; empty where none does."""
     name = module.partition(".")[0].replace("_", "-").lower()
     return next(
         (
-            requirement.extra
+            requirement.name
             for requirement in read_requirements()
             if requirement.extra and requirement.name.replace("_", "-").lower() == name
         ),

@@ -12,7 +12,7 @@ from contextlib import redirect_stdout
 from .. import __version__
 from ..errors import PefomedError, near_names
 from ..reporting.rendering import show
-from ..requirements import extra_of
+from ..requirements import package_of
 from .output import Output, print_json
 
 COMMANDS = {
@@ -129,8 +129,8 @@ def _words(error: Exception) -> str:
         place = "" if error.filename is None else f"{error.filename}: "
         return f"{place}{error.strerror or error}"
     if isinstance(error, ModuleNotFoundError):
-        extra = extra_of(error.name or "")
-        return extra and f"this needs the package {error.name}; pip install 'pefomed_plugin[{extra}]'"
+        package = package_of(error.name or "")
+        return package and f"this needs the package {error.name}; pip install {package}"
     return str(error)
 
 

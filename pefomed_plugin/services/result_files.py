@@ -289,7 +289,7 @@ def _read_xlsx(path: Path) -> list[dict[str, Any]]:
         from openpyxl import load_workbook  # late: optional
         from openpyxl.utils.exceptions import InvalidFileException  # late: optional
     except ImportError as error:
-        raise ConfigError("spreadsheets need openpyxl; pip install 'pefomed_plugin[report]'") from error
+        raise ConfigError("spreadsheets need openpyxl; pip install openpyxl") from error
     try:
         book = load_workbook(path, read_only=True)  # formulas stay text: an answer may begin with "="
     except (OSError, BadZipFile, InvalidFileException, KeyError) as error:

@@ -61,9 +61,7 @@ class WeightsAndBiases(Tracker):
         try:
             import wandb  # late: optional
         except ImportError as error:
-            raise ConfigError(
-                "run.wandb: wandb is not installed; pip install 'pefomed_plugin[wandb]', or leave run.wandb out"
-            ) from error
+            raise ConfigError("run.wandb: wandb is not installed; pip install wandb, or leave run.wandb out") from error
         settings: dict[str, Any] = {"project": "pefomed", **(options.wandb or {})}
         try:
             self._run = wandb.init(

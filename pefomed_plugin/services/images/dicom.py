@@ -52,7 +52,7 @@ def read_dicom(stream: BinaryIO, where: str, max_pixels: int, frame: int | None 
         import pydicom  # late: optional
         from pydicom.errors import InvalidDicomError  # late: optional
     except ImportError as error:
-        raise UnusableImage(where, "DICOM needs pydicom", "pip install 'pefomed_plugin[dicom]'") from error
+        raise UnusableImage(where, "DICOM needs pydicom", "pip install pydicom") from error
     head = stream.read(_DICOM_AT + len(_MAGIC))
     stream.seek(0)
     is_bare = head[_DICOM_AT:] != _MAGIC and looks_like_dicom(head)

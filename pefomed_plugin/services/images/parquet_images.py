@@ -36,7 +36,7 @@ def read_embedded(path: Path, row: int) -> bytes:
     try:
         import pyarrow  # late: optional
     except ImportError as error:
-        raise UnusableImage(where, "parquet needs pyarrow", "pip install 'pefomed_plugin[parquet]'") from error
+        raise UnusableImage(where, "parquet needs pyarrow", "pip install pyarrow") from error
     try:
         stamp = path.stat().st_mtime_ns
         starts = _row_group_starts(path, stamp)

@@ -60,7 +60,7 @@ def quantised_loading(bits: str, dtype: torch.dtype) -> dict[str, Any]:
             "torch sees no GPU; check the driver, or set model.llm_quantization=none (model.low_resource=false)"
         )
     if find_spec("bitsandbytes") is None:
-        problems.append("the package bitsandbytes is missing; pip install 'pefomed_plugin[quant]'")
+        problems.append("the package bitsandbytes is missing; pip install bitsandbytes")
     if problems:
         raise ConfigError(f"model.llm_quantization: {bits} cannot be used here", problems)
     from transformers import BitsAndBytesConfig  # late: optional

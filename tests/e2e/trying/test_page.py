@@ -49,7 +49,7 @@ def test_examples_are_drawings_or_the_users_images(scans, tmp_path):
 def test_without_gradio_the_extra_and_the_terminal_are_named(monkeypatch, capsys):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert main(["chat", "--ckpt", "embedded"]) == 2
-    assert "pip install 'pefomed_plugin[ui]'; or talk in the terminal, with --cli" in capsys.readouterr().err
+    assert "pip install gradio; or talk in the terminal, with --cli" in capsys.readouterr().err
 
 
 @needs_gradio

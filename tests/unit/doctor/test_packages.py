@@ -11,7 +11,7 @@ import pytest
 from pefomed_plugin import requirements
 from pefomed_plugin.doctor import packages
 from pefomed_plugin.doctor.findings import ERROR, NOTE, OK, WARNING
-from pefomed_plugin.requirements import Requirement, extra_of, read_requirements, release
+from pefomed_plugin.requirements import Requirement, package_of, read_requirements, release
 
 NEEDED = [
     Requirement("numpy", "1.22", ""),
@@ -39,9 +39,9 @@ def test_missing_and_old_packages_say_what_to_install(monkeypatch):
         "openai": WARNING,
         "extra judge": NOTE,
     }
-    assert found["torch"].remedy == "pip install 'pefomed_plugin[bundled]'"
+    assert found["torch"].remedy == "pip install 'torch>=2.4'"
     assert found["numpy"].found == "1.9, older than 1.22" and found["numpy"].remedy == "pip install 'numpy>=1.22'"
-    assert found["extra judge"].remedy == "pip install 'pefomed_plugin[judge]'"
+    assert found["extra judge"].remedy == "pip install openpyxl"
 
 
 def test_a_package_that_is_only_on_the_path():
@@ -62,10 +62,10 @@ def test_requirements_are_those_of_the_installed_package():
 
 
 def test_a_missing_module_is_told_with_its_extra(monkeypatch):
-    assert extra_of("torch.nn") == "bundled"
-    assert extra_of("no_such_module") == ""
+    assert package_of("torch.nn") == "torch"
+    assert package_of("no_such_module") == ""
     monkeypatch.setattr(requirements, "read_requirements", lambda: [])
-    assert extra_of("torch") == ""
+    assert package_of("torch") == ""
 
 
 PINS = "dependencies:\n  - python=3.9\n  - pip:\n    - torch==2.0.0\n    - transformers==4.30.0\n    - wandb==0.15\n"
