@@ -41,7 +41,7 @@ class Sample:
     answer_type: str | None = None
     """``OPEN``, ``CLOSED`` or None where the data set has no such notion; how it was decided is in ``metadata``."""
     question_type: str | None = None
-    """As released with known misspellings mended; several types are joined with ``", "``."""
+    """As released with known misspellings corrected; several types are joined with ``", "``."""
     organ: str | None = None
     """Imaged organ or region as released: ``HEAD``, ``CHEST``, ``ABD``, ``Lung``, ..."""
     phrase_type: str | None = None
