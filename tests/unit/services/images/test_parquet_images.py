@@ -62,10 +62,10 @@ def test_addresses(image: str, address: Any) -> None:
     assert split_address(image) == address
 
 
-def test_without_pyarrow_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_pyarrow_the_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path / "a.parquet", {"image": [png(1)]})
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(ImageError, match=r"parquet needs pyarrow; pip install 'pefomed_plugin\[parquet\]'"):
+    with pytest.raises(ImageError, match=r"parquet needs pyarrow; pip install pyarrow"):
         open_image(tmp_path, "a.parquet#0")
 
 
