@@ -143,10 +143,10 @@ def test_upstreams_switch_and_a_refusal(tmp_path):
         pass
 
 
-def test_wandb_that_is_not_installed_names_the_extra(tmp_path, monkeypatch):
+def test_wandb_that_is_not_installed_names_the_package(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "wandb", None)
     with (
-        pytest.raises(ConfigError, match=r"pefomed_plugin\[wandb\]"),
+        pytest.raises(ConfigError, match=r"pip install wandb"),
         trackers_of(options(tmp_path, wandb={"project": "p"}), {}, 0),
     ):
         pass
