@@ -1,6 +1,6 @@
 """The settings of parameter-efficient fine-tuning: one object, under peft's names, read from YAML, file and adapter.
 
-Knows no tensor. What a checkpoint's tensors say of them is told by ``toolkit.checkpoint``.
+It reads no tensors: what a checkpoint's tensors say of them is told by ``toolkit.checkpoint``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A model to be asked: images and questions in, texts out, as evaluation would ask them. Greedy, no sampling.
 
-Made by ``pefomed_plugin.load``. Knows no data set, no file of weights and no page.
+Made by ``pefomed_plugin.load``. It does not read data sets or weights files, and draws no page.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ class _Index:
             if answer.question is None:
                 return of_image
             exact = [sample for sample in of_image if plain(sample.question) == plain(answer.question)]
-            asked = exact or [each for each in of_image if _same_question(answer.question, each)]
+            asked = exact or [sample for sample in of_image if _same_question(answer.question, sample)]
             of_reference = [sample for sample in asked if plain(sample.answer) == plain(answer.reference)]
             return of_reference or asked
         if answer.key is None and answer.question is not None and answer.reference is not None:
@@ -104,7 +104,7 @@ def _one_of_alike(fitting: list[Sample], found: Mapping[str, Answer]) -> list[Sa
     alike = {(sample.images, plain(sample.question), plain(sample.answer)) for sample in fitting}
     if len(alike) != 1:
         return fitting
-    return [next((each for each in fitting if each.id not in found), fitting[0])]
+    return [next((sample for sample in fitting if sample.id not in found), fitting[0])]
 
 
 def plain(text: str | None) -> str:
@@ -145,7 +145,7 @@ def _contradiction(answer: Answer, sample: Sample) -> str:
 
 def _why(answer: Answer, fitting: Sequence[Sample]) -> str:
     if fitting:
-        known: set[str] = {each.id for each in fitting}
+        known: set[str] = {sample.id for sample in fitting}
         return f"fits {len(known)} samples ({min(known)}, ...) and the file is not in their order"
     if answer.key is not None:
         return f"no sample has the id {answer.key!r}; if ids are the project's own, give its question file"

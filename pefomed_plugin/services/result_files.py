@@ -1,4 +1,5 @@
-"""Result files of other projects, read as they write them: one ``Answer`` a record. Knows no data set of ours.
+"""Result files of other projects, read as they write them: one ``Answer`` per record. Which of our data
+sets they belong to is decided elsewhere.
 
 Which fields each project writes, and what of it was verified, stands in docs/other-peoples-predictions.md.
 """

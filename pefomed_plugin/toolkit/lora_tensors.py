@@ -1,4 +1,4 @@
-"""What the tensors of a checkpoint say of its LoRA: pairs, rank, adapted modules. Knows no file and no model."""
+"""What the tensors of a checkpoint say of its LoRA: pairs, rank, adapted modules. No file is opened."""
 
 from __future__ import annotations
 

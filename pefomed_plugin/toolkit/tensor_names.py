@@ -1,4 +1,4 @@
-"""How a tensor of MiniGPT-v2 is called, whichever program wrote the file. Knows no tensor."""
+"""How a tensor of MiniGPT-v2 is called, whichever program wrote the file. Names only; no tensor is read."""
 
 from __future__ import annotations
 

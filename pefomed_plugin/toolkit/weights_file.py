@@ -1,6 +1,6 @@
 """One file of weights, whole or lazily: nothing pickled is ever executed, and what is no weights file has a name.
 
-Knows no model and no names of tensors.
+It does not depend on a model or on what tensors are called.
 """
 
 from __future__ import annotations

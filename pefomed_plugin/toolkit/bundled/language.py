@@ -1,4 +1,4 @@
-"""The language model: weights from transformers, LoRA from peft, of whichever family. Knows nothing of images."""
+"""The language model: weights from transformers, LoRA from peft, of whichever family. It sees no images."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """MiniGPT-v2: frozen EVA ViT, four neighbouring visual tokens in one, a linear projection, a language model with LoRA.
 
 Paper section 3.1; numbers equal to upstream's ``minigpt4/models/minigpt_v2.py`` (``golden/``). Only the projection and
-LoRA are trained. Knows nothing of data sets, files of samples, or training loops.
+LoRA are trained. It does not depend on data sets, sample files or training loops.
 
 Shapes: B samples, S pixels, N patches, V = N / 4 visual tokens, D vision width, H language width, T tokens.
 """

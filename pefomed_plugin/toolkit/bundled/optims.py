@@ -1,4 +1,4 @@
-"""Learning-rate schedules of MiniGPT-v2: linear warm-up, then cosine or steps. Knows nothing of models or data."""
+"""Learning-rate schedules of MiniGPT-v2: linear warm-up, then cosine or steps. No model, no data."""
 
 from __future__ import annotations
 

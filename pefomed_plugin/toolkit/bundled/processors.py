@@ -1,4 +1,4 @@
-"""Processors of MiniGPT-v2: images to tensors, captions to its lower-cased form. Knows no data set.
+"""Processors of MiniGPT-v2: images to tensors, captions to its lower-cased form. They depend on no data set.
 
 Numbers equal upstream's (``golden/``): bicubic resize of the PIL image to a square, CLIP's mean and deviation; no crop
 and no flip, because left and right matter.

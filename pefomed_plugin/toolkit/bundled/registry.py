@@ -1,4 +1,6 @@
-"""The registry of MiniGPT-v2's contracts: names to classes, paths, and a little state. Knows no class it holds.
+"""The registry of MiniGPT-v2's contracts: names to classes, paths, and a little state.
+
+It imports none of the classes it holds.
 
 Same class methods as upstream's, with one difference: a name that is unknown or taken raises and helps, where upstream
 returns None and fails elsewhere.

@@ -1,4 +1,4 @@
-"""The frozen vision encoder: EVA-CLIP ViT-g from timm, cut as MiniGPT-v2 cuts it. Knows nothing of language.
+"""The frozen vision encoder: EVA-CLIP ViT-g from timm, cut as MiniGPT-v2 cuts it. It sees no text.
 
 Shapes: B images, S pixels a side, N = (S / patch)^2 patches, D width. 39 of the 40 blocks, no final norm; equal to
 upstream's own implementation within 1e-5 (``golden/``).
