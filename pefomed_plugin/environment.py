@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from .errors import ConfigError
 
@@ -32,6 +33,24 @@ def sample_folder() -> Path:
     """Where the embedded default lives: ``PEFOMED_SAMPLE``, or a folder in the user's cache."""
     own = os.environ.get("PEFOMED_SAMPLE")
     return Path(own) if own else cache_folder() / "sample"
+
+
+def check_sample_folder() -> None:
+    """Whether the embedded default can be written where it belongs; leaves nothing behind.
+
+    Raises:
+        ConfigError: it cannot; names the folder and the variables that choose another.
+    """
+    folder = sample_folder()
+    place = next(path for path in (folder, *folder.parents) if path.is_dir())
+    try:
+        with TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        raise ConfigError(
+            f"{folder} cannot be written ({place}: {error.strerror}); set PEFOMED_SAMPLE, or XDG_CACHE_HOME, to "
+            "a folder that can"
+        ) from error
 
 
 def embedded_parts(needed: set[str], environ: Mapping[str, str]) -> list[str]:

@@ -204,6 +204,7 @@ def ensure_embedded(parts: Sequence[str]) -> None:
     """Make what of the embedded default is needed and not there; processes started together wait for the first."""
     from .embedded import DRAWN, MODEL, make_sample  # late: loads PIL
 
+    environment.check_sample_folder()
     folder = environment.sample_folder()
     with locked(folder.parent / (folder.name + ".lock")):
         make_sample(

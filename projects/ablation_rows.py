@@ -6,6 +6,7 @@ What the demo on generated data and the full study share; starts one command aft
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -125,7 +126,7 @@ def run_side_by_side(lanes: Sequence[Sequence[Sequence[str]]], logs: Path) -> in
                 "command",
             )
             log = logs / (name + ".log")
-            print(f"\n$ {' '.join(command)}\n  (output in {log})", flush=True)
+            print(f"\n$ {shlex.join(command)}\n  (output in {log})", flush=True)
             start = time.monotonic()
             with open(log, "w", encoding="utf-8") as file:
                 code = subprocess.run(
@@ -144,7 +145,7 @@ def run_side_by_side(lanes: Sequence[Sequence[Sequence[str]]], logs: Path) -> in
 def run_all(launches: Sequence[Sequence[str]]) -> int:
     """Run commands until one fails; its exit code, or 0."""
     for command in launches:
-        print("\n$ " + " ".join(command), flush=True)
+        print("\n$ " + shlex.join(command), flush=True)
         code = subprocess.run(command, cwd=ROOT, check=False).returncode
         if code:
             return code

@@ -102,11 +102,7 @@ def check_run(cfg_path: str, options: Sequence[str] = ()) -> list[Finding]:
     vit = model.vit or VitConfig()
     sizes = Sizes(None if is_tiny else 4096, vit.embed_dim, vit.depth, vit.patch_size)
     if parts and not environment.sample_folder().is_dir():
-        findings.append(
-            Finding(
-                "data", "embedded default", OK, f"will be generated in {environment.sample_folder()}, in about a minute"
-            )
-        )
+        findings.append(_check_sample_folder())
     if not is_tiny or environment.sample_folder().is_dir():
         findings += check_weights(
             Path(model.llama_model or ""),
@@ -245,3 +241,12 @@ def _check_room(cfg_path: str, config: Configuration) -> list[Finding]:
         return check_disk(Path(run.output_dir), 0.0)
     on_gpu = [] if run.device == "cpu" else check_memory(needed.peak, cfg_path)
     return on_gpu + check_disk(Path(run.output_dir), sum(needed.disk.values()) / GB)
+
+
+def _check_sample_folder() -> Finding:
+    try:
+        environment.check_sample_folder()
+    except ConfigError as error:
+        return Finding("data", "embedded default", ERROR, str(error), "export PEFOMED_SAMPLE=FOLDER")
+    words = f"will be generated in {environment.sample_folder()}, in about a minute"
+    return Finding("data", "embedded default", OK, words)

@@ -19,6 +19,8 @@ import torch
 from ..errors import CheckpointError, one_line
 
 Shapes = dict[str, tuple[int, ...]]
+_BEGINNINGS = (b"PK", b"\x80")
+"""Of what torch saves: a zip archive, or before torch 1.6 a pickle."""
 SAFETENSORS = ".safetensors"
 _LONGEST_HEADER = 100_000_000
 _MAPS_FILES = "mmap" in inspect.signature(torch.load).parameters
@@ -68,6 +70,10 @@ def refuse_other_files(path: Path) -> None:
         raise CheckpointError(f"{path} is a Git LFS pointer, the weights were not fetched; run git lfs pull there")
     if start.lstrip()[:1] == b"<":
         raise CheckpointError(f"{path} is a web page, not weights; fetch it again (a log-in page was saved?)")
+    if path.suffix != SAFETENSORS and start and not start.startswith(_BEGINNINGS):
+        raise CheckpointError(
+            f"{path} is not a weights file (it begins with {start[:16]!r}); name a .pth, .bin or .safetensors file"
+        )
 
 
 def read_header(path: Path) -> tuple[Shapes, dict[str, str]]:

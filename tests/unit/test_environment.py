@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pefomed_plugin import environment
 from pefomed_plugin.environment import VARIABLES, embedded_parts, point_at_embedded, sample_folder
 from pefomed_plugin.errors import ConfigError
 
@@ -56,3 +57,17 @@ def test_where_the_sample_is(tmp_path, monkeypatch):
     monkeypatch.delenv("PEFOMED_SAMPLE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     assert sample_folder() == tmp_path / "cache" / "pefomed" / "sample"
+
+
+def test_a_place_that_cannot_be_written_is_named_with_what_chooses_another(monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("PEFOMED_SAMPLE", str(tmp_path / "new" / "sample"))
+    environment.check_sample_folder()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file"]
+    monkeypatch.setattr(environment, "TemporaryFile", refuse)
+    with pytest.raises(ConfigError, match=r"new/sample cannot be written .*PEFOMED_SAMPLE, or XDG_CACHE_HOME"):
+        environment.check_sample_folder()
+
+
+def refuse(dir):
+    raise OSError(30, "Read-only file system", str(dir))

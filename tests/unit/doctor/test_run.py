@@ -131,6 +131,22 @@ def test_the_embedded_default_is_announced_not_generated(paths, monkeypatch):
     assert dict(os.environ) == environ
 
 
+def test_an_embedded_default_that_cannot_be_written_is_an_error(paths, monkeypatch):
+    for name in ("PEFOMED_DATA", "PEFOMED_LLAMA", "PEFOMED_VIT", "PEFOMED_CKPT"):
+        monkeypatch.delenv(name)
+    (paths / "file").write_text("")
+    monkeypatch.setenv("PEFOMED_SAMPLE", str(paths / "file" / "sample"))
+    monkeypatch.setattr(
+        "pefomed_plugin.environment.TemporaryFile", lambda dir: (_ for _ in ()).throw(OSError(30, "full"))
+    )
+    finding = of(check_run(STAGE2), "embedded default")[0]
+    assert (
+        finding.state == ERROR
+        and "file/sample cannot be written" in finding.found
+        and "PEFOMED_SAMPLE" in finding.remedy
+    )
+
+
 def test_without_a_run_the_variables_are_looked_at(paths, monkeypatch):
     findings = check_variables()
     assert of(findings, "data set vqa_rad")[0].state == OK

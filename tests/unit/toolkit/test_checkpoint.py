@@ -176,3 +176,12 @@ def test_others_may_read_what_the_umask_lets_them(tmp_path):
     finally:
         os.umask(before)
     assert (tmp_path / "checkpoint.pth").stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize("content", ['{"a": 1}', "a,b\n1,2\n", "model: x\n"])
+def test_a_text_file_is_not_called_pickled_code(tmp_path, content):
+    path = tmp_path / "adapter_config.pth"
+    path.write_text(content)
+    with pytest.raises(CheckpointError, match=r"is not a weights file \(it begins with") as caught:
+        read_checkpoint(path)
+    assert "pickled" not in str(caught.value)
