@@ -1,4 +1,7 @@
-"""Is a data set where a run looks for it, recognised by its layout? Reads no samples: ``pefomed prepare`` does."""
+"""Is a data set where a run looks for it, recognised by its layout, with any image at all?
+
+Reads no samples and opens no image: ``pefomed prepare`` does.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from ..readers.layouts import recognise
 from ..readers.prepared import is_prepared, read_manifest
 from ..services.data.shard_files import find_shards
 from ..services.data.shards import read_shard_index
+from ..services.images.image_folder import may_hold_images
 from .findings import ERROR, OK, Finding, from_error
 
 
@@ -30,15 +34,24 @@ def check_data(name: str, storage: str, images: str | None = None) -> list[Findi
         return [Finding("data", what, ERROR, f"{root} may not be read by you", f"chmod -R u+rX {root}")]
     try:
         if is_prepared(root):
-            return [_check_prepared(name, root, images)]
+            return [_check_prepared(name, root, images, spec.page)]
         layout = recognise(name, spec.layouts, root).name
     except DataError as error:
         where = "" if len(error.problems) < 2 else f" (one of: {'; '.join(error.problems)})"
         return [Finding("data", what, ERROR, error.summary + where, spec.page)]
+    # A reader of another package may keep its images anywhere.
+    searched = Path(images) if images else root if name in DATASETS.own else None
+    if searched and not may_hold_images(searched):
+        return [_no_image(name, searched, spec.page)]
     return [Finding("data", what, OK, f"{root}: {layout} layout")]
 
 
-def _check_prepared(name: str, root: Path, images: str | None) -> Finding:
+def _no_image(name: str, folder: Path, page: str) -> Finding:
+    remedy = f"fetch or unpack the images ({page}), or --options datasets.{name}.build_info.images=FOLDER"
+    return Finding("data", "data set " + name, ERROR, f"not one image is below {folder}", remedy)
+
+
+def _check_prepared(name: str, root: Path, images: str | None, page: str) -> Finding:
     what, manifest = "data set " + name, read_manifest(root)
     if manifest["dataset"] != name:
         return Finding(
@@ -56,6 +69,9 @@ def _check_prepared(name: str, root: Path, images: str | None) -> Finding:
             f"{root} was prepared from images in {manifest['image_root']}, which is gone",
             f"--options datasets.{name}.build_info.images=FOLDER",
         )
+    searched = Path(images or manifest["image_root"])
+    if not may_hold_images(searched):
+        return _no_image(name, searched, page)
     return Finding("data", what, OK, f"{root}: prepared, {manifest['layout']} layout")
 
 

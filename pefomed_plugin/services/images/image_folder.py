@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from PIL import Image
+
 from ...errors import ConfigError, DataError
 from ...readers.tables import read_csv
 from ...records import Sample
@@ -59,6 +61,33 @@ def find_images(root: Path) -> ImageFolder:
             f"{root} holds no image; looked for {', '.join(sorted(SUFFIXES))}, and DICOM files without an ending"
         )
     return ImageFolder(root, sorted(images), dict(sorted(others.items())))
+
+
+def may_hold_images(root: Path, limit: int = 50_000) -> bool:
+    """Whether some image may lie below ``root``; opens no file, and stops at the first that may be one.
+
+    False is certain: every file was seen, and each has an ending that no image has. True is also the answer where it
+    cannot be told: files without an ending (DICOM), Parquet (it may hold images), a folder that may not be listed, or
+    more than ``limit`` entries.
+    """
+    endings = SUFFIXES | {".parquet", ""} | set(Image.registered_extensions())
+    folders, seen = [str(root)], 0
+    while folders:
+        try:
+            with os.scandir(folders.pop()) as entries:
+                for entry in entries:
+                    seen += 1
+                    if seen > limit:
+                        return True
+                    if entry.name.startswith("."):
+                        continue
+                    if entry.is_dir():
+                        folders.append(entry.path)
+                    elif os.path.splitext(entry.name)[1].lower() in endings:
+                        return True
+        except OSError:
+            return True
+    return False
 
 
 def make_samples(images: Sequence[str], task: str, question: str | None = None) -> list[Sample]:

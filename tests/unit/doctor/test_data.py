@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 
@@ -11,6 +12,7 @@ from pefomed_plugin.doctor.findings import ERROR, OK
 from pefomed_plugin.readers import DATASETS
 from pefomed_plugin.readers.vqa_rad import VQA_RAD
 from pefomed_plugin.services.data.prepare import prepare
+from pefomed_plugin.services.images.image_folder import may_hold_images
 from tests.unit.services.small import LEAKY, write_rad
 
 
@@ -64,3 +66,40 @@ def test_a_folder_that_is_not_there(tmp_path):
 def test_images_elsewhere_that_are_not_there(release, tmp_path):
     (finding,) = check_data("vqa_rad", str(release), str(tmp_path / "gone"))
     assert finding.state == ERROR and "build_info.images" in finding.found
+
+
+def test_a_release_without_one_image(release, tmp_path):
+    prepare(VQA_RAD, release, tmp_path / "prepared", allow_mismatch=True)
+    images = (release / "images").rename(tmp_path / "elsewhere")
+    (release / "images").mkdir()
+    (release / "images" / "images.zip").write_bytes(b"not unpacked")
+    for folder in (release, tmp_path / "prepared"):
+        (finding,) = check_data("vqa_rad", str(folder))
+        assert finding.state == ERROR and finding.found.startswith("not one image is below " + str(release))
+        assert "docs/data/vqa_rad.md" in finding.remedy and "datasets.vqa_rad.build_info.images=" in finding.remedy
+        assert check_data("vqa_rad", str(folder), str(images))[0].state == OK
+
+
+def test_images_elsewhere_without_one_image(release, tmp_path):
+    (tmp_path / "none").mkdir()
+    (finding,) = check_data("vqa_rad", str(release), str(tmp_path / "none"))
+    assert finding.state == ERROR and finding.found == f"not one image is below {tmp_path / 'none'}"
+
+
+def test_one_image_is_enough_wherever_it_lies(release):
+    shutil.rmtree(release / "images")
+    (release / "images" / "deep" / "er").mkdir(parents=True)
+    (release / "images" / "deep" / "er" / "a.JPG").write_bytes(b"")
+    assert check_data("vqa_rad", str(release))[0].state == OK
+
+
+@pytest.mark.parametrize("name", ["IM0001", "train-0.parquet", "a.tiff", "a.jfif"])
+def test_what_may_be_an_image_is_given_the_benefit_of_the_doubt(tmp_path, name):
+    (tmp_path / name).write_bytes(b"")
+    assert may_hold_images(tmp_path)
+
+
+def test_what_cannot_be_told_cheaply_is_not_said(tmp_path):
+    for number in range(4):
+        (tmp_path / f"{number}.txt").write_bytes(b"")
+    assert not may_hold_images(tmp_path) and may_hold_images(tmp_path, limit=3)
