@@ -31,7 +31,7 @@ from ..services.judge.ledger import Ledger
 from ..services.judge.local_judge import LocalChat
 from ..services.judge.openai_chat import OpenAIChat
 from ..services.judge.prices import TOKENS_OF_A_VERDICT, estimate_tokens
-from ..services.judge.settling import Asked, Limits, Usable, open_questions
+from ..services.judge.settling import Asked, Limits, Usable, take_stock
 from ..services.judgements import write_judgements
 
 JUDGES = ("api", "offline", "local")
@@ -151,10 +151,11 @@ def estimate(predictions: Sequence[Prediction], plan: JudgePlan, limits: Limits,
     check_judgeable(predictions, plan.rubric)
     questions = judge_questions(predictions, plan)
     with Ledger(ledger_path) as ledger:
-        left = open_questions(questions, ledger, usable_verdict(plan), limits)
-    sent, answered = sum(estimate_tokens(request.messages) for request in left), TOKENS_OF_A_VERDICT * len(left)
+        stock = take_stock(questions, ledger, usable_verdict(plan), limits)
+    left = len(stock.open)
+    sent, answered = sum(estimate_tokens(questions[place].messages) for place in stock.open), TOKENS_OF_A_VERDICT * left
     cost = limits.price.of({"prompt_tokens": sent, "completion_tokens": answered}) if limits.price else None
-    return JudgingEstimate(len({question.key for question in questions}), len(left), sent, answered, cost)
+    return JudgingEstimate(stock.asked.questions, left, sent, answered, cost)
 
 
 def _one_by_one(ask: Ask) -> Judge:

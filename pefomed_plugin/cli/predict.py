@@ -13,7 +13,7 @@ from ..services.judge.judging import require_permission
 from ..services.judge.ledger import Ledger
 from ..services.judge.openai_chat import OpenAIChat, server_url
 from ..services.judge.prices import estimate_tokens
-from ..services.judge.settling import open_questions
+from ..services.judge.settling import take_stock
 from ..storage import write_records
 from ._predict_folder import add_folder_arguments, answer_images
 from .arguments import add_permission
@@ -82,10 +82,10 @@ def _answer_test_set(arguments: argparse.Namespace) -> int:
     path = arguments.ledger or arguments.out / LEDGER
     with Ledger(path) as ledger:
         if arguments.dry_run:
-            left = open_questions(questions, ledger, is_answer, limits)
+            left = take_stock(questions, ledger, is_answer, limits).open
             print(
                 f"{len(questions):,} questions, {len(left):,} not in the ledger yet; about "
-                f"{sum(estimate_tokens(question.messages) for question in left):,} tokens to send"
+                f"{sum(estimate_tokens(questions[place].messages) for place in left):,} tokens to send"
             )
             return 0
         asked = ask_all(questions, chat.ask, ledger, is_answer, limits, what="answering")

@@ -27,7 +27,7 @@ from .settling import (
     entries_of,
     is_settled,
     make_entry,
-    open_questions,
+    take_stock,
 )
 
 FEW = 5
@@ -56,26 +56,19 @@ class _Asking:
         self, questions: Sequence[ChatRequest], ask: Ask, ledger: Ledger, usable: Usable, limits: Limits
     ) -> None:
         self.ask, self.ledger, self.usable, self.limits = ask, ledger, usable, limits
-        unique = {question.key: question for question in questions}
-        left = open_questions(questions, ledger, usable, limits)
+        self.questions = questions
+        stock = take_stock(questions, ledger, usable, limits)
+        left, self.asked, self.has_use = stock.open, stock.asked, stock.has_use
         probes = left[:: max(1, len(left) // FEW)][:FEW]  # from all over the set: the first ones may be alike
-        keys = {question.key for question in probes}
-        self.waiting = deque([*probes, *(question for question in left if question.key not in keys)])
-        held = {key: entries_of(ledger, question) for key, question in unique.items()}
-        self.asked = Asked(len(unique), settled=len(unique) - len(left))
-        self.has_use = any(map(usable, (entry for entries in held.values() for entry in entries)))
-        for key in unique.keys() - {question.key for question in left}:
-            self._count_unusable(held[key])
-        if limits.price:
-            self.asked.cost = sum(
-                limits.price.of(entry.get("usage") or {}) for entries in held.values() for entry in entries
-            )
+        few = set(probes)
+        self.waiting = deque([*probes, *(place for place in left if place not in few)])
+        """Places of questions; a question is made when it is asked."""
         self.gate = Gate(limits.max_requests)
-        self.running: dict[Future, ChatRequest] = {}
+        self.running: dict[Future, tuple[int, ChatRequest]] = {}
         self.reserved: dict[Future, float] = {}
         self.dearest = 0.0
         self.bad_in_a_row = 0
-        self.refused: list[tuple[ChatRequest, str]] = []
+        self.refused: list[tuple[int, ChatRequest, str]] = []
         """Held back until another reply shows that the server answers at all."""
         self.error: PefomedError | None = None
 
@@ -93,7 +86,7 @@ class _Asking:
         finally:
             self.gate.close("ended")
             pool.shutdown(wait=False, cancel_futures=True)
-        for _, reason in self.refused:
+        for *_, reason in self.refused:
             self.asked.without_reply[reason] += 1
         self.asked.requests, self.asked.stopped = self.gate.passed, None if self.asked.is_complete else self.gate.reason
         if self.error is not None:
@@ -104,14 +97,16 @@ class _Asking:
         """Hand out questions, a few ahead of the threads; whether there was one to hand out."""
         handed_out = False
         while self.waiting and not self.gate.is_closed and len(self.running) < self._most():
-            cost = self._at_most(self.waiting[0])
+            place = self.waiting[0]
+            question = self.questions[place]
+            cost = self._at_most(question)
             if self.limits.max_cost is not None and self._committed() + cost > self.limits.max_cost:
                 if not self.running:
                     self.gate.close(f"--max-cost {self.limits.max_cost} reached")
                 break
-            question = self.waiting.popleft()
+            self.waiting.popleft()
             future = pool.submit(self._ask_one, question)
-            self.running[future], self.reserved[future] = question, cost
+            self.running[future], self.reserved[future] = (place, question), cost
             future.add_done_callback(done.put)
             handed_out = True
         return handed_out
@@ -132,9 +127,9 @@ class _Asking:
     def _store(self, futures: Sequence[Future]) -> None:
         """Write what came back, all of it with one sync, then count it."""
         entries: list[Entry] = []
-        replied: list[ChatRequest] = []
+        replied: list[tuple[int, ChatRequest]] = []
         for future in futures:
-            question = self.running.pop(future)
+            place, question = self.running.pop(future)
             del self.reserved[future]
             try:
                 reply = future.result()
@@ -144,16 +139,16 @@ class _Asking:
                 self.asked.without_reply[str(error)] += 1
                 self._count_bad_end(question, str(error))
             except RefusedRequest as error:
-                self.refused.append((question, str(error)))
+                self.refused.append((place, question, str(error)))
                 self._count_bad_end(question, str(error))
             except PefomedError as error:
                 self.error = self.error or error
             else:
                 entries.append(make_entry(question, reply))
-                replied.append(question)
+                replied.append((place, question))
         self.ledger.append(entries)
-        for question, entry in zip(replied, entries):
-            self._count(question, entry)
+        for (place, question), entry in zip(replied, entries):
+            self._count(place, question, entry)
             if self.usable(entry):
                 self.has_use, self.bad_in_a_row = True, 0
                 self._store_refusals()
@@ -163,27 +158,21 @@ class _Asking:
     def _store_refusals(self) -> None:
         """The server answers others, so these were refused for their own sake: final, without a value."""
         refused, self.refused = self.refused, []
-        entries = [make_entry(question, Reply(None, reason, final=True)) for question, reason in refused]
+        entries = [make_entry(question, Reply(None, reason, final=True)) for _, question, reason in refused]
         self.ledger.append(entries)
-        for (question, _), entry in zip(refused, entries):
-            self._count(question, entry)
+        for (place, question, _), entry in zip(refused, entries):
+            self._count(place, question, entry)
 
-    def _count(self, question: ChatRequest, entry: Entry) -> None:
+    def _count(self, place: int, question: ChatRequest, entry: Entry) -> None:
         if self.limits.price and self.asked.cost is not None:
             cost = self.limits.price.of(entry["usage"])
             self.asked.cost += cost
             self.dearest = max(self.dearest, cost)
         known = entries_of(self.ledger, question)
         if is_settled(known, self.usable, self.limits):
-            self.asked.settled += 1
-            self._count_unusable(known)
+            self.asked.count_settled(known, self.usable)
         else:
-            self.waiting.append(question)
-
-    def _count_unusable(self, entries: Sequence[Entry]) -> None:
-        if not any(map(self.usable, entries)):
-            self.asked.unusable += 1
-            self.asked.faults[entries[-1].get("fault") or "not what was asked for"] += 1
+            self.waiting.append(place)
 
     def _count_bad_end(self, question: ChatRequest, reason: str) -> None:
         self.bad_in_a_row += 1

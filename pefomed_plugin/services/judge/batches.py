@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,10 +20,10 @@ from ...storage import write_json
 from ..console import say
 from .asking import closing_on_signal
 from .chat import ChatRequest, Gate, Halted, RefusedRequest, Reply
-from .ledger import Entry, Ledger
+from .ledger import Ledger
 from .openai_chat import OpenAIChat, ServiceError
 from .prices import TOKENS_OF_A_VERDICT, estimate_tokens
-from .settling import Asked, Limits, Usable, entries_of, is_settled, make_entry, open_questions
+from .settling import Asked, Limits, Stock, Usable, entries_of, make_entry, take_stock
 
 MOST_REQUESTS, MOST_BYTES = 50_000, 180_000_000
 """Of one batch: the API takes 50,000 requests and 200 MB."""
@@ -54,39 +54,32 @@ def ask_batches(
     with closing_on_signal(gate):
         try:
             while True:
-                left = open_questions(questions, ledger, usable, limits)
+                stock = take_stock(questions, ledger, usable, limits)
                 if note.is_file():
                     if not _fetch(note, questions, chat, ledger, usable, limits, gate, poll_s):
                         stopped = "the batch answered nothing that was still open"
                         break
-                elif not left:
+                elif not stock.open:
                     break
                 elif limits.max_requests is not None and requests >= limits.max_requests:
                     stopped = f"--max-requests {limits.max_requests} reached"
                     break
                 else:
-                    _check_cost(questions, left, ledger, limits)
-                    requests += _send(note, left, chat, limits.max_requests)
+                    _check_cost(questions, stock, limits)
+                    requests += _send(note, questions, stock.open, chat, limits.max_requests)
         except Halted:
             stopped = "interrupted"
-    entries = {question.key: entries_of(ledger, question) for question in questions}
-    keys = entries.keys()
-    settled = [key for key in keys if is_settled(entries[key], usable, limits)]
-    return Asked(
-        len(keys),
-        len(settled),
-        sum(not any(map(usable, entries[key])) for key in settled),
-        requests,
-        _cost(entries.values(), limits),
-        stopped=stopped,
-    )
+    asked = take_stock(questions, ledger, usable, limits).asked
+    asked.requests, asked.stopped = requests, stopped
+    return asked
 
 
-def _send(note: Path, left: Sequence[ChatRequest], chat: OpenAIChat, most: int | None) -> int:
+def _send(note: Path, questions: Sequence[ChatRequest], left: Sequence[int], chat: OpenAIChat, most: int | None) -> int:
     """Note, upload and start one batch; how many requests it has."""
     lines: list[bytes] = []
     size = 0
-    for question in left[: min(most or MOST_REQUESTS, MOST_REQUESTS)]:
+    for place in left[: min(most or MOST_REQUESTS, MOST_REQUESTS)]:
+        question = questions[place]
         line = json.dumps(
             {"custom_id": question.key, "method": "POST", "url": _ENDPOINT, "body": chat.body(question)}
         ).encode()
@@ -135,7 +128,7 @@ def _fetch(
     if batch.status == "failed":
         note.unlink()
         raise ServiceError(f"batch {batch_id} was refused by the server; its page there says why")
-    by_key = {key: question for question in questions for key in (question.key_before, question.key)}
+    places = {key: place for place, question in enumerate(questions) for key in (question.key_before, question.key)}
     replies: dict[str, Reply] = {}
     refused: dict[str, Reply] = {}
     brought = False
@@ -143,8 +136,9 @@ def _fetch(
         data = chat.call(partial(_read_file, file_id))
         for line in data.decode("utf-8").splitlines():
             record = json.loads(line)
-            question = by_key.get(record.get("custom_id"))
-            if question is not None:
+            place = places.get(record.get("custom_id"))
+            if place is not None:
+                question = questions[place]
                 try:
                     reply, changed = chat.read_batch_line(record, question)
                 except RefusedRequest as error:
@@ -159,7 +153,7 @@ def _fetch(
     new = [
         make_entry(replace(q, facts={**q.facts, "batch": batch_id}), reply)
         for key, reply in replies.items()
-        for q in (by_key[key],)
+        for q in (questions[places[key]],)
         if all(entry.get("batch") != batch_id for entry in entries_of(ledger, q))
     ]
     ledger.append(new)
@@ -184,24 +178,16 @@ def _find(chat: OpenAIChat, label: str) -> str | None:
     return chat.call(find)
 
 
-def _check_cost(questions: Sequence[ChatRequest], left: Sequence[ChatRequest], ledger: Ledger, limits: Limits) -> None:
+def _check_cost(questions: Sequence[ChatRequest], stock: Stock, limits: Limits) -> None:
     if limits.max_cost is None or limits.price is None:
         return
-    spent = _cost({question.key: entries_of(ledger, question) for question in questions}.values(), limits) or 0.0
     ahead = limits.price.of(
         {
-            "prompt_tokens": sum(estimate_tokens(question.messages) for question in left),
-            "completion_tokens": TOKENS_OF_A_VERDICT * len(left),
+            "prompt_tokens": sum(estimate_tokens(questions[place].messages) for place in stock.open),
+            "completion_tokens": TOKENS_OF_A_VERDICT * len(stock.open),
         }
     )
-    if spent + ahead > limits.max_cost:
+    if (stock.asked.cost or 0.0) + ahead > limits.max_cost:
         raise ConfigError(
             f"the batch would cost about {ahead:.2f}, with what was spent more than --max-cost {limits.max_cost}"
         )
-
-
-def _cost(entries: Iterable[Sequence[Entry]], limits: Limits) -> float | None:
-    if limits.price is None:
-        return None
-    usages: list[Mapping[str, int]] = [entry.get("usage") or {} for of_key in entries for entry in of_key]
-    return sum(map(limits.price.of, usages))

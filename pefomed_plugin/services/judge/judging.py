@@ -19,6 +19,8 @@ from .ledger import Ledger
 from .prompts import PARSER_VERSION, JudgePrompt, Verdict, judge_messages, parse_verdict
 from .settling import Limits, Usable, entries_of, is_settled
 
+_TOKENS = ("prompt_tokens", "completion_tokens")
+
 
 @dataclass(frozen=True)
 class JudgePlan:
@@ -101,20 +103,32 @@ def require_permission(samples: Sequence[Sample], host: str, is_local: bool, giv
         )
 
 
-def judge_questions(predictions: Sequence[Prediction], plan: JudgePlan) -> list[ChatRequest]:
+def judge_questions(predictions: Sequence[Prediction], plan: JudgePlan) -> Sequence[ChatRequest]:
     """All runs' questions, run by run; what has no prediction is not asked about."""
-    asked = [
-        (prediction, judge_messages(plan.prompt, prediction))
-        for prediction in predictions
-        if prediction.prediction is not None
-    ]
-    facts = {"prompt": plan.prompt.label, "rubric": plan.rubric.tag}
-    own_rubric = "" if plan.rubric in BUILT_IN.values() else plan.rubric.digest
-    return [
-        ChatRequest(messages, plan.parameters(run), run, {**facts, "sample_id": prediction.id}, plan.server, own_rubric)
-        for run in range(plan.runs)
-        for prediction, messages in asked
-    ]
+    return _Questions([prediction for prediction in predictions if prediction.prediction is not None], plan)
+
+
+class _Questions(Sequence[ChatRequest]):
+    """Each question is made when it is looked at: ten runs over 100,000 answers would be gigabytes of text."""
+
+    def __init__(self, predictions: Sequence[Prediction], plan: JudgePlan) -> None:
+        self._predictions, self._plan = predictions, plan
+        self._facts = {"prompt": plan.prompt.label, "rubric": plan.rubric.tag}
+        self._own_rubric = "" if plan.rubric in BUILT_IN.values() else plan.rubric.digest
+
+    def __len__(self) -> int:
+        return len(self._predictions) * self._plan.runs
+
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, slice):
+            return [self[single] for single in range(*place.indices(len(self)))]
+        if not 0 <= place < len(self):
+            raise IndexError(place)
+        run, number = divmod(place, len(self._predictions))
+        prediction = self._predictions[number]
+        facts = {**self._facts, "sample_id": prediction.id}
+        messages = judge_messages(self._plan.prompt, prediction)
+        return ChatRequest(messages, self._plan.parameters(run), run, facts, self._plan.server, self._own_rubric)
 
 
 def usable_verdict(plan: JudgePlan) -> Usable:
@@ -150,8 +164,22 @@ def collect_scores(
 
 def judge_facts(predictions: Sequence[Prediction], plan: JudgePlan, ledger: Ledger) -> dict[str, Any]:
     """What the judgements rest on, for ``metrics.json``: models, fingerprints, prompt, seeds, usage."""
-    questions = {question.key: question for question in judge_questions(predictions, plan)}
-    entries = [entry for question in questions.values() for entry in entries_of(ledger, question)]
+    seen: set[bytes] = set()
+    models: Counter[Any] = Counter()
+    fingerprints: Counter[Any] = Counter()
+    usage: Counter[str] = Counter()
+    dropped: set[str] = set()
+    replies = 0
+    for question in judge_questions(predictions, plan):
+        digest = bytes.fromhex(question.key)
+        for entry in () if digest in seen else entries_of(ledger, question):
+            replies += 1
+            models[entry.get("returned_model")] += 1
+            fingerprints[entry.get("system_fingerprint")] += 1
+            dropped.update(entry.get("dropped") or ())
+            for name in _TOKENS:
+                usage[name] += (entry.get("usage") or {}).get(name, 0)
+        seen.add(digest)
     return {
         "model": plan.model,
         **({"server": plan.server} if plan.server else {}),
@@ -161,15 +189,12 @@ def judge_facts(predictions: Sequence[Prediction], plan: JudgePlan, ledger: Ledg
         "max_tokens": plan.max_tokens,
         "prompt": {"version": plan.prompt.version, "sha256": plan.prompt.sha256},
         "parser": PARSER_VERSION,
-        "returned_models": _count(entries, "returned_model"),
-        "system_fingerprints": _count(entries, "system_fingerprint"),
-        "dropped_parameters": sorted({name for entry in entries for name in entry.get("dropped") or ()}),
-        "judgements": len(questions),
-        "replies": len(entries),
-        "usage": {
-            name: sum((entry.get("usage") or {}).get(name, 0) for entry in entries)
-            for name in ("prompt_tokens", "completion_tokens")
-        },
+        "returned_models": _named(models),
+        "system_fingerprints": _named(fingerprints),
+        "dropped_parameters": sorted(dropped),
+        "judgements": len(seen),
+        "replies": replies,
+        "usage": {name: usage[name] for name in _TOKENS},
     }
 
 
@@ -186,5 +211,5 @@ def _verdict(entry: Mapping[str, Any], plan: JudgePlan) -> Verdict:
     return parse_verdict(entry["text"], plan.rubric)
 
 
-def _count(entries: Sequence[Mapping[str, Any]], name: str) -> dict[str, int]:
-    return dict(Counter(str(entry[name]) for entry in entries if entry.get(name) is not None).most_common())
+def _named(counts: Counter) -> dict[str, int]:
+    return {str(name): count for name, count in counts.most_common() if name is not None}

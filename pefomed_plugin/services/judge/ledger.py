@@ -1,7 +1,7 @@
 """The ledger of paid replies: append-only JSON lines, on disk before they are used, found again by a key.
 
 An entry is a JSON object with ``key``. A process killed while writing leaves a torn last line; it is dropped when the
-ledger is opened again. One process at a time holds a ledger.
+ledger is opened again. One process at a time holds a ledger. Entries stay on the disk: memory holds where each begins.
 """
 
 from __future__ import annotations
@@ -39,34 +39,48 @@ class Ledger:
         self.path = Path(path)
         self.torn_bytes = 0
         """Bytes of a torn last line that were dropped on opening."""
-        self._entries: dict[str, list[Entry]] = {}
+        self._newest: dict[int, int] = {}
+        """Hash of a key -> where its newest entry begins, in bytes; two keys of one hash share it."""
+        self._earlier: dict[int, int] = {}
+        """Where an entry begins -> where the one before it of the same hash begins."""
         self._file: BinaryIO | None = None
+        self._reader: BinaryIO | None = None
 
     def __enter__(self) -> Ledger:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = open(self.path, "a+b", buffering=0)
+            self._reader = open(self.path, "rb")
         except OSError as error:
+            self._close()
             raise DataError(f"cannot open the ledger {self.path}: {error.strerror}") from error
         try:
             self._lock(self._file)
-            self._load(self._file)
+            self._load(self._file, self._reader)
             _sync_folder(self.path.parent)
         except BaseException:
-            self._file.close()
+            self._close()
             raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        self._close()
 
     def entries(self, key: str) -> Sequence[Entry]:
-        """Entries of one key, the oldest first."""
-        return self._entries.get(key, ())
+        """Entries of one key, the oldest first, read from the file."""
+        found: list[Entry] = []
+        place = self._newest.get(hash(key))
+        while place is not None:
+            if self._reader is None:
+                raise ValueError("the ledger is not open")
+            self._reader.seek(place)
+            entry = json.loads(self._reader.readline())
+            if entry["key"] == key:
+                found.append(entry)
+            place = self._earlier.get(place)
+        return tuple(reversed(found))
 
     def append(self, entries: Sequence[Entry]) -> None:
         """Add entries; they are on the disk when this returns.
@@ -78,9 +92,11 @@ class Ledger:
             raise ValueError("the ledger is not open")
         if not entries:
             return
-        lines = [json.dumps({"schema": SCHEMA, **entry}, ensure_ascii=False) + "\n" for entry in entries]
-        data = memoryview("".join(lines).encode("utf-8", errors="backslashreplace"))
+        rows = [json.dumps({"schema": SCHEMA, **entry}, ensure_ascii=False) + "\n" for entry in entries]
+        lines = [row.encode("utf-8", errors="backslashreplace") for row in rows]
+        data = memoryview(b"".join(lines))
         try:
+            place = self._file.seek(0, os.SEEK_END)
             while data:
                 data = data[self._file.write(data) :]
             os.fsync(self._file.fileno())
@@ -88,8 +104,21 @@ class Ledger:
             raise DataError(
                 f"cannot write the ledger {self.path}: {error.strerror}; make room and start the same command again"
             ) from error
-        for entry in entries:
-            self._entries.setdefault(entry["key"], []).append(entry)
+        for entry, line in zip(entries, lines):
+            self._note(entry["key"], place)
+            place += len(line)
+
+    def _note(self, key: str, place: int) -> None:
+        before = self._newest.get(hash(key))
+        if before is not None:
+            self._earlier[place] = before
+        self._newest[hash(key)] = place
+
+    def _close(self) -> None:
+        for file in (self._reader, self._file):
+            if file is not None:
+                file.close()
+        self._reader = self._file = None
 
     def _lock(self, file: BinaryIO) -> None:
         try:
@@ -101,26 +130,25 @@ class Ledger:
         except OSError as error:
             say_once(f"{self.path} is not locked ({error.strerror}); start only one judge on it at a time")
 
-    def _load(self, file: BinaryIO) -> None:
-        file.seek(0)
+    def _load(self, file: BinaryIO, reader: BinaryIO) -> None:
         whole, damaged = 0, []
-        for number, line in enumerate(file, 1):
+        for number, line in enumerate(reader, 1):
             if not line.endswith(b"\n"):
                 self.torn_bytes = len(line)
                 break
-            whole += len(line)
             try:
-                entry = json.loads(line)
-                self._entries.setdefault(entry["key"], []).append(entry)
+                self._note(json.loads(line)["key"], whole)
             except (ValueError, KeyError, TypeError):
                 damaged.append(
                     f"{self.path}, line {number}: not an entry; remove the line, its question is asked again"
                 )
+            whole += len(line)
         if damaged:
             raise DataError(f"the ledger {self.path} is damaged", damaged)
         if self.torn_bytes:
             file.truncate(whole)
             os.fsync(file.fileno())
+            reader.seek(0, os.SEEK_END)  # forgets the torn bytes that it read ahead
 
 
 def _sync_folder(folder: Path) -> None:

@@ -74,6 +74,13 @@ class Asked:
         """Whether every question is settled."""
         return self.settled == self.questions
 
+    def count_settled(self, entries: Sequence[Mapping[str, Any]], usable: Usable) -> None:
+        """Count a question that is settled by ``entries``, all of it has, the oldest first."""
+        self.settled += 1
+        if not any(map(usable, entries)):
+            self.unusable += 1
+            self.faults[entries[-1].get("fault") or "not what was asked for"] += 1
+
     def require_use(self) -> None:
         """Stop where nothing that came back can be used.
 
@@ -85,12 +92,36 @@ class Asked:
             raise PefomedError(f"none of {self.questions:,} questions got a reply that can be used", reasons)
 
 
-def open_questions(
-    questions: Sequence[ChatRequest], ledger: Ledger, usable: Usable, limits: Limits
-) -> list[ChatRequest]:
-    """Those that the ledger does not settle, equal ones once."""
-    unique = {question.key: question for question in questions}
-    return [question for question in unique.values() if not is_settled(entries_of(ledger, question), usable, limits)]
+@dataclass
+class Stock:
+    """What a ledger holds of questions before they are asked."""
+
+    asked: Asked
+    """Settled, unusable and cost so far."""
+    open: list[int]
+    """Places of the questions that are not settled, equal ones once."""
+    has_use: bool = False
+    """Whether any reply could be used."""
+
+
+def take_stock(questions: Sequence[ChatRequest], ledger: Ledger, usable: Usable, limits: Limits) -> Stock:
+    """Look every question up once; neither questions nor entries are kept."""
+    stock, seen = Stock(Asked(0, cost=0.0 if limits.price else None), []), set()
+    for place, question in enumerate(questions):
+        digest = bytes.fromhex(question.key)
+        if digest in seen:
+            continue
+        seen.add(digest)
+        entries = entries_of(ledger, question)
+        stock.has_use = stock.has_use or any(map(usable, entries))
+        if limits.price and stock.asked.cost is not None:
+            stock.asked.cost += sum(limits.price.of(entry.get("usage") or {}) for entry in entries)
+        if is_settled(entries, usable, limits):
+            stock.asked.count_settled(entries, usable)
+        else:
+            stock.open.append(place)
+    stock.asked.questions = len(seen)
+    return stock
 
 
 def entries_of(ledger: Ledger, question: ChatRequest) -> Sequence[Entry]:

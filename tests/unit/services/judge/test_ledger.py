@@ -8,6 +8,8 @@ import json
 import os
 import subprocess
 import sys
+import tracemalloc
+from pathlib import Path
 
 import pytest
 
@@ -38,6 +40,7 @@ def test_a_torn_last_line_is_dropped_and_the_next_one_is_whole(tmp_path, cut):
         assert ledger.torn_bytes > 0
         assert (len(ledger.entries("a")), len(ledger.entries("b"))) == (1, 0)
         ledger.append([{"key": "c"}])
+        assert ledger.entries("c")[0]["key"] == "c"
     assert [json.loads(line)["key"] for line in path.read_text().splitlines()] == ["a", "c"]
 
 
@@ -75,6 +78,38 @@ def test_a_full_disk_is_said(tmp_path):
         with pytest.raises(DataError, match="cannot write the ledger"):
             ledger.append([{"key": "a"}])
         assert ledger.entries("a") == ()
+
+
+def test_it_is_read_in_blocks_and_entries_stay_on_the_disk(tmp_path):
+    path = tmp_path / "ledger.jsonl"
+    with Ledger(path) as ledger:
+        ledger.append([{"key": f"k{number}", "text": "w" * 10_000} for number in range(400)])
+    reads, held = Path("/proc/self/io"), []
+    before = _count_reads(reads)
+    tracemalloc.start()
+    try:
+        with Ledger(path) as ledger:
+            held.append(tracemalloc.get_traced_memory()[0])
+            assert _count_reads(reads) - before < 2_000  # a byte at a time it is 4 million
+            assert len(ledger.entries("k7")[0]["text"]) == 10_000
+    finally:
+        tracemalloc.stop()
+    assert held[0] < path.stat().st_size / 10
+
+
+def _count_reads(counters):
+    """Read calls of this process so far; 0 where the system does not count them."""
+    if not counters.exists():
+        return 0
+    return int(counters.read_text().split("syscr: ")[1].split()[0])
+
+
+def test_two_keys_of_one_hash_are_two(tmp_path, monkeypatch):
+    monkeypatch.setattr("pefomed_plugin.services.judge.ledger.hash", lambda key: 1, raising=False)
+    with Ledger(tmp_path / "ledger.jsonl") as ledger:
+        ledger.append([{"key": "a", "text": "1"}, {"key": "b", "text": "2"}, {"key": "a", "text": "3"}])
+        assert [entry["text"] for entry in ledger.entries("a")] == ["1", "3"]
+        assert [entry["text"] for entry in ledger.entries("b")] == ["2"]
 
 
 def test_text_that_is_no_unicode_does_not_stop_it(tmp_path):
