@@ -120,12 +120,12 @@ def _answer_share(
     """
     done = set(answered)
     left = [number for number, sample in enumerate(dataset.samples) if sample.id not in done]
-    groups = group_for_answering(dataset, left, options.questions_per_image)
+    groups = group_for_answering(dataset, left, options.questions_together(options.batch_size_eval))
     share = [number for group in groups[accelerator.process_index :: accelerator.num_processes] for number in group]
     collater = (
         dataset.collater
         if options.num_beams > 1
-        else make_collater(model, options.questions_per_image, generation=True)
+        else make_collater(model, share=options.shares_images, generation=True)
     )
     model.eval()
     template = getattr(model, "prompt_template", None) or None  # "{}" with model.chat_template false

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 from ..errors import near_names
 from .fields import option, read_whole
 
 PRECISIONS = ("fp32", "fp16", "bf16")
+AUTO = "auto"
+"""Of ``questions_per_image``: as many as the batch holds."""
 _WANDB = ("project", "entity", "group", "mode")
 
 
@@ -55,12 +57,13 @@ class RunConfig:
         upstream=True,
     )
 
-    questions_per_image: int = option(
+    questions_per_image: Union[int, str] = option(
         "Up to so many questions of one image come in one batch and share what they begin with, image and "
-        "instruction; the losses stay what they are, a step costs a fraction (docs/speed.md). 1: every "
-        "question by itself.",
+        "instruction; the losses stay what they are, a step costs a fraction (docs/speed.md). `auto`: as many as the "
+        "batch holds. 1: every question by itself.",
         1,
         minimum=1,
+        choices=(AUTO,),
     )
     image_cache: str = option(
         "`pixels`: images are decoded and resized once and kept; `features`: they go through the frozen "
@@ -154,6 +157,15 @@ class RunConfig:
     )
 
     @property
+    def shares_images(self) -> bool:
+        """Whether questions of one image come together."""
+        return self.questions_per_image != 1
+
+    def questions_together(self, batch_size: int) -> int:
+        """The most questions of one image in a batch of ``batch_size``."""
+        return questions_together(self.questions_per_image, batch_size)
+
+    @property
     def loading_processes(self) -> int:
         """``num_workers``, or none where images are ready: handing them from process to process takes longer than
         reading them (``projects.benchmarks.data_path --workers``)."""
@@ -169,6 +181,11 @@ class RunConfig:
     def problems(self, where: str) -> list[str]:
         """What is wrong with keys that are valid one by one."""
         return _wandb_problems(self.wandb or {}, where)
+
+
+def questions_together(questions_per_image: int | str, batch_size: int) -> int:
+    """The most questions of one image in a batch of ``batch_size``, by ``run.questions_per_image``."""
+    return batch_size if isinstance(questions_per_image, str) else min(questions_per_image, batch_size)
 
 
 def read_run_config(section: Any) -> RunConfig:

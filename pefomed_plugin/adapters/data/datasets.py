@@ -187,18 +187,21 @@ class PackedCollater:
         return {"image": torch.stack([items[number]["image"] for number in firsts]), "layout": layout, **batch}
 
 
-def make_collater(model: Any, questions_per_image: int, *, generation: bool = False) -> Callable[[Any], dict[str, Any]]:
-    """Function that makes batches for ``model``: packed where the model takes that (the bundled one), else plain."""
+def make_collater(model: Any, *, share: bool, generation: bool = False) -> Callable[[Any], dict[str, Any]]:
+    """Function that makes batches for ``model``: packed where the model takes that (the bundled one), else plain.
+
+    Raises:
+        ConfigError: questions of one image are to ``share`` a row, and the model does not take that.
+    """
     make_packer = getattr(model, "packer", None)
     packer = make_packer() if make_packer is not None else None
     if packer is None:
-        if questions_per_image > 1:
+        if share:
             raise ConfigError(
-                f"run.questions_per_image: {questions_per_image} needs the bundled toolkit, model.decoder: packed, "
-                "and no FSDP; set it to 1"
+                "run.questions_per_image needs the bundled toolkit, model.decoder: packed, and no FSDP; set it to 1"
             )
         return MedicalDataset.collater
-    return PackedCollater(packer, share=questions_per_image > 1, generation=generation)
+    return PackedCollater(packer, share=share, generation=generation)
 
 
 class Mixture(Dataset):

@@ -16,10 +16,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ...config.datasets import PROPORTIONAL
+from ...config.run import questions_together
 from ...errors import ConfigError
-
-_LOOK_AHEAD = 64
-"""Groups among which one is looked for that fits into what is left of a batch."""
+from .grouping import group_by_image, numbered
 
 
 class Draw(NamedTuple):
@@ -47,7 +46,7 @@ class MixturePlan:
         epochs: int = 1,
         world_size: int = 1,
         shuffle: bool = True,
-        questions_per_image: int = 1,
+        questions_per_image: int | str = 1,
         images: Sequence[Sequence[Hashable]] = (),
     ) -> None:
         """Plan ``iterations`` (or ``epochs`` passes over all data) of batches.
@@ -57,7 +56,7 @@ class MixturePlan:
             batch_sizes: samples of each data set that one rank takes at once.
             ratios: how often each data set is chosen, relative to the others; ``proportional``, for all of them: by
                 their batches a pass.
-            questions_per_image: the most samples of one image that come together.
+            questions_per_image: the most samples of one image that come together, or ``auto``.
             images: of each data set the image of every sample; needed for more than one question an image.
 
         Raises:
@@ -68,8 +67,8 @@ class MixturePlan:
             raise ConfigError(f"every one of {world_size} ranks needs a sample", small)
         self.sizes, self.seed, self.world_size, self.shuffle = tuple(sizes), seed, world_size, shuffle
         self._batch_sizes = tuple(batch_sizes)
-        self._together = [np.asarray([*_numbered(image)]) for image in images] if questions_per_image > 1 else []
-        self._questions_per_image = questions_per_image
+        self._images = [numbered(names) for names in images] if questions_per_image != 1 else []
+        self._together = [questions_together(questions_per_image, batch_size) for batch_size in batch_sizes]
         self._global_batch = [batch_size * world_size for batch_size in batch_sizes]
         self.iterations_per_pass = [
             size // batch + (size % batch >= world_size) for size, batch in zip(sizes, self._global_batch)
@@ -94,6 +93,15 @@ class MixturePlan:
         batches = np.bincount(self._chosen, minlength=len(self.sizes))
         return [float(count) / one_pass for count, one_pass in zip(batches, self.iterations_per_pass)]
 
+    def prefixes(self, dataset: int) -> int:
+        """Rows of a data set's first pass, on all ranks: images of a batch, or samples where each has its own row."""
+        if not self._images:
+            return self.sizes[dataset]
+        order, size = self._permutation(dataset, 0), self._global_batch[dataset]
+        batches = (order[number * size : (number + 1) * size] for number in range(self.iterations_per_pass[dataset]))
+        shares = (self._share(batch, rank) for batch in batches for rank in range(self.world_size))
+        return sum(len(np.unique(self._images[dataset][share])) for share in shares)
+
     def batch(self, iteration: int, rank: int) -> list[Draw]:
         """Draws of one rank at one iteration; the ranks' batches differ by one sample at most."""
         dataset = int(self._chosen[iteration])
@@ -104,7 +112,7 @@ class MixturePlan:
 
     def _share(self, order: np.ndarray, rank: int) -> np.ndarray:
         """A rank's part of a step: every W-th sample of W ranks, or one stretch where neighbours share an image."""
-        return np.array_split(order, self.world_size)[rank] if self._together else order[rank :: self.world_size]
+        return np.array_split(order, self.world_size)[rank] if self._images else order[rank :: self.world_size]
 
     def batches(self, rank: int, start: int = 0) -> Iterator[list[Draw]]:
         """Batches of one rank from iteration ``start`` to the end."""
@@ -115,51 +123,9 @@ class MixturePlan:
             return np.arange(self.sizes[dataset])
         rng = np.random.default_rng([self.seed, 2, dataset, pass_number])
         order = rng.permutation(self.sizes[dataset])
-        if not self._together:
+        if not self._images:
             return order
-        return group_by_image(
-            order, self._together[dataset], self._questions_per_image, self._batch_sizes[dataset], rng
-        )
-
-
-def group_by_image(
-    order: np.ndarray, images: np.ndarray, at_most: int, batch_size: int, rng: np.random.Generator
-) -> np.ndarray:
-    """``order`` with samples of one image next to each other, in shuffled groups of ``at_most`` samples.
-
-    A group is cut where a batch ends only if none of the next few would fill the batch.
-
-    Args:
-        order: a permutation of N samples; the order within an image is kept.
-        images: (N,) image of each sample, as integers.
-    """
-    by_image = order[np.argsort(images[order], kind="stable")]
-    starts = np.flatnonzero(np.diff(images[by_image], prepend=-1))
-    groups = [
-        part[start : start + at_most]
-        for part in np.split(by_image, starts[1:])
-        for start in range(0, len(part), at_most)
-    ]
-    waiting = [groups[number] for number in rng.permutation(len(groups))]
-    waiting.reverse()
-    filled: list[np.ndarray] = []
-    room = batch_size
-    while waiting:
-        fitting = next(
-            (back for back in range(1, min(_LOOK_AHEAD, len(waiting)) + 1) if len(waiting[-back]) <= room), None
-        )
-        group = waiting.pop(-(fitting or 1))
-        if fitting is None:
-            waiting.append(group[room:])
-            group = group[:room]
-        filled.append(group)
-        room = room - len(group) or batch_size
-    return np.concatenate(filled)
-
-
-def _numbered(images: Sequence[Hashable]) -> Iterator[int]:
-    numbers: dict[Hashable, int] = {}
-    return (numbers.setdefault(image, len(numbers)) for image in images)
+        return group_by_image(order, self._images[dataset], self._together[dataset], self._batch_sizes[dataset], rng)
 
 
 class PlannedBatches:

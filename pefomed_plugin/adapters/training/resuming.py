@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from ...config.run import RunConfig
 from ...errors import CheckpointError
 from ...services.console import say
+from ..data.grouping import GROUPING
 from .checkpoints import CheckpointKeeper
 from .replanning import ContinuedPlan, Start, continue_elsewhere
 
@@ -62,7 +63,7 @@ def plan_run(
         "iterations": options.max_epoch * options.iters_per_epoch if options.iters_per_epoch else None,
         "questions_per_image": options.questions_per_image,
         "images": [[train_set.images_of(number) for number in range(len(train_set))] for train_set in train_sets]
-        if options.questions_per_image > 1
+        if options.shares_images
         else (),
     }
 
@@ -106,6 +107,7 @@ def order_of(plan: ContinuedPlan, options: RunConfig) -> dict[str, Any]:
         "sizes": list(plan.sizes),
         "seed": options.seed,
         "questions_per_image": options.questions_per_image,
+        "grouping": GROUPING,
         "shares": plan.shares.tolist(),
         "start": [list(part) if isinstance(part, tuple) else part for part in plan.start],
     }
@@ -133,6 +135,12 @@ def _check_same_order(
         value = getattr(options, name)
         if state.get(name, value) != value:
             wrong.append(f"run.{name}: {state[name]} then, {value} now")
+    if options.shares_images and state and state.get("grouping", 1) != GROUPING:
+        wrong.append(
+            f"run.questions_per_image: {options.questions_per_image}: an earlier way of dealing the questions of an "
+            f"image to batches (version {state.get('version', '?')}); finish the run with what it was begun with, or "
+            "begin another from its weights with model.ckpt"
+        )
     if wrong:
         raise CheckpointError(f"{saved.path} cannot be resumed in the same order of samples", wrong)
 

@@ -255,7 +255,7 @@ class Trainer:
     def _loader(self) -> DataLoader:
         return DataLoader(
             Mixture(self.train_sets),
-            collate_fn=make_collater(self.own, self.options.questions_per_image),
+            collate_fn=make_collater(self.own, share=self.options.shares_images),
             num_workers=self.options.loading_processes,
             batch_sampler=PlannedBatches(self.plan, self.accelerator.process_index, self.iteration),
             pin_memory=self.accelerator.device.type == "cuda",
@@ -268,7 +268,7 @@ class Trainer:
             share = list(range(rank, len(valid_set), ranks)) or [0]
             loader = DataLoader(
                 Subset(valid_set, share),
-                collate_fn=make_collater(self.own, 1),
+                collate_fn=make_collater(self.own, share=False),
                 batch_size=self.options.batch_size_eval,
                 num_workers=self.options.loading_processes,
             )
@@ -291,6 +291,13 @@ class Trainer:
                 f"{train_set.name}: {share:.0%} of the batches, {passes:.1f} passes over {len(train_set):,} samples in "
                 f"{self.options.max_epoch} epoch(s)"
             )
+        if self.options.shares_images:
+            for number, train_set in enumerate(self.train_sets):
+                say(
+                    f"{train_set.name}: up to {self.options.questions_together(train_set.batch_size)} questions of an "
+                    f"image in a batch; a pass is {len(train_set):,} samples behind {self.plan.prefixes(number):,} "
+                    "images"
+                )
         trained = [parameter for parameter in self.own.parameters() if parameter.requires_grad]
         precision = self.accelerator.mixed_precision.replace("no", "fp32")
         say(

@@ -68,7 +68,7 @@ def answering_load(config: Configuration, size: ModelSize) -> Load:
 
 def _load(config: Configuration, size: ModelSize, name: str, samples: int, own: int, answer: int) -> Load:
     """``own``: tokens of one question (and answer) behind what questions of one image share."""
-    together = min(config.run.questions_per_image, samples)
+    together = config.run.questions_together(samples)
     prefix = 1 + _MARKUP[0] + size.vision.patches // 4 + _MARKUP[1]
     return Load(name, samples, math.ceil(samples / together), prefix + together * own, answer)
 

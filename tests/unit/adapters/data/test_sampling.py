@@ -150,3 +150,20 @@ def test_grouped_orders_differ_between_passes_and_repeat_with_the_seed():
     assert [plan.batch(n, 0) for n in range(plan.iterations)] == [again.batch(n, 0) for n in range(plan.iterations)]
     assert [draw.sample for draw in plan.batch(0, 0)] != [draw.sample for draw in plan.batch(half, 0)]
     assert list(plan.batches(0, start=3)) == list(plan.batches(0))[3:]
+
+
+def test_auto_is_as_many_as_each_data_sets_batch_holds():
+    images = [[number // 12 for number in range(120)]]
+    for batch_size in (6, 24):
+        plans = [
+            MixturePlan([120], [batch_size], [1], seed=0, questions_per_image=chosen, images=images)
+            for chosen in ("auto", batch_size)
+        ]
+        assert list(plans[0].batches(0)) == list(plans[1].batches(0))
+
+
+def test_prefixes_of_a_pass_are_counted_over_all_ranks():
+    plan, images = grouped(at_most=4, batch_size=4, world_size=2)
+    batches = [batch for rank in range(2) for batch in plan.batches(rank)]
+    assert plan.prefixes(0) == sum(len({images[draw.sample] for draw in batch}) for batch in batches)
+    assert MixturePlan([10], [4], [1], seed=1).prefixes(0) == 10
