@@ -19,7 +19,7 @@ from ..scoring.anchored_wasm import anchor_wasm
 from ..scoring.breakdown import cluster_of
 from ..scoring.exact_match import PEFOMED, score_exact_match
 from ..scoring.files import describe, read_specs, update_metrics
-from ..scoring.intervals import Interval
+from ..scoring.intervals import Interval, number_clusters
 from ..scoring.pairing import mean, mean_of_given, pair_scores
 from ..scoring.repeated import sample_means
 from ..scoring.spec import RATER, RUN
@@ -48,7 +48,7 @@ def measure_agreement(predictions: Sequence[Prediction], folder: Path, wanted: R
         DataError: ratings by several rubrics, fewer than two raters of any kind, or score files that do not fit.
     """
     rubric, names = _one_rubric(rubrics_of(folder, find_repeated(folder), predictions), wanted, predictions)
-    scale, clusters = rubric.values, list(map(cluster_of, predictions))
+    scale, clusters = rubric.values, number_clusters(list(map(cluster_of, predictions)))
     specs = read_specs(folder, names)
     runs = {
         name: [[score for _, score in pair_scores(predictions, scores)] for scores in read_runs(folder, name)]

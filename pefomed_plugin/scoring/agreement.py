@@ -8,13 +8,14 @@ Legend of array shapes: R tables (resamples) of V x V values, C tables of one cl
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from statistics import median_low
 from typing import Any, Callable, Optional
 
 from ..errors import DataError
-from .intervals import Interval, draw_clusters, number_clusters
+from .intervals import Interval, number_clusters, sum_resamples
 
 Values = Sequence[Optional[float]]
 """One rater's values, in the order of the items; None where the item was not rated."""
@@ -126,17 +127,17 @@ def agree_pair(
     """
     import numpy as np  # late: heavy
 
-    places = _places([first, second], scale, clusters)
-    both = [(a, b, cluster) for a, b, cluster in zip(*places, clusters) if a is not None and b is not None]
-    numbers = number_clusters([cluster for _, _, cluster in both])
-    tables_CVV = np.zeros((max(numbers, default=-1) + 1, len(scale), len(scale)))
-    for number, (a, b, _) in zip(numbers, both):
-        tables_CVV[number, a, b] += 1
-    reason = _FEW if len(both) < 2 else _UNDEFINED
+    one, other = (np.array(places) for places in _places([first, second], scale, clusters))
+    both = (one >= 0) & (other >= 0)
+    numbers = np.array(number_clusters([cluster for cluster, kept in zip(clusters, both.tolist()) if kept]), dtype=int)
+    cells, count = len(scale) ** 2, int(numbers.max(initial=-1)) + 1
+    flat = (numbers * len(scale) + one[both]) * len(scale) + other[both]
+    tables_CVV = np.bincount(flat, minlength=count * cells).astype(float).reshape(count, len(scale), len(scale))
+    reason = _FEW if len(numbers) < 2 else _UNDEFINED
     drawn_RVV = _resample(tables_CVV, resamples)
     figures = {name: _figure(function, tables_CVV, drawn_RVV, reason) for name, function in STATISTICS.items()}
     table = tuple(tuple(int(count) for count in row) for row in tables_CVV.sum(0))
-    return PairAgreement(len(both), table, figures)
+    return PairAgreement(len(numbers), table, figures)
 
 
 def krippendorff_alpha(
@@ -155,13 +156,18 @@ def krippendorff_alpha(
     places = _places(raters, scale, clusters)
     numbers = number_clusters(clusters)
     tables_CVV = np.zeros((max(numbers, default=-1) + 1, len(scale), len(scale)))
-    for item, number in zip(zip(*places), numbers):
-        given = [place for place in item if place is not None]
+    items = [[place for place in item if place >= 0] for item in zip(*places)]
+    unit = math.lcm(*{len(given) - 1 for given in items if len(given) > 1})  # counts are whole in it: sums are exact
+    for given, number in zip(items, numbers):
         if len(given) > 1:
             counts_V = np.bincount(given, minlength=len(scale)).astype(float)
             pairs_VV = np.outer(counts_V, counts_V) - np.diag(counts_V)
-            tables_CVV[number] += pairs_VV / (len(given) - 1)
-    return _figure(ordinal_alpha, tables_CVV, _resample(tables_CVV, resamples), _ALPHA_UNDEFINED)
+            tables_CVV[number] += pairs_VV * (unit // (len(given) - 1))
+
+    def alpha(tables_RVV: Any) -> Any:
+        return ordinal_alpha(tables_RVV / unit)
+
+    return _figure(alpha, tables_CVV, _resample(tables_CVV, resamples), _ALPHA_UNDEFINED)
 
 
 def majority(runs: Sequence[Values]) -> list[float | None]:
@@ -186,7 +192,8 @@ def _resample(tables_CVV: Any, resamples: int) -> Any:
 
     if not len(tables_CVV):
         return np.zeros((0, *tables_CVV.shape[1:]))
-    return np.tensordot(draw_clusters(len(tables_CVV), resamples, seed=0), tables_CVV, 1)
+    sums = sum_resamples(tables_CVV.reshape(len(tables_CVV), -1), resamples, seed=0)
+    return sums.reshape(resamples, *tables_CVV.shape[1:])
 
 
 def _figure(statistic: Callable[[Any], Any], tables_CVV: Any, drawn_RVV: Any, reason: str) -> Statistic:
@@ -207,15 +214,15 @@ def _figure(statistic: Callable[[Any], Any], tables_CVV: Any, drawn_RVV: Any, re
     return Statistic(value, Interval(float(low), float(high)))
 
 
-def _places(raters: Sequence[Values], scale: Sequence[float], clusters: Sequence[Hashable]) -> list[list[int | None]]:
-    """Values as places on the scale."""
-    where = {value: place for place, value in enumerate(scale)}
-    foreign = sorted({str(value) for values in raters for value in values if value is not None and value not in where})
+def _places(raters: Sequence[Values], scale: Sequence[float], clusters: Sequence[Hashable]) -> list[list[int]]:
+    """Values as places on the scale, -1 where there is none."""
+    where: dict[float | None, int] = {None: -1, **{value: place for place, value in enumerate(scale)}}
+    foreign = sorted({str(value) for values in raters for value in values if value not in where})
     if foreign:
         raise DataError(f"ratings outside the scale {', '.join(map(str, scale))}: {', '.join(foreign[:5])}")
     if any(len(values) != len(clusters) for values in raters):
         raise DataError("raters rated different numbers of items; give None where one did not")
-    return [[None if value is None else where[value] for value in values] for values in raters]
+    return [[where[value] for value in values] for values in raters]
 
 
 def _divide(above: Any, below: Any) -> Any:

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..errors import DataError
 from .agreement import Values
-from .intervals import Interval, draw_clusters, number_clusters
+from .intervals import Interval, number_clusters, sum_resamples
 from .pairing import mean
 
 FEWEST = 10
@@ -76,7 +76,7 @@ def _interval(sums_C4: Any, resamples: int, seed: int) -> Interval:
 
     if len(sums_C4) < 2:
         return Interval(None, None, "one cluster only")
-    totals = draw_clusters(len(sums_C4), resamples, seed) @ sums_C4
+    totals = sum_resamples(sums_C4, resamples, seed)
     totals = totals[totals[:, 3] > 0]
     values = totals[:, 0] / totals[:, 1] - totals[:, 2] / totals[:, 3]
     low, high = np.percentile(values, [2.5, 97.5])

@@ -7,14 +7,19 @@ difference is the interval of the differences.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from ..errors import DataError
 
 _CELLS_AT_ONCE = 2_000_000
 """Bounds the memory of one block of resamples to about 50 MB."""
+_FLOATS_AT_ONCE = 500_000
+"""Draws that are floats at a time: 4 MB."""
+_KEPT_CELLS = 128_000_000
+"""Bounds the memory of draws that are kept, a byte each: 1,000 resamples of 128,000 clusters."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +40,52 @@ def number_clusters(clusters: Sequence[Hashable]) -> list[int]:
     return [numbers[cluster] for cluster in clusters]
 
 
-def draw_clusters(clusters: int, resamples: int, seed: int) -> Any:
-    """How often each of ``clusters`` is in each resample that draws as many with replacement: (resamples, clusters)."""
+def sum_resamples(values_CK: Any, resamples: int, seed: int) -> Any:
+    """Sums of rows over each resample, which draws as many clusters with replacement.
+
+    Args:
+        values_CK: K numbers for each of C clusters.
+
+    Returns:
+        (resamples, K). The same number of clusters and seed are the same resamples.
+    """
+    import numpy as np  # late: heavy
+
+    clusters, sums = len(values_CK), []
+    for drawn_RC in _draw_clusters(clusters, resamples, seed):
+        width = max(1, _FLOATS_AT_ONCE // len(drawn_RC))
+        buffer, total = np.empty((len(drawn_RC), min(width, clusters))), 0
+        for start in range(0, clusters, width):
+            part = buffer[:, : clusters - start]
+            np.copyto(part, drawn_RC[:, start : start + width])
+            total = total + part @ values_CK[start : start + width]
+        sums.append(total)
+    return np.concatenate(sums)
+
+
+def _draw_clusters(clusters: int, resamples: int, seed: int) -> Iterable[Any]:
+    """How often each cluster is in each resample, (some resamples, clusters) at a time, drawn once where they fit."""
+    if clusters * resamples <= _KEPT_CELLS:
+        return [_kept_draws(clusters, resamples, seed)]
+    return _draw_blocks(clusters, resamples, seed)
+
+
+@lru_cache(maxsize=1)  # dozens of pairs of raters are over the same clusters
+def _kept_draws(clusters: int, resamples: int, seed: int) -> Any:
+    import numpy as np  # late: heavy
+
+    return np.concatenate(list(_draw_blocks(clusters, resamples, seed)))
+
+
+def _draw_blocks(clusters: int, resamples: int, seed: int) -> Iterator[Any]:
     import numpy as np  # late: heavy
 
     generator = np.random.default_rng(seed)
-    return generator.multinomial(clusters, np.full(clusters, 1 / clusters), size=resamples).astype(float)
+    block = max(1, _CELLS_AT_ONCE // clusters)
+    for start in range(0, resamples, block):
+        size = min(block, resamples - start)
+        drawn = generator.multinomial(clusters, np.full(clusters, 1 / clusters), size=size)
+        yield drawn.astype(np.min_scalar_type(drawn.max()))
 
 
 def cluster_interval(

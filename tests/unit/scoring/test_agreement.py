@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import random
+from itertools import combinations
+from typing import Any
 
 import pytest
 
 from pefomed_plugin.errors import DataError
+from pefomed_plugin.scoring import intervals
 from pefomed_plugin.scoring.agreement import agree_pair, flip_rates, krippendorff_alpha, majority
 
 LEVELS = (0, 1, 2, 3, 4)
@@ -105,6 +108,40 @@ def test_items_of_one_image_are_one_cluster() -> None:
     assert by_image.high - by_image.low > 1.3 * (by_item.high - by_item.low)  # type: ignore[operator]
     one = agree_pair(first, second, (0, 1), [1] * 100).figures["kappa"]
     assert (one.interval.reason, one.interval.low) == ("one cluster only", None)
+
+
+def test_the_resamples_are_those_of_earlier_versions() -> None:
+    first = drawn(1, 120, missing=0.2)
+    figures = agree_pair(first, following(first, 2), LEVELS, [number // 2 for number in range(120)]).figures
+    found = {name: [figures[name].value, figures[name].interval.low, figures[name].interval.high] for name in figures}
+    assert found["kappa"] == pytest.approx([0.5032166752444673, 0.37359400441412105, 0.6312371929306694], abs=1e-12)
+    assert found["spearman"] == pytest.approx([0.5541464737802648, 0.37372471630942167, 0.7116590809683464], abs=1e-12)
+
+
+def test_pairs_over_the_same_clusters_share_one_draw(monkeypatch: pytest.MonkeyPatch) -> None:
+    draws, draw = [], intervals._draw_blocks
+
+    def counted(*arguments: int) -> Any:
+        draws.append(arguments)
+        return draw(*arguments)
+
+    monkeypatch.setattr(intervals, "_draw_blocks", counted)
+    intervals._kept_draws.cache_clear()
+    raters = [drawn(seed) for seed in range(4)]
+    found = [agree_pair(one, other, LEVELS, list(range(200))) for one, other in combinations(raters, 2)]
+    assert draws == [(200, 1000, 0)]
+    monkeypatch.setattr(intervals, "_KEPT_CELLS", 0)  # too many to keep: drawn again, a few at a time
+    monkeypatch.setattr(intervals, "_CELLS_AT_ONCE", 3_000)
+    monkeypatch.setattr(intervals, "_FLOATS_AT_ONCE", 500)
+    assert agree_pair(raters[0], raters[1], LEVELS, list(range(200))) == found[0]
+    assert len(draws) == 2
+
+
+def test_alpha_is_the_same_number_in_whatever_order_items_come() -> None:
+    raters = [drawn(seed, 150, missing=0.3) for seed in range(6)]
+    forward = krippendorff_alpha(raters, LEVELS, list(range(150))).value
+    backward = krippendorff_alpha([rater[::-1] for rater in raters], LEVELS, [n // 4 for n in range(150)]).value
+    assert forward == backward
 
 
 def test_what_is_not_of_the_scale_or_length() -> None:
