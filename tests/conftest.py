@@ -22,3 +22,18 @@ def _variables_end_with_the_test():
             os.environ.pop(name, None)
         else:
             os.environ[name] = value
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory):
+    """Folder of the whole embedded default; read only. Processes of pytest-xdist share it as well."""
+    from pefomed_plugin.embedded import make_sample
+    from pefomed_plugin.services.parallel import locked
+
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    folder = base / "embedded" / "sample"
+    with locked(base / "embedded.lock"):
+        make_sample(folder)
+    return folder

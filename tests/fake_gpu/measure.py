@@ -1,0 +1,193 @@
+"""Measure steps and answers of the real size on a GPU that computes nothing; one JSON object on the last line.
+
+``python -m tests.fake_gpu.measure FOLDER``, under the stand-in for CUDA (``conftest.py`` starts it).
+"""
+
+from __future__ import annotations
+
+import collections
+import gc
+import json
+import sys
+import warnings
+from pathlib import Path
+from typing import Any, Callable
+
+import torch
+from torch.nn import functional
+
+from pefomed_plugin.adapters.evaluation import to_device
+from pefomed_plugin.adapters.medical_model import MedicalModel
+from pefomed_plugin.config.compose import read_configuration
+from pefomed_plugin.services.memory.estimate import GIB, estimate
+from pefomed_plugin.toolkit.bundled.packing import Packed
+from tests.fake_gpu.real_size import FEATURES, Run, batch_of, build, items
+from tests.fake_gpu.watch import Watch
+
+KERNELS = {0: "math", 1: "flash", 2: "efficient", 3: "cudnn"}
+
+
+class Attention:
+    """Which kernel torch would take for each attention since the last ``asked``; cuDNN's is computed by another.
+
+    cuDNN's plans cannot be faked, so that torch is asked with it as the project leaves it, and called without.
+    """
+
+    def __init__(self) -> None:
+        torch.backends.cuda.enable_cudnn_sdp(True)  # as torch starts; preload/ has turned it off
+        self._seen: collections.Counter[str] = collections.Counter()
+        self._real = functional.scaled_dot_product_attention
+        functional.scaled_dot_product_attention = self._note
+
+    def asked(self, call: Callable[[], Any]) -> dict[str, int]:
+        """Kernel -> how often ``call`` asks for it."""
+        self._seen.clear()
+        call()
+        return dict(self._seen)
+
+    def _note(self, query: Any, key: Any, value: Any, attn_mask: Any = None, **rest: Any) -> Any:
+        kernel = torch._fused_sdp_choice(query, key, value, attn_mask=attn_mask, **rest)
+        self._seen[KERNELS[kernel]] += 1
+        before = torch.backends.cuda.cudnn_sdp_enabled()
+        torch.backends.cuda.enable_cudnn_sdp(False)
+        try:
+            return self._real(query, key, value, attn_mask=attn_mask, **rest)
+        finally:
+            torch.backends.cuda.enable_cudnn_sdp(before)
+
+
+def watched(call: Callable[[], Any], before: int = 2) -> Watch:
+    """What one call asks for, after so many that are not looked at (they make the optimizer's state, plans, tables)."""
+    for _ in range(before):
+        call()
+    with Watch() as watch:
+        call()
+    return watch
+
+
+def steps(model: Any, run: Run, folder: Path) -> dict[str, Any]:
+    """Each kind of batch -> kernels, waits and precisions of a step."""
+    image = torch.zeros(3, 448, 448)
+    features = torch.zeros(FEATURES, dtype=torch.bfloat16)
+    batches = {
+        "images": batch_of(model, items(folder, 6, 1, image), False),
+        "features": batch_of(model, items(folder, 6, 1, features), False),
+        "together": batch_of(model, items(folder, 1, 8, features), True),
+        "uneven": batch_of(model, items(folder, 4, 1, image, 12, (0.3, 1.7)), False),
+        "pixels": batch_of(model, items(folder, 2, 1, image.to(torch.uint8)), False),
+    }
+    found = {}
+    for name, batch in batches.items():
+        watch = watched(lambda batch=batch: run.step(batch))
+        found[name] = {"kernels": watch.launches, "waits": watch.waits, "products": watch.products}
+    return found
+
+
+def memory(run: Run) -> dict[str, float]:
+    """GiB that a step of the largest batch of six questions takes, and what ``pefomed estimate`` says of it."""
+    said = estimate(
+        read_configuration(
+            {
+                "model": {"lora_dropout": 0.05},
+                "datasets": {"vqa_rad": {"batch_size": 6}},
+                "run": {"task": "medical_vqa", "output_dir": "x", "precision": "bf16"},
+            }
+        )
+    )
+    load = said.training_load
+    rows, tokens, answer = load.rows, load.row_tokens, load.answer_tokens // load.samples
+    wanted, flat = torch.arange(tokens - answer, tokens).repeat(rows, 1), torch.arange(rows * answer)
+    layout = Packed(
+        token_ids=torch.full((rows, tokens), 5),
+        positions=torch.arange(tokens).repeat(rows, 1),
+        segments=torch.zeros(rows, tokens, dtype=torch.long),
+        filled=torch.arange(rows * tokens),
+        visual_starts=torch.full((rows,), 5),
+        wanted=wanted,
+        flat=flat,
+        sources=(wanted + tokens * torch.arange(rows)[:, None]).flatten(),
+        targets=torch.full((rows * answer,), 7),
+        owners=flat // answer,
+        samples=rows,
+        separately_padded_length=tokens,
+        truncated_answers=0,
+    )
+    texts = ["x"] * rows
+    batch = {"image": torch.zeros(rows, 3, 448, 448), "layout": layout, "answer": texts, "image_id": texts}
+    run.step(batch)
+    torch.cuda.empty_cache()
+    watch = watched(lambda: run.step(batch), 0)
+    parts = said.training
+    assert parts is not None
+    estimated = sum(parts.values()) - parts["CUDA"] - parts["allocator's slack"]
+    return {"taken": watch.peak_bytes / GIB, "estimated": estimated / GIB}
+
+
+def a_token(answer: Callable[[int], Any]) -> dict[str, float]:
+    """Kernels and waits of one more token of an answer."""
+    answer(4)
+    few, many = (watched(lambda limit=limit: answer(limit), 0) for limit in (4, 14))
+    return {
+        "kernels": (many.launches - few.launches) / 10,
+        "waits": (sum(many.waits.values()) - sum(few.waits.values())) / 10,
+    }
+
+
+def as_a_run(folder: Path, attention: Attention) -> dict[str, Any]:
+    """Training and evaluating."""
+    model = build(folder)
+    run = Run(model, "bf16")
+    together = batch_of(model, items(folder, 2, 4, torch.zeros(FEATURES, dtype=torch.bfloat16)), True)
+    images = batch_of(model, items(folder, 2, 1, torch.zeros(3, 448, 448)), False)
+    found: dict[str, Any] = {
+        "step": steps(model, run, folder),
+        "attention": {
+            "training": attention.asked(lambda: run.step(together)),
+            "training from images": attention.asked(lambda: run.step(images)),
+        },
+        "memory": memory(run),
+    }
+    model.eval()
+    asked = questions(model, folder)
+
+    def answer(limit: int) -> None:
+        with run.accelerator.autocast():
+            model.generate_packed_ids(asked["image"], asked["layout"], limit)
+
+    found["token"] = {"evaluating": a_token(answer)}
+    found["attention"]["evaluating"] = attention.asked(lambda: answer(3))
+    return found
+
+
+def as_loaded(folder: Path, attention: Attention, found: dict[str, Any]) -> None:
+    """``pefomed_plugin.load``."""
+    model = MedicalModel(build(folder), 448, {}, "cuda")
+    asked = questions(model.network, folder)
+
+    def answer(limit: int) -> None:
+        with model._precision():
+            model.network.generate_packed_ids(asked["image"], asked["layout"], limit)
+
+    found["token"]["loaded"] = a_token(answer)
+    found["attention"]["loaded"] = attention.asked(lambda: answer(3))
+
+
+def questions(model: Any, folder: Path) -> Any:
+    """Two images with eight questions each, to be answered."""
+    made = items(folder, 2, 8, torch.zeros(3, 448, 448))
+    return to_device(batch_of(model, made, True, generation=True), "cuda")
+
+
+def main(folder: Path) -> None:
+    """All of it."""
+    warnings.simplefilter("ignore")
+    attention = Attention()
+    found = as_a_run(folder, attention)
+    gc.collect()
+    torch.cuda.empty_cache()
+    as_loaded(folder, attention, found)
+    print("\n" + json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,54 @@
+"""What steps and answers of the real size ask of an H100: waits, precisions, kernels, memory."""
+
+from __future__ import annotations
+
+import pytest
+
+KINDS = ["images", "features", "together", "uneven"]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *KINDS,
+        pytest.param(
+            "pixels", marks=pytest.mark.xfail(strict=True, reason="CLIP's mean is made on the GPU in every step")
+        ),
+    ],
+)
+def test_no_step_waits_for_the_card(measured, kind):
+    assert measured["step"][kind]["waits"] == {}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_all_products_are_in_the_runs_precision(measured, kind):
+    assert {name.split()[0] for name in measured["step"][kind]["products"]} == {"bf16"}
+
+
+def test_kernels_of_a_step_and_of_a_token_grow_no_more(measured):
+    """Ratchets: whoever makes them fewer lowers the bound."""
+    assert measured["step"]["images"]["kernels"] <= 5526
+    assert measured["step"]["together"]["kernels"] <= 4268
+    assert measured["token"]["evaluating"]["kernels"] <= 1830
+
+
+@pytest.mark.parametrize("how", ["evaluating", "loaded"])
+def test_a_token_waits_once(measured, how):
+    """To see whether all answers have ended."""
+    assert measured["token"][how]["waits"] <= 1
+
+
+@pytest.mark.xfail(strict=True, reason="load() computes in bf16 whatever the weights are")
+def test_a_token_of_load_costs_what_one_of_evaluate_does(measured):
+    assert measured["token"]["loaded"] == measured["token"]["evaluating"]
+
+
+def test_memory_is_what_estimate_says(measured):
+    memory = measured["memory"]
+    assert 0.95 * memory["estimated"] < memory["taken"] <= memory["estimated"]
+
+
+@pytest.mark.parametrize("what", ["training", "training from images", "evaluating", "loaded"])
+@pytest.mark.xfail(strict=True, reason="Hopper and Blackwell: cuDNN, which makes a plan for every new shape")
+def test_attention_takes_a_kernel_without_plans(measured, what):
+    assert set(measured["attention"][what]) <= {"flash", "efficient"}
