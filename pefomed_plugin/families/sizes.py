@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+KEY_BLOCK = 64
+"""Columns in which memory for keys and values is taken: lengths are rounded up to them, so that few shapes occur."""
+
 
 @dataclass(frozen=True)
 class LanguageSize:

@@ -15,6 +15,7 @@ from ...config.compose import Configuration
 from ...config.model import ModelConfig
 from ...config.run import RunConfig
 from ...families import LanguageSize, ModelSize, read_model_size
+from ...families.sizes import KEY_BLOCK
 from ...readers import describe
 from .loads import Load, answering_load, training_load
 
@@ -183,7 +184,8 @@ def _answer(model: ModelConfig, run: RunConfig, size: ModelSize, precision: str,
     """What answering one batch takes and gives back."""
     llama, element = size.language, _ELEMENT[precision]
     beams = run.num_beams
-    columns = load.rows * load.row_tokens + load.samples * load.answer_tokens
+    # each question has its own copy of the prefix, in whole blocks (toolkit/bundled/key_values.py)
+    columns = load.samples * math.ceil((load.alone_tokens + load.answer_tokens) / KEY_BLOCK) * KEY_BLOCK
     parts = {
         "keys and values": 2 * element * llama.key_width * llama.num_hidden_layers * columns * beams,
         "work of one layer": _layer_work(llama, element, load.tokens * beams),

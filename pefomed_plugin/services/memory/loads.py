@@ -44,6 +44,8 @@ class Load:
     """Length of the longest, to which all are padded."""
     answer_tokens: int
     """Answer tokens of the batch, or those each sample may generate."""
+    alone_tokens: int
+    """Length of the longest question's own sequence, what others share with it included."""
 
     @property
     def tokens(self) -> int:
@@ -70,7 +72,7 @@ def _load(config: Configuration, size: ModelSize, name: str, samples: int, own: 
     """``own``: tokens of one question (and answer) behind what questions of one image share."""
     together = config.run.questions_together(samples)
     prefix = 1 + _MARKUP[0] + size.vision.patches // 4 + _MARKUP[1]
-    return Load(name, samples, math.ceil(samples / together), prefix + together * own, answer)
+    return Load(name, samples, math.ceil(samples / together), prefix + together * own, answer, prefix + own)
 
 
 def _lengths(config: Configuration, name: str) -> tuple[int, int]:

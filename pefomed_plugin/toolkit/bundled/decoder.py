@@ -10,7 +10,7 @@ Shapes: G rows of T places, R tokens in them; W wanted places a row, N in all; H
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, Callable, NamedTuple
+from typing import Any, Callable, NamedTuple, Protocol
 
 import torch
 from torch.nn import functional
@@ -23,15 +23,18 @@ Block = Callable[..., torch.Tensor]
 """One decoder layer; arguments as ``llama_block``."""
 
 
+class Past(Protocol):
+    """Keys and values beyond a call (``key_values``)."""
+
+    def append(self, layer: int, keys: torch.Tensor, values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Keep those of this call, (G, K, T, d) each; all that can be seen, (G, K, columns, d) each."""
+
+
 class Places(NamedTuple):
     """Where tokens are: position in the sequence of their own question, and which question, each (G, T)."""
 
     positions: torch.Tensor
     segments: torch.Tensor
-
-    def followed_by(self, others: Places) -> Places:
-        """These and then ``others``."""
-        return Places(*(torch.cat(pair, dim=1) for pair in zip(self, others)))
 
 
 class Grid(NamedTuple):
@@ -70,31 +73,18 @@ class Wanted(NamedTuple):
         return cls(layout.wanted, Grid((layout.wanted.shape[0], layout.wanted.shape[1]), layout.flat), layout.sources)
 
 
-class KeyValues:
-    """Keys and values of every layer for generation, in memory that is taken once; (G, K, columns, d) each."""
-
-    def __init__(self, columns: int) -> None:
-        self.columns, self.filled = columns, 0
-        self._layers: list[tuple[torch.Tensor, torch.Tensor]] = []
-
-    def append(self, layer: int, keys: torch.Tensor, values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Put new columns behind those there are; all columns so far."""
-        if layer == len(self._layers):
-            shape = (*keys.shape[:2], self.columns, keys.shape[3])
-            self._layers.append((keys.new_empty(shape), values.new_empty(shape)))
-        stored, end = self._layers[layer], self.filled + keys.shape[2]
-        for whole, new in zip(stored, (keys, values)):
-            whole[:, :, self.filled : end] = new
-        return stored[0][:, :, :end], stored[1][:, :, :end]
-
-
-def visibility(queries: Places, keys: Places, dtype: torch.dtype) -> torch.Tensor:
-    """What each query sees, as what is added to the scores, (G, 1, queries, keys): the prefix and its own question.
+def visibility(places: Places, dtype: torch.dtype) -> torch.Tensor:
+    """What each token of packed rows sees, (G, 1, T, T): the prefix and its own question.
 
     Padding sees the prefix, so that no row of scores is empty; nothing sees padding.
     """
-    same = (keys.segments[:, None] == PREFIX) | (keys.segments[:, None] == queries.segments[:, :, None])
-    seen = same & (keys.positions[:, None] <= queries.positions[:, :, None]) & (keys.segments[:, None] >= PREFIX)
+    positions, segments = places
+    same = (segments[:, None] == PREFIX) | (segments[:, None] == segments[:, :, None])
+    return as_scores(same & (positions[:, None] <= positions[:, :, None]) & (segments[:, None] >= PREFIX), dtype)
+
+
+def as_scores(seen: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Which columns each query sees, (G, queries, columns), as what is added to the scores of all heads."""
     return torch.zeros(seen.shape, dtype=dtype, device=seen.device).masked_fill_(~seen, torch.finfo(dtype).min)[:, None]
 
 
@@ -102,12 +92,12 @@ def decode(
     decoder: Any,
     block: Block,
     embeddings: torch.Tensor,
-    queries: Places,
+    places: Places,
     wanted: Wanted | None = None,
     *,
     filled: torch.Tensor | None = None,
-    past: KeyValues | None = None,
-    keys: Places | None = None,
+    past: Past | None = None,
+    mask: torch.Tensor | None = None,
     recompute: bool = False,
     compiled: bool = False,
 ) -> torch.Tensor:
@@ -117,17 +107,16 @@ def decode(
         decoder: body of the language model (``LlamaModel`` of transformers), with LoRA or without.
         block: one layer of its family.
         embeddings: (G, T, H).
-        queries: places of the embeddings.
+        places: of the embeddings.
         filled: (R,) which of the G x T places hold a token; absent: all.
-        past: keys and values of earlier columns; those of these are added.
-        keys: places of all columns, those of ``past`` first; absent: ``queries``.
+        past: keeps the keys and values, and gives those that can be seen.
+        mask: what each token sees, as of ``as_scores``; absent: of its row what ``visibility`` says.
         recompute: keep only each layer's input and compute the layer again in the backward pass.
         compiled: let torch compile the layer, once for all layers and lengths.
     """
     one_layer = _compiled(block) if compiled else block
-    keys = queries if keys is None else keys
-    rotation = decoder.rotary_emb(embeddings, position_ids=queries.positions)
-    mask = visibility(queries, keys, embeddings.dtype)
+    rotation = decoder.rotary_emb(embeddings, position_ids=places.positions)
+    mask = visibility(places, embeddings.dtype) if mask is None else mask
     shape = (embeddings.shape[0], embeddings.shape[1])
     grid = Grid(shape, None if filled is None or len(filled) == shape[0] * shape[1] else filled)
     hidden, last = grid.collect(embeddings), len(decoder.layers) - 1
@@ -135,8 +124,6 @@ def decode(
         own = wanted if number == last else None
         arguments = (layer, number, hidden, grid, rotation, mask, own, past)
         hidden = checkpoint(one_layer, *arguments, use_reentrant=False) if recompute else one_layer(*arguments)
-    if past is not None:
-        past.filled += embeddings.shape[1]
     return _norm(decoder.norm, hidden)
 
 
@@ -148,7 +135,7 @@ def llama_block(
     rotation: tuple[torch.Tensor, torch.Tensor],
     mask: torch.Tensor,
     wanted: Wanted | None,
-    past: KeyValues | None,
+    past: Past | None,
 ) -> torch.Tensor:
     """A layer of LLaMA: norm, rotated grouped-query attention, norm, SwiGLU.
 
@@ -160,7 +147,7 @@ def llama_block(
         rotation: cosines and sines (G, T, d).
         mask: of ``visibility``.
         wanted: in the last layer, where outputs are looked at.
-        past: keys and values of earlier columns; those of these are added.
+        past: keeps the keys and values, and gives those that can be seen.
 
     Returns:
         (R, H), or (N, H) where ``wanted`` is given.

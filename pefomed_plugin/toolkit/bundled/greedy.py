@@ -1,46 +1,221 @@
-"""Greedy decoding over packed rows: keys and values of the prefix once an image, its questions token by token."""
+"""Greedy answers in slots: a question that is answered leaves, and a waiting one takes its place.
+
+Prompts are read in packed rows, so that the questions of an image read its prefix once; then every slot goes on by
+itself. A step is a function of tensors that stay where they are (``_step``): their shapes depend on the number of slots
+and on the block of columns alone, and nothing in it waits for the host. On a GPU the host reads the tokens of a step
+while the next one is computed already, so an answer is known to have ended one step late; that step is thrown away.
+
+Shapes: S slots, B questions that enter, H width.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections import deque
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import torch
 
-from .decoder import Block, KeyValues, Places, Wanted, decode
-from .packing import Packed
+from .decoder import Block, Places, Wanted, as_scores, decode
+from .key_values import Continuing, Filling, KeyValues, in_blocks
+from .packing import PREFIX, Packed
 
 
-@torch.no_grad()
-def greedy_tokens(
-    language_model: Any, block: Block, embeddings: torch.Tensor, layout: Packed, limit: int, *, pad: int, end: int
-) -> Iterator[torch.Tensor]:
-    """The next token (B,) of every answer, until all have ended or ``limit`` tokens are there.
+@dataclass(eq=False)
+class Answer:
+    """One question on its way."""
 
-    Args:
-        language_model: of transformers (``LlamaForCausalLM``), with LoRA or without.
-        block: one layer of its family.
-        embeddings: (G, T, H) of the rows of ``layout``, which was made without answers.
-        pad: token behind an answer's end.
-        end: token that ends an answer.
+    name: Hashable
+    """What the caller knows it by."""
+    prompt: int
+    """Its length in tokens, or that of the longest it came with."""
+    limit: int
+    """Most tokens of the answer."""
+    ids: list[int] = field(default_factory=list)
+    """As far as it is; the last is the token that ends it, unless the limit does."""
+    asked: int = 0
+    """Tokens that were asked for; the last ones may not be known yet."""
+    is_done: bool = False
+
+
+class _Unread(NamedTuple):
+    """Tokens on their way to the host, and whose they are."""
+
+    tokens: torch.Tensor
+    places: list[tuple[int, Answer]]
+    """Index into ``tokens``, answer."""
+    event: Any
+    """Of CUDA: the copy is there; None where it is at once."""
+
+
+class Slots:
+    """Questions that are answered side by side, and their keys and values."""
+
+    def __init__(self, language_model: Any, block: Block, count: int, end: int) -> None:
+        """Empty slots.
+
+        Args:
+            language_model: of transformers (``LlamaForCausalLM``), with LoRA or without.
+            block: one layer of its family.
+            count: S.
+            end: token that ends an answer.
+        """
+        self.language_model, self.block, self.end = language_model, block, end
+        self.store = KeyValues(count)
+        self.steps = 0
+        """Steps so far; each computes a token of every question under way."""
+        self._answers: list[Answer | None] = [None] * count
+        self._unread: deque[_Unread] = deque()
+
+    @property
+    def free(self) -> int:
+        """How many slots nobody has."""
+        return self._answers.count(None)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody has any."""
+        return self.free == self.store.slots
+
+    def clear(self) -> None:
+        """Drop whatever is under way."""
+        self._answers = [None] * self.store.slots
+        self._unread.clear()
+
+    @torch.no_grad()
+    def enter(
+        self, embeddings: torch.Tensor, layout: Packed, limit: int, names: Sequence[Hashable] | None = None
+    ) -> list[Answer]:
+        """Read the prompts of B questions into free slots; their answers, to which tokens will come.
+
+        Args:
+            embeddings: (G, T, H) of the rows of ``layout``, which was made without answers.
+            limit: most tokens of an answer.
+            names: what the answers are known by; absent: 0, 1, ...
+
+        Raises:
+            ValueError: more questions than free slots.
+        """
+        chosen = [slot for slot, answer in enumerate(self._answers) if answer is None][: layout.samples]
+        if len(chosen) < layout.samples:
+            raise ValueError(f"{layout.samples} questions, but {len(chosen)} free slots")
+        longest, device = layout.separately_padded_length, embeddings.device
+        if self.store.columns == 0:
+            self._tokens = torch.zeros((self.store.slots, 1), dtype=torch.long, device=device)
+            self._positions = torch.zeros((self.store.slots, 1), dtype=torch.long, device=device)
+            self._dtype = embeddings.dtype
+        self.store.reserve(longest + limit)
+        slots = torch.tensor(chosen).to(device, non_blocking=True)
+        sources, ends = _seen(layout, longest)
+        first = self._next(
+            embeddings,
+            Places(layout.positions, layout.segments),
+            Filling(self.store, slots, sources),
+            wanted=Wanted.of(layout),
+            filled=layout.filled,
+        )
+        self._tokens.index_copy_(0, slots, first[:, None])
+        self._positions.index_copy_(0, slots, ends[:, None] + 1)
+        entered = [Answer(name, longest, limit) for name in (names or range(layout.samples))]
+        for slot, answer in zip(chosen, entered):
+            self._answers[slot] = answer
+        self._send(first, list(enumerate(entered)))
+        return entered
+
+    @torch.no_grad()
+    def advance(self) -> list[Answer]:
+        """Ask for the next token of every answer and read those that are there; answers that have ended by them."""
+        running = [(slot, each) for slot, each in enumerate(self._answers) if each and each.asked < each.limit]
+        behind = 0
+        if running:
+            columns = max(answer.prompt + answer.asked for _, answer in running)
+            self._step(in_blocks(columns), self._places(running))
+            self._send(self._tokens[:, 0], running)
+            behind = self._lag
+        return self.read(behind)
+
+    def read(self, behind: int = 0) -> list[Answer]:
+        """Take in all tokens that were asked for but those of the last steps; the answers that end with them leave."""
+        finished: list[Answer] = []
+        while len(self._unread) > behind:
+            finished += self._read_step()
+        return finished
+
+    def _step(self, columns: int, filled: torch.Tensor | None) -> None:
+        """One more token in every slot, from the tokens and positions that are there to those of the next step.
+
+        A function of tensors whose addresses change with ``store.version`` alone; ``filled`` is None on a GPU. Free
+        slots go on too: what they write is seen by nobody.
+        """
+        seen = torch.arange(columns, device=self._positions.device) <= self._positions[..., None]
+        embeddings = self.language_model.model.embed_tokens(self._tokens).to(self._dtype)
+        tokens = self._next(
+            embeddings,
+            Places(self._positions, self._positions),
+            Continuing(self.store, self._positions, columns),
+            mask=as_scores(seen, self._dtype),
+            filled=filled,
+        )
+        if filled is None:
+            self._tokens.copy_(tokens[:, None])
+        else:
+            self._tokens.index_copy_(0, filled, tokens[:, None])
+        self._positions.add_(1).clamp_(max=self.store.columns - 1)
+
+    def _next(self, embeddings: torch.Tensor, places: Places, past: Any, **settings: Any) -> torch.Tensor:
+        model = self.language_model
+        return model.lm_head(decode(model.model, self.block, embeddings, places, past=past, **settings)).argmax(-1)
+
+    def _places(self, running: list[tuple[int, Answer]]) -> torch.Tensor | None:
+        """Slots to compute: on a GPU all, where a shape that repeats is worth more than a row."""
+        if len(running) == self.store.slots or self._tokens.device.type != "cpu":
+            return None
+        return torch.tensor([slot for slot, _ in running])
+
+    @property
+    def _lag(self) -> int:
+        return int(self._tokens.device.type == "cuda")
+
+    def _send(self, tokens: torch.Tensor, places: list[tuple[int, Answer]]) -> None:
+        for _, answer in places:
+            answer.asked += 1
+        self.steps += 1
+        event = None
+        if tokens.device.type == "cuda":
+            tokens = tokens.to("cpu", non_blocking=True)
+            event = torch.cuda.Event()
+            event.record()
+        else:
+            tokens = tokens.clone()
+        self._unread.append(_Unread(tokens, places, event))
+
+    def _read_step(self) -> list[Answer]:
+        tokens, places, event = self._unread.popleft()
+        if event is not None:
+            event.synchronize()
+        ids = tokens.tolist()
+        finished = []
+        for place, answer in places:
+            if answer.is_done:
+                continue
+            answer.ids.append(ids[place])
+            if ids[place] == self.end or len(answer.ids) == answer.limit:
+                answer.is_done = True
+                finished.append(answer)
+        self._answers = [None if each is None or each.is_done else each for each in self._answers]
+        return finished
+
+
+def _seen(layout: Packed, longest: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Where in the G x T places the tokens of each question's own sequence lie (B, longest), and its last position.
+
+    Behind its end its last token comes again and again; no one will see that.
     """
-    decoder, keys = language_model.model, Places(layout.positions, layout.segments)
-    rows, slots = layout.wanted.shape  # of each row the last tokens of its questions
-    past = KeyValues(embeddings.shape[1] + slots * limit)
-    wanted = Wanted.of(layout)
-    hidden = wanted.grid.spread(decode(decoder, block, embeddings, keys, wanted, filled=layout.filled, past=past))
-    start = keys.positions.gather(1, layout.wanted) + 1
-    segments = torch.arange(1, slots + 1, device=start.device).expand(rows, slots)
-    finished = torch.ones(rows * slots, dtype=torch.bool, device=start.device)
-    finished = finished.index_fill(0, layout.flat, False).view(rows, slots)
-    for step in range(limit):
-        tokens = language_model.lm_head(hidden).argmax(-1)
-        yield tokens.masked_fill(finished, pad).flatten()[layout.flat]
-        finished = finished | (tokens == end)
-        if step + 1 == limit or bool(finished.all()):
-            break
-        queries = Places(start + step, segments)
-        keys = keys.followed_by(queries)
-        hidden = decode(
-            decoder, block, decoder.embed_tokens(tokens).to(embeddings.dtype), queries, past=past, keys=keys
-        ).unflatten(0, (rows, slots))
+    width = layout.wanted.shape[1]
+    rows, columns = layout.flat // width, layout.wanted.flatten()[layout.flat]
+    ends = layout.positions[rows, columns]
+    prefix = (layout.segments == PREFIX).sum(1)[rows]
+    own = torch.arange(longest, device=columns.device)
+    inside = torch.where(own < prefix[:, None], own, own + (columns - ends)[:, None])
+    return rows[:, None] * layout.token_ids.shape[1] + torch.minimum(inside, columns[:, None]), ends

@@ -8,8 +8,7 @@ Shapes: B samples, S pixels, N patches, V = N / 4 visual tokens, D vision width,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +24,11 @@ from ...services.console import say
 from ..language_folder import open_language_folder
 from ..start import lora_of_section, settle_model
 from . import language
-from .base import BaseModel
 from .decoder import Places, Wanted, block_of, decode
-from .greedy import greedy_tokens
+from .generation import Generation
 from .packing import Packed, Packer
 from .registry import registry
-from .sequence import PaddedRows, lay_out, pad_left
+from .sequence import PaddedRows, lay_out
 from .vision import VIT_G, LayerNorm, VitSize, build_vision_encoder, load_vision_weights, normalise_pixels
 
 _FROZEN_VISION = ("visual_encoder", "ln_vision")
@@ -38,7 +36,7 @@ _PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloa
 
 
 @registry.register_model("minigpt_v2")
-class MiniGPTv2(BaseModel):
+class MiniGPTv2(Generation):
     """The model of the paper; ``model(samples)["loss"]`` trains it, ``generate`` asks it."""
 
     PRETRAINED_MODEL_CONFIG_DICT = {"pretrain": "configs/models/minigpt_v2.yaml"}
@@ -111,6 +109,8 @@ class MiniGPTv2(BaseModel):
     def train(self, mode: bool = True) -> MiniGPTv2:
         """Training mode for what is trained; the vision encoder always stays in evaluation mode."""
         super().train(mode)
+        if mode:
+            self.forget_slots()
         self.visual_encoder.eval()
         self.ln_vision.eval()
         return self
@@ -122,6 +122,7 @@ class MiniGPTv2(BaseModel):
 
     def _apply(self, fn: Any, recurse: bool = True) -> MiniGPTv2:
         """Moves and casts of the whole model leave a vision encoder that is kept on the CPU as it is."""
+        self.forget_slots()
         modules: dict[str, Any] = vars(self)["_modules"]
         if self.vit_on_cpu:
             self._modules = {name: module for name, module in modules.items() if name not in _FROZEN_VISION}
@@ -209,95 +210,6 @@ class MiniGPTv2(BaseModel):
         self.truncated_answers += layout.truncated_answers
         return layout
 
-    @torch.no_grad()
-    def generate(
-        self,
-        images: torch.Tensor,
-        texts: Sequence[str],
-        num_beams: int = 1,
-        max_new_tokens: int = 20,
-        min_length: int = 1,
-        top_p: float = 0.9,
-        repetition_penalty: float = 1.0,
-        length_penalty: float = 1.0,
-        temperature: float = 1.0,
-        do_sample: bool = False,
-    ) -> list[str]:
-        """Answers to complete prompts (``[INST] <Img><ImageHere></Img> ... [/INST]``, no ``<s>``: one is added).
-
-        Args:
-            images: (B, 3, S, S).
-            texts: B prompts.
-
-        Returns:
-            B texts, stripped.
-        """
-        ids = self.generate_ids(
-            images,
-            texts,
-            num_beams=num_beams,
-            max_new_tokens=max_new_tokens,
-            min_length=min_length,
-            top_p=top_p,
-            repetition_penalty=repetition_penalty,
-            length_penalty=length_penalty,
-            temperature=temperature,
-            do_sample=do_sample,
-        )
-        return [self._answer_text(row) for row in ids]
-
-    @torch.no_grad()
-    def generate_ids(self, images: torch.Tensor, texts: Sequence[str], **settings: Any) -> torch.Tensor:
-        """Generated token ids (B, new tokens), padded behind the end."""
-        layout = self.lay_out(texts)
-        embeddings = self._embed(self.encode_img(images), layout)
-        embeddings, mask = pad_left(embeddings, layout.lengths)
-        if not settings.get("do_sample"):
-            settings.update(temperature=None, top_p=None)
-        return self.llama_model.generate(
-            inputs_embeds=embeddings, attention_mask=mask, pad_token_id=self.llama_tokenizer.pad_token_id, **settings
-        )
-
-    @torch.no_grad()
-    def generate_packed(self, images: torch.Tensor, layout: Packed, max_new_tokens: int = 20) -> list[str]:
-        """Greedy answers to the questions of a layout, those of one image decoded together; B texts, stripped.
-
-        Args:
-            images: (G, 3, S, S), or what ``encode_vision`` made of them.
-            layout: of ``packer``, made without answers.
-        """
-        return [self._answer_text(ids) for ids in self.generate_packed_ids(images, layout, max_new_tokens)]
-
-    @torch.no_grad()
-    def generate_packed_ids(self, images: torch.Tensor, layout: Packed, max_new_tokens: int = 20) -> torch.Tensor:
-        """Token ids (B, new tokens) of ``generate_packed``, padded behind the end."""
-        return torch.stack(list(self._packed_tokens(images, layout, max_new_tokens)), dim=-1)
-
-    def stream(self, images: torch.Tensor, layout: Packed, max_new_tokens: int = 20) -> Iterator[list[str]]:
-        """As ``generate_packed``: the B texts as far as they are, after each token. The last ones are its answers."""
-        produced: list[torch.Tensor] = []
-        for tokens in self._packed_tokens(images, layout, max_new_tokens):
-            produced.append(tokens)
-            yield [self._answer_text(ids) for ids in torch.stack(produced, dim=-1)]
-
-    @torch.no_grad()
-    def _packed_tokens(self, images: torch.Tensor, layout: Packed, max_new_tokens: int) -> Iterator[torch.Tensor]:
-        """As ``greedy_tokens``."""
-        embeddings, _ = self._embed_packed(images, layout)
-        return greedy_tokens(
-            self._causal_lm(),
-            self._block,
-            embeddings,
-            layout,
-            max_new_tokens,
-            pad=self.llama_tokenizer.pad_token_id,
-            end=self.llama_tokenizer.eos_token_id,
-        )
-
-    def merged_lora(self) -> AbstractContextManager[None]:
-        """While it is open LoRA is part of the weights; behind it they are bit for bit what they were."""
-        return language.merged_lora(self.llama_model)
-
     @property
     def visual_tokens(self) -> int:
         """V: how many embeddings one image takes up in the prompt."""
@@ -336,19 +248,11 @@ class MiniGPTv2(BaseModel):
         embeddings = self._decoder().embed_tokens(layout.token_ids.to(visual.device)).to(visual.dtype)
         return embeddings.masked_scatter(places[..., None], visual[kept])
 
-    def _causal_lm(self) -> Any:
-        return self.llama_model.get_base_model() if hasattr(self.llama_model, "peft_config") else self.llama_model
-
     def _decoder(self) -> Any:
         return self._causal_lm().model
 
     def _lm_head(self, hidden: torch.Tensor) -> torch.Tensor:
         return self._causal_lm().lm_head(hidden)
-
-    def _answer_text(self, ids: torch.Tensor) -> str:
-        kept, end = ids.tolist(), self.llama_tokenizer.eos_token_id
-        text = self.llama_tokenizer.decode(kept[: kept.index(end)] if end in kept else kept)
-        return self.prompt_style.answer_of(text)
 
     @classmethod
     def from_config(cls, cfg: Mapping[str, Any]) -> MiniGPTv2:
