@@ -65,7 +65,7 @@ def items(folder: Path, images: int, per_image: int, like: torch.Tensor, answer:
 
 def batch_of(model: MiniGPTv2, made: list, together: bool, generation: bool = False) -> Any:
     """A batch as the trainer's loader hands it over, in pinned memory."""
-    return pin_memory(make_collater(model, 8 if together else 1, generation=generation)(made))
+    return pin_memory(make_collater(model, share=together, generation=generation)(made))
 
 
 class Run:
