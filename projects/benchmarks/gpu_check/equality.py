@@ -1,0 +1,138 @@
+"""Sections ``env``, ``tiny`` and ``step``: what the machine is, and whether it computes what it should."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import nullcontext
+from typing import Any
+
+import torch
+
+from projects.benchmarks.gpu_check.measure import no_waiting
+from projects.benchmarks.gpu_check.report import Report
+from projects.benchmarks.gpu_check.state import Model
+from projects.benchmarks.real_size import make_batch, peer_loss
+
+_KERNELS = {0: "math", 1: "flash", 2: "efficient", 3: "cudnn"}
+
+
+def env(report: Report, model: Model) -> None:
+    """Versions, card, and which attention kernel torch takes for a batch of ours."""
+    import accelerate
+    import peft
+    import timm
+    import transformers
+
+    report.info(
+        "versions",
+        python=sys.version.split()[0],
+        torch=torch.__version__,
+        transformers=transformers.__version__,
+        peft=peft.__version__,
+        timm=timm.__version__,
+        accelerate=accelerate.__version__,
+        cudnn=torch.backends.cudnn.version(),
+    )
+    free, total = torch.cuda.mem_get_info()
+    capability = ".".join(map(str, torch.cuda.get_device_capability()))
+    report.info(torch.cuda.get_device_name(), GiB=total / 2**30, free=free / 2**30, capability=capability)
+    report.verdict(free > 0.9 * total, "nobody else is on the card")
+    try:
+        import pefomed_plugin.toolkit.bundled  # noqa: F401
+    except ImportError as error:
+        report.verdict(False, "the toolkit imports", missing=str(error))
+        return
+    report.verdict(True, "the toolkit imports")
+    native = torch.cuda.is_bf16_supported(including_emulation=False)
+    from pefomed_plugin.adapters.devices import make_accelerator
+    from pefomed_plugin.config.run import read_run_config
+
+    chosen = make_accelerator(read_run_config({"task": "medical_vqa", "output_dir": "."})).mixed_precision
+    report.verdict(chosen == ("bf16" if native else "fp16"), "precision of a run that names none", chosen=chosen)
+    query = torch.zeros(8, 32, 311, 128, device="cuda", dtype=torch.bfloat16)
+    mask = torch.zeros(8, 1, 311, 311, device="cuda", dtype=torch.bfloat16)
+    kernel = _KERNELS.get(torch._fused_sdp_choice(query, query, query, attn_mask=mask))
+    report.verdict(kernel == "efficient", "masked attention takes a kernel that needs no plan a shape", kernel=kernel)
+
+
+def tiny(report: Report, model: Model) -> None:
+    """The golden model: loss and gradients on the card against the CPU."""
+    loss, gradient = _golden("cpu", None)
+    for name, precision, far, turned in (
+        ("fp32", None, 1e-4, 1e-4),
+        ("bf16", torch.bfloat16, 3e-2, 3e-2),
+        ("fp16", torch.float16, 5e-3, 5e-3),
+    ):
+        other, its = _golden("cuda", precision)
+        less = 1 - float(torch.nn.functional.cosine_similarity(gradient, its, dim=0))
+        good = abs(loss - other) < far * abs(loss) and less < turned
+        report.verdict(good, f"golden model on the GPU in {name}", cpu=loss, gpu=other, one_less_cosine=less)
+
+
+def _golden(device: str, precision: Any) -> tuple[float, torch.Tensor]:
+    from tests.conformance.golden import golden_model, samples
+
+    model, batch = golden_model().to(device).train(), samples()
+    layout, _ = model.packer()(batch["instruction_input"], batch["answer"], range(len(batch["answer"])))
+    with torch.autocast("cuda", precision) if precision else nullcontext():
+        loss = model({**batch, "image": batch["image"].to(device), "layout": layout.to(device)})["loss"]
+    loss.backward()
+    grads = [parameter.grad.flatten() for parameter in model.parameters() if parameter.grad is not None]
+    return float(loss.detach()), torch.cat(grads).float().cpu()
+
+
+def step(report: Report, model: Model) -> None:
+    """Real size: ours and upstream's order of work against float32, and no step in which the host waits.
+
+    All round to 16 bits at other places, so what counts is that ours is no farther from float32 than upstream's.
+    """
+    from pefomed_plugin.adapters.evaluation import to_device
+
+    steps, own, items = model.steps, model.own, model.items(2, 4)
+    apart, together = (to_device(make_batch(own, items, share=share), "cuda") for share in (False, True))
+    with steps.accelerator.autocast():
+        theirs = steps.gradients(peer_loss(own, items, eager=True))
+    ours = {}
+    for name, batch in (("one row a question", apart), ("questions of an image together", together)):
+        with steps.accelerator.autocast():
+            ours[name] = steps.gradients(own(batch)["loss"])
+    exact = _in_float32(model, items)
+    distance, cosine = _beside(theirs, exact)
+    report.info("upstream's order of work, from float32", loss=exact[0], loss_off=distance, one_less_cosine=1 - cosine)
+    for name, found in ours.items():
+        off, its = _beside(found, exact)
+        good = off < max(2 * distance, 2e-3 * abs(exact[0])) and its > cosine - 0.01
+        report.verdict(good, f"{name}, from float32", loss_off=off, one_less_cosine=1 - its)
+    for name, batch in (
+        ("features", make_batch(own, model.items(2, 4, cached=True), share=True)),
+        ("images", make_batch(own, items, share=True)),
+    ):
+        for _ in range(3):
+            steps.take(batch)
+        try:
+            with no_waiting():
+                steps.take(batch)
+            report.verdict(True, f"the host waits for nothing in a step of {name}")
+        except RuntimeError as error:
+            report.verdict(False, f"the host waits for nothing in a step of {name}", where=str(error)[:120])
+
+
+def _in_float32(model: Model, items: Any) -> tuple[float, torch.Tensor]:
+    """Loss and gradients of the same weights in float32, which hold what 16 bits held."""
+    from pefomed_plugin.adapters.devices import match_frozen_weights
+
+    half = [parameter for parameter in model.own.parameters() if parameter.dtype != torch.float32]
+    kept = [parameter.data for parameter in half]
+    for parameter in half:
+        parameter.data = parameter.data.float()
+    try:
+        return model.steps.gradients(peer_loss(model.own, items, eager=True))
+    finally:
+        for parameter, data in zip(half, kept):
+            parameter.data = data
+        match_frozen_weights(model.own, model.steps.accelerator)
+
+
+def _beside(found: tuple[float, torch.Tensor], exact: tuple[float, torch.Tensor]) -> tuple[float, float]:
+    """Difference of the losses, cosine of the gradients."""
+    return abs(found[0] - exact[0]), float(torch.nn.functional.cosine_similarity(found[1], exact[1], dim=0))
