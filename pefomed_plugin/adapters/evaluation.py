@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.utils.data import DataLoader, Subset
 
 from ..config.run import RunConfig
 from ..errors import ConfigError
@@ -21,8 +20,11 @@ from ..prompts import DEFAULT_STYLE
 from ..records import Prediction
 from ..services.console import progress, say
 from ..storage import drop_half_line, merge_ranks, read_predictions, set_aside, write_records
-from .data.datasets import MedicalDataset, make_collater
+from .answering import Answerer, group_for_answering, to_device
+from .data.datasets import MedicalDataset
 from .data.image_cache import show_ready_made
+
+__all__ = ["FINISHED", "evaluate_split", "to_device", "without_prompt"]
 
 FINISHED = "predictions.jsonl"
 _PARTS = "answers.rank*.jsonl"
@@ -114,68 +116,41 @@ def _answer_share(
     producer: Mapping[str, Any],
     answered: list[str],
 ) -> None:
-    """Answer this rank's share of what is left; questions of similar length come together, batches are written at once.
+    """Answer this rank's share of what is left; questions of similar length come together, an answer is written as it
+    comes.
 
-    Where a batch does not fit the GPU's memory, it and those behind it are halved.
+    Where that does not fit the GPU's memory, what is left is asked half as much at a time.
     """
     done = set(answered)
     left = [number for number, sample in enumerate(dataset.samples) if sample.id not in done]
     groups = group_for_answering(dataset, left, options.questions_together(options.batch_size_eval))
-    share = [number for group in groups[accelerator.process_index :: accelerator.num_processes] for number in group]
-    collater = (
-        dataset.collater
-        if options.num_beams > 1
-        else make_collater(model, share=options.shares_images, generation=True)
-    )
+    groups = groups[accelerator.process_index :: accelerator.num_processes]
     model.eval()
+    answerer = Answerer(accelerator, task, model, dataset, options)
     template = getattr(model, "prompt_template", None) or None  # "{}" with model.chat_template false
-    path, size, written = folder / f"answers.rank{accelerator.process_index}.jsonl", options.batch_size_eval, 0
+    path, size = folder / f"answers.rank{accelerator.process_index}.jsonl", options.batch_size_eval
     with (
         open(path, "a", encoding="utf-8") as file,
-        progress("answering " + dataset.name, len(share)) as advance,
+        progress("answering " + dataset.name, sum(map(len, groups))) as advance,
         merged_lora(model, options),
     ):
-        while written < len(share):
-            loader = DataLoader(
-                Subset(dataset, share[written:]),
-                batch_size=size,
-                shuffle=False,
-                num_workers=options.loading_processes,
-                collate_fn=collater,
-            )
+        while groups:
+            written: set[int] = set()
             try:
-                for batch in loader:
-                    with accelerator.autocast():
-                        answers = task.valid_step(model, to_device(batch, accelerator.device), options)
-                    for number, answer, prompt in zip(batch["index"], answers, batch["instruction_input"]):
-                        asked = {**producer, "prompt": DEFAULT_STYLE.user_turn(prompt, template)}
-                        record = Prediction.of(dataset.samples[number], answer, asked)
-                        file.write(json.dumps(record.to_json(), ensure_ascii=False) + "\n")
+                for number, answer, prompt in answerer(groups, size):
+                    asked = {**producer, "prompt": DEFAULT_STYLE.user_turn(prompt, template)}
+                    record = Prediction.of(dataset.samples[number], answer, asked)
+                    file.write(json.dumps(record.to_json(), ensure_ascii=False) + "\n")
                     file.flush()
-                    written += len(answers)
-                    advance(len(answers))
+                    written.add(number)
+                    advance(1)
+                return
             except torch.cuda.OutOfMemoryError:
                 if size == 1:
                     raise
                 size = (size + 1) // 2
                 say(f"{dataset.name}: out of memory; going on with {size} question(s) at once")
-
-
-def group_for_answering(dataset: MedicalDataset, numbers: list[int], questions_per_image: int) -> list[list[int]]:
-    """Samples in groups that share an image, with similar groups (size, length) next to each other."""
-    length = {number: len(dataset.samples[number].question or "") for number in numbers}
-    by_length = sorted(numbers, key=lambda number: (length[number], number))
-    if questions_per_image == 1:
-        return [[number] for number in by_length]
-    images: dict[tuple[str, ...], list[int]] = {}
-    for number in by_length:
-        images.setdefault(dataset.images_of(number), []).append(number)
-    groups = [
-        numbers[start : start + questions_per_image]
-        for numbers in images.values()
-        for start in range(0, len(numbers), questions_per_image)
-    ]
-    return sorted(groups, key=lambda group: (-len(group), sum(length[number] for number in group), group))
+            groups = [[number for number in group if number not in written] for group in groups]
 
 
 def merged_lora(model: Any, options: RunConfig) -> AbstractContextManager[Any]:
@@ -190,8 +165,3 @@ def merged_lora(model: Any, options: RunConfig) -> AbstractContextManager[Any]:
     if merge is None:
         raise ConfigError("run.merge_lora needs the bundled toolkit (PEFOMED_TOOLKIT=bundled)")
     return merge()
-
-
-def to_device(batch: Mapping[str, Any], device: Any) -> dict[str, Any]:
-    """Batch with its tensors on ``device``."""
-    return {key: value.to(device, non_blocking=True) if hasattr(value, "to") else value for key, value in batch.items()}

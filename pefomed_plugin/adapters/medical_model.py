@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, Union
 
@@ -90,19 +91,25 @@ class MedicalModel:
         return self._one_or_all(image, "caption", instruction, max_new_tokens)
 
     def answer(self, requests: Sequence[Request], max_new_tokens: int | None = None) -> list[str]:
-        """Answers to any mixture of requests, ``batch_size`` at a time, in their order. Raises as ``ask``."""
+        """Answers to any mixture of requests, ``batch_size`` side by side, in their order. Raises as ``ask``."""
         prompts = [self._instruction_input(request) for request in requests]  # a wrong one shows before any is answered
         answers = [""] * len(requests)
         for task in dict.fromkeys(request.task for request in requests):
             own = [number for number, request in enumerate(requests) if request.task == task]
-            for start in range(0, len(own), self.batch_size):
-                chunk = own[start : start + self.batch_size]
+            slots, limit = min(self.batch_size, len(own)), max_new_tokens or MAX_NEW_TOKENS[task]
+            waiting = iter(own)
+
+            def next_ones(room: int, waiting: Iterator[int] = waiting) -> dict[str, Any] | None:
+                numbers = list(islice(waiting, room))
+                if not numbers:
+                    return None
                 images, layout = self._lay_out(
-                    [requests[number].image for number in chunk], [prompts[number] for number in chunk]
+                    [requests[number].image for number in numbers], [prompts[number] for number in numbers]
                 )
-                with self._precision():
-                    texts = self.network.generate_packed(images, layout, max_new_tokens or MAX_NEW_TOKENS[task])
-                for number, text in zip(chunk, texts):
+                return {"image": images, "layout": layout, "index": numbers}
+
+            with self._precision():
+                for number, text in self.network.answers(next_ones, slots, limit):
                     answers[number] = text
         return answers
 

@@ -117,7 +117,7 @@ class RunnerPefomed:
             "checkpoint_sha256": file_sha256(weights) if weights.is_file() else None,
             "images": self.options.images,
             "num_beams": self.options.num_beams,
-            "max_new_tokens": self.options.max_new_tokens or task.max_new_tokens,
+            "max_new_tokens": task.limit(self.options),
             "origin": origins.of(dataset).to_json(),
         }
 

@@ -93,9 +93,13 @@ class MedicalTask(BaseTask):
         """Packages that its scorers need. Raises ConfigError for a scorer that nobody declares."""
         return [need for scorer in self.scorers for need in find_scorer(scorer).needs]
 
+    def limit(self, options: RunConfig) -> int:
+        """Most tokens of an answer in a run."""
+        return options.max_new_tokens or self.max_new_tokens
+
     def valid_step(self, model: Any, samples: Mapping[str, Any], options: RunConfig) -> list[str]:
         """Answers of one batch, as many as it has samples."""
-        limit = options.max_new_tokens or self.max_new_tokens
+        limit = self.limit(options)
         if "layout" in samples:
             return model.generate_packed(samples["image"], samples["layout"], max_new_tokens=limit)
         template = getattr(model, "prompt_template", None)

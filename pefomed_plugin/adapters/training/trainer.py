@@ -26,10 +26,10 @@ from ...storage import set_aside
 from ...toolkit import NAME as TOOLKIT
 from ...toolkit import registry
 from ...toolkit.checkpoint import load_checkpoint
+from ..answering import to_device
 from ..data.datasets import Mixture, make_collater
 from ..data.sampling import PlannedBatches
 from ..devices import peak_memory_gib
-from ..evaluation import to_device
 from .arithmetic import (
     backward,
     build_optimizer,

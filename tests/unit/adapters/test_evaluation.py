@@ -162,6 +162,61 @@ def test_batches_that_do_not_fit_are_halved_and_nothing_is_asked_twice(dataset, 
     assert "going on with 2 question(s) at once" in capsys.readouterr().out
 
 
+class Slots(Model):
+    """Answers like the bundled toolkit: whoever is shortest ends first. Has memory for ``room`` at once."""
+
+    room = 100
+
+    def packer(self):
+        return lambda texts, answers, images: (texts, range(len(texts)))
+
+    def answers(self, feed, slots, max_new_tokens):
+        import torch
+
+        if slots > self.room:
+            number = feed(slots)["index"][0]
+            yield number, f"word{number}"  # one has ended before memory has
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        under_way = []
+        while True:
+            while batch := feed(slots - len(under_way)):
+                under_way += zip(batch["index"], batch["layout"])
+            if not under_way:
+                return
+            under_way.sort(key=lambda asked: len(asked[1]), reverse=True)
+            number, prompt = under_way.pop()
+            if len(self.asked) >= self.fails_after:
+                raise KeyboardInterrupt
+            self.asked.append(prompt)
+            yield number, prompt.split()[-1]
+
+
+def test_in_slots_the_answers_come_as_they_end_and_lie_in_the_order_of_the_test_set(dataset, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(dataset, Slots(fails_after=6), tmp_path / "out")
+    assert len(ids(tmp_path / "out" / "answers.rank0.jsonl")) == 6
+    model = Slots()
+    metrics = evaluate(dataset, model, tmp_path / "out")
+    assert metrics["scores"]["exact_match/pefomed"]["overall"]["correct"] == 11
+    assert ids(tmp_path / "out" / "predictions.jsonl") == [sample.id for sample in dataset.samples]
+    assert len(model.asked) == 5
+    lines = (tmp_path / "out" / "predictions.jsonl").read_text().splitlines()
+    for line in map(json.loads, lines):
+        assert f"[vqa] {line['question']}" in line["producer"]["prompt"].replace(
+            "Based on the image, respond to this question with a short answer: ", ""
+        )
+
+
+def test_slots_that_do_not_fit_are_halved_and_nothing_is_asked_twice(dataset, tmp_path, capsys):
+    model = Slots()
+    model.room = 1
+    evaluate(dataset, model, tmp_path / "out")
+    assert ids(tmp_path / "out" / "predictions.jsonl") == [sample.id for sample in dataset.samples]
+    assert len(model.asked) == len(set(model.asked)) == 9  # and two in vain attempts
+    said = capsys.readouterr().out
+    assert "going on with 2 question(s) at once" in said and "going on with 1 question(s) at once" in said
+
+
 def test_a_single_question_that_does_not_fit_is_an_error(dataset, tmp_path):
     import torch
 
@@ -176,7 +231,7 @@ def test_a_single_question_that_does_not_fit_is_an_error(dataset, tmp_path):
 
 
 def test_questions_of_an_image_are_answered_together(dataset):
-    from pefomed_plugin.adapters.evaluation import group_for_answering
+    from pefomed_plugin.adapters.answering import group_for_answering
 
     groups = group_for_answering(dataset, list(range(11)), 4)
     assert [len(group) for group in groups] == [4, 4, 3]
