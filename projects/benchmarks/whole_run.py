@@ -1,9 +1,10 @@
 """A whole stage-2 run on real VQA-RAD, seconds from the command to the last checkpoint, on both toolkits.
 
-    MINIGPT4_HOME=... MINIGPT4_PYTHON=... python -m projects.benchmarks.whole_run --data DIR --images 8 --epochs 3
+    MINIGPT4_HOME=... MINIGPT4_PYTHON=... python -m projects.benchmarks.whole_run --data DIR
 
-All questions of the first so many training images, weights of the benchmark's size P, float32, one thread. The ways
-take turns. Needs the release in DIR/vqa_rad (trainset.json, testset.json and images).
+The questions of a few training images, few or many a image as in the whole split; weights of the benchmark's size P,
+float32, one thread. Upstream leaves out a last batch that is not full, so only whole batches of questions are given to
+all. The ways take turns. Needs the release in DIR/vqa_rad (trainset.json, testset.json and images).
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ WAYS: dict[str, list[str]] = {
     "checkout": ["run.runner=runner_base"],  # upstream's own loop
     "plain": ["model.decoder=plain"],
     "packed": [],
-    "shared, cached": ["run.questions_per_image=8", "run.image_cache=features"],
+    "packed, cached": ["run.image_cache=features"],
+    "shared, cached": ["run.questions_per_image=auto", "run.image_cache=features"],
 }
 
 
@@ -39,48 +41,60 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--images", type=int, default=8)
     parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--batch-size", type=int, default=8)
+    parser.add_argument("--batch-size", type=int, default=24, help="the recipe's step: four processes of 6")
     parser.add_argument("--image-size", type=int, default=SIZES["P"].image)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--ways", nargs="+", choices=[*WAYS], default=[*WAYS])
     parser.add_argument("--out", type=Path, default=Path("output/whole_run"))
     given = parser.parse_args(arguments)
     write_inputs(given.out / "inputs" / "P", "P")
-    samples = copy_slice(given.data / "vqa_rad", given.out / "data" / "vqa_rad", given.images)
+    counts = copy_slice(given.data / "vqa_rad", given.out / "data" / "vqa_rad", given.images, given.batch_size)
     has_checkout = bool(os.environ.get("MINIGPT4_HOME") and os.environ.get("MINIGPT4_PYTHON"))
-    taken: dict[str, list[float]] = {way: [] for way in given.ways if way != "checkout" or has_checkout}
+    taken: dict[str, list[tuple[float, float]]] = {way: [] for way in given.ways if way != "checkout" or has_checkout}
     for _ in range(given.rounds):
-        for way, seconds in taken.items():
-            seconds.append(run(way, given))
-    first = median(next(iter(taken.values())))
+        for way, runs in taken.items():
+            runs.append(run(way, given))
+            (given.out / "whole_run.json").write_text(
+                json.dumps({"questions": counts, "batch": given.batch_size, "wall and CPU seconds": taken}),
+                encoding="utf-8",
+            )
     print(
-        f"{samples} questions of {given.images} images, {given.epochs} epochs, batch {given.batch_size}, "
-        f"{given.image_size} pixels"
+        f"{sum(counts)} questions of {len(counts)} images ({', '.join(map(str, counts))}), {given.epochs} epochs, "
+        f"batch {given.batch_size}, {given.image_size} pixels"
     )
-    for way, seconds in taken.items():
-        print(f"{way:<16} {median(seconds):7.1f} s   x {first / median(seconds):.2f}")
-    (given.out / "whole_run.json").write_text(json.dumps({"samples": samples, "seconds": taken}), encoding="utf-8")
+    first = next(iter(taken.values()))
+    for way, runs in taken.items():
+        wall, cpu = (median(seconds) for seconds in zip(*runs))
+        ratios = [median(one[kind] / own[kind] for one, own in zip(first, runs)) for kind in (0, 1)]
+        print(f"{way:<16} {wall:7.1f} s  x {ratios[0]:.2f}    CPU {cpu:7.1f} s  x {ratios[1]:.2f}")
     return 0
 
 
-def copy_slice(release: Path, out: Path, images: int) -> int:
-    """All training questions of the images that have most of them, as a release of its own; how many there are."""
+def copy_slice(release: Path, out: Path, images: int, batch_size: int) -> list[int]:
+    """Whole batches of training questions as a release of its own; how many there are of each image.
+
+    The images stand at equal distances in the list of all, sorted by their number of questions.
+    """
     shutil.rmtree(out, ignore_errors=True)
     (out / "images").mkdir(parents=True)
     rows = json.loads((release / "trainset.json").read_text(encoding="utf-8"))
     counts = Counter(row["image_name"] for row in rows)
-    typical = sorted(counts, key=lambda name: (abs(counts[name] - len(rows) / len(counts)), name))[:images]
-    chosen = [row for row in rows if row["image_name"] in typical]
+    by_count = sorted(counts, key=lambda name: (counts[name], name))
+    names = {by_count[(2 * number + 1) * len(by_count) // (2 * images)] for number in range(images)}
+    chosen = [row for row in rows if row["image_name"] in names]
+    if len(chosen) < batch_size:
+        raise SystemExit(f"{images} images have {len(chosen)} questions, fewer than a batch; set --images higher")
+    chosen = chosen[: len(chosen) // batch_size * batch_size]
     (out / "trainset.json").write_text(json.dumps(chosen), encoding="utf-8")
     tests = [row for row in json.loads((release / "testset.json").read_text(encoding="utf-8"))][:1]
     (out / "testset.json").write_text(json.dumps(tests), encoding="utf-8")
-    for name in {*typical, *(row["image_name"] for row in tests)}:
+    for name in {*names, *(row["image_name"] for row in tests)}:
         shutil.copy(next(release.rglob(name)), out / "images" / name)
-    return len(chosen)
+    return sorted(Counter(row["image_name"] for row in chosen).values())
 
 
-def run(way: str, given: argparse.Namespace) -> float:
-    """Seconds of one training run in its own process, everything included; each begins without a cache."""
+def run(way: str, given: argparse.Namespace) -> tuple[float, float]:
+    """Wall and CPU seconds of one training run in its own process, all included; each begins without a cache."""
     size, folder = SIZES["P"], given.out / way.replace(", ", "-")
     shutil.rmtree(folder, ignore_errors=True)
     inputs = given.out / "inputs" / "P"
@@ -110,7 +124,7 @@ def run(way: str, given: argparse.Namespace) -> float:
         "PEFOMED_VIT": str(inputs / "eva.pth"),
         "PEFOMED_CKPT": str(inputs / "start.pth"),
     }
-    start = time.monotonic()
+    start, used = time.monotonic(), cpu_of_children()
     subprocess.run(
         [
             os.environ["MINIGPT4_PYTHON"] if of_checkout else sys.executable,
@@ -124,7 +138,13 @@ def run(way: str, given: argparse.Namespace) -> float:
         env=environ,
         check=True,
     )
-    return time.monotonic() - start
+    return time.monotonic() - start, cpu_of_children() - used
+
+
+def cpu_of_children() -> float:
+    """CPU seconds of the processes that have ended."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 if __name__ == "__main__":
