@@ -26,6 +26,7 @@ from pefomed_plugin.prompts import DEFAULT_STYLE
 from pefomed_plugin.readers import read_data
 from pefomed_plugin.toolkit.bundled.packing import Packer
 from projects.benchmarks.speed.inputs import write_inputs
+from projects.benchmarks.text_lengths import write_tokenizer
 
 FIRST_FIT = "8, first fit"
 
@@ -37,12 +38,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[6, 8, 24, 32])
     parser.add_argument("--image-size", type=int, default=448)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--tokenizer", type=Path, help="folder with a tokenizer.model; default: the embedded one")
+    parser.add_argument("--tokenizer", type=Path, help="folder with a tokenizer.model; default: text_lengths.py's")
     parser.add_argument("--out", type=Path, default=Path("output/batches"))
     given = parser.parse_args(arguments)
     samples = read_data("vqa_rad", given.data / "vqa_rad").splits()["train"]
     if given.tokenizer is None:
         write_inputs(given.out, "real")
+        write_tokenizer(given.data / "vqa_rad", given.out / "llama")
     pass_ = Pass(samples, given.tokenizer or given.out / "llama", (given.image_size // 28) ** 2)
     print(f"{len(samples):,} questions of {len(set(pass_.images)):,} images, {given.seeds} seeds\n")
     print("| batch | questions of an image | prefixes | fewest | most in a batch | tokens | x fewer |")

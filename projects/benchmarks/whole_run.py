@@ -3,8 +3,9 @@
     MINIGPT4_HOME=... MINIGPT4_PYTHON=... python -m projects.benchmarks.whole_run --data DIR
 
 The questions of a few training images, few or many a image as in the whole split; weights of the benchmark's size P,
-float32, one thread. Upstream leaves out a last batch that is not full, so only whole batches of questions are given to
-all. The ways take turns. Needs the release in DIR/vqa_rad (trainset.json, testset.json and images).
+texts as long as a real tokenizer makes them, float32, one thread. Upstream leaves out a last batch that is not full, so
+only whole batches of questions are given to all. The ways take turns. Needs the release in DIR/vqa_rad (trainset.json,
+testset.json and images).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from typing import Any
 
 from projects.benchmarks.speed.inputs import write_inputs
 from projects.benchmarks.speed.sizes import SIZES
+from projects.benchmarks.text_lengths import write_tokenizer
 
 ROOT = Path(__file__).resolve().parents[2]
 WAYS: dict[str, list[str]] = {
@@ -48,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("output/whole_run"))
     given = parser.parse_args(arguments)
     write_inputs(given.out / "inputs" / "P", "P")
+    write_tokenizer(given.data / "vqa_rad", given.out / "inputs" / "P" / "llama")
     counts = copy_slice(given.data / "vqa_rad", given.out / "data" / "vqa_rad", given.images, given.batch_size)
     has_checkout = bool(os.environ.get("MINIGPT4_HOME") and os.environ.get("MINIGPT4_PYTHON"))
     taken: dict[str, list[tuple[float, float]]] = {way: [] for way in given.ways if way != "checkout" or has_checkout}
