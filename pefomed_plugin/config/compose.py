@@ -120,7 +120,7 @@ def compose_config(
     values = {**environ, **{name: generated[name] for name in parts}}
     configuration, problems = _read(_resolved(merged, values, cfg_path), registry)
     if configuration is not None:
-        problems += _refusals(configuration, strategies)
+        problems += _contradictions(configuration) + _refusals(configuration, strategies)
     _refuse(problems)
     keys = frozenset(key for layer in (given, overrides) for key in _leaves(_plain(layer)))
     assert configuration is not None
@@ -219,6 +219,17 @@ def _foreign_keys(model: Mapping[str, Any], registry: KnownClasses | None) -> li
         return []
     path = model_class.default_config_path(model.get("model_type", "pretrain"))
     return [str(key) for key in OmegaConf.load(path).model] if path else []
+
+
+def _contradictions(configuration: Configuration) -> list[str]:
+    """What two sections cannot ask for together."""
+    run, model = configuration.run, configuration.model
+    if run.shares_images and model.decoder == "plain":
+        return [
+            f"run.questions_per_image: {run.questions_per_image}: model.decoder: plain takes each question alone; set "
+            "model.decoder=packed, or run.questions_per_image=1"
+        ]
+    return []
 
 
 def _refusals(configuration: Configuration, strategies: Mapping[str, Refusing]) -> list[str]:

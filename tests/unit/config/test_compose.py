@@ -150,6 +150,11 @@ def test_mistakes_of_all_sections_come_in_one_error(tmp_path):
         (["run.strategy=fdsp"], "run.strategy: 'fdsp' is no training strategy; did you mean 'fsdp'?"),
         (["run.strategy=fsdp", "run.test_splits=[test]"], "run.strategy: fsdp only trains"),
         (["run.strategy=fsdp", "model.low_resource=true"], "run.strategy: fsdp cannot spread quantised weights"),
+        (["run.strategy=fsdp", "run.questions_per_image=auto"], "run.strategy: fsdp takes each question alone"),
+        (
+            ["model.decoder=plain", "run.questions_per_image=8"],
+            "run.questions_per_image: 8: model.decoder: plain takes",
+        ),
         (
             ["datasets.slake.sample_ratio=proportional"],
             "datasets.*.sample_ratio: proportional, but not for vqa_rad; set it for all or none",

@@ -48,6 +48,8 @@ def test_missing_keys_are_named():
         ({"precision": "fp8"}, "run.precision: 'fp8' is none of fp32, fp16, bf16"),
         ({"device": "tpu"}, "run.device: 'tpu' is none of auto, cuda, cpu"),
         ({"init_lr": float("nan")}, "run.init_lr: expected a number, found nan"),
+        ({"questions_per_image": "al"}, "run.questions_per_image: 'al' is none of auto"),
+        ({"questions_per_image": 0}, "run.questions_per_image: 0 is less than 1"),
         ({"seed": None}, "run.seed: expected a value, found nothing"),
     ],
 )
@@ -59,3 +61,10 @@ def test_ready_images_need_no_processes_that_load():
     section = {"task": "medical_vqa", "output_dir": "out", "num_workers": 6}
     assert read_run_config(section).loading_processes == 6
     assert read_run_config({**section, "image_cache": "features"}).loading_processes == 0
+
+
+@pytest.mark.parametrize(("asked", "together"), [("auto", 24), (8, 8), (40, 24), (1, 1)])
+def test_questions_of_an_image_in_a_batch(asked, together):
+    options = read_run_config({**LEAST, "questions_per_image": asked})
+    assert options.questions_together(24) == together
+    assert options.shares_images == (asked != 1)

@@ -34,6 +34,7 @@ class FullySharded(Strategy):
             "fp16 needs scaled losses, which FSDP does not support here; set run.precision=bf16": run.amp_precision
             == "fp16",
             "fsdp spreads the vision encoder too; set model.vit_on_cpu=false": model.vit_on_cpu,
+            "fsdp takes each question alone; set run.questions_per_image=1": run.shares_images,
             "fsdp cannot spread quantised weights; set model.llm_quantization=none and model.low_resource=false": (
                 model.quantisation != "none"
             ),

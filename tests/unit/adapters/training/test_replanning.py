@@ -80,9 +80,10 @@ def test_several_data_sets_go_on_each_in_its_own_pass():
         assert all(passes[number] == size for number in range(max(passes)))
 
 
-def test_groups_by_image_keep_the_order_that_the_pass_was_begun_with():
+@pytest.mark.parametrize("questions", [3, "auto"])
+def test_groups_by_image_keep_the_order_that_the_pass_was_begun_with(questions):
     """The order of a pass depends on the batch size then; it must not change within the pass."""
-    settings = {"questions_per_image": 3, "images": [[number // 3 for number in range(60)]]}
+    settings = {"questions_per_image": questions, "images": [[number // 3 for number in range(60)]]}
     old = plan([60], [4], 2, **settings)
     new = continue_elsewhere(old, 3, lambda start: plan([60], [7], 1, start, **settings), 3)
     seen = drawn(old, 0, 3) + drawn(new, new.start.iteration, new.iterations // 3)
