@@ -6,7 +6,7 @@ Made by ``pefomed_plugin.load``. It does not read data sets or weights files, an
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager, nullcontext
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, Union
@@ -19,6 +19,7 @@ from ..services.images.decoding import DEFAULT_POLICY, ImagePolicy
 from ..services.images.given_images import GivenImage, open_given
 from ..toolkit import registry
 from .data.text_processor import MedicalTextProcessor
+from .devices import attention_without_plans, match_frozen_weights, own_precision
 from .tasks import MedicalCaptionTask, MedicalVqaTask, ReportGenerationTask
 
 MAX_NEW_TOKENS: dict[str, int] = {
@@ -53,6 +54,9 @@ class MedicalModel:
             facts: ``Prediction.producer`` of what it says: ``model``, ``checkpoint``, ``origin``, ...
         """
         self.network = network.to(device).eval()
+        self.precision = own_precision(self.network.device.type)
+        """What it computes in, as ``evaluate`` where no precision is set: ``bf16``, ``fp16``; ``fp32`` on the CPU."""
+        match_frozen_weights(self.network, self.precision)
         self.facts = dict(facts)
         self.policy: ImagePolicy = DEFAULT_POLICY
         """What to do where an image leaves a choice: ``ImagePolicy(frame=0)`` for the first of several in a file."""
@@ -108,7 +112,7 @@ class MedicalModel:
                 )
                 return {"image": images, "layout": layout, "index": numbers}
 
-            with self._precision():
+            with self._computing():
                 for number, text in self.network.answers(next_ones, slots, limit):
                     answers[number] = text
         return answers
@@ -118,7 +122,7 @@ class MedicalModel:
         images, layout = self._lay_out([request.image], [self._instruction_input(request)])
         steps = self.network.stream(images, layout, max_new_tokens or MAX_NEW_TOKENS[request.task])
         while True:
-            with self._precision():  # entered anew each time: a page takes every token in another thread
+            with self._computing():  # entered anew each time: a page takes every token in another thread
                 texts = next(steps, None)
             if texts is None:
                 return
@@ -167,10 +171,13 @@ class MedicalModel:
     def _open(self, image: GivenImage) -> Image.Image:
         return open_given(image, self.policy)
 
-    def _precision(self) -> AbstractContextManager[Any]:
-        if self.network.device.type != "cuda":
-            return nullcontext()
-        return torch.autocast("cuda", torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16)
+    @contextmanager
+    def _computing(self) -> Iterator[None]:
+        """As ``evaluate`` computes."""
+        half = {"fp16": torch.float16, "bf16": torch.bfloat16}.get(self.precision)
+        autocast = nullcontext() if half is None else torch.autocast(self.network.device.type, half)
+        with attention_without_plans(), autocast:
+            yield
 
 
 def _name(image: GivenImage) -> Hashable:

@@ -22,7 +22,7 @@ from ..storage import write_json
 from ..toolkit import NAME as TOOLKIT
 from ..toolkit.checkpoint import load_checkpoint
 from .data.image_cache import show_ready_made
-from .devices import make_accelerator, match_frozen_weights
+from .devices import make_accelerator, precision_of
 from .evaluation import evaluate_split
 from .training.checkpoints import BEST
 from .training.recording import record_run, storages_of, weights_file
@@ -39,9 +39,8 @@ class RunnerPefomed:
         self.output_dir = Path(self.options.output_dir)
         self.accelerator = make_accelerator(self.options)
         self.model = model.float() if self.accelerator.device.type == "cpu" else model
-        match_frozen_weights(self.model, self.accelerator)
         self.strategy = strategy_of(self.options.strategy)
-        self.model = self.strategy.place(self.model, self.accelerator.device)
+        self.model = self.strategy.place(self.model, self.accelerator.device, precision_of(self.accelerator))
         self.checkpoint = cfg.model_cfg.get("ckpt") or ""
         """File that the weights came from, for the results."""
         self.origins: Origins = configured_origins(cfg.model_cfg.get("llama_model"), storages_of(cfg))

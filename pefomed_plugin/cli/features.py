@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from ..adapters.devices import make_accelerator
+from ..adapters.devices import make_accelerator, precision_of
+from ..adapters.training.strategies import strategy_of
 from ..launch import build_config, compose
 from ..registration import register_all
 from ..services.console import say
@@ -41,7 +42,9 @@ def run(arguments: argparse.Namespace) -> int:
         if len(build_dataset.get(split, ()))
     ]
     accelerator = make_accelerator(options)
-    model = task.build_model(cfg).to(accelerator.device)
+    model = task.build_model(cfg)
+    model = model.float() if accelerator.device.type == "cpu" else model
+    model = strategy_of("ddp").place(model, accelerator.device, precision_of(accelerator))
     show_ready_made(accelerator, model, datasets, options)
     say(f"in {cache_folder(options)}; train with run.image_cache={arguments.kind}")
     return 0

@@ -41,7 +41,11 @@ class ModelConfig:
     vit_model: str = option("Name of the vision encoder, as upstream's.", "eva_clip_g")
     vit: Optional[VitConfig] = option("The encoder's proportions where they are not ViT-g's.", None)
     image_size: int = option("Pixels a side of an image.", 448, minimum=1)
-    vit_precision: str = option("Of the frozen vision encoder on a GPU.", "fp16", choices=PRECISIONS)
+    vit_precision: str = option(
+        "What the frozen vision encoder computes in on a GPU, whatever the run does (but fp32 in an fp32 run).",
+        "fp16",
+        choices=PRECISIONS,
+    )
     freeze_vit: bool = option("Upstream's; the vision encoder is always frozen here.", True)
     drop_path_rate: float = option("Upstream's; the frozen encoder drops nothing.", 0.0, minimum=0)
     vit_on_cpu: bool = option(
@@ -49,7 +53,11 @@ class ModelConfig:
     )
     use_grad_checkpoint: bool = option("Upstream's; saves nothing, because the encoder is frozen.", False)
 
-    llm_precision: str = option("Of the frozen language model on a GPU.", "fp16", choices=PRECISIONS)
+    llm_precision: str = option(
+        "In which the frozen language model is loaded on a GPU; 16 bits become those of `run.precision`.",
+        "fp16",
+        choices=PRECISIONS,
+    )
     max_txt_len: int = option("Longest answer in training, in tokens.", 1024, minimum=1)
     max_context_len: int = option("Longest prompt, in tokens.", 3800, minimum=1)
     end_sym: Optional[str] = option("What ends an answer; null: as the language model's family has it.", None)

@@ -78,7 +78,7 @@ class RunConfig:
     device: str = option("`auto`, `cuda` or `cpu`.", "auto", choices=("auto", "cuda", "cpu"), upstream=True)
     amp: Optional[bool] = option("Upstream's switch: true means `precision: fp16`.", None, upstream=True)
     precision: Optional[str] = option(
-        "`fp32`, `fp16` or `bf16`; absent: bf16 on GPUs that have it, else fp16; fp32 on the CPU.",
+        "`fp32`, `fp16` or `bf16`; absent: bf16 on GPUs that have it of their own, else fp16; fp32 on the CPU.",
         None,
         choices=PRECISIONS,
         upstream=True,
@@ -149,7 +149,10 @@ class RunConfig:
     save_every_minutes: Optional[float] = option("Checkpoint within an epoch after so many minutes.", None, minimum=0)
     keep_last: int = option("How many of the newest checkpoints stay; the best one stays besides.", 2, minimum=1)
     max_nonfinite: int = option(
-        "Iterations whose loss is no finite number that are left out before the run stops.", 0, minimum=0
+        "Iterations whose loss is no finite number that are left out before the run stops; in fp16 the loss scaling "
+        "leaves out steps of its own, of which 25 in a row stop it.",
+        0,
+        minimum=0,
     )
     wandb_log: bool = option("Upstream's switch: log to Weights & Biases, project `pefomed`.", False, upstream=True)
     wandb: Optional[dict[str, str]] = option(

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from ..adapters.devices import has_bf16
 from ..errors import PefomedError
 from ..scoring.java import METEOR_JAR, find_jar, find_java
 from .findings import ERROR, NOTE, OK, WARNING, Finding
@@ -46,7 +47,7 @@ def check_gpus() -> list[Finding]:
                 )
             ]
         return [Finding("machine", "GPU", NOTE, "none: the embedded default runs on the CPU, LLaMA-2-7B needs a GPU")]
-    bf16 = "yes" if torch.cuda.is_bf16_supported() else "no, fp16 is used"
+    bf16 = "yes" if has_bf16() else "no, fp16 is used"
     findings = []
     for number in range(torch.cuda.device_count()):
         free, total = torch.cuda.mem_get_info(number)

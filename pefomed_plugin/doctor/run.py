@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import environment
+from ..adapters.devices import has_bf16
 from ..adapters.training.strategies import STRATEGIES
 from ..config.compose import Composed, Configuration, compose_config
 from ..config.model import ModelConfig, VitConfig
@@ -212,13 +213,13 @@ def _check_device(run: RunConfig) -> list[Finding]:
                 "--options run.amp=null run.precision=fp32",
             )
         ]
-    if asked == "bf16" and has_gpu and run.device != "cpu" and not torch.cuda.is_bf16_supported():
+    if asked == "bf16" and has_gpu and run.device != "cpu" and not has_bf16():
         return [
             Finding(
                 "machine",
                 "run.precision",
                 ERROR,
-                f"bf16, which {torch.cuda.get_device_name()} does not have",
+                f"bf16, which {torch.cuda.get_device_name()} does not have of its own",
                 "--options run.precision=fp16",
             )
         ]

@@ -110,7 +110,6 @@ def run(way: str, given: argparse.Namespace) -> tuple[float, float]:
         f"run.max_epoch={given.epochs}",
         "run.num_workers=0",
         "run.test_splits=[]",
-        "run.amp=null",
         f"run.output_dir={folder}",
         *WAYS[way],
     ]

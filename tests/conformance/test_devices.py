@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -52,6 +54,32 @@ def test_flags_on_a_gpu_are_looked_at_when_the_log_is_written(tmp_path):
     steps.add(4, batches, torch.tensor(1.0))
     with pytest.raises(PefomedError, match=r"iteration 4; steps left out so far: 2"):
         steps.check()
+
+
+def test_steps_that_the_loss_scaling_leaves_out_are_shown_and_stop_a_run_when_they_do_not_end(tmp_path, capsys):
+    steps = NonfiniteSteps(
+        tmp_path / "nonfinite.rank0.jsonl", 0, {"nonfinite": 0, "left_out_by_scaling": 2}, scaled=True
+    )
+    for iteration in range(1, 51):
+        steps.add(iteration, [{"image_id": ["a"]}], torch.tensor(float(iteration != 25)))
+    with pytest.raises(PefomedError, match=r"in 25 steps one after the other, up to iteration 50.*precision=bf16"):
+        steps.check()
+    steps = NonfiniteSteps(tmp_path / "nonfinite.rank0.jsonl", 0, {"left_out_by_scaling": 2}, scaled=True)
+    for iteration in range(1, 41):
+        steps.add(iteration, [{"image_id": ["a"]}], torch.tensor(float(iteration < 4)))
+    steps.check()
+    assert "left out 3 of the last 40 steps, 5 in all" in capsys.readouterr().out
+    assert steps.counts() == {"nonfinite": 0, "left_out_by_scaling": 5}
+
+
+def test_a_step_that_the_loss_scaling_leaves_out_is_told():
+    model = torch.nn.Linear(2, 2)
+    accelerator = SimpleNamespace(scaler=object(), clip_grad_norm_=torch.nn.utils.clip_grad_norm_)
+    for gradient, expected in ((1.0, 0.0), (float("inf"), 1.0)):
+        for parameter in model.parameters():
+            parameter.grad = torch.full_like(parameter, gradient)
+        _, left_out = take_step(strategy_of("ddp"), accelerator, model, torch.optim.SGD(model.parameters(), 0.0), None)
+        assert float(left_out) == expected
 
 
 def test_memory_of_this_process_is_told_in_gib():

@@ -16,7 +16,7 @@ from typing import Any, Callable
 import torch
 from torch.nn import functional
 
-from pefomed_plugin.adapters.evaluation import to_device
+from pefomed_plugin.adapters.answering import to_device
 from pefomed_plugin.adapters.medical_model import MedicalModel
 from pefomed_plugin.config.compose import read_configuration
 from pefomed_plugin.services.memory.estimate import GIB, estimate
@@ -68,7 +68,7 @@ def watched(call: Callable[[], Any], before: int = 2) -> Watch:
 def steps(model: Any, run: Run, folder: Path) -> dict[str, Any]:
     """Each kind of batch -> kernels, waits and precisions of a step."""
     image = torch.zeros(3, 448, 448)
-    features = torch.zeros(FEATURES, dtype=torch.bfloat16)
+    features = torch.zeros(FEATURES, dtype=torch.float16)
     batches = {
         "images": batch_of(model, items(folder, 6, 1, image), False),
         "features": batch_of(model, items(folder, 6, 1, features), False),
@@ -137,7 +137,7 @@ def as_a_run(folder: Path, attention: Attention) -> dict[str, Any]:
     """Training and evaluating."""
     model = build(folder)
     run = Run(model, "bf16")
-    together = batch_of(model, items(folder, 2, 4, torch.zeros(FEATURES, dtype=torch.bfloat16)), True)
+    together = batch_of(model, items(folder, 2, 4, torch.zeros(FEATURES, dtype=torch.float16)), True)
     images = batch_of(model, items(folder, 2, 1, torch.zeros(3, 448, 448)), False)
     found: dict[str, Any] = {
         "step": steps(model, run, folder),
@@ -165,7 +165,7 @@ def as_loaded(folder: Path, attention: Attention, found: dict[str, Any]) -> None
     asked = questions(model.network, folder)
 
     def answer(limit: int) -> None:
-        with model._precision():
+        with model._computing():
             model.network.generate_packed_ids(asked["image"], asked["layout"], limit)
 
     found["token"]["loaded"] = a_token(answer)

@@ -9,9 +9,9 @@ import torch
 from torch.utils.data._utils.pin_memory import pin_memory
 from transformers import LlamaConfig
 
+from pefomed_plugin.adapters.answering import to_device
 from pefomed_plugin.adapters.data.datasets import make_collater
-from pefomed_plugin.adapters.devices import make_accelerator, match_frozen_weights
-from pefomed_plugin.adapters.evaluation import to_device
+from pefomed_plugin.adapters.devices import make_accelerator, precision_of
 from pefomed_plugin.adapters.tasks import MedicalVqaTask
 from pefomed_plugin.adapters.training.arithmetic import (
     backward,
@@ -75,8 +75,8 @@ class Run:
         section = {"task": "medical_vqa", "output_dir": "x", "precision": precision, "device": "cuda"}
         self.options = read_run_config(section)
         self.accelerator = make_accelerator(self.options)
-        match_frozen_weights(model, self.accelerator)
         self.strategy = strategy_of("ddp")
+        model = self.strategy.place(model, self.accelerator.device, precision_of(self.accelerator))
         self.model, self.optimizer = self.strategy.prepare(
             self.accelerator, model, lambda own: build_optimizer(own, self.options)
         )

@@ -121,13 +121,14 @@ def take_step(
 
     Returns:
         The gradient's norm, the same on all ranks, and whether the step was left out: a truth value, or a flag on the
-        GPU where the fused optimizer looks at it, so that the host need not wait. fp16's loss scaling leaves out its
-        own steps and is not meant here.
+        GPU where the fused optimizer or fp16's loss scaling looks at the gradient there, so that the host need not
+        wait.
     """
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     norm = strategy.clip(accelerator, trained, float("inf") if max_grad_norm is None else max_grad_norm)
     left_out: bool | torch.Tensor = False
     if accelerator.scaler is not None:
+        left_out = (~torch.isfinite(norm)).float()  # as the scaling finds it: one value of the gradient is enough
         optimizer.step()
     elif strategy.stops_on_device and optimizer.param_groups[0].get("fused"):
         left_out = (~torch.isfinite(norm)).float()

@@ -111,13 +111,33 @@ class StepLog:
                 )
 
 
+SCALED_IN_A_ROW = 25
+"""So many steps left out by fp16's loss scaling one after the other stop a run. Each halves the scale, which starts at
+2^16: one that fits is found after fewer, unless the gradient itself is no finite number."""
+
+
 class NonfiniteSteps:
     """Steps of one run that were left out, written on every rank; the gradient is the same on all of them."""
 
-    def __init__(self, path: Path, limit: int, count: int = 0) -> None:
-        """Write to ``path``; more than ``limit`` such steps stop the run, ``count`` have been before."""
-        self.path, self.limit, self.count = path, limit, count
+    def __init__(
+        self, path: Path, limit: int, counts: Mapping[str, int] | None = None, *, scaled: bool = False
+    ) -> None:
+        """Write to ``path``; more than ``limit`` such steps stop the run, ``counts`` have been before.
+
+        Args:
+            scaled: fp16's loss scaling leaves steps out, which is normal: they are counted by themselves and shown, and
+                only ``SCALED_IN_A_ROW`` of them stop the run.
+        """
+        self.path, self.limit, self.scaled = path, limit, scaled
+        before = counts or {}
+        self.count = before.get("nonfinite", 0)
+        self.count_scaled = before.get("left_out_by_scaling", 0)
+        self._in_a_row = 0
         self._pending: list[tuple[int, list[str], Any]] = []
+
+    def counts(self) -> dict[str, int]:
+        """What a checkpoint keeps."""
+        return {"nonfinite": self.count, "left_out_by_scaling": self.count_scaled}
 
     def add(self, iteration: int, batches: Sequence[Mapping[str, Any]], left_out: Any) -> None:
         """Record a step. ``left_out`` is a bool, read now, or a flag on a GPU, read by ``check``.
@@ -132,17 +152,36 @@ class NonfiniteSteps:
             self.check()
 
     def check(self) -> None:
-        """Write down what was left out since the last time. Raises as ``add``."""
+        """Write down what was left out since the last time, and show it. Raises as ``add``."""
         pending, self._pending = self._pending, []
+        before = self.count_scaled
         for iteration, samples, left_out in pending:
             if bool(left_out):
                 self._note(iteration, samples)
+            else:
+                self._in_a_row = 0
+        if self.count_scaled > before:
+            say(
+                f"fp16: the loss scaling left out {self.count_scaled - before} of the last {len(pending)} steps, "
+                f"{self.count_scaled} in all ({self.path.name} says which)"
+            )
 
     def _note(self, iteration: int, samples: list[str]) -> None:
-        self.count += 1
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with open(self.path, "a", encoding="utf-8") as file:
             file.write(json.dumps({"iteration": iteration, "samples": samples}) + "\n")
+        if self.scaled:
+            self.count_scaled += 1
+            self._in_a_row += 1
+            if self._in_a_row >= SCALED_IN_A_ROW:
+                raise PefomedError(
+                    f"the gradient is no finite number in {self._in_a_row} steps one after the other, up to iteration "
+                    f"{iteration}, whatever fp16's loss is scaled by; nothing was learned in them. The samples are "
+                    f"in {self.path}, the last checkpoint is whole. Try run.precision=bf16 where the GPU has it, or "
+                    "fp32; else a lower run.init_lr, or run.max_grad_norm=1"
+                )
+            return
+        self.count += 1
         if self.count > self.limit:
             raise PefomedError(
                 f"the gradient is no finite number at iteration {iteration}; steps left out so far: {self.count}, "

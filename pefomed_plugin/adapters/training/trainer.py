@@ -29,7 +29,7 @@ from ...toolkit.checkpoint import load_checkpoint
 from ..answering import to_device
 from ..data.datasets import Mixture, make_collater
 from ..data.sampling import PlannedBatches
-from ..devices import peak_memory_gib
+from ..devices import describe_precision, peak_memory_gib
 from .arithmetic import (
     backward,
     build_optimizer,
@@ -105,7 +105,8 @@ class Trainer:
         self.nonfinite = NonfiniteSteps(
             self.keeper.folder / f"nonfinite.rank{accelerator.process_index}.jsonl",
             options.max_nonfinite,
-            saved.state.get("nonfinite", 0) if saved else 0,
+            saved.state if saved else None,
+            scaled=accelerator.scaler is not None,
         )
         self._told_to_stop = False
         self._saved_at = time.monotonic()
@@ -226,7 +227,7 @@ class Trainer:
             "toolkit": TOOLKIT,
             "iteration": self.iteration,
             "best": self.best,
-            "nonfinite": self.nonfinite.count,
+            **self.nonfinite.counts(),
             "origin": self.origins.to_json(),
             **order_of(self.plan, self.options),
         }
@@ -299,10 +300,10 @@ class Trainer:
                     "images"
                 )
         trained = [parameter for parameter in self.own.parameters() if parameter.requires_grad]
-        precision = self.accelerator.mixed_precision.replace("no", "fp32")
         say(
             f"training {sum(parameter.numel() for parameter in trained):,} parameters in {len(trained):,} tensors on "
-            f"{self.accelerator.num_processes} x {self.accelerator.device.type} in {precision}"
+            f"{self.accelerator.num_processes} x {self.accelerator.device.type} in "
+            f"{describe_precision(self.accelerator, self.options, self.own)}"
             f"{', ' + self.strategy.words if self.strategy.words else ''}: {self.options.max_epoch} epoch(s) of "
             f"{self.per_epoch} iterations"
         )

@@ -139,12 +139,12 @@ def kept_bytes(
 def _weights(model: ModelConfig, size: ModelSize, precision: str) -> dict[str, int]:
     """All weights as they lie on the GPU."""
     llama, bits = size.language, model.quantisation
-    element = _ELEMENT[model.llm_precision]
+    element = _ELEMENT[_lies_in(model.llm_precision, precision)]
     rows = llama.num_hidden_layers * sum(matrix[1] for matrix in llama.matrices().values())
     matrices = element * llama.in_matrices if bits == "none" else _BITS[bits](llama.in_matrices, rows)
     parts = {"language model": matrices + element * llama.elsewhere}
     if not model.vit_on_cpu:
-        parts["vision encoder"] = _ELEMENT[model.vit_precision] * size.vision.parameters
+        parts["vision encoder"] = _ELEMENT[_lies_in(model.vit_precision, precision)] * size.vision.parameters
     parts["projection and LoRA, fp32"] = 4 * size.trained
     if precision != "fp32":
         parts[f"their copies in {precision}"] = 2 * size.trained
@@ -177,7 +177,7 @@ def _step(model: ModelConfig, run: RunConfig, size: ModelSize, precision: str, l
     if bits == "none" and model.llm_precision == "fp32" and precision != "fp32":
         layers = 1 if recomputes else llama.num_hidden_layers
         parts[f"casts of frozen weights to {precision}"] = 2 * llama.in_matrices * layers // llama.num_hidden_layers
-    return _with_vision(model, run, size, load.rows, parts)
+    return _with_vision(model, run, size, precision, load.rows, parts)
 
 
 def _answer(model: ModelConfig, run: RunConfig, size: ModelSize, precision: str, load: Load) -> dict[str, int]:
@@ -194,8 +194,10 @@ def _answer(model: ModelConfig, run: RunConfig, size: ModelSize, precision: str,
     }
     if run.merge_lora:
         merged = sum(llama.matrices()[name][0] * llama.matrices()[name][1] for name in size.lora_targets)
-        parts["weights LoRA is added to"] = _ELEMENT[model.llm_precision] * merged * llama.num_hidden_layers
-    return _with_vision(model, run, size, load.rows, parts)
+        parts["weights LoRA is added to"] = (
+            _ELEMENT[_lies_in(model.llm_precision, precision)] * merged * llama.num_hidden_layers
+        )
+    return _with_vision(model, run, size, precision, load.rows, parts)
 
 
 def _layer_work(llama: LanguageSize, element: int, tokens: int) -> int:
@@ -208,11 +210,11 @@ def _inputs(size: ModelSize, element: int, images: int) -> int:
 
 
 def _with_vision(
-    model: ModelConfig, run: RunConfig, size: ModelSize, images: int, parts: dict[str, int]
+    model: ModelConfig, run: RunConfig, size: ModelSize, precision: str, images: int, parts: dict[str, int]
 ) -> dict[str, int]:
     """The parts, with what the encoder takes above them (it runs first, and nothing of it is kept), and the slack."""
     if not (model.vit_on_cpu or run.image_cache == "features"):
-        element = _ELEMENT[model.vit_precision]
+        element = _ELEMENT[_lies_in(model.vit_precision, precision)]
         work = images * (size.vision.patches + 1) * element * 2 * (size.vision.embed_dim + size.vision.mlp_width)
         above = work - sum(parts.values())
         if above > 0:
@@ -236,6 +238,11 @@ def _disk(config: Configuration, size: ModelSize, trains: bool) -> dict[str, int
         for name in filter(images.get, images):
             parts[f"features of {name}, {images[name]:,} images"] = images[name] * image
     return parts
+
+
+def _lies_in(loaded: str, precision: str) -> str:
+    """What frozen weights lie in; ``adapters.devices.match_frozen_weights`` turns all into fp32 for an fp32 run."""
+    return "fp32" if precision == "fp32" else loaded
 
 
 def _precision(run: RunConfig) -> str:

@@ -134,13 +134,14 @@ class MiniGPTv2(Generation):
     def encode_vision(self, images: torch.Tensor) -> torch.Tensor:
         """Frozen part of the image path, (B, 3, S, S) -> (B, N, D): ViT, layer norm, class token dropped.
 
-        Images are normalised floats, or the 8-bit pixels they are made from.
+        Images are normalised floats, or the 8-bit pixels they are made from. It computes in the precision of its
+        weights (``model.vit_precision``), whatever the rest computes in.
         """
         frozen = self.visual_encoder.patch_embed.proj.weight
         self.vit_forwards += len(images)
         if images.dtype == torch.uint8:
             images = normalise_pixels(images.to(frozen.device))
-        with torch.no_grad():
+        with torch.no_grad(), torch.autocast(frozen.device.type, enabled=False):
             return self.ln_vision(self.visual_encoder(images.to(frozen.device, frozen.dtype)))[:, 1:]
 
     def encode_img(self, images: torch.Tensor) -> torch.Tensor:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +65,14 @@ class LayerNorm(nn.LayerNorm):
 
 def normalise_pixels(pixels: torch.Tensor) -> torch.Tensor:
     """8-bit pixels (B, 3, S, S) as the image processors make them: 0 to 1, less CLIP's mean, over its deviation."""
-    mean, deviation = (torch.tensor(values, device=pixels.device).view(3, 1, 1) for values in (CLIP_MEAN, CLIP_STD))
+    mean, deviation = _clips_statistics(pixels.device)
     return pixels.float().div(255).sub(mean).div(deviation)
+
+
+@lru_cache(maxsize=8)
+def _clips_statistics(device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and deviation, made once for each device: a copy to a GPU waits for it."""
+    return tuple(torch.tensor(values, device=device).view(3, 1, 1) for values in (CLIP_MEAN, CLIP_STD))  # type: ignore[return-value]
 
 
 def build_vision_encoder(image_size: int, size: VitSize = VIT_G) -> nn.Module:

@@ -21,6 +21,7 @@ inline std::map<std::string, Product>& products() { static auto* all = new std::
 inline std::map<const void*, std::string>& kernel_names() { static auto* all = new std::map<const void*, std::string>; return *all; }
 inline std::map<uintptr_t, size_t>& device_blocks() { static auto* all = new std::map<uintptr_t, size_t>; return *all; }
 inline std::map<uintptr_t, size_t>& pinned_blocks() { static auto* all = new std::map<uintptr_t, size_t>; return *all; }
+inline std::map<uintptr_t, std::string>& written() { static auto* all = new std::map<uintptr_t, std::string>; return *all; }
 inline size_t used = 0;
 inline int current_device = 0;
 
@@ -36,6 +37,7 @@ inline void note(const std::string& what, long times = 1) { std::lock_guard<std:
 
 inline void launched(const void* kernel) {
   std::lock_guard<std::mutex> hold(lock);
+  written().clear();  // the kernel may have changed any of it
   auto found = kernel_names().find(kernel);
   counts()["kernel:" + (found == kernel_names().end() ? std::string("?") : found->second)]++;
 }

@@ -61,26 +61,25 @@ API cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* about, const voi
   return cudaSuccess;
 }
 
-// What the host wrote, up to 4 KiB, comes back to it from the same place in the same size. All else would have been
-// computed, and is zero.
+// What the host wrote, up to 4 KiB, comes back to it from the same place in the same size, until a kernel is launched. All
+// else would have been computed, and is zero.
 void fake::move(void* to, const void* from, size_t bytes) {
-  static auto* written = new std::map<uintptr_t, std::string>;
   bool to_device = on_device(to), from_device = on_device(from);
   if (!to_device && !from_device) {
     memcpy(to, from, bytes);
     return;
   }
   std::lock_guard<std::mutex> hold(lock);
-  if (to_device) written->erase((uintptr_t)to);
+  if (to_device) written().erase((uintptr_t)to);
   if (!from_device) {
-    if (bytes <= 4096) (*written)[(uintptr_t)to] = std::string((const char*)from, bytes);
+    if (bytes <= 4096) written()[(uintptr_t)to] = std::string((const char*)from, bytes);
     return;
   }
-  auto found = written->find((uintptr_t)from);
-  bool known = found != written->end() && found->second.size() == bytes;
+  auto found = written().find((uintptr_t)from);
+  bool known = found != written().end() && found->second.size() == bytes;
   if (to_device && known) {
     std::string data = found->second;
-    (*written)[(uintptr_t)to] = data;
+    written()[(uintptr_t)to] = data;
   } else if (!to_device && known) {
     memcpy(to, found->second.data(), bytes);
   } else if (!to_device) {

@@ -73,7 +73,7 @@ def gpus(monkeypatch, *, free=70, total=80, bf16=True):
             device_count=lambda: 1,
             get_device_name=lambda *_: "Example 80",
             mem_get_info=lambda _: (free * machine.GIB, total * machine.GIB),
-            is_bf16_supported=lambda: bf16,
+            is_bf16_supported=lambda including_emulation=True: bf16,
         ),
     )
 

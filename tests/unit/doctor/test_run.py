@@ -25,7 +25,6 @@ OPTIONS = [
     "model.vit.patch_size=4",
     "model.vit.num_heads=2",
     "model.lora_r=4",
-    "run.amp=null",
 ]
 
 
@@ -95,7 +94,7 @@ def test_mistakes_of_the_yaml_and_the_options(paths):
 
 def test_fp16_without_a_gpu_is_told_before_the_weights_are_loaded(paths, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    (found,) = of(check_run(STAGE2, [option for option in OPTIONS if "amp" not in option]), "run.precision")
+    (found,) = of(check_run(STAGE2, [*OPTIONS, "run.amp=true"]), "run.precision")
     assert found.state == ERROR and "run.precision=fp32" in found.remedy
 
 

@@ -34,8 +34,8 @@ class Strategy(ABC):
         return []
 
     @abstractmethod
-    def place(self, model: Any, device: Any) -> Any:
-        """The model where it has to be before it is prepared."""
+    def place(self, model: Any, device: Any, precision: str) -> Any:
+        """The model where it has to be before it is prepared, its frozen weights in the run's precision."""
 
     @abstractmethod
     def prepare(self, accelerator: Any, model: Any, make_optimizer: Callable[[Any], Any]) -> tuple[Any, Any]:

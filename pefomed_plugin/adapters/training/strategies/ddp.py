@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
+from ...devices import match_frozen_weights
 from .base import Strategy
 
 
@@ -15,9 +16,11 @@ class DataParallel(Strategy):
     can_answer = True
     stops_on_device = True
 
-    def place(self, model: Any, device: Any) -> Any:
+    def place(self, model: Any, device: Any, precision: str) -> Any:
         """The whole model on the process's device."""
-        return model.to(device)
+        model = model.to(device)
+        match_frozen_weights(model, precision)
+        return model
 
     def prepare(self, accelerator: Any, model: Any, make_optimizer: Callable[[Any], Any]) -> tuple[Any, Any]:
         """As ``Strategy.prepare``."""

@@ -11,10 +11,13 @@ from typing import Any, Callable
 
 from ....config.compose import Configuration
 from ....errors import ConfigError
+from ...devices import match_frozen_weights, precision_of
 from .base import Strategy
 
 UNITS = ("LlamaDecoderLayer",)
 """Classes whose instances are gathered one after the other."""
+VISION = ("visual_encoder", "ln_vision")
+"""What makes features of images."""
 
 
 class FullySharded(Strategy):
@@ -50,8 +53,12 @@ class FullySharded(Strategy):
             problems.append("torch is too old; it takes 2.6 or later")
         return [f"run.strategy: fsdp: {problem}" for problem in problems]
 
-    def place(self, model: Any, device: Any) -> Any:
-        """The model as it is: it moves tensor by tensor, because no GPU holds them all."""
+    def place(self, model: Any, device: Any, precision: str) -> Any:
+        """The vision encoder on the process's device, so that images can be made ready. The language model, which no
+        GPU may hold whole, moves unit by unit in ``prepare``."""
+        for name in VISION:
+            if hasattr(model, name):
+                getattr(model, name).to(device)
         return model
 
     def prepare(self, accelerator: Any, model: Any, make_optimizer: Callable[[Any], Any]) -> tuple[Any, Any]:
@@ -67,10 +74,10 @@ class FullySharded(Strategy):
         if hasattr(model, "decoder"):
             model.decoder = "plain"  # a layer is gathered when it is called as a module, which only plain does
         mesh = init_device_mesh(accelerator.device.type, (accelerator.num_processes,))
-        for module in list(model.modules()):
-            if type(module).__name__ in UNITS:
-                fully_shard(module, mesh=mesh)
-        fully_shard(model, mesh=mesh)
+        units = [module for module in model.modules() if type(module).__name__ in UNITS]
+        for module in (*units, model):  # the model last: what is in no unit
+            match_frozen_weights(module.to(accelerator.device), precision_of(accelerator))
+            fully_shard(module, mesh=mesh)
         return model, accelerator.prepare(make_optimizer(model))
 
     def whole(self, value: Any) -> Any:
