@@ -1,6 +1,6 @@
-"""The model of the real sizes with random weights, made on its device: no download, no data. And two peers beside it.
+"""The model of the real sizes with random weights, made on its device: no download, no data.
 
-``Steps`` takes optimizer steps exactly as the trainer does. ``peer_loss`` is the same loss by another order of work.
+``Steps`` takes optimizer steps exactly as the trainer does.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from projects.benchmarks.speed.inputs import llama_config, with_text, write_inputs
+from projects.benchmarks.speed.peers import peer_loss
 from projects.benchmarks.speed.sizes import SIZES, Task
 
 Item = dict[str, Any]
@@ -110,14 +111,14 @@ class Steps:
         said = {"task": "medical_vqa", "output_dir": ".", "device": "cuda", "init_lr": 0.0, "weight_decay": 0.0}
         options = read_run_config({**said, "precision": precision})
         self.accelerator = make_accelerator(options)
-        match_frozen_weights(model, self.accelerator)
+        match_frozen_weights(model, precision)
         self.own, self.strategy, self.taken = model, DDP, 0
         self.model, self.optimizer = DDP.prepare(self.accelerator, model, lambda own: build_optimizer(own, options))
         self.model.train()
 
     def take(self, batch: dict[str, Any]) -> torch.Tensor:
         """One step; the loss stays on the device."""
-        from pefomed_plugin.adapters.evaluation import to_device
+        from pefomed_plugin.adapters.answering import to_device
         from pefomed_plugin.adapters.tasks import MedicalVqaTask
         from pefomed_plugin.adapters.training.arithmetic import backward, seed_iteration, share_counts, take_step
 
@@ -132,9 +133,20 @@ class Steps:
     def take_as_peer(self, items: Sequence[Item]) -> None:
         """One step of upstream's order of work with the same optimizer."""
         with self.accelerator.autocast():
-            peer_loss(self.own, items, eager=True).backward()
+            self.peer_loss(items, eager=True).backward()
         self.optimizer.step()
         self.optimizer.zero_grad()
+
+    def peer_loss(self, items: Sequence[Item], *, eager: bool) -> torch.Tensor:
+        """The loss of the items in transformers' own way, or with ``eager`` in upstream's order of work."""
+        return peer_loss(
+            self.own,
+            torch.stack([item["image"] for item in items]).to(self.own.device),
+            [item["instruction_input"] for item in items],
+            [item["answer"] for item in items],
+            range(len(items)),
+            eager=eager,
+        )
 
     def gradients(self, loss: torch.Tensor) -> tuple[float, torch.Tensor]:
         """A loss and all its gradients as one vector of float32."""
@@ -143,38 +155,3 @@ class Steps:
         found = torch.cat([grad.float().flatten() for grad in grads if grad is not None])
         self.optimizer.zero_grad()
         return float(loss.detach()), found
-
-
-def peer_loss(model: Any, items: Sequence[Item], *, eager: bool) -> torch.Tensor:
-    """Every question alone and padded, logits of every token in float32, transformers' own loss by labels.
-
-    Args:
-        eager: upstream's order of work in today's modules: attention written out, in the encoder too. Else
-            Hugging Face's own of today.
-    """
-    images = torch.stack([item["image"] for item in items]).to(model.device)
-    prompts = [model.prompt_template.format(item["instruction_input"]) for item in items]
-    layout = model.lay_out(prompts, [item["answer"] for item in items])
-    causal, blocks = model._causal_lm(), model.visual_encoder.blocks
-    implementation = causal.config._attn_implementation
-    try:
-        if eager:
-            causal.config._attn_implementation = "eager"
-            _fuse_attention(blocks, False)
-        labels = torch.full_like(layout.token_ids, -100)
-        rows, columns = layout.answer_positions()
-        labels[rows, columns] = layout.token_ids[rows, columns]
-        return causal(
-            inputs_embeds=model._embed(model.encode_img(images), layout),
-            attention_mask=layout.attention_mask().to(model.device),
-            labels=labels.to(model.device),
-            use_cache=False,
-        ).loss
-    finally:
-        causal.config._attn_implementation = implementation
-        _fuse_attention(blocks, True)
-
-
-def _fuse_attention(blocks: Any, fused: bool) -> None:
-    for block in blocks:
-        block.attn.fused_attn = fused

@@ -27,6 +27,8 @@ class ToolkitProcess:
 
     def __init__(self, module: str, spec: Path, toolkit: str) -> None:
         paths = [str(ROOT), *([os.environ["MINIGPT4_HOME"]] if toolkit == CHECKOUT else [])]
+        if toolkit == BUNDLED and os.environ.get("PYTHONPATH"):  # packages that were carried to this machine
+            paths.append(os.environ["PYTHONPATH"])
         environ = {
             **os.environ,
             "PYTHONPATH": os.pathsep.join(paths),

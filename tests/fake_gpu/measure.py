@@ -10,6 +10,8 @@ import gc
 import json
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Callable
 
@@ -20,6 +22,7 @@ from pefomed_plugin.adapters.answering import to_device
 from pefomed_plugin.adapters.medical_model import MedicalModel
 from pefomed_plugin.config.compose import read_configuration
 from pefomed_plugin.services.memory.estimate import GIB, estimate
+from pefomed_plugin.toolkit.bundled.graphs import StepGraphs
 from pefomed_plugin.toolkit.bundled.packing import Packed
 from tests.fake_gpu.real_size import FEATURES, Run, batch_of, build, items
 from tests.fake_gpu.watch import Watch
@@ -125,7 +128,8 @@ def memory(run: Run) -> dict[str, float]:
 
 def a_token(answer: Callable[[int], Any]) -> dict[str, float]:
     """Kernels and waits of one more token of an answer."""
-    answer(4)
+    for limit in (4, 14, 14):  # with graphs, the first has them made
+        answer(limit)
     few, many = (watched(lambda limit=limit: answer(limit), 0) for limit in (4, 14))
     return {
         "kernels": (many.launches - few.launches) / 10,
@@ -155,6 +159,8 @@ def as_a_run(folder: Path, attention: Attention) -> dict[str, Any]:
             model.generate_packed_ids(asked["image"], asked["layout"], limit)
 
     found["token"] = {"evaluating": a_token(answer)}
+    with kernel_by_kernel(model):
+        found["token"]["kernel by kernel"] = a_token(answer)
     found["attention"]["evaluating"] = attention.asked(lambda: answer(3))
     return found
 
@@ -170,6 +176,19 @@ def as_loaded(folder: Path, attention: Attention, found: dict[str, Any]) -> None
 
     found["token"]["loaded"] = a_token(answer)
     found["attention"]["loaded"] = attention.asked(lambda: answer(3))
+
+
+@contextmanager
+def kernel_by_kernel(model: Any) -> Iterator[None]:
+    """While it is open no step of an answer is a graph."""
+    take = StepGraphs.take
+    StepGraphs.take = lambda self, step, columns, version: step(columns)
+    model.forget_slots()
+    try:
+        yield
+    finally:
+        StepGraphs.take = take
+        model.forget_slots()
 
 
 def questions(model: Any, folder: Path) -> Any:

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import torch
 
 from .decoder import Block, Places, Wanted, as_scores, decode
+from .graphs import StepGraphs
 from .key_values import Continuing, Filling, KeyValues, in_blocks
 from .packing import PREFIX, Packed
 
@@ -67,6 +68,7 @@ class Slots:
         """Steps so far; each computes a token of every question under way."""
         self._answers: list[Answer | None] = [None] * count
         self._unread: deque[_Unread] = deque()
+        self._graphs = StepGraphs()
 
     @property
     def free(self) -> int:
@@ -130,7 +132,10 @@ class Slots:
         behind = 0
         if running:
             columns = max(answer.prompt + answer.asked for _, answer in running)
-            self._step(in_blocks(columns), self._places(running))
+            if self._tokens.device.type == "cuda":
+                self._graphs.take(self._step, in_blocks(columns), self.store.version)
+            else:
+                self._step(in_blocks(columns), self._places(running))
             self._send(self._tokens[:, 0], running)
             behind = self._lag
         return self.read(behind)
@@ -142,10 +147,10 @@ class Slots:
             finished += self._read_step()
         return finished
 
-    def _step(self, columns: int, filled: torch.Tensor | None) -> None:
+    def _step(self, columns: int, filled: torch.Tensor | None = None) -> None:
         """One more token in every slot, from the tokens and positions that are there to those of the next step.
 
-        A function of tensors whose addresses change with ``store.version`` alone; ``filled`` is None on a GPU. Free
+        A function of tensors whose addresses change with ``store.version`` alone; ``filled`` is absent on a GPU. Free
         slots go on too: what they write is seen by nobody.
         """
         seen = torch.arange(columns, device=self._positions.device) <= self._positions[..., None]
@@ -168,8 +173,8 @@ class Slots:
         return model.lm_head(decode(model.model, self.block, embeddings, places, past=past, **settings)).argmax(-1)
 
     def _places(self, running: list[tuple[int, Answer]]) -> torch.Tensor | None:
-        """Slots to compute: on a GPU all, where a shape that repeats is worth more than a row."""
-        if len(running) == self.store.slots or self._tokens.device.type != "cpu":
+        """Slots to compute: not on a GPU, where a shape that repeats is worth more than a row."""
+        if len(running) == self.store.slots:
             return None
         return torch.tensor([slot for slot, _ in running])
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -30,3 +32,18 @@ class Model:
     def items(self, images: int, per_image: int, *, cached: bool = False, answer_tokens: int = 5) -> list[Item]:
         """Samples; with ``cached`` of what the encoder made."""
         return make_items(self.folder, images, per_image, torch.bfloat16 if cached else None, answer_tokens)
+
+    @contextmanager
+    def in_float32(self) -> Iterator[None]:
+        """While it is open the frozen weights are the same numbers in float32; LLaMA-2-7B then takes 28 GB."""
+        half = [parameter for parameter in self.own.parameters() if parameter.dtype != torch.float32]
+        kept = [parameter.data for parameter in half]
+        self.own.forget_slots()
+        try:
+            for parameter in half:
+                parameter.data = parameter.data.float()
+            yield
+        finally:
+            for parameter, data in zip(half, kept):
+                parameter.data = data
+            self.own.forget_slots()

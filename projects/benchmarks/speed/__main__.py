@@ -19,12 +19,16 @@ from typing import Any
 from pefomed_plugin.services.console import progress, say
 from projects.benchmarks.speed import figures
 from projects.benchmarks.speed.inputs import spec_of, with_text, write_inputs
-from projects.benchmarks.speed.sizes import CHECKOUT, PLAIN, SIZES, TINY_TASKS, Task, Way, tasks
+from projects.benchmarks.speed.sizes import CHECKOUT, DIALOGUE, PLAIN, SIZES, TINY_TASKS, Task, Way, tasks
 from projects.benchmarks.toolkit_process import ToolkitProcess, has_checkout
 
 WORKER = "projects.benchmarks.speed.worker"
 LOSS_TOLERANCE = GRADIENT_TOLERANCE = 1e-5
-BF16_TOLERANCE = 2e-2
+BF16_LOSS, BF16_COSINE = 4e-3, 0.98
+"""Of two ways in bf16: difference of the losses over the loss, cosine of the gradients (bf16 has 8 bits)."""
+BF16_AGREEMENT = 0.02
+"""Share of a greedy answer's tokens that may less often be what transformers' forward finds best, than transformers'
+own ``generate`` gives. Equal answers are asked for in float32: on the CPU, and in ``gpu_check``."""
 WARM_UP = 1
 
 
@@ -65,14 +69,17 @@ def measure(workers: dict[str, ToolkitProcess], task: Task, folder: Path, rounds
     ways = [way for way in task.ways if way.toolkit in workers]
     text = with_text(task, SIZES[task.size], folder)
     found = {way: ask(workers[way.toolkit], "check", text, way) for way in ways}
-    equal = {way: _is_equal(found[way], found[ways[0]], device) for way in ways}
+    # a dialogue is another task, and has its own loss
+    equal = {way: way == DIALOGUE or _is_equal(found[way], found[ways[0]], device) for way in ways}
     seconds: dict[Way, list[float]] = {way: [] for way in ways if equal[way]}
+    used: dict[Way, list[float]] = {way: [] for way in seconds}
     with progress(task.name, rounds + WARM_UP) as advance:
         for turn in range(rounds + WARM_UP):
             for way, times in seconds.items():
-                taken = ask(workers[way.toolkit], "time", text, way)["seconds"]
+                taken = ask(workers[way.toolkit], "time", text, way)
                 if turn >= WARM_UP:
-                    times.append(taken)
+                    times.append(taken["seconds"])
+                    used[way].append(taken["cpu_seconds"])
             advance(1)
     more = {way: _load_independent(workers[way.toolkit], text, way, device) for way in ways if way.toolkit == "bundled"}
     return {
@@ -84,6 +91,7 @@ def measure(workers: dict[str, ToolkitProcess], task: Task, folder: Path, rounds
                 "equal": equal[way],
                 "found": found[way],
                 "seconds": seconds.get(way, []),
+                "cpu_seconds": used.get(way, []),
                 **more.get(way, {}),
             }
             for way in ways
@@ -94,17 +102,21 @@ def measure(workers: dict[str, ToolkitProcess], task: Task, folder: Path, rounds
 def _load_independent(worker: ToolkitProcess, text: dict[str, Any], way: Way, device: str) -> dict[str, Any]:
     if text["kind"] == "generate":
         return {}
-    return {**ask(worker, "flops", text, way), **(ask(worker, "kernels", text, way) if device == "cuda" else {})}
+    # counting operations makes torch compile anew, and after a few times no more
+    return {**(ask(worker, "kernels", text, way) if device == "cuda" else {}), **ask(worker, "flops", text, way)}
 
 
 def _is_equal(found: dict[str, Any], wanted: dict[str, Any], device: str) -> bool:
+    """On the CPU to 1e-5 and answer by answer; in bf16 as near as its rounding allows."""
     if "answers" in found:
-        # in bf16 the first difference of rounding changes all that follows, so only the CPU can be asked for this
-        return device == "cuda" or found["answers"] == wanted["answers"]
-    loss, gradient = (LOSS_TOLERANCE, GRADIENT_TOLERANCE) if device == "cpu" else (BF16_TOLERANCE, BF16_TOLERANCE)
-    return math.isclose(found["loss"], wanted["loss"], rel_tol=0, abs_tol=loss) and math.isclose(
-        found["grad_norm"], wanted["grad_norm"], rel_tol=gradient
-    )
+        if device == "cpu":
+            return found["answers"] == wanted["answers"]
+        return found["agreement"] >= wanted["agreement"] - BF16_AGREEMENT
+    if device == "cpu":
+        return math.isclose(found["loss"], wanted["loss"], rel_tol=0, abs_tol=LOSS_TOLERANCE) and math.isclose(
+            found["grad_norm"], wanted["grad_norm"], rel_tol=GRADIENT_TOLERANCE
+        )
+    return math.isclose(found["loss"], wanted["loss"], rel_tol=BF16_LOSS) and found["cosine"] >= BF16_COSINE
 
 
 def kept_bytes(out: Path, toolkits: Sequence[str]) -> dict[str, float]:

@@ -9,6 +9,16 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
+from projects.benchmarks.speed.sizes import REFERENCES
+
+_FIGURES = {
+    "flops": ("GFLOP a sample", 1e9),
+    "kernels": ("kernels", 1),
+    "kernel_ms": ("ms of kernels", 1),
+    "peak_bytes": ("peak GiB", 2**30),
+}
+"""What does not depend on the machine's load: key -> heading, divisor."""
+
 
 def write(results: Sequence[dict[str, Any]], out: Path, device: str, kept: dict[str, float] | None = None) -> None:
     """``speed.json``, ``speed.md`` and, where matplotlib is installed, ``speed.png``."""
@@ -30,22 +40,25 @@ def write(results: Sequence[dict[str, Any]], out: Path, device: str, kept: dict[
 
 def table(results: Sequence[dict[str, Any]], kept: dict[str, float] | None = None) -> list[str]:
     """Lines of Markdown: median time, and how many times as fast as each way that others are compared with."""
-    lines = [
-        "| task | way | median ms | quartiles | x checkout | x plain | GFLOP a sample |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    there = {way["way"] for result in results for way in result["ways"]}
+    others = [name for name in REFERENCES if name in there]
+    figures = [key for key in _FIGURES if any(key in way for result in results for way in result["ways"])]
+    columns = ["task", "way", "median ms", "quartiles", "CPU ms", *(f"x {name}" for name in others)]
+    columns += [_FIGURES[key][0] for key in figures]
+    lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
     for result in results:
         medians = {way["way"]: median(way["seconds"]) for way in result["ways"] if way["seconds"]}
         for way in result["ways"]:
             cells = [result["task"], way["way"]]
             if not way["seconds"]:
-                lines.append("| {} | {} | not equal: no time |  |  |  |  |".format(*cells))
+                lines.append(f"| {' | '.join([*cells, 'not equal: no time', *[''] * (len(columns) - 3)])} |")
                 continue
             own = medians[way["way"]]
             low, _, high = quantiles(way["seconds"], n=4) if len(way["seconds"]) > 1 else [own] * 3
             cells += [f"{1e3 * own:.1f}", f"{1e3 * low:.1f} - {1e3 * high:.1f}"]
-            cells += [f"{medians[other] / own:.2f}" if other in medians else "" for other in ("checkout", "plain")]
-            cells.append(f"{way['flops'] / 1e9:.2f}" if "flops" in way else "")
+            cells.append(f"{1e3 * median(way['cpu_seconds']):.1f}")
+            cells += [f"{medians[other] / own:.2f}" if other in medians else "" for other in others]
+            cells += [f"{way[key] / _FIGURES[key][1]:.2f}" if key in way else "" for key in figures]
             lines.append(f"| {' | '.join(cells)} |")
     if kept:
         most = max(kept.values())

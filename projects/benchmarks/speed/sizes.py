@@ -117,10 +117,20 @@ class Way(NamedTuple):
     """The decoder's layer compiled by torch."""
     merged: bool = False
     """LoRA in the weights while answering."""
+    peer: str = ""
+    """Form of ``peers.peer_loss`` in place of our own loss."""
+    eager: bool = False
+    """With it, upstream's order of work."""
 
 
 CHECKOUT = Way("checkout", toolkit_process.CHECKOUT)
 PLAIN = Way("plain")
+UPSTREAM = Way("upstream's order", peer="padded", eager=True)
+PADDED = Way("Hugging Face, padded", peer="padded")
+PADDING_FREE = Way("Hugging Face, padding-free", peer="padding-free")
+DIALOGUE = Way("dialogue (another task)", peer="dialogue")
+REFERENCES = (CHECKOUT.name, UPSTREAM.name, PADDED.name, PLAIN.name)
+"""What the others are compared with."""
 
 
 class Task(NamedTuple):
@@ -147,25 +157,38 @@ def tasks(device: str) -> list[Task]:
     compiled = both._replace(name="shared, cached, compiled", compiled=True)
     answering = Way("shared, cached, merged", packed=True, share=True, cached=True, merged=True)
     if device == "cuda":
+        peers = (UPSTREAM, PADDED)
+        one = cached._replace(name="packed, cached, compiled", compiled=True)
         return [
-            Task("VQA, batch 4, 1 a image", "real", "train", 4, 1, (PLAIN, packed, cached)),
-            Task("VQA, batch 8, 8 a image", "real", "train", 1, 8, (PLAIN, shared, both, compiled)),
-            Task("reports, batch 4", "real", "train", 4, 1, (PLAIN, packed, cached), 120, REPORT_SPREAD[1::2]),
-            Task("generation, 8 a image", "real", "generate", 2, 8, (PLAIN, shared, answering)),
+            Task("VQA, batch 8, 1 an image", "real", "train", 8, 1, (*peers, PADDING_FREE, packed, cached, one)),
+            Task("VQA, batch 8, 8 an image", "real", "train", 1, 8, (*peers, DIALOGUE, shared, both, compiled)),
+            Task("VQA, batch 24, 8 an image", "real", "train", 3, 8, (*peers, DIALOGUE, shared, both, compiled)),
+            Task("reports, batch 8", "real", "train", 8, 1, (*peers, packed, cached), 120, REPORT_SPREAD),
+            Task("answers, 2 images, 8 each", "real", "generate", 2, 8, (PLAIN, shared, answering), 20),
+            Task("answers, 16 images", "real", "generate", 16, 1, (PLAIN, Way("packed", packed=True)), 20),
         ]
     return [
-        Task("P, VQA, batch 8, 1 a image", "P", "train", 8, 1, (CHECKOUT, PLAIN, packed, cached)),
-        Task("P, VQA, batch 8, 4 a image", "P", "train", 2, 4, (CHECKOUT, PLAIN, shared, both)),
-        Task("P, VQA, batch 8, 8 a image", "P", "train", 1, 8, (CHECKOUT, PLAIN, shared, both)),
+        Task(
+            "P, VQA, batch 8, 1 an image", "P", "train", 8, 1, (CHECKOUT, PLAIN, PADDED, PADDING_FREE, packed, cached)
+        ),
+        Task("P, VQA, batch 8, 4 an image", "P", "train", 2, 4, (CHECKOUT, PLAIN, shared, both)),
+        Task("P, VQA, batch 8, 8 an image", "P", "train", 1, 8, (CHECKOUT, PLAIN, PADDED, DIALOGUE, shared, both)),
         Task("P, reports, batch 8", "P", "train", 8, 1, (CHECKOUT, PLAIN, packed, cached), 30, REPORT_SPREAD),
-        Task("P, generation, 8 a image", "P", "generate", 2, 8, (CHECKOUT, PLAIN, shared, both, answering), 5),
-        Task("L, VQA, batch 8, 1 a image", "L", "train", 8, 1, (CHECKOUT, PLAIN, packed, cached)),
-        Task("L, VQA, batch 8, 8 a image", "L", "train", 1, 8, (CHECKOUT, PLAIN, shared, both)),
+        Task("P, generation, 8 an image", "P", "generate", 2, 8, (CHECKOUT, PLAIN, shared, both, answering), 5),
+        Task("L, VQA, batch 8, 1 an image", "L", "train", 8, 1, (CHECKOUT, PLAIN, packed, cached)),
+        Task("L, VQA, batch 8, 8 an image", "L", "train", 1, 8, (CHECKOUT, PLAIN, shared, both)),
     ]
 
 
 TINY_TASKS = [
-    Task("tiny, VQA", "tiny", "train", 2, 3, (PLAIN, Way("shared, cached", packed=True, share=True, cached=True))),
+    Task(
+        "tiny, VQA",
+        "tiny",
+        "train",
+        2,
+        3,
+        (PLAIN, PADDED, PADDING_FREE, DIALOGUE, UPSTREAM, Way("shared, cached", packed=True, share=True, cached=True)),
+    ),
     Task(
         "tiny, generation",
         "tiny",

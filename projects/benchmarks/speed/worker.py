@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from projects.benchmarks.speed.peers import peer_loss, teacher_forced_agreement
 from projects.benchmarks.speed.sizes import CHECKOUT, Way
 from projects.benchmarks.toolkit_process import serve
 
@@ -32,6 +33,7 @@ class Bench:
             trained, lr=0.0, weight_decay=0.0, **({"fused": True} if self.device == "cuda" else {})
         )
         self._features: dict[str, torch.Tensor] = {}
+        self._first_gradients: dict[str, torch.Tensor] = {}
 
     def batch(self, task: dict[str, Any], way: Way) -> Batch:
         """The task's samples as a data loader would hand them over: image by image if they are shared."""
@@ -45,7 +47,7 @@ class Bench:
                     self._features[task["name"]] = self.model.encode_vision(images)
             images = self._features[task["name"]]
         batch = {"instruction_input": task["instructions"], "answer": task["answers"], "owners": owners}
-        return {**batch, "image": images if way.share else images[owners]}
+        return {**batch, "image": images if way.share or way.peer else images[owners]}
 
     def lay_out(self, batch: Batch, way: Way, answering: bool) -> Batch:
         """With the layout that packed ways need; counted into their time, though a loader's workers do it."""
@@ -62,48 +64,88 @@ class Bench:
         """Loss and gradients of one batch."""
         self.model.compile_layers = way.compiled
         with self.autocast():
-            loss = self.model(self.lay_out(batch, way, answering=False))["loss"]
+            loss = self.loss(batch, way)
         loss.backward()
         return loss
 
-    def answers(self, batch: Batch, way: Way, limit: int) -> list[str]:
-        """Greedy answers."""
+    def loss(self, batch: Batch, way: Way) -> torch.Tensor:
+        """Mean over the answer tokens."""
+        if not way.peer:
+            return self.model(self.lay_out(batch, way, answering=False))["loss"]
+        images, texts, answers = batch["image"], batch["instruction_input"], batch["answer"]
+        return peer_loss(self.model, images, texts, answers, batch["owners"], way.peer, eager=way.eager)
+
+    def answers(self, batch: Batch, way: Way, limit: int) -> list[list[int]]:
+        """Token ids of greedy answers, up to their end."""
+        end = self.model.llama_tokenizer.eos_token_id
         with self.autocast(), self.model.merged_lora() if way.merged else nullcontext():
             if way.packed:
                 laid_out = self.lay_out(batch, way, answering=True)
-                return self.model.generate_packed(laid_out["image"], laid_out["layout"], max_new_tokens=limit)
-            prompts = [f"[INST] {each} [/INST]" for each in batch["instruction_input"]]
-            return self.model.generate(batch["image"], prompts, max_new_tokens=limit)
+                ids = self.model.generate_packed_ids(laid_out["image"], laid_out["layout"], max_new_tokens=limit)
+            else:
+                prompts = [f"[INST] {text} [/INST]" for text in batch["instruction_input"]]
+                ids = self.model.generate_ids(batch["image"], prompts, max_new_tokens=limit, do_sample=False)
+        rows = ids.tolist()
+        return [row[: row.index(end) + 1] if end in row else row for row in rows]
 
     def check(self, task: dict[str, Any], way: Way) -> dict[str, Any]:
-        """What must be equal on all ways: loss and gradient norm, or the answers."""
+        """What must be equal on all ways: loss, gradient and its norm, or the answers."""
         batch = self.batch(task, way)
         if task["kind"] == "generate":
             self.model.eval()
-            return {"answers": self.answers(batch, way, task["answer_tokens"])}
+            if way.toolkit == CHECKOUT.toolkit:
+                return {"answers": self.texts(batch, task["answer_tokens"])}
+            ids = self.answers(batch, way, task["answer_tokens"])
+            return {"answers": [self.model._answer_text(row) for row in ids], **self._agreement(task, batch, ids)}
         self.model.train()
         loss = self.backward(batch, way)
-        norms = [parameter.grad.float().norm() for parameter in self.model.parameters() if parameter.grad is not None]
+        found = torch.cat([own.grad.float().flatten() for own in self.model.parameters() if own.grad is not None])
         self.optimizer.zero_grad()
-        return {"loss": float(loss.detach()), "grad_norm": float(torch.stack(norms).norm())}
+        first = self._first_gradients.setdefault(task["name"], found)
+        cosine = float(torch.nn.functional.cosine_similarity(found, first, dim=0))
+        return {"loss": float(loss.detach()), "grad_norm": float(found.norm()), "cosine": cosine}
+
+    def texts(self, batch: Batch, limit: int) -> list[str]:
+        """Answers of a checkout, whose own ``generate`` gives texts."""
+        prompts = [f"[INST] {text} [/INST]" for text in batch["instruction_input"]]
+        return self.model.generate(batch["image"], prompts, max_new_tokens=limit)
+
+    def _agreement(self, task: dict[str, Any], batch: Batch, ids: list[list[int]]) -> dict[str, float]:
+        if self.device == "cpu":
+            return {}
+        images = self.batch(task, Way("", share=True))["image"]
+        with torch.no_grad(), self.autocast():
+            best = teacher_forced_agreement(self.model, images, batch["instruction_input"], ids, batch["owners"])
+        return {"agreement": best}
 
     def time(self, task: dict[str, Any], way: Way) -> dict[str, Any]:
-        """Seconds of one optimizer step, or of answering the batch."""
+        """Seconds of one optimizer step, or of answering the batch; on a GPU several between two waits."""
         batch = self.batch(task, way)
         answering = task["kind"] == "generate"
         self.model.train(not answering)
+        count = 1 if self.device == "cpu" else 2 if answering else 8
         self.wait()
-        start = time.perf_counter()
-        if answering:
-            self.answers(batch, way, task["answer_tokens"])
-        else:
-            loss = self.backward(batch, way)
-            self.optimizer.step()
-            self.optimizer.zero_grad()
-            if way.toolkit == CHECKOUT.toolkit:
-                loss.item()  # as its loop does
+        start, used = time.perf_counter(), time.process_time()
+        for _ in range(count):
+            if not answering:
+                self.step(batch, way)
+            elif way.toolkit == CHECKOUT.toolkit:
+                self.texts(batch, task["answer_tokens"])
+            else:
+                self.answers(batch, way, task["answer_tokens"])
         self.wait()
-        return {"seconds": time.perf_counter() - start}
+        return {
+            "seconds": (time.perf_counter() - start) / count,
+            "cpu_seconds": (time.process_time() - used) / count,
+        }
+
+    def step(self, batch: Batch, way: Way) -> None:
+        """One optimizer step."""
+        loss = self.backward(batch, way)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        if way.toolkit == CHECKOUT.toolkit:
+            loss.item()  # as its loop does
 
     def bytes(self, task: dict[str, Any], way: Way) -> dict[str, Any]:
         """Bytes kept for the backward pass, a token and layer: those of two layers less those of one."""
@@ -144,22 +186,16 @@ class Bench:
         return {"flops": counter.get_total_flops() / len(task["answers"])}
 
     def kernels(self, task: dict[str, Any], way: Way) -> dict[str, Any]:
-        """On a GPU: kernels and waits of the host in a step, and the most memory that activations took."""
-        from torch.profiler import ProfilerActivity, profile
+        """On a GPU: kernels of a step, the time that they take without the gaps, and the most memory it took."""
+        from projects.benchmarks.gpu_check.measure import kernels
 
         batch = self.batch(task, way)
-        self.time(task, way)
+        self.model.train()
+        self.step(batch, way)
         before = torch.cuda.memory_allocated()
         torch.cuda.reset_peak_memory_stats()
-        with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as profiled:
-            self.backward(batch, way)
-        self.optimizer.zero_grad()
-        names = [event.name for event in profiled.events()]
-        return {
-            "kernels": sum("LaunchKernel" in name for name in names),
-            "waits": sum("Synchronize" in name for name in names),
-            "peak_bytes": torch.cuda.max_memory_allocated() - before,
-        }
+        count, busy = kernels(lambda: self.step(batch, way))
+        return {"kernels": count, "kernel_ms": busy, "peak_bytes": torch.cuda.max_memory_allocated() - before}
 
     def wait(self) -> None:
         """Until the GPU has done what it was given."""
@@ -170,7 +206,9 @@ class Bench:
 def build(spec: dict[str, Any]) -> Any:
     """The model of whichever toolkit is underneath, from the files of the benchmark; or of the real sizes, random."""
     if spec["real"]:
-        return _random_real_model(spec)
+        from projects.benchmarks.real_size import random_model
+
+        return random_model(Path(spec["folder"]), spec["device"])
     from pefomed_plugin.registration import register_all
     from pefomed_plugin.toolkit import registry
 
@@ -193,34 +231,6 @@ def build(spec: dict[str, Any]) -> Any:
             "lora_dropout": 0.0,
         }
     )
-
-
-def _random_real_model(spec: dict[str, Any]) -> Any:
-    from transformers import LlamaConfig
-
-    from pefomed_plugin.families.llama import LLAMA, load_tokenizer
-    from pefomed_plugin.lora import LoraSettings
-    from pefomed_plugin.toolkit.bundled import language
-    from pefomed_plugin.toolkit.bundled.minigpt_v2 import MiniGPTv2
-    from pefomed_plugin.toolkit.bundled.vision import VitSize
-
-    torch.set_default_dtype(torch.bfloat16)
-    with torch.device(spec["device"]):
-        llama = language.empty_language_model(LLAMA, LlamaConfig(**spec["llama"]))
-        model = MiniGPTv2(
-            llama,
-            load_tokenizer(Path(spec["folder"]) / "llama"),
-            LoraSettings(spec["lora_r"], 16, LLAMA.lora_targets),
-            image_size=spec["image"],
-            vit=VitSize.from_config(spec["vit"]),
-        )
-    torch.set_default_dtype(torch.float32)
-    for parameter in model.parameters():
-        if parameter.requires_grad:
-            parameter.data = torch.randn_like(parameter.data.float()) * 0.01
-    with torch.no_grad():
-        llama.get_output_embeddings().weight[model.llama_tokenizer.pieces :] = 0  # as inputs.py does
-    return model
 
 
 def main() -> None:

@@ -140,14 +140,35 @@ API cudaError_t cudaEventCreate(cudaEvent_t* event) { *event = (cudaEvent_t)new_
 API cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) { return cudaEventCreate(event); }
 API cudaError_t cudaEventQuery(cudaEvent_t) { return cudaSuccess; }
 API cudaError_t cudaEventElapsedTime(float* ms, cudaEvent_t, cudaEvent_t) { *ms = 1.0f; return cudaSuccess; }
-API cudaError_t cudaStreamIsCapturing(cudaStream_t, cudaStreamCaptureStatus* status) { *status = cudaStreamCaptureStatusNone; return cudaSuccess; }
-API cudaError_t cudaStreamGetCaptureInfo(cudaStream_t, cudaStreamCaptureStatus* status, unsigned long long* id, cudaGraph_t*,
-                                         const cudaGraphNode_t**, const cudaGraphEdgeData**, size_t* count) {
-  *status = cudaStreamCaptureStatusNone;
-  if (id) *id = 0;
-  if (count) *count = 0;
+
+// ---- graphs: the kernels of a capture are counted as they are captured, a replay as one
+static cudaStream_t capturing = nullptr;
+static unsigned long long captures = 0;
+static cudaError_t capture_info(cudaStream_t stream, cudaStreamCaptureStatus* status, unsigned long long* id) {
+  bool now = stream && stream == capturing;
+  *status = now ? cudaStreamCaptureStatusActive : cudaStreamCaptureStatusNone;
+  if (id) *id = now ? captures : 0;
   return cudaSuccess;
 }
+API cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus* status) { return capture_info(stream, status, nullptr); }
+API cudaError_t cudaStreamGetCaptureInfo(cudaStream_t stream, cudaStreamCaptureStatus* status, unsigned long long* id, cudaGraph_t*,
+                                         const cudaGraphNode_t**, const cudaGraphEdgeData**, size_t* count) {
+  if (count) *count = 0;
+  return capture_info(stream, status, id);
+}
+API cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
+  capturing = stream;
+  ++captures;
+  return cudaSuccess;
+}
+API cudaError_t cudaStreamEndCapture(cudaStream_t, cudaGraph_t* graph) {
+  capturing = nullptr;
+  *graph = (cudaGraph_t)new_handle();
+  return cudaSuccess;
+}
+API cudaError_t cudaGraphInstantiate(cudaGraphExec_t* made, cudaGraph_t, unsigned long long) { *made = (cudaGraphExec_t)new_handle(); return cudaSuccess; }
+API cudaError_t cudaGraphGetNodes(cudaGraph_t, cudaGraphNode_t*, size_t* count) { *count = 1; return cudaSuccess; }
+API cudaError_t cudaGraphLaunch(cudaGraphExec_t, cudaStream_t) { launched("cudaGraphLaunch"); return cudaSuccess; }
 API cudaError_t cudaThreadExchangeStreamCaptureMode(cudaStreamCaptureMode*) { return cudaSuccess; }
 
 // ---- kernels
