@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, TypeVar
+from functools import cache
+from typing import Any, Callable, TypeVar
 
 from .errors import DataError
 
@@ -76,7 +77,7 @@ class Sample:
 
     def to_json(self) -> dict[str, Any]:
         """Plain dictionary in field order; ``from_json`` reads it back. One image is written as ``image``."""
-        record = {known.name: _plain(getattr(self, known.name)) for known in fields(self)}
+        record = {name: _plain(getattr(self, name)) for name in _names(type(self))}
         if len(self.images) > 1:
             return {**record, "images": list(self.images)}
         return {"image" if name == "images" else name: value for name, value in record.items()} | {
@@ -92,9 +93,8 @@ class Sample:
         """
         if "image" in record and "images" not in record:
             record = {"images" if name == "image" else name: value for name, value in record.items()}
-        known = {field_.name for field_ in fields(cls)}
-        unknown = sorted(set(record) - known)
-        missing = sorted(_required(cls) - set(record))
+        unknown = sorted(record.keys() - set(_names(cls)))
+        missing = sorted(_required(cls) - record.keys())
         if unknown or missing:
             parts = []
             if missing:
@@ -142,17 +142,19 @@ class Score:
 
     def to_json(self) -> dict[str, Any]:
         """Plain dictionary in field order."""
-        return {field_.name: getattr(self, field_.name) for field_ in fields(self)}
+        return {name: getattr(self, name) for name in _names(type(self))}
 
 
 def _sample_fields(record: Sample) -> dict[str, Any]:
-    return {field_.name: getattr(record, field_.name) for field_ in fields(Sample)}
+    return {name: getattr(record, name) for name in _names(Sample)}
 
 
-def _required(record: type[Sample]) -> set:
-    optional = {"answer_type", "question_type", "organ", "phrase_type", "metadata", "prediction", "producer"}
-    return {field_.name for field_ in fields(record)} - optional
+_names: Callable[[Any], tuple[str, ...]] = cache(lambda record: tuple(field_.name for field_ in fields(record)))
+_OPTIONAL = {"answer_type", "question_type", "organ", "phrase_type", "metadata", "prediction", "producer"}
+_required: Callable[[Any], frozenset[str]] = cache(lambda record: frozenset(_names(record)) - _OPTIONAL)
 
 
 def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, (str, int, float)):
+        return value
     return {key: _plain(inner) for key, inner in value.items()} if isinstance(value, Mapping) else value

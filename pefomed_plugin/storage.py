@@ -9,6 +9,7 @@ import json
 import math
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,9 +55,15 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         DataError: the folder cannot be written or the disk is full; the old file is untouched.
     """
+    write_pieces(path, [text])
+
+
+def write_pieces(path: Path, pieces: Iterable[str]) -> None:
+    """A file from pieces of its text, each written before the next one is made. Raises DataError as ``write_text``."""
     try:
         with replacing(path) as file:
-            file.write(without_surrogates(text).encode("utf-8"))
+            for piece in pieces:
+                file.write(without_surrogates(piece).encode("utf-8"))
     except OSError as error:
         raise DataError(f"cannot write {path}: {error.strerror or error}") from error
 
@@ -95,20 +102,31 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def write_records(path: Path, records: Iterable[Any]) -> None:
-    """Write samples, predictions or scores, one JSON object a line.
+    """Write samples, predictions or scores, one JSON object a line, each written before the next one is taken.
 
     Raises:
-        DataError: two records of one id, a value that is no finite number, or the file cannot be written.
+        DataError: two records of one id, a value that is no finite number, or the file cannot be written; the old file
+            is untouched.
     """
-    records = list(records)
-    _refuse_duplicates(records, str(path))
-    rows = [record.to_json() for record in records]
+    ids: Counter[str] = Counter()
+    is_finite, found = True, []
     try:
-        lines = [json.dumps(row, ensure_ascii=False, allow_nan=False) for row in rows]
-    except ValueError as error:
-        found = [f"{row.get('id') or row.get('sample_id')}: {name}" for row in rows for name in not_finite(row)]
-        raise DataError(f"{path}: a value is not a finite number", found) from error
-    write_text(path, "".join(line + "\n" for line in lines))
+        with replacing(path) as file:
+            for record in records:
+                ids[_id_of(record)] += 1
+                row = record.to_json()
+                try:
+                    line = json.dumps(row, ensure_ascii=False, allow_nan=False)
+                except ValueError:
+                    is_finite = False
+                    found += [f"{_id_of(record)}: {name}" for name in not_finite(row)]
+                else:
+                    file.write(without_surrogates(line).encode("utf-8") + b"\n")
+            _refuse_duplicates(ids, str(path))
+            if not is_finite:
+                raise DataError(f"{path}: a value is not a finite number", found)
+    except OSError as error:
+        raise DataError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def not_finite(value: Any, name: str = "") -> list[str]:
@@ -140,7 +158,7 @@ def merge_ranks(paths: Sequence[Path], order: Sequence[str]) -> list[Prediction]
         DataError: a sample is missing, unknown or answered twice.
     """
     merged = [prediction for path in paths for prediction in read_predictions(path, may_be_empty=True)]
-    _refuse_duplicates(merged, "merged predictions")
+    _refuse_duplicates(Counter(map(_id_of, merged)), "merged predictions")
     by_id = {prediction.id: prediction for prediction in merged}
     missing = [sample_id for sample_id in order if sample_id not in by_id]
     unknown = sorted(set(by_id) - set(order))
@@ -156,25 +174,26 @@ def merge_ranks(paths: Sequence[Path], order: Sequence[str]) -> list[Prediction]
 
 
 def _read(path: Path, kind: type[_Record], may_be_empty: bool = False) -> list[_Record]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot read {path}: {one_line(error)}") from error
     records: list[_Record] = []
     problems: list[str] = []
     halves = 0
-    for where, line in _split(path, text):
-        try:
-            content, has_half = read_json_text(line)
-            records.append(kind.from_json(content))
-            halves += has_half
-        except (ValueError, TypeError, AttributeError) as error:
-            problems.append(f"{where}: {one_line(error)}")
+    before: Any = {}
+    try:
+        for where, line in _split(path):
+            try:
+                content, has_half = read_json_text(line)
+                before = share_with(before, content)
+                records.append(kind.from_json(before))
+                halves += has_half
+            except (ValueError, TypeError, AttributeError) as error:
+                problems.append(f"{where}: {one_line(error)}")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"cannot read {path}: {one_line(error)}") from error
     if problems:
         raise DataError(f"{path} is not a file of {kind.__name__.lower()}s", problems)
     if not records and not may_be_empty:
         raise DataError(f"{path} holds no {kind.__name__.lower()}s")
-    _refuse_duplicates(records, str(path))
+    _refuse_duplicates(Counter(map(_id_of, records)), str(path))
     if halves:
         print(
             f"{path}: {halves:,} records hold half a character, as of an emoji that was cut; read as U+FFFD",
@@ -183,25 +202,44 @@ def _read(path: Path, kind: type[_Record], may_be_empty: bool = False) -> list[_
     return records
 
 
-def _split(path: Path, text: str) -> Iterator[tuple[str, str]]:
+def _split(path: Path) -> Iterator[tuple[str, str]]:
     """Where each record stands, and its JSON: a line, or one of the list that the whole file is."""
-    if text.lstrip().startswith("["):
-        try:
-            rows = json.loads(text)
-        except ValueError as error:
-            raise DataError(f"{path} is neither JSON lines nor a JSON list: {one_line(error)}") from error
-        yield from ((f"{path}, record {number}", json.dumps(row)) for number, row in enumerate(rows))
-        return
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.strip():
-            yield f"{path}, line {number}", line
+    with open(path, encoding="utf-8-sig") as lines:
+        start = next((line for line in lines if line.strip()), "")
+        if start.lstrip().startswith("["):
+            try:
+                rows = json.loads(start + lines.read())
+            except ValueError as error:
+                raise DataError(f"{path} is neither JSON lines nor a JSON list: {one_line(error)}") from error
+            yield from ((f"{path}, record {number}", json.dumps(row)) for number, row in enumerate(rows))
+            return
+    with open(path, encoding="utf-8-sig") as lines:
+        for number, line in enumerate(lines, 1):
+            if line.strip():
+                yield f"{path}, line {number}", line
 
 
-def _refuse_duplicates(records: Sequence[Any], where: str) -> None:
-    seen: dict[str, int] = {}
-    for record in records:
-        key = record.sample_id if isinstance(record, Score) else record.id
-        seen[key] = seen.get(key, 0) + 1
-    twice = [f"id {key!r} occurs {count} times" for key, count in seen.items() if count > 1]
+def share_with(before: Any, content: Any) -> Any:
+    """A record whose texts and mappings are those of the record before it where they are equal: most say the same of
+    their data set, split and producer, and a million copies of that would fill the memory.
+    """
+    if not isinstance(content, dict) or not isinstance(before, dict):
+        return content
+    shared, is_same = {}, True
+    for name, value in content.items():
+        old = before.get(name)
+        is_old = isinstance(value, str) and value == old
+        kept = old if is_old else share_with(old, value) if isinstance(value, dict) else value
+        shared[sys.intern(name)] = kept
+        is_same = is_same and kept is old
+    return before if is_same and shared.keys() == before.keys() else shared
+
+
+def _id_of(record: Any) -> str:
+    return str(record.sample_id if isinstance(record, Score) else record.id)
+
+
+def _refuse_duplicates(ids: Mapping[str, int], where: str) -> None:
+    twice = [f"id {key!r} occurs {count} times" for key, count in ids.items() if count > 1]
     if twice:
         raise DataError(f"{where}: two records of one id; keep one of them", twice)

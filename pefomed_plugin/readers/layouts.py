@@ -43,6 +43,21 @@ class Release:
     """The text files that were read, for the manifest."""
     holds_every_image: bool = False
     """The packaging comes with all of its images, so that one that is missing is an error."""
+    _folders: dict[str, bool] = field(default_factory=dict, repr=False, compare=False)
+    """Folder below the image root -> whether it stays there, as found so far."""
+
+    def leads_out(self, image: str) -> bool:
+        """Whether an image path leaves the image root, symbolic links followed. Whether the file exists is not asked.
+
+        Following every folder of a path costs more than all the rest of a row, so that each folder is followed once.
+        """
+        folder, _, name = image.rpartition("/")
+        if folder not in self._folders:
+            self._folders[folder] = not folder or inside(self.image_root, folder) is not None
+        is_odd = os.path.isabs(image) or name in ("", ".", "..") or "\0" in name
+        if is_odd or not self._folders[folder] or os.path.islink(os.path.join(self.image_root, image)):
+            return inside(self.image_root, image) is None
+        return False
 
     def skip(self, where: str, reason: str) -> None:
         """Record a row that yields no sample."""

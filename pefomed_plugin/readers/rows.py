@@ -8,7 +8,7 @@ from typing import Any, Callable
 
 from ..errors import DataError
 from ..records import CLOSED, OPEN, Sample
-from .layouts import Release, inside
+from .layouts import Release
 from .tables import read_shards
 from .textfiles import read_json_list
 
@@ -129,7 +129,7 @@ def read_parquet_copy(
 
 def image_problem(release: Release, image: str) -> str | None:
     """What is wrong with an image path of a data file, if anything. Whether the file exists is not asked here."""
-    if inside(release.image_root, image) is None:
+    if release.leads_out(image):
         return f"image {image!r} leads out of {release.image_root}; correct the path or replace the symbolic link"
     return None
 

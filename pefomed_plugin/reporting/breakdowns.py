@@ -6,7 +6,7 @@ The cells come from ``scoring.breakdown``; here they get their unit and their wo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ..readers import describe
 from ..records import Prediction, Score
@@ -42,8 +42,7 @@ def make_breakdown(
         ConfigError: no such axis.
         DataError: predictions and scores do not belong together.
     """
-    shown = [score if score.value is None else replace(score, value=metric.factor * score.value) for score in scores]
-    cells = break_down(predictions, shown, axis)
+    cells = break_down(predictions, scores, axis, metric.factor)
     return Breakdown(scores[0].scorer, title_of_axis(axis, predictions[0].dataset), metric, cells)
 
 

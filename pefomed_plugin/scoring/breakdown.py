@@ -87,12 +87,15 @@ def cluster_of(prediction: Prediction) -> Hashable:
     return prediction.dataset, prediction.metadata.get("study", prediction.images)
 
 
-def break_down(predictions: Sequence[Prediction], scores: Sequence[Score], axis: str = "overall") -> list[GroupMean]:
+def break_down(
+    predictions: Sequence[Prediction], scores: Sequence[Score], axis: str = "overall", factor: float = 1.0
+) -> list[GroupMean]:
     """One cell for each group of ``axis``, in alphabetical order, ``not given`` last.
 
     Args:
         scores: one for each prediction, all of one scorer.
         axis: one of ``axes_of(predictions)``.
+        factor: from the scorer's unit to that of the means, 100 for percent.
 
     Raises:
         ConfigError: no such axis.
@@ -102,10 +105,11 @@ def break_down(predictions: Sequence[Prediction], scores: Sequence[Score], axis:
     groups: dict[str, list[tuple[Hashable, float | None]]] = {}
     labels: dict[str, str] = {}
     for prediction, score in pair_scores(predictions, scores):
+        cluster, value = cluster_of(prediction), None if score.value is None else factor * score.value
         for group in groups_of(prediction, axis):
             if group not in labels:
                 labels[group] = label_of(prediction.dataset, axis, group)
-            groups.setdefault(group, []).append((cluster_of(prediction), score.value))
+            groups.setdefault(group, []).append((cluster, value))
     return [
         _cell(group, labels[group], groups[group])
         for group in sorted(groups, key=lambda name: (name == NOT_GIVEN, name))

@@ -16,7 +16,7 @@ from ..errors import DataError, one_line
 from ..provenance import ORIGIN_KEYS, origins_of
 from ..readers.textfiles import read_json, read_json_lines
 from ..records import Prediction, Score
-from ..storage import write_json, write_records
+from ..storage import share_with, write_json, write_records
 from . import find_scorer, specs_of
 from .checks import check_predictions, unsplit_share
 from .spec import Measured, ScorerSpec
@@ -174,9 +174,11 @@ def read_scores(path: Path) -> list[Score]:
     """
     scores: list[Score] = []
     problems: list[str] = []
+    before: Any = {}
     for number, record in read_json_lines(path):
+        before = share_with(before, record)
         try:
-            score = Score(**record)
+            score = Score(**before)
         except TypeError as error:
             problems.append(f"{path}, line {number}: no score ({one_line(error)}); score these predictions again")
             continue

@@ -127,6 +127,21 @@ def test_vision_weights_of_another_model(tmp_path, spoil, message):
         load_vision_weights(build_vision_encoder(56, VitSize.from_config(golden()["vit"])), tmp_path / "eva.pth")
 
 
+def test_an_encoder_that_a_file_fills_draws_no_random_numbers(tmp_path):
+    torch.save(eva_weights(), tmp_path / "eva.pth")
+    size = VitSize.from_config(golden()["vit"])
+    random = build_vision_encoder(56, size).eval()
+    load_vision_weights(random, tmp_path / "eva.pth")
+    before = torch.get_rng_state()
+    filled = build_vision_encoder(56, size, tmp_path / "eva.pth").eval()
+    assert torch.equal(torch.get_rng_state(), before)
+    images = torch.rand(2, 3, 56, 56)
+    assert torch.equal(filled(images), random(images))
+    assert {name: buffer.tolist() for name, buffer in filled.named_buffers()} == {
+        name: buffer.tolist() for name, buffer in random.named_buffers()
+    }
+
+
 @pytest.mark.parametrize(
     ("size", "vit", "message"),
     [

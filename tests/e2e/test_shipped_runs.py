@@ -55,6 +55,26 @@ def test_it_finishes(path, sample, tmp_path, monkeypatch, capsys):
         assert json.loads((out / "results" / "provenance.json").read_text())["processes"] == 1
 
 
+def test_training_loads_nothing_that_it_does_not_use(sample, tmp_path):
+    """Tables, plots, servers and judges belong to other commands; what is left is what computes."""
+    others = ["pandas", "sklearn", "matplotlib", "pyarrow", "datasets", "wandb", "openai", "starlette", "uvicorn"]
+    code = (
+        "import sys\nfrom pefomed_plugin import launch\ncode = launch.main(sys.argv[1:])\n"
+        f"print('loaded:', [name for name in {others!r} if name in sys.modules])\nsys.exit(code)"
+    )
+    options = [*SHORT, "run.device=cpu", "datasets.vqa_rad.batch_size=2", "datasets.vqa_rad.limit.train=20"]
+    options += ["datasets.vqa_rad.limit.test=3", f"run.output_dir={tmp_path / 'out'}"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, "--cfg-path", str(YAMLS[1]), "--options", *options],
+        env={**os.environ, "PEFOMED_SAMPLE": str(sample), "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "loaded: []"
+
+
 def test_a_killed_run_is_continued_by_the_line_it_prints(sample, tmp_path):
     """Killed between two checkpoints; the same command is refused, the printed one goes on in the same folder."""
     environ = {name: value for name, value in os.environ.items() if name not in VARIABLES}

@@ -12,7 +12,7 @@ import pytest
 
 from pefomed_plugin.errors import DataError
 from pefomed_plugin.records import Prediction, Score
-from pefomed_plugin.storage import merge_ranks, read_predictions, write_json, write_records, write_text
+from pefomed_plugin.storage import merge_ranks, read_predictions, share_with, write_json, write_records, write_text
 
 
 def prediction(number, **changes):
@@ -82,6 +82,51 @@ def test_an_empty_file_is_an_error(tmp_path):
     (tmp_path / "p.jsonl").write_text("\n")
     with pytest.raises(DataError, match="holds no predictions"):
         read_predictions(tmp_path / "p.jsonl")
+
+
+def test_records_are_written_one_by_one(tmp_path):
+    path, sizes = tmp_path / "p.jsonl", []
+
+    def taken():
+        for number in range(2_000):
+            sizes.append(sum(part.stat().st_size for part in tmp_path.iterdir()))
+            yield prediction(number, answer="a" * 100)
+
+    write_records(path, taken())
+    assert 0 < sizes[-1] < path.stat().st_size and len(read_predictions(path)) == 2_000
+
+
+def test_a_record_too_many_leaves_the_old_file(tmp_path):
+    write_records(tmp_path / "p.jsonl", [prediction(7)])
+    with pytest.raises(DataError, match="occurs 2 times"):
+        write_records(tmp_path / "p.jsonl", [prediction(0), prediction(0)])
+    assert [found.id for found in read_predictions(tmp_path / "p.jsonl")] == ["s-7"]
+
+
+def test_what_records_share_is_one_object_once_read(tmp_path):
+    producer = {"model": "m", "decoding": {"beams": 1}}
+    write_records(
+        tmp_path / "p.jsonl",
+        [prediction(0, producer=producer), prediction(1, producer=producer), prediction(2, producer={"model": "m"})],
+    )
+    first, second, third = read_predictions(tmp_path / "p.jsonl")
+    assert first.producer is second.producer and first.dataset is third.dataset
+    assert [first.producer, third.producer] == [producer, {"model": "m"}]
+
+
+@pytest.mark.parametrize(
+    ("before", "content"),
+    [
+        ({"a": 1}, {"a": True}),
+        ({"b": None}, {"a": None}),
+        ({"a": {"b": "c"}}, {"a": {}}),
+        ({"a": "1"}, {"a": [1]}),
+        (7, {}),
+    ],
+)
+def test_sharing_changes_nothing(before, content):
+    found = share_with(before, json.loads(json.dumps(content)))
+    assert (found, json.dumps(found)) == (content, json.dumps(content))
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

@@ -10,7 +10,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,9 +19,9 @@ from ...errors import ImageError
 from ...services.console import progress
 from ...services.images.decoding import open_image
 from ...services.parallel import map_in_threads
-from ...storage import write_text
+from ...storage import write_pieces
 from ..results import Run
-from .explorer_data import image_keys, page_data
+from .explorer_data import SampleRows, image_keys, page_data
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -51,18 +51,19 @@ def write_report(
     Raises:
         DataError: the runs cannot be compared, or the file cannot be written; the old file is untouched.
     """
+    problems: list[str] = []
     data = page_data(runs, texts)
-    images, problems = make_thumbnails(runs[0], image_roots) if image_roots is not None else ([], [])
     data["images"] = image_roots is not None
-    write_text(path, render_page(data, images))
+    images = make_thumbnails(runs[0], image_roots, problems) if image_roots is not None else ()
+    write_pieces(path, page_pieces(data, images))
     return problems
 
 
-def make_thumbnails(run: Run, image_roots: Mapping[str, Path]) -> tuple[list[str | None], list[str]]:
-    """Every image of the run as base64 JPEG, in the order of ``image_keys``; None where it cannot be opened."""
+def make_thumbnails(run: Run, image_roots: Mapping[str, Path], problems: list[str]) -> Iterator[str | None]:
+    """Every image of the run as base64 JPEG, in the order of ``image_keys``; None, and a line of ``problems``, where it
+    cannot be opened.
+    """
     keys = list(image_keys(run))
-    images: list[str | None] = []
-    problems: list[str] = []
 
     def make(key: tuple[str, str]) -> tuple[str | None, str]:
         dataset, image = key
@@ -75,10 +76,9 @@ def make_thumbnails(run: Run, image_roots: Mapping[str, Path]) -> tuple[list[str
 
     with progress("images", len(keys)) as advance:
         for opened, problem in map_in_threads(make, keys, _WORKERS):
-            images.append(opened)
             problems += [problem] if problem else []
+            yield opened
             advance(1)
-    return images, problems
 
 
 def encode_thumbnail(image: Image) -> str:
@@ -89,23 +89,43 @@ def encode_thumbnail(image: Image) -> str:
     return base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
-def render_page(data: Mapping[str, Any], images: Sequence[str | None]) -> str:
+def render_page(data: Mapping[str, Any], images: Iterable[str | None]) -> str:
     """The HTML text. A content security policy forbids every connection and every script but ours."""
-    style = _asset("explorer.css")
+    return "".join(page_pieces(data, images))
+
+
+def page_pieces(data: Mapping[str, Any], images: Iterable[str | None]) -> Iterator[str]:
+    """The HTML text in pieces, a row or an image at a time."""
     script = _INCLUDE.sub(lambda found: _asset(found.group(1)), _asset("explorer.js"))
-    parts: dict[str, str] = {
-        "@SCRIPT_HASH@": base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii"),
-        "@STYLE@": style,
-        "@SCRIPT@": script,
-        "@DATA@": embeddable(data),
-        "@IMAGES@": embeddable(list(images)),
+    parts: dict[str, Iterable[str]] = {
+        "@SCRIPT_HASH@": [base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")],
+        "@STYLE@": [_asset("explorer.css")],
+        "@SCRIPT@": [script],
+        "@DATA@": _embeddable_mapping(data),
+        "@IMAGES@": _embeddable_list(images),
     }
-    page = []
     for line in _asset("explorer.html").splitlines(keepends=True):
         # Line by line and one mark per line, so that no text of the data can be taken for a mark.
         mark = next((part for part in parts if part in line), None)
-        page.append(line.replace(mark, parts[mark], 1) if mark else line)
-    return "".join(page)
+        before, _, after = line.partition(mark) if mark else (line, "", "")
+        yield before
+        yield from parts[mark] if mark else ()
+        yield after
+
+
+def _embeddable_mapping(content: Mapping[str, Any]) -> Iterator[str]:
+    """As ``embeddable``, the samples row by row."""
+    for number, (name, value) in enumerate(content.items()):
+        yield ("," if number else "{") + embeddable(name) + ":"
+        yield from _embeddable_list(value) if isinstance(value, SampleRows) else (embeddable(value),)
+    yield "}"
+
+
+def _embeddable_list(content: Iterable[Any]) -> Iterator[str]:
+    yield "["
+    for number, item in enumerate(content):
+        yield ("," if number else "") + embeddable(item)
+    yield "]"
 
 
 def embeddable(content: Any) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, Optional
 
 from ... import __version__
 from ...records import Prediction
@@ -38,6 +38,10 @@ where it has none. ``ratings``: what every run of a judge, or every rater, gave 
 the scorer."""
 
 
+_OfRun = tuple[Answered, Optional[dict[str, int]]]
+"""A run's answers, and where each sample's stands."""
+
+
 def page_data(runs: Sequence[Run], texts: bool = True) -> dict[str, Any]:
     """Everything the page shows but the images.
 
@@ -57,18 +61,6 @@ def page_data(runs: Sequence[Run], texts: bool = True) -> dict[str, Any]:
                 measured.setdefault(name, found)
     scorers = list(measured)
     images, fields = image_keys(run), _fields(run)
-    samples: list[list[Any]] = []
-    for number, (key, answered) in enumerate(run.answered.items()):
-        of_runs = [_by_id(run.answered.get(key), scorers, texts) for run in runs]
-        ratings = _ratings_by_id(answered, scorers)
-        samples += [
-            [
-                *_row(prediction, number, images, list(fields), texts),
-                [of_run.get(prediction.id) for of_run in of_runs],
-                ratings.get(prediction.id, {}),
-            ]
-            for prediction in answered.predictions
-        ]
     return {
         "title": run.name,
         "version": __version__,
@@ -92,7 +84,7 @@ def page_data(runs: Sequence[Run], texts: bool = True) -> dict[str, Any]:
         ],
         "fields": list(fields.values()),
         "columns": COLUMNS,
-        "samples": samples,
+        "samples": SampleRows(runs, scorers, images, list(fields), texts),
         "imageCount": len(images),
         "producer": _producer(run),
         "comparison": comparison,
@@ -114,30 +106,6 @@ def _family(spec: ScorerSpec) -> str:
     return {RUN: "judge", RATER: "human"}.get(spec.repeated, "exact_match" if spec.kind == ACCURACY else "computed")
 
 
-def _by_id(answered: Answered | None, scorers: Sequence[str], texts: bool) -> dict[str, list[Any]]:
-    """Sample id -> prediction and scores of one run; empty where it did not answer this test set."""
-    if answered is None:
-        return {}
-    by_scorer = [answered.scores.get(name) for name in scorers]
-    return {
-        prediction.id: [
-            prediction.prediction if texts else None,
-            [_rounded(scores[place].value) if scores else None for scores in by_scorer],
-        ]
-        for place, prediction in enumerate(answered.predictions)
-    }
-
-
-def _ratings_by_id(answered: Answered, scorers: Sequence[str]) -> dict[str, dict[int, list[float | None]]]:
-    """Sample id -> place of a scorer -> value of each of its runs or raters."""
-    return {
-        prediction.id: {
-            scorers.index(name): [scores[place].value for scores in runs] for name, runs in answered.runs.items()
-        }
-        for place, prediction in enumerate(answered.predictions)
-    }
-
-
 def _fields(run: Run) -> dict[str, dict[str, Any]]:
     """Name of a field -> what it is called, and the labels of its groups, of all fields that a sample has."""
     found: dict[str, dict[str, Any]] = {}
@@ -153,18 +121,80 @@ def _fields(run: Run) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _row(
-    prediction: Prediction, number: int, images: Mapping[tuple[str, str], int], fields: Sequence[str], texts: bool
-) -> list[Any]:
-    return [
-        prediction.id,
-        number,
-        [images[(prediction.dataset, image)] for image in prediction.images],
-        prediction.task,
-        prediction.question if texts else None,
-        prediction.answer if texts else None,
-        [groups_of(prediction, field) for field in fields],
-    ]
+class SampleRows(Sequence[list[Any]]):
+    """A row of ``COLUMNS`` for each answer of the first run, made when it is looked at: a page is streamed."""
+
+    def __init__(
+        self,
+        runs: Sequence[Run],
+        scorers: Sequence[str],
+        images: Mapping[tuple[str, str], int],
+        fields: Sequence[str],
+        texts: bool,
+    ) -> None:
+        self._scorers, self._images, self._fields, self._texts = scorers, images, fields, texts
+        self._sets = [
+            (
+                answered,
+                [
+                    (run.answered[key], _places(answered, run.answered[key])) if key in run.answered else None
+                    for run in runs
+                ],
+            )
+            for key, answered in runs[0].answered.items()
+        ]
+
+    def __len__(self) -> int:
+        return sum(len(answered.predictions) for answered, _ in self._sets)
+
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, slice):
+            return [self[single] for single in range(*place.indices(len(self)))]
+        for number, (answered, of_runs) in enumerate(self._sets):
+            if 0 <= place < len(answered.predictions):
+                return self._row(number, answered, place, of_runs)
+            place -= len(answered.predictions)
+        raise IndexError("no such sample")
+
+    def _row(self, number: int, answered: Answered, place: int, of_runs: Sequence[_OfRun | None]) -> list[Any]:
+        prediction = answered.predictions[place]
+        return [
+            prediction.id,
+            number,
+            [self._images[(prediction.dataset, image)] for image in prediction.images],
+            prediction.task,
+            prediction.question if self._texts else None,
+            prediction.answer if self._texts else None,
+            [groups_of(prediction, field) for field in self._fields],
+            [self._said(of_run, place, prediction.id) for of_run in of_runs],
+            {
+                self._scorers.index(name): [scores[place].value for scores in runs]
+                for name, runs in answered.runs.items()
+            },
+        ]
+
+    def _said(self, of_run: _OfRun | None, place: int, name: str) -> list[Any] | None:
+        """Prediction and scores of one run; None where it did not answer this."""
+        if of_run is None:
+            return None
+        answered, places = of_run
+        found = place if places is None else places.get(name)
+        if found is None:
+            return None
+        by_scorer = (answered.scores.get(scorer) for scorer in self._scorers)
+        return [
+            answered.predictions[found].prediction if self._texts else None,
+            [_rounded(scores[found].value) if scores else None for scores in by_scorer],
+        ]
+
+
+def _places(shown: Answered, other: Answered) -> dict[str, int] | None:
+    """Where the answers of another run stand, by sample; None where they stand where those shown do."""
+    if len(shown.predictions) == len(other.predictions) and all(
+        one.id == two.id for one, two in zip(shown.predictions, other.predictions)
+    ):
+        return None
+    return {prediction.id: place for place, prediction in enumerate(other.predictions)}
 
 
 def _set(run: Run, answered: Answered) -> dict[str, Any]:

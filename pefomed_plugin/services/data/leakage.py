@@ -44,10 +44,10 @@ def find_repetitions(samples: Sequence[Sample], fingerprints: Mapping[str, Finge
             findings.append(
                 _surplus(
                     f"{split}: image, question and answer again",
-                    [
+                    (
                         ((_contents(sample, fingerprints), sample.question, sample.answer), sample.id)
                         for sample in inside
-                    ],
+                    ),
                 )
             )
     if fingerprints:
@@ -195,15 +195,18 @@ def _seen(what: str, keys: Mapping[str, Hashable], in_train: Collection[Hashable
     return Leak(what, len(shared), len(keys), tuple(shared[:_EXAMPLES]))
 
 
-def _surplus(what: str, pairs: Sequence[tuple[Hashable, str]]) -> Leak:
+def _surplus(what: str, pairs: Iterable[tuple[Hashable, str]]) -> Leak:
     """How many of the pairs have a key that an earlier one has."""
     seen: set[Hashable] = set()
-    again = []
+    examples: list[str] = []
+    count = again = 0
     for key, name in pairs:
+        count += 1
         if key in seen:
-            again.append(name)
+            again += 1
+            examples += [name] if again <= _EXAMPLES else []
         seen.add(key)
-    return Leak(what, len(again), len(pairs), tuple(again[:_EXAMPLES]))
+    return Leak(what, again, count, tuple(examples))
 
 
 def _keyed(fingerprints: Mapping[str, Fingerprint], name: str) -> list[tuple[Hashable, str]]:

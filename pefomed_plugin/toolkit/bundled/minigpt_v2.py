@@ -29,7 +29,7 @@ from .generation import Generation
 from .packing import Packed, Packer
 from .registry import registry
 from .sequence import PaddedRows, lay_out
-from .vision import VIT_G, LayerNorm, VitSize, build_vision_encoder, load_vision_weights, normalise_pixels
+from .vision import VIT_G, LayerNorm, VitSize, build_vision_encoder, normalise_pixels
 
 _FROZEN_VISION = ("visual_encoder", "ln_vision")
 _PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -62,6 +62,7 @@ class MiniGPTv2(Generation):
         decoder: str = "packed",
         compile_layers: bool = False,
         vit_on_cpu: bool = False,
+        vit_weights: Path | None = None,
     ) -> None:
         """Put the parts together.
 
@@ -70,13 +71,17 @@ class MiniGPTv2(Generation):
             lora: trainable adapters; None for a language model without.
             prompt_template: a user turn; None: the family's.
             end_sym: what ends an answer; None: the family's.
+            vit_weights: the file that fills the vision encoder; None: random weights.
+
+        Raises:
+            CheckpointError: the file does not fill it.
         """
         super().__init__()
         self.family = family_of_type(language_model.config.model_type, "the language model")
         self.prompt_style = self.family.prompt_style
         self._block = block_of(self.family)
         self.lora_settings = lora
-        self.visual_encoder = build_vision_encoder(image_size, vit).requires_grad_(False)
+        self.visual_encoder = build_vision_encoder(image_size, vit, vit_weights).requires_grad_(False)
         self.ln_vision = LayerNorm(vit.embed_dim).requires_grad_(False)
         hidden = language_model.config.hidden_size
         self.llama_model = language_model if lora is None else language.add_lora(language_model, lora)
@@ -276,9 +281,9 @@ class MiniGPTv2(Generation):
             tokenizer,
             lora_of_section(section),
             vit=VitSize.from_config(cfg.get("vit")),
+            vit_weights=Path(str(cfg["vit_weights"])),
             **{key: section[key] for key in _OPTIONS if section.get(key) is not None},
         )
-        load_vision_weights(model.visual_encoder, Path(str(cfg["vit_weights"])))
         if cfg.get("use_grad_checkpoint"):
             say(
                 "model.use_grad_checkpoint saves nothing here: the vision encoder is frozen and keeps no activations; "

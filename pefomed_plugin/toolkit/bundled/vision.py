@@ -75,10 +75,15 @@ def _clips_statistics(device: torch.device) -> tuple[torch.Tensor, torch.Tensor]
     return tuple(torch.tensor(values, device=device).view(3, 1, 1) for values in (CLIP_MEAN, CLIP_STD))  # type: ignore[return-value]
 
 
-def build_vision_encoder(image_size: int, size: VitSize = VIT_G) -> nn.Module:
-    """Encoder with random weights, (B, 3, S, S) -> (B, 1 + N, D), class token first.
+def build_vision_encoder(image_size: int, size: VitSize = VIT_G, weights: Path | None = None) -> nn.Module:
+    """Encoder (B, 3, S, S) -> (B, 1 + N, D), class token first.
+
+    Args:
+        weights: the file that fills it, see ``load_vision_weights``; nothing is drawn that it would replace (a billion
+            random numbers of ViT-g take 8 s). None: random weights.
 
     Raises:
+        CheckpointError: the file does not fill it.
         ConfigError: the image size is no multiple of the patch, or the width none of the heads.
     """
     if image_size % size.patch_size or (image_size // size.patch_size) ** 2 % 4:
@@ -89,9 +94,24 @@ def build_vision_encoder(image_size: int, size: VitSize = VIT_G) -> nn.Module:
         )
     if size.embed_dim % size.num_heads:
         raise ConfigError(f"model.vit: embed_dim {size.embed_dim} is no multiple of num_heads {size.num_heads}")
+    if weights is None:
+        return _create_encoder(image_size, size)
+    with torch.device("meta"):
+        encoder = _create_encoder(image_size, size)
+    if all(name.endswith(".attn.k_bias") for name, _ in encoder.named_buffers()):
+        encoder = encoder.to_empty(device="cpu")
+        for buffer in encoder.buffers():
+            buffer.zero_()  # keys have no bias; no file holds it
+    else:  # another timm's buffers are not known
+        encoder = _create_encoder(image_size, size)
+    load_vision_weights(encoder, weights)
+    return encoder
+
+
+def _create_encoder(image_size: int, size: VitSize) -> nn.Module:
     import timm  # late: optional
 
-    encoder = timm.create_model(
+    encoder: nn.Module = timm.create_model(
         "eva_giant_patch14_clip_224",
         pretrained=False,
         img_size=image_size,

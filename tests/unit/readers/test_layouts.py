@@ -51,10 +51,32 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
         recognise("invented", LAYOUTS, tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("relative", ["", "..", "../x", "a/../../x", "/etc/hosts", "a\0b", "link/x"])
+_OUT = [
+    "",
+    "..",
+    "../x",
+    "a/../../x",
+    "/etc/hosts",
+    "/hosts",
+    "a\0b",
+    "link/x",
+    "link",
+    "a/..",
+    "in/link",
+    "in/../../x",
+]
+
+
+@pytest.mark.parametrize("relative", _OUT)
 def test_what_leaves_the_root_is_refused(tmp_path: Path, relative: str) -> None:
     root = tmp_path / "root"
     root.mkdir()
+    (root / "in").mkdir()
     (root / "link").symlink_to(tmp_path)
+    (root / "in/link").symlink_to(tmp_path)
+    (root / "in/good").symlink_to(root)
     assert inside(root, relative) is None
     assert inside(root, "a/b.jpg") == root / "a/b.jpg"
+    release = Release("invented", "any", root)
+    told = [release.leads_out(image) for image in (relative, "a/b.jpg", "b.jpg", "in/good/b.jpg", "in/good", relative)]
+    assert told == [True, False, False, False, inside(root, "in/good") is None, True]
