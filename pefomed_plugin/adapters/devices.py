@@ -98,6 +98,8 @@ def match_frozen_weights(model: Any, precision: str) -> None:
     for module in model.modules():
         if isinstance(getattr(module, "compute_dtype", None), torch.dtype):  # bitsandbytes' Linear4bit
             module.compute_dtype = wanted
+        if hasattr(module, "lora_A"):  # peft's switch: autocast brings inputs to 16 bits, not by way of 32
+            module.cast_input_dtype_enabled = precision == "fp32"
 
 
 @contextmanager

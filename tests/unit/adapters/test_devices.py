@@ -89,3 +89,14 @@ def test_attention_goes_without_cudnn_in_a_run_and_while_a_model_is_asked() -> N
         assert not torch.backends.cuda.cudnn_sdp_enabled()
     finally:
         torch.backends.cuda.enable_cudnn_sdp(True)
+
+
+def test_lora_takes_its_inputs_as_autocast_brings_them():
+    class Lora(torch.nn.Module):
+        lora_A = None
+
+    model = torch.nn.Sequential(Lora(), torch.nn.Linear(1, 1))
+    for precision, casts in (("bf16", False), ("fp16", False), ("fp32", True)):
+        match_frozen_weights(model, precision)
+        assert model[0].cast_input_dtype_enabled is casts
+    assert not hasattr(model[1], "cast_input_dtype_enabled")
