@@ -31,7 +31,8 @@ class StepGraphs:
             version: another one as soon as such a tensor lies elsewhere.
         """
         if version != self._version:
-            self._graphs, self._version = {}, version
+            # a pool ends with its last graph
+            self._graphs, self._pool, self._version = {}, None, version
         if self._fails or columns not in self._graphs:
             step(columns)
             self._graphs[columns] = None
