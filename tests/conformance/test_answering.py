@@ -97,9 +97,12 @@ def in_slots(model: MiniGPTv2, texts: list[str], slots: int, monkeypatch: Any) -
     return dict(model.answers(Feed(model, ASKED, texts), slots, LIMIT))
 
 
+@pytest.mark.parametrize("fixed", [False, True], ids=["as on a CPU", "shapes as on a GPU"])
 @pytest.mark.parametrize("long", [False, True])
 @pytest.mark.parametrize("slots", [1, 2, 5, 16])
-def test_answers_in_any_number_of_slots(slots: int, long: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_answers_in_any_number_of_slots(slots: int, long: bool, fixed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(greedy.Slots, "_fixed_shapes", fixed)
+    monkeypatch.setattr(greedy.Slots, "_lag", int(fixed))
     different = 0
     for seed in range(3):
         expected = alone(seed, long)

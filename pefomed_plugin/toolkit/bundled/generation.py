@@ -5,7 +5,7 @@ Shapes: B samples, G rows of a layout, S pixels, V visual tokens, H language wid
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Callable
 
@@ -17,7 +17,8 @@ from ...prompts import PromptStyle
 from . import language
 from .base import BaseModel
 from .decoder import Block, Places
-from .greedy import Answer, Slots
+from .drafts import DraftedSlots, Drafts
+from .greedy import Answer, Counted, Slots
 from .packing import Packed
 from .sequence import PaddedRows, pad_left
 
@@ -32,6 +33,7 @@ class Generation(BaseModel):
     llama_proj: nn.Linear
     llama_tokenizer: Tokenizer
     prompt_style: PromptStyle
+    end_sym: str
     _block: Block
 
     def __init__(self) -> None:
@@ -132,7 +134,12 @@ class Generation(BaseModel):
                 yield [self._answer_text(answer.ids) for answer in answers]
 
     def answers(
-        self, feed: Callable[[int], Mapping[str, Any] | None], slots: int, max_new_tokens: int = 20
+        self,
+        feed: Callable[[int], Mapping[str, Any] | None],
+        slots: int,
+        max_new_tokens: int = 20,
+        drafts: Drafts | None = None,
+        told: Callable[[Counted], Any] | None = None,
     ) -> Iterator[tuple[Hashable, str]]:
         """Greedy answers to any number of questions, each as soon as it is there; a waiting one takes its place.
 
@@ -140,20 +147,28 @@ class Generation(BaseModel):
             feed: gives up to as many questions as it is asked for: ``image`` and ``layout`` as of ``generate_packed``
                 and ``index``, a name for each; None where it has none, or none that so few slots have room for.
             slots: how many are answered side by side.
+            drafts: of ``drafts_of``, guesses that spare calls where the model says the same.
+            told: gets what it took in the end.
 
         Yields:
             name and text, stripped.
         """
-        with self._slots(slots) as used:
+        with self._slots(slots, drafts) as used:
             while True:
                 batch = feed(used.free) if used.free * REFILL >= slots else None
                 while batch is not None:
                     self._enter(used, batch["image"], batch["layout"], max_new_tokens, batch["index"])
                     batch = feed(used.free) if used.free else None
                 if used.is_idle:
+                    if told is not None:
+                        told(used.told)
                     return
                 for answer in used.advance():
                     yield answer.name, self._answer_text(answer.ids)
+
+    def drafts_of(self, answers: Iterable[str]) -> Drafts:
+        """What guesses an answer's next tokens from those of the training data, ended as they are in training."""
+        return Drafts(self.llama_tokenizer.encode(answer + self.end_sym) for answer in answers)
 
     def forget_slots(self) -> None:
         """Give the memory back that answering keeps for the next time."""
@@ -192,11 +207,12 @@ class Generation(BaseModel):
         return slots.enter(embeddings, layout, limit, names)
 
     @contextmanager
-    def _slots(self, count: int) -> Iterator[Slots]:
+    def _slots(self, count: int, drafts: Drafts | None = None) -> Iterator[Slots]:
         """Slots for the time being: those of the last time where they fit, unless another thread has them."""
         kind = self.device.type
         fits = (
             count,
+            drafts,
             self.device,
             self.llama_proj.weight.dtype,
             torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None,
@@ -204,7 +220,8 @@ class Generation(BaseModel):
         kept, self._idle_slots = self._idle_slots, None
         if kept is None or kept[0] != fits:
             del kept  # before the new ones take memory
-            kept = fits, Slots(self._causal_lm(), self._block, count, self.llama_tokenizer.eos_token_id)
+            parts = self._causal_lm(), self._block, count, self.llama_tokenizer.eos_token_id
+            kept = fits, Slots(*parts) if drafts is None else DraftedSlots(*parts, drafts=drafts)
         try:
             yield kept[1]
         except torch.cuda.OutOfMemoryError:

@@ -40,6 +40,25 @@ class Answer:
     is_done: bool = False
 
 
+@dataclass
+class Counted:
+    """What answering took so far."""
+
+    steps: int = 0
+    """Times that the language model was called; a call reads prompts, or goes on in all slots."""
+    calls: int = 0
+    """The same, once for each answer that was under way in it."""
+    tokens: int = 0
+    """Of answers."""
+    drafted: int = 0
+    """Guessed tokens that were read."""
+
+    def add(self, **more: int) -> None:
+        """Count them too."""
+        for name, number in more.items():
+            setattr(self, name, getattr(self, name) + number)
+
+
 class _Unread(NamedTuple):
     """Tokens on their way to the host, and whose they are."""
 
@@ -64,8 +83,7 @@ class Slots:
         """
         self.language_model, self.block, self.end = language_model, block, end
         self.store = KeyValues(count)
-        self.steps = 0
-        """Steps so far; each computes a token of every question under way."""
+        self.told = Counted()
         self._answers: list[Answer | None] = [None] * count
         self._unread: deque[_Unread] = deque()
         self._graphs = StepGraphs()
@@ -84,6 +102,7 @@ class Slots:
         """Drop whatever is under way."""
         self._answers = [None] * self.store.slots
         self._unread.clear()
+        self.told = Counted()
 
     @torch.no_grad()
     def enter(
@@ -128,8 +147,8 @@ class Slots:
     @torch.no_grad()
     def advance(self) -> list[Answer]:
         """Ask for the next token of every answer and read those that are there; answers that have ended by them."""
-        running = [(slot, each) for slot, each in enumerate(self._answers) if each and each.asked < each.limit]
-        behind = 0
+        finished = [] if self._lag else self.read()
+        running, behind = self._running(), 0
         if running:
             columns = max(answer.prompt + answer.asked for _, answer in running)
             if self._tokens.device.type == "cuda":
@@ -138,7 +157,7 @@ class Slots:
                 self._step(in_blocks(columns), self._places(running))
             self._send(self._tokens[:, 0], running)
             behind = self._lag
-        return self.read(behind)
+        return finished + self.read(behind)
 
     def read(self, behind: int = 0) -> list[Answer]:
         """Take in all tokens that were asked for but those of the last steps; the answers that end with them leave."""
@@ -147,36 +166,49 @@ class Slots:
             finished += self._read_step()
         return finished
 
+    def _running(self) -> list[tuple[int, Answer]]:
+        return [(slot, each) for slot, each in enumerate(self._answers) if each and each.asked < each.limit]
+
     def _step(self, columns: int, filled: torch.Tensor | None = None) -> None:
         """One more token in every slot, from the tokens and positions that are there to those of the next step.
 
         A function of tensors whose addresses change with ``store.version`` alone; ``filled`` is absent on a GPU. Free
         slots go on too: what they write is seen by nobody.
         """
-        seen = torch.arange(columns, device=self._positions.device) <= self._positions[..., None]
-        embeddings = self.language_model.model.embed_tokens(self._tokens).to(self._dtype)
-        tokens = self._next(
-            embeddings,
-            Places(self._positions, self._positions),
-            Continuing(self.store, self._positions, columns),
-            mask=as_scores(seen, self._dtype),
-            filled=filled,
-        )
+        tokens = self._look(self._tokens, columns, filled)
         if filled is None:
             self._tokens.copy_(tokens[:, None])
         else:
             self._tokens.index_copy_(0, filled, tokens[:, None])
         self._positions.add_(1).clamp_(max=self.store.columns - 1)
 
+    def _look(self, tokens: torch.Tensor, columns: int, filled: torch.Tensor | None) -> torch.Tensor:
+        """What follows each of the tokens (S, Q), of which the first lies at its slot's position; flat, the filled."""
+        ahead = torch.arange(tokens.shape[1], device=tokens.device)
+        positions = (self._positions + ahead).clamp_(max=self.store.columns - 1)
+        seen = torch.arange(columns, device=tokens.device) <= positions[..., None]
+        return self._next(
+            self.language_model.model.embed_tokens(tokens).to(self._dtype),
+            Places(positions, positions),
+            Continuing(self.store, positions, columns),
+            mask=as_scores(seen, self._dtype),
+            filled=filled,
+        )
+
     def _next(self, embeddings: torch.Tensor, places: Places, past: Any, **settings: Any) -> torch.Tensor:
         model = self.language_model
         return model.lm_head(decode(model.model, self.block, embeddings, places, past=past, **settings)).argmax(-1)
 
     def _places(self, running: list[tuple[int, Answer]]) -> torch.Tensor | None:
-        """Slots to compute: not on a GPU, where a shape that repeats is worth more than a row."""
-        if len(running) == self.store.slots:
+        """Slots to compute, as far as not all are."""
+        if len(running) == self.store.slots or self._fixed_shapes:
             return None
         return torch.tensor([slot for slot, _ in running])
+
+    @property
+    def _fixed_shapes(self) -> bool:
+        """Whether free slots are computed too: on a GPU a shape that repeats is worth more than a row."""
+        return self._tokens.device.type != "cpu"
 
     @property
     def _lag(self) -> int:
@@ -185,7 +217,7 @@ class Slots:
     def _send(self, tokens: torch.Tensor, places: list[tuple[int, Answer]]) -> None:
         for _, answer in places:
             answer.asked += 1
-        self.steps += 1
+        self.told.add(steps=1, calls=len(places), tokens=len(places))
         event = None
         if tokens.device.type == "cuda":
             tokens = tokens.to("cpu", non_blocking=True)
@@ -204,12 +236,18 @@ class Slots:
         for place, answer in places:
             if answer.is_done:
                 continue
-            answer.ids.append(ids[place])
-            if ids[place] == self.end or len(answer.ids) == answer.limit:
-                answer.is_done = True
-                finished.append(answer)
-        self._answers = [None if each is None or each.is_done else each for each in self._answers]
+            finished += self._take(answer, ids[place])
+        self._leave()
         return finished
+
+    def _take(self, answer: Answer, token: int) -> list[Answer]:
+        """One more token; the answer, if that ends it."""
+        answer.ids.append(token)
+        answer.is_done = token == self.end or len(answer.ids) == answer.limit
+        return [answer] if answer.is_done else []
+
+    def _leave(self) -> None:
+        self._answers = [None if each is None or each.is_done else each for each in self._answers]
 
 
 def _seen(layout: Packed, longest: int) -> tuple[torch.Tensor, torch.Tensor]:
