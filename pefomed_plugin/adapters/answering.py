@@ -5,13 +5,15 @@ It writes nothing and knows no folder; which questions are left, and what become
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from torch.utils.data import DataLoader, Subset
 
 from ..config.run import RunConfig
+from ..errors import ConfigError
+from ..services.console import say
 from .data.datasets import MedicalDataset, make_collater
 
 Groups = Sequence[Sequence[int]]
@@ -21,11 +23,24 @@ Groups = Sequence[Sequence[int]]
 class Answerer:
     """``answerer(groups, size)``: number, answer and ``instruction_input`` of every sample, as they come."""
 
-    def __init__(self, accelerator: Any, task: Any, model: Any, dataset: MedicalDataset, options: RunConfig) -> None:
+    def __init__(
+        self,
+        accelerator: Any,
+        task: Any,
+        model: Any,
+        dataset: MedicalDataset,
+        options: RunConfig,
+        training: Sequence[MedicalDataset] = (),
+    ) -> None:
+        """``training``: what ``run.drafts: training_answers`` guesses from."""
         self.accelerator, self.task, self.model, self.dataset = accelerator, task, model, dataset
         self.options = options
-        self.has_slots = options.num_beams == 1 and hasattr(model, "answers") and model.packer() is not None
-        """Whether a question that is answered makes room for another: the bundled toolkit's own order of work."""
+        self.has_slots = options.num_beams == 1 and has_slots(model)
+        self.counted: Counter[str] = Counter(answers=0)
+        """What drafts brought: ``answers``, their ``tokens``, ``calls`` that an answer took part in, ``drafted``
+        tokens; without drafts nothing."""
+        self._training = training
+        self._drafts: Any = None
 
     def __call__(self, groups: Groups, size: int) -> Iterator[tuple[int, str, str]]:
         """Answer them, ``size`` at a time.
@@ -57,8 +72,53 @@ class Answerer:
         waiting = _Waiting(self, groups, size)
         slots = min(size, sum(map(len, groups)))
         with self.accelerator.autocast():
-            for number, answer in self.model.answers(waiting, slots, max_new_tokens=self.task.limit(self.options)):
+            settings = {"drafts": self._drafts_made(), "told": self._count} if self.options.drafts != "none" else {}
+            limit = self.task.limit(self.options)
+            for number, answer in self.model.answers(waiting, slots, max_new_tokens=limit, **settings):
+                self.counted["answers"] += 1
                 yield number, answer, waiting.prompts.pop(number)
+
+    def _drafts_made(self) -> Any:
+        if self._drafts is None:
+            texts = (dataset.text_processor(sample.answer) for dataset in self._training for sample in dataset.samples)
+            self._drafts = self.model.drafts_of(texts)
+            count = sum(map(len, self._training))
+            say(f"{self.dataset.name}: drafts from {self._drafts.answers:,} of {count:,} training answers")
+        return self._drafts
+
+    def _count(self, told: Any) -> None:
+        self.counted.update({name: getattr(told, name) for name in ("tokens", "calls", "drafted")})
+
+
+def has_slots(model: Any) -> bool:
+    """Whether a question that is answered makes room for another: the bundled toolkit's own order of work."""
+    return hasattr(model, "answers") and model.packer() is not None
+
+
+def check_drafts(model: Any, options: RunConfig, datasets: Mapping[str, Mapping[str, MedicalDataset]]) -> None:
+    """Check before a run begins that it can guess from training answers, if it is to.
+
+    Raises:
+        ConfigError: another toolkit or decoder, or a data set without training answers.
+    """
+    if options.drafts == "none" or not options.test_splits:
+        return
+    problems = []
+    if not has_slots(model):
+        problems.append("the bundled toolkit (PEFOMED_TOOLKIT=bundled) with model.decoder: packed, and no FSDP")
+    asked = [name for name, splits in datasets.items() if any(len(splits.get(it, ())) for it in options.test_splits)]
+    problems += [
+        f"{name}: a training split ({', '.join(options.train_splits)}); it has none"
+        for name in asked
+        if not training_sets(datasets[name], options)
+    ]
+    if problems:
+        raise ConfigError(f"run.drafts: {options.drafts} needs the following, or set it to none", problems)
+
+
+def training_sets(splits: Mapping[str, MedicalDataset], options: RunConfig) -> list[MedicalDataset]:
+    """Those splits of a data set that a run trains on, or would."""
+    return [splits[split] for split in options.train_splits if len(splits.get(split, ()))]
 
 
 class _Waiting:

@@ -7,7 +7,7 @@ it stopped, with any number of ranks; answers of other weights or settings are s
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,13 @@ from ..config.run import RunConfig
 from ..errors import ConfigError
 from ..prompts import DEFAULT_STYLE
 from ..records import Prediction
+from ..scoring.files import update_metrics
 from ..services.console import progress, say
 from ..storage import drop_half_line, merge_ranks, read_predictions, set_aside, write_records
 from .answering import Answerer, group_for_answering, to_device
 from .data.datasets import MedicalDataset
 from .data.image_cache import show_ready_made
+from .training.arithmetic import sum_over_ranks
 
 __all__ = ["FINISHED", "evaluate_split", "to_device", "without_prompt"]
 
@@ -38,8 +40,9 @@ def evaluate_split(
     options: RunConfig,
     folder: Path,
     producer: Mapping[str, Any],
+    training: Sequence[MedicalDataset] = (),
 ) -> dict[str, Any] | None:
-    """Answer every sample of ``dataset`` and score the answers.
+    """Answer every sample of ``dataset`` and score the answers; ``training`` as of ``Answerer``.
 
     Writes ``predictions.jsonl``, ``scores/<scorer>.jsonl`` and ``metrics.json`` into ``folder``.
 
@@ -59,15 +62,29 @@ def evaluate_split(
     accelerator.wait_for_everyone()
     answered = answered_ids(folder)
     accelerator.wait_for_everyone()
-    _answer_share(accelerator, task, model, dataset, options, folder, producer, answered)
+    answerer = Answerer(accelerator, task, model, dataset, options, training)
+    _answer_share(answerer, folder, producer, answered)
     accelerator.wait_for_everyone()
+    drafts = _drafts_brought(answerer) if options.drafts != "none" else None
     if not accelerator.is_main_process:
         return None
     merged = merge_ranks(_written(folder), [sample.id for sample in dataset.samples])
     write_records(folder / FINISHED, merged)
     for part in folder.glob(_PARTS):
         part.unlink()
-    return task.score_answers(merged, folder, options)
+    metrics = task.score_answers(merged, folder, options)
+    return metrics if drafts is None else update_metrics(merged, folder, {"drafts": drafts})
+
+
+def _drafts_brought(answerer: Answerer) -> dict[str, float]:
+    """What drafts brought to the answers of this run, over all ranks; said, and for the metrics."""
+    names = ("answers", "tokens", "calls", "drafted")
+    sums = sum_over_ranks(answerer.accelerator, [answerer.counted[name] for name in names])
+    brought: dict[str, float] = {name: int(value) for name, value in zip(names, sums)}
+    if brought["calls"]:  # not where all was answered before
+        brought["tokens_a_call"] = round(brought["tokens"] / brought["calls"], 3)
+        say(f"{answerer.dataset.name}: drafts made {brought['tokens_a_call']:.2f} tokens a call of each answer")
+    return brought
 
 
 def clear_the_way(folder: Path, producer: Mapping[str, Any]) -> None:
@@ -106,27 +123,18 @@ def _written(folder: Path) -> list[Path]:
     return sorted(folder.glob(FINISHED)) or sorted(folder.glob(_PARTS))
 
 
-def _answer_share(
-    accelerator: Any,
-    task: Any,
-    model: Any,
-    dataset: MedicalDataset,
-    options: RunConfig,
-    folder: Path,
-    producer: Mapping[str, Any],
-    answered: list[str],
-) -> None:
+def _answer_share(answerer: Answerer, folder: Path, producer: Mapping[str, Any], answered: list[str]) -> None:
     """Answer this rank's share of what is left; questions of similar length come together, an answer is written as it
     comes.
 
     Where that does not fit the GPU's memory, what is left is asked half as much at a time.
     """
-    done = set(answered)
+    accelerator, dataset, options = answerer.accelerator, answerer.dataset, answerer.options
+    model, done = answerer.model, set(answered)
     left = [number for number, sample in enumerate(dataset.samples) if sample.id not in done]
     groups = group_for_answering(dataset, left, options.questions_together(options.batch_size_eval))
     groups = groups[accelerator.process_index :: accelerator.num_processes]
     model.eval()
-    answerer = Answerer(accelerator, task, model, dataset, options)
     template = getattr(model, "prompt_template", None) or None  # "{}" with model.chat_template false
     path, size = folder / f"answers.rank{accelerator.process_index}.jsonl", options.batch_size_eval
     with (

@@ -21,6 +21,7 @@ from ..services.console import say
 from ..storage import write_json
 from ..toolkit import NAME as TOOLKIT
 from ..toolkit.checkpoint import load_checkpoint
+from .answering import check_drafts, training_sets
 from .data.image_cache import show_ready_made
 from .devices import make_accelerator, precision_of
 from .evaluation import evaluate_split
@@ -41,6 +42,7 @@ class RunnerPefomed:
         self.model = model.float() if self.accelerator.device.type == "cpu" else model
         self.strategy = strategy_of(self.options.strategy)
         self.model = self.strategy.place(self.model, self.accelerator.device, precision_of(self.accelerator))
+        check_drafts(self.model, self.options, datasets)
         self.checkpoint = cfg.model_cfg.get("ckpt") or ""
         """File that the weights came from, for the results."""
         self.origins: Origins = configured_origins(cfg.model_cfg.get("llama_model"), storages_of(cfg))
@@ -99,6 +101,7 @@ class RunnerPefomed:
                         self.options,
                         self.output_dir / "results" / key,
                         self._producer(name, task),
+                        training_sets(splits, self.options),
                     )
                     if result is not None:
                         metrics[key] = result

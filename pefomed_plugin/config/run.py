@@ -103,6 +103,14 @@ class RunConfig:
         "rounded elsewhere. The weights are put back as they were.",
         False,
     )
+    drafts: str = option(
+        "`training_answers`: while answering, guess several tokens from the answers of the training split and read "
+        "them in one call; what the model does not say itself is thrown away, so that answers are what they are "
+        "without. Fewer calls where reports repeat each other; on a CPU a call costs more with each token "
+        "(docs/speed.md).",
+        "none",
+        choices=("none", "training_answers"),
+    )
     num_beams: int = option("Beam width; the paper uses 1.", 1, minimum=1, upstream=True)
     max_new_tokens: Optional[int] = option(
         "Limit of an answer; absent: the task's own (a report is not cut at 20).", None, minimum=1, upstream=True
@@ -183,7 +191,10 @@ class RunConfig:
 
     def problems(self, where: str) -> list[str]:
         """What is wrong with keys that are valid one by one."""
-        return _wandb_problems(self.wandb or {}, where)
+        problems = _wandb_problems(self.wandb or {}, where)
+        if self.drafts != "none" and self.num_beams > 1:
+            problems.append(f"{where}.drafts: {self.drafts} confirms greedy answers only; set {where}.num_beams to 1")
+        return problems
 
 
 def questions_together(questions_per_image: int | str, batch_size: int) -> int:

@@ -31,13 +31,13 @@ class Drafts:
     """Look-up of what follows; made once a run."""
 
     def __init__(self, answers: Iterable[Sequence[int]]) -> None:
-        """``answers``: token ids, with the end; those behind ``MOST_TOKENS`` are counted in ``left_out``."""
-        self.answers = self.left_out = tokens = 0
+        """``answers``: token ids, with the end, as many as ``MOST_TOKENS`` hold."""
+        self.answers = tokens = 0
+        """How many were read."""
         following: dict[tuple[int, ...], Counter[int]] = {}
         for ids in answers:
             if tokens + len(ids) > MOST_TOKENS:
-                self.left_out += 1
-                continue
+                break
             self.answers, tokens = self.answers + 1, tokens + len(ids)
             row = [_START, *ids]
             for place in range(1, len(row)):

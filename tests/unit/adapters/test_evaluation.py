@@ -8,12 +8,13 @@ from types import SimpleNamespace
 import pytest
 from PIL import Image
 
+from pefomed_plugin.adapters.answering import check_drafts
 from pefomed_plugin.adapters.data.datasets import MedicalDataset
 from pefomed_plugin.adapters.devices import make_accelerator
 from pefomed_plugin.adapters.evaluation import evaluate_split
 from pefomed_plugin.adapters.tasks import MedicalVqaTask
-from pefomed_plugin.config.run import RunConfig
-from pefomed_plugin.errors import DataError
+from pefomed_plugin.config.run import RunConfig, read_run_config
+from pefomed_plugin.errors import ConfigError, DataError
 from pefomed_plugin.records import Sample
 
 PRODUCER = {"model": "m", "checkpoint_sha256": "0" * 8}
@@ -205,6 +206,45 @@ def test_in_slots_the_answers_come_as_they_end_and_lie_in_the_order_of_the_test_
         assert f"[vqa] {line['question']}" in line["producer"]["prompt"].replace(
             "Based on the image, respond to this question with a short answer: ", ""
         )
+
+
+class Drafting(Slots):
+    """Takes drafts, and says that they brought three tokens a call."""
+
+    def drafts_of(self, answers):
+        self.read = list(answers)
+        return SimpleNamespace(answers=len(self.read) - 1)
+
+    def answers(self, feed, slots, max_new_tokens, drafts, told):
+        assert drafts.answers == 10
+        yield from super().answers(feed, slots, max_new_tokens)
+        told(SimpleNamespace(tokens=30, calls=10, drafted=40))
+
+
+def test_what_drafts_brought_is_said_and_stands_in_the_metrics(dataset, tmp_path, capsys):
+    options = RunConfig(task="medical_vqa", output_dir=str(tmp_path), device="cpu", drafts="training_answers")
+    model, given = Drafting(), (tmp_path / "out", PRODUCER, [dataset])
+    metrics = evaluate_split(make_accelerator(options), MedicalVqaTask(), model, dataset, options, *given)
+    assert model.read == [sample.answer for sample in dataset.samples]
+    expected = {"answers": 11, "tokens": 30, "calls": 10, "drafted": 40, "tokens_a_call": 3.0}
+    assert metrics["drafts"] == json.loads((tmp_path / "out" / "metrics.json").read_text())["drafts"] == expected
+    assert metrics["scores"]["exact_match/pefomed"]["overall"]["correct"] == 11
+    said = capsys.readouterr().out
+    assert "drafts from 10 of 11 training answers" in said and "3.00 tokens a call" in said
+
+
+def test_drafts_are_refused_at_the_start_where_they_cannot_be(dataset):
+    options = RunConfig(task="medical_vqa", output_dir="out", test_splits=("test",), drafts="training_answers")
+    whole, plain = Slots(), Slots()
+    plain.packer = lambda: None
+    datasets = {"d": {"train": dataset, "test": dataset}, "e": {"test": dataset}, "f": {"val": dataset}}
+    check_drafts(whole, options, {"d": datasets["d"]})
+    check_drafts(Model(), RunConfig(task="medical_vqa", output_dir="out", test_splits=("test",)), datasets)
+    for model in (Model(), plain):
+        with pytest.raises(ConfigError, match=r"(?s)run.drafts.*bundled toolkit.*decoder: packed.*e: a training split"):
+            check_drafts(model, options, datasets)
+    with pytest.raises(ConfigError, match="run.drafts: training_answers confirms greedy answers only"):
+        read_run_config({"task": "medical_vqa", "output_dir": "out", "drafts": "training_answers", "num_beams": 2})
 
 
 def test_slots_that_do_not_fit_are_halved_and_nothing_is_asked_twice(dataset, tmp_path, capsys):
