@@ -83,7 +83,7 @@ def _drafts_brought(answerer: Answerer) -> dict[str, float]:
     brought: dict[str, float] = {name: int(value) for name, value in zip(names, sums)}
     if brought["calls"]:  # not where all was answered before
         brought["tokens_a_call"] = round(brought["tokens"] / brought["calls"], 3)
-        say(f"{answerer.dataset.name}: drafts made {brought['tokens_a_call']:.2f} tokens a call of each answer")
+        say(f"{answerer.dataset.name}: {brought['tokens_a_call']:.2f} tokens of an answer a call (1 without drafts)")
     return brought
 
 

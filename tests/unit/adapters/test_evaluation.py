@@ -230,7 +230,7 @@ def test_what_drafts_brought_is_said_and_stands_in_the_metrics(dataset, tmp_path
     assert metrics["drafts"] == json.loads((tmp_path / "out" / "metrics.json").read_text())["drafts"] == expected
     assert metrics["scores"]["exact_match/pefomed"]["overall"]["correct"] == 11
     said = capsys.readouterr().out
-    assert "drafts from 10 of 11 training answers" in said and "3.00 tokens a call" in said
+    assert "drafts from 10 of 11 training answers" in said and "3.00 tokens of an answer a call" in said
 
 
 def test_drafts_are_refused_at_the_start_where_they_cannot_be(dataset):
