@@ -6,7 +6,7 @@ Images that cannot be used are collected and listed together, never a reason to 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,13 +57,11 @@ def answer_folder(
     reused = len(known)
     out.parent.mkdir(parents=True, exist_ok=True)
     with open(part, "a", encoding="utf-8") as file, progress("answering", len(left)) as advance:
-        for start in range(0, len(left), model.batch_size):
-            chunk = left[start : start + model.batch_size]
-            for prediction in _answer(model, root, chunk, producer, unusable):
-                known[prediction.id] = prediction
-                file.write(json.dumps(prediction.to_json(), ensure_ascii=False) + "\n")
+        for prediction in _answers(model, root, left, producer, unusable):
+            known[prediction.id] = prediction
+            file.write(json.dumps(prediction.to_json(), ensure_ascii=False) + "\n")
             file.flush()
-            advance(len(chunk))
+            advance(1)
     predictions = [known[sample.id] for sample in samples if sample.id in known]
     skips = [
         Skip(f"{sample.only_image} ({sample.id})", unusable[sample.only_image])
@@ -81,22 +79,31 @@ def answer_folder(
     return FolderAnswers(predictions, reused, unusable, len(skips))
 
 
-def _answer(
+def _answers(
     model: MedicalModel, root: Path, samples: Sequence[Sample], producer: Mapping[str, Any], unusable: dict[str, str]
-) -> list[Prediction]:
-    opened: dict[str, Image.Image] = {}
-    for image in dict.fromkeys(sample.only_image for sample in samples):
-        try:
-            opened[image] = open_image(root, image, policy=model.policy)
-        except UnusableImage as error:
-            unusable[image] = str(error)
-    asked = [sample for sample in samples if sample.only_image in opened]
-    requests = [Request(opened[sample.only_image], sample.task, sample.question) for sample in asked]
-    texts = model.answer(requests, producer["max_new_tokens"])
-    return [
-        Prediction.of(sample, text, {**producer, "prompt": model.prompt(request)})
-        for sample, request, text in zip(asked, requests, texts)
-    ]
+) -> Iterator[Prediction]:
+    """As they end; the images that cannot be used are put into ``unusable``."""
+    asked: list[tuple[Sample, str]] = []
+
+    def requests() -> Iterator[Request]:
+        opened: tuple[str, Image.Image] | None = None
+        for sample in samples:
+            name = sample.only_image
+            if name in unusable:
+                continue
+            try:
+                if opened is None or opened[0] != name:
+                    opened = name, open_image(root, name, policy=model.policy)
+            except UnusableImage as error:
+                unusable[name] = str(error)
+                continue
+            request = Request(opened[1], sample.task, sample.question)
+            asked.append((sample, model.prompt(request)))
+            yield request
+
+    for place, text in model.answers(requests(), min(model.batch_size, len(samples)), producer["max_new_tokens"]):
+        sample, prompt = asked[place]
+        yield Prediction.of(sample, text, {**producer, "prompt": prompt})
 
 
 def _earlier(out: Path, part: Path, samples: Sequence[Sample], producer: Mapping[str, Any]) -> dict[str, Prediction]:

@@ -5,9 +5,9 @@ Made by ``pefomed_plugin.load``. It does not read data sets or weights files, an
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple, Union
 
@@ -96,26 +96,51 @@ class MedicalModel:
 
     def answer(self, requests: Sequence[Request], max_new_tokens: int | None = None) -> list[str]:
         """Answers to any mixture of requests, ``batch_size`` side by side, in their order. Raises as ``ask``."""
-        prompts = [self._instruction_input(request) for request in requests]  # a wrong one shows before any is answered
+        for request in requests:
+            self._instruction_input(request)  # a wrong one shows before any is answered
         answers = [""] * len(requests)
         for task in dict.fromkeys(request.task for request in requests):
             own = [number for number, request in enumerate(requests) if request.task == task]
-            slots, limit = min(self.batch_size, len(own)), max_new_tokens or MAX_NEW_TOKENS[task]
-            waiting = iter(own)
-
-            def next_ones(room: int, waiting: Iterator[int] = waiting) -> dict[str, Any] | None:
-                numbers = list(islice(waiting, room))
-                if not numbers:
-                    return None
-                images, layout = self._lay_out(
-                    [requests[number].image for number in numbers], [prompts[number] for number in numbers]
-                )
-                return {"image": images, "layout": layout, "index": numbers}
-
-            with self._computing():
-                for number, text in self.network.answers(next_ones, slots, limit):
-                    answers[number] = text
+            asked = (requests[number] for number in own)
+            for place, text in self.answers(asked, min(self.batch_size, len(own)), max_new_tokens):
+                answers[own[place]] = text
         return answers
+
+    def answers(
+        self, requests: Iterable[Request], slots: int, max_new_tokens: int | None = None
+    ) -> Iterator[tuple[int, str]]:
+        """Answers to requests of one task as they end, each with its request's place; a waiting one takes its place.
+
+        Args:
+            requests: taken when there is room for them; neighbours about the very same image share it.
+            slots: how many are under way at once.
+
+        Raises:
+            ConfigError, ImageError: as ``ask``, when the request is taken.
+        """
+        numbered = enumerate(requests)
+        first = list(islice(numbered, 1))
+        if not first:
+            return
+        waiting = chain(first, numbered)
+
+        def feed(room: int) -> dict[str, Any] | None:
+            taken = list(islice(waiting, room))
+            if not taken:
+                return None
+            images, layout = self._lay_out(
+                [request.image for _, request in taken], [self._instruction_input(request) for _, request in taken]
+            )
+            return {"image": images, "layout": layout, "index": [place for place, _ in taken]}
+
+        limit = max_new_tokens or MAX_NEW_TOKENS[first[0][1].task]
+        ended = self.network.answers(feed, slots, limit)
+        while True:
+            with self._computing():  # not while the caller has the answer
+                answer = next(ended, None)
+            if answer is None:
+                return
+            yield answer
 
     def stream(self, request: Request, max_new_tokens: int | None = None) -> Iterator[str]:
         """The answer as far as it is, after each token; the last one is what ``answer`` gives. Raises as ``ask``."""
