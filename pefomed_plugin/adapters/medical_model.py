@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from itertools import chain, islice
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, NamedTuple, Union
 
@@ -109,23 +109,26 @@ class MedicalModel:
     def answers(
         self, requests: Iterable[Request], slots: int, max_new_tokens: int | None = None
     ) -> Iterator[tuple[int, str]]:
-        """Answers to requests of one task as they end, each with its request's place; a waiting one takes its place.
+        """Answers as they end, each with the number of its request; a waiting one takes its place.
 
         Args:
-            requests: taken when there is room for them; neighbours about the very same image share it.
+            requests: of one task, taken when there is room; neighbours about the very same image come together.
             slots: how many are under way at once.
 
         Raises:
             ConfigError, ImageError: as ``ask``, when the request is taken.
         """
-        numbered = enumerate(requests)
-        first = list(islice(numbered, 1))
-        if not first:
+        groups = _by_image(requests, slots)
+        upcoming = next(groups, [])
+        if not upcoming:
             return
-        waiting = chain(first, numbered)
+        limit = max_new_tokens or MAX_NEW_TOKENS[upcoming[0][1].task]
 
         def feed(room: int) -> dict[str, Any] | None:
-            taken = list(islice(waiting, room))
+            nonlocal upcoming
+            taken: list[tuple[int, Request]] = []
+            while upcoming and len(taken) + len(upcoming) <= room:
+                taken, upcoming = taken + upcoming, next(groups, [])
             if not taken:
                 return None
             images, layout = self._lay_out(
@@ -133,7 +136,6 @@ class MedicalModel:
             )
             return {"image": images, "layout": layout, "index": [place for place, _ in taken]}
 
-        limit = max_new_tokens or MAX_NEW_TOKENS[first[0][1].task]
         ended = self.network.answers(feed, slots, limit)
         while True:
             with self._computing():  # not while the caller has the answer
@@ -203,6 +205,13 @@ class MedicalModel:
         autocast = nullcontext() if half is None else torch.autocast(self.network.device.type, half)
         with attention_without_plans(), autocast:
             yield
+
+
+def _by_image(requests: Iterable[Request], most: int) -> Iterator[list[tuple[int, Request]]]:
+    """Neighbours that show one image, at most so many, with their numbers; what is behind them is not taken yet."""
+    for _, same in groupby(enumerate(requests), key=lambda pair: _name(pair[1].image)):
+        while group := list(islice(same, most)):
+            yield group
 
 
 def _name(image: GivenImage) -> Hashable:

@@ -55,6 +55,26 @@ def test_batches_change_no_answer(model, scans):
     model.batch_size = 8
 
 
+def test_requests_are_taken_as_there_is_room_and_those_of_an_image_together(model, scans):
+    taken = []
+    images = ["a.png"] * 5 + ["old/b.jpg", "a.png", "old/b.jpg"]
+
+    def requests():
+        for number, image in enumerate(images):
+            taken.append(number)
+            yield Request(scans / image, "vqa", QUESTIONS[number % 3])
+
+    expected = [model.ask(scans / image, QUESTIONS[number % 3]) for number, image in enumerate(images)]
+    before = model.network.vit_forwards
+    ended = model.answers(requests(), 3)
+    found = [next(ended)]
+    assert len(taken) < len(images)
+    found += ended
+    assert dict(found) == dict(enumerate(expected)) and len(found) == len(images)
+    assert model.network.vit_forwards - before == 5  # 3 and 2 of the first, and one for each other
+    assert list(model.answers([], 3)) == []
+
+
 @pytest.mark.parametrize("request_", [Request("", "vqa", QUESTIONS[0]), Request("", "caption")])
 def test_a_stream_ends_with_the_answer(model, scans, request_):
     request_ = request_._replace(image=scans / "a.png")
