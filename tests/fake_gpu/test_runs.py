@@ -35,7 +35,7 @@ FSDP = ("run.precision=bf16", "run.strategy=fsdp", "run.test_splits=[]")
         (1, ("run.precision=fp16", *FEATURES, "model.use_grad_checkpoint_llm=true")),
         (2, ("run.precision=bf16", "run.valid_splits=[train]", "run.max_grad_norm=1")),
         (2, FSDP),
-        (1, ("run.precision=fp32",)),
+        (1, ("run.precision=fp32", "run.drafts=training_answers")),
         (2, (*FSDP, "run.image_cache=features")),
     ],
 )

@@ -77,6 +77,7 @@ class DraftedSlots(Slots):
         """As ``Slots``, and what guesses."""
         super().__init__(*arguments)
         self._drafts = drafts
+        self._guesses: torch.Tensor | None = None
 
     @torch.no_grad()
     def advance(self) -> list[Answer]:
@@ -112,9 +113,7 @@ class DraftedSlots(Slots):
 
     def _said(self, slots: list[int], guesses: list[list[int]], columns: int) -> list[int]:
         """What the model says after each token of each guess."""
-        width, device = max(map(len, guesses)), self._tokens.device
-        if self._fixed_shapes and width > 1:
-            width = DRAFT + 1
+        width = DRAFT + 1 if self._fixed_shapes else max(map(len, guesses))
         tokens = torch.zeros((self.store.slots, width), dtype=torch.long)
         for slot, guess in zip(slots, guesses):
             tokens[slot, : len(guess)] = torch.tensor(guess)
@@ -122,8 +121,18 @@ class DraftedSlots(Slots):
         seen = min(in_blocks(columns + width - 1), self.store.columns)
         if not self._fixed_shapes:
             return self._look(tokens, seen, torch.tensor(places)).tolist()
-        said = self._look(tokens.to(device, non_blocking=True), seen, None).tolist()
+        if self._guesses is None:
+            self._guesses = torch.zeros_like(tokens, device=self._tokens.device)
+            self._heard = torch.zeros_like(self._guesses).flatten()
+        self._guesses.copy_(tokens)
+        self._take_step(self._hear, seen)
+        said = self._heard.tolist()
         return [said[place] for place in places]
+
+    def _hear(self, columns: int) -> None:
+        """What the model says after every place of every slot, from tensors that stay into one that does."""
+        assert self._guesses is not None
+        self._heard.copy_(self._look(self._guesses, columns, None))
 
     def _confirmed(self, answer: Answer, guess: list[int], said: list[int]) -> list[int]:
         """The model's tokens up to the first that was guessed otherwise; those behind it were read in vain."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Callable, NamedTuple
 
 import torch
 
@@ -151,8 +151,8 @@ class Slots:
         running, behind = self._running(), 0
         if running:
             columns = max(answer.prompt + answer.asked for _, answer in running)
-            if self._tokens.device.type == "cuda":
-                self._graphs.take(self._step, in_blocks(columns), self.store.version)
+            if self._fixed_shapes:
+                self._take_step(self._step, in_blocks(columns))
             else:
                 self._step(in_blocks(columns), self._places(running))
             self._send(self._tokens[:, 0], running)
@@ -165,6 +165,13 @@ class Slots:
         while len(self._unread) > behind:
             finished += self._read_step()
         return finished
+
+    def _take_step(self, step: Callable[[int], None], columns: int) -> None:
+        """Take a step of fixed shapes, always the same one in these slots; on a GPU as a graph."""
+        if self._tokens.device.type == "cuda":
+            self._graphs.take(step, columns, self.store.version)
+        else:
+            step(columns)
 
     def _running(self) -> list[tuple[int, Answer]]:
         return [(slot, each) for slot, each in enumerate(self._answers) if each and each.asked < each.limit]
@@ -184,8 +191,10 @@ class Slots:
 
     def _look(self, tokens: torch.Tensor, columns: int, filled: torch.Tensor | None) -> torch.Tensor:
         """What follows each of the tokens (S, Q), of which the first lies at its slot's position; flat, the filled."""
-        ahead = torch.arange(tokens.shape[1], device=tokens.device)
-        positions = (self._positions + ahead).clamp_(max=self.store.columns - 1)
+        positions = self._positions
+        if tokens.shape[1] > 1:
+            ahead = torch.arange(tokens.shape[1], device=tokens.device)
+            positions = (positions + ahead).clamp_(max=self.store.columns - 1)
         seen = torch.arange(columns, device=tokens.device) <= positions[..., None]
         return self._next(
             self.language_model.model.embed_tokens(tokens).to(self._dtype),
@@ -201,7 +210,7 @@ class Slots:
 
     def _places(self, running: list[tuple[int, Answer]]) -> torch.Tensor | None:
         """Slots to compute, as far as not all are."""
-        if len(running) == self.store.slots or self._fixed_shapes:
+        if len(running) == self.store.slots:
             return None
         return torch.tensor([slot for slot, _ in running])
 
