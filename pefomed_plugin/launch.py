@@ -14,12 +14,13 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Callable
 
 from . import environment
 from .adapters.training.strategies import STRATEGIES
-from .config.compose import Composed, Configuration, compose_config
+from .config.compose import Composed, Configuration, compose_config, refusals
 from .errors import ConfigError
 from .provenance import configured_origins
 from .registration import register_all
@@ -104,7 +105,8 @@ def explaining_memory(configuration: Configuration) -> Iterator[None]:
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
-        raise explain_out_of_memory(error, configuration) from error
+        cannot = partial(refusals, strategies=STRATEGIES)
+        raise explain_out_of_memory(error, configuration, cannot) from error
 
 
 def configure(cfg_path: str, options: Sequence[str], make: Callable[[argparse.Namespace], Any]) -> Launched:

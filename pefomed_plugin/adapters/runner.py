@@ -24,7 +24,7 @@ from ..toolkit.checkpoint import load_checkpoint
 from .answering import check_drafts, training_sets
 from .data.image_cache import show_ready_made
 from .devices import make_accelerator, precision_of
-from .evaluation import evaluate_split
+from .evaluation import evaluate_split, merged_lora
 from .training.checkpoints import BEST
 from .training.recording import record_run, storages_of, weights_file
 from .training.strategies import strategy_of
@@ -40,6 +40,8 @@ class RunnerPefomed:
         self.output_dir = Path(self.options.output_dir)
         self.accelerator = make_accelerator(self.options)
         self.model = model.float() if self.accelerator.device.type == "cpu" else model
+        if self.options.test_splits:
+            merged_lora(self.model, self.options)  # refused now, not when the answers are due
         self.strategy = strategy_of(self.options.strategy)
         self.model = self.strategy.place(self.model, self.accelerator.device, precision_of(self.accelerator))
         check_drafts(self.model, self.options, datasets)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Union
 
 from ..adapters.training.strategies import STRATEGIES
-from ..config.compose import Configuration, compose_config
+from ..config.compose import Configuration, compose_config, refusals
 from ..config.given import DEFAULTS
 from ..readers import DATASETS
 from ..reporting.estimates import as_data, estimate_view
@@ -53,7 +54,8 @@ def run(arguments: argparse.Namespace) -> Output:
     config = read_config(arguments.cfg_path, arguments.options)
     cards = arguments.card or CARDS_GB
     found = estimate(config)
-    steps = best_options(config) if not all(map(found.fits, cards)) else []
+    cannot = partial(refusals, strategies=STRATEGIES)
+    steps = best_options(config, cannot) if not all(map(found.fits, cards)) else []
     if arguments.table:
         table = savings_table(config, cards)
         return Output({"table": to_data(table)}, [to_markdown(table)])

@@ -120,7 +120,7 @@ def compose_config(
     values = {**environ, **{name: generated[name] for name in parts}}
     configuration, problems = _read(_resolved(merged, values, cfg_path), registry)
     if configuration is not None:
-        problems += _contradictions(configuration) + _refusals(configuration, strategies)
+        problems += refusals(configuration, strategies)
     _refuse(problems)
     keys = frozenset(key for layer in (given, overrides) for key in _leaves(_plain(layer)))
     assert configuration is not None
@@ -223,20 +223,26 @@ def _foreign_keys(model: Mapping[str, Any], registry: KnownClasses | None) -> li
 
 def _contradictions(configuration: Configuration) -> list[str]:
     """What two sections cannot ask for together."""
-    run, model = configuration.run, configuration.model
+    run, model, found = configuration.run, configuration.model, []
     if run.shares_images and model.decoder == "plain":
-        return [
+        found.append(
             f"run.questions_per_image: {run.questions_per_image}: model.decoder: plain takes each question alone; set "
             "model.decoder=packed, or run.questions_per_image=1"
-        ]
-    return []
+        )
+    if run.merge_lora and run.test_splits and model.quantisation != "none":
+        found.append(
+            f"run.merge_lora: weights in {model.quantisation} cannot take LoRA up; set it to false, or "
+            "model.llm_quantization=none and model.low_resource=false"
+        )
+    return found
 
 
-def _refusals(configuration: Configuration, strategies: Mapping[str, Refusing]) -> list[str]:
-    name = configuration.run.strategy
+def refusals(configuration: Configuration, strategies: Mapping[str, Refusing]) -> list[str]:
+    """One line for each thing that a run cannot do, in training or in answering, though every section is valid."""
+    name, problems = configuration.run.strategy, _contradictions(configuration)
     if name not in strategies:
-        return [f"run.strategy: {name!r} is no training strategy; {near_names(name, strategies)}"]
-    return strategies[name].refusals(configuration)
+        return [*problems, f"run.strategy: {name!r} is no training strategy; {near_names(name, strategies)}"]
+    return problems + strategies[name].refusals(configuration)
 
 
 def _look_up(get: Any, name: str) -> Any:

@@ -5,8 +5,9 @@ By the arithmetic of ``memory.estimate``; nothing is measured.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Callable
 
 from ...config.compose import Configuration
 from ...errors import PefomedError, one_line
@@ -14,6 +15,8 @@ from ...families import read_model_size
 from .estimate import GIB, estimate
 
 Changes = dict[str, Any]
+Refusals = Callable[[Configuration], Sequence[str]]
+"""One line for each thing that a run cannot do (``config.compose.refusals``)."""
 _MOST_STEPS = 3
 _WORTH = 0.01
 """Share of the peak below which an option is not worth a line."""
@@ -41,8 +44,12 @@ class _Choice:
     """Whether there is no reason not to."""
 
 
-def best_options(config: Configuration) -> list[Saving]:
-    """The options that save most, each on top of those before it: first what is free, then the most."""
+def best_options(config: Configuration, refusals: Refusals = lambda _: []) -> list[Saving]:
+    """The options that save most, each on top of those before it: first what is free, then the most.
+
+    Args:
+        refusals: what a run cannot do; no option is advised that brings one.
+    """
     now, size = config, read_model_size(config.model)
     found: list[Saving] = []
     before = estimate(now, size).peak
@@ -50,6 +57,7 @@ def best_options(config: Configuration) -> list[Saving]:
         tried = [
             (not choice.free, estimate(now.with_values(choice.changes), size).peak, number, choice)
             for number, choice in enumerate(_choices(now))
+            if len(refusals(now.with_values(choice.changes))) <= len(refusals(now))
         ]
         helpful = [option for option in tried if before - option[1] >= _WORTH * before]
         if not helpful:
@@ -60,18 +68,21 @@ def best_options(config: Configuration) -> list[Saving]:
     return found
 
 
-def explain_out_of_memory(error: BaseException, config: Configuration) -> PefomedError:
+def explain_out_of_memory(
+    error: BaseException, config: Configuration, refusals: Refusals = lambda _: []
+) -> PefomedError:
     """What to tell the user whose GPU had too little memory: the options that help most, in order.
 
     Args:
         error: what torch raised.
         config: the run's.
+        refusals: as in ``best_options``.
     """
     needs = (
         f"the GPU has too little memory ({one_line(error)}). By estimate this run needs "
         f"{estimate(config).peak / GIB:.1f} GiB"
     )
-    steps = best_options(config)
+    steps = best_options(config, refusals)
     if not steps:
         return PefomedError(f"{needs}, and no option is left that saves any; it takes a larger card")
     return PefomedError(

@@ -149,6 +149,10 @@ def test_mistakes_of_all_sections_come_in_one_error(tmp_path):
     [
         (["run.strategy=fdsp"], "run.strategy: 'fdsp' is no training strategy; did you mean 'fsdp'?"),
         (["run.strategy=fsdp", "run.test_splits=[test]"], "run.strategy: fsdp only trains"),
+        (
+            ["run.merge_lora=true", "run.test_splits=[test]", "model.low_resource=true"],
+            "run.merge_lora: weights in 8bit cannot take LoRA up",
+        ),
         (["run.strategy=fsdp", "model.low_resource=true"], "run.strategy: fsdp cannot spread quantised weights"),
         (["run.strategy=fsdp", "run.questions_per_image=auto"], "run.strategy: fsdp takes each question alone"),
         (

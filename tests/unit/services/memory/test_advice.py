@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 
+from pefomed_plugin.adapters.training.strategies import STRATEGIES
+from pefomed_plugin.config.compose import refusals
 from pefomed_plugin.errors import PefomedError
 from pefomed_plugin.services.memory.advice import (
     best_options,
@@ -121,3 +125,14 @@ def test_out_of_memory_with_nothing_left_to_try() -> None:
 )
 def test_which_errors_are_meant(error: BaseException, expected: bool) -> None:
     assert is_out_of_memory(error) is expected
+
+
+def test_nothing_is_advised_that_the_run_would_refuse() -> None:
+    merging = config(run_merge_lora=True)
+    cannot = partial(refusals, strategies=STRATEGIES)
+    assert "model.llm_quantization=4bit" in [step.options for step in best_options(merging)]
+    assert not any("quantization" in step.options for step in best_options(merging, cannot))
+    spread = config(run_strategy="fsdp", run_test_splits=())
+    advised = " ".join(step.options for step in best_options(spread, cannot))
+    assert "use_grad_checkpoint_llm" in advised and "vit_on_cpu" not in advised and "quantization" not in advised
+    assert "merge" not in str(explain_out_of_memory(torch.OutOfMemoryError(OOM), merging, cannot))
