@@ -26,7 +26,18 @@ def _variables_end_with_the_test():
 
 @pytest.fixture(scope="session")
 def sample(tmp_path_factory):
-    """Folder of the whole embedded default; read only. Processes of pytest-xdist share it as well."""
+    """Folder of the whole embedded default; read only."""
+    return _make_sample(tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def small_sample(tmp_path_factory):
+    """The same folder, in which only VQA-RAD and the tiny model have to be."""
+    return _make_sample(tmp_path_factory, parts=("vqa_rad", "tiny"))
+
+
+def _make_sample(tmp_path_factory, **which):
+    """Made once for all tests; processes of pytest-xdist share it as well."""
     from pefomed_plugin.embedded import make_sample
     from pefomed_plugin.services.parallel import locked
 
@@ -35,5 +46,5 @@ def sample(tmp_path_factory):
         base = base.parent
     folder = base / "embedded" / "sample"
     with locked(base / "embedded.lock"):
-        make_sample(folder)
+        make_sample(folder, **which)
     return folder

@@ -28,7 +28,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def environ(tmp_path_factory: pytest.TempPathFactory, sample: Path) -> dict[str, str]:
+def environ(tmp_path_factory: pytest.TempPathFactory, small_sample: Path) -> dict[str, str]:
     """Variables of a process with an H100 in it."""
     folder = tmp_path_factory.mktemp("fake_cuda")
     library = build(folder / "library")
@@ -36,14 +36,18 @@ def environ(tmp_path_factory: pytest.TempPathFactory, sample: Path) -> dict[str,
         **os.environ,
         "LD_PRELOAD": str(library),
         "LD_LIBRARY_PATH": str(library.parent),
-        "PYTHONPATH": os.pathsep.join(map(str, (HERE / "preload", REPOSITORY))),
+        "PYTHONPATH": os.pathsep.join(
+            [str(HERE / "preload"), str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]
+        ),
         "OMP_NUM_THREADS": "1",
         "PEFOMED_TOOLKIT": "bundled",
-        "PEFOMED_SAMPLE": str(sample),
+        "PEFOMED_SAMPLE": str(small_sample),
         "PEFOMED_CACHE": str(folder / "cache"),
     }
 
 
+TRAIN = ("train.py", "--cfg-path", "train_configs/pefomed_stage2.yaml", "--options", "run.device=cuda")
+SHORT = ("run.iters_per_epoch=3", "run.log_freq=2")
 Start = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -72,3 +76,21 @@ def measured(start: Start, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     assert done.returncode == 0, done.stderr[-3000:]
     found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     return found
+
+
+@pytest.fixture
+def train(start: Start, tmp_path: Path) -> Start:
+    """``train(*options, ranks=1, **variables)``: a short run of stage 2 on the embedded default."""
+
+    def run(*options: str, ranks: int = 1, **variables: str) -> subprocess.CompletedProcess[str]:
+        torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", ranks] if ranks > 1 else []
+        folder = f"run.output_dir={tmp_path / 'out'}"
+        return start(*torchrun, *TRAIN, *SHORT, folder, *options, FAKEGPU_COUNT=str(ranks), **variables)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def said() -> Callable[[subprocess.CompletedProcess[str]], str]:
+    """The end of what a process printed."""
+    return lambda done: done.stdout[-1500:] + done.stderr[-1500:]

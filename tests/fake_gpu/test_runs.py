@@ -4,26 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-TRAIN = ("train.py", "--cfg-path", "train_configs/pefomed_stage2.yaml", "--options", "run.device=cuda")
-SHORT = ("run.iters_per_epoch=3", "run.log_freq=2")
-
-
-@pytest.fixture
-def train(start, tmp_path):
-    """``train(*options, ranks=1, **variables)``: a short run of stage 2."""
-
-    def run(*options, ranks=1, **variables):
-        torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", ranks] if ranks > 1 else []
-        folder = f"run.output_dir={tmp_path / 'out'}"
-        return start(*torchrun, *TRAIN, *SHORT, folder, *options, FAKEGPU_COUNT=str(ranks), **variables)
-
-    return run
-
-
-def said(done):
-    return done.stdout[-1500:] + done.stderr[-1500:]
-
-
 FEATURES = ("run.questions_per_image=4", "run.image_cache=features")
 FSDP = ("run.precision=bf16", "run.strategy=fsdp", "run.test_splits=[]")
 
@@ -39,12 +19,12 @@ FSDP = ("run.precision=bf16", "run.strategy=fsdp", "run.test_splits=[]")
         (2, (*FSDP, "run.image_cache=features")),
     ],
 )
-def test_a_whole_run(train, ranks, options):
+def test_a_whole_run(train, said, ranks, options):
     done = train(*options, ranks=ranks)
     assert done.returncode == 0, said(done)
 
 
-def test_the_precision_and_its_reason_are_said_at_the_start(train):
+def test_the_precision_and_its_reason_are_said_at_the_start(train, said):
     """The YAML says none."""
     assert "in bf16, which this GPU has, the vision encoder in float16" in train("run.test_splits=[]").stdout
     old = train("run.test_splits=[]", FAKEGPU_CC="75").stdout
@@ -53,7 +33,7 @@ def test_the_precision_and_its_reason_are_said_at_the_start(train):
     assert refused.returncode != 0 and "has no bf16 of its own; use fp16" in said(refused)
 
 
-def test_a_batch_that_does_not_fit_is_halved_while_answering(train):
+def test_a_batch_that_does_not_fit_is_halved_while_answering(train, said):
     done = train("run.precision=bf16", "run.batch_size_eval=216", FAKEGPU_GIB="0.12")
     assert done.returncode == 0, said(done)
     assert "out of memory; going on with 108" in done.stdout

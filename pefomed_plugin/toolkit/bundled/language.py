@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import warnings
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ def load_language_model(folder: LanguageFolder, dtype: torch.dtype, bits: str = 
     """A language model from its folder, frozen.
 
     Args:
-        dtype: of the weights; of what is computed with them where they are quantised.
+        dtype: of the weights. What 4-bit weights compute in follows the run (``adapters.devices``).
         bits: ``none``, ``8bit`` or ``4bit``: what bitsandbytes makes of the linear modules, on this process's GPU.
 
     Raises:
@@ -65,6 +66,8 @@ def quantised_loading(bits: str, dtype: torch.dtype) -> dict[str, Any]:
         raise ConfigError(f"model.llm_quantization: {bits} cannot be used here", problems)
     from transformers import BitsAndBytesConfig  # late: optional
 
+    # LLM.int8 computes in fp16 whatever the run does (docs/memory.md), and says so with every product
+    logging.getLogger("bitsandbytes.autograd._functions").addFilter(_says_no_cast)
     config = (
         BitsAndBytesConfig(load_in_8bit=True)
         if bits == "8bit"
@@ -73,6 +76,10 @@ def quantised_loading(bits: str, dtype: torch.dtype) -> dict[str, Any]:
         )
     )
     return {"quantization_config": config, "device_map": {"": int(os.environ.get("LOCAL_RANK", "0"))}}
+
+
+def _says_no_cast(record: logging.LogRecord) -> bool:
+    return "inputs will be cast" not in record.getMessage()
 
 
 def recompute_layers(model: Any) -> None:
