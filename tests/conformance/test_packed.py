@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 
 import pytest
 import torch
 
 from pefomed_plugin.prompts import DEFAULT_STYLE, VQA_INSTRUCTION
+from pefomed_plugin.toolkit.bundled import decoder
 from pefomed_plugin.toolkit.bundled.packing import PREFIX
 from tests.conformance.golden import arrays, golden, golden_model, samples
 
@@ -169,6 +171,28 @@ def test_compiled_layers_give_the_same_gradients():
     loss, compiled = gradients(model, packed)
     assert loss == pytest.approx(expected, rel=0, abs=1e-6)
     assert all(torch.allclose(compiled[name], each, rtol=1e-4, atol=1e-6) for name, each in plain.items())
+
+
+def test_no_shape_of_batch_brings_torch_near_its_limit_of_compilations(monkeypatch):
+    """Beyond it (eight) torch says a word and computes uncompiled from then on."""
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+    decoder._compiled.cache_clear()
+    torch._dynamo.reset()
+    torch._dynamo.utils.counters.clear()
+    model, batch = golden_model().train(), samples()
+    model.compile_layers = True
+    for recompute in (False, True):
+        model.use_grad_checkpoint_llm = recompute
+        for count, images in ((1, 1), (2, 1), (2, 2), (3, 3), (6, 2), (5, 1), (6, 6)):
+            owners = [number % images for number in range(count)]
+            layout, holders = model.packer()(batch["instruction_input"][:count], batch["answer"][:count], owners)
+            model({"image": batch["image"][holders], "layout": layout})["loss"].backward()
+            with torch.no_grad():  # as in validation
+                model.eval()({"image": batch["image"][holders], "layout": layout})
+            model.train()
+    compiled = torch._dynamo.utils.counters["stats"]["unique_graphs"]
+    decoder._compiled.cache_clear()
+    assert 1 <= compiled <= 4 < torch._dynamo.config.recompile_limit
 
 
 def test_streamed_answers_grow_to_the_whole_ones(model):

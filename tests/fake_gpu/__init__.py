@@ -9,12 +9,12 @@ Preloaded, it makes the real CUDA build of torch believe in a card: an H100, or 
 * **Not real**: numbers (all zero), time, cuDNN (off), the profiler's CUPTI, what NCCL exchanges. transformers' own
   ``generate`` never ends, because it reads on the device whether it should.
 
-``watch.py`` reads the counters, ``real_size.py`` makes a step of MiniGPT-v2 7B as the trainer does, ``measure.py`` is
-the process that does so under the stand-in. To look at something by hand, from the repository's root::
+``watch.py`` reads the counters; ``measure.py`` is the process that takes steps of the real size under the stand-in, as
+``projects.benchmarks.real_size`` makes them. To look at something by hand, from the repository's root::
 
     python tests/fake_gpu/build.py /tmp/fake_cuda
     LD_PRELOAD=/tmp/fake_cuda/libcuda.so.1 LD_LIBRARY_PATH=/tmp/fake_cuda PYTHONPATH=tests/fake_gpu/preload:. \\
         python -c "import torch; print(torch.cuda.get_device_name())"
 
-What only a card can show (numbers, times) is not tested here.
+What only a card can show (numbers, times) is ``projects.benchmarks.gpu_check``'s.
 """

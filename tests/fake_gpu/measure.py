@@ -24,7 +24,7 @@ from pefomed_plugin.config.compose import read_configuration
 from pefomed_plugin.services.memory.estimate import GIB, estimate
 from pefomed_plugin.toolkit.bundled.graphs import StepGraphs
 from pefomed_plugin.toolkit.bundled.packing import Packed
-from tests.fake_gpu.real_size import FEATURES, Run, batch_of, build, items
+from projects.benchmarks.real_size import Steps, make_batch, make_items, random_model
 from tests.fake_gpu.watch import Watch
 
 KERNELS = {0: "math", 1: "flash", 2: "efficient", 3: "cudnn"}
@@ -68,25 +68,25 @@ def watched(call: Callable[[], Any], before: int = 2) -> Watch:
     return watch
 
 
-def steps(model: Any, run: Run, folder: Path) -> dict[str, Any]:
+def steps(model: Any, run: Steps, folder: Path) -> dict[str, Any]:
     """Each kind of batch -> kernels, waits and precisions of a step."""
-    image = torch.zeros(3, 448, 448)
-    features = torch.zeros(FEATURES, dtype=torch.float16)
-    batches = {
-        "images": batch_of(model, items(folder, 6, 1, image), False),
-        "features": batch_of(model, items(folder, 6, 1, features), False),
-        "together": batch_of(model, items(folder, 1, 8, features), True),
-        "uneven": batch_of(model, items(folder, 4, 1, image, 12, (0.3, 1.7)), False),
-        "pixels": batch_of(model, items(folder, 2, 1, image.to(torch.uint8)), False),
+    pixels = [{**item, "image": torch.zeros(3, 448, 448, dtype=torch.uint8)} for item in make_items(folder, 2, 1)]
+    made = {
+        "images": (make_items(folder, 6, 1), False),
+        "features": (make_items(folder, 6, 1, torch.float16), False),
+        "together": (make_items(folder, 1, 8, torch.float16), True),
+        "uneven": (make_items(folder, 4, 1, None, 12, (0.3, 1.7)), False),
+        "pixels": (pixels, False),
     }
+    batches = {name: make_batch(model, items, share=share) for name, (items, share) in made.items()}
     found = {}
     for name, batch in batches.items():
-        watch = watched(lambda batch=batch: run.step(batch))
+        watch = watched(lambda batch=batch: run.take(batch))
         found[name] = {"kernels": watch.launches, "waits": watch.waits, "products": watch.products}
     return found
 
 
-def memory(run: Run) -> dict[str, float]:
+def memory(run: Steps) -> dict[str, float]:
     """GiB that a step of the largest batch of six questions takes, and what ``pefomed estimate`` says of it."""
     said = estimate(
         read_configuration(
@@ -117,9 +117,9 @@ def memory(run: Run) -> dict[str, float]:
     )
     texts = ["x"] * rows
     batch = {"image": torch.zeros(rows, 3, 448, 448), "layout": layout, "answer": texts, "image_id": texts}
-    run.step(batch)
+    run.take(batch)
     torch.cuda.empty_cache()
-    watch = watched(lambda: run.step(batch), 0)
+    watch = watched(lambda: run.take(batch), 0)
     parts = said.training
     assert parts is not None
     estimated = sum(parts.values()) - parts["CUDA"] - parts["allocator's slack"]
@@ -139,15 +139,15 @@ def a_token(answer: Callable[[int], Any]) -> dict[str, float]:
 
 def as_a_run(folder: Path, attention: Attention) -> dict[str, Any]:
     """Training and evaluating."""
-    model = build(folder)
-    run = Run(model, "bf16")
-    together = batch_of(model, items(folder, 2, 4, torch.zeros(FEATURES, dtype=torch.float16)), True)
-    images = batch_of(model, items(folder, 2, 1, torch.zeros(3, 448, 448)), False)
+    model = as_from_config(folder)
+    run = Steps(model, "bf16")
+    together = make_batch(model, make_items(folder, 2, 4, torch.float16), share=True)
+    images = make_batch(model, make_items(folder, 2, 1), share=False)
     found: dict[str, Any] = {
         "step": steps(model, run, folder),
         "attention": {
-            "training": attention.asked(lambda: run.step(together)),
-            "training from images": attention.asked(lambda: run.step(images)),
+            "training": attention.asked(lambda: run.take(together)),
+            "training from images": attention.asked(lambda: run.take(images)),
         },
         "memory": memory(run),
     }
@@ -167,7 +167,7 @@ def as_a_run(folder: Path, attention: Attention) -> dict[str, Any]:
 
 def as_loaded(folder: Path, attention: Attention, found: dict[str, Any]) -> None:
     """``pefomed_plugin.load``."""
-    model = MedicalModel(build(folder), 448, {}, "cuda")
+    model = MedicalModel(as_from_config(folder), 448, {}, "cuda")
     asked = questions(model.network, folder)
 
     def answer(limit: int) -> None:
@@ -191,10 +191,14 @@ def kernel_by_kernel(model: Any) -> Iterator[None]:
         model.forget_slots()
 
 
+def as_from_config(folder: Path) -> Any:
+    """The model as ``from_config`` leaves it on a card: frozen weights in fp16, trained ones in fp32."""
+    return random_model(folder, "cuda", torch.float16, lora_dropout=0.05)
+
+
 def questions(model: Any, folder: Path) -> Any:
     """Two images with eight questions each, to be answered."""
-    made = items(folder, 2, 8, torch.zeros(3, 448, 448))
-    return to_device(batch_of(model, made, True, generation=True), "cuda")
+    return to_device(make_batch(model, make_items(folder, 2, 8), share=True, answering=True), "cuda")
 
 
 def main(folder: Path) -> None:

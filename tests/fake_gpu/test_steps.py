@@ -54,3 +54,14 @@ def test_memory_is_what_estimate_says(measured):
 def test_attention_takes_a_kernel_without_plans(measured, what):
     """cuDNN, which Hopper and newer would take, plans every new shape."""
     assert set(measured["attention"][what]) <= {"flash", "efficient"}
+
+
+def test_frozen_weights_change_their_precision_on_the_card(start):
+    """LLaMA-2-7B's take 13 s on a host."""
+    code = (
+        "import torch; from pefomed_plugin.adapters.training.strategies import strategy_of;"
+        "from tests.fake_gpu.watch import Watch; layer = torch.nn.Linear(8, 8).half().requires_grad_(False)\n"
+        "with Watch() as watch: placed = strategy_of('ddp').place(layer, 'cuda', 'bf16')\n"
+        "print(placed.weight.dtype, watch.launches)"
+    )
+    assert start("-c", code).stdout.split() == ["torch.bfloat16", "2"]

@@ -112,9 +112,10 @@ def decode(
         past: keeps the keys and values, and gives those that can be seen.
         mask: what each token sees, as of ``as_scores``; absent: of its row what ``visibility`` says.
         recompute: keep only each layer's input and compute the layer again in the backward pass.
-        compiled: let torch compile the layer, once for all layers and lengths.
+        compiled: let torch compile the layer, once for all layers but the last and all lengths. torch compiles it anew
+            for one row or several and for rows with padding or without: four times at most, of eight it allows.
     """
-    one_layer = _compiled(block) if compiled else block
+    each_layer = _compiled(block) if compiled else block
     rotation = decoder.rotary_emb(embeddings, position_ids=places.positions)
     mask = visibility(places, embeddings.dtype) if mask is None else mask
     shape = (embeddings.shape[0], embeddings.shape[1])
@@ -122,6 +123,8 @@ def decode(
     hidden, last = grid.collect(embeddings), len(decoder.layers) - 1
     for number, layer in enumerate(decoder.layers):
         own = wanted if number == last else None
+        # one that is wanted of is of another shape, and compiled by itself would cost more than it brings
+        one_layer = each_layer if own is None else block
         arguments = (layer, number, hidden, grid, rotation, mask, own, past)
         hidden = checkpoint(one_layer, *arguments, use_reentrant=False) if recompute else one_layer(*arguments)
     return _norm(decoder.norm, hidden)

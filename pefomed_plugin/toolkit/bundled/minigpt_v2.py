@@ -238,7 +238,7 @@ class MiniGPTv2(Generation):
             Wanted.of(layout),
             filled=layout.filled,
             recompute=self.use_grad_checkpoint_llm and self.training,
-            compiled=self.compile_layers,
+            compiled=self.compile_layers and self.training,
         )
 
     def _embed_packed(self, images: torch.Tensor, layout: Packed) -> tuple[torch.Tensor, Places]:
