@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
 
 from pefomed_plugin.families import LanguageSize, ModelSize, VisionSize
 from projects.benchmarks.scale_table import sample_flops
+from projects.benchmarks.speed.operations import counting_operations
 from tests.conformance.golden import golden, golden_model, samples
 
 
@@ -32,9 +32,11 @@ def test_operations_are_those_that_torch_counts() -> None:
     )
     batch = samples(0)
     layout, _ = model.packer()(batch["instruction_input"], batch["answer"], range(1))
-    # torch counts products of matrices in every version, its fused kernels not in all
-    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
-        model(batch)["loss"].backward()  # without a layout: transformers' own layers, the last one whole as well
     counted = sample_flops(size, layout.separately_padded_length, len(layout.targets))
+    with counting_operations() as fused:
+        model(batch)["loss"].backward()  # without a layout: transformers' own layers, the last one whole as well
+    assert fused.get_total_flops() == sum(counted.values())
+    with counting_operations() as apart, sdpa_kernel(SDPBackend.MATH):
+        model(batch)["loss"].backward()
     scores_again = counted["its attention"] // 7  # what a fused kernel does once more in the backward pass, 2 of 14
-    assert counter.get_total_flops() == sum(counted.values()) - scores_again
+    assert apart.get_total_flops() == sum(counted.values()) - scores_again

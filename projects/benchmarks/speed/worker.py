@@ -177,11 +177,12 @@ class Bench:
 
     def flops(self, task: dict[str, Any], way: Way) -> dict[str, Any]:
         """Floating-point operations of a step, a sample."""
-        from torch.utils.flop_counter import FlopCounterMode
+        from projects.benchmarks.speed.operations import counting_operations  # late: a checkout's torch has no counter
 
         self.model.train()
-        with FlopCounterMode(display=False) as counter:
-            self.backward(self.batch(task, way), way)
+        batch = self.batch(task, way)
+        with counting_operations() as counter:
+            self.backward(batch, way)
         self.optimizer.zero_grad()
         return {"flops": counter.get_total_flops() / len(task["answers"])}
 
