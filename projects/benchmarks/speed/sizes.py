@@ -155,10 +155,10 @@ def tasks(device: str) -> list[Task]:
     shared = Way("shared", packed=True, share=True)
     both = Way("shared, cached", packed=True, share=True, cached=True)
     compiled = both._replace(name="shared, cached, compiled", compiled=True)
+    one = cached._replace(name="packed, cached, compiled", compiled=True)
     answering = Way("shared, cached, merged", packed=True, share=True, cached=True, merged=True)
     if device == "cuda":
         peers = (UPSTREAM, PADDED)
-        one = cached._replace(name="packed, cached, compiled", compiled=True)
         return [
             Task("VQA, batch 8, 1 an image", "real", "train", 8, 1, (*peers, PADDING_FREE, packed, cached, one)),
             Task("VQA, batch 8, 8 an image", "real", "train", 1, 8, (*peers, DIALOGUE, shared, both, compiled)),
@@ -167,12 +167,11 @@ def tasks(device: str) -> list[Task]:
             Task("answers, 2 images, 8 each", "real", "generate", 2, 8, (PLAIN, shared, answering), 20),
             Task("answers, 16 images", "real", "generate", 16, 1, (PLAIN, Way("packed", packed=True)), 20),
         ]
+    stacks = (CHECKOUT, PLAIN, PADDED)
     return [
-        Task(
-            "P, VQA, batch 8, 1 an image", "P", "train", 8, 1, (CHECKOUT, PLAIN, PADDED, PADDING_FREE, packed, cached)
-        ),
+        Task("P, VQA, batch 8, 1 an image", "P", "train", 8, 1, (*stacks, PADDING_FREE, packed, cached, one)),
         Task("P, VQA, batch 8, 4 an image", "P", "train", 2, 4, (CHECKOUT, PLAIN, shared, both)),
-        Task("P, VQA, batch 8, 8 an image", "P", "train", 1, 8, (CHECKOUT, PLAIN, PADDED, DIALOGUE, shared, both)),
+        Task("P, VQA, batch 8, 8 an image", "P", "train", 1, 8, (*stacks, DIALOGUE, shared, both, compiled)),
         Task("P, reports, batch 8", "P", "train", 8, 1, (CHECKOUT, PLAIN, packed, cached), 30, REPORT_SPREAD),
         Task("P, generation, 8 an image", "P", "generate", 2, 8, (CHECKOUT, PLAIN, shared, both, answering), 5),
         Task("L, VQA, batch 8, 1 an image", "L", "train", 8, 1, (CHECKOUT, PLAIN, packed, cached)),
