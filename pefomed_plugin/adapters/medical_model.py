@@ -57,7 +57,7 @@ class MedicalModel:
         self.precision = own_precision(self.network.device.type)
         """What it computes in, as ``evaluate`` where no precision is set: ``bf16``, ``fp16``; ``fp32`` on the CPU."""
         match_frozen_weights(self.network, self.precision)
-        self.facts = dict(facts)
+        self.facts = {**facts, "precision": self.precision}
         self.policy: ImagePolicy = DEFAULT_POLICY
         """What to do where an image leaves a choice: ``ImagePolicy(frame=0)`` for the first of several in a file."""
         self.batch_size = 8

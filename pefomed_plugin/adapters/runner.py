@@ -120,6 +120,7 @@ class RunnerPefomed:
             "checkpoint": self.checkpoint,
             "checkpoint_sha256": file_sha256(weights) if weights.is_file() else None,
             "images": self.options.images,
+            "precision": precision_of(self.accelerator),
             "num_beams": self.options.num_beams,
             "max_new_tokens": task.limit(self.options),
             "origin": origins.of(dataset).to_json(),

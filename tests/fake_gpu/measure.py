@@ -12,6 +12,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Callable
 
@@ -165,6 +166,15 @@ def as_a_run(folder: Path, attention: Attention) -> dict[str, Any]:
     return found
 
 
+def in_fp16(folder: Path, found: dict[str, Any]) -> None:
+    """Training with a scaled loss."""
+    model = as_from_config(folder)
+    run = Steps(model, "fp16")
+    batch = make_batch(model, make_items(folder, 1, 8, torch.float16), share=True)
+    watch = watched(lambda: run.take(batch))
+    found["step"]["fp16"] = {"kernels": watch.launches, "waits": watch.waits, "products": watch.products}
+
+
 def as_loaded(folder: Path, attention: Attention, found: dict[str, Any]) -> None:
     """``pefomed_plugin.load``."""
     model = MedicalModel(as_from_config(folder), 448, {}, "cuda")
@@ -206,9 +216,10 @@ def main(folder: Path) -> None:
     warnings.simplefilter("ignore")
     attention = Attention()
     found = as_a_run(folder, attention)
-    gc.collect()
-    torch.cuda.empty_cache()
-    as_loaded(folder, attention, found)
+    for more in (in_fp16, partial(as_loaded, attention=attention)):
+        gc.collect()
+        torch.cuda.empty_cache()
+        more(folder, found=found)
     print("\n" + json.dumps(found))
 
 

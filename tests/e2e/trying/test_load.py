@@ -75,6 +75,7 @@ def test_the_same_from_an_exported_adapter_and_from_safetensors(files, model, sc
         again = load(tmp_path / place, llama=files["llama"], vit=files["vit"])
         assert again.report(scans / "a.png", max_new_tokens=20) == expected
         assert len(again.facts["checkpoint_sha256"]) == 64
+        assert again.facts["precision"] == "fp32"
 
 
 def test_the_environment_names_what_is_not_given(files, monkeypatch):
