@@ -20,7 +20,7 @@ SIZE = "real"
 
 
 def random_model(folder: Path, device: str, half: torch.dtype = torch.bfloat16, **options: Any) -> Any:
-    """MiniGPT-v2 of ``SIZES["real"]``: what is frozen in ``half``, what is trained in float32.
+    """MiniGPT-v2 of ``SIZES["real"]`` as a run makes it: the language model in ``half``, the vision encoder in fp16.
 
     Args:
         folder: where the tokenizer is written, the only file.
@@ -45,7 +45,7 @@ def random_model(folder: Path, device: str, half: torch.dtype = torch.bfloat16, 
     with torch.device(device):
         vit = VitSize.from_config(size.vit)
         model = MiniGPTv2(llama, load_tokenizer(folder / "llama"), lora, image_size=size.image, vit=vit, **options)
-    model.visual_encoder.to(half)
+    model.visual_encoder.to(torch.float16)
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.requires_grad:

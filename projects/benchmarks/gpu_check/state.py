@@ -31,7 +31,7 @@ class Model:
 
     def items(self, images: int, per_image: int, *, cached: bool = False, answer_tokens: int = 5) -> list[Item]:
         """Samples; with ``cached`` of what the encoder made."""
-        return make_items(self.folder, images, per_image, torch.bfloat16 if cached else None, answer_tokens)
+        return make_items(self.folder, images, per_image, torch.float16 if cached else None, answer_tokens)
 
     @contextmanager
     def in_float32(self) -> Iterator[None]:
