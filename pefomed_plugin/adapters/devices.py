@@ -44,7 +44,7 @@ def make_accelerator(options: RunConfig) -> Any:
 
 def own_precision(device_type: str) -> str:
     """What is computed in where nothing is said: bf16 on GPUs that have it, else fp16; fp32 on the CPU."""
-    if device_type == "cpu":
+    if device_type != "cuda":
         return "fp32"
     return "bf16" if has_bf16() else "fp16"
 

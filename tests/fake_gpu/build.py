@@ -37,12 +37,12 @@ def why_not() -> str:
     """What is missing on this machine; empty where the library can be made."""
     import torch
 
-    if sys.platform != "linux" or torch.version.cuda is None:
-        return "needs a CUDA build of torch (the one of PyPI on Linux)"
+    if sys.platform != "linux" or (torch.version.cuda or "").split(".")[0] != "13":
+        return "needs torch for CUDA 13 (that of PyPI on Linux, 2.11 and later)"
     missing = [program for program in ("g++", "nm") if shutil.which(program) is None]
     if missing:
         return f"needs {' and '.join(missing)}"
-    return "" if _headers() else "needs CUDA's headers (cuda.h), which come with torch 2.10 and later"
+    return "" if _headers() else "needs CUDA's headers (cuda.h), which come with torch"
 
 
 def build(folder: Path) -> Path:

@@ -42,6 +42,7 @@ def environ(tmp_path_factory: pytest.TempPathFactory, small_sample: Path) -> dic
         "OMP_NUM_THREADS": "1",
         "PEFOMED_TOOLKIT": "bundled",
         "PEFOMED_SAMPLE": str(small_sample),
+        "TORCHINDUCTOR_CACHE_DIR": str(folder / "compiled"),
         "PEFOMED_CACHE": str(folder / "cache"),
     }
 
