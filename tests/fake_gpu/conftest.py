@@ -63,7 +63,7 @@ def start(environ: dict[str, str]) -> Start:
             cwd=REPOSITORY,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=500,
             check=False,
         )
 
