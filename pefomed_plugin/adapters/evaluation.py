@@ -21,12 +21,10 @@ from ..records import Prediction
 from ..scoring.files import update_metrics
 from ..services.console import progress, say
 from ..storage import drop_half_line, merge_ranks, read_predictions, set_aside, write_records
-from .answering import Answerer, group_for_answering, to_device
+from .answering import Answerer, group_for_answering
 from .data.datasets import MedicalDataset
 from .data.image_cache import show_ready_made
 from .training.arithmetic import sum_over_ranks
-
-__all__ = ["FINISHED", "evaluate_split", "to_device", "without_prompt"]
 
 FINISHED = "predictions.jsonl"
 _PARTS = "answers.rank*.jsonl"
