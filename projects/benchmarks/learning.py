@@ -100,8 +100,8 @@ def interval(values: Sequence[float]) -> tuple[float, float, float]:
 
 def table(name: str, runs: Mapping[int, Sequence[Mapping[str, float]]]) -> str:
     """Markdown: a row for each number of questions, and in words which intervals overlap."""
-    head = ["questions of an image", *MEASURES.values()]
-    lines = [f"| {' | '.join([name, *head[1:]])} |", "|---" * len(head) + "|"]
+    head = [f"{name}, questions of an image", *MEASURES.values()]
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for questions, results in runs.items():
         cells = []
         for measure in MEASURES:
