@@ -62,6 +62,7 @@ def answer_folder(
             file.write(json.dumps(prediction.to_json(), ensure_ascii=False) + "\n")
             file.flush()
             advance(1)
+        advance(sum(sample.id not in known for sample in left))
     predictions = [known[sample.id] for sample in samples if sample.id in known]
     skips = [
         Skip(f"{sample.only_image} ({sample.id})", unusable[sample.only_image])
