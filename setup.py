@@ -52,6 +52,7 @@ TEST = [
     "scikit-learn>=1.3",
     "packaging>=23",
     "setuptools>=70.1",
+    "playwright>=1.40",
     "protobuf>=4.25",
 ]  # transformers reads a tokenizer.model through it
 ALL_BUT_DOCS = BUNDLED + METRICS + METEOR + PARQUET + DICOM + REPORT + JUDGE + RATE + TRACKING + COMPLETION + UI + TEST

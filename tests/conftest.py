@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 
 import pytest
+
+from tests.e2e.browsing import NO_BROWSER
 
 VARIABLES = ("PEFOMED_DATA", "PEFOMED_LLAMA", "PEFOMED_VIT", "PEFOMED_CKPT", "PEFOMED_SAMPLE", "PEFOMED_CACHE")
 os.environ["PEFOMED_TOOLKIT"] = "bundled"
 for name in VARIABLES:
     os.environ.pop(name, None)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """How many tests no browser looked at, and why."""
+    reasons = (report.longrepr[2] for report in terminalreporter.stats.get("skipped", ()) if report.longrepr)
+    left_out = Counter(reason.split(NO_BROWSER, 1)[1] for reason in map(str, reasons) if NO_BROWSER in reason)
+    for reason, count in left_out.items():
+        terminalreporter.write_line(f"{count} tests of pages in a browser were left out: {reason}", yellow=True)
 
 
 @pytest.fixture(autouse=True)

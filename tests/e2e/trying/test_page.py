@@ -9,7 +9,7 @@ import pytest
 from pefomed_plugin.cli import main
 from pefomed_plugin.errors import ConfigError, ImageError
 from pefomed_plugin.ui.page import TASKS, Desk, build_page, draw_examples, find_examples
-from tests.e2e.chromium import Page, find_chromium
+from tests.e2e.browsing import expect
 
 needs_gradio = pytest.mark.skipif(find_spec("gradio") is None, reason="gradio (extra ui) is not installed")
 
@@ -67,27 +67,23 @@ def test_a_taken_port_is_told(model):
 
 @needs_gradio
 @pytest.mark.slow
-@pytest.mark.skipif(find_chromium() is None, reason="no Chromium")
-def test_the_page_answers_and_asks_nothing_of_other_machines(model, tmp_path):
+def test_the_page_answers_and_asks_nothing_of_other_machines(model, open_page, tmp_path):
     examples = draw_examples(tmp_path)
     page = build_page(Desk(model, max_new_tokens=8), examples)
     _, address, _ = page.queue().launch(
         server_name="127.0.0.1", quiet=True, prevent_thread_lock=True, allowed_paths=[str(tmp_path)]
     )
     try:
-        with Page(find_chromium(), tmp_path / "profile") as tab:
-            tab.open(address)
-            tab.wait("!!document.querySelector('#ask') && !!document.querySelector('table tbody tr')", 60)
-            assert "not for clinical use" in tab.evaluate("document.body.innerText")
-            assert "share" not in tab.evaluate("document.querySelector('#image').outerHTML.toLowerCase()")
-            tab.evaluate("document.querySelector('table tbody tr').click()")
-            tab.wait("!!document.querySelector('#image img')", 60)
-            tab.evaluate("document.querySelector('#ask').click()")
-            tab.wait(
-                "document.querySelector('#answer textarea').value === "
-                f"{model.ask(examples[0][0], examples[0][2], max_new_tokens=8)!r}",
-                60,
-            )
-            assert tab.complaints(address.rstrip("/")) == []
+        tab = open_page(address)
+        expect(tab.locator("#ask")).to_be_visible()
+        expect(tab.locator("table tbody tr").first).to_be_visible()
+        assert "not for clinical use" in tab.evaluate("document.body.innerText")
+        assert "share" not in tab.evaluate("document.querySelector('#image').outerHTML.toLowerCase()")
+        tab.locator("table tbody tr").first.click()
+        expect(tab.locator("#image img").first).to_be_visible()
+        tab.locator("#ask").click()
+        expected = model.ask(examples[0][0], examples[0][2], max_new_tokens=8)
+        expect(tab.locator("#answer textarea")).to_have_value(expected)
+        tab.goto("about:blank")  # closes what it holds open of the page, which ends next
     finally:
         page.close(verbose=False)

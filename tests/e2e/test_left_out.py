@@ -1,0 +1,30 @@
+"""A machine without a browser is told how many tests were left out, and what is missing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.slow
+def test_tests_left_out_for_want_of_a_browser_are_counted(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/e2e/test_rating_page.py"]
+    for spread in ([], ["-n", "2"]):
+        run = subprocess.run(
+            [*command, *spread],
+            cwd=str(ROOT),
+            env={**os.environ, "PATH": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert run.returncode == 0, run.stdout + run.stderr
+        count = (ROOT / "tests/e2e/test_rating_page.py").read_text(encoding="utf-8").count("\ndef test_")
+        told = f"{count} tests of pages in a browser were left out: no Chromium on PATH (apt-get install chromium)"
+        assert told in run.stdout
