@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import pytest
@@ -11,7 +11,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from pefomed_plugin.families.sizes import KEY_BLOCK
 from pefomed_plugin.lora import LoraSettings
-from pefomed_plugin.toolkit.bundled import generation, greedy
+from pefomed_plugin.toolkit.bundled import decoder, generation, greedy
 from pefomed_plugin.toolkit.bundled.key_values import KeyValues, in_blocks
 from pefomed_plugin.toolkit.bundled.minigpt_v2 import MiniGPTv2
 from pefomed_plugin.toolkit.bundled.vision import VitSize
@@ -159,6 +159,24 @@ def test_two_at_once_have_slots_of_their_own() -> None:
     one, other = (model.answers(Feed(model, ASKED, texts_of(ASKED)), 4, LIMIT) for _ in range(2))
     pairs = list(zip(one, other))
     assert dict(pair[0] for pair in pairs) == dict(pair[1] for pair in pairs) == expected
+
+
+def test_a_compiled_step_gives_the_same_tokens_far_from_torchs_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All layers and key blocks take the same code: after eight compilations of a function torch compiles no more."""
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+    monkeypatch.setattr(greedy.Slots, "_fixed_shapes", True)
+    for seed in range(2):
+        decoder._compiled.cache_clear()
+        torch._dynamo.reset()
+        torch._dynamo.utils.counters.clear()
+        model = random_model(seed)
+        model.compile_layers = True
+        for slots, long in ((1, False), (5, True), (3, False)):
+            given = in_slots(model, texts_of(ASKED, long), slots, monkeypatch)
+            assert [given[number] for number in range(len(ASKED))] == alone(seed, long)
+        # a layer is cut in three at the store; one slot and several are compiled apart
+        assert 3 <= torch._dynamo.utils.counters["stats"]["unique_graphs"] <= 3 * 3
+    decoder._compiled.cache_clear()
 
 
 def test_too_many_questions_are_an_error() -> None:

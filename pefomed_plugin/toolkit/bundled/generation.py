@@ -34,6 +34,7 @@ class Generation(BaseModel):
     llama_tokenizer: Tokenizer
     prompt_style: PromptStyle
     end_sym: str
+    compile_layers: bool
     _block: Block
 
     def __init__(self) -> None:
@@ -215,12 +216,13 @@ class Generation(BaseModel):
             drafts,
             self.device,
             self.llama_proj.weight.dtype,
+            self.compile_layers,
             torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None,
         )
         kept, self._idle_slots = self._idle_slots, None
         if kept is None or kept[0] != fits:
             del kept  # before the new ones take memory
-            parts = self._causal_lm(), self._block, count, self.llama_tokenizer.eos_token_id
+            parts = self._causal_lm(), self._block, count, self.llama_tokenizer.eos_token_id, self.compile_layers
             kept = fits, Slots(*parts) if drafts is None else DraftedSlots(*parts, drafts=drafts)
         try:
             yield kept[1]

@@ -72,7 +72,7 @@ class _Unread(NamedTuple):
 class Slots:
     """Questions that are answered side by side, and their keys and values."""
 
-    def __init__(self, language_model: Any, block: Block, count: int, end: int) -> None:
+    def __init__(self, language_model: Any, block: Block, count: int, end: int, compiled: bool = False) -> None:
         """Empty slots.
 
         Args:
@@ -80,7 +80,9 @@ class Slots:
             block: one layer of its family.
             count: S.
             end: token that ends an answer.
+            compiled: on a GPU, let torch compile the layer of a step; prompts are read as they are.
         """
+        self.compiled = compiled
         self.language_model, self.block, self.end = language_model, block, end
         self.store = KeyValues(count)
         self.told = Counted()
@@ -202,6 +204,7 @@ class Slots:
             Continuing(self.store, positions, columns),
             mask=as_scores(seen, self._dtype),
             filled=filled,
+            compiled=self.compiled and self._fixed_shapes,
         )
 
     def _next(self, embeddings: torch.Tensor, places: Places, past: Any, **settings: Any) -> torch.Tensor:

@@ -80,6 +80,7 @@ class Continuing:
         self._store, self._columns = store, columns
         self._targets = (starts + positions).flatten()
 
+    @torch.compiler.disable  # one store for all layers: compiled with it, a layer would be compiled for each number
     def append(self, layer: int, keys: torch.Tensor, values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Keep (S, K, Q, d) each; what there is to see with them, (S, K, columns, d)."""
         self._store.put(layer, _tokens(keys), _tokens(values), self._targets)

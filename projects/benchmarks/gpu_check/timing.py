@@ -135,17 +135,23 @@ def decode(report: Report, model: Model) -> None:
     own, bandwidth = model.own, of_card(BANDWIDTH)
     own.eval()
     floor = 1e3 * LANGUAGE_BYTES / bandwidth if bandwidth else math.nan
-    for name, images, per_image in (("2 images, 8 questions each", 2, 8), ("16 images", 16, 1)):
+    for name, images, per_image, compiled in (
+        ("2 images, 8 questions each", 2, 8, False),
+        ("16 images", 16, 1, False),
+        ("16 images, compiled", 16, 1, True),
+    ):
+        own.compile_layers = compiled
         batch = to_device(make_batch(own, model.items(images, per_image), share=True, answering=True), "cuda")
 
         def answer(limit: int, batch: dict[str, Any] = batch) -> Any:
             with model.steps.accelerator.autocast():
                 return own.generate_packed_ids(batch["image"], batch["layout"], limit)
 
-        for limit in (4, 24):
+        for limit in (4, 24, 4, 24):
             answer(limit)
         few, many = (milliseconds(lambda limit=limit: answer(limit), 2) for limit in (4, 24))
         report.verdict((many - few) / 20 < 4 * floor, f"a token of {name}", ms=(many - few) / 20, weights_ms=floor)
+    own.compile_layers = False
     _same_answers(report, model)
     own.train()
     free_memory()
