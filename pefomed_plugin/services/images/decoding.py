@@ -20,13 +20,15 @@ from ...errors import one_line
 from ...readers.layouts import inside
 from ..console import Advance
 from ..parallel import map_in_threads
-from .deep_colour import is_deep_colour, read_deep_colour
+from .deep_colour import read_deep_colour
 from .dicom import looks_like_dicom, read_dicom
 from .faults import UnusableImage, choose_frame
+from .impostors import refuse_impostors, refuse_unknown_tiff
 from .parquet_images import read_embedded, split_address
 from .pixels import to_rgb
+from .sixteen_bits import has_sixteen_bits
 
-DECODING = 2
+DECODING = 3
 """Changes whenever the same file could get other pixels; part of the keys of caches."""
 _FORMATS = ("JPEG", "PNG", "TIFF", "GIF", "BMP", "WEBP", "JPEG2000", "PPM")  # nothing that starts another program
 _HEAD_BYTES = 512
@@ -114,7 +116,7 @@ def decode_image(stream: BinaryIO, where: str, policy: ImagePolicy) -> Image.Ima
     """
     head = stream.read(_HEAD_BYTES)
     stream.seek(0)
-    _refuse_impostors(head, where)
+    refuse_impostors(head, where)
     if looks_like_dicom(head) or where.lower().endswith((".dcm", ".dicom")):
         return to_rgb(read_dicom(stream, where, policy.max_pixels, policy.frame), policy.background)
     image = _decode_leniently(stream, where, policy) if policy.allow_truncated else _decode(stream, where, policy)
@@ -164,17 +166,6 @@ def check_images(
     return ok, problems
 
 
-def _refuse_impostors(head: bytes, where: str) -> None:
-    """Raise for what downloads leave in place of an image."""
-    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if not head:
-        raise UnusableImage(where, "empty file", "fetch it again")
-    if text.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
-        raise UnusableImage(where, "an HTML page, probably a download without credentials", "fetch it again, logged in")
-    if text.startswith(b"version https://git-lfs"):
-        raise UnusableImage(where, "a Git LFS pointer in place of the image", "run git lfs pull")
-
-
 def _decode(stream: BinaryIO, where: str, policy: ImagePolicy) -> Image.Image:
     try:
         return _decode_as_it_is(stream, where, policy)
@@ -188,8 +179,8 @@ def _decode(stream: BinaryIO, where: str, policy: ImagePolicy) -> Image.Image:
 def _decode_as_it_is(stream: BinaryIO, where: str, policy: ImagePolicy) -> Image.Image:
     try:
         image = _open_frame(stream, where, policy)
-        if is_deep_colour(image):
-            return read_deep_colour(image, lambda: _open_frame(stream, where, policy))
+        if has_sixteen_bits(image):
+            return read_deep_colour(image, lambda: _open_frame(stream, where, policy), where)
         image.load()
     except _DAMAGE as error:
         raise UnusableImage(
@@ -254,6 +245,7 @@ def _read_header(stream: BinaryIO, where: str) -> Image.Image:
         try:
             return Image.open(stream, formats=_FORMATS)
         except UnidentifiedImageError as error:
+            refuse_unknown_tiff(stream, where)
             raise UnusableImage(where, "not an image, or its header is damaged", "fetch it again") from error
         except _DAMAGE as error:
             raise UnusableImage(

@@ -5,14 +5,17 @@ For trying a model; the images of a data set go through ``images`` alone, below 
 
 from __future__ import annotations
 
+from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Union
 
-from PIL import Image
+from PIL import Image, ImageFile
 
-from .decoding import DEFAULT_POLICY, ImagePolicy, open_image
+from .decoding import DEFAULT_POLICY, ImagePolicy, decode_image, open_image
 from .faults import UnusableImage
 from .pixels import stretch, to_rgb
+from .sixteen_bits import has_sixteen_bits
 
 if TYPE_CHECKING:
     import numpy
@@ -30,6 +33,10 @@ def open_given(image: GivenImage, policy: ImagePolicy = DEFAULT_POLICY) -> Image
     Raises:
         ImageError: missing, damaged, not an image, or an array of another shape.
     """
+    if isinstance(image, ImageFile.ImageFile) and image.fp and has_sixteen_bits(image):  # opened, its pixels not loaded
+        image.fp.seek(0)
+        name = str(image.filename or "the image")
+        return decode_image(BytesIO(image.fp.read()), name, replace(policy, frame=image.tell()))
     if isinstance(image, Image.Image):
         return to_rgb(image, policy.background)
     if isinstance(image, (str, Path)):

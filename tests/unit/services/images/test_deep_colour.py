@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import struct
+import sys
 import zlib
+from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from pefomed_plugin.services.images.decoding import ImagePolicy, open_image
+from pefomed_plugin.services.images.faults import UnusableImage
 from pefomed_plugin.services.images.given_images import open_given
 
 RAMP = np.linspace(0, 4080, 64).astype(np.uint16)
@@ -158,3 +163,77 @@ def test_a_png_with_a_large_text_is_read(tmp_path: Path, name: bytes) -> None:
     heads = {b"zTXt": b"Comment\0\0", b"iTXt": b"Comment\0\1\0en\0\0", b"iCCP": b"profile\0\0"}
     write_png(tmp_path / "a.png", ramp(3), chunk(name, heads[name] + text))
     assert (shown(tmp_path / "a.png") == expected()).all()
+
+
+@pytest.mark.parametrize("kind", ["P6", "P3"])
+def test_12_bits_in_colour_ppm(tmp_path: Path, kind: str) -> None:
+    for name, values in (("few", ramp(3)), ("all", ramp(3, scale=16))):
+        pixels = values.astype(">u2").tobytes() if kind == "P6" else b"# a\n" + " ".join(map(str, values.flat)).encode()
+        (tmp_path / f"{name}.ppm").write_bytes(kind.encode() + b"\n# 1 2\n64 3\n65535\n" + pixels)
+    assert (shown(tmp_path / "few.ppm") == expected()).all()
+    assert shown(tmp_path / "all.ppm").tobytes() == Image.open(tmp_path / "all.ppm").convert("RGB").tobytes()
+    open_image(tmp_path, "few.ppm")
+    (tmp_path / "cut.ppm").write_bytes((tmp_path / "few.ppm").read_bytes()[:-20])
+    with pytest.raises(UnusableImage, match="truncated or damaged"):
+        open_image(tmp_path, "cut.ppm")
+
+
+J2K = base64.b64decode(
+    "/0//UQAvAAAAAAAgAAAAIAAAAAAAAAAAAAAAIAAAACAAAAAAAAAAAAADDwEBDwEBDwEB/1IADAAAAAEBBQQEAAH/XAATQICIiJCIiJCIiJCIiJ"
+    "CIiJD/ZAAlAAFDcmVhdGVkIGJ5IE9wZW5KUEVHIHZlcnNpb24gMi41LjL/kAAKAAAAAADtAAH/k8/8MAwJ3xfAPzAgCHnAPzAgAZvAfyBAAXHA"
+    "fyBgCBl/wH8gQAFtwD9gYAgVrQynzMA/YGABXZkN+j/AP2BwCBWtDW8uX8B/IUAXLHOCVezmAQg/wH8hoBfYdYJxF0A/J6Jemn/AfyGAFyxzgm"
+    "CwStvS9L0vwH8hwCFuDRi+ZC1mAT/vdyAvwH8iACIaDyMuMhavvXYpjy3RXAPAfyLAIW4NGL56SErnAQ9wudocQwAaY6+5a8B/IYA18j/jjaPs"
+    "IAAAAF/AP2DQNp5Bqr3YxYAAAAMwCcA/YGA18j+qvh//2Q=="
+)
+"""32 x 32 in RGB of 16 bits (OpenJPEG, lossless): black on the left, on the right 4095, 2048, 16."""
+
+
+def test_12_bits_in_colour_jpeg_2000(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.j2k").write_bytes(J2K)
+    monkeypatch.setitem(sys.modules, "openjpeg", None)
+    with pytest.raises(UnusableImage, match="a.j2k: JPEG 2000 colour of 16 bits .* pip install pylibjpeg-openjpeg"):
+        open_image(tmp_path, "a.j2k")
+    values = np.zeros((32, 32, 3), np.uint16)
+    values[:, 16:] = 4095, 2048, 16
+    monkeypatch.setitem(sys.modules, "openjpeg", SimpleNamespace(decode=lambda data: values if data == J2K else None))
+    assert (shown(tmp_path / "a.j2k") == values >> 4).all()
+    monkeypatch.setitem(sys.modules, "openjpeg", SimpleNamespace(decode=lambda data: values[..., ::-1]))
+    with pytest.raises(UnusableImage, match="not stored as red, green and blue"):
+        open_image(tmp_path, "a.j2k")
+
+
+@pytest.mark.skipif(find_spec("openjpeg") is None, reason="pylibjpeg-openjpeg is not installed")
+def test_12_bits_in_colour_jpeg_2000_by_openjpeg(tmp_path: Path) -> None:
+    (tmp_path / "a.j2k").write_bytes(J2K)
+    assert shown(tmp_path / "a.j2k")[0, [0, -1]].tolist() == [[0, 0, 0], [255, 128, 1]]
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_white_is_zero_in_either_order_of_bytes(tmp_path: Path, order: str) -> None:
+    write_tiff(tmp_path / "a.tif", ramp(1), photometric=0, order=order)
+    write_tiff(tmp_path / "b.tif", ramp(1), photometric=1, order=order)
+    down, up = (shown(tmp_path / name).astype(int) for name in ("a.tif", "b.tif"))
+    assert down[0, 0, 0] == 255 and abs(down + up - 255).max() <= 1
+
+
+def test_a_tiff_that_pillow_does_not_know_is_not_called_damaged(tmp_path: Path) -> None:
+    write_tiff(tmp_path / "a.tif", ramp(1), photometric=9)
+    with pytest.raises(
+        UnusableImage, match=r"does not read \(1 channel.* of 16 bits, photometric interpretation 9\); conv"
+    ):
+        open_image(tmp_path, "a.tif")
+    (tmp_path / "b.tif").write_bytes(b"II*\0" + b"\xff" * 30)
+    with pytest.raises(UnusableImage, match="header is damaged"):
+        open_image(tmp_path, "b.tif")
+
+
+@pytest.mark.parametrize("start", ["%PDF-1.7", "P7\nWIDTH 3", "\0\0\0\x20ftypavif", "\x1f\x8b\x08", "8BPS"])
+def test_formats_that_are_not_read_are_named(tmp_path: Path, start: str) -> None:
+    (tmp_path / "a.png").write_bytes(start.encode("latin-1") + b"\0" * 40)
+    with pytest.raises(UnusableImage, match="which is not read; convert it to PNG"):
+        open_image(tmp_path, "a.png")
+
+
+def test_an_opened_image_gives_its_significant_bits(tmp_path: Path) -> None:
+    write_png(tmp_path / "a.png", ramp(3))
+    assert (np.asarray(open_given(Image.open(tmp_path / "a.png"))) == expected()).all()
