@@ -13,6 +13,8 @@ from projects.benchmarks.gpu_check.report import Report
 from projects.benchmarks.gpu_check.state import Model
 from projects.benchmarks.real_size import make_batch
 
+LOSS_OFF, COSINE = 2e-2, 0.98
+"""How far a loss near 10 may be from float32's, and how near the gradients' direction must be."""
 _KERNELS = {0: "math", 1: "flash", 2: "efficient", 3: "cudnn"}
 
 
@@ -84,7 +86,8 @@ def _golden(device: str, precision: Any) -> tuple[float, torch.Tensor]:
 def step(report: Report, model: Model) -> None:
     """Real size: ours, upstream's order of work and Hugging Face's against float32; no step in which the host waits.
 
-    All round to 16 bits at other places, so what counts is that ours is no farther from float32 than the others are.
+    All round to 16 bits at other places. The loss is a mean over 40 tokens whose errors cancel more or less by chance,
+    so that its bound is a fixed one; the gradients must be as near to float32's as the others' are.
     """
     from pefomed_plugin.adapters.answering import to_device
 
@@ -105,7 +108,7 @@ def step(report: Report, model: Model) -> None:
     report.info("Hugging Face's way, from float32", loss_off=distance_today, one_less_cosine=1 - cosine_today)
     for name, found in ours.items():
         off, its = _beside(found, exact)
-        good = off < 2 * max(distance, distance_today) and its > min(cosine, cosine_today) - 0.01
+        good = off < LOSS_OFF and its > max(COSINE, min(cosine, cosine_today) - 0.01)
         report.verdict(good, f"{name}, from float32", loss_off=off, one_less_cosine=1 - its)
     for name, batch in (
         ("features", make_batch(own, model.items(2, 4, cached=True), share=True)),

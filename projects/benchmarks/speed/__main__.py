@@ -102,7 +102,6 @@ def measure(workers: dict[str, ToolkitProcess], task: Task, folder: Path, rounds
 def _load_independent(worker: ToolkitProcess, text: dict[str, Any], way: Way, device: str) -> dict[str, Any]:
     if text["kind"] == "generate":
         return {}
-    # counting operations makes torch compile anew, and after a few times no more
     return {**(ask(worker, "kernels", text, way) if device == "cuda" else {}), **ask(worker, "flops", text, way)}
 
 

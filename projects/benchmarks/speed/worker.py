@@ -176,13 +176,13 @@ class Bench:
         return sum(seen.values()), len(batch["answer"]) * self.spec["tokens_a_sample"]
 
     def flops(self, task: dict[str, Any], way: Way) -> dict[str, Any]:
-        """Floating-point operations of a step, a sample."""
+        """Floating-point operations of a step, a sample; uncompiled, as counting makes torch compile all anew."""
         from projects.benchmarks.speed.operations import counting_operations  # late: a checkout's torch has no counter
 
         self.model.train()
         batch = self.batch(task, way)
         with counting_operations() as counter:
-            self.backward(batch, way)
+            self.backward(batch, way._replace(compiled=False))
         self.optimizer.zero_grad()
         return {"flops": counter.get_total_flops() / len(task["answers"])}
 
