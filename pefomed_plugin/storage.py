@@ -18,7 +18,7 @@ from uuid import uuid4
 
 from .errors import DataError, one_line
 from .records import Prediction, Sample, Score
-from .text import read_json_text, without_surrogates
+from .text import mark_half_characters, read_json_text, tell_half_characters, without_surrogates
 
 SCHEMA = 1
 """Version of ``predictions.jsonl``, ``scores/*.jsonl``, prepared splits and ``metrics.json``; see docs/files.md."""
@@ -109,24 +109,36 @@ def write_records(path: Path, records: Iterable[Any]) -> None:
             is untouched.
     """
     ids: Counter[str] = Counter()
-    is_finite, found = True, []
+    is_finite, found, halves = True, [], 0
     try:
         with replacing(path) as file:
             for record in records:
                 ids[_id_of(record)] += 1
-                row = record.to_json()
                 try:
-                    line = json.dumps(row, ensure_ascii=False, allow_nan=False)
+                    line, changed = line_of(record)
                 except ValueError:
                     is_finite = False
-                    found += [f"{_id_of(record)}: {name}" for name in not_finite(row)]
+                    found += [f"{_id_of(record)}: {name}" for name in not_finite(record.to_json())]
                 else:
-                    file.write(without_surrogates(line).encode("utf-8") + b"\n")
+                    file.write(line.encode("utf-8"))
+                    halves += changed
             _refuse_duplicates(ids, str(path))
             if not is_finite:
                 raise DataError(f"{path}: a value is not a finite number", found)
     except OSError as error:
         raise DataError(f"cannot write {path}: {error.strerror or error}") from error
+    tell_half_characters(str(path), halves)
+
+
+def line_of(record: Any) -> tuple[str, int]:
+    """A sample, prediction or score as a line of a file, and 1 where half a character in it is U+FFFD there, else 0.
+
+    Raises:
+        ValueError: a number is not finite.
+    """
+    line = json.dumps(record.to_json(), ensure_ascii=False, allow_nan=False) + "\n"
+    whole, changed = mark_half_characters(line)
+    return whole, changed
 
 
 def not_finite(value: Any, name: str = "") -> list[str]:
@@ -181,10 +193,10 @@ def _read(path: Path, kind: type[_Record], may_be_empty: bool = False) -> list[_
     try:
         for where, line in _split(path):
             try:
-                content, has_half = read_json_text(line)
+                content, changed = read_json_text(line)
                 before = share_with(before, content)
                 records.append(kind.from_json(before))
-                halves += has_half
+                halves += changed
             except (ValueError, TypeError, AttributeError) as error:
                 problems.append(f"{where}: {one_line(error)}")
     except (OSError, UnicodeDecodeError) as error:
@@ -194,11 +206,7 @@ def _read(path: Path, kind: type[_Record], may_be_empty: bool = False) -> list[_
     if not records and not may_be_empty:
         raise DataError(f"{path} holds no {kind.__name__.lower()}s")
     _refuse_duplicates(Counter(map(_id_of, records)), str(path))
-    if halves:
-        print(
-            f"{path}: {halves:,} records hold half a character, as of an emoji that was cut; read as U+FFFD",
-            file=sys.stderr,
-        )
+    tell_half_characters(str(path), halves)
     return records
 
 

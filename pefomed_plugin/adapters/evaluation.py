@@ -20,7 +20,7 @@ from ..prompts import DEFAULT_STYLE
 from ..records import Prediction
 from ..scoring.files import update_metrics
 from ..services.console import progress, say
-from ..storage import drop_half_line, merge_ranks, read_predictions, set_aside, write_records
+from ..storage import drop_half_line, line_of, merge_ranks, read_predictions, set_aside, write_records
 from .answering import Answerer, group_for_answering
 from .data.datasets import MedicalDataset
 from .data.image_cache import show_ready_made
@@ -146,7 +146,7 @@ def _answer_share(answerer: Answerer, folder: Path, producer: Mapping[str, Any],
                 for number, answer, prompt in answerer(groups, size):
                     asked = {**producer, "prompt": DEFAULT_STYLE.user_turn(prompt, template)}
                     record = Prediction.of(dataset.samples[number], answer, asked)
-                    file.write(json.dumps(record.to_json(), ensure_ascii=False) + "\n")
+                    file.write(line_of(record)[0])
                     file.flush()
                     written.add(number)
                     advance(1)

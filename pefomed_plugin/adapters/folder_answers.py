@@ -18,7 +18,7 @@ from ..records import Prediction, Sample
 from ..services.console import progress, say
 from ..services.images.decoding import open_image
 from ..services.images.faults import UnusableImage
-from ..storage import drop_half_line, read_predictions, set_aside, write_records, write_text
+from ..storage import drop_half_line, line_of, read_predictions, set_aside, write_records, write_text
 from .evaluation import without_prompt
 from .medical_model import MAX_NEW_TOKENS, MedicalModel, Request
 
@@ -59,7 +59,7 @@ def answer_folder(
     with open(part, "a", encoding="utf-8") as file, progress("answering", len(left)) as advance:
         for prediction in _answers(model, root, left, producer, unusable):
             known[prediction.id] = prediction
-            file.write(json.dumps(prediction.to_json(), ensure_ascii=False) + "\n")
+            file.write(line_of(prediction)[0])
             file.flush()
             advance(1)
         advance(sum(sample.id not in known for sample in left))

@@ -108,6 +108,8 @@ def read_parquet(path: Path, columns: Sequence[str], optional: Sequence[str] = (
             wanted = [*columns, *(column for column in optional if column in present)]
             for batch in file.iter_batches(columns=wanted):
                 yield from batch.to_pylist()
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: a text is not UTF-8 ({one_line(error)}); fetch the file again") from error
     except (pyarrow.ArrowException, OSError) as error:
         raise DataError(f"{path}: cannot read parquet ({one_line(error)}); fetch the file again") from error
 

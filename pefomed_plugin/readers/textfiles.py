@@ -1,6 +1,7 @@
 """Reading the files of releases: UTF-8 with or without BOM, JSON, JSON lines, pickles of plain values.
 
-Errors name the place. Half a character (a lone surrogate, which JSON can hold and UTF-8 cannot) is read as U+FFFD.
+Errors name the place. Half a character (a lone surrogate, which JSON can hold and UTF-8 cannot) is read as U+FFFD; how
+many records held one is said.
 A pickle is a program: unpickling one from the web with ``pickle.load`` runs whatever it names. Here no class is ever
 looked up.
 """
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError, one_line
-from ..text import read_json_text
+from ..text import mark_half_characters, read_json_text, tell_half_characters
 
 # What the pickle module raises on damaged input, as its documentation lists it, and what its opcodes can add.
 _DAMAGE = (
@@ -55,12 +56,14 @@ def read_json(path: Path) -> Any:
     """
     text = read_text(path)
     try:
-        return read_json_text(text)[0]
+        value, halves = read_json_text(text)
     except json.JSONDecodeError as error:
         raise DataError(
             f"{path}, line {error.lineno}, column {error.colno}: not JSON ({error.msg}); the file is damaged or "
             "incomplete, fetch it again"
         ) from error
+    tell_half_characters(str(path), halves)
+    return value
 
 
 def read_json_list(path: Path) -> list[Any]:
@@ -84,17 +87,21 @@ def read_json_lines(path: Path) -> Iterator[tuple[int, Any]]:
     Raises:
         DataError: a line is not JSON or not UTF-8; names the line.
     """
+    halves = 0
     try:
         with open(path, encoding="utf-8-sig", newline="\n") as lines:
             for number, line in enumerate(lines, 1):
                 if line.strip():
-                    yield number, read_json_text(line)[0]
+                    value, changed = read_json_text(line)
+                    halves += changed > 0
+                    yield number, value
     except json.JSONDecodeError as error:
         raise DataError(f"{path}, line {number}: not JSON ({error.msg}); the file is damaged or incomplete") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: byte {error.start} is not UTF-8") from error
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+    tell_half_characters(str(path), halves)
 
 
 def read_rows(path: Path) -> list[tuple[int, Any]]:
@@ -129,7 +136,7 @@ def read_plain_pickle(path: Path) -> Any:
         DataError: the file cannot be read, is damaged, or names a class or function (which the message names).
     """
     try:
-        return _PlainUnpickler(io.BytesIO(Path(path).read_bytes()), encoding="utf-8").load()
+        value = _PlainUnpickler(io.BytesIO(Path(path).read_bytes()), encoding="utf-8").load()
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error
     except _ForbiddenClass as error:
@@ -141,3 +148,6 @@ def read_plain_pickle(path: Path) -> Any:
         raise DataError(
             f"{path}: not a pickle ({one_line(error)}); the file is damaged or incomplete, fetch it again"
         ) from error
+    whole, halves = mark_half_characters(value)
+    tell_half_characters(str(path), halves)
+    return whole

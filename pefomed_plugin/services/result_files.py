@@ -18,7 +18,7 @@ from zipfile import BadZipFile
 
 from ..errors import ConfigError, DataError
 from ..readers.textfiles import read_json, read_json_list, read_rows
-from ..text import without_reasoning, without_surrogates
+from ..text import mark_half_characters, tell_half_characters, without_reasoning
 
 _IMAGE_TOKEN = "<image>"
 _DATES = (datetime.date, datetime.time, datetime.timedelta)
@@ -297,18 +297,21 @@ def _read_xlsx(path: Path) -> list[dict[str, Any]]:
         raise DataError(f"{path} is not a spreadsheet: {error}") from error
     rows: Iterator[tuple[Any, ...]] = book.worksheets[0].iter_rows(values_only=True)
     header = [str(_unescaped(name)) for name in next(rows, ())]
-    return [
+    found = [
         {name: _unescaped(cell) for name, cell in zip(header, row)}
         for row in rows
         if any(cell is not None for cell in row)
     ]
+    whole, halves = mark_half_characters(found)
+    tell_half_characters(str(path), halves)
+    return whole
 
 
 def _unescaped(cell: Any) -> Any:
     """A cell with the escapes of ECMA-376 (ST_Xstring) read: ``_xHHHH_`` is a character, ``_x005F_`` an underscore."""
     if not isinstance(cell, str):
         return cell
-    return without_surrogates(_ESCAPED.sub(lambda found: chr(int(found.group(1), 16)), cell))
+    return _ESCAPED.sub(lambda found: chr(int(found.group(1), 16)), cell)
 
 
 def _read_tsv(path: Path) -> list[dict[str, Any]]:

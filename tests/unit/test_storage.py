@@ -206,7 +206,8 @@ def test_half_a_character_is_marked_and_counted(tmp_path: Path, capsys: pytest.C
     found = read_predictions(tmp_path / "p.jsonl")
     assert [prediction.prediction for prediction in found] == ["yes \ufffd", "\U0001f600", "yes"]
     assert "p.jsonl: 1 records hold half a character" in capsys.readouterr().err
-    write_records(tmp_path / "again.jsonl", [replace(found[0], prediction="no \udc00")])
+    write_records(tmp_path / "again.jsonl", [replace(found[0], prediction="no \udc00"), found[1]])
+    assert "again.jsonl: 1 records hold half a character" in capsys.readouterr().err
     assert read_predictions(tmp_path / "again.jsonl")[0].prediction == "no \ufffd"
 
 

@@ -60,6 +60,12 @@ def find_images(root: Path) -> ImageFolder:
         raise ConfigError(
             f"{root} holds no image; looked for {', '.join(sorted(SUFFIXES))}, and DICOM files without an ending"
         )
+    unnamed = [os.fsencode(image) for image in images if image != image.encode("utf-8", "replace").decode("utf-8")]
+    if unnamed:
+        raise DataError(
+            f"{root}: names that are not UTF-8, which no file of answers can hold; rename these images",
+            [ascii(name)[2:-1] for name in unnamed],
+        )
     return ImageFolder(root, sorted(images), dict(sorted(others.items())))
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from pefomed_plugin.errors import DataError
 from pefomed_plugin.readers.layouts import Release
-from pefomed_plugin.readers.tables import read_shards
+from pefomed_plugin.readers.tables import read_parquet, read_shards
 
 from .files import write_parquet
 
@@ -82,3 +83,13 @@ def test_a_shard_linked_from_outside_is_refused(tmp_path: Path) -> None:
     (tmp_path / "release/data" / real.name).symlink_to(real)
     release = read(tmp_path / "release")
     assert not release.skips and "is a symbolic link out of" in release.problems[0]
+
+
+def test_a_text_that_is_not_utf_8_is_told(tmp_path: Path) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    raw = pa.StringArray.from_buffers(1, pa.py_buffer(b"\0\0\0\0\2\0\0\0"), pa.py_buffer(b"a\xff"))
+    parquet.write_table(pa.table({"question": raw, "answer": ["yes"]}), tmp_path / "a.parquet")
+    with pytest.raises(DataError, match="a.parquet: a text is not UTF-8"):
+        list(read_parquet(tmp_path / "a.parquet", ("question", "answer")))

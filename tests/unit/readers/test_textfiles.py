@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pefomed_plugin.errors import DataError
-from pefomed_plugin.readers.textfiles import read_plain_pickle
+from pefomed_plugin.readers.textfiles import read_json, read_json_lines, read_plain_pickle, read_rows
 
 PLAIN = [{"image": "train_9999", "label": {"a made-up cell": 1}, "weights": [0.5, True, None]}]
 
@@ -69,3 +69,26 @@ def test_damage_names_the_file(tmp_path: Path, content: bytes) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"cannot read .*absent\.pkl"):
         read_plain_pickle(tmp_path / "absent.pkl")
+
+
+@pytest.mark.parametrize(
+    ("name", "read", "content"),
+    [
+        ("a.json", read_json, b'[{"a": "no \\ud83d"}, {"a": "\\ud83d\\ude00"}, {"a": {"b": ["\\udc00"]}}]'),
+        ("b.json", read_json, b'{"1": {"a": "no \\ud83d"}, "2": {"a": "yes"}, "3": {"a": "\\udc00"}}'),
+        (
+            "c.jsonl",
+            lambda path: list(read_json_lines(path)),
+            b'{"a": "no \\ud83d"}\n{"a": "\\ud83d\\ude00"}\n["\\udc00"]\n',
+        ),
+        ("d.json", read_rows, b'[{"a": "no \\ud83d"}, {"a": "\\ud83d\\ude00"}, {"a": {"b": ["\\udc00"]}}]'),
+        ("e.pkl", read_plain_pickle, pickle.dumps([{"a": ("no \ud83d", 1)}, {2: "yes"}, {"a\udc00": b"c"}])),
+    ],
+)
+def test_half_a_character_is_marked_and_counted_in_every_kind_of_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture, name: str, read: Any, content: bytes
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    value = repr(read(tmp_path / name))
+    assert value.count("\ufffd") == 2 and "\\ud" not in value
+    assert f"{name}: 2 records hold half a character" in capsys.readouterr().err

@@ -407,3 +407,13 @@ def test_answers_in_two_languages_name_the_option(tmp_path: Path, capsys: pytest
     assert "add --option language=all" in capsys.readouterr().err
     assert main([*command, "--option", "language=all"]) == 0
     assert len(read_predictions(tmp_path / "out" / "predictions.jsonl")) == 2
+
+
+def test_half_a_character_in_a_spreadsheet_is_counted(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    for row in (["index", "question", "answer", "prediction"], [0, "q", "yes", "yes _xD83D_"], [1, "q", "no", "no"]):
+        book.active.append(row)
+    book.save(tmp_path / "model.xlsx")
+    assert [answer.text for answer in read_vlmevalkit(tmp_path / "model.xlsx")] == ["yes \ufffd", "no"]
+    assert "model.xlsx: 1 records hold half a character" in capsys.readouterr().err

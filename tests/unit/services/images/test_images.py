@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from pefomed_plugin.errors import ImageError
+from pefomed_plugin.errors import DataError, ImageError
 from pefomed_plugin.services.images.decoding import ImagePolicy, check_images, open_image
+from pefomed_plugin.services.images.image_folder import find_images
 from pefomed_plugin.services.images.pixels import to_rgb
 
 
@@ -245,3 +246,14 @@ def test_strict_and_lenient_threads_do_not_disturb_each_other(tmp_path: Path) ->
     for thread in threads:
         thread.join()
     assert not unmarked and ImageFile.LOAD_TRUNCATED_IMAGES is False
+
+
+def test_an_image_whose_name_is_not_utf_8_is_named_before_anything_is_asked(tmp_path: Path) -> None:
+    try:
+        (Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.png"))).write_bytes(b"")
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names only")
+    (tmp_path / "b.png").write_bytes(b"")
+    with pytest.raises(DataError, match="not UTF-8.*rename") as told:
+        find_images(tmp_path)
+    assert r"\xff.png" in str(told.value) and "b.png" not in str(told.value)

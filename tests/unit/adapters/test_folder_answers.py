@@ -1,0 +1,30 @@
+"""Answers about a folder of images, by a model that is made up: what is written when an answer cannot be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from PIL import Image
+
+from pefomed_plugin.adapters.folder_answers import answer_folder
+from pefomed_plugin.services.images.decoding import DEFAULT_POLICY
+from pefomed_plugin.services.images.image_folder import find_images, make_samples
+from pefomed_plugin.storage import read_predictions
+
+
+def test_half_a_character_of_an_answer_is_marked_and_counted(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    (tmp_path / "scans").mkdir()
+    Image.new("L", (8, 8)).save(tmp_path / "scans" / "a.png")
+    samples = make_samples(find_images(tmp_path / "scans").images, "report")
+    model = SimpleNamespace(
+        facts={},
+        policy=DEFAULT_POLICY,
+        batch_size=1,
+        prompt=lambda request: "?",
+        answers=lambda requests, size, limit: ((place, "no \ud83d") for place, _ in enumerate(requests)),
+    )
+    answer_folder(model, tmp_path / "scans", samples, tmp_path / "out.jsonl")
+    assert read_predictions(tmp_path / "out.jsonl")[0].prediction == "no \ufffd"
+    assert "out.jsonl: 1 records hold half a character" in capsys.readouterr().err
