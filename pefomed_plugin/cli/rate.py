@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ConfigError, bullets
+from ..errors import ConfigError, DataError, bullets
 from ..reporting.figures import repeated_table
 from ..reporting.rendering import show_table
 from ..rubrics import Rubric, find_rubric, require_same_rubric
@@ -178,13 +178,16 @@ def _plan(arguments: argparse.Namespace, predictions: Sequence[Prediction]) -> R
 
 
 def _import(arguments: argparse.Namespace) -> int:
-    from ..services.rating.sheet_import import VERSION, import_ratings  # late: loads PIL
+    from ..services.rating.sheet_import import VERSION, import_ratings, who_rated  # late: loads PIL
 
     predictions = read_predictions(arguments.predictions)
     check_axes(arguments.by, predictions)
     plan = _plan(arguments, predictions)
     spec, folder = human_spec(plan.rubric, VERSION), arguments.out or arguments.predictions.parent
-    runs = dict(zip(plan.raters, import_ratings(arguments.folder, plan, predictions, arguments.allow_missing)))
+    imported = import_ratings(arguments.folder, plan, predictions, arguments.allow_missing)
+    runs, silent = who_rated(plan, imported)
+    if not runs:
+        raise DataError(f"nobody has rated anything in {arguments.folder}; fill in the column rating")
     facts: dict[str, Any] = {"rated": len(plan.sample_ids), "scope": SCOPES[plan.scope], "choice": plan.choice}
     facts["seeds"] = dict.fromkeys(runs, plan.seed)
     merged = merge_ratings(predictions, plan.rubric, spec, runs, folder, facts)
@@ -192,6 +195,8 @@ def _import(arguments: argparse.Namespace) -> int:
     facts["raters"] = list(merged.raters)
     only = set(plan.sample_ids) if plan.scope == "random" else None
     metrics = write_judgements(predictions, plan.rubric, spec, merged.runs, folder, facts, axes=arguments.by, only=only)
+    if silent:
+        print(f"left out, nothing rated: {', '.join(silent)}")
     if merged.stayed:
         print(f"imported before and kept: {', '.join(merged.stayed)}")
     if merged.changes:

@@ -13,6 +13,7 @@ from ...records import Prediction, Score
 from ...rubrics import Rubric
 from ...scoring.pairing import NO_PREDICTION
 from ...scoring.ratings import human_spec
+from ..console import say_once
 from .plan import PLAN, RatingPlan, exact_matches, rating_pairs, shown_texts
 from .session import rated_rows
 from .sheets import SheetRow, read_sheet
@@ -21,6 +22,7 @@ from .store import STORE
 VERSION = "1"
 NOT_RATED, MATCHED = "not among the rated", "exact match, not rated"
 _SHOWN_CHARACTERS = 40
+_SHEETS = (".xlsx", ".csv")
 
 
 def import_ratings(
@@ -35,10 +37,10 @@ def import_ratings(
         DataError: sheets are missing or unreadable, ratings are missing, no whole number or out of range, texts were
             edited, rows are doubled, foreign or gone: all of them.
     """
-    problems: list[str] = []
+    sheets, problems = _read_sheets(Path(folder), plan)
     rated: list[dict[str, int | None]] = []
     for rater in plan.raters:
-        found, wrong = _read_rater(Path(folder), plan, rater, predictions, may_be_missing)
+        found, wrong = _read_rater(Path(folder), sheets, plan, rater, predictions, may_be_missing)
         problems += wrong
         rated.append(found)
     if problems:
@@ -47,6 +49,17 @@ def import_ratings(
         )
     matched = exact_matches(predictions) if plan.scope == "failures" else set()
     return [[_score(prediction, plan, ratings, matched) for prediction in predictions] for ratings in rated]
+
+
+def who_rated(plan: RatingPlan, imported: Sequence[list[Score]]) -> tuple[dict[str, list[Score]], list[str]]:
+    """Scores by rater, and the names of those who rated nothing: their exact matches are no ratings."""
+    chosen = set(plan.sample_ids)
+    runs = {
+        rater: scores
+        for rater, scores in zip(plan.raters, imported)
+        if any(score.value is not None for score in scores if score.sample_id in chosen)
+    }
+    return runs, [rater for rater in plan.raters if rater not in runs]
 
 
 def _score(prediction: Prediction, plan: RatingPlan, ratings: dict[str, int | None], matched: set[str]) -> Score:
@@ -68,7 +81,12 @@ def _score(prediction: Prediction, plan: RatingPlan, ratings: dict[str, int | No
 
 
 def _read_rater(
-    folder: Path, plan: RatingPlan, rater: str, predictions: Sequence[Prediction], may_be_missing: bool
+    folder: Path,
+    sheets: Mapping[Path, list[SheetRow]],
+    plan: RatingPlan,
+    rater: str,
+    predictions: Sequence[Prediction],
+    may_be_missing: bool,
 ) -> tuple[dict[str, int | None], list[str]]:
     if (folder / STORE).exists():
         rows = rated_rows(folder, plan, rater, predictions)
@@ -80,25 +98,48 @@ def _read_rater(
                 "--allow-missing"
             )
         return found, problems
-    sheets = [path for path in (folder / (rater + suffix) for suffix in (".xlsx", ".csv")) if path.is_file()]
-    try:
-        read = [read_sheet(path) for path in sheets] or _renamed(folder, plan, rater)
-    except DataError as error:
-        return {}, [error.summary]
-    if not read:
+    mine, codes = [], plan.codes(rater)
+    for path, rows in sheets.items():
+        if path.stem == rater or any(row.item.strip() in codes for row in rows):
+            mine.append(path)
+    if not mine and any((folder / (rater + suffix)).is_file() for suffix in _SHEETS):
+        return {}, []  # it could not be read, and has been named
+    if not mine:
         return {}, [f"{rater}.xlsx: no such file, nor {rater}.csv, nor another sheet with this rater's items"]
-    filled = [rows for rows in read if any(_is_filled(row) for row in rows)]
+    filled = [path for path in mine if any(_is_filled(row) for row in sheets[path])]
     if len(filled) > 1:
-        return {}, [f"{rater}.xlsx and {rater}.csv are both filled in; move one of them to another folder"]
-    return _check_rows((filled or read)[0], plan, rater, predictions, may_be_missing)
+        names = " and ".join(path.name for path in filled)
+        return {}, [f"{names} are both filled in, by {rater}; move one of them to another folder"]
+    return _check_rows(sheets[(filled or mine)[0]], plan, rater, predictions, may_be_missing)
 
 
-def _renamed(folder: Path, plan: RatingPlan, rater: str) -> list[list[SheetRow]]:
-    """Sheets under other names than the plan's raters that hold this rater's items."""
-    others = [path for path in sorted(folder.iterdir()) if path.suffix in (".xlsx", ".csv")]
-    found = [read_sheet(path) for path in others if path.stem not in plan.raters]
-    codes = plan.codes(rater)
-    return [rows for rows in found if any(row.item.strip() in codes for row in rows)]
+def _read_sheets(folder: Path, plan: RatingPlan) -> tuple[dict[Path, list[SheetRow]], list[str]]:
+    """Every sheet of a folder, those first that have a rater's name, and what is wrong with some.
+
+    A sheet may have another name (``rater01 (1).xlsx``): it is known by the codes of its items. One that holds nobody's
+    is named and left alone.
+    """
+    paths = [path for path in sorted(folder.iterdir()) if path.suffix in _SHEETS and path.name[0] not in "~."]
+    if (folder / STORE).exists():
+        return {}, [
+            f"{path.name}: the ratings of this folder are the page's, and a sheet beside them is not read; move it to "
+            "the folder that it was exported to, and import that one as well"
+            for path in paths
+        ]
+    sheets: dict[Path, list[SheetRow]] = {}
+    problems: list[str] = []
+    known = {code for rater in plan.raters for code in plan.codes(rater)}
+    for path in sorted(paths, key=lambda path: (path.stem not in plan.raters, path.suffix != ".xlsx", path.name)):
+        try:
+            rows = read_sheet(path)
+        except DataError as error:
+            problems.append(error.summary)
+            continue
+        if path.stem in plan.raters or any(row.item.strip() in known for row in rows):
+            sheets[path] = rows
+        else:
+            say_once(f"{path}: not read, it holds no item of this export")
+    return sheets, problems
 
 
 def _code_of(item: str, expected: Mapping[str, Prediction]) -> str:

@@ -108,3 +108,18 @@ def test_unrated_sheets_are_one_report(path, tmp_path, capsys):
     assert main(["rate", "import", str(tmp_path / "r"), str(path)]) == 2
     assert "24 problem(s)" in capsys.readouterr().err
     assert not (tmp_path / "metrics.json").exists()
+
+
+def test_who_rated_nothing_is_no_rater(path, tmp_path, capsys):
+    """Exact matches count as right without a rating: without this, sheets that nobody filled in gave 100 %."""
+    rows = answers(12, organ="HEAD")
+    write_records(path, [*rows[:6], *answers(12, prediction="yes")[6:]])
+    main(["rate", "export", str(path), "--annotators", "3", "--out", str(tmp_path / "r")])
+    arguments = ["rate", "import", str(tmp_path / "r"), str(path), "--allow-missing"]
+    assert main(arguments) == 2
+    assert "nobody has rated anything" in capsys.readouterr().err and not (tmp_path / "metrics.json").exists()
+    rate(tmp_path / "r" / "rater02.xlsx", lambda line: 0 if line == 2 else None)
+    assert main(arguments) == 0
+    overall, facts = figures_of(tmp_path)
+    assert (overall["runs"], facts["raters"]) == (1, ["rater02"])
+    assert "left out, nothing rated: rater01, rater03" in capsys.readouterr().out

@@ -84,6 +84,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         ("d.json", read_rows, b'[{"a": "no \\ud83d"}, {"a": "\\ud83d\\ude00"}, {"a": {"b": ["\\udc00"]}}]'),
         ("e.pkl", read_plain_pickle, pickle.dumps([{"a": ("no \ud83d", 1)}, {2: "yes"}, {"a\udc00": b"c"}])),
     ],
+    ids=["list", "mapping", "lines", "rows", "pickle"],
 )
 def test_half_a_character_is_marked_and_counted_in_every_kind_of_file(
     tmp_path: Path, capsys: pytest.CaptureFixture, name: str, read: Any, content: bytes

@@ -243,3 +243,12 @@ def test_a_plan_and_ratings_from_before_rubrics_were_noted_are_of_the_built_in_o
     own = replace(REPORT, name="own", levels=REPORT.levels[:3])
     with pytest.raises(DataError, match="made under the rubric 'report'"):
         begin_plan(tmp_path, predictions, own, None, None, 100)
+
+
+def test_a_sheet_beside_the_ratings_of_the_page_is_refused(session, tmp_path):
+    rate_all(session, "anna", lambda number: 4)
+    write_csv(tmp_path / "rater01.csv", [])
+    plan = read_any_plan(tmp_path, written_reports(6))
+    with pytest.raises(DataError) as caught:
+        import_ratings(tmp_path, plan, written_reports(6))
+    assert "rater01.csv: the ratings of this folder are the page's" in caught.value.problems[0]

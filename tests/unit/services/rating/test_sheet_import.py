@@ -219,6 +219,31 @@ def test_a_renamed_file_is_recognised_by_its_codes(tmp_path):
     assert [len(scores) for scores in import_ratings(tmp_path, plan, predictions)] == [3, 3]
 
 
+def test_a_filled_copy_beside_an_empty_sheet_counts_and_what_is_nobodys_is_named(tmp_path, capsys):
+    predictions = answers(3)
+    plan = exported(tmp_path, predictions, scope="all", annotators=1)
+    copy = tmp_path / "rater01 (1).csv"
+    copy.write_bytes((tmp_path / "rater01.csv").read_bytes())
+    fill(copy)
+    exported(tmp_path / "other", predictions, scope="all", annotators=1, seed=5)
+    (tmp_path / "other" / "rater01.csv").rename(tmp_path / "others.csv")
+    (tmp_path / "~$rater01.xlsx").write_bytes(b"of a spreadsheet that is open")
+    assert [score.value for score in import_ratings(tmp_path, plan, predictions)[0]] == [1.0] * 3
+    assert "others.csv: not read, it holds no item of this export" in capsys.readouterr().err
+    fill(tmp_path / "rater01.csv")
+    with pytest.raises(DataError) as caught:
+        import_ratings(tmp_path, plan, predictions)
+    assert list(caught.value.problems) == [
+        "rater01.csv and rater01 (1).csv are both filled in, by rater01; move one of them to another folder"
+    ]
+    (tmp_path / "rater01.csv").write_bytes(b"\xff")
+    copy.unlink()
+    with pytest.raises(DataError) as caught:
+        import_ratings(tmp_path, plan, predictions)
+    [problem] = caught.value.problems
+    assert "rater01.csv" in problem and "save it as CSV UTF-8" in problem
+
+
 @pytest.mark.parametrize("saved", ["line_x000D_end", "line\rend", "line_x005F_x000D_end", "line\nend"])
 def test_escapes_that_an_office_program_writes_are_no_edit(tmp_path, saved):
     predictions = answers(1, answer="line_x000D_end")
