@@ -42,7 +42,12 @@ CARDS = {
     "H100": Input(989e12, "H100 SXM, the same", "cited", "NVIDIA H100 data sheet (1,979 with sparsity)"),
 }
 CARD = "H100"
-MFU = Input(0.40, "part of it that a step reaches", "assumed", "never measured: no GPU was at hand; the target is 0.45")
+MFU = Input(
+    0.40,
+    "part of it that a step reaches",
+    "assumed",
+    "an H200 reached 0.38 with a batch of 6 ([speed](speed.md)); the target is 0.45",
+)
 NVLINK = Input(450e9, "NVLink, bytes/s a GPU and direction", "cited", "NVIDIA H100 data sheet: 900 GB/s both ways")
 NETWORK = Input(
     50e9,
