@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import resource
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 from ..config.run import RunConfig
 from ..errors import ConfigError
+from ..services.attention import let_cudnn_attend
 
 _VISION = "visual_encoder"
 """Attribute of either toolkit's model that holds the frozen vision encoder."""
@@ -20,7 +19,7 @@ _VISION = "visual_encoder"
 def make_accelerator(options: RunConfig) -> Any:
     """Accelerator that the options describe, over the processes that ``torchrun`` started.
 
-    Attention goes without cuDNN from here on, in all of this process (``attention_without_plans``).
+    Attention goes without cuDNN from here on, in all of this process (``services.attention``).
 
     Raises:
         ConfigError: a GPU is asked for and there is none, or a precision that the device does not have.
@@ -38,7 +37,7 @@ def make_accelerator(options: RunConfig) -> Any:
     if not on_cpu and precision == "bf16" and not has_bf16():
         raise ConfigError(f"run.precision: {torch.cuda.get_device_name()} has no bf16 of its own; use fp16")
     _join_processes(on_cpu, options.timeout_minutes)
-    _let_cudnn_attend(False)
+    let_cudnn_attend(False)
     return Accelerator(mixed_precision=precision.replace("fp32", "no"), cpu=on_cpu)
 
 
@@ -100,32 +99,6 @@ def match_frozen_weights(model: Any, precision: str) -> None:
             module.compute_dtype = wanted
         if hasattr(module, "lora_A"):  # peft's switch: autocast brings inputs to 16 bits, not by way of 32
             module.cast_input_dtype_enabled = precision == "fp32"
-
-
-@contextmanager
-def attention_without_plans() -> Iterator[None]:
-    """While it is open no attention goes to cuDNN; what was set before is set again.
-
-    On Hopper and newer it comes first, and makes a plan for every new shape: nearly every step, every token of an
-    answer. torch's other kernels (flash; efficient where there is a mask) take any shape as it comes.
-    """
-    before = _let_cudnn_attend(False)
-    try:
-        yield
-    finally:
-        _let_cudnn_attend(before)
-
-
-def _let_cudnn_attend(allowed: bool) -> bool:
-    """Set torch's switch, which is the process's; what it was."""
-    import torch  # late: heavy
-
-    backends: Any = torch.backends.cuda
-    if not hasattr(backends, "enable_cudnn_sdp"):  # torch before 2.4 has no such attention
-        return False
-    before = bool(backends.cudnn_sdp_enabled())
-    backends.enable_cudnn_sdp(allowed)
-    return before
 
 
 def peak_memory_gib(device: Any) -> float:

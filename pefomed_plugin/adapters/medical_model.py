@@ -15,11 +15,12 @@ import torch
 from PIL import Image
 
 from ..errors import ConfigError, near_names
+from ..services.attention import attention_without_plans
 from ..services.images.decoding import DEFAULT_POLICY, ImagePolicy
 from ..services.images.given_images import GivenImage, open_given
 from ..toolkit import registry
 from .data.text_processor import MedicalTextProcessor
-from .devices import attention_without_plans, match_frozen_weights, own_precision
+from .devices import match_frozen_weights, own_precision
 from .tasks import MedicalCaptionTask, MedicalVqaTask, ReportGenerationTask
 
 MAX_NEW_TOKENS: dict[str, int] = {

@@ -68,6 +68,23 @@ def test_without_temperature_nothing_is_drawn_and_a_cut_reply_is_a_fault(folder)
     assert first.fault in ("cut off by --max-tokens", "empty reply")
 
 
+def test_attention_goes_without_cudnns_plans_while_it_answers(folder, monkeypatch):
+    switch = pytest.importorskip("torch").backends.cuda
+    chat, allowed = LocalChat(str(folder)), []
+    real = chat._model.generate
+    monkeypatch.setattr(
+        chat._model, "generate", lambda **given: allowed.append(switch.cudnn_sdp_enabled()) or real(**given)
+    )
+    before = switch.cudnn_sdp_enabled()
+    switch.enable_cudnn_sdp(True)
+    try:
+        chat.ask(question(), Gate())
+        assert allowed == [False]
+        assert switch.cudnn_sdp_enabled()
+    finally:
+        switch.enable_cudnn_sdp(before)
+
+
 def test_the_command_says_what_such_a_model_leaves_unscored(folder, tmp_path, capsys):
     write_records(tmp_path / "predictions.jsonl", answers(2))
     command = ["judge", "vqa", str(tmp_path / "predictions.jsonl"), "--judge", "local", "--model", str(folder)]

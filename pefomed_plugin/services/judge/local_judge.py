@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import ConfigError, one_line
+from ..attention import attention_without_plans
 from .chat import ChatRequest, Gate, Reply
 
 DEFAULT_MAX_TOKENS = 1024
@@ -56,7 +57,7 @@ class LocalChat:
         )
         inputs = self._tokenizer(prompt, add_special_tokens=False, return_tensors="pt").to(self._model.device)
         torch.manual_seed(parameters.get("seed", 0))
-        with torch.inference_mode():
+        with torch.inference_mode(), attention_without_plans():
             ids = self._model.generate(**inputs, max_new_tokens=most, **sampling)[0, inputs["input_ids"].shape[1] :]
         text = self._tokenizer.decode(ids, skip_special_tokens=True)
         usage = {"prompt_tokens": int(inputs["input_ids"].shape[1]), "completion_tokens": len(ids)}

@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from pefomed_plugin.adapters.devices import (
-    attention_without_plans,
     make_accelerator,
     match_frozen_weights,
     own_precision,
 )
 from pefomed_plugin.config.run import read_run_config
 from pefomed_plugin.errors import ConfigError
+from pefomed_plugin.services.attention import attention_without_plans
 
 
 @pytest.fixture
