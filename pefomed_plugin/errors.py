@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
@@ -62,6 +63,30 @@ def bullets(problems: Sequence[str]) -> list[str]:
     lines = [f"  - {problem}" for problem in problems[:_SHOWN]]
     more = len(problems) - _SHOWN
     return [*lines, f"  ... and {more:,} more"] if more > 0 else lines
+
+
+_REMEDIES = {
+    errno.ENOENT: "check the name",
+    errno.EEXIST: "a file is where a folder is needed: move it away, or choose another place",
+    errno.ENOTDIR: "a file is where a folder is needed: move it away, or choose another place",
+    errno.EISDIR: "it is a folder where a file is needed: name a file in it, or choose another place",
+    errno.EACCES: "change its permissions, or choose another place",
+    errno.EPERM: "change its permissions, or choose another place",
+    errno.EROFS: "nothing can be written there: choose another place",
+    errno.ENOSPC: "make room, or choose another place",
+    errno.EDQUOT: "make room, or choose another place",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.ENOTEMPTY: "choose another place",
+}
+
+
+def why(error: OSError | UnicodeDecodeError) -> str:
+    """What the system says of a file, and what can be done: ``Permission denied; change its permissions, ...``."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"byte {error.start} is not UTF-8; convert the file, for example with iconv -f latin1 -t utf-8"
+    remedy = _REMEDIES.get(error.errno or 0)
+    said = error.strerror or one_line(error)
+    return f"{said}; {remedy}" if remedy else said
 
 
 def one_line(error: BaseException, limit: int | None = 200) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 from uuid import uuid4
 
-from .errors import DataError, one_line
+from .errors import DataError, one_line, why
 from .records import Prediction, Sample, Score
 from .text import mark_half_characters, read_json_text, tell_half_characters, without_surrogates
 
@@ -65,7 +65,7 @@ def write_pieces(path: Path, pieces: Iterable[str]) -> None:
             for piece in pieces:
                 file.write(without_surrogates(piece).encode("utf-8"))
     except OSError as error:
-        raise DataError(f"cannot write {path}: {error.strerror or error}") from error
+        raise DataError(f"cannot write {path}: {why(error)}") from error
 
 
 def drop_half_line(path: Path) -> None:
@@ -126,7 +126,7 @@ def write_records(path: Path, records: Iterable[Any]) -> None:
             if not is_finite:
                 raise DataError(f"{path}: a value is not a finite number", found)
     except OSError as error:
-        raise DataError(f"cannot write {path}: {error.strerror or error}") from error
+        raise DataError(f"cannot write {path}: {why(error)}") from error
     tell_half_characters(str(path), halves)
 
 
@@ -200,7 +200,7 @@ def _read(path: Path, kind: type[_Record], may_be_empty: bool = False) -> list[_
             except (ValueError, TypeError, AttributeError) as error:
                 problems.append(f"{where}: {one_line(error)}")
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot read {path}: {one_line(error)}") from error
+        raise DataError(f"cannot read {path}: {why(error)}") from error
     if problems:
         raise DataError(f"{path} is not a file of {kind.__name__.lower()}s", problems)
     if not records and not may_be_empty:

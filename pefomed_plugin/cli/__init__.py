@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import redirect_stdout
 
 from .. import __version__
-from ..errors import PefomedError, near_names
+from ..errors import PefomedError, near_names, why
 from ..reporting.rendering import show
 from ..requirements import package_of
 from .output import Output, print_json
@@ -68,6 +68,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not given:
         parser.print_help(sys.stderr)
         return 2
+    empty = [number for number, value in enumerate(given) if not value or (value[:2] == "--" and value[-1] == "=")]
+    if empty:
+        before = " ".join(given[max(0, empty[0] - 1) : empty[0] + 1])
+        return _fail(f"an argument is empty, at {before!r}; is it a variable that is not set?")
     parsed = parser.parse_args(given)
     try:
         return _run(parsed)
@@ -127,7 +131,7 @@ def _words(error: Exception) -> str:
     """A user's mistake in words; empty where the mistake is in the program."""
     if isinstance(error, OSError):
         place = "" if error.filename is None else f"{error.filename}: "
-        return f"{place}{error.strerror or error}"
+        return f"{place}{why(error)}"
     if isinstance(error, ModuleNotFoundError):
         package = package_of(error.name or "")
         return package and f"this needs the package {error.name}; pip install {package}"

@@ -53,6 +53,7 @@ def answer_images(arguments: argparse.Namespace) -> int:
             + ", ".join(f"{count:,} {kind}" for kind, count in found.others.items())
         )
     out = arguments.out if arguments.out.suffix == ".jsonl" else arguments.out / "predictions.jsonl"
+    out.parent.mkdir(parents=True, exist_ok=True)  # what cannot be written is told before a model is loaded
     model = load_model(arguments)
     model.batch_size = arguments.batch_size
     model.policy = replace(model.policy, allow_truncated=arguments.allow_truncated)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 
 from ..services.project_template import write_project
@@ -19,8 +20,9 @@ def run(arguments: argparse.Namespace) -> int:
     for path in write_project(arguments.folder):
         if path.suffix != ".png":
             print(f"  {path}")
+    folder = shlex.quote(str(arguments.folder))
     print(
-        f"\ntry it on the drawn examples:\n  cd {arguments.folder}\n  pefomed train --cfg-path stage2.yaml\n"
+        f"\ntry it on the drawn examples:\n  cd {folder}\n  pefomed train --cfg-path stage2.yaml\n"
         "README.md there says how to bring your own data"
     )
     return 0

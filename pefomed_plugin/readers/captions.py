@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError
+from ..errors import DataError, why
 from ..records import Sample
 from .layouts import Release
 from .rows import image_problem
@@ -68,7 +68,7 @@ def file_names(folder: Path) -> frozenset[str]:
     except (FileNotFoundError, NotADirectoryError):
         return frozenset()
     except OSError as error:
-        raise DataError(f"cannot list {folder}: {error.strerror or error}") from error
+        raise DataError(f"cannot list {folder}: {why(error)}") from error
 
 
 def existing_name(spellings: Sequence[str], names: frozenset[str]) -> str:

@@ -117,7 +117,9 @@ def recognise(dataset: str, layouts: Sequence[Layout], root: Path) -> Layout:
     """
     root = Path(root)
     if not root.is_dir():
-        raise DataError(f"{dataset}: no folder {root}", ["set PEFOMED_DATA to the folder that holds it"])
+        raise DataError(
+            f"{dataset}: no folder {root}; correct what you gave, or set PEFOMED_DATA to the folder that holds it"
+        )
     found = [layout for layout in layouts if layout.present(root)]
     if len(found) == 1:
         return found[0]

@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Callable, Optional
 
-from ..errors import DataError, one_line
+from ..errors import DataError, one_line, why
 from .layouts import find
 
 ZIP_NAME = "mimic-cxr-reports.zip"
@@ -70,7 +70,7 @@ def _from_folder(folder: Path) -> ReadReport:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise DataError(f"cannot read {folder / name}: {error.strerror or error}") from error
+            raise DataError(f"cannot read {folder / name}: {why(error)}") from error
 
     return read
 

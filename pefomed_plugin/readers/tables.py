@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError, one_line
+from ..errors import DataError, one_line, why
 from ..requirements import Need
 from .layouts import Release, find, inside
 
@@ -45,7 +45,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
             f"{path}: damaged after line {number} ({one_line(error)}); the download is incomplete, fetch the file again"
         ) from error
     except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+        raise DataError(f"cannot read {path}: {why(error)}") from error
 
 
 def read_csv(path: Path, columns: Sequence[str], problems: list[str]) -> Iterator[tuple[int, dict[str, str]]]:

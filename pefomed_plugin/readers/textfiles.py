@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError, one_line
+from ..errors import DataError, one_line, why
 from ..text import mark_half_characters, read_json_text, tell_half_characters
 
 # What the pickle module raises on damaged input, as its documentation lists it, and what its opcodes can add.
@@ -41,7 +41,7 @@ def read_text(path: Path) -> str:
     try:
         return Path(path).read_bytes().decode("utf-8-sig")
     except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+        raise DataError(f"cannot read {path}: {why(error)}") from error
     except UnicodeDecodeError as error:
         raise DataError(
             f"{path}: byte {error.start} is not UTF-8; convert the file, for example with iconv -f latin1 -t utf-8"
@@ -100,7 +100,7 @@ def read_json_lines(path: Path) -> Iterator[tuple[int, Any]]:
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: byte {error.start} is not UTF-8") from error
     except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+        raise DataError(f"cannot read {path}: {why(error)}") from error
     tell_half_characters(str(path), halves)
 
 
@@ -114,7 +114,7 @@ def read_rows(path: Path) -> list[tuple[int, Any]]:
         with open(path, "rb") as file:
             start = file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()
     except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+        raise DataError(f"cannot read {path}: {why(error)}") from error
     return list(enumerate(read_json_list(path))) if start.startswith(b"[") else list(read_json_lines(path))
 
 
@@ -138,7 +138,7 @@ def read_plain_pickle(path: Path) -> Any:
     try:
         value = _PlainUnpickler(io.BytesIO(Path(path).read_bytes()), encoding="utf-8").load()
     except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+        raise DataError(f"cannot read {path}: {why(error)}") from error
     except _ForbiddenClass as error:
         raise DataError(
             f"{path}: names {error}, but only lists, dictionaries, text and numbers are read, because a pickle can "

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import ConfigError, DataError
+from ..errors import ConfigError, DataError, why
 from ..requirements import Need, require
 from .breakdowns import Breakdown
 
@@ -41,7 +41,7 @@ def plot_breakdowns(breakdowns: Sequence[Breakdown], path: Path) -> None:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=160, metadata={"Date": None} if Path(path).suffix.lower() == ".svg" else None)
     except OSError as error:
-        raise DataError(f"cannot write {path}: {error.strerror or error}") from error
+        raise DataError(f"cannot write {path}: {why(error)}") from error
 
 
 def _draw(panel: Any, breakdown: Breakdown) -> None:

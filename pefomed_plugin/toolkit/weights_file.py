@@ -16,7 +16,7 @@ from typing import Any, Callable
 
 import torch
 
-from ..errors import CheckpointError, one_line
+from ..errors import CheckpointError, one_line, why
 
 Shapes = dict[str, tuple[int, ...]]
 _BEGINNINGS = (b"PK", b"\x80")
@@ -65,7 +65,7 @@ def refuse_other_files(path: Path) -> None:
         with path.open("rb") as file:
             start = file.read(64)
     except OSError as error:
-        raise CheckpointError(f"{path} cannot be opened: {error.strerror}") from error
+        raise CheckpointError(f"{path} cannot be opened: {why(error)}") from error
     if start.startswith(b"version https://git-lfs"):
         raise CheckpointError(f"{path} is a Git LFS pointer, the weights were not fetched; run git lfs pull there")
     if start.lstrip()[:1] == b"<":

@@ -19,7 +19,7 @@ from typing import Any
 from PIL import Image
 
 from ...digests import file_sha256
-from ...errors import DataError, ImageError
+from ...errors import DataError, ImageError, why
 from ...provenance import REAL
 from ...readers.prepared import SHARD_INDEX
 from ...readers.textfiles import read_json
@@ -211,7 +211,7 @@ def _write_shard(
             )
         os.replace(partial, path)
     except OSError as error:
-        raise DataError(f"cannot write {path}: {error.strerror or error}") from error
+        raise DataError(f"cannot write {path}: {why(error)}") from error
     finally:
         if partial.exists():
             partial.unlink()

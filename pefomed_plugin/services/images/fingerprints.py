@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 from PIL import Image
 
 from ...digests import sha256_of
-from ...errors import DataError
+from ...errors import DataError, why
 from ..console import Advance
 from ..parallel import map_in_threads
 from .decoding import DECODING, DEFAULT_POLICY, ImagePolicy, decode_image, locate, open_encoded
@@ -173,5 +173,5 @@ def _open_cache(path: Path, header: dict[str, Any], is_current: bool) -> BinaryI
         else:
             lines.write(json.dumps(header).encode() + b"\n")
     except OSError as error:
-        raise DataError(f"cannot write {path}: {error.strerror or error}") from error
+        raise DataError(f"cannot write {path}: {why(error)}") from error
     return lines

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from ...errors import ConfigError, DataError
+from ...errors import ConfigError, DataError, why
 from ...readers.tables import read_csv
 from ...records import Sample
 from .dicom import looks_like_dicom
@@ -46,7 +46,7 @@ def find_images(root: Path) -> ImageFolder:
         ConfigError: there is no image in it.
     """
     if not root.is_dir():
-        raise DataError(f"no folder {root}")
+        raise DataError(f"{root} is a file, not a folder of images" if root.exists() else f"no folder {root}")
     images: list[str] = []
     others: Counter = Counter()
     for folder, folders, names in os.walk(root, onerror=_refuse):
@@ -170,4 +170,4 @@ def _is_dicom(path: Path) -> bool:
 
 
 def _refuse(error: OSError) -> None:
-    raise DataError(f"cannot list {error.filename}: {error.strerror or error}") from error
+    raise DataError(f"cannot list {error.filename}: {why(error)}") from error

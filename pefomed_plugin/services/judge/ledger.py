@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
-from ...errors import DataError
+from ...errors import DataError, why
 from ...storage import SCHEMA
 from ..console import say_once
 
@@ -53,7 +53,7 @@ class Ledger:
             self._reader = open(self.path, "rb")
         except OSError as error:
             self._close()
-            raise DataError(f"cannot open the ledger {self.path}: {error.strerror}") from error
+            raise DataError(f"cannot open the ledger {self.path}: {why(error)}") from error
         try:
             self._lock(self._file)
             self._load(self._file, self._reader)

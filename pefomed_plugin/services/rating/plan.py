@@ -113,6 +113,10 @@ def read_plan(folder: Path, predictions: Sequence[Prediction]) -> RatingPlan:
         DataError: there is none, it is damaged, or it was made for other predictions.
     """
     path = Path(folder) / PLAN
+    if not path.exists():
+        raise DataError(
+            f"{path}: no such file; give the folder of pefomed rate export, or the --out of pefomed rate serve"
+        )
     content = read_json(path)
     try:
         content.pop("schema")

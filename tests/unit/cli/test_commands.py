@@ -162,7 +162,10 @@ def raising(error):
     ("error", "told"),
     [
         (DataError("rows are missing", ["row 3"]), "error: rows are missing\n  - row 3\n"),
-        (PermissionError(13, "Permission denied", "/out/x"), "error: /out/x: Permission denied\n"),
+        (
+            PermissionError(13, "Permission denied", "/out/x"),
+            "error: /out/x: Permission denied; change its permissions, or choose another place\n",
+        ),
         (
             ModuleNotFoundError("no", name="sentencepiece"),
             "error: this needs the package sentencepiece; pip install sentencepiece\n",

@@ -1,0 +1,103 @@
+"""A file where a folder should be, a folder where a file should be, an empty argument: told at once, with a remedy."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pefomed_plugin.cli import main
+from pefomed_plugin.errors import why
+
+
+@pytest.fixture
+def at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Folder that the command runs in, with a file, a folder without images and a file of predictions."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder").mkdir()
+    row = {"id": "a", "dataset": "vqa_rad", "split": "test", "image": "a.png", "task": "vqa", "question": "q"}
+    (tmp_path / "p.jsonl").write_text(json.dumps({**row, "answer": "yes", "prediction": "no"}) + "\n")
+    return tmp_path
+
+
+PREDICT = ["predict", "--ckpt", "nothing.pth", "--out", "out"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["init", "file"], "file: File exists; a file is where a folder is needed: move it away"),
+        (["init", "file/study"], "a file is where a folder is needed"),
+        (["init", ""], "an argument is empty, at 'init '; is it a variable that is not set?"),
+        (["sample", "--out="], "an argument is empty, at 'sample --out='"),
+        (["sample", "--no-model", "--out", "file"], "file: File exists; a file is where a folder is needed"),
+        (["sample", "--no-model", "--out", "file/x"], "a file is where a folder is needed"),
+        ([*PREDICT, "--images", "file", "--task", "report"], "file is a file, not a folder of images"),
+        ([*PREDICT, "--images", "nowhere", "--task", "report"], "no folder nowhere"),
+        ([*PREDICT, "--images", "folder", "--task", "report"], "folder holds no image; looked for"),
+        ([*PREDICT, "--images", "folder", "--task", "vqa"], "--task vqa needs --question TEXT or --questions"),
+        (["predict", "vqa_rad", "nowhere", "--api", "m", "--out", "out"], "no folder nowhere; correct what you gave"),
+        (
+            ["rate", "import", "nowhere", "p.jsonl"],
+            "nowhere/ratings.json: no such file; give the folder of pefomed rate",
+        ),
+        (
+            ["rate", "import", "folder", "none.jsonl"],
+            "cannot read none.jsonl: No such file or directory; check the name",
+        ),
+        (["rate", "import", "folder", "folder"], "cannot read folder: Is a directory; it is a folder where a file is"),
+        (
+            ["rate", "export", "p.jsonl", "--csv", "--out", "file"],
+            "cannot write file/rater01.csv: File exists; a file is",
+        ),
+        (["score", "exact_match", "file"], "file holds no predictions"),
+        (["checkpoint", "inspect", "nowhere.pth"], "no weights file nowhere.pth"),
+    ],
+)
+def test_a_wrong_place_is_told_with_what_to_do(
+    at: Path, capsys: pytest.CaptureFixture, arguments: list[str], told: str
+) -> None:
+    assert main(arguments) == 2
+    shown = capsys.readouterr().err
+    assert told in shown and "Traceback" not in shown and "[Errno" not in shown
+
+
+def test_where_answers_cannot_be_written_no_model_is_loaded(at: Path, capsys: pytest.CaptureFixture) -> None:
+    (at / "folder" / "a.png").write_bytes(b"")
+    arguments = ["predict", "--images", "folder", "--task", "report", "--ckpt", "nothing.pth", "--out", "file"]
+    assert main(arguments) == 2
+    shown = capsys.readouterr()
+    assert "a file is where a folder is needed" in shown.err and "loading" not in shown.out
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [(errno.EACCES, "change its permissions"), (errno.EROFS, "choose another place"), (errno.ENOSPC, "make room")],
+)
+def test_a_folder_that_may_not_be_made(
+    at: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch, number: int, remedy: str
+) -> None:
+    def refuse(path: Any, *_: Any, **__: Any) -> None:
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr(os, "mkdir", refuse)
+    for arguments in (["init", "study"], ["sample", "--no-model", "--out", "sample"]):
+        assert main(arguments) == 2
+        shown = capsys.readouterr().err
+        assert f": {os.strerror(number)}; " in shown and remedy in shown
+
+
+def test_an_error_without_a_known_remedy_says_what_the_system_says() -> None:
+    assert why(OSError(errno.EIO, "Input/output error")) == "Input/output error"
+    assert why(OSError("of a library")) == "of a library"
+    assert why(UnicodeDecodeError("utf-8", b"\xff", 0, 1, "no")).startswith("byte 0 is not UTF-8; convert the file")
+
+
+def test_the_printed_command_can_be_pasted(at: Path, capsys: pytest.CaptureFixture) -> None:
+    assert main(["init", "my study"]) == 0
+    assert "cd 'my study'\n" in capsys.readouterr().out
