@@ -42,7 +42,7 @@ def check_sample_folder() -> None:
         ConfigError: it cannot; names the folder and the variables that choose another.
     """
     folder = sample_folder()
-    place = next(path for path in (folder, *folder.parents) if path.is_dir())
+    place = next(path for path in (folder, *folder.parents) if path.exists())
     try:
         with TemporaryFile(dir=place):
             pass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..environment import sample_folder
+from ..environment import check_sample_folder, sample_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,6 +20,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Write what is not there yet."""
     from ..embedded import DRAWN, PARTS, make_sample  # late: loads PIL
 
+    if arguments.out is None:
+        check_sample_folder()
     folder = arguments.out or sample_folder()
     make_sample(folder, seed=arguments.seed, parts=DRAWN if arguments.no_model else PARTS)
     print(f"embedded default: {folder}")

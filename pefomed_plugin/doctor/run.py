@@ -49,14 +49,16 @@ def check_variables() -> list[Finding]:
     """What the ``PEFOMED_*`` variables point at, against the paper's sizes."""
     values = {name: os.environ[name] for name in environment.VARIABLES if os.environ.get(name)}
     if not values:
+        place = [] if environment.sample_folder().is_dir() else [_check_sample_folder()]
         return [
+            *place,
             Finding(
                 "configuration",
                 "PEFOMED_...",
                 NOTE,
                 "none is set: runs use the embedded default",
                 f"export {' '.join(name + '=...' for name in environment.VARIABLES)}   (docs/quick-start.md)",
-            )
+            ),
         ]
     findings = [
         Finding("configuration", name, NOTE, f"not set: {text}", f"export {name}=...")

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Callable, TypeVar
+from typing import IO, Any, Callable, TypeVar
+
+from .console import say_once
+
+try:
+    import fcntl
+except ImportError:  # a system that has no such locks
+    fcntl = None  # type: ignore[assignment]
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -40,5 +46,22 @@ def locked(path: Path) -> Iterator[None]:
     """Hold the lock file ``path``; other processes wait. It is released when the process ends, however it ends."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        lock(file, path, "start only one process that uses it at a time")
         yield
+
+
+def lock(file: IO[Any], path: Path, advice: str, wait: bool = True) -> None:
+    """Lock an open file until it is closed; where the system or the file system has no locks, say so with ``advice``.
+
+    Raises:
+        BlockingIOError: another process holds it, and ``wait`` is false.
+    """
+    if fcntl is None:
+        say_once(f"{path} is not locked (this system has no such locks); {advice}")
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError as error:
+        say_once(f"{path} is not locked ({error.strerror}); {advice}")

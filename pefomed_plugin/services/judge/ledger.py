@@ -6,7 +6,6 @@ ledger is opened again. One process at a time holds a ledger. Entries stay on th
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -17,7 +16,7 @@ from typing import Any, BinaryIO
 
 from ...errors import DataError, why
 from ...storage import SCHEMA
-from ..console import say_once
+from ..parallel import lock
 
 Entry = dict[str, Any]
 
@@ -122,13 +121,11 @@ class Ledger:
 
     def _lock(self, file: BinaryIO) -> None:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(file, self.path, "start only one judge on it at a time", wait=False)
         except BlockingIOError as error:
             raise DataError(
                 f"{self.path} is in use by another process; wait for it, or choose another file with --ledger"
             ) from error
-        except OSError as error:
-            say_once(f"{self.path} is not locked ({error.strerror}); start only one judge on it at a time")
 
     def _load(self, file: BinaryIO, reader: BinaryIO) -> None:
         whole, damaged = 0, []

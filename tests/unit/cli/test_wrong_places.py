@@ -101,3 +101,16 @@ def test_an_error_without_a_known_remedy_says_what_the_system_says() -> None:
 def test_the_printed_command_can_be_pasted(at: Path, capsys: pytest.CaptureFixture) -> None:
     assert main(["init", "my study"]) == 0
     assert "cd 'my study'\n" in capsys.readouterr().out
+
+
+def test_a_cache_that_cannot_be_written_is_told_before_anything_uses_it(
+    at: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(at / "file"))
+    told = "file/pefomed/sample cannot be written"
+    assert main(["sample", "--no-model"]) == 2
+    shown = capsys.readouterr().err
+    assert told in shown and "set PEFOMED_SAMPLE, or XDG_CACHE_HOME" in shown
+    assert main(["doctor"]) == 1
+    shown = capsys.readouterr().out
+    assert told in shown and "not ready" in shown
