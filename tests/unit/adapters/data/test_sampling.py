@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -167,3 +169,16 @@ def test_prefixes_of_a_pass_are_counted_over_all_ranks():
     batches = [batch for rank in range(2) for batch in plan.batches(rank)]
     assert plan.prefixes(0) == sum(len({images[draw.sample] for draw in batch}) for batch in batches)
     assert MixturePlan([10], [4], [1], seed=1).prefixes(0) == 10
+
+
+def test_passes_are_those_of_the_page_about_mixtures():
+    page = (Path(__file__).resolve().parents[4] / "docs" / "mixtures.md").read_text(encoding="utf-8")
+    told = [
+        list(map(int, re.findall(r"(\d+) passes", line))) for line in page.splitlines() if line.count(" passes |") == 3
+    ]
+    for ratios, passes in zip(((1, 1, 1), (2, 2, 1), ("proportional",) * 3), told):
+        plan = MixturePlan((3064, 4919, 19755), (6, 6, 6), ratios, seed=42, epochs=50)
+        assert plan.iterations == 231_200
+        expected = [share * plan.iterations / one for share, one in zip(plan.shares, plan.iterations_per_pass)]
+        assert [round(number) for number in expected] == passes
+    assert len(told) == 3 and [round(number, 1) for number in plan.passes()] == [50.0, 49.7, 50.1]
