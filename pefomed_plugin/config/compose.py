@@ -199,6 +199,8 @@ def _read(sections: Mapping[str, Any], registry: KnownClasses | None) -> tuple[C
     if PROPORTIONAL in ratios.values() and set(ratios.values()) != {PROPORTIONAL}:
         others = ", ".join(name for name, ratio in ratios.items() if ratio != PROPORTIONAL)
         problems.append(f"datasets.*.sample_ratio: {PROPORTIONAL}, but not for {others}; set it for all or none")
+    if ratios and not any(ratios.values()):
+        problems.append("datasets.*.sample_ratio: 0 for every data set, so that no batch comes; give one of them more")
     if not sections.get("datasets"):
         problems.append("datasets: no data set named")
     run, wrong = read_section(RunConfig, sections.get("run") or {}, "run")

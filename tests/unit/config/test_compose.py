@@ -163,6 +163,7 @@ def test_mistakes_of_all_sections_come_in_one_error(tmp_path):
             ["datasets.slake.sample_ratio=proportional"],
             "datasets.*.sample_ratio: proportional, but not for vqa_rad; set it for all or none",
         ),
+        (["datasets.vqa_rad.sample_ratio=0"], "datasets.*.sample_ratio: 0 for every data set"),
         (["datasets.vqa_rad.sample_ratio=equal"], "datasets.vqa_rad.sample_ratio: 'equal' is none of proportional"),
         (["run.evaluate=true"], "the run neither trains nor answers"),
         (["model.freeze_vit=false"], "model.freeze_vit: the vision encoder is never trained"),
