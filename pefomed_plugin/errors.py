@@ -80,10 +80,12 @@ _REMEDIES = {
 }
 
 
-def why(error: OSError | UnicodeDecodeError) -> str:
+def why(error: Exception) -> str:
     """What the system says of a file, and what can be done: ``Permission denied; change its permissions, ...``."""
     if isinstance(error, UnicodeDecodeError):
         return f"byte {error.start} is not UTF-8; convert the file, for example with iconv -f latin1 -t utf-8"
+    if not isinstance(error, OSError):
+        return one_line(error)
     remedy = _REMEDIES.get(error.errno or 0)
     said = error.strerror or one_line(error)
     return f"{said}; {remedy}" if remedy else said

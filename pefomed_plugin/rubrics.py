@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from .errors import ConfigError, DataError, near_names, one_line
+from .errors import ConfigError, DataError, near_names, why
 
 ACCURACY, MEAN = "accuracy", "mean"
 """How ratings are summed up: the share that is right in percent, or the mean of the levels."""
@@ -212,7 +212,7 @@ def read_rubric(path: Path) -> Rubric:
     try:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"cannot read the rubric {path}: {one_line(error)}") from error
+        raise ConfigError(f"cannot read the rubric {path}: {why(error)}") from error
     if not isinstance(content, dict):
         raise ConfigError(f"the rubric {path} holds no keys; it needs name, task and levels (docs/judging.md)")
     problems = _problems(content)

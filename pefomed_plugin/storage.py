@@ -194,6 +194,8 @@ def _read(path: Path, kind: type[_Record], may_be_empty: bool = False) -> list[_
         for where, line in _split(path):
             try:
                 content, changed = read_json_text(line)
+                if not isinstance(content, dict):
+                    raise ValueError(f"expected an object, found {type(content).__name__}")
                 before = share_with(before, content)
                 records.append(kind.from_json(before))
                 halves += changed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..errors import ConfigError, DataError, one_line
+from ..errors import ConfigError, DataError, why
 from ..readers import read_data
 from ..scoring.tokens import training_vocabulary
 from ..storage import read_samples
@@ -52,7 +52,7 @@ def _read_words(path: Path) -> frozenset[str]:
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot read {path}: {one_line(error)}") from error
+        raise DataError(f"cannot read {path}: {why(error)}") from error
     problems = [
         f"{path}, line {number}: {line[:60]!r} is more than one word"
         for number, line in enumerate(lines, 1)

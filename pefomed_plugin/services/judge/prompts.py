@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...errors import ConfigError, one_line
+from ...errors import ConfigError, why
 from ...records import Prediction
 from ...rubrics import Rubric
 from ...text import without_reasoning
@@ -93,7 +93,7 @@ def find_prompt(rubric: Rubric, path: Path | None = None) -> JudgePrompt:
     try:
         template = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read the prompt file {path}: {one_line(error)}") from error
+        raise ConfigError(f"cannot read the prompt file {path}: {why(error)}") from error
     found, known = set(re.findall(r"\{(\w*)\}", template)), _PLACEHOLDERS[rubric.task]
     problems = [f"{{{name}}} is missing" for name in known if name not in found]
     problems += [

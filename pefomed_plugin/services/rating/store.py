@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from ...errors import DataError, one_line
+from ...errors import DataError, one_line, why
 from ...rubrics import Rubric, built_in_rubric, require_same_rubric, rubric_from_json
 
 STORE = "ratings.sqlite"
@@ -67,7 +67,7 @@ class RatingStore:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._base = sqlite3.connect(str(self.path), timeout=_WAIT_S, isolation_level=None, check_same_thread=False)
         except (OSError, sqlite3.Error) as error:
-            raise StoreError(f"cannot open {self.path}: {one_line(error)}") from error
+            raise StoreError(f"cannot open {self.path}: {why(error)}") from error
         try:
             self._prepare()
         except sqlite3.Error as error:

@@ -20,6 +20,7 @@ def at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("")
     (tmp_path / "folder").mkdir()
+    (tmp_path / "numbers.json").write_text("[1, 2]")
     row = {"id": "a", "dataset": "vqa_rad", "split": "test", "image": "a.png", "task": "vqa", "question": "q"}
     (tmp_path / "p.jsonl").write_text(json.dumps({**row, "answer": "yes", "prediction": "no"}) + "\n")
     return tmp_path
@@ -54,6 +55,11 @@ PREDICT = ["predict", "--ckpt", "nothing.pth", "--out", "out"]
         (
             ["rate", "export", "p.jsonl", "--csv", "--out", "file"],
             "cannot write file/rater01.csv: File exists; a file is",
+        ),
+        (["score", "exact_match", "numbers.json"], "numbers.json, record 0: expected an object, found int"),
+        (
+            ["rate", "export", "p.jsonl", "--out", "o", "--rubric", "none.yaml"],
+            "none.yaml: No such file or directory; check",
         ),
         (["score", "exact_match", "file"], "file holds no predictions"),
         (["checkpoint", "inspect", "nowhere.pth"], "no weights file nowhere.pth"),
