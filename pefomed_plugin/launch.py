@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 from . import environment
+from .adapters.devices import leave_processes
 from .adapters.training.strategies import STRATEGIES
 from .config.compose import Composed, Configuration, compose_config, refusals
 from .errors import ConfigError
@@ -49,7 +50,12 @@ def main(arguments: Sequence[str] | None = None, *, evaluate: bool = False) -> i
     given = parser.parse_args(arguments)
     options = [*given.options, *(["run.fresh=true"] if given.fresh else [])]
     options += ["run.evaluate=true"] if evaluate else []
-    return report_errors(lambda: run(given.cfg_path, options))
+
+    def to_the_end() -> None:
+        run(given.cfg_path, options)
+        leave_processes()
+
+    return report_errors(to_the_end)
 
 
 def run(cfg_path: str, options: Sequence[str] = ()) -> dict[str, Any]:

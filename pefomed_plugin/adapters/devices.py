@@ -111,6 +111,17 @@ def peak_memory_gib(device: Any) -> float:
     return round(taken / 2 ** (30 if sys.platform == "darwin" else 20), 3)  # bytes there, KiB elsewhere
 
 
+def leave_processes() -> None:
+    """End the connection to the other ranks, who all come here: NCCL's threads must not outlive the interpreter.
+
+    Where they do, a rank can die of SIGABRT after its run is written, and torchrun calls the run failed.
+    """
+    import torch  # late: heavy
+
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
 def _join_processes(on_cpu: bool, timeout_minutes: float) -> None:
     """Connect to the other ranks: gloo for tensors on the CPU, also beside NCCL, so that counts need no GPU."""
     import torch  # late: heavy

@@ -167,3 +167,18 @@ def test_a_gpu_out_of_memory_is_told_what_would_help(environ):
         raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
     with pytest.raises(RuntimeError, match="something else"), launch.explaining_memory(configuration):
         raise RuntimeError("something else")
+
+
+def test_a_run_that_ends_leaves_no_connection_to_other_ranks(monkeypatch, tmp_path):
+    import torch
+
+    seen = []
+
+    def joined(*_):
+        torch.distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1)
+        seen.append(torch.distributed.is_initialized())
+
+    monkeypatch.setattr(launch, "run", joined)
+    assert launch.main(["--cfg-path", "x.yaml"]) == 0
+    assert seen == [True]
+    assert not torch.distributed.is_initialized()
