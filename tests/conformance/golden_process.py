@@ -12,6 +12,7 @@ import sys
 
 import yaml
 
+from pefomed_plugin.adapters.devices import leave_processes
 from pefomed_plugin.launch import report_errors
 from tests.conformance.golden_run import golden_runner
 
@@ -34,6 +35,7 @@ def main() -> None:
 
     runner.task.train_step = train_step
     runner.train()
+    leave_processes()
 
 
 if __name__ == "__main__":
