@@ -60,12 +60,31 @@ def write_text(path: Path, text: str) -> None:
 
 def write_pieces(path: Path, pieces: Iterable[str]) -> None:
     """A file from pieces of its text, each written before the next one is made. Raises DataError as ``write_text``."""
+    _write(path, (without_surrogates(piece).encode("utf-8") for piece in pieces))
+
+
+def _write(path: Path, chunks: Iterable[bytes]) -> None:
+    """A file from what is made on the way; an error in making it is not taken for one of writing.
+
+    Raises:
+        DataError: the file cannot be written, or another one that is read for it cannot be read; the old file is
+            untouched.
+    """
+    made, cause = iter(chunks), None
     try:
         with replacing(path) as file:
-            for piece in pieces:
-                file.write(without_surrogates(piece).encode("utf-8"))
+            while True:
+                try:
+                    chunk = next(made, None)
+                except OSError as error:
+                    cause = error
+                    raise
+                if chunk is None:
+                    break
+                file.write(chunk)
     except OSError as error:
-        raise DataError(f"cannot write {path}: {why(error)}") from error
+        failed = f"write {path}" if error is not cause else f"read {error.filename or f'what goes into {path}'}"
+        raise DataError(f"cannot {failed}: {why(error)}") from error
 
 
 def drop_half_line(path: Path) -> None:
@@ -110,23 +129,24 @@ def write_records(path: Path, records: Iterable[Any]) -> None:
     """
     ids: Counter[str] = Counter()
     is_finite, found, halves = True, [], 0
-    try:
-        with replacing(path) as file:
-            for record in records:
-                ids[_id_of(record)] += 1
-                try:
-                    line, changed = line_of(record)
-                except ValueError:
-                    is_finite = False
-                    found += [f"{_id_of(record)}: {name}" for name in not_finite(record.to_json())]
-                else:
-                    file.write(line.encode("utf-8"))
-                    halves += changed
-            _refuse_duplicates(ids, str(path))
-            if not is_finite:
-                raise DataError(f"{path}: a value is not a finite number", found)
-    except OSError as error:
-        raise DataError(f"cannot write {path}: {why(error)}") from error
+
+    def lines() -> Iterator[bytes]:
+        nonlocal is_finite, found, halves
+        for record in records:
+            ids[_id_of(record)] += 1
+            try:
+                line, changed = line_of(record)
+            except ValueError:
+                is_finite = False
+                found += [f"{_id_of(record)}: {name}" for name in not_finite(record.to_json())]
+            else:
+                halves += changed
+                yield line.encode("utf-8")
+        _refuse_duplicates(ids, str(path))
+        if not is_finite:
+            raise DataError(f"{path}: a value is not a finite number", found)
+
+    _write(path, lines())
     tell_half_characters(str(path), halves)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -82,14 +83,19 @@ def write_llama(folder: Path, seed: int, steps: int = STEPS) -> None:
 
 def train_tokenizer(seed: int) -> bytes:
     """SentencePiece model of at most ``PIECES`` pieces, trained on the lessons."""
+    return train_pieces(lessons.texts(Random(f"{seed} pieces"), pages=1500), PIECES)
+
+
+def train_pieces(texts: Iterator[str], pieces: int) -> bytes:
+    """SentencePiece model of LLaMA's kind, of at most ``pieces`` pieces."""
     from sentencepiece import SentencePieceTrainer  # late: optional
 
     model = io.BytesIO()
     SentencePieceTrainer.train(
-        sentence_iterator=lessons.texts(Random(f"{seed} pieces"), pages=1500),
+        sentence_iterator=texts,
         model_writer=model,
         model_type="bpe",
-        vocab_size=PIECES,
+        vocab_size=pieces,
         hard_vocab_limit=False,
         character_coverage=1.0,
         num_threads=1,

@@ -81,15 +81,14 @@ def read_lmms_eval(path: Path) -> list[Answer]:
     Raises:
         DataError: not such a file; every damaged record is named.
     """
-    rows = []
-    for number, row in read_rows(path):
-        fields = dict(row) if isinstance(row, dict) else row
-        if isinstance(row, dict) and isinstance(row.get("doc"), dict):
-            fields["question"] = row["doc"].get("question")
-        if isinstance(row, dict) and "filtered_resps" in row:
-            fields["filtered_resps"] = _first(row["filtered_resps"])
-        rows.append((number, fields))
-    return _answers(path, "line", rows, {"text": "filtered_resps", "question": "question", "reference": "target"}, {})
+
+    def fields(row: dict[str, Any]) -> dict[str, Any]:
+        asked = {"question": row["doc"].get("question")} if isinstance(row.get("doc"), dict) else {}
+        said = {"filtered_resps": _first(row["filtered_resps"])} if "filtered_resps" in row else {}
+        return {**asked, **said}
+
+    names = {"text": "filtered_resps", "question": "question", "reference": "target"}
+    return _answers(path, "line", _with(fields, path), names, {})
 
 
 def read_ms_swift(path: Path) -> list[Answer]:
@@ -98,18 +97,18 @@ def read_ms_swift(path: Path) -> list[Answer]:
     Raises:
         DataError: not such a file; every damaged record is named.
     """
-    rows = []
-    for number, row in read_rows(path):
-        fields = dict(row) if isinstance(row, dict) else row
-        if isinstance(row, dict) and isinstance(row.get("messages"), list):
-            asked = [turn.get("content") for turn in row["messages"] if turn.get("role") == "user"]
-            image = _first(row.get("images"))
-            fields["question"] = asked[-1] if asked else None
-            fields["image"] = image.get("path") if isinstance(image, dict) else image
-        rows.append((number, fields))
-    found = _answers(
-        path, "line", rows, {"text": "response", "question": "question"}, {"reference": "labels", "image": "image"}
-    )
+
+    def fields(row: dict[str, Any]) -> dict[str, Any]:
+        if not isinstance(row.get("messages"), list):
+            return {}
+        turns = [turn for turn in row["messages"] if isinstance(turn, dict)]
+        asked = [turn.get("content") for turn in turns if turn.get("role") == "user"]
+        image = _first(row.get("images"))
+        shown = image.get("path") if isinstance(image, dict) else image
+        return {"question": asked[-1] if asked else None, "image": shown}
+
+    names = {"text": "response", "question": "question"}
+    found = _answers(path, "line", _with(fields, path), names, {"reference": "labels", "image": "image"})
     return [replace(answer, question=(answer.question or "").replace(_IMAGE_TOKEN, "")) for answer in found]
 
 
@@ -120,6 +119,11 @@ def read_llama_factory(path: Path) -> list[Answer]:
         DataError: not such a file; every damaged record is named.
     """
     return _answers(path, "line", read_rows(path), {"text": "predict", "question": "prompt", "reference": "label"}, {})
+
+
+def _with(fields: Callable[[dict[str, Any]], dict[str, Any]], path: Path) -> list[tuple[int, Any]]:
+    """Rows of a file with more fields, made of the others; what is no record stays, to be named."""
+    return [(number, {**row, **fields(row)} if isinstance(row, dict) else row) for number, row in read_rows(path)]
 
 
 def _first(value: Any) -> Any:

@@ -96,6 +96,45 @@ def make_batch(model: Any, items: Sequence[Item], *, share: bool, answering: boo
     return pin_memory(make_collater(model, share=share, generation=answering)(items))
 
 
+def stage2(batch_size: int) -> Any:
+    """Configuration of a stage-2 run, for ``pefomed estimate``."""
+    from pefomed_plugin.config.compose import read_configuration
+
+    return read_configuration(
+        {
+            "model": {"lora_dropout": 0.05},
+            "datasets": {"vqa_rad": {"batch_size": batch_size}},
+            "run": {"task": "medical_vqa", "output_dir": ".", "precision": "bf16"},
+        }
+    )
+
+
+def longest_batch(rows: int, tokens: int, answer: int) -> dict[str, Any]:
+    """A batch of so many rows, all of the same length."""
+    from pefomed_plugin.toolkit.bundled.packing import Packed
+
+    ids = torch.full((rows, tokens), 5)
+    wanted = torch.arange(tokens - answer, tokens).repeat(rows, 1)
+    flat = torch.arange(rows * answer)
+    layout = Packed(
+        token_ids=ids,
+        positions=torch.arange(tokens).repeat(rows, 1),
+        segments=torch.zeros_like(ids),
+        filled=torch.arange(rows * tokens),
+        visual_starts=torch.full((rows,), 5),
+        wanted=wanted,
+        flat=flat,
+        sources=(wanted + tokens * torch.arange(rows)[:, None]).flatten(),
+        targets=torch.full((rows * answer,), 7),
+        owners=flat // answer,
+        samples=rows,
+        separately_padded_length=tokens,
+        truncated_answers=0,
+    )
+    names = ["x"] * rows
+    return {"image": torch.zeros(rows, 3, 448, 448), "layout": layout, "answer": names, "image_id": names}
+
+
 class Steps:
     """Optimizer steps as the trainer takes them, at a learning rate of 0."""
 

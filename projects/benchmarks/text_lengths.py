@@ -8,11 +8,10 @@ an answer with its end, 22 of the prompt's words before a question and 4 behind 
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from pathlib import Path
 
-from pefomed_plugin.embedded.tiny_language import PAD_TOKEN
+from pefomed_plugin.embedded.tiny_language import train_pieces
 from pefomed_plugin.prompts import DEFAULT_STYLE, IMAGE_PLACEHOLDER
 from pefomed_plugin.readers import read_data
 
@@ -23,29 +22,7 @@ _WEIGHT_OF_PROMPT = 200
 
 def write_tokenizer(release: Path, folder: Path) -> None:
     """Train it on the training questions and answers of VQA-RAD, as ``folder/tokenizer.model``."""
-    from sentencepiece import SentencePieceTrainer
-
-    model = io.BytesIO()
-    SentencePieceTrainer.train(
-        sentence_iterator=_texts(release),
-        model_writer=model,
-        model_type="bpe",
-        vocab_size=PIECES,
-        hard_vocab_limit=False,
-        character_coverage=1.0,
-        num_threads=1,
-        split_digits=True,
-        byte_fallback=True,
-        normalization_rule_name="identity",
-        remove_extra_whitespaces=False,
-        user_defined_symbols=[PAD_TOKEN],
-        unk_id=0,
-        bos_id=1,
-        eos_id=2,
-        pad_id=-1,
-        minloglevel=2,
-    )
-    (folder / "tokenizer.model").write_bytes(model.getvalue())
+    (folder / "tokenizer.model").write_bytes(train_pieces(_texts(release), PIECES))
 
 
 def _texts(release: Path) -> Iterator[str]:

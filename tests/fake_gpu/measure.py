@@ -21,11 +21,9 @@ from torch.nn import functional
 
 from pefomed_plugin.adapters.answering import to_device
 from pefomed_plugin.adapters.medical_model import MedicalModel
-from pefomed_plugin.config.compose import read_configuration
 from pefomed_plugin.services.memory.estimate import GIB, estimate
 from pefomed_plugin.toolkit.bundled.graphs import StepGraphs
-from pefomed_plugin.toolkit.bundled.packing import Packed
-from projects.benchmarks.real_size import Steps, make_batch, make_items, random_model
+from projects.benchmarks.real_size import Steps, longest_batch, make_batch, make_items, random_model, stage2
 from tests.fake_gpu.watch import Watch
 
 KERNELS = {0: "math", 1: "flash", 2: "efficient", 3: "cudnn"}
@@ -89,35 +87,9 @@ def steps(model: Any, run: Steps, folder: Path) -> dict[str, Any]:
 
 def memory(run: Steps) -> dict[str, float]:
     """GiB that a step of the largest batch of six questions takes, and what ``pefomed estimate`` says of it."""
-    said = estimate(
-        read_configuration(
-            {
-                "model": {"lora_dropout": 0.05},
-                "datasets": {"vqa_rad": {"batch_size": 6}},
-                "run": {"task": "medical_vqa", "output_dir": "x", "precision": "bf16"},
-            }
-        )
-    )
+    said = estimate(stage2(6))
     load = said.training_load
-    rows, tokens, answer = load.rows, load.row_tokens, load.answer_tokens // load.samples
-    wanted, flat = torch.arange(tokens - answer, tokens).repeat(rows, 1), torch.arange(rows * answer)
-    layout = Packed(
-        token_ids=torch.full((rows, tokens), 5),
-        positions=torch.arange(tokens).repeat(rows, 1),
-        segments=torch.zeros(rows, tokens, dtype=torch.long),
-        filled=torch.arange(rows * tokens),
-        visual_starts=torch.full((rows,), 5),
-        wanted=wanted,
-        flat=flat,
-        sources=(wanted + tokens * torch.arange(rows)[:, None]).flatten(),
-        targets=torch.full((rows * answer,), 7),
-        owners=flat // answer,
-        samples=rows,
-        separately_padded_length=tokens,
-        truncated_answers=0,
-    )
-    texts = ["x"] * rows
-    batch = {"image": torch.zeros(rows, 3, 448, 448), "layout": layout, "answer": texts, "image_id": texts}
+    batch = longest_batch(load.rows, load.row_tokens, load.answer_tokens // load.samples)
     run.take(batch)
     torch.cuda.empty_cache()
     watch = watched(lambda: run.take(batch), 0)

@@ -12,7 +12,15 @@ import pytest
 
 from pefomed_plugin.errors import DataError
 from pefomed_plugin.records import Prediction, Score
-from pefomed_plugin.storage import merge_ranks, read_predictions, share_with, write_json, write_records, write_text
+from pefomed_plugin.storage import (
+    merge_ranks,
+    read_predictions,
+    share_with,
+    write_json,
+    write_pieces,
+    write_records,
+    write_text,
+)
 
 
 def prediction(number, **changes):
@@ -216,3 +224,17 @@ def test_a_number_that_is_not_finite_is_named(tmp_path: Path) -> None:
     (found,) = read_predictions(tmp_path / "p.jsonl")
     with pytest.raises(DataError, match=r"not a finite number\n  - a-1: metadata\.age"):
         write_records(tmp_path / "out.jsonl", [replace(found, metadata={"age": float("nan")})])
+
+
+def test_a_file_that_cannot_be_read_is_not_said_to_be_one_that_cannot_be_written(tmp_path):
+    def pieces():
+        yield "begun"
+        yield (tmp_path / "absent").read_text()
+
+    path = tmp_path / "page.html"
+    path.write_text("old")
+    with pytest.raises(DataError, match=r"cannot read .*absent: No such file") as failed:
+        write_pieces(path, pieces())
+    assert "page.html" not in str(failed.value)
+    assert path.read_text() == "old"
+    assert [found.name for found in tmp_path.iterdir()] == ["page.html"]

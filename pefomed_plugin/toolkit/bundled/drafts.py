@@ -90,9 +90,7 @@ class DraftedSlots(Slots):
         if not running:
             return finished
         guesses = [self._guess(answer, 0.0 if self._fixed_shapes else SURE) for _, answer in running]
-        said = iter(
-            self._said([slot for slot, _ in running], guesses, max(each.prompt + each.asked for _, each in running))
-        )
+        said = iter(self._said([slot for slot, _ in running], guesses, self._columns(running)))
         moved = torch.zeros((self.store.slots, 1), dtype=torch.long)
         self.told.add(steps=1)
         for (slot, answer), guess in zip(running, guesses):

@@ -152,11 +152,11 @@ class Slots:
         finished = [] if self._lag else self.read()
         running, behind = self._running(), 0
         if running:
-            columns = max(answer.prompt + answer.asked for _, answer in running)
+            columns = in_blocks(self._columns(running))
             if self._fixed_shapes:
-                self._take_step(self._step, in_blocks(columns))
+                self._take_step(self._step, columns)
             else:
-                self._step(in_blocks(columns), self._places(running))
+                self._step(columns, self._places(running))
             self._send(self._tokens[:, 0], running)
             behind = self._lag
         return finished + self.read(behind)
@@ -176,7 +176,15 @@ class Slots:
             step(columns)
 
     def _running(self) -> list[tuple[int, Answer]]:
-        return [(slot, each) for slot, each in enumerate(self._answers) if each and each.asked < each.limit]
+        return [
+            (slot, answer)
+            for slot, answer in enumerate(self._answers)
+            if answer is not None and answer.asked < answer.limit
+        ]
+
+    def _columns(self, running: list[tuple[int, Answer]]) -> int:
+        """As many as the longest of them has by now."""
+        return max(answer.prompt + answer.asked for _, answer in running)
 
     def _step(self, columns: int, filled: torch.Tensor | None = None) -> None:
         """One more token in every slot, from the tokens and positions that are there to those of the next step.
@@ -259,7 +267,7 @@ class Slots:
         return [answer] if answer.is_done else []
 
     def _leave(self) -> None:
-        self._answers = [None if each is None or each.is_done else each for each in self._answers]
+        self._answers = [None if answer is None or answer.is_done else answer for answer in self._answers]
 
 
 def _seen(layout: Packed, longest: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -43,15 +43,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from projects.benchmarks.gpu_check.state import Model
 
     start, report, model = time.monotonic(), Report(given.out / "gpu_check.json"), Model(given.out / "inputs")
-    for name in (each for each in SECTIONS if each in given.sections):
+    for name in (section for section in SECTIONS if section in given.sections):
         report.section = name
-        section = next(getattr(module, name) for module in (equality, timing, memory) if hasattr(module, name))
+        check = next(getattr(module, name) for module in (equality, timing, memory) if hasattr(module, name))
         began = time.monotonic()
         if began - start > 60 * given.minutes:
             report.info("not started: no time left")
             continue
         try:
-            section(report, model)
+            check(report, model)
         except Exception as error:  # the other sections still run
             where = traceback.format_exc().strip().splitlines()[-3].strip()
             report.verdict(
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
         report.info("took", s=time.monotonic() - began)
         report.write()
-    block = "\n".join(markdown(report.findings)) + "\n"
+    block = "\n".join(markdown(report.findings, torch.cuda.get_device_name(), equality.versions())) + "\n"
     (given.out / "gpu_check.md").write_text(block, encoding="utf-8")
     print(f"{block}\n{report.failed} failed; {report.path}")
     return 1 if report.failed else 0

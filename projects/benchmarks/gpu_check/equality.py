@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import nullcontext
+from importlib import metadata
 from typing import Any
 
 import torch
@@ -18,23 +19,19 @@ LOSS_OFF, COSINE = 2e-2, 0.98
 _KERNELS = {0: "math", 1: "flash", 2: "efficient", 3: "cudnn"}
 
 
+def versions() -> dict[str, Any]:
+    """Of what computes."""
+    packages = ("torch", "transformers", "peft", "timm", "accelerate")
+    return {
+        "python": sys.version.split()[0],
+        **{name: metadata.version(name) for name in packages},
+        "cudnn": torch.backends.cudnn.version(),
+    }
+
+
 def env(report: Report, model: Model) -> None:
     """Versions, card, and which attention kernel torch takes for a batch of ours."""
-    import accelerate
-    import peft
-    import timm
-    import transformers
-
-    report.info(
-        "versions",
-        python=sys.version.split()[0],
-        torch=torch.__version__,
-        transformers=transformers.__version__,
-        peft=peft.__version__,
-        timm=timm.__version__,
-        accelerate=accelerate.__version__,
-        cudnn=torch.backends.cudnn.version(),
-    )
+    report.info("versions", **versions())
     free, total = torch.cuda.mem_get_info()
     capability = ".".join(map(str, torch.cuda.get_device_capability()))
     report.info(torch.cuda.get_device_name(), GiB=total / 2**30, free=free / 2**30, capability=capability)

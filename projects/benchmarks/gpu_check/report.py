@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
@@ -22,9 +21,13 @@ class Finding:
     what: str
     numbers: dict[str, Any]
 
+    @property
+    def figures(self) -> str:
+        """The numbers with their names."""
+        return ", ".join(f"{name.replace('_', ' ')} {_short(value)}" for name, value in self.numbers.items())
+
     def __str__(self) -> str:
-        shown = ", ".join(f"{name.replace('_', ' ')} {_short(value)}" for name, value in self.numbers.items())
-        return f"{self.verdict:4} {self.section:7} {self.what}{f': {shown}' if shown else ''}"
+        return f"{self.verdict:4} {self.section:7} {self.what}{f': {self.figures}' if self.figures else ''}"
 
 
 @dataclass
@@ -58,22 +61,18 @@ class Report:
         self.path.write_text(json.dumps([asdict(finding) for finding in self.findings], indent=1, default=str))
 
 
-def markdown(findings: Sequence[Finding]) -> list[str]:
+def markdown(findings: Sequence[Finding], card: str, versions: Mapping[str, Any]) -> list[str]:
     """The block for ``docs/speed.md``: where it ran, then a row a finding."""
-    versions = next((each.numbers for each in findings if each.what == "versions"), {})
-    card = next((each.what for each in findings if "GiB" in each.numbers), platform.processor())
     software = ", ".join(f"{name} {value}" for name, value in versions.items())
-    rows = [each for each in findings if each.section != "env" and each.what != "took"]
+    rows = [finding for finding in findings if finding.section != "env" and finding.what != "took"]
     return [
         f"`python -m projects.benchmarks.gpu_check` on one {card}, {date.today():%d %B %Y}: {software}.",
         "",
         "| section | | what | figures |",
         "|---|---|---|---|",
         *(
-            f"| {each.section} | {each.verdict if each.verdict != INFO else ''} | {each.what} | "
-            + ", ".join(f"{name.replace('_', ' ')} {_short(value)}" for name, value in each.numbers.items())
-            + " |"
-            for each in rows
+            f"| {row.section} | {row.verdict if row.verdict != INFO else ''} | {row.what} | {row.figures} |"
+            for row in rows
         ),
     ]
 

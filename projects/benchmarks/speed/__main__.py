@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     toolkits = ["bundled", *([CHECKOUT.toolkit] if has_checkout() and given.device == "cpu" else [])]
     if len(toolkits) == 1:
-        say("no checkout takes part (MINIGPT4_HOME and MINIGPT4_PYTHON, on the CPU): ratios are to the plain way")
+        say("no checkout takes part: it needs MINIGPT4_HOME and MINIGPT4_PYTHON, and the CPU")
     given.out.mkdir(parents=True, exist_ok=True)
     chosen = [each for each in (TINY_TASKS if given.tiny else tasks(given.device)) if given.only in each.name]
     results: list[dict[str, Any]] = []

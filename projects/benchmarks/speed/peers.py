@@ -8,7 +8,7 @@ a question sees those before it and their answers, so it is another task and has
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
 
 import torch
@@ -18,7 +18,7 @@ from pefomed_plugin.prompts import IMAGE_MARKER, IMAGE_PLACEHOLDER
 IGNORED = -100
 
 
-class Sequence_(NamedTuple):
+class Tokens(NamedTuple):
     """Tokens, where the image's are, and which are to be learnt."""
 
     ids: list[int]
@@ -46,7 +46,7 @@ def peer_loss(
         eager: attention written out, in the encoder too, as in upstream's order of work.
     """
     made = list(_sequences(model, instructions, answers, owners, form))
-    with _eager_attention(model) if eager else _as_it_is():
+    with _eager_attention(model) if eager else nullcontext():
         return _outputs(model, images, made, form, labelled=True).loss
 
 
@@ -71,7 +71,7 @@ def teacher_forced_agreement(
 
 def _sequences(
     model: Any, instructions: Sequence[str], answers: Sequence[Any], owners: Sequence[int], form: str
-) -> Iterator[Sequence_]:
+) -> Iterator[Tokens]:
     encode, begun = model.llama_tokenizer.encode, None
     for instruction, answer, owner in zip(instructions, answers, owners):
         learnt = encode(answer + model.end_sym) if isinstance(answer, str) else list(answer)
@@ -86,12 +86,12 @@ def _sequences(
         before, behind = model.prompt_template.format(instruction).split(IMAGE_PLACEHOLDER)
         head = [model.llama_tokenizer.bos_token_id, *encode(before)]
         prompt = [*head, *[model.llama_tokenizer.pad_token_id] * model.visual_tokens, *encode(behind)]
-        begun = Sequence_([*prompt, *learnt], [*[IGNORED] * len(prompt), *learnt], len(head), owner)
+        begun = Tokens([*prompt, *learnt], [*[IGNORED] * len(prompt), *learnt], len(head), owner)
     if begun is not None:
         yield begun
 
 
-def _outputs(model: Any, images: torch.Tensor, made: Sequence[Sequence_], form: str, *, labelled: bool) -> Any:
+def _outputs(model: Any, images: torch.Tensor, made: Sequence[Tokens], form: str, *, labelled: bool) -> Any:
     lengths = [len(sequence.ids) for sequence in made]
     pad, device = model.llama_tokenizer.pad_token_id, model.device
     if form == "padding-free":
@@ -130,8 +130,3 @@ def _eager_attention(model: Any) -> Iterator[None]:
         config._attn_implementation = before
         for block, was in zip(blocks, fused):
             block.attn.fused_attn = was
-
-
-@contextmanager
-def _as_it_is() -> Iterator[None]:
-    yield

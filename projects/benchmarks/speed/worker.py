@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import sys
 import time
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from pefomed_plugin.services.attention import attention_without_plans
 from projects.benchmarks.speed.peers import peer_loss, teacher_forced_agreement
 from projects.benchmarks.speed.sizes import CHECKOUT, Way
 from projects.benchmarks.toolkit_process import serve
@@ -60,10 +62,23 @@ class Bench:
     def autocast(self) -> Any:
         return torch.autocast("cuda", dtype=torch.bfloat16) if self.device == "cuda" else nullcontext()
 
+    @contextmanager
+    def computing(self, way: Way) -> Iterator[None]:
+        """On a GPU ours as a run computes (``adapters.devices``), peers as torch and peft do of themselves."""
+        if self.device == "cpu":
+            yield
+            return
+        ours = not way.peer
+        for module in self.model.modules():
+            if hasattr(module, "lora_A"):
+                module.cast_input_dtype_enabled = not ours
+        with attention_without_plans() if ours else nullcontext(), self.autocast():
+            yield
+
     def backward(self, batch: Batch, way: Way) -> torch.Tensor:
         """Loss and gradients of one batch."""
         self.model.compile_layers = way.compiled
-        with self.autocast():
+        with self.computing(way):
             loss = self.loss(batch, way)
         loss.backward()
         return loss
@@ -78,7 +93,7 @@ class Bench:
     def answers(self, batch: Batch, way: Way, limit: int) -> list[list[int]]:
         """Token ids of greedy answers, up to their end."""
         end = self.model.llama_tokenizer.eos_token_id
-        with self.autocast(), self.model.merged_lora() if way.merged else nullcontext():
+        with self.computing(way), self.model.merged_lora() if way.merged else nullcontext():
             if way.packed:
                 laid_out = self.lay_out(batch, way, answering=True)
                 ids = self.model.generate_packed_ids(laid_out["image"], laid_out["layout"], max_new_tokens=limit)

@@ -52,7 +52,9 @@ def test_questions_that_an_earlier_version_dealt_otherwise_are_refused():
 
 
 def test_an_earlier_version_without_shared_images_had_the_same_order():
-    plan_run(options(), [TrainSet()], 1, saved(options(), grouping=None))
+    now, _ = plan_run(options(), [TrainSet()], 1, None)
+    then, _ = plan_run(options(), [TrainSet()], 1, saved(options(), grouping=None))
+    assert [*then.batches(0)] == [*now.batches(0)]
 
 
 def test_another_number_of_questions_is_another_order():
