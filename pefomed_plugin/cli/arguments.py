@@ -85,6 +85,13 @@ def add_permission(parser: argparse.ArgumentParser, what: str) -> None:
     parser.add_argument("--i-have-permission", action="store_true", help=what)
 
 
+def existing_folder(text: str) -> Path:
+    """A folder that is there, for argparse."""
+    if not Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"there is no folder {text}")
+    return Path(text)
+
+
 def count_from_1(text: str) -> int:
     """A number from 1, for argparse."""
     number = int(text)

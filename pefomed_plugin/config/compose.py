@@ -231,6 +231,11 @@ def _contradictions(configuration: Configuration) -> list[str]:
             f"run.questions_per_image: {run.questions_per_image}: model.decoder: plain takes each question alone; set "
             "model.decoder=packed, or run.questions_per_image=1"
         )
+    if run.drafts != "none" and run.test_splits and model.decoder == "plain":
+        found.append(
+            f"run.drafts: {run.drafts}: model.decoder: plain reads no guesses; set model.decoder=packed, or "
+            "run.drafts=none"
+        )
     if run.merge_lora and run.test_splits and model.quantisation != "none":
         found.append(
             f"run.merge_lora: weights in {model.quantisation} cannot take LoRA up; set it to false, or "

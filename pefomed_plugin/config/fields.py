@@ -31,6 +31,10 @@ class Rule:
     """Whether MiniGPT-v2's ``runner_base`` does something with it."""
 
 
+_NUMBERS = {int: "a whole number", float: "a number"}
+"""Kinds that some fields take beside the names of their choices."""
+
+
 def option(
     help: str,
     default: Any = MISSING,
@@ -164,12 +168,11 @@ def _read_value(value: Any, hint: Any, rule: Rule, where: str) -> tuple[Any, lis
         read, problem = _coerce(value, kind)
         if not problem:
             break
+    if rule.choices and isinstance(value, str) and (problem or (isinstance(read, str) and read not in rule.choices)):
+        allowed = [*rule.choices, *(words for kind, words in _NUMBERS.items() if kind in kinds)]
+        problem = f"{value!r} is none of {', '.join(allowed)}"
     if problem:
-        if rule.choices and isinstance(value, str):
-            problem = f"{value!r} is none of {', '.join(rule.choices)}"
         return None, [f"{where}: {problem}"]
-    if rule.choices and isinstance(read, str) and read not in rule.choices:
-        return None, [f"{where}: {read!r} is none of {', '.join(rule.choices)}"]
     if rule.minimum is not None and isinstance(read, (int, float)) and read < rule.minimum:
         return None, [f"{where}: {read} is less than {rule.minimum:g}"]
     return read, []

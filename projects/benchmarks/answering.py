@@ -26,6 +26,7 @@ from unittest import mock
 
 import torch
 
+from pefomed_plugin.cli.arguments import existing_folder
 from pefomed_plugin.services.console import progress, say
 from pefomed_plugin.toolkit.bundled.drafts import DRAFT, SURE, DraftedSlots, Drafts
 from pefomed_plugin.toolkit.bundled.generation import REFILL
@@ -52,7 +53,7 @@ class Asked(NamedTuple):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder with iu_xray and vqa_rad")
+    parser.add_argument("--data", type=existing_folder, required=True, help="folder with iu_xray and vqa_rad")
     parser.add_argument("--out", type=Path, default=Path("output/answering"), help="folder for figures and inputs")
     parser.add_argument("--rounds", type=int, default=5, help="times that each way has its turn")
     parser.add_argument("--every", type=int, default=12, help="ask every so manieth image only")

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from pefomed_plugin.adapters.data.grouping import group_by_image, numbered
+from pefomed_plugin.cli.arguments import existing_folder
 from pefomed_plugin.config.run import AUTO, questions_together
 from pefomed_plugin.families.llama import load_tokenizer
 from pefomed_plugin.prompts import DEFAULT_STYLE
@@ -34,7 +35,7 @@ FIRST_FIT = "8, first fit"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--data", type=existing_folder, required=True)
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[6, 8, 24, 32])
     parser.add_argument("--image-size", type=int, default=448)
     parser.add_argument("--seeds", type=int, default=5)

@@ -20,6 +20,8 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+from pefomed_plugin.cli.arguments import existing_folder
+
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "train_configs" / "pefomed_stage2.yaml"
 BATCH = 24
@@ -31,7 +33,7 @@ MEASURES = {"overall": "accuracy, %", "closed": "closed, %", "loss": "loss on th
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="folder that holds the release vqa_rad")
+    parser.add_argument("--data", type=existing_folder, help="folder that holds the release vqa_rad")
     parser.add_argument("--questions", type=int, nargs="+", default=[1, 8, 24])
     parser.add_argument("--seeds", type=int, default=5, choices=sorted(T_95))
     parser.add_argument("--passes", type=int, nargs=2, default=[2, 3], help="over the generated and the real questions")

@@ -24,6 +24,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from pefomed_plugin.cli.arguments import existing_folder
 from projects.benchmarks.speed.inputs import write_inputs
 from projects.benchmarks.speed.sizes import SIZES
 from projects.benchmarks.text_lengths import write_tokenizer
@@ -41,7 +42,7 @@ WAYS: dict[str, list[str]] = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--data", type=existing_folder, required=True)
     parser.add_argument("--images", type=int, default=20)
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--batch-size", type=int, default=24, help="the recipe's step: four processes of 6")

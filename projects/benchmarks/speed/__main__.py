@@ -44,17 +44,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     toolkits = ["bundled", *([CHECKOUT.toolkit] if has_checkout() and given.device == "cpu" else [])]
     if len(toolkits) == 1:
         say("no checkout takes part: it needs MINIGPT4_HOME and MINIGPT4_PYTHON, and the CPU")
+    all_tasks = TINY_TASKS if given.tiny else tasks(given.device)
+    chosen = [task for task in all_tasks if given.only in task.name]
+    if not chosen:
+        parser.error(f"--only {given.only}: no such task; there are {'; '.join(task.name for task in all_tasks)}")
+    if given.device == "cuda" and not _has_gpu():
+        parser.error("--device cuda: torch sees no GPU; nvidia-smi says whether the machine does")
     given.out.mkdir(parents=True, exist_ok=True)
-    chosen = [each for each in (TINY_TASKS if given.tiny else tasks(given.device)) if given.only in each.name]
     results: list[dict[str, Any]] = []
-    for size in dict.fromkeys(each.size for each in chosen):
+    for size in dict.fromkeys(task.size for task in chosen):
         folder = given.out / "inputs" / size
         write_inputs(folder, size)
         spec = folder / "spec.json"
         spec.write_text(json.dumps(spec_of(folder, size, given.device)), encoding="utf-8")
         with ExitStack() as stack:
             workers = {toolkit: stack.enter_context(ToolkitProcess(WORKER, spec, toolkit)) for toolkit in toolkits}
-            for task in (each for each in chosen if each.size == size):
+            for task in (one for one in chosen if one.size == size):
                 results.append(measure(workers, task, folder, given.rounds, given.device))
                 figures.write(results, given.out, given.device)
     if given.device == "cpu" and not given.tiny and not given.only:
@@ -62,6 +67,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         figures.write(results, given.out, given.device, kept)
     say((given.out / "speed.md").read_text(encoding="utf-8"))
     return 0 if all(way["equal"] for result in results for way in result["ways"]) else 1
+
+
+def _has_gpu() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
 
 
 def measure(workers: dict[str, ToolkitProcess], task: Task, folder: Path, rounds: int, device: str) -> dict[str, Any]:

@@ -156,6 +156,10 @@ def test_mistakes_of_all_sections_come_in_one_error(tmp_path):
         (["run.strategy=fsdp", "model.low_resource=true"], "run.strategy: fsdp cannot spread quantised weights"),
         (["run.strategy=fsdp", "run.questions_per_image=auto"], "run.strategy: fsdp takes each question alone"),
         (
+            ["model.decoder=plain", "run.drafts=training_answers", "run.test_splits=[test]"],
+            "run.drafts: training_answers: model.decoder: plain reads no guesses; set model.decoder=packed",
+        ),
+        (
             ["model.decoder=plain", "run.questions_per_image=8"],
             "run.questions_per_image: 8: model.decoder: plain takes",
         ),
@@ -164,7 +168,10 @@ def test_mistakes_of_all_sections_come_in_one_error(tmp_path):
             "datasets.*.sample_ratio: proportional, but not for vqa_rad; set it for all or none",
         ),
         (["datasets.vqa_rad.sample_ratio=0"], "datasets.*.sample_ratio: 0 for every data set"),
-        (["datasets.vqa_rad.sample_ratio=equal"], "datasets.vqa_rad.sample_ratio: 'equal' is none of proportional"),
+        (
+            ["datasets.vqa_rad.sample_ratio=equal"],
+            "datasets.vqa_rad.sample_ratio: 'equal' is none of proportional, a number",
+        ),
         (["run.evaluate=true"], "the run neither trains nor answers"),
         (["model.freeze_vit=false"], "model.freeze_vit: the vision encoder is never trained"),
         (["model.low_resource=true", "model.llm_quantization=4bit"], "leave one of them out"),

@@ -48,7 +48,7 @@ def test_missing_keys_are_named():
         ({"precision": "fp8"}, "run.precision: 'fp8' is none of fp32, fp16, bf16"),
         ({"device": "tpu"}, "run.device: 'tpu' is none of auto, cuda, cpu"),
         ({"init_lr": float("nan")}, "run.init_lr: expected a number, found nan"),
-        ({"questions_per_image": "al"}, "run.questions_per_image: 'al' is none of auto"),
+        ({"questions_per_image": "al"}, "run.questions_per_image: 'al' is none of auto, a whole number"),
         ({"questions_per_image": 0}, "run.questions_per_image: 0 is less than 1"),
         ({"seed": None}, "run.seed: expected a value, found nothing"),
     ],
