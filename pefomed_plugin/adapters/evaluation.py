@@ -15,10 +15,10 @@ from typing import Any
 import torch
 
 from ..config.run import RunConfig
-from ..errors import ConfigError
+from ..errors import ConfigError, bullets
 from ..prompts import DEFAULT_STYLE
 from ..records import Prediction
-from ..scoring.files import update_metrics
+from ..scoring.metrics_file import set_stale_aside, update_metrics
 from ..services.console import progress, say
 from ..storage import drop_half_line, line_of, merge_ranks, read_predictions, set_aside, write_records
 from .answering import Answerer, group_for_answering
@@ -70,6 +70,10 @@ def evaluate_split(
     write_records(folder / FINISHED, merged)
     for part in folder.glob(_PARTS):
         part.unlink()
+    stale = set_stale_aside(merged, folder)
+    if stale:
+        say(f"{folder}: what was scored and judged here is about other answers, and is set aside:")
+        say("\n".join(bullets(stale)))
     metrics = task.score_answers(merged, folder, options)
     return metrics if drafts is None else update_metrics(merged, folder, {"drafts": drafts})
 

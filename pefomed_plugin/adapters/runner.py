@@ -14,6 +14,7 @@ from ..config.run import read_run_config
 from ..digests import file_sha256
 from ..families import DEFAULT_FAMILY
 from ..provenance import Origins, RunRecord, configured_origins, write_record
+from ..readers.textfiles import read_json
 from ..reporting.cards import write_card
 from ..reporting.cards.model_card import model_card
 from ..reporting.cards.model_facts import gather_facts
@@ -108,7 +109,11 @@ class RunnerPefomed:
                     if result is not None:
                         metrics[key] = result
         if metrics and self.accelerator.is_main_process:
-            write_json(self.output_dir / "metrics.json", {"origin": self.origins.to_json(), "results": metrics})
+            there = {
+                path.parent.name: read_json(path) for path in sorted(self.output_dir.glob("results/*/metrics.json"))
+            }
+            results = {**there, **metrics}  # of test sets that a resumed run no longer names, too
+            write_json(self.output_dir / "metrics.json", {"origin": self.origins.to_json(), "results": results})
         return metrics
 
     def _producer(self, dataset: str, task: Any) -> Mapping[str, Any]:

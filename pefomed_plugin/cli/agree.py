@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..reporting.results import AGREEMENT
 from ..rubrics import find_rubric
 from ..scoring.checks import check_predictions
+from ..scoring.metrics_file import AGREEMENT
 from ..storage import read_predictions
 from .output import Output, add_json_argument
 

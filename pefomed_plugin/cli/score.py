@@ -20,7 +20,8 @@ from ..requirements import require
 from ..scoring import SCORERS, ScorerSpec, find_scorer
 from ..scoring.breakdown import check_axes
 from ..scoring.checks import check_predictions, check_references
-from ..scoring.files import PREDICTIONS, warnings_of, write_scores
+from ..scoring.files import warnings_of, write_scores
+from ..scoring.metrics_file import PREDICTIONS, groups_in
 from ..services.console import say
 from ..storage import read_predictions, write_records
 from .arguments import add_predictions, add_score_arguments
@@ -70,14 +71,15 @@ def run(arguments: argparse.Namespace) -> Output:
     options = {}
     if arguments.vocabulary:
         options["vocabulary"] = read_vocabulary(arguments.vocabulary, predictions[0].dataset)
-    metrics = write_scores(predictions, [spec.name], folder, {}, **options)
+    metrics = write_scores(predictions, [spec.name], folder, {}, arguments.by, **options)
     for warning in warnings_of(metrics, [spec.name]):
         say(f"warning: {warning}")
     if not (folder / PREDICTIONS).exists():
         write_records(folder / PREDICTIONS, predictions)  # a folder of scores can be compared and reported by itself
+    figures = metrics["scores"][spec.name]
     metrics = {
         **metrics,
-        "scores": {spec.name: metrics["scores"][spec.name]},
+        "scores": {spec.name: figures},
         "scorers": {spec.name: metrics["scorers"][spec.name]},
     }
     breakdowns = []
@@ -94,8 +96,10 @@ def run(arguments: argparse.Namespace) -> Output:
     if arguments.plot:
         plot_breakdowns(breakdowns, arguments.plot)
 
+    below = groups_in(figures, spec, arguments.by)  # in the breakdowns, with what their codes stand for
+    whole = {key: figure for key, figure in figures.items() if key not in below}
     shown: list[Shown] = [
-        metrics_table(f"{predictions[0].dataset}-{predictions[0].split}", metrics),
+        metrics_table(f"{predictions[0].dataset}-{predictions[0].split}", {**metrics, "scores": {spec.name: whole}}),
         *map(breakdown_table, breakdowns),
         *([f"plotted to {arguments.plot}"] if arguments.plot else []),
         f"written to {folder}",

@@ -11,10 +11,11 @@ from ..records import Prediction
 from ..reporting.figures import repeated_table
 from ..reporting.table import FIGURE, Cell, Column, Table
 from ..rubrics import REPORT, Rubric, read_rubric, require_same_rubric
-from ..scoring.files import read_specs, update_metrics
+from ..scoring.files import read_specs
+from ..scoring.metrics_file import update_metrics
 from ..scoring.ratings import wasm_spec
-from ..scoring.wasm import VERSION, wasm_from_counts
-from ..services.judgements import find_repeated, read_runs, rubrics_of, summarise
+from ..scoring.wasm import wasm_from_counts
+from ..services.judgements import find_repeated, read_runs, rubrics_of, wasm_figures
 from ..storage import read_predictions
 from .arguments import add_rubric
 from .output import Output, add_json_argument
@@ -54,10 +55,12 @@ def run(arguments: argparse.Namespace) -> Output:
         return _from_counts(arguments.counts, arguments.unscored, rubric or REPORT)
     predictions, folder = read_predictions(arguments.predictions), arguments.predictions.parent
     rubrics = _rubrics(arguments, predictions, folder, rubric)
-    found = {name: summarise(used, predictions, read_runs(folder, name)) for name, used in rubrics.items()}
-    scores = {"wasm/" + name: {"version": VERSION, **figures} for name, figures in found.items()}
-    specs = {spec.name: spec.to_json() for spec in map(wasm_spec, read_specs(folder, found).values())}
-    update_metrics(predictions, folder, {"scores": scores, "scorers": specs})
+    found = {name: wasm_figures(used, predictions, read_runs(folder, name)) for name, used in rubrics.items()}
+    specs = {name: wasm_spec(spec) for name, spec in read_specs(folder, found).items()}
+    scores = {specs[name].name: figures for name, figures in found.items()}
+    update_metrics(
+        predictions, folder, {"scores": scores, "scorers": {spec.name: spec.to_json() for spec in specs.values()}}
+    )
 
     tables = [repeated_table(f"{rubrics[name].mean_name} by {name}", figures) for name, figures in found.items()]
     return Output({"scores": scores}, [*tables, f"written to {folder / 'metrics.json'}"])

@@ -18,15 +18,15 @@ from ..scoring.agreement import Values, agree_pair, flip_rates, krippendorff_alp
 from ..scoring.anchored_wasm import anchor_wasm
 from ..scoring.breakdown import cluster_of
 from ..scoring.exact_match import PEFOMED, score_exact_match
-from ..scoring.files import describe, read_specs, update_metrics
+from ..scoring.files import read_specs
 from ..scoring.intervals import Interval, number_clusters
+from ..scoring.metrics_file import AGREEMENT, RATINGS, describe, ratings_digest, update_metrics
 from ..scoring.pairing import mean, mean_of_given, pair_scores
 from ..scoring.repeated import sample_means
 from ..scoring.spec import RATER, RUN
 from ..services.judgements import find_repeated, read_runs, rubrics_of
 from ..services.rating.sheet_import import MATCHED
 from ..storage import write_json
-from .results import AGREEMENT, ratings_digest
 from .table import COUNT, FIGURE, HIGHER, Cell, Column, Table
 
 VERSION = "2"
@@ -127,8 +127,9 @@ def write_agreement(predictions: Sequence[Prediction], folder: Path, found: Mapp
     Raises:
         DataError: the folder holds the metrics of other predictions, or cannot be written.
     """
-    update_metrics(predictions, folder, {"agreement": without_items(found)})
-    write_json(Path(folder) / AGREEMENT, {**describe(predictions), "ratings_sha256": ratings_digest(folder), **found})
+    bound = {RATINGS: ratings_digest(folder)}
+    update_metrics(predictions, folder, {"agreement": {**bound, **without_items(found)}})
+    write_json(Path(folder) / AGREEMENT, {**describe(predictions), **bound, **found})
 
 
 def without_items(found: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,27 +5,24 @@ A run is a folder with ``results/<data set>-<split>/``, or such a folder itself 
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..digests import file_sha256
 from ..errors import ConfigError, DataError, one_line
 from ..provenance import Origins, RunRecord, origins_of, read_record
 from ..readers.textfiles import read_json
 from ..records import Prediction, Score
 from ..scoring import specs_of
 from ..scoring.checks import check_predictions
-from ..scoring.files import METRICS, PREDICTIONS, describe, read_scores
+from ..scoring.files import read_scores
+from ..scoring.metrics_file import AGREEMENT, METRICS, PREDICTIONS, RATINGS, describe, is_about, ratings_digest
 from ..scoring.pairing import pair_scores
 from ..scoring.repeated import Runs, sample_means
 from ..scoring.spec import MetricSpec, ScorerSpec
 from ..storage import SCHEMA, read_predictions
-
-AGREEMENT = "agreement.json"
 
 
 @dataclass(frozen=True)
@@ -49,6 +46,8 @@ class Answered:
     """``agreement.json``, as ``pefomed agree`` wrote it; empty where it did not."""
     scorers: Mapping[str, ScorerSpec] = field(default_factory=dict)
     """What the names of ``scores`` and ``figures`` mean, by the scorer's name (without the metric)."""
+    stale: Sequence[str] = ()
+    """Scorers whose results in the folder are about other answers, and are left out."""
 
     @property
     def scored(self) -> list[ScorerSpec]:
@@ -91,8 +90,12 @@ class Run:
         return list(dict.fromkeys(answered.predictions[0].dataset for answered in self.answered.values()))
 
 
-def read_run(folder: Path, name: str = "") -> Run:
+def read_run(folder: Path, name: str = "", *, leave_out_stale: bool = False) -> Run:
     """A run and everything scored in it.
+
+    Args:
+        leave_out_stale: results that are about other answers than those that are there now are left out, and named in
+            ``Answered.stale``; else they are an error.
 
     Raises:
         ConfigError: the folder is not there, or ``config.yaml`` is no YAML.
@@ -111,7 +114,7 @@ def read_run(folder: Path, name: str = "") -> Run:
             f"{folder} holds no answers: neither {PREDICTIONS} nor results/<data set>-<split>/{PREDICTIONS}; evaluate "
             "first"
         )
-    answered = {found.key: found for found in map(_read_answered, places)}
+    answered = {found.key: found for found in (_read_answered(place, leave_out_stale) for place in places)}
     return Run(name or folder.resolve().name, folder, read_config(folder), read_record(folder), answered)
 
 
@@ -131,16 +134,13 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def ratings_digest(folder: Path) -> str:
-    """Digest of the score files of all judges and raters in ``folder``: what ``agreement.json`` rests on."""
-    names = [path for path in sorted((Path(folder) / "scores").glob("*.run*.jsonl"))]
-    text = "".join(f"{path.name} {file_sha256(path)}\n" for path in names)
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
-
-
-def _read_answered(folder: Path) -> Answered:
+def _read_answered(folder: Path, leave_out_stale: bool) -> Answered:
     predictions = read_predictions(folder / PREDICTIONS)
     check_predictions(predictions)
+    metrics = _read_metrics(folder / METRICS)
+    is_stale = bool(metrics) and not is_about(metrics, describe(predictions))
+    if is_stale and leave_out_stale:
+        return Answered(_key(predictions), predictions, {}, {}, stale=tuple(metrics["scores"]))
     runs: dict[str, list[Sequence[Score]]] = {}
     for path in sorted(folder.glob("scores/*.jsonl"), key=_in_order_of_runs):
         found = read_scores(path)
@@ -149,13 +149,16 @@ def _read_answered(folder: Path) -> Answered:
             runs.setdefault(paired[0].scorer, []).append(paired)
         except DataError as error:
             raise DataError(f"{path} does not fit {PREDICTIONS}; {error.summary}", error.problems) from error
-    key = f"{predictions[0].dataset}-{predictions[0].split}"
+    if is_stale:
+        raise DataError(
+            f"{folder / METRICS} holds the metrics of other predictions than those beside it, which were changed "
+            f"since: move {METRICS} and scores/ away, and score them again"
+        )
     scores = {name: _over_runs(run) for name, run in runs.items()}
-    metrics = _read_metrics(folder / METRICS)
     figures = metrics.get("scores", {})
     scorers = specs_of([*figures, *scores], metrics.get("scorers", {}), str(folder))
     return Answered(
-        key,
+        _key(predictions),
         predictions,
         {name: scores[name] for spec in scorers.values() for name in spec.measured if name in scores},
         figures,
@@ -164,6 +167,10 @@ def _read_answered(folder: Path) -> Answered:
         _read_agreement(folder, predictions),
         scorers,
     )
+
+
+def _key(predictions: Sequence[Prediction]) -> str:
+    return f"{predictions[0].dataset}-{predictions[0].split}"
 
 
 def _in_order_of_runs(path: Path) -> tuple[str, int]:
@@ -200,7 +207,7 @@ def _read_agreement(folder: Path, predictions: Sequence[Prediction]) -> Mapping[
     if not path.is_file():
         return {}
     found = read_json(path)
-    about = {**describe(predictions), "ratings_sha256": ratings_digest(folder)}
+    about = {**describe(predictions), RATINGS: ratings_digest(folder)}
     if not isinstance(found, dict) or any(found.get(key) != value for key, value in about.items()):
         raise DataError(
             f"{path} is not about these answers and ratings; run pefomed agree {folder / PREDICTIONS} again, or "

@@ -82,6 +82,15 @@ def groups_of(prediction: Prediction, axis: str) -> tuple[str, ...]:
     return AXES[axis](prediction) if axis in AXES else _one(prediction.metadata.get(axis))
 
 
+def places_of_groups(predictions: Sequence[Prediction], axis: str) -> dict[str, list[int]]:
+    """Group -> where its predictions stand; in alphabetical order, ``not given`` last. Several groups may share one."""
+    places: dict[str, list[int]] = {}
+    for place, prediction in enumerate(predictions):
+        for group in groups_of(prediction, axis):
+            places.setdefault(group, []).append(place)
+    return {group: places[group] for group in sorted(places, key=lambda name: (name == NOT_GIVEN, name))}
+
+
 def cluster_of(prediction: Prediction) -> Hashable:
     """What makes two rows dependent: their study, or their images where the metadata name no study."""
     return prediction.dataset, prediction.metadata.get("study", prediction.images)

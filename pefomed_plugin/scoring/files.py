@@ -5,24 +5,21 @@ Everything is computed before anything is written, so that a mistake leaves the 
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..errors import DataError, one_line
-from ..provenance import ORIGIN_KEYS, origins_of
 from ..readers.textfiles import read_json, read_json_lines
 from ..records import Prediction, Score
 from ..storage import share_with, write_json, write_records
 from . import find_scorer, specs_of
 from .checks import check_predictions, unsplit_share
+from .metrics_file import METRICS, axes_to_keep, describe, earlier_metrics, merge_metrics
 from .spec import Measured, ScorerSpec
-from .summary import summarise
+from .summary import summarise, summarise_by
 
-METRICS, PREDICTIONS = "metrics.json", "predictions.jsonl"
 _MOST_UNSPLIT = 0.05
 """Share of letters in scripts without blanks above which figures of words need a warning."""
 _SLACK = 1e-6
@@ -34,12 +31,14 @@ def write_scores(
     scorers: Iterable[str],
     folder: Path,
     facts: Mapping[str, Any],
+    axes: Sequence[str] = (),
     **options: Any,
 ) -> dict[str, Any]:
     """Score predictions and write ``scores/*.jsonl`` and ``metrics.json`` into ``folder``.
 
     What earlier scorers wrote there stays. ``facts`` go into the metrics as they are; ``options`` are given to the
-    scorers that declare them (``vocabulary`` of ``lexical/r2gen60``).
+    scorers that declare them (``vocabulary`` of ``lexical/r2gen60``). The groups of ``axes``, and of those that a
+    scorer was broken down by before, get figures of their own.
 
     Returns:
         The metrics as written.
@@ -51,38 +50,23 @@ def write_scores(
     check_predictions(predictions)
     path = Path(folder) / METRICS
     specs = [find_scorer(name) for name in scorers]
-    before = earlier_metrics(path, describe(predictions))
+    description = describe(predictions)
+    earlier_metrics(path, description)  # what cannot be added to is refused before anything is computed
     measured = {spec.name: measure(spec, predictions, **options) for spec in specs}
-    metrics = _merged(
+    before = earlier_metrics(path, description)  # another command may have added to it meanwhile
+    figures = {}
+    for spec in specs:
+        kept, found = axes_to_keep(before, spec, predictions, axes), measured[spec.name]
+        figures[spec.name] = {**found.figures, **summarise_by(spec, predictions, found.scores, kept)}
+    metrics = merge_metrics(
         {**before, **facts},
         predictions,
-        {
-            "scores": {name: dict(found.figures) for name, found in measured.items()},
-            "scorers": {spec.name: spec.to_json() for spec in specs},
-        },
+        {"scores": figures, "scorers": {spec.name: spec.to_json() for spec in specs}},
     )
     for found in measured.values():
         for name, scores in found.scores.items():
             write_records(score_file(folder, name), scores)
     write_json(path, metrics)
-    return metrics
-
-
-def update_metrics(
-    predictions: Sequence[Prediction], folder: Path, sections: Mapping[str, Mapping[str, Any]]
-) -> dict[str, Any]:
-    """Add to sections of ``metrics.json``, ``{"scores": {name: figures}}``; the predictions beside it if they are not.
-
-    Raises:
-        DataError: it holds the metrics of other predictions.
-    """
-    check_predictions(predictions)
-    path = Path(folder) / METRICS
-    before = earlier_metrics(path, describe(predictions))
-    metrics = _merged(before, predictions, {"scores": {}, **sections})
-    write_json(path, metrics)
-    if not (Path(folder) / PREDICTIONS).exists():
-        write_records(Path(folder) / PREDICTIONS, predictions)
     return metrics
 
 
@@ -202,40 +186,3 @@ def read_specs(folder: Path, names: Iterable[str]) -> dict[str, ScorerSpec]:
     path = Path(folder) / METRICS
     metrics = read_json(path) if path.is_file() else {}
     return specs_of(names, metrics.get("scorers", {}) if isinstance(metrics, dict) else {}, str(folder))
-
-
-def describe(predictions: Sequence[Prediction]) -> dict[str, Any]:
-    """What ``metrics.json`` says of the predictions it is about: data sets, splits, how many, and their digest."""
-    texts = [
-        [prediction.id, prediction.question, prediction.answer, prediction.prediction] for prediction in predictions
-    ]
-    digest = hashlib.sha256(json.dumps(texts, ensure_ascii=False).encode("utf-8")).hexdigest()
-    return {
-        "datasets": sorted({prediction.dataset for prediction in predictions}),
-        "splits": sorted({prediction.split for prediction in predictions}),
-        "n": len(predictions),
-        "predictions_sha256": digest,
-    }
-
-
-def earlier_metrics(path: Path, description: Mapping[str, Any]) -> dict[str, Any]:
-    """What is in a ``metrics.json`` already, to be added to; empty where there is none.
-
-    Raises:
-        DataError: it is about other predictions than those of ``description``.
-    """
-    if not path.is_file():
-        return {}
-    metrics = read_json(path)
-    if not isinstance(metrics, dict) or metrics.get("predictions_sha256") != description["predictions_sha256"]:
-        raise DataError(f"{path} holds the metrics of other predictions; write to another folder with --out")
-    return {key: value for key, value in metrics.items() if key != "schema"}
-
-
-def _merged(
-    before: Mapping[str, Any], predictions: Sequence[Prediction], sections: Mapping[str, Mapping[str, Any]]
-) -> dict[str, Any]:
-    """Metrics with sections added to; what stood there under other names stays."""
-    added = {section: {**before.get(section, {}), **content} for section, content in sections.items()}
-    kept = {key: value for key, value in before.items() if key not in ORIGIN_KEYS}
-    return {"origin": origins_of(predictions).to_json(), **kept, **describe(predictions), **added}

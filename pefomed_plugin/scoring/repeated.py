@@ -14,7 +14,7 @@ from typing import Any
 
 from ..errors import DataError
 from ..records import Prediction, Score
-from .breakdown import check_axes, cluster_of, groups_of
+from .breakdown import check_axes, cluster_of, places_of_groups
 from .intervals import cluster_interval
 from .pairing import answer_type, mean, mean_of_given, pair_scores
 from .spec import GROUPS
@@ -80,11 +80,8 @@ def summarise_groups(
     factor, unit = (100.0, {"unit": "%"}) if in_percent else (1.0, {})
     figures: dict[str, Any] = {}
     for axis in axes:
-        members: dict[str, list[Prediction]] = {}
-        for prediction in predictions:
-            for group in groups_of(prediction, axis):
-                members.setdefault(group, []).append(prediction)
-        for group, chosen in sorted(members.items()):
+        for group, places in places_of_groups(predictions, axis).items():
+            chosen = [predictions[place] for place in places]
             figures[f"{axis} {group}"] = {**_over_runs(chosen, _only(runs, chosen), factor), **unit}
     return figures
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from ..records import Prediction, Score
-from .breakdown import cluster_of
+from .breakdown import check_axes, cluster_of, places_of_groups
 from .intervals import cluster_interval
 from .pairing import NO_PREDICTION, answer_type, mean, pair_scores
 from .repeated import summarise_levels
 from .spec import ACCURACY, GROUPS, LEVELS, MetricSpec, ScorerSpec
 
+_POOLED = {"note": "mean over samples; the metric itself is pooled over the whole set"}
 _Pairs = Sequence[tuple[Prediction, Score]]
 
 
@@ -41,6 +42,33 @@ def summarise(spec: ScorerSpec, predictions: Sequence[Prediction], scores: Seque
         for group, kind in GROUPS.items()
     }
     return {group: _accuracy(spec, chosen) for group, chosen in groups.items() if chosen}
+
+
+def summarise_by(
+    spec: ScorerSpec, predictions: Sequence[Prediction], scores: Mapping[str, Sequence[Score]], axes: Sequence[str]
+) -> dict[str, Any]:
+    """Figures of the groups of some axes, ``organ CHEST``; of a scorer of several metrics ``cider organ CHEST``.
+
+    Args:
+        scores: by the name they carry, one per prediction; a metric without any has no groups.
+
+    Raises:
+        ConfigError: the predictions cannot be broken down by an axis.
+        DataError: predictions and scores do not belong together.
+    """
+    check_axes(axes, predictions)
+    figures: dict[str, Any] = {}
+    for name, metric in spec.measured.items() if axes else ():
+        if name not in scores:
+            continue
+        pairs = pair_scores(predictions, scores[name])
+        prefix = f"{metric.name} " if spec.metrics else ""
+        for axis in axes:
+            for group, places in places_of_groups(predictions, axis).items():
+                chosen = [pairs[place] for place in places]
+                figure = _accuracy(spec, chosen) if spec.kind == ACCURACY else _means(metric, chosen)
+                figures[f"{prefix}{axis} {group}"] = {**figure, **(_POOLED if metric.pooled else {})}
+    return figures
 
 
 def _accuracy(spec: ScorerSpec, pairs: _Pairs) -> dict[str, Any]:

@@ -16,11 +16,21 @@ from typing import Any
 from ..errors import DataError
 from ..records import Prediction, Score
 from ..rubrics import Rubric, built_in_rubric, require_same_rubric, rubric_from_json
-from ..scoring.files import METRICS, describe, earlier_metrics, read_scores, score_file, update_metrics
+from ..scoring.files import read_scores, score_file
+from ..scoring.metrics_file import (
+    METRICS,
+    axes_to_keep,
+    describe,
+    drop_stale_agreement,
+    earlier_metrics,
+    update_metrics,
+)
+from ..scoring.ratings import wasm_spec
 from ..scoring.repeated import summarise_answers, summarise_groups, summarise_levels
 from ..scoring.spec import ScorerSpec
+from ..scoring.wasm import VERSION as WASM_VERSION
 from ..storage import write_records
-from .console import say_once
+from .console import say, say_once
 
 
 def write_judgements(
@@ -38,7 +48,8 @@ def write_judgements(
     Args:
         spec: the judge or the people, as ``scoring.ratings`` makes it of the rubric.
         facts: what the judgements rest on, for section ``judges`` of the metrics.
-        axes: names of ``breakdown.AXES`` whose groups get figures of their own (paper, tables 3 and 4).
+        axes: names of ``breakdown.AXES`` whose groups get figures of their own (paper, tables 3 and 4), beside those
+            that the metrics have groups of already.
         only: ids of the predictions that the figures are about; None: all.
 
     Returns:
@@ -50,18 +61,21 @@ def write_judgements(
     name = spec.name
     about = [prediction for prediction in predictions if only is None or prediction.id in only]
     kept = [[score for score in scores if only is None or score.sample_id in only] for scores in runs]
+    before = earlier_metrics(Path(folder) / METRICS, describe(predictions))
     figures = {
         "version": spec.version,
         **summarise(rubric, about, kept),
-        **summarise_groups(about, kept, rubric.is_accuracy, axes),
+        **summarise_groups(about, kept, rubric.is_accuracy, axes_to_keep(before, spec, about, axes)),
     }
     if "scope" in facts:
         figures["scope"] = facts["scope"]
+    wasm = wasm_spec(spec).name
+    summed_up = {wasm: wasm_figures(rubric, predictions, runs)} if wasm in before.get("scores", {}) else {}
     metrics = update_metrics(
         predictions,
         folder,
         {
-            "scores": {name: figures},
+            "scores": {name: figures, **summed_up},
             "scorers": {name: spec.to_json()},
             "judges": {name: {"rubric": rubric.to_json(), **facts}},
         },
@@ -70,7 +84,13 @@ def write_judgements(
         path.unlink()  # of an earlier judgement, perhaps with more runs
     for number, scores in enumerate(runs, 1):
         write_records(score_file(folder, f"{name}.run{number}"), scores)
-    return metrics
+    without = drop_stale_agreement(folder, metrics)
+    if without is None:
+        return metrics
+    say(
+        f"{Path(folder) / METRICS}: the agreement in it is dropped, it was about other ratings; run pefomed agree again"
+    )
+    return without
 
 
 @dataclass(frozen=True)
@@ -160,6 +180,11 @@ def summarise(rubric: Rubric, predictions: Sequence[Prediction], runs: Sequence[
     if rubric.is_accuracy:
         return summarise_answers(predictions, runs)
     return summarise_levels(predictions, runs, rubric.values)
+
+
+def wasm_figures(rubric: Rubric, predictions: Sequence[Prediction], runs: Sequence[Sequence[Score]]) -> dict[str, Any]:
+    """What ``pefomed wasm`` writes of one judge's or rater's levels. Raises DataError as ``summarise``."""
+    return {"version": WASM_VERSION, **summarise(rubric, predictions, runs)}
 
 
 def rubric_of(judges: Mapping[str, Any], scorer: str, predictions: Sequence[Prediction], place: Path) -> Rubric:

@@ -17,8 +17,9 @@ from ...readers import DatasetSpec, describe
 from ...readers.prepared import MANIFEST, is_prepared, read_manifest
 from ...readers.textfiles import read_json, read_json_lines
 from ...requirements import installed_version
+from ...scoring.metrics_file import PREDICTIONS
 from ..comparison.lineage import TrainingRun, training_runs
-from ..results import PREDICTIONS, Run
+from ..results import Run
 
 _PACKAGES = ("torch", "transformers", "peft", "accelerate")
 

@@ -12,6 +12,7 @@ from typing import Any, Optional
 from ... import __version__
 from ...records import Prediction
 from ...scoring.breakdown import NOT_GIVEN, axes_of, groups_of, label_of
+from ...scoring.metrics_file import groups_in
 from ...scoring.spec import ACCURACY, RATER, RUN, MetricSpec, ScorerSpec
 from ..breakdowns import make_breakdown, title_of_axis
 from ..comparison.compare import Comparison, compare_runs
@@ -201,11 +202,14 @@ def _set(run: Run, answered: Answered) -> dict[str, Any]:
     """One test set: its headline figures, its breakdowns, its judges and raters."""
     first = answered.predictions[0]
     missing = sum(prediction.prediction is None for prediction in answered.predictions)
+    axes = _axes_shown(answered.predictions)
     figures = [
         _figure(answered.scorers[scorer], group, figure)
         for scorer, groups in answered.figures.items()
         for group, figure in groups.items()
-        if isinstance(figure, Mapping) and answered.scorers[scorer].summary_of not in answered.figures
+        if isinstance(figure, Mapping)
+        and answered.scorers[scorer].summary_of not in answered.figures
+        and not groups_in([group], answered.scorers[scorer], axes)  # drawn as breakdowns
     ]
     return {
         "key": answered.key,

@@ -11,7 +11,7 @@ from pefomed_plugin.reporting.figures import repeated_table
 from pefomed_plugin.reporting.rendering import show_table
 from pefomed_plugin.reporting.results import read_run
 from pefomed_plugin.rubrics import BUILT_IN, VQA
-from pefomed_plugin.scoring.files import describe
+from pefomed_plugin.scoring.metrics_file import describe
 from pefomed_plugin.services.judge.offline_judge import judge_offline, spec_of
 from pefomed_plugin.services.judgements import read_runs, write_judgements
 from tests.unit.services.judged import answers, written_reports
