@@ -24,10 +24,12 @@ def pytest_terminal_summary(terminalreporter):
 
 
 @pytest.fixture(autouse=True)
-def _variables_end_with_the_test():
-    """A run points the variables at the embedded default; the next test finds them as this one did."""
-    before = {name: os.environ.get(name) for name in VARIABLES}
+def _process_is_as_it_was_after_the_test():
+    """A run points the variables at the embedded default, and data that are not public change the umask."""
+    before, umask = {name: os.environ.get(name) for name in VARIABLES}, os.umask(0o022)
+    os.umask(umask)
     yield
+    os.umask(umask)
     for name, value in before.items():
         if value is None:
             os.environ.pop(name, None)

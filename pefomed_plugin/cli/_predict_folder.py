@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError, bullets
+from ..services.private_files import keep_private
 from ._model import add_model_arguments, load_model
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def answer_images(arguments: argparse.Namespace) -> int:
             + ", ".join(f"{count:,} {kind}" for kind, count in found.others.items())
         )
     out = arguments.out if arguments.out.suffix == ".jsonl" else arguments.out / "predictions.jsonl"
+    keep_private({sample.dataset for sample in samples})
     out.parent.mkdir(parents=True, exist_ok=True)  # what cannot be written is told before a model is loaded
     model = load_model(arguments)
     model.batch_size = arguments.batch_size

@@ -8,7 +8,7 @@ from pathlib import Path
 from ..rubrics import find_rubric
 from ..scoring.checks import check_predictions
 from ..scoring.metrics_file import AGREEMENT
-from ..storage import read_predictions
+from ._answers import read_answers
 from .output import Output, add_json_argument
 
 
@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> Output:
     """Measure the agreement and write it beside the predictions."""
     from ..reporting.agreement import agreement_tables, measure_agreement, write_agreement  # late: loads PIL
 
-    predictions, folder = read_predictions(arguments.predictions), arguments.predictions.parent
+    predictions, folder = read_answers(arguments.predictions), arguments.predictions.parent
     check_predictions(predictions)
     rubric = None
     if arguments.rubric:

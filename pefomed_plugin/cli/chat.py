@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ..errors import ConfigError
+from ..services.local_names import is_this_machine
 from ..ui.terminal import converse
 from ._model import add_model_arguments, load_model
 
@@ -43,7 +44,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _serve(arguments: argparse.Namespace) -> None:
-    from ..services.rating.server import is_this_machine  # late: loads PIL
     from ..ui.page import draw_examples, find_examples, serve  # late: loads PIL
 
     if find_spec("gradio") is None:  # said before the weights are loaded

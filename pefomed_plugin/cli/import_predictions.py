@@ -13,6 +13,7 @@ from ..provenance import Origins, data_origin
 from ..readers import DATASETS, describe, read_data
 from ..records import SPLITS, Prediction, Sample
 from ..services.importers import join_answers
+from ..services.private_files import keep_private
 from ..services.result_files import FORMATS, Answer, read_llava_questions
 from ..storage import write_records
 from ..text import without_reasoning
@@ -63,6 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
         "model": arguments.model or None,
         "origin": Origins({arguments.dataset: data_origin(arguments.data)}).to_json(),
     }
+    keep_private([arguments.dataset], {arguments.dataset: data_origin(arguments.data)})
     predictions = _join(answers, arguments, producer)
     write_records(arguments.out / "predictions.jsonl", predictions)
     if thinking:

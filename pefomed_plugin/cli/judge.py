@@ -20,7 +20,7 @@ from ..services.judge.prices import read_price
 from ..services.judge.prompts import find_prompt
 from ..services.judge.responses import OPTIONAL
 from ..services.judge.settling import Asked, Limits
-from ..storage import read_predictions
+from ._answers import read_answers
 from .arguments import add_permission, add_predictions, add_rubric, add_score_arguments
 
 
@@ -79,7 +79,7 @@ def add_asking_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Judge, or estimate; says how to go on where it is not finished."""
-    predictions = read_predictions(arguments.predictions)
+    predictions = read_answers(arguments.predictions)
     check_axes(arguments.by, predictions)
     folder = arguments.out or arguments.predictions.parent
     rubric = find_rubric(arguments.kind, arguments.rubric)

@@ -14,6 +14,7 @@ from ..services.judge.ledger import Ledger
 from ..services.judge.openai_chat import OpenAIChat, server_url
 from ..services.judge.prices import estimate_tokens
 from ..services.judge.settling import take_stock
+from ..services.private_files import keep_private
 from ..storage import write_records
 from ._predict_folder import add_folder_arguments, answer_images
 from .arguments import add_permission
@@ -69,6 +70,7 @@ def _answer_test_set(arguments: argparse.Namespace) -> int:
     samples = release.splits().get(arguments.split, [])
     if not samples:
         raise ConfigError(f"{arguments.root} has no split {arguments.split}")
+    keep_private([arguments.dataset], {arguments.dataset: data_origin(arguments.root)})
     if not arguments.dry_run:
         chat = OpenAIChat(arguments.timeout, leave_out=arguments.leave_out)
         require_permission(samples, chat.host, chat.is_local, arguments.i_have_permission)

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError, PefomedError, near_names
+from ..provenance import data_origin
 from ..readers import DATASETS
 from ..readers.prepared import is_prepared, read_manifest
 from ..reporting.cards import CARD, write_card
 from ..reporting.cards.data_card import data_card
 from ..reporting.rendering import show
 from ..services.console import say
+from ..services.private_files import keep_private
 from .arguments import count_from_1
 
 
@@ -103,6 +105,7 @@ def _prepare(name: str, source: Path, out: Path, options: Mapping[str, Any], arg
     from ..reporting.examination import account_view  # late: loads PIL
     from ..services.data.prepare import ReleaseMismatch, prepare  # late: loads PIL
 
+    keep_private([name], {name: data_origin(source)})
     say(f"{chr(10) if arguments.all else ''}{name}: reading {source}\n")
     try:
         account = prepare(

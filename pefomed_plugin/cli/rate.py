@@ -17,7 +17,7 @@ from ..services.judge.judging import check_judgeable
 from ..services.judgements import merge_ratings, write_judgements
 from ..services.rating.plan import PLAN, SCOPES, make_plan, rating_pairs, shown_texts, write_plan
 from ..services.rating.sheets import SheetRow, write_csv, write_workbook
-from ..storage import read_predictions
+from ._answers import read_answers
 from .arguments import add_predictions, add_rubric, add_score_arguments
 from .rate_page import add_page_arguments, serve_page
 
@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _read(path: Path, rubric: Path | None) -> tuple[list[Prediction], Rubric]:
     """Predictions, and the rubric they are rated by: that of the file, or the built-in one for their task."""
-    predictions = read_predictions(path)
+    predictions = read_answers(path)
     found = find_rubric(predictions[0].task, rubric)
     check_judgeable(predictions, found)
     return predictions, found
@@ -148,7 +148,7 @@ def _sheets(arguments: argparse.Namespace) -> int:
     from ..services.rating.session import rated_rows  # late: loads PIL
     from ..services.rating.store import STORE  # late: loads sqlite3
 
-    predictions = read_predictions(arguments.predictions)
+    predictions = read_answers(arguments.predictions)
     if not (arguments.folder / STORE).exists():
         raise ConfigError(
             f"{arguments.folder} holds no ratings of a page ({STORE}); give the --out of pefomed rate serve"
@@ -180,7 +180,7 @@ def _plan(arguments: argparse.Namespace, predictions: Sequence[Prediction]) -> R
 def _import(arguments: argparse.Namespace) -> int:
     from ..services.rating.sheet_import import VERSION, import_ratings, who_rated  # late: loads PIL
 
-    predictions = read_predictions(arguments.predictions)
+    predictions = read_answers(arguments.predictions)
     check_axes(arguments.by, predictions)
     plan = _plan(arguments, predictions)
     spec, folder = human_spec(plan.rubric, VERSION), arguments.out or arguments.predictions.parent

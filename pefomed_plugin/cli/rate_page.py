@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ..errors import ConfigError, bullets, one_line
 from ..provenance import find_image_roots, read_record
 from ..readers import need_permission
+from ..services.local_names import is_this_machine
 from ..services.rating.plan import SCOPES
 from .arguments import add_image_arguments, add_permission
 
@@ -30,8 +31,8 @@ def add_page_arguments(parser: argparse.ArgumentParser) -> None:
         "--host",
         default="127.0.0.1",
         metavar="ADDRESS",
-        help="address to listen on (default 127.0.0.1, this machine alone); with another one, as "
-        "0.0.0.0, the printed link carries a token that every rater needs",
+        help="address to listen on (default 127.0.0.1, this machine alone; 0.0.0.0: every machine that reaches it). "
+        "The printed link is the key that every rater needs",
     )
     parser.add_argument("--port", type=int, default=8765, metavar="N", help="port (default 8765); 0: any free one")
     add_permission(parser, "other machines may read a data set that is not public: every rater may see it")
@@ -46,7 +47,7 @@ def serve_page(
     from ..services.rating.store import STORE, RatingStore  # late: loads sqlite3
 
     server_module = _load_server()
-    _require_permission(predictions, arguments, server_module.is_this_machine(arguments.host))
+    _require_permission(predictions, arguments)
     roots = None
     if not arguments.no_images:
         record = read_record(arguments.predictions.parent)
@@ -60,7 +61,7 @@ def serve_page(
             _say_progress("rated so far:", store.counts(), len(plan.sample_ids))
             _say_missing(session.no_image)
             try:
-                _say_address(server.url, server.token is not None)
+                _say_address(server.url, arguments.host)
                 server.serve_forever()
             except KeyboardInterrupt:
                 pass
@@ -80,11 +81,9 @@ def _load_server() -> ModuleType:
     return server
 
 
-def _require_permission(
-    predictions: Sequence[Prediction], arguments: argparse.Namespace, stays_on_this_machine: bool
-) -> None:
+def _require_permission(predictions: Sequence[Prediction], arguments: argparse.Namespace) -> None:
     found = need_permission(prediction.dataset for prediction in predictions)
-    if found and not stays_on_this_machine and not arguments.i_have_permission:
+    if found and not is_this_machine(arguments.host) and not arguments.i_have_permission:
         raise ConfigError(
             f"{', '.join(found)}: not a public data set, and with --host {arguments.host} other machines can read it; "
             "leave --host out, or say --i-have-permission if every rater may see it"
@@ -104,13 +103,11 @@ def _say_missing(problems: Mapping[str, str]) -> None:
         print("\n".join(bullets(list(problems.values()))))
 
 
-def _say_address(url: str, has_token: bool) -> None:
+def _say_address(url: str, host: str) -> None:
     print(f"\nopen   {url}\n")
-    if has_token:
-        print(
-            "The whole link is the key; it is another one after each start. Nothing is encrypted: use it only in a "
-            "network you trust."
-        )
+    print("The whole link is the key: whoever has it may rate. It is another one after each start.")
+    if not is_this_machine(host):
+        print("Nothing is encrypted: use it only in a network you trust.")
     print("Ctrl-C stops; ratings are saved as they are given.", flush=True)
 
 

@@ -23,7 +23,8 @@ from ..scoring.checks import check_predictions, check_references
 from ..scoring.files import warnings_of, write_scores
 from ..scoring.metrics_file import PREDICTIONS, groups_in
 from ..services.console import say
-from ..storage import read_predictions, write_records
+from ..storage import write_records
+from ._answers import read_answers
 from .arguments import add_predictions, add_score_arguments
 from .output import Output, add_json_argument
 
@@ -60,7 +61,7 @@ def run(arguments: argparse.Namespace) -> Output:
     spec = find_scorer(given)
     require([*spec.needs, *([MATPLOTLIB] if arguments.plot else [])])
     _check_vocabulary(spec, arguments.vocabulary)
-    predictions = read_predictions(arguments.predictions)
+    predictions = read_answers(arguments.predictions)
     check_axes(arguments.by, predictions)
     check_predictions(predictions)
     if arguments.data:

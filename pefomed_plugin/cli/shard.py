@@ -9,6 +9,7 @@ from ..provenance import manifest_origin
 from ..readers.prepared import read_manifest, read_prepared
 from ..reporting.rendering import show_table
 from ..reporting.table import COUNT, FIGURE, Column, Table
+from ..services.private_files import keep_private
 from .arguments import count_from_1
 
 
@@ -38,6 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     release, out = read_prepared(arguments.prepared), arguments.out
     manifest = read_manifest(arguments.prepared)
+    keep_private([release.dataset], {release.dataset: manifest_origin(manifest)})
     policy = manifest["image_policy"]
     shards = write_shards(
         release.samples,

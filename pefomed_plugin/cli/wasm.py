@@ -16,7 +16,7 @@ from ..scoring.metrics_file import update_metrics
 from ..scoring.ratings import wasm_spec
 from ..scoring.wasm import wasm_from_counts
 from ..services.judgements import find_repeated, read_runs, rubrics_of, wasm_figures
-from ..storage import read_predictions
+from ._answers import read_answers
 from .arguments import add_rubric
 from .output import Output, add_json_argument
 
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> Output:
     rubric = read_rubric(arguments.rubric) if arguments.rubric else None
     if arguments.counts is not None:
         return _from_counts(arguments.counts, arguments.unscored, rubric or REPORT)
-    predictions, folder = read_predictions(arguments.predictions), arguments.predictions.parent
+    predictions, folder = read_answers(arguments.predictions), arguments.predictions.parent
     rubrics = _rubrics(arguments, predictions, folder, rubric)
     found = {name: wasm_figures(used, predictions, read_runs(folder, name)) for name, used in rubrics.items()}
     specs = {name: wasm_spec(spec) for name, spec in read_specs(folder, found).items()}

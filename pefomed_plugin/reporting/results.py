@@ -22,6 +22,7 @@ from ..scoring.metrics_file import AGREEMENT, METRICS, PREDICTIONS, RATINGS, des
 from ..scoring.pairing import pair_scores
 from ..scoring.repeated import Runs, sample_means
 from ..scoring.spec import MetricSpec, ScorerSpec
+from ..services.private_files import keep_answers_private
 from ..storage import SCHEMA, read_predictions
 
 
@@ -136,6 +137,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 def _read_answered(folder: Path, leave_out_stale: bool) -> Answered:
     predictions = read_predictions(folder / PREDICTIONS)
+    keep_answers_private(predictions)
     check_predictions(predictions)
     metrics = _read_metrics(folder / METRICS)
     is_stale = bool(metrics) and not is_about(metrics, describe(predictions))

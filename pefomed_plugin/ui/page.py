@@ -117,23 +117,42 @@ def serve(
     with tempfile.TemporaryDirectory(prefix="pefomed-chat-") as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder  # where gradio keeps what is dropped onto the page
         page = build_page(Desk(model, max_new_tokens), examples)
-        try:
-            _, address, _ = page.queue().launch(
-                server_name=host,
-                server_port=port,
-                share=False,
-                quiet=True,
-                prevent_thread_lock=True,
-                allowed_paths=sorted({str(Path(example[0]).parent) for example in examples}),
-                **_looks(page.launch),
-            )
-        except OSError as error:
-            raise ConfigError(f"cannot listen on {host}, port {port} ({error}); choose another with --port") from error
+        address = launch(page, host, port, sorted({str(Path(example[0]).parent) for example in examples}))
         print(f"\nthe page: {address}   (Ctrl-C ends it)", flush=True)
         try:
             Event().wait()
         finally:
             page.close(verbose=False)
+
+
+def launch(page: Any, host: str, port: int | None = None, folders: Sequence[str] = ()) -> str:
+    """Serve a page in a thread; its address.
+
+    Args:
+        port: None takes a free one.
+        folders: what the page may read of this machine, beside what is dropped onto it.
+
+    Raises:
+        ConfigError: the port is taken.
+    """
+    from starlette.middleware import Middleware  # late: comes with gradio
+
+    from ..services.web_guard import HostCheck  # late: comes with gradio
+
+    try:
+        _, address, _ = page.queue().launch(
+            server_name=host,
+            server_port=port,
+            share=False,
+            quiet=True,
+            prevent_thread_lock=True,
+            app_kwargs={"middleware": [Middleware(HostCheck, listens_on=host)]},
+            allowed_paths=list(folders),
+            **_looks(page.launch),
+        )
+    except OSError as error:
+        raise ConfigError(f"cannot listen on {host}, port {port} ({error}); choose another with --port") from error
+    return str(address)
 
 
 def find_examples(folder: Path) -> list[Example]:

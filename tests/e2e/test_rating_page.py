@@ -145,7 +145,7 @@ def test_rate_with_keys_go_back_reload_and_end(serve: Callable[..., Served], ope
 
 def test_texts_are_texts_and_long_ones_scroll(serve: Callable[..., Served], open_page: Callable[..., Page]) -> None:
     served = serve(answers(1, question=HOSTILE, answer=HOSTILE, prediction=HOSTILE), "--all")
-    page = open_page(served.url + "?rater=anna")
+    page = open_page(served.url + "&rater=anna")
     check_item(page, "Item 1 of 1")
     for element in ("question", "reference", "answer"):
         assert text(page, element) == HOSTILE
@@ -165,7 +165,7 @@ def test_levels_words_and_keys_are_those_of_the_rubric(
     rubric = {"name": "own", "task": "report", "levels": levels}
     (tmp_path / "own.json").write_text(json.dumps(rubric))
     served = serve(written_reports(2), "--rubric", str(tmp_path / "own.json"))
-    page = open_page(served.url + "?rater=anna")
+    page = open_page(served.url + "&rater=anna")
     check_item(page, "Item 1 of 2")
     assert page.evaluate("[...document.querySelectorAll('#scale button')].map((button) => button.value).join()") == (
         "100,50,0"
@@ -183,7 +183,7 @@ def test_a_comment_is_typed_without_rating_and_is_kept(
     serve: Callable[..., Served], open_page: Callable[..., Page]
 ) -> None:
     served = serve(answers(2), "--all")
-    page = open_page(served.url + "?rater=anna")
+    page = open_page(served.url + "&rater=anna")
     check_item(page, "Item 1 of 2")
     page.keyboard.press("c")
     for key in "01":
@@ -199,11 +199,33 @@ def test_a_comment_is_typed_without_rating_and_is_kept(
     assert page.evaluate("document.getElementById('comment').value") == "01"
 
 
+def test_a_window_left_open_wipes_no_comment(serve: Callable[..., Served], open_page: Callable[..., Page]) -> None:
+    served = serve(answers(2), "--all")
+    old, new = open_page(served.url + "&rater=anna"), open_page(served.url + "&rater=anna")
+    check_item(new, "Item 1 of 2")
+    new.locator("#comment").fill("later words")
+    new.locator("#comment").press("Enter")
+    new.keyboard.press("1")
+    check_item(new, "Item 2 of 2")
+    check_item(old, "Item 1 of 2, not rated yet")
+    old.keyboard.press("0")  # says nothing of the comment, which it has not seen
+    check_item(old, "Item 2 of 2")
+    old.keyboard.press("ArrowLeft")
+    check_item(old, "Item 1 of 2, rated 0")
+    old.locator("#comment").fill("older words")
+    old.locator("#comment").press("Enter")
+    expect(old.locator("#problem")).to_contain_text("another window has written \u201clater words\u201d")
+    assert [(rating, comment) for _, _, rating, comment in served.saved()] == [(0, "later words")]
+    old.locator("#comment").press("Enter")
+    expect(old.locator("#problem")).to_be_hidden()
+    assert [comment for *_, comment in served.saved()] == ["older words"]
+
+
 def test_a_server_that_is_gone_is_told_and_a_new_start_goes_on(
     serve: Callable[..., Served], open_page: Callable[..., Page]
 ) -> None:
     served = serve(answers(3), "--all")
-    page = open_page(served.url + "?rater=anna", complains=True)
+    page = open_page(served.url + "&rater=anna", complains=True)
     check_item(page, "Item 1 of 3")
     page.keyboard.press("1")
     check_item(page, "Item 2 of 3")
@@ -213,7 +235,7 @@ def test_a_server_that_is_gone_is_told_and_a_new_start_goes_on(
     assert "Not saved. The server does not answer" in text(page, "problem")
     check_item(page, "Item 2 of 3, not rated yet")
     served.start()
-    page.goto(served.url + "?rater=anna")
+    page.goto(served.url + "&rater=anna")
     check_item(page, "Item 2 of 3, not rated yet")
     assert text(page, "rated") == "1 of 3 rated"
 
@@ -237,7 +259,7 @@ def test_names_are_checked_and_raters_change(serve: Callable[..., Served], open_
 def test_a_damaged_image_is_told(serve: Callable[..., Served], open_page: Callable[..., Page], tmp_path: Path) -> None:
     served = serve(answers(1), "--all")
     (tmp_path / "images" / "image0.png").write_bytes(b"<html>")
-    page = open_page(served.url + "?rater=anna", complains=True)
+    page = open_page(served.url + "&rater=anna", complains=True)
     expect(page.locator("#film")).to_have_text("This image cannot be shown.")
 
 
@@ -258,7 +280,7 @@ def test_with_a_token_the_link_opens_the_page_and_nothing_else_does(
 
 def test_light_and_dark(serve: Callable[..., Served], open_page: Callable[..., Page]) -> None:
     served = serve(written_reports(2, answer="The invented lungs are clear. " * 30))
-    page = open_page(served.url + "?rater=anna")
+    page = open_page(served.url + "&rater=anna")
     check_item(page, "Item 1 of 2")
     colours = []
     for scheme in ("light", "dark"):
@@ -271,7 +293,7 @@ def test_light_and_dark(serve: Callable[..., Served], open_page: Callable[..., P
 def test_on_a_phone_image_and_scale_are_in_sight(serve: Callable[..., Served], open_page: Callable[..., Page]) -> None:
     served = serve(written_reports(2, answer="The invented lungs are clear. " * 30))
     phone = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "device_scale_factor": 2}
-    page = open_page(served.url + "?rater=anna", **phone)
+    page = open_page(served.url + "&rater=anna", **phone)
     check_item(page, "Item 1 of 2")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     film, image = (

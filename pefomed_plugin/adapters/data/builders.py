@@ -15,11 +15,13 @@ from typing import Any, Callable
 
 from ...config.datasets import DatasetConfig, read_dataset_config
 from ...errors import ConfigError, DataError
+from ...provenance import data_origin
 from ...readers import DATASETS, Release, read_data
 from ...records import SPLITS, Sample
 from ...services.console import say
 from ...services.data.shard_files import ShardFiles, find_shards, open_shards
 from ...services.data.shards import read_image_size
+from ...services.private_files import keep_private
 from ...toolkit import BaseDatasetBuilder
 from .datasets import MedicalDataset, ShardedDataset, existing_images
 
@@ -38,8 +40,10 @@ class MedicalBuilder(BaseDatasetBuilder):
             DataError: no layout is recognised, records are damaged, or images are missing where that is an error.
         """
         self.settings = read_dataset_config(self.dataset, self.config)
+        storage = self.settings.build_info.storage or ""
+        keep_private([self.dataset], {self.dataset: data_origin(storage)})
         self.build_processors()
-        shards = find_shards(self.settings.build_info.storage or "")
+        shards = find_shards(storage)
         if shards is not None:
             return self._build_from_shards(*shards)
         release = read_dataset(self.dataset, self.settings)

@@ -46,6 +46,7 @@ async function enter(name) {
     $("name").value = name;
     return complain("enter-problem", problem.message);
   }
+  items().forEach((item) => { item.seen = item.comment; });  // what the server holds; comment is what the box holds
   complain("enter-problem");
   address.searchParams.set("rater", state.session.rater);
   history.replaceState(null, "", address);
@@ -147,12 +148,23 @@ function showRatings() {
   $("open").disabled = rated === items().length;
 }
 
+// Keeps what is said; whether all of it stands. A comment goes with the one it replaces, and only if it was changed: a
+// page that was left open must not wipe what another window has written since.
 async function save(item, said) {
-  await ask("/rating", {
+  const seen = item.seen;
+  const { comment, ...rating } = said;
+  const changed = comment !== undefined && comment !== seen;
+  const answer = await ask("/rating", {
     method: "POST", headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ rater: state.session.rater, item: item.item, ...said }),
+    body: JSON.stringify({ rater: state.session.rater, item: item.item, ...rating, ...(changed ? { comment, seen } : {}) }),
   });
   Object.assign(item, said);
+  item.refused = answer.comment !== undefined;
+  item.seen = answer.comment ?? comment ?? seen;
+  if (item.refused) {
+    throw new Error((rating.rating === undefined ? "" : "The rating is saved. ") + "Your comment is not: another window has written \u201c" +
+      answer.comment + "\u201d. Yours is still in the box; press Enter in it to put it in that one's place.");
+  }
 }
 
 async function rate(value) {
@@ -161,10 +173,12 @@ async function rate(value) {
   const wasRated = isRated(items()[at]);
   state.saving = true;
   try {
-    await save(items()[at], { rating: value, comment: $("comment").value });
+    const comment = items()[at].refused ? {} : { comment: $("comment").value };
+    await save(items()[at], { rating: value, ...comment });
     if (state.session === session && state.at === at) goOn(wasRated);
   } catch (problem) {
-    complain("problem", "Not saved. " + problem.message);
+    complain("problem", (items()[at].refused ? "" : "Not saved. ") + problem.message);
+    showRatings();
   } finally {
     state.saving = false;
   }
@@ -182,12 +196,13 @@ function goOn(wasRated) {
 
 async function keepComment() {
   const item = items()[state.at];
+  if ($("comment").value === item.seen) return;
   item.comment = $("comment").value;  // at once: the rater may come back before the server has answered
   try {
     await save(item, { comment: item.comment });
     complain("problem");
   } catch (problem) {
-    complain("problem", "The comment is not saved. " + problem.message);
+    complain("problem", (item.refused ? "" : "The comment is not saved. ") + problem.message);
   }
 }
 
@@ -228,7 +243,7 @@ $("back").addEventListener("click", () => go(state.at - 1));
 $("forth").addEventListener("click", () => go(state.at + 1));
 $("open").addEventListener("click", () => go(items().findIndex((item) => !isRated(item))));
 $("review").addEventListener("click", () => go(0));
-$("comment").addEventListener("change", keepComment);
+$("comment").addEventListener("blur", keepComment);
 $("film").addEventListener("click", () => $("film").classList.toggle("large"));
 document.addEventListener("keydown", onKey);
 if (address.searchParams.get("rater")) enter(address.searchParams.get("rater"));

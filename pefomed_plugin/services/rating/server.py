@@ -1,27 +1,26 @@
 """The local web server of the rating page (Starlette, uvicorn): who may ask. What is shown and kept is ``session``'s.
 
-Bound to this machine it asks for nothing; bound elsewhere every request needs the token, as a cookie or in the URL.
-No other web site can read or write: names that do not belong to this server are refused (DNS rebinding), and so are
-posts from another origin.
+Every request needs the token, as a cookie or in the first visit's URL: others may be logged in to this machine too. No
+other web site can read or write: names that do not belong to this server are refused (DNS rebinding), and so are posts
+from another origin.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hmac
-import ipaddress
 import json
 import secrets
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 from types import TracebackType
 from typing import Any
-from urllib.parse import SplitResult, urlencode, urlsplit
+from urllib.parse import urlencode
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
@@ -32,6 +31,8 @@ from starlette.routing import Route
 from ...errors import ConfigError, DataError, ImageError
 from ..console import say
 from ..images.decoding import open_image
+from ..local_names import is_known_as, split_url
+from ..web_guard import UNKNOWN_NAME, impatient
 from .session import RatingSession, clean_rater
 from .store import StoreError
 
@@ -39,7 +40,7 @@ _BODY_LIMIT = 64 * 1024
 _MOST_CONNECTIONS = 512
 """Further ones are answered with 503."""
 _IDLE_S = 60
-"""A connection that says nothing for so long after a request, or in the middle of a rating, is closed."""
+"""A connection that begins no request for so long, or stops in the middle of a rating, is closed."""
 _ENDING_S = 5
 """How long requests in flight may take when the server is stopped."""
 _IMAGE_PX = 2048
@@ -65,7 +66,7 @@ class RatingServer:
 
     Args:
         assets: folder of the page's files.
-        host: address to listen on; not of this machine alone makes a token.
+        host: address to listen on.
         port: 0 takes a free one.
 
     Raises:
@@ -74,14 +75,15 @@ class RatingServer:
 
     def __init__(self, session: RatingSession, assets: Path, host: str = "127.0.0.1", port: int = 0) -> None:
         self.session, self.host = session, host
-        self.token: str | None = None if is_this_machine(host) else secrets.token_urlsafe(24)
+        self.token = secrets.token_urlsafe(24)
+        self._writer = ThreadPoolExecutor(1)  # who waits for another process's write keeps no thread from the readers
         self._files = {path: ((assets / name).read_bytes(), kind) for path, (name, kind) in _FILES.items()}
         self._socket = _listen(host, port)
         self.port: int = self._socket.getsockname()[1]
         self._server = uvicorn.Server(
             uvicorn.Config(
                 self._app(),
-                http="h11",
+                http=impatient(_IDLE_S),
                 ws="none",
                 lifespan="off",
                 log_config=None,  # the terminal is for people; what was rated is in the store
@@ -102,6 +104,7 @@ class RatingServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._socket.close()
+        self._writer.shutdown()
 
     def serve_forever(self) -> None:
         """Serve until Ctrl-C (requests in flight are answered, then KeyboardInterrupt is raised) or ``shutdown``."""
@@ -113,18 +116,9 @@ class RatingServer:
 
     @property
     def url(self) -> str:
-        """Where to open the page, with the token if there is one."""
+        """Where to open the page: the whole link is the key."""
         host = socket.gethostname() if self.host in ("", "0.0.0.0", "::") else self.host
-        query = "?" + urlencode({"token": self.token}) if self.token else ""
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}/{query}"
-
-    def knows(self, name: str) -> bool:
-        """Whether a ``Host`` header means this server: a name that a stranger's DNS could point here does not."""
-        host = (_split("//" + name).hostname or "").rstrip(".")
-        if self.token is None:
-            return is_this_machine(host)
-        names = {known.lower() for known in ("localhost", self.host, socket.gethostname())}
-        return _address(host) is not None or host in names
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}/?{urlencode({'token': self.token})}"
 
     @property
     def cookie(self) -> str:
@@ -164,10 +158,8 @@ class RatingServer:
         Raises:
             HTTPException: 403 and the like.
         """
-        if not self.knows(request.headers.get("host", "")):
-            raise HTTPException(403, "this server is not known by that name; use the address that it printed")
-        if self.token is None:
-            return None
+        if not is_known_as(request.headers.get("host", ""), self.host):
+            raise HTTPException(403, UNKNOWN_NAME)
         query = dict(request.query_params)
         if request.method == "GET" and request.url.path == "/" and self._is_token(query.pop("token", "")):
             return self._welcome(query)
@@ -176,12 +168,12 @@ class RatingServer:
         return None
 
     def _is_token(self, given: str) -> bool:
-        return hmac.compare_digest(given.encode(), (self.token or "").encode())
+        return hmac.compare_digest(given.encode(), self.token.encode())
 
     def _welcome(self, query: dict[str, str]) -> Response:
         """Trade the token in the URL for a cookie, so that it stays in no address bar."""
         response = RedirectResponse("/?" + urlencode(query) if query else "/", 303)
-        response.set_cookie(self.cookie, self.token or "", path="/", httponly=True, samesite="lax")
+        response.set_cookie(self.cookie, self.token, path="/", httponly=True, samesite="lax")
         return response
 
     async def _file(self, request: Request) -> Response:
@@ -210,14 +202,8 @@ class RatingServer:
     async def _rate(self, request: Request) -> Response:
         said = await _read_json(request)
         rater = clean_rater(said.get("rater"))
-        rated = await run_in_threadpool(self.session.save, rater, said.get("item"), said)
-        return JSONResponse({"rated": rated})
-
-
-def is_this_machine(host: str) -> bool:
-    """Whether an address or a name can be reached from this machine only."""
-    address = _address(host)
-    return host == "localhost" if address is None else address.is_loopback
+        save = asyncio.get_running_loop().run_in_executor
+        return JSONResponse(await save(self._writer, self.session.save, rater, said.get("item"), said))
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -257,7 +243,8 @@ async def _read_json(request: Request) -> dict[str, Any]:
         HTTPException: it comes from elsewhere, or is not a small JSON object.
     """
     origin = request.headers.get("origin")
-    if origin is not None and _split(origin).netloc != request.headers.get("host"):
+    parts = split_url(origin) if origin is not None else None
+    if origin is not None and (parts is None or parts.netloc != request.headers.get("host")):
         raise HTTPException(403, "a rating must come from the rating page")
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if kind != "application/json":  # no form of another site can send this
@@ -276,18 +263,3 @@ async def _read_json(request: Request) -> dict[str, Any]:
     if not isinstance(said, dict):
         raise HTTPException(400, "a rating is a JSON object")
     return said
-
-
-def _address(host: str) -> Any:
-    """The IP address that ``host`` is, or None for a name."""
-    try:
-        return ipaddress.ip_address(host)
-    except ValueError:
-        return None
-
-
-def _split(url: str) -> SplitResult:
-    try:
-        return urlsplit(url)
-    except ValueError:
-        raise HTTPException(400, "this is not an address") from None

@@ -106,8 +106,15 @@ class RatingSession:
             raise DataError(f"no such item for {rater}; load the page again")
         return self._predictions[sample_id]
 
-    def save(self, rater: str, code: Any, said: Mapping[str, Any]) -> int:
-        """Keep ``rating``, ``comment`` or both; how many items this rater has rated now.
+    def save(self, rater: str, code: Any, said: Mapping[str, Any]) -> dict[str, Any]:
+        """Keep ``rating``, ``comment`` or both.
+
+        A comment comes with the one that the page showed before (``seen``): where another window has changed it since,
+        that one is kept and goes back as ``comment``, so that a page left open wipes nothing.
+
+        Returns:
+            ``rated``: how many items this rater has rated now; ``comment``: the one that stands, if it is not the
+            comment given.
 
         Raises:
             DataError: unknown item, or a value that is none; nothing is kept then.
@@ -123,8 +130,13 @@ class RatingSession:
             raise DataError(f"no such rating; choose one of {self.plan.rubric.scale}")
         if "comment" in said and (not isinstance(comment, str) or len(comment) > COMMENT_LIMIT):
             raise DataError(f"a comment is a text of at most {COMMENT_LIMIT:,} characters")
-        self.store.save(rater, prediction.id, rating, visible(comment) if comment is not None else None)
-        return self.store.counts().get(rater, 0)
+        seen = said.get("seen", "") if comment is not None else None
+        if seen is not None and not isinstance(seen, str):
+            raise DataError("the comment seen before is a text")
+        words = visible(comment) if comment is not None else None
+        kept = self.store.save(rater, prediction.id, rating, words, visible(seen) if seen is not None else None)
+        rated = {"rated": self.store.counts().get(rater, 0)}
+        return rated if words in (None, kept) else {**rated, "comment": kept}
 
 
 @lru_cache(maxsize=64)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -16,6 +18,7 @@ from typing import Any
 
 from ...errors import DataError, one_line, why
 from ...rubrics import Rubric, built_in_rubric, require_same_rubric, rubric_from_json
+from ..private_files import go_on_privately
 
 STORE = "ratings.sqlite"
 _VERSION = 1
@@ -33,7 +36,9 @@ _FACTS = "CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NO
 _SAVE = """
 INSERT INTO ratings VALUES (:rater, :sample_id, :rating, coalesce(:comment, ''), :at)
 ON CONFLICT (rater, sample_id) DO UPDATE
-SET rating = coalesce(:rating, rating), comment = coalesce(:comment, comment), at = :at"""
+SET rating = coalesce(:rating, rating), at = :at,
+    comment = CASE WHEN :seen IS NULL OR comment = :seen THEN coalesce(:comment, comment) ELSE comment END"""
+_COMMENT = "SELECT comment FROM ratings WHERE rater = :rater AND sample_id = :sample_id"
 
 
 class StoreError(DataError):
@@ -62,14 +67,16 @@ class RatingStore:
 
     def __init__(self, path: Path, rubric: Rubric) -> None:
         self.path, self._rubric = Path(path), rubric
-        self._lock = threading.Lock()
+        self._lock, self._reading = threading.Lock(), threading.Lock()
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._base = sqlite3.connect(str(self.path), timeout=_WAIT_S, isolation_level=None, check_same_thread=False)
+            go_on_privately(self.path)
+            self._base = self._connect()
         except (OSError, sqlite3.Error) as error:
             raise StoreError(f"cannot open {self.path}: {why(error)}") from error
         try:
             self._prepare()
+            self._reader = self._connect()
         except sqlite3.Error as error:
             self._base.close()
             raise StoreError(
@@ -79,6 +86,9 @@ class RatingStore:
         except StoreError:
             self._base.close()
             raise
+
+    def _connect(self) -> sqlite3.Connection:
+        return sqlite3.connect(str(self.path), timeout=_WAIT_S, isolation_level=None, check_same_thread=False)
 
     def _prepare(self) -> None:
         [version] = self._base.execute("PRAGMA user_version").fetchone()
@@ -120,17 +130,42 @@ class RatingStore:
 
     def close(self) -> None:
         """Finish what is being written and let the file go."""
-        with self._lock:
+        with self._lock, self._reading:
             self._base.close()
+            self._reader.close()
 
-    def save(self, rater: str, sample_id: str, rating: int | None = None, comment: str | None = None) -> None:
+    def save(
+        self,
+        rater: str,
+        sample_id: str,
+        rating: int | None = None,
+        comment: str | None = None,
+        seen: str | None = None,
+    ) -> str:
         """Keep a rating, a comment or both; what is None stays as it was.
+
+        Args:
+            seen: the comment that this one takes the place of. Where another one stands by now, that one is kept.
+
+        Returns:
+            The comment that stands now.
 
         Raises:
             StoreError: it could not be written, for example because the disk is full.
         """
         at = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        self._execute(_SAVE, {"rater": rater, "sample_id": sample_id, "rating": rating, "comment": comment, "at": at})
+        values = {"rater": rater, "sample_id": sample_id, "rating": rating, "comment": comment, "seen": seen, "at": at}
+        with self._told(), self._lock:  # one connection, several threads
+            self._base.execute("BEGIN IMMEDIATE")
+            try:
+                self._base.execute(_SAVE, values)
+                [kept] = self._base.execute(_COMMENT, values).fetchone()
+                self._base.execute("COMMIT")
+            except BaseException:
+                if self._base.in_transaction:
+                    self._base.execute("ROLLBACK")
+                raise
+        return str(kept)
 
     def ratings_of(self, rater: str) -> dict[str, StoredRating]:
         """What a rater has said, by sample id.
@@ -138,9 +173,7 @@ class RatingStore:
         Raises:
             StoreError: the file cannot be read.
         """
-        found = self._execute(
-            "SELECT sample_id, rating, comment, at FROM ratings WHERE rater = :rater", {"rater": rater}
-        )
+        found = self._read("SELECT sample_id, rating, comment, at FROM ratings WHERE rater = :rater", {"rater": rater})
         return {sample_id: StoredRating(*rest) for sample_id, *rest in found}
 
     def counts(self) -> dict[str, int]:
@@ -150,14 +183,19 @@ class RatingStore:
             StoreError: the file cannot be read.
         """
         return dict(
-            self._execute(
+            self._read(
                 "SELECT rater, count(rating) FROM ratings WHERE rating IS NOT NULL GROUP BY rater ORDER BY rater", {}
             )
         )
 
-    def _execute(self, command: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
+    def _read(self, command: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
+        """Through a connection of its own: with SQLite's write-ahead log, readers do not wait for a writer."""
+        with self._told(), self._reading:
+            return self._reader.execute(command, values).fetchall()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
         try:
-            with self._lock:  # one connection, several threads
-                return self._base.execute(command, values).fetchall()
+            yield
         except sqlite3.Error as error:
             raise StoreError(f"{self.path}: {one_line(error)}") from error

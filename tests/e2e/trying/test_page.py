@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
+import httpx
 import pytest
 
 from pefomed_plugin.cli import main
 from pefomed_plugin.errors import ConfigError, ImageError
-from pefomed_plugin.ui.page import TASKS, Desk, build_page, draw_examples, find_examples
+from pefomed_plugin.ui.page import TASKS, Desk, build_page, draw_examples, find_examples, launch
 from tests.e2e.browsing import expect
 
 needs_gradio = pytest.mark.skipif(find_spec("gradio") is None, reason="gradio (extra ui) is not installed")
@@ -70,10 +71,10 @@ def test_a_taken_port_is_told(model):
 def test_the_page_answers_and_asks_nothing_of_other_machines(model, open_page, tmp_path):
     examples = draw_examples(tmp_path)
     page = build_page(Desk(model, max_new_tokens=8), examples)
-    _, address, _ = page.queue().launch(
-        server_name="127.0.0.1", quiet=True, prevent_thread_lock=True, allowed_paths=[str(tmp_path)]
-    )
+    address = launch(page, "127.0.0.1", folders=[str(tmp_path)])
     try:
+        for name, status in (("rebound.example", 403), ("localhost", 200)):  # a stranger's name that points here
+            assert httpx.get(address, headers={"Host": name}).status_code == status
         tab = open_page(address)
         expect(tab.locator("#ask")).to_be_visible()
         expect(tab.locator("table tbody tr").first).to_be_visible()

@@ -10,7 +10,8 @@ import signal
 import sys
 import threading
 from contextlib import redirect_stdout
-from urllib.request import Request, urlopen
+from urllib.parse import urljoin
+from urllib.request import HTTPCookieProcessor, Request, build_opener
 
 import pytest
 from PIL import Image
@@ -62,15 +63,22 @@ def serve(*arguments, visit=lambda url: None):
     return out.getvalue()
 
 
+def ask(url, path, body=None):
+    """As a browser does that opens the printed link first: its token becomes a cookie."""
+    browser = build_opener(HTTPCookieProcessor())
+    browser.open(url, timeout=10).close()
+    return browser.open(Request(urljoin(url, path), body, {"Content-Type": "application/json"}), timeout=10)
+
+
 def items(url, rater):
-    with urlopen(url + "session?rater=" + rater, timeout=10) as answer:
+    with ask(url, "/session?rater=" + rater) as answer:
         return json.load(answer)["items"]
 
 
 def rate(url, rater, count, value):
     for item in items(url, rater)[:count]:
         body = json.dumps({"rater": rater, "item": item["item"], "rating": value}).encode()
-        urlopen(Request(url + "rating", body, {"Content-Type": "application/json"}), timeout=10).close()
+        ask(url, "/rating", body).close()
 
 
 def printed_command(said, start):
@@ -123,7 +131,7 @@ def test_images_from_the_folder_given_and_missing_ones_are_told(path, tmp_path):
     def look(url):
         shown = [item["item"] for item in items(url, "anna") if item["images"]]
         assert len(shown) == 3
-        with urlopen(url + "image?rater=anna&item=" + shown[0], timeout=10) as answer:
+        with ask(url, "/image?rater=anna&item=" + shown[0]) as answer:
             assert answer.headers["Content-Type"] == "image/jpeg"
 
     (tmp_path / "images").mkdir()

@@ -6,6 +6,7 @@ import http.client
 import json
 import re
 import socket
+import sqlite3
 import threading
 from contextlib import contextmanager
 from io import BytesIO
@@ -20,6 +21,7 @@ from PIL import Image
 from pefomed_plugin.errors import ConfigError
 from pefomed_plugin.reporting.page.explorer import ASSETS
 from pefomed_plugin.rubrics import VQA
+from pefomed_plugin.services.local_names import is_known_as, is_this_machine
 from pefomed_plugin.services.rating.plan import make_plan
 from pefomed_plugin.services.rating.session import RatingSession
 from pefomed_plugin.services.rating.store import STORE, RatingStore
@@ -28,7 +30,8 @@ from ..judged import answers
 
 pytest.importorskip("uvicorn")
 pytest.importorskip("starlette")
-from pefomed_plugin.services.rating.server import RatingServer, is_this_machine
+from pefomed_plugin.services.rating import server as server_module
+from pefomed_plugin.services.rating.server import RatingServer
 
 N = 6
 JSON = {"Content-Type": "application/json"}
@@ -71,10 +74,15 @@ def base(server):
     return f"http://127.0.0.1:{server.port}"
 
 
-def ask(server, path, headers=None, body=None):
+def key(server):
+    return {"Cookie": f"{server.cookie}={server.token}"}
+
+
+def ask(server, path, headers=None, body=None, has_key=True):
     """Status, headers and body; redirects are followed as a browser without a cookie jar would."""
     data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-    request = Request(base(server) + path, data, headers if headers is not None else JSON if data else {})
+    headers = headers if headers is not None else JSON if data else {}
+    request = Request(base(server) + path, data, {**(key(server) if has_key else {}), **headers})
     try:
         with build_opener().open(request, timeout=10) as answer:
             return answer.status, answer.headers, answer.read()
@@ -174,12 +182,12 @@ def test_an_item_of_another_rater_is_no_item(strict):
         ({"Content-Type": "text/plain"}, 415),
         ({**JSON, "Origin": "http://evil.example"}, 403),
         ({**JSON, "Origin": "null"}, 403),
-        ({**JSON, "Origin": "http://["}, 400),
+        ({**JSON, "Origin": "http://["}, 403),
         ({**JSON, "Host": "evil.example"}, 403),
         ({**JSON, "Host": ""}, 403),
         ({**JSON, "Host": "127.0.0.1.evil.example"}, 403),
         ({**JSON, "Host": "10.0.0.1"}, 403),
-        ({**JSON, "Host": "["}, 400),
+        ({**JSON, "Host": "["}, 403),
     ],
 )
 def test_other_sites_cannot_rate(strict, headers, status):
@@ -283,6 +291,7 @@ def test_lengths_that_are_none(strict, length, status):
     connection = http.client.HTTPConnection("127.0.0.1", strict.port, timeout=10)
     connection.putrequest("POST", "/rating")
     connection.putheader("Content-Type", "application/json")
+    connection.putheader("Cookie", key(strict)["Cookie"])
     if length is not None:
         connection.putheader("Content-Length", length)
     connection.endheaders()
@@ -295,7 +304,9 @@ def test_one_connection_serves_many_requests(server):
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
     code = items(server)[0]["item"]
     for rating in (0, 1, 0):
-        connection.request("POST", "/rating", json.dumps({"rater": "anna", "item": code, "rating": rating}), JSON)
+        connection.request(
+            "POST", "/rating", json.dumps({"rater": "anna", "item": code, "rating": rating}), {**JSON, **key(server)}
+        )
         assert json.loads(connection.getresponse().read()) == {"rated": 1}
     connection.close()
     assert [each.rating for each in stored(server)["anna"].values()] == [0]
@@ -315,21 +326,10 @@ def test_raters_at_the_same_time_lose_nothing(server):
     assert [item["rating"] for item in items(server, "rater 4")] == [0, 1] * (N // 2)
 
 
-# ---- bound elsewhere
+# ---- the key
 
 
-@pytest.fixture
-def public(tmp_path):
-    with served(tmp_path, host="0.0.0.0") as running:
-        yield running
-
-
-def test_bound_to_this_machine_there_is_no_token(strict):
-    assert strict.token is None
-    assert strict.url == base(strict) + "/"
-
-
-def test_bound_elsewhere_nothing_is_given_without_the_token(public):
+def test_nothing_is_given_without_the_token(strict):
     for path in (
         "/",
         "/?token=",
@@ -339,40 +339,91 @@ def test_bound_elsewhere_nothing_is_given_without_the_token(public):
         "/session?rater=anna",
         "/image",
         "/nothing",
-        "/session?rater=anna&token=" + public.token,
+        "/session?rater=anna&token=" + strict.token,
     ):
-        assert ask(public, path)[0] == 403, path
-    for cookie in ("x", public.cookie + "=wrong", "other=" + public.token, public.cookie + "=", "\xff=;,"):
-        assert ask(public, "/session?rater=anna", {"Cookie": cookie})[0] == 403, cookie
-    assert post(public, {"rater": "anna", "item": "x", "rating": 1})[0] == 403
+        assert ask(strict, path, has_key=False)[0] == 403, path
+    for cookie in ("x", strict.cookie + "=wrong", "other=" + strict.token, strict.cookie + "=", "\xff=;,"):
+        assert ask(strict, "/session?rater=anna", {"Cookie": cookie})[0] == 403, cookie
+    assert post(strict, {"rater": "anna", "item": "x", "rating": 1}, has_key=False)[0] == 403
 
 
-def test_the_link_is_traded_for_a_cookie_that_opens_everything(public):
-    assert re.fullmatch(rf"http://[^/]+:{public.port}/\?token=[\w-]{{30,}}", public.url)
-    connection = http.client.HTTPConnection("127.0.0.1", public.port, timeout=10)
-    connection.request("GET", f"/?token={public.token}&rater=anna")
+def test_the_link_is_traded_for_a_cookie_that_opens_everything(server):
+    assert re.fullmatch(rf"http://127.0.0.1:{server.port}/\?token=[\w-]{{30,}}", server.url)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection.request("GET", f"/?token={server.token}&rater=anna")
     answer = connection.getresponse()
     answer.read()
     connection.close()
     assert (answer.status, answer.headers["Location"]) == (303, "/?rater=anna")
     cookie, *rules = answer.headers["Set-Cookie"].split("; ")
     assert {"httponly", "samesite=lax", "path=/"} == {rule.lower() for rule in rules}
-    status, _, body = ask(public, "/session?rater=anna", {"Cookie": cookie})
+    status, _, body = ask(server, "/session?rater=anna", {"Cookie": cookie})
     assert status == 200
     said = {"rater": "anna", "item": json.loads(body)["items"][0]["item"], "rating": 1}
-    assert post(public, said, headers={**JSON, "Cookie": cookie}) == (200, {"rated": 1})
-    assert post(public, said, headers={**JSON, "Cookie": cookie, "Origin": "http://evil.example"})[0] == 403
+    assert post(server, said, headers={**JSON, "Cookie": cookie}) == (200, {"rated": 1})
+    assert post(server, said, headers={**JSON, "Cookie": cookie, "Origin": "http://evil.example"})[0] == 403
 
 
-def test_bound_elsewhere_addresses_and_its_own_name_are_known(public):
-    assert all(public.knows(name) for name in ("10.1.2.3:80", "[fe80::1]:80", "localhost", socket.gethostname()))
-    assert not public.knows("rebound.example")
+def test_every_start_has_a_token_of_its_own(tmp_path, strict):
+    with served(tmp_path, host="0.0.0.0") as other:
+        assert other.token != strict.token and other.token in other.url
 
 
-def test_every_start_has_a_token_of_its_own(tmp_path, public):
-    (tmp_path / "other").mkdir()
-    with served(tmp_path / "other", host="0.0.0.0") as other:
-        assert other.token != public.token
+def test_bound_elsewhere_addresses_and_its_own_name_are_known():
+    assert all(
+        is_known_as(name, "0.0.0.0") for name in ("10.1.2.3:80", "[fe80::1]:80", "localhost", socket.gethostname())
+    )
+    assert not is_known_as("rebound.example", "0.0.0.0")
+
+
+# ---- windows left open, slow writers, silent connections
+
+
+def test_a_stale_window_wipes_no_comment_and_its_rating_is_kept(server):
+    item = {"rater": "anna", "item": items(server)[0]["item"]}
+    assert post(server, {**item, "comment": "from one", "seen": ""}) == (200, {"rated": 0})
+    assert post(server, {**item, "rating": 1, "comment": "from two", "seen": ""}) == (
+        200,
+        {"rated": 1, "comment": "from one"},
+    )
+    assert post(server, {**item, "comment": ""}) == (200, {"rated": 1, "comment": "from one"})
+    said = next(iter(stored(server)["anna"].values()))
+    assert (said.rating, said.comment) == (1, "from one")
+    assert post(server, {**item, "comment": "from two", "seen": "from one"}) == (200, {"rated": 1})
+    assert next(iter(stored(server)["anna"].values())).comment == "from two"
+
+
+def test_readers_do_not_wait_for_a_writer(server):
+    item = {"rater": "anna", "item": items(server)[0]["item"], "rating": 1}
+    other = sqlite3.connect(str(server.session.store.path), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    answers_of_writers = []
+    writers = [threading.Thread(target=lambda: answers_of_writers.append(post(server, item))) for _ in range(50)]
+    for writer in writers:
+        writer.start()
+    try:
+        assert len(items(server)) == N and len(items(server, "boris")) == N
+        assert not answers_of_writers
+    finally:
+        other.execute("ROLLBACK")
+        other.close()
+        for writer in writers:
+            writer.join()
+    assert answers_of_writers == [(200, {"rated": 1})] * 50
+
+
+@pytest.mark.parametrize(
+    "said", [b"", b"GET / HTTP/1.1\r\nHost: 127.0.", b"GET /nothing HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"]
+)
+def test_a_connection_that_asks_nothing_more_is_closed(tmp_path, monkeypatch, said):
+    monkeypatch.setattr(server_module, "_IDLE_S", 0.1)
+    with served(tmp_path) as server, socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+        connection.sendall(said)
+        try:
+            while connection.recv(4096):  # until the server ends it
+                pass
+        except ConnectionResetError:
+            pass
 
 
 @pytest.mark.parametrize(

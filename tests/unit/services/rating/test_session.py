@@ -56,9 +56,9 @@ def test_a_rater_sees_what_a_sheet_shows_in_the_same_order_and_nothing_else(sess
 
 def test_saving_counts_and_is_shown_again(session):
     first, second = (each["item"] for each in session.describe("anna")["items"][:2])
-    assert session.save("anna", first, {"rating": 4}) == 1
-    assert session.save("anna", second, {"comment": "bell \x07 and half \ud83d"}) == 1
-    assert session.save("anna", first, {"rating": 0, "comment": "changed"}) == 1
+    assert session.save("anna", first, {"rating": 4}) == {"rated": 1}
+    assert session.save("anna", second, {"comment": "bell \x07 and half \ud83d"}) == {"rated": 1}
+    assert session.save("anna", first, {"rating": 0, "comment": "changed"}) == {"rated": 1}
     items = session.describe("anna")["items"]
     assert [(item["rating"], item["comment"]) for item in items[:2]] == [
         (0, "changed"),
