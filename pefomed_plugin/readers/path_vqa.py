@@ -1,7 +1,8 @@
 """PathVQA (He et al. 2020): the official pickles, the JSON files of its repository, and the parquet copy.
 
 The release flags neither closed questions nor, in most files, question types: both follow the usual rules, and every
-sample says so.
+sample says so. Question types are those of the paper's figure 4; the release's own, which has one for all that is
+answered by yes or no, by an option.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,16 @@ from ..records import CLOSED
 from .expectations import ERROR, WARNING, Expectation, distinct, images_of, in_layout, kept
 from .layouts import Layout, Release, require
 from .rows import add_question, load_rows, optional_text, read_parquet_copy
-from .spec import PUBLIC, DatasetSpec, Field
+from .spec import PUBLIC, DatasetSpec, Field, Option
 from .textfiles import read_plain_pickle
 
 DATASET = "path_vqa"
 _SPLITS = ("train", "val", "test")
-_RULE = "official rule"
+_RULE, _FIELD, _FIGURE = "official rule", "official field", "words of the paper's figure 4"
+FIGURE_4, RELEASED = "figure_4", "released"
+"""Values of the option ``question_types``."""
+FIGURE_4_TYPES = ("is", "does", "did", "what", "where", "when", "how", "why", "who/whose", "which", "how many/much")
+"""In the order in which the paper names them (section 4.3)."""
 _IMAGE = re.compile(r"(train|val|test)_\d+")
 _QUESTION_WORDS = ("where", "what", "how", "when", "why")
 _AUXILIARIES = ("am", "is", "are", "was", "were", "have", "has", "had", "does", "do", "did", "can", "could")
@@ -49,7 +53,33 @@ def question_type_of(question: str) -> str:
     return next((word for word in _QUESTION_WORDS if word in text), "other")
 
 
-def _read_official(root: Path) -> Release:
+def figure_4_type_of(question: str) -> str:
+    """Question type as figure 4 of the paper has it: questions for yes or no by their own first word (is, does, did).
+
+    Words that the figure does not print stay what they are (are, do, was): the paper does not say where it counts them.
+    A question that begins with none of them ("In which lung ...") goes by the first of them within it.
+    """
+    words = re.findall(r"[a-z]+", question.lower())
+    for place, word in enumerate(words):
+        if word == "how" and words[place + 1 : place + 2] in (["many"], ["much"]):
+            return "how many/much"
+        if word in ("who", "whose"):
+            return "who/whose"
+        if word in (*_QUESTION_WORDS, "which") or (place == 0 and word in _AUXILIARIES):
+            return word
+    return "other"
+
+
+def _typed(question: Any, question_types: str, official: str | None = None) -> dict[str, Any]:
+    """Question type and what the metadata say of it, for ``add_question``."""
+    released, source = official or question_type_of(str(question)), _FIELD if official else _RULE
+    if question_types == RELEASED:
+        return {"question_type": released, "metadata": {"question_type_from": source}}
+    metadata = {"question_type_from": _FIGURE, "released_type": released, "released_type_from": source}
+    return {"question_type": figure_4_type_of(str(question)), "metadata": metadata}
+
+
+def _read_official(root: Path, question_types: str) -> Release:
     """``qas/<split>_vqa.pkl``, which carries ids and types, or else ``qas/<split>/<split>_qa.pkl``."""
     release = Release(DATASET, "official", root / "images")
     richer = {split: root / "qas" / f"{split}_vqa.pkl" for split in _SPLITS}
@@ -59,7 +89,7 @@ def _read_official(root: Path) -> Release:
             for split, path in paths.items():
                 seen: Counter[str] = Counter()
                 for position, row in enumerate(_load_pickle(path, release)):
-                    add(release, f"{path.name}, record {position}", split, row, seen)
+                    add(release, f"{path.name}, record {position}", split, row, seen, question_types)
             return release
     missing = [path.relative_to(root) for path in (*richer.values(), *plainer.values()) if not path.is_file()]
     release.problems.append(
@@ -68,7 +98,7 @@ def _read_official(root: Path) -> Release:
     return release
 
 
-def _read_repository(root: Path) -> Release:
+def _read_repository(root: Path, question_types: str) -> Release:
     """``pvqa_<split>.json`` of ``baselines/method1/saved/lxmert``: one item per image, questions beside answers."""
     release = Release(DATASET, "repository JSON", root / "images")
     for split in _SPLITS:
@@ -85,25 +115,37 @@ def _read_repository(root: Path) -> Release:
                 continue
             for number, (question, label) in enumerate(pairs):
                 key, place = f"{item['img_id']}-{number}", f"{where}, question {number}"
-                _add(release, place, split, key, item["img_id"], question, _only_key(label))
+                typed = _typed(question, question_types)
+                _add(release, place, split, key, item["img_id"], question, _only_key(label), typed)
     return release
 
 
-def _add_vqa_row(release: Release, where: str, split: str, row: Mapping[str, Any], seen: Counter[str]) -> None:
+def _add_vqa_row(
+    release: Release, where: str, split: str, row: Mapping[str, Any], seen: Counter[str], question_types: str
+) -> None:
     if require(row, ("img_id", "question_id", "sent", "label"), where, release.problems):
-        kind, answer = optional_text(row.get("question_type")), _only_key(row["label"])
-        _add(release, where, split, row["question_id"], row["img_id"], row["sent"], answer, kind)
+        typed = _typed(row["sent"], question_types, optional_text(row.get("question_type")))
+        _add(release, where, split, row["question_id"], row["img_id"], row["sent"], _only_key(row["label"]), typed)
 
 
-def _add_qa_row(release: Release, where: str, split: str, row: Mapping[str, Any], seen: Counter[str]) -> None:
+def _add_qa_row(
+    release: Release, where: str, split: str, row: Mapping[str, Any], seen: Counter[str], question_types: str
+) -> None:
     if require(row, ("image", "question", "answer"), where, release.problems):
-        image = row["image"]
-        _add(release, where, split, f"{image}-{seen[str(image)]}", image, row["question"], row["answer"])
+        image, typed = row["image"], _typed(row["question"], question_types)
+        _add(release, where, split, f"{image}-{seen[str(image)]}", image, row["question"], row["answer"], typed)
         seen[str(image)] += 1
 
 
 def _add(
-    release: Release, where: str, split: str, key: Any, image: Any, question: Any, answer: Any, kind: str | None = None
+    release: Release,
+    where: str,
+    split: str,
+    key: Any,
+    image: Any,
+    question: Any,
+    answer: Any,
+    typed: Mapping[str, Any],
 ) -> None:
     match = _IMAGE.fullmatch(str(image))
     if match is None:
@@ -119,8 +161,8 @@ def _add(
         image=f"{match.group(1)}/{image}.jpg",
         question=question,
         answer=answer,
-        question_type=kind or question_type_of(str(question)),
-        metadata={"source_id": key, "question_type_from": "official field" if kind else _RULE},
+        question_type=typed["question_type"],
+        metadata={"source_id": key, **typed["metadata"]},
     )
 
 
@@ -158,14 +200,11 @@ def _numbers_fit(release: Release) -> bool:
     return all(str(sample.metadata["source_id"])[0] == first[sample.split] for sample in release.samples)
 
 
-_read_parquet = partial(
-    read_parquet_copy,
-    DATASET,
-    splits={"train": "train", "validation": "val", "test": "test"},
-    question_type_of=question_type_of,
-    metadata={"question_type_from": _RULE},
-)
-"""flaviagiammarino/path-vqa: lower-cased, de-duplicated, without ids and types."""
+def _read_parquet(root: Path, question_types: str) -> Release:
+    """flaviagiammarino/path-vqa: lower-cased, de-duplicated, without ids and types."""
+    splits = {"train": "train", "validation": "val", "test": "test"}
+    return read_parquet_copy(DATASET, root, splits, lambda question: _typed(question, question_types))
+
 
 _WHOLE, _PARQUET = in_layout("official", "repository"), in_layout("parquet")
 
@@ -178,6 +217,14 @@ PATH_VQA = DatasetSpec(
         Layout("parquet", ("data/train-*.parquet", "data/validation-*.parquet", "data/test-*.parquet"), _read_parquet),
     ),
     tasks=("vqa",),
+    options=(
+        Option(
+            "question_types",
+            FIGURE_4,
+            (FIGURE_4, RELEASED),
+            "figure_4 has is, does, did where released has one type yes/no",
+        ),
+    ),
     stage=2,
     splits={"train": 19_755, "val": 6_279, "test": 6_761},
     images=4_289,
@@ -197,7 +244,10 @@ PATH_VQA = DatasetSpec(
             "question_id starts with the split's digit", WARNING, (True,), _numbers_fit, _has_numbers, full=False
         ),
     ),
-    fields=(Field("question_type", "question word"),),
+    fields=(
+        Field("question_type", "question word", order=FIGURE_4_TYPES),
+        Field("released_type", "question type of the release"),
+    ),
     audience=PUBLIC,
     licence="questions MIT (the repository's licence); the images come from copyrighted textbooks and are not free",
     passing_on="The images may not be passed on.",
@@ -214,4 +264,5 @@ PATH_VQA = DatasetSpec(
 )
 """An id is the official ``question_id`` where the files have one (``*_vqa.pkl``), else image and running number of the
 question on it (``path_vqa-test_0001-2``), or split and row of the parquet copy. ``metadata``: ``source_id``,
-``answer_type_from``, ``question_type_from``."""
+``answer_type_from``, ``question_type_from``; with the question types of figure 4 also ``released_type`` (the release's
+field, or its rule) and ``released_type_from``."""

@@ -102,17 +102,18 @@ def read_parquet_copy(
     dataset: str,
     root: Path,
     splits: Mapping[str, str],
-    question_type_of: Callable[[str], str] | None = None,
-    metadata: Mapping[str, Any] | None = None,
+    typed: Callable[[str], Mapping[str, Any]] = lambda question: {},
 ) -> Release:
     """A copy on Hugging Face with columns ``image``, ``question`` and ``answer``; ids are split and row number.
 
     Args:
         splits: name of a split in the file names -> ours.
+        typed: of a question its ``question_type``, and ``metadata`` that say where it is from.
     """
     release = Release(dataset, "parquet", root)
     for name, split in splits.items():
         for number, (image, row) in enumerate(read_shards(release, name, ("question", "answer"))):
+            found = typed(str(row["question"]))
             add_question(
                 release,
                 image,
@@ -121,8 +122,8 @@ def read_parquet_copy(
                 image=image,
                 question=row["question"],
                 answer=row["answer"],
-                question_type=question_type_of(str(row["question"])) if question_type_of else None,
-                metadata={"source_id": image, **(metadata or {})},
+                question_type=found.get("question_type"),
+                metadata={"source_id": image, **found.get("metadata", {})},
             )
     return release
 

@@ -46,6 +46,8 @@ class Field:
     """What the release calls it, in words."""
     values: Mapping[str, str] = field(default_factory=dict)
     """Code of the release -> what it stands for; only of those that are not words already."""
+    order: tuple[str, ...] = ()
+    """Groups in the order in which the paper shows them; others follow in alphabetical order."""
 
 
 @dataclass(frozen=True)
@@ -164,3 +166,8 @@ class DatasetSpec:
     def long_name(self, field_name: str, code: str) -> str:
         """What a code of a field stands for; the code itself where it is a word."""
         return next((found.values.get(code, code) for found in self.fields if found.name == field_name), code)
+
+    def place_of(self, field_name: str, group: str) -> int:
+        """Where a group of a field stands in the declared order; behind it where it is not declared."""
+        order = next((found.order for found in self.fields if found.name == field_name), ())
+        return order.index(group) if group in order else len(order)

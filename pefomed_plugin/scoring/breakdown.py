@@ -83,12 +83,17 @@ def groups_of(prediction: Prediction, axis: str) -> tuple[str, ...]:
 
 
 def places_of_groups(predictions: Sequence[Prediction], axis: str) -> dict[str, list[int]]:
-    """Group -> where its predictions stand; in alphabetical order, ``not given`` last. Several groups may share one."""
+    """Group -> where its predictions stand; in the data set's declared order, else alphabetical, ``not given`` last.
+
+    A prediction may stand in several groups.
+    """
     places: dict[str, list[int]] = {}
     for place, prediction in enumerate(predictions):
         for group in groups_of(prediction, axis):
             places.setdefault(group, []).append(place)
-    return {group: places[group] for group in sorted(places, key=lambda name: (name == NOT_GIVEN, name))}
+    spec = describe(predictions[0].dataset)
+    ordered = sorted(places, key=lambda name: (name == NOT_GIVEN, spec.place_of(axis, name), name))
+    return {group: places[group] for group in ordered}
 
 
 def cluster_of(prediction: Prediction) -> Hashable:
@@ -99,7 +104,7 @@ def cluster_of(prediction: Prediction) -> Hashable:
 def break_down(
     predictions: Sequence[Prediction], scores: Sequence[Score], axis: str = "overall", factor: float = 1.0
 ) -> list[GroupMean]:
-    """One cell for each group of ``axis``, in alphabetical order, ``not given`` last.
+    """One cell for each group of ``axis``, in the order of ``places_of_groups``.
 
     Args:
         scores: one for each prediction, all of one scorer.
@@ -111,17 +116,13 @@ def break_down(
         DataError: predictions and scores do not belong together.
     """
     check_axes([axis], predictions)
-    groups: dict[str, list[tuple[Hashable, float | None]]] = {}
-    labels: dict[str, str] = {}
-    for prediction, score in pair_scores(predictions, scores):
-        cluster, value = cluster_of(prediction), None if score.value is None else factor * score.value
-        for group in groups_of(prediction, axis):
-            if group not in labels:
-                labels[group] = label_of(prediction.dataset, axis, group)
-            groups.setdefault(group, []).append((cluster, value))
+    rows = [
+        (cluster_of(prediction), None if score.value is None else factor * score.value)
+        for prediction, score in pair_scores(predictions, scores)
+    ]
     return [
-        _cell(group, labels[group], groups[group])
-        for group in sorted(groups, key=lambda name: (name == NOT_GIVEN, name))
+        _cell(group, label_of(predictions[places[0]].dataset, axis, group), [rows[place] for place in places])
+        for group, places in places_of_groups(predictions, axis).items()
     ]
 
 

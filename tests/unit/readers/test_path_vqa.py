@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
-from pefomed_plugin.errors import DataError
-from pefomed_plugin.readers.path_vqa import PATH_VQA, question_type_of
+from pefomed_plugin.errors import ConfigError, DataError
+from pefomed_plugin.readers.path_vqa import PATH_VQA, figure_4_type_of, question_type_of
+from pefomed_plugin.records import Prediction
+from pefomed_plugin.scoring.breakdown import places_of_groups
 
 from .files import Row, write_json, write_parquet
 
@@ -92,11 +94,29 @@ def test_vqa_pickles_carry_ids_and_types(tmp_path: Path) -> None:
     assert (first.answer_type, first.question_type) == ("OPEN", "what")
     assert first.metadata == {
         "source_id": 309999000,
-        "question_type_from": "official field",
+        "question_type_from": "words of the paper's figure 4",
+        "released_type": "what",
+        "released_type_from": "official field",
         "answer_type_from": "yes/no rule",
     }
-    assert (second.answer_type, second.question_type) == ("CLOSED", "yes/no")
-    assert second.metadata["question_type_from"] == "official rule"
+    assert (second.answer_type, second.question_type) == ("CLOSED", "is")
+    assert (second.metadata["released_type"], second.metadata["released_type_from"]) == ("yes/no", "official rule")
+
+
+def test_an_option_gives_the_types_of_the_release(tmp_path: Path) -> None:
+    first, second = PATH_VQA.read(write_vqa(tmp_path), question_types="released").splits()["test"]
+    assert (first.question_type, first.metadata["question_type_from"]) == ("what", "official field")
+    assert (second.question_type, second.metadata["question_type_from"]) == ("yes/no", "official rule")
+    with pytest.raises(ConfigError, match="question_types"):
+        PATH_VQA.read(tmp_path, question_types="lumped")
+
+
+def test_groups_come_in_the_order_of_the_figure(tmp_path: Path) -> None:
+    questions = ["Why?", "Are they?", "How much is it?", "Is it?", "What is it?", "Did it?"]
+    write_repository(tmp_path, test=[item("test", *((question, "yes") for question in questions))])
+    rows = [Prediction.of(sample, "yes", {}) for sample in PATH_VQA.read(tmp_path).splits()["test"]]
+    assert list(places_of_groups(rows, "question_type")) == ["is", "did", "what", "why", "how many/much", "are"]
+    assert list(places_of_groups(rows, "released_type")) == ["how many/how much", "what", "why", "yes/no"]
 
 
 def test_vqa_pickles_are_preferred_and_qa_pickles_do(tmp_path: Path) -> None:
@@ -129,7 +149,7 @@ def test_repository_json_gives_a_sample_for_each_question(tmp_path: Path) -> Non
         for sample in release.splits()["train"]
     ] == [
         ("path_vqa-train_9999-0", "train/train_9999.jpg", "nowhere", "OPEN", "where"),
-        ("path_vqa-train_9999-1", "train/train_9999.jpg", "Yes ", "CLOSED", "yes/no"),
+        ("path_vqa-train_9999-1", "train/train_9999.jpg", "Yes ", "CLOSED", "is"),
     ]
 
 
@@ -170,6 +190,25 @@ def test_the_parquet_copy(tmp_path: Path) -> None:
 )
 def test_question_types_follow_the_first_rule_that_fits(question: str, expected: str) -> None:
     assert question_type_of(question) == expected
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        *((f"{word} it seen?", word.lower()) for word in ("Is", "Does", "Did", "are", "Had")),
+        *((f"{word} is it?", word.lower()) for word in ("What", "where", "WHEN", "How", "why", "which")),
+        ("How many cells?", "how many/much"),
+        ("Of how much is it?", "how many/much"),
+        ("Who drew it?", "who/whose"),
+        ("In whose lung, and where?", "who/whose"),
+        ("In which lung is it?", "which"),
+        ("The cell shows what?", "what"),
+        ("The cell does?", "other"),
+        ("", "other"),
+    ],
+)
+def test_question_types_of_figure_4(question: str, expected: str) -> None:
+    assert figure_4_type_of(question) == expected
 
 
 def test_a_pickle_with_a_class_is_refused_by_name(tmp_path: Path) -> None:
