@@ -53,6 +53,7 @@ TEST = [
     "packaging>=23",
     "setuptools>=70.1",
     "playwright>=1.40",
+    "pylibjpeg-openjpeg>=2",
     "protobuf>=4.25",
 ]  # transformers reads a tokenizer.model through it
 ALL_BUT_DOCS = BUNDLED + METRICS + METEOR + PARQUET + DICOM + REPORT + JUDGE + RATE + TRACKING + COMPLETION + UI + TEST

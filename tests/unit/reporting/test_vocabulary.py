@@ -11,6 +11,8 @@ from pefomed_plugin.cli import main
 from pefomed_plugin.errors import ConfigError, DataError
 from pefomed_plugin.records import Sample
 from pefomed_plugin.reporting.vocabulary import read_vocabulary
+from pefomed_plugin.scoring import lexical
+from pefomed_plugin.scoring.java import JavaError
 from pefomed_plugin.storage import write_records
 
 from .made import make_run, predicted
@@ -87,12 +89,15 @@ def test_what_is_not_there(tmp_path: Path) -> None:
         read_vocabulary(tmp_path, "invented")
 
 
+def no_java() -> str:
+    raise JavaError("no Java")
+
+
 def test_the_command_scores_with_it_and_never_without(
     tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("pycocoevalcap")
-    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
-    monkeypatch.setenv("PATH", "")  # METEOR is not what this is about
+    monkeypatch.setattr(lexical, "find_java", no_java)  # METEOR is not what this is about
     rows = [
         predicted(
             number,
