@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 _SHOWN = 10
+_UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]"
+)
+"""Moves the cursor, colours, rings or turns the direction of writing; line feed and TAB do not."""
 
 
 class PefomedError(Exception):
@@ -20,9 +25,9 @@ class PefomedError(Exception):
     """What a command that fails with this error returns to the shell."""
 
     def __init__(self, summary: str, problems: Sequence[str] = ()) -> None:
-        self.summary = summary
-        self.problems = tuple(problems)
-        super().__init__("\n".join([summary, *bullets(self.problems)]))
+        self.summary = printable(summary)
+        self.problems = tuple(map(printable, problems))
+        super().__init__("\n".join([self.summary, *bullets(self.problems)]))
 
 
 class ConfigError(PefomedError):
@@ -56,6 +61,27 @@ def near_names(name: str, known: Iterable[str]) -> str:
     if near:
         return f"did you mean {' or '.join(repr(known_name) for known_name in near)}?"
     return f"known: {', '.join(names) or 'none'}"
+
+
+def printable(text: str) -> str:
+    """The text with its control characters written out (``\\x1b``): what a file says does not steer the terminal."""
+    return _UNPRINTABLE.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
+
+
+def quoted(value: object, *, bare: bool = False, limit: int = 40) -> str:
+    """A name or code out of a file, for a message: its beginning, without control characters or line breaks.
+
+    For ids, keys and paths; a text of a record, which may be a patient's report, is not quoted at all.
+    """
+    text = printable(str(value) if bare else repr(value)).replace("\n", "\\n")
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def named(names: Iterable[object]) -> str:
+    """Names out of a file, for a message: the first of them, without control characters."""
+    found = [quoted(name, bare=True) for name in names]
+    more = len(found) - _SHOWN
+    return ", ".join(found[:_SHOWN]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def bullets(problems: Sequence[str]) -> list[str]:

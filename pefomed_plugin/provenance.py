@@ -12,13 +12,15 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from .errors import ConfigError, DataError
+from .errors import ConfigError, DataError, quoted
+from .json_fields import fields_of, wrong_fields
+from .json_text import parse_json
 from .readers.prepared import MANIFEST, SHARD_INDEX
-from .readers.textfiles import read_json
+from .readers.textfiles import read_json, read_json_object
 from .records import Prediction
 from .storage import write_json
 
@@ -116,7 +118,7 @@ def read_mark(folder: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_bytes())
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
@@ -246,7 +248,8 @@ def write_record(folder: Path, record: RunRecord) -> Path:
         DataError: the folder cannot be written.
     """
     path = Path(folder) / FILE
-    before = read_json(path) if path.is_file() else {}
+    kinds = {"earlier": "list[Mapping]"}
+    before = read_json_object(path, kinds, what="a record of a run; delete it") if path.is_file() else {}
     earlier = [*before.pop("earlier", []), before] if before else []
     write_json(path, {**record.to_json(), "earlier": earlier})
     return path
@@ -279,21 +282,48 @@ def _read(path: Path) -> RunRecord:
         raise DataError(f"{path} is not a record of a run that this version reads; delete it, or use a newer version")
     if content["schema"] == 1:
         content = _from_schema_1(content)
-    try:
-        data = {name: DataPart(**part) for name, part in content.pop("data").items()}
-        model = content.pop("model")
-        files = {role: WeightsFile(**weights) for role, weights in model["files"].items()}
-        known = {field_.name for field_ in fields(RunRecord)}
-        rest = {key: value for key, value in content.items() if key in known}
-        return RunRecord(data, ModelPart(model["origin"], files), **rest)
-    except (AttributeError, KeyError, TypeError) as error:
-        raise DataError(f"{path} is damaged ({error}); delete it") from error
+    problems = _wrong_parts(content)
+    if problems:
+        raise DataError(f"{path} is damaged; delete it", [f"{path}: {problem}" for problem in problems])
+    model = content["model"]
+    return RunRecord(
+        {name: _only_known(DataPart, part) for name, part in content["data"].items()},
+        ModelPart(model["origin"], {role: _only_known(WeightsFile, file) for role, file in model["files"].items()}),
+        **{key: content[key] for key in fields_of(RunRecord) if key in content and key not in ("data", "model")},
+    )
+
+
+def _only_known(kind: Any, content: Mapping[str, Any]) -> Any:
+    return kind(**{name: value for name, value in content.items() if name in fields_of(kind)})
+
+
+def _wrong_parts(content: Mapping[str, Any]) -> list[str]:
+    """What is wrong in a ``provenance.json``, a line each."""
+    kinds = {**fields_of(RunRecord), "data": "Mapping[str, Mapping]", "model": "Mapping"}
+    found = wrong_fields(content, kinds, ("data", "model"))
+    if not found:
+        model = content["model"]
+        found += wrong_fields(model, {"origin": "str", "files": "Mapping[str, Mapping]"}, ("origin", "files"))
+    if found:
+        return found
+    parts = [
+        *((f"data.{name}", part, DataPart, ("dataset", "origin")) for name, part in content["data"].items()),
+        *((f"model.{role}", part, WeightsFile, ("path", "sha256")) for role, part in model["files"].items()),
+    ]
+    return [
+        f"{quoted(where, bare=True)}: {problem}"
+        for where, part, kind, needed in parts
+        for problem in wrong_fields(part, fields_of(kind), needed)
+    ]
 
 
 def _from_schema_1(content: dict[str, Any]) -> dict[str, Any]:
     """A record of an earlier version: where its data came from is asked of the folders it names."""
     data = {}
-    for name, part in (content.get("data") or {}).items():
+    found = content.get("data")
+    for name, part in found.items() if isinstance(found, dict) else ():
+        if not isinstance(part, dict):
+            continue
         storage = part.get("storage")
         digests = {**part.get("manifest_sha256", {}), **part.get("samples_sha256", {})}
         data[name] = {

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import Any, Callable, TypeVar
 
-from .errors import DataError
+from .errors import DataError, named, quoted
+from .json_fields import kind_of, wrong_record
 
 OPEN = "OPEN"
 CLOSED = "CLOSED"
@@ -18,6 +19,7 @@ SPLITS = ("train", "val", "test")
 TASKS = ("vqa", "report", "caption")
 
 _Record = TypeVar("_Record", bound="Sample")
+_Kind = TypeVar("_Kind")
 
 
 @dataclass(frozen=True)
@@ -56,10 +58,10 @@ class Sample:
         Raises:
             ValueError: no image, or something that is no path.
         """
-        images = (self.images,) if isinstance(self.images, str) else tuple(self.images)
-        if not images or not all(isinstance(image, str) and image for image in images):
-            raise ValueError(f"images of {self.id!r} must be one path or several, not {self.images!r}")
-        object.__setattr__(self, "images", images)
+        problem = _images_problem(self.images)
+        if problem:
+            raise ValueError(f"{quoted(self.id)}: {problem}")
+        object.__setattr__(self, "images", (self.images,) if isinstance(self.images, str) else tuple(self.images))
 
     @property
     def only_image(self) -> str:
@@ -91,18 +93,9 @@ class Sample:
         Raises:
             ValueError: a field is missing, unknown or of no use; the message names all of them.
         """
-        if "image" in record and "images" not in record:
+        if isinstance(record, Mapping) and "image" in record and "images" not in record:
             record = {"images" if name == "image" else name: value for name, value in record.items()}
-        unknown = sorted(record.keys() - set(_names(cls)))
-        missing = sorted(_required(cls) - record.keys())
-        if unknown or missing:
-            parts = []
-            if missing:
-                parts.append("missing " + ", ".join(missing))
-            if unknown:
-                parts.append("unknown " + ", ".join(unknown))
-            raise ValueError(f"not a {cls.__name__}: {'; '.join(parts)}")
-        return cls(**record)
+        return _checked(cls, record, _required(cls))
 
 
 @dataclass(frozen=True)
@@ -141,8 +134,38 @@ class Score:
     """Why there is no value, or what the verdict rests on."""
 
     def to_json(self) -> dict[str, Any]:
-        """Plain dictionary in field order."""
+        """Plain dictionary in field order; ``from_json`` reads it back."""
         return {name: getattr(self, name) for name in _names(type(self))}
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Score:
+        """Score from a dictionary. Raises ValueError as ``Sample.from_json``."""
+        return _checked(cls, record, frozenset(("sample_id", "scorer", "version", "value")))
+
+
+def _checked(kind: type[_Kind], record: Any, needed: frozenset[str]) -> _Kind:
+    """``kind(**record)``, where its fields are all there and what they should be."""
+    if not isinstance(record, Mapping):
+        raise ValueError(f"expected an object, found {kind_of(record)}")
+    missing, unknown = sorted(needed - record.keys()), sorted(record.keys() - set(_names(kind)))
+    problem = _images_problem(record["images"]) if "images" in record else None
+    parts = [
+        *(["missing " + ", ".join(missing)] if missing else []),
+        *(["unknown " + named(unknown)] if unknown else []),
+        *([problem] if problem else []),
+        *wrong_record({name: value for name, value in record.items() if name != "images"}, kind),
+    ]
+    if parts:
+        raise ValueError(f"not a {kind.__name__}: {'; '.join(parts)}")
+    return kind(**record)
+
+
+def _images_problem(images: Any) -> str | None:
+    paths = (images,) if isinstance(images, str) else images
+    if isinstance(paths, (list, tuple)) and paths and all(isinstance(path, str) and path for path in paths):
+        return None
+    found = "an empty path" if images == "" else kind_of(images)
+    return f"images must be one path or several, not {found}"
 
 
 def _sample_fields(record: Sample) -> dict[str, Any]:

@@ -16,14 +16,20 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 from uuid import uuid4
 
-from .errors import DataError, one_line, why
+from .errors import DataError, one_line, quoted, why
+from .input_files import lines_of, open_input
+from .json_text import JsonFault, mark_half_characters, parse_json, read_json_text, tell_half_characters
 from .records import Prediction, Sample, Score
-from .text import mark_half_characters, read_json_text, tell_half_characters, without_surrogates
+from .text import without_surrogates
 
 SCHEMA = 1
 """Version of ``predictions.jsonl``, ``scores/*.jsonl``, prepared splits and ``metrics.json``; see docs/files.md."""
 
 _Record = TypeVar("_Record", bound=Sample)
+_BLANK = b" \t\r\n\xef\xbb\xbf"
+"""White space of JSON, and a BOM."""
+_PLACES = 5
+"""Of an id that occurs again, in a message."""
 
 
 @contextmanager
@@ -127,13 +133,13 @@ def write_records(path: Path, records: Iterable[Any]) -> None:
         DataError: two records of one id, a value that is no finite number, or the file cannot be written; the old file
             is untouched.
     """
-    ids: Counter[str] = Counter()
+    ids: list[str] = []
     is_finite, found, halves = True, [], 0
 
     def lines() -> Iterator[bytes]:
         nonlocal is_finite, found, halves
         for record in records:
-            ids[_id_of(record)] += 1
+            ids.append(_id_of(record))
             try:
                 line, changed = line_of(record)
             except ValueError:
@@ -142,7 +148,7 @@ def write_records(path: Path, records: Iterable[Any]) -> None:
             else:
                 halves += changed
                 yield line.encode("utf-8")
-        _refuse_duplicates(ids, str(path))
+        refuse_twice(((key, f"line {number}") for number, key in enumerate(ids, 1)), str(path))
         if not is_finite:
             raise DataError(f"{path}: a value is not a finite number", found)
 
@@ -189,8 +195,9 @@ def merge_ranks(paths: Sequence[Path], order: Sequence[str]) -> list[Prediction]
     Raises:
         DataError: a sample is missing, unknown or answered twice.
     """
-    merged = [prediction for path in paths for prediction in read_predictions(path, may_be_empty=True)]
-    _refuse_duplicates(Counter(map(_id_of, merged)), "merged predictions")
+    read = [(prediction, path) for path in paths for prediction in read_predictions(path, may_be_empty=True)]
+    refuse_twice(((prediction.id, path.name) for prediction, path in read), "merged predictions")
+    merged = [prediction for prediction, _ in read]
     by_id = {prediction.id: prediction for prediction in merged}
     missing = [sample_id for sample_id in order if sample_id not in by_id]
     unknown = sorted(set(by_id) - set(order))
@@ -207,46 +214,50 @@ def merge_ranks(paths: Sequence[Path], order: Sequence[str]) -> list[Prediction]
 
 def _read(path: Path, kind: type[_Record], may_be_empty: bool = False) -> list[_Record]:
     records: list[_Record] = []
+    places: list[str] = []
     problems: list[str] = []
     halves = 0
     before: Any = {}
-    try:
-        for where, line in _split(path):
-            try:
-                content, changed = read_json_text(line)
-                if not isinstance(content, dict):
-                    raise ValueError(f"expected an object, found {type(content).__name__}")
-                before = share_with(before, content)
-                records.append(kind.from_json(before))
-                halves += changed
-            except (ValueError, TypeError, AttributeError) as error:
-                problems.append(f"{where}: {one_line(error)}")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot read {path}: {why(error)}") from error
+    for place, content, changed in _contents(path, problems):
+        before = share_with(before, content)
+        try:
+            records.append(kind.from_json(before))
+        except ValueError as error:
+            problems.append(f"{path}, {place}: {one_line(error, None)}")
+            continue
+        places.append(place)
+        halves += changed
     if problems:
         raise DataError(f"{path} is not a file of {kind.__name__.lower()}s", problems)
     if not records and not may_be_empty:
         raise DataError(f"{path} holds no {kind.__name__.lower()}s")
-    _refuse_duplicates(Counter(map(_id_of, records)), str(path))
+    refuse_twice(zip(map(_id_of, records), places), str(path))
     tell_half_characters(str(path), halves)
     return records
 
 
-def _split(path: Path) -> Iterator[tuple[str, str]]:
-    """Where each record stands, and its JSON: a line, or one of the list that the whole file is."""
-    with open(path, encoding="utf-8-sig") as lines:
-        start = next((line for line in lines if line.strip()), "")
-        if start.lstrip().startswith("["):
+def _contents(path: Path, problems: list[str]) -> Iterator[tuple[str, Any, int]]:
+    """Where each record stands, what it is, and 1 where it held half a character: a line, or one of the list that the
+    whole file is. What is no JSON becomes a line of ``problems``.
+    """
+    with open_input(path) as file:
+        start = next((line for _, line in lines_of(file, path) if line.strip(_BLANK)), b"")
+        if start.lstrip(_BLANK).startswith(b"["):
             try:
-                rows = json.loads(start + lines.read())
-            except ValueError as error:
-                raise DataError(f"{path} is neither JSON lines nor a JSON list: {one_line(error)}") from error
-            yield from ((f"{path}, record {number}", json.dumps(row)) for number, row in enumerate(rows))
+                rows = parse_json(start + file.read())
+            except JsonFault as fault:
+                raise DataError(f"{path} is neither JSON lines nor a JSON list", fault.at(str(path))) from None
+            yield from ((f"record {number}", *mark_half_characters(row)) for number, row in enumerate(rows))
             return
-    with open(path, encoding="utf-8-sig") as lines:
-        for number, line in enumerate(lines, 1):
-            if line.strip():
-                yield f"{path}, line {number}", line
+        file.seek(0)
+        for number, line in lines_of(file, path):
+            if line.strip(_BLANK):
+                try:
+                    content, halves = read_json_text(line)
+                except JsonFault as fault:
+                    problems += fault.at(str(path), number)
+                else:
+                    yield f"line {number}", content, min(halves, 1)
 
 
 def share_with(before: Any, content: Any) -> Any:
@@ -269,7 +280,29 @@ def _id_of(record: Any) -> str:
     return str(record.sample_id if isinstance(record, Score) else record.id)
 
 
-def _refuse_duplicates(ids: Mapping[str, int], where: str) -> None:
-    twice = [f"id {key!r} occurs {count} times" for key, count in ids.items() if count > 1]
-    if twice:
-        raise DataError(f"{where}: two records of one id; keep one of them", twice)
+def refuse_twice(places: Iterable[tuple[str, str]], where: str) -> None:
+    """Refuse ids that occur more than once.
+
+    Args:
+        places: pairs of id and where it stands (``line 7``).
+
+    Raises:
+        DataError: names each such id with all of its places.
+    """
+    found = list(places)
+    counts = Counter(key for key, _ in found)
+    if len(counts) == len(found):
+        return
+    twice: dict[str, list[str]] = {}
+    for key, place in found:
+        if counts[key] > 1:
+            twice.setdefault(key, []).append(place)
+    raise DataError(
+        f"{where}: two records of one id; keep one of them",
+        [f"id {quoted(key, limit=120)} occurs {len(at)} times: {_listed(at)}" for key, at in twice.items()],
+    )
+
+
+def _listed(places: Sequence[str]) -> str:
+    shown = ", ".join(places[:_PLACES])
+    return shown if len(places) <= _PLACES else f"{shown} and {len(places) - _PLACES:,} more"

@@ -6,14 +6,10 @@ in ``docs/evaluation-normalisations.md``.
 
 from __future__ import annotations
 
-import json
-import operator
 import re
-import sys
 import unicodedata
-from functools import cache
 from re import Match
-from typing import Any, Callable
+from typing import Callable
 
 _NUMBER_WORDS = (
     "zero",
@@ -135,49 +131,6 @@ def without_surrogates(text: str) -> str:
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace") if _HALF.search(text) else text
 
 
-def read_json_text(text: str) -> tuple[Any, int]:
-    """The value of a JSON text, and how many of its records held half a character (``\\ud83d``), now U+FFFD.
-
-    Raises:
-        ValueError: not JSON.
-    """
-    value = json.loads(text)
-    return (value, 0) if _ESCAPED_HALF.search(text) is None else mark_half_characters(value)
-
-
-def mark_half_characters(value: Any) -> tuple[Any, int]:
-    """A value of texts with U+FFFD for each half of a character, and how many records that changed.
-
-    The records are the items of a list or a mapping of mappings; anything else is one record.
-    """
-    whole = _without_surrogates_in(value)
-    if isinstance(value, list):
-        return whole, sum(map(operator.ne, value, whole))
-    if isinstance(value, dict) and all(isinstance(item, (dict, list)) for item in value.values()):
-        return whole, sum(map(operator.ne, value.items(), whole.items()))
-    return whole, int(whole != value)
-
-
-@cache
-def tell_half_characters(place: str, records: int) -> None:
-    """Say once on the standard error that so many records of a file held half a character."""
-    if records:
-        print(
-            f"{place}: {records:,} records hold half a character, as of an emoji that was cut; it is now U+FFFD",
-            file=sys.stderr,
-        )
-
-
-def _without_surrogates_in(value: Any) -> Any:
-    if isinstance(value, str):
-        return without_surrogates(value)
-    if isinstance(value, (list, tuple)):
-        return type(value)(map(_without_surrogates_in, value))
-    if isinstance(value, dict):
-        return {_without_surrogates_in(name): _without_surrogates_in(item) for name, item in value.items()}
-    return value
-
-
 def _vqa_words(text: str) -> str:
     """What VQA v2's script and all its descendants share; three of its mistakes live here.
 
@@ -210,7 +163,6 @@ def _one_apostrophe_short() -> dict[str, str]:
 _VQA_REPAIRS = _one_apostrophe_short()
 
 _HALF = re.compile("[\ud800-\udfff]")
-_ESCAPED_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 _TAG = "think|thinking|thought|reasoning"
 _REASONING = re.compile(rf"<({_TAG})\s*>.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
 _OPENING, _CLOSING = re.compile(rf"<(?:{_TAG})\s*>", re.IGNORECASE), re.compile(rf"</(?:{_TAG})\s*>", re.IGNORECASE)

@@ -6,7 +6,6 @@ it stopped, with any number of ranks; answers of other weights or settings are s
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -16,6 +15,7 @@ import torch
 
 from ..config.run import RunConfig
 from ..errors import ConfigError, bullets
+from ..json_text import as_json
 from ..prompts import DEFAULT_STYLE
 from ..records import Prediction
 from ..scoring.metrics_file import set_stale_aside, update_metrics
@@ -112,7 +112,7 @@ def answered_ids(folder: Path) -> list[str]:
 
 
 def _same_producer(answer: Prediction, producer: Mapping[str, Any]) -> bool:
-    return without_prompt(answer.producer) == json.loads(json.dumps(producer))
+    return without_prompt(answer.producer) == as_json(producer)
 
 
 def without_prompt(producer: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from PIL import Image
 
+from ..json_text import as_json
 from ..readers.layouts import Skip
 from ..records import Prediction, Sample
 from ..services.console import progress, say
@@ -130,4 +131,4 @@ def _earlier(out: Path, part: Path, samples: Sequence[Sample], producer: Mapping
 
 
 def _plain(content: Mapping[str, Any]) -> dict[str, Any]:
-    return json.loads(json.dumps(content))
+    return as_json(content)

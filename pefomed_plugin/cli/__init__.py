@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import redirect_stdout
 
 from .. import __version__
-from ..errors import PefomedError, near_names, why
+from ..errors import PefomedError, near_names, printable, why
 from ..reporting.rendering import show
 from ..requirements import package_of
 from .output import Output, print_json
@@ -139,5 +139,5 @@ def _words(error: Exception) -> str:
 
 
 def _fail(text: str, code: int = 2) -> int:
-    print(f"error: {text}", file=sys.stderr)
+    print(f"error: {printable(text)}", file=sys.stderr)
     return code

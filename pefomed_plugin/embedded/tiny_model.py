@@ -12,6 +12,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from ..json_text import parse_json
 from ..provenance import mark_generated
 from . import code_digest
 from .tiny_language import CONFIG, STEPS, write_llama
@@ -61,7 +62,7 @@ def make_tiny_model(out: Path, seed: int = 0, steps: int = STEPS) -> dict[str, P
 
 def _stamp(folder: Path) -> Any:
     path = folder / STAMP
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    return parse_json(path.read_bytes()) if path.is_file() else None
 
 
 def untrained_tensors(seed: int) -> dict[str, Any]:

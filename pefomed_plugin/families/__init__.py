@@ -5,13 +5,13 @@ A folder of weights is read by the family that names its ``model_type``; one tha
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ..config.model import ModelConfig, VitConfig
 from ..errors import CheckpointError, ConfigError, near_names, one_line
+from ..json_text import parse_json
 from ..lora import LoraSettings
 from ..plugins import Registry, declared_in
 from .family import LanguageModelFamily, Licence, Tokenizer
@@ -73,7 +73,7 @@ def read_config(folder: Path) -> dict[str, Any]:
             f"{folder} is no folder of a language model: it has no config.json; give the folder that Hugging Face has"
         )
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = parse_json(path.read_bytes())
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path} cannot be read as JSON ({one_line(error)}); download it again") from error
     if not isinstance(config, dict):

@@ -43,7 +43,7 @@ def add_caption(
     elif not caption.strip():
         release.skip(where, "empty " + task)
     else:
-        release.samples.append(
+        release.add(
             Sample(
                 id=f"{release.dataset}-{key}",
                 dataset=release.dataset,
@@ -53,7 +53,8 @@ def add_caption(
                 question=None,
                 answer=caption.strip(),
                 metadata=metadata,
-            )
+            ),
+            where,
         )
 
 

@@ -13,8 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ..errors import named
+from ..json_fields import kind_of
 from ..records import SPLITS
-from ..storage import not_finite
 from .captions import add_caption
 from .layouts import Layout, Release, inside
 from .rows import add_question, optional_text
@@ -42,17 +43,21 @@ def _read_files(root: Path, suffix: str) -> Release:
 def _read_file(path: Path, split: str, release: Release) -> None:
     """One task a file, known by the columns of its first record."""
     task: str | None = None
-    rows = read_json_lines(path) if path.suffix == ".jsonl" else read_csv(path, ("image",), release.problems)
+    rows = (
+        read_json_lines(path, release.problems)
+        if path.suffix == ".jsonl"
+        else read_csv(path, ("image",), release.problems)
+    )
     for number, row in rows:
         where = f"{path.name}, line {number}"
         if not isinstance(row, dict):
-            release.problems.append(f"{where}: expected an object, found {type(row).__name__}")
+            release.problems.append(f"{where}: expected an object, found {kind_of(row)}")
             continue
         if task is None:
             task = _task(row)
             if task is None:
                 release.problems.append(
-                    f"{where}: needs one of question and answer, report, or caption; found {', '.join(row)}"
+                    f"{where}: needs one of question and answer, report, or caption; found {named(row)}"
                 )
                 return
         missing = [name for name in _NEEDED[task] if name not in row]
@@ -75,10 +80,6 @@ def _add(release: Release, where: str, place: str, split: str, task: str, row: R
     odd = sorted(name for name in _FIELDS if isinstance(row.get(name), (bool, list, dict)))
     if odd:
         release.problems.append(f"{where}: {', '.join(odd)} must be text")
-        return
-    endless = not_finite(row)
-    if endless:
-        release.problems.append(f"{where}: {', '.join(endless)} is not a finite number; leave it out or write null")
         return
     image = _image(release.image_root, str(row["image"]).strip())
     metadata = {name: value for name, value in row.items() if name not in _FIELDS}

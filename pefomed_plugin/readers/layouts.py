@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Callable
 
-from ..errors import DataError
+from ..errors import DataError, quoted
 from ..records import Sample
 
 
@@ -43,6 +43,8 @@ class Release:
     """The text files that were read, for the manifest."""
     holds_every_image: bool = False
     """The packaging comes with all of its images, so that one that is missing is an error."""
+    _places: list[str] = field(default_factory=list, repr=False, compare=False)
+    """Of the samples that came by ``add``."""
     _folders: dict[str, bool] = field(default_factory=dict, repr=False, compare=False)
     """Folder below the image root -> whether it stays there, as found so far."""
 
@@ -59,6 +61,11 @@ class Release:
             return inside(self.image_root, image) is None
         return False
 
+    def add(self, sample: Sample, where: str) -> None:
+        """Add a sample, and note its place (file and record) for the message should its id occur again."""
+        self.samples.append(sample)
+        self._places.append(where)
+
     def skip(self, where: str, reason: str) -> None:
         """Record a row that yields no sample."""
         self.skips.append(Skip(where, reason))
@@ -70,10 +77,15 @@ class Release:
             DataError: with one line for each problem.
         """
         seen: dict[str, str] = {}
-        for sample in self.samples:
+        is_placed = len(self._places) == len(self.samples)
+        for number, sample in enumerate(self.samples):
+            place = self._places[number] if is_placed else f"split {sample.split}, sample {number}"
             if sample.id in seen:
-                self.problems.append(f"id {sample.id!r} occurs twice: delete or rename one of the two records")
-            seen[sample.id] = sample.split
+                both = f"{seen[sample.id]} and {place}"
+                self.problems.append(
+                    f"id {quoted(sample.id, limit=120)} occurs twice, in {both}: delete or rename one of them"
+                )
+            seen[sample.id] = place
         if self.problems:
             raise DataError(
                 f"{self.dataset}: {len(self.problems)} problem(s) in the {self.layout} layout", self.problems

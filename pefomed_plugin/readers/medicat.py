@@ -34,7 +34,7 @@ def _read_release_folder(root: Path, radiology_only: bool) -> Release:
         )
     for path in paths[:1]:
         release.files.append(path)
-        for number, row in read_json_lines(path):
+        for number, row in read_json_lines(path, release.problems):
             _add(release, f"{path.name}, line {number}", row, radiology_only)
     return release
 

@@ -70,10 +70,11 @@ def _read_jpg(root: Path, section: str) -> Release:
             if image.study not in texts:
                 texts[image.study] = _report_text(image.study, read(image.report), section)
             answer, reason = texts[image.study]
+            where = f"{release.files[0].name}, line {image.line}"
             if reason:
-                release.skip(f"{release.files[0].name}, line {image.line}", reason)
+                release.skip(where, reason)
             else:
-                release.samples.append(_sample(image, answer, views))
+                release.add(_sample(image, answer, views), where)
     return release
 
 

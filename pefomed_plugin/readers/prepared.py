@@ -10,10 +10,11 @@ from typing import Any
 
 from ..digests import file_sha256
 from ..errors import DataError
+from ..json_fields import fields_of, wrong_fields
 from ..records import SPLITS
 from ..storage import SCHEMA, read_samples
 from .layouts import Release, Skip
-from .textfiles import read_json, read_json_lines
+from .textfiles import read_json_lines, read_json_object
 
 KIND = "prepared data set"
 MANIFEST = "manifest.json"
@@ -21,7 +22,17 @@ SKIPPED = "skipped.jsonl"
 FINGERPRINTS = "fingerprints.jsonl"
 SHARD_INDEX = "index.json"
 """What ``pefomed shard`` writes in place of a manifest."""
-_REQUIRED = ("dataset", "layout", "image_root", "files", "sources")
+_REQUIRED = ("schema", "dataset", "layout", "image_root", "files", "sources")
+_KINDS = {
+    "dataset": "str",
+    "layout": "str",
+    "image_root": "str",
+    "files": "Mapping[str, str]",
+    "sources": "list[Mapping[str, Any]]",
+    "options": "Mapping",
+    "kept": "Mapping[str, int]",
+    "plugin_version": "str",
+}
 
 
 def split_file(split: str) -> str:
@@ -54,7 +65,12 @@ def read_prepared(root: Path) -> Release:
     for split in SPLITS:
         if split_file(split) in manifest["files"]:
             release.samples += read_samples(root / split_file(split))
-    release.skips = [Skip(**record) for _, record in read_json_lines(root / SKIPPED)]
+    for number, record in read_json_lines(root / SKIPPED, problems):
+        wrong = wrong_fields(record, fields_of(Skip), fields_of(Skip))
+        problems += [f"{SKIPPED}, line {number}: {problem}" for problem in wrong]
+        release.skips += [] if wrong else [Skip(record["where"], record["reason"])]
+    if problems:
+        raise DataError(f"{root} is not as it was prepared; prepare it again", problems)
     return release.finish()
 
 
@@ -67,13 +83,17 @@ def read_manifest(root: Path) -> dict[str, Any]:
     path = Path(root) / MANIFEST
     if not path.is_file():
         raise DataError(f"{root}: no {MANIFEST}; prepare the data set first, with pefomed prepare")
-    manifest = read_json(path)
-    if not isinstance(manifest, dict) or manifest.get("kind") != KIND or any(key not in manifest for key in _REQUIRED):
-        raise DataError(f"{path} is not the manifest of a prepared data set; prepare it again")
-    if manifest.get("schema") != SCHEMA:
+    what = "the manifest of a prepared data set; prepare it again"
+    manifest = read_json_object(path, {"schema": "int", "kind": "str"}, what=what)
+    if manifest.get("kind") != KIND:
+        raise DataError(f"{path} is not {what}")
+    if manifest.get("schema", SCHEMA) != SCHEMA:
         raise DataError(
             f"{path} has schema {manifest.get('schema')}, this version reads {SCHEMA}; prepare the data set again"
         )
+    problems = wrong_fields(manifest, _KINDS, _REQUIRED)
+    if problems:
+        raise DataError(f"{path} is not {what}", [f"{path}: {problem}" for problem in problems])
     return manifest
 
 

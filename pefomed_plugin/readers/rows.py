@@ -81,7 +81,7 @@ def add_question(
             release.skip(where, "empty " + name)
             return
     origin = YES_NO_RULE if answer_type is None else OFFICIAL_FLAG
-    release.samples.append(
+    release.add(
         Sample(
             id=f"{release.dataset}-{key}",
             dataset=release.dataset,
@@ -94,7 +94,8 @@ def add_question(
             metadata={**metadata, "answer_type_from": origin},
             images=(texts.pop("image"),),
             **texts,
-        )
+        ),
+        where,
     )
 
 

@@ -11,10 +11,12 @@ import gzip
 import re
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError, one_line, why
+from ..errors import DataError, one_line
+from ..input_files import lines_of, open_input
 from ..requirements import Need
 from .layouts import Release, find, inside
 
@@ -32,8 +34,8 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     """
     number = 0
     try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else open(path, "rb") as file:
-            for number, raw in enumerate(file, 1):
+        with open_input(path) as file, gzip.open(file) if path.suffix == ".gz" else nullcontext(file) as unpacked:
+            for number, raw in lines_of(unpacked, path):
                 line = raw.decode("utf-8")
                 yield number, line.lstrip(_BOM) if number == 1 else line
     except UnicodeDecodeError as error:
@@ -44,8 +46,6 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
         raise DataError(
             f"{path}: damaged after line {number} ({one_line(error)}); the download is incomplete, fetch the file again"
         ) from error
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {why(error)}") from error
 
 
 def read_csv(path: Path, columns: Sequence[str], problems: list[str]) -> Iterator[tuple[int, dict[str, str]]]:

@@ -9,14 +9,15 @@ looked up.
 from __future__ import annotations
 
 import io
-import json
 import pickle
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from ..errors import DataError, one_line, why
-from ..text import mark_half_characters, read_json_text, tell_half_characters
+from ..input_files import lines_of, open_input, read_bytes
+from ..json_fields import kind_of, wrong_fields
+from ..json_text import JsonFault, mark_half_characters, read_json_text, tell_half_characters
 
 # What the pickle module raises on damaged input, as its documentation lists it, and what its opcodes can add.
 _DAMAGE = (
@@ -32,6 +33,9 @@ _DAMAGE = (
 )
 
 
+_REMEDY = "the file is damaged or incomplete, fetch it again"
+
+
 def read_text(path: Path) -> str:
     """Text of a UTF-8 file (a BOM is dropped).
 
@@ -39,83 +43,104 @@ def read_text(path: Path) -> str:
         DataError: the file cannot be read or is not UTF-8; names the byte.
     """
     try:
-        return Path(path).read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {why(error)}") from error
+        return read_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DataError(
-            f"{path}: byte {error.start} is not UTF-8; convert the file, for example with iconv -f latin1 -t utf-8"
-        ) from error
+        raise DataError(f"{path}: {why(error)}") from error
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, *, with_nan: bool = False) -> Any:
     """Content of a JSON file.
 
+    Args:
+        with_nan: take ``NaN`` and ``Infinity``, which other projects write.
+
     Raises:
-        DataError: not JSON; names line and column.
+        DataError: not JSON as ``json_text`` takes it; names line and column, or the fields.
     """
-    text = read_text(path)
     try:
-        value, halves = read_json_text(text)
-    except json.JSONDecodeError as error:
-        raise DataError(
-            f"{path}, line {error.lineno}, column {error.colno}: not JSON ({error.msg}); the file is damaged or "
-            "incomplete, fetch it again"
-        ) from error
+        value, halves = read_json_text(read_text(path), with_nan=with_nan)
+    except JsonFault as fault:
+        first, *others = fault.at(str(path))
+        raise DataError(f"{first}; {_REMEDY}", others) from None
     tell_half_characters(str(path), halves)
     return value
 
 
-def read_json_list(path: Path) -> list[Any]:
+def read_json_list(path: Path, *, with_nan: bool = False) -> list[Any]:
     """A JSON file that must hold a list of objects.
 
     Raises:
         DataError: it holds something else; names the first record that is no object.
     """
-    rows = read_json(path)
+    rows = read_json(path, with_nan=with_nan)
     if not isinstance(rows, list):
-        raise DataError(f"{path}: expected a list of records, found {type(rows).__name__}")
+        raise DataError(f"{path}: expected a list of records, found {kind_of(rows)}")
     for number, row in enumerate(rows):
         if not isinstance(row, dict):
-            raise DataError(f"{path}, record {number}: expected an object, found {type(row).__name__}")
+            raise DataError(f"{path}, record {number}: expected an object, found {kind_of(row)}")
     return rows
 
 
-def read_json_lines(path: Path) -> Iterator[tuple[int, Any]]:
-    """Pairs of line number (from 1) and object, blank lines left out; the file is streamed.
+def read_json_object(
+    path: Path, kinds: Mapping[str, str], needed: Iterable[str] = (), *, what: str = ""
+) -> dict[str, Any]:
+    """A JSON file that must hold one object with these fields, as ``json_fields.wrong_fields`` takes them.
+
+    Args:
+        what: what the file should be, with a remedy, for the message: ``an index of shards; delete it``.
 
     Raises:
-        DataError: a line is not JSON or not UTF-8; names the line.
+        DataError: not JSON, or fields that are missing or of another kind; all of them in one message.
     """
+    content = read_json(path)
+    problems = wrong_fields(content, kinds, needed)
+    if problems:
+        raise DataError(f"{path} is not {what or 'what it should be'}", [f"{path}: {line}" for line in problems])
+    return content
+
+
+def read_json_lines(
+    path: Path, problems: list[str] | None = None, *, with_nan: bool = False
+) -> Iterator[tuple[int, Any]]:
+    """Pairs of line number (from 1) and object, blank lines left out; the file is streamed.
+
+    Args:
+        problems: gets a line for each line that is no JSON, for a caller that says them with its own.
+
+    Raises:
+        DataError: lines are not JSON and there are no ``problems``; at the end, names all of them.
+    """
+    own: list[str] = []
     halves = 0
-    try:
-        with open(path, encoding="utf-8-sig", newline="\n") as lines:
-            for number, line in enumerate(lines, 1):
-                if line.strip():
-                    value, changed = read_json_text(line)
-                    halves += changed > 0
-                    yield number, value
-    except json.JSONDecodeError as error:
-        raise DataError(f"{path}, line {number}: not JSON ({error.msg}); the file is damaged or incomplete") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: byte {error.start} is not UTF-8") from error
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {why(error)}") from error
+    with open_input(path) as file:
+        for number, line in lines_of(file, path):
+            if line.strip():
+                try:
+                    value, changed = read_json_text(line, with_nan=with_nan)
+                except JsonFault as fault:
+                    if problems is None:
+                        own += fault.at(str(path), number)
+                    else:
+                        problems += fault.at(path.name, number)
+                    continue
+                halves += changed > 0
+                yield number, value
+    if own:
+        raise DataError(f"{own[0]}; {_REMEDY}", own[1:])
     tell_half_characters(str(path), halves)
 
 
-def read_rows(path: Path) -> list[tuple[int, Any]]:
+def read_rows(path: Path, *, with_nan: bool = False) -> list[tuple[int, Any]]:
     """Records of a file that is either a JSON list or JSON lines, each with its number (from 0) or line (from 1).
 
     Raises:
         DataError: neither; names the line.
     """
-    try:
-        with open(path, "rb") as file:
-            start = file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {why(error)}") from error
-    return list(enumerate(read_json_list(path))) if start.startswith(b"[") else list(read_json_lines(path))
+    with open_input(path) as file:
+        start = file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()
+    if start.startswith(b"["):
+        return list(enumerate(read_json_list(path, with_nan=with_nan)))
+    return list(read_json_lines(path, with_nan=with_nan))
 
 
 class _ForbiddenClass(pickle.UnpicklingError):
@@ -135,10 +160,9 @@ def read_plain_pickle(path: Path) -> Any:
     Raises:
         DataError: the file cannot be read, is damaged, or names a class or function (which the message names).
     """
+    content = read_bytes(path)
     try:
-        value = _PlainUnpickler(io.BytesIO(Path(path).read_bytes()), encoding="utf-8").load()
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {why(error)}") from error
+        value = _PlainUnpickler(io.BytesIO(content), encoding="utf-8").load()
     except _ForbiddenClass as error:
         raise DataError(
             f"{path}: names {error}, but only lists, dictionaries, text and numbers are read, because a pickle can "

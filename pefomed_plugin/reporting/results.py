@@ -18,7 +18,16 @@ from ..records import Prediction, Score
 from ..scoring import specs_of
 from ..scoring.checks import check_predictions
 from ..scoring.files import read_scores
-from ..scoring.metrics_file import AGREEMENT, METRICS, PREDICTIONS, RATINGS, describe, is_about, ratings_digest
+from ..scoring.metrics_file import (
+    AGREEMENT,
+    METRICS,
+    PREDICTIONS,
+    RATINGS,
+    describe,
+    is_about,
+    ratings_digest,
+    read_metrics,
+)
 from ..scoring.pairing import pair_scores
 from ..scoring.repeated import Runs, sample_means
 from ..scoring.spec import MetricSpec, ScorerSpec
@@ -193,8 +202,8 @@ def _over_runs(runs: Sequence[Sequence[Score]]) -> Sequence[Score]:
 def _read_metrics(path: Path) -> Mapping[str, Any]:
     if not path.is_file():
         return {}
-    metrics = read_json(path)
-    if not isinstance(metrics, dict) or not isinstance(metrics.get("scores"), dict):
+    metrics = read_metrics(path)
+    if "scores" not in metrics:
         raise DataError(f"{path} is not a metrics file; score these predictions again")
     if metrics.get("schema") != SCHEMA:
         raise DataError(

@@ -6,7 +6,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from ..errors import DataError
+from ..errors import DataError, quoted
+from ..json_fields import kind_of
 from ..records import Prediction, Sample
 from ..scoring.pairing import require_predictions
 
@@ -27,15 +28,17 @@ def check_predictions(predictions: Sequence[Prediction]) -> None:
     require_predictions(predictions)
     problems: list[str] = []
     for prediction in predictions:
+        kinds = {name: kind_of(getattr(prediction, name)) for name in (*_TEXTS, *_OPTIONAL_TEXTS)}
+        who = quoted(prediction.id, bare=True)
         problems += [
-            f"{prediction.id}: {name} is {getattr(prediction, name)!r}, not a text; write it in quotation marks"
+            f"{who}: {name} is {kinds[name]}, not a text; write it in quotation marks"
             for name in _TEXTS
-            if not isinstance(getattr(prediction, name), str)
+            if kinds[name] != "a text"
         ]
         problems += [
-            f"{prediction.id}: {name} is {getattr(prediction, name)!r}, neither a text nor null"
+            f"{who}: {name} is {kinds[name]}, neither a text nor null"
             for name in _OPTIONAL_TEXTS
-            if not isinstance(getattr(prediction, name), (str, type(None)))
+            if kinds[name] not in ("a text", "null")
         ]
     problems += [
         f"{prediction.id}: no reference answer to score against; pefomed predict --questions takes a column answer"

@@ -5,18 +5,17 @@ Everything is computed before anything is written, so that a mistake leaves the 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..errors import DataError, one_line
-from ..readers.textfiles import read_json, read_json_lines
+from ..readers.textfiles import read_json_lines
 from ..records import Prediction, Score
 from ..storage import share_with, write_json, write_records
 from . import find_scorer, specs_of
 from .checks import check_predictions, unsplit_share
-from .metrics_file import METRICS, axes_to_keep, describe, earlier_metrics, merge_metrics
+from .metrics_file import METRICS, axes_to_keep, describe, earlier_metrics, merge_metrics, read_metrics
 from .spec import Measured, ScorerSpec
 from .summary import summarise, summarise_by
 
@@ -159,19 +158,12 @@ def read_scores(path: Path) -> list[Score]:
     scores: list[Score] = []
     problems: list[str] = []
     before: Any = {}
-    for number, record in read_json_lines(path):
+    for number, record in read_json_lines(path, problems):
         before = share_with(before, record)
         try:
-            score = Score(**before)
-        except TypeError as error:
-            problems.append(f"{path}, line {number}: no score ({one_line(error)}); score these predictions again")
-            continue
-        is_number = isinstance(score.value, (int, float)) and not isinstance(score.value, bool)
-        if score.value is not None and not (is_number and math.isfinite(score.value)):
-            problems.append(
-                f"{path}, line {number}: value {score.value!r} is not a finite number; score these predictions again"
-            )
-        scores.append(score)
+            scores.append(Score.from_json(before))
+        except ValueError as error:
+            problems.append(f"{path.name}, line {number}: {one_line(error, None)}; score these predictions again")
     if problems:
         raise DataError(f"{path} is not a file of scores", problems)
     return scores
@@ -184,5 +176,5 @@ def read_specs(folder: Path, names: Iterable[str]) -> dict[str, ScorerSpec]:
         DataError: ``metrics.json`` is damaged, or no scorer is declared under a name.
     """
     path = Path(folder) / METRICS
-    metrics = read_json(path) if path.is_file() else {}
-    return specs_of(names, metrics.get("scorers", {}) if isinstance(metrics, dict) else {}, str(folder))
+    metrics = read_metrics(path) if path.is_file() else {}
+    return specs_of(names, metrics.get("scorers", {}), str(folder))

@@ -16,7 +16,7 @@ from typing import Any
 from ..digests import file_sha256
 from ..errors import DataError
 from ..provenance import ORIGIN_KEYS, origins_of
-from ..readers.textfiles import read_json
+from ..readers.textfiles import read_json, read_json_object
 from ..records import Prediction
 from ..storage import set_aside, write_json, write_records
 from .breakdown import axes_of
@@ -28,6 +28,16 @@ RATINGS = "ratings_sha256"
 """Key of the digest of the ratings that an agreement rests on."""
 _DERIVED = (METRICS, AGREEMENT, "scores")
 """What in the folder of a test set rests on its predictions."""
+
+
+def read_metrics(path: Path) -> dict[str, Any]:
+    """A ``metrics.json``, its sections looked at.
+
+    Raises:
+        DataError: it is damaged; names the fields.
+    """
+    kinds = {**dict.fromkeys(("scores", "scorers", "judges"), "Mapping[str, Mapping]"), "agreement": "Mapping"}
+    return read_json_object(path, kinds, what="a metrics file; score these predictions again")
 
 
 def describe(predictions: Sequence[Prediction]) -> dict[str, Any]:
@@ -57,7 +67,7 @@ def earlier_metrics(path: Path, description: Mapping[str, Any]) -> dict[str, Any
     """
     if not path.is_file():
         return {}
-    metrics = read_json(path)
+    metrics = read_metrics(path)
     if not is_about(metrics, description):
         raise DataError(
             f"{path} holds the metrics of other predictions; write to another folder with --out, or, if they were "

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Callable
 
+from ..errors import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -43,14 +45,14 @@ def is_first_rank() -> bool:
 def say(text: str = "") -> None:
     """Print a line, on the first rank only."""
     if is_first_rank():
-        print(text, flush=True)
+        print(printable(text), flush=True)
 
 
 @cache
 def say_once(text: str) -> None:
     """A remark to the standard error the first time that it is made, on the first rank only."""
     if is_first_rank():
-        print(text, file=sys.stderr, flush=True)
+        print(printable(text), file=sys.stderr, flush=True)
 
 
 def make_console(stderr: bool = False) -> Console | None:
@@ -72,7 +74,7 @@ def print_line(text: str = "", style: str = "") -> None:
         return
     from rich.text import Text  # late: optional
 
-    console.print(Text(text, style=style), soft_wrap=True)
+    console.print(Text(printable(text), style=style), soft_wrap=True)
 
 
 @contextmanager

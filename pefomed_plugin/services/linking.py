@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from typing import Any
 from .. import __version__
 from ..digests import file_sha256
 from ..errors import ToolkitError, one_line
+from ..json_text import parse_json
 from ..storage import replacing, write_json
 
 MARKER = ".pefomed_link.json"
@@ -178,7 +178,7 @@ def _read_marker(root: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        marker = json.loads(path.read_text(encoding="utf-8"))
+        marker = parse_json(path.read_bytes())
         for name in ("version", "package", "entry_sha256", "links"):
             marker[name]
     except (ValueError, KeyError, TypeError) as error:

@@ -12,14 +12,18 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Callable
 from zipfile import BadZipFile
 
 from ..errors import ConfigError, DataError
+from ..json_text import mark_half_characters, tell_half_characters
 from ..readers.textfiles import read_json, read_json_list, read_rows
-from ..text import mark_half_characters, tell_half_characters, without_reasoning
+from ..text import without_reasoning
 
+_rows, _list = partial(read_rows, with_nan=True), partial(read_json_list, with_nan=True)
+"""Pandas writes an empty cell as NaN."""
 _IMAGE_TOKEN = "<image>"
 _DATES = (datetime.date, datetime.time, datetime.timedelta)
 _ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
@@ -52,7 +56,7 @@ def read_llava_med(path: Path) -> list[Answer]:
     Raises:
         DataError: not such a file; every damaged record is named.
     """
-    found = _answers(path, "line", read_rows(path), {"text": "text", "key": "question_id"}, {"question": "prompt"})
+    found = _answers(path, "line", _rows(path), {"text": "text", "key": "question_id"}, {"question": "prompt"})
     return [replace(sample, question=sample.question and sample.question.replace(_IMAGE_TOKEN, "")) for sample in found]
 
 
@@ -65,7 +69,7 @@ def read_medevalkit(path: Path) -> list[Answer]:
     Raises:
         DataError: not such a file; every damaged record is named.
     """
-    rows = list(enumerate(read_json_list(path)))
+    rows = list(enumerate(_list(path)))
     if rows and "question" not in rows[0][1] and "findings" in rows[0][1]:
         rows = [(number, {**row, "image": _first(row.get("image"))}) for number, row in rows]
         needed, optional = {"text": "response", "image": "image"}, {"reference": "findings"}
@@ -118,12 +122,18 @@ def read_llama_factory(path: Path) -> list[Answer]:
     Raises:
         DataError: not such a file; every damaged record is named.
     """
-    return _answers(path, "line", read_rows(path), {"text": "predict", "question": "prompt", "reference": "label"}, {})
+    return _answers(
+        path,
+        "line",
+        _rows(path),
+        {"text": "predict", "question": "prompt", "reference": "label"},
+        {},
+    )
 
 
 def _with(fields: Callable[[dict[str, Any]], dict[str, Any]], path: Path) -> list[tuple[int, Any]]:
     """Rows of a file with more fields, made of the others; what is no record stays, to be named."""
-    return [(number, {**row, **fields(row)} if isinstance(row, dict) else row) for number, row in read_rows(path)]
+    return [(number, {**row, **fields(row)} if isinstance(row, dict) else row) for number, row in _rows(path)]
 
 
 def _first(value: Any) -> Any:
@@ -145,7 +155,7 @@ def read_vlmevalkit(path: Path) -> list[Answer]:
     readers: dict[str, Callable[[Path], Sequence[Mapping[str, Any]]]] = {
         ".xlsx": _read_xlsx,
         ".tsv": _read_tsv,
-        ".json": read_json_list,
+        ".json": _list,
     }
     if path.suffix.lower() not in readers:
         raise ConfigError(f"{path}: VLMEvalKit writes {', '.join(readers)}")
@@ -165,7 +175,7 @@ def read_authors(path: Path) -> list[Answer]:
     Raises:
         DataError: neither; every damaged record is named.
     """
-    content = read_json(path)
+    content = read_json(path, with_nan=True)
     if isinstance(content, dict):
         found = _answers(
             path,
@@ -178,7 +188,7 @@ def read_authors(path: Path) -> list[Answer]:
     return _answers(
         path,
         "record",
-        list(enumerate(read_json_list(path))),
+        list(enumerate(_list(path))),
         {"text": "generated_report", "image": "image_path", "reference": "ground_truth"},
         {},
     )
@@ -206,7 +216,7 @@ def read_llava_questions(path: Path) -> dict[str, tuple[str, str]]:
     """
     found: dict[str, tuple[str, str]] = {}
     problems: list[str] = []
-    for number, row in read_rows(path):
+    for number, row in _rows(path):
         try:
             turns = row.get("conversations") or row.get("conversatons")  # the released files hold both spellings
             key = str(row["question_id"] if "question_id" in row else row["id"])

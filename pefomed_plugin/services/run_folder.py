@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ConfigError, DataError
+from ..json_text import parse_json
 from ..storage import set_aside, write_text
 from .console import is_first_rank, say
 
@@ -121,7 +122,7 @@ class RunFolder:
 def _unfinished(place: Path) -> str | None:
     """The command that continues the run in ``place``; None where it is finished, or there is none."""
     try:
-        return str(json.loads((place / MARKER).read_text(encoding="utf-8"))["command"])
+        return str(parse_json((place / MARKER).read_bytes())["command"])
     except OSError:
         return None
     except (ValueError, KeyError, TypeError):

@@ -18,6 +18,8 @@ from typing import Any, BinaryIO, TextIO
 import numpy as np
 
 from ..errors import DataError
+from ..json_text import parse_json
+from ..readers.textfiles import read_json_object
 from ..storage import write_json
 
 META = "meta.json"
@@ -47,7 +49,7 @@ class TensorStore:
         if not path.is_file():
             self.folder.mkdir(parents=True, exist_ok=True)
             write_json(path, meta)
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json_object(path, {"shape": "list[int]", "dtype": "str"}, what="a store's; remove the folder")
         if (found.get("shape"), found.get("dtype")) != (meta["shape"], meta["dtype"]):
             raise DataError(
                 f"{self.folder} holds arrays {found.get('shape')} of {found.get('dtype')}, not {meta['shape']} of "
@@ -63,9 +65,9 @@ class TensorStore:
         for index in sorted(self.folder.glob("part-*.jsonl")):
             data = index.with_suffix(".bin")
             rows = data.stat().st_size // self.record_bytes if data.is_file() else 0
-            for line in index.read_text(encoding="utf-8").splitlines(keepends=True):
-                if line.endswith("\n"):  # else its writer was killed, or is at it
-                    key, row, checksum = json.loads(line)
+            for number, line in enumerate(index.read_bytes().splitlines(keepends=True), 1):
+                if line.endswith(b"\n"):  # else its writer was killed, or is at it
+                    key, row, checksum = _entry(line, index, number)
                     if row < rows:
                         self._places.setdefault(key, (data, row, checksum))
 
@@ -106,6 +108,17 @@ class TensorStore:
     def writer(self) -> StoreWriter:
         """A writer with files of its own."""
         return StoreWriter(self)
+
+
+def _entry(line: bytes, index: Path, number: int) -> tuple[str, int, int]:
+    """Key, row and checksum of an index line."""
+    try:
+        key, row, checksum = parse_json(line)
+        if isinstance(key, str) and type(row) is int is type(checksum) and row >= 0:
+            return key, row, checksum
+    except (ValueError, TypeError):
+        pass
+    raise DataError(f"{index}, line {number}: damaged; remove this file and its .bin, what they held is made again")
 
 
 class StoreWriter:

@@ -11,7 +11,6 @@ missing, has no place, or holds NaN stops the run.
 from __future__ import annotations
 
 import errno
-import json
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -23,6 +22,7 @@ import torch
 from torch import nn
 
 from ..errors import CheckpointError, one_line
+from ..json_text import parse_json
 from ..lora import FAMILY, RECORD, settle
 from ..storage import replacing
 from .lora_tensors import stated_lora
@@ -186,7 +186,9 @@ def _noted(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
     if path.suffix != SAFETENSORS:
         return {}
     try:
-        noted = json.loads(metadata.get(METADATA, "{}"))
+        noted = parse_json(metadata.get(METADATA, "{}"))
     except ValueError as error:
         raise CheckpointError(f"{path}: {METADATA} in its header is not JSON; copy the file again") from error
+    if not isinstance(noted, dict):
+        raise CheckpointError(f"{path}: {METADATA} in its header is no object; copy the file again")
     return {key: noted[key] for key in KEPT if key in noted}

@@ -14,6 +14,7 @@ import torch
 
 from ..errors import CheckpointError
 from ..families import LanguageModelFamily, LanguageSize, family_in
+from ..json_fields import wrong_fields
 from ..readers.textfiles import read_json
 from .weights_file import Shapes, open_tensors, read_shapes
 
@@ -97,10 +98,9 @@ def _weights_files(folder: Path) -> list[str]:
     if not found.endswith(".json"):
         return [found]
     index = read_json(folder / found)
-    listed = index.get("weight_map") if isinstance(index, dict) else None
-    if not isinstance(listed, dict) or not listed:
-        raise CheckpointError(f"{folder / found} has no weight_map; download it again")
-    names = sorted({str(name) for name in listed.values()})
+    if wrong_fields(index, {"weight_map": "Mapping[str, str]"}, ("weight_map",)) or not index["weight_map"]:
+        raise CheckpointError(f"{folder / found} has no weight_map of names; download it again")
+    names = sorted(set(index["weight_map"].values()))
     problems = [
         f"{folder / name}: not there; download it again"
         for name in names

@@ -6,7 +6,6 @@ It does not depend on a model or on what tensors are called.
 from __future__ import annotations
 
 import inspect
-import json
 import struct
 import zipfile
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from typing import Any, Callable
 import torch
 
 from ..errors import CheckpointError, one_line, why
+from ..json_text import parse_json
 
 Shapes = dict[str, tuple[int, ...]]
 _BEGINNINGS = (b"PK", b"\x80")
@@ -87,7 +87,7 @@ def read_header(path: Path) -> tuple[Shapes, dict[str, str]]:
             (length,) = struct.unpack("<Q", file.read(8))
             if length > _LONGEST_HEADER:
                 raise ValueError(f"its header would have {length:,} bytes")
-            header = json.loads(file.read(length))
+            header = parse_json(file.read(length))
             metadata = header.pop("__metadata__", None) or {}
             end = 8 + length + max((entry["data_offsets"][1] for entry in header.values()), default=0)
             shapes = {name: tuple(entry["shape"]) for name, entry in header.items()}

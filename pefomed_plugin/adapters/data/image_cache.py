@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader, Dataset
 from ... import environment
 from ...config.run import RunConfig
 from ...errors import ConfigError
+from ...json_text import parse_json
 from ...services.console import progress, say
 from ...services.images.decoding import DECODING
 from ...services.tensor_store import TensorStore
@@ -146,7 +147,7 @@ def _by_transform(datasets: Sequence[MedicalDataset]) -> dict[str, list[MedicalD
 def _make_ready(
     accelerator: Any, maker: Any, transform_json: str, datasets: Sequence[MedicalDataset], options: RunConfig
 ) -> None:
-    transform = json.loads(transform_json)
+    transform = parse_json(transform_json)
     facts = {"what": maker.what, "decoding": DECODING, **maker.facts(transform)}
     name = f"{maker.what}-{hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]}"
     shape, kind = maker.shape(transform), _NUMPY_NAMES[maker.dtype]

@@ -17,7 +17,7 @@ from ...digests import file_sha256
 from ...errors import CheckpointError
 from ...families import DEFAULT_FAMILY, FAMILIES, LanguageModelFamily
 from ...lora import FAMILY, RECORD, LoraSettings, settle
-from ...readers.textfiles import read_json
+from ...readers.textfiles import read_json_object
 from ...toolkit.checkpoint import read_checkpoint
 from ...toolkit.lora_tensors import Pairs, layers_of, lora_pairs, stated_lora
 from ...toolkit.tensor_names import canonical
@@ -177,7 +177,5 @@ def _read_folder(folder: Path) -> dict[str, Any]:
         )
     adapter = read_checkpoint(folder / ADAPTER_WEIGHTS)
     projector = read_checkpoint(folder / PROJECTOR)
-    settings = read_json(folder / ADAPTER_CONFIG)
-    if not isinstance(settings, dict):
-        raise CheckpointError(f"{folder / ADAPTER_CONFIG} holds no JSON object; export the adapter again")
+    settings = read_json_object(folder / ADAPTER_CONFIG, {}, what="an adapter's; export the adapter again")
     return {**adapter, "model": {**adapter["model"], **projector["model"]}, RECORD: settings}

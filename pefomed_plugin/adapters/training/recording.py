@@ -25,6 +25,7 @@ from ... import __version__
 from ...digests import file_sha256, folder_sha256
 from ...environment import VARIABLES, cache_folder
 from ...errors import DataError
+from ...json_text import parse_json
 from ...provenance import (
     REAL,
     DataPart,
@@ -36,7 +37,7 @@ from ...provenance import (
     samples_sha256,
 )
 from ...readers.prepared import MANIFEST, SHARD_INDEX
-from ...readers.textfiles import read_json
+from ...readers.textfiles import read_json_object
 from ...services.console import say
 from ...storage import write_text
 from ...toolkit import NAME as TOOLKIT
@@ -101,7 +102,7 @@ def _data_part(name: str, origins: Origins, storage: str | None, splits: Mapping
     folder = data_folder(storage) if storage else Path()
     manifests = [folder / file for file in (MANIFEST, SHARD_INDEX) if storage and (folder / file).is_file()]
     if (folder / SHARD_INDEX) in manifests:
-        image_root = read_json(folder / SHARD_INDEX).get("image_root")
+        image_root = read_json_object(folder / SHARD_INDEX, {"image_root": "str | None"}).get("image_root")
     else:
         roots = [split.image_root for split in splits.values() if hasattr(split, "image_root")]
         image_root = os.path.abspath(roots[0]) if roots else None
@@ -139,8 +140,9 @@ def _remembered_sha256(path: Path) -> str:
         return file_sha256(path)
     memory = cache_folder() / "digests.json"
     known, name, seen = _read_memory(memory), os.path.abspath(path), [state.st_size, state.st_mtime_ns]
-    if known.get(name, [])[:2] == seen:
-        return known[name][2]
+    noted = known.get(name)
+    if isinstance(noted, list) and noted[:2] == seen and isinstance(noted[-1], str):
+        return noted[-1]
     say(f"reading {path} for its digest ({state.st_size / 1e9:,.1f} GB); it is remembered for later runs")
     digest = file_sha256(path)
     with suppress(DataError):  # a cache that cannot be written costs time, nothing else
@@ -150,7 +152,7 @@ def _remembered_sha256(path: Path) -> str:
 
 def _read_memory(path: Path) -> dict[str, list[Any]]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_bytes())
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}

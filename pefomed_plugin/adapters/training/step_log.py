@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Callable
 
-from ...errors import PefomedError
+from ...errors import DataError, PefomedError
+from ...json_text import parse_json
 from ...services.console import is_first_rank, say
 from ...storage import write_text
 from .tracking import Tracker
@@ -61,12 +62,7 @@ class StepLog:
         self.note = ""
         """What to show beside the progress."""
         if is_first_rank() and path.is_file():
-            kept = [
-                line
-                for line in path.read_text(encoding="utf-8").splitlines(keepends=True)
-                if line.endswith("\n") and json.loads(line)["iteration"] <= start
-            ]
-            write_text(path, "".join(kept))
+            write_text(path, "".join(_until(path, start)))
 
     def add(self, step: Step) -> bool:
         """Record a step; returns whether a write is due."""
@@ -188,6 +184,18 @@ class NonfiniteSteps:
                 f"run.max_nonfinite: {self.limit}. The samples are in {self.path}, the last checkpoint is whole. Try "
                 "bf16 or fp32, a lower run.init_lr, or run.max_grad_norm=1"
             )
+
+
+def _until(path: Path, iteration: int) -> Iterator[str]:
+    """The whole lines of a log up to an iteration. Raises DataError for one that says none."""
+    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True), 1):
+        if line.endswith("\n"):
+            try:
+                found = parse_json(line)["iteration"]
+                if found <= iteration:
+                    yield line
+            except (ValueError, KeyError, TypeError):
+                raise DataError(f"{path}, line {number}: not a step of training; remove the line") from None
 
 
 def _finite(value: Any) -> float | None:

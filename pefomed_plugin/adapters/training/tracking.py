@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from ...config.run import RunConfig
 from ...errors import ConfigError, one_line
+from ...readers.textfiles import read_json_object
 from ...services.console import is_first_rank, say
 from ...storage import write_text
 
@@ -114,4 +115,4 @@ def _run_id(folder: Path) -> str:
     path = folder / "wandb_run.json"
     if not path.is_file():
         write_text(path, json.dumps({"id": uuid4().hex[:12]}) + "\n")
-    return str(json.loads(path.read_text(encoding="utf-8"))["id"])
+    return str(read_json_object(path, {"id": "str"}, ("id",), what="what says the id of the run; delete it")["id"])

@@ -15,7 +15,7 @@ from ...families import DEFAULT_FAMILY, LanguageModelFamily
 from ...provenance import GENERATED, REAL, Origins, manifest_origin, read_origins
 from ...readers import DatasetSpec, describe
 from ...readers.prepared import MANIFEST, is_prepared, read_manifest
-from ...readers.textfiles import read_json, read_json_lines
+from ...readers.textfiles import read_json_lines, read_json_object
 from ...requirements import installed_version
 from ...scoring.metrics_file import PREDICTIONS
 from ..comparison.lineage import TrainingRun, training_runs
@@ -139,10 +139,12 @@ def _figures(folder: Path, weights: Path | None) -> dict[str, Any]:
         return {}
     own = file_sha256(weights) if weights is not None and weights.is_file() else None
     found = {}
-    for key, figures in (read_json(metrics).get("results") or {}).items():
+    kinds = {"results": "Mapping[str, Mapping] | None"}
+    for key, figures in (read_json_object(metrics, kinds, what="a metrics file").get("results") or {}).items():
         answers = folder / "results" / key / PREDICTIONS
         first = next(iter(read_json_lines(answers)), None) if answers.is_file() else None
-        answered_by = ((first[1].get("producer") or {}).get("checkpoint_sha256")) if first else None
+        producer = first[1].get("producer") if first and isinstance(first[1], dict) else None
+        answered_by = producer.get("checkpoint_sha256") if isinstance(producer, dict) else None
         if own is None or answered_by in (None, own):
             found[key] = figures
     return found

@@ -6,7 +6,6 @@ the files. It reads of tar what our own shards hold, and no more.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Collection, Sequence
@@ -19,8 +18,9 @@ from PIL import Image
 
 from ...digests import file_sha256
 from ...errors import DataError, one_line
+from ...json_text import parse_json
 from ...readers.prepared import SHARD_INDEX
-from ...readers.textfiles import read_json
+from ...readers.textfiles import read_json_object
 from ...records import SPLITS, Sample
 from ...storage import write_json
 from ..console import progress, say
@@ -80,7 +80,7 @@ class ShardFiles(Sequence[Sample]):
         """
         content, where = self._read(number, 1)
         try:
-            return Sample.from_json(json.loads(content))
+            return Sample.from_json(parse_json(content))
         except (ValueError, TypeError) as error:
             raise DataError(f"{where}: not a sample ({one_line(error)}); {_REMEDY}") from error
 
@@ -178,7 +178,7 @@ def _read_headers(path: Path, samples: int) -> tuple[np.ndarray, str]:
 
 def _check_digests(folder: Path, shards: Sequence[Shard]) -> None:
     """Read every shard once and compare it with the index; those checked before are known by their size and time."""
-    known: dict[str, Any] = read_json(folder / CHECKED) if (folder / CHECKED).is_file() else {}
+    known: dict[str, Any] = read_json_object(folder / CHECKED, {}) if (folder / CHECKED).is_file() else {}
     stamps = {shard.file: [shard.bytes, (folder / shard.file).stat().st_mtime_ns, shard.sha256] for shard in shards}
     fresh = [shard for shard in shards if known.get(shard.file) != stamps[shard.file]]
     if not fresh:

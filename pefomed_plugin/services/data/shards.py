@@ -20,9 +20,11 @@ from PIL import Image
 
 from ...digests import file_sha256
 from ...errors import DataError, ImageError, why
+from ...json_fields import fields_of, wrong_fields
+from ...json_text import as_json
 from ...provenance import REAL
 from ...readers.prepared import SHARD_INDEX
-from ...readers.textfiles import read_json
+from ...readers.textfiles import read_json_object
 from ...records import SPLITS, Sample
 from ...storage import write_json
 from ..console import Advance, progress
@@ -151,7 +153,7 @@ def _plan(samples: Sequence[Sample], image_size_px: int, per_shard: int, policy:
         "samples_sha256": digest.hexdigest(),
         "image_size_px": image_size_px,
         "per_shard": per_shard,
-        "image_policy": json.loads(json.dumps(asdict(policy))),
+        "image_policy": as_json(asdict(policy)),
     }
 
 
@@ -251,7 +253,15 @@ def _write_index(out: Path, plan: dict[str, Any], source: dict[str, str], shards
 
 
 def _read_index(folder: Path) -> dict[str, Any]:
-    content = read_json(folder / SHARD_INDEX)
-    if not isinstance(content, dict) or any(key not in content for key in ("complete", "plan", "shards")):
-        raise DataError(f"{folder / SHARD_INDEX} is not an index of shards; delete the folder and run again")
+    path, what = folder / SHARD_INDEX, "an index of shards; delete the folder and run again"
+    kinds = {"complete": "bool", "plan": "Mapping", "shards": "list[Mapping]", "image_root": "str | None"}
+    content = read_json_object(path, kinds, ("complete", "plan", "shards"), what=what)
+    known = fields_of(Shard)
+    problems = [
+        f"{path}: shard {number}: {problem}"
+        for number, shard in enumerate(content["shards"])
+        for problem in wrong_fields(shard, known, known)
+    ]
+    if problems:
+        raise DataError(f"{path} is not {what}", problems)
     return content

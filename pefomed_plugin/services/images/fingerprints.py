@@ -18,6 +18,7 @@ from PIL import Image
 
 from ...digests import sha256_of
 from ...errors import DataError, why
+from ...json_text import as_json, parse_json
 from ..console import Advance
 from ..parallel import map_in_threads
 from .decoding import DECODING, DEFAULT_POLICY, ImagePolicy, decode_image, locate, open_encoded
@@ -65,7 +66,7 @@ def fingerprint_images(
     Raises:
         DataError: the cache cannot be written.
     """
-    header = {"fingerprints": VERSION, "policy": json.loads(json.dumps(asdict(policy)))}
+    header = {"fingerprints": VERSION, "policy": as_json(asdict(policy))}
     known = _read_cache(cache, header) if cache else {}
 
     def look(image: str) -> tuple[str, Stamp | None, Fingerprint, bool]:
@@ -158,7 +159,7 @@ def _read_cache(path: Path, header: dict[str, Any]) -> dict[str, tuple[Stamp, Fi
 
 def _parsed(line: bytes) -> dict[str, Any]:
     try:
-        content = json.loads(line)
+        content = parse_json(line)
     except ValueError:
         return {}
     return content if isinstance(content, dict) else {}

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import ConfigError
-from ...readers.textfiles import read_json
+from ...json_text import parse_json
+from ...readers.textfiles import read_json_object
 from ...storage import write_json
 from ..console import say
 from .asking import closing_on_signal
@@ -114,7 +115,8 @@ def _fetch(
     poll_s: float,
 ) -> bool:
     """Wait for the noted batch and store its replies; whether that brought anything."""
-    content = read_json(note)
+    kinds = {"batch": "str | None", "label": "str"}
+    content = read_json_object(note, kinds, ("label",), what="the note of a batch; delete it and start again")
     batch_id = content.get("batch") or _find(chat, content["label"])
     if batch_id is None:  # killed before it was started
         note.unlink()
@@ -135,7 +137,7 @@ def _fetch(
     for file_id in filter(None, (batch.output_file_id, batch.error_file_id)):
         data = chat.call(partial(_read_file, file_id))
         for line in data.decode("utf-8").splitlines():
-            record = json.loads(line)
+            record = parse_json(line)
             place = places.get(record.get("custom_id"))
             if place is not None:
                 question = questions[place]

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, BinaryIO
 
 from ...errors import DataError, why
+from ...json_text import parse_json
 from ...storage import SCHEMA
 from ..parallel import lock
 
@@ -75,7 +76,7 @@ class Ledger:
             if self._reader is None:
                 raise ValueError("the ledger is not open")
             self._reader.seek(place)
-            entry = json.loads(self._reader.readline())
+            entry = parse_json(self._reader.readline())
             if entry["key"] == key:
                 found.append(entry)
             place = self._earlier.get(place)
@@ -134,7 +135,7 @@ class Ledger:
                 self.torn_bytes = len(line)
                 break
             try:
-                self._note(json.loads(line)["key"], whole)
+                self._note(parse_json(line)["key"], whole)
             except (ValueError, KeyError, TypeError):
                 damaged.append(
                     f"{self.path}, line {number}: not an entry; remove the line, its question is asked again"

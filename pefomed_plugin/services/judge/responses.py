@@ -6,7 +6,6 @@ other texts are answered.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,7 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from ...json_text import parse_json
 from .chat import Reply
 
 LONGEST_RETRY_AFTER_S = 3600.0
@@ -83,7 +83,7 @@ def without_system(messages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, A
 def read_body(content: bytes, dropped: tuple[str, ...]) -> tuple[Reply | None, str]:
     """The reply of a response with status 200, or what is wrong with it."""
     try:
-        body = json.loads(content)
+        body = parse_json(content)
     except ValueError:
         return None, "the answer is no JSON"
     choices = body.get("choices") if isinstance(body, dict) else None

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import ConfigError, DataError
+from ...json_fields import fields_of, wrong_fields
 from ...readers.textfiles import read_json
 from ...records import Prediction
 from ...rubrics import Rubric, built_in_rubric, rubric_from_json
@@ -125,16 +126,21 @@ def read_plan(folder: Path, predictions: Sequence[Prediction]) -> RatingPlan:
             say_once(f"{path} is from before rubrics were noted; its ratings are read by the built-in {rubric.label}")
         else:
             rubric = rubric_from_json(content.pop("rubric"), str(path))
-        stored: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in content.items()
-        }
-        plan = RatingPlan(rubric, **stored)
+        kinds = {name: kind for name, kind in fields_of(RatingPlan).items() if name != "rubric"}
+        problems = wrong_fields(content, kinds, kinds)
+        if problems:
+            raise DataError(f"{path} is not a plan of pefomed rate export; export again", problems)
+        plan = RatingPlan(rubric, **{key: _as_tuple(content[key]) for key in kinds})
     except (AttributeError, KeyError, TypeError):
         raise DataError(f"{path} is not a plan of pefomed rate export; export again") from None
     known = {prediction.id for prediction in predictions}
     if not set(plan.sample_ids) <= known or texts_digest(predictions, plan.sample_ids) != plan.digest:
         raise DataError(f"{path} was made for other predictions; give the file that was exported")
     return plan
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def exact_matches(predictions: Sequence[Prediction]) -> set[str]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import json
 import secrets
 import socket
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +28,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from ...errors import ConfigError, DataError, ImageError
+from ...json_text import JsonFault, parse_json
 from ..console import say
 from ..images.decoding import open_image
 from ..local_names import is_known_as, split_url
@@ -255,10 +255,10 @@ async def _read_json(request: Request) -> dict[str, Any]:
     if len(length) > 9 or int(length) > _BODY_LIMIT:
         raise HTTPException(413, "this is too long for a rating")
     try:
-        said = json.loads(await asyncio.wait_for(request.body(), _IDLE_S))
+        said = parse_json(await asyncio.wait_for(request.body(), _IDLE_S))
     except (asyncio.TimeoutError, ClientDisconnect):
         raise HTTPException(408, "the rating did not come") from None
-    except (ValueError, RecursionError):
+    except JsonFault:
         raise HTTPException(400, "a rating is JSON") from None
     if not isinstance(said, dict):
         raise HTTPException(400, "a rating is a JSON object")

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any
 
 from ...errors import DataError, one_line, why
+from ...json_text import parse_json
 from ...rubrics import Rubric, built_in_rubric, require_same_rubric, rubric_from_json
 from ..private_files import go_on_privately
 
@@ -108,7 +109,7 @@ class RatingStore:
         """Ratings of one rubric are not added to those of another; a store without ratings takes the new one."""
         found = self._base.execute("SELECT value FROM facts WHERE name = 'rubric'").fetchone()
         [ratings] = self._base.execute("SELECT count(*) FROM ratings").fetchone()
-        before = rubric_from_json(json.loads(found[0]), str(self.path)) if found else built_in_rubric(self._rubric.task)
+        before = rubric_from_json(parse_json(found[0]), str(self.path)) if found else built_in_rubric(self._rubric.task)
         if ratings:
             try:
                 require_same_rubric(before, self._rubric, f"the ratings in {self.path}")

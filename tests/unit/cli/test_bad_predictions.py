@@ -64,8 +64,8 @@ CASES = {
     duplicate_ids: "id 'vqa_rad-0' occurs 2 times",
     empty_file: "predictions.jsonl holds no predictions",
     mixed_data_sets: "the predictions are of 2 test sets",
-    not_a_number: "vqa_rad-0: prediction is nan, neither a text nor null",
-    interrupted_write: "predictions.jsonl, line 4: ",
+    not_a_number: "predictions.jsonl, line 1: prediction is not a finite number",
+    interrupted_write: "predictions.jsonl, line 4, column ",
     other_predictions: "holds the metrics of other predictions",
 }
 COMMANDS = {"score": ["score", "token_recall"], "judge": ["judge", "vqa"], "agree": ["agree"]}

@@ -56,7 +56,7 @@ PREDICT = ["predict", "--ckpt", "nothing.pth", "--out", "out"]
             ["rate", "export", "p.jsonl", "--csv", "--out", "file"],
             "cannot write file/rater01.csv: File exists; a file is",
         ),
-        (["score", "exact_match", "numbers.json"], "numbers.json, record 0: expected an object, found int"),
+        (["score", "exact_match", "numbers.json"], "numbers.json, record 0: expected an object, found a number"),
         (
             ["rate", "export", "p.jsonl", "--out", "o", "--rubric", "none.yaml"],
             "none.yaml: No such file or directory; check",

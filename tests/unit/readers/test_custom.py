@@ -118,12 +118,13 @@ def test_mistakes_are_reported_together(tmp_path: Path) -> None:
     found = problems(tmp_path)
     assert [sample.split(";")[0] for sample in found] == [
         "train.jsonl, line 2: missing answer",
-        "train.jsonl, line 3: expected an object, found list",
+        "train.jsonl, line 3: expected an object, found a list",
         "train.jsonl, line 4: answer must be text",
         "train.jsonl, line 5: answer_type 'maybe' is neither OPEN nor CLOSED",
         "val.jsonl, line 1: needs one of question and answer, report, or caption",
         "test.jsonl: no records",
-        "id 'medical_custom-x' occurs twice: delete or rename one of the two records",
+        "id 'medical_custom-x' occurs twice, in train.jsonl, line 1 and train.jsonl, line 6: delete or rename one of "
+        "them",
     ]
 
 

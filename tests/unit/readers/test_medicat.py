@@ -101,7 +101,7 @@ def test_damaged_records_are_reported_together(tmp_path: Path) -> None:
 
 def test_a_cut_file_names_the_line(tmp_path: Path) -> None:
     write_lines(tmp_path / NAME, json.dumps(row(1)), json.dumps(row(2))[:80])
-    assert "line 2: not JSON" in problems(tmp_path)[0]
+    assert "line 2, column 81: not JSON" in problems(tmp_path)[0]
 
 
 def test_not_utf8(tmp_path: Path) -> None:

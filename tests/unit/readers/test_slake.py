@@ -138,7 +138,7 @@ def test_damage_is_named_with_file_and_record(tmp_path: Path) -> None:
         "train.json, record 2 (qid 8): image '../../x.jpg' leads out of",
         "train.json, record 3 (qid 9): answer_type '' is neither",
         "validate.json, line 1, column 12: not JSON",
-        "test.json: expected a list of records, found dict",
+        "test.json: expected a list of records, found an object",
     ):
         assert told in text
 

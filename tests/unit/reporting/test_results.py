@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -103,9 +104,11 @@ def test_mixed_data_sets_and_doubled_ids_are_named_together() -> None:
         check_predictions([predicted(0, True), predicted(1, True, dataset="slake")])
     assert caught.value.problems == ("slake, split test: 1 predictions", "vqa_rad, split test: 1 predictions")
     with pytest.raises(DataError) as caught:
-        check_predictions([predicted(0, True), predicted(0, False), predicted(1, True, prediction=float("nan"))])
+        check_predictions(
+            [predicted(0, True), predicted(0, False), replace(predicted(1, True), prediction=float("nan"))]
+        )
     assert [problem.split(";")[0] for problem in caught.value.problems] == [
-        "vqa_rad-1: prediction is nan, neither a text nor null",
+        "vqa_rad-1: prediction is a number, neither a text nor null",
         "id 'vqa_rad-0' occurs 2 times",
     ]
 
@@ -113,7 +116,7 @@ def test_mixed_data_sets_and_doubled_ids_are_named_together() -> None:
 def test_nan_in_a_predictions_file_is_no_text(tmp_path: Path) -> None:
     record = {**predicted(0, True).to_json(), "prediction": float("nan")}
     (tmp_path / "predictions.jsonl").write_text(json.dumps(record) + "\n")
-    with pytest.raises(DataError, match="prediction is nan, neither a text nor null"):
+    with pytest.raises(DataError, match="line 1: prediction is not a finite number"):
         read_run(tmp_path)
 
 
@@ -140,9 +143,12 @@ def test_references_of_another_version() -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ('{"sample_id": "a", "scorer": "s", "version": "1", "value": NaN}', "value nan is not a finite number"),
-        ('{"sample_id": "a", "scorer": "s", "version": "1", "value": "1"}', "value '1' is not a finite number"),
-        ('{"sample_id": "a", "verdict": 1}', "no score"),
+        ('{"sample_id": "a", "scorer": "s", "version": "1", "value": NaN}', "line 1: value is not a finite number"),
+        (
+            '{"sample_id": "a", "scorer": "s", "version": "1", "value": "1"}',
+            "line 1: not a Score: value is a text, expected a number",
+        ),
+        ('{"sample_id": "a", "verdict": 1}', "not a Score: missing scorer, value, version; unknown verdict"),
         ('{"sample_id": ', "not JSON"),
     ],
 )
