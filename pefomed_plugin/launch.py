@@ -96,8 +96,8 @@ class Launched:
 
     def show_end(self, metrics: Mapping[str, Any]) -> None:
         """What the run has found, where it is, and the notice once more."""
-        for name, metric in metrics.items():
-            show_table(metrics_table(name, metric))
+        if metrics:
+            show_table(metrics_table(metrics))
         say(f"written to {self.folder.path}")
         if self.notice:
             say(self.notice)
@@ -126,6 +126,8 @@ def configure(cfg_path: str, options: Sequence[str], make: Callable[[argparse.Na
     composed = compose(cfg_path, options)
     run_config = composed.configuration.run
     notice = notice_of(composed)
+    if composed.left_out:
+        say(f"left out: {', '.join(composed.left_out)} (datasets.NAME=null)")
     say(f"toolkit: {NAME} ({WHY})")
     if notice:
         say(notice)

@@ -15,6 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 ROOT = Path(__file__).resolve().parents[1]
 ROWS: tuple[tuple[str, str], ...] = (
     ("none", "none"),
@@ -45,7 +47,7 @@ class Study:
 def commands(study: Study, out: Path) -> list[list[str]]:
     """The launches of all six rows, in an order in which each finds the weights it starts from."""
     after_1 = f"model.ckpt={out / 'stage1' / 'checkpoint_last.pth'}"
-    after_both = f"model.ckpt={out / 'both' / 'checkpoint_last.pth'}"
+    after_both = f"model.ckpt={out / 'both' / answering_weights(study.stage_2)}"
 
     def launch(script: str, cfg_path: str, folder: str, *options: str) -> list[str]:
         return torchrun(script, cfg_path, out / folder, *options, processes=study.processes)
@@ -59,6 +61,12 @@ def commands(study: Study, out: Path) -> list[list[str]]:
         launch("evaluate.py", study.test, "shuffled", after_both, "run.images=shuffled"),
         launch("evaluate.py", study.test, "blind", after_both, "run.images=blind"),
     ]
+
+
+def answering_weights(cfg_path: str) -> str:
+    """Name of the checkpoint that a training run answers its test splits with: the best one where it validates."""
+    run = yaml.safe_load((ROOT / cfg_path).read_text(encoding="utf-8"))["run"]
+    return "checkpoint_best.pth" if run.get("valid_splits") else "checkpoint_last.pth"
 
 
 def torchrun(script: str, cfg_path: str, output_dir: Path, *options: str, processes: int = 1) -> list[str]:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from ..config.run import RunConfig
-from ..errors import DataError
+from ..errors import DataError, PefomedError
 from ..prompts import DEFAULT_STYLE
-from ..records import Prediction, Sample
+from ..records import SPLITS, Prediction, Sample
 from ..requirements import Need, require
 from ..scoring import find_scorer
 from ..scoring.exact_match import EXACT_MATCH
@@ -39,27 +39,13 @@ class MedicalTask(BaseTask):
         Says which of them will be answered by another task, and looks for what their scorers will need.
 
         Raises:
-            DataError: a split that the run asks for is in none of the data sets, or samples of one are mixed.
+            DataError: data sets that cannot be used, all of them; a split that the run asks for is in none of the
+                data sets, or samples of one are mixed.
             ConfigError: a scorer needs a package that is not installed, or is unknown.
         """
-        datasets = {
-            name: registry.get_builder_class(name)(section).build_datasets()
-            for name, section in cfg.datasets_cfg.items()
-        }
+        datasets = _build_all(cfg.datasets_cfg)
         run = cfg.run_cfg
-        asked = [*run.get("valid_splits", []), *run.get("test_splits", [])]
-        asked += [] if run.get("evaluate", False) else list(run.get("train_splits", ["train"]))
-        empty = [
-            f"{split}: no sample in {', '.join(datasets)}"
-            for split in dict.fromkeys(asked)
-            if not any(len(dataset.get(split, ())) for dataset in datasets.values())
-        ]
-        if empty:
-            raise DataError(
-                "empty split; the data sets have "
-                f"{', '.join(sorted({split for dataset in datasets.values() for split in dataset}))}",
-                empty,
-            )
+        _check_splits(datasets, run)
         self._check_scoring(datasets, run.get("test_splits", []))
         return datasets
 
@@ -115,6 +101,59 @@ class MedicalTask(BaseTask):
         for warning in warnings_of(metrics, self.scorers):
             say(f"warning: {warning}")
         return metrics
+
+
+def _build_all(sections: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Every data set; of several, all that cannot be used come in one error."""
+    datasets: dict[str, dict[str, Any]] = {}
+    errors: dict[str, PefomedError] = {}
+    for name, section in sections.items():
+        try:
+            datasets[name] = registry.get_builder_class(name)(section).build_datasets()
+        except PefomedError as error:
+            if len(sections) == 1:
+                raise
+            errors[name] = error
+    if not errors:
+        return datasets
+    remedy = f"; --options {' '.join(f'datasets.{name}=null' for name in errors)} trains without" if datasets else ""
+    raise DataError(
+        f"{len(errors)} of {len(sections)} data sets cannot be used{remedy}",
+        [line for name, error in errors.items() for line in _in_short(name, error)],
+    )
+
+
+def _in_short(name: str, error: PefomedError) -> list[str]:
+    """The error of one data set among others: what is wrong, and of its records the first."""
+    said = error.summary if error.summary.startswith(name) else f"{name}: {error.summary}"
+    more = f" (and {len(error.problems) - 1:,} more)" if len(error.problems) > 1 else ""
+    return [said + (f": {error.problems[0]}{more}" if error.problems else "")]
+
+
+def _check_splits(datasets: Mapping[str, Mapping[str, Any]], run: Mapping[str, Any]) -> None:
+    """Say which data sets have no part in what is asked of the run.
+
+    Without any validation data the run goes on, as VQA-RAD by itself does in a YAML for several.
+
+    Raises:
+        DataError: a split to train or to test on is in none of them.
+    """
+    trains = not run.get("evaluate", False)
+    keys = ["test_splits", *(["train_splits", "valid_splits"] if trains else [])]
+    there = sorted({split for splits in datasets.values() for split in splits if len(splits[split])})
+    empty: list[str] = []
+    for key in keys:
+        for split in run.get(key, ["train"] if key == "train_splits" else []):
+            without = [name for name, splits in datasets.items() if not len(splits.get(split, ()))]
+            if len(without) < len(datasets):
+                if without:
+                    say(f"{split} split: not in {', '.join(without)}")
+            elif key == "valid_splits" and split in SPLITS:
+                say(f"warning: {split} split: not in {', '.join(without)}: no loss of it, and the last epoch is kept")
+            else:
+                empty.append(f"run.{key}: {split}: no sample in {', '.join(datasets)}; they have {', '.join(there)}")
+    if empty:
+        raise DataError("empty split", empty)
 
 
 class MedicalVqaTask(MedicalTask):

@@ -100,7 +100,7 @@ def run(arguments: argparse.Namespace) -> Output:
     below = groups_in(figures, spec, arguments.by)  # in the breakdowns, with what their codes stand for
     whole = {key: figure for key, figure in figures.items() if key not in below}
     shown: list[Shown] = [
-        metrics_table(f"{predictions[0].dataset}-{predictions[0].split}", {**metrics, "scores": {spec.name: whole}}),
+        metrics_table({f"{predictions[0].dataset}-{predictions[0].split}": {**metrics, "scores": {spec.name: whole}}}),
         *map(breakdown_table, breakdowns),
         *([f"plotted to {arguments.plot}"] if arguments.plot else []),
         f"written to {folder}",

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from ..environment import EMBEDDED, VARIABLES, embedded_parts, embedded_values, sample_folder
 from ..errors import ConfigError, ToolkitError, near_names
-from .datasets import PROPORTIONAL, DatasetConfig
+from .datasets import DatasetConfig, mixture_problems
 from .fields import default_layer, read_section
 from .given import load_yaml, parse_options
 from .model import ModelConfig
@@ -53,6 +53,8 @@ class Composed:
     """Variables whose values come from the embedded default."""
     given: frozenset[str]
     """Dotted keys that the user's YAML or options set: ``model.lora_r``. All others are defaults."""
+    left_out: tuple[str, ...] = ()
+    """Data sets of the YAML that the options leave out (``datasets.slake=null``)."""
 
     def with_model(self, model: ModelConfig) -> Composed:
         """The same with another ``model`` section; the text gets the values that it had left open."""
@@ -108,6 +110,7 @@ def compose_config(
         ConfigError: mistakes in the YAML, the options or the environment; all of one kind together.
     """
     given, overrides = load_yaml(cfg_path), parse_options(options)
+    left_out = _take_left_out(given, overrides)
     overlay = given.pop("embedded", None) or {}
     merged = merge_layers([given, overrides], registry)
     if nothing_has_to_be_set:
@@ -124,7 +127,7 @@ def compose_config(
     _refuse(problems)
     keys = frozenset(key for layer in (given, overrides) for key in _leaves(_plain(layer)))
     assert configuration is not None
-    return Composed(configuration, _to_yaml(merged), tuple(parts), keys)
+    return Composed(configuration, _to_yaml(merged), tuple(parts), keys, left_out)
 
 
 def compose_tree(cfg_path: str, options: Sequence[str], registry: KnownClasses) -> Any:
@@ -133,9 +136,10 @@ def compose_tree(cfg_path: str, options: Sequence[str], registry: KnownClasses) 
     Raises:
         ConfigError: as ``compose_config``; no variable has to be set.
     """
-    given = load_yaml(cfg_path)
+    given, overrides = load_yaml(cfg_path), parse_options(options)
+    _take_left_out(given, overrides)
     given.pop("embedded", None)
-    merged = merge_layers([given, parse_options(options)], registry)
+    merged = merge_layers([given, overrides], registry)
     _refuse(_read(_resolved(merged, os.environ, cfg_path), registry)[1])
     return merged
 
@@ -150,6 +154,29 @@ def read_configuration(sections: Mapping[str, Any]) -> Configuration:
     _refuse(problems)
     assert configuration is not None
     return configuration
+
+
+def _take_left_out(given: Any, overrides: Any) -> tuple[str, ...]:
+    """Take data sets that the options set to null out of the YAML's sections; their names.
+
+    Raises:
+        ConfigError: the YAML has no such data set, or no other.
+    """
+    asked = [str(name) for name, section in (overrides.get("datasets") or {}).items() if section is None]
+    named = [str(name) for name in given.datasets or {}]
+    problems = [
+        f"datasets.{name}=null: the YAML has no such data set; {near_names(name, named)}"
+        for name in asked
+        if name not in named
+    ]
+    if asked and not set(named) - set(asked):
+        problems.append(f"datasets: {', '.join(asked)} left out, and no other is there")
+    if problems:
+        raise ConfigError("a data set cannot be left out", problems)
+    for name in asked:
+        for layer in (given, (given.get("embedded") or {}), overrides):
+            (layer.get("datasets") or {}).pop(name, None)
+    return tuple(asked)
 
 
 def merge_layers(layers: Sequence[Any], registry: KnownClasses) -> Any:
@@ -195,12 +222,7 @@ def _read(sections: Mapping[str, Any], registry: KnownClasses | None) -> tuple[C
             continue
         datasets[str(name)], wrong = read_section(DatasetConfig, section or {}, f"datasets.{name}")
         problems += wrong
-    ratios = {name: section.sample_ratio for name, section in datasets.items() if section is not None}
-    if PROPORTIONAL in ratios.values() and set(ratios.values()) != {PROPORTIONAL}:
-        others = ", ".join(name for name, ratio in ratios.items() if ratio != PROPORTIONAL)
-        problems.append(f"datasets.*.sample_ratio: {PROPORTIONAL}, but not for {others}; set it for all or none")
-    if ratios and not any(ratios.values()):
-        problems.append("datasets.*.sample_ratio: 0 for every data set, so that no batch comes; give one of them more")
+    problems += mixture_problems({name: section for name, section in datasets.items() if section is not None})
     if not sections.get("datasets"):
         problems.append("datasets: no data set named")
     run, wrong = read_section(RunConfig, sections.get("run") or {}, "run")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Optional, Union
+from typing import Any, Optional
 
 from .fields import option, read_whole
-
-PROPORTIONAL = "proportional"
 
 
 @dataclass(frozen=True)
@@ -93,16 +92,42 @@ class DatasetConfig:
     limit: Optional[Limit] = option("For a try: `{train: 100, test: 20}`.", None)
     keep_in_memory: bool = option("Keep processed images: for small data sets.", False)
     batch_size: int = option("Samples of a batch, on each process.", 6, minimum=1)
-    sample_ratio: Union[float, str] = option(
-        "How often a batch comes from this data set, relative to the others; `proportional`, for all of them or none: "
-        "by their batches, so that all are gone through equally often.",
+    sample_ratio: float = option(
+        "Odds that a batch comes from this data set, relative to the others; without a meaning where `passes` says it.",
         1.0,
         minimum=0,
-        choices=(PROPORTIONAL,),
+    )
+    passes: Optional[float] = option(
+        "How often the run goes through this data set, exactly; for every data set of a run or for none. The length of "
+        "the run and of an epoch follow (docs/mixtures.md).",
+        None,
+        minimum=0,
     )
     seed: int = option("Of the instructions that are drawn.", 42, follows="run.seed")
     vis_processor: Processors = option("Makes inputs of images.", factory=_image_processors)
     text_processor: Processors = option("Makes inputs of questions and answers.", factory=_text_processors)
+
+
+def mixture_problems(datasets: Mapping[str, DatasetConfig]) -> list[str]:
+    """What the data sets of one run cannot say together about how often each comes."""
+    if not datasets:
+        return []
+    passes = {name: section.passes for name, section in datasets.items()}
+    ratios = {name: section.sample_ratio for name, section in datasets.items()}
+    if all(value is None for value in passes.values()):
+        if any(ratios.values()):
+            return []
+        return ["datasets.*.sample_ratio: 0 for every data set, so that no batch comes; give one of them more"]
+    without = ", ".join(name for name, value in passes.items() if value is None)
+    problems = [f"datasets.*.passes: set, but not for {without}; set it for all or none"] if without else []
+    problems += [
+        f"datasets.{name}.sample_ratio: {ratio:g} beside passes, which says how often it comes; leave one of them out"
+        for name, ratio in ratios.items()
+        if ratio != 1
+    ]
+    if not any(passes.values()):
+        problems.append("datasets.*.passes: 0 for every data set, so that no batch comes; give one of them more")
+    return problems
 
 
 def read_dataset_config(name: str, section: Any) -> DatasetConfig:

@@ -49,14 +49,27 @@ def load_yaml(cfg_path: str) -> Any:
         for name in ("model", "datasets", "run")
         if name in config and not isinstance(config[name], DictConfig) and config[name] is not None
     ]
+    datasets = config.get("datasets")
+    problems += [
+        f"datasets.{name}: nothing behind it; write {name}: {{}} for its defaults, or take the line out"
+        for name in map(str, datasets if isinstance(datasets, DictConfig) else ())
+        if datasets[name] is None
+    ]
     if problems:
         raise ConfigError(f"{cfg_path} has {len(problems)} mistake(s)", problems)
     return config
 
 
+def shipped_files() -> dict[str, Path]:
+    """Every shipped YAML by its name (``projects/pefomed/stage2_slake.yaml``), in order."""
+    # links are followed one folder at a time: in a clone these folders are links to its own
+    found = [*SHIPPED.glob("*/*.yaml"), *SHIPPED.glob("*/*/*.yaml")]
+    return {path.relative_to(SHIPPED).as_posix(): path for path in sorted(found)}
+
+
 def shipped() -> list[str]:
-    """Names of the shipped YAMLs."""
-    return sorted(str(path.relative_to(SHIPPED)) for path in SHIPPED.glob("*/*.yaml"))
+    """Names of the shipped YAMLs of whole runs."""
+    return [name for name, path in shipped_files().items() if "\nrun:" in path.read_text(encoding="utf-8")]
 
 
 def parse_options(options: Sequence[str]) -> Any:

@@ -70,11 +70,19 @@ def figures_of(scores: Mapping[str, Any], test_set: str = "") -> list[Figure]:
     ]
 
 
-def metrics_table(name: str, metrics: Mapping[str, Any]) -> Table:
-    """What one test set scored."""
-    figures = figures_of(metrics["scores"])
-    notes = () if figures else ("answers written, nothing scored",)
-    return Table(f"{name} ({metrics['n']:,} answers)", FIGURE_COLUMNS, figures, notes)
+def metrics_table(results: Mapping[str, Mapping[str, Any]]) -> Table:
+    """What each test set scored, by ``<data set>-<split>``: one table, however many there are."""
+    figures = [figure for name, metrics in results.items() for figure in figures_of(metrics["scores"], name)]
+    scored = {figure.test_set for figure in figures}
+    several = len(results) > 1
+    notes = [
+        f"{name}: answers written, nothing scored" if several else "answers written, nothing scored"
+        for name in results
+        if name not in scored
+    ]
+    title = f"{', '.join(results)} ({sum(metrics['n'] for metrics in results.values()):,} answers)"
+    columns = [Column("test set", lambda figure: figure.test_set), *FIGURE_COLUMNS] if several else FIGURE_COLUMNS
+    return Table(title, columns, figures, notes)
 
 
 def repeated_table(title: str, groups: Mapping[str, Any]) -> Table:

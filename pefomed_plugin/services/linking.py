@@ -10,13 +10,14 @@ import ast
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .. import __version__
+from ..config.given import shipped_files
 from ..digests import file_sha256
 from ..errors import ToolkitError, one_line
 from ..json_text import parse_json
@@ -65,6 +66,8 @@ def link_checkout(checkout: Path, *, dry_run: bool = False) -> list[Step]:
         )
     links = marker["links"] if marker is not None else {}
     links = {**_planned_links(), **links}
+    folders = marker["folders"] if marker is not None else []
+    folders = sorted({*folders, *(name for name in _folders_of(links) if not (root / name).exists())})
     states = {name: _state_of(root / name, link) for name, link in links.items()}
     content = _read_entry(root)
     changed, number = _with_line(content)
@@ -72,6 +75,11 @@ def link_checkout(checkout: Path, *, dry_run: bool = False) -> list[Step]:
         f"{root / name}: is there already and is not ours; move it away"
         for name, state in states.items()
         if state == "other"
+    ]
+    problems += [
+        f"{root / name}: is no folder; move it away"
+        for name in _folders_of(links)
+        if os.path.lexists(root / name) and not (root / name).is_dir()
     ]
     problems += _entry_problems(root) if changed != content else []
     if problems:
@@ -91,8 +99,11 @@ def link_checkout(checkout: Path, *, dry_run: bool = False) -> list[Step]:
                     "entry": ENTRY,
                     "entry_sha256": _sha256(_without_line(changed)),
                     "links": links,
+                    "folders": folders,
                 },
             )
+            for name in folders:
+                (root / name).mkdir(exist_ok=True)
             for name, link in links.items():
                 if states[name] == "absent":
                     _make_link(root / name, Path(link["target"]))
@@ -135,6 +146,8 @@ def unlink_checkout(checkout: Path, *, dry_run: bool = False) -> list[Step]:
             for name, state in states.items():
                 if state == "ours":
                     _remove(root / name)
+            for folder in reversed(marker["folders"] if marker is not None else _folders_of(links)):
+                _remove_if_empty(root / folder)
             _write_entry(root, content, restored)
             (root / MARKER).unlink(missing_ok=True)
     return steps
@@ -160,17 +173,14 @@ def _find_checkout(checkout: Path) -> Path:
 
 def _planned_links() -> dict[str, dict[str, str]]:
     """Path below the checkout -> target of the link, and the target's digest, needed where it becomes a copy."""
-    yamls = sorted(
-        path
-        for folder in ("train_configs", "eval_configs")
-        for path in (_PACKAGE.parent / folder).glob("pefomed_*.yaml")
-    )
-    if not yamls:
-        raise ToolkitError(
-            f"no train_configs beside {_PACKAGE}: link from a clone of the plugin (pip install -e), which has the YAMLs"
-        )
-    targets = {_PACKAGE.name: _PACKAGE, **{f"{path.parent.name}/{path.name}": path for path in yamls}}
+    targets = {_PACKAGE.name: _PACKAGE, **{name: path.resolve() for name, path in shipped_files().items()}}
     return {name: {"target": str(path), "sha256": _digest(path)} for name, path in targets.items()}
+
+
+def _folders_of(links: Iterable[str]) -> list[str]:
+    """Folders that the links lie in and a checkout does not have, outermost first."""
+    folders = {parent.as_posix() for name in links for parent in Path(name).parents if parent.name}
+    return sorted(folders - set(_NEEDED))
 
 
 def _read_marker(root: Path) -> dict[str, Any] | None:
@@ -181,11 +191,12 @@ def _read_marker(root: Path) -> dict[str, Any] | None:
         marker = parse_json(path.read_bytes())
         for name in ("version", "package", "entry_sha256", "links"):
             marker[name]
+        marker.setdefault("folders", [])  # versions before 0.3 made none
     except (ValueError, KeyError, TypeError) as error:
         raise ToolkitError(f"{path} is damaged ({one_line(error)}); delete it, then unlink again") from error
     outside = [
         f"{name}: leads out of the checkout"
-        for name in marker["links"]
+        for name in (*marker["links"], *marker["folders"])
         if Path(name).is_absolute() or ".." in Path(name).parts
     ]
     if outside:
@@ -220,6 +231,12 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink()
+
+
+def _remove_if_empty(folder: Path) -> None:
+    """Take a folder away that linking made, unless something of the user's is in it."""
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def _digest(path: Path) -> str:

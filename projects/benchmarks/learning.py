@@ -23,7 +23,7 @@ from typing import Any
 from pefomed_plugin.cli.arguments import existing_folder
 
 ROOT = Path(__file__).resolve().parents[2]
-CONFIG = ROOT / "train_configs" / "pefomed_stage2.yaml"
+CONFIG = ROOT / "projects" / "pefomed" / "stage2_vqa_rad.yaml"
 BATCH = 24
 T_95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365, 9: 2.306, 10: 2.262}
 """Number of seeds -> 97.5 % point of Student's t with one degree of freedom fewer."""

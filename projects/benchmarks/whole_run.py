@@ -138,7 +138,7 @@ def run(way: str, given: argparse.Namespace) -> tuple[float, float]:
             os.environ["MINIGPT4_PYTHON"] if of_checkout else sys.executable,
             "train.py",
             "--cfg-path",
-            "train_configs/pefomed_stage2.yaml",
+            "projects/pefomed/stage2_vqa_rad.yaml",
             "--options",
             *options,
         ],

@@ -1,4 +1,6 @@
-"""The paper's ablation on one data set: four rows, and two in which the model does not see the right image.
+"""The paper's ablation: four rows, and two in which the model does not see the right image.
+
+Stage 2 is on one data set, or on all four in one run (``--study joint``).
 
 Reads ``ablation.yaml``, runs the shipped YAMLs by ``torchrun``, and writes ``compare.md`` and ``report.html``.
 """

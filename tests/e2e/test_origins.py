@@ -44,7 +44,7 @@ def environ(tiny, monkeypatch):
 
 
 def train(out, *options):
-    path = ROOT / "train_configs" / "pefomed_stage2.yaml"
+    path = ROOT / "projects" / "pefomed" / "stage2_vqa_rad.yaml"
     return launch.main(["--cfg-path", str(path), "--options", *SHORT, f"run.output_dir={out}", *options])
 
 

@@ -46,7 +46,7 @@ def torchrun(environ, processes, out, *options):
         str(processes),
         "train.py",
         "--cfg-path",
-        "train_configs/pefomed_stage2.yaml",
+        "projects/pefomed/stage2_vqa_rad.yaml",
         "--options",
         f"run.output_dir={out}",
         *options,
@@ -93,7 +93,7 @@ def test_the_whole_split_is_the_papers(environ, monkeypatch):
     register_all()
     from omegaconf import OmegaConf
 
-    config = OmegaConf.create(compose(str(ROOT / "train_configs/pefomed_stage2.yaml"), []).text)
+    config = OmegaConf.create(compose(str(ROOT / "projects/pefomed/stage2_vqa_rad.yaml"), []).text)
     splits = make_builder("vqa_rad")(config.datasets.vqa_rad).build_datasets()
     assert {split: len(each) for split, each in splits.items()} == {"train": 3064, "test": 451}
     kinds = [sample.answer_type for sample in splits["test"].samples]

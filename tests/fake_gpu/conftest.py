@@ -47,7 +47,7 @@ def environ(tmp_path_factory: pytest.TempPathFactory, small_sample: Path) -> dic
     }
 
 
-TRAIN = ("train.py", "--cfg-path", "train_configs/pefomed_stage2.yaml", "--options", "run.device=cuda")
+TRAIN = ("train.py", "--cfg-path", "projects/pefomed/stage2_vqa_rad.yaml", "--options", "run.device=cuda")
 SHORT = ("run.iters_per_epoch=3", "run.log_freq=2")
 Start = Callable[..., subprocess.CompletedProcess[str]]
 

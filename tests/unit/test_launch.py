@@ -67,7 +67,6 @@ def test_every_yaml_has_the_papers_sizes_on_real_weights(path, environ, tmp_path
     [
         ("train_configs/pefomed_stage1.yaml", 1e-4, 8e-5, 5),
         ("train_configs/pefomed_stage2.yaml", 3e-5, 1e-5, 50),
-        ("train_configs/pefomed_stage2_joint.yaml", 3e-5, 1e-5, 50),
         ("projects/pefomed/stage2_slake.yaml", 3e-5, 1e-5, 50),
         ("projects/pefomed/stage2_path_vqa.yaml", 3e-5, 1e-5, 50),
         ("projects/pefomed/stage2_iu_xray.yaml", 3e-5, 1e-5, 50),

@@ -105,7 +105,12 @@ class MedicalBuilder(BaseDatasetBuilder):
 
     def _finish(self, dataset: MedicalDataset) -> MedicalDataset:
         dataset.keep_in_memory = self.settings.keep_in_memory
-        dataset.sample_ratio = self.settings.sample_ratio
+        dataset.passes = self.settings.passes
+        # what MiniGPT-v2's runner_base reads, which knows no passes: the batches that they make
+        asked = dataset.passes
+        dataset.sample_ratio = (
+            self.settings.sample_ratio if asked is None else asked * len(dataset) / self.settings.batch_size
+        )
         dataset.batch_size = self.settings.batch_size
         return dataset
 

@@ -53,7 +53,8 @@ class MedicalDataset(Dataset):
         self.draws_instructions = draws_instructions
         self.seed = seed
         self.policy = policy
-        self.sample_ratio: float | str = 1.0
+        self.sample_ratio = 1.0
+        self.passes: float | None = None
         self.batch_size = 1
         self.keep_in_memory = False
         """Whether images are kept once they are processed: for small data sets, in each worker's memory."""

@@ -2,7 +2,8 @@
 
 So a resumed run continues exactly, and a test can say what must come. Works on indices, never on samples.
 
-Every iteration takes its batch from one data set, chosen by the mixture's ratios (MiniGPT-v2's ``sample_ratio``).
+Every iteration takes its batch from one data set: drawn by the mixture's ratios (MiniGPT-v2's ``sample_ratio``), or
+dealt so that each data set comes exactly as often as its passes say, evenly over the run.
 Within a data set, each pass is a new permutation in which every sample comes once; with ``questions_per_image`` the
 samples of one image come next to each other in it, so that they can share its visual prefix.
 """
@@ -15,7 +16,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...config.datasets import PROPORTIONAL
 from ...config.run import questions_together
 from ...errors import ConfigError
 from .grouping import group_by_image, numbered
@@ -39,23 +39,26 @@ class MixturePlan:
         self,
         sizes: Sequence[int],
         batch_sizes: Sequence[int],
-        ratios: Sequence[float | str],
+        ratios: Sequence[float],
         *,
         seed: int,
         iterations: int | None = None,
         epochs: int = 1,
+        passes: Sequence[float] | None = None,
         world_size: int = 1,
         shuffle: bool = True,
         questions_per_image: int | str = 1,
         images: Sequence[Sequence[Hashable]] = (),
     ) -> None:
-        """Plan ``iterations`` (or ``epochs`` passes over all data) of batches.
+        """Plan ``iterations`` (else what ``passes`` make, else ``epochs`` passes over all data) of batches.
 
         Args:
             sizes: samples of each data set.
             batch_sizes: samples of each data set that one rank takes at once.
-            ratios: how often each data set is chosen, relative to the others; ``proportional``, for all of them: by
-                their batches a pass.
+            ratios: how often each data set is drawn, relative to the others.
+            passes: how often each data set is gone through, in place of ``ratios``. With ``iterations`` of another
+                number only their proportions hold; without, epochs are made equally long by fewer than ``epochs``
+                batches more.
             questions_per_image: the most samples of one image that come together, or ``auto``.
             images: of each data set the image of every sample; needed for more than one question an image.
 
@@ -77,11 +80,22 @@ class MixturePlan:
             size % batch if size % batch < world_size else 0 for size, batch in zip(sizes, self._global_batch)
         ]
         """Samples of each data set that one pass leaves out because they are fewer than ranks."""
-        self.iterations = iterations or epochs * sum(self.iterations_per_pass)
-        weights = np.asarray(self.iterations_per_pass if PROPORTIONAL in ratios else ratios, dtype=float)
+        self.asked_passes = None if passes is None else [float(value) for value in passes]
+        weights = np.asarray(ratios, dtype=float)
+        whole = sum(self.iterations_per_pass)
+        if passes is not None:
+            weights = np.round(np.asarray(passes, dtype=float) * self.iterations_per_pass)
+            whole = -(-int(weights.sum()) // epochs)
+        self.in_full = epochs * whole
+        """Iterations of a run that nothing cuts short."""
+        self.iterations = iterations or self.in_full
         self.shares = weights / weights.sum()
         """Of each data set, the share of batches that come from it."""
-        self._chosen = np.random.default_rng([seed, 1]).choice(len(sizes), size=self.iterations, p=self.shares)
+        rng = np.random.default_rng([seed, 1])
+        if passes is None:
+            self._chosen = rng.choice(len(sizes), size=self.iterations, p=self.shares)
+        else:
+            self._chosen = deal_evenly(weights, self.iterations, rng)
         self._earlier = np.zeros(self.iterations, dtype=np.int64)
         for number in range(len(sizes)):
             here = self._chosen == number
@@ -126,6 +140,20 @@ class MixturePlan:
         if not self._images:
             return order
         return group_by_image(order, self._images[dataset], self._together[dataset], self._batch_sizes[dataset], rng)
+
+
+def deal_evenly(weights: np.ndarray, total: int, rng: np.random.Generator) -> np.ndarray:
+    """(total,) data set of each batch: by the weights to less than one batch, and no data set ahead of the others.
+
+    The k-th of the n batches of a data set comes at a random place in the k-th of n equal parts of the run. So where
+    ``weights`` are whole epochs of batches, each epoch holds each data set's share exactly.
+    """
+    quotas = weights * (total / weights.sum())
+    counts = np.floor(quotas + 1e-9).astype(np.int64)
+    behind = np.argsort(counts - quotas, kind="stable")
+    counts[behind[: total - counts.sum()]] += 1
+    places = np.concatenate([(np.arange(count) + rng.random(count)) / max(count, 1) for count in counts])
+    return np.repeat(np.arange(len(weights)), counts)[np.argsort(places, kind="stable")]
 
 
 class PlannedBatches:

@@ -145,8 +145,8 @@ def take_step(
 
 
 @torch.no_grad()
-def validation_loss(accelerator: Any, task: Any, model: Any, batches: Iterable[Batch]) -> float:
-    """Mean loss over all answer tokens of a split, on all ranks together.
+def validation_sums(accelerator: Any, task: Any, model: Any, batches: Iterable[Batch]) -> tuple[float, float]:
+    """Loss summed over all answer tokens of a split, on all ranks together, and the number of these tokens.
 
     A batch with ``"padding": True`` is computed, because the ranks of a spread model must take equally many, and does
     not count.
@@ -160,4 +160,4 @@ def validation_loss(accelerator: Any, task: Any, model: Any, batches: Iterable[B
             summed += torch.tensor([float(task.train_step(own, batch)) * count, count], dtype=torch.float64)
     model.train()
     summed = accelerator.reduce(summed.to(accelerator.device, torch.float32), "sum")
-    return float(summed[0] / summed[1])
+    return float(summed[0]), float(summed[1])

@@ -34,7 +34,7 @@ class ContinuedPlan(MixturePlan):
         self,
         sizes: Sequence[int],
         batch_sizes: Sequence[int],
-        ratios: Sequence[float | str],
+        ratios: Sequence[float],
         start: Start,
         **settings: Any,
     ) -> None:
@@ -60,7 +60,7 @@ class ContinuedPlan(MixturePlan):
 
     @classmethod
     def from_the_beginning(
-        cls, sizes: Sequence[int], batch_sizes: Sequence[int], ratios: Sequence[float | str], **settings: Any
+        cls, sizes: Sequence[int], batch_sizes: Sequence[int], ratios: Sequence[float], **settings: Any
     ) -> ContinuedPlan:
         """The plan of a run that starts."""
         nothing = (0,) * len(sizes)

@@ -60,6 +60,7 @@ def plan_run(
         "seed": options.seed,
         "epochs": options.max_epoch,
         "shuffle": options.shuffle,
+        "passes": passes_of(train_sets),
         "iterations": options.max_epoch * options.iters_per_epoch if options.iters_per_epoch else None,
         "questions_per_image": options.questions_per_image,
         "images": [[train_set.images_of(number) for number in range(len(train_set))] for train_set in train_sets]
@@ -99,6 +100,12 @@ def plan_run(
     return new, new.start.iteration
 
 
+def passes_of(train_sets: Sequence[Any]) -> list[float] | None:
+    """``datasets.*.passes`` of the data sets; None where they are drawn by ``sample_ratio``."""
+    asked = [getattr(train_set, "passes", None) for train_set in train_sets]
+    return None if None in asked else [float(passes) for passes in asked]  # type: ignore[arg-type]
+
+
 def order_of(plan: ContinuedPlan, options: RunConfig) -> dict[str, Any]:
     """What the order of samples depends on, for the checkpoint."""
     return {
@@ -109,6 +116,7 @@ def order_of(plan: ContinuedPlan, options: RunConfig) -> dict[str, Any]:
         "questions_per_image": options.questions_per_image,
         "grouping": GROUPING,
         "shares": plan.shares.tolist(),
+        "passes": plan.asked_passes,
         "start": [list(part) if isinstance(part, tuple) else part for part in plan.start],
     }
 
@@ -131,6 +139,9 @@ def _check_same_order(
         wrong.append(
             f"shares of the data sets (sample_ratio): {_rounded(state['shares'])} then, {_rounded(shares)} now"
         )
+    asked = plan.asked_passes
+    if state.get("passes", asked if not state else None) != asked:
+        wrong.append(f"datasets.*.passes: {_listed(state.get('passes'))} then, {_listed(asked)} now")
     for name in ("seed", "questions_per_image"):
         value = getattr(options, name)
         if state.get(name, value) != value:
@@ -143,6 +154,10 @@ def _check_same_order(
         )
     if wrong:
         raise CheckpointError(f"{saved.path} cannot be resumed in the same order of samples", wrong)
+
+
+def _listed(passes: Sequence[float] | None) -> str:
+    return "none" if passes is None else ", ".join(f"{value:g}" for value in passes)
 
 
 def _rounded(shares: Sequence[float]) -> str:

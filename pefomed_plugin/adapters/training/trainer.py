@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Callable
 
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import DataLoader
 
 from ... import __version__
 from ...config.run import RunConfig
@@ -37,13 +37,13 @@ from .arithmetic import (
     share_counts,
     sum_over_ranks,
     take_step,
-    validation_loss,
 )
 from .checkpoints import CheckpointKeeper
 from .resuming import Saved, find_saved, order_of, plan_run
 from .step_log import NonfiniteSteps, Step, StepLog
 from .strategies import strategy_of
 from .tracking import Tracker, trackers_of
+from .validation import validate
 
 STOPPED = 75
 """Exit code of a run that was told to stop (SIGTERM) and saved: its message says how to continue."""
@@ -184,10 +184,12 @@ class Trainer:
     def _finish_epoch(self, epoch: int, trackers: list[Tracker]) -> None:
         loss = None
         if self.valid_sets:
-            loss = validation_loss(self.accelerator, self.task, self.model, self._valid_batches())
-            say(f"epoch {epoch + 1}: validation loss {loss:.4f}")
+            collate = make_collater(self.own, share=False)
+            found = validate(self.accelerator, self.task, self.model, self.valid_sets, self.options, collate)
+            loss = found.loss
+            say(f"epoch {epoch + 1}: validation loss {found}")
             for tracker in trackers:
-                tracker.log(self.iteration, {"valid/loss": loss})
+                tracker.log(self.iteration, found.to_json())
         is_best = loss is not None and (self.best is None or loss < self.best)
         self.best = loss if is_best else self.best
         self._save(epoch, best=is_best)
@@ -262,24 +264,6 @@ class Trainer:
             pin_memory=self.accelerator.device.type == "cuda",
         )
 
-    def _valid_batches(self) -> Iterator[Any]:
-        """This rank's share; equally many batches on all ranks, filled up with the last one marked as padding."""
-        rank, ranks = self.accelerator.process_index, self.accelerator.num_processes
-        for valid_set in self.valid_sets:
-            share = list(range(rank, len(valid_set), ranks)) or [0]
-            loader = DataLoader(
-                Subset(valid_set, share),
-                collate_fn=make_collater(self.own, share=False),
-                batch_size=self.options.batch_size_eval,
-                num_workers=self.options.loading_processes,
-            )
-            for batch in loader:
-                on_device = to_device(batch, self.accelerator.device)
-                yield {**on_device, "padding": rank >= len(valid_set)}
-            most = -(-len(valid_set) // ranks)
-            if len(loader) < -(-most // self.options.batch_size_eval):
-                yield {**on_device, "padding": True}
-
     def _on_signal(self, *_: Any) -> None:
         self._told_to_stop = True
 
@@ -289,8 +273,13 @@ class Trainer:
                 say(f"{train_set.name}: each pass leaves out {left_out} sample(s), fewer than ranks")
         for train_set, share, passes in zip(self.train_sets, self.plan.shares, self.plan.passes()):
             say(
-                f"{train_set.name}: {share:.0%} of the batches, {passes:.1f} passes over {len(train_set):,} samples in "
-                f"{self.options.max_epoch} epoch(s)"
+                f"{train_set.name}: {share:.0%} of the batches, {_number(passes)} passes over {len(train_set):,} "
+                f"samples in {self.options.max_epoch} epoch(s)"
+            )
+        if self.plan.asked_passes is not None and self.plan.iterations != self.plan.in_full:
+            say(
+                f"warning: run.iters_per_epoch makes {self.plan.iterations:,} iterations of the "
+                f"{self.plan.in_full:,} that datasets.*.passes ask for: the passes are those above"
             )
         if self.options.shares_images:
             for number, train_set in enumerate(self.train_sets):
@@ -307,3 +296,8 @@ class Trainer:
             f"{', ' + self.strategy.words if self.strategy.words else ''}: {self.options.max_epoch} epoch(s) of "
             f"{self.per_epoch} iterations"
         )
+
+
+def _number(passes: float) -> str:
+    """``49.7``; of less than one the first figures, lest a short run have made none."""
+    return f"{passes:.1f}" if passes >= 1 or not passes else f"{passes:.2g}"

@@ -76,6 +76,44 @@ def test_what_another_task_will_answer_is_said_at_the_start(configured, capsys):
     )
 
 
+def test_a_data_set_without_a_split_that_is_asked_for_is_named(configured, monkeypatch, capsys):
+    cfg = configured(["test"], vqa_rad=of_kind("vqa_rad", "vqa"), slake=of_kind("slake", "vqa"))
+    cfg.run_cfg["valid_splits"] = ["val"]
+    plain = tasks.registry.get_builder_class("slake")(None).build_datasets()
+    own = {"slake": lambda _: SimpleNamespace(build_datasets=lambda: {**plain, "val": plain["test"]})}
+    known = tasks.registry.get_builder_class
+    monkeypatch.setattr(tasks.registry, "get_builder_class", lambda name: own.get(name) or known(name))
+    TASKS["medical_vqa"]().build_datasets(cfg)
+    assert "val split: not in vqa_rad\n" in capsys.readouterr().out
+
+
+def test_data_sets_that_cannot_be_used_come_in_one_error(configured, monkeypatch):
+    def refuse(error):
+        def build():
+            raise error
+
+        return lambda _: SimpleNamespace(build_datasets=build)
+
+    cfg = configured(["test"], vqa_rad=of_kind("vqa_rad", "vqa"), slake=[], iu_xray=[])
+    known = tasks.registry.get_builder_class
+    broken = {
+        "slake": refuse(DataError("no folder data/slake; set PEFOMED_DATA")),
+        "iu_xray": refuse(
+            DataError("iu_xray: 2 of 2 train samples have no image below x", ["1: no file", "2: no file"])
+        ),
+    }
+    monkeypatch.setattr(tasks.registry, "get_builder_class", lambda name: broken.get(name) or known(name))
+    with pytest.raises(DataError) as caught:
+        TASKS["medical_vqa"]().build_datasets(cfg)
+    assert caught.value.summary == (
+        "2 of 3 data sets cannot be used; --options datasets.slake=null datasets.iu_xray=null trains without"
+    )
+    assert caught.value.problems == (
+        "slake: no folder data/slake; set PEFOMED_DATA",
+        "iu_xray: 2 of 2 train samples have no image below x: 1: no file (and 1 more)",
+    )
+
+
 def test_a_package_that_scoring_needs_is_missed_before_anything_is_trained(configured, monkeypatch):
     monkeypatch.setattr(requirements, "find_spec", lambda name: None)
     cfg = configured(["test"], slake=of_kind("slake", "vqa"), iu_xray=of_kind("iu_xray", "report"))

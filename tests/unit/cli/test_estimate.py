@@ -17,7 +17,7 @@ from pefomed_plugin.services.memory.loads import NEW_TOKENS
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs" / "memory.md").read_text(encoding="utf-8")
 TABLES = re.findall(r"^<!-- pefomed (estimate .*) -->\n\n((?:\|.*\n)+)", PAGE, re.MULTILINE)
-STAGE2 = str(ROOT / "train_configs" / "pefomed_stage2.yaml")
+STAGE2 = str(ROOT / "projects" / "pefomed" / "stage2_vqa_rad.yaml")
 YAMLS = sorted(
     path
     for folder in ("train_configs", "eval_configs", "projects")

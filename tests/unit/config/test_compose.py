@@ -117,6 +117,45 @@ def test_the_keys_that_the_user_set_are_told_from_defaults(tmp_path):
     assert (configuration.run.max_epoch, configuration.datasets["vqa_rad"].seed) == (2, 42)
 
 
+FOUR = """
+model: {arch: minigpt_v2}
+datasets: {vqa_rad: {passes: "${run.max_epoch}"}, slake: {passes: "${run.max_epoch}"}}
+run: {task: medical_vqa, output_dir: out, max_epoch: 5}
+embedded: {datasets: {slake: {batch_size: 32}}}
+"""
+
+
+def test_a_data_set_is_left_out_by_null(tmp_path):
+    found = composed(tmp_path, FOUR, "datasets.slake=null", PEFOMED_LLAMA="embedded")
+    assert list(found.configuration.datasets) == ["vqa_rad"]
+    assert found.left_out == ("slake",)
+    assert "slake" not in found.text
+    assert "slake" not in str(found.given)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["datasets.slaek=null"], "datasets.slaek=null: the YAML has no such data set; did you mean 'slake'?"),
+        (["datasets.slake=null", "datasets.vqa_rad=null"], "datasets: slake, vqa_rad left out, and no other is there"),
+    ],
+)
+def test_a_data_set_that_cannot_be_left_out(tmp_path, options, message):
+    with pytest.raises(ConfigError) as caught:
+        composed(tmp_path, FOUR, *options)
+    assert caught.value.problems == (message,)
+
+
+def test_a_bare_name_in_the_yaml_is_neither_a_data_set_nor_left_out(tmp_path):
+    with pytest.raises(ConfigError, match="datasets.slake: nothing behind it; write slake: {} for its defaults"):
+        composed(tmp_path, "model: {arch: minigpt_v2}\ndatasets:\n  slake:\nrun: {task: x, output_dir: o}\n")
+
+
+def test_passes_follow_the_epochs_unless_they_are_said(tmp_path):
+    datasets = composed(tmp_path, FOUR, "run.max_epoch=7", "datasets.slake.passes=2.5").configuration.datasets
+    assert {name: section.passes for name, section in datasets.items()} == {"vqa_rad": 7.0, "slake": 2.5}
+
+
 def test_paths_are_filled_in_and_the_text_keeps_names(tmp_path):
     found = composed(tmp_path, LEAST, PEFOMED_DATA="/data/${odd}")
     assert found.configuration.datasets["vqa_rad"].build_info.storage == "/data/${odd}/vqa_rad"
@@ -163,14 +202,16 @@ def test_mistakes_of_all_sections_come_in_one_error(tmp_path):
             ["model.decoder=plain", "run.questions_per_image=8"],
             "run.questions_per_image: 8: model.decoder: plain takes",
         ),
+        (["datasets.slake.passes=3"], "datasets.*.passes: set, but not for vqa_rad; set it for all or none"),
         (
-            ["datasets.slake.sample_ratio=proportional"],
-            "datasets.*.sample_ratio: proportional, but not for vqa_rad; set it for all or none",
+            ["datasets.vqa_rad.passes=3", "datasets.vqa_rad.sample_ratio=2"],
+            "datasets.vqa_rad.sample_ratio: 2 beside passes, which says how often it comes; leave one of them out",
         ),
+        (["datasets.vqa_rad.passes=0"], "datasets.*.passes: 0 for every data set"),
         (["datasets.vqa_rad.sample_ratio=0"], "datasets.*.sample_ratio: 0 for every data set"),
         (
             ["datasets.vqa_rad.sample_ratio=equal"],
-            "datasets.vqa_rad.sample_ratio: 'equal' is none of proportional, a number",
+            "datasets.vqa_rad.sample_ratio: expected a number, found 'equal'",
         ),
         (["run.evaluate=true"], "the run neither trains nor answers"),
         (["model.freeze_vit=false"], "model.freeze_vit: the vision encoder is never trained"),

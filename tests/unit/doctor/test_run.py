@@ -16,7 +16,7 @@ from tests.unit.services.small import LEAKY, write_rad
 from .fabricated import lora_tensors, make_llama, save, vit_tensors
 
 ROOT = Path(__file__).resolve().parents[3]
-STAGE2 = str(ROOT / "train_configs" / "pefomed_stage2.yaml")
+STAGE2 = str(ROOT / "projects" / "pefomed" / "stage2_vqa_rad.yaml")
 REPORTS = str(ROOT / "eval_configs" / "pefomed_iu_xray.yaml")
 JUDGE = str(ROOT / "eval_configs" / "pefomed_judge_vqa.yaml")
 OPTIONS = [

@@ -12,6 +12,8 @@ import yaml
 from projects.ablation_rows import FOLDERS, ROWS, Study, commands, compare, report, run_all
 
 ROOT = Path(__file__).resolve().parents[3]
+STAGE_1 = "train_configs/pefomed_stage1.yaml"
+PLAN_ORDER = ["vqa_rad", "slake", "path_vqa", "iu_xray"]
 PLAN = yaml.safe_load((ROOT / "projects/pefomed/ablation.yaml").read_text(encoding="utf-8"))
 
 
@@ -25,18 +27,32 @@ def test_every_file_exists_and_tests_the_studys_data(name: str) -> None:
     for path in (PLAN["stage_1"], *study.values()):
         assert (ROOT / path).is_file()
     for path in study.values():
-        assert list(yaml.safe_load((ROOT / path).read_text(encoding="utf-8"))["datasets"]) == [name]
+        named = list(yaml.safe_load((ROOT / path).read_text(encoding="utf-8"))["datasets"])
+        assert named == (sorted(named, key=PLAN_ORDER.index) if name == "joint" else [name])
 
 
 def test_each_row_starts_from_weights_that_were_written_before() -> None:
     written: list[str] = []
-    for command in commands(Study("one.yaml", "two.yaml", "test.yaml", processes=4), Path("out")):
+    study = Study(STAGE_1, "train_configs/pefomed_stage2.yaml", "eval_configs/pefomed_stage2.yaml", processes=4)
+    for command in commands(study, Path("out")):
         start = option(command, "model.ckpt")
         assert not start or str(Path(start).parent) in written
         assert command[command.index("--nproc-per-node") + 1] == "4"
         written.append(option(command, "run.output_dir"))
     assert written == ["out/" + folder for folder in FOLDERS]
     assert {"out/" + folder for folder, _ in ROWS} < set(written)
+
+
+@pytest.mark.parametrize(
+    ("stage_2", "weights"),
+    [
+        ("train_configs/pefomed_stage2.yaml", "checkpoint_best.pth"),
+        ("projects/pefomed/stage2_vqa_rad.yaml", "checkpoint_last.pth"),
+    ],
+)
+def test_shuffled_and_blind_ask_the_weights_that_answered(stage_2: str, weights: str) -> None:
+    rows = commands(Study(STAGE_1, stage_2, "eval_configs/pefomed_stage2.yaml"), Path("out"))
+    assert [option(row, "model.ckpt") for row in rows[-2:]] == ["out/both/" + weights] * 2
 
 
 def test_the_rows_are_compared_in_the_papers_order_and_the_best_is_shown() -> None:

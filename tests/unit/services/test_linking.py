@@ -10,6 +10,7 @@ import pytest
 
 from pefomed_plugin import __version__
 from pefomed_plugin.cli import main
+from pefomed_plugin.config.given import shipped
 from pefomed_plugin.errors import ToolkitError
 from pefomed_plugin.services import linking
 from pefomed_plugin.services.linking import LINE, MARKER, link_checkout, unlink_checkout
@@ -59,6 +60,9 @@ def test_package_and_yamls_are_linked_beside_the_checkouts_own(checkout):
     assert (checkout / "pefomed_plugin" / "linked.py").is_file()
     assert (checkout / "train_configs" / "pefomed_stage2.yaml").is_file()
     assert (checkout / "eval_configs" / "pefomed_vqa_rad.yaml").is_file()
+    assert (checkout / "projects" / "pefomed" / "stage2_slake.yaml").is_file()
+    missing = [name for name in shipped() if not (checkout / name).is_file()]
+    assert len(shipped()) > 10 and not missing
     assert (checkout / "train_configs" / "minigptv2_finetune.yaml").read_text() == "run: {}\n"
 
 
@@ -178,6 +182,30 @@ def test_files_in_the_way_are_all_named_and_nothing_is_changed(checkout):
     with pytest.raises(ToolkitError, match="nothing was changed") as caught:
         link_checkout(checkout)
     assert len(caught.value.problems) == 2
+    assert everything(checkout) == before
+
+
+def test_a_folder_that_was_made_stays_where_the_user_has_put_something(checkout):
+    link_checkout(checkout)
+    (checkout / "projects" / "mine.yaml").write_text("run: {}\n")
+    unlink_checkout(checkout)
+    assert [path.name for path in (checkout / "projects").iterdir()] == ["mine.yaml"]
+
+
+def test_a_folder_of_the_checkouts_own_stays(checkout):
+    (checkout / "projects").mkdir()
+    before = everything(checkout)
+    link_checkout(checkout)
+    unlink_checkout(checkout)
+    assert everything(checkout) == before
+
+
+def test_a_file_where_a_folder_must_be(checkout):
+    (checkout / "projects").write_text("")
+    before = everything(checkout)
+    with pytest.raises(ToolkitError) as caught:
+        link_checkout(checkout)
+    assert f"{checkout / 'projects'}: is no folder; move it away" in caught.value.problems
     assert everything(checkout) == before
 
 

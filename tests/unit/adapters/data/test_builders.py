@@ -171,10 +171,10 @@ def test_an_empty_split_names_what_there_is(tmp_path):
     cfg = OmegaConf.create(
         {
             "datasets_cfg": {"vqa_rad": section(write_release(tmp_path / "vqa_rad"))},
-            "run_cfg": {"train_splits": ["train"], "valid_splits": ["val"]},
+            "run_cfg": {"train_splits": ["train"], "test_splits": ["val"]},
         }
     )
-    with pytest.raises(DataError, match=r"the data sets have test, train\n  - val: no sample in vqa_rad"):
+    with pytest.raises(DataError, match="run.test_splits: val: no sample in vqa_rad; they have test, train"):
         MedicalVqaTask().build_datasets(cfg)
 
 

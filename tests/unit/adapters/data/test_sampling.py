@@ -80,9 +80,41 @@ def test_equal_ratios_over_unequal_data_sets_give_unequal_passes():
     assert third == pytest.approx(23.4, rel=0.02)
 
 
-def test_proportional_ratios_go_through_all_data_sets_equally_often():
-    plan = MixturePlan([3064, 4919, 19755], [6, 6, 3], 3 * ["proportional"], seed=42, epochs=50)
-    assert plan.passes() == pytest.approx([50, 50, 50], rel=0.02)
+SIZES = [3064, 4919, 19755, 2069]
+
+
+def test_passes_are_exact_and_an_epoch_is_one_of_each():
+    plan = MixturePlan(SIZES, [6, 6, 3, 6], 4 * [1], passes=4 * [50], seed=42, epochs=50)
+    assert plan.passes() == [50, 50, 50, 50]
+    assert plan.iterations == plan.in_full == 50 * sum(plan.iterations_per_pass)
+    per_epoch = plan.iterations // 50
+    for epoch in (0, 1, 49):
+        batches = [plan.batch(number, 0) for number in range(epoch * per_epoch, (epoch + 1) * per_epoch)]
+        seen = Counter((draw.dataset, draw.pass_number) for batch in batches for draw in batch)
+        assert seen == {(number, epoch): size for number, size in enumerate(SIZES)}
+
+
+def test_passes_of_one_data_set_may_be_others():
+    plan = MixturePlan([60, 100], [6, 10], [1, 1], passes=[7, 2.5], seed=1, epochs=3)
+    assert plan.iterations == 3 * -(-(70 + 25) // 3) == 96, "epochs of the same length: one batch more"
+    first, second = plan.passes()
+    assert first == pytest.approx(7, abs=0.11) and second == pytest.approx(2.5, abs=0.11)
+    assert first >= 7 and second >= 2.5
+
+
+def test_passes_are_mixed_evenly_and_in_an_order_of_the_seed():
+    plans = [MixturePlan(SIZES, 4 * [6], 4 * [1], passes=4 * [2], seed=seed, epochs=2) for seed in (1, 1, 2)]
+    orders = [[plan.batch(number, 0)[0].dataset for number in range(plan.iterations)] for plan in plans]
+    assert orders[0] == orders[1] != orders[2]
+    share = plans[0].shares[0]
+    for start in range(0, plans[0].iterations - 500, 500):
+        assert orders[0][start : start + 500].count(0) == pytest.approx(500 * share, abs=3)
+
+
+def test_a_run_of_fewer_iterations_keeps_the_proportions_of_its_passes():
+    plan = MixturePlan(SIZES, 4 * [6], 4 * [1], passes=4 * [50], seed=1, epochs=50, iterations=1000)
+    assert plan.iterations == 1000 < plan.in_full
+    assert sum(plan.passes()) / 4 == pytest.approx(1000 * 50 / plan.in_full, rel=0.01)
 
 
 def test_file_order():
@@ -176,9 +208,9 @@ def test_passes_are_those_of_the_page_about_mixtures():
     told = [
         list(map(int, re.findall(r"(\d+) passes", line))) for line in page.splitlines() if line.count(" passes |") == 3
     ]
-    for ratios, passes in zip(((1, 1, 1), (2, 2, 1), ("proportional",) * 3), told):
-        plan = MixturePlan((3064, 4919, 19755), (6, 6, 6), ratios, seed=42, epochs=50)
+    for ratios, asked, passes in zip(((1, 1, 1), (2, 2, 1), (1, 1, 1)), (None, None, (50, 50, 50)), told):
+        plan = MixturePlan((3064, 4919, 19755), (6, 6, 6), ratios, seed=42, epochs=50, passes=asked)
         assert plan.iterations == 231_200
         expected = [share * plan.iterations / one for share, one in zip(plan.shares, plan.iterations_per_pass)]
         assert [round(number) for number in expected] == passes
-    assert len(told) == 3 and [round(number, 1) for number in plan.passes()] == [50.0, 49.7, 50.1]
+    assert len(told) == 3 and plan.passes() == [50, 50, 50]

@@ -57,6 +57,17 @@ def test_an_earlier_version_without_shared_images_had_the_same_order():
     assert [*then.batches(0)] == [*now.batches(0)]
 
 
+def test_other_passes_are_another_order(monkeypatch):
+    monkeypatch.setattr(TrainSet, "passes", 3.0, raising=False)
+    kept = saved(options())
+    assert plan_run(options(), [TrainSet()], 1, kept)[1] == 5
+    with pytest.raises(CheckpointError, match=r"datasets\.\*\.passes: none then, 3 now"):
+        plan_run(options(), [TrainSet()], 1, saved(options(), passes=None))
+    monkeypatch.setattr(TrainSet, "passes", 2.0)
+    with pytest.raises(CheckpointError, match=r"datasets\.\*\.passes: 3 then, 2 now"):
+        plan_run(options(), [TrainSet()], 1, kept)
+
+
 def test_another_number_of_questions_is_another_order():
     with pytest.raises(CheckpointError, match="run.questions_per_image: 8 then, auto now"):
         plan_run(options(questions_per_image="auto"), [TrainSet()], 1, saved(options(questions_per_image=8)))
