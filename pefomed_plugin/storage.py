@@ -11,11 +11,10 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
-from uuid import uuid4
+from typing import Any, TypeVar
 
+from .atomic import replacing, settle
 from .errors import DataError, one_line, quoted, why
 from .input_files import lines_of, open_input
 from .json_text import JsonFault, mark_half_characters, parse_json, read_json_text, tell_half_characters
@@ -30,29 +29,6 @@ _BLANK = b" \t\r\n\xef\xbb\xbf"
 """White space of JSON, and a BOM."""
 _PLACES = 5
 """Of an id that occurs again, in a message."""
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file to be written, which takes the place of ``path`` once it is whole; after an error the old one stays.
-
-    It gets the permissions that the umask leaves, as any new file; ``tempfile`` would make it the user's alone.
-
-    Raises:
-        OSError: the folder cannot be written or the disk is full.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{uuid4().hex[:8]}.part")
-    try:
-        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        if partial.exists():
-            partial.unlink()
 
 
 def write_text(path: Path, text: str) -> None:
@@ -95,10 +71,12 @@ def _write(path: Path, chunks: Iterable[bytes]) -> None:
 
 def drop_half_line(path: Path) -> None:
     """Cut off the last line of a file of records where the process that wrote it was killed within it."""
-    text = Path(path).read_bytes()
-    whole = text[: text.rfind(b"\n") + 1]
-    if whole != text:
-        Path(path).write_bytes(whole)
+    with open(path, "r+b") as file:
+        text = file.read()
+        whole = text.rfind(b"\n") + 1
+        if whole != len(text):
+            file.truncate(whole)  # at once: a kill leaves the half line or none
+            os.fsync(file.fileno())
 
 
 def set_aside(path: Path) -> Path:
@@ -213,6 +191,7 @@ def merge_ranks(paths: Sequence[Path], order: Sequence[str]) -> list[Prediction]
 
 
 def _read(path: Path, kind: type[_Record], may_be_empty: bool = False) -> list[_Record]:
+    settle(path.parent)
     records: list[_Record] = []
     places: list[str] = []
     problems: list[str] = []

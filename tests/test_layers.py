@@ -20,6 +20,8 @@ LAYERS = {
     "input_files": 0,
     "digests": 0,
     "requirements": 0,
+    "locks": 0,
+    "atomic": 0,
     "prompts": 1,
     "rubrics": 1,
     "lora": 1,

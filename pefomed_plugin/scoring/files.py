@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..atomic import as_one, settle
 from ..errors import DataError, one_line
 from ..readers.textfiles import read_json_lines
 from ..records import Prediction, Score
@@ -62,10 +63,11 @@ def write_scores(
         predictions,
         {"scores": figures, "scorers": {spec.name: spec.to_json() for spec in specs}},
     )
-    for found in measured.values():
-        for name, scores in found.scores.items():
-            write_records(score_file(folder, name), scores)
-    write_json(path, metrics)
+    with as_one(folder):
+        for found in measured.values():
+            for name, scores in found.scores.items():
+                write_records(score_file(folder, name), scores)
+        write_json(path, metrics)
     return metrics
 
 
@@ -155,6 +157,7 @@ def read_scores(path: Path) -> list[Score]:
     Raises:
         DataError: a line is no score, or its value is not a finite number; names the lines.
     """
+    settle(Path(path).parent.parent)
     scores: list[Score] = []
     problems: list[str] = []
     before: Any = {}
@@ -175,6 +178,7 @@ def read_specs(folder: Path, names: Iterable[str]) -> dict[str, ScorerSpec]:
     Raises:
         DataError: ``metrics.json`` is damaged, or no scorer is declared under a name.
     """
+    settle(folder)
     path = Path(folder) / METRICS
     metrics = read_metrics(path) if path.is_file() else {}
     return specs_of(names, metrics.get("scorers", {}), str(folder))

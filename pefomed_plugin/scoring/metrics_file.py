@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..atomic import as_one, settle
 from ..digests import file_sha256
 from ..errors import DataError
 from ..provenance import ORIGIN_KEYS, origins_of
@@ -65,6 +66,7 @@ def earlier_metrics(path: Path, description: Mapping[str, Any]) -> dict[str, Any
     Raises:
         DataError: it is about other predictions than those of ``description``.
     """
+    settle(path.parent)
     if not path.is_file():
         return {}
     metrics = read_metrics(path)
@@ -88,9 +90,10 @@ def update_metrics(
     path = Path(folder) / METRICS
     before = earlier_metrics(path, describe(predictions))
     metrics = merge_metrics(before, predictions, {"scores": {}, **sections})
-    write_json(path, metrics)
-    if not (Path(folder) / PREDICTIONS).exists():
-        write_records(Path(folder) / PREDICTIONS, predictions)
+    with as_one(folder):
+        write_json(path, metrics)
+        if not (Path(folder) / PREDICTIONS).exists():
+            write_records(Path(folder) / PREDICTIONS, predictions)
     return metrics
 
 
@@ -125,6 +128,7 @@ def set_stale_aside(predictions: Sequence[Prediction], folder: Path) -> list[str
     Returns:
         What was set aside and where it is now, a line each; empty where all of it is about ``predictions``.
     """
+    settle(folder)
     path = Path(folder) / METRICS
     if not path.is_file() or is_about(read_json(path), describe(predictions)):
         return []

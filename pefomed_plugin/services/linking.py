@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
+from ..atomic import replacing
 from ..config.given import shipped_files
 from ..digests import file_sha256
 from ..errors import ToolkitError, one_line
 from ..json_text import parse_json
-from ..storage import replacing, write_json
+from ..storage import write_json
 
 MARKER = ".pefomed_link.json"
 ENTRY = "train.py"

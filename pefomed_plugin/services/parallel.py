@@ -9,12 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Callable, TypeVar
 
+from ..locks import NoLocks, take
 from .console import say_once
-
-try:
-    import fcntl
-except ImportError:  # a system that has no such locks
-    fcntl = None  # type: ignore[assignment]
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -56,12 +52,7 @@ def lock(file: IO[Any], path: Path, advice: str, wait: bool = True) -> None:
     Raises:
         BlockingIOError: another process holds it, and ``wait`` is false.
     """
-    if fcntl is None:
-        say_once(f"{path} is not locked (this system has no such locks); {advice}")
-        return
     try:
-        fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise
-    except OSError as error:
-        say_once(f"{path} is not locked ({error.strerror}); {advice}")
+        take(file, wait=wait)
+    except NoLocks as error:
+        say_once(f"{path} is not locked ({error}); {advice}")

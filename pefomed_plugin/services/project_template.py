@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 
+from ..atomic import replacing
 from ..errors import ConfigError
-from ..storage import replacing
 
 TEMPLATE = Path(__file__).resolve().parents[1] / "configs" / "project"
 _NAMES = {"gitignore": ".gitignore"}

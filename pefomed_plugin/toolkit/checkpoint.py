@@ -21,10 +21,10 @@ from typing import Any, Callable
 import torch
 from torch import nn
 
+from ..atomic import replacing
 from ..errors import CheckpointError, one_line
 from ..json_text import parse_json
 from ..lora import FAMILY, RECORD, settle
-from ..storage import replacing
 from .lora_tensors import stated_lora
 from .tensor_names import canonical, upstream_key
 from .weights_file import SAFETENSORS, read_file

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pefomed_plugin.services import parallel
+from pefomed_plugin import locks
 from pefomed_plugin.services.parallel import locked, map_in_threads
 
 
@@ -48,8 +48,8 @@ def test_where_there_are_no_locks_the_work_is_done_and_that_is_said(
         assert number is not None
         raise OSError(number, os.strerror(number))
 
-    system = None if number is None else SimpleNamespace(flock=no_locks, LOCK_EX=2)
-    monkeypatch.setattr(parallel, "fcntl", system)
+    system = None if number is None else SimpleNamespace(flock=no_locks, LOCK_EX=2, LOCK_SH=1)
+    monkeypatch.setattr(locks, "fcntl", system)
     for _ in range(2):
         with locked(tmp_path / "a.lock"):
             pass
