@@ -33,6 +33,7 @@ COMMANDS = {
     "rate": "spreadsheets or a local page for human raters, blinded; import and check what came back",
     "agree": "how far exact match, judge and raters agree, and WASM corrected by a rated subset",
     "compare": "the paper's ablation tables from any set of runs, with paired tests",
+    "plot": "scorers side by side by question type or organ, as in the paper's figures 3 to 6",
     "report": "one HTML page of a run: figures, breakdowns and every answer beside its image",
     "checkpoint": "what a weights file holds; other spellings, a merged LLaMA, an adapter for the hub",
     "chat": "try a model: a local page, or a conversation in the terminal",

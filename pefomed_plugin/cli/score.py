@@ -10,7 +10,7 @@ from pathlib import Path
 from ..errors import ConfigError
 from ..readers import read_data
 from ..records import Prediction
-from ..reporting.breakdowns import breakdown_table, make_breakdown
+from ..reporting.breakdowns import break_down_answers, breakdown_table
 from ..reporting.figures import metrics_table
 from ..reporting.plots import MATPLOTLIB, plot_breakdowns
 from ..reporting.rendering import Shown
@@ -87,8 +87,8 @@ def run(arguments: argparse.Namespace) -> Output:
     if arguments.by or arguments.plot:
         (answered,) = read_run(folder).answered.values()
         breakdowns = [
-            make_breakdown(predictions, answered.scores[name], axis, metric)
-            for name, metric in spec.measured.items()
+            break_down_answers(answered, name, axis)
+            for name in spec.measured
             if name in answered.scores
             for axis in arguments.by or ["overall"]
         ]

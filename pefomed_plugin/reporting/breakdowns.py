@@ -11,8 +11,11 @@ from dataclasses import dataclass
 from ..readers import describe
 from ..records import Prediction, Score
 from ..scoring.breakdown import GroupMean, break_down
+from ..scoring.repeated import break_down_runs
 from ..scoring.spec import MetricSpec
+from .comparison.paper_figures import EXACT_MATCH, GPT4_JUDGE, HUMAN
 from .figures import INTERVAL
+from .results import Answered
 from .table import COUNT, FIGURE, HIGHER, LOWER, Cell, Column, Table
 
 
@@ -46,6 +49,38 @@ def make_breakdown(
     return Breakdown(scores[0].scorer, title_of_axis(axis, predictions[0].dataset), metric, cells)
 
 
+def break_down_answers(answered: Answered, name: str, axis: str) -> Breakdown:
+    """Means of one name of scores by group; of a judge or people the mean over runs or raters, with its SD.
+
+    Raises:
+        ConfigError: no such axis.
+        DataError: predictions and scores do not belong together.
+    """
+    _, metric = answered.measured[name]
+    if name not in answered.runs:
+        return make_breakdown(answered.predictions, answered.scores[name], axis, metric)
+    cells = break_down_runs(answered.predictions, answered.runs[name], axis, metric.factor)
+    return Breakdown(name, title_of_axis(axis, answered.predictions[0].dataset), metric, cells)
+
+
+def names_together(answered: Answered) -> list[str]:
+    """Scores that the paper's figures show side by side: exact match as the paper's, judges, people; on one scale.
+
+    Empty where fewer than two of them are there.
+    """
+    found = [
+        name
+        for name, (spec, _) in answered.measured.items()
+        if spec.is_rating or spec.paper in (EXACT_MATCH, GPT4_JUDGE, HUMAN)
+    ]
+    scales: dict[tuple[str, tuple[float, float]], list[str]] = {}
+    for name in found:
+        metric = answered.measured[name][1]
+        scales.setdefault((metric.unit, metric.shown_range), []).append(name)
+    together = max(scales.values(), key=len, default=[])
+    return together if len(together) > 1 else []
+
+
 def title_of_axis(axis: str, dataset: str) -> str:
     """What a data set calls an axis, in words."""
     declared = {field.name: field.title for field in describe(dataset).fields}
@@ -62,7 +97,7 @@ def breakdown_table(breakdown: Breakdown) -> Table:
         [
             Column(axis, lambda cell: cell.label),
             Column("n", lambda cell: cell.n, COUNT),
-            Column("value", lambda cell: Cell(cell.value, unit), FIGURE, better=better),
+            Column("value", lambda cell: Cell(cell.value, unit, sd=cell.sd), FIGURE, better=better),
             Column(INTERVAL, lambda cell: Cell(unit=unit, interval=cell.interval), FIGURE),
             *([Column("not scored", lambda cell: cell.unscored, COUNT)] if unscored else []),
         ],

@@ -1,5 +1,8 @@
 """Breakdowns as figures on paper (PNG, SVG, PDF), in the manner of the paper's figures 3 to 6. Needs matplotlib.
 
+One scorer: bars with intervals, a panel an axis. Several side by side, as in the paper: bars with the SD over runs or
+raters, where the scorer has several.
+
 Computes nothing; the HTML page draws its own.
 """
 
@@ -7,15 +10,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 from ..errors import ConfigError, DataError, why
 from ..requirements import Need, require
+from ..storage import replacing
 from .breakdowns import Breakdown
 
 MATPLOTLIB = Need("matplotlib", "plots", "matplotlib")
 FORMATS = (".png", ".svg", ".pdf")
 _INK, _BAR, _FAINT = "#1f2933", "#3d7ea6", "#d8dee6"
+_SERIES = ("#3d7ea6", "#e0a030", "#5b8c5a", "#a05195", "#c8553d", "#6b7785")
+_HATCHES = ("", "///", "...", "xxx", "\\\\", "++")
+"""So that bars can be told apart without colours."""
+_LETTERS_AN_INCH = 12
+"""Of the labels' size, about."""
 
 
 def plot_breakdowns(breakdowns: Sequence[Breakdown], path: Path) -> None:
@@ -25,8 +35,7 @@ def plot_breakdowns(breakdowns: Sequence[Breakdown], path: Path) -> None:
         ConfigError: matplotlib is not installed, or the file's ending is none of ``FORMATS``.
         DataError: nothing to plot, or the file cannot be written.
     """
-    if Path(path).suffix.lower() not in FORMATS:
-        raise ConfigError(f"cannot plot to {path}; end its name with {', '.join(FORMATS)}")
+    check_format(path)
     if not breakdowns:
         raise DataError("nothing to plot; choose an axis with --by")
     require((MATPLOTLIB,))
@@ -37,11 +46,122 @@ def plot_breakdowns(breakdowns: Sequence[Breakdown], path: Path) -> None:
     panels = figure.subplots(len(breakdowns), 1, squeeze=False, gridspec_kw={"height_ratios": rows})
     for panel, breakdown in zip(panels[:, 0], breakdowns):
         _draw(panel, breakdown)
-    try:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=160, metadata={"Date": None} if Path(path).suffix.lower() == ".svg" else None)
-    except OSError as error:
-        raise DataError(f"cannot write {path}: {why(error)}") from error
+    save_figure(figure, [path])
+
+
+def check_format(path: Path) -> None:
+    """Raises ConfigError where the file's ending is none of ``FORMATS``."""
+    if Path(path).suffix.lower() not in FORMATS:
+        raise ConfigError(f"cannot plot to {path}; end its name with {', '.join(FORMATS)}")
+
+
+def plot_side_by_side(
+    panels: Sequence[tuple[str, Sequence[Breakdown]]], paths: Sequence[Path], notes: Sequence[str] = ()
+) -> None:
+    """Scorers side by side, a panel a title: a bar per group and scorer, with its SD where it was measured repeatedly.
+
+    Args:
+        panels: title and breakdowns of one axis and one unit, each of another scorer; the same scorers in each panel.
+        paths: files to write, each by its ending.
+        notes: lines below: what is missing, that data are generated.
+
+    Raises:
+        ConfigError: matplotlib is not installed, or a file's ending is none of ``FORMATS``.
+        DataError: nothing to plot, scores of different units in one panel, or a file cannot be written.
+    """
+    for path in paths:
+        check_format(path)
+    if not panels or not all(breakdowns for _, breakdowns in panels):
+        raise DataError("nothing to plot; choose an axis with --by and scorers with --scorers")
+    for title, breakdowns in panels:
+        units = {(found.metric.unit, found.metric.shown_range) for found in breakdowns}
+        if len(units) > 1:
+            named = [f"{found.scorer}: {_axis_label(found)}" for found in breakdowns]
+            raise DataError(f"{title}: scores of different units do not stand side by side", named)
+    require((MATPLOTLIB,))
+    from matplotlib.figure import Figure  # late: optional
+
+    bars = max(len(breakdowns[0].cells) * (len(breakdowns) + 1) for _, breakdowns in panels)
+    width = min(max(7.2, 0.26 * bars + 1.4), 16.0)
+    figure = Figure(figsize=(width, 4.3 * len(panels)), layout="constrained")
+    drawn = figure.subplots(len(panels), 1, squeeze=False)
+    for panel, (title, breakdowns) in zip(drawn[:, 0], panels):
+        _draw_together(panel, title, breakdowns, width)
+    handles, labels = drawn[0, 0].get_legend_handles_labels()
+    columns = max(1, min(len(labels), int(_LETTERS_AN_INCH * width / (max(map(len, labels)) + 6))))
+    figure.legend(handles, labels, loc="outside upper left", ncols=columns, frameon=False, fontsize=9)
+    if notes:
+        lines = [line for note in notes for line in wrap(note, int(_LETTERS_AN_INCH * width))]
+        figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=8, color=_INK)
+    save_figure(figure, paths)
+
+
+def save_figure(figure: Any, paths: Sequence[Path]) -> None:
+    """Write a figure in each format, the same bytes for the same figure. Raises DataError where that cannot be."""
+    from matplotlib import rc_context  # late: optional
+
+    for path in map(Path, paths):
+        metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix.lower())
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with rc_context({"svg.hashsalt": "pefomed"}), replacing(path) as file:
+                figure.savefig(file, format=path.suffix[1:].lower(), dpi=160, metadata=metadata)
+        except OSError as error:
+            raise DataError(f"cannot write {path}: {why(error)}") from error
+
+
+def _draw_together(panel: Any, title: str, breakdowns: Sequence[Breakdown], width_inches: float) -> None:
+    groups = [cell.label for cell in breakdowns[0].cells]
+    width = 0.8 / len(breakdowns)
+    for number, found in enumerate(breakdowns):
+        places = [place + (number - (len(breakdowns) - 1) / 2) * width for place in range(len(groups))]
+        measured = [(place, cell) for place, cell in zip(places, found.cells) if cell.value is not None]
+        panel.bar(
+            [place for place, _ in measured],
+            [cell.value for _, cell in measured],
+            width=0.92 * width,
+            color=_SERIES[number % len(_SERIES)],
+            hatch=_HATCHES[number % len(_HATCHES)],
+            edgecolor="white",
+            linewidth=0.5,
+            label=_series_label(found),
+        )
+        spread = [(place, cell) for place, cell in measured if cell.sd is not None]
+        panel.errorbar(
+            [place for place, _ in spread],
+            [cell.value for _, cell in spread],
+            yerr=[cell.sd for _, cell in spread],
+            fmt="none",
+            ecolor=_INK,
+            elinewidth=1,
+            capsize=2.5,
+        )
+    counts = [f"n = {_count(breakdowns, place)}" for place in range(len(groups))]
+    lines = [[*label.replace(" (", "\n(").split("\n"), count] for label, count in zip(groups, counts)]
+    is_tight = max(len(line) for parts in lines for line in parts) > _LETTERS_AN_INCH * width_inches / len(groups) - 2
+    slanted = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"} if is_tight else {}
+    between = " " if is_tight else "\n"
+    panel.set_xticks(range(len(groups)), [between.join(parts) for parts in lines], fontsize=9, **slanted)
+    panel.set_title(title, loc="left", color=_INK, fontsize=11)
+    metric, (low, high) = breakdowns[0].metric, breakdowns[0].metric.shown_range
+    panel.set_ylabel(metric.unit or f"{low:g} to {high:g}", color=_INK)
+    panel.set_ylim(low, high * 1.04 if metric.unit == "%" else high)
+    panel.grid(axis="y", color=_FAINT, linewidth=0.8)
+    panel.set_axisbelow(True)
+    for side in ("top", "right", "left"):
+        panel.spines[side].set_visible(False)
+    panel.tick_params(length=0, colors=_INK)
+
+
+def _count(breakdowns: Sequence[Breakdown], place: int) -> str:
+    """Scored answers of a group: one number where the scorers agree in it, else the fewest and the most."""
+    counts = [found.cells[place].n for found in breakdowns]
+    return f"{max(counts):,}" if min(counts) == max(counts) else f"{min(counts):,} to {max(counts):,}"
+
+
+def _series_label(found: Breakdown) -> str:
+    runs = max((cell.runs for cell in found.cells), default=1)
+    return f"{found.scorer} (\u00b1 SD of {runs})" if runs > 1 else found.scorer
 
 
 def _draw(panel: Any, breakdown: Breakdown) -> None:

@@ -35,6 +35,10 @@ class GroupMean:
     """Mean score, in the scorer's unit; None when nothing was scored."""
     interval: Interval
     """95 % bootstrap interval of ``value``, clustered."""
+    sd: float | None = None
+    """Standard deviation over the runs of a judge or over raters (ddof=1); None for what was scored once."""
+    runs: int = 1
+    """How many runs or raters it is the mean of."""
 
 
 def _one(value: object) -> tuple[str, ...]:

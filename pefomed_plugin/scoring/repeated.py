@@ -14,8 +14,8 @@ from typing import Any
 
 from ..errors import DataError
 from ..records import Prediction, Score
-from .breakdown import check_axes, cluster_of, places_of_groups
-from .intervals import cluster_interval
+from .breakdown import GroupMean, check_axes, cluster_of, label_of, places_of_groups
+from .intervals import Interval, cluster_interval
 from .pairing import answer_type, mean, mean_of_given, pair_scores
 from .spec import GROUPS
 from .wasm import summarise_wasm, wasm_from_counts
@@ -84,6 +84,28 @@ def summarise_groups(
             chosen = [predictions[place] for place in places]
             figures[f"{axis} {group}"] = {**_over_runs(chosen, _only(runs, chosen), factor), **unit}
     return figures
+
+
+def break_down_runs(predictions: Sequence[Prediction], runs: Runs, axis: str, factor: float = 1.0) -> list[GroupMean]:
+    """As ``breakdown.break_down``, of several runs or raters: each group's mean over them, and its SD.
+
+    Raises:
+        ConfigError: no such axis.
+        DataError: predictions and scores do not belong together, or there is no run.
+    """
+    check_axes([axis], predictions)
+    cells = []
+    for group, places in places_of_groups(predictions, axis).items():
+        chosen = [predictions[place] for place in places]
+        kept = _only(runs, chosen)
+        found = _over_runs(chosen, kept, factor)
+        scored = len({score.sample_id for scores in kept for score in scores if score.value is not None})
+        ends = found.get("interval") or {"low": None, "high": None, "reason": found["reason"]}
+        label, unscored = label_of(chosen[0].dataset, axis, group), len(chosen) - scored
+        cells.append(
+            GroupMean(group, label, scored, unscored, found["value"], Interval(**ends), found.get("sd"), found["runs"])
+        )
+    return cells
 
 
 @dataclass(frozen=True)

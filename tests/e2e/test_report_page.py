@@ -165,6 +165,15 @@ def test_a_bar_of_the_breakdown_chooses_its_answers(page: Page) -> None:
     check_shows(page, "100 of 400 answers, 0.0 % right")
 
 
+def test_scorers_stand_side_by_side_with_their_sd(page: Page) -> None:
+    group = "[...document.querySelectorAll('.group')].find((each) => each.textContent.includes('PLANE'))"
+    values = f"[...{group}.querySelectorAll('b')].map((each) => each.title + ' ' + each.textContent)"
+    side_by_side = ["exact_match/pefomed 0.0 %", "judge/vqa/gpt-4o 0.0 ± 0.0 %", "human/vqa 13.3 ± 11.5 %"]
+    assert page.evaluate(values) == side_by_side
+    choose(page, "plot-scorer", "judge/vqa/gpt-4o")
+    assert page.evaluate(values) == ["judge/vqa/gpt-4o 0.0 ± 0.0 %"]
+
+
 def test_cards_are_added_as_one_scrolls(page: Page) -> None:
     page.evaluate("document.getElementById('footer').scrollIntoView({behavior: 'instant'})")
     expect(page.locator(".card").nth(48)).to_be_attached()

@@ -4,6 +4,7 @@
 
 const PAGE = 48;
 const NOT_GIVEN = "not given";
+const TOGETHER = " side by side";
 
 const $ = (id) => document.getElementById(id);
 const data = JSON.parse($("data").textContent);
@@ -104,7 +105,8 @@ function setUpBreakdowns() {
   const fill = () => {
     const set = data.sets.find((candidate) => candidate.key === $("plot-set").value);
     const names = [...new Set(set.breakdowns.map((breakdown) => breakdown.scorer))];
-    $("plot-scorer").replaceChildren(...names.map((name) => make("option", { value: name }, name)));
+    const together = set.together.length ? [make("option", { value: TOGETHER }, "exact match, judges and people side by side")] : [];
+    $("plot-scorer").replaceChildren(...together, ...names.map((name) => make("option", { value: name }, name)));
     showPlots();
   };
   $("plot-set").addEventListener("change", fill);
@@ -113,19 +115,34 @@ function setUpBreakdowns() {
 }
 
 function showPlots() {
-  const set = data.sets.find((candidate) => candidate.key === $("plot-set").value);
-  const chosen = set.breakdowns.filter((breakdown) => breakdown.scorer === $("plot-scorer").value);
+  const set = data.sets.find((candidate) => candidate.key === $("plot-set").value), together = $("plot-scorer").value === TOGETHER;
+  const names = together ? set.together : [$("plot-scorer").value];
+  const chosen = set.breakdowns.filter((breakdown) => breakdown.scorer === names[0]);
+  $("plots-side").hidden = !together;
+  $("plots-one").hidden = together;
   $("plots").replaceChildren(...chosen.map((breakdown) => {
     const plot = make("div", { class: "plot" }, make("h3", {}, "By " + breakdown.title));
-    for (const cell of breakdown.cells) {
-      const shown = mean(cell.value, breakdown.unit);
+    const beside = names.map((name) => set.breakdowns.find((other) => other.scorer === name && other.axis === breakdown.axis));
+    if (together) plot.append(make("p", { class: "small legend" }, ...beside.map((other, at) =>
+      make("span", { class: "series-" + at % 4 }, other.scorer))));
+    breakdown.cells.forEach((cell, place) => {
+      const cells = beside.map((other) => other.cells[place]);
       plot.append(make("button", { class: "group", type: "button", title: `Show the ${count(cell.n)} answers`,
         onclick: () => chooseGroup(set, breakdown.axis, cell.group) },
-      make("span", {}, cell.label), make("span", {}, count(cell.n)),
-      strip(cell.value, cell.low, cell.high, [breakdown.min, breakdown.max], `${cell.label}: ${shown}`), make("b", {}, shown)));
-    }
+      make("span", {}, cell.label), make("span", {}, count(Math.max(...cells.map((other) => other.n)))),
+      ...cells.flatMap((other, at) => bar(other, breakdown, together ? at : -1, beside[at].scorer))));
+    });
     return plot;
   }));
+}
+
+// The strip of one group and its value: with the interval of one scorer, or, side by side, with the SD over runs or raters.
+function bar(cell, breakdown, series, scorer) {
+  const shown = mean(cell.value, breakdown.unit), spread = cell.sd === null ? "" : " ± " + cell.sd.toFixed(breakdown.unit === "%" ? 1 : 3);
+  const [low, high] = series < 0 ? [cell.low, cell.high] : cell.sd === null ? [null, null] : [cell.value - cell.sd, cell.value + cell.sd];
+  const drawn = strip(cell.value, low, high, [breakdown.min, breakdown.max], `${cell.label}, ${scorer}: ${shown}${spread}`);
+  if (series >= 0) drawn.classList.add("series-" + series % 4);
+  return [drawn, make("b", { title: scorer }, shown.replace(" %", spread + " %"))];
 }
 
 function chooseGroup(set, axis, group) {

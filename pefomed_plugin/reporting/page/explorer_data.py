@@ -14,7 +14,7 @@ from ...records import Prediction
 from ...scoring.breakdown import NOT_GIVEN, axes_of, groups_of, label_of
 from ...scoring.metrics_file import groups_in
 from ...scoring.spec import ACCURACY, RATER, RUN, MetricSpec, ScorerSpec
-from ..breakdowns import make_breakdown, title_of_axis
+from ..breakdowns import break_down_answers, names_together, title_of_axis
 from ..comparison.compare import Comparison, compare_runs
 from ..comparison.compare_tables import comparison_table, footnotes
 from ..figures import Figure
@@ -221,6 +221,7 @@ def _set(run: Run, answered: Answered) -> dict[str, Any]:
         "missing": missing,
         "figures": figures,
         "breakdowns": _breakdowns(answered),
+        "together": names_together(answered),
         "ratings": ratings_data(run, answered),
     }
 
@@ -252,7 +253,7 @@ def _breakdowns(answered: Answered) -> list[dict[str, Any]]:
     found = []
     for scorer, (_, metric) in answered.measured.items():
         for axis in _axes_shown(answered.predictions):
-            breakdown = make_breakdown(answered.predictions, answered.scores[scorer], axis, metric)
+            breakdown = break_down_answers(answered, scorer, axis)
             if [cell.group for cell in breakdown.cells] != [NOT_GIVEN]:
                 found.append(
                     {
@@ -270,6 +271,7 @@ def _breakdowns(answered: Answered) -> list[dict[str, Any]]:
                                 "value": cell.value,
                                 "low": cell.interval.low,
                                 "high": cell.interval.high,
+                                "sd": cell.sd,
                             }
                             for cell in breakdown.cells
                         ],
