@@ -22,6 +22,7 @@ from .adapters.exports.contents import (
     require_undamaged,
 )
 from .adapters.medical_model import MedicalModel
+from .adapters.prompting import trained_templates
 from .digests import file_sha256
 from .embedded.tiny_vision import DEPTH, HEADS, IMAGE_SIZE_PX, MLP_RATIO, PATCH_PX, WIDTH
 from .errors import ConfigError, ToolkitError
@@ -97,7 +98,8 @@ def load(
         "quantization": quantization,
         "origin": Origins(model=TINY if is_generated(Path(places["llama_model"])) else origin).to_json(),
     }
-    return MedicalModel(network, section["image_size"], facts, chosen)
+    templates = trained_templates(contents.training.get("prompts"), str(ckpt))
+    return MedicalModel(network, section["image_size"], facts, chosen, templates)
 
 
 def _section(contents: Contents, lora_alpha: int | None, origin: str) -> dict[str, Any]:

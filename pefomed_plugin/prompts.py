@@ -8,16 +8,15 @@ evaluation always takes the first, so that a score does not depend on the draw.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
+from typing import Any
 
 from .errors import near_names
 
 IMAGE_PLACEHOLDER = "<ImageHere>"
 """Where the projected visual tokens are put in; split on this exact spelling."""
 IMAGE_MARKER = f"<Img>{IMAGE_PLACEHOLDER}</Img>"
-
-TASK_IDENTIFIERS = {"vqa": "[vqa]", "report": "[report]", "caption": "[caption]"}
 
 VQA_INSTRUCTION = "Based on the image, respond to this question with a short answer: {question}"
 
@@ -41,12 +40,84 @@ CAPTION_INSTRUCTIONS = (
     "Describe what can be seen in this image.",
 )
 
-INSTRUCTION_POOLS = {"report": REPORT_INSTRUCTIONS, "caption": CAPTION_INSTRUCTIONS}
+INSTRUCTION, QUESTION = "{instruction}", "{question}"
+"""Where a template takes the instruction, and an instruction the sample's question."""
+
+
+@dataclass(frozen=True)
+class PromptTemplate:
+    """What samples of one task are asked with, before the language model's turn. In the host's registry by its name."""
+
+    name: str
+    """MiniGPT-v2's task identifier: ``[vqa]``."""
+    template: str
+    """Image marker, identifier, and ``{instruction}`` where the instruction goes."""
+    pool: tuple[str, ...]
+    """Instructions, with ``{question}`` where the sample's question goes; the first is evaluation's."""
+
+    @property
+    def asks(self) -> bool:
+        """Whether the samples must have a question."""
+        return any(QUESTION in instruction for instruction in self.pool)
+
+    def draw_instruction(self, question: str | None = None, rng: Random | None = None) -> str:
+        """Instruction of one sample, without task identifier or image marker.
+
+        Args:
+            question: the sample's question, where the pool asks one.
+            rng: draws from the pool while training; without it, the first of the pool (evaluation).
+
+        Raises:
+            ValueError: a sample without a question.
+        """
+        instruction = rng.choice(self.pool) if rng is not None else self.pool[0]
+        if QUESTION not in instruction:
+            return instruction
+        if not question or not question.strip():
+            raise ValueError(f"a {self.name.strip('[]')} sample needs a question")
+        return instruction.replace(QUESTION, question.strip())
+
+    def instruction_input(self, instruction: str) -> str:
+        """``<Img><ImageHere></Img> [vqa] ...``: what samples carry under that key, before the turn."""
+        return self.template.replace(INSTRUCTION, neutralise(instruction))
+
+    def ask(self, question: str | None = None, rng: Random | None = None) -> str:
+        """``instruction_input`` of a drawn instruction. Raises as ``draw_instruction``."""
+        return self.instruction_input(self.draw_instruction(question, rng))
+
+    def to_json(self) -> dict[str, Any]:
+        """For a checkpoint."""
+        return {"template": self.template, "pool": list(self.pool)}
+
+
+def template_problems(template: str) -> list[str]:
+    """What is wrong with a text as ``PromptTemplate.template``."""
+    wanted = {IMAGE_MARKER: "where the image goes", INSTRUCTION: "where the instruction goes"}
+    return [f"{part} ({what}) must be in it once" for part, what in wanted.items() if template.count(part) != 1]
+
+
+def _declare(name: str, pool: tuple[str, ...]) -> PromptTemplate:
+    return PromptTemplate(name, f"{IMAGE_MARKER} {name} {INSTRUCTION}", pool)
+
+
+PROMPT_TEMPLATES: Mapping[str, PromptTemplate] = {
+    "caption": _declare("[caption]", CAPTION_INSTRUCTIONS),
+    "vqa": _declare("[vqa]", (VQA_INSTRUCTION,)),
+    "report": _declare("[report]", REPORT_INSTRUCTIONS),
+}
+"""``Sample.task`` -> its template, with MiniGPT-v2's markers and identifiers and the paper's instructions."""
+
+
+def template_of(task: str, templates: Mapping[str, PromptTemplate] = PROMPT_TEMPLATES) -> PromptTemplate:
+    """The template of a ``Sample.task``. Raises ValueError for an unknown one."""
+    if task not in templates:
+        raise ValueError(f"unknown task {task!r}; {near_names(task, templates)}")
+    return templates[task]
 
 
 @dataclass(frozen=True)
 class PromptStyle:
-    """How a language model is talked to: its turns, what ends an answer, and the instructions of the tasks."""
+    """How a language model is talked to: its turns, and what ends an answer."""
 
     name: str
     turn: str
@@ -57,33 +128,6 @@ class PromptStyle:
     """What the turn ends with; of a generated text that repeats it, only what follows is the answer."""
     system: str = ""
     """Put in front of every user turn; empty where the model was trained without."""
-    identifiers: Mapping[str, str] = field(default_factory=lambda: TASK_IDENTIFIERS)
-    question_instruction: str = VQA_INSTRUCTION
-    pools: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: INSTRUCTION_POOLS)
-
-    def draw_instruction(self, task: str, question: str | None = None, rng: Random | None = None) -> str:
-        """Instruction of one sample, without task identifier or image marker.
-
-        Args:
-            task: ``vqa``, ``report`` or ``caption``.
-            question: the question of a ``vqa`` sample.
-            rng: draws from the pool while training; without it, the first of the pool (evaluation).
-
-        Raises:
-            ValueError: a ``vqa`` sample without a question, or an unknown task.
-        """
-        if task == "vqa":
-            if not question or not question.strip():
-                raise ValueError("a vqa sample needs a question")
-            return self.question_instruction.format(question=question.strip())
-        if task not in self.pools:
-            raise ValueError(f"unknown task {task!r}; {near_names(task, self.identifiers)}")
-        pool = self.pools[task]
-        return rng.choice(pool) if rng is not None else pool[0]
-
-    def instruction_input(self, task: str, instruction: str) -> str:
-        """``<Img><ImageHere></Img> [vqa] ...``: what samples carry under that key, before the turn."""
-        return f"{IMAGE_MARKER} {self.identifiers[task]} {neutralise(instruction)}"
 
     def user_turn(self, text: str, template: str | None = None) -> str:
         """An ``instruction_input`` as a complete prompt for ``generate``; ``template`` in place of the style's own."""
@@ -95,7 +139,7 @@ class PromptStyle:
 
 
 LLAMA2_CHAT = PromptStyle(name="llama2_chat", turn="[INST] {} [/INST]", end="</s>", answer_mark="[/INST]")
-"""LLaMA-2-chat's turn with MiniGPT-v2's markers and identifiers and the paper's instructions."""
+"""LLaMA-2-chat's turn."""
 DEFAULT_STYLE = LLAMA2_CHAT
 """Of what is asked without a model at hand: lessons of the tiny model, other programs' models, estimates."""
 

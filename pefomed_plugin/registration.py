@@ -11,10 +11,13 @@ from .services.console import say
 
 
 def register_all() -> dict[str, list[str]]:
-    """Register builders, tasks, the runner and the processor in the registry of whichever toolkit is underneath.
+    """Register builders, tasks, the runner, the processor and the prompt templates in the host's registry.
+
+    The host is whichever toolkit is underneath. It has no kind for prompt templates: they are objects,
+    ``registry.get("[vqa]")``.
 
     Returns:
-        Names by kind: ``builder``, ``task``, ``runner``, ``processor``.
+        Names by kind: ``builder``, ``task``, ``runner``, ``processor``, ``prompt_template``.
 
     Raises:
         KeyError: a name belongs to somebody else's class.
@@ -22,6 +25,7 @@ def register_all() -> dict[str, list[str]]:
     from .adapters.data.builders import BUILDERS  # late: loads torch
     from .adapters.data.text_processor import MedicalTextProcessor  # late: loads torch
     from .adapters.judge_tasks import JUDGE_TASKS  # late: loads torch
+    from .adapters.prompting import register_templates  # late: loads torch
     from .adapters.runner import RunnerPefomed  # late: loads torch
     from .adapters.tasks import TASKS  # late: loads torch
     from .toolkit import registry  # late: loads torch
@@ -37,7 +41,7 @@ def register_all() -> dict[str, list[str]]:
         for name, cls in names.items():
             if taken.get(name) is not cls:
                 getattr(registry, "register_" + kind)(name)(cls)
-    return {kind: sorted(names) for kind, names in classes.items()}
+    return {**{kind: sorted(names) for kind, names in classes.items()}, "prompt_template": sorted(register_templates())}
 
 
 def usable_tasks(own: Mapping[str, Any]) -> dict[str, type]:

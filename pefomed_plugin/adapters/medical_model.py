@@ -21,6 +21,7 @@ from ..services.images.given_images import GivenImage, open_given
 from ..toolkit import registry
 from .data.text_processor import MedicalTextProcessor
 from .devices import match_frozen_weights, own_precision
+from .prompting import Templates, registered_templates
 from .tasks import MedicalCaptionTask, MedicalVqaTask, ReportGenerationTask
 
 MAX_NEW_TOKENS: dict[str, int] = {
@@ -46,14 +47,23 @@ class MedicalModel:
     Research only: what it says is no finding, and must not guide the care of a patient.
     """
 
-    def __init__(self, network: Any, image_size: int, facts: Mapping[str, Any], device: Any = "cpu") -> None:
+    def __init__(
+        self,
+        network: Any,
+        image_size: int,
+        facts: Mapping[str, Any],
+        device: Any = "cpu",
+        templates: Templates | None = None,
+    ) -> None:
         """A network that is built and loaded; use ``pefomed_plugin.load``, which does both.
 
         Args:
             network: MiniGPT-v2 of the bundled toolkit.
             image_size: side of the square it sees, in pixels.
             facts: ``Prediction.producer`` of what it says: ``model``, ``checkpoint``, ``origin``, ...
+            templates: what it is asked with, by task; those of the registry where none are given.
         """
+        self.templates = registered_templates() if templates is None else templates
         self.network = network.to(device).eval()
         self.precision = own_precision(self.network.device.type)
         """What it computes in, as ``evaluate`` where no precision is set: ``bf16``, ``fp16``; ``fp32`` on the CPU."""
@@ -181,14 +191,14 @@ class MedicalModel:
         return answers if many_images or many_questions else answers[0]
 
     def _instruction_input(self, request: Request) -> str:
-        style = self.network.prompt_style
-        if request.task not in style.identifiers:
-            raise ConfigError(f"no task {request.task!r}; {near_names(request.task, style.identifiers)}")
+        if request.task not in self.templates:
+            raise ConfigError(f"no task {request.task!r}; {near_names(request.task, self.templates)}")
+        template = self.templates[request.task]
         question = self._tidy(request.question or "")
         if request.task == "vqa" and not question:
             raise ConfigError("an empty question; ask something, or let the model write a report or a caption")
         own = question if request.task != "vqa" else ""
-        return style.instruction_input(request.task, own or style.draw_instruction(request.task, question))
+        return template.instruction_input(own or template.draw_instruction(question))
 
     def _lay_out(self, given: Sequence[GivenImage], prompts: Sequence[str]) -> Any:
         names = [_name(value) for value in given]

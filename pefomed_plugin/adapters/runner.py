@@ -21,11 +21,12 @@ from ..reporting.cards.model_facts import gather_facts
 from ..services.console import say
 from ..storage import write_json
 from ..toolkit import NAME as TOOLKIT
-from ..toolkit.checkpoint import load_checkpoint
+from ..toolkit.checkpoint import load_checkpoint, read_checkpoint
 from .answering import check_drafts, training_sets
 from .data.image_cache import show_ready_made
 from .devices import make_accelerator, precision_of
 from .evaluation import evaluate_split, merged_lora
+from .prompting import say_other_prompts
 from .training.checkpoints import BEST
 from .training.recording import record_run, storages_of, weights_file
 from .training.strategies import strategy_of
@@ -48,6 +49,9 @@ class RunnerPefomed:
         check_drafts(self.model, self.options, datasets)
         self.checkpoint = cfg.model_cfg.get("ckpt") or ""
         """File that the weights came from, for the results."""
+        if self.options.evaluate and Path(self.checkpoint).is_file():
+            noted = read_checkpoint(Path(self.checkpoint), lazily=True).get("pefomed") or {}
+            say_other_prompts(noted.get("prompts"), self._sets(self.options.test_splits), self.checkpoint)
         self.origins: Origins = configured_origins(cfg.model_cfg.get("llama_model"), storages_of(cfg))
         self._record: RunRecord | None = None
 

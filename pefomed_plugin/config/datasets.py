@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Optional
 
+from ..prompts import PromptTemplate, template_problems
 from .fields import option, read_whole
 
 
@@ -103,9 +104,35 @@ class DatasetConfig:
         None,
         minimum=0,
     )
+    prompt_template: Optional[str] = option(
+        "What its samples are asked with, inside the turn of `model.prompt_template`, in place of their task's "
+        "registered one: `<Img><ImageHere></Img> [vqa] {instruction}`.",
+        None,
+    )
+    prompt_pool: Optional[tuple[str, ...]] = option(
+        "Their instructions, in place of the registered ones: training draws, evaluation takes the first. "
+        "`{question}` stands for a sample's question.",
+        None,
+    )
     seed: int = option("Of the instructions that are drawn.", 42, follows="run.seed")
     vis_processor: Processors = option("Makes inputs of images.", factory=_image_processors)
     text_processor: Processors = option("Makes inputs of questions and answers.", factory=_text_processors)
+
+    def prompt_of(self, registered: PromptTemplate) -> PromptTemplate:
+        """A template with what this section replaces of it."""
+        return replace(
+            registered,
+            template=self.prompt_template or registered.template,
+            pool=self.prompt_pool or registered.pool,
+        )
+
+    def problems(self, where: str) -> list[str]:
+        """A prompt that cannot be asked."""
+        template = self.prompt_template
+        found = [] if template is None else [f"{where}.prompt_template: {why}" for why in template_problems(template)]
+        if self.prompt_pool is not None and not all(text.strip() for text in self.prompt_pool or ("",)):
+            found.append(f"{where}.prompt_pool: an empty instruction, or none")
+        return found
 
 
 def mixture_problems(datasets: Mapping[str, DatasetConfig]) -> list[str]:

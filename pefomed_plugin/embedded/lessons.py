@@ -35,13 +35,13 @@ def draw_page(rng: Random, tokenize: Tokenize) -> Page:
         shared = [*tokenize(opening[0]), *tokenize(opening[1]), *tokenize(instruction)]
         asked = [*questions(scene, rng), *(presence(scene, finding, rng) for finding in FINDINGS[scene.kind])]
         return shared, [(tokenize(f"{sample.text} {end}"), tokenize(sample.answer)) for sample in asked]
-    opening, rest = _turn(task, prompts.DEFAULT_STYLE.draw_instruction(task, rng=rng), scene, rng)
+    opening, rest = _turn(task, prompts.template_of(task).draw_instruction(rng=rng), scene, rng)
     answer = report(scene, rng) if task == "report" else caption(scene, rng)
     return [*tokenize(opening[0]), *tokenize(opening[1])], [(tokenize(rest), tokenize(answer))]
 
 
 def _turn(task: str, instruction: str, scene: Scene, rng: Random) -> tuple[tuple[str, str], str]:
-    turn = prompts.DEFAULT_STYLE.user_turn(prompts.DEFAULT_STYLE.instruction_input(task, instruction))
+    turn = prompts.DEFAULT_STYLE.user_turn(prompts.template_of(task).instruction_input(instruction))
     before, after = turn.split(prompts.IMAGE_PLACEHOLDER)
     return (before, describe(scene, rng)), after
 

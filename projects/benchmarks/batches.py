@@ -23,7 +23,7 @@ from pefomed_plugin.adapters.data.grouping import group_by_image, numbered
 from pefomed_plugin.cli.arguments import existing_folder
 from pefomed_plugin.config.run import AUTO, questions_together
 from pefomed_plugin.families.llama import load_tokenizer
-from pefomed_plugin.prompts import DEFAULT_STYLE
+from pefomed_plugin.prompts import template_of
 from pefomed_plugin.readers import read_data
 from pefomed_plugin.toolkit.bundled.packing import Packer
 from projects.benchmarks.speed.inputs import write_inputs
@@ -60,10 +60,7 @@ class Pass:
     """The training questions, ready to be counted."""
 
     def __init__(self, samples: Sequence[Any], tokenizer: Path, visual_tokens: int) -> None:
-        self.prompts = [
-            DEFAULT_STYLE.instruction_input(sample.task, DEFAULT_STYLE.draw_instruction(sample.task, sample.question))
-            for sample in samples
-        ]
+        self.prompts = [template_of(sample.task).ask(sample.question) for sample in samples]
         self.answers = [sample.answer for sample in samples]
         self.images = numbered(sample.images for sample in samples)
         self._packer = Packer(

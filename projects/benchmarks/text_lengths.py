@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pefomed_plugin.embedded.tiny_language import train_pieces
-from pefomed_plugin.prompts import DEFAULT_STYLE, IMAGE_PLACEHOLDER
+from pefomed_plugin.prompts import DEFAULT_STYLE, IMAGE_PLACEHOLDER, template_of
 from pefomed_plugin.readers import read_data
 
 PIECES = 1150
@@ -29,6 +29,6 @@ def _texts(release: Path) -> Iterator[str]:
     for sample in read_data("vqa_rad", release).splits()["train"]:
         yield sample.question or ""
         yield sample.answer
-    prompt = DEFAULT_STYLE.user_turn(DEFAULT_STYLE.instruction_input("vqa", DEFAULT_STYLE.draw_instruction("vqa", "?")))
+    prompt = DEFAULT_STYLE.user_turn(template_of("vqa").ask("?"))
     for _ in range(_WEIGHT_OF_PROMPT):
         yield prompt.replace(IMAGE_PLACEHOLDER, "")

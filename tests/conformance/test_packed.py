@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 import torch
 
-from pefomed_plugin.prompts import DEFAULT_STYLE, VQA_INSTRUCTION
+from pefomed_plugin.prompts import VQA_INSTRUCTION, template_of
 from pefomed_plugin.toolkit.bundled import decoder
 from pefomed_plugin.toolkit.bundled.packing import PREFIX
 from tests.conformance.golden import arrays, golden, golden_model, samples
@@ -90,10 +90,7 @@ def test_an_image_goes_through_the_encoder_once_and_features_not_at_all(model):
 
 
 def test_image_and_instruction_stand_in_the_row_once(model):
-    texts = [
-        DEFAULT_STYLE.instruction_input("vqa", VQA_INSTRUCTION.format(question=each))
-        for each in ("is it?", "where is it?")
-    ]
+    texts = [template_of("vqa").ask(each) for each in ("is it?", "where is it?")]
     layout, _ = model.packer()(texts, ["yes", "left"], [0, 0])
     prefix = layout.token_ids[layout.segments == PREFIX].tolist()
     instruction = model.llama_tokenizer.encode("</Img> [vqa] " + VQA_INSTRUCTION.format(question="").strip())

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pefomed_plugin.prompts import DEFAULT_STYLE
+from pefomed_plugin.prompts import DEFAULT_STYLE, template_of
 from pefomed_plugin.provenance import DataPart, RunRecord, mark_generated
 from pefomed_plugin.readers.layouts import Skip
 from pefomed_plugin.readers.prepared import read_manifest
@@ -72,9 +72,7 @@ def test_the_table_says_which_fields_are_needed() -> None:
 def test_the_example_predictions_are_records() -> None:
     whole, *short = [json.loads(line) for line in example("predictions.jsonl").splitlines()]
     assert Prediction.from_json(whole).to_json() == whole
-    prompt = DEFAULT_STYLE.user_turn(
-        DEFAULT_STYLE.instruction_input("vqa", DEFAULT_STYLE.draw_instruction("vqa", whole["question"]))
-    )
+    prompt = DEFAULT_STYLE.user_turn(template_of("vqa").ask(whole["question"]))
     assert whole["producer"]["prompt"] == prompt
     assert [Prediction.from_json(each).prediction for each in short] == ["on the right", None]
 

@@ -6,13 +6,18 @@ from random import Random
 
 import pytest
 
-from pefomed_plugin.prompts import CAPTION_INSTRUCTIONS, DEFAULT_STYLE, REPORT_INSTRUCTIONS
+from pefomed_plugin.prompts import (
+    CAPTION_INSTRUCTIONS,
+    DEFAULT_STYLE,
+    PROMPT_TEMPLATES,
+    REPORT_INSTRUCTIONS,
+    template_of,
+    template_problems,
+)
 
 
 def prompt(task, question=None, rng=None):
-    return DEFAULT_STYLE.user_turn(
-        DEFAULT_STYLE.instruction_input(task, DEFAULT_STYLE.draw_instruction(task, question, rng))
-    )
+    return DEFAULT_STYLE.user_turn(template_of(task).ask(question, rng))
 
 
 def test_vqa():
@@ -36,7 +41,7 @@ def test_caption_in_evaluation_takes_the_first_of_the_pool():
 
 @pytest.mark.parametrize(("task", "pool"), [("report", REPORT_INSTRUCTIONS), ("caption", CAPTION_INSTRUCTIONS)])
 def test_training_draws_from_the_whole_pool(task, pool):
-    drawn = {DEFAULT_STYLE.draw_instruction(task, rng=Random(seed)) for seed in range(200)}
+    drawn = {template_of(task).draw_instruction(rng=Random(seed)) for seed in range(200)}
     assert drawn == set(pool)
 
 
@@ -57,9 +62,33 @@ def test_a_question_cannot_claim_an_image():
 @pytest.mark.parametrize("question", [None, "", "  "])
 def test_a_vqa_sample_needs_a_question(question):
     with pytest.raises(ValueError, match="needs a question"):
-        DEFAULT_STYLE.draw_instruction("vqa", question)
+        template_of("vqa").draw_instruction(question)
 
 
 def test_unknown_task():
     with pytest.raises(ValueError, match="did you mean 'vqa'"):
-        DEFAULT_STYLE.draw_instruction("vga")
+        template_of("vga")
+
+
+def test_a_template_names_itself_as_minigpt_v2_does():
+    assert {task: template.name for task, template in PROMPT_TEMPLATES.items()} == {
+        "caption": "[caption]",
+        "vqa": "[vqa]",
+        "report": "[report]",
+    }
+    assert all(template.name in template.template for template in PROMPT_TEMPLATES.values())
+    assert [template.asks for template in PROMPT_TEMPLATES.values()] == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("template", "lacking"),
+    [
+        ("[vqa] {instruction}", ["<Img><ImageHere></Img> (where the image goes) must be in it once"]),
+        ("<Img><ImageHere></Img> [vqa]", ["{instruction} (where the instruction goes) must be in it once"]),
+        ("<Img><ImageHere></Img> {instruction} {instruction}", ["{instruction} (where the instruction goes) must be "
+                                                                "in it once"]),
+        ("<Img><ImageHere></Img> [ask] {instruction}", []),
+    ],
+)  # fmt: skip
+def test_a_template_needs_its_image_and_its_instruction_once(template, lacking):
+    assert template_problems(template) == lacking

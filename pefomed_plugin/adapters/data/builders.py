@@ -9,6 +9,7 @@ import atexit
 import shutil
 import tempfile
 from collections import Counter
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Callable
@@ -23,6 +24,7 @@ from ...services.data.shard_files import ShardFiles, find_shards, open_shards
 from ...services.data.shards import read_image_size
 from ...services.private_files import keep_private
 from ...toolkit import BaseDatasetBuilder
+from ..prompting import Templates, templates_for
 from .datasets import MedicalDataset, ShardedDataset, existing_images
 
 DATASET_CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "datasets"
@@ -73,6 +75,7 @@ class MedicalBuilder(BaseDatasetBuilder):
                 draws_instructions=split == "train",
                 seed=self.settings.seed,
                 policy=self.settings.images,
+                templates=self._templates(samples),
             )
         )
 
@@ -90,10 +93,14 @@ class MedicalBuilder(BaseDatasetBuilder):
                     *self._processors(split),
                     draws_instructions=split == "train",
                     seed=self.settings.seed,
+                    templates=self._templates(samples),
                 )
             )
         say(f"{self.dataset}: shards, {', '.join(f'{split} {len(dataset):,}' for split, dataset in splits.items())}")
         return splits
+
+    def _templates(self, samples: Iterable[Sample]) -> Templates:
+        return templates_for(self.dataset, self.settings, (sample.task for sample in samples))
 
     def _processors(self, split: str) -> tuple[Any, Any]:
         phase = "train" if split == "train" else "eval"

@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 
 from ...digests import sha256_of
 from ...errors import ConfigError
-from ...prompts import DEFAULT_STYLE
+from ...prompts import PROMPT_TEMPLATES, PromptTemplate, template_of
 from ...records import Sample
 from ...services.data.shard_files import ShardFiles
 from ...services.images.decoding import DEFAULT_POLICY, ImagePolicy, open_encoded, open_image
@@ -44,6 +44,7 @@ class MedicalDataset(Dataset):
         draws_instructions: bool,
         seed: int = 0,
         policy: ImagePolicy = DEFAULT_POLICY,
+        templates: Mapping[str, PromptTemplate] = PROMPT_TEMPLATES,
     ) -> None:
         self.name = name
         self.samples = samples
@@ -53,6 +54,8 @@ class MedicalDataset(Dataset):
         self.draws_instructions = draws_instructions
         self.seed = seed
         self.policy = policy
+        self.templates = templates
+        """What samples are asked with, by their task."""
         self.sample_ratio = 1.0
         self.passes: float | None = None
         self.batch_size = 1
@@ -78,9 +81,7 @@ class MedicalDataset(Dataset):
         question = self.text_processor(sample.question) if sample.question is not None else None
         return {
             "image": self._image(number),
-            "instruction_input": DEFAULT_STYLE.instruction_input(
-                sample.task, DEFAULT_STYLE.draw_instruction(sample.task, question, rng)
-            ),
+            "instruction_input": template_of(sample.task, self.templates).ask(question, rng),
             "answer": self.text_processor(sample.answer),
             "image_id": sample.id,
             "index": number,

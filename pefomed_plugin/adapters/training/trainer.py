@@ -30,6 +30,7 @@ from ..answering import to_device
 from ..data.datasets import Mixture, make_collater
 from ..data.sampling import PlannedBatches
 from ..devices import describe_precision, peak_memory_gib
+from ..prompting import prompts_of
 from .arithmetic import (
     backward,
     build_optimizer,
@@ -77,6 +78,7 @@ class Trainer:
         """
         self.accelerator, self.task, self.own, self.options = accelerator, task, model, options
         self.train_sets, self.valid_sets, self.describe, self.origins = train_sets, valid_sets, describe, origins
+        self.prompts = prompts_of(train_sets)
         self.keeper = CheckpointKeeper(Path(options.output_dir), options.keep_last)
         saved = find_saved(self.keeper, options)
         self.plan, self.iteration = plan_run(options, train_sets, accelerator.num_processes, saved)
@@ -231,6 +233,7 @@ class Trainer:
             "best": self.best,
             **self.nonfinite.counts(),
             "origin": self.origins.to_json(),
+            "prompts": self.prompts,
             **order_of(self.plan, self.options),
         }
 

@@ -64,6 +64,7 @@ def deviations(run: Run, answered: Answered) -> list[str]:
     model = _section(run.config, "model")
     found += [f"{key} {model[key]}" for key, value in _MODEL.items() if model.get(key, value) != value]
     found += [f"reader option {key}={value}" for key, value in (_dataset(run, answered).get("options") or {}).items()]
+    found += [f"{key} of its own" for key in ("prompt_template", "prompt_pool") if _dataset(run, answered).get(key)]
     if _dataset(run, answered).get("missing_images") == "skip":
         found.append("questions without an image left out")
     limit = _section(run.config, "run").get("max_new_tokens")
@@ -94,12 +95,19 @@ def _training(config: Mapping[str, Any]) -> list[str]:
             found.append(f"{which}: {key} {float(run[key]):g}, paper {value:g}")
     if stage == STAGE_2 and run.get("iters_per_epoch"):
         found.append(f"{which}: epochs of {run['iters_per_epoch']} iterations")
+    sections = {name: section for name, section in _section(config, "datasets").items() if isinstance(section, dict)}
     limits = {
         name: section["limit"]["train"]
-        for name, section in (_section(config, "datasets")).items()
-        if isinstance(section, dict) and (section.get("limit") or {}).get("train")
+        for name, section in sections.items()
+        if (section.get("limit") or {}).get("train")
     }
     found += [f"{which}: {name} limited to {limit:,} samples" for name, limit in limits.items()]
+    passes = {name: section.get("passes") for name, section in sections.items()}  # "${run.max_epoch}" was told above
+    found += [
+        f"{which}: {value:g} passes over {name}, paper {_RATES[STAGE_2]['max_epoch']:g}"
+        for name, value in passes.items()
+        if stage == STAGE_2 and isinstance(value, (int, float)) and value != _RATES[STAGE_2]["max_epoch"]
+    ]
     wanted = {spec.name for spec in DATASETS.own.values() if spec.stage == 1}
     if stage == STAGE_1 and not wanted <= set(_section(config, "datasets")):
         found.append(f"stage 1: without {', '.join(sorted(wanted - set(_section(config, 'datasets'))))}")

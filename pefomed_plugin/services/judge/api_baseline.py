@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ... import __version__
-from ...prompts import DEFAULT_STYLE
+from ...prompts import template_of
 from ...provenance import Origins
 from ...records import Prediction, Sample
 from ...text import without_reasoning
@@ -45,7 +45,7 @@ def baseline_questions(
                 images[image] = _data_uri(image_root, image, image_size_px)
         content = [
             *({"type": "image_url", "image_url": {"url": images[image]}} for image in sample.images),
-            {"type": "text", "text": DEFAULT_STYLE.draw_instruction(sample.task, sample.question)},
+            {"type": "text", "text": template_of(sample.task).draw_instruction(sample.question)},
         ]
         questions.append(
             ChatRequest([{"role": "user", "content": content}], parameters, 0, {"sample_id": sample.id}, server)
@@ -76,7 +76,7 @@ def collect_predictions(
             "system_fingerprint": entry.get("system_fingerprint"),
             "zero_shot": True,
             "version": __version__,
-            "prompt": DEFAULT_STYLE.draw_instruction(sample.task, sample.question),
+            "prompt": template_of(sample.task).draw_instruction(sample.question),
             "prompt_version": PROMPT_VERSION,
             "fault": None if answer else entry.get("fault") or "only reasoning, no answer",
             "origin": Origins({sample.dataset: origin}).to_json(),

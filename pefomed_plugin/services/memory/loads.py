@@ -8,8 +8,9 @@ import math
 from dataclasses import dataclass
 
 from ...config.compose import Configuration
+from ...config.datasets import DatasetConfig
 from ...families import ModelSize
-from ...prompts import DEFAULT_STYLE, IMAGE_PLACEHOLDER
+from ...prompts import DEFAULT_STYLE, IMAGE_PLACEHOLDER, INSTRUCTION, QUESTION, template_of
 from ...readers import DATASETS, describe
 
 CHARACTERS_A_TOKEN = 3
@@ -21,15 +22,6 @@ NEW_TOKENS = {"medical_vqa": 20, "exact_match": 20, "medical_caption": 120}
 """Task -> limit of an answer where the run sets none (``adapters/tasks.py``); 300 for the others."""
 _LONGEST_QUESTION = max(spec.longest[0] for spec in DATASETS.own.values() if spec.longest)
 """Characters that a question is taken to have at most where a data set does not declare its longest."""
-_MARKUP = [
-    math.ceil(len(part) / MARKUP_CHARACTERS_A_TOKEN)
-    for part in DEFAULT_STYLE.user_turn(
-        DEFAULT_STYLE.instruction_input("vqa", DEFAULT_STYLE.draw_instruction("vqa", "?"))
-    )
-    .replace(IMAGE_PLACEHOLDER, "?")
-    .split("?")
-]
-"""Tokens of the longest prompt's fixed text: before the image, between it and the question, behind the question."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +63,18 @@ def answering_load(config: Configuration, size: ModelSize) -> Load:
 def _load(config: Configuration, size: ModelSize, name: str, samples: int, own: int, answer: int) -> Load:
     """``own``: tokens of one question (and answer) behind what questions of one image share."""
     together = config.run.questions_together(samples)
-    prefix = 1 + _MARKUP[0] + size.vision.patches // 4 + _MARKUP[1]
+    markup = _markup(config.datasets[name])
+    prefix = 1 + markup[0] + size.vision.patches // 4 + markup[1]
     return Load(name, samples, math.ceil(samples / together), prefix + together * own, answer, prefix + own)
+
+
+def _markup(section: DatasetConfig) -> list[int]:
+    """Tokens of the longest prompt's fixed text: before the image, between it and the question, behind the question."""
+    prompt = section.prompt_of(template_of("vqa"))
+    turn = DEFAULT_STYLE.user_turn(prompt.template.replace(INSTRUCTION, max(prompt.pool, key=len)))
+    before, after = turn.split(IMAGE_PLACEHOLDER)
+    between, _, behind = after.partition(QUESTION)
+    return [math.ceil(len(part) / MARKUP_CHARACTERS_A_TOKEN) for part in (before, between, behind)]
 
 
 def _lengths(config: Configuration, name: str) -> tuple[int, int]:
@@ -80,6 +82,6 @@ def _lengths(config: Configuration, name: str) -> tuple[int, int]:
     limit = config.model.max_txt_len
     question, answer = describe(name).longest or (_LONGEST_QUESTION, limit * CHARACTERS_A_TOKEN)
     return (
-        _MARKUP[2] + math.ceil(question / CHARACTERS_A_TOKEN),
+        _markup(config.datasets[name])[2] + math.ceil(question / CHARACTERS_A_TOKEN),
         min(math.ceil(answer / CHARACTERS_A_TOKEN) + 1, limit),
     )

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pefomed_plugin.prompts import DEFAULT_STYLE, IMAGE_MARKER, IMAGE_PLACEHOLDER, VQA_INSTRUCTION
+from pefomed_plugin.prompts import DEFAULT_STYLE, IMAGE_MARKER, IMAGE_PLACEHOLDER, VQA_INSTRUCTION, template_of
 from projects.benchmarks.speed.sizes import SIZES, Size, Task
 
 _WORDS = (
@@ -139,7 +139,7 @@ def with_text(task: Task, size: Size, folder: Path) -> dict[str, Any]:
 
 def _instruction(size: Size, question: str) -> str:
     return (
-        DEFAULT_STYLE.instruction_input("vqa", VQA_INSTRUCTION.format(question=question))
+        template_of("vqa").instruction_input(VQA_INSTRUCTION.format(question=question))
         if size.tasks_words
         else (f"{IMAGE_MARKER} {question}")
     )

@@ -76,11 +76,11 @@ def test_the_tokenizer_has_llama_2s_settings(tiny):
 
 
 def test_minigpt_v2_is_built_from_them_and_answers(tiny):
-    from pefomed_plugin.prompts import DEFAULT_STYLE
+    from pefomed_plugin.prompts import DEFAULT_STYLE, template_of
     from pefomed_plugin.toolkit.bundled.minigpt_v2 import MiniGPTv2
 
     model = MiniGPTv2.from_config(config(tiny)).eval()
-    asked = DEFAULT_STYLE.instruction_input("vqa", DEFAULT_STYLE.draw_instruction("vqa", "Is there a mass?"))
+    asked = template_of("vqa").ask("Is there a mass?")
     images = torch.rand(2, 3, 112, 112)
     loss = model({"image": images, "instruction_input": [asked] * 2, "answer": ["yes", "no"]})["loss"]
     assert torch.isfinite(loss)
