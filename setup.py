@@ -32,7 +32,7 @@ JUDGE = ["openai>=2", "openpyxl>=3.1"]
 TRACKING = ["tensorboard>=2.10"]
 WANDB = ["wandb>=0.15"]
 QUANT = ["bitsandbytes>=0.46"]
-CLINICAL = ["radeval>=1; python_version >= '3.11'"]
+CLINICAL = ["radeval>=2.2; python_version >= '3.11'"]
 COMPLETION = ["shtab>=1.6"]
 UI = ["gradio>=4.44"]
 DOCS = [

@@ -11,13 +11,14 @@ from typing import Any
 from ..errors import DataError, near_names
 from ..plugins import Registry
 from .clinical import CLINICAL
+from .consistency import CONSISTENCY
 from .exact_match import EXACT_MATCH
 from .lexical import LEXICAL
 from .ratings import FORMER_RATINGS
 from .spec import ScorerSpec, read_spec, resolve_name
 from .token_overlap import TOKEN_OVERLAP
 
-_OURS = (*EXACT_MATCH, *TOKEN_OVERLAP, *LEXICAL, CLINICAL)
+_OURS = (*EXACT_MATCH, *TOKEN_OVERLAP, *LEXICAL, CLINICAL, CONSISTENCY)
 SCORERS: Registry[ScorerSpec] = Registry(
     "scorer",
     ScorerSpec,

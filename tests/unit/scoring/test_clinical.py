@@ -9,8 +9,8 @@ import pytest
 
 from pefomed_plugin.errors import DataError
 from pefomed_plugin.records import Prediction
-from pefomed_plugin.scoring.clinical import METRICS, measure_clinical
-from pefomed_plugin.scoring.files import write_scores
+from pefomed_plugin.scoring.clinical import ASKED, measure_clinical
+from pefomed_plugin.scoring.files import read_scores, write_scores
 
 REPORTS = [
     Prediction(
@@ -28,49 +28,72 @@ REPORTS = [
 
 
 def install(monkeypatch, answer, package="radeval"):
-    """A stand-in for the package, with its interface: names at construction, ``refs`` and ``hyps`` in the call."""
+    """A stand-in for the package, with its interface: names and mode at construction, ``refs`` and ``hyps`` in the
+    call.
+    """
     module = ModuleType(package)
 
     class RadEval:
-        def __init__(self, metrics=None, show_progress=True):
+        def __init__(self, metrics=None, show_progress=True, per_sample=False):
             assert not show_progress
-            self.metrics = metrics
+            self.metrics, self.per_sample = metrics, per_sample
 
         def __call__(self, refs, hyps):
             assert (refs, hyps) == (["The heart is normal."] * 2, ["The heart is enlarged.", ""])
-            return answer(*self.metrics)
+            return answer(*self.metrics, self.per_sample)
 
     module.RadEval = RadEval
     for name in ("radeval", "RadEval"):
         monkeypatch.setitem(sys.modules, name, module if name == package else None)
 
 
+def as_released(metric, per_sample):
+    """Keys and shapes of release 2.2: lists of single reports, or figures of all of them."""
+    asked = next(each for each in ASKED if each.name == metric)
+    if per_sample:
+        return {key: [1.0, 0.5] for key in asked.reports}
+    return dict.fromkeys(asked.pooled or asked.reports, 0.25)
+
+
 def test_without_the_package_every_metric_is_null_with_the_reason(monkeypatch):
     for name in ("radeval", "RadEval"):
         monkeypatch.setitem(sys.modules, name, None)
-    figures = measure_clinical(REPORTS).figures
-    assert [figures[name]["value"] for name in METRICS] == [None] * 4
-    assert "pip install radeval" in figures["green"]["reason"]
+    found = measure_clinical(REPORTS)
+    figures = [figure for name, figure in found.figures.items() if name != "version"]
+    assert len(figures) == 13 and all(figure["value"] is None for figure in figures) and not found.scores
+    assert "pip install radeval" in found.figures["green"]["reason"]
 
 
-def test_each_metric_stands_alone_and_several_numbers_keep_their_names(monkeypatch):
-    def answer(metric):
+def test_each_report_has_a_value_and_the_set_an_interval(monkeypatch, tmp_path):
+    install(monkeypatch, as_released)
+    metrics = write_scores(REPORTS, ["clinical"], tmp_path, {}, axes=["dataset"])
+    figures = metrics["scores"]["clinical/radeval"]
+    assert figures["ratescore"]["value"] == 0.75 and figures["ratescore"]["missing"] == 1
+    assert figures["ratescore"]["interval"]["low"] < 0.75 < figures["ratescore"]["interval"]["high"]
+    assert figures["f1chexbert_all_micro_f1"] == {"n": 2, "missing": 1, "value": 0.25}  # pooled: no interval
+    assert figures["green dataset iu_xray"]["value"] == 0.75
+    scores = read_scores(tmp_path / "scores" / "clinical-radeval-radgraph_partial.jsonl")
+    assert [score.value for score in scores] == [1.0, 0.5] and scores[1].reason
+
+
+def test_each_metric_stands_alone(monkeypatch):
+    def answer(metric, per_sample):
         if metric == "green":
             raise OSError("cannot fetch the model")
-        return {"radgraph_simple": 0.7, "radgraph_partial": 0.6} if metric == "radgraph" else {metric: 0.5}
+        return as_released(metric, per_sample)
 
-    install(monkeypatch, answer)
+    install(monkeypatch, answer, package="RadEval")
     figures = measure_clinical(REPORTS).figures
-    assert figures["radgraph_f1/radgraph_simple"] == {"n": 2, "missing": 1, "value": 0.7}
-    assert figures["ratescore"]["value"] == 0.5
     assert figures["green"] == {"n": 0, "value": None, "reason": "RadEval: cannot fetch the model"}
+    assert figures["radgraph_simple"]["value"] == 0.75
 
 
-def test_the_figures_go_into_metrics_json(monkeypatch, tmp_path):
-    install(monkeypatch, lambda metric: {metric: 0.25}, package="RadEval")
-    metrics = write_scores(REPORTS, ["clinical"], tmp_path, {})
-    assert metrics["scores"]["clinical/radeval"]["chexbert_f1"]["value"] == 0.25
-    assert not (tmp_path / "scores").exists()
+@pytest.mark.parametrize("given", [{"ratescore": [1.0]}, {"ratescore": ["a", "b"]}, {"rate": [1.0, 0.5]}, {}])
+def test_what_is_not_as_released_is_not_taken(monkeypatch, given):
+    install(monkeypatch, lambda metric, mode: given if metric == "ratescore" else as_released(metric, mode))
+    found = measure_clinical(REPORTS)
+    assert found.figures["ratescore"]["value"] is None and "version" in found.figures["ratescore"]["reason"]
+    assert "clinical/radeval/ratescore" not in found.scores
 
 
 def test_a_package_with_the_old_interface_is_named_as_such(monkeypatch):
@@ -83,7 +106,7 @@ def test_a_package_with_the_old_interface_is_named_as_such(monkeypatch):
     module.RadEval = RadEval
     monkeypatch.setitem(sys.modules, "radeval", None)
     monkeypatch.setitem(sys.modules, "RadEval", module)
-    assert "older than 1.0; pip install 'radeval>=1'" in measure_clinical(REPORTS).figures["radgraph_f1"]["reason"]
+    assert "pip install 'radeval>=2.2'" in measure_clinical(REPORTS).figures["ratescore"]["reason"]
 
 
 def test_nothing_to_score():
