@@ -35,6 +35,7 @@ COMMANDS = {
     "compare": "the paper's ablation tables from any set of runs, with paired tests",
     "plot": "scorers side by side by question type or organ, as in the paper's figures 3 to 6",
     "report": "one HTML page of a run: figures, breakdowns and every answer beside its image",
+    "paper": "every table and figure of the paper and a paragraph of methods, from your runs",
     "checkpoint": "what a weights file holds; other spellings, a merged LLaMA, an adapter for the hub",
     "chat": "try a model: a local page, or a conversation in the terminal",
     "link": "make the plugin part of a MiniGPT-4 checkout, for its own train.py",

@@ -13,9 +13,9 @@ from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
+from ..atomic import replacing
 from ..errors import ConfigError, DataError, why
 from ..requirements import Need, require
-from ..storage import replacing
 from .breakdowns import Breakdown
 
 MATPLOTLIB = Need("matplotlib", "plots", "matplotlib")

@@ -1,7 +1,12 @@
-"""A table on a terminal, in Markdown, on the HTML page and as ``--json``: each a function of the table."""
+"""A table on a terminal, in Markdown, as CSV, on the HTML page and as ``--json``: each a function of the table.
+
+LaTeX is in ``latex``.
+"""
 
 from __future__ import annotations
 
+import csv
+import io
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import asdict, fields
@@ -77,6 +82,43 @@ def to_markdown(table: Table) -> str:
             *(_escaped(on_one_line(note)) for note in table.notes),
         ]
     )
+
+
+def to_csv(table: Table) -> str:
+    """Numbers as they are, for programs: what a place holds beside its value gets columns of its own.
+
+    ``open %`` is followed by ``open % sd``, ``low``, ``high``, ``paper``, ``paper sd`` and ``reason`` where any row has
+    one; a place without a value is empty and has a reason.
+    """
+    rows = table.rows()
+    columns: list[list[str]] = []
+    for number, column in enumerate(table.columns):
+        parts = [_csv_parts(row[number]) for row in rows]
+        used = [name for name in _CSV_PARTS if not name or any(found.get(name) for found in parts)]
+        columns += [[f"{column.header} {name}".strip(), *(found.get(name, "") for found in parts)] for name in used]
+    file = io.StringIO()
+    csv.writer(file, lineterminator="\n").writerows(zip(*columns))
+    return file.getvalue()
+
+
+_CSV_PARTS = ("", "of", "sd", "low", "high", "paper", "paper sd", "reason")
+
+
+def _csv_parts(place: Content) -> dict[str, str]:
+    if not isinstance(place, Cell):
+        return {"": "" if place is None else str(place)}
+    interval = place.interval
+    found = {
+        "": place.value,
+        "of": place.of,
+        "sd": place.sd,
+        "low": interval.low if interval else None,
+        "high": interval.high if interval else None,
+        "paper": place.paper,
+        "paper sd": place.paper_sd,
+        "reason": place.reason or (interval.reason if interval else None) or None,
+    }
+    return {name: str(value) for name, value in found.items() if value is not None}
 
 
 def to_data(table: Table) -> dict[str, Any]:

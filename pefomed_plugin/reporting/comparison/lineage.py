@@ -63,7 +63,8 @@ def deviations(run: Run, answered: Answered) -> list[str]:
         return [*found, "no config.yaml: training unknown"]
     model = _section(run.config, "model")
     found += [f"{key} {model[key]}" for key, value in _MODEL.items() if model.get(key, value) != value]
-    found += [f"reader option {key}={value}" for key, value in (_dataset(run, answered).get("options") or {}).items()]
+    given, usual = _dataset(run, answered).get("options") or {}, describe(answered.predictions[0].dataset).defaults
+    found += [f"reader option {key}={value}" for key, value in given.items() if usual.get(key) != value]
     found += [f"{key} of its own" for key in ("prompt_template", "prompt_pool") if _dataset(run, answered).get(key)]
     if _dataset(run, answered).get("missing_images") == "skip":
         found.append("questions without an image left out")

@@ -1,0 +1,141 @@
+"""How a place of the paper's tables is filled: ours, the paper's figure in brackets behind it, or why there is none.
+
+A place without a figure of ours says why; the paper's stands there all the same. Computes no score.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from ...scoring.spec import GROUPS, ScorerSpec
+from ..comparison.compare import make_figure
+from ..comparison.compare_tables import figure_cell, format_stages
+from ..comparison.paper_figures import EXACT_MATCH, GPT4_JUDGE, HUMAN, Stages, paper_figure
+from ..comparison.paper_rivals import PublishedModel
+from ..table import FIGURE, HIGHER, TEXT, Cell, Column, Table
+from .material import Material, Place
+from .notes import judge_note, notice_of
+from .plan import ROWS
+
+VQA_SETS = {"vqa_rad": "VQA-RAD", "slake": "SLAKE", "path_vqa": "PathVQA"}
+EVALUATIONS = (EXACT_MATCH, HUMAN, GPT4_JUDGE)
+"""The paper's, of answers, in its order."""
+METRICS = {"meteor": "METEOR", "rouge_l": "ROUGE-L", "cider": "CIDEr"}
+LEVELS = tuple(f"level {level}" for level in range(5))
+IN_BRACKETS = (
+    "In brackets: the paper's figure; behind \u00b1 the SD over runs or raters. How our runs depart from the paper's: "
+    "departures.md."
+)
+
+
+@dataclass(frozen=True)
+class PaperTable:
+    """One table of the paper, perhaps in parts."""
+
+    number: int
+    parts: tuple[Table, ...]
+
+    @property
+    def stem(self) -> str:
+        """Beginning of its file names."""
+        return f"table_{self.number:02d}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row: what stands before the figures, and where these come from."""
+
+    labels: tuple[str, ...]
+    places: Mapping[str, Place]
+    """Data set -> answers."""
+    of: str
+    """The paper's evaluation; empty: ``name`` is taken."""
+    stages: Stages | None = None
+    """The paper's row; None: it has none."""
+    name: str = ""
+    """A scorer that the paper does not have."""
+    published: PublishedModel | None = None
+    """Figures as the paper prints them, in place of ours."""
+
+
+def cell(row: Row, dataset: str, column: str, material: Material) -> Cell:
+    """One figure of ours with the paper's, or why there is none."""
+    if row.published is not None:
+        value = row.published.figures.get(dataset, {}).get(column)
+        return Cell(value, reason="" if value is not None else "not printed", digits=_digits(column))
+    place = row.places.get(dataset)
+    paper = paper_figure(dataset, row.of, column, row.stages) if row.of else None
+    if place is None:
+        return Cell(None, reason="no answers")
+    spec = place.scorer(row.of) if row.of else (place.answered.scorers.get(row.name) if place.answered else None)
+    if place.answered is None or spec is None:
+        found = Cell(None, reason=place.why_not(row.of or EXACT_MATCH, material.missing), digits=_digits(column))
+    else:
+        scored = spec.column(column if column in spec.columns else spec.columns[-1])
+        found = figure_cell(replace(make_figure(place.answered, spec, scored, None), paper=None), scored)
+        found = found if found.value is not None else replace(found, reason=_reason(place, spec, column))
+    if paper is None:
+        return found
+    digits = None if found.value is None or column not in LEVELS else 0
+    return replace(found, paper=paper.value, paper_sd=paper.sd, paper_digits=digits)
+
+
+def figures_table(
+    title: str, names: Sequence[str], rows: Sequence[Row], columns: Mapping[tuple[str, str], str], material: Material
+) -> Table:
+    """Rows under columns of figures; ``columns`` gives (data set, column) its header."""
+
+    def figure(key: tuple[str, str], header: str) -> Column:
+        unit = "%" if key[1] in GROUPS else ""
+        better = None if key[1] in LEVELS else HIGHER
+        return Column(header, lambda row: cell(row, key[0], key[1], material), FIGURE, unit=unit, better=better)
+
+    places = [place for row in rows for place in row.places.values()]
+    specs = [place.scorer(GPT4_JUDGE) for row in rows if row.of == GPT4_JUDGE for place in row.places.values()]
+    texts = [Column(name, lambda row, at=number: row.labels[at], TEXT) for number, name in enumerate(names)]  # type: ignore[misc]
+    table = Table(title, [*texts, *(figure(key, header) for key, header in columns.items())], rows)
+    table.rows()  # notes what is missing
+    return replace(table, notes=[IN_BRACKETS, *notice_of(_each_once(places)), *judge_note(specs)])
+
+
+def ablation_rows(material: Material, datasets: Sequence[str], of: str) -> list[Row]:
+    """The four rows of one evaluation."""
+    return [
+        Row((format_stages(stages),), {dataset: material.row(dataset, name) for dataset in datasets}, of, stages)
+        for name, stages in ROWS.items()
+    ]
+
+
+def ablation_tables(
+    material: Material,
+    number: str,
+    datasets: Sequence[str],
+    parts: Mapping[str, str],
+    columns: Mapping[tuple[str, str], str],
+) -> tuple[Table, ...]:
+    return tuple(
+        figures_table(
+            f"{number}{'' if title.startswith(':') else ' '}{title}",
+            ("stages",),
+            ablation_rows(material, datasets, of),
+            columns,
+            material,
+        )
+        for of, title in parts.items()
+    )
+
+
+def _reason(place: Place, spec: ScorerSpec, column: str) -> str:
+    """Why a scorer has no figure, as it says itself."""
+    figures = place.answered.figures.get(spec.name, {}) if place.answered else {}
+    found = figures.get(column if column in figures else "overall") or {}
+    return str(found.get("reason") or "nothing scored")
+
+
+def _digits(column: str) -> int:
+    return 1 if column in GROUPS else 0 if column in LEVELS else 2 if column == "wasm" else 3
+
+
+def _each_once(places: Sequence[Place]) -> list[Place]:
+    return list({(place.label, place.dataset, place.folder): place for place in places}.values())

@@ -1,0 +1,107 @@
+"""The paper's tables on reports: 5 (models), 6 and 7 (levels by people and GPT-4), 10 and 11 (ablation)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..comparison.compare_tables import figure_cell
+from ..comparison.evaluations import evaluate_runs
+from ..comparison.paper_figures import BOTH, GPT4_JUDGE, HUMAN, LEXICAL, paper_figure
+from ..comparison.paper_rivals import GENERATIVE, TABLE_5
+from ..table import FIGURE, Cell, Column, Table
+from .cells import IN_BRACKETS, LEVELS, METRICS, PaperTable, Row, ablation_tables, figures_table
+from .material import Material
+from .notes import judge_note, notice_of, words_of
+
+
+def table_5(material: Material) -> PaperTable:
+    """Report metrics of models on IU-Xray."""
+    rows = [Row((model.name, model.kind, "paper"), {}, "", published=model) for model in TABLE_5]
+    rows.append(Row(("PeFoMed", GENERATIVE, "ours (paper)"), {"iu_xray": material.row("iu_xray")}, LEXICAL, BOTH))
+    for model, places in material.models:
+        if "iu_xray" in places:
+            rows.append(Row((model.name, model.kind, "answers"), {"iu_xray": places["iu_xray"]}, LEXICAL))
+    columns = {("iu_xray", metric): name for metric, name in METRICS.items()}
+    title = "Table 5: models on IU-Xray"
+    table = figures_table(title, ("model", "type", "figures of"), rows, columns, material)
+    notes = [f"{model.name}: {model.note}." for model in TABLE_5 if model.note]
+    return PaperTable(5, (replace(table, notes=[*table.notes, *notes]),))
+
+
+def table_6(material: Material) -> PaperTable:
+    """What people and the judge give the reports that people rated."""
+    place = material.row("iu_xray")
+    found = (
+        evaluate_runs([replace(place.run, answered={place.answered.key: place.answered})])
+        if place.run and place.answered
+        else []
+    )
+    by_spec = {row.scorer: row for evaluations in found for row in evaluations.rows}
+    rated = {row.scorer: row for evaluations in found for row in evaluations.rows if row.among is not None}
+
+    def content(of: str, column: str) -> Cell:
+        paper = paper_figure("iu_xray", of, column, BOTH, "" if of == HUMAN else "rated")
+        spec, people = place.scorer(of), place.scorer(HUMAN)
+        row = (rated.get(spec.name) or by_spec.get(spec.name)) if spec else None
+        if spec is None:
+            shown = Cell(None, reason=place.why_not(of, material.missing), digits=2)
+        elif people is None or row is None:
+            shown = Cell(None, reason="nobody rated", digits=2)
+        else:
+            scored = spec.column(column)
+            shown = replace(figure_cell(replace(row.figures[column], paper=None), scored), digits=2)
+        return replace(shown, paper=paper.value, paper_sd=paper.sd, paper_digits=2) if paper else shown
+
+    columns = [
+        Column(name, lambda of, at=column: content(of, at), FIGURE)  # type: ignore[misc]
+        for column, name in zip((*LEVELS, "wasm"), (*LEVELS, "WASM"))
+    ]
+    label = Column("evaluation", lambda of: words_of(of, [place]))
+    table = Table("Table 6: reports that people rated", [label, *columns], [HUMAN, GPT4_JUDGE])
+    table.rows()
+    people = place.answered.figures.get("human/report", {}) if place.answered else {}
+    scope = [f"People rated {people['scope']}."] if people.get("scope") else []
+    notes = [IN_BRACKETS, *scope, *notice_of([place]), *judge_note([place.scorer(GPT4_JUDGE)])]
+    return PaperTable(6, (replace(table, notes=notes),))
+
+
+def table_7(material: Material) -> PaperTable:
+    """Levels that the judge gives the whole test set, in numbers and percent."""
+    place = material.row("iu_xray")
+    row = Row(("reports",), {"iu_xray": place}, GPT4_JUDGE, BOTH)
+    columns = {("iu_xray", level): level for level in LEVELS}
+    numbers = figures_table("", ("",), [row], {**columns, ("iu_xray", "wasm"): "WASM"}, material)
+    counts = numbers.rows()[0][1:-1]
+    total = sum(found.value or 0 for found in counts if isinstance(found, Cell))
+    papers = [found.paper for found in counts if isinstance(found, Cell) and found.paper is not None]
+
+    def share(at: int) -> Cell:
+        found = counts[at]
+        assert isinstance(found, Cell)
+        value = 100 * found.value / total if found.value is not None and total else None
+        paper = 100 * found.paper / sum(papers) if found.paper is not None else None
+        return Cell(value, "%", paper=paper, digits=1, reason=found.reason)
+
+    shares = ["share", *(share(at) for at in range(len(counts))), Cell(None, reason="")]
+    rows = [numbers.rows()[0], shares]
+    table_columns = [
+        replace(column, content=lambda places, at=at: places[at], better=None)  # type: ignore[misc]
+        for at, column in enumerate(numbers.columns)
+    ]
+    title = "Table 7: levels of the reports of the whole test set"
+    return PaperTable(7, (Table(title, table_columns, rows, numbers.notes),))
+
+
+def table_10(material: Material) -> PaperTable:
+    """Ablation on IU-Xray, report metrics."""
+    columns = {("iu_xray", metric): name for metric, name in METRICS.items()}
+    return PaperTable(
+        10, ablation_tables(material, "Table 10", ("iu_xray",), {LEXICAL: ": ablation on IU-Xray"}, columns)
+    )
+
+
+def table_11(material: Material) -> PaperTable:
+    """Ablation on IU-Xray, levels."""
+    columns = {("iu_xray", column): name for column, name in zip((*LEVELS, "wasm"), (*LEVELS, "WASM"))}
+    parts = {GPT4_JUDGE: ": levels by GPT-4 on IU-Xray"}
+    return PaperTable(11, ablation_tables(material, "Table 11", ("iu_xray",), parts, columns))

@@ -1,0 +1,150 @@
+"""The paper's tables from a small study: ours with the paper's in brackets, what is missing named in its place."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from pefomed_plugin.errors import ConfigError
+from pefomed_plugin.reporting.comparison.paper_rivals import TABLE_2, TABLE_5
+from pefomed_plugin.reporting.paper.document import paper_tables
+from pefomed_plugin.reporting.table import Table
+from tests.unit.reporting.made import make_run, rate
+
+from .made import change_first, judged, material, rows, study
+
+
+def of(tables, number: int, part: int = 0) -> Table:
+    return next(table for table in tables if table.number == number).parts[part]
+
+
+def texts(table: Table) -> dict[str, list[str]]:
+    """First column -> the other places."""
+    return {row[0]: row[1:] for row in table.texts()}
+
+
+def test_ours_stand_with_their_sd_before_the_papers_figures(tmp_path: Path) -> None:
+    judged(study(tmp_path))
+    tables = paper_tables(material(tmp_path))
+    phrases = texts(of(tables, 3))
+    assert phrases["exact match"] == ["75.0 (72.7)", "50.0"]
+    assert phrases["GPT-4"] == ["75.0 \u00b1 0.0 (80.8 \u00b1 0.6)", "62.5 \u00b1 17.7"]
+    assert phrases["people"][0] == "91.7 \u00b1 14.4 (81.5 \u00b1 1.8)"
+    assert texts(of(tables, 4))["exact match"][:2] == ["66.7 (81.0)", "50.0 (79.0)"]
+    assert texts(of(tables, 4))["exact match"][2] == "no such answers (72.2)"
+    assert texts(of(tables, 9))["1 + 2"] == ["50.0 (62.6)", "75.0 (87.1)", "62.5 (77.4)"]
+    assert texts(of(tables, 9, 1))["1 + 2"][2] == "68.8 \u00b1 8.8 (84.4 \u00b1 0.5)"
+    assert texts(of(tables, 9, 2))["1 + 2"][0].endswith("(77.7 \u00b1 3.2)")
+
+
+def test_every_table_of_the_paper_is_there_and_no_place_is_empty(tmp_path: Path) -> None:
+    study(tmp_path)
+    found = material(tmp_path)
+    tables = paper_tables(found)
+    assert [table.number for table in tables] == list(range(1, 13))
+    for table in tables:
+        for part in table.parts:
+            assert part.items and all(place.strip() for row in part.texts() for place in row), part.title
+    assert texts(of(tables, 9))["none"][0] == "no run (13.4)"
+    assert texts(of(tables, 9, 1))["1 + 2"][0] == "not judged (79.9 \u00b1 1.2)"
+    missing = "\n".join(found.missing.lines)
+    assert "none, vqa_rad: no run: name its folder" in missing
+    assert "both, vqa_rad: not rated: pefomed rate export" in missing and "pefomed judge vqa" in missing
+
+
+def test_a_run_that_is_not_there_yet_is_named_with_its_folder(tmp_path: Path) -> None:
+    study(tmp_path)
+    runs = {"vqa_rad": {"both": str(tmp_path / "both"), "none": str(tmp_path / "none")}}
+    found = material(tmp_path, runs=runs)
+    assert texts(of(paper_tables(found), 9))["none"][0] == "not run (13.4)"
+    assert any(f"{tmp_path / 'none'} is not there yet" in line for line in found.missing.lines)
+
+
+def test_generated_data_stand_beside_no_figure_of_the_paper_without_a_word(tmp_path: Path) -> None:
+    study(tmp_path, producer={"origin": {"data": {"vqa_rad": "generated"}, "model": "tiny"}})
+    for table in paper_tables(material(tmp_path)):
+        for part in table.parts:
+            holds_ours = any("(" in text and text[0].isdigit() for row in part.texts() for text in row[1:])
+            said = any("do not compare" in note for note in part.notes)
+            assert said or not holds_ours, part.title
+    assert any("do not compare" in note for note in of(paper_tables(material(tmp_path)), 9).notes)
+
+
+def test_a_changed_answer_changes_the_figures_and_takes_the_judges_verdicts_away(tmp_path: Path) -> None:
+    results = study(tmp_path)
+    judged(results)
+    before = texts(of(paper_tables(material(tmp_path)), 9))["1 + 2"]
+    change_first(results, "no longer what it was")
+    found = material(tmp_path)
+    tables = paper_tables(found)
+    assert before[2] == "62.5 (77.4)" and texts(of(tables, 9))["1 + 2"][2] == "50.0 (77.4)"
+    assert texts(of(tables, 9, 1))["1 + 2"][2] == "not judged (84.4 \u00b1 0.5)"
+    assert any("judge/vqa/gpt-4o is about others" in line for line in found.missing.lines)
+
+
+def test_another_judge_is_named_and_does_not_compare(tmp_path: Path) -> None:
+    results = study(tmp_path)
+    rate(results, rows(), "judge/vqa/invented", [[1.0] * 8])
+    tables = paper_tables(material(tmp_path))
+    assert texts(of(tables, 4))["invented (paper: GPT-4)"][0] == "100.0 (87.4 \u00b1 0.0)"
+    assert any("different judges do not compare" in note for note in of(tables, 4).notes)
+    rate(results, rows(), "judge/vqa/other", [[0.0] * 8])
+    with pytest.raises(ConfigError, match="several judges; name one under judge"):
+        paper_tables(material(tmp_path))
+    assert texts(of(paper_tables(material(tmp_path, judge="other")), 4))["other (paper: GPT-4)"][0].startswith("0.0 ")
+
+
+def test_models_stand_beside_ours_each_with_its_protocol(tmp_path: Path) -> None:
+    study(tmp_path)
+    rival = make_run(tmp_path / "rival", rows([True] * 8), ["token_recall"])
+    models = {"Invented": {"kind": "LLM, imported", "trained": "7B", "answers": {"vqa_rad": str(rival)}}}
+    table = of(paper_tables(material(tmp_path, models=models)), 2)
+    shown = [row for row in table.texts() if row[0] == "Invented"]
+    assert [row[2] for row in shown] == ["exact match", "token recall (open)"]
+    assert shown[0][1:6] == ["LLM, imported", "exact match", "7B", "answers", "100.0"]
+    assert [row[5] for row in table.texts() if row[0] == "MUMC"] == ["71.5"]
+    ours = next(row for row in table.texts() if row[:3] == ["PeFoMed", "LLM", "exact match"])
+    assert ours[3] == "56.63M (56.63M)" and ours[7] == "62.5 (77.4)"
+
+
+def test_open_answers_in_other_words_are_examples(tmp_path: Path) -> None:
+    judged(study(tmp_path))
+    table = of(paper_tables(material(tmp_path)), 1)
+    assert [row[1:] for row in table.texts()] == [
+        ["What is <b>bold</b> here?", "a </script> tag", "something else"],
+        ["Which plane is drawn?", "axial", "something else"],
+    ]
+
+
+def test_the_papers_rivals_are_typed_as_printed() -> None:
+    for model in TABLE_2:
+        for figures in model.figures.values():
+            if len(figures) == 3:
+                assert figures["open"] < figures["overall"] < figures["closed"] or "LLaVA-Med" in model.name
+    assert len({model.name for model in (*TABLE_2, *TABLE_5)}) == len(TABLE_2) + len(TABLE_5)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"runs": {}}, "names no run"),
+        ({"runs": {"vqa_rd": {}}}, "runs.vqa_rd: no such key"),
+        ({"runs": {"vqa_rad": {"stage 3": "x"}}}, "runs.vqa_rad.stage 3: no such key"),
+        ({"runs": {"both": 3}}, "runs.both: 3 is not a folder"),
+        ({"runs": {"both": "x"}, "models": {"A": {}}}, "models.A: no answers"),
+        ({"runs": {"both": "x"}, "juge": "x"}, "juge: no such key"),
+        ({"runs": {"both": "x"}, "judge": ["a"]}, "judge: ['a'] is not the name of a model"),
+    ],
+)
+def test_mistakes_of_a_plan_are_named(tmp_path: Path, content: dict, message: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        material(tmp_path, **content)
+
+
+def test_a_run_of_all_data_sets_is_named_once(tmp_path: Path) -> None:
+    study(tmp_path)
+    found = material(tmp_path, runs={"both": str(tmp_path / "both")})
+    assert found.row("vqa_rad").answered is not None and found.row("slake").reason == "not answered"
+    assert any("does not answer its test split" in line for line in found.missing.lines)
