@@ -17,7 +17,7 @@ from ..scoring.checks import check_predictions
 from ..services.judge import offline_judge
 from ..services.judge.asking import ask_all
 from ..services.judge.batches import ask_batches
-from ..services.judge.chat import Ask, ChatRequest
+from ..services.judge.chat import Ask, AsksAtOnce, ChatRequest
 from ..services.judge.judging import (
     JudgePlan,
     check_judgeable,
@@ -84,10 +84,10 @@ def find_judge(
     if judge == "local":
         return _one_by_one(LocalChat(model).ask)
     chat = OpenAIChat(timeout_s, leave_out=leave_out)
-    require_permission(predictions, chat.host, chat.is_local, has_permission)
+    require_permission(predictions, chat.destination, chat.is_local, has_permission)
     if batch:
         return lambda questions, ledger, usable, limits: ask_batches(questions, chat, ledger, usable, limits)
-    return _one_by_one(chat.ask)
+    return _one_by_one(chat)
 
 
 def model_name(judge: str, model: str) -> str:
@@ -158,5 +158,5 @@ def estimate(predictions: Sequence[Prediction], plan: JudgePlan, limits: Limits,
     return JudgingEstimate(stock.asked.questions, left, sent, answered, cost)
 
 
-def _one_by_one(ask: Ask) -> Judge:
+def _one_by_one(ask: Ask | AsksAtOnce) -> Judge:
     return lambda questions, ledger, usable, limits: ask_all(questions, ask, ledger, usable, limits)

@@ -14,8 +14,8 @@ from ..errors import PefomedError
 from ..records import Prediction
 from ..rubrics import REPORT, VQA
 from ..services.judge.judging import JudgePlan
-from ..services.judge.openai_chat import server_url
 from ..services.judge.prompts import find_prompt
+from ..services.judge.server import server_url
 from ..services.judge.settling import Limits
 from .judge import LEDGER, find_judge, judge_offline, judge_with_model, model_name
 from .tasks import MedicalTask

@@ -15,10 +15,10 @@ from ..rubrics import BUILT_IN, find_rubric
 from ..scoring.breakdown import check_axes
 from ..services.judge import offline_judge
 from ..services.judge.judging import JudgePlan
-from ..services.judge.openai_chat import server_url
 from ..services.judge.prices import read_price
 from ..services.judge.prompts import find_prompt
-from ..services.judge.responses import OPTIONAL
+from ..services.judge.refusals import OPTIONAL
+from ..services.judge.server import server_url
 from ..services.judge.settling import Asked, Limits
 from ._answers import read_answers
 from .arguments import add_permission, add_predictions, add_rubric, add_score_arguments
@@ -65,7 +65,7 @@ def add_asking_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--leave-out", action="append", default=[], choices=OPTIONAL, help="do not send this; may be repeated"
     )
-    parser.add_argument("--timeout", type=float, default=120.0, metavar="SECONDS", help="of one request")
+    parser.add_argument("--timeout", type=float, default=120.0, metavar="SECONDS", help="for all of one request")
     parser.add_argument(
         "--prices",
         type=Path,
@@ -152,7 +152,12 @@ def explain_unfinished(asked: Asked, ledger: Path) -> int:
     )
     for reason, count in asked.without_reply.most_common():
         print(f"  no reply to {count:,} questions: {reason}")
-    print(f"{ledger} holds every reply; start the same command again to go on without paying for them twice")
+    if asked.let_go:
+        print(f"  {asked.let_go:,} requests were in flight: they may have been paid for, and are asked again")
+    print(
+        f"{ledger} holds every reply that came back; start the same command again to go on without paying for them "
+        "twice"
+    )
     return 130 if asked.stopped == "interrupted" else 1
 
 

@@ -11,8 +11,9 @@ from ..readers import DATASETS, read_data
 from ..services.judge.asking import ask_all
 from ..services.judge.judging import require_permission
 from ..services.judge.ledger import Ledger
-from ..services.judge.openai_chat import OpenAIChat, server_url
+from ..services.judge.openai_chat import OpenAIChat
 from ..services.judge.prices import estimate_tokens
+from ..services.judge.server import server_url
 from ..services.judge.settling import take_stock
 from ..services.private_files import keep_private
 from ..storage import write_records
@@ -73,7 +74,7 @@ def _answer_test_set(arguments: argparse.Namespace) -> int:
     keep_private([arguments.dataset], {arguments.dataset: data_origin(arguments.root)})
     if not arguments.dry_run:
         chat = OpenAIChat(arguments.timeout, leave_out=arguments.leave_out)
-        require_permission(samples, chat.host, chat.is_local, arguments.i_have_permission)
+        require_permission(samples, chat.destination, chat.is_local, arguments.i_have_permission)
     optional = {"temperature": arguments.temperature, "max_tokens": arguments.max_tokens or None}
     parameters = {
         "model": arguments.model,
@@ -90,7 +91,7 @@ def _answer_test_set(arguments: argparse.Namespace) -> int:
                 f"{sum(estimate_tokens(questions[place].messages) for place in left):,} tokens to send"
             )
             return 0
-        asked = ask_all(questions, chat.ask, ledger, is_answer, limits, what="answering")
+        asked = ask_all(questions, chat, ledger, is_answer, limits, what="answering")
         if not asked.is_complete:
             return explain_unfinished(asked, path)
         asked.require_use()

@@ -80,7 +80,7 @@ def measure(questions: int, concurrency: int, latency_s: float) -> float:
         start = time.monotonic()
         done = ask_all(
             judge_questions(predictions, plan),
-            OpenAIChat().ask,
+            OpenAIChat(),
             ledger,
             usable_verdict(plan),
             Limits(concurrency=concurrency),

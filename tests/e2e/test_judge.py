@@ -199,3 +199,37 @@ def test_two_judges_on_one_ledger_are_refused(answered, tmp_path):
         first.communicate(timeout=60)
     assert (code, first.returncode) == (2, 0)
     assert "is in use by another process" in shown
+
+
+def test_a_second_interrupt_ends_at_once_and_says_what_was_in_flight(answered, tmp_path):
+    path, served = answered(30), threading.Event()
+    common = ["vqa", path, "--model", "invented-judge", "--runs", 4, "--concurrency", 4, "--out", tmp_path / "out"]
+
+    def stuck(body, _):
+        if len(server.requests) > 12:
+            served.wait(120)
+        return judged(body)
+
+    with ChatServer(stuck) as server:
+        process = start(server, common)
+        while process.poll() is None and len(server.requests) < 13:
+            time.sleep(0.005)
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.readline().startswith("finishing what is in flight")
+        process.send_signal(signal.SIGINT)
+        shown = process.communicate(timeout=60)[0]  # --timeout is 120
+        served.set()
+        stored = len(entries(tmp_path / "out" / "judge.ledger.jsonl"))
+        assert process.returncode == 130
+        assert f"{len(server.requests) - stored} requests were in flight" in shown
+        assert judge(server, common)[0] == 0
+    assert len(entries(tmp_path / "out" / "judge.ledger.jsonl")) == 120
+
+
+def test_texts_and_key_stay_on_this_machine_whatever_the_proxy_says(answered, tmp_path, monkeypatch):
+    path = answered(4)
+    with ChatServer() as server, ChatServer() as proxy:
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
+        assert judge(server, ["vqa", path, "--model", "invented-judge", "--runs", 2])[0] == 0
+    assert (len(server.requests), proxy.requests, proxy.keys) == (8, [], [])

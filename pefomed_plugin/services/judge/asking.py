@@ -1,7 +1,7 @@
 """Many questions to one model: what the ledger holds is not asked again, limits are kept, nothing paid for is lost.
 
-Every reply is in the ledger before it counts. One thread (the caller's) writes; ``concurrency`` threads ask. As long
-as no reply could be used only ``FEW`` questions are out, and after as many bad ends it stops.
+Every reply is in the ledger before it counts, and before anything is made of it. One thread (the caller's) writes.
+As long as no reply could be used only ``FEW`` questions are out, and after as many bad ends it stops.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, Callable
 
 from ...errors import PefomedError
 from ..console import progress, say
-from .chat import Ask, ChatRequest, Gate, Halted, NoReply, RefusedRequest, Reply
+from .chat import Ask, AsksAtOnce, ChatRequest, Gate, Halted, NoReply, RefusedRequest, Reply, closing_on_error
 from .ledger import Entry, Ledger
 from .prices import TOKENS_OF_A_VERDICT, estimate_tokens
 from .settling import (
@@ -36,26 +36,77 @@ HOPELESS_AFTER = 20
 """Bad ends in a row after which it stops where something could be used before."""
 
 
+Done = SimpleQueue  # of Future, or of None: end at once
+
+
 def ask_all(
-    questions: Sequence[ChatRequest], ask: Ask, ledger: Ledger, usable: Usable, limits: Limits, what: str = "judging"
+    questions: Sequence[ChatRequest],
+    ask: Ask | AsksAtOnce,
+    ledger: Ledger,
+    usable: Usable,
+    limits: Limits,
+    what: str = "judging",
 ) -> Asked:
     """Ask what is open until all is settled, a limit is reached, or the user interrupts.
 
-    An interrupt (or SIGTERM) lets the requests in flight finish and stores their replies; a second one does not wait.
+    An interrupt (or SIGTERM) lets the requests in flight finish and stores their replies; a second one lets go of them.
+    A mistake of this program stores what is in flight, too, before it is raised.
 
     Raises:
         PefomedError: what concerns all questions (a wrong key, a full disk), after replies in flight are stored.
     """
-    return _Asking(questions, ask, ledger, usable, limits).run(what)
+    if isinstance(ask, AsksAtOnce):
+        return _Asking(questions, ask.starter(limits.concurrency), ledger, usable, limits).run(what)
+    threads = _Threads(ask, limits.concurrency)
+    try:
+        return _Asking(questions, threads.start, ledger, usable, limits).run(what)
+    finally:
+        threads.close()
+
+
+class _Threads:
+    """Asks in threads that an ending interpreter does not wait for."""
+
+    def __init__(self, ask: Ask, count: int) -> None:
+        self._ask, self._count, self._started = ask, count, 0
+        self._waiting: SimpleQueue[tuple[Future, ChatRequest, Gate] | None] = SimpleQueue()
+
+    def start(self, question: ChatRequest, gate: Gate) -> Future[Reply]:
+        """Hand a question out."""
+        future: Future[Reply] = Future()
+        self._waiting.put((future, question, gate))
+        if self._started < self._count:
+            self._started += 1
+            threading.Thread(target=self._work, daemon=True).start()
+        return future
+
+    def close(self) -> None:
+        """Let every thread end after what it is doing."""
+        for _ in range(self._started):
+            self._waiting.put(None)
+
+    def _work(self) -> None:
+        for future, question, gate in iter(self._waiting.get, None):
+            if future.set_running_or_notify_cancel():
+                try:
+                    with closing_on_error(gate):
+                        future.set_result(self._ask(question, gate))
+                except BaseException as error:
+                    future.set_exception(error)
 
 
 class _Asking:
     """One call of ``ask_all``."""
 
     def __init__(
-        self, questions: Sequence[ChatRequest], ask: Ask, ledger: Ledger, usable: Usable, limits: Limits
+        self,
+        questions: Sequence[ChatRequest],
+        start: Callable[[ChatRequest, Gate], Future[Reply]],
+        ledger: Ledger,
+        usable: Usable,
+        limits: Limits,
     ) -> None:
-        self.ask, self.ledger, self.usable, self.limits = ask, ledger, usable, limits
+        self.start, self.ledger, self.usable, self.limits = start, ledger, usable, limits
         self.questions = questions
         stock = take_stock(questions, ledger, usable, limits)
         left, self.asked, self.has_use = stock.open, stock.asked, stock.has_use
@@ -64,28 +115,25 @@ class _Asking:
         self.waiting = deque([*probes, *(place for place in left if place not in few)])
         """Places of questions; a question is made when it is asked."""
         self.gate = Gate(limits.max_requests)
+        self.done: Done = SimpleQueue()
         self.running: dict[Future, tuple[int, ChatRequest]] = {}
         self.reserved: dict[Future, float] = {}
         self.dearest = 0.0
         self.bad_in_a_row = 0
         self.refused: list[tuple[int, ChatRequest, str]] = []
         """Held back until another reply shows that the server answers at all."""
-        self.error: PefomedError | None = None
+        self.error: Exception | None = None
 
     def run(self, what: str) -> Asked:
-        done: SimpleQueue[Future] = SimpleQueue()
-        pool = ThreadPoolExecutor(self.limits.concurrency)
         try:
-            with closing_on_signal(self.gate), progress(what, self.asked.questions, self.asked.settled) as advance:
-                while self._submit(pool, done) or self.running:
-                    before = self.asked.settled
-                    self._store(_drain(done))
-                    advance(self.asked.settled - before, note=self._note())
-                if self.has_use and not self.gate.is_closed:
-                    self._store_refusals()
+            with closing_on_signal(self.gate, lambda: self.done.put(None)):
+                with progress(what, self.asked.questions, self.asked.settled) as advance:
+                    self._ask_and_store(advance)
         finally:
             self.gate.close("ended")
-            pool.shutdown(wait=False, cancel_futures=True)
+            self.asked.let_go = self.gate.in_flight if self.running else 0
+            for future in self.running:
+                future.cancel()
         for *_, reason in self.refused:
             self.asked.without_reply[reason] += 1
         self.asked.requests, self.asked.stopped = self.gate.passed, None if self.asked.is_complete else self.gate.reason
@@ -93,8 +141,30 @@ class _Asking:
             raise self.error
         return self.asked
 
-    def _submit(self, pool: ThreadPoolExecutor, done: SimpleQueue[Future]) -> bool:
-        """Hand out questions, a few ahead of the threads; whether there was one to hand out."""
+    def _ask_and_store(self, advance: Callable[..., None]) -> None:
+        try:
+            while self._submit() or self.running:
+                before = self.asked.settled
+                futures = _drain(self.done)
+                self._store([future for future in futures if future is not None])
+                advance(self.asked.settled - before, note=self._note())
+                if None in futures:
+                    return
+            if self.has_use and not self.gate.is_closed:
+                self._store_refusals()
+        except PefomedError:
+            raise
+        except Exception:
+            self.gate.close("a mistake of this program")
+            while self.running:
+                futures = _drain(self.done)
+                self._keep([future for future in futures if future is not None])
+                if None in futures:
+                    break
+            raise
+
+    def _submit(self) -> bool:
+        """Hand out questions, a few more than are asked at a time; whether there was one to hand out."""
         handed_out = False
         while self.waiting and not self.gate.is_closed and len(self.running) < self._most():
             place = self.waiting[0]
@@ -105,9 +175,9 @@ class _Asking:
                     self.gate.close(f"--max-cost {self.limits.max_cost} reached")
                 break
             self.waiting.popleft()
-            future = pool.submit(self._ask_one, question)
+            future = self.start(question, self.gate)
             self.running[future], self.reserved[future] = (place, question), cost
-            future.add_done_callback(done.put)
+            future.add_done_callback(self.done.put)
             handed_out = True
         return handed_out
 
@@ -116,24 +186,25 @@ class _Asking:
         most = 2 * self.limits.concurrency
         return most if self.has_use else min(most, FEW)
 
-    def _ask_one(self, question: ChatRequest) -> Reply:
-        """In a thread of its own; what concerns all questions closes the gate before the next one leaves."""
-        try:
-            return self.ask(question, self.gate)
-        except PefomedError as error:
-            self.gate.close(error.summary)
-            raise
-
     def _store(self, futures: Sequence[Future]) -> None:
         """Write what came back, all of it with one sync, then count it."""
-        entries: list[Entry] = []
-        replied: list[tuple[int, ChatRequest]] = []
+        for place, question, entry in self._keep(futures):
+            self._count(place, question, entry)
+            if self.usable(entry):
+                self.has_use, self.bad_in_a_row = True, 0
+                self._store_refusals()
+            elif not self.has_use or (not entry["final"] and len(entries_of(self.ledger, question)) == 1):
+                self._count_bad_end(question, str(entry["fault"] or "not what was asked for"))
+
+    def _keep(self, futures: Sequence[Future]) -> list[tuple[int, ChatRequest, Entry]]:
+        """Write what came back, before anything is made of it."""
+        replied: list[tuple[int, ChatRequest, Entry]] = []
         for future in futures:
             place, question = self.running.pop(future)
             del self.reserved[future]
             try:
                 reply = future.result()
-            except Halted:
+            except (Halted, CancelledError):
                 continue
             except NoReply as error:
                 self.asked.without_reply[str(error)] += 1
@@ -141,19 +212,12 @@ class _Asking:
             except RefusedRequest as error:
                 self.refused.append((place, question, str(error)))
                 self._count_bad_end(question, str(error))
-            except PefomedError as error:
+            except Exception as error:
                 self.error = self.error or error
             else:
-                entries.append(make_entry(question, reply))
-                replied.append((place, question))
-        self.ledger.append(entries)
-        for (place, question), entry in zip(replied, entries):
-            self._count(place, question, entry)
-            if self.usable(entry):
-                self.has_use, self.bad_in_a_row = True, 0
-                self._store_refusals()
-            elif not self.has_use or (not entry["final"] and len(entries_of(self.ledger, question)) == 1):
-                self._count_bad_end(question, str(entry["fault"] or "not what was asked for"))
+                replied.append((place, question, make_entry(question, reply)))
+        self.ledger.append([entry for *_, entry in replied])
+        return replied
 
     def _store_refusals(self) -> None:
         """The server answers others, so these were refused for their own sake: final, without a value."""
@@ -204,7 +268,7 @@ class _Asking:
         return ", ".join(notes)
 
 
-def _drain(done: SimpleQueue[Future]) -> list[Future]:
+def _drain(done: Done) -> list[Future | None]:
     futures = [done.get()]
     while True:
         try:
@@ -214,17 +278,25 @@ def _drain(done: SimpleQueue[Future]) -> list[Future]:
 
 
 @contextmanager
-def closing_on_signal(gate: Gate) -> Iterator[None]:
-    """An interrupt or SIGTERM closes the gate instead of ending the process; a second one interrupts."""
+def closing_on_signal(gate: Gate, let_go: Callable[[], None] | None = None) -> Iterator[None]:
+    """An interrupt or SIGTERM closes the gate instead of ending the process; a second one calls ``let_go``.
+
+    Another one, or the second where there is nothing to call, interrupts at once.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    later = [let_go] if let_go is not None else []
 
     def close(*_: Any) -> None:
-        if gate.is_closed:
+        if gate.reason is None:
+            gate.close("interrupted")
+            flying = f"; {gate.in_flight} requests are" if gate.in_flight > 1 else ""
+            say(f"finishing what is in flight{flying}; once more to stop at once")
+        elif later:
+            later.pop()()
+        else:
             raise KeyboardInterrupt
-        gate.close("interrupted")
-        say("finishing what is in flight; once more to stop at once")
 
     before = {number: signal.signal(number, close) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -11,11 +11,12 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from ...errors import ConfigError
-from ...json_text import parse_json
+from ...json_text import JsonFault, parse_json
 from ...readers.textfiles import read_json_object
 from ...storage import write_json
 from ..console import say
@@ -25,11 +26,13 @@ from .ledger import Ledger
 from .openai_chat import OpenAIChat, ServiceError
 from .prices import TOKENS_OF_A_VERDICT, estimate_tokens
 from .settling import Asked, Limits, Stock, Usable, entries_of, make_entry, take_stock
+from .wire import PATHS
 
 MOST_REQUESTS, MOST_BYTES = 50_000, 180_000_000
 """Of one batch: the API takes 50,000 requests and 200 MB."""
 POLL_S = 30.0
-_ENDPOINT = "/v1/chat/completions"
+MOST_BYTES_BACK, TRANSFER_S = 1 << 29, 3600.0
+"""Size of a batch's results, and time for sending or fetching a batch."""
 _LABEL = "pefomed_label"
 _OVER = ("completed", "expired", "cancelled", "failed")
 
@@ -78,11 +81,11 @@ def ask_batches(
 def _send(note: Path, questions: Sequence[ChatRequest], left: Sequence[int], chat: OpenAIChat, most: int | None) -> int:
     """Note, upload and start one batch; how many requests it has."""
     lines: list[bytes] = []
-    size = 0
+    size, path = 0, PATHS[questions[left[0]].endpoint]
     for place in left[: min(most or MOST_REQUESTS, MOST_REQUESTS)]:
         question = questions[place]
         line = json.dumps(
-            {"custom_id": question.key, "method": "POST", "url": _ENDPOINT, "body": chat.body(question)}
+            {"custom_id": question.key, "method": "POST", "url": path, "body": chat.body(question)}
         ).encode()
         size += len(line) + 1
         if size > MOST_BYTES and lines:
@@ -90,10 +93,12 @@ def _send(note: Path, questions: Sequence[ChatRequest], left: Sequence[int], cha
         lines.append(line)
     label = uuid.uuid4().hex
     write_json(note, {"label": label, "requests": len(lines)})
-    uploaded = chat.call(lambda client: client.files.create(file=("judge.jsonl", b"\n".join(lines)), purpose="batch"))
+    uploaded = chat.call(
+        lambda client: client.files.create(file=("judge.jsonl", b"\n".join(lines)), purpose="batch"), TRANSFER_S
+    )
     batch = chat.call(
         lambda client: client.batches.create(
-            input_file_id=uploaded.id, endpoint=_ENDPOINT, completion_window="24h", metadata={_LABEL: label}
+            input_file_id=uploaded.id, endpoint=path, completion_window="24h", metadata={_LABEL: label}
         )
     )
     write_json(note, {"label": label, "requests": len(lines), "batch": batch.id})
@@ -133,13 +138,13 @@ def _fetch(
     places = {key: place for place, question in enumerate(questions) for key in (question.key_before, question.key)}
     replies: dict[str, Reply] = {}
     refused: dict[str, Reply] = {}
-    brought = False
+    brought, unreadable = False, 0
     for file_id in filter(None, (batch.output_file_id, batch.error_file_id)):
-        data = chat.call(partial(_read_file, file_id))
-        for line in data.decode("utf-8").splitlines():
-            record = parse_json(line)
-            place = places.get(record.get("custom_id"))
-            if place is not None:
+        for line in BytesIO(chat.call(partial(_read_file, file_id), TRANSFER_S, MOST_BYTES_BACK)):
+            record = _read_line(line)
+            unreadable += record is None and bool(line.strip())
+            place = places.get(record["custom_id"]) if record else None
+            if record and place is not None:
                 question = questions[place]
                 try:
                     reply, changed = chat.read_batch_line(record, question)
@@ -149,6 +154,8 @@ def _fetch(
                 brought = brought or changed
                 if reply is not None:
                     replies[question.key] = reply
+    if unreadable:
+        say(f"batch {batch_id}: {unreadable:,} lines of its results cannot be read; what they answer is asked again")
     if any(reply.text for reply in replies.values()):  # others are answered: these are refused for their own sake
         replies.update(refused)
     # A kill between storing and removing the note comes back here: what one batch answered is stored once.
@@ -164,18 +171,28 @@ def _fetch(
     return brought or bool(replies)
 
 
-def _read_file(file_id: str, client: Any) -> bytes:
-    return client.files.content(file_id).content
+async def _read_file(file_id: str, client: Any) -> bytes:
+    content = await client.files.content(file_id)
+    return content.content
+
+
+def _read_line(line: bytes) -> dict[str, Any] | None:
+    """One line of a batch's results; None where it is no record with an id."""
+    try:
+        record = parse_json(line)
+    except JsonFault:
+        return None
+    return record if isinstance(record, dict) and isinstance(record.get("custom_id"), str) else None
 
 
 def _find(chat: OpenAIChat, label: str) -> str | None:
     """The batch that carries a label, if it was ever started."""
 
-    def find(client: Any) -> str | None:
-        return next(
-            (sample.id for sample in client.batches.list(limit=100) if (sample.metadata or {}).get(_LABEL) == label),
-            None,
-        )
+    async def find(client: Any) -> str | None:
+        async for batch in client.batches.list(limit=100):
+            if (batch.metadata or {}).get(_LABEL) == label:
+                return batch.id
+        return None
 
     return chat.call(find)
 

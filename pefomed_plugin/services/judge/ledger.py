@@ -10,12 +10,14 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
 from ...errors import DataError, why
-from ...json_text import parse_json
+from ...json_fields import wrong_fields
+from ...json_text import JsonFault, parse_json
 from ...storage import SCHEMA
 from ..parallel import lock
 
@@ -95,14 +97,19 @@ class Ledger:
         rows = [json.dumps({"schema": SCHEMA, **entry}, ensure_ascii=False) + "\n" for entry in entries]
         lines = [row.encode("utf-8", errors="backslashreplace") for row in rows]
         data = memoryview(b"".join(lines))
+        place = self._file.seek(0, os.SEEK_END)
         try:
-            place = self._file.seek(0, os.SEEK_END)
             while data:
                 data = data[self._file.write(data) :]
             os.fsync(self._file.fileno())
-        except OSError as error:
+        except BaseException as error:
+            with suppress(OSError):
+                self._file.truncate(place)  # so that the next line does not begin within a torn one
+            if not isinstance(error, OSError):
+                raise
             raise DataError(
-                f"cannot write the ledger {self.path}: {error.strerror}; make room and start the same command again"
+                f"cannot write the ledger {self.path}: {why(error)}; what stands in it is whole. Start the same "
+                f"command again: these {len(entries):,} replies and those in flight are asked for again"
             ) from error
         for entry, line in zip(entries, lines):
             self._note(entry["key"], place)
@@ -134,12 +141,11 @@ class Ledger:
             if not line.endswith(b"\n"):
                 self.torn_bytes = len(line)
                 break
-            try:
-                self._note(parse_json(line)["key"], whole)
-            except (ValueError, KeyError, TypeError):
-                damaged.append(
-                    f"{self.path}, line {number}: not an entry; remove the line, its question is asked again"
-                )
+            key, problem = _read_entry(line)
+            if problem:
+                damaged.append(f"{self.path}, line {number}: {problem}; remove the line, its question is asked again")
+            else:
+                self._note(key, whole)
             whole += len(line)
         if damaged:
             raise DataError(f"the ledger {self.path} is damaged", damaged)
@@ -147,6 +153,30 @@ class Ledger:
             file.truncate(whole)
             os.fsync(file.fileno())
             reader.seek(0, os.SEEK_END)  # forgets the torn bytes that it read ahead
+
+
+_FIELDS = {
+    **dict.fromkeys(("text", "fault", "returned_model", "system_fingerprint", "server", "endpoint"), "str | None"),
+    "key": "str",
+    "usage": "Mapping[str, int]",
+    "dropped": "list",
+    "logprobs": "list",
+    "raw": "str",
+    "final": "bool",
+}
+"""Fields that are read back -> what they must be, where they are there."""
+
+
+def _read_entry(line: bytes) -> tuple[str, str]:
+    """The key of a line, and what is wrong with it."""
+    try:
+        entry = parse_json(line)
+    except JsonFault as fault:
+        return "", f"not an entry ({fault})"
+    wrong = wrong_fields(entry, _FIELDS, ("key",))
+    if not wrong and any(count < 0 for count in entry.get("usage", {}).values()):
+        wrong = ["usage is below 0"]
+    return ("", f"not an entry ({'; '.join(wrong)})") if wrong else (entry["key"], "")
 
 
 def _sync_folder(folder: Path) -> None:

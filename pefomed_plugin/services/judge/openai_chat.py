@@ -1,45 +1,49 @@
-"""Chat completions through the ``openai`` package: any compatible server by ``OPENAI_BASE_URL``, or Azure.
+"""Questions to a server through the ``openai`` package's asynchronous client: any compatible one, or Azure.
 
-The SDK's own retries are off: it repeats what will never succeed (an exhausted quota) and ignores a Retry-After above
-two minutes. No message of ours holds the key or a word of what was sent or answered; servers quote both.
+One event loop in a thread of its own sends everything, so that a request has one time for all of it and can be let go
+at any moment. The SDK's own retries are off: it repeats what will never succeed (an exhausted quota) and ignores a
+Retry-After above two minutes. No message of ours holds the key or a word of what was sent or answered; servers quote
+both.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
-import logging
-import os
+import math
 import random
 import threading
 import time
-from collections.abc import Mapping, Sequence
+import weakref
+from collections.abc import Awaitable, Coroutine, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import replace
 from typing import Any, Callable
 from urllib.parse import urlsplit
 
 from ...errors import ConfigError, PefomedError
-from ...requirements import Need
 from ..console import say
-from .chat import ChatRequest, Gate, NoReply, RefusedRequest, Reply
-from .responses import (
+from .chat import RESPONSES, ChatRequest, Gate, NoReply, RefusedRequest, Reply, closing_on_error
+from .refusals import (
+    LONGEST_RETRY_AFTER_S,
     OF_THE_KEY,
-    OPTIONAL,
     REFUSALS_OF_TEXTS,
     SYSTEM,
     fault_of_text,
-    read_body,
     refused_parameter,
     retry_after_s,
     smaller_limit,
-    without_system,
     words_of,
 )
+from .server import MOST_BYTES, TooLarge, make_client, most_bytes, secrets
+from .wire import body_of, read_body
 
-OPENAI = Need("openai", "questions to a server", "openai")
 MAX_TRIES = 8
 """Requests for one reply before it is left for the next start; waits between them add up to about a minute."""
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
+SHOWN_WAIT_S = 10.0
+"""From here on what a server asks to wait is said."""
 _TEMPORARY = (408, 409, 425, 429)
-_LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
 class ServiceError(PefomedError):
@@ -49,8 +53,12 @@ class ServiceError(PefomedError):
 class OpenAIChat:
     """Asks one server; safe to call from many threads.
 
+    Args:
+        timeout_s: of one request, from its first byte to the last one of its answer.
+        leave_out: of ``OPTIONAL``, what is not sent.
+
     Raises:
-        ConfigError: the ``openai`` package or the key is missing.
+        ConfigError: the ``openai`` package or the key is missing, or what is given cannot be used.
     """
 
     def __init__(
@@ -60,21 +68,42 @@ class OpenAIChat:
         first_wait_s: float = FIRST_WAIT_S,
         leave_out: Sequence[str] = (),
     ) -> None:
-        self._client = _make_client(timeout_s)
+        if not (0 < timeout_s < math.inf):
+            raise ConfigError(f"--timeout is seconds above 0, not {timeout_s}")
+        self._client, self.server = make_client(timeout_s)
+        self.timeout_s = timeout_s
         self._max_tries, self._first_wait_s = max_tries, first_wait_s
         self._leave_out = tuple(leave_out)
-        self._dropped: dict[str, tuple[str, ...]] = {}
+        self._learned: dict[str, tuple[str, ...]] = {}
         self._lock = threading.Lock()
-
-    @property
-    def host(self) -> str:
-        """Where the texts go."""
-        return urlsplit(str(self._client.base_url)).hostname or ""
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=self._loop.run_forever, daemon=True, name="requests").start()
+        weakref.finalize(self, self._loop.call_soon_threadsafe, self._loop.stop)
 
     @property
     def is_local(self) -> bool:
-        """Whether they stay on this machine."""
-        return self.host in _LOCAL_HOSTS
+        """Whether the texts stay on this machine."""
+        return self.server.is_local
+
+    @property
+    def destination(self) -> str:
+        """Where they go."""
+        return self.server.destination
+
+    def starter(self, concurrency: int) -> Callable[[ChatRequest, Gate], Future[Reply]]:
+        """The function that starts a question; at most ``concurrency`` are under way. Raises as ``ask``."""
+
+        async def make_slots() -> asyncio.Semaphore:
+            return asyncio.Semaphore(concurrency)
+
+        slots = self._run(make_slots())
+
+        async def ask(question: ChatRequest, gate: Gate) -> Reply:
+            async with slots:
+                with closing_on_error(gate):
+                    return await self._ask(question, gate)
+
+        return lambda question, gate: asyncio.run_coroutine_threadsafe(ask(question, gate), self._loop)
 
     def ask(self, question: ChatRequest, gate: Gate) -> Reply:
         """One reply, repeated over temporary faults.
@@ -85,65 +114,46 @@ class OpenAIChat:
             Halted: the gate was closed.
             ServiceError: nothing can be answered: no quota, a wrong key, an unknown model.
         """
-        import openai  # late: optional
-
-        model, fault = question.parameters["model"], ""
-        limits: dict[str, int] = {}
-        for number in range(self._max_tries + len(OPTIONAL)):
-            if number and not fault.startswith("refused"):
-                gate.sleep(min(LONGEST_WAIT_S, self._first_wait_s * 2 ** (number - 1)) * random.uniform(0.75, 1.25))
-            gate.enter()
-            left_out = self._left_out(model)
-            dropped = (*left_out, *(f"{name} {value}" for name, value in limits.items()))
-            try:
-                # As extra_body: the SDK's walk through typed messages is a quarter of a request's time.
-                raw = self._client.chat.completions.with_raw_response.create(
-                    model=model, messages=[], extra_body={**_body(question, left_out), **limits}
-                )
-                reply, fault = read_body(raw.http_response.content, dropped)
-                if reply is not None:
-                    return reply
-            except openai.APIStatusError as error:
-                said = words_of(error.body, error.response.text)
-                smaller = smaller_limit(said, {**question.parameters, **limits}, left_out)
-                if smaller is not None:
-                    limits, fault = smaller, "refused limit"
-                    continue
-                reply, fault = self._judge_status(error, said, question, left_out, gate)
-                if reply is not None:
-                    return reply
-            except openai.APITimeoutError:
-                fault = "time-out"
-            except openai.APIConnectionError as error:
-                fault = f"no connection ({type(error.__cause__ or error).__name__})"
-        raise NoReply(fault)
+        return self._run(self._ask(question, gate))
 
     def body(self, question: ChatRequest) -> dict[str, Any]:
         """A request's body, without what the server is known to refuse."""
-        return _body(question, self._left_out(question.parameters["model"]))
+        return body_of(question, self._left_out(question.parameters["model"]))
 
-    def _left_out(self, model: str) -> tuple[str, ...]:
-        return tuple(dict.fromkeys((*self._leave_out, *self._dropped.get(model, ()))))
-
-    def call(self, function: Callable[[Any], Any]) -> Any:
+    def call(
+        self, function: Callable[[Any], Awaitable[Any]], limit_s: float | None = None, most: int = MOST_BYTES
+    ) -> Any:
         """What ``function`` makes of the client, in another corner of the API.
+
+        Args:
+            limit_s: time for all of it; None: that of a request.
+            most: bytes of an answer.
 
         Raises:
             ServiceError: the server refuses, or stays away over several tries.
         """
         import openai  # late: optional
 
+        async def limited() -> Any:
+            most_bytes.set(most)
+            return await asyncio.wait_for(function(self._client), limit_s or self.timeout_s)
+
         for number in range(self._max_tries):
             try:
-                return function(self._client)
+                return self._run(limited())
             except openai.APIStatusError as error:
-                fault = f"status {error.status_code}"
+                fault = f"status {error.status_code}{_sent_on(error)}"
                 if error.status_code not in _TEMPORARY and error.status_code < 500:
                     break
-            except openai.APIConnectionError:
+            except TooLarge:
+                fault = f"its answer is larger than {most:,} bytes"
+                break
+            except (openai.APIConnectionError, asyncio.TimeoutError):
                 fault = "no connection"
             time.sleep(min(LONGEST_WAIT_S, self._first_wait_s * 2**number))
-        raise ServiceError(f"{self.host} does not do it ({fault}); start the same command again to go on") from None
+        raise ServiceError(
+            f"{self.server.host} does not do it ({fault}); start the same command again to go on"
+        ) from None
 
     def read_batch_line(self, record: Mapping[str, Any], question: ChatRequest) -> tuple[Reply | None, bool]:
         """The reply of one line of a batch's results, and whether the line changes what is asked next.
@@ -152,16 +162,18 @@ class OpenAIChat:
             RefusedRequest: the server refuses it, for whatever reason.
         """
         model = question.parameters["model"]
-        response = record.get("response") or {}
-        body: dict[str, Any] = response.get("body") or {}
+        response = record.get("response")
+        response = response if isinstance(response, dict) else {}
+        body: Any = response.get("body")
+        body = body if isinstance(body, dict) else {}
         if response.get("status_code") == 200:
-            reply, _ = read_body(json.dumps(body).encode(), self._left_out(model))
+            reply, _ = self._understand(json.dumps(body).encode(), self._left_out(model), question.endpoint)
             return reply, reply is not None
-        status, said = response.get("status_code") or 0, words_of(body, "")
+        status, said = response.get("status_code"), words_of(body, "")
         if status in REFUSALS_OF_TEXTS:
             refused = refused_parameter(body, said, question.parameters, self._left_out(model))
             if refused:
-                self._drop(model, refused)
+                self._learn(model, refused)
                 return None, True
             final = fault_of_text(status, said)
             if final:
@@ -169,10 +181,82 @@ class OpenAIChat:
             raise RefusedRequest(f"refused by the server (status {status})")
         return None, False
 
+    def _run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """What a coroutine gives, run on the loop; it is let go when this thread is interrupted."""
+        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        try:
+            return future.result()
+        finally:
+            future.cancel()
+
+    async def _ask(self, question: ChatRequest, gate: Gate) -> Reply:
+        import openai  # late: optional
+
+        model, faults = question.parameters["model"], 0
+        limits: dict[str, int] = {}
+        while True:
+            await gate.enter_async()
+            left_out = self._left_out(model)
+            asked = replace(question, parameters={**question.parameters, **limits}) if limits else question
+            dropped = (*left_out, *(f"{name} {value}" for name, value in limits.items()))
+            try:
+                content = await asyncio.wait_for(self._send(asked, left_out), self.timeout_s)
+                reply, fault = self._understand(content, dropped, question.endpoint)
+                if reply is not None:
+                    return reply
+            except openai.APIStatusError as error:
+                said = words_of(error.body, error.response.text)
+                smaller = smaller_limit(said, asked.parameters, left_out)
+                if smaller is not None:
+                    limits = smaller
+                    continue
+                reply, fault = self._judge_status(error, said, question, left_out, gate)
+                if reply is not None:
+                    return reply
+                if not fault:  # asked at once without what was refused
+                    continue
+            except TooLarge:
+                return Reply(None, f"larger than {MOST_BYTES:,} bytes, and not read to its end", dropped=dropped)
+            except (openai.APITimeoutError, asyncio.TimeoutError):
+                fault = "time-out"
+            except openai.APIConnectionError as error:
+                fault = f"no connection ({type(error.__cause__ or error).__name__})"
+            finally:
+                gate.leave()
+            faults += 1
+            if faults >= self._max_tries:
+                raise NoReply(fault)
+            wait_s = min(LONGEST_WAIT_S, self._first_wait_s * 2 ** (faults - 1))
+            await gate.sleep_async(wait_s * random.uniform(0.75, 1.25))
+
+    async def _send(self, question: ChatRequest, left_out: Sequence[str]) -> bytes:
+        """The body of an answer with status 200."""
+        body = body_of(question, left_out)
+        # As extra_body: the SDK's walk through typed messages is a quarter of a request's time.
+        if question.endpoint == RESPONSES:
+            corner, given = self._client.responses, {"model": body["model"]}
+        else:
+            corner, given = self._client.chat.completions, {"model": body["model"], "messages": []}
+        raw = await corner.with_raw_response.create(**given, extra_body=body)
+        return bytes(raw.http_response.content)
+
+    def _understand(self, content: bytes, dropped: Sequence[str], endpoint: str) -> tuple[Reply | None, str]:
+        """What an answer says; what cannot be understood at all was paid for too, and is kept as it came."""
+        text = content.decode("utf-8", "replace")
+        for secret in secrets():
+            text = text.replace(secret, "[key]")
+        try:
+            return read_body(text.encode(), dropped, endpoint)
+        except Exception as error:
+            return Reply(None, f"not understood ({type(error).__name__})", dropped=tuple(dropped), raw=text), ""
+
+    def _left_out(self, model: str) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*self._leave_out, *self._learned.get(model, ()))))
+
     def _judge_status(
         self, error: Any, said: str, question: ChatRequest, left_out: Sequence[str], gate: Gate
     ) -> tuple[Reply | None, str]:
-        """A reply that is final, or the name of a fault worth another try.
+        """A reply that is final, or the name of a fault worth another try; neither: ask again without a parameter.
 
         Raises:
             RefusedRequest: a refusal that may be about this text alone.
@@ -183,68 +267,52 @@ class OpenAIChat:
             raise ServiceError("the account's quota is used up; raise it, then start the same command again") from None
         refused = refused_parameter(error.body, said, question.parameters, left_out)
         if refused and (status in (400, 422) or refused == SYSTEM):
-            self._drop(question.parameters["model"], refused)
-            return None, f"refused parameter {refused}"
+            self._learn(question.parameters["model"], refused)
+            return None, ""
         if status in _TEMPORARY or status >= 500:
-            wait_s = retry_after_s(error.response.headers)
-            if wait_s:
-                gate.pause_all(wait_s)
+            self._wait_as_asked(retry_after_s(error.response.headers), gate)
             return None, f"status {status}"
         final = fault_of_text(status, said)
         if final:
             return final, ""
+        missing = f"it does not know {question.parameters['model']!r}, or OPENAI_BASE_URL lacks /v1"
+        if question.endpoint == RESPONSES:
+            missing += ", or it has no Responses API (leave out --endpoint responses)"
         remedy = {
             401: "OPENAI_API_KEY is not valid there",
             403: "the key may not use this model",
-            404: f"it does not know {question.parameters['model']!r}, or OPENAI_BASE_URL lacks /v1",
-        }.get(status, "see the server's log")
+            404: missing,
+        }.get(status, _sent_on(error)[2:] or "see the server's log")
         if status in REFUSALS_OF_TEXTS and not (status == 403 and OF_THE_KEY.search(said)):
-            raise RefusedRequest(f"refused by {server_url()} (status {status}): {remedy}")
-        raise ServiceError(f"{server_url()} refuses the request (status {status}): {remedy}") from None
+            raise RefusedRequest(f"refused by {self.server.url} (status {status}): {remedy}")
+        raise ServiceError(f"{self.server.url} refuses the request (status {status}): {remedy}") from None
 
-    def _drop(self, model: str, parameter: str) -> None:
+    def _wait_as_asked(self, asked_s: float, gate: Gate) -> None:
+        wait_s = min(asked_s, LONGEST_RETRY_AFTER_S)
+        if wait_s and gate.pause_all(wait_s) and asked_s >= SHOWN_WAIT_S:
+            most = "" if wait_s == asked_s else f", and is asked again after {wait_s:,.0f}, the longest wait"
+            say(f"{self.server.host} asks to wait {asked_s:,.0f} s{most}; Ctrl-C stops")
+
+    def _learn(self, model: str, parameter: str) -> None:
         with self._lock:
-            known = self._dropped.get(model, ())
+            known = self._learned.get(model, ())
             if parameter not in known:
-                self._dropped[model] = (*known, parameter)
-                what = "a system message" if parameter == SYSTEM else f"the parameter {parameter}"
-                say(f"{model} refuses {what}; asked without it, and noted in the ledger")
+                self._learned[model] = (*known, parameter)
+                old, _, new = parameter.partition(" as ")
+                what = "a system message" if parameter == SYSTEM else f"the parameter {old}"
+                how = f"asked with {new} instead" if new else "asked without it"
+                say(f"{model} refuses {what}; {how}, and noted in the ledger")
 
 
-def _make_client(timeout_s: float) -> Any:
+def _sent_on(error: Any) -> str:
+    """Where a server sends a request on to; its address only, the rest may quote what was sent."""
+    place = error.response.headers.get("location") if 300 <= error.status_code < 400 else None
+    if not place:
+        return ""
     try:
-        import openai  # late: optional
-    except ImportError:
-        raise ConfigError(f"{OPENAI.message}; or use --judge offline") from None
-    for name in ("openai", "httpx", "httpx2", "httpcore"):
-        logging.getLogger(name).setLevel(logging.WARNING)  # below that they write whole requests
-    if os.environ.get("AZURE_OPENAI_ENDPOINT"):
-        missing = [
-            f"{name} is not set" for name in ("AZURE_OPENAI_API_KEY", "OPENAI_API_VERSION") if not os.environ.get(name)
-        ]
-        if missing:
-            raise ConfigError("AZURE_OPENAI_ENDPOINT is set, but Azure needs more", missing)
-        return openai.AzureOpenAI(max_retries=0, timeout=timeout_s)
-    key = os.environ.get("OPENAI_API_KEY")
-    if not key:
-        host = urlsplit(os.environ.get("OPENAI_BASE_URL", "")).hostname
-        if host not in _LOCAL_HOSTS:
-            raise ConfigError("OPENAI_API_KEY is not set; for a server without keys set it to any word")
-        key = "unused"
-    return openai.OpenAI(api_key=key, max_retries=0, timeout=timeout_s)
-
-
-def server_url() -> str:
-    """Base URL of the server that the environment names, without what may be secret in it."""
-    environ = os.environ
-    url = environ.get("AZURE_OPENAI_ENDPOINT") or environ.get("OPENAI_BASE_URL") or "https://api.openai.com/v1"
-    parts = urlsplit(url)
-    port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path.rstrip('/')}"
-
-
-def _body(question: ChatRequest, left_out: Sequence[str]) -> dict[str, Any]:
-    return {
-        **{name: value for name, value in question.parameters.items() if name not in left_out},
-        "messages": without_system(question.messages) if SYSTEM in left_out else list(question.messages),
-    }
+        parts = urlsplit(place)
+        host, port = parts.hostname or "another path", f":{parts.port}" if parts.port else ""
+    except ValueError:
+        host, port = "another address", ""
+    host = "".join(letter for letter in host[:100] if letter.isprintable())
+    return f"; it sends requests on to {host}{port}, which is not followed: name that in OPENAI_BASE_URL if it is right"

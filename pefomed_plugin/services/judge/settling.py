@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any, Callable
 
 from ...errors import ConfigError, PefomedError
+from ...json_text import JsonFault
 from ..console import say_once
-from .chat import ChatRequest, Reply
+from .chat import CHAT, ChatRequest, Reply
 from .ledger import Entry, Ledger
 from .prices import Price
+from .wire import read_body
 
 Usable = Callable[[Mapping[str, Any]], bool]
 """Whether a ledger entry settles its question."""
@@ -66,6 +68,8 @@ class Asked:
     """Reason -> questions that the server did not answer this time."""
     faults: Counter = field(default_factory=Counter)
     """Reason -> settled questions without a usable reply."""
+    let_go: int = 0
+    """Requests that were in flight when it was stopped at once: they may have been paid for, and are asked again."""
     stopped: str | None = None
     """Why it ended before all were settled."""
 
@@ -126,13 +130,23 @@ def take_stock(questions: Sequence[ChatRequest], ledger: Ledger, usable: Usable,
 
 def entries_of(ledger: Ledger, question: ChatRequest) -> Sequence[Entry]:
     """What a ledger holds of a question, the oldest first; replies from before servers were noted count as its own."""
-    own = ledger.entries(question.key)
-    if own or question.key == question.key_before:
-        return own
-    before = ledger.entries(question.key_before)
-    if before:
-        say_once(f"{ledger.path} holds replies from before servers were noted; they are taken for those of this one")
-    return before
+    found = ledger.entries(question.key)
+    if not found and question.key != question.key_before:
+        found = ledger.entries(question.key_before)
+        if found:
+            say_once(
+                f"{ledger.path} holds replies from before servers were noted; they are taken for those of this one"
+            )
+    return [_read_again(entry, question) if "raw" in entry else entry for entry in found]
+
+
+def _read_again(entry: Entry, question: ChatRequest) -> Entry:
+    """An entry that was kept as it came, with what this version understands of it."""
+    try:
+        reply, _ = read_body(entry["raw"].encode(), entry.get("dropped") or (), question.endpoint)
+    except JsonFault:
+        return entry
+    return entry if reply is None else {**entry, **reply.to_json()}
 
 
 def is_settled(entries: Sequence[Mapping[str, Any]], usable: Usable, limits: Limits) -> bool:
@@ -142,5 +156,7 @@ def is_settled(entries: Sequence[Mapping[str, Any]], usable: Usable, limits: Lim
 
 def make_entry(question: ChatRequest, reply: Reply) -> Entry:
     """What the ledger keeps of one reply."""
-    asked = {"key": question.key, "run": question.run, **({"server": question.server} if question.server else {})}
+    asked: Entry = {"key": question.key, "run": question.run}
+    asked.update({"server": question.server} if question.server else {})
+    asked.update({"endpoint": question.endpoint} if question.endpoint != CHAT else {})
     return {**asked, **question.facts, **question.parameters, **reply.to_json()}

@@ -209,3 +209,70 @@ def test_it_asks_as_many_at_a_time_as_allowed(path):
 
     asked(path, ask, count=40, concurrency=5)
     assert most[0] == 5
+
+
+def test_a_second_interrupt_lets_go_of_what_is_in_flight_and_says_so(path):
+    for_ever = threading.Event()
+
+    def ask(question, gate):
+        gate.enter()
+        if gate.passed == 8:
+            os.kill(os.getpid(), signal.SIGINT)
+            gate._closing.result(10)  # two signals at once would be one
+            os.kill(os.getpid(), signal.SIGINT)
+        if gate.passed > 6:
+            for_ever.wait(60)
+        gate.leave()
+        return Reply("yes")
+
+    try:
+        done = asked(path, ask, count=100)
+    finally:
+        for_ever.set()
+    assert done.stopped == "interrupted"
+    assert (done.settled, done.requests - done.let_go) == (6, 6) and 2 <= done.let_go <= 4
+    with Ledger(path) as ledger:
+        assert sum(len(ledger.entries(question.key)) for question in questions(100)) == 6
+
+
+@pytest.mark.parametrize("number", [1, 9])
+def test_a_mistake_of_the_program_keeps_what_was_paid_for(path, number):
+    """In an asking thread: the one that erred has no reply, all the others are stored."""
+    paid = []
+
+    def ask(question, gate):
+        gate.enter()
+        paid.append(question.messages[0]["content"])
+        time.sleep(0.01)
+        if question.messages[0]["content"] == f"invented question {number}":
+            raise RecursionError("invented")
+        return Reply("yes")
+
+    with pytest.raises(RecursionError):
+        asked(path, ask, count=40, concurrency=8)
+    paid.remove(f"invented question {number}")
+    with Ledger(path) as ledger:
+        stored = [each for each in questions(40) if ledger.entries(each.key)]
+    assert sorted(paid) == sorted(each.messages[0]["content"] for each in stored)
+
+
+def test_a_mistake_in_reading_replies_keeps_what_was_paid_for(path):
+    """In the thread that writes: what was in flight is stored before the error is raised."""
+    replied = []
+
+    def ask(question, gate):
+        gate.enter()
+        time.sleep(0.01)
+        replied.append(question.key)
+        return Reply("yes" if len(replied) < 12 else "deep")
+
+    def cannot_read(entry):
+        if entry["text"] == "deep":
+            raise RecursionError("invented")
+        return True
+
+    with pytest.raises(RecursionError), Ledger(path) as ledger:
+        ask_all(questions(40), ask, ledger, cannot_read, Limits(concurrency=8))
+    with Ledger(path) as ledger:
+        assert all(len(ledger.entries(key)) == 1 for key in replied)
+    assert len(replied) >= 12

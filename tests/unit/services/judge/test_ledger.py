@@ -133,3 +133,53 @@ def test_where_the_file_system_has_no_locks_it_works_without_and_says_so(tmp_pat
         ledger.append([{"key": "a"}])
         assert ledger.entries("a")
     assert "is not locked (No locks available)" in capsys.readouterr().err
+
+
+def test_after_a_write_that_failed_half_way_the_next_line_is_whole(tmp_path, monkeypatch):
+    path = tmp_path / "ledger.jsonl"
+
+    class Full:
+        """A disk that takes ten bytes more."""
+
+        def __init__(self, file):
+            self.file, self.room = file, 10
+
+        def write(self, data):
+            if not self.room:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            self.room = 0
+            return self.file.write(data[:10])
+
+        def __getattr__(self, name):
+            return getattr(self.file, name)
+
+    with Ledger(path) as ledger:
+        ledger.append([{"key": "a"}])
+        whole, ledger._file = ledger._file, Full(ledger._file)
+        with pytest.raises(DataError, match="No space left.*make room.*what stands in it is whole"):
+            ledger.append([{"key": "b"}])
+        ledger._file = whole
+        ledger.append([{"key": "c"}])
+    assert [json.loads(line)["key"] for line in path.read_text().splitlines()] == ["a", "c"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"key": ["a"]}',
+        '{"key": "a", "text": 7}',
+        '{"key": "a", "usage": {"prompt_tokens": "many"}}',
+        '{"key": "a", "usage": {"prompt_tokens": -1}}',
+        '{"key": "a", "usage": null}',
+        '{"key": "a", "fault": {}}',
+        '{"key": "a", "dropped": "seed"}',
+        "[" * 100_000,
+        '{"key": "a", "run": ' + "9" * 5000 + "}",
+    ],
+)
+def test_a_line_that_holds_something_else_is_named(tmp_path, line):
+    path = tmp_path / "ledger.jsonl"
+    path.write_text(f'{{"key": "a"}}\n{line}\n')
+    with pytest.raises(DataError, match="line 2") as caught, Ledger(path):
+        pass
+    assert len(str(caught.value)) < 400

@@ -225,7 +225,7 @@ def test_a_key_is_needed_except_on_this_machine(monkeypatch):
         OpenAIChat()
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
     chat = OpenAIChat()
-    assert (chat.host, chat.is_local) == ("127.0.0.1", True)
+    assert (chat.server.host, chat.is_local) == ("127.0.0.1", True)
 
 
 def test_azure_by_its_own_variables(monkeypatch):
@@ -238,4 +238,4 @@ def test_azure_by_its_own_variables(monkeypatch):
     monkeypatch.setenv("AZURE_OPENAI_API_KEY", SECRET)
     monkeypatch.setenv("OPENAI_API_VERSION", "2026-01-01")
     chat = OpenAIChat()
-    assert (chat.host, chat.is_local) == ("invented.example.org", False)
+    assert (chat.server.host, chat.is_local) == ("invented.example.org", False)

@@ -1,4 +1,4 @@
-"""What chat servers send back, in whatever form: replies, and refusals told apart by what they are about.
+"""Refusals of chat servers, in whatever form they come, told apart by what they are about.
 
 Nine servers word the same refusal in nine ways, so an unknown refusal is not guessed at here: ``asking`` looks whether
 other texts are answered.
@@ -13,14 +13,37 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from ...json_text import parse_json
 from .chat import Reply
 
-LONGEST_RETRY_AFTER_S = 3600.0
+LONGEST_RETRY_AFTER_S = 600.0
+"""A server that asks for more is asked again after this."""
 SYSTEM = "system"
 """Stands for the system message among what can be left out: its words then begin the user's."""
-OPTIONAL = ("seed", "temperature", "max_tokens", "max_completion_tokens", "top_p", SYSTEM)
+RENAMED = "max_tokens as max_completion_tokens"
+"""Stands for the newer name of the reply's limit: newer models refuse the older one."""
+OPTIONAL = (
+    "seed",
+    "temperature",
+    "max_tokens",
+    "max_completion_tokens",
+    "top_p",
+    "response_format",
+    "reasoning_effort",
+    "logprobs",
+    SYSTEM,
+)
 """What a request can do without."""
+_ALSO_CALLED = {
+    "top_logprobs": "logprobs",
+    "include": "logprobs",
+    "text": "response_format",
+    "json_schema": "response_format",
+    "reasoning": "reasoning_effort",
+    "max_output_tokens": "max_tokens",
+}
+"""Names of the Responses API, and of parts, for what ``OPTIONAL`` calls otherwise."""
+_COMMON_WORDS = ("text", "include", "reasoning")
+"""Of them those that errors also use of other things: believed only where the server names the parameter."""
 REFUSALS_OF_TEXTS = (400, 403, 413, 422, 451)
 _TOO_LONG = re.compile(
     r"context.?(length|size|window)|exceed_context|too long|too large|too many (input )?tokens|"
@@ -33,17 +56,26 @@ _FILTERED = re.compile(
 _NO_SYSTEM = re.compile(r"system.{0,20}(role|message|prompt|instruction)|only user and assistant|developer instruction")
 OF_THE_KEY = re.compile(r"api.?key|permission|access|auth|country|region|billing|organi[sz]ation|subscri")
 _LEAST_TOKENS = 32
+MOST_WORDS = 20_000
+"""Characters of an error that are looked at."""
 
 
 def words_of(body: Any, text: str) -> str:
-    """Everything that an error says, in whatever form: keys and texts in small letters."""
+    """What an error says, in whatever form: keys and texts in small letters, the first of them."""
     if body is None:
-        return text.lower()
-    if isinstance(body, Mapping):
-        return " ".join(f"{key} {words_of(value, '')}" for key, value in body.items()).lower()
-    if isinstance(body, (list, tuple)):
-        return " ".join(words_of(part, "") for part in body)
-    return str(body).lower()
+        return text[:MOST_WORDS].lower()
+    words: list[str] = []
+    waiting, room = [body], MOST_WORDS
+    while waiting and room > 0:
+        part = waiting.pop()
+        if isinstance(part, Mapping):
+            waiting.extend(value for pair in reversed(list(part.items())) for value in reversed(pair))
+        elif isinstance(part, (list, tuple)):
+            waiting.extend(reversed(part))
+        else:
+            words.append((part if isinstance(part, str) else str(part))[:room])
+            room -= len(words[-1]) + 1
+    return " ".join(words).lower()
 
 
 def fault_of_text(status: int, said: str) -> Reply | None:
@@ -59,7 +91,7 @@ def fault_of_text(status: int, said: str) -> Reply | None:
 
 def smaller_limit(said: str, parameters: Mapping[str, Any], left_out: Sequence[str]) -> dict[str, int] | None:
     """Half the limit of the reply, where an error says that it does not fit beside the text."""
-    if not _TOO_LONG.search(said) or not re.search(r"max_(completion_|new_)?tokens|completion", said):
+    if not _TOO_LONG.search(said) or not re.search(r"max_(completion_|new_|output_)?tokens|completion", said):
         return None
     for name in ("max_tokens", "max_completion_tokens"):
         limit = parameters.get(name)
@@ -80,48 +112,8 @@ def without_system(messages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, A
     return [{**first, "content": joined}, *others]
 
 
-def read_body(content: bytes, dropped: tuple[str, ...]) -> tuple[Reply | None, str]:
-    """The reply of a response with status 200, or what is wrong with it."""
-    try:
-        body = parse_json(content)
-    except ValueError:
-        return None, "the answer is no JSON"
-    choices = body.get("choices") if isinstance(body, dict) else None
-    choice = choices[0] if isinstance(choices, list) and choices else None
-    message = choice.get("message") if isinstance(choice, dict) else None
-    if not isinstance(choice, dict) or not isinstance(message, dict):
-        return None, "the answer has no choices"
-    usage = body.get("usage") if isinstance(body.get("usage"), dict) else {}
-    text, fault = _text_of(message.get("content")), None
-    if message.get("refusal"):
-        fault = "the model refused"
-    elif choice.get("finish_reason") == "length":
-        fault = "cut off by --max-tokens"
-    elif choice.get("finish_reason") == "content_filter":
-        fault = "filtered"
-    elif not isinstance(text, str) or not text.strip():
-        fault = "empty reply"
-    return Reply(
-        None if fault else text,
-        fault,
-        body.get("model"),
-        body.get("system_fingerprint"),
-        choice.get("finish_reason"),
-        {name: usage[name] for name in ("prompt_tokens", "completion_tokens") if isinstance(usage.get(name), int)},
-        dropped,
-    ), ""
-
-
-def _text_of(content: Any) -> Any:
-    """The text of a message whose content is a text, or a list of parts; what was thought aloud is none."""
-    if not isinstance(content, list):
-        return content
-    parts = [part for part in content if isinstance(part, dict) and part.get("type") in (None, "text", "output_text")]
-    return "".join(part["text"] for part in parts if isinstance(part.get("text"), str))
-
-
 def retry_after_s(headers: Mapping[str, str]) -> float:
-    """Seconds that the server asks to wait, 0 where it does not say."""
+    """Seconds that the server asks to wait, however many, 0 where it does not say."""
     for name, unit_s in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         value = headers.get(name)
         if value:
@@ -130,21 +122,29 @@ def retry_after_s(headers: Mapping[str, str]) -> float:
             except ValueError:
                 try:
                     moment = parsedate_to_datetime(value)
-                except (TypeError, ValueError):
+                    wait_s = (moment - datetime.now(moment.tzinfo or timezone.utc)).total_seconds()
+                except (TypeError, ValueError, OverflowError, IndexError):
                     continue
-                wait_s = (moment - datetime.now(moment.tzinfo or timezone.utc)).total_seconds()
-            if math.isfinite(wait_s):
-                return min(max(wait_s, 0.0), LONGEST_RETRY_AFTER_S)
+            if not math.isnan(wait_s):
+                return min(max(wait_s, 0.0), 1e9)
     return 0.0
 
 
 def refused_parameter(body: Any, said: str, parameters: Mapping[str, Any], left_out: Sequence[str]) -> str | None:
     """Which of what a request can do without an error is about, in whatever form it comes; None: something else."""
     names = [name for name in OPTIONAL if name in parameters and name not in left_out]
-    if isinstance(body, Mapping) and body.get("param") in names:
-        return str(body["param"])
-    words = re.findall(r"\w+", said)
-    found = next((name for name in names if name in words), None)
+    also = {**_ALSO_CALLED, **({"max_completion_tokens": "max_tokens"} if RENAMED in left_out else {})}
+    for place in (body, body.get("error") if isinstance(body, Mapping) else None):
+        param = place.get("param") if isinstance(place, Mapping) else None
+        first = param.partition(".")[0] if isinstance(param, str) else ""  # text.format is what stands in text
+        found = next((name for name in names if name in (first, also.get(first))), None)
+        if found:
+            break
+    else:
+        words = [also.get(word, word) for word in re.findall(r"\w+", said) if word not in _COMMON_WORDS]
+        found = next((name for name in names if name in words), None)
+    if found == "max_tokens" and RENAMED not in left_out and "max_completion_tokens" in said:
+        return RENAMED
     if found is None and SYSTEM not in left_out and _NO_SYSTEM.search(said) and re.search(r"support|allow|only", said):
         return SYSTEM
     return found
