@@ -14,10 +14,10 @@ from ..config.run import read_run_config
 from ..digests import file_sha256
 from ..families import DEFAULT_FAMILY
 from ..provenance import Origins, RunRecord, configured_origins, write_record
-from ..readers.textfiles import read_json
 from ..reporting.cards import write_card
 from ..reporting.cards.model_card import model_card
 from ..reporting.cards.model_facts import gather_facts
+from ..scoring.metrics_file import with_other_results
 from ..services.console import say
 from ..storage import write_json
 from ..toolkit import NAME as TOOLKIT
@@ -113,10 +113,7 @@ class RunnerPefomed:
                     if result is not None:
                         metrics[key] = result
         if metrics and self.accelerator.is_main_process:
-            there = {
-                path.parent.name: read_json(path) for path in sorted(self.output_dir.glob("results/*/metrics.json"))
-            }
-            results = {**there, **metrics}  # of test sets that a resumed run no longer names, too
+            results = with_other_results(self.output_dir, metrics)
             write_json(self.output_dir / "metrics.json", {"origin": self.origins.to_json(), "results": results})
         return metrics
 

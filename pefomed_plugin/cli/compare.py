@@ -7,6 +7,8 @@ from pathlib import Path
 
 from ..errors import ConfigError
 from ..reporting.comparison.compare import compare_runs, to_json
+from ..reporting.comparison.groups import group_tables
+from ..reporting.rendering import to_data
 from ..storage import write_json, write_text
 from .arguments import add_evaluations, read_evaluations
 from .output import Output, add_json_argument
@@ -16,6 +18,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     add_evaluations(parser, "the first is what the others are tested against")
     parser.add_argument("--out", type=Path, metavar="FILE", help="also write compare.json or compare.md")
+    parser.add_argument(
+        "--by",
+        action="append",
+        default=[],
+        metavar="AXIS",
+        help="also each run's evaluations by organ, phrase_type, ... (the paper's tables 3 and 4); may be repeated",
+    )
     add_json_argument(parser)
     parser.epilog = "example: pefomed compare output/none output/both --label none --label both --out compare.md"
 
@@ -28,12 +37,12 @@ def run(arguments: argparse.Namespace) -> Output:
     if arguments.out and arguments.out.suffix not in (".json", ".md"):
         raise ConfigError(f"--out {arguments.out}: end its name with .json or .md")
     runs = read_evaluations(arguments)
-    tables, evaluations = compare_runs(runs), evaluate_runs(runs)
-    data = {**to_json(tables), "evaluations": evaluations_to_json(evaluations)}
+    tables, evaluations, groups = compare_runs(runs), evaluate_runs(runs), group_tables(runs, arguments.by)
+    data = {**to_json(tables), "evaluations": evaluations_to_json(evaluations), "groups": list(map(to_data, groups))}
     if arguments.out is not None and arguments.out.suffix == ".json":
         write_json(arguments.out, data)
     elif arguments.out is not None:
-        write_text(arguments.out, comparison_markdown(tables, evaluations))
+        write_text(arguments.out, comparison_markdown(tables, evaluations, groups))
 
     written = [] if arguments.out is None else [f"written to {arguments.out}"]
-    return Output(data, [*comparison_view(tables, evaluations), *written])
+    return Output(data, [*comparison_view(tables, evaluations, groups), *written])

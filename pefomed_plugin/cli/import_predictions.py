@@ -8,10 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable
 
-from ..errors import ConfigError, DataError, near_names
+from ..errors import ConfigError, DataError, bullets, near_names
 from ..provenance import Origins, data_origin
 from ..readers import DATASETS, describe, read_data
 from ..records import SPLITS, Prediction, Sample
+from ..scoring.metrics_file import set_stale_aside
 from ..services.importers import join_answers
 from ..services.private_files import keep_private
 from ..services.result_files import FORMATS, Answer, read_llava_questions
@@ -67,6 +68,10 @@ def run(arguments: argparse.Namespace) -> int:
     keep_private([arguments.dataset], {arguments.dataset: data_origin(arguments.data)})
     predictions = _join(answers, arguments, producer)
     write_records(arguments.out / "predictions.jsonl", predictions)
+    stale = set_stale_aside(predictions, arguments.out)
+    if stale:
+        print("what was scored and judged there is about other answers, and is set aside:")
+        print("\n".join(bullets(stale)))
     if thinking:
         print(f"{thinking:,} answers without their reasoning; one that ends within it counts as missing")
     missing = sum(prediction.prediction is None for prediction in predictions)

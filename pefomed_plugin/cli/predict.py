@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..errors import ConfigError
+from ..errors import ConfigError, bullets
 from ..provenance import data_origin
 from ..readers import DATASETS, read_data
+from ..scoring.metrics_file import set_stale_aside
 from ..services.judge.asking import ask_all
 from ..services.judge.judging import require_permission
 from ..services.judge.ledger import Ledger
@@ -97,6 +98,10 @@ def _answer_test_set(arguments: argparse.Namespace) -> int:
         asked.require_use()
         predictions = collect_predictions(samples, questions, ledger, data_origin(arguments.root))
     write_records(arguments.out / "predictions.jsonl", predictions)
+    stale = set_stale_aside(predictions, arguments.out)
+    if stale:
+        print("what was scored and judged there is about other answers, and is set aside:")
+        print("\n".join(bullets(stale)))
     absent = sum(prediction.prediction is None for prediction in predictions)
     print(
         f"{len(predictions):,} answers, {absent:,} of them missing (refused, cut off or empty); written to "

@@ -122,6 +122,12 @@ def groups_in(figures: Iterable[str], spec: ScorerSpec, axes: Iterable[str]) -> 
     return [key for key in figures if key.startswith(tuple(prefixes))]
 
 
+def with_other_results(output_dir: Path, metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """``results`` of a run's ``metrics.json``: those just made, and of test sets that a resumed run no longer names."""
+    files = sorted(Path(output_dir).glob(f"results/*/{METRICS}"))
+    return {**{path.parent.name: read_json(path) for path in files}, **metrics}
+
+
 def set_stale_aside(predictions: Sequence[Prediction], folder: Path) -> list[str]:
     """Rename results in ``folder`` that are about other predictions, so that these can be scored.
 

@@ -17,16 +17,20 @@ from .evaluations import EvaluationRow, Evaluations
 from .paper_figures import Stages
 
 
-def comparison_view(comparisons: Sequence[Comparison], evaluations: Sequence[Evaluations] = ()) -> list[Shown]:
-    """Every table, and what its columns and tests are."""
-    tables = _tables(comparisons, evaluations)
+def comparison_view(
+    comparisons: Sequence[Comparison], evaluations: Sequence[Evaluations] = (), further: Sequence[Table] = ()
+) -> list[Shown]:
+    """Every table, and what its columns and tests are; ``further`` tables stand below the others."""
+    tables = [*_tables(comparisons, evaluations), *further]
     separated = [part for table in tables for part in (table, "")]
     return [*separated, *footnotes(comparisons), *scope_lines(comparisons, evaluations)]
 
 
-def comparison_markdown(comparisons: Sequence[Comparison], evaluations: Sequence[Evaluations] = ()) -> str:
+def comparison_markdown(
+    comparisons: Sequence[Comparison], evaluations: Sequence[Evaluations] = (), further: Sequence[Table] = ()
+) -> str:
     """The comparison as a Markdown document."""
-    tables = map(to_markdown, _tables(comparisons, evaluations))
+    tables = map(to_markdown, [*_tables(comparisons, evaluations), *further])
     lines = [*footnotes(comparisons), *scope_lines(comparisons, evaluations)]
     return "\n\n".join(["# Comparison of runs", *tables, "\n".join(lines)]) + "\n"
 

@@ -15,7 +15,7 @@ from ..comparison.paper_figures import EXACT_MATCH, GPT4_JUDGE, HUMAN, Stages, p
 from ..comparison.paper_rivals import PublishedModel
 from ..table import FIGURE, HIGHER, TEXT, Cell, Column, Table
 from .material import Material, Place
-from .notes import judge_note, notice_of
+from .notes import judge_note, notice_of, scorers_note
 from .plan import ROWS
 
 VQA_SETS = {"vqa_rad": "VQA-RAD", "slake": "SLAKE", "path_vqa": "PathVQA"}
@@ -68,7 +68,7 @@ def cell(row: Row, dataset: str, column: str, material: Material) -> Cell:
     paper = paper_figure(dataset, row.of, column, row.stages) if row.of else None
     if place is None:
         return Cell(None, reason="no answers")
-    spec = place.scorer(row.of) if row.of else (place.answered.scorers.get(row.name) if place.answered else None)
+    spec = _spec_of(row, place)
     if place.answered is None or spec is None:
         found = Cell(None, reason=place.why_not(row.of or EXACT_MATCH, material.missing), digits=_digits(column))
     else:
@@ -79,6 +79,12 @@ def cell(row: Row, dataset: str, column: str, material: Material) -> Cell:
         return found
     digits = None if found.value is None or column not in LEVELS else 0
     return replace(found, paper=paper.value, paper_sd=paper.sd, paper_digits=digits)
+
+
+def _spec_of(row: Row, place: Place) -> ScorerSpec | None:
+    if row.of:
+        return place.scorer(row.of)
+    return place.answered.scorers.get(row.name) if place.answered else None
 
 
 def figures_table(
@@ -92,11 +98,11 @@ def figures_table(
         return Column(header, lambda row: cell(row, key[0], key[1], material), FIGURE, unit=unit, better=better)
 
     places = [place for row in rows for place in row.places.values()]
-    specs = [place.scorer(GPT4_JUDGE) for row in rows if row.of == GPT4_JUDGE for place in row.places.values()]
+    specs = [_spec_of(row, place) for row in rows for place in row.places.values()]
     texts = [Column(name, lambda row, at=number: row.labels[at], TEXT) for number, name in enumerate(names)]  # type: ignore[misc]
     table = Table(title, [*texts, *(figure(key, header) for key, header in columns.items())], rows)
     table.rows()  # notes what is missing
-    return replace(table, notes=[IN_BRACKETS, *notice_of(_each_once(places)), *judge_note(specs)])
+    return replace(table, notes=[IN_BRACKETS, *notice_of(_each_once(places)), *scorers_note(specs), *judge_note(specs)])
 
 
 def ablation_rows(material: Material, datasets: Sequence[str], of: str) -> list[Row]:

@@ -14,6 +14,7 @@ from ...errors import ConfigError, PefomedError
 from ...requirements import require
 from ...scoring import find_scorer
 from ...scoring.files import measure
+from ...scoring.metrics_file import PREDICTIONS
 from ...scoring.spec import ACCURACY, RATER, RUN, ScorerSpec
 from ..comparison.paper_figures import EXACT_MATCH, GPT4_JUDGE, HUMAN, LEXICAL, Stages
 from ..results import Answered, Run, read_run
@@ -61,6 +62,8 @@ class Place:
     """Why there are no answers, in a few words."""
     judge: str = ""
     """Model whose verdicts are wanted; empty: the only one."""
+    samples: str = ""
+    """How the samples differ from those that the study's other rows answered; empty where they do not."""
 
     @property
     def path(self) -> str:
@@ -151,6 +154,12 @@ def read_material(plan: PaperPlan) -> Material:
         )
         for model in plan.models
     ]
+    of_rows = {dataset: [rows[(dataset, name)] for name in reversed(tuple(ROWS))] for dataset in DATASETS}
+    first = {dataset: next((one for one in places if one.answered), None) for dataset, places in of_rows.items()}
+    rows = {key: _compared(place, first[key[0]]) for key, place in rows.items()}
+    models = [
+        (model, {name: _compared(place, first[name]) for name, place in places.items()}) for model, places in models
+    ]
     return Material(plan, rows, models, missing)
 
 
@@ -171,6 +180,9 @@ def _place(
         how = "train and evaluate it" if stages is not None else "pefomed import-predictions, or pefomed predict --api"
         missing.add(f"{label}, {dataset}: {folder} is not there yet", f"{how} (docs/reproducing.md)")
         return replace(place, reason="not run")
+    if not (folder / PREDICTIONS).is_file() and not any(folder.glob("results/*/" + PREDICTIONS)):
+        missing.add(f"{label}, {dataset}: {folder} holds no answers yet", "let it finish, or evaluate it")
+        return replace(place, reason="not answered")
     if folder not in runs:
         runs[folder] = read_run(folder, label, leave_out_stale=True)
     run = replace(runs[folder], name=label)
@@ -180,6 +192,24 @@ def _place(
         return replace(place, reason="not answered")
     answered = _with_computed(answered, dataset, place, missing)
     return replace(place, run=run, answered=answered)
+
+
+def _compared(place: Place, first: Place | None) -> Place:
+    """The place, with how its samples differ from those of the study's row with most stages."""
+    if place.answered is None or first is None or first.answered is None or place.answered is first.answered:
+        return place
+    own, others = ({row.id: row for row in one.predictions} for one in (place.answered, first.answered))
+    changed = sum(
+        (own[name].question, own[name].answer) != (others[name].question, others[name].answer)
+        for name in own.keys() & others.keys()
+    )
+    counts = {
+        "are not answered": len(others.keys() - own.keys()),
+        "are others": len(own.keys() - others.keys()),
+        "have another question or reference": changed,
+    }
+    said = [f"{count:,} {words}" for words, count in counts.items() if count]
+    return replace(place, samples=f"of the samples of row {first.label} {', '.join(said)}") if said else place
 
 
 def _with_computed(answered: Answered, dataset: str, place: Place, missing: Missing) -> Answered:

@@ -31,6 +31,12 @@ def notice_of(places: Sequence[Place]) -> list[str]:
     return [notice + NO_COMPARISON] if notice else []
 
 
+def scorers_note(specs: Iterable[ScorerSpec | None]) -> list[str]:
+    """By which scorers our figures are, with their versions."""
+    names = dict.fromkeys(f"{spec.name} (version {spec.version})" for spec in specs if spec is not None)
+    return [f"Ours by {', '.join(names)}."] if names else []
+
+
 def departures_of(places: Sequence[Place]) -> list[str]:
     """How each place departs from the paper, a line each; those that do so alike share one."""
     departs: dict[str, list[str]] = {}
@@ -39,6 +45,7 @@ def departures_of(places: Sequence[Place]) -> list[str]:
             continue
         generated = place.run.origins.of(place.dataset).words
         found = [text for text in deviations(place.run, place.answered) if text != generated]
+        found = [place.samples, *found] if place.samples else found
         own = stages_of(replace(place.run, name="")) if place.stages is not None else place.stages
         if own is not None and own != place.stages:
             found.insert(0, f"its own configuration says that its stages are {format_stages(own)}")

@@ -13,7 +13,7 @@ from ..comparison.paper_rivals import EXACT, GENERATIVE, TABLE_2
 from ..table import FIGURE, HIGHER, Cell, Column, Table
 from .cells import EVALUATIONS, IN_BRACKETS, VQA_SETS, PaperTable, Row, ablation_rows, ablation_tables, figures_table
 from .material import Material, Place
-from .notes import judge_note, notice_of, trained_in_words, words_of
+from .notes import judge_note, notice_of, scorers_note, trained_in_words, words_of
 
 
 def table_2(material: Material) -> PaperTable:
@@ -71,7 +71,8 @@ def breakdown_table(material: Material, number: int, axis: str, groups: Mapping[
     ]
     table = Table(title, [Column("evaluation", lambda row: row.labels[0]), *columns], rows)
     table.rows()
-    notes = [IN_BRACKETS, *notice_of([place]), *judge_note([place.scorer(GPT4_JUDGE)])]
+    specs = [place.scorer(of) for of in EVALUATIONS]
+    notes = [IN_BRACKETS, *notice_of([place]), *scorers_note(specs), *judge_note(specs)]
     return PaperTable(number, (replace(table, notes=notes),))
 
 

@@ -14,7 +14,7 @@ from pefomed_plugin.cli import main
 from pefomed_plugin.scoring import lexical
 from pefomed_plugin.scoring.files import write_scores
 from pefomed_plugin.scoring.java import JavaError
-from pefomed_plugin.scoring.metrics_file import set_stale_aside
+from pefomed_plugin.scoring.metrics_file import set_stale_aside, with_other_results
 from pefomed_plugin.storage import read_predictions, write_records
 from tests.unit.reporting.made import answers, rate
 from tests.unit.services.judged import written_reports
@@ -124,3 +124,10 @@ def test_results_of_other_answers_are_set_aside_by_an_evaluation(tmp_path: Path)
     assert set_stale_aside(answers(RIGHT), tmp_path) == []
     moved = set_stale_aside(answers([False] * 8), tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["metrics.json.1", "scores.1"] and len(moved) == 2
+
+
+def test_the_metrics_of_a_run_keep_test_sets_that_a_resumed_run_does_not_name(tmp_path: Path) -> None:
+    for name in ("slake-test", "vqa_rad-test"):
+        write_scores(answers(RIGHT), ["exact_match"], tmp_path / "results" / name, {})
+    found = with_other_results(tmp_path, {"vqa_rad-test": {"n": 1}})
+    assert found["vqa_rad-test"] == {"n": 1} and found["slake-test"]["n"] == len(RIGHT)

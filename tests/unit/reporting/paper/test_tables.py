@@ -10,6 +10,7 @@ import pytest
 from pefomed_plugin.errors import ConfigError
 from pefomed_plugin.reporting.comparison.paper_rivals import TABLE_2, TABLE_5
 from pefomed_plugin.reporting.paper.document import paper_tables
+from pefomed_plugin.reporting.paper.notes import departures_of
 from pefomed_plugin.reporting.table import Table
 from tests.unit.reporting.made import make_run, rate
 
@@ -60,6 +61,27 @@ def test_a_run_that_is_not_there_yet_is_named_with_its_folder(tmp_path: Path) ->
     found = material(tmp_path, runs=runs)
     assert texts(of(paper_tables(found), 9))["none"][0] == "not run (13.4)"
     assert any(f"{tmp_path / 'none'} is not there yet" in line for line in found.missing.lines)
+
+
+def test_a_folder_without_answers_yet_is_named(tmp_path: Path) -> None:
+    (tmp_path / "both").mkdir()
+    found = material(tmp_path)
+    assert texts(of(paper_tables(found), 9))["1 + 2"][0] == "not answered (62.6)"
+    assert any("holds no answers yet" in line for line in found.missing.lines)
+
+
+def test_rows_about_other_samples_are_named_among_the_departures(tmp_path: Path) -> None:
+    study(tmp_path)
+    none = make_run(tmp_path / "none", rows([True] * 6))
+    runs = {"vqa_rad": {"both": str(tmp_path / "both"), "none": str(none)}}
+    (line,) = [line for line in departures_of(material(tmp_path, runs=runs).places) if line.startswith("none")]
+    assert "of the samples of row both 2 are not answered" in line
+
+
+def test_a_row_that_its_own_configuration_contradicts_is_named(tmp_path: Path) -> None:
+    study(tmp_path)
+    (line,) = departures_of(material(tmp_path).places)
+    assert "its own configuration says that its stages are 2" in line
 
 
 def test_generated_data_stand_beside_no_figure_of_the_paper_without_a_word(tmp_path: Path) -> None:
