@@ -24,6 +24,8 @@ _INK, _BAR, _FAINT = "#1f2933", "#3d7ea6", "#d8dee6"
 _SERIES = ("#3d7ea6", "#e0a030", "#5b8c5a", "#a05195", "#c8553d", "#6b7785")
 _HATCHES = ("", "///", "...", "xxx", "\\\\", "++")
 """So that bars can be told apart without colours."""
+_SHORT_ROW = 6
+"""Groups whose labels mostly stand beside each other without being slanted."""
 _LETTERS_AN_INCH = 12
 """Of the labels' size, about."""
 
@@ -83,7 +85,8 @@ def plot_side_by_side(
 
     bars = max(len(breakdowns[0].cells) * (len(breakdowns) + 1) for _, breakdowns in panels)
     width = min(max(7.2, 0.26 * bars + 1.4), 16.0)
-    figure = Figure(figsize=(width, 4.3 * len(panels)), layout="constrained")
+    heights = [4.3 + (len(breakdowns[0].cells) > _SHORT_ROW) for _, breakdowns in panels]  # slanted labels take room
+    figure = Figure(figsize=(width, sum(heights)), layout="constrained")
     drawn = figure.subplots(len(panels), 1, squeeze=False)
     for panel, (title, breakdowns) in zip(drawn[:, 0], panels):
         _draw_together(panel, title, breakdowns, width)

@@ -150,7 +150,8 @@ def _rated(place: Place, spec: ScorerSpec) -> str:
     if spec.levels:
         shown = _figure(place, spec, spec.columns[-1], True)
         return f"The reports of {title} were rated{scope} by {who} with a mean of {shown}."
-    return f"Judged{scope} by {who} {_figure(place, spec, 'overall', True)} of {title} were right{_kinds(place, spec)}."
+    how = "Judged" if spec.repeated == RUN else "Rated"
+    return f"{how}{scope} by {who} {_figure(place, spec, 'overall', True)} of {title} were right{_kinds(place, spec)}."
 
 
 def _kinds(place: Place, spec: ScorerSpec) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ...readers import describe
 from ..comparison.compare_tables import figure_cell
 from ..comparison.evaluations import evaluate_runs
 from ..comparison.paper_figures import BOTH, GPT4_JUDGE, HUMAN, LEXICAL, paper_figure
 from ..comparison.paper_rivals import GENERATIVE, TABLE_5
 from ..table import FIGURE, Cell, Column, Table
 from .cells import IN_BRACKETS, LEVELS, METRICS, PaperTable, Row, ablation_tables, figures_table
-from .material import Material
+from .material import Material, Place
 from .notes import judge_note, notice_of, words_of
 
 
@@ -60,7 +61,9 @@ def table_6(material: Material) -> PaperTable:
     table = Table("Table 6: reports that people rated", [label, *columns], [HUMAN, GPT4_JUDGE])
     table.rows()
     people = place.answered.figures.get("human/report", {}) if place.answered else {}
+    rated_of_ours = people.get("overall", {}).get("n")
     scope = [f"People rated {people['scope']}."] if people.get("scope") else []
+    scope += [f"Ours are {rated_of_ours:,} reports, the paper's 100."] if rated_of_ours else []
     notes = [IN_BRACKETS, *scope, *notice_of([place]), *judge_note([place.scorer(GPT4_JUDGE)])]
     return PaperTable(6, (replace(table, notes=notes),))
 
@@ -89,7 +92,7 @@ def table_7(material: Material) -> PaperTable:
         for at, column in enumerate(numbers.columns)
     ]
     title = "Table 7: levels of the reports of the whole test set"
-    return PaperTable(7, (Table(title, table_columns, rows, numbers.notes),))
+    return PaperTable(7, (Table(title, table_columns, rows, [*numbers.notes, *_sizes(place)]),))
 
 
 def table_10(material: Material) -> PaperTable:
@@ -104,4 +107,12 @@ def table_11(material: Material) -> PaperTable:
     """Ablation on IU-Xray, levels."""
     columns = {("iu_xray", column): name for column, name in zip((*LEVELS, "wasm"), (*LEVELS, "WASM"))}
     parts = {GPT4_JUDGE: ": levels by GPT-4 on IU-Xray"}
-    return PaperTable(11, ablation_tables(material, "Table 11", ("iu_xray",), parts, columns))
+    tables = ablation_tables(material, "Table 11", ("iu_xray",), parts, columns)
+    sizes = _sizes(material.row("iu_xray"))
+    return PaperTable(11, tuple(replace(table, notes=[*table.notes, *sizes]) for table in tables))
+
+
+def _sizes(place: Place) -> list[str]:
+    """How many reports the counts are of, where it is another number than the paper's."""
+    ours, papers = len(place.answered.predictions) if place.answered else 0, describe(place.dataset).splits["test"]
+    return [f"Counts are of {ours:,} reports here, and of {papers:,} in the paper."] if ours not in (0, papers) else []

@@ -253,6 +253,13 @@ def test_the_command_writes_predictions_or_nothing(tmp_path: Path, capsys: pytes
     assert main(command) == 0
     (found,) = read_predictions(tmp_path / "out" / "predictions.jsonl")
     assert (found.id, found.prediction, found.producer["imported_from"]) == ("vqa_rad-4", "left side", "llava_med")
+    assert main(["score", "exact_match", str(tmp_path / "out/predictions.jsonl")]) == 0
+    capsys.readouterr()
+    assert main(command) == 0 and "set aside" not in capsys.readouterr().out
+    write_lines(answers, [{"question_id": 4, "text": "left"}])
+    assert main(command) == 0 and "is set aside" in capsys.readouterr().out
+    left = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert left == ["metrics.json.1", "predictions.jsonl", "scores.1"]
     write_lines(answers, [{"question_id": 9, "text": "left side"}])
     before = (tmp_path / "out" / "predictions.jsonl").read_bytes()
     assert main(command) == 2
