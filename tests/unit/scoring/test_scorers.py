@@ -23,7 +23,7 @@ URGENCY = Rubric(
     MEAN,
     "urgency",
 )
-PLAIN = [name for name, spec in SCORERS.own.items() if spec.function is not None]
+PLAIN = [name for name, spec in SCORERS.own.items() if spec.function is not None and not spec.metrics]
 
 
 def test_the_names() -> None:
@@ -31,6 +31,7 @@ def test_the_names() -> None:
         *(f"exact_match/{rule}" for rule in NORMALISATIONS),
         *(f"{of}/{variant}" for of in ("token_recall", "token_f1") for variant in ("llava_med", "corrected")),
         *(f"lexical/{protocol}" for protocol in ("coco", "pefomed", "r2gen60")),
+        "clinical/consistency",
         "clinical/radeval",
     }
     assert {short: find_scorer(short).name for short in SCORERS.aliases} == {
@@ -39,6 +40,7 @@ def test_the_names() -> None:
         "token_f1": "token_f1/llava_med",
         "lexical": "lexical/coco",
         "clinical": "clinical/radeval",
+        "consistency": "clinical/consistency",
     }
 
 
@@ -59,7 +61,7 @@ def test_no_scorer_scores_nothing(name: str) -> None:
 def test_an_unknown_name_lists_the_near_ones() -> None:
     with pytest.raises(ConfigError, match="did you mean 'exact_match/clean'"):
         find_scorer("exact_match/cleen")
-    with pytest.raises(ConfigError, match="known: clinical, clinical/radeval, exact_match, "):
+    with pytest.raises(ConfigError, match="known: clinical, clinical/consistency, clinical/radeval, "):
         find_scorer("judge")
 
 
