@@ -22,7 +22,7 @@ from . import environment
 from .adapters.devices import leave_processes
 from .adapters.training.strategies import STRATEGIES
 from .config.compose import Composed, Configuration, compose_config, refusals
-from .errors import ConfigError
+from .errors import ConfigError, near_names
 from .provenance import configured_origins
 from .registration import register_all
 from .reporting.figures import metrics_table
@@ -32,7 +32,7 @@ from .services.memory.advice import explain_out_of_memory, is_out_of_memory
 from .services.parallel import locked
 from .services.ranks import report_errors
 from .services.run_folder import RunFolder
-from .toolkit.choice import CHECKOUT
+from .toolkit.choice import BUNDLED, CHECKOUT
 from .toolkit.start import settled
 
 RESUME = "run.resume=auto"
@@ -132,13 +132,14 @@ def configure(cfg_path: str, options: Sequence[str], make: Callable[[argparse.Na
     if notice:
         say(notice)
     _check_processes(run_config.strategy)
+    check_runner(run_config.runner)
     folder = run_folder(composed, cfg_path, options)
     folder.check()
     cfg = build_config(composed.text, make)
     if NAME == CHECKOUT and run_config.runner == "runner_base":
         from .adapters.runner_base import prepare_runner_base  # late: loads PIL
 
-        prepare_runner_base(cfg, run_config)
+        prepare_runner_base(cfg, composed.configuration)
         folder.command = folder.command.replace(RESUME, "run.resume_ckpt_path=CHECKPOINT")  # its only way to resume
     seed_everything(run_config.seed)
     return Launched(cfg, composed, folder, notice)
@@ -179,6 +180,21 @@ def continuing_command(cfg_path: str, options: Sequence[str]) -> str:
 def continuing_options(options: Sequence[str]) -> list[str]:
     """The options of a run as they are to be when it is continued."""
     return [*(option for option in options if not option.startswith(("run.fresh=", "run.resume="))), RESUME]
+
+
+def check_runner(name: str) -> None:
+    """Raises ConfigError: no runner is registered under that name, or it is one of a checkout that is not there."""
+    from .toolkit import NAME, registry
+
+    names = registry.list_runners()
+    if name in names:
+        return
+    if name == "runner_base" and NAME == BUNDLED:
+        raise ConfigError(
+            "run.runner: runner_base is MiniGPT-v2's own and needs its checkout: pefomed link, then its train.py "
+            "(docs/drop-in.md); here set run.runner=runner_pefomed"
+        )
+    raise ConfigError(f"run.runner: no runner is registered as {name!r}; {near_names(name, names)}")
 
 
 def _check_processes(strategy: str) -> None:

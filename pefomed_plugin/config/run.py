@@ -94,7 +94,7 @@ class RunConfig:
     evaluate: bool = option("Evaluate only.", False, upstream=True)
     train_splits: tuple[str, ...] = option("Splits to train on.", ("train",), upstream=True)
     valid_splits: tuple[str, ...] = option(
-        "Splits whose loss is computed after each epoch; the best epoch is kept.", ()
+        "Splits whose loss is computed after each epoch; the best epoch is kept.", (), upstream=True
     )
     test_splits: tuple[str, ...] = option("Splits to answer and score after training.", (), upstream=True)
     batch_size_eval: int = option("Samples generated for together, on each rank.", 16, minimum=1, upstream=True)

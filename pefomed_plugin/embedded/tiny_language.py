@@ -124,6 +124,11 @@ def train_llama(config: dict[str, Any], tokenizer: Any, seed: int, steps: int) -
         model = LlamaForCausalLM(LlamaConfig(**config))
     with torch.no_grad():
         model.lm_head.weight.copy_(model.model.embed_tokens.weight)  # most answers repeat words of the description
+    if hasattr(model.model, "_prepare_decoder_attention_mask"):
+        # transformers before 4.36, which a MiniGPT-4 checkout pins, adds masks to the scores and takes no whole one
+        model.model._prepare_decoder_attention_mask = lambda mask, *_: torch.zeros(mask.shape).masked_fill(
+            ~mask, torch.finfo(torch.float32).min
+        )
     optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.98), weight_decay=0.01)
     for step in range(steps):
         optimizer.param_groups[0]["lr"] = _rate(step, steps)

@@ -47,7 +47,11 @@ def test_every_yaml_runs_on_the_embedded_default_with_nothing_set(path):
     assert config.model.image_size == 112
     assert config.model.vit.depth == 2
     assert registry.get_task_class(options.task)
-    assert registry.get_runner_class(options.runner)
+    if options.runner == "runner_base":
+        with pytest.raises(ConfigError, match="runner_base is MiniGPT-v2's own and needs its checkout: pefomed link"):
+            launch.check_runner(options.runner)
+    else:
+        launch.check_runner(options.runner)
     assert registry.get_lr_scheduler_class(options.lr_sched)
     assert all(registry.get_builder_class(name).dataset == name for name in config.datasets)
 
@@ -67,6 +71,8 @@ def test_every_yaml_has_the_papers_sizes_on_real_weights(path, environ, tmp_path
     [
         ("train_configs/pefomed_stage1.yaml", 1e-4, 8e-5, 5),
         ("train_configs/pefomed_stage2.yaml", 3e-5, 1e-5, 50),
+        ("train_configs/pefomed_stage1_runner_base.yaml", 1e-4, 8e-5, 5),
+        ("train_configs/pefomed_stage2_runner_base.yaml", 3e-5, 1e-5, 50),
         ("projects/pefomed/stage2_slake.yaml", 3e-5, 1e-5, 50),
         ("projects/pefomed/stage2_path_vqa.yaml", 3e-5, 1e-5, 50),
         ("projects/pefomed/stage2_iu_xray.yaml", 3e-5, 1e-5, 50),
@@ -86,6 +92,19 @@ def test_the_first_line_of_a_yaml_is_its_launch_command(path):
     assert first.endswith("--cfg-path " + str(path.relative_to(ROOT)))
     script = first.split()[4]
     assert (ROOT / script).is_file()
+
+
+@pytest.mark.parametrize("stage", ["stage1", "stage2"])
+def test_a_yaml_of_runner_base_is_its_sibling_but_for_the_runner(stage):
+    ours, its = (
+        OmegaConf.to_container(OmegaConf.load(ROOT / f"train_configs/pefomed_{stage}{kind}.yaml"))
+        for kind in ("", "_runner_base")
+    )
+    for config in (ours, its):
+        for section in (config["run"], config["embedded"]["run"]):
+            section.pop("output_dir")
+    assert its["run"].pop("runner") == "runner_base" and ours["run"].pop("runner") == "runner_pefomed"
+    assert its == ours
 
 
 def test_options_win_over_the_embedded_overlay():
