@@ -18,6 +18,7 @@ from typing import Any, Callable
 from .errors import PefomedError, ToolkitError
 from .launch import Launched, configure
 from .registration import register_all
+from .requirements import CHECKOUT_ADDS, install_line
 from .services.ranks import report_errors
 
 Names = Mapping[str, Sequence[str]]
@@ -33,7 +34,8 @@ def join_checkout() -> None:
     sys.excepthook = _quiet_about_mistakes(sys.excepthook)
     if find_spec("rich") is None:
         raise ToolkitError(
-            "the checkout's environment lacks the package rich, which pefomed_plugin needs: pip install 'rich>=12'"
+            "the checkout's environment lacks the package rich, which pefomed_plugin needs: "
+            + install_line(CHECKOUT_ADDS)
         )
     from .toolkit import NAME, WHY, Config
 

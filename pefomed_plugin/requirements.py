@@ -7,6 +7,7 @@ it names.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import metadata
@@ -15,6 +16,8 @@ from importlib.util import find_spec
 from .errors import ConfigError
 
 _REQUIREMENT = re.compile(r"^([\w.-]+)\s*(?:\(?>=\s*([\d.]+)\)?)?[^;]*(?:;.*extra == ['\"](\w+)['\"])?")
+CHECKOUT_ADDS = ("rich>=12", "pycocoevalcap>=1.2")
+"""What we need and the environment of a MiniGPT-4 checkout (its ``environment.yml``) does not have."""
 _GATHERINGS = ("test", "dev", "docs")
 """Extras of our own work, which no user is told to install."""
 
@@ -46,6 +49,11 @@ class Need:
     def message(self) -> str:
         """What is missing and how to get it."""
         return f"{self.what} need {self.module}; pip install {self.install}"
+
+
+def install_line(packages: Iterable[str]) -> str:
+    """The command that installs them, for a shell: ``pip install 'rich>=12'``."""
+    return f"pip install {' '.join(map(shlex.quote, packages))}"
 
 
 def missing(needs: Iterable[Need]) -> list[Need]:

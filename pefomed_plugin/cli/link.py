@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .. import __version__
+from ..requirements import CHECKOUT_ADDS, install_line
 from ..services.linking import Step, link_checkout
 
 
@@ -22,8 +23,13 @@ def run(arguments: argparse.Namespace) -> int:
     steps = link_checkout(arguments.checkout, dry_run=arguments.dry_run)
     show_steps(f"pefomed_plugin {__version__} in {arguments.checkout.resolve()}", steps, arguments.dry_run)
     print(
-        f"\nto train from there, in its own environment:\n  cd {arguments.checkout}\n"
-        "  torchrun --nproc-per-node 1 train.py --cfg-path train_configs/pefomed_stage2.yaml"
+        "\nonce, in the checkout's own environment (its environment.yml lacks these):\n"
+        f"  {install_line(CHECKOUT_ADDS)}\n"
+        f"to train from there, in that environment:\n  cd {arguments.checkout}\n"
+        "  python -m pefomed_plugin.cli doctor --cfg-path train_configs/pefomed_stage2.yaml\n"
+        "  torchrun --nproc-per-node 1 train.py --cfg-path train_configs/pefomed_stage2.yaml\n"
+        "with MiniGPT-v2's own loop (runner_base):\n"
+        "  torchrun --nproc-per-node 1 train.py --cfg-path train_configs/pefomed_stage2_runner_base.yaml"
     )
     print(f"to take it out again:\n  pefomed unlink {arguments.checkout}")
     return 0

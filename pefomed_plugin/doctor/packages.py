@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,14 @@ from ..errors import PefomedError, PluginError, ToolkitError
 from ..plugins import Registry, find_entry_points
 from ..readers import DATASETS
 from ..readers.textfiles import read_text
-from ..requirements import Requirement, installed_version, read_requirements, release
+from ..requirements import (
+    CHECKOUT_ADDS,
+    Requirement,
+    install_line,
+    installed_version,
+    read_requirements,
+    release,
+)
 from ..scoring import SCORERS
 from .findings import ERROR, NOTE, OK, WARNING, Finding
 
@@ -166,9 +175,30 @@ def check_plugins() -> list[Finding]:
     return findings
 
 
+def check_additions() -> list[Finding]:
+    """What we need and a checkout's own environment lacks; the remedy installs all that is missing."""
+    versions = {spec: installed_version(re.split("[<>=]", spec)[0]) for spec in CHECKOUT_ADDS}
+    remedy = install_line(spec for spec, version in versions.items() if version is None)
+    what = {CHECKOUT_ADDS[0]: "train.py of the checkout needs it", CHECKOUT_ADDS[1]: "report metrics need it"}
+    return [
+        Finding("toolkit", re.split("[<>=]", spec)[0], ERROR, f"not installed: {what[spec]}", remedy)
+        for spec, version in versions.items()
+        if version is None
+    ]
+
+
 def _checkout_pins() -> list[Finding]:
-    home = os.environ.get("MINIGPT4_HOME")
-    return check_pins(Path(home) / "environment.yml") if home else []
+    home = os.environ.get("MINIGPT4_HOME") or _checkout_on_path()
+    return check_pins(Path(home) / "environment.yml") + check_additions() if home else check_additions()
+
+
+def _checkout_on_path() -> str:
+    """Folder of the checkout that is imported, as in a linked one; empty where there is none."""
+    try:
+        spec = find_spec("minigpt4")
+    except (ImportError, ValueError):
+        return ""
+    return str(Path(spec.origin).parents[1]) if spec is not None and spec.origin else ""
 
 
 def _read_pins(environment: Path) -> dict[str, str] | None:

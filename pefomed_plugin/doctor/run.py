@@ -19,12 +19,13 @@ from ..config.model import ModelConfig, VitConfig
 from ..config.run import RunConfig
 from ..errors import ConfigError, PefomedError
 from ..families import read_model_size
-from ..launch import run_folder
+from ..launch import check_runner, run_folder
 from ..lora import given_in
 from ..readers import DATASETS
 from ..registration import register_all
 from ..requirements import missing
 from ..services.memory.estimate import estimate
+from ..toolkit.choice import CHECKOUT
 from .data import check_data
 from .findings import ERROR, NOTE, OK, Finding, from_error, is_broken
 from .machine import GB, check_disk, check_gpus, check_java, check_judge, check_memory
@@ -125,6 +126,7 @@ def check_run(cfg_path: str, options: Sequence[str] = ()) -> list[Finding]:
         findings += _check_scoring(run.task, list(config.datasets))
     if run.task in _JUDGED:
         findings += _check_judge_of(run)
+    findings += _check_runner(config)
     return findings + _check_device(run) + _check_folder(composed, cfg_path, options) + _check_room(cfg_path, config)
 
 
@@ -180,6 +182,22 @@ def _check_scoring(task_name: str, datasets: Sequence[str]) -> list[Finding]:
         Finding("configuration", "scoring", ERROR, f"{need.what} need {need.module}", f"pip install {need.install}")
         for need in absent
     ]
+
+
+def _check_runner(config: Configuration) -> list[Finding]:
+    """Whether the toolkit has the runner, and whether it does all that the run asks for."""
+    from ..toolkit import NAME  # late: loads torch
+
+    try:
+        check_runner(config.run.runner)
+    except ConfigError as error:
+        return from_error("configuration", "run.runner", error, "--options run.runner=runner_pefomed")
+    if NAME != CHECKOUT or config.run.runner != "runner_base":
+        return []
+    from ..adapters.runner_base import refusals  # late: loads PIL
+
+    remedy = "take it out, or --options run.runner=runner_pefomed"
+    return [Finding("configuration", "run.runner", ERROR, problem, remedy) for problem in refusals(config)]
 
 
 def _check_judge_of(run: RunConfig) -> list[Finding]:

@@ -31,7 +31,7 @@ pytestmark = [
     ),
 ]
 
-STAGE2 = "train_configs/pefomed_stage2.yaml"
+STAGE2 = "projects/pefomed/stage2_vqa_rad.yaml"
 TRAIN_SAMPLES = 6
 ROWS = [
     {

@@ -48,6 +48,30 @@ def test_a_package_that_is_only_on_the_path():
     assert packages.check_packages([])[0].state == WARNING
 
 
+def test_what_a_checkouts_environment_lacks_is_one_line_to_install(monkeypatch):
+    monkeypatch.setattr(packages, "installed_version", {"rich": "15.0"}.get)
+    (found,) = packages.check_additions()
+    assert (found.what, found.state, found.remedy) == ("pycocoevalcap", ERROR, "pip install 'pycocoevalcap>=1.2'")
+    monkeypatch.setattr(packages, "installed_version", lambda name: None)
+    assert {each.remedy for each in packages.check_additions()} == {"pip install 'rich>=12' 'pycocoevalcap>=1.2'"}
+
+
+def test_that_line_asks_for_what_setup_py_does():
+    declared = {requirement.name: requirement.least for requirement in read_requirements()}
+    assert all(declared[spec.partition(">=")[0]] == spec.partition(">=")[2] for spec in requirements.CHECKOUT_ADDS)
+
+
+def test_a_checkout_that_is_only_on_the_path_is_compared_with_its_pins(monkeypatch, tmp_path):
+    """In a linked checkout no variable says where it is."""
+    (tmp_path / "minigpt4").mkdir()
+    (tmp_path / "minigpt4" / "__init__.py").write_text("")
+    (tmp_path / "environment.yml").write_text("dependencies: [{pip: [peft==0.2.0]}]\n")
+    monkeypatch.delenv("MINIGPT4_HOME", raising=False)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(packages, "installed_version", {"peft": "0.3", "rich": "13", "pycocoevalcap": "1.2"}.get)
+    assert [found.found for found in packages._checkout_pins()] == ["0.3, the checkout pins 0.2.0"]
+
+
 @pytest.mark.parametrize(("older", "newer"), [("2.9", "2.10"), ("1.0.12", "1.0.31"), ("4.30.0", "5.0"), ("2", "2.0.1")])
 def test_versions_are_compared_as_numbers(older, newer):
     assert release(older) < release(newer)

@@ -111,6 +111,13 @@ def test_packages_that_scoring_will_need_are_missed_now(paths, monkeypatch):
     assert not of(check_run(STAGE2, OPTIONS), "scoring")  # exact match needs none
 
 
+def test_a_runner_of_a_checkout_that_is_not_there_is_told(paths):
+    (found,) = of(check_run(STAGE2, [*OPTIONS, "run.runner=runner_base"]), "run.runner")
+    assert found.state == ERROR and "needs its checkout: pefomed link" in found.found
+    (found,) = of(check_run(STAGE2, [*OPTIONS, "run.runner=runner_pefo"]), "run.runner")
+    assert "did you mean 'runner_pefomed'" in found.found
+
+
 def test_a_judged_run_needs_key_and_model(paths, monkeypatch):
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "AZURE_OPENAI_ENDPOINT"):
         monkeypatch.delenv(name, raising=False)
