@@ -101,7 +101,7 @@ def _bring_ours(runner_base: Any) -> None:
         if not isinstance(self.task, MedicalTask):
             return self._pefomed_evaluate(cur_epoch, skip_reload)
         drop_foreign_keys(self.config.run_cfg)
-        runner = RunnerPefomed(self.config, self.task, self._model, by_name(self.datasets))
+        runner = RunnerPefomed(self.config, self.task, self._model, _datasets_of(self))
         if not skip_reload:
             runner.checkpoint = str(Path(self.output_dir) / f"checkpoint_{cur_epoch}.pth")
             if cur_epoch == "best":
@@ -125,7 +125,7 @@ def _look_ahead(runner: Any) -> None:
     Raises:
         ConfigError: a data set that does not fill one batch, from which its loader would never get any.
     """
-    run, named = runner.config.run_cfg, by_name(runner.datasets)
+    run, named = runner.config.run_cfg, _datasets_of(runner)
     there = [split for split in run.valid_splits if any(len(splits.get(split, ())) for splits in named.values())]
     run.valid_splits = [] if run.evaluate else there  # ours has said which have none
     if run.evaluate:
@@ -169,7 +169,7 @@ def _validate(runner: Any, split: str, epoch: Any) -> dict[str, Any]:
     drop_foreign_keys(section)
     options = read_run_config(section)
     accelerator = make_accelerator(options)
-    valid_sets = [splits[split] for splits in by_name(runner.datasets).values() if len(splits.get(split, ()))]
+    valid_sets = [splits[split] for splits in _datasets_of(runner).values() if len(splits.get(split, ()))]
     collate = make_collater(runner._model, share=False)
     found = validate(accelerator, runner.task, runner._model, valid_sets, options, collate)
     say(f"epoch {int(epoch) + 1}: validation loss {found}")
@@ -187,6 +187,12 @@ def drop_foreign_keys(run: MutableMapping[str, Any]) -> None:
     """Take out what the checkout wrote into the ``run`` section (``rank``, ``gpu``, ``dist_backend``)."""
     for key in [key for key in run if key not in options_of(RunConfig)]:
         del run[key]
+
+
+def _datasets_of(runner: Any) -> dict[str, dict[str, Any]]:
+    """Its data sets by name, in the order of the YAML, in which it does not keep them."""
+    found = by_name(runner.datasets)
+    return {name: found[name] for name in runner.config.datasets_cfg if name in found}
 
 
 def by_name(datasets: dict[str, Any]) -> dict[str, dict[str, Any]]:

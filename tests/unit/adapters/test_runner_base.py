@@ -45,7 +45,7 @@ class Split(list):
 def runner(datasets, **values):
     run = OmegaConf.create({**PLAIN, "valid_splits": ["val"], "evaluate": False, "distributed": False, "max_epoch": 4,
                             "iters_per_epoch": None, **values})  # fmt: skip
-    return SimpleNamespace(config=SimpleNamespace(run_cfg=run), datasets=datasets)
+    return SimpleNamespace(config=SimpleNamespace(run_cfg=run, datasets_cfg=datasets), datasets=datasets)
 
 
 def test_the_start_says_passes_and_what_is_left_out(capsys):
