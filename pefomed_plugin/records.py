@@ -34,7 +34,7 @@ class Sample:
     """``train``, ``val`` or ``test``."""
     images: tuple[str, ...]
     """Paths below the data set's image root, with forward slashes, in the order in which they are shown;
-    ``file.parquet#17`` is row 17 of a parquet file."""
+    ``file.parquet#17`` is row 17 of a parquet file, ``file.tar#17.jpg`` a member of a tar."""
     task: str
     """``vqa``, ``report`` or ``caption``: which prompt template and token limit apply."""
     question: str | None

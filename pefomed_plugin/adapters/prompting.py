@@ -84,6 +84,8 @@ def prompts_of(datasets: Iterable[Any]) -> dict[str, list[dict[str, Any]]]:
 
 
 def _tasks_of(dataset: Any) -> list[str]:
+    if hasattr(dataset, "tasks"):  # a stream, whose samples are not known before they come
+        return list(dataset.tasks)
     declared = DATASETS[dataset.name].tasks if dataset.name in DATASETS else ()
     # where a data set may hold several, its samples say; not otherwise, as those of shards are read from files
     return list(declared) if len(declared) == 1 else sorted({sample.task for sample in dataset.samples})

@@ -6,6 +6,7 @@ On accelerate: one process or many, CPU or CUDA, fp32, fp16 or bf16; for the mod
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,12 @@ from ..toolkit import NAME as TOOLKIT
 from ..toolkit.checkpoint import load_checkpoint, read_checkpoint
 from .answering import check_drafts, training_sets
 from .data.image_cache import show_ready_made
+from .data.streams import draw_from_streams
 from .devices import make_accelerator, precision_of
 from .evaluation import evaluate_split, merged_lora
 from .prompting import say_other_prompts
 from .training.checkpoints import BEST
-from .training.recording import record_run, storages_of, weights_file
+from .training.recording import fetched_origins, record_run, storages_of, weights_file
 from .training.strategies import strategy_of
 from .training.trainer import Trainer
 
@@ -37,6 +39,7 @@ class RunnerPefomed:
     """One run, as MiniGPT-v2's ``train.py`` drives a runner: built from its parts, then ``train()``."""
 
     def __init__(self, cfg: Any, task: Any, model: Any, datasets: dict[str, dict[str, Any]], job_id: str = "") -> None:
+        datasets = draw_from_streams(datasets)
         self.cfg, self.task, self.datasets, self.job_id = cfg, task, datasets, job_id
         self.options = read_run_config(cfg.run_cfg)
         self.output_dir = Path(self.options.output_dir)
@@ -53,6 +56,7 @@ class RunnerPefomed:
             noted = read_checkpoint(Path(self.checkpoint), lazily=True).get("pefomed") or {}
             say_other_prompts(noted.get("prompts"), self._sets(self.options.test_splits), self.checkpoint)
         self.origins: Origins = configured_origins(cfg.model_cfg.get("llama_model"), storages_of(cfg))
+        self.origins = replace(self.origins, data={**self.origins.data, **fetched_origins(cfg, datasets)})
         self._record: RunRecord | None = None
 
     def train(self) -> dict[str, Any]:

@@ -140,11 +140,11 @@ def _check_splits(datasets: Mapping[str, Mapping[str, Any]], run: Mapping[str, A
     """
     trains = not run.get("evaluate", False)
     keys = ["test_splits", *(["train_splits", "valid_splits"] if trains else [])]
-    there = sorted({split for splits in datasets.values() for split in splits if len(splits[split])})
+    there = sorted({split for splits in datasets.values() for split in splits if _holds_any(splits[split])})
     empty: list[str] = []
     for key in keys:
         for split in run.get(key, ["train"] if key == "train_splits" else []):
-            without = [name for name, splits in datasets.items() if not len(splits.get(split, ()))]
+            without = [name for name, splits in datasets.items() if not _holds_any(splits.get(split, ()))]
             if len(without) < len(datasets):
                 if without:
                     say(f"{split} split: not in {', '.join(without)}")
@@ -195,6 +195,11 @@ class LexicalTask(ReportGenerationTask):
     """Evaluation: writes reports and scores them, clinical metrics included where RadEval is installed."""
 
     scorers = ("lexical/coco", "clinical/radeval")
+
+
+def _holds_any(split: Any) -> bool:
+    """Whether a split has samples; a stream, which has no length, is made of shards that have."""
+    return not hasattr(split, "__len__") or len(split) > 0
 
 
 _BY_KIND: dict[str, type[MedicalTask]] = {

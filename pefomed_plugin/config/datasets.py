@@ -15,7 +15,9 @@ class BuildInfo:
     """Where a data set lies."""
 
     storage: Optional[str] = option(
-        "Folder of the official release, or one that `pefomed prepare` or `pefomed shard` made.", None
+        "Folder of the official release, or one that `pefomed prepare` or `pefomed shard` made; shards also as "
+        "`.../train-{000000..000012}.tar`, `https://...`, `s3://...` or, one command a shard, `pipe:...`.",
+        None,
     )
     images: Optional[str] = option("Folder of the images, if they are not where the release has them.", None)
 
@@ -43,6 +45,37 @@ class ImagePolicy:
         """What is wrong with keys that are valid one by one."""
         inside = all(0 <= level <= 255 for level in self.background)
         return [] if inside else [f"{where}.background: {list(self.background)} is not in 0 to 255"]
+
+
+@dataclass(frozen=True)
+class ShardReading:
+    """How WebDataset shards are read, and where those of a server are kept."""
+
+    stream: bool = option(
+        "Read training shards from front to back through a shuffle buffer, keeping none: for those that fit no cache. "
+        "What it cannot promise: docs/shards.md.",
+        False,
+    )
+    samples: Optional[int] = option(
+        "Samples of one pass through a stream; `pefomed shard` wrote them into its index.", None, minimum=1
+    )
+    shuffle_buffer: int = option("Samples in the shuffle buffer of a stream, in each loading process.", 1000, minimum=1)
+    cache: Optional[str] = option("Folder for shards of a server; none: `pefomed/shards` in the user's cache.", None)
+    cache_gb: float = option("The most that is kept there, in GB; those used longest ago go first.", 100.0, minimum=0)
+    retries: int = option("How often a shard is asked for again before it is an error.", 3, minimum=0)
+    timeout_s: float = option("Seconds without a byte after which a server counts as gone.", 120.0, minimum=1)
+    checksums: Optional[str] = option(
+        "File as `sha256sum` writes it, with the digests of shards that others made.", None
+    )
+
+    def problems(self, where: str) -> list[str]:
+        """Keys of a stream where there is none."""
+        given = [
+            name
+            for name, is_set in (("samples", self.samples is not None), ("shuffle_buffer", self.shuffle_buffer != 1000))
+            if is_set and not self.stream
+        ]
+        return [f"{where}.{name}: would do nothing without {where}.stream: true" for name in given]
 
 
 @dataclass(frozen=True)
@@ -90,6 +123,7 @@ class DatasetConfig:
         "`error`: stop and list them; `skip`: leave these samples out, counted.", "error", choices=("error", "skip")
     )
     images: ImagePolicy = option("What to do where an image leaves a choice.", ImagePolicy())
+    shards: ShardReading = option("How WebDataset shards are read.", ShardReading())
     limit: Optional[Limit] = option("For a try: `{train: 100, test: 20}`.", None)
     keep_in_memory: bool = option("Keep processed images: for small data sets.", False)
     batch_size: int = option("Samples of a batch, on each process.", 6, minimum=1)

@@ -6,13 +6,16 @@ Reads no samples and opens no image: ``pefomed prepare`` does.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
-from ..errors import DataError, PefomedError
+from ..errors import ConfigError, DataError, PefomedError
 from ..readers import DATASETS
 from ..readers.layouts import recognise
-from ..readers.prepared import is_prepared, read_manifest
-from ..services.data.shard_files import find_shards
+from ..readers.medical_shards import DATASET as BY_OTHERS
+from ..readers.prepared import SHARD_INDEX, is_prepared, read_manifest, scheme_of
+from ..services.data.shard_sources import read_storage
+from ..services.data.shard_transport import check_transport
 from ..services.data.shards import read_shard_index
 from ..services.images.image_folder import may_hold_images
 from .findings import ERROR, OK, Finding, from_error
@@ -27,9 +30,20 @@ def check_data(name: str, storage: str, images: str | None = None) -> list[Findi
         return from_error("data", what, error, "docs/extending.md")
     if images and not Path(images).is_dir():
         return [Finding("data", what, ERROR, f"build_info.images: no folder {images}", spec.page)]
-    shards = find_shards(storage)
-    if shards is not None:
-        return _check_shards(what, *shards)
+    try:
+        source = read_storage(storage)
+        if source is not None and source.is_remote:
+            check_transport(scheme_of(storage))
+    except ConfigError as error:
+        return from_error("data", what, error, "docs/shards.md")
+    if source is not None and source.is_remote:
+        return [
+            Finding("data", what, OK, f"{source.shown}: shards that a run fetches when it starts; not asked for now")
+        ]
+    if source is not None and (name != BY_OTHERS or (Path(source.base) / SHARD_INDEX).is_file()):
+        return _check_shards(what, Path(source.base), source.names)
+    if source is not None:
+        root = Path(source.base)
     if root.is_dir() and not os.access(root, os.R_OK | os.X_OK):
         return [Finding("data", what, ERROR, f"{root} may not be read by you", f"chmod -R u+rX {root}")]
     try:
@@ -75,7 +89,7 @@ def _check_prepared(name: str, root: Path, images: str | None, page: str) -> Fin
     return Finding("data", what, OK, f"{root}: prepared, {manifest['layout']} layout")
 
 
-def _check_shards(what: str, folder: Path, files: list[str] | None) -> list[Finding]:
+def _check_shards(what: str, folder: Path, files: Sequence[str] | None) -> list[Finding]:
     remedy = f"pefomed shard PREPARED --out {folder}"
     try:
         shards = read_shard_index(folder, files)

@@ -5,6 +5,7 @@ Gives back the release that was prepared.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,18 @@ _KINDS = {
     "kept": "Mapping[str, int]",
     "plugin_version": "str",
 }
+_SCHEME = re.compile(r"(?:([A-Za-z][A-Za-z0-9+.-]+)://|(pipe):)")
+
+
+def scheme_of(storage: object) -> str:
+    """``https`` of a ``build_info.storage`` that is an address, ``pipe`` of a command; empty for a path."""
+    match = _SCHEME.match(str(storage or ""))
+    return (match[1] or match[2]).lower() if match else ""
+
+
+def is_remote(storage: object) -> bool:
+    """Whether ``build_info.storage`` names a server or a command, and no path."""
+    return bool(scheme_of(storage))
 
 
 def split_file(split: str) -> str:

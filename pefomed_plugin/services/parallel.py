@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +18,9 @@ _Result = TypeVar("_Result")
 _IN_FLIGHT_PER_WORKER = 4
 
 
-def map_in_threads(function: Callable[[_Item], _Result], items: Iterable[_Item], workers: int) -> Iterator[_Result]:
+def map_in_threads(
+    function: Callable[[_Item], _Result], items: Iterable[_Item], workers: int
+) -> Generator[_Result, None, None]:
     """Results in the order of ``items``; only a few items a worker are under way at any time.
 
     ``Executor.map`` would queue all items at once. What ``function`` raises is raised here.
@@ -46,13 +48,16 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
-def lock(file: IO[Any], path: Path, advice: str, wait: bool = True) -> None:
+def lock(file: IO[Any], path: Path, advice: str, wait: bool = True, shared: bool = False) -> None:
     """Lock an open file until it is closed; where the system or the file system has no locks, say so with ``advice``.
+
+    Args:
+        shared: others may share it, and nobody can have it for himself.
 
     Raises:
         BlockingIOError: another process holds it, and ``wait`` is false.
     """
     try:
-        take(file, wait=wait)
+        take(file, wait=wait, shared=shared)
     except NoLocks as error:
         say_once(f"{path} is not locked ({error}); {advice}")

@@ -9,24 +9,25 @@ import atexit
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Callable
 
 from ...config.datasets import DatasetConfig, read_dataset_config
-from ...errors import ConfigError, DataError
+from ...errors import DataError
 from ...provenance import data_origin
-from ...readers import DATASETS, Release, read_data
+from ...readers import DATASETS, Release, Skip, read_data
 from ...records import SPLITS, Sample
 from ...services.console import say
-from ...services.data.shard_files import ShardFiles, find_shards, open_shards
-from ...services.data.shards import read_image_size
+from ...services.data.shard_files import ShardFiles, open_shards
 from ...services.private_files import keep_private
 from ...toolkit import BaseDatasetBuilder
 from ..prompting import Templates, templates_for
-from .datasets import MedicalDataset, ShardedDataset, existing_images
+from .datasets import MedicalDataset, ShardedDataset, existing_images, odds
+from .shard_splits import ShardSplits, check_dataset, check_image_size
 
+_SHOWN = 3
 DATASET_CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "datasets"
 
 
@@ -35,25 +36,36 @@ class MedicalBuilder(BaseDatasetBuilder):
 
     dataset = ""
 
-    def build_datasets(self) -> dict[str, MedicalDataset]:
-        """Splits that the release has, by name.
+    def build_datasets(self) -> dict[str, Any]:
+        """Splits that the release has, by name; a stream of shards as MiniGPT-v2's laion builder gives it.
 
         Raises:
             DataError: no layout is recognised, records are damaged, or images are missing where that is an error.
+            ConfigError: shards that are named or read as they cannot be.
         """
         self.settings = read_dataset_config(self.dataset, self.config)
         storage = self.settings.build_info.storage or ""
         keep_private([self.dataset], {self.dataset: data_origin(storage)})
         self.build_processors()
-        shards = find_shards(storage)
-        if shards is not None:
-            return self._build_from_shards(*shards)
-        release = read_dataset(self.dataset, self.settings)
+        shards = ShardSplits(self.dataset, self.settings, self._processors("train"))
+        source = shards.source()
+        if source is None:
+            shards.refuse_keys_of_shards()
+            return self._build_release(read_dataset(self.dataset, self.settings))
+        folder = shards.index_folder(source)
+        if folder is None:
+            streamed, left = shards.stream_by_others(source)
+            release = None if left is None else shards.read_by_others(left)
+            return {**streamed, **({} if release is None else self._build_release(release))}
+        streamed, left = shards.stream_of_index(source, folder, self._image_size("train"))
+        return {**streamed, **({} if left is None else self._build_from_shards(*shards.local(left)))}
+
+    def _build_release(self, release: Release) -> dict[str, MedicalDataset]:
         splits = {split: self._build_split(split, samples, release) for split, samples in release.splits().items()}
         sizes = ", ".join(f"{split} {len(splits[split]):,}" for split in SPLITS if split in splits)
         say(f"{self.dataset}: {release.layout} layout, {sizes}")
-        for reason, count in Counter(skip.reason for skip in release.skips).items():
-            say(f"{self.dataset}: skipped {count:,} record(s): {reason}")
+        for line in skips_in_words(release.skips):
+            say(f"{self.dataset}: {line}")
         return splits
 
     def _build_split(self, split: str, samples: list[Sample], release: Release) -> MedicalDataset:
@@ -79,12 +91,13 @@ class MedicalBuilder(BaseDatasetBuilder):
             )
         )
 
-    def _build_from_shards(self, folder: Path, files: list[str] | None) -> dict[str, MedicalDataset]:
+    def _build_from_shards(self, folder: Path, files: Collection[str] | None) -> dict[str, MedicalDataset]:
         """Splits of the shards that ``pefomed shard`` wrote, all of them or the named files."""
         splits: dict[str, MedicalDataset] = {}
         for split, shards in open_shards(folder, files).items():
             samples = ShardFiles(folder, shards, self._limit(split, sum(shard.samples for shard in shards)))
-            _check_shards(self.dataset, samples, read_image_size(folder), self._image_size(split))
+            check_dataset(self.dataset, samples[0], samples.paths[0])
+            check_image_size(self.dataset, folder, self._image_size(split))
             splits[split] = self._finish(
                 ShardedDataset(
                     self.dataset,
@@ -112,12 +125,7 @@ class MedicalBuilder(BaseDatasetBuilder):
 
     def _finish(self, dataset: MedicalDataset) -> MedicalDataset:
         dataset.keep_in_memory = self.settings.keep_in_memory
-        dataset.passes = self.settings.passes
-        # what MiniGPT-v2's runner_base reads, which knows no passes: the batches that they make
-        asked = dataset.passes
-        dataset.sample_ratio = (
-            self.settings.sample_ratio if asked is None else asked * len(dataset) / self.settings.batch_size
-        )
+        dataset.passes, dataset.sample_ratio = odds(self.settings, len(dataset))
         dataset.batch_size = self.settings.batch_size
         return dataset
 
@@ -154,22 +162,13 @@ def read_dataset(name: str, section: DatasetConfig) -> Release:
     return release
 
 
-def _check_shards(dataset: str, samples: ShardFiles, size_px: int, wanted_px: int | None) -> None:
-    """Check that shards belong to this data set and have the image size that its processor makes.
-
-    Raises:
-        DataError: they were made from another data set.
-        ConfigError: the sizes differ: resizing again would blur the images.
-    """
-    found = samples[0].dataset
-    if found != dataset:
-        raise DataError(f"{samples.paths[0]} was made from {found}, not from {dataset}")
-    if wanted_px is not None and wanted_px != size_px:
-        raise ConfigError(
-            f"{samples.paths[0].parent}: the shards hold images of {size_px} pixels, datasets.{dataset}.vis_processor "
-            f"makes {wanted_px}; run pefomed shard with "
-            f"--image-size {wanted_px}, or set model.image_size={size_px}"
-        )
+def skips_in_words(skips: Sequence[Skip]) -> list[str]:
+    """A line for each reason: how many records were skipped for it, and the first of them."""
+    lines = []
+    for reason, count in Counter(skip.reason for skip in skips).items():
+        first = [skip.where for skip in skips if skip.reason == reason][:_SHOWN]
+        lines.append(f"skipped {count:,} record(s): {reason} ({'; '.join(first)}{'; ...' if count > _SHOWN else ''})")
+    return lines
 
 
 class OtherPackagesBuilder(MedicalBuilder):

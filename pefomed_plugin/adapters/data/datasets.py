@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torch.utils.data import Dataset
 
+from ...config.datasets import DatasetConfig
 from ...digests import sha256_of
 from ...errors import ConfigError
 from ...prompts import PROMPT_TEMPLATES, PromptTemplate, template_of
@@ -24,6 +25,43 @@ Item = dict[str, Any]
 _GREY = (128, 128, 128)
 _BLIND = "(blind)"
 _BLIND_SIZE_PX = (448, 448)
+
+
+def make_item(
+    name: str,
+    sample: Sample,
+    images: Sequence[str],
+    image: Any,
+    number: int,
+    template: PromptTemplate,
+    rng: Random | None,
+    text_processor: Callable[[str], str],
+) -> Item:
+    """What a model takes of one sample of the data set ``name``.
+
+    Args:
+        images: names of the images that are shown with it.
+        image: what the image processor made.
+        rng: draws the instruction; None takes the first.
+    """
+    question = text_processor(sample.question) if sample.question is not None else None
+    return {
+        "image": image,
+        "instruction_input": template.ask(question, rng),
+        "answer": text_processor(sample.answer),
+        "image_id": sample.id,
+        "index": number,
+        "image_key": (name, *images),
+    }
+
+
+def odds(settings: DatasetConfig, samples: int) -> tuple[float | None, float]:
+    """Passes of a data set, and its ``sample_ratio``; where passes are said, that of the batches that they make.
+
+    MiniGPT-v2's ``runner_base`` reads the ratio and knows no passes.
+    """
+    passes = settings.passes
+    return passes, settings.sample_ratio if passes is None else passes * samples / settings.batch_size
 
 
 class MedicalDataset(Dataset):
@@ -78,15 +116,8 @@ class MedicalDataset(Dataset):
         number, pass_number = (index.sample, index.pass_number) if isinstance(index, Draw) else (int(index), 0)
         sample = self.samples[number]
         rng = Random(f"{self.seed} {self.name} {number} {pass_number}") if self.draws_instructions else None
-        question = self.text_processor(sample.question) if sample.question is not None else None
-        return {
-            "image": self._image(number),
-            "instruction_input": template_of(sample.task, self.templates).ask(question, rng),
-            "answer": self.text_processor(sample.answer),
-            "image_id": sample.id,
-            "index": number,
-            "image_key": (self.name, *self.images_of(number)),
-        }
+        images, template = self.images_of(number), template_of(sample.task, self.templates)
+        return make_item(self.name, sample, images, self._image(number), number, template, rng, self.text_processor)
 
     def images_of(self, number: int) -> tuple[str, ...]:
         """Names of the images that sample ``number`` shows; samples with the same names show the same."""

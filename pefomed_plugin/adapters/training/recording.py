@@ -34,9 +34,10 @@ from ...provenance import (
     RunRecord,
     WeightsFile,
     data_folder,
+    data_origin,
     samples_sha256,
 )
-from ...readers.prepared import MANIFEST, SHARD_INDEX
+from ...readers.prepared import MANIFEST, SHARD_INDEX, is_remote
 from ...readers.textfiles import read_json_object
 from ...services.console import say
 from ...storage import write_text
@@ -99,7 +100,7 @@ def storages_of(cfg: Any) -> dict[str, str | None]:
 def _data_part(name: str, origins: Origins, storage: str | None, splits: Mapping[str, Any]) -> DataPart:
     """What is known of a data set by the manifest that ``pefomed prepare`` or ``pefomed shard`` wrote, else by its
     samples as they were read."""
-    folder = data_folder(storage) if storage else Path()
+    folder = _folder(storage, splits)
     manifests = [folder / file for file in (MANIFEST, SHARD_INDEX) if storage and (folder / file).is_file()]
     if (folder / SHARD_INDEX) in manifests:
         image_root = read_json_object(folder / SHARD_INDEX, {"image_root": "str | None"}).get("image_root")
@@ -115,6 +116,19 @@ def _data_part(name: str, origins: Origins, storage: str | None, splits: Mapping
         digests={manifest.name: file_sha256(manifest) for manifest in manifests}
         or {split: samples_sha256(dataset.samples) for split, dataset in splits.items() if hasattr(dataset, "samples")},
     )
+
+
+def fetched_origins(cfg: Any, datasets: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Origins of the data sets whose shards were fetched from a server, by what was fetched."""
+    remote = {name: storage for name, storage in storages_of(cfg).items() if is_remote(storage)}
+    return {name: data_origin(_folder(storage, datasets.get(name, {}))) for name, storage in remote.items()}
+
+
+def _folder(storage: str | None, splits: Mapping[str, Any]) -> Path:
+    """Where a data set lies on this disk; of shards from a server, where they were fetched to."""
+    if is_remote(storage):
+        return next((Path(split.image_root) for split in splits.values() if hasattr(split, "image_root")), Path())
+    return data_folder(storage) if storage else Path()
 
 
 def _model_part(model: Mapping[str, Any], origin: str, checkpoint: str) -> ModelPart:

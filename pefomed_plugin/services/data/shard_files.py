@@ -1,13 +1,12 @@
 """Random access into the tar shards that ``shards.write_shards`` made: sample and image by number.
 
 Where each member lies is found once, by reading the headers, and kept as two numbers a member; text and pixels stay in
-the files. It reads of tar what our own shards hold, and no more.
+the files.
 """
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Collection, Sequence
 from io import BytesIO
 from pathlib import Path
@@ -20,6 +19,7 @@ from ...digests import file_sha256
 from ...errors import DataError, one_line
 from ...json_text import parse_json
 from ...readers.prepared import SHARD_INDEX
+from ...readers.tars.members import CUT, read_members
 from ...readers.textfiles import read_json_object
 from ...records import SPLITS, Sample
 from ...storage import write_json
@@ -30,10 +30,6 @@ from .shards import Shard, read_shard_index
 
 CHECKED = "checked.json"
 """Beside ``index.json``: size, time and digest of the shards whose content was compared with the index."""
-_BRACES = re.compile(r"(.*)\{(\d+)\.\.(\d+)\}(.*)")
-_BLOCK_BYTES = 512
-_NAME, _SIZE = slice(0, 100), slice(124, 135)
-"""Of a tar header: the member's name, and its bytes in octal digits. ``tarfile`` takes ten times as long."""
 _REMEDY = "delete it and run pefomed shard again, or copy it again"
 
 
@@ -113,17 +109,6 @@ class ShardFiles(Sequence[Sample]):
         return content, where
 
 
-def find_shards(storage: str) -> tuple[Path, list[str] | None] | None:
-    """Folder of shards and the files that ``build_info.storage`` names in it (None: all); None if it names no shards.
-
-    It is a folder with ``index.json`` and tar files, ``.../train-{000000..000012}.tar`` or ``.../train-000000.tar``.
-    """
-    path = Path(storage)
-    if path.suffix == ".tar":
-        return path.parent, _expand(path.name)
-    return (path, None) if (path / SHARD_INDEX).is_file() and any(path.glob("*.tar")) else None
-
-
 def open_shards(folder: Path, files: Collection[str] | None = None) -> dict[str, list[Shard]]:
     """The shards of a folder by split, each compared with size and digest in the index.
 
@@ -146,34 +131,27 @@ def open_shards(folder: Path, files: Collection[str] | None = None) -> dict[str,
     return {split: own for split, own in by_split.items() if own}
 
 
-def _expand(name: str) -> list[str]:
-    braces = _BRACES.fullmatch(name)
-    if not braces:
-        return [name]
-    head, first, last, tail = braces.groups()
-    return [f"{head}{number:0{len(first)}d}{tail}" for number in range(int(first), int(last) + 1)]
-
-
 def _read_headers(path: Path, samples: int) -> tuple[np.ndarray, str]:
     """Places of image and record of each sample, (samples, 2, 2); and what is wrong, if anything."""
     places = np.zeros((samples, 2, 2), np.int64)
     wanted = [f"{number:06d}.{suffix}" for number in range(samples) for suffix in ("png", "json")]
     try:
-        with open(path, "rb") as file:
-            for number, name in enumerate(wanted):
-                header = file.read(_BLOCK_BYTES)
-                found = header[_NAME].rstrip(b"\0").decode("utf-8", "replace")
-                if found != name:
-                    what = f"holds {found}" if found else "ends"
-                    return places, f"{path}: {what} where {name} should be; {_REMEDY}"
-                size = int(header[_SIZE], 8)
-                places[number // 2, number % 2] = file.tell(), size
-                file.seek(-(-size // _BLOCK_BYTES) * _BLOCK_BYTES, 1)
-            if file.read(_BLOCK_BYTES).strip(b"\0"):
-                return places, f"{path}: holds more than the {samples:,} samples of the index; {_REMEDY}"
-    except (OSError, ValueError) as error:
+        members = read_members(path, check_sums=False)  # the digest has been compared
+    except OSError as error:
         return places, f"{path}: its headers cannot be read ({one_line(error)}); {_REMEDY}"
-    return places, ""
+    for name, found in zip(wanted, members.names):
+        if found != name:
+            return places, f"{path}: holds {found} where {name} should be; {_REMEDY}"
+    if len(members.names) < len(wanted):
+        what = "; ".join(text for _, text in members.faults)
+        ends = f"ends where {wanted[len(members.names)]} should be" + (f" ({what})" if what else "")
+        return places, f"{path}: {ends}; {_REMEDY}"
+    if len(members.names) > len(wanted):
+        return places, f"{path}: holds more than the {samples:,} samples of the index; {_REMEDY}"
+    damage = [text for kind, text in members.faults if kind != CUT]  # whether it is whole, size and digest say
+    if damage:
+        return places, f"{path}: {'; '.join(damage)}; {_REMEDY}"
+    return np.stack([members.offsets, members.sizes], axis=1).reshape(samples, 2, 2), ""
 
 
 def _check_digests(folder: Path, shards: Sequence[Shard]) -> None:

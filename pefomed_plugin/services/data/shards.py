@@ -1,7 +1,7 @@
 """Samples with their images as WebDataset tar shards, for stage 1: a few large files in place of hundreds of thousands.
 
 A shard holds, for each sample, ``<number>.png`` (already at the model's size, lossless) and ``<number>.json`` (the
-sample's fields). Writes and lists shards; ``shard_files`` reads them back.
+sample's fields). Written with webdataset's ``TarWriter``. Writes and lists shards; ``shard_files`` reads them back.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import hashlib
 import io
 import json
 import os
-import tarfile
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Any
 from PIL import Image
 
 from ...digests import file_sha256
-from ...errors import DataError, ImageError, why
+from ...errors import DataError, ImageError, quoted, why
 from ...json_fields import fields_of, wrong_fields
 from ...json_text import as_json
 from ...provenance import REAL
@@ -34,6 +34,8 @@ from ..images.pixels import resize_square
 from ..parallel import map_in_threads
 
 _VERSION = 1
+_FILE = re.compile(r"[\w.-]+\.tar")
+"""A shard's name: of the folder or server that the index is of, and never a path, an address or a command."""
 _PNG_LEVEL = 1  # higher ones save a few per cent for more time
 
 
@@ -104,14 +106,28 @@ def read_shard_index(folder: Path, files: Collection[str] | None = None) -> list
     Raises:
         DataError: no index, an unfinished one, or a shard that is missing or of another size.
     """
-    content = _read_index(Path(folder))
-    if not content["complete"]:
-        raise DataError(f"{folder} is unfinished; run pefomed shard again, it goes on where it was")
-    shards = [Shard(**shard) for shard in content["shards"] if files is None or shard["file"] in files]
+    shards = [shard for shard in list_shards(folder) if files is None or shard.file in files]
     problems = [problem for problem in (_problem(Path(folder), shard) for shard in shards) if problem]
     if problems:
         raise DataError(f"{folder} lacks shards; run pefomed shard again", problems)
     return shards
+
+
+def list_shards(folder: Path) -> list[Shard]:
+    """What the index of a folder lists, whether or not it is there.
+
+    Raises:
+        DataError: no index, an unfinished one, or one that names anything but files beside it.
+    """
+    content = _read_index(Path(folder))
+    if not content["complete"]:
+        raise DataError(f"{folder} is unfinished; run pefomed shard again, it goes on where it was")
+    return [Shard(**shard) for shard in content["shards"]]
+
+
+def read_origin(folder: Path) -> str:
+    """Origin of the samples in a folder's shards. Raises DataError where there is no index."""
+    return str(_read_index(Path(folder)).get("origin") or REAL)
 
 
 def read_image_size(folder: Path) -> int:
@@ -193,17 +209,23 @@ def _write_shard(
         except UnusableImage as error:
             return b"", f"{sample.id}, {error}"
 
+    from webdataset.writer import TarWriter  # late: loads torch where it is installed
+
     partial = path.with_name(path.name + ".part")
     problems = []
+    # No owner, no time: the bytes depend on the content alone. ShardWriter, which would name the files, prints to the
+    # standard output and does not close them in the version that MiniGPT-v2 pins.
+    plain = {"user": "", "group": "", "mode": 0o644, "mtime": 0, "encoder": False, "compress": False}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tarfile.open(partial, "w", format=tarfile.USTAR_FORMAT) as tar:
+        with open(partial, "wb") as file, TarWriter(file, **plain) as tar:
             for number, (sample, (png, problem)) in enumerate(zip(samples, map_in_threads(encode, samples, workers))):
                 if problem:
                     problems.append(problem)
                 else:
-                    _add(tar, f"{number:06d}.png", png)
-                    _add(tar, f"{number:06d}.json", _as_json(sample))
+                    key = f"{number:06d}"  # one by one: TarWriter would put json first, and shards begin with the image
+                    tar.write({"__key__": key, "png": png})
+                    tar.write({"__key__": key, "json": _as_json(sample)})
                 advance(1)
         if problems:
             raise ImageError(
@@ -228,12 +250,6 @@ def _encode(image: Image.Image, size_px: int) -> bytes:
     stream = io.BytesIO()
     image.save(stream, "PNG", compress_level=_PNG_LEVEL)
     return stream.getvalue()
-
-
-def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
-    entry = tarfile.TarInfo(name)  # no owner, no time: the bytes depend on the content alone
-    entry.size = len(content)
-    tar.addfile(entry, io.BytesIO(content))
 
 
 def _as_json(sample: Sample) -> bytes:
@@ -264,4 +280,10 @@ def _read_index(folder: Path) -> dict[str, Any]:
     ]
     if problems:
         raise DataError(f"{path} is not {what}", problems)
+    odd = [shard["file"] for shard in content["shards"] if not _FILE.fullmatch(shard["file"])]
+    if odd:
+        raise DataError(
+            f"{path} names what is no file beside it; get the shards from who made them",
+            [f"{quoted(file)}: expected letters, digits and -_. with .tar at the end" for file in odd],
+        )
     return content

@@ -1,4 +1,4 @@
-"""One image of a release, decoded as it really is: any common format and depth, DICOM, or a row of a parquet file.
+"""One image of a release, decoded as it really is: any common format and depth, DICOM; from a file, parquet or tar.
 
 Gives 8-bit RGB and nothing else: no resizing, no normalising, no torch.
 """
@@ -27,6 +27,7 @@ from .impostors import refuse_impostors, refuse_unknown_tiff
 from .parquet_images import read_embedded, split_address
 from .pixels import to_rgb
 from .sixteen_bits import has_sixteen_bits
+from .tar_images import read_member, split_tar_address
 
 DECODING = 3
 """Changes whenever the same file could get other pixels; part of the keys of caches."""
@@ -62,7 +63,7 @@ def open_image(root: Path, image: str, *, policy: ImagePolicy = DEFAULT_POLICY) 
 
     Args:
         root: image root of the release.
-        image: one of ``Sample.images``: a path below ``root``, or ``file.parquet#17``.
+        image: one of ``Sample.images``: a path below ``root``, ``file.parquet#17`` or ``file.tar#17.jpg``.
 
     Raises:
         UnusableImage: outside ``root``, missing, damaged, not an image, too large, or several frames without a choice.
@@ -78,10 +79,12 @@ def open_encoded(root: Path, image: str) -> tuple[BinaryIO, str]:
     Raises:
         UnusableImage: outside ``root``, missing or unreadable.
     """
-    address = split_address(image)
+    address, tar_address = split_address(image), split_tar_address(image)
     path = locate(root, image)
     if address is not None:
         return BytesIO(read_embedded(path, address[1])), f"{path}#{address[1]}"
+    if tar_address is not None:
+        return BytesIO(read_member(path, tar_address[1])), f"{path}#{tar_address[1]}"
     try:
         return open(path, "rb"), str(path)
     except FileNotFoundError as error:
@@ -96,7 +99,7 @@ def locate(root: Path, image: str) -> Path:
     Raises:
         UnusableImage: it lies outside ``root``, directly or through a symbolic link.
     """
-    address = split_address(image)
+    address = split_address(image) or split_tar_address(image)
     path = inside(root, address[0] if address else image)
     if path is None:
         raise UnusableImage(

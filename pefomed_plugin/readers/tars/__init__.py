@@ -1,0 +1,1 @@
+"""Tar files: where their members lie."""
