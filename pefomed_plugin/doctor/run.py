@@ -117,11 +117,16 @@ def check_run(cfg_path: str, options: Sequence[str] = ()) -> list[Finding]:
             given=given_in(vars(model)),
         )
     if "PEFOMED_DATA" not in parts or environment.sample_folder().is_dir():
-        findings += [
-            finding
+        found = {
+            name: check_data(name, dataset.build_info.storage or "", dataset.build_info.images)
             for name, dataset in config.datasets.items()
-            for finding in check_data(name, dataset.build_info.storage or "", dataset.build_info.images)
-        ]
+        }
+        broken = [name for name in found if is_broken(found[name])]
+        findings += [finding for of_set in found.values() for finding in of_set]
+        if broken and len(broken) < len(found):
+            others = f"trains on {', '.join(name for name in found if name not in broken)} alone"
+            remedy = f"--options {' '.join(f'datasets.{name}=null' for name in broken)}"
+            findings.append(Finding("data", "without them", NOTE, others, remedy))
     if run.test_splits:
         findings += _check_scoring(run.task, list(config.datasets))
     if run.task in _JUDGED:

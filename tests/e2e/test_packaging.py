@@ -30,6 +30,7 @@ from pefomed_plugin import __version__, environment
 from pefomed_plugin.cli import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[2]
+PROJECT = ROOT / "projects" / "pefomed"
 QUICK_START = (
     re.search(
         r"with the package alone:\n\n```\n(.*?)```",
@@ -148,7 +149,10 @@ def files_of(folder: Path) -> set[str]:
 def test_the_wheel_carries_every_file_of_the_package_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         carried = {name for name in archive.namelist() if ".dist-info/" not in name}
-    assert carried == files_of(ROOT / "pefomed_plugin")
+    drivers = {f"pefomed_plugin/configs/runs/projects/pefomed/{path.name}" for path in PROJECT.glob("*.py")}
+    assert carried == files_of(ROOT / "pefomed_plugin") - drivers, (
+        "of the project its YAMLs, not what runs it in a clone"
+    )
 
 
 def test_the_metadata_says_what_setup_says(metadata: Message) -> None:

@@ -17,12 +17,14 @@ import torch
 from omegaconf import OmegaConf
 
 from pefomed_plugin import launch
+from pefomed_plugin.config.given import shipped
 from pefomed_plugin.environment import VARIABLES
 
 ROOT = Path(__file__).resolve().parents[2]
 YAMLS = [
-    *sorted((ROOT / "train_configs").glob("*.yaml")),
-    *(path for path in sorted((ROOT / "projects" / "pefomed").glob("*.yaml")) if path.name != "ablation.yaml"),
+    ROOT / name
+    for name in shipped()
+    if not name.startswith("eval_configs/") and "runner_base" not in name  # tests/toolkit: those need a checkout
 ]
 SHORT = ("run.max_epoch=1", "run.iters_per_epoch=2", "run.log_freq=1", "run.max_new_tokens=3")
 pytestmark = pytest.mark.slow
