@@ -17,6 +17,7 @@ import pytest
 
 from pefomed_plugin.services.linking import link_checkout
 from pefomed_plugin.storage import read_predictions
+from tests.real_data.data import real_data
 
 ROOT = Path(__file__).resolve().parents[2]
 HOME, PYTHON = os.environ.get("MINIGPT4_HOME"), os.environ.get("MINIGPT4_PYTHON")
@@ -159,3 +160,20 @@ print(NAME, register_all()["prompt_template"], registry is host.registry, host.r
         "minigpt4 ['[caption]', '[report]', '[vqa]'] True <Img><ImageHere></Img> [vqa] Based on the image, respond to "
         "this question with a short answer: Why?"
     )
+
+
+def test_published_questions_with_their_images_and_without_the_sets_that_have_none(checkout, environ, tmp_path):
+    real = {**environ, "PEFOMED_DATA": str(real_data("vqa_rad").parent)}
+    real.update(dict.fromkeys(("PEFOMED_LLAMA", "PEFOMED_VIT", "PEFOMED_CKPT"), "embedded"))
+    out = tmp_path / "run"
+    left_out = [f"datasets.{name}=null" for name in SETS[1:]]
+    short = ["run.max_epoch=1", "run.iters_per_epoch=3", "datasets.vqa_rad.limit={train: 64, test: 6}"]
+    said = start(
+        [PYTHON, "train.py", "--cfg-path", STAGE2, "--options", f"run.output_dir={out}", *short, *left_out],
+        checkout,
+        real,
+    )
+    assert "left out: slake, path_vqa, iu_xray" in said
+    assert "warning: val split: not in vqa_rad: no loss of it, and the last epoch is kept" in said
+    assert [path.name for path in out.glob("*/*.pth")] == ["checkpoint_0.pth"]
+    assert len(answers(out, "vqa_rad")) == 6
