@@ -25,6 +25,7 @@ from ..toolkit import registry
 from ..toolkit.checkpoint import load_checkpoint, read_checkpoint
 from ..toolkit.workarounds import adapt_runner_base
 from .data.datasets import make_collater
+from .data.streams import StreamedDataset, draw_from_streams
 from .devices import make_accelerator
 from .runner import RunnerPefomed
 from .tasks import MedicalTask
@@ -125,7 +126,7 @@ def _look_ahead(runner: Any) -> None:
     Raises:
         ConfigError: a data set that does not fill one batch, from which its loader would never get any.
     """
-    run, named = runner.config.run_cfg, _datasets_of(runner)
+    run, named = runner.config.run_cfg, draw_from_streams(_datasets_of(runner))
     there = [split for split in run.valid_splits if any(len(splits.get(split, ())) for splits in named.values())]
     run.valid_splits = [] if run.evaluate else there  # ours has said which have none
     if run.evaluate:
@@ -151,7 +152,7 @@ def _say_mixture(run: Any, train_sets: dict[str, Any], at_once: dict[str, int]) 
     iterations = run.max_epoch * (run.iters_per_epoch or sum(whole.values()))
     for name, train_set in train_sets.items():
         share = ratios[name] / sum(ratios.values())
-        left = len(train_set) % at_once[name]
+        left = 0 if isinstance(train_set, StreamedDataset) else len(train_set) % at_once[name]
         say(
             f"{name}: {share:.0%} of the batches, about {iterations * share / whole[name]:.2g} passes over "
             f"{len(train_set):,} samples in {run.max_epoch} epoch(s); runner_base draws them at random"
