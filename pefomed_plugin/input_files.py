@@ -5,6 +5,7 @@ Opening a named pipe waits for ever, a device never ends, and a small gzip file 
 
 from __future__ import annotations
 
+import csv
 import os
 import stat
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from .errors import DataError, why
 
 MOST_LINE_BYTES = 64 * 2**20
 """Of a line of a table or of JSON lines; the longest of a published release has some thousand."""
+csv.field_size_limit(MOST_LINE_BYTES)  # Python's own 131,072 characters are fewer than a table may hold in a cell
 _KINDS = {
     stat.S_IFIFO: "a named pipe",
     stat.S_IFCHR: "a device",

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import pickletools
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 from ..errors import DataError, one_line, why
 from ..input_files import lines_of, open_input, read_bytes
 from ..json_fields import kind_of, wrong_fields
-from ..json_text import JsonFault, mark_half_characters, read_json_text, tell_half_characters
+from ..json_text import DEEPEST, JsonFault, mark_half_characters, read_json_text, tell_half_characters
 
 # What the pickle module raises on damaged input, as its documentation lists it, and what its opcodes can add.
 _DAMAGE = (
@@ -154,6 +155,12 @@ class _PlainUnpickler(pickle.Unpickler):
         raise _ForbiddenClass(f"{module}.{name}")
 
 
+class _PatientUnpickler(pickle._Unpickler):  # type: ignore[name-defined, misc]
+    """In Python, whose table of values grows by what is in it."""
+
+    find_class = _PlainUnpickler.find_class
+
+
 def read_plain_pickle(path: Path) -> Any:
     """Value of a pickle; byte strings of Python 2 are read as UTF-8.
 
@@ -162,7 +169,7 @@ def read_plain_pickle(path: Path) -> Any:
     """
     content = read_bytes(path)
     try:
-        value = _PlainUnpickler(io.BytesIO(content), encoding="utf-8").load()
+        value = _unpickler_for(content)(io.BytesIO(content), encoding="utf-8").load()
     except _ForbiddenClass as error:
         raise DataError(
             f"{path}: names {error}, but only lists, dictionaries, text and numbers are read, because a pickle can "
@@ -172,6 +179,40 @@ def read_plain_pickle(path: Path) -> Any:
         raise DataError(
             f"{path}: not a pickle ({one_line(error)}); the file is damaged or incomplete, fetch it again"
         ) from error
+    if not _is_small(value, len(content)):
+        raise DataError(f"{path}: its values hold each other more often than the file is long; fetch it again")
     whole, halves = mark_half_characters(value)
     tell_half_characters(str(path), halves)
     return whole
+
+
+def _unpickler_for(content: bytes) -> Any:
+    """Look at a pickle's opcodes, none of which is carried out: a few bytes can ask for a memory of gigabytes.
+
+    Raises:
+        ValueError: no pickle, or a number of a value far beyond those that there are.
+    """
+    try:
+        opcodes = list(pickletools.genops(content))
+    except UnicodeDecodeError:  # texts of Python 2, which pickletools does not look at
+        return _PatientUnpickler
+    for opcode, argument, _ in opcodes:
+        if opcode.name in ("PUT", "LONG_BINPUT") and not 0 <= int(argument or 0) <= len(content):
+            raise ValueError(f"value number {argument} in {len(content):,} bytes")
+    return _PlainUnpickler
+
+
+def _is_small(value: Any, size: int) -> bool:
+    """Whether the lists and dictionaries of a pickle hold no more items than its bytes can say, and not endlessly."""
+    level, left = [value], 8 * size
+    for _ in range(DEEPEST):
+        level = [
+            item
+            for outer in level
+            if isinstance(outer, (dict, list, tuple))
+            for item in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        left -= len(level)
+        if not level or left < 0:
+            return left >= 0
+    return False

@@ -10,17 +10,20 @@ import csv
 import datetime
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from io import TextIOWrapper
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Callable
-from zipfile import BadZipFile
 
-from ..errors import ConfigError, DataError
+from ..errors import ConfigError, DataError, why
+from ..input_files import open_input
 from ..json_text import mark_half_characters, tell_half_characters
 from ..readers.textfiles import read_json, read_json_list, read_rows
 from ..text import without_reasoning
+from .spreadsheets import opened_workbook, rows_of
 
 _rows, _list = partial(read_rows, with_nan=True), partial(read_json_list, with_nan=True)
 """Pandas writes an empty cell as NaN."""
@@ -300,22 +303,12 @@ def _last_box(text: str) -> str | None:
 
 
 def _read_xlsx(path: Path) -> list[dict[str, Any]]:
-    try:
-        from openpyxl import load_workbook  # late: optional
-        from openpyxl.utils.exceptions import InvalidFileException  # late: optional
-    except ImportError as error:
-        raise ConfigError("spreadsheets need openpyxl; pip install openpyxl") from error
-    try:
-        book = load_workbook(path, read_only=True)  # formulas stay text: an answer may begin with "="
-    except (OSError, BadZipFile, InvalidFileException, KeyError) as error:
-        raise DataError(f"{path} is not a spreadsheet: {error}") from error
-    rows: Iterator[tuple[Any, ...]] = book.worksheets[0].iter_rows(values_only=True)
-    header = [str(_unescaped(name)) for name in next(rows, ())]
-    found = [
-        {name: _unescaped(cell) for name, cell in zip(header, row)}
-        for row in rows
-        if any(cell is not None for cell in row)
-    ]
+    with opened_workbook(path) as book:
+        rows = rows_of(book.worksheets[0])
+        header = [str(_unescaped(name)) for name in next(rows, ())]
+        found = [
+            {name: _unescaped(cell) for name, cell in zip_longest(header, row[: len(header)])} for row in rows if row
+        ]
     whole, halves = mark_half_characters(found)
     tell_half_characters(str(path), halves)
     return whole
@@ -329,9 +322,8 @@ def _unescaped(cell: Any) -> Any:
 
 
 def _read_tsv(path: Path) -> list[dict[str, Any]]:
-    csv.field_size_limit(1 << 30)  # the kit's tables may carry images as base64
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
+        with open_input(path) as raw, TextIOWrapper(raw, encoding="utf-8-sig", newline="") as file:
             return list(csv.DictReader(file, delimiter="\t"))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} cannot be read: {error}") from error
+        raise DataError(f"{path} cannot be read: {why(error)}") from error

@@ -5,9 +5,7 @@ Gives 8-bit RGB and nothing else: no resizing, no normalising, no torch.
 
 from __future__ import annotations
 
-import struct
 import threading
-import zlib
 from collections.abc import Iterable
 from io import BytesIO
 from pathlib import Path
@@ -16,13 +14,14 @@ from typing import BinaryIO
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from ...config.datasets import ImagePolicy
-from ...errors import one_line
+from ...errors import DataError, one_line
+from ...input_files import refuse_special
 from ...readers.layouts import inside
 from ..console import Advance
 from ..parallel import map_in_threads
 from .deep_colour import read_deep_colour
 from .dicom import looks_like_dicom, read_dicom
-from .faults import UnusableImage, choose_frame
+from .faults import UnusableImage, choose_frame, refuse_too_large
 from .impostors import refuse_impostors, refuse_unknown_tiff
 from .parquet_images import read_embedded, split_address
 from .pixels import to_rgb
@@ -33,18 +32,6 @@ DECODING = 3
 """Changes whenever the same file could get other pixels; part of the keys of caches."""
 _FORMATS = ("JPEG", "PNG", "TIFF", "GIF", "BMP", "WEBP", "JPEG2000", "PPM")  # nothing that starts another program
 _HEAD_BYTES = 512
-_DAMAGE = (
-    OSError,
-    EOFError,
-    SyntaxError,
-    ValueError,
-    IndexError,
-    TypeError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-)
-"""What Pillow's decoders raise on damaged files."""
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_TEXTS = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")
 """What the pixels do not need; colour profiles are not applied."""
@@ -86,7 +73,10 @@ def open_encoded(root: Path, image: str) -> tuple[BinaryIO, str]:
     if tar_address is not None:
         return BytesIO(read_member(path, tar_address[1])), f"{path}#{tar_address[1]}"
     try:
+        refuse_special(path)
         return open(path, "rb"), str(path)
+    except DataError as error:
+        raise UnusableImage(str(path), "not a file", "put the file itself there") from error
     except FileNotFoundError as error:
         raise UnusableImage(str(path), "no such file", "fetch it, or correct the image root") from error
     except OSError as error:
@@ -185,7 +175,9 @@ def _decode_as_it_is(stream: BinaryIO, where: str, policy: ImagePolicy) -> Image
         if has_sixteen_bits(image):
             return read_deep_colour(image, lambda: _open_frame(stream, where, policy), where)
         image.load()
-    except _DAMAGE as error:
+    except UnusableImage:
+        raise
+    except Exception as error:  # Pillow's decoders raise two dozen types on damaged files
         raise UnusableImage(
             where, "truncated or damaged", "fetch it again, or use what is there with allow_truncated", one_line(error)
         ) from error
@@ -196,16 +188,17 @@ def _open_frame(stream: BinaryIO, where: str, policy: ImagePolicy) -> Image.Imag
     """The chosen frame, its pixels not yet loaded."""
     stream.seek(0)
     image = _read_header(stream, where)
-    if image.width * image.height > policy.max_pixels:
-        raise UnusableImage(
-            where,
-            "too many pixels",
-            "raise max_pixels, shrink it or leave it out",
-            f"{image.width} x {image.height}, limit {policy.max_pixels}",
-        )
+    refuse_too_large(where, image.width, image.height, policy.max_pixels, _weight(image))
     if image.format != "MPO":  # a JPEG with previews behind it
         image.seek(choose_frame(getattr(image, "n_frames", 1), policy.frame, where))
     return image
+
+
+def _weight(image: Image.Image) -> int:
+    """As how many pixels one counts: those of 16-bit channels are read twice and held as such."""
+    if not has_sixteen_bits(image):
+        return 1
+    return 16 if any(tile[0] == "ppm_plain" for tile in image.tile) else 4  # type: ignore[attr-defined]
 
 
 def _decode_leniently(stream: BinaryIO, where: str, policy: ImagePolicy) -> Image.Image:
@@ -250,7 +243,7 @@ def _read_header(stream: BinaryIO, where: str) -> Image.Image:
         except UnidentifiedImageError as error:
             refuse_unknown_tiff(stream, where)
             raise UnusableImage(where, "not an image, or its header is damaged", "fetch it again") from error
-        except _DAMAGE as error:
+        except Exception as error:  # as above
             raise UnusableImage(
                 where, "not an image, or its header is damaged", "fetch it again", one_line(error)
             ) from error

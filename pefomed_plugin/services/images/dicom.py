@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from PIL import Image
 
 from ...errors import one_line
 from .deep_colour import significant_byte
-from .faults import UnusableImage, choose_frame
-from .pixels import stretch
+from .faults import UnusableImage, choose_frame, refuse_too_large
+from .pixels import Piece, pieces_of, stretch_pieces
 
 if TYPE_CHECKING:
     import numpy
@@ -19,6 +21,9 @@ _DECODERS = (
     "otherwise fetch the file again"
 )
 _DICOM_AT, _MAGIC = 128, b"DICM"
+_MOST_BYTES_A_PIXEL = 4
+_META_BYTES, _LENGTH_AT, _DEFLATED = 4096, 140, b"1.2.840.10008.1.2.1.99"
+"""Of the group that says how a file is stored (PS3.10, 7.1): where its length stands, and one of its values."""
 _BEYOND = 1e6
 """Farther out than any window of a stored value of 16 bits reaches."""
 
@@ -50,24 +55,31 @@ def read_dicom(stream: BinaryIO, where: str, max_pixels: int, frame: int | None 
     """
     try:
         import pydicom  # late: optional
-        from pydicom.errors import InvalidDicomError  # late: optional
     except ImportError as error:
         raise UnusableImage(where, "DICOM needs pydicom", "pip install pydicom") from error
     head = stream.read(_DICOM_AT + len(_MAGIC))
     stream.seek(0)
     is_bare = head[_DICOM_AT:] != _MAGIC and looks_like_dicom(head)
     try:
+        _refuse_inflation(stream, where, max_pixels)
         dataset = pydicom.dcmread(stream, force=is_bare)
         if is_bare:
             _say_how_it_is_stored(dataset)
-    except (InvalidDicomError, EOFError, OSError, ValueError, KeyError, NotImplementedError) as error:
+    except UnusableImage:
+        raise
+    except Exception as error:  # pydicom raises a dozen types on damaged files
         raise UnusableImage(where, "not a DICOM file", "fetch it again", one_line(error)) from error
-    frames = _check_size(dataset, where, max_pixels)
+    try:
+        frames = _check_size(dataset, where, max_pixels)
+    except UnusableImage:
+        raise
+    except Exception as error:  # a number that is none
+        raise UnusableImage(where, "a DICOM file with damaged sizes", "fetch it again", one_line(error)) from error
     chosen = choose_frame(frames, frame, where)
     try:
         pixels = dataset.pixel_array
         return _shown(pixels[chosen] if frames > 1 else pixels, dataset)
-    except (AttributeError, ValueError, RuntimeError, NotImplementedError, KeyError, TypeError, OSError) as error:
+    except Exception as error:  # as above, and those of its decoders
         raise UnusableImage(where, "cannot decode the DICOM pixels", _DECODERS, one_line(error)) from error
 
 
@@ -76,15 +88,28 @@ def _check_size(dataset: Any, where: str, max_pixels: int) -> int:
     rows, columns = dataset.get("Rows"), dataset.get("Columns")
     if "PixelData" not in dataset or not rows or not columns:
         raise UnusableImage(where, "a DICOM file without pixels", "fetch it again, or leave it out if it is a report")
-    frames = int(dataset.get("NumberOfFrames") or 1)
-    if rows * columns * frames > max_pixels:
-        raise UnusableImage(
-            where,
-            "too many pixels",
-            "raise max_pixels or leave it out",
-            f"{columns} x {rows} in {frames} frame(s), limit {max_pixels}",
-        )
+    frames, samples = int(dataset.get("NumberOfFrames") or 1), int(dataset.get("SamplesPerPixel") or 1)
+    if min(int(rows), int(columns), frames, samples) < 1:
+        raise ValueError(f"{columns} x {rows} in {frames} frame(s) of {samples} channel(s)")
+    refuse_too_large(where, int(columns), int(rows), max_pixels, frames * samples)
     return frames
+
+
+def _refuse_inflation(stream: BinaryIO, where: str, max_pixels: int) -> None:
+    """A deflated file is unpacked whole by pydicom; refuse one that holds more than its pixels could."""
+    head = stream.read(_META_BYTES)
+    start = _LENGTH_AT + 4 + int.from_bytes(head[_LENGTH_AT : _LENGTH_AT + 4], "little")
+    stream.seek(start)
+    unpacker, size = zlib.decompressobj(-zlib.MAX_WBITS), 0
+    is_deflated = _DEFLATED in head[:start]
+    while is_deflated and not unpacker.eof and size <= _MOST_BYTES_A_PIXEL * max_pixels:
+        packed = unpacker.unconsumed_tail or stream.read(1 << 16)
+        if not packed:
+            break
+        size += len(unpacker.decompress(packed, 1 << 20))
+    stream.seek(0)
+    if size > _MOST_BYTES_A_PIXEL * max_pixels:
+        raise UnusableImage(where, "too many bytes once unpacked", "raise max_pixels, or leave it out")
 
 
 def _say_how_it_is_stored(dataset: Any) -> None:
@@ -153,19 +178,30 @@ def _windowed(pixels: numpy.ndarray, dataset: Any, counted: numpy.ndarray) -> nu
         for name in ("RescaleSlope", "RescaleIntercept"):
             if name in dataset:
                 delattr(dataset, name)
-    values = np.asarray(apply_modality_lut(pixels, dataset), np.float64)
     has_table = bool(dataset.get("VOILUTSequence"))
     window = 0 if has_table else _first_window(dataset)
+    flat = pixels.reshape(-1)
+
+    def parts() -> Iterator[Piece]:
+        for place in pieces_of(flat.size):
+            part = np.asarray(apply_modality_lut(flat[place], dataset), np.float64)
+            yield place, part, counted.reshape(-1)[place]
+
     if window is None:
-        return stretch(values, counted)
-    flat = np.append(values, [values.min() - _BEYOND, values.max() + _BEYOND])
-    with np.errstate(over="ignore"):  # the sigmoid of those two
-        shown = np.asarray(
-            apply_voi_lut(np.rint(flat).astype(np.int64) if has_table else flat, dataset, window), np.float64
-        )
-    lowest, highest = sorted(shown[-2:])
-    scaled = (shown[:-2].reshape(values.shape) - lowest) / (highest - lowest or 1.0)
-    return np.rint(np.clip(scaled, 0, 1) * 255).astype(np.uint8)
+        return stretch_pieces(parts, flat.size).reshape(pixels.shape)
+    ends = [end for _, part, _ in parts() for end in (part.min(), part.max())]
+    beyond = [min(ends) - _BEYOND, max(ends) + _BEYOND]
+    shown = np.empty(flat.size, np.uint8)
+    for place, part, _ in parts():
+        values = np.append(part, beyond)
+        with np.errstate(over="ignore"):  # the sigmoid of those two
+            seen = np.asarray(
+                apply_voi_lut(np.rint(values).astype(np.int64) if has_table else values, dataset, window), np.float64
+            )
+        lowest, highest = sorted(seen[-2:])
+        scaled = (seen[:-2] - lowest) / (highest - lowest or 1.0)
+        shown[place] = np.rint(np.clip(scaled, 0, 1) * 255).astype(np.uint8)
+    return shown.reshape(pixels.shape)
 
 
 def _first_window(dataset: Any) -> int | None:

@@ -15,6 +15,24 @@ class UnusableImage(ImageError):
         super().__init__(f"{where}: {fault}{shown}; {remedy}")
 
 
+def refuse_too_large(where: str, width: int, height: int, limit: int, weight: int = 1) -> None:
+    """The budget of one image: what decoding takes of memory follows its pixels.
+
+    Args:
+        limit: ``ImagePolicy.max_pixels``; a side may be ten times that of a square of so many.
+        weight: as how many pixels one counts (several frames, 16-bit colour).
+
+    Raises:
+        UnusableImage: it has more.
+    """
+    counted = f", each counts {weight} times" if weight > 1 else ""
+    shown = f"{width} x {height}{counted}, limit {limit}"
+    if width * height * weight > limit:
+        raise UnusableImage(where, "too many pixels", "raise max_pixels, shrink it or leave it out", shown)
+    if max(width, height) ** 2 > 100 * limit:
+        raise UnusableImage(where, "too long a side", "raise max_pixels, cut it into pieces or leave it out", shown)
+
+
 def choose_frame(frames: int, frame: int | None, where: str) -> int:
     """Index of the frame to show of a file with ``frames`` of them.
 

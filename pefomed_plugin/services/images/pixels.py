@@ -3,7 +3,8 @@ version of Pillow. DICOM's own scaling is in ``dicom``."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Callable
 
 from PIL import Image
 
@@ -11,8 +12,10 @@ if TYPE_CHECKING:
     import numpy
 
 Colour = tuple[int, int, int]
+Piece = tuple[slice, "numpy.ndarray", "numpy.ndarray | None"]
 
 _PHOTOMETRIC_INTERPRETATION = 262
+_PIECE = 1 << 18
 _DEEP_MODES = ("I", "F")  # and "I;16", "I;16B", ...
 
 
@@ -28,22 +31,40 @@ def to_rgb(image: Image.Image, background: Colour) -> Image.Image:
         ValueError: Pillow has no conversion (LAB).
     """
     if image.mode.startswith(_DEEP_MODES):
-        import numpy as np  # late: heavy
-
-        values = np.asarray(image)
-        transparent = image.info.get("transparency")  # of a PNG: one grey value
-        hidden = values == transparent if isinstance(transparent, int) else np.zeros(values.shape, bool)
-        if _is_white_zero(image):
-            values = -values.astype(np.float64)
-        shown = np.repeat(stretch(values, ~hidden)[..., None], 3, axis=-1)
-        shown[hidden] = background
-        return Image.fromarray(shown)
+        return _deep_to_rgb(image, background)
     if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
-        straight = image.convert("RGBA")
         opaque = Image.new("RGB", image.size, background)
-        opaque.paste(straight, mask=straight.getchannel("A"))
+        for box in _strips(image):
+            straight = image.crop(box).convert("RGBA")
+            opaque.paste(straight, box, straight.getchannel("A"))
         return opaque
     return image.convert("RGB")
+
+
+def _deep_to_rgb(image: Image.Image, background: Colour) -> Image.Image:
+    import numpy as np  # late: heavy
+
+    transparent, sign = image.info.get("transparency"), -1 if _is_white_zero(image) else 1  # of a PNG: one grey value
+
+    def parts() -> Iterator[tuple[tuple[int, int, int, int], numpy.ndarray, numpy.ndarray | None]]:
+        for box in _strips(image):
+            values = np.asarray(image.crop(box))
+            hidden = values == transparent if isinstance(transparent, int) else None
+            yield box, sign * values.astype(np.float64), hidden
+
+    ends = _ends((values, None if hidden is None else ~hidden) for _, values, hidden in parts())
+    rgb = Image.new("RGB", image.size)
+    for box, values, hidden in parts():
+        rgb.paste(Image.fromarray(_between(values, None if hidden is None else ~hidden, ends)).convert("RGB"), box)
+        if hidden is not None:
+            rgb.paste(background, box, Image.fromarray(hidden.view(np.uint8) * np.uint8(255)))
+    return rgb
+
+
+def _strips(image: Image.Image) -> Iterator[tuple[int, int, int, int]]:
+    """Boxes that cover the image, each so small that copies of it take a few MB."""
+    rows = max(1, _PIECE // max(1, image.width))
+    return ((0, top, image.width, min(top + rows, image.height)) for top in range(0, image.height, rows))
 
 
 def _is_white_zero(image: Image.Image) -> bool:
@@ -56,20 +77,64 @@ def stretch(values: numpy.ndarray, counted: numpy.ndarray | None = None) -> nump
 
     This is what a viewer does for want of a window. Scaling by the range of the data type would leave most radiographs
     black: they hold 10 or 12 significant bits in a 16-bit file that does not say so. A constant image becomes 0;
-    values that are not finite take no part and become 0.
+    values that are not finite take no part and become 0. Beside the result it needs a few MB, whatever the size.
 
     Args:
         counted: bool in the shape of ``values``; the others take no part either and become 0.
     """
+    flat, counts = values.reshape(-1), None if counted is None else counted.reshape(-1)
+
+    def parts() -> Iterator[Piece]:
+        for place in pieces_of(flat.size):
+            yield place, flat[place].astype("float64"), None if counts is None else counts[place]
+
+    return stretch_pieces(parts, flat.size).reshape(values.shape)
+
+
+def stretch_pieces(parts: Callable[[], Iterable[Piece]], size: int) -> numpy.ndarray:
+    """As ``stretch``, of values that come in pieces, twice; flat.
+
+    Args:
+        parts: gives place in the result, values as float64, and which of them count (None: all).
+        size: of the result.
+    """
     import numpy as np  # late: heavy
 
-    shown = values.astype(np.float64)
-    finite = np.isfinite(shown) if counted is None else np.isfinite(shown) & counted
-    if not finite.any():
-        return np.zeros(shown.shape, np.uint8)
-    lowest, highest = shown[finite].min(), shown[finite].max()
-    shown = np.where(finite, shown - lowest, 0.0) / (highest - lowest or 1.0)
+    ends = _ends((part, taken) for _, part, taken in parts())
+    shown = np.zeros(size, np.uint8)
+    for place, part, taken in parts():
+        shown[place] = _between(part, taken, ends)
+    return shown
+
+
+def _ends(parts: Iterable[tuple[numpy.ndarray, numpy.ndarray | None]]) -> tuple[float, float] | None:
+    """The smallest and the largest of the finite values that count; None where there is none."""
+    found: list[float] = []
+    for values, counted in parts:
+        taken = values[_finite(values, counted)]
+        found += [taken.min(), taken.max()] if taken.size else []
+    return (min(found), max(found)) if found else None
+
+
+def _between(values: numpy.ndarray, counted: numpy.ndarray | None, ends: tuple[float, float] | None) -> numpy.ndarray:
+    import numpy as np  # late: heavy
+
+    if ends is None:
+        return np.zeros(values.shape, np.uint8)
+    lowest, highest = ends
+    shown = np.where(_finite(values, counted), values - lowest, 0.0) / (highest - lowest or 1.0)
     return np.rint(shown * 255).astype(np.uint8)
+
+
+def _finite(values: numpy.ndarray, counted: numpy.ndarray | None) -> numpy.ndarray:
+    import numpy as np  # late: heavy
+
+    return np.isfinite(values) if counted is None else np.isfinite(values) & counted
+
+
+def pieces_of(count: int) -> Iterator[slice]:
+    """Slices of so many values that floating-point copies of one piece take a few MB."""
+    return (slice(start, start + _PIECE) for start in range(0, count, _PIECE))
 
 
 def resize_square(image: Image.Image, size_px: int) -> Image.Image:

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 from ...errors import ConfigError, DataError, one_line
-from ...requirements import Need
+from ...input_files import read_bytes
 from ...rubrics import Rubric
 from ...storage import write_text
+from ..spreadsheets import OPENPYXL, opened_workbook, rows_of
 
 COLUMNS = ("item", "question", "reference", "answer", "rating", "comment", "rubric")
 _REQUIRED = COLUMNS[:5]
@@ -34,7 +34,6 @@ _NUMBERLIKE = re.compile(
 )
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "'")
 THUMBNAIL_PX = 160
-OPENPYXL = Need("openpyxl", "spreadsheets", "openpyxl")
 
 
 @dataclass(frozen=True)
@@ -146,25 +145,21 @@ def read_sheet(path: Path) -> list[SheetRow]:
 
 def _read_csv(path: Path) -> list[SheetRow]:
     try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_bytes(path).decode("utf-8-sig")
+        first = text.split("\n", 1)[0]
+        delimiter = ";" if first.count(";") > first.count(",") else ","  # what Excel writes depends on the country
+        lines = list(csv.reader(StringIO(text, newline=""), delimiter=delimiter))
+    except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"cannot read {path}: {one_line(error)}; save it as CSV UTF-8") from error
-    first = text.split("\n", 1)[0]
-    delimiter = ";" if first.count(";") > first.count(",") else ","  # what Excel writes depends on the country
-    lines = list(csv.reader(StringIO(text, newline=""), delimiter=delimiter))
     return _rows(path, [[_unguarded(cell) for cell in line] for line in lines])
 
 
 def _read_workbook(path: Path) -> list[SheetRow]:
-    openpyxl = _openpyxl()
-    try:
-        book = openpyxl.load_workbook(path, read_only=False)
-    except (OSError, BadZipFile, KeyError, ValueError, openpyxl.utils.exceptions.InvalidFileException) as error:
-        raise DataError(f"cannot read {path}: {one_line(error)}; save it as XLSX again") from error
-    if "Ratings" not in book.sheetnames:
-        raise DataError(f"{path} has no sheet Ratings; do not rename it")
-    rest = _read_long_texts(book["Long texts"]) if "Long texts" in book.sheetnames else {}
-    lines = [list(line) for line in book["Ratings"].iter_rows(values_only=True)]
+    with opened_workbook(path) as book:
+        if "Ratings" not in book.sheetnames:
+            raise DataError(f"{path} has no sheet Ratings; do not rename it")
+        rest = _read_long_texts(book["Long texts"]) if "Long texts" in book.sheetnames else {}
+        lines = [list(line) for line in rows_of(book["Ratings"])]
     for line in lines[1:]:
         for number, name in enumerate(COLUMNS[:4]):
             cell = line[number] if number < len(line) else None
@@ -208,9 +203,11 @@ def _set(cell: Any, text: str) -> None:
 
 def _read_long_texts(sheet: Any) -> dict[tuple[str, str], str]:
     texts: dict[tuple[str, str], str] = {}
-    for item, column, part in (line[:3] for line in sheet.iter_rows(values_only=True, max_col=3)):
+    for line in rows_of(sheet):
+        item, column, part = (*line[:3], None, None, None)[:3]
         if item is not None:
-            texts[str(item), str(column)] = texts.get((str(item), str(column)), "") + str(part or "")
+            key = str(item), str(column)
+            texts[key] = texts.get(key, "") + str(part or "")
     return texts
 
 

@@ -217,7 +217,7 @@ def test_dicom_is_known_by_its_magic_not_only_by_its_name(tmp_path: Path) -> Non
 
 def test_damage_is_named(tmp_path: Path) -> None:
     write(tmp_path / "a.dcm", np.arange(4096, dtype=np.uint16).reshape(64, 64))
-    with pytest.raises(ImageError, match=r"too many pixels \(64 x 64 in 1 frame\(s\), limit 4095\)"):
+    with pytest.raises(ImageError, match=r"too many pixels \(64 x 64, limit 4095\)"):
         open_image(tmp_path, "a.dcm", policy=ImagePolicy(max_pixels=4095))
     whole = (tmp_path / "a.dcm").read_bytes()
     (tmp_path / "cut.dcm").write_bytes(whole[:-4000])

@@ -1,0 +1,64 @@
+"""Rows of an XLSX file, streamed through openpyxl: what a workbook unpacks to has a limit, and so have its rows.
+
+A small file can unpack to gigabytes (a zip bomb), and one cell at its far corner makes a million empty rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
+
+from ..errors import ConfigError, DataError, PefomedError, one_line
+from ..input_files import open_input
+from ..requirements import Need
+
+MOST_UNPACKED_BYTES = 256 * 2**20
+"""Of the XML in a workbook; 100,000 answers of a hundred words have some 100 MB."""
+MOST_COLUMNS = 200
+OPENPYXL = Need("openpyxl", "spreadsheets", "openpyxl")
+
+
+@contextmanager
+def opened_workbook(path: Path) -> Iterator[Any]:
+    """An openpyxl workbook, read-only; formulas stay text, because an answer may begin with "=".
+
+    Raises:
+        ConfigError: openpyxl is missing.
+        DataError: the file is no workbook, is damaged (also found while its rows are read), or unpacks to too much.
+    """
+    try:
+        from openpyxl import load_workbook  # late: optional
+    except ImportError:
+        raise ConfigError(OPENPYXL.message) from None
+    with open_input(path) as file:
+        try:
+            with ZipFile(file) as packed:
+                size = sum(
+                    member.file_size for member in packed.infolist() if member.filename.endswith((".xml", ".rels"))
+                )
+            if size > MOST_UNPACKED_BYTES:
+                raise DataError(
+                    f"{path} unpacks to {size / 2**20:,.0f} MiB, more than {MOST_UNPACKED_BYTES // 2**20:,}; export it "
+                    "as CSV, or split it"
+                )
+            file.seek(0)
+            book = load_workbook(file, read_only=True)
+            try:
+                yield book
+            finally:
+                book.close()
+        except PefomedError:
+            raise
+        except Exception as error:  # openpyxl, zipfile and the XML parser raise two dozen types on damaged files
+            raise DataError(f"cannot read {path}: not a spreadsheet, or damaged ({one_line(error)})") from error
+
+
+def rows_of(sheet: Any) -> Iterator[tuple[Any, ...]]:
+    """The rows of a sheet, each up to its last cell that holds something, of at most ``MOST_COLUMNS``."""
+    sheet.reset_dimensions()  # what the file says of its size may be wrong, and is then padded to
+    for row in sheet.iter_rows(values_only=True, max_col=MOST_COLUMNS):
+        last = next((number for number in range(len(row), 0, -1) if row[number - 1] is not None), 0)
+        yield row[:last]
