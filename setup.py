@@ -47,6 +47,7 @@ TEST = [
     "pytest-timeout>=2.2",
     "pytest-xdist>=3.5",
     "pytest-cov>=5",
+    "hypothesis>=6.80",
     "ruff>=0.6",
     "mypy>=1.10",
     "krippendorff>=0.6",

@@ -95,8 +95,18 @@ def normalise_clean(text: str) -> str:
     full stops of abbreviations (``C.T.``), hyphens, blanks between a number and its unit, thousands separators.
     Kept: decimal points, signs, ratios and ranges, ``< > = + %`` and the degree sign, and a letter that only looks like
     an article (``hepatitis a``).
-    Never empty unless the text is blank.
+    Never empty unless the text is blank. What is normal already stays as it is: an article that only the other rules
+    set free (``a5 mm``, ``the½``) goes as it does where it stands alone.
     """
+    normal = _clean_once(text)
+    for _ in range(len(normal)):  # each further pass takes something away
+        before, normal = normal, _clean_once(normal)
+        if normal == before:
+            break
+    return normal
+
+
+def _clean_once(text: str) -> str:
     plain = _SUPERSCRIPT.sub(" ", text.translate(_PLAIN))
     plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", plain).casefold()).translate(_PLAIN)
     plain = _THOUSANDS.sub(lambda number: number.group().replace(",", ""), plain).replace("'", "")

@@ -14,7 +14,7 @@ from ..text import NORMALISATIONS
 from .pairing import NO_PREDICTION, require_predictions
 from .spec import ACCURACY, ScorerSpec
 
-_VERSIONS = {"clean": "2"}
+_VERSIONS = {"clean": "3"}
 """Where a normalisation has changed since version 1."""
 
 

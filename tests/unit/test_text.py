@@ -172,3 +172,11 @@ def test_mistakes_of_mumc() -> None:
 )
 def test_every_rule_takes_any_text(name: str, text: str) -> None:
     assert isinstance(NORMALISATIONS[name](text), str)
+
+
+@pytest.mark.parametrize(
+    "text", ["a5 mm", "the½", "hepatitis a", "an0.5 cm", "10²½a", "a.b℃", "the a⅓", "C.T. x-ray", ""]
+)
+def test_what_is_normal_stays_as_it_is(text: str) -> None:
+    once = normalise_clean(text)
+    assert normalise_clean(once) == once

@@ -251,3 +251,37 @@ def test_unknown_compression_names_the_mend(tmp_path: Path) -> None:
     dataset.save_as(tmp_path / "b.dcm")
     with pytest.raises(ImageError, match=r"b\.dcm: cannot decode the DICOM pixels.*pip install pylibjpeg"):
         open_image(tmp_path, "b.dcm")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"IS\x02\x002 ", b"IS\x02\x00x "),
+        (b"IS\x02\x002 ", b"IS\x02\x00-2"),
+        (b"US\x02\x00\x02\x00", b"US\x02\x00\x00\x00"),
+    ],
+)
+def test_broken_sizes_are_one_bad_image(tmp_path: Path, old: bytes, new: bytes) -> None:
+    from pefomed_plugin.services.images.fingerprints import fingerprint_image
+
+    write(tmp_path / "a.dcm", np.arange(8, dtype=np.uint8).reshape(2, 2, 2))
+    whole = (tmp_path / "a.dcm").read_bytes()
+    assert old in whole
+    (tmp_path / "b.dcm").write_bytes(whole.replace(old, new))
+    assert fingerprint_image(tmp_path, "b.dcm").fault
+
+
+def test_a_deflated_file_that_unpacks_without_end_is_refused(tmp_path: Path) -> None:
+    import zlib
+
+    write(tmp_path / "a.dcm", np.zeros((2, 2), np.uint8))
+    dataset = pydicom.dcmread(tmp_path / "a.dcm")
+    dataset.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1.99"
+    dataset.save_as(tmp_path / "b.dcm")
+    assert greys(tmp_path / "b.dcm") == [0, 0]
+    whole = (tmp_path / "b.dcm").read_bytes()
+    start = 144 + int.from_bytes(whole[140:144], "little")
+    packer = zlib.compressobj(wbits=-15)
+    (tmp_path / "c.dcm").write_bytes(whole[:start] + packer.compress(bytes(10_000)) + packer.flush())
+    with pytest.raises(ImageError, match="too many bytes once unpacked"):
+        open_image(tmp_path, "c.dcm", policy=ImagePolicy(max_pixels=1000))

@@ -117,3 +117,9 @@ def renamed(path, cell, value):
     else:
         book["Ratings"].title = "Mine"
     book.save(path)
+
+
+def test_an_answer_longer_than_pythons_field_limit_reads_back(tmp_path):
+    row = SheetRow("item", "q", "r", "long " * 40_000)
+    write_csv(tmp_path / "a.csv", [row])
+    assert read_sheet(tmp_path / "a.csv")[0].texts == row.texts
