@@ -13,6 +13,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Union
 
+from .json_text import parse_json
+
 try:
     import fcntl
 except ImportError:  # a system that has no such locks
@@ -62,7 +64,7 @@ def write_holder(handle: int) -> None:
 def holder_of(path: Path) -> str:
     """Who holds a locked file: ``process 4711 on node3 since 2026-11-27T08:12:00+00:00 (pefomed train ...)``."""
     try:
-        holder = json.loads(Path(path).read_bytes().decode("utf-8", "replace"))
+        holder = parse_json(Path(path).read_bytes().decode("utf-8", "replace"))
         return f"process {holder['pid']} on {holder['host']} since {holder['since']} ({holder['command']})"
     except (OSError, ValueError, KeyError, TypeError):
         return "another process"
@@ -71,7 +73,7 @@ def holder_of(path: Path) -> str:
 def has_ended(path: Path) -> bool:
     """Where there are no locks: whether the process that a file names was one of this machine and is no more."""
     try:
-        holder = json.loads(Path(path).read_bytes())
+        holder = parse_json(Path(path).read_bytes())
         if holder["host"] != socket.gethostname():
             return False
         os.kill(holder["pid"], 0)

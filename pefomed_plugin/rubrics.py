@@ -211,7 +211,7 @@ def read_rubric(path: Path) -> Rubric:
 
     try:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise ConfigError(f"cannot read the rubric {path}: {why(error)}") from error
     if not isinstance(content, dict):
         raise ConfigError(f"the rubric {path} holds no keys; it needs name, task and levels (docs/judging.md)")

@@ -36,7 +36,7 @@ def load_yaml(cfg_path: str) -> Any:
         raise ConfigError(f"no configuration file {cfg_path}; shipped are {', '.join(shipped())}")
     try:
         config = OmegaConf.load(path)
-    except (yaml.YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, OmegaConfBaseException, ValueError, RecursionError) as error:
         raise ConfigError(f"{cfg_path} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(config, DictConfig):
         raise ConfigError(f"{cfg_path}: expected the sections {', '.join(SECTIONS)}")

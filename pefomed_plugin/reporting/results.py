@@ -137,7 +137,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         return {}
     try:
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (OSError, yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path} is not YAML: {one_line(error)}") from error
     if not isinstance(config, dict):
         raise ConfigError(f"{path}: expected the sections model, datasets and run")

@@ -1,0 +1,90 @@
+"""Every command that reads results, with every one of its files damaged in every way: a named error or an answer.
+
+In one process, so that an exception that is none of ours fails the test; files that are there stay as they are.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pefomed_plugin.cli import main
+from tests.unit.reporting.made import answers, make_run, rate
+
+from .damage import DAMAGES, SECRET, digests
+
+pytestmark = pytest.mark.timeout(30)
+RESULTS = "run/results/vqa_rad-test"
+PREDICTIONS = f"{RESULTS}/predictions.jsonl"
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run that was scored, judged and rated, and what is imported and exported beside it."""
+    root = tmp_path_factory.mktemp("whole")
+    rows = answers([True, False, True, False], answer=f"yes {SECRET}")
+    folder = make_run(root / "run", rows, config={"model": {}, "datasets": {}, "run": {}}) / "results/vqa_rad-test"
+    rate(folder, rows, "judge/vqa/gpt-4o", [[1, 0, 1, 0]])
+    rate(folder, rows, "human/vqa", [[1, 0, 1, 1]])
+    assert main(["agree", str(root / PREDICTIONS)]) == 0
+    assert main(["rate", "export", str(root / PREDICTIONS), "--out", str(root / "sheets"), "--csv"]) == 0
+    (root / "prices.json").write_text(json.dumps({"gpt-4o": {"input": 1, "output": 2}}), encoding="utf-8")
+    return root
+
+
+COMMANDS: dict[str, tuple[list[str], list[str]]] = {
+    "score": (["score", "token_recall", PREDICTIONS, "--out", "out"], [PREDICTIONS]),
+    "score here": (["score", "token_recall", PREDICTIONS], [f"{RESULTS}/metrics.json"]),
+    "judge": (["judge", "vqa", PREDICTIONS, "--judge", "offline", "--out", "out"], [PREDICTIONS]),
+    "agree": (["agree", PREDICTIONS], [PREDICTIONS, f"{RESULTS}/scores/human-vqa.run1.jsonl"]),
+    "compare": (
+        ["compare", "run", "--out", "out.md"],
+        [PREDICTIONS, f"{RESULTS}/metrics.json", f"{RESULTS}/agreement.json", "run/config.yaml"],
+    ),
+    "report": (["report", "run", "--no-images", "--out", "out.html"], [PREDICTIONS, f"{RESULTS}/metrics.json"]),
+    "wasm": (["wasm", PREDICTIONS], [PREDICTIONS]),
+    "export": (["rate", "export", PREDICTIONS, "--out", "out"], [PREDICTIONS]),
+    "import": (
+        ["rate", "import", "sheets", PREDICTIONS, "--out", "out"],
+        ["sheets/ratings.json", "sheets/rater01.csv"],
+    ),
+    "inspect": (["checkpoint", "inspect", PREDICTIONS], [PREDICTIONS]),
+}
+WRITES = {"score here": ("metrics.json",), "agree": ("agreement.json", "metrics.json")}
+"""What a command that succeeds may write anew."""
+CASES = [
+    pytest.param(command, name, damage, id=f"{command}-{Path(name).name}-{damage}".replace(" ", "_"))
+    for command, (_, files) in COMMANDS.items()
+    for name in files
+    for damage in DAMAGES
+]
+
+
+@pytest.mark.parametrize(("command", "name", "damage"), CASES)
+def test_a_damaged_file_is_named_or_read(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, command, name, damage
+) -> None:
+    root = tmp_path / "root"
+    shutil.copytree(whole, root)
+    monkeypatch.chdir(root)
+    path = root / name
+    if not path.is_file():
+        pytest.fail(f"the corpus has no {name}: {sorted(digests(root))}")
+    try:
+        DAMAGES[damage](path)
+    except (ValueError, IndexError):
+        pytest.skip("a damage of JSON, and this is none")
+    before = digests(root)
+    code = main([*COMMANDS[command][0]])
+    told = capsys.readouterr()
+    assert code in (0, 1, 2)
+    assert "Traceback" not in told.err and "\x1b" not in told.err
+    if code == 2:
+        assert "error: " in told.err and SECRET not in told.err
+    after = digests(root)
+    changed = [file for file, digest in before.items() if after.get(file) != digest]
+    assert code < 2 or changed == []
+    assert all(Path(file).name in WRITES.get(command, ()) for file in changed)
