@@ -54,7 +54,7 @@ def test_the_example_data_are_read_and_no_image_of_the_test_split_is_in_training
     ("ours", "shipped"),
     [
         ("stage1", "train_configs/pefomed_stage1"),
-        ("stage2", "train_configs/pefomed_stage2"),
+        ("stage2", "projects/pefomed/stage2_vqa_rad"),
         ("evaluate", "eval_configs/pefomed_vqa_rad"),
     ],
 )
