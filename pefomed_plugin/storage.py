@@ -66,7 +66,9 @@ def _write(path: Path, chunks: Iterable[bytes]) -> None:
                 file.write(chunk)
     except OSError as error:
         failed = f"write {path}" if error is not cause else f"read {error.filename or f'what goes into {path}'}"
-        raise DataError(f"cannot {failed}: {why(error)}") from error
+        kept = f"{Path(path).name} is as it was before" if Path(path).is_file() else "nothing was written"
+        safe = "" if error is cause else f"; {kept}"
+        raise DataError(f"cannot {failed}: {why(error)}{safe}") from error
 
 
 def drop_half_line(path: Path) -> None:

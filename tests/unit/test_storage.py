@@ -153,8 +153,10 @@ def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(DataError, match="No space left"):
+    with pytest.raises(DataError, match=r"No space left.*; make room.*; metrics\.json is as it was before"):
         write_text(path, "new")
+    with pytest.raises(DataError, match=r"No space left.*; nothing was written"):
+        write_text(tmp_path / "other.json", "new")
     assert json.loads(path.read_text())["n"] == 1
     assert os.listdir(tmp_path) == ["metrics.json"]
 
