@@ -53,7 +53,7 @@ def opened_workbook(path: Path) -> Iterator[Any]:
         except PefomedError:
             raise
         except Exception as error:  # openpyxl, zipfile and the XML parser raise two dozen types on damaged files
-            raise DataError(f"cannot read {path}: not a spreadsheet, or damaged ({one_line(error)})") from error
+            raise DataError(f"{path} is not a spreadsheet, or is damaged ({one_line(error)}); save it again") from error
 
 
 def rows_of(sheet: Any) -> Iterator[tuple[Any, ...]]:
