@@ -132,8 +132,27 @@ def without_reasoning(text: str) -> str | None:
 
     Where only the closing tag is there (the opening one was in the prompt), what is before it goes.
     """
-    said = _CLOSING.split(_REASONING.sub("", text))[-1]
+    open_or_not = _without_closed_reasoning(text)
+    last = max((tag.end() for tag in _CLOSING.finditer(open_or_not)), default=0)
+    said = open_or_not[last:]
     return None if _OPENING.search(said) else said.strip()
+
+
+def _without_closed_reasoning(text: str) -> str:
+    """The text without what stands from an opening tag to the next closing one of its name; each is passed once."""
+    ends: dict[str, list[int]] = {}
+    for tag in reversed(list(_CLOSING.finditer(text))):
+        ends.setdefault(tag.group(1).lower(), []).append(tag.start())
+    closing = {tag.start(): tag.end() for tag in _CLOSING.finditer(text)} if ends else {}
+    kept, place = [], 0
+    for tag in _OPENING.finditer(text):
+        left = ends.get(tag.group(1).lower(), [])
+        while left and left[-1] < tag.end():
+            left.pop()
+        if tag.start() >= place and left:
+            kept.append(text[place : tag.start()])
+            place = closing[left[-1]]
+    return "".join(kept) + text[place:]
 
 
 def without_surrogates(text: str) -> str:
@@ -174,8 +193,8 @@ _VQA_REPAIRS = _one_apostrophe_short()
 
 _HALF = re.compile("[\ud800-\udfff]")
 _TAG = "think|thinking|thought|reasoning"
-_REASONING = re.compile(rf"<({_TAG})\s*>.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
-_OPENING, _CLOSING = re.compile(rf"<(?:{_TAG})\s*>", re.IGNORECASE), re.compile(rf"</(?:{_TAG})\s*>", re.IGNORECASE)
+_OPENING = re.compile(rf"<({_TAG})\s*>", re.IGNORECASE)
+_CLOSING = re.compile(rf"</({_TAG})\s*>", re.IGNORECASE)
 _PLAIN = {
     **dict.fromkeys(map(ord, "\u2018\u2019\u201b\u2032\u02bc\u00b4`"), "'"),
     **dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2015\u2212"), "-"),
@@ -191,7 +210,7 @@ _BEFORE_A = (
     "about|after|and|as|at|be|been|behind|by|containing|for|from|has|have|having|in|into|is|like|near|not|"
     "of|on|over|show|shows|than|through|to|under|was|with|within|without"
 )
-_ARTICLE = re.compile(rf"(^\W*|\b(?:{_BEFORE_A})\s+)a\s+(?=\W*\w)|\b(?:an|the)\s+(?=\W*\w)")
+_ARTICLE = re.compile(rf"(^\W*|\b(?:{_BEFORE_A}) )a (?=\W*\w)|\b(?:an|the) (?=\W*\w)")
 """``a`` is an article at the start and behind these words only; elsewhere it can be a label: ``type a dissection``."""
 _MARK = re.compile(r"(?P<number>(?<=\d)[.:/-](?=\d)|(?<!\w)-(?=\d))|(?P<point>(?<!\w)\.(?=\d))|[^\w\s]|_")
 _UNIT = re.compile(r"(?<=\d)(?=[^\W\d_])|(?<=[^\W\d_])(?=\d)")

@@ -13,6 +13,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from ..atomic import as_one, remove
 from ..errors import DataError
 from ..records import Prediction, Score
 from ..rubrics import Rubric, built_in_rubric, require_same_rubric, rubric_from_json
@@ -43,7 +44,7 @@ def write_judgements(
     axes: Sequence[str] = (),
     only: Container[str] | None = None,
 ) -> dict[str, Any]:
-    """Write every run's scores and the figures over all runs.
+    """Write every run's scores and the figures over all runs; all of it or, killed or without room, nothing.
 
     Args:
         spec: the judge or the people, as ``scoring.ratings`` makes it of the rubric.
@@ -71,20 +72,21 @@ def write_judgements(
         figures["scope"] = facts["scope"]
     wasm = wasm_spec(spec).name
     summed_up = {wasm: wasm_figures(rubric, predictions, runs)} if wasm in before.get("scores", {}) else {}
-    metrics = update_metrics(
-        predictions,
-        folder,
-        {
-            "scores": {name: figures, **summed_up},
-            "scorers": {name: spec.to_json()},
-            "judges": {name: {"rubric": rubric.to_json(), **facts}},
-        },
-    )
-    for path in run_files(folder, name):
-        path.unlink()  # of an earlier judgement, perhaps with more runs
-    for number, scores in enumerate(runs, 1):
-        write_records(score_file(folder, f"{name}.run{number}"), scores)
-    without = drop_stale_agreement(folder, metrics)
+    with as_one(folder):
+        metrics = update_metrics(
+            predictions,
+            folder,
+            {
+                "scores": {name: figures, **summed_up},
+                "scorers": {name: spec.to_json()},
+                "judges": {name: {"rubric": rubric.to_json(), **facts}},
+            },
+        )
+        for path in run_files(folder, name):
+            remove(path)  # of an earlier judgement, perhaps with more runs
+        for number, scores in enumerate(runs, 1):
+            write_records(score_file(folder, f"{name}.run{number}"), scores)
+        without = drop_stale_agreement(folder, metrics)
     if without is None:
         return metrics
     say(

@@ -31,6 +31,8 @@ _IMAGE_TOKEN = "<image>"
 _DATES = (datetime.date, datetime.time, datetime.timedelta)
 _ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
 _BOX = re.compile(r"\\boxed\s*\{")
+_BRACE = re.compile(r"\\boxed\s*\{|\\.|[{}]", re.DOTALL)
+"""A brace, or what is none: one behind a backslash."""
 _WRAPPED = re.compile(r"\\(?:text(?:bf|it|rm|sf|tt)?|math(?:bf|it|rm|sf|tt)|mbox|operatorname)\s*\{([^{}]*)\}")
 """TeX around words that only says how they are set."""
 
@@ -288,14 +290,17 @@ def _final_answer(response: str) -> str | None:
 
 def _last_box(text: str) -> str | None:
     """What the last ``\\boxed{}`` with balanced braces holds, without the TeX that only sets its words."""
-    found = None
-    for start in (match.end() for match in _BOX.finditer(text)):
-        depth = 1
-        for mark in re.finditer(r"\\.|[{}]", text[start:], re.DOTALL):  # an escaped brace is none
-            depth += {"{": 1, "}": -1}.get(mark.group(), 0)
-            if not depth:
-                found = text[start : start + mark.start()]
-                break
+    found, opened = None, []
+    boxes = {match.end() - 1 for match in _BOX.finditer(text)}
+    # One pass; of braces within a box only its own closing one counts, and the box that begins last wins.
+    latest = -1
+    for mark in _BRACE.finditer(text):
+        if mark.group() == "{" or mark.end() - 1 in boxes:
+            opened.append(mark.end() - 1)
+        elif mark.group() == "}" and opened:
+            start = opened.pop()
+            if start in boxes and start > latest:
+                latest, found = start, text[start + 1 : mark.start()]
     before = None
     while found is not None and found != before:
         before, found = found, _WRAPPED.sub(r"\1", found)

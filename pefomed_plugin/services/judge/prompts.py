@@ -49,12 +49,16 @@ Values:
 _TEMPLATES = {"vqa": _VQA + _REPLY, "report": _REPORT + _REPLY}
 _PLACEHOLDERS = {"vqa": ("question", "reference", "prediction"), "report": ("reference", "prediction")}
 """Task of a rubric -> what a template must hold; ``{rubric}`` is optional."""
-_TAGS = re.compile(r"<(\s*/?\s*(?:question|reference|given)\s*)>", re.IGNORECASE)
+# Every pattern here reads texts from outside and takes steps in proportion to their length: no two parts that follow
+# each other may match the same characters, and none may begin to look again from each of many blanks.
+_TAGS = re.compile(r"<(\s*(?:/\s*)?(?:question|reference|given)\s*)>", re.IGNORECASE)
 _VOTE = re.compile(r"(verdict[\W_]*?)[:\uff1a]", re.IGNORECASE)
 PARSER_VERSION = "2"
 """Changes whenever the same reply could be read differently. 2: not inside ``<think>``; a full-width colon is one."""
-_LINE = re.compile(r"^[\s*_`#>-]*VERDICT[\s*_`]*[:\uff1a](.*)$", re.IGNORECASE | re.MULTILINE)
-_VALUE = re.compile(r"[\s*_`\[(]*(\d{1,3})[\s*_`\])]*[.\u3002]?[\s*_`]*")
+_MARK = re.compile(r"VERDICT[\s*_`]*[:\uff1a](.*)", re.IGNORECASE)
+_BEFORE_A_MARK = "*_`#>-"
+"""What may stand before it on its line, beside blanks."""
+_VALUE = re.compile(r"[\s*_`\[(]*(\d{1,3})[\s*_`\])]*(?:[.\u3002][\s*_`]*)?")
 
 
 @dataclass(frozen=True)
@@ -154,13 +158,22 @@ def parse_verdict(reply: str, rubric: Rubric) -> Verdict:
     said = without_reasoning(reply)
     if said is None:
         return Verdict(None, "the reply ends inside its reasoning; a larger --max-tokens gives room")
-    lines = _LINE.findall(said)
-    if not lines:
+    mark = next((mark for mark in reversed(list(_MARK.finditer(said))) if _begins_a_line(said, mark.start())), None)
+    if mark is None:
         return Verdict(None, "no verdict in the reply")
-    found = _VALUE.fullmatch(lines[-1])
+    found = _VALUE.fullmatch(mark.group(1))
     if found is None:
         return Verdict(None, "the verdict is no whole number")
     value = int(found.group(1))
     if value not in rubric.values:
         return Verdict(None, f"the verdict is none of {rubric.scale}")
     return Verdict(value)
+
+
+def _begins_a_line(text: str, place: int) -> bool:
+    """Whether nothing but blanks and Markdown stands before a place on its line."""
+    while place and text[place - 1] != "\n":
+        place -= 1
+        if not (text[place].isspace() or text[place] in _BEFORE_A_MARK):
+            return False
+    return True

@@ -12,6 +12,7 @@ from pefomed_plugin.reporting.rendering import show_table
 from pefomed_plugin.reporting.results import read_run
 from pefomed_plugin.rubrics import BUILT_IN, VQA
 from pefomed_plugin.scoring.metrics_file import describe
+from pefomed_plugin.services import judgements
 from pefomed_plugin.services.judge.offline_judge import judge_offline, spec_of
 from pefomed_plugin.services.judgements import read_runs, write_judgements
 from tests.unit.services.judged import answers, written_reports
@@ -86,3 +87,22 @@ def test_the_table_shows_mean_sd_and_what_was_not_scored(capsys):
     show_table(table)
     shown = capsys.readouterr().out
     assert "79.9 \u00b1 1.2 %" in shown and " 10 " in shown and shown.endswith(" 2\n")
+
+
+@pytest.mark.parametrize("written_before", [0, 1, 2, 3])
+def test_what_cannot_be_written_whole_is_not_written_at_all(tmp_path, monkeypatch, written_before):
+    written(tmp_path, answers(2), "vqa", runs=4)
+    before = {path: path.read_bytes() for path in sorted(tmp_path.rglob("*")) if path.is_file()}
+    left = [written_before]
+    real = judgements.write_records
+
+    def write(path, records):
+        if not left[0]:
+            raise DataError("no room")
+        left[0] -= 1
+        real(path, records)
+
+    monkeypatch.setattr(judgements, "write_records", write)
+    with pytest.raises(DataError, match="no room"):
+        written(tmp_path, answers(2), "vqa", runs=6)
+    assert {path: path.read_bytes() for path in sorted(tmp_path.rglob("*")) if path.is_file()} == before
