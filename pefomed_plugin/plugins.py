@@ -21,6 +21,7 @@ GROUPS = {
     "scorer": "pefomed_plugin.scorers",
     "task": "pefomed_plugin.tasks",
     "language model family": "pefomed_plugin.families",
+    "predictor": "pefomed_plugin.predictors",
 }
 """Kind -> entry point group."""
 FORMER_GROUPS = {"data set": "pefomed_plugin.readers"}

@@ -31,6 +31,7 @@ LAYERS = {
     "provenance": 1,
     "readers": 1,
     "scoring": 1,
+    "baselines": 1,
     "environment": 1,
     "plugins": 1,
     "services": 2,

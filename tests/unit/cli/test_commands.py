@@ -48,6 +48,7 @@ ORDER = [
     "train",
     "evaluate",
     "predict",
+    "baseline",
     "score",
     "import-predictions",
     "judge",
