@@ -11,6 +11,8 @@ from typing import Any, Union
 from ..adapters.training.strategies import STRATEGIES
 from ..config.compose import Configuration, compose_config, refusals
 from ..config.given import DEFAULTS
+from ..errors import ToolkitError
+from ..plugins import find_entry_points
 from ..readers import DATASETS
 from ..reporting.estimates import as_data, estimate_view
 from ..reporting.rendering import to_data, to_markdown
@@ -92,6 +94,15 @@ def read_config(cfg_path: str, options: list[str]) -> Configuration:
     return settled(composed.configuration)
 
 
+_NAMES = {
+    "task": ("exact_match", "gpt4_judge", "lexical", "medical_caption", "medical_vqa", "report_generation", "wasm"),
+    "runner": ("runner_base", "runner_pefomed"),
+    "lr_scheduler": ("linear_warmup_cosine_lr", "linear_warmup_step_lr"),
+    "processor": ("blip2_image_eval", "blip2_image_train", "blip_caption", "medical_text"),
+}
+"""What the registries of both toolkits hold, without loading either; a test compares."""
+
+
 class _Declared:
     """Models and data sets by their declarations, as a registry has them: no toolkit and no torch is loaded."""
 
@@ -101,18 +112,33 @@ class _Declared:
     def list_datasets(self) -> list[str]:
         return sorted(DATASETS)
 
+    def list_tasks(self) -> list[str]:
+        return sorted({*_NAMES["task"], *(point.name for point in find_entry_points("task"))})
+
+    def list_runners(self) -> list[str]:
+        return list(_NAMES["runner"])
+
+    def list_lr_schedulers(self) -> list[str]:
+        return list(_NAMES["lr_scheduler"])
+
+    def list_processors(self) -> list[str]:
+        return list(_NAMES["processor"])
+
     def get_model_class(self, name: str) -> Any:
-        return _Defaults(DEFAULTS / "models" / (name + ".yaml")) if name in self.list_models() else None
+        known = name in self.list_models()
+        return _Defaults(DEFAULTS / "models" / (name + ".yaml"), "pretrain") if known else None
 
     def get_builder_class(self, name: str) -> Any:
-        return _Defaults(DEFAULTS / "datasets" / (name + ".yaml")) if name in DATASETS else None
+        return _Defaults(DEFAULTS / "datasets" / (name + ".yaml"), "default") if name in DATASETS else None
 
 
 class _Defaults:
     """Says where a class of the registry has its defaults; a data set of another package has no such file."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, kind: str) -> None:
+        self._path, self._kind = path, kind
 
-    def default_config_path(self, _: str) -> str:
+    def default_config_path(self, kind: str) -> str:
+        if kind != self._kind:
+            raise ToolkitError(f"unknown {kind!r}; known: {self._kind}")
         return str(self._path) if self._path.is_file() else ""

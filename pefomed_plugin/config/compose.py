@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from typing import Any, Protocol
 
 from ..environment import EMBEDDED, VARIABLES, embedded_parts, embedded_values, sample_folder
-from ..errors import ConfigError, ToolkitError, near_names
+from ..errors import ConfigError, near_names, one_line
+from .checks import KnownClasses, default_path, kind_problems, look_up, name_problems, place_problems, size_problems
 from .datasets import DatasetConfig, mixture_problems
 from .fields import default_layer, read_section
 from .given import load_yaml, parse_options
@@ -21,6 +23,7 @@ from .model import ModelConfig
 from .run import RunConfig
 
 _MODEL = "minigpt_v2"
+_LEADS_NOWHERE = object()
 _VARIABLE = re.compile(r"\$\{oc\.env:(PEFOMED_[A-Z]+)\}")
 
 
@@ -68,22 +71,6 @@ class Composed:
         return replace(self, configuration=replace(self.configuration, model=model), text=_to_yaml(tree))
 
 
-class KnownClasses(Protocol):
-    """What is asked of a toolkit's registry."""
-
-    def get_model_class(self, name: str) -> Any:
-        """Class of that name; None or an error where there is none."""
-
-    def get_builder_class(self, name: str) -> Any:
-        """Builder class of a data set; None or an error where there is none."""
-
-    def list_models(self) -> list[str]:
-        """Known names."""
-
-    def list_datasets(self) -> list[str]:
-        """Known names."""
-
-
 class Refusing(Protocol):
     """What is asked of a training strategy."""
 
@@ -109,23 +96,25 @@ def compose_config(
     Raises:
         ConfigError: mistakes in the YAML, the options or the environment; all of one kind together.
     """
-    given, overrides = load_yaml(cfg_path), parse_options(options)
+    given, overrides = _plain(load_yaml(cfg_path)), _plain(parse_options(options))
     left_out = _take_left_out(given, overrides)
     overlay = given.pop("embedded", None) or {}
     merged = merge_layers([given, overrides], registry)
     if nothing_has_to_be_set:
         parts = [name for name in VARIABLES if environ.get(name) == EMBEDDED]
     else:
-        parts = embedded_parts(set(_VARIABLE.findall(str(_plain(merged)))), environ)
+        parts = embedded_parts(set(_VARIABLE.findall(str(merged))), environ)
     if "PEFOMED_LLAMA" in parts:
         merged = merge_layers([given, overlay, overrides], registry)
     generated = embedded_values(sample_folder())
     values = {**environ, **{name: generated[name] for name in parts}}
-    configuration, problems = _read(_resolved(merged, values, cfg_path), registry)
+    sections, problems = _resolved(merged, values)
+    configuration, wrong = _read(sections, registry)
+    problems += wrong
     if configuration is not None:
         problems += refusals(configuration, strategies)
     _refuse(problems)
-    keys = frozenset(key for layer in (given, overrides) for key in _leaves(_plain(layer)))
+    keys = frozenset(key for layer in (given, overrides) for key in _leaves(layer))
     assert configuration is not None
     return Composed(configuration, _to_yaml(merged), tuple(parts), keys, left_out)
 
@@ -136,12 +125,15 @@ def compose_tree(cfg_path: str, options: Sequence[str], registry: KnownClasses) 
     Raises:
         ConfigError: as ``compose_config``; no variable has to be set.
     """
-    given, overrides = load_yaml(cfg_path), parse_options(options)
+    from omegaconf import OmegaConf  # late: heavy
+
+    given, overrides = _plain(load_yaml(cfg_path)), _plain(parse_options(options))
     _take_left_out(given, overrides)
     given.pop("embedded", None)
     merged = merge_layers([given, overrides], registry)
-    _refuse(_read(_resolved(merged, os.environ, cfg_path), registry)[1])
-    return merged
+    sections, problems = _resolved(merged, os.environ)
+    _refuse(problems + _read(sections, registry)[1])
+    return OmegaConf.create(merged)
 
 
 def read_configuration(sections: Mapping[str, Any]) -> Configuration:
@@ -162,8 +154,8 @@ def _take_left_out(given: Any, overrides: Any) -> tuple[str, ...]:
     Raises:
         ConfigError: the YAML has no such data set, or no other.
     """
-    asked = [str(name) for name, section in (overrides.get("datasets") or {}).items() if section is None]
-    named = [str(name) for name in given.datasets or {}]
+    asked = [str(name) for name, section in _section(overrides, "datasets").items() if section is None]
+    named = [str(name) for name in _section(given, "datasets")]
     problems = [
         f"datasets.{name}=null: the YAML has no such data set; {near_names(name, named)}"
         for name in asked
@@ -174,75 +166,110 @@ def _take_left_out(given: Any, overrides: Any) -> tuple[str, ...]:
     if problems:
         raise ConfigError("a data set cannot be left out", problems)
     for name in asked:
-        for layer in (given, (given.get("embedded") or {}), overrides):
-            (layer.get("datasets") or {}).pop(name, None)
+        for layer in (given, _section(given, "embedded"), overrides):
+            _section(layer, "datasets").pop(name, None)
     return tuple(asked)
 
 
-def merge_layers(layers: Sequence[Any], registry: KnownClasses) -> Any:
+def merge_layers(layers: Sequence[Mapping[str, Any]], registry: KnownClasses) -> dict[str, Any]:
     """The user's layers over the defaults of their model and data sets; unknown names and keys stay, to be reported."""
+    config: dict[str, Any] = _over({}, *layers)
+    defaults: list[Mapping[str, Any]] = [
+        {"model": _model_defaults(_section(config, "model"), registry), "run": default_layer(RunConfig)}
+    ]
+    for name, section in _section(config, "datasets").items():
+        builder_class = look_up(registry.get_builder_class, str(name))
+        if builder_class is not None and isinstance(section or {}, Mapping):
+            defaults.append({"datasets": {name: default_layer(DatasetConfig)}})
+            defaults.append(_defaults_in(default_path(builder_class, (section or {}).get("type", "default"))))
+    return _over({}, *defaults, config)
+
+
+def _over(lower: Any, *layers: Any) -> Any:
+    """Mappings merged key by key, anything else replaced: nothing is refused here that the sections can name."""
+    for upper in layers:
+        if isinstance(lower, Mapping) and isinstance(upper, Mapping):
+            lower = {**lower, **{key: _over(lower.get(key), value) for key, value in upper.items()}}
+        else:
+            lower = upper
+    return lower
+
+
+def _section(sections: Mapping[str, Any], name: str) -> Any:
+    """A section; empty where there is none, or none that can be read."""
+    found = sections.get(name)
+    return found if isinstance(found, Mapping) else {}
+
+
+def _defaults_in(path: str) -> dict[str, Any]:
     from omegaconf import OmegaConf  # late: heavy
 
-    config: Any = OmegaConf.merge(*layers)
-    defaults: list[Any] = [{"model": _model_defaults(config.model or {}, registry), "run": default_layer(RunConfig)}]
-    for name, section in (config.datasets or {}).items():
-        builder_class = _look_up(registry.get_builder_class, str(name))
-        if builder_class is not None:
-            path = builder_class.default_config_path((section or {}).get("type", "default"))
-            defaults.append({"datasets": {name: default_layer(DatasetConfig)}})
-            defaults += [OmegaConf.load(path)] if path else []
-    return OmegaConf.merge(*defaults, config)
+    return _plain(OmegaConf.load(path)) if path else {}  # type: ignore[no-any-return]
 
 
 def _model_defaults(given: Mapping[str, Any], registry: KnownClasses) -> Any:
-    from omegaconf import OmegaConf  # late: heavy
-
     arch = given.get("arch", _MODEL)
-    model_class = _look_up(registry.get_model_class, arch)
-    path = model_class and model_class.default_config_path(given.get("model_type", "pretrain"))
-    own = OmegaConf.load(path).model if path else {}
+    path = default_path(look_up(registry.get_model_class, arch), given.get("model_type", "pretrain"))
+    own = _defaults_in(path).get("model", {})
     # ours knows every key; a checkout's file lacks many
-    return OmegaConf.merge(own, default_layer(ModelConfig)) if arch == _MODEL or not path else own
+    return _over(own, default_layer(ModelConfig)) if arch == _MODEL or not path else own
 
 
 def _read(sections: Mapping[str, Any], registry: KnownClasses | None) -> tuple[Configuration | None, list[str]]:
     """The typed configuration, or None and every mistake of all sections."""
-    model_section = sections.get("model") or {}
-    model, problems = read_section(ModelConfig, model_section, "model", _foreign_keys(model_section, registry))
-    if registry is not None and _look_up(registry.get_model_class, model_section.get("arch", _MODEL)) is None:
-        arch = str(model_section.get("arch"))
+    model, problems = _read_model(sections, registry)
+    datasets, wrong = _read_datasets(sections, registry)
+    problems += wrong
+    run, wrong = read_section(RunConfig, sections.get("run") or {}, "run")
+    problems += wrong
+    others = sections.get("evaluation_datasets") or {}
+    if not isinstance(others, Mapping):
+        problems.append(f"evaluation_datasets: expected a section, found {others!r}")
+    if registry is not None:
+        problems += name_problems(run, datasets, registry)
+    if not problems:
+        problems = size_problems(model, datasets) + place_problems(model, datasets, run)
+    return (None, problems) if problems else (Configuration(model, datasets, run, others), [])
+
+
+def _read_model(sections: Mapping[str, Any], registry: KnownClasses | None) -> tuple[Any, list[str]]:
+    given = sections.get("model") or {}
+    section = _section(sections, "model")
+    arch, kind = section.get("arch", _MODEL), section.get("model_type", "pretrain")
+    model_class = look_up(registry.get_model_class, arch) if registry is not None else None
+    # a checkout's model may have keys of its own beside ours
+    also = _defaults_in(default_path(model_class, kind)).get("model", {})
+    model, problems = read_section(ModelConfig, given, "model", [str(key) for key in also])
+    if registry is not None and isinstance(arch, str) and model_class is None:
         problems.append(f"model.arch: no model is registered as {arch!r}; {near_names(arch, registry.list_models())}")
+    elif model_class is not None and isinstance(kind, str):
+        problems += kind_problems(model_class, kind, "model.model_type")
+    return model, problems
+
+
+def _read_datasets(
+    sections: Mapping[str, Any], registry: KnownClasses | None
+) -> tuple[dict[str, DatasetConfig], list[str]]:
     datasets: dict[str, DatasetConfig] = {}
-    for name, section in (sections.get("datasets") or {}).items():
-        if registry is not None and _look_up(registry.get_builder_class, str(name)) is None:
-            problems.append(
-                f"datasets.{name}: no builder is registered as {name!r}; "
-                + near_names(str(name), registry.list_datasets())
-            )
+    problems: list[str] = []
+    for name, section in ((str(key), value) for key, value in _section(sections, "datasets").items()):
+        builder_class = look_up(registry.get_builder_class, name) if registry is not None else None
+        if registry is not None and builder_class is None:
+            known = near_names(name, registry.list_datasets())
+            problems.append(f"datasets.{name}: no builder is registered as {name!r}; {known}")
             continue
-        datasets[str(name)], wrong = read_section(DatasetConfig, section or {}, f"datasets.{name}")
+        given = {} if section is None else section
+        datasets[name], wrong = read_section(DatasetConfig, given, f"datasets.{name}")
         problems += wrong
+        kind = given.get("type", "default") if isinstance(given, Mapping) else "default"
+        if builder_class is not None and isinstance(kind, str):
+            problems += kind_problems(builder_class, kind, f"datasets.{name}.type")
     problems += mixture_problems({name: section for name, section in datasets.items() if section is not None})
     if not sections.get("datasets"):
         problems.append("datasets: no data set named")
-    run, wrong = read_section(RunConfig, sections.get("run") or {}, "run")
-    problems += wrong
-    if run is not None and run.evaluate and not run.test_splits:
-        problems.append("the run neither trains nor answers: run.evaluate is true and run.test_splits is empty")
-    if problems:
-        return None, problems
-    return Configuration(model, datasets, run, sections.get("evaluation_datasets") or {}), []
-
-
-def _foreign_keys(model: Mapping[str, Any], registry: KnownClasses | None) -> list[str]:
-    """Keys of the model's own default file, which a checkout's model may have beside ours."""
-    from omegaconf import OmegaConf  # late: heavy
-
-    model_class = _look_up(registry.get_model_class, model.get("arch", _MODEL)) if registry is not None else None
-    if model_class is None:
-        return []
-    path = model_class.default_config_path(model.get("model_type", "pretrain"))
-    return [str(key) for key in OmegaConf.load(path).model] if path else []
+    elif not isinstance(sections["datasets"], Mapping):
+        problems.append(f"datasets: expected a section, found {sections['datasets']!r}")
+    return datasets, problems
 
 
 def _contradictions(configuration: Configuration) -> list[str]:
@@ -274,17 +301,9 @@ def refusals(configuration: Configuration, strategies: Mapping[str, Refusing]) -
     return problems + strategies[name].refusals(configuration)
 
 
-def _look_up(get: Any, name: str) -> Any:
-    try:
-        return get(name)
-    except ToolkitError:
-        return None  # a checkout's registry returns None, ours raises
-
-
-def _resolved(merged: Any, values: Mapping[str, str], cfg_path: str) -> dict[str, Any]:
-    """The tree as plain mappings, every reference followed; a variable that is not set makes None of its value."""
-    from omegaconf import OmegaConf  # late: heavy
-    from omegaconf.errors import OmegaConfBaseException  # late: heavy
+def _resolved(merged: dict[str, Any], values: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
+    """The tree with every reference followed, and what is wrong with those that lead nowhere; a variable that is not
+    set makes None of its value."""
 
     def filled(node: Any) -> Any:
         if isinstance(node, dict):
@@ -297,11 +316,38 @@ def _resolved(merged: Any, values: Mapping[str, str], cfg_path: str) -> dict[str
             return None
         return _VARIABLE.sub(lambda match: values[match.group(1)].replace("${", r"\${"), node)
 
-    try:
-        whole: Any = OmegaConf.to_container(OmegaConf.create(filled(_plain(merged))), resolve=True)
-    except OmegaConfBaseException as error:
-        raise ConfigError(f"{cfg_path}: {' '.join(str(error).split())}") from error
-    return whole  # type: ignore[no-any-return]
+    return _follow(filled(merged))
+
+
+def _follow(tree: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Every ``${...}`` followed, and a line for each that cannot be, whose key is then as if it were not there."""
+    from omegaconf import OmegaConf  # late: heavy
+    from omegaconf.errors import OmegaConfBaseException  # late: heavy
+
+    whole: Any = None
+    config: Any = OmegaConf.create(dict(tree))
+    with suppress(OmegaConfBaseException, RecursionError, ValueError, TypeError):
+        whole = OmegaConf.to_container(config, resolve=True)
+        return whole, []
+    problems: list[str] = []
+
+    def followed(node: Any, path: tuple[str, ...]) -> Any:
+        if isinstance(node, dict):
+            found = {key: followed(value, (*path, str(key))) for key, value in node.items()}
+            return {key: value for key, value in found.items() if value is not _LEADS_NOWHERE}
+        try:
+            parent = config
+            for key in path[:-1]:
+                parent = parent._get_node(key)
+            value = parent[path[-1]]
+            return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+        except RecursionError:
+            problems.append(f"{'.'.join(path)}: it refers to itself")
+        except Exception as error:  # a reference may call a resolver, which raises what it likes
+            problems.append(f"{'.'.join(path)}: {one_line(error)}")
+        return _LEADS_NOWHERE
+
+    return followed(tree, ()), problems
 
 
 def _plain(tree: Any) -> Any:
@@ -313,7 +359,7 @@ def _plain(tree: Any) -> Any:
 def _to_yaml(tree: Any) -> str:
     from omegaconf import OmegaConf  # late: heavy
 
-    return str(OmegaConf.to_yaml(tree))
+    return str(OmegaConf.to_yaml(OmegaConf.create(tree)))
 
 
 def _leaves(node: Any, path: str = "") -> Iterator[str]:

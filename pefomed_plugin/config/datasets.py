@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Optional
 
 from ..prompts import PromptTemplate, template_problems
-from .fields import option, read_whole
+from .fields import option, read_section, read_whole
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class ImagePolicy:
     """What to do where an image leaves a choice."""
 
     background: tuple[int, int, int] = option(
-        "Red, green and blue, 0 to 255: what shows through transparent pixels.", (255, 255, 255)
+        "Red, green and blue, 0 to 255: what shows through transparent pixels.", (255, 255, 255), minimum=0, maximum=255
     )
     allow_truncated: bool = option(
         "Fill what is missing of a cut file with grey or black; else such a file is an error.", False
@@ -40,11 +40,6 @@ class ImagePolicy:
     frame: Optional[int] = option(
         "Which frame, from 0, of a file that holds several; without a choice such a file is an error.", None, minimum=0
     )
-
-    def problems(self, where: str) -> list[str]:
-        """What is wrong with keys that are valid one by one."""
-        inside = all(0 <= level <= 255 for level in self.background)
-        return [] if inside else [f"{where}.background: {list(self.background)} is not in 0 to 255"]
 
 
 @dataclass(frozen=True)
@@ -88,6 +83,40 @@ class Limit:
 
 
 @dataclass(frozen=True)
+class ImageProcessor:
+    """Settings of `blip2_image_train` and `blip2_image_eval`."""
+
+    name: str = option("Registry name.", filled=True)
+    image_size: int = option("Pixels a side; that of the model.", 224, minimum=1, maximum=8192)
+    mean: Optional[tuple[float, float, float]] = option("Of the channels; absent: CLIP's.", None)
+    std: Optional[tuple[float, float, float]] = option("Of the channels; absent: CLIP's.", None, above=0)
+
+
+@dataclass(frozen=True)
+class TextProcessor:
+    """Settings of `medical_text`."""
+
+    name: str = option("Registry name.", filled=True)
+    max_words: Optional[int] = option("Longest text, in words; absent: no limit.", None, minimum=1)
+
+
+@dataclass(frozen=True)
+class CaptionProcessor(TextProcessor):
+    """Settings of upstream's `blip_caption`."""
+
+    prompt: Optional[str] = option("What stands before each text.", None)
+
+
+_PROCESSORS: Mapping[str, type] = {
+    "blip2_image_train": ImageProcessor,
+    "blip2_image_eval": ImageProcessor,
+    "medical_text": TextProcessor,
+    "blip_caption": CaptionProcessor,
+}
+"""What the settings of a processor may be; those of others are handed on as they are."""
+
+
+@dataclass(frozen=True)
 class Processors:
     """Registry name and settings of the processors of training and of evaluation."""
 
@@ -95,9 +124,15 @@ class Processors:
     eval: dict[str, Any] = option("For the other splits.", factory=dict)
 
     def problems(self, where: str) -> list[str]:
-        """A processor without a name."""
-        phases = {"train": self.train, "eval": self.eval}
-        return [f"{where}.{phase}.name: missing" for phase, section in phases.items() if not section.get("name")]
+        """A processor without a name, or with settings that it does not have."""
+        found = []
+        for phase, section in (("train", self.train), ("eval", self.eval)):
+            name = section.get("name")
+            if not name or not isinstance(name, str):
+                found.append(f"{where}.{phase}.name: " + ("missing" if not name else f"expected text, found {name!r}"))
+            elif name in _PROCESSORS:
+                found += read_section(_PROCESSORS[name], section, f"{where}.{phase}")[1]
+        return found
 
 
 def _image_processors() -> Processors:
@@ -116,8 +151,8 @@ class DatasetConfig:
     """One section of ``datasets``; its name is that of the data set."""
 
     build_info: BuildInfo = option("Where it lies.", BuildInfo())
-    type: str = option("Which of the builder's default files is read; ours have one.", "default")
-    data_type: str = option("Upstream's; always `images`.", "images")
+    type: str = option("Which of the builder's default files is read; ours have one.", "default", filled=True)
+    data_type: str = option("Upstream's; always `images`.", "images", choices=("images",))
     options: dict[str, Any] = option("Options of the reader.", factory=dict)
     missing_images: str = option(
         "`error`: stop and list them; `skip`: leave these samples out, counted.", "error", choices=("error", "skip")
@@ -137,6 +172,7 @@ class DatasetConfig:
         "the run and of an epoch follow (docs/mixtures.md).",
         None,
         minimum=0,
+        maximum=1_000_000,
     )
     prompt_template: Optional[str] = option(
         "What its samples are asked with, inside the turn of `model.prompt_template`, in place of their task's "
@@ -148,7 +184,7 @@ class DatasetConfig:
         "`{question}` stands for a sample's question.",
         None,
     )
-    seed: int = option("Of the instructions that are drawn.", 42, follows="run.seed")
+    seed: int = option("Of the instructions that are drawn.", 42, minimum=0, follows="run.seed")
     vis_processor: Processors = option("Makes inputs of images.", factory=_image_processors)
     text_processor: Processors = option("Makes inputs of questions and answers.", factory=_text_processors)
 

@@ -7,6 +7,7 @@ lists every mistake; ``default_layer`` gives its defaults as a mapping.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from typing import Any, Optional, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -25,12 +26,23 @@ class Rule:
     choices: tuple[str, ...] = ()
     """The words it may be; none: any."""
     minimum: Optional[float] = None
+    maximum: Optional[float] = None
+    above: Optional[float] = None
+    """More than this, not equal."""
+    below: Optional[float] = None
+    filled: bool = False
+    """Whether a list or a mapping must hold something."""
     follows: str = ""
     """Where the default comes from: another key (``run.seed``) or a variable (``oc.env:PEFOMED_LLAMA``)."""
     upstream: bool = False
     """Whether MiniGPT-v2's ``runner_base`` does something with it."""
 
 
+_LARGEST = {int: 2**31 - 1, float: 1e9}
+"""Of a number for which nothing else is declared: what is larger is a slip, and takes more than there is."""
+_BEYOND = 10**30
+_NUMERAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+"""Of a number that is given as text, as YAML reads 3e-5."""
 _NUMBERS = {int: "a whole number", float: "a number"}
 """Kinds that some fields take beside the names of their choices."""
 
@@ -42,11 +54,15 @@ def option(
     factory: Any = MISSING,
     choices: tuple[str, ...] = (),
     minimum: Optional[float] = None,
+    maximum: Optional[float] = None,
+    above: Optional[float] = None,
+    below: Optional[float] = None,
+    filled: bool = False,
     follows: str = "",
     upstream: bool = False,
 ) -> Any:
     """A field of a section; without ``default`` and ``factory`` the key has to be given."""
-    metadata = {_RULE: Rule(help, choices, minimum, follows, upstream)}
+    metadata = {_RULE: Rule(help, choices, minimum, maximum, above, below, filled, follows, upstream)}
     if factory is not MISSING:
         return field(default_factory=factory, metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -76,19 +92,24 @@ def read_section(section: type, given: Any, where: str, also: Iterable[str] = ()
         also: keys that are taken as they are, into the field ``other`` where the section has one.
     """
     if not isinstance(given, Mapping):
-        return None, [f"{where}: expected a section, found {given!r}"]
+        return None, [f"{where}: expected a section with {', '.join(options_of(section))}, found {shown(given)}"]
     known = options_of(section)
     keys = [*known, *also]
     problems = [f"{where}.{key}: no such key; {near_names(str(key), keys)}" for key in given if key not in keys]
     problems += [
         f"{where}.{name}: missing"
         for name, declared in known.items()
-        if name not in given and _default_of(declared) is MISSING
+        if given.get(name, declared.default) is MISSING and declared.default_factory is MISSING
+    ]
+    problems += [
+        f"{where}.{name}: ??? stands for a value that must be given"
+        for name, value in given.items()
+        if name in known and isinstance(value, str) and value == "???"
     ]
     hints = hints_of(section)
     values: dict[str, Any] = {}
     for name, value in given.items():
-        if name in known:
+        if name in known and not (isinstance(value, str) and value == "???"):
             values[name], wrong = _read_value(value, hints[name], rule_of(known[name]), f"{where}.{name}")
             problems += wrong
     if problems:
@@ -170,12 +191,36 @@ def _read_value(value: Any, hint: Any, rule: Rule, where: str) -> tuple[Any, lis
             break
     if rule.choices and isinstance(value, str) and (problem or (isinstance(read, str) and read not in rule.choices)):
         allowed = [*rule.choices, *(words for kind, words in _NUMBERS.items() if kind in kinds)]
-        problem = f"{value!r} is none of {', '.join(allowed)}"
-    if problem:
-        return None, [f"{where}: {problem}"]
-    if rule.minimum is not None and isinstance(read, (int, float)) and read < rule.minimum:
-        return None, [f"{where}: {read} is less than {rule.minimum:g}"]
-    return read, []
+        problem = f"{shown(value)} is none of {', '.join(allowed)}"
+    problem = problem or _outside(read, rule)
+    return (None, [f"{where}: {problem}"]) if problem else (read, [])
+
+
+def _outside(read: Any, rule: Rule) -> str:
+    """What is wrong with a value of the right type; of a list or a mapping, with what is in it."""
+    if isinstance(read, (tuple, dict)):
+        if rule.filled and not read:
+            return "it is empty"
+        values = read.values() if isinstance(read, dict) else read
+        return next(filter(None, (_outside(value, rule) for value in values if not isinstance(value, dict))), "")
+    if isinstance(read, str):
+        if rule.choices and read not in rule.choices:
+            return f"{shown(read)} is none of {', '.join(rule.choices)}"
+        if "\0" in read or read != read.encode("utf-8", "replace").decode("utf-8"):
+            return f"{shown(read)} is no text: it holds NUL or half a character"
+        return "it is empty" if rule.filled and not read.strip() else ""
+    if isinstance(read, bool) or not isinstance(read, (int, float)):
+        return ""
+    largest = _LARGEST[type(read)] if rule.maximum is None else rule.maximum
+    if rule.minimum is not None and read < rule.minimum:
+        return f"{read} is less than {rule.minimum:g}"
+    if rule.above is not None and read <= rule.above:
+        return f"{read} is not more than {rule.above:g}"
+    if rule.below is not None and read >= rule.below:
+        return f"{read} is not less than {rule.below:g}"
+    if abs(read) > largest:
+        return f"{read} is more than {largest:,.10g}" if read > 0 else f"{read} is less than {-largest:,.10g}"
+    return ""
 
 
 def _coerce(value: Any, kind: Any) -> tuple[Any, str]:
@@ -186,20 +231,43 @@ def _coerce(value: Any, kind: Any) -> tuple[Any, str]:
     if origin is tuple:
         return _coerce_list(value, get_args(kind))
     if origin is dict:
-        return (dict(value), "") if isinstance(value, Mapping) else (None, f"expected a section, found {value!r}")
+        return _coerce_mapping(value, get_args(kind)[1])
     if kind in (bool, str) and isinstance(value, kind):
         return value, ""
     if kind in (int, float) and not isinstance(value, bool):
-        try:
-            number = float(value)
-        except (TypeError, ValueError):
-            number = math.nan
-        if kind is float and math.isfinite(number):
-            return number, ""
-        if kind is int and number == int(number if math.isfinite(number) else 0.5):
+        number = _number(value)
+        if number is not None and kind is float:
+            return float(number), ""
+        if number is not None and number == int(number):
             return int(number), ""
     names_of_kinds = {bool: "true or false", str: "text", int: "a whole number", float: "a number"}
-    return None, f"expected {names_of_kinds[kind]}, found {value!r}"
+    return None, f"expected {names_of_kinds[kind]}, found {shown(value)}"
+
+
+def shown(value: Any, limit: int = 80) -> str:
+    """A value as a message shows it: its beginning, on one line, without what a terminal would act on."""
+    try:
+        text = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
+    except (ValueError, RecursionError):
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def _number(value: Any) -> float | int | None:
+    """A finite number, or text that is one, as YAML reads ``3e-5``; else None."""
+    if isinstance(value, str):
+        value = float(value) if _NUMERAL.fullmatch(value) else None
+    if isinstance(value, int) and abs(value) > _BEYOND:
+        return _BEYOND if value > 0 else -_BEYOND  # a float may not hold it, and it is out of any range
+    return value if isinstance(value, (int, float)) and math.isfinite(value) else None
+
+
+def _coerce_mapping(value: Any, kind: Any) -> tuple[Any, str]:
+    if not isinstance(value, Mapping):
+        return None, f"expected a section, found {shown(value)}"
+    read = {str(key): _coerce(part, kind) for key, part in value.items()}
+    wrong = next((f"{key}: {problem}" for key, (_, problem) in read.items() if problem), "")
+    return (None, wrong) if wrong else ({key: part for key, (part, _) in read.items()}, "")
 
 
 def _coerce_list(value: Any, kinds: tuple[Any, ...]) -> tuple[Any, str]:
@@ -211,4 +279,4 @@ def _coerce_list(value: Any, kinds: tuple[Any, ...]) -> tuple[Any, str]:
         if not any(problem for _, problem in read):
             return tuple(part for part, _ in read), ""
     words = "names" if kind is str else f"{'' if open_ended else f'{len(kinds)} '}numbers"
-    return None, f"expected a list of {words}, found {value!r}"
+    return None, f"expected a list of {words}, found {shown(value)}"

@@ -8,7 +8,7 @@ from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import ConfigError, near_names, one_line
+from ..errors import ConfigError, near_names, one_line, why
 from .datasets import DatasetConfig
 from .fields import is_text, options_of
 from .model import ModelConfig
@@ -18,6 +18,7 @@ DEFAULTS = Path(__file__).resolve().parents[1] / "configs"
 SHIPPED = DEFAULTS / "runs"
 """The YAMLs of whole runs, for an installation without the repository."""
 SECTIONS = ("model", "datasets", "run", "embedded", "evaluation_datasets")
+_OPTION = re.compile(r"(model|datasets|run)(\.[^.=\[\]\s]+)+=")
 _SECTION_TYPES: dict[str, type] = {"model": ModelConfig, "run": RunConfig}
 
 
@@ -36,24 +37,33 @@ def load_yaml(cfg_path: str) -> Any:
         raise ConfigError(f"no configuration file {cfg_path}; shipped are {', '.join(shipped())}")
     try:
         config = OmegaConf.load(path)
-    except (yaml.YAMLError, OmegaConfBaseException, ValueError, RecursionError) as error:
-        raise ConfigError(f"{cfg_path} is not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(config, DictConfig):
+        plain: Any = OmegaConf.to_container(config)
+    except OSError as error:
+        raise ConfigError(f"cannot read {cfg_path}: {why(error)}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{cfg_path} is not YAML of a run: it is nested too deeply") from error
+    except (yaml.YAMLError, OmegaConfBaseException, ValueError, TypeError) as error:
+        raise ConfigError(f"{cfg_path} is not YAML: {' '.join(str(error).split())[:500]}") from error
+    if not isinstance(config, DictConfig) or not isinstance(plain, dict):
         raise ConfigError(f"{cfg_path}: expected the sections {', '.join(SECTIONS)}")
-    problems = [f"no section {name!r}" for name in ("model", "datasets", "run") if name not in config]
+    problems = [f"no section {name!r}" for name in ("model", "datasets", "run") if name not in plain]
     problems += [
-        f"{name}: no such section; {near_names(name, SECTIONS)}" for name in map(str, config) if name not in SECTIONS
+        f"{name}: no such section; {near_names(name, SECTIONS)}" for name in map(str, plain) if name not in SECTIONS
     ]
+    sections = {name: plain[name] for name in SECTIONS if plain.get(name) is not None}
+    embedded = sections.get("embedded")
+    if isinstance(embedded, dict):
+        sections.update({f"embedded.{name}": section for name, section in embedded.items() if section is not None})
     problems += [
-        f"{name}: expected a section, found {config[name]!r}"
-        for name in ("model", "datasets", "run")
-        if name in config and not isinstance(config[name], DictConfig) and config[name] is not None
+        f"{name}: expected a section, found {section!r}"
+        for name, section in sections.items()
+        if not isinstance(section, dict)
     ]
-    datasets = config.get("datasets")
+    datasets = sections.get("datasets")
     problems += [
         f"datasets.{name}: nothing behind it; write {name}: {{}} for its defaults, or take the line out"
-        for name in map(str, datasets if isinstance(datasets, DictConfig) else ())
-        if datasets[name] is None
+        for name, section in (datasets if isinstance(datasets, dict) else {}).items()
+        if section is None
     ]
     if problems:
         raise ConfigError(f"{cfg_path} has {len(problems)} mistake(s)", problems)
@@ -80,17 +90,14 @@ def parse_options(options: Sequence[str]) -> Any:
     Raises:
         ConfigError: an option without a value.
     """
+    import yaml  # late: heavy
     from omegaconf import OmegaConf  # late: heavy
     from omegaconf.errors import OmegaConfBaseException  # late: heavy
 
     options = list(options)
     if len(options) % 2 == 0 and options and "=" not in options[0]:
         options = [f"{key}={value}" for key, value in zip(options[0::2], options[1::2])]
-    wrong = [
-        f"{option!r}: write it as section.key=value"
-        for option in options
-        if not re.match(r"(model|datasets|run)\.[^=]+=", option)
-    ]
+    wrong = [f"{option!r}: write it as section.key=value" for option in options if not _OPTION.match(option)]
     if wrong:
         raise ConfigError("--options cannot be read", wrong)
     parsed: Any = OmegaConf.create({})
@@ -101,8 +108,8 @@ def parse_options(options: Sequence[str]) -> Any:
                 OmegaConf.update(parsed, key, value)
             else:
                 parsed = OmegaConf.merge(parsed, OmegaConf.from_dotlist([option]))
-        except OmegaConfBaseException as error:
-            raise ConfigError(f"--options cannot be read: {one_line(error)}") from error
+        except (OmegaConfBaseException, yaml.YAMLError, ValueError, TypeError, AttributeError, RecursionError) as error:
+            raise ConfigError("--options cannot be read", [f"{option!r}: {one_line(error)}"]) from error
     return parsed
 
 

@@ -16,19 +16,27 @@ QUANTISATIONS = ("none", "8bit", "4bit")
 class VitConfig:
     """``model.vit``: the encoder's proportions where they are not those of EVA-CLIP ViT-g, which are the defaults."""
 
-    patch_size: int = option("Pixels a side of one patch.", 14, minimum=1)
-    embed_dim: int = option("Width.", 1408, minimum=1)
-    depth: int = option("Blocks that are used; the released weights hold one more.", 39, minimum=1)
-    num_heads: int = option("Attention heads; the width is a multiple of them.", 16, minimum=1)
-    mlp_ratio: float = option("Hidden width of the MLP over the width.", 4.3637, minimum=0)
+    patch_size: int = option("Pixels a side of one patch.", 14, minimum=1, maximum=1024)
+    embed_dim: int = option("Width.", 1408, minimum=1, maximum=65_536)
+    depth: int = option("Blocks that are used; the released weights hold one more.", 39, minimum=1, maximum=1000)
+    num_heads: int = option("Attention heads; the width is a multiple of them.", 16, minimum=1, maximum=1024)
+    mlp_ratio: float = option("Hidden width of the MLP over the width.", 4.3637, above=0, maximum=100)
+
+    def problems(self, where: str) -> list[str]:
+        """What is wrong with keys that are valid one by one."""
+        if self.embed_dim % self.num_heads:
+            return [f"{where}: embed_dim {self.embed_dim} is no multiple of num_heads {self.num_heads}"]
+        return []
 
 
 @dataclass(frozen=True)
 class ModelConfig:
     """The ``model`` section of ``minigpt_v2``."""
 
-    arch: str = option("Registry name of the model.", "minigpt_v2")
-    model_type: str = option("Which of the model's own default files is read; a checkout has several.", "pretrain")
+    arch: str = option("Registry name of the model.", "minigpt_v2", filled=True)
+    model_type: str = option(
+        "Which of the model's own default files is read; a checkout has several.", "pretrain", filled=True
+    )
 
     llama_model: Optional[str] = option("Folder of Llama-2-7b-chat-hf.", None, follows="oc.env:PEFOMED_LLAMA")
     vit_weights: Optional[str] = option("File `eva_vit_g.pth`.", None, follows="oc.env:PEFOMED_VIT")
@@ -38,16 +46,20 @@ class ModelConfig:
         follows="oc.env:PEFOMED_CKPT",
     )
 
-    vit_model: str = option("Name of the vision encoder, as upstream's.", "eva_clip_g")
+    vit_model: str = option(
+        "Name of the vision encoder, as upstream's; there is one.", "eva_clip_g", choices=("eva_clip_g",)
+    )
     vit: Optional[VitConfig] = option("The encoder's proportions where they are not ViT-g's.", None)
-    image_size: int = option("Pixels a side of an image.", 448, minimum=1)
+    image_size: int = option("Pixels a side of an image.", 448, minimum=1, maximum=8192)
     vit_precision: str = option(
         "What the frozen vision encoder computes in on a GPU, whatever the run does (but fp32 in an fp32 run).",
         "fp16",
         choices=PRECISIONS,
     )
     freeze_vit: bool = option("Upstream's; the vision encoder is always frozen here.", True)
-    drop_path_rate: float = option("Upstream's; the frozen encoder drops nothing.", 0.0, minimum=0)
+    drop_path_rate: float = option(
+        "Upstream's; the frozen encoder drops nothing, so it stays 0.", 0.0, minimum=0, maximum=0
+    )
     vit_on_cpu: bool = option(
         "Keep the frozen encoder on the CPU: 1.8 GiB less on the GPU, slower (docs/memory.md).", False
     )
@@ -67,15 +79,16 @@ class ModelConfig:
         "Rank of LoRA; 0: none. Null, here and in all `lora_` keys: as the checkpoint has it, else the paper's 64.",
         None,
         minimum=0,
+        maximum=65_536,
     )
-    lora_alpha: Optional[float] = option("LoRA is scaled by this over the rank; the paper's: 16.", None, minimum=0)
-    lora_dropout: Optional[float] = option("Dropout in front of LoRA; the paper's: 0.05.", None, minimum=0)
+    lora_alpha: Optional[float] = option("LoRA is scaled by this over the rank; the paper's: 16.", None, above=0)
+    lora_dropout: Optional[float] = option("Dropout in front of LoRA; the paper's: 0.05.", None, minimum=0, below=1)
     lora_target_modules: Optional[tuple[str, ...]] = option(
-        "Linear modules of a decoder layer that LoRA stands beside; LLaMA's: q_proj, v_proj.", None
+        "Linear modules of a decoder layer that LoRA stands beside; LLaMA's: q_proj, v_proj.", None, filled=True
     )
     lora_use_rslora: Optional[bool] = option("Scale by alpha over the root of the rank.", None)
-    lora_rank_pattern: Optional[dict[str, int]] = option("Ends of module names -> another rank.", None)
-    lora_alpha_pattern: Optional[dict[str, float]] = option("Ends of module names -> another alpha.", None)
+    lora_rank_pattern: Optional[dict[str, int]] = option("Ends of module names -> another rank.", None, minimum=1)
+    lora_alpha_pattern: Optional[dict[str, float]] = option("Ends of module names -> another alpha.", None, above=0)
     lora_bias: Optional[str] = option("Which biases are trained.", None, choices=("none",))
     use_grad_checkpoint_llm: bool = option(
         "Keep only the input of each layer: a third more arithmetic, few activations.", False
@@ -104,7 +117,13 @@ class ModelConfig:
 
     def problems(self, where: str) -> list[str]:
         """What is wrong with keys that are valid one by one."""
-        found = []
+        found, vit = [], self.vit or VitConfig()
+        if self.image_size % vit.patch_size or (self.image_size // vit.patch_size) ** 2 % 4:
+            near = max(round(self.image_size / (2 * vit.patch_size)), 1) * 2 * vit.patch_size
+            found.append(
+                f"{where}.image_size: {self.image_size} pixels are no whole number of groups of four patches of "
+                f"{vit.patch_size}; the nearest that is: {near}"
+            )
         if self.low_resource and self.llm_quantization == "4bit":
             found.append(
                 f"{where}.low_resource: true is upstream's way to say llm_quantization: 8bit, but "

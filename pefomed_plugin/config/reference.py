@@ -7,14 +7,14 @@ from dataclasses import MISSING, Field, is_dataclass
 from typing import Any, get_origin
 
 from .datasets import DatasetConfig
-from .fields import alternatives_of, hints_of, options_of, rule_of
+from .fields import Rule, alternatives_of, hints_of, options_of, rule_of
 from .model import ModelConfig
 from .run import RunConfig
 
 _HEAD = """# All keys of a configuration
 
 A run is a YAML with the sections `model`, `datasets` and `run`; `--options section.key=value` sets any key. What is
-left out has its default. Mistakes are listed together, with the near names. A section `embedded` is laid over the
+left out has its default. Where nothing else is said, whole numbers are at most 2,147,483,647 and others a billion. Mistakes are listed together, with the near names. A section `embedded` is laid over the
 others when the model is the tiny one. (Written by `python -m pefomed_plugin.config.reference`, from the same
 declarations that are checked.)
 """
@@ -37,20 +37,21 @@ def _rows(section: type, prefix: str = "") -> Iterator[tuple[str, str, str, str]
         rule = rule_of(declared)
         nested = next((kind for kind in alternatives_of(hints[name]) if is_dataclass(kind)), None)
         if nested is None:
-            yield prefix + name, _kind(hints[name], rule.choices, rule.minimum), _default(declared), rule.help
+            yield prefix + name, _kind(hints[name], rule), _default(declared), rule.help
         else:
             yield prefix + name, "section", _default(declared), rule.help
             yield from _rows(nested, f"{prefix}{name}.")  # type: ignore[arg-type]
 
 
-def _kind(hint: Any, choices: tuple[str, ...], minimum: float | None) -> str:
+def _kind(hint: Any, rule: Rule) -> str:
     kinds = [kind for kind in alternatives_of(hint) if kind is not type(None)]
-    words = ", ".join(f"`{choice}`" for choice in choices)
+    words = ", ".join(f"`{choice}`" for choice in rule.choices)
     if not words or kinds[0] is not str:
         words = " or ".join(
             filter(None, [_KINDS.get(kinds[0]) or ("list" if get_origin(kinds[0]) is tuple else "section"), words])
         )
-    return words + (f", at least {minimum:g}" if minimum is not None else "")
+    bounds = {"at least": rule.minimum, "more than": rule.above, "less than": rule.below, "at most": rule.maximum}
+    return words + "".join(f", {word} {bound:,.10g}" for word, bound in bounds.items() if bound is not None)
 
 
 def _default(declared: Field[Any]) -> str:

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from typing import Any, Optional, Union
 
 from ..errors import near_names
+from ..records import SPLITS
 from .fields import option, read_whole
 
 PRECISIONS = ("fp32", "fp16", "bf16")
 AUTO = "auto"
 """Of ``questions_per_image``: as many as the batch holds."""
+_MOST_ITERATIONS = 100_000_000
+"""Of a run: its order is drawn whole, 16 bytes each."""
 _WANDB = ("project", "entity", "group", "mode")
 
 
@@ -21,39 +24,48 @@ class RunConfig:
 
     task: str = option(
         "Registry name of the task: `medical_caption`, `medical_vqa`, `report_generation`, `gpt4_judge`, `wasm`.",
+        filled=True,
         upstream=True,
     )
-    output_dir: str = option("Folder for checkpoints, logs, predictions and metrics.", upstream=True)
-    runner: str = option("Registry name of the runner.", "runner_pefomed", upstream=True)
+    output_dir: str = option("Folder for checkpoints, logs, predictions and metrics.", filled=True, upstream=True)
+    runner: str = option("Registry name of the runner.", "runner_pefomed", filled=True, upstream=True)
     job_name: str = option("Name of the run in logs and trackers.", "", upstream=True)
 
     lr_sched: str = option(
         "Registry name of the learning-rate schedule; it moves with every step.",
         "linear_warmup_cosine_lr",
+        filled=True,
         upstream=True,
     )
-    init_lr: float = option("Learning rate after the warm-up.", 1e-4, minimum=0, upstream=True)
-    min_lr: float = option("Learning rate at the end.", 0.0, minimum=0, upstream=True)
-    warmup_lr: float = option("Learning rate of the first warm-up step; negative: `init_lr`.", -1.0, upstream=True)
-    warmup_steps: int = option("Steps of linear warm-up.", 0, minimum=0, upstream=True)
-    lr_decay_rate: float = option("Factor an epoch, for `linear_warmup_step_lr`.", 1.0, upstream=True)
-    weight_decay: float = option(
-        "AdamW's, not on tensors of fewer than two dimensions.", 0.05, minimum=0, upstream=True
+    init_lr: float = option("Learning rate after the warm-up.", 1e-4, above=0, maximum=1000, upstream=True)
+    min_lr: float = option("Learning rate at the end.", 0.0, minimum=0, maximum=1000, upstream=True)
+    warmup_lr: float = option(
+        "Learning rate of the first warm-up step; negative: `init_lr`.", -1.0, maximum=1000, upstream=True
     )
-    beta2: float = option("AdamW's second moment.", 0.999, upstream=True)
-    max_grad_norm: Optional[float] = option("Clip the gradient to this norm; absent: no clipping, as upstream.", None)
+    warmup_steps: int = option("Steps of linear warm-up.", 0, minimum=0, upstream=True)
+    lr_decay_rate: float = option(
+        "Factor an epoch, for `linear_warmup_step_lr`.", 1.0, above=0, maximum=1, upstream=True
+    )
+    weight_decay: float = option(
+        "AdamW's, not on tensors of fewer than two dimensions.", 0.05, minimum=0, maximum=1000, upstream=True
+    )
+    beta2: float = option("AdamW's second moment.", 0.999, minimum=0, below=1, upstream=True)
+    max_grad_norm: Optional[float] = option(
+        "Clip the gradient to this norm; absent: no clipping, as upstream.", None, above=0
+    )
     accum_grad_iters: int = option("Batches whose gradients make one step.", 1, minimum=1, upstream=True)
 
-    max_epoch: int = option("Epochs to train.", 1, minimum=1, upstream=True)
+    max_epoch: int = option("Epochs to train.", 1, minimum=1, maximum=1_000_000, upstream=True)
     iters_per_epoch: Optional[int] = option(
         "Steps an epoch; absent: one pass over the training data.", None, minimum=1, upstream=True
     )
-    seed: int = option("Of sample order, instructions, dropout and generation.", 42, upstream=True)
+    seed: int = option("Of sample order, instructions, dropout and generation.", 42, minimum=0, upstream=True)
     shuffle: bool = option("Draw the training samples in a new order each pass; false: in file order.", True)
     num_workers: int = option(
         "Processes that load data, on each rank; none are started where `image_cache` has the images ready.",
         0,
         minimum=0,
+        maximum=1024,
         upstream=True,
     )
 
@@ -84,19 +96,23 @@ class RunConfig:
         upstream=True,
     )
     distributed: bool = option("Kept for upstream's YAMLs; processes come from `torchrun`.", True, upstream=True)
-    world_size: int = option("Kept for upstream's YAMLs; processes come from `torchrun`.", 1, upstream=True)
+    world_size: int = option("Kept for upstream's YAMLs; processes come from `torchrun`.", 1, minimum=1, upstream=True)
     dist_url: str = option("Kept for upstream's YAMLs.", "env://", upstream=True)
     strategy: str = option(
         "`ddp`: every rank holds the whole model; `fsdp`: the ranks share it, for one that no GPU holds.", "ddp"
     )
-    timeout_minutes: float = option("A rank that hears nothing of the others for so long gives up.", 10.0, minimum=0.1)
+    timeout_minutes: float = option(
+        "A rank that hears nothing of the others for so long gives up.", 10.0, minimum=0.1, maximum=525_600
+    )
 
     evaluate: bool = option("Evaluate only.", False, upstream=True)
-    train_splits: tuple[str, ...] = option("Splits to train on.", ("train",), upstream=True)
+    train_splits: tuple[str, ...] = option("Splits to train on.", ("train",), choices=SPLITS, upstream=True)
     valid_splits: tuple[str, ...] = option(
-        "Splits whose loss is computed after each epoch; the best epoch is kept.", (), upstream=True
+        "Splits whose loss is computed after each epoch; the best epoch is kept.", (), choices=SPLITS, upstream=True
     )
-    test_splits: tuple[str, ...] = option("Splits to answer and score after training.", (), upstream=True)
+    test_splits: tuple[str, ...] = option(
+        "Splits to answer and score after training.", (), choices=SPLITS, upstream=True
+    )
     batch_size_eval: int = option("Samples generated for together, on each rank.", 16, minimum=1, upstream=True)
     merge_lora: bool = option(
         "Add LoRA to the weights while answering, instead of beside each layer: fewer products a token, no faster on a "
@@ -111,7 +127,7 @@ class RunConfig:
         "none",
         choices=("none", "training_answers"),
     )
-    num_beams: int = option("Beam width; the paper uses 1.", 1, minimum=1, upstream=True)
+    num_beams: int = option("Beam width; the paper uses 1.", 1, minimum=1, maximum=1000, upstream=True)
     max_new_tokens: Optional[int] = option(
         "Limit of an answer; absent: the task's own (a report is not cut at 20).", None, minimum=1, upstream=True
     )
@@ -129,7 +145,9 @@ class RunConfig:
         upstream=True,
     )
     judge_model: str = option("Model that judges; there is no default, because models are retired.", "", upstream=True)
-    judge_runs: int = option("Judgements of each answer; the paper has ten.", 10, minimum=1, upstream=True)
+    judge_runs: int = option(
+        "Judgements of each answer; the paper has ten.", 10, minimum=1, maximum=1000, upstream=True
+    )
 
     log_freq: int = option("Steps between two lines of the log.", 50, minimum=1, upstream=True)
     resume_ckpt_path: Optional[str] = option("Checkpoint to continue from.", None, upstream=True)
@@ -155,7 +173,9 @@ class RunConfig:
         minimum=1,
     )
     save_every_minutes: Optional[float] = option("Checkpoint within an epoch after so many minutes.", None, minimum=0)
-    keep_last: int = option("How many of the newest checkpoints stay; the best one stays besides.", 2, minimum=1)
+    keep_last: int = option(
+        "How many of the newest checkpoints stay; the best one stays besides.", 2, minimum=1, maximum=1000
+    )
     max_nonfinite: int = option(
         "Iterations whose loss is no finite number that are left out before the run stops; in fp16 the loss scaling "
         "leaves out steps of its own, of which 25 in a row stop it.",
@@ -163,7 +183,7 @@ class RunConfig:
         minimum=0,
     )
     wandb_log: bool = option("Upstream's switch: log to Weights & Biases, project `pefomed`.", False, upstream=True)
-    wandb: Optional[dict[str, str]] = option(
+    wandb: Optional[dict[str, Any]] = option(
         "Log to Weights & Biases: `project`, `entity`, `group`, `mode` (`online` or `offline`). Never a key.", None
     )
 
@@ -192,6 +212,22 @@ class RunConfig:
     def problems(self, where: str) -> list[str]:
         """What is wrong with keys that are valid one by one."""
         problems = _wandb_problems(self.wandb or {}, where)
+        if not self.evaluate and not self.train_splits:
+            problems.append(f"{where}.train_splits: it is empty; to answer only, set {where}.evaluate=true")
+        if self.evaluate and not self.test_splits:
+            problems.append(
+                f"the run neither trains nor answers: {where}.evaluate is true and {where}.test_splits is empty"
+            )
+        if self.evaluate and self.resume_ckpt_path:
+            problems.append(
+                f"{where}.resume_ckpt_path: a training goes on from it, and {where}.evaluate is true; name the weights "
+                "that are to answer with model.ckpt"
+            )
+        if self.max_epoch * (self.iters_per_epoch or 1) > _MOST_ITERATIONS:
+            problems.append(
+                f"{where}.iters_per_epoch: {self.max_epoch:,} epochs of {self.iters_per_epoch:,} are more than "
+                f"{_MOST_ITERATIONS:,} iterations; set fewer of either"
+            )
         if self.drafts != "none" and self.num_beams > 1:
             problems.append(f"{where}.drafts: {self.drafts} confirms greedy answers only; set {where}.num_beams to 1")
         return problems

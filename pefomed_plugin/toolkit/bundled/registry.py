@@ -103,6 +103,10 @@ class ToolkitRegistry:
         """Names of all processors."""
         return sorted(self.mapping["processor_name_mapping"])
 
+    def list_lr_schedulers(self) -> list[str]:
+        """Names of all learning-rate schedules."""
+        return sorted(self.mapping["lr_scheduler_name_mapping"])
+
     def list_runners(self) -> list[str]:
         """Names of all runners."""
         return sorted(self.mapping["runner_name_mapping"])

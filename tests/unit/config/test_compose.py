@@ -174,7 +174,7 @@ def test_mistakes_of_all_sections_come_in_one_error(tmp_path):
             "run.max_epoch=0",
         )
     assert sorted(caught.value.problems) == [
-        "datasets.vqa_rad.images.background: [300, 0, 0] is not in 0 to 255",
+        "datasets.vqa_rad.images.background: 300 is more than 255",
         "datasets.vqa_rad.missing_images: 'ignore' is none of error, skip",
         "datasets.vqa_rda: no builder is registered as 'vqa_rda'; did you mean 'vqa_rad'?",
         "model.decoder: 'pakced' is none of packed, plain",
