@@ -14,6 +14,8 @@ from .datasets import DatasetConfig
 from .model import ModelConfig
 from .run import RunConfig
 
+_CHECKOUTS_RUNNER = "runner_base"
+"""Whether its checkout is there is told when the toolkit is chosen."""
 PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -73,7 +75,7 @@ def name_problems(run: RunConfig | None, datasets: Mapping[str, Any], registry: 
     if run is not None:
         for key, value, known in (
             ("run.task", run.task, registry.list_tasks()),
-            ("run.runner", run.runner, registry.list_runners()),
+            ("run.runner", run.runner, [*registry.list_runners(), _CHECKOUTS_RUNNER]),
             ("run.lr_sched", run.lr_sched, registry.list_lr_schedulers()),
         ):
             found += _unknown(key, value, known)
@@ -108,7 +110,7 @@ def size_problems(model: ModelConfig, datasets: Mapping[str, DatasetConfig]) -> 
         f"{model.image_size}; leave it out"
         for name, section in datasets.items()
         for phase, given in (("train", section.vis_processor.train), ("eval", section.vis_processor.eval))
-        if given.get("image_size", model.image_size) != model.image_size
+        if isinstance(given.get("image_size"), int) and given["image_size"] != model.image_size
     ]
 
 

@@ -131,8 +131,14 @@ class Processors:
             if not name or not isinstance(name, str):
                 found.append(f"{where}.{phase}.name: " + ("missing" if not name else f"expected text, found {name!r}"))
             elif name in _PROCESSORS:
-                found += read_section(_PROCESSORS[name], section, f"{where}.{phase}")[1]
+                said = {key: value for key, value in section.items() if not _is_reference(value)}
+                found += read_section(_PROCESSORS[name], said, f"{where}.{phase}")[1]
         return found
+
+
+def _is_reference(value: Any) -> bool:
+    """Whether a value is the default that another key fills in where a whole configuration is composed."""
+    return isinstance(value, str) and value.startswith("${")
 
 
 def _image_processors() -> Processors:

@@ -14,9 +14,9 @@ from .run import RunConfig
 _HEAD = """# All keys of a configuration
 
 A run is a YAML with the sections `model`, `datasets` and `run`; `--options section.key=value` sets any key. What is
-left out has its default. Where nothing else is said, whole numbers are at most 2,147,483,647 and others a billion. Mistakes are listed together, with the near names. A section `embedded` is laid over the
-others when the model is the tiny one. (Written by `python -m pefomed_plugin.config.reference`, from the same
-declarations that are checked.)
+left out has its default. Where nothing else is said, whole numbers are at most 2,147,483,647, others a billion.
+Mistakes are listed together, with the near names. A section `embedded` is laid over the others when the model is the
+tiny one. (Written by `python -m pefomed_plugin.config.reference`, from the same declarations that are checked.)
 """
 _KINDS = {bool: "true, false", int: "whole number", float: "number", str: "text"}
 

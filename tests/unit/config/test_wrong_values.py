@@ -106,7 +106,9 @@ def is_legal(value, hint, rule) -> bool:
         return value in rule.choices or (not rule.choices and value.isprintable() and not (rule.filled and not value))
     if isinstance(value, list):
         return value == [] and tuple in map(get_origin, kinds) and Ellipsis in get_args(kinds[0]) and not rule.filled
-    return value == {} and (is_dataclass(kinds[0]) or get_origin(kinds[0]) is dict)
+    if get_origin(kinds[0]) is dict:
+        return not rule.filled
+    return value == {} and is_dataclass(kinds[0])
 
 
 @pytest.fixture
