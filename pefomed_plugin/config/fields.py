@@ -253,7 +253,7 @@ def shown(value: Any, limit: int = 80) -> str:
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
-def _number(value: Any) -> float | int | None:
+def _number(value: Any) -> Union[float, int, None]:
     """A finite number, or text that is one, as YAML reads ``3e-5``; else None."""
     if isinstance(value, str):
         value = float(value) if _NUMERAL.fullmatch(value) else None
