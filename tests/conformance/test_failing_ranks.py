@@ -40,7 +40,7 @@ def test_a_rank_that_is_killed_stops_the_other(tmp_path):
 @pytest.mark.parametrize(
     ("folder", "setting", "message"),
     [
-        ("out", "init_lr=-1", "run.init_lr: -1.0 is less than 0"),
+        ("out", "init_lr=-1", "run.init_lr: -1.0 is not more than 0"),
         ("occupied/out", "seed=1", "cannot write"),
     ],
 )
