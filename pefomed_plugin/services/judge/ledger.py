@@ -20,6 +20,7 @@ from ...json_fields import wrong_fields
 from ...json_text import JsonFault, parse_json
 from ...storage import SCHEMA
 from ..parallel import lock
+from ..private_files import go_on_privately
 
 Entry = dict[str, Any]
 
@@ -51,6 +52,7 @@ class Ledger:
     def __enter__(self) -> Ledger:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            go_on_privately(self.path)
             self._file = open(self.path, "a+b", buffering=0)
             self._reader = open(self.path, "rb")
         except OSError as error:
