@@ -42,3 +42,16 @@ def folder_sha256(folder: Path, digest: Callable[[Path], str] = file_sha256) -> 
     names = sorted(path.name for path in Path(folder).iterdir() if path.is_file() and not path.name.startswith("."))
     lines = "".join(f"{digest(Path(folder) / name)}  {name}\n" for name in names)
     return hashlib.sha256(lines.encode("utf-8")).hexdigest()
+
+
+def digest_file(path: Path) -> Path:
+    """Where the digest of a file lies: ``<file>.sha256`` beside it."""
+    return Path(str(path) + ".sha256")
+
+
+def digest_state(path: Path) -> str:
+    """``ok``, ``differs`` (the file is damaged) or ``none``: a file against the digest beside it."""
+    beside = digest_file(path)
+    if not beside.is_file():
+        return "none"
+    return "ok" if beside.read_bytes().split()[:1] == [file_sha256(path).encode()] else "differs"

@@ -64,10 +64,17 @@ def run(cfg_path: str, options: Sequence[str] = ()) -> dict[str, Any]:
     Raises:
         PefomedError: anything the user can fix.
     """
-    from .toolkit import Config, registry
+    from .toolkit import Config
 
     register_all()
     launched = configure(cfg_path, options, Config)
+    with launched.folder.held():
+        return _run(launched)
+
+
+def _run(launched: Launched) -> dict[str, Any]:
+    from .toolkit import registry
+
     cfg, configuration = launched.cfg, launched.composed.configuration
     task = registry.get_task_class(configuration.run.task).setup_task(cfg=cfg)
     datasets = task.build_datasets(cfg)

@@ -19,7 +19,6 @@ from .adapters.exports.contents import (
     find_lora,
     projector_of,
     read_contents,
-    require_undamaged,
 )
 from .adapters.medical_model import MedicalModel
 from .adapters.prompting import trained_templates
@@ -73,8 +72,6 @@ def load(
     if str(ckpt) == EMBEDDED:
         ensure_embedded(["PEFOMED_LLAMA"])
         ckpt = environment.embedded_values(environment.sample_folder())["PEFOMED_CKPT"]
-    else:
-        require_undamaged(Path(ckpt))
     contents = read_contents(Path(ckpt))
     projector_of(contents)  # before anything is looked for that it would need
     origin = TINY if is_generated(Path(ckpt)) else read_origins(contents.training).model

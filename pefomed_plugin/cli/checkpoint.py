@@ -85,7 +85,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int | Output:
     """Run one of the four actions; ``inspect`` exits with 1 if something is wrong with the file."""
-    from ..adapters.exports.contents import read_contents, require_undamaged  # late: loads torch
+    from ..adapters.exports.contents import read_contents  # late: loads torch
 
     actions: dict[str, Callable[..., int | Output]] = {
         "inspect": _inspect,
@@ -93,9 +93,8 @@ def run(arguments: argparse.Namespace) -> int | Output:
         "merge": _merge,
         "export": _export,
     }
-    if arguments.action != "inspect":
-        require_undamaged(arguments.file)
-    return actions[arguments.action](read_contents(arguments.file), arguments)
+    contents = read_contents(arguments.file, may_be_damaged=arguments.action == "inspect")
+    return actions[arguments.action](contents, arguments)
 
 
 def _inspect(contents: Contents, arguments: argparse.Namespace) -> Output:

@@ -7,17 +7,22 @@ Starting over such a run has to be asked for.
 from __future__ import annotations
 
 import json
+import os
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ConfigError, DataError
 from ..json_text import parse_json
+from ..locks import NoLocks, has_ended, holder_of, take, write_holder
 from ..storage import set_aside, write_text
-from .console import is_first_rank, say
+from .console import is_first_rank, say, say_once
 
 MARKER = "unfinished.json"
+_ORPHANS_S = 30.0
+"""How long the lock of a process that is gone is waited for."""
 _ANSWERS = ("predictions.jsonl", "answers.rank*.jsonl")
 
 
@@ -41,11 +46,15 @@ class RunFolder:
         return self.path / "results" if self.evaluate else self.path
 
     def check(self) -> None:
-        """Refuse to start over a run that is not finished, unless it is asked for.
+        """Refuse to start over a run that is not finished, unless it is asked for, and beside one that is running.
 
         Raises:
-            ConfigError: with the command that continues it, and how to start over.
+            ConfigError: with the command that continues it, and how to start over; or who uses the folder.
         """
+        for path in self._locks():
+            if path.is_file() and is_first_rank():
+                with self._one_held(path):
+                    pass
         command = _unfinished(self.place)
         if self.resume or self.fresh or command is None or not _has_begun(self.place):
             return
@@ -53,6 +62,59 @@ class RunFolder:
             f"{self.place} holds a run that is not finished",
             [f"to continue it: {command}", "to start over (it is renamed, not deleted): add run.fresh=true"],
         )
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Have the folder alone until the end, on the first rank for all of them; it ends with the process as well.
+
+        Raises:
+            ConfigError: another process has it; says which, and what to do.
+        """
+        if not is_first_rank():
+            yield
+            return
+        with ExitStack() as stack:
+            for path in self._locks():
+                stack.enter_context(self._one_held(path))
+            yield
+
+    def _locks(self) -> list[Path]:
+        """Beside the folder, which is renamed itself. A training has the results too, an evaluation them alone."""
+        name, parent = self.path.name, self.path.absolute().parent
+        results = parent / f".{name}.results.lock"
+        return [results] if self.evaluate else [parent / f".{name}.lock", results]
+
+    @contextmanager
+    def _one_held(self, path: Path) -> Iterator[None]:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            say_once(f"{self.place} is not locked ({path}: {error.strerror}); start only one run in it at a time")
+            yield
+            return
+        try:
+            self._take(handle, path)
+            yield
+        finally:
+            os.close(handle)
+
+    def _take(self, handle: int, path: Path) -> None:
+        deadline = time.monotonic() + _ORPHANS_S
+        while True:
+            try:
+                take(handle, wait=False)
+                return write_holder(handle)
+            except NoLocks as error:
+                return say_once(f"{self.place} is not locked ({error}); start only one run in it at a time")
+            except BlockingIOError:
+                # workers of a killed process hold its locks until they see that it is gone
+                if not has_ended(path) or time.monotonic() > deadline:
+                    raise ConfigError(
+                        f"{self.place} is in use: {holder_of(path)}",
+                        ["wait for it or stop it; or choose another folder: run.output_dir=..."],
+                    ) from None
+                time.sleep(0.1)
 
     @contextmanager
     def used(self, config: str) -> Iterator[None]:

@@ -51,16 +51,17 @@ class LoadReport:
         return f"{self.source}: {len(self.loaded)} tensors loaded, {len(self.missing)} not in the file (frozen)"
 
 
-def read_checkpoint(path: Path, *, lazily: bool = False) -> dict[str, Any]:
+def read_checkpoint(path: Path, *, lazily: bool = False, may_be_damaged: bool = False) -> dict[str, Any]:
     """Content of a ``.pth`` or ``.safetensors`` file, its tensors under ``model`` whichever program wrote it.
 
     Args:
         lazily: map the tensors into memory rather than read them.
+        may_be_damaged: read what can be read of it, to look at.
 
     Raises:
         CheckpointError: missing, damaged, a file that holds code instead of tensors, no tensors, or a tensor twice.
     """
-    content, metadata = read_file(Path(path), lazily=lazily)
+    content, metadata = read_file(Path(path), lazily=lazily, may_be_damaged=may_be_damaged)
     if not isinstance(content, dict):
         raise CheckpointError(f"{path} holds a {type(content).__name__}, not a dictionary of tensors")
     section = next((name for name in _SECTIONS if isinstance(content.get(name), dict)), None)

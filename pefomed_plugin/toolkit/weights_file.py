@@ -15,6 +15,7 @@ from typing import Any, Callable
 
 import torch
 
+from ..digests import digest_file, digest_state
 from ..errors import CheckpointError, one_line, why
 from ..json_text import parse_json
 
@@ -27,17 +28,23 @@ _MAPS_FILES = "mmap" in inspect.signature(torch.load).parameters
 """Not so torch 2.0, which a checkout has."""
 
 
-def read_file(path: Path, *, lazily: bool = False) -> tuple[Any, dict[str, str]]:
+def read_file(
+    path: Path, *, lazily: bool = False, summed: bool = True, may_be_damaged: bool = False
+) -> tuple[Any, dict[str, str]]:
     """What a ``.pth``, ``.bin`` or ``.safetensors`` file holds, on the CPU, and the metadata of its header.
 
     Args:
         lazily: map the tensors into memory where torch can, rather than read them.
+        summed: as ``require_undamaged``.
+        may_be_damaged: read what can be read of it, to look at.
 
     Raises:
         CheckpointError: missing, damaged, incomplete, code instead of tensors, or something else altogether.
     """
     path = Path(path)
     refuse_other_files(path)
+    if not may_be_damaged:
+        require_undamaged(path, summed=summed)
     if path.suffix == SAFETENSORS:
         shapes, metadata = read_header(path)
         with _opened(path) as file:
@@ -55,6 +62,36 @@ def read_file(path: Path, *, lazily: bool = False) -> tuple[Any, dict[str, str]]
         raise CheckpointError(
             f"{path} cannot be read ({one_line(error)}); it is damaged or incomplete, copy it again"
         ) from error
+
+
+def require_undamaged(path: Path, *, summed: bool = True) -> None:
+    """Check a file against the digest beside it; without one, against the checksums that torch's zip files hold of
+    their parts. A ``.safetensors`` file alone has nothing to be checked against.
+
+    Args:
+        summed: whether to read the whole file for these checksums (a language model has gigabytes).
+
+    Raises:
+        CheckpointError: it is not as it was written.
+    """
+    if not path.is_file():
+        return
+    state = digest_state(path)
+    if state == "differs":
+        beside = digest_file(path).name
+        raise CheckpointError(
+            f"{path} is damaged: its digest is not the one in {beside}; copy it again (if you have put another file "
+            f"there, delete {beside})"
+        )
+    if state == "ok" or not summed or path.suffix == SAFETENSORS:
+        return
+    try:
+        with zipfile.ZipFile(path) as parts:
+            damaged = parts.testzip()
+    except (OSError, RuntimeError, NotImplementedError, zipfile.BadZipFile, EOFError, ValueError):
+        return  # a pickle of an early torch, or what torch names next
+    if damaged is not None:
+        raise CheckpointError(f"{path} is damaged: the checksum of its part {damaged} is another one; copy it again")
 
 
 def refuse_other_files(path: Path) -> None:
@@ -123,7 +160,7 @@ def open_tensors(path: Path) -> Iterator[Callable[[str], torch.Tensor]]:
 
 
 def _bare(path: Path) -> dict[str, torch.Tensor]:
-    content, _ = read_file(path, lazily=True)
+    content, _ = read_file(path, lazily=True, summed=False)
     if not isinstance(content, dict):
         raise CheckpointError(f"{path} holds a {type(content).__name__}, not a dictionary of tensors")
     return {name: tensor for name, tensor in content.items() if isinstance(tensor, torch.Tensor)}

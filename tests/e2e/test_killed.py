@@ -32,6 +32,32 @@ def files_of(folder):
     }
 
 
+def test_the_newest_checkpoint_is_whole_whenever_its_writer_is_killed(tmp_path):
+    torch = pytest.importorskip("torch")
+    from pefomed_plugin.adapters.training.checkpoints import CheckpointKeeper
+
+    def save(epoch, best=False):
+        content = {"model": {"a": torch.full((4,), float(epoch))}, "epoch": epoch}
+        return CheckpointKeeper(tmp_path / "run", keep_last=2).save(content, best=best)
+
+    def begin():
+        shutil.rmtree(tmp_path / "run", ignore_errors=True)
+        (tmp_path / "run").mkdir()
+        save(0, best=True)
+        save(1)
+
+    seen = set()
+    for _ in killed_at_each(lambda: save(2, best=True), begin):
+        keeper = CheckpointKeeper(tmp_path / "run", keep_last=2)
+        path, content = keeper.newest()
+        best = keeper.read(tmp_path / "run" / "checkpoint_best.pth")["epoch"]
+        seen.add((content["epoch"], best, keeper.read(tmp_path / "run" / "checkpoint_last.1.pth")["epoch"]))
+        assert path.name == "checkpoint_last.pth" and float(content["model"]["a"][0]) == content["epoch"]
+        save(3, best=True)
+        assert not [name for name in os.listdir(tmp_path / "run") if ".part" in name or name.startswith(".")]
+    assert seen == {(1, 0, 0), (2, 2, 1)}  # as before, or as it was to be
+
+
 def answer(number, text="yes"):
     return Prediction.from_json(
         {

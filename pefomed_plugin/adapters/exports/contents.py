@@ -13,7 +13,6 @@ from typing import Any
 
 import torch
 
-from ...digests import file_sha256
 from ...errors import CheckpointError
 from ...families import DEFAULT_FAMILY, FAMILIES, LanguageModelFamily
 from ...lora import FAMILY, RECORD, LoraSettings, settle
@@ -86,14 +85,19 @@ class Lora:
         return len(layers_of(self.pairs))
 
 
-def read_contents(path: Path) -> Contents:
+def read_contents(path: Path, *, may_be_damaged: bool = False) -> Contents:
     """A ``.pth`` or ``.safetensors`` file or an exported adapter folder; nothing pickled is executed.
+
+    Args:
+        may_be_damaged: read what can be read of a file, to look at.
 
     Raises:
         CheckpointError: missing, damaged, pickled code, no tensors, or a tensor twice in two spellings.
     """
     path = Path(path)
-    return Contents(path, _read_folder(path) if path.is_dir() else read_checkpoint(path))
+    if path.is_dir():
+        return Contents(path, _read_folder(path))
+    return Contents(path, read_checkpoint(path, may_be_damaged=may_be_damaged))
 
 
 def spelling_of(contents: Contents) -> str:
@@ -146,27 +150,6 @@ def projector_of(contents: Contents) -> dict[str, torch.Tensor]:
 def left_out(contents: Contents) -> list[str]:
     """Tensors that are neither LoRA nor projection, and are in no export."""
     return [key for key in contents.tensors if "lora_" not in key and not key.startswith("llama_proj.")]
-
-
-def digest_state(path: Path) -> str:
-    """``ok``, ``differs`` (the file is damaged) or ``none``: the file against ``<file>.sha256`` beside it."""
-    beside = digest_file(path)
-    if not beside.is_file():
-        return "none"
-    return "ok" if beside.read_text(encoding="utf-8").split()[:1] == [file_sha256(path)] else "differs"
-
-
-def digest_file(path: Path) -> Path:
-    """Where the digest of a checkpoint lies."""
-    return Path(str(path) + ".sha256")
-
-
-def require_undamaged(path: Path) -> None:
-    """Raises CheckpointError if the file is not the one its digest was written with."""
-    if Path(path).is_file() and digest_state(path) == "differs":
-        raise CheckpointError(
-            f"{path} is damaged: its digest is not the one in {digest_file(path).name}; copy it again"
-        )
 
 
 def _read_folder(folder: Path) -> dict[str, Any]:

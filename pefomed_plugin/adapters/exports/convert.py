@@ -6,12 +6,12 @@ import re
 from pathlib import Path
 from typing import Any
 
-from ...digests import file_sha256
+from ...digests import digest_file, file_sha256
 from ...errors import CheckpointError, ConfigError, near_names
 from ...storage import write_text
 from ...toolkit.checkpoint import KEPT, write_checkpoint
 from ...toolkit.tensor_names import canonical, upstream_key
-from .contents import Contents, digest_file
+from .contents import Contents
 from .writing import noted_of, refuse_to_overwrite, save_tensors
 
 FORMS = {"minigpt4": ".minigpt4.pth", "peft": ".peft.pth", "safetensors": ".safetensors"}

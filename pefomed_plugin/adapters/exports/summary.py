@@ -8,16 +8,22 @@ from typing import Any
 
 import torch
 
+from ...digests import digest_state
 from ...errors import CheckpointError
 from ...toolkit.checkpoint import nonfinite
-from .contents import SPELLINGS, Contents, Lora, digest_state, find_lora, spelling_of
+from ...toolkit.weights_file import require_undamaged
+from .contents import SPELLINGS, Contents, Lora, find_lora, spelling_of
 
 
 def summarise(contents: Contents) -> dict[str, Any]:
     """JSON-able account; every key is in ``docs/checkpoints.md``. What is wrong is listed under ``problems``."""
     path = contents.path
     digest = digest_state(path) if path.is_file() else "none"
-    problems: list[str] = ["damaged: not the file its digest was written with"] if digest == "differs" else []
+    problems: list[str] = []
+    try:
+        require_undamaged(path)
+    except CheckpointError as error:
+        problems.append(error.summary)
     lora = None
     try:
         lora = find_lora(contents)

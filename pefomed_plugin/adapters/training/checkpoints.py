@@ -6,12 +6,12 @@ the lowest validation loss. Beside each lies ``<name>.sha256``. Only the first r
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ...digests import file_sha256
+from ...atomic import as_one, move, remove, settle
+from ...digests import digest_file, file_sha256
 from ...errors import CheckpointError
 from ...services.console import say
 from ...storage import write_text
@@ -34,20 +34,20 @@ class CheckpointKeeper:
         Raises:
             CheckpointError: the disk is full or the folder cannot be written; all older ones are untouched.
         """
-        fresh = self.folder / NEW
-        write_checkpoint(content, fresh)
-        digest = file_sha256(fresh)
-        if best:
-            _digest_of(self.folder / BEST).unlink(missing_ok=True)
-            write_checkpoint(content, self.folder / BEST)
-            _write_digest(self.folder / BEST, file_sha256(self.folder / BEST))
-        names = self._names()
-        for older, newer in zip(reversed(names), reversed(names[:-1])):
-            _move(self.folder / newer, self.folder / older)
-        newest = self.folder / names[0]
-        _digest_of(newest).unlink(missing_ok=True)
-        os.replace(fresh, newest)
-        _write_digest(newest, digest)
+        names, newest = self._names(), self.folder / self._names()[0]
+        with as_one(self.folder):
+            fresh = self.folder / NEW
+            write_checkpoint(content, fresh)
+            digest = file_sha256(fresh)
+            if best:
+                remove(digest_file(self.folder / BEST))
+                write_checkpoint(content, self.folder / BEST)
+                _write_digest(self.folder / BEST, file_sha256(self.folder / BEST))
+            for older, newer in zip(reversed(names), reversed(names[:-1])):
+                _move(self.folder / newer, self.folder / older)
+            remove(digest_file(newest))
+            move(fresh, newest)
+            _write_digest(newest, digest)
         return newest
 
     def newest(self) -> tuple[Path, dict[str, Any]] | None:
@@ -56,9 +56,10 @@ class CheckpointKeeper:
         Raises:
             CheckpointError: there are checkpoints, and all of them are damaged.
         """
+        settle(self.folder)
         damaged: list[str] = []
         last, *older = self._names()
-        # a kill while files were being renamed leaves the newest under its first name
+        # an earlier version that was killed while it renamed files left the newest under its first name
         first = last if (self.folder / last).is_file() else NEW
         for name in (first, *older):
             path = self.folder / name
@@ -80,9 +81,7 @@ class CheckpointKeeper:
         Raises:
             CheckpointError: missing, damaged, or no checkpoint of a training run.
         """
-        digest = _digest_of(path)
-        if digest.is_file() and Path(path).is_file() and file_sha256(path) != digest.read_text().strip():
-            raise CheckpointError(f"{path} is damaged: its digest is not the one written with it")
+        settle(Path(path).parent)
         return read_checkpoint(path)
 
     def _names(self) -> list[str]:
@@ -90,17 +89,12 @@ class CheckpointKeeper:
 
 
 def _move(source: Path, target: Path) -> None:
-    """Data first, digest last: a kill in between leaves a file without a digest, never with a wrong one."""
     if source.is_file():
-        _digest_of(target).unlink(missing_ok=True)
-        os.replace(source, target)
-        if _digest_of(source).is_file():
-            os.replace(_digest_of(source), _digest_of(target))
+        remove(digest_file(target))
+        move(source, target)
+        if digest_file(source).is_file():
+            move(digest_file(source), digest_file(target))
 
 
 def _write_digest(path: Path, digest: str) -> None:
-    write_text(_digest_of(path), digest + "\n")
-
-
-def _digest_of(path: Path) -> Path:
-    return Path(str(path) + ".sha256")
+    write_text(digest_file(path), digest + "\n")

@@ -15,16 +15,15 @@ from safetensors.torch import load_file, save_file
 from pefomed_plugin.adapters.exports.adapter import write_adapter
 from pefomed_plugin.adapters.exports.contents import (
     Contents,
-    digest_state,
     find_lora,
     left_out,
     read_contents,
-    require_undamaged,
     spelling_of,
 )
 from pefomed_plugin.adapters.exports.convert import FORMS, convert
 from pefomed_plugin.adapters.exports.summary import summarise
 from pefomed_plugin.adapters.exports.writing import fresh_folder, save_tensors
+from pefomed_plugin.digests import digest_state
 from pefomed_plugin.errors import CheckpointError, ConfigError
 from pefomed_plugin.toolkit.bundled import language
 from pefomed_plugin.toolkit.checkpoint import load_weights, read_checkpoint
@@ -81,17 +80,17 @@ def test_summary_names_damage_and_values_that_are_not_finite(upstream: Contents,
     shutil.copyfile(UPSTREAM, path)
     (tmp_path / "a.pth.sha256").write_text("0" * 64 + "\n")
     spoilt = changed(
-        read_contents(path),
+        read_contents(path, may_be_damaged=True),
         lambda tensors: tensors.update(
             {"llama_proj.bias": torch.full((64,), float("nan")), Q.format(0, "A"): torch.zeros(4, 64)}
         ),
     )
     problems = summarise(spoilt)["problems"]
-    assert problems[0] == "damaged: not the file its digest was written with"
+    assert "is damaged: its digest is not the one in" in problems[0]
     assert any("A (4, 64) and B (64, 8) are not of one rank" in problem for problem in problems)
     assert problems[-1] == "llama_proj.bias: 64 values are not finite (NaN or infinity)"
     with pytest.raises(CheckpointError, match="copy it again"):
-        require_undamaged(path)
+        read_contents(path)
 
 
 def test_a_truncated_file(tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ def test_a_damaged_file_is_inspected_with_exit_code_1_and_used_for_nothing(
 ) -> None:
     (run / "checkpoint_last.pth.sha256").write_text("0" * 64 + "\n")
     code, out, _ = checkpoint(capsys, "inspect", run / "checkpoint_last.pth")
-    assert (code, "WRONG: damaged" in out) == (1, True)
+    assert (code, "is damaged: its digest" in out) == (1, True)
     for arguments in (["convert", "--to", "peft"], ["export", "--out", tmp_path / "out"]):
         code, _, errors = checkpoint(capsys, arguments[0], run / "checkpoint_last.pth", *arguments[1:])
         assert (code, "copy it again" in errors) == (2, True)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from pefomed_plugin.errors import ConfigError, DataError, PefomedError
+from pefomed_plugin.locks import NoLocks
 from pefomed_plugin.services.ranks import report_errors
 from pefomed_plugin.services.run_folder import MARKER, RunFolder
 
@@ -129,3 +132,36 @@ def test_a_folder_that_cannot_be_renamed(tmp_path, monkeypatch):
 
 def _fails(path):
     raise OSError(13, "Permission denied")
+
+
+@pytest.mark.parametrize(("first", "second"), [(False, False), (False, True), (True, True), (True, False)])
+def test_two_runs_at_once_do_not_share_a_folder(tmp_path, first, second):
+    running, other = folder(tmp_path, evaluate=first), folder(tmp_path, evaluate=second, resume=True)
+    with running.held():
+        for begin in (other.check, lambda: other.held().__enter__()):
+            with pytest.raises(ConfigError, match=r"is in use: process \d+ on .* since") as caught:
+                begin()
+            assert "run.output_dir" in caught.value.problems[0]
+    other.check()
+    with other.held():
+        pass
+
+
+def test_the_lock_of_a_killed_process_holds_nobody_up(tmp_path):
+    child = os.fork()
+    if child == 0:
+        with folder(tmp_path).held():
+            os._exit(9)
+    os.waitpid(child, 0)
+    folder(tmp_path).check()
+    with folder(tmp_path).held():
+        pass
+
+
+def test_where_there_are_no_locks_it_is_said(tmp_path, monkeypatch, capsys):
+    def none(*_, **__):
+        raise NoLocks("No locks available")
+
+    monkeypatch.setattr("pefomed_plugin.services.run_folder.take", none)
+    with folder(tmp_path).held():
+        assert "is not locked (No locks available); start only one run in it" in capsys.readouterr().err
