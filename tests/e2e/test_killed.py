@@ -10,8 +10,11 @@ import pytest
 
 from pefomed_plugin.atomic import as_one, move, remove, replacing, settle
 from pefomed_plugin.errors import DataError
-from pefomed_plugin.records import Prediction
+from pefomed_plugin.records import Prediction, Score
+from pefomed_plugin.rubrics import VQA
 from pefomed_plugin.scoring.files import write_scores
+from pefomed_plugin.scoring.ratings import judge_spec
+from pefomed_plugin.services.judgements import write_judgements
 from pefomed_plugin.storage import drop_half_line, read_predictions, write_json, write_records, write_text
 from tests.killing import forks, killed_at_each
 
@@ -116,6 +119,19 @@ def test_several_files_change_as_one(tmp_path):
                 write_text(folder / "scores" / "d", "new\n")
 
     assert all_or_nothing(folder, write) == {False, True}
+
+
+def test_judgements_are_written_as_a_whole(tmp_path):
+    rows = [answer(number) for number in range(3)]
+    write_records(tmp_path / "run" / "predictions.jsonl", rows)
+    spec = judge_spec(VQA, "gpt-4o")
+
+    def write(values=(1, 0, 1), runs=2):
+        scores = [[Score(row.id, spec.name, "1", value) for row, value in zip(rows, values)] for _ in range(runs)]
+        write_judgements(rows, VQA, spec, scores, tmp_path / "run", {"model": "gpt-4o"})
+
+    write((0, 0, 0), runs=3)
+    assert all_or_nothing(tmp_path / "run", write) == {False, True}
 
 
 def test_after_an_error_all_is_as_it_was(tmp_path):

@@ -10,8 +10,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
+from PIL import Image
 
 from pefomed_plugin.cli import main
+from pefomed_plugin.services.judge.ledger import Ledger
 from tests.unit.reporting.made import answers, make_run, rate
 
 from .damage import DAMAGES, SECRET, digests
@@ -21,16 +24,50 @@ RESULTS = "run/results/vqa_rad-test"
 PREDICTIONS = f"{RESULTS}/predictions.jsonl"
 
 
+def _own_data(root: Path) -> None:
+    rows = [
+        {"image": f"{number}.png", "question": "Is it so?", "answer": f"yes {SECRET}", "id": f"q{number}"}
+        for number in range(4)
+    ]
+    (root / "own" / "images").mkdir(parents=True)
+    (root / "table" / "images").mkdir(parents=True)
+    for number in range(4):
+        for folder in ("own", "table"):
+            Image.new("L", (8, 8), 40 * number).save(root / folder / "images" / f"{number}.png")
+    lines = [json.dumps(row) for row in rows]
+    (root / "own" / "train.jsonl").write_text("\n".join([*lines[:3], ""]), encoding="utf-8")
+    (root / "own" / "test.jsonl").write_text(lines[3] + "\n", encoding="utf-8")
+    cells = ["image,question,answer", *(f"{number}.png,Is it so?,yes {SECRET}" for number in range(4)), ""]
+    (root / "table" / "train.csv").write_text("\n".join(cells), encoding="utf-8")
+    assert main(["prepare", "medical_custom", "--source", str(root / "own"), "--out", str(root / "prepared")]) == 0
+    sample = json.loads((root / "prepared" / "test.jsonl").read_text(encoding="utf-8"))
+    answer = {"question_id": sample["id"], "prompt": sample["question"], "text": "yes"}
+    (root / "answers.jsonl").write_text(json.dumps(answer) + "\n", encoding="utf-8")
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """A run that was scored, judged and rated, and what is imported and exported beside it."""
     root = tmp_path_factory.mktemp("whole")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        return _make(root)
+
+
+def _make(root: Path) -> Path:
     rows = answers([True, False, True, False], answer=f"yes {SECRET}")
     folder = make_run(root / "run", rows, config={"model": {}, "datasets": {}, "run": {}}) / "results/vqa_rad-test"
     rate(folder, rows, "judge/vqa/gpt-4o", [[1, 0, 1, 0]])
     rate(folder, rows, "human/vqa", [[1, 0, 1, 1]])
     assert main(["agree", str(root / PREDICTIONS)]) == 0
     assert main(["rate", "export", str(root / PREDICTIONS), "--out", str(root / "sheets"), "--csv"]) == 0
+    _own_data(root)
+    with Ledger(root / "ledger.jsonl") as ledger:
+        ledger.append([{"key": "a" * 64, "text": f"Verdict: 1 {SECRET}"}, {"key": "b" * 64, "text": "Verdict: 0"}])
+    torch.save({"model": {"llama_proj.weight": torch.ones(4, 4)}, "epoch": 0}, root / "checkpoint.pth")
+    for command in ("prepare", "prepare csv", "import answers", "shard", "score data", "ledger"):
+        given = [f"whole {command}" if part == "out" else part for part in COMMANDS[command][0]]
+        assert main(given) == 0, command
     (root / "prices.json").write_text(json.dumps({"gpt-4o": {"input": 1, "output": 2}}), encoding="utf-8")
     return root
 
@@ -52,8 +89,38 @@ COMMANDS: dict[str, tuple[list[str], list[str]]] = {
         ["sheets/ratings.json", "sheets/rater01.csv"],
     ),
     "inspect": (["checkpoint", "inspect", PREDICTIONS], [PREDICTIONS]),
+    "inspect weights": (["checkpoint", "inspect", "checkpoint.pth"], ["checkpoint.pth"]),
+    "prepare": (
+        ["prepare", "medical_custom", "--source", "own", "--out", "out"],
+        ["own/train.jsonl", "own/images/1.png"],
+    ),
+    "prepare csv": (["prepare", "medical_custom", "--source", "table", "--out", "out"], ["table/train.csv"]),
+    "shard": (
+        ["shard", "prepared", "--out", "out", "--image-size", "8"],
+        ["prepared/manifest.json", "prepared/train.jsonl"],
+    ),
+    "import answers": (
+        [
+            "import-predictions",
+            "llava_med",
+            "answers.jsonl",
+            "--dataset",
+            "medical_custom",
+            "--data",
+            "own",
+            "--out",
+            "out",
+        ],
+        ["answers.jsonl", "own/test.jsonl"],
+    ),
+    "score data": (["score", "exact_match", PREDICTIONS, "--out", "out"], [PREDICTIONS]),
+    "ledger": (
+        ["judge", "vqa", PREDICTIONS, "--model", "m", "--ledger", "ledger.jsonl", "--dry-run", "--out", "out"],
+        ["ledger.jsonl"],
+    ),
+    "scores": (["wasm", PREDICTIONS], [f"{RESULTS}/scores/judge-vqa-gpt-4o.run1.jsonl"]),
 }
-WRITES = {"score here": ("metrics.json",), "agree": ("agreement.json", "metrics.json")}
+WRITES = {"ledger": ("ledger.jsonl",), "score here": ("metrics.json",), "agree": ("agreement.json", "metrics.json")}
 """What a command that succeeds may write anew."""
 CASES = [
     pytest.param(command, name, damage, id=f"{command}-{Path(name).name}-{damage}".replace(" ", "_"))
@@ -83,7 +150,8 @@ def test_a_damaged_file_is_named_or_read(
     assert code in (0, 1, 2)
     assert "Traceback" not in told.err and "\x1b" not in told.err
     if code == 2:
-        assert "error: " in told.err and SECRET not in told.err
+        names_ids = command == "import answers" and damage == "all_texts"  # an id is named, whatever it is
+        assert "error: " in told.err and (SECRET not in told.err or names_ids)
     after = digests(root)
     changed = [file for file, digest in before.items() if after.get(file) != digest]
     assert code < 2 or changed == []

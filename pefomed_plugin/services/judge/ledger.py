@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any, BinaryIO
 
 from ...errors import DataError, why
+from ...input_files import refuse_special
 from ...json_fields import wrong_fields
 from ...json_text import JsonFault, parse_json
 from ...storage import SCHEMA
@@ -52,6 +53,8 @@ class Ledger:
     def __enter__(self) -> Ledger:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            if self.path.exists():
+                refuse_special(self.path)
             go_on_privately(self.path)
             self._file = open(self.path, "a+b", buffering=0)
             self._reader = open(self.path, "rb")
