@@ -150,7 +150,7 @@ def test_a_damaged_file_is_named_or_read(
     assert code in (0, 1, 2)
     assert "Traceback" not in told.err and "\x1b" not in told.err
     if code == 2:
-        names_ids = command == "import answers" and damage == "all_texts"  # an id is named, whatever it is
+        names_ids = command == "import answers" and damage == "all texts"  # an id is named, whatever it is
         assert "error: " in told.err and (SECRET not in told.err or names_ids)
     after = digests(root)
     changed = [file for file, digest in before.items() if after.get(file) != digest]
