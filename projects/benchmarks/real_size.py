@@ -147,7 +147,7 @@ class Steps:
         from pefomed_plugin.config.run import read_run_config
 
         AcceleratorState._reset_state(True)
-        said = {"task": "medical_vqa", "output_dir": ".", "device": "cuda", "init_lr": 0.0, "weight_decay": 0.0}
+        said = {"task": "medical_vqa", "output_dir": ".", "device": "cuda", "init_lr": 1e-30, "weight_decay": 0.0}
         options = read_run_config({**said, "precision": precision})
         self.accelerator = make_accelerator(options)
         match_frozen_weights(model, precision)

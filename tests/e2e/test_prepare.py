@@ -46,7 +46,7 @@ def build(name, storage):
         "run": {"seed": 1},
         "datasets": {name: {"build_info": {"storage": str(storage)}}},
     }
-    cfg = merge_layers([OmegaConf.create(sections)], registry)
+    cfg = OmegaConf.create(merge_layers([OmegaConf.create(sections)], registry))
     return MedicalTask().build_datasets(SimpleNamespace(datasets_cfg=cfg.datasets, run_cfg=cfg.run))[name]
 
 

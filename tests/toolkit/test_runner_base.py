@@ -111,7 +111,7 @@ def test_its_validation_loss_is_that_of_the_bundled_toolkit(stages, environ, tmp
     """With a rate of 0 a run does nothing but validate."""
     _, folder, said = stages
     best = min(LOSS.findall(said), key=lambda found: float(found[0]))
-    still = ["run.init_lr=0", "run.min_lr=0", "run.warmup_lr=0", "run.max_epoch=1", "run.iters_per_epoch=1"]
+    still = ["run.init_lr=1e-30", "run.min_lr=0", "run.warmup_lr=0", "run.max_epoch=1", "run.iters_per_epoch=1"]
     options = [f"model.ckpt={next(folder.glob('*/checkpoint_best.pth'))}", f"run.output_dir={tmp_path / 'run'}"]
     shown = start(
         [sys.executable, "train.py", "--cfg-path", "train_configs/pefomed_stage2.yaml", "--options", *still, *options,

@@ -44,7 +44,10 @@ def validate(
         before = sums.get(valid_set.name, (0.0, 0.0))
         sums[valid_set.name] = (before[0] + loss, before[1] + tokens)
     losses, counts = zip(*sums.values())
-    return Validation(sum(losses) / sum(counts), {name: loss / tokens for name, (loss, tokens) in sums.items()})
+    # every answer has its end token; only a stand-in for a card, which computes nothing, counts none
+    return Validation(
+        sum(losses) / max(sum(counts), 1), {name: loss / max(tokens, 1) for name, (loss, tokens) in sums.items()}
+    )
 
 
 def _batches(accelerator: Any, valid_set: Any, options: RunConfig, collate: Callable[..., Any]) -> Iterator[Any]:
