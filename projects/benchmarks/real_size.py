@@ -104,7 +104,7 @@ def stage2(batch_size: int) -> Any:
         {
             "model": {"lora_dropout": 0.05},
             "datasets": {"vqa_rad": {"batch_size": batch_size}},
-            "run": {"task": "medical_vqa", "output_dir": ".", "precision": "bf16"},
+            "run": {"task": "medical_vqa", "output_dir": "output/benchmark", "precision": "bf16"},
         }
     )
 
@@ -147,7 +147,13 @@ class Steps:
         from pefomed_plugin.config.run import read_run_config
 
         AcceleratorState._reset_state(True)
-        said = {"task": "medical_vqa", "output_dir": ".", "device": "cuda", "init_lr": 1e-30, "weight_decay": 0.0}
+        said = {
+            "task": "medical_vqa",
+            "output_dir": "output/benchmark",
+            "device": "cuda",
+            "init_lr": 1e-30,
+            "weight_decay": 0.0,
+        }
         options = read_run_config({**said, "precision": precision})
         self.accelerator = make_accelerator(options)
         match_frozen_weights(model, precision)

@@ -46,7 +46,9 @@ def env(report: Report, model: Model) -> None:
     from pefomed_plugin.adapters.devices import make_accelerator
     from pefomed_plugin.config.run import read_run_config
 
-    chosen = make_accelerator(read_run_config({"task": "medical_vqa", "output_dir": "."})).mixed_precision
+    chosen = make_accelerator(
+        read_run_config({"task": "medical_vqa", "output_dir": "output/benchmark"})
+    ).mixed_precision
     report.verdict(chosen == ("bf16" if native else "fp16"), "precision of a run that names none", chosen=chosen)
     query = torch.zeros(8, 32, 311, 128, device="cuda", dtype=torch.bfloat16)
     mask = torch.zeros(8, 1, 311, 311, device="cuda", dtype=torch.bfloat16)
