@@ -23,7 +23,7 @@ def verdict_of(body: Mapping[str, Any], scale: int = 2) -> int:
 
 def question_of(body: Mapping[str, Any]) -> str:
     """What makes two requests the same question."""
-    return json.dumps([body["messages"], body.get("seed")])
+    return json.dumps([body.get("messages", body.get("input")), body.get("seed")])
 
 
 def reply(text: str | None, finish: str = "stop", **message: Any) -> Handled:
@@ -71,6 +71,7 @@ class ChatServer:
         self.asked: Counter = Counter()
         """Question -> requests received."""
         self.keys: list[str] = []
+        self.paths: list[str] = []
         self._lock = threading.Lock()
         self._server = _Server(("127.0.0.1", port), self._handler())
 
@@ -105,6 +106,7 @@ class ChatServer:
                     before = server.asked[question]
                     server.asked[question] += 1
                     server.requests.append(body)
+                    server.paths.append(self.path)
                     server.keys.append(self.headers.get("Authorization", ""))
                 status, content, headers = server.rule(body, before)
                 if status == 0:

@@ -17,7 +17,7 @@ from ..scoring.checks import check_predictions
 from ..services.judge import offline_judge
 from ..services.judge.asking import ask_all
 from ..services.judge.batches import ask_batches
-from ..services.judge.chat import Ask, AsksAtOnce, ChatRequest
+from ..services.judge.chat import CHAT, Ask, AsksAtOnce, ChatRequest
 from ..services.judge.judging import (
     JudgePlan,
     check_judgeable,
@@ -66,10 +66,11 @@ def find_judge(
     has_permission: bool = False,
     batch: bool = False,
     leave_out: Sequence[str] = (),
+    endpoint: str = CHAT,
 ) -> Judge:
     """The function that asks the judge, one by one or (``batch``) through the Batch API.
 
-    ``leave_out`` names parameters that the server is not sent.
+    ``leave_out`` names parameters that the server is not sent, ``endpoint`` the corner of its API that is asked.
 
     Raises:
         ConfigError: no such judge or no model named, or the texts may not go there.
@@ -85,6 +86,7 @@ def find_judge(
         return _one_by_one(LocalChat(model).ask)
     chat = OpenAIChat(timeout_s, leave_out=leave_out)
     require_permission(predictions, chat.destination, chat.is_local, has_permission)
+    chat.require(endpoint)
     if batch:
         return lambda questions, ledger, usable, limits: ask_batches(questions, chat, ledger, usable, limits)
     return _one_by_one(chat)

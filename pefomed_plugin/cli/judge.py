@@ -8,18 +8,21 @@ from pathlib import Path
 from typing import Any
 
 from ..adapters.judge import LEDGER, JudgingEstimate, estimate, find_judge, judge_offline, judge_with_model, model_name
+from ..errors import ConfigError
 from ..records import Prediction
 from ..reporting.figures import repeated_table
 from ..reporting.rendering import show_table
 from ..rubrics import BUILT_IN, find_rubric
 from ..scoring.breakdown import check_axes
 from ..services.judge import offline_judge
+from ..services.judge.chat import CHAT, ENDPOINTS
 from ..services.judge.judging import JudgePlan
 from ..services.judge.prices import read_price
 from ..services.judge.prompts import find_prompt
 from ..services.judge.refusals import OPTIONAL
 from ..services.judge.server import server_url
 from ..services.judge.settling import Asked, Limits
+from ..services.judge.ways import Way
 from ._answers import read_answers
 from .arguments import add_permission, add_predictions, add_rubric, add_score_arguments
 
@@ -51,6 +54,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch", action="store_true", help="through OpenAI's Batch API: cheaper, within a day")
     add_permission(parser, "send the texts of a data set that is not public to a server elsewhere")
     add_asking_arguments(parser)
+    parser.add_argument(
+        "--structured", action="store_true", help="ask for JSON with a reason and one of the levels (json_schema)"
+    )
+    parser.add_argument(
+        "--logprobs",
+        action="store_true",
+        help="ask for the probabilities of the verdict: metrics.json has their mean as a soft score",
+    )
     parser.epilog = (
         "example: OPENAI_BASE_URL=http://127.0.0.1:8000/v1 pefomed judge vqa "
         "output/eval/results/vqa_rad-test/predictions.jsonl --model Qwen/Qwen3-32B --runs 10"
@@ -64,6 +75,12 @@ def add_asking_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reasks", type=int, default=2, metavar="K", help="repeats of a reply without a usable answer")
     parser.add_argument(
         "--leave-out", action="append", default=[], choices=OPTIONAL, help="do not send this; may be repeated"
+    )
+    parser.add_argument(
+        "--endpoint", default=CHAT, choices=ENDPOINTS, help="chat completions, or OpenAI's Responses API"
+    )
+    parser.add_argument(
+        "--reasoning-effort", default="", metavar="LEVEL", help="of models that think: low, medium, high, ..."
     )
     parser.add_argument("--timeout", type=float, default=120.0, metavar="SECONDS", help="for all of one request")
     parser.add_argument(
@@ -84,6 +101,7 @@ def run(arguments: argparse.Namespace) -> int:
     folder = arguments.out or arguments.predictions.parent
     rubric = find_rubric(arguments.kind, arguments.rubric)
     prompt = find_prompt(rubric, arguments.prompt_file)
+    way = _way(arguments)
     if arguments.judge == "offline":
         return _show(
             predictions,
@@ -100,6 +118,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.temperature,
         arguments.max_tokens or None,
         server_url() if arguments.judge == "api" else "",
+        way,
     )
     ledger = arguments.ledger or folder / LEDGER
     if arguments.dry_run:
@@ -113,6 +132,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.i_have_permission,
         arguments.batch,
         arguments.leave_out,
+        way.endpoint,
     )
     asked, metrics = judge_with_model(predictions, plan, limits, judge, ledger, folder, arguments.by)
     if metrics is None:
@@ -120,6 +140,21 @@ def run(arguments: argparse.Namespace) -> int:
     cost = "" if asked.cost is None else f", cost {asked.cost:.4f} in all"
     print(f"{asked.questions:,} judgements, {asked.requests:,} requests now{cost}")
     return _show(predictions, plan.spec.name, metrics, folder)
+
+
+def _way(arguments: argparse.Namespace) -> Way:
+    """How a server is asked.
+
+    Raises:
+        ConfigError: another judge, which cannot be asked so.
+    """
+    way = Way(arguments.endpoint, arguments.reasoning_effort, arguments.structured, arguments.logprobs)
+    if arguments.judge != "api" and way != Way():
+        raise ConfigError(
+            "--endpoint, --reasoning-effort, --structured and --logprobs are for a server; leave them out with "
+            f"--judge {arguments.judge}"
+        )
+    return way
 
 
 def asking_limits(arguments: argparse.Namespace) -> Limits:

@@ -16,6 +16,7 @@ from ..services.judge.openai_chat import OpenAIChat
 from ..services.judge.prices import estimate_tokens
 from ..services.judge.server import server_url
 from ..services.judge.settling import take_stock
+from ..services.judge.ways import Way
 from ..services.private_files import keep_private
 from ..storage import write_records
 from ._predict_folder import add_folder_arguments, answer_images
@@ -76,13 +77,17 @@ def _answer_test_set(arguments: argparse.Namespace) -> int:
     if not arguments.dry_run:
         chat = OpenAIChat(arguments.timeout, leave_out=arguments.leave_out)
         require_permission(samples, chat.destination, chat.is_local, arguments.i_have_permission)
+        chat.require(arguments.endpoint)
     optional = {"temperature": arguments.temperature, "max_tokens": arguments.max_tokens or None}
     parameters = {
         "model": arguments.model,
         "seed": arguments.seed,
         **{name: value for name, value in optional.items() if value is not None},
+        **Way(arguments.endpoint, arguments.reasoning_effort).parameters(),
     }
-    questions = baseline_questions(samples, release.image_root, parameters, arguments.image_size, server_url())
+    questions = baseline_questions(
+        samples, release.image_root, parameters, arguments.image_size, server_url(), arguments.endpoint
+    )
     path = arguments.ledger or arguments.out / LEDGER
     with Ledger(path) as ledger:
         if arguments.dry_run:

@@ -18,7 +18,7 @@ from ...records import Prediction, Sample
 from ...text import without_reasoning
 from ..images.decoding import open_image
 from ..images.pixels import resize_square
-from .chat import ChatRequest
+from .chat import CHAT, ChatRequest
 from .ledger import Ledger
 from .settling import entries_of
 
@@ -31,6 +31,7 @@ def baseline_questions(
     parameters: Mapping[str, Any],
     image_size_px: int = 448,
     server: str = "",
+    endpoint: str = CHAT,
 ) -> list[ChatRequest]:
     """One question per sample: its image, resized as for the model (no crop), and its instruction.
 
@@ -48,7 +49,14 @@ def baseline_questions(
             {"type": "text", "text": template_of(sample.task).draw_instruction(sample.question)},
         ]
         questions.append(
-            ChatRequest([{"role": "user", "content": content}], parameters, 0, {"sample_id": sample.id}, server)
+            ChatRequest(
+                [{"role": "user", "content": content}],
+                parameters,
+                0,
+                {"sample_id": sample.id},
+                server,
+                endpoint=endpoint,
+            )
         )
     return questions
 

@@ -218,7 +218,7 @@ class Reply:
             "usage": dict(self.usage),
             "dropped": list(self.dropped),
             "final": self.final,
-            **({"logprobs": list(self.logprobs)} if self.logprobs else {}),
+            **({"digit_logprobs": list(self.logprobs)} if self.logprobs else {}),
             **({"raw": self.raw} if self.raw is not None else {}),
         }
 

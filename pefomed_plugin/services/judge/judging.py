@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ...errors import ConfigError, DataError
 from ...readers import need_permission
 from ...records import Prediction, Sample, Score
 from ...rubrics import BUILT_IN, Rubric, built_in_rubric
-from ...scoring.pairing import NO_PREDICTION, require_predictions
+from ...scoring.pairing import NO_PREDICTION, mean, require_predictions
 from ...scoring.ratings import judge_spec
 from ...scoring.spec import ScorerSpec
 from .chat import ChatRequest
 from .ledger import Ledger
-from .prompts import PARSER_VERSION, JudgePrompt, Verdict, judge_messages, parse_verdict
+from .prompts import PARSER_VERSION, JudgePrompt, Verdict, judge_messages, parse_structured, parse_verdict
 from .settling import Limits, Usable, entries_of, is_settled
+from .ways import Way, soft_value
 
 _TOKENS = ("prompt_tokens", "completion_tokens")
 
@@ -40,6 +41,8 @@ class JudgePlan:
     """Limit of a reply; models that think aloud need room. None: the server's own."""
     server: str = ""
     """Base URL of the server; empty for a model of this process."""
+    way: Way = field(default_factory=Way)
+    """Which endpoint, how hard to think, in which form to answer."""
 
     def __post_init__(self) -> None:
         if self.runs < 1:
@@ -58,7 +61,7 @@ class JudgePlan:
     @property
     def version(self) -> str:
         """Version of prompt and parser."""
-        return f"{self.prompt.label}-{PARSER_VERSION}"
+        return f"{self.prompt.label}-{PARSER_VERSION}{'-structured' if self.way.is_structured else ''}"
 
     def parameters(self, run: int) -> dict[str, Any]:
         """Parameters of one run's requests."""
@@ -67,6 +70,7 @@ class JudgePlan:
             "model": self.model,
             "seed": self.seed + run,
             **{name: value for name, value in optional.items() if value is not None},
+            **self.way.parameters(tuple(self.rubric.values)),
         }
 
 
@@ -128,7 +132,8 @@ class _Questions(Sequence[ChatRequest]):
         prediction = self._predictions[number]
         facts = {**self._facts, "sample_id": prediction.id}
         messages = judge_messages(self._plan.prompt, prediction)
-        return ChatRequest(messages, self._plan.parameters(run), run, facts, self._plan.server, self._own_rubric)
+        parameters, endpoint = self._plan.parameters(run), self._plan.way.endpoint
+        return ChatRequest(messages, parameters, run, facts, self._plan.server, self._own_rubric, endpoint)
 
 
 def usable_verdict(plan: JudgePlan) -> Usable:
@@ -169,10 +174,13 @@ def judge_facts(predictions: Sequence[Prediction], plan: JudgePlan, ledger: Ledg
     fingerprints: Counter[Any] = Counter()
     usage: Counter[str] = Counter()
     dropped: set[str] = set()
-    replies = 0
+    replies, soft = 0, []
     for question in judge_questions(predictions, plan):
         digest = bytes.fromhex(question.key)
-        for entry in () if digest in seen else entries_of(ledger, question):
+        entries = () if digest in seen else entries_of(ledger, question)
+        if plan.way.has_logprobs and entries:
+            soft.append(_soft(entries, plan))
+        for entry in entries:
             replies += 1
             models[entry.get("returned_model")] += 1
             fingerprints[entry.get("system_fingerprint")] += 1
@@ -187,6 +195,8 @@ def judge_facts(predictions: Sequence[Prediction], plan: JudgePlan, ledger: Ledg
         "seeds": [plan.seed + run for run in range(plan.runs)],
         "temperature": plan.temperature,
         "max_tokens": plan.max_tokens,
+        **plan.way.to_json(),
+        **({"soft_score": _soft_figure(soft)} if plan.way.has_logprobs else {}),
         "prompt": {"version": plan.prompt.version, "sha256": plan.prompt.sha256},
         "parser": PARSER_VERSION,
         "returned_models": _named(models),
@@ -208,7 +218,23 @@ def _settle(entries: Sequence[Mapping[str, Any]], plan: JudgePlan) -> Verdict:
 def _verdict(entry: Mapping[str, Any], plan: JudgePlan) -> Verdict:
     if entry.get("text") is None:
         return Verdict(None, entry.get("fault") or "no text")
-    return parse_verdict(entry["text"], plan.rubric)
+    return (parse_structured if plan.way.is_structured else parse_verdict)(entry["text"], plan.rubric)
+
+
+def _soft(entries: Sequence[Mapping[str, Any]], plan: JudgePlan) -> float | None:
+    """Of the reply whose verdict counts."""
+    for entry in entries:
+        value = _verdict(entry, plan).value
+        if value is not None:
+            return soft_value(entry, value, tuple(plan.rubric.values))
+    return None
+
+
+def _soft_figure(values: Sequence[float | None]) -> dict[str, Any]:
+    """Mean over the judgements that have one, in levels of the rubric; of how many, and why of none."""
+    given = [value for value in values if value is not None]
+    figure = {"value": mean(given) if given else None, "n": len(given), "without": len(values) - len(given)}
+    return figure if given else {**figure, "reason": "the server gave no log-probabilities of the verdicts"}
 
 
 def _named(counts: Counter) -> dict[str, int]:

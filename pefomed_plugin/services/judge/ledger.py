@@ -165,7 +165,7 @@ _FIELDS = {
     "key": "str",
     "usage": "Mapping[str, int]",
     "dropped": "list",
-    "logprobs": "list",
+    "digit_logprobs": "list",
     "raw": "str",
     "final": "bool",
 }

@@ -36,7 +36,7 @@ from .refusals import (
     words_of,
 )
 from .server import MOST_BYTES, TooLarge, make_client, most_bytes, secrets
-from .wire import body_of, read_body
+from .wire import UNKNOWN_TO_RESPONSES, body_of, read_body
 
 MAX_TRIES = 8
 """Requests for one reply before it is left for the next start; waits between them add up to about a minute."""
@@ -118,7 +118,7 @@ class OpenAIChat:
 
     def body(self, question: ChatRequest) -> dict[str, Any]:
         """A request's body, without what the server is known to refuse."""
-        return body_of(question, self._left_out(question.parameters["model"]))
+        return body_of(question, self._left_out(question))
 
     def call(
         self, function: Callable[[Any], Awaitable[Any]], limit_s: float | None = None, most: int = MOST_BYTES
@@ -167,11 +167,11 @@ class OpenAIChat:
         body: Any = response.get("body")
         body = body if isinstance(body, dict) else {}
         if response.get("status_code") == 200:
-            reply, _ = self._understand(json.dumps(body).encode(), self._left_out(model), question.endpoint)
+            reply, _ = self._understand(json.dumps(body).encode(), self._left_out(question), question.endpoint)
             return reply, reply is not None
         status, said = response.get("status_code"), words_of(body, "")
         if status in REFUSALS_OF_TEXTS:
-            refused = refused_parameter(body, said, question.parameters, self._left_out(model))
+            refused = refused_parameter(body, said, question.parameters, self._left_out(question))
             if refused:
                 self._learn(model, refused)
                 return None, True
@@ -192,11 +192,11 @@ class OpenAIChat:
     async def _ask(self, question: ChatRequest, gate: Gate) -> Reply:
         import openai  # late: optional
 
-        model, faults = question.parameters["model"], 0
+        faults = 0
         limits: dict[str, int] = {}
         while True:
             await gate.enter_async()
-            left_out = self._left_out(model)
+            left_out = self._left_out(question)
             asked = replace(question, parameters={**question.parameters, **limits}) if limits else question
             dropped = (*left_out, *(f"{name} {value}" for name, value in limits.items()))
             try:
@@ -250,8 +250,18 @@ class OpenAIChat:
         except Exception as error:
             return Reply(None, f"not understood ({type(error).__name__})", dropped=tuple(dropped), raw=text), ""
 
-    def _left_out(self, model: str) -> tuple[str, ...]:
-        return tuple(dict.fromkeys((*self._leave_out, *self._learned.get(model, ()))))
+    def _left_out(self, question: ChatRequest) -> tuple[str, ...]:
+        learned = self._learned.get(question.parameters["model"], ())
+        unknown = UNKNOWN_TO_RESPONSES if question.endpoint == RESPONSES else ()
+        return tuple(dict.fromkeys((*self._leave_out, *learned, *(n for n in unknown if n in question.parameters))))
+
+    def require(self, endpoint: str) -> None:
+        """Say what an endpoint does not do. Raises ConfigError if the installed ``openai`` knows nothing of it."""
+        if endpoint != RESPONSES:
+            return
+        if not hasattr(self._client, "responses"):
+            raise ConfigError("this version of openai has no Responses API; pip install -U openai")
+        say("the Responses API takes no seed: repeated runs differ by chance alone")
 
     def _judge_status(
         self, error: Any, said: str, question: ChatRequest, left_out: Sequence[str], gate: Gate

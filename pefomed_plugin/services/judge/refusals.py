@@ -25,8 +25,6 @@ OPTIONAL = (
     "seed",
     "temperature",
     "max_tokens",
-    "max_completion_tokens",
-    "top_p",
     "response_format",
     "reasoning_effort",
     "logprobs",

@@ -17,7 +17,9 @@ from .refusals import RENAMED, SYSTEM, without_system
 LONGEST_NAME = 200
 """Characters of a model's name, a fingerprint, a reason."""
 _MOST_TOKENS = 1 << 40
-_RESPONSES_NAMES = {"max_tokens": "max_output_tokens", "temperature": "temperature", "top_p": "top_p"}
+_RESPONSES_NAMES = {"max_tokens": "max_output_tokens", "temperature": "temperature"}
+UNKNOWN_TO_RESPONSES = ("seed",)
+"""What the Responses API has no parameter for."""
 PATHS = {"chat": "/v1/chat/completions", RESPONSES: "/v1/responses"}
 """Endpoint -> its path, as batches name it."""
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 
 from pefomed_plugin.cli import main
 from pefomed_plugin.services.judge import chat
 from pefomed_plugin.storage import write_records
-from tests.chat_server import ChatServer, judged, refused, reply
+from tests.chat_server import ChatServer, judged, refused, reply, verdict_of
 from tests.unit.services.judged import answers, written_reports
 
 
@@ -277,3 +278,53 @@ def test_parameters_can_be_left_out_by_option_and_parts_are_read(judge):
     )  # fmt: skip
     assert code == 0
     assert all("seed" not in request and len(request["messages"]) == 1 for request in server.requests)
+
+
+def structured(body, _):
+    value = verdict_of(body)
+    tokens = [
+        {"token": '{"reason": "r", "verdict": ', "logprob": -0.1, "top_logprobs": []},
+        {
+            "token": str(value),
+            "logprob": math.log(0.75),
+            "top_logprobs": [{"token": str(1 - value), "logprob": math.log(0.25)}],
+        },
+        {"token": "}", "logprob": 0.0, "top_logprobs": []},
+    ]
+    status, content, headers = reply("".join(token["token"] for token in tokens))
+    content = json.loads(content)
+    content["choices"][0]["logprobs"] = {"content": tokens}
+    return status, json.dumps(content).encode(), headers
+
+
+def test_a_judgement_in_every_way(judge, tmp_path):
+    ways = ("--structured", "--logprobs", "--reasoning-effort", "low")
+    code, shown, server = judge("--model", "m", "--runs", 2, *ways, rule=structured)
+    assert code == 0, shown
+    assert {request["reasoning_effort"] for request in server.requests} == {"low"}
+    facts = metrics(tmp_path)["judges"]["judge/vqa/m"]
+    values = [verdict_of(request) for request in server.requests]
+    assert facts["soft_score"]["value"] == pytest.approx(sum(0.25 + value / 2 for value in values) / 12)
+    assert (facts["soft_score"]["n"], facts["soft_score"]["without"]) == (12, 0)
+    assert (facts["structured"], facts["reasoning_effort"]) == (True, "low")
+    assert metrics(tmp_path)["scores"]["judge/vqa/m"]["version"].endswith("-structured")
+    again = judge("--model", "m", "--runs", 2, *ways, rule=structured)  # from the ledger
+    assert again[0] == 0 and again[2].requests == [] and metrics(tmp_path)["judges"]["judge/vqa/m"] == facts
+    assert len(judge("--model", "m", "--runs", 2, rule=structured)[2].requests) > 0  # another way, another question
+
+
+def test_where_probabilities_are_not_offered_there_is_a_reason(judge, tmp_path):
+    def rule(body, _):
+        return refused(400, param="logprobs") if "logprobs" in body else reply(f"So.\nVERDICT: {verdict_of(body)}")
+
+    assert judge("--model", "m", "--runs", 1, "--logprobs", rule=rule)[0] == 0
+    facts = metrics(tmp_path)["judges"]["judge/vqa/m"]
+    assert facts["soft_score"]["value"] is None and "no log-probabilities" in facts["soft_score"]["reason"]
+    assert facts["dropped_parameters"] == ["logprobs"]
+    assert judge("--model", "m", "--runs", 1, "--logprobs", rule=rule)[2].requests == []  # the ledger is read back
+
+
+def test_another_judge_is_not_asked_so(judge):
+    for flags in (("--structured",), ("--endpoint", "responses"), ("--logprobs",)):
+        code, shown, _ = judge("--judge", "offline", *flags)
+        assert code == 2 and "are for a server" in shown

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
 from pefomed_plugin.errors import ConfigError
-from pefomed_plugin.services.judge.chat import ChatRequest, Gate, Halted, NoReply, RefusedRequest
+from pefomed_plugin.services.judge.chat import CHAT, RESPONSES, ChatRequest, Gate, Halted, NoReply, RefusedRequest
 from pefomed_plugin.services.judge.openai_chat import OpenAIChat, ServiceError
+from pefomed_plugin.services.judge.ways import Way
 from tests.chat_server import CLOSE, ChatServer, judged, refused, reply
 
 pytest.importorskip("openai")
@@ -239,3 +242,114 @@ def test_azure_by_its_own_variables(monkeypatch):
     monkeypatch.setenv("OPENAI_API_VERSION", "2026-01-01")
     chat = OpenAIChat()
     assert (chat.server.host, chat.is_local) == ("invented.example.org", False)
+
+
+# ---- ways of asking
+
+
+def responded(*parts, status="completed", **more):
+    """A response of the Responses API, after what the model thought."""
+    output = [
+        {"type": "reasoning", "summary": []},
+        {"type": "message", "role": "assistant", "content": list(parts)},
+    ]
+    usage = {"input_tokens": 100, "output_tokens": 10, "total_tokens": 110}
+    content = {"id": "r", "object": "response", "model": "invented-2026", "status": status, "output": output}
+    return 200, json.dumps({**content, "usage": usage, **more}).encode(), {}
+
+
+def text_part(text, **more):
+    return {"type": "output_text", "text": text, "annotations": [], **more}
+
+
+BY_RESPONSES = replace(
+    QUESTION,
+    endpoint=RESPONSES,
+    messages=[{"role": "system", "content": "Be fair."}, *QUESTION.messages],
+    parameters={**QUESTION.parameters, **Way(RESPONSES, "low", True, True).parameters((0, 1))},
+)
+
+
+def test_the_responses_api_is_asked_in_its_own_words(ask):
+    found, server = ask(lambda *_: responded(text_part("Same.\n"), text_part("VERDICT: 1")), BY_RESPONSES)
+    assert server.paths == ["/v1/responses"]
+    (body,) = server.requests
+    assert (body["instructions"], body["input"]) == ("Be fair.", [{"role": "user", "content": PATIENT}])
+    assert (body["max_output_tokens"], body["reasoning"], body["store"]) == (50, {"effort": "low"}, False)
+    assert body["text"]["format"]["schema"]["properties"]["verdict"] == {"type": "integer", "enum": [0, 1]}
+    assert (body["include"], body["top_logprobs"]) == (["message.output_text.logprobs"], 20)
+    assert not {"messages", "seed", "max_tokens", "response_format"} & set(body)
+    assert (found.text, found.fault, found.model) == ("Same.\nVERDICT: 1", None, "invented-2026")
+    assert dict(found.usage) == {"prompt_tokens": 100, "completion_tokens": 10}
+    assert list(found.dropped) == ["seed"]  # it has none, and that is noted
+
+
+def test_the_same_question_asked_elsewhere_is_another_one():
+    assert BY_RESPONSES.key != replace(BY_RESPONSES, endpoint=CHAT).key
+    assert QUESTION.key != replace(QUESTION, endpoint=RESPONSES).key
+
+
+@pytest.mark.parametrize(
+    ("answer", "fault"),
+    [
+        (responded({"type": "refusal", "refusal": "no"}), "the model refused"),
+        (
+            responded(text_part("Sa"), status="incomplete", incomplete_details={"reason": "max_output_tokens"}),
+            "cut off",
+        ),
+        (responded(text_part("Sa"), status="incomplete", incomplete_details={"reason": "content_filter"}), "filtered"),
+        (responded(text_part("Sa"), status="incomplete"), "ended before it was whole"),
+        (responded(), "empty reply"),
+    ],
+)
+def test_a_response_without_use_has_its_fault(ask, answer, fault):
+    found, server = ask(lambda *_: answer, BY_RESPONSES)
+    assert found.text is None and fault in found.fault and len(server.requests) == 1
+
+
+@pytest.mark.parametrize("answer", [responded(status="failed"), (200, b'{"output": 7}', {}), (200, b"{}", {})])
+def test_a_response_that_says_nothing_is_asked_again(ask, answer):
+    found, server = ask(lambda _, before: answer if before == 0 else responded(text_part("VERDICT: 0")), BY_RESPONSES)
+    assert found.text == "VERDICT: 0" and len(server.requests) == 2
+
+
+def test_the_limit_has_its_newer_name_where_the_older_one_is_refused(ask, capsys):
+    said = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
+
+    def rule(body, _):
+        return refused(400, message=said, param="max_tokens") if "max_tokens" in body else judged(body)
+
+    found, server = ask(rule)
+    assert [request.get("max_completion_tokens") for request in server.requests] == [None, 50]
+    assert list(found.dropped) == ["max_tokens as max_completion_tokens"]
+    assert capsys.readouterr().out.count("asked with max_completion_tokens instead") == 1
+
+
+@pytest.mark.parametrize(
+    ("field", "param", "noted"),
+    [
+        ("response_format", "response_format", "response_format"),
+        ("reasoning_effort", "reasoning_effort", "reasoning_effort"),
+        ("logprobs", "top_logprobs", "logprobs"),
+    ],
+)
+def test_what_a_server_does_not_offer_is_left_out_and_noted(ask, field, param, noted):
+    question = replace(BY_RESPONSES, endpoint=CHAT)
+
+    def rule(body, _):
+        return refused(400, message="not supported here", param=param) if field in body else judged(body)
+
+    found, server = ask(rule, question)
+    assert list(found.dropped) == [noted]
+    assert [field in request for request in server.requests] == [True, False]
+    assert "top_logprobs" not in server.requests[-1] or field != "logprobs"
+
+
+def test_an_older_openai_without_the_api_is_told_at_the_start(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", SECRET)
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")
+    asking = OpenAIChat()
+    asking._client = object()
+    asking.require(CHAT)
+    with pytest.raises(ConfigError, match="pip install -U openai"):
+        asking.require(RESPONSES)
