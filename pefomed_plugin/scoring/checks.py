@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from ..errors import DataError, quoted
 from ..json_fields import kind_of
@@ -76,7 +77,7 @@ def check_references(predictions: Sequence[Prediction], samples: Sequence[Sample
     answered = {prediction.id: prediction for prediction in predictions}
     known = {sample.id: sample for sample in samples}
     problems = [
-        f"{key}: {name} differs: {getattr(answered[key], name)!r} here, {getattr(sample, name)!r} in {of}"
+        f"{key}: {name} is another one in {of}{_first_difference(getattr(answered[key], name), getattr(sample, name))}"
         for key, sample in known.items()
         if key in answered
         for name in ("images", "question", "answer")
@@ -86,3 +87,12 @@ def check_references(predictions: Sequence[Prediction], samples: Sequence[Sample
     problems += [f"{key}: in {of}, but not answered" for key in known if key not in answered]
     if problems:
         raise DataError(f"the predictions are not of {of}; use the files of one version", problems)
+
+
+def _first_difference(here: Any, there: Any) -> str:
+    """Where two texts part; what they say is nobody's but the user's."""
+    if not isinstance(here, str) or not isinstance(there, str):
+        return f": {here!r} here, {there!r} there" if isinstance(here, tuple) else ""
+    same = next((place for place, (one, other) in enumerate(zip(here, there)) if one != other), None)
+    place = min(len(here), len(there)) if same is None else same
+    return f", from character {place + 1} on ({len(here):,} characters here, {len(there):,} there)"

@@ -10,11 +10,11 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import ConfigError, DataError
+from ..errors import ConfigError, DataError, why
 from ..json_text import parse_json
 from ..locks import NoLocks, has_ended, holder_of, take, write_holder
 from ..storage import set_aside, write_text
@@ -86,28 +86,31 @@ class RunFolder:
 
     @contextmanager
     def _one_held(self, path: Path) -> Iterator[None]:
+        handle = self._take(path)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        except OSError as error:
-            say_once(f"{self.place} is not locked ({path}: {error.strerror}); start only one run in it at a time")
-            yield
-            return
-        try:
-            self._take(handle, path)
             yield
         finally:
-            os.close(handle)
+            if handle is not None:
+                with suppress(OSError):
+                    path.unlink()  # while it is held: whoever waits for it sees that it has no name any more
+                os.close(handle)
 
-    def _take(self, handle: int, path: Path) -> None:
+    def _take(self, path: Path) -> int | None:
+        """The handle of the locked file; None where there is nothing to lock, which is said."""
         deadline = time.monotonic() + _ORPHANS_S
         while True:
+            handle = None
             try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
                 take(handle, wait=False)
-                return write_holder(handle)
-            except NoLocks as error:
-                return say_once(f"{self.place} is not locked ({error}); start only one run in it at a time")
+                if os.fstat(handle).st_nlink:
+                    write_holder(handle)
+                    return handle
+                os.close(handle)  # its holder has just ended, and removed it
             except BlockingIOError:
+                if handle is not None:
+                    os.close(handle)
                 # workers of a killed process hold its locks until they see that it is gone
                 if not has_ended(path) or time.monotonic() > deadline:
                     raise ConfigError(
@@ -115,6 +118,9 @@ class RunFolder:
                         ["wait for it or stop it; or choose another folder: run.output_dir=..."],
                     ) from None
                 time.sleep(0.1)
+            except (NoLocks, OSError) as error:
+                say_once(f"{self.place} is not locked ({path}: {why(error)}); start only one run in it at a time")
+                return handle
 
     @contextmanager
     def used(self, config: str) -> Iterator[None]:

@@ -102,7 +102,10 @@ def begin_anew(folder, again):
     shutil.copytree(again, folder)
 
 
-def test_several_files_change_as_one(tmp_path):
+@pytest.mark.parametrize("has_links", [True, False])
+def test_several_files_change_as_one(tmp_path, monkeypatch, has_links):
+    if not has_links:  # then copies are kept
+        monkeypatch.setattr(os, "link", _no_links)
     folder = tmp_path / "results"
     (folder / "scores").mkdir(parents=True)
     for name in ("a", "b", "c", "scores/d"):
@@ -148,12 +151,8 @@ def test_after_an_error_all_is_as_it_was(tmp_path):
     assert files_of(tmp_path) == {"a": "old\n"}
 
 
-def test_without_second_names_copies_are_kept(tmp_path, monkeypatch):
-    def no_links(*_):
-        raise OSError(1, "Operation not permitted")
-
-    monkeypatch.setattr(os, "link", no_links)
-    test_several_files_change_as_one(tmp_path)
+def _no_links(*_):
+    raise OSError(1, "Operation not permitted")
 
 
 def test_scores_and_metrics_are_of_one_scoring(tmp_path):

@@ -42,7 +42,7 @@ def read(name: str, root: Path) -> None:
     try:
         DATASETS.own[name].read(root)
     except PefomedError as error:
-        assert str(error).isprintable() or "\x1b" not in str(error)
+        assert "\x1b" not in str(error)
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -51,7 +51,7 @@ def test_a_damaged_release_is_named_or_read(releases: Path, tmp_path: Path, name
     root = tmp_path / name
     shutil.copytree(releases / name, root, copy_function=os.link)
     texts = sorted(path for path in root.rglob("*") if path.is_file() and path.suffix in _TEXTS)
-    biggest = sorted(texts, key=lambda path: path.stat().st_size)[-2:]
+    biggest, damaged = sorted(texts, key=lambda path: path.stat().st_size)[-2:], 0
     for path in biggest:
         content = path.read_bytes()
         path.unlink()  # else the link's other end changes
@@ -61,10 +61,13 @@ def test_a_damaged_release_is_named_or_read(releases: Path, tmp_path: Path, name
         except (ValueError, IndexError):
             continue
         read(name, root)
+        damaged += 1
         if path.is_dir():
             path.rmdir()
         path.unlink(missing_ok=True)
         path.write_bytes(content)
+    if not damaged:
+        pytest.skip("a damage of JSON, and these files are none")
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from pathlib import Path
 
 import pytest
 import torch
@@ -14,15 +13,9 @@ import torch
 from pefomed_plugin.toolkit.checkpoint import read_checkpoint, read_weights
 from tests.conformance.golden import arrays, golden, golden_model
 from tests.conformance.golden_run import golden_runner
+from tests.toolkit.checkout import PYTHON, ROOT, needs_checkout
 
-ROOT = Path(__file__).resolve().parents[2]
-HOME, PYTHON = os.environ.get("MINIGPT4_HOME"), os.environ.get("MINIGPT4_PYTHON")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not (HOME and PYTHON), reason="MINIGPT4_HOME and MINIGPT4_PYTHON are not set: no checkout to run in"
-    ),
-]
+pytestmark = needs_checkout
 
 
 def in_checkout(*arguments):

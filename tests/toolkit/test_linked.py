@@ -10,7 +10,6 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -20,16 +19,10 @@ from pefomed_plugin.services.linking import link_checkout, unlink_checkout
 from pefomed_plugin.storage import read_predictions
 from pefomed_plugin.toolkit.checkpoint import read_weights
 from tests.conformance.golden import FOLDER, golden
+from tests.toolkit.checkout import HOME, PYTHON, ROOT, needs_checkout
 from tests.unit.services.small import write_rad
 
-ROOT = Path(__file__).resolve().parents[2]
-HOME, PYTHON = os.environ.get("MINIGPT4_HOME"), os.environ.get("MINIGPT4_PYTHON")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not (HOME and PYTHON), reason="MINIGPT4_HOME and MINIGPT4_PYTHON are not set: no checkout to run in"
-    ),
-]
+pytestmark = needs_checkout
 
 STAGE2 = "projects/pefomed/stage2_vqa_rad.yaml"
 TRAIN_SAMPLES = 6

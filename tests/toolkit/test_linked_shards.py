@@ -13,8 +13,11 @@ import pytest
 import yaml
 
 from pefomed_plugin.services.linking import link_checkout
-from tests.toolkit.test_linked import HOME, PYTHON, environ, options, pytestmark, start  # noqa: F401
+from tests.toolkit.checkout import HOME, PYTHON, needs_checkout
+from tests.toolkit.test_linked import environ, options, start  # noqa: F401
 from tests.unit.services.tars import captioned, write_tars
+
+pytestmark = needs_checkout
 
 SHARDS, SAMPLES = 3, 4
 

@@ -11,22 +11,15 @@ import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from pefomed_plugin.services.linking import link_checkout
 from pefomed_plugin.storage import read_predictions
 from tests.real_data.data import real_data
+from tests.toolkit.checkout import HOME, PYTHON, ROOT, needs_checkout
 
-ROOT = Path(__file__).resolve().parents[2]
-HOME, PYTHON = os.environ.get("MINIGPT4_HOME"), os.environ.get("MINIGPT4_PYTHON")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not (HOME and PYTHON), reason="MINIGPT4_HOME and MINIGPT4_PYTHON are not set: no checkout to run in"
-    ),
-]
+pytestmark = needs_checkout
 STAGE1, STAGE2 = (f"train_configs/pefomed_stage{stage}_runner_base.yaml" for stage in (1, 2))
 SETS = ("vqa_rad", "slake", "path_vqa", "iu_xray")
 LIMITS = [f"datasets.{name}.limit={{test: 8, val: 8}}" for name in SETS]

@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import torch
 
+from ...atomic import drop_abandoned
 from ...errors import CheckpointError, one_line
 from ...toolkit.checkpoint import KEPT, METADATA
 from .contents import Contents
@@ -27,6 +28,7 @@ def fresh_folder(out: Path) -> Iterator[Path]:
     """
     out = Path(os.path.abspath(out))
     refuse_to_overwrite(out)
+    drop_abandoned(out)
     partial = out.with_name(f"{out.name}.{uuid4().hex[:8]}.part")
     try:
         partial.mkdir(parents=True)
@@ -59,6 +61,7 @@ def save_tensors(tensors: Mapping[str, torch.Tensor], path: Path, noted: Mapping
     from safetensors.torch import save_file  # late: optional
 
     metadata = {"format": "pt", **({METADATA: json.dumps(noted)} if noted else {})}
+    drop_abandoned(path)
     partial = path.with_name(f"{path.name}.{uuid4().hex[:8]}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -108,7 +108,8 @@ def test_nothing_heavy_is_loaded() -> None:
         f"import sys; from pefomed_plugin.cli import main; main(['estimate', '--cfg-path', {STAGE2!r}]); "
         "sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+    done = subprocess.run([sys.executable, "-c", code], check=False, stdout=subprocess.DEVNULL)
+    assert done.returncode == 0
 
 
 def test_the_sizes_of_the_embedded_model(

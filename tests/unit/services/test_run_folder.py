@@ -7,7 +7,7 @@ import os
 import pytest
 
 from pefomed_plugin.errors import ConfigError, DataError, PefomedError
-from pefomed_plugin.locks import NoLocks
+from pefomed_plugin.locks import NoLocks, holder_of
 from pefomed_plugin.services.ranks import report_errors
 from pefomed_plugin.services.run_folder import MARKER, RunFolder
 
@@ -144,7 +144,8 @@ def test_two_runs_at_once_do_not_share_a_folder(tmp_path, first, second):
             assert "run.output_dir" in caught.value.problems[0]
     other.check()
     with other.held():
-        pass
+        assert names(tmp_path)
+    assert names(tmp_path) == []  # locks go with who held them
 
 
 def test_the_lock_of_a_killed_process_holds_nobody_up(tmp_path):
@@ -153,9 +154,10 @@ def test_the_lock_of_a_killed_process_holds_nobody_up(tmp_path):
         with folder(tmp_path).held():
             os._exit(9)
     os.waitpid(child, 0)
+    assert names(tmp_path) == [".s2.lock", ".s2.results.lock"]
     folder(tmp_path).check()
     with folder(tmp_path).held():
-        pass
+        assert f"process {os.getpid()} on" in holder_of(tmp_path / ".s2.lock")
 
 
 def test_where_there_are_no_locks_it_is_said(tmp_path, monkeypatch, capsys):
@@ -164,4 +166,4 @@ def test_where_there_are_no_locks_it_is_said(tmp_path, monkeypatch, capsys):
 
     monkeypatch.setattr("pefomed_plugin.services.run_folder.take", none)
     with folder(tmp_path).held():
-        assert "is not locked (No locks available); start only one run in it" in capsys.readouterr().err
+        assert "No locks available); start only one run in it" in capsys.readouterr().err

@@ -412,6 +412,16 @@ def test_readers_do_not_wait_for_a_writer(server):
     assert answers_of_writers == [(200, {"rated": 1})] * 50
 
 
+def is_ended(connection):
+    """Whether the other side closes; a time-out, where it does not, is raised."""
+    try:
+        while connection.recv(4096):
+            pass
+    except ConnectionResetError:
+        pass
+    return True
+
+
 @pytest.mark.parametrize(
     "said", [b"", b"GET / HTTP/1.1\r\nHost: 127.0.", b"GET /nothing HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"]
 )
@@ -419,11 +429,7 @@ def test_a_connection_that_asks_nothing_more_is_closed(tmp_path, monkeypatch, sa
     monkeypatch.setattr(server_module, "_IDLE_S", 0.1)
     with served(tmp_path) as server, socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
         connection.sendall(said)
-        try:
-            while connection.recv(4096):  # until the server ends it
-                pass
-        except ConnectionResetError:
-            pass
+        assert is_ended(connection)
 
 
 @pytest.mark.parametrize(
