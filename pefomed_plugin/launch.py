@@ -23,7 +23,7 @@ from .adapters.devices import leave_processes
 from .adapters.training.strategies import STRATEGIES
 from .config.compose import Composed, Configuration, compose_config, refusals
 from .errors import ConfigError, near_names
-from .provenance import configured_origins
+from .origins import configured_origins
 from .registration import register_all
 from .reporting.figures import metrics_table
 from .reporting.rendering import show_table

@@ -27,7 +27,7 @@ from .embedded.tiny_vision import DEPTH, HEADS, IMAGE_SIZE_PX, MLP_RATIO, PATCH_
 from .errors import ConfigError, ToolkitError
 from .families import family_in
 from .launch import ensure_embedded
-from .provenance import TINY, Origins, is_generated, read_origins
+from .origins import TINY, Origins, is_generated, read_origins
 from .registration import register_all
 from .toolkit import NAME, registry
 from .toolkit.checkpoint import load_checkpoint

@@ -28,6 +28,7 @@ LAYERS = {
     "families": 1,
     "storage": 1,
     "config": 1,
+    "origins": 1,
     "provenance": 1,
     "readers": 1,
     "scoring": 1,

@@ -14,7 +14,8 @@ from .. import __version__
 from ..config.run import read_run_config
 from ..digests import file_sha256
 from ..families import DEFAULT_FAMILY
-from ..provenance import Origins, RunRecord, configured_origins, write_record
+from ..origins import Origins, configured_origins
+from ..provenance import RunRecord, write_record
 from ..reporting.cards import write_card
 from ..reporting.cards.model_card import model_card
 from ..reporting.cards.model_facts import gather_facts

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import DataError
+from ..origins import Origins
 from ..plugins import Registry
-from ..provenance import Origins, samples_sha256
+from ..provenance import samples_sha256
 from ..records import Prediction, Sample
 from .predictor import Answers, Predictor
 from .questions import QUESTIONS

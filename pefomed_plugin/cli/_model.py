@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..provenance import TINY, read_origins
+from ..origins import TINY, read_origins
 from ..services.console import say
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..baselines import PREDICTORS, Baseline, predict_all
 from ..errors import DataError
-from ..provenance import Origins, data_origin
+from ..origins import Origins, data_origin
 from ..readers import DATASETS, read_data
 from ..records import SPLITS
 from ..reporting.table import COUNT, FIGURE, HIGHER, Cell, Column, Table

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
 
 from ..errors import CheckpointError, ConfigError, near_names
-from ..provenance import read_origins
+from ..origins import read_origins
 from ..reporting.cards import write_card
 from ..reporting.cards.model_card import model_card
 from ..reporting.cards.model_facts import gather_facts

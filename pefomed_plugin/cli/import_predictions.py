@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 from ..errors import ConfigError, DataError, bullets, near_names
-from ..provenance import Origins, data_origin
+from ..origins import Origins, data_origin
 from ..readers import DATASETS, describe, read_data
 from ..records import SPLITS, Prediction, Sample
 from ..scoring.metrics_file import set_stale_aside

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from ..errors import ConfigError, bullets
-from ..provenance import data_origin
+from ..origins import data_origin
 from ..readers import DATASETS, read_data
 from ..scoring.metrics_file import set_stale_aside
 from ..services.judge.asking import ask_all

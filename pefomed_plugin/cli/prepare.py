@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError, PefomedError, near_names
-from ..provenance import data_origin
+from ..origins import data_origin
 from ..readers import DATASETS
 from ..readers.prepared import is_prepared, read_manifest
 from ..reporting.cards import CARD, write_card

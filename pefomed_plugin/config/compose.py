@@ -7,24 +7,19 @@ find models and data sets, and loads none of them.
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Protocol
 
 from ..environment import EMBEDDED, VARIABLES, embedded_parts, embedded_values, sample_folder
-from ..errors import ConfigError, near_names, one_line
+from ..errors import ConfigError, near_names
 from .checks import KnownClasses, default_path, kind_problems, look_up, name_problems, place_problems, size_problems
 from .datasets import DatasetConfig, mixture_problems
-from .fields import default_layer, read_section
+from .fields import read_section
 from .given import load_yaml, parse_options
+from .layers import MODEL, VARIABLE, defaults_in, leaves, merge_layers, plain, resolve, section_of, to_yaml, with_value
 from .model import ModelConfig
 from .run import RunConfig
-
-_MODEL = "minigpt_v2"
-_LEADS_NOWHERE = object()
-_VARIABLE = re.compile(r"\$\{oc\.env:(PEFOMED_[A-Z]+)\}")
 
 
 @dataclass(frozen=True)
@@ -41,7 +36,7 @@ class Configuration:
         """A copy with ``section.key`` (or ``datasets.name.key``) set; values are not checked."""
         changed: Configuration = self
         for key, value in changes.items():
-            changed = _with_value(changed, key.split("."), value)
+            changed = with_value(changed, key.split("."), value)
         return changed
 
 
@@ -68,7 +63,7 @@ class Composed:
             value = getattr(model, field_.name)
             if value != getattr(self.configuration.model, field_.name):
                 tree.model[field_.name] = list(value) if isinstance(value, tuple) else value
-        return replace(self, configuration=replace(self.configuration, model=model), text=_to_yaml(tree))
+        return replace(self, configuration=replace(self.configuration, model=model), text=to_yaml(tree))
 
 
 class Refusing(Protocol):
@@ -96,27 +91,27 @@ def compose_config(
     Raises:
         ConfigError: mistakes in the YAML, the options or the environment; all of one kind together.
     """
-    given, overrides = _plain(load_yaml(cfg_path)), _plain(parse_options(options))
+    given, overrides = plain(load_yaml(cfg_path)), plain(parse_options(options))
     left_out = _take_left_out(given, overrides)
     overlay = given.pop("embedded", None) or {}
     merged = merge_layers([given, overrides], registry)
     if nothing_has_to_be_set:
         parts = [name for name in VARIABLES if environ.get(name) == EMBEDDED]
     else:
-        parts = embedded_parts(set(_VARIABLE.findall(str(merged))), environ)
+        parts = embedded_parts(set(VARIABLE.findall(str(merged))), environ)
     if "PEFOMED_LLAMA" in parts:
         merged = merge_layers([given, overlay, overrides], registry)
     generated = embedded_values(sample_folder())
     values = {**environ, **{name: generated[name] for name in parts}}
-    sections, problems = _resolved(merged, values)
+    sections, problems = resolve(merged, values)
     configuration, wrong = _read(sections, registry)
     problems += wrong
     if configuration is not None:
         problems += refusals(configuration, strategies)
     _refuse(problems)
-    keys = frozenset(key for layer in (given, overrides) for key in _leaves(layer))
+    keys = frozenset(key for layer in (given, overrides) for key in leaves(layer))
     assert configuration is not None
-    return Composed(configuration, _to_yaml(merged), tuple(parts), keys, left_out)
+    return Composed(configuration, to_yaml(merged), tuple(parts), keys, left_out)
 
 
 def compose_tree(cfg_path: str, options: Sequence[str], registry: KnownClasses) -> Any:
@@ -127,11 +122,11 @@ def compose_tree(cfg_path: str, options: Sequence[str], registry: KnownClasses) 
     """
     from omegaconf import OmegaConf  # late: heavy
 
-    given, overrides = _plain(load_yaml(cfg_path)), _plain(parse_options(options))
+    given, overrides = plain(load_yaml(cfg_path)), plain(parse_options(options))
     _take_left_out(given, overrides)
     given.pop("embedded", None)
     merged = merge_layers([given, overrides], registry)
-    sections, problems = _resolved(merged, os.environ)
+    sections, problems = resolve(merged, os.environ)
     _refuse(problems + _read(sections, registry)[1])
     return OmegaConf.create(merged)
 
@@ -154,8 +149,8 @@ def _take_left_out(given: Any, overrides: Any) -> tuple[str, ...]:
     Raises:
         ConfigError: the YAML has no such data set, or no other.
     """
-    asked = [str(name) for name, section in _section(overrides, "datasets").items() if section is None]
-    named = [str(name) for name in _section(given, "datasets")]
+    asked = [str(name) for name, section in section_of(overrides, "datasets").items() if section is None]
+    named = [str(name) for name in section_of(given, "datasets")]
     problems = [
         f"datasets.{name}=null: the YAML has no such data set; {near_names(name, named)}"
         for name in asked
@@ -166,53 +161,9 @@ def _take_left_out(given: Any, overrides: Any) -> tuple[str, ...]:
     if problems:
         raise ConfigError("a data set cannot be left out", problems)
     for name in asked:
-        for layer in (given, _section(given, "embedded"), overrides):
-            _section(layer, "datasets").pop(name, None)
+        for layer in (given, section_of(given, "embedded"), overrides):
+            section_of(layer, "datasets").pop(name, None)
     return tuple(asked)
-
-
-def merge_layers(layers: Sequence[Mapping[str, Any]], registry: KnownClasses) -> dict[str, Any]:
-    """The user's layers over the defaults of their model and data sets; unknown names and keys stay, to be reported."""
-    config: dict[str, Any] = _over({}, *layers)
-    defaults: list[Mapping[str, Any]] = [
-        {"model": _model_defaults(_section(config, "model"), registry), "run": default_layer(RunConfig)}
-    ]
-    for name, section in _section(config, "datasets").items():
-        builder_class = look_up(registry.get_builder_class, str(name))
-        if builder_class is not None and isinstance(section or {}, Mapping):
-            defaults.append({"datasets": {name: default_layer(DatasetConfig)}})
-            defaults.append(_defaults_in(default_path(builder_class, (section or {}).get("type", "default"))))
-    return _over({}, *defaults, config)
-
-
-def _over(lower: Any, *layers: Any) -> Any:
-    """Mappings merged key by key, anything else replaced: nothing is refused here that the sections can name."""
-    for upper in layers:
-        if isinstance(lower, Mapping) and isinstance(upper, Mapping):
-            lower = {**lower, **{key: _over(lower.get(key), value) for key, value in upper.items()}}
-        else:
-            lower = upper
-    return lower
-
-
-def _section(sections: Mapping[str, Any], name: str) -> Any:
-    """A section; empty where there is none, or none that can be read."""
-    found = sections.get(name)
-    return found if isinstance(found, Mapping) else {}
-
-
-def _defaults_in(path: str) -> dict[str, Any]:
-    from omegaconf import OmegaConf  # late: heavy
-
-    return _plain(OmegaConf.load(path)) if path else {}  # type: ignore[no-any-return]
-
-
-def _model_defaults(given: Mapping[str, Any], registry: KnownClasses) -> Any:
-    arch = given.get("arch", _MODEL)
-    path = default_path(look_up(registry.get_model_class, arch), given.get("model_type", "pretrain"))
-    own = _defaults_in(path).get("model", {})
-    # ours knows every key; a checkout's file lacks many
-    return _over(own, default_layer(ModelConfig)) if arch == _MODEL or not path else own
 
 
 def _read(sections: Mapping[str, Any], registry: KnownClasses | None) -> tuple[Configuration | None, list[str]]:
@@ -234,11 +185,11 @@ def _read(sections: Mapping[str, Any], registry: KnownClasses | None) -> tuple[C
 
 def _read_model(sections: Mapping[str, Any], registry: KnownClasses | None) -> tuple[Any, list[str]]:
     given = sections.get("model") or {}
-    section = _section(sections, "model")
-    arch, kind = section.get("arch", _MODEL), section.get("model_type", "pretrain")
+    section = section_of(sections, "model")
+    arch, kind = section.get("arch", MODEL), section.get("model_type", "pretrain")
     model_class = look_up(registry.get_model_class, arch) if registry is not None else None
     # a checkout's model may have keys of its own beside ours
-    also = _defaults_in(default_path(model_class, kind)).get("model", {})
+    also = defaults_in(default_path(model_class, kind)).get("model", {})
     model, problems = read_section(ModelConfig, given, "model", [str(key) for key in also])
     if registry is not None and isinstance(arch, str) and model_class is None:
         problems.append(f"model.arch: no model is registered as {arch!r}; {near_names(arch, registry.list_models())}")
@@ -252,7 +203,7 @@ def _read_datasets(
 ) -> tuple[dict[str, DatasetConfig], list[str]]:
     datasets: dict[str, DatasetConfig] = {}
     problems: list[str] = []
-    for name, section in ((str(key), value) for key, value in _section(sections, "datasets").items()):
+    for name, section in ((str(key), value) for key, value in section_of(sections, "datasets").items()):
         builder_class = look_up(registry.get_builder_class, name) if registry is not None else None
         if registry is not None and builder_class is None:
             known = near_names(name, registry.list_datasets())
@@ -299,85 +250,6 @@ def refusals(configuration: Configuration, strategies: Mapping[str, Refusing]) -
     if name not in strategies:
         return [*problems, f"run.strategy: {name!r} is no training strategy; {near_names(name, strategies)}"]
     return problems + strategies[name].refusals(configuration)
-
-
-def _resolved(merged: dict[str, Any], values: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
-    """The tree with every reference followed, and what is wrong with those that lead nowhere; a variable that is not
-    set makes None of its value."""
-
-    def filled(node: Any) -> Any:
-        if isinstance(node, dict):
-            return {key: filled(value) for key, value in node.items()}
-        if isinstance(node, list):
-            return [filled(value) for value in node]
-        if not isinstance(node, str) or not _VARIABLE.search(node):
-            return node
-        if not all(values.get(name) for name in _VARIABLE.findall(node)):
-            return None
-        return _VARIABLE.sub(lambda match: values[match.group(1)].replace("${", r"\${"), node)
-
-    return _follow(filled(merged))
-
-
-def _follow(tree: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Every ``${...}`` followed, and a line for each that cannot be, whose key is then as if it were not there."""
-    from omegaconf import OmegaConf  # late: heavy
-    from omegaconf.errors import OmegaConfBaseException  # late: heavy
-
-    whole: Any = None
-    config: Any = OmegaConf.create(dict(tree))
-    with suppress(OmegaConfBaseException, RecursionError, ValueError, TypeError):
-        whole = OmegaConf.to_container(config, resolve=True)
-        return whole, []
-    problems: list[str] = []
-
-    def followed(node: Any, path: tuple[str, ...]) -> Any:
-        if isinstance(node, dict):
-            found = {key: followed(value, (*path, str(key))) for key, value in node.items()}
-            return {key: value for key, value in found.items() if value is not _LEADS_NOWHERE}
-        try:
-            parent = config
-            for key in path[:-1]:
-                parent = parent._get_node(key)
-            value = parent[path[-1]]
-            return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
-        except RecursionError:
-            problems.append(f"{'.'.join(path)}: it refers to itself")
-        except Exception as error:  # a reference may call a resolver, which raises what it likes
-            problems.append(f"{'.'.join(path)}: {one_line(error)}")
-        return _LEADS_NOWHERE
-
-    return followed(tree, ()), problems
-
-
-def _plain(tree: Any) -> Any:
-    from omegaconf import OmegaConf  # late: heavy
-
-    return OmegaConf.to_container(OmegaConf.create(tree))
-
-
-def _to_yaml(tree: Any) -> str:
-    from omegaconf import OmegaConf  # late: heavy
-
-    return str(OmegaConf.to_yaml(OmegaConf.create(tree)))
-
-
-def _leaves(node: Any, path: str = "") -> Iterator[str]:
-    """Dotted keys of what a mapping sets; ``slake: {}`` sets ``datasets.slake`` itself."""
-    if isinstance(node, dict) and node:
-        for key, value in node.items():
-            yield from _leaves(value, f"{path}.{key}" if path else str(key))
-    elif path:
-        yield path
-
-
-def _with_value(node: Any, path: list[str], value: Any) -> Any:
-    key, *rest = path
-    if isinstance(node, Mapping):
-        return {**node, key: _with_value(node[key], rest, value) if rest else value}
-    if key not in {field_.name for field_ in fields(node)}:
-        raise KeyError(key)
-    return replace(node, **{key: _with_value(getattr(node, key), rest, value) if rest else value})
 
 
 def _refuse(problems: list[str]) -> None:

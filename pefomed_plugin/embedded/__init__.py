@@ -18,7 +18,7 @@ from typing import Callable
 
 from ..digests import file_sha256
 from ..errors import DataError
-from ..provenance import is_generated, mark_generated, read_mark
+from ..origins import is_generated, mark_generated, read_mark
 from ..readers import DATASETS
 from ..services.console import progress, say
 

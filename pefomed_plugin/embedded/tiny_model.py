@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..json_text import parse_json
-from ..provenance import mark_generated
+from ..origins import mark_generated
 from . import code_digest
 from .tiny_language import CONFIG, STEPS, write_llama
 from .tiny_vision import WIDTH, random_vit

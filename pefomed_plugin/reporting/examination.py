@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..provenance import GENERATED
+from ..origins import GENERATED
 from ..readers.expectations import ERROR, Check
 from ..services.console import Line
 from ..services.data.examination import Account, Lengths

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError, DataError, one_line
-from ..provenance import Origins, RunRecord, origins_of, read_record
+from ..origins import Origins, origins_of
+from ..provenance import RunRecord, read_record
 from ..readers.textfiles import read_json
 from ..records import Prediction, Score
 from ..scoring import specs_of

@@ -16,7 +16,7 @@ from typing import Any
 from ..atomic import as_one, settle
 from ..digests import file_sha256
 from ..errors import DataError
-from ..provenance import ORIGIN_KEYS, origins_of
+from ..origins import ORIGIN_KEYS, origins_of
 from ..readers.textfiles import read_json, read_json_object
 from ..records import Prediction
 from ..storage import set_aside, write_json, write_records

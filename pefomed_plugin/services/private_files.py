@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from ..provenance import GENERATED, origins_of
+from ..origins import GENERATED, origins_of
 from ..readers import need_permission
 from ..records import Prediction
 from .console import say_once

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..embedded.scenes import CHEST, HEAD_CT, draw_scene
 from ..errors import ConfigError, PefomedError
-from ..provenance import TINY, read_origins
+from ..origins import TINY, read_origins
 from ..services.images.image_folder import find_images
 from . import NOT_CLINICAL
 

@@ -16,7 +16,8 @@ from pefomed_plugin.digests import file_sha256
 from pefomed_plugin.embedded import code_digest
 from pefomed_plugin.embedded.tiny_model import make_tiny_model
 from pefomed_plugin.environment import VARIABLES
-from pefomed_plugin.provenance import mark_generated, read_record, read_training_record
+from pefomed_plugin.origins import mark_generated
+from pefomed_plugin.provenance import read_record, read_training_record
 from pefomed_plugin.reporting.comparison.lineage import stages_of
 from pefomed_plugin.reporting.results import read_run
 from tests.unit.services.small import LEAKY, write_rad

@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from pefomed_plugin.adapters.data.datasets import MedicalDataset
 from pefomed_plugin.adapters.tasks import MedicalTask
 from pefomed_plugin.cli import main
-from pefomed_plugin.config.compose import merge_layers
+from pefomed_plugin.config.layers import merge_layers
 from pefomed_plugin.readers.prepared import read_prepared
 from pefomed_plugin.registration import register_all
 from pefomed_plugin.toolkit import registry

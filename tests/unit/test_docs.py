@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from pefomed_plugin.origins import mark_generated
 from pefomed_plugin.prompts import DEFAULT_STYLE, template_of
-from pefomed_plugin.provenance import DataPart, RunRecord, mark_generated
+from pefomed_plugin.provenance import DataPart, RunRecord
 from pefomed_plugin.readers.layouts import Skip
 from pefomed_plugin.readers.prepared import read_manifest
 from pefomed_plugin.readers.vqa_rad import VQA_RAD

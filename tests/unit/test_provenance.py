@@ -8,23 +8,25 @@ from dataclasses import replace
 import pytest
 
 from pefomed_plugin.errors import ConfigError, DataError
-from pefomed_plugin.provenance import (
+from pefomed_plugin.origins import (
     GENERATED,
     REAL,
     TINY,
-    DataPart,
-    ModelPart,
     Origins,
-    RunRecord,
-    WeightsFile,
     data_origin,
-    find_image_roots,
     is_generated,
     manifest_origin,
     mark_generated,
     origins_of,
     read_mark,
     read_origins,
+)
+from pefomed_plugin.provenance import (
+    DataPart,
+    ModelPart,
+    RunRecord,
+    WeightsFile,
+    find_image_roots,
     read_record,
     read_training_record,
     write_record,

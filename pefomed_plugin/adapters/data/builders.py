@@ -16,7 +16,7 @@ from typing import Any, Callable
 
 from ...config.datasets import DatasetConfig, read_dataset_config
 from ...errors import DataError
-from ...provenance import data_origin
+from ...origins import data_origin
 from ...readers import DATASETS, Release, Skip, read_data
 from ...records import SPLITS, Sample
 from ...services.console import say

@@ -26,17 +26,8 @@ from ...digests import file_sha256, folder_sha256
 from ...environment import VARIABLES, cache_folder
 from ...errors import DataError
 from ...json_text import parse_json
-from ...provenance import (
-    REAL,
-    DataPart,
-    ModelPart,
-    Origins,
-    RunRecord,
-    WeightsFile,
-    data_folder,
-    data_origin,
-    samples_sha256,
-)
+from ...origins import REAL, Origins, data_folder, data_origin
+from ...provenance import DataPart, ModelPart, RunRecord, WeightsFile, samples_sha256
 from ...readers.prepared import MANIFEST, SHARD_INDEX, is_remote
 from ...readers.textfiles import read_json_object
 from ...services.console import say

@@ -20,7 +20,7 @@ from ... import __version__
 from ...config.run import RunConfig
 from ...errors import PefomedError
 from ...lora import recorded
-from ...provenance import Origins
+from ...origins import Origins
 from ...services.console import progress, say
 from ...storage import set_aside
 from ...toolkit import NAME as TOOLKIT

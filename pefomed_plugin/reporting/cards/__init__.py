@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...provenance import Origins
+from ...origins import Origins
 from ...storage import write_text
 
 CARD = "README.md"

@@ -8,7 +8,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from ...provenance import GENERATED, Origins, manifest_origin
+from ...origins import GENERATED, Origins, manifest_origin
 from ...readers import DatasetSpec, describe
 from ...readers.prepared import split_file
 from ..rendering import to_markdown

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ... import __version__
-from ...provenance import GENERATED, TINY
+from ...origins import GENERATED, TINY
 from ...readers import describe
 from ..figures import FIGURE_COLUMNS, figures_of
 from ..rendering import to_markdown

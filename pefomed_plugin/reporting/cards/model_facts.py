@@ -12,7 +12,7 @@ from typing import Any
 
 from ...digests import file_sha256
 from ...families import DEFAULT_FAMILY, LanguageModelFamily
-from ...provenance import GENERATED, REAL, Origins, manifest_origin, read_origins
+from ...origins import GENERATED, REAL, Origins, manifest_origin, read_origins
 from ...readers import DatasetSpec, describe
 from ...readers.prepared import MANIFEST, is_prepared, read_manifest
 from ...readers.textfiles import read_json_lines, read_json_object
@@ -39,7 +39,7 @@ class TrainedOn:
     manifest_sha256: str = ""
     """Of the prepared folder's manifest, where it was prepared."""
     origin: str | None = None
-    """``provenance.GENERATED`` or ``REAL``; None where it is not known, and the terms of a real one are told."""
+    """``origins.GENERATED`` or ``REAL``; None where it is not known, and the terms of a real one are told."""
     earlier: bool = False
     """In a run before, whose checkpoint this one started from."""
 

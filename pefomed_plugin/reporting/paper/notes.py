@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ...config.model import ModelConfig, VitConfig
 from ...families import read_model_size
-from ...provenance import REAL, TINY, Origins
+from ...origins import REAL, TINY, Origins
 from ...scoring.spec import RUN, ScorerSpec
 from ..comparison.compare_tables import format_stages
 from ..comparison.lineage import deviations, stages_of

@@ -14,7 +14,7 @@ from statistics import median
 from typing import Any, Callable
 
 from ...errors import DataError
-from ...provenance import GENERATED, REAL
+from ...origins import GENERATED, REAL
 from ...readers import Release, Skip, describe
 from ...readers.expectations import ERROR, Check, check_images, check_release
 from ...records import SPLITS, Sample
@@ -74,7 +74,7 @@ class Account:
     options: Mapping[str, Any]
     """The reader's, as given."""
     origin: str
-    """``provenance.GENERATED``: a miniature, of which figures of the full release were not asked for; else ``REAL``."""
+    """``origins.GENERATED``: a miniature, of which figures of the full release were not asked for; else ``REAL``."""
     kept: Mapping[str, int]
     """Samples by split."""
     skipped: Mapping[str, int]

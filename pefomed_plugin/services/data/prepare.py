@@ -14,7 +14,7 @@ from typing import Any
 from ... import __version__
 from ...digests import file_sha256
 from ...errors import ConfigError, DataError
-from ...provenance import data_origin
+from ...origins import data_origin
 from ...readers import DatasetSpec, Release
 from ...readers.prepared import FINGERPRINTS, KIND, MANIFEST, SKIPPED, read_prepared, split_file
 from ...records import SPLITS

@@ -22,7 +22,7 @@ from ...digests import file_sha256
 from ...errors import DataError, ImageError, quoted, why
 from ...json_fields import fields_of, wrong_fields
 from ...json_text import as_json
-from ...provenance import REAL
+from ...origins import REAL
 from ...readers.prepared import SHARD_INDEX
 from ...readers.textfiles import read_json_object
 from ...records import SPLITS, Sample
@@ -71,7 +71,7 @@ def write_shards(
         samples: in the order in which they are to be stored; each split is sharded by itself.
         per_shard: samples in a shard; the last of a split may have fewer.
         workers: threads that decode and encode.
-        origin: of the samples, ``provenance.GENERATED`` or ``REAL``.
+        origin: of the samples, ``origins.GENERATED`` or ``REAL``.
 
     Raises:
         DataError: ``out`` holds shards of other samples or settings, or cannot be written.

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from ... import __version__
+from ...origins import Origins
 from ...prompts import template_of
-from ...provenance import Origins
 from ...records import Prediction, Sample
 from ...text import without_reasoning
 from ..images.decoding import open_image
@@ -71,7 +71,7 @@ def collect_predictions(
 ) -> list[Prediction]:
     """Predictions from the ledger; None where the model refused or never gave an answer.
 
-    ``origin``: of the samples, ``provenance.GENERATED`` or ``REAL``.
+    ``origin``: of the samples, ``origins.GENERATED`` or ``REAL``.
     """
     predictions = []
     for sample, question in zip(samples, questions):

@@ -15,7 +15,7 @@ from pefomed_plugin import load
 from pefomed_plugin.cli import main
 from pefomed_plugin.embedded import code_digest
 from pefomed_plugin.errors import CheckpointError, ConfigError
-from pefomed_plugin.provenance import mark_generated
+from pefomed_plugin.origins import mark_generated
 from pefomed_plugin.toolkit import registry
 from pefomed_plugin.toolkit.bundled.minigpt_v2 import MiniGPTv2
 from tests.e2e.trying.conftest import MODEL_SECTION

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pefomed_plugin.cli import main
-from pefomed_plugin.provenance import mark_generated
+from pefomed_plugin.origins import mark_generated
 from pefomed_plugin.readers.prepared import read_prepared
 from tests.unit.services.data.test_prepare import write_slake
 from tests.unit.services.small import LEAKY, small_image, write_rad

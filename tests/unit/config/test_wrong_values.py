@@ -117,8 +117,9 @@ def compose(monkeypatch):
 
     def composed(sections, options=(), known=registry):
         monkeypatch.setattr("pefomed_plugin.config.compose.load_yaml", lambda _: dict(sections))
-        monkeypatch.setattr("pefomed_plugin.config.compose._plain", lambda tree: tree)
-        monkeypatch.setattr("pefomed_plugin.config.compose._defaults_in", lambda _: {})
+        monkeypatch.setattr("pefomed_plugin.config.compose.plain", lambda tree: tree)
+        monkeypatch.setattr("pefomed_plugin.config.compose.defaults_in", lambda _: {})
+        monkeypatch.setattr("pefomed_plugin.config.layers.defaults_in", lambda _: {})
         return compose_config("run.yaml", options, known, STRATEGIES, {}, nothing_has_to_be_set=True)
 
     return composed

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 from pefomed_plugin import embedded
-from pefomed_plugin.provenance import data_origin, mark_generated
+from pefomed_plugin.origins import data_origin, mark_generated
 
 PART = ("slake",)
 

@@ -19,14 +19,8 @@ from pefomed_plugin.adapters.training.recording import (
     without_secrets,
 )
 from pefomed_plugin.digests import file_sha256, folder_sha256
-from pefomed_plugin.provenance import (
-    Origins,
-    WeightsFile,
-    configured_origins,
-    mark_generated,
-    samples_sha256,
-    write_record,
-)
+from pefomed_plugin.origins import Origins, configured_origins, mark_generated
+from pefomed_plugin.provenance import WeightsFile, samples_sha256, write_record
 from pefomed_plugin.records import Sample
 
 

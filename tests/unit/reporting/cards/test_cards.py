@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from pefomed_plugin.digests import file_sha256
-from pefomed_plugin.provenance import GENERATED, REAL, TINY, Origins, mark_generated
+from pefomed_plugin.origins import GENERATED, REAL, TINY, Origins, mark_generated
 from pefomed_plugin.readers.prepared import read_manifest
 from pefomed_plugin.readers.vqa_rad import VQA_RAD
 from pefomed_plugin.reporting.cards import CARD, MARK, OTHER_CARD, write_card

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pefomed_plugin.errors import ConfigError, DataError
-from pefomed_plugin.provenance import mark_generated
+from pefomed_plugin.origins import mark_generated
 from pefomed_plugin.readers.prepared import is_prepared, read_prepared
 from pefomed_plugin.readers.slake import SLAKE
 from pefomed_plugin.readers.vqa_rad import VQA_RAD
