@@ -8,10 +8,11 @@ from __future__ import annotations
 import sys
 
 from pefomed_plugin.launch import main
+from pefomed_plugin.services.ranks import end_process
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["score"]:
         from pefomed_plugin.cli import main as pefomed
 
         sys.exit(pefomed(sys.argv[1:]))
-    sys.exit(main(evaluate=True))
+    end_process(main(evaluate=True))

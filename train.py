@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-
 from pefomed_plugin.launch import main
+from pefomed_plugin.services.ranks import end_process
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_process(main())

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 
 from ..launch import main
+from ..services.ranks import end_process
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[2:], evaluate=sys.argv[1] == "evaluate"))
+    end_process(main(sys.argv[2:], evaluate=sys.argv[1] == "evaluate"))

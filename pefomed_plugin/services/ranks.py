@@ -5,12 +5,13 @@ Processes are those that ``torchrun`` started, or this one alone.
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
 import sys
 import time
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, NoReturn
 
 from ..errors import PefomedError, one_line
 from .parallel import locked
@@ -18,6 +19,20 @@ from .parallel import locked
 _LOST = re.compile(r"gloo|NCCL|c10d|Connection (?:closed|reset) by peer|Broken pipe", re.IGNORECASE)
 _GRACE_S = 2.0
 """A rank that lost another waits so long before it ends: torchrun then sees first which one failed first."""
+
+
+def end_process(code: int) -> NoReturn:
+    """End the process; one of several ranks without what C++ does at the end.
+
+    Now and then a thread of torch's that is still there then aborts the rank ("terminate called without an active
+    exception"), whose run is written, and torchrun calls the run failed. Python's own endings take place.
+    """
+    if _is_one_of_many():
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def report_errors(run: Callable[[], Any]) -> int:

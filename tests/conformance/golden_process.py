@@ -14,6 +14,7 @@ import yaml
 
 from pefomed_plugin.adapters.devices import leave_processes
 from pefomed_plugin.launch import report_errors
+from pefomed_plugin.services.ranks import end_process
 from tests.conformance.golden_run import golden_runner
 
 
@@ -39,4 +40,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(report_errors(main))
+    end_process(report_errors(main))

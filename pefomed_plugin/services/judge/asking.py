@@ -10,7 +10,7 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError, Future, wait
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from typing import Any, Callable
@@ -34,6 +34,8 @@ FEW = 5
 """Bad ends (no reply, a refusal, a reply without use) after which it stops, where nothing could be used yet."""
 HOPELESS_AFTER = 20
 """Bad ends in a row after which it stops where something could be used before."""
+_MOMENT_S = 0.1
+"""For replies that have just come when everything is let go."""
 
 
 Done = SimpleQueue  # of Future, or of None: end at once
@@ -131,7 +133,7 @@ class _Asking:
                     self._ask_and_store(advance)
         finally:
             self.gate.close("ended")
-            self.asked.let_go = self.gate.in_flight if self.running else 0
+            self.asked.let_go = self.asked.let_go or (self.gate.in_flight if self.running else 0)
             for future in self.running:
                 future.cancel()
         for *_, reason in self.refused:
@@ -149,7 +151,7 @@ class _Asking:
                 self._store([future for future in futures if future is not None])
                 advance(self.asked.settled - before, note=self._note())
                 if None in futures:
-                    return
+                    return self._let_go()
             if self.has_use and not self.gate.is_closed:
                 self._store_refusals()
         except PefomedError:
@@ -162,6 +164,17 @@ class _Asking:
                 if None in futures:
                     break
             raise
+
+    def _let_go(self) -> None:
+        """End now: what comes back within a moment is paid for and stored, the rest is counted."""
+        wait(list(self.running), _MOMENT_S)
+        in_flight = self.gate.in_flight
+        done = [future for future in self.running if future.done()]
+        for future in self.running:
+            future.cancel()  # what a thread is at goes on, and nobody waits for it
+        late = [future for future in self.running if future not in done and future.done() and not future.cancelled()]
+        self._store([*done, *late])
+        self.asked.let_go = in_flight - len(late)
 
     def _submit(self) -> bool:
         """Hand out questions, a few more than are asked at a time; whether there was one to hand out."""

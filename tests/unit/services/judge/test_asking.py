@@ -6,11 +6,12 @@ import os
 import signal
 import threading
 import time
+from concurrent.futures import Future
 
 import pytest
 
 from pefomed_plugin.errors import ConfigError, DataError
-from pefomed_plugin.services.judge.asking import FEW, HOPELESS_AFTER, ask_all
+from pefomed_plugin.services.judge.asking import FEW, HOPELESS_AFTER, _Asking, ask_all
 from pefomed_plugin.services.judge.chat import ChatRequest, NoReply, RefusedRequest, Reply
 from pefomed_plugin.services.judge.ledger import Ledger
 from pefomed_plugin.services.judge.prices import Price
@@ -276,3 +277,17 @@ def test_a_mistake_in_reading_replies_keeps_what_was_paid_for(path):
     with Ledger(path) as ledger:
         assert all(len(ledger.entries(key)) == 1 for key in replied)
     assert len(replied) >= 12
+
+
+def test_what_comes_while_everything_is_let_go_is_stored(tmp_path):
+    questions = [ChatRequest([{"role": "user", "content": str(number)}], {"model": "m"}) for number in range(3)]
+    futures = [Future() for _ in questions]
+    left = iter(futures)
+    with Ledger(tmp_path / "ledger.jsonl") as ledger:
+        asking = _Asking(questions, lambda *_: next(left), ledger, lambda entry: True, Limits())
+        asking._submit()
+        threading.Timer(0.02, futures[1].set_result, [Reply("VERDICT: 1")]).start()  # between two looks
+        asking._let_go()
+        stored = [len(ledger.entries(question.key)) for question in questions]
+    assert stored == [0, 1, 0] and asking.asked.settled == 1
+    assert [future.cancelled() for future in futures] == [True, False, True]
