@@ -93,7 +93,7 @@ def compose_config(
     """
     given, overrides = plain(load_yaml(cfg_path)), plain(parse_options(options))
     left_out = _take_left_out(given, overrides)
-    overlay = given.pop("embedded", None) or {}
+    overlay = _take_overlay(given)
     merged = merge_layers([given, overrides], registry)
     if nothing_has_to_be_set:
         parts = [name for name in VARIABLES if environ.get(name) == EMBEDDED]
@@ -124,7 +124,7 @@ def compose_tree(cfg_path: str, options: Sequence[str], registry: KnownClasses) 
 
     given, overrides = plain(load_yaml(cfg_path)), plain(parse_options(options))
     _take_left_out(given, overrides)
-    given.pop("embedded", None)
+    _take_overlay(given)
     merged = merge_layers([given, overrides], registry)
     sections, problems = resolve(merged, os.environ)
     _refuse(problems + _read(sections, registry)[1])
@@ -164,6 +164,25 @@ def _take_left_out(given: Any, overrides: Any) -> tuple[str, ...]:
         for layer in (given, section_of(given, "embedded"), overrides):
             section_of(layer, "datasets").pop(name, None)
     return tuple(asked)
+
+
+def _take_overlay(given: Any) -> Any:
+    """Take the ``embedded`` section out of the YAML.
+
+    Raises:
+        ConfigError: it is no section, or names data sets that the YAML does not train on.
+    """
+    overlay = given.pop("embedded", None) or {}
+    named = [str(name) for name in section_of(given, "datasets")]
+    problems = [] if isinstance(overlay, Mapping) else [f"embedded: expected a section, found {overlay!r}"]
+    problems += [
+        f"embedded.datasets.{name}: the YAML has no such data set; {near_names(str(name), named)}"
+        for name in section_of(overlay, "datasets")
+        if str(name) not in named
+    ]
+    if problems:
+        raise ConfigError("the embedded section does not fit the YAML's others", problems)
+    return overlay
 
 
 def _read(sections: Mapping[str, Any], registry: KnownClasses | None) -> tuple[Configuration | None, list[str]]:

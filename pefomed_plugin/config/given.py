@@ -18,6 +18,7 @@ DEFAULTS = Path(__file__).resolve().parents[1] / "configs"
 SHIPPED = DEFAULTS / "runs"
 """The YAMLs of whole runs, for an installation without the repository."""
 SECTIONS = ("model", "datasets", "run", "embedded", "evaluation_datasets")
+_MOST_VALUES = 100_000
 _OPTION = re.compile(r"(model|datasets|run)(\.[^.=\[\]\s]+)+=")
 _SECTION_TYPES: dict[str, type] = {"model": ModelConfig, "run": RunConfig}
 
@@ -36,6 +37,7 @@ def load_yaml(cfg_path: str) -> Any:
     if not path.is_file():
         raise ConfigError(f"no configuration file {cfg_path}; shipped are {', '.join(shipped())}")
     try:
+        _refuse_endless_aliases(path)
         config = OmegaConf.load(path)
         plain: Any = OmegaConf.to_container(config)
     except OSError as error:
@@ -68,6 +70,32 @@ def load_yaml(cfg_path: str) -> Any:
     if problems:
         raise ConfigError(f"{cfg_path} has {len(problems)} mistake(s)", problems)
     return config
+
+
+def _refuse_endless_aliases(path: Path) -> None:
+    """Refuse a file whose aliases, each written out, make it a bomb: ``b: [*a, *a]``, ``c: [*b, *b]`` and so on.
+
+    Raises:
+        ValueError: it does.
+        yaml.YAMLError: it is no YAML.
+    """
+    import yaml  # late: heavy
+
+    with open(path, encoding="utf-8") as file:
+        root = yaml.compose(file, yaml.SafeLoader)
+    sizes: dict[int, int] = {}
+
+    def size_of(node: Any) -> int:
+        if id(node) not in sizes:
+            sizes[id(node)] = 1  # of a node within itself, which is refused later
+            inside = [
+                part for item in getattr(node, "value", ()) for part in (item if isinstance(item, tuple) else [item])
+            ]
+            sizes[id(node)] = 1 + sum(size_of(part) for part in inside if isinstance(part, yaml.Node))
+        return sizes[id(node)]
+
+    if size_of(root) > _MOST_VALUES:
+        raise ValueError(f"with its aliases written out it has more than {_MOST_VALUES:,} values")
 
 
 def shipped_files() -> dict[str, Path]:

@@ -118,10 +118,11 @@ def _notes(folder: Path, release: Release) -> Notes:
     elif links.is_file():
         release.files.append(links)
         for _, key, link in read_tab_pairs(links):
-            article = re.search(r"([^/\s]+)\.tar\.gz", link or "")
+            parts = [part.rpartition(".tar.gz")[0] for part in re.split(r"[/\s]", link or "")]
+            article = next(filter(None, parts), None)
             if link and article:
-                name = "_".join((article[1], link.rpartition("\t")[2].strip()))
-                notes.setdefault(key, {}).update(old_name=name, study=article[1])
+                name = "_".join((article, link.rpartition("\t")[2].strip()))
+                notes.setdefault(key, {}).update(old_name=name, study=article)
     return notes
 
 

@@ -11,6 +11,7 @@ from pefomed_plugin import text
 from pefomed_plugin.rubrics import REPORT
 from pefomed_plugin.services.judge import prompts, refusals
 from pefomed_plugin.services.judge.prompts import parse_verdict
+from pefomed_plugin.services.rating import sheets
 
 from .steps import count_steps
 
@@ -51,8 +52,9 @@ def test_the_count_finds_what_is_not(pattern, flags):
     assert grows(lambda content: count_steps(re.compile(pattern, flags), content))
 
 
-def test_the_value_of_a_verdict_is_linear():
-    whole = re.compile(r"\A(?:" + prompts._VALUE.pattern + r")\Z")
+@pytest.mark.parametrize("pattern", [prompts._VALUE, sheets._NUMBERLIKE])
+def test_a_pattern_of_whole_texts_is_linear(pattern):
+    whole = re.compile(r"\A(?:" + pattern.pattern + r")\Z", pattern.flags)
     assert grows(lambda content: count_steps(whole, content)) == []
 
 

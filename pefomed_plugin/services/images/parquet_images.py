@@ -16,6 +16,8 @@ from .faults import UnusableImage
 _ADDRESS = re.compile(r"(?P<file>.+\.parquet)#(?P<row>\d+)")
 _ROW_GROUPS_KEPT = 2
 _COLUMN = "image"
+_MOST_BYTES = 2**31
+"""Of the images of one row group; two row groups are kept."""
 
 
 def split_address(image: str) -> tuple[str, int] | None:
@@ -79,4 +81,14 @@ def _row_group(path: Path, stamp: int, group: int) -> Any:
     from pyarrow import parquet  # late: optional
 
     with parquet.ParquetFile(path) as file:
+        rows = file.metadata.row_group(group)
+        columns = (rows.column(number) for number in range(rows.num_columns))
+        size = sum(column.total_uncompressed_size for column in columns if column.path_in_schema.startswith(_COLUMN))
+        if size > _MOST_BYTES:
+            raise UnusableImage(
+                str(path),
+                f"a row group of {size / 2**30:.1f} GiB of images",
+                "write the file anew with smaller row groups (pyarrow: row_group_size=100)",
+                f"at most {_MOST_BYTES / 2**30:.0f} GiB are unpacked at a time",
+            )
         return file.read_row_group(group, columns=[_COLUMN]).column(_COLUMN)

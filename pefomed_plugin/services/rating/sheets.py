@@ -28,8 +28,8 @@ _MORE = " [goes on in the sheet Long texts]"
 _ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
 _CONTROL = re.compile("[\x00-\x20\x7f\u2400-\u241f]")
 _NUMBERLIKE = re.compile(
-    r"\s*[\d.,:/ -]*\d[\d.,:/ %-]*(e[+-]?\d+)?\s*|"
-    r"\s*(\d{1,4}[ /-])?(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[ /.-]*\d{0,4}\s*",
+    r"(?=\D*\d)[\d.,:/ %-]*(e[+-]?\d+)?|"
+    r"(\d{1,4}[ /-])?(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[ /.-]*\d{0,4}",
     re.IGNORECASE,
 )
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "'")
@@ -251,7 +251,7 @@ def _unguarded(cell: str) -> str:
 
 
 def _is_in_danger(text: str) -> bool:
-    return text.startswith(_FORMULA_STARTS) or _NUMBERLIKE.fullmatch(text) is not None
+    return text.startswith(_FORMULA_STARTS) or _NUMBERLIKE.fullmatch(text.strip()) is not None
 
 
 def _openpyxl() -> Any:

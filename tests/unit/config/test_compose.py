@@ -93,6 +93,18 @@ def test_options_that_cannot_be_read(tmp_path, option):
         config(tmp_path, LEAST, option)
 
 
+def test_an_embedded_section_names_data_sets_of_the_run(tmp_path):
+    text = LEAST + "embedded: {datasets: {vqa_rda: {batch_size: 2}}}\n"
+    with pytest.raises(ConfigError, match=r"embedded.datasets.vqa_rda: the YAML has no .* did you mean 'vqa_rad'"):
+        config(tmp_path, text)
+
+
+def test_aliases_that_would_fill_memory_are_refused(tmp_path):
+    bomb = "a0: &a0 [1, 1]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 40))
+    with pytest.raises(ConfigError, match="more than 100,000 values"):
+        config(tmp_path, LEAST + bomb)
+
+
 def composed(tmp_path, text=LEAST, *options, **environ):
     register_all()
     path = tmp_path / "run.yaml"

@@ -11,7 +11,9 @@ import pytest
 from PIL import Image
 
 from pefomed_plugin.errors import ImageError
+from pefomed_plugin.services.images import parquet_images
 from pefomed_plugin.services.images.decoding import open_image
+from pefomed_plugin.services.images.faults import UnusableImage
 from pefomed_plugin.services.images.parquet_images import read_embedded, split_address
 
 pa = pytest.importorskip("pyarrow")
@@ -44,6 +46,15 @@ def test_a_rewritten_file_is_read_anew(tmp_path: Path) -> None:
     assert read_embedded(path, 0) == b"old"
     write(path, {"image": [b"new", b"newer"]})
     assert read_embedded(path, 1) == b"newer"
+
+
+def test_a_row_group_larger_than_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "a.parquet", {"image": [bytes(1000)] * 3, "question": ["?" * 5000] * 3})
+    monkeypatch.setattr(parquet_images, "_MOST_BYTES", 2000)
+    with pytest.raises(UnusableImage, match="smaller row groups"):
+        read_embedded(tmp_path / "a.parquet", 0)
+    monkeypatch.setattr(parquet_images, "_MOST_BYTES", 4000)
+    assert read_embedded(tmp_path / "a.parquet", 0) == bytes(1000), "other columns are not read"
 
 
 @pytest.mark.parametrize(
