@@ -118,9 +118,18 @@ COMMANDS: dict[str, tuple[list[str], list[str]]] = {
         ["judge", "vqa", PREDICTIONS, "--model", "m", "--ledger", "ledger.jsonl", "--dry-run", "--out", "out"],
         ["ledger.jsonl"],
     ),
+    "predict": (
+        ["predict", "medical_custom", "own", "--api", "m", "--dry-run", "--ledger", "ledger.jsonl", "--out", "out"],
+        ["own/test.jsonl", "own/images/3.png", "ledger.jsonl"],
+    ),
     "scores": (["wasm", PREDICTIONS], [f"{RESULTS}/scores/judge-vqa-gpt-4o.run1.jsonl"]),
 }
-WRITES = {"ledger": ("ledger.jsonl",), "score here": ("metrics.json",), "agree": ("agreement.json", "metrics.json")}
+WRITES = {
+    "ledger": ("ledger.jsonl",),
+    "predict": ("ledger.jsonl",),
+    "score here": ("metrics.json",),
+    "agree": ("agreement.json", "metrics.json"),
+}
 """What a command that succeeds may write anew."""
 CASES = [
     pytest.param(command, name, damage, id=f"{command}-{Path(name).name}-{damage}".replace(" ", "_"))
@@ -150,8 +159,8 @@ def test_a_damaged_file_is_named_or_read(
     assert code in (0, 1, 2)
     assert "Traceback" not in told.err and "\x1b" not in told.err
     if code == 2:
-        names_ids = command == "import answers" and damage == "all texts"  # an id is named, whatever it is
-        assert "error: " in told.err and (SECRET not in told.err or names_ids)
+        names_it = command in ("import answers", "predict") and damage == "all texts"  # an id, a path
+        assert "error: " in told.err and (SECRET not in told.err or names_it)
     after = digests(root)
     changed = [file for file, digest in before.items() if after.get(file) != digest]
     assert code < 2 or changed == []
