@@ -37,12 +37,10 @@ def test_the_table_counts_what_was_not_scored(capsys: pytest.CaptureFixture) -> 
     assert "judge/vqa/made by question type" in shown and "not scored" in shown and "100.0 %" in shown
 
 
-def test_plots_are_drawn_in_each_format(tmp_path: Path) -> None:
+def test_a_plot_has_a_panel_for_each_axis(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     breakdowns = [make_breakdown(ROWS, score_exact_match(ROWS), axis, PEFOMED) for axis in ("organ", "question_type")]
-    for name, start in (("plot.png", b"\x89PNG"), ("plot.svg", b"<?xml"), ("plot.pdf", b"%PDF")):
-        plot_breakdowns(breakdowns, tmp_path / "new" / name)
-        assert (tmp_path / "new" / name).read_bytes().startswith(start)
+    plot_breakdowns(breakdowns, tmp_path / "new" / "plot.svg")
     text = (tmp_path / "new" / "plot.svg").read_text(encoding="utf-8")
     assert "CHEST (n = 9)" in text
 
