@@ -30,6 +30,7 @@ COMMANDS = {
     "score": "score predictions without a model, and break the scores down",
     "import-predictions": "turn other people's result files into predictions.jsonl",
     "judge": "let a language model, or the offline judge, rate predictions against their references",
+    "jury": "the verdicts of several judging models as one, by majority, and how far they agree",
     "wasm": "the weighted average of report ratings, from score files or from counts",
     "rate": "spreadsheets or a local page for human raters, blinded; import and check what came back",
     "agree": "how far exact match, judge and raters agree, and WASM corrected by a rated subset",

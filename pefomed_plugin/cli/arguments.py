@@ -54,6 +54,11 @@ def add_predictions(parser: argparse.ArgumentParser) -> None:
 def add_score_arguments(parser: argparse.ArgumentParser) -> None:
     """``--out`` and ``--by`` of what writes scores."""
     parser.add_argument("--out", type=Path, help="folder of scores/ and metrics.json (default: that of PREDICTIONS)")
+    add_axes(parser)
+
+
+def add_axes(parser: argparse.ArgumentParser) -> None:
+    """``--by`` of what writes scores."""
     parser.add_argument(
         "--by",
         action="append",

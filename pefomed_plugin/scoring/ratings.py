@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from ..rubrics import BUILT_IN, REPORT, Rubric
@@ -17,9 +18,21 @@ def judge_spec(rubric: Rubric, model: str, version: str = "1") -> ScorerSpec:
     return _rating(rubric, f"judge/{rubric.name}/{model}", f"judged by {model}", RUN, paper, version)
 
 
+def is_judge(name: str) -> bool:
+    """Whether a name of scores is that of a judging model: no people, and no jury."""
+    return name.startswith("judge/")
+
+
 def human_spec(rubric: Rubric, version: str = "1") -> ScorerSpec:
     """People: ``human/<rubric>``."""
     return _rating(rubric, f"human/{rubric.name}", "rated by people", RATER, "human", version)
+
+
+def jury_spec(rubric: Rubric, judges: Sequence[str], version: str = "1") -> ScorerSpec:
+    """Several judges as one, by the names of their scores: ``jury/<rubric>/<model>+<model>``."""
+    models = [name.split("/", 2)[2] for name in judges]
+    title = f"judged by {', '.join(models)} as a jury"
+    return _rating(rubric, f"jury/{rubric.name}/{'+'.join(models)}", title, RUN, "", version)
 
 
 def _rating(rubric: Rubric, name: str, title: str, repeated: str, paper: str, version: str) -> ScorerSpec:

@@ -30,7 +30,7 @@ from ..scoring.ratings import wasm_spec
 from ..scoring.repeated import summarise_answers, summarise_groups, summarise_levels
 from ..scoring.spec import ScorerSpec
 from ..scoring.wasm import VERSION as WASM_VERSION
-from ..storage import write_records
+from ..storage import write_json, write_records
 from .console import say, say_once
 
 
@@ -86,6 +86,7 @@ def write_judgements(
             remove(path)  # of an earlier judgement, perhaps with more runs
         for number, scores in enumerate(runs, 1):
             write_records(score_file(folder, f"{name}.run{number}"), scores)
+        metrics = _drop_stale_juries(folder, metrics, name)
         without = drop_stale_agreement(folder, metrics)
     if without is None:
         return metrics
@@ -93,6 +94,20 @@ def write_judgements(
         f"{Path(folder) / METRICS}: the agreement in it is dropped, it was about other ratings; run pefomed agree again"
     )
     return without
+
+
+def _drop_stale_juries(folder: Path, metrics: dict[str, Any], judge: str) -> dict[str, Any]:
+    """The metrics without the juries in which this judge had a vote by what it said before, and written so."""
+    stale = [name for name, facts in metrics["judges"].items() if judge in facts.get("jury", ())]
+    if not stale:
+        return metrics
+    for path in (path for name in stale for path in run_files(folder, name)):
+        remove(path)
+    sections = ("scores", "scorers", "judges")
+    left = {name: {key: value for key, value in metrics[name].items() if key not in stale} for name in sections}
+    write_json(Path(folder) / METRICS, {**metrics, **left})
+    say(f"{', '.join(stale)}: dropped, {judge} had a vote in it and has judged anew; run pefomed jury again")
+    return {**metrics, **left}
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,7 @@ ORDER = [
     "score",
     "import-predictions",
     "judge",
+    "jury",
     "wasm",
     "rate",
     "agree",
