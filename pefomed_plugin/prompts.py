@@ -7,7 +7,7 @@ evaluation always takes the first, so that a score does not depend on the draw.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -40,8 +40,11 @@ CAPTION_INSTRUCTIONS = (
     "Describe what can be seen in this image.",
 )
 
-INSTRUCTION, QUESTION = "{instruction}", "{question}"
-"""Where a template takes the instruction, and an instruction the sample's question."""
+INSTRUCTION, QUESTION, VIEW = "{instruction}", "{question}", "{view}"
+"""Where a template takes the instruction, an instruction the sample's question, and one of several images its name."""
+SEVERAL_IMAGES = f"{VIEW}: {IMAGE_MARKER}"
+"""How each of several images is shown, one behind the other with a blank between. MiniGPT-v2 has no prompt for several
+images; one image is shown by its marker alone, as it was trained."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,8 @@ class PromptTemplate:
     """Image marker, identifier, and ``{instruction}`` where the instruction goes."""
     pool: tuple[str, ...]
     """Instructions, with ``{question}`` where the sample's question goes; the first is evaluation's."""
+    several: str = SEVERAL_IMAGES
+    """What stands for each of several images in place of the one marker: the marker, and ``{view}``."""
 
     @property
     def asks(self) -> bool:
@@ -77,23 +82,37 @@ class PromptTemplate:
             raise ValueError(f"a {self.name.strip('[]')} sample needs a question")
         return instruction.replace(QUESTION, question.strip())
 
-    def instruction_input(self, instruction: str) -> str:
-        """``<Img><ImageHere></Img> [vqa] ...``: what samples carry under that key, before the turn."""
-        return self.template.replace(INSTRUCTION, neutralise(instruction))
+    def instruction_input(self, instruction: str, names: Sequence[str] = ()) -> str:
+        """``<Img><ImageHere></Img> [vqa] ...``: what samples carry under that key, before the turn.
 
-    def ask(self, question: str | None = None, rng: Random | None = None) -> str:
+        Args:
+            names: of the images where there are several: ``frontal: <Img>...</Img> lateral: <Img>...</Img> [vqa] ...``.
+        """
+        return self._with_images(names).replace(INSTRUCTION, neutralise(instruction))
+
+    def ask(self, question: str | None = None, rng: Random | None = None, names: Sequence[str] = ()) -> str:
         """``instruction_input`` of a drawn instruction. Raises as ``draw_instruction``."""
-        return self.instruction_input(self.draw_instruction(question, rng))
+        return self.instruction_input(self.draw_instruction(question, rng), names)
+
+    def _with_images(self, names: Sequence[str]) -> str:
+        if len(names) < 2:
+            return self.template
+        shown = " ".join(self.several.replace(VIEW, _plain_name(name)) for name in names)
+        return self.template.replace(IMAGE_MARKER, shown)
 
     def to_json(self) -> dict[str, Any]:
         """For a checkpoint."""
-        return {"template": self.template, "pool": list(self.pool)}
+        own = {} if self.several == SEVERAL_IMAGES else {"several": self.several}
+        return {"template": self.template, "pool": list(self.pool), **own}
 
 
-def template_problems(template: str) -> list[str]:
-    """What is wrong with a text as ``PromptTemplate.template``."""
+def template_problems(template: str, several: str = SEVERAL_IMAGES) -> list[str]:
+    """What is wrong with texts as ``PromptTemplate.template`` and ``several``."""
     wanted = {IMAGE_MARKER: "where the image goes", INSTRUCTION: "where the instruction goes"}
-    return [f"{part} ({what}) must be in it once" for part, what in wanted.items() if template.count(part) != 1]
+    problems = [f"{part} ({what}) must be in it once" for part, what in wanted.items() if template.count(part) != 1]
+    if several.count(IMAGE_MARKER) != 1:
+        problems.append(f"{IMAGE_MARKER} must be once in what stands for each of several images")
+    return problems
 
 
 def _declare(name: str, pool: tuple[str, ...]) -> PromptTemplate:
@@ -142,6 +161,11 @@ LLAMA2_CHAT = PromptStyle(name="llama2_chat", turn="[INST] {} [/INST]", end="</s
 """LLaMA-2-chat's turn."""
 DEFAULT_STYLE = LLAMA2_CHAT
 """Of what is asked without a model at hand: lessons of the tiny model, other programs' models, estimates."""
+
+
+def _plain_name(name: str) -> str:
+    """A view's name that claims neither an image nor the place of the instruction."""
+    return neutralise(name).replace(INSTRUCTION, "instruction")
 
 
 def neutralise(text: str) -> str:

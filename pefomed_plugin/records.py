@@ -24,7 +24,7 @@ _Kind = TypeVar("_Kind")
 
 @dataclass(frozen=True)
 class Sample:
-    """One image with what is asked about it and what should be answered."""
+    """One image, or several of one study, with what is asked about them and what should be answered."""
 
     id: str
     """Unique over all splits of its data set and stable between reads, for example ``vqa_rad-17``."""
@@ -51,17 +51,29 @@ class Sample:
     """VQA-RAD only: ``freeform``, ``para`` or ``frame``."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     """JSON-able extras: ``source_id``, ``study`` (shared by samples that are not independent), ``modality``, ..."""
+    views: tuple[str, ...] = ()
+    """What each image is called where it is shown, parallel to ``images``: ``("frontal", "lateral")``; empty where
+    nobody says, see ``image_names``."""
 
     def __post_init__(self) -> None:
-        """A list of images becomes a tuple.
+        """Lists of images and views become tuples.
 
         Raises:
-            ValueError: no image, or something that is no path.
+            ValueError: no image, something that is no path, or views that do not fit the images.
         """
-        problem = _images_problem(self.images)
+        images = (self.images,) if isinstance(self.images, str) else self.images
+        problem = _images_problem(images)
+        if self.views != () and problem is None:
+            problem = _views_problem(self.views, len(images))
+            object.__setattr__(self, "views", tuple(self.views))
         if problem:
             raise ValueError(f"{quoted(self.id)}: {problem}")
-        object.__setattr__(self, "images", (self.images,) if isinstance(self.images, str) else tuple(self.images))
+        object.__setattr__(self, "images", tuple(images))
+
+    @property
+    def image_names(self) -> tuple[str, ...]:
+        """What each image is called: its view, else ``image 1``, ``image 2``, ... Never guessed."""
+        return self.views or numbered_images(len(self.images))
 
     @property
     def only_image(self) -> str:
@@ -78,8 +90,13 @@ class Sample:
         return self.images[0]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain dictionary in field order; ``from_json`` reads it back. One image is written as ``image``."""
-        record = {name: _plain(getattr(self, name)) for name in _names(type(self))}
+        """Plain dictionary in field order; ``from_json`` reads it back.
+
+        One image is written as ``image``, several as ``images``; ``views`` only where there are any.
+        """
+        record = {name: _plain(getattr(self, name)) for name in _names(type(self)) if name != "views" or self.views}
+        if self.views:
+            record["views"] = list(self.views)
         if len(self.images) > 1:
             return {**record, "images": list(self.images)}
         return {"image" if name == "images" else name: value for name, value in record.items()} | {
@@ -149,11 +166,14 @@ def _checked(kind: type[_Kind], record: Any, needed: frozenset[str]) -> _Kind:
         raise ValueError(f"expected an object, found {kind_of(record)}")
     missing, unknown = sorted(needed - record.keys()), sorted(record.keys() - set(_names(kind)))
     problem = _images_problem(record["images"]) if "images" in record else None
+    if "images" in record and "views" in record and not problem:
+        paths = record["images"]
+        problem = _views_problem(record["views"], 1 if isinstance(paths, str) else len(paths))
     parts = [
         *(["missing " + ", ".join(missing)] if missing else []),
         *(["unknown " + named(unknown)] if unknown else []),
         *([problem] if problem else []),
-        *wrong_record({name: value for name, value in record.items() if name != "images"}, kind),
+        *wrong_record({name: value for name, value in record.items() if name not in ("images", "views")}, kind),
     ]
     if parts:
         raise ValueError(f"not a {kind.__name__}: {'; '.join(parts)}")
@@ -168,12 +188,27 @@ def _images_problem(images: Any) -> str | None:
     return f"images must be one path or several, not {found}"
 
 
+def _views_problem(views: Any, images: int) -> str | None:
+    if not isinstance(views, (list, tuple)) or not all(isinstance(view, str) and view.strip() for view in views):
+        return f"views must be a list of names, not {kind_of(views)}"
+    if len(views) not in (0, images):
+        return f"views must name each of the {images} image(s) or none, not {len(views)}"
+    if len(set(views)) < len(views):
+        return f"views must be different names, not {named(views)}"
+    return None
+
+
+def numbered_images(count: int) -> tuple[str, ...]:
+    """What images are called of which nobody says what they show: ``image 1``, ``image 2``, ..."""
+    return tuple(f"image {number}" for number in range(1, count + 1))
+
+
 def _sample_fields(record: Sample) -> dict[str, Any]:
     return {name: getattr(record, name) for name in _names(Sample)}
 
 
 _names: Callable[[Any], tuple[str, ...]] = cache(lambda record: tuple(field_.name for field_ in fields(record)))
-_OPTIONAL = {"answer_type", "question_type", "organ", "phrase_type", "metadata", "prediction", "producer"}
+_OPTIONAL = {"answer_type", "question_type", "organ", "phrase_type", "metadata", "views", "prediction", "producer"}
 _required: Callable[[Any], frozenset[str]] = cache(lambda record: frozenset(_names(record)) - _OPTIONAL)
 
 

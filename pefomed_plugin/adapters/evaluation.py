@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from ..config.run import RunConfig
+from ..config.run import FURTHER_SHUFFLED, RunConfig
 from ..errors import ConfigError, bullets
 from ..json_text import as_json
 from ..prompts import DEFAULT_STYLE
@@ -52,6 +52,8 @@ def evaluate_split(
     """
     if options.images == "shuffled":
         dataset.shuffle_images(options.seed)
+    elif options.images == FURTHER_SHUFFLED:
+        dataset.shuffle_further_images(options.seed)
     elif options.images == "blind":
         dataset.blind_images()
     show_ready_made(accelerator, model, [dataset], options)

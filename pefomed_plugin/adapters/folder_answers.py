@@ -66,9 +66,11 @@ def answer_folder(
         advance(sum(sample.id not in known for sample in left))
     predictions = [known[sample.id] for sample in samples if sample.id in known]
     skips = [
-        Skip(f"{sample.only_image} ({sample.id})", unusable[sample.only_image])
+        Skip(f"{image} ({sample.id})", unusable[image])
         for sample in samples
         if sample.id not in known
+        for image in sample.images
+        if image in unusable
     ]
     skipped = out.with_name(out.name + ".skipped.jsonl")
     if skips:
@@ -78,7 +80,7 @@ def answer_folder(
     if predictions:
         write_records(out, predictions)
     part.unlink()
-    return FolderAnswers(predictions, reused, unusable, len(skips))
+    return FolderAnswers(predictions, reused, unusable, len(samples) - len(predictions))
 
 
 def _answers(
@@ -88,18 +90,19 @@ def _answers(
     asked: list[tuple[Sample, str]] = []
 
     def requests() -> Iterator[Request]:
-        opened: tuple[str, Image.Image] | None = None
+        opened: dict[str, Image.Image] = {}
         for sample in samples:
-            name = sample.only_image
-            if name in unusable:
+            opened = {name: image for name, image in opened.items() if name in sample.images}
+            for name in (name for name in sample.images if name not in opened and name not in unusable):
+                try:
+                    opened[name] = open_image(root, name, policy=model.policy)
+                except UnusableImage as error:
+                    unusable[name] = str(error)
+            if any(name in unusable for name in sample.images):
                 continue
-            try:
-                if opened is None or opened[0] != name:
-                    opened = name, open_image(root, name, policy=model.policy)
-            except UnusableImage as error:
-                unusable[name] = str(error)
-                continue
-            request = Request(opened[1], sample.task, sample.question)
+            shown = [opened[name] for name in sample.images]
+            given = shown[0] if len(shown) == 1 else dict(zip(sample.image_names, shown))
+            request = Request(given, sample.task, sample.question)
             asked.append((sample, model.prompt(request)))
             yield request
 

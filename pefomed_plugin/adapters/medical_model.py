@@ -28,13 +28,16 @@ MAX_NEW_TOKENS: dict[str, int] = {
     task.kind: task.max_new_tokens for task in (MedicalVqaTask, ReportGenerationTask, MedicalCaptionTask)
 }
 """Task -> limit of an answer in tokens, as in evaluation."""
-Images = Union[GivenImage, Sequence[GivenImage]]
+Shown = Union[GivenImage, Mapping[str, GivenImage]]
+"""One image; or several that are shown together, each with what it is called, in their order."""
+Images = Union[Shown, Sequence[Shown]]
 
 
 class Request(NamedTuple):
-    """One thing that is asked about one image."""
+    """One thing that is asked about one image, or about several together."""
 
-    image: GivenImage
+    image: Shown
+    """``"chest.png"``, or ``{"frontal": "chest.png", "lateral": "side.png"}``."""
     task: str = "vqa"
     """``vqa``, ``report`` or ``caption``."""
     question: str | None = None
@@ -83,7 +86,8 @@ class MedicalModel:
         """Short answers to questions, ``[vqa]``.
 
         Args:
-            image: path (DICOM too), Pillow image or numpy array, or a list of them.
+            image: path (DICOM too), Pillow image or numpy array; or several that are shown together,
+                ``{"frontal": "a.png", "lateral": "b.png"}``; or a list of such, each to be asked by itself.
             question: a question, or a list. Of two lists each image goes with the question in its place; one image
                 with many questions goes through the vision encoder once.
             max_new_tokens: limit of an answer; default 20.
@@ -92,7 +96,7 @@ class MedicalModel:
             the answer; a list of answers where either is a list.
 
         Raises:
-            ConfigError: an empty question, or lists of different lengths.
+            ConfigError: an empty question, lists of different lengths, or more images than a prompt has room for.
             ImageError: an image cannot be used.
         """
         return self._one_or_all(image, "vqa", question, max_new_tokens)
@@ -198,12 +202,20 @@ class MedicalModel:
         if request.task == "vqa" and not question:
             raise ConfigError("an empty question; ask something, or let the model write a report or a caption")
         own = question if request.task != "vqa" else ""
-        return template.instruction_input(own or template.draw_instruction(question))
+        names = tuple(_images_in(request.image))
+        text = template.instruction_input(own or template.draw_instruction(question), names)
+        if len(names) > 1 and self.network.prompt_length(text) > self.network.max_context_len:
+            raise ConfigError(
+                f"{len(names)} images make a prompt of {self.network.prompt_length(text):,} tokens, and the model "
+                f"takes {self.network.max_context_len:,} (max_context_len); show fewer"
+            )
+        return text
 
-    def _lay_out(self, given: Sequence[GivenImage], prompts: Sequence[str]) -> Any:
+    def _lay_out(self, given: Sequence[Shown], prompts: Sequence[str]) -> Any:
         names = [_name(value) for value in given]
         layout, holders = self.network.packer()(prompts, None, names)
-        images = torch.stack([self._processor(self._open(given[holder])) for holder in holders])
+        shown = [image for holder in holders for image in _images_in(given[holder]).values()]
+        images = torch.stack([self._processor(self._open(image)) for image in shown])
         return images.to(self.network.device), layout.to(self.network.device)
 
     def _open(self, image: GivenImage) -> Image.Image:
@@ -225,6 +237,17 @@ def _by_image(requests: Iterable[Request], most: int) -> Iterator[list[tuple[int
             yield group
 
 
-def _name(image: GivenImage) -> Hashable:
-    """Equal for one image given twice, so that its questions share a prefix."""
+def _images_in(shown: Shown) -> Mapping[str, GivenImage]:
+    """The images of a request by name; one image by itself has none."""
+    if not isinstance(shown, Mapping):
+        return {"": shown}
+    if not shown or not all(isinstance(name, str) and name.strip() for name in shown):
+        raise ConfigError('images that are shown together need names: {"frontal": "a.png", "lateral": "b.png"}')
+    return shown
+
+
+def _name(image: Shown) -> Hashable:
+    """Equal for the same images given twice, so that their questions share a prefix."""
+    if isinstance(image, Mapping):
+        return tuple((name, _name(one)) for name, one in image.items())
     return str(image) if isinstance(image, (str, Path)) else id(image)

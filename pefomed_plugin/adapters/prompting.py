@@ -11,7 +11,7 @@ from typing import Any
 
 from ..config.datasets import DatasetConfig
 from ..errors import ConfigError
-from ..prompts import PROMPT_TEMPLATES, PromptTemplate, template_problems
+from ..prompts import PROMPT_TEMPLATES, SEVERAL_IMAGES, PromptTemplate, template_problems
 from ..readers import DATASETS
 from ..services.console import say
 from ..toolkit import registry
@@ -114,9 +114,10 @@ def trained_templates(recorded: Any, source: str) -> Templates:
         if len(said) > 1:
             say(f"{source}: trained with {len(said)} prompts for {own.name}; asked with the registered one")
             continue
-        text, pool = said[0].get("template"), said[0].get("pool")
-        if not isinstance(text, str) or template_problems(text) or not pool:
+        text, pool, several = (said[0].get(key) for key in ("template", "pool", "several"))
+        several = several or SEVERAL_IMAGES
+        if not isinstance(text, str) or template_problems(text, str(several)) or not pool:
             raise ConfigError(f"{source}: its prompt for {own.name} cannot be read: {said[0]!r}")
-        templates[task] = PromptTemplate(own.name, text, tuple(map(str, pool)))
+        templates[task] = PromptTemplate(own.name, text, tuple(map(str, pool)), str(several))
         say(f"{source}: trained with a prompt of its own for {own.name}; asked with it: {text}")
     return templates

@@ -26,6 +26,7 @@ from ..toolkit import NAME as TOOLKIT
 from ..toolkit.checkpoint import load_checkpoint, read_checkpoint
 from .answering import check_drafts, training_sets
 from .data.image_cache import show_ready_made
+from .data.several_images import check_images
 from .data.streams import draw_from_streams
 from .devices import make_accelerator, precision_of
 from .evaluation import evaluate_split, merged_lora
@@ -48,6 +49,7 @@ class RunnerPefomed:
         self.model = model.float() if self.accelerator.device.type == "cpu" else model
         if self.options.test_splits:
             merged_lora(self.model, self.options)  # refused now, not when the answers are due
+        check_images(model, datasets, self.options)
         self.strategy = strategy_of(self.options.strategy)
         self.model = self.strategy.place(self.model, self.accelerator.device, precision_of(self.accelerator))
         check_drafts(self.model, self.options, datasets)

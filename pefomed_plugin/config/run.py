@@ -13,6 +13,8 @@ from .fields import option, read_whole
 PRECISIONS = ("fp32", "fp16", "bf16")
 AUTO = "auto"
 """Of ``questions_per_image``: as many as the batch holds."""
+FURTHER_SHUFFLED = "further_shuffled"
+"""Of ``images``: of samples that show several, the first stays."""
 _MOST_ITERATIONS = 100_000_000
 """Of a run: its order is drawn whole, 16 bytes each."""
 _WANDB = ("project", "entity", "group", "mode")
@@ -133,9 +135,10 @@ class RunConfig:
     )
     images: str = option(
         "`own`; `shuffled` gives each test question another one's image, `blind` a uniform grey one (what the "
-        "model knows without looking).",
+        "model knows without looking); `further_shuffled` leaves the first of several images and exchanges the others "
+        "(what a second view brings).",
         "own",
-        choices=("own", "shuffled", "blind"),
+        choices=("own", "shuffled", "blind", FURTHER_SHUFFLED),
         upstream=True,
     )
     judge: str = option(

@@ -22,20 +22,22 @@ def add_caption(
     *,
     key: str,
     split: str,
-    image: str,
+    image: str | tuple[str, ...],
     caption: Any,
     metadata: Mapping[str, Any],
     task: str = "caption",
+    views: tuple[str, ...] = (),
 ) -> None:
     """Append one captioned image (or, by ``task``, report) to ``release``, or record why the row cannot be one.
 
     Args:
         where: file and record, for messages.
         key: what follows ``<data set>-`` in the sample's id.
-        image: path below the image root; must stay there, symbolic links followed.
+        image: path below the image root, or several; must stay there, symbolic links followed.
         caption: kept as released but for blanks at its ends; an empty one is skipped and counted.
     """
-    problem = image_problem(release, image)
+    images = (image,) if isinstance(image, str) else image
+    problem = next(filter(None, (image_problem(release, one) for one in images)), None)
     if problem is None and not isinstance(caption, str):
         problem = f"{task} is of type {type(caption).__name__}, expected text"
     if problem is not None:
@@ -48,11 +50,12 @@ def add_caption(
                 id=f"{release.dataset}-{key}",
                 dataset=release.dataset,
                 split=split,
-                images=(image,),
+                images=images,
                 task=task,
                 question=None,
                 answer=caption.strip(),
                 metadata=metadata,
+                views=views,
             ),
             where,
         )

@@ -2,7 +2,9 @@
 
 ``train.jsonl``, ``val.jsonl``, ``test.jsonl`` (or ``.csv``), each with ``image`` and either ``question`` and
 ``answer``, or ``report``, or ``caption``; optional: ``id``, ``answer_type``, ``question_type``, ``organ``, ``study``.
-Images lie in ``images/`` or are given relative to the folder. Any other column goes into ``metadata``.
+Images lie in ``images/`` or are given relative to the folder. A record of several has ``images`` in place of ``image``:
+an object name -> path in the order in which they are shown, or a list of paths; in CSV ``frontal=a.png; lateral=b.png``
+or ``a.png; b.png``. Any other column goes into ``metadata``.
 """
 
 from __future__ import annotations
@@ -13,19 +15,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..errors import named
+from ..errors import named, quoted
 from ..json_fields import kind_of
 from ..records import SPLITS
 from .captions import add_caption
 from .layouts import Layout, Release, inside
 from .rows import add_question, optional_text
 from .spec import DatasetSpec
-from .tables import read_csv
+from .tables import read_csv, read_lines
 from .textfiles import read_json_lines
 
 DATASET = "medical_custom"
 _NEEDED = {"vqa": ("image", "question", "answer"), "report": ("image", "report"), "caption": ("image", "caption")}
-_FIELDS = frozenset(("image", "question", "answer", "report", "caption", "id", "answer_type", "question_type", "organ"))
+_SEVERAL = "images"
+_FIELDS = frozenset(
+    ("image", _SEVERAL, "question", "answer", "report", "caption", "id", "answer_type", "question_type", "organ")
+)
 
 Row = Mapping[str, Any]
 
@@ -46,7 +51,7 @@ def _read_file(path: Path, split: str, release: Release) -> None:
     rows = (
         read_json_lines(path, release.problems)
         if path.suffix == ".jsonl"
-        else read_csv(path, ("image",), release.problems)
+        else read_csv(path, (_SEVERAL if _shows_several(path) else "image",), release.problems)
     )
     for number, row in rows:
         where = f"{path.name}, line {number}"
@@ -60,7 +65,8 @@ def _read_file(path: Path, split: str, release: Release) -> None:
                     f"{where}: needs one of question and answer, report, or caption; found {named(row)}"
                 )
                 return
-        missing = [name for name in _NEEDED[task] if name not in row]
+        shown = _SEVERAL if _SEVERAL in row else "image"
+        missing = [name for name in (shown, *_NEEDED[task][1:]) if name not in row]
         if missing:
             release.problems.append(
                 f"{where}: missing {', '.join(missing)}; every record of a {task} file needs {', '.join(_NEEDED[task])}"
@@ -77,11 +83,18 @@ def _task(row: Row) -> str | None:
 
 
 def _add(release: Release, where: str, place: str, split: str, task: str, row: Row) -> None:
-    odd = sorted(name for name in _FIELDS if isinstance(row.get(name), (bool, list, dict)))
+    odd = sorted(name for name in _FIELDS - {_SEVERAL} if isinstance(row.get(name), (bool, list, dict)))
     if odd:
         release.problems.append(f"{where}: {', '.join(odd)} must be text")
         return
-    image = _image(release.image_root, str(row["image"]).strip())
+    if _SEVERAL in row and str(row.get("image") or "").strip():
+        release.problems.append(f"{where}: image and images; name all in images, or one in image")
+        return
+    images, views, problem = _images(row[_SEVERAL]) if _SEVERAL in row else ((str(row["image"]).strip(),), (), "")
+    if problem:
+        release.problems.append(f"{where}: {problem}")
+        return
+    image = tuple(_image(release.image_root, path) for path in images)
     metadata = {name: value for name, value in row.items() if name not in _FIELDS}
     source_id = optional_text(row.get("id"))
     if source_id:
@@ -93,6 +106,7 @@ def _add(release: Release, where: str, place: str, split: str, task: str, row: R
             key=source_id or place,
             split=split,
             image=image,
+            views=views,
             question=row["question"],
             answer=row["answer"],
             answer_type=optional_text(row.get("answer_type")),
@@ -107,10 +121,39 @@ def _add(release: Release, where: str, place: str, split: str, task: str, row: R
             key=source_id or place,
             split=split,
             image=image,
+            views=views,
             caption=row[task],
             task=task,
             metadata=metadata,
         )
+
+
+def _shows_several(path: Path) -> bool:
+    """Whether a CSV's header has the column of several images."""
+    _, header = next(read_lines(path), (1, ""))
+    return _SEVERAL in (name.strip() for name in header.split(","))
+
+
+def _images(value: Any) -> tuple[tuple[str, ...], tuple[str, ...], str]:
+    """Paths, what they are called (nothing where nobody says), and what is wrong, if anything."""
+    if isinstance(value, str):  # of a CSV
+        parts = [part.strip() for part in value.split(";") if part.strip()]
+        named = [part.partition("=") for part in parts if "=" in part]
+        if 0 < len(named) < len(parts):
+            return (), (), f"images: name all of them or none; found {quoted(value)}"
+        value = {name.strip(): path.strip() for name, _, path in named} if named else parts
+        if len(value) < len(parts):
+            return (), (), "images: a name occurs twice; give each image another"
+    names = tuple(value) if isinstance(value, dict) else ()
+    paths = list(value.values()) if isinstance(value, dict) else value
+    wrong = (
+        not isinstance(paths, list) or not paths or not all(isinstance(path, str) and path.strip() for path in paths)
+    )
+    if wrong or not all(name.strip() for name in names):
+        return (), (), 'images must be {"frontal": "a.png", "lateral": "b.png"}, or a list of paths'
+    if len(set(paths)) < len(paths):
+        return (), (), "images: the same image twice; name each once"
+    return tuple(path.strip() for path in paths), names, ""
 
 
 def _image(root: Path, image: str) -> str:

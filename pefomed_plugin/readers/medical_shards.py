@@ -115,7 +115,7 @@ def add_sample(
         ways, what = (keys.text, "text") if text is None else (keys.question, "question")
         release.skip(where, f"no {what} ({', '.join(ways)})")
         return
-    known = {"key": f"{shard[: -len('.tar')]}/{key}", "split": split, "image": f"{shard}#{image}"}
+    known: dict[str, Any] = {"key": f"{shard[: -len('.tar')]}/{key}", "split": split, "image": f"{shard}#{image}"}
     metadata = {"source_id": key}
     if keys.question:
         add_question(release, where, question=question, answer=text, metadata=metadata, **known)

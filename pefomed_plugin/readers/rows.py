@@ -53,23 +53,27 @@ def add_question(
     question_type: str | None = None,
     organ: str | None = None,
     phrase_type: str | None = None,
+    views: tuple[str, ...] = (),
 ) -> None:
     """Append one VQA sample to ``release``, or record why the row cannot be one.
 
     Args:
         where: file and record, for messages.
         key: what follows ``<data set>-`` in the sample's id.
-        image: path below the image root; must stay there, symbolic links followed.
+        image: path below the image root, or a tuple of several; must stay there, symbolic links followed.
         question, answer: kept as released; a number becomes text.
         answer_type: the release's flag; without one, ``closed_by_answer`` decides and ``metadata`` says so.
+        views: what each image is called; empty where nobody says.
 
     A value of the wrong kind is a problem, an empty question or answer is skipped and counted.
     """
-    texts, problem = _as_texts({"image": image, "question": question, "answer": answer})
+    several = isinstance(image, tuple)
+    texts, problem = _as_texts({**({} if several else {"image": image}), "question": question, "answer": answer})
+    images = image if several else (texts.get("image", ""),)
     if problem is None and (isinstance(key, bool) or not isinstance(key, (str, int)) or key == ""):
         problem = f"{key!r} is not an id; number the record"
     if problem is None:
-        problem = _image_problem(release, texts["image"])
+        problem = _images_problem(release, images)
     flag = closed_by_answer(texts.get("answer", "")) if answer_type is None else str(answer_type).strip().upper()
     if problem is None and flag not in (OPEN, CLOSED):
         problem = f"answer_type {answer_type!r} is neither OPEN nor CLOSED; compare with the original release"
@@ -92,8 +96,10 @@ def add_question(
             organ=organ,
             phrase_type=phrase_type,
             metadata={**metadata, "answer_type_from": origin},
-            images=(texts.pop("image"),),
-            **texts,
+            images=images,
+            views=views,
+            question=texts["question"],
+            answer=texts["answer"],
         ),
         where,
     )
@@ -136,11 +142,11 @@ def image_problem(release: Release, image: str) -> str | None:
     return None
 
 
-def _image_problem(release: Release, image: str) -> str | None:
+def _images_problem(release: Release, images: tuple[str, ...]) -> str | None:
     # Questions about one image follow each other, and following links costs more than all the rest of a row.
-    if release.samples and release.samples[-1].images == (image,):
+    if release.samples and release.samples[-1].images == images:
         return None
-    return image_problem(release, image)
+    return next(filter(None, (image_problem(release, image) for image in images)), None)
 
 
 def _as_texts(values: Mapping[str, Any]) -> tuple[dict[str, str], str | None]:

@@ -121,7 +121,7 @@ def longest_batch(rows: int, tokens: int, answer: int) -> dict[str, Any]:
         positions=torch.arange(tokens).repeat(rows, 1),
         segments=torch.zeros_like(ids),
         filled=torch.arange(rows * tokens),
-        visual_starts=torch.full((rows,), 5),
+        visual_starts=tokens * torch.arange(rows) + 5,
         wanted=wanted,
         flat=flat,
         sources=(wanted + tokens * torch.arange(rows)[:, None]).flatten(),

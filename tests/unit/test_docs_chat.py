@@ -29,7 +29,7 @@ def test_the_commands_parse():
 def test_the_python_calls_what_there_is():
     (code,) = [text for language, text in BLOCKS if language == "python"]
     calls = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)]
-    assert len(calls) == 6
+    assert len(calls) == 7
     for call in calls:
         function = load if isinstance(call.func, ast.Name) else getattr(MedicalModel, call.func.attr)
         own = () if function is load else (None,)

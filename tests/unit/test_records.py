@@ -63,6 +63,25 @@ def test_one_image_is_written_as_before_and_several_as_a_list():
     assert [key.replace("images", "image") for key in written] == list(SAMPLE.to_json())
 
 
+def test_views_name_the_images_and_are_not_guessed():
+    several = replace(SAMPLE, images=("0.png", "1.png"))
+    assert several.image_names == ("image 1", "image 2") and "views" not in several.to_json()
+    named = replace(several, views=["frontal", "lateral"])
+    assert named.image_names == ("frontal", "lateral")
+    assert named.to_json()["views"] == ["frontal", "lateral"]
+    assert Sample.from_json(json.loads(json.dumps(named.to_json()))) == named
+    assert Prediction.of(named, "no", {}).sample == named
+
+
+@pytest.mark.parametrize("views", ["frontal", ["frontal"], ["a", "a"], ["a", ""], ["a", 5]])
+def test_views_that_do_not_name_each_image_are_refused(views):
+    record = {**replace(SAMPLE, images=("0.png", "1.png")).to_json(), "views": views}
+    with pytest.raises(ValueError, match="views must"):
+        Sample.from_json(record)
+    with pytest.raises(ValueError, match="views must"):
+        replace(SAMPLE, images=("0.png", "1.png"), views=views)
+
+
 @pytest.mark.parametrize("images", [[], "", [""], ["a.png", 5]])
 def test_a_sample_without_images_is_refused(images):
     with pytest.raises(ValueError, match="one path or several"):

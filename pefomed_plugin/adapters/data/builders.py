@@ -25,6 +25,7 @@ from ...services.private_files import keep_private
 from ...toolkit import BaseDatasetBuilder
 from ..prompting import Templates, templates_for
 from .datasets import MedicalDataset, ShardedDataset, existing_images, odds
+from .several_images import require_several, require_several_in_shards, views_in_words
 from .shard_splits import ShardSplits, check_dataset, check_image_size
 
 _SHOWN = 3
@@ -66,16 +67,14 @@ class MedicalBuilder(BaseDatasetBuilder):
         say(f"{self.dataset}: {release.layout} layout, {sizes}")
         for line in skips_in_words(release.skips):
             say(f"{self.dataset}: {line}")
+        for split, dataset in splits.items():
+            shown = views_in_words(dataset.samples)
+            if shown:
+                say(f"{self.dataset}, {split}: {shown}")
         return splits
 
     def _build_split(self, split: str, samples: list[Sample], release: Release) -> MedicalDataset:
-        several = [sample for sample in samples if len(sample.images) > 1]
-        if several:
-            raise DataError(
-                f"{self.dataset}: {len(several):,} of {len(samples):,} {split} samples have several images, and the "
-                "model takes one; name one image in each record",
-                [f"{sample.id}: {', '.join(sample.images)}" for sample in several],
-            )
+        require_several(self.dataset, split, samples)
         samples = self._with_images(split, samples, release)
         samples = samples[: self._limit(split, len(samples))]
         return self._finish(
@@ -97,6 +96,7 @@ class MedicalBuilder(BaseDatasetBuilder):
         for split, shards in open_shards(folder, files).items():
             samples = ShardFiles(folder, shards, self._limit(split, sum(shard.samples for shard in shards)))
             check_dataset(self.dataset, samples[0], samples.paths[0])
+            require_several_in_shards(self.dataset, samples.most_images)
             check_image_size(self.dataset, folder, self._image_size(split))
             splits[split] = self._finish(
                 ShardedDataset(

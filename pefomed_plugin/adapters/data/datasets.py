@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from random import Random
-from typing import Any, Callable
+from typing import Any, Callable, NamedTuple
 
 import torch
 from PIL import Image
@@ -17,21 +17,30 @@ from ...digests import sha256_of
 from ...errors import ConfigError
 from ...prompts import PROMPT_TEMPLATES, PromptTemplate, template_of
 from ...records import Sample
+from ...services.console import say
 from ...services.data.shard_files import ShardFiles
 from ...services.images.decoding import DEFAULT_POLICY, ImagePolicy, open_encoded, open_image
 from .sampling import Draw
 
 Item = dict[str, Any]
+"""``image`` is what the image processor made of the image; of several images a tuple of that."""
 _GREY = (128, 128, 128)
 _BLIND = "(blind)"
 _BLIND_SIZE_PX = (448, 448)
+
+
+class Place(NamedTuple):
+    """Which image of which sample."""
+
+    sample: int
+    image: int = 0
 
 
 def make_item(
     name: str,
     sample: Sample,
     images: Sequence[str],
-    image: Any,
+    shown: Sequence[Any],
     number: int,
     template: PromptTemplate,
     rng: Random | None,
@@ -41,13 +50,13 @@ def make_item(
 
     Args:
         images: names of the images that are shown with it.
-        image: what the image processor made.
+        shown: what the image processor made of each of them.
         rng: draws the instruction; None takes the first.
     """
     question = text_processor(sample.question) if sample.question is not None else None
     return {
-        "image": image,
-        "instruction_input": template.ask(question, rng),
+        "image": shown[0] if len(shown) == 1 else tuple(shown),
+        "instruction_input": template.ask(question, rng, sample.image_names),
         "answer": text_processor(sample.answer),
         "image_id": sample.id,
         "index": number,
@@ -67,8 +76,9 @@ def odds(settings: DatasetConfig, samples: int) -> tuple[float | None, float]:
 class MedicalDataset(Dataset):
     """One split of one data set.
 
-    An item holds ``image`` (3, S, S) float, ``instruction_input`` (no turn template), ``answer``, ``image_id`` (the
-    sample's id), ``index``, and ``image_key``, equal for samples that show the same images.
+    An item holds ``image`` (3, S, S) float, or a tuple of them where the sample has several, ``instruction_input`` (no
+    turn template), ``answer``, ``image_id`` (the sample's id), ``index``, and ``image_key``, equal for samples that
+    show the same images.
     """
 
     def __init__(
@@ -102,6 +112,7 @@ class MedicalDataset(Dataset):
         self._kept: dict[str, Any] = {}
         self._ready: Mapping[str, Any] | None = None
         self._exchanged: Sequence[int] | None = None
+        self._keeps_first = False
         self._blind = False
 
     def __len__(self) -> int:
@@ -117,25 +128,41 @@ class MedicalDataset(Dataset):
         sample = self.samples[number]
         rng = Random(f"{self.seed} {self.name} {number} {pass_number}") if self.draws_instructions else None
         images, template = self.images_of(number), template_of(sample.task, self.templates)
-        return make_item(self.name, sample, images, self._image(number), number, template, rng, self.text_processor)
+        shown = self._images(number)
+        return make_item(self.name, sample, images, shown, number, template, rng, self.text_processor)
+
+    @property
+    def most_images(self) -> int:
+        """Images of the sample that shows most."""
+        return max((len(sample.images) for sample in self.samples), default=1)
 
     def images_of(self, number: int) -> tuple[str, ...]:
         """Names of the images that sample ``number`` shows; samples with the same names show the same."""
-        return (_BLIND,) if self._blind else self.samples[self._shown(number)].images
+        own = self.samples[number].images
+        if self._blind:
+            return (_BLIND,) * len(own)
+        if self._exchanged is None:
+            return own
+        others = self.samples[self._exchanged[number]].images
+        return (own[0], *others[1:]) if self._keeps_first else others
 
-    def images(self) -> dict[str, int]:
-        """Every image that is shown, and a sample that shows it."""
-        return {self._only_image(number): number for number in reversed(range(len(self)))}
+    def images(self) -> dict[str, Place]:
+        """Every image that is shown, and where."""
+        return {
+            name: Place(number, place)
+            for number in reversed(range(len(self)))
+            for place, name in enumerate(self.images_of(number))
+        }
 
-    def content_key(self, number: int) -> str:
-        """Identifies the image of sample ``number`` by its bytes and the policy, whatever its name."""
+    def content_key(self, place: Place) -> str:
+        """Identifies the image that is shown there by its bytes and the policy, whatever its name."""
         if self._blind:
             return _BLIND
         policy = "" if self.policy == DEFAULT_POLICY else f" {self.policy}"
-        return self._stored_digest(self._shown(number)) + policy
+        return self._stored_digest(self._shown(place)) + policy
 
-    def _stored_digest(self, number: int) -> str:
-        stream, _ = open_encoded(self.image_root, self.samples[number].only_image)
+    def _stored_digest(self, place: Place) -> str:
+        stream, _ = open_encoded(self.image_root, self.samples[place.sample].images[place.image])
         with stream:
             return sha256_of(stream)
 
@@ -144,47 +171,80 @@ class MedicalDataset(Dataset):
         self._ready = ready
 
     def shuffle_images(self, seed: int) -> None:
-        """Show another sample's image with every question: what is still right was answered without looking."""
+        """Show another sample's images with every question: what is still right was answered without looking.
+
+        Where samples show several images, those of one that shows the same views.
+        """
+        self._exchange(f"{seed} shuffled images", keeps_first=False)
+
+    def shuffle_further_images(self, seed: int) -> None:
+        """Show every sample's own first image, and the further ones of another sample that shows the same views.
+
+        Raises:
+            ConfigError: no sample shows several images.
+        """
+        if self.most_images == 1:
+            raise ConfigError(
+                f"run.images: further_shuffled needs samples of several images, and those of {self.name} show one each"
+            )
+        self._exchange(f"{seed} shuffled further images", keeps_first=True)
+
+    def _exchange(self, seed: str, *, keeps_first: bool) -> None:
         numbers = {sample.images: number for number, sample in enumerate(self.samples)}
-        images = sorted(numbers)
-        Random(f"{seed} shuffled images").shuffle(images)
-        others = dict(zip(images, images[1:] + images[:1]))
+        by_views: dict[tuple[int, tuple[str, ...]], list[tuple[str, ...]]] = {}
+        for images in sorted(numbers):
+            by_views.setdefault((len(images), self.samples[numbers[images]].views), []).append(images)
+        others: dict[tuple[str, ...], tuple[str, ...]] = {}
+        for alike in by_views.values():
+            Random(seed).shuffle(alike)
+            others.update(zip(alike, alike[1:] + alike[:1]))
         self._exchanged = [numbers[others[sample.images]] for sample in self.samples]
+        self._keeps_first = keeps_first
+        alone = sum(self.images_of(number) == sample.images for number, sample in enumerate(self.samples))
+        if alone:
+            say(f"{self.name}: {alone:,} of {len(self):,} samples keep their own images: {_why_kept(keeps_first)}")
 
     def blind_images(self) -> None:
-        """Show the same uniform grey image with every question: what is still right was answered without looking."""
+        """Show the same uniform grey image with every question: what is still right was answered without looking.
+
+        In place of each image, where there are several.
+        """
         self._blind = True
 
-    def open_image(self, number: int) -> Image.Image:
-        """The image that sample ``number`` shows, in mode RGB. Raises ImageError as ``__getitem__``."""
-        return Image.new("RGB", _BLIND_SIZE_PX, _GREY) if self._blind else self._open(self._shown(number))
+    def open_image(self, place: Place) -> Image.Image:
+        """The image that is shown there, in mode RGB. Raises ImageError as ``__getitem__``."""
+        return Image.new("RGB", _BLIND_SIZE_PX, _GREY) if self._blind else self._open(self._shown(place))
 
-    def _open(self, number: int) -> Image.Image:
-        return open_image(self.image_root, self.samples[number].only_image, policy=self.policy)
+    def _open(self, place: Place) -> Image.Image:
+        return open_image(self.image_root, self.samples[place.sample].images[place.image], policy=self.policy)
 
-    def _shown(self, number: int) -> int:
-        return number if self._exchanged is None else self._exchanged[number]
+    def _shown(self, place: Place) -> Place:
+        """Where the image comes from that is shown at a place."""
+        if self._exchanged is None or (self._keeps_first and place.image == 0):
+            return place
+        return Place(self._exchanged[place.sample], place.image)
 
-    def _only_image(self, number: int) -> str:
-        return _BLIND if self._blind else self.samples[self._shown(number)].only_image
-
-    def _image(self, number: int) -> Any:
-        name = self._only_image(number)
+    def _images(self, number: int) -> list[Any]:
+        names = self.images_of(number)
         if self._ready is not None:
-            return self._ready[name]
-        image = self._kept.get(name)
-        if image is None:
-            image = self.vis_processor(self.open_image(number))
-            if not self.keep_in_memory:
-                self._kept.clear()  # but for the last: the questions of an image often come one after the other
-            self._kept[name] = image
-        return image
+            return [self._ready[name] for name in names]
+        found = [self._kept.get(name) for name in names]
+        for place, image in enumerate(found):
+            if image is None:
+                found[place] = self.vis_processor(self.open_image(Place(number, place)))
+        if not self.keep_in_memory:
+            self._kept.clear()  # but for the last: the questions of an image often come one after the other
+        self._kept.update(zip(names, found))
+        return found
 
     @staticmethod
     def collater(items: Sequence[Item]) -> dict[str, Any]:
-        """Items as a batch: images stacked to (B, 3, S, S), everything else in lists."""
+        """Items as a batch: images stacked to (B, 3, S, S), everything else in lists.
+
+        Of samples with several images all lie one after the other.
+        """
         batch: dict[str, Any] = {key: [item[key] for item in items] for key in items[0] if key != "image"}
-        return {"image": torch.stack([item["image"] for item in items]), **batch}
+        return {"image": _stacked(items), **batch}
 
 
 class ShardedDataset(MedicalDataset):
@@ -196,15 +256,20 @@ class ShardedDataset(MedicalDataset):
 
     samples: ShardFiles
 
-    def _stored_digest(self, number: int) -> str:
-        return sha256_of(BytesIO(self.samples.read_encoded(number)))
+    @property
+    def most_images(self) -> int:
+        """Images of the sample that shows most; known without reading them."""
+        return self.samples.most_images
 
-    def _open(self, number: int) -> Image.Image:
-        return self.samples.open_image(number)
+    def _stored_digest(self, place: Place) -> str:
+        return sha256_of(BytesIO(self.samples.read_encoded(*place)))
+
+    def _open(self, place: Place) -> Image.Image:
+        return self.samples.open_image(*place)
 
 
 class PackedCollater:
-    """Items as a batch in which questions of one image share a row: ``layout`` and one image a row."""
+    """Items as a batch in which questions of the same images share a row: ``layout``, and each row's images once."""
 
     def __init__(self, packer: Callable[..., Any], *, share: bool, generation: bool = False) -> None:
         """Collate with a model's ``packer``; without ``share`` every question has a row of its own."""
@@ -217,7 +282,13 @@ class PackedCollater:
             None if self.generation else batch["answer"],
             batch["image_key"] if self.share else range(len(items)),
         )
-        return {"image": torch.stack([items[number]["image"] for number in firsts]), "layout": layout, **batch}
+        return {"image": _stacked([items[number] for number in firsts]), "layout": layout, **batch}
+
+
+def _stacked(items: Sequence[Item]) -> torch.Tensor:
+    """The images of all items, one after the other."""
+    shown = [item["image"] for item in items]
+    return torch.stack([image for images in shown for image in (images if isinstance(images, tuple) else (images,))])
 
 
 def make_collater(model: Any, *, share: bool, generation: bool = False) -> Callable[[Any], dict[str, Any]]:
@@ -248,6 +319,12 @@ class Mixture(Dataset):
 
     def __len__(self) -> int:
         return sum(len(dataset) for dataset in self.datasets)
+
+
+def _why_kept(keeps_first: bool) -> str:
+    if keeps_first:
+        return "they show one, or no other sample shows the same views"
+    return "no other sample shows the same views"
 
 
 def existing_images(samples: Sequence[Sample], image_root: Path) -> tuple[list[Sample], list[Sample]]:

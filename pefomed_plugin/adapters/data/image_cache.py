@@ -25,7 +25,7 @@ from ...json_text import parse_json
 from ...services.console import progress, say
 from ...services.images.decoding import DECODING
 from ...services.tensor_store import TensorStore
-from .datasets import MedicalDataset
+from .datasets import MedicalDataset, Place
 
 _NUMPY_NAMES = {torch.uint8: "uint8", torch.float32: "float32", torch.float16: "float16", torch.bfloat16: "int16"}
 """What numpy, which has no bfloat16, calls values of the same size."""
@@ -153,10 +153,14 @@ def _make_ready(
     shape, kind = maker.shape(transform), _NUMPY_NAMES[maker.dtype]
     with accelerator.main_process_first():
         store = TensorStore(cache_folder(options) / name, shape, kind, facts)
-    keys = [{image: dataset.content_key(number) for image, number in dataset.images().items()} for dataset in datasets]
+    shown = [dataset.images() for dataset in datasets]
+    keys = [
+        {image: dataset.content_key(place) for image, place in places.items()}
+        for dataset, places in zip(datasets, shown)
+    ]
     sources = {
-        key: (dataset, dataset.images()[image])
-        for dataset, named in zip(datasets, keys)
+        key: (dataset, places[image])
+        for dataset, places, named in zip(datasets, shown, keys)
         for image, key in named.items()
     }
     missing = store.missing(sources)
@@ -189,19 +193,19 @@ def _forecast(store: TensorStore, missing: int, wanted: int) -> None:
 class _ToMake(Dataset):
     """Pixels of the images that are to be made ready."""
 
-    def __init__(self, sources: Sequence[tuple[str, MedicalDataset, int]]) -> None:
+    def __init__(self, sources: Sequence[tuple[str, MedicalDataset, Place]]) -> None:
         self.sources = sources
 
     def __len__(self) -> int:
         return len(self.sources)
 
     def __getitem__(self, number: int) -> tuple[str, torch.Tensor]:
-        key, dataset, sample = self.sources[number]
+        key, dataset, place = self.sources[number]
         processor: Any = dataset.vis_processor
-        return key, processor.pixels(dataset.open_image(sample))
+        return key, processor.pixels(dataset.open_image(place))
 
 
-def _fill(store: TensorStore, maker: Any, sources: Sequence[tuple[str, MedicalDataset, int]], workers: int) -> None:
+def _fill(store: TensorStore, maker: Any, sources: Sequence[tuple[str, MedicalDataset, Place]], workers: int) -> None:
     batches = DataLoader(_ToMake(sources), batch_size=_BATCH, num_workers=workers)
     kind = torch.int16 if maker.dtype is torch.bfloat16 else maker.dtype
     with store.writer() as writer, progress("making " + maker.what, len(sources)) as advance:

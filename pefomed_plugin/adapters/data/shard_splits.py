@@ -21,7 +21,8 @@ from ...services.console import say
 from ...services.data.shard_cache import fetch_index, fetch_shards
 from ...services.data.shard_reading import Part, ShardReader
 from ...services.data.shard_sources import ShardSource, read_storage
-from ...services.data.shards import list_shards, read_image_size
+from ...services.data.shards import list_shards, read_image_size, read_most_images
+from .several_images import require_several_in_shards
 
 _TRAIN = "train"
 
@@ -88,6 +89,7 @@ class ShardSplits:
             return {}, source
         shards = [shard for shard in list_shards(folder) if source.names is None or shard.file in source.names]
         check_image_size(self.dataset, folder, image_size)
+        require_several_in_shards(self.dataset, read_most_images(folder))
         parts = [
             Part(source.address(shard.file), shard.file, _TRAIN, shard.samples, shard.sha256)
             for shard in shards
@@ -95,7 +97,8 @@ class ShardSplits:
         ]
         others = [shard.file for shard in shards if shard.split != _TRAIN]
         samples = sum(part.samples or 0 for part in parts)
-        return self._stream(parts, samples, source), source.only(others) if others else None
+        stream = self._stream(parts, samples, source, read_most_images(folder))
+        return stream, source.only(others) if others else None
 
     def stream_by_others(self, source: ShardSource) -> tuple[dict[str, Any], ShardSource | None]:
         """The same for shards by others; which of them are for training, their names or ``options.split`` say."""
@@ -131,7 +134,9 @@ class ShardSplits:
         options = {**self.settings.options, "shards": ";".join(map(escape, names or ()))}
         return read_data(self.dataset, folder, **options)
 
-    def _stream(self, parts: list[Part], samples: int, source: ShardSource, **reader: Any) -> dict[str, Any]:
+    def _stream(
+        self, parts: list[Part], samples: int, source: ShardSource, most_images: int = 1, **reader: Any
+    ) -> dict[str, Any]:
         from .streams import make_stream  # late: needs webdataset, which nothing else here does
 
         where = f"datasets.{self.dataset}"
@@ -153,7 +158,9 @@ class ShardSplits:
         )
         reading, keys = ShardReader(self.dataset, self.reading, **reader), reader.get("keys")
         tasks = DATASETS.find(self.dataset).tasks if keys is None else ("vqa",) if keys.question else (keys.task,)
-        return {_TRAIN: make_stream(self.dataset, parts, reading, samples, tasks, self._processors, self.settings)}
+        processors = self._processors
+        stream = make_stream(self.dataset, parts, reading, samples, tasks, processors, self.settings, most_images)
+        return {_TRAIN: stream}
 
 
 def check_dataset(dataset: str, sample: Sample, where: object) -> None:

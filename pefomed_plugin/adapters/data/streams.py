@@ -61,7 +61,7 @@ class ReadShards:
     name: str
     reader: ShardReader
 
-    def __call__(self, shards: Iterator[Mapping[str, Any]]) -> Iterator[tuple[Sample, bytes, str]]:
+    def __call__(self, shards: Iterator[Mapping[str, Any]]) -> Iterator[tuple[Sample, list[bytes], str]]:
         for shard in shards:
             left_out: LeftOut = []
             yield from self.reader.read(shard["part"], left_out)
@@ -90,13 +90,13 @@ class MakeItems:
     templates: Templates
     order: ShardOrder
 
-    def __call__(self, samples: Iterator[tuple[Sample, bytes, str]]) -> Iterator[Item]:
+    def __call__(self, samples: Iterator[tuple[Sample, list[bytes], str]]) -> Iterator[Item]:
         for number, (sample, encoded, where) in enumerate(samples):
             check_dataset(self.name, sample, where)
-            image = self.vis_processor(decode_image(BytesIO(encoded), where, self.policy))
+            shown = [self.vis_processor(decode_image(BytesIO(image), where, self.policy)) for image in encoded]
             rng = Random(f"{self.seed} {self.name} {sample.id} {self.order.pass_number}")
             template = template_of(sample.task, self.templates)
-            yield make_item(self.name, sample, sample.images, image, number, template, rng, self.text_processor)
+            yield make_item(self.name, sample, sample.images, shown, number, template, rng, self.text_processor)
 
 
 def make_stream(
@@ -107,6 +107,7 @@ def make_stream(
     tasks: Sequence[str],
     processors: tuple[Any, Any],
     settings: DatasetConfig,
+    most_images: int = 1,
 ) -> webdataset.DataPipeline:
     """An endless pipeline of items, as MiniGPT-v2's laion builder gives one.
 
@@ -114,6 +115,7 @@ def make_stream(
         samples: of one pass through all shards.
         tasks: that its samples may have.
         processors: of images and of texts.
+        most_images: of the sample that shows most.
     """
     order, templates = ShardOrder(parts, settings.seed, name), templates_for(name, settings, tasks)
     pipeline = webdataset.DataPipeline(
@@ -126,7 +128,7 @@ def make_stream(
     ).repeat()
     pipeline.name, pipeline.samples_of_a_pass = name, samples
     pipeline.batch_size, pipeline.passes, pipeline.sample_ratio = settings.batch_size, *odds(settings, samples)
-    pipeline.templates, pipeline.tasks = templates, tuple(tasks)
+    pipeline.templates, pipeline.tasks, pipeline.most_images = templates, tuple(tasks), most_images
     return pipeline
 
 
@@ -140,7 +142,7 @@ class StreamedDataset(Dataset):
         self.pipeline = pipeline
         self.name, self.batch_size = pipeline.name, pipeline.batch_size
         self.passes, self.sample_ratio = pipeline.passes, pipeline.sample_ratio
-        self.templates, self.tasks = pipeline.templates, pipeline.tasks
+        self.templates, self.tasks, self.most_images = pipeline.templates, pipeline.tasks, pipeline.most_images
         self._pass: int | None = None
         self._items: Iterator[Item] = iter(())
 

@@ -7,6 +7,7 @@ the files.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Collection, Sequence
 from io import BytesIO
 from pathlib import Path
@@ -26,7 +27,7 @@ from ...storage import write_json
 from ..console import progress, say
 from ..images.decoding import DEFAULT_POLICY, decode_image
 from ..parallel import map_in_threads
-from .shards import Shard, read_shard_index
+from .shards import Shard, image_endings, read_shard_index
 
 CHECKED = "checked.json"
 """Beside ``index.json``: size, time and digest of the shards whose content was compared with the index."""
@@ -62,7 +63,14 @@ class ShardFiles(Sequence[Sample]):
         if problems:
             raise DataError(f"{folder} holds damaged shards", problems)
         self._shard = np.repeat(np.arange(len(shards)), [shard.samples for shard in shards])[:limit]
-        self._places = np.concatenate(tables)[:limit]  # (samples, 2 members, offset and bytes)
+        members = np.concatenate([count for _, count in tables])[:limit]
+        self._ends = members.cumsum()  # behind the members of each sample: its images, then its record
+        self._places = np.concatenate([table for table, _ in tables])[: self._ends[-1]]  # (members, offset and bytes)
+
+    @property
+    def most_images(self) -> int:
+        """Images of the sample that has most."""
+        return int(np.diff(self._ends, prepend=0).max()) - 1
 
     def __len__(self) -> int:
         return len(self._shard)
@@ -74,29 +82,32 @@ class ShardFiles(Sequence[Sample]):
             IndexError: there are not so many.
             DataError: its record cannot be read.
         """
-        content, where = self._read(number, 1)
+        content, where = self._read(number, -1)
         try:
             return Sample.from_json(parse_json(content))
         except (ValueError, TypeError) as error:
             raise DataError(f"{where}: not a sample ({one_line(error)}); {_REMEDY}") from error
 
-    def open_image(self, number: int) -> Image.Image:
-        """Image of sample ``number``, in mode RGB, at the size of the shards.
+    def open_image(self, number: int, image: int = 0) -> Image.Image:
+        """Image ``image`` of sample ``number``, in mode RGB, at the size of the shards.
 
         Raises:
             ImageError: it cannot be decoded.
             DataError: the shard cannot be read.
         """
-        content, where = self._read(number, 0)
+        content, where = self._read(number, image)
         return decode_image(BytesIO(content), where, DEFAULT_POLICY)
 
-    def read_encoded(self, number: int) -> bytes:
-        """Image of sample ``number`` as it is stored. Raises DataError as ``open_image``."""
-        return self._read(number, 0)[0]
+    def read_encoded(self, number: int, image: int = 0) -> bytes:
+        """Image ``image`` of sample ``number`` as it is stored. Raises DataError as ``open_image``."""
+        return self._read(number, image)[0]
 
     def _read(self, number: int, member: int) -> tuple[bytes, str]:
-        """Content of one member, and the words that name it in errors."""
-        path, place = self.paths[self._shard[number]], _Place(*map(int, self._places[number, member]))
+        """Content of one member (an image; -1: the record), and the words that name it in errors."""
+        path = self.paths[self._shard[number]]
+        number %= len(self)
+        start = self._ends[number - 1] if number else 0
+        place = _Place(*map(int, self._places[self._ends[number] - 1 if member < 0 else start + member]))
         where = f"{path}, byte {place.offset:,}"
         try:
             with open(path, "rb") as file:
@@ -131,14 +142,20 @@ def open_shards(folder: Path, files: Collection[str] | None = None) -> dict[str,
     return {split: own for split, own in by_split.items() if own}
 
 
-def _read_headers(path: Path, samples: int) -> tuple[np.ndarray, str]:
-    """Places of image and record of each sample, (samples, 2, 2); and what is wrong, if anything."""
-    places = np.zeros((samples, 2, 2), np.int64)
-    wanted = [f"{number:06d}.{suffix}" for number in range(samples) for suffix in ("png", "json")]
+def _read_headers(path: Path, samples: int) -> tuple[tuple[np.ndarray, np.ndarray], str]:
+    """Places of images and record of each sample, (members, 2), and how many members each has, (samples,).
+
+    And what is wrong, if anything.
+    """
+    places = np.zeros((0, 2), np.int64), np.zeros(0, np.int64)
     try:
         members = read_members(path, check_sums=False)  # the digest has been compared
     except OSError as error:
         return places, f"{path}: its headers cannot be read ({one_line(error)}); {_REMEDY}"
+    counts = _images_in(members.names, samples)
+    wanted = [
+        f"{number:06d}.{ending}" for number, images in enumerate(counts) for ending in (*image_endings(images), "json")
+    ]
     for name, found in zip(wanted, members.names):
         if found != name:
             return places, f"{path}: holds {found} where {name} should be; {_REMEDY}"
@@ -151,7 +168,15 @@ def _read_headers(path: Path, samples: int) -> tuple[np.ndarray, str]:
     damage = [text for kind, text in members.faults if kind != CUT]  # whether it is whole, size and digest say
     if damage:
         return places, f"{path}: {'; '.join(damage)}; {_REMEDY}"
-    return np.stack([members.offsets, members.sizes], axis=1).reshape(samples, 2, 2), ""
+    return (np.stack([members.offsets, members.sizes], axis=1), np.asarray(counts, np.int64) + 1), ""
+
+
+def _images_in(names: Sequence[str], samples: int) -> list[int]:
+    """How many images each sample has, where the members are what they should be; 1 where they are not."""
+    if len(names) == 2 * samples:
+        return [1] * samples
+    several = Counter(name.partition(".")[0] for name in names if name.endswith(".png") and name.count(".") == 2)
+    return [several.get(f"{number:06d}", 1) for number in range(samples)]
 
 
 def _check_digests(folder: Path, shards: Sequence[Shard]) -> None:

@@ -23,6 +23,7 @@ from ...readers.tars.members import CUT, DAMAGED, LEADS_OUT, NO_ENDING, leads_ou
 from ...records import Sample
 from .shard_sources import without_login
 from .shard_transport import BLOCK_BYTES, ShardStream, TransportError, open_shard
+from .shards import image_endings
 
 LeftOut = list[tuple[str, str]]
 """Samples and members that were not given, and why; the same words for the same cause."""
@@ -111,8 +112,8 @@ class ShardReader:
     skips_damage: bool = False
     """Leave out what cannot be read, counted, in place of an error."""
 
-    def read(self, part: Part, left_out: LeftOut) -> Iterator[tuple[Sample, bytes, str]]:
-        """Samples in the order of the shard, the encoded image, and words that name the image.
+    def read(self, part: Part, left_out: LeftOut) -> Iterator[tuple[Sample, list[bytes], str]]:
+        """Samples in the order of the shard, their encoded images, and words that name these.
 
         A connection that breaks is tried again, and goes on behind the sample given last.
 
@@ -143,7 +144,7 @@ class ShardReader:
                 break
         left_out += told
 
-    def _samples(self, part: Part, left_out: LeftOut) -> Iterator[tuple[Sample, bytes, str]]:
+    def _samples(self, part: Part, left_out: LeftOut) -> Iterator[tuple[Sample, list[bytes], str]]:
         from webdataset.tariterators import group_by_keys, tar_file_expander  # late: heavy
 
         count = 0
@@ -185,12 +186,15 @@ class ShardReader:
 
         return select
 
-    def _sample(self, part: Part, members: Mapping[str, Any], left_out: LeftOut) -> tuple[Sample, bytes, str] | None:
+    def _sample(
+        self, part: Part, members: Mapping[str, Any], left_out: LeftOut
+    ) -> tuple[Sample, list[bytes], str] | None:
         key = members["__key__"]
         where = f"{part.shown}, sample {key}"
         if self.keys is None:
             try:
-                return Sample.from_json(parse_json(members["json"].decode("utf-8"))), members["png"], where
+                sample = Sample.from_json(parse_json(members["json"].decode("utf-8")))
+                return sample, [members[ending] for ending in image_endings(len(sample.images))], where
             except (KeyError, ValueError, TypeError) as error:
                 raise BrokenShard(DAMAGED, f"{key} is not a sample ({one_line(error)})") from error
         ending = self.keys.image_in(members)
@@ -205,7 +209,7 @@ class ShardReader:
         if release.problems:
             raise BrokenShard(DAMAGED, release.problems[0])
         left_out += [(key, skip.reason) for skip in release.skips]
-        return (release.samples[0], members[ending or ""], where) if release.samples else None
+        return (release.samples[0], [members[ending or ""]], where) if release.samples else None
 
 
 def _say_what(error: Exception) -> bool:

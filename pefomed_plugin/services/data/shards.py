@@ -1,7 +1,8 @@
 """Samples with their images as WebDataset tar shards, for stage 1: a few large files in place of hundreds of thousands.
 
-A shard holds, for each sample, ``<number>.png`` (already at the model's size, lossless) and ``<number>.json`` (the
-sample's fields). Written with webdataset's ``TarWriter``. Writes and lists shards; ``shard_files`` reads them back.
+A shard holds, for each sample, ``<number>.png`` (already at the model's size, lossless; of several images
+``<number>.0.png``, ``<number>.1.png``, ...) and ``<number>.json`` (the sample's fields). Written with webdataset's
+``TarWriter``. Writes and lists shards; ``shard_files`` reads them back.
 """
 
 from __future__ import annotations
@@ -81,7 +82,10 @@ def write_shards(
     if image_size_px < 1 or per_shard < 1:
         raise ValueError(f"image_size_px {image_size_px} and per_shard {per_shard}: both must be at least 1")
     out = Path(out)
-    source = {"origin": origin, "image_root": os.path.abspath(image_root)}
+    source: dict[str, Any] = {"origin": origin, "image_root": os.path.abspath(image_root)}
+    most_images = max((len(sample.images) for sample in samples), default=1)
+    if most_images > 1:
+        source["most_images"] = most_images
     plan = _plan(samples, image_size_px, per_shard, policy)
     finished = _finished(out, plan)
     shards: list[Shard] = []
@@ -133,6 +137,11 @@ def read_origin(folder: Path) -> str:
 def read_image_size(folder: Path) -> int:
     """Side of the square images in the shards of a folder, in pixels. Raises DataError where there is no index."""
     return int(_read_index(Path(folder))["plan"]["image_size_px"])
+
+
+def read_most_images(folder: Path) -> int:
+    """Images of the sample that has most, over all shards of a folder. Raises DataError where there is no index."""
+    return int(_read_index(Path(folder)).get("most_images") or 1)
 
 
 def brace_notation(folder: Path, shards: Sequence[Shard], split: str) -> str:
@@ -203,11 +212,12 @@ def _write_shard(
     workers: int,
     advance: Advance,
 ) -> Shard:
-    def encode(sample: Sample) -> tuple[bytes, str]:
+    def encode(sample: Sample) -> tuple[list[bytes], str]:
         try:
-            return _encode(open_image(image_root, sample.only_image, policy=policy), image_size_px), ""
+            opened = (open_image(image_root, image, policy=policy) for image in sample.images)
+            return [_encode(image, image_size_px) for image in opened], ""
         except UnusableImage as error:
-            return b"", f"{sample.id}, {error}"
+            return [], f"{sample.id}, {error}"
 
     from webdataset.writer import TarWriter  # late: loads torch where it is installed
 
@@ -219,12 +229,15 @@ def _write_shard(
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(partial, "wb") as file, TarWriter(file, **plain) as tar:
-            for number, (sample, (png, problem)) in enumerate(zip(samples, map_in_threads(encode, samples, workers))):
+            for number, (sample, (images, problem)) in enumerate(
+                zip(samples, map_in_threads(encode, samples, workers))
+            ):
                 if problem:
                     problems.append(problem)
                 else:
                     key = f"{number:06d}"  # one by one: TarWriter would put json first, and shards begin with the image
-                    tar.write({"__key__": key, "png": png})
+                    for ending, png in zip(image_endings(len(images)), images):
+                        tar.write({"__key__": key, ending: png})
                     tar.write({"__key__": key, "json": _as_json(sample)})
                 advance(1)
         if problems:
@@ -242,6 +255,11 @@ def _write_shard(
     return Shard(path.name, samples[0].split, len(samples), path.stat().st_size, file_sha256(path))
 
 
+def image_endings(images: int) -> tuple[str, ...]:
+    """What the image members of a sample end with: ``png``, or ``0.png``, ``1.png``, ... of several."""
+    return ("png",) if images == 1 else tuple(f"{number}.png" for number in range(images))
+
+
 def _encode(image: Image.Image, size_px: int) -> bytes:
     image = resize_square(image, size_px)
     red, green, blue = (channel.tobytes() for channel in image.split())
@@ -256,7 +274,7 @@ def _as_json(sample: Sample) -> bytes:
     return json.dumps(sample.to_json(), ensure_ascii=False).encode("utf-8")
 
 
-def _write_index(out: Path, plan: dict[str, Any], source: dict[str, str], shards: Sequence[Shard], total: int) -> None:
+def _write_index(out: Path, plan: dict[str, Any], source: dict[str, Any], shards: Sequence[Shard], total: int) -> None:
     write_json(
         out / SHARD_INDEX,
         {
@@ -270,7 +288,13 @@ def _write_index(out: Path, plan: dict[str, Any], source: dict[str, str], shards
 
 def _read_index(folder: Path) -> dict[str, Any]:
     path, what = folder / SHARD_INDEX, "an index of shards; delete the folder and run again"
-    kinds = {"complete": "bool", "plan": "Mapping", "shards": "list[Mapping]", "image_root": "str | None"}
+    kinds = {
+        "complete": "bool",
+        "plan": "Mapping",
+        "shards": "list[Mapping]",
+        "image_root": "str | None",
+        "most_images": "int",
+    }
     content = read_json_object(path, kinds, ("complete", "plan", "shards"), what=what)
     known = fields_of(Shard)
     problems = [

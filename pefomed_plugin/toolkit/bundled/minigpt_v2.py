@@ -40,6 +40,8 @@ class MiniGPTv2(Generation):
     """The model of the paper; ``model(samples)["loss"]`` trains it, ``generate`` asks it."""
 
     PRETRAINED_MODEL_CONFIG_DICT = {"pretrain": "configs/models/minigpt_v2.yaml"}
+    takes_several_images = True
+    """A prompt may show several images, each where it has a placeholder."""
 
     visual_encoder: Any  # modules, as Any: torch types an attribute of a module as "Tensor or Module"
     ln_vision: Any
@@ -160,7 +162,8 @@ class MiniGPTv2(Generation):
 
         Args:
             samples: ``image`` (B, 3, S, S), ``instruction_input`` and ``answer``, B strings each.
-                With ``layout`` (of ``packer``), ``image`` holds one image a row of it (G, 3, S, S).
+                With ``layout`` (of ``packer``), ``image`` holds the images of its rows (G, 3, S, S).
+                Where prompts show several images, they lie one after the other, prompt by prompt or row by row.
             reduction: ``mean`` over all answer tokens; ``none`` as upstream defines it: per sample, summed over the
                 answer and divided by the padded length (used to rank answers).
 
@@ -216,6 +219,11 @@ class MiniGPTv2(Generation):
         self.truncated_answers += layout.truncated_answers
         return layout
 
+    def prompt_length(self, instruction_input: str) -> int:
+        """Tokens of a prompt, those of its images included, however many there may be."""
+        parts = self.prompt_template.format(instruction_input).split(IMAGE_PLACEHOLDER)
+        return sum(len(self.llama_tokenizer.encode(part)) for part in parts) + (len(parts) - 1) * self.visual_tokens
+
     @property
     def visual_tokens(self) -> int:
         """V: how many embeddings one image takes up in the prompt."""
@@ -243,14 +251,18 @@ class MiniGPTv2(Generation):
 
     def _embed_packed(self, images: torch.Tensor, layout: Packed) -> tuple[torch.Tensor, Places]:
         visual = self.encode_img(images)
-        columns = layout.visual_starts[:, None] + torch.arange(visual.shape[1], device=visual.device)
+        _require_images(len(visual), len(layout.visual_starts))
+        places = layout.visual_starts[:, None] + torch.arange(visual.shape[1], device=visual.device)
         embeddings = self._decoder().embed_tokens(layout.token_ids).to(visual.dtype)
-        embeddings = embeddings.scatter(1, columns[..., None].expand_as(visual), visual)
-        return embeddings, Places(layout.positions, layout.segments)
+        flat = embeddings.flatten(0, 1).scatter(0, places.view(-1, 1).expand(-1, visual.shape[2]), visual.flatten(0, 1))
+        return flat.view_as(embeddings), Places(layout.positions, layout.segments)
 
     def _embed(self, visual: torch.Tensor, layout: PaddedRows) -> torch.Tensor:
         places = layout.visual_positions.to(visual.device)
-        kept = torch.arange(visual.shape[1], device=visual.device)[None] < places.sum(1, keepdim=True)
+        _require_images(len(visual), len(layout.visual_counts))
+        kept = torch.arange(visual.shape[1], device=visual.device)[None] < layout.visual_counts[:, None].to(
+            visual.device
+        )
         embeddings = self._decoder().embed_tokens(layout.token_ids.to(visual.device)).to(visual.dtype)
         return embeddings.masked_scatter(places[..., None], visual[kept])
 
@@ -294,6 +306,11 @@ class MiniGPTv2(Generation):
         if cfg.get("ckpt"):
             model.load_checkpoint(cfg["ckpt"])
         return model
+
+
+def _require_images(given: int, placeholders: int) -> None:
+    if given != placeholders:
+        raise ValueError(f"{given} images for prompts that show {placeholders}")
 
 
 _OPTIONS = (

@@ -1,9 +1,10 @@
-"""Several questions of one image behind one prefix, laid out in one row. Integers only; no model, no images.
+"""Several questions of one image (or of the same images) behind one prefix, in one row. Integers only; no model.
 
-A row is what its questions begin with, once: ``<s>``, the text before the image, V visual tokens, and the instruction
-as far as it is the same; then for each question the rest of its text and its answer. Every question sees the prefix
-and itself, at the positions it would have alone, so that its loss is what it would be alone. A row with one question
-is an ordinary sequence. Rows are made where the data are loaded, so that no step waits for it.
+A row is what its questions begin with, once: ``<s>``, the text before the image, V visual tokens (of each image where
+there are several, with the text between them), and the instruction as far as it is the same; then for each question
+the rest of its text and its answer. Every question sees the prefix and itself, at the positions it would have alone, so
+that its loss is what it would be alone. A row with one question is an ordinary sequence. Rows are made where the data
+are loaded, so that no step waits for it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ NO_TARGET = -100
 
 @dataclass(frozen=True)
 class Packed:
-    """G rows (one image each), T tokens of the longest, R of all; W wanted places of the row with most, N of all."""
+    """G rows, I images of them; T tokens of the longest, R of all; W wanted places of the row with most, N of all."""
 
     token_ids: torch.Tensor
     """(G, T) int64; visual places and padding hold the padding id."""
@@ -34,7 +35,7 @@ class Packed:
     filled: torch.Tensor
     """(R,) int64: which of the G x T places hold a token, row by row."""
     visual_starts: torch.Tensor
-    """(G,) int64: column of the first visual token."""
+    """(I,) int64: which of the G x T places holds the first visual token of each image, row by row."""
     wanted: torch.Tensor
     """(G, W) int64: columns whose output is needed, padded with 0: each predicts a token of an answer."""
     flat: torch.Tensor
@@ -82,43 +83,49 @@ class Packer:
     def __call__(
         self, instruction_inputs: Sequence[str], answers: Sequence[str] | None, images: Sequence[Hashable]
     ) -> tuple[Packed, list[int]]:
-        """Rows of a batch of B samples; samples of one image share a row.
+        """Rows of a batch of B samples; samples of the same images share a row.
 
         Args:
-            instruction_inputs: B texts with one image placeholder each.
+            instruction_inputs: B texts with a placeholder for each of their images.
             answers: B answers to learn, or None for generation.
-            images: B names; equal ones are the same image.
+            images: B names, each of all images of its sample; equal ones are the same images in the same order.
 
         Returns:
-            the rows, and for each the number of a sample that holds its image.
+            the rows, and for each the number of a sample that holds its images.
 
         Raises:
-            ValueError: a text does not hold exactly one image placeholder, or the visual tokens exceed the context.
+            ValueError: a text without image placeholder, or visual tokens that exceed the context.
         """
         rows: dict[Hashable, _Row] = {}
         for number, text in enumerate(instruction_inputs):
             before, behind = self._split(number, self.prompt_template.format(text))
-            row = rows.setdefault((images[number], before), _Row(self._up_to_image(before), []))
+            row = rows.setdefault((images[number], before), self._up_to_image(before))
             tail = self.tokenizer.encode(behind)[: self.max_context_len - (len(row.image) - 1)]
             answer = self.tokenizer.encode(answers[number] + self.end_sym) if answers is not None else []
             row.questions.append(_Question(number, tail, answer[: self.max_txt_len], len(answer) > self.max_txt_len))
-        return _together(list(rows.values()), self.tokenizer.pad_token_id, self.visual_tokens), [
+        return _together(list(rows.values()), self.tokenizer.pad_token_id), [
             row.questions[0].sample for row in rows.values()
         ]
 
     def _split(self, number: int, prompt: str) -> tuple[str, str]:
-        before, *behind = prompt.split(IMAGE_PLACEHOLDER)
-        if len(behind) != 1:
-            raise ValueError(f"prompt {number} holds {len(behind)} image placeholders, expected 1: {prompt[:80]!r}")
-        return before, behind[0]
+        """What stands before the last image and behind it."""
+        before, found, behind = prompt.rpartition(IMAGE_PLACEHOLDER)
+        if not found:
+            raise ValueError(f"prompt {number} holds no image placeholder: {prompt[:80]!r}")
+        return before, behind
 
-    def _up_to_image(self, before: str) -> list[int]:
-        head = self.tokenizer.encode(before)
-        if len(head) + self.visual_tokens > self.max_context_len:
+    def _up_to_image(self, before: str) -> _Row:
+        row, places = [self.tokenizer.bos_token_id], []
+        for text in before.split(IMAGE_PLACEHOLDER):
+            row += self.tokenizer.encode(text)
+            places.append(len(row))
+            row += [self.tokenizer.pad_token_id] * self.visual_tokens
+        if len(row) - 1 > self.max_context_len:
             raise ValueError(
-                f"model.max_context_len: {self.max_context_len} leaves no room for {self.visual_tokens} visual tokens"
+                f"model.max_context_len: {self.max_context_len} leaves no room for "
+                f"{len(places) * self.visual_tokens} visual tokens"
             )
-        return [self.tokenizer.bos_token_id, *head, *[self.tokenizer.pad_token_id] * self.visual_tokens]
+        return _Row(row, places, [])
 
 
 class _Question(NamedTuple):
@@ -133,6 +140,8 @@ class _Question(NamedTuple):
 class _Row(NamedTuple):
     image: list[int]
     """Up to the last visual token."""
+    visual: list[int]
+    """Where the visual tokens of each image begin."""
     questions: list[_Question]
 
 
@@ -172,7 +181,7 @@ def _common_start(texts: Sequence[list[int]]) -> list[int]:
     return texts[0][: same.index(False) if False in same else len(same)]
 
 
-def _together(rows: Sequence[_Row], pad: int, visual_tokens: int) -> Packed:
+def _together(rows: Sequence[_Row], pad: int) -> Packed:
     laid = [_tokens(row) for row in rows]
     length = max(len(row.ids) for row in laid)
     width = max(len(row.wanted) for row in laid)
@@ -192,7 +201,9 @@ def _together(rows: Sequence[_Row], pad: int, visual_tokens: int) -> Packed:
         positions=_padded([row.positions for row in laid], length, 0),
         segments=_padded([row.segments for row in laid], length, PADDING),
         filled=(torch.arange(length) < lengths[:, None]).flatten().nonzero()[:, 0],
-        visual_starts=torch.tensor([len(row.image) - visual_tokens for row in rows]),
+        visual_starts=torch.tensor(
+            [number * length + place for number, row in enumerate(rows) for place in row.visual]
+        ),
         wanted=wanted,
         flat=torch.tensor([place[2] for place in places]),
         sources=torch.tensor([place[3] for place in places]),

@@ -1,7 +1,8 @@
 """How a batch of prompts, images and answers lies in one sequence of tokens. Integers only; no model, no tokenizer.
 
-``<s>`` + text before the image + V visual tokens + text behind it + answer + end, padded on the right. The segments are
-tokenised apart, as MiniGPT-v2 does; only the answer carries loss.
+``<s>`` + text before the image + V visual tokens + text behind it + answer + end, padded on the right; of several
+images each stands where its placeholder is. The segments are tokenised apart, as MiniGPT-v2 does; only the answer
+carries loss.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ class PaddedRows:
     """(B, T) int64; visual places and padding hold the padding id."""
     visual_positions: torch.Tensor
     """(B, T) bool: where the visual tokens go."""
+    visual_counts: torch.Tensor
+    """(I,) visual tokens of each image, row by row: fewer than V, or none, where the context ends before."""
     prompt_lengths: torch.Tensor
     """(B,) tokens of ``<s>`` and prompt."""
     lengths: torch.Tensor
@@ -58,21 +61,27 @@ def lay_out(
     """Lay out B prompts, with their answers for training or without for generation.
 
     Raises:
-        ValueError: a prompt does not hold exactly one image placeholder.
+        ValueError: a prompt without image placeholder.
     """
     rows: list[list[int]] = []
-    visual: list[tuple[int, int]] = []
+    visual: list[tuple[int, int, int]] = []
+    """Row, and the columns of an image's tokens from the first to the one behind the last."""
     prompt_lengths, answer_lengths, truncated = [], [], 0
     for number, prompt in enumerate(prompts):
-        before, *behind = prompt.split(placeholder)
-        if len(behind) != 1:
-            raise ValueError(f"prompt {number} holds {len(behind)} image placeholders, expected 1: {prompt[:80]!r}")
-        head = tokenize(before)
-        context = [bos, *(head + [pad] * visual_tokens + tokenize(behind[0]))[:max_context]]
+        *before, behind = prompt.split(placeholder)
+        if not before:
+            raise ValueError(f"prompt {number} holds no image placeholder: {prompt[:80]!r}")
+        context, starts = [bos], []
+        for text in before:
+            context += tokenize(text)
+            starts.append(len(context))
+            context += [pad] * visual_tokens
+        context = (context + tokenize(behind))[: 1 + max_context]
         answer = tokenize(answers[number] + end_sym) if answers is not None else []
         truncated += len(answer) > max_answer
         rows.append(context + answer[:max_answer])
-        visual.append((1 + len(head), min(1 + len(head) + visual_tokens, len(context))))
+        ends = [min(start + visual_tokens, len(context)) for start in starts]
+        visual += [(number, min(start, end), end) for start, end in zip(starts, ends)]
         prompt_lengths.append(len(context))
         answer_lengths.append(min(len(answer), max_answer))
     longest = max(len(row) for row in rows)
@@ -80,10 +89,12 @@ def lay_out(
     places = torch.zeros((len(rows), longest), dtype=torch.bool)
     for number, row in enumerate(rows):
         token_ids[number, : len(row)] = torch.tensor(row)
-        places[number, visual[number][0] : visual[number][1]] = True
+    for number, start, end in visual:
+        places[number, start:end] = True
     return PaddedRows(
         token_ids,
         places,
+        torch.tensor([end - start for _, start, end in visual]),
         torch.tensor(prompt_lengths),
         torch.tensor([len(row) for row in rows]),
         max(prompt_lengths) + max(answer_lengths),

@@ -204,3 +204,48 @@ def test_half_a_character_is_marked(tmp_path: Path) -> None:
     write_lines(tmp_path / "test.jsonl", row)
     (sample,) = MEDICAL_CUSTOM.read(tmp_path).samples
     assert (sample.question, sample.answer) == ("Is it \U0001f600?", "no \ufffd")
+
+
+def test_several_images_with_their_names_in_their_order(tmp_path: Path) -> None:
+    write_jsonl(
+        tmp_path / "train.jsonl",
+        {"images": {"lateral": "b.png", "frontal": "a.png"}, "question": "What?", "answer": "mass", "view": "kept"},
+        {"images": ["a.png", "b.png"], "question": "What?", "answer": "mass"},
+        {"image": "a.png", "question": "What?", "answer": "mass"},
+    )
+    samples = MEDICAL_CUSTOM.read(tmp_path).samples
+    assert [(sample.images, sample.views) for sample in samples] == [
+        (("b.png", "a.png"), ("lateral", "frontal")),
+        (("a.png", "b.png"), ()),
+        (("a.png",), ()),
+    ]
+    assert samples[1].image_names == ("image 1", "image 2") and samples[0].metadata["view"] == "kept"
+
+
+def test_several_images_as_csv(tmp_path: Path) -> None:
+    rows = ("Clear.,frontal=a.png; lateral=c/b.png", "Clear.,a.png;b.png", "No.,c.png")
+    write_lines(tmp_path / "test.csv", "report,images", *rows)
+    assert [(sample.images, sample.views) for sample in MEDICAL_CUSTOM.read(tmp_path).samples] == [
+        (("a.png", "c/b.png"), ("frontal", "lateral")),
+        (("a.png", "b.png"), ()),
+        (("c.png",), ()),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ({"images": {}}, "images must be {"),
+        ({"images": [5]}, "images must be {"),
+        ({"images": {"frontal": 5}}, "images must be {"),
+        ({"images": ["a.png", "a.png"]}, "the same image twice"),
+        ({"images": ["a.png"], "image": "b.png"}, "image and images"),
+        ({"images": ["a.png", "../b.png"]}, "'../b.png' leads out"),
+        ({"images": "a.png;frontal=b.png"}, "name all of them or none"),
+        ({"images": "x=a.png;x=b.png"}, "a name occurs twice"),
+    ],
+)
+def test_several_images_that_cannot_be_used(tmp_path: Path, row: dict[str, Any], told: str) -> None:
+    write_jsonl(tmp_path / "train.jsonl", {**row, "caption": "Invented."})
+    (found,) = problems(tmp_path)
+    assert found.startswith("train.jsonl, line 1: ") and told in found

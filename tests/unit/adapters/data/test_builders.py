@@ -20,6 +20,7 @@ from pefomed_plugin.errors import ConfigError, DataError, ImageError
 from pefomed_plugin.prompts import REPORT_INSTRUCTIONS
 from pefomed_plugin.records import Sample
 from pefomed_plugin.registration import register_all
+from pefomed_plugin.toolkit import registry
 from tests.unit.adapters.vqa_rad_release import record, write_release
 
 
@@ -97,7 +98,7 @@ def test_missing_images_are_skipped_and_counted_on_request(tmp_path, capsys):
     assert "skipped 1 of 4 train samples: image not there" in capsys.readouterr().out
 
 
-def test_samples_with_several_images_are_refused_all_together(tmp_path, monkeypatch):
+def test_samples_with_several_images_are_refused_all_together_where_the_model_takes_one(tmp_path, monkeypatch):
     folder = write_release(tmp_path / "vqa_rad")
     read = builders.read_data
 
@@ -107,6 +108,7 @@ def test_samples_with_several_images_are_refused_all_together(tmp_path, monkeypa
         return release
 
     monkeypatch.setattr(builders, "read_data", read_with_views)
+    monkeypatch.setattr(registry.get_model_class("minigpt_v2"), "takes_several_images", False)
     with pytest.raises(DataError, match="2 of 4 train samples have several images") as caught:
         build(folder, missing_images="skip")
     assert len(caught.value.problems) == 2 and "b.jpg" in caught.value.problems[0]

@@ -14,13 +14,15 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from pefomed_plugin.adapters.data.builders import make_builder
-from pefomed_plugin.adapters.data.datasets import MedicalDataset, Mixture
+from pefomed_plugin.adapters.data.datasets import MedicalDataset, Mixture, Place
 from pefomed_plugin.adapters.data.sampling import Draw, MixturePlan, PlannedBatches
+from pefomed_plugin.adapters.data.streams import StreamedDataset
 from pefomed_plugin.errors import ConfigError, DataError, ImageError
 from pefomed_plugin.readers import read_data
 from pefomed_plugin.registration import register_all
 from pefomed_plugin.services.data import shard_files
 from pefomed_plugin.services.data.shards import write_shards
+from pefomed_plugin.toolkit import registry
 
 SIZE_PX = 28
 TRAIN, TEST = 11, 3
@@ -77,6 +79,58 @@ def test_items_are_those_of_the_release_to_the_last_bit(release, shards):
     for split, own in ours.items():
         assert all(equal(own[Draw(0, number, 7)], theirs[split][Draw(0, number, 7)]) for number in range(len(own)))
         assert list(own.samples) == theirs[split].samples
+
+
+@pytest.fixture
+def studies(release, tmp_path):
+    """Shards of studies of one, two and three images, and the release they were made of."""
+    for split, counts in (("train", (2, 1, 3, 2, 1)), ("test", (1, 2))):
+        numbers = iter(range(TRAIN + TEST))
+        rows = []
+        for count in counts:
+            shown = [f"{next(numbers)}.png" for _ in range(count)]
+            rows.append({"images": dict(zip(("frontal", "lateral", "prior"), shown)), "caption": f"Of {count}."})
+        (release / (split + ".jsonl")).write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    data = read_data("medical_custom", release)
+    write_shards(data.samples, data.image_root, tmp_path / "studies", SIZE_PX, per_shard=2)
+    return release, tmp_path / "studies"
+
+
+def test_several_images_a_sample(studies):
+    release, shards = studies
+    ours, theirs = build(shards), build(release)
+    for split, own in ours.items():
+        assert list(own.samples) == theirs[split].samples and own.most_images == theirs[split].most_images
+        for number in range(len(own)):
+            one, two = own[Draw(0, number, 7)], theirs[split][Draw(0, number, 7)]
+            assert torch.equal(MedicalDataset.collater([one])["image"], MedicalDataset.collater([two])["image"])
+            assert all(one[key] == two[key] for key in one if key != "image")
+        places = own.images()
+        assert len(places) == sum(len(sample.images) for sample in own.samples)
+        assert len({own.content_key(place) for place in places.values()}) == len(places)
+    assert ours["train"].most_images == 3 and json.loads((shards / "index.json").read_text())["most_images"] == 3
+    with pytest.raises(IndexError):
+        ours["train"].samples.open_image(5)
+
+
+def test_several_images_a_sample_as_a_stream(studies):
+    release, shards = studies
+    train, theirs = StreamedDataset(build(shards, shards={"stream": True})["train"]), build(release)["train"]
+    assert train.most_images == 3
+    found = {item["image_id"]: item for item in train._start(0)}
+    assert set(found) == {sample.id for sample in theirs.samples}
+    for number in range(len(theirs)):
+        item = theirs[number]
+        ours = MedicalDataset.collater([found[item["image_id"]]])
+        assert torch.equal(ours["image"], MedicalDataset.collater([item])["image"])
+
+
+def test_shards_of_several_images_are_refused_where_the_model_takes_one(studies, monkeypatch):
+    _, shards = studies
+    monkeypatch.setattr(registry.get_model_class("minigpt_v2"), "takes_several_images", False)
+    for changes in ({}, {"shards": {"stream": True}}):
+        with pytest.raises(DataError, match="samples of up to 3 images, and MiniGPT-v2's checkout takes one"):
+            build(shards, **changes)
 
 
 def test_exchanged_images_are_those_of_the_release(release, shards):
@@ -147,7 +201,7 @@ def test_a_worker_that_is_spawned_gets_the_data_set(shards):
     train = build(shards)["train"]
     samples = pickle.loads(pickle.dumps(train.samples))
     assert list(samples) == list(train.samples)
-    assert samples.open_image(3).tobytes() == train.open_image(3).tobytes()
+    assert samples.open_image(3).tobytes() == train.open_image(Place(3)).tobytes()
 
 
 def test_the_content_is_compared_once(shards, monkeypatch):
@@ -213,15 +267,15 @@ def test_damage_after_the_check_is_named_when_it_is_met(shards):
     content = path.read_bytes()
     path.write_bytes(content.replace(b"IDAT", b"IDXX").replace(b'"caption"', b'"caption '))
     with pytest.raises(ImageError, match=r"train-000000\.tar, byte 512: "):
-        train.open_image(0)
+        train.open_image(Place(0))
     with pytest.raises(DataError, match=r"train-000000\.tar, byte [\d,]+: not a sample"):
         train.samples[0]
     path.write_bytes(content[:600])
     with pytest.raises(DataError, match="the file ends here"):
-        train.open_image(0)
+        train.open_image(Place(0))
     path.unlink()
     with pytest.raises(DataError, match=r"train-000000\.tar, byte 512: cannot be read"):
-        train.open_image(0)
+        train.open_image(Place(0))
 
 
 def test_shards_of_another_size_say_what_to_do(shards):
