@@ -17,7 +17,9 @@ from ..errors import DataError, one_line
 from ..records import Prediction, Score
 from .breakdown import cluster_of
 from .intervals import cluster_interval
+from .known import Known
 from .pairing import NO_PREDICTION, mean, require_predictions
+from .probes import EMPTY, PERFECT, SWAPPED
 from .spec import Measured, MetricSpec, ScorerSpec
 
 NAME, VERSION = "clinical/radeval", "3"
@@ -158,5 +160,10 @@ CLINICAL = ScorerSpec(
     ),
     tasks=("report",),
     short="clinical",
+    known=(
+        Known(PERFECT, 1, figures=tuple(key for asked in ASKED[:2] for key in (*asked.reports, *(asked.pooled or {})))),
+        *(Known(probe, 0, 1, below=PERFECT, figures=("ratescore", "green")) for probe in (SWAPPED, EMPTY)),
+    ),
+    unasked="it fetches models of gigabytes",
 )
 """Needs nothing at the start: what cannot be computed is null with the reason, beside other scorers."""

@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..records import Prediction, Score
+from .known import Known
 from .pairing import NO_PREDICTION, require_predictions
+from .probes import EMPTY, MISSING, MOST_COMMON, NOT_NEGATED, OTHER_SIDE, PERFECT, SWAPPED
 from .report_facts import Facts, read_facts
 from .spec import MetricSpec, ScorerSpec
 
@@ -70,5 +72,11 @@ CONSISTENCY = ScorerSpec(
     tasks=("report", "caption"),
     short="consistency",
     compares_words=True,
+    known=(
+        *(Known(PERFECT, 1), Known(EMPTY, 0), Known(MISSING, 0)),
+        *(Known(probe, 0, 1, below=PERFECT, figures=(ALL,)) for probe in (SWAPPED, MOST_COMMON)),
+        Known(NOT_NEGATED, 0, 1, below=PERFECT, figures=("negation", ALL)),
+        Known(OTHER_SIDE, 0, 1, below=PERFECT, figures=("laterality", ALL)),
+    ),
 )
 """Coarse, and the same on every machine; what it reads of a text, ``report_facts`` says."""

@@ -11,7 +11,9 @@ from functools import partial
 from ..errors import ConfigError, near_names
 from ..records import Prediction, Score
 from ..text import NORMALISATIONS
+from .known import Bound, Known, alike, same
 from .pairing import NO_PREDICTION, require_predictions
+from .probes import MISSING, PERFECT, QUESTION_PROBES
 from .spec import ACCURACY, ScorerSpec
 
 _VERSIONS = {"clean": "3"}
@@ -42,6 +44,12 @@ def score_exact_match(predictions: Sequence[Prediction], normalisation: str = "p
     return [score(prediction) for prediction in predictions]
 
 
+def _known(most: Bound) -> tuple[Known, ...]:
+    """Right is what is the reference; at most what spelling, articles and number words keep from being it."""
+    fixed = {PERFECT: Known(PERFECT, 1), MISSING: Known(MISSING, 0)}
+    return tuple(fixed.get(probe, Known(probe, same, most)) for probe in QUESTION_PROBES)
+
+
 def _spec(normalisation: str, words: str) -> ScorerSpec:
     is_default = normalisation == "pefomed"
     return ScorerSpec(
@@ -53,6 +61,7 @@ def _spec(normalisation: str, words: str) -> ScorerSpec:
         kind=ACCURACY,
         short="exact_match" if is_default else "",
         paper="exact_match" if is_default else "",
+        known=_known(same if normalisation == "strict" else alike),
     )
 
 

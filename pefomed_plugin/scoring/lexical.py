@@ -7,7 +7,8 @@ drivers.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -18,8 +19,10 @@ from .breakdown import cluster_of
 from .coco_metrics import PYCOCOEVALCAP, Values, bleu, cider, rouge
 from .intervals import cluster_interval
 from .java import JavaError, find_java
+from .known import Known
 from .meteor import HEAPS_MB, Meteor
 from .pairing import NO_PREDICTION, require_predictions
+from .probes import EMPTY, MISSING, MOST_COMMON, NOT_NEGATED, OTHER_SIDE, PERFECT, SWAPPED
 from .spec import Measured, MetricSpec, ScorerSpec
 from .tokens import cut_report, tokenise_approximately, tokenise_ptb
 
@@ -76,6 +79,34 @@ class LexicalResult:
         return (self.reasons.get(metric) if value is None else None) or missing or self.reasons.get("tokens")
 
 
+class _SharedMeteor:
+    """One process for many corpora: its start costs more than most of them."""
+
+    def __init__(self, stack: contextlib.ExitStack) -> None:
+        self._stack = stack
+        self._meteor: Meteor | None = None
+
+    def start(self, java: str) -> Meteor:
+        """The process, started by whoever needs it first."""
+        if self._meteor is None:
+            self._meteor = self._stack.enter_context(Meteor(java))
+        return self._meteor
+
+
+_shared: ContextVar[_SharedMeteor | None] = ContextVar("shared", default=None)
+
+
+@contextlib.contextmanager
+def one_meteor() -> Iterator[None]:
+    """Everything scored inside shares one METEOR process, which ends with the block."""
+    with contextlib.ExitStack() as stack:
+        before = _shared.set(_SharedMeteor(stack))
+        try:
+            yield
+        finally:
+            _shared.reset(before)
+
+
 def score_lexical(
     predictions: Sequence[Prediction], protocol: str = "coco", vocabulary: frozenset[str] | None = None
 ) -> LexicalResult:
@@ -101,7 +132,9 @@ def score_lexical(
         java: str | JavaError
         try:
             java = find_java()
-            meteor = stack.enter_context(Meteor(java))  # loads while the other metrics are computed
+            shared = _shared.get()
+            # It loads while the other metrics are computed.
+            meteor = shared.start(java) if shared else stack.enter_context(Meteor(java))
         except JavaError as error:
             java = meteor = error
         references, hypotheses = _tokens(predictions, protocol, vocabulary, java, reasons)
@@ -211,6 +244,18 @@ def _check(predictions: Sequence[Prediction], protocol: str) -> None:
             raise DataError("protocol pefomed scores each image once", twice)
 
 
+_PERFECT = (Known(PERFECT, 1, figures=(*BLEU, "meteor", "rouge_l")), Known(PERFECT, 0, 10, figures=("cider",)))
+"""CIDEr of perfect reports hangs on how many words they share with all others, so it is bounded by its range only."""
+_KNOWN: dict[str, tuple[Known, ...]] = {
+    "coco": (
+        *(*_PERFECT, Known(EMPTY, 0), Known(MISSING, 0)),
+        *(Known(probe, 0, 10, below=PERFECT) for probe in (SWAPPED, MOST_COMMON, NOT_NEGATED, OTHER_SIDE)),
+    ),
+    "pefomed": (*_PERFECT, Known(EMPTY, 0)),
+    # R2Gen's cleaning makes a full stop of an empty report, and every reference has one.
+    "r2gen60": (*_PERFECT, Known(SWAPPED, 0, 10, below=PERFECT), Known(EMPTY, 0, 10, below=SWAPPED)),
+}
+"""Protocols ``coco`` and ``pefomed`` compute the same, so the second is not tried with everything."""
 LEXICAL = tuple(
     ScorerSpec(
         "lexical/" + protocol,
@@ -225,6 +270,7 @@ LEXICAL = tuple(
         needs=(PYCOCOEVALCAP,),
         compares_words=True,
         options=("vocabulary",) if protocol == "r2gen60" else (),
+        known=_KNOWN[protocol],
     )
     for protocol, words in (
         ("coco", "tokens as in the COCO evaluation"),

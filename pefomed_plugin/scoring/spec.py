@@ -13,6 +13,7 @@ from typing import Any, Callable
 from ..errors import DataError
 from ..records import CLOSED, OPEN, Prediction, Score
 from ..requirements import Need
+from .known import Known
 
 ACCURACY, MEAN, LEVELS = "accuracy", "mean", "levels"
 """Kinds of scorers: right or wrong; a value whose mean counts; levels of a rubric, counted and averaged."""
@@ -142,6 +143,10 @@ class ScorerSpec(MetricSpec):
     """Digest of the rubric, for judges and people."""
     summary_of: str = ""
     """Name of the scorer whose scores it sums up another way; it has none of its own."""
+    known: tuple[Known, ...] = ()
+    """What it must give to answers of known worth (``pefomed audit``); none: it cannot be audited."""
+    unasked: str = ""
+    """Why it is audited only where it is named; empty: it always is."""
     names_begin: bool = field(default=False, repr=False)
     """It stands for all names that begin with its own, in files that do not say what they hold."""
 

@@ -13,7 +13,9 @@ from typing import Callable
 from ..errors import ConfigError, near_names
 from ..records import CLOSED, Prediction, Score
 from ..text import normalise_clean, normalise_llava_med
+from .known import Known, has_words, holds, touches
 from .pairing import NO_PREDICTION, answer_type, require_predictions
+from .probes import EMPTY, MISSING, OPTIONS, PERFECT, QUESTION_PROBES, RETRACTED, SWAPPED
 from .spec import ScorerSpec
 
 _VERSIONS = {"llava_med": "1", "corrected": "2"}
@@ -74,6 +76,16 @@ def score_token_overlap(predictions: Sequence[Prediction], measure: str, variant
     return [score(prediction) for prediction in predictions]
 
 
+def _known(measure: str) -> tuple[Known, ...]:
+    """Nothing without a word in common. Recall is 1 wherever the reference is said at all, also beside all else."""
+    fixed = {
+        PERFECT: Known(PERFECT, has_words, 1),
+        **{probe: Known(probe, 0) for probe in (EMPTY, MISSING, SWAPPED)},
+        **({probe: Known(probe, holds, 1) for probe in (OPTIONS, RETRACTED)} if measure == "token_recall" else {}),
+    }
+    return tuple(fixed.get(probe, Known(probe, 0, touches)) for probe in QUESTION_PROBES)
+
+
 def _spec(measure: str, variant: str) -> ScorerSpec:
     words = {"token_recall": "token recall", "token_f1": "token F1"}[measure]
     return ScorerSpec(
@@ -83,6 +95,7 @@ def _spec(measure: str, variant: str) -> ScorerSpec:
         version=_VERSIONS[variant],
         compares_words=True,
         short=measure if variant == "llava_med" else "",
+        known=_known(measure),
     )
 
 

@@ -49,6 +49,7 @@ ORDER = [
     "evaluate",
     "predict",
     "baseline",
+    "audit",
     "score",
     "import-predictions",
     "judge",

@@ -1,0 +1,154 @@
+"""``pefomed audit``: what scorers make of answers whose worth is known."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from ..environment import check_sample_folder, sample_folder
+from ..errors import ConfigError, DataError
+from ..readers import DATASETS, read_data
+from ..records import Sample
+from ..reporting.audit import audit_table, probes_table
+from ..reporting.rendering import Shown
+from ..requirements import missing
+from ..scoring import SCORERS, find_scorer
+from ..scoring.lexical import one_meteor
+from ..scoring.probes import PROBES
+from ..scoring.spec import ScorerSpec
+from ..services.audit.judges import known_judges
+from ..services.audit.scorers import OFF, RIGHT, Finding, audit_scorer, probe_answers
+from ..services.console import say
+from .output import Output, add_json_argument
+
+_DRAWN = ("vqa_rad", "slake", "path_vqa", "iu_xray")
+"""Data sets of the generated sample that are looked at."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.add_argument(
+        "--data",
+        action="append",
+        default=[],
+        metavar="DATASET=DIR",
+        help="release of a data set, or a prepared folder; may be repeated (default: the generated sample)",
+    )
+    parser.add_argument(
+        "--scorer", action="append", default=[], metavar="NAME", help="only this one; may be repeated (default: all)"
+    )
+    parser.add_argument(
+        "--reports", type=int, default=200, metavar="N", help="look at N reports, evenly chosen (default 200; 0: all)"
+    )
+    parser.add_argument("--every-figure", action="store_true", help="show the figures of open and closed questions too")
+    add_json_argument(parser)
+    parser.epilog = "example: pefomed audit --data vqa_rad=data/vqa_rad --data slake=data/slake"
+
+
+def run(arguments: argparse.Namespace) -> Output:
+    """Try every scorer on every data set; exit code 1 where a figure is not what its scorer declares."""
+    if arguments.reports < 0:
+        raise ConfigError(f"--reports must be at least 0, not {arguments.reports}")
+    specs, left_out = _scorers(arguments.scorer)
+    sets = _read_sets(arguments.data, arguments.reports)
+    shown: list[Shown] = []
+    findings: list[Finding] = []
+    probes: dict[str, None] = {}
+    with one_meteor():
+        for title, samples in sets:
+            answers = probe_answers(samples)
+            probes.update(dict.fromkeys(answers))
+            found = [
+                finding
+                for spec in specs
+                if samples[0].task in spec.tasks
+                for finding in audit_scorer(spec, samples, answers)
+            ]
+            if found:
+                shown += [audit_table(title, found, every_figure=arguments.every_figure), ""]
+            findings += found
+    off = [found for found in findings if found.verdict == OFF]
+    right = sum(found.verdict == RIGHT for found in findings)
+    if not findings:
+        raise DataError("none of these scorers says what it gives for samples of these data sets")
+    shown += [
+        probes_table([name for name in PROBES if name in probes]),
+        *left_out,
+        f"{right:,} figures of {len({found.scorer for found in findings})} scorers as declared, {len(off):,} off",
+    ]
+    data = {
+        "sets": {samples[0].dataset: len(samples) for _, samples in sets},
+        "findings": [asdict(found) for found in findings],
+        "left_out": left_out,
+        "off": len(off),
+    }
+    return Output(data, shown, 1 if off else 0)
+
+
+def _scorers(named: Sequence[str]) -> tuple[list[ScorerSpec], list[str]]:
+    """Those to try, and a line for each that is not.
+
+    Raises:
+        ConfigError: no scorer has a name that was given, or it declares nothing.
+    """
+    judges = {spec.name: spec for spec in known_judges()}
+    known = [*SCORERS, *judges]
+    found = [judges[name] if name in judges else find_scorer(name) for name in named or known]
+    left_out, tried = [], []
+    for spec in found:
+        absent = missing(spec.needs)
+        if not spec.known:
+            left_out.append(f"not audited: {spec.name} declares nothing about known answers (docs/extending.md)")
+        elif spec.unasked and not named:
+            left_out.append(f"not audited: {spec.name}, because {spec.unasked}; --scorer {spec.name} audits it")
+        elif absent:
+            left_out.append(f"not audited: {spec.name}; {absent[0].message}")
+        else:
+            tried.append(spec)
+    if not tried:
+        raise ConfigError("nothing to audit", left_out)
+    return tried, left_out
+
+
+def _read_sets(given: Sequence[str], reports: int) -> list[tuple[str, list[Sample]]]:
+    """Title and test samples of each data set.
+
+    Raises:
+        ConfigError: ``--data`` of another form.
+        DataError: a data set has no test split.
+    """
+    wrong = [repr(value) for value in given if not all(value.partition("="))]
+    if wrong:
+        raise ConfigError("--data cannot be read; write it as DATASET=DIR", wrong)
+    places = [(name, Path(folder)) for name, _, folder in (value.partition("=") for value in given)] or _draw()
+    sets = []
+    for name, folder in places:
+        samples = read_data(DATASETS.find(name).name, folder).splits().get("test", [])
+        if not samples:
+            raise DataError(f"{folder}: no test split; an audit needs one")
+        chosen = _chosen(samples, reports)
+        kind = "questions" if samples[0].task == "vqa" else "reports"
+        count = (
+            f"{len(chosen):,} {kind}" if len(chosen) == len(samples) else f"{len(chosen):,} of {len(samples):,} {kind}"
+        )
+        sets.append((f"{name}-test, {count}", chosen))
+    return sets
+
+
+def _draw() -> list[tuple[str, Path]]:
+    from ..embedded import make_sample  # late: loads PIL
+
+    check_sample_folder()
+    folder = sample_folder()
+    make_sample(folder, parts=_DRAWN)
+    say(f"no --data: the generated sample, {folder}")
+    return [(name, folder / name) for name in _DRAWN]
+
+
+def _chosen(samples: list[Sample], most: int) -> list[Sample]:
+    """All questions; of reports ``most``, from all over the set."""
+    if samples[0].task == "vqa" or not most or len(samples) <= most:
+        return samples
+    return [samples[place * len(samples) // most] for place in range(most)]

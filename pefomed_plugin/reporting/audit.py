@@ -1,0 +1,129 @@
+"""What an audit of scorers found, as tables: what was declared beside what came."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..scoring.probes import PROBES
+from ..services.audit.scorers import NOT_RUN, OFF, Finding
+from .table import BAD, Column, Table
+
+_WHOLE, _GROUPS = "overall", ("open", "closed")
+
+
+@dataclass(frozen=True)
+class _Row:
+    probe: str
+    declared: str
+    came: str
+    of: str
+    verdict: str
+
+
+def audit_table(title: str, findings: Sequence[Finding], *, every_figure: bool = False) -> Table:
+    """One test set: a row for each probe and for what was declared, with the scorers and figures that share it.
+
+    Of answers in groups (open, closed) the figure over all is shown, and those that are off. With ``every_figure`` each
+    has a row of its own.
+    """
+    shown = [found for found in findings if every_figure or found.verdict == OFF or found.figure not in _GROUPS]
+    return Table(
+        title,
+        [
+            Column("answers", lambda row: row.probe),
+            Column("declared", lambda row: row.declared),
+            Column("came", lambda row: row.came),
+            Column("", lambda row: row.verdict),
+            Column("of", lambda row: row.of),
+        ],
+        _rows([found for found in shown if found.verdict != NOT_RUN], every_figure),
+        _not_run(findings),
+        tone=lambda row: BAD if row.verdict else "",
+    )
+
+
+def probes_table(names: Sequence[str]) -> Table:
+    """What the probes are."""
+    return Table(
+        "",
+        [Column("answers", lambda name: name), Column("what they are", lambda name: PROBES[name].title)],
+        names,
+    )
+
+
+def _rows(findings: Sequence[Finding], every_figure: bool) -> list[_Row]:
+    """What was declared alike for a probe is one row: figures of a scorer together, then scorers of equal figures."""
+    variants = Counter(_family(name) for name in {found.scorer for found in findings})
+    by_scorer: dict[tuple[str, str, str, str, str, str, str], list[Finding]] = {}
+    for found in findings:
+        alone = found.figure if every_figure else ""
+        key = (found.probe, _declared(found), found.verdict, found.reason, found.unit, found.scorer, alone)
+        by_scorer.setdefault(key, []).append(found)
+    together: dict[tuple[object, ...], list[Finding]] = {}
+    for key, of_one in by_scorer.items():
+        own = key[5] if every_figure or key[2] == OFF else ""
+        together.setdefault((*key[:5], own, tuple(found.figure for found in of_one)), []).extend(of_one)
+    rows = [_row(found, variants) for found in together.values()]
+    order = list(PROBES)
+    return sorted(rows, key=lambda row: order.index(row.probe))
+
+
+def _row(found: Sequence[Finding], variants: Counter[str]) -> _Row:
+    first = found[0]
+    values = [each.value for each in found if each.value is not None]
+    came = _span(min(values), max(values), first.unit) if values else ""
+    came += f" ({first.reason})" if first.reason else ""
+    return _Row(first.probe, _declared(first), came, _who(found, variants), OFF if first.verdict == OFF else "")
+
+
+def _declared(found: Finding) -> str:
+    if found.low is None or found.high is None:
+        return ""
+    if found.below:
+        return f"below {found.below}"
+    return _span(found.low, found.high, found.unit)
+
+
+def _span(low: float, high: float, unit: str) -> str:
+    """``12.5 %``, or ``0.0 - 12.5 %`` where the two are not written alike."""
+    digits = 1 if unit == "%" else 3
+    ends = dict.fromkeys(
+        f"{value + 0.0:.{digits}f}".replace(f"-{0:.{digits}f}", f"{0:.{digits}f}") for value in (low, high)
+    )
+    return " ".join([" - ".join(ends), unit]).strip()
+
+
+def _who(found: Sequence[Finding], variants: Counter[str]) -> str:
+    """Scorers of a row, a family whole where all of it is in the row, and which of their figures."""
+    families: dict[str, dict[str, None]] = {}
+    for each in found:
+        families.setdefault(_family(each.scorer), {})[each.scorer.rpartition("/")[2]] = None
+    names = [
+        f"{family}/* ({len(own)})"
+        if len(own) == variants[family] > 1
+        else family
+        if list(own) == [family]
+        else f"{family}/{', '.join(own)}"
+        for family, own in families.items()
+    ]
+    figures = dict.fromkeys(each.figure for each in found if each.figure not in ("", _WHOLE))
+    return "; ".join(names) + (f": {', '.join(figures)}" if figures else "")
+
+
+def _family(scorer: str) -> str:
+    """``judge/vqa`` of ``judge/vqa/gpt-4``; a name without a variant is its own family."""
+    return scorer.rpartition("/")[0] or scorer
+
+
+def _not_run(findings: Sequence[Finding]) -> list[str]:
+    """A line for each scorer and reason, with the figures that were not measured."""
+    lines: dict[tuple[str, str], list[str]] = {}
+    for found in findings:
+        if found.verdict == NOT_RUN:
+            lines.setdefault((found.scorer, found.reason), []).append(found.figure)
+    return [
+        f"not run: {scorer}, {', '.join(dict.fromkeys(figures))}: {reason}"
+        for (scorer, reason), figures in lines.items()
+    ]

@@ -1,0 +1,1 @@
+"""What scorers, other harnesses and judges make of answers whose worth is known."""
