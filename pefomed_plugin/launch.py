@@ -230,7 +230,11 @@ def compose(cfg_path: str, options: Sequence[str]) -> Composed:
     if composed.embedded:
         ensure_embedded(composed.embedded)
         environment.point_at_embedded(list(composed.embedded), os.environ)
-    return composed.with_model(settled(composed.configuration).model)
+    composed = composed.with_model(settled(composed.configuration).model)
+    problems = refusals(composed.configuration, STRATEGIES)  # of what the checkpoint brings besides
+    if problems:
+        raise ConfigError("the run cannot do what its checkpoint was trained with", problems)
+    return composed
 
 
 def ensure_embedded(parts: Sequence[str]) -> None:

@@ -81,7 +81,7 @@ def load(
     if chosen == "cpu":
         section.update(llm_precision="fp32", vit_precision="fp32")  # also where there is a GPU
     register_all()
-    network = registry.get_model_class("minigpt_v2").from_config(section)
+    network = registry.get_model_class("minigpt_v2").from_config(section, lora_is_read=section["lora_r"] != 0)
     load_checkpoint(network, contents.content, str(ckpt))
     weights = Path(ckpt) / ADAPTER_WEIGHTS if Path(ckpt).is_dir() else Path(ckpt)
     facts = {

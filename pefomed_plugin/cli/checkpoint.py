@@ -167,7 +167,9 @@ def _beyond_plain(lora: Mapping[str, Any]) -> str:
     words = "; rank-stabilised" if lora["rank_stabilised"] else ""
     for what in ("rank", "alpha"):
         words += "".join(f"; {what} {value} on {module}" for module, value in lora[f"{what}_pattern"].items())
-    return words
+    words += "; weight-decomposed (DoRA)" if lora["use_dora"] else ""
+    words += "" if lora["init_lora_weights"] is True else f"; begun with {lora['init_lora_weights']}"
+    return words + (f"; {', '.join(lora['modules_to_save'])} trained whole" if lora["modules_to_save"] else "")
 
 
 def _convert(contents: Contents, arguments: argparse.Namespace) -> int:
@@ -206,7 +208,7 @@ def _merge(contents: Contents, arguments: argparse.Namespace) -> int:
     with fresh_folder(arguments.out) as folder:
         write_merged(contents, lora, llama, folder)
         write_card(folder, model_card(facts))
-    say(f"{len(lora.pairs)} of {len(llama.shapes)} tensors merged; written to {arguments.out}")
+    say(f"{lora.tensors} of {len(llama.shapes)} tensors merged; written to {arguments.out}")
     _say_upload(facts, arguments.out)
     return 0
 
@@ -217,13 +219,15 @@ def _export(contents: Contents, arguments: argparse.Namespace) -> int:
     from ..adapters.exports.writing import fresh_folder  # late: loads torch
 
     lora, notes = _prepared(contents, arguments)
+    lora = lora.for_whole_weights()
     facts = _facts(
         contents,
         arguments,
         "adapter",
         notes,
         {
-            ADAPTER_WEIGHTS: f"LoRA of the language model, rank {lora.settings.r}",
+            ADAPTER_WEIGHTS: f"LoRA of the language model, rank {lora.settings.r}"
+            + (f", and {', '.join(lora.settings.modules_to_save)}" if lora.whole else ""),
             ADAPTER_CONFIG: "what PeftModel.from_pretrained needs",
         },
     )
@@ -247,7 +251,12 @@ def _prepared(contents: Contents, arguments: argparse.Namespace) -> tuple[Lora, 
         raise CheckpointError(f"{contents.path} holds no LoRA; pefomed checkpoint inspect shows what it holds")
     refuse_nonfinite(contents.tensors, str(contents.path))
     notes = [f"LoRA: {lora.settings} ({lora.alpha_from})."]
-    lost = left_out(contents)
+    if lora.parts.starts and arguments.action == "export":
+        notes.append(
+            "It began as a part of the weights. So that it fits them as they are published, it is written as a LoRA of "
+            f"rank {lora.for_whole_weights().settings.r} that computes the same."
+        )
+    lost = left_out(contents, lora)
     if lost:
         notes.append(
             f"{len(lost)} tensors of the checkpoint are neither LoRA nor projection and are not here: "

@@ -260,6 +260,17 @@ def _contradictions(configuration: Configuration) -> list[str]:
             f"run.merge_lora: weights in {model.quantisation} cannot take LoRA up; set it to false, or "
             "model.llm_quantization=none and model.low_resource=false"
         )
+    begun = model.peft.init_lora_weights if model.peft else None
+    if model.quantisation != "none" and isinstance(begun, str) and begun != "gaussian":
+        found.append(
+            f"model.peft.init_lora_weights: {begun}: the part that A and B begin as cannot be taken out of weights in "
+            f"{model.quantisation}; leave it out, or set model.llm_quantization=none and model.low_resource=false"
+        )
+    if model.peft and model.peft.lora_plus_ratio is not None and run.runner == "runner_base":
+        found.append(
+            "model.peft.lora_plus_ratio: MiniGPT-v2's runner_base has one learning rate for all; set "
+            "run.runner=runner_pefomed"
+        )
     return found
 
 

@@ -90,12 +90,19 @@ def read_section(section: type, given: Any, where: str, also: Iterable[str] = ()
     Args:
         where: its dotted name, for the messages.
         also: keys that are taken as they are, into the field ``other`` where the section has one.
+
+    A section's ``renamed`` says where keys went that it had, or that others look for in it; null, they say nothing.
     """
     if not isinstance(given, Mapping):
         return None, [f"{where}: expected a section with {', '.join(options_of(section))}, found {shown(given)}"]
     known = options_of(section)
-    keys = [*known, *also]
-    problems = [f"{where}.{key}: no such key; {near_names(str(key), keys)}" for key in given if key not in keys]
+    keys, renamed = [*known, *also], getattr(section, "renamed", {})
+    given = {key: value for key, value in given.items() if not (key in renamed and value is None)}
+    problems = [
+        f"{where}.{key}: no such key; {renamed.get(key) or near_names(str(key), keys)}"
+        for key in given
+        if key not in keys
+    ]
     problems += [
         f"{where}.{name}: missing"
         for name, declared in known.items()

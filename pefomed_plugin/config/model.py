@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any, ClassVar, Optional, Union
 
+from ..errors import ConfigError
+from ..lora import LoraSettings
 from .fields import option, read_whole
 from .run import PRECISIONS
 
@@ -30,8 +32,51 @@ class VitConfig:
 
 
 @dataclass(frozen=True)
+class PeftConfig:
+    """``model.peft``: variants of LoRA, under peft's names. Null, in all keys: as the checkpoint has it, else plain."""
+
+    renamed: ClassVar[Mapping[str, str]] = {
+        "r": "its name is model.lora_r, MiniGPT-v2's",
+        "lora_alpha": "its name is model.lora_alpha, MiniGPT-v2's",
+        "lora_dropout": "its name is model.lora_dropout, MiniGPT-v2's",
+        "target_modules": "its name is model.lora_target_modules, MiniGPT-v2's (all-linear is understood there)",
+        "loraplus_lr_ratio": "its name is model.peft.lora_plus_ratio",
+    }
+
+    use_rslora: Optional[bool] = option("Scale by alpha over the root of the rank.", None)
+    use_dora: Optional[bool] = option("Weight-decomposed: the length of each row is trained by itself.", None)
+    init_lora_weights: Optional[Union[bool, str]] = option(
+        "How A and B begin: `true`, `gaussian`, `pissa`, `pissa_niter_4` (or another number), `olora`.", None
+    )
+    modules_to_save: Optional[tuple[str, ...]] = option(
+        "Ends of names of modules that are trained whole: `lm_head`, `embed_tokens`, `norm`.", None
+    )
+    rank_pattern: Optional[dict[str, int]] = option("Ends of module names -> another rank.", None, minimum=1)
+    alpha_pattern: Optional[dict[str, float]] = option("Ends of module names -> another alpha.", None, above=0)
+    lora_plus_ratio: Optional[float] = option(
+        "LoRA+: the learning rate of B over that of all else; its authors': 16.", None, above=0, maximum=10_000
+    )
+
+    def problems(self, where: str) -> list[str]:
+        """What is wrong with keys that are valid one by one."""
+        given = {name: value for name, value in vars(self).items() if value is not None}
+        try:
+            LoraSettings.of({"r": 1, "lora_alpha": 1, "target_modules": ["any"], **given})
+        except ConfigError as error:
+            return [f"{where}.{problem}" for problem in error.problems]
+        return []
+
+
+@dataclass(frozen=True)
 class ModelConfig:
     """The ``model`` section of ``minigpt_v2``."""
+
+    renamed: ClassVar[Mapping[str, str]] = {
+        "lora_use_rslora": "its name is model.peft.use_rslora now",
+        "lora_rank_pattern": "its name is model.peft.rank_pattern now",
+        "lora_alpha_pattern": "its name is model.peft.alpha_pattern now",
+        "lora_bias": "it said nothing and is gone; leave it out",
+    }
 
     arch: str = option("Registry name of the model.", "minigpt_v2", filled=True)
     model_type: str = option(
@@ -84,12 +129,11 @@ class ModelConfig:
     lora_alpha: Optional[float] = option("LoRA is scaled by this over the rank; the paper's: 16.", None, above=0)
     lora_dropout: Optional[float] = option("Dropout in front of LoRA; the paper's: 0.05.", None, minimum=0, below=1)
     lora_target_modules: Optional[tuple[str, ...]] = option(
-        "Linear modules of a decoder layer that LoRA stands beside; LLaMA's: q_proj, v_proj.", None, filled=True
+        "Linear modules of a decoder layer that LoRA stands beside; `all-linear`: each. LLaMA's: q_proj, v_proj.",
+        None,
+        filled=True,
     )
-    lora_use_rslora: Optional[bool] = option("Scale by alpha over the root of the rank.", None)
-    lora_rank_pattern: Optional[dict[str, int]] = option("Ends of module names -> another rank.", None, minimum=1)
-    lora_alpha_pattern: Optional[dict[str, float]] = option("Ends of module names -> another alpha.", None, above=0)
-    lora_bias: Optional[str] = option("Which biases are trained.", None, choices=("none",))
+    peft: Optional[PeftConfig] = option("What of LoRA MiniGPT-v2 has no name for.", None)
     use_grad_checkpoint_llm: bool = option(
         "Keep only the input of each layer: a third more arithmetic, few activations.", False
     )

@@ -20,7 +20,7 @@ from ..config.run import RunConfig
 from ..errors import ConfigError, PefomedError
 from ..families import read_model_size
 from ..launch import check_runner, run_folder
-from ..lora import given_in
+from ..lora import ALL_LINEAR, given_in
 from ..readers import DATASETS
 from ..registration import register_all
 from ..requirements import missing
@@ -163,6 +163,8 @@ def check_weights(
     if llama is not None and not is_broken(findings):
         size = read_model_size(ModelConfig(llama_model=str(llama))).language
         sizes = replace(sizes, hidden=size.hidden_size)
+        if (given or {}).get("target_modules") == (ALL_LINEAR,):
+            given = {**(given or {}), "target_modules": tuple(sorted(size.matrices()))}
     findings += [] if vit is None else check_vit(vit, sizes)
     if ckpt is not None:
         return findings + check_checkpoint(ckpt, sizes, given)

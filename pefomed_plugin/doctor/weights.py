@@ -99,7 +99,7 @@ def check_checkpoint(path: Path, sizes: Sizes = Sizes(), given: Mapping[str, Any
     Args:
         given: what the run's YAML says of LoRA, under peft's names.
     """
-    from ..toolkit.checkpoint import read_checkpoint, refuse_nonfinite  # late: loads torch
+    from ..toolkit.checkpoint import begins_anew, read_checkpoint, refuse_nonfinite  # late: loads torch
     from ..toolkit.lora_tensors import stated_lora  # late: loads torch
     from ..toolkit.tensor_names import canonical  # late: loads torch
 
@@ -108,7 +108,8 @@ def check_checkpoint(path: Path, sizes: Sizes = Sizes(), given: Mapping[str, Any
         content = read_checkpoint(path, lazily=True)
         refuse_nonfinite(content["model"], str(path))
         stated, _ = stated_lora(content, str(path), given)
-        settings = settle(given or {}, stated, str(path), DEFAULT_FAMILY.lora_targets)
+        anew = begins_anew(content, given or {}, stated, str(path))
+        settings = settle(given or {}, stated, str(path), DEFAULT_FAMILY.lora_targets, untrained=bool(anew))
     except PefomedError as error:
         return [_finding(what, error, _MINIGPT_PAGE)]
     shapes = {canonical(name): tuple(tensor.shape) for name, tensor in content["model"].items()}
@@ -120,10 +121,12 @@ def check_checkpoint(path: Path, sizes: Sizes = Sizes(), given: Mapping[str, Any
         wrong.append(
             f"llama_proj.weight is {projection}, the run needs {(sizes.hidden or projection[0], 4 * sizes.vit_dim)}"
         )
-    if not stated:
+    if not stated and not anew:
         wrong.append("no LoRA tensors")
     if wrong:
         return [Finding("weights", what, ERROR, f"{path} does not fit the run: {'; '.join(wrong)}", _MINIGPT_PAGE)]
+    if anew:
+        return [Finding("weights", what, OK, f"{path}: {anew}; LoRA begins untrained, of {settings}")]
     return [Finding("weights", what, OK, f"{path}: LoRA of {settings}")]
 
 

@@ -5,14 +5,16 @@ A folder of weights is read by the family that names its ``model_type``; one tha
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
+from math import prod
 from pathlib import Path
 from typing import Any
 
 from ..config.model import ModelConfig, VitConfig
 from ..errors import CheckpointError, ConfigError, near_names, one_line
 from ..json_text import parse_json
-from ..lora import LoraSettings
+from ..lora import LoraSettings, settings_of
 from ..plugins import Registry, declared_in
 from .family import LanguageModelFamily, Licence, Tokenizer
 from .llama import LLAMA
@@ -28,10 +30,13 @@ __all__ = [
     "Tokenizer",
     "VisionSize",
     "canonical_name",
+    "check_trained_modules",
     "family_in",
     "family_of_type",
+    "modules_of",
     "read_config",
     "read_model_size",
+    "size_in",
     "upstream_name",
 ]
 
@@ -94,6 +99,48 @@ def canonical_name(key: str) -> str:
     return key
 
 
+def size_in(family: LanguageModelFamily, config: Mapping[str, Any] | None, folder: Path) -> LanguageSize:
+    """Proportions of a folder's language model; the published ones where there is no folder (``config`` is None)."""
+    return family.published_size if config is None else family.size_of(config, Path(folder) / "config.json")
+
+
+def modules_of(family: LanguageModelFamily, config: Mapping[str, Any] | None) -> dict[str, int]:
+    """Modules of the language model that have weights, by name, and how many parameters each has."""
+    shapes = family.tensor_shapes(asdict(family.published_size) if config is None else config)
+    found: dict[str, int] = {}
+    for key, shape in shapes.items():
+        module = key.rpartition(".")[0]
+        found[module] = found.get(module, 0) + prod(shape)
+    return found
+
+
+def check_trained_modules(
+    settings: LoraSettings, family: LanguageModelFamily, config: Mapping[str, Any] | None, folder: Path
+) -> None:
+    """Raises ConfigError: what LoRA begins as, or a module that is to be trained whole, cannot be there."""
+    size, modules, problems = size_in(family, config, folder), modules_of(family, config), []
+    matrices = size.matrices()
+    for name in settings.modules_to_save:
+        where = f"model.peft.modules_to_save: {name!r}"
+        found = [module for module in modules if module.endswith(name)]
+        if not found:
+            ends = {module.rpartition(".")[2] for module in modules} - set(matrices)
+            problems.append(f"{where}: no module of the {family.title} is called so; {near_names(name, sorted(ends))}")
+        elif any(module.rpartition(".")[2] in matrices for module in found):
+            problems.append(f"{where} is a matrix of a layer; LoRA is for those: model.lora_target_modules")
+        elif size.tie_word_embeddings and any(module.endswith(("lm_head", "embed_tokens")) for module in found):
+            problems.append(f"{where}: embedding and output layer are one tensor here; leave it out")
+    for target in settings.target_modules if settings.splits_weights else ():
+        smallest = min(matrices.get(target.rpartition(".")[2], (settings.r,)))
+        if max([settings.r, *settings.rank_pattern.values()]) > smallest:
+            problems.append(
+                f"model.peft.init_lora_weights: {settings.init_lora_weights}: {target} is of rank {smallest}; set "
+                f"model.lora_r to that or less"
+            )
+    if problems:
+        raise ConfigError(f"the model section has {len(problems)} mistake(s)", problems)
+
+
 def read_model_size(model: ModelConfig) -> ModelSize:
     """Sizes of the ``model`` section; those of ``llama_model`` where the folder is there.
 
@@ -103,14 +150,22 @@ def read_model_size(model: ModelConfig) -> ModelSize:
     """
     folder = Path(model.llama_model or "")
     family, published = DEFAULT_FAMILY, True
-    language = family.published_size
+    config: dict[str, Any] | None = None
     if model.llama_model and (folder / "config.json").is_file():
         family, config = family_in(folder)
-        language, published = family.size_of(config, folder / "config.json"), False
-    lora = LoraSettings.from_section(vars(model), family.lora_targets)
+        published = False
+    language = size_in(family, config, folder)
+    lora = settings_of(vars(model), family.lora_targets, list(language.matrices()))
     wrong = lora.unknown_targets(language.matrices()) if lora else []
     if wrong:
         raise ConfigError(f"the model section has {len(wrong)} mistake(s)", wrong)
     vision = VisionSize(**asdict(model.vit or VitConfig()), image_size=model.image_size)
-    rank, targets = (lora.r, lora.target_modules) if lora else (0, ())
-    return ModelSize(language, vision, rank, targets, published=published)
+    if lora is None:
+        return ModelSize(language, vision, 0, (), published=published)
+    check_trained_modules(lora, family, config, folder)
+    names = modules_of(family, config)
+    whole = sum(parameters for module, parameters in names.items() if lora.saves(module))
+    ranks = {module: lora.rank_of(module) for module in names} if lora.rank_pattern else {}
+    return ModelSize(
+        language, vision, lora.r, lora.target_modules, published, lora.use_dora, whole, lora.splits_weights, ranks
+    )

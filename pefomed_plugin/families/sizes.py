@@ -5,7 +5,8 @@ The counts equal those of the model that is built from the same configuration (`
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 KEY_BLOCK = 64
 """Columns in which memory for keys and values is taken: lengths are rounded up to them, so that few shapes occur."""
@@ -106,19 +107,35 @@ class ModelSize:
     lora_targets: tuple[str, ...]
     published: bool = False
     """Whether the language model's sizes are the published ones, because its folder is not there."""
+    dora: bool = False
+    """Whether each row of an adapted matrix has a length of its own."""
+    whole: int = 0
+    """Parameters of the modules that are trained whole (``modules_to_save``)."""
+    starts: bool = False
+    """Whether checkpoints hold what the adapters began as besides (PiSSA, OLoRA)."""
+    ranks: Mapping[str, int] = field(default_factory=dict)
+    """Module -> rank, where ranks differ."""
+
+    @property
+    def pairs(self) -> int:
+        """Parameters of A and B of all adapters."""
+        matrices = {
+            target.rpartition(".")[2]: self.language.matrices()[target.rpartition(".")[2]]
+            for target in self.lora_targets
+        }
+        if self.ranks:
+            adapted = {module: module.rpartition(".")[2] for module in self.ranks}
+            return sum(self.ranks[module] * sum(matrices[name]) for module, name in adapted.items() if name in matrices)
+        return self.language.num_hidden_layers * self.lora_rank * sum(map(sum, matrices.values()))
 
     @property
     def lora(self) -> int:
         """Parameters in the adapters."""
-        matrices = self.language.matrices()
-        return (
-            self.language.num_hidden_layers
-            * self.lora_rank
-            * sum(sum(matrices[lora_target]) for lora_target in self.lora_targets)
-        )
+        outputs = sum(self.language.matrices()[target.rpartition(".")[2]][1] for target in self.lora_targets)
+        return self.pairs + self.dora * self.language.num_hidden_layers * outputs
 
     @property
     def trained(self) -> int:
-        """Trainable parameters: projection and LoRA (56,627,200 in the paper)."""
+        """Trainable parameters: projection, LoRA (56,627,200 in the paper) and modules that are trained whole."""
         hidden = self.language.hidden_size
-        return 4 * self.vision.embed_dim * hidden + hidden + self.lora
+        return 4 * self.vision.embed_dim * hidden + hidden + self.lora + self.whole

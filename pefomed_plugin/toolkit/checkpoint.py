@@ -24,14 +24,14 @@ from torch import nn
 from ..atomic import replacing
 from ..errors import CheckpointError, one_line
 from ..json_text import parse_json
-from ..lora import FAMILY, RECORD, settle
-from .lora_tensors import stated_lora
+from ..lora import DECLARED_LATER, FAMILY, MERGED, RECORD, differences, settle
+from .lora_tensors import Pairs, lora_parts, start_tensors, stated_lora
 from .tensor_names import canonical, upstream_key
 from .weights_file import SAFETENSORS, read_file
 
 METADATA = "pefomed_checkpoint"
 """Key of a ``.safetensors`` header under which what is no tensor lies as JSON."""
-KEPT = ("config", "epoch", "pefomed", RECORD, FAMILY)
+KEPT = ("config", "epoch", "pefomed", RECORD, FAMILY, MERGED)
 """What belongs to the weights beside the tensors; optimizer and scaler belong to resuming."""
 _SECTIONS = ("model", "state_dict", "module", "model_state_dict")
 """Where programs put the tensors: MiniGPT-v2 and this plugin, Lightning, DeepSpeed, others."""
@@ -46,9 +46,12 @@ class LoadReport:
     loaded: tuple[str, ...]
     missing: tuple[str, ...]
     """Frozen tensors of the model that the file does not hold (a missing trainable one raises)."""
+    anew: str = ""
+    """Why LoRA begins untrained though a file was loaded; empty where it does not."""
 
     def __str__(self) -> str:
-        return f"{self.source}: {len(self.loaded)} tensors loaded, {len(self.missing)} not in the file (frozen)"
+        words = f"{self.source}: {len(self.loaded)} tensors loaded, {len(self.missing)} not in the file (frozen)"
+        return words + (f"; {self.anew}: LoRA begins untrained" if self.anew else "")
 
 
 def read_checkpoint(path: Path, *, lazily: bool = False, may_be_damaged: bool = False) -> dict[str, Any]:
@@ -91,16 +94,36 @@ def load_checkpoint(model: nn.Module, content: Mapping[str, Any], source: str) -
         ConfigError: the model's LoRA is another one (alpha, say, which no tensor tells); both values are named.
         CheckpointError: as ``load_weights``.
     """
-    settings = getattr(model, "lora_settings", None)
+    settings, anew, weights = getattr(model, "lora_settings", None), "", content["model"]
     if settings is not None:
-        given = {**settings.record(), "target_modules": settings.target_modules}
+        given = settings.values()
         stated, _ = stated_lora(content, source, given)
-        settle(given, stated, source, settings.target_modules)
-    return load_weights(model, content["model"], source)
+        anew = begins_anew(content, given, stated, source)
+        settle(given, stated, source, settings.target_modules, untrained=bool(anew))
+    if anew:
+        weights = {key: tensor for key, tensor in weights.items() if canonical(key).startswith("llama_proj.")}
+    return load_weights(model, weights, source, anew)
 
 
-def load_weights(model: nn.Module, weights: Mapping[str, torch.Tensor], source: str) -> LoadReport:
+def begins_anew(content: Mapping[str, Any], given: Mapping[str, Any], stated: Mapping[str, Any], source: str) -> str:
+    """Why a run that asks for LoRA can take the projection alone from a file; empty where it cannot.
+
+    It is that of a merged model, whose LoRA is in its language model; or the file's LoRA is one that adds nothing to
+    the weights yet and is of another kind than is asked for (DoRA, PiSSA, ...; another alpha is no other kind).
+    """
+    tensors = {canonical(key): tensor for key, tensor in content["model"].items()}
+    if content.get(MERGED) and all(key.startswith("llama_proj.") for key in tensors):
+        return "the projection of a merged model"
+    if stated and {*differences(given, stated)} & {*DECLARED_LATER} and lora_parts(tensors, source).untrained:
+        return "its LoRA is of another kind than the run asks for, and untrained (B is zero)"
+    return ""
+
+
+def load_weights(model: nn.Module, weights: Mapping[str, torch.Tensor], source: str, anew: str = "") -> LoadReport:
     """Copy ``weights`` into ``model``, whatever spelling either uses.
+
+    Args:
+        anew: why what is trained of the language model begins as it is; empty: ``weights`` must hold it.
 
     Raises:
         CheckpointError: a trainable tensor of the model is not in ``weights``, a tensor has no place in the model or
@@ -108,7 +131,13 @@ def load_weights(model: nn.Module, weights: Mapping[str, torch.Tensor], source: 
     """
     own = {canonical(key): (key, tensor) for key, tensor in model.state_dict().items()}
     trainable = {canonical(key) for key, parameter in model.named_parameters() if parameter.requires_grad}
+    if anew:
+        trainable = {key for key in trainable if not key.startswith("llama_model.")}
     given = {canonical(key): (key, tensor) for key, tensor in weights.items() if not _BENIGN.search(key)}
+    starts: Pairs = {}
+    if getattr(getattr(model, "lora_settings", None), "splits_weights", False) and not anew:
+        starts = lora_parts({key: tensor for key, (_, tensor) in given.items()}, source).starts
+        given = {key: found for key, found in given.items() if ".lora_initial_" not in key}
     problems = [f"{own[key][0]}: trained, but not in the file" for key in sorted(trainable - set(given))]
     problems += [f"{given[key][0]}: in the file, but the model has no such tensor" for key in given if key not in own]
     problems += [
@@ -122,10 +151,13 @@ def load_weights(model: nn.Module, weights: Mapping[str, torch.Tensor], source: 
     with torch.no_grad():
         for key, (_, tensor) in given.items():
             own[key][1].copy_(tensor)
+    if starts:
+        model.begin_lora(starts)  # type: ignore[operator]
     return LoadReport(
         source,
         loaded=tuple(name for name, _ in given.values()),
         missing=tuple(own[key][0] for key in own if key not in given and not _BENIGN.search(key)),
+        anew=anew,
     )
 
 
@@ -153,12 +185,14 @@ def nonfinite(weights: Mapping[str, torch.Tensor]) -> dict[str, int]:
 def trainable_state(
     model: nn.Module, whole: Callable[[torch.Tensor], torch.Tensor] = lambda tensor: tensor
 ) -> dict[str, torch.Tensor]:
-    """Trainable tensors in MiniGPT-v2's spelling, on the CPU: what a checkpoint's ``model`` holds.
+    """Trainable tensors in MiniGPT-v2's spelling, on the CPU: what a checkpoint's ``model`` holds. With them what
+    LoRA began as, where that was taken from the weights: it says what they are without it.
 
     ``whole`` gathers a tensor that is spread over processes.
     """
     trained = ((key, tensor) for key, tensor in model.named_parameters() if tensor.requires_grad)
-    return {upstream_key(key): whole(tensor.detach()).cpu() for key, tensor in trained}
+    weights = {upstream_key(key): whole(tensor.detach()).cpu() for key, tensor in trained}
+    return {**weights, **start_tensors(getattr(model, "lora_starts", None) or {})}
 
 
 def write_checkpoint(content: Mapping[str, Any], path: Path) -> None:

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from ..config.compose import Configuration
+from ..config.fields import read_whole
+from ..config.model import PeftConfig
 from ..errors import CheckpointError
-from ..families import DEFAULT_FAMILY, family_in
-from ..lora import FAMILY, LoraSettings, given_in, settle
+from ..families import DEFAULT_FAMILY, check_trained_modules, family_in, size_in
+from ..lora import FAMILY, LoraSettings, given_in, settings_of, settle
 
 
 def settle_model(section: Mapping[str, Any], checkpoint: str | None = None) -> dict[str, Any]:
@@ -25,23 +27,25 @@ def settle_model(section: Mapping[str, Any], checkpoint: str | None = None) -> d
 
     Raises:
         CheckpointError: the language model is of an unknown family, or the checkpoint is damaged.
-        ConfigError: the section says another LoRA than the checkpoint was trained with; both values are named.
+        ConfigError: the section says another LoRA than the checkpoint was trained with, and both values are named; or
+            one that the language model in the folder cannot have.
     """
     folder = Path(str(section.get("llama_model") or ""))
     there = bool(section.get("llama_model")) and (folder / "config.json").is_file()
-    family = family_in(folder)[0] if there else DEFAULT_FAMILY
+    family, shape = family_in(folder) if there else (DEFAULT_FAMILY, None)
     style = family.prompt_style
     settled: dict[str, Any] = {
         "prompt_template": section.get("prompt_template") or style.system + style.turn,
         "end_sym": section.get("end_sym") or style.end,
     }
-    given = given_in(section)
+    given = given_in(section, list(size_in(family, shape, folder).matrices()))
     if given.get("r") == 0:
         return settled
     source = checkpoint or section.get("ckpt")
     stated: dict[str, Any] = {}
+    untrained = False
     if source and Path(str(source)).is_file():
-        from .checkpoint import read_checkpoint  # late: loads torch
+        from .checkpoint import begins_anew, read_checkpoint  # late: loads torch
         from .lora_tensors import stated_lora  # late: loads torch
 
         content = read_checkpoint(Path(str(source)), lazily=True)
@@ -52,7 +56,10 @@ def settle_model(section: Mapping[str, Any], checkpoint: str | None = None) -> d
                 f"{family.name!r}. Set model.llama_model (PEFOMED_LLAMA) to the one it was trained on"
             )
         stated, _ = stated_lora(content, str(source), given)
-    return {**settled, **settle(given, stated, str(source), family.lora_targets).yaml()}
+        untrained = bool(begins_anew(content, given, stated, str(source)))
+    settings = settle(given, stated, str(source), family.lora_targets, untrained=untrained)
+    check_trained_modules(settings, family, shape, folder)
+    return {**settled, **settings.yaml()}
 
 
 def settled(configuration: Configuration) -> Configuration:
@@ -61,9 +68,10 @@ def settled(configuration: Configuration) -> Configuration:
     values = settle_model(vars(model), configuration.run.resume_ckpt_path)
     if "lora_target_modules" in values:
         values["lora_target_modules"] = tuple(values["lora_target_modules"])
+        values["peft"] = read_whole(PeftConfig, values["peft"], "model.peft") if "peft" in values else None
     return replace(configuration, model=replace(model, **values))
 
 
 def lora_of_section(section: Mapping[str, Any]) -> LoraSettings | None:
     """The LoRA of a settled section; None where it has none."""
-    return LoraSettings.from_section(section, DEFAULT_FAMILY.lora_targets)
+    return settings_of(section, DEFAULT_FAMILY.lora_targets)

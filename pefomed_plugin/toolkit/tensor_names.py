@@ -28,7 +28,8 @@ def canonical(key: str) -> str:
     """One spelling for a tensor's name: without wrappers and peft's adapter name, and with ``llama_model`` in front
     of what an adapter file leaves it out of."""
     key = _OUTER.sub("", _WRAPPERS.sub("", key))
-    key = re.sub(r"\.(lora_[A-Za-z_]+)\.default(\.|$)", r".\1\2", key)
+    key = re.sub(r"\.(lora_[A-Za-z_]+)\.default(\.|$)", r".\1\2", key).replace(".modules_to_save.default.", ".")
+    key += ".weight" if key.endswith(".lora_magnitude_vector") else ""  # an adapter file leaves that out
     key = canonical_name(key.replace(".base_layer.", "."))
     return "llama_model." + key if key.startswith("base_model.model.") else key
 

@@ -41,11 +41,14 @@ def arrays() -> dict[str, torch.Tensor]:
 
 
 def golden_model(
-    weights: str = "initial.safetensors", lora_dropout: float = 0.0, lora: LoraSettings | None = None
+    weights: str = "initial.safetensors",
+    lora_dropout: float = 0.0,
+    lora: LoraSettings | None = None,
+    lora_is_read: bool = False,
+    folder: Path = FOLDER / "tiny_llama",
 ) -> MiniGPTv2:
     """The tiny model with the weights MiniGPT-v2 started from, float32 on the CPU; with other ``lora``, untrained."""
     settings = golden()["model"]
-    folder = FOLDER / "tiny_llama"
     model = MiniGPTv2(
         language.load_language_model(open_language_folder(folder), torch.float32),
         load_tokenizer(folder),
@@ -55,6 +58,7 @@ def golden_model(
         max_txt_len=settings["max_txt_len"],
         end_sym=settings["end_sym"],
         chat_template=settings["chat_template"],
+        lora_is_read=lora_is_read,
     )
     if lora is None:
         report = load_weights(model, load_file(str(FOLDER / weights)), weights)

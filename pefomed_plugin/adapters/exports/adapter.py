@@ -21,12 +21,16 @@ def write_adapter(contents: Contents, lora: Lora, base_model: str | None, folder
         CheckpointError: the file has no projection, or the folder cannot be written.
     """
     projector = projector_of(contents)
-    pairs = {
+    lora = lora.for_whole_weights()
+    tensors = {
         f"base_model.model.{module}.lora_{side}.weight": tensor
         for module, pair in lora.pairs.items()
         for side, tensor in zip("AB", pair)
     }
-    save_tensors(pairs, folder / ADAPTER_WEIGHTS, noted_of(contents))
+    for module, magnitude in lora.parts.magnitudes.items():
+        tensors[f"base_model.model.{module}.lora_magnitude_vector"] = magnitude  # as peft writes it, without .weight
+    tensors.update({f"base_model.model.{key}": tensor for key, tensor in lora.whole.items()})
+    save_tensors(tensors, folder / ADAPTER_WEIGHTS, noted_of(contents))
     save_tensors(projector, folder / PROJECTOR)
     (folder / ADAPTER_CONFIG).write_text(
         json.dumps(adapter_config(lora, base_model), indent=2) + "\n", encoding="utf-8"
@@ -46,5 +50,5 @@ def adapter_config(lora: Lora, base_model: str | None) -> dict[str, Any]:
         "base_model_name_or_path": base_model,
         "inference_mode": True,
         "fan_in_fan_out": False,
-        "modules_to_save": None,
+        "modules_to_save": list(lora.settings.modules_to_save) or None,
     }

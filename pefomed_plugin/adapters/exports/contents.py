@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from ...families import DEFAULT_FAMILY, FAMILIES, LanguageModelFamily
 from ...lora import FAMILY, RECORD, LoraSettings, settle
 from ...readers.textfiles import read_json_object
 from ...toolkit.checkpoint import read_checkpoint
-from ...toolkit.lora_tensors import Pairs, layers_of, lora_pairs, stated_lora
+from ...toolkit.lora_tensors import LORA_PREFIX, LoraParts, Pairs, layers_of, lora_parts, stated_lora, whole_tensors
 from ...toolkit.tensor_names import canonical
 
 ADAPTER_WEIGHTS, ADAPTER_CONFIG, PROJECTOR = "adapter_model.safetensors", "adapter_config.json", "projector.safetensors"
@@ -72,17 +72,57 @@ class Contents:
 
 @dataclass(frozen=True)
 class Lora:
-    """The adapters of a file: W + scale B A for each adapted W."""
+    """The adapters of a file: W + scale B A for each adapted W, and what is trained whole beside them."""
 
     settings: LoraSettings
     alpha_from: str
     """Where its alpha, which no tensor tells, is taken from; in words."""
-    pairs: Pairs
+    parts: LoraParts
+    whole: Mapping[str, torch.Tensor]
+    """Tensors of modules that are trained whole, by their name in the language model (``lm_head.weight``)."""
+
+    @property
+    def pairs(self) -> Pairs:
+        """A and B by module."""
+        return self.parts.pairs
 
     @property
     def layers(self) -> int:
         """How many decoder layers have adapters."""
         return len(layers_of(self.pairs))
+
+    @property
+    def tensors(self) -> int:
+        """How many tensors of the language model are others by it."""
+        return len(self.pairs) + len(self.whole)
+
+    def for_whole_weights(self) -> Lora:
+        """The same beside weights as they are published, for those who know nothing of what they were parted from.
+
+        W - s B0 A0 + s B A is W + (s B | -s B0)(A over A0): LoRA of twice the rank, as peft converts PiSSA and OLoRA.
+        The scale is in the tensors, because one alpha would not do for all ranks.
+        """
+        if not self.parts.starts:
+            return self
+        pairs = {}
+        for module, (a, b) in self.pairs.items():
+            start_a, start_b = self.parts.starts[module]
+            scale = self.settings.scale_of(module)
+            pairs[module] = (
+                torch.cat([a.float(), start_a.float()]),
+                torch.cat([scale * b.float(), -scale * start_b.float()], dim=1),
+            )
+        ranks = {key: 2 * rank for key, rank in self.settings.rank_pattern.items()}
+        settings = replace(
+            self.settings,
+            r=2 * self.settings.r,
+            lora_alpha=2 * self.settings.r,
+            use_rslora=False,
+            rank_pattern=ranks,
+            alpha_pattern=ranks,
+            init_lora_weights=True,
+        )
+        return Lora(settings, self.alpha_from, LoraParts(pairs), self.whole)
 
 
 def read_contents(path: Path, *, may_be_damaged: bool = False) -> Contents:
@@ -129,7 +169,8 @@ def find_lora(contents: Contents, alpha: float | None = None) -> Lora | None:
     settings = settle(given, stated, source, contents.family.lora_targets, flags=True)
     if not whence:
         whence = "--lora-alpha" if given else "assumed, MiniGPT-v2's default; the file does not say: give --lora-alpha"
-    return Lora(settings, whence, lora_pairs(contents.tensors, source))
+    tensors = contents.tensors
+    return Lora(settings, whence, lora_parts(tensors, source), whole_tensors(tensors, settings))
 
 
 def projector_of(contents: Contents) -> dict[str, torch.Tensor]:
@@ -147,9 +188,12 @@ def projector_of(contents: Contents) -> dict[str, torch.Tensor]:
     return found
 
 
-def left_out(contents: Contents) -> list[str]:
-    """Tensors that are neither LoRA nor projection, and are in no export."""
-    return [key for key in contents.tensors if "lora_" not in key and not key.startswith("llama_proj.")]
+def left_out(contents: Contents, lora: Lora | None = None) -> list[str]:
+    """Tensors that are neither LoRA nor projection nor trained whole beside LoRA, and are in no export."""
+    whole = {LORA_PREFIX + key for key in lora.whole} if lora else set()
+    return [
+        key for key in contents.tensors if "lora_" not in key and not key.startswith("llama_proj.") and key not in whole
+    ]
 
 
 def _read_folder(folder: Path) -> dict[str, Any]:

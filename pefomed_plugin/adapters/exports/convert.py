@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from ...digests import digest_file, file_sha256
 from ...errors import CheckpointError, ConfigError, near_names
+from ...lora import RECORD
 from ...storage import write_text
 from ...toolkit.checkpoint import KEPT, write_checkpoint
+from ...toolkit.lora_tensors import LORA_PREFIX
 from ...toolkit.tensor_names import canonical, upstream_key
-from .contents import Contents
+from .contents import Contents, find_lora
 from .writing import noted_of, refuse_to_overwrite, save_tensors
 
 FORMS = {"minigpt4": ".minigpt4.pth", "peft": ".peft.pth", "safetensors": ".safetensors"}
@@ -36,8 +39,10 @@ def convert(contents: Contents, to: str, out: Path, *, weights_only: bool = Fals
     refuse_to_overwrite(digest_file(out))
     rest = {key: kept for key, kept in contents.content.items() if key != "model" and (key in KEPT or not weights_only)}
     adapted = {key.rpartition(".lora_")[0] for key in contents.tensors if ".lora_" in key}
+    lora = find_lora(contents) if isinstance(contents.content.get(RECORD), Mapping) else None
+    whole = {LORA_PREFIX + key for key in lora.whole} if lora else set()
     tensors: dict[str, Any] = {
-        current_key(key, adapted) if to == "peft" else upstream_key(key): tensor
+        current_key(key, adapted, whole) if to == "peft" else upstream_key(key): tensor
         for key, tensor in contents.tensors.items()
     }
     if to != "safetensors":
@@ -55,12 +60,15 @@ def convert(contents: Contents, to: str, out: Path, *, weights_only: bool = Fals
     return out
 
 
-def current_key(key: str, adapted: set[str]) -> str:
+def current_key(key: str, adapted: set[str], whole: Collection[str] = ()) -> str:
     """Today's peft spelling of a tensor.
 
     Args:
         adapted: canonical names of the modules that have LoRA; their own weights lie in ``base_layer``.
+        whole: canonical names of the tensors of modules that are trained whole.
     """
     key = re.sub(r"\.(lora_[A-Za-z_]+)(\.|$)", r".\1.default\2", canonical(key))
     module, _, leaf = key.rpartition(".")
+    if key in whole:
+        return f"{module}.modules_to_save.default.{leaf}"
     return f"{module}.base_layer.{leaf}" if module in adapted else key

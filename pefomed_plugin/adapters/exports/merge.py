@@ -14,9 +14,11 @@ from pathlib import Path
 import torch
 
 from ...errors import CheckpointError
+from ...lora import MERGED
 from ...services.console import progress
 from ...toolkit.checkpoint import refuse_nonfinite
 from ...toolkit.language_folder import LanguageFolder
+from ...toolkit.lora_tensors import merged_weight
 from .contents import PROJECTOR, Contents, Lora, projector_of
 from .writing import noted_of, save_tensors
 
@@ -41,6 +43,10 @@ def check_fit(contents: Contents, lora: Lora, base: LanguageFolder) -> None:
             problems.append(f"{module}.weight: not in the language model")
         elif shape != wanted:
             problems.append(f"{module}.weight: {shape} in the language model, the LoRA is for {wanted}")
+    for key, tensor in lora.whole.items():
+        if base.shapes.get(key) != tuple(tensor.shape):
+            own = base.shapes.get(key, "not there")
+            problems.append(f"{key}: {own} in the language model, {tuple(tensor.shape)} as it was trained")
     if problems:
         raise CheckpointError(
             f"{contents.path} was not trained on the {base.family.title} in {base.folder}; give that one with --llama",
@@ -67,13 +73,26 @@ def write_merged(contents: Contents, lora: Lora, base: LanguageFolder, folder: P
             f"{folder.parent} has {free / 1e9:.1f} GB free, the merged model needs {base.size_bytes / 1e9:.1f}; "
             "choose another --out"
         )
-    deltas = {module + ".weight": (*pair, lora.settings.scale_of(module)) for module, pair in lora.pairs.items()}
+    parts = lora.parts
+    modules = {module + ".weight": module for module in lora.pairs}
+
+    def merged(key: str, tensor: torch.Tensor) -> torch.Tensor:
+        if key in modules:
+            module = modules[key]
+            scale, start, magnitude = (
+                lora.settings.scale_of(module),
+                parts.starts.get(module),
+                parts.magnitudes.get(module),
+            )
+            return merged_weight(tensor, lora.pairs[module], scale, start, magnitude)
+        return lora.whole[key].to(tensor.dtype) if key in lora.whole else tensor
+
     shards: list[list[str]] = []
     shard: dict[str, torch.Tensor] = {}
     total = 0
     with progress("merging", len(base.shapes)) as advance:
         for key, tensor in base.tensors():
-            shard[key] = merge_one(tensor, *deltas[key]) if key in deltas else tensor
+            shard[key] = merged(key, tensor)
             if size_bytes(shard) >= SHARD_BYTES:
                 total += _flush(shard, shards, folder)
             advance(note=key)
@@ -82,18 +101,7 @@ def write_merged(contents: Contents, lora: Lora, base: LanguageFolder, folder: P
     _write_index(folder, shards, total)
     for path in base.companions():
         shutil.copyfile(path, folder / path.name)
-    save_tensors(projector_of(contents), folder / PROJECTOR, noted_of(contents))
-
-
-def merge_one(weight: torch.Tensor, a: torch.Tensor, b: torch.Tensor, scale: float) -> torch.Tensor:
-    """W + scale B A in float32, in the precision of W again.
-
-    Args:
-        weight: (out, in).
-        a: (rank, in).
-        b: (out, rank).
-    """
-    return (weight.float() + scale * (b.float() @ a.float())).to(weight.dtype)
+    save_tensors(projector_of(contents), folder / PROJECTOR, {**noted_of(contents), MERGED: True})
 
 
 def size_bytes(tensors: Mapping[str, torch.Tensor]) -> int:

@@ -88,6 +88,9 @@ def _lora(lora: Lora) -> dict[str, Any]:
         "rank_stabilised": settings.use_rslora,
         "rank_pattern": dict(settings.rank_pattern),
         "alpha_pattern": dict(settings.alpha_pattern),
+        "use_dora": settings.use_dora,
+        "init_lora_weights": settings.init_lora_weights,
+        "modules_to_save": list(settings.modules_to_save),
     }
 
 

@@ -14,25 +14,68 @@ from typing import Any, NamedTuple
 import torch
 
 from ...config.run import RunConfig
+from ...errors import CheckpointError
 from .strategies import Strategy
 
 Batch = Mapping[str, Any]
 
 
-def parameter_groups(model: torch.nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """AdamW's groups as MiniGPT-v2 makes them: no decay on vectors, nor on names with ``bias``, ``ln`` or ``bn``."""
+FASTER = "lr_ratio"
+"""Key of an optimizer's group: how many times the schedule's learning rate it has; absent: once."""
+
+
+def parameter_groups(
+    model: torch.nn.Module, weight_decay: float, lora_plus_ratio: float | None = None
+) -> list[dict[str, Any]]:
+    """AdamW's groups as MiniGPT-v2 makes them: no decay on vectors, nor on names with ``bias``, ``ln`` or ``bn``.
+
+    Args:
+        lora_plus_ratio: LoRA's B learns so many times as fast as all else, in a third group; None: as all else.
+    """
     decayed: list[torch.nn.Parameter] = []
     plain: list[torch.nn.Parameter] = []
+    faster: list[torch.nn.Parameter] = []
     for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            is_plain = parameter.ndim < 2 or "bias" in name or "ln" in name or "bn" in name
+        if not parameter.requires_grad:
+            continue
+        is_plain = parameter.ndim < 2 or "bias" in name or "ln" in name or "bn" in name
+        if lora_plus_ratio is not None and ".lora_B." in name:
+            faster.append(parameter)
+        else:
             (plain if is_plain else decayed).append(parameter)
-    return [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
+    groups: list[dict[str, Any]] = [
+        {"params": decayed, "weight_decay": weight_decay},
+        {"params": plain, "weight_decay": 0.0},
+    ]
+    if lora_plus_ratio is not None:
+        groups.append({"params": faster, "weight_decay": weight_decay, FASTER: lora_plus_ratio})
+    return groups
+
+
+def scale_rates(optimizer: Any) -> None:
+    """Give the groups that learn faster their rates; a schedule sets one for all."""
+    for group in optimizer.param_groups:
+        if FASTER in group:
+            group["lr"] *= group[FASTER]
+
+
+def check_rates(optimizer: Any, saved: Mapping[str, Any], source: str) -> None:
+    """Raises CheckpointError: a run that is to go on had another LoRA+ ratio."""
+    now, then = (
+        [group.get(FASTER) for group in groups][2:] for groups in (optimizer.param_groups, saved["param_groups"])
+    )
+    if now != then:
+        told = [f"{ratios[0]:g}" if ratios else "none" for ratios in (then, now)]
+        raise CheckpointError(
+            f"{source} was trained with model.peft.lora_plus_ratio {told[0]}, now it is {told[1]}; go on with what it "
+            "had, or begin another run from its weights with model.ckpt"
+        )
 
 
 def build_optimizer(model: torch.nn.Module, options: RunConfig) -> torch.optim.Optimizer:
     """AdamW over the trainable tensors, betas (0.9, ``beta2``); on a GPU one kernel makes the whole step."""
-    groups = parameter_groups(model, options.weight_decay)
+    ratio = getattr(getattr(model, "lora_settings", None), "lora_plus_ratio", None)
+    groups = parameter_groups(model, options.weight_decay, ratio)
     on_gpu = all(parameter.is_cuda for group in groups for parameter in group["params"])
     return torch.optim.AdamW(
         groups,

@@ -34,6 +34,8 @@ from ..prompting import prompts_of
 from .arithmetic import (
     backward,
     build_optimizer,
+    check_rates,
+    scale_rates,
     seed_iteration,
     share_counts,
     sum_over_ranks,
@@ -161,6 +163,7 @@ class Trainer:
         whole_epochs = self.iteration // self.per_epoch if self.iteration >= self.options.warmup_steps else 0
         self.schedule.step(cur_epoch=whole_epochs, cur_step=self.iteration - whole_epochs * self.per_epoch)
         rate = self.optimizer.param_groups[0]["lr"]
+        scale_rates(self.optimizer)
         counts = share_counts(self.accelerator, self.model, group, self._told_to_stop, self._save_is_due(len(group)))
         loss = backward(self.strategy, self.accelerator, self.task, self.model, group, counts)
         norm, left_out = take_step(
@@ -243,6 +246,7 @@ class Trainer:
         return ", ".join(f"{train_set.name} {passes:.1f}" for train_set, passes in counted)
 
     def _load_state(self, saved: Saved) -> None:
+        check_rates(self.optimizer, saved.content["optimizer"], str(saved.path))
         self.strategy.load_optimizer(self.optimizer, saved.content["optimizer"])
         if self.accelerator.scaler is not None and saved.content.get("scaler"):
             self.accelerator.scaler.load_state_dict(saved.content["scaler"])

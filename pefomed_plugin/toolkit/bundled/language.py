@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
@@ -17,6 +17,7 @@ from ...errors import CheckpointError, ConfigError, one_line
 from ...families import LanguageModelFamily
 from ...lora import LoraSettings
 from ..language_folder import LanguageFolder
+from ..lora_tensors import merged_weight
 
 
 def load_language_model(folder: LanguageFolder, dtype: torch.dtype, bits: str = "none") -> nn.Module:
@@ -98,44 +99,119 @@ def empty_language_model(family: LanguageModelFamily, config: Any) -> nn.Module:
 def add_lora(model: nn.Module, settings: LoraSettings) -> nn.Module:
     """The language model with trainable low-rank adapters (paper section 3.1: rank 64 on q_proj and v_proj).
 
+    A and B begin as peft has them; those that begin as a part of the weights, in ``begin_as_parts``.
+
     Raises:
-        ConfigError: a target that the model does not have.
+        ConfigError: a target or a module to train whole that the model does not have.
     """
     from peft import get_peft_model  # late: heavy
 
     # peft asks transformers by a name that transformers has deprecated; nothing a user could do about it
     warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
+    names = [name for name, _ in model.named_modules()]
     modules = {name.rpartition(".")[2] for name, module in model.named_modules() if isinstance(module, nn.Linear)}
     unknown = settings.unknown_targets(modules)
+    unknown += [
+        f"model.peft.modules_to_save: no {name!r}"
+        for name in settings.modules_to_save
+        if not any(own.endswith(name) for own in names)
+    ]
     if unknown:
         raise ConfigError("LoRA cannot be put on what the language model does not have", unknown)
-    return get_peft_model(model, settings.to_peft())
+    adapted = get_peft_model(model, settings.to_peft())
+    for parameter in adapted.parameters():
+        if parameter.requires_grad:  # what is trained whole is a copy, in the precision of its frozen original
+            parameter.data = parameter.data.float()
+    return adapted
+
+
+def lora_layers(model: nn.Module) -> dict[str, Any]:
+    """peft's layers of the adapters, by the name of their module in the language model, in its order."""
+    prefix = "base_model.model."
+    return {
+        name[len(prefix) :]: module
+        for name, module in model.named_modules()
+        if hasattr(module, "lora_A") and hasattr(module, "base_layer")
+    }
+
+
+def begin_as_parts(model: nn.Module, settings: LoraSettings) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+    """Let A and B begin as a part of the weights they stand beside, which then lie without it (PiSSA, OLoRA).
+
+    The same on every rank and machine, up to what its linear algebra rounds: the random numbers are those of one seed.
+
+    Returns:
+        What they begin as, in float32 on the CPU, for ``take_away`` and for checkpoints.
+    """
+    starts = {}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        for name, layer in lora_layers(model).items():
+            adapter, own = layer.active_adapters[0], layer.base_layer.weight.data
+            layer.base_layer.weight.data = own.clone()
+            if str(settings.init_lora_weights) == "olora":
+                layer.olora_init(adapter)
+            else:
+                layer.pissa_init(adapter, settings.init_lora_weights)
+            layer.base_layer.weight.data = own
+            starts[name] = tuple(
+                side[adapter].weight.data.to("cpu", torch.float32, copy=True) for side in (layer.lora_A, layer.lora_B)
+            )
+    take_away(model, starts)
+    return starts
+
+
+def take_away(
+    model: nn.Module,
+    starts: Mapping[str, tuple[torch.Tensor, torch.Tensor]],
+    before: Mapping[str, tuple[torch.Tensor, torch.Tensor]] | None = None,
+) -> None:
+    """Take scale B A of ``starts`` from the weights, in float32, and give back that of ``before``.
+
+    Where both are the same, bit for bit, nothing is touched, so that a run goes on with the very weights it had.
+    """
+    for name, layer in lora_layers(model).items():
+        scale, weight = layer.scaling[layer.active_adapters[0]], layer.base_layer.weight
+        own, other = starts[name], (before or {}).get(name)
+        if other is not None and all(torch.equal(*sides) for sides in zip(own, other)):
+            continue
+        a, b = (side.to(weight.device, torch.float32) for side in own)
+        left = weight.data.float() - scale * (b @ a)
+        if other is not None:
+            a, b = (side.to(weight.device, torch.float32) for side in other)
+            left = left + scale * (b @ a)
+        weight.data = left.to(weight.dtype)
 
 
 @contextmanager
 def merged_lora(model: Any) -> Iterator[None]:
     """LoRA added to the weights it lies beside, in float32; on leaving, the weights are the very tensors they were.
 
-    Costs a copy of those weights (2 GB for q_proj and v_proj of LLaMA-2-7B in fp16).
+    Costs a copy of those weights (2 GB for q_proj and v_proj of LLaMA-2-7B in fp16). What is trained whole stays.
 
     Raises:
         ConfigError: the weights are quantised.
     """
-    layers = [module for module in model.modules() if hasattr(module, "lora_A") and hasattr(module, "base_layer")]
+    layers = list(lora_layers(model).values())
     bases = [layer.base_layer for layer in layers]
     if not all(base.weight.is_floating_point() for base in bases):
         raise ConfigError("run.merge_lora: quantised weights cannot take LoRA up; set it to false")
-    if not layers:
-        yield
-        return
     own = [base.weight.data for base in bases]
-    with model.disable_adapter():
-        try:
-            for layer, base, weight in zip(layers, bases, own):
-                with torch.no_grad():
-                    delta = layer.get_delta_weight(layer.active_adapters[0])
-                    base.weight.data = (weight.float() + delta.float()).to(weight.dtype)
-            yield
-        finally:
-            for base, weight in zip(bases, own):
-                base.weight.data = weight
+    try:
+        for layer, base, weight in zip(layers, bases, own):
+            with torch.no_grad():
+                base.weight.data = _merged(layer, weight)
+            layer.enable_adapters(False)
+        yield
+    finally:
+        for layer, base, weight in zip(layers, bases, own):
+            base.weight.data = weight
+            layer.enable_adapters(True)
+
+
+def _merged(layer: Any, weight: torch.Tensor) -> torch.Tensor:
+    adapter = layer.active_adapters[0]
+    pair = (layer.lora_A[adapter].weight, layer.lora_B[adapter].weight)
+    magnitudes = getattr(layer, "lora_magnitude_vector", {})
+    magnitude = magnitudes[adapter].weight if adapter in magnitudes else None
+    return merged_weight(weight, pair, layer.scaling[adapter], magnitude=magnitude)

@@ -21,6 +21,7 @@ from ...families import Tokenizer, family_of_type
 from ...lora import LoraSettings
 from ...prompts import IMAGE_PLACEHOLDER
 from ...services.console import say
+from ..checkpoint import read_checkpoint
 from ..language_folder import open_language_folder
 from ..start import lora_of_section, settle_model
 from . import language
@@ -65,6 +66,7 @@ class MiniGPTv2(Generation):
         compile_layers: bool = False,
         vit_on_cpu: bool = False,
         vit_weights: Path | None = None,
+        lora_is_read: bool = False,
     ) -> None:
         """Put the parts together.
 
@@ -74,6 +76,7 @@ class MiniGPTv2(Generation):
             prompt_template: a user turn; None: the family's.
             end_sym: what ends an answer; None: the family's.
             vit_weights: the file that fills the vision encoder; None: random weights.
+            lora_is_read: a file will be loaded that says what LoRA began as; it is not computed then.
 
         Raises:
             CheckpointError: the file does not fill it.
@@ -87,6 +90,10 @@ class MiniGPTv2(Generation):
         self.ln_vision = LayerNorm(vit.embed_dim).requires_grad_(False)
         hidden = language_model.config.hidden_size
         self.llama_model = language_model if lora is None else language.add_lora(language_model, lora)
+        self.lora_starts: dict[str, tuple[torch.Tensor, torch.Tensor]] | None = None
+        """What LoRA began as, where that was taken from the weights; by module of the language model."""
+        if lora is not None and lora.splits_weights and not lora_is_read:
+            self.lora_starts = language.begin_as_parts(self.llama_model, lora)
         self.llama_proj = nn.Linear(4 * vit.embed_dim, hidden)
         self.llama_tokenizer = tokenizer
         turn = self.prompt_style.system + self.prompt_style.turn
@@ -121,6 +128,14 @@ class MiniGPTv2(Generation):
         self.visual_encoder.eval()
         self.ln_vision.eval()
         return self
+
+    def begin_lora(self, starts: Mapping[str, tuple[torch.Tensor, torch.Tensor]]) -> None:
+        """Let the weights lie without what LoRA began as, as a checkpoint has it."""
+        language.take_away(self.llama_model, starts, self.lora_starts)
+        self.lora_starts = {
+            name: (a.detach().to("cpu", torch.float32), b.detach().to("cpu", torch.float32))
+            for name, (a, b) in starts.items()
+        }
 
     @property
     def device(self) -> torch.device:
@@ -273,14 +288,20 @@ class MiniGPTv2(Generation):
         return self._causal_lm().lm_head(hidden)
 
     @classmethod
-    def from_config(cls, cfg: Mapping[str, Any]) -> MiniGPTv2:
+    def from_config(cls, cfg: Mapping[str, Any], lora_is_read: bool = False) -> MiniGPTv2:
         """Model of the ``model`` section: ``llama_model``, ``vit_weights``, then ``ckpt`` over both.
+
+        Args:
+            lora_is_read: trained LoRA will be loaded besides (``load``).
 
         Raises:
             CheckpointError: weights are missing, damaged, or do not fit; the tensors are listed.
             ConfigError: the section says another LoRA than the checkpoint was trained with.
         """
         section = {**cfg, **settle_model(cfg)}
+        if cfg.get("ckpt") and not lora_is_read:
+            names = read_checkpoint(Path(str(cfg["ckpt"])), lazily=True)["model"]
+            lora_is_read = any(".lora_initial_" in name for name in names)
         folder = open_language_folder(Path(str(cfg["llama_model"])))
         tokenizer = folder.family.load_tokenizer(folder.folder)
         on_gpu = torch.cuda.is_available()
@@ -294,6 +315,7 @@ class MiniGPTv2(Generation):
             lora_of_section(section),
             vit=VitSize.from_config(cfg.get("vit")),
             vit_weights=Path(str(cfg["vit_weights"])),
+            lora_is_read=lora_is_read,
             **{key: section[key] for key in _OPTIONS if section.get(key) is not None},
         )
         if cfg.get("use_grad_checkpoint"):
@@ -304,7 +326,9 @@ class MiniGPTv2(Generation):
         if on_gpu and not model.vit_on_cpu:
             model.visual_encoder.to(_PRECISIONS[cfg.get("vit_precision", "fp16")])
         if cfg.get("ckpt"):
-            model.load_checkpoint(cfg["ckpt"])
+            report = model.load_checkpoint(cfg["ckpt"])
+            if report.anew:
+                say(str(report))
         return model
 
 

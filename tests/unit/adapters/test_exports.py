@@ -69,6 +69,9 @@ def test_summary_of_upstreams_checkpoint(upstream: Contents) -> None:
         "rank_stabilised": False,
         "rank_pattern": {},
         "alpha_pattern": {},
+        "use_dora": False,
+        "init_lora_weights": True,
+        "modules_to_save": [],
     }
     assert (summary["spelling"], summary["llama_width"], summary["digest"]) == ("minigpt4", 64, "none")
     assert (summary["resumable"], summary["problems"]) == (True, [])
@@ -147,7 +150,11 @@ def test_a_tensor_in_two_spellings_is_ambiguous(tmp_path: Path) -> None:
         ),
         (
             lambda tensors: tensors.update({Q.format(0, "magnitude_vector"): torch.zeros(64)}),
-            "no weight of a plain LoRA",
+            "layers.1.self_attn.q_proj: lora_magnitude_vector is missing",
+        ),
+        (
+            lambda tensors: tensors.update({Q.format(0, "embedding_A"): torch.zeros(4, 64)}),
+            "no weight of a LoRA on a linear layer",
         ),
     ],
 )

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from pefomed_plugin.adapters.exports import merge
 from pefomed_plugin.adapters.exports.contents import Contents, read_contents
-from pefomed_plugin.adapters.exports.merge import check_fit, merge_one, write_merged
+from pefomed_plugin.adapters.exports.merge import check_fit, write_merged
 from pefomed_plugin.adapters.exports.writing import fresh_folder
 from pefomed_plugin.errors import CheckpointError
 from pefomed_plugin.families.llama import load_tokenizer, tensor_shapes
@@ -24,6 +24,7 @@ from pefomed_plugin.toolkit.bundled.minigpt_v2 import MiniGPTv2
 from pefomed_plugin.toolkit.bundled.vision import VitSize
 from pefomed_plugin.toolkit.checkpoint import load_weights
 from pefomed_plugin.toolkit.language_folder import open_language_folder
+from pefomed_plugin.toolkit.lora_tensors import merged_weight
 from tests.conformance.golden import FOLDER, golden, samples
 from tests.unit.adapters.exported import LLAMA, TOKENS, UPSTREAM, adapter_logits, lora_of
 
@@ -94,7 +95,7 @@ def test_bin_shards_and_half_precision(upstream: Contents, tmp_path: Path) -> No
 
 def test_merging_one_weight_by_hand() -> None:
     weight, a, b = torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0], [0.5]])
-    assert merge_one(weight, a, b, 2.0).tolist() == [[7.0, 12.0], [1.0, 3.0]]
+    assert merged_weight(weight, (a, b), 2.0).tolist() == [[7.0, 12.0], [1.0, 3.0]]
 
 
 def test_a_llama_of_another_size_is_named_tensor_by_tensor(upstream: Contents, tmp_path: Path) -> None:

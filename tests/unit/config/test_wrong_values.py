@@ -183,8 +183,11 @@ def test_wrong_values_by_themselves_are_no_traceback(value):
         (("model", "lora_r", -1), "model.lora_r: -1 is less than 0"),
         (("model", "lora_alpha", 0), "model.lora_alpha: 0.0 is not more than 0"),
         (("model", "lora_target_modules", []), "model.lora_target_modules: it is empty"),
-        (("model", "lora_rank_pattern", {"q_proj": 0}), "model.lora_rank_pattern: 0 is less than 1"),
-        (("model", "lora_rank_pattern", {"q_proj": "x"}), "model.lora_rank_pattern: q_proj: expected a whole number"),
+        (("model", "peft", {"rank_pattern": {"q_proj": 0}}), "model.peft.rank_pattern: 0 is less than 1"),
+        (
+            ("model", "peft", {"rank_pattern": {"q_proj": "x"}}),
+            "model.peft.rank_pattern: q_proj: expected a whole number",
+        ),
         (
             ("model", "image_size", 450),
             "model.image_size: 450 pixels are no whole number of groups of four patches of 14",

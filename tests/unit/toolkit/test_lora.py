@@ -13,7 +13,7 @@ from pefomed_plugin.adapters.exports.adapter import write_adapter
 from pefomed_plugin.adapters.exports.contents import find_lora, read_contents
 from pefomed_plugin.adapters.exports.merge import write_merged
 from pefomed_plugin.errors import CheckpointError, ConfigError
-from pefomed_plugin.lora import FAMILY, RECORD, LoraSettings, recorded
+from pefomed_plugin.lora import FAMILY, RECORD, LoraSettings, recorded, settings_of
 from pefomed_plugin.toolkit.bundled import language
 from pefomed_plugin.toolkit.checkpoint import load_checkpoint, load_weights, read_checkpoint, trainable_state
 from pefomed_plugin.toolkit.language_folder import open_language_folder
@@ -95,8 +95,8 @@ def test_ranks_of_a_pattern_are_those_of_the_tensors(tmp_path: Path) -> None:
     content = {"model": trainable_state(golden_model(lora=settings)), RECORD: settings.record()}
     torch.save(content, tmp_path / "a.pth")
     settled = settle_model({**SECTION, "ckpt": str(tmp_path / "a.pth")})
-    assert settled["lora_rank_pattern"] == {"v_proj": 4}
-    model = golden_model(lora=LoraSettings.from_section(settled, ()))
+    assert settled["peft"] == {"rank_pattern": {"v_proj": 4}}
+    model = golden_model(lora=settings_of(settled, ()))
     load_checkpoint(model, read_checkpoint(tmp_path / "a.pth"), "a")
     del content[RECORD]  # then the tensors tell
     torch.save(content, tmp_path / "a.pth")
@@ -107,8 +107,9 @@ def test_ranks_of_a_pattern_are_those_of_the_tensors(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"use_dora": True}, "use_dora: True is not supported"),
-        ({"modules_to_save": ["lm_head"]}, r"modules_to_save: \['lm_head'\] is not supported"),
+        ({"use_dora": True}, r"no magnitudes \(DoRA\) in the file, use_dora is True by its settings"),
+        ({"modules_to_save": ["lm_head"]}, "lm_head: trained whole by its settings"),
+        ({"init_lora_weights": "corda"}, "init_lora_weights: 'corda' changes the base weights as well"),
         ({"layers_to_transform": [0]}, r"layers_to_transform: \[0\] is not supported"),
         ({"bias": "all"}, "bias 'all': only 'none' is supported"),
         ({"init_lora_weights": "pissa_niter_4"}, "changes the base weights as well"),
@@ -159,13 +160,13 @@ def test_a_yaml_that_says_nothing_takes_the_checkpoints(trained: Path) -> None:
 
 
 def test_a_yaml_that_says_otherwise_is_refused_with_both_values(trained: Path) -> None:
-    given = {"lora_alpha": 16, "lora_target_modules": ["q_proj", "v_proj"], "lora_use_rslora": True}
+    given = {"lora_alpha": 16, "lora_target_modules": ["q_proj", "v_proj"], "peft": {"use_rslora": True}}
     with pytest.raises(ConfigError) as caught:
         settle_model({**SECTION, "ckpt": str(trained), **given})
     assert caught.value.problems == (
         f"model.lora_alpha: 16 is given, but {trained} was trained with 64",
         f"model.lora_target_modules: q_proj, v_proj is given, but {trained} was trained with k_proj, q_proj, v_proj",
-        f"model.lora_use_rslora: True is given, but {trained} was trained with False",
+        f"model.peft.use_rslora: True is given, but {trained} was trained with False",
     )
 
 

@@ -1,40 +1,51 @@
-"""The settings of parameter-efficient fine-tuning: one object, under peft's names, read from YAML, file and adapter.
-
-It reads no tensors: what a checkpoint's tensors say of them is told by ``toolkit.checkpoint``.
-"""
+"""What is trained of a language model, and how it begins: one object under peft's names. It reads no tensors."""
 
 from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from .errors import CheckpointError, ConfigError, ToolkitError, near_names
+from ..errors import CheckpointError, ConfigError, ToolkitError, near_names
 
 RECORD = "peft"
 """Key of a checkpoint under which the settings of what was trained are written whole."""
 FAMILY = "language_model"
 """Key of a checkpoint under which the language model's family is named."""
+MERGED = "lora_merged"
+"""Key of the file beside a merged model: the LoRA that its projection was trained with is in the weights."""
 YAML_KEYS = {
     "r": "lora_r",
     "lora_alpha": "lora_alpha",
     "lora_dropout": "lora_dropout",
     "target_modules": "lora_target_modules",
-    "use_rslora": "lora_use_rslora",
-    "rank_pattern": "lora_rank_pattern",
-    "alpha_pattern": "lora_alpha_pattern",
-    "bias": "lora_bias",
+    "use_rslora": "peft.use_rslora",
+    "use_dora": "peft.use_dora",
+    "init_lora_weights": "peft.init_lora_weights",
+    "modules_to_save": "peft.modules_to_save",
+    "rank_pattern": "peft.rank_pattern",
+    "alpha_pattern": "peft.alpha_pattern",
+    "lora_plus_ratio": "peft.lora_plus_ratio",
 }
 """Setting -> key of the YAML's ``model`` section. A key that is null says nothing: the checkpoint decides."""
+ALL_LINEAR = "all-linear"
+"""peft's word, in place of target modules, for every linear module of a decoder layer."""
+OF_TRAINING = ("lora_dropout", "lora_plus_ratio")
+"""Settings that are no part of what was trained: another run of the same adapters may have others."""
+DECLARED_LATER = ("use_dora", "init_lora_weights", "modules_to_save")
+"""Settings that stand in a record only where they say something, so that a plain one is what it always was."""
+_SPLITTING = re.compile(r"olora|pissa(_niter_[1-9][0-9]*)?")
+"""Initial values that are part of the weights, from which they are taken away."""
+_OTHER_BASE = ("corda", "loftq", "lora_ga")
+"""Initial values of peft's that change the weights beside them, and that are not made here."""
 DEFAULTS: dict[str, Any] = {"r": 64, "lora_alpha": 16, "lora_dropout": 0.05}
 """MiniGPT-v2's and the paper's, where neither checkpoint nor YAML says anything."""
 _HARMLESS = {
     "auto_mapping",
     "base_model_name_or_path",
     "inference_mode",
-    "init_lora_weights",
     "layers_pattern",
     "megatron_core",
     "peft_type",
@@ -64,6 +75,15 @@ class LoraSettings:
     alpha_pattern: Mapping[str, float] = field(default_factory=dict)
     """Likewise -> another alpha."""
     bias: str = "none"
+    use_dora: bool = False
+    """Weight-decomposed: each row of W + scale B A is scaled to a length that is trained (arXiv:2402.09353)."""
+    init_lora_weights: bool | str = True
+    """How A and B begin: true (A random, B zero), ``gaussian`` (likewise), ``pissa``, ``pissa_niter_N`` (the largest
+    singular values of W, arXiv:2404.02948) or ``olora`` (a QR decomposition, arXiv:2406.01775)."""
+    modules_to_save: tuple[str, ...] = ()
+    """Ends of names of other modules (``lm_head``, ``embed_tokens``, ``norm``) that are trained whole."""
+    lora_plus_ratio: float | None = None
+    """LoRA+ (arXiv:2402.12354): B's learning rate over A's."""
 
     def __post_init__(self) -> None:
         problems = [] if self.r > 0 else [f"the rank is {self.r}; it is at least 1"]
@@ -73,36 +93,50 @@ class LoraSettings:
             problems.append(f"bias {self.bias!r}: only 'none' is supported, the language models here have no biases")
         if not 0 <= self.lora_dropout < 1:
             problems.append(f"dropout {self.lora_dropout}: a share from 0 up to 1")
+        problems += self._variant_problems()
         if problems:
             raise ConfigError("the LoRA settings cannot be used", problems)
+
+    def _variant_problems(self) -> list[str]:
+        begin, problems = self.init_lora_weights, []
+        if not (begin is True or begin == "gaussian" or self.splits_weights):
+            problems.append(
+                f"init_lora_weights {begin!r}: none of true, gaussian, olora, pissa, pissa_niter_4 (or another "
+                "number); eva, corda and lora_ga want a pass over the data, loftq weights of its own"
+            )
+        if self.use_dora and self.splits_weights:
+            problems.append(f"use_dora with init_lora_weights {begin}: no peft adapter can hold both; take one")
+        both = [name for name in self.modules_to_save if name in self.target_modules]
+        if both:
+            problems.append(f"{', '.join(both)}: in modules_to_save and in target_modules; take it out of one")
+        if self.lora_plus_ratio is not None and self.lora_plus_ratio <= 0:
+            problems.append(f"lora_plus_ratio {self.lora_plus_ratio}: it is more than 0 (LoRA+ says 1 or more)")
+        return problems
+
+    @property
+    def splits_weights(self) -> bool:
+        """Whether A and B begin as a part of the weights, which lie without it beside them."""
+        return isinstance(self.init_lora_weights, str) and bool(_SPLITTING.fullmatch(self.init_lora_weights))
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> LoraSettings:
         """From plain values under peft's names."""
         return cls(
             r=int(settings["r"]),
-            lora_alpha=_plain_number(settings["lora_alpha"]),
+            lora_alpha=plain_number(settings["lora_alpha"]),
             target_modules=tuple(sorted(map(str, settings["target_modules"]))),
             lora_dropout=float(settings.get("lora_dropout") or 0.0),
             use_rslora=bool(settings.get("use_rslora")),
             rank_pattern={str(key): int(rank) for key, rank in (settings.get("rank_pattern") or {}).items()},
             alpha_pattern={
-                str(key): _plain_number(alpha) for key, alpha in (settings.get("alpha_pattern") or {}).items()
+                str(key): plain_number(alpha) for key, alpha in (settings.get("alpha_pattern") or {}).items()
             },
             bias=str(settings.get("bias") or "none"),
+            use_dora=bool(settings.get("use_dora")),
+            init_lora_weights=settings.get("init_lora_weights", True),
+            modules_to_save=tuple(sorted(map(str, settings.get("modules_to_save") or ()))),
+            lora_plus_ratio=settings.get("lora_plus_ratio"),
         )
-
-    @classmethod
-    def from_section(cls, section: Mapping[str, Any], targets: Sequence[str]) -> LoraSettings | None:
-        """Of a ``model`` section, what it leaves open at its default; None where ``lora_r`` is 0.
-
-        Args:
-            targets: of the language model's family, where the section names none.
-        """
-        given = given_in(section)
-        if given.get("r") == 0:
-            return None
-        return cls.of({**DEFAULTS, "target_modules": targets, **given})
 
     @classmethod
     def from_adapter_config(cls, config: Mapping[str, Any], source: str) -> LoraSettings:
@@ -113,7 +147,7 @@ class LoraSettings:
         """
         if config.get("peft_type") != "LORA":
             raise CheckpointError(f"{source}: peft_type is {config.get('peft_type')!r}; only LORA is supported")
-        known = {field_.name for field_ in fields(cls)}
+        known = {field_.name for field_ in fields(cls)} - {"lora_plus_ratio"}
         problems = [
             f"{key}: {value!r} is not supported"
             for key, value in config.items()
@@ -122,31 +156,51 @@ class LoraSettings:
         problems += [f"{key}: missing" for key in ("r", "lora_alpha", "target_modules") if not config.get(key)]
         if isinstance(config.get("target_modules"), str):
             problems.append(f"target_modules: {config['target_modules']!r} is not a list of names")
-        if str(config.get("init_lora_weights")).lower().startswith(("pissa", "olora", "corda")):
-            problems.append(f"init_lora_weights: {config['init_lora_weights']!r} changes the base weights as well")
+        begin = config.get("init_lora_weights")
+        if str(begin).lower().startswith(_OTHER_BASE):
+            problems.append(f"init_lora_weights: {begin!r} changes the base weights as well")
         if problems:
             raise CheckpointError(f"{source} asks for what cannot be done here", problems)
         try:
-            return cls.of(config)
+            own = begin == "gaussian" or (isinstance(begin, str) and _SPLITTING.fullmatch(begin))
+            return cls.of({**config, "init_lora_weights": begin if own else True})  # others only say how it began
         except ConfigError as error:
             raise CheckpointError(f"{source}: {error.summary}", error.problems) from error
 
     def record(self) -> dict[str, Any]:
         """Plain values under peft's names: what a checkpoint keeps, and an ``adapter_config.json`` says."""
-        return {
+        record = {
             "peft_type": "LORA",
             **asdict(self),
             "target_modules": list(self.target_modules),
             "rank_pattern": dict(self.rank_pattern),
             "alpha_pattern": dict(self.alpha_pattern),
+            "modules_to_save": list(self.modules_to_save),
         }
+        del record["lora_plus_ratio"]
+        for name in DECLARED_LATER:
+            if record[name] in (False, []) or (record[name] is True and name == "init_lora_weights"):
+                del record[name]
+        return record
+
+    def values(self) -> dict[str, Any]:
+        """All settings by their names."""
+        return {field_.name: getattr(self, field_.name) for field_ in fields(self)}
 
     def yaml(self) -> dict[str, Any]:
-        """The same as keys of the ``model`` section."""
-        return {YAML_KEYS[name]: value for name, value in self.record().items() if name in YAML_KEYS}
+        """The same as keys of the ``model`` section; ``peft`` is there where something is not at its default."""
+        plain = {**self.record(), "lora_plus_ratio": self.lora_plus_ratio}
+        keys: dict[str, Any] = {}
+        for name, key in YAML_KEYS.items():
+            section, _, rest = key.partition(".")
+            if not rest:
+                keys[key] = plain[name]
+            elif plain.get(name):
+                keys.setdefault(section, {})[rest] = plain[name]
+        return keys
 
     def to_peft(self) -> Any:
-        """peft's ``LoraConfig``.
+        """peft's ``LoraConfig``; what begins as a part of the weights does so behind it (``toolkit.bundled.language``).
 
         Raises:
             ToolkitError: the installed peft is too old for one of the settings.
@@ -162,6 +216,8 @@ class LoraSettings:
                 f"the installed peft does not know model.{', model.'.join(unknown)}; use the bundled toolkit "
                 "(PEFOMED_TOOLKIT=bundled) with a current peft"
             )
+        if self.splits_weights:
+            record["init_lora_weights"] = True
         return LoraConfig(
             task_type="CAUSAL_LM", **{name: value for name, value in record.items() if name in understood}
         )
@@ -178,7 +234,8 @@ class LoraSettings:
 
     def is_plain(self) -> bool:
         """Whether rank and alpha say everything, as in MiniGPT-v2."""
-        return not (self.use_rslora or self.rank_pattern or self.alpha_pattern)
+        declared = self.use_rslora or self.rank_pattern or self.alpha_pattern
+        return not (declared or any(name in self.record() for name in DECLARED_LATER))
 
     def unknown_targets(self, modules: Iterable[str]) -> list[str]:
         """A line for every target that no linear module of a layer is called."""
@@ -190,11 +247,11 @@ class LoraSettings:
         ]
 
     def differences(self, other: LoraSettings) -> list[str]:
-        """Names of settings, apart from dropout, in which two differ."""
+        """Names of settings in which two differ, apart from those ``OF_TRAINING``."""
         return [
             field_.name
             for field_ in fields(self)
-            if field_.name != "lora_dropout" and getattr(self, field_.name) != getattr(other, field_.name)
+            if field_.name not in OF_TRAINING and getattr(self, field_.name) != getattr(other, field_.name)
         ]
 
     def __str__(self) -> str:
@@ -202,62 +259,18 @@ class LoraSettings:
         words += ", rank-stabilised" if self.use_rslora else ""
         for what, pattern in (("rank", self.rank_pattern), ("alpha", self.alpha_pattern)):
             words += "".join(f", {what} {value:g} on {key}" for key, value in pattern.items())
-        return words
+        return words + self.variant_words()
 
+    def variant_words(self) -> str:
+        """What is not plain LoRA's; empty, or beginning with a comma."""
+        words = ", weight-decomposed (DoRA)" if self.use_dora else ""
+        words += "" if self.init_lora_weights is True else f", begun with {self.init_lora_weights}"
+        words += f", {', '.join(self.modules_to_save)} trained whole" if self.modules_to_save else ""
+        return words + (f", B learning {self.lora_plus_ratio:g} times as fast (LoRA+)" if self.lora_plus_ratio else "")
 
-def recorded(model: Any) -> dict[str, Any]:
-    """What a checkpoint of ``model`` keeps beside its tensors, so that it can be used without the run's YAML."""
-    settings, family = getattr(model, "lora_settings", None), getattr(model, "family", None)
-    return {
-        **({} if settings is None else {RECORD: settings.record()}),
-        **({} if family is None else {FAMILY: family.name}),
-    }
-
-
-def given_in(section: Mapping[str, Any]) -> dict[str, Any]:
-    """What a ``model`` section says of the settings, under peft's names; nothing of what is null or absent."""
-    found = {name: section[key] for name, key in YAML_KEYS.items() if section.get(key) is not None}
-    if "target_modules" in found:
-        found["target_modules"] = tuple(sorted(map(str, found["target_modules"])))
-    if "lora_alpha" in found:
-        found["lora_alpha"] = _plain_number(found["lora_alpha"])
-    for name in ("rank_pattern", "alpha_pattern"):
-        if name in found:
-            found[name] = dict(found[name])
-    return found
-
-
-def settle(
-    given: Mapping[str, Any], stated: Mapping[str, Any], source: str, targets: Sequence[str], flags: bool = False
-) -> LoraSettings:
-    """The settings of a run that loads a file: the file's, what it leaves open as given, else the defaults.
-
-    Args:
-        given: by the user, under peft's names.
-        stated: by the file.
-        targets: of the language model's family.
-        flags: name settings in messages as options of a command line, not as keys of a YAML.
-
-    Raises:
-        ConfigError: user and file say different things; both values of each are named.
-    """
-    named = {name: f"--{key.replace('_', '-')}" if flags else f"model.{key}" for name, key in YAML_KEYS.items()}
-    wrong = [
-        name
-        for name in YAML_KEYS
-        if name != "lora_dropout" and name in given and name in stated and given[name] != stated[name]
-    ]
-    problems = [
-        f"{named[name]}: {_shown(given[name])} is given, but {source} was trained with {_shown(stated[name])}"
-        for name in wrong
-    ]
-    if problems:
-        raise ConfigError(
-            f"the LoRA settings are not those of the checkpoint; leave {', '.join(named[name] for name in wrong)} out "
-            "and the checkpoint's are taken",
-            problems,
-        )
-    return LoraSettings.of({**DEFAULTS, "target_modules": targets, **stated, **given})
+    def saves(self, module: str) -> bool:
+        """Whether a module is trained whole, by its name in the language model; ends of names, as peft has it."""
+        return module.endswith(self.modules_to_save) if self.modules_to_save else False
 
 
 def _by_pattern(pattern: Mapping[str, Any], module: str, otherwise: Any) -> Any:
@@ -265,11 +278,7 @@ def _by_pattern(pattern: Mapping[str, Any], module: str, otherwise: Any) -> Any:
     return next((value for key, value in pattern.items() if re.match(rf"(.*\.)?({key})$", module)), otherwise)
 
 
-def _plain_number(value: Any) -> float:
+def plain_number(value: Any) -> float:
     """An integer where it is one, so that ``16`` and ``16.0`` are written and compared alike."""
     number = float(value)
     return int(number) if number.is_integer() else number
-
-
-def _shown(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
