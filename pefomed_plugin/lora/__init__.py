@@ -5,14 +5,14 @@ It reads no tensors: what a checkpoint's tensors say of them is told by ``toolki
 
 from __future__ import annotations
 
-from .settings import ALL_LINEAR, DECLARED_LATER, DEFAULTS, FAMILY, MERGED, RECORD, YAML_KEYS, LoraSettings
+from .settings import ALL_LINEAR, DEFAULTS, FAMILY, KINDS, MERGED, RECORD, YAML_KEYS, LoraSettings
 from .settling import differences, given_in, recorded, settings_of, settle
 
 __all__ = [
     "ALL_LINEAR",
-    "DECLARED_LATER",
     "DEFAULTS",
     "FAMILY",
+    "KINDS",
     "MERGED",
     "RECORD",
     "YAML_KEYS",

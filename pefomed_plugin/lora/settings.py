@@ -36,6 +36,8 @@ OF_TRAINING = ("lora_dropout", "lora_plus_ratio")
 """Settings that are no part of what was trained: another run of the same adapters may have others."""
 DECLARED_LATER = ("use_dora", "init_lora_weights", "modules_to_save")
 """Settings that stand in a record only where they say something, so that a plain one is what it always was."""
+KINDS = (*DECLARED_LATER, "target_modules", "use_rslora")
+"""Settings that make LoRA of another kind, which can begin in place of one that has learned nothing."""
 _SPLITTING = re.compile(r"olora|pissa(_niter_[1-9][0-9]*)?")
 """Initial values that are part of the weights, from which they are taken away."""
 _OTHER_BASE = ("corda", "loftq", "lora_ga")

@@ -24,7 +24,7 @@ from torch import nn
 from ..atomic import replacing
 from ..errors import CheckpointError, one_line
 from ..json_text import parse_json
-from ..lora import DECLARED_LATER, FAMILY, MERGED, RECORD, differences, settle
+from ..lora import FAMILY, KINDS, MERGED, RECORD, differences, settle
 from .lora_tensors import Pairs, lora_parts, start_tensors, stated_lora
 from .tensor_names import canonical, upstream_key
 from .weights_file import SAFETENSORS, read_file
@@ -114,7 +114,7 @@ def begins_anew(content: Mapping[str, Any], given: Mapping[str, Any], stated: Ma
     tensors = {canonical(key): tensor for key, tensor in content["model"].items()}
     if content.get(MERGED) and all(key.startswith("llama_proj.") for key in tensors):
         return "the projection of a merged model"
-    if stated and {*differences(given, stated)} & {*DECLARED_LATER} and lora_parts(tensors, source).untrained:
+    if stated and {*differences(given, stated)} & {*KINDS} and lora_parts(tensors, source).untrained:
         return "its LoRA is of another kind than the run asks for, and untrained (B is zero)"
     return ""
 

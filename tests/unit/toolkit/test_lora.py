@@ -131,6 +131,9 @@ def test_an_adapter_config_that_cannot_be_followed_is_refused(adapter: Path, cha
 def trained(tmp_path: Path) -> Path:
     """A checkpoint of this plugin, trained with alpha 64 on three kinds of modules."""
     model = golden_model(lora=LoraSettings(8, 64, ("k_proj", "q_proj", "v_proj")))
+    for name, parameter in model.named_parameters():
+        if ".lora_B." in name:
+            torch.nn.init.normal_(parameter, std=0.1)
     torch.save({"model": trainable_state(model), **recorded(model)}, tmp_path / "trained.pth")
     return tmp_path / "trained.pth"
 

@@ -42,7 +42,9 @@ class FullySharded(Strategy):
             "fsdp cannot spread modules that are trained whole; leave model.peft.modules_to_save out": bool(
                 model.peft and model.peft.modules_to_save
             ),
-            "fsdp cannot train weights by rows; set model.peft.use_dora=false": bool(model.peft and model.peft.use_dora),
+            "fsdp cannot train weights by rows; set model.peft.use_dora=false": bool(
+                model.peft and model.peft.use_dora
+            ),
             f"fsdp and model.peft.init_lora_weights={begun} do not go together; leave it out": (
                 isinstance(begun, str) and begun != "gaussian"
             ),
