@@ -14,9 +14,9 @@ from ..records import SPLITS, Sample
 from .layouts import Release, require
 from .rows import image_problem
 from .textfiles import read_json
+from .views import FIRST, Film, choose_films, note_unshown, shown
 
 DATASET = "iu_xray"
-PER = ("image", "study")
 SECTIONS = ("findings", "impression", "both")
 ANNOTATION = "annotation.json"
 HASHED_SPLIT = "seeded hash of the study id, 7:1:2"
@@ -57,14 +57,15 @@ class Annotated(NamedTuple):
 
 
 def add_study(
-    release: Release, where: str, study: Study, *, split: str, section: str, per: str, metadata: Mapping[str, Any]
+    release: Release, where: str, study: Study, *, split: str, options: Mapping[str, Any], metadata: Mapping[str, Any]
 ) -> None:
-    """Append the samples of a study: one for each image as in the paper, or one with the first image.
+    """Append the samples of a study, by ``options``: one for each image as in the paper, or one.
 
     An id is the image's path without ending (``iu_xray-CXR9_IM-0001/0``), or ``iu_xray-<study>``. Images of a study
     share its report; ``metadata["study"]`` says which samples belong together. A study without image or report is
     skipped and counted.
     """
+    section = options["section"]
     report = study.report(section)
     if not study.images:
         release.skip(where, "no image")
@@ -74,27 +75,39 @@ def add_study(
         problems = [problem for problem in (image_problem(release, image) for image in study.images) if problem]
         release.problems += [f"{where}: {problem}" for problem in problems]
         if not problems:
-            release.samples += _samples(study, report, split, per, {**metadata, "study": study.id})
+            metadata = {**metadata, "study": study.id}
+            release.samples += [
+                Sample(
+                    dataset=DATASET, split=split, task="report", question=None, answer=report, **{**fields, **extras}
+                )
+                for fields, extras in _shown(release, where, study, options, metadata)
+            ]
 
 
-def _samples(study: Study, report: str, split: str, per: str, metadata: Mapping[str, Any]) -> Iterable[Sample]:
-    views = study.views or (None,) * len(study.images)
-    for image, view in list(zip(study.images, views))[: 1 if per == "study" else None]:
-        key = study.id if per == "study" else image.rpartition(".")[0] or image
-        extras: dict[str, Any] = {"source_id": study.id if per == "study" else image}
-        if view:
-            extras["view"] = view
-        if per == "study":
-            extras["images"] = list(study.images)
-        yield Sample(
-            id=f"{DATASET}-{key}",
-            dataset=DATASET,
-            split=split,
-            images=(image,),
-            task="report",
-            question=None,
-            answer=report,
-            metadata={**metadata, **extras},
+def _shown(
+    release: Release, where: str, study: Study, options: Mapping[str, Any], metadata: Mapping[str, Any]
+) -> Iterable[tuple[dict[str, Any], dict[str, Any]]]:
+    """Id and images of each sample of a study, and its metadata."""
+    views = study.views or ("",) * len(study.images)
+    if options["per"] == "image" or options["views"] == FIRST:
+        per_study = options["per"] == "study"
+        for image, view in list(zip(study.images, views))[: 1 if per_study else None]:
+            key = study.id if per_study else image.rpartition(".")[0] or image
+            extras: dict[str, Any] = {"source_id": study.id if per_study else image}
+            if view:
+                extras["view"] = view
+            if per_study:
+                extras["images"] = list(study.images)
+                note_unshown(release, study.images, (image,))
+            yield {"id": f"{DATASET}-{key}", "images": (image,)}, {"metadata": {**metadata, **extras}}
+        return
+    films = [Film(image, view.lower()) for image, view in zip(study.images, views)]
+    chosen = choose_films(release, where, films, options["views"], options["missing_views"])
+    if chosen:
+        note_unshown(release, study.images, [film.image for film in chosen])
+        yield (
+            {"id": f"{DATASET}-{study.id}", **shown(chosen)},
+            {"metadata": {**metadata, "source_id": study.id, "images": list(study.images)}},
         )
 
 

@@ -6,10 +6,10 @@ The paper's data set is R2Gen's: findings only, its split, one sample an image (
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Callable
+from typing import Any, Callable
 
 from ..errors import ConfigError
 from ..records import SPLITS
@@ -19,7 +19,6 @@ from .iu_studies import (
     ANNOTATION,
     DATASET,
     HASHED_SPLIT,
-    PER,
     SECTIONS,
     Study,
     add_study,
@@ -29,17 +28,19 @@ from .iu_studies import (
 )
 from .layouts import Layout, Release, find
 from .spec import PUBLIC, DatasetSpec, Option
+from .views import FRONTAL, LATERAL, view_options, view_problems
 
 _KAGGLE_IMAGES = "images/images_normalized"
 _OPENI_IMAGES = ("NLMCXR_png", "images", ".")
 
 
-def _read_r2gen(root: Path, per: str, section: str) -> Release:
-    if section != "findings":
+def _read_r2gen(root: Path, **options: Any) -> Release:
+    if options["section"] != "findings":
         raise ConfigError(
-            f"iu_xray.section: {root / ANNOTATION} holds findings only, not {section!r}; use OpenI's or Kaggle's "
-            "release"
+            f"iu_xray.section: {root / ANNOTATION} holds findings only, not {options['section']!r}; use OpenI's or "
+            "Kaggle's release"
         )
+    _require_named_views("R2Gen's packaging", options)
     release = Release(DATASET, "R2Gen", root / "images", files=[root / ANNOTATION], holds_every_image=True)
     for where, split, row in read_annotation(root / ANNOTATION, release.problems):
         key, report, images = row["id"], row["report"], row["image_path"]
@@ -56,23 +57,32 @@ def _read_r2gen(root: Path, per: str, section: str) -> Release:
             f"{where} ({key})",
             Study(key, tuple(images), report),
             split=split,
-            section=section,
-            per=per,
+            options=options,
             metadata={"split_from": ANNOTATION},
         )
     return release
 
 
+def _require_named_views(release: str, options: Mapping[str, Any]) -> None:
+    """Raises ConfigError where views are wanted by name and the release names none."""
+    if isinstance(options["views"], list):
+        raise ConfigError(
+            f"iu_xray.views: {release} does not say which image is frontal and which lateral; take views: all, which "
+            "calls them image 1 and image 2, or Kaggle's release"
+        )
+
+
 def _read_raw(
     root: Path,
-    per: str,
-    section: str,
     *,
     name: str,
     image_root: Callable[[Path], Path],
     read_studies: Callable[[Release, Path], Iterator[Found]],
     with_annotation: bool,
+    **options: Any,
 ) -> Release:
+    if read_studies is read_openi:
+        _require_named_views("OpenI's XML", options)
     release = Release(DATASET, f"{name} (split: {ANNOTATION if with_annotation else HASHED_SPLIT})", image_root(root))
     annotated = None
     if with_annotation:
@@ -85,7 +95,7 @@ def _read_raw(
         if split is None:
             release.skip(where, "not in " + ANNOTATION)
         else:
-            add_study(release, where, study, split=split, section=section, per=per, metadata=metadata)
+            add_study(release, where, study, split=split, options=options, metadata=metadata)
     for number, place in (annotated or {}).items():
         if number not in numbers:
             release.skip(f"{ANNOTATION} ({place.folder})", "no report in the release")
@@ -138,11 +148,12 @@ IU_XRAY = DatasetSpec(
     ),
     tasks=("report",),
     options=(
-        Option("per", "image", PER, "image is what the paper uses; study takes the first image of each"),
+        *view_options((FRONTAL, LATERAL), "with the images that views says"),
         Option(
             "section", "findings", SECTIONS, "findings is what the paper uses, and all that R2Gen's packaging holds"
         ),
     ),
+    option_problems=view_problems,
     stage=2,
     splits={"train": 4_138, "val": 592, "test": 1_180},
     images=5_910,

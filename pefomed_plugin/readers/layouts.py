@@ -7,6 +7,7 @@ files, never images, and imports no torch.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -39,6 +40,8 @@ class Release:
     skips: list[Skip] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     """Mistakes that stop the reading, one line each with file, record and remedy; ``finish`` raises them together."""
+    notes: Counter[str] = field(default_factory=Counter)
+    """What was left out of records that did become samples, in words, and how often."""
     files: list[Path] = field(default_factory=list)
     """The text files that were read, for the manifest."""
     holds_every_image: bool = False

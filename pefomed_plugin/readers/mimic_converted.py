@@ -18,9 +18,9 @@ _SPLITS = ("train", "val", "test")
 _IMAGE = re.compile(r"p(?P<subject>\d{8})/s(?P<study>\d{8})/(?P<dicom>[^/]+)\.jpg")
 
 
-def read_r2gen(root: Path, section: str) -> Release:
+def read_r2gen(root: Path, section: str, per: str, **_: Any) -> Release:
     """``{"train": [{id, study_id, subject_id, report, image_path: [path], split}], "val": ..., "test": ...}``."""
-    release = _release(root, "R2Gen annotation", section)
+    release = _release(root, "R2Gen annotation", section, per)
     path = root / "annotation.json"
     content = read_json(path)
     release.files.append(path)
@@ -36,9 +36,9 @@ def read_r2gen(root: Path, section: str) -> Release:
     return release
 
 
-def read_pefomed(root: Path, section: str) -> Release:
+def read_pefomed(root: Path, section: str, per: str, **_: Any) -> Release:
     """``{train,val,test}.json``: path of an image below ``files`` -> list of texts, the first of which counts."""
-    release = _release(root, "PeFoMed JSON", section)
+    release = _release(root, "PeFoMed JSON", section, per)
     for split in _SPLITS:
         path = root / (split + ".json")
         if not path.is_file():
@@ -55,11 +55,13 @@ def read_pefomed(root: Path, section: str) -> Release:
     return release
 
 
-def _release(root: Path, layout: str, section: str) -> Release:
+def _release(root: Path, layout: str, section: str, per: str) -> Release:
     folder = next((name for name in ("files", "images") if (root / name).is_dir()), "")
     release = Release(_DATASET, layout, root / folder)
     if section != "findings":
         release.problems.append(f"{layout}: its texts were chosen when it was written; leave out section={section}")
+    if per != "image":
+        release.problems.append(f"{layout}: it does not say what its images show; per={per} needs MIMIC-CXR-JPG itself")
     return release
 
 

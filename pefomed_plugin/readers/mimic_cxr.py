@@ -1,8 +1,8 @@
 """MIMIC-CXR-JPG 2.0.0 with the reports of MIMIC-CXR.
 
-One sample an image, with a section of its study's report. The paper trains on the official train split (section 4.1);
-which section its captions are is not known, hence the option ``section``. Reports need credentials: no text of them
-is put into a message.
+One sample an image, or (``per: study``) a study, with a section of its report. The paper trains on the official train
+split (section 4.1); which section its captions are is not known, hence the option ``section``. Reports need
+credentials: no text of them is put into a message.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from sys import intern
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..errors import DataError
 from ..records import Sample
@@ -20,8 +20,10 @@ from .layouts import Layout, Release, find
 from .mimic_converted import read_pefomed, read_r2gen
 from .mimic_reports import open_reports
 from .mimic_sections import HAND_SECTIONED, official_text, sections_of
+from .mimic_studies import Facts, Studies, choose_study, when_of
 from .spec import PERMISSION, DatasetSpec, Field, Option
 from .tables import read_csv
+from .views import CURRENT, FIRST, FRONTAL, LATERAL, PRIOR, note_unshown, shown, view_options, view_problems
 
 DATASET = "mimic_cxr"
 SECTIONS: Mapping[str, tuple[str, ...]] = {
@@ -33,6 +35,8 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
 _SPLITS = {"train": "train", "validate": "val", "test": "test"}
 _SUBJECT, _STUDY = re.compile(r"1\d{7}"), re.compile(r"5\d{7}")
 _DICOM = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{8}){4}")
+_BY_STUDY = "MIMIC-CXR-JPG by study"
+_UNKNOWN = Facts()
 _HOMES = "{,mimic-cxr-jpg/*/,physionet.org/files/mimic-cxr-jpg/*/}"
 _SPLIT_FILE = _HOMES + "mimic-cxr-2.0.0-split.csv{,.gz}"
 
@@ -49,48 +53,89 @@ class _Image(NamedTuple):
         return f"p{self.subject[:2]}/p{self.subject}"
 
     @property
+    def path(self) -> str:
+        return f"{self.patient_folder}/s{self.study}/{self.dicom}.jpg"
+
+    @property
     def report(self) -> str:
         return f"{self.patient_folder}/s{self.study}.txt"
 
 
-def _read_jpg(root: Path, section: str) -> Release:
+def _read_jpg(root: Path, section: str, **options: Any) -> Release:
     """``mimic-cxr-2.0.0-split.csv.gz`` (one row an image), ``-metadata.csv.gz`` where present, and the reports."""
     homes = sorted({path.parent for path in find(root, _SPLIT_FILE)})
     if len(homes) > 1:
         raise DataError(
             f"{DATASET}: {root} holds {len(homes)} releases; keep one of them", [str(home) for home in homes]
         )
-    release = Release(DATASET, "MIMIC-CXR-JPG", homes[0] / "files")
-    images, views = _images(release), _views(release)
+    per_study = options["per"] == "study"
+    release = Release(DATASET, _BY_STUDY if per_study else "MIMIC-CXR-JPG", homes[0] / "files")
+    images, facts = _images(release), _facts(release, dated=per_study)
+    studies = Studies(images, facts) if per_study else None
+    if per_study and options["views"] != FIRST and not facts:
+        release.problems.append(f"views need {_table(release, 'metadata').name}, and it is not in {homes[0]}; fetch it")
     with open_reports(root, {image.report: None for image in images}) as (place, read):
         release.layout += f", reports in {place.relative_to(root).as_posix()}"
         # Images of a study share one string, and its report is read once.
         texts: dict[str, tuple[str, str]] = {}
         for image in images:
-            if image.study not in texts:
+            is_first = image.study not in texts
+            if is_first:
                 texts[image.study] = _report_text(image.study, read(image.report), section)
             answer, reason = texts[image.study]
             where = f"{release.files[0].name}, line {image.line}"
+            if per_study and not is_first:
+                continue
             if reason:
                 release.skip(where, reason)
+            elif studies is None:
+                _add(
+                    release, where, image, answer, {"images": (image.path,)}, facts.get(image.dicom, _UNKNOWN).position
+                )
             else:
-                release.add(_sample(image, answer, views), where)
+                _add_study(release, where, image, answer, studies, options)
     return release
 
 
-def _sample(image: _Image, answer: str, views: Mapping[str, str]) -> Sample:
-    metadata = {"study": image.study, "subject": image.subject}
-    if image.dicom in views:
-        metadata["view_position"] = views[image.dicom]
-    return Sample(
-        id=f"{DATASET}-{image.dicom}",
-        dataset=DATASET,
-        split=image.split,
-        images=(f"{image.patient_folder}/s{image.study}/{image.dicom}.jpg",),
-        task="caption",
-        question=None,
-        answer=answer,
-        metadata=metadata,
+def _add_study(
+    release: Release, where: str, image: _Image, answer: str, studies: Studies, options: Mapping[str, Any]
+) -> None:
+    """The sample of a study; ``image`` is its first."""
+    if options["views"] == FIRST:
+        films, prior = [studies.films(image.study)[0]], None
+    else:
+        films, prior = choose_study(release, where, studies, image.study, image.subject, options)
+    if films:
+        note_unshown(release, [film.image for film in studies.films(image.study)], [film.image for film in films])
+        more = {} if prior is None else {"prior_study": prior}
+        _add(release, where, image, answer, shown(films), name=image.study, **more)
+
+
+def _add(
+    release: Release,
+    where: str,
+    image: _Image,
+    answer: str,
+    images: Mapping[str, Any],
+    position: str = "",
+    name: str = "",
+    **more: str,
+) -> None:
+    metadata = {"study": image.study, "subject": image.subject, **more}
+    if position:
+        metadata["view_position"] = position
+    release.add(
+        Sample(
+            id=f"{DATASET}-{name or image.dicom}",
+            dataset=DATASET,
+            split=image.split,
+            task="caption",
+            question=None,
+            answer=answer,
+            metadata=metadata,
+            **images,
+        ),
+        where,
     )
 
 
@@ -127,13 +172,16 @@ def _images(release: Release) -> list[_Image]:
     return images
 
 
-def _views(release: Release) -> dict[str, str]:
-    """View position by DICOM id; nothing without the metadata file."""
+def _facts(release: Release, dated: bool) -> Mapping[str, Facts]:
+    """What is known by DICOM id, with the date where that is asked for; nothing without the metadata file."""
     path = _table(release, "metadata")
+    facts: dict[str, Facts] = {}
     if not path.is_file():
-        return {}
+        return facts
     rows = read_csv(path, ("dicom_id", "ViewPosition"), release.problems)
-    return {row["dicom_id"]: intern(row["ViewPosition"]) for _, row in rows if row["ViewPosition"]}
+    for _, row in rows:
+        facts[row["dicom_id"]] = Facts(intern(row["ViewPosition"]), when_of(row) if dated else None)
+    return facts
 
 
 def _table(release: Release, name: str) -> Path:
@@ -145,7 +193,8 @@ def _table(release: Release, name: str) -> Path:
     return path
 
 
-_JPG = in_layout("MIMIC-CXR-JPG")
+_JPG = in_layout("MIMIC-CXR-JPG,")
+"""One sample an image; the name of the layout goes on with where the reports lie."""
 
 MIMIC_CXR = DatasetSpec(
     DATASET,
@@ -163,7 +212,9 @@ MIMIC_CXR = DatasetSpec(
             tuple(SECTIONS),
             "both: findings, then impression, one of them suffices; official: the release's own rule",
         ),
+        *view_options((FRONTAL, LATERAL, CURRENT, PRIOR), "with the images that views says; MIMIC-CXR-JPG only"),
     ),
+    option_problems=view_problems,
     stage=1,
     splits={"train": 368_960, "val": 2_991, "test": 5_159},
     expectations=(

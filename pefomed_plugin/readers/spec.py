@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable
@@ -26,9 +26,16 @@ class Option:
     values: tuple[str, ...] = ()
     """The values it may have; empty: any text, or for a truth value true and false."""
     help: str = ""
+    parts: tuple[str, ...] = ()
+    """In place of a value, a list of these may be given, in any order."""
 
     def problem(self, value: Any) -> str | None:
         """What is wrong with a value, if anything."""
+        if self.parts and isinstance(value, list):
+            unknown = [part for part in value if part not in self.parts]
+            if unknown or not value or len(set(value)) < len(value):
+                return f"{value!r} must be a list of different ones of {', '.join(self.parts)}"
+            return None
         if isinstance(self.default, bool):
             return None if isinstance(value, bool) else f"{value!r} is neither true nor false"
         if self.values:
@@ -67,6 +74,8 @@ class DatasetSpec:
     tasks: tuple[str, ...] = TASKS
     """``Sample.task`` of its samples, one or several of ``TASKS``."""
     options: tuple[Option, ...] = ()
+    option_problems: Callable[[Mapping[str, Any]], Sequence[str]] = lambda options: ()
+    """What of values that are right one by one cannot be together, in words; asked with all options."""
     every_row: Mapping[str, Any] = field(default_factory=dict)
     """Option values that leave nothing out, where rows left out share images with rows that are kept."""
     stage: int = 0
@@ -139,14 +148,18 @@ class DatasetSpec:
             ConfigError: an unknown option or value; all of them in one message.
         """
         known = {option.name: option for option in self.options}
+        given = {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}
         found = ((name, known[name].problem(value)) for name, value in given.items() if name in known)
         problems = [
             *(f"{self.name} has no option {name!r}; {near_names(name, known)}" for name in given if name not in known),
             *(f"{self.name}.{name}: {problem}" for name, problem in found if problem),
         ]
+        complete = {**self.defaults, **given}
+        if not problems:
+            problems = [f"{self.name}.{problem}" for problem in self.option_problems(complete)]
         if problems:
             raise ConfigError(f"options of {self.name} cannot be used", problems)
-        return {**self.defaults, **given}
+        return complete
 
     @property
     def defaults(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ..origins import GENERATED
 from ..readers.expectations import ERROR, Check
+from ..readers.views import views_in_words
 from ..services.console import Line
 from ..services.data.examination import Account, Lengths
 from ..services.data.leakage import Leak
@@ -21,6 +22,8 @@ def account_view(account: Account) -> list[Shown]:
     parts: list[Shown] = [Line(f"{account.dataset}, {account.layout} layout{sample}", "bold"), ""]
     parts.append(_splits_table(account.lengths))
     parts += [f"skipped {count:,}: {reason}" for reason, count in account.skipped.items()]
+    parts += [f"{count:,} {what}" for what, count in account.notes.items()]
+    parts += [f"{split}: {views_in_words(views)}" for split, views in account.views.items()]
     if account.images_truncated:
         parts.append(Line(f"{account.images_truncated:,} truncated image(s) used", "yellow"))
     parts += [Line("  " + problem, "yellow") for problem in account.image_problems[:_PROBLEMS_SHOWN]]

@@ -18,6 +18,7 @@ from ...config.datasets import DatasetConfig, read_dataset_config
 from ...errors import DataError
 from ...origins import data_origin
 from ...readers import DATASETS, Release, Skip, read_data
+from ...readers.views import count_views, views_in_words
 from ...records import SPLITS, Sample
 from ...services.console import say
 from ...services.data.shard_files import ShardFiles, open_shards
@@ -25,7 +26,7 @@ from ...services.private_files import keep_private
 from ...toolkit import BaseDatasetBuilder
 from ..prompting import Templates, templates_for
 from .datasets import MedicalDataset, ShardedDataset, existing_images, odds
-from .several_images import require_several, require_several_in_shards, views_in_words
+from .several_images import require_several, require_several_in_shards
 from .shard_splits import ShardSplits, check_dataset, check_image_size
 
 _SHOWN = 3
@@ -65,10 +66,10 @@ class MedicalBuilder(BaseDatasetBuilder):
         splits = {split: self._build_split(split, samples, release) for split, samples in release.splits().items()}
         sizes = ", ".join(f"{split} {len(splits[split]):,}" for split in SPLITS if split in splits)
         say(f"{self.dataset}: {release.layout} layout, {sizes}")
-        for line in skips_in_words(release.skips):
+        for line in (*skips_in_words(release.skips), *notes_in_words(release)):
             say(f"{self.dataset}: {line}")
         for split, dataset in splits.items():
-            shown = views_in_words(dataset.samples)
+            shown = views_in_words(count_views(dataset.samples))
             if shown:
                 say(f"{self.dataset}, {split}: {shown}")
         return splits
@@ -169,6 +170,11 @@ def skips_in_words(skips: Sequence[Skip]) -> list[str]:
         first = [skip.where for skip in skips if skip.reason == reason][:_SHOWN]
         lines.append(f"skipped {count:,} record(s): {reason} ({'; '.join(first)}{'; ...' if count > _SHOWN else ''})")
     return lines
+
+
+def notes_in_words(release: Release) -> list[str]:
+    """A line for each thing that was left out of records that did become samples."""
+    return [f"{count:,} {what}" for what, count in release.notes.items() if count]
 
 
 class OtherPackagesBuilder(MedicalBuilder):

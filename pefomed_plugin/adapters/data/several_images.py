@@ -1,8 +1,7 @@
-"""Samples of several images: what a run must be able to do with them, asked before it begins; how many there are."""
+"""Samples of several images: what a run must be able to do with them, asked before it begins."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -83,11 +82,3 @@ def _longest_prompt(dataset: Any, most: int) -> str:
 
 def _letters(names: Iterable[str]) -> int:
     return sum(map(len, names))
-
-
-def views_in_words(samples: Iterable[Sample]) -> str:
-    """How many samples show which images: ``1,903 show frontal + lateral, 166 frontal``; empty where all show one."""
-    counts = Counter(sample.image_names if sample.views else numbered_images(len(sample.images)) for sample in samples)
-    if all(len(names) == 1 for names in counts):
-        return ""
-    return ", ".join(f"{count:,} show {' + '.join(names)}" for names, count in counts.most_common())

@@ -17,6 +17,7 @@ from ...errors import DataError
 from ...origins import GENERATED, REAL
 from ...readers import Release, Skip, describe
 from ...readers.expectations import ERROR, Check, check_images, check_release
+from ...readers.views import count_views
 from ...records import SPLITS, Sample
 from ..console import progress
 from ..images.decoding import DEFAULT_POLICY, ImagePolicy
@@ -88,6 +89,10 @@ class Account:
     """Used although a part was missing, as the policy allowed."""
     image_problems: Sequence[str] = field(default_factory=tuple)
     """Messages of the first unusable images, each with file and remedy."""
+    notes: Mapping[str, int] = field(default_factory=dict)
+    """What was left out of records that did become samples, in words, and how often."""
+    views: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """By split, where samples show several images: what they show, and how many."""
 
     @property
     def mismatches(self) -> list[str]:
@@ -148,6 +153,8 @@ def examine(
         origin,
         kept={split: len(samples) for split, samples in _in_order(usable).items()},
         skipped=dict(Counter(skip.reason for skip in usable.skips).most_common()),
+        notes={what: count for what, count in release.notes.items() if count},
+        views={split: views for split, samples in _in_order(usable).items() if (views := count_views(samples))},
         verdicts=verdicts,
         repetitions=find_repetitions(usable.samples, fingerprints),
         leaks=leaks,

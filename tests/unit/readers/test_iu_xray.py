@@ -12,6 +12,7 @@ import pytest
 from pefomed_plugin.errors import ConfigError, DataError
 from pefomed_plugin.readers.iu_studies import split_by_hash
 from pefomed_plugin.readers.iu_xray import IU_XRAY
+from pefomed_plugin.readers.views import NOT_SHOWN, Film, all_films, count_views
 
 from .files import Row, write_json
 
@@ -330,3 +331,59 @@ def test_no_layout_or_two_are_told(tmp_path: Path) -> None:
     assert "annotation.json" in text and "ecgen-radiology/*.xml" in text and "indiana_projections.csv" in text
     write_openi(write_kaggle(tmp_path), 9, "CXR9_IM-0001-1001")
     assert "2 layouts" in message(tmp_path)
+
+
+def test_all_images_of_a_study_in_one_sample_are_not_named_where_nobody_names_them(tmp_path: Path) -> None:
+    content = annotation()
+    content["train"].append(record("CXR5_IM-0005", "train", image_path=["CXR5_IM-0005/0.png"]))
+    root = write_r2gen(tmp_path, content)
+    release = IU_XRAY.read(root, per="study", views="all")
+    assert [(sample.id, sample.images, sample.image_names) for sample in release.samples[:2]] == [
+        (f"iu_xray-{key}", (f"{key}/0.png", f"{key}/1.png"), ("image 1", "image 2"))
+        for key in ("CXR1_1_IM-0001", "CXR9997_IM-0002-1001")
+    ]
+    assert all(sample.views == () for sample in release.samples)
+    assert count_views(release.samples) == {"image 1 + image 2": 4, "one image": 1}
+    left = IU_XRAY.read(root, per="study", views="all", missing_views="skip")
+    assert len(left.samples) == 4 and [skip.reason for skip in left.skips] == ["no second image"]
+    with pytest.raises(ConfigError, match="R2Gen's packaging does not say which image is frontal"):
+        IU_XRAY.read(root, per="study", views=["frontal", "lateral"])
+
+
+def test_views_of_kaggles_studies_are_named_and_ordered(tmp_path: Path) -> None:
+    root = write_kaggle(tmp_path)
+    lateral, frontal = "9999_IM-0004-1001.dcm.png", "9999_IM-0005-2001.dcm.png"
+    for views in ("all", ["frontal", "lateral"]):
+        one, two = IU_XRAY.read(root, per="study", views=views).samples
+        assert (one.images, one.views) == (("9997_IM-0002-1001.dcm.png",), ())
+        assert (two.images, two.views) == ((frontal, lateral), ("frontal", "lateral"))
+        assert two.metadata["images"] == [lateral, frontal] and two.id == "iu_xray-CXR9999"
+    release = IU_XRAY.read(root, per="study", views=["lateral", "frontal"], missing_views="skip")
+    assert [sample.images for sample in release.samples] == [(lateral, frontal)]
+    assert "no lateral image" in [skip.reason for skip in release.skips]
+    release = IU_XRAY.read(root, per="study", views=["frontal"])
+    assert [sample.images for sample in release.samples] == [("9997_IM-0002-1001.dcm.png",), (frontal,)]
+    assert release.notes == {NOT_SHOWN: 1}
+
+
+def test_films_of_one_view_get_names_of_their_own() -> None:
+    films = [Film("d"), Film("a", "lateral"), Film("b", "frontal"), Film("c", "frontal"), Film("e", "oblique")]
+    named = all_films(films)
+    assert [film.image for film in named] == ["b", "c", "a", "e", "d"]
+    assert [film.view for film in named] == ["frontal", "frontal 2", "lateral", "oblique", "image 5"]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"views": "all"}, "views needs per: study"),
+        ({"per": "study", "missing_views": "skip"}, "missing_views: skip needs views"),
+        ({"per": "study", "views": ["frontal", "side"]}, "must be a list of different ones of frontal, lateral"),
+        ({"per": "study", "views": []}, "must be a list"),
+        ({"per": "study", "views": "both"}, "unknown value 'both'"),
+    ],
+)
+def test_views_that_cannot_be_are_refused_before_anything_is_read(options: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigError, match="options of iu_xray") as caught:
+        IU_XRAY.complete_options(options)
+    assert told in caught.value.problems[0]
