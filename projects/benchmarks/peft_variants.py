@@ -2,10 +2,11 @@
 
     python -m projects.benchmarks.peft_variants [--data DIR]
 
-Stage 2 with the tiny model, on the embedded default's VQA-RAD and, where DIR/vqa_rad is the release, on the real one. All
-runs see the same questions in the same order (by seed), with one learning rate, rank and alpha for all: nothing is tuned for
-any variant. Projection and adapters begin untrained, by seed. Intervals are of the mean over the seeds (Student's t, 95 %),
-not over questions. A run that is already in the output folder is not repeated. Writes peft_variants.json and .md.
+Stage 2 with the tiny model, on the embedded default's VQA-RAD and, where DIR/vqa_rad is the release, on the real one.
+All runs see the same questions in the same order (by seed), with one learning rate, rank and alpha for all: nothing is
+tuned for any variant. Projection and adapters begin untrained, by seed. Intervals are of the mean over the seeds
+(Student's t, 95 %), not over questions. A run that is already in the output folder is not repeated. Writes
+peft_variants.json and peft_variants.md.
 """
 
 from __future__ import annotations
@@ -112,7 +113,7 @@ def _run(
 
 
 def table(name: str, runs: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
-    """Markdown: a row for each variant; seconds are medians, and their ratios to those of the first of the same seed."""
+    """Markdown: a row for each variant; seconds are medians, as their ratios to those of LoRA with the same seed."""
     head = [name, *(title for title, _ in MEASURES.values()), "trained parameters", "CPU seconds", "times LoRA's"]
     lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     first = next(iter(runs.values()))

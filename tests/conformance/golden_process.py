@@ -14,6 +14,7 @@ import yaml
 
 from pefomed_plugin.adapters.devices import leave_processes
 from pefomed_plugin.launch import report_errors
+from pefomed_plugin.lora import LoraSettings
 from pefomed_plugin.services.ranks import end_process
 from tests.conformance.golden_run import golden_runner
 
@@ -23,6 +24,8 @@ def main() -> None:
     folder, *pairs = sys.argv[1:]
     options = {key: yaml.safe_load(value) for key, value in (pair.split("=", 1) for pair in pairs)}
     kill_at, raise_at = options.pop("kill_at", None), options.pop("raise_at", None)
+    if "lora" in options:
+        options["lora"] = LoraSettings.of(options["lora"])
     runner = golden_runner(folder, **options)
     original, taken = runner.task.train_step, []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from omegaconf import OmegaConf
 from torch.utils.data import Dataset
 
@@ -39,8 +40,8 @@ class Cfg:
         return OmegaConf.to_container(self.config)
 
 
-def golden_runner(output_dir, batch_size=2, lora_dropout=0.0, **options):
-    """A runner as the golden run needs it; ``options`` go into its ``run`` section."""
+def golden_runner(output_dir, batch_size=2, lora_dropout=0.0, lora=None, **options):
+    """A runner as the golden run needs it; ``options`` go into its ``run`` section. Other ``lora`` begins untrained."""
     run = golden()["run"]
     cfg = Cfg(
         {
@@ -67,4 +68,6 @@ def golden_runner(output_dir, batch_size=2, lora_dropout=0.0, **options):
     )
     data = GoldenSamples()
     data.batch_size = batch_size
-    return RunnerPefomed(cfg, MedicalVqaTask(), golden_model(lora_dropout=lora_dropout), {"golden": {"train": data}})
+    torch.manual_seed(5)  # of what other LoRA begins with, and the vision encoder behind it
+    model = golden_model(lora_dropout=lora_dropout, lora=lora)
+    return RunnerPefomed(cfg, MedicalVqaTask(), model, {"golden": {"train": data}})

@@ -31,7 +31,6 @@ class FullySharded(Strategy):
     def refusals(self, configuration: Configuration) -> list[str]:
         """As ``Strategy.refusals``."""
         run, model = configuration.run, configuration.model
-        begun = model.peft.init_lora_weights if model.peft else None
         cannot = {
             "fsdp only trains; leave run.test_splits empty and answer the test split with evaluate.py and "
             "run.strategy=ddp": bool(run.test_splits) or run.evaluate,
@@ -39,15 +38,6 @@ class FullySharded(Strategy):
             == "fp16",
             "fsdp spreads the vision encoder too; set model.vit_on_cpu=false": model.vit_on_cpu,
             "fsdp takes each question alone; set run.questions_per_image=1": run.shares_images,
-            "fsdp cannot spread modules that are trained whole; leave model.peft.modules_to_save out": bool(
-                model.peft and model.peft.modules_to_save
-            ),
-            "fsdp cannot train weights by rows; set model.peft.use_dora=false": bool(
-                model.peft and model.peft.use_dora
-            ),
-            f"fsdp and model.peft.init_lora_weights={begun} do not go together; leave it out": (
-                isinstance(begun, str) and begun != "gaussian"
-            ),
             "fsdp cannot spread quantised weights; set model.llm_quantization=none and model.low_resource=false": (
                 model.quantisation != "none"
             ),
