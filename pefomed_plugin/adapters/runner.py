@@ -49,6 +49,8 @@ class RunnerPefomed:
         self.model = model.float() if self.accelerator.device.type == "cpu" else model
         if self.options.test_splits:
             merged_lora(self.model, self.options)  # refused now, not when the answers are due
+            if not self.options.merge_lora and getattr(getattr(model, "lora_settings", None), "use_dora", False):
+                say("DoRA weighs every adapted row anew for each token: run.merge_lora=true answers faster")
         check_images(model, datasets, self.options)
         self.strategy = strategy_of(self.options.strategy)
         self.model = self.strategy.place(self.model, self.accelerator.device, precision_of(self.accelerator))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, Protocol
 
 from ..environment import EMBEDDED, VARIABLES, embedded_parts, embedded_values, sample_folder
@@ -62,8 +62,15 @@ class Composed:
         for field_ in fields(model):
             value = getattr(model, field_.name)
             if value != getattr(self.configuration.model, field_.name):
-                tree.model[field_.name] = list(value) if isinstance(value, tuple) else value
+                tree.model[field_.name] = _as_yaml(value)
         return replace(self, configuration=replace(self.configuration, model=model), text=to_yaml(tree))
+
+
+def _as_yaml(value: Any) -> Any:
+    """A value of a section as YAML has it; of a section within it the keys that say something."""
+    if is_dataclass(value):
+        return {key: _as_yaml(part) for key, part in vars(value).items() if part is not None}
+    return list(value) if isinstance(value, tuple) else value
 
 
 class Refusing(Protocol):

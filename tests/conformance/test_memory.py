@@ -106,12 +106,18 @@ def kept_of(forward: Any, frozen: Any) -> int:
 
 
 def kept_in_layers(
-    layers: int, mixed: bool, dropout: float, decoder: str = "packed", weights: Any = None, recompute: bool = False
+    layers: int,
+    mixed: bool,
+    dropout: float,
+    decoder: str = "packed",
+    weights: Any = None,
+    recompute: bool = False,
+    dora: bool = False,
 ) -> int:
     size = LanguageSize(**{**vars(WIDTHS), "num_hidden_layers": layers})
     dtype = torch.bfloat16 if mixed else torch.float32
     llama = language.empty_language_model(LLAMA, as_transformers(size)).to(weights or dtype)
-    model: Any = language.add_lora(llama, LoraSettings(RANK, 16, TARGETS, dropout)).train()
+    model: Any = language.add_lora(llama, LoraSettings(RANK, 16, TARGETS, dropout, use_dora=dora)).train()
     inner = model.get_base_model().model
     embeddings = torch.randn(ROWS, TOKENS, size.hidden_size, dtype=dtype, requires_grad=True)
     places = Places(torch.arange(TOKENS).expand(ROWS, TOKENS), torch.zeros(ROWS, TOKENS, dtype=torch.long))
@@ -153,6 +159,20 @@ def test_autograd_keeps_what_the_formula_says(mixed: bool, dropout: float, decod
     if mixed:  # counted apart, as "their copies in bf16"
         expected += 2 * ModelSize(WIDTHS, VisionSize(), RANK, TARGETS).lora // WIDTHS.num_hidden_layers
     assert kept_a_layer(mixed, dropout, decoder) == expected
+
+
+@pytest.mark.parametrize("decoder", ["packed", "plain"])
+@pytest.mark.parametrize("mixed", [False, True])
+def test_dora_keeps_two_outputs_of_each_target_more(mixed: bool, decoder: str) -> None:
+    """To the byte; what one matrix takes to find its rows' lengths is let go behind it, and is the layer's work."""
+    element, precision = (2, "bf16") if mixed else (4, "fp32")
+    settings: dict[str, Any] = {"dropout": False, "decoder": decoder}
+    formula = [kept_bytes(WIDTHS, RANK, TARGETS, precision, **settings, dora=dora) for dora in (False, True)]
+    matrices = [WIDTHS.matrices()[name] for name in TARGETS]
+    let_go = sum(element * (inputs * inputs + inputs * RANK) for inputs, _ in matrices)  # identity, and A of it
+    lengths = sum(3 * 4 * outputs for _, outputs in matrices)
+    found = kept_a_layer(mixed, 0.0, decoder, dora=True) - kept_a_layer(mixed, 0.0, decoder)
+    assert found == (formula[1] - formula[0]) * ROWS * TOKENS + let_go + lengths
 
 
 @pytest.mark.parametrize("decoder", ["packed", "plain"])

@@ -17,7 +17,9 @@ from pefomed_plugin.adapters.exports.convert import convert
 from pefomed_plugin.adapters.exports.merge import write_merged
 from pefomed_plugin.adapters.training import trainer
 from pefomed_plugin.adapters.training.arithmetic import take_step
+from pefomed_plugin.config.model import read_model_config
 from pefomed_plugin.errors import CheckpointError
+from pefomed_plugin.families import read_model_size
 from pefomed_plugin.lora import RECORD, LoraSettings, recorded, settings_of
 from pefomed_plugin.toolkit.checkpoint import load_checkpoint, read_checkpoint, trainable_state
 from pefomed_plugin.toolkit.language_folder import open_language_folder
@@ -97,6 +99,17 @@ def test_a_variant_begins_as_the_model_it_stands_beside(variant: str) -> None:
     fresh = golden_model(lora=VARIANTS[variant])
     assert torch.allclose(logits_of(fresh.llama_model), logits_of(plain_llama()), rtol=0, atol=1e-5)
     assert not torch.allclose(logits_of(trained(variant).llama_model), logits_of(plain_llama()), atol=1e-2)
+
+
+def test_estimate_counts_the_parameters(variant: str) -> None:
+    settings, model = VARIANTS[variant], trained(variant)
+    keys: dict[str, Any] = {**settings.yaml(), "lora_target_modules": list(settings.target_modules)}
+    vit = {"embed_dim": 32, "depth": 1, "num_heads": 2}
+    config = read_model_config({"llama_model": str(LLAMA), "vit": vit, "image_size": 56, **keys})
+    size = read_model_size(config)
+    assert size.trained == sum(own.numel() for own in model.parameters() if own.requires_grad)
+    held = sum(own.numel() for own in trainable_state(model).values())
+    assert held == size.trained + size.starts * size.pairs
 
 
 def test_packed_and_plain_give_the_same_loss_and_gradients(variant: str) -> None:

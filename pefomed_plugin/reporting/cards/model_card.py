@@ -28,6 +28,7 @@ _SHOWN = {
         "lora_alpha",
         "lora_dropout",
         "lora_target_modules",
+        "peft",
         "max_txt_len",
         "prompt_template",
         "llm_precision",
@@ -76,7 +77,8 @@ def model_card(facts: ModelFacts) -> str:
         "# " + facts.name,
         warning(facts.origins),
         "MiniGPT-v2 fine-tuned by the PeFoMed recipe: a frozen EVA ViT and a frozen LLaMA-2, of which only the "
-        "projection between them and low-rank adapters (LoRA) are trained. **Not for clinical use.**",
+        f"projection between them and low-rank adapters (LoRA){_trained_besides(facts)} are trained. **Not for "
+        "clinical use.**",
         "## Files" if facts.files else "",
         to_markdown(Table("", _FILES, list(facts.files.items()))),
         "## Use",
@@ -104,6 +106,12 @@ def model_card(facts: ModelFacts) -> str:
         bullets([PAPER, *(source.citation for source in facts.sources())]),
     ]
     return join(parts)
+
+
+def _trained_besides(facts: ModelFacts) -> str:
+    """Modules of the language model that are trained whole."""
+    peft = (facts.config.get("model") or {}).get("peft") or {}
+    return "".join(f", and its {name}" for name in peft.get("modules_to_save") or ())
 
 
 def _model_front(facts: ModelFacts) -> dict[str, Any]:

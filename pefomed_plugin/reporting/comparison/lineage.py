@@ -34,6 +34,7 @@ _TRAINED_BY = {"medical_caption": STAGE_1, "medical_vqa": STAGE_2, "report_gener
 _RATES = {STAGE_1: {"init_lr": 1e-4, "min_lr": 8e-5}, STAGE_2: {"init_lr": 3e-5, "min_lr": 1e-5, "max_epoch": 50}}
 """Section 4.2. The number of epochs of stage 1 is cut off in the text we have."""
 _MODEL = {"image_size": 448, "max_txt_len": 1024, "lora_r": 64}
+_TARGETS = ["q_proj", "v_proj"]
 _TRAINING_RUNS_FOLLOWED = 10
 
 
@@ -63,6 +64,9 @@ def deviations(run: Run, answered: Answered) -> list[str]:
         return [*found, "no config.yaml: training unknown"]
     model = _section(run.config, "model")
     found += [f"{key} {model[key]}" for key, value in _MODEL.items() if model.get(key, value) != value]
+    targets = sorted(model.get("lora_target_modules") or _TARGETS)
+    found += [] if targets == _TARGETS else [f"LoRA on {', '.join(targets)}"]
+    found += [f"{key} {_listed(value)}" for key, value in _section(model, "peft").items() if value not in (None, False)]
     given, usual = _dataset(run, answered).get("options") or {}, describe(answered.predictions[0].dataset).defaults
     found += [f"reader option {key}={value}" for key, value in given.items() if usual.get(key) != value]
     found += [f"{key} of its own" for key in ("prompt_template", "prompt_pool") if _dataset(run, answered).get(key)]
@@ -73,6 +77,10 @@ def deviations(run: Run, answered: Answered) -> list[str]:
     for before in training_runs(run)[1]:
         found += _training(before.config)
     return list(dict.fromkeys([*found, *_text_processors(run, answered)]))
+
+
+def _listed(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
 def _test_set(answered: Answered) -> list[str]:

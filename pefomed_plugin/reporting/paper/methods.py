@@ -62,6 +62,7 @@ def _model(run: Run) -> str:
         f"LoRA of rank {model['lora_r']}" if model.get("lora_r") else "",
         f"alpha {model['lora_alpha']:g}" if model.get("lora_alpha") else "",
         f"beside {' and '.join(targets)}" if targets else "",
+        *_variant(model.get("peft") or {}),
     ]
     numbers = f"; {trained:,} numbers are trained" if trained is not None else ""
     return (
@@ -69,6 +70,18 @@ def _model(run: Run) -> str:
         f"{', '.join(part for part in parts if part)}{numbers}, those of the projection and of LoRA; vision encoder "
         "and language model are frozen."
     )
+
+
+def _variant(peft: Mapping[str, Any]) -> list[str]:
+    """What of LoRA is not plain, in words."""
+    words = {"use_rslora": "rank-stabilised scaling", "use_dora": "weight decomposition (DoRA)"}
+    found = [text for key, text in words.items() if peft.get(key)]
+    begun, whole, ratio = (peft.get(key) for key in ("init_lora_weights", "modules_to_save", "lora_plus_ratio"))
+    found += [f"adapters begun with {begun}"] if isinstance(begun, str) else []
+    found += [f"{' and '.join(whole)} trained whole"] if whole else []
+    found += [f"B learning {ratio:g} times as fast as all else (LoRA+)"] if ratio else []
+    patterns = {"rank_pattern": "rank", "alpha_pattern": "alpha"}
+    return found + [f"another {word} on {', '.join(peft[key])}" for key, word in patterns.items() if peft.get(key)]
 
 
 def _version(run: Run) -> str:

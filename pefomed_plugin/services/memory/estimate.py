@@ -111,6 +111,7 @@ def kept_bytes(
     quantised: str = "none",
     decoder: str = "packed",
     mask_bytes: int = 1,
+    dora: bool = False,
 ) -> int:
     """What autograd keeps of one token in one layer, without gradient checkpointing.
 
@@ -119,6 +120,7 @@ def kept_bytes(
         quantised: ``8bit`` keeps the input of every product as well (bitsandbytes).
         decoder: ``plain``, transformers' own, keeps its norms' inputs in 32 bits and one tensor more of the MLP's.
         mask_bytes: of a dropout mask's element; torch takes 1 on a GPU, 4 on a CPU.
+        dora: each target keeps its two outputs, without LoRA and of LoRA, which the rows' lengths are trained by.
     """
     element, mixed = _ELEMENT[precision], precision != "fp32"
     matrices = llama.matrices()
@@ -132,6 +134,7 @@ def kept_bytes(
     else:
         adapters = sum(element * width for width in {_SOURCES[name]: width for name, width in inputs.items()}.values())
     adapters += element * rank * len(targets)
+    adapters += 2 * element * dora * sum(matrices[name][1] for name in targets)
     products = sum(2 * width for width in {_SOURCES[name]: matrix[0] for name, matrix in matrices.items()}.values())
     return norms + attention + mlp + adapters + (products if quantised == "8bit" else 0)
 
@@ -145,7 +148,8 @@ def _weights(model: ModelConfig, size: ModelSize, precision: str) -> dict[str, i
     parts = {"language model": matrices + element * llama.elsewhere}
     if not model.vit_on_cpu:
         parts["vision encoder"] = _ELEMENT[_lies_in(model.vit_precision, precision)] * size.vision.parameters
-    parts["projection and LoRA, fp32"] = 4 * size.trained
+    whole = ", modules trained whole" if size.whole else ""
+    parts[f"projection and LoRA{whole}, fp32"] = 4 * size.trained
     if precision != "fp32":
         parts[f"their copies in {precision}"] = 2 * size.trained
     return parts
@@ -163,8 +167,9 @@ def _step(model: ModelConfig, run: RunConfig, size: ModelSize, precision: str, l
         quantised=bits,
         decoder=model.decoder,
         dropout=model.lora_dropout is None or model.lora_dropout > 0,
+        dora=size.dora,
     )
-    work = _layer_work(llama, element, load.tokens)
+    work = _layer_work(llama, element, load.tokens) + _dora_work(size)
     if recomputes:
         work += kept * load.tokens
         kept = element * llama.hidden_size
@@ -188,7 +193,8 @@ def _answer(model: ModelConfig, run: RunConfig, size: ModelSize, precision: str,
     columns = load.samples * math.ceil((load.alone_tokens + load.answer_tokens) / KEY_BLOCK) * KEY_BLOCK
     parts = {
         "keys and values": 2 * element * llama.key_width * llama.num_hidden_layers * columns * beams,
-        "work of one layer": _layer_work(llama, element, load.tokens * beams),
+        "work of one layer": _layer_work(llama, element, load.tokens * beams)
+        + (0 if run.merge_lora else _dora_work(size)),
         "logits of the answers": 8 * llama.vocab_size * load.samples * beams,
         "images and visual features": _inputs(size, element, load.rows),
     }
@@ -202,6 +208,13 @@ def _answer(model: ModelConfig, run: RunConfig, size: ModelSize, precision: str,
 
 def _layer_work(llama: LanguageSize, element: int, tokens: int) -> int:
     return element * _MLP_TENSORS * llama.intermediate_size * tokens
+
+
+def _dora_work(size: ModelSize) -> int:
+    """What DoRA takes to find the rows' lengths of one adapted matrix, in 32 bits: an identity of the input's width,
+    B A, W + B A and what is between; peft makes them anew in every forward pass."""
+    matrices = [size.language.matrices()[name] for name in size.lora_targets] if size.dora else []
+    return max((4 * (inputs * inputs + 3 * inputs * outputs) for inputs, outputs in matrices), default=0)
 
 
 def _inputs(size: ModelSize, element: int, images: int) -> int:
@@ -231,7 +244,8 @@ def _disk(config: Configuration, size: ModelSize, trains: bool) -> dict[str, int
     if trains:
         # while one is written there is one more; the best one stays besides
         files = run.keep_last + 1 + bool(run.valid_splits)
-        parts[f"checkpoints, {files} of {12 * size.trained / GIB:.2f} GiB"] = files * 12 * size.trained
+        each = 12 * size.trained + 4 * size.starts * size.pairs
+        parts[f"checkpoints, {files} of {each / GIB:.2f} GiB"] = files * each
     images = {name: describe(name).images or 0 for name in config.datasets}
     image = 2 * size.vision.patches * size.vision.embed_dim
     if run.image_cache == "features":

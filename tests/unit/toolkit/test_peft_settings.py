@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 
-from pefomed_plugin.config.model import read_model_config
-from pefomed_plugin.errors import CheckpointError, ConfigError
+from pefomed_plugin.adapters.training.strategies import STRATEGIES
+from pefomed_plugin.config.compose import Composed, Configuration, read_configuration, refusals
+from pefomed_plugin.config.model import PeftConfig, read_model_config
+from pefomed_plugin.errors import CheckpointError, ConfigError, ToolkitError
 from pefomed_plugin.lora import RECORD, LoraSettings, recorded, settings_of
 from pefomed_plugin.toolkit.checkpoint import load_checkpoint, read_checkpoint, trainable_state
-from pefomed_plugin.toolkit.start import settle_model
+from pefomed_plugin.toolkit.start import settle_model, settled
 from tests.conformance.golden import golden_model
 from tests.unit.adapters.exported import LLAMA, UPSTREAM
 
@@ -120,3 +123,65 @@ def test_a_module_is_not_adapted_and_trained_whole() -> None:
     with pytest.raises(ConfigError) as caught:
         LoraSettings(4, 16, TARGETS, modules_to_save=("q_proj",))
     assert caught.value.problems == ("q_proj: in modules_to_save and in target_modules; take it out of one",)
+
+
+def test_what_the_checkpoint_says_is_written_into_the_runs_configuration(tmp_path: Path) -> None:
+    settings = LoraSettings(4, 16, TARGETS, use_dora=True, modules_to_save=("norm",))
+    model = golden_model(lora=settings)
+    for name, parameter in model.named_parameters():
+        if ".lora_B." in name:
+            torch.nn.init.normal_(parameter, std=0.1)
+    torch.save({"model": trainable_state(model), **recorded(model)}, tmp_path / "a.pth")
+    sections = {
+        "model": {"llama_model": str(LLAMA), "ckpt": str(tmp_path / "a.pth"), "peft": {"lora_plus_ratio": 4}},
+        "datasets": {"vqa_rad": {}},
+        "run": {"task": "medical_vqa", "output_dir": "out"},
+    }
+    composed = Composed(read_configuration(sections), "model: {}", (), frozenset())
+    found = composed.with_model(settled(composed.configuration).model)
+    assert found.configuration.model.peft == PeftConfig(use_dora=True, modules_to_save=("norm",), lora_plus_ratio=4)
+    written = yaml.safe_load(found.text)["model"]["peft"]
+    assert written == {"use_dora": True, "modules_to_save": ["norm"], "lora_plus_ratio": 4}
+    assert settled(found.configuration) == found.configuration, "settled twice is settled"
+
+
+def run_with(model: dict[str, Any], **run: Any) -> Configuration:
+    run = {"task": "medical_vqa", "output_dir": "out", **run}
+    return read_configuration({"model": model, "datasets": {"vqa_rad": {}}, "run": run})
+
+
+def test_quantised_weights_are_not_parted() -> None:
+    given = {"llm_quantization": "4bit", "peft": {"init_lora_weights": "pissa_niter_4"}}
+    (line,) = refusals(run_with(given), STRATEGIES)
+    assert line.startswith("model.peft.init_lora_weights: pissa_niter_4: the part that A and B begin as cannot be")
+    assert not refusals(run_with({**given, "peft": {"use_dora": True, "init_lora_weights": True}}), STRATEGIES)
+
+
+def test_runner_base_has_one_learning_rate() -> None:
+    (line,) = refusals(run_with({"peft": {"lora_plus_ratio": 4}}, runner="runner_base"), STRATEGIES)
+    assert line.endswith("has one learning rate for all; set run.runner=runner_pefomed")
+
+
+@pytest.mark.parametrize(
+    ("changes", "plain"),
+    [
+        ({}, True),
+        ({"lora_plus_ratio": 4.0}, True),
+        ({"use_dora": True}, False),
+        ({"init_lora_weights": "gaussian"}, False),
+        ({"modules_to_save": ("norm",)}, False),
+        ({"use_rslora": True}, False),
+    ],
+)
+def test_a_checkout_is_given_plain_lora_only(changes: Any, plain: bool) -> None:
+    """``toolkit.workarounds`` refuses all else; LoRA+ is our own trainer's."""
+    assert LoraSettings(4, 16, TARGETS, **changes).is_plain() == plain
+
+
+def test_a_peft_that_is_too_old_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    import peft
+
+    monkeypatch.setattr(peft, "LoraConfig", lambda r, lora_alpha, target_modules, lora_dropout, bias, task_type: None)
+    LoraSettings(4, 16, TARGETS).to_peft()
+    with pytest.raises(ToolkitError, match="does not know model.peft.use_dora, model.peft.modules_to_save; use the"):
+        LoraSettings(4, 16, TARGETS, use_dora=True, modules_to_save=("norm",)).to_peft()

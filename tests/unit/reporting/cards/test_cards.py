@@ -122,6 +122,13 @@ def test_real_data_keep_their_licence_beside_the_tiny_model() -> None:
         ] == "other" and "share such a model through PhysioNet" in model_card(bound)
 
 
+def test_what_is_trained_beside_lora_is_on_the_card() -> None:
+    peft = {"use_dora": True, "modules_to_save": ["lm_head", "norm"]}
+    text = model_card(ModelFacts("x", config={"model": {"lora_r": 8, "peft": peft}}))
+    assert "low-rank adapters (LoRA), and its lm_head, and its norm are trained" in " ".join(text.split())
+    assert "`model.peft`" in text and "use_dora" in text
+
+
 @pytest.mark.parametrize(
     ("form", "library", "told"),
     [

@@ -162,7 +162,8 @@ def test_stages_are_followed_through_checkpoints(tmp_path: Path) -> None:
 
 def test_deviations_come_from_configuration_and_producer(tmp_path: Path) -> None:
     given = config(init_lr=1e-5, min_lr=1e-5, max_epoch=3, iters_per_epoch=10, max_new_tokens=5)
-    given["model"].update(image_size=224, lora_r=64)
+    given["model"].update(image_size=224, lora_r=64, lora_target_modules=["v_proj", "k_proj"])
+    given["model"]["peft"] = {"use_dora": True, "use_rslora": None, "modules_to_save": ["norm"]}
     given["datasets"]["vqa_rad"].update(limit={"train": 100}, text_processor={"eval": {"name": "medical_text"}})
     run = read_run(
         make_run(
@@ -182,6 +183,9 @@ def test_deviations_come_from_configuration_and_producer(tmp_path: Path) -> None
         "40 samples, paper 451",
         "3 beams",
         "image_size 224",
+        "LoRA on k_proj, v_proj",
+        "use_dora True",
+        "modules_to_save norm",
         "at most 5 new tokens",
         "stage 2: init_lr 1e-05, paper 3e-05",
         "stage 2: max_epoch 3, paper 50",

@@ -54,3 +54,12 @@ def test_generated_data_are_its_first_sentence(tmp_path: Path) -> None:
 
 def test_without_a_run_it_says_so(tmp_path: Path) -> None:
     assert "No run of the row with both stages" in methods_text(material(tmp_path))[0]
+
+
+def test_a_variant_of_lora_is_named(tmp_path: Path) -> None:
+    study(tmp_path)
+    peft = {"use_dora": True, "init_lora_weights": None, "modules_to_save": ["norm"], "lora_plus_ratio": 16.0}
+    changed = {**CONFIG, "model": {**CONFIG["model"], "peft": peft}}
+    (tmp_path / "both/config.yaml").write_text(json.dumps(changed))
+    said = text(tmp_path)
+    assert "LoRA of rank 64, weight decomposition (DoRA), norm trained whole, B learning 16 times as fast" in said
