@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from ..environment import check_sample_folder, sample_folder
 from ..errors import ConfigError, DataError
 from ..readers import DATASETS, read_data
 from ..records import Sample
-from ..reporting.audit import audit_table, probes_table
+from ..reporting.audit import audit_table, harness_table, probes_table
 from ..reporting.rendering import Shown
 from ..requirements import missing
 from ..scoring import SCORERS, find_scorer
 from ..scoring.lexical import one_meteor
 from ..scoring.probes import PROBES
 from ..scoring.spec import ScorerSpec
+from ..services.audit.harnesses import HARNESSES, Counted, Harness, Limits, TestSet, call_on, find_harness
 from ..services.audit.judges import known_judges
 from ..services.audit.scorers import OFF, RIGHT, Finding, audit_scorer, probe_answers
 from ..services.console import say
@@ -43,6 +46,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--reports", type=int, default=200, metavar="N", help="look at N reports, evenly chosen (default 200; 0: all)"
     )
     parser.add_argument("--every-figure", action="store_true", help="show the figures of open and closed questions too")
+    parser.add_argument(
+        "--harness",
+        action="append",
+        default=[],
+        metavar="NAME[=DIR]",
+        help=f"also let another project count, whose code is run: {', '.join(HARNESSES)}; DIR: its checkout",
+    )
+    parser.add_argument(
+        "--harness-python",
+        default=sys.executable,
+        metavar="FILE",
+        help="interpreter that has the packages of the harnesses (default: this one)",
+    )
+    parser.add_argument(
+        "--harness-timeout", type=float, default=300.0, metavar="SECONDS", help="for one data set (default 300)"
+    )
     add_json_argument(parser)
     parser.epilog = "example: pefomed audit --data vqa_rad=data/vqa_rad --data slake=data/slake"
 
@@ -52,39 +71,54 @@ def run(arguments: argparse.Namespace) -> Output:
     if arguments.reports < 0:
         raise ConfigError(f"--reports must be at least 0, not {arguments.reports}")
     specs, left_out = _scorers(arguments.scorer)
+    harnesses = _harnesses(arguments.harness)
     sets = _read_sets(arguments.data, arguments.reports)
+    answers = {found.name: probe_answers(found.samples) for found in sets}
     shown: list[Shown] = []
     findings: list[Finding] = []
-    probes: dict[str, None] = {}
     with one_meteor():
-        for title, samples in sets:
-            answers = probe_answers(samples)
-            probes.update(dict.fromkeys(answers))
+        for tested in sets:
             found = [
                 finding
                 for spec in specs
-                if samples[0].task in spec.tasks
-                for finding in audit_scorer(spec, samples, answers)
+                if tested.samples[0].task in spec.tasks
+                for finding in audit_scorer(spec, tested.samples, answers[tested.name])
             ]
             if found:
-                shown += [audit_table(title, found, every_figure=arguments.every_figure), ""]
+                shown += [audit_table(tested.title, found, every_figure=arguments.every_figure), ""]
             findings += found
-    off = [found for found in findings if found.verdict == OFF]
-    right = sum(found.verdict == RIGHT for found in findings)
     if not findings:
         raise DataError("none of these scorers says what it gives for samples of these data sets")
+    limits = Limits(arguments.harness_python, arguments.harness_timeout)
+    called = [found for harness, folder in harnesses for found in call_on(harness, folder, sets, limits)]
+    for result in called:
+        shown += [harness_table(result, every_figure=arguments.every_figure), ""]
+    off = [found for found in findings if found.verdict == OFF]
+    right = sum(found.verdict == RIGHT for found in findings)
+    probed = {name for of_one in answers.values() for name in of_one}
     shown += [
-        probes_table([name for name in PROBES if name in probes]),
+        probes_table([name for name in PROBES if name in probed]),
         *left_out,
         f"{right:,} figures of {len({found.scorer for found in findings})} scorers as declared, {len(off):,} off",
     ]
     data = {
-        "sets": {samples[0].dataset: len(samples) for _, samples in sets},
+        "sets": {tested.name: len(tested.samples) for tested in sets},
         "findings": [asdict(found) for found in findings],
+        "harnesses": [{**asdict(found), "figures": list(map(_figure, found.figures))} for found in called],
         "left_out": left_out,
         "off": len(off),
     }
     return Output(data, shown, 1 if off else 0)
+
+
+def _figure(counted: Counted) -> dict[str, Any]:
+    return {**asdict(counted), "right": counted.is_right}
+
+
+def _harnesses(given: Sequence[str]) -> list[tuple[Harness, Path | None]]:
+    """Harnesses and where their checkouts are. Raises ConfigError where one cannot be called."""
+    pairs = [(name, Path(folder) if sign else None) for name, sign, folder in (value.partition("=") for value in given)]
+    return [(find_harness(name, folder), folder) for name, folder in pairs]
 
 
 def _scorers(named: Sequence[str]) -> tuple[list[ScorerSpec], list[str]]:
@@ -112,8 +146,8 @@ def _scorers(named: Sequence[str]) -> tuple[list[ScorerSpec], list[str]]:
     return tried, left_out
 
 
-def _read_sets(given: Sequence[str], reports: int) -> list[tuple[str, list[Sample]]]:
-    """Title and test samples of each data set.
+def _read_sets(given: Sequence[str], reports: int) -> list[TestSet]:
+    """The test samples of each data set.
 
     Raises:
         ConfigError: ``--data`` of another form.
@@ -133,7 +167,7 @@ def _read_sets(given: Sequence[str], reports: int) -> list[tuple[str, list[Sampl
         count = (
             f"{len(chosen):,} {kind}" if len(chosen) == len(samples) else f"{len(chosen):,} of {len(samples):,} {kind}"
         )
-        sets.append((f"{name}-test, {count}", chosen))
+        sets.append(TestSet(name, folder, f"{name}-test, {count}", chosen))
     return sets
 
 

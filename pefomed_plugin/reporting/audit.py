@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..scoring.probes import PROBES
+from ..scoring.probes import PERFECT, PROBES
+from ..services.audit.harnesses import Called, Counted
 from ..services.audit.scorers import NOT_RUN, OFF, Finding
-from .table import BAD, Column, Table
+from .table import BAD, WARNING, Column, Table
 
 _WHOLE, _GROUPS = "overall", ("open", "closed")
 
@@ -42,6 +43,41 @@ def audit_table(title: str, findings: Sequence[Finding], *, every_figure: bool =
         _not_run(findings),
         tone=lambda row: BAD if row.verdict else "",
     )
+
+
+def harness_table(called: Called, *, every_figure: bool = False) -> Table:
+    """What another project counted, beside a right count: the perfect answers, and what differs."""
+    shown = [
+        found
+        for found in called.figures
+        if every_figure or not found.is_right or (found.answers == PERFECT and not found.judge)
+    ]
+    alike = len(called.figures) - len(shown)
+    notes = [
+        *([f"nothing counted: {called.error}"] if called.error and not called.figures else []),
+        *([f"ended early: {called.error}"] if called.error and called.figures else []),
+        *([f"{alike} more figures are those of a right count"] if alike else []),
+        *([called.note] if called.note else []),
+        f"their code, in a process with {called.network}" if called.network else "",
+        *([f"not installed, and not called: {', '.join(called.stood_in)}"] if called.stood_in else []),
+    ]
+    return Table(
+        f"{called.harness} ({called.version}): {called.dataset}-test, {called.questions:,} questions",
+        [
+            Column("answers", lambda row: row.answers + (f", judge always {row.judge}" if row.judge else "")),
+            Column("figure", lambda row: row.figure),
+            Column("a right count", _right_count),
+            Column("came", lambda row: row.reason or f"{row.value:.1f} %"),
+            Column("", lambda row: "" if row.is_right else "differs"),
+        ],
+        shown,
+        [note for note in notes if note],
+        tone=lambda row: "" if row.is_right else WARNING,
+    )
+
+
+def _right_count(counted: Counted) -> str:
+    return "" if counted.low is None or counted.high is None else _span(counted.low, counted.high, "%")
 
 
 def probes_table(names: Sequence[str]) -> Table:
