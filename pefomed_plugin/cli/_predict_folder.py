@@ -26,8 +26,8 @@ def add_folder_arguments(parser: argparse.ArgumentParser) -> None:
         "--questions",
         type=Path,
         metavar="FILE.csv",
-        help="column question, and image where not every "
-        "question is for every image; optional: answer, answer_type, id",
+        help="column question, and image where not every question is for every image, or images, several that are "
+        "shown together: frontal=a.png; lateral=b.png; optional: answer, answer_type, id",
     )
     group.add_argument("--batch-size", type=int, default=8, metavar="N", help="questions at once (default 8)")
     group.add_argument("--allow-truncated", action="store_true", help="use what there is of images that are cut short")

@@ -112,12 +112,19 @@ def _refuse_sheets(folder: Path) -> None:
         raise ConfigError(f"{folder} holds sheets already; choose another folder, ratings are not overwritten")
 
 
-def _thumbnails(root: Path | None, pairs: Iterable[tuple[str, Prediction]]) -> dict[str, Image.Image]:
+def _thumbnails(root: Path | None, pairs: Iterable[tuple[str, Prediction]]) -> dict[str, list[tuple[str, Image.Image]]]:
+    """The images of each item, named where there are several."""
     if root is None:
         return {}
     from ..services.images.decoding import open_image  # late: loads PIL
 
-    return {code: open_image(root, prediction.only_image) for code, prediction in pairs}
+    return {
+        code: [
+            (name if len(prediction.images) > 1 else "", open_image(root, image))
+            for name, image in zip(prediction.image_names, prediction.images)
+        ]
+        for code, prediction in pairs
+    }
 
 
 def _write_sheets(
@@ -127,7 +134,7 @@ def _write_sheets(
     rows: Sequence[SheetRow],
     csv: bool,
     workbook: bool,
-    thumbnails: Mapping[str, Image.Image] | None = None,
+    thumbnails: Mapping[str, Sequence[tuple[str, Image.Image]]] | None = None,
 ) -> None:
     if csv:
         write_csv(folder / (rater + ".csv"), rows)

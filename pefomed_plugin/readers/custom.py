@@ -15,15 +15,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..errors import named, quoted
+from ..errors import named
 from ..json_fields import kind_of
 from ..records import SPLITS
 from .captions import add_caption
 from .layouts import Layout, Release, inside
 from .rows import add_question, optional_text
-from .spec import DatasetSpec
+from .spec import DatasetSpec, Option
 from .tables import read_csv, read_lines
 from .textfiles import read_json_lines
+from .views import ALL, FIRST, NOT_SHOWN, named_images
 
 DATASET = "medical_custom"
 _NEEDED = {"vqa": ("image", "question", "answer"), "report": ("image", "report"), "caption": ("image", "caption")}
@@ -35,17 +36,17 @@ _FIELDS = frozenset(
 Row = Mapping[str, Any]
 
 
-def _read_files(root: Path, suffix: str) -> Release:
+def _read_files(root: Path, suffix: str, views: str) -> Release:
     release = Release(DATASET, "JSON lines" if suffix == ".jsonl" else "CSV", root)
     for split in SPLITS:
         path = root / (split + suffix)
         if path.is_file():
             release.files.append(path)
-            _read_file(path, split, release)
+            _read_file(path, split, release, views)
     return release
 
 
-def _read_file(path: Path, split: str, release: Release) -> None:
+def _read_file(path: Path, split: str, release: Release, shows: str) -> None:
     """One task a file, known by the columns of its first record."""
     task: str | None = None
     rows = (
@@ -72,7 +73,7 @@ def _read_file(path: Path, split: str, release: Release) -> None:
                 f"{where}: missing {', '.join(missing)}; every record of a {task} file needs {', '.join(_NEEDED[task])}"
             )
         else:
-            _add(release, where, f"{split}-{number}", split, task, row)
+            _add(release, where, f"{split}-{number}", split, task, row, shows)
     if task is None:
         release.problems.append(f"{path.name}: no records; fill the file or delete it")
 
@@ -82,7 +83,7 @@ def _task(row: Row) -> str | None:
     return tasks[0] if len(tasks) == 1 else None
 
 
-def _add(release: Release, where: str, place: str, split: str, task: str, row: Row) -> None:
+def _add(release: Release, where: str, place: str, split: str, task: str, row: Row, shows: str) -> None:
     odd = sorted(name for name in _FIELDS - {_SEVERAL} if isinstance(row.get(name), (bool, list, dict)))
     if odd:
         release.problems.append(f"{where}: {', '.join(odd)} must be text")
@@ -90,10 +91,13 @@ def _add(release: Release, where: str, place: str, split: str, task: str, row: R
     if _SEVERAL in row and str(row.get("image") or "").strip():
         release.problems.append(f"{where}: image and images; name all in images, or one in image")
         return
-    images, views, problem = _images(row[_SEVERAL]) if _SEVERAL in row else ((str(row["image"]).strip(),), (), "")
+    images, views, problem = named_images(row[_SEVERAL]) if _SEVERAL in row else ((str(row["image"]).strip(),), (), "")
     if problem:
         release.problems.append(f"{where}: {problem}")
         return
+    if shows == FIRST:
+        release.notes[NOT_SHOWN] += len(images) - 1
+        images, views = images[:1], ()
     image = tuple(_image(release.image_root, path) for path in images)
     metadata = {name: value for name, value in row.items() if name not in _FIELDS}
     source_id = optional_text(row.get("id"))
@@ -134,28 +138,6 @@ def _shows_several(path: Path) -> bool:
     return _SEVERAL in (name.strip() for name in header.split(","))
 
 
-def _images(value: Any) -> tuple[tuple[str, ...], tuple[str, ...], str]:
-    """Paths, what they are called (nothing where nobody says), and what is wrong, if anything."""
-    if isinstance(value, str):  # of a CSV
-        parts = [part.strip() for part in value.split(";") if part.strip()]
-        named = [part.partition("=") for part in parts if "=" in part]
-        if 0 < len(named) < len(parts):
-            return (), (), f"images: name all of them or none; found {quoted(value)}"
-        value = {name.strip(): path.strip() for name, _, path in named} if named else parts
-        if len(value) < len(parts):
-            return (), (), "images: a name occurs twice; give each image another"
-    names = tuple(value) if isinstance(value, dict) else ()
-    paths = list(value.values()) if isinstance(value, dict) else value
-    wrong = (
-        not isinstance(paths, list) or not paths or not all(isinstance(path, str) and path.strip() for path in paths)
-    )
-    if wrong or not all(name.strip() for name in names):
-        return (), (), 'images must be {"frontal": "a.png", "lateral": "b.png"}, or a list of paths'
-    if len(set(paths)) < len(paths):
-        return (), (), "images: the same image twice; name each once"
-    return tuple(path.strip() for path in paths), names, ""
-
-
 def _image(root: Path, image: str) -> str:
     """The path as given where such a file is, else in ``images/``; whether it exists there is checked elsewhere.
 
@@ -175,6 +157,7 @@ MEDICAL_CUSTOM = DatasetSpec(
         Layout("JSON lines", ("{train,val,test}.jsonl",), partial(_read_files, suffix=".jsonl")),
         Layout("CSV", ("{train,val,test}.csv",), partial(_read_files, suffix=".csv")),
     ),
+    options=(Option("views", ALL, (ALL, FIRST), "of records of several images: all of them, or the first alone"),),
     licence="to be stated by whoever collected them",
     passing_on="Images and texts of patients: to be passed on only with the right to do so.",
     citation="to be stated by whoever collected them",

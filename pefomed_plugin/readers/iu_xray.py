@@ -28,7 +28,7 @@ from .iu_studies import (
 )
 from .layouts import Layout, Release, find
 from .spec import PUBLIC, DatasetSpec, Option
-from .views import FRONTAL, LATERAL, view_options, view_problems
+from .views import FRONTAL, LATERAL, most_images, view_options, view_problems
 
 _KAGGLE_IMAGES = "images/images_normalized"
 _OPENI_IMAGES = ("NLMCXR_png", "images", ".")
@@ -154,6 +154,7 @@ IU_XRAY = DatasetSpec(
         ),
     ),
     option_problems=view_problems,
+    most_images=most_images,
     stage=2,
     splits={"train": 4_138, "val": 592, "test": 1_180},
     images=5_910,

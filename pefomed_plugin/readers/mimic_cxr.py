@@ -23,7 +23,18 @@ from .mimic_sections import HAND_SECTIONED, official_text, sections_of
 from .mimic_studies import Facts, Studies, choose_study, when_of
 from .spec import PERMISSION, DatasetSpec, Field, Option
 from .tables import read_csv
-from .views import CURRENT, FIRST, FRONTAL, LATERAL, PRIOR, note_unshown, shown, view_options, view_problems
+from .views import (
+    CURRENT,
+    FIRST,
+    FRONTAL,
+    LATERAL,
+    PRIOR,
+    most_images,
+    note_unshown,
+    shown,
+    view_options,
+    view_problems,
+)
 
 DATASET = "mimic_cxr"
 SECTIONS: Mapping[str, tuple[str, ...]] = {
@@ -215,6 +226,7 @@ MIMIC_CXR = DatasetSpec(
         *view_options((FRONTAL, LATERAL, CURRENT, PRIOR), "with the images that views says; MIMIC-CXR-JPG only"),
     ),
     option_problems=view_problems,
+    most_images=most_images,
     stage=1,
     splits={"train": 368_960, "val": 2_991, "test": 5_159},
     expectations=(

@@ -76,6 +76,8 @@ class DatasetSpec:
     options: tuple[Option, ...] = ()
     option_problems: Callable[[Mapping[str, Any]], Sequence[str]] = lambda options: ()
     """What of values that are right one by one cannot be together, in words; asked with all options."""
+    most_images: Callable[[Mapping[str, Any]], int] = lambda options: 1
+    """Images that most samples show at most, by all options."""
     every_row: Mapping[str, Any] = field(default_factory=dict)
     """Option values that leave nothing out, where rows left out share images with rows that are kept."""
     stage: int = 0

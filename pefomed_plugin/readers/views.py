@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ..errors import quoted
 from ..records import Sample, numbered_images
 from .layouts import Release
 from .spec import Option
@@ -15,7 +16,7 @@ from .spec import Option
 FIRST, ALL = "first", "all"
 FRONTAL, LATERAL, CURRENT, PRIOR = "frontal", "lateral", "current", "prior"
 SHOW, SKIP = "show", "skip"
-NOT_SHOWN = "image(s) of studies are not among the views that are shown"
+NOT_SHOWN = "image(s) are not among the views that are shown"
 
 
 class Film(NamedTuple):
@@ -59,6 +60,12 @@ def view_problems(options: Mapping[str, Any]) -> list[str]:
     if isinstance(views, list) and PRIOR in views and len(views) == 1:
         problems.append("views: prior alone would show another study than the report's; add current")
     return problems
+
+
+def most_images(options: Mapping[str, Any]) -> int:
+    """Images that a sample shows, by these options; with ``all`` two, as few studies have more."""
+    views = options["views"]
+    return len(views) if isinstance(views, list) else 2 if views == ALL else 1
 
 
 def all_films(films: Iterable[Film]) -> list[Film]:
@@ -105,6 +112,35 @@ def shown(films: Sequence[Film]) -> dict[str, Any]:
     names = tuple(film.view for film in films)
     is_named = len(films) > 1 and names != numbered_images(len(films))
     return {"images": tuple(film.image for film in films), "views": names if is_named else ()}
+
+
+def named_images(value: Any) -> tuple[tuple[str, ...], tuple[str, ...], str]:
+    """Several images as somebody wrote them: paths, what they are called, and what is wrong, if anything.
+
+    Args:
+        value: an object name -> path, a list of paths, or a text: ``frontal=a.png; lateral=b.png``, ``a.png; b.png``.
+
+    Returns:
+        no names where nobody says them.
+    """
+    if isinstance(value, str):
+        parts = [part.strip() for part in value.split(";") if part.strip()]
+        named = [part.partition("=") for part in parts if "=" in part]
+        if 0 < len(named) < len(parts):
+            return (), (), f"images: name all of them or none; found {quoted(value)}"
+        value = {name.strip(): path.strip() for name, _, path in named} if named else parts
+        if len(value) < len(parts):
+            return (), (), "images: a name occurs twice; give each image another"
+    names = tuple(value) if isinstance(value, dict) else ()
+    paths = list(value.values()) if isinstance(value, dict) else value
+    wrong = (
+        not isinstance(paths, list) or not paths or not all(isinstance(path, str) and path.strip() for path in paths)
+    )
+    if wrong or not all(name.strip() for name in names):
+        return (), (), 'images must be {"frontal": "a.png", "lateral": "b.png"}, or a list of paths'
+    if len(set(paths)) < len(paths):
+        return (), (), "images: the same image twice; name each once"
+    return tuple(path.strip() for path in paths), names, ""
 
 
 def count_views(samples: Iterable[Sample]) -> dict[str, int]:

@@ -114,6 +114,7 @@ def _load_in_words(load: Load) -> str:
     text = (
         f"{_count(load.samples, 'sample')} of {load.dataset} in {_count(load.rows, 'row')} of {load.row_tokens} tokens"
     )
+    text += f" with {load.images_a_row} images each" if load.images_a_row > 1 else ""
     text += ", where as many questions are about one image" if load.rows < load.samples else ""
     known = describe(load.dataset).longest
     return text + ("" if known else " (its longest text is not known: as long as the limits allow)")
@@ -128,6 +129,7 @@ def _load_data(load: Load | None) -> dict[str, Any] | None:
             "samples": load.samples,
             "rows": load.rows,
             "row_tokens": load.row_tokens,
+            "images_a_row": load.images_a_row,
             "answer_tokens": load.answer_tokens,
         }
     )

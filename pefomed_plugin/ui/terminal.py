@@ -9,13 +9,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable, TextIO
 
-from ..errors import PefomedError
+from ..errors import ConfigError, PefomedError
+from ..readers.views import named_images
+from ..records import numbered_images
 from . import NOT_CLINICAL
 
 if TYPE_CHECKING:
-    from ..adapters.medical_model import MedicalModel
+    from ..adapters.medical_model import MedicalModel, Shown
 
 HELP = """  an image's path    look at this image (JPEG, PNG, TIFF, DICOM, ...)
+  NAME=PATH; ...     look at several together: frontal=a.png; lateral=b.png
   any other line     a question about it
   /report, /caption  a report of it, a caption of it
   /frame N           of files that hold several, show this one (from 0)
@@ -31,7 +34,7 @@ class Conversation:
         self.model = model
         self.max_new_tokens = max_new_tokens or None
         self.out = out or sys.stdout
-        self.image = ""
+        self.image: Shown = ""
 
     def hear(self, line: str) -> bool:
         """Do what a line says; False when it ends the conversation. A mistake is told, and ends nothing."""
@@ -46,7 +49,7 @@ class Conversation:
                 self._choose_frame(text)
             elif text in ("/report", "/caption"):
                 self._answer(text[1:])
-            elif _is_path(text):
+            elif _is_path(text) or _are_paths(text):
                 self.look_at(_unquoted(text))
             elif text.startswith("/"):
                 self._say(f"no command {command}, and no file of that name; /help lists the commands")
@@ -57,12 +60,22 @@ class Conversation:
         return True
 
     def look_at(self, path: str) -> None:
-        """Take an image for what follows. Raises ImageError if it cannot be used."""
+        """Take an image, or several (``frontal=a.png; lateral=b.png``), for what follows.
+
+        Raises:
+            ImageError: one cannot be used.
+            ConfigError: several that are not all named.
+        """
         from ..services.images.given_images import open_given  # late: loads PIL
 
-        opened = open_given(path, self.model.policy)
-        self.image = path
-        self._say(f"looking at {Path(path).name} ({opened.width} x {opened.height} pixels)")
+        shown = _named(path) if _are_paths(path) else {"": path}
+        lines = []
+        for name, one in shown.items():
+            opened = open_given(one, self.model.policy)
+            where = f"{name}: " if name else "looking at "
+            lines.append(f"{where}{Path(one).name} ({opened.width} x {opened.height} pixels)")
+        self.image = path if "" in shown else dict(shown)
+        self._say("\n".join(lines if "" in shown else ["looking at", *lines]))
 
     def _choose_frame(self, text: str) -> None:
         number = text.partition(" ")[2].strip()
@@ -127,6 +140,20 @@ def _is_path(text: str) -> bool:
 
     path = _unquoted(text)
     return os.path.isfile(os.path.expanduser(path)) or Path(path).suffix.lower() in SUFFIXES
+
+
+def _are_paths(text: str) -> bool:
+    """Whether a line names several images: ``frontal=a.png; lateral=b.png``."""
+    parts = [part.rpartition("=")[2].strip() for part in text.split(";")]
+    return len(parts) > 1 and not os.path.isfile(os.path.expanduser(text)) and all(map(_is_path, parts))
+
+
+def _named(text: str) -> dict[str, str]:
+    """Name -> path. Raises ConfigError: not all are named, or two alike."""
+    paths, names, problem = named_images(text)
+    if problem:
+        raise ConfigError(problem)
+    return {name: _unquoted(path) for name, path in zip(names or numbered_images(len(paths)), paths)}
 
 
 def _unquoted(text: str) -> str:

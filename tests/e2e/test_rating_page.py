@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable
 
@@ -35,8 +36,8 @@ class Served:
     def __init__(self, folder: Path, predictions: list[Any], *arguments: str) -> None:
         write_records(folder / "predictions.jsonl", predictions)
         (folder / "images").mkdir(exist_ok=True)
-        for prediction in predictions:
-            Image.new("L", (40, 30), 128).save(folder / "images" / prediction.only_image)
+        for image in {image for prediction in predictions for image in prediction.images}:
+            Image.new("L", (40, 30), 128).save(folder / "images" / image)
         self.store = folder / "ratings" / "ratings.sqlite"
         self.command = [
             sys.executable,
@@ -107,6 +108,22 @@ def check_item(page: Page, start: str) -> None:
     """Fail unless the page comes to show this item."""
     expect(page.locator("#rating #number")).to_have_text(re.compile("^" + re.escape(start)))
     expect(page.locator("#rating")).to_be_visible()
+
+
+def test_every_image_of_a_study_is_shown_with_its_name(
+    serve: Callable[..., Served], open_page: Callable[..., Page]
+) -> None:
+    studies = [
+        replace(each, images=(f"{number}f.png", f"{number}l.png"), views=("frontal", "lateral"))
+        for number, each in enumerate(written_reports(2))
+    ]
+    page = open_page(serve(studies).url)
+    enter(page, "Anna")
+    check_item(page, "Item 1 of 2")
+    expect(page.locator("#film figcaption")).to_have_text(["frontal", "lateral"])
+    for at in range(2):
+        expect(page.locator("#film img").nth(at)).to_have_js_property("naturalWidth", 40)
+        assert page.locator("#film img").nth(at).get_attribute("alt") == ("frontal", "lateral")[at]
 
 
 def test_rate_with_keys_go_back_reload_and_end(serve: Callable[..., Served], open_page: Callable[..., Page]) -> None:

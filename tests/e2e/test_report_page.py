@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable
 
@@ -92,6 +93,25 @@ def test_filters_show_what_they_say(page: Page, element: str, value: str, count:
     check_shows(page, f"{count} of 400")
     assert page.evaluate("document.querySelectorAll('.card').length") == min(count, 48)
     assert page.evaluate("document.getElementById('none').hidden") is (count > 0)
+
+
+def test_every_image_of_a_study_is_shown_with_its_name(tmp_path: Path, open_page: Callable[..., Page]) -> None:
+    rows = answers([True, False, True])
+    shown = ("image0.png", "image1.png")
+    rows[0] = replace(rows[0], images=shown, views=("frontal", "lateral"))
+    rows[1] = replace(rows[1], images=shown[::-1])
+    run = read_run(make_run(tmp_path / "run", rows), "run")
+    root = make_images(tmp_path / "images", [row for row in answers([True] * 4)])
+    assert write_report([run], tmp_path / "report.html", {"vqa_rad": root}) == []
+    page = open_page((tmp_path / "report.html").resolve().as_uri())
+    cards = page.locator(".card")
+    expect(cards.nth(0).locator("figcaption")).to_have_text(["frontal", "lateral"])
+    expect(cards.nth(1).locator("figcaption")).to_have_text(["image 1", "image 2"])
+    expect(cards.nth(0).locator("img")).to_have_count(2)
+    expect(cards.nth(2).locator("img")).to_have_count(1)
+    expect(cards.nth(2).locator("figcaption")).to_have_count(0)
+    cards.nth(0).click()
+    expect(page.locator("#detail figcaption")).to_have_text(["frontal", "lateral"])
 
 
 def test_filters_combine_and_the_share_of_right_answers_follows(page: Page) -> None:

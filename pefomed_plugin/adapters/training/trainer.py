@@ -293,7 +293,7 @@ class Trainer:
                 say(
                     f"{train_set.name}: up to {self.options.questions_together(train_set.batch_size)} questions of an "
                     f"image in a batch; a pass is {len(train_set):,} samples behind {self.plan.prefixes(number):,} "
-                    "images"
+                    f"{'images' if getattr(train_set, 'most_images', 1) == 1 else 'sets of images'}"
                 )
         trained = [parameter for parameter in self.own.parameters() if parameter.requires_grad]
         say(

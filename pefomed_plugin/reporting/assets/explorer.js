@@ -219,9 +219,12 @@ function card(at, position) {
 function imageOf(sample) {
   if (!data.images) return null;
   if (images === null) images = JSON.parse($("images").textContent);
-  return make("div", { class: "image" }, ...sample.images.map((number) => images[number]
+  const shown = sample.images.map((number) => images[number]
     ? make("img", { src: "data:image/jpeg;base64," + images[number], alt: "", decoding: "async" })
-    : "image cannot be shown"));
+    : "image cannot be shown");
+  if (shown.length === 1) return make("div", { class: "image" }, ...shown);
+  return make("div", { class: "image views" }, ...shown.map((image, at) =>
+    make("figure", {}, image, make("figcaption", {}, sample.views[at]))));
 }
 
 function question(sample, id) {

@@ -125,11 +125,12 @@ function filmOf(at) {
 
 function loadFilm(item) {
   const views = Array.from({ length: item.images }, (_, number) => make("img", {
-    alt: "The image that this is about", decoding: "async",
+    alt: item.views[number] || "The image that this is about", decoding: "async",
     onerror: () => { films.set(item.item, noFilm()); film.replaceWith(films.get(item.item)); },
     src: "/image?" + new URLSearchParams({ rater: state.session.rater, item: item.item, number }),
   }));
-  const film = views.length === 1 ? views[0] : make("div", { className: "views" }, ...views);
+  const film = views.length === 1 ? views[0] : make("div", { className: "views" }, ...views.map((view, at) =>
+    make("figure", {}, view, make("figcaption", { textContent: item.views[at] }))));
   return film;
 }
 

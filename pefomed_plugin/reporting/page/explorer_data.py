@@ -27,6 +27,7 @@ COLUMNS = (
     "id",
     "set",
     "images",
+    "views",
     "task",
     "question",
     "answer",
@@ -34,9 +35,9 @@ COLUMNS = (
     "runs",
     "ratings",
 )
-"""``groups``: what the sample belongs to, by the place of a field. ``runs``: prediction and scores of each run, None
-where it has none. ``ratings``: what every run of a judge, or every rater, gave the first run's answer, by the place of
-the scorer."""
+"""``views``: what each image is called, where there are several. ``groups``: what the sample belongs to, by the place
+of a field. ``runs``: prediction and scores of each run, None where it has none. ``ratings``: what every run of a judge,
+or every rater, gave the first run's answer, by the place of the scorer."""
 
 
 _OfRun = tuple[Answered, Optional[dict[str, int]]]
@@ -163,6 +164,7 @@ class SampleRows(Sequence[list[Any]]):
             prediction.id,
             number,
             [self._images[(prediction.dataset, image)] for image in prediction.images],
+            prediction.image_names if len(prediction.images) > 1 else [],
             prediction.task,
             prediction.question if self._texts else None,
             prediction.answer if self._texts else None,

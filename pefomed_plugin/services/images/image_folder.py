@@ -15,6 +15,7 @@ from PIL import Image
 
 from ...errors import ConfigError, DataError, why
 from ...readers.tables import read_csv
+from ...readers.views import named_images
 from ...records import Sample
 from .dicom import looks_like_dicom
 
@@ -98,14 +99,14 @@ def may_hold_images(root: Path, limit: int = 50_000) -> bool:
 
 def make_samples(images: Sequence[str], task: str, question: str | None = None) -> list[Sample]:
     """One sample an image; its reference is empty, because there is none."""
-    return [_sample(image, task, question, key=image) for image in images]
+    return [_sample((image,), task, question, key=image) for image in images]
 
 
 def read_questions(path: Path, images: Sequence[str]) -> list[Sample]:
     """Samples of a CSV with a column ``question``; without a column ``image`` each is asked about every image.
 
-    A column ``answer`` becomes the reference, ``id`` the sample's id (with the image's name where there is no
-    column ``image``).
+    In place of ``image``, ``images`` names several that are shown together: ``frontal=a.png; lateral=b.png``. A column
+    ``answer`` becomes the reference, ``id`` the sample's id (with the image's name where there is no column ``image``).
 
     Raises:
         DataError: not such a file; every wrong line is named.
@@ -116,24 +117,22 @@ def read_questions(path: Path, images: Sequence[str]) -> list[Sample]:
         if not row["question"].strip():
             problems.append(f"{path.name}, line {number}: the question is empty; fill it or delete the line")
             continue
-        own = row.get("image", "").strip()
-        if "image" in row and not own:
-            problems.append(
-                f"{path.name}, line {number}: the image is empty; name it, or delete the column to ask every question "
-                "about every image"
-            )
+        shown, views, problem = _shown(row)
+        if problem:
+            problems.append(f"{path.name}, line {number}: {problem}")
             continue
         key = row.get("id", "").strip() or f"{number}"
         samples += [
             _sample(
-                image,
+                together,
                 "vqa",
                 row["question"].strip(),
                 row.get("answer", "").strip(),
                 row.get("answer_type", "").strip(),
-                key=f"{image}-{key}",
+                key=f"{together[0]}-{key}",
+                views=views,
             )
-            for image in ([own] if own else images)
+            for together in ([shown] if shown else [(image,) for image in images])
         ]
     twice = [key for key, count in Counter(sample.id for sample in samples).items() if count > 1]
     problems += [f"{path.name}: {key!r} is asked twice under one id; number the lines apart" for key in twice]
@@ -144,15 +143,39 @@ def read_questions(path: Path, images: Sequence[str]) -> list[Sample]:
     return samples
 
 
+def _shown(row: Mapping[str, str]) -> tuple[tuple[str, ...], tuple[str, ...], str]:
+    """Images of a question, what they are called, and what is wrong, if anything; no images: it is asked about all."""
+    own, several = row.get("image", "").strip(), row.get("images", "").strip()
+    if own and several:
+        return (), (), "image and images; name all in images, or one in image"
+    if several:
+        return named_images(several)
+    if not own and ("image" in row or "images" in row):
+        return (
+            (),
+            (),
+            "the image is empty; name it, or delete the column to ask every question about every image",
+        )
+    return ((own,) if own else ()), (), ""
+
+
 def _sample(
-    image: str, task: str, question: str | None, answer: str = "", answer_type: str = "", *, key: str
+    images: tuple[str, ...],
+    task: str,
+    question: str | None,
+    answer: str = "",
+    answer_type: str = "",
+    *,
+    key: str,
+    views: tuple[str, ...] = (),
 ) -> Sample:
     facts: dict[str, str] = {} if answer else {"reference": "none"}
     return Sample(
         id=f"{DATASET}-{key}",
         dataset=DATASET,
         split="test",
-        images=(image,),
+        images=images,
+        views=views if len(images) > 1 else (),
         task=task,
         question=question,
         answer=answer,

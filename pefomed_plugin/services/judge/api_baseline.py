@@ -35,6 +35,8 @@ def baseline_questions(
 ) -> list[ChatRequest]:
     """One question per sample: its image, resized as for the model (no crop), and its instruction.
 
+    Of several images each stands behind its name.
+
     Raises:
         UnusableImage: an image is missing or damaged; nothing is asked then.
     """
@@ -44,10 +46,8 @@ def baseline_questions(
         for image in sample.images:
             if image not in images:
                 images[image] = _data_uri(image_root, image, image_size_px)
-        content = [
-            *({"type": "image_url", "image_url": {"url": images[image]}} for image in sample.images),
-            {"type": "text", "text": template_of(sample.task).draw_instruction(sample.question)},
-        ]
+        content = _shown(sample, images)
+        content.append({"type": "text", "text": template_of(sample.task).draw_instruction(sample.question)})
         questions.append(
             ChatRequest(
                 [{"role": "user", "content": content}],
@@ -59,6 +59,22 @@ def baseline_questions(
             )
         )
     return questions
+
+
+def _shown(sample: Sample, images: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The images of a sample as parts of a message; of several each has its name before it."""
+    parts: list[dict[str, Any]] = []
+    for name, image in zip(sample.image_names, sample.images):
+        if len(sample.images) > 1:
+            parts.append({"type": "text", "text": name + ":"})
+        parts.append({"type": "image_url", "image_url": {"url": images[image]}})
+    return parts
+
+
+def _prompt(sample: Sample) -> str:
+    """What was asked, in words; of several images the names that stood before them come first."""
+    names = [name + ": (image)" for name in sample.image_names] if len(sample.images) > 1 else []
+    return " ".join([*names, template_of(sample.task).draw_instruction(sample.question)])
 
 
 def is_answer(entry: Mapping[str, Any]) -> bool:
@@ -84,7 +100,7 @@ def collect_predictions(
             "system_fingerprint": entry.get("system_fingerprint"),
             "zero_shot": True,
             "version": __version__,
-            "prompt": template_of(sample.task).draw_instruction(sample.question),
+            "prompt": _prompt(sample),
             "prompt_version": PROMPT_VERSION,
             "fault": None if answer else entry.get("fault") or "only reasoning, no answer",
             "origin": Origins({sample.dataset: origin}).to_json(),

@@ -177,12 +177,12 @@ def _step(model: ModelConfig, run: RunConfig, size: ModelSize, precision: str, l
         "activations kept for the backward pass": llama.num_hidden_layers * kept * load.tokens,
         "work of one layer": work,
         "logits of the answers": _LOGIT_BYTES * llama.vocab_size * load.answer_tokens,
-        "images and visual features": _inputs(size, element, load.rows),
+        "images and visual features": _inputs(size, element, load.images),
     }
     if bits == "none" and model.llm_precision == "fp32" and precision != "fp32":
         layers = 1 if recomputes else llama.num_hidden_layers
         parts[f"casts of frozen weights to {precision}"] = 2 * llama.in_matrices * layers // llama.num_hidden_layers
-    return _with_vision(model, run, size, precision, load.rows, parts)
+    return _with_vision(model, run, size, precision, load.images, parts)
 
 
 def _answer(model: ModelConfig, run: RunConfig, size: ModelSize, precision: str, load: Load) -> dict[str, int]:
@@ -196,14 +196,14 @@ def _answer(model: ModelConfig, run: RunConfig, size: ModelSize, precision: str,
         "work of one layer": _layer_work(llama, element, load.tokens * beams)
         + (0 if run.merge_lora else _dora_work(size)),
         "logits of the answers": 8 * llama.vocab_size * load.samples * beams,
-        "images and visual features": _inputs(size, element, load.rows),
+        "images and visual features": _inputs(size, element, load.images),
     }
     if run.merge_lora:
         merged = sum(llama.matrices()[name][0] * llama.matrices()[name][1] for name in size.lora_targets)
         parts["weights LoRA is added to"] = (
             _ELEMENT[_lies_in(model.llm_precision, precision)] * merged * llama.num_hidden_layers
         )
-    return _with_vision(model, run, size, precision, load.rows, parts)
+    return _with_vision(model, run, size, precision, load.images, parts)
 
 
 def _layer_work(llama: LanguageSize, element: int, tokens: int) -> int:

@@ -6,12 +6,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 from ...config.compose import Configuration
 from ...config.datasets import DatasetConfig
 from ...families import ModelSize
-from ...prompts import DEFAULT_STYLE, IMAGE_PLACEHOLDER, INSTRUCTION, QUESTION, template_of
+from ...prompts import DEFAULT_STYLE, IMAGE_PLACEHOLDER, INSTRUCTION, QUESTION, SEVERAL_IMAGES, template_of
 from ...readers import DATASETS, describe
+from ...readers.prepared import SHARD_INDEX, is_prepared, read_manifest
+from ...readers.textfiles import read_json_object
 
 CHARACTERS_A_TOKEN = 3
 """Of English text in LLaMA's vocabulary, a cautious assumption."""
@@ -39,6 +42,14 @@ class Load:
     alone_tokens: int
     """Length of the longest question's own sequence, what others share with it included."""
 
+    images_a_row: int = 1
+    """Images that each row shows."""
+
+    @property
+    def images(self) -> int:
+        """Of the whole batch."""
+        return self.rows * self.images_a_row
+
     @property
     def tokens(self) -> int:
         """Of the whole batch."""
@@ -53,9 +64,10 @@ def training_load(config: Configuration, size: ModelSize, name: str) -> Load:
 
 
 def answering_load(config: Configuration, size: ModelSize) -> Load:
-    """The largest batch in answering, that of the data set with the longest prompts."""
+    """The largest batch in answering, that of the data set whose prompts have most images, then the longest texts."""
     run = config.run
-    name = max(config.datasets, key=lambda dataset: _lengths(config, dataset)[0])
+    sections = config.datasets
+    name = max(sections, key=lambda name: (images_shown(name, sections[name]), _lengths(config, name)[0]))
     limit = run.max_new_tokens or NEW_TOKENS.get(run.task, 300)
     return _load(config, size, name, run.batch_size_eval, _lengths(config, name)[0], limit)
 
@@ -63,9 +75,24 @@ def answering_load(config: Configuration, size: ModelSize) -> Load:
 def _load(config: Configuration, size: ModelSize, name: str, samples: int, own: int, answer: int) -> Load:
     """``own``: tokens of one question (and answer) behind what questions of one image share."""
     together = config.run.questions_together(samples)
-    markup = _markup(config.datasets[name])
-    prefix = 1 + markup[0] + size.vision.patches // 4 + markup[1]
-    return Load(name, samples, math.ceil(samples / together), prefix + together * own, answer, prefix + own)
+    markup, images = _markup(config.datasets[name]), images_shown(name, config.datasets[name])
+    between = math.ceil(len(SEVERAL_IMAGES) / MARKUP_CHARACTERS_A_TOKEN) * (images if images > 1 else 0)
+    prefix = 1 + markup[0] + between + images * (size.vision.patches // 4) + markup[1]
+    return Load(name, samples, math.ceil(samples / together), prefix + together * own, answer, prefix + own, images)
+
+
+def images_shown(name: str, section: DatasetConfig) -> int:
+    """Images of the sample that shows most: as a prepared folder or an index of shards says, else by the options.
+
+    Data that are neither are not read: of one's own data that were not prepared it is not known, and 1.
+    """
+    storage, spec = Path(section.build_info.storage or ""), describe(name)
+    if is_prepared(storage):
+        views = read_manifest(storage).get("views") or {}
+        return max((len(shown.split(" + ")) for split in views.values() for shown in split), default=1)
+    if (storage / SHARD_INDEX).is_file():
+        return int(read_json_object(storage / SHARD_INDEX, {}).get("most_images") or 1)
+    return spec.most_images(spec.complete_options(section.options)) if spec.options else 1
 
 
 def _markup(section: DatasetConfig) -> list[int]:

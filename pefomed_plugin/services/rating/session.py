@@ -79,6 +79,7 @@ class RatingSession:
                     "images": len(prediction.images)
                     if self.image_roots is not None and prediction.id not in self.no_image
                     else 0,
+                    "views": prediction.image_names if len(prediction.images) > 1 else [],
                     "rating": stored.rating if stored else None,
                     "comment": stored.comment if stored else "",
                 }

@@ -15,6 +15,7 @@ from typing import Any
 
 from ...errors import ConfigError, DataError, one_line
 from ...input_files import read_bytes
+from ...records import numbered_images
 from ...rubrics import Rubric
 from ...storage import write_text
 from ..spreadsheets import OPENPYXL, opened_workbook, rows_of
@@ -83,9 +84,14 @@ def write_csv(path: Path, rows: Sequence[SheetRow]) -> None:
 
 
 def write_workbook(
-    path: Path, rows: Sequence[SheetRow], rubric: Rubric, thumbnails: Mapping[str, Any] | None = None
+    path: Path,
+    rows: Sequence[SheetRow],
+    rubric: Rubric,
+    thumbnails: Mapping[str, Sequence[tuple[str, Any]]] | None = None,
 ) -> None:
-    """A sheet as XLSX, rated or blank: drop-down, rubric on the second sheet, PIL images by item as an option.
+    """A sheet as XLSX, rated or blank: drop-down, rubric on the second sheet, as an option the PIL images of an item.
+
+    Each image of an item has a column, with what it is called below it; one by itself has no name.
 
     Raises:
         ConfigError: openpyxl is missing.
@@ -97,7 +103,8 @@ def write_workbook(
     book = openpyxl.Workbook()
     sheet = book.active
     sheet.title = "Ratings"
-    columns = (*COLUMNS, "image") if thumbnails else COLUMNS
+    most = max(map(len, (thumbnails or {}).values()), default=0)
+    columns = (*COLUMNS, *(["image"] if most == 1 else numbered_images(most)))
     for number, name in enumerate(columns, 1):
         sheet.cell(1, number, name).font = Font(bold=True)
         sheet.column_dimensions[sheet.cell(1, number).column_letter].width = _WIDTHS.get(name, 25)
@@ -113,8 +120,8 @@ def write_workbook(
             _set(sheet.cell(line, 6), row.comment)
         if row.rubric:
             _set(sheet.cell(line, 7), row.rubric)
-        if thumbnails and row.item in thumbnails:
-            _put_image(sheet, line, len(columns), thumbnails[row.item])
+        for number, (name, image) in enumerate((thumbnails or {}).get(row.item, ()), len(COLUMNS) + 1):
+            _put_image(sheet, line, number, image, name)
     values = ",".join(map(str, rubric.values))
     choices = DataValidation(
         type="list",
@@ -211,8 +218,9 @@ def _read_long_texts(sheet: Any) -> dict[tuple[str, str], str]:
     return texts
 
 
-def _put_image(sheet: Any, line: int, column: int, image: Any) -> None:
+def _put_image(sheet: Any, line: int, column: int, image: Any, name: str) -> None:
     from openpyxl.drawing.image import Image  # late: optional
+    from openpyxl.styles import Alignment  # late: optional
 
     small = image.copy()
     small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
@@ -220,7 +228,10 @@ def _put_image(sheet: Any, line: int, column: int, image: Any) -> None:
     small.save(stream, format="PNG")
     stream.seek(0)
     sheet.add_image(Image(stream), sheet.cell(line, column).coordinate)
-    sheet.row_dimensions[line].height = 0.75 * THUMBNAIL_PX + 6
+    sheet.row_dimensions[line].height = 0.75 * THUMBNAIL_PX + (22 if name else 6)
+    if name:
+        _set(sheet.cell(line, column), name)
+        sheet.cell(line, column).alignment = Alignment(vertical="bottom")
 
 
 def _write_rubric(sheet: Any, rubric: Rubric) -> None:

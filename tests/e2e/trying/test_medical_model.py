@@ -45,6 +45,39 @@ def test_an_image_with_many_questions_is_encoded_once(model, scans):
     assert model.network.vit_forwards == before + 1
 
 
+def test_images_that_are_shown_together(model, scans):
+    a, b = scans / "a.png", scans / "old" / "b.jpg"
+    both, other = {"frontal": a, "lateral": b}, {"frontal": b, "lateral": a}
+    assert "[INST] frontal: <Img><ImageHere></Img> lateral: <Img><ImageHere></Img> [vqa] " in model.prompt(
+        Request(both, "vqa", QUESTIONS[0])
+    )
+    before = model.network.vit_forwards
+    answers = model.ask(both, QUESTIONS)
+    assert model.network.vit_forwards == before + 2
+    assert answers == [model.ask(both, question) for question in QUESTIONS]
+    assert model.ask([both, a, other], QUESTIONS[0]) == [model.ask(shown, QUESTIONS[0]) for shown in (both, a, other)]
+    assert len({model.report(shown, max_new_tokens=12) for shown in (a, both, other)}) == 3
+    assert model.ask({"frontal": a}, QUESTIONS[0]) == model.ask(a, QUESTIONS[0])
+    *_, last = model.stream(Request(both, "vqa", QUESTIONS[0]))
+    assert last == answers[0]
+
+
+@pytest.mark.parametrize("shown", [{}, {"": "a.png"}, {5: "a.png"}])
+def test_images_that_are_shown_together_need_names(model, shown):
+    with pytest.raises(ConfigError, match="need names"):
+        model.ask(shown, QUESTIONS[0])
+
+
+def test_more_images_than_a_prompt_has_room_for(model, scans):
+    limit, model.network.max_context_len = model.network.max_context_len, 60
+    try:
+        assert model.ask(scans / "a.png", QUESTIONS[0])
+        with pytest.raises(ConfigError, match=r"3 images make a prompt of \d+ tokens, and the model takes 60"):
+            model.ask({name: scans / "a.png" for name in ("one", "two", "three")}, QUESTIONS[0])
+    finally:
+        model.network.max_context_len = limit
+
+
 def test_batches_change_no_answer(model, scans):
     requests = [Request(scans / "a.png", "vqa", question) for question in QUESTIONS] + [
         Request(scans / "a.png", "report")

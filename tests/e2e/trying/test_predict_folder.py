@@ -117,9 +117,32 @@ def test_questions_of_a_table(predict, tmp_path):
     assert "2 to be asked about; 4 questions" in predict("--questions", table, task="vqa", out="out/all")[1]
 
 
+def test_questions_about_several_images(predict, model, scans, tmp_path):
+    table = tmp_path / "q.csv"
+    rows = ("frontal=a.png; lateral=old/b.jpg,Is it left?", "a.png,Is it left?", "x=a.png; y=gone.png,Is it?")
+    table.write_text("\n".join(("images,question", *rows)))
+    code, shown = predict("--questions", table, task="vqa")
+    assert code == 1 and "gone.png: no such file" in shown
+    both, one = read_predictions(tmp_path / "out/p.jsonl")
+    assert (both.images, both.views, one.images, one.views) == (
+        ("a.png", "old/b.jpg"),
+        ("frontal", "lateral"),
+        ("a.png",),
+        (),
+    )
+    assert both.prediction == model.ask(
+        {"frontal": scans / "a.png", "lateral": scans / "old/b.jpg"}, "Is it left?", max_new_tokens=8
+    ) and both.producer["prompt"].startswith("[INST] frontal: <Img>")
+    (skip,) = (tmp_path / "out/p.jsonl.skipped.jsonl").read_text().splitlines()
+    assert "gone.png (images-a.png-4)" in skip
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
+        ("image,images,question\na.png,b.png,x\n", "image and images; name all in images"),
+        ("images,question\na=a.png;b.png,x\n", "name all of them or none"),
+        ("images,question\n,x\n", "line 2: the image is empty"),
         ("frage\nx\n", "missing column(s) question"),
         ('question\n""\n', "line 2: the question is empty"),
         ("image,question\n,x\n", "line 2: the image is empty"),

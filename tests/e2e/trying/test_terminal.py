@@ -40,6 +40,18 @@ def test_an_image_then_questions_about_it(talk, model, scans):
     )
 
 
+def test_several_images_together(talk, model, scans):
+    a, b = scans / "a.png", scans / "old" / "b.jpg"
+    assert talk(f"frontal={a}; lateral={b}") == (
+        "looking at\nfrontal: a.png (64 x 64 pixels)\nlateral: b.jpg (64 x 64 pixels)\n"
+    )
+    expected = model.ask({"frontal": a, "lateral": b}, "What is it?", max_new_tokens=8)
+    assert talk("What is it?") == expected + "\n"
+    assert "name all of them or none" in talk(f"frontal={a}; {b}")
+    assert talk("What is it?") == expected + "\n"
+    assert "image 1: a.png" in talk(f"{a}; {b}")
+
+
 def test_a_mistake_is_told_and_the_image_stays(talk, model, scans):
     talk(str(scans / "a.png"))
     assert "nowhere.png: no such file" in talk("nowhere.png")

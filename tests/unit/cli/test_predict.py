@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from io import BytesIO
 
 import pytest
 from PIL import Image
 
 from pefomed_plugin.cli import main
+from pefomed_plugin.records import Sample
+from pefomed_plugin.services.judge.api_baseline import baseline_questions, collect_predictions
+from pefomed_plugin.services.judge.ledger import Ledger
 from pefomed_plugin.storage import read_predictions
 from tests.chat_server import ChatServer, refused, reply
 from tests.unit.adapters.vqa_rad_release import write_release
@@ -102,3 +106,20 @@ def test_a_wrong_key_or_data_set_is_an_error(predict, tmp_path, capsys):
     assert not (tmp_path / "out" / "predictions.jsonl").exists()
     assert main(["predict", "vqarad", str(tmp_path), "--api", "m", "--out", str(tmp_path)]) == 2
     assert "did you mean 'vqa_rad'" in capsys.readouterr().err
+
+
+def test_every_image_of_a_study_is_sent_behind_its_name(tmp_path):
+    views = {"frontal": 0, "lateral": 200}
+    for name, grey in views.items():
+        Image.new("L", (10, 10), grey).save(tmp_path / f"{name}.png")
+    names = tuple(views)
+    study = Sample("s", "iu_xray", "test", tuple(f"{name}.png" for name in names), "report", None, "x", views=names)
+    several, one = baseline_questions([study, replace(study, images=study.images[:1], views=())], tmp_path, {}, 32)
+    parts = several.messages[0]["content"]
+    assert [part.get("text") for part in parts[:4]] == ["frontal:", None, "lateral:", None] and len(parts) == 5
+    assert parts[1]["image_url"] != parts[3]["image_url"]
+    assert one.messages[0]["content"] == [parts[1], parts[4]]
+    several.parameters["model"] = "invented-eye"
+    with Ledger(tmp_path / "ledger.jsonl") as ledger:
+        (prediction,) = collect_predictions([study], [several], ledger, "real")
+    assert prediction.producer["prompt"] == f"frontal: (image) lateral: (image) {parts[4]['text']}"

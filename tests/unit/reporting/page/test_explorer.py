@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -72,6 +73,16 @@ def test_images_are_stored_once_and_missing_ones_are_told(tmp_path: Path) -> Non
     problems = write_report([run], tmp_path / "report.html", {"vqa_rad": root})
     assert len(problems) == 1 and "image1.png: no such file" in problems[0]
     assert block((tmp_path / "report.html").read_text(encoding="utf-8"), "images")[1] is None  # type: ignore[index]
+
+
+def test_every_image_of_a_study_is_shown_with_its_name(tmp_path: Path) -> None:
+    rows = answers([True, False])
+    rows[0] = replace(rows[0], images=("a.png", "b.png"), views=("frontal", "lateral"))
+    run = read_run(make_run(tmp_path / "run", rows), "run")
+    data = page_data([run])
+    shown = [dict(zip(data["columns"], row)) for row in data["samples"]]
+    assert [(list(row["images"]), list(row["views"])) for row in shown] == [([0, 1], ["frontal", "lateral"]), ([2], [])]
+    assert data["imageCount"] == 3
 
 
 def test_thumbnails_are_small() -> None:

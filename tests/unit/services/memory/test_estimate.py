@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from pefomed_plugin.config.model import ModelConfig
 from pefomed_plugin.errors import CheckpointError, ConfigError
 from pefomed_plugin.families import LanguageSize, read_model_size
 from pefomed_plugin.services.memory.estimate import GIB, RunSize, estimate, usable_bytes
+from pefomed_plugin.storage import write_json
 
 KEPT = "activations kept for the backward pass"
 
@@ -193,3 +195,27 @@ def test_a_lora_target_that_does_not_exist() -> None:
     assert caught.value.problems == (
         "model.lora_target_modules: no 'q_prj'; did you mean 'q_proj' or 'v_proj' or 'o_proj'?",
     )
+
+
+def test_every_image_of_a_study_takes_its_tokens(tmp_path: Path) -> None:
+    def of(name: str, **section: Any) -> RunSize:
+        run = {"task": "report_generation", "output_dir": "out", "precision": "fp16", "test_splits": ["test"]}
+        datasets = {name: {"batch_size": 6, **section}}
+        return estimate(read_configuration({"model": {"image_size": 448}, "datasets": datasets, "run": run}))
+
+    one = of("iu_xray")
+    two = of("iu_xray", options={"per": "study", "views": "all"})
+    three = of("mimic_cxr", options={"per": "study", "views": ["frontal", "lateral", "prior"]})
+    for single, pair, triple in (
+        (one.training_load, two.training_load, three.training_load),
+        (one.answering_load, two.answering_load, three.answering_load),
+    ):
+        assert single and pair and triple
+        assert (single.images_a_row, pair.images_a_row, triple.images_a_row) == (1, 2, 3)
+        assert 256 < pair.alone_tokens - single.alone_tokens < 256 + 2 * 20
+    assert two.peak > one.peak
+    assert one.training and two.training
+    assert two.training["images and visual features"] == 2 * one.training["images and visual features"]
+    write_json(tmp_path / "index.json", {"most_images": 4})
+    shards = of("medical_custom", build_info={"storage": str(tmp_path)}).training_load
+    assert shards and shards.images_a_row == 4

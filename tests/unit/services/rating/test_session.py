@@ -45,7 +45,7 @@ def test_a_rater_sees_what_a_sheet_shows_in_the_same_order_and_nothing_else(sess
     assert [each["item"] for each in shown["items"]] == [
         code for code, _ in rating_pairs(plan, "anna", written_reports(6))
     ]
-    assert set(shown["items"][0]) == {"item", "question", "reference", "answer", "images", "rating", "comment"}
+    assert set(shown["items"][0]) == {"item", "question", "reference", "answer", "images", "views", "rating", "comment"}
     assert [level["value"] for level in shown["levels"]] == [4, 3, 2, 1, 0]
     text = json.dumps(shown)
     assert "invented-" not in text and "view0.png" not in text and "iu_xray" not in text

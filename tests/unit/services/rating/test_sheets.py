@@ -80,9 +80,32 @@ def test_the_workbook_offers_the_scale_and_the_rubric(tmp_path):
 
 def test_thumbnails(tmp_path):
     image = pytest.importorskip("PIL.Image")
-    write_workbook(tmp_path / "a.xlsx", rows()[:2], VQA, {"code0": image.new("RGB", (640, 320))})
-    [opened] = openpyxl.load_workbook(tmp_path / "a.xlsx")["Ratings"]._images
+    write_workbook(tmp_path / "a.xlsx", rows()[:2], VQA, {"code0": [("", image.new("RGB", (640, 320)))]})
+    sheet = openpyxl.load_workbook(tmp_path / "a.xlsx")["Ratings"]
+    [opened] = sheet._images
     assert (opened.width, opened.height) == (160, 80)
+    assert (sheet["H1"].value, sheet["H2"].value) == ("image", None)
+
+
+def test_every_image_of_a_study_has_its_name_below_it(tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    views = [("frontal", image.new("RGB", (640, 320))), ("lateral", image.new("RGB", (320, 320)))]
+    write_workbook(tmp_path / "a.xlsx", rows()[:2], VQA, {"code0": views, "code1": views[:1]})
+    sheet = openpyxl.load_workbook(tmp_path / "a.xlsx")["Ratings"]
+    assert [(opened.anchor._from.row, opened.anchor._from.col, opened.width) for opened in sheet._images] == [
+        (1, 7, 160),
+        (1, 8, 160),
+        (2, 7, 160),
+    ]
+    assert [sheet[cell].value for cell in ("H1", "I1", "H2", "I2", "H3", "I3")] == [
+        "image 1",
+        "image 2",
+        "frontal",
+        "lateral",
+        "frontal",
+        None,
+    ]
+    assert [row.texts for row in read_sheet(tmp_path / "a.xlsx")] == [row.texts for row in rows()[:2]]
 
 
 def test_csv_as_other_countries_save_it(tmp_path):
