@@ -30,7 +30,7 @@ from .data import check_data
 from .findings import ERROR, NOTE, OK, Finding, from_error, is_broken
 from .machine import GB, check_disk, check_gpus, check_java, check_judge, check_memory
 from .packages import check_plugins, check_toolkit
-from .weights import Sizes, check_checkpoint, check_language_model, check_vit, no_checkpoint
+from .weights import Sizes, check_checkpoint, check_language_model, check_modules, check_vit, no_checkpoint
 
 _JUDGED = ("gpt4_judge", "wasm")
 
@@ -165,6 +165,7 @@ def check_weights(
         sizes = replace(sizes, hidden=size.hidden_size)
         if (given or {}).get("target_modules") == (ALL_LINEAR,):
             given = {**(given or {}), "target_modules": tuple(sorted(size.matrices()))}
+        findings += check_modules(llama, (given or {}).get("modules_to_save", ()))
     findings += [] if vit is None else check_vit(vit, sizes)
     if ckpt is not None:
         return findings + check_checkpoint(ckpt, sizes, given)

@@ -6,14 +6,14 @@ Looks at names, shapes and lengths, and at the values of the checkpoint alone: t
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import PefomedError, one_line
-from ..families import DEFAULT_FAMILY
-from ..lora import settle
+from ..families import DEFAULT_FAMILY, check_trained_modules, family_in
+from ..lora import LoraSettings, settle
 from .findings import ERROR, NOTE, OK, WARNING, Finding, from_error
 
 _SHOWN = 5
@@ -58,6 +58,17 @@ def check_language_model(folder: Path, sizes: Sizes = Sizes()) -> list[Finding]:
         )
         return [Finding("weights", what, WARNING, told, home)]
     return [Finding("weights", what, OK, f"{folder}: {opened.family.title}, {layers} layers of width {width}")]
+
+
+def check_modules(folder: Path, names: Sequence[str]) -> list[Finding]:
+    """Modules that are to be trained whole (``model.peft.modules_to_save``); nothing where all can be."""
+    family, config = family_in(folder)
+    settings = LoraSettings(1, 1, family.lora_targets, modules_to_save=tuple(names))
+    try:
+        check_trained_modules(settings, family, config, folder)
+    except PefomedError as error:
+        return [_finding("modules trained whole", error, "docs/peft-variants.md")]
+    return []
 
 
 def check_vit(path: Path, sizes: Sizes = Sizes()) -> list[Finding]:

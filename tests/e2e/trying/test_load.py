@@ -15,9 +15,12 @@ from pefomed_plugin import load
 from pefomed_plugin.cli import main
 from pefomed_plugin.embedded import code_digest
 from pefomed_plugin.errors import CheckpointError, ConfigError
+from pefomed_plugin.lora import recorded
 from pefomed_plugin.origins import mark_generated
 from pefomed_plugin.toolkit import registry
+from pefomed_plugin.toolkit.bundled import language
 from pefomed_plugin.toolkit.bundled.minigpt_v2 import MiniGPTv2
+from pefomed_plugin.toolkit.checkpoint import trainable_state
 from tests.e2e.trying.conftest import MODEL_SECTION
 from tests.unit.services.small import small_image
 
@@ -76,6 +79,55 @@ def test_the_same_from_an_exported_adapter_and_from_safetensors(files, model, sc
         assert again.report(scans / "a.png", max_new_tokens=20) == expected
         assert len(again.facts["checkpoint_sha256"]) == 64
         assert again.facts["precision"] == "fp32"
+
+
+@pytest.mark.parametrize(
+    "peft",
+    [
+        {"init_lora_weights": "pissa"},
+        {"use_dora": True, "modules_to_save": ["norm", "lm_head"]},
+        {"init_lora_weights": "olora", "modules_to_save": ["embed_tokens"], "use_rslora": True},
+    ],
+)
+def test_a_variant_of_lora_answers_the_same_from_everywhere(files, scans, tmp_path, capsys, monkeypatch, peft):
+    """Its checkpoint, the evaluation of it, adapter, safetensors and merged folder; nothing is decomposed again."""
+    section = {
+        **MODEL_SECTION,
+        "llama_model": str(files["llama"]),
+        "vit_weights": str(files["vit"]),
+        "lora_r": 4,
+        "peft": peft,
+    }
+    torch.manual_seed(3)
+    network = MiniGPTv2.from_config(section).eval()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            if parameter.requires_grad:
+                parameter.add_(0.05 * torch.randn(parameter.shape))
+    config = {"model": {**MODEL_SECTION, "lora_r": 4, "peft": peft}, "run": {"task": "medical_vqa"}}
+    path = tmp_path / "checkpoint_last.pth"
+    torch.save({"model": trainable_state(network), "epoch": 0, "config": config, **recorded(network)}, path)
+    monkeypatch.setattr(language, "begin_as_parts", None)
+    evaluated = MiniGPTv2.from_config({**section, "lora_r": None, "peft": None, "ckpt": str(path)}).eval()
+    image = registry.get_processor_class("blip2_image_eval").from_config({"image_size": 112})(small_image(1))
+    prompt = "[INST] <Img><ImageHere></Img> [vqa] Is there a fracture? [/INST]"
+    answers = [one.generate(image[None], [prompt], max_new_tokens=20) for one in (network, evaluated)]
+    assert answers[0] == answers[1]
+    llama = str(files["llama"])
+    for arguments in (
+        ("export", "--out", "adapter"),
+        ("merge", "--llama", llama, "--out", "merged"),
+        ("convert", "--to", "safetensors", "--out", "weights.safetensors"),
+    ):
+        assert main(["checkpoint", arguments[0], str(path), *arguments[1:-1], str(tmp_path / arguments[-1])]) == 0
+    capsys.readouterr()
+    places = {path: llama, tmp_path / "adapter": llama, tmp_path / "weights.safetensors": llama}
+    places[tmp_path / "merged" / "projector.safetensors"] = str(tmp_path / "merged")
+    reports = {
+        str(place): load(place, llama=own, vit=files["vit"]).report(scans / "a.png", max_new_tokens=20)
+        for place, own in places.items()
+    }
+    assert len(set(reports.values())) == 1 and len(reports[str(path)]) > 3, reports
 
 
 def test_the_environment_names_what_is_not_given(files, monkeypatch):

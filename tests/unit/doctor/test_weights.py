@@ -12,7 +12,14 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from pefomed_plugin.doctor.findings import ERROR, NOTE, OK, WARNING
-from pefomed_plugin.doctor.weights import Sizes, check_checkpoint, check_language_model, check_vit, no_checkpoint
+from pefomed_plugin.doctor.weights import (
+    Sizes,
+    check_checkpoint,
+    check_language_model,
+    check_modules,
+    check_vit,
+    no_checkpoint,
+)
 from pefomed_plugin.errors import CheckpointError
 from pefomed_plugin.toolkit.weights_file import read_shapes
 
@@ -132,7 +139,8 @@ def test_a_checkpoint_in_either_spelling(tmp_path, spelling, wrapped):
 
 
 def test_another_lora_than_the_checkpoints_names_both_values(tmp_path):
-    path = save({"model": lora_tensors(rank=2)}, tmp_path / "ckpt.pth")
+    trained = {name: tensor + 1 for name, tensor in lora_tensors(rank=2).items()}
+    path = save({"model": trained}, tmp_path / "ckpt.pth")
     (finding,) = check_checkpoint(path, SMALL, {"r": 4, "target_modules": ("q_proj",)})
     assert finding.state == ERROR and "leave model.lora_r, model.lora_target_modules out" in finding.found
     assert f"model.lora_r: 4 is given, but {path} was trained with 2" in finding.found
@@ -219,3 +227,25 @@ def test_old_files_of_torch_are_read_too(tmp_path: Path):
     path = tmp_path / "old.pth"
     torch.save(vit_tensors(), str(path), _use_new_zipfile_serialization=False)
     assert read_shapes(path)["cls_token"] == (1, 1, 8)
+
+
+def test_modules_to_train_whole_are_looked_for(tmp_path):
+    folder = make_llama(tmp_path / "llama")
+    assert check_modules(folder, ()) == check_modules(folder, ("norm", "lm_head")) == []
+    (finding,) = check_modules(folder, ("lm_haed", "k_proj"))
+    assert finding.state == ERROR
+    assert "'lm_haed': no module of the LLaMA is called so; did you mean 'lm_head'?" in finding.found
+    assert "'k_proj' is a matrix of a layer" in finding.found
+    tied = make_llama(tmp_path / "tied", tie_word_embeddings=True)
+    (finding,) = check_modules(tied, ("embed_tokens",))
+    assert "'embed_tokens': embedding and output layer are one tensor here; leave it out" in finding.found
+
+
+def test_another_kind_of_lora_begins_where_the_checkpoints_is_untrained(tmp_path):
+    tensors = lora_tensors()
+    path = save({"model": tensors}, tmp_path / "ckpt.pth")
+    (finding,) = check_checkpoint(path, SMALL, {"use_dora": True})
+    assert finding.state == OK and "untrained (B is zero); LoRA begins untrained, of rank 4" in finding.found
+    trained = {name: tensor + 1 for name, tensor in tensors.items()}
+    (finding,) = check_checkpoint(save({"model": trained}, tmp_path / "trained.pth"), SMALL, {"use_dora": True})
+    assert finding.state == ERROR and "model.peft.use_dora: True is given, but" in finding.found
