@@ -26,6 +26,8 @@ from pefomed_plugin.cli.arguments import existing_folder
 from projects.benchmarks.learning import CONFIG, T_95, interval, questions_of
 
 BATCH, TOGETHER = 24, 8
+WARM_UP = 10_000
+"""Seed of a run before the others, which counts for nothing."""
 VARIANTS: dict[str, dict[str, Any]] = {
     "LoRA": {},
     "rsLoRA": {"peft.use_rslora": "true"},
@@ -51,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     data = {"generated": None, **({"real": given.data.resolve()} if given.data else {})}
     found: dict[str, Any] = {name: {variant: [] for variant in given.variants} for name in data}
     for (name, folder), passes in zip(data.items(), given.passes):
-        train(given.out, name, folder, next(iter(VARIANTS)), 0, 1)  # makes the features of the images, which takes time
+        train(given.out, name, folder, "LoRA", WARM_UP, 1)  # makes the features of the images
         for seed in range(given.seeds):  # variants in turn, so that what else the machine does meets all of them
             for variant in given.variants:
                 found[name][variant].append(train(given.out, name, folder, variant, seed, passes))
