@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 from ..errors import ConfigError, near_names
-from ..records import Prediction
+from ..records import Prediction, Score
 from ..rubrics import Rubric
 from ..scoring.checks import check_predictions
 from ..services.judge import offline_judge
@@ -132,16 +132,33 @@ def judge_with_model(
         ServiceError: the server answers nothing at all.
         PefomedError: not one of its replies can be used.
     """
+    asked, runs, facts = ask_for_scores(predictions, plan, limits, judge, ledger_path)
+    if runs is None:
+        return asked, None
+    return asked, write_judgements(predictions, plan.rubric, plan.spec, runs, folder, facts, axes)
+
+
+def ask_for_scores(
+    predictions: Sequence[Prediction], plan: JudgePlan, limits: Limits, judge: Judge, ledger_path: Path
+) -> tuple[Asked, list[list[Score]] | None, dict[str, Any]]:
+    """Ask what the ledger does not hold yet; writes nothing but the ledger.
+
+    Returns:
+        How far it went; the scores of each run, None where questions are still open; what they rest on.
+
+    Raises:
+        As ``judge_with_model``.
+    """
     check_predictions(predictions)  # before anything is paid for
     check_judgeable(predictions, plan.rubric)
     with Ledger(ledger_path) as ledger:
         asked = judge(judge_questions(predictions, plan), ledger, usable_verdict(plan), limits)
         if not asked.is_complete:
-            return asked, None
+            return asked, None, {}
         asked.require_use()
         runs = collect_scores(predictions, plan, ledger, limits)
         facts = {**judge_facts(predictions, plan, ledger), "ledger": Path(ledger_path).name, "cost": asked.cost}
-    return asked, write_judgements(predictions, plan.rubric, plan.spec, runs, folder, facts, axes)
+    return asked, runs, facts
 
 
 def estimate(predictions: Sequence[Prediction], plan: JudgePlan, limits: Limits, ledger_path: Path) -> JudgingEstimate:

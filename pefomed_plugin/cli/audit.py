@@ -24,6 +24,7 @@ from ..services.audit.harnesses import HARNESSES, Counted, Harness, Limits, Test
 from ..services.audit.judges import known_judges
 from ..services.audit.scorers import OFF, RIGHT, Finding, audit_scorer, probe_answers
 from ..services.console import say
+from . import audit_judge
 from .output import Output, add_json_argument
 
 _DRAWN = ("vqa_rad", "slake", "path_vqa", "iu_xray")
@@ -63,11 +64,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--harness-timeout", type=float, default=300.0, metavar="SECONDS", help="for one data set (default 300)"
     )
     add_json_argument(parser)
+    actions = parser.add_subparsers(dest="action", metavar="[judge]")
+    judge = actions.add_parser("judge", help="what a judge makes of answers that were changed: pefomed audit judge -h")
+    audit_judge.add_arguments(judge)
     parser.epilog = "example: pefomed audit --data vqa_rad=data/vqa_rad --data slake=data/slake"
 
 
 def run(arguments: argparse.Namespace) -> Output:
     """Try every scorer on every data set; exit code 1 where a figure is not what its scorer declares."""
+    if arguments.action == "judge":
+        if arguments.data or arguments.scorer or arguments.harness:
+            raise ConfigError(
+                "--data, --scorer and --harness are of pefomed audit; a judge is audited with our own texts"
+            )
+        return audit_judge.run(arguments)
     if arguments.reports < 0:
         raise ConfigError(f"--reports must be at least 0, not {arguments.reports}")
     specs, left_out = _scorers(arguments.scorer)

@@ -31,6 +31,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.add_argument("kind", choices=tuple(BUILT_IN), help="vqa: right or wrong; report: 0 to 4 (WASM)")
     add_predictions(parser)
+    add_judge_arguments(parser, runs=10, why="as the paper")
+    add_score_arguments(parser)
+    add_permission(parser, "send the texts of a data set that is not public to a server elsewhere")
+    parser.add_argument(
+        "--logprobs",
+        action="store_true",
+        help="ask for the probabilities of the verdict: metrics.json has their mean as a soft score",
+    )
+    parser.epilog = (
+        "example: OPENAI_BASE_URL=http://127.0.0.1:8000/v1 pefomed judge vqa "
+        "output/eval/results/vqa_rad-test/predictions.jsonl --model Qwen/Qwen3-32B --runs 10"
+    )
+
+
+def add_judge_arguments(parser: argparse.ArgumentParser, runs: int, why: str) -> None:
+    """Which judge is asked, and how; ``runs`` is the default, for the reason ``why``."""
     parser.add_argument(
         "--model",
         default="",
@@ -44,27 +60,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="api: an OpenAI-compatible server (OPENAI_API_KEY, OPENAI_BASE_URL, Azure's variables); "
         "local: a Hugging Face model in this process; offline: shared words, no model",
     )
-    parser.add_argument("--runs", type=int, default=10, help="judgements of each prediction (default 10, as the paper)")
+    parser.add_argument("--runs", type=int, default=runs, help=f"judgements of each text (default {runs}, {why})")
     parser.add_argument("--seed", type=int, default=0, help="run k is asked with seed + k")
     parser.add_argument("--temperature", type=float, help="default: the server's own")
     parser.add_argument("--max-tokens", type=int, default=1024, help="limit of a reply; 0: the server's own")
     add_rubric(parser, "levels of your own, YAML or JSON (docs/judging.md)")
     parser.add_argument("--prompt-file", type=Path, metavar="FILE", help="template of your own (docs/judging.md)")
-    add_score_arguments(parser)
     parser.add_argument("--batch", action="store_true", help="through OpenAI's Batch API: cheaper, within a day")
-    add_permission(parser, "send the texts of a data set that is not public to a server elsewhere")
     add_asking_arguments(parser)
     parser.add_argument(
         "--structured", action="store_true", help="ask for JSON with a reason and one of the levels (json_schema)"
-    )
-    parser.add_argument(
-        "--logprobs",
-        action="store_true",
-        help="ask for the probabilities of the verdict: metrics.json has their mean as a soft score",
-    )
-    parser.epilog = (
-        "example: OPENAI_BASE_URL=http://127.0.0.1:8000/v1 pefomed judge vqa "
-        "output/eval/results/vqa_rad-test/predictions.jsonl --model Qwen/Qwen3-32B --runs 10"
     )
 
 
@@ -101,7 +106,7 @@ def run(arguments: argparse.Namespace) -> int:
     folder = arguments.out or arguments.predictions.parent
     rubric = find_rubric(arguments.kind, arguments.rubric)
     prompt = find_prompt(rubric, arguments.prompt_file)
-    way = _way(arguments)
+    way = asking_way(arguments)
     if arguments.judge == "offline":
         return _show(
             predictions,
@@ -122,7 +127,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     ledger = arguments.ledger or folder / LEDGER
     if arguments.dry_run:
-        _show_estimate(estimate(predictions, plan, limits, ledger))
+        show_estimate(estimate(predictions, plan, limits, ledger))
         return 0
     judge = find_judge(
         arguments.judge,
@@ -142,7 +147,7 @@ def run(arguments: argparse.Namespace) -> int:
     return _show(predictions, plan.spec.name, metrics, folder)
 
 
-def _way(arguments: argparse.Namespace) -> Way:
+def asking_way(arguments: argparse.Namespace) -> Way:
     """How a server is asked.
 
     Raises:
@@ -168,7 +173,7 @@ def asking_limits(arguments: argparse.Namespace) -> Limits:
     )
 
 
-def _show_estimate(found: JudgingEstimate) -> None:
+def show_estimate(found: JudgingEstimate) -> None:
     print(f"{found.questions:,} questions, {found.requests:,} of them not in the ledger yet")
     print(f"about {found.prompt_tokens:,} tokens to send and {found.completion_tokens:,} to receive")
     print(

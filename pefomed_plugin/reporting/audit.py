@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..scoring.intervals import Interval
 from ..scoring.probes import PERFECT, PROBES
 from ..services.audit.harnesses import Called, Counted
+from ..services.audit.judge_audit import KindFigure
 from ..services.audit.scorers import NOT_RUN, OFF, Finding
-from .table import BAD, WARNING, Column, Table
+from .table import BAD, COUNT, FIGURE, WARNING, Cell, Column, Table
 
 _WHOLE, _GROUPS = "overall", ("open", "closed")
 
@@ -78,6 +80,34 @@ def harness_table(called: Called, *, every_figure: bool = False) -> Table:
 
 def _right_count(counted: Counted) -> str:
     return "" if counted.low is None or counted.high is None else _span(counted.low, counted.high, "%")
+
+
+def judge_table(title: str, figures: Sequence[KindFigure]) -> Table:
+    """How often a judge's verdict did what it must not, by what was changed."""
+    unusable = sum(found.without for found in figures)
+    return Table(
+        title,
+        [
+            Column("what was judged", lambda row: row.kind),
+            Column("it must", lambda row: row.must),
+            Column("moved", lambda row: Cell(row.moved, of=row.n), COUNT),
+            Column("wrong", lambda row: Cell(row.wrong, of=row.n), COUNT),
+            Column("wrong", lambda row: _percent(row.wrong / row.n if row.n else None, row.interval), FIGURE, unit="%"),
+        ],
+        figures,
+        [
+            "moved: the verdict is another than that of the unchanged answer, or than the right one.",
+            "Intervals: 95 %, Wilson.",
+            *([f"{unusable:,} probes are left out: no verdict, or nothing that could move so"] if unusable else []),
+        ],
+        tone=lambda row: WARNING if row.wrong else "",
+    )
+
+
+def _percent(share: float | None, interval: Interval) -> Cell:
+    if share is None or interval.low is None or interval.high is None:
+        return Cell(reason=interval.reason or "")
+    return Cell(100 * share, interval=Interval(100 * interval.low, 100 * interval.high))
 
 
 def probes_table(names: Sequence[str]) -> Table:
