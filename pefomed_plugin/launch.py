@@ -26,7 +26,9 @@ from .errors import ConfigError, near_names
 from .origins import configured_origins
 from .registration import register_all
 from .reporting.figures import metrics_table
+from .reporting.reliance import reliance_table
 from .reporting.rendering import show_table
+from .scoring.reliance import SECTION
 from .services.console import say
 from .services.memory.advice import explain_out_of_memory, is_out_of_memory
 from .services.parallel import locked
@@ -105,6 +107,9 @@ class Launched:
         """What the run has found, where it is, and the notice once more."""
         if metrics:
             show_table(metrics_table(metrics))
+            for key, found in metrics.items():
+                if SECTION in found:
+                    show_table(reliance_table(key, {key: found[SECTION]}))
         say(f"written to {self.folder.path}")
         if self.notice:
             say(self.notice)

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from ..config.run import FURTHER_SHUFFLED, RunConfig
+from ..config.run import RunConfig
 from ..errors import ConfigError, bullets
 from ..json_text import as_json
 from ..prompts import DEFAULT_STYLE
 from ..records import Prediction
 from ..scoring.metrics_file import set_stale_aside, update_metrics
+from ..scoring.reliance import SECTION, VARIANTS, VERSION, measure_reliance
 from ..services.console import progress, say
 from ..storage import drop_half_line, line_of, merge_ranks, read_predictions, set_aside, write_records
 from .answering import Answerer, group_for_answering
@@ -42,7 +44,8 @@ def evaluate_split(
 ) -> dict[str, Any] | None:
     """Answer every sample of ``dataset`` and score the answers; ``training`` as of ``Answerer``.
 
-    Writes ``predictions.jsonl``, ``scores/<scorer>.jsonl`` and ``metrics.json`` into ``folder``.
+    Writes ``predictions.jsonl``, ``scores/<scorer>.jsonl`` and ``metrics.json`` into ``folder``; with
+    ``run.reliance`` also those of the answers about other images, into ``reliance/<what is shown>`` there.
 
     Returns:
         The metrics, on the first rank; None on the others.
@@ -50,12 +53,41 @@ def evaluate_split(
     Raises:
         DataError: the ranks' answers do not cover the split.
     """
-    if options.images == "shuffled":
-        dataset.shuffle_images(options.seed)
-    elif options.images == FURTHER_SHUFFLED:
-        dataset.shuffle_further_images(options.seed)
-    elif options.images == "blind":
-        dataset.blind_images()
+    given = (accelerator, task, model, dataset)
+    metrics = _evaluate(*given, options, folder, producer, training)
+    if not options.reliance:
+        return metrics
+    for variant in VARIANTS:
+        say(f"{dataset.name}: asked again, shown {VARIANTS[variant]}")
+        shown, place = replace(options, images=variant, reliance=False), folder / SECTION / variant
+        _evaluate(*given, shown, place, {**producer, "images": variant}, training)
+    dataset.show_images(options.images, options.seed)
+    return write_reliance(folder) if accelerator.is_main_process else None
+
+
+def write_reliance(folder: Path) -> dict[str, Any]:
+    """Measure what the answers of a folder rest on, from those in ``reliance/`` there; the metrics as written.
+
+    Raises:
+        DataError: answers are missing or about other questions.
+    """
+    own = read_predictions(folder / FINISHED)
+    variants = {variant: read_predictions(folder / SECTION / variant / FINISHED) for variant in VARIANTS}
+    found = {"version": VERSION, "figures": measure_reliance(own, variants)}
+    return update_metrics(own, folder, {SECTION: found})
+
+
+def _evaluate(
+    accelerator: Any,
+    task: Any,
+    model: Any,
+    dataset: MedicalDataset,
+    options: RunConfig,
+    folder: Path,
+    producer: Mapping[str, Any],
+    training: Sequence[MedicalDataset],
+) -> dict[str, Any] | None:
+    dataset.show_images(options.images, options.seed)
     show_ready_made(accelerator, model, [dataset], options)
     if accelerator.is_main_process:
         clear_the_way(folder, producer)

@@ -8,6 +8,7 @@ from pathlib import Path
 from ..errors import ConfigError
 from ..reporting.comparison.compare import compare_runs, to_json
 from ..reporting.comparison.groups import group_tables
+from ..reporting.reliance import reliance_tables
 from ..reporting.rendering import to_data
 from ..storage import write_json, write_text
 from .arguments import add_evaluations, read_evaluations
@@ -38,7 +39,14 @@ def run(arguments: argparse.Namespace) -> Output:
         raise ConfigError(f"--out {arguments.out}: end its name with .json or .md")
     runs = read_evaluations(arguments)
     tables, evaluations, groups = compare_runs(runs), evaluate_runs(runs), group_tables(runs, arguments.by)
-    data = {**to_json(tables), "evaluations": evaluations_to_json(evaluations), "groups": list(map(to_data, groups))}
+    looked = reliance_tables(runs)
+    data = {
+        **to_json(tables),
+        "evaluations": evaluations_to_json(evaluations),
+        "groups": list(map(to_data, groups)),
+        "reliance": list(map(to_data, looked)),
+    }
+    groups += looked
     if arguments.out is not None and arguments.out.suffix == ".json":
         write_json(arguments.out, data)
     elif arguments.out is not None:

@@ -5,11 +5,19 @@ from __future__ import annotations
 import argparse
 
 from . import train
-from .train import run
-
-__all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     train.add_arguments(parser, "evaluate")
+    parser.add_argument(
+        "--reliance",
+        action="store_true",
+        help="also ask about another image, none, and the mirrored one: does it look? (run.reliance=true)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """As ``pefomed train``."""
+    arguments.options += ["run.reliance=true"] if arguments.reliance else []
+    return train.run(arguments)

@@ -135,10 +135,16 @@ class RunConfig:
     )
     images: str = option(
         "`own`; `shuffled` gives each test question another one's image, `blind` a uniform grey one (what the "
-        "model knows without looking); `further_shuffled` leaves the first of several images and exchanges the others "
-        "(what a second view brings).",
+        "model knows without looking), `mirrored` its own with left and right exchanged; `further_shuffled` leaves the "
+        "first of several images and exchanges the others (what a second view brings).",
         "own",
-        choices=("own", "shuffled", "blind", FURTHER_SHUFFLED),
+        choices=("own", "shuffled", "blind", "mirrored", FURTHER_SHUFFLED),
+        upstream=True,
+    )
+    reliance: bool = option(
+        "Answer each test question three times more, about another image, none, and its own mirrored, and measure what "
+        "changes (docs/does-it-look.md).",
+        False,
         upstream=True,
     )
     judge: str = option(
@@ -231,6 +237,13 @@ class RunConfig:
                 f"{where}.iters_per_epoch: {self.max_epoch:,} epochs of {self.iters_per_epoch:,} are more than "
                 f"{_MOST_ITERATIONS:,} iterations; set fewer of either"
             )
+        if self.reliance and self.images != "own":
+            problems.append(
+                f"{where}.reliance: answers about other images are compared with those about a question's own; set "
+                f"{where}.images=own"
+            )
+        if self.reliance and not self.test_splits:
+            problems.append(f"{where}.reliance: {where}.test_splits is empty; name the splits that are answered")
         if self.drafts != "none" and self.num_beams > 1:
             problems.append(f"{where}.drafts: {self.drafts} confirms greedy answers only; set {where}.num_beams to 1")
         return problems

@@ -30,6 +30,7 @@ from ..scoring.metrics_file import (
     read_metrics,
 )
 from ..scoring.pairing import pair_scores
+from ..scoring.reliance import SECTION, VARIANTS, pair_variants
 from ..scoring.repeated import Runs, sample_means
 from ..scoring.spec import MetricSpec, ScorerSpec
 from ..services.private_files import keep_answers_private
@@ -57,6 +58,10 @@ class Answered:
     """``agreement.json``, as ``pefomed agree`` wrote it; empty where it did not."""
     scorers: Mapping[str, ScorerSpec] = field(default_factory=dict)
     """What the names of ``scores`` and ``figures`` mean, by the scorer's name (without the metric)."""
+    reliance: Mapping[str, Any] = field(default_factory=dict)
+    """``reliance`` of ``metrics.json``: what the answers rest on; empty where it was not measured."""
+    variants: Mapping[str, Sequence[Prediction]] = field(default_factory=dict)
+    """The answers about other images, by what was shown (``scoring.reliance.VARIANTS``)."""
     stale: Sequence[str] = ()
     """Scorers whose results in the folder are about other answers, and are left out."""
 
@@ -178,7 +183,18 @@ def _read_answered(folder: Path, leave_out_stale: bool) -> Answered:
         metrics.get("judges", {}),
         _read_agreement(folder, predictions),
         scorers,
+        metrics.get(SECTION, {}),
+        _read_variants(folder, predictions) if SECTION in metrics else {},
     )
+
+
+def _read_variants(folder: Path, predictions: Sequence[Prediction]) -> dict[str, Sequence[Prediction]]:
+    files = {variant: folder / SECTION / variant / PREDICTIONS for variant in VARIANTS}
+    found: dict[str, Sequence[Prediction]] = {
+        variant: read_predictions(path) for variant, path in files.items() if path.is_file()
+    }
+    pair_variants(predictions, found)  # they are about the same questions
+    return found
 
 
 def _key(predictions: Sequence[Prediction]) -> str:

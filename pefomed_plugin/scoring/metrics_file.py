@@ -27,7 +27,7 @@ from .spec import ScorerSpec
 METRICS, PREDICTIONS, AGREEMENT = "metrics.json", "predictions.jsonl", "agreement.json"
 RATINGS = "ratings_sha256"
 """Key of the digest of the ratings that an agreement rests on."""
-_DERIVED = (METRICS, AGREEMENT, "scores")
+_DERIVED = (METRICS, AGREEMENT, "scores", "reliance")
 """What in the folder of a test set rests on its predictions."""
 
 
@@ -37,7 +37,8 @@ def read_metrics(path: Path) -> dict[str, Any]:
     Raises:
         DataError: it is damaged; names the fields.
     """
-    kinds = {**dict.fromkeys(("scores", "scorers", "judges"), "Mapping[str, Mapping]"), "agreement": "Mapping"}
+    sections = {**dict.fromkeys(("scores", "scorers", "judges"), "Mapping[str, Mapping]")}
+    kinds = {**sections, "agreement": "Mapping", "reliance": "Mapping"}
     return read_json_object(path, kinds, what="a metrics file; score these predictions again")
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 from torch.utils.data import Dataset
 
 from ...config.datasets import DatasetConfig
+from ...config.run import FURTHER_SHUFFLED
 from ...digests import sha256_of
 from ...errors import ConfigError
 from ...prompts import PROMPT_TEMPLATES, PromptTemplate, template_of
@@ -25,7 +26,7 @@ from .sampling import Draw
 Item = dict[str, Any]
 """``image`` is what the image processor made of the image; of several images a tuple of that."""
 _GREY = (128, 128, 128)
-_BLIND = "(blind)"
+_BLIND, _MIRRORED = "(blind)", " (mirrored)"
 _BLIND_SIZE_PX = (448, 448)
 
 
@@ -114,6 +115,7 @@ class MedicalDataset(Dataset):
         self._exchanged: Sequence[int] | None = None
         self._keeps_first = False
         self._blind = False
+        self._mirrored = False
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -141,6 +143,8 @@ class MedicalDataset(Dataset):
         own = self.samples[number].images
         if self._blind:
             return (_BLIND,) * len(own)
+        if self._mirrored:
+            return tuple(name + _MIRRORED for name in own)
         if self._exchanged is None:
             return own
         others = self.samples[self._exchanged[number]].images
@@ -159,7 +163,7 @@ class MedicalDataset(Dataset):
         if self._blind:
             return _BLIND
         policy = "" if self.policy == DEFAULT_POLICY else f" {self.policy}"
-        return self._stored_digest(self._shown(place)) + policy
+        return self._stored_digest(self._shown(place)) + policy + (_MIRRORED if self._mirrored else "")
 
     def _stored_digest(self, place: Place) -> str:
         stream, _ = open_encoded(self.image_root, self.samples[place.sample].images[place.image])
@@ -169,6 +173,23 @@ class MedicalDataset(Dataset):
     def show_ready_made(self, ready: Mapping[str, Any]) -> None:
         """From now on, take ``image`` (pixels or features) from ``ready`` by the image's name."""
         self._ready = ready
+
+    def show_images(self, which: str, seed: int) -> None:
+        """Show what ``run.images`` says from now on, whatever was shown before.
+
+        Raises:
+            ConfigError: as ``shuffle_further_images``.
+        """
+        self._exchanged, self._keeps_first, self._blind, self._mirrored = None, False, False, False
+        self._ready, self._kept = None, {}
+        if which == "shuffled":
+            self.shuffle_images(seed)
+        elif which == FURTHER_SHUFFLED:
+            self.shuffle_further_images(seed)
+        elif which == "blind":
+            self.blind_images()
+        elif which == "mirrored":
+            self.mirror_images()
 
     def shuffle_images(self, seed: int) -> None:
         """Show another sample's images with every question: what is still right was answered without looking.
@@ -211,9 +232,16 @@ class MedicalDataset(Dataset):
         """
         self._blind = True
 
+    def mirror_images(self) -> None:
+        """Show every image with left and right exchanged."""
+        self._mirrored = True
+
     def open_image(self, place: Place) -> Image.Image:
         """The image that is shown there, in mode RGB. Raises ImageError as ``__getitem__``."""
-        return Image.new("RGB", _BLIND_SIZE_PX, _GREY) if self._blind else self._open(self._shown(place))
+        if self._blind:
+            return Image.new("RGB", _BLIND_SIZE_PX, _GREY)
+        image = self._open(self._shown(place))
+        return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if self._mirrored else image
 
     def _open(self, place: Place) -> Image.Image:
         return open_image(self.image_root, self.samples[place.sample].images[place.image], policy=self.policy)

@@ -187,6 +187,10 @@ function drawTable(table) {
 
 // @include explorer_ratings.js
 
+// -- does it look? ----------------------------------------------------------------------------------------------------
+
+// @include explorer_reliance.js
+
 // -- filters ----------------------------------------------------------------------------------------------------------
 
 // @include explorer_filters.js
@@ -285,7 +289,7 @@ function openDetail(position) {
   const head = data.runs.length > 1 ? make("thead", {}, make("tr", {}, make("th", {}, ""),
     ...runs.map((run) => make("th", { scope: "col" }, data.runs[run])))) : null;
   $("detail-body").replaceChildren(make("div", { class: "detail" + (data.images ? "" : " no-image") }, imageOf(sample),
-    make("div", { class: "text" }, question(sample, "detail-question"), answers(sample),
+    make("div", { class: "text" }, question(sample, "detail-question"), answers(sample), looked(sample),
       make("table", {}, head, make("tbody", {}, ...rows.map((row) => make("tr", {}, ...row.map((cell) => make("td", {}, cell)))))),
       make("p", { class: "small" }, facts.join(" · ")), tags(sample), make("div", { class: "steps" },
         make("button", { type: "button", onclick: () => openDetail(position - 1) }, "Previous"),
@@ -333,6 +337,7 @@ $("detail").addEventListener("close", () => moveTo(state.open));
 setUpFilters();
 setUpBreakdowns();
 showRatings();
+showReliance();
 showComparison();
 showSummary();
 $("more").addEventListener("click", drawMore);

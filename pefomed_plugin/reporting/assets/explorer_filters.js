@@ -28,6 +28,8 @@ function setUpFilters() {
   const disagreements = Object.keys(DISAGREEMENTS).filter((kind) => samples.some((sample) => differs(sample, kind)));
   if (disagreements.length)
     addSelect("f-differ", "Disagreement", [["", "show all"], ...disagreements.map((kind) => [kind, DISAGREEMENTS[kind]])]);
+  const looks = Object.keys(data.lookedKinds).filter((kind) => samples.some((sample) => isLooked(sample, kind)));
+  if (looks.length) addSelect("f-looked", "Does it look?", [["", "all"], ...looks.map((kind) => [kind, data.lookedKinds[kind]])]);
   $("choices").append(make("button", { type: "reset" }, "Reset"));
   let waiting = 0;
   $("filters").addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(apply, 80); });
@@ -95,17 +97,20 @@ function differs(sample, kind) {
   return first.some((one) => second.some((other) => Math.abs(one - other) >= 0.5));
 }
 
+const isLooked = (sample, kind) => Boolean(sample.looked) && sample.looked[1].includes(kind);
+
 function apply() {
   const wanted = $("search").value.trim().toLowerCase().split(/\s+/).filter(Boolean);
   const set = data.sets.findIndex((candidate) => candidate.key === chosen("f-set"));
   const fields = data.fields.map((field, at) => [at, chosen("f-" + field.name)]).filter(([, group]) => group);
   const scorer = Number(chosen("f-scorer") || 0), verdict = chosen("f-verdict"), order = chosen("f-order");
-  const differ = chosen("f-differ"), run = chosenRun();
+  const differ = chosen("f-differ"), run = chosenRun(), kind = chosen("f-looked");
   state.shown = [];
   samples.forEach((sample, at) => {
     if ((set < 0 || sample.set === set) && wanted.every((word) => words[at].includes(word)) &&
         fields.every(([at, group]) => sample.groups[at].includes(group)) &&
-        (!verdict || verdictOf(sample, scorer, run) === verdict) && (!differ || differs(sample, differ))) state.shown.push(at);
+        (!verdict || verdictOf(sample, scorer, run) === verdict) && (!differ || differs(sample, differ)) &&
+        (!kind || isLooked(sample, kind))) state.shown.push(at);
   });
   if (order) {
     const sign = order === "up" ? 1 : -1, value = (at) => scoreOf(samples[at], scorer, run);

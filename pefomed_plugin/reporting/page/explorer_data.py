@@ -13,6 +13,7 @@ from ... import __version__
 from ...records import Prediction
 from ...scoring.breakdown import NOT_GIVEN, axes_of, groups_of, label_of
 from ...scoring.metrics_file import groups_in
+from ...scoring.reliance import VARIANTS
 from ...scoring.spec import ACCURACY, RATER, RUN, MetricSpec, ScorerSpec
 from ..breakdowns import break_down_answers, names_together, title_of_axis
 from ..comparison.compare import Comparison, compare_runs
@@ -22,6 +23,7 @@ from ..rendering import to_page
 from ..results import Answered, Run
 from ..table import text_of
 from .explorer_ratings import ratings_data
+from .explorer_reliance import KINDS, SampleReliance, reliance_data
 
 COLUMNS = (
     "id",
@@ -34,10 +36,12 @@ COLUMNS = (
     "groups",
     "runs",
     "ratings",
+    "looked",
 )
 """``views``: what each image is called, where there are several. ``groups``: what the sample belongs to, by the place
 of a field. ``runs``: prediction and scores of each run, None where it has none. ``ratings``: what every run of a judge,
-or every rater, gave the first run's answer, by the place of the scorer."""
+or every rater, gave the first run's answer, by the place of the scorer. ``looked``: what was said about other images
+(``explorer_reliance``)."""
 
 
 _OfRun = tuple[Answered, Optional[dict[str, int]]]
@@ -89,6 +93,8 @@ def page_data(runs: Sequence[Run], texts: bool = True) -> dict[str, Any]:
         "samples": SampleRows(runs, scorers, images, list(fields), texts),
         "imageCount": len(images),
         "producer": _producer(run),
+        "variants": VARIANTS,
+        "lookedKinds": KINDS,
         "comparison": comparison,
     }
 
@@ -145,6 +151,7 @@ class SampleRows(Sequence[list[Any]]):
             )
             for key, answered in runs[0].answered.items()
         ]
+        self._looked = [SampleReliance(answered, texts) for answered in runs[0].answered.values()]
 
     def __len__(self) -> int:
         return sum(len(answered.predictions) for answered, _ in self._sets)
@@ -174,6 +181,7 @@ class SampleRows(Sequence[list[Any]]):
                 self._scorers.index(name): [scores[place].value for scores in runs]
                 for name, runs in answered.runs.items()
             },
+            self._looked[number].of(place),
         ]
 
     def _said(self, of_run: _OfRun | None, place: int, name: str) -> list[Any] | None:
@@ -225,6 +233,7 @@ def _set(run: Run, answered: Answered) -> dict[str, Any]:
         "breakdowns": _breakdowns(answered),
         "together": names_together(answered),
         "ratings": ratings_data(run, answered),
+        "reliance": reliance_data(run, answered),
     }
 
 

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from pefomed_plugin.adapters.evaluation import write_reliance
 from pefomed_plugin.cli import main
+from pefomed_plugin.errors import DataError
 from pefomed_plugin.readers import DATASETS, DatasetSpec, Field
 from pefomed_plugin.reporting.agreement import measure_agreement, write_agreement
 from pefomed_plugin.reporting.page.explorer import (
@@ -22,6 +24,7 @@ from pefomed_plugin.reporting.page.explorer import (
 )
 from pefomed_plugin.reporting.page.explorer_data import page_data
 from pefomed_plugin.reporting.results import Run, read_run
+from pefomed_plugin.storage import write_records
 
 from ..made import answers, make_images, make_run, rate
 
@@ -171,3 +174,33 @@ def test_wasm_repeats_no_figure_on_the_page(tmp_path: Path) -> None:
     (only,) = page_data([read_run(tmp_path / "run")])["sets"]
     assert {each["scorer"] for each in only["figures"]} == {"judge/report/gpt-4o"}
     assert only["ratings"]["repeated"][0]["shown"] == "2.75 \u00b1 0.35"
+
+
+def test_answers_about_other_images_stand_beside_their_own(tmp_path):
+    rows = answers([True, False])
+    folder = make_run(tmp_path / "run", rows) / "results/vqa_rad-test"
+    others = {"shuffled": answers([False, False]), "blind": answers([True, False]), "mirrored": rows}
+    for variant, told in others.items():
+        write_records(folder / "reliance" / variant / "predictions.jsonl", told)
+    write_reliance(folder)
+    data = page_data([read_run(tmp_path / "run")])
+    assert data["sets"][0]["reliance"]["table"]["title"] == "vqa_rad-test: does it look?"
+    looked = [row[data["columns"].index("looked")] for row in data["samples"]]
+    assert looked == [
+        [["something else", "yes", "yes"], ["shortcut"]],
+        [["something else"] * 3, ["stays"]],
+    ]
+    plain = page_data([read_run(make_run(tmp_path / "plain", rows))])
+    assert plain["sets"][0]["reliance"] is None and plain["samples"][0][-1] is None
+    assert page_data([read_run(tmp_path / "run")], texts=False)["samples"][0][-1] == [[None] * 3, ["shortcut"]]
+
+
+def test_answers_about_other_questions_are_not_shown_beside_them(tmp_path):
+    rows = answers([True, False])
+    folder = make_run(tmp_path / "run", rows) / "results/vqa_rad-test"
+    for variant in ("shuffled", "blind", "mirrored"):
+        write_records(folder / "reliance" / variant / "predictions.jsonl", rows)
+    write_reliance(folder)
+    write_records(folder / "reliance" / "blind" / "predictions.jsonl", rows[:1])
+    with pytest.raises(DataError, match="not about the same questions"):
+        read_run(tmp_path / "run")
