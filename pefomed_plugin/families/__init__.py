@@ -130,13 +130,19 @@ def check_trained_modules(
             problems.append(f"{where} is a matrix of a layer; LoRA is for those: model.lora_target_modules")
         elif size.tie_word_embeddings and any(module.endswith(("lm_head", "embed_tokens")) for module in found):
             problems.append(f"{where}: embedding and output layer are one tensor here; leave it out")
-    for target in settings.target_modules if settings.splits_weights else ():
-        smallest = min(matrices.get(target.rpartition(".")[2], (settings.r,)))
-        if max([settings.r, *settings.rank_pattern.values()]) > smallest:
-            problems.append(
-                f"model.peft.init_lora_weights: {settings.init_lora_weights}: {target} is of rank {smallest}; set "
-                f"model.lora_r to that or less"
-            )
+    if settings.splits_weights:
+        adapted = {target.rpartition(".")[2] for target in settings.target_modules} & set(matrices)
+        small = {
+            (name, min(matrices[name]))
+            for module in modules
+            for name in adapted & {module.rpartition(".")[2]}
+            if settings.rank_of(module) > min(matrices[name])
+        }
+        problems += [
+            f"model.peft.init_lora_weights: {settings.init_lora_weights}: {name} is of rank {rank}; set model.lora_r "
+            "(or model.peft.rank_pattern) to that or less"
+            for name, rank in sorted(small)
+        ]
     if problems:
         raise ConfigError(f"the model section has {len(problems)} mistake(s)", problems)
 

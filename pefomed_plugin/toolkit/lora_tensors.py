@@ -161,7 +161,10 @@ def stated_lora(
     ranks = {module: int(a.shape[0]) for module, (a, _) in pairs.items()}
     targets = tuple(sorted({module.rpartition(".")[2] for module in pairs}))
     if isinstance(content.get(RECORD), Mapping):
-        settings = LoraSettings.from_adapter_config(content[RECORD], source)
+        record = content[RECORD]
+        if isinstance(record.get("target_modules"), str):  # all-linear, or a pattern: the tensors tell what it meant
+            record = {**record, "target_modules": targets}
+        settings = LoraSettings.from_adapter_config(record, source)
         _require_agreement(settings, parts, targets, whole_tensors(tensors, settings), source)
         return {name: value for name, value in settings.values().items() if name != "lora_plus_ratio"}, (
             "written in the file"

@@ -18,9 +18,10 @@ from pefomed_plugin.adapters.exports.merge import write_merged
 from pefomed_plugin.adapters.training import trainer
 from pefomed_plugin.adapters.training.arithmetic import take_step
 from pefomed_plugin.config.model import read_model_config
-from pefomed_plugin.errors import CheckpointError
+from pefomed_plugin.errors import CheckpointError, ConfigError
 from pefomed_plugin.families import read_model_size
 from pefomed_plugin.lora import RECORD, LoraSettings, recorded, settings_of
+from pefomed_plugin.toolkit.bundled import language
 from pefomed_plugin.toolkit.checkpoint import load_checkpoint, read_checkpoint, trainable_state
 from pefomed_plugin.toolkit.language_folder import open_language_folder
 from pefomed_plugin.toolkit.start import settle_model
@@ -289,6 +290,49 @@ def test_a_file_that_lost_a_part_is_refused(tmp_path: Path, part: str, lost: str
     with pytest.raises(CheckpointError, match=told) as caught:
         find_lora(read_contents(tmp_path / "a.pth"))
     assert told in str(caught.value)
+
+
+def test_a_pattern_of_pefts_is_what_its_tensors_are(tmp_path: Path) -> None:
+    model = trained("all-linear")
+    for pattern in ("all-linear", r".*\.(self_attn|mlp)\..*_proj"):
+        record = {**VARIANTS["all-linear"].record(), "target_modules": pattern}
+        torch.save({"model": trainable_state(model), RECORD: record}, tmp_path / "a.pth")
+        assert lora_of(read_contents(tmp_path / "a.pth")).settings == VARIANTS["all-linear"]
+
+
+@pytest.mark.parametrize("begin", ["pissa", "olora"])
+def test_weights_in_16_bits_are_parted_the_same_way_when_read(begin: str) -> None:
+    """And what is trained is in 32."""
+    settings = LoraSettings(4, 16, TARGETS, init_lora_weights=begin, modules_to_save=("lm_head",))
+
+    def adapted() -> Any:
+        return language.add_lora(language.load_language_model(open_language_folder(LLAMA), torch.float16), settings)
+
+    one, two = adapted(), adapted()
+    starts = language.begin_as_parts(one, settings)
+    language.take_away(two, starts)
+    assert {own.dtype for own in one.parameters() if own.requires_grad} == {torch.float32}
+    pairs = list(zip(language.lora_layers(one).values(), language.lora_layers(two).values()))
+    assert len(pairs) == 4
+    for first, second in pairs:
+        assert first.base_layer.weight.dtype == torch.float16
+        assert torch.equal(first.base_layer.weight, second.base_layer.weight)
+    language.take_away(two, starts, starts)
+    assert all(torch.equal(first.base_layer.weight, second.base_layer.weight) for first, second in pairs)
+    other = {name: (1.01 * a, b) for name, (a, b) in starts.items()}
+    language.take_away(two, other, starts)
+    language.take_away(two, starts, other)
+    for first, second in pairs:
+        assert torch.allclose(first.base_layer.weight, second.base_layer.weight, rtol=2e-3, atol=1e-5), "rounded anew"
+
+
+def test_quantised_weights_are_not_parted() -> None:
+    model = language.add_lora(plain_llama(), VARIANTS["pissa"])
+    next(iter(language.lora_layers(model).values())).base_layer.weight = torch.nn.Parameter(
+        torch.zeros(64, 64, dtype=torch.int8), requires_grad=False
+    )
+    with pytest.raises(ConfigError, match="cannot be taken out of quantised weights"):
+        language.take_away(model, {})
 
 
 # -- in a run --------------------------------------------------------------------------------------------------------

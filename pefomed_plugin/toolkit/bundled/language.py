@@ -169,7 +169,12 @@ def take_away(
     """Take scale B A of ``starts`` from the weights, in float32, and give back that of ``before``.
 
     Where both are the same, bit for bit, nothing is touched, so that a run goes on with the very weights it had.
+
+    Raises:
+        ConfigError: the weights are quantised.
     """
+    if not all(layer.base_layer.weight.is_floating_point() for layer in lora_layers(model).values()):
+        raise ConfigError("what LoRA began as (PiSSA, OLoRA) cannot be taken out of quantised weights; load them whole")
     for name, layer in lora_layers(model).items():
         scale, weight = layer.scaling[layer.active_adapters[0]], layer.base_layer.weight
         own, other = starts[name], (before or {}).get(name)

@@ -42,6 +42,10 @@ def test_another_variant_than_the_checkpoints_is_refused(tmp_path: Path, peft: A
         ({"peft": {"modules_to_save": ["lm_haed"]}}, "no module of the LLaMA is called so; did you mean 'lm_head'"),
         ({"peft": {"modules_to_save": ["k_proj"]}}, "LoRA is for those: model.lora_target_modules"),
         ({"peft": {"init_lora_weights": "pissa"}, "lora_r": 65}, "q_proj is of rank 64; set model.lora_r"),
+        (
+            {"peft": {"init_lora_weights": "olora", "rank_pattern": {"layers.1.self_attn.v_proj": 65}}, "lora_r": 8},
+            "olora: v_proj is of rank 64; set model.lora_r",
+        ),
     ],
 )
 def test_what_the_language_model_cannot_have_is_refused_at_the_start(section: Any, told: str) -> None:
