@@ -1,4 +1,4 @@
-"""``pefomed agree``: do exact match, judges and people say the same, and what would people say of all reports?"""
+"""``pefomed agree``: do exact match, judges and people say the same, and what would people say of all answers?"""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from ..rubrics import find_rubric
 from ..scoring.checks import check_predictions
 from ..scoring.metrics_file import AGREEMENT
 from ._answers import read_answers
+from .arguments import add_axes
 from .output import Output, add_json_argument
 
 
@@ -21,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="predictions.jsonl with scores/ of judges and raters beside it",
     )
     parser.add_argument("--rubric", metavar="FILE", help="only what was rated by this rubric: a file, or built-in")
+    add_axes(parser, "break the corrected figures down")
     add_json_argument(parser)
     parser.epilog = "example: pefomed agree output/eval/results/vqa_rad-test/predictions.jsonl"
 
@@ -35,7 +37,7 @@ def run(arguments: argparse.Namespace) -> Output:
     if arguments.rubric:
         path = None if arguments.rubric == "built-in" else Path(arguments.rubric)
         rubric = find_rubric(predictions[0].task, path)
-    found = measure_agreement(predictions, folder, rubric)
+    found = measure_agreement(predictions, folder, rubric, arguments.by)
     write_agreement(predictions, folder, found)
 
     written = f"written to {folder / AGREEMENT}, where pefomed compare and report find it"

@@ -57,14 +57,14 @@ def add_score_arguments(parser: argparse.ArgumentParser) -> None:
     add_axes(parser)
 
 
-def add_axes(parser: argparse.ArgumentParser) -> None:
-    """``--by`` of what writes scores."""
+def add_axes(parser: argparse.ArgumentParser, what: str = "break down") -> None:
+    """``--by`` of what writes scores, or breaks them down."""
     parser.add_argument(
         "--by",
         action="append",
         default=[],
         metavar="AXIS",
-        help=f"break down by {', '.join(AXES)}, or a field that the data set declares; may be repeated",
+        help=f"{what} by {', '.join(AXES)}, or a field that the data set declares; may be repeated",
     )
 
 

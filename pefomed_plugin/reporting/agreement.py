@@ -16,37 +16,51 @@ from ..records import Prediction, Score
 from ..rubrics import Rubric, built_in_rubric
 from ..scoring.agreement import Values, agree_pair, flip_rates, krippendorff_alpha, majority
 from ..scoring.anchored_wasm import anchor_wasm
-from ..scoring.breakdown import cluster_of
+from ..scoring.breakdown import check_axes, cluster_of
 from ..scoring.exact_match import PEFOMED, score_exact_match
 from ..scoring.files import read_specs
 from ..scoring.intervals import Interval, number_clusters
-from ..scoring.metrics_file import AGREEMENT, RATINGS, describe, ratings_digest, update_metrics
+from ..scoring.metrics_file import (
+    AGREEMENT,
+    METRICS,
+    RATINGS,
+    describe,
+    earlier_metrics,
+    ratings_digest,
+    update_metrics,
+)
 from ..scoring.pairing import mean, mean_of_given, pair_scores
 from ..scoring.repeated import sample_means
 from ..scoring.spec import RATER, RUN
 from ..services.judgements import find_repeated, read_runs, rubrics_of
 from ..services.rating.sheet_import import MATCHED
 from ..storage import write_json
+from .corrected import correct_scores, corrected_table
 from .table import COUNT, FIGURE, HIGHER, Cell, Column, Table
 
-VERSION = "2"
-"""2: the median of the people is a rater of its own; answers cluster by study where a data set has studies."""
+VERSION = "3"
+"""3: corrected figures. 2: people's median is a rater of its own; answers cluster by study where there are studies."""
 PEOPLE = "people (median)"
 _SHOWN_RATERS = 2
 
 
-def measure_agreement(predictions: Sequence[Prediction], folder: Path, wanted: Rubric | None = None) -> dict[str, Any]:
-    """Every pair of raters, all people together, every judge's flips, and mean levels (WASM) anchored on people.
+def measure_agreement(
+    predictions: Sequence[Prediction], folder: Path, wanted: Rubric | None = None, axes: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Every pair of raters, all people together, every judge's flips, judges' figures corrected by people's ratings.
 
     A judge is its median over runs, and people together are theirs. Items of one study, or of one image where a data
     set has no studies, are one cluster of the intervals.
 
     Args:
         wanted: only what was rated by this rubric; None: all, which must be of one rubric.
+        axes: what the corrected figures are broken down by.
 
     Raises:
+        ConfigError: the predictions cannot be broken down by an axis.
         DataError: ratings by several rubrics, fewer than two raters of any kind, or score files that do not fit.
     """
+    check_axes(axes, predictions)
     rubric, names = _one_rubric(rubrics_of(folder, find_repeated(folder), predictions), wanted, predictions)
     scale, clusters = rubric.values, number_clusters(list(map(cluster_of, predictions)))
     specs = read_specs(folder, names)
@@ -89,6 +103,12 @@ def measure_agreement(predictions: Sequence[Prediction], folder: Path, wanted: R
         found["anchored_wasm"] = {
             name: _anchored(scores, _people_means(people), clusters) for name, scores in runs.items() if name in judges
         }
+    if people and judges:
+        rated = [scores for name, of_raters in runs.items() if name not in judges for scores in of_raters]
+        scope = _scope(folder, predictions, [name for name in runs if name not in judges])
+        found["corrected"] = {
+            name: correct_scores(predictions, runs[name], rated, rubric, scope, axes) for name in judges
+        }
     return found
 
 
@@ -102,6 +122,12 @@ def _one_rubric(
         raise DataError("ratings by different rubrics are not compared; choose one with --rubric FILE", problems)
     rubric = wanted or next(iter(used.values()), built_in_rubric(predictions[0].task))
     return rubric, [name for name in rubrics if rubrics[name].digest == rubric.digest]
+
+
+def _scope(folder: Path, predictions: Sequence[Prediction], names: Sequence[str]) -> str | None:
+    """Which answers people rated, as the metrics have it."""
+    judges = earlier_metrics(Path(folder) / METRICS, describe(predictions)).get("judges", {})
+    return next((judges[name]["scope"] for name in names if "scope" in judges.get(name, {})), None)
 
 
 def _mean_name(found: Mapping[str, Any]) -> str:
@@ -172,8 +198,15 @@ def agreement_tables(found: Mapping[str, Any]) -> list[Table]:
             ],
             list(found.get("anchored_wasm", {}).items()),
         ),
+        *corrected_tables(found),
     ]
     return [table for table in tables if table.items]
+
+
+def corrected_tables(found: Mapping[str, Any]) -> list[Table]:
+    """Judges' figures corrected by people's ratings; no table where there are not both."""
+    corrected = found.get("corrected", {})
+    return [corrected_table(f"{_mean_name(found)} corrected by people's ratings", corrected)] if corrected else []
 
 
 def pairs_table(title: str, found: Mapping[str, Any], statistics: Sequence[str] = ()) -> Table:
