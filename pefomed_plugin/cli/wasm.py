@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ..errors import ConfigError
 from ..records import Prediction
+from ..reporting.corrected import correct_judges, corrected_tables
 from ..reporting.figures import repeated_table
 from ..reporting.table import FIGURE, Cell, Column, Table
 from ..rubrics import REPORT, Rubric, read_rubric, require_same_rubric
 from ..scoring.files import read_specs
-from ..scoring.metrics_file import update_metrics
+from ..scoring.metrics_file import METRICS, update_metrics
+from ..scoring.pairing import pair_scores
 from ..scoring.ratings import wasm_spec
 from ..scoring.wasm import wasm_from_counts
 from ..services.judgements import find_repeated, read_runs, rubrics_of, wasm_figures
@@ -63,7 +66,27 @@ def run(arguments: argparse.Namespace) -> Output:
     )
 
     tables = [repeated_table(f"{rubrics[name].mean_name} by {name}", figures) for name, figures in found.items()]
-    return Output({"scores": scores}, [*tables, f"written to {folder / 'metrics.json'}"])
+    corrected = _corrected(predictions, folder, rubrics)
+    for rubric_name, of_rubric in corrected.items():
+        tables += corrected_tables(f"{rubric_name} corrected by people's ratings", of_rubric)
+    lines = [f"written to {folder / METRICS}"]
+    lines += ["the corrected figures are written by pefomed agree"] if corrected else []
+    return Output({"scores": scores, "corrected": corrected}, [*tables, *lines])
+
+
+def _corrected(
+    predictions: Sequence[Prediction], folder: Path, rubrics: Mapping[str, Rubric]
+) -> dict[str, dict[str, Any]]:
+    """What the mean of a rubric is called -> its judges, corrected by the people who rated by it."""
+    found = {}
+    for rubric in {rubric.digest: rubric for rubric in rubrics.values()}.values():
+        names = [name for name, used in rubrics.items() if used.digest == rubric.digest]
+        runs = {
+            name: [[score for _, score in pair_scores(predictions, scores)] for scores in read_runs(folder, name)]
+            for name in names
+        }
+        found[rubric.mean_name] = correct_judges(predictions, folder, runs, rubric)
+    return {name: of_rubric for name, of_rubric in found.items() if of_rubric}
 
 
 def _rubrics(

@@ -6,7 +6,7 @@ Raters count only where they rated: what "counts as right" because it matched ex
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -15,27 +15,23 @@ from ..errors import DataError
 from ..records import Prediction, Score
 from ..rubrics import Rubric, built_in_rubric
 from ..scoring.agreement import Values, agree_pair, flip_rates, krippendorff_alpha, majority
-from ..scoring.anchored_wasm import anchor_wasm
 from ..scoring.breakdown import check_axes, cluster_of
 from ..scoring.exact_match import PEFOMED, score_exact_match
 from ..scoring.files import read_specs
 from ..scoring.intervals import Interval, number_clusters
 from ..scoring.metrics_file import (
     AGREEMENT,
-    METRICS,
     RATINGS,
     describe,
-    earlier_metrics,
     ratings_digest,
     update_metrics,
 )
-from ..scoring.pairing import mean, mean_of_given, pair_scores
-from ..scoring.repeated import sample_means
+from ..scoring.pairing import mean, pair_scores
 from ..scoring.spec import RATER, RUN
 from ..services.judgements import find_repeated, read_runs, rubrics_of
 from ..services.rating.sheet_import import MATCHED
 from ..storage import write_json
-from .corrected import correct_scores, corrected_table
+from .corrected import correct_judges, corrected_cell, corrected_tables
 from .table import COUNT, FIGURE, HIGHER, Cell, Column, Table
 
 VERSION = "3"
@@ -99,16 +95,7 @@ def measure_agreement(
         found["alpha"]["people"] = asdict(krippendorff_alpha(list(people.values()), scale, clusters))
     found["alpha"]["all"] = asdict(krippendorff_alpha(list(raters.values()), scale, clusters))
     found["flips"] = {name: _flips(values) for name, values in judges.items()}
-    if not rubric.is_accuracy and people:
-        found["anchored_wasm"] = {
-            name: _anchored(scores, _people_means(people), clusters) for name, scores in runs.items() if name in judges
-        }
-    if people and judges:
-        rated = [scores for name, of_raters in runs.items() if name not in judges for scores in of_raters]
-        scope = _scope(folder, predictions, [name for name in runs if name not in judges])
-        found["corrected"] = {
-            name: correct_scores(predictions, runs[name], rated, rubric, scope, axes) for name in judges
-        }
+    found["corrected"] = correct_judges(predictions, folder, runs, rubric, axes)
     return found
 
 
@@ -122,12 +109,6 @@ def _one_rubric(
         raise DataError("ratings by different rubrics are not compared; choose one with --rubric FILE", problems)
     rubric = wanted or next(iter(used.values()), built_in_rubric(predictions[0].task))
     return rubric, [name for name in rubrics if rubrics[name].digest == rubric.digest]
-
-
-def _scope(folder: Path, predictions: Sequence[Prediction], names: Sequence[str]) -> str | None:
-    """Which answers people rated, as the metrics have it."""
-    judges = earlier_metrics(Path(folder) / METRICS, describe(predictions)).get("judges", {})
-    return next((judges[name]["scope"] for name in names if "scope" in judges.get(name, {})), None)
 
 
 def _mean_name(found: Mapping[str, Any]) -> str:
@@ -188,25 +169,9 @@ def agreement_tables(found: Mapping[str, Any]) -> list[Table]:
             ],
             list(found["flips"].items()),
         ),
-        Table(
-            f"{_mean_name(found)} anchored on people",
-            [
-                Column("", _name),
-                Column("anchored", lambda item: _figure(item[1]), FIGURE),
-                Column("judge's own", lambda item: item[1].get("judge"), FIGURE, digits=2),
-                Column("judge's bias", lambda item: _signed(item[1].get("bias")), FIGURE, digits=2),
-            ],
-            list(found.get("anchored_wasm", {}).items()),
-        ),
-        *corrected_tables(found),
+        *corrected_tables(f"{_mean_name(found)} corrected by people's ratings", found.get("corrected", {})),
     ]
     return [table for table in tables if table.items]
-
-
-def corrected_tables(found: Mapping[str, Any]) -> list[Table]:
-    """Judges' figures corrected by people's ratings; no table where there are not both."""
-    corrected = found.get("corrected", {})
-    return [corrected_table(f"{_mean_name(found)} corrected by people's ratings", corrected)] if corrected else []
 
 
 def pairs_table(title: str, found: Mapping[str, Any], statistics: Sequence[str] = ()) -> Table:
@@ -230,23 +195,32 @@ def pairs_table(title: str, found: Mapping[str, Any], statistics: Sequence[str] 
     )
 
 
+@dataclass(frozen=True)
+class _Together:
+    """A row of what all raters say together."""
+
+    name: str
+    items: int | None
+    value: Cell | None
+
+
 def together_table(title: str, found: Mapping[str, Any]) -> Table:
-    """What all raters say together, how steady the judges are, and the mean level anchored on people: a row each."""
-    rows: list[tuple[str, int | None, Cell]] = [
-        (f"Krippendorff's alpha, {name}", None, _figure(figure)) for name, figure in found["alpha"].items()
+    """What all raters say together, how steady the judges are, and their figures corrected by people: a row each."""
+    rows = [
+        _Together(f"Krippendorff's alpha, {name}", None, _figure(figure)) for name, figure in found["alpha"].items()
     ]
     rows += [
-        (f"{name}: runs off their majority", flips["items"], replace(_percent(flips["rate"]), unit="%"))
+        _Together(f"{name}: runs off their majority", flips["items"], replace(_percent(flips["rate"]), unit="%"))
         for name, flips in found["flips"].items()
     ]
     rows += [
-        (f"{name}: {_mean_name(found)} anchored on people", figure.get("n"), _figure(figure))
-        for name, figure in found.get("anchored_wasm", {}).items()
+        _Together(f"{name}: {_mean_name(found)} corrected by people", figures.get("rated"), corrected_cell(figures))
+        for name, figures in found.get("corrected", {}).items()
     ]
     columns = [
-        Column("", _name),
-        Column("items", lambda row: row[1], COUNT),
-        Column("value", lambda row: row[2], FIGURE),
+        Column("", lambda row: row.name),
+        Column("items", lambda row: row.items, COUNT),
+        Column("value", lambda row: row.value, FIGURE),
     ]
     return Table(title, columns, rows)
 
@@ -258,10 +232,6 @@ def _shown_pairs(found: Mapping[str, Any]) -> dict[str, Any]:
 
 def _values(runs: Sequence[Sequence[Score]]) -> list[list[float | None]]:
     return [[None if score.reason == MATCHED else score.value for score in scores] for scores in runs]
-
-
-def _people_means(people: Mapping[str, Values]) -> list[float | None]:
-    return list(map(mean_of_given, zip(*people.values())))
 
 
 def _flips(runs: Sequence[Values]) -> dict[str, Any]:
@@ -277,13 +247,6 @@ def _flips(runs: Sequence[Values]) -> dict[str, Any]:
     }
 
 
-def _anchored(runs: Sequence[Sequence[Score]], people: Values, clusters: Sequence[Any]) -> dict[str, Any]:
-    try:
-        return asdict(anchor_wasm(sample_means(runs), people, clusters))
-    except DataError as error:
-        return {"value": None, "reason": error.summary}
-
-
 def _name(item: Sequence[Any]) -> str:
     return str(item[0])
 
@@ -296,7 +259,3 @@ def _figure(figure: Mapping[str, Any]) -> Cell:
 
 def _percent(share: float | None) -> Cell:
     return Cell(None if share is None else 100 * share, digits=1)
-
-
-def _signed(bias: float | None) -> Cell | None:
-    return None if bias is None else Cell(bias, signed=True)

@@ -6,27 +6,31 @@ What ``scoring.corrected`` estimates from plain numbers, for predictions and the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from typing import Any
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Callable
 
-from ..records import Prediction, Score
+from ..records import Prediction
 from ..rubrics import Rubric
 from ..scoring.breakdown import check_axes, cluster_of, label_of, places_of_groups
-from ..scoring.corrected import Corrected, JudgedAndRated, correct_difference, correct_mean
+from ..scoring.corrected import ESTIMATES, Corrected, correct_difference, correct_mean
+from ..scoring.files import read_specs
 from ..scoring.intervals import Interval
+from ..scoring.judged_and_rated import JudgedAndRated
+from ..scoring.metrics_file import METRICS, describe, earlier_metrics
 from ..scoring.pairing import mean_of_given
 from ..scoring.repeated import Runs, sample_means
+from ..scoring.spec import RATER, RUN
 from ..services.rating.plan import SCOPES
 from ..services.rating.sheet_import import MATCHED
 from .table import COUNT, FIGURE, HIGHER, Cell, Column, Table
 
 NOTES = (
-    "Prediction-powered (PPI++): holds if people rated a random part of the answers. Rogan-Gladen: holds if the "
+    "PPI (prediction-powered, PPI++): holds if people rated a random part of the answers. Rogan-Gladen: holds if the "
     + "judge's sensitivity and specificity among the rated are those among all.",
-    "In square brackets: 95 % intervals, drawn over studies or images; none below 20 ratings.",
+    "In square brackets: 95 % intervals, drawn over studies or images (docs/statistics.md).",
 )
 NOT_RANDOM = "people rated only what failed exact match; a corrected figure needs a random part (rate export --random)"
-_ESTIMATES = ("prediction_powered", "rogan_gladen", "sensitivity", "specificity")
 
 
 def people_means(runs: Runs) -> list[float | None]:
@@ -35,63 +39,93 @@ def people_means(runs: Runs) -> list[float | None]:
     return list(map(mean_of_given, zip(*opinions)))
 
 
-def correct_scores(
-    predictions: Sequence[Prediction],
-    judged: Runs,
-    rated: Runs,
-    rubric: Rubric,
-    scope: str | None = None,
-    axes: Sequence[str] = (),
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class RatedRun:
+    """One run's answers with what one judge and people gave them."""
+
+    predictions: Sequence[Prediction]
+    judged: Runs
+    """Scores of every run of the judge, in the order of the predictions."""
+    rated: Runs
+    """Scores of every rater."""
+    scope: str | None = None
+    """Which answers people rated, as the metrics have it."""
+
+
+def correct_scores(run: RatedRun, rubric: Rubric, axes: Sequence[str] = ()) -> dict[str, Any]:
     """Corrected figures of one judge: ``n``, ``rated``, ``judge``, ``people``, ``weight`` and the estimates, each with
     ``value`` and ``interval``; under ``groups`` the same of ``organ CHEST`` and the like.
-
-    Args:
-        judged: scores of every run of the judge, in the order of the predictions.
-        rated: scores of every rater.
-        scope: which answers people rated, as the metrics have it.
-        axes: what is broken down by.
 
     Raises:
         ConfigError: the predictions cannot be broken down by an axis.
     """
-    check_axes(axes, predictions)
-    if scope == SCOPES["failures"]:
+    check_axes(axes, run.predictions)
+    if run.scope == SCOPES["failures"]:
         return {"value": None, "reason": NOT_RANDOM}
-    answers = JudgedAndRated(sample_means(judged), people_means(rated))
-    clusters = list(map(cluster_of, predictions))
+    answers, clusters = _judged_and_rated(run), list(map(cluster_of, run.predictions))
 
     def figures(places: Sequence[int]) -> dict[str, Any]:
-        part = JudgedAndRated([answers.judge[k] for k in places], [answers.people[k] for k in places])
-        found = correct_mean(part, [clusters[k] for k in places], *_ends(rubric))
+        found = correct_mean(answers.only(places), [clusters[k] for k in places], *_ends(rubric))
         return to_json(found, rubric)
 
+    return {**figures(range(len(run.predictions))), **_by_groups(run.predictions, axes, figures)}
+
+
+def correct_judges(
+    predictions: Sequence[Prediction], folder: Path, runs: Mapping[str, Runs], rubric: Rubric, axes: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Name of each judge -> its corrected figures as ``correct_scores`` has them; empty where nobody rated.
+
+    Args:
+        runs: name -> scores of each run or rater of judges and people by ``rubric``, in the order of the predictions.
+    """
+    specs = read_specs(folder, runs)
+    people = [name for name in runs if specs[name].repeated == RATER]
+    if not people:
+        return {}
+    facts = earlier_metrics(Path(folder) / METRICS, describe(predictions)).get("judges", {})
+    scope = next((facts[name]["scope"] for name in people if "scope" in facts.get(name, {})), None)
+    rated = [scores for name in people for scores in runs[name]]
+    return {
+        name: correct_scores(RatedRun(predictions, judged, rated, scope), rubric, axes)
+        for name, judged in runs.items()
+        if specs[name].repeated == RUN
+    }
+
+
+def correct_two(one: RatedRun, other: RatedRun, rubric: Rubric, axes: Sequence[str] = ()) -> dict[str, Any]:
+    """What one run's figure is above another's, over the questions that both answered; keys as ``correct_scores``."""
+    if SCOPES["failures"] in (one.scope, other.scope):
+        return {"value": None, "reason": NOT_RANDOM}
+    by_id = {prediction.id: place for place, prediction in enumerate(other.predictions)}
+    places = [(place, by_id[row.id]) for place, row in enumerate(one.predictions) if row.id in by_id]
+    first, second = (
+        _judged_and_rated(run).only([pair[number] for pair in places]) for number, run in enumerate((one, other))
+    )
+    shared = [one.predictions[place] for place, _ in places]
+    clusters = list(map(cluster_of, shared))
+
+    def figures(chosen: Sequence[int]) -> dict[str, Any]:
+        parts, of = (first.only(chosen), second.only(chosen)), [clusters[k] for k in chosen]
+        return to_json(correct_difference(*parts, of, *_ends(rubric)), rubric)
+
+    return {**figures(range(len(shared))), **_by_groups(shared, axes, figures)}
+
+
+def _by_groups(
+    predictions: Sequence[Prediction], axes: Sequence[str], figures: Callable[[Sequence[int]], dict[str, Any]]
+) -> dict[str, Any]:
     groups = {
         f"{axis} {group}": {"axis": axis, "label": label_of(predictions[0].dataset, axis, group), **figures(places)}
         for axis in axes
         for group, places in places_of_groups(predictions, axis).items()
     }
-    return {**figures(range(len(predictions))), **({"groups": groups} if groups else {})}
+    return {"groups": groups} if groups else {}
 
 
-def correct_two(
-    predictions: Sequence[Prediction],
-    others: Sequence[Prediction],
-    judged: tuple[Sequence[Sequence[Score]], Sequence[Sequence[Score]]],
-    rated: tuple[Sequence[Sequence[Score]], Sequence[Sequence[Score]]],
-    rubric: Rubric,
-) -> dict[str, Any]:
-    """What one run's figure is above another's, over the questions that both answered; keys as ``correct_scores``."""
-    by_id = {prediction.id: place for place, prediction in enumerate(others)}
-    places = [(place, by_id[row.id]) for place, row in enumerate(predictions) if row.id in by_id]
-    of_runs = []
-    for number in (0, 1):
-        judge, people = sample_means(judged[number]), people_means(rated[number])
-        of_runs.append(
-            JudgedAndRated([judge[pair[number]] for pair in places], [people[pair[number]] for pair in places])
-        )
-    clusters = [cluster_of(predictions[place]) for place, _ in places]
-    return to_json(correct_difference(of_runs[0], of_runs[1], clusters, *_ends(rubric)), rubric)
+def _judged_and_rated(run: RatedRun) -> JudgedAndRated:
+    missing = [prediction.prediction is None for prediction in run.predictions]
+    return JudgedAndRated(sample_means(run.judged), people_means(run.rated), missing)
 
 
 def to_json(found: Corrected, rubric: Rubric) -> dict[str, Any]:
@@ -101,59 +135,110 @@ def to_json(found: Corrected, rubric: Rubric) -> dict[str, Any]:
     for key in ("judge", "people"):
         if key in content:
             content[key] *= factor
-    for key in _ESTIMATES:
+    for key in ESTIMATES:
         for part in (content[key], content[key]["interval"]) if key in content else ():
             part.update({name: factor * part[name] for name in ("value", "low", "high") if part.get(name) is not None})
     return {**content, "unit": "%" if rubric.is_accuracy else ""}
 
 
-def corrected_table(title: str, found: Mapping[str, Mapping[str, Any]]) -> Table:
-    """One row for each judge, and one for each group of its answers."""
+@dataclass(frozen=True)
+class _Row:
+    """One judge, or one group of the answers it judged."""
+
+    name: str
+    figures: Mapping[str, Any]
+
+
+def corrected_tables(title: str, found: Mapping[str, Mapping[str, Any]], signed: bool = False) -> list[Table]:
+    """Judges' own and corrected figures, a row for each judge or pair and each of its groups; how right the judges are.
+
+    Args:
+        found: name -> as ``correct_scores`` or ``correct_two`` make them; nothing: no table.
+        signed: whether the figures are differences.
+    """
     rows = []
     for name, figures in found.items():
-        rows.append((name, figures))
-        rows += [(f"{name}, {part['axis']} {part['label']}", part) for part in figures.get("groups", {}).values()]
-    return estimates_table(title, "", rows)
+        rows.append(_Row(name, figures))
+        rows += [_Row(f"  {part['axis']} {part['label']}", part) for part in figures.get("groups", {}).values()]
+    if not rows:
+        return []
+    notes = [*NOTES, *_left_out(rows)]
+    tables = [Table(title, _columns(rows, signed), rows, notes)]
+    of_judges = [row for row in rows if row.figures.get("sensitivity", {}).get("value") is not None]
+    if of_judges:
+        tables.append(Table("How often judges say what people say", _rate_columns(of_judges), of_judges))
+    return tables
 
 
-def estimates_table(
-    title: str, first: str, rows: Sequence[tuple[str, Mapping[str, Any]]], signed: bool = False
-) -> Table:
-    """Names with their figures as ``correct_scores`` or ``correct_two`` make them."""
-    rated = next((figures for _, figures in rows if "unit" in figures), {})
-    unit, digits = rated.get("unit", ""), 1 if rated.get("unit") else 2
-
-    def estimate(key: str) -> Any:
-        return lambda row: estimate_cell(row[1], key, digits, signed and key in _ESTIMATES[:2])
-
-    def plain(key: str) -> Any:
-        return lambda row: Cell(row[1].get(key), digits=digits, signed=signed, reason=row[1].get("reason") or "")
-
+def _columns(rows: Sequence[_Row], signed: bool) -> list[Column]:
     better = None if signed else HIGHER
+    unit, digits = _unit_of(rows)
+
+    def plain(key: str) -> Callable[[_Row], Cell]:
+        return lambda row: Cell(row.figures.get(key), digits=digits, signed=signed)
+
     columns = [
-        Column(first, lambda row: row[0]),
-        Column("answers", lambda row: row[1].get("n"), COUNT),
-        Column("rated", lambda row: row[1].get("rated"), COUNT),
+        Column("", lambda row: row.name),
+        Column("rated", _rated, COUNT),
         Column("judge's own", plain("judge"), FIGURE, unit=unit, better=better, help="over all answers"),
         Column("people's", plain("people"), FIGURE, unit=unit, better=better, help="over what they rated"),
-        Column("prediction-powered", estimate("prediction_powered"), FIGURE, unit=unit, better=better, help=NOTES[0]),
-        Column("weight", lambda row: Cell(row[1].get("weight"), digits=2), FIGURE, help="of the judge, 0 to 1"),
+        Column("PPI", lambda row: corrected_cell(row.figures, signed=signed), FIGURE, unit=unit, better=better),
     ]
-    columns += [
-        Column("Rogan-Gladen" if key == "rogan_gladen" else key, estimate(key), FIGURE, unit=unit, better=better)
-        for key in _ESTIMATES[1:]
-        if any(key in figures for _, figures in rows)
-    ]
-    return Table(title, columns, rows, NOTES)
+    if any(ESTIMATES[1] in row.figures for row in rows):
+        columns.append(
+            Column(
+                "Rogan-Gladen",
+                lambda row: _other_cell(row.figures, signed),
+                FIGURE,
+                unit=unit,
+                better=better,
+            )
+        )
+    return columns
 
 
-def estimate_cell(figures: Mapping[str, Any], key: str, digits: int, signed: bool = False) -> Cell | None:
+def _rate_columns(rows: Sequence[_Row]) -> list[Column]:
+    def rate(key: str) -> Callable[[_Row], Cell]:
+        return lambda row: corrected_cell(row.figures, key)
+
+    return [
+        Column("", lambda row: row.name),
+        Column("sensitivity", rate(ESTIMATES[2]), FIGURE, unit="%", help="of what people call right"),
+        Column("specificity", rate(ESTIMATES[3]), FIGURE, unit="%", help="of what people call wrong"),
+        Column("weight in PPI", lambda row: row.figures.get("weight"), FIGURE, digits=2, help="0 to 1"),
+    ]
+
+
+def _other_cell(figures: Mapping[str, Any], signed: bool) -> Cell | None:
+    """Rogan-Gladen; a reason that stands beside it already is not said twice."""
+    cell = corrected_cell(figures, ESTIMATES[1], signed)
+    return None if cell.value is None and cell.reason == corrected_cell(figures).reason else cell
+
+
+def _rated(row: _Row) -> Cell | None:
+    return Cell(row.figures["rated"], of=row.figures["n"]) if "n" in row.figures else None
+
+
+def _unit_of(rows: Sequence[_Row]) -> tuple[str, int]:
+    unit = next((row.figures["unit"] for row in rows if "unit" in row.figures), "")
+    return unit, 1 if unit else 2
+
+
+def _left_out(rows: Sequence[_Row]) -> list[str]:
+    """What a judge has no verdict on, said where there is any."""
+    return [
+        f"{row.name}: {row.figures['unjudged']:,} answers without a verdict of the judge are left out."
+        for row in rows
+        if row.figures.get("unjudged") and "axis" not in row.figures
+    ]
+
+
+def corrected_cell(figures: Mapping[str, Any], key: str = ESTIMATES[0], signed: bool = False) -> Cell:
     """One estimate with its interval, or why there is none."""
-    found = figures.get(key)
-    if found is None:
-        return Cell(None, reason=figures.get("reason") or "")
+    found = figures.get(key) or {"value": None, "reason": figures.get("reason")}
     if found["value"] is None:
         return Cell(None, reason=found.get("reason") or "")
+    digits = 1 if figures["unit"] else 2
     return Cell(found["value"], interval=Interval(**found["interval"]), digits=digits, signed=signed)
 
 

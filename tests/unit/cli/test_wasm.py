@@ -7,7 +7,9 @@ import json
 import pytest
 
 from pefomed_plugin.cli import main
+from pefomed_plugin.records import Score
 from pefomed_plugin.rubrics import REPORT, VQA
+from pefomed_plugin.scoring.ratings import human_spec
 from pefomed_plugin.services.judge.offline_judge import judge_offline, spec_of
 from pefomed_plugin.services.judgements import write_judgements
 from tests.unit.services.judged import answers, written_reports
@@ -38,6 +40,21 @@ def test_from_the_score_files_of_a_judge(tmp_path, capsys):
     assert sum(
         scores["wasm/judge/report/offline-lexical"][f"level {level}"]["percent"] for level in range(5)
     ) == pytest.approx(100)
+
+
+def test_what_people_would_say_of_all_reports_stands_below(tmp_path, capsys):
+    predictions = written_reports(30)
+    write_judgements(predictions, REPORT, spec_of(REPORT), judge_offline(predictions, REPORT, 2), tmp_path, {})
+    rated = [
+        Score(prediction.id, "human/report", "1", float(number % 3) if number < 24 else None)
+        for number, prediction in enumerate(predictions)
+    ]
+    write_judgements(predictions, REPORT, human_spec(REPORT), [rated], tmp_path, {})
+    assert main(["wasm", str(tmp_path / "predictions.jsonl"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["corrected"]["WASM"]["judge/report/offline-lexical"]
+    assert (found["n"], found["rated"], found["people"]) == (30, 24, 1.0)
+    assert main(["wasm", str(tmp_path / "predictions.jsonl")]) == 0
+    assert "WASM corrected by people's ratings" in capsys.readouterr().out
 
 
 def test_mistakes(tmp_path, capsys):

@@ -9,15 +9,16 @@ import pytest
 from pefomed_plugin.cli import main
 from pefomed_plugin.errors import DataError
 from pefomed_plugin.records import Score
-from pefomed_plugin.reporting.agreement import measure_agreement
+from pefomed_plugin.reporting.agreement import agreement_tables, measure_agreement
 from pefomed_plugin.rubrics import built_in_rubric
 from pefomed_plugin.scoring.ratings import human_spec, judge_spec
 from pefomed_plugin.services.judgements import write_judgements
+from pefomed_plugin.services.rating.plan import SCOPES
 from pefomed_plugin.services.rating.sheet_import import MATCHED, NOT_RATED
 from tests.unit.services.judged import answers, written_reports
 
 
-def put(folder, predictions, scorer, *runs, reasons=None):
+def put(folder, predictions, scorer, *runs, reasons=None, facts=None):
     """Runs of one scorer, whose values are given in the order of the predictions."""
     reasons = reasons or {}
     scored = [
@@ -29,7 +30,7 @@ def put(folder, predictions, scorer, *runs, reasons=None):
     ]
     rubric = built_in_rubric(predictions[0].task)
     spec = human_spec(rubric) if scorer.startswith("human") else judge_spec(rubric, "invented")
-    write_judgements(predictions, rubric, spec, scored, folder, {})
+    write_judgements(predictions, rubric, spec, scored, folder, facts or {})
 
 
 def test_every_pair_of_exact_match_judge_and_raters(tmp_path):
@@ -74,15 +75,39 @@ def test_what_raters_did_not_rate_is_no_opinion_of_theirs(tmp_path):
     assert (pair["n"], pair["figures"]["kappa"]["value"]) == (3, 1.0)
 
 
-def test_reports_are_anchored_where_enough_were_rated(tmp_path):
-    predictions = written_reports(30)
-    put(tmp_path, predictions, "judge/report/invented", [3, 4] * 15, [3, 4] * 15)
-    put(tmp_path, predictions, "human/report", [2, 3] * 10 + [None] * 10, [1, 3] * 10 + [None] * 10)
-    found = measure_agreement(predictions, tmp_path)["anchored_wasm"]["judge/report/invented"]
-    assert (found["judge"], found["bias"], found["value"]) == (3.5, 1.25, 2.25)
-    put(tmp_path, predictions, "human/report", [2] + [None] * 29)
-    found = measure_agreement(predictions, tmp_path)["anchored_wasm"]["judge/report/invented"]
-    assert found["value"] is None and "only 1 reports" in found["reason"]
+def test_reports_are_corrected_where_enough_were_rated(tmp_path):
+    predictions = written_reports(60)
+    put(tmp_path, predictions, "judge/report/invented", [3, 4] * 30, [3, 4] * 30)
+    put(tmp_path, predictions, "human/report", [2, 3] * 20 + [None] * 20, [1, 3] * 20 + [None] * 20)
+    found = measure_agreement(predictions, tmp_path)["corrected"]["judge/report/invented"]
+    assert (found["judge"], found["people"], found["rated"], found["n"]) == (3.5, 2.25, 40, 60)
+    assert found["prediction_powered"]["value"] == pytest.approx(2.25) and "rogan_gladen" not in found
+    put(tmp_path, predictions, "human/report", [2] + [None] * 59)
+    found = measure_agreement(predictions, tmp_path)["corrected"]["judge/report/invented"]
+    assert found["prediction_powered"]["value"] is None
+    assert found["prediction_powered"]["reason"] == "too few ratings: 1, needs 20"
+
+
+def test_answers_are_corrected_in_percent_and_by_group(tmp_path):
+    predictions = answers(80)
+    put(tmp_path, predictions, "judge/vqa/invented", [1, 1, 1, 0] * 20)
+    put(tmp_path, predictions, "human/vqa", [1, 0, 1, 0] * 15 + [None] * 20)
+    found = measure_agreement(predictions, tmp_path, axes=["dataset"])["corrected"]["judge/vqa/invented"]
+    assert (found["unit"], found["judge"], found["people"]) == ("%", 75.0, 50.0)
+    assert found["sensitivity"]["value"] == 100.0 and found["specificity"]["value"] == pytest.approx(50.0)
+    assert found["rogan_gladen"]["value"] == pytest.approx(50.0)
+    (group,) = found["groups"].values()
+    assert group["prediction_powered"] == found["prediction_powered"]
+
+
+def test_ratings_of_what_failed_exact_match_correct_nothing(tmp_path):
+    predictions = answers(30)
+    put(tmp_path, predictions, "judge/vqa/invented", [1, 0] * 15)
+    put(tmp_path, predictions, "human/vqa", [1, 0] * 15, facts={"scope": SCOPES["failures"]})
+    found = measure_agreement(predictions, tmp_path)["corrected"]["judge/vqa/invented"]
+    assert found["value"] is None and "--random" in found["reason"]
+    shown = [row for table in agreement_tables({**measure_agreement(predictions, tmp_path)}) for row in table.texts()]
+    assert any("--random" in place for row in shown for place in row)
 
 
 def test_the_command_writes_and_shows_it(tmp_path, capsys):
@@ -99,7 +124,8 @@ def test_the_command_writes_and_shows_it(tmp_path, capsys):
     assert whole["flips"]["judge/report/invented"].pop("per_item") == [None] * 12
     assert {key: whole[key] for key in section} == section and whole["n"] == 12
     shown = capsys.readouterr().out
-    assert "Krippendorff" in shown and "WASM anchored on people" in shown
+    assert "Krippendorff" in shown and "WASM corrected by people's ratings" in shown
+    assert "too few ratings: 12, needs 20" in shown
 
 
 def test_one_rater_alone_agrees_with_nobody(tmp_path):
