@@ -34,23 +34,25 @@ def run(arguments: argparse.Namespace) -> Output:
     """Read the runs, compare them, write what ``--out`` names."""
     from ..reporting.comparison.compare_tables import comparison_markdown, comparison_view  # late: loads PIL
     from ..reporting.comparison.evaluations import evaluate_runs, evaluations_to_json  # late: loads PIL
+    from ..reporting.comparison.findings import find  # late: loads PIL
 
     if arguments.out and arguments.out.suffix not in (".json", ".md"):
         raise ConfigError(f"--out {arguments.out}: end its name with .json or .md")
     runs = read_evaluations(arguments)
     tables, evaluations, groups = compare_runs(runs), evaluate_runs(runs), group_tables(runs, arguments.by)
-    looked = reliance_tables(runs)
+    looked, findings = reliance_tables(runs), find(runs, tables, arguments.by)
     data = {
         **to_json(tables),
         "evaluations": evaluations_to_json(evaluations),
         "groups": list(map(to_data, groups)),
         "reliance": list(map(to_data, looked)),
+        **findings.data,
     }
-    groups += looked
+    further = [*groups, *findings.tables, *looked]
     if arguments.out is not None and arguments.out.suffix == ".json":
         write_json(arguments.out, data)
     elif arguments.out is not None:
-        write_text(arguments.out, comparison_markdown(tables, evaluations, groups))
+        write_text(arguments.out, comparison_markdown(tables, evaluations, further, findings.lines))
 
     written = [] if arguments.out is None else [f"written to {arguments.out}"]
-    return Output(data, [*comparison_view(tables, evaluations, groups), *written])
+    return Output(data, [*comparison_view(tables, evaluations, further, findings.lines), *written])

@@ -167,9 +167,11 @@ function showComparison() {
       block.append(make("div", { class: "figure" }, make("span", {}, bar.run),
         strip(bar.value, bar.interval.low, bar.interval.high, range, `${bar.run}: ${shown}`), make("b", {}, shown)));
     }
-    block.append(...drawTable(compared.table));
+    block.append(...compared.said.map((line) => make("p", { class: "said" }, line)), ...drawTable(compared.table));
     $("tables").append(block);
   }
+  for (const table of data.comparison.further)
+    $("tables").append(make("div", { class: "compared" }, make("h3", {}, table.title), ...drawTable(table)));
   $("tables").append(...data.comparison.notes.map((note) => make("p", { class: "note" }, note)));
 }
 

@@ -6,8 +6,8 @@ Works on runs that were read; ``compare_tables`` shows the comparison.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from ...errors import ConfigError, DataError
@@ -15,7 +15,7 @@ from ...records import Prediction
 from ...scoring.breakdown import cluster_of
 from ...scoring.checks import check_references
 from ...scoring.intervals import Interval, cluster_interval
-from ...scoring.paired import METHOD, Difference, paired_difference
+from ...scoring.paired import METHOD, Difference, adjust_holm, paired_difference
 from ...scoring.pairing import answer_type, mean
 from ...scoring.spec import ScoredColumn, ScorerSpec
 from ..results import Answered, Run
@@ -56,6 +56,8 @@ class ComparedRun:
     """From the paper, and from how the reference run was scored."""
     scope: str | None = None
     """Which answers people rated; None for what is no rating by people."""
+    adjusted_p: float | None = None
+    """p of ``difference``, adjusted by Holm for all tests of the call."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +72,12 @@ class Comparison:
     """Those that the scorer declares and the data set has."""
     reference: str
     """Label of the run that the others are tested against."""
+    kind: str = ""
+    """Of the scorer: right or wrong, a mean, or levels."""
     rows: Sequence[ComparedRun] = field(default_factory=tuple)
     """In the order the runs were given."""
+    tests: int = 0
+    """How many tests of the call their p are adjusted for."""
 
     @property
     def tested(self) -> ScoredColumn:
@@ -100,7 +106,21 @@ def compare_runs(runs: Sequence[Run]) -> list[Comparison]:
         tables += [_table(key, name, [run for run in having if _find(run, key, name)]) for name in scorers]
     if not tables:
         raise DataError("nothing was scored in these runs; score their predictions first, with pefomed score")
-    return tables
+    return _adjusted(tables)
+
+
+def _adjusted(tables: Sequence[Comparison]) -> list[Comparison]:
+    """With every p adjusted for the number of all of them."""
+    p_values = [row.difference.p_value for table in tables for row in table.rows if row.difference]
+    adjusted = iter(adjust_holm(p_values))
+    return [
+        replace(
+            table,
+            rows=[replace(row, adjusted_p=next(adjusted) if row.difference else None) for row in table.rows],
+            tests=len(p_values),
+        )
+        for table in tables
+    ]
 
 
 def to_json(tables: Sequence[Comparison]) -> dict[str, Any]:
@@ -135,7 +155,8 @@ def _table(key: str, scorer: str, runs: Sequence[Run]) -> Comparison:
     columns = columns_of(runs[0].answered[key], runs[0].answered[key].scorers[scorer])
     runs = [run for run in runs if values_of(run.answered[key], columns[-1])]
     rows = [_row(run, runs[0], key, scorer, columns) for run in runs]
-    return Comparison(key, scorer, columns, runs[0].name if runs else "", rows)
+    kind = runs[0].answered[key].scorers[scorer].kind if runs else ""
+    return Comparison(key, scorer, columns, runs[0].name if runs else "", kind, rows)
 
 
 def _row(run: Run, reference: Run, key: str, scorer: str, columns: Sequence[ScoredColumn]) -> ComparedRun:
@@ -147,7 +168,7 @@ def _row(run: Run, reference: Run, key: str, scorer: str, columns: Sequence[Scor
     if own != others:
         departs += [f"scored by version {own}, {reference.name} by {others}: not tested against it"]
     is_tested = run is not reference and own == others
-    difference = _difference(answered, other, tested) if is_tested else None
+    difference = difference_of(answered, other, tested) if is_tested else None
     return ComparedRun(run.name, stages_of(run), figures, difference, departs, scope_of(answered, scorer))
 
 
@@ -211,9 +232,19 @@ def _count(answered: Answered, column: ScoredColumn) -> float:
     return mean([float(sum(score.value == column.level for score in scores)) for scores in runs])
 
 
-def _difference(answered: Answered, reference: Answered, column: ScoredColumn) -> Difference | None:
+def difference_of(
+    answered: Answered, reference: Answered, column: ScoredColumn, among: Container[str] | None = None
+) -> Difference | None:
+    """What a run's figure is above the reference's, over the samples that both have a score of; None without any.
+
+    ``among``: only samples of these ids.
+    """
     of_reference = {prediction.id: value for prediction, value in values_of(reference, column)}
-    both = [(row, value) for row, value in values_of(answered, column) if row.id in of_reference]
+    both = [
+        (row, value)
+        for row, value in values_of(answered, column)
+        if row.id in of_reference and (among is None or row.id in among)
+    ]
     if not both:
         return None
     return paired_difference(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Callable
 
 from ...scoring.paired import METHOD
@@ -16,29 +17,39 @@ from .compare import ComparedFigure, ComparedRun, Comparison
 from .evaluations import EvaluationRow, Evaluations
 from .paper_figures import Stages
 
+Lines = Mapping[tuple[str, str], Sequence[str]]
+"""(data set, scorer) -> what is said below its table."""
+
 
 def comparison_view(
-    comparisons: Sequence[Comparison], evaluations: Sequence[Evaluations] = (), further: Sequence[Table] = ()
+    comparisons: Sequence[Comparison],
+    evaluations: Sequence[Evaluations] = (),
+    further: Sequence[Table] = (),
+    lines: Lines = MappingProxyType({}),
 ) -> list[Shown]:
     """Every table, and what its columns and tests are; ``further`` tables stand below the others."""
-    tables = [*_tables(comparisons, evaluations), *further]
+    tables = [*_tables(comparisons, evaluations, lines), *further]
     separated = [part for table in tables for part in (table, "")]
     return [*separated, *footnotes(comparisons), *scope_lines(comparisons, evaluations)]
 
 
 def comparison_markdown(
-    comparisons: Sequence[Comparison], evaluations: Sequence[Evaluations] = (), further: Sequence[Table] = ()
+    comparisons: Sequence[Comparison],
+    evaluations: Sequence[Evaluations] = (),
+    further: Sequence[Table] = (),
+    lines: Lines = MappingProxyType({}),
 ) -> str:
     """The comparison as a Markdown document."""
-    tables = map(to_markdown, [*_tables(comparisons, evaluations), *further])
-    lines = [*footnotes(comparisons), *scope_lines(comparisons, evaluations)]
-    return "\n\n".join(["# Comparison of runs", *tables, "\n".join(lines)]) + "\n"
+    tables = map(to_markdown, [*_tables(comparisons, evaluations, lines), *further])
+    below = [*footnotes(comparisons), *scope_lines(comparisons, evaluations)]
+    return "\n\n".join(["# Comparison of runs", *tables, "\n".join(below)]) + "\n"
 
 
-def _tables(comparisons: Sequence[Comparison], evaluations: Sequence[Evaluations]) -> list[Table]:
+def _tables(comparisons: Sequence[Comparison], evaluations: Sequence[Evaluations], lines: Lines) -> list[Table]:
     tables: list[Table] = []
     said: set[str] = set()
-    for table in map(comparison_table, comparisons):
+    for comparison in comparisons:
+        table = comparison_table(comparison, lines.get((comparison.dataset, comparison.scorer), ()))
         tables.append(replace(table, notes=[note for note in table.notes if note not in said]))
         said.update(table.notes)
     for found in evaluations:
@@ -50,12 +61,12 @@ def _tables(comparisons: Sequence[Comparison], evaluations: Sequence[Evaluations
     return tables
 
 
-def comparison_table(comparison: Comparison) -> Table:
-    """Runs below each other; below them how each differs from the paper's."""
+def comparison_table(comparison: Comparison, lines: Sequence[str] = ()) -> Table:
+    """Runs below each other; below them what the tests say (``lines``), and how each differs from the paper's."""
     tested, deviations = comparison.tested, {row.run: "; ".join(row.deviations) for row in comparison.rows}
     against = [
         Column("against " + comparison.reference, lambda row: _difference(row, tested), FIGURE),
-        Column("p", lambda row: Cell(row.difference.p_value, least=0.001) if row.difference else None, FIGURE),
+        Column("p" if comparison.tests < 2 else "p (Holm)", _p, FIGURE),
     ]
     return Table(
         f"{comparison.dataset}, {comparison.scorer}{_as_in_the_paper(comparison.rows)}",
@@ -67,7 +78,7 @@ def comparison_table(comparison: Comparison) -> Table:
             *(against if len(comparison.rows) > 1 else ()),
         ],
         comparison.rows,
-        [f"  {run}: {text or 'no deviation from the paper known'}" for run, text in deviations.items()],
+        [*lines, *(f"  {run}: {text or 'no deviation from the paper known'}" for run, text in deviations.items())],
     )
 
 
@@ -89,10 +100,13 @@ def evaluation_table(found: Evaluations) -> Table:
 def footnotes(comparisons: Sequence[Comparison]) -> list[str]:
     """What brackets, intervals and p are."""
     tested = " or ".join(dict.fromkeys(comparison.tested.name for comparison in comparisons))
+    tests = max((comparison.tests for comparison in comparisons), default=0)
+    adjusted = f"p is adjusted for these {tests} tests (Holm), that of a group for all groups." if tests > 1 else ""
     return [
         "In round brackets: the paper's figure for these stages; behind \u00b1 the SD over runs or raters.",
         f"Interval and test are of the column {tested}.",
-        f"Tests against the first run: {METHOD} (study, else image). Not corrected for their number.",
+        f"Tests against the first run: {METHOD} (study, else image).",
+        *([adjusted] if adjusted else []),
     ]
 
 
@@ -145,6 +159,10 @@ def _scored_column(column: ScoredColumn) -> Column:
 
 def _interval_of(column: ScoredColumn) -> Callable[[ComparedRun | EvaluationRow], Cell]:
     return lambda row: Cell(interval=row.figures[column.name].interval, unit=column.unit, digits=column.digits)
+
+
+def _p(row: ComparedRun) -> Cell | None:
+    return Cell(row.adjusted_p, least=0.001) if row.adjusted_p is not None else None
 
 
 def _difference(row: ComparedRun, tested: ScoredColumn) -> Cell | None:

@@ -18,6 +18,7 @@ from ...scoring.spec import ACCURACY, RATER, RUN, MetricSpec, ScorerSpec
 from ..breakdowns import break_down_answers, names_together, title_of_axis
 from ..comparison.compare import Comparison, compare_runs
 from ..comparison.compare_tables import comparison_table, footnotes
+from ..comparison.findings import find
 from ..figures import Figure
 from ..rendering import to_page
 from ..results import Answered, Run
@@ -302,19 +303,28 @@ def _producer(run: Run) -> dict[str, str]:
 
 
 def _comparison(runs: Sequence[Run]) -> dict[str, Any] | None:
-    """The ablation tables, where there is something to compare with."""
+    """The ablation tables with what their tests say, where there is something to compare with."""
     if len(runs) < 2:
         return None
     comparisons = [comparison for comparison in compare_runs(runs) if len(comparison.rows) > 1]
-    return {"tables": [_compared(comparison) for comparison in comparisons], "notes": footnotes(comparisons)}
+    findings = find(runs, comparisons)
+    return {
+        "tables": [
+            _compared(comparison, findings.lines.get((comparison.dataset, comparison.scorer), ()))
+            for comparison in comparisons
+        ],
+        "further": list(map(to_page, findings.tables)),
+        "notes": footnotes(comparisons),
+    }
 
 
-def _compared(comparison: Comparison) -> dict[str, Any]:
+def _compared(comparison: Comparison, lines: Sequence[str]) -> dict[str, Any]:
     """A table, and one bar per run."""
     tested = comparison.tested
     figures = [(row.run, row.figures[tested.name]) for row in comparison.rows]
     return {
         "table": to_page(comparison_table(comparison)),
+        "said": lines,
         "unit": tested.unit,
         "range": tested.metric.shown_range,
         "bars": [{"run": run, "value": figure.value, "interval": asdict(figure.interval)} for run, figure in figures],

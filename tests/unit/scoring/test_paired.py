@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import itertools
+import statistics
 
 import pytest
 
 from pefomed_plugin.errors import DataError
-from pefomed_plugin.scoring.paired import paired_difference
+from pefomed_plugin.scoring.paired import adjust_holm, least_p, paired_difference, standard_error
 
 
 def test_p_is_that_of_all_sign_flips() -> None:
@@ -44,3 +45,35 @@ def test_unequal_lengths_and_nothing_are_refused() -> None:
         paired_difference([1.0, 2.0], [1.0], ["a", "b"])
     with pytest.raises(DataError, match="got 0 and 0"):
         paired_difference([], [], [])
+
+
+def test_p_of_several_tests_by_holm() -> None:
+    assert adjust_holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert adjust_holm([0.6, 0.7]) == [1.0, 1.0] and adjust_holm([0.02]) == [0.02] and adjust_holm([]) == []
+
+
+def test_holm_of_statsmodels() -> None:
+    multitest = pytest.importorskip("statsmodels.stats.multitest")
+    for p_values in ([0.001, 0.2, 0.03, 0.03, 0.9], [0.5], [0.01] * 6):
+        assert adjust_holm(p_values) == pytest.approx(multitest.multipletests(p_values, method="holm")[1].tolist())
+
+
+def test_the_standard_error_is_that_of_the_mean_where_clusters_are_single_samples() -> None:
+    values = [3.0, 1.0, 4.0, 1.0, 5.0, 9.0]
+    expected = statistics.stdev(values) / 6**0.5
+    assert standard_error(values, range(6)) == pytest.approx(expected)
+    # the same sample five times is one sample
+    assert standard_error(values * 5, [*range(6)] * 5) == pytest.approx(expected)
+    assert standard_error(values, ["one"] * 6) is None
+
+
+def test_the_least_difference_seen_is_what_the_t_test_sees_in_80_of_100() -> None:
+    found = paired_difference([float(k % 3) for k in range(120)], [1.0] * 120, list(range(120)))
+    least = found.least_seen()
+    assert least is not None and found.error is not None
+    assert least == pytest.approx(found.error * 2.82, rel=0.01) and found.power(least) == pytest.approx(0.8, abs=1e-6)
+    assert found.least_seen(level=0.99) > least  # several tests see less
+    same = paired_difference([1.0] * 120, [1.0] * 120, list(range(120)))
+    assert same.least_seen(step=1.0) == pytest.approx(8 / 120) and same.power(0.1) is None
+    assert paired_difference([1.0], [0.0], ["a"]).least_seen() is None
+    assert [least_p(count) < 0.05 for count in (1, 5, 6)] == [False, False, True]
