@@ -335,6 +335,43 @@ def test_quantised_weights_are_not_parted() -> None:
         language.take_away(model, {})
 
 
+@pytest.mark.parametrize("variant", ["dora on all, rslora", "pissa", "olora"], indirect=True)
+def test_matrices_with_biases_and_of_fewer_keys_are_merged_the_same(variant: str) -> None:
+    """As other families have them; merged by us, by peft, and not at all. The output layer is the embedding."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(2)
+    config = LlamaConfig(
+        vocab_size=100,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        attention_bias=True,
+        mlp_bias=True,
+        tie_word_embeddings=True,
+    )
+    base = LlamaForCausalLM(config).eval()
+    for name, own in base.named_parameters():
+        torch.nn.init.normal_(own, mean=float("norm" in name), std=0.3)
+    before = logits_of(base)
+    settings = replace(VARIANTS[variant], modules_to_save=("norm",))
+    model: Any = language.add_lora(base, settings).eval()
+    if settings.splits_weights:
+        language.begin_as_parts(model, settings)
+    assert torch.allclose(logits_of(model), before, rtol=0, atol=1e-5)
+    for own in model.parameters():
+        if own.requires_grad:
+            own.data += 0.05 * torch.randn(own.shape)
+    expected = logits_of(model)
+    assert not torch.allclose(expected, before, atol=1e-2)
+    with language.merged_lora(model):
+        assert torch.allclose(logits_of(model), expected, rtol=0, atol=1e-5)
+    assert torch.equal(logits_of(model), expected)
+    assert torch.allclose(logits_of(model.merge_and_unload()), expected, rtol=0, atol=1e-5)
+
+
 # -- in a run --------------------------------------------------------------------------------------------------------
 
 RUNS = {
