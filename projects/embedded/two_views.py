@@ -108,7 +108,7 @@ def table(found: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
         cells = []
         for column in COLUMNS:
             middle, low, high = interval([result[column] for result in results])
-            cells.append(f"{middle:.1f} ({low:.1f} - {high:.1f})")
+            cells.append(f"{middle:.1f} ({max(low, 0):.1f} - {min(high, 100):.1f})")
         lines.append(f"| {ROWS[row][0]} | {' | '.join(cells)} |")
     return "\n".join(lines)
 

@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 from pefomed_plugin.readers.iu_xray import IU_XRAY
+from pefomed_plugin.readers.views import NOT_SHOWN, count_views
 from tests.real_data.data import real_data
 
 
@@ -47,3 +48,23 @@ def test_real_tables_alone_lack_what_the_release_lacks(tmp_path: Path) -> None:
     for image in images:
         by_study.setdefault(image.metadata["study"], set()).add(image.split)
     assert all(len(splits) == 1 for splits in by_study.values())
+
+
+def test_real_studies_by_their_views(tmp_path: Path) -> None:
+    folder = real_data("iu_xray")
+    for name in ("indiana_reports.csv", "indiana_projections.csv", "annotation.json"):
+        (tmp_path / name).symlink_to(folder / name)
+    (tmp_path / "images/images_normalized").mkdir(parents=True)
+    both = {"per": "study", "views": ["frontal", "lateral"]}
+    shown = IU_XRAY.read(tmp_path, **both)
+    assert {name: count_views(part) for name, part in shown.splits().items()} == {
+        "train": {"frontal + lateral": 2059, "one image": 10},
+        "val": {"frontal + lateral": 294, "one image": 2},
+        "test": {"frontal + lateral": 590},
+    }
+    assert shown.notes == {NOT_SHOWN: 189}
+    left = IU_XRAY.read(tmp_path, **both, missing_views="skip")
+    reasons = Counter(skip.reason for skip in left.skips)
+    assert (len(left.samples), reasons["no frontal image"], reasons["no lateral image"]) == (2943, 8, 4)
+    unnamed = IU_XRAY.read(folder, per="study", views="all")
+    assert count_views(unnamed.samples) == {"image 1 + image 2": 2955}

@@ -119,7 +119,7 @@ def test_a_run_without_room_for_all_images_is_refused_at_its_start(tmp_path: Pat
     assert "vqa_rad, test: every sample shows one image" in caught.value.problems[0]
 
 
-def test_the_option_knows_four_values() -> None:
+def test_the_option_knows_five_values() -> None:
     assert read_run_config({**LEAST, "images": "blind"}).images == "blind"
-    with pytest.raises(ConfigError, match="'none' is none of own, shuffled, blind, further_shuffled"):
+    with pytest.raises(ConfigError, match="'none' is none of own, shuffled, blind, mirrored, further_shuffled"):
         read_run_config({**LEAST, "images": "none"})
