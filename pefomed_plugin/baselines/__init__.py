@@ -94,6 +94,7 @@ def _baseline(
         texts = [other if text is None else text for text, other in zip(texts, _said(behind, train, blank, said))]
     producer = {
         "predictor": predictor.name,
+        "title": predictor.title,
         "version": predictor.version,
         "own_answers": answered,
         **({"falls_back_on": predictor.falls_back_on} if predictor.falls_back_on else {}),

@@ -27,6 +27,8 @@ COMMANDS = {
     "evaluate": "answer and score the test splits of a YAML; starts torchrun",
     "predict": "let a model behind an API answer a test set, or a model of yours a folder of images",
     "baseline": "the answers of predictors that do not look at the image: what a score is worth is what it is above",
+    "floors": "put the answers of predictors that do not look under a run's figures: ticks on bars, rows under tables",
+    "leaks": "what training has of each sample that a run answered, so that its figures can be split by it",
     "audit": "what scorers, other harnesses and judges make of answers whose worth is known",
     "score": "score predictions without a model, and break the scores down",
     "import-predictions": "turn other people's result files into predictions.jsonl",

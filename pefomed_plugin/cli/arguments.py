@@ -33,6 +33,7 @@ def add_evaluations(parser: argparse.ArgumentParser, what: str) -> None:
         help="name of a run, once for each in their order; one that begins with 'none', 'stage 1', "
         "'stage 2' or 'both' also says which row of the paper's tables the run is",
     )
+    add_floor_argument(parser)
 
 
 def read_evaluations(arguments: argparse.Namespace) -> list[Run]:
@@ -43,7 +44,14 @@ def read_evaluations(arguments: argparse.Namespace) -> list[Run]:
             "same order"
         )
     labels = arguments.label or [""] * len(arguments.runs)
-    return [read_run(folder, label) for folder, label in zip(arguments.runs, labels)]
+    return [read_run(folder, label, floors=not arguments.no_floor) for folder, label in zip(arguments.runs, labels)]
+
+
+def add_floor_argument(parser: argparse.ArgumentParser) -> None:
+    """``--no-floor`` of what shows figures."""
+    parser.add_argument(
+        "--no-floor", action="store_true", help="leave out what predictors that do not look get (pefomed floors)"
+    )
 
 
 def add_predictions(parser: argparse.ArgumentParser) -> None:
@@ -61,11 +69,17 @@ def add_axes(parser: argparse.ArgumentParser, what: str = "break down") -> None:
     """``--by`` of what writes scores, or breaks them down."""
     parser.add_argument(
         "--by",
-        action="append",
+        action="extend",
+        type=axes_given,
         default=[],
         metavar="AXIS",
-        help=f"{what} by {', '.join(AXES)}, or a field that the data set declares; may be repeated",
+        help=f"{what} by {', '.join(AXES)}, or a field that the data set declares; several with commas, or repeated",
     )
+
+
+def axes_given(text: str) -> list[str]:
+    """``twin,organ`` as a list, for argparse."""
+    return [axis.strip() for axis in text.split(",") if axis.strip()]
 
 
 def add_rubric(parser: argparse.ArgumentParser, what: str) -> None:

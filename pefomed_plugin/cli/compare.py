@@ -11,7 +11,7 @@ from ..reporting.comparison.groups import group_tables
 from ..reporting.reliance import reliance_tables
 from ..reporting.rendering import to_data
 from ..storage import write_json, write_text
-from .arguments import add_evaluations, read_evaluations
+from .arguments import add_evaluations, axes_given, read_evaluations
 from .output import Output, add_json_argument
 
 
@@ -21,10 +21,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="FILE", help="also write compare.json or compare.md")
     parser.add_argument(
         "--by",
-        action="append",
+        action="extend",
+        type=axes_given,
         default=[],
         metavar="AXIS",
-        help="also each run's evaluations by organ, phrase_type, ... (the paper's tables 3 and 4); may be repeated",
+        help="also each run's evaluations by organ, phrase_type, twin, ... (the paper's tables 3 and 4); several with "
+        "commas, or repeated",
     )
     add_json_argument(parser)
     parser.epilog = "example: pefomed compare output/none output/both --label none --label both --out compare.md"

@@ -21,11 +21,11 @@ from ..scoring import SCORERS, ScorerSpec, find_scorer
 from ..scoring.breakdown import check_axes
 from ..scoring.checks import check_predictions, check_references
 from ..scoring.files import warnings_of, write_scores
-from ..scoring.metrics_file import PREDICTIONS, groups_in
+from ..scoring.metrics_file import FLOORS, PREDICTIONS, groups_in
 from ..services.console import say
 from ..storage import write_records
 from ._answers import read_answers
-from .arguments import add_predictions, add_score_arguments
+from .arguments import add_floor_argument, add_predictions, add_score_arguments
 from .output import Output, add_json_argument
 
 
@@ -51,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="release of the data set: check that the predictions answer its split, all of it",
     )
+    add_floor_argument(parser)
     add_json_argument(parser)
     parser.epilog = "example: pefomed score exact_match output/eval/results/vqa_rad-test/predictions.jsonl --by organ"
 
@@ -77,15 +78,16 @@ def run(arguments: argparse.Namespace) -> Output:
         say(f"warning: {warning}")
     if not (folder / PREDICTIONS).exists():
         write_records(folder / PREDICTIONS, predictions)  # a folder of scores can be compared and reported by itself
-    figures = metrics["scores"][spec.name]
+    figures, floors = metrics["scores"][spec.name], metrics.get(FLOORS, {})
     metrics = {
         **metrics,
         "scores": {spec.name: figures},
         "scorers": {spec.name: metrics["scorers"][spec.name]},
+        FLOORS: {} if arguments.no_floor or spec.name not in floors else {spec.name: floors[spec.name]},
     }
     breakdowns = []
     if arguments.by or arguments.plot:
-        (answered,) = read_run(folder).answered.values()
+        (answered,) = read_run(folder, floors=not arguments.no_floor).answered.values()
         breakdowns = [
             break_down_answers(answered, name, axis)
             for name in spec.measured

@@ -5,16 +5,17 @@ The cells come from ``scoring.breakdown``; here they get their unit and their wo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from ..readers import describe
 from ..records import Prediction, Score
-from ..scoring.breakdown import GroupMean, break_down
+from ..scoring.breakdown import GroupMean, break_down, group_means
+from ..scoring.leaks import TITLES
 from ..scoring.repeated import break_down_runs
 from ..scoring.spec import MetricSpec
 from .comparison.paper_figures import EXACT_MATCH, GPT4_JUDGE, HUMAN
-from .figures import INTERVAL
+from .figures import FLOOR, INTERVAL
 from .results import Answered
 from .table import COUNT, FIGURE, HIGHER, LOWER, Cell, Column, Table
 
@@ -31,6 +32,10 @@ class Breakdown:
     """What the scores measure."""
     cells: Sequence[GroupMean]
     """``value`` and ``interval`` in the metric's unit."""
+    floor: Mapping[str, float | None] = field(default_factory=dict)
+    """By group: what the strongest predictor that does not look gets; empty where there is none."""
+    floor_name: str = ""
+    """Which predictor that is."""
 
 
 def make_breakdown(
@@ -56,11 +61,17 @@ def break_down_answers(answered: Answered, name: str, axis: str) -> Breakdown:
         ConfigError: no such axis.
         DataError: predictions and scores do not belong together.
     """
-    _, metric = answered.measured[name]
+    spec, metric = answered.measured[name]
     if name not in answered.runs:
-        return make_breakdown(answered.predictions, answered.scores[name], axis, metric)
-    cells = break_down_runs(answered.predictions, answered.runs[name], axis, metric.factor)
-    return Breakdown(name, title_of_axis(axis, answered.predictions[0].dataset), metric, cells)
+        found = make_breakdown(answered.predictions, answered.scores[name], axis, metric)
+    else:
+        cells = break_down_runs(answered.predictions, answered.runs[name], axis, metric.factor)
+        found = Breakdown(name, title_of_axis(axis, answered.predictions[0].dataset), metric, cells)
+    floor = answered.floors.get(spec.name)
+    if floor is None or name not in floor.answered.scores:
+        return found
+    means = group_means(floor.answered.predictions, floor.answered.scores[name], axis, metric.factor)
+    return replace(found, floor=means, floor_name=floor.predictor)
 
 
 def names_together(answered: Answered) -> list[str]:
@@ -84,7 +95,7 @@ def names_together(answered: Answered) -> list[str]:
 def title_of_axis(axis: str, dataset: str) -> str:
     """What a data set calls an axis, in words."""
     declared = {field.name: field.title for field in describe(dataset).fields}
-    return declared.get(axis, axis.replace("_", " "))
+    return declared.get(axis) or TITLES.get(axis) or axis.replace("_", " ")
 
 
 def breakdown_table(breakdown: Breakdown) -> Table:
@@ -99,7 +110,13 @@ def breakdown_table(breakdown: Breakdown) -> Table:
             Column("n", lambda cell: cell.n, COUNT),
             Column("value", lambda cell: Cell(cell.value, unit, sd=cell.sd), FIGURE, better=better),
             Column(INTERVAL, lambda cell: Cell(unit=unit, interval=cell.interval), FIGURE),
+            *(
+                [Column(FLOOR, lambda cell: Cell(breakdown.floor.get(cell.group), unit), FIGURE, better=better)]
+                if breakdown.floor
+                else []
+            ),
             *([Column("not scored", lambda cell: cell.unscored, COUNT)] if unscored else []),
         ],
         breakdown.cells,
+        [f"Floor, without looking: {breakdown.floor_name}."] if breakdown.floor else [],
     )

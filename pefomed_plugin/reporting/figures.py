@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..scoring.intervals import Interval
@@ -11,6 +11,8 @@ from .table import COUNT, FIGURE, Cell, Column, Table
 
 INTERVAL = "95 % interval"
 """What the column of intervals is called."""
+FLOOR = "floor"
+"""What the column of floors is called, and how their rows begin."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,8 @@ class Figure:
     """What ``metrics.json`` holds of it."""
     test_set: str = ""
     """``<data set>-<split>``, where figures of several stand together."""
+    floor: Mapping[str, Any] | None = None
+    """The same figure of the strongest predictor that does not look."""
 
     def count(self) -> Cell | int | None:
         """``237 of 272`` where right answers are counted, else how many were scored."""
@@ -73,6 +77,7 @@ def figures_of(scores: Mapping[str, Any], test_set: str = "") -> list[Figure]:
 def metrics_table(results: Mapping[str, Mapping[str, Any]]) -> Table:
     """What each test set scored, by ``<data set>-<split>``: one table, however many there are."""
     figures = [figure for name, metrics in results.items() for figure in figures_of(metrics["scores"], name)]
+    figures = [replace(figure, floor=_floor(results[figure.test_set], figure)) for figure in figures]
     scored = {figure.test_set for figure in figures}
     several = len(results) > 1
     notes = [
@@ -80,9 +85,22 @@ def metrics_table(results: Mapping[str, Mapping[str, Any]]) -> Table:
         for name in results
         if name not in scored
     ]
+    notes += [
+        f"Floor of {scorer}{' on ' + name if several else ''}, without looking: {floor['predictor']}."
+        for name, metrics in results.items()
+        for scorer, floor in (metrics.get("floors") or {}).items()
+        if scorer in metrics["scores"]
+    ]
     title = f"{', '.join(results)} ({sum(metrics['n'] for metrics in results.values()):,} answers)"
-    columns = [Column("test set", lambda figure: figure.test_set), *FIGURE_COLUMNS] if several else FIGURE_COLUMNS
+    columns = [Column("test set", lambda figure: figure.test_set), *FIGURE_COLUMNS] if several else [*FIGURE_COLUMNS]
+    if any(figure.floor for figure in figures):
+        columns.append(Column(FLOOR, lambda figure: replace(figure, data=figure.floor or {}).value(), FIGURE))
     return Table(title, columns, figures, notes)
+
+
+def _floor(metrics: Mapping[str, Any], figure: Figure) -> Mapping[str, Any] | None:
+    floor = (metrics.get("floors") or {}).get(figure.scorer) or {}
+    return (floor.get("figures") or {}).get(figure.group)
 
 
 def repeated_table(title: str, groups: Mapping[str, Any]) -> Table:

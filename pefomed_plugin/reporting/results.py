@@ -17,8 +17,10 @@ from ..provenance import RunRecord, read_record
 from ..readers.textfiles import read_json
 from ..records import Prediction, Score
 from ..scoring import specs_of
-from ..scoring.checks import check_predictions
+from ..scoring.checks import check_predictions, check_references
 from ..scoring.files import read_scores
+from ..scoring.floors import floor_folders, strongest_floors
+from ..scoring.leaks import with_leaks
 from ..scoring.metrics_file import (
     AGREEMENT,
     METRICS,
@@ -35,6 +37,21 @@ from ..scoring.repeated import Runs, sample_means
 from ..scoring.spec import MetricSpec, ScorerSpec
 from ..services.private_files import keep_answers_private
 from ..storage import SCHEMA, read_predictions
+
+
+@dataclass(frozen=True)
+class Floor:
+    """The strongest of the predictors that do not look, under one scorer."""
+
+    predictor: str
+    title: str
+    """What it answers with, in words."""
+    train_samples: int | None
+    """How many training samples it knew."""
+    train_sha256: str | None
+    """Digest of them."""
+    answered: Answered
+    """What it said and was given."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +81,8 @@ class Answered:
     """The answers about other images, by what was shown (``scoring.reliance.VARIANTS``)."""
     stale: Sequence[str] = ()
     """Scorers whose results in the folder are about other answers, and are left out."""
+    floors: Mapping[str, Floor] = field(default_factory=dict)
+    """By scorer: what is reached without looking; empty where ``pefomed floors`` was not asked."""
 
     @property
     def scored(self) -> list[ScorerSpec]:
@@ -106,12 +125,13 @@ class Run:
         return list(dict.fromkeys(answered.predictions[0].dataset for answered in self.answered.values()))
 
 
-def read_run(folder: Path, name: str = "", *, leave_out_stale: bool = False) -> Run:
+def read_run(folder: Path, name: str = "", *, leave_out_stale: bool = False, floors: bool = True) -> Run:
     """A run and everything scored in it.
 
     Args:
         leave_out_stale: results that are about other answers than those that are there now are left out, and named in
             ``Answered.stale``; else they are an error.
+        floors: read what lies beside the answers of predictors that do not look.
 
     Raises:
         ConfigError: the folder is not there, or ``config.yaml`` is no YAML.
@@ -130,7 +150,10 @@ def read_run(folder: Path, name: str = "", *, leave_out_stale: bool = False) -> 
             f"{folder} holds no answers: neither {PREDICTIONS} nor results/<data set>-<split>/{PREDICTIONS}; evaluate "
             "first"
         )
-    answered = {found.key: found for found in (_read_answered(place, leave_out_stale) for place in places)}
+    answered = {}
+    for place in places:
+        found = _read_answered(place, leave_out_stale, place)
+        answered[found.key] = replace(found, floors=_read_floors(place, found)) if floors else found
     return Run(name or folder.resolve().name, folder, read_config(folder), read_record(folder), answered)
 
 
@@ -150,8 +173,23 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def _read_answered(folder: Path, leave_out_stale: bool) -> Answered:
-    predictions = read_predictions(folder / PREDICTIONS)
+def _read_floors(folder: Path, answered: Answered) -> dict[str, Floor]:
+    """The strongest predictor of each scorer, of those that lie in the folder of the answers."""
+    strongest = strongest_floors(folder, answered.scorers.values())
+    places = floor_folders(folder)
+    read = {name: _read_answered(places[name], True, folder) for name in {of["predictor"] for of in strongest.values()}}
+    for name, found in read.items():
+        check_references(found.predictions, answered.predictions, f"{folder}, beside which {places[name]} lies")
+    return {
+        scorer: Floor(
+            of["predictor"], of["title"] or "", of["train_samples"], of["train_sha256"], read[of["predictor"]]
+        )
+        for scorer, of in strongest.items()
+    }
+
+
+def _read_answered(folder: Path, leave_out_stale: bool, leaks_in: Path) -> Answered:
+    predictions = with_leaks(read_predictions(folder / PREDICTIONS), leaks_in)
     keep_answers_private(predictions)
     check_predictions(predictions)
     metrics = _read_metrics(folder / METRICS)

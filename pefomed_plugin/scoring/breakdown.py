@@ -13,6 +13,7 @@ from ..errors import ConfigError, near_names
 from ..readers import describe
 from ..records import Prediction, Score
 from .intervals import Interval, cluster_interval
+from .leaks import LEAK_AXES, NOT_EXAMINED, ORDER
 from .pairing import answer_type, mean, pair_scores
 
 NOT_GIVEN = "not given"
@@ -59,6 +60,7 @@ AXES: dict[str, Callable[[Prediction], tuple[str, ...]]] = {
     "organ": lambda prediction: _one(prediction.organ),
     "phrase_type": lambda prediction: _one(prediction.phrase_type),
     "modality": lambda prediction: _one(prediction.metadata.get("modality")),
+    **LEAK_AXES,
 }
 """Name of an axis -> the groups that a prediction belongs to on it; data sets declare further ones."""
 
@@ -86,6 +88,11 @@ def groups_of(prediction: Prediction, axis: str) -> tuple[str, ...]:
     return AXES[axis](prediction) if axis in AXES else _one(prediction.metadata.get(axis))
 
 
+def says_nothing(groups: Iterable[str]) -> bool:
+    """Whether an axis has no value for anything: it is not worth a plot."""
+    return set(groups) <= {NOT_GIVEN, NOT_EXAMINED}
+
+
 def places_of_groups(predictions: Sequence[Prediction], axis: str) -> dict[str, list[int]]:
     """Group -> where its predictions stand; in the data set's declared order, else alphabetical, ``not given`` last.
 
@@ -96,7 +103,12 @@ def places_of_groups(predictions: Sequence[Prediction], axis: str) -> dict[str, 
         for group in groups_of(prediction, axis):
             places.setdefault(group, []).append(place)
     spec = describe(predictions[0].dataset)
-    ordered = sorted(places, key=lambda name: (name == NOT_GIVEN, spec.place_of(axis, name), name))
+    declared = ORDER.get(axis)
+
+    def place_of(name: str) -> int:
+        return declared.index(name) if declared else spec.place_of(axis, name)
+
+    ordered = sorted(places, key=lambda name: (name == NOT_GIVEN, place_of(name), name))
     return {group: places[group] for group in ordered}
 
 
@@ -128,6 +140,18 @@ def break_down(
         _cell(group, label_of(predictions[places[0]].dataset, axis, group), [rows[place] for place in places])
         for group, places in places_of_groups(predictions, axis).items()
     ]
+
+
+def group_means(
+    predictions: Sequence[Prediction], scores: Sequence[Score], axis: str, factor: float = 1.0
+) -> dict[str, float | None]:
+    """The means of ``break_down`` alone, by group."""
+    pairs = pair_scores(predictions, scores)
+    found: dict[str, float | None] = {}
+    for group, places in places_of_groups(predictions, axis).items():
+        values = [factor * score.value for _, score in (pairs[place] for place in places) if score.value is not None]
+        found[group] = mean(values) if values else None
+    return found
 
 
 def label_of(dataset: str, axis: str, group: str) -> str:

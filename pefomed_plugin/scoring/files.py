@@ -16,7 +16,8 @@ from ..records import Prediction, Score
 from ..storage import share_with, write_json, write_records
 from . import find_scorer, specs_of
 from .checks import check_predictions, unsplit_share
-from .metrics_file import METRICS, axes_to_keep, describe, earlier_metrics, merge_metrics, read_metrics
+from .floors import floor_folders, read_floor_answers, strongest_floors
+from .metrics_file import FLOORS, METRICS, axes_to_keep, describe, earlier_metrics, merge_metrics, read_metrics
 from .spec import Measured, ScorerSpec
 from .summary import summarise, summarise_by
 
@@ -36,9 +37,10 @@ def write_scores(
 ) -> dict[str, Any]:
     """Score predictions and write ``scores/*.jsonl`` and ``metrics.json`` into ``folder``.
 
-    What earlier scorers wrote there stays. ``facts`` go into the metrics as they are; ``options`` are given to the
-    scorers that declare them (``vocabulary`` of ``lexical/r2gen60``). The groups of ``axes``, and of those that a
-    scorer was broken down by before, get figures of their own.
+    What earlier scorers wrote there stays. Floors that lie in the folder are scored with the answers. ``facts`` go into
+    the metrics as they are; ``options`` are given to the scorers that declare them (``vocabulary`` of
+    ``lexical/r2gen60``). The groups of ``axes``, and of those that a scorer was broken down by before, get figures of
+    their own.
 
     Returns:
         The metrics as written.
@@ -52,7 +54,10 @@ def write_scores(
     specs = [find_scorer(name) for name in scorers]
     description = describe(predictions)
     earlier_metrics(path, description)  # what cannot be added to is refused before anything is computed
+    floors = read_floor_answers(folder, predictions)
     measured = {spec.name: measure(spec, predictions, **options) for spec in specs}
+    for name, answers in floors.items():
+        write_scores(answers, [spec.name for spec in specs], floor_folders(folder)[name], {}, axes, **options)
     before = earlier_metrics(path, description)  # another command may have added to it meanwhile
     figures = {}
     for spec in specs:
@@ -61,7 +66,11 @@ def write_scores(
     metrics = merge_metrics(
         {**before, **facts},
         predictions,
-        {"scores": figures, "scorers": {spec.name: spec.to_json() for spec in specs}},
+        {
+            "scores": figures,
+            "scorers": {spec.name: spec.to_json() for spec in specs},
+            **({FLOORS: strongest_floors(folder, specs)} if floors else {}),
+        },
     )
     with as_one(folder):
         for found in measured.values():

@@ -19,12 +19,15 @@ from ..errors import DataError
 from ..origins import ORIGIN_KEYS, origins_of
 from ..readers.textfiles import read_json, read_json_object
 from ..records import Prediction
-from ..storage import set_aside, write_json, write_records
+from ..storage import read_predictions, set_aside, write_json, write_records
 from .breakdown import axes_of
 from .checks import check_predictions
+from .leaks import LEAKS, read_leaks, samples_digest
 from .spec import ScorerSpec
 
 METRICS, PREDICTIONS, AGREEMENT = "metrics.json", "predictions.jsonl", "agreement.json"
+FLOORS = "floors"
+"""Folder of what predictors that do not look get, and the section of ``metrics.json`` with the strongest of them."""
 RATINGS = "ratings_sha256"
 """Key of the digest of the ratings that an agreement rests on."""
 _DERIVED = (METRICS, AGREEMENT, "scores", "reliance")
@@ -37,7 +40,7 @@ def read_metrics(path: Path) -> dict[str, Any]:
     Raises:
         DataError: it is damaged; names the fields.
     """
-    sections = {**dict.fromkeys(("scores", "scorers", "judges"), "Mapping[str, Mapping]")}
+    sections = {**dict.fromkeys(("scores", "scorers", "judges", FLOORS), "Mapping[str, Mapping]")}
     kinds = {**sections, "agreement": "Mapping", "reliance": "Mapping"}
     return read_json_object(path, kinds, what="a metrics file; score these predictions again")
 
@@ -130,19 +133,33 @@ def with_other_results(output_dir: Path, metrics: Mapping[str, Any]) -> dict[str
 
 
 def set_stale_aside(predictions: Sequence[Prediction], folder: Path) -> list[str]:
-    """Rename results in ``folder`` that are about other predictions, so that these can be scored.
+    """Rename results in ``folder`` that are about other predictions, so that these can be scored; floors and leaks only
+    where they are about other samples.
 
     Returns:
         What was set aside and where it is now, a line each; empty where all of it is about ``predictions``.
     """
     settle(folder)
     path = Path(folder) / METRICS
-    if not path.is_file() or is_about(read_json(path), describe(predictions)):
-        return []
+    stale = [] if not path.is_file() or is_about(read_json(path), describe(predictions)) else list(_DERIVED)
+    stale += _of_other_samples(predictions, path.parent)
     return [
         f"{path.parent / name} is now {set_aside(path.parent / name)}"
-        for name in _DERIVED
+        for name in stale
         if (path.parent / name).exists()
+    ]
+
+
+def _of_other_samples(predictions: Sequence[Prediction], folder: Path) -> list[str]:
+    """What in a folder is about other samples than these answers, whatever they say."""
+    leaks = read_leaks(folder)
+    floors = [read_predictions(path) for path in sorted(folder.glob(f"{FLOORS}/*/{PREDICTIONS}"))]
+    if leaks is None and not floors:
+        return []
+    about = samples_digest(predictions)
+    return [
+        *([LEAKS] if leaks is not None and leaks.samples_sha256 != about else []),
+        *([FLOORS] if any(samples_digest(answers) != about for answers in floors) else []),
     ]
 
 

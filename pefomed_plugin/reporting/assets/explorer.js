@@ -34,9 +34,10 @@ function draw(tag, attributes) {
 const count = (n) => n.toLocaleString("en");
 const mean = (value, unit) => value === null ? "–" : unit === "%" ? value.toFixed(1) + " %" : value.toFixed(3);
 
-// A mean with its interval on a rail over the range of the score.
-function strip(value, low, high, [min, max], label) {
-  const svg = draw("svg", { class: "strip", role: "img", "aria-label": label });
+// A mean with its interval on a rail over the range of the score, and a tick at what is reached without looking.
+function strip(value, low, high, [min, max], label, floor = null) {
+  const hasFloor = floor !== null && floor !== undefined;
+  const svg = draw("svg", { class: "strip", role: "img", "aria-label": hasFloor ? `${label}, floor ${floor.toFixed(max > 10 ? 1 : 3)}` : label });
   const at = (number) => Math.max(0, Math.min(100, 100 * (number - min) / (max - min))) + "%";
   svg.append(draw("line", { class: "rail", x1: 0, x2: "100%", y1: 9, y2: 9 }));
   if (value !== null) {
@@ -47,6 +48,7 @@ function strip(value, low, high, [min, max], label) {
         draw("line", { class: "range", x1: at(high), x2: at(high), y1: 5, y2: 13 }));
     svg.append(draw("circle", { class: "dot", cx: at(value), cy: 9, r: 4 }));
   }
+  if (hasFloor) svg.append(draw("line", { class: "floor", x1: at(floor), x2: at(floor), y1: 1, y2: 17 }));
   return svg;
 }
 
@@ -84,9 +86,14 @@ function setPanel(set) {
   const right = make("div", {});
   for (const scorer of new Set(set.figures.map((figure) => figure.scorer)))
     right.append(make("div", { class: "scorer" }, make("h3", {}, scorer),
-      ...set.figures.filter((figure) => figure.scorer === scorer).map(figureRow)));
+      ...set.figures.filter((figure) => figure.scorer === scorer).map(figureRow), floorNote(set, scorer)));
   if (!set.figures.length) right.append(make("p", { class: "small" }, "Nothing scored yet: pefomed score SCORER predictions.jsonl"));
   return make("article", { class: "set" }, left, right);
+}
+
+// What the tick on the bars of a scorer is; nothing where there is none.
+function floorNote(set, scorer) {
+  return set.floors[scorer] ? make("p", { class: "small floor-note" }, make("span", { class: "floor-mark", "aria-hidden": "true" }), "Floor: " + set.floors[scorer]) : null;
 }
 
 function figureRow(figure) {
@@ -94,7 +101,7 @@ function figureRow(figure) {
   const value = figure.value === null ? "–" : figure.shown;
   return make("div", { class: "figure" },
     make("span", {}, figure.group + " ", make("span", { class: "small" }, figure.value === null ? figure.shown : figure.n)),
-    strip(figure.value, interval.low, interval.high, [figure.min, figure.max], `${figure.shown} ${figure.shownInterval}`), make("b", {}, value));
+    strip(figure.value, interval.low, interval.high, [figure.min, figure.max], `${figure.shown} ${figure.shownInterval}`, figure.floor), make("b", {}, value));
 }
 
 function setUpBreakdowns() {
@@ -120,6 +127,7 @@ function showPlots() {
   const chosen = set.breakdowns.filter((breakdown) => breakdown.scorer === names[0]);
   $("plots-side").hidden = !together;
   $("plots-one").hidden = together;
+  $("plots-floor").hidden = !chosen.some((breakdown) => breakdown.cells.some((cell) => cell.floor !== null && cell.floor !== undefined));
   $("plots").replaceChildren(...chosen.map((breakdown) => {
     const plot = make("div", { class: "plot" }, make("h3", {}, "By " + breakdown.title));
     const beside = names.map((name) => set.breakdowns.find((other) => other.scorer === name && other.axis === breakdown.axis));
@@ -140,7 +148,7 @@ function showPlots() {
 function bar(cell, breakdown, series, scorer) {
   const shown = mean(cell.value, breakdown.unit), spread = cell.sd === null ? "" : " ± " + cell.sd.toFixed(breakdown.unit === "%" ? 1 : 3);
   const [low, high] = series < 0 ? [cell.low, cell.high] : cell.sd === null ? [null, null] : [cell.value - cell.sd, cell.value + cell.sd];
-  const drawn = strip(cell.value, low, high, [breakdown.min, breakdown.max], `${cell.label}, ${scorer}: ${shown}${spread}`);
+  const drawn = strip(cell.value, low, high, [breakdown.min, breakdown.max], `${cell.label}, ${scorer}: ${shown}${spread}`, cell.floor);
   if (series >= 0) drawn.classList.add("series-" + series % 4);
   return [drawn, make("b", { title: scorer }, shown.replace(" %", spread + " %"))];
 }
@@ -158,14 +166,14 @@ function showComparison() {
   if (!data.comparison) return;
   $("comparison").hidden = false;
   for (const compared of data.comparison.tables) {
-    const [min, max] = compared.range, ends = compared.bars.map((bar) => bar.interval.high || bar.value || min);
+    const [min, max] = compared.range, ends = [compared.floor || min, ...compared.bars.map((bar) => bar.interval.high || bar.value || min)];
     // A range of which little is used is shown up to what is used.
     const range = [min, compared.unit === "%" ? max : Math.min(max, min + Math.max(1e-9, ...ends.map((end) => end - min)) * 1.1)];
     const block = make("div", { class: "compared" }, make("h3", {}, compared.table.title));
     for (const bar of compared.bars) {
       const shown = mean(bar.value, compared.unit);
       block.append(make("div", { class: "figure" }, make("span", {}, bar.run),
-        strip(bar.value, bar.interval.low, bar.interval.high, range, `${bar.run}: ${shown}`), make("b", {}, shown)));
+        strip(bar.value, bar.interval.low, bar.interval.high, range, `${bar.run}: ${shown}`, compared.floor), make("b", {}, shown)));
     }
     block.append(...compared.said.map((line) => make("p", { class: "said" }, line)), ...drawTable(compared.table));
     $("tables").append(block);
@@ -262,7 +270,7 @@ function answers(sample) {
 }
 
 function tags(sample) {
-  const found = data.fields.flatMap((field, at) => sample.groups[at].filter((group) => group !== NOT_GIVEN)
+  const found = data.fields.flatMap((field, at) => sample.groups[at].filter((group) => field.isTag && group !== NOT_GIVEN)
     .map((group) => make("li", { title: field.title }, labelOf(field, group))));
   const at = chosen("f-scorer"), value = at === "" || data.scorers[at].binary ? null : scoreOf(sample, at, chosenRun());
   if (value !== null) found.push(make("li", {}, `${shortName(data.scorers[at].name)} ${value}`));

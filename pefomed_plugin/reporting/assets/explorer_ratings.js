@@ -28,7 +28,7 @@ function runsPanel(found) {
   found.runs.forEach(([value, shown], at) => panel.append(make("div", { class: "rater" }, make("span", {}, `${found.word} ${at + 1}`),
     strip(value, null, null, [found.min, found.max], `${found.word} ${at + 1}: ${shown}`), make("b", {}, shown))));
   panel.append(make("div", { class: "rater all" }, make("span", {}, "mean ± SD"),
-    strip(found.value, interval.low, interval.high, [found.min, found.max], `mean: ${found.shown}`), make("b", {}, found.shown)));
+    strip(found.value, interval.low, interval.high, [found.min, found.max], `mean: ${found.shown}`, found.floor), make("b", {}, found.shown)));
   const notes = [...found.facts, ...(found.unscored ? [`${count(found.unscored)} not scored`] : [])];
   if (notes.length) panel.append(make("p", { class: "small" }, notes.join(" · ")));
   return panel;

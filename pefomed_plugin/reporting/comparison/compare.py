@@ -18,6 +18,7 @@ from ...scoring.intervals import Interval, cluster_interval
 from ...scoring.paired import METHOD, Difference, adjust_holm, paired_difference
 from ...scoring.pairing import answer_type, mean
 from ...scoring.spec import ScoredColumn, ScorerSpec
+from ..floors import floor_label, floor_words
 from ..results import Answered, Run
 from .lineage import deviations, stages_of
 from .paper_figures import PaperFigure, Stages, paper_figure
@@ -78,6 +79,8 @@ class Comparison:
     """In the order the runs were given."""
     tests: int = 0
     """How many tests of the call their p are adjusted for."""
+    floor: ComparedRun | None = None
+    """The strongest predictor that does not look, no run and not tested; None where there is none."""
 
     @property
     def tested(self) -> ScoredColumn:
@@ -138,6 +141,7 @@ def _table_to_json(table: Comparison) -> dict[str, Any]:
         "columns": [column.name for column in table.columns],
         "reference": table.reference,
         "rows": [asdict(row) for row in table.rows],
+        "floor": asdict(table.floor) if table.floor else None,
     }
 
 
@@ -156,7 +160,8 @@ def _table(key: str, scorer: str, runs: Sequence[Run]) -> Comparison:
     runs = [run for run in runs if values_of(run.answered[key], columns[-1])]
     rows = [_row(run, runs[0], key, scorer, columns) for run in runs]
     kind = runs[0].answered[key].scorers[scorer].kind if runs else ""
-    return Comparison(key, scorer, columns, runs[0].name if runs else "", kind, rows)
+    floor = _floor_of(runs, key, scorer, columns)
+    return Comparison(key, scorer, columns, runs[0].name if runs else "", kind, rows, floor=floor)
 
 
 def _row(run: Run, reference: Run, key: str, scorer: str, columns: Sequence[ScoredColumn]) -> ComparedRun:
@@ -170,6 +175,20 @@ def _row(run: Run, reference: Run, key: str, scorer: str, columns: Sequence[Scor
     is_tested = run is not reference and own == others
     difference = difference_of(answered, other, tested) if is_tested else None
     return ComparedRun(run.name, stages_of(run), figures, difference, departs, scope_of(answered, scorer))
+
+
+def _floor_of(runs: Sequence[Run], key: str, scorer: str, columns: Sequence[ScoredColumn]) -> ComparedRun | None:
+    """The floor of the first run that has one; where those of others know other training data, that is said."""
+    floors = [(run, floor) for run in runs if (floor := run.answered[key].floors.get(scorer))]
+    if not floors:
+        return None
+    first, floor = floors[0]
+    row = _row(replace(runs[0], answered={key: floor.answered}), runs[0], key, scorer, columns)
+    others = [run.name for run, other in floors if other.train_sha256 != floor.train_sha256]
+    said = [floor_words(floor)]
+    said += [f"from {first.name}; of other training data beside {', '.join(others)}"] if others else []
+    figures = {name: replace(figure, paper=None) for name, figure in row.figures.items()}
+    return replace(row, run=floor_label(floor.predictor), stages=None, figures=figures, deviations=said, scope=None)
 
 
 def stages_in_paper(run: Run, answered: Answered) -> Stages | None:

@@ -12,7 +12,7 @@ from ...scoring.spec import ScoredColumn
 from ..agreement import pairs_table, together_table
 from ..figures import INTERVAL
 from ..rendering import Shown, to_markdown
-from ..table import COUNT, FIGURE, HIGHER, LOWER, Cell, Column, Table
+from ..table import COUNT, FIGURE, HIGHER, LOWER, QUIET, Cell, Column, Table
 from .compare import ComparedFigure, ComparedRun, Comparison
 from .evaluations import EvaluationRow, Evaluations
 from .paper_figures import Stages
@@ -63,7 +63,8 @@ def _tables(comparisons: Sequence[Comparison], evaluations: Sequence[Evaluations
 
 def comparison_table(comparison: Comparison, lines: Sequence[str] = ()) -> Table:
     """Runs below each other; below them what the tests say (``lines``), and how each differs from the paper's."""
-    tested, deviations = comparison.tested, {row.run: "; ".join(row.deviations) for row in comparison.rows}
+    rows = [*comparison.rows, *([comparison.floor] if comparison.floor else [])]
+    tested, deviations = comparison.tested, {row.run: "; ".join(row.deviations) for row in rows}
     against = [
         Column("against " + comparison.reference, lambda row: _difference(row, tested), FIGURE),
         Column("p" if comparison.tests < 2 else "p (Holm)", _p, FIGURE),
@@ -72,13 +73,14 @@ def comparison_table(comparison: Comparison, lines: Sequence[str] = ()) -> Table
         f"{comparison.dataset}, {comparison.scorer}{_as_in_the_paper(comparison.rows)}",
         [
             Column("run", lambda row: row.run),
-            Column("stages", lambda row: format_stages(row.stages)),
+            Column("stages", lambda row: "" if row is comparison.floor else format_stages(row.stages)),
             *map(_scored_column, comparison.columns),
             Column(INTERVAL, _interval_of(tested), FIGURE),
-            *(against if len(comparison.rows) > 1 else ()),
+            *(against[: 2 if len(comparison.rows) > 1 else 1] if len(rows) > 1 else ()),
         ],
-        comparison.rows,
+        rows,
         [*lines, *(f"  {run}: {text or 'no deviation from the paper known'}" for run, text in deviations.items())],
+        tone=lambda row: QUIET if row is comparison.floor else "",
     )
 
 
@@ -94,6 +96,7 @@ def evaluation_table(found: Evaluations) -> Table:
             Column(INTERVAL, _interval_of(tested), FIGURE),
         ],
         found.rows,
+        tone=lambda row: QUIET if row.is_floor else "",
     )
 
 

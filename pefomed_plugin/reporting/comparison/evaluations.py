@@ -12,7 +12,8 @@ from typing import Any
 from ...scoring.repeated import summarise_answers, summarise_levels
 from ...scoring.spec import ACCURACY, LEVELS, RATER, ScoredColumn, ScorerSpec
 from ..agreement import without_items
-from ..results import Answered, Run
+from ..floors import floor_label
+from ..results import Answered, Floor, Run
 from .compare import ComparedFigure, columns_of, make_figure, scope_of, stages_in_paper
 
 RATED = "rated"
@@ -31,11 +32,20 @@ class EvaluationRow:
     """Which answers people rated."""
     among: int | None = None
     """How many answers it is restricted to, because people rated no others; None: not restricted."""
+    floor: str = ""
+    """The predictor that does not look whose answers were evaluated; empty: the run's own were."""
 
     @property
     def label(self) -> str:
         """What the row is called."""
+        if self.floor:
+            return f"{floor_label(self.floor)}, {self.scorer}"
         return self.scorer if self.among is None else f"{self.scorer}, the {self.among:,} that people rated"
+
+    @property
+    def is_floor(self) -> bool:
+        """Whether it is about a predictor that does not look."""
+        return bool(self.floor)
 
 
 @dataclass(frozen=True)
@@ -106,7 +116,13 @@ def _evaluated(run: Run, answered: Answered, specs: Sequence[ScorerSpec]) -> Eva
         others = [spec for spec in specs if spec.repeated != RATER]
         part = _restrict(answered, others, rated)
         rows += [EvaluationRow(spec.name, row(part, spec, RATED), among=len(rated)) for spec in others]
+    floors = [(spec, answered.floors[spec.name]) for spec in specs if spec.name in answered.floors]
+    rows += [EvaluationRow(spec.name, _of_floor(floor, spec, columns), floor=floor.predictor) for spec, floor in floors]
     return Evaluations(run.name, answered.key, specs[0].unit, columns, rows, {})
+
+
+def _of_floor(floor: Floor, spec: ScorerSpec, columns: Sequence[ScoredColumn]) -> Mapping[str, ComparedFigure]:
+    return {column.name: make_figure(floor.answered, spec, spec.column(column.name), None) for column in columns}
 
 
 def _rated_by_people(answered: Answered, specs: Sequence[ScorerSpec]) -> set[str]:

@@ -11,6 +11,7 @@ from ...errors import ConfigError
 from ...scoring.breakdown import NOT_GIVEN, GroupMean, check_axes, places_of_groups
 from ...scoring.spec import ACCURACY, ScorerSpec
 from ..breakdowns import break_down_answers, title_of_axis
+from ..floors import floor_label
 from ..results import Answered, Run
 from ..table import FIGURE, HIGHER, Cell, Column, Table
 from .compare import stages_in_paper
@@ -42,13 +43,21 @@ def _table(run: Run, answered: Answered, axis: str, groups: Sequence[str], specs
     cells = {
         spec.name: {cell.group: cell for cell in break_down_answers(answered, spec.name, axis).cells} for spec in specs
     }
+    floors = {
+        spec.name: break_down_answers(floor.answered, spec.name, axis).cells
+        for spec in specs
+        if (floor := answered.floors.get(spec.name))
+    }
     papers = [_paper(dataset, spec, group, stages) for spec in specs for group in groups]
     tables = dict.fromkeys(figure.table for figure in papers if figure)
     as_printed = f", as in the paper's {' and '.join(tables)}" if tables else ""
     labels = {cell.group: cell.label for of in cells.values() for cell in of.values()}
 
     def column(group: str) -> Column:
-        def content(spec: ScorerSpec) -> Cell:
+        def content(row: tuple[ScorerSpec, bool]) -> Cell:
+            spec, is_floor = row
+            if is_floor:
+                return _cell(next(cell for cell in floors[spec.name] if cell.group == group), None)
             return _cell(cells[spec.name][group], _paper(dataset, spec, group, stages))
 
         return Column(labels[group], content, FIGURE, unit="%", better=HIGHER)
@@ -56,10 +65,14 @@ def _table(run: Run, answered: Answered, axis: str, groups: Sequence[str], specs
     notice = run.origins.of(dataset).notice
     return Table(
         f"{run.name}, {answered.key} by {title_of_axis(axis, dataset)}{as_printed}",
-        [Column("evaluation", lambda spec: spec.name), *map(column, groups)],
-        specs,
+        [Column("evaluation", lambda row: _label(answered, *row)), *map(column, groups)],
+        [*((spec, False) for spec in specs), *((spec, True) for spec in specs if spec.name in floors)],
         [f"{notice} The paper's figures do not compare with them." if tables else notice] if notice else [],
     )
+
+
+def _label(answered: Answered, spec: ScorerSpec, is_floor: bool) -> str:
+    return f"{floor_label(answered.floors[spec.name].predictor)}, {spec.name}" if is_floor else spec.name
 
 
 def _paper(dataset: str, spec: ScorerSpec, group: str, stages: Stages | None) -> PaperFigure | None:

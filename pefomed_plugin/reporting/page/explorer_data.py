@@ -11,7 +11,8 @@ from typing import Any, Optional
 
 from ... import __version__
 from ...records import Prediction
-from ...scoring.breakdown import NOT_GIVEN, axes_of, groups_of, label_of
+from ...scoring.breakdown import axes_of, groups_of, label_of, says_nothing
+from ...scoring.leaks import FINDINGS
 from ...scoring.metrics_file import groups_in
 from ...scoring.reliance import VARIANTS
 from ...scoring.spec import ACCURACY, RATER, RUN, MetricSpec, ScorerSpec
@@ -20,6 +21,7 @@ from ..comparison.compare import Comparison, compare_runs
 from ..comparison.compare_tables import comparison_table, footnotes
 from ..comparison.findings import find
 from ..figures import Figure
+from ..floors import floor_words
 from ..rendering import to_page
 from ..results import Answered, Run
 from ..table import text_of
@@ -122,9 +124,17 @@ def _fields(run: Run) -> dict[str, dict[str, Any]]:
         dataset = answered.predictions[0].dataset
         for name in _axes_shown(answered.predictions):
             groups = {group for prediction in answered.predictions for group in groups_of(prediction, name)}
-            if groups == {NOT_GIVEN} and name not in found:
+            if says_nothing(groups) and name not in found:
                 continue
-            field = found.setdefault(name, {"name": name, "title": title_of_axis(name, dataset), "labels": {}})
+            field = found.setdefault(
+                name,
+                {
+                    "name": name,
+                    "title": title_of_axis(name, dataset),
+                    "labels": {},
+                    "isTag": name not in FINDINGS,  # "yes" beside an answer says nothing; the worst of them does
+                },
+            )
             labels = {group: label_of(dataset, name, group) for group in sorted(groups)}
             field["labels"].update({group: label for group, label in labels.items() if label != group})
     return found
@@ -215,7 +225,7 @@ def _set(run: Run, answered: Answered) -> dict[str, Any]:
     missing = sum(prediction.prediction is None for prediction in answered.predictions)
     axes = _axes_shown(answered.predictions)
     figures = [
-        _figure(answered.scorers[scorer], group, figure)
+        _figure(answered.scorers[scorer], group, figure, _floor_figure(answered, scorer, group))
         for scorer, groups in answered.figures.items()
         for group, figure in groups.items()
         if isinstance(figure, Mapping)
@@ -235,10 +245,19 @@ def _set(run: Run, answered: Answered) -> dict[str, Any]:
         "together": names_together(answered),
         "ratings": ratings_data(run, answered),
         "reliance": reliance_data(run, answered),
+        "floors": {scorer: f"{floor.predictor} ({floor_words(floor)})" for scorer, floor in answered.floors.items()},
     }
 
 
-def _figure(spec: ScorerSpec, group: str, figure: Mapping[str, Any]) -> dict[str, Any]:
+def _floor_figure(answered: Answered, scorer: str, group: str) -> float | None:
+    """The same figure of the strongest predictor that does not look."""
+    if scorer not in answered.floors:
+        return None
+    figure = answered.floors[scorer].answered.figures.get(scorer, {}).get(group)
+    return figure.get("value") if isinstance(figure, Mapping) else None
+
+
+def _figure(spec: ScorerSpec, group: str, figure: Mapping[str, Any], floor: float | None) -> dict[str, Any]:
     """One figure of ``metrics.json``, with the range it is drawn in."""
     metric, is_count = spec.measured_by(group), group in {f"level {level}" for level in spec.levels}
     low, high = (0.0, float(figure.get("n") or 1)) if is_count else metric.shown_range
@@ -253,6 +272,7 @@ def _figure(spec: ScorerSpec, group: str, figure: Mapping[str, Any]) -> dict[str
         "min": low,
         "max": high,
         "interval": figure.get("interval"),
+        "floor": floor,
         "shownInterval": "" if interval.get("low") is None else text_of(entry.interval()),
     }
 
@@ -266,7 +286,7 @@ def _breakdowns(answered: Answered) -> list[dict[str, Any]]:
     for scorer, (_, metric) in answered.measured.items():
         for axis in _axes_shown(answered.predictions):
             breakdown = break_down_answers(answered, scorer, axis)
-            if [cell.group for cell in breakdown.cells] != [NOT_GIVEN]:
+            if not says_nothing(cell.group for cell in breakdown.cells):
                 found.append(
                     {
                         "scorer": scorer,
@@ -284,6 +304,7 @@ def _breakdowns(answered: Answered) -> list[dict[str, Any]]:
                                 "low": cell.interval.low,
                                 "high": cell.interval.high,
                                 "sd": cell.sd,
+                                "floor": breakdown.floor.get(cell.group),
                             }
                             for cell in breakdown.cells
                         ],
@@ -323,6 +344,7 @@ def _compared(comparison: Comparison, lines: Sequence[str]) -> dict[str, Any]:
     tested = comparison.tested
     figures = [(row.run, row.figures[tested.name]) for row in comparison.rows]
     return {
+        "floor": comparison.floor.figures[tested.name].value if comparison.floor else None,
         "table": to_page(comparison_table(comparison)),
         "said": lines,
         "unit": tested.unit,

@@ -34,7 +34,7 @@ def _repeated(answered: Answered, scorer: str) -> dict[str, Any]:
     """Mean of each run or rater, and of all of them with SD and interval."""
     overall, spec = answered.figures.get(scorer, {}).get("overall") or {}, answered.scorers[scorer]
     unit, factor = spec.unit, spec.factor
-    digits = None if unit == "%" else 2
+    digits, floor = None if unit == "%" else 2, answered.floors.get(scorer)
     return {
         "scorer": scorer,
         "word": spec.repeated,
@@ -42,6 +42,7 @@ def _repeated(answered: Answered, scorer: str) -> dict[str, Any]:
         "min": spec.shown_range[0],
         "max": spec.shown_range[1],
         "value": overall.get("value"),
+        "floor": floor.answered.figures.get(scorer, {}).get("overall", {}).get("value") if floor else None,
         "shown": text_of(Cell(overall.get("value"), unit, sd=overall.get("sd"), digits=digits)),
         "interval": overall.get("interval"),
         "unscored": overall.get("unscored", 0),

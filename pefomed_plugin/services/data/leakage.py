@@ -45,7 +45,7 @@ def find_repetitions(samples: Sequence[Sample], fingerprints: Mapping[str, Finge
                 _surplus(
                     f"{split}: image, question and answer again",
                     (
-                        ((_contents(sample, fingerprints), sample.question, sample.answer), sample.id)
+                        ((contents_of(sample, fingerprints), sample.question, sample.answer), sample.id)
                         for sample in inside
                     ),
                 )
@@ -144,7 +144,7 @@ def _leaks(
     split: str, held_out: Sequence[Sample], train: Sequence[Sample], fingerprints: Mapping[str, Fingerprint]
 ) -> Iterable[Leak]:
     def contents(sample: Sample) -> tuple[str, ...]:
-        return _contents(sample, fingerprints)
+        return contents_of(sample, fingerprints)
 
     def looks(image: str) -> str | None:
         known = fingerprints.get(image)
@@ -156,7 +156,7 @@ def _leaks(
         return _seen(f"{split}: {what} in train", keys, {key(sample) for sample in train})
 
     def question(sample: Sample) -> tuple[tuple[str, ...], str] | None:
-        return (contents(sample), " ".join(sample.question.casefold().split())) if sample.question else None
+        return (contents(sample), plain_question(sample.question)) if sample.question else None
 
     def compare_images(what: str, key: Callable[[str], Hashable]) -> Leak:
         keys = {image: key(image) for sample in held_out for image in sample.images if key(image) is not None}
@@ -180,7 +180,13 @@ def _leaks(
         )
 
 
-def _contents(sample: Sample, fingerprints: Mapping[str, Fingerprint]) -> tuple[str, ...]:
+def plain_question(text: str) -> str:
+    """A question with case and blanks evened out."""
+    return " ".join(text.casefold().split())
+
+
+def contents_of(sample: Sample, fingerprints: Mapping[str, Fingerprint]) -> tuple[str, ...]:
+    """What tells the images of a sample apart from others."""
     return tuple(_content(image, fingerprints) for image in sample.images)
 
 

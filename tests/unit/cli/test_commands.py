@@ -49,6 +49,8 @@ ORDER = [
     "evaluate",
     "predict",
     "baseline",
+    "floors",
+    "leaks",
     "audit",
     "score",
     "import-predictions",

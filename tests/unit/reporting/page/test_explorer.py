@@ -127,7 +127,12 @@ def test_a_field_that_a_data_set_declares_is_a_filter_and_a_breakdown(
     monkeypatch.setitem(DATASETS.own, "notes", DatasetSpec("notes", "Notes", fields=(ward,)))
     rows = answers([True, False], dataset="notes", metadata={"ward": "B2"})
     data = page_data([read_run(make_run(tmp_path / "run", rows))])
-    assert data["fields"][-1] == {"name": "ward", "title": "ward of the hospital", "labels": {"B2": "B2 (surgery)"}}
+    assert data["fields"][-1] == {
+        "name": "ward",
+        "title": "ward of the hospital",
+        "labels": {"B2": "B2 (surgery)"},
+        "isTag": True,
+    }
     groups = data["samples"][0][data["columns"].index("groups")]
     assert groups[-1] == ("B2",) and len(groups) == len(data["fields"])
     (found,) = [breakdown for breakdown in data["sets"][0]["breakdowns"] if breakdown["axis"] == "ward"]

@@ -1,0 +1,124 @@
+"""What training has of each sample of a held-out split: the findings of ``leakage``, sample by sample."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Callable
+
+from ...provenance import samples_sha256
+from ...readers import Release
+from ...readers.prepared import FINGERPRINTS, is_prepared
+from ...records import Sample
+from ...scoring.leaks import SampleLeaks, TrainingFacts
+from ..console import progress
+from ..images.fingerprints import Fingerprint, fingerprint_images, read_fingerprints
+from .leakage import contents_of, plain_question
+
+
+def examine_leaks(held_out: Sequence[Sample], release: Release, data: Path, *, open_images: bool = True) -> SampleLeaks:
+    """What the training split of ``release`` has of each of ``held_out``.
+
+    Args:
+        held_out: of one split, at least one.
+        release: read from ``data``, with a training split.
+        data: where fingerprints of the images lie if the data were prepared; else the images are opened.
+
+    Raises:
+        DataError: the fingerprints are of another version.
+    """
+    train = release.splits()["train"]
+    known: dict[str, Fingerprint] = {}
+    if is_prepared(data) and (data / FINGERPRINTS).is_file():
+        known = read_fingerprints(data / FINGERPRINTS)
+    images = {image for sample in (*train, *held_out) for image in sample.images}
+    missing = sorted(images - known.keys())
+    if open_images and missing:
+        with progress(f"{release.dataset}: images", len(missing)) as advance:
+            known = {**known, **fingerprint_images(release.image_root, missing, progress=advance)}
+    return find_sample_leaks(held_out, train, {image: known[image] for image in images & known.keys()})
+
+
+def find_sample_leaks(
+    held_out: Sequence[Sample], train: Sequence[Sample], fingerprints: Mapping[str, Fingerprint]
+) -> SampleLeaks:
+    """What training has of each sample, in one pass over both.
+
+    Images are the same where their names or contents are. That they are not is only known where every image was opened;
+    else it is not told.
+
+    Args:
+        held_out: of one split, at least one.
+        train: at least one.
+        fingerprints: of the images of both; empty: none was opened.
+    """
+    training = TrainingFacts(len(train), samples_sha256(train), bool(fingerprints))
+    names = {image for sample in train for image in sample.images}
+    seen = {image: fingerprints[image] for image in names if image in fingerprints}
+    digests = {known.sha256 for known in seen.values() if known.sha256}
+    looks = {known.dhash for known in seen.values() if known.dhash}
+    all_opened = all(image in seen and seen[image].sha256 for image in names)
+
+    def is_known(image: str) -> bool | None:
+        """Whether training has the image; None where it cannot be told."""
+        found = fingerprints.get(image)
+        if image in names or (found and found.sha256 in digests):
+            return True
+        return False if all_opened and found and found.sha256 else None
+
+    def looks_known(image: str) -> bool | None:
+        found, same = fingerprints.get(image), is_known(image)
+        if same or found is None or same is None:
+            return False if same else None
+        return found.dhash in looks if found.dhash else False
+
+    asked: dict[str, set[tuple[str, ...]]] = defaultdict(set)
+    for sample in train:
+        if sample.question:
+            asked[plain_question(sample.question)] |= {sample.images, contents_of(sample, fingerprints)}
+
+    def question(sample: Sample) -> bool | None:
+        if not sample.question:
+            return None
+        about = asked.get(plain_question(sample.question), set())
+        if sample.images in about or contents_of(sample, fingerprints) in about:
+            return True
+        is_certain = all_opened and all(image in fingerprints for image in sample.images)
+        return False if is_certain or not about else None
+
+    framed = {sample.metadata["frame_of"] for sample in train if "frame_of" in sample.metadata}
+    findings: dict[str, Sequence[bool | None] | str] = {
+        "twin": [sample.id in framed for sample in held_out] if framed else "training holds no framed questions",
+        "question_in_training": [question(sample) for sample in held_out],
+        "image_in_training": [_any(is_known, sample.images) for sample in held_out],
+        "near_duplicate": [_any(looks_known, sample.images) for sample in held_out]
+        if fingerprints
+        else "no image was opened",
+        "study_in_training": _shared(held_out, train, "study"),
+        "patient_in_training": _shared(held_out, train, "subject"),
+    }
+    if not any(sample.question for sample in held_out):
+        findings["question_in_training"] = "nothing is asked"
+    return SampleLeaks.of(held_out, training, findings)
+
+
+def _any(of: Callable[[str], bool | None], images: Iterable[str]) -> bool | None:
+    """True where it is true of one; None where it is not known of one."""
+    found = [of(image) for image in images]
+    return True if True in found else None if None in found else False
+
+
+def _shared(held_out: Sequence[Sample], train: Sequence[Sample], key: str) -> Sequence[bool | None] | str:
+    known = {str(sample.metadata[key]) for sample in train if key in sample.metadata}
+    complete = all(key in sample.metadata for sample in train)
+    if not known or not any(key in sample.metadata for sample in held_out):
+        return f"the data do not say which {key} a sample is of"
+    return [
+        None
+        if key not in sample.metadata
+        else True
+        if str(sample.metadata[key]) in known
+        else (False if complete else None)
+        for sample in held_out
+    ]

@@ -1,0 +1,96 @@
+"""What training has of each sample: each finding is true, false or not told, and never guessed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from pefomed_plugin.errors import DataError
+from pefomed_plugin.records import Prediction
+from pefomed_plugin.scoring.breakdown import groups_of
+from pefomed_plugin.scoring.leaks import LEAKS, read_leaks, samples_digest, with_leaks, write_leaks
+from pefomed_plugin.services.data.sample_leaks import find_sample_leaks
+from pefomed_plugin.services.images.fingerprints import Fingerprint
+
+from ..small import sample
+
+PRINTS = {
+    "a.png": Fingerprint("1" * 64, "f" * 16),
+    "again.png": Fingerprint("1" * 64, "f" * 16),
+    "alike.png": Fingerprint("2" * 64, "f" * 16),
+    "other.png": Fingerprint("3" * 64, "0" * 16),
+}
+
+
+def found(held_out, train, prints=PRINTS):
+    leaks = find_sample_leaks(held_out, train, prints)
+    return [dict(each.metadata["leaks"]) for each in leaks.attach(held_out)], leaks
+
+
+def test_content_tells_images_apart_and_not_their_names() -> None:
+    train = [sample(1, image="a.png", question="Q?")]
+    held_out = [
+        sample(2, "test", image="again.png", question="q?"),
+        sample(3, "test", image="alike.png", question="Q?"),
+        sample(4, "test", image="other.png", question="Q?"),
+    ]
+    verdicts, _ = found(held_out, train)
+    assert [each["image_in_training"] for each in verdicts] == [True, False, False]
+    assert [each["near_duplicate"] for each in verdicts] == [False, True, False]
+    assert [each["question_in_training"] for each in verdicts] == [True, False, False]
+    assert [groups_of(_answer(each), "leak") for each in found(held_out, train)[1].attach(held_out)] == [
+        ("same question",),
+        ("near duplicate",),
+        ("none found",),
+    ]
+
+
+def _answer(of):
+    return Prediction.of(of, "x", {})
+
+
+def test_of_several_images_one_is_enough() -> None:
+    train = [sample(1, image="a.png")]
+    (verdict,), _ = found([replace(sample(2, "test"), images=("other.png", "again.png"))], train)
+    assert verdict["image_in_training"] is True and verdict["near_duplicate"] is False
+
+
+def test_what_cannot_be_told_is_not_told() -> None:
+    train = [sample(1, image="a.png", question="Q?"), sample(5, image="gone.png", question="R?")]
+    verdicts, leaks = found([sample(2, "test", image="other.png", question="Q?")], train)
+    assert verdicts == [{}] and set(leaks.unknown) == {
+        "image_in_training",
+        "near_duplicate",
+        "question_in_training",
+    }
+    # a question that no training row asks is in none of them, whatever it is about
+    assert found([sample(2, "test", image="other.png", question="S?")], train)[0][0] == {"question_in_training": False}
+
+
+def test_studies_and_patients() -> None:
+    train = [sample(1, image="a.png", metadata={"study": "s1", "subject": 7})]
+    held_out = [
+        sample(2, "test", image="other.png", metadata={"study": "s1", "subject": 7}),
+        sample(3, "test", image="other.png", metadata={"study": "s2", "subject": "7"}),
+        sample(4, "test", image="other.png", metadata={"study": "s3"}),
+    ]
+    verdicts, _ = found(held_out, train)
+    assert [each["study_in_training"] for each in verdicts] == [True, False, False]
+    assert [each.get("patient_in_training") for each in verdicts] == [True, True, None]
+
+
+def test_leaks_travel_by_file_with_the_digest_of_the_training_data(tmp_path) -> None:
+    held_out = [sample(2, "test", image="again.png", question="Q?")]
+    answers = [_answer(held_out[0])]
+    _, leaks = found(held_out, [sample(1, image="a.png", question="Q?")])
+    write_leaks(tmp_path, leaks)
+    assert read_leaks(tmp_path) == leaks and len(leaks.training.sha256) == 64
+    assert leaks.samples_sha256 == samples_digest(answers)
+    assert with_leaks(answers, tmp_path)[0].metadata["leaks"]["image_in_training"] is True
+    other = [_answer(sample(9, "test", image="again.png", question="Q?"))]
+    with pytest.raises(DataError, match="about other samples"):
+        with_leaks(other, tmp_path)
+    (tmp_path / LEAKS).write_text('{"n": "many"}')
+    with pytest.raises(DataError, match="leaks"):
+        read_leaks(tmp_path)
