@@ -96,7 +96,9 @@ def load(
         "origin": Origins(model=TINY if is_generated(Path(places["llama_model"])) else origin).to_json(),
     }
     templates = trained_templates(contents.training.get("prompts"), str(ckpt))
-    return MedicalModel(network, section["image_size"], facts, chosen, templates)
+    learnt = contents.training.get("images_a_prompt")
+    images = learnt if isinstance(learnt, dict) else None
+    return MedicalModel(network, section["image_size"], facts, chosen, templates, images)
 
 
 def _section(contents: Contents, lora_alpha: int | None, origin: str) -> dict[str, Any]:

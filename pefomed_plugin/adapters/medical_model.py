@@ -16,6 +16,7 @@ from PIL import Image
 
 from ..errors import ConfigError, near_names
 from ..services.attention import attention_without_plans
+from ..services.console import say
 from ..services.images.decoding import DEFAULT_POLICY, ImagePolicy
 from ..services.images.given_images import GivenImage, open_given
 from ..toolkit import registry
@@ -57,6 +58,7 @@ class MedicalModel:
         facts: Mapping[str, Any],
         device: Any = "cpu",
         templates: Templates | None = None,
+        images_a_prompt: Mapping[str, int] | None = None,
     ) -> None:
         """A network that is built and loaded; use ``pefomed_plugin.load``, which does both.
 
@@ -65,7 +67,9 @@ class MedicalModel:
             image_size: side of the square it sees, in pixels.
             facts: ``Prediction.producer`` of what it says: ``model``, ``checkpoint``, ``origin``, ...
             templates: what it is asked with, by task; those of the registry where none are given.
+            images_a_prompt: images of the prompts that it learnt, by task, where they showed several.
         """
+        self.images_a_prompt = dict(images_a_prompt or {})
         self.templates = registered_templates() if templates is None else templates
         self.network = network.to(device).eval()
         self.precision = own_precision(self.network.device.type)
@@ -209,6 +213,10 @@ class MedicalModel:
                 f"{len(names)} images make a prompt of {self.network.prompt_length(text):,} tokens, and the model "
                 f"takes {self.network.max_context_len:,} (max_context_len); show fewer"
             )
+        if len(names) > self.images_a_prompt.get(request.task, 1):
+            self.images_a_prompt[request.task] = len(names)  # said once
+            who = self.facts.get("checkpoint")
+            say(f"warning: {who} does not say that it learnt {request.task} prompts of {len(names)} images")
         return text
 
     def _lay_out(self, given: Sequence[Shown], prompts: Sequence[str]) -> Any:

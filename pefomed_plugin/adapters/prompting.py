@@ -76,14 +76,15 @@ def prompts_of(datasets: Iterable[Any]) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = {}
     for dataset in datasets:
         templates: Templates = getattr(dataset, "templates", {})
-        for task in _tasks_of(dataset) if templates else ():
+        for task in tasks_of(dataset) if templates else ():
             said = templates[task].to_json()
             if said not in found.setdefault(task, []):
                 found[task].append(said)
     return found
 
 
-def _tasks_of(dataset: Any) -> list[str]:
+def tasks_of(dataset: Any) -> list[str]:
+    """``Sample.task`` of a data set's samples."""
     if hasattr(dataset, "tasks"):  # a stream, whose samples are not known before they come
         return list(dataset.tasks)
     declared = DATASETS[dataset.name].tasks if dataset.name in DATASETS else ()
@@ -96,12 +97,20 @@ def say_other_prompts(recorded: Any, datasets: Iterable[Any], source: str) -> No
     for task, asked in prompts_of(datasets).items():
         learnt = recorded.get(task, []) if isinstance(recorded, Mapping) else []
         for now in asked if learnt else ():
-            if not any(now["template"] == then["template"] and now["pool"][0] in then["pool"] for then in learnt):
+            if not any(_is_asked_as(now, then) for then in learnt):
                 say(
                     f"warning: {source} learnt {PROMPT_TEMPLATES[task].name} as {learnt[0]['template']!r} with "
                     f"{learnt[0]['pool'][0]!r}, and is asked with {now['template']!r} and {now['pool'][0]!r}; set "
                     "datasets.*.prompt_template and prompt_pool as in training"
                 )
+
+
+def _is_asked_as(now: Mapping[str, Any], then: Mapping[str, Any]) -> bool:
+    return (
+        now["template"] == then["template"]
+        and now["pool"][0] in then["pool"]
+        and now.get("several") == then.get("several")
+    )
 
 
 def trained_templates(recorded: Any, source: str) -> Templates:

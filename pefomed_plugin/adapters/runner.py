@@ -26,7 +26,7 @@ from ..toolkit import NAME as TOOLKIT
 from ..toolkit.checkpoint import load_checkpoint, read_checkpoint
 from .answering import check_drafts, training_sets
 from .data.image_cache import show_ready_made
-from .data.several_images import check_images
+from .data.several_images import check_images, say_other_images
 from .data.streams import draw_from_streams
 from .devices import make_accelerator, precision_of
 from .evaluation import evaluate_split, merged_lora
@@ -59,7 +59,9 @@ class RunnerPefomed:
         """File that the weights came from, for the results."""
         if self.options.evaluate and Path(self.checkpoint).is_file():
             noted = read_checkpoint(Path(self.checkpoint), lazily=True).get("pefomed") or {}
-            say_other_prompts(noted.get("prompts"), self._sets(self.options.test_splits), self.checkpoint)
+            asked = self._sets(self.options.test_splits)
+            say_other_prompts(noted.get("prompts"), asked, self.checkpoint)
+            say_other_images(noted.get("images_a_prompt"), asked, self.checkpoint)
         self.origins: Origins = configured_origins(cfg.model_cfg.get("llama_model"), storages_of(cfg))
         self.origins = replace(self.origins, data={**self.origins.data, **fetched_origins(cfg, datasets)})
         self._record: RunRecord | None = None

@@ -167,6 +167,8 @@ def run(folder, model, **options):
 
 def test_runs_with_and_without_caches_and_shared_prefixes(tmp_path):
     losses, expected = run(tmp_path / "plain", golden_model())
+    saved = torch.load(tmp_path / "plain/out/checkpoint_last.pth", weights_only=True)["pefomed"]
+    assert saved["images_a_prompt"] == {"vqa": 2}
     assert len(losses) == 4 and len(expected) == 8
     assert expected[0].images == ("test0-0.png", "test0-1.png") and expected[0].views == ("frontal", "lateral")
     assert expected[0].producer["prompt"].startswith("[INST] frontal: <Img><ImageHere></Img> lateral: <Img>")

@@ -9,7 +9,9 @@ from ...config.run import FURTHER_SHUFFLED, RunConfig
 from ...errors import ConfigError, DataError
 from ...prompts import QUESTION
 from ...records import Sample, numbered_images
+from ...services.console import say
 from ...toolkit import registry
+from ..prompting import tasks_of
 
 _ARCH = "minigpt_v2"
 _REFUSED = (
@@ -66,6 +68,32 @@ def check_images(model: Any, datasets: Mapping[str, Mapping[str, Any]], options:
                 )
     if problems:
         raise ConfigError("samples of several images cannot be shown like this", problems)
+
+
+def images_a_prompt(datasets: Iterable[Any]) -> dict[str, int]:
+    """``Sample.task`` -> images of the prompt that shows most, of the tasks that show several; for a checkpoint."""
+    found: dict[str, int] = {}
+    for dataset in datasets:
+        most = getattr(dataset, "most_images", 1)
+        for task in tasks_of(dataset) if most > 1 else ():
+            found[task] = max(most, found.get(task, 1))
+    return found
+
+
+def say_other_images(recorded: Any, datasets: Iterable[Any], source: str) -> None:
+    """Warn where prompts are about to show more or fewer images than a checkpoint learnt, or says that it did."""
+    datasets = list(datasets)
+    asked, learnt = images_a_prompt(datasets), recorded if isinstance(recorded, Mapping) else {}
+    if not asked and not learnt:
+        return
+    for task in sorted({task for dataset in datasets for task in tasks_of(dataset)}):
+        now, then = asked.get(task, 1), learnt.get(task, 1)
+        if now != then:
+            say(f"warning: {source} learnt {task} prompts of {_images(then)}, and is asked with {_images(now)}")
+
+
+def _images(count: int) -> str:
+    return "one image" if count == 1 else f"up to {count} images"
 
 
 def _longest_prompt(dataset: Any, most: int) -> str:

@@ -29,6 +29,7 @@ from ...toolkit.checkpoint import load_checkpoint
 from ..answering import to_device
 from ..data.datasets import Mixture, make_collater
 from ..data.sampling import PlannedBatches
+from ..data.several_images import images_a_prompt
 from ..devices import describe_precision, peak_memory_gib
 from ..prompting import prompts_of
 from .arithmetic import (
@@ -80,7 +81,7 @@ class Trainer:
         """
         self.accelerator, self.task, self.own, self.options = accelerator, task, model, options
         self.train_sets, self.valid_sets, self.describe, self.origins = train_sets, valid_sets, describe, origins
-        self.prompts = prompts_of(train_sets)
+        self.prompts, self.images_a_prompt = prompts_of(train_sets), images_a_prompt(train_sets)
         self.keeper = CheckpointKeeper(Path(options.output_dir), options.keep_last)
         saved = find_saved(self.keeper, options)
         self.plan, self.iteration = plan_run(options, train_sets, accelerator.num_processes, saved)
@@ -237,6 +238,7 @@ class Trainer:
             **self.nonfinite.counts(),
             "origin": self.origins.to_json(),
             "prompts": self.prompts,
+            **({"images_a_prompt": self.images_a_prompt} if self.images_a_prompt else {}),
             **order_of(self.plan, self.options),
         }
 

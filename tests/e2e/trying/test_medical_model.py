@@ -45,7 +45,7 @@ def test_an_image_with_many_questions_is_encoded_once(model, scans):
     assert model.network.vit_forwards == before + 1
 
 
-def test_images_that_are_shown_together(model, scans):
+def test_images_that_are_shown_together(model, scans, capsys):
     a, b = scans / "a.png", scans / "old" / "b.jpg"
     both, other = {"frontal": a, "lateral": b}, {"frontal": b, "lateral": a}
     assert "[INST] frontal: <Img><ImageHere></Img> lateral: <Img><ImageHere></Img> [vqa] " in model.prompt(
@@ -60,6 +60,9 @@ def test_images_that_are_shown_together(model, scans):
     assert model.ask({"frontal": a}, QUESTIONS[0]) == model.ask(a, QUESTIONS[0])
     *_, last = model.stream(Request(both, "vqa", QUESTIONS[0]))
     assert last == answers[0]
+    said = capsys.readouterr().out
+    assert said.count("does not say that it learnt vqa prompts of 2 images") == 1
+    assert said.count("does not say that it learnt report prompts of 2 images") == 1
 
 
 @pytest.mark.parametrize("shown", [{}, {"": "a.png"}, {5: "a.png"}])

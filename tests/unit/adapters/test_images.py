@@ -51,8 +51,10 @@ def views(root: Path, counts: tuple[int, ...] = (2, 2, 2, 1)) -> Any:
         for view, name in enumerate(names):
             Image.new("RGB", (8, 8), (50 * number, view, 0)).save(root / name)
         shown = ("frontal", "lateral")[:count]
-        samples.append(Sample(f"s{number}", "iu_xray", "test", names, "vqa", "Is it red?", "yes", views=shown))
-    return MedicalDataset("iu_xray", samples, root, lambda image: image.getpixel((0, 0)), str, draws_instructions=False)
+        samples.append(Sample(f"s{number}", "medical_custom", "test", names, "vqa", "Is it red?", "yes", views=shown))
+    return MedicalDataset(
+        "medical_custom", samples, root, lambda image: image.getpixel((0, 0)), str, draws_instructions=False
+    )
 
 
 def test_several_images_come_in_their_order_and_are_named(tmp_path: Path) -> None:
@@ -63,7 +65,7 @@ def test_several_images_come_in_their_order_and_are_named(tmp_path: Path) -> Non
         "frontal: <Img><ImageHere></Img> lateral: <Img><ImageHere></Img> [vqa] Based on"
     )
     assert made[3]["instruction_input"].startswith("<Img><ImageHere></Img> [vqa] Based on")
-    assert made[1]["image_key"] == ("iu_xray", "1-0.png", "1-1.png") and made.most_images == 2
+    assert made[1]["image_key"] == ("medical_custom", "1-0.png", "1-1.png") and made.most_images == 2
     assert list(made.images().values())[-2:] == [(0, 0), (0, 1)]
     assert made.content_key(made.images()["2-1.png"]) != made.content_key(made.images()["2-0.png"])
 
@@ -117,6 +119,25 @@ def test_a_run_without_room_for_all_images_is_refused_at_its_start(tmp_path: Pat
     with pytest.raises(ConfigError) as caught:
         check_images(Model(), single, read_run_config({**evaluated, "images": "further_shuffled"}))
     assert "vqa_rad, test: every sample shows one image" in caught.value.problems[0]
+
+
+def test_weights_that_learnt_another_number_of_images_are_warned_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("torch")
+    from pefomed_plugin.adapters.data.several_images import images_a_prompt, say_other_images
+
+    several, single = views(tmp_path), dataset(tmp_path)
+    assert images_a_prompt([single]) == {} and images_a_prompt([single, several]) == {"vqa": 2}
+    say_other_images(None, [single], "a.pth")
+    say_other_images({"vqa": 2}, [several], "a.pth")
+    assert capsys.readouterr().out == ""
+    say_other_images(None, [several], "a.pth")
+    assert (
+        capsys.readouterr().out == "warning: a.pth learnt vqa prompts of one image, and is asked with up to 2 images\n"
+    )
+    say_other_images({"vqa": 2}, [single], "a.pth")
+    assert "learnt vqa prompts of up to 2 images, and is asked with one image" in capsys.readouterr().out
 
 
 def test_the_option_knows_five_values() -> None:
