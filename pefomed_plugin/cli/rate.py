@@ -1,4 +1,4 @@
-"""``pefomed rate``: sheets for human raters out, or a page for them; checked ratings in."""
+"""``pefomed rate``: sheets for human raters out, or a page for them; checked ratings in; how many are needed."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from ..services.rating.plan import PLAN, SCOPES, make_plan, rating_pairs, shown_
 from ..services.rating.sheets import SheetRow, write_csv, write_workbook
 from ._answers import read_answers
 from .arguments import add_predictions, add_rubric, add_score_arguments
+from .output import Output
+from .rate_needed import add_needed_arguments, plan_needed
 from .rate_page import add_page_arguments, serve_page
 
 if TYPE_CHECKING:
@@ -50,10 +52,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_rated(back)
     back.add_argument("--allow-missing", action="store_true", help="ratings left empty have no value")
     add_score_arguments(back)
+    add_needed_arguments(actions.add_parser("plan", help="how many ratings are needed, from the ones there are"))
     parser.epilog = (
         "examples:\n"
         "  pefomed rate export results/vqa_rad-test/predictions.jsonl --annotators 10 --out ratings\n"
-        "  pefomed rate serve results/vqa_rad-test/predictions.jsonl --random 100"
+        "  pefomed rate serve results/vqa_rad-test/predictions.jsonl --random 100\n"
+        "  pefomed rate plan results/vqa_rad-test/predictions.jsonl --half-width 0.02"
     )
 
 
@@ -71,8 +75,10 @@ def _add_choice(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, help="of the draw, the orders and the codes (default 0)")
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Export, serve, write sheets or import."""
+def run(arguments: argparse.Namespace) -> int | Output:
+    """Export, serve, write sheets, import or plan."""
+    if arguments.action == "plan":
+        return plan_needed(arguments)
     return {"export": _export, "serve": _serve, "sheets": _sheets, "import": _import}[arguments.action](arguments)
 
 
@@ -197,7 +203,7 @@ def _import(arguments: argparse.Namespace) -> int:
         raise DataError(f"nobody has rated anything in {arguments.folder}; fill in the column rating")
     facts: dict[str, Any] = {"rated": len(plan.sample_ids), "scope": SCOPES[plan.scope], "choice": plan.choice}
     facts["seeds"] = dict.fromkeys(runs, plan.seed)
-    merged = merge_ratings(predictions, plan.rubric, spec, runs, folder, facts)
+    merged = merge_ratings(predictions, plan.rubric, spec, runs, folder, facts, set(plan.sample_ids))
     facts["seeds"] = {**merged.seeds, **facts["seeds"]}
     facts["raters"] = list(merged.raters)
     only = set(plan.sample_ids) if plan.scope == "random" else None

@@ -9,13 +9,11 @@ from typing import Any
 
 from ..errors import ConfigError
 from ..records import Prediction
-from ..reporting.corrected import correct_judges, corrected_tables
 from ..reporting.figures import repeated_table
 from ..reporting.table import FIGURE, Cell, Column, Table
 from ..rubrics import REPORT, Rubric, read_rubric, require_same_rubric
 from ..scoring.files import read_specs
 from ..scoring.metrics_file import METRICS, update_metrics
-from ..scoring.pairing import pair_scores
 from ..scoring.ratings import wasm_spec
 from ..scoring.wasm import wasm_from_counts
 from ..services.judgements import find_repeated, read_runs, rubrics_of, wasm_figures
@@ -56,6 +54,8 @@ def run(arguments: argparse.Namespace) -> Output:
     rubric = read_rubric(arguments.rubric) if arguments.rubric else None
     if arguments.counts is not None:
         return _from_counts(arguments.counts, arguments.unscored, rubric or REPORT)
+    from ..reporting.corrected import corrected_tables  # late: loads PIL
+
     predictions, folder = read_answers(arguments.predictions), arguments.predictions.parent
     rubrics = _rubrics(arguments, predictions, folder, rubric)
     found = {name: wasm_figures(used, predictions, read_runs(folder, name)) for name, used in rubrics.items()}
@@ -78,13 +78,13 @@ def _corrected(
     predictions: Sequence[Prediction], folder: Path, rubrics: Mapping[str, Rubric]
 ) -> dict[str, dict[str, Any]]:
     """What the mean of a rubric is called -> its judges, corrected by the people who rated by it."""
+    from ..reporting.corrected import correct_judges  # late: loads PIL
+    from ..reporting.rated_runs import runs_of  # late: loads PIL
+
     found = {}
     for rubric in {rubric.digest: rubric for rubric in rubrics.values()}.values():
         names = [name for name, used in rubrics.items() if used.digest == rubric.digest]
-        runs = {
-            name: [[score for _, score in pair_scores(predictions, scores)] for scores in read_runs(folder, name)]
-            for name in names
-        }
+        runs = {name: runs_of(predictions, folder, name) for name in names}
         found[rubric.mean_name] = correct_judges(predictions, folder, runs, rubric)
     return {name: of_rubric for name, of_rubric in found.items() if of_rubric}
 

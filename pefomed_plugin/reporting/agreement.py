@@ -26,12 +26,12 @@ from ..scoring.metrics_file import (
     ratings_digest,
     update_metrics,
 )
-from ..scoring.pairing import mean, pair_scores
+from ..scoring.pairing import mean
 from ..scoring.spec import RATER, RUN
-from ..services.judgements import find_repeated, read_runs, rubrics_of
 from ..services.rating.sheet_import import MATCHED
 from ..storage import write_json
 from .corrected import correct_judges, corrected_cell, corrected_tables
+from .rated_runs import read_ratings
 from .table import COUNT, FIGURE, HIGHER, Cell, Column, Table
 
 VERSION = "3"
@@ -57,13 +57,12 @@ def measure_agreement(
         DataError: ratings by several rubrics, fewer than two raters of any kind, or score files that do not fit.
     """
     check_axes(axes, predictions)
-    rubric, names = _one_rubric(rubrics_of(folder, find_repeated(folder), predictions), wanted, predictions)
-    scale, clusters = rubric.values, number_clusters(list(map(cluster_of, predictions)))
-    specs = read_specs(folder, names)
-    runs = {
-        name: [[score for _, score in pair_scores(predictions, scores)] for scores in read_runs(folder, name)]
-        for name in names
-    }
+    rubric, runs = read_ratings(predictions, folder, wanted)
+    scale, clusters, specs = (
+        rubric.values,
+        number_clusters(list(map(cluster_of, predictions))),
+        read_specs(folder, runs),
+    )
     judges = {name: _values(scores) for name, scores in runs.items() if specs[name].repeated == RUN}
     people = {
         f"rater {number}": values
@@ -97,18 +96,6 @@ def measure_agreement(
     found["flips"] = {name: _flips(values) for name, values in judges.items()}
     found["corrected"] = correct_judges(predictions, folder, runs, rubric, axes)
     return found
-
-
-def _one_rubric(
-    rubrics: Mapping[str, Rubric], wanted: Rubric | None, predictions: Sequence[Prediction]
-) -> tuple[Rubric, list[str]]:
-    """The rubric that is compared under, and who rated by it."""
-    used = {rubric.digest: rubric for rubric in rubrics.values()}
-    if wanted is None and len(used) > 1:
-        problems = [f"{name}: rubric {rubric.label}" for name, rubric in rubrics.items()]
-        raise DataError("ratings by different rubrics are not compared; choose one with --rubric FILE", problems)
-    rubric = wanted or next(iter(used.values()), built_in_rubric(predictions[0].task))
-    return rubric, [name for name in rubrics if rubrics[name].digest == rubric.digest]
 
 
 def _mean_name(found: Mapping[str, Any]) -> str:
@@ -169,9 +156,14 @@ def agreement_tables(found: Mapping[str, Any]) -> list[Table]:
             ],
             list(found["flips"].items()),
         ),
-        *corrected_tables(f"{_mean_name(found)} corrected by people's ratings", found.get("corrected", {})),
+        *corrected_of(found),
     ]
     return [table for table in tables if table.items]
+
+
+def corrected_of(found: Mapping[str, Any]) -> list[Table]:
+    """Judges' figures corrected by people's ratings; no table where there are not both."""
+    return corrected_tables(f"{_mean_name(found)} corrected by people's ratings", found.get("corrected", {}))
 
 
 def pairs_table(title: str, found: Mapping[str, Any], statistics: Sequence[str] = ()) -> Table:

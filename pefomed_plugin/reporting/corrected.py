@@ -14,15 +14,9 @@ from ..records import Prediction
 from ..rubrics import Rubric
 from ..scoring.breakdown import check_axes, cluster_of, label_of, places_of_groups
 from ..scoring.corrected import ESTIMATES, Corrected, correct_difference, correct_mean
-from ..scoring.files import read_specs
 from ..scoring.intervals import Interval
-from ..scoring.judged_and_rated import JudgedAndRated
-from ..scoring.metrics_file import METRICS, describe, earlier_metrics
-from ..scoring.pairing import mean_of_given
-from ..scoring.repeated import Runs, sample_means
-from ..scoring.spec import RATER, RUN
-from ..services.rating.plan import SCOPES
-from ..services.rating.sheet_import import MATCHED
+from ..scoring.repeated import Runs
+from .rated_runs import NOT_RANDOM, RatedRun, rated_runs
 from .table import COUNT, FIGURE, HIGHER, Cell, Column, Table
 
 NOTES = (
@@ -30,26 +24,6 @@ NOTES = (
     + "judge's sensitivity and specificity among the rated are those among all.",
     "In square brackets: 95 % intervals, drawn over studies or images (docs/statistics.md).",
 )
-NOT_RANDOM = "people rated only what failed exact match; a corrected figure needs a random part (rate export --random)"
-
-
-def people_means(runs: Runs) -> list[float | None]:
-    """People's mean rating of each answer; what counts as right because it matched, unrated, is no opinion."""
-    opinions = [[None if score.reason == MATCHED else score.value for score in scores] for scores in runs]
-    return list(map(mean_of_given, zip(*opinions)))
-
-
-@dataclass(frozen=True)
-class RatedRun:
-    """One run's answers with what one judge and people gave them."""
-
-    predictions: Sequence[Prediction]
-    judged: Runs
-    """Scores of every run of the judge, in the order of the predictions."""
-    rated: Runs
-    """Scores of every rater."""
-    scope: str | None = None
-    """Which answers people rated, as the metrics have it."""
 
 
 def correct_scores(run: RatedRun, rubric: Rubric, axes: Sequence[str] = ()) -> dict[str, Any]:
@@ -60,9 +34,9 @@ def correct_scores(run: RatedRun, rubric: Rubric, axes: Sequence[str] = ()) -> d
         ConfigError: the predictions cannot be broken down by an axis.
     """
     check_axes(axes, run.predictions)
-    if run.scope == SCOPES["failures"]:
+    if not run.is_random:
         return {"value": None, "reason": NOT_RANDOM}
-    answers, clusters = _judged_and_rated(run), list(map(cluster_of, run.predictions))
+    answers, clusters = run.paired, list(map(cluster_of, run.predictions))
 
     def figures(places: Sequence[int]) -> dict[str, Any]:
         found = correct_mean(answers.only(places), [clusters[k] for k in places], *_ends(rubric))
@@ -74,34 +48,18 @@ def correct_scores(run: RatedRun, rubric: Rubric, axes: Sequence[str] = ()) -> d
 def correct_judges(
     predictions: Sequence[Prediction], folder: Path, runs: Mapping[str, Runs], rubric: Rubric, axes: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """Name of each judge -> its corrected figures as ``correct_scores`` has them; empty where nobody rated.
-
-    Args:
-        runs: name -> scores of each run or rater of judges and people by ``rubric``, in the order of the predictions.
-    """
-    specs = read_specs(folder, runs)
-    people = [name for name in runs if specs[name].repeated == RATER]
-    if not people:
-        return {}
-    facts = earlier_metrics(Path(folder) / METRICS, describe(predictions)).get("judges", {})
-    scope = next((facts[name]["scope"] for name in people if "scope" in facts.get(name, {})), None)
-    rated = [scores for name in people for scores in runs[name]]
-    return {
-        name: correct_scores(RatedRun(predictions, judged, rated, scope), rubric, axes)
-        for name, judged in runs.items()
-        if specs[name].repeated == RUN
-    }
+    """Name of each judge -> its corrected figures as ``correct_scores`` has them; empty where nobody rated."""
+    found = rated_runs(predictions, folder, runs)
+    return {name: correct_scores(run, rubric, axes) for name, run in found.items() if run.rated}
 
 
 def correct_two(one: RatedRun, other: RatedRun, rubric: Rubric, axes: Sequence[str] = ()) -> dict[str, Any]:
     """What one run's figure is above another's, over the questions that both answered; keys as ``correct_scores``."""
-    if SCOPES["failures"] in (one.scope, other.scope):
+    if not (one.is_random and other.is_random):
         return {"value": None, "reason": NOT_RANDOM}
     by_id = {prediction.id: place for place, prediction in enumerate(other.predictions)}
     places = [(place, by_id[row.id]) for place, row in enumerate(one.predictions) if row.id in by_id]
-    first, second = (
-        _judged_and_rated(run).only([pair[number] for pair in places]) for number, run in enumerate((one, other))
-    )
+    first, second = (run.paired.only([pair[number] for pair in places]) for number, run in enumerate((one, other)))
     shared = [one.predictions[place] for place, _ in places]
     clusters = list(map(cluster_of, shared))
 
@@ -121,11 +79,6 @@ def _by_groups(
         for group, places in places_of_groups(predictions, axis).items()
     }
     return {"groups": groups} if groups else {}
-
-
-def _judged_and_rated(run: RatedRun) -> JudgedAndRated:
-    missing = [prediction.prediction is None for prediction in run.predictions]
-    return JudgedAndRated(sample_means(run.judged), people_means(run.rated), missing)
 
 
 def to_json(found: Corrected, rubric: Rubric) -> dict[str, Any]:

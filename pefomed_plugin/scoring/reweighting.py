@@ -104,7 +104,12 @@ def expanded_interval(drawn_R: Any, value: float, clusters: int) -> Interval:
     """95 % of the draws, further out the fewer studies or images the ratings are of; it holds ``value``."""
     import numpy as np  # late: heavy
 
-    freedom = max(1, clusters - 2)
-    tail = 100 * NormalDist().cdf(-t_quantile(0.975, freedom) * math.sqrt(clusters / freedom))
+    tail = 100 * NormalDist().cdf(-expansion(clusters))
     low, high = np.percentile(drawn_R, [tail, 100 - tail])
     return Interval(min(float(low), value), max(float(high), value))
+
+
+def expansion(clusters: int) -> float:
+    """How many standard errors the ends of a 95 % interval lie apart from its middle, by studies or images."""
+    freedom = max(1, clusters - 2)
+    return t_quantile(0.975, freedom) * math.sqrt(clusters / freedom)

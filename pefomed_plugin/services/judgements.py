@@ -26,12 +26,14 @@ from ..scoring.metrics_file import (
     earlier_metrics,
     update_metrics,
 )
+from ..scoring.pairing import NO_PREDICTION
 from ..scoring.ratings import wasm_spec
 from ..scoring.repeated import summarise_answers, summarise_groups, summarise_levels
 from ..scoring.spec import ScorerSpec
 from ..scoring.wasm import VERSION as WASM_VERSION
 from ..storage import write_json, write_records
 from .console import say, say_once
+from .rating.plan import SCOPES
 
 
 def write_judgements(
@@ -133,10 +135,15 @@ def merge_ratings(
     runs: Mapping[str, Sequence[Score]],
     folder: Path,
     facts: Mapping[str, Any],
+    chosen: Container[str] = (),
 ) -> MergedRatings:
     """Ratings by rater, joined with those in ``folder``: other raters stay, and so does what is left empty now.
 
-    Score files whose ratings changed are copied to ``scores/before/`` first.
+    Score files whose ratings changed are copied to ``scores/before/`` first. A random choice may grow: the same seed
+    draws the answers rated before and more.
+
+    Args:
+        chosen: ids of the answers that were given out.
 
     Raises:
         DataError: the earlier ratings are by another rubric, of another choice of answers, or of other people who
@@ -148,8 +155,8 @@ def merge_ratings(
         return MergedRatings(tuple(runs), [list(scores) for scores in runs.values()], (), {}, [])
     before = judges[spec.name]
     require_same_rubric(rubric_of(judges, spec.name, predictions, path), rubric, f"the ratings in {folder}")
-    _require_same_choice(before, facts, runs, folder)
     earlier = dict(zip(before.get("raters", ()), zip(files, map(read_scores, files))))
+    _require_same_choice(before, facts, runs, folder, _grows(facts, [scores for _, scores in earlier.values()], chosen))
     merged, changes = {rater: list(scores) for rater, (_, scores) in earlier.items()}, []
     for rater, scores in runs.items():
         old = {score.sample_id: score for score in merged.get(rater, ())}
@@ -167,11 +174,11 @@ def merge_ratings(
 
 
 def _require_same_choice(
-    before: Mapping[str, Any], facts: Mapping[str, Any], raters: Iterable[str], folder: Path
+    before: Mapping[str, Any], facts: Mapping[str, Any], raters: Iterable[str], folder: Path, grows: bool
 ) -> None:
     problems = [
         f"{name}: {before[name]!r} before, {facts[name]!r} now"
-        for name in ("scope", "choice")
+        for name in (("scope",) if grows else ("scope", "choice"))
         if name in before and before[name] != facts[name]
     ]
     seeds = before.get("seeds", {})
@@ -182,6 +189,13 @@ def _require_same_choice(
     ]
     if problems:
         raise DataError(f"{folder} holds ratings that these cannot be added to; give --out another folder", problems)
+
+
+def _grows(facts: Mapping[str, Any], earlier: Sequence[Sequence[Score]], chosen: Container[str]) -> bool:
+    """Whether all answers rated before are in a random choice, which then only has more."""
+    rated = (score for scores in earlier for score in scores if score.value is not None)
+    given = (score.sample_id for score in rated if score.reason != NO_PREDICTION)
+    return facts.get("scope") == SCOPES["random"] and all(sample_id in chosen for sample_id in given)
 
 
 def _keep(path: Path) -> None:

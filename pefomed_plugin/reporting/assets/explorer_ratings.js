@@ -54,7 +54,8 @@ function agreementPanel(found, key) {
   select.addEventListener("change", fill);
   fill();
   return [make("div", { class: "section-head agreement" }, make("h3", {}, "Agreement, " + key), make("label", {}, "Statistic ", select)), matrix, counts,
-    ...(found.together ? drawTable(found.together) : [])];
+    ...(found.together ? drawTable(found.together) : []),
+    ...found.corrected.flatMap((table) => [make("h3", {}, table.title + ", " + key), ...drawTable(table)])];
 }
 
 function agreementMatrix(found, statistic, counts) {

@@ -8,7 +8,8 @@ from typing import Any
 from ...errors import DataError
 from ...rubrics import Rubric, rubric_from_json
 from ...scoring.spec import RATER, RUN
-from ..corrected import RatedRun, correct_two, corrected_tables
+from ..corrected import correct_two, corrected_tables
+from ..rated_runs import RatedRun
 from ..results import Answered, Run
 from ..table import Table
 from .compare import Comparison

@@ -7,7 +7,7 @@ from typing import Any
 
 from ...scoring.pairing import mean_of_given
 from ...scoring.repeated import Runs
-from ..agreement import PEOPLE, scale_of, statistics_of, together_table
+from ..agreement import PEOPLE, corrected_of, scale_of, statistics_of, together_table
 from ..comparison.compare_tables import evaluation_table
 from ..comparison.evaluations import Evaluations, evaluate_runs
 from ..rendering import to_page
@@ -110,6 +110,7 @@ def _agreement(found: Mapping[str, Any]) -> dict[str, Any] | None:
         "pairs": pairs,
         "statistics": statistics_of(found),
         "together": to_page(together) if together.items else None,
+        "corrected": list(map(to_page, corrected_of(found))),
     }
 
 

@@ -92,13 +92,18 @@ def make_plan(
         right = exact_matches(predictions)
         ids = tuple(sample_id for sample_id in ids if sample_id not in right)
     if scope == "random":
-        chosen = set(random.Random(seed).sample(list(ids), min(count, len(ids))))
+        chosen = set(sorted(ids, key=lambda sample_id: _place_in_draw(seed, sample_id))[:count])
         ids = tuple(sample_id for sample_id in ids if sample_id in chosen)
     if not ids:
         raise ConfigError(f"there is nothing to rate: no prediction is left ({SCOPES[scope]})")
     digits = max(2, len(str(annotators)))
     raters = tuple(f"rater{number:0{digits}d}" for number in range(1, annotators + 1))
     return RatingPlan(rubric, scope, raters, seed, ids, texts_digest(predictions, ids))
+
+
+def _place_in_draw(seed: int, sample_id: str) -> str:
+    """By the question alone: a larger draw holds a smaller one, and two models' draws are of the same questions."""
+    return hashlib.sha256(f"draw\0{seed}\0{sample_id}".encode()).hexdigest()
 
 
 def write_plan(plan: RatingPlan, folder: Path) -> None:

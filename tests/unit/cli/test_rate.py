@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from pefomed_plugin.cli import main
+from pefomed_plugin.records import Score
 from pefomed_plugin.rubrics import VQA
 from pefomed_plugin.scoring.files import read_scores
+from pefomed_plugin.scoring.ratings import human_spec, judge_spec
+from pefomed_plugin.services.judgements import write_judgements
+from pefomed_plugin.services.rating.plan import SCOPES
 from pefomed_plugin.services.rating.session import begin_plan
 from pefomed_plugin.services.rating.store import STORE, RatingStore
 from pefomed_plugin.storage import write_records
@@ -93,6 +98,73 @@ def test_ratings_of_another_choice_or_of_namesakes_are_not_merged(path, tmp_path
         assert main(["rate", "import", str(sheets), str(path)]) == (2 if number else 0)
     shown = capsys.readouterr().err
     assert "cannot be added to" in shown and "choice" in shown and "they may be two people" in shown
+
+
+def test_a_random_choice_grows_with_its_seed(path, tmp_path, capsys):
+    chosen = {}
+    for number, count in enumerate(("4", "9")):
+        sheets = tmp_path / f"r{number}"
+        main(["rate", "export", str(path), "--annotators", "1", "--random", count, "--seed", "5", "--out", str(sheets)])
+        chosen[count] = set(json.loads((sheets / "ratings.json").read_text())["sample_ids"])
+    assert chosen["4"] < chosen["9"]
+    rate(tmp_path / "r0" / "rater01.xlsx", lambda line: 1)
+    assert main(["rate", "import", str(tmp_path / "r0"), str(path)]) == 0
+    rate(tmp_path / "r1" / "rater01.xlsx", lambda line: 0 if line % 2 else None)
+    assert main(["rate", "import", str(tmp_path / "r1"), str(path), "--allow-missing"]) == 0
+    overall, facts = figures_of(tmp_path)
+    assert facts["rated"] == 9 and overall["n"] == 9 and overall["unscored"] < 5
+    capsys.readouterr()
+    assert main(["rate", "import", str(tmp_path / "r0"), str(path)]) == 2  # it does not shrink
+    assert "choice" in capsys.readouterr().err
+
+
+def judged_and_rated(folder, rated, flip=0):
+    """60 answers, 3 of 4 right, the judge wrong on every tenth; the first ``rated`` ones rated."""
+    predictions = [replace(answer, images=(f"{answer.id}.png",)) for answer in answers(60)]
+    folder.mkdir(exist_ok=True)
+    write_records(folder / "predictions.jsonl", predictions)
+    people = [float((number + flip) % 4 > 0) for number in range(60)]
+    judge = [1 - value if number % 10 == 0 else value for number, value in enumerate(people)]
+    given = [value if number < rated else None for number, value in enumerate(people)]
+    for spec, values in ((judge_spec(VQA, "invented"), judge), (human_spec(VQA), given)):
+        scores = [Score(row.id, spec.name, "1", value) for row, value in zip(predictions, values)]
+        if any(value is not None for value in values):
+            write_judgements(predictions, VQA, spec, [scores], folder, {"scope": SCOPES["random"]})
+    return folder / "predictions.jsonl"
+
+
+def test_how_many_ratings_are_needed(tmp_path, capsys):
+    path = judged_and_rated(tmp_path / "a", 30)
+    assert main(["rate", "plan", str(path), "--half-width", "0.13", "--json", "--by", "answer_type"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    found, *groups = content["needed"]
+    assert (found["name"], found["rated"], found["n"]) == ("judge/vqa/invented", 30, 60) and len(groups) == 2
+    assert found["now"] > 0.13 > found["if_all"] and 30 < found["needed"] < found["without_judge"] <= 60
+    assert main(["rate", "plan", str(path), "--half-width", "0.05"]) == 0
+    shown = capsys.readouterr().out
+    assert "not even all 60 answers" in shown and "of these very answers, rate about" in shown
+    assert main(["rate", "plan", str(path), "--half-width", "0.4"]) == 0
+    assert "enough are rated" in capsys.readouterr().out
+
+
+def test_a_difference_needs_ratings_of_both(tmp_path, capsys):
+    one, other = judged_and_rated(tmp_path / "a", 30), judged_and_rated(tmp_path / "b", 25, flip=1)
+    assert main(["rate", "plan", str(one), "--against", str(other), "--half-width", "0.2", "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)["needed"]
+    assert found["rated"] == 25 and found["now"] > 0.2
+
+
+def test_without_enough_ratings_it_is_an_upper_bound(tmp_path, capsys):
+    path = judged_and_rated(tmp_path / "a", 0)
+    assert main(["rate", "plan", str(path), "--half-width", "0.15"]) == 0
+    assert "An upper bound: with 0 rated" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("half_width", ["2", "0", "-0.1"])
+def test_a_half_width_is_a_share(tmp_path, half_width, capsys):
+    path = judged_and_rated(tmp_path / "a", 30)
+    assert main(["rate", "plan", str(path), "--half-width", half_width]) == 2
+    assert "--half-width must be" in capsys.readouterr().err
 
 
 def test_ratings_are_not_overwritten(path, tmp_path, capsys):
