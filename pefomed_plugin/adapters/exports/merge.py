@@ -15,6 +15,7 @@ import torch
 
 from ...errors import CheckpointError
 from ...lora import MERGED
+from ...origins import is_generated, mark_generated
 from ...services.console import progress
 from ...toolkit.checkpoint import refuse_nonfinite
 from ...toolkit.language_folder import LanguageFolder
@@ -101,6 +102,8 @@ def write_merged(contents: Contents, lora: Lora, base: LanguageFolder, folder: P
     _write_index(folder, shards, total)
     for path in base.companions():
         shutil.copyfile(path, folder / path.name)
+    if is_generated(base.folder):
+        mark_generated(folder, {"merged": base.folder.name})
     save_tensors(projector_of(contents), folder / PROJECTOR, {**noted_of(contents), MERGED: True})
 
 

@@ -19,6 +19,7 @@ from pefomed_plugin.adapters.exports.merge import check_fit, write_merged
 from pefomed_plugin.adapters.exports.writing import fresh_folder
 from pefomed_plugin.errors import CheckpointError
 from pefomed_plugin.families.llama import load_tokenizer, tensor_shapes
+from pefomed_plugin.origins import is_generated, mark_generated
 from pefomed_plugin.toolkit.bundled import language
 from pefomed_plugin.toolkit.bundled.minigpt_v2 import MiniGPTv2
 from pefomed_plugin.toolkit.bundled.vision import VitSize
@@ -157,3 +158,15 @@ def test_a_disk_that_is_too_small_is_told_before_anything_is_written(
     with pytest.raises(CheckpointError, match="GB free, the merged model needs"):
         merged(upstream, tmp_path / "merged")
     assert not list(tmp_path.iterdir())
+
+
+def test_what_is_merged_into_a_generated_model_is_generated(tmp_path: Path) -> None:
+    """The tiny model's figures say nothing, in whatever form."""
+    contents = read_contents(UPSTREAM)
+    for name in ("generated", "real"):
+        base = shutil.copytree(LLAMA, tmp_path / name / "llama")
+        if name == "generated":
+            mark_generated(base, {})
+        with fresh_folder(tmp_path / name / "merged") as folder:
+            write_merged(contents, lora_of(contents), open_language_folder(base), folder)
+        assert is_generated(tmp_path / name / "merged") == (name == "generated")
