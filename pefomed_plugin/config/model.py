@@ -173,6 +173,12 @@ class ModelConfig:
                 f"{where}.low_resource: true is upstream's way to say llm_quantization: 8bit, but "
                 f"{where}.llm_quantization is 4bit; leave one of them out"
             )
+        asked = [key for key, value in vars(self.peft).items() if value not in (None, False, ())] if self.peft else []
+        if self.lora_r == 0 and asked:
+            found.append(
+                f"{where}.peft.{asked[0]}: {where}.lora_r is 0, which trains nothing of the language model; leave one "
+                "out"
+            )
         if not self.freeze_vit:
             found.append(f"{where}.freeze_vit: the vision encoder is never trained; leave it true")
         return found

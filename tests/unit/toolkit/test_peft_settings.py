@@ -117,6 +117,14 @@ def test_a_section_that_cannot_be_is_refused(peft: Any, told: str) -> None:
     assert any(told in problem for problem in caught.value.problems)
 
 
+def test_a_variant_of_no_lora_is_refused() -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_model_config({"lora_r": 0, "peft": {"modules_to_save": ["norm"]}})
+    (problem,) = caught.value.problems
+    assert problem.startswith("model.peft.modules_to_save: model.lora_r is 0, which trains nothing of the language")
+    assert read_model_config({"lora_r": 0, "peft": {"use_dora": False}}).lora_r == 0
+
+
 def test_keys_that_moved_are_named_and_say_nothing_when_null() -> None:
     with pytest.raises(ConfigError) as caught:
         read_model_config({"lora_use_rslora": True, "lora_rank_pattern": None})

@@ -219,3 +219,35 @@ def test_every_image_of_a_study_takes_its_tokens(tmp_path: Path) -> None:
     write_json(tmp_path / "index.json", {"most_images": 4})
     shards = of("medical_custom", build_info={"storage": str(tmp_path)}).training_load
     assert shards and shards.images_a_row == 4
+
+
+def test_variants_of_lora_take_what_they_train() -> None:
+    """DoRA: a length for each row of q_proj and v_proj in 32 layers; a head of 32,000 x 4,096; LoRA on all matrices."""
+    lora, rows, head = 33_554_432, 32 * 2 * 4096, 32000 * 4096
+    all_linear = 32 * 64 * (4 * 8192 + 3 * (4096 + 11008))
+
+    def trained(**model: Any) -> int:
+        return estimate(config(**{f"model_{key}": value for key, value in model.items()})).size.trained
+
+    rest = 56_627_200 - lora
+    assert trained(peft={"use_dora": True}) == rest + lora + rows
+    assert trained(peft={"modules_to_save": ["lm_head"]}) == rest + lora + head
+    assert trained(peft={"modules_to_save": ["norm"]}) == rest + lora + 65 * 4096
+    assert trained(lora_target_modules=["all-linear"]) == rest + all_linear
+    assert trained(peft={"rank_pattern": {"v_proj": 32}}) == rest + lora * 3 // 4
+    assert "projection and LoRA, modules trained whole, fp32" in training(model_peft={"modules_to_save": ["lm_head"]})
+
+
+def test_a_checkpoint_of_pissa_holds_what_lora_began_as() -> None:
+    plain, pissa = (estimate(config(model_peft=peft)).disk for peft in ({}, {"init_lora_weights": "pissa"}))
+    assert sum(pissa.values()) - sum(plain.values()) == 3 * 4 * 33_554_432
+
+
+def test_doras_lengths_are_found_for_each_token_unless_merged() -> None:
+    dora = {"use_dora": True}
+    lengths = 4 * (4096**2 + 3 * 4096**2)
+    work = "work of one layer"
+    assert answering(model_peft=dora)[work] - answering()[work] == lengths
+    assert answering(model_peft=dora, run_merge_lora=True)[work] == answering(run_merge_lora=True)[work]
+    assert training(model_peft=dora)[work] - training()[work] == lengths
+    assert training(model_peft=dora)[KEPT] > training()[KEPT]
