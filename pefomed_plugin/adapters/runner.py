@@ -16,11 +16,13 @@ from ..digests import file_sha256
 from ..families import DEFAULT_FAMILY
 from ..origins import Origins, configured_origins
 from ..provenance import RunRecord, write_record
+from ..readers.prepared import is_remote
 from ..reporting.cards import write_card
 from ..reporting.cards.model_card import model_card
 from ..reporting.cards.model_facts import gather_facts
 from ..scoring.metrics_file import with_other_results
 from ..services.console import say
+from ..services.data.sample_leaks import note_leaks
 from ..storage import write_json
 from ..toolkit import NAME as TOOLKIT
 from ..toolkit.checkpoint import load_checkpoint, read_checkpoint
@@ -123,10 +125,20 @@ class RunnerPefomed:
                     )
                     if result is not None:
                         metrics[key] = result
+                        self._note_leaks(name, splits, split)
         if metrics and self.accelerator.is_main_process:
             results = with_other_results(self.output_dir, metrics)
             write_json(self.output_dir / "metrics.json", {"origin": self.origins.to_json(), "results": results})
         return metrics
+
+    def _note_leaks(self, name: str, splits: Mapping[str, Any], split: str) -> None:
+        """Beside the answers, what training has of each sample; of shards nothing: they are not read through for it."""
+        known = getattr(splits.get("train"), "samples", None)
+        samples = known if isinstance(known, list) else []
+        storage = storages_of(self.cfg).get(name)
+        data = Path(storage) if storage and not is_remote(storage) else None
+        folder = self.output_dir / "results" / f"{name}-{split}"
+        say(f"{name}, {split}: {note_leaks(folder, list(splits[split].samples), samples, data)}")
 
     def _producer(self, dataset: str, task: Any) -> Mapping[str, Any]:
         weights, origins = Path(self.checkpoint), self.origins

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from ..errors import ConfigError
 from ..reporting.comparison.compare import compare_runs, to_json
-from ..reporting.comparison.groups import group_tables
+from ..reporting.comparison.groups import group_tables, has_right_or_wrong
+from ..reporting.leaks import parting_axes
 from ..reporting.reliance import reliance_tables
 from ..reporting.rendering import to_data
 from ..storage import write_json, write_text
@@ -41,8 +42,10 @@ def run(arguments: argparse.Namespace) -> Output:
     if arguments.out and arguments.out.suffix not in (".json", ".md"):
         raise ConfigError(f"--out {arguments.out}: end its name with .json or .md")
     runs = read_evaluations(arguments)
-    tables, evaluations, groups = compare_runs(runs), evaluate_runs(runs), group_tables(runs, arguments.by)
-    looked, findings = reliance_tables(runs), find(runs, tables, arguments.by)
+    parted = [axis for axis in parting_axes(runs) if axis not in arguments.by]
+    tables, evaluations = compare_runs(runs), evaluate_runs(runs)
+    groups = [*group_tables(runs, arguments.by), *(group_tables(runs, parted) if has_right_or_wrong(runs) else [])]
+    looked, findings = reliance_tables(runs), find(runs, tables, [*arguments.by, *parted])
     data = {
         **to_json(tables),
         "evaluations": evaluations_to_json(evaluations),

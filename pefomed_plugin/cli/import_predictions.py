@@ -50,7 +50,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Read the answers, join them with the data set's samples, write predictions."""
+    """Read the answers, join them with the data set's samples, write predictions and what training has of them."""
+    from ..services.data.sample_leaks import note_leaks  # late: loads PIL
+
     if arguments.format not in FORMATS:
         raise ConfigError(f"unknown format {arguments.format!r}; {near_names(arguments.format, FORMATS)}")
     if not arguments.file.is_file():
@@ -77,6 +79,11 @@ def run(arguments: argparse.Namespace) -> int:
     missing = sum(prediction.prediction is None for prediction in predictions)
     without = f", {missing:,} without a text," if missing else ""
     print(f"{len(predictions):,} predictions{without} written to {arguments.out}")
+    print(
+        note_leaks(
+            arguments.out, predictions, _split(arguments, "train", dataset_options(arguments.option)), arguments.data
+        )
+    )
     return 0
 
 
@@ -107,7 +114,7 @@ def _join(answers: Sequence[Answer], arguments: argparse.Namespace, producer: Ma
     options, every_row = dataset_options(arguments.option), describe(arguments.dataset).every_row
 
     def read(given: Mapping[str, Any]) -> list[Sample]:
-        return read_data(arguments.dataset, arguments.data, **given).splits().get(arguments.split, [])
+        return _split(arguments, arguments.split, given)
 
     try:
         return join_answers(answers, read(options), producer)
@@ -118,6 +125,10 @@ def _join(answers: Sequence[Answer], arguments: argparse.Namespace, producer: Ma
         raise DataError(
             f"the answers are about more rows than {arguments.dataset} was read with; add {wanted}"
         ) from error
+
+
+def _split(arguments: argparse.Namespace, split: str, options: Mapping[str, Any]) -> list[Sample]:
+    return read_data(arguments.dataset, arguments.data, **options).splits().get(split, [])
 
 
 def _fit_better(

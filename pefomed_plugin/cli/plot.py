@@ -12,8 +12,9 @@ from ..reporting.plots import MATPLOTLIB, check_format, plot_side_by_side
 from ..reporting.rendering import Shown
 from ..reporting.results import Answered, Run, read_run
 from ..requirements import require
-from ..scoring.breakdown import NOT_GIVEN, check_axes, places_of_groups
+from ..scoring.breakdown import check_axes, places_of_groups, says_nothing
 from ..scoring.metrics_file import PREDICTIONS
+from .arguments import add_floor_argument, axes_given
 from .output import Output, add_json_argument
 
 
@@ -27,10 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--by",
-        action="append",
+        action="extend",
+        type=axes_given,
         required=True,
         metavar="AXIS",
-        help="a panel each: question_type, organ, ...; repeatable",
+        help="a panel each: question_type, organ, twin, ...; several with commas, or repeated",
     )
     parser.add_argument(
         "--scorers",
@@ -48,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help=".svg, .png or .pdf; repeatable, the same figure in each",
     )
+    add_floor_argument(parser)
     parser.add_argument("--set", metavar="KEY", help="of a run with several test sets: vqa_rad-test")
     add_json_argument(parser)
     parser.epilog = (
@@ -62,10 +65,10 @@ def run(arguments: argparse.Namespace) -> Output:
         check_format(path)
     require([MATPLOTLIB])
     place = arguments.answers
-    found = read_run(place.parent if place.name == PREDICTIONS else place)
+    found = read_run(place.parent if place.name == PREDICTIONS else place, floors=not arguments.no_floor)
     answered = _choose(found, arguments.set)
     check_axes(arguments.by, answered.predictions)
-    empty = [axis for axis in arguments.by if list(places_of_groups(answered.predictions, axis)) == [NOT_GIVEN]]
+    empty = [axis for axis in arguments.by if says_nothing(places_of_groups(answered.predictions, axis))]
     if empty:
         raise ConfigError(f"none of these answers has a value for {', '.join(empty)}; break down by another axis")
     names = _names(answered, arguments.scorers)

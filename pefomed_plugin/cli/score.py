@@ -21,6 +21,7 @@ from ..scoring import SCORERS, ScorerSpec, find_scorer
 from ..scoring.breakdown import check_axes
 from ..scoring.checks import check_predictions, check_references
 from ..scoring.files import warnings_of, write_scores
+from ..scoring.leaks import read_leaks, with_leaks, without_leaks, write_leaks
 from ..scoring.metrics_file import FLOORS, PREDICTIONS, groups_in
 from ..services.console import say
 from ..storage import write_records
@@ -49,7 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data",
         type=Path,
         metavar="FOLDER",
-        help="release of the data set: check that the predictions answer its split, all of it",
+        help="release of the data set: check that the predictions answer its split, all of it, and note what its "
+        "training split has of each (as pefomed leaks, without opening images)",
     )
     add_floor_argument(parser)
     add_json_argument(parser)
@@ -65,9 +67,9 @@ def run(arguments: argparse.Namespace) -> Output:
     predictions = read_answers(arguments.predictions)
     check_axes(arguments.by, predictions)
     check_predictions(predictions)
-    if arguments.data:
-        _check_against(arguments.data, predictions)
     folder = arguments.out or arguments.predictions.parent
+    if arguments.data:
+        predictions = _check_against(arguments.data, predictions, folder)
     if predictions[0].task not in spec.tasks:
         say(f"note: {spec.name} is meant for {' and '.join(spec.tasks)}; these predictions are {predictions[0].task}")
     options = {}
@@ -77,7 +79,11 @@ def run(arguments: argparse.Namespace) -> Output:
     for warning in warnings_of(metrics, [spec.name]):
         say(f"warning: {warning}")
     if not (folder / PREDICTIONS).exists():
-        write_records(folder / PREDICTIONS, predictions)  # a folder of scores can be compared and reported by itself
+        # a folder of scores can be compared and reported by itself
+        write_records(folder / PREDICTIONS, without_leaks(predictions))
+        leaks = read_leaks(arguments.predictions.parent)
+        if leaks is not None and read_leaks(folder) is None:
+            write_leaks(folder, leaks)
     figures, floors = metrics["scores"][spec.name], metrics.get(FLOORS, {})
     metrics = {
         **metrics,
@@ -122,6 +128,12 @@ def _check_vocabulary(spec: ScorerSpec, path: Path | None) -> None:
         raise ConfigError(f"--vocabulary is of {', '.join(having)} only; {spec.name} uses none")
 
 
-def _check_against(root: Path, predictions: Sequence[Prediction]) -> None:
+def _check_against(root: Path, predictions: Sequence[Prediction], folder: Path) -> list[Prediction]:
+    """The predictions, which answer the data's split, with what its training split has of each."""
+    from ..services.data.sample_leaks import note_leaks  # late: loads PIL
+
     dataset, split = predictions[0].dataset, predictions[0].split
-    check_references(predictions, read_data(dataset, root).splits().get(split, []), f"{root}, split {split}")
+    splits = read_data(dataset, root).splits()
+    check_references(predictions, splits.get(split, []), f"{root}, split {split}")
+    say(note_leaks(folder, predictions, splits.get("train", []), root))
+    return with_leaks(predictions, folder)

@@ -6,8 +6,28 @@ from collections.abc import Sequence
 
 from ..records import Prediction
 from ..scoring.breakdown import places_of_groups
-from ..scoring.leaks import FINDINGS, LEAK, NONE_FOUND, NOT_EXAMINED, SampleLeaks
+from ..scoring.leaks import FINDINGS, LEAK, NO, NONE_FOUND, NOT_EXAMINED, YES, SampleLeaks
+from .results import Run
 from .table import COUNT, FIGURE, Column, Table
+
+
+def parting_axis(runs: Sequence[Run], key: str) -> str | None:
+    """The gravest finding that parts a test set in two, for every run that answered it; None where none does."""
+    answered = [run.answered[key].predictions for run in runs if key in run.answered]
+    return next(
+        (
+            axis
+            for axis in FINDINGS
+            if answered and all({YES, NO} <= set(places_of_groups(rows, axis)) for rows in answered)
+        ),
+        None,
+    )
+
+
+def parting_axes(runs: Sequence[Run]) -> list[str]:
+    """``parting_axis`` of every test set that was answered, each once."""
+    keys = dict.fromkeys(key for run in runs for key in run.answered)
+    return list(dict.fromkeys(axis for key in keys if (axis := parting_axis(runs, key))))
 
 
 def leaks_table(title: str, leaks: SampleLeaks, predictions: Sequence[Prediction]) -> Table:

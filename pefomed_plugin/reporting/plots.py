@@ -20,7 +20,7 @@ from .breakdowns import Breakdown
 
 MATPLOTLIB = Need("matplotlib", "plots", "matplotlib")
 FORMATS = (".png", ".svg", ".pdf")
-_INK, _BAR, _FAINT = "#1f2933", "#3d7ea6", "#d8dee6"
+_INK, _BAR, _FAINT, _FLOOR = "#1f2933", "#3d7ea6", "#d8dee6", "#a63f2b"
 _SERIES = ("#3d7ea6", "#e0a030", "#5b8c5a", "#a05195", "#c8553d", "#6b7785")
 _HATCHES = ("", "///", "...", "xxx", "\\\\", "++")
 """So that bars can be told apart without colours."""
@@ -129,6 +129,13 @@ def _draw_together(panel: Any, title: str, breakdowns: Sequence[Breakdown], widt
             linewidth=0.5,
             label=_series_label(found),
         )
+        floors = [
+            (place, found.floor[cell.group]) for place, cell in measured if found.floor.get(cell.group) is not None
+        ]
+        if floors:
+            ends = [[place + side * 0.46 * width for place, _ in floors] for side in (-1, 1)]
+            label = f"floor of {found.scorer}: {found.floor_name}"
+            panel.hlines([value for _, value in floors], *ends, colors=_FLOOR, linewidth=2, label=label)
         spread = [(place, cell) for place, cell in measured if cell.sd is not None]
         panel.errorbar(
             [place for place, _ in spread],
@@ -178,6 +185,7 @@ def _draw(panel: Any, breakdown: Breakdown) -> None:
         xerr=_errors(breakdown),
         error_kw={"ecolor": _INK, "elinewidth": 1, "capsize": 2.5},
     )
+    _draw_floor(panel, breakdown, [(place, cell.group) for place, cell in enumerate(cells)])
     panel.set_yticks(range(len(cells)), [f"{cell.label} (n = {cell.n:,})" for cell in cells])
     panel.invert_yaxis()
     panel.set_title("by " + breakdown.axis_title, loc="left", color=_INK, fontsize=11)
@@ -188,6 +196,21 @@ def _draw(panel: Any, breakdown: Breakdown) -> None:
     for side in ("top", "right", "left"):
         panel.spines[side].set_visible(False)
     panel.tick_params(length=0, colors=_INK)
+
+
+def _draw_floor(panel: Any, breakdown: Breakdown, places: Sequence[tuple[int, str]]) -> None:
+    """A tick across each bar at what is reached without looking."""
+    ticks = [(place, breakdown.floor[group]) for place, group in places if breakdown.floor.get(group) is not None]
+    if ticks:
+        panel.vlines(
+            [value for _, value in ticks],
+            [place - 0.4 for place, _ in ticks],
+            [place + 0.4 for place, _ in ticks],
+            colors=_FLOOR,
+            linewidth=2,
+            label=f"floor: {breakdown.floor_name}",
+        )
+        panel.legend(loc="lower right", frameon=False, fontsize=8)
 
 
 def _axis_label(breakdown: Breakdown) -> str:

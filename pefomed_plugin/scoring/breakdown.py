@@ -13,7 +13,7 @@ from ..errors import ConfigError, near_names
 from ..readers import describe
 from ..records import Prediction, Score
 from .intervals import Interval, cluster_interval
-from .leaks import LEAK_AXES, NOT_EXAMINED, ORDER
+from .leaks import FINDINGS, LEAK_AXES, NO, NOT_EXAMINED, ORDER, YES
 from .pairing import answer_type, mean, pair_scores
 
 NOT_GIVEN = "not given"
@@ -155,7 +155,9 @@ def group_means(
 
 
 def label_of(dataset: str, axis: str, group: str) -> str:
-    """A group with what its data set says that it stands for: ``PRES (presence)``."""
+    """A group with what its data set says that it stands for: ``PRES (presence)``; ``with framed twin``."""
+    if axis in FINDINGS:
+        return {YES: f"with {FINDINGS[axis][1]}", NO: f"without {FINDINGS[axis][1]}"}.get(group, group)
     name = describe(dataset).long_name(axis, group)
     return group if name == group else f"{group} ({name})"
 

@@ -169,9 +169,14 @@ def with_leaks(predictions: Sequence[Prediction], folder: Path) -> list[Predicti
     return leaks.attach(predictions)
 
 
-def are_examined(predictions: Iterable[Prediction]) -> bool:
-    """Whether it is known of any of them what training has of it."""
-    return any(prediction.metadata.get(KEY) for prediction in predictions)
+def without_leaks(records: Iterable[_Record]) -> list[_Record]:
+    """Records as the data have them: what training has of each stands in ``leaks.json`` alone."""
+    return [
+        replace(record, metadata={key: value for key, value in record.metadata.items() if key != KEY})
+        if KEY in record.metadata
+        else record
+        for record in records
+    ]
 
 
 def _known(sample: Sample) -> Mapping[str, Any]:

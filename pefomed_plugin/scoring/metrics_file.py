@@ -22,7 +22,7 @@ from ..records import Prediction
 from ..storage import read_predictions, set_aside, write_json, write_records
 from .breakdown import axes_of
 from .checks import check_predictions
-from .leaks import LEAKS, read_leaks, samples_digest
+from .leaks import LEAKS, read_leaks, samples_digest, without_leaks
 from .spec import ScorerSpec
 
 METRICS, PREDICTIONS, AGREEMENT = "metrics.json", "predictions.jsonl", "agreement.json"
@@ -97,7 +97,7 @@ def update_metrics(
     with as_one(folder):
         write_json(path, metrics)
         if not (Path(folder) / PREDICTIONS).exists():
-            write_records(Path(folder) / PREDICTIONS, predictions)
+            write_records(Path(folder) / PREDICTIONS, without_leaks(predictions))
     return metrics
 
 

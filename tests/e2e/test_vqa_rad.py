@@ -78,6 +78,8 @@ def test_a_few_steps_and_a_slice_on_two_processes(environ, tmp_path):
     assert metrics["origin"] == {"data": {"vqa_rad": "real"}, "model": "tiny"}
     figures = metrics["results"]["vqa_rad-test"]["scores"]["exact_match/pefomed"]
     assert figures["open"]["n"] + figures["closed"]["n"] == figures["overall"]["n"] == 45
+    leaks = json.loads((tmp_path / "run" / "results" / "vqa_rad-test" / "leaks.json").read_text())
+    assert leaks["n"] == 45 and leaks["training"]["samples"] == 3064 and leaks["found"]["twin"]
     losses = [json.loads(line)["loss"] for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
     assert len(losses) == 6
     assert losses[-1] < losses[0]

@@ -38,6 +38,11 @@ def group_tables(runs: Sequence[Run], axes: Sequence[str]) -> list[Table]:
     return found
 
 
+def has_right_or_wrong(runs: Sequence[Run]) -> bool:
+    """Whether anything says right or wrong of any of their answers."""
+    return any(spec.kind == ACCURACY for run in runs for answered in run.answered.values() for spec in answered.scored)
+
+
 def _table(run: Run, answered: Answered, axis: str, groups: Sequence[str], specs: Sequence[ScorerSpec]) -> Table:
     dataset, stages = answered.predictions[0].dataset, stages_in_paper(run, answered)
     cells = {

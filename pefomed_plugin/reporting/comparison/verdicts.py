@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from ...scoring.breakdown import NOT_GIVEN, check_axes, label_of, places_of_groups
+from ...scoring.breakdown import check_axes, label_of, places_of_groups, says_nothing
 from ...scoring.paired import Difference, adjust_holm, least_p
 from ...scoring.spec import ACCURACY, ScoredColumn
 from ..breakdowns import title_of_axis
@@ -127,7 +127,7 @@ def group_verdicts(runs: Sequence[Run], overall: Sequence[Verdict], axes: Sequen
         check_axes(axes, answered.predictions)
         for axis in axes:
             groups = places_of_groups(answered.predictions, axis)
-            for group, places in groups.items() if list(groups) != [NOT_GIVEN] else ():
+            for group, places in groups.items() if not says_nothing(groups) else ():
                 ids = {answered.predictions[place].id for place in places}
                 difference = difference_of(answered, other, verdict.column, ids)
                 if difference is not None:
@@ -161,14 +161,20 @@ def group_sentence(verdicts: Sequence[Verdict], title: str) -> str:
     for verdict in verdicts:
         conclusion = verdict.conclusion
         if conclusion in (BETTER, WORSE):
-            parts.append(f"{conclusion} on {verdict.group} by {_amount(abs(verdict.gain), verdict)} ({_ends(verdict)})")
-    for conclusion, words in ((NONE_FOUND, "no difference found on"), (UNSETTLED, "not settled on")):
+            parts.append(f"{conclusion} {_on([verdict])} by {_amount(abs(verdict.gain), verdict)} ({_ends(verdict)})")
+    for conclusion, words in ((NONE_FOUND, "no difference found"), (UNSETTLED, "not settled")):
         of = [verdict for verdict in verdicts if verdict.conclusion == conclusion]
-        parts += [f"{words} {', '.join(verdict.group for verdict in of)}{_all_missed(of)}"] if of else []
+        parts += [f"{words} {_on(of)}{_all_missed(of)}"] if of else []
     few = [f"{verdict.group} ({verdict.difference.clusters})" for verdict in verdicts if verdict.conclusion == TOO_FEW]
     parts += [f"too few studies or images to tell on {', '.join(few)}"] if few else []
     first = verdicts[0]
     return f"{first.run} against {first.reference} by {title}: {'; '.join(parts)}."
+
+
+def _on(verdicts: Sequence[Verdict]) -> str:
+    """``on CHEST, HEAD``; ``without framed twin`` as it is."""
+    named = ", ".join(verdict.group for verdict in verdicts)
+    return named if named.startswith("with") else f"on {named}"
 
 
 def verdict_lines(

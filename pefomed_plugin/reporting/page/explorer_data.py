@@ -22,6 +22,7 @@ from ..comparison.compare_tables import comparison_table, footnotes
 from ..comparison.findings import find
 from ..figures import Figure
 from ..floors import floor_words
+from ..leaks import parting_axes
 from ..rendering import to_page
 from ..results import Answered, Run
 from ..table import text_of
@@ -328,7 +329,7 @@ def _comparison(runs: Sequence[Run]) -> dict[str, Any] | None:
     if len(runs) < 2:
         return None
     comparisons = [comparison for comparison in compare_runs(runs) if len(comparison.rows) > 1]
-    findings = find(runs, comparisons)
+    findings = find(runs, comparisons, parting_axes(runs))
     return {
         "tables": [
             _compared(comparison, findings.lines.get((comparison.dataset, comparison.scorer), ()))

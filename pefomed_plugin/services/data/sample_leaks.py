@@ -11,7 +11,7 @@ from ...provenance import samples_sha256
 from ...readers import Release
 from ...readers.prepared import FINGERPRINTS, is_prepared
 from ...records import Sample
-from ...scoring.leaks import SampleLeaks, TrainingFacts
+from ...scoring.leaks import FINDINGS, LEAKS, SampleLeaks, TrainingFacts, read_leaks, samples_digest, write_leaks
 from ..console import progress
 from ..images.fingerprints import Fingerprint, fingerprint_images, read_fingerprints
 from .leakage import contents_of, plain_question
@@ -29,15 +29,54 @@ def examine_leaks(held_out: Sequence[Sample], release: Release, data: Path, *, o
         DataError: the fingerprints are of another version.
     """
     train = release.splits()["train"]
-    known: dict[str, Fingerprint] = {}
-    if is_prepared(data) and (data / FINGERPRINTS).is_file():
-        known = read_fingerprints(data / FINGERPRINTS)
+    known = _prepared_fingerprints(data)
     images = {image for sample in (*train, *held_out) for image in sample.images}
     missing = sorted(images - known.keys())
     if open_images and missing:
         with progress(f"{release.dataset}: images", len(missing)) as advance:
             known = {**known, **fingerprint_images(release.image_root, missing, progress=advance)}
     return find_sample_leaks(held_out, train, {image: known[image] for image in images & known.keys()})
+
+
+def note_leaks(folder: Path, held_out: Sequence[Sample], train: Sequence[Sample], data: Path | None) -> str:
+    """Write ``leaks.json`` beside answers where the training split is at hand, without opening an image.
+
+    What is there already stays where it is of the same samples and training split and was found by opening images.
+
+    Args:
+        held_out: the samples that were answered, of one split.
+        train: empty: nothing is written.
+        data: where both come from, whose images are known if it is a prepared folder; None: not known.
+
+    Returns:
+        What was found, in a sentence for the user.
+    """
+    if not train:
+        return f"no training split at hand: what training has of these samples is not examined ({LEAKS} is not written)"
+    there = read_leaks(folder)
+    about = (samples_digest(held_out), samples_sha256(train))
+    if there and there.training.images_opened and about == (there.samples_sha256, there.training.sha256):
+        return f"{leaks_in_words(there)} ({LEAKS} of before)"
+    leaks = find_sample_leaks(held_out, train, _prepared_fingerprints(data) if data else {})
+    write_leaks(folder, leaks)
+    return leaks_in_words(leaks)
+
+
+def leaks_in_words(leaks: SampleLeaks) -> str:
+    """``in training: framed twin of 284, ... of 451 samples``, with what is not known."""
+    counts = {FINDINGS[name][1]: len(ids) for name, ids in leaks.found.items() if ids}
+    found = ", ".join(f"{word} of {count:,}" for word, count in counts.items()) or "nothing found"
+    unknown = max(map(len, leaks.unknown.values()), default=0)
+    hint = (
+        f"; not told of up to {unknown:,}, whose images were not opened (pefomed leaks opens them)" if unknown else ""
+    )
+    return f"of {leaks.n:,} samples training has: {found}{hint}"
+
+
+def _prepared_fingerprints(data: Path) -> dict[str, Fingerprint]:
+    """Of the images of a prepared folder; of anything else none."""
+    path = data / FINGERPRINTS
+    return read_fingerprints(path) if is_prepared(data) and path.is_file() else {}
 
 
 def find_sample_leaks(

@@ -163,6 +163,33 @@ def test_leaks_that_nobody_looked_for_are_not_examined(run: Path, capsys) -> Non
     assert "not examined" in shown and "\nno " not in shown
 
 
+def test_a_comparison_shows_both_parts(run: Path, data: Path, tmp_path: Path, capsys) -> None:
+    samples = read_data("vqa_rad", data).splits()["test"]
+    other = place(tmp_path / "other")
+    answers = [Prediction.of(sample, sample.answer, {}) for sample in samples]
+    write_records(other / "predictions.jsonl", answers)
+    write_scores(answers, ["exact_match"], other, {})
+    main(["leaks", str(run), "--data", str(data)])
+    capsys.readouterr()
+    assert main(["compare", str(run), str(tmp_path / "other")]) == 0
+    assert "framed twin" not in capsys.readouterr().out  # of the other run nothing is known
+    main(["score", "exact_match", str(other / "predictions.jsonl"), "--data", str(data)])
+    capsys.readouterr()
+    assert main(["compare", str(run), str(tmp_path / "other"), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    parts = [verdict["group"] for verdict in told["verdicts"] if verdict.get("axis") == "twin"]
+    assert parts == ["with framed twin", "without framed twin"]
+    assert [column["name"] for column in told["groups"][0]["columns"]] == ["evaluation", *parts]
+
+
+def test_scores_in_another_folder_keep_what_training_has(run: Path, data: Path, tmp_path: Path) -> None:
+    main(["leaks", str(run), "--data", str(data)])
+    path = place(run) / "predictions.jsonl"
+    assert main(["score", "exact_match", str(path), "--out", str(tmp_path / "out"), "--by", "twin"]) == 0
+    assert (tmp_path / "out" / "leaks.json").read_bytes() == (place(run) / "leaks.json").read_bytes()
+    assert (tmp_path / "out" / "predictions.jsonl").read_bytes() == path.read_bytes()
+
+
 def test_floors_and_leaks_of_other_samples_are_refused(run: Path, data: Path, capsys) -> None:
     main(["leaks", str(run), "--data", str(data)])
     main(["floors", str(run), "--data", str(data)])

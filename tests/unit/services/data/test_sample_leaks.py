@@ -10,7 +10,7 @@ from pefomed_plugin.errors import DataError
 from pefomed_plugin.records import Prediction
 from pefomed_plugin.scoring.breakdown import groups_of
 from pefomed_plugin.scoring.leaks import LEAKS, read_leaks, samples_digest, with_leaks, write_leaks
-from pefomed_plugin.services.data.sample_leaks import find_sample_leaks
+from pefomed_plugin.services.data.sample_leaks import find_sample_leaks, note_leaks
 from pefomed_plugin.services.images.fingerprints import Fingerprint
 
 from ..small import sample
@@ -78,6 +78,18 @@ def test_studies_and_patients() -> None:
     verdicts, _ = found(held_out, train)
     assert [each["study_in_training"] for each in verdicts] == [True, False, False]
     assert [each.get("patient_in_training") for each in verdicts] == [True, True, None]
+
+
+def test_what_is_at_hand_is_noted_and_what_was_opened_is_kept(tmp_path) -> None:
+    held_out, train = [sample(2, "test", image="b.png")], [sample(1, image="a.png")]
+    assert "not examined" in note_leaks(tmp_path, held_out, [], None) and read_leaks(tmp_path) is None
+    assert "not told of up to 1" in note_leaks(tmp_path, held_out, train, None)
+    opened = find_sample_leaks(held_out, train, {"a.png": PRINTS["a.png"], "b.png": PRINTS["again.png"]})
+    write_leaks(tmp_path, opened)
+    assert "same image of 1" in note_leaks(tmp_path, held_out, train, None)
+    assert read_leaks(tmp_path) == opened
+    note_leaks(tmp_path, held_out, [sample(3, image="c.png")], None)  # another training split: another fact
+    assert read_leaks(tmp_path).training.samples == 1 and not read_leaks(tmp_path).training.images_opened
 
 
 def test_leaks_travel_by_file_with_the_digest_of_the_training_data(tmp_path) -> None:
