@@ -163,6 +163,13 @@ def test_the_scorer_scores(installed: Path, here: Path) -> None:
     assert "ward_notes-test, same_side" in shown and "overall %" in shown and "50.0" in shown
 
 
+def test_the_scorer_is_audited(installed: Path, here: Path) -> None:
+    shown = run("audit --data ward_notes=downloads/ward_notes --scorer same_side", here, installed)
+    assert "figures of 1 scorers as declared, 0 off" in shown and re.search(
+        r"perfect +100.0 % +100.0 % +same_side", shown
+    )
+
+
 def test_a_bare_function_is_refused_with_how_to_convert_it(installed: Path, here: Path, tmp_path: Path) -> None:
     site = broken(tmp_path, "of_before", "scorers", "sides = ward_notes.scorer:score_same_side")
     shown = run("score sides predictions.jsonl --out scored", here, installed, site, code=2)

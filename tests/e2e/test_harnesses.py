@@ -10,6 +10,7 @@ import json
 import socket
 import subprocess
 import sys
+import venv
 
 import pytest
 
@@ -161,6 +162,23 @@ def test_what_cannot_be_called(tmp_path):
 def test_one_that_is_not_installed_is_said_to_be_not(tmp_path):
     (called,) = call_on(HARNESSES["lmms-eval"], None, [TestSet("slake", tmp_path, "", SAMPLES)], Limits())
     assert "lmms_eval is not installed" in called.error and not called.figures
+
+
+def test_one_that_is_installed_needs_no_checkout(tmp_path):
+    venv.EnvBuilder(symlinks=True, with_pip=False).create(tmp_path / "env")
+    (site,) = (tmp_path / "env").glob("lib/python*/site-packages")
+    file = site / "lmms_eval/tasks/slake/utils.py"
+    file.parent.mkdir(parents=True)
+    for folder in (site / "lmms_eval", site / "lmms_eval/tasks", site / "lmms_eval/tasks/slake"):
+        (folder / "__init__.py").touch()
+    right = "results[0].lower() == doc['answer'].lower()"
+    file.write_text(LMMS.format(hit=right, times="1", look="pass", imports="import invented_xyz"))
+    (site / "lmms_eval-0.0.7.dist-info").mkdir()
+    (site / "lmms_eval-0.0.7.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: lmms_eval\nVersion: 0.0.7\n")
+    limits = Limits(str(tmp_path / "env/bin/python"))
+    (called,) = call_on(HARNESSES["lmms-eval"], None, [TestSet("slake", tmp_path, "", SAMPLES)], limits)
+    assert (called.error, called.version, called.stood_in) == ("", "0.0.7", ("invented_xyz",))
+    assert {each.is_right for each in called.figures} == {True}
 
 
 def test_the_command_shows_what_differs_and_exits_as_ours_are(tmp_path, capsys):

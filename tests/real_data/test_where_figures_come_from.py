@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+from pefomed_plugin.cli import main
 from pefomed_plugin.readers import read_data
 from pefomed_plugin.records import CLOSED
 from tests.real_data.data import real_data
@@ -45,6 +47,15 @@ def test_slake():
     test = images(english["test"])
     assert not test & images(english["train"])
     assert (len(test & images(chinese["train"])), len(test)) == (72, 96) and "72 of the 96 English test images" in TEXT
+
+
+def test_what_a_second_language_does_to_the_floor(capsys):
+    data = ["--data", str(real_data("slake")), "--json"]
+    predictors = ["--predictor", "nearest_question", "--predictor", "most_frequent_of_type"]
+    assert main(["baseline", "slake", *data, *predictors, "--option", "language=all"]) == 0
+    found = {each["predictor"]: round(each["strict"], 1) for each in json.loads(capsys.readouterr().out)["baselines"]}
+    assert found == {"nearest_question": 56.2, "most_frequent_of_type": 10.6}
+    assert "56.2 % in both" in TEXT and "21.5 % and 10.6 %" in TEXT
 
 
 def test_path_vqa():

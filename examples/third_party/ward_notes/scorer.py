@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from pefomed_plugin.records import Prediction, Score
+from pefomed_plugin.scoring.known import Known
 from pefomed_plugin.scoring.spec import ACCURACY, ScorerSpec
 
 VERSION = "1"
@@ -28,5 +29,11 @@ def _sides(text: str) -> set[str]:
 
 
 SAME_SIDE = ScorerSpec(
-    "same_side", "same side named", unit="%", kind=ACCURACY, function=score_same_side, version=VERSION
+    "same_side",
+    "same side named",
+    unit="%",
+    kind=ACCURACY,
+    function=score_same_side,
+    version=VERSION,
+    known=(Known("perfect", 1), Known("empty", 0), Known("every option", 0, 1)),
 )
