@@ -9,10 +9,10 @@ import atexit
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, TypeVar
 
 from ...config.datasets import DatasetConfig, read_dataset_config
 from ...errors import DataError
@@ -30,6 +30,7 @@ from .several_images import require_several, require_several_in_shards
 from .shard_splits import ShardSplits, check_dataset, check_image_size
 
 _SHOWN = 3
+_Data = TypeVar("_Data", bound=MedicalDataset)
 DATASET_CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "datasets"
 
 
@@ -91,9 +92,9 @@ class MedicalBuilder(BaseDatasetBuilder):
             )
         )
 
-    def _build_from_shards(self, folder: Path, files: Collection[str] | None) -> dict[str, MedicalDataset]:
+    def _build_from_shards(self, folder: Path, files: Collection[str] | None) -> dict[str, ShardedDataset]:
         """Splits of the shards that ``pefomed shard`` wrote, all of them or the named files."""
-        splits: dict[str, MedicalDataset] = {}
+        splits: dict[str, ShardedDataset] = {}
         for split, shards in open_shards(folder, files).items():
             samples = ShardFiles(folder, shards, self._limit(split, sum(shard.samples for shard in shards)))
             check_dataset(self.dataset, samples[0], samples.paths[0])
@@ -111,6 +112,9 @@ class MedicalBuilder(BaseDatasetBuilder):
                 )
             )
         say(f"{self.dataset}: shards, {', '.join(f'{split} {len(dataset):,}' for split, dataset in splits.items())}")
+        for split, dataset in splits.items():
+            if dataset.most_images > 1:
+                say(f"{self.dataset}, {split}: {_counted(dataset.samples.count_images())}")
         return splits
 
     def _templates(self, samples: Iterable[Sample]) -> Templates:
@@ -124,7 +128,7 @@ class MedicalBuilder(BaseDatasetBuilder):
         processors = self.settings.vis_processor
         return (processors.train if split == "train" else processors.eval).get("image_size")
 
-    def _finish(self, dataset: MedicalDataset) -> MedicalDataset:
+    def _finish(self, dataset: _Data) -> _Data:
         dataset.keep_in_memory = self.settings.keep_in_memory
         dataset.passes, dataset.sample_ratio = odds(self.settings, len(dataset))
         dataset.batch_size = self.settings.batch_size
@@ -170,6 +174,12 @@ def skips_in_words(skips: Sequence[Skip]) -> list[str]:
         first = [skip.where for skip in skips if skip.reason == reason][:_SHOWN]
         lines.append(f"skipped {count:,} record(s): {reason} ({'; '.join(first)}{'; ...' if count > _SHOWN else ''})")
     return lines
+
+
+def _counted(images: Mapping[int, int]) -> str:
+    """``samples by how many images they show: 3 of 3 images, 2 of 2 images, 1 of 1 image``."""
+    said = (f"{count:,} of {number} image{'s' if number > 1 else ''}" for number, count in sorted(images.items())[::-1])
+    return f"samples by how many images they show: {', '.join(said)}"
 
 
 def notes_in_words(release: Release) -> list[str]:

@@ -152,6 +152,8 @@ class ShardSplits:
             problems.append(f"{where}.shards.stream: there are no training shards; leave it out")
         if problems:
             raise ConfigError(f"{self.dataset} cannot be streamed like this", problems)
+        if most_images > 1:
+            say(f"{self.dataset}, train: samples of up to {most_images} images")
         say(
             f"{self.dataset}: train is streamed from {len(parts):,} shards at {source.shown}, {samples:,} samples a "
             "pass; samples may come twice in a pass or not at all, and a resumed run begins its pass anew"

@@ -70,7 +70,12 @@ class ShardFiles(Sequence[Sample]):
     @property
     def most_images(self) -> int:
         """Images of the sample that has most."""
-        return int(np.diff(self._ends, prepend=0).max()) - 1
+        return max(self.count_images())
+
+    def count_images(self) -> dict[int, int]:
+        """Number of images -> how many samples have so many; no record is read."""
+        numbers, counts = np.unique(np.diff(self._ends, prepend=0) - 1, return_counts=True)
+        return dict(zip(numbers.tolist(), counts.tolist()))
 
     def __len__(self) -> int:
         return len(self._shard)

@@ -96,9 +96,12 @@ def studies(release, tmp_path):
     return release, tmp_path / "studies"
 
 
-def test_several_images_a_sample(studies):
+def test_several_images_a_sample(studies, capsys):
     release, shards = studies
     ours, theirs = build(shards), build(release)
+    said = capsys.readouterr().out
+    assert "train: samples by how many images they show: 1 of 3 images, 2 of 2 images, 2 of 1 image" in said
+    assert "train: samples by what they show: 2 frontal + lateral, 2 one image, 1 frontal + lateral + prior" in said
     for split, own in ours.items():
         assert list(own.samples) == theirs[split].samples and own.most_images == theirs[split].most_images
         for number in range(len(own)):
