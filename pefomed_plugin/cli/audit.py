@@ -20,7 +20,9 @@ from ..scoring import SCORERS, find_scorer
 from ..scoring.lexical import one_meteor
 from ..scoring.probes import PROBES
 from ..scoring.spec import ScorerSpec
-from ..services.audit.harnesses import HARNESSES, Counted, Harness, Limits, TestSet, call_on, find_harness
+from ..services.audit.harness_calls import AuditedSet, Counted, call_on, sets_of
+from ..services.audit.harness_process import Limits
+from ..services.audit.harnesses import HARNESSES, Harness, find_harness
 from ..services.audit.judges import known_judges
 from ..services.audit.scorers import OFF, RIGHT, Finding, audit_scorer, probe_answers
 from ..services.console import say
@@ -83,6 +85,9 @@ def run(arguments: argparse.Namespace) -> Output:
     specs, left_out = _scorers(arguments.scorer)
     harnesses = _harnesses(arguments.harness)
     sets = _read_sets(arguments.data, arguments.reports)
+    for harness, _ in harnesses:
+        sets_of(harness, sets)  # before anything is computed
+    limits = Limits(arguments.harness_python, arguments.harness_timeout)
     answers = {found.name: probe_answers(found.samples) for found in sets}
     shown: list[Shown] = []
     findings: list[Finding] = []
@@ -99,7 +104,6 @@ def run(arguments: argparse.Namespace) -> Output:
             findings += found
     if not findings:
         raise DataError("none of these scorers says what it gives for samples of these data sets")
-    limits = Limits(arguments.harness_python, arguments.harness_timeout)
     called = [found for harness, folder in harnesses for found in call_on(harness, folder, sets, limits)]
     for result in called:
         shown += [harness_table(result, every_figure=arguments.every_figure), ""]
@@ -156,7 +160,7 @@ def _scorers(named: Sequence[str]) -> tuple[list[ScorerSpec], list[str]]:
     return tried, left_out
 
 
-def _read_sets(given: Sequence[str], reports: int) -> list[TestSet]:
+def _read_sets(given: Sequence[str], reports: int) -> list[AuditedSet]:
     """The test samples of each data set.
 
     Raises:
@@ -177,7 +181,7 @@ def _read_sets(given: Sequence[str], reports: int) -> list[TestSet]:
         count = (
             f"{len(chosen):,} {kind}" if len(chosen) == len(samples) else f"{len(chosen):,} of {len(samples):,} {kind}"
         )
-        sets.append(TestSet(name, folder, f"{name}-test, {count}", chosen))
+        sets.append(AuditedSet(name, folder, f"{name}-test, {count}", chosen))
     return sets
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ..scoring.intervals import Interval
 from ..scoring.probes import PERFECT, PROBES
-from ..services.audit.harnesses import Called, Counted
+from ..services.audit.harness_calls import Called, Counted
 from ..services.audit.judge_audit import KindFigure
 from ..services.audit.scorers import NOT_RUN, OFF, Finding
 from .table import BAD, COUNT, FIGURE, WARNING, Cell, Column, Table

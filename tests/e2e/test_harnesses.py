@@ -17,19 +17,12 @@ import pytest
 from pefomed_plugin.cli import main
 from pefomed_plugin.errors import ConfigError
 from pefomed_plugin.records import CLOSED, OPEN
-from pefomed_plugin.services.audit.harnesses import (
-    HARNESSES,
-    ONLY_YES_NO,
-    Limits,
-    TestSet,
-    call_harness,
-    call_on,
-    find_harness,
-)
+from pefomed_plugin.services.audit.harness_calls import ONLY_YES_NO, AuditedSet, call_harness, call_on, sets_of
+from pefomed_plugin.services.audit.harness_process import Limits
+from pefomed_plugin.services.audit.harnesses import HARNESSES, find_harness
 from tests.unit.scoring.rows import predicted
 from tests.unit.services.small import LEAKY, write_rad
 
-TestSet.__test__ = False
 LMMS = """
 import json, os, socket
 {imports}
@@ -154,17 +147,21 @@ def test_what_cannot_be_called(tmp_path):
     with pytest.raises(ConfigError, match="does not hold the scoring of llava-med") as caught:
         find_harness("llava-med", tmp_path)
     assert caught.value.problems[0] == "llava/eval/run_eval.py"
-    sets = [TestSet("vqa_rad", tmp_path, "vqa_rad-test", SAMPLES)]
+    sets = [AuditedSet("vqa_rad", tmp_path, "vqa_rad-test", SAMPLES)]
     with pytest.raises(ConfigError, match="lmms-eval scores slake; none of them is among vqa_rad"):
-        call_on(HARNESSES["lmms-eval"], None, sets, Limits())
+        sets_of(HARNESSES["lmms-eval"], sets)
+    with pytest.raises(ConfigError, match="no program that can be run"):
+        Limits(str(tmp_path / "python"))
+    with pytest.raises(ConfigError, match="must be more than 0"):
+        Limits(seconds=0)
 
 
 def test_one_that_is_not_installed_is_said_to_be_not(tmp_path):
-    (called,) = call_on(HARNESSES["lmms-eval"], None, [TestSet("slake", tmp_path, "", SAMPLES)], Limits())
+    (called,) = call_on(HARNESSES["lmms-eval"], None, [AuditedSet("slake", tmp_path, "", SAMPLES)], Limits())
     assert "lmms_eval is not installed" in called.error and not called.figures
 
 
-def test_one_that_is_installed_needs_no_checkout(tmp_path):
+def test_one_that_is_installed_needs_no_checkout(tmp_path, monkeypatch):
     venv.EnvBuilder(symlinks=True, with_pip=False).create(tmp_path / "env")
     (site,) = (tmp_path / "env").glob("lib/python*/site-packages")
     file = site / "lmms_eval/tasks/slake/utils.py"
@@ -175,8 +172,9 @@ def test_one_that_is_installed_needs_no_checkout(tmp_path):
     file.write_text(LMMS.format(hit=right, times="1", look="pass", imports="import invented_xyz"))
     (site / "lmms_eval-0.0.7.dist-info").mkdir()
     (site / "lmms_eval-0.0.7.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: lmms_eval\nVersion: 0.0.7\n")
-    limits = Limits(str(tmp_path / "env/bin/python"))
-    (called,) = call_on(HARNESSES["lmms-eval"], None, [TestSet("slake", tmp_path, "", SAMPLES)], limits)
+    monkeypatch.chdir(tmp_path)
+    limits = Limits("env/bin/python")
+    (called,) = call_on(HARNESSES["lmms-eval"], None, [AuditedSet("slake", tmp_path, "", SAMPLES)], limits)
     assert (called.error, called.version, called.stood_in) == ("", "0.0.7", ("invented_xyz",))
     assert {each.is_right for each in called.figures} == {True}
 
