@@ -23,6 +23,11 @@ _LENGTHS = (
     Column("longest", itemgetter("longest"), COUNT),
 )
 _SKIPPED = (Column("reason", itemgetter(0)), Column("rows", itemgetter(1), COUNT))
+_VIEWS = (
+    Column("split", itemgetter(0)),
+    Column("shown together", itemgetter(1)),
+    Column("samples", itemgetter(2), COUNT),
+)
 _FINDINGS = (
     Column("", itemgetter("what")),
     Column("samples", itemgetter("count"), COUNT),
@@ -40,6 +45,7 @@ def data_card(manifest: Mapping[str, Any]) -> str:
     source, is_generated = describe(manifest["dataset"]), manifest_origin(manifest) == GENERATED
     broken = [check for check in manifest.get("verdicts", ()) if not check["holds"]]
     found = [finding for key in ("repetitions", "leaks") for finding in manifest.get(key, ()) if finding["count"]]
+    notes: Mapping[str, int] = manifest.get("notes") or {}
     made = {
         "pefomed_plugin": manifest["plugin_version"],
         "layout": manifest["layout"],
@@ -56,8 +62,10 @@ def data_card(manifest: Mapping[str, Any]) -> str:
         "are not here.",
         "## Splits",
         to_markdown(Table("", _LENGTHS, manifest.get("lengths", ()))),
+        to_markdown(Table("", _VIEWS, _views(manifest))),
         "## Left out",
-        to_markdown(Table("", _SKIPPED, list(manifest.get("skipped", {}).items()))) or "Nothing.",
+        to_markdown(Table("", _SKIPPED, list(manifest.get("skipped", {}).items()))) or ("" if notes else "Nothing."),
+        bullets([f"{count:,} {what}" for what, count in notes.items()]),
         "## Licence",
         *(
             ["Generated; BSD 3-Clause."]
@@ -78,6 +86,12 @@ def data_card(manifest: Mapping[str, Any]) -> str:
         "- " + source.citation,
     ]
     return join(parts)
+
+
+def _views(manifest: Mapping[str, Any]) -> list[tuple[str, str, int]]:
+    """Split, what samples of several images show, and how many do."""
+    found: Mapping[str, Mapping[str, int]] = manifest.get("views") or {}
+    return [(split, shown, count) for split, views in found.items() for shown, count in views.items()]
 
 
 def _data_front(manifest: Mapping[str, Any], source: DatasetSpec) -> dict[str, Any]:

@@ -87,6 +87,7 @@ def model_card(facts: ModelFacts) -> str:
         bullets(facts.notes),
         "## Training data",
         _trained_table(facts.trained_on),
+        _several_images(facts),
         _history(facts),
         "## Figures",
         _figures(facts),
@@ -112,6 +113,13 @@ def _trained_besides(facts: ModelFacts) -> str:
     """Modules of the language model that are trained whole."""
     peft = (facts.config.get("model") or {}).get("peft") or {}
     return "".join(f", and its {name}" for name in peft.get("modules_to_save") or ())
+
+
+def _several_images(facts: ModelFacts) -> str:
+    """How many images its prompts showed, where they showed several."""
+    learnt = facts.training.get("images_a_prompt") or {}
+    said = ", ".join(f"up to {count} images ({task})" for task, count in learnt.items())
+    return f"Its prompts showed {said}, each behind its name." if said else ""
 
 
 def _model_front(facts: ModelFacts) -> dict[str, Any]:

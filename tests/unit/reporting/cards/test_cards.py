@@ -240,3 +240,14 @@ def test_a_card_of_an_unknown_data_set_declares_no_licence(prepared: Path) -> No
     assert "# some-other" in text and "Licence not declared." in text and "- not declared" in text
     text = model_card(ModelFacts("x", trained_on=[TrainedOn("some-other", 3)]))
     assert "- some-other: licence not declared." in text
+
+
+def test_cards_of_several_images_say_what_is_shown(prepared: Path) -> None:
+    views = {"train": {"frontal + lateral": 3, "one image": 1}}
+    notes = {"image(s) are not among the views that are shown": 2}
+    card = data_card({**read_manifest(prepared), "views": views, "notes": notes, "skipped": {}})
+    assert "| train | frontal + lateral | 3 |" in card and "| train | one image | 1 |" in card
+    assert "- 2 image(s) are not among the views that are shown" in card and "Nothing." not in card
+    facts = ModelFacts("run", training={"images_a_prompt": {"report": 2}})
+    assert "Its prompts showed up to 2 images (report), each behind its name." in model_card(facts)
+    assert "Its prompts showed" not in model_card(ModelFacts("run"))
