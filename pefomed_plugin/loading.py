@@ -32,9 +32,10 @@ from .registration import register_all
 from .toolkit import NAME, registry
 from .toolkit.checkpoint import load_checkpoint
 from .toolkit.choice import BUNDLED
+from .vision_encoders import ENCODER
 
 EMBEDDED = environment.EMBEDDED
-_ARCHITECTURE = ("image_size", "vit", "max_context_len", "end_sym", "prompt_template", "chat_template")
+_ARCHITECTURE = ("image_size", "vit_model", "vit", "max_context_len", "end_sym", "prompt_template", "chat_template")
 """Keys of a checkpoint's ``model`` section that its weights were trained with."""
 _PLACES = {"llama": "PEFOMED_LLAMA", "vit": "PEFOMED_VIT"}
 _PathLike = Union[str, Path]
@@ -55,7 +56,8 @@ def load(
         ckpt: ``.pth`` or ``.safetensors`` of this plugin, MiniGPT-v2 or PeFoMed; folder of ``pefomed checkpoint
             export``; or ``embedded``, the generated tiny model as it is before fine-tuning.
         llama: folder of the LLaMA it was trained on; default: ``PEFOMED_LLAMA``.
-        vit: ``eva_vit_g.pth``; default: ``PEFOMED_VIT``. A checkpoint of the tiny model needs neither.
+        vit: ``eva_vit_g.pth``, or file or folder of the encoder it was trained with; default: ``PEFOMED_VIT``. A
+            checkpoint of the tiny model needs neither.
         device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``cuda:1``.
         lora_alpha: for a file that does not say; MiniGPT-v2's 16 otherwise.
         quantization: ``none``, ``8bit`` or ``4bit`` for LLaMA, on a GPU, with the extra ``quant``.
@@ -98,7 +100,7 @@ def load(
     templates = trained_templates(contents.training.get("prompts"), str(ckpt))
     learnt = contents.training.get("images_a_prompt")
     images = learnt if isinstance(learnt, dict) else None
-    return MedicalModel(network, section["image_size"], facts, chosen, templates, images)
+    return MedicalModel(network, network.encoder.image_size, facts, chosen, templates, images)
 
 
 def _section(contents: Contents, lora_alpha: int | None, origin: str) -> dict[str, Any]:
@@ -108,6 +110,8 @@ def _section(contents: Contents, lora_alpha: int | None, origin: str) -> dict[st
     if origin == TINY and not said:
         section.update(_tiny_architecture())
     section.update({key: said[key] for key in _ARCHITECTURE if said.get(key) is not None})
+    if contents.content.get(ENCODER) is not None:
+        section.update(contents.encoder.section())
     lora = find_lora(contents, lora_alpha)
     if lora is None:
         return {**section, "lora_r": 0}

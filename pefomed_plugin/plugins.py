@@ -21,6 +21,7 @@ GROUPS = {
     "scorer": "pefomed_plugin.scorers",
     "task": "pefomed_plugin.tasks",
     "language model family": "pefomed_plugin.families",
+    "vision encoder family": "pefomed_plugin.vision_families",
     "predictor": "pefomed_plugin.predictors",
 }
 """Kind -> entry point group."""

@@ -26,6 +26,7 @@ LAYERS = {
     "rubrics": 1,
     "lora": 1,
     "families": 1,
+    "vision_encoders": 1,
     "storage": 1,
     "config": 1,
     "origins": 1,

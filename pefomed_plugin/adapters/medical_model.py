@@ -20,6 +20,7 @@ from ..services.console import say
 from ..services.images.decoding import DEFAULT_POLICY, ImagePolicy
 from ..services.images.given_images import GivenImage, open_given
 from ..toolkit import registry
+from ..vision_encoders import VIT_G
 from .data.text_processor import MedicalTextProcessor
 from .devices import match_frozen_weights, own_precision
 from .prompting import Templates, registered_templates
@@ -80,7 +81,10 @@ class MedicalModel:
         """What to do where an image leaves a choice: ``ImagePolicy(frame=0)`` for the first of several in a file."""
         self.batch_size = 8
         """How many questions are answered together."""
-        self._processor = registry.get_processor_class("blip2_image_eval").from_config({"image_size": image_size})
+        encoder = getattr(network, "encoder", None) or VIT_G
+        self._processor = registry.get_processor_class("blip2_image_eval").from_config(
+            {"image_size": image_size, "mean": encoder.mean, "std": encoder.std}
+        )
         self._tidy = MedicalTextProcessor()
 
     def __repr__(self) -> str:

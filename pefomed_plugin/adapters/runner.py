@@ -26,6 +26,7 @@ from ..services.data.sample_leaks import note_leaks
 from ..storage import write_json
 from ..toolkit import NAME as TOOLKIT
 from ..toolkit.checkpoint import load_checkpoint, read_checkpoint
+from ..vision_encoders import VIT_G
 from .answering import check_drafts, training_sets
 from .data.image_cache import show_ready_made
 from .data.several_images import check_images, say_other_images
@@ -168,6 +169,7 @@ class RunnerPefomed:
                 {**trainer.state(), "samples": samples, "passes": trainer.passes()},
                 Path(self.checkpoint) if self.checkpoint else None,
                 family=getattr(self.model, "family", DEFAULT_FAMILY),
+                encoder=getattr(self.model, "encoder", VIT_G),
             )
             write_card(self.output_dir, model_card(facts))
 

@@ -141,6 +141,9 @@ def _lines(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     lines.append(("spelling", summary["spelling_words"]))
     if summary["llama_width"]:
         lines.append(("LLaMA width", str(summary["llama_width"])))
+    encoder = summary["vision_encoder"]
+    if isinstance(encoder, Mapping):
+        lines.append(("encoder", f"{encoder.get('name')}, {encoder.get('image_size')} pixels"))
     told = [
         introduction + (", ".join(done[key]) if isinstance(done[key], list) else str(done[key]))
         for key, introduction in (
@@ -283,6 +286,7 @@ def _facts(
         notes=notes,
         name=arguments.out.absolute().name,
         family=contents.family,
+        encoder=contents.encoder,
         base_model=arguments.base_model or contents.family.hub_names.get(contents.width or 0),
         files={**files, PROJECTOR: _PROJECTION, "README.md": _CARD},
     )

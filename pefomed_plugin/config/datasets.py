@@ -88,8 +88,8 @@ class ImageProcessor:
 
     name: str = option("Registry name.", filled=True)
     image_size: int = option("Pixels a side; that of the model.", 224, minimum=1, maximum=8192)
-    mean: Optional[tuple[float, float, float]] = option("Of the channels; absent: CLIP's.", None)
-    std: Optional[tuple[float, float, float]] = option("Of the channels; absent: CLIP's.", None, above=0)
+    mean: Optional[tuple[float, float, float]] = option("Of the channels; absent: the vision encoder's.", None)
+    std: Optional[tuple[float, float, float]] = option("Of the channels; absent: the vision encoder's.", None, above=0)
 
 
 @dataclass(frozen=True)

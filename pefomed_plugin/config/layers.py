@@ -8,7 +8,8 @@ from contextlib import suppress
 from dataclasses import fields, replace
 from typing import Any
 
-from ..errors import one_line
+from ..errors import PefomedError, one_line
+from ..vision_encoders import DEFAULT_ENCODER, VisionEncoder, encoder_of
 from .checks import KnownClasses, default_path, look_up
 from .datasets import DatasetConfig
 from .fields import default_layer
@@ -33,7 +34,32 @@ def merge_layers(layers: Sequence[Mapping[str, Any]], registry: KnownClasses) ->
         if builder_class is not None and isinstance(section or {}, Mapping):
             defaults.append({"datasets": {name: default_layer(DatasetConfig)}})
             defaults.append(defaults_in(default_path(builder_class, (section or {}).get("type", "default"))))
+            defaults.append({"datasets": {name: _images_for(section_of(config, "model"), section or {})}})
     return _over({}, *defaults, config)
+
+
+def _encoder_in(given: Mapping[str, Any]) -> VisionEncoder | None:
+    """The vision encoder that a ``model`` section names, where it is another than MiniGPT-v2's; None too where there is
+    no such encoder, which the section says."""
+    if given.get("vit_model", DEFAULT_ENCODER) == DEFAULT_ENCODER:
+        return None
+    with suppress(PefomedError, TypeError, ValueError):
+        return encoder_of({key: given.get(key) for key in ("vit_model", "vit", "image_size")})
+    return None
+
+
+def _images_for(model: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """What another vision encoder takes its images normalised by, for the processors that are ours."""
+    encoder, processors = _encoder_in(model), section_of(given, "vis_processor")
+    if encoder is None:
+        return {}
+    by = {"mean": list(encoder.mean), "std": list(encoder.std)}
+    ours = [
+        phase
+        for phase in ("train", "eval")
+        if str(section_of(processors, phase).get("name", "blip2_image")).startswith("blip2_image")
+    ]
+    return {"vis_processor": {phase: by for phase in ours}}
 
 
 def _over(lower: Any, *layers: Any) -> Any:
@@ -63,7 +89,9 @@ def _model_defaults(given: Mapping[str, Any], registry: KnownClasses) -> Any:
     path = default_path(look_up(registry.get_model_class, arch), given.get("model_type", "pretrain"))
     own = defaults_in(path).get("model", {})
     # ours knows every key; a checkout's file lacks many
-    return _over(own, default_layer(ModelConfig)) if arch == MODEL or not path else own
+    encoder = _encoder_in(given)
+    size = {} if encoder is None else {"image_size": encoder.image_size}
+    return _over(own, {**default_layer(ModelConfig), **size}) if arch == MODEL or not path else {**own, **size}
 
 
 def resolve(merged: dict[str, Any], values: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:

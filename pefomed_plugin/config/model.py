@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Optional, Union
 
-from ..errors import ConfigError
+from ..errors import ConfigError, PefomedError
 from ..lora import LoraSettings
+from ..vision_encoders import DEFAULT_ENCODER, encoder_of
 from .fields import option, read_whole
 from .run import PRECISIONS
 
@@ -16,19 +17,20 @@ QUANTISATIONS = ("none", "8bit", "4bit")
 
 @dataclass(frozen=True)
 class VitConfig:
-    """``model.vit``: the encoder's proportions where they are not those of EVA-CLIP ViT-g, which are the defaults."""
+    """``model.vit``: the encoder's proportions where they are not its own. Null, in all keys: its own (ViT-g's)."""
 
-    patch_size: int = option("Pixels a side of one patch.", 14, minimum=1, maximum=1024)
-    embed_dim: int = option("Width.", 1408, minimum=1, maximum=65_536)
-    depth: int = option("Blocks that are used; the released weights hold one more.", 39, minimum=1, maximum=1000)
-    num_heads: int = option("Attention heads; the width is a multiple of them.", 16, minimum=1, maximum=1024)
-    mlp_ratio: float = option("Hidden width of the MLP over the width.", 4.3637, above=0, maximum=100)
-
-    def problems(self, where: str) -> list[str]:
-        """What is wrong with keys that are valid one by one."""
-        if self.embed_dim % self.num_heads:
-            return [f"{where}: embed_dim {self.embed_dim} is no multiple of num_heads {self.num_heads}"]
-        return []
+    patch_size: Optional[int] = option("Pixels a side of one patch (14).", None, minimum=1, maximum=1024)
+    embed_dim: Optional[int] = option("Width (1408).", None, minimum=1, maximum=65_536)
+    depth: Optional[int] = option(
+        "Blocks that are used, from the first (39; the released weights hold one more).", None, minimum=1, maximum=1000
+    )
+    num_heads: Optional[int] = option(
+        "Attention heads (16); the width is a multiple of them.", None, minimum=1, maximum=1024
+    )
+    mlp_ratio: Optional[float] = option("Hidden width of the MLP over the width (4.3637).", None, above=0, maximum=100)
+    group: Optional[int] = option(
+        "Patches that follow each other and become one visual token (4).", None, minimum=1, maximum=64
+    )
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,9 @@ class ModelConfig:
     )
 
     llama_model: Optional[str] = option("Folder of Llama-2-7b-chat-hf.", None, follows="oc.env:PEFOMED_LLAMA")
-    vit_weights: Optional[str] = option("File `eva_vit_g.pth`.", None, follows="oc.env:PEFOMED_VIT")
+    vit_weights: Optional[str] = option(
+        "File `eva_vit_g.pth`; of another `vit_model` its file or folder.", None, follows="oc.env:PEFOMED_VIT"
+    )
     ckpt: Optional[str] = option(
         "MiniGPT-v2 or PeFoMed `.pth`: projection and LoRA to start from; null: untrained.",
         None,
@@ -92,10 +96,17 @@ class ModelConfig:
     )
 
     vit_model: str = option(
-        "Name of the vision encoder, as upstream's; there is one.", "eva_clip_g", choices=("eva_clip_g",)
+        "The vision encoder: `eva_clip_g`, `timm/NAME`, `biomedclip` (docs/vision-encoders.md).",
+        DEFAULT_ENCODER,
+        filled=True,
     )
-    vit: Optional[VitConfig] = option("The encoder's proportions where they are not ViT-g's.", None)
-    image_size: int = option("Pixels a side of an image.", 448, minimum=1, maximum=8192)
+    vit: Optional[VitConfig] = option("The encoder's proportions where they are not its own.", None)
+    image_size: int = option(
+        "Pixels a side of an image; of another `vit_model` than ViT-g its own, where nothing is said.",
+        448,
+        minimum=1,
+        maximum=8192,
+    )
     vit_precision: str = option(
         "What the frozen vision encoder computes in on a GPU, whatever the run does (but fp32 in an fp32 run).",
         "fp16",
@@ -161,13 +172,11 @@ class ModelConfig:
 
     def problems(self, where: str) -> list[str]:
         """What is wrong with keys that are valid one by one."""
-        found, vit = [], self.vit or VitConfig()
-        if self.image_size % vit.patch_size or (self.image_size // vit.patch_size) ** 2 % 4:
-            near = max(round(self.image_size / (2 * vit.patch_size)), 1) * 2 * vit.patch_size
-            found.append(
-                f"{where}.image_size: {self.image_size} pixels are no whole number of groups of four patches of "
-                f"{vit.patch_size}; the nearest that is: {near}"
-            )
+        found: list[str] = []
+        try:
+            found += encoder_of(vars(self)).problems(where)
+        except PefomedError as error:
+            found += error.problems or [error.summary]
         if self.low_resource and self.llm_quantization == "4bit":
             found.append(
                 f"{where}.low_resource: true is upstream's way to say llm_quantization: 8bit, but "

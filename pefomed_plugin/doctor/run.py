@@ -15,7 +15,7 @@ from .. import environment
 from ..adapters.devices import has_bf16
 from ..adapters.training.strategies import STRATEGIES
 from ..config.compose import Composed, Configuration, compose_config
-from ..config.model import ModelConfig, VitConfig
+from ..config.model import ModelConfig
 from ..config.run import RunConfig
 from ..errors import ConfigError, PefomedError
 from ..families import read_model_size
@@ -26,6 +26,7 @@ from ..registration import register_all
 from ..requirements import missing
 from ..services.memory.estimate import estimate
 from ..toolkit.choice import CHECKOUT
+from ..vision_encoders import encoder_of
 from .data import check_data
 from .findings import ERROR, NOTE, OK, Finding, from_error, is_broken
 from .machine import GB, check_disk, check_gpus, check_java, check_judge, check_memory
@@ -103,8 +104,7 @@ def check_run(cfg_path: str, options: Sequence[str] = ()) -> list[Finding]:
     findings = [
         Finding("configuration", "YAML", OK, f"{cfg_path}: {run.task} on {', '.join(config.datasets)}{of_embedded}")
     ]
-    vit = model.vit or VitConfig()
-    sizes = Sizes(None if is_tiny else 4096, vit.embed_dim, vit.depth, vit.patch_size)
+    sizes = Sizes(None if is_tiny else 4096, encoder_of(vars(model)))
     if parts and not environment.sample_folder().is_dir():
         findings.append(_check_sample_folder())
     if not is_tiny or environment.sample_folder().is_dir():

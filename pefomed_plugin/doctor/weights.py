@@ -14,6 +14,7 @@ from typing import Any
 from ..errors import PefomedError, one_line
 from ..families import DEFAULT_FAMILY, check_trained_modules, family_in
 from ..lora import LoraSettings, settle
+from ..vision_encoders import DEFAULT_ENCODER, VIT_G, VisionEncoder, refuse_another_encoder
 from .findings import ERROR, NOTE, OK, WARNING, Finding, from_error
 
 _SHOWN = 5
@@ -28,12 +29,7 @@ class Sizes:
 
     hidden: int | None = 4096
     """Width of the language model; None: whatever the folder says (the embedded default)."""
-    vit_dim: int = 1408
-    """Width of the vision encoder."""
-    vit_depth: int = 39
-    """Blocks of it that are used."""
-    vit_patch: int = 14
-    """Pixels a side of a patch."""
+    encoder: VisionEncoder = VIT_G
 
 
 def check_language_model(folder: Path, sizes: Sizes = Sizes()) -> list[Finding]:
@@ -72,14 +68,17 @@ def check_modules(folder: Path, names: Sequence[str]) -> list[Finding]:
 
 
 def check_vit(path: Path, sizes: Sizes = Sizes()) -> list[Finding]:
-    """The EVA file: the tensors that tell its patch, width and depth."""
+    """The EVA file: the tensors that tell its patch, width and depth; of another encoder the names of all tensors."""
     from ..toolkit.checkpoint import read_checkpoint  # late: loads torch
 
+    if sizes.encoder.name != DEFAULT_ENCODER:
+        return _check_other_vit(path, sizes.encoder)
     try:
         shapes = {name: tuple(tensor.shape) for name, tensor in read_checkpoint(path, lazily=True)["model"].items()}
     except PefomedError as error:
         return from_error("weights", "vision encoder", error, _VIT_SOURCE)
-    dim, patch, last = sizes.vit_dim, sizes.vit_patch, f"blocks.{sizes.vit_depth - 1}.attn.qkv.weight"
+    dim, patch = sizes.encoder.embed_dim, sizes.encoder.patch_size
+    last = f"blocks.{sizes.encoder.depth - 1}.attn.qkv.weight"
     wanted = {"cls_token": (1, 1, dim), "patch_embed.proj.weight": (dim, 3, patch, patch), last: (3 * dim, dim)}
     wrong = _differences(shapes, wanted)
     if "pos_embed" not in shapes:
@@ -104,6 +103,21 @@ def check_vit(path: Path, sizes: Sizes = Sizes()) -> list[Finding]:
     ]
 
 
+def _check_other_vit(path: Path, encoder: VisionEncoder) -> list[Finding]:
+    """Whether a file fills the encoder: everything that the run would refuse but values that are not finite."""
+    from ..toolkit.vision_weights import check_vision_weights  # late: loads torch
+
+    try:
+        check_vision_weights(encoder, path)
+    except PefomedError as error:
+        return [_finding("vision encoder", error, encoder.home)]
+    words = (
+        f"{path}: {encoder.title}, width {encoder.embed_dim}, {encoder.depth} blocks; {encoder.image_size} pixels make "
+    )
+    licence = f"; licence of its weights: {encoder.licence}" if encoder.licence else ""
+    return [Finding("weights", "vision encoder", OK, f"{words}{encoder.visual_tokens} visual tokens{licence}")]
+
+
 def check_checkpoint(path: Path, sizes: Sizes = Sizes(), given: Mapping[str, Any] | None = None) -> list[Finding]:
     """Projection and LoRA to start from: widths, LoRA and finite values, whatever the spelling of the names.
 
@@ -117,6 +131,7 @@ def check_checkpoint(path: Path, sizes: Sizes = Sizes(), given: Mapping[str, Any
     what = "checkpoint"
     try:
         content = read_checkpoint(path, lazily=True)
+        refuse_another_encoder(content, sizes.encoder, str(path))
         refuse_nonfinite(content["model"], str(path))
         stated, _ = stated_lora(content, str(path), given)
         anew = begins_anew(content, given or {}, stated, str(path))
@@ -128,10 +143,9 @@ def check_checkpoint(path: Path, sizes: Sizes = Sizes(), given: Mapping[str, Any
     projection = shapes.get("llama_proj.weight")
     if projection is None:
         wrong.append("no llama_proj.weight, so it is no MiniGPT-v2 checkpoint")
-    elif projection[1] != 4 * sizes.vit_dim or projection[0] != (sizes.hidden or projection[0]):
-        wrong.append(
-            f"llama_proj.weight is {projection}, the run needs {(sizes.hidden or projection[0], 4 * sizes.vit_dim)}"
-        )
+    elif projection[1] != sizes.encoder.grouped_width or projection[0] != (sizes.hidden or projection[0]):
+        needed = (sizes.hidden or projection[0], sizes.encoder.grouped_width)
+        wrong.append(f"llama_proj.weight is {projection}, the run needs {needed}")
     if not stated and not anew:
         wrong.append("no LoRA tensors")
     if wrong:

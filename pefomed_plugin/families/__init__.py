@@ -11,14 +11,15 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from ..config.model import ModelConfig, VitConfig
+from ..config.model import ModelConfig
 from ..errors import CheckpointError, ConfigError, near_names, one_line
 from ..json_text import parse_json
 from ..lora import LoraSettings, settings_of
 from ..plugins import Registry, declared_in
+from ..vision_encoders import encoder_of
 from .family import LanguageModelFamily, Licence, Tokenizer
 from .llama import LLAMA
-from .sizes import LanguageSize, ModelSize, VisionSize
+from .sizes import LanguageSize, ModelSize
 
 __all__ = [
     "DEFAULT_FAMILY",
@@ -28,7 +29,6 @@ __all__ = [
     "Licence",
     "ModelSize",
     "Tokenizer",
-    "VisionSize",
     "canonical_name",
     "check_trained_modules",
     "family_in",
@@ -165,7 +165,7 @@ def read_model_size(model: ModelConfig) -> ModelSize:
     wrong = lora.unknown_targets(language.matrices()) if lora else []
     if wrong:
         raise ConfigError(f"the model section has {len(wrong)} mistake(s)", wrong)
-    vision = VisionSize(**asdict(model.vit or VitConfig()), image_size=model.image_size)
+    vision = encoder_of(vars(model))
     if lora is None:
         return ModelSize(language, vision, 0, (), published=published)
     check_trained_modules(lora, family, config, folder)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ..vision_encoders import VisionEncoder
+
 KEY_BLOCK = 64
 """Columns in which memory for keys and values is taken: lengths are rounded up to them, so that few shapes occur."""
 
@@ -65,44 +67,11 @@ class LanguageSize:
 
 
 @dataclass(frozen=True)
-class VisionSize:
-    """Proportions of the vision encoder; the defaults are EVA-CLIP ViT-g's as MiniGPT-v2 uses it."""
-
-    patch_size: int = 14
-    embed_dim: int = 1408
-    """Width D."""
-    depth: int = 39
-    num_heads: int = 16
-    mlp_ratio: float = 4.3637
-    image_size: int = 448
-    """Pixels a side."""
-
-    @property
-    def patches(self) -> int:
-        """N: patches of an image; four of them make one visual token."""
-        return (self.image_size // self.patch_size) ** 2
-
-    @property
-    def mlp_width(self) -> int:
-        """Hidden width of the MLP."""
-        return int(self.embed_dim * self.mlp_ratio)
-
-    @property
-    def parameters(self) -> int:
-        """All parameters of the encoder, the layer norm behind it included."""
-        width, inner = self.embed_dim, self.mlp_width
-        attention = 4 * width * width + 3 * width
-        block = attention + 2 * width * inner + inner + width + 4 * width
-        patches = (3 * self.patch_size**2 + 1) * width
-        return self.depth * block + patches + (self.patches + 2) * width + 2 * width
-
-
-@dataclass(frozen=True)
 class ModelSize:
     """All parts of one model."""
 
     language: LanguageSize
-    vision: VisionSize
+    vision: VisionEncoder
     lora_rank: int
     lora_targets: tuple[str, ...]
     published: bool = False
@@ -138,4 +107,4 @@ class ModelSize:
     def trained(self) -> int:
         """Trainable parameters: projection, LoRA (56,627,200 in the paper) and modules that are trained whole."""
         hidden = self.language.hidden_size
-        return 4 * self.vision.embed_dim * hidden + hidden + self.lora + self.whole
+        return self.vision.grouped_width * hidden + hidden + self.lora + self.whole

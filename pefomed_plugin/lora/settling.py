@@ -7,15 +7,18 @@ from dataclasses import asdict, is_dataclass
 from typing import Any
 
 from ..errors import ConfigError
+from ..vision_encoders import ENCODER
 from .settings import ALL_LINEAR, DEFAULTS, FAMILY, OF_TRAINING, RECORD, YAML_KEYS, LoraSettings, plain_number
 
 
 def recorded(model: Any) -> dict[str, Any]:
     """What a checkpoint of ``model`` keeps beside its tensors, so that it can be used without the run's YAML."""
     settings, family = getattr(model, "lora_settings", None), getattr(model, "family", None)
+    encoder = getattr(model, "encoder", None)
     return {
         **({} if settings is None else {RECORD: settings.record()}),
         **({} if family is None else {FAMILY: family.name}),
+        **({} if encoder is None else {ENCODER: encoder.record()}),
     }
 
 

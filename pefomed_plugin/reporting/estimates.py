@@ -9,6 +9,7 @@ from ..readers import describe
 from ..services.memory.advice import Saving
 from ..services.memory.estimate import CARDS_GB, GIB, RunSize, usable_bytes
 from ..services.memory.loads import Load
+from ..vision_encoders import DEFAULT_ENCODER
 from .rendering import Shown
 from .table import FIGURE, Cell, Column, Table
 
@@ -22,9 +23,10 @@ def estimate_view(
     size = found.size
     language_model = size.language.in_matrices + size.language.elsewhere
     published = " (Llama-2-7b as published)" if size.published else ""
+    of_another = "" if size.vision.name == DEFAULT_ENCODER else f" {size.vision.name}"
     lines: list[Shown] = [
         f"{name}, in {found.precision}: language model {language_model:,} parameters{published}, "
-        f"vision encoder {size.vision.parameters:,}, trained {size.trained:,}"
+        f"vision encoder{of_another} {size.vision.parameters:,}, trained {size.trained:,}"
     ]
     for phase, load in (("training", found.training_load), ("answering", found.answering_load)):
         if load is not None:
@@ -67,6 +69,7 @@ def as_data(found: RunSize, cards: Sequence[float], steps: Sequence[Saving]) -> 
             "language_model": size.language.in_matrices + size.language.elsewhere,
             "published": size.published,
             "vision_encoder": size.vision.parameters,
+            "vision_encoder_name": size.vision.name,
             "trained": size.trained,
         },
         "training": found.training,

@@ -25,13 +25,14 @@ from ..atomic import replacing
 from ..errors import CheckpointError, one_line
 from ..json_text import parse_json
 from ..lora import FAMILY, KINDS, MERGED, RECORD, differences, settle
+from ..vision_encoders import ENCODER, VIT_G, refuse_another_encoder
 from .lora_tensors import Pairs, lora_parts, start_tensors, stated_lora
 from .tensor_names import canonical, upstream_key
 from .weights_file import SAFETENSORS, read_file
 
 METADATA = "pefomed_checkpoint"
 """Key of a ``.safetensors`` header under which what is no tensor lies as JSON."""
-KEPT = ("config", "epoch", "pefomed", RECORD, FAMILY, MERGED)
+KEPT = ("config", "epoch", "pefomed", RECORD, FAMILY, ENCODER, MERGED)
 """What belongs to the weights beside the tensors; optimizer and scaler belong to resuming."""
 _SECTIONS = ("model", "state_dict", "module", "model_state_dict")
 """Where programs put the tensors: MiniGPT-v2 and this plugin, Lightning, DeepSpeed, others."""
@@ -92,8 +93,9 @@ def load_checkpoint(model: nn.Module, content: Mapping[str, Any], source: str) -
 
     Raises:
         ConfigError: the model's LoRA is another one (alpha, say, which no tensor tells); both values are named.
-        CheckpointError: as ``load_weights``.
+        CheckpointError: as ``load_weights``; or the file was trained with another vision encoder.
     """
+    refuse_another_encoder(content, getattr(model, "encoder", None) or VIT_G, source)
     settings, anew, weights = getattr(model, "lora_settings", None), "", content["model"]
     if settings is not None:
         given = settings.values()

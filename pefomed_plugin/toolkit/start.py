@@ -13,9 +13,12 @@ from typing import Any
 from ..config.compose import Configuration
 from ..config.fields import read_whole
 from ..config.model import PeftConfig
-from ..errors import CheckpointError
+from ..errors import CheckpointError, ToolkitError
 from ..families import DEFAULT_FAMILY, check_trained_modules, family_in, size_in
 from ..lora import FAMILY, LoraSettings, given_in, settings_of, settle
+from ..vision_encoders import DEFAULT_ENCODER, VisionEncoder, encoder_of, refuse_another_encoder
+from . import NAME
+from .choice import CHECKOUT
 
 
 def settle_model(section: Mapping[str, Any], checkpoint: str | None = None) -> dict[str, Any]:
@@ -26,7 +29,9 @@ def settle_model(section: Mapping[str, Any], checkpoint: str | None = None) -> d
         checkpoint: the file that is loaded last (the one to resume from), in place of ``section["ckpt"]``.
 
     Raises:
-        CheckpointError: the language model is of an unknown family, or the checkpoint is damaged.
+        CheckpointError: the language model is of an unknown family, or the checkpoint is damaged or was trained with
+            another vision encoder.
+        ToolkitError: a MiniGPT-4 checkout is to have another vision encoder than its own.
         ConfigError: the section says another LoRA than the checkpoint was trained with, and both values are named; or
             one that the language model in the folder cannot have.
     """
@@ -39,16 +44,23 @@ def settle_model(section: Mapping[str, Any], checkpoint: str | None = None) -> d
         "end_sym": section.get("end_sym") or style.end,
     }
     given = given_in(section, list(size_in(family, shape, folder).matrices()))
-    if given.get("r") == 0:
-        return settled
+    encoder = encoder_of(section)
+    _refuse_in_a_checkout(encoder)
     source = checkpoint or section.get("ckpt")
-    stated: dict[str, Any] = {}
-    untrained = False
+    content: Mapping[str, Any] = {}
     if source and Path(str(source)).is_file():
-        from .checkpoint import begins_anew, read_checkpoint  # late: loads torch
-        from .lora_tensors import stated_lora  # late: loads torch
+        from .checkpoint import read_checkpoint  # late: loads torch
 
         content = read_checkpoint(Path(str(source)), lazily=True)
+        refuse_another_encoder(content, encoder, str(source))
+    if given.get("r") == 0:
+        return settled
+    stated: dict[str, Any] = {}
+    untrained = False
+    if content:
+        from .checkpoint import begins_anew  # late: loads torch
+        from .lora_tensors import stated_lora  # late: loads torch
+
         trained_on = content.get(FAMILY, DEFAULT_FAMILY.name)
         if there and trained_on != family.name:
             raise CheckpointError(
@@ -60,6 +72,14 @@ def settle_model(section: Mapping[str, Any], checkpoint: str | None = None) -> d
     settings = settle(given, stated, str(source), family.lora_targets, untrained=untrained)
     check_trained_modules(settings, family, shape, folder)
     return {**settled, **settings.yaml()}
+
+
+def _refuse_in_a_checkout(encoder: VisionEncoder) -> None:
+    if NAME == CHECKOUT and (encoder.name, encoder.group) != (DEFAULT_ENCODER, VisionEncoder.group):
+        raise ToolkitError(
+            f"a MiniGPT-4 checkout has one vision encoder, {DEFAULT_ENCODER} with four patches in a visual token, and "
+            f"the YAML asks for {encoder.name} with {encoder.group}; set PEFOMED_TOOLKIT=bundled"
+        )
 
 
 def settled(configuration: Configuration) -> Configuration:

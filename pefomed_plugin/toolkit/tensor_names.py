@@ -14,16 +14,6 @@ _OUTER = re.compile(rf"^(?:(?:module|model|_forward_module)\.)+(?=(?:{'|'.join(_
 """Of DistributedDataParallel, Lightning and DeepSpeed, in front of the names inside MiniGPT-v2."""
 
 
-_UNUSED_VISION = ("norm.", "fc_norm.", "head.", "mask_token", "rope.")
-
-
-def is_unused_vision(key: str, depth: int) -> bool:
-    """Whether a tensor of the released vision encoder is one that MiniGPT-v2 cuts off: head, last norm, last block."""
-    parts = key.split(".")
-    beyond = parts[0] == "blocks" and parts[1].isdigit() and int(parts[1]) >= depth
-    return beyond or key.startswith(_UNUSED_VISION)
-
-
 def canonical(key: str) -> str:
     """One spelling for a tensor's name: without wrappers and peft's adapter name, and with ``llama_model`` in front
     of what an adapter file leaves it out of."""

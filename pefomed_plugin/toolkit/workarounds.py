@@ -16,10 +16,11 @@ import torch
 from torch import nn
 
 from ..errors import CheckpointError, ToolkitError, near_names
+from ..vision_encoders import PROPORTIONS, encoder_of
+from ..vision_encoders.eva import is_unused
 from .checkpoint import load_checkpoint, read_checkpoint, read_weights, refuse_nonfinite
 from .language_folder import open_language_folder
 from .start import lora_of_section, settle_model
-from .tensor_names import is_unused_vision
 
 
 def register_everything() -> None:
@@ -105,14 +106,8 @@ def _local_vit(cfg: Mapping[str, Any]) -> Any:
     """``create_eva_vit_g`` with the sizes of ``model.vit`` and the weights of ``model.vit_weights``."""
     from minigpt4.models import eva_vit  # late: optional
 
-    size = {
-        "patch_size": 14,
-        "embed_dim": 1408,
-        "depth": 39,
-        "num_heads": 16,
-        "mlp_ratio": 4.3637,
-        **dict(cfg.get("vit") or {}),
-    }
+    encoder = encoder_of(cfg)
+    size = {key: getattr(encoder, key) for key in PROPORTIONS if key != "group"}
 
     def create(
         img_size: int = 224, drop_path_rate: float = 0.4, use_checkpoint: bool = False, precision: str = "fp16"
@@ -134,7 +129,7 @@ def _local_vit(cfg: Mapping[str, Any]) -> Any:
         problems += [
             f"{name}: the model has no such tensor"
             for name in found.unexpected_keys
-            if not is_unused_vision(name, size["depth"])
+            if not is_unused(name, encoder.depth)
         ]
         if problems:
             raise CheckpointError(

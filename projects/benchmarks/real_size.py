@@ -32,7 +32,7 @@ def random_model(folder: Path, device: str, half: torch.dtype = torch.bfloat16, 
     from pefomed_plugin.lora import LoraSettings
     from pefomed_plugin.toolkit.bundled import language
     from pefomed_plugin.toolkit.bundled.minigpt_v2 import MiniGPTv2
-    from pefomed_plugin.toolkit.bundled.vision import VitSize
+    from pefomed_plugin.vision_encoders import encoder_of
 
     size = SIZES[SIZE]
     write_inputs(folder, SIZE)
@@ -43,8 +43,8 @@ def random_model(folder: Path, device: str, half: torch.dtype = torch.bfloat16, 
         llama = language.empty_language_model(LLAMA, LlamaConfig(**llama_config(size)))
     torch.set_default_dtype(torch.float32)
     with torch.device(device):
-        vit = VitSize.from_config(size.vit)
-        model = MiniGPTv2(llama, load_tokenizer(folder / "llama"), lora, image_size=size.image, vit=vit, **options)
+        encoder = encoder_of({"vit": size.vit, "image_size": size.image})
+        model = MiniGPTv2(llama, load_tokenizer(folder / "llama"), lora, encoder=encoder, **options)
     model.visual_encoder.to(torch.float16)
     with torch.no_grad():
         for parameter in model.parameters():

@@ -8,12 +8,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from pefomed_plugin.families import ModelSize, VisionSize
+from pefomed_plugin.families import ModelSize
 from pefomed_plugin.families.llama import LLAMA
+from pefomed_plugin.vision_encoders import VisionEncoder
 
 GPUS = (1, 4, 8, 16, 64, 256, 1024)
 GPUS_A_NODE = 8
-MODEL = ModelSize(LLAMA.published_size, VisionSize(), lora_rank=64, lora_targets=("q_proj", "v_proj"))
+MODEL = ModelSize(LLAMA.published_size, VisionEncoder(), lora_rank=64, lora_targets=("q_proj", "v_proj"))
 PIXEL_BYTES, FEATURE_BYTES = 3 * 448 * 448, 2 * 1024 * 1408
 
 
@@ -98,7 +99,7 @@ def sample_flops(model: ModelSize, tokens: int, answer_tokens: int) -> dict[str,
     llama, vision = model.language, model.vision
     positions, width = vision.patches + 1, vision.embed_dim
     block = 4 * width**2 + 2 * width * vision.mlp_width
-    visual = vision.patches // 4
+    visual = vision.visual_tokens
     return {
         "vision encoder": 2 * 3 * vision.patch_size**2 * width * vision.patches
         + vision.depth * (2 * block * positions + 4 * positions**2 * width),

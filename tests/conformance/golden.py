@@ -14,9 +14,9 @@ from pefomed_plugin.families.llama import load_tokenizer
 from pefomed_plugin.lora import LoraSettings
 from pefomed_plugin.toolkit.bundled import language
 from pefomed_plugin.toolkit.bundled.minigpt_v2 import MiniGPTv2
-from pefomed_plugin.toolkit.bundled.vision import VitSize
 from pefomed_plugin.toolkit.checkpoint import load_weights
 from pefomed_plugin.toolkit.language_folder import open_language_folder
+from pefomed_plugin.vision_encoders import encoder_of
 
 FOLDER = Path(__file__).resolve().parents[1] / "assets" / "golden"
 
@@ -53,8 +53,7 @@ def golden_model(
         language.load_language_model(open_language_folder(folder), torch.float32),
         load_tokenizer(folder),
         lora or LoraSettings(settings["lora_r"], settings["lora_alpha"], ("q_proj", "v_proj"), lora_dropout),
-        image_size=settings["img_size"],
-        vit=VitSize.from_config(golden()["vit"]),
+        encoder=encoder_of({"vit": golden()["vit"], "image_size": settings["img_size"]}),
         max_txt_len=settings["max_txt_len"],
         end_sym=settings["end_sym"],
         chat_template=settings["chat_template"],

@@ -14,7 +14,7 @@ from pefomed_plugin.lora import LoraSettings
 from pefomed_plugin.toolkit.bundled import decoder, generation, greedy
 from pefomed_plugin.toolkit.bundled.key_values import KeyValues, in_blocks
 from pefomed_plugin.toolkit.bundled.minigpt_v2 import MiniGPTv2
-from pefomed_plugin.toolkit.bundled.vision import VitSize
+from pefomed_plugin.vision_encoders import encoder_of
 from tests.conformance.golden import arrays, golden, golden_model
 
 END = 2
@@ -44,8 +44,7 @@ def random_model(seed: int) -> MiniGPTv2:
         language.requires_grad_(False),
         golden_model().llama_tokenizer,
         LoraSettings(4, 16, ("q_proj", "v_proj")),
-        image_size=56,
-        vit=VitSize.from_config(golden()["vit"]),
+        encoder=encoder_of({"vit": golden()["vit"], "image_size": 56}),
     )
     for name, parameter in model.named_parameters():
         if "lora_B" in name:

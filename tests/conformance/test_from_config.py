@@ -8,8 +8,13 @@ from safetensors.torch import load_file
 
 from pefomed_plugin.errors import CheckpointError, ConfigError
 from pefomed_plugin.toolkit.bundled.minigpt_v2 import MiniGPTv2
-from pefomed_plugin.toolkit.bundled.vision import VitSize, build_vision_encoder, load_vision_weights, resample_positions
+from pefomed_plugin.toolkit.bundled.vision import build_vision_encoder
+from pefomed_plugin.toolkit.vision_weights import load_vision_weights
+from pefomed_plugin.vision_encoders import encoder_of
+from pefomed_plugin.vision_encoders.eva import resample_positions
 from tests.conformance.golden import FOLDER, arrays, golden, samples
+
+SMALL = encoder_of({"vit": golden()["vit"], "image_size": 56})
 
 
 def eva_weights():
@@ -124,16 +129,15 @@ def test_vision_weights_of_another_model(tmp_path, spoil, message):
     spoil(weights)
     torch.save(weights, tmp_path / "eva.pth")
     with pytest.raises(CheckpointError, match=message):
-        load_vision_weights(build_vision_encoder(56, VitSize.from_config(golden()["vit"])), tmp_path / "eva.pth")
+        load_vision_weights(build_vision_encoder(SMALL), SMALL, tmp_path / "eva.pth")
 
 
 def test_an_encoder_that_a_file_fills_draws_no_random_numbers(tmp_path):
     torch.save(eva_weights(), tmp_path / "eva.pth")
-    size = VitSize.from_config(golden()["vit"])
-    random = build_vision_encoder(56, size).eval()
-    load_vision_weights(random, tmp_path / "eva.pth")
+    random = build_vision_encoder(SMALL).eval()
+    load_vision_weights(random, SMALL, tmp_path / "eva.pth")
     before = torch.get_rng_state()
-    filled = build_vision_encoder(56, size, tmp_path / "eva.pth").eval()
+    filled = build_vision_encoder(SMALL, tmp_path / "eva.pth").eval()
     assert torch.equal(torch.get_rng_state(), before)
     images = torch.rand(2, 3, 56, 56)
     assert torch.equal(filled(images), random(images))
@@ -145,15 +149,15 @@ def test_an_encoder_that_a_file_fills_draws_no_random_numbers(tmp_path):
 @pytest.mark.parametrize(
     ("size", "vit", "message"),
     [
-        (50, {}, "use a multiple of 28"),
-        (42, {}, "use a multiple of 28"),
+        (50, {}, "the nearest that is: 56"),
+        (42, {}, "3 x 3 of them.; the nearest that is: 56"),
         (56, {"embed_dim": 30}, "no multiple of num_heads"),
         (56, {"width": 3}, "model.vit.width: no such key"),
     ],
 )
 def test_sizes_that_cannot_be(size, vit, message):
     with pytest.raises(ConfigError, match=message):
-        build_vision_encoder(size, VitSize.from_config({**golden()["vit"], **vit}))
+        build_vision_encoder(encoder_of({"image_size": size, "vit": {**golden()["vit"], **vit}}))
 
 
 def test_a_prompt_without_an_image_place(section):

@@ -10,14 +10,14 @@ from transformers import LlamaConfig
 
 from pefomed_plugin.config.compose import read_configuration
 from pefomed_plugin.config.model import read_model_config
-from pefomed_plugin.families import LanguageSize, ModelSize, VisionSize, read_model_size
+from pefomed_plugin.families import LanguageSize, ModelSize, read_model_size
 from pefomed_plugin.families.llama import LLAMA
 from pefomed_plugin.lora import LoraSettings
 from pefomed_plugin.services.memory.estimate import estimate, kept_bytes
 from pefomed_plugin.toolkit.bundled import language
 from pefomed_plugin.toolkit.bundled.decoder import Places, decode, llama_block
 from pefomed_plugin.toolkit.bundled.minigpt_v2 import MiniGPTv2
-from pefomed_plugin.toolkit.bundled.vision import VIT_G, VitSize
+from pefomed_plugin.vision_encoders import VisionEncoder
 from tests.conformance.golden import golden_model, samples
 
 WIDTHS = LanguageSize(
@@ -73,18 +73,13 @@ def test_every_part_has_as_many_parameters_as_the_model(section: dict[str, Any],
         model = MiniGPTv2(
             language.empty_language_model(LLAMA, as_transformers(llama)),
             tokenizer=None,
-            image_size=size.vision.image_size,
-            vit=VitSize.from_config(section.get("vit")),
+            encoder=size.vision,
             lora=LoraSettings(size.lora_rank, 16, size.lora_targets),
         )
     assert parameters(model.visual_encoder, model.ln_vision) == size.vision.parameters
     assert parameters(model.llama_model) == llama.in_matrices + llama.elsewhere + size.lora
     assert sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad) == size.trained
     assert model.visual_tokens == size.vision.patches // 4
-
-
-def test_the_defaults_are_those_of_the_vision_encoder() -> None:
-    assert {name: getattr(VisionSize(), name) for name in VIT_G.__dataclass_fields__} == vars(VIT_G)
 
 
 def kept_of(forward: Any, frozen: Any) -> int:
@@ -157,7 +152,7 @@ def test_autograd_keeps_what_the_formula_says(mixed: bool, dropout: float, decod
         * TOKENS
     )
     if mixed:  # counted apart, as "their copies in bf16"
-        expected += 2 * ModelSize(WIDTHS, VisionSize(), RANK, TARGETS).lora // WIDTHS.num_hidden_layers
+        expected += 2 * ModelSize(WIDTHS, VisionEncoder(), RANK, TARGETS).lora // WIDTHS.num_hidden_layers
     assert kept_a_layer(mixed, dropout, decoder) == expected
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from pefomed_plugin.families import LanguageSize, ModelSize, VisionSize
+from pefomed_plugin.families import LanguageSize, ModelSize
+from pefomed_plugin.vision_encoders import VisionEncoder
 from projects.benchmarks.scale_table import sample_flops
 from projects.benchmarks.speed.operations import counting_operations
 from tests.conformance.golden import golden, golden_model, samples
@@ -26,7 +27,7 @@ def test_operations_are_those_that_torch_counts() -> None:
     )
     size = ModelSize(
         LanguageSize(**{name: getattr(config, name) for name in names}),
-        VisionSize(**golden()["vit"], image_size=given["img_size"]),
+        VisionEncoder(**golden()["vit"], image_size=given["img_size"]),
         given["lora_r"],
         ("q_proj", "v_proj"),
     )

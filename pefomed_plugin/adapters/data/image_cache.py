@@ -25,6 +25,7 @@ from ...json_text import parse_json
 from ...services.console import progress, say
 from ...services.images.decoding import DECODING
 from ...services.tensor_store import TensorStore
+from ...vision_encoders import VIT_G, VisionEncoder
 from .datasets import MedicalDataset, Place
 
 _NUMPY_NAMES = {torch.uint8: "uint8", torch.float32: "float32", torch.float16: "float16", torch.bfloat16: "int16"}
@@ -63,7 +64,7 @@ def show_ready_made(accelerator: Any, model: Any, datasets: Sequence[MedicalData
     if options.image_cache == "none":
         return
     maker = _FeatureMaker(accelerator, model) if options.image_cache == "features" else _PixelMaker()
-    for name, sets in _by_transform(datasets).items():
+    for name, sets in _by_transform(datasets, getattr(model, "encoder", None) or VIT_G).items():
         _make_ready(accelerator, maker, name, sets, options)
 
 
@@ -98,14 +99,16 @@ class _FeatureMaker:
             raise ConfigError("run.image_cache: features needs the bundled toolkit (PEFOMED_TOOLKIT=bundled)")
         self._accelerator, self._model = accelerator, model
         with torch.no_grad(), accelerator.autocast():
-            size = model.visual_encoder.patch_embed.img_size
-            blank = torch.zeros((1, 3, *(size if isinstance(size, (tuple, list)) else (size, size))))
+            size = model.encoder.image_size
+            blank = torch.zeros((1, 3, size, size))
             self._like = model.encode_vision(blank)
         model.vit_forwards -= 1
         self.dtype = self._like.dtype
 
     def facts(self, transform: Mapping[str, Any]) -> dict[str, Any]:
-        return {**transform, "encoder": encoder_digest(self._model), "precision": str(self.dtype)}
+        record = self._model.encoder.record()
+        made_by = {key: record[key] for key in ("name", "mean", "std", "prefix_tokens", "final_norm")}
+        return {**transform, "encoder": encoder_digest(self._model), "precision": str(self.dtype), "made_by": made_by}
 
     def shape(self, transform: Mapping[str, Any]) -> tuple[int, ...]:
         return tuple(self._like.shape[1:])
@@ -125,19 +128,19 @@ def encoder_digest(model: Any) -> str:
     return digest.hexdigest()
 
 
-def _by_transform(datasets: Sequence[MedicalDataset]) -> dict[str, list[MedicalDataset]]:
+def _by_transform(datasets: Sequence[MedicalDataset], encoder: VisionEncoder) -> dict[str, list[MedicalDataset]]:
     """Data sets by what is done to their images, as JSON."""
     found: dict[str, list[MedicalDataset]] = {}
-    wrong = []
+    wrong, models = [], (encoder.mean, encoder.std)
     for dataset in datasets:
         processor: Any = dataset.vis_processor
-        if not hasattr(processor, "pixels") or not processor.has_models_normalisation:
+        if not hasattr(processor, "pixels") or processor.normalisation != models:
             wrong.append(f"{dataset.name}: {type(processor).__name__}")
             continue
         found.setdefault(json.dumps({"resize": "bicubic", "image_size": processor.image_size}), []).append(dataset)
     if wrong:
         raise ConfigError(
-            "run.image_cache needs image processors without chance and with CLIP's mean and deviation "
+            "run.image_cache needs image processors without chance and with the vision encoder's mean and deviation "
             "(blip2_image_train, blip2_image_eval of the bundled toolkit)",
             sorted(set(wrong)),
         )

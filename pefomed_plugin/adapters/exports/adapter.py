@@ -31,7 +31,7 @@ def write_adapter(contents: Contents, lora: Lora, base_model: str | None, folder
         tensors[f"base_model.model.{module}.lora_magnitude_vector"] = magnitude  # as peft writes it, without .weight
     tensors.update({f"base_model.model.{key}": tensor for key, tensor in lora.whole.items()})
     save_tensors(tensors, folder / ADAPTER_WEIGHTS, noted_of(contents))
-    save_tensors(projector, folder / PROJECTOR)
+    save_tensors(projector, folder / PROJECTOR, noted_of(contents))
     (folder / ADAPTER_CONFIG).write_text(
         json.dumps(adapter_config(lora, base_model), indent=2) + "\n", encoding="utf-8"
     )

@@ -20,6 +20,7 @@ from ...readers.textfiles import read_json_object
 from ...toolkit.checkpoint import read_checkpoint
 from ...toolkit.lora_tensors import LORA_PREFIX, LoraParts, Pairs, layers_of, lora_parts, stated_lora, whole_tensors
 from ...toolkit.tensor_names import canonical
+from ...vision_encoders import VIT_G, VisionEncoder, recorded_encoder
 
 ADAPTER_WEIGHTS, ADAPTER_CONFIG, PROJECTOR = "adapter_model.safetensors", "adapter_config.json", "projector.safetensors"
 
@@ -55,6 +56,15 @@ class Contents:
     def family(self) -> LanguageModelFamily:
         """Of the language model it was trained on; MiniGPT-v2's where the file does not say."""
         return FAMILIES.find(str(self.content.get(FAMILY, DEFAULT_FAMILY.name)))
+
+    @property
+    def encoder(self) -> VisionEncoder:
+        """The vision encoder it was trained with; MiniGPT-v2's where the file does not say.
+
+        Raises:
+            CheckpointError: what the file says is damaged.
+        """
+        return recorded_encoder(self.content, str(self.path)) or VIT_G
 
     @property
     def width(self) -> int | None:

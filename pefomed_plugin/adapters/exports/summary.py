@@ -12,6 +12,7 @@ from ...digests import digest_state
 from ...errors import CheckpointError
 from ...toolkit.checkpoint import nonfinite
 from ...toolkit.weights_file import require_undamaged
+from ...vision_encoders import ENCODER
 from .contents import SPELLINGS, Contents, Lora, find_lora, spelling_of
 
 
@@ -44,6 +45,7 @@ def summarise(contents: Contents) -> dict[str, Any]:
         "spelling_words": SPELLINGS[spelling],
         "lora": _lora(lora) if lora else None,
         "llama_width": contents.width,
+        "vision_encoder": contents.content.get(ENCODER),
         "training": dict(contents.training),
         "run": _run(contents.config),
         "also": sorted(key for key, kept in contents.content.items() if key != "model" and kept is not None),

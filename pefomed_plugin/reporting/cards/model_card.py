@@ -10,6 +10,7 @@ from typing import Any
 from ... import __version__
 from ...origins import GENERATED, TINY
 from ...readers import describe
+from ...vision_encoders import DEFAULT_ENCODER
 from ..figures import FIGURE_COLUMNS, figures_of
 from ..rendering import to_markdown
 from ..table import COUNT, Cell, Code, Column, Table
@@ -23,6 +24,7 @@ PAPER = (
 _SHOWN = {
     "model": (
         "arch",
+        "vit_model",
         "image_size",
         "lora_r",
         "lora_alpha",
@@ -76,7 +78,7 @@ def model_card(facts: ModelFacts) -> str:
         MARK,
         "# " + facts.name,
         warning(facts.origins),
-        "MiniGPT-v2 fine-tuned by the PeFoMed recipe: a frozen EVA ViT and a frozen LLaMA-2, of which only the "
+        f"MiniGPT-v2 fine-tuned by the PeFoMed recipe: a frozen {_vit(facts)} and a frozen LLaMA-2, of which only the "
         f"projection between them and low-rank adapters (LoRA){_trained_besides(facts)} are trained. **Not for "
         "clinical use.**",
         "## Files" if facts.files else "",
@@ -190,6 +192,7 @@ def _model_licences(facts: ModelFacts) -> list[str]:
         if facts.origins.model == TINY
         else [
             facts.family.licence.notice + " It covers what is derived from it, these weights too.",
+            *_encoder_terms(facts),
             "MiniGPT-v2's projection and LoRA, from which training began: BSD 3-Clause (Vision-CAIR/MiniGPT-4).",
         ]
     )
@@ -198,6 +201,20 @@ def _model_licences(facts: ModelFacts) -> list[str]:
         *(f"`{name}`: generated data, under this software's licence, BSD 3-Clause." for name in generated),
         *(f"{source.title}: {source.licence}." for source in facts.sources()),
     ]
+
+
+def _vit(facts: ModelFacts) -> str:
+    return "EVA ViT" if facts.encoder.name == DEFAULT_ENCODER else facts.encoder.title
+
+
+def _encoder_terms(facts: ModelFacts) -> list[str]:
+    """On which terms the vision encoder's weights are, where it is another than MiniGPT-v2's."""
+    encoder = facts.encoder
+    if encoder.name == DEFAULT_ENCODER:
+        return []
+    terms = encoder.licence or "nobody says; look where they were published"
+    where = f" ({encoder.home})" if encoder.home else ""
+    return [f"Weights of the vision encoder, {encoder.title}{where}: {terms}. They are not in these files."]
 
 
 def _licence_id(facts: ModelFacts) -> str:

@@ -18,6 +18,7 @@ from ...readers.prepared import MANIFEST, is_prepared, read_manifest
 from ...readers.textfiles import read_json_lines, read_json_object
 from ...requirements import installed_version
 from ...scoring.metrics_file import PREDICTIONS
+from ...vision_encoders import VIT_G, VisionEncoder
 from ..comparison.lineage import TrainingRun, training_runs
 from ..results import Run
 
@@ -62,6 +63,8 @@ class ModelFacts:
     """``results`` of ``metrics.json``: test set -> its metrics."""
     family: LanguageModelFamily = DEFAULT_FAMILY
     """Of the language model it was trained on."""
+    encoder: VisionEncoder = VIT_G
+    """The vision encoder it was trained with."""
     base_model: str | None = None
     """The language model's name on the Hugging Face hub."""
     files: Mapping[str, str] = field(default_factory=dict)

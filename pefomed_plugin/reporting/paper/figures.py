@@ -11,6 +11,7 @@ from textwrap import wrap
 from typing import Any
 
 from ...scoring.breakdown import NOT_GIVEN, places_of_groups
+from ...vision_encoders import VisionEncoder
 from ..breakdowns import break_down_answers, title_of_axis
 from ..plots import plot_side_by_side, save_figure
 from .cells import EVALUATIONS, VQA_SETS
@@ -119,12 +120,13 @@ def _draw_model(material: Material, paths: Sequence[Path]) -> str:
 def _boxes(place: Place | None) -> list[tuple[str, str]]:
     model = (place.run.config.get("model") or {}) if place and place.run else {}
     trained = trained_parameters(place.run) if place and place.run else None
+    group = (model.get("vit") or {}).get("group") or VisionEncoder.group
     side, rank = model.get("image_size"), model.get("lora_r")
     numbers = f"\n{trained:,} numbers\ntrained in all" if trained is not None else ""
     return [
         ("image" + (f"\n{side} x {side}" if side else ""), "#ffffff"),
         (f"vision encoder\n{model.get('vit_model', 'EVA ViT-g')}", _FROZEN),
-        ("4 neighbours\nbecome 1", "#ffffff"),
+        (f"{group} neighbours\nbecome 1", "#ffffff"),
         ("linear\nprojection", _TRAINED),
         ("language model\nwith LoRA" + (f"\nof rank {rank}" if rank else "") + numbers, _TRAINED),
         ("answer\nor report", "#ffffff"),

@@ -228,7 +228,13 @@ def _with_vision(
     """The parts, with what the encoder takes above them (it runs first, and nothing of it is kept), and the slack."""
     if not (model.vit_on_cpu or run.image_cache == "features"):
         element = _ELEMENT[_lies_in(model.vit_precision, precision)]
-        work = images * (size.vision.patches + 1) * element * 2 * (size.vision.embed_dim + size.vision.mlp_width)
+        work = (
+            images
+            * (size.vision.patches + size.vision.prefix_tokens)
+            * element
+            * 2
+            * (size.vision.embed_dim + size.vision.mlp_width)
+        )
         above = work - sum(parts.values())
         if above > 0:
             parts = {**parts, "work of the vision encoder above that": above}

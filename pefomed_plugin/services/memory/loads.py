@@ -77,7 +77,7 @@ def _load(config: Configuration, size: ModelSize, name: str, samples: int, own: 
     together = config.run.questions_together(samples)
     markup, images = _markup(config.datasets[name]), images_shown(name, config.datasets[name])
     between = math.ceil(len(SEVERAL_IMAGES) / MARKUP_CHARACTERS_A_TOKEN) * (images if images > 1 else 0)
-    prefix = 1 + markup[0] + between + images * (size.vision.patches // 4) + markup[1]
+    prefix = 1 + markup[0] + between + images * size.vision.visual_tokens + markup[1]
     return Load(name, samples, math.ceil(samples / together), prefix + together * own, answer, prefix + own, images)
 
 

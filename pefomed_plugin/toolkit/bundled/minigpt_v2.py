@@ -1,9 +1,9 @@
-"""MiniGPT-v2: frozen EVA ViT, four neighbouring visual tokens in one, a linear projection, a language model with LoRA.
+"""MiniGPT-v2: a frozen ViT, four neighbouring patches in one token, a linear projection, a language model with LoRA.
 
 Paper section 3.1; numbers equal to upstream's ``minigpt4/models/minigpt_v2.py`` (``golden/``). Only the projection and
 LoRA are trained. It does not depend on data sets, sample files or training loops.
 
-Shapes: B samples, S pixels, N patches, V = N / 4 visual tokens, D vision width, H language width, T tokens.
+Shapes: B samples, S pixels, N patches, V = N / G visual tokens (G = 4), D vision width, H language width, T tokens.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from ...families import Tokenizer, family_of_type
 from ...lora import LoraSettings
 from ...prompts import IMAGE_PLACEHOLDER
 from ...services.console import say
+from ...vision_encoders import VIT_G, VisionEncoder, encoder_of, family_of
 from ..checkpoint import read_checkpoint
 from ..language_folder import open_language_folder
 from ..start import lora_of_section, settle_model
@@ -30,7 +31,7 @@ from .generation import Generation
 from .packing import Packed, Packer
 from .registry import registry
 from .sequence import PaddedRows, lay_out
-from .vision import VIT_G, LayerNorm, VitSize, build_vision_encoder, normalise_pixels
+from .vision import build_vision_encoder, last_norm, normalise_pixels
 
 _FROZEN_VISION = ("visual_encoder", "ln_vision")
 _PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -54,8 +55,7 @@ class MiniGPTv2(Generation):
         language_model: Any,
         tokenizer: Tokenizer,
         lora: LoraSettings | None = None,
-        image_size: int = 448,
-        vit: VitSize = VIT_G,
+        encoder: VisionEncoder = VIT_G,
         prompt_template: str | None = None,
         max_txt_len: int = 1024,
         max_context_len: int = 3800,
@@ -72,6 +72,7 @@ class MiniGPTv2(Generation):
 
         Args:
             language_model: of transformers, frozen, of a known family.
+            encoder: which vision encoder, and for images of which size.
             lora: trainable adapters; None for a language model without.
             prompt_template: a user turn; None: the family's.
             end_sym: what ends an answer; None: the family's.
@@ -86,15 +87,17 @@ class MiniGPTv2(Generation):
         self.prompt_style = self.family.prompt_style
         self._block = block_of(self.family)
         self.lora_settings = lora
-        self.visual_encoder = build_vision_encoder(image_size, vit, vit_weights).requires_grad_(False)
-        self.ln_vision = LayerNorm(vit.embed_dim).requires_grad_(False)
+        self.encoder = encoder
+        self._vision_features = family_of(encoder.name)[0].features
+        self.visual_encoder = build_vision_encoder(encoder, vit_weights).requires_grad_(False)
+        self.ln_vision = last_norm(encoder).requires_grad_(False)
         hidden = language_model.config.hidden_size
         self.llama_model = language_model if lora is None else language.add_lora(language_model, lora)
         self.lora_starts: dict[str, tuple[torch.Tensor, torch.Tensor]] | None = None
         """What LoRA began as, where that was taken from the weights; by module of the language model."""
         if lora is not None and lora.splits_weights and not lora_is_read:
             self.lora_starts = language.begin_as_parts(self.llama_model, lora)
-        self.llama_proj = nn.Linear(4 * vit.embed_dim, hidden)
+        self.llama_proj = nn.Linear(encoder.grouped_width, hidden)
         self.llama_tokenizer = tokenizer
         turn = self.prompt_style.system + self.prompt_style.turn
         self.prompt_template = (prompt_template or turn) if chat_template else "{}"
@@ -154,23 +157,25 @@ class MiniGPTv2(Generation):
             self._modules = modules
 
     def encode_vision(self, images: torch.Tensor) -> torch.Tensor:
-        """Frozen part of the image path, (B, 3, S, S) -> (B, N, D): ViT, layer norm, class token dropped.
+        """Frozen part of the image path, (B, 3, S, S) -> (B, N, D): ViT, last norm, class and register
+        tokens dropped.
 
         Images are normalised floats, or the 8-bit pixels they are made from. It computes in the precision of its
         weights (``model.vit_precision``), whatever the rest computes in.
         """
-        frozen = self.visual_encoder.patch_embed.proj.weight
+        frozen = next(self.visual_encoder.parameters())
         self.vit_forwards += len(images)
         if images.dtype == torch.uint8:
-            images = normalise_pixels(images.to(frozen.device))
+            images = normalise_pixels(images.to(frozen.device), self.encoder)
         with torch.no_grad(), torch.autocast(frozen.device.type, enabled=False):
-            return self.ln_vision(self.visual_encoder(images.to(frozen.device, frozen.dtype)))[:, 1:]
+            features = self._vision_features(self.visual_encoder, images.to(frozen.device, frozen.dtype))
+            return self.ln_vision(features)[:, self.encoder.prefix_tokens :]
 
     def encode_img(self, images: torch.Tensor) -> torch.Tensor:
         """Visual tokens in the language model's space, (B, V, H), of images or of what ``encode_vision`` made."""
         features = images if images.ndim == 3 else self.encode_vision(images)
-        count, patches, width = features.shape
-        return self.llama_proj(features.reshape(count, patches // 4, 4 * width).to(self.llama_proj.weight))
+        grouped = features.reshape(len(features), -1, self.encoder.grouped_width)
+        return self.llama_proj(grouped.to(self.llama_proj.weight))
 
     def forward(self, samples: Mapping[str, Any], reduction: str = "mean") -> dict[str, torch.Tensor]:
         """Cross-entropy over the answer tokens.
@@ -242,7 +247,7 @@ class MiniGPTv2(Generation):
     @property
     def visual_tokens(self) -> int:
         """V: how many embeddings one image takes up in the prompt."""
-        return self.visual_encoder.patch_embed.num_patches // 4
+        return self.encoder.visual_tokens
 
     def _hidden_states(self, visual: torch.Tensor, layout: PaddedRows) -> torch.Tensor:
         embeddings = self._embed(visual, layout)
@@ -313,7 +318,7 @@ class MiniGPTv2(Generation):
             ),
             tokenizer,
             lora_of_section(section),
-            vit=VitSize.from_config(cfg.get("vit")),
+            encoder=encoder_of(cfg),
             vit_weights=Path(str(cfg["vit_weights"])),
             lora_is_read=lora_is_read,
             **{key: section[key] for key in _OPTIONS if section.get(key) is not None},
@@ -338,7 +343,6 @@ def _require_images(given: int, placeholders: int) -> None:
 
 
 _OPTIONS = (
-    "image_size",
     "prompt_template",
     "max_txt_len",
     "max_context_len",

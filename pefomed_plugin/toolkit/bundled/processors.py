@@ -1,7 +1,7 @@
 """Processors of MiniGPT-v2: images to tensors, captions to its lower-cased form. They depend on no data set.
 
-Numbers equal upstream's (``golden/``): bicubic resize of the PIL image to a square, CLIP's mean and deviation; no crop
-and no flip, because left and right matter.
+Numbers equal upstream's (``golden/``): bicubic resize of the PIL image to a square, mean and deviation of the vision
+encoder (CLIP's); no crop and no flip, because left and right matter.
 """
 
 from __future__ import annotations
@@ -11,10 +11,8 @@ from collections.abc import Sequence
 from typing import Any, Callable
 
 from ...services.images.pixels import resize_square
+from ...vision_encoders import CLIP_MEAN, CLIP_STD
 from .registry import registry
-
-CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
-CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 class BaseProcessor:
@@ -42,7 +40,7 @@ class _Blip2Image(BaseProcessor):
 
         self.image_size = image_size
         self.normalisation = (tuple(mean or CLIP_MEAN), tuple(std or CLIP_STD))
-        self.has_models_normalisation = self.normalisation == (CLIP_MEAN, CLIP_STD)
+        """Mean and deviation of the channels; those of the vision encoder, unless a YAML says others."""
         self._finish: Callable[[Any], Any] = transforms.Compose(
             [transforms.ToTensor(), transforms.Normalize(*self.normalisation)]
         )

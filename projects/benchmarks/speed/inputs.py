@@ -64,8 +64,8 @@ def _write_weights(folder: Path, size: Size) -> None:
     from pefomed_plugin.families.llama import LLAMA, load_tokenizer
     from pefomed_plugin.lora import LoraSettings
     from pefomed_plugin.toolkit.bundled.minigpt_v2 import MiniGPTv2
-    from pefomed_plugin.toolkit.bundled.vision import VitSize
     from pefomed_plugin.toolkit.checkpoint import trainable_state, write_checkpoint
+    from pefomed_plugin.vision_encoders import encoder_of
 
     plain = LlamaForCausalLM(LlamaConfig(**llama_config(size)))
     with torch.no_grad():
@@ -76,8 +76,7 @@ def _write_weights(folder: Path, size: Size) -> None:
         plain.requires_grad_(False),
         load_tokenizer(folder / "llama"),
         LoraSettings(size.lora_r, 16, LLAMA.lora_targets),
-        image_size=size.image,
-        vit=VitSize.from_config(size.vit),
+        encoder=encoder_of({"vit": size.vit, "image_size": size.image}),
     )
     for parameter in model.parameters():
         if parameter.requires_grad:

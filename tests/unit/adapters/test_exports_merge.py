@@ -22,10 +22,10 @@ from pefomed_plugin.families.llama import load_tokenizer, tensor_shapes
 from pefomed_plugin.origins import is_generated, mark_generated
 from pefomed_plugin.toolkit.bundled import language
 from pefomed_plugin.toolkit.bundled.minigpt_v2 import MiniGPTv2
-from pefomed_plugin.toolkit.bundled.vision import VitSize
 from pefomed_plugin.toolkit.checkpoint import load_weights
 from pefomed_plugin.toolkit.language_folder import open_language_folder
 from pefomed_plugin.toolkit.lora_tensors import merged_weight
+from pefomed_plugin.vision_encoders import encoder_of
 from tests.conformance.golden import FOLDER, golden, samples
 from tests.unit.adapters.exported import LLAMA, TOKENS, UPSTREAM, adapter_logits, lora_of
 
@@ -65,8 +65,7 @@ def test_merged_llama_and_projector_are_the_model_again(upstream: Contents, tmp_
     model = MiniGPTv2(
         language.load_language_model(open_language_folder(folder), torch.float32),
         load_tokenizer(folder),
-        image_size=settings["img_size"],
-        vit=VitSize.from_config(golden()["vit"]),
+        encoder=encoder_of({"vit": golden()["vit"], "image_size": settings["img_size"]}),
         max_txt_len=settings["max_txt_len"],
         end_sym=settings["end_sym"],
         chat_template=settings["chat_template"],

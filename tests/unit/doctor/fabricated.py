@@ -10,8 +10,9 @@ import torch
 
 from pefomed_plugin.doctor.weights import Sizes
 from pefomed_plugin.families.llama import tensor_shapes
+from pefomed_plugin.vision_encoders import VisionEncoder
 
-SMALL = Sizes(hidden=32, vit_dim=8, vit_depth=2, vit_patch=4)
+SMALL = Sizes(hidden=32, encoder=VisionEncoder(embed_dim=8, depth=2, patch_size=4))
 TOKENIZER = Path(__file__).resolve().parents[2] / "assets" / "golden" / "tiny_llama" / "tokenizer.model"
 
 

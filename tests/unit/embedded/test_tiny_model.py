@@ -105,9 +105,13 @@ def test_fine_tuning_starts_from_the_language_model_unchanged():
 
 
 def test_the_vit_tells_images_and_places_apart():
-    from pefomed_plugin.toolkit.bundled.vision import VitSize, build_vision_encoder
+    from pefomed_plugin.toolkit.bundled.vision import build_vision_encoder
+    from pefomed_plugin.vision_encoders import encoder_of
 
-    encoder = build_vision_encoder(112, VitSize(embed_dim=96, depth=2, num_heads=4, mlp_ratio=4.0)).eval()
+    encoder = build_vision_encoder(
+        encoder_of({"image_size": 112, "vit": dict(embed_dim=96, depth=2, num_heads=4, mlp_ratio=4.0)})
+    )
+    encoder.eval()
     encoder.load_state_dict(tiny_vision.random_vit(0))
     dark = torch.full((1, 3, 112, 112), -1.0)
     spot = dark.clone()

@@ -18,10 +18,10 @@ from pefomed_plugin.toolkit.bundled import language
 from pefomed_plugin.toolkit.checkpoint import load_checkpoint, load_weights, read_checkpoint, trainable_state
 from pefomed_plugin.toolkit.language_folder import open_language_folder
 from pefomed_plugin.toolkit.start import settle_model
-from tests.conformance.golden import golden_model
+from tests.conformance.golden import golden, golden_model
 from tests.unit.adapters.exported import LLAMA, TOKENS, UPSTREAM, lora_of
 
-SECTION = {"llama_model": str(LLAMA), "ckpt": None}
+SECTION = {"llama_model": str(LLAMA), "ckpt": None, "vit": golden()["vit"]}
 
 
 def plain_llama() -> Any:

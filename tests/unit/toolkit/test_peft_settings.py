@@ -16,7 +16,7 @@ from pefomed_plugin.errors import CheckpointError, ConfigError, ToolkitError
 from pefomed_plugin.lora import RECORD, LoraSettings, recorded, settings_of
 from pefomed_plugin.toolkit.checkpoint import load_checkpoint, read_checkpoint, trainable_state
 from pefomed_plugin.toolkit.start import settle_model, settled
-from tests.conformance.golden import golden_model
+from tests.conformance.golden import golden, golden_model
 from tests.unit.adapters.exported import LLAMA, UPSTREAM
 
 TARGETS = ("q_proj", "v_proj")
@@ -60,7 +60,8 @@ def test_another_kind_begins_where_the_files_is_untrained(tmp_path: Path) -> Non
     """As the embedded default's checkpoint, whose B is zero."""
     model = golden_model(lora=LoraSettings(8, 16, TARGETS))
     torch.save({"model": trainable_state(model), **recorded(model)}, tmp_path / "a.pth")
-    section = {"llama_model": str(LLAMA), "ckpt": str(tmp_path / "a.pth"), "peft": {"use_dora": True}}
+    weights = {"llama_model": str(LLAMA), "ckpt": str(tmp_path / "a.pth"), "vit": golden()["vit"]}
+    section = {**weights, "peft": {"use_dora": True}}
     settled = settle_model(section)
     assert (settled["lora_r"], settled["peft"]) == (8, {"use_dora": True})
     fresh = golden_model(lora=settings_of(settled, ()))
@@ -144,8 +145,9 @@ def test_what_the_checkpoint_says_is_written_into_the_runs_configuration(tmp_pat
         if ".lora_B." in name:
             torch.nn.init.normal_(parameter, std=0.1)
     torch.save({"model": trainable_state(model), **recorded(model)}, tmp_path / "a.pth")
+    weights = {"llama_model": str(LLAMA), "ckpt": str(tmp_path / "a.pth"), "vit": golden()["vit"]}
     sections = {
-        "model": {"llama_model": str(LLAMA), "ckpt": str(tmp_path / "a.pth"), "peft": {"lora_plus_ratio": 4}},
+        "model": {**weights, "peft": {"lora_plus_ratio": 4}},
         "datasets": {"vqa_rad": {}},
         "run": {"task": "medical_vqa", "output_dir": "out"},
     }
