@@ -70,7 +70,8 @@ def prepare(
     )
     if account.mismatches and not allow_mismatch:
         raise ReleaseMismatch(account)
-    _write(usable, account, out, examination)
+    content = {**account.to_json(), "mismatch_allowed": bool(account.mismatches)}
+    write_prepared(usable, content, out, examination)
     return account
 
 
@@ -98,7 +99,15 @@ def find_overlaps(folders: Sequence[Path], distance: int = 0) -> list[Leak]:
     return findings
 
 
-def _write(release: Release, account: Account, out: Path, examination: Examination) -> None:
+def write_prepared(release: Release, content: Mapping[str, Any], out: Path, examination: Examination) -> None:
+    """A folder that ``readers.prepared`` reads: a file for each split, skipped rows, and the manifest last.
+
+    Args:
+        content: what the manifest says besides: data set, layout, options, origin, and what was found.
+
+    Raises:
+        DataError: a file cannot be written.
+    """
     by_split = release.splits()
     written: dict[str, str] = {}
     for split in SPLITS:
@@ -110,8 +119,6 @@ def _write(release: Release, account: Account, out: Path, examination: Examinati
             path.unlink()  # of an earlier run with other options
     write_text(out / SKIPPED, "".join(json.dumps(vars(skip), ensure_ascii=False) + "\n" for skip in release.skips))
     written[SKIPPED] = file_sha256(out / SKIPPED)
-    content = account.to_json()
-    content["mismatch_allowed"] = bool(account.mismatches)
     write_json(
         out / MANIFEST,
         {
