@@ -14,7 +14,8 @@ from torch.utils.data import DataLoader, Subset
 from ..config.run import RunConfig
 from ..errors import ConfigError
 from ..services.console import say
-from .data.datasets import MedicalDataset, make_collater
+from .data.collating import make_collater
+from .data.datasets import MedicalDataset
 
 Groups = Sequence[Sequence[int]]
 """Numbers of samples; those of a group show one image."""

@@ -24,7 +24,7 @@ from ..services.console import say
 from ..toolkit import registry
 from ..toolkit.checkpoint import load_checkpoint, read_checkpoint
 from ..toolkit.workarounds import adapt_runner_base
-from .data.datasets import make_collater
+from .data.collating import make_collater
 from .data.streams import StreamedDataset, draw_from_streams
 from .devices import make_accelerator
 from .runner import RunnerPefomed

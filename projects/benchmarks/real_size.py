@@ -91,7 +91,7 @@ def make_batch(model: Any, items: Sequence[Item], *, share: bool, answering: boo
     """As a data loader hands it over, in page-locked memory."""
     from torch.utils.data._utils.pin_memory import pin_memory
 
-    from pefomed_plugin.adapters.data.datasets import make_collater
+    from pefomed_plugin.adapters.data.collating import make_collater
 
     return pin_memory(make_collater(model, share=share, generation=answering)(items))
 

@@ -11,7 +11,8 @@ import pytest
 import torch
 from PIL import Image
 
-from pefomed_plugin.adapters.data.datasets import MedicalDataset, PackedCollater
+from pefomed_plugin.adapters.data.collating import PackedCollater
+from pefomed_plugin.adapters.data.datasets import MedicalDataset
 from pefomed_plugin.adapters.runner import RunnerPefomed
 from pefomed_plugin.adapters.tasks import MedicalVqaTask
 from pefomed_plugin.errors import ConfigError

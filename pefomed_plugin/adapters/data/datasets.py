@@ -8,7 +8,6 @@ from pathlib import Path
 from random import Random
 from typing import Any, Callable, NamedTuple
 
-import torch
 from PIL import Image
 from torch.utils.data import Dataset
 
@@ -21,10 +20,10 @@ from ...records import Sample
 from ...services.console import say
 from ...services.data.shard_files import ShardFiles
 from ...services.images.decoding import DEFAULT_POLICY, ImagePolicy, open_encoded, open_image
+from .collating import Item, collate
+from .exchanging import others_of_the_same_views
 from .sampling import Draw
 
-Item = dict[str, Any]
-"""``image`` is what the image processor made of the image; of several images a tuple of that."""
 _GREY = (128, 128, 128)
 _BLIND, _MIRRORED = "(blind)", " (mirrored)"
 _BLIND_SIZE_PX = (448, 448)
@@ -211,19 +210,15 @@ class MedicalDataset(Dataset):
         self._exchange(f"{seed} shuffled further images", keeps_first=True)
 
     def _exchange(self, seed: str, *, keeps_first: bool) -> None:
-        numbers = {sample.images: number for number, sample in enumerate(self.samples)}
-        by_views: dict[tuple[int, tuple[str, ...]], list[tuple[str, ...]]] = {}
-        for images in sorted(numbers):
-            by_views.setdefault((len(images), self.samples[numbers[images]].views), []).append(images)
-        others: dict[tuple[str, ...], tuple[str, ...]] = {}
-        for alike in by_views.values():
-            Random(seed).shuffle(alike)
-            others.update(zip(alike, alike[1:] + alike[:1]))
-        self._exchanged = [numbers[others[sample.images]] for sample in self.samples]
-        self._keeps_first = keeps_first
+        self._exchanged, self._keeps_first = others_of_the_same_views(self.samples, seed), keeps_first
         alone = sum(self.images_of(number) == sample.images for number, sample in enumerate(self.samples))
         if alone:
-            say(f"{self.name}: {alone:,} of {len(self):,} samples keep their own images: {_why_kept(keeps_first)}")
+            why = (
+                "they show one, or no other sample shows the same views"
+                if keeps_first
+                else "no other shows the same views"
+            )
+            say(f"{self.name}: {alone:,} of {len(self):,} samples keep their own images: {why}")
 
     def blind_images(self) -> None:
         """Show the same uniform grey image with every question: what is still right was answered without looking.
@@ -265,14 +260,8 @@ class MedicalDataset(Dataset):
         self._kept.update(zip(names, found))
         return found
 
-    @staticmethod
-    def collater(items: Sequence[Item]) -> dict[str, Any]:
-        """Items as a batch: images stacked to (B, 3, S, S), everything else in lists.
-
-        Of samples with several images all lie one after the other.
-        """
-        batch: dict[str, Any] = {key: [item[key] for item in items] for key in items[0] if key != "image"}
-        return {"image": _stacked(items), **batch}
+    collater = staticmethod(collate)
+    """MiniGPT-v2 asks a data set for it."""
 
 
 class ShardedDataset(MedicalDataset):
@@ -296,46 +285,6 @@ class ShardedDataset(MedicalDataset):
         return self.samples.open_image(*place)
 
 
-class PackedCollater:
-    """Items as a batch in which questions of the same images share a row: ``layout``, and each row's images once."""
-
-    def __init__(self, packer: Callable[..., Any], *, share: bool, generation: bool = False) -> None:
-        """Collate with a model's ``packer``; without ``share`` every question has a row of its own."""
-        self.packer, self.share, self.generation = packer, share, generation
-
-    def __call__(self, items: Sequence[Item]) -> dict[str, Any]:
-        batch: dict[str, Any] = {key: [item[key] for item in items] for key in items[0] if key != "image"}
-        layout, firsts = self.packer(
-            batch["instruction_input"],
-            None if self.generation else batch["answer"],
-            batch["image_key"] if self.share else range(len(items)),
-        )
-        return {"image": _stacked([items[number] for number in firsts]), "layout": layout, **batch}
-
-
-def _stacked(items: Sequence[Item]) -> torch.Tensor:
-    """The images of all items, one after the other."""
-    shown = [item["image"] for item in items]
-    return torch.stack([image for images in shown for image in (images if isinstance(images, tuple) else (images,))])
-
-
-def make_collater(model: Any, *, share: bool, generation: bool = False) -> Callable[[Any], dict[str, Any]]:
-    """Function that makes batches for ``model``: packed where the model takes that (the bundled one), else plain.
-
-    Raises:
-        ConfigError: questions of one image are to ``share`` a row, and the model does not take that.
-    """
-    make_packer = getattr(model, "packer", None)
-    packer = make_packer() if make_packer is not None else None
-    if packer is None:
-        if share:
-            raise ConfigError(
-                "run.questions_per_image needs the bundled toolkit, model.decoder: packed, and no FSDP; set it to 1"
-            )
-        return MedicalDataset.collater
-    return PackedCollater(packer, share=share, generation=generation)
-
-
 class Mixture(Dataset):
     """Several data sets behind the draws of one plan."""
 
@@ -347,12 +296,6 @@ class Mixture(Dataset):
 
     def __len__(self) -> int:
         return sum(len(dataset) for dataset in self.datasets)
-
-
-def _why_kept(keeps_first: bool) -> str:
-    if keeps_first:
-        return "they show one, or no other sample shows the same views"
-    return "no other sample shows the same views"
 
 
 def existing_images(samples: Sequence[Sample], image_root: Path) -> tuple[list[Sample], list[Sample]]:

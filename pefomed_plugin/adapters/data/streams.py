@@ -25,7 +25,8 @@ from ...records import Sample
 from ...services.data.shard_reading import LeftOut, Part, ShardReader
 from ...services.images.decoding import ImagePolicy, decode_image
 from ..prompting import Templates, templates_for
-from .datasets import Item, make_item, odds
+from .collating import Item
+from .datasets import make_item, odds
 from .sampling import Draw
 from .shard_splits import check_dataset
 

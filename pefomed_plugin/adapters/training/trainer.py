@@ -27,7 +27,8 @@ from ...toolkit import NAME as TOOLKIT
 from ...toolkit import registry
 from ...toolkit.checkpoint import load_checkpoint
 from ..answering import to_device
-from ..data.datasets import Mixture, make_collater
+from ..data.collating import make_collater
+from ..data.datasets import Mixture
 from ..data.sampling import PlannedBatches
 from ..data.several_images import images_a_prompt
 from ..devices import describe_precision, peak_memory_gib
