@@ -9,6 +9,7 @@ from ..errors import bullets
 from ..reporting.paper.plan import PLAN, read_plan
 from ..reporting.plots import MATPLOTLIB
 from ..requirements import require
+from .arguments import add_floor_argument
 from .output import Output, add_json_argument
 
 
@@ -23,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"which run is which row, and whose answers stand beside ours (default: {PLAN})",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="folder to write")
+    add_floor_argument(parser)
     add_json_argument(parser)
     parser.epilog = "example: pefomed paper projects/embedded/paper.yaml --out paper/"
 
@@ -34,7 +36,7 @@ def run(arguments: argparse.Namespace) -> Output:
 
     require([MATPLOTLIB])
     plan = read_plan(arguments.plan)
-    written = write_paper(read_material(plan), arguments.out)
+    written = write_paper(read_material(plan, floors=not arguments.no_floor), arguments.out)
     files = [path.relative_to(arguments.out).as_posix() for path in written.files]
     shown = [
         *written.methods,

@@ -14,7 +14,7 @@ from ..comparison.compare_tables import figure_cell, format_stages
 from ..comparison.paper_figures import EXACT_MATCH, GPT4_JUDGE, HUMAN, Stages, paper_figure
 from ..comparison.paper_rivals import PublishedModel
 from ..table import FIGURE, HIGHER, TEXT, Cell, Column, Table
-from .material import Material, Place
+from .material import COMPUTED, Material, Place
 from .notes import judge_note, notice_of, scorers_note
 from .plan import ROWS
 
@@ -23,6 +23,8 @@ EVALUATIONS = (EXACT_MATCH, HUMAN, GPT4_JUDGE)
 """The paper's, of answers, in its order."""
 METRICS = {"meteor": "METEOR", "rouge_l": "ROUGE-L", "cider": "CIDEr"}
 LEVELS = tuple(f"level {level}" for level in range(5))
+MEASURED_BY = "accuracy measured by"
+"""Column of table 2 with the evaluation of a row."""
 IN_BRACKETS = (
     "In brackets: the paper's figure; behind \u00b1 the SD over runs or raters. How our runs depart from the paper's: "
     "departures.md."
@@ -57,6 +59,8 @@ class Row:
     """A scorer that the paper does not have."""
     published: PublishedModel | None = None
     """Figures as the paper prints them, in place of ours."""
+    is_floor: bool = False
+    """They are of predictors that do not look."""
 
 
 def cell(row: Row, dataset: str, column: str, material: Material) -> Cell:
@@ -67,7 +71,7 @@ def cell(row: Row, dataset: str, column: str, material: Material) -> Cell:
     place = row.places.get(dataset)
     paper = paper_figure(dataset, row.of, column, row.stages) if row.of else None
     if place is None:
-        return Cell(None, reason="no answers")
+        return Cell(None, reason="no floor" if row.is_floor else "no answers")
     spec = _spec_of(row, place)
     if place.answered is None or spec is None:
         found = Cell(None, reason=place.why_not(row.of or EXACT_MATCH, material.missing), digits=_digits(column))
@@ -100,9 +104,50 @@ def figures_table(
     places = [place for row in rows for place in row.places.values()]
     specs = [_spec_of(row, place) for row in rows for place in row.places.values()]
     texts = [Column(name, lambda row, at=number: row.labels[at], TEXT) for number, name in enumerate(names)]  # type: ignore[misc]
+    rows = [*rows, *floor_rows(rows, names)]
     table = Table(title, [*texts, *(figure(key, header) for key, header in columns.items())], rows)
     table.rows()  # notes what is missing
-    return replace(table, notes=[IN_BRACKETS, *notice_of(_each_once(places)), *scorers_note(specs), *judge_note(specs)])
+    _note_missing_floors(rows, material)
+    notes = [IN_BRACKETS, *notice_of(_each_once(places)), *scorers_note(specs), *judge_note(specs), *floor_note(rows)]
+    return replace(table, notes=notes)
+
+
+def floor_rows(rows: Sequence[Row], names: Sequence[str] = ("",)) -> list[Row]:
+    """A row for each evaluation that has a floor: its predictor on each data set, of the first row that has one."""
+    found: dict[str, dict[str, Place]] = {}
+    begun: dict[str, Row] = {}
+    for row in rows:
+        for dataset, place in row.places.items():
+            floor = place.floor(_spec_of(row, place)) if row.published is None else None
+            if floor is not None:
+                begun.setdefault(row.of or row.name, row)
+                found.setdefault(row.of or row.name, {}).setdefault(dataset, floor)
+    floors = []
+    for of, places in found.items():
+        first = begun[of]
+        label = ", ".join(dict.fromkeys(place.label for place in places.values()))
+        kept = [text if name == MEASURED_BY else "-" for name, text in zip(names, first.labels)]
+        floors.append(replace(first, labels=(label, *kept[1:]), places=places, stages=None, is_floor=True))
+    return floors
+
+
+def _note_missing_floors(rows: Sequence[Row], material: Material) -> None:
+    """That answers are there and no floor is: for the paper's evaluations that need no model."""
+    if not material.floors:
+        return
+    for of in COMPUTED:
+        own = [row for row in rows if row.of == of and row.published is None]
+        having = {dataset for row in own if row.is_floor for dataset in row.places}
+        for dataset, place in ((dataset, place) for row in own for dataset, place in row.places.items()):
+            if place.answered is not None and dataset not in having:
+                material.missing.add(f"{dataset}: no floor", f"pefomed floors {place.folder} --data {dataset}=DIR")
+                having.add(dataset)
+
+
+def floor_note(rows: Sequence[Row]) -> list[str]:
+    """What the floors are."""
+    floors = dict.fromkeys(place.label for row in rows if row.is_floor for place in row.places.values())
+    return [f"{', '.join(floors)}: predictors that do not look (docs/floors-and-leaks.md)."] if floors else []
 
 
 def ablation_rows(material: Material, datasets: Sequence[str], of: str) -> list[Row]:

@@ -17,7 +17,7 @@ from .methods import methods_text
 from .notes import departures_of
 from .report_tables import table_5, table_6, table_7, table_10, table_11
 from .texts import table_1, table_12
-from .vqa_tables import breakdown_table, table_2, table_8, table_9
+from .vqa_tables import breakdown_table, leak_table, table_2, table_8, table_9
 
 _PARTS = "abc"
 
@@ -72,7 +72,7 @@ def _write(material: Material, out: Path) -> Written:
 
 
 def paper_tables(material: Material) -> list[PaperTable]:
-    """Tables 1 to 12, in order."""
+    """Tables 1 to 12, in order; behind them our figures by what training has, where it was looked for."""
     phrases = {"freeform": "free-form", "para": "paraphrased"}
     organs = {"CHEST": "chest", "HEAD": "head", "ABD": "abdomen"}
     table_3 = breakdown_table(material, 3, "phrase_type", phrases, "Table 3: VQA-RAD by phrase type")
@@ -84,6 +84,7 @@ def paper_tables(material: Material) -> list[PaperTable]:
         breakdown_table(material, 4, "organ", organs, "Table 4: VQA-RAD by organ"),
         *(make(material) for make in (table_5, table_6, table_7, table_8, table_9, table_10, table_11)),
         table_12(),
+        *([leaks] if (leaks := leak_table(material)) else []),
     ]
 
 
@@ -178,4 +179,6 @@ def _figure(caption: str, path: Path) -> str:
 def _of_the_paper(title: str) -> str:
     """LaTeX counts tables and figures itself; which of the paper's it is, the caption says."""
     kind, _, rest = title.partition(" ")
+    if kind not in ("Table", "Figure"):  # not the paper's
+        return title
     return f"The paper's {kind.lower()} {rest}"

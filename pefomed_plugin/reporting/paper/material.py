@@ -17,6 +17,7 @@ from ...scoring.files import measure
 from ...scoring.metrics_file import PREDICTIONS
 from ...scoring.spec import ACCURACY, RATER, RUN, ScorerSpec
 from ..comparison.paper_figures import EXACT_MATCH, GPT4_JUDGE, HUMAN, LEXICAL, Stages
+from ..floors import floor_label
 from ..results import Answered, Run, read_run
 from .plan import DATASETS, ROWS, PaperPlan, PlannedModel
 
@@ -95,6 +96,13 @@ class Place:
             raise ConfigError(f"{self.folder} holds several judges; name one under judge: in the plan", names)
         return wanted[0] if wanted else None
 
+    def floor(self, spec: ScorerSpec | None) -> Place | None:
+        """The strongest predictor that does not look in place of the answers; None where none lies beside them."""
+        if self.answered is None or spec is None or spec.name not in self.answered.floors:
+            return None
+        floor = self.answered.floors[spec.name]
+        return replace(self, label=floor_label(floor.predictor), stages=None, answered=floor.answered)
+
     def why_not(self, of: str, missing: Missing) -> str:
         """Why an evaluation is not here, in two words; noted with its remedy."""
         if self.answered is None:
@@ -119,6 +127,8 @@ class Material:
     models: Sequence[tuple[PlannedModel, Mapping[str, Place]]]
     """Models beside ours."""
     missing: Missing
+    floors: bool = True
+    """Whether floors stand in the tables."""
 
     def row(self, dataset: str, name: str = "both") -> Place:
         """Our answers of one row."""
@@ -131,8 +141,11 @@ class Material:
         return [place for place in found if place.answered is not None]
 
 
-def read_material(plan: PaperPlan) -> Material:
+def read_material(plan: PaperPlan, floors: bool = True) -> Material:
     """Read the runs of a plan.
+
+    Args:
+        floors: read what predictors that do not look get, where it lies beside the answers.
 
     Raises:
         ConfigError: a package is missing without which answers that are there cannot be scored, or several judges.
@@ -143,12 +156,12 @@ def read_material(plan: PaperPlan) -> Material:
     for dataset in DATASETS:
         for name, stages in ROWS.items():
             folder = plan.runs.get(dataset, {}).get(name)
-            rows[(dataset, name)] = _place(name, dataset, folder, plan.judge, runs, missing, stages)
+            rows[(dataset, name)] = _place(name, dataset, folder, plan.judge, runs, missing, stages, floors)
     models = [
         (
             model,
             {
-                name: _place(model.name, name, folder, plan.judge, runs, missing)
+                name: _place(model.name, name, folder, plan.judge, runs, missing, None, floors)
                 for name, folder in model.answers.items()
             },
         )
@@ -160,7 +173,7 @@ def read_material(plan: PaperPlan) -> Material:
     models = [
         (model, {name: _compared(place, first[name]) for name, place in places.items()}) for model, places in models
     ]
-    return Material(plan, rows, models, missing)
+    return Material(plan, rows, models, missing, floors)
 
 
 def _place(
@@ -171,6 +184,7 @@ def _place(
     runs: dict[Path, Run],
     missing: Missing,
     stages: Stages | None = None,
+    floors: bool = True,
 ) -> Place:
     place = Place(label, dataset, folder, stages, judge=judge)
     if folder is None:
@@ -184,7 +198,7 @@ def _place(
         missing.add(f"{label}, {dataset}: {folder} holds no answers yet", "let it finish, or evaluate it")
         return replace(place, reason="not answered")
     if folder not in runs:
-        runs[folder] = read_run(folder, label, leave_out_stale=True)
+        runs[folder] = read_run(folder, label, leave_out_stale=True, floors=floors)
     run = replace(runs[folder], name=label)
     answered = run.answered.get(f"{dataset}-test")
     if answered is None:

@@ -5,13 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ...scoring.breakdown import GroupMean
+from ...scoring.breakdown import GroupMean, label_of
+from ...scoring.leaks import NO, YES
 from ...scoring.spec import GROUPS, ScorerSpec
-from ..breakdowns import break_down_answers
+from ..breakdowns import break_down_answers, title_of_axis
 from ..comparison.paper_figures import BOTH, EXACT_MATCH, GPT4_JUDGE, HUMAN, paper_figure
 from ..comparison.paper_rivals import EXACT, GENERATIVE, TABLE_2
+from ..leaks import parting_axis
 from ..table import FIGURE, HIGHER, Cell, Column, Table
-from .cells import EVALUATIONS, IN_BRACKETS, VQA_SETS, PaperTable, Row, ablation_rows, ablation_tables, figures_table
+from .cells import (
+    EVALUATIONS,
+    IN_BRACKETS,
+    MEASURED_BY,
+    VQA_SETS,
+    PaperTable,
+    Row,
+    ablation_rows,
+    ablation_tables,
+    figures_table,
+    floor_note,
+    floor_rows,
+)
 from .material import Material, Place
 from .notes import judge_note, notice_of, scorers_note, trained_in_words, words_of
 
@@ -39,26 +53,48 @@ def table_2(material: Material) -> PaperTable:
                 rows.append(Row((model.name, kind, judge, trained, "answers"), vqa, GPT4_JUDGE))
             rows += _further(model.name, kind, trained, "answers", vqa)
     columns = {(name, group): f"{title} {group}" for name, title in VQA_SETS.items() for group in GROUPS}
-    names = ("model", "type", "accuracy measured by", "trained parameters", "figures of")
+    names = ("model", "type", MEASURED_BY, "trained parameters", "figures of")
     table = figures_table("Table 2: models on VQA-RAD, SLAKE and PathVQA", names, rows, columns, material)
     notes = [f"{model.name}: {model.note}." for model in TABLE_2 if model.note]
     notes.append("The paper's rows are its table 2; the protocols differ, and token recall is no exact match.")
     return PaperTable(2, (replace(table, notes=[*table.notes, *notes]),))
 
 
-def breakdown_table(material: Material, number: int, axis: str, groups: Mapping[str, str], title: str) -> PaperTable:
+def leak_table(material: Material) -> PaperTable | None:
+    """Beside the paper: our answers on both parts of a test set, those that training has and those that it has not.
+
+    None where ``pefomed leaks`` looked for none of them, or what it found parts no test set.
+    """
+    parts: list[Table] = []
+    for dataset, title in VQA_SETS.items():
+        place = material.row(dataset)
+        run = (
+            replace(place.run, answered={place.answered.key: place.answered}) if place.run and place.answered else None
+        )
+        axis = parting_axis([run], place.answered.key) if run and place.answered else None
+        if axis:
+            labels = {group: label_of(dataset, axis, group) for group in (YES, NO)}
+            name = f"Beside the paper: {title} by {title_of_axis(axis, dataset)}"
+            parts += breakdown_table(material, 13, axis, labels, name, dataset).parts
+    return PaperTable(13, tuple(parts)) if parts else None
+
+
+def breakdown_table(
+    material: Material, number: int, axis: str, groups: Mapping[str, str], title: str, dataset: str = "vqa_rad"
+) -> PaperTable:
     """Tables 3 and 4: VQA-RAD by phrase type or organ, under the three evaluations."""
-    place = material.row("vqa_rad")
-    rows = [Row((words_of(of, [place]),), {"vqa_rad": place}, of, BOTH) for of in EVALUATIONS]
-    found = {of: _cells(place, of, axis) for of in EVALUATIONS}
+    place = material.row(dataset)
+    rows = [Row((words_of(of, [place]),), {dataset: place}, of, BOTH) for of in EVALUATIONS]
+    rows += [replace(row, labels=(f"{row.labels[0]}, {words_of(row.of, [place])}",)) for row in floor_rows(rows)]
+    found = {(row.of, row.is_floor): _cells(row.places[dataset], row.of, axis) for row in rows}
     there = [group for cells in found.values() for group in cells]
 
     def content(row: Row, group: str) -> Cell:
-        paper = paper_figure("vqa_rad", row.of, group, BOTH)
-        own = found[row.of].get(group)
+        paper = paper_figure(dataset, row.of, group, row.stages)
+        own = found[(row.of, row.is_floor)].get(group)
         if own is not None:
             shown = Cell(own.value, sd=own.sd, digits=1, reason="" if own.value is not None else "nothing scored")
-        elif found[row.of]:
+        elif found[(row.of, row.is_floor)]:
             shown = Cell(None, reason="no such answers", digits=1)
         else:
             shown = Cell(None, reason=place.why_not(row.of, material.missing), digits=1)
@@ -72,7 +108,7 @@ def breakdown_table(material: Material, number: int, axis: str, groups: Mapping[
     table = Table(title, [Column("evaluation", lambda row: row.labels[0]), *columns], rows)
     table.rows()
     specs = [place.scorer(of) for of in EVALUATIONS]
-    notes = [IN_BRACKETS, *notice_of([place]), *scorers_note(specs), *judge_note(specs)]
+    notes = [IN_BRACKETS, *notice_of([place]), *scorers_note(specs), *judge_note(specs), *floor_note(rows)]
     return PaperTable(number, (replace(table, notes=notes),))
 
 

@@ -9,9 +9,14 @@ import pytest
 
 from pefomed_plugin.errors import ConfigError
 from pefomed_plugin.reporting.comparison.paper_rivals import TABLE_2, TABLE_5
+from pefomed_plugin.reporting.latex import to_latex
 from pefomed_plugin.reporting.paper.document import paper_tables
+from pefomed_plugin.reporting.paper.material import read_material
 from pefomed_plugin.reporting.paper.notes import departures_of
 from pefomed_plugin.reporting.table import Table
+from pefomed_plugin.scoring.files import write_scores
+from pefomed_plugin.scoring.leaks import SampleLeaks, TrainingFacts, write_leaks
+from pefomed_plugin.storage import write_records
 from tests.unit.reporting.made import make_run, rate
 
 from .made import change_first, judged, material, rows, study
@@ -53,6 +58,44 @@ def test_every_table_of_the_paper_is_there_and_no_place_is_empty(tmp_path: Path)
     missing = "\n".join(found.missing.lines)
     assert "none, vqa_rad: no run: name its folder" in missing
     assert "both, vqa_rad: not rated: pefomed rate export" in missing and "pefomed judge vqa" in missing
+
+
+def with_floor(results: Path) -> None:
+    """A predictor that is right on the first half beside the answers, and a twin in training of every second."""
+    made = rows([True] * 4 + [False] * 4)
+    write_records(results / "floors" / "most_frequent" / "predictions.jsonl", made)
+    write_scores(rows(), ["exact_match"], results, {})
+    twins = [at % 2 == 0 for at in range(8)]
+    write_leaks(results, SampleLeaks.of(made, TrainingFacts(9, "0" * 64, False), {"twin": twins}))
+
+
+def test_floors_are_rows_and_what_training_has_is_a_table_beside_the_papers(tmp_path: Path) -> None:
+    with_floor(study(tmp_path))
+    found = material(tmp_path)
+    tables = paper_tables(found)
+    assert texts(of(tables, 9))["floor: most_frequent"] == ["50.0", "50.0", "50.0"]
+    assert texts(of(tables, 3))["floor: most_frequent, exact match"] == ["50.0", "50.0"]
+    assert texts(of(tables, 2))["floor: most_frequent"][1] == "exact match"
+    assert "floor: most_frequent" in to_latex(of(tables, 9)).replace("\\", "")
+    leaks = of(tables, 13)
+    assert [column.name for column in leaks.columns[1:]] == ["with framed twin", "without framed twin"]
+    assert texts(leaks)["exact match"] == ["75.0", "50.0"]
+    assert texts(leaks)["floor: most_frequent, exact match"] == ["50.0", "50.0"]
+    assert not any("no floor" in line for line in found.missing.lines)
+    for table in tables:
+        for part in table.parts:
+            assert all(place.strip() for row in part.texts() for place in row), part.title
+
+    without = read_material(found.plan, floors=False)
+    assert not any("floor" in str(part.texts()) for table in paper_tables(without) for part in table.parts)
+    assert not any("no floor" in line for line in without.missing.lines)
+
+
+def test_where_no_floor_lies_beside_the_answers_it_is_missing(tmp_path: Path) -> None:
+    study(tmp_path)
+    found = material(tmp_path)
+    paper_tables(found)
+    assert f"vqa_rad: no floor: pefomed floors {tmp_path / 'both'} --data vqa_rad=DIR" in found.missing.lines
 
 
 def test_a_run_that_is_not_there_yet_is_named_with_its_folder(tmp_path: Path) -> None:
