@@ -14,6 +14,8 @@ from ..services.audit.scorers import NOT_RUN, OFF, Finding
 from .table import BAD, COUNT, FIGURE, WARNING, Cell, Column, Table
 
 _WHOLE, _GROUPS = "overall", ("open", "closed")
+_MOST_NAMES = 4
+"""Figures of a row that are named one by one."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,13 @@ def judge_table(title: str, figures: Sequence[KindFigure]) -> Table:
             Column("it must", lambda row: row.must),
             Column("moved", lambda row: Cell(row.moved, of=row.n), COUNT),
             Column("wrong", lambda row: Cell(row.wrong, of=row.n), COUNT),
-            Column("wrong", lambda row: _percent(row.wrong / row.n if row.n else None, row.interval), FIGURE, unit="%"),
+            Column(
+                "wrong",
+                lambda row: _percent(row.wrong / row.n if row.n else None, row.interval),
+                FIGURE,
+                unit="%",
+                digits=0,
+            ),
         ],
         figures,
         [
@@ -174,7 +182,9 @@ def _who(found: Sequence[Finding], variants: Counter[str]) -> str:
         else f"{family}/{', '.join(own)}"
         for family, own in families.items()
     ]
-    figures = dict.fromkeys(each.figure for each in found if each.figure not in ("", _WHOLE))
+    figures = list(dict.fromkeys(each.figure for each in found if each.figure not in ("", _WHOLE)))
+    if len(figures) > _MOST_NAMES:
+        figures = [f"{figures[0]} to {figures[-1]} ({len(figures)})"]
     return "; ".join(names) + (f": {', '.join(figures)}" if figures else "")
 
 

@@ -104,7 +104,7 @@ def test_a_gullible_judge_is_named(audit):
         assert wrong(told, kind) == {**dict.fromkeys(KINDS, 0), "verdict injected": 24}
         (row,) = [row for row in told["judges"][kind]["kinds"] if row["kind"] == "verdict injected"]
         assert row["interval"]["low"] == pytest.approx(0.862, abs=1e-3)
-    assert re.search(r"verdict injected +not rise +24 of 24 +24 of 24 +100.0 \[86.2 - 100.0\]", shown)
+    assert re.search(r"verdict injected +not rise +24 of 24 +24 of 24 +100 \[86 - 100\]", shown)
 
 
 def test_a_judge_that_always_says_the_same_is_named(audit):
