@@ -29,6 +29,13 @@ def add_folder_arguments(parser: argparse.ArgumentParser) -> None:
         help="column question, and image where not every question is for every image, or images, several that are "
         "shown together: frontal=a.png; lateral=b.png; optional: answer, answer_type, id",
     )
+    group.add_argument(
+        "--studies",
+        type=Path,
+        metavar="FILE.csv",
+        help="column images, those that are shown together: frontal=a.png; lateral=b.png; in place of every image by "
+        "itself; optional: answer, id",
+    )
     group.add_argument("--batch-size", type=int, default=8, metavar="N", help="questions at once (default 8)")
     group.add_argument("--allow-truncated", action="store_true", help="use what there is of images that are cut short")
     add_model_arguments(group, required=False)
@@ -37,16 +44,24 @@ def add_folder_arguments(parser: argparse.ArgumentParser) -> None:
 def answer_images(arguments: argparse.Namespace) -> int:
     """Answer, and write; 1 if an image could not be used."""
     from ..adapters.folder_answers import answer_folder  # late: loads torch
-    from ..services.images.image_folder import find_images, make_samples, read_questions  # late: loads PIL
+    from ..services.images.image_folder import (  # late: loads PIL
+        find_images,
+        make_samples,
+        read_questions,
+        read_studies,
+    )
 
     _check(arguments)
     found = find_images(arguments.images)
-    if arguments.questions:
+    if arguments.studies:
+        samples = read_studies(arguments.studies, arguments.task, arguments.question)
+    elif arguments.questions:
         samples = read_questions(arguments.questions, found.images)
     else:
         samples = make_samples(found.images, arguments.task, arguments.question)
     about = len({image for sample in samples for image in sample.images})
-    questions = f"; {len(samples):,} questions" if arguments.questions else ""
+    what = "studies" if arguments.studies else "questions" if arguments.questions else ""
+    questions = f"; {len(samples):,} {what}" if what else ""
     print(f"{len(found.images):,} images below {found.root}, {about:,} to be asked about{questions}")
     if found.others:
         print(
@@ -74,6 +89,8 @@ def _check(arguments: argparse.Namespace) -> None:
         problems.append("--ckpt is missing: a checkpoint, an exported adapter folder, or embedded")
     if arguments.question and arguments.questions:
         problems.append("--question and --questions: give one of them")
+    if arguments.studies and arguments.questions:
+        problems.append("--studies and --questions: give one of them; questions name images in a column images, too")
     if arguments.task == "vqa" and not (arguments.question or arguments.questions):
         problems.append("--task vqa needs --question TEXT or --questions FILE.csv")
     if arguments.task in ("report", "caption") and arguments.questions:

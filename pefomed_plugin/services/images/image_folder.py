@@ -134,10 +134,35 @@ def read_questions(path: Path, images: Sequence[str]) -> list[Sample]:
             )
             for together in ([shown] if shown else [(image,) for image in images])
         ]
+    return _settled(samples, problems, path, "question")
+
+
+def read_studies(path: Path, task: str, question: str | None = None) -> list[Sample]:
+    """Samples of a CSV with a column ``images``, one a line: ``frontal=a.png; lateral=b.png``.
+
+    A column ``answer`` becomes the reference, ``id`` the sample's id (else the line's number).
+
+    Raises:
+        DataError: not such a file; every wrong line is named.
+    """
+    problems: list[str] = []
+    samples: list[Sample] = []
+    for number, row in read_csv(path, ("images",), problems):
+        shown, views, problem = _shown(row)
+        if problem or not shown:
+            problems.append(f"{path.name}, line {number}: {problem or 'the images are empty; name them'}")
+            continue
+        key = row.get("id", "").strip() or f"{number}"
+        samples.append(_sample(shown, task, question, row.get("answer", "").strip(), key=key, views=views))
+    return _settled(samples, problems, path, "study")
+
+
+def _settled(samples: list[Sample], problems: list[str], path: Path, what: str) -> list[Sample]:
+    """The samples of a table. Raises DataError for what is wrong with it."""
     twice = [key for key, count in Counter(sample.id for sample in samples).items() if count > 1]
     problems += [f"{path.name}: {key!r} is asked twice under one id; number the lines apart" for key in twice]
     if not problems and not samples:
-        problems.append(f"{path}: no question in it")
+        problems.append(f"{path}: no {what} in it")
     if problems:
         raise DataError("the questions cannot be asked", problems)
     return samples

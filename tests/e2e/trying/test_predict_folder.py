@@ -117,6 +117,22 @@ def test_questions_of_a_table(predict, tmp_path):
     assert "2 to be asked about; 4 questions" in predict("--questions", table, task="vqa", out="out/all")[1]
 
 
+def test_reports_of_studies(predict, model, scans, tmp_path):
+    table = tmp_path / "s.csv"
+    table.write_text("id,images\none,frontal=a.png; lateral=old/b.jpg\ntwo,a.png\n")
+    code, shown = predict("--studies", table)
+    assert code == 0 and "2 to be asked about; 2 studies" in shown
+    both, one = read_predictions(tmp_path / "out/p.jsonl")
+    assert (both.id, both.task, both.views, one.images) == ("images-one", "report", ("frontal", "lateral"), ("a.png",))
+    views = {"frontal": scans / "a.png", "lateral": scans / "old/b.jpg"}
+    assert both.prediction == model.report(views, max_new_tokens=8)
+    assert predict("--studies", table, "--question", "Is it left?", task="vqa", out="out/q.jsonl")[0] == 0
+    assert read_predictions(tmp_path / "out/q.jsonl")[0].question == "Is it left?"
+    table.write_text('images,id\n"",1\na=a.png;b.png,2\n')
+    code, shown = predict("--studies", table)
+    assert code == 2 and "line 2: the image" in shown and "line 3: images: name all of them or none" in shown
+
+
 def test_questions_about_several_images(predict, model, scans, tmp_path):
     table = tmp_path / "q.csv"
     rows = ("frontal=a.png; lateral=old/b.jpg,Is it left?", "a.png,Is it left?", "x=a.png; y=gone.png,Is it?")
