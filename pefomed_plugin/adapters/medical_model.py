@@ -178,6 +178,18 @@ class MedicalModel:
                 return
             yield texts[0]
 
+    def log_probabilities(self, requests: Sequence[Request], answers: Sequence[str]) -> list[float]:
+        """How likely each answer is, its end with it: the natural logarithm, teacher-forced. Raises as ``ask``."""
+        prompts = [self._instruction_input(request) for request in requests]
+        images, layout = self._lay_out([request.image for request in requests], prompts, list(answers))
+        with self._computing(), torch.no_grad():
+            losses = self.network({"image": images, "layout": layout}, reduction="none")["loss"]
+        return [-float(loss) * (layout.separately_padded_length - 1) for loss in losses]
+
+    def open(self, image: GivenImage) -> Image.Image:
+        """An image as it is before it is made a square: RGB, 8 bits. Raises ImageError where it cannot be used."""
+        return open_given(image, self.policy)
+
     def prompt(self, request: Request) -> str:
         """The whole prompt of a request, as the network gets it."""
         return self.network.prompt_style.user_turn(self._instruction_input(request), self.network.prompt_template)
@@ -223,15 +235,12 @@ class MedicalModel:
             say(f"warning: {who} does not say that it learnt {request.task} prompts of {len(names)} images")
         return text
 
-    def _lay_out(self, given: Sequence[Shown], prompts: Sequence[str]) -> Any:
+    def _lay_out(self, given: Sequence[Shown], prompts: Sequence[str], answers: Sequence[str] | None = None) -> Any:
         names = [_name(value) for value in given]
-        layout, holders = self.network.packer()(prompts, None, names)
+        layout, holders = self.network.packer()(prompts, answers, names)
         shown = [image for holder in holders for image in _images_in(given[holder]).values()]
-        images = torch.stack([self._processor(self._open(image)) for image in shown])
+        images = torch.stack([self._processor(self.open(image)) for image in shown])
         return images.to(self.network.device), layout.to(self.network.device)
-
-    def _open(self, image: GivenImage) -> Image.Image:
-        return open_given(image, self.policy)
 
     @contextmanager
     def _computing(self) -> Iterator[None]:

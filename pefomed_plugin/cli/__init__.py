@@ -44,6 +44,7 @@ COMMANDS = {
     "report": "one HTML page of a run: figures, breakdowns and every answer beside its image",
     "paper": "every table and figure of the paper and a paragraph of methods, from your runs",
     "checkpoint": "what a weights file holds; other spellings, a merged LLaMA, an adapter for the hub",
+    "explain": "which parts of an image an answer leans on, drawn over it",
     "chat": "try a model: a local page, or a conversation in the terminal",
     "link": "make the plugin part of a MiniGPT-4 checkout, for its own train.py",
     "unlink": "take it out of the checkout again, byte for byte",

@@ -14,7 +14,7 @@ from typing import Any
 from ..errors import ConfigError, DataError, one_line
 from ..origins import Origins, origins_of
 from ..provenance import RunRecord, read_record
-from ..readers.textfiles import read_json
+from ..readers.textfiles import read_json, read_json_object
 from ..records import Prediction, Score
 from ..scoring import specs_of
 from ..scoring.checks import check_predictions, check_references
@@ -24,6 +24,7 @@ from ..scoring.leaks import with_leaks
 from ..scoring.metrics_file import (
     AGREEMENT,
     METRICS,
+    OCCLUSION,
     PREDICTIONS,
     RATINGS,
     describe,
@@ -79,6 +80,9 @@ class Answered:
     """``reliance`` of ``metrics.json``: what the answers rest on; empty where it was not measured."""
     variants: Mapping[str, Sequence[Prediction]] = field(default_factory=dict)
     """The answers about other images, by what was shown (``scoring.reliance.VARIANTS``)."""
+    occlusion: Mapping[str, Any] = field(default_factory=dict)
+    """Sample's id -> ``answer``, ``log_probability`` and ``drops`` of ``occlusion.json``; empty where nothing was
+    explained."""
     stale: Sequence[str] = ()
     """Scorers whose results in the folder are about other answers, and are left out."""
     floors: Mapping[str, Floor] = field(default_factory=dict)
@@ -118,6 +122,10 @@ class Run:
         recorded = self.record.origins.data if self.record else {}
         known = {**recorded, **found.data}
         return Origins({name: known[name] for name in self.datasets if name in known}, found.model)
+
+    def place_of(self, key: str) -> Path:
+        """The folder of one test set."""
+        return self.folder if (self.folder / PREDICTIONS).is_file() else self.folder / "results" / key
 
     @property
     def datasets(self) -> list[str]:
@@ -223,6 +231,29 @@ def _read_answered(folder: Path, leave_out_stale: bool, leaks_in: Path) -> Answe
         scorers,
         metrics.get(SECTION, {}),
         _read_variants(folder, predictions) if SECTION in metrics else {},
+        _read_occlusion(folder / OCCLUSION, predictions),
+    )
+
+
+def _read_occlusion(path: Path, predictions: Sequence[Prediction]) -> dict[str, Any]:
+    """Maps of the answers that are there now; of others they are left out."""
+    if not path.is_file():
+        return {}
+    found = read_json_object(path, {"maps": "Mapping[str, Mapping]"}, what="a file of pefomed explain; run it again")
+    said = {prediction.id: prediction.prediction for prediction in predictions}
+    maps: dict[str, Any] = {name: one for name, one in found["maps"].items() if said.get(name) == one.get("answer")}
+    wrong = [name for name, one in maps.items() if not _is_raster(one.get("drops"))]
+    if wrong:
+        raise DataError(f"{path} is damaged: {', '.join(wrong[:5])} without a square of numbers; explain again")
+    return maps
+
+
+def _is_raster(drops: Any) -> bool:
+    return (
+        isinstance(drops, list)
+        and bool(drops)
+        and all(isinstance(line, list) and len(line) == len(drops) for line in drops)
+        and all(isinstance(value, (int, float)) for line in drops for value in line)
     )
 
 

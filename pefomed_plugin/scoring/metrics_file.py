@@ -28,9 +28,11 @@ from .spec import ScorerSpec
 METRICS, PREDICTIONS, AGREEMENT = "metrics.json", "predictions.jsonl", "agreement.json"
 FLOORS = "floors"
 """Folder of what predictors that do not look get, and the section of ``metrics.json`` with the strongest of them."""
+OCCLUSION = "occlusion.json"
+"""What ``pefomed explain`` found of single answers."""
 RATINGS = "ratings_sha256"
 """Key of the digest of the ratings that an agreement rests on."""
-_DERIVED = (METRICS, AGREEMENT, "scores", "reliance")
+_DERIVED = (METRICS, AGREEMENT, "scores", "reliance", OCCLUSION)
 """What in the folder of a test set rests on its predictions."""
 
 

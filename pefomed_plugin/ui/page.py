@@ -59,6 +59,19 @@ class Desk:
         asked = question if TASKS[task] == "vqa" else None
         yield from self.model.stream(Request(path, TASKS[task], asked), self.max_new_tokens)
 
+    def explain(self, path: str | None, task: str, question: str, answer: str) -> tuple[Image.Image, str]:
+        """The image with what the answer leans on drawn over it, and the same in words."""
+        from ..adapters.medical_model import Request  # late: loads torch
+        from ..adapters.occlusion import in_words, occlusion_map  # late: loads torch
+        from ..services.images.overlay import SCALE, draw_overlay
+
+        if not path or not answer.strip():
+            raise ConfigError("no answer yet; ask something first")
+        request = Request(path, TASKS[task], question if TASKS[task] == "vqa" else None)
+        found = occlusion_map(self.model, request, answer)
+        drawn = draw_overlay(self.model.open(path), found.drops, SCALE)
+        return drawn, f"{in_words(found)}. What the answer leans on, not where a finding is."
+
 
 def build_page(desk: Desk, examples: Sequence[Example] = ()) -> Any:
     """The page as gradio blocks; gradio is imported now."""
@@ -75,6 +88,9 @@ def build_page(desk: Desk, examples: Sequence[Example] = ()) -> Any:
             if text is None:
                 return
             yield text
+
+    def explain(path: str | None, task: str, question: str, answer: str) -> Any:
+        return _told(lambda: desk.explain(path, task, question, answer))
 
     warning = NOT_CLINICAL + (_TINY if read_origins(desk.model.facts).model == TINY else "")
     with gradio.Blocks(**_looks(gradio.Blocks.__init__), title="PeFoMed: try a model", analytics_enabled=False) as page:
@@ -96,11 +112,21 @@ def build_page(desk: Desk, examples: Sequence[Example] = ()) -> Any:
                     ask = gradio.Button("Ask", variant="primary", elem_id="ask")
                     stop = gradio.Button("Stop", elem_id="stop")
                 said = gradio.Textbox(label="Answer", lines=6, interactive=False, elem_id="answer")
+                where = gradio.Button("What does it lean on?", elem_id="where")
+                drawn = gradio.Image(
+                    label="Parts of the image are covered one at a time",
+                    type="pil",
+                    interactive=False,
+                    elem_id="map",
+                    **_without_sharing(gradio.Image),
+                )
+                words = gradio.Textbox(label="In words", interactive=False, elem_id="map-words")
                 gradio.HTML(f"<p>{escape(_weights(desk.model.facts))}</p>")
         file.change(show, file, image)
         task.change(lambda chosen: gradio.update(visible=TASKS[chosen] == "vqa"), task, question)
         running: Any = [press(answer, [file, task, question], said) for press in (ask.click, question.submit)]
-        stop.click(None, cancels=running)
+        explained = where.click(explain, [file, task, question, said], [drawn, words])
+        stop.click(None, cancels=[*running, explained])
         if examples:
             gradio.Examples([list(example) for example in examples], [file, task, question], label="Examples")
     return page

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ HELP = """  an image's path    look at this image (JPEG, PNG, TIFF, DICOM, ...)
   NAME=PATH; ...     look at several together: frontal=a.png; lateral=b.png
   any other line     a question about it
   /report, /caption  a report of it, a caption of it
+  /where             draw what the last answer leans on
   /frame N           of files that hold several, show this one (from 0)
   /help, /quit       this text; leave (also Ctrl-D)"""
 _UNFINISHED = "\ufffd"
@@ -35,6 +37,8 @@ class Conversation:
         self.max_new_tokens = max_new_tokens or None
         self.out = out or sys.stdout
         self.image: Shown = ""
+        self._last: tuple[str, str | None, str] | None = None
+        """Task, question and answer of what was asked last about this image."""
 
     def hear(self, line: str) -> bool:
         """Do what a line says; False when it ends the conversation. A mistake is told, and ends nothing."""
@@ -47,6 +51,8 @@ class Conversation:
                 self._say(HELP)
             elif command == "/frame":
                 self._choose_frame(text)
+            elif text == "/where":
+                self._explain()
             elif text in ("/report", "/caption"):
                 self._answer(text[1:])
             elif _is_path(text) or _are_paths(text):
@@ -75,6 +81,7 @@ class Conversation:
             where = f"{name}: " if name else "looking at "
             lines.append(f"{where}{Path(one).name} ({opened.width} x {opened.height} pixels)")
         self.image = path if "" in shown else dict(shown)
+        self._last = None
         self._say("\n".join(lines if "" in shown else ["looking at", *lines]))
 
     def _choose_frame(self, text: str) -> None:
@@ -91,10 +98,28 @@ class Conversation:
         if not self.image:
             self._say("no image yet; give its path first")
             return
+        answer = ""
         for piece in pieces(self.model.stream(Request(self.image, task, question), self.max_new_tokens)):
             self.out.write(piece)
             self.out.flush()
+            answer += piece
+        self._last = task, question, answer
         self._say("")
+
+    def _explain(self) -> None:
+        from ..adapters.medical_model import Request  # late: loads torch
+        from ..adapters.occlusion import in_words, occlusion_map  # late: loads torch
+        from ..services.images.overlay import SCALE, draw_overlay  # late: loads PIL
+
+        if self._last is None:
+            self._say("no answer about this image yet; ask something first")
+            return
+        task, question, answer = self._last
+        found = occlusion_map(self.model, Request(self.image, task, question), answer)
+        handle, path = tempfile.mkstemp(".png", "pefomed-where-")  # readable by this user alone
+        os.close(handle)
+        draw_overlay(self.model.open(self.image), found.drops, SCALE).save(path)  # type: ignore[arg-type]
+        self._say(f"{in_words(found)}\ndrawn in {path}; what the answer leans on, not where a finding is")
 
     def _say(self, text: str) -> None:
         self.out.write(text + "\n")

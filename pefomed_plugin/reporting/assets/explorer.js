@@ -298,7 +298,7 @@ function openDetail(position) {
     ...runs.map((run) => shown(scoreOf(sample, at, run)))]).filter((row) => row.slice(1).some((text) => text !== "–"));
   const head = data.runs.length > 1 ? make("thead", {}, make("tr", {}, make("th", {}, ""),
     ...runs.map((run) => make("th", { scope: "col" }, data.runs[run])))) : null;
-  $("detail-body").replaceChildren(make("div", { class: "detail" + (data.images ? "" : " no-image") }, imageOf(sample),
+  $("detail-body").replaceChildren(make("div", { class: "detail" + (data.images ? "" : " no-image") }, mapped(sample, imageOf(sample)),
     make("div", { class: "text" }, question(sample, "detail-question"), answers(sample), looked(sample),
       make("table", {}, head, make("tbody", {}, ...rows.map((row) => make("tr", {}, ...row.map((cell) => make("td", {}, cell)))))),
       make("p", { class: "small" }, facts.join(" · ")), tags(sample), make("div", { class: "steps" },

@@ -97,7 +97,7 @@ function differs(sample, kind) {
   return first.some((one) => second.some((other) => Math.abs(one - other) >= 0.5));
 }
 
-const isLooked = (sample, kind) => Boolean(sample.looked) && sample.looked[1].includes(kind);
+const isLooked = (sample, kind) => kind === "mapped" ? Boolean(sample.map) : Boolean(sample.looked) && sample.looked[1].includes(kind);
 
 function apply() {
   const wanted = $("search").value.trim().toLowerCase().split(/\s+/).filter(Boolean);

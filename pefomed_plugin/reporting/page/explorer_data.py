@@ -27,7 +27,7 @@ from ..rendering import to_page
 from ..results import Answered, Run
 from ..table import text_of
 from .explorer_ratings import ratings_data
-from .explorer_reliance import KINDS, SampleReliance, reliance_data
+from .explorer_reliance import KINDS, SampleReliance, occlusion_of, reliance_data
 
 COLUMNS = (
     "id",
@@ -41,11 +41,12 @@ COLUMNS = (
     "runs",
     "ratings",
     "looked",
+    "map",
 )
 """``views``: what each image is called, where there are several. ``groups``: what the sample belongs to, by the place
 of a field. ``runs``: prediction and scores of each run, None where it has none. ``ratings``: what every run of a judge,
 or every rater, gave the first run's answer, by the place of the scorer. ``looked``: what was said about other images
-(``explorer_reliance``)."""
+(``explorer_reliance``). ``map``: what the answer leans on, ``occlusion_of``."""
 
 
 _OfRun = tuple[Answered, Optional[dict[str, int]]]
@@ -194,6 +195,7 @@ class SampleRows(Sequence[list[Any]]):
                 for name, runs in answered.runs.items()
             },
             self._looked[number].of(place),
+            occlusion_of(answered.occlusion.get(prediction.id)),
         ]
 
     def _said(self, of_run: _OfRun | None, place: int, name: str) -> list[Any] | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ...scoring.reliance import ANSWER, VARIANTS, pair_variants, reliance_of
+from ...services.images.overlay import place_in_words
 from ..reliance import reliance_table
 from ..rendering import to_page
 from ..results import Answered, Run
@@ -14,6 +16,7 @@ KINDS = {
     SHORTCUT: "right without looking",
     STAYS: "same answer whatever is shown",
     NOT_FOLLOWED: "side not exchanged when mirrored",
+    "mapped": "explained by a map",
 }
 """What answers can be filtered by."""
 
@@ -45,3 +48,13 @@ class SampleReliance:
         }
         texts = [others[variant].prediction if variant in others and self._texts else None for variant in VARIANTS]
         return [texts, [kind for kind, is_so in kinds.items() if is_so]]
+
+
+def occlusion_of(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The map of one answer, with its strongest cell in words for those who do not see it."""
+    if found is None:
+        return None
+    drops = found["drops"]
+    most, row, column = max((value, row, column) for row, line in enumerate(drops) for column, value in enumerate(line))
+    lean = place_in_words(len(drops), row, column) if most > 0 else None
+    return {"drops": [[round(value, 3) for value in line] for line in drops], "strongest": [row, column], "place": lean}

@@ -38,6 +38,14 @@ def test_what_was_dropped_is_shown_or_told(model, scans):
             next(desk.answer(path, next(iter(TASKS)), question))
 
 
+def test_what_an_answer_leans_on_is_drawn_once_there_is_one(model, scans):
+    desk, path, task = Desk(model), str(scans / "a.png"), next(iter(TASKS))
+    with pytest.raises(ConfigError, match="ask something first"):
+        desk.explain(path, task, "What is it?", "")
+    drawn, words = desk.explain(path, task, "What is it?", "a lung")
+    assert drawn.height > 448 and words.startswith("probability 0.")
+
+
 def test_examples_are_drawings_or_the_users_images(scans, tmp_path):
     assert [(example[0], example[1]) for example in find_examples(scans)] == [
         (str(scans / "a.png"), "Question [vqa]"),

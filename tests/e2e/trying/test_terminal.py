@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import re
+from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from pefomed_plugin.cli import main
 from pefomed_plugin.services.images.decoding import DEFAULT_POLICY
@@ -50,6 +53,16 @@ def test_several_images_together(talk, model, scans):
     assert "name all of them or none" in talk(f"frontal={a}; {b}")
     assert talk("What is it?") == expected + "\n"
     assert "image 1: a.png" in talk(f"{a}; {b}")
+
+
+def test_what_the_last_answer_leans_on(talk, scans):
+    assert talk(str(scans / "a.png"), "/where").startswith("no answer about this image yet")
+    found = talk("What is it?", "/where")
+    assert found.startswith("probability 0.")
+    with Image.open(re.search(r"drawn in (\S+);", found).group(1)) as drawn:
+        assert drawn.height > 448
+    Path(drawn.filename).unlink()
+    assert talk(str(scans / "old" / "b.jpg"), "/where").startswith("no answer about this image yet")
 
 
 def test_a_mistake_is_told_and_the_image_stays(talk, model, scans):

@@ -66,6 +66,7 @@ ORDER = [
     "report",
     "paper",
     "checkpoint",
+    "explain",
     "chat",
     "link",
     "unlink",

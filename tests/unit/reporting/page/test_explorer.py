@@ -196,8 +196,8 @@ def test_answers_about_other_images_stand_beside_their_own(tmp_path):
         [["something else"] * 3, ["stays"]],
     ]
     plain = page_data([read_run(make_run(tmp_path / "plain", rows))])
-    assert plain["sets"][0]["reliance"] is None and plain["samples"][0][-1] is None
-    assert page_data([read_run(tmp_path / "run")], texts=False)["samples"][0][-1] == [[None] * 3, ["shortcut"]]
+    assert plain["sets"][0]["reliance"] is None and plain["samples"][0][-2] is None
+    assert page_data([read_run(tmp_path / "run")], texts=False)["samples"][0][-2] == [[None] * 3, ["shortcut"]]
 
 
 def test_answers_about_other_questions_are_not_shown_beside_them(tmp_path):
