@@ -1,18 +1,22 @@
 # make demo: the main job on the embedded default.   make test: everything that can be tested here.
 # make test-checkout: the plugin inside a real MiniGPT-4 checkout (docs/drop-in.md).
+# make encoders: whether other vision encoders learn as well (docs/vision-encoders.md).
 # make views: what a second view of a chest study brings (docs/several-images.md).
 # make bench: training and answering beside a real checkout (docs/speed.md).   make docs: the site.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo views test test-checkout lint bench docs clean
+.PHONY: demo encoders views test test-checkout lint bench docs clean
 
 # one thread a process: more fight over the cores where several processes run
 export OMP_NUM_THREADS ?= 1
 
 demo: $(VENV)/.demo
 	$(BIN)/python projects/embedded/demo.py --out output/demo
+
+encoders: $(VENV)/.demo
+	$(BIN)/python -m projects.embedded.encoders --out output/encoders
 
 views: $(VENV)/.demo
 	$(BIN)/python -m projects.embedded.two_views --out output/two_views

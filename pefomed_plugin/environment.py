@@ -18,7 +18,7 @@ EMBEDDED = "embedded"
 VARIABLES = {
     "PEFOMED_DATA": "folder with a sub-folder for each data set, under its name here",
     "PEFOMED_LLAMA": "folder of Llama-2-7b-chat-hf",
-    "PEFOMED_VIT": "eva_vit_g.pth",
+    "PEFOMED_VIT": "eva_vit_g.pth, or file or folder of another model.vit_model",
     "PEFOMED_CKPT": "MiniGPT-v2 or PeFoMed checkpoint to start from (.pth)",
 }
 _MODEL = ("PEFOMED_LLAMA", "PEFOMED_VIT", "PEFOMED_CKPT")

@@ -32,7 +32,7 @@ from .registration import register_all
 from .toolkit import NAME, registry
 from .toolkit.checkpoint import load_checkpoint
 from .toolkit.choice import BUNDLED
-from .vision_encoders import ENCODER
+from .vision_encoders import DEFAULT_ENCODER, ENCODER
 
 EMBEDDED = environment.EMBEDDED
 _ARCHITECTURE = ("image_size", "vit_model", "vit", "max_context_len", "end_sym", "prompt_template", "chat_template")
@@ -140,6 +140,8 @@ def _places(contents: Contents, llama: _PathLike | None, vit: _PathLike | None, 
     problems: list[str] = []
     for name, variable in _PLACES.items():
         what = environment.VARIABLES[variable]
+        if name == "vit" and contents.encoder.name != DEFAULT_ENCODER:
+            what = f"weights of {contents.encoder.name} ({contents.encoder.home or 'file or folder'})"
         if not found[name]:
             problems.append(f"{name}: not given, and {variable} is not set; it is the {what}")
         elif not Path(found[name]).exists():

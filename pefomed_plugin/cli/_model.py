@@ -23,7 +23,12 @@ def add_model_arguments(parser: Any, *, required: bool) -> None:
         help="checkpoint, exported adapter folder, or 'embedded' for the generated tiny model",
     )
     parser.add_argument("--llama", type=Path, metavar="FOLDER", help="LLaMA it was trained on (default: PEFOMED_LLAMA)")
-    parser.add_argument("--vit", type=Path, metavar="FILE", help="eva_vit_g.pth (default: PEFOMED_VIT)")
+    parser.add_argument(
+        "--vit",
+        type=Path,
+        metavar="PATH",
+        help="eva_vit_g.pth, or weights of the encoder it was trained with (default: PEFOMED_VIT)",
+    )
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:1")
     parser.add_argument("--quantization", default="none", choices=("none", "8bit", "4bit"), help="of LLaMA, on a GPU")
     parser.add_argument("--lora-alpha", type=int, metavar="N", help="for a file that does not say")

@@ -139,7 +139,9 @@ def _not_to_be_written(model: ModelConfig, datasets: Mapping[str, DatasetConfig]
     yield "the folder that the command runs in", os.getcwd()
     yield "the folder of this package", str(PACKAGE)
     yield from _given("the folder of the language model", [model.llama_model])
-    yield from _given("the folder of the vision encoder", [model.vit_weights and os.path.dirname(model.vit_weights)])
+    vit = model.vit_weights
+    folder = vit if vit and os.path.isdir(vit) else vit and os.path.dirname(vit)
+    yield from _given("the folder of the vision encoder", [folder])
     for name, section in datasets.items():
         yield from _given(f"the folder of {name}", [section.build_info.storage, section.build_info.images])
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ..vision_encoders import VisionEncoder, family_of
+
 IMAGE_SIZE_PX, PATCH_PX, WIDTH, DEPTH, HEADS, MLP_RATIO = 112, 14, 96, 2, 4, 4.0
 WAVES = 4
 """Horizontal and vertical frequencies of the filters, from 0 to ``WAVES`` - 1 half periods a patch."""
@@ -52,12 +54,36 @@ def random_vit(seed: int) -> dict[str, Any]:
     return weights
 
 
-def _filters(mixture: Any) -> Any:
+def random_weights(encoder: VisionEncoder, seed: int) -> dict[str, Any]:
+    """The same for an encoder of timm in whatever proportions: state dict, float32, under timm's names."""
+    import torch  # late: heavy
+
+    draw, found = torch.Generator().manual_seed(seed), {}
+
+    def normal(*shape: int) -> Any:
+        return torch.randn(*shape, generator=draw)
+
+    for name, tensor in family_of(encoder.name)[0].build(encoder).state_dict().items():
+        shape, last = tuple(tensor.shape), name.rpartition(".")[2]
+        if name == "patch_embed.proj.weight":
+            found[name] = _filters(normal(shape[0], 3, WAVES, WAVES), encoder.patch_size)
+        elif name == "pos_embed" or name.endswith("fc1.bias"):
+            found[name] = 0.5 * normal(*shape)
+        elif tensor.ndim == 2:
+            found[name] = (0.5 if name.endswith("attn.proj.weight") else 1.0) * shape[1] ** -0.5 * normal(*shape)
+        elif tensor.ndim == 3:
+            found[name] = 0.02 * normal(*shape)
+        else:
+            found[name] = torch.full(shape, 1.0 if last in ("weight", "gamma") else 0.0)
+    return found
+
+
+def _filters(mixture: Any, patch_px: int = PATCH_PX) -> Any:
     """Filters (D, 3, P, P) from the random shares (D, 3, WAVES, WAVES) of cosine waves; each of norm 1 / P."""
     import torch  # late: heavy
 
-    frequency, place = torch.arange(WAVES, dtype=torch.float32), torch.arange(PATCH_PX, dtype=torch.float32)
-    wave = torch.cos(math.pi * frequency[:, None] * (place + 0.5) / PATCH_PX)
+    frequency, place = torch.arange(WAVES, dtype=torch.float32), torch.arange(patch_px, dtype=torch.float32)
+    wave = torch.cos(math.pi * frequency[:, None] * (place + 0.5) / patch_px)
     mixture = mixture / (1.0 + frequency[:, None] + frequency)
     filters = torch.einsum("dcuv,ui,vj->dcij", mixture, wave, wave)
-    return filters / (PATCH_PX * filters.flatten(1).norm(dim=1)[:, None, None, None])
+    return filters / (patch_px * filters.flatten(1).norm(dim=1)[:, None, None, None])

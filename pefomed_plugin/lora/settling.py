@@ -18,7 +18,11 @@ def recorded(model: Any) -> dict[str, Any]:
     return {
         **({} if settings is None else {RECORD: settings.record()}),
         **({} if family is None else {FAMILY: family.name}),
-        **({} if encoder is None else {ENCODER: encoder.record()}),
+        **(
+            {}
+            if encoder is None
+            else {ENCODER: {**encoder.record(), "weights": getattr(model, "encoder_weights", None)}}
+        ),
     }
 
 

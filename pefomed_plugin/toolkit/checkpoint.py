@@ -95,7 +95,8 @@ def load_checkpoint(model: nn.Module, content: Mapping[str, Any], source: str) -
         ConfigError: the model's LoRA is another one (alpha, say, which no tensor tells); both values are named.
         CheckpointError: as ``load_weights``; or the file was trained with another vision encoder.
     """
-    refuse_another_encoder(content, getattr(model, "encoder", None) or VIT_G, source)
+    encoder, filled_with = getattr(model, "encoder", None) or VIT_G, getattr(model, "encoder_weights", None)
+    refuse_another_encoder(content, encoder, source, filled_with)
     settings, anew, weights = getattr(model, "lora_settings", None), "", content["model"]
     if settings is not None:
         given = settings.values()

@@ -92,10 +92,15 @@ def recorded_encoder(content: Mapping[str, Any], source: str) -> VisionEncoder |
     return None if found is None else VisionEncoder.from_record(found, source)
 
 
-def refuse_another_encoder(content: Mapping[str, Any], encoder: VisionEncoder, source: str) -> None:
-    """Raises CheckpointError: a checkpoint was trained with another encoder than ``encoder``; both are named.
+def refuse_another_encoder(
+    content: Mapping[str, Any], encoder: VisionEncoder, source: str, weights: str | None = None
+) -> None:
+    """Raises CheckpointError: a checkpoint was trained with another encoder, or other weights of it; both are named.
 
     One that names none was trained with MiniGPT-v2's.
+
+    Args:
+        weights: which the encoder is filled with (``toolkit.vision_weights.fingerprint``); None: not known.
     """
     then = recorded_encoder(content, source)
     if then is None and encoder.name != DEFAULT_ENCODER:
@@ -109,4 +114,10 @@ def refuse_another_encoder(content: Mapping[str, Any], encoder: VisionEncoder, s
         raise CheckpointError(
             f"{source} was trained with the vision encoder {then.words}; this run has {encoder.words}. Set {remedy}",
             differs,
+        )
+    told = content[ENCODER].get("weights") if then else None
+    if isinstance(told, str) and weights is not None and told != weights:
+        raise CheckpointError(
+            f"{source} was trained with other weights of the vision encoder {encoder.name}: their fingerprint is "
+            f"{told}, that of those here {weights}. Set model.vit_weights (PEFOMED_VIT) to the file it was trained with"
         )

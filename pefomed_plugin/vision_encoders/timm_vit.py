@@ -89,6 +89,8 @@ def _measured(encoder: VisionEncoder) -> VisionEncoder:
             module = _build(encoder).eval()
             features = module.forward_features(torch.empty(1, 3, encoder.image_size, encoder.image_size))
     except Exception as error:  # timm's constructors raise what they like
+        if "img_size" in str(error) and isinstance(error, TypeError):  # a constructor without it
+            raise _not_a_vit(name, "a convolutional network") from error
         size = encoder.image_size
         patch = dict(encoder.given).get("patch_size") or _patch_in_name(name)
         if patch and size % patch:
@@ -102,10 +104,7 @@ def _measured(encoder: VisionEncoder) -> VisionEncoder:
     count = features.shape[1] - prefix if isinstance(prefix, int) and getattr(features, "ndim", 0) == 3 else 0
     side = round(count**0.5)
     if count < 1 or side * side != count or not hasattr(module, "blocks"):
-        raise ConfigError(
-            f"model.vit_model: timm's {name!r} ({type(module).__name__}) is no vision transformer with a square grid "
-            "of patches; vit_base_patch16_siglip_224 or vit_base_patch14_reg4_dinov2, say, are"
-        )
+        raise _not_a_vit(name, type(module).__name__)
     block = module.blocks[0]
     hidden = getattr(getattr(getattr(block, "mlp", None), "fc1", None), "out_features", 4 * features.shape[2])
     norm = getattr(module, "norm", None)
@@ -122,6 +121,13 @@ def _measured(encoder: VisionEncoder) -> VisionEncoder:
         prefix_tokens=prefix,
         final_norm=has_norm,
         counted=counted,
+    )
+
+
+def _not_a_vit(name: str, kind: str) -> ConfigError:
+    return ConfigError(
+        f"model.vit_model: timm's {name!r} ({kind}) is no vision transformer with a square grid of patches; "
+        "vit_base_patch16_siglip_224 or vit_base_patch14_reg4_dinov2, say, are"
     )
 
 

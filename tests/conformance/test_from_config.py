@@ -162,7 +162,7 @@ def test_sizes_that_cannot_be(size, vit, message):
 
 def test_a_prompt_without_an_image_place(section):
     model = MiniGPTv2.from_config(section)
-    with pytest.raises(ValueError, match="prompt 0 holds 0 image placeholders"):
+    with pytest.raises(ValueError, match="prompt 0 holds no image placeholder"):
         model.generate(arrays()["images"][:1], ["[INST] hello [/INST]"])
 
 

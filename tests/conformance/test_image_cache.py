@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections import namedtuple
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -111,6 +112,18 @@ def test_other_weights_have_features_of_their_own(model, dataset, tmp_path):
     assert facts[0]["encoder"] != facts[1]["encoder"] and facts[0]["image_size"] == SIZE_PX
 
 
+def test_another_normalisation_has_features_of_its_own(model, dataset, tmp_path):
+    make_ready(tmp_path, model, dataset, "features")
+    other, mean = golden_model(), (0.5, 0.5, 0.5)
+    other.encoder = replace(other.encoder, mean=mean)  # as another encoder that happens to have the same weights
+    with pytest.raises(ConfigError, match="the vision encoder's mean and deviation"):
+        make_ready(tmp_path, other, dataset, "features")
+    odd = new_dataset(tmp_path, ["0.png"], Blip2ImageTrainProcessor(SIZE_PX, mean=mean))
+    make_ready(tmp_path, other, odd, "features")
+    assert len(list((tmp_path / "cache").iterdir())) == 2
+    assert not torch.equal(dataset[0]["image"], odd[0]["image"])
+
+
 def test_shuffled_and_blind_images_are_ready_too(model, dataset, tmp_path):
     dataset.shuffle_images(seed=0)
     shuffled = [dataset[number]["image"].clone() for number in range(7)]
@@ -145,7 +158,7 @@ def test_a_damaged_cache_is_named(model, dataset, tmp_path):
 
 def test_a_processor_of_another_normalisation(model, tmp_path, dataset):
     odd = new_dataset(tmp_path, ["0.png"], Blip2ImageTrainProcessor(SIZE_PX, mean=(0.5, 0.5, 0.5)))
-    with pytest.raises(ConfigError, match="without chance and with CLIP's mean"):
+    with pytest.raises(ConfigError, match="without chance and with the vision encoder's mean"):
         make_ready(tmp_path, model, odd, "pixels")
 
 

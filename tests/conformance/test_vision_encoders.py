@@ -132,6 +132,26 @@ def test_a_checkpoint_of_another_encoder_is_refused_and_both_are_named(tmp_path:
         MiniGPTv2.from_config(section_of(PLAIN, tmp_path)).load_checkpoint(str(path))
 
 
+def test_other_weights_of_the_same_encoder_are_refused(tmp_path: Path) -> None:
+    section = section_of(SIGLIP, tmp_path)
+    path = trained(MiniGPTv2.from_config(section), tmp_path / "a.pth")
+    state = timms(SIGLIP).state_dict()
+    half = {key: tensor.half() for key, tensor in state.items()}
+    save_file(half, section["vit_weights"])
+    MiniGPTv2.from_config({**section, "ckpt": str(path)})  # the same in half precision
+    state["blocks.0.norm1.weight"] += 0.1
+    save_file(state, section["vit_weights"])
+    with pytest.raises(CheckpointError, match="other weights of the vision encoder.*fingerprint.*PEFOMED_VIT"):
+        MiniGPTv2.from_config({**section, "ckpt": str(path)})
+
+
+def test_another_image_size_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    section = section_of(SIGLIP, tmp_path)
+    path = trained(MiniGPTv2.from_config(section), tmp_path / "a.pth")
+    MiniGPTv2.from_config({**section, "ckpt": str(path), "image_size": 96})
+    assert "was trained on images of 64 pixels; this run has 96" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [

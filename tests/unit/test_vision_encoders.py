@@ -49,7 +49,7 @@ def test_minigpt_v2s_is_the_default() -> None:
         ({"vit_model": "timm/vit_base_patch16_siglp_224"}, "knows no .*did you mean 'vit_base_patch16_siglip_224'"),
         ({"vit_model": "timm/vit_base_patch16_224.webly"}, "has no weights 'webly'; known: .*augreg"),
         ({"vit_model": "timm/swin_tiny_patch4_window7_224"}, "no vision transformer with a square grid"),
-        ({"vit_model": "timm/resnet18"}, "cannot build 'resnet18.*img_size"),
+        ({"vit_model": "timm/resnet18"}, "'resnet18.*no vision transformer"),
         ({"vit_model": "timm/../../x"}, "knows no"),
         ({"vit_model": SIGLIP, "vit": {"width": 3}}, "model.vit has unknown keys"),
         ({"vit_model": SIGLIP, "vit": {"num_heads": 7}}, "cannot build"),

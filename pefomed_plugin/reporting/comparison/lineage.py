@@ -15,6 +15,7 @@ from typing import Any
 
 from ...provenance import RunRecord, WeightsFile, read_training_record
 from ...readers import DATASETS, describe
+from ...vision_encoders import DEFAULT_ENCODER
 from ..results import Answered, Run, read_config
 from .paper_figures import BOTH, NONE, STAGE_1, STAGE_2, Stages
 
@@ -64,6 +65,8 @@ def deviations(run: Run, answered: Answered) -> list[str]:
         return [*found, "no config.yaml: training unknown"]
     model = _section(run.config, "model")
     found += [f"{key} {model[key]}" for key, value in _MODEL.items() if model.get(key, value) != value]
+    encoder = model.get("vit_model") or DEFAULT_ENCODER
+    found += [] if encoder == DEFAULT_ENCODER else [f"vision encoder {encoder}"]
     targets = sorted(model.get("lora_target_modules") or _TARGETS)
     found += [] if targets == _TARGETS else [f"LoRA on {', '.join(targets)}"]
     found += [f"{key} {_listed(value)}" for key, value in _section(model, "peft").items() if value not in (None, False)]

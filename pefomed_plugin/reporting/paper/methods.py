@@ -12,6 +12,7 @@ from ... import __version__
 from ...readers import describe
 from ...scoring.intervals import Interval
 from ...scoring.spec import GROUPS, RATER, RUN, ScorerSpec
+from ...vision_encoders import DEFAULT_ENCODER
 from ..comparison.compare import ComparedFigure, make_figure
 from ..comparison.lineage import TrainingRun, training_runs
 from ..comparison.paper_figures import EXACT_MATCH, GPT4_JUDGE, HUMAN
@@ -56,7 +57,9 @@ def _model(run: Run) -> str:
         return f"The configuration of {run.folder.name} is not known."
     trained = trained_parameters(run)
     targets = model.get("lora_target_modules")
+    encoder = model.get("vit_model") or DEFAULT_ENCODER
     parts = [
+        f"the vision encoder {encoder}" if encoder != DEFAULT_ENCODER else "",
         f"images of {model['image_size']} x {model['image_size']} pixels" if model.get("image_size") else "",
         f"at most {model['max_txt_len']:,} tokens of an answer in training" if model.get("max_txt_len") else "",
         f"LoRA of rank {model['lora_r']}" if model.get("lora_r") else "",

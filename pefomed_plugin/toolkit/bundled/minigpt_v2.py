@@ -21,10 +21,11 @@ from ...families import Tokenizer, family_of_type
 from ...lora import LoraSettings
 from ...prompts import IMAGE_PLACEHOLDER
 from ...services.console import say
-from ...vision_encoders import VIT_G, VisionEncoder, encoder_of, family_of
+from ...vision_encoders import VIT_G, VisionEncoder, encoder_of, family_of, recorded_encoder
 from ..checkpoint import read_checkpoint
 from ..language_folder import open_language_folder
 from ..start import lora_of_section, settle_model
+from ..vision_weights import fingerprint
 from . import language
 from .decoder import Places, Wanted, block_of, decode
 from .generation import Generation
@@ -90,6 +91,8 @@ class MiniGPTv2(Generation):
         self.encoder = encoder
         self._vision_features = family_of(encoder.name)[0].features
         self.visual_encoder = build_vision_encoder(encoder, vit_weights).requires_grad_(False)
+        self.encoder_weights = fingerprint(self.visual_encoder) if vit_weights else None
+        """Which weights the encoder was filled with; None where it is random."""
         self.ln_vision = last_norm(encoder).requires_grad_(False)
         hidden = language_model.config.hidden_size
         self.llama_model = language_model if lora is None else language.add_lora(language_model, lora)
@@ -334,6 +337,10 @@ class MiniGPTv2(Generation):
             report = model.load_checkpoint(cfg["ckpt"])
             if report.anew:
                 say(str(report))
+            then = recorded_encoder(read_checkpoint(Path(str(cfg["ckpt"])), lazily=True), str(cfg["ckpt"]))
+            if then and then.image_size != model.encoder.image_size:
+                now = model.encoder.image_size
+                say(f"{cfg['ckpt']} was trained on images of {then.image_size} pixels; this run has {now}")
         return model
 
 
