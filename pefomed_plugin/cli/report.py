@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..errors import bullets
+from ..errors import ConfigError, bullets
 from ..provenance import find_image_roots
-from .arguments import add_evaluations, add_image_arguments, read_evaluations
+from .arguments import add_axes, add_evaluations, add_image_arguments, read_evaluations
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,6 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="HTML file to write")
     add_image_arguments(parser)
     parser.add_argument("--no-texts", action="store_true", help="leave questions, answers and predictions out")
+    add_axes(parser, "with several runs, also say what differs")
     parser.epilog = "example: pefomed report output/eval_vqa_rad --out report.html"
 
 
@@ -24,8 +25,10 @@ def run(arguments: argparse.Namespace) -> int:
     from ..reporting.page.explorer import write_report  # late: loads PIL
 
     runs = read_evaluations(arguments)
+    if arguments.by and len(runs) < 2:
+        raise ConfigError("--by says what differs between runs; give two or more (a page of one has its breakdowns)")
     roots = None if arguments.no_images else find_image_roots(runs[0].datasets, runs[0].record, arguments.image_root)
-    problems = write_report(runs, arguments.out, roots, texts=not arguments.no_texts)
+    problems = write_report(runs, arguments.out, roots, texts=not arguments.no_texts, axes=arguments.by)
     if problems:
         print(f"{len(problems):,} image(s) cannot be shown; the page says so in their place:")
         print("\n".join(bullets(problems)))

@@ -11,12 +11,11 @@ from ..errors import ConfigError, DataError
 from ..records import Prediction
 from ..rubrics import Rubric
 from ..scoring.breakdown import check_axes, cluster_of, label_of, places_of_groups
-from ..scoring.corrected import DIFFERENCES, LEVELS, RIGHT_OR_WRONG, correct_difference, correct_mean
+from ..scoring.corrected import APART, MEAN, correct_difference, correct_mean, made_up_ratings
 from ..scoring.exact_match import PEFOMED, score_exact_match
 from ..scoring.intervals import Interval
 from ..scoring.judged_and_rated import FEWEST, JudgedAndRated, Paired, pair_difference, pair_up
 from ..scoring.ratings_needed import RatingsNeeded, ratings_needed
-from ..scoring.reweighting import CORNERS, CORNERS_OF_DIFFERENCES
 from .rated_runs import NOT_RANDOM, RatedRun, rated_runs, read_ratings
 from .table import COUNT, FIGURE, Cell, Column, Table
 
@@ -130,15 +129,15 @@ def _needed(
     if second is None:
         found = correct_mean(first.only(places), clusters, *ends)
         paired: Paired = pair_up(first.only(places), clusters, *ends)
-        weight, corners = RIGHT_OR_WRONG if rubric.is_accuracy else LEVELS, CORNERS
+        made_up = MEAN
     else:
         both = first.only(places), second.only(places)
         found, paired = correct_difference(*both, clusters, *ends), pair_difference(*both, clusters, *ends)[0]
-        weight, corners = DIFFERENCES if rubric.is_accuracy else LEVELS, CORNERS_OF_DIFFERENCES
+        made_up = APART
     low, high = found.prediction_powered.interval.low, found.prediction_powered.interval.high
     scale = ends[1] - ends[0]
     shares = Interval(None, None) if low is None or high is None else Interval(low / scale, high / scale)
-    return ratings_needed(paired, half_width, shares, weight, corners)
+    return ratings_needed(paired, half_width, shares, *made_up_ratings(made_up, rubric.is_accuracy))
 
 
 def needed_table(planned: Sequence[Planned], half_width: float) -> Table:

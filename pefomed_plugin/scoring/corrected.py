@@ -20,6 +20,7 @@ from .reweighting import (
     CORNERS,
     CORNERS_OF_DIFFERENCES,
     SUMS,
+    Corners,
     draw_sums,
     expanded_interval,
     regress,
@@ -27,8 +28,9 @@ from .reweighting import (
 
 ESTIMATES = ("prediction_powered", "rogan_gladen", "sensitivity", "specificity")
 """What is estimated of right and wrong, as fields of ``Corrected``; of levels the first."""
-RIGHT_OR_WRONG, LEVELS, DIFFERENCES = 0.5, 0.02, 0.25
-"""Weight of the made-up ratings in each corner: for right and wrong, for levels, for differences of right and wrong."""
+MEAN, APART = (CORNERS, 0.5, 0.05), (CORNERS_OF_DIFFERENCES, 0.25, 0.1)
+"""Made-up ratings of a mean and of a difference: their corners, and what one weighs for right and wrong, for levels.
+One half is Jeffreys' prior of a proportion; the others were chosen by tests/conformance/test_coverage.py."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,12 @@ class Corrected:
     """The same of wrong."""
 
 
+def made_up_ratings(of: tuple[Corners, float, float], is_binary: bool) -> tuple[float, Corners]:
+    """Weight and corners of the made-up ratings, of ``MEAN`` or ``APART``."""
+    corners, of_binary, of_levels = of
+    return of_binary if is_binary else of_levels, corners
+
+
 def correct_mean(
     answers: JudgedAndRated, clusters: Sequence[Hashable], lowest: float = 0.0, highest: float = 1.0
 ) -> Corrected:
@@ -95,7 +103,7 @@ def correct_mean(
         return Corrected(**found.counts, judge=own, people=by_people, weight=None, **none_of)
     share, weight = found.predict()
     value, sums_CK = min(max(share, 0.0), 1.0), found.sums()
-    drawn, made_up = draw_sums(sums_CK, RIGHT_OR_WRONG if is_binary else LEVELS, CORNERS)
+    drawn, made_up = draw_sums(sums_CK, *made_up_ratings(MEAN, is_binary))
     means = regress(drawn[:, :5] + made_up, drawn[:, 5:])
     powered = _scaled(Estimate(value, expanded_interval(means, value, found.clusters)), width * found.share, lowest)
     rates: dict[str, Any] = {}
@@ -128,7 +136,7 @@ def correct_difference(
         none_of: dict[str, Any] = dict.fromkeys(ESTIMATES[: 2 if is_binary else 1], none)
         return Corrected(**apart.counts, judge=own, people=by_people, weight=None, **none_of)
     value, weight = apart.predict()
-    drawn, made_up = draw_sums(apart.sums(), DIFFERENCES if is_binary else LEVELS, CORNERS_OF_DIFFERENCES)
+    drawn, made_up = draw_sums(apart.sums(), *made_up_ratings(APART, is_binary))
     means = regress(drawn[:, :5] + made_up, drawn[:, 5:])
     powered = Estimate(value, expanded_interval(means, value, apart.clusters))
     figures = {"prediction_powered": powered, **({"rogan_gladen": _gladen_apart(*models)} if is_binary else {})}
@@ -141,7 +149,7 @@ def _gladen_apart(one: Paired, other: Paired) -> Estimate:
     import numpy as np  # late: heavy
 
     sums = [one.sums(), other.sums()]
-    drawn, *made_up = draw_sums(np.concatenate(sums, axis=1), RIGHT_OR_WRONG, CORNERS, models=2)
+    drawn, *made_up = draw_sums(np.concatenate(sums, axis=1), *made_up_ratings(MEAN, True), models=2)
     first, second = (
         _by_rates(sums[k], drawn[:, SUMS * k : SUMS * (k + 1)], made_up[k], one.clusters, no_better=k) for k in (0, 1)
     )

@@ -9,14 +9,13 @@ be of no use, which gives too many rather than too few. Pure; numpy inside.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Callable
 
 from ..errors import ConfigError
 from .intervals import Interval
 from .judged_and_rated import FEWEST, Paired
-from .reweighting import expansion, made_up_sums, rated_per_cluster
+from .reweighting import Corners, expansion, made_up_sums, rated_per_cluster
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ def ratings_needed(
     half_width: float,
     interval: Interval,
     weight: float,
-    corners: Sequence[tuple[float, float]],
+    corners: Corners,
 ) -> RatingsNeeded:
     """How many answers people have to rate.
 
@@ -103,7 +102,7 @@ def ratings_needed(
     )
 
 
-def _spread_of(answers: Paired, now: float | None, weight: float, corners: Sequence[tuple[float, float]]) -> _Spread:
+def _spread_of(answers: Paired, now: float | None, weight: float, corners: Corners) -> _Spread:
     import numpy as np  # late: heavy
 
     n = len(answers.judge)

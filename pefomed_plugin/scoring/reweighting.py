@@ -23,9 +23,10 @@ DRAWS = 4000
 _OWN = 0.25
 """Share of the made-up ratings that each of two models has for itself: with all in common differences are too sure."""
 SUMS = 7
-CORNERS = ((0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0))
+Corners = Sequence[tuple[float, float]]
+CORNERS: Corners = ((0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0))
 """People and judge at the made-up ratings of a mean, as shares of the scale."""
-CORNERS_OF_DIFFERENCES = ((-1.0, -1.0), (-1.0, 1.0), (1.0, -1.0), (1.0, 1.0))
+CORNERS_OF_DIFFERENCES: Corners = ((-1.0, -1.0), (-1.0, 1.0), (1.0, -1.0), (1.0, 1.0))
 _CELLS_AT_ONCE = 2_000_000
 
 
@@ -46,7 +47,7 @@ def sum_clusters(judge: Any, people: Any, numbers: Any) -> Any:
     return np.stack([np.bincount(numbers, weights=column, minlength=count) for column in columns], axis=1)
 
 
-def made_up_sums(corners: Sequence[tuple[float, float]], size: float) -> Any:
+def made_up_sums(corners: Corners, size: float) -> Any:
     """(corners, 5): the first five sums of a made-up rating in each corner, as many answers as ``size``."""
     import numpy as np  # late: heavy
 
@@ -54,7 +55,7 @@ def made_up_sums(corners: Sequence[tuple[float, float]], size: float) -> Any:
     return np.stack([np.ones(len(corners)), people, judge, people * judge, judge**2], axis=1) * size
 
 
-def draw_sums(sums_CK: Any, weight: float, corners: Sequence[tuple[float, float]], models: int = 1) -> list[Any]:
+def draw_sums(sums_CK: Any, weight: float, corners: Corners, models: int = 1) -> list[Any]:
     """Weighted sums of each draw (R, K), and for each model those of the made-up ratings (R, 5).
 
     Made-up ratings come in clusters as large as the rated ones. Clusters with the same sums share a gamma weight, which

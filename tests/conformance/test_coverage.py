@@ -89,17 +89,38 @@ def two_models(judge: Judge, rated: int, same: float = 0.8, answers: int = 450) 
     return make, judge.right - (same * judge.right + (1 - same) * 0.6)
 
 
-def levels(rated: int, answers: int = 450) -> tuple[Callable, float]:
+SPREAD, MOSTLY_BEST = (0.05, 0.1, 0.2, 0.3, 0.35), (0.03, 0.03, 0.04, 0.1, 0.8)
+
+
+def levels(rated: int, shares: tuple[float, ...] = SPREAD, answers: int = 450) -> tuple[Callable, float]:
     """Reports rated 0 to 4 by people, and by a judge that is a level off in half of them."""
-    shares = np.array([0.05, 0.1, 0.2, 0.3, 0.35])
 
     def make(generator: np.random.Generator) -> Any:
         people = generator.choice(5, size=answers, p=shares)
-        verdicts = np.clip(people + generator.choice([-1, 0, 0, 0, 1, 1], size=answers), 0, 4).astype(float)
         chosen = np.isin(np.arange(answers), generator.choice(answers, rated, replace=False))
-        return correct_mean(JudgedAndRated(verdicts.tolist(), _given(people, chosen)), range(answers), 0.0, 4.0)
+        return correct_mean(_judged(generator, people, chosen), range(answers), 0.0, 4.0)
 
-    return make, float(shares @ np.arange(5))
+    return make, float(np.array(shares) @ np.arange(5))
+
+
+def two_levels(
+    rated: int, shares: tuple[float, ...] = SPREAD, same: float = 0.7, answers: int = 450
+) -> tuple[Callable, float]:
+    """Two models' reports, of one level in a share ``same``; else the second's are drawn from the reversed shares."""
+
+    def make(generator: np.random.Generator) -> Any:
+        one = generator.choice(5, size=answers, p=shares)
+        other = np.where(generator.random(answers) < same, one, generator.choice(5, size=answers, p=shares[::-1]))
+        chosen = np.isin(np.arange(answers), generator.choice(answers, rated, replace=False))
+        models = [_judged(generator, people, chosen) for people in (one, other)]
+        return correct_difference(models[0], models[1], range(answers), 0.0, 4.0)
+
+    return make, (1 - same) * float(np.array(shares) @ np.arange(-4, 5, 2))
+
+
+def _judged(generator: np.random.Generator, people: Any, chosen: Any) -> JudgedAndRated:
+    verdicts = np.clip(people + generator.choice([-1, 0, 0, 0, 1, 1], size=len(people)), 0, 4).astype(float)
+    return JudgedAndRated(verdicts.tolist(), _given(people, chosen))
 
 
 def _given(people: Any, chosen: Any) -> list[float | None]:
@@ -129,14 +150,16 @@ def test_answers_about_one_image_are_no_independent_ones(make: Callable) -> None
     assert min(held.values()) >= LEAST and held[PPI] <= 0.995  # of twenty images they are too wide
 
 
-@pytest.mark.parametrize(("rated", "judge", "most"), [(20, LENIENT, 0.995), (100, LENIENT, MOST)])
+@pytest.mark.parametrize(("rated", "judge", "most"), [(20, LENIENT, 1.0), (200, LENIENT, MOST)])
 def test_differences_of_two_models(rated: int, judge: Judge, most: float) -> None:
     held = hold(*two_models(judge, rated))
     assert LEAST <= held[PPI] <= most and LEAST <= held[GLADEN] <= most
 
 
-def test_mean_levels_hold_from_twenty_ratings_on() -> None:
-    assert LEAST <= hold(*levels(20))[PPI] <= MOST
+@pytest.mark.parametrize("shares", [SPREAD, MOSTLY_BEST])
+def test_mean_levels_hold_from_twenty_ratings_on(shares: tuple[float, ...]) -> None:
+    assert LEAST <= hold(*levels(20, shares))[PPI] <= 0.97
+    assert LEAST <= hold(*two_levels(100, shares), draws=1000)[PPI] <= 0.97
 
 
 def _print_table() -> None:
@@ -149,7 +172,9 @@ def _print_table() -> None:
         for name, judge in zip(("usual", "lenient", "strict", "usual, 90 % right"), JUDGES):
             one, two = hold(one_model(judge, rated), judge.right), hold(*two_models(judge, rated))
             print(f"| {rated} | {name} | {shown(one)} | {shown(two)} |", flush=True)
-        print(f"| {rated} | levels | {shown(hold(*levels(rated)))} | - | - | - |", flush=True)
+        for name, shares in (("levels", SPREAD), ("levels, 80 % the best", MOSTLY_BEST)):
+            one, two = hold(*levels(rated, shares)), hold(*two_levels(rated, shares))
+            print(f"| {rated} | {name} | {shown(one)} | - | {shown(two)} | - |", flush=True)
 
 
 if __name__ == "__main__":

@@ -156,25 +156,20 @@ def sentence(verdict: Verdict) -> str:
 
 
 def group_sentence(verdicts: Sequence[Verdict], title: str) -> str:
-    """The groups of one axis in one line: ``B against A by organ: better on CHEST by 5.1 points (...); ...``."""
-    parts = []
-    for verdict in verdicts:
-        conclusion = verdict.conclusion
-        if conclusion in (BETTER, WORSE):
-            parts.append(f"{conclusion} {_on([verdict])} by {_amount(abs(verdict.gain), verdict)} ({_ends(verdict)})")
-    for conclusion, words in ((NONE_FOUND, "no difference found"), (UNSETTLED, "not settled")):
+    """The groups of one axis in one line: ``B against A by organ: CHEST: better by 5.1 points (...); ...``."""
+    parts = [
+        f"{verdict.group}: {verdict.conclusion} by {_amount(abs(verdict.gain), verdict)} ({_ends(verdict, said=False)})"
+        for verdict in verdicts
+        if verdict.conclusion in (BETTER, WORSE)
+    ]
+    for conclusion in (NONE_FOUND, UNSETTLED):
         of = [verdict for verdict in verdicts if verdict.conclusion == conclusion]
-        parts += [f"{words} {_on(of)}{_all_missed(of)}"] if of else []
+        parts += [f"{conclusion}: {', '.join(verdict.group for verdict in of)}{_all_missed(of)}"] if of else []
     few = [f"{verdict.group} ({verdict.difference.clusters})" for verdict in verdicts if verdict.conclusion == TOO_FEW]
-    parts += [f"too few studies or images to tell on {', '.join(few)}"] if few else []
+    parts += [f"too few studies or images to tell: {', '.join(few)}"] if few else []
     first = verdicts[0]
-    return f"{first.run} against {first.reference} by {title}: {'; '.join(parts)}."
-
-
-def _on(verdicts: Sequence[Verdict]) -> str:
-    """``on CHEST, HEAD``; ``without framed twin`` as it is."""
-    named = ", ".join(verdict.group for verdict in verdicts)
-    return named if named.startswith("with") else f"on {named}"
+    tests = f" (p adjusted for {first.tests} tests)" if first.tests > 1 else ""
+    return f"{first.run} against {first.reference} by {title}{tests}: {'; '.join(parts)}."
 
 
 def verdict_lines(
@@ -213,11 +208,11 @@ def _amount(value: float, verdict: Verdict) -> str:
     return f"{number} {unit}" if unit else number
 
 
-def _ends(verdict: Verdict) -> str:
-    """Interval in the direction of the gain that is spoken of, and p."""
+def _ends(verdict: Verdict, said: bool = True) -> str:
+    """Interval in the direction of the gain that is spoken of, and p; ``said``: with what it is adjusted for."""
     low, high = verdict.difference.interval.low, verdict.difference.interval.high
     text = "p" + _p(verdict.adjusted_p)
-    text += f" adjusted for {verdict.tests} tests" if verdict.tests > 1 else ""
+    text += f" adjusted for {verdict.tests} tests" if said and verdict.tests > 1 else ""
     if low is None or high is None:
         return text
     ends = sorted(end * (1 if verdict.difference.value >= 0 else -1) for end in (low, high))

@@ -35,7 +35,11 @@ _INCLUDE = re.compile(r"// @include (\w+\.js)")
 
 
 def write_report(
-    runs: Sequence[Run], path: Path, image_roots: Mapping[str, Path] | None = None, texts: bool = True
+    runs: Sequence[Run],
+    path: Path,
+    image_roots: Mapping[str, Path] | None = None,
+    texts: bool = True,
+    axes: Sequence[str] = (),
 ) -> list[str]:
     """Write the page of ``runs[0]``, compared with the others.
 
@@ -44,15 +48,17 @@ def write_report(
         path: the HTML file.
         image_roots: data set -> folder that ``Sample.images`` are below; None leaves all images out.
         texts: False leaves questions, answers and predictions out.
+        axes: what the tests against the first run are told by as well.
 
     Returns:
         One line for each image that could not be shown; the page says so in its place.
 
     Raises:
+        ConfigError: no such axis.
         DataError: the runs cannot be compared, or the file cannot be written; the old file is untouched.
     """
     problems: list[str] = []
-    data = page_data(runs, texts)
+    data = page_data(runs, texts, axes)
     data["images"] = image_roots is not None
     images = make_thumbnails(runs[0], image_roots, problems) if image_roots is not None else ()
     write_pieces(path, page_pieces(data, images))

@@ -53,18 +53,20 @@ _OfRun = tuple[Answered, Optional[dict[str, int]]]
 """A run's answers, and where each sample's stands."""
 
 
-def page_data(runs: Sequence[Run], texts: bool = True) -> dict[str, Any]:
+def page_data(runs: Sequence[Run], texts: bool = True, axes: Sequence[str] = ()) -> dict[str, Any]:
     """Everything the page shows but the images.
 
     Args:
         runs: the test sets of the first are shown, with the answers of all; all of them are compared.
         texts: whether questions, answers and predictions are put into the page; False leaves them out.
+        axes: what the comparison's tests are told by as well.
 
     Raises:
+        ConfigError: no such axis.
         DataError: the runs cannot be compared.
     """
     run = runs[0]
-    comparison = _comparison(runs)
+    comparison = _comparison(runs, axes)
     measured: dict[str, tuple[ScorerSpec, MetricSpec]] = {}
     for key in run.answered:
         for other in runs:
@@ -326,12 +328,13 @@ def _producer(run: Run) -> dict[str, str]:
     return {key: str(value) for key, value in first.producer.items() if key != "prompt" and value is not None}
 
 
-def _comparison(runs: Sequence[Run]) -> dict[str, Any] | None:
+def _comparison(runs: Sequence[Run], axes: Sequence[str]) -> dict[str, Any] | None:
     """The ablation tables with what their tests say, where there is something to compare with."""
     if len(runs) < 2:
         return None
     comparisons = [comparison for comparison in compare_runs(runs) if len(comparison.rows) > 1]
-    findings = find(runs, comparisons, parting_axes(runs))
+    parted = [axis for axis in parting_axes(runs) if axis not in axes]
+    findings = find(runs, comparisons, [*axes, *parted])
     return {
         "tables": [
             _compared(comparison, findings.lines.get((comparison.dataset, comparison.scorer), ()))

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from pefomed_plugin.errors import ConfigError
-from pefomed_plugin.scoring.corrected import RIGHT_OR_WRONG, correct_mean
+from pefomed_plugin.scoring.corrected import MEAN, correct_mean, made_up_ratings
 from pefomed_plugin.scoring.intervals import Interval
 from pefomed_plugin.scoring.judged_and_rated import JudgedAndRated, pair_up
 from pefomed_plugin.scoring.ratings_needed import ratings_needed
-from pefomed_plugin.scoring.reweighting import CORNERS
+
+MADE_UP = made_up_ratings(MEAN, is_binary=True)
 
 
 def made(rated: int, seed: int, answers: int = 1500) -> JudgedAndRated:
@@ -32,7 +33,7 @@ def half_width(answers: JudgedAndRated) -> float:
 
 def plan(answers: JudgedAndRated, wished: float):
     interval = correct_mean(answers, range(len(answers.judge))).prediction_powered.interval
-    return ratings_needed(pair_up(answers, range(len(answers.judge)), 0, 1), wished, interval, RIGHT_OR_WRONG, CORNERS)
+    return ratings_needed(pair_up(answers, range(len(answers.judge)), 0, 1), wished, interval, *MADE_UP)
 
 
 def test_so_many_ratings_have_the_wished_half_width() -> None:
@@ -58,7 +59,7 @@ def test_a_small_test_set_cannot_give_a_narrow_interval() -> None:
 
 def test_without_ratings_the_judge_is_of_no_use() -> None:
     answers = made(5, 2)
-    found = ratings_needed(pair_up(answers, range(1500), 0, 1), 0.04, Interval(None, None), RIGHT_OR_WRONG, CORNERS)
+    found = ratings_needed(pair_up(answers, range(1500), 0, 1), 0.04, Interval(None, None), *MADE_UP)
     assert found.is_bound and found.needed == found.without_judge
     assert found.needed == pytest.approx(1.96**2 * 0.73 * 0.27 / 0.04**2, rel=0.1)
 

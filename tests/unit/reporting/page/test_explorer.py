@@ -120,6 +120,20 @@ def test_the_data_names_figures_breakdowns_and_the_comparison(tmp_path: Path) ->
     assert page_data([run])["comparison"] is None
 
 
+def test_below_each_table_stands_what_its_test_says(tmp_path: Path) -> None:
+    right = [number % 4 != 3 for number in range(60)]
+    runs = [
+        read_run(make_run(tmp_path / "a", answers([False] * 60)), "a"),
+        read_run(make_run(tmp_path / "b", answers(right)), "b"),
+    ]
+    comparison = page_data(runs, axes=["organ"])["comparison"]
+    (table,) = comparison["tables"]
+    assert table["said"][0].startswith("b is better than a by 75.0 points")
+    assert table["said"][1].startswith("  b against a by organ") and "HEAD: better by 100.0 points" in table["said"][1]
+    assert [further["title"].split(":")[0] for further in comparison["further"]] == ["What the tests can show"]
+    assert len(page_data(runs)["comparison"]["tables"][0]["said"]) == 1
+
+
 def test_a_field_that_a_data_set_declares_is_a_filter_and_a_breakdown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
