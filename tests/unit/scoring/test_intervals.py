@@ -6,6 +6,8 @@ import random
 import pytest
 
 from pefomed_plugin.errors import DataError
+from pefomed_plugin.records import Prediction, Sample
+from pefomed_plugin.scoring.breakdown import cluster_of
 from pefomed_plugin.scoring.intervals import cluster_interval
 
 
@@ -58,3 +60,14 @@ def test_many_clusters_are_drawn_in_blocks() -> None:
     n = 50_000
     values = [float(number % 2) for number in range(n)]
     assert width(values, list(range(n)), resamples=100) == pytest.approx(2 * 1.96 * 0.5 / math.sqrt(n), rel=0.3)
+
+
+def test_questions_about_a_study_of_several_images_are_drawn_together():
+    """By study where the metadata name it, else by what is shown: the same images in the same order."""
+
+    def cluster(*images: str, **metadata: str):
+        sample = Sample("s", "iu_xray", "test", images, "report", None, "x", metadata=metadata)
+        return cluster_of(Prediction.of(sample, "x", {}))
+
+    assert cluster("0.png", "1.png", study="a") == cluster("2.png", study="a") != cluster("0.png", "1.png", study="b")
+    assert cluster("0.png", "1.png") == cluster("0.png", "1.png") != cluster("0.png")
