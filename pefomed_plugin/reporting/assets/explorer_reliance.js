@@ -36,7 +36,7 @@ function mapped(sample, image) {
   const toggle = make("button", { type: "button", "aria-pressed": "true", onclick: () => {
     svg.toggleAttribute("hidden"); toggle.setAttribute("aria-pressed", String(!svg.hasAttribute("hidden"))); } }, "Map");
   return make("div", { class: "mapped" }, image, make("div", { class: "map-legend" }, toggle,
-    make("div", { class: "map-scale" }, make("span", {}, low.toFixed(2)), make("span", { class: "map-bar",
+    make("div", { class: "map-scale" }, make("span", {}, (Math.round(100 * low) / 100 || 0).toFixed(2)), make("span", { class: "map-bar",
       style: `--zero: ${(100 * -low / (high - low || 1)).toFixed(1)}%`, role: "presentation" }), make("span", {}, high.toFixed(2))),
     make("p", { class: "small" }, "Log-probability of the answer that is lost where a cell is covered. " + words +
       " What the answer leans on, not where a finding is.")));
