@@ -23,7 +23,7 @@ from statistics import median
 from typing import Any
 
 from pefomed_plugin.cli.arguments import existing_folder
-from projects.benchmarks.learning import CONFIG, T_95, interval, questions_of
+from projects.benchmarks.learning import CONFIG, T_95, interval
 
 BATCH, TOGETHER = 24, 8
 WARM_UP = 10_000
@@ -46,17 +46,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=existing_folder, help="folder that holds the release vqa_rad")
     parser.add_argument("--seeds", type=int, default=5, choices=sorted(T_95))
-    parser.add_argument("--passes", type=int, nargs=2, default=[2, 3], help="over the generated and the real questions")
+    parser.add_argument("--iterations", type=int, default=300, help=f"of {BATCH} questions, on either data set")
     parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS), metavar="NAME")
     parser.add_argument("--out", type=Path, default=Path("output/peft_variants"))
     given = parser.parse_args(arguments)
     data = {"generated": None, **({"real": given.data.resolve()} if given.data else {})}
     found: dict[str, Any] = {name: {variant: [] for variant in given.variants} for name in data}
-    for (name, folder), passes in zip(data.items(), given.passes):
+    for name, folder in data.items():
         train(given.out, name, folder, "LoRA", WARM_UP, 1)  # makes the features of the images
         for seed in range(given.seeds):  # variants in turn, so that what else the machine does meets all of them
             for variant in given.variants:
-                found[name][variant].append(train(given.out, name, folder, variant, seed, passes))
+                found[name][variant].append(train(given.out, name, folder, variant, seed, given.iterations))
         (given.out / "peft_variants.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     page = "\n\n".join(table(name, runs) for name, runs in found.items()) + "\n"
     (given.out / "peft_variants.md").write_text(page, encoding="utf-8")
@@ -64,19 +64,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def train(out: Path, name: str, data: Path | None, variant: str, seed: int, passes: int) -> dict[str, float]:
+def train(out: Path, name: str, data: Path | None, variant: str, seed: int, iterations: int) -> dict[str, float]:
     """What one run found and took, made or read."""
-    folder = out / name / f"{''.join(filter(str.isalnum, variant))}-{seed}-{passes}"
+    folder = out / name / f"{''.join(filter(str.isalnum, variant))}-{seed}-{iterations}"
     taken = folder / "taken.json"
     if not taken.is_file():
         shutil.rmtree(folder, ignore_errors=True)
-        taken.write_text(json.dumps(_run(folder, out, name, data, variant, seed, passes)) + "\n", encoding="utf-8")
+        taken.write_text(json.dumps(_run(folder, out, name, data, variant, seed, iterations)) + "\n", encoding="utf-8")
     read: dict[str, float] = json.loads(taken.read_text(encoding="utf-8"))
     return read
 
 
 def _run(
-    folder: Path, out: Path, name: str, data: Path | None, variant: str, seed: int, passes: int
+    folder: Path, out: Path, name: str, data: Path | None, variant: str, seed: int, iterations: int
 ) -> dict[str, float]:
     import torch
 
@@ -94,7 +94,7 @@ def _run(
         "run.questions_per_image": TOGETHER,
         "run.image_cache": "features",
         "run.cache_dir": out / "cache",
-        "run.iters_per_epoch": passes * questions_of(name, data) // BATCH,
+        "run.iters_per_epoch": iterations,
         "run.valid_splits": "[test]",  # its loss is written down; there is one epoch, so nothing is chosen by it
         "run.seed": seed,
         "run.output_dir": folder,
