@@ -34,7 +34,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "DoRA": {"peft.use_dora": "true"},
     "PiSSA": {"peft.init_lora_weights": "pissa"},
     "OLoRA": {"peft.init_lora_weights": "olora"},
-    "LoRA+ (ratio 4)": {"peft.lora_plus_ratio": 4},
+    "LoRA+ (ratio 16)": {"peft.lora_plus_ratio": 16},
     "LoRA, all-linear": {"lora_target_modules": "all-linear"},
     "LoRA, norms whole": {"peft.modules_to_save": "[norm]"},
 }
