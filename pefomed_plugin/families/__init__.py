@@ -118,6 +118,8 @@ def check_trained_modules(
     settings: LoraSettings, family: LanguageModelFamily, config: Mapping[str, Any] | None, folder: Path
 ) -> None:
     """Raises ConfigError: what LoRA begins as, or a module that is to be trained whole, cannot be there."""
+    if not (settings.modules_to_save or settings.splits_weights):
+        return
     size, modules, problems = size_in(family, config, folder), modules_of(family, config), []
     matrices = size.matrices()
     for name in settings.modules_to_save:
@@ -169,7 +171,7 @@ def read_model_size(model: ModelConfig) -> ModelSize:
     if lora is None:
         return ModelSize(language, vision, 0, (), published=published)
     check_trained_modules(lora, family, config, folder)
-    names = modules_of(family, config)
+    names = modules_of(family, config) if lora.modules_to_save or lora.rank_pattern else {}
     whole = sum(parameters for module, parameters in names.items() if lora.saves(module))
     ranks = {module: lora.rank_of(module) for module in names} if lora.rank_pattern else {}
     return ModelSize(
