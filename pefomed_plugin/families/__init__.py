@@ -125,13 +125,14 @@ def check_trained_modules(
     for name in settings.modules_to_save:
         where = f"model.peft.modules_to_save: {name!r}"
         found = [module for module in modules if module.endswith(name)]
-        if not found:
+        table = any(module.endswith(("lm_head", "embed_tokens")) for module in (*found, name))
+        if size.tie_word_embeddings and table:
+            problems.append(f"{where}: embedding and output layer are one tensor here; leave it out")
+        elif not found:
             ends = {module.rpartition(".")[2] for module in modules} - set(matrices)
             problems.append(f"{where}: no module of the {family.title} is called so; {near_names(name, sorted(ends))}")
         elif any(module.rpartition(".")[2] in matrices for module in found):
             problems.append(f"{where} is a matrix of a layer; LoRA is for those: model.lora_target_modules")
-        elif size.tie_word_embeddings and any(module.endswith(("lm_head", "embed_tokens")) for module in found):
-            problems.append(f"{where}: embedding and output layer are one tensor here; leave it out")
     if settings.splits_weights:
         adapted = {target.rpartition(".")[2] for target in settings.target_modules} & set(matrices)
         small = {

@@ -239,8 +239,10 @@ def test_modules_to_train_whole_are_looked_for(tmp_path):
     assert "'lm_haed': no module of the LLaMA is called so; did you mean 'lm_head'?" in finding.found
     assert "'k_proj' is a matrix of a layer" in finding.found
     tied = make_llama(tmp_path / "tied", tie_word_embeddings=True)
-    (finding,) = check_modules(tied, ("embed_tokens",))
-    assert "'embed_tokens': embedding and output layer are one tensor here; leave it out" in finding.found
+    for name in ("embed_tokens", "lm_head"):
+        (finding,) = check_modules(tied, (name,))
+        assert f"'{name}': embedding and output layer are one tensor here; leave it out" in finding.found
+    assert check_modules(tied, ("norm",)) == []
 
 
 def test_another_kind_of_lora_begins_where_the_checkpoints_is_untrained(tmp_path):
