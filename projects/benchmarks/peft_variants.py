@@ -126,7 +126,7 @@ def table(name: str, runs: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
             cells.append(f"{middle:.{digits}f} ({low:.{digits}f} - {high:.{digits}f})")
         ratios = [result["cpu_seconds"] / other["cpu_seconds"] for result, other in zip(results, first)]
         cells.append(f"{results[0]['parameters']:,}")
-        cells.append(f"{median(result['cpu_seconds'] for result in results):.0f}")
+        cells.append(f"{median(result['cpu_seconds'] for result in results):.1f}")
         lines.append(f"| {variant} | {' | '.join(cells)} | {median(ratios):.2f} |")
     return "\n".join(lines)
 
