@@ -51,18 +51,21 @@ def group_places(keys: Iterable[Hashable]) -> dict[Hashable, list[int]]:
 class Neighbours:
     """Sets of words, of which those nearest to another set are found.
 
-    Nearness is Jaccard's: words in both over words in either, each word counted by how rare it is among the sets,
-    ``ln((1 + n) / (1 + n with the word)) + 1``. An inverted index: only sets that share a word are looked at.
+    Nearness is Jaccard's: words in both over words in either. ``by_rarity``: each word counts by how rare it is among
+    the sets, ``ln((1 + n) / (1 + n with the word)) + 1``; else all words count alike. An inverted index: only sets that
+    share a word are looked at.
     """
 
-    def __init__(self, sets: Sequence[frozenset[str]]) -> None:
+    def __init__(self, sets: Sequence[frozenset[str]], by_rarity: bool = True) -> None:
         import numpy as np  # late: the command line names predictors without it
 
         self.places = group_places(sets)
         self._distinct: list[frozenset[str]] = list(self.places)  # type: ignore[arg-type]
         holding: Counter[str] = Counter(word for words in sets for word in words)
-        self._unseen = float(np.log(1 + len(sets)) + 1)
-        self._weights = {word: float(np.log((1 + len(sets)) / (1 + n)) + 1) for word, n in holding.items()}
+        self._unseen = float(np.log(1 + len(sets)) + 1) if by_rarity else 1.0
+        self._weights = {
+            word: float(np.log((1 + len(sets)) / (1 + n)) + 1) if by_rarity else 1.0 for word, n in holding.items()
+        }
         at: dict[str, list[int]] = defaultdict(list)
         for number, words in enumerate(self._distinct):
             for word in words:

@@ -30,10 +30,10 @@ def _question(sample: Sample) -> str:
 class _Nearest:
     """The answer to the same question where training has it, else to the questions nearest by their words."""
 
-    def __init__(self, train: Sequence[Sample]) -> None:
+    def __init__(self, train: Sequence[Sample], by_rarity: bool = True) -> None:
         self._train = train
         self._same = group_places(map(_question, train))
-        self._neighbours = Neighbours([words_of(sample.question) for sample in train])
+        self._neighbours = Neighbours([words_of(sample.question) for sample in train], by_rarity)
 
     def answer(self, sample: Sample) -> str | None:
         """None where no question shares a word with it."""
@@ -43,6 +43,10 @@ class _Nearest:
 
 def _nearest_question(train: Sequence[Sample], asked: Sequence[Sample]) -> Answers:
     return list(map(_Nearest(train).answer, asked))
+
+
+def _most_like_question(train: Sequence[Sample], asked: Sequence[Sample]) -> Answers:
+    return list(map(_Nearest(train, by_rarity=False).answer, asked))
 
 
 def _nearest_question_of_image(train: Sequence[Sample], asked: Sequence[Sample]) -> Answers:
@@ -75,6 +79,12 @@ QUESTIONS = (
         "nearest_question",
         "answer to the nearest training question",
         _nearest_question,
+        falls_back_on="most_frequent_of_type",
+    ),
+    Predictor(
+        "most_like_question",
+        "answer to the nearest training question, rare words counting no more",
+        _most_like_question,
         falls_back_on="most_frequent_of_type",
     ),
     Predictor(

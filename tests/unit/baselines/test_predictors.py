@@ -47,6 +47,23 @@ def test_each_says_what_training_says():
     assert texts("framed_twin")[0][2] == "lung" and texts("framed_twin")[1] == 1
 
 
+def test_rare_words_count_more_or_as_any_other():
+    train = [
+        sample(0, "train", "Is the lung of this patient clear?", "shared"),
+        sample(1, "train", "Is pneumothorax drawn?", "rare"),
+        *(sample(number, "train", f"Is the {part} of this patient?", "else") for number, part in enumerate("abc", 2)),
+    ]
+    asked = [sample(9, "test", "Is the pneumothorax of this patient clear?", "-")]
+    said = {
+        name: predict_all(train, asked, names=[name])[0].predictions[0].prediction
+        for name in ("nearest_question", "most_like_question")
+    }
+    assert said["most_like_question"] == "shared"  # six of eight words
+    near = {by: Neighbours([words_of(each.question) for each in train], by) for by in (True, False)}
+    assert near[True].nearest(words_of("pneumothorax drawn this patient of")) == [1]
+    assert near[False].nearest(words_of("pneumothorax this patient of the")) != [1]
+
+
 def test_no_predictor_sees_a_reference():
     told = []
     spy = Predictor("spy", "spy", lambda train, asked: told.extend(asked) or ["x"] * len(asked))
