@@ -9,11 +9,11 @@ from dataclasses import fields, replace
 from typing import Any
 
 from ..errors import PefomedError, one_line
-from ..vision_encoders import DEFAULT_ENCODER, VisionEncoder, encoder_of
+from ..vision_encoders import DEFAULT_ENCODER, LARGEST_IMAGE, VisionEncoder, encoder_of
 from .checks import KnownClasses, default_path, look_up
 from .datasets import DatasetConfig
-from .fields import default_layer
-from .model import ModelConfig
+from .fields import default_layer, read_section
+from .model import ModelConfig, VitConfig
 from .run import RunConfig
 
 MODEL = "minigpt_v2"
@@ -43,8 +43,12 @@ def _encoder_in(given: Mapping[str, Any]) -> VisionEncoder | None:
     no such encoder, which the section says."""
     if given.get("vit_model", DEFAULT_ENCODER) == DEFAULT_ENCODER:
         return None
-    with suppress(PefomedError, TypeError, ValueError):
-        return encoder_of({key: given.get(key) for key in ("vit_model", "vit", "image_size")})
+    asked = {key: given[key] for key in ("vit_model", "vit", "image_size") if given.get(key) is not None}
+    size, vit = asked.get("image_size", 1), read_section(VitConfig, asked.get("vit", {}), "model.vit")[0]
+    if vit is None or not isinstance(size, int) or not 0 < size <= LARGEST_IMAGE:
+        return None
+    with suppress(PefomedError):
+        return encoder_of(asked)
     return None
 
 

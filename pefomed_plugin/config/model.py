@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Optional, Union
 
 from ..errors import ConfigError, PefomedError
 from ..lora import LoraSettings
-from ..vision_encoders import DEFAULT_ENCODER, encoder_of
+from ..vision_encoders import DEFAULT_ENCODER, LARGEST_IMAGE, LIMITS, encoder_of
 from .fields import option, read_whole
 from .run import PRECISIONS
 
@@ -19,17 +19,24 @@ QUANTISATIONS = ("none", "8bit", "4bit")
 class VitConfig:
     """``model.vit``: the encoder's proportions where they are not its own. Null, in all keys: its own (ViT-g's)."""
 
-    patch_size: Optional[int] = option("Pixels a side of one patch (14).", None, minimum=1, maximum=1024)
-    embed_dim: Optional[int] = option("Width (1408).", None, minimum=1, maximum=65_536)
+    patch_size: Optional[int] = option(
+        "Pixels a side of one patch (14).", None, minimum=1, maximum=LIMITS["patch_size"]
+    )
+    embed_dim: Optional[int] = option("Width (1408).", None, minimum=1, maximum=LIMITS["embed_dim"])
     depth: Optional[int] = option(
-        "Blocks that are used, from the first (39; the released weights hold one more).", None, minimum=1, maximum=1000
+        "Blocks that are used, from the first (39; the released weights hold one more).",
+        None,
+        minimum=1,
+        maximum=LIMITS["depth"],
     )
     num_heads: Optional[int] = option(
-        "Attention heads (16); the width is a multiple of them.", None, minimum=1, maximum=1024
+        "Attention heads (16); the width is a multiple of them.", None, minimum=1, maximum=LIMITS["num_heads"]
     )
-    mlp_ratio: Optional[float] = option("Hidden width of the MLP over the width (4.3637).", None, above=0, maximum=100)
+    mlp_ratio: Optional[float] = option(
+        "Hidden width of the MLP over the width (4.3637).", None, above=0, maximum=LIMITS["mlp_ratio"]
+    )
     group: Optional[int] = option(
-        "Patches that follow each other and become one visual token (4).", None, minimum=1, maximum=64
+        "Patches that follow each other and become one visual token (4).", None, minimum=1, maximum=LIMITS["group"]
     )
 
 
@@ -105,7 +112,7 @@ class ModelConfig:
         "Pixels a side of an image; of another `vit_model` than ViT-g its own, where nothing is said.",
         448,
         minimum=1,
-        maximum=8192,
+        maximum=LARGEST_IMAGE,
     )
     vit_precision: str = option(
         "What the frozen vision encoder computes in on a GPU, whatever the run does (but fp32 in an fp32 run).",

@@ -12,13 +12,15 @@ from typing import Any
 from ..errors import CheckpointError, ConfigError, near_names
 from ..plugins import Registry, declared_in
 from .eva import EVA_CLIP_G
-from .family import CLIP_MEAN, CLIP_STD, PROPORTIONS, VisionEncoder, VisionFamily
+from .family import CLIP_MEAN, CLIP_STD, LARGEST_IMAGE, LIMITS, PROPORTIONS, VisionEncoder, VisionFamily
 
 __all__ = [
     "CLIP_MEAN",
     "CLIP_STD",
     "DEFAULT_ENCODER",
     "ENCODER",
+    "LARGEST_IMAGE",
+    "LIMITS",
     "PROPORTIONS",
     "VISION_FAMILIES",
     "VIT_G",

@@ -16,8 +16,11 @@ from ..json_fields import wrong_fields
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
-PROPORTIONS = ("patch_size", "embed_dim", "depth", "num_heads", "mlp_ratio", "group")
-"""Keys of ``model.vit``."""
+LIMITS = {"patch_size": 1024, "embed_dim": 65_536, "depth": 1000, "num_heads": 1024, "mlp_ratio": 100, "group": 64}
+"""Keys of ``model.vit`` -> the most that each may be."""
+PROPORTIONS = tuple(LIMITS)
+LARGEST_IMAGE = 8192
+"""Pixels a side."""
 _GROUPS = {1: "one patch each", 2: "two patches", 4: "four patches"}
 _NO_IDENTITY = ("title", "image_size", "licence", "home", "counted", "given")
 """What two encoders may differ in and be one."""
@@ -147,6 +150,7 @@ class VisionEncoder:
             "given": "Mapping",
         }
         wrong = wrong_fields(content, kinds, ("name",)) if isinstance(content, Mapping) else ["no object"]
+        wrong = wrong or _impossible(content)
         if wrong:
             raise CheckpointError(f"{source}: what it says of its vision encoder is damaged", wrong)
         known = {key: value for key, value in content.items() if key in kinds}
@@ -165,6 +169,23 @@ class VisionEncoder:
             if declared.name not in _NO_IDENTITY
             and not _same(getattr(self, declared.name), getattr(other, declared.name))
         ]
+
+
+def _impossible(content: Mapping[str, Any]) -> list[str]:
+    """Values of a record that no encoder has, a line each."""
+    limits = {**LIMITS, "image_size": LARGEST_IMAGE}
+    given = content.get("given", {})
+    found = [
+        f"{key} is {value}, expected more than 0 and at most {limits[key]:,}"
+        for key, value in content.items()
+        if key in limits and not 0 < value <= limits[key]
+    ]
+    found += [f"{key} has not three values" for key in ("mean", "std") if len(content.get(key, "rgb")) != 3]
+    found += ["std has a value that is not above 0"] if any(value <= 0 for value in content.get("std", ())) else []
+    found += ["prefix_tokens is less than 0"] if content.get("prefix_tokens", 0) < 0 else []
+    numbers = {key: value for key, value in given.items() if type(value) in (int, float)}
+    possible = {key for key, value in numbers.items() if 0 < value <= LIMITS.get(key, 0)}
+    return found + [f"given.{key} cannot be" for key in given if key not in possible]
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from importlib import metadata
 from typing import Any
@@ -64,7 +65,20 @@ def test_a_record_is_the_encoder_again_and_damage_is_named() -> None:
     encoder = encoder_of({"vit": {"depth": 2, "group": 1}, "image_size": 56})
     again = VisionEncoder.from_record(encoder.record(), "a.pth")
     assert again == encoder and encoder_of(again.section()) == encoder
-    for wrong in ({"name": 3}, {"name": "x", "mean": "grey"}, ["x"], {"image_size": 3}):
+    own = encoder.record()
+    for wrong in (
+        {"name": 3},
+        {"name": "x", "mean": "grey"},
+        ["x"],
+        {"image_size": 3},
+        {**own, "patch_size": 0},
+        {**own, "group": -1},
+        {**own, "image_size": 10**9},
+        {**own, "std": [0.1, 0.0, 0.1]},
+        {**own, "given": {"depth": [1]}},
+        {**own, "given": {"depth": 10**9}},
+        {**own, "given": {"width": 3}},
+    ):
         with pytest.raises(CheckpointError, match=r"a\.pth: what it says of its vision encoder is damaged"):
             VisionEncoder.from_record(wrong, "a.pth")
 
@@ -89,6 +103,21 @@ def test_another_encoder_brings_its_size_and_normalisation() -> None:
     assert (processors.train["mean"], processors.eval["mean"]) == ([0.1, 0.2, 0.3], [0.5] * 3)
     plain = read_config(STAGE_2, []).datasets["slake"].vis_processor.train
     assert plain.get("mean") is None
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["model.vit={depth: 1000000000}"], "model.vit.depth: 1000000000 is more than 1,000"),
+        (["model.vit_model=timm/nothing"], "knows no 'nothing'"),
+        (["model.vit_model=[1]"], "model.vit_model"),
+        (["model.image_size=500"], "16-pixel|patches of 16; the nearest that is: 512"),
+    ],
+)
+def test_mistakes_are_told_once_and_at_the_start(options: list[str], told: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_config(STAGE_2, ["model.vit_model=" + SIGLIP, *options])
+    assert len(caught.value.problems) == 1 and re.search(told, caught.value.problems[0]), caught.value.problems
 
 
 def test_a_checkout_has_its_own_encoder_only(monkeypatch: pytest.MonkeyPatch) -> None:
