@@ -137,24 +137,39 @@ def without_items(found: Mapping[str, Any]) -> dict[str, Any]:
     return {**found, "flips": flips}
 
 
+@dataclass(frozen=True)
+class _Named:
+    """A row: a pair, a judge or all raters, and what was found of them."""
+
+    name: str
+    found: Mapping[str, Any]
+
+
+_NAMES = Column("", lambda row: row.name)
+
+
+def _named(found: Mapping[str, Any]) -> list[_Named]:
+    return [_Named(name, of_name) for name, of_name in found.items()]
+
+
 def agreement_tables(found: Mapping[str, Any]) -> list[Table]:
     """All statistics; of many people only what they say together, the pairs of single raters are in the file."""
     tables = [
         pairs_table("Agreement of pairs", found, statistics_of(found)),
         Table(
             "Krippendorff's alpha, ordinal",
-            [Column("", _name), Column("alpha", lambda item: _figure(item[1]), FIGURE, better=HIGHER)],
-            list(found["alpha"].items()),
+            [_NAMES, Column("alpha", lambda row: _figure(row.found), FIGURE, better=HIGHER)],
+            _named(found["alpha"]),
         ),
         Table(
             "Judges over their runs",
             [
-                Column("", _name),
-                Column("items", lambda item: item[1]["items"], COUNT),
-                Column("that flip", lambda item: _percent(item[1]["flipping"]), FIGURE, unit="%"),
-                Column("runs off the majority", lambda item: _percent(item[1]["rate"]), FIGURE, unit="%"),
+                _NAMES,
+                Column("items", lambda row: row.found["items"], COUNT),
+                Column("that flip", lambda row: _percent(row.found["flipping"]), FIGURE, unit="%"),
+                Column("runs off the majority", lambda row: _percent(row.found["rate"]), FIGURE, unit="%"),
             ],
-            list(found["flips"].items()),
+            _named(found["flips"]),
         ),
         *corrected_of(found),
     ]
@@ -175,14 +190,13 @@ def pairs_table(title: str, found: Mapping[str, Any], statistics: Sequence[str] 
     )
 
     def column(statistic: str) -> Column:
-        return Column(
-            statistic.replace("_", " "), lambda item: _figure(item[1]["figures"][statistic]), FIGURE, better=HIGHER
-        )
+        name = statistic.replace("_", " ")
+        return Column(name, lambda row: _figure(row.found["figures"][statistic]), FIGURE, better=HIGHER)
 
     return Table(
         title,
-        [Column("", _name), Column("n", lambda item: item[1]["n"], COUNT), *map(column, statistics)],
-        list(_shown_pairs(found).items()),
+        [_NAMES, Column("n", lambda row: row.found["n"], COUNT), *map(column, statistics)],
+        _named(_shown_pairs(found)),
         notes=["In square brackets: 95 % intervals."],
     )
 
@@ -210,7 +224,7 @@ def together_table(title: str, found: Mapping[str, Any]) -> Table:
         for name, figures in found.get("corrected", {}).items()
     ]
     columns = [
-        Column("", lambda row: row.name),
+        _NAMES,
         Column("items", lambda row: row.items, COUNT),
         Column("value", lambda row: row.value, FIGURE),
     ]
@@ -237,10 +251,6 @@ def _flips(runs: Sequence[Values]) -> dict[str, Any]:
         "rate": mean(known),
         "per_item": rates,
     }
-
-
-def _name(item: Sequence[Any]) -> str:
-    return str(item[0])
 
 
 def _figure(figure: Mapping[str, Any]) -> Cell:

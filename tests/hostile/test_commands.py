@@ -60,6 +60,7 @@ def _make(root: Path) -> Path:
     rate(folder, rows, "judge/vqa/gpt-4o", [[1, 0, 1, 0]])
     rate(folder, rows, "human/vqa", [[1, 0, 1, 1]])
     assert main(["agree", str(root / PREDICTIONS)]) == 0
+    shutil.copytree(root / "run", root / "again")
     assert main(["rate", "export", str(root / PREDICTIONS), "--out", str(root / "sheets"), "--csv"]) == 0
     _own_data(root)
     with Ledger(root / "ledger.jsonl") as ledger:
@@ -80,6 +81,14 @@ COMMANDS: dict[str, tuple[list[str], list[str]]] = {
     "compare": (
         ["compare", "run", "--out", "out.md"],
         [PREDICTIONS, f"{RESULTS}/metrics.json", f"{RESULTS}/agreement.json", "run/config.yaml"],
+    ),
+    "compare two": (
+        ["compare", "again", "run", "--by", "organ", "--out", "out.md"],
+        [f"{RESULTS}/metrics.json", f"{RESULTS}/scores/human-vqa.run1.jsonl"],
+    ),
+    "plan": (
+        ["rate", "plan", PREDICTIONS, "--half-width", "0.1"],
+        [PREDICTIONS, f"{RESULTS}/metrics.json", f"{RESULTS}/scores/human-vqa.run1.jsonl"],
     ),
     "report": (["report", "run", "--no-images", "--out", "out.html"], [PREDICTIONS, f"{RESULTS}/metrics.json"]),
     "wasm": (["wasm", PREDICTIONS], [PREDICTIONS]),

@@ -148,8 +148,8 @@ def sentence(verdict: Verdict) -> str:
         return f"{among}{one} is {conclusion} than {other} by {_amount(abs(verdict.gain), verdict)} ({_ends(verdict)})."
     if not found.error and not found.value:
         return f"{among}{one} and {other} have the same score on every one of {found.n:,} samples{missed}."
-    here = f"{_amount(abs(verdict.gain), verdict)} {'better' if verdict.gain >= 0 else 'worse'} here"
-    here = f"{here}, {_ends(verdict)}"
+    here = f"{_amount(abs(verdict.gain), verdict)} {'better' if verdict.gain > 0 else 'worse'} here"
+    here = f"{here if verdict.gain else 'equal on average here'}, {_ends(verdict)}"
     if conclusion == UNSETTLED:
         return f"{among}Whether {one} is better or worse than {other} is not settled ({here}){missed}."
     return f"{among}No difference was found between {one} and {other} ({here}){missed}."

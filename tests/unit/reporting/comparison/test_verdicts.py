@@ -93,6 +93,7 @@ def test_where_nothing_was_found_it_says_what_would_have_been_missed() -> None:
     assert "-1.0 to 2.0" in sentence(verdict(-0.5, -2.0, 1.0, 0.5)) and "worse here" in sentence(
         verdict(-0.5, -2.0, 1.0, 0.5)
     )
+    assert "(equal on average here, -2.0 to 2.0; p = 1.000)" in sentence(verdict(0.0, -2.0, 2.0, 1.0))
     # no sample differs: the test would need 6 on one side, so 8 expected, of 400
     same = verdict(0.0, None, None, 1.0, error=0.0)
     assert sentence(same) == (
