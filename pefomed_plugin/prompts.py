@@ -144,7 +144,8 @@ class PromptStyle:
     end: str
     """What ends an answer, as training appends it."""
     answer_mark: str
-    """What the turn ends with; of a generated text that repeats it, only what follows is the answer."""
+    """What the turn ends with; of a generated text that repeats it, only what follows is the answer. Empty where it is
+    made of special tokens, which no decoded text holds."""
     system: str = ""
     """Put in front of every user turn; empty where the model was trained without."""
 
@@ -154,11 +155,31 @@ class PromptStyle:
 
     def answer_of(self, generated: str) -> str:
         """The answer in a generated text."""
-        return generated.rsplit(self.answer_mark, maxsplit=1)[-1].strip()
+        return (generated.rsplit(self.answer_mark, maxsplit=1)[-1] if self.answer_mark else generated).strip()
 
 
 LLAMA2_CHAT = PromptStyle(name="llama2_chat", turn="[INST] {} [/INST]", end="</s>", answer_mark="[/INST]")
 """LLaMA-2-chat's turn."""
+LLAMA3_CHAT = PromptStyle(
+    name="llama3_chat",
+    turn="<|start_header_id|>user<|end_header_id|>\n\n{}<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
+    end="<|eot_id|>",
+    answer_mark="",
+)
+"""The turn of LLaMA-3 to 3.3, instruct. Their templates since 3.1 put today's date in front, which is left out."""
+_CHATML = "<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n"
+QWEN25_CHAT = PromptStyle(
+    name="qwen2.5_chat",
+    turn=_CHATML,
+    end="<|im_end|>",
+    answer_mark="",
+    system="<|im_start|>system\nYou are Qwen, created by Alibaba Cloud. You are a helpful assistant.<|im_end|>\n",
+)
+"""ChatML as Qwen2.5's template fills it in where no system message is given."""
+QWEN3_CHAT = PromptStyle(
+    name="qwen3_chat", turn=_CHATML + "<think>\n\n</think>\n\n", end="<|im_end|>", answer_mark="</think>"
+)
+"""ChatML as Qwen3's template writes it with ``enable_thinking=False``: thoughts that are there already, and empty."""
 DEFAULT_STYLE = LLAMA2_CHAT
 """Of what is asked without a model at hand: lessons of the tiny model, other programs' models, estimates."""
 

@@ -90,7 +90,8 @@ class MedicalTask(BaseTask):
             return model.generate_packed(samples["image"], samples["layout"], max_new_tokens=limit)
         template = getattr(model, "prompt_template", None)
         asked = samples["instruction_input"]
-        prompts = [DEFAULT_STYLE.user_turn(text, template or None) for text in asked]
+        plain = getattr(getattr(model, "llama_tokenizer", None), "plain", str)
+        prompts = [DEFAULT_STYLE.user_turn(plain(text), template or None) for text in asked]
         return model.generate(
             samples["image"], prompts, num_beams=options.num_beams, do_sample=False, max_new_tokens=limit
         )

@@ -1,12 +1,14 @@
 """Language model families: one object each, which says everything in which it differs from the others.
 
-A folder of weights is read by the family that names its ``model_type``; one that none names is refused.
+A folder of weights is read by the family that names its ``model_type`` and recognises it (LLaMA-2 and LLaMA-3 are both
+``llama``); one that none does is refused.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from importlib import metadata
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -17,13 +19,19 @@ from ..json_text import parse_json
 from ..lora import LoraSettings, settings_of
 from ..plugins import Registry, declared_in
 from ..vision_encoders import encoder_of
+from .byte_level import is_byte_level
 from .family import LanguageModelFamily, Licence, Tokenizer
 from .llama import LLAMA
+from .llama3 import LLAMA3
+from .qwen import QWEN2, QWEN3
 from .sizes import LanguageSize, ModelSize
 
 __all__ = [
     "DEFAULT_FAMILY",
     "FAMILIES",
+    "LLAMA3",
+    "QWEN2",
+    "QWEN3",
     "LanguageModelFamily",
     "LanguageSize",
     "Licence",
@@ -31,8 +39,9 @@ __all__ = [
     "Tokenizer",
     "canonical_name",
     "check_trained_modules",
+    "check_transformers",
     "family_in",
-    "family_of_type",
+    "family_of_config",
     "modules_of",
     "read_config",
     "read_model_size",
@@ -47,20 +56,57 @@ DEFAULT_FAMILY = LLAMA
 """MiniGPT-v2's: of files that were written before a family was named in them."""
 
 
-def family_of_type(model_type: Any, source: str) -> LanguageModelFamily:
-    """The family that reads a ``model_type`` of ``config.json``.
+def family_of_config(config: Mapping[str, Any], source: str, folder: Path | None = None) -> LanguageModelFamily:
+    """The family that reads a ``config.json``.
+
+    Args:
+        folder: that it lies in; families of one ``model_type`` are told apart by what it holds.
 
     Raises:
-        CheckpointError: none does; the known ones are named.
+        CheckpointError: none does, and the known ones are named; several do; or it is of a kind that the family does
+            not compute.
         PluginError: a family of another package cannot be used.
     """
-    families = {known: family for family in FAMILIES.values() for known in family.model_types}
-    if model_type not in families:
+    model_type = config.get("model_type")
+    of_type = [family for family in FAMILIES.values() if model_type in family.model_types]
+    if not of_type:
+        known = dict.fromkeys(name for family in FAMILIES.values() for name in family.model_types)
+        experts = " (a mixture of experts)" if "moe" in str(model_type) else ""
         raise CheckpointError(
-            f"{source} is a language model of type {model_type!r}, which is not supported; "
-            f"{near_names(str(model_type), families)} (another package can add a family: docs/extending.md)"
+            f"{source} is a language model of type {model_type!r}{experts}, which is not supported; "
+            f"{near_names(str(model_type), known)} (another package can add a family: docs/extending.md)"
         )
-    return families[model_type]
+    found = [family for family in of_type if family.recognises(config, folder)]
+    if len(found) != 1:
+        names = ", ".join(family.title for family in of_type)
+        tokenizer = "; its tokenizer.json is byte-level and not LLaMA-3's" if is_byte_level(folder) else ""
+        raise CheckpointError(
+            f"{source} is of type {model_type!r}, but no {names} that is supported{tokenizer}"
+            if not found
+            else f"{source} is claimed by several families: {', '.join(family.name for family in found)}; remove all "
+            "packages but one"
+        )
+    problems = found[0].refuses(config)
+    if problems:
+        raise CheckpointError(f"{source} is a {found[0].title} of a kind that is not supported", problems)
+    return found[0]
+
+
+def check_transformers(family: LanguageModelFamily) -> None:
+    """Raises CheckpointError: transformers is here, but too old to have the family's model."""
+    try:
+        own = metadata.version("transformers")
+    except metadata.PackageNotFoundError:
+        return  # said where it is needed
+    if family.least_transformers and _numbers(own) < _numbers(family.least_transformers):
+        raise CheckpointError(
+            f"transformers {own} has no {family.model_class}, which {family.title} needs; "
+            f"pip install 'transformers>={family.least_transformers}'"
+        )
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(part) for part in version.split(".")[:2] if part.isdigit()]
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -89,7 +135,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 def family_in(folder: Path) -> tuple[LanguageModelFamily, dict[str, Any]]:
     """The family that reads a folder of weights, and the folder's ``config.json``. Raises as the two above."""
     config = read_config(folder)
-    return family_of_type(config.get("model_type"), f"{folder}/config.json"), config
+    return family_of_config(config, f"{folder}/config.json", Path(folder)), config
 
 
 def canonical_name(key: str) -> str:

@@ -9,8 +9,10 @@ from typing import Any
 
 from ..errors import CheckpointError
 from ..prompts import LLAMA2_CHAT
+from .byte_level import is_byte_level
 from .family import LanguageModelFamily, Licence
-from .sizes import LanguageSize
+from .llama3 import is_llama3
+from .sizes import ATTENTION, MLP, LanguageSize, shapes_of, size_from
 
 PAD_TOKEN = "$$"
 """MiniGPT-v2's padding token, a piece of LLaMA's vocabulary that its training text never holds."""
@@ -31,6 +33,7 @@ class SegmentTokenizer:
         """Size of the vocabulary."""
         self.bos_token_id: int = self._pieces.bos_id()
         self.eos_token_id: int = self._pieces.eos_id()
+        self.stop_token_ids = (self.eos_token_id,)
         self.pad_token_id: int = self._pieces.piece_to_id(PAD_TOKEN)
         self._special = {"<s>": self.bos_token_id, "</s>": self.eos_token_id}
 
@@ -49,6 +52,10 @@ class SegmentTokenizer:
         special = {*self._special.values(), self._pieces.unk_id()}
         return self._pieces.decode([token_id for token_id in ids if token_id not in special])
 
+    def plain(self, text: str) -> str:
+        """The text: MiniGPT-v2 takes ``</s>`` in a question for the special token."""
+        return text
+
 
 def load_tokenizer(folder: Path) -> SegmentTokenizer:
     """Tokenizer of a LLaMA folder.
@@ -59,45 +66,24 @@ def load_tokenizer(folder: Path) -> SegmentTokenizer:
     path = Path(folder) / "tokenizer.model"
     if not path.is_file():
         raise CheckpointError(
-            f"{folder} holds no tokenizer; looked for tokenizer.model, LLaMA-2's (a LLaMA-3 has none and is not read)"
+            f"{folder} holds no tokenizer; looked for tokenizer.model, LLaMA-2's, and for tokenizer.json, LLaMA-3's"
         )
     return SegmentTokenizer(path)
 
 
 def read_size(config: Mapping[str, Any]) -> LanguageSize:
     """Proportions in a LLaMA's ``config.json``."""
-    heads = int(config["num_attention_heads"])
-    hidden = int(config["hidden_size"])
-    return LanguageSize(
-        vocab_size=int(config["vocab_size"]),
-        hidden_size=hidden,
-        intermediate_size=int(config["intermediate_size"]),
-        num_hidden_layers=int(config["num_hidden_layers"]),
-        num_attention_heads=heads,
-        num_key_value_heads=int(config.get("num_key_value_heads") or heads),
-        head_dim=int(config.get("head_dim") or hidden // heads),
-        tie_word_embeddings=bool(config.get("tie_word_embeddings", False)),
-    )
+    attention = ATTENTION if config.get("attention_bias") else ()
+    return size_from(config, biases=(*attention, *(MLP if config.get("mlp_bias") else ())))
 
 
 def tensor_shapes(config: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
     """Name -> shape of every tensor of a LLaMA with this ``config.json``."""
-    size = read_size(config)
-    shapes: dict[str, tuple[int, ...]] = {"model.embed_tokens.weight": (size.vocab_size, size.hidden_size)}
-    with_bias = {"self_attn": bool(config.get("attention_bias")), "mlp": bool(config.get("mlp_bias"))}
-    for layer in range(size.num_hidden_layers):
-        prefix = f"model.layers.{layer}."
-        for name, (inputs, outputs) in size.matrices().items():
-            part = "self_attn" if name in ("q_proj", "k_proj", "v_proj", "o_proj") else "mlp"
-            shapes[f"{prefix}{part}.{name}.weight"] = (outputs, inputs)
-            if with_bias[part]:
-                shapes[f"{prefix}{part}.{name}.bias"] = (outputs,)
-        for norm in ("input_layernorm", "post_attention_layernorm"):
-            shapes[f"{prefix}{norm}.weight"] = (size.hidden_size,)
-    shapes["model.norm.weight"] = (size.hidden_size,)
-    if not size.tie_word_embeddings:
-        shapes["lm_head.weight"] = (size.vocab_size, size.hidden_size)
-    return shapes
+    return shapes_of(read_size(config))
+
+
+def _recognises(config: Mapping[str, Any], folder: Path | None) -> bool:
+    return not is_llama3(config, folder) and not is_byte_level(folder)
 
 
 LLAMA = LanguageModelFamily(
@@ -127,7 +113,6 @@ LLAMA = LanguageModelFamily(
             "Llama 2 is licensed under the LLAMA 2 Community License, Copyright (c) Meta Platforms, Inc. All Rights "
             "Reserved."
         ),
-        files=("LICENSE*", "USE_POLICY*", "Notice*", "NOTICE*"),
     ),
     home="https://huggingface.co/meta-llama/Llama-2-7b-chat-hf",
     hub_names={
@@ -137,14 +122,5 @@ LLAMA = LanguageModelFamily(
     },
     recomputed=("rotary_emb.inv_freq",),
     upstream_names=(("lm_head.0.", "lm_head."),),
-    companions=(
-        "config.json",
-        "generation_config.json",
-        "tokenizer.model",
-        "tokenizer.json",
-        "tokenizer_config.json",
-        "special_tokens_map.json",
-        "added_tokens.json",
-        "chat_template.jinja",
-    ),
+    recognises=_recognises,
 )

@@ -7,11 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from ..vision_encoders import VisionEncoder
 
 KEY_BLOCK = 64
 """Columns in which memory for keys and values is taken: lengths are rounded up to them, so that few shapes occur."""
+
+
+ATTENTION, MLP = ("q_proj", "k_proj", "v_proj", "o_proj"), ("gate_proj", "up_proj", "down_proj")
+"""Linear modules of a decoder layer."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,10 @@ class LanguageSize:
     """Width of one head."""
     tie_word_embeddings: bool = False
     """Whether the output layer is the embedding."""
+    biases: tuple[str, ...] = ()
+    """Linear modules that have a bias."""
+    qk_norm: bool = False
+    """Whether each head of queries and of keys is normalised (Qwen3)."""
 
     @property
     def query_width(self) -> int:
@@ -61,9 +70,53 @@ class LanguageSize:
 
     @property
     def elsewhere(self) -> int:
-        """All other parameters: embedding, output layer, norms."""
+        """All other parameters: embedding, output layer, norms, biases."""
         tables = 1 if self.tie_word_embeddings else 2
-        return self.hidden_size * (tables * self.vocab_size + 2 * self.num_hidden_layers + 1)
+        layer = 2 * self.hidden_size + sum(self.matrices()[name][1] for name in self.biases)
+        layer += 2 * self.head_dim if self.qk_norm else 0
+        return self.hidden_size * (tables * self.vocab_size + 1) + self.num_hidden_layers * layer
+
+
+def size_from(config: Mapping[str, Any], biases: tuple[str, ...] = (), qk_norm: bool = False) -> LanguageSize:
+    """Proportions under the names that LLaMA's, Qwen2's and Qwen3's ``config.json`` share.
+
+    Raises:
+        KeyError, TypeError, ValueError: one is missing or no number.
+    """
+    heads = int(config["num_attention_heads"])
+    hidden = int(config["hidden_size"])
+    return LanguageSize(
+        vocab_size=int(config["vocab_size"]),
+        hidden_size=hidden,
+        intermediate_size=int(config["intermediate_size"]),
+        num_hidden_layers=int(config["num_hidden_layers"]),
+        num_attention_heads=heads,
+        num_key_value_heads=int(config.get("num_key_value_heads") or heads),
+        head_dim=int(config.get("head_dim") or hidden // heads),
+        tie_word_embeddings=bool(config.get("tie_word_embeddings", False)),
+        biases=biases,
+        qk_norm=qk_norm,
+    )
+
+
+def shapes_of(size: LanguageSize) -> dict[str, tuple[int, ...]]:
+    """Name -> shape of every tensor of a model of these proportions, as transformers names LLaMA's and Qwen's."""
+    shapes: dict[str, tuple[int, ...]] = {"model.embed_tokens.weight": (size.vocab_size, size.hidden_size)}
+    for layer in range(size.num_hidden_layers):
+        prefix = f"model.layers.{layer}."
+        for name, (inputs, outputs) in size.matrices().items():
+            part = "self_attn" if name in ATTENTION else "mlp"
+            shapes[f"{prefix}{part}.{name}.weight"] = (outputs, inputs)
+            if name in size.biases:
+                shapes[f"{prefix}{part}.{name}.bias"] = (outputs,)
+        for norm in ("q_norm", "k_norm") if size.qk_norm else ():
+            shapes[f"{prefix}self_attn.{norm}.weight"] = (size.head_dim,)
+        for norm in ("input_layernorm", "post_attention_layernorm"):
+            shapes[f"{prefix}{norm}.weight"] = (size.hidden_size,)
+    shapes["model.norm.weight"] = (size.hidden_size,)
+    if not size.tie_word_embeddings:
+        shapes["lm_head.weight"] = (size.vocab_size, size.hidden_size)
+    return shapes
 
 
 @dataclass(frozen=True)

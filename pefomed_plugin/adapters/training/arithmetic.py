@@ -95,9 +95,9 @@ def count_answer_tokens(model: Any, batch: Batch) -> int:
     """Answer tokens that carry loss, the end symbol counted."""
     if "layout" in batch:
         return len(batch["layout"].targets)
-    encode = model.llama_tokenizer.encode
+    encode, plain = model.llama_tokenizer.encode, getattr(model.llama_tokenizer, "plain", str)
     return sum(
-        min(len(encode(answer + model.end_sym, add_special_tokens=False)), model.max_txt_len)
+        min(len(encode(plain(answer) + model.end_sym, add_special_tokens=False)), model.max_txt_len)
         for answer in batch["answer"]
     )
 

@@ -4,7 +4,7 @@ What it leaves out is what nobody looks at: padding, outputs of the last layer w
 intermediate results that the backward pass can make again. What it computes equals transformers' own forward (1e-6,
 float32).
 
-Shapes: G rows of T places, R tokens in them; W wanted places a row, N in all; H width, A heads, K key heads, d = H / A.
+Shapes: G rows of T places, R tokens in them; W wanted places a row, N in all; H width, A heads of d, K key heads.
 """
 
 from __future__ import annotations
@@ -140,10 +140,10 @@ def llama_block(
     wanted: Wanted | None,
     past: Past | None,
 ) -> torch.Tensor:
-    """A layer of LLaMA: norm, rotated grouped-query attention, norm, SwiGLU.
+    """A layer of LLaMA and of Qwen2: norm, rotated grouped-query attention, norm, SwiGLU.
 
     Args:
-        layer: ``LlamaDecoderLayer`` of transformers.
+        layer: ``LlamaDecoderLayer`` of transformers, or one with the same modules; biases are its modules' own.
         number: which of the layers it is.
         hidden: (R, H).
         grid: where in the rows the R tokens lie.
@@ -155,16 +155,47 @@ def llama_block(
     Returns:
         (R, H), or (N, H) where ``wanted`` is given.
     """
+    return _layer(layer, number, hidden, grid, rotation, mask, wanted, past)
+
+
+def qwen3_block(
+    layer: Any,
+    number: int,
+    hidden: torch.Tensor,
+    grid: Grid,
+    rotation: tuple[torch.Tensor, torch.Tensor],
+    mask: torch.Tensor,
+    wanted: Wanted | None,
+    past: Past | None,
+) -> torch.Tensor:
+    """A layer of Qwen3: LLaMA's, in which each head of queries and keys is normalised before it is rotated."""
+    attention = layer.self_attn
+    return _layer(layer, number, hidden, grid, rotation, mask, wanted, past, attention.q_norm, attention.k_norm)
+
+
+def _layer(
+    layer: Any,
+    number: int,
+    hidden: torch.Tensor,
+    grid: Grid,
+    rotation: tuple[torch.Tensor, torch.Tensor],
+    mask: torch.Tensor,
+    wanted: Wanted | None,
+    past: Past | None,
+    query_norm: Any = None,
+    key_norm: Any = None,
+) -> torch.Tensor:
     attention = layer.self_attn
     normed = _norm(layer.input_layernorm, hidden)
-    keys = _rotate(_heads(grid.spread(attention.k_proj(normed)), attention.head_dim), rotation)
-    values = _heads(grid.spread(attention.v_proj(normed)), attention.head_dim)
+    width = attention.head_dim
+    keys = _rotate(_heads(grid.spread(_by_head(key_norm, attention.k_proj(normed), width)), width), rotation)
+    values = _heads(grid.spread(attention.v_proj(normed)), width)
     if wanted is not None:
         hidden, normed = (tokens.index_select(0, wanted.sources) for tokens in (hidden, normed))
         grid = wanted.grid
         rotation = (_take(rotation[0], wanted.columns), _take(rotation[1], wanted.columns))
         mask = mask.gather(2, wanted.columns[:, None, :, None].expand(-1, -1, -1, mask.shape[3]))
-    queries = _rotate(_heads(grid.spread(attention.q_proj(normed)), attention.head_dim), rotation)
+    queries = _rotate(_heads(grid.spread(_by_head(query_norm, attention.q_proj(normed), width)), width), rotation)
     if past is not None:
         keys, values = past.append(number, keys, values)
     seen = functional.scaled_dot_product_attention(
@@ -176,7 +207,7 @@ def llama_block(
     return hidden + layer.mlp.down_proj(gated)
 
 
-BLOCKS: dict[str, Block] = {"llama": llama_block}
+BLOCKS: dict[str, Block] = {"llama": llama_block, "qwen3": qwen3_block}
 """What ``block`` of a family may be: name -> one layer."""
 
 
@@ -192,6 +223,11 @@ def _compiled(block: Block) -> Block:
 
 def _heads(projected: torch.Tensor, width: int) -> torch.Tensor:
     return projected.unflatten(2, (-1, width)).transpose(1, 2)
+
+
+def _by_head(norm: Any, tokens: torch.Tensor, width: int) -> torch.Tensor:
+    """(R, heads x d), each head normalised by itself; as it is without a norm."""
+    return tokens if norm is None else _norm(norm, tokens.unflatten(1, (-1, width))).flatten(1)
 
 
 def _rotate(heads: torch.Tensor, rotation: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:

@@ -135,6 +135,6 @@ class DraftedSlots(Slots):
     def _confirmed(self, answer: Answer, guess: list[int], said: list[int]) -> list[int]:
         """The model's tokens up to the first that was guessed otherwise; those behind it were read in vain."""
         kept = 1
-        while kept < len(guess) and said[kept - 1] == guess[kept] and guess[kept] != self.end:
+        while kept < len(guess) and said[kept - 1] == guess[kept] and guess[kept] not in self.ends:
             kept += 1
         return said[:kept]

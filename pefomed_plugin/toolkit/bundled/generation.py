@@ -104,9 +104,9 @@ class Generation(BaseModel):
         embeddings, mask = pad_left(embeddings, layout.lengths)
         if not settings.get("do_sample"):
             settings.update(temperature=None, top_p=None)
-        return self.llama_model.generate(
-            inputs_embeds=embeddings, attention_mask=mask, pad_token_id=self.llama_tokenizer.pad_token_id, **settings
-        )
+        tokenizer = self.llama_tokenizer
+        settings = {"eos_token_id": list(tokenizer.stop_token_ids), "pad_token_id": tokenizer.pad_token_id, **settings}
+        return self.llama_model.generate(inputs_embeds=embeddings, attention_mask=mask, **settings)
 
     def generate_packed(self, images: torch.Tensor, layout: Packed, max_new_tokens: int = 20) -> list[str]:
         """Greedy answers to the questions of a layout, those of one image read together; B texts, stripped.
@@ -169,7 +169,8 @@ class Generation(BaseModel):
 
     def drafts_of(self, answers: Iterable[str]) -> Drafts:
         """What guesses an answer's next tokens from those of the training data, ended as they are in training."""
-        return Drafts(self.llama_tokenizer.encode(answer + self.end_sym) for answer in answers)
+        tokenizer = self.llama_tokenizer
+        return Drafts(tokenizer.encode(tokenizer.plain(answer) + self.end_sym) for answer in answers)
 
     def forget_slots(self) -> None:
         """Give the memory back that answering keeps for the next time."""
@@ -222,7 +223,7 @@ class Generation(BaseModel):
         kept, self._idle_slots = self._idle_slots, None
         if kept is None or kept[0] != fits:
             del kept  # before the new ones take memory
-            parts = self._causal_lm(), self._block, count, self.llama_tokenizer.eos_token_id, self.compile_layers
+            parts = self._causal_lm(), self._block, count, self.llama_tokenizer.stop_token_ids, self.compile_layers
             kept = fits, Slots(*parts) if drafts is None else DraftedSlots(*parts, drafts=drafts)
         try:
             yield kept[1]
@@ -235,6 +236,6 @@ class Generation(BaseModel):
                 self._idle_slots = kept
 
     def _answer_text(self, ids: Sequence[int]) -> str:
-        kept, end = list(ids), self.llama_tokenizer.eos_token_id
-        text = self.llama_tokenizer.decode(kept[: kept.index(end)] if end in kept else kept)
+        ends = [place for place, token in enumerate(ids) if token in self.llama_tokenizer.stop_token_ids]
+        text = self.llama_tokenizer.decode(ids[: ends[0]] if ends else ids)
         return self.prompt_style.answer_of(text)

@@ -72,18 +72,20 @@ class _Unread(NamedTuple):
 class Slots:
     """Questions that are answered side by side, and their keys and values."""
 
-    def __init__(self, language_model: Any, block: Block, count: int, end: int, compiled: bool = False) -> None:
+    def __init__(
+        self, language_model: Any, block: Block, count: int, ends: Sequence[int], compiled: bool = False
+    ) -> None:
         """Empty slots.
 
         Args:
             language_model: of transformers (``LlamaForCausalLM``), with LoRA or without.
             block: one layer of its family.
             count: S.
-            end: token that ends an answer.
+            ends: tokens of which each ends an answer.
             compiled: on a GPU, let torch compile the layer of a step; prompts are read as they are.
         """
         self.compiled = compiled
-        self.language_model, self.block, self.end = language_model, block, end
+        self.language_model, self.block, self.ends = language_model, block, frozenset(ends)
         self.store = KeyValues(count)
         self.told = Counted()
         self._answers: list[Answer | None] = [None] * count
@@ -263,7 +265,7 @@ class Slots:
     def _take(self, answer: Answer, token: int) -> list[Answer]:
         """One more token; the answer, if that ends it."""
         answer.ids.append(token)
-        answer.is_done = token == self.end or len(answer.ids) == answer.limit
+        answer.is_done = token in self.ends or len(answer.ids) == answer.limit
         return [answer] if answer.is_done else []
 
     def _leave(self) -> None:

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from ...errors import CheckpointError, ConfigError, one_line
-from ...families import LanguageModelFamily
+from ...families import LanguageModelFamily, check_transformers
 from ...lora import LoraSettings
 from ..language_folder import LanguageFolder
 from ..lora_tensors import merged_weight
@@ -27,12 +27,16 @@ def load_language_model(folder: LanguageFolder, dtype: torch.dtype, bits: str = 
         dtype: of the weights. What 4-bit weights compute in follows the run (``adapters.devices``).
         bits: ``none``, ``8bit`` or ``4bit``: what bitsandbytes makes of the linear modules, on this process's GPU.
 
+    How its ``generation_config.json`` would have it sampled is not taken over: answers are what our own settings say
+    (Qwen2.5's repetition penalty of 1.05 would change greedy ones).
+
     Raises:
-        CheckpointError: its files cannot be read, or do not fill the model.
+        CheckpointError: its files cannot be read, or do not fill the model; transformers is too old for the family.
         ConfigError: quantised weights without a GPU or without bitsandbytes.
     """
     import transformers  # late: heavy
 
+    check_transformers(folder.family)
     transformers.utils.logging.disable_progress_bar()
     settings = quantised_loading(bits, dtype) if bits != "none" else {}
     model_class = getattr(transformers, folder.family.model_class)
@@ -45,6 +49,7 @@ def load_language_model(folder: LanguageFolder, dtype: torch.dtype, bits: str = 
     missing = [f"{name}: missing" for name in found["missing_keys"]]
     if missing:  # they would stay random
         raise CheckpointError(f"{folder.folder} does not fill the {folder.family.title}", missing)
+    model.generation_config = transformers.GenerationConfig()
     return model.requires_grad_(False)
 
 

@@ -17,7 +17,7 @@ from torch import nn
 
 from ...config.model import read_model_config
 from ...errors import ConfigError
-from ...families import Tokenizer, family_of_type
+from ...families import LanguageModelFamily, Tokenizer, family_of_config
 from ...lora import LoraSettings
 from ...prompts import IMAGE_PLACEHOLDER
 from ...services.console import say
@@ -68,6 +68,7 @@ class MiniGPTv2(Generation):
         vit_on_cpu: bool = False,
         vit_weights: Path | None = None,
         lora_is_read: bool = False,
+        family: LanguageModelFamily | None = None,
     ) -> None:
         """Put the parts together.
 
@@ -79,12 +80,13 @@ class MiniGPTv2(Generation):
             end_sym: what ends an answer; None: the family's.
             vit_weights: the file that fills the vision encoder; None: random weights.
             lora_is_read: a file will be loaded that says what LoRA began as; it is not computed then.
+            family: of the language model; None: by its configuration alone.
 
         Raises:
-            CheckpointError: the file does not fill it.
+            CheckpointError: the file does not fill it; no family reads the configuration.
         """
         super().__init__()
-        self.family = family_of_type(language_model.config.model_type, "the language model")
+        self.family = family or family_of_config(language_model.config.to_dict(), "the language model")
         self.prompt_style = self.family.prompt_style
         self._block = block_of(self.family)
         self.lora_settings = lora
@@ -198,8 +200,9 @@ class MiniGPTv2(Generation):
             wanted, targets, owners = self._packed_outputs(samples["image"], packed), packed.targets, packed.owners
             count, padded_length = packed.samples, packed.separately_padded_length
         else:
-            prompts = [self.prompt_template.format(text) for text in samples["instruction_input"]]
-            layout = self.lay_out(prompts, samples["answer"])
+            plain = self.llama_tokenizer.plain
+            prompts = [self.prompt_template.format(plain(text)) for text in samples["instruction_input"]]
+            layout = self.lay_out(prompts, [plain(answer) for answer in samples["answer"]])
             hidden = self._hidden_states(self.encode_img(samples["image"]), layout)
             owners, columns = layout.answer_positions()
             wanted, targets = hidden[owners, columns - 1], layout.token_ids[owners, columns]
@@ -244,7 +247,7 @@ class MiniGPTv2(Generation):
 
     def prompt_length(self, instruction_input: str) -> int:
         """Tokens of a prompt, those of its images included, however many there may be."""
-        parts = self.prompt_template.format(instruction_input).split(IMAGE_PLACEHOLDER)
+        parts = self.prompt_template.format(self.llama_tokenizer.plain(instruction_input)).split(IMAGE_PLACEHOLDER)
         return sum(len(self.llama_tokenizer.encode(part)) for part in parts) + (len(parts) - 1) * self.visual_tokens
 
     @property
@@ -324,6 +327,7 @@ class MiniGPTv2(Generation):
             encoder=encoder_of(cfg),
             vit_weights=Path(str(cfg["vit_weights"])),
             lora_is_read=lora_is_read,
+            family=folder.family,
             **{key: section[key] for key in _OPTIONS if section.get(key) is not None},
         )
         if cfg.get("use_grad_checkpoint"):

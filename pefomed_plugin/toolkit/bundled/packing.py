@@ -73,7 +73,7 @@ class Packer:
     """Makes rows from prompts and answers; small enough to be sent to the processes that load data."""
 
     tokenizer: Any
-    """With ``encode``, ``bos_token_id`` and ``pad_token_id``."""
+    """Of ``families``."""
     prompt_template: str
     end_sym: str
     visual_tokens: int
@@ -98,10 +98,12 @@ class Packer:
         """
         rows: dict[Hashable, _Row] = {}
         for number, text in enumerate(instruction_inputs):
-            before, behind = self._split(number, self.prompt_template.format(text))
+            before, behind = self._split(number, self.prompt_template.format(self.tokenizer.plain(text)))
             row = rows.setdefault((images[number], before), self._up_to_image(before))
-            tail = self.tokenizer.encode(behind)[: self.max_context_len - (len(row.image) - 1)]
-            answer = self.tokenizer.encode(answers[number] + self.end_sym) if answers is not None else []
+            tail = self.tokenizer.encode(behind)[: self.max_context_len - (len(row.image) - len(self._begin))]
+            answer = []
+            if answers is not None:
+                answer = self.tokenizer.encode(self.tokenizer.plain(answers[number]) + self.end_sym)
             row.questions.append(_Question(number, tail, answer[: self.max_txt_len], len(answer) > self.max_txt_len))
         return _together(list(rows.values()), self.tokenizer.pad_token_id), [
             row.questions[0].sample for row in rows.values()
@@ -114,13 +116,18 @@ class Packer:
             raise ValueError(f"prompt {number} holds no image placeholder: {prompt[:80]!r}")
         return before, behind
 
+    @property
+    def _begin(self) -> list[int]:
+        bos = self.tokenizer.bos_token_id
+        return [] if bos is None else [bos]
+
     def _up_to_image(self, before: str) -> _Row:
-        row, places = [self.tokenizer.bos_token_id], []
+        row, places = list(self._begin), []
         for text in before.split(IMAGE_PLACEHOLDER):
             row += self.tokenizer.encode(text)
             places.append(len(row))
             row += [self.tokenizer.pad_token_id] * self.visual_tokens
-        if len(row) - 1 > self.max_context_len:
+        if len(row) - len(self._begin) > self.max_context_len:
             raise ValueError(
                 f"model.max_context_len: {self.max_context_len} leaves no room for "
                 f"{len(places) * self.visual_tokens} visual tokens"

@@ -53,12 +53,12 @@ def lay_out(
     end_sym: str,
     placeholder: str,
     visual_tokens: int,
-    bos: int,
+    bos: int | None,
     pad: int,
     max_answer: int,
     max_context: int,
 ) -> PaddedRows:
-    """Lay out B prompts, with their answers for training or without for generation.
+    """Lay out B prompts, with their answers for training or without for generation; None for ``bos``: it is left out.
 
     Raises:
         ValueError: a prompt without image placeholder.
@@ -71,12 +71,13 @@ def lay_out(
         *before, behind = prompt.split(placeholder)
         if not before:
             raise ValueError(f"prompt {number} holds no image placeholder: {prompt[:80]!r}")
-        context, starts = [bos], []
+        begin = [] if bos is None else [bos]
+        context, starts = list(begin), []
         for text in before:
             context += tokenize(text)
             starts.append(len(context))
             context += [pad] * visual_tokens
-        context = (context + tokenize(behind))[: 1 + max_context]
+        context = (context + tokenize(behind))[: len(begin) + max_context]
         answer = tokenize(answers[number] + end_sym) if answers is not None else []
         truncated += len(answer) > max_answer
         rows.append(context + answer[:max_answer])

@@ -40,7 +40,7 @@ def test_another_width_than_the_papers_is_a_warning(tmp_path):
     assert finding.state == WARNING and "width 32" in finding.found and "4096" in finding.found and finding.remedy
 
 
-@pytest.mark.parametrize("kind", ["mistral", "qwen2", "gemma"])
+@pytest.mark.parametrize("kind", ["mistral", "phi3", "gemma"])
 def test_another_family_is_an_error_that_names_the_known_ones(tmp_path, kind):
     (finding,) = check_language_model(make_llama(tmp_path / "llama", model_type=kind), SMALL)
     assert finding.state == ERROR and f"of type {kind!r}, which is not supported; known: llama" in finding.found
