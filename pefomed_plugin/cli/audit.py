@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -88,16 +89,18 @@ def run(arguments: argparse.Namespace) -> Output:
     for harness, _ in harnesses:
         sets_of(harness, sets)  # before anything is computed
     limits = Limits(arguments.harness_python, arguments.harness_timeout)
-    answers = {found.name: probe_answers(found.samples) for found in sets}
     shown: list[Shown] = []
     findings: list[Finding] = []
+    probed: set[str] = set()
     with one_meteor():
         for tested in sets:
+            answers = probe_answers(tested.samples)
+            probed.update(answers)
             found = [
                 finding
                 for spec in specs
                 if tested.samples[0].task in spec.tasks
-                for finding in audit_scorer(spec, tested.samples, answers[tested.name])
+                for finding in audit_scorer(spec, tested.samples, answers)
             ]
             if found:
                 shown += [audit_table(tested.title, found, every_figure=arguments.every_figure), ""]
@@ -109,14 +112,13 @@ def run(arguments: argparse.Namespace) -> Output:
         shown += [harness_table(result, every_figure=arguments.every_figure), ""]
     off = [found for found in findings if found.verdict == OFF]
     right = sum(found.verdict == RIGHT for found in findings)
-    probed = {name for of_one in answers.values() for name in of_one}
     shown += [
         probes_table([name for name in PROBES if name in probed]),
         *left_out,
         f"{right:,} figures of {len({found.scorer for found in findings})} scorers as declared, {len(off):,} off",
     ]
     data = {
-        "sets": {tested.name: len(tested.samples) for tested in sets},
+        "sets": sum((Counter({tested.name: len(tested.samples)}) for tested in sets), Counter()),
         "findings": [asdict(found) for found in findings],
         "harnesses": [{**asdict(found), "figures": list(map(_figure, found.figures))} for found in called],
         "left_out": left_out,
@@ -176,12 +178,9 @@ def _read_sets(given: Sequence[str], reports: int) -> list[AuditedSet]:
         samples = read_data(DATASETS.find(name).name, folder).splits().get("test", [])
         if not samples:
             raise DataError(f"{folder}: no test split; an audit needs one")
-        chosen = _chosen(samples, reports)
-        kind = "questions" if samples[0].task == "vqa" else "reports"
-        count = (
-            f"{len(chosen):,} {kind}" if len(chosen) == len(samples) else f"{len(chosen):,} of {len(samples):,} {kind}"
-        )
-        sets.append(AuditedSet(name, folder, f"{name}-test, {count}", chosen))
+        for task in dict.fromkeys(sample.task for sample in samples):
+            of_task = [sample for sample in samples if sample.task == task]
+            sets.append(AuditedSet(name, folder, *_chosen(name, of_task, reports)))
     return sets
 
 
@@ -195,8 +194,11 @@ def _draw() -> list[tuple[str, Path]]:
     return [(name, folder / name) for name in _DRAWN]
 
 
-def _chosen(samples: list[Sample], most: int) -> list[Sample]:
-    """All questions; of reports ``most``, from all over the set."""
-    if samples[0].task == "vqa" or not most or len(samples) <= most:
-        return samples
-    return [samples[place * len(samples) // most] for place in range(most)]
+def _chosen(name: str, samples: list[Sample], most: int) -> tuple[str, list[Sample]]:
+    """Title and samples of one task: all questions; of reports ``most``, from all over the set."""
+    if samples[0].task == "vqa":
+        return f"{name}-test, {len(samples):,} questions", samples
+    if not most or len(samples) <= most:
+        return f"{name}-test, {len(samples):,} reports", samples
+    chosen = [samples[place * len(samples) // most] for place in range(most)]
+    return f"{name}-test, {most:,} of {len(samples):,} reports", chosen

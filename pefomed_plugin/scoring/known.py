@@ -69,6 +69,12 @@ def holds(prediction: Prediction) -> float:
     return float(bool(wanted) and not wanted - Counter(_words(prediction.prediction or "")))
 
 
+def holds_plainly(prediction: Prediction) -> float:
+    """The same, where the reference has no punctuation; 0 where it has: rules differ in what they make of that."""
+    is_plain = all(letter.isalnum() or letter.isspace() for letter in prediction.answer)
+    return holds(prediction) if is_plain else 0.0
+
+
 def has_words(prediction: Prediction) -> float:
     """1 where the reference has a word that is no article."""
     return float(bool(_words(prediction.answer)))

@@ -13,7 +13,7 @@ from typing import Callable
 from ..errors import ConfigError, near_names
 from ..records import CLOSED, Prediction, Score
 from ..text import normalise_clean, normalise_llava_med
-from .known import Known, has_words, holds, touches
+from .known import Known, has_words, holds, holds_plainly, touches
 from .pairing import NO_PREDICTION, answer_type, require_predictions
 from .probes import EMPTY, MISSING, OPTIONS, PERFECT, QUESTION_PROBES, RETRACTED, SWAPPED
 from .spec import ScorerSpec
@@ -76,12 +76,17 @@ def score_token_overlap(predictions: Sequence[Prediction], measure: str, variant
     return [score(prediction) for prediction in predictions]
 
 
-def _known(measure: str) -> tuple[Known, ...]:
-    """Nothing without a word in common. Recall is 1 wherever the reference is said at all, also beside all else."""
+def _known(measure: str, variant: str) -> tuple[Known, ...]:
+    """Nothing without a word in common. Recall is 1 wherever the reference is said at all, also beside all else.
+
+    With LLaVA-Med's normalisation a mark beside a blank changes what the same mark does within other words
+    (``non-bacterial`` is two words alone, and one where ``small- to`` is said too).
+    """
+    said = holds_plainly if variant == "llava_med" else holds
     fixed = {
         PERFECT: Known(PERFECT, has_words, 1),
         **{probe: Known(probe, 0) for probe in (EMPTY, MISSING, SWAPPED)},
-        **({probe: Known(probe, holds, 1) for probe in (OPTIONS, RETRACTED)} if measure == "token_recall" else {}),
+        **({probe: Known(probe, said, 1) for probe in (OPTIONS, RETRACTED)} if measure == "token_recall" else {}),
     }
     return tuple(fixed.get(probe, Known(probe, 0, touches)) for probe in QUESTION_PROBES)
 
@@ -95,7 +100,7 @@ def _spec(measure: str, variant: str) -> ScorerSpec:
         version=_VERSIONS[variant],
         compares_words=True,
         short=measure if variant == "llava_med" else "",
-        known=_known(measure),
+        known=_known(measure, variant),
     )
 
 

@@ -89,7 +89,7 @@ def sets_of(harness: Harness, sets: Sequence[AuditedSet]) -> list[AuditedSet]:
     Raises:
         ConfigError: it scores none of them.
     """
-    wanted = [audited for audited in sets if audited.name in harness.datasets]
+    wanted = [audited for audited in sets if audited.name in harness.datasets and audited.samples[0].task == "vqa"]
     if not wanted:
         raise ConfigError(
             f"{harness.name} scores {', '.join(harness.datasets)}; none of them is among "

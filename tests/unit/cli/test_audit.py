@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from importlib import metadata
+from types import SimpleNamespace
 
 import pytest
 
 from pefomed_plugin import plugins
+from pefomed_plugin.cli import audit as cli_audit
 from pefomed_plugin.cli import main
 from pefomed_plugin.plugins import EntryPoint
 from pefomed_plugin.records import Score
 from pefomed_plugin.scoring.exact_match import PEFOMED
+from tests.unit.scoring.rows import predicted
 from tests.unit.services.small import LEAKY, write_rad
 
 
@@ -90,3 +93,17 @@ def test_mistakes(audit, arguments, told):
 def test_only_scorers_that_declare_nothing(audit, installed):
     code, shown = audit("--scorer", "silent")
     assert code == 2 and "nothing to audit" in shown and "silent declares nothing" in shown
+
+
+def test_questions_and_reports_of_one_data_set_are_apart(monkeypatch, capsys):
+    asked = [predicted(answer, None, number) for number, answer in enumerate(("left", "no"))]
+    written = [
+        predicted(answer, None, number, task="report", question=None)
+        for number, answer in enumerate(("No mass in the left lung.", "A fracture of the right rib."), 2)
+    ]
+    release = SimpleNamespace(splits=lambda: {"test": [found.sample for found in (*asked, *written)]})
+    monkeypatch.setattr(cli_audit, "read_data", lambda name, folder: release)
+    assert main(["audit", "--data", "vqa_rad=x", "--scorer", "exact_match", "--scorer", "consistency"]) == 0
+    shown = capsys.readouterr().out
+    assert "vqa_rad-test, 2 questions" in shown and "vqa_rad-test, 2 reports" in shown
+    assert "clinical/consistency" in shown and "exact_match/pefomed" in shown

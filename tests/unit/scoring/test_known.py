@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pefomed_plugin.scoring.known import Known, alike, has_words, holds, same, share_no_word, touches
+from pefomed_plugin.scoring.known import Known, alike, has_words, holds, holds_plainly, same, share_no_word, touches
 from pefomed_plugin.text import NORMALISATIONS
 
 from .rows import predicted
@@ -51,6 +51,12 @@ def test_what_two_texts_share(answer: str, prediction: str | None, of: str) -> N
 def test_what_a_normalisation_takes_for_equal_is_alike(rule: str, one: str, other: str) -> None:
     if NORMALISATIONS[rule](one) == NORMALISATIONS[rule](other):
         assert alike(predicted(one, other)) == 1
+
+
+def test_what_is_said_without_punctuation() -> None:
+    assert holds_plainly(predicted("left lung", "left lung, heart")) == 1
+    assert holds_plainly(predicted("x-ray", "x-ray, ct")) == 0 and holds(predicted("x-ray", "x-ray, ct")) == 1
+    assert holds_plainly(predicted("left lung", "heart")) == 0
 
 
 def test_words() -> None:

@@ -126,3 +126,11 @@ def test_what_is_not_counted_is_not_run_and_what_must_fall_must_fall():
     stays = replace(must_fall, function=lambda rows: [Score(row.id, PEFOMED.name, "1", 1.0) for row in rows])
     reasons = {each.reason for each in audit_scorer(stays, QUESTIONS, ASKED) if each.verdict == OFF}
     assert reasons == {"not below 'perfect', 100"}
+
+
+def test_punctuation_of_both_kinds_is_no_fault_of_a_rule_that_keeps_its_own():
+    texts = ("non-bacterial growth", "small- to medium-sized", "左肺,右侧", "黑色")
+    asked = [predicted(text, None, n, answer_type=OPEN).sample for n, text in enumerate(texts)]
+    for spec in QUICK:
+        if "vqa" in spec.tasks:
+            assert [each for each in audit_scorer(spec, asked, probe_answers(asked)) if each.verdict != RIGHT] == []
