@@ -19,11 +19,9 @@ from ..scoring.repeated import Runs
 from .rated_runs import NOT_RANDOM, RatedRun, rated_runs
 from .table import COUNT, FIGURE, HIGHER, Cell, Column, Table
 
-NOTES = (
-    "PPI (prediction-powered, PPI++): holds if people rated a random part of the answers. Rogan-Gladen: holds if the "
-    + "judge's sensitivity and specificity among the rated are those among all.",
-    "In square brackets: 95 % intervals, drawn over studies or images (docs/statistics.md).",
-)
+_PPI = "PPI (prediction-powered, PPI++): holds if people rated a random part of the answers."
+_GLADEN = "Rogan-Gladen: holds if the judge's sensitivity and specificity among the rated are those among all."
+_INTERVALS = "In square brackets: 95 % intervals, drawn over studies or images (docs/statistics.md)."
 
 
 def correct_scores(run: RatedRun, rubric: Rubric, axes: Sequence[str] = ()) -> dict[str, Any]:
@@ -115,15 +113,16 @@ def corrected_tables(title: str, found: Mapping[str, Mapping[str, Any]], signed:
         rows += [_Row(f"  {part['axis']} {part['label']}", part) for part in figures.get("groups", {}).values()]
     if not rows:
         return []
-    notes = [*NOTES, *_left_out(rows)]
-    tables = [Table(title, _columns(rows, signed), rows, notes)]
+    has_rates = any(ESTIMATES[1] in row.figures for row in rows)
+    notes = [_PPI, *([_GLADEN] if has_rates else []), _INTERVALS, *_left_out(rows)]
+    tables = [Table(title, _columns(rows, has_rates, signed), rows, notes)]
     of_judges = [row for row in rows if row.figures.get("sensitivity", {}).get("value") is not None]
     if of_judges:
         tables.append(Table("How often judges say what people say", _rate_columns(of_judges), of_judges))
     return tables
 
 
-def _columns(rows: Sequence[_Row], signed: bool) -> list[Column]:
+def _columns(rows: Sequence[_Row], has_rates: bool, signed: bool) -> list[Column]:
     better = None if signed else HIGHER
     unit, digits = _unit_of(rows)
 
@@ -137,7 +136,7 @@ def _columns(rows: Sequence[_Row], signed: bool) -> list[Column]:
         Column("people's", plain("people"), FIGURE, unit=unit, better=better, help="over what they rated"),
         Column("PPI", lambda row: corrected_cell(row.figures, signed=signed), FIGURE, unit=unit, better=better),
     ]
-    if any(ESTIMATES[1] in row.figures for row in rows):
+    if has_rates:
         columns.append(
             Column(
                 "Rogan-Gladen",

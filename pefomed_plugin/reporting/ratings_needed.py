@@ -173,7 +173,12 @@ def needed_lines(planned: Sequence[Planned]) -> list[str]:
             lines.append(
                 f"{name}: not even all {found.n:,} answers rated give it (\u00b1 {half}): it takes more questions."
             )
-            lines.append(f"  To know that well what people say of these very answers, rate about {found.of_these:,}.")
+            done = (
+                f"enough are rated ({found.rated:,})"
+                if found.of_these <= found.rated
+                else f"rate about {found.of_these:,}"
+            )
+            lines.append(f"  To know that well what people say of these very answers, {done}.")
         elif found.needed <= found.rated and not found.is_bound:
             lines.append(f"{name}: enough are rated.")
         else:

@@ -95,14 +95,16 @@ def power_table(found: Sequence[Seen]) -> list[Table]:
         Column("images", lambda seen: seen.clusters, COUNT, help="or studies; what is independent"),
         Column("least difference", lambda seen: Cell(seen.least, unit=_unit(seen), digits=seen.digits), FIGURE),
     ]
+    title = "What the tests can show: the least difference found in 80 of 100"
     if any(seen.chances for seen in found):
+        title += f", the chance to find {', '.join(map(str, POINTS))} points"
         columns += [
             Column(f"{points} point{'s' * (points > 1)}", chance(place), FIGURE, unit="%")
             for place, points in enumerate(POINTS)
         ]
     bound = "Of a single run: at most, for another model whose mistakes have nothing to do with this one's."
     table = Table(
-        "What the tests can show: the least difference found in 80 of 100, the chance to find 1, 2, 5 points",
+        title,
         columns,
         found,
         [bound] if any(seen.is_bound for seen in found) else [],

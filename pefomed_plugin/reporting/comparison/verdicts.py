@@ -205,6 +205,8 @@ def _amount(value: float, verdict: Verdict) -> str:
     number = f"{value:,.{verdict.column.digits}f}"
     if unit == "%":
         return f"{number} points"
+    if verdict.column.is_mean_level:
+        return f"{number} levels"
     return f"{number} {unit}" if unit else number
 
 
