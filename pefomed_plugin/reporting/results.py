@@ -114,6 +114,8 @@ class Run:
     """What the run says of its data, its weights and how it was made; None for answers from elsewhere."""
     answered: Mapping[str, Answered] = field(default_factory=dict)
     """Test sets by ``key``."""
+    has_floors_read: bool = True
+    """Whether floors were looked for; False: the user wants none."""
 
     @property
     def origins(self) -> Origins:
@@ -162,7 +164,7 @@ def read_run(folder: Path, name: str = "", *, leave_out_stale: bool = False, flo
     for place in places:
         found = _read_answered(place, leave_out_stale, place)
         answered[found.key] = replace(found, floors=_read_floors(place, found)) if floors else found
-    return Run(name or folder.resolve().name, folder, read_config(folder), read_record(folder), answered)
+    return Run(name or folder.resolve().name, folder, read_config(folder), read_record(folder), answered, floors)
 
 
 def read_config(folder: Path) -> dict[str, Any]:

@@ -20,6 +20,9 @@ from ..records import Prediction, Sample
 from ..storage import write_json
 
 LEAKS = "leaks.json"
+FLOORS = "floors"
+"""Folder of what predictors that do not look get, beside the answers, and the section of ``metrics.json`` with the
+strongest of them."""
 KEY = "leaks"
 """Of ``Sample.metadata``: finding -> true or false; what was not examined is not in it."""
 FINDINGS: Mapping[str, tuple[str, str]] = {
@@ -97,6 +100,38 @@ class SampleLeaks:
             {name: why for name, why in findings.items() if isinstance(why, str)},
         )
 
+    @classmethod
+    def together(cls, parts: Sequence[SampleLeaks]) -> SampleLeaks:
+        """Of the test parts of several folds, each looked for in its own training part.
+
+        Raises:
+            ValueError: no parts.
+        """
+        if not parts:
+            raise ValueError("no parts to put together")
+
+        def union(of: str) -> dict[str, list[str]]:
+            names = dict.fromkeys(name for part in parts for name in getattr(part, of))
+            return {name: [key for part in parts for key in getattr(part, of).get(name, ())] for name in names}
+
+        digests = "".join(part.training.sha256 for part in parts)
+        told = set.intersection(*(set(part.found) for part in parts))  # what a part does not know is known of none
+        reasons = {name: why for part in parts for name, why in part.not_examined.items()}
+        return cls(
+            parts[0].dataset,
+            parts[0].split,
+            sum(part.n for part in parts),
+            hashlib.sha256("".join(part.samples_sha256 for part in parts).encode()).hexdigest(),
+            TrainingFacts(
+                min(part.training.samples for part in parts),
+                hashlib.sha256(digests.encode()).hexdigest(),
+                all(part.training.images_opened for part in parts),
+            ),
+            {name: ids for name, ids in union("found").items() if name in told},
+            {name: ids for name, ids in union("unknown").items() if name in told},
+            reasons,
+        )
+
     def attach(self, samples: Sequence[_Record]) -> list[_Record]:
         """The samples with what is known of each in their metadata."""
         found = {name: set(ids) for name, ids in self.found.items()}
@@ -127,12 +162,14 @@ def write_leaks(folder: Path, leaks: SampleLeaks) -> None:
 
 
 def read_leaks(folder: Path) -> SampleLeaks | None:
-    """What ``write_leaks`` wrote; None where there is nothing.
+    """What ``write_leaks`` wrote; None where there is nothing. A floor has what the answers have that it lies beside.
 
     Raises:
         DataError: the file is damaged.
     """
     path = Path(folder) / LEAKS
+    if not path.is_file() and path.parent.parent.name == FLOORS:
+        path = path.parents[2] / LEAKS
     if not path.is_file():
         return None
     kinds = {

@@ -22,12 +22,10 @@ from ..records import Prediction
 from ..storage import read_predictions, set_aside, write_json, write_records
 from .breakdown import axes_of
 from .checks import check_predictions
-from .leaks import LEAKS, read_leaks, samples_digest, without_leaks
+from .leaks import FLOORS, LEAKS, read_leaks, samples_digest, without_leaks
 from .spec import ScorerSpec
 
 METRICS, PREDICTIONS, AGREEMENT = "metrics.json", "predictions.jsonl", "agreement.json"
-FLOORS = "floors"
-"""Folder of what predictors that do not look get, and the section of ``metrics.json`` with the strongest of them."""
 OCCLUSION = "occlusion.json"
 """What ``pefomed explain`` found of single answers."""
 RATINGS = "ratings_sha256"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ..errors import DataError
 from ..records import Prediction
 from ..scoring.floors import floor_folders
-from ..scoring.leaks import without_leaks
+from ..scoring.leaks import SampleLeaks, read_leaks, samples_digest, without_leaks, write_leaks
 from ..scoring.metrics_file import FLOORS, PREDICTIONS, set_stale_aside
 from ..storage import read_predictions, write_records
 
@@ -51,6 +52,13 @@ def write_pooled(folders: Mapping[str, Path], out: Path) -> tuple[list[Predictio
     pooled = pool(folders)
     place = out / "results" / f"{pooled[0].dataset}-{pooled[0].split}"
     told = _write(pooled, place)
+    found = {label: read_leaks(folder) for label, folder in folders.items()}
+    known = [leaks for leaks in found.values() if leaks is not None]
+    if len(known) == len(folders):
+        write_leaks(place, replace(SampleLeaks.together(known), samples_sha256=samples_digest(pooled)))
+    elif known:
+        lacking = ", ".join(label for label, leaks in found.items() if leaks is None)
+        told.append(f"what training has of the samples: not put together, it was not examined of {lacking}")
     by_run = {label: floor_folders(folder) for label, folder in folders.items()}
     for name in sorted({name for places in by_run.values() for name in places}):
         having = {label: places[name] for label, places in by_run.items() if name in places}

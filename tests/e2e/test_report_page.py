@@ -12,6 +12,9 @@ import pytest
 from pefomed_plugin.reporting.agreement import measure_agreement, write_agreement
 from pefomed_plugin.reporting.page.explorer import write_report
 from pefomed_plugin.reporting.results import read_run
+from pefomed_plugin.scoring.files import write_scores
+from pefomed_plugin.scoring.leaks import SampleLeaks, TrainingFacts, write_leaks
+from pefomed_plugin.storage import write_records
 
 from ..unit.reporting.made import answers, make_images, make_run, rate
 from .browsing import expect
@@ -45,6 +48,35 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "image0.png").unlink()
     assert len(write_report(runs, folder / "report.html", {"vqa_rad": root})) == 1
     return folder / "report.html"
+
+
+def test_ticks_are_at_the_floor_and_filters_part_by_what_training_has(tmp_path: Path, open_page: Callable) -> None:
+    rows = answers(RIGHT[:40])
+    results = make_run(tmp_path / "run", rows) / "results/vqa_rad-test"
+    write_records(results / "floors" / "most_frequent" / "predictions.jsonl", answers([True] * 30 + [False] * 10))
+    write_scores(rows, ["exact_match"], results, {})
+    twins = [number < 30 for number in range(40)]
+    write_leaks(results, SampleLeaks.of(rows, TrainingFacts(7, "0" * 64, False), {"twin": twins}))
+    write_report([read_run(tmp_path / "run")], tmp_path / "page.html")
+    page = open_page((tmp_path / "page.html").resolve().as_uri())
+    check_shows(page, "40 of 40")
+    overall = page.locator(".figure").filter(has_text="overall").locator(".strip .floor")
+    assert overall.get_attribute("x1") == "75%"
+    expect(page.locator(".floor-note")).to_contain_text("most_frequent")
+    expect(page.locator("#sets")).to_contain_text("framed twin 30")
+    assert page.locator("#plots .strip").count() == page.locator("#plots .strip .floor").count() > 0
+    choose(page, "f-twin", "no")
+    check_shows(page, "10 of 40")
+    page.get_by_role("button", name="with framed twin").first.click()
+    check_shows(page, "30 of 40")
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+    write_report([read_run(tmp_path / "run", floors=False)], tmp_path / "without.html")
+    page = open_page((tmp_path / "without.html").resolve().as_uri())
+    check_shows(page, "40 of 40")
+    expect(page.locator(".floor, .floor-note")).to_have_count(0)
+    expect(page.locator("#sets")).not_to_contain_text("floor")
 
 
 @pytest.fixture

@@ -83,6 +83,7 @@ function setPanel(set) {
   }
   left.append(make("p", { class: "small" }, `${count(set.n)} samples, ${count(set.images)} images` +
     (set.missing ? `; ${count(set.missing)} without an answer` : "")));
+  left.append(...set.beside.map((line) => make("p", { class: "small" }, line)));
   const right = make("div", {});
   for (const scorer of new Set(set.figures.map((figure) => figure.scorer)))
     right.append(make("div", { class: "scorer" }, make("h3", {}, scorer),

@@ -11,8 +11,8 @@ from typing import Any, Optional
 
 from ... import __version__
 from ...records import Prediction
-from ...scoring.breakdown import axes_of, groups_of, label_of, says_nothing
-from ...scoring.leaks import FINDINGS
+from ...scoring.breakdown import axes_of, groups_of, label_of, places_of_groups, says_nothing
+from ...scoring.leaks import FINDINGS, LEAK
 from ...scoring.metrics_file import groups_in
 from ...scoring.reliance import VARIANTS
 from ...scoring.spec import ACCURACY, RATER, RUN, MetricSpec, ScorerSpec
@@ -251,7 +251,23 @@ def _set(run: Run, answered: Answered) -> dict[str, Any]:
         "ratings": ratings_data(run, answered),
         "reliance": reliance_data(run, answered),
         "floors": {scorer: f"{floor.predictor} ({floor_words(floor)})" for scorer, floor in answered.floors.items()},
+        "beside": [_leaks_in_words(answered), *_floors_lacking(run, answered)],
     }
+
+
+def _leaks_in_words(answered: Answered) -> str:
+    """What training has of the samples, or that nobody looked."""
+    groups = places_of_groups(answered.predictions, LEAK)
+    if says_nothing(groups):
+        return "What training has of these samples: not examined (pefomed leaks)."
+    named = ", ".join(f"{group} {len(places):,}" for group, places in groups.items())
+    return f"What training has of these samples, the worst of each: {named}."
+
+
+def _floors_lacking(run: Run, answered: Answered) -> list[str]:
+    """Scorers without a floor, unless none is wanted."""
+    lacking = [spec.name for spec in answered.scored if spec.name not in answered.floors]
+    return [f"No floor of {', '.join(lacking)} (pefomed floors)."] if lacking and run.has_floors_read else []
 
 
 def _floor_figure(answered: Answered, scorer: str, group: str) -> float | None:

@@ -14,6 +14,8 @@ from pefomed_plugin.cli import main
 from pefomed_plugin.errors import DataError
 from pefomed_plugin.readers import read_data
 from pefomed_plugin.records import Prediction
+from pefomed_plugin.reporting.results import read_run
+from pefomed_plugin.scoring.breakdown import groups_of
 from pefomed_plugin.scoring.files import write_scores
 from pefomed_plugin.services.data.folds import make_folds
 from pefomed_plugin.services.images.fingerprints import Fingerprint
@@ -103,6 +105,7 @@ def test_the_command_writes_what_trains_and_evaluates(tmp_path: Path, capsys) ->
         write_records(run / "predictions.jsonl", answers)
         write_scores(answers, ["exact_match"], run, {})
         assert main(["floors", str(run), "--data", storage, "--predictor", "most_frequent"]) == 0
+        assert main(["leaks", str(run), "--data", storage]) == 0
     assert sorted(found) == ids
 
     capsys.readouterr()
@@ -110,6 +113,8 @@ def test_the_command_writes_what_trains_and_evaluates(tmp_path: Path, capsys) ->
     assert main(["folds-summary", *runs, "--out", str(out / "all"), "--json"]) == 0
     overall = json.loads(capsys.readouterr().out)["figures"]["exact_match/pefomed"]["overall"]
     assert overall["n"] == 8 and overall["mean"] == overall["value"] and list(overall["folds"]) == runs
+    (together,) = read_run(out / "all").answered.values()
+    assert {groups_of(row, "leak") for row in together.predictions} == {("none found",)}
     assert main(["compare", str(out / "all")]) == 0
     assert "floor: most_frequent" in capsys.readouterr().out
     assert main(["folds-summary", runs[0], runs[0] + "/", "--out", str(out / "twice")]) == 2

@@ -9,7 +9,7 @@ import pytest
 from pefomed_plugin.errors import DataError
 from pefomed_plugin.records import Prediction
 from pefomed_plugin.scoring.breakdown import groups_of
-from pefomed_plugin.scoring.leaks import LEAKS, read_leaks, samples_digest, with_leaks, write_leaks
+from pefomed_plugin.scoring.leaks import LEAKS, SampleLeaks, read_leaks, samples_digest, with_leaks, write_leaks
 from pefomed_plugin.services.data.sample_leaks import find_sample_leaks, note_leaks
 from pefomed_plugin.services.images.fingerprints import Fingerprint
 
@@ -90,6 +90,25 @@ def test_what_is_at_hand_is_noted_and_what_was_opened_is_kept(tmp_path) -> None:
     assert read_leaks(tmp_path) == opened
     note_leaks(tmp_path, held_out, [sample(3, image="c.png")], None)  # another training split: another fact
     assert read_leaks(tmp_path).training.samples == 1 and not read_leaks(tmp_path).training.images_opened
+
+
+def test_what_one_part_does_not_know_is_known_of_none() -> None:
+    parts = []
+    for number, prints in ((2, PRINTS), (3, {})):
+        held_out = [sample(number, "test", image="again.png", question="Q?")]
+        parts.append(find_sample_leaks(held_out, [sample(1, image="a.png", question="Q?")], prints))
+    both = SampleLeaks.together(parts)
+    assert both.n == 2 and both.found["image_in_training"] == ["vqa_rad-2"]
+    assert both.unknown["image_in_training"] == ["vqa_rad-3"] and not both.training.images_opened
+    assert "near_duplicate" not in both.found and both.not_examined["near_duplicate"] == "no image was opened"
+
+
+def test_a_floor_has_the_leaks_of_the_answers_beside_it(tmp_path) -> None:
+    held_out = [sample(2, "test", image="again.png")]
+    _, leaks = found(held_out, [sample(1, image="a.png")])
+    write_leaks(tmp_path, leaks)
+    assert read_leaks(tmp_path / "floors" / "most_frequent") == leaks
+    assert read_leaks(tmp_path / "reliance" / "blind") is None
 
 
 def test_leaks_travel_by_file_with_the_digest_of_the_training_data(tmp_path) -> None:
