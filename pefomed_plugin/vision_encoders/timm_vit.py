@@ -35,7 +35,7 @@ def _described(architecture: str, given: tuple[tuple[str, Any], ...], image_size
     encoder = VisionEncoder(
         image_size=size,
         name=f"timm/{whole}",
-        title=f"timm's {whole}",
+        title=f"{whole} of timm",
         mean=tuple(map(float, facts["mean"])),
         std=tuple(map(float, facts["std"])),
         licence=str(facts.get("license") or ""),
@@ -206,7 +206,7 @@ def _describe_biomedclip(architecture: str, given: Mapping[str, Any], image_size
     return replace(
         _describe(_BIOMEDCLIP_VIT, given, image_size),
         name="biomedclip",
-        title="BiomedCLIP's ViT-B/16",
+        title="ViT-B/16 of BiomedCLIP",
         mean=CLIP_MEAN,
         std=CLIP_STD,
         licence="mit",

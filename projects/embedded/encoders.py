@@ -31,7 +31,6 @@ ENCODERS = {
     "dinov2": ("DINOv2, registers", "timm/vit_base_patch14_reg4_dinov2", 112),
 }
 """Row -> title, ``model.vit_model``, pixels a side; all three make 64 patches."""
-ITERATIONS = 200
 SCORES = "slake-test/scores/exact_match-pefomed.jsonl"
 
 
@@ -74,8 +73,6 @@ def measure(out: Path, row: str, kind: str, seed: int) -> float:
             "model.image_size": side,
             "model.ckpt": "null",
             "model.lora_r": 16,
-            "datasets.slake.batch_size": 16,
-            "run.iters_per_epoch": ITERATIONS,
             "run.valid_splits": "[]",
             "run.image_cache": "features",
             "run.cache_dir": out / "cache",

@@ -73,6 +73,8 @@ _WITH_IMAGES = {
 def model_card(facts: ModelFacts) -> str:
     """Text of a model card."""
     usage = _USE[facts.form].format(base=facts.base_model or "PATH OF THE LLAMA")
+    if facts.form == "checkpoint" and facts.encoder.name != DEFAULT_ENCODER:
+        usage += f" \\\n  --options model.vit_model={facts.encoder.name} model.image_size={facts.encoder.image_size}"
     parts = [
         front_matter(_model_front(facts)),
         MARK,

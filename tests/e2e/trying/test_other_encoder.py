@@ -83,7 +83,7 @@ def test_exports_remember_it(files: Any, trained: Any, scans: Path, tmp_path: Pa
         MiniGPTv2.from_config({**projector, "vit_weights": str(files["vit"])})
     for card in (tmp_path / "adapter" / "README.md", merged / "README.md"):
         text = card.read_text(encoding="utf-8")
-        assert f"a frozen timm's {WHOLE.partition('/')[2]} and" in text
+        assert f"a frozen {WHOLE.partition('/')[2]} of timm and" in text
         assert f"(https://huggingface.co/{WHOLE}): apache-2.0" in text
 
 
