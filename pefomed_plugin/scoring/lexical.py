@@ -252,8 +252,8 @@ _KNOWN: dict[str, tuple[Known, ...]] = {
         *(Known(probe, 0, 10, below=PERFECT) for probe in (SWAPPED, MOST_COMMON, NOT_NEGATED, OTHER_SIDE)),
     ),
     "pefomed": (*_PERFECT, Known(EMPTY, 0)),
-    # R2Gen's cleaning makes a full stop of an empty report, and every reference has one.
-    "r2gen60": (*_PERFECT, Known(SWAPPED, 0, 10, below=PERFECT), Known(EMPTY, 0, 10, below=SWAPPED)),
+    # R2Gen's cleaning makes a full stop of an empty report, and every reference ends in one.
+    "r2gen60": (*_PERFECT, *(Known(probe, 0, 10, below=PERFECT) for probe in (SWAPPED, EMPTY))),
 }
 """Protocols ``coco`` and ``pefomed`` compute the same, so the second is not tried with everything."""
 LEXICAL = tuple(
