@@ -25,12 +25,13 @@ from pefomed_plugin.toolkit.bundled import language
 from pefomed_plugin.toolkit.checkpoint import load_checkpoint, read_checkpoint, trainable_state
 from pefomed_plugin.toolkit.language_folder import open_language_folder
 from pefomed_plugin.toolkit.start import settle_model
-from tests.conformance.golden import golden_model, samples
+from tests.conformance.golden import golden, golden_model, samples
 from tests.conformance.golden_run import golden_runner
 from tests.conformance.test_resume import interrupt_after, same, steps_of, torchrun
 from tests.unit.adapters.exported import LLAMA, lora_of
 from tests.unit.toolkit.test_lora import logits_of, plain_llama
 
+EYES = {"vit": golden()["vit"], "image_size": 56}
 TARGETS = ("q_proj", "v_proj")
 ALL = ("down_proj", "gate_proj", "k_proj", "o_proj", "q_proj", "up_proj", "v_proj")
 VARIANTS: dict[str, LoraSettings] = {
@@ -87,7 +88,7 @@ def saved(variant: str, tmp_path: Path) -> Path:
 
 
 def loaded_from(path: Path, lora_is_read: bool = True) -> Any:
-    section = settle_model({"llama_model": str(LLAMA), "ckpt": str(path)})
+    section = settle_model({"llama_model": str(LLAMA), "ckpt": str(path), **EYES})
     torch.manual_seed(7)
     model = golden_model(lora=settings_of(section, ()), lora_is_read=lora_is_read)
     report = load_checkpoint(model, read_checkpoint(path), str(path))
@@ -236,7 +237,7 @@ def test_the_merged_folder_says_the_same(variant: str, saved: Path, tmp_path: Pa
     assert torch.allclose(logits_of(merged), expected, rtol=0, atol=1e-5)
     # and another variant begins on what this one has learned
     section = {"llama_model": str(tmp_path / "merged"), "ckpt": str(tmp_path / "merged" / "projector.safetensors")}
-    settled = settle_model({**section, "lora_r": 2, "peft": {"use_dora": True}})
+    settled = settle_model({**section, **EYES, "lora_r": 2, "peft": {"use_dora": True}})
     model = golden_model(lora=settings_of(settled, ()), folder=tmp_path / "merged")
     report = load_checkpoint(model, read_checkpoint(Path(section["ckpt"])), "projector")
     assert str(report).endswith("the projection of a merged model: LoRA begins untrained")
