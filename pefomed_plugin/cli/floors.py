@@ -13,8 +13,8 @@ from ..reporting.rendering import Shown
 from ..scoring import SCORERS
 from ..scoring.breakdown import axes_of
 from ..scoring.files import write_scores
-from ..scoring.floors import floor_folders, read_floor_answers, strongest_floors
-from ..scoring.metrics_file import FLOORS, PREDICTIONS, groups_in, set_stale_aside, update_metrics
+from ..scoring.floors import floor_folders, note_floors, read_floor_answers
+from ..scoring.metrics_file import FLOORS, PREDICTIONS, groups_in, set_stale_aside
 from ..scoring.spec import ScorerSpec
 from ..services.console import say
 from ..services.private_files import keep_answers_private
@@ -46,9 +46,7 @@ def run(arguments: argparse.Namespace) -> Output:
             raise ConfigError(f"{asked.folder}: what was scored there is about other answers; score them again first")
         _write_answers(asked, arguments.predictor)
         specs = _score(asked)
-        found = strongest_floors(asked.folder, specs)
-        if found:
-            update_metrics(answered.predictions, asked.folder, {FLOORS: found})
+        found = note_floors(asked.folder)
         shown += [floors_table(answered.key, found, specs), f"written to {asked.folder / FLOORS}"]
         data.append({"folder": str(asked.folder), "test_set": answered.key, "floors": found})
     return Output({"floors": data}, shown)

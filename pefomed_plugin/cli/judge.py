@@ -202,6 +202,7 @@ def explain_unfinished(asked: Asked, ledger: Path) -> int:
 
 
 def _show(predictions: Sequence[Prediction], scorer: str, metrics: Mapping[str, Any], folder: Path) -> int:
-    show_table(repeated_table(f"{scorer}, {predictions[0].dataset} {predictions[0].split}", metrics["scores"][scorer]))
+    title, floor = f"{scorer}, {predictions[0].dataset} {predictions[0].split}", metrics.get("floors", {}).get(scorer)
+    show_table(repeated_table(title, metrics["scores"][scorer], floor))
     print(f"written to {folder}")
     return 0

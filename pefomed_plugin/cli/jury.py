@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> Output:
         f"written to {folder}",
     ]
     title = f"{name}, {predictions[0].dataset} {predictions[0].split}"
-    tables = [repeated_table(title, metrics["scores"][name]), _agreement(facts)]
+    tables = [repeated_table(title, metrics["scores"][name], metrics.get("floors", {}).get(name)), _agreement(facts)]
     return Output({"jury": name, "figures": metrics["scores"][name], **facts}, [*tables, "\n".join(lines)])
 
 

@@ -216,6 +216,6 @@ def _import(arguments: argparse.Namespace) -> int:
         print(f"{len(merged.changes):,} rating(s) changed; the earlier ones are in {folder / 'scores' / 'before'}:")
         print("\n".join(bullets(merged.changes)))
     title = f"{spec.name}, {len(merged.raters)} raters: {SCOPES[plan.scope]}"
-    show_table(repeated_table(title, metrics["scores"][spec.name]))
+    show_table(repeated_table(title, metrics["scores"][spec.name], metrics.get("floors", {}).get(spec.name)))
     print(f"written to {folder}")
     return 0

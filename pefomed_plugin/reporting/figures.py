@@ -76,8 +76,7 @@ def figures_of(scores: Mapping[str, Any], test_set: str = "") -> list[Figure]:
 
 def metrics_table(results: Mapping[str, Mapping[str, Any]]) -> Table:
     """What each test set scored, by ``<data set>-<split>``: one table, however many there are."""
-    figures = [figure for name, metrics in results.items() for figure in figures_of(metrics["scores"], name)]
-    figures = [replace(figure, floor=_floor(results[figure.test_set], figure)) for figure in figures]
+    figures = figures_with_floors(results)
     scored = {figure.test_set for figure in figures}
     several = len(results) > 1
     notes = [
@@ -85,17 +84,33 @@ def metrics_table(results: Mapping[str, Mapping[str, Any]]) -> Table:
         for name in results
         if name not in scored
     ]
-    notes += [
-        f"Floor of {scorer}{' on ' + name if several else ''}, without looking: {floor['predictor']}."
+    notes += floor_lines(results)
+    title = f"{', '.join(results)} ({sum(metrics['n'] for metrics in results.values()):,} answers)"
+    columns = [Column("test set", lambda figure: figure.test_set), *FIGURE_COLUMNS] if several else [*FIGURE_COLUMNS]
+    return Table(title, [*columns, *floor_columns(figures)], figures, notes)
+
+
+def figures_with_floors(results: Mapping[str, Mapping[str, Any]]) -> list[Figure]:
+    """Every figure of every test set, each with its floor where there is one."""
+    figures = [figure for name, metrics in results.items() for figure in figures_of(metrics["scores"], name)]
+    return [replace(figure, floor=_floor(results[figure.test_set], figure)) for figure in figures]
+
+
+def floor_columns(figures: Sequence[Figure]) -> list[Column]:
+    """The column of floors, where any figure has one."""
+    if not any(figure.floor for figure in figures):
+        return []
+    return [Column(FLOOR, lambda figure: replace(figure, data=figure.floor or {}).value(), FIGURE)]
+
+
+def floor_lines(results: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Which predictors the floors are, a line each."""
+    return [
+        f"Floor of {scorer}{' on ' + name if len(results) > 1 else ''}, without looking: {floor['predictor']}."
         for name, metrics in results.items()
         for scorer, floor in (metrics.get("floors") or {}).items()
         if scorer in metrics["scores"]
     ]
-    title = f"{', '.join(results)} ({sum(metrics['n'] for metrics in results.values()):,} answers)"
-    columns = [Column("test set", lambda figure: figure.test_set), *FIGURE_COLUMNS] if several else [*FIGURE_COLUMNS]
-    if any(figure.floor for figure in figures):
-        columns.append(Column(FLOOR, lambda figure: replace(figure, data=figure.floor or {}).value(), FIGURE))
-    return Table(title, columns, figures, notes)
 
 
 def _floor(metrics: Mapping[str, Any], figure: Figure) -> Mapping[str, Any] | None:
@@ -103,9 +118,14 @@ def _floor(metrics: Mapping[str, Any], figure: Figure) -> Mapping[str, Any] | No
     return (floor.get("figures") or {}).get(figure.group)
 
 
-def repeated_table(title: str, groups: Mapping[str, Any]) -> Table:
-    """What several runs or raters found: mean and SD, what was left without a value, interval over the samples."""
-    figures = figures_of({"": groups})
+def repeated_table(title: str, groups: Mapping[str, Any], floor: Mapping[str, Any] | None = None) -> Table:
+    """What several runs or raters found: mean and SD, what was left without a value, interval over the samples.
+
+    Args:
+        floor: of the scorer, as under ``floors`` in ``metrics.json``; None: there is none.
+    """
+    found = (floor or {}).get("figures") or {}
+    figures = [replace(figure, floor=found.get(figure.group)) for figure in figures_of({"": groups})]
     shares = [Column("share", lambda figure: figure.data.get("percent"), FIGURE, unit="%")]
     return Table(
         title,
@@ -117,6 +137,8 @@ def repeated_table(title: str, groups: Mapping[str, Any]) -> Table:
             Column("runs", lambda figure: figure.data.get("runs"), COUNT),
             Column("unscored", lambda figure: figure.data.get("unscored"), COUNT),
             Column(INTERVAL, lambda figure: figure.interval(digits=2), FIGURE),
+            *floor_columns(figures),
         ],
         figures,
+        [f"Floor, without looking: {floor['predictor']}."] if floor else [],
     )

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError
+from ..json_text import parse_json
 from ..records import Prediction
-from ..storage import read_predictions
+from ..storage import read_predictions, write_json
+from . import specs_of
 from .leaks import samples_digest, with_leaks
 from .metrics_file import FLOORS, METRICS, PREDICTIONS, read_metrics
 from .spec import ScorerSpec
@@ -52,7 +54,7 @@ def strongest_floors(folder: Path, specs: Iterable[ScorerSpec]) -> dict[str, dic
         for name, place in floor_folders(folder).items()
         if (place / METRICS).is_file()
     }
-    facts = {name: producer_of(place) for name, place in floor_folders(folder).items()}
+    places = floor_folders(folder)
     found = {}
     for spec in specs:
         of = {name: figures[spec.name] for name, figures in scored.items() if spec.name in figures}
@@ -60,13 +62,36 @@ def strongest_floors(folder: Path, specs: Iterable[ScorerSpec]) -> dict[str, dic
         if values:
             sign = 1 if spec.column(spec.columns[-1]).metric.higher_is_better else -1
             best = min(values, key=lambda name: (-sign * values[name], name))
+            facts = producer_of(places[best])
             found[spec.name] = {
                 "predictor": best,
-                **{key: facts[best].get(key) for key in ("title", "train_samples", "train_sha256")},
+                **{key: facts.get(key) for key in ("title", "train_samples", "train_sha256")},
                 "others": {name: value for name, value in sorted(values.items()) if name != best},
                 "figures": dict(of[best]),
             }
     return found
+
+
+def note_floors(folder: Path) -> dict[str, Any]:
+    """Write into ``metrics.json`` which floors there are now, of all its scorers; for what scores one file by itself.
+
+    Args:
+        folder: of the answers, or of one of the floors beside them.
+
+    Returns:
+        The section as it stands; empty where ``folder`` is a floor's, or none lies in it.
+    """
+    place = Path(folder)
+    is_floor = place.parent.name == FLOORS and (place.parents[1] / PREDICTIONS).is_file()
+    place = place.parents[1] if is_floor else place
+    if not floor_folders(place) or not (place / METRICS).is_file():
+        return {}
+    metrics = read_metrics(place / METRICS)
+    specs = specs_of(metrics.get("scores", {}), metrics.get("scorers", {}), str(place))
+    found = strongest_floors(place, specs.values())
+    if found and found != metrics.get(FLOORS):
+        write_json(place / METRICS, {**metrics, FLOORS: found})
+    return {} if is_floor else found
 
 
 def tested_value(spec: ScorerSpec, figures: Mapping[str, Any]) -> float | None:
@@ -77,6 +102,14 @@ def tested_value(spec: ScorerSpec, figures: Mapping[str, Any]) -> float | None:
 
 
 def producer_of(folder: Path) -> Mapping[str, Any]:
-    """What the answers of a floor say of how they were made."""
-    answers = read_predictions(folder / PREDICTIONS)
-    return answers[0].producer
+    """What the answers of a floor say of how they were made: the first of them, which is all that is read.
+
+    Raises:
+        DataError: the first line is no prediction.
+    """
+    path = folder / PREDICTIONS
+    try:
+        with open(path, "rb") as lines:
+            return Prediction.from_json(parse_json(lines.readline())).producer
+    except ValueError as error:
+        raise DataError(f"{path}: line 1 is no prediction; make the floors again with pefomed floors") from error

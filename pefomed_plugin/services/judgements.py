@@ -18,7 +18,9 @@ from ..errors import DataError
 from ..records import Prediction, Score
 from ..rubrics import Rubric, built_in_rubric, require_same_rubric, rubric_from_json
 from ..scoring.files import read_scores, score_file
+from ..scoring.floors import note_floors
 from ..scoring.metrics_file import (
+    FLOORS,
     METRICS,
     axes_to_keep,
     describe,
@@ -90,12 +92,14 @@ def write_judgements(
             write_records(score_file(folder, f"{name}.run{number}"), scores)
         metrics = _drop_stale_juries(folder, metrics, name)
         without = drop_stale_agreement(folder, metrics)
+    floors = note_floors(folder)
+    noted = {FLOORS: floors} if floors else {}
     if without is None:
-        return metrics
+        return {**metrics, **noted}
     say(
         f"{Path(folder) / METRICS}: the agreement in it is dropped, it was about other ratings; run pefomed agree again"
     )
-    return without
+    return {**without, **noted}
 
 
 def _drop_stale_juries(folder: Path, metrics: dict[str, Any], judge: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from ... import __version__
 from ...origins import GENERATED, TINY
 from ...readers import describe
 from ...vision_encoders import DEFAULT_ENCODER
-from ..figures import FIGURE_COLUMNS, figures_of
+from ..figures import FIGURE_COLUMNS, figures_with_floors, floor_columns, floor_lines
 from ..rendering import to_markdown
 from ..table import COUNT, Cell, Code, Column, Table
 from . import MARK, bullets, front_matter, join, licence, warning
@@ -177,14 +177,10 @@ def _history(facts: ModelFacts) -> str:
 
 
 def _figures(facts: ModelFacts) -> str:
-    figures = [
-        figure for test_set, metrics in facts.figures.items() for figure in figures_of(metrics["scores"], test_set)
-    ]
-    columns = [Column("test set", lambda figure: figure.test_set), *FIGURE_COLUMNS]
-    return (
-        to_markdown(Table("", columns, figures, ["Intervals are bootstraps over studies or images."]))
-        or "None: no metrics.json of these weights lay beside them."
-    )
+    figures = figures_with_floors(facts.figures)
+    columns = [Column("test set", lambda figure: figure.test_set), *FIGURE_COLUMNS, *floor_columns(figures)]
+    notes = ["Intervals are bootstraps over studies or images.", *floor_lines(facts.figures)]
+    return to_markdown(Table("", columns, figures, notes)) or "None: no metrics.json of these weights lay beside them."
 
 
 def _model_licences(facts: ModelFacts) -> list[str]:

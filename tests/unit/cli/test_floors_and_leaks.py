@@ -109,6 +109,20 @@ def test_a_table_of_runs_has_a_floor_row_and_bars_have_ticks(run: Path, data: Pa
     assert page_data([read_run(run, floors=False)])["sets"][0]["figures"][0]["floor"] is None
 
 
+def test_a_judge_has_a_floor_once_it_judged_the_floors(run: Path, data: Path, capsys) -> None:
+    main(["floors", str(run), "--data", str(data), "--predictor", "most_frequent"])
+    floor = place(run) / "floors" / "most_frequent" / "predictions.jsonl"
+    judging = ["judge", "vqa", "--judge", "offline"]
+    assert main([*judging, str(place(run) / "predictions.jsonl")]) == 0
+    assert list(metrics(run)["floors"]) == ["exact_match/pefomed"]
+    assert main([*judging, str(floor)]) == 0
+    (name,) = set(metrics(run)["floors"]) - {"exact_match/pefomed"}
+    assert name.startswith("judge/") and metrics(run)["floors"][name]["predictor"] == "most_frequent"
+    capsys.readouterr()
+    assert main([*judging, str(place(run) / "predictions.jsonl")]) == 0
+    assert "Floor, without looking: most_frequent." in capsys.readouterr().out
+
+
 def test_where_there_is_no_training_split_nothing_is_guessed(run: Path, data: Path, capsys) -> None:
     (data / "trainset.json").write_text("[]")
     for command in ("floors", "leaks"):
