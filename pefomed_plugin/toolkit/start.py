@@ -30,7 +30,7 @@ def settle_model(section: Mapping[str, Any], checkpoint: str | None = None) -> d
 
     Raises:
         CheckpointError: the language model is of an unknown family, or the checkpoint is damaged or was trained with
-            another vision encoder.
+            another vision encoder; or ``vit_weights`` does not fill the encoder, where that is not MiniGPT-v2's.
         ToolkitError: a MiniGPT-4 checkout is to have another vision encoder than its own.
         ConfigError: the section says another LoRA than the checkpoint was trained with, and both values are named; or
             one that the language model in the folder cannot have.
@@ -46,6 +46,11 @@ def settle_model(section: Mapping[str, Any], checkpoint: str | None = None) -> d
     given = given_in(section, list(size_in(family, shape, folder).matrices()))
     encoder = encoder_of(section)
     _refuse_in_a_checkout(encoder)
+    weights = Path(str(section.get("vit_weights") or ""))
+    if encoder.name != DEFAULT_ENCODER and section.get("vit_weights") and weights.exists():
+        from .vision_weights import check_vision_weights  # late: loads torch
+
+        check_vision_weights(encoder, weights)
     source = checkpoint or section.get("ckpt")
     content: Mapping[str, Any] = {}
     if source and Path(str(source)).is_file():

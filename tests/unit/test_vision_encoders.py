@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from pefomed_plugin import plugins
 from pefomed_plugin.cli.estimate import read_config
@@ -18,6 +20,7 @@ from pefomed_plugin.vision_encoders import (
     VIT_G,
     VisionEncoder,
     encoder_of,
+    family_of,
     refuse_another_encoder,
 )
 from pefomed_plugin.vision_encoders.eva import EVA_CLIP_G
@@ -126,6 +129,21 @@ def test_a_checkout_has_its_own_encoder_only(monkeypatch: pytest.MonkeyPatch) ->
     for section in ({"vit_model": SIGLIP}, {"vit": {"group": 1}}):
         with pytest.raises(ToolkitError, match="one vision encoder, eva_clip_g.*PEFOMED_TOOLKIT=bundled"):
             start.settle_model(section)
+
+
+def test_weights_of_another_encoder_end_a_run_at_its_start(tmp_path: Path) -> None:
+    small = {"embed_dim": 8, "depth": 1, "num_heads": 2}
+    section = {"vit_model": SIGLIP, "vit": small, "image_size": 32, "vit_weights": str(tmp_path / "vit.pth")}
+    start.settle_model(section)  # an estimate needs no weights
+    encoder = encoder_of(section)
+    state = family_of(encoder.name)[0].build(encoder).state_dict()
+    torch.save(state, tmp_path / "vit.pth")
+    start.settle_model(section)
+    del state["norm.weight"]
+    torch.save(state, tmp_path / "vit.pth")
+    with pytest.raises(CheckpointError, match="does not fit the vision encoder") as caught:
+        start.settle_model(section)
+    assert list(caught.value.problems) == ["norm.weight: not in the file"]
 
 
 def test_another_packages_family(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,12 +25,13 @@ from tests.unit.services.small import small_image
 
 QUESTION = "Is there a fracture?"
 NAME = "timm/vit_base_patch16_siglip_224"
-WHOLE = NAME + ".v2_webli"
 ENCODER = {
     "vit_model": NAME,
     "vit": {"embed_dim": 64, "depth": 2, "num_heads": 4, "mlp_ratio": 4.0},
     "image_size": 96,
 }
+WHOLE = encoder_of(ENCODER).name
+"""With the tag of timm's default weights."""
 
 
 @pytest.fixture(scope="module")
