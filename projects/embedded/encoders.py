@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=5, choices=sorted(T_95))
     parser.add_argument("--out", type=Path, default=Path("output/encoders"))
     given = parser.parse_args(arguments)
-    os.environ.setdefault("PEFOMED_SAMPLE", str((given.out / "sample").resolve()))
+    make_data(given.out)
     found = {
         row: {
             kind: [measure(given.out, row, kind, seed) for seed in range(given.seeds)] for kind in ("own", "shuffled")
@@ -52,6 +52,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     (given.out / "encoders.md").write_text(page + "\n", encoding="utf-8")
     print(page)
     return 0
+
+
+def make_data(out: Path) -> None:
+    """Generated SLAKE and the tiny model, once."""
+    from pefomed_plugin.embedded import make_sample
+
+    os.environ["PEFOMED_SAMPLE"] = str((out / "sample").resolve())
+    make_sample(out / "sample", parts=("slake", "tiny"))
 
 
 def measure(out: Path, row: str, kind: str, seed: int) -> float:
@@ -73,6 +81,7 @@ def measure(out: Path, row: str, kind: str, seed: int) -> float:
             "model.image_size": side,
             "model.ckpt": "null",
             "model.lora_r": 16,
+            "datasets.slake.build_info.storage": out / "sample" / "slake",
             "run.valid_splits": "[]",
             "run.image_cache": "features",
             "run.cache_dir": out / "cache",
