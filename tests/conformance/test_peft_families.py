@@ -14,6 +14,7 @@ from peft import PeftModel
 from pefomed_plugin.adapters.exports.adapter import write_adapter
 from pefomed_plugin.adapters.exports.contents import find_lora, read_contents
 from pefomed_plugin.adapters.exports.merge import write_merged
+from pefomed_plugin.adapters.training.strategies.fsdp import units_of
 from pefomed_plugin.config.model import ModelConfig, PeftConfig
 from pefomed_plugin.errors import ConfigError
 from pefomed_plugin.families import read_model_size
@@ -121,6 +122,10 @@ def test_parameters_are_counted_as_they_are(model: Any, folder: Path, variant: L
     size = read_model_size(config)
     of_language = sum(own.numel() for own in model.llama_model.parameters() if own.requires_grad)
     assert size.lora + size.whole == of_language
+
+
+def test_fsdp_gathers_layer_by_layer(model: Any) -> None:
+    assert [type(layer).__name__.endswith("DecoderLayer") for layer in units_of(model)] == [True, True]
 
 
 def test_all_linear_and_tables_of_a_family(name: str, folder: Path) -> None:

@@ -14,8 +14,6 @@ from ....errors import ConfigError
 from ...devices import match_frozen_weights, precision_of
 from .base import Strategy
 
-UNITS = ("LlamaDecoderLayer",)
-"""Classes whose instances are gathered one after the other."""
 VISION = ("visual_encoder", "ln_vision")
 """What makes features of images."""
 
@@ -74,8 +72,7 @@ class FullySharded(Strategy):
         if hasattr(model, "decoder"):
             model.decoder = "plain"  # a layer is gathered when it is called as a module, which only plain does
         mesh = init_device_mesh(accelerator.device.type, (accelerator.num_processes,))
-        units = [module for module in model.modules() if type(module).__name__ in UNITS]
-        for module in (*units, model):  # the model last: what is in no unit
+        for module in (*units_of(model), model):  # the model last: what is in no unit
             match_frozen_weights(module.to(accelerator.device), precision_of(accelerator))
             fully_shard(module, mesh=mesh)
         return model, accelerator.prepare(make_optimizer(model))
@@ -91,6 +88,16 @@ class FullySharded(Strategy):
         from torch.distributed.tensor import distribute_tensor  # late: heavy
 
         return distribute_tensor(value.to(tensor.device), tensor.device_mesh, tensor.placements)
+
+
+def units_of(model: Any) -> list[Any]:
+    """The language model's decoder layers, of whichever family: they are gathered one after the other."""
+    return [
+        layer
+        for name, module in model.named_modules()
+        if name.startswith("llama_model.") and name.endswith(".layers")
+        for layer in module
+    ]
 
 
 def _torch_has_it() -> bool:
