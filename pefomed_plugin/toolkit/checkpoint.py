@@ -25,7 +25,7 @@ from ..atomic import replacing
 from ..errors import CheckpointError, one_line
 from ..json_text import parse_json
 from ..lora import FAMILY, KINDS, MERGED, RECORD, differences, settle
-from ..vision_encoders import ENCODER, VIT_G, refuse_another_encoder
+from ..vision_encoders import ENCODER, refuse_another_encoder
 from .lora_tensors import Pairs, lora_parts, start_tensors, stated_lora
 from .tensor_names import canonical, upstream_key
 from .weights_file import SAFETENSORS, read_file
@@ -95,8 +95,9 @@ def load_checkpoint(model: nn.Module, content: Mapping[str, Any], source: str) -
         ConfigError: the model's LoRA is another one (alpha, say, which no tensor tells); both values are named.
         CheckpointError: as ``load_weights``; or the file was trained with another vision encoder.
     """
-    encoder, filled_with = getattr(model, "encoder", None) or VIT_G, getattr(model, "encoder_weights", None)
-    refuse_another_encoder(content, encoder, source, filled_with)
+    encoder, filled_with = getattr(model, "encoder", None), getattr(model, "encoder_weights", None)
+    if encoder is not None:
+        refuse_another_encoder(content, encoder, source, filled_with)
     settings, anew, weights = getattr(model, "lora_settings", None), "", content["model"]
     if settings is not None:
         given = settings.values()

@@ -78,7 +78,7 @@ def build_model_from_local_files() -> None:
             model = model_class._pefomed_from_config(cls, {**cfg, "ckpt": ""})
         finally:
             base_model.create_eva_vit_g, base_model.BaseModel.init_llm = create_vit, init_llm
-        model.lora_settings = settings
+        model.lora_settings, model.encoder = settings, encoder_of(cfg)
         if cfg.get("ckpt"):
             logging.info("%s", load_checkpoint(model, read_checkpoint(Path(cfg["ckpt"])), str(cfg["ckpt"])))
         return model
