@@ -1,4 +1,5 @@
-# make demo: the main job on the embedded default.   make test: everything that can be tested here.
+# make demo: the main job on the embedded default; make demo FAMILY=qwen3 (llama3, qwen2): with that language model.
+# make test: everything that can be tested here.
 # make test-checkout: the plugin inside a real MiniGPT-4 checkout (docs/drop-in.md).
 # make encoders: whether other vision encoders learn as well (docs/vision-encoders.md).
 # make views: what a second view of a chest study brings (docs/several-images.md).
@@ -7,13 +8,16 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
+FAMILY ?= llama
+DEMO := demo$(if $(filter-out llama,$(FAMILY)),-$(FAMILY))
+
 .PHONY: demo encoders views test test-checkout lint bench docs clean
 
 # one thread a process: more fight over the cores where several processes run
 export OMP_NUM_THREADS ?= 1
 
 demo: $(VENV)/.demo
-	$(BIN)/python projects/embedded/demo.py --out output/demo
+	$(BIN)/python projects/embedded/demo.py --out output/$(DEMO) --family $(FAMILY)
 
 encoders: $(VENV)/.demo
 	$(BIN)/python -m projects.embedded.encoders --out output/encoders

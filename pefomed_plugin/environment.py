@@ -21,6 +21,8 @@ VARIABLES = {
     "PEFOMED_VIT": "eva_vit_g.pth, or file or folder of another model.vit_model",
     "PEFOMED_CKPT": "MiniGPT-v2 or PeFoMed checkpoint to start from (.pth)",
 }
+FAMILY = "PEFOMED_FAMILY"
+"""The language model family of the tiny model; LLaMA-2's where it is not set."""
 _MODEL = ("PEFOMED_LLAMA", "PEFOMED_VIT", "PEFOMED_CKPT")
 
 
@@ -86,9 +88,19 @@ def embedded_parts(needed: set[str], environ: Mapping[str, str]) -> list[str]:
     return parts
 
 
+def tiny_family() -> str:
+    """Which family the tiny model is of: a name of ``families.FAMILIES``."""
+    return os.environ.get(FAMILY) or "llama"
+
+
+def tiny_part(family: str) -> str:
+    """Folder of a family's tiny model in the embedded default."""
+    return "tiny" if family == "llama" else f"tiny_{family}"
+
+
 def embedded_values(folder: Path) -> dict[str, str]:
     """What the variables are for the embedded default in ``folder``."""
-    tiny = folder / "tiny"
+    tiny = folder / tiny_part(tiny_family())
     return {
         "PEFOMED_DATA": str(folder),
         "PEFOMED_LLAMA": str(tiny / "llama"),

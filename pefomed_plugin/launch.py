@@ -244,14 +244,15 @@ def compose(cfg_path: str, options: Sequence[str]) -> Composed:
 
 def ensure_embedded(parts: Sequence[str]) -> None:
     """Make what of the embedded default is needed and not there; processes started together wait for the first."""
-    from .embedded import DRAWN, MODEL, make_sample  # late: loads PIL
+    from .embedded import DRAWN, make_sample  # late: loads PIL
 
+    model = environment.tiny_part(environment.tiny_family())
     environment.check_sample_folder()
     folder = environment.sample_folder()
     with locked(folder.parent / (folder.name + ".lock")):
         make_sample(
             folder,
-            parts=[*(DRAWN if "PEFOMED_DATA" in parts else ()), *((MODEL,) if "PEFOMED_LLAMA" in parts else ())],
+            parts=[*(DRAWN if "PEFOMED_DATA" in parts else ()), *((model,) if "PEFOMED_LLAMA" in parts else ())],
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..environment import check_sample_folder, sample_folder
+from ..environment import FAMILY, check_sample_folder, sample_folder, tiny_family, tiny_part
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -13,17 +13,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=None, help=f"folder to write (default: {sample_folder()})")
     parser.add_argument("--seed", type=int, default=0, help="of the drawings, the words and the tiny model")
     parser.add_argument("--no-model", action="store_true", help="data sets only (does not need torch)")
+    parser.add_argument(
+        "--family", default=None, help=f"language model family of the tiny model (default: {FAMILY}, else llama)"
+    )
     parser.epilog = "example: pefomed sample --out output/sample"
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Write what is not there yet."""
-    from ..embedded import DRAWN, PARTS, make_sample  # late: loads PIL
+    from ..embedded import DRAWN, make_sample  # late: loads PIL
 
     if arguments.out is None:
         check_sample_folder()
     folder = arguments.out or sample_folder()
-    make_sample(folder, seed=arguments.seed, parts=DRAWN if arguments.no_model else PARTS)
+    model = tiny_part(arguments.family or tiny_family())
+    parts = DRAWN if arguments.no_model else (*DRAWN, model)
+    make_sample(folder, seed=arguments.seed, parts=parts)
     print(f"embedded default: {folder}")
     for path in sorted(folder.iterdir()):
         print(f"  {path}")

@@ -17,33 +17,43 @@ from random import Random
 from typing import Callable
 
 from ..digests import file_sha256
-from ..errors import DataError
+from ..environment import FAMILY, tiny_part
+from ..errors import ConfigError, DataError
 from ..origins import is_generated, mark_generated, read_mark
 from ..readers import DATASETS
 from ..services.console import progress, say
 
 DRAWN = tuple(spec.name for spec in DATASETS.own.values() if spec.sample_writer)
 """The data sets of which a miniature is made."""
-MODEL = "tiny"
-PARTS = (*DRAWN, MODEL)
+TINY = {tiny_part(family): family for family in ("llama", "llama3", "qwen2", "qwen3")}
+"""Folder of a tiny model -> its language model family."""
+PARTS = (*DRAWN, "tiny")
 
 
 def make_sample(out: Path, seed: int = 0, parts: Sequence[str] = PARTS) -> None:
-    """Write what is not there yet of ``parts``: the data sets, and ``tiny``, the tiny model (which needs torch).
+    """Write what is not there yet of ``parts``: the data sets, and ``tiny``, the tiny model (which needs torch);
+    ``tiny_qwen3`` is one of another language model family.
 
     The same seed and version of the package give the same bytes. A second call finds its own work and does nothing.
 
     Raises:
+        ConfigError: there is no tiny model of that family.
         DataError: ``out`` holds something else, or a sample of another seed or version.
     """
     out = Path(out)
+    for name in parts:
+        if name not in DRAWN and name not in TINY:
+            raise ConfigError(
+                f"no tiny model of the language model family {name.replace('tiny_', '', 1)!r}; set {FAMILY} to one of "
+                f"{', '.join(TINY.values())}, or unset it"
+            )
     made_from = {"seed": seed, "code": code_digest()}
     mark = read_mark(out)
     if mark is None and out.is_dir() and any(out.iterdir()):
         raise DataError(f"{out} is not empty and holds no sample; choose another folder")
     if mark is not None and {key: mark.get(key) for key in made_from} != made_from:
         say(f"the sample in {out} is of another seed or version: making it again")
-        for name in PARTS:
+        for name in (*DRAWN, *TINY):
             if is_generated(out / name):  # and not a release that a user put there
                 shutil.rmtree(out / name, ignore_errors=True)
     out.mkdir(parents=True, exist_ok=True)
@@ -63,13 +73,13 @@ def make_sample(out: Path, seed: int = 0, parts: Sequence[str] = PARTS) -> None:
 
 def _write_part(out: Path, name: str, seed: int) -> None:
     """Write a part under another name, then rename it: a part with its own name is complete."""
-    if name == MODEL:
+    if name in TINY:
         import torch  # late: heavy
 
         from .tiny_model import make_tiny_model  # late: loads torch
 
         torch.set_num_threads(1)  # small matrices: a second thread only waits, and the other core is drawing
-        make_tiny_model(out, seed)
+        make_tiny_model(out, seed, family=TINY[name])
         return
     fresh = out / (name + ".part")
     shutil.rmtree(fresh, ignore_errors=True)
@@ -86,7 +96,7 @@ def find_writer(name: str) -> Callable[..., None]:
 
 
 def _slowest_first(name: str) -> int:
-    return PARTS.index(name) if name != MODEL else -1
+    return PARTS.index(name) if name not in TINY else -1
 
 
 def code_digest() -> str:

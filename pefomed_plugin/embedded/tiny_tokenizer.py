@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,7 +107,8 @@ def write_tokenizer(folder: Path, kind: TokenizerKind, texts: Iterable[str], pie
     trainer = trainers.BpeTrainer(
         vocab_size=pieces, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
     )
-    tokenizer.train_from_iterator(texts, trainer)
+    spellings = re.compile("|".join(map(re.escape, (*kind.special, *kind.shown))))
+    tokenizer.train_from_iterator((part for text in texts for part in spellings.split(text)), trainer)
     tokenizer.add_special_tokens(list(kind.special))
     tokenizer.add_tokens([AddedToken(text, normalized=False) for text in kind.shown])
     folder.mkdir(parents=True, exist_ok=True)

@@ -31,11 +31,13 @@ def main() -> int:
     """Run everything; returns the exit code of the first command that fails."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--out", type=Path, default=Path("output/demo"))
-    out = parser.parse_args().out
+    parser.add_argument("--family", default="llama", help="language model family of the tiny model")
+    arguments = parser.parse_args()
+    out = arguments.out
     start = time.monotonic()
     for run in FOLDERS:
         shutil.rmtree(out / run, ignore_errors=True)
-    os.environ["PEFOMED_SAMPLE"] = str((out / "sample").resolve())
+    os.environ.update(PEFOMED_SAMPLE=str((out / "sample").resolve()), PEFOMED_FAMILY=arguments.family)
     for name in ("PEFOMED_DATA", "PEFOMED_LLAMA", "PEFOMED_VIT", "PEFOMED_CKPT"):
         os.environ.pop(name, None)
     none, stage_1, stage_1_test, stage_2, both, shuffled, blind = commands(STUDY, out)

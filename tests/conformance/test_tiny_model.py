@@ -148,7 +148,7 @@ def test_a_second_call_does_nothing_and_another_seed_makes_it_again(tmp_path):
 def test_what_is_interrupted_leaves_nothing_behind(tmp_path, monkeypatch):
     from pefomed_plugin.embedded import tiny_model
 
-    def full_disk(seed):
+    def full_disk(seed, family):
         raise OSError("No space left on device")
 
     monkeypatch.setattr(tiny_model, "untrained_tensors", full_disk)
@@ -161,22 +161,22 @@ def test_the_language_model_learns(tmp_path):
     """A few steps already bring the loss of fresh lessons far below that of untrained weights."""
     from random import Random
 
-    from sentencepiece import SentencePieceProcessor
-
     from pefomed_plugin.embedded import lessons
-    from pefomed_plugin.embedded.tiny_language import CONFIG, train_llama, train_tokenizer
+    from pefomed_plugin.embedded.tiny_language import CONFIG, train_language, train_tokenizer
+    from pefomed_plugin.families.llama import load_tokenizer
 
-    tokenizer = SentencePieceProcessor(model_proto=train_tokenizer(0))
+    (tmp_path / "tokenizer.model").write_bytes(train_tokenizer(0))
+    tokenizer = load_tokenizer(tmp_path)
     small = {
         **CONFIG,
-        "vocab_size": tokenizer.vocab_size(),
+        "vocab_size": tokenizer.pieces,
         "num_hidden_layers": 1,
         "hidden_size": 64,
         "intermediate_size": 96,
     }
     rng = Random("held out")
     batch = lessons.collate([lessons.draw_page(rng, tokenizer.encode) for _ in range(8)], 1, 2)
-    losses = [_loss(train_llama(small, tokenizer, 0, steps), batch) for steps in (0, 12)]
+    losses = [_loss(train_language(small, tokenizer, 0, steps), batch) for steps in (0, 12)]
     assert losses[1] < losses[0] - 1.0
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 import transformers
 
-from pefomed_plugin.embedded.tiny_tokenizer import LLAMA3_KIND, QWEN2_KIND, QWEN3_KIND, write_tokenizer
+from pefomed_plugin.embedded.tiny_language import KINDS
+from pefomed_plugin.embedded.tiny_tokenizer import write_tokenizer
 from pefomed_plugin.families import FAMILIES, LanguageModelFamily
 from pefomed_plugin.lora import LoraSettings
 from pefomed_plugin.toolkit.bundled import language
@@ -21,7 +22,6 @@ from tests.conformance.golden import FOLDER, arrays, golden
 
 OURS = tuple(FAMILIES.own)
 """Every family that is declared: one without an entry below fails the tests."""
-KINDS = {"llama3": LLAMA3_KIND, "qwen2": QWEN2_KIND, "qwen3": QWEN3_KIND}
 CONFIGS: dict[str, dict[str, Any]] = {
     "llama": {"num_key_value_heads": 4},
     "llama3": {

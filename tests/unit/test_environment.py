@@ -71,3 +71,15 @@ def test_a_place_that_cannot_be_written_is_named_with_what_chooses_another(monke
 
 def refuse(dir):
     raise OSError(30, "Read-only file system", str(dir))
+
+
+def test_the_tiny_model_of_another_family_lies_beside_the_first(monkeypatch, tmp_path):
+    from pefomed_plugin.embedded import TINY, make_sample
+    from pefomed_plugin.families import FAMILIES
+
+    monkeypatch.setenv("PEFOMED_FAMILY", "qwen3")
+    assert environment.embedded_values(tmp_path)["PEFOMED_LLAMA"] == str(tmp_path / "tiny_qwen3" / "llama")
+    assert set(TINY.values()) == set(FAMILIES.own)
+    with pytest.raises(ConfigError, match="no tiny model of .* 'gemma'; set PEFOMED_FAMILY to one of llama, llama3"):
+        make_sample(tmp_path / "sample", parts=[environment.tiny_part("gemma")])
+    assert not (tmp_path / "sample").exists()
