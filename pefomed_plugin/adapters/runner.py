@@ -169,6 +169,7 @@ class RunnerPefomed:
                 {**trainer.state(), "samples": samples, "passes": trainer.passes()},
                 Path(self.checkpoint) if self.checkpoint else None,
                 family=getattr(self.model, "family", DEFAULT_FAMILY),
+                language_folder=Path(str(self.cfg.model_cfg.get("llama_model") or "nowhere")),
                 encoder=getattr(self.model, "encoder", VIT_G),
             )
             write_card(self.output_dir, model_card(facts))

@@ -206,7 +206,11 @@ def _merge(contents: Contents, arguments: argparse.Namespace) -> int:
         arguments,
         "merged",
         notes,
-        {"model*.safetensors": "LLaMA with the LoRA worked in, and its configuration and tokenizer beside it"},
+        {
+            "model*.safetensors": f"{llama.family.title} with the LoRA worked in, and its configuration and tokenizer "
+            "beside it"
+        },
+        llama.folder,
     )
     with fresh_folder(arguments.out) as folder:
         write_merged(contents, lora, llama, folder)
@@ -271,7 +275,12 @@ def _prepared(contents: Contents, arguments: argparse.Namespace) -> tuple[Lora, 
 
 
 def _facts(
-    contents: Contents, arguments: argparse.Namespace, form: str, notes: list[str], files: dict[str, str]
+    contents: Contents,
+    arguments: argparse.Namespace,
+    form: str,
+    notes: list[str],
+    files: dict[str, str],
+    folder: Path | None = None,
 ) -> ModelFacts:
     """What the card says."""
     from ..adapters.exports.contents import PROJECTOR  # late: loads torch
@@ -286,6 +295,7 @@ def _facts(
         notes=notes,
         name=arguments.out.absolute().name,
         family=contents.family,
+        language_folder=folder,
         encoder=contents.encoder,
         base_model=arguments.base_model or contents.family.hub_names.get(contents.width or 0),
         files={**files, PROJECTOR: _PROJECTION, "README.md": _CARD},

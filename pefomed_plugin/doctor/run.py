@@ -18,7 +18,7 @@ from ..config.compose import Composed, Configuration, compose_config
 from ..config.model import ModelConfig
 from ..config.run import RunConfig
 from ..errors import ConfigError, PefomedError
-from ..families import read_model_size
+from ..families import family_in, read_model_size
 from ..launch import check_runner, run_folder
 from ..lora import ALL_LINEAR, given_in
 from ..readers import DATASETS
@@ -104,7 +104,7 @@ def check_run(cfg_path: str, options: Sequence[str] = ()) -> list[Finding]:
     findings = [
         Finding("configuration", "YAML", OK, f"{cfg_path}: {run.task} on {', '.join(config.datasets)}{of_embedded}")
     ]
-    sizes = Sizes(None if is_tiny else 4096, encoder_of(vars(model)))
+    sizes = Sizes(None if is_tiny else 4096, encoder=encoder_of(vars(model)))
     if parts and not environment.sample_folder().is_dir():
         findings.append(_check_sample_folder())
     if not is_tiny or environment.sample_folder().is_dir():
@@ -162,7 +162,7 @@ def check_weights(
     findings = [] if llama is None else check_language_model(llama, sizes)
     if llama is not None and not is_broken(findings):
         size = read_model_size(ModelConfig(llama_model=str(llama))).language
-        sizes = replace(sizes, hidden=size.hidden_size)
+        sizes = replace(sizes, hidden=size.hidden_size, family=family_in(llama)[0].name)
         if (given or {}).get("target_modules") == (ALL_LINEAR,):
             given = {**(given or {}), "target_modules": tuple(sorted(size.matrices()))}
         findings += check_modules(llama, (given or {}).get("modules_to_save", ()))

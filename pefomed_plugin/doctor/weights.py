@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import PefomedError, one_line
-from ..families import DEFAULT_FAMILY, check_trained_modules, family_in
-from ..lora import LoraSettings, settle
+from ..families import DEFAULT_FAMILY, check_trained_modules, check_transformers, family_in
+from ..lora import FAMILY, LoraSettings, settle
 from ..vision_encoders import DEFAULT_ENCODER, VIT_G, VisionEncoder, refuse_another_encoder
 from .findings import ERROR, NOTE, OK, WARNING, Finding, from_error
 
@@ -29,6 +29,8 @@ class Sizes:
 
     hidden: int | None = 4096
     """Width of the language model; None: whatever the folder says (the embedded default)."""
+    family: str = DEFAULT_FAMILY.name
+    """Of the language model."""
     encoder: VisionEncoder = VIT_G
 
 
@@ -41,12 +43,22 @@ def check_language_model(folder: Path, sizes: Sizes = Sizes()) -> list[Finding]:
         return [Finding("weights", what, ERROR, f"{folder} may not be read by you", f"chmod -R u+rX {folder}")]
     try:
         opened = open_language_folder(folder)
-        opened.family.load_tokenizer(folder)
+        home = opened.family.home
+        check_transformers(opened.family)
+        pieces = getattr(opened.family.load_tokenizer(folder), "pieces", 0)
     except PefomedError as error:
         return [_finding(what, error, home)]
     except Exception as error:  # a tokenizer's library raises what it likes
         return [Finding("weights", what, ERROR, f"{folder}: its tokenizer cannot be read ({one_line(error)})", home)]
     width, layers = opened.size.hidden_size, opened.size.num_hidden_layers
+    if pieces > opened.size.vocab_size:
+        rows = opened.size.vocab_size
+        told = f"{folder}: its tokenizer has {pieces} tokens, its embedding {rows}: they are not of one model"
+        return [Finding("weights", what, ERROR, told, home)]
+    if opened.family is not DEFAULT_FAMILY:
+        terms = opened.family.licence_of(folder).title
+        told = f"{folder}: {opened.family.title}, {layers} layers of width {width}; {terms}"
+        return [Finding("weights", what, OK, told)]
     if sizes.hidden is not None and width != sizes.hidden:
         told = (
             f"{folder}: width {width}; the paper's LLaMA-2-7B and every released MiniGPT-v2 checkpoint have "
@@ -140,6 +152,12 @@ def check_checkpoint(path: Path, sizes: Sizes = Sizes(), given: Mapping[str, Any
         return [_finding(what, error, _MINIGPT_PAGE)]
     shapes = {canonical(name): tuple(tensor.shape) for name, tensor in content["model"].items()}
     wrong = []
+    trained_on = str(content.get(FAMILY, DEFAULT_FAMILY.name))
+    if trained_on != sizes.family:
+        wrong.append(
+            f"it was trained on a language model of the family {trained_on}, this one is of {sizes.family} (to start "
+            "without a checkpoint: model.ckpt=null)"
+        )
     projection = shapes.get("llama_proj.weight")
     if projection is None:
         wrong.append("no llama_proj.weight, so it is no MiniGPT-v2 checkpoint")

@@ -32,6 +32,10 @@ class Tokenizer(Protocol):
     def pad_token_id(self) -> int:
         """What fills rows up; seen by nobody."""
 
+    @property
+    def pieces(self) -> int:
+        """Size of the vocabulary; the embedding has as many rows or more."""
+
     def encode(self, text: str, add_special_tokens: bool = False) -> list[int]:
         """Token ids of a text."""
 

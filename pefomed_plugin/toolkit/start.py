@@ -14,7 +14,14 @@ from ..config.compose import Configuration
 from ..config.fields import read_whole
 from ..config.model import PeftConfig
 from ..errors import CheckpointError, ToolkitError
-from ..families import DEFAULT_FAMILY, check_trained_modules, family_in, size_in
+from ..families import (
+    DEFAULT_FAMILY,
+    LanguageModelFamily,
+    check_trained_modules,
+    check_transformers,
+    family_in,
+    size_in,
+)
 from ..lora import FAMILY, LoraSettings, given_in, settings_of, settle
 from ..vision_encoders import DEFAULT_ENCODER, VisionEncoder, encoder_of, refuse_another_encoder
 from . import NAME
@@ -29,15 +36,20 @@ def settle_model(section: Mapping[str, Any], checkpoint: str | None = None) -> d
         checkpoint: the file that is loaded last (the one to resume from), in place of ``section["ckpt"]``.
 
     Raises:
-        CheckpointError: the language model is of an unknown family, or the checkpoint is damaged or was trained with
-            another vision encoder; or ``vit_weights`` does not fill the encoder, where that is not MiniGPT-v2's.
-        ToolkitError: a MiniGPT-4 checkout is to have another vision encoder than its own.
+        CheckpointError: the language model is of an unknown family or of one that transformers is too old for, or the
+            checkpoint is damaged or was trained with another vision encoder; or ``vit_weights`` does not fill the
+            encoder, where that is not MiniGPT-v2's.
+        ToolkitError: a MiniGPT-4 checkout is to have another vision encoder than its own, or another language model
+            than LLaMA-2 or Vicuna.
         ConfigError: the section says another LoRA than the checkpoint was trained with, and both values are named; or
             one that the language model in the folder cannot have.
     """
     folder = Path(str(section.get("llama_model") or ""))
     there = bool(section.get("llama_model")) and (folder / "config.json").is_file()
     family, shape = family_in(folder) if there else (DEFAULT_FAMILY, None)
+    if there:
+        check_transformers(family)
+    _refuse_family_in_a_checkout(family, folder)
     style = family.prompt_style
     settled: dict[str, Any] = {
         "prompt_template": section.get("prompt_template") or style.system + style.turn,
@@ -70,13 +82,22 @@ def settle_model(section: Mapping[str, Any], checkpoint: str | None = None) -> d
         if there and trained_on != family.name:
             raise CheckpointError(
                 f"{source} was trained on a language model of the family {trained_on!r}; {folder} is of "
-                f"{family.name!r}. Set model.llama_model (PEFOMED_LLAMA) to the one it was trained on"
+                f"{family.name!r}. Set model.llama_model (PEFOMED_LLAMA) to the one it was trained on, or start "
+                "projection and LoRA untrained: model.ckpt=null"
             )
         stated, _ = stated_lora(content, str(source), given)
         untrained = bool(begins_anew(content, given, stated, str(source)))
     settings = settle(given, stated, str(source), family.lora_targets, untrained=untrained)
     check_trained_modules(settings, family, shape, folder)
     return {**settled, **settings.yaml()}
+
+
+def _refuse_family_in_a_checkout(family: LanguageModelFamily, folder: Path) -> None:
+    if NAME == CHECKOUT and family is not DEFAULT_FAMILY:
+        raise ToolkitError(
+            f"a MiniGPT-4 checkout knows LLaMA-2 and Vicuna only, and {folder} holds a {family.title}; set "
+            "PEFOMED_TOOLKIT=bundled"
+        )
 
 
 def _refuse_in_a_checkout(encoder: VisionEncoder) -> None:

@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import LlamaConfig
+import transformers
 
 from pefomed_plugin.config.compose import read_configuration
 from pefomed_plugin.config.model import read_model_config
-from pefomed_plugin.families import LanguageSize, ModelSize, read_model_size
+from pefomed_plugin.families import FAMILIES, LanguageModelFamily, LanguageSize, ModelSize, read_model_size
 from pefomed_plugin.families.llama import LLAMA
 from pefomed_plugin.lora import LoraSettings
 from pefomed_plugin.services.memory.estimate import estimate, kept_bytes
 from pefomed_plugin.toolkit.bundled import language
-from pefomed_plugin.toolkit.bundled.decoder import Places, decode, llama_block
+from pefomed_plugin.toolkit.bundled.decoder import Places, block_of, decode
 from pefomed_plugin.toolkit.bundled.minigpt_v2 import MiniGPTv2
 from pefomed_plugin.vision_encoders import VisionEncoder
 from tests.conformance.golden import golden_model, samples
@@ -38,7 +38,7 @@ def parameters(*modules: Any) -> int:
     return sum(parameter.numel() for module in modules for parameter in module.parameters())
 
 
-def as_transformers(size: LanguageSize) -> LlamaConfig:
+def as_transformers(size: LanguageSize, family: LanguageModelFamily = LLAMA) -> Any:
     names = (
         "vocab_size",
         "hidden_size",
@@ -48,7 +48,8 @@ def as_transformers(size: LanguageSize) -> LlamaConfig:
         "num_key_value_heads",
         "head_dim",
     )
-    return LlamaConfig(**{name: getattr(size, name) for name in names})
+    config_class = getattr(transformers, family.model_class).config_class
+    return config_class(**{name: getattr(size, name) for name in names})
 
 
 @pytest.mark.parametrize(
@@ -108,10 +109,11 @@ def kept_in_layers(
     weights: Any = None,
     recompute: bool = False,
     dora: bool = False,
+    family: LanguageModelFamily = LLAMA,
 ) -> int:
     size = LanguageSize(**{**vars(WIDTHS), "num_hidden_layers": layers})
     dtype = torch.bfloat16 if mixed else torch.float32
-    llama = language.empty_language_model(LLAMA, as_transformers(size)).to(weights or dtype)
+    llama = language.empty_language_model(family, as_transformers(size, family)).to(weights or dtype)
     model: Any = language.add_lora(llama, LoraSettings(RANK, 16, TARGETS, dropout, use_dora=dora)).train()
     inner = model.get_base_model().model
     embeddings = torch.randn(ROWS, TOKENS, size.hidden_size, dtype=dtype, requires_grad=True)
@@ -123,7 +125,7 @@ def kept_in_layers(
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=mixed):
             if decoder == "plain":
                 return inner(inputs_embeds=embeddings, use_cache=False).last_hidden_state
-            return decode(inner, llama_block, embeddings, places, recompute=recompute)
+            return decode(inner, block_of(family), embeddings, places, recompute=recompute)
 
     return kept_of(forward, model)
 
@@ -154,6 +156,17 @@ def test_autograd_keeps_what_the_formula_says(mixed: bool, dropout: float, decod
     if mixed:  # counted apart, as "their copies in bf16"
         expected += 2 * ModelSize(WIDTHS, VisionEncoder(), RANK, TARGETS).lora // WIDTHS.num_hidden_layers
     assert kept_a_layer(mixed, dropout, decoder) == expected
+
+
+@pytest.mark.parametrize("family", FAMILIES.own.values(), ids=FAMILIES.own)
+@pytest.mark.parametrize("mixed", [False, True])
+def test_a_layer_of_every_family_keeps_what_the_formula_says(mixed: bool, family: LanguageModelFamily) -> None:
+    """To the byte, in the packed decoder: biases cost nothing, norms of heads their inputs."""
+    size = family.read_size({"model_type": "", **vars(WIDTHS), "tie_word_embeddings": False})
+    expected = kept_bytes(size, RANK, TARGETS, "bf16" if mixed else "fp32", dropout=False) * ROWS * TOKENS
+    if mixed:
+        expected += 2 * ModelSize(size, VisionEncoder(), RANK, TARGETS).lora // size.num_hidden_layers
+    assert kept_a_layer(mixed, 0.0, family=family) == expected
 
 
 @pytest.mark.parametrize("decoder", ["packed", "plain"])
@@ -198,11 +211,7 @@ def test_a_whole_step_keeps_no_more_than_estimated(decoder: str) -> None:
             [model.prompt_template.format(each) for each in batch["instruction_input"]], batch["answer"]
         )
         rows, tokens = layout.token_ids.shape
-    config = model.llama_model.get_base_model().config
-    size = LanguageSize(
-        **{name: getattr(config, name) for name in LanguageSize.__dataclass_fields__ if name != "head_dim"},
-        head_dim=config.hidden_size // config.num_attention_heads,
-    )
+    size = LLAMA.read_size(model.llama_model.get_base_model().config.to_dict())
     layers = kept_bytes(size, 8, TARGETS, "fp32", dropout=False, decoder=decoder) * rows * tokens * 2
     answer_tokens = int(model(batch)["tokens"])
     visual = rows * model.visual_tokens * 4 * 32 * 4

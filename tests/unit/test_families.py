@@ -13,7 +13,7 @@ import torch
 
 from pefomed_plugin import launch, load, plugins
 from pefomed_plugin.cli import main
-from pefomed_plugin.errors import CheckpointError, ConfigError
+from pefomed_plugin.errors import CheckpointError, ConfigError, ToolkitError
 from pefomed_plugin.families import FAMILIES, LLAMA3, QWEN2, QWEN3, check_transformers, family_in, family_of_config
 from pefomed_plugin.families.llama import LLAMA, tensor_shapes
 from pefomed_plugin.registration import register_all
@@ -194,6 +194,31 @@ def test_another_packages_family_reads_its_own_model_type(tmp_path: Path, monkey
     (tmp_path / "config.json").write_text(json.dumps({**SMALL, "model_type": "own"}))
     assert family_in(tmp_path)[0] is OWN
     assert family_of_config({"model_type": "llama"}, "x") is LLAMA
+
+
+def test_a_minigpt_4_checkout_refuses_other_families_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pefomed_plugin.toolkit import start
+
+    (tmp_path / "config.json").write_text(json.dumps({**SMALL, "model_type": "qwen3"}))
+    section = {"llama_model": str(tmp_path)}
+    assert start.settle_model(section)["end_sym"] == "<|im_end|>"
+    monkeypatch.setattr(start, "NAME", "minigpt4")
+    with pytest.raises(ToolkitError, match="knows LLaMA-2 and Vicuna only, and .* holds a Qwen3; set PEFOMED_TOOLKIT"):
+        start.settle_model(section)
+    (tmp_path / "config.json").write_text(json.dumps({**SMALL, "model_type": "llama"}))
+    assert start.settle_model(section)["end_sym"] == "</s>"
+
+
+def test_a_checkpoint_of_another_family_is_refused_with_both_ways_out(tmp_path: Path) -> None:
+    from pefomed_plugin.toolkit.start import settle_model
+
+    (tmp_path / "config.json").write_text(json.dumps({**SMALL, "model_type": "qwen3"}))
+    with pytest.raises(
+        CheckpointError, match="of the family 'llama'; .* is of 'qwen3'.*PEFOMED_LLAMA.*model.ckpt=null"
+    ):
+        settle_model({"llama_model": str(tmp_path), "ckpt": str(UPSTREAM)})
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ... import __version__
+from ...families import DEFAULT_FAMILY
 from ...origins import GENERATED, TINY
 from ...readers import describe
 from ...vision_encoders import DEFAULT_ENCODER
@@ -55,11 +56,10 @@ _FILES = (Column("file", lambda item: Code(item[0])), Column("", itemgetter(1)))
 _USE = {
     "checkpoint": "pefomed checkpoint inspect checkpoint_last.pth\n"
     "PEFOMED_CKPT=checkpoint_last.pth torchrun evaluate.py --cfg-path eval_configs/pefomed_vqa_rad.yaml",
-    "adapter": "from peft import PeftModel\nfrom transformers import LlamaForCausalLM\n\n"
-    'llama = LlamaForCausalLM.from_pretrained("{base}")\n'
+    "adapter": "from peft import PeftModel\nfrom transformers import {model_class}\n\n"
+    'llama = {model_class}.from_pretrained("{base}")\n'
     'model = PeftModel.from_pretrained(llama, "PATH OF THIS FOLDER")',
-    "merged": "from transformers import LlamaForCausalLM\n\n"
-    'model = LlamaForCausalLM.from_pretrained("PATH OF THIS FOLDER")',
+    "merged": 'from transformers import {model_class}\n\nmodel = {model_class}.from_pretrained("PATH OF THIS FOLDER")',
 }
 """Form of the weights -> what to type."""
 _WITH_IMAGES = {
@@ -72,7 +72,7 @@ _WITH_IMAGES = {
 
 def model_card(facts: ModelFacts) -> str:
     """Text of a model card."""
-    usage = _USE[facts.form].format(base=facts.base_model or "PATH OF THE LLAMA")
+    usage = _USE[facts.form].format(base=facts.base_model or "PATH OF THE LLAMA", model_class=facts.family.model_class)
     if facts.form == "checkpoint" and facts.encoder.name != DEFAULT_ENCODER:
         usage += f" \\\n  --options model.vit_model={facts.encoder.name} model.image_size={facts.encoder.image_size}"
     parts = [
@@ -80,9 +80,9 @@ def model_card(facts: ModelFacts) -> str:
         MARK,
         "# " + facts.name,
         warning(facts.origins),
-        f"MiniGPT-v2 fine-tuned by the PeFoMed recipe: a frozen {_vit(facts)} and a frozen LLaMA-2, of which only the "
-        f"projection between them and low-rank adapters (LoRA){_trained_besides(facts)} are trained. **Not for "
-        "clinical use.**",
+        f"MiniGPT-v2 fine-tuned by the PeFoMed recipe: a frozen {_vit(facts)} and a frozen "
+        f"{'LLaMA-2' if facts.family is DEFAULT_FAMILY else facts.family.title}, of which only the projection between "
+        f"them and low-rank adapters (LoRA){_trained_besides(facts)} are trained. **Not for clinical use.**",
         "## Files" if facts.files else "",
         to_markdown(Table("", _FILES, list(facts.files.items()))),
         "## Use",
@@ -170,6 +170,8 @@ def _history(facts: ModelFacts) -> str:
     if facts.whole_history:
         if facts.origins.model == TINY:
             return "Training began with the sample's untrained tiny model."
+        if facts.family is not DEFAULT_FAMILY:
+            return "Training began with an untrained projection and untrained LoRA."
         return "Training began with the released MiniGPT-v2, whose own data come on top."
     start = str((facts.config.get("model") or {}).get("ckpt") or "")
     named = "a checkpoint that is not named" if start.startswith("${") or not start else f"`{Path(start).name}`"
@@ -183,15 +185,20 @@ def _figures(facts: ModelFacts) -> str:
     return to_markdown(Table("", columns, figures, notes)) or "None: no metrics.json of these weights lay beside them."
 
 
+_COVERED = "It covers what is derived from it, these weights too."
+_BEGAN = "MiniGPT-v2's projection and LoRA, from which training began: BSD 3-Clause (Vision-CAIR/MiniGPT-4)."
+
+
 def _model_licences(facts: ModelFacts) -> list[str]:
+    language = facts.language_licence
     generated = [name for name, origin in facts.origins.data.items() if origin == GENERATED]
     of_model = (
         ["The tiny model, from which training began, is generated and under this software's licence, BSD 3-Clause."]
         if facts.origins.model == TINY
         else [
-            facts.family.licence.notice + " It covers what is derived from it, these weights too.",
+            " ".join(part for part in (language.notice, _COVERED, language.obliges) if part),
             *_encoder_terms(facts),
-            "MiniGPT-v2's projection and LoRA, from which training began: BSD 3-Clause (Vision-CAIR/MiniGPT-4).",
+            *([_BEGAN] if facts.family is DEFAULT_FAMILY else []),
         ]
     )
     return [
@@ -220,7 +227,7 @@ def _licence_id(facts: ModelFacts) -> str:
     if facts.terms():
         return "other"
     if facts.origins.model != TINY:
-        return facts.family.licence.identifier
+        return facts.language_licence.identifier
     of_data = {source.licence_id for source in facts.sources()}
     return of_data.pop() if len(of_data) == 1 else "other" if of_data else "bsd-3-clause"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ...digests import file_sha256
-from ...families import DEFAULT_FAMILY, LanguageModelFamily
+from ...families import DEFAULT_FAMILY, LanguageModelFamily, Licence
 from ...origins import GENERATED, REAL, Origins, manifest_origin, read_origins
 from ...readers import DatasetSpec, describe
 from ...readers.prepared import MANIFEST, is_prepared, read_manifest
@@ -65,6 +65,8 @@ class ModelFacts:
     """Of the language model it was trained on."""
     encoder: VisionEncoder = VIT_G
     """The vision encoder it was trained with."""
+    language_folder: Path | None = None
+    """Of the language model's weights, where it is here: its licence file counts."""
     base_model: str | None = None
     """The language model's name on the Hugging Face hub."""
     files: Mapping[str, str] = field(default_factory=dict)
@@ -80,6 +82,11 @@ class ModelFacts:
         data = {part.dataset: part.origin for part in self.trained_on if part.origin == GENERATED}
         data.update({part.dataset: part.origin for part in self.trained_on if part.origin == REAL})
         return Origins(data, read_origins(self.training).model)
+
+    @property
+    def language_licence(self) -> Licence:
+        """Of the language model."""
+        return self.family.licence_of(self.language_folder)
 
     def sources(self) -> list[DatasetSpec]:
         """The releases behind the training data, each once; none behind generated data."""

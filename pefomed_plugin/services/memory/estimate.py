@@ -127,6 +127,9 @@ def kept_bytes(
     packed = decoder != "plain"
     norms = 2 * ((element if packed else 4) * llama.hidden_size + 4)
     attention = element * 2 * (llama.query_width + llama.key_width) + 4 * llama.num_attention_heads
+    if llama.qk_norm:  # the norms' inputs, and one number a head
+        heads = llama.num_attention_heads + llama.num_key_value_heads
+        attention += (element if packed else 4) * (llama.query_width + llama.key_width) + 4 * heads
     mlp = element * (2 if packed else 3) * llama.intermediate_size
     inputs = {name: matrices[name][0] for name in targets}
     if mixed or dropout:  # each target has its own copy of its input: cast, or with holes

@@ -75,7 +75,7 @@ def answering_load(config: Configuration, size: ModelSize) -> Load:
 def _load(config: Configuration, size: ModelSize, name: str, samples: int, own: int, answer: int) -> Load:
     """``own``: tokens of one question (and answer) behind what questions of one image share."""
     together = config.run.questions_together(samples)
-    markup, images = _markup(config.datasets[name]), images_shown(name, config.datasets[name])
+    markup, images = _markup(config, name), images_shown(name, config.datasets[name])
     between = math.ceil(len(SEVERAL_IMAGES) / MARKUP_CHARACTERS_A_TOKEN) * (images if images > 1 else 0)
     prefix = 1 + markup[0] + between + images * size.vision.visual_tokens + markup[1]
     return Load(name, samples, math.ceil(samples / together), prefix + together * own, answer, prefix + own, images)
@@ -95,10 +95,11 @@ def images_shown(name: str, section: DatasetConfig) -> int:
     return spec.most_images(spec.complete_options(section.options)) if spec.options else 1
 
 
-def _markup(section: DatasetConfig) -> list[int]:
+def _markup(config: Configuration, name: str) -> list[int]:
     """Tokens of the longest prompt's fixed text: before the image, between it and the question, behind the question."""
-    prompt = section.prompt_of(template_of("vqa"))
-    turn = DEFAULT_STYLE.user_turn(prompt.template.replace(INSTRUCTION, max(prompt.pool, key=len)))
+    prompt = config.datasets[name].prompt_of(template_of("vqa"))
+    instruction = prompt.template.replace(INSTRUCTION, max(prompt.pool, key=len))
+    turn = DEFAULT_STYLE.user_turn(instruction, config.model.prompt_template)
     before, after = turn.split(IMAGE_PLACEHOLDER)
     between, _, behind = after.partition(QUESTION)
     return [math.ceil(len(part) / MARKUP_CHARACTERS_A_TOKEN) for part in (before, between, behind)]
@@ -109,6 +110,6 @@ def _lengths(config: Configuration, name: str) -> tuple[int, int]:
     limit = config.model.max_txt_len
     question, answer = describe(name).longest or (_LONGEST_QUESTION, limit * CHARACTERS_A_TOKEN)
     return (
-        _markup(config.datasets[name])[2] + math.ceil(question / CHARACTERS_A_TOKEN),
+        _markup(config, name)[2] + math.ceil(question / CHARACTERS_A_TOKEN),
         min(math.ceil(answer / CHARACTERS_A_TOKEN) + 1, limit),
     )

@@ -28,7 +28,7 @@ def make_llama(folder: Path, **changes: Any) -> Path:
         "num_attention_heads": 4,
         "num_key_value_heads": 4,
         "intermediate_size": 64,
-        "vocab_size": 5,
+        "vocab_size": 512,
         **changes,
     }
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")

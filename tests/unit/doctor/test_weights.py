@@ -46,6 +46,13 @@ def test_another_family_is_an_error_that_names_the_known_ones(tmp_path, kind):
     assert finding.state == ERROR and f"of type {kind!r}, which is not supported; known: llama" in finding.found
 
 
+def test_a_checkpoint_of_another_family_is_an_error(tmp_path):
+    path = tmp_path / "a.pth"
+    torch.save({"model": lora_tensors(), "language_model": "qwen3"}, path)
+    (finding,) = check_checkpoint(path, SMALL)
+    assert finding.state == ERROR and "of the family qwen3, this one is of llama" in finding.found
+
+
 def test_missing_unexpected_and_misshapen_tensors_are_named(tmp_path):
     folder = make_llama(tmp_path / "llama")
     tensors = load_file(str(folder / "model.safetensors"))

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from pefomed_plugin.digests import file_sha256
+from pefomed_plugin.families import LLAMA3, QWEN3
 from pefomed_plugin.origins import GENERATED, REAL, TINY, Origins, mark_generated
 from pefomed_plugin.readers.prepared import read_manifest
 from pefomed_plugin.readers.vqa_rad import VQA_RAD
@@ -81,6 +82,18 @@ def test_a_model_card_says_data_licences_figures_and_limits() -> None:
     assert "| `run.init_lr` | `3e-05` |" in text and "| checkpoint: seed | `42` |" in text
     assert "/home/me" not in text
     assert "Not a result" not in text
+
+
+def test_a_card_names_the_language_models_own_licence_and_class(tmp_path: Path) -> None:
+    (tmp_path / "LICENSE").write_text("LLAMA 3.2 COMMUNITY LICENSE AGREEMENT\n")
+    text = model_card(ModelFacts("x", "merged", family=LLAMA3, language_folder=tmp_path, whole_history=True))
+    assert front_of(text)["license"] == "llama3.2"
+    assert "Llama 3.2 is licensed under the Llama 3.2 Community License" in text and "Built with Llama" in text
+    assert "a frozen LLaMA-3, of which" in text and "released MiniGPT-v2" not in text
+    qwen = model_card(ModelFacts("x", "adapter", family=QWEN3, trained_on=[TrainedOn("vqa_rad")], whole_history=True))
+    assert front_of(qwen)["license"] == "apache-2.0"
+    assert "from transformers import Qwen3ForCausalLM" in qwen and "Llama" not in qwen.split("## Use")[1]
+    assert "Training began with an untrained projection and untrained LoRA." in qwen
 
 
 def test_what_is_not_known_is_said() -> None:
