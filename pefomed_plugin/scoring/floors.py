@@ -50,7 +50,7 @@ def strongest_floors(folder: Path, specs: Iterable[ScorerSpec]) -> dict[str, dic
     that another version of the scorer scored are not compared.
     """
     scored = {
-        name: read_metrics(place / METRICS)["scores"]
+        name: read_metrics(place / METRICS).get("scores", {})
         for name, place in floor_folders(folder).items()
         if (place / METRICS).is_file()
     }

@@ -52,7 +52,9 @@ def write_folds(
         ConfigError: ``out`` is there, or the YAML cannot be used.
         DataError: the samples cannot be grouped, or images cannot be used.
     """
-    if out.exists() and any(out.iterdir()):
+    if out.exists() and any(
+        path.name != FINGERPRINTS for path in out.iterdir()
+    ):  # the memory of one that failed is none
         raise ConfigError(f"{out}: not empty; write folds to a folder of their own, or move it away")
     config = _base(base, release.dataset)
     fingerprints_file = out / FINGERPRINTS

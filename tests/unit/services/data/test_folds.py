@@ -85,6 +85,8 @@ def test_the_command_writes_what_trains_and_evaluates(tmp_path: Path, capsys) ->
     rows = [{"qid": number, "image": number // 2, "split": ("train", "test")[number % 2]} for number in range(8)]
     data = write_rad(tmp_path / "data", rows)
     out = tmp_path / "folds"
+    assert main(["folds", "vqa_rad", "--data", str(data), "-k", "99", "--out", str(out)]) == 2
+    assert "4 group(s) by image cannot make 99 folds" in capsys.readouterr().err  # and may be tried again
     command = ["folds", "vqa_rad", "--data", str(data), "-k", "2", "--out", str(out)]
     assert main([*command, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
