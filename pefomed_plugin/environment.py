@@ -23,6 +23,7 @@ VARIABLES = {
 }
 FAMILY = "PEFOMED_FAMILY"
 """The language model family of the tiny model; LLaMA-2's where it is not set."""
+TINY_FAMILIES = ("llama", "llama3", "qwen2", "qwen3")
 _MODEL = ("PEFOMED_LLAMA", "PEFOMED_VIT", "PEFOMED_CKPT")
 
 
@@ -89,8 +90,18 @@ def embedded_parts(needed: set[str], environ: Mapping[str, str]) -> list[str]:
 
 
 def tiny_family() -> str:
-    """Which family the tiny model is of: a name of ``families.FAMILIES``."""
-    return os.environ.get(FAMILY) or "llama"
+    """Which family the tiny model is of.
+
+    Raises:
+        ConfigError: there is no tiny model of the family that the environment names.
+    """
+    family = os.environ.get(FAMILY) or "llama"
+    if family not in TINY_FAMILIES:
+        raise ConfigError(
+            f"{FAMILY}={family}: no tiny model of that language model family; set it to one of "
+            f"{', '.join(TINY_FAMILIES)}, or unset it"
+        )
+    return family
 
 
 def tiny_part(family: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..environment import FAMILY, check_sample_folder, sample_folder, tiny_family, tiny_part
+from ..environment import FAMILY, TINY_FAMILIES, check_sample_folder, sample_folder, tiny_family, tiny_part
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,7 +14,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the drawings, the words and the tiny model")
     parser.add_argument("--no-model", action="store_true", help="data sets only (does not need torch)")
     parser.add_argument(
-        "--family", default=None, help=f"language model family of the tiny model (default: {FAMILY}, else llama)"
+        "--family",
+        choices=TINY_FAMILIES,
+        help=f"language model family of the tiny model (default: {FAMILY}, else llama)",
     )
     parser.epilog = "example: pefomed sample --out output/sample"
 

@@ -42,8 +42,8 @@ def check_language_model(folder: Path, sizes: Sizes = Sizes()) -> list[Finding]:
     if folder.is_dir() and not os.access(folder, os.R_OK | os.X_OK):
         return [Finding("weights", what, ERROR, f"{folder} may not be read by you", f"chmod -R u+rX {folder}")]
     try:
+        home = family_in(folder)[0].home
         opened = open_language_folder(folder)
-        home = opened.family.home
         check_transformers(opened.family)
         pieces = getattr(opened.family.load_tokenizer(folder), "pieces", 0)
     except PefomedError as error:
