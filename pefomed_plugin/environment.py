@@ -109,9 +109,9 @@ def tiny_part(family: str) -> str:
     return "tiny" if family == "llama" else f"tiny_{family}"
 
 
-def embedded_values(folder: Path) -> dict[str, str]:
-    """What the variables are for the embedded default in ``folder``."""
-    tiny = folder / tiny_part(tiny_family())
+def embedded_values(folder: Path, family: str | None = None) -> dict[str, str]:
+    """What the variables are for the embedded default in ``folder``; ``family`` in place of ``tiny_family()``."""
+    tiny = folder / tiny_part(family or tiny_family())
     return {
         "PEFOMED_DATA": str(folder),
         "PEFOMED_LLAMA": str(tiny / "llama"),

@@ -242,11 +242,15 @@ def compose(cfg_path: str, options: Sequence[str]) -> Composed:
     return composed
 
 
-def ensure_embedded(parts: Sequence[str]) -> None:
-    """Make what of the embedded default is needed and not there; processes started together wait for the first."""
+def ensure_embedded(parts: Sequence[str], family: str | None = None) -> None:
+    """Make what of the embedded default is needed and not there; processes started together wait for the first.
+
+    Args:
+        family: of the tiny model; None: ``environment.tiny_family()``.
+    """
     from .embedded import DRAWN, make_sample  # late: loads PIL
 
-    model = environment.tiny_part(environment.tiny_family())
+    model = environment.tiny_part(family or environment.tiny_family())
     environment.check_sample_folder()
     folder = environment.sample_folder()
     with locked(folder.parent / (folder.name + ".lock")):

@@ -134,8 +134,8 @@ def _places(contents: Contents, llama: _PathLike | None, vit: _PathLike | None, 
     }
     found = {name: "" if value == EMBEDDED else value for name, value in found.items()}
     if origin == TINY and not any(found.values()):
-        ensure_embedded(["PEFOMED_LLAMA"])
-        values = environment.embedded_values(environment.sample_folder())
+        ensure_embedded(["PEFOMED_LLAMA"], contents.family.name)
+        values = environment.embedded_values(environment.sample_folder(), contents.family.name)
         found = {name: values[variable] for name, variable in _PLACES.items()}
     problems: list[str] = []
     for name, variable in _PLACES.items():

@@ -140,7 +140,7 @@ def _lines(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         lines.append(("LoRA", f"rank {lora['rank']} on {where}; {alpha}{_beyond_plain(lora)}"))
     lines.append(("spelling", summary["spelling_words"]))
     if summary["llama_width"]:
-        lines.append(("LLaMA width", str(summary["llama_width"])))
+        lines.append(("trained on", f"{summary['language_model']} of width {summary['llama_width']}"))
     encoder = summary["vision_encoder"]
     if isinstance(encoder, Mapping):
         lines.append(("encoder", f"{encoder.get('name')}, {encoder.get('image_size')} pixels"))

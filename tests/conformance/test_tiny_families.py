@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from pefomed_plugin import load, loading
 from pefomed_plugin.embedded import TINY, lessons
 from pefomed_plugin.embedded.tiny_language import CONFIGS, train_language
 from pefomed_plugin.embedded.tiny_model import make_tiny_model
@@ -87,3 +88,15 @@ def test_it_learns(made: tuple[str, dict[str, Path]]) -> None:
             logits = model(**batch).logits[:, :-1]
         losses.append(float(torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels)))
     assert losses[1] < losses[0] - 1.0, losses
+
+
+def test_a_checkpoint_finds_the_tiny_model_of_its_own_family(
+    made: tuple[str, dict[str, Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever ``PEFOMED_FAMILY`` says where it is loaded."""
+    name, paths = made
+    monkeypatch.setenv("PEFOMED_SAMPLE", str(paths["llama"].parents[1]))
+    monkeypatch.setattr(loading, "ensure_embedded", lambda parts, family: asked.append(family))
+    asked: list[str] = []
+    model = load(paths["checkpoint"], device="cpu")
+    assert asked == [name] and model.network.family.name == name

@@ -45,6 +45,7 @@ def summarise(contents: Contents) -> dict[str, Any]:
         "spelling_words": SPELLINGS[spelling],
         "lora": _lora(lora) if lora else None,
         "llama_width": contents.width,
+        "language_model": contents.family.title,
         "vision_encoder": contents.content.get(ENCODER),
         "training": dict(contents.training),
         "run": _run(contents.config),

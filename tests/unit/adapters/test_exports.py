@@ -74,6 +74,7 @@ def test_summary_of_upstreams_checkpoint(upstream: Contents) -> None:
         "modules_to_save": [],
     }
     assert (summary["spelling"], summary["llama_width"], summary["digest"]) == ("minigpt4", 64, "none")
+    assert summary["language_model"] == "LLaMA"
     assert (summary["resumable"], summary["problems"]) == (True, [])
     assert json.loads(json.dumps(summary)) == summary
 

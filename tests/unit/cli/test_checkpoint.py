@@ -73,7 +73,7 @@ def test_inspect(run: Path, capsys: pytest.CaptureFixture) -> None:
     assert lines[0].endswith("checkpoint_last.pth (0.2 MB, digest ok)")
     assert "LoRA rank 8 on q_proj, v_proj of 2 layers; alpha 16 (the configuration in the file)" in lines
     assert "spelling MiniGPT-v2's, of peft 0.2 (lora_A.weight)" in lines
-    assert "LLaMA width 64" in lines
+    assert "trained on LLaMA of width 64" in lines
     assert "run medical_vqa; on vqa_rad, mimic_cxr; from elsewhere/checkpoint_last.pth" in lines
     assert "training epoch 3 of 3, iteration 24, seed 42" in lines
     assert "llama_proj 2 8,256 float32" in lines
