@@ -21,7 +21,8 @@ from ...services.images.decoding import open_image
 from ...services.parallel import map_in_threads
 from ...storage import write_pieces
 from ..results import Run
-from .explorer_data import SampleRows, image_keys, page_data
+from .explorer_data import image_keys, page_data
+from .explorer_rows import SampleRows
 
 if TYPE_CHECKING:
     from PIL.Image import Image

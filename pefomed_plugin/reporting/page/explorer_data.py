@@ -1,13 +1,10 @@
-"""What the page of a run shows, as one JSON-able dictionary. Opens no image and writes no HTML.
-
-Samples are rows of plain lists, their columns named once, so that thousands of them stay small.
-"""
+"""What the page of a run shows, as one JSON-able dictionary. Opens no image and writes no HTML."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import Any, Optional
+from typing import Any
 
 from ... import __version__
 from ...records import Prediction
@@ -27,30 +24,8 @@ from ..rendering import to_page
 from ..results import Answered, Run
 from ..table import text_of
 from .explorer_ratings import ratings_data
-from .explorer_reliance import KINDS, SampleReliance, occlusion_of, reliance_data
-
-COLUMNS = (
-    "id",
-    "set",
-    "images",
-    "views",
-    "task",
-    "question",
-    "answer",
-    "groups",
-    "runs",
-    "ratings",
-    "looked",
-    "map",
-)
-"""``views``: what each image is called, where there are several. ``groups``: what the sample belongs to, by the place
-of a field. ``runs``: prediction and scores of each run, None where it has none. ``ratings``: what every run of a judge,
-or every rater, gave the first run's answer, by the place of the scorer. ``looked``: what was said about other images
-(``explorer_reliance``). ``map``: what the answer leans on, ``occlusion_of``."""
-
-
-_OfRun = tuple[Answered, Optional[dict[str, int]]]
-"""A run's answers, and where each sample's stands."""
+from .explorer_reliance import KINDS, reliance_data
+from .explorer_rows import COLUMNS, SampleRows
 
 
 def page_data(runs: Sequence[Run], texts: bool = True, axes: Sequence[str] = ()) -> dict[str, Any]:
@@ -142,86 +117,6 @@ def _fields(run: Run) -> dict[str, dict[str, Any]]:
             labels = {group: label_of(dataset, name, group) for group in sorted(groups)}
             field["labels"].update({group: label for group, label in labels.items() if label != group})
     return found
-
-
-class SampleRows(Sequence[list[Any]]):
-    """A row of ``COLUMNS`` for each answer of the first run, made when it is looked at: a page is streamed."""
-
-    def __init__(
-        self,
-        runs: Sequence[Run],
-        scorers: Sequence[str],
-        images: Mapping[tuple[str, str], int],
-        fields: Sequence[str],
-        texts: bool,
-    ) -> None:
-        self._scorers, self._images, self._fields, self._texts = scorers, images, fields, texts
-        self._sets = [
-            (
-                answered,
-                [
-                    (run.answered[key], _places(answered, run.answered[key])) if key in run.answered else None
-                    for run in runs
-                ],
-            )
-            for key, answered in runs[0].answered.items()
-        ]
-        self._looked = [SampleReliance(answered, texts) for answered in runs[0].answered.values()]
-
-    def __len__(self) -> int:
-        return sum(len(answered.predictions) for answered, _ in self._sets)
-
-    def __getitem__(self, place: Any) -> Any:
-        if isinstance(place, slice):
-            return [self[single] for single in range(*place.indices(len(self)))]
-        for number, (answered, of_runs) in enumerate(self._sets):
-            if 0 <= place < len(answered.predictions):
-                return self._row(number, answered, place, of_runs)
-            place -= len(answered.predictions)
-        raise IndexError("no such sample")
-
-    def _row(self, number: int, answered: Answered, place: int, of_runs: Sequence[_OfRun | None]) -> list[Any]:
-        prediction = answered.predictions[place]
-        return [
-            prediction.id,
-            number,
-            [self._images[(prediction.dataset, image)] for image in prediction.images],
-            prediction.image_names if len(prediction.images) > 1 else [],
-            prediction.task,
-            prediction.question if self._texts else None,
-            prediction.answer if self._texts else None,
-            [groups_of(prediction, field) for field in self._fields],
-            [self._said(of_run, place, prediction.id) for of_run in of_runs],
-            {
-                self._scorers.index(name): [scores[place].value for scores in runs]
-                for name, runs in answered.runs.items()
-            },
-            self._looked[number].of(place),
-            occlusion_of(answered.occlusion.get(prediction.id)),
-        ]
-
-    def _said(self, of_run: _OfRun | None, place: int, name: str) -> list[Any] | None:
-        """Prediction and scores of one run; None where it did not answer this."""
-        if of_run is None:
-            return None
-        answered, places = of_run
-        found = place if places is None else places.get(name)
-        if found is None:
-            return None
-        by_scorer = (answered.scores.get(scorer) for scorer in self._scorers)
-        return [
-            answered.predictions[found].prediction if self._texts else None,
-            [_rounded(scores[found].value) if scores else None for scores in by_scorer],
-        ]
-
-
-def _places(shown: Answered, other: Answered) -> dict[str, int] | None:
-    """Where the answers of another run stand, by sample; None where they stand where those shown do."""
-    if len(shown.predictions) == len(other.predictions) and all(
-        one.id == two.id for one, two in zip(shown.predictions, other.predictions)
-    ):
-        return None
-    return {prediction.id: place for place, prediction in enumerate(other.predictions)}
 
 
 def _set(run: Run, answered: Answered) -> dict[str, Any]:
@@ -332,10 +227,6 @@ def _breakdowns(answered: Answered) -> list[dict[str, Any]]:
                     }
                 )
     return found
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 4)
 
 
 def _producer(run: Run) -> dict[str, str]:
