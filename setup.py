@@ -21,6 +21,7 @@ BUNDLED = [
     "accelerate>=1.10",
     "safetensors>=0.4.3",
     "sentencepiece>=0.2",
+    "tokenizers>=0.21",
 ]
 METRICS = ["pycocoevalcap>=1.2"]
 PARQUET = ["pyarrow>=14"]
