@@ -27,9 +27,9 @@ from pefomed_plugin.toolkit.language_folder import open_language_folder
 from pefomed_plugin.toolkit.start import settle_model
 from tests.conformance.golden import golden, golden_model, samples
 from tests.conformance.golden_run import golden_runner
+from tests.conformance.test_lora import logits_of, plain_llama
 from tests.conformance.test_resume import interrupt_after, same, steps_of, torchrun
 from tests.unit.adapters.exported import LLAMA, lora_of
-from tests.unit.toolkit.test_lora import logits_of, plain_llama
 
 EYES = {"vit": golden()["vit"], "image_size": 56}
 TARGETS = ("q_proj", "v_proj")
