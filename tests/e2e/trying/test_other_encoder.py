@@ -107,7 +107,7 @@ def test_other_weights_are_refused_when_it_is_loaded(files: Any, trained: Any, t
 
 
 def test_the_doctor_knows_it(files: Any, trained: Any) -> None:
-    sizes = Sizes(None, encoder_of(ENCODER))
+    sizes = Sizes(None, encoder=encoder_of(ENCODER))
     found = check_weights(files["llama"], trained["vit"], trained["checkpoint"], sizes)
     assert [finding.state for finding in found] == ["ok", "ok", "ok"]
     assert "96 pixels make 9 visual tokens; licence of its weights: apache-2.0" in found[1].found
