@@ -45,7 +45,8 @@ def evaluate_split(
     """Answer every sample of ``dataset`` and score the answers; ``training`` as of ``Answerer``.
 
     Writes ``predictions.jsonl``, ``scores/<scorer>.jsonl`` and ``metrics.json`` into ``folder``; with
-    ``run.reliance`` also those of the answers about other images, into ``reliance/<what is shown>`` there.
+    ``run.reliance`` also the answers about other images, into ``reliance/<what is shown>`` there. These are not scored:
+    a judge would be asked, and paid, four times.
 
     Returns:
         The metrics, on the first rank; None on the others.
@@ -54,13 +55,17 @@ def evaluate_split(
         DataError: the ranks' answers do not cover the split.
     """
     given = (accelerator, task, model, dataset)
-    metrics = _evaluate(*given, options, folder, producer, training)
+    merged, drafts = _answer(*given, options, folder, producer, training)
+    metrics = None
+    if accelerator.is_main_process:
+        metrics = task.score_answers(merged, folder, options)
+        metrics = metrics if drafts is None else update_metrics(merged, folder, {"drafts": drafts})
     if not options.reliance:
         return metrics
     for variant in VARIANTS:
         say(f"{dataset.name}: asked again, shown {VARIANTS[variant]}")
         shown, place = replace(options, images=variant, reliance=False), folder / SECTION / variant
-        _evaluate(*given, shown, place, {**producer, "images": variant}, training)
+        _answer(*given, shown, place, {**producer, "images": variant}, training)
     dataset.show_images(options.images, options.seed)
     return write_reliance(folder) if accelerator.is_main_process else None
 
@@ -77,7 +82,7 @@ def write_reliance(folder: Path) -> dict[str, Any]:
     return update_metrics(own, folder, {SECTION: found})
 
 
-def _evaluate(
+def _answer(
     accelerator: Any,
     task: Any,
     model: Any,
@@ -86,7 +91,8 @@ def _evaluate(
     folder: Path,
     producer: Mapping[str, Any],
     training: Sequence[MedicalDataset],
-) -> dict[str, Any] | None:
+) -> tuple[list[Prediction], dict[str, float] | None]:
+    """All answers, on the first rank, and what drafts brought to them."""
     dataset.show_images(options.images, options.seed)
     show_ready_made(accelerator, model, [dataset], options)
     if accelerator.is_main_process:
@@ -99,7 +105,7 @@ def _evaluate(
     accelerator.wait_for_everyone()
     drafts = _drafts_brought(answerer) if options.drafts != "none" else None
     if not accelerator.is_main_process:
-        return None
+        return [], drafts
     merged = merge_ranks(_written(folder), [sample.id for sample in dataset.samples])
     write_records(folder / FINISHED, merged)
     for part in folder.glob(_PARTS):
@@ -108,8 +114,7 @@ def _evaluate(
     if stale:
         say(f"{folder}: what was scored and judged here is about other answers, and is set aside:")
         say("\n".join(bullets(stale)))
-    metrics = task.score_answers(merged, folder, options)
-    return metrics if drafts is None else update_metrics(merged, folder, {"drafts": drafts})
+    return merged, drafts
 
 
 def _drafts_brought(answerer: Answerer) -> dict[str, float]:

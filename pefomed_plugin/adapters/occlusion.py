@@ -17,12 +17,11 @@ from PIL import Image
 
 from ..errors import ConfigError
 from ..services.console import progress
-from ..services.images.overlay import cell_box, place_in_words
+from ..services.images.overlay import MOST_CELLS_A_SIDE, cell_box, place_in_words
 from .medical_model import MedicalModel, Request
 
 GRID = 7
 """Cells a side, where nobody says otherwise."""
-MOST_CELLS_A_SIDE = 64
 COVER = (128, 128, 128)
 """What a cell is covered with: the grey of ``run.images: blind``."""
 

@@ -79,6 +79,14 @@ def answer_images(arguments: argparse.Namespace) -> int:
     return 1 if done.unusable else 0
 
 
+def refuse_folder_arguments(arguments: argparse.Namespace) -> None:
+    """Raises ConfigError: what belongs to a model of yours was given beside a test set for a model behind an API."""
+    names = ("task", "question", "questions", "studies", "ckpt", "allow_truncated")
+    given = [f"--{name.replace('_', '-')}" for name in names if getattr(arguments, name)]
+    if given:
+        raise ConfigError(f"{', '.join(given)}: of a model of yours, about --images FOLDER; leave out, or give that")
+
+
 def _check(arguments: argparse.Namespace) -> None:
     problems: list[str] = []
     if arguments.dataset or arguments.root or arguments.model:

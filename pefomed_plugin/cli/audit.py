@@ -30,8 +30,8 @@ from ..services.console import say
 from . import audit_judge
 from .output import Output, add_json_argument
 
-_DRAWN = ("vqa_rad", "slake", "path_vqa", "iu_xray")
-"""Data sets of the generated sample that are looked at."""
+_STAGE = 2
+"""Of the generated sample, the data sets of this stage are looked at: captions are reports to a scorer."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -185,13 +185,14 @@ def _read_sets(given: Sequence[str], reports: int) -> list[AuditedSet]:
 
 
 def _draw() -> list[tuple[str, Path]]:
-    from ..embedded import make_sample  # late: loads PIL
+    from ..embedded import DRAWN, make_sample  # late: loads PIL
 
     check_sample_folder()
     folder = sample_folder()
-    make_sample(folder, parts=_DRAWN)
+    drawn = [name for name in DRAWN if DATASETS[name].stage == _STAGE]
+    make_sample(folder, parts=drawn)
     say(f"no --data: the generated sample, {folder}")
-    return [(name, folder / name) for name in _DRAWN]
+    return [(name, folder / name) for name in drawn]
 
 
 def _chosen(name: str, samples: list[Sample], most: int) -> tuple[str, list[Sample]]:

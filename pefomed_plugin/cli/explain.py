@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,12 +58,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _problems(arguments: argparse.Namespace) -> list[str]:
+    from ..services.images.overlay import MOST_CELLS_A_SIDE  # late: loads PIL
+
     if bool(arguments.image) == bool(arguments.evaluation):
         return ["give IMAGE, or --run RUN --samples ID,ID; one of the two"]
     given = {name: getattr(arguments, name) for name in ("question", "answer", "out", "samples", "image_root")}
     other = ("samples", "image_root") if arguments.image else ("question", "answer", "out")
     of = "--run" if arguments.image else "IMAGE"
     problems = [f"--{name.replace('_', '-')} belongs to {of}; leave it out" for name in other if given[name]]
+    if not 1 < arguments.grid <= MOST_CELLS_A_SIDE:
+        problems.append(f"--grid {arguments.grid}: give from 2 to {MOST_CELLS_A_SIDE} cells a side")
     if arguments.evaluation and not arguments.samples:
         problems.append("--samples is missing: ids of answers of the run, with commas between them")
     if arguments.image and (arguments.out is None or arguments.out.suffix not in (".png", ".jpg")):
@@ -73,8 +78,11 @@ def _problems(arguments: argparse.Namespace) -> list[str]:
 def _explain_image(arguments: argparse.Namespace) -> int:
     from ..adapters.medical_model import Request  # late: loads torch
     from ..adapters.occlusion import in_words, occlusion_map  # late: loads torch
+    from ..services.images.decoding import DEFAULT_POLICY  # late: loads PIL
+    from ..services.images.given_images import open_given  # late: loads PIL
     from ..services.images.overlay import SCALE, draw_overlay  # late: loads PIL
 
+    open_given(arguments.image, replace(DEFAULT_POLICY, frame=arguments.frame))  # before weights are loaded
     model = load_model(arguments)
     request = Request(arguments.image, "vqa" if arguments.question else "report", arguments.question)
     found = occlusion_map(model, request, arguments.answer, arguments.grid)
@@ -95,13 +103,12 @@ def _explain_run(arguments: argparse.Namespace) -> int:
     roots = find_image_roots([row.dataset for _, rows in chosen for row in rows], run.record, arguments.image_root)
     model = load_model(arguments)
     for answered, rows in chosen:
-        maps = {**answered.occlusion}
+        maps, path = {**answered.occlusion}, run.place_of(answered.key) / OCCLUSION
         for row in rows:
             found = _map_of(model, row, roots[row.dataset], arguments.grid)
             maps[row.id] = found.to_json()
+            write_json(path, {"maps": maps})  # each as it is there: what was computed is not lost
             print(f"{row.id}: {in_words(found)}")
-        path = run.place_of(answered.key) / OCCLUSION
-        write_json(path, {"maps": maps})
         say(f"written to {path}; pefomed report {arguments.evaluation} shows it")
     return 0
 

@@ -10,7 +10,7 @@ from ..errors import ConfigError
 from ..origins import Origins, data_origin
 from ..reporting.floors import floors_table
 from ..reporting.rendering import Shown
-from ..scoring import SCORERS
+from ..scoring import needs_answers_alone
 from ..scoring.breakdown import axes_of
 from ..scoring.files import write_scores
 from ..scoring.floors import floor_folders, note_floors, read_floor_answers
@@ -68,7 +68,7 @@ def _score(asked: AskedOfRun) -> list[ScorerSpec]:
     """Score the floors by what scored the answers and needs nothing but answers; the scorers of the answers."""
     answered = asked.answered
     specs = [spec for spec in answered.scored if not spec.summary_of]
-    pure = [spec for spec in specs if spec.name in SCORERS and not spec.is_rating and not SCORERS[spec.name].options]
+    pure = [spec for spec in specs if needs_answers_alone(spec.name)]
     places = floor_folders(asked.folder)
     for spec in specs:
         if spec not in pure:

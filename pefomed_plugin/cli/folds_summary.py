@@ -8,9 +8,8 @@ from pathlib import Path
 from ..errors import ConfigError, DataError
 from ..reporting.folds import figures_to_json, fold_tables
 from ..reporting.results import read_run
-from ..scoring import SCORERS
+from ..scoring import needs_answers_alone
 from ..scoring.files import write_scores
-from ..scoring.metrics_file import PREDICTIONS
 from ..services.console import say
 from ..services.fold_runs import write_pooled
 from ..services.private_files import keep_answers_private
@@ -50,17 +49,11 @@ def run(arguments: argparse.Namespace) -> Output:
     (key,) = keys
     folds = {label: run.answered[key] for label, run in runs.items()}
     keep_answers_private([prediction for answered in folds.values() for prediction in answered.predictions])
-    answers = {
-        label: run.folder if (run.folder / PREDICTIONS).is_file() else run.folder / "results" / key
-        for label, run in runs.items()
-    }
-    pooled, told = write_pooled(answers, arguments.out)
+    pooled, told = write_pooled({label: run.place_of(key) for label, run in runs.items()}, arguments.out)
     for line in told:
         say(line)
     scored = {spec.name: spec for answered in folds.values() for spec in answered.scored if not spec.summary_of}
-    pure = [
-        name for name, spec in scored.items() if name in SCORERS and not spec.is_rating and not SCORERS[name].options
-    ]
+    pure = [name for name in scored if needs_answers_alone(name)]
     for name in scored.keys() - set(pure):
         say(f"{name}: no function of the answers alone; give it {arguments.out} to score all folds")
     if not pure:

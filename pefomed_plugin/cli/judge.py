@@ -151,8 +151,13 @@ def asking_way(arguments: argparse.Namespace) -> Way:
     """How a server is asked.
 
     Raises:
-        ConfigError: another judge, which cannot be asked so.
+        ConfigError: another judge, which cannot be asked so, or takes no model.
     """
+    if arguments.judge == "offline" and arguments.model:
+        raise ConfigError(
+            f"--judge offline compares words and asks no model; leave --model {arguments.model} out, or let it judge "
+            "with --judge api or local"
+        )
     way = Way(arguments.endpoint, arguments.reasoning_effort, arguments.structured, arguments.logprobs)
     if arguments.judge != "api" and way != Way():
         raise ConfigError(

@@ -13,7 +13,7 @@ from ..reporting.table import COUNT, FIGURE, Cell, Column, Table
 from ..scoring.agreement import Statistic
 from ..scoring.breakdown import check_axes
 from ..scoring.intervals import Interval
-from ..scoring.ratings import is_judge
+from ..scoring.ratings import is_judge, model_of
 from ..services.judge.offline_judge import NAME
 from ..services.judgements import find_repeated
 from ..services.jury import judge_by_jury
@@ -33,7 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--judges",
         metavar="A,B,C",
-        help="models that vote (default: all that judged these predictions, but the offline judge)",
+        help="models that vote, or whole names of their scores (default: all that judged these predictions, but the "
+        "offline judge)",
     )
     add_axes(parser)
     add_json_argument(parser)
@@ -67,19 +68,24 @@ def _named(given: str | None, there: list[str]) -> list[str]:
     Raises:
         ConfigError: one did not judge these predictions, or is named twice.
     """
-    models = {name.split("/", 2)[2]: name for name in there}
+    models: dict[str, list[str]] = {}
+    for name in there:
+        models.setdefault(model_of(name), []).append(name)
     if given is None:
-        return [name for model, name in models.items() if model != NAME]
-    wanted = [part.strip() for part in given.split(",") if part.strip()]
-    problems = [
-        f"{model!r} has not judged these predictions; {near_names(model, models)}"
-        for model in wanted
-        if model not in models
-    ]
-    problems += [f"{model!r} is named twice; a judge has one vote" for model in set(wanted) if wanted.count(model) > 1]
+        return [name for name in there if model_of(name) != NAME]
+    chosen, problems = [], []
+    for wanted in (part.strip() for part in given.split(",") if part.strip()):
+        found = [wanted] if wanted in there else models.get(wanted, [])
+        if not found:
+            problems.append(f"{wanted!r} has not judged these predictions; {near_names(wanted, models)}")
+        elif len(found) > 1:
+            problems.append(f"{wanted!r} has judged by several rubrics; give one of {', '.join(found)}")
+        elif found[0] in chosen:
+            problems.append(f"{wanted!r} is named twice; a judge has one vote")
+        chosen += found
     if problems:
         raise ConfigError("--judges cannot be used", problems)
-    return sorted(models[model] for model in wanted)
+    return sorted(chosen)
 
 
 def _agreement(facts: Mapping[str, Any]) -> Table:

@@ -19,7 +19,7 @@ from ..services.judge.settling import take_stock
 from ..services.judge.ways import Way
 from ..services.private_files import keep_private
 from ..storage import write_records
-from ._predict_folder import add_folder_arguments, answer_images
+from ._predict_folder import add_folder_arguments, answer_images, refuse_folder_arguments
 from .arguments import add_permission
 from .judge import add_asking_arguments, asking_limits, explain_unfinished
 
@@ -68,6 +68,7 @@ def _answer_test_set(arguments: argparse.Namespace) -> int:
             "give DATASET FOLDER --api MODEL, a test set for a model behind an API; or --images FOLDER "
             "--task TASK --ckpt PATH, a folder for a model of yours"
         )
+    refuse_folder_arguments(arguments)
     limits = asking_limits(arguments)
     release = read_data(arguments.dataset, arguments.root)
     samples = release.splits().get(arguments.split, [])

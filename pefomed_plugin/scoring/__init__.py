@@ -76,4 +76,9 @@ def specs_of(names: Iterable[str], recorded: Mapping[str, Any], where: str) -> d
     return found
 
 
-__all__ = ["SCORERS", "ScorerSpec", "find_scorer", "specs_of"]
+def needs_answers_alone(name: str) -> bool:
+    """Whether a scorer is a function of predictions alone: no judge, no people, no option that must be given."""
+    return name in SCORERS and not SCORERS[name].is_rating and not SCORERS[name].options
+
+
+__all__ = ["SCORERS", "ScorerSpec", "find_scorer", "needs_answers_alone", "specs_of"]

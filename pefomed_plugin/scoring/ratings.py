@@ -23,6 +23,11 @@ def is_judge(name: str) -> bool:
     return name.startswith("judge/")
 
 
+def model_of(name: str) -> str:
+    """The model that a judge's scores are called after."""
+    return name.split("/", 2)[2]
+
+
 def human_spec(rubric: Rubric, version: str = "1") -> ScorerSpec:
     """People: ``human/<rubric>``."""
     return _rating(rubric, f"human/{rubric.name}", "rated by people", RATER, "human", version)
@@ -30,7 +35,7 @@ def human_spec(rubric: Rubric, version: str = "1") -> ScorerSpec:
 
 def jury_spec(rubric: Rubric, judges: Sequence[str], version: str = "1") -> ScorerSpec:
     """Several judges as one, by the names of their scores: ``jury/<rubric>/<model>+<model>``."""
-    models = [name.split("/", 2)[2] for name in judges]
+    models = list(map(model_of, judges))
     title = f"judged by {', '.join(models)} as a jury"
     return _rating(rubric, f"jury/{rubric.name}/{'+'.join(models)}", title, RUN, "", version)
 

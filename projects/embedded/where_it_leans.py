@@ -26,6 +26,7 @@ from pefomed_plugin.adapters.occlusion import GRID, occlusion_map
 from pefomed_plugin.embedded.drawing import draw
 from pefomed_plugin.embedded.scenes import CHEST, HEAD_CT, HEAD_MRI, Scene, draw_scene
 from pefomed_plugin.embedded.wording import location
+from pefomed_plugin.scoring.proportion import wilson_interval
 from pefomed_plugin.services.images.overlay import cell_box
 
 KINDS = (CHEST, HEAD_MRI, HEAD_CT)
@@ -53,11 +54,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             continue
         hits.append(bool(touched[found.strongest]))
         chances.append(float(touched.mean()))
-    low, high = wilson(sum(hits), len(hits))
+    interval = wilson_interval(sum(hits), len(hits))
     print(
         f"{len(hits)} right answers of {len(hits) + wrong}: the strongest of {given.grid} x {given.grid} cells touches "
-        f"the finding in {100 * np.mean(hits):.1f} % ({100 * low:.1f} to {100 * high:.1f}), a random one in "
-        f"{100 * np.mean(chances):.1f} %"
+        f"the finding in {100 * np.mean(hits):.1f} % ({100 * interval.low:.1f} to {100 * interval.high:.1f}), a random "
+        f"one in {100 * np.mean(chances):.1f} %"
     )
     return 0
 
@@ -95,13 +96,6 @@ def cells_of(mask: Any, grid: int) -> Any:
             left, top, right, bottom = cell_box((width, height), grid, row, column)
             touched[row, column] = mask[top:bottom, left:right].any()
     return touched
-
-
-def wilson(hits: int, n: int) -> tuple[float, float]:
-    """95 % interval of a share."""
-    z, share = 1.959964, hits / n
-    centre, spread = share + z * z / (2 * n), z * (share * (1 - share) / n + z * z / (4 * n * n)) ** 0.5
-    return (centre - spread) / (1 + z * z / n), (centre + spread) / (1 + z * z / n)
 
 
 if __name__ == "__main__":

@@ -52,9 +52,8 @@ def write_folds(
         ConfigError: ``out`` is there, or the YAML cannot be used.
         DataError: the samples cannot be grouped, or images cannot be used.
     """
-    if out.exists() and any(
-        path.name != FINGERPRINTS for path in out.iterdir()
-    ):  # the memory of one that failed is none
+    there = [path for path in out.iterdir() if path.name != FINGERPRINTS] if out.exists() else []
+    if there:  # what one that failed remembers of images is no fold
         raise ConfigError(f"{out}: not empty; write folds to a folder of their own, or move it away")
     config = _base(base, release.dataset)
     fingerprints_file = out / FINGERPRINTS
@@ -74,32 +73,26 @@ def write_folds(
             parted, examination, options=options, origin=data_origin(data), cache=folder / FINGERPRINTS
         )
         account = replace(account, verdicts=())  # what is known of the release is not true of a fold
-        said = {"fold": {"number": fold.number, "of": k, "by": by, "seed": seed, "groups": fold.groups}}
-        write_prepared(parted, {**account.to_json(), "mismatch_allowed": False, **said}, folder, examination)
+        which = {"number": fold.number, "of": k, "by": by, "seed": seed, "groups": fold.groups}
+        manifest = {**account.to_json(), "mismatch_allowed": False, "fold": which}
+        write_prepared(parted, manifest, folder, examination)
         write_text(out / f"fold_{fold.number}.yaml", _yaml_of(config, release.dataset, folder, out, options, fold, k))
         found.append((fold, account))
-    write_json(
-        out / FOLDS,
-        {
-            "kind": KIND,
-            "dataset": release.dataset,
-            "k": k,
-            "by": by,
-            "seed": seed,
-            "samples_sha256": samples_sha256(usable.samples),
-            "folds": [
-                {
-                    "number": fold.number,
-                    "train": len(fold.train),
-                    "test": len(fold.test),
-                    "groups": fold.groups,
-                    "test_sha256": file_sha256(out / f"fold_{fold.number}" / split_file("test")),
-                }
-                for fold, _ in found
-            ],
-        },
-    )
+    about = {"dataset": release.dataset, "k": k, "by": by, "seed": seed}
+    said = [_record(fold, out / f"fold_{fold.number}") for fold, _ in found]
+    digest = samples_sha256(usable.samples)
+    write_json(out / FOLDS, {"kind": KIND, **about, "samples_sha256": digest, "folds": said})
     return found
+
+
+def _record(fold: Fold, folder: Path) -> dict[str, Any]:
+    return {
+        "number": fold.number,
+        "train": len(fold.train),
+        "test": len(fold.test),
+        "groups": fold.groups,
+        "test_sha256": file_sha256(folder / split_file("test")),
+    }
 
 
 def refuse_shards(data: Path) -> None:

@@ -10,6 +10,8 @@ SCALE = "log-probability of the answer lost where a cell is covered"
 """What the scale of an occlusion map is."""
 FOR, AGAINST = (230, 126, 20), (40, 110, 190)
 """Orange where covering a cell makes the answer less likely, blue where more."""
+MOST_CELLS_A_SIDE = 64
+"""Of a raster."""
 _STRONGEST_OPACITY = 0.65
 _SIDE_PX, _MARGIN_PX, _BAR_PX, _TEXT_PX = 448, 12, 12, 15
 _PAPER, _INK = (255, 255, 255), (30, 34, 38)

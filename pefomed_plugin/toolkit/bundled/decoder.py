@@ -139,6 +139,8 @@ def llama_block(
     mask: torch.Tensor,
     wanted: Wanted | None,
     past: Past | None,
+    query_norm: Any = None,
+    key_norm: Any = None,
 ) -> torch.Tensor:
     """A layer of LLaMA and of Qwen2: norm, rotated grouped-query attention, norm, SwiGLU.
 
@@ -151,40 +153,12 @@ def llama_block(
         mask: of ``visibility``.
         wanted: in the last layer, where outputs are looked at.
         past: keeps the keys and values, and gives those that can be seen.
+        query_norm: of each head of the queries, before it is rotated; None: there is none.
+        key_norm: of the keys'.
 
     Returns:
         (R, H), or (N, H) where ``wanted`` is given.
     """
-    return _layer(layer, number, hidden, grid, rotation, mask, wanted, past)
-
-
-def qwen3_block(
-    layer: Any,
-    number: int,
-    hidden: torch.Tensor,
-    grid: Grid,
-    rotation: tuple[torch.Tensor, torch.Tensor],
-    mask: torch.Tensor,
-    wanted: Wanted | None,
-    past: Past | None,
-) -> torch.Tensor:
-    """A layer of Qwen3: LLaMA's, in which each head of queries and keys is normalised before it is rotated."""
-    attention = layer.self_attn
-    return _layer(layer, number, hidden, grid, rotation, mask, wanted, past, attention.q_norm, attention.k_norm)
-
-
-def _layer(
-    layer: Any,
-    number: int,
-    hidden: torch.Tensor,
-    grid: Grid,
-    rotation: tuple[torch.Tensor, torch.Tensor],
-    mask: torch.Tensor,
-    wanted: Wanted | None,
-    past: Past | None,
-    query_norm: Any = None,
-    key_norm: Any = None,
-) -> torch.Tensor:
     attention = layer.self_attn
     normed = _norm(layer.input_layernorm, hidden)
     width = attention.head_dim
@@ -205,6 +179,13 @@ def _layer(
     normed = _norm(layer.post_attention_layernorm, hidden)
     gated: Any = _SwiGlu.apply(layer.mlp.gate_proj(normed), layer.mlp.up_proj(normed))
     return hidden + layer.mlp.down_proj(gated)
+
+
+def qwen3_block(layer: Any, *arguments: Any) -> torch.Tensor:
+    """A layer of Qwen3: LLaMA's, in which each head of queries and keys is normalised before it is rotated."""
+    attention = layer.self_attn
+    norms = {"query_norm": attention.q_norm, "key_norm": attention.k_norm}
+    return llama_block(layer, *arguments, **norms)
 
 
 BLOCKS: dict[str, Block] = {"llama": llama_block, "qwen3": qwen3_block}

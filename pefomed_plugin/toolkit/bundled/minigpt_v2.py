@@ -90,12 +90,7 @@ class MiniGPTv2(Generation):
         self.prompt_style = self.family.prompt_style
         self._block = block_of(self.family)
         self.lora_settings = lora
-        self.encoder = encoder
-        self._vision_features = family_of(encoder.name)[0].features
-        self.visual_encoder = build_vision_encoder(encoder, vit_weights).requires_grad_(False)
-        self.encoder_weights = fingerprint(self.visual_encoder) if vit_weights else None
-        """Which weights the encoder was filled with; None where it is random."""
-        self.ln_vision = last_norm(encoder).requires_grad_(False)
+        self._put_encoder(encoder, vit_weights)
         hidden = language_model.config.hidden_size
         self.llama_model = language_model if lora is None else language.add_lora(language_model, lora)
         self.lora_starts: dict[str, tuple[torch.Tensor, torch.Tensor]] | None = None
@@ -127,6 +122,14 @@ class MiniGPTv2(Generation):
                 for name, _ in (*self.named_parameters(), *self.named_buffers())
                 if name.split(".")[0] in _FROZEN_VISION
             ]
+
+    def _put_encoder(self, encoder: VisionEncoder, weights: Path | None) -> None:
+        self.encoder = encoder
+        self._vision_features = family_of(encoder.name)[0].features
+        self.visual_encoder = build_vision_encoder(encoder, weights).requires_grad_(False)
+        self.encoder_weights = fingerprint(self.visual_encoder) if weights else None
+        """Which weights the encoder was filled with; None where it is random."""
+        self.ln_vision = last_norm(encoder).requires_grad_(False)
 
     def train(self, mode: bool = True) -> MiniGPTv2:
         """Training mode for what is trained; the vision encoder always stays in evaluation mode."""

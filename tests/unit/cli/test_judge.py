@@ -328,3 +328,8 @@ def test_another_judge_is_not_asked_so(judge):
     for flags in (("--structured",), ("--endpoint", "responses"), ("--logprobs",)):
         code, shown, _ = judge("--judge", "offline", *flags)
         assert code == 2 and "are for a server" in shown
+
+
+def test_the_offline_judge_takes_no_model(judge):
+    code, shown, server = judge("--judge", "offline", "--model", "invented-judge")
+    assert (code, server.requests) == (2, []) and "leave --model invented-judge out" in shown

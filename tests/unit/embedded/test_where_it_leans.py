@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("scipy")
-from projects.embedded.where_it_leans import cells_of, finding_in, scenes_with_finding, wilson
+from projects.embedded.where_it_leans import cells_of, finding_in, scenes_with_finding
 
 
 def test_the_patch_of_a_finding_is_on_its_side():
@@ -15,8 +15,3 @@ def test_the_patch_of_a_finding_is_on_its_side():
         column = np.nonzero(mask)[1].mean()
         assert (column > mask.shape[1] / 2) == (scene.side == "left"), scene
         assert 0 < cells_of(mask, 7).sum() < 25
-
-
-def test_wilsons_interval():
-    low, high = wilson(32, 120)
-    assert (round(low, 3), round(high, 3)) == (0.196, 0.352)
