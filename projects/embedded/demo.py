@@ -50,6 +50,7 @@ def main() -> int:
         or run_side_by_side([[shuffled], [blind]], out / "logs")
         or run_all(
             [
+                pefomed("floors", str(out / "both")),
                 compare(out),
                 pefomed("judge", "report", answers, "--judge", "offline", "--runs", "2"),
                 pefomed("wasm", answers),
