@@ -19,7 +19,7 @@ from tests.unit.reporting.made import answers, make_run, rate
 
 from .damage import DAMAGES, SECRET, digests
 
-pytestmark = pytest.mark.timeout(30)
+pytestmark = pytest.mark.timeout(30, func_only=True)  # of each test; what all are made from takes longer
 RESULTS = "run/results/vqa_rad-test"
 PREDICTIONS = f"{RESULTS}/predictions.jsonl"
 

@@ -16,7 +16,7 @@ from pefomed_plugin.services.result_files import FORMATS
 
 from .damage import DAMAGES, SECRET
 
-pytestmark = pytest.mark.timeout(30)
+pytestmark = pytest.mark.timeout(30, func_only=True)  # of each test; what all are made from takes longer
 _TEXTS = (".json", ".jsonl", ".csv", ".txt", ".pkl", ".tsv", ".gz")
 _ROWS = {
     "llava_med": [{"question_id": 1, "prompt": SECRET, "text": SECRET}],
