@@ -172,8 +172,8 @@ def _span(low: float, high: float, unit: str) -> str:
 def _who(found: Sequence[Finding], variants: Counter[str]) -> str:
     """Scorers of a row, a family whole where all of it is in the row, and which of their figures."""
     families: dict[str, dict[str, None]] = {}
-    for each in found:
-        families.setdefault(_family(each.scorer), {})[each.scorer.rpartition("/")[2]] = None
+    for finding in found:
+        families.setdefault(_family(finding.scorer), {})[finding.scorer.rpartition("/")[2]] = None
     names = [
         f"{family}/* ({len(own)})"
         if len(own) == variants[family] > 1

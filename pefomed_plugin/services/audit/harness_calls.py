@@ -129,8 +129,8 @@ def call_harness(harness: Harness, folder: Path | None, samples: Sequence[Sample
     told = run_driver(harness, job, limits)
     figures, wrong = [], str(told.get("error", ""))
     try:
-        for each in told.get("figures", []):
-            figures += _counted(harness, each, [found for _, found in cases[each["probe"]]])
+        for counted in told.get("figures", []):
+            figures += _counted(harness, counted, [found for _, found in cases[counted["probe"]]])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         wrong = wrong or f"its result is of another form ({one_line(error)})"
     return Called(
