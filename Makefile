@@ -55,6 +55,7 @@ $(VENV)/.demo: setup.py
 
 $(VENV)/.test: setup.py $(VENV)/.demo
 	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	$(BIN)/python -m pip install --quiet --editable ".[inspect]"
 	touch $@
 
 bench: $(VENV)/.demo

