@@ -11,6 +11,7 @@ from typing import Any
 from ..errors import DataError, near_names
 from ..plugins import Registry
 from .clinical import CLINICAL
+from .closed_questions import CLOSED_QUESTIONS
 from .consistency import CONSISTENCY
 from .exact_match import EXACT_MATCH
 from .lexical import LEXICAL
@@ -18,7 +19,7 @@ from .ratings import FORMER_RATINGS
 from .spec import ScorerSpec, read_spec, resolve_name
 from .token_overlap import TOKEN_OVERLAP
 
-_OURS = (*EXACT_MATCH, *TOKEN_OVERLAP, *LEXICAL, CLINICAL, CONSISTENCY)
+_OURS = (*EXACT_MATCH, *TOKEN_OVERLAP, *CLOSED_QUESTIONS, *LEXICAL, CLINICAL, CONSISTENCY)
 SCORERS: Registry[ScorerSpec] = Registry(
     "scorer",
     ScorerSpec,

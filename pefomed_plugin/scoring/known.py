@@ -80,6 +80,19 @@ def has_words(prediction: Prediction) -> float:
     return float(bool(_words(prediction.answer)))
 
 
+def says_yes_or_no(prediction: Prediction) -> float:
+    """1 where the reference is yes or no, and a word of the answer."""
+    wanted = prediction.answer.strip().lower()
+    return float(wanted in ("yes", "no") and wanted in _words(prediction.prediction or ""))
+
+
+def lies_within(prediction: Prediction) -> float:
+    """1 where the answer has the letters yes or no somewhere, and those of the reference, blanks and marks aside."""
+    said = "".join(_words(prediction.prediction or ""))
+    has_yes_or_no = any(word in (prediction.prediction or "").casefold() for word in ("yes", "no"))
+    return float(has_yes_or_no and "".join(_words(prediction.answer)) in said)
+
+
 _ARTICLES = ("a", "an", "the")
 _NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _DIGITS = {"none": "0", **{word: str(number) for number, word in enumerate(_NUMBERS)}}

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from pefomed_plugin.records import Prediction
+from pefomed_plugin.scoring.closed_questions import is_right_by_llava_med
 from pefomed_plugin.scoring.exact_match import score_exact_match
 from pefomed_plugin.scoring.lexical import METRICS, score_lexical
 from pefomed_plugin.scoring.meteor import Meteor
@@ -66,6 +67,12 @@ def test_llava_med_open_recall() -> None:
     for case in CASES:
         recall, _ = llava_med_overlap(case["ground_truth"], case["prediction"])
         assert recall == pytest.approx(case["extra"]["llava_med_open_recall"]), case["note"]
+
+
+def test_llava_med_closed_questions() -> None:
+    for case in CASES:
+        right = is_right_by_llava_med(case["ground_truth"], case["prediction"])
+        assert right is case["extra"]["llava_med_closed_contains"], case["note"]
 
 
 def test_r2gen_tokens() -> None:

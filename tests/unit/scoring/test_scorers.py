@@ -30,6 +30,7 @@ def test_the_names() -> None:
     assert set(SCORERS) == {
         *(f"exact_match/{rule}" for rule in NORMALISATIONS),
         *(f"{of}/{variant}" for of in ("token_recall", "token_f1") for variant in ("llava_med", "corrected")),
+        "closed_accuracy/llava_med",
         *(f"lexical/{protocol}" for protocol in ("coco", "pefomed", "r2gen60")),
         "clinical/consistency",
         "clinical/radeval",
@@ -38,6 +39,7 @@ def test_the_names() -> None:
         "exact_match": "exact_match/pefomed",
         "token_recall": "token_recall/llava_med",
         "token_f1": "token_f1/llava_med",
+        "llava_med_closed": "closed_accuracy/llava_med",
         "lexical": "lexical/coco",
         "clinical": "clinical/radeval",
         "consistency": "clinical/consistency",
