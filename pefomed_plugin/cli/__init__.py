@@ -23,7 +23,7 @@ COMMANDS = {
     "folds": "k folds of a data set that share no image, study or patient, each with a YAML that trains and evaluates",
     "shard": "write a prepared data set as WebDataset shards for stage 1",
     "features": "make the images of a run ready once: what the frozen vision encoder makes of them, or pixels",
-    "estimate": "what a run takes of a GPU's memory and of the disk, and what helps on a small card",
+    "estimate": "what a run takes of a GPU's memory, of the disk and of hours, and what helps on a small card",
     "train": "train, then evaluate, what a YAML says; starts torchrun",
     "evaluate": "answer and score the test splits of a YAML; starts torchrun",
     "predict": "let a model behind an API answer a test set, or a model of yours a folder of images",

@@ -117,3 +117,11 @@ def count_from_1(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number} is not at least 1")
     return number
+
+
+def above_0(text: str) -> float:
+    """A finite number above 0, for argparse."""
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{number:g} is not above 0")
+    return number

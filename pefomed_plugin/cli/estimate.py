@@ -1,4 +1,4 @@
-"""``pefomed estimate``: what a run takes of one GPU's memory and of the disk, before anything is loaded."""
+"""``pefomed estimate``: what a run takes of one GPU's memory, of the disk and of time, before anything is loaded."""
 
 from __future__ import annotations
 
@@ -8,19 +8,23 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Union
 
+from ..adapters.training.duration import duration, unknown_samples
 from ..adapters.training.strategies import STRATEGIES
 from ..config.compose import Configuration, compose_config, refusals
 from ..config.given import DEFAULTS
-from ..errors import ToolkitError
+from ..errors import ConfigError, ToolkitError
 from ..plugins import find_entry_points
 from ..readers import DATASETS
+from ..reporting.durations import hours_data, hours_view
 from ..reporting.estimates import as_data, estimate_view
 from ..reporting.rendering import to_data, to_markdown
 from ..reporting.table import COUNT, FIGURE, Code, Column, Table
 from ..services.memory.advice import best_options, largest_batch
+from ..services.memory.cards import CARDS, find_cards
 from ..services.memory.estimate import CARDS_GB, GIB, estimate
+from ..services.memory.operations import UTILISATION
 from ..toolkit.start import settled
-from .arguments import add_run_arguments
+from .arguments import above_0, add_run_arguments, count_from_1
 from .output import Output, add_json_argument
 
 _Savings = dict[str, Union[bool, str]]
@@ -41,6 +45,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run_arguments(parser, options="override: model.lora_r=16 ...")
     parser.add_argument("--card", type=float, nargs="+", metavar="GB", help="cards to ask for (default: 24 48 80)")
     parser.add_argument(
+        "--gpu", nargs="+", metavar="NAME", help=f"hours on cards of these kinds: {', '.join(CARDS)} (any capitals)"
+    )
+    parser.add_argument("--gpus", type=count_from_1, default=1, metavar="N", help="how many of them (default: 1)")
+    parser.add_argument(
+        "--utilisation",
+        type=_part,
+        default=UTILISATION,
+        metavar="PART",
+        help=f"part of their 16-bit operations a second that training reaches (default: {UTILISATION:.2f})",
+    )
+    parser.add_argument("--price", type=above_0, metavar="P", help="of one card for an hour, in any currency")
+    parser.add_argument(
         "--table",
         action="store_true",
         help="Markdown: what each saving option needs, and the largest batch on each card",
@@ -54,14 +70,44 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> Output:
     """Estimate, and say what would help where a card is too small."""
     config = read_config(arguments.cfg_path, arguments.options)
-    cards = arguments.card or CARDS_GB
+    kinds = find_cards(arguments.gpu or [])
+    if arguments.price is not None and not kinds:
+        raise ConfigError("--price is that of a card, and none is named", ["add --gpu A100-80, for example"])
+    cards = arguments.card or list(dict.fromkeys(card.gb for card in kinds)) or CARDS_GB
     found = estimate(config)
     cannot = partial(refusals, strategies=STRATEGIES)
     steps = best_options(config, cannot) if not all(map(found.fits, cards)) else []
     if arguments.table:
         table = savings_table(config, cards)
         return Output({"table": to_data(table)}, [to_markdown(table)])
-    return Output(as_data(found, cards, steps), estimate_view(arguments.cfg_path, found, cards, steps))
+    data, shown = as_data(found, cards, steps), estimate_view(arguments.cfg_path, found, cards, steps)
+    if not kinds:
+        return Output(data, [*shown, "Hours: name a card, for example --gpu A100-80 --gpus 4 --price 2.50"])
+    _check_hours(config)
+    part, price = arguments.utilisation, arguments.price
+    hours = [duration(config, found.size, card, arguments.gpus, part) for card in kinds]
+    data["hours"] = hours_data(hours, part, price)
+    return Output(data, [*shown, *hours_view(hours, part, price, config.run.shares_images)])
+
+
+def _check_hours(config: Configuration) -> None:
+    """Refuse what the arithmetic of hours does not hold for."""
+    problems = [
+        f"{name}: how many samples it has is not known; prepare it first (pefomed prepare {name} ...) and point "
+        f"datasets.{name}.build_info.storage at it"
+        for name in unknown_samples(config)
+    ]
+    if config.run.amp_precision == "fp32":
+        problems.append("run.precision is fp32, and cards are compared by what they compute in 16 bits; set it to bf16")
+    if problems:
+        raise ConfigError("hours cannot be told", problems)
+
+
+def _part(text: str) -> float:
+    number = above_0(text)
+    if number > 1:
+        raise argparse.ArgumentTypeError(f"{number:g} is more than 1, all that a card can do")
+    return number
 
 
 def savings_table(config: Configuration, cards: Sequence[float]) -> Table:

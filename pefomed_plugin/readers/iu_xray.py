@@ -159,6 +159,7 @@ IU_XRAY = DatasetSpec(
     splits={"train": 4_138, "val": 592, "test": 1_180},
     images=5_910,
     longest=(0, 953),
+    mean_length=(0, 217),
     expectations=(
         Expectation(
             "reports by split", ERROR, ((2_069, 296, 590),), distinct(metadata_of("study")), in_layout("R2Gen")

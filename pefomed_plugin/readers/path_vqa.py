@@ -229,6 +229,7 @@ PATH_VQA = DatasetSpec(
     splits={"train": 19_755, "val": 6_279, "test": 6_761},
     images=4_289,
     longest=(264, 220),
+    mean_length=(40, 11),
     expectations=(
         Expectation("questions by split", ERROR, ((19_755, 6_279, 6_761),), kept, _WHOLE),
         Expectation("questions by split", ERROR, ((19_654, 6_259, 6_719),), kept, _PARQUET),

@@ -172,6 +172,7 @@ ROCO = DatasetSpec(
     options=(Option("kind", "radiology", tuple(KINDS), "ROCOv2 and the parquet copies have radiology figures only"),),
     stage=1,
     splits={"train": 65_448, "val": 8_180, "test": 8_179},
+    mean_length=(0, 138),
     expectations=(
         *(
             Expectation(

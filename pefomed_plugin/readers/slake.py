@@ -89,6 +89,7 @@ SLAKE = DatasetSpec(
     splits={"train": 4_918, "val": 1_053, "test": 1_061},
     images=642,
     longest=(108, 129),
+    mean_length=(43, 7),
     expectations=(
         Expectation("rows in the files", ERROR, (_IN_FILES, _ENGLISH), _rows_in_files("language", "empty")),
         Expectation("English rows", ERROR, (_ENGLISH,), _rows_in_files("empty"), _is_english),

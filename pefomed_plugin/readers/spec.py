@@ -88,6 +88,8 @@ class DatasetSpec:
     """Different images that its samples use, all splits."""
     longest: tuple[int, int] | None = None
     """Characters of the longest question and of the longest answer, all splits."""
+    mean_length: tuple[int, int] | None = None
+    """The same of the mean question and answer."""
     expectations: tuple[Expectation, ...] = ()
     """What must hold of a release that was read."""
     fields: tuple[Field, ...] = ()

@@ -153,6 +153,7 @@ VQA_RAD = DatasetSpec(
     splits={"train": 3_064, "test": 451},
     images=314,
     longest=(134, 118),
+    mean_length=(38, 8),
     expectations=(
         Expectation("questions by split", ERROR, ((3_064, 0, 451),), kept, _WITH_IDS),
         Expectation("freeform, para in train; in test", ERROR, ((1_206, 591, 308, 143),), _phrases, _WITH_IDS),

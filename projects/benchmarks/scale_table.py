@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from pefomed_plugin.families import ModelSize
 from pefomed_plugin.families.llama import LLAMA
+from pefomed_plugin.services.memory.cards import CARDS as KINDS
+from pefomed_plugin.services.memory.operations import UTILISATION, sample_flops
 from pefomed_plugin.vision_encoders import VisionEncoder
 
 GPUS = (1, 4, 8, 16, 64, 256, 1024)
@@ -38,13 +40,16 @@ WORKERS = Input(6, "loader workers of one GPU", "ours", "`pefomed_stage1.yaml`")
 TOKENS = Input(384, "tokens of a sample, padding included", "assumed", "256 of the image, 30 of the prompt, a caption")
 ANSWER_TOKENS = Input(80, "of them caption", "assumed", "no release's captions were counted for it")
 CARDS = {
-    "A40": Input(149.7e12, "A40, FLOP/s in bf16, dense", "cited", "NVIDIA A40 data sheet"),
-    "A100": Input(312e12, "A100, the same", "cited", "NVIDIA A100 data sheet"),
-    "H100": Input(989e12, "H100 SXM, the same", "cited", "NVIDIA H100 data sheet (1,979 with sparsity)"),
+    name: Input(KINDS[kind].tera_flops * 1e12, f"{name}{words}", "cited", KINDS[kind].source)
+    for name, kind, words in (
+        ("A40", "A40", ", FLOP/s in bf16, dense"),
+        ("A100", "A100-80", ", the same"),
+        ("H100", "H100", " SXM, the same"),
+    )
 }
 CARD = "H100"
 MFU = Input(
-    0.40,
+    UTILISATION,
     "part of it that a step reaches",
     "assumed",
     "an H200 reached 0.38 with a batch of 6 ([speed](speed.md)); the target is 0.45",
@@ -87,28 +92,6 @@ MIXTURE = {
     "MIMIC-CXR": Part(368_960, 60, MIMIC_FILE, RADIOGRAPH_S),
 }
 IMAGES = sum(each.images for each in MIXTURE.values())
-
-
-def sample_flops(model: ModelSize, tokens: int, answer_tokens: int) -> dict[str, float]:
-    """Floating-point operations of training on one sample, by part; a multiplication and an addition are two.
-
-    Frozen weights take 2 a weight and token forth and 2 back (to the input alone), trained ones 2 more; the frozen
-    encoder runs forth only, and no gradient goes on from the projection. Attention counts every pair of tokens, and its
-    products again on the way back. The last layer is counted whole.
-    """
-    llama, vision = model.language, model.vision
-    positions, width = vision.patches + 1, vision.embed_dim
-    block = 4 * width**2 + 2 * width * vision.mlp_width
-    visual = vision.visual_tokens
-    return {
-        "vision encoder": 2 * 3 * vision.patch_size**2 * width * vision.patches
-        + vision.depth * (2 * block * positions + 4 * positions**2 * width),
-        "projection": 4 * 4 * width * llama.hidden_size * visual,
-        "language model": 4 * llama.in_matrices * tokens,
-        "its attention": 14 * llama.num_hidden_layers * llama.query_width * tokens**2,
-        "LoRA": 6 * model.lora * tokens,
-        "logits": 4 * llama.hidden_size * llama.vocab_size * answer_tokens,
-    }
 
 
 def samples_a_second(card: str) -> float:

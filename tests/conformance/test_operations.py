@@ -7,8 +7,8 @@ from typing import Any
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from pefomed_plugin.families import LanguageSize, ModelSize
+from pefomed_plugin.services.memory.operations import sample_flops
 from pefomed_plugin.vision_encoders import VisionEncoder
-from projects.benchmarks.scale_table import sample_flops
 from projects.benchmarks.speed.operations import counting_operations
 from tests.conformance.golden import golden, golden_model, samples
 

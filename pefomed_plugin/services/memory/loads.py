@@ -25,6 +25,9 @@ NEW_TOKENS = {"medical_vqa": 20, "exact_match": 20, "medical_caption": 120}
 """Task -> limit of an answer where the run sets none (``adapters/tasks.py``); 300 for the others."""
 _LONGEST_QUESTION = max(spec.longest[0] for spec in DATASETS.own.values() if spec.longest)
 """Characters that a question is taken to have at most where a data set does not declare its longest."""
+_USUAL = (40, 150)
+"""Characters of a question and an answer where a data set does not declare their mean: VQA's questions have 38 to 43,
+captions of ROCO and MedICaT 138 and 149."""
 
 
 @dataclass(frozen=True)
@@ -63,13 +66,28 @@ def training_load(config: Configuration, size: ModelSize, name: str) -> Load:
     return _load(config, size, name, samples, question + answer, samples * answer)
 
 
+def mean_load(config: Configuration, size: ModelSize, name: str) -> Load:
+    """A row of mean texts of one data set: one image, and of its questions as many as come together."""
+    spec, batch = describe(name), config.datasets[name].batch_size
+    question, answer = spec.mean_length or (_USUAL[0] * ("vqa" in spec.tasks), _USUAL[1])
+    answer_tokens = min(math.ceil(answer / CHARACTERS_A_TOKEN) + 1, config.model.max_txt_len)
+    own = _markup(config, name)[2] + math.ceil(question / CHARACTERS_A_TOKEN) + answer_tokens
+    an_image = sum(spec.splits.values()) / spec.images if spec.images else 1
+    together = max(1, min(config.run.questions_together(batch), round(an_image)))
+    return _load(config, size, name, together, own, together * answer_tokens)
+
+
+def answer_limit(config: Configuration) -> int:
+    """Tokens that an answer may have."""
+    return config.run.max_new_tokens or NEW_TOKENS.get(config.run.task, 300)
+
+
 def answering_load(config: Configuration, size: ModelSize) -> Load:
     """The largest batch in answering, that of the data set whose prompts have most images, then the longest texts."""
     run = config.run
     sections = config.datasets
     name = max(sections, key=lambda name: (images_shown(name, sections[name]), _lengths(config, name)[0]))
-    limit = run.max_new_tokens or NEW_TOKENS.get(run.task, 300)
-    return _load(config, size, name, run.batch_size_eval, _lengths(config, name)[0], limit)
+    return _load(config, size, name, run.batch_size_eval, _lengths(config, name)[0], answer_limit(config))
 
 
 def _load(config: Configuration, size: ModelSize, name: str, samples: int, own: int, answer: int) -> Load:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from statistics import fmean
 
 import pytest
 
@@ -33,6 +34,7 @@ def test_real_releases_hold_every_expectation(spec: DatasetSpec) -> None:
     assert {split: len(samples) for split, samples in found.splits().items()} == spec.splits
     assert len({sample.only_image for sample in found.samples}) == spec.images
     assert spec.longest == tuple(max(len(text) for text in texts) for texts in _texts(found))
+    assert spec.mean_length == tuple(round(fmean(len(text) for text in texts)) for texts in _texts(found))
     for field in spec.fields:
         values = {str(sample.metadata.get(field.name) or getattr(sample, field.name, None)) for sample in found.samples}
         assert set(field.values) <= {part.strip() for value in values for part in value.split(",")}, field

@@ -1,0 +1,63 @@
+"""GPUs by name: what each can compute, read and hold, by its maker's data sheet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ...errors import ConfigError, near_names
+
+
+@dataclass(frozen=True)
+class Card:
+    """One kind of GPU."""
+
+    name: str
+    tera_flops: float
+    """10^12 operations a second in 16 bits, sums in 32, without sparsity."""
+    memory_gb_s: float
+    """10^9 bytes of its memory a second."""
+    gb: float
+    """Its memory."""
+    source: str
+    """Where the figures stand."""
+
+
+_SHEET = "NVIDIA {} data sheet"
+_ADA, _AMPERE = "NVIDIA Ada GPU architecture, 2.02, appendix A", "NVIDIA Ampere GA102 GPU architecture, appendix A"
+CARDS = {
+    card.name: card
+    for card in (
+        Card("T4", 65, 320, 16, _SHEET.format("T4")),
+        Card("V100", 125, 900, 32, _SHEET.format("V100")),
+        Card("A10", 125, 600, 24, _SHEET.format("A10")),
+        Card("L4", 121, 300, 24, _SHEET.format("L4")),
+        Card("A40", 149.7, 696, 48, _SHEET.format("A40")),
+        Card("RTX-A6000", 154.8, 768, 48, _AMPERE),
+        Card("L40S", 362, 864, 48, _SHEET.format("L40S")),
+        Card("RTX-3090", 71, 936, 24, _AMPERE),
+        Card("RTX-4090", 165.2, 1008, 24, _ADA),
+        Card("A100-40", 312, 1555, 40, _SHEET.format("A100")),
+        Card("A100-80", 312, 2039, 80, _SHEET.format("A100")),
+        Card("H100", 989, 3350, 80, _SHEET.format("H100") + " (1,979 with sparsity)"),
+        Card("H200", 989, 4800, 141, _SHEET.format("H200") + " (1,979 with sparsity)"),
+    )
+}
+
+
+def find_cards(names: Sequence[str]) -> list[Card]:
+    """Cards by name, whatever its capitals.
+
+    Raises:
+        ConfigError: a name that is not known, with those that are near; all in one message.
+    """
+    by_name = {name.lower(): card for name, card in CARDS.items()}
+    unknown = [f"{name!r}; {_near(name)}" for name in names if name.lower() not in by_name]
+    if unknown:
+        raise ConfigError("no such card", unknown)
+    return [by_name[name.lower()] for name in names]
+
+
+def _near(name: str) -> str:
+    longer = [known for known in CARDS if known.lower().startswith(name.lower())]
+    return f"say which: {' or '.join(longer)}" if longer else near_names(name, CARDS)
