@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Union
 
-from ..adapters.training.duration import duration, unknown_samples
 from ..adapters.training.strategies import STRATEGIES
 from ..config.compose import Configuration, compose_config, refusals
 from ..config.given import DEFAULTS
@@ -83,19 +82,21 @@ def run(arguments: argparse.Namespace) -> Output:
     data, shown = as_data(found, cards, steps), estimate_view(arguments.cfg_path, found, cards, steps)
     if not kinds:
         return Output(data, [*shown, "Hours: name a card, for example --gpu A100-80 --gpus 4 --price 2.50"])
-    _check_hours(config)
+    from ..adapters.training.duration import duration, unknown_samples  # late: loads numpy and PIL
+
+    _check_hours(config, unknown_samples(config))
     part, price = arguments.utilisation, arguments.price
     hours = [duration(config, found.size, card, arguments.gpus, part) for card in kinds]
     data["hours"] = hours_data(hours, part, price)
     return Output(data, [*shown, *hours_view(hours, part, price, config.run.shares_images)])
 
 
-def _check_hours(config: Configuration) -> None:
+def _check_hours(config: Configuration, unknown: Sequence[str]) -> None:
     """Refuse what the arithmetic of hours does not hold for."""
     problems = [
         f"{name}: how many samples it has is not known; prepare it first (pefomed prepare {name} ...) and point "
         f"datasets.{name}.build_info.storage at it"
-        for name in unknown_samples(config)
+        for name in unknown
     ]
     if config.run.amp_precision == "fp32":
         problems.append("run.precision is fp32, and cards are compared by what they compute in 16 bits; set it to bf16")

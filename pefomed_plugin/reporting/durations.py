@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..adapters.training.duration import Duration
 from ..services.memory.operations import READING
 from .rendering import Shown
 from .table import COUNT, FIGURE, Column, Table
+
+if TYPE_CHECKING:
+    from ..adapters.training.duration import Duration
 
 
 def hours_view(
