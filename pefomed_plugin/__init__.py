@@ -8,12 +8,16 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .offline import install
+
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from .loading import load
 
 __all__ = ["__version__", "load"]
+
+install()  # PEFOMED_OFFLINE holds in every process that imports this
 
 
 def __getattr__(name: str) -> Any:

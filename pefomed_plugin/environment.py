@@ -32,6 +32,11 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pefomed"
 
 
+def state_folder() -> Path:
+    """Our folder for what is to outlast caches: the log of what left this machine; it need not be there yet."""
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "pefomed"
+
+
 def sample_folder() -> Path:
     """Where the embedded default lives: ``PEFOMED_SAMPLE``, or a folder in the user's cache."""
     own = os.environ.get("PEFOMED_SAMPLE")

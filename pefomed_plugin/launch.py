@@ -20,6 +20,7 @@ from typing import Any, Callable
 
 from . import environment
 from .adapters.devices import leave_processes
+from .adapters.judge import find_judge
 from .adapters.training.strategies import STRATEGIES
 from .config.compose import Composed, Configuration, compose_config, refusals
 from .errors import ConfigError, near_names
@@ -29,6 +30,7 @@ from .reporting.figures import metrics_table
 from .reporting.reliance import reliance_table
 from .reporting.rendering import show_table
 from .scoring.reliance import SECTION
+from .services import outbound
 from .services.console import say
 from .services.memory.advice import explain_out_of_memory, is_out_of_memory
 from .services.parallel import locked
@@ -49,9 +51,13 @@ def main(arguments: Sequence[str] | None = None, *, evaluate: bool = False) -> i
     parser.add_argument("--cfg-path", required=True, help="YAML of the run, for example train_configs/...yaml")
     parser.add_argument("--options", nargs="+", default=[], metavar="KEY=VALUE", help="override: run.max_epoch=3 ...")
     parser.add_argument("--fresh", action="store_true", help=FRESH)
+    parser.add_argument(
+        outbound.FLAG, action="store_true", help="a judge or tracker elsewhere may get what is not public"
+    )
     given = parser.parse_args(arguments)
     options = [*given.options, *(["run.fresh=true"] if given.fresh else [])]
     options += ["run.evaluate=true"] if evaluate else []
+    outbound.begin("evaluate" if evaluate else "train", given.i_have_permission)
 
     def to_the_end() -> None:
         run(given.cfg_path, options)
@@ -143,6 +149,7 @@ def configure(cfg_path: str, options: Sequence[str], make: Callable[[argparse.Na
     say(f"toolkit: {NAME} ({WHY})")
     if notice:
         say(notice)
+    check_ways_out(composed.configuration)
     _check_processes(run_config.strategy)
     check_runner(run_config.runner)
     folder = run_folder(composed, cfg_path, options)
@@ -155,6 +162,24 @@ def configure(cfg_path: str, options: Sequence[str], make: Callable[[argparse.Na
         folder.command = folder.command.replace(RESUME, "run.resume_ckpt_path=CHECKPOINT")  # its only way to resume
     seed_everything(run_config.seed)
     return Launched(cfg, composed, folder, notice)
+
+
+def check_ways_out(configuration: Configuration) -> None:
+    """Ask the gate now whether what a run sends at its end may leave this machine.
+
+    Raises:
+        ConfigError: as ``outbound.open_passage``.
+    """
+    from .adapters.judge_tasks import JUDGE_TASKS  # late: loads torch
+    from .adapters.training.tracking import tracker_passage
+
+    run_config = configuration.run
+    storages = {name: section.build_info.storage for name, section in configuration.datasets.items()}
+    origins = configured_origins(None, storages).data
+    if run_config.task in JUDGE_TASKS and run_config.judge == "api" and run_config.judge_model:
+        find_judge("api", run_config.judge_model, [], datasets=storages, origins=origins)
+    if not run_config.evaluate:
+        tracker_passage(run_config, storages, origins)
 
 
 def notice_of(composed: Composed) -> str:

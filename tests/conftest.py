@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections import Counter
 
 import pytest
@@ -13,6 +14,7 @@ VARIABLES = ("PEFOMED_DATA", "PEFOMED_LLAMA", "PEFOMED_VIT", "PEFOMED_CKPT", "PE
 os.environ["PEFOMED_TOOLKIT"] = "bundled"
 for name in VARIABLES:
     os.environ.pop(name, None)
+os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="pefomed-tests-")  # the log of what leaves is the user's
 
 
 def pytest_terminal_summary(terminalreporter):
@@ -26,6 +28,9 @@ def pytest_terminal_summary(terminalreporter):
 @pytest.fixture(autouse=True)
 def _process_is_as_it_was_after_the_test():
     """A run points the variables at the embedded default, and data that are not public change the umask."""
+    from pefomed_plugin.services import outbound
+
+    outbound.begin("", False)
     before, umask = {name: os.environ.get(name) for name in VARIABLES}, os.umask(0o022)
     os.umask(umask)
     yield

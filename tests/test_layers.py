@@ -22,6 +22,7 @@ LAYERS = {
     "requirements": 0,
     "locks": 0,
     "atomic": 0,
+    "offline": 0,
     "prompts": 1,
     "rubrics": 1,
     "lora": 1,

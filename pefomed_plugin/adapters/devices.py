@@ -10,6 +10,7 @@ from typing import Any
 
 from ..config.run import RunConfig
 from ..errors import ConfigError
+from ..offline import RANKS
 from ..services.attention import let_cudnn_attend
 
 _VISION = "visual_encoder"
@@ -126,10 +127,16 @@ def _join_processes(on_cpu: bool, timeout_minutes: float) -> None:
     """Connect to the other ranks: gloo for tensors on the CPU, also beside NCCL, so that counts need no GPU."""
     import torch  # late: heavy
 
-    if int(os.environ.get("WORLD_SIZE", "1")) < 2 or torch.distributed.is_initialized():
+    world, folder = int(os.environ.get("WORLD_SIZE", "1")), os.environ.get(RANKS)
+    if (world < 2 and not folder) or torch.distributed.is_initialized():
         return
     if not on_cpu:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+    meeting: dict[str, Any] = {}
+    if folder:  # PEFOMED_OFFLINE: through a file, not through a server
+        place = os.path.join(folder, f"start{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}")
+        store = torch.distributed.FileStore(place, world)
+        meeting = {"store": store, "rank": int(os.environ.get("RANK", "0")), "world_size": world}
     torch.distributed.init_process_group(
-        "gloo" if on_cpu else "cpu:gloo,cuda:nccl", timeout=timedelta(minutes=timeout_minutes)
+        "gloo" if on_cpu else "cpu:gloo,cuda:nccl", timeout=timedelta(minutes=timeout_minutes), **meeting
     )

@@ -5,12 +5,13 @@ Which judges there are; how each works is in ``services/judge``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable
 
 from ..errors import ConfigError, near_names
+from ..origins import origins_of
 from ..records import Prediction, Score
 from ..rubrics import Rubric
 from ..scoring.checks import check_predictions
@@ -24,7 +25,6 @@ from ..services.judge.judging import (
     collect_scores,
     judge_facts,
     judge_questions,
-    require_permission,
     usable_verdict,
 )
 from ..services.judge.ledger import Ledger
@@ -67,10 +67,13 @@ def find_judge(
     batch: bool = False,
     leave_out: Sequence[str] = (),
     endpoint: str = CHAT,
+    datasets: Iterable[str] = (),
+    origins: Mapping[str, str] | None = None,
 ) -> Judge:
     """The function that asks the judge, one by one or (``batch``) through the Batch API.
 
-    ``leave_out`` names parameters that the server is not sent, ``endpoint`` the corner of its API that is asked.
+    ``leave_out`` names parameters that the server is not sent, ``endpoint`` the corner of its API that is asked;
+    ``datasets`` and their ``origins`` are those of answers that are still to come.
 
     Raises:
         ConfigError: no such judge or no model named, or the texts may not go there.
@@ -85,7 +88,8 @@ def find_judge(
     if judge == "local":
         return _one_by_one(LocalChat(model).ask)
     chat = OpenAIChat(timeout_s, leave_out=leave_out)
-    require_permission(predictions, chat.destination, chat.is_local, has_permission)
+    named = {*datasets, *(prediction.dataset for prediction in predictions)}
+    chat.clear(named, has_permission, {**(origins or {}), **origins_of(predictions).data})
     chat.require(endpoint)
     if batch:
         return lambda questions, ledger, usable, limits: ask_batches(questions, chat, ledger, usable, limits)

@@ -13,6 +13,7 @@ from .. import __version__
 from ..errors import PefomedError, near_names, printable, why
 from ..reporting.rendering import show
 from ..requirements import package_of
+from ..services import outbound
 from .output import Output, print_json
 
 COMMANDS = {
@@ -46,6 +47,7 @@ COMMANDS = {
     "checkpoint": "what a weights file holds; other spellings, a merged LLaMA, an adapter for the hub",
     "explain": "which parts of an image an answer leans on, drawn over it",
     "chat": "try a model: a local page, or a conversation in the terminal",
+    "privacy": "look for protected health information, write a cleaned copy, show what left this machine",
     "link": "make the plugin part of a MiniGPT-4 checkout, for its own train.py",
     "unlink": "take it out of the checkout again, byte for byte",
     "completion": "print the shell's completion of this command: bash, zsh or fish",
@@ -83,6 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         before = " ".join(given[max(0, empty[0] - 1) : empty[0] + 1])
         return _fail(f"an argument is empty, at {before!r}; is it a variable that is not set?")
     parsed = parser.parse_args(given)
+    outbound.begin(parsed.command, getattr(parsed, "i_have_permission", False))
     try:
         return _run(parsed)
     except BrokenPipeError:  # the reader of a pipe has left: pefomed compare ... | head

@@ -7,10 +7,15 @@ import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
+from ..environment import EMBEDDED
 from ..errors import ConfigError
 from ..services.local_names import is_this_machine
+from ..services.outbound import WEIGHTS_PAGE, open_passage
 from ..ui.terminal import converse
 from ._model import add_model_arguments, load_model
+from .arguments import add_permission
+
+_LEARNT = "what the weights were trained on"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="ADDRESS",
         help="of the page: address to listen on (default 127.0.0.1, this machine alone)",
     )
+    add_permission(parser, "of the page: others may ask a model that learnt from data that are not public")
     parser.add_argument("--port", type=int, default=7860, metavar="N", help="of the page (default 7860)")
     parser.epilog = (
         "examples:\n  pefomed chat --ckpt output/stage2/checkpoint_last.pth\n"
@@ -53,6 +59,12 @@ def _serve(arguments: argparse.Namespace) -> None:
             f"warning: with --host {arguments.host} everybody who reaches this machine can use the page; there is no "
             "password"
         )
+    passage = open_passage(
+        WEIGHTS_PAGE,
+        f"every machine that reaches --host {arguments.host}",
+        [] if arguments.ckpt == EMBEDDED and not arguments.examples else [_LEARNT],
+        is_local=is_this_machine(arguments.host),
+    )
     with tempfile.TemporaryDirectory(prefix="pefomed-examples-") as folder:
         examples = find_examples(arguments.examples) if arguments.examples else draw_examples(Path(folder))
         try:
@@ -62,6 +74,7 @@ def _serve(arguments: argparse.Namespace) -> None:
                 port=arguments.port,
                 max_new_tokens=arguments.max_new_tokens,
                 examples=examples,
+                passage=passage,
             )
         except KeyboardInterrupt:
             print("\nthe page has ended; what was dropped onto it is deleted")

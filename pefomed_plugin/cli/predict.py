@@ -10,7 +10,6 @@ from ..origins import data_origin
 from ..readers import DATASETS, read_data
 from ..scoring.metrics_file import set_stale_aside
 from ..services.judge.asking import ask_all
-from ..services.judge.judging import require_permission
 from ..services.judge.ledger import Ledger
 from ..services.judge.openai_chat import OpenAIChat
 from ..services.judge.prices import estimate_tokens
@@ -77,7 +76,7 @@ def _answer_test_set(arguments: argparse.Namespace) -> int:
     keep_private([arguments.dataset], {arguments.dataset: data_origin(arguments.root)})
     if not arguments.dry_run:
         chat = OpenAIChat(arguments.timeout, leave_out=arguments.leave_out)
-        require_permission(samples, chat.destination, chat.is_local, arguments.i_have_permission)
+        chat.clear([arguments.dataset], origins={arguments.dataset: data_origin(arguments.root)})
         chat.require(arguments.endpoint)
     optional = {"temperature": arguments.temperature, "max_tokens": arguments.max_tokens or None}
     parameters = {

@@ -10,9 +10,10 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError, bullets, one_line
+from ..origins import origins_of
 from ..provenance import find_image_roots, read_record
-from ..readers import need_permission
 from ..services.local_names import is_this_machine
+from ..services.outbound import PAGE, open_passage
 from ..services.rating.plan import SCOPES
 from .arguments import add_image_arguments, add_permission
 
@@ -47,7 +48,13 @@ def serve_page(
     from ..services.rating.store import STORE, RatingStore  # late: loads sqlite3
 
     server_module = _load_server()
-    _require_permission(predictions, arguments)
+    passage = open_passage(
+        PAGE,
+        f"every machine that reaches --host {arguments.host}",
+        {prediction.dataset for prediction in predictions},
+        is_local=is_this_machine(arguments.host),
+        origins=origins_of(predictions).data,
+    )
     roots = None
     if not arguments.no_images:
         record = read_record(arguments.predictions.parent)
@@ -56,7 +63,7 @@ def serve_page(
     plan = begin_plan(folder, predictions, rubric, arguments.seed, scope, count)
     with RatingStore(folder / STORE, rubric) as store:
         session = RatingSession(plan, predictions, store, roots)
-        with server_module.RatingServer(session, ASSETS, arguments.host, arguments.port) as server:
+        with server_module.RatingServer(session, ASSETS, arguments.host, arguments.port, passage) as server:
             print(f"{len(plan.sample_ids):,} of {len(predictions):,} answers to rate ({SCOPES[plan.scope]})")
             _say_progress("rated so far:", store.counts(), len(plan.sample_ids))
             _say_missing(session.no_image)
@@ -79,15 +86,6 @@ def _load_server() -> ModuleType:
             "them, pefomed rate export writes sheets"
         ) from error
     return server
-
-
-def _require_permission(predictions: Sequence[Prediction], arguments: argparse.Namespace) -> None:
-    found = need_permission(prediction.dataset for prediction in predictions)
-    if found and not is_this_machine(arguments.host) and not arguments.i_have_permission:
-        raise ConfigError(
-            f"{', '.join(found)}: not a public data set, and with --host {arguments.host} other machines can read it; "
-            "leave --host out, or say --i-have-permission if every rater may see it"
-        )
 
 
 def _say_progress(title: str, counts: Mapping[str, int], total: int) -> None:

@@ -8,10 +8,15 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
+from ..errors import ConfigError
 from ..launch import CONTINUE, FRESH, continuing_options
-from .arguments import add_run_arguments, count_from_1
+from ..offline import RANKS, VARIABLE, is_offline
+from ..services.outbound import FLAG
+from .arguments import add_permission, add_run_arguments, count_from_1
 
 STANDALONE = "--standalone"
 _LAUNCHER = "pefomed_plugin.cli._launch"
@@ -35,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser, command: str = "train") -> No
         "torchrun, in one string; for two machines '--nnodes 2 --rdzv-backend c10d --rdzv-endpoint "
         "HOST:29400' (default: %(default)s)",
     )
+    add_permission(parser, "a judge or tracker elsewhere may get texts or curves of data that are not public")
     parser.add_argument("--dry-run", action="store_true", help="only print the torchrun command")
     example = {
         "train": "train_configs/pefomed_stage2.yaml --options run.output_dir=output/try",
@@ -46,7 +52,36 @@ def add_arguments(parser: argparse.ArgumentParser, command: str = "train") -> No
 def run(arguments: argparse.Namespace) -> int:
     """Print the torchrun command, run it, and return its exit code."""
     processes = arguments.nproc_per_node or _visible_gpus()
-    command = torchrun_arguments(arguments, processes)
+    with meeting_place(arguments) as torchrun:
+        return _start(arguments, processes, torchrun)
+
+
+@contextmanager
+def meeting_place(arguments: argparse.Namespace) -> Iterator[str]:
+    """``--torchrun``; where PEFOMED_OFFLINE is set, processes meet through a file of this machine and not a server.
+
+    Raises:
+        ConfigError: they would have to meet elsewhere.
+    """
+    if not is_offline():
+        yield arguments.torchrun
+        return
+    if arguments.torchrun != STANDALONE:
+        raise ConfigError(
+            f"{VARIABLE} is set, and --torchrun {arguments.torchrun} would listen for processes of other machines; "
+            "leave one of them out"
+        )
+    with tempfile.TemporaryDirectory(prefix="pefomed-ranks-") as folder:
+        os.environ[RANKS] = folder
+        try:
+            place = shlex.quote(os.path.join(folder, "rendezvous"))
+            yield f"--rdzv-backend c10d --rdzv-conf store_type=file --rdzv-endpoint {place} --local-addr 127.0.0.1"
+        finally:
+            del os.environ[RANKS]
+
+
+def _start(arguments: argparse.Namespace, processes: int, torchrun: str) -> int:
+    command = torchrun_arguments(arguments, processes, torchrun)
     threads = str(max(len(os.sched_getaffinity(0)) // processes, 1) if hasattr(os, "sched_getaffinity") else 1)
     setting = "" if os.environ.get("OMP_NUM_THREADS") else f"OMP_NUM_THREADS={threads} "
     print(f"{setting}torchrun {shlex.join(command)}", flush=True)
@@ -64,13 +99,14 @@ def continuing(arguments: argparse.Namespace) -> str:
         command += ["--nproc-per-node", str(arguments.nproc_per_node)]
     if arguments.torchrun != STANDALONE:
         command += ["--torchrun", arguments.torchrun]
+    command += [FLAG] if arguments.i_have_permission else []
     return shlex.join([*command, "--options", *continuing_options(arguments.options)])
 
 
-def torchrun_arguments(arguments: argparse.Namespace, processes: int) -> list[str]:
-    """The arguments of ``torchrun``."""
+def torchrun_arguments(arguments: argparse.Namespace, processes: int, torchrun: str = "") -> list[str]:
+    """The arguments of ``torchrun``; the first of them, where not ``--torchrun``'s, are given."""
     command = [
-        *shlex.split(arguments.torchrun),
+        *shlex.split(torchrun or arguments.torchrun),
         "--nproc-per-node",
         str(processes),
         "-m",
@@ -80,6 +116,7 @@ def torchrun_arguments(arguments: argparse.Namespace, processes: int) -> list[st
         arguments.cfg_path,
     ]
     command += ["--fresh"] if arguments.fresh else []
+    command += [FLAG] if arguments.i_have_permission else []
     return command + (["--options", *arguments.options] if arguments.options else [])
 
 

@@ -12,7 +12,9 @@ from urllib.parse import urlsplit
 
 from ..adapters.devices import has_bf16
 from ..errors import PefomedError
+from ..offline import VARIABLE, is_offline
 from ..scoring.java import METEOR_JAR, find_jar, find_java
+from ..services.outbound import FLAG, log_path, read_log
 from .findings import ERROR, NOTE, OK, WARNING, Finding
 
 GIB, GB = 2**30, 1e9
@@ -125,6 +127,26 @@ def check_judge(environ: Mapping[str, str], needed: bool = False) -> list[Findin
         ]
     key = "set" if environ.get("OPENAI_API_KEY") else "not needed there"
     return [Finding("services", what, OK, f"{host}; key {key}")]
+
+
+def check_privacy() -> list[Finding]:
+    """Whether anything may leave this machine, and where it is noted."""
+    if is_offline():
+        words = "is set: nothing leaves this machine; no connection but to loopback is opened"
+        return [Finding("services", VARIABLE, OK, words)]
+    path = log_path()
+    try:
+        count = len(read_log(path))
+    except PefomedError as error:
+        return [Finding("services", "privacy", WARNING, str(error), "pefomed privacy log")]
+    words = (
+        f"{FLAG} is a word for one command: without it nothing of data that are not public leaves this machine; "
+        f"{count:,} requests are noted in {path}"
+    )
+    return [
+        Finding("services", "privacy", OK, words),
+        Finding("services", VARIABLE, NOTE, "not set: connections are allowed", f"export {VARIABLE}=1"),
+    ]
 
 
 def check_disk(output_dir: Path, needed_gb: float) -> list[Finding]:

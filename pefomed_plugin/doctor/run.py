@@ -29,7 +29,7 @@ from ..toolkit.choice import CHECKOUT
 from ..vision_encoders import encoder_of
 from .data import check_data
 from .findings import ERROR, NOTE, OK, Finding, from_error, is_broken
-from .machine import GB, check_disk, check_gpus, check_java, check_judge, check_memory
+from .machine import GB, check_disk, check_gpus, check_java, check_judge, check_memory, check_privacy
 from .packages import check_plugins, check_toolkit
 from .weights import Sizes, check_checkpoint, check_language_model, check_modules, check_vit, no_checkpoint
 
@@ -40,6 +40,7 @@ def check_up(cfg_path: str | None = None, options: Sequence[str] = ()) -> list[F
     """Everything that can be checked before a run starts, in the order in which the run would fail."""
     toolkit = check_toolkit()
     findings = [*toolkit, *check_gpus(), *check_java()]
+    findings += check_privacy()
     if cfg_path is None:
         return [*findings, *check_judge(os.environ), *check_plugins(), *check_variables()]
     if is_broken(toolkit):

@@ -6,10 +6,10 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from ..origins import GENERATED, origins_of
-from ..readers import need_permission
+from ..origins import origins_of
 from ..records import Prediction
 from .console import say_once
+from .outbound import hold
 
 _OWNER_ALONE = 0o077
 _private: set[str] = set()
@@ -26,8 +26,7 @@ def keep_private(datasets: Iterable[str], origins: Mapping[str, str] | None = No
     Returns:
         Whether it is so.
     """
-    known = origins or {}
-    found = need_permission(name for name in datasets if known.get(name) != GENERATED)
+    found = hold(datasets, origins)  # the gate knows of them from here on
     if found:
         os.umask(os.umask(_OWNER_ALONE) | _OWNER_ALONE)
         _private.update(found)

@@ -9,7 +9,10 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from .local_names import is_known_as
+from ..errors import ConfigError
+from ..offline import is_loopback
+from .local_names import is_known_as, is_this_machine
+from .outbound import PAGE, Passage, open_passage
 
 UNKNOWN_NAME = "this server is not known by that name; use the address that it printed"
 
@@ -28,6 +31,35 @@ class HostCheck:
                     return await JSONResponse({"error": UNKNOWN_NAME}, 403)(scope, receive, send)
                 return await send({"type": "websocket.close", "code": 1008})
         return await self.app(scope, receive, send)
+
+
+class NotedAnswers:
+    """ASGI middleware: what other machines are sent is noted in the log of what leaves, an answer a line."""
+
+    def __init__(self, app: ASGIApp, passage: Passage) -> None:
+        self.app, self.passage = app, passage
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        host = (scope.get("client") or ("",))[0]
+        if scope["type"] != "http" or self.passage.is_local or is_loopback(host):
+            return await self.app(scope, receive, send)
+        size = 0
+
+        async def count(message: Any) -> None:
+            nonlocal size
+            size += len(message.get("body", b""))
+            if message["type"] == "http.response.body" and not message.get("more_body"):
+                self.passage.note(size, texts=1, host=host)
+            await send(message)
+
+        await self.app(scope, receive, count)
+
+
+def closed_passage(host: str) -> Passage:
+    """The way to whoever reaches an address of this machine alone. Raises ConfigError for any other address."""
+    if not is_this_machine(host):
+        raise ConfigError(f"a page at {host} can be read by other machines: ask the gate first (outbound.open_passage)")
+    return open_passage(PAGE, host, is_local=True)
 
 
 def impatient(idle_s: float) -> type[H11Protocol]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from ..adapters.medical_model import MedicalModel
+    from ..services.outbound import Passage
 
 TASKS = {"Question [vqa]": "vqa", "Report [report]": "report", "Caption [caption]": "caption"}
 """As the page calls them -> as prompts do."""
@@ -133,7 +134,13 @@ def build_page(desk: Desk, examples: Sequence[Example] = ()) -> Any:
 
 
 def serve(
-    model: MedicalModel, *, host: str, port: int, max_new_tokens: int = 0, examples: Sequence[Example] = ()
+    model: MedicalModel,
+    *,
+    host: str,
+    port: int,
+    max_new_tokens: int = 0,
+    examples: Sequence[Example] = (),
+    passage: Passage | None = None,
 ) -> None:
     """Show the page until Ctrl-C.
 
@@ -143,7 +150,7 @@ def serve(
     with tempfile.TemporaryDirectory(prefix="pefomed-chat-") as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder  # where gradio keeps what is dropped onto the page
         page = build_page(Desk(model, max_new_tokens), examples)
-        address = launch(page, host, port, sorted({str(Path(example[0]).parent) for example in examples}))
+        address = launch(page, host, port, sorted({str(Path(example[0]).parent) for example in examples}), passage)
         print(f"\nthe page: {address}   (Ctrl-C ends it)", flush=True)
         try:
             Event().wait()
@@ -151,20 +158,24 @@ def serve(
             page.close(verbose=False)
 
 
-def launch(page: Any, host: str, port: int | None = None, folders: Sequence[str] = ()) -> str:
+def launch(
+    page: Any, host: str, port: int | None = None, folders: Sequence[str] = (), passage: Passage | None = None
+) -> str:
     """Serve a page in a thread; its address.
 
     Args:
         port: None takes a free one.
         folders: what the page may read of this machine, beside what is dropped onto it.
+        passage: of the gate, for an address that other machines reach.
 
     Raises:
-        ConfigError: the port is taken.
+        ConfigError: the port is taken, or the gate was not asked.
     """
     from starlette.middleware import Middleware  # late: comes with gradio
 
-    from ..services.web_guard import HostCheck  # late: comes with gradio
+    from ..services.web_guard import HostCheck, NotedAnswers, closed_passage  # late: comes with gradio
 
+    noted = Middleware(NotedAnswers, passage=passage or closed_passage(host))
     try:
         _, address, _ = page.queue().launch(
             server_name=host,
@@ -172,7 +183,7 @@ def launch(page: Any, host: str, port: int | None = None, folders: Sequence[str]
             share=False,
             quiet=True,
             prevent_thread_lock=True,
-            app_kwargs={"middleware": [Middleware(HostCheck, listens_on=host)]},
+            app_kwargs={"middleware": [noted, Middleware(HostCheck, listens_on=host)]},
             allowed_paths=list(folders),
             **_looks(page.launch),
         )

@@ -117,9 +117,10 @@ def test_permission_breakdown_and_report(grown: Path, here: Path) -> None:  # no
         grown,
         here,
         "-c",
-        "from pefomed_plugin.services.judge.judging import require_permission\n"
+        "from pefomed_plugin.services.outbound import CHAT, open_passage\n"
         "from pefomed_plugin.storage import read_predictions\n"
-        "require_permission(read_predictions('predictions.jsonl'), 'api.example.org', False, False)",
+        "names = {answer.dataset for answer in read_predictions('predictions.jsonl')}\n"
+        "open_passage(CHAT, 'api.example.org', names, is_local=False)",
         code=1,
     )
     assert "ward_notes: not a public data set, and its texts would go to api.example.org" in told

@@ -6,17 +6,23 @@ No key is ever taken from or written to a file of ours: W&B reads its own (``WAN
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 from ...config.run import RunConfig
 from ...errors import ConfigError, one_line
 from ...readers.textfiles import read_json_object
 from ...services.console import is_first_rank, say
+from ...services.outbound import TRACKER, Passage, host_of, is_here, open_passage
 from ...storage import write_text
+
+_STAYS_HERE = ("offline", "dryrun", "disabled")
+"""Modes of W&B in which nothing is sent."""
 
 
 class Tracker:
@@ -64,6 +70,8 @@ class WeightsAndBiases(Tracker):
         except ImportError as error:
             raise ConfigError("run.wandb: wandb is not installed; pip install wandb, or leave run.wandb out") from error
         settings: dict[str, Any] = {"project": "pefomed", **(options.wandb or {})}
+        self._passage = tracker_passage(options)
+        self._note(dict(config))
         try:
             self._run = wandb.init(
                 name=options.job_name or folder.name,
@@ -80,11 +88,39 @@ class WeightsAndBiases(Tracker):
 
     def log(self, iteration: int, values: Mapping[str, float]) -> None:
         """Record the values of an iteration, by name."""
+        self._note(dict(values))
         self._run.log(dict(values), step=iteration)
 
     def close(self) -> None:
         """Write what is still buffered."""
         self._run.finish()
+
+    def _note(self, values: Mapping[str, Any]) -> None:
+        """In the log of what leaves: the size of what is handed over, to which W&B adds its own."""
+        if self._passage is not None:
+            self._passage.note(len(json.dumps(values, default=str)))
+
+
+def tracker_passage(
+    options: RunConfig, datasets: Iterable[str] = (), origins: Mapping[str, str] | None = None
+) -> Passage | None:
+    """The way to W&B's server, or None where the run sends it nothing.
+
+    Args:
+        datasets: those that the run will read, where it has not yet.
+        origins: data set -> where its data come from.
+
+    Raises:
+        ConfigError: as ``outbound.open_passage``.
+    """
+    if options.wandb is None and not options.wandb_log:
+        return None
+    mode = (options.wandb or {}).get("mode") or os.environ.get("WANDB_MODE") or "online"
+    if mode in _STAYS_HERE:
+        return None
+    address = host_of(os.environ.get("WANDB_BASE_URL") or "https://api.wandb.ai")
+    is_local = is_here(urlsplit(f"//{address}").hostname or "")
+    return open_passage(TRACKER, address, datasets, is_local=is_local, origins=origins)
 
 
 @contextmanager

@@ -12,15 +12,19 @@ import select
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from ...errors import ConfigError, one_line
+from ...offline import is_offline
 from ...requirements import Need, require
+from ..outbound import SHARDS, host_of, is_here, open_passage
 from .shard_sources import scheme_of
 
 BOTO3 = Need("boto3", "shards at s3://", "pefomed_plugin[s3]")
 BLOCK_BYTES = 1 << 20
+_ANY_TIME_S = 60.0
 _EXIT = re.compile(r"exit (-?\d+)")
 _CURL = {
     "6": "the name of the server is not known",
@@ -93,6 +97,7 @@ def open_shard(address: str, timeout_s: float) -> Iterator[ShardStream]:
 
     scheme = scheme_of(address)
     check_transport(scheme)
+    _pass_gate(address, scheme)
     options = {}
     if scheme == "s3" and gopen_schemes.setdefault("s3", _open_s3) is _open_s3:
         options = {"timeout_s": timeout_s}
@@ -116,6 +121,22 @@ def check_transport(scheme: str) -> None:
         raise ConfigError("webdataset reads shards at http:// through curl, which is not installed; install it")
 
 
+def _pass_gate(address: str, scheme: str) -> None:
+    """Ask and tell the gate. Raises ConfigError where PEFOMED_OFFLINE forbids it."""
+    if scheme == "pipe":
+        words = address.partition(":")[2].split()
+        host, is_local = f"pipe:{Path(words[0]).name if words else ''}", False  # what a command does cannot be seen
+    elif scheme in ("http", "https"):
+        host = host_of(address)
+        is_local = not is_offline() and is_here(urlsplit(address).hostname or "")  # curl may be sent on elsewhere
+    elif scheme == "s3":
+        host = host_of(_s3_client(_ANY_TIME_S).meta.endpoint_url)
+        is_local = is_here(urlsplit(f"//{host}").hostname or "")
+    else:
+        return
+    open_passage(SHARDS, host, is_local=is_local).note(len(address))
+
+
 @contextmanager
 def _said(scheme: str) -> Iterator[None]:
     """Every kind of error that a transport raises as one, with what happened in words."""
@@ -136,11 +157,15 @@ def _said(scheme: str) -> Iterator[None]:
 
 def _open_s3(url: str, mode: str = "rb", bufsize: int = 8192, timeout_s: float = 60.0, **_: Any) -> Any:
     """``gopen``'s handler of ``s3://bucket/key``; login, region and ``AWS_ENDPOINT_URL`` as boto3 finds them."""
-    import boto3  # late: optional
-    from botocore.config import Config  # late: optional
-
     if mode[0] != "r":
         raise ValueError(f"{url}: shards are only read from s3://")
     place = urlsplit(url)
-    client = boto3.client("s3", config=Config(read_timeout=timeout_s, retries={"max_attempts": 1}))
+    client = _s3_client(timeout_s)
     return client.get_object(Bucket=place.netloc, Key=place.path.lstrip("/"))["Body"]
+
+
+def _s3_client(timeout_s: float) -> Any:
+    import boto3  # late: optional
+    from botocore.config import Config  # late: optional
+
+    return boto3.client("s3", config=Config(read_timeout=timeout_s, retries={"max_attempts": 1}))

@@ -81,6 +81,7 @@ def ask_batches(
 def _send(note: Path, questions: Sequence[ChatRequest], left: Sequence[int], chat: OpenAIChat, most: int | None) -> int:
     """Note, upload and start one batch; how many requests it has."""
     lines: list[bytes] = []
+    texts = 0
     size, path = 0, PATHS[questions[left[0]].endpoint]
     for place in left[: min(most or MOST_REQUESTS, MOST_REQUESTS)]:
         question = questions[place]
@@ -91,10 +92,13 @@ def _send(note: Path, questions: Sequence[ChatRequest], left: Sequence[int], cha
         if size > MOST_BYTES and lines:
             break
         lines.append(line)
+        texts += len(question.messages)
     label = uuid.uuid4().hex
     write_json(note, {"label": label, "requests": len(lines)})
     uploaded = chat.call(
-        lambda client: client.files.create(file=("judge.jsonl", b"\n".join(lines)), purpose="batch"), TRANSFER_S
+        lambda client: client.files.create(file=("judge.jsonl", b"\n".join(lines)), purpose="batch"),
+        TRANSFER_S,
+        texts=texts,
     )
     batch = chat.call(
         lambda client: client.batches.create(

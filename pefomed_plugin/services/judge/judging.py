@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...errors import ConfigError, DataError
-from ...readers import need_permission
-from ...records import Prediction, Sample, Score
+from ...records import Prediction, Score
 from ...rubrics import BUILT_IN, Rubric, built_in_rubric
 from ...scoring.pairing import NO_PREDICTION, mean, require_predictions
 from ...scoring.ratings import judge_spec
@@ -89,21 +88,6 @@ def check_judgeable(predictions: Sequence[Prediction], rubric: Rubric) -> None:
     if wrong:
         raise DataError(
             f"these are not all predictions of kind {rubric.task!r}, which the rubric {rubric.name!r} rates", wrong
-        )
-
-
-def require_permission(samples: Sequence[Sample], host: str, is_local: bool, given: bool) -> None:
-    """Stop before a text that needs permission is sent to another machine.
-
-    Raises:
-        ConfigError: a data set that is not declared public and a foreign host, without the user's word.
-        PluginError: a data set is another package's, and cannot be used.
-    """
-    found = [] if is_local or given else need_permission(sample.dataset for sample in samples)
-    if found:
-        raise ConfigError(
-            f"{', '.join(found)}: not a public data set, and its texts would go to {host}; use --judge local or a "
-            "server of your own, or say --i-have-permission if you may send them there"
         )
 
 

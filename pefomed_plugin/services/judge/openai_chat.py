@@ -15,7 +15,7 @@ import random
 import threading
 import time
 import weakref
-from collections.abc import Awaitable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any, Callable
@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 
 from ...errors import ConfigError, PefomedError
 from ..console import say
+from ..outbound import CHAT, open_passage
 from .chat import RESPONSES, ChatRequest, Gate, NoReply, RefusedRequest, Reply, closing_on_error
 from .refusals import (
     LONGEST_RETRY_AFTER_S,
@@ -35,7 +36,7 @@ from .refusals import (
     smaller_limit,
     words_of,
 )
-from .server import MOST_BYTES, TooLarge, make_client, most_bytes, secrets
+from .server import MOST_BYTES, TooLarge, make_client, most_bytes, secrets, texts_sent
 from .wire import UNKNOWN_TO_RESPONSES, body_of, read_body
 
 MAX_TRIES = 8
@@ -70,7 +71,7 @@ class OpenAIChat:
     ) -> None:
         if not (0 < timeout_s < math.inf):
             raise ConfigError(f"--timeout is seconds above 0, not {timeout_s}")
-        self._client, self.server = make_client(timeout_s)
+        self._client, self.server, self._exit = make_client(timeout_s)
         self.timeout_s = timeout_s
         self._max_tries, self._first_wait_s = max_tries, first_wait_s
         self._leave_out = tuple(leave_out)
@@ -79,6 +80,16 @@ class OpenAIChat:
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, daemon=True, name="requests").start()
         weakref.finalize(self, self._loop.call_soon_threadsafe, self._loop.stop)
+
+    def clear(self, datasets: Iterable[str], given: bool = False, origins: Mapping[str, str] | None = None) -> None:
+        """Ask the gate whether texts of these data sets may go to the server; before that nothing leaves this machine.
+
+        Raises:
+            ConfigError: as ``open_passage``.
+        """
+        self._exit.passage = open_passage(
+            CHAT, self.destination, datasets, is_local=self.is_local, given=given, origins=origins
+        )
 
     @property
     def is_local(self) -> bool:
@@ -121,13 +132,18 @@ class OpenAIChat:
         return body_of(question, self._left_out(question))
 
     def call(
-        self, function: Callable[[Any], Awaitable[Any]], limit_s: float | None = None, most: int = MOST_BYTES
+        self,
+        function: Callable[[Any], Awaitable[Any]],
+        limit_s: float | None = None,
+        most: int = MOST_BYTES,
+        texts: int = 0,
     ) -> Any:
         """What ``function`` makes of the client, in another corner of the API.
 
         Args:
             limit_s: time for all of it; None: that of a request.
             most: bytes of an answer.
+            texts: how many are sent.
 
         Raises:
             ServiceError: the server refuses, or stays away over several tries.
@@ -136,6 +152,7 @@ class OpenAIChat:
 
         async def limited() -> Any:
             most_bytes.set(most)
+            texts_sent.set(texts)
             return await asyncio.wait_for(function(self._client), limit_s or self.timeout_s)
 
         for number in range(self._max_tries):
@@ -232,6 +249,7 @@ class OpenAIChat:
     async def _send(self, question: ChatRequest, left_out: Sequence[str]) -> bytes:
         """The body of an answer with status 200."""
         body = body_of(question, left_out)
+        texts_sent.set(len(question.messages))
         # As extra_body: the SDK's walk through typed messages is a quarter of a request's time.
         if question.endpoint == RESPONSES:
             corner, given = self._client.responses, {"model": body["model"]}

@@ -21,13 +21,17 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from ...errors import ConfigError
+from ...offline import is_loopback, is_offline
 from ...requirements import Need
+from ..outbound import Passage
 
 OPENAI = Need("openai", "questions to a server", "openai")
 MOST_BYTES = 8 << 20
 """Of one reply or error, unpacked."""
 most_bytes: ContextVar[int] = ContextVar("most_bytes", default=MOST_BYTES)
 """The same of what this task is reading: results of a batch are larger."""
+texts_sent: ContextVar[int] = ContextVar("texts_sent", default=0)
+"""How many texts are in the requests of this task, for the log of what leaves."""
 _UNSPECIFIED = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 """What servers print as their address: connecting there reaches this machine, and is done by its proper name."""
 _ANY_KEY, _AS = "unused", "write it as http://127.0.0.1:8000/v1"
@@ -75,6 +79,23 @@ def server_url() -> str:
     return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{port}{parts.path.rstrip('/')}"
 
 
+@dataclass
+class Exit:
+    """Where requests pass on their way out: without a passage none of them leaves this machine."""
+
+    server: Server
+    passage: Passage | None = None
+    """Of ``outbound.open_passage``."""
+
+    async def note(self, request: Any) -> None:
+        """A request hook. Raises ConfigError where nobody asked the gate."""
+        if self.server.is_local:
+            return
+        if self.passage is None:
+            raise ConfigError(f"nothing goes to {self.server.host} before the gate was asked (OpenAIChat.clear)")
+        self.passage.note(int(request.headers.get("Content-Length") or 0), texts_sent.get())
+
+
 def find_server(http: Any) -> Server:
     """The server that the environment names; ``http`` is the package underneath ``openai``.
 
@@ -95,8 +116,8 @@ def find_server(http: Any) -> Server:
     return Server(recorded, url.host, addresses, "" if addresses else _proxy_for(url.scheme, url.host))
 
 
-def make_client(timeout_s: float) -> tuple[Any, Server]:
-    """An ``openai.AsyncOpenAI`` (or Azure's) that repeats nothing and follows no redirect, and whom it asks.
+def make_client(timeout_s: float) -> tuple[Any, Server, Exit]:
+    """An ``openai.AsyncOpenAI`` (or Azure's) that repeats nothing and follows no redirect, whom it asks, and the exit.
 
     Raises:
         ConfigError: the ``openai`` package, a variable or the key is missing, or the URL cannot be used.
@@ -110,6 +131,7 @@ def make_client(timeout_s: float) -> tuple[Any, Server]:
     client_class = openai.DefaultAsyncHttpxClient
     http = importlib.import_module(client_class.__mro__[1].__module__.partition(".")[0])  # httpx, or its successor
     server = find_server(http)
+    leaving = Exit(server)
     options: dict[str, Any] = {
         "max_retries": 0,
         "timeout": timeout_s,
@@ -118,7 +140,7 @@ def make_client(timeout_s: float) -> tuple[Any, Server]:
             follow_redirects=False,
             timeout=timeout_s,
             headers={"Accept-Encoding": "gzip"},
-            event_hooks={"response": [_limiter(http)]},
+            event_hooks={"request": [leaving.note], "response": [_limiter(http)]},
         ),
     }
     if os.environ.get("AZURE_OPENAI_ENDPOINT"):
@@ -127,11 +149,11 @@ def make_client(timeout_s: float) -> tuple[Any, Server]:
         ]
         if missing:
             raise ConfigError("AZURE_OPENAI_ENDPOINT is set, but Azure needs more", missing)
-        return openai.AsyncAzureOpenAI(**options), server
+        return openai.AsyncAzureOpenAI(**options), server, leaving
     key = os.environ.get("OPENAI_API_KEY")
     if not key and not server.is_local:
         raise ConfigError("OPENAI_API_KEY is not set; for a server without keys set it to any word")
-    return openai.AsyncOpenAI(api_key=key or _ANY_KEY, base_url=_named_url()[1], **options), server
+    return openai.AsyncOpenAI(api_key=key or _ANY_KEY, base_url=_named_url()[1], **options), server, leaving
 
 
 def secrets() -> list[str]:
@@ -150,6 +172,8 @@ def _named_url() -> tuple[str, str]:
 
 def _loopback_addresses(host: str) -> tuple[str, ...]:
     """The addresses of a host if all of them are this machine's loopback, else none."""
+    if is_offline() and not is_loopback(host):
+        return ()  # a name would be asked of a server elsewhere
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):

@@ -32,7 +32,8 @@ from ...json_text import JsonFault, parse_json
 from ..console import say
 from ..images.decoding import open_image
 from ..local_names import is_known_as, split_url
-from ..web_guard import UNKNOWN_NAME, impatient
+from ..outbound import Passage
+from ..web_guard import UNKNOWN_NAME, NotedAnswers, closed_passage, impatient
 from .session import RatingSession, clean_rater
 from .store import StoreError
 
@@ -68,13 +69,21 @@ class RatingServer:
         assets: folder of the page's files.
         host: address to listen on.
         port: 0 takes a free one.
+        passage: of the gate, for an address that other machines reach; what they get is noted there.
 
     Raises:
-        ConfigError: there is nothing to listen on.
+        ConfigError: there is nothing to listen on, or the gate was not asked.
     """
 
-    def __init__(self, session: RatingSession, assets: Path, host: str = "127.0.0.1", port: int = 0) -> None:
-        self.session, self.host = session, host
+    def __init__(
+        self,
+        session: RatingSession,
+        assets: Path,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        passage: Passage | None = None,
+    ) -> None:
+        self.session, self.host, self._passage = session, host, passage or closed_passage(host)
         self.token = secrets.token_urlsafe(24)
         self._writer = ThreadPoolExecutor(1)  # who waits for another process's write keeps no thread from the readers
         self._files = {path: ((assets / name).read_bytes(), kind) for path, (name, kind) in _FILES.items()}
@@ -133,7 +142,10 @@ class RatingServer:
                 Route("/image", self._image),
                 Route("/rating", self._rate, methods=["POST"]),
             ],
-            middleware=[Middleware(BaseHTTPMiddleware, dispatch=self._guard)],
+            middleware=[
+                Middleware(NotedAnswers, passage=self._passage),
+                Middleware(BaseHTTPMiddleware, dispatch=self._guard),
+            ],
             exception_handlers={
                 HTTPException: _refuse,
                 StoreError: _say_that_the_store_failed,

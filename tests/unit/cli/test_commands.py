@@ -68,6 +68,7 @@ ORDER = [
     "checkpoint",
     "explain",
     "chat",
+    "privacy",
     "link",
     "unlink",
     "completion",

@@ -115,6 +115,7 @@ def test_the_command_that_continues():
         options=["run.seed=1", "run.fresh=true"],
         nproc_per_node=2,
         torchrun="--nnodes 2",
+        i_have_permission=False,
     )
     assert train.continuing(arguments) == (
         "pefomed train --cfg-path 'my run.yaml' --nproc-per-node 2 --torchrun '--nnodes 2' --options run.seed=1 "

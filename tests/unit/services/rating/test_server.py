@@ -30,6 +30,8 @@ from ..judged import answers
 
 pytest.importorskip("uvicorn")
 pytest.importorskip("starlette")
+from pefomed_plugin.services import web_guard
+from pefomed_plugin.services.outbound import PAGE, open_passage, read_log
 from pefomed_plugin.services.rating import server as server_module
 from pefomed_plugin.services.rating.server import RatingServer
 
@@ -47,7 +49,8 @@ def served(folder, predictions=None, images=True, host="127.0.0.1"):
     plan = make_plan(predictions, VQA, 1)
     with RatingStore(folder / STORE, VQA) as store:
         session = RatingSession(plan, predictions, store, {"vqa_rad": folder / "images"} if images else None)
-        with RatingServer(session, ASSETS, host) as server:
+        passage = open_passage(PAGE, f"--host {host}", is_local=host == "127.0.0.1")
+        with RatingServer(session, ASSETS, host, passage=passage) as server:
             thread = threading.Thread(target=server.serve_forever)
             thread.start()
             try:
@@ -367,6 +370,18 @@ def test_the_link_is_traded_for_a_cookie_that_opens_everything(server):
 def test_every_start_has_a_token_of_its_own(tmp_path, strict):
     with served(tmp_path, host="0.0.0.0") as other:
         assert other.token != strict.token and other.token in other.url
+
+
+def test_bound_elsewhere_the_gate_is_asked_and_what_others_get_is_noted(tmp_path, strict, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    with pytest.raises(ConfigError, match="ask the gate first"):
+        RatingServer(strict.session, ASSETS, "0.0.0.0")
+    monkeypatch.setattr(web_guard, "is_loopback", lambda host: False)  # the visitor, who comes from here
+    with served(tmp_path, host="0.0.0.0") as other:
+        assert ask(other, f"/?token={other.token}")[0] == 200
+    entries = read_log()
+    assert entries and {(entry["way"], entry["host"]) for entry in entries} == {("page", "127.0.0.1")}
+    assert sum(entry["bytes"] for entry in entries) > 100 and other.token not in str(entries)
 
 
 def test_bound_elsewhere_addresses_and_its_own_name_are_known():

@@ -1,0 +1,229 @@
+"""The one gate for whatever leaves this machine: who may go, and a line in the log for everything that goes.
+
+Whoever opens a connection asks ``open_passage`` first; ``tests/test_ways_out.py`` knows every module that could open
+one. The log holds host, bytes, how many texts, when and which command, never content.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import socket
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from threading import Lock
+from typing import Any
+from urllib.parse import urlsplit
+
+from ..environment import state_folder
+from ..errors import ConfigError, DataError, why
+from ..input_files import refuse_special
+from ..json_text import JsonFault, parse_json
+from ..offline import VARIABLE, is_loopback, is_offline
+from ..storage import SCHEMA
+
+LOG = "outbound.jsonl"
+FLAG = "--i-have-permission"
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way out of this machine."""
+
+    name: str
+    """In the log."""
+    what: str
+    """What goes there, in the plural."""
+    instead: str
+    """What to do where it may not go there."""
+    carries_data: bool = True
+    """Whether something of the data goes, so that those that are not public need the user's word."""
+
+
+CHAT = Way("chat API", "its texts", "use --judge local or a server of your own")
+TRACKER = Way("wandb", "its run's settings and curves", "leave run.wandb out, or set run.wandb.mode=offline")
+PAGE = Way("page", "its answers and images", "leave --host out")
+WEIGHTS_PAGE = Way("page", "what its weights learnt", "leave --host out")
+SHARDS = Way("shards", "the addresses of shards", "use shards on this machine", carries_data=False)
+_word = {"given": False, "command": ""}
+_held: set[str] = set()
+"""Data sets that are not public and that this process has read."""
+_writing = Lock()
+
+
+def begin(command: str, permission: bool) -> None:
+    """What this process was started as, and whether with ``--i-have-permission``; forgets what it held before."""
+    _word.update(given=permission, command=command)
+    _held.clear()
+
+
+def hold(datasets: Iterable[str], origins: Mapping[str, str] | None = None) -> list[str]:
+    """Note that this process has read these data sets; those of them that are not public, sorted.
+
+    Args:
+        origins: data set -> where its data come from; what is generated is nobody's.
+    """
+    found = not_public(datasets, origins)
+    _held.update(found)
+    return found
+
+
+def not_public(datasets: Iterable[str], origins: Mapping[str, str] | None = None) -> list[str]:
+    """Data sets that are not declared public, sorted, without those whose data are generated."""
+    from ..origins import GENERATED  # late: every command imports this module, few read data
+    from ..readers import need_permission  # late: as above
+
+    known = origins or {}
+    return need_permission(name for name in datasets if known.get(name) != GENERATED)
+
+
+class Passage:
+    """What the gate gives. ``note`` stands before every request; on this machine it writes nothing."""
+
+    def __init__(self, way: Way, host: str, is_local: bool, datasets: Iterable[str]) -> None:
+        self.way, self.host, self.is_local = way, host, is_local
+        self._datasets = sorted(datasets)
+
+    def note(self, size: int, texts: int = 0, host: str = "") -> None:
+        """One request (``size`` bytes, ``texts`` of them in it) is about to leave.
+
+        Raises:
+            DataError: the log cannot be written; then nothing is sent.
+        """
+        if not self.is_local:
+            _write(
+                {
+                    "schema": SCHEMA,
+                    "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+                    "command": _word["command"] or Path(sys.argv[0]).name,
+                    "way": self.way.name,
+                    "host": host or self.host,
+                    "bytes": size,
+                    "texts": texts,
+                    "not_public": self._datasets,
+                    "process": os.getpid(),
+                }
+            )
+
+
+def open_passage(
+    way: Way,
+    host: str,
+    datasets: Iterable[str] = (),
+    *,
+    is_local: bool,
+    given: bool = False,
+    origins: Mapping[str, str] | None = None,
+) -> Passage:
+    """The way to a host, if it may be taken.
+
+    Args:
+        host: for people and the log; no user, no key.
+        datasets: whose data would go there, beside those that this process has read (``hold``).
+        is_local: whether the address that is connected to is this machine's.
+        given: the user's word, where it is not ``begin``'s.
+
+    Raises:
+        ConfigError: PEFOMED_OFFLINE is set; or data that are not public would leave without the user's word.
+        DataError: what leaves could not be noted.
+        PluginError: a data set is another package's, and cannot be used.
+    """
+    if is_local:
+        return Passage(way, host, True, ())
+    if is_offline():
+        raise ConfigError(
+            f"{VARIABLE} is set, and {way.what} would go to {host}; {way.instead}, or unset {VARIABLE} "
+            "(docs/privacy.md)"
+        )
+    found = sorted({*not_public(datasets, origins), *_held}) if way.carries_data else []
+    if found and not (given or _word["given"]):
+        raise ConfigError(
+            f"{', '.join(found)}: not a public data set, and {way.what} would go to {host}; {way.instead}, or say "
+            f"{FLAG} if you may send them there"
+        )
+    with _writing:
+        _open_log().close()  # told before anything is asked
+    return Passage(way, host, False, found)
+
+
+def is_here(host: str) -> bool:
+    """Whether a host leads to loopback addresses only; its name is looked up, but not where PEFOMED_OFFLINE is set."""
+    if is_loopback(host) or is_offline():
+        return is_loopback(host)
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return False
+    return all(is_loopback(entry[4][0]) or _is_unspecified(str(entry[4][0])) for entry in found)
+
+
+def host_of(address: str) -> str:
+    """Host and port of a URL, without what may be secret in it."""
+    try:
+        parts = urlsplit(address)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return "an address that cannot be read"
+    return f"{parts.hostname or address}{port}"
+
+
+def log_path() -> Path:
+    """Where requests are noted; the file need not be there."""
+    return state_folder() / LOG
+
+
+def read_log(path: Path | None = None) -> list[dict[str, Any]]:
+    """All that has left, the oldest first; nothing where no file is.
+
+    Raises:
+        DataError: a line is none of ours.
+    """
+    path = path or log_path()
+    if not path.exists():
+        return []
+    refuse_special(path)
+    entries = []
+    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+        try:
+            entry = parse_json(line)
+        except JsonFault as fault:
+            raise DataError(f"{path}, line {number}: {fault}; remove the line") from None
+        if not isinstance(entry, dict) or not {"time", "host", "bytes", "texts"} <= set(entry):
+            raise DataError(f"{path}, line {number}: no entry of this log; remove the line")
+        entries.append(entry)
+    return entries
+
+
+def _is_unspecified(address: str) -> bool:
+    return ipaddress.ip_address(address.partition("%")[0]).is_unspecified
+
+
+def _write(entry: Mapping[str, Any]) -> None:
+    line = (json.dumps(entry, ensure_ascii=False) + "\n").encode()
+    with _writing, _open_log() as file:
+        try:
+            file.write(line)  # one write at the end of the file: processes do not mix their lines
+        except OSError as error:
+            raise _cannot_note(error) from error
+
+
+def _open_log() -> Any:
+    path = log_path()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if path.exists():
+            refuse_special(path)
+        return os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab", buffering=0)
+    except OSError as error:
+        raise _cannot_note(error) from error
+
+
+def _cannot_note(error: OSError) -> DataError:
+    return DataError(
+        f"{log_path()}: {why(error)}; nothing is sent that cannot be noted there; set XDG_STATE_HOME to a folder that "
+        "can be written"
+    )

@@ -1,0 +1,176 @@
+"""The gate: what may leave, what is noted of it, and that every command and task comes by."""
+
+from __future__ import annotations
+
+import io
+import json
+import stat
+import sys
+from types import ModuleType, SimpleNamespace
+
+import pytest
+
+from pefomed_plugin import launch
+from pefomed_plugin.adapters.training.tracking import tracker_passage, trackers_of
+from pefomed_plugin.cli import main
+from pefomed_plugin.config.run import read_run_config
+from pefomed_plugin.errors import ConfigError, DataError
+from pefomed_plugin.services import outbound
+from pefomed_plugin.services.data.shard_transport import open_shard
+from pefomed_plugin.services.judge.chat import ChatRequest, Gate, NoReply
+from pefomed_plugin.services.judge.openai_chat import OpenAIChat
+from pefomed_plugin.services.outbound import CHAT, SHARDS, log_path, open_passage, read_log
+from pefomed_plugin.services.private_files import keep_private
+
+TEXT = "invented text about nobody"
+QUESTION = ChatRequest([{"role": "user", "content": TEXT}, {"role": "user", "content": "?"}], {"model": "invented"})
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.delenv("PEFOMED_OFFLINE", raising=False)
+
+
+@pytest.mark.parametrize("dataset", ["mimic_cxr", "clef2022", "medical_custom", "of another package", "imported-set"])
+def test_what_is_not_declared_public_stays_here_without_the_users_word(dataset):
+    with pytest.raises(ConfigError, match=rf"{dataset}: not a public data set.* api\.example\.org.*--i-have-permis"):
+        open_passage(CHAT, "api.example.org", ["vqa_rad", dataset], is_local=False)
+    open_passage(CHAT, "127.0.0.1", [dataset], is_local=True)
+    open_passage(CHAT, "api.example.org", [dataset], is_local=False, given=True)
+    open_passage(CHAT, "api.example.org", ["vqa_rad"], is_local=False)
+    open_passage(CHAT, "api.example.org", [dataset], is_local=False, origins={dataset: "generated"})
+
+
+def test_what_a_process_has_read_counts_whoever_asks():
+    keep_private(["mimic_cxr"])
+    with pytest.raises(ConfigError, match="mimic_cxr"):
+        open_passage(CHAT, "api.example.org", is_local=False)
+    open_passage(SHARDS, "shards.example.org", is_local=False)  # nothing of the data goes there
+    outbound.begin("judge", True)
+    keep_private(["mimic_cxr"])
+    assert open_passage(CHAT, "api.example.org", is_local=False)
+    outbound.begin("judge", False)  # the word is given for one command
+    with pytest.raises(ConfigError):
+        open_passage(CHAT, "api.example.org", ["mimic_cxr"], is_local=False)
+
+
+def test_offline_nothing_leaves_whatever_is_allowed(monkeypatch):
+    monkeypatch.setenv("PEFOMED_OFFLINE", "1")
+    with pytest.raises(ConfigError, match=r"PEFOMED_OFFLINE is set.*api\.example\.org"):
+        open_passage(CHAT, "api.example.org", ["vqa_rad"], is_local=False, given=True)
+    assert open_passage(CHAT, "127.0.0.1", ["mimic_cxr"], is_local=True).is_local
+
+
+def test_a_line_for_everything_that_leaves_and_never_its_content():
+    outbound.begin("judge", True)
+    open_passage(CHAT, "127.0.0.1", ["mimic_cxr"], is_local=True).note(100, 3)
+    assert not log_path().exists()
+    open_passage(CHAT, "api.example.org", ["mimic_cxr"], is_local=False).note(321, 2)
+    (entry,) = read_log()
+    assert {name: entry[name] for name in ("command", "way", "host", "bytes", "texts", "not_public")} == {
+        "command": "judge",
+        "way": "chat API",
+        "host": "api.example.org",
+        "bytes": 321,
+        "texts": 2,
+        "not_public": ["mimic_cxr"],
+    }
+    assert stat.S_IMODE(log_path().stat().st_mode) == 0o600
+
+
+def test_what_cannot_be_noted_is_not_sent(tmp_path):
+    (tmp_path / "state").write_text("a file where the folder belongs")
+    with pytest.raises(DataError, match="nothing is sent that cannot be noted.*XDG_STATE_HOME"):
+        open_passage(CHAT, "api.example.org", is_local=False)
+
+
+def test_a_client_sends_nothing_before_the_gate_was_asked(monkeypatch):
+    pytest.importorskip("openai")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://192.0.2.1:9/v1")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-invented-key-of-nobody")
+    chat = OpenAIChat(timeout_s=0.2, max_tries=1)
+    with pytest.raises(ConfigError, match="before the gate was asked"):
+        chat.ask(QUESTION, Gate())
+    with pytest.raises(ConfigError, match="mimic_cxr"):
+        chat.clear(["mimic_cxr"])
+    chat.clear(["vqa_rad"])
+    with pytest.raises(NoReply):
+        chat.ask(QUESTION, Gate())
+    (entry,) = read_log()  # noted before it is sent, so that nothing that left can be missing
+    assert (entry["host"], entry["texts"]) == ("192.0.2.1", 2) and entry["bytes"] > len(TEXT)
+    assert TEXT not in log_path().read_text() and "sk-invented" not in log_path().read_text()
+
+
+@pytest.mark.parametrize("section", [{"wandb_log": True}, {"wandb": {"project": "p"}}])
+def test_curves_of_data_that_are_not_public_need_the_word(tmp_path, monkeypatch, section):
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    monkeypatch.setenv("WANDB_BASE_URL", "http://192.0.2.1")
+    options = read_run_config({"task": "medical_vqa", "output_dir": str(tmp_path), **section})
+    keep_private(["mimic_cxr"])
+    with pytest.raises(ConfigError, match=r"mimic_cxr.*192\.0\.2\.1.*run\.wandb\.mode=offline"):
+        tracker_passage(options)
+    monkeypatch.setitem(sys.modules, "wandb", ModuleType("wandb"))
+    with pytest.raises(ConfigError, match="mimic_cxr"), trackers_of(options, {}, 0):
+        pass
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    assert tracker_passage(options) is None
+
+
+@pytest.mark.parametrize(
+    ("address", "host"), [("http://192.0.2.1:1/a.tar", "192.0.2.1:1"), ("pipe:cat /dev/null", "pipe:cat")]
+)
+def test_shards_elsewhere_are_noted_and_refused_offline(monkeypatch, address, host):
+    monkeypatch.setenv("PEFOMED_OFFLINE", "1")
+    with pytest.raises(ConfigError, match="PEFOMED_OFFLINE"), open_shard(address, 1.0):
+        pass
+    assert read_log() == []
+    monkeypatch.delenv("PEFOMED_OFFLINE")
+    pytest.importorskip("webdataset")
+    monkeypatch.setattr(sys.modules["webdataset.gopen"], "gopen", lambda *_, **__: io.BytesIO())
+    with open_shard(address, 1.0):
+        pass
+    assert [(entry["host"], entry["texts"]) for entry in read_log()] == [(host, 0)]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["run.task=wasm", "run.judge=api", "run.judge_model=invented", "run.evaluate=true"], "192.0.2.1"),
+        (["run.wandb.project=p"], "192.0.2.2"),
+    ],
+)
+def test_a_run_that_may_not_send_stops_at_its_start(tmp_path, monkeypatch, options, said):
+    """Data that are the user's own, and no word: whatever the YAML asks for."""
+    pytest.importorskip("openai")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://192.0.2.1/v1")
+    monkeypatch.setenv("WANDB_BASE_URL", "http://192.0.2.2")
+    monkeypatch.setenv("OPENAI_API_KEY", "x")
+    section = {"build_info": {"storage": str(tmp_path)}}
+    chosen = [option.partition("=") for option in options]
+    run = {"task": "medical_vqa", "output_dir": str(tmp_path)}
+    for key, _, value in chosen:
+        *path, last = key.split(".")[1:]
+        place = run.setdefault(path[0], {}) if path else run
+        place[last] = value == "true" if value in ("true", "false") else value
+    configuration = SimpleNamespace(
+        run=read_run_config({**run, "test_splits": ["test"], "train_splits": ["train"]}),
+        datasets={"medical_custom": SimpleNamespace(build_info=SimpleNamespace(**section["build_info"]))},
+    )
+    with pytest.raises(ConfigError, match=rf"medical_custom: not a public.*{said}"):
+        launch.check_ways_out(configuration)
+    outbound.begin("evaluate", True)
+    launch.check_ways_out(configuration)
+
+
+def test_the_log_is_shown(capsys):
+    outbound.begin("judge", True)
+    passage = open_passage(CHAT, "api.example.org", ["mimic_cxr"], is_local=False)
+    passage.note(1000, 2)
+    passage.note(500, 1)
+    assert main(["privacy", "log", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [entry["bytes"] for entry in found["entries"]] == [1000, 500]
+    assert main(["privacy", "log"]) == 0
+    shown = capsys.readouterr().out
+    assert "api.example.org" in shown and "1,500" in shown and "mimic_cxr" in shown
