@@ -149,21 +149,25 @@ def check_privacy() -> list[Finding]:
     ]
 
 
+def check_writable(what: str, folder: Path, remedy: str) -> list[Finding]:
+    """An error where ``folder`` can neither be written nor made."""
+    place = folder.absolute()
+    while not place.exists():
+        place = place.parent
+    if place.is_dir() and os.access(place, os.W_OK | os.X_OK):
+        return []
+    told = f"{folder} cannot be {'written' if place == folder.absolute() else 'made'}: "
+    return [Finding("disk", what, ERROR, f"{told}{place} is no folder that you may write", remedy)]
+
+
 def check_disk(output_dir: Path, needed_gb: float) -> list[Finding]:
     """Whether ``output_dir`` can be written (or made), with room for ``needed_gb``."""
+    refused = check_writable("output_dir", output_dir, "--options run.output_dir=FOLDER")
+    if refused:
+        return refused
     place = output_dir.absolute()
     while not place.exists():
         place = place.parent
-    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
-        return [
-            Finding(
-                "disk",
-                "output_dir",
-                ERROR,
-                f"{output_dir} cannot be made: {place} is no folder that you may write",
-                "--options run.output_dir=FOLDER",
-            )
-        ]
     free_gb = shutil.disk_usage(place).free / GB
     found = f"{output_dir}: {free_gb:.1f} GB free, the run needs about {needed_gb:.1f}"
     if free_gb < needed_gb:

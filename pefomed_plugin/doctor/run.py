@@ -12,24 +12,22 @@ from pathlib import Path
 from typing import Any
 
 from .. import environment
-from ..adapters.devices import has_bf16
 from ..adapters.training.strategies import STRATEGIES
 from ..config.compose import Composed, Configuration, compose_config
 from ..config.model import ModelConfig
-from ..config.run import RunConfig
 from ..errors import ConfigError, PefomedError
 from ..families import family_in, read_model_size
-from ..launch import check_runner, run_folder
+from ..launch import run_folder
 from ..lora import ALL_LINEAR, given_in
 from ..readers import DATASETS
 from ..registration import register_all
-from ..requirements import missing
 from ..services.memory.estimate import estimate
-from ..toolkit.choice import CHECKOUT
 from ..vision_encoders import encoder_of
 from .data import check_data
 from .findings import ERROR, NOTE, OK, Finding, from_error, is_broken
+from .images import check_images
 from .machine import GB, check_disk, check_gpus, check_java, check_judge, check_memory, check_privacy
+from .needs import check_caches, check_device, check_judge_of, check_runner, check_scoring, check_tracking
 from .packages import check_plugins, check_toolkit
 from .weights import Sizes, check_checkpoint, check_language_model, check_modules, check_vit, no_checkpoint
 
@@ -122,6 +120,8 @@ def check_run(cfg_path: str, options: Sequence[str] = ()) -> list[Finding]:
             name: check_data(name, dataset.build_info.storage or "", dataset.build_info.images)
             for name, dataset in config.datasets.items()
         }
+        for name, dataset in config.datasets.items():
+            found[name] += [] if is_broken(found[name]) else check_images(name, dataset, run)
         broken = [name for name in found if is_broken(found[name])]
         findings += [finding for of_set in found.values() for finding in of_set]
         if broken and len(broken) < len(found):
@@ -129,11 +129,12 @@ def check_run(cfg_path: str, options: Sequence[str] = ()) -> list[Finding]:
             remedy = f"--options {' '.join(f'datasets.{name}=null' for name in broken)}"
             findings.append(Finding("data", "without them", NOTE, others, remedy))
     if run.test_splits:
-        findings += _check_scoring(run.task, list(config.datasets))
+        findings += check_scoring(run.task, list(config.datasets))
     if run.task in _JUDGED:
-        findings += _check_judge_of(run)
-    findings += _check_runner(config)
-    return findings + _check_device(run) + _check_folder(composed, cfg_path, options) + _check_room(cfg_path, config)
+        findings += check_judge_of(run)
+    findings += check_runner(config)
+    findings += [*check_tracking(run), *check_caches(run)]
+    return findings + check_device(run) + _check_folder(composed, cfg_path, options) + _check_room(cfg_path, config)
 
 
 def compose(cfg_path: str, options: Sequence[str]) -> Composed:
@@ -171,88 +172,6 @@ def check_weights(
     if ckpt is not None:
         return findings + check_checkpoint(ckpt, sizes, given)
     return [*findings, no_checkpoint()] if starts else findings
-
-
-def _check_scoring(task_name: str, datasets: Sequence[str]) -> list[Finding]:
-    """What the scorers of the run's data sets will need at its end."""
-    from ..adapters.tasks import MedicalTask  # late: loads torch
-    from ..toolkit import registry  # late: loads torch
-
-    task = registry.get_task_class(task_name)()
-    if not isinstance(task, MedicalTask):
-        return []
-    kinds = {name: DATASETS[name].tasks for name in datasets if name in DATASETS}
-    try:
-        suited = [task.suited_to_kind(tasks[0]) if len(tasks) == 1 else task for tasks in kinds.values()]
-        absent = missing(need for scoring in suited for need in scoring.needs())
-    except PefomedError as error:
-        return from_error("configuration", "scoring", error, "docs/evaluation.md")
-    return [
-        Finding("configuration", "scoring", ERROR, f"{need.what} need {need.module}", f"pip install {need.install}")
-        for need in absent
-    ]
-
-
-def _check_runner(config: Configuration) -> list[Finding]:
-    """Whether the toolkit has the runner, and whether it does all that the run asks for."""
-    from ..toolkit import NAME  # late: loads torch
-
-    try:
-        check_runner(config.run.runner)
-    except ConfigError as error:
-        return from_error("configuration", "run.runner", error, "--options run.runner=runner_pefomed")
-    if NAME != CHECKOUT or config.run.runner != "runner_base":
-        return []
-    from ..adapters.runner_base import refusals  # late: loads PIL
-
-    remedy = "take it out, or --options run.runner=runner_pefomed"
-    return [Finding("configuration", "run.runner", ERROR, problem, remedy) for problem in refusals(config)]
-
-
-def _check_judge_of(run: RunConfig) -> list[Finding]:
-    if run.judge != "api":
-        return []
-    findings = check_judge(os.environ, needed=True)
-    if not run.judge_model:
-        findings.append(
-            Finding(
-                "services",
-                "run.judge_model",
-                ERROR,
-                "no model is named; there is no default, because models are retired",
-                "--options run.judge_model=NAME",
-            )
-        )
-    return findings
-
-
-def _check_device(run: RunConfig) -> list[Finding]:
-    import torch
-
-    has_gpu, asked = torch.cuda.is_available(), run.amp_precision
-    if run.device == "cuda" and not has_gpu:
-        return [Finding("machine", "run.device", ERROR, "cuda, but torch sees no GPU", "--options run.device=auto")]
-    if asked == "fp16" and (run.device == "cpu" or not has_gpu):
-        return [
-            Finding(
-                "machine",
-                "run.precision",
-                ERROR,
-                "fp16 (run.amp), which the CPU cannot train in",
-                "--options run.amp=null run.precision=fp32",
-            )
-        ]
-    if asked == "bf16" and has_gpu and run.device != "cpu" and not has_bf16():
-        return [
-            Finding(
-                "machine",
-                "run.precision",
-                ERROR,
-                f"bf16, which {torch.cuda.get_device_name()} does not have of its own",
-                "--options run.precision=fp16",
-            )
-        ]
-    return []
 
 
 def _check_folder(composed: Composed, cfg_path: str, options: Sequence[str]) -> list[Finding]:

@@ -184,3 +184,42 @@ def test_a_folder_with_a_run_that_is_not_finished(paths):
     (found,) = of(check_run(STAGE2, options), "run.output_dir")
     assert found.state == ERROR and "not finished" in found.found and "run.resume=auto" in str(found)
     assert of(check_run(STAGE2, [*options, "run.resume=auto"]), "run.output_dir") == []
+
+
+def _images(paths, *options):
+    findings = check_run(STAGE2, [*OPTIONS, *options])
+    return {finding.what: finding for finding in findings if finding.what.startswith("vqa_rad, ")}
+
+
+def test_images_are_counted_and_some_opened(paths):
+    found = _images(paths)
+    assert {what: finding.state for what, finding in found.items()} == {"vqa_rad, train": OK, "vqa_rad, test": OK}
+    rows = [row for row in LEAKY if row["split"] == "train"]
+    assert f"{len(rows)} samples, {len({row['image'] for row in rows})} images" in found["vqa_rad, train"].found
+    assert list(_images(paths, "run.evaluate=true")) == ["vqa_rad, test"]
+
+
+def test_missing_and_damaged_images_are_named_before_the_run(paths):
+    (test_row,) = [row for row in LEAKY if row["split"] == "test"][:1]
+    image = paths / "data" / "vqa_rad" / "images" / f"synpic{test_row['image']}.png"
+    content = image.read_bytes()
+    image.unlink()
+    found = _images(paths)["vqa_rad, test"]
+    assert found.state == ERROR and image.name in found.found and "missing_images=skip" in found.remedy
+    skipped = _images(paths, "datasets.vqa_rad.missing_images=skip")["vqa_rad, test"]
+    tests = {row["image"] for row in LEAKY if row["split"] == "test"}
+    assert skipped.state == (WARNING if len(tests) > 1 else ERROR)
+    image.write_bytes(content[:100])
+    found = _images(paths)["vqa_rad, test"]
+    assert found.state == ERROR and image.name in found.found
+
+
+def test_tracking_and_caches_that_a_run_would_fail_at(paths, monkeypatch):
+    (paths / "file").write_text("")
+    options = ["run.wandb.mode=offline", "run.image_cache=pixels", f"run.cache_dir={paths / 'file' / 'cache'}"]
+    monkeypatch.setattr("pefomed_plugin.doctor.needs.find_spec", lambda name: None)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(paths / "file"))
+    findings = check_run(STAGE2, [*OPTIONS, *options])
+    assert {"run.wandb", "run.cache_dir", "cache"} <= {each.what for each in findings if each.state == ERROR}
+    for what in ("run.cache_dir", "cache"):
+        assert str(paths / "file") in of(findings, what)[0].found and of(findings, what)[0].remedy

@@ -1,0 +1,109 @@
+"""Are the images there that a run will touch? All are counted by their names, some of each split are opened."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..adapters.data.builders import read_dataset
+from ..adapters.data.datasets import existing_images
+from ..config.datasets import DatasetConfig
+from ..config.run import RunConfig
+from ..errors import PefomedError
+from ..readers.layouts import Release
+from ..readers.prepared import SHARD_INDEX
+from ..records import Sample
+from ..services.data.shard_files import ShardFiles, open_shards
+from ..services.data.shard_sources import read_storage
+from ..services.images.decoding import ImagePolicy, open_image
+from .findings import ERROR, OK, WARNING, Finding, from_error
+
+OPENED = 4
+"""Samples of each split whose images are opened, evenly from the first to the last."""
+
+
+def check_images(name: str, section: DatasetConfig, run: RunConfig) -> list[Finding]:
+    """Images of the splits that the run uses, of a data set that ``check_data`` has found.
+
+    Of shards that are fetched at the start, and of streams of others, nothing is asked.
+    """
+    what, storage = "data set " + name, section.build_info.storage or ""
+    splits = [*(() if run.evaluate else (*run.train_splits, *run.valid_splits)), *run.test_splits]
+    try:
+        source = read_storage(storage)
+        if source is not None and not source.is_remote and (Path(source.base) / SHARD_INDEX).is_file():
+            return _check_shards(what, Path(source.base), source.names, splits)
+        if source is not None:
+            return []
+        release = read_dataset(name, section)
+    except PefomedError as error:
+        return from_error("data", what, error, f"pefomed prepare {name} --source {storage} --out FOLDER says more")
+    found = release.splits()
+    return [
+        _check_split(name, split, samples, release, section)
+        for split in dict.fromkeys(splits)
+        if (samples := found.get(split))
+    ]
+
+
+def _check_split(name: str, split: str, samples: list[Sample], release: Release, section: DatasetConfig) -> Finding:
+    what = f"{name}, {split}"
+    there, missing = existing_images(samples, release.image_root)
+    images = len({image for sample in samples for image in sample.images})
+    counted = f"{len(samples):,} samples, {images:,} images"
+    remedy = f"fetch the images into {release.image_root}"
+    if missing:
+        first = ", ".join(dict.fromkeys(image for sample in missing for image in sample.images))
+        told = f"{counted}; {len(missing):,} samples have no image below {release.image_root} ({_short(first)})"
+        if section.missing_images == "error" or not there:
+            return Finding(
+                "data",
+                what,
+                ERROR,
+                told,
+                f"{remedy}, or --options datasets.{name}.missing_images=skip to leave them out",
+            )
+        return Finding("data", what, WARNING, told + ": they will be left out", remedy)
+    chosen = _evenly(there)
+    problem = _first_problem(release.image_root, chosen, section.images)
+    if problem:
+        return Finding("data", what, ERROR, f"{counted}; {problem}", "pefomed prepare opens every image and lists them")
+    return Finding("data", what, OK, f"{counted}, all there; {len(chosen)} samples' opened")
+
+
+def _check_shards(what: str, folder: Path, names: Sequence[str] | None, splits: Sequence[str]) -> list[Finding]:
+    """The first sample of some shards of each split; the headers of all take a run seconds."""
+    findings = []
+    for split, shards in open_shards(folder, names).items():
+        if split not in splits:
+            continue
+        chosen = _evenly(shards)
+        try:
+            for shard in chosen:
+                ShardFiles(folder, [shard]).open_image(0, 0)
+        except PefomedError as error:
+            findings += from_error("data", f"{what}, {split}", error, f"pefomed shard PREPARED --out {folder}")
+            continue
+        told = f"{sum(shard.samples for shard in shards):,} samples in {len(shards)} shards; {len(chosen)} opened"
+        findings.append(Finding("data", f"{what}, {split}", OK, told))
+    return findings
+
+
+def _first_problem(root: Path, samples: Sequence[Sample], policy: ImagePolicy) -> str:
+    for image in (image for sample in samples for image in sample.images):
+        try:
+            open_image(root, image, policy=policy)
+        except PefomedError as error:
+            return str(error)
+    return ""
+
+
+def _evenly(items: Sequence[Any]) -> list[Any]:
+    last = len(items) - 1
+    places = dict.fromkeys(round(number * last / (OPENED - 1)) for number in range(OPENED))
+    return [items[place] for place in places]
+
+
+def _short(text: str, length: int = 80) -> str:
+    return text if len(text) <= length else text[:length].rsplit(",", 1)[0] + ", ..."

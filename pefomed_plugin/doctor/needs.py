@@ -1,0 +1,122 @@
+"""What a run's settings need: packages, runner, judge, device, folders. Each is asked before anything is loaded."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from importlib.util import find_spec
+
+from .. import environment
+from ..adapters.devices import has_bf16
+from ..config.compose import Configuration
+from ..config.run import RunConfig
+from ..errors import ConfigError, PefomedError
+from ..launch import check_runner as require_runner
+from ..readers import DATASETS
+from ..requirements import missing
+from ..toolkit.choice import CHECKOUT
+from .findings import ERROR, Finding, from_error
+from .machine import check_judge, check_writable
+
+
+def check_scoring(task_name: str, datasets: Sequence[str]) -> list[Finding]:
+    """What the scorers of the run's data sets will need at its end."""
+    from ..adapters.tasks import MedicalTask  # late: loads torch
+    from ..toolkit import registry  # late: loads torch
+
+    task = registry.get_task_class(task_name)()
+    if not isinstance(task, MedicalTask):
+        return []
+    kinds = {name: DATASETS[name].tasks for name in datasets if name in DATASETS}
+    try:
+        suited = [task.suited_to_kind(tasks[0]) if len(tasks) == 1 else task for tasks in kinds.values()]
+        absent = missing(need for scoring in suited for need in scoring.needs())
+    except PefomedError as error:
+        return from_error("configuration", "scoring", error, "docs/evaluation.md")
+    return [
+        Finding("configuration", "scoring", ERROR, f"{need.what} need {need.module}", f"pip install {need.install}")
+        for need in absent
+    ]
+
+
+def check_runner(config: Configuration) -> list[Finding]:
+    """Whether the toolkit has the runner, and whether it does all that the run asks for."""
+    from ..toolkit import NAME  # late: loads torch
+
+    try:
+        require_runner(config.run.runner)
+    except ConfigError as error:
+        return from_error("configuration", "run.runner", error, "--options run.runner=runner_pefomed")
+    if NAME != CHECKOUT or config.run.runner != "runner_base":
+        return []
+    from ..adapters.runner_base import refusals  # late: loads PIL
+
+    remedy = "take it out, or --options run.runner=runner_pefomed"
+    return [Finding("configuration", "run.runner", ERROR, problem, remedy) for problem in refusals(config)]
+
+
+def check_judge_of(run: RunConfig) -> list[Finding]:
+    """What judging by an API needs, where the run says ``judge: api``."""
+    if run.judge != "api":
+        return []
+    findings = check_judge(os.environ, needed=True)
+    if not run.judge_model:
+        findings.append(
+            Finding(
+                "services",
+                "run.judge_model",
+                ERROR,
+                "no model is named; there is no default, because models are retired",
+                "--options run.judge_model=NAME",
+            )
+        )
+    return findings
+
+
+def check_tracking(run: RunConfig) -> list[Finding]:
+    """Whether W&B is installed, where the run logs to it."""
+    if (run.wandb is None and not run.wandb_log) or find_spec("wandb") is not None:
+        return []
+    return [
+        Finding("configuration", "run.wandb", ERROR, "wandb is not installed", "pip install wandb, or leave it out")
+    ]
+
+
+def check_caches(run: RunConfig) -> list[Finding]:
+    """Folders that a run writes beside its own."""
+    findings = check_writable("cache", environment.cache_folder(), "export XDG_CACHE_HOME=FOLDER")
+    if run.image_cache != "none":
+        from ..adapters.data.image_cache import cache_folder  # late: loads PIL
+
+        findings += check_writable("run.cache_dir", cache_folder(run), "--options run.cache_dir=FOLDER")
+    return findings
+
+
+def check_device(run: RunConfig) -> list[Finding]:
+    """Whether the device is there and has the precision that is asked for."""
+    import torch
+
+    has_gpu, asked = torch.cuda.is_available(), run.amp_precision
+    if run.device == "cuda" and not has_gpu:
+        return [Finding("machine", "run.device", ERROR, "cuda, but torch sees no GPU", "--options run.device=auto")]
+    if asked == "fp16" and (run.device == "cpu" or not has_gpu):
+        return [
+            Finding(
+                "machine",
+                "run.precision",
+                ERROR,
+                "fp16 (run.amp), which the CPU cannot train in",
+                "--options run.amp=null run.precision=fp32",
+            )
+        ]
+    if asked == "bf16" and has_gpu and run.device != "cpu" and not has_bf16():
+        return [
+            Finding(
+                "machine",
+                "run.precision",
+                ERROR,
+                f"bf16, which {torch.cuda.get_device_name()} does not have of its own",
+                "--options run.precision=fp16",
+            )
+        ]
+    return []
