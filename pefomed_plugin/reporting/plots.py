@@ -17,11 +17,15 @@ from ..atomic import replacing
 from ..errors import ConfigError, DataError, why
 from ..requirements import Need, require
 from .breakdowns import Breakdown
+from .look import colour, series
 
 MATPLOTLIB = Need("matplotlib", "plots", "matplotlib")
 FORMATS = (".png", ".svg", ".pdf")
-_INK, _BAR, _FAINT, _FLOOR = "#1f2933", "#3d7ea6", "#d8dee6", "#a63f2b"
-_SERIES = ("#3d7ea6", "#e0a030", "#5b8c5a", "#a05195", "#c8553d", "#6b7785")
+_INK, _FAINT, _FLOOR = map(colour, ("ink", "line", "wrong"))
+_SERIES = series()
+_BAR = _SERIES[0]
+_PAPER = "white"
+"""Plots are printed: their ground is white, in the dark too."""
 _HATCHES = ("", "///", "...", "xxx", "\\\\", "++")
 """So that bars can be told apart without colours."""
 _SHORT_ROW = 6
@@ -125,7 +129,7 @@ def _draw_together(panel: Any, title: str, breakdowns: Sequence[Breakdown], widt
             width=0.92 * width,
             color=_SERIES[number % len(_SERIES)],
             hatch=_HATCHES[number % len(_HATCHES)],
-            edgecolor="white",
+            edgecolor=_PAPER,
             linewidth=0.5,
             label=_series_label(found),
         )

@@ -21,6 +21,7 @@ from ..errors import ConfigError, PefomedError
 from ..origins import TINY, read_origins
 from ..services.images.image_folder import find_images
 from . import NOT_CLINICAL
+from .look import make_theme, page_style
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -33,8 +34,6 @@ TASKS = {"Question [vqa]": "vqa", "Report [report]": "report", "Caption [caption
 Example = tuple[str, str, str]
 """Path of an image, key of ``TASKS``, question."""
 EXAMPLE_QUESTION = "Is the heart enlarged?"
-_FONTS = ("system-ui", "sans-serif")
-_STYLE = ".warning {border-left: 5px solid #d97706; padding: 0.6em 1em; margin: 0.4em 0} .warning p {margin: 0}"
 _TINY = " This is the generated tiny model, which has learnt from drawings: what it says means nothing."
 
 
@@ -228,9 +227,7 @@ def _told(act: Any) -> Any:
 
 def _looks(takes: Any) -> dict[str, Any]:
     """Theme and style for whichever call takes them: ``Blocks`` until gradio 5, ``launch`` since 6."""
-    import gradio  # late: optional
-
-    looks: dict[str, Any] = {"theme": gradio.themes.Base(font=_FONTS, font_mono=("monospace",)), "css": _STYLE}
+    looks: dict[str, Any] = {"theme": make_theme(), "css": page_style()}
     return looks if set(looks) <= set(inspect.signature(takes).parameters) else {}
 
 

@@ -106,7 +106,7 @@ def page_pieces(data: Mapping[str, Any], images: Iterable[str | None]) -> Iterat
     script = _INCLUDE.sub(lambda found: _asset(found.group(1)), _asset("explorer.js"))
     parts: dict[str, Iterable[str]] = {
         "@SCRIPT_HASH@": [base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")],
-        "@STYLE@": [_asset("explorer.css")],
+        "@STYLE@": [_asset("look.css"), _asset("explorer.css")],
         "@SCRIPT@": [script],
         "@DATA@": _embeddable_mapping(data),
         "@IMAGES@": _embeddable_list(images),

@@ -13,6 +13,7 @@ from typing import Any
 from ...scoring.breakdown import NOT_GIVEN, places_of_groups
 from ...vision_encoders import VisionEncoder
 from ..breakdowns import break_down_answers, title_of_axis
+from ..look import colour
 from ..plots import plot_side_by_side, save_figure
 from .cells import EVALUATIONS, VQA_SETS
 from .material import Material, Place
@@ -28,7 +29,7 @@ BREAKDOWNS: Mapping[int, tuple[str, str]] = {
 """Figure of the paper -> data set and axis."""
 ENDINGS = (".svg", ".png")
 _WIDTH_LETTERS, _LINE_INCHES = 100, 0.19
-_INK, _TRAINED, _FROZEN = "#1f2933", "#f3d9a4", "#dfe6ee"
+_INK, _TRAINED, _FROZEN, _PLAIN = map(colour, ("ink", "layer-3", "layer-0", "card"))
 
 
 def draw_figures(material: Material, folder: Path) -> list[tuple[int, str, Path]]:
@@ -124,12 +125,12 @@ def _boxes(place: Place | None) -> list[tuple[str, str]]:
     side, rank = model.get("image_size"), model.get("lora_r")
     numbers = f"\n{trained:,} numbers\ntrained in all" if trained is not None else ""
     return [
-        ("image" + (f"\n{side} x {side}" if side else ""), "#ffffff"),
+        ("image" + (f"\n{side} x {side}" if side else ""), _PLAIN),
         (f"vision encoder\n{model.get('vit_model', 'EVA ViT-g')}", _FROZEN),
-        (f"{group} neighbours\nbecome 1", "#ffffff"),
+        (f"{group} neighbours\nbecome 1", _PLAIN),
         ("linear\nprojection", _TRAINED),
         ("language model\nwith LoRA" + (f"\nof rank {rank}" if rank else "") + numbers, _TRAINED),
-        ("answer\nor report", "#ffffff"),
+        ("answer\nor report", _PLAIN),
     ]
 
 

@@ -50,6 +50,7 @@ _FILES = {
     "/": ("rating.html", "text/html"),
     "/rating.js": ("rating.js", "text/javascript"),
     "/rating.css": ("rating.css", "text/css"),
+    "/look.css": ("look.css", "text/css"),
     "/explorer.css": ("explorer.css", "text/css"),
 }
 _HEADERS = {

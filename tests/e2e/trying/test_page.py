@@ -96,3 +96,17 @@ def test_the_page_answers_and_asks_nothing_of_other_machines(model, open_page, t
         tab.goto("about:blank")  # closes what it holds open of the page, which ends next
     finally:
         page.close(verbose=False)
+
+
+@needs_gradio
+def test_the_page_has_our_colours_and_type_in_light_and_dark():
+    from pefomed_plugin.reporting.look import DARK, LIGHT, read_look
+    from pefomed_plugin.ui.look import make_theme, page_style
+
+    theme = make_theme()
+    for scheme, ending in ((LIGHT, ""), (DARK, "_dark")):
+        look = read_look(scheme)
+        assert getattr(theme, "body_background_fill" + ending) == look["paper"]
+        assert getattr(theme, "button_primary_background_fill" + ending) == look["accent"]
+        assert look["mark"] in page_style()
+    assert theme.font == read_look()["sans"] and not theme._font_css and not theme._stylesheets
