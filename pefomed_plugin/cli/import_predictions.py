@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
-from ..errors import ConfigError, DataError, bullets, near_names
-from ..origins import Origins, data_origin
-from ..readers import DATASETS, describe, read_data
-from ..records import SPLITS, Prediction, Sample
+from ..atomic import as_one, remove
+from ..errors import ConfigError, DataError, bullets
+from ..origins import REAL, Origins, data_origin
+from ..provenance import FILE, DataPart, ModelPart, RunRecord, samples_sha256, write_record
+from ..readers import DATASETS, Release, describe, read_data
+from ..records import SPLITS, Prediction
 from ..scoring.metrics_file import set_stale_aside
-from ..services.importers import join_answers
 from ..services.private_files import keep_private
-from ..services.result_files import FORMATS, Answer, read_llava_questions
+from ..services.results_in import FORMATS, Answer, ResultFormat, find_format, join_answers, recognise
+from ..services.results_in.json_formats import read_llava_questions
 from ..storage import write_records
 from ..text import without_reasoning
 from .prepare import dataset_options
@@ -23,8 +27,13 @@ from .prepare import dataset_options
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument("format", metavar="FORMAT", help=f"{', '.join(FORMATS)} (the authors')")
-    parser.add_argument("file", type=Path, metavar="FILE", help="the project's result file")
+    parser.add_argument(
+        "given",
+        nargs="+",
+        metavar="[FORMAT] FILE",
+        help="the project's result file (R2Gen: the folder of its two), recognised by its content; a format may be "
+        f"named: {', '.join(FORMATS)} (the authors')",
+    )
     parser.add_argument("--dataset", required=True, metavar="NAME", help=", ".join(DATASETS))
     parser.add_argument("--data", type=Path, required=True, metavar="FOLDER", help="release of the data set")
     parser.add_argument(
@@ -44,8 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default="", help="name of the model, for the record")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="folder of predictions.jsonl")
     parser.epilog = (
-        "example: pefomed import-predictions llava_med answers.jsonl --dataset vqa_rad "
-        "--data data/vqa_rad --out output/llava_med"
+        "example: pefomed import-predictions answers.jsonl --dataset vqa_rad --data data/vqa_rad --out output/llava_med"
     )
 
 
@@ -53,38 +61,88 @@ def run(arguments: argparse.Namespace) -> int:
     """Read the answers, join them with the data set's samples, write predictions and what training has of them."""
     from ..services.data.sample_leaks import note_leaks  # late: loads PIL
 
-    if arguments.format not in FORMATS:
-        raise ConfigError(f"unknown format {arguments.format!r}; {near_names(arguments.format, FORMATS)}")
-    if not arguments.file.is_file():
-        raise ConfigError(f"no file {arguments.file}")
-    answers = FORMATS[arguments.format](arguments.file)
+    found, file = _format_and_file(arguments.given)
+    answers = _read(found, file, is_named=len(arguments.given) > 1)
     if arguments.questions:
+        if found.name != "llava_med":
+            raise ConfigError(f"--questions is of llava_med; {file} is of {found.name}, and names its samples itself")
         answers = _asked_by(answers, arguments.questions)
     answers, thinking = _without_reasoning(answers)
+    origin = data_origin(arguments.data)
     producer = {
-        "imported_from": arguments.format,
-        "file": arguments.file.name,
+        "imported_from": found.name,
+        "file": file.name,
         "model": arguments.model or None,
-        "origin": Origins({arguments.dataset: data_origin(arguments.data)}).to_json(),
+        "origin": Origins({arguments.dataset: origin}).to_json(),
     }
-    keep_private([arguments.dataset], {arguments.dataset: data_origin(arguments.data)})
-    predictions = _join(answers, arguments, producer)
-    write_records(arguments.out / "predictions.jsonl", predictions)
+    keep_private([arguments.dataset], {arguments.dataset: origin})
+    ways: Counter[str] = Counter()
+    predictions, release = _join(answers, arguments, producer, ways)
+    with as_one(arguments.out):
+        write_records(arguments.out / "predictions.jsonl", predictions)
+        remove(arguments.out / FILE)  # else it would be kept as that of a run that goes on
+        write_record(arguments.out, _record(arguments, release, predictions, origin))
     stale = set_stale_aside(predictions, arguments.out)
     if stale:
         print("what was scored and judged there is about other answers, and is set aside:")
         print("\n".join(bullets(stale)))
-    if thinking:
-        print(f"{thinking:,} answers without their reasoning; one that ends within it counts as missing")
+    _tell(found, answers, ways, thinking)
     missing = sum(prediction.prediction is None for prediction in predictions)
     without = f", {missing:,} without a text," if missing else ""
     print(f"{len(predictions):,} predictions{without} written to {arguments.out}")
-    print(
-        note_leaks(
-            arguments.out, predictions, _split(arguments, "train", dataset_options(arguments.option)), arguments.data
-        )
-    )
+    print(note_leaks(arguments.out, predictions, release.splits().get("train", []), arguments.data))
     return 0
+
+
+def _format_and_file(given: Sequence[str]) -> tuple[ResultFormat, Path]:
+    """The format that was named, else that of the file by its content."""
+    if len(given) > 2:
+        raise ConfigError(f"give one file, or a format and a file, not {len(given)} things: {' '.join(given)}")
+    named = find_format(given[0]) if len(given) == 2 else None
+    file = Path(given[-1])
+    if not file.exists():
+        known = f"; {given[-1]} is the name of a format: give a file, too" if given[-1] in FORMATS else ""
+        raise ConfigError(f"no file {file}{known}")
+    return named or recognise(file), file
+
+
+def _read(found: ResultFormat, file: Path, is_named: bool) -> list[Answer]:
+    """The answers of a file; where it is not of the format that was named, the error says which it looks like."""
+    try:
+        return found.read(file)
+    except DataError as error:
+        if is_named:
+            try:
+                other = recognise(file)
+            except (ConfigError, DataError):
+                raise error from None
+            if other is not found:
+                raise DataError(f"{error.summary}; it looks like {other.name}", error.problems) from error
+        raise
+
+
+def _tell(found: ResultFormat, answers: Sequence[Answer], ways: Mapping[str, int], thinking: int) -> None:
+    joined = "; ".join(f"{count:,} joined {way}" for way, count in ways.items())
+    print(f"{len(answers):,} answers of {found.project} ({found.name}): {joined}")
+    for note, count in Counter(answer.note for answer in answers if answer.note).items():
+        print(f"{count:,} answers: {note}")
+    if thinking:
+        print(f"{thinking:,} answers without their reasoning; one that ends within it counts as missing")
+
+
+def _record(
+    arguments: argparse.Namespace, release: Release, predictions: Sequence[Prediction], origin: str
+) -> RunRecord:
+    """What a page needs to show the images, and what the answers were joined with."""
+    part = DataPart(
+        arguments.dataset,
+        origin,
+        storage=os.path.abspath(arguments.data),
+        image_root=os.path.abspath(release.image_root),
+        samples={arguments.split: len(predictions)},
+        digests={arguments.split: samples_sha256([prediction.sample for prediction in predictions])},
+    )
+    return RunRecord({arguments.dataset: part}, ModelPart(REAL))
 
 
 def _asked_by(answers: Sequence[Answer], path: Path) -> list[Answer]:
@@ -109,35 +167,43 @@ def _without_reasoning(answers: Sequence[Answer]) -> tuple[list[Answer], int]:
     return said, sum((before.text or "").strip() != (after.text or "").strip() for before, after in pairs)
 
 
-def _join(answers: Sequence[Answer], arguments: argparse.Namespace, producer: Mapping[str, Any]) -> list[Prediction]:
-    """The answers as predictions; where they fit the data set read with all its rows, the error says how to."""
-    options, every_row = dataset_options(arguments.option), describe(arguments.dataset).every_row
+def _join(
+    answers: Sequence[Answer], arguments: argparse.Namespace, producer: Mapping[str, Any], ways: Counter[str]
+) -> tuple[list[Prediction], Release]:
+    """The answers as predictions; where they fit the data set read in another way, the error says how to."""
+    options, spec = dataset_options(arguments.option), describe(arguments.dataset)
 
-    def read(given: Mapping[str, Any]) -> list[Sample]:
-        return _split(arguments, arguments.split, given)
+    def join(given: Mapping[str, Any], count: Counter[str]) -> tuple[list[Prediction], Release]:
+        release = read_data(arguments.dataset, arguments.data, **given)
+        return join_answers(answers, release.splits().get(arguments.split, []), producer, count), release
+
+    def problems(given: Mapping[str, Any]) -> int | None:
+        try:
+            join(given, Counter())
+        except ConfigError:  # a folder that was prepared in another way: nothing is known of it here
+            return None
+        except DataError as other:
+            return len(other.problems)
+        return 0
 
     try:
-        return join_answers(answers, read(options), producer)
+        return join(options, ways)
     except DataError as error:
-        if not every_row or every_row.items() <= options.items() or not _fit_better(answers, read, every_row, error):
-            raise
-        wanted = " ".join(f"--option {name}={value}" for name, value in every_row.items())
-        raise DataError(
-            f"the answers are about more rows than {arguments.dataset} was read with; add {wanted}"
-        ) from error
+        per_study = {"per": "study"} if any(option.name == "per" for option in spec.options) else {}
+        about = {"more rows": spec.every_row, "whole studies": per_study}
+        for what, others in about.items():
+            left = problems({**options, **others}) if others and not others.items() <= options.items() else None
+            if left is not None and left < len(error.problems):
+                wanted = " ".join(f"--option {name}={value}" for name, value in others.items())
+                was = "than" if what == "more rows" else "and not as"
+                raise DataError(
+                    f"the answers are about {what} {was} {spec.name} was read with; add {wanted}"
+                ) from error
+        if any(answer.key is not None for answer in answers) and not arguments.questions and _is_llava(producer):
+            summary = f"{error.summary}; if the ids are those of a question file, give it with --questions"
+            raise DataError(summary, error.problems) from error
+        raise
 
 
-def _split(arguments: argparse.Namespace, split: str, options: Mapping[str, Any]) -> list[Sample]:
-    return read_data(arguments.dataset, arguments.data, **options).splits().get(split, [])
-
-
-def _fit_better(
-    answers: Sequence[Answer], read: Callable[..., list[Sample]], options: Mapping[str, Any], error: DataError
-) -> bool:
-    try:
-        join_answers(answers, read(options), {})
-    except ConfigError:  # a folder that was prepared without these rows: nothing is known of them here
-        return False
-    except DataError as other:
-        return len(other.problems) < len(error.problems)
-    return True
+def _is_llava(producer: Mapping[str, Any]) -> bool:
+    return producer["imported_from"] == "llava_med"

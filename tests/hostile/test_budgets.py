@@ -35,7 +35,7 @@ _CALLS = {
     "image": _IMAGE,
     "lines": "from pefomed_plugin.readers.tables import read_lines; print(sum(1 for _ in read_lines(path)))",
     "pickle": "from pefomed_plugin.readers.textfiles import read_plain_pickle; read_plain_pickle(path)",
-    "table": "from pefomed_plugin.services.result_files import read_vlmevalkit; read_vlmevalkit(path)",
+    "table": "from pefomed_plugin.services.results_in.tables import read_vlmevalkit; read_vlmevalkit(path)",
     "sheet": "from pefomed_plugin.services.rating.sheets import read_sheet; print(read_sheet(path))",
 }
 

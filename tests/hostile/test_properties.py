@@ -14,7 +14,7 @@ from pefomed_plugin.errors import PefomedError, printable
 from pefomed_plugin.json_text import JsonFault, parse_json
 from pefomed_plugin.readers import DATASETS
 from pefomed_plugin.services.judge.ledger import Ledger
-from pefomed_plugin.services.result_files import FORMATS
+from pefomed_plugin.services.results_in import FORMATS
 from pefomed_plugin.storage import read_predictions
 from pefomed_plugin.text import NORMALISATIONS, normalise_clean
 
@@ -76,7 +76,7 @@ def test_an_importer_reads_or_names(name: str, rows: list[Any]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "a.json")
         path.write_text(json.dumps(rows), encoding="utf-8")
-        for read in (FORMATS[name], read_predictions):
+        for read in (FORMATS[name].read, read_predictions):
             try:
                 read(path)
             except PefomedError as error:

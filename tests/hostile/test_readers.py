@@ -12,7 +12,7 @@ import pytest
 from pefomed_plugin.embedded import DRAWN, make_sample
 from pefomed_plugin.errors import PefomedError
 from pefomed_plugin.readers import DATASETS
-from pefomed_plugin.services.result_files import FORMATS
+from pefomed_plugin.services.results_in import FORMATS
 
 from .damage import DAMAGES, SECRET
 
@@ -27,6 +27,8 @@ _ROWS = {
         {"response": SECRET, "labels": "a", "messages": [{"role": "user", "content": SECRET}], "images": ["i"]}
     ],
     "llama_factory": [{"prompt": SECRET, "predict": SECRET, "label": "a"}],
+    "inspect_ai": {"samples": [{"id": SECRET, "input": SECRET, "target": "a", "output": {"completion": SECRET}}]},
+    "rexrank": {"study": {"model_prediction": SECRET}},
     "pefomed": [{"image_path": "a", "ground_truth": SECRET, "generated_report": SECRET}],
 }
 
@@ -73,13 +75,13 @@ def test_a_damaged_release_is_named_or_read(releases: Path, tmp_path: Path, name
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", _ROWS)
 def test_a_damaged_result_file_is_named_or_read(tmp_path: Path, name: str, damage: str) -> None:
     path = tmp_path / "a.json"
     path.write_text(json.dumps(_ROWS[name]), encoding="utf-8")
-    assert FORMATS[name](path)
+    assert FORMATS[name].read(path)
     DAMAGES[damage](path)
     try:
-        FORMATS[name](path)
+        FORMATS[name].read(path)
     except PefomedError as error:
         assert SECRET not in str(error) and "a.json" in str(error)

@@ -11,17 +11,17 @@ import pytest
 from pefomed_plugin.cli import main
 from pefomed_plugin.errors import ConfigError, DataError
 from pefomed_plugin.records import Sample
-from pefomed_plugin.services.importers import join_answers
-from pefomed_plugin.services.result_files import (
-    FORMATS,
-    Answer,
+from pefomed_plugin.services.results_in import FORMATS, Answer, join_answers
+from pefomed_plugin.services.results_in.json_formats import (
     read_authors,
     read_llava_med,
     read_llava_questions,
     read_medevalkit,
-    read_vlmevalkit,
 )
+from pefomed_plugin.services.results_in.tables import read_vlmevalkit
 from pefomed_plugin.storage import read_predictions
+
+from .rows import QUESTIONS
 
 
 def sample(number: int, question: str | None, answer: str, image: str) -> Sample:
@@ -216,12 +216,13 @@ def test_repeated_and_nested_questions_of_one_image_are_told_apart() -> None:
         join_answers([answers[0]] * 3, samples[:2], {})
 
 
-@pytest.mark.parametrize("name", sorted(FORMATS))
+@pytest.mark.parametrize("name", sorted(set(FORMATS) - {"r2gen"}))
 def test_files_of_another_format_are_refused(tmp_path: Path, name: str) -> None:
+    content = {"pefomed": '{"a": {"b": 1}}', "rexrank": '{"a": {"b": 1}}', "inspect_ai": '{"samples": [{"a": 1}]}'}
     path = tmp_path / ("file.jsonl" if name == "llava_med" else "file.json")
-    path.write_text('{"a": {"b": 1}}' if name == "pefomed" else '[{"a": 1}]')
+    path.write_text(content.get(name, '[{"a": 1}]'))
     with pytest.raises(DataError, match="is this a file of this format"):
-        FORMATS[name](path)
+        FORMATS[name].read(path)
 
 
 def test_empty_files_are_refused(tmp_path: Path) -> None:
@@ -259,17 +260,14 @@ def test_the_command_writes_predictions_or_nothing(tmp_path: Path, capsys: pytes
     write_lines(answers, [{"question_id": 4, "text": "left"}])
     assert main(command) == 0 and "is set aside" in capsys.readouterr().out
     left = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert left == ["leaks.json", "metrics.json.1", "predictions.jsonl", "scores.1"]
+    assert left == ["leaks.json", "metrics.json.1", "predictions.jsonl", "provenance.json", "scores.1"]
     write_lines(answers, [{"question_id": 9, "text": "left side"}])
     before = (tmp_path / "out" / "predictions.jsonl").read_bytes()
     assert main(command) == 2
-    assert "no sample has the id '9'" in capsys.readouterr().err
+    assert "answers.jsonl, line 1: no sample has the id '9'" in capsys.readouterr().err
     assert (tmp_path / "out" / "predictions.jsonl").read_bytes() == before
     assert main(["import-predictions", "llava", *command[2:]]) == 2
     assert "did you mean 'llava_med'" in capsys.readouterr().err
-
-
-QUESTIONS = [("q0", "p0.png", "Is the square filled?", "yes"), ("q1", "p1.png", "Which shape is drawn?", "triangle")]
 
 
 @pytest.fixture

@@ -7,18 +7,40 @@ besides (question, image) must agree with the sample it is joined with.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import PurePosixPath
 from typing import Any
 
-from ..errors import DataError
-from ..records import Prediction, Sample
-from .result_files import Answer
+from ...errors import DataError, quoted
+from ...records import Prediction, Sample
+from ...scoring.tokens import UNKNOWN, cut_report
+from .answers import Answer
+
+_SHOWN = 10
+"""Problems whose near ids are looked for: as many as a message shows."""
+_QUOTED = 120
+"""Characters of a question in a message."""
+IN_ORDER, BY_ID, BY_IMAGE, BY_IMAGE_AND_QUESTION, BY_REFERENCE = (
+    "by the order of the split, every question and reference checked",
+    "by id",
+    "by image",
+    "by image and question",
+    "by question and reference",
+)
 
 
-def join_answers(answers: Sequence[Answer], samples: Sequence[Sample], producer: Mapping[str, Any]) -> list[Prediction]:
+def join_answers(
+    answers: Sequence[Answer],
+    samples: Sequence[Sample],
+    producer: Mapping[str, Any],
+    ways: Counter[str] | None = None,
+) -> list[Prediction]:
     """One prediction a sample, in the order of the samples.
+
+    Args:
+        ways: gets how many were joined how.
 
     Raises:
         DataError: answers that fit no sample or several, samples answered twice or not at all: all in one message.
@@ -28,11 +50,13 @@ def join_answers(answers: Sequence[Answer], samples: Sequence[Sample], producer:
     problems: list[str] = []
     in_order = _in_order(answers, samples)
     for number, answer in enumerate(answers):
-        fitting = [samples[number]] if in_order else _one_of_alike(index.candidates(answer), found)
+        way, fitting = (IN_ORDER, [samples[number]]) if in_order else index.candidates(answer)
+        fitting = _one_of_alike(fitting, found)
         if len(fitting) != 1:
-            problems.append(f"{answer.where}: {_why(answer, fitting)}")
+            near = index.near(answer) if not fitting and len(problems) < _SHOWN else ""
+            problems.append(f"{answer.where}: {_why(answer, fitting)}{near}")
             continue
-        sample, problem = fitting[0], _contradiction(answer, fitting[0])
+        sample, problem = fitting[0], "" if in_order else _contradiction(answer, fitting[0])
         if problem:
             problems.append(f"{answer.where}: {problem}")
         elif sample.id in found:
@@ -41,12 +65,13 @@ def join_answers(answers: Sequence[Answer], samples: Sequence[Sample], producer:
             )
         else:
             found[sample.id] = answer
+            if ways is not None:
+                ways[way] += 1
     problems += [f"{sample.id}: no answer for it" for sample in samples if sample.id not in found]
     if problems:
         raise DataError(
-            "the answers do not fit the samples of {} ({} answers, {} samples)".format(
-                samples[0].dataset if samples else "an empty split", len(answers), len(samples)
-            ),
+            f"the answers do not fit the samples of {samples[0].dataset if samples else 'an empty split'} "
+            f"({len(answers):,} answers, {len(samples):,} samples)",
             problems,
         )
     return [Prediction.of(sample, found[sample.id].text, producer) for sample in samples]
@@ -56,6 +81,7 @@ class _Index:
     """Samples by everything an answer may name them by."""
 
     def __init__(self, samples: Sequence[Sample]) -> None:
+        self._samples = samples
         self._by_key: dict[str, list[Sample]] = defaultdict(list)
         self._by_image: dict[tuple[str, ...], list[Sample]] = defaultdict(list)
         self._by_reference: dict[str, dict[str, list[Sample]]] = defaultdict(lambda: defaultdict(list))
@@ -68,27 +94,45 @@ class _Index:
                     self._by_image[parts[start:]].append(sample)
             self._by_reference[plain(sample.answer)][plain(sample.question)].append(sample)
 
-    def candidates(self, answer: Answer) -> list[Sample]:
-        """Samples that the answer may be about: one, if the file is what it should be."""
+    def candidates(self, answer: Answer) -> tuple[str, list[Sample]]:
+        """How an answer names its sample, and the samples that it may be about: one, if the file is as it should be."""
         if answer.key is not None and answer.key in self._by_key:
-            return self._by_key[answer.key]
+            return BY_ID, self._by_key[answer.key]
         if answer.image is not None:
             of_image = self._of_image(answer.image)
             if answer.question is None:
-                return of_image
+                return BY_IMAGE, of_image
             exact = [sample for sample in of_image if plain(sample.question) == plain(answer.question)]
             asked = exact or [sample for sample in of_image if _same_question(answer.question, sample)]
             of_reference = [sample for sample in asked if plain(sample.answer) == plain(answer.reference)]
-            return of_reference or asked
-        if answer.key is None and answer.question is not None and answer.reference is not None:
-            return self._of_reference(plain(answer.question), plain(answer.reference))
-        return []
+            return BY_IMAGE_AND_QUESTION, of_reference or asked
+        if answer.key is None and answer.reference is not None:
+            return BY_REFERENCE, self._of_reference(plain(answer.question), plain(answer.reference))
+        return "", []
+
+    def near(self, answer: Answer) -> str:
+        """What the sample of a stranger may be: near ids, near images, or the questions that are asked of its image."""
+        if answer.key is not None:
+            return _near(answer.key, self._by_key)
+        of_image = self._of_image(answer.image) if answer.image is not None else []
+        if answer.image is not None and not of_image:
+            parts = PurePosixPath(answer.image.replace("\\", "/")).parts
+            known = {"/".join(end) for end in self._by_image if len(end) in (1, len(parts))}
+            return _near("/".join(parts), known) or _near(parts[-1] if parts else "", known)
+        questions = {sample.question: sample for sample in of_image or self._samples if sample.question}
+        asked = get_close_matches(answer.question or "", questions, n=1, cutoff=0.6)
+        return f"; near: {questions[asked[0]].id}, which asks {_quoted(asked[0])}" if asked else ""
 
     def _of_reference(self, question: str, reference: str) -> list[Sample]:
-        """Those that ask ``question``, or else the longest question that stands in it: it may be a whole prompt."""
+        """Those that ask ``question``, or else the longest question that stands in it: it may be a whole prompt.
+
+        Of reports nothing is asked.
+        """
         by_question = self._by_reference.get(reference, {})
         within = [asked for asked in by_question if asked and f" {asked} " in f" {question} "]
-        return by_question.get(question) or (by_question[max(within, key=len)] if within else [])
+        if question in by_question:
+            return by_question[question]
+        return by_question[max(within, key=len)] if within else by_question.get("", [])
 
     def _of_image(self, image: str) -> list[Sample]:
         """By the longest end of the path that any sample's image shares; roots differ between machines."""
@@ -97,6 +141,15 @@ class _Index:
             if parts[start:] in self._by_image:
                 return self._by_image[parts[start:]]
         return []
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    found = get_close_matches(name, known, n=3, cutoff=0.6)
+    return f"; near: {', '.join(quoted(other, bare=True, limit=80) for other in found)}" if found else ""
+
+
+def _quoted(text: str | None) -> str:
+    return quoted(text, limit=_QUOTED)
 
 
 def _one_of_alike(fitting: list[Sample], found: Mapping[str, Answer]) -> list[Sample]:
@@ -117,12 +170,22 @@ def _in_order(answers: Sequence[Answer], samples: Sequence[Sample]) -> bool:
     return len(answers) == len(samples) and all(
         answer.key is None
         and answer.image is None
-        and answer.question is not None
         and answer.reference is not None
-        and plain(answer.reference) == plain(sample.answer)
-        and _same_question(answer.question, sample)
+        and (answer.question is not None or sample.question is None)
+        and _same_reference(answer.reference, sample)
+        and _same_question(answer.question or "", sample)
         for answer, sample in zip(answers, samples)
     )
+
+
+def _same_reference(reference: str, sample: Sample) -> bool:
+    """By its words; of a report also as R2Gen writes it: cleaned, cut, and rare words unknown."""
+    if plain(reference) == plain(sample.answer):
+        return True
+    if sample.question is not None:
+        return False
+    said, wanted = reference.split(), cut_report(sample.answer).split()
+    return len(said) == len(wanted) and all(one in (UNKNOWN, other) for one, other in zip(said, wanted))
 
 
 def _same_question(question: str, sample: Sample) -> bool:
@@ -134,11 +197,13 @@ def _contradiction(answer: Answer, sample: Sample) -> str:
     if sample.question is None:
         return ""  # reports are joined by image; their references are often cleaned before they are written
     if answer.question is not None and not _same_question(answer.question, sample):
-        return f"asks {answer.question!r}, but {sample.id} asks {sample.question!r}: ids of another release?"
+        return (
+            f"asks {_quoted(answer.question)}, but {sample.id} asks {_quoted(sample.question)}: ids of another release?"
+        )
     if answer.reference is not None and plain(answer.reference) != plain(sample.answer):
         return (
-            f"has the reference {answer.reference!r}, but {sample.id} has {sample.answer!r}: references of "
-            "another version?"
+            f"has the reference {_quoted(answer.reference)}, but {sample.id} has {_quoted(sample.answer)}: references "
+            "of another version?"
         )
     return ""
 
@@ -148,9 +213,10 @@ def _why(answer: Answer, fitting: Sequence[Sample]) -> str:
         known: set[str] = {sample.id for sample in fitting}
         return f"fits {len(known)} samples ({min(known)}, ...) and the file is not in their order"
     if answer.key is not None:
-        return f"no sample has the id {answer.key!r}; if ids are the project's own, give its question file"
-    return (
-        f"no sample has image {answer.image!r} and question {answer.question!r}"
-        if answer.image
-        else f"no sample has question {answer.question!r} with reference {answer.reference!r}"
-    )
+        return f"no sample has the id {quoted(answer.key, limit=_QUOTED)}"
+    if answer.image is not None:
+        asked = f" and question {_quoted(answer.question)}" if answer.question is not None else ""
+        return f"no sample has image {quoted(answer.image, limit=_QUOTED)}{asked}"
+    if answer.question is not None:
+        return f"no sample has question {_quoted(answer.question)} with reference {_quoted(answer.reference)}"
+    return "no sample has its reference" if answer.reference is not None else "names no sample"

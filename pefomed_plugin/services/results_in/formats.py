@@ -1,0 +1,328 @@
+"""Every format of result files, declared once: whose it is, what marks it, which fields are read, how it is joined.
+
+A file is recognised by what is in it, never by its name alone. Where none or several fit, what was seen is said.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable
+
+from ...errors import ConfigError, DataError, named, near_names, quoted
+from ...input_files import open_input
+from ...json_fields import kind_of
+from ...readers.textfiles import read_json, read_rows, read_text
+from .answers import Answer
+from .inspect_logs import is_inspect_archive, read_inspect
+from .json_formats import (
+    read_authors,
+    read_llama_factory,
+    read_llava_med,
+    read_lmms_eval,
+    read_medevalkit,
+    read_ms_swift,
+    read_rexrank,
+)
+from .tables import pair_of, read_header, read_r2gen, read_vlmevalkit
+
+LINES, LIST, OBJECT, SHEET, TABLE, ARCHIVE, PAIR = (
+    "JSON lines, whose first record",
+    "a JSON list, whose first record",
+    "a JSON object, whose first value",
+    "a spreadsheet, whose header",
+    "a table with tabs, whose header",
+    "a log of inspect_ai, which",
+    "a pair of CSV files, which",
+)
+_START = 2**20
+_ZIP, _GZIP, _UTF16 = b"PK", b"\x1f\x8b", (b"\xff\xfe", b"\xfe\xff")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a file is, as far as its first record tells."""
+
+    kind: str
+    keys: frozenset[str]
+    """Of the first record, or of the header."""
+
+    @property
+    def words(self) -> str:
+        """For a message."""
+        return f"{self.kind} has {named(sorted(self.keys)) or 'no fields'}"
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One way to know a format: what the file is, what its records have, and what they must not have."""
+
+    kinds: tuple[str, ...]
+    keys: frozenset[str] = frozenset()
+    without: frozenset[str] = frozenset()
+
+    def fits(self, seen: Seen) -> bool:
+        """Whether the file carries it."""
+        return seen.kind in self.kinds and self.keys <= seen.keys and not self.without & seen.keys
+
+
+def _mark(kinds: Sequence[str], keys: str, without: str = "") -> Mark:
+    return Mark(tuple(kinds), frozenset(keys.split()), frozenset(without.split()))
+
+
+@dataclass(frozen=True)
+class ResultFormat:
+    """One format of result files."""
+
+    name: str
+    """On the command line."""
+    project: str
+    file: str
+    """What the project calls the file, in Markdown."""
+    fields: str
+    """What is read of it, in Markdown."""
+    joined: str
+    """What finds the sample of a record, in words."""
+    checked: str
+    """Which version of the project it was checked against, and how."""
+    marks: tuple[Mark, ...]
+    """It is this format where one of them fits."""
+    read: Callable[[Path], list[Answer]]
+    """Raises DataError for a file that is none."""
+
+    @property
+    def row(self) -> str:
+        """Its line of the table in docs/other-peoples-predictions.md."""
+        return f"| `{self.name}` | {self.project} | {self.file} | {self.fields} | {self.joined} |"
+
+
+_RECORDS = (LINES, LIST)
+FORMATS: dict[str, ResultFormat] = {
+    found.name: found
+    for found in (
+        ResultFormat(
+            "llava_med",
+            "LLaVA-Med",
+            "answers file, JSON lines",
+            "`question_id`, `text`, `prompt` (checked)",
+            "id; with `--questions FILE` by image and question",
+            "source read: d406e3f (April 2025) and v1.0.0",
+            (_mark(_RECORDS, "question_id text", "image"),),
+            read_llava_med,
+        ),
+        ResultFormat(
+            "medevalkit",
+            "MedEvalKit",
+            "`results.json`",
+            "`question`, `answer`, `response`; reports: `image`, `response`",
+            "question and reference; reports: image",
+            "source read: 9b12e3b (February 2026)",
+            (_mark((LIST,), "question answer response"), _mark((LIST,), "findings response image")),
+            read_medevalkit,
+        ),
+        ResultFormat(
+            "vlmevalkit",
+            "VLMEvalKit",
+            "`<model>_<data>.xlsx`, `.tsv`, `.json`",
+            "`question`, `answer`, `prediction`, `image_path` where it is",
+            "image and question, or question and reference",
+            "source read: e8e78f0 (August 2026)",
+            (_mark((SHEET, TABLE, LIST), "question prediction answer"),),
+            read_vlmevalkit,
+        ),
+        ResultFormat(
+            "lmms_eval",
+            "lmms-eval",
+            "`*_samples_*.jsonl`",
+            "`filtered_resps`, `target`, `input` (0.7) or `doc.question` (before), `doc_id` for the order",
+            "question within the prompt, and reference",
+            "source read: 75571cf (August 2026); files of its own writer, 0.7.3",
+            (_mark(_RECORDS, "filtered_resps target"),),
+            read_lmms_eval,
+        ),
+        ResultFormat(
+            "ms_swift",
+            "ms-swift",
+            "`infer_result/*.jsonl` of `swift infer`",
+            "`response`, `messages`, `images`, `labels`",
+            "image and question",
+            "source read: 3602360 (4.6.0.dev0, August 2026)",
+            (_mark(_RECORDS, "response messages"),),
+            read_ms_swift,
+        ),
+        ResultFormat(
+            "llama_factory",
+            "LLaMA-Factory",
+            "`generated_predictions.jsonl`",
+            "`predict`, `prompt`, `label`",
+            "reference, and the question within the prompt",
+            "source read: ff6d4d1 (0.9.6.dev0, August 2026)",
+            (_mark(_RECORDS, "predict label prompt"),),
+            read_llama_factory,
+        ),
+        ResultFormat(
+            "inspect_ai",
+            "inspect_ai",
+            "`.eval`, or the log as JSON",
+            "`id`, `input`, `target`, `output`, `metadata.image` where it is",
+            "id where it is a name; else image and question, or question and reference",
+            "logs of its own mock model, 0.3.285",
+            (_mark((ARCHIVE,), ""), _mark((OBJECT,), "version status eval samples")),
+            read_inspect,
+        ),
+        ResultFormat(
+            "rexrank",
+            "ReXrank",
+            "`prediction.json`",
+            "study -> `model_prediction`, `image_path`",
+            "study (`--option per=study`)",
+            "its example file and script, 8152f99 (August 2025)",
+            (_mark((OBJECT,), "model_prediction"),),
+            read_rexrank,
+        ),
+        ResultFormat(
+            "r2gen",
+            "R2Gen",
+            "`res.csv` beside `gts.csv`: give their folder",
+            "one report a line",
+            "the reference in `gts.csv`; where reports repeat, the order of the split (`--option per=study`)",
+            "testers of R2Gen's descendants; R2Gen's own repository (5a2e63f) writes no such files",
+            (_mark((PAIR,), ""),),
+            read_r2gen,
+        ),
+        ResultFormat(
+            "pefomed",
+            "the paper's authors",
+            "JSON of their scripts",
+            "VQA: qid -> `question`, `ground_truth`, `generated_answer`; IU-Xray: `image_path`, `generated_report`",
+            "qid; image",
+            "their judge scripts read: 5242449 (June 2025)",
+            (_mark((OBJECT,), "generated_answer"), _mark((LIST,), "generated_report image_path")),
+            read_authors,
+        ),
+    )
+}
+"""Name -> format."""
+
+
+def find_format(name: str) -> ResultFormat:
+    """The format that a user named. Raises ConfigError if there is none; near names are given."""
+    if name not in FORMATS:
+        raise ConfigError(f"unknown format {name!r}; {near_names(name, FORMATS)}")
+    return FORMATS[name]
+
+
+def recognise(path: Path) -> ResultFormat:
+    """The format of a file, by its content.
+
+    Raises:
+        ConfigError: it is none that is known, or could be several; what was seen is said, and what is near.
+        DataError: the file cannot be read.
+    """
+    seen = look_at(path)
+    fitting = [found for found in FORMATS.values() if any(mark.fits(seen) for mark in found.marks)]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        raise ConfigError(
+            f"{path} could be of {' or '.join(found.project for found in fitting)}: it is {seen.words}; say which: "
+            f"import-predictions {fitting[0].name} {path.name}"
+        )
+    raise ConfigError(
+        f"{path} is of no format that is known: it is {seen.words}; {_other(seen) or _nearest(seen)}",
+    )
+
+
+def _other(seen: Seen) -> str:
+    """What a file is that people give by mistake; empty for others."""
+    if {"id", "dataset", "prediction", "producer"} <= seen.keys:
+        return "these are predictions of ours already: pefomed score exact_match FILE"
+    if {"question_id", "image", "text"} <= seen.keys:
+        return "these are LLaVA-Med's questions: give its answers, and this file as --questions"
+    if {"section_findings", "key_image_path"} <= seen.keys:
+        return "this is ReXrank's data file: give the predictions, which have model_prediction"
+    return ""
+
+
+def _nearest(seen: Seen) -> str:
+    """Formats that share marks with the file, and what it lacks to be them."""
+    near = [
+        (len(mark.keys - seen.keys), f"{found.name} (lacks {', '.join(sorted(mark.keys - seen.keys))})")
+        for found in FORMATS.values()
+        for mark in found.marks
+        if mark.keys & seen.keys and mark.keys - seen.keys
+    ]
+    if not near:
+        return f"known: {', '.join(FORMATS)}; or write predictions.jsonl yourself (docs/other-peoples-predictions.md)"
+    return "near: " + ", ".join(words for _, words in sorted(near)[:3])
+
+
+def look_at(path: Path) -> Seen:
+    """What a file is, by its first bytes and its first record.
+
+    Raises:
+        DataError: it cannot be read, or is packed or encoded in a way that is not read; the remedy is said.
+    """
+    if pair_of(path):
+        return Seen(PAIR, frozenset())
+    if path.is_dir():
+        raise DataError(f"{path} is a folder without res.csv and gts.csv; name the result file in it")
+    with open_input(path) as file:
+        start = file.read(_START)
+    if start[:2] == _GZIP:
+        raise DataError(f"{path} is packed with gzip; unpack it: gunzip {path.name}")
+    if start[:2] in _UTF16:
+        raise DataError(f"{path} is UTF-16; convert it: iconv -f utf-16 -t utf-8 {path.name}")
+    if start[:2] == _ZIP:
+        if is_inspect_archive(path):
+            return Seen(ARCHIVE, frozenset())
+        return Seen(SHEET, frozenset(read_header(path)))
+    text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if not text:
+        raise DataError(f"{path} is empty")
+    if text[:1] == b"[":
+        return _first_of_list(path, text)
+    if text[:1] == b"{":
+        return _lines_or_object(path, text, len(start) < _START)
+    return Seen(TABLE, frozenset(_first_line(path).rstrip("\r\n").replace('"', "").split("\t")))
+
+
+def _first_of_list(path: Path, text: bytes) -> Seen:
+    """Of a long list the first record alone is read."""
+    try:
+        record = json.JSONDecoder().raw_decode(text[1:].decode("utf-8", "ignore").lstrip())[0]
+    except ValueError:
+        rows = read_rows(path, with_nan=True)  # says where it is damaged
+        record = rows[0][1] if rows else {}
+    return Seen(LIST, _keys(path, record))
+
+
+def _lines_or_object(path: Path, text: bytes, is_whole: bool) -> Seen:
+    """JSON lines, or one object: a mapping of records, or a log; of one line, which is both, what its values are."""
+    first, _, rest = text.partition(b"\n")
+    try:
+        record = json.loads(first)
+    except ValueError:
+        record = None
+    values = list(record.values()) if isinstance(record, dict) else []
+    is_mapping = bool(values) and all(isinstance(value, dict) for value in values)
+    if record is not None and not (is_mapping or "samples" in record) and (rest.strip() or is_whole):
+        return Seen(LINES, _keys(path, record))
+    content = record if record is not None and is_whole and not rest.strip() else read_json(path, with_nan=True)
+    values = list(content.values()) if isinstance(content, dict) else []
+    if values and all(isinstance(value, dict) for value in values):
+        return Seen(OBJECT, _keys(path, values[0]))
+    return Seen(OBJECT, _keys(path, content))
+
+
+def _first_line(path: Path) -> str:
+    lines = read_text(path).splitlines()
+    return lines[0] if lines else ""
+
+
+def _keys(path: Path, record: Any) -> frozenset[str]:
+    if not isinstance(record, dict):
+        raise DataError(f"{path}: expected records that are objects, found {kind_of(record)}")
+    return frozenset(quoted(key, bare=True) for key in record)

@@ -1,0 +1,234 @@
+"""Result files in JSON: LLaVA-Med, MedEvalKit, lmms-eval, ms-swift, LLaMA-Factory, ReXrank and the paper's authors.
+
+Which fields each project writes, and what of it was verified, stands in docs/other-peoples-predictions.md.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Callable
+
+from ...errors import DataError
+from ...json_fields import kind_of
+from ...readers.textfiles import read_json, read_json_list, read_rows
+from ...text import without_reasoning
+from .answers import (
+    IMAGE_TOKEN,
+    SEVERAL,
+    Answer,
+    first_of,
+    is_several,
+    last_asked,
+    make_answers,
+    without_image_tokens,
+)
+
+_rows, _list = partial(read_rows, with_nan=True), partial(read_json_list, with_nan=True)
+"""Pandas writes an empty cell as NaN."""
+_BOX = re.compile(r"\\boxed\s*\{")
+_BRACE = re.compile(r"\\boxed\s*\{|\\.|[{}]", re.DOTALL)
+"""A brace, or what is none: one behind a backslash."""
+_WRAPPED = re.compile(r"\\(?:text(?:bf|it|rm|sf|tt)?|math(?:bf|it|rm|sf|tt)|mbox|operatorname)\s*\{([^{}]*)\}")
+"""TeX around words that only says how they are set."""
+
+
+def read_llava_med(path: Path) -> list[Answer]:
+    """LLaVA-Med's answers: JSON lines with ``question_id``, ``prompt``, ``text``.
+
+    Raises:
+        DataError: not such a file; every damaged record is named.
+    """
+    found = make_answers(path, "line", _rows(path), {"text": "text", "key": "question_id"}, {"question": "prompt"})
+    return [replace(sample, question=sample.question and sample.question.replace(IMAGE_TOKEN, "")) for sample in found]
+
+
+def read_medevalkit(path: Path) -> list[Answer]:
+    """MedEvalKit's ``results.json``: a list with ``question``, ``answer``, ``response``, neither id nor image.
+
+    Its reports (IU-Xray, MIMIC-CXR) have ``image`` and ``findings`` instead. Of a response that reasons, the answer is
+    what stands in the last ``\\boxed{}`` or ``<answer>``, as the kit itself takes it.
+
+    Raises:
+        DataError: not such a file; every damaged record is named.
+    """
+    rows: list[tuple[int, Any]] = list(enumerate(_list(path)))
+    if rows and "question" not in rows[0][1] and "findings" in rows[0][1]:
+        rows = [(number, {**row, "image": first_of(row.get("image"))}) for number, row in rows]
+        needed, optional = {"text": "response", "image": "image"}, {"reference": "findings"}
+    else:
+        needed = {"text": "response", "question": "question", "reference": "answer"}
+        optional = {}
+    found = make_answers(path, "record", rows, needed, optional)
+    return [replace(answer, text=answer.text and _final_answer(answer.text)) for answer in found]
+
+
+def read_lmms_eval(path: Path) -> list[Answer]:
+    """lmms-eval's samples (``--log_samples``): JSON lines with ``doc_id``, ``target``, ``filtered_resps``.
+
+    ``input`` is the prompt. Earlier versions wrote ``doc`` in its place, of which ``question`` is read. Our own files
+    of this format carry ``sample_id``. Records are put in the order of ``doc_id``, which several processes mix.
+
+    Raises:
+        DataError: not such a file; every damaged record is named.
+    """
+
+    def fields(row: dict[str, Any]) -> dict[str, Any]:
+        asked = row["doc"].get("question") if isinstance(row.get("doc"), dict) else None
+        said = {"filtered_resps": first_of(row["filtered_resps"])} if "filtered_resps" in row else {}
+        return {"question": asked or last_asked(row.get("input")), **said}
+
+    rows = _in_their_order(_rows(path), "doc_id")
+    names = {"text": "filtered_resps", "reference": "target"}
+    found = make_answers(path, "line", _with(fields, rows), names, {"question": "question", "key": "sample_id"})
+    several = [is_several(row.get("filtered_resps")) for _, row in rows]
+    return without_image_tokens(
+        replace(answer, note=SEVERAL) if more else answer for answer, more in zip(found, several)
+    )
+
+
+def read_ms_swift(path: Path) -> list[Answer]:
+    """ms-swift's inference results: JSON lines with ``response``, ``labels``, ``messages`` and ``images``.
+
+    Raises:
+        DataError: not such a file; every damaged record is named.
+    """
+
+    def fields(row: dict[str, Any]) -> dict[str, Any]:
+        if not isinstance(row.get("messages"), list):
+            return {}
+        image = first_of(row.get("images"))
+        shown = image.get("path") if isinstance(image, dict) else image
+        return {"question": last_asked(row["messages"]), "image": shown}
+
+    names = {"text": "response", "question": "question"}
+    found = make_answers(path, "line", _with(fields, _rows(path)), names, {"reference": "labels", "image": "image"})
+    return without_image_tokens(found)
+
+
+def read_llama_factory(path: Path) -> list[Answer]:
+    """LLaMA-Factory's ``generated_predictions.jsonl``: ``prompt`` (with the question in it), ``predict``, ``label``.
+
+    Raises:
+        DataError: not such a file; every damaged record is named.
+    """
+    names = {"text": "predict", "question": "prompt", "reference": "label"}
+    return make_answers(path, "line", _rows(path), names, {})
+
+
+def read_rexrank(path: Path) -> list[Answer]:
+    """ReXrank's predictions: an object of study -> ``model_prediction``, ``section_findings``, ``image_path``.
+
+    An empty ``model_prediction`` is none.
+
+    Raises:
+        DataError: not such a file; every damaged record is named.
+    """
+    content = read_json(path, with_nan=True)
+    if not isinstance(content, dict):
+        raise DataError(f"{path}: expected an object of study -> record, found {kind_of(content)}")
+    rows = [
+        (study, {**row, "image_path": first_of(row.get("image_path"))} if isinstance(row, dict) else row)
+        for study, row in content.items()
+    ]
+    optional = {"image": "image_path", "reference": "section_findings"}
+    found = make_answers(path, "study", rows, {"text": "model_prediction"}, optional)
+    return [replace(answer, key=study, text=answer.text or None) for study, answer in zip(content, found)]
+
+
+def _with(fields: Callable[[dict[str, Any]], dict[str, Any]], rows: list[tuple[int, Any]]) -> list[tuple[int, Any]]:
+    """Records with more fields, made of the others; what is no record stays, to be named."""
+    return [(number, {**row, **fields(row)} if isinstance(row, dict) else row) for number, row in rows]
+
+
+def _in_their_order(rows: list[tuple[int, Any]], key: str) -> list[tuple[int, Any]]:
+    """Records by the number that they carry; as they are where one carries none."""
+    numbers = [row.get(key) if isinstance(row, dict) else None for _, row in rows]
+    if not all(isinstance(number, int) for number in numbers):
+        return rows
+    return [rows[place] for place in sorted(range(len(rows)), key=lambda place: int(numbers[place] or 0))]
+
+
+def read_authors(path: Path) -> list[Answer]:
+    """The authors' own files: VQA a mapping of qid -> record, IU-Xray a list with ``image_path``.
+
+    Raises:
+        DataError: neither; every damaged record is named.
+    """
+    content = read_json(path, with_nan=True)
+    if isinstance(content, dict):
+        found = make_answers(
+            path,
+            "qid",
+            list(content.items()),
+            {"text": "generated_answer", "question": "question", "reference": "ground_truth"},
+            {},
+        )
+        return [replace(each, key=str(key)) for key, each in zip(content, found)]
+    return make_answers(
+        path,
+        "record",
+        list(enumerate(_list(path))),
+        {"text": "generated_report", "image": "image_path", "reference": "ground_truth"},
+        {},
+    )
+
+
+def read_llava_questions(path: Path) -> dict[str, tuple[str, str]]:
+    """LLaVA-Med's question file: id -> (question, image), for answers whose ids are not the data set's.
+
+    A record has ``id``, ``image``, ``conversations`` (JSON list), or ``question_id``, ``image``, ``text`` (JSON lines).
+
+    Raises:
+        DataError: a record has neither, or the id of another.
+    """
+    found: dict[str, tuple[str, str]] = {}
+    problems: list[str] = []
+    for number, row in _rows(path):
+        try:
+            turns = row.get("conversations") or row.get("conversatons")  # the released files hold both spellings
+            key = str(row["question_id"] if "question_id" in row else row["id"])
+            asked = (str(turns[0]["value"] if turns else row["text"]).replace(IMAGE_TOKEN, ""), str(row["image"]))
+        except (KeyError, IndexError, TypeError, AttributeError):
+            problems.append(
+                f"{path}, record {number}: needs id, image and conversations, or question_id, image and text"
+            )
+            continue
+        if found.setdefault(key, asked) != asked:
+            problems.append(f"{path}, record {number}: the id {key} is that of another question")
+    if problems:
+        raise DataError(f"{path} is not a question file of LLaVA-Med", problems)
+    return found
+
+
+def _final_answer(response: str) -> str | None:
+    said = without_reasoning(response)
+    for text in (said or "", response):
+        boxed = _last_box(text)
+        if boxed is not None:
+            return boxed
+        tagged = re.findall(r"<answer>(.*?)(?:</answer>|$)", text, re.DOTALL)
+        if tagged:
+            return tagged[-1].strip()
+    return response if said == response.strip() else said
+
+
+def _last_box(text: str) -> str | None:
+    """What the last ``\\boxed{}`` with balanced braces holds, without the TeX that only sets its words."""
+    found, opened = None, []
+    boxes = {match.end() - 1 for match in _BOX.finditer(text)}
+    # One pass; of braces within a box only its own closing one counts, and the box that begins last wins.
+    latest = -1
+    for mark in _BRACE.finditer(text):
+        if mark.group() == "{" or mark.end() - 1 in boxes:
+            opened.append(mark.end() - 1)
+        elif mark.group() == "}" and opened:
+            start = opened.pop()
+            if start in boxes and start > latest:
+                latest, found = start, text[start + 1 : mark.start()]
+    before = None
+    while found is not None and found != before:
+        before, found = found, _WRAPPED.sub(r"\1", found)
+    return found if found is None else found.strip()

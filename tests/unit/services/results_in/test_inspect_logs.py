@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from pefomed_plugin.errors import DataError
+from pefomed_plugin.services.results_in import inspect_logs
+from pefomed_plugin.services.results_in.answers import FAILED
+from pefomed_plugin.services.results_in.inspect_logs import read_inspect
+
+from .rows import QUESTIONS, TEXTS, archive, inspect_samples, whole
+
+
+def test_both_forms_say_the_same(tmp_path: Path) -> None:
+    packed = read_inspect(archive(tmp_path / "a.eval", inspect_samples()))
+    log = {"version": 2, "status": "success", "eval": {}, "samples": inspect_samples()}
+    flat = read_inspect(whole(tmp_path / "a.json", log))
+    for found in (packed, flat):
+        assert [(answer.key, answer.question, answer.reference, answer.text) for answer in found] == [
+            (key, question, reference, text) for (key, _, question, reference), text in zip(QUESTIONS, TEXTS)
+        ]
+
+
+def test_an_id_that_is_a_number_is_the_logs_own_and_orders(tmp_path: Path) -> None:
+    samples = [{**sample, "id": 10 - place} for place, sample in enumerate(inspect_samples())]
+    found = read_inspect(archive(tmp_path / "a.eval", samples))
+    assert [(answer.key, answer.text) for answer in found] == [(None, "circle"), (None, "no")]
+
+
+def test_of_several_epochs_the_first_is_taken_and_counted(tmp_path: Path) -> None:
+    later = [{**sample, "epoch": 2, "output": {"completion": "later"}} for sample in inspect_samples()]
+    found = read_inspect(archive(tmp_path / "a.eval", [*later, *inspect_samples()]))
+    assert [answer.text for answer in found] == list(TEXTS)
+    assert {answer.note for answer in found} == {"only the first of several epochs was taken"}
+
+
+def test_a_sample_that_ended_in_an_error_is_missing(tmp_path: Path) -> None:
+    broken = {**inspect_samples()[0], "output": {"choices": []}, "error": {"message": "rate limit"}}
+    (found,) = read_inspect(archive(tmp_path / "a.eval", [broken]))
+    assert (found.text, found.note) == (None, FAILED)
+
+
+def test_reasoning_is_left_out_and_a_path_in_the_metadata_is_the_image(tmp_path: Path) -> None:
+    content = [{"type": "reasoning", "reasoning": "hm"}, {"type": "text", "text": "left"}]
+    output = {"choices": [{"message": {"content": content}}]}
+    sample = {**inspect_samples(metadata={"image": "p0.png"})[0], "output": output}
+    (found,) = read_inspect(archive(tmp_path / "a.eval", [sample]))
+    assert (found.text, found.image) == ("left", "p0.png")
+
+
+def test_newer_logs_are_packed_with_zstandard(tmp_path: Path) -> None:
+    zstandard = pytest.importorskip("zstandard")
+    path = archive(tmp_path / "a.eval", inspect_samples(), zipfile.ZIP_STORED)
+    with zipfile.ZipFile(path) as file:
+        members = {name: file.read(name) for name in file.namelist()}
+    with zipfile.ZipFile(path, "w") as file:
+        for name, content in members.items():
+            file.writestr(name, zstandard.ZstdCompressor().compress(content))
+        for member, content in zip(file.infolist(), members.values()):  # a stored member that says it is a packed one
+            member.compress_type, member.file_size = 93, len(content)
+            member.CRC = inspect_logs.zlib.crc32(content)
+    assert [answer.text for answer in read_inspect(path)] == list(TEXTS)
+
+
+def test_what_unpacks_to_too_much_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = archive(tmp_path / "a.eval", [{**inspect_samples()[0], "store": {"a": "0" * 2_000_000}}])
+    assert path.stat().st_size < 4_000
+    monkeypatch.setattr(inspect_logs, "ALWAYS_ALLOWED", 1_000)
+    with pytest.raises(DataError, match=r"a\.eval unpacks to 2 MiB, \d+ times its size"):
+        read_inspect(path)
+    monkeypatch.setattr(inspect_logs, "MOST_TIMES", 10**9)
+    monkeypatch.setattr(inspect_logs, "MOST_LINE_BYTES", 1_000)
+    with pytest.raises(DataError, match="in one sample"):
+        read_inspect(path)
+
+
+def test_damage_names_file_and_sample(tmp_path: Path) -> None:
+    path = archive(tmp_path / "a.eval", inspect_samples(), zipfile.ZIP_STORED)
+    whole_file = path.read_bytes()
+    path.write_bytes(whole_file[: len(whole_file) // 2])
+    with pytest.raises(DataError, match=r"a\.eval is no zip, or is damaged or cut short"):
+        read_inspect(path)
+    path.write_bytes(whole_file.replace(b"circle", b"cirkle"))
+    with pytest.raises(DataError, match=r"a\.eval is no zip, or is damaged .*CRC"):
+        read_inspect(path)
+    with pytest.raises(DataError, match="holds no samples; was the log written with --no-log-samples"):
+        read_inspect(archive(path, []))
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("samples/0_epoch_1.json", '{"id": 1, "output": ')
+        file.writestr("samples/1_epoch_1.json", "[]")
+    with pytest.raises(DataError) as caught:
+        read_inspect(path)
+    assert len(caught.value.problems) == 2 and "samples/0_epoch_1.json" in caught.value.problems[0]

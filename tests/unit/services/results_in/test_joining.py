@@ -1,0 +1,206 @@
+"""Which sample an answer is about, and what is said where that cannot be told."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pefomed_plugin.cli import main
+from pefomed_plugin.errors import DataError
+from pefomed_plugin.records import Sample
+from pefomed_plugin.services.results_in import FORMATS, Answer, join_answers
+from pefomed_plugin.services.results_in.joining import BY_ID, IN_ORDER
+from pefomed_plugin.storage import read_predictions
+
+from .rows import QUESTIONS, TEXTS, archive, inspect_samples, lines, whole, write
+
+
+def sample(key: str, question: str | None, answer: str, image: str, task: str = "vqa") -> Sample:
+    return Sample(key, "vqa_rad", "test", (image,), task, question, answer, metadata={"source_id": key})
+
+
+SAMPLES = [sample(*row[:1], row[2], row[3], row[1]) for row in QUESTIONS]
+REPORTS = [
+    sample("r0", None, "The heart is normal. No effusion.", "r0.png", "report"),
+    sample("r1", None, "The heart is normal. No effusion.", "r1.png", "report"),
+    sample("r2", None, "A mass of 1.6 cm.", "r2.png", "report"),
+]
+
+
+def problems(answers: list[Answer], samples: list[Sample] = SAMPLES) -> tuple[str, ...]:
+    with pytest.raises(DataError) as caught:
+        join_answers(answers, samples, {})
+    return caught.value.problems
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    folder = tmp_path / "own"
+    (folder / "images").mkdir(parents=True)
+    fields = ("id", "image", "question", "answer")
+    lines(folder / "test.jsonl", [dict(zip(fields, row)) for row in QUESTIONS])
+    return folder
+
+
+def arguments(own: Path, *given: str | Path) -> list[str]:
+    where = ["--dataset", "medical_custom", "--data", str(own), "--out", str(own.parent / "out")]
+    return ["import-predictions", *map(str, given), *where]
+
+
+@pytest.mark.parametrize("name", sorted(set(FORMATS) - {"r2gen"}))
+def test_every_format_is_joined_without_its_name(
+    own: Path, tmp_path: Path, name: str, capsys: pytest.CaptureFixture
+) -> None:
+    assert main(arguments(own, write(name, tmp_path))) == 0
+    found = read_predictions(tmp_path / "out" / "predictions.jsonl")
+    assert [prediction.prediction for prediction in found] == list(TEXTS)
+    assert {prediction.producer["imported_from"] for prediction in found} == {name}
+    assert f"2 answers of {FORMATS[name].project} ({name}): 2 joined by " in capsys.readouterr().out
+
+
+def test_near_ids_images_and_questions_are_named() -> None:
+    by_id, by_image, by_question, by_reference, *_ = problems(
+        [
+            Answer("1", "x", key="q0x"),
+            Answer("2", "x", question="Is the square filled?", image="images/p7.png"),
+            Answer("3", "x", question="Is the square full?", image="p0.png"),
+            Answer("4", "x", question="Which shape is drown?", reference="triangle"),
+        ]
+    )
+    assert by_id == "1: no sample has the id 'q0x'; near: q0"
+    assert (
+        by_image == "2: no sample has image 'images/p7.png' and question 'Is the square filled?'; near: p1.png, p0.png"
+    )
+    assert by_question.endswith("; near: q0, which asks 'Is the square filled?'")
+    assert by_reference.endswith("with reference 'triangle'; near: q1, which asks 'Which shape is drawn?'")
+
+
+def test_near_ids_are_looked_for_as_often_as_they_are_shown() -> None:
+    said = problems([Answer(str(number), "x", key=f"q0{number}x") for number in range(30)])
+    assert sum("near:" in line for line in said) == 10 and len(said) == 32
+
+
+def test_reports_without_id_are_joined_in_order_where_they_repeat() -> None:
+    answers = [Answer(str(place), f"text {place}", reference=report.answer) for place, report in enumerate(REPORTS)]
+    ways: Counter[str] = Counter()
+    found = join_answers(answers, REPORTS, {}, ways)
+    assert [prediction.prediction for prediction in found] == ["text 0", "text 1", "text 2"]
+    assert ways == {IN_ORDER: 3}
+    said = problems(answers[::-1], REPORTS)
+    assert said[0] == "1: fits 2 samples (r0, ...) and the file is not in their order"
+
+
+def test_r2gens_references_are_cleaned_and_cut_and_lack_rare_words() -> None:
+    written = ["the heart is normal . no effusion .", "the heart is <unk> . no effusion .", "a mass of 16 cm ."]
+    answers = [Answer(str(place), "x", reference=text) for place, text in enumerate(written)]
+    assert len(join_answers(answers, REPORTS, {})) == 3
+    answers[1] = Answer("1", "x", reference="the lung is normal . no effusion .")
+    assert problems(answers, REPORTS)[1] == "1: no sample has its reference"
+
+
+def test_lmms_eval_in_the_order_of_its_documents(own: Path, tmp_path: Path) -> None:
+    rows = [
+        {"doc_id": place, "target": answer, "filtered_resps": text, "input": question}
+        for place, ((*_, question, answer), text) in enumerate(zip(QUESTIONS, TEXTS))
+    ]
+    ways: Counter[str] = Counter()
+    file = lines(tmp_path / "a.jsonl", rows[::-1])
+    join_answers(FORMATS["lmms_eval"].read(file), SAMPLES, {}, ways)
+    assert ways == {IN_ORDER: 2}
+
+
+def test_of_several_generations_the_first_is_taken_and_counted(
+    own: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    file = write("lmms_eval", tmp_path)
+    rows = [json.loads(line) for line in file.read_text().splitlines()]
+    lines(file, [{**row, "filtered_resps": [row["filtered_resps"], "other"]} for row in rows])
+    assert main(arguments(own, file)) == 0
+    assert "2 answers: the first of several generations was taken" in capsys.readouterr().out
+    assert read_predictions(tmp_path / "out" / "predictions.jsonl")[0].prediction == TEXTS[0]
+
+
+def test_vlmevalkits_failures_are_missing_and_counted(own: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    file = write("vlmevalkit", tmp_path)
+    whole(file, [{**row, "prediction": "Failed to obtain answer via API."} for row in json.loads(file.read_text())])
+    assert main(arguments(own, file)) == 0
+    said = capsys.readouterr().out
+    assert "2 answers: the harness had no answer" in said and "2 predictions, 2 without a text," in said
+
+
+def test_several_paths_of_vlmevalkit_are_a_list_of_python(tmp_path: Path) -> None:
+    row = {"question": "q", "answer": "a", "prediction": "x", "image_path": "['a/p0.png', 'a/p1.png']"}
+    assert FORMATS["vlmevalkit"].read(whole(tmp_path / "a.json", [row]))[0].image == "a/p0.png"
+
+
+def test_a_row_of_a_tsv_with_other_columns_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.tsv"
+    path.write_text("index\tquestion\tanswer\tprediction\n0\tq\ta\n1\tq\ta\t\n")
+    with pytest.raises(DataError, match="row 1: 3 columns, and 4 in the header"):
+        FORMATS["vlmevalkit"].read(path)
+    path.write_text("index\tquestion\tanswer\tprediction\n1\tq\ta\t\n")
+    assert FORMATS["vlmevalkit"].read(path)[0].text is None
+
+
+def test_a_format_named_wrongly_says_what_the_file_looks_like(
+    own: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert main(arguments(own, "llama_factory", write("ms_swift", tmp_path))) == 2
+    assert "it looks like ms_swift" in capsys.readouterr().err
+    assert main(arguments(own, "ms_swift")) == 2
+    assert "is the name of a format: give a file" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_questions_belong_to_llava_med(own: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    file = write("ms_swift", tmp_path)
+    assert main(arguments(own, file, "--questions", file)) == 2
+    assert "--questions is of llava_med" in capsys.readouterr().err
+
+
+def test_answers_about_studies_name_the_option(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    release = tmp_path / "iu"
+    (release / "images").mkdir(parents=True)
+    studies = [f"CXR{number}_IM-000{number}" for number in (1, 2)]
+    records = [
+        {"id": key, "report": f"Report of {key}.", "image_path": [f"{key}/0.png", f"{key}/1.png"], "split": "test"}
+        for key in studies
+    ]
+    whole(release / "annotation.json", {"train": [], "val": [], "test": records})
+    file = whole(tmp_path / "p.json", {key: {"model_prediction": f"said of {key}"} for key in studies})
+    command = ["import-predictions", str(file), "--dataset", "iu_xray", "--data", str(release)]
+    command += ["--out", str(tmp_path / "out")]
+    assert main(command) == 2
+    assert "about whole studies and not as iu_xray was read with; add --option per=study" in capsys.readouterr().err
+    assert main([*command, "--option", "per=study"]) == 0
+    assert [found.prediction for found in read_predictions(tmp_path / "out" / "predictions.jsonl")] == [
+        f"said of {key}" for key in studies
+    ]
+
+
+def test_the_page_of_imported_answers_shows_the_images(
+    own: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    pillow: Any = pytest.importorskip("PIL.Image")
+    for _, image, _, _ in QUESTIONS:
+        pillow.new("L", (8, 8), 200).save(own / image)
+    for _ in range(2):
+        assert main(arguments(own, archive(tmp_path / "a.eval", inspect_samples()))) == 0
+    assert main(["report", str(tmp_path / "out"), "--out", str(tmp_path / "page.html")]) == 0
+    assert "cannot be shown" not in capsys.readouterr().out
+    shown = json.loads((tmp_path / "out" / "provenance.json").read_text())["data"]["medical_custom"]["image_root"]
+    assert shown == str(own)
+    (own / "p0.png").unlink()
+    assert main(["report", str(tmp_path / "out"), "--out", str(tmp_path / "page.html")]) == 0
+    assert "1 image(s) cannot be shown" in capsys.readouterr().out
+    assert json.loads((tmp_path / "out" / "provenance.json").read_text())["earlier"] == []
+
+
+def test_ids_win_over_everything() -> None:
+    ways: Counter[str] = Counter()
+    join_answers([Answer(row[0], "x", key=row[0]) for row in QUESTIONS], SAMPLES, {}, ways)
+    assert ways == {BY_ID: 2}
