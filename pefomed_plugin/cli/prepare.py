@@ -17,6 +17,7 @@ from ..reporting.cards.data_card import data_card
 from ..reporting.rendering import show
 from ..services.console import say
 from ..services.private_files import keep_private
+from ._own_data import OWN, add_own_arguments, refuse_own_arguments, wishes_of
 from .arguments import count_from_1
 
 
@@ -34,7 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="every data set that has a sub-folder of its name in --source; goes on past one that fails",
     )
     parser.add_argument(
-        "--source", type=Path, required=True, metavar="DIR", help="folder of the release as it was downloaded"
+        "--source",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder of the release as it was downloaded; of medical_custom also one table",
     )
     parser.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="folder to write (with --all: one sub-folder a data set)"
@@ -69,6 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="prepared folders to look in for the same images in training and test",
     )
+    add_own_arguments(parser)
     parser.epilog = "example: pefomed prepare vqa_rad --source downloads/data_RAD --out data/vqa_rad"
 
 
@@ -108,6 +114,7 @@ def _prepare(name: str, source: Path, out: Path, options: Mapping[str, Any], arg
     keep_private([name], {name: data_origin(source)})
     say(f"{chr(10) if arguments.all else ''}{name}: reading {source}\n")
     try:
+        own = _read_own(name, source, out, options, arguments)
         account = prepare(
             DATASETS[name],
             source,
@@ -115,6 +122,7 @@ def _prepare(name: str, source: Path, out: Path, options: Mapping[str, Any], arg
             options=options,
             examination=_examination(arguments),
             allow_mismatch=arguments.allow_mismatch,
+            own=own,
         )
     except PefomedError as error:
         if arguments.debug or isinstance(error, ConfigError):
@@ -133,10 +141,28 @@ def _prepare(name: str, source: Path, out: Path, options: Mapping[str, Any], arg
     return True
 
 
+def _read_own(name: str, source: Path, out: Path, options: Mapping[str, Any], arguments: argparse.Namespace) -> Any:
+    """Own files in another form than the layout of ``medical_custom``; None for those, and for other data sets."""
+    if name != OWN:
+        return None
+    from ..services.own_data.doors import is_plain, read_own  # late: loads PIL
+    from ..services.own_data.wishes import Wishes  # late: loads PIL
+
+    wishes = wishes_of(arguments, DATASETS[name].complete_options(options))
+    if wishes is None and is_plain(source):
+        return None
+    if out.resolve() == source.resolve():
+        raise ConfigError(f"{out}: write to a folder of its own; your files stay as they are")
+    return read_own(source, wishes or Wishes(), out)
+
+
 def _sources(arguments: argparse.Namespace) -> dict[str, Path]:
     """Data set -> folder of its release, of everything asked for; mistakes in that are raised before any work."""
-    if not arguments.source.is_dir():
-        raise ConfigError(f"--source {arguments.source}: no such folder")
+    is_own = arguments.dataset == OWN and not arguments.all
+    if not arguments.source.is_dir() and not (is_own and arguments.source.is_file()):
+        raise ConfigError(f"--source {arguments.source}: no such folder{' or file' if is_own else ''}")
+    if not is_own:
+        refuse_own_arguments(arguments)
     if bool(arguments.dataset) == arguments.all:
         raise ConfigError(f"name one data set, or give --all; {near_names('', DATASETS)}")
     if arguments.against and arguments.no_images:

@@ -73,7 +73,7 @@ def _read_file(path: Path, split: str, release: Release, shows: str) -> None:
                 f"{where}: missing {', '.join(missing)}; every record of a {task} file needs {', '.join(_NEEDED[task])}"
             )
         else:
-            _add(release, where, f"{split}-{number}", split, task, row, shows)
+            add_record(release, where, f"{split}-{number}", split, task, row, shows)
     if task is None:
         release.problems.append(f"{path.name}: no records; fill the file or delete it")
 
@@ -83,7 +83,17 @@ def _task(row: Row) -> str | None:
     return tasks[0] if len(tasks) == 1 else None
 
 
-def _add(release: Release, where: str, place: str, split: str, task: str, row: Row, shows: str) -> None:
+def add_record(
+    release: Release, where: str, place: str, split: str, task: str, row: Row, shows: str, *, located: bool = False
+) -> None:
+    """Append the sample of one record to ``release``, or a problem or skip.
+
+    Args:
+        place: follows ``medical_custom-`` in the id of a record without ``id``.
+        row: the fields of ``_FIELDS``; others become metadata.
+        shows: ``ALL`` images of a record of several, or the ``FIRST``.
+        located: the images are paths below the root already, not names to look for in ``images/``.
+    """
     odd = sorted(name for name in _FIELDS - {_SEVERAL} if isinstance(row.get(name), (bool, list, dict)))
     if odd:
         release.problems.append(f"{where}: {', '.join(odd)} must be text")
@@ -98,7 +108,7 @@ def _add(release: Release, where: str, place: str, split: str, task: str, row: R
     if shows == FIRST:
         release.notes[NOT_SHOWN] += len(images) - 1
         images, views = images[:1], ()
-    image = tuple(_image(release.image_root, path) for path in images)
+    image = images if located else tuple(_image(release.image_root, path) for path in images)
     metadata = {name: value for name, value in row.items() if name not in _FIELDS}
     source_id = optional_text(row.get("id"))
     if source_id:

@@ -69,6 +69,11 @@ class Release:
         self.samples.append(sample)
         self._places.append(where)
 
+    @property
+    def places(self) -> list[str]:
+        """File and record of each sample; empty where they did not come by ``add``."""
+        return list(self._places) if len(self._places) == len(self.samples) else []
+
     def skip(self, where: str, reason: str) -> None:
         """Record a row that yields no sample."""
         self.skips.append(Skip(where, reason))

@@ -127,7 +127,7 @@ def read_shards(
     for shard in shards:
         name = "data/" + shard.name
         release.files.append(shard)
-        problem = _not_a_file_here(release.image_root, name)
+        problem = not_a_file_here(release.image_root, name)
         if problem is not None:
             release.problems.append(problem)
             continue
@@ -150,7 +150,8 @@ def _missing_shards(split: str, shards: Sequence[Path]) -> list[str]:
     ]
 
 
-def _not_a_file_here(root: Path, name: str) -> str | None:
+def not_a_file_here(root: Path, name: str) -> str | None:
+    """What is wrong with a file of a download: a link out of it, or a Git LFS pointer in its place; None: nothing."""
     if inside(root, name) is None:
         return (
             f"{name} is a symbolic link out of {root}; put the file itself there, for example with huggingface-cli "

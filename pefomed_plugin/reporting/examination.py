@@ -20,6 +20,7 @@ def account_view(account: Account) -> list[Shown]:
     """Samples and lengths by split, skipped rows, expectations, what is held twice and what leaks."""
     sample = ", generated data" if account.origin == GENERATED else ""
     parts: list[Shown] = [Line(f"{account.dataset}, {account.layout} layout{sample}", "bold"), ""]
+    parts += [*account.read_as, ""] if account.read_as else []
     parts.append(_splits_table(account.lengths))
     parts += [f"skipped {count:,}: {reason}" for reason, count in account.skipped.items()]
     parts += [f"{count:,} {what}" for what, count in account.notes.items()]

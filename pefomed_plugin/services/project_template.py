@@ -16,21 +16,46 @@ from ..errors import ConfigError
 TEMPLATE = Path(__file__).resolve().parents[1] / "configs" / "project"
 _NAMES = {"gitignore": ".gitignore"}
 """Template's name -> project's; a real ``.gitignore`` there would hide files of the package itself."""
+VQA, REPORT = "vqa", "report"
+TASKS: Mapping[str, Mapping[str, str]] = {
+    VQA: {
+        "task": "medical_vqa",
+        "texts": "questions",
+        "said": "questions and answers",
+        "needed": "question` and `answer",
+        "record": '{"id": "t1", "image": "scene_5.png", "question": "Is there a disc?", "answer": "yes", '
+        '"study": "patient-5"}',
+    },
+    REPORT: {
+        "task": "report_generation",
+        "texts": "reports",
+        "said": "reports",
+        "needed": "report",
+        "record": '{"id": "t1", "image": "scene_5.png", "report": "A bright square is seen.", "study": "patient-5"}',
+    },
+}
+"""Task of ``--task`` -> what stands in the templates at ``@task@``, ``@texts@`` and so on; the first is the default."""
 _SIDE_PX = 96
 _TRAIN = (("disc", "left", 0.2), ("disc", "right", 0.3), ("square", "left", 0.35), ("square", "right", 0.48))
 _TEST = (("square", "left", 0.45), ("disc", "right", 0.5))
 """Shape, side, and its size as a share of the image's side: no image of the test split is one of training."""
 
 
-def write_project(folder: Path) -> list[Path]:
+def write_project(folder: Path, task: str = VQA) -> list[Path]:
     """Write the project; the files, in order.
+
+    Args:
+        task: a key of ``TASKS``.
 
     Raises:
         ConfigError: one of its files is there already; nothing was written.
         OSError: the folder cannot be written.
     """
-    contents = {_NAMES.get(path.name, path.name): path.read_bytes() for path in sorted(TEMPLATE.iterdir())}
-    contents.update(example_data())
+    contents = {
+        _NAMES.get(path.name, path.name): _filled(path.read_text(encoding="utf-8"), TASKS[task])
+        for path in sorted(TEMPLATE.iterdir())
+    }
+    contents.update(example_data(task))
     there = [name for name in contents if (folder / name).exists()]
     if there:
         raise ConfigError(
@@ -43,32 +68,44 @@ def write_project(folder: Path) -> list[Path]:
     return [folder / name for name in contents]
 
 
-def example_data() -> dict[str, bytes]:
-    """Captions and questions about drawn discs and squares, as files below the project's folder."""
+def _filled(template: str, words: Mapping[str, str]) -> bytes:
+    for name, word in words.items():
+        template = template.replace(f"@{name}@", word)
+    return template.encode("utf-8")
+
+
+def example_data(task: str = VQA) -> dict[str, bytes]:
+    """Captions, and questions or reports, about drawn discs and squares, as files below the project's folder."""
     files: dict[str, bytes] = {}
     captions: list[dict[str, str]] = []
-    questions: dict[str, list[dict[str, str]]] = {"train": [], "test": []}
+    texts: dict[str, list[dict[str, str]]] = {"train": [], "test": []}
+    folder = TASKS[task]["texts"]
     for split, scenes in (("train", _TRAIN), ("test", _TEST)):
         for shape, side, size in scenes:
             number = len(files) + 1
             image = f"scene_{number}.png"
-            files["data/questions/images/" + image] = _draw(shape, side, size)
+            files[f"data/{folder}/images/{image}"] = _draw(shape, side, size)
             about = {"image": image, "study": f"example-{number}"}
-            questions[split] += [
-                {**about, "question": "Is there a disc?", "answer": "yes" if shape == "disc" else "no"},
-                {**about, "question": f"Which side is the {shape} on?", "answer": side},
-            ]
+            said = f"A bright {shape} on the {side}."
+            if task == REPORT:
+                other = "disc" if shape == "square" else "square"
+                texts[split].append({**about, "report": f"{said} No {other}."})
+            else:
+                texts[split] += [
+                    {**about, "question": "Is there a disc?", "answer": "yes" if shape == "disc" else "no"},
+                    {**about, "question": f"Which side is the {shape} on?", "answer": side},
+                ]
             if split == "train":
-                captions.append({**about, "caption": f"A bright {shape} on the {side}."})
+                captions.append({**about, "caption": said})
     files.update(
         {
-            name.replace("questions", "captions"): content
+            name.replace(folder, "captions"): content
             for name, content in list(files.items())
             if Path(name).name in {row["image"] for row in captions}
         }
     )
     files["data/captions/train.jsonl"] = _lines(captions)
-    files.update({f"data/questions/{split}.jsonl": _lines(rows) for split, rows in questions.items()})
+    files.update({f"data/{folder}/{split}.jsonl": _lines(rows) for split, rows in texts.items()})
     return files
 
 

@@ -22,8 +22,11 @@ OPENPYXL = Need("openpyxl", "spreadsheets", "openpyxl")
 
 
 @contextmanager
-def opened_workbook(path: Path) -> Iterator[Any]:
+def opened_workbook(path: Path, *, values: bool = False) -> Iterator[Any]:
     """An openpyxl workbook, read-only; formulas stay text, because an answer may begin with "=".
+
+    Args:
+        values: of a formula the value that the program computed that saved the file; None where it kept none.
 
     Raises:
         ConfigError: openpyxl is missing.
@@ -45,7 +48,7 @@ def opened_workbook(path: Path) -> Iterator[Any]:
                     "as CSV, or split it"
                 )
             file.seek(0)
-            book = load_workbook(file, read_only=True)
+            book = load_workbook(file, read_only=True, data_only=values)
             try:
                 yield book
             finally:

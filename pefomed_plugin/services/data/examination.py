@@ -93,6 +93,8 @@ class Account:
     """What was left out of records that did become samples, in words, and how often."""
     views: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """By split, where samples show several images: what they show, and how many."""
+    read_as: Sequence[str] = ()
+    """How files that came in no layout of ours were read, a line each."""
 
     @property
     def mismatches(self) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from ...readers.prepared import FINGERPRINTS, KIND, MANIFEST, SKIPPED, read_prep
 from ...records import SPLITS
 from ...storage import write_json, write_records, write_text
 from ..images.fingerprints import Fingerprint, read_fingerprints
+from ..own_data.wishes import OwnData
 from .examination import DEFAULT_EXAMINATION, Account, Examination, examine
 from .leakage import Leak, find_shared_images
 
@@ -44,6 +46,7 @@ def prepare(
     options: Mapping[str, Any] | None = None,
     examination: Examination = DEFAULT_EXAMINATION,
     allow_mismatch: bool = False,
+    own: OwnData | None = None,
 ) -> Account:
     """Read a release, examine it, and write it to ``out``: a JSON-lines file for each split, one for skipped rows, and
     ``manifest.json`` last. A second run opens only images that changed.
@@ -52,6 +55,7 @@ def prepare(
         spec: the data set.
         options: of the data set.
         allow_mismatch: write although an expectation of severity E is broken; the manifest says so.
+        own: the user's own files in place of the release, read already (``own_data.read_own``).
 
     Raises:
         ConfigError: an option or value that the data set does not have, or ``out`` is the release's own folder.
@@ -62,7 +66,7 @@ def prepare(
     spec.complete_options(options)
     if out.resolve() == source.resolve():
         raise ConfigError(f"{out}: write to a folder of its own; the release stays as it was downloaded")
-    release = spec.read(source, **options)
+    release = own.release if own else spec.read(source, **options)
     leaves_out = not spec.every_row.items() <= options.items()
     whole = spec.read(source, **{**options, **spec.every_row}) if leaves_out else None
     usable, account = examine(
@@ -70,9 +74,11 @@ def prepare(
     )
     if account.mismatches and not allow_mismatch:
         raise ReleaseMismatch(account)
-    content = {**account.to_json(), "mismatch_allowed": bool(account.mismatches)}
+    said = own.said if own else []
+    written = said if own is None or own.public_said is None else own.public_said
+    content = {**account.to_json(), "read_as": written, "mismatch_allowed": bool(account.mismatches)}
     write_prepared(usable, content, out, examination)
-    return account
+    return replace(account, read_as=said)
 
 
 def find_overlaps(folders: Sequence[Path], distance: int = 0) -> list[Leak]:

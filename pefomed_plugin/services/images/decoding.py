@@ -23,6 +23,7 @@ from .deep_colour import read_deep_colour
 from .dicom import looks_like_dicom, read_dicom
 from .faults import UnusableImage, choose_frame, refuse_too_large
 from .impostors import refuse_impostors, refuse_unknown_tiff
+from .nifti import read_slice, split_nifti_address
 from .parquet_images import read_embedded, split_address
 from .pixels import to_rgb
 from .sixteen_bits import has_sixteen_bits
@@ -50,7 +51,8 @@ def open_image(root: Path, image: str, *, policy: ImagePolicy = DEFAULT_POLICY) 
 
     Args:
         root: image root of the release.
-        image: one of ``Sample.images``: a path below ``root``, ``file.parquet#17`` or ``file.tar#17.jpg``.
+        image: one of ``Sample.images``: a path below ``root``, ``file.parquet#17``, ``file.tar#17.jpg`` or
+            ``file.nii.gz#axial:middle``.
 
     Raises:
         UnusableImage: outside ``root``, missing, damaged, not an image, too large, or several frames without a choice.
@@ -66,10 +68,12 @@ def open_encoded(root: Path, image: str) -> tuple[BinaryIO, str]:
     Raises:
         UnusableImage: outside ``root``, missing or unreadable.
     """
-    address, tar_address = split_address(image), split_tar_address(image)
+    address, tar_address, slice_address = split_address(image), split_tar_address(image), split_nifti_address(image)
     path = locate(root, image)
     if address is not None:
-        return BytesIO(read_embedded(path, address[1])), f"{path}#{address[1]}"
+        return BytesIO(read_embedded(path, *address[1:])), f"{path}#{image.rpartition('#')[2]}"
+    if slice_address is not None:
+        return BytesIO(read_slice(path, slice_address[1])), f"{path}#{slice_address[1]}"
     if tar_address is not None:
         return BytesIO(read_member(path, tar_address[1])), f"{path}#{tar_address[1]}"
     try:
@@ -89,7 +93,7 @@ def locate(root: Path, image: str) -> Path:
     Raises:
         UnusableImage: it lies outside ``root``, directly or through a symbolic link.
     """
-    address = split_address(image) or split_tar_address(image)
+    address = split_address(image) or split_tar_address(image) or split_nifti_address(image)
     path = inside(root, address[0] if address else image)
     if path is None:
         raise UnusableImage(

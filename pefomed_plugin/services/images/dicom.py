@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from PIL import Image
@@ -24,6 +25,8 @@ _DICOM_AT, _MAGIC = 128, b"DICM"
 _MOST_BYTES_A_PIXEL = 4
 _META_BYTES, _LENGTH_AT, _DEFLATED = 4096, 140, b"1.2.840.10008.1.2.1.99"
 """Of the group that says how a file is stored (PS3.10, 7.1): where its length stands, and one of its values."""
+_MOST_INFLATED = 2**28
+"""Pixels of a deflated file whose header alone is read."""
 _BEYOND = 1e6
 """Farther out than any window of a stored value of 16 bits reaches."""
 
@@ -81,6 +84,32 @@ def read_dicom(stream: BinaryIO, where: str, max_pixels: int, frame: int | None 
         return _shown(pixels[chosen] if frames > 1 else pixels, dataset)
     except Exception as error:  # as above, and those of its decoders
         raise UnusableImage(where, "cannot decode the DICOM pixels", _DECODERS, one_line(error)) from error
+
+
+def read_header(path: Path, keywords: Sequence[str]) -> Any:
+    """Some elements of a DICOM file's header, as a pydicom dataset; its pixels are not read.
+
+    Raises:
+        UnusableImage: pydicom is missing, or it is no DICOM file, or a damaged one.
+    """
+    where = str(path)
+    try:
+        import pydicom  # late: optional
+    except ImportError as error:
+        raise UnusableImage(where, "DICOM needs pydicom", "pip install pydicom") from error
+    try:
+        with open(path, "rb") as stream:
+            head = stream.read(_DICOM_AT + len(_MAGIC))
+            stream.seek(0)
+            if not looks_like_dicom(head):
+                raise UnusableImage(where, "not a DICOM file", "leave it out")
+            _refuse_inflation(stream, where, _MOST_INFLATED)
+            is_bare = head[_DICOM_AT:] != _MAGIC
+            return pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=list(keywords), force=is_bare)
+    except UnusableImage:
+        raise
+    except Exception as error:  # pydicom raises a dozen types on damaged files
+        raise UnusableImage(where, "a damaged DICOM file", "fetch it again", one_line(error)) from error
 
 
 def _check_size(dataset: Any, where: str, max_pixels: int) -> int:

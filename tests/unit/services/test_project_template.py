@@ -69,6 +69,27 @@ def test_the_yamls_are_the_shipped_ones_but_for_the_data(ours, shipped, project)
     }
 
 
+def test_a_project_for_reports(tmp_path, capsys):
+    folder = tmp_path / "study"
+    assert main(["init", str(folder), "--task", "report"]) == 0
+    assert capsys.readouterr().out.startswith("task: report\n")
+    release = MEDICAL_CUSTOM.read(folder / "data" / "reports")
+    assert {sample.task for sample in release.samples} == {"report"}
+    assert {split: len(rows) for split, rows in release.splits().items()} == {"train": 4, "test": 2}
+    for name in ("stage2", "evaluate"):
+        own = yaml.safe_load((folder / (name + ".yaml")).read_text(encoding="utf-8"))
+        assert own["run"]["task"] == "report_generation"
+        assert own["datasets"]["medical_custom"]["build_info"]["storage"] == "data/reports"
+    for path in folder.iterdir():
+        assert path.is_dir() or not re.search(r"@\w+@|data/questions", path.read_text(encoding="utf-8")), path
+
+
+def test_the_default_task_is_said(tmp_path, capsys):
+    assert main(["init", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.startswith("task: vqa (the default; the other is --task report)\n")
+    assert "task: medical_vqa" in (tmp_path / "stage2.yaml").read_text(encoding="utf-8")
+
+
 def test_every_command_in_its_texts_parses(project):
     text = "\n".join(path.read_text(encoding="utf-8") for path in project.iterdir() if path.is_file())
     commands = re.findall(r"^(?:# )?pefomed (.+)$", text, re.MULTILINE)
@@ -120,6 +141,7 @@ KEPT_OUT = [
     "ratings/rater_1.xlsx",
     "report.html",
     ".env",
+    ".pefomed-salt",
     "judge.ledger.jsonl",
     "shards/train-000000.tar",
     "elsewhere/MIMIC.CSV.GZ",

@@ -60,8 +60,11 @@ def test_a_row_group_larger_than_memory_is_refused(tmp_path: Path, monkeypatch: 
 @pytest.mark.parametrize(
     ("image", "address"),
     [
-        ("a.parquet#0", ("a.parquet", 0)),
-        ("d#1/a.parquet#12", ("d#1/a.parquet", 12)),
+        ("a.parquet#0", ("a.parquet", 0, "image", None)),
+        ("d#1/a.parquet#12", ("d#1/a.parquet", 12, "image", None)),
+        ("t/a.arrow#3:scan", ("t/a.arrow", 3, "scan", None)),
+        ("a.parquet#3:my%3Ascans:1", ("a.parquet", 3, "my:scans", 1)),
+        ("a.parquet#3:", None),
         ("a.png", None),
         ("a.png#1", None),
         ("a.parquet", None),
@@ -71,6 +74,7 @@ def test_a_row_group_larger_than_memory_is_refused(tmp_path: Path, monkeypatch: 
 )
 def test_addresses(image: str, address: Any) -> None:
     assert split_address(image) == address
+    assert address is None or str(split_address(image)) == image
 
 
 def test_without_pyarrow_the_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

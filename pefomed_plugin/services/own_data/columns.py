@@ -1,0 +1,180 @@
+"""Which column of a user's table is which field of a record: as ``--map`` says, or by names that are common.
+
+The common names stand here alone; which were recognised is said each time.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from ...errors import ConfigError, DataError, near_names
+
+_COMMON = {
+    "image": "image file filename filepath path picture img imagefile imagename imagepath imageid dateiname datei "
+    "dateipfad bild bilddatei bildname bildpfad pfad",
+    "images": "images bilder",
+    "question": "question questiontext frage fragetext",
+    "answer": "answer answertext antwort antworttext",
+    "report": "report reporttext radiologyreport befund befundtext bericht",
+    "caption": "caption bildunterschrift legende bildbeschreibung",
+    "id": "id recordid sampleid questionid qid",
+    "answer_type": "answertype antworttyp",
+    "question_type": "questiontype fragetyp",
+    "organ": "organ region koerperregion korperregion",
+    "patient": "patient patientid patid pat patientno patientnumber patientennummer patientenid patnr patientnr "
+    "subject "
+    "subjectid",
+    "study": "study studyid studyinstanceuid studyuid exam examid untersuchung untersuchungsnummer studie",
+    "accession": "accession accessionnumber accessionno accno accnr anforderungsnummer auftragsnummer",
+    "split": "split partition",
+}
+COMMON_NAMES: Mapping[str, tuple[str, ...]] = {name: tuple(words.split()) for name, words in _COMMON.items()}
+"""Field -> names of columns, in English and German, without case, accents, blanks and marks."""
+FIELDS = tuple(COMMON_NAMES)
+TEXTS = {"vqa": ("question", "answer"), "report": ("report",), "caption": ("caption",)}
+"""Task -> the fields that it needs beside an image."""
+_TEXT_FIELDS = tuple(name for names in TEXTS.values() for name in names)
+KEPT = "metadata."
+"""Begins the field of a column that is kept with the sample as it is."""
+SPLIT_NAMES = {
+    "train": ("train", "training", "fit"),
+    "val": ("val", "valid", "validation", "dev", "development"),
+    "test": ("test", "testing", "eval", "evaluation", "heldout"),
+}
+"""Our split -> what others call it."""
+
+
+def split_of(name: str) -> str:
+    """Our name of a split; empty where it is none of ``SPLIT_NAMES``."""
+    plain = _plain(name)
+    return next((ours for ours, names in SPLIT_NAMES.items() if plain in names), "")
+
+
+def read_map(given: Sequence[str]) -> dict[str, str]:
+    """``--map FIELD=COLUMN ...`` as field -> column.
+
+    Raises:
+        ConfigError: something else, an unknown field, or a field twice; all of them.
+    """
+    found: dict[str, str] = {}
+    problems = []
+    for text in given:
+        name, mark, column = (part.strip() for part in text.partition("="))
+        if not mark or not name or not column:
+            problems.append(f"{text!r}: write it as field=column")
+        elif name not in FIELDS and (not name.startswith(KEPT) or name == KEPT):
+            known = near_names(name, FIELDS)
+            problems.append(
+                f"{text!r}: no field {name!r}; {known} A column that is to stay as it is: {KEPT}{name}={column}"
+            )
+        elif name in found:
+            problems.append(f"{text!r}: {name} is {found[name]!r} already")
+        else:
+            found[name] = column
+    if problems:
+        raise ConfigError("--map cannot be used", problems)
+    return found
+
+
+def match_columns(path: Path, header: Sequence[str], given: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """Field -> column of this table, and in words how each was found and which columns are left out.
+
+    Raises:
+        DataError: a column that the table does not have, has twice, or that cannot be told from another; all of them.
+    """
+    problems: list[str] = []
+    columns: dict[str, str] = {}
+    said: list[str] = []
+    for name, column in given.items():
+        found = _named(column, header)
+        if len(found) != 1:
+            what = f"{len(found)} columns {column!r}; rename one" if found else ""
+            problems.append(
+                f"--map {name}={column}: {path.name} has {what or f'no such column; {_near(column, header)}'}"
+            )
+            continue
+        columns[name] = found[0]
+        spelt = "" if found[0] == column else f" (asked for as {column!r})"
+        said.append(f"{name} = {found[0]}{spelt}")
+    recognised, doubts = _recognise(header, given)
+    problems += [f"{path.name}: {doubt}" for doubt in doubts]
+    if problems:
+        raise DataError("the columns of the table cannot be told", problems)
+    columns.update(recognised)
+    lines = ["columns: " + ", ".join(said)] if said else []
+    if recognised:
+        lines.append(
+            "columns known by their names: "
+            + ", ".join(f"{name} = {column}" for name, column in recognised.items())
+            + " (--map says otherwise)"
+        )
+    left = [name for name in header if name and name not in columns.values()]
+    if left:
+        lines.append(f"columns left out: {', '.join(left)} (keep one with --map {KEPT}NAME=COLUMN)")
+    return columns, lines
+
+
+def task_of(columns: Iterable[str], path: Path, header: Sequence[str]) -> str:
+    """``vqa``, ``report`` or ``caption``, by the fields that a table has.
+
+    Raises:
+        DataError: none of them, or several.
+    """
+    names = set(columns)
+    tasks = [task for task, needed in TEXTS.items() if names & set(needed)]
+    if len(tasks) != 1:
+        found = " and ".join(tasks) if tasks else "none of them"
+        raise DataError(
+            f"{path.name}: needs question and answer, or report, or caption, and has {found}; name the columns, for "
+            f"example --map report=COLUMN. Its columns: {', '.join(header) or 'none'}"
+        )
+    missing = [name for name in TEXTS[tasks[0]] if name not in names]
+    if missing:
+        raise DataError(
+            f"{path.name}: no column for {', '.join(missing)}; name it with --map {missing[0]}=COLUMN. Its columns: "
+            f"{', '.join(header)}"
+        )
+    return tasks[0]
+
+
+def _recognise(header: Sequence[str], given: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """Field -> column by common names, of fields that the user did not give; and what cannot be told."""
+    has_text = any(name in given for name in _TEXT_FIELDS)
+    skipped = set(given) | (set(_TEXT_FIELDS) - {"question", "answer"} if has_text else set())
+    if has_text and not {"question", "answer"} & set(given):
+        skipped |= {"question", "answer"}
+    if {"image", "images"} & set(given):
+        skipped |= {"image", "images"}
+    found: dict[str, str] = {}
+    doubts = []
+    for name, words in COMMON_NAMES.items():
+        if name in skipped:
+            continue
+        fitting = [column for column in dict.fromkeys(header) if _plain(column) in words]
+        exact = [column for column in fitting if column == name]
+        chosen = exact if len(exact) == 1 else fitting
+        if len(chosen) > 1:
+            doubts.append(f"{' and '.join(chosen)} may both be the {name}; say which: --map {name}={chosen[0]}")
+        elif chosen:
+            found[name] = chosen[0]
+            if list(header).count(chosen[0]) > 1:
+                doubts.append(f"two columns are called {chosen[0]!r}; rename one")
+    return found, doubts
+
+
+def _named(column: str, header: Sequence[str]) -> list[str]:
+    exact = [name for name in header if name == column]
+    return exact or [name for name in header if _plain(name) == _plain(column) and _plain(name)]
+
+
+def _near(column: str, header: Sequence[str]) -> str:
+    return near_names(column, [name for name in header if name])
+
+
+def _plain(name: str) -> str:
+    """Letters and digits alone, without case and accents."""
+    parts = unicodedata.normalize("NFKD", name).casefold()
+    return re.sub(r"[\W_]", "", "".join(sign for sign in parts if not unicodedata.combining(sign)))

@@ -1,0 +1,241 @@
+"""A tree of DICOM files joined with a table of reports (or of questions) by a key that the user chooses."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ...errors import ConfigError, DataError, why
+from ...readers import Release
+from ...readers.custom import DATASET, add_record
+from ...readers.views import all_films, numbered_images
+from ..data.folds import PATIENT
+from .columns import KEPT, match_columns, task_of
+from .dicom_tree import JOINS, SHOWN, Study, Tree, read_tree, views_said
+from .own_tables import TEXT_FIELDS, choose_parting
+from .pseudonyms import Pseudonyms
+from .splitting import part
+from .tables import Table, as_text, read_table
+from .wishes import OwnData, Wishes
+
+IMAGES = "images"
+"""Folder of the links below the prepared folder."""
+PER = ("image", "study")
+_OURS = re.compile(r"i-[0-9a-f]{16}\.dcm")
+NO_STUDY = "no study of the folder has its key"
+_UNREPORTED = "studies of the folder without a row in the table"
+
+
+def read_dicom_folder(source: Path, wishes: Wishes, out: Path) -> OwnData:
+    """Samples of the studies of a folder, with the texts of ``wishes.reports``; links to the films are made in ``out``.
+
+    Raises:
+        ConfigError: a choice is missing or does not fit.
+        DataError: files or rows that cannot be used; all of them in one message.
+    """
+    if wishes.reports is None:
+        raise ConfigError(
+            f"{source}: DICOM files without texts; give the table of their reports: --reports TABLE --join accession "
+            f"(or {', '.join(list(JOINS)[1:])})"
+        )
+    if wishes.image_root or wishes.nifti_slice:
+        raise ConfigError("--image-root and --nifti-slice are of tables that name images; leave them out")
+    table = read_table(wishes.reports, wishes.manner, list(wishes.columns.values()))
+    columns, lines = match_columns(table.path, table.header, wishes.columns)
+    columns.pop("image", None)
+    key = _join_of(wishes, columns, table)
+    parting = choose_parting({"patient", "study"}, wishes)
+    pseudonyms = Pseudonyms(wishes.salt)
+    tree = read_tree(source, pseudonyms)
+    problems = table.problems_in(columns.values())
+    release = Release(DATASET, "DICOM folder with a table", out / IMAGES, files=[table.path], problems=problems)
+    joined = _join(release, table, columns, key, tree)
+    _add_samples(release, joined, columns, task_of(columns, table.path, table.header), wishes)
+    for reason, paths in tree.left_out.items():
+        release.notes[f"file(s) left out: {reason}"] += len(paths)
+    release.finish()
+    release.samples, split = part(release.samples, release.places, parting)
+    linked = _link(out / IMAGES, tree, {image for sample in release.samples for image in sample.images})
+    said = [*table.said, *lines, *_tree_said(tree), *split, linked, pseudonyms.said]
+    shown = [
+        f"left out: {reason}: {', '.join(str(path) for path in paths[:SHOWN])}"
+        + (f" and {len(paths) - SHOWN:,} more" if len(paths) > SHOWN else "")
+        for reason, paths in tree.left_out.items()
+    ]
+    return OwnData(release, [*said, *shown], said)
+
+
+def _tree_said(tree: Tree) -> list[str]:
+    patients = len({study.patient for study in tree.studies if study.patient})
+    lines = [
+        f"DICOM: {len(tree.links):,} film(s) in {tree.series:,} series of {len(tree.studies):,} studies of "
+        f"{patients:,} "
+        "patient(s)",
+        views_said(tree),
+    ]
+    nameless = sum(not study.patient for study in tree.studies)
+    if nameless:
+        lines.append(f"{nameless:,} studies whose headers say no PatientID")
+    if tree.several_patients:
+        lines.append(f"{tree.several_patients:,} studies whose headers name several patients; the first is taken")
+    return lines
+
+
+def _join_of(wishes: Wishes, columns: Mapping[str, str], table: Table) -> str:
+    """The field that joins. Raises ConfigError where it is not chosen, or the table does not have it."""
+    has = [name for name in JOINS if name in columns]
+    if not wishes.join:
+        known = (
+            f"the table has {', '.join(f'{name} ({columns[name]})' for name in has)}"
+            if has
+            else (f"its columns: {', '.join(table.header)}; name one with --map accession=COLUMN")
+        )
+        raise ConfigError(
+            f"--join: say by what {table.path.name} is joined with the studies: {', '.join(JOINS)}; {known}"
+        )
+    if wishes.join not in columns:
+        raise ConfigError(
+            f"--join {wishes.join}: no column of {table.path.name} says it; name it with --map "
+            f"{wishes.join}=COLUMN. Its "
+            f"columns: {', '.join(table.header)}"
+        )
+    people = {columns[name] for name in has}
+    clear = [name for name, column in columns.items() if column in people and (name == "id" or name.startswith(KEPT))]
+    if clear:
+        raise ConfigError(
+            f"--map {clear[0]}={columns[clear[0]]}: this column says who the patient is, and would be written as it "
+            f"is; "
+            "leave it out, patients and studies have names of their own"
+        )
+    return wishes.join
+
+
+def _join(
+    release: Release, table: Table, columns: Mapping[str, str], key: str, tree: Tree
+) -> list[tuple[str, Mapping[str, Any], Study]]:
+    """Rows with the study that each belongs to; the others are counted, or problems of ``release``.
+
+    Raises:
+        DataError: not one row finds a study.
+    """
+    studies: dict[str, list[Study]] = defaultdict(list)
+    for study in tree.studies:
+        if study.keys[key]:
+            studies[study.keys[key]].append(study)
+    joined: list[tuple[str, Mapping[str, Any], Study]] = []
+    used: set[str] = set()
+    for where, row in table.rows:
+        value = str(as_text(row.get(columns[key]))).strip()
+        found = studies.get(value, [])
+        if not value:
+            release.problems.append(f"{where}: no {key}; fill it, or delete the row")
+        elif len(found) > 1:
+            release.problems.append(
+                f"{where}: {len(found)} studies have this {key}, and nothing says which one it means; join by "
+                f"{' or '.join(name for name in JOINS if name not in (key, PATIENT))}"
+            )
+        elif found:
+            used.add(found[0].name)
+            joined.append((where, row, found[0]))
+        else:
+            release.skip(where, NO_STUDY)
+    if not joined and not release.problems:
+        raise DataError(
+            f"{table.path.name}: none of {len(table.rows):,} rows has the {JOINS[key]} of one of {len(tree.studies):,} "
+            f"studies; {_hint(table, columns, key, tree)}"
+        )
+    release.notes[_UNREPORTED] += len(tree.studies) - len(used)
+    return joined
+
+
+def _hint(table: Table, columns: Mapping[str, str], key: str, tree: Tree) -> str:
+    """What may be wrong with a join that finds nothing; tells no value."""
+    values = {str(as_text(row.get(columns[key]))).strip() for _, row in table.rows}
+    for other, element in JOINS.items():
+        count = sum(study.keys[other] in values for study in tree.studies if study.keys[other])
+        if other != key and count:
+            return f"its column {columns[key]} holds the {element} of {count:,} of them: --map {other}={columns[key]}"
+    bare = {value.lstrip("0") for value in values}
+    count = sum(study.keys[key].lstrip("0") in bare for study in tree.studies if study.keys[key])
+    if count:
+        return f"{count:,} differ in leading zeros alone: format the column as text and enter it anew"
+    return "see that the column and --join say the same thing"
+
+
+def _add_samples(
+    release: Release,
+    joined: Sequence[tuple[str, Mapping[str, Any], Study]],
+    columns: Mapping[str, str],
+    task: str,
+    wishes: Wishes,
+) -> None:
+    first: dict[str, str] = {}
+    rows: dict[str, int] = defaultdict(int)
+    for where, row, study in joined:
+        if task != "vqa" and study.name in first:
+            release.problems.append(
+                f"{where}: a second {task} for the study of {first[study.name]}; keep one of the rows"
+            )
+            continue
+        first.setdefault(study.name, where)
+        values = {name: as_text(row.get(column, "")) for name, column in columns.items()}
+        record = {name: values[name] for name in TEXT_FIELDS if name in values and name != "id"}
+        record.update({name[len(KEPT) :]: value for name, value in values.items() if name.startswith(KEPT)})
+        record["study"] = study.name
+        if study.patient:
+            record["subject"] = study.patient
+        if study.modality:
+            record["modality"] = study.modality
+        number = rows[study.name]
+        rows[study.name] += 1
+        own = str(values.get("id") or "").strip() or (f"{study.name}-{number}" if task == "vqa" else study.name)
+        films = all_films(study.films)
+        if wishes.per == "study":
+            names = tuple(film.view for film in films)
+            several: Any = {film.view: film.image for film in films}
+            if names == numbered_images(len(films)):
+                several = [film.image for film in films]
+            shown = [{"images": several} if len(films) > 1 else {"image": films[0].image}]
+        else:
+            shown = [{"image": film.image, **({"view": film.view} if film.view else {})} for film in study.films]
+        for place, images in enumerate(shown):
+            record_id = f"{own}-{place}" if len(shown) > 1 else own
+            add_record(release, where, record_id, "train", task, {**record, **images}, wishes.views, located=True)
+
+
+def _link(folder: Path, tree: Tree, wanted: set[str]) -> str:
+    """Links to the films under their pseudonyms (copies where the file system has no hard links); in words.
+
+    Raises:
+        DataError: the folder cannot be written.
+    """
+    copied = 0
+    try:
+        for old in folder.glob("*/*/*.dcm") if folder.is_dir() else ():
+            if _OURS.fullmatch(old.name) and old.relative_to(folder).as_posix() not in wanted:
+                old.unlink()  # of an earlier run
+        for image in sorted(wanted):
+            link, file = folder / image, tree.links[image]
+            link.parent.mkdir(parents=True, exist_ok=True)
+            if link.exists():
+                if os.path.samefile(link, file):
+                    continue
+                link.unlink()
+            try:
+                os.link(file, link)
+            except OSError:
+                shutil.copyfile(file, link)
+                copied += 1
+    except OSError as error:
+        raise DataError(f"cannot make links in {folder}: {why(error)}") from error
+    how = f"{copied:,} copied, as no hard link can be made there" if copied else "hard links, no copies"
+    return (
+        f"images: {len(wanted):,} in {folder} under names that say nothing ({how}); the headers in them are the "
+        f"hospital's: "
+        "do not pass them on"
+    )

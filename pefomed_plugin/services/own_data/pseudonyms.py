@@ -1,0 +1,60 @@
+"""Patients and studies under names that say nothing: a keyed digest, whose key (salt) stays with the user.
+
+Who has the salt and a list of patients can find each again, so the salt is as private as the list; who has the prepared
+data alone cannot.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from pathlib import Path
+
+from ...errors import ConfigError, why
+
+SALT = Path(".pefomed-salt")
+"""Default file, in the folder that the command is run in; ``pefomed init`` keeps it out of version control."""
+_LENGTH = 16
+"""Hexadecimal digits kept: among a million patients two are one with a chance of 1 in 37 million."""
+_SALT_BYTES = 32
+
+
+class Pseudonyms:
+    """Names for patients and studies, by one salt."""
+
+    def __init__(self, path: Path = SALT) -> None:
+        """The salt of ``path``, which is made where it is not there yet.
+
+        Raises:
+            ConfigError: the file holds no salt, or cannot be read or written.
+        """
+        self.path = Path(path)
+        self.is_new = not self.path.exists()
+        try:
+            if self.is_new:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self.path.touch(mode=0o600, exist_ok=False)
+                self.path.write_text(secrets.token_hex(_SALT_BYTES) + "\n", encoding="ascii")
+            text = self.path.read_text(encoding="ascii").strip()
+            self._salt = bytes.fromhex(text)
+        except ValueError:
+            text, self._salt = "", b""
+        except OSError as error:
+            raise ConfigError(f"--salt {self.path}: {why(error)}") from error
+        if len(self._salt) < _SALT_BYTES // 2:
+            raise ConfigError(f"--salt {self.path}: holds no salt; name the file that this command made, or a new one")
+
+    def name(self, kind: str, value: str) -> str:
+        """``p-3f9c...`` of a patient, ``s-...`` of a study: the same for the same value, blanks around it ignored."""
+        content = f"{kind}:{value.strip()}".encode("utf-8", "replace")
+        return f"{kind[0]}-{hmac.new(self._salt, content, hashlib.sha256).hexdigest()[:_LENGTH]}"
+
+    @property
+    def said(self) -> str:
+        """What a user must know of it."""
+        made = "a new salt" if self.is_new else "the salt"
+        return (
+            f"patients and studies stand under names made with {made} in {self.path}: keep it private and keep it, as "
+            "another one gives other names"
+        )

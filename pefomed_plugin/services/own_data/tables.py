@@ -1,0 +1,150 @@
+"""A table of the user's, whatever wrote it: CSV of any delimiter and encoding, XLSX, JSON lines. Cells are text.
+
+A column is what the header calls it; what the columns mean is not known here (``columns``).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ...errors import ConfigError, DataError, one_line
+from ...input_files import read_bytes
+from ...readers.textfiles import read_json_lines
+from .sniffing import choose_delimiter, decode, name_of
+from .workbooks import read_workbook
+
+TEXTS = frozenset((".csv", ".tsv", ".txt", ".tab"))
+WORKBOOKS = frozenset((".xlsx", ".xlsm"))
+LINES = frozenset((".jsonl", ".ndjson"))
+SUFFIXES = TEXTS | WORKBOOKS | LINES
+MOST_BYTES = 2**30
+"""Of a table that is read whole; a million reports of a hundred words have some 600 MB."""
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How a user says that tables are written; empty: found out."""
+
+    encoding: str = ""
+    delimiter: str = ""
+    sheet: str = ""
+
+
+@dataclass
+class Table:
+    """A table that was read."""
+
+    path: Path
+    header: Sequence[str]
+    """Names of the columns, blanks around them removed."""
+    rows: list[tuple[str, dict[str, Any]]]
+    """File and line (``befunde.csv, line 7``) -> column -> text; of JSON lines any JSON value."""
+    said: list[str]
+    """How it was read, a line each."""
+    problems: list[str] = field(default_factory=list)
+    """What is wrong, a line each."""
+    faulty_cells: list[tuple[int, str]] = field(default_factory=list)
+    """Column (from 0) and what is wrong with a cell, which matters only where the column is used."""
+
+    is_numbered: bool = False
+    """Records without id are told apart by their order, not by where they stand (several files are one table)."""
+
+    def problems_in(self, columns: Iterable[str]) -> list[str]:
+        """What is wrong with the table, of its cells only with those of some columns."""
+        used = set(columns)
+        return self.problems + [
+            text for place, text in self.faulty_cells if place < len(self.header) and self.header[place] in used
+        ]
+
+
+def read_table(path: Path, manner: Manner, wanted: Sequence[str] = ()) -> Table:
+    """Read a table.
+
+    Args:
+        wanted: names of columns that the user gave.
+
+    Raises:
+        ConfigError: the ending says nothing that is read here, or ``manner`` does not fit the file.
+        DataError: the file cannot be read, or is damaged.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        hint = "save it as .xlsx" if suffix in (".xls", ".ods") else f"known are {', '.join(sorted(SUFFIXES))}"
+        raise ConfigError(f"{path}: {suffix or 'a file without an ending'} is no table that is read here; {hint}")
+    for name, given, kinds in (
+        ("--sheet", manner.sheet, WORKBOOKS),
+        ("--delimiter", manner.delimiter, TEXTS),
+        ("--encoding", manner.encoding, TEXTS),
+    ):
+        if given and suffix not in kinds:
+            raise ConfigError(f"{name} {given}: {path.name} has none; leave it out")
+    if path.is_file() and path.stat().st_size > MOST_BYTES:
+        raise DataError(f"{path}: more than {MOST_BYTES // 2**20:,} MiB in one table; split it")
+    if suffix in WORKBOOKS:
+        header, cells, said, faulty = read_workbook(path, manner.sheet)
+        table = Table(path, header, [], said, faulty_cells=faulty)
+        _add_rows(table, header, cells, "row")
+        return table
+    return _read_lines(path) if suffix in LINES else _read_text(path, manner, wanted)
+
+
+def _read_text(path: Path, manner: Manner, wanted: Sequence[str]) -> Table:
+    text, encoding = decode(path, read_bytes(path), manner.encoding)
+    mark, delimiter, text_ = choose_delimiter(path, text, manner.delimiter, wanted)
+    skipped = text[: len(text) - len(text_)].count("\n")
+    rows = csv.reader(io.StringIO(text_, newline=""), delimiter=mark, strict=True)
+    cells: list[tuple[int, list[str]]] = []
+    start = 1 + skipped
+    try:
+        for row in rows:
+            if row:
+                cells.append((start, row))
+            start = rows.line_num + 1 + skipped
+    except csv.Error as error:
+        raise DataError(
+            f"{path}, line {start}: no table separated by {name_of(mark)} from here on ({one_line(error)}); a quote "
+            f"that "
+            "never closes, a text after a closing quote, or a cut file"
+        ) from error
+    header = [name.strip() for name in cells[0][1]] if cells else []
+    table = Table(path, header, [], [f"{path.name}: {encoding}; columns separated by {delimiter}"])
+    _add_rows(table, header, cells[1:], "line", f"; quote a text that holds a {name_of(mark)}")
+    return table
+
+
+def _add_rows(
+    table: Table, header: Sequence[str], cells: Sequence[tuple[int, Sequence[str]]], unit: str, remedy: str = ""
+) -> None:
+    for number, row in cells:
+        where = f"{table.path.name}, {unit} {number}"
+        if len(row) == len(header):
+            if any(cell.strip() for cell in row):
+                table.rows.append((where, dict(zip(header, row))))
+        else:
+            table.problems.append(f"{where}: {len(row)} cells, the header has {len(header)}{remedy}")
+
+
+def _read_lines(path: Path) -> Table:
+    problems: list[str] = []
+    rows = [(f"{path.name}, line {number}", row) for number, row in read_json_lines(path, problems)]
+    problems += [f"{where}: no object; write one record a line" for where, row in rows if not isinstance(row, dict)]
+    kept = [(where, row) for where, row in rows if isinstance(row, dict)]
+    header = list(dict.fromkeys(name for _, row in kept for name in row))
+    return Table(path, header, kept, [f"{path.name}: JSON lines, UTF-8"], problems)
+
+
+def as_text(value: Any) -> Any:
+    """A JSON value as a cell: numbers spelt out, ``12.0`` as ``12``; lists and objects stay for those who take them."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return json.dumps(value)
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return str(int(value))
+    return str(value) if isinstance(value, (int, float)) else value

@@ -1,0 +1,223 @@
+"""A tree of DICOM files with a table of reports: study and view by the headers, no patient's id anywhere."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pefomed_plugin.readers.prepared import read_prepared
+from pefomed_plugin.services.images.decoding import open_image
+from pefomed_plugin.services.own_data.dicom_views import UNTOLD, view_of
+
+from .files import run, write_book, write_film, write_table
+
+pytest.importorskip("pydicom")
+pytest.importorskip("openpyxl")
+SPLIT = "--split 50/25/25"
+
+
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Four patients with a study each, under their own names, of a frontal film and a lateral one."""
+    monkeypatch.chdir(tmp_path)
+    for number in range(1, 5):
+        folder, study = tmp_path / "pacs" / f"PAT-471{number}" / "Thorax", f"1.2.3.{number}"
+        write_film(folder / "IM0001", 2 * number, study=study, patient=f"PAT-471{number}", ViewPosition="PA")
+        write_film(
+            folder / "seitlich" / "x.dcm",
+            2 * number + 1,
+            study=study,
+            patient=f"PAT-471{number}",
+            SeriesDescription="Thorax seitlich",
+            SeriesInstanceUID=study + ".2",
+        )
+    rows = [[f"A{number}", f"Herz groß {number}."] for number in range(1, 5)]
+    write_book(tmp_path / "befunde.xlsx", ["AccNr", "Befund"], *rows)
+    return tmp_path / "pacs"
+
+
+def prepare(capsys: pytest.CaptureFixture, *more: str) -> tuple[int, str, str]:
+    command = "prepare medical_custom --source pacs --reports befunde.xlsx --out out"
+    code = run(" ".join([command, *more]))
+    shown = capsys.readouterr()
+    return code, " ".join(shown.out.split()), shown.err
+
+
+def written(folder: Path) -> str:
+    """Every name and every text below a folder, but for the films themselves."""
+    names = [str(path.relative_to(folder)) for path in folder.rglob("*")]
+    return "\n".join(
+        [*names, *(path.read_text() for path in folder.rglob("*.*") if path.suffix in (".jsonl", ".json", ".md"))]
+    )
+
+
+def test_a_tree_with_reports(tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    code, shown, errors = prepare(capsys, "--join accession", SPLIT)
+    assert code == 0, errors
+    for said in (
+        "sheet 'Befunde'",
+        "columns known by their names: report = Befund, accession = AccNr",
+        "DICOM: 8 film(s) in 8 series of 4 studies of 4 patient(s)",
+        "views: 4 by ViewPosition, 4 by SeriesDescription; 0 film(s) of which no header says the view",
+        "train 4 records of 2 patients, val 2 records of 1 patient, test 2 records of 1 patient",
+        "images: 8 in out/images under names that say nothing (hard links, no copies)",
+        "a new salt in .pefomed-salt",
+        "images that can be used 8 8 ok",
+    ):
+        assert said in shown, said
+    release = read_prepared(tmp_path / "out")
+    assert Counter(sample.metadata["view"] for sample in release.samples) == {"frontal": 4, "lateral": 4}
+    first = release.samples[0]
+    assert open_image(release.image_root, first.only_image).size == (24, 24)
+    assert first.only_image.startswith(f"{first.metadata['subject']}/{first.metadata['study']}/i-")
+    texts = written(tmp_path / "out")
+    for clear in ("PAT-471", "PAT", "Muster", "1.2.3.", "A1", "A4"):
+        assert clear not in texts, clear
+    assert (tmp_path / "out/images" / first.only_image).stat().st_nlink == 2, "a link, no copy"
+
+
+def test_again_and_per_study(tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    assert prepare(capsys, "--join accession", SPLIT)[0] == 0
+    names = written(tmp_path / "out").count(".dcm")
+    (tree / "PAT-4711" / "Thorax" / "IM0001").unlink()
+    code, shown, _ = prepare(capsys, "--join accession --per study", SPLIT)
+    assert code == 0 and "frontal + lateral" in shown
+    release = read_prepared(tmp_path / "out")
+    assert Counter(sample.image_names for sample in release.samples) == {("frontal", "lateral"): 3, ("image 1",): 1}
+    assert sum(1 for _ in (tmp_path / "out").rglob("*.dcm")) == 7 and names > 0, "the link of an earlier run is gone"
+
+
+def test_what_is_no_film_is_counted_and_named_on_the_screen_alone(
+    tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    from pydicom.uid import BasicTextSRStorage, CTImageStorage, UltrasoundMultiFrameImageStorage
+
+    study = "1.2.3.1"
+    write_film(tree / "PAT-4711/sr.dcm", 1, study=study, SOPClassUID=BasicTextSRStorage, Rows=None, Columns=None)
+    write_film(tree / "PAT-4711/us.dcm", 1, study=study, SOPClassUID=UltrasoundMultiFrameImageStorage, NumberOfFrames=3)
+    for number in range(3):
+        write_film(
+            tree / f"PAT-4711/ct/{number}.dcm",
+            number,
+            study=study,
+            SOPClassUID=CTImageStorage,
+            Modality="CT",
+            SeriesInstanceUID="1.2.3.1.9",
+        )
+    first = tree / "PAT-4711/Thorax/IM0001"
+    (tree / "PAT-4711/copy.dcm").write_bytes(first.read_bytes())
+    (tree / "PAT-4711/cut.dcm").write_bytes(first.read_bytes()[:200])
+    (tree / "readme.txt").write_text("hello")
+    (tree / "PAT-4711/link.dcm").symlink_to(first)
+    write_film(tree / "PAT-4711/unknown.dcm", 50, study=study, PatientID="PAT-4711", patient="PAT-4711")
+    code, shown, errors = prepare(capsys, "--join accession", SPLIT)
+    assert code == 0, errors
+    for said in (
+        "1 file(s) left out: without an image (Basic Text SR)",
+        "1 file(s) left out: of several frames (Ultrasound Multi-frame Image)",
+        "3 file(s) left out: slice(s) of CT series",
+        "1 file(s) left out: copy of another file",
+        "1 file(s) left out: file(s) that are no DICOM (.txt)",
+        "1 file(s) left out: link(s) or special file(s)",
+        "1 film(s) of which no header says the view",
+        "left out: without an image (Basic Text SR): pacs/PAT-4711/sr.dcm",
+    ):
+        assert said in shown, said
+    assert "PAT" not in written(tmp_path / "out")
+
+
+def test_the_join_is_a_choice_and_what_it_leaves_is_counted(
+    tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    code, _, error = prepare(capsys, SPLIT)
+    assert code == 2 and "accession, study, patient; the table has accession (AccNr)" in error
+    assert "--join patient: no column of befunde.xlsx says it" in prepare(capsys, "--join patient", SPLIT)[2]
+    error = prepare(capsys, "--join patient --map patient=AccNr", SPLIT)[2]
+    assert "its column AccNr holds the AccessionNumber of 4 of them: --map accession=AccNr" in error
+    assert "PAT" not in error
+    error = prepare(capsys, "--join accession --map id=AccNr", SPLIT)[2]
+    assert "would be written as it is" in error
+    rows = [["A1", "Eins."], ["A2", "Zwei."], ["A9", "Neun."], ["A3", "Drei."]]
+    write_book(tmp_path / "befunde.xlsx", ["AccNr", "Befund"], *rows)
+    code, shown, _ = prepare(capsys, "--join accession --split 80/20 --seed 3")
+    assert code == 0
+    assert "skipped 1: no study of the folder has its key" in shown
+    assert "1 studies of the folder without a row in the table" in shown
+    write_book(tmp_path / "befunde.xlsx", ["AccNr", "Befund"], ["A1", "Eins."], ["A1", "Zwei."], [None, "Drei."])
+    error = prepare(capsys, "--join accession", SPLIT)[2]
+    assert "row 3: a second report for the study of befunde.xlsx, row 2" in error and "row 4: no accession" in error
+
+
+def test_a_patient_with_two_studies_is_not_joined_by_guessing(
+    tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    write_film(tree / "more" / "a.dcm", 60, study="1.2.3.8", patient="PAT-4711")
+    write_table(tmp_path / "befunde.csv", "PatID;Befund", "PAT-4711;Eins.", "PAT-4712;Zwei.")
+    command = "prepare medical_custom --source pacs --reports befunde.csv --join patient --split test --out out"
+    assert run(command) == 1
+    error = capsys.readouterr().err
+    assert "befunde.csv, line 2: 2 studies have this patient" in error and "join by accession or study" in error
+    (tree / "more" / "a.dcm").unlink()
+    assert run(command) == 0
+    write_table(tmp_path / "befunde.csv", "PatID;Befund", "XPAT-4711;Eins.")
+    assert run(command) == 1
+    assert "see that the column and --join say the same" in capsys.readouterr().err
+    write_table(tmp_path / "befunde.csv", "PatID;Befund", "0PAT-4711;Eins.")
+    assert run(command) == 1
+    assert "1 differ in leading zeros alone" in capsys.readouterr().err
+
+
+def test_films_without_texts_and_folders_without_films(
+    tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert run("prepare medical_custom --source pacs --out out") == 2
+    assert "--reports TABLE --join accession" in capsys.readouterr().err
+    (tmp_path / "pacs2").mkdir()
+    (tmp_path / "pacs2" / "a.txt").write_text("x")
+    command = "prepare medical_custom --source pacs2 --reports befunde.xlsx --join accession --split test --out out"
+    assert run(command) == 1
+    assert "no DICOM film that can be shown" in capsys.readouterr().err
+
+
+def test_questions_of_studies(tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    rows = [f"A{study},{text}" for study in range(1, 5) for text in ("Is it large?,yes", "Is it small?,no")]
+    write_table(tmp_path / "q.csv", "accession,question,answer", *rows)
+    command = (
+        "prepare medical_custom --source pacs --reports q.csv --join accession --per study --split 50/50 --out out"
+    )
+    assert run(command) == 0
+    release = read_prepared(tmp_path / "out")
+    assert {split: len(rows) for split, rows in release.splits().items()} == {"train": 4, "test": 4}
+    assert len({sample.id for sample in release.samples}) == 8
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert manifest["layout"] == "DICOM folder with a table" and len(manifest["sources"]) == 1
+
+
+class Header(SimpleNamespace):
+    def get(self, name: str, default: Any = None) -> Any:
+        return getattr(self, name, default)
+
+
+@pytest.mark.parametrize(
+    ("tags", "view", "said_by"),
+    [
+        ({"ViewPosition": "AP"}, "frontal", "ViewPosition"),
+        ({"ViewPosition": "LL", "SeriesDescription": "PA"}, "lateral", "ViewPosition"),
+        ({"ViewPosition": "RLO"}, "rlo", "ViewPosition"),
+        ({"ViewPosition": "MLO", "ImageLaterality": "L"}, "left mlo", "ViewPosition"),
+        ({"ViewPosition": "", "SeriesDescription": "Thorax p.a. stehend"}, "frontal", "SeriesDescription"),
+        ({"SeriesDescription": "CHEST_LAT"}, "lateral", "SeriesDescription"),
+        ({"SeriesDescription": "Thorax ap und seitlich"}, "", UNTOLD),
+        ({"SeriesDescription": "Lateralität", "ProtocolName": "W033 Thorax pa"}, "frontal", "ProtocolName"),
+        ({"ViewCodeSequence": [Header(CodeMeaning="postero-anterior")]}, "frontal", "ViewCodeSequence"),
+        ({"SeriesDescription": "Paris, Atlas"}, "", UNTOLD),
+        ({}, "", UNTOLD),
+    ],
+)
+def test_views(tags: dict[str, Any], view: str, said_by: str) -> None:
+    assert view_of(Header(**tags)) == (view, said_by)

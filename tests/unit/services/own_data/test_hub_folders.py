@@ -1,0 +1,155 @@
+"""Folders that the real ``datasets`` library wrote: other column names, class labels, lists of images, every layout."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pefomed_plugin.errors import ConfigError, DataError
+from pefomed_plugin.services.images.decoding import open_image
+from pefomed_plugin.services.images.faults import UnusableImage
+from pefomed_plugin.services.own_data.columns import read_map
+from pefomed_plugin.services.own_data.doors import read_own
+from pefomed_plugin.services.own_data.splitting import read_shares
+from pefomed_plugin.services.own_data.wishes import Wishes
+from tests.unit.services.small import small_image
+
+datasets = pytest.importorskip("datasets")
+MAP = read_map(["image=scan", "question=frage", "answer=antwort"])
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the library writes: two ways of saving, and parquet as the hub converts it."""
+    folder = tmp_path_factory.mktemp("hub")
+    datasets.disable_progress_bars()
+    features = datasets.Features(
+        {
+            "scan": datasets.Image(),
+            "frage": datasets.Value("string"),
+            "antwort": datasets.ClassLabel(names=["no", "yes"]),
+            "films": datasets.Sequence(datasets.Image()),
+        }
+    )
+    images = [small_image(number, 16) for number in range(12)]
+
+    def make(start: int, count: int) -> Any:
+        rows = range(start, start + count)
+        return datasets.Dataset.from_dict(
+            {
+                "scan": [images[row] for row in rows],
+                "frage": [f"Large, {row}?" for row in rows],
+                "antwort": [row % 2 for row in rows],
+                "films": [[images[row], images[(row + 1) % 12]] for row in rows],
+            },
+            features=features,
+        )
+
+    whole = datasets.DatasetDict({"train": make(0, 6), "validation": make(6, 2), "test": make(8, 4)})
+    whole.save_to_disk(folder / "saved")
+    make(0, 10).save_to_disk(folder / "single")
+    for split, rows in whole.items():
+        path = folder / "converted" / "default" / split / "0000.parquet"
+        path.parent.mkdir(parents=True)
+        rows.to_parquet(path, batch_size=4)
+    shards = folder / "uploaded" / "data"
+    shards.mkdir(parents=True)
+    make(0, 3).to_parquet(shards / "train-00000-of-00002.parquet")
+    make(3, 3).to_parquet(shards / "train-00001-of-00002.parquet")
+    make(6, 2).to_parquet(shards / "test-00000-of-00001.parquet")
+    return folder
+
+
+def read(source: Path, tmp_path: Path, **fields: Any) -> Any:
+    return read_own(source, Wishes(**{"columns": MAP, "salt": tmp_path / "salt", **fields}), tmp_path / "out").release
+
+
+@pytest.mark.parametrize("name", ["saved", "converted"])
+def test_splits_labels_and_pixels(written: Path, tmp_path: Path, name: str) -> None:
+    release = read(written / name, tmp_path)
+    assert {split: len(rows) for split, rows in release.splits().items()} == {"train": 6, "val": 2, "test": 4}
+    rows = {sample.question: sample for sample in release.samples}
+    assert [rows[f"Large, {row}?"].answer for row in range(4)] == ["no", "yes", "no", "yes"]
+    for row in (0, 5, 7, 11):
+        shown = open_image(release.image_root, rows[f"Large, {row}?"].only_image)
+        assert shown.tobytes() == small_image(row, 16).tobytes()
+
+
+def test_lists_of_images(written: Path, tmp_path: Path) -> None:
+    for name in ("saved", "converted"):
+        columns = read_map(["image=films", "question=frage", "answer=antwort"])
+        samples = read(written / name, tmp_path, columns=columns).samples
+        sample = next(sample for sample in samples if sample.question == "Large, 2?")
+        assert len(sample.images) == 2 and sample.images[1].endswith(":films:1")
+        shown = open_image(written / name, sample.images[1])
+        assert shown.tobytes() == small_image(3, 16).tobytes()
+
+
+def test_a_single_data_set_is_split_here(written: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"choose: --split 80/10/10"):
+        read(written / "single", tmp_path)
+    release = read(written / "single", tmp_path, shares=read_shares("80/10/10"), by="image")
+    assert {split: len(rows) for split, rows in release.splits().items()} == {"train": 8, "val": 1, "test": 1}
+
+
+def test_shards_and_what_is_not_whole(written: Path, tmp_path: Path) -> None:
+    assert len(read(written / "uploaded", tmp_path).samples) == 8
+    copy = tmp_path / "copy"
+    (copy / "data").mkdir(parents=True)
+    for path in (written / "uploaded" / "data").glob("*.parquet"):
+        (copy / "data" / path.name).write_bytes(path.read_bytes())
+    (copy / "data" / "train-00000-of-00002.parquet").unlink()
+    with pytest.raises(DataError, match="train: expected 2 files numbered from 0, found 1"):
+        read(copy, tmp_path)
+    (copy / "data" / "train-00001-of-00002.parquet").unlink()
+    (copy / "data" / "extra.parquet").write_bytes(b"x")
+    (copy / "data" / "other.parquet").write_bytes(b"x")
+    with pytest.raises(ConfigError, match="2 parquet files, and nothing says which split"):
+        read(copy, tmp_path)
+
+
+def test_choices_and_damage_are_named(written: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        read(written / "saved", tmp_path, columns=read_map(["image=scann", "question=frage", "answer=antwort"]))
+    assert caught.value.problems == (
+        "--map image=scann: data-00000-of-00001.arrow has no such column; did you mean 'scan'?",
+    )
+    with pytest.raises(ConfigError, match="leave it out"):
+        read(written / "saved", tmp_path, image_root=tmp_path)
+    two = tmp_path / "two"
+    for config in ("a", "b"):
+        (two / config / "train").mkdir(parents=True)
+        (two / config / "train" / "0000.parquet").write_bytes(b"x")
+    with pytest.raises(ConfigError, match=r"2 configurations; choose one: --source .*a or --source .*b"):
+        read(two, tmp_path)
+    with pytest.raises(DataError, match=r"cannot be read .*fetch the file again"):
+        read(two / "a", tmp_path)
+    (two / "a" / "train" / "0000.parquet").write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
+    with pytest.raises(DataError, match="Git LFS pointer"):
+        read(two / "a", tmp_path)
+    (two / "a" / "train").rename(two / "a" / "tiny")
+    with pytest.raises(ConfigError, match="the split tiny is none that is known"):
+        read(two / "a", tmp_path)
+    saved = tmp_path / "saved"
+    saved.mkdir()
+    (saved / "state.json").write_text(json.dumps({"_data_files": [{"filename": "../none.arrow"}], "_split": "train"}))
+    with pytest.raises(DataError, match="is not whole"):
+        read(saved, tmp_path)
+    (saved / "none.arrow").write_bytes(b"no arrow")
+    with pytest.raises(DataError, match=r"cannot be read|no rows"):
+        read(saved, tmp_path)
+    with pytest.raises(UnusableImage):
+        open_image(saved, "none.arrow#0")
+
+
+def test_parquet_that_only_names_its_images(tmp_path: Path) -> None:
+    from pyarrow import Table, parquet
+
+    small_image(1, 16).save(tmp_path / "a.png")
+    rows = {"image": [{"bytes": None, "path": "a.png"}], "report": ["Clear."]}
+    parquet.write_table(Table.from_pydict(rows), tmp_path / "test.parquet")
+    release = read(tmp_path, tmp_path, columns={})
+    assert [sample.only_image for sample in release.samples] == ["a.png"]

@@ -1,0 +1,329 @@
+"""``;`` and Latin-1, XLSX, other headers, one unsplit file, names of images as other systems spell them."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pefomed_plugin.errors import ConfigError, DataError
+from pefomed_plugin.readers.prepared import read_prepared
+from pefomed_plugin.services.own_data.columns import match_columns, read_map, task_of
+from pefomed_plugin.services.own_data.doors import is_plain, read_own
+from pefomed_plugin.services.own_data.image_lookup import ImageFinder
+from pefomed_plugin.services.own_data.own_tables import read_tables
+from pefomed_plugin.services.own_data.splitting import read_shares
+from pefomed_plugin.services.own_data.tables import Manner, read_table
+from pefomed_plugin.services.own_data.wishes import Wishes
+
+from .files import run, write_book, write_images, write_table
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The salt is made in the current folder."""
+    monkeypatch.chdir(tmp_path)
+
+
+def lines(patients: int, each: int = 2) -> list[str]:
+    """Reports of patients that have several images each."""
+    return [
+        f"bild_{patient}_{film}.png;{patient:04d};Herz groß, Nummer {patient}_{film}."
+        for patient in range(patients)
+        for film in range(each)
+    ]
+
+
+def write_hospital(tmp_path: Path, patients: int = 10) -> Path:
+    write_images(tmp_path / "bilder", *(line.partition(";")[0] for line in lines(patients)))
+    return write_table(tmp_path / "befunde.csv", "Dateiname;PatID;Befund", *lines(patients), encoding="latin-1")
+
+
+def wishes(**fields: Any) -> Wishes:
+    return Wishes(**{"image_root": Path("bilder"), "shares": read_shares("80/10/10"), **fields})
+
+
+def problems(source: Path, **fields: Any) -> tuple[str, ...]:
+    with pytest.raises((DataError, ConfigError)) as caught:
+        read_tables(source, wishes(**fields))
+    return caught.value.problems or (str(caught.value),)
+
+
+def test_the_command_of_the_issue(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    write_hospital(tmp_path)
+    command = (
+        "prepare medical_custom --source befunde.csv --image-root bilder --map image=Dateiname report=Befund id=PatID "
+        "--split 80/10/10 --split-by patient --seed 1 --out out"
+    )
+    assert run(command) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    for said in (
+        "guessed Latin-1 (the same as cp1252 here)",
+        "columns separated by semicolon",
+        "columns: image = Dateiname, report = Befund, id = PatID",
+        "columns known by their names: patient = PatID (--map says otherwise)",
+        "PatID is written as it is, as id",
+        "train 16 records of 8 patients, val 2 records of 1 patient, test 2 records of 1 patient",
+        "a new salt in .pefomed-salt: keep it private",
+        "images: linked, not copied, in bilder",
+        "images that can be used 20 20 ok",
+    ):
+        assert said in shown, said
+    release = read_prepared(tmp_path / "out")
+    assert {sample.id for sample in release.samples} >= {"medical_custom-0003-1", "medical_custom-0003-2"}
+    assert "Herz groß, Nummer 3_1." in {sample.answer for sample in release.samples}
+    held = {split: {sample.metadata["subject"] for sample in rows} for split, rows in release.splits().items()}
+    assert not held["train"] & held["test"] and not held["train"] & held["val"] and not held["val"] & held["test"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "README.md",
+        "fingerprints.jsonl",
+        "manifest.json",
+        "skipped.jsonl",
+        "test.jsonl",
+        "train.jsonl",
+        "val.jsonl",
+    ], "no image is copied"
+    assert json.loads((tmp_path / "out/manifest.json").read_text())["read_as"][0].startswith("befunde.csv: guessed")
+
+
+def test_patients_stand_under_other_names_that_one_salt_makes_again(tmp_path: Path) -> None:
+    source = write_hospital(tmp_path)
+    first, again = (read_tables(source, wishes()).release for _ in range(2))
+    subjects = [sample.metadata["subject"] for sample in first.samples]
+    assert subjects == [sample.metadata["subject"] for sample in again.samples]
+    assert len(set(subjects)) == 10 and "0003" not in json.dumps([sample.to_json() for sample in first.samples])
+    assert (tmp_path / ".pefomed-salt").stat().st_mode & 0o077 == 0
+    other = read_tables(source, wishes(salt=tmp_path / "private" / "salt")).release
+    assert not set(subjects) & {sample.metadata["subject"] for sample in other.samples}
+    (tmp_path / "none").write_text("short\n")
+    assert "holds no salt" in problems(source, salt=tmp_path / "none")[0]
+
+
+def test_splits_follow_seed_and_content_and_not_the_order_of_the_rows(tmp_path: Path) -> None:
+    source = write_hospital(tmp_path, 30)
+
+    def splits(**fields: Any) -> dict[str, str]:
+        return {sample.answer: sample.split for sample in read_tables(source, wishes(**fields)).release.samples}
+
+    first, other = splits(), splits(seed=2)
+    assert splits() == first != other
+    write_table(source, "Dateiname;PatID;Befund", *reversed(lines(30)), encoding="latin-1")
+    assert splits() == first
+    assert (
+        set(splits(shares=read_shares("80/20"))["" or next(iter(first))])
+        and "val" not in splits(shares=read_shares("80/20")).values()
+    )
+    assert set(splits(shares=read_shares("test")).values()) == {"test"}
+
+
+def test_records_that_show_one_image_stay_together(tmp_path: Path) -> None:
+    write_images(tmp_path / "bilder", *(f"{number}.png" for number in range(10)))
+    rows = [f"{number}.png,Frage {question}?,ja" for number in range(10) for question in range(3)]
+    source = write_table(tmp_path / "fragen.csv", "image,question,answer", *rows)
+    assert "--split-by image" in problems(source)[0], "nothing says the patient, so the choice is the user's"
+    release = read_tables(source, wishes(by="image")).release
+    assert {split: len(rows) for split, rows in release.splits().items()} == {"train": 24, "val": 3, "test": 3}
+    held = [{sample.only_image for sample in rows} for rows in release.splits().values()]
+    assert not held[0] & held[1] and not held[0] & held[2]
+    assert "no column says it; name it with --map study=COLUMN" in problems(source, by="study")[0]
+
+
+def test_too_few_patients_leave_no_split_empty(tmp_path: Path) -> None:
+    source = write_hospital(tmp_path, 4)
+    assert "4 patients leave test empty; such shares need some 10" in problems(source)[0]
+    assert "--split 80/10/10 (train, val, test) --split-by patient --seed 1" in problems(source, shares={})[0]
+    write_table(source, "Dateiname;PatID;Befund", "bild_0_0.png; ;gut", "bild_1_0.png;2;gut")
+    assert problems(source, shares=read_shares("50/50")) == ("befunde.csv, line 2: no patient",)
+    for wrong in ("80/10", "100", "80/10/10/0", "all", "0/100"):
+        with pytest.raises(ConfigError, match="shares that make 100"):
+            read_shares(wrong)
+
+
+def test_one_file_a_split_and_a_column_of_splits(tmp_path: Path) -> None:
+    write_images(tmp_path / "bilder", "a.png", "b.png")
+    folder = tmp_path / "data"
+    folder.mkdir()
+    write_table(folder / "Training.tsv", "Bild\tFrage\tAntwort", "a.png\tLinks?\tja")
+    write_table(folder / "test.csv", "image;question;answer", "b.png;Left?;no", encoding="utf-16")
+    release = read_own(folder, wishes(shares={}), tmp_path / "out").release
+    assert [(sample.split, sample.answer) for sample in release.samples] == [("train", "ja"), ("test", "no")]
+    assert "leave it out" in problems(folder)[0]
+    source = write_table(
+        tmp_path / "one.csv", "image,report,split", "a.png,Clear.,Training", "b.png,Large.,validation", "a.png,x,tset"
+    )
+    assert problems(source, shares={}) == (
+        "one.csv, line 4: 'tset' is no split; write train, val or test, or split anew (--split)",
+    )
+
+
+def test_names_of_images_as_other_systems_spell_them(tmp_path: Path) -> None:
+    root = write_images(
+        tmp_path / "bilder", "tag1/Thorax_1.JPG", "tag2/U\u0308ber.png", "a.png", "b/a.png", "c/x.png", "d/x.png"
+    )
+    (root / "link.png").symlink_to("/etc/hosts")
+    finder = ImageFinder(root)
+    found = {
+        r"C:\PACS\Export\tag1\Thorax_1.JPG": "tag1/Thorax_1.JPG",
+        r"\\server\bilder\thorax_1.jpg": "tag1/Thorax_1.JPG",
+        r"tag1\thorax_1.jpg": "tag1/Thorax_1.JPG",
+        "Thorax_1": "tag1/Thorax_1.JPG",
+        "\u00fcber.png ": "tag2/U\u0308ber.png",
+        "a.png": "a.png",
+        "./b/a.png": "b/a.png",
+        str(root / "b" / "a.png"): "b/a.png",
+        '"c/x.png"': "c/x.png",
+        "none.png": "none.png",
+    }
+    assert {given: finder.find(given) for given in found} == found
+    assert sum(finder.notes.values()) == 6
+    for given, said in {
+        "x.png": "may be c/x.png or d/x.png; write the path with its folder",
+        r"D:\a\x.png": "may be c/x.png or d/x.png",
+        "../out.png": "leads out of",
+        "/etc/hosts": "leads out of",
+        "link.png": "leads out of",
+        " ": "the image is empty",
+    }.items():
+        with pytest.raises(ValueError, match=said):
+            finder.find(given)
+
+
+def test_every_mistake_of_a_table_in_one_message(tmp_path: Path) -> None:
+    root = write_images(tmp_path / "bilder", "a/x.png", "b/x.png", "y.png")
+    source = write_table(
+        tmp_path / "befunde.csv",
+        "image;report;patient",
+        "x.png;gut;1",
+        "../y.png;gut;2",
+        'y.png;"mehrere\r\nZeilen";2',
+        "y.png;zu;viele;3",
+        ";leer;4",
+    )
+    assert root.is_dir()
+    found = problems(source)
+    assert [problem.partition(":")[0] for problem in found] == [
+        "befunde.csv, line 6",
+        "befunde.csv, line 2",
+        "befunde.csv, line 3",
+        "befunde.csv, line 7",
+    ]
+    assert "a/x.png or b/x.png" in found[1]
+    write_table(source, "image;report", 'y.png;"offen', "y.png;gut")
+    assert "line 2: no table separated by semicolon from here on" in problems(source)[0]
+
+
+def test_missing_and_unreadable_images_are_counted_by_name(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    root = write_images(tmp_path / "bilder", "a.png", "b.png")
+    (root / "broken.png").write_bytes((root / "a.png").read_bytes()[:60])
+    write_table(tmp_path / "t.csv", "image,report", "a.png,Clear.", "b.png,Large.", "none.png,Gone.", "broken.png,Cut.")
+    assert run("prepare medical_custom --source t.csv --image-root bilder --split test --out out") == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "skipped 1: image: no such file" in shown and "bilder/none.png: no such file" in shown
+    assert "bilder/broken.png" in shown
+    assert len(read_prepared(tmp_path / "out").samples) == 2
+
+
+def test_columns_by_map_and_by_common_names() -> None:
+    header = ["Patienten-ID", "BILDDATEI", "Befundtext", "Kommentar"]
+    columns, said = match_columns(Path("t.csv"), header, {})
+    assert columns == {"image": "BILDDATEI", "report": "Befundtext", "patient": "Patienten-ID"}
+    assert said[-1] == "columns left out: Kommentar (keep one with --map metadata.NAME=COLUMN)"
+    columns, said = match_columns(Path("t.csv"), header, read_map(["report=kommentar", "metadata.k=Kommentar"]))
+    assert (columns["report"], columns["metadata.k"]) == ("Kommentar", "Kommentar")
+    assert "report = Kommentar (asked for as 'kommentar')" in said[0]
+    with pytest.raises(DataError) as caught:
+        match_columns(Path("t.csv"), [*header, "Bild"], read_map(["report=Befundtexte", "id=x"]))
+    assert caught.value.problems == (
+        "--map report=Befundtexte: t.csv has no such column; did you mean 'Befundtext'?",
+        "--map id=x: t.csv has no such column; known: BILDDATEI, Befundtext, Bild, Kommentar, Patienten-ID",
+        "t.csv: BILDDATEI and Bild may both be the image; say which: --map image=BILDDATEI",
+    )
+    with pytest.raises(ConfigError) as wrong:
+        read_map(["imge=a", "report", "id=a", "id=b"])
+    assert len(wrong.value.problems) == 3 and "did you mean 'image'" in wrong.value.problems[0]
+    with pytest.raises(DataError, match="has vqa and report"):
+        task_of(["image", "question", "answer", "report"], Path("t.csv"), header)
+    with pytest.raises(DataError, match="no column for answer"):
+        task_of(["image", "question"], Path("t.csv"), header)
+
+
+def test_a_sheet_as_a_person_sees_it(tmp_path: Path) -> None:
+    path = write_book(
+        tmp_path / "b.xlsx",
+        ["Bild", "Befund", "PatID", "Datum", "Zahl", None],
+        ["a.png", "=Lunge frei", 7, datetime.datetime(2024, 3, 5), 12.0, None],
+        [None, None, None, None, None, None],
+        ["b.png", "Zeile 1\nZeile 2", "007", datetime.datetime(2024, 3, 5, 8, 30), 1.5, None],
+        formats={"C2": "00000"},
+        others=["Notizen"],
+    )
+    with pytest.raises(ConfigError, match="2 sheets hold something; choose one with --sheet: Befunde, Notizen"):
+        read_table(path, Manner())
+    with pytest.raises(ConfigError, match="did you mean 'Befunde'"):
+        read_table(path, Manner(sheet="Befund"))
+    table = read_table(path, Manner(sheet="1"))
+    assert table.header == ["Bild", "Befund", "PatID", "Datum", "Zahl"]
+    assert [list(row.values())[2:] for _, row in table.rows] == [
+        ["00007", "2024-03-05", "12"],
+        ["007", "2024-03-05T08:30:00", "1.5"],
+    ]
+    assert table.rows[1][0] == "b.xlsx, row 4" and table.rows[1][1]["Befund"] == "Zeile 1\nZeile 2"
+    assert "sheet 'Befunde' of 2" in table.said[0] and "2 date(s) written as year-month-day" in table.said[0]
+    assert table.problems_in(["Bild", "PatID"]) == []
+    assert table.problems_in(["Befund"]) == [
+        "b.xlsx, row 2: a formula whose value the file does not keep; open and save it in a "
+        "spreadsheet program, or put the value there"
+    ]
+    book = write_book(tmp_path / "c.xlsx", ["Bild", "Befund", "PatID"], ["a.png", "gut", 12345678901234567890])
+    assert "more than 15 digits" in read_table(book, Manner()).faulty_cells[0][1]
+
+
+@pytest.mark.parametrize(
+    ("name", "manner", "said"),
+    [
+        ("b.xls", Manner(), "save it as .xlsx"),
+        ("b.doc", Manner(), "is no table that is read here"),
+        ("b.csv", Manner(sheet="1"), "--sheet 1: b.csv has none"),
+        ("b.xlsx", Manner(encoding="cp1252"), "--encoding cp1252: b.xlsx has none"),
+        ("b.jsonl", Manner(delimiter=";"), "--delimiter ;: b.jsonl has none"),
+    ],
+)
+def test_what_is_no_table_and_what_does_not_fit_it(tmp_path: Path, name: str, manner: Manner, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        read_table(tmp_path / name, manner)
+
+
+def test_the_layout_of_the_data_set_itself_is_read_as_ever(tmp_path: Path) -> None:
+    plain = write_images(tmp_path / "plain", "images/a.png")
+    write_table(plain / "train.csv", "image,report", "a.png,Clear.")
+    assert is_plain(plain)
+    write_table(plain / "train.csv", "image;report", "a.png;Clear.")
+    assert not is_plain(plain)
+    write_table(plain / "train.csv", "image,report", "a.png,groß", encoding="latin-1")
+    assert not is_plain(plain) and not is_plain(plain / "train.csv")
+
+
+def test_arguments_that_do_not_go_together(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    write_hospital(tmp_path)
+    base = "prepare medical_custom --source befunde.csv --out out "
+    assert run(base + "--seed 3 --join study --image-root none --nifti-slice top --map x") == 2
+    error = capsys.readouterr().err
+    for said in ("--image-root none", "--seed: needs --split", "--join: needs --reports", "axial:middle", "--map 'x'"):
+        assert said in error, said
+    assert run("prepare vqa_rad --source . --out out --map image=x") == 2
+    assert "--map: of own data alone" in capsys.readouterr().err
+    assert run("prepare medical_custom --source befunde.csv --out .") == 2
+
+
+def test_volumes_need_an_explicit_choice(tmp_path: Path) -> None:
+    folder = tmp_path / "bilder"
+    folder.mkdir()
+    (folder / "scan.nii.gz").write_bytes(b"readers never open this")
+    source = write_table(tmp_path / "t.csv", "image,report", "scan.nii.gz,Clear.", "SCAN,Large.")
+    said = problems(source, shares=read_shares("test"))[0]
+    assert "2 record(s) name a NIfTI volume" in said and "--nifti-slice axial:middle" in said
+    release = read_tables(source, wishes(shares=read_shares("test"), nifti_slice="coronal:40%")).release
+    assert {sample.only_image for sample in release.samples} == {"scan.nii.gz#coronal:40%"}
