@@ -32,6 +32,7 @@ from .registration import register_all
 from .toolkit import NAME, registry
 from .toolkit.checkpoint import load_checkpoint
 from .toolkit.choice import BUNDLED
+from .toolkit.exported_folder import is_exported_folder, projection_file
 from .vision_encoders import DEFAULT_ENCODER, ENCODER
 
 EMBEDDED = environment.EMBEDDED
@@ -54,7 +55,8 @@ def load(
 
     Args:
         ckpt: ``.pth`` or ``.safetensors`` of this plugin, MiniGPT-v2 or PeFoMed; folder of ``pefomed checkpoint
-            export``; or ``embedded``, the generated tiny model as it is before fine-tuning.
+            export``, which has LLaMA and vision encoder in it where it is a transformers model; or ``embedded``, the
+            generated tiny model as it is before fine-tuning.
         llama: folder of the LLaMA it was trained on; default: ``PEFOMED_LLAMA``.
         vit: ``eva_vit_g.pth``, or file or folder of the encoder it was trained with; default: ``PEFOMED_VIT``. A
             checkpoint of the tiny model needs neither.
@@ -78,14 +80,14 @@ def load(
     projector_of(contents)  # before anything is looked for that it would need
     origin = TINY if is_generated(Path(ckpt)) else read_origins(contents.training).model
     chosen = _choose_device(device)
-    places = _places(contents, llama, vit, origin)
-    section = {**_section(contents, lora_alpha, origin), **places, "llm_quantization": quantization}
+    places = places_of(contents, llama, vit, origin)
+    section = {**section_of(contents, lora_alpha, origin), **places, "llm_quantization": quantization}
     if chosen == "cpu":
         section.update(llm_precision="fp32", vit_precision="fp32")  # also where there is a GPU
     register_all()
     network = registry.get_model_class("minigpt_v2").from_config(section, lora_is_read=section["lora_r"] != 0)
     load_checkpoint(network, contents.content, str(ckpt))
-    weights = Path(ckpt) / ADAPTER_WEIGHTS if Path(ckpt).is_dir() else Path(ckpt)
+    weights = weights_file(Path(ckpt))
     facts = {
         "model": "minigpt_v2",
         "toolkit": NAME,
@@ -103,7 +105,14 @@ def load(
     return MedicalModel(network, network.encoder.image_size, facts, chosen, templates, images)
 
 
-def _section(contents: Contents, lora_alpha: int | None, origin: str) -> dict[str, Any]:
+def weights_file(ckpt: Path) -> Path:
+    """The file that tells one checkpoint from another: itself, or that of a folder with what was trained."""
+    if not ckpt.is_dir():
+        return ckpt
+    return projection_file(ckpt) if is_exported_folder(ckpt) else ckpt / ADAPTER_WEIGHTS
+
+
+def section_of(contents: Contents, lora_alpha: int | None, origin: str) -> dict[str, Any]:
     """The ``model`` section that fits a file: its own, else MiniGPT-v2's; LoRA as its tensors are."""
     said = contents.config.get("model") or {}
     section: dict[str, Any] = {"image_size": 448, "ckpt": None, "use_grad_checkpoint": False}
@@ -125,9 +134,12 @@ def _tiny_architecture() -> dict[str, Any]:
     }
 
 
-def _places(contents: Contents, llama: _PathLike | None, vit: _PathLike | None, origin: str) -> dict[str, str]:
-    """Where LLaMA and vision encoder lie: as given, else the environment, else the embedded default for its own."""
+def places_of(contents: Contents, llama: _PathLike | None, vit: _PathLike | None, origin: str) -> dict[str, str]:
+    """Where LLaMA and vision encoder lie: as given, else the environment, else the embedded default for its own. An
+    exported transformers folder has both."""
     given = {"llama": llama, "vit": vit}
+    if is_exported_folder(contents.path):
+        given = {name: value or str(contents.path) for name, value in given.items()}
     found = {
         name: str(value or os.environ.get(variable) or "")
         for (name, variable), value in zip(_PLACES.items(), given.values())

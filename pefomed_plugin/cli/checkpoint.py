@@ -8,23 +8,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
 
-from ..errors import CheckpointError, ConfigError, near_names
+from ..errors import ConfigError, near_names
 from ..origins import read_origins
-from ..reporting.cards import write_card
-from ..reporting.cards.model_card import model_card
-from ..reporting.cards.model_facts import gather_facts
 from ..reporting.rendering import Shown
 from ..reporting.table import COUNT, Column, Table
 from ..services.console import say
+from ._export import add_export_arguments, check_export_arguments, export, merge
 from .output import Output, add_json_argument
 
 if TYPE_CHECKING:
-    from ..adapters.exports.contents import Contents, Lora
-    from ..reporting.cards.model_facts import ModelFacts
+    from ..adapters.exports.contents import Contents
 
-_FILE = ".pth or .safetensors of this plugin, of MiniGPT-v2 or PeFoMed; or an exported adapter folder"
-_PROJECTION = "projection of visual tokens into LLaMA: llama_proj.weight, llama_proj.bias"
-_CARD = "model card: training data, licences, limits, figures"
+_FILE = ".pth or .safetensors of this plugin, of MiniGPT-v2 or PeFoMed; or an exported folder"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,24 +48,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     convert.add_argument(
         "--weights-only", action="store_true", help="leave out what only resuming needs: optimizer, scaler"
     )
-    merge = action(
+    merged = action(
         "merge",
         "LoRA worked into its LLaMA: a plain LLaMA folder",
         "merge checkpoint_last.pth --llama Llama-2-7b-chat-hf --out merged",
     )
-    merge.add_argument(
+    merged.add_argument(
         "--llama",
         type=Path,
         metavar="DIR",
         default=os.environ.get("PEFOMED_LLAMA"),
         help="LLaMA that it was trained on (default: PEFOMED_LLAMA)",
     )
-    export = action(
+    exported = action(
         "export",
-        "a PEFT adapter folder with the projection and a model card, for the Hugging Face hub",
-        "export checkpoint_last.pth --out adapter",
+        "a folder for peft or for transformers with a model card, for the Hugging Face hub",
+        "export checkpoint_last.pth --format transformers --out model",
     )
-    for action_parser, what in ((merge, "merged model"), (export, "adapter")):
+    add_export_arguments(exported)
+    for action_parser, what in ((merged, "merged model"), (exported, "export")):
         action_parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
         action_parser.add_argument(
             "--lora-alpha", type=int, metavar="N", help="where the file does not say (default: 16)"
@@ -90,9 +86,11 @@ def run(arguments: argparse.Namespace) -> int | Output:
     actions: dict[str, Callable[..., int | Output]] = {
         "inspect": _inspect,
         "convert": _convert,
-        "merge": _merge,
-        "export": _export,
+        "merge": merge,
+        "export": export,
     }
+    if arguments.action == "export":
+        check_export_arguments(arguments)
     contents = read_contents(arguments.file, may_be_damaged=arguments.action == "inspect")
     return actions[arguments.action](contents, arguments)
 
@@ -187,127 +185,6 @@ def _convert(contents: Contents, arguments: argparse.Namespace) -> int:
     convert(contents, arguments.to, out, weights_only=arguments.weights_only)
     say(f"{len(contents.tensors)} tensors written to {out} ({_size(out.stat().st_size)})")
     return 0
-
-
-def _merge(contents: Contents, arguments: argparse.Namespace) -> int:
-    from ..adapters.exports.merge import write_merged  # late: loads torch
-    from ..adapters.exports.writing import fresh_folder  # late: loads torch
-    from ..toolkit.language_folder import open_language_folder  # late: loads torch
-
-    if arguments.llama is None:
-        raise ConfigError(
-            "merging needs the LLaMA that the checkpoint was trained on; give its folder with --llama, "
-            "or set PEFOMED_LLAMA"
-        )
-    lora, notes = _prepared(contents, arguments)
-    llama = open_language_folder(Path(arguments.llama))
-    facts = _facts(
-        contents,
-        arguments,
-        "merged",
-        notes,
-        {
-            "model*.safetensors": f"{llama.family.title} with the LoRA worked in, and its configuration and tokenizer "
-            "beside it"
-        },
-        llama.folder,
-    )
-    with fresh_folder(arguments.out) as folder:
-        write_merged(contents, lora, llama, folder)
-        write_card(folder, model_card(facts))
-    say(f"{lora.tensors} of {len(llama.shapes)} tensors merged; written to {arguments.out}")
-    _say_upload(facts, arguments.out)
-    return 0
-
-
-def _export(contents: Contents, arguments: argparse.Namespace) -> int:
-    from ..adapters.exports.adapter import write_adapter  # late: loads torch
-    from ..adapters.exports.contents import ADAPTER_CONFIG, ADAPTER_WEIGHTS  # late: loads torch
-    from ..adapters.exports.writing import fresh_folder  # late: loads torch
-
-    lora, notes = _prepared(contents, arguments)
-    lora = lora.for_whole_weights()
-    facts = _facts(
-        contents,
-        arguments,
-        "adapter",
-        notes,
-        {
-            ADAPTER_WEIGHTS: f"LoRA of the language model, rank {lora.settings.r}"
-            + (f", and {', '.join(lora.settings.modules_to_save)}" if lora.whole else ""),
-            ADAPTER_CONFIG: "what PeftModel.from_pretrained needs",
-        },
-    )
-    with fresh_folder(arguments.out) as folder:
-        write_adapter(contents, lora, facts.base_model, folder)
-        write_card(folder, model_card(facts))
-    say(f"adapter of rank {lora.settings.r} on {', '.join(lora.settings.target_modules)} written to {arguments.out}")
-    _say_upload(facts, arguments.out)
-    return 0
-
-
-def _prepared(contents: Contents, arguments: argparse.Namespace) -> tuple[Lora, list[str]]:
-    """The LoRA, and notes on it, which are printed and written on the card."""
-    from ..adapters.exports.contents import find_lora, left_out  # late: loads torch
-    from ..adapters.exports.writing import refuse_to_overwrite  # late: loads torch
-    from ..toolkit.checkpoint import refuse_nonfinite  # late: loads torch
-
-    refuse_to_overwrite(arguments.out)
-    lora = find_lora(contents, arguments.lora_alpha)
-    if lora is None:
-        raise CheckpointError(f"{contents.path} holds no LoRA; pefomed checkpoint inspect shows what it holds")
-    refuse_nonfinite(contents.tensors, str(contents.path))
-    notes = [f"LoRA: {lora.settings} ({lora.alpha_from})."]
-    if lora.parts.starts and arguments.action == "export":
-        notes.append(
-            "It began as a part of the weights. So that it fits them as they are published, it is written as a LoRA of "
-            f"rank {lora.for_whole_weights().settings.r} that computes the same."
-        )
-    lost = left_out(contents, lora)
-    if lost:
-        notes.append(
-            f"{len(lost)} tensors of the checkpoint are neither LoRA nor projection and are not here: "
-            f"{', '.join(lost[:3])}{', ...' if len(lost) > 3 else ''}."
-        )
-    for note in notes:
-        say(note)
-    return lora, notes
-
-
-def _facts(
-    contents: Contents,
-    arguments: argparse.Namespace,
-    form: str,
-    notes: list[str],
-    files: dict[str, str],
-    folder: Path | None = None,
-) -> ModelFacts:
-    """What the card says."""
-    from ..adapters.exports.contents import PROJECTOR  # late: loads torch
-
-    beside = arguments.file if arguments.file.is_dir() else arguments.file.absolute().parent
-    return gather_facts(
-        beside,
-        contents.config,
-        contents.training,
-        arguments.file,
-        form=form,
-        notes=notes,
-        name=arguments.out.absolute().name,
-        family=contents.family,
-        language_folder=folder,
-        encoder=contents.encoder,
-        base_model=arguments.base_model or contents.family.hub_names.get(contents.width or 0),
-        files={**files, PROJECTOR: _PROJECTION, "README.md": _CARD},
-    )
-
-
-def _say_upload(facts: ModelFacts, out: Path) -> None:
-    for term in facts.terms():
-        say("do not forget: " + term)
-    if not facts.whole_history:
-        say("what the checkpoint it started from was trained on could not be followed: complete README.md")
-    say(f"to publish it, read README.md there, then: hf upload YOUR_NAME/{out.absolute().name} {out} .")
 
 
 def _size(size_bytes: float) -> str:

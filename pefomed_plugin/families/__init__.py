@@ -20,6 +20,7 @@ from ..lora import LoraSettings, settings_of
 from ..plugins import Registry, declared_in
 from ..vision_encoders import encoder_of
 from .byte_level import is_byte_level
+from .exported import is_exported
 from .family import LanguageModelFamily, Licence, Tokenizer
 from .llama import LLAMA
 from .llama3 import LLAMA3
@@ -135,6 +136,8 @@ def read_config(folder: Path) -> dict[str, Any]:
 def family_in(folder: Path) -> tuple[LanguageModelFamily, dict[str, Any]]:
     """The family that reads a folder of weights, and the folder's ``config.json``. Raises as the two above."""
     config = read_config(folder)
+    if is_exported(config):  # a whole model, of which the language model is a part
+        config = dict(config["text_config"])
     return family_of_config(config, f"{folder}/config.json", Path(folder)), config
 
 

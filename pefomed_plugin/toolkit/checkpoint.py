@@ -26,6 +26,7 @@ from ..errors import CheckpointError, one_line
 from ..json_text import parse_json
 from ..lora import FAMILY, KINDS, MERGED, RECORD, differences, settle
 from ..vision_encoders import ENCODER, refuse_another_encoder
+from .exported_folder import is_exported_folder, read_trained
 from .lora_tensors import Pairs, lora_parts, start_tensors, stated_lora
 from .tensor_names import canonical, upstream_key
 from .weights_file import SAFETENSORS, read_file
@@ -36,6 +37,8 @@ KEPT = ("config", "epoch", "pefomed", RECORD, FAMILY, ENCODER, MERGED)
 """What belongs to the weights beside the tensors; optimizer and scaler belong to resuming."""
 _SECTIONS = ("model", "state_dict", "module", "model_state_dict")
 """Where programs put the tensors: MiniGPT-v2 and this plugin, Lightning, DeepSpeed, others."""
+_BESIDE_LORA = ("llama_proj.", "ln_vision.")
+"""What the projection of a merged model comes with."""
 _BENIGN = re.compile(r"rotary_emb\.inv_freq$|position_ids$")
 
 
@@ -56,7 +59,8 @@ class LoadReport:
 
 
 def read_checkpoint(path: Path, *, lazily: bool = False, may_be_damaged: bool = False) -> dict[str, Any]:
-    """Content of a ``.pth`` or ``.safetensors`` file, its tensors under ``model`` whichever program wrote it.
+    """Content of a ``.pth`` or ``.safetensors`` file, its tensors under ``model`` whichever program wrote it; of an
+    exported transformers folder what is trained beside its language model.
 
     Args:
         lazily: map the tensors into memory rather than read them.
@@ -65,6 +69,9 @@ def read_checkpoint(path: Path, *, lazily: bool = False, may_be_damaged: bool = 
     Raises:
         CheckpointError: missing, damaged, a file that holds code instead of tensors, no tensors, or a tensor twice.
     """
+    if is_exported_folder(path):
+        trained, metadata = read_trained(Path(path))
+        return {"model": trained, **_noted(Path(path), metadata, exported=True), MERGED: True}
     content, metadata = read_file(Path(path), lazily=lazily, may_be_damaged=may_be_damaged)
     if not isinstance(content, dict):
         raise CheckpointError(f"{path} holds a {type(content).__name__}, not a dictionary of tensors")
@@ -105,7 +112,7 @@ def load_checkpoint(model: nn.Module, content: Mapping[str, Any], source: str) -
         anew = begins_anew(content, given, stated, source)
         settle(given, stated, source, settings.target_modules, untrained=bool(anew))
     if anew:
-        weights = {key: tensor for key, tensor in weights.items() if canonical(key).startswith("llama_proj.")}
+        weights = {key: tensor for key, tensor in weights.items() if canonical(key).startswith(_BESIDE_LORA)}
     return load_weights(model, weights, source, anew)
 
 
@@ -116,7 +123,7 @@ def begins_anew(content: Mapping[str, Any], given: Mapping[str, Any], stated: Ma
     the weights yet and is of another kind than is asked for (DoRA, PiSSA, ...; another alpha is no other kind).
     """
     tensors = {canonical(key): tensor for key, tensor in content["model"].items()}
-    if content.get(MERGED) and all(key.startswith("llama_proj.") for key in tensors):
+    if content.get(MERGED) and all(key.startswith(_BESIDE_LORA) for key in tensors):
         return "the projection of a merged model"
     if stated and {*differences(given, stated)} & {*KINDS} and lora_parts(tensors, source).untrained:
         return "its LoRA is of another kind than the run asks for, and untrained (B is zero)"
@@ -220,9 +227,9 @@ def _tensors(found: Mapping[Any, Any]) -> dict[str, torch.Tensor]:
     return {key: tensor for key, tensor in found.items() if isinstance(tensor, torch.Tensor)}
 
 
-def _noted(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
+def _noted(path: Path, metadata: Mapping[str, str], exported: bool = False) -> dict[str, Any]:
     """What a ``.safetensors`` file of ours says beside its tensors."""
-    if path.suffix != SAFETENSORS:
+    if path.suffix != SAFETENSORS and not exported:
         return {}
     try:
         noted = parse_json(metadata.get(METADATA, "{}"))

@@ -14,8 +14,10 @@ import torch
 
 from ..errors import CheckpointError
 from ..families import LanguageModelFamily, LanguageSize, family_in
+from ..families.exported import exported_name, language_name
 from ..json_fields import wrong_fields
 from ..readers.textfiles import read_json
+from .exported_folder import is_exported_folder
 from .weights_file import Shapes, open_tensors, read_shapes
 
 _WEIGHTS = ("model.safetensors.index.json", "model.safetensors", "pytorch_model.bin.index.json", "pytorch_model.bin")
@@ -35,13 +37,15 @@ class LanguageFolder:
     """By name of the tensor."""
     size_bytes: int
     """Of all weights files together."""
+    is_part: bool = False
+    """Whether it is the language model of a whole exported one, in whose files its tensors have longer names."""
 
     def tensors(self) -> Iterator[tuple[str, torch.Tensor]]:
         """Names and tensors, one after the other; a tensor is read when it is its turn."""
         for file, names in self.files.items():
             with open_tensors(self.folder / file) as tensor_of:
                 for name in names:
-                    yield name, tensor_of(name)
+                    yield name, tensor_of(exported_name(name) if self.is_part else name)
 
     def companions(self) -> list[Path]:
         """Configuration, tokenizer and licence files."""
@@ -65,8 +69,11 @@ def open_language_folder(folder: Path) -> LanguageFolder:
         )
     files: dict[str, list[str]] = {}
     shapes: Shapes = {}
+    is_part = is_exported_folder(folder)
     for file in _weights_files(folder):
         own = {name: shape for name, shape in read_shapes(folder / file).items() if not family.is_recomputed(name)}
+        if is_part:
+            own = {name: shape for key, shape in own.items() if (name := language_name(key)) is not None}
         files[file] = list(own)
         shapes.update(own)
     wanted = dict(family.tensor_shapes(config))
@@ -75,9 +82,8 @@ def open_language_folder(folder: Path) -> LanguageFolder:
     problems = differences(shapes, wanted)
     if problems:
         raise CheckpointError(f"{folder} does not hold the {family.title} that its config.json describes", problems)
-    return LanguageFolder(
-        folder, family, config, size, files, shapes, sum((folder / file).stat().st_size for file in files)
-    )
+    size_bytes = sum((folder / file).stat().st_size for file in files)
+    return LanguageFolder(folder, family, config, size, files, shapes, size_bytes, is_part)
 
 
 def differences(found: Shapes, wanted: Mapping[str, tuple[int, ...]]) -> list[str]:

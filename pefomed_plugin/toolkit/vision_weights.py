@@ -18,6 +18,7 @@ from ..errors import CheckpointError, one_line
 from ..json_text import parse_json
 from ..vision_encoders import VisionEncoder, family_of
 from .checkpoint import read_checkpoint, read_weights, refuse_nonfinite
+from .exported_folder import is_exported_folder, vision_tensors
 
 FILES = (
     "model.safetensors",
@@ -35,9 +36,21 @@ def load_vision_weights(module: Any, encoder: VisionEncoder, path: Path) -> None
         CheckpointError: a tensor of the encoder is missing in the file, has another shape or holds NaN, or a tensor of
             the file has no place; all are listed.
     """
-    given = fitted_weights(module, encoder, read_weights(vision_weights_file(path, encoder)), path)
+    given = fitted_weights(module, encoder, read_vision_weights(encoder, path), path)
     refuse_nonfinite(given, str(path))
     module.load_state_dict(given)
+
+
+def read_vision_weights(encoder: VisionEncoder, path: Path, lazily: bool = False) -> dict[str, torch.Tensor]:
+    """Tensors of a file, a folder, or the vision part of an exported model, under the names of the released file.
+
+    Raises:
+        CheckpointError: it cannot be read, or says that its weights are of another encoder.
+    """
+    if is_exported_folder(path):
+        return vision_tensors(path)
+    file = vision_weights_file(path, encoder)
+    return read_checkpoint(file, lazily=True)["model"] if lazily else read_weights(file)
 
 
 def fingerprint(module: Any) -> str:
@@ -53,7 +66,7 @@ def fingerprint(module: Any) -> str:
 
 def check_vision_weights(encoder: VisionEncoder, path: Path) -> None:
     """Whether a file would fill an encoder, by names and shapes alone. Raises as ``load_vision_weights``."""
-    tensors = read_checkpoint(vision_weights_file(path, encoder), lazily=True)["model"]
+    tensors = read_vision_weights(encoder, path, lazily=True)
     with torch.device("meta"):
         module = family_of(encoder.name)[0].build(encoder)
     fitted_weights(module, encoder, {key: tensor.to("meta") for key, tensor in tensors.items()}, path)

@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from pefomed_plugin.adapters.exports import merge
+from pefomed_plugin.adapters.exports import shards
 from pefomed_plugin.adapters.exports.contents import Contents, read_contents
 from pefomed_plugin.adapters.exports.merge import check_fit, write_merged
 from pefomed_plugin.adapters.exports.writing import fresh_folder
@@ -47,10 +47,10 @@ def test_merged_llama_says_what_the_adapter_says(
 ) -> None:
     from transformers import LlamaForCausalLM
 
-    monkeypatch.setattr(merge, "SHARD_BYTES", shard_bytes)
+    monkeypatch.setattr(shards, "SHARD_BYTES", shard_bytes)
     folder = merged(upstream, tmp_path / "merged")
-    shards = sorted(path.name for path in folder.glob("model*.safetensors"))
-    assert shards == ["model.safetensors"] if shard_bytes > 1e6 else len(shards) > 3 and "-of-" in shards[0]
+    written = sorted(path.name for path in folder.glob("model*.safetensors"))
+    assert written == ["model.safetensors"] if shard_bytes > 1e6 else len(written) > 3 and "-of-" in written[0]
     loaded: Any = LlamaForCausalLM.from_pretrained(str(folder), dtype=torch.float32, output_loading_info=True)
     model, info = loaded
     assert not info["missing_keys"] and not info["unexpected_keys"]

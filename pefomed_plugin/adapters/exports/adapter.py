@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
+
+import torch
 
 from .contents import ADAPTER_CONFIG, ADAPTER_WEIGHTS, PROJECTOR, Contents, Lora, projector_of
 from .writing import noted_of, save_tensors
@@ -22,19 +24,25 @@ def write_adapter(contents: Contents, lora: Lora, base_model: str | None, folder
     """
     projector = projector_of(contents)
     lora = lora.for_whole_weights()
-    tensors = {
-        f"base_model.model.{module}.lora_{side}.weight": tensor
-        for module, pair in lora.pairs.items()
-        for side, tensor in zip("AB", pair)
-    }
-    for module, magnitude in lora.parts.magnitudes.items():
-        tensors[f"base_model.model.{module}.lora_magnitude_vector"] = magnitude  # as peft writes it, without .weight
-    tensors.update({f"base_model.model.{key}": tensor for key, tensor in lora.whole.items()})
-    save_tensors(tensors, folder / ADAPTER_WEIGHTS, noted_of(contents))
+    save_tensors(adapter_tensors(lora), folder / ADAPTER_WEIGHTS, noted_of(contents))
     save_tensors(projector, folder / PROJECTOR, noted_of(contents))
     (folder / ADAPTER_CONFIG).write_text(
         json.dumps(adapter_config(lora, base_model), indent=2) + "\n", encoding="utf-8"
     )
+
+
+def adapter_tensors(lora: Lora, named: Callable[[str], str] = str) -> dict[str, torch.Tensor]:
+    """Tensors of an adapter file; ``named`` gives the name that a module has in the model it is for."""
+    tensors = {
+        f"base_model.model.{named(module)}.lora_{side}.weight": tensor
+        for module, pair in lora.pairs.items()
+        for side, tensor in zip("AB", pair)
+    }
+    for module, magnitude in lora.parts.magnitudes.items():
+        # as peft writes it, without .weight
+        tensors[f"base_model.model.{named(module)}.lora_magnitude_vector"] = magnitude
+    tensors.update({f"base_model.model.{named(key)}": tensor for key, tensor in lora.whole.items()})
+    return tensors
 
 
 def adapter_config(lora: Lora, base_model: str | None) -> dict[str, Any]:

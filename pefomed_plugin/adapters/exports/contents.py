@@ -18,6 +18,7 @@ from ...families import DEFAULT_FAMILY, FAMILIES, LanguageModelFamily
 from ...lora import FAMILY, RECORD, LoraSettings, settle
 from ...readers.textfiles import read_json_object
 from ...toolkit.checkpoint import read_checkpoint
+from ...toolkit.exported_folder import is_exported_folder
 from ...toolkit.lora_tensors import LORA_PREFIX, LoraParts, Pairs, layers_of, lora_parts, stated_lora, whole_tensors
 from ...toolkit.tensor_names import canonical
 from ...vision_encoders import VIT_G, VisionEncoder, recorded_encoder
@@ -136,7 +137,7 @@ class Lora:
 
 
 def read_contents(path: Path, *, may_be_damaged: bool = False) -> Contents:
-    """A ``.pth`` or ``.safetensors`` file or an exported adapter folder; nothing pickled is executed.
+    """A ``.pth`` or ``.safetensors`` file or an exported folder; nothing pickled is executed.
 
     Args:
         may_be_damaged: read what can be read of a file, to look at.
@@ -207,10 +208,17 @@ def left_out(contents: Contents, lora: Lora | None = None) -> list[str]:
 
 
 def _read_folder(folder: Path) -> dict[str, Any]:
+    if is_exported_folder(folder):
+        return read_checkpoint(folder)
     if not (folder / ADAPTER_CONFIG).is_file():
         raise CheckpointError(
             f"{folder} is no exported adapter: no {ADAPTER_CONFIG}; give a file, or a folder of pefomed checkpoint "
             "export"
+        )
+    if not (folder / PROJECTOR).is_file() and (folder / "processor_config.json").is_file():
+        raise CheckpointError(
+            f"{folder} is an adapter on a transformers model; transformers and peft load it (docs/transformers.md). "
+            "Give the checkpoint itself, or a folder that was exported without --adapter"
         )
     adapter = read_checkpoint(folder / ADAPTER_WEIGHTS)
     projector = read_checkpoint(folder / PROJECTOR)

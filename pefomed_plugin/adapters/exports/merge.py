@@ -6,9 +6,8 @@ with the model.
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -21,13 +20,11 @@ from ...toolkit.checkpoint import refuse_nonfinite
 from ...toolkit.language_folder import LanguageFolder
 from ...toolkit.lora_tensors import merged_weight
 from .contents import PROJECTOR, Contents, Lora, projector_of
+from .shards import Shards
 from .writing import noted_of, save_tensors
 
-SHARD_BYTES = 1 << 30
-"""A shard is written when it holds this much; that is the memory needed, beside the pages of the file that is read."""
 
-
-def check_fit(contents: Contents, lora: Lora, base: LanguageFolder) -> None:
+def check_fit(contents: Contents, lora: Lora | None, base: LanguageFolder) -> None:
     """Raises CheckpointError if the checkpoint was trained on another language model; names every tensor."""
     problems: list[str] = []
     if contents.family.name != base.family.name:
@@ -35,6 +32,9 @@ def check_fit(contents: Contents, lora: Lora, base: LanguageFolder) -> None:
     for key, tensor in projector_of(contents).items():
         if tensor.shape[0] != base.size.hidden_size:
             problems.append(f"{key}: for a width of {tensor.shape[0]}, this one has {base.size.hidden_size}")
+    if lora is None:
+        _refuse_another_model(contents, base, problems)
+        return
     if lora.layers != base.size.num_hidden_layers:
         problems.append(f"LoRA of {lora.layers} layers, this one has {base.size.num_hidden_layers}")
     for module, (a, b) in lora.pairs.items():
@@ -48,6 +48,10 @@ def check_fit(contents: Contents, lora: Lora, base: LanguageFolder) -> None:
         if base.shapes.get(key) != tuple(tensor.shape):
             own = base.shapes.get(key, "not there")
             problems.append(f"{key}: {own} in the language model, {tuple(tensor.shape)} as it was trained")
+    _refuse_another_model(contents, base, problems)
+
+
+def _refuse_another_model(contents: Contents, base: LanguageFolder, problems: list[str]) -> None:
     if problems:
         raise CheckpointError(
             f"{contents.path} was not trained on the {base.family.title} in {base.folder}; give that one with --llama",
@@ -68,38 +72,17 @@ def write_merged(contents: Contents, lora: Lora, base: LanguageFolder, folder: P
     """
     check_fit(contents, lora, base)
     refuse_nonfinite(contents.tensors, str(contents.path))
-    free = shutil.disk_usage(folder).free
-    if free < base.size_bytes:
+    if base.is_part:
         raise CheckpointError(
-            f"{folder.parent} has {free / 1e9:.1f} GB free, the merged model needs {base.size_bytes / 1e9:.1f}; "
-            "choose another --out"
+            f"{base.folder} is a whole exported model, of which LLaMA is a part; merge into the LLaMA itself"
         )
-    parts = lora.parts
-    modules = {module + ".weight": module for module in lora.pairs}
-
-    def merged(key: str, tensor: torch.Tensor) -> torch.Tensor:
-        if key in modules:
-            module = modules[key]
-            scale, start, magnitude = (
-                lora.settings.scale_of(module),
-                parts.starts.get(module),
-                parts.magnitudes.get(module),
-            )
-            return merged_weight(tensor, lora.pairs[module], scale, start, magnitude)
-        return lora.whole[key].to(tensor.dtype) if key in lora.whole else tensor
-
-    shards: list[list[str]] = []
-    shard: dict[str, torch.Tensor] = {}
-    total = 0
+    refuse_small_disk(folder, base.size_bytes, "the merged model")
+    shards = Shards(folder)
     with progress("merging", len(base.shapes)) as advance:
-        for key, tensor in base.tensors():
-            shard[key] = merged(key, tensor)
-            if size_bytes(shard) >= SHARD_BYTES:
-                total += _flush(shard, shards, folder)
+        for key, tensor in merged_tensors(lora, base):
+            shards.add(key, tensor)
             advance(note=key)
-    if shard:
-        total += _flush(shard, shards, folder)
-    _write_index(folder, shards, total)
+    shards.finish()
     for path in base.companions():
         shutil.copyfile(path, folder / path.name)
     if is_generated(base.folder):
@@ -107,28 +90,22 @@ def write_merged(contents: Contents, lora: Lora, base: LanguageFolder, folder: P
     save_tensors(projector_of(contents), folder / PROJECTOR, {**noted_of(contents), MERGED: True})
 
 
-def size_bytes(tensors: Mapping[str, torch.Tensor]) -> int:
-    """Bytes of all tensors together."""
-    return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+def merged_tensors(lora: Lora, base: LanguageFolder) -> Iterator[tuple[str, torch.Tensor]]:
+    """Names and tensors of the language model with the LoRA worked in, one after the other, precision as the base's."""
+    parts, modules = lora.parts, {module + ".weight": module for module in lora.pairs}
+    for key, tensor in base.tensors():
+        if key in modules:
+            module = modules[key]
+            scale, start = lora.settings.scale_of(module), parts.starts.get(module)
+            yield key, merged_weight(tensor, lora.pairs[module], scale, start, parts.magnitudes.get(module))
+        else:
+            yield key, lora.whole[key].to(tensor.dtype) if key in lora.whole else tensor
 
 
-def _flush(shard: dict[str, torch.Tensor], shards: list[list[str]], folder: Path) -> int:
-    size = size_bytes(shard)
-    save_tensors(shard, folder / f"{len(shards)}.safetensors")
-    shards.append(list(shard))
-    shard.clear()
-    return size
-
-
-def _write_index(folder: Path, shards: list[list[str]], size_bytes: int) -> None:
-    """Give shards ``0.safetensors``, ``1.safetensors``, ... the names Hugging Face has for them, and list them."""
-    if len(shards) == 1:
-        (folder / "0.safetensors").rename(folder / "model.safetensors")
-        return
-    weight_map = {}
-    for number, keys in enumerate(shards):
-        name = f"model-{number + 1:05d}-of-{len(shards):05d}.safetensors"
-        (folder / f"{number}.safetensors").rename(folder / name)
-        weight_map.update({key: name for key in keys})
-    index = {"metadata": {"total_size": size_bytes}, "weight_map": weight_map}
-    (folder / "model.safetensors.index.json").write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
+def refuse_small_disk(folder: Path, needed: int, what: str) -> None:
+    """Raises CheckpointError: fewer bytes are free than are to be written."""
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise CheckpointError(
+            f"{folder.parent} has {free / 1e9:.1f} GB free, {what} needs {needed / 1e9:.1f}; choose another --out"
+        )

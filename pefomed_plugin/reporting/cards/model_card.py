@@ -60,6 +60,13 @@ _USE = {
     'llama = {model_class}.from_pretrained("{base}")\n'
     'model = PeftModel.from_pretrained(llama, "PATH OF THIS FOLDER")',
     "merged": 'from transformers import {model_class}\n\nmodel = {model_class}.from_pretrained("PATH OF THIS FOLDER")',
+    "transformers": "from transformers import pipeline\n\n"
+    'ask = pipeline("image-text-to-text", "PATH OF THIS FOLDER", trust_remote_code=True)\n'
+    'print(ask(text=[{{"role": "user", "content": [{{"type": "image", "path": "chest.png"}}, '
+    '{{"type": "text", "text": "Is there a fracture?"}}]}}], return_full_text=False)[0]["generated_text"])',
+    "transformers_adapter": "from peft import PeftModel\nfrom transformers import AutoModelForImageTextToText\n\n"
+    'base = AutoModelForImageTextToText.from_pretrained("PATH OF THIS FOLDER/base", trust_remote_code=True)\n'
+    'model = PeftModel.from_pretrained(base, "PATH OF THIS FOLDER/adapter")',
 }
 """Form of the weights -> what to type."""
 _WITH_IMAGES = {
@@ -67,6 +74,17 @@ _WITH_IMAGES = {
     "checkpoint convert FOLDER --to minigpt4`, and give it as `model.ckpt`.",
     "merged": "That is the language model alone. To ask about images, give MiniGPT-v2 `model.llama_model=FOLDER "
     "model.ckpt=FOLDER/projector.safetensors model.lora_r=0`.",
+    "transformers": "A text is a question unless `[report]` or `[caption]` stands in front of it; an instruction may "
+    "follow. Prompts, images and tokens are those of training.",
+    "transformers_adapter": "`AutoProcessor.from_pretrained` of either folder makes its inputs.",
+}
+
+
+_LIBRARIES = {
+    "adapter": "peft",
+    "merged": "transformers",
+    "transformers": "transformers",
+    "transformers_adapter": "peft",
 }
 
 
@@ -136,7 +154,7 @@ def _model_front(facts: ModelFacts) -> dict[str, Any]:
     front = {**licence(_licence_id(facts)), **front}
     if facts.base_model:
         front["base_model"] = facts.base_model
-    library = {"adapter": "peft", "merged": "transformers"}.get(facts.form)
+    library = _LIBRARIES.get(facts.form)
     return {**front, **({"library_name": library} if library else {})}
 
 

@@ -51,7 +51,7 @@ class ModelFacts:
 
     name: str
     form: str = "checkpoint"
-    """``checkpoint``, ``adapter`` or ``merged``."""
+    """``checkpoint``, ``adapter``, ``merged``, ``transformers`` or ``transformers_adapter``."""
     config: Mapping[str, Any] = field(default_factory=dict)
     """Of the run: ``model``, ``datasets``, ``run``."""
     training: Mapping[str, Any] = field(default_factory=dict)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from torch import nn
 
 from ...errors import CheckpointError, ConfigError, one_line
 from ...families import LanguageModelFamily, check_transformers
+from ...families.exported import LANGUAGE
 from ...lora import LoraSettings
 from ..language_folder import LanguageFolder
 from ..lora_tensors import merged_weight
@@ -40,10 +42,14 @@ def load_language_model(folder: LanguageFolder, dtype: torch.dtype, bits: str = 
     transformers.utils.logging.disable_progress_bar()
     settings = quantised_loading(bits, dtype) if bits != "none" else {}
     model_class = getattr(transformers, folder.family.model_class)
+    if folder.is_part:
+        own = {key: value for key, value in folder.config.items() if key != "model_type"}
+        settings.update(config=model_class.config_class(**own), key_mapping={rf"^{re.escape(LANGUAGE)}": "model."})
     try:
-        model, found = model_class.from_pretrained(
-            str(folder.folder), dtype=dtype, local_files_only=True, output_loading_info=True, **settings
-        )
+        with quiet_transformers(folder.is_part):
+            model, found = model_class.from_pretrained(
+                str(folder.folder), dtype=dtype, local_files_only=True, output_loading_info=True, **settings
+            )
     except (OSError, ValueError, RuntimeError) as error:
         raise CheckpointError(f"{folder.folder} cannot be read as {folder.family.title}: {one_line(error)}") from error
     missing = [f"{name}: missing" for name in found["missing_keys"]]
@@ -51,6 +57,20 @@ def load_language_model(folder: LanguageFolder, dtype: torch.dtype, bits: str = 
         raise CheckpointError(f"{folder.folder} does not fill the {folder.family.title}", missing)
     model.generation_config = transformers.GenerationConfig()
     return model.requires_grad_(False)
+
+
+@contextmanager
+def quiet_transformers(quiet: bool) -> Iterator[None]:
+    """Without its list of tensors that are no part of the language model."""
+    import transformers  # late: heavy
+
+    before = transformers.logging.get_verbosity()
+    if quiet:
+        transformers.logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        transformers.logging.set_verbosity(before)
 
 
 def quantised_loading(bits: str, dtype: torch.dtype) -> dict[str, Any]:

@@ -1,0 +1,144 @@
+"""Prompts and images for MiniGPT-v2. Stands alone: needs torch, numpy, Pillow and transformers only.
+
+``apply_chat_template`` writes the prompts that the weights were trained with, character by character. A prompt that is
+written by hand has ``<ImageHere>`` where an image goes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from transformers import BatchFeature
+from transformers.processing_utils import MultiModalData, ProcessorMixin
+
+from .image_processing_minigpt_v2 import flat_images, read_image
+
+_IMAGE_KINDS = ("image", "image_url")
+
+
+class MiniGPTv2Processor(ProcessorMixin):
+    """Text with ``<ImageHere>``, and images -> ``input_ids``, ``attention_mask``, ``pixel_values``."""
+
+    def __init__(
+        self,
+        image_processor: Any = None,
+        tokenizer: Any = None,
+        visual_tokens: int = 256,
+        image_token: str = "<ImageHere>",
+        chat_template: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Parts.
+
+        Args:
+            visual_tokens: places that one image takes up.
+            image_token: what stands in a prompt where an image goes.
+        """
+        self.visual_tokens = visual_tokens
+        self.image_token = image_token
+        self.image_token_id = tokenizer.convert_tokens_to_ids(image_token)
+        super().__init__(image_processor, tokenizer, chat_template=chat_template)
+
+    def __call__(self, images: Any = None, text: Any = None, **kwargs: Any) -> BatchFeature:
+        """Inputs of the model.
+
+        Args:
+            images: in the order of their places, in any nesting.
+            text: a prompt, or a list. What begins a sequence is put in front where it is not there yet.
+            kwargs: of the tokenizer: ``padding``, ``return_tensors``, ...
+
+        Raises:
+            ValueError: more or fewer images than places, or no text.
+        """
+        settings = {**kwargs.pop("common_kwargs", {}), **kwargs.pop("text_kwargs", {}), **kwargs}
+        of_images = {key: settings.pop(key) for key in _OF_IMAGES if key in settings}
+        of_images.update(settings.pop("images_kwargs", {}))
+        for key in ("videos", "audio"):
+            if settings.pop(key, None) is not None:
+                raise ValueError(f"{key}: this model sees images only")
+        for key in ("videos_kwargs", "audio_kwargs", "return_metadata", "sanitize_control_tokens"):
+            settings.pop(key, None)
+        if text is None:
+            raise ValueError("no text is given; a prompt has <ImageHere> where an image goes")
+        tensors, kinds = settings.pop("return_tensors", None), settings.pop("return_mm_token_type_ids", False)
+        given = flat_images(images)
+        texts = [text] if isinstance(text, str) else list(text)
+        places = sum(one.count(self.image_token) for one in texts)
+        if places != len(given):
+            raise ValueError(
+                f"{len(given)} image(s) are given, and the text has {places} place(s) for one ({self.image_token}); "
+                "apply_chat_template writes them where a message has {'type': 'image'}"
+            )
+        begin = self.tokenizer.bos_token or ""
+        if settings.pop("add_special_tokens", True):
+            texts = [one if one.startswith(begin) else begin + one for one in texts]
+        texts = [one.replace(self.image_token, self.image_token * self.visual_tokens) for one in texts]
+        content = dict(self.tokenizer(texts, add_special_tokens=False, **settings))
+        if kinds:
+            content["mm_token_type_ids"] = [
+                [int(token == self.image_token_id) for token in row] for row in content["input_ids"]
+            ]
+        if given:
+            content.update(self.image_processor(given, **of_images))
+        return BatchFeature(content, tensor_type=tensors)
+
+    def apply_chat_template(self, conversation: Any, *args: Any, **kwargs: Any) -> Any:
+        """As of every processor. Image files are read as in training: with all of their bits, and as they are stored
+        (a turn that EXIF asks for is not made).
+
+        ``{"type": "image", "path": ..., "view": "frontal"}`` names one of several images.
+        """
+        if isinstance(conversation, (list, tuple)) and conversation:
+            several = isinstance(conversation[0], (list, tuple))
+            conversation = [_opened(one) for one in conversation] if several else _opened(conversation)
+        return super().apply_chat_template(conversation, *args, **kwargs)
+
+    def post_process_image_text_to_text(
+        self, generated_outputs: Any, skip_special_tokens: bool = True, **kwargs: Any
+    ) -> list[str]:
+        """Texts of token ids, places of images left out."""
+        kwargs.pop("clean_up_tokenization_spaces", None)
+        return self.tokenizer.batch_decode(generated_outputs, skip_special_tokens=skip_special_tokens, **kwargs)
+
+    def _get_num_multimodal_tokens(self, image_sizes: Any = None, **kwargs: Any) -> MultiModalData:
+        """For vLLM: every image takes up the same number of places."""
+        if image_sizes is None:
+            return MultiModalData()
+        count = len(image_sizes)
+        return MultiModalData(num_image_tokens=[self.visual_tokens] * count, num_image_patches=[1] * count)
+
+
+_OF_IMAGES = ("size", "image_mean", "image_std", "do_resize", "do_rescale", "do_normalize", "do_center_crop", "do_pad")
+
+
+def _opened(messages: Any) -> Any:
+    """Messages with files of images read."""
+    found = []
+    for message in messages:
+        content = message.get("content") if isinstance(message, Mapping) else None
+        if isinstance(content, (list, tuple)):
+            message = {**message, "content": [_with_image(part) for part in content]}
+        found.append(message)
+    return found
+
+
+def _with_image(part: Any) -> Any:
+    if not isinstance(part, Mapping) or part.get("type") not in _IMAGE_KINDS:
+        return part
+    for key in ("image", "path", "url"):
+        value = part.get(key)
+        if isinstance(value, os.PathLike) or (isinstance(value, str) and os.path.isfile(value)):
+            rest = {name: other for name, other in part.items() if name != key}
+            return {**rest, "type": "image", "image": _unturned(value)}
+        if value is not None and not isinstance(value, str):
+            return {**part, key: _unturned(value)}
+    return part
+
+
+def _unturned(image: Any) -> Any:
+    """An image without what transformers would turn it by."""
+    rgb = read_image(image)
+    rgb.info.clear()
+    return rgb
