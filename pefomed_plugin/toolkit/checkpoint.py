@@ -26,7 +26,7 @@ from ..errors import CheckpointError, one_line
 from ..json_text import parse_json
 from ..lora import FAMILY, KINDS, MERGED, RECORD, differences, settle
 from ..vision_encoders import ENCODER, refuse_another_encoder
-from .exported_folder import is_exported_folder, read_trained
+from .exported_folder import described, is_exported_folder, read_trained
 from .lora_tensors import Pairs, lora_parts, start_tensors, stated_lora
 from .tensor_names import canonical, upstream_key
 from .weights_file import SAFETENSORS, read_file
@@ -71,7 +71,7 @@ def read_checkpoint(path: Path, *, lazily: bool = False, may_be_damaged: bool = 
     """
     if is_exported_folder(path):
         trained, metadata = read_trained(Path(path))
-        return {"model": trained, **_noted(Path(path), metadata, exported=True), MERGED: True}
+        return {"model": trained, **described(Path(path)), **_noted(Path(path), metadata, exported=True), MERGED: True}
     content, metadata = read_file(Path(path), lazily=lazily, may_be_damaged=may_be_damaged)
     if not isinstance(content, dict):
         raise CheckpointError(f"{path} holds a {type(content).__name__}, not a dictionary of tensors")

@@ -12,12 +12,22 @@ from typing import Any
 
 import torch
 
-from ..errors import CheckpointError
+from ..errors import CheckpointError, one_line
+from ..families import family_in, read_config
 from ..families.exported import NORM, PROJECTION, VISION, is_exported
 from ..json_text import parse_json
+from ..lora import FAMILY
 from ..readers.textfiles import read_json
+from ..vision_encoders import DEFAULT_ENCODER, ENCODER, VisionEncoder
 from .weights_file import open_tensors, read_header, read_shapes
 
+_PROPORTIONS = {
+    "patch_size": "patch_size",
+    "embed_dim": "hidden_size",
+    "depth": "num_hidden_layers",
+    "num_heads": "num_attention_heads",
+    "group": "patches_per_token",
+}
 INDEX, SINGLE = "model.safetensors.index.json", "model.safetensors"
 
 
@@ -77,6 +87,37 @@ def read_trained(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]
     tensors: dict[str, Any] = {f"llama_proj.{key}": one for key, one in tensors_behind(folder, PROJECTION).items()}
     tensors.update({f"ln_vision.{key}": one for key, one in tensors_behind(folder, NORM).items()})
     return tensors, metadata
+
+
+def described(folder: Path) -> dict[str, Any]:
+    """What a checkpoint says of its language model and vision encoder, by ``config.json``: what transformers saved
+    after training has no header of ours.
+
+    Raises:
+        CheckpointError: the configuration is damaged.
+    """
+    family, _ = family_in(folder)
+    vision = read_config(folder).get("vision_config")
+    images = read_json(Path(folder) / "processor_config.json")
+    made = images.get("image_processor") if isinstance(images, Mapping) else None
+    try:
+        given = {own: vision[theirs] for own, theirs in _PROPORTIONS.items()}  # type: ignore[index]
+        # half a unit more, so that the width comes out whole again
+        given["mlp_ratio"] = (vision["intermediate_size"] + 0.5) / vision["hidden_size"]  # type: ignore[index]
+        record = {
+            "name": DEFAULT_ENCODER,
+            **given,
+            "image_size": vision["image_size"],  # type: ignore[index]
+            "mean": made["image_mean"],  # type: ignore[index]
+            "std": made["image_std"],  # type: ignore[index]
+            "given": given,
+        }
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(
+            f"{folder}: config.json or processor_config.json does not describe its vision encoder ({one_line(error)}); "
+            "export the checkpoint again"
+        ) from error
+    return {FAMILY: family.name, ENCODER: VisionEncoder.from_record(record, str(folder)).record()}
 
 
 def vision_tensors(folder: Path) -> dict[str, torch.Tensor]:

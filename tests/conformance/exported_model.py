@@ -1,46 +1,57 @@
-"""The golden model as a transformers folder, and what our own model says to the same prompts."""
+"""The golden model, and tiny ones of every family, as transformers folders; and what our own says to the same."""
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import torch
+from PIL import Image
 from safetensors.torch import load_file
+from transformers import dynamic_module_utils
 
-from pefomed_plugin.adapters.exports.contents import find_lora, read_contents
+from pefomed_plugin.adapters.exports.contents import Contents, find_lora, read_contents
 from pefomed_plugin.adapters.exports.transformers_folder import Parts, write_transformers, write_with_adapter
 from pefomed_plugin.adapters.exports.writing import fresh_folder
-from pefomed_plugin.prompts import LLAMA2_CHAT, PROMPT_TEMPLATES
+from pefomed_plugin.embedded.chest import draw_frontal
+from pefomed_plugin.embedded.questions import questions
+from pefomed_plugin.embedded.scenes import draw_scenes
+from pefomed_plugin.prompts import PROMPT_TEMPLATES, template_of
+from pefomed_plugin.toolkit.checkpoint import trainable_state
 from pefomed_plugin.toolkit.language_folder import open_language_folder
 from pefomed_plugin.vision_encoders import encoder_of
-from tests.conformance.golden import FOLDER, golden
+from tests.conformance.golden import FOLDER, golden, golden_model
+
+_CODE = tempfile.TemporaryDirectory(prefix="pefomed-hub-code-")
+dynamic_module_utils.HF_MODULES_CACHE = _CODE.name
+"""Where transformers keeps the Python files of folders: not the user's cache, and one for the whole process, because
+Python remembers where it found the package of them all."""
+UPSTREAM = FOLDER / "checkpoint_upstream.pth"
+LLAMA = FOLDER / "tiny_llama"
 
 
-def golden_parts(folder: Path) -> Parts:
-    """What MiniGPT-v2 itself wrote after the golden training; the vision encoder as a released file."""
+def write_vit(path: Path) -> Path:
+    """The golden vision encoder as a released file."""
     initial = load_file(str(FOLDER / "initial.safetensors"))
     vision = {key.partition("visual_encoder.")[2]: one for key, one in initial.items() if "visual_encoder." in key}
-    torch.save({key: one.clone() for key, one in vision.items()}, folder / "eva_vit.pth")
-    contents = read_contents(FOLDER / "checkpoint_upstream.pth")
-    settings = golden()["model"]
-    return Parts(
-        contents,
-        find_lora(contents),
-        open_language_folder(FOLDER / "tiny_llama"),
-        encoder_of({"vit": golden()["vit"], "image_size": settings["img_size"]}),
-        folder / "eva_vit.pth",
-        PROMPT_TEMPLATES,
-        LLAMA2_CHAT.turn,
-        settings["end_sym"],
-    )
+    torch.save({key: one.clone() for key, one in vision.items()}, path)
+    return path
 
 
-def export_golden(folder: Path, with_adapter: bool = False) -> Path:
-    """The folder ``hub`` in ``folder``."""
-    folder.mkdir(parents=True, exist_ok=True)
-    out = folder / "hub"
-    parts = golden_parts(folder)
+def parts_of(contents: Contents, llama: Path, vit: Path) -> Parts:
+    """What is exported of a checkpoint on the golden vision encoder."""
+    base = open_language_folder(llama)
+    style = base.family.prompt_style
+    encoder = encoder_of({"vit": golden()["vit"], "image_size": 56})
+    turn = style.system + style.turn
+    return Parts(contents, find_lora(contents), base, encoder, vit, PROMPT_TEMPLATES, turn, style.end)
+
+
+def export(parts: Parts, out: Path, with_adapter: bool = False) -> Path:
+    """Write the folder."""
     with fresh_folder(out) as partial:
         if with_adapter:
             write_with_adapter(parts, partial, str(out / "base"))
@@ -49,9 +60,76 @@ def export_golden(folder: Path, with_adapter: bool = False) -> Path:
     return out
 
 
-def loaded(folder: Path, **settings: Any) -> Any:
+def talkative(path: Path) -> tuple[Path, Any]:
+    """A checkpoint of the golden model that has much to say, with that model: its LoRA is random."""
+    model = golden_model()
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        for name, parameter in model.named_parameters():
+            if "lora_B" in name:
+                torch.nn.init.normal_(parameter, std=0.2)
+    assert model.lora_settings is not None
+    section = {"image_size": 56, "vit": golden()["vit"]}
+    content = {"model": trainable_state(model), "peft": model.lora_settings.record(), "config": {"model": section}}
+    torch.save(content, path)
+    return path, model
+
+
+def write_talkative(folder: Path) -> tuple[Path, Any]:
+    """Its exported folder ``hub``, and our own model."""
+    folder.mkdir(parents=True, exist_ok=True)
+    checkpoint, model = talkative(folder / "checkpoint.pth")
+    parts = parts_of(read_contents(checkpoint), LLAMA, write_vit(folder / "eva_vit.pth"))
+    return export(parts, folder / "hub"), model
+
+
+def generated_questions(count: int = 50) -> list[tuple[Image.Image, str]]:
+    """Questions about generated chest films, several a film."""
+    rng, found = Random(7), []
+    for scene in draw_scenes(("chest",), count, rng):
+        film = draw_frontal(scene, 80).convert("RGB")
+        found += [(film, asked.text) for asked in questions(scene, rng)[:3]]
+    return found[:count]
+
+
+def our_prompts(model: Any, texts: Sequence[str]) -> list[str]:
+    """Whole prompts of questions, as evaluation asks them."""
+    return [model.prompt_style.user_turn(template_of("vqa").ask(text), model.prompt_template) for text in texts]
+
+
+def loaded(folder: Path, **settings: Any) -> tuple[Any, Any]:
     """Model and processor, as anybody loads them."""
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
     model = AutoModelForImageTextToText.from_pretrained(str(folder), trust_remote_code=True, **settings)
     return model.eval(), AutoProcessor.from_pretrained(str(folder), trust_remote_code=True)
+
+
+def chat(image: Any, text: str, answer: str | None = None) -> list[dict[str, Any]]:
+    """Messages of one turn."""
+    asked = {"role": "user", "content": [{"type": "image", "image": image}, {"type": "text", "text": text}]}
+    return [asked] if answer is None else [asked, {"role": "assistant", "content": [{"type": "text", "text": answer}]}]
+
+
+def inputs_of(processor: Any, messages: Any) -> Any:
+    """What ``generate`` takes."""
+    return processor.apply_chat_template(
+        messages,
+        add_generation_prompt=True,
+        tokenize=True,
+        return_dict=True,
+        return_tensors="pt",
+        processor_kwargs={"padding": True},
+    )
+
+
+def answered(model: Any, batch: Any, **settings: Any) -> torch.Tensor:
+    """New tokens alone."""
+    return model.generate(**batch, **settings)[:, batch["input_ids"].shape[1] :]
+
+
+def until_end(row: torch.Tensor, ends: Sequence[int]) -> list[int]:
+    """An answer with the token that ends it; what fills rows up behind it is nobody's."""
+    ids = row.tolist()
+    at = next((place for place, token in enumerate(ids) if token in ends), len(ids))
+    return ids[: at + 1]

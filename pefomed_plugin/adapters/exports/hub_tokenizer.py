@@ -1,6 +1,6 @@
 """Our tokenizers as a ``tokenizer.json`` that makes the same ids, and a token in it that stands for images.
 
-MiniGPT-v2 tokenises each piece of a prompt apart, and so does what is written here: the text is cut where an image goes,
+MiniGPT-v2 tokenises each piece of a prompt apart, and so does what is written here: a text is cut where an image goes,
 and an answer behind its prompt gets the ids it gets by itself, whether a blank stands between them or not.
 
 No row is added to the embedding, because every further row would change all probabilities. The image token takes the

@@ -44,14 +44,14 @@ def read_image(image: Any) -> Image.Image:
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Transparent images on black; those of more than 8 bits from their smallest value to their largest."""
+    """Transparent images on white; those of more than 8 bits from their smallest value to their largest."""
     if image.mode.startswith(_DEEP):
         values, hidden = np.asarray(image), image.info.get("transparency")
         counted = values != hidden if isinstance(hidden, int) else None
         return Image.fromarray(_stretch(values, counted)).convert("RGB")
     if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
         straight = image.convert("RGBA")
-        opaque = Image.new("RGB", image.size, (0, 0, 0))
+        opaque = Image.new("RGB", image.size, (255, 255, 255))
         opaque.paste(straight, (0, 0), straight.getchannel("A"))
         return opaque
     return image.convert("RGB")

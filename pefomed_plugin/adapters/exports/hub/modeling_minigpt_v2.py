@@ -119,7 +119,7 @@ class MiniGPTv2PreTrainedModel(PreTrainedModel):
 
     config_class = MiniGPTv2Config
     base_model_prefix = "model"
-    input_modalities = ("image", "text")
+    input_modalities = ["image", "text"]
     supports_gradient_checkpointing = True
     _no_split_modules = ["EvaBlock"]
     _skip_keys_device_placement = ["past_key_values", "cache"]
@@ -129,7 +129,7 @@ class MiniGPTv2PreTrainedModel(PreTrainedModel):
     _supports_attention_backend = True
     _can_compile_fullgraph = True
 
-    def resize_token_embeddings(self, new_num_tokens: int | None = None, *args: Any, **kwargs: Any) -> nn.Module:
+    def resize_token_embeddings(self, new_num_tokens: int | None = None, *args: Any, **kwargs: Any) -> Any:
         """The embedding as it is; another size is refused.
 
         Raises:
@@ -146,6 +146,12 @@ class MiniGPTv2PreTrainedModel(PreTrainedModel):
 
 class MiniGPTv2Model(MiniGPTv2PreTrainedModel):
     """Everything but the output layer."""
+
+    visual_encoder: Any  # modules, as Any: torch types an attribute of a module as "Tensor or Module"
+    ln_vision: Any
+    llama_proj: Any
+    language_model: Any
+    _keys_to_ignore_on_load_unexpected = [r"^lm_head\."]
 
     def __init__(self, config: MiniGPTv2Config, language_model: nn.Module | None = None) -> None:
         """Random weights; ``language_model`` in place of one made here."""
@@ -206,21 +212,20 @@ class MiniGPTv2Model(MiniGPTv2PreTrainedModel):
             raise ValueError("give input_ids with pixel_values: of embeddings nobody knows where the images go")
         return self.language_model(inputs_embeds=inputs_embeds, attention_mask=attention_mask, **kwargs)
 
-    def _with_images(
-        self, input_ids: torch.Tensor | None, embeddings: torch.Tensor, pixel_values: torch.Tensor | None
-    ) -> torch.Tensor:
+    def _with_images(self, input_ids: Any, embeddings: torch.Tensor, pixel_values: torch.Tensor | None) -> torch.Tensor:
         is_checked = not torch.compiler.is_compiling()
         if pixel_values is None:
             if is_checked and embeddings.shape[1] > 1 and bool((input_ids == self.config.image_token_id).any()):
                 raise ValueError("input_ids have places for an image, and no pixel_values are given")
             return embeddings
-        visual = self.get_image_features(pixel_values).pooler_output
+        visual: Any = self.get_image_features(pixel_values).pooler_output
         visual = visual.to(embeddings.device, embeddings.dtype)
-        places = (input_ids == self.config.image_token_id).to(embeddings.device)
+        places: torch.Tensor = (input_ids == self.config.image_token_id).to(embeddings.device)
         if is_checked and int(places.sum()) != visual.shape[0] * visual.shape[1]:
             raise ValueError(
-                f"{int(places.sum())} places for visual tokens in input_ids, and {visual.shape[0]} image(s) of {visual.shape[1]} "
-                "each; a prompt was cut (truncation, max_length), or images and prompts are not of one batch"
+                f"{int(places.sum())} places for visual tokens in input_ids, and {visual.shape[0]} image(s) of "
+                f"{visual.shape[1]} each; a prompt was cut (truncation, max_length), or "
+                "images and prompts are not of one batch"
             )
         return embeddings.masked_scatter(places[..., None], visual)
 
@@ -300,7 +305,7 @@ class MiniGPTv2ForConditionalGeneration(MiniGPTv2PreTrainedModel, GenerationMixi
         self,
         expand_size: int = 1,
         is_encoder_decoder: bool = False,
-        input_ids: torch.Tensor | None = None,
+        input_ids: Any = None,
         **model_kwargs: Any,
     ) -> Any:
         """Rows and their images for beams: images lie row by row, and a row may show several."""
@@ -309,7 +314,8 @@ class MiniGPTv2ForConditionalGeneration(MiniGPTv2PreTrainedModel, GenerationMixi
             places = (input_ids == self.config.image_token_id).sum(1) // self.config.vision_config.visual_tokens
             rows = torch.split(pixel_values, places.tolist())
             pixel_values = torch.cat([row for row in rows for _ in range(expand_size)])
-        input_ids, model_kwargs = super()._expand_inputs_for_generation(
+        expand: Any = getattr(super(), "_expand_inputs_for_generation")  # noqa: B009
+        input_ids, model_kwargs = expand(
             expand_size=expand_size, is_encoder_decoder=is_encoder_decoder, input_ids=input_ids, **model_kwargs
         )
         if pixel_values is not None:

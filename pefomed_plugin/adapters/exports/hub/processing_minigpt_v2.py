@@ -7,6 +7,7 @@ written by hand has ``<ImageHere>`` where an image goes.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Mapping
 from typing import Any
 
@@ -39,6 +40,7 @@ class MiniGPTv2Processor(ProcessorMixin):
         self.visual_tokens = visual_tokens
         self.image_token = image_token
         self.image_token_id = tokenizer.convert_tokens_to_ids(image_token)
+        self._has_bytes = "<0x41>" in tokenizer.get_vocab()
         super().__init__(image_processor, tokenizer, chat_template=chat_template)
 
     def __call__(self, images: Any = None, text: Any = None, **kwargs: Any) -> BatchFeature:
@@ -95,12 +97,37 @@ class MiniGPTv2Processor(ProcessorMixin):
             conversation = [_opened(one) for one in conversation] if several else _opened(conversation)
         return super().apply_chat_template(conversation, *args, **kwargs)
 
+    def save_pretrained(self, save_directory: Any, push_to_hub: bool = False, **kwargs: Any) -> Any:
+        """As of every processor; ``tokenizer.model``, which pefomed_plugin reads, goes along from a local folder."""
+        found = super().save_pretrained(save_directory, push_to_hub=push_to_hub, **kwargs)
+        source, target = (os.path.join(str(folder), "tokenizer.model") for folder in (self._folder(), save_directory))
+        if os.path.isfile(source) and not os.path.exists(target):
+            shutil.copyfile(source, target)
+        return found
+
+    def _folder(self) -> str:
+        return str(getattr(self.tokenizer, "name_or_path", ""))
+
     def post_process_image_text_to_text(
         self, generated_outputs: Any, skip_special_tokens: bool = True, **kwargs: Any
     ) -> list[str]:
         """Texts of token ids, places of images left out."""
-        kwargs.pop("clean_up_tokenization_spaces", None)
-        return self.tokenizer.batch_decode(generated_outputs, skip_special_tokens=skip_special_tokens, **kwargs)
+        return self.batch_decode(generated_outputs, skip_special_tokens=skip_special_tokens, **kwargs)
+
+    def batch_decode(self, sequences: Any, skip_special_tokens: bool = False, **kwargs: Any) -> list[str]:
+        """Texts of rows of token ids."""
+        return [self.decode(row, skip_special_tokens=skip_special_tokens, **kwargs) for row in sequences]
+
+    def decode(self, token_ids: Any, skip_special_tokens: bool = False, **kwargs: Any) -> str:
+        """Text of token ids; LLaMA's byte tokens as SentencePiece reads them, which leaves more of a broken text."""
+        kwargs.setdefault("clean_up_tokenization_spaces", False)
+        if not self._has_bytes:
+            return self.tokenizer.decode(token_ids, skip_special_tokens=skip_special_tokens, **kwargs)
+        ids = token_ids.tolist() if hasattr(token_ids, "tolist") else token_ids
+        ids = [ids] if isinstance(ids, int) else list(ids)
+        tokens = self.tokenizer.convert_ids_to_tokens(ids, skip_special_tokens=skip_special_tokens)
+        text = _characters(b"".join(_bytes_of(token) for token in tokens))
+        return text[1:] if text.startswith(" ") else text
 
     def _get_num_multimodal_tokens(self, image_sizes: Any = None, **kwargs: Any) -> MultiModalData:
         """For vLLM: every image takes up the same number of places."""
@@ -113,14 +140,36 @@ class MiniGPTv2Processor(ProcessorMixin):
 _OF_IMAGES = ("size", "image_mean", "image_std", "do_resize", "do_rescale", "do_normalize", "do_center_crop", "do_pad")
 
 
+def _bytes_of(token: str) -> bytes:
+    is_byte = len(token) == len("<0x00>") and token.startswith("<0x") and token.endswith(">")
+    return bytes([int(token[3:5], 16)]) if is_byte else token.replace("\u2581", " ").encode()
+
+
+def _characters(raw: bytes) -> str:
+    """UTF-8, with one replacement character for each byte that is part of no character."""
+    found, at = [], 0
+    while at < len(raw):
+        length = next((size for size in range(1, 5) if _is_text(raw[at : at + size])), 0)
+        found.append(raw[at : at + length].decode() if length else "\ufffd")
+        at += length or 1
+    return "".join(found)
+
+
+def _is_text(raw: bytes) -> bool:
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def _opened(messages: Any) -> Any:
     """Messages with files of images read."""
     found = []
     for message in messages:
-        content = message.get("content") if isinstance(message, Mapping) else None
-        if isinstance(content, (list, tuple)):
-            message = {**message, "content": [_with_image(part) for part in content]}
-        found.append(message)
+        content: Any = message.get("content") if isinstance(message, Mapping) else None
+        is_list = isinstance(content, (list, tuple))
+        found.append({**message, "content": [_with_image(part) for part in content]} if is_list else message)
     return found
 
 
