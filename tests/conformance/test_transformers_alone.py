@@ -68,7 +68,8 @@ def clean_python(folder: Path) -> Path:
     """An environment with the packages that are installed here, but for those that are installed as editable."""
     venv.create(folder, with_pip=False, symlinks=True)
     site = next((folder / "lib").glob("python*/site-packages"))
-    (site / "borrowed.pth").write_text(str(Path(transformers.__file__).parents[1]) + "\n")
+    places = dict.fromkeys(str(Path(str(package.__file__)).parents[1]) for package in (transformers, torch))
+    (site / "borrowed.pth").write_text("\n".join(places) + "\n")
     return folder / "bin" / "python"
 
 
