@@ -20,7 +20,7 @@ _HEX = re.compile(r"#[0-9a-fA-F]{6}")
 
 @cache
 def read_look(scheme: str = LIGHT) -> Mapping[str, str]:
-    """Name of a variable -> its value as CSS, ``{"ink": "#20262b", ...}``; what dark does not change is as in light.
+    """Name of a variable -> its value as CSS, ``{"ink": "#...", ...}``; what dark does not change is as in light.
 
     Args:
         scheme: ``light`` or ``dark``.

@@ -11,7 +11,7 @@ from typing import Callable
 
 from ..errors import ConfigError, near_names
 from ..readers import describe
-from ..records import Prediction, Score
+from ..records import CLOSED, OPEN, Prediction, Score
 from .intervals import Interval, cluster_interval
 from .leaks import FINDINGS, LEAK_AXES, NO, NOT_EXAMINED, ORDER, YES
 from .pairing import answer_type, mean, pair_scores
@@ -159,7 +159,15 @@ def label_of(dataset: str, axis: str, group: str) -> str:
     if axis in FINDINGS:
         return {YES: f"with {FINDINGS[axis][1]}", NO: f"without {FINDINGS[axis][1]}"}.get(group, group)
     name = describe(dataset).long_name(axis, group)
-    return group if name == group else f"{group} ({name})"
+    return group if name.lower() == group.lower() else f"{group} ({name})"
+
+
+def spelt_out(dataset: str, axis: str, group: str) -> str:
+    """A group by its long name alone, as its data set declares it: ``presence``, ``abdomen``; for prose and pages."""
+    if axis in FINDINGS:
+        return label_of(dataset, axis, group)
+    name = describe(dataset).long_name(axis, group)
+    return name.lower() if name in (OPEN, CLOSED) else name
 
 
 def _cell(group: str, label: str, rows: Sequence[tuple[Hashable, float | None]]) -> GroupMean:

@@ -5,6 +5,7 @@ A small file can unpack to gigabytes (a zip bomb), and one cell at its far corne
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,14 @@ from ..requirements import Need
 MOST_UNPACKED_BYTES = 256 * 2**20
 """Of the XML in a workbook; 100,000 answers of a hundred words have some 100 MB."""
 MOST_COLUMNS = 200
+NUMBERLIKE = re.compile(
+    r"(?=\D*\d)[\d.,:/ %-]*(e[+-]?\d+)?|"
+    r"(\d{1,4}[ /-])?(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[ /.-]*\d{0,4}",
+    re.IGNORECASE,
+)
+"""Whole texts that a spreadsheet takes for a number, a date or a time. JavaScript reads the same pattern."""
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
+"""What begins a formula, or what our own mark of a text could be taken for."""
 OPENPYXL = Need("openpyxl", "spreadsheets", "openpyxl")
 
 

@@ -213,12 +213,14 @@ def test_the_lowest_scores_come_first_and_unscored_last(page: Page) -> None:
 
 
 def test_a_bar_of_the_breakdown_chooses_its_answers(page: Page) -> None:
-    page.evaluate("[...document.querySelectorAll('.group')].find((each) => each.textContent.includes('PLANE')).click()")
+    page.evaluate(
+        "[...document.querySelectorAll('.group')].find((each) => each.textContent.includes('imaging plane')).click()"
+    )
     check_shows(page, "100 of 400 answers, 0.0 % right")
 
 
 def test_scorers_stand_side_by_side_with_their_sd(page: Page) -> None:
-    group = "[...document.querySelectorAll('.group')].find((each) => each.textContent.includes('PLANE'))"
+    group = "[...document.querySelectorAll('.group')].find((each) => each.textContent.includes('imaging plane'))"
     values = f"[...{group}.querySelectorAll('b')].map((each) => each.title + ' ' + each.textContent)"
     side_by_side = ["exact_match/pefomed 0.0 %", "judge/vqa/gpt-4o 0.0 ± 0.0 %", "human/vqa 13.3 ± 11.5 %"]
     assert page.evaluate(values) == side_by_side

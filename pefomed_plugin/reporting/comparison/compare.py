@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from ...errors import ConfigError, DataError
+from ...origins import GENERATED
 from ...records import Prediction
 from ...scoring.breakdown import cluster_of
 from ...scoring.checks import check_references
@@ -192,8 +193,14 @@ def _floor_of(runs: Sequence[Run], key: str, scorer: str, columns: Sequence[Scor
 
 
 def stages_in_paper(run: Run, answered: Answered) -> Stages | None:
-    """The paper's row that a run can stand beside; it has none in which the model does not see the right image."""
-    return stages_of(run) if answered.predictions[0].producer.get("images", "own") == "own" else None
+    """The paper's row that a run can stand beside: none for generated data, nor where the model sees other images."""
+    is_generated = run.origins.data.get(answered.predictions[0].dataset) == GENERATED
+    return None if is_generated or not sees_own_images(answered) else stages_of(run)
+
+
+def sees_own_images(answered: Answered) -> bool:
+    """Whether the model saw each question's own image, not another one or none."""
+    return bool(answered.predictions[0].producer.get("images", "own") == "own")
 
 
 def columns_of(answered: Answered, spec: ScorerSpec) -> tuple[ScoredColumn, ...]:

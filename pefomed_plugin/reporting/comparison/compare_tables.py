@@ -105,8 +105,10 @@ def footnotes(comparisons: Sequence[Comparison]) -> list[str]:
     tested = " or ".join(dict.fromkeys(comparison.tested.name for comparison in comparisons))
     tests = max((comparison.tests for comparison in comparisons), default=0)
     adjusted = f"p is adjusted for these {tests} tests (Holm), that of a group for all groups." if tests > 1 else ""
+    rows = [row for comparison in comparisons for row in comparison.rows]
+    brackets = "In round brackets: the paper's figure for these stages; behind" if _as_in_the_paper(rows) else "Behind"
     return [
-        "In round brackets: the paper's figure for these stages; behind \u00b1 the SD over runs or raters.",
+        f"{brackets} \u00b1 the SD over runs or raters.",
         f"Interval and test are of the column {tested}.",
         f"Tests against the first run: {METHOD} (study, else image).",
         *([adjusted] if adjusted else []),

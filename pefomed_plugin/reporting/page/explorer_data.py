@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from ... import __version__
 from ...records import Prediction
-from ...scoring.breakdown import axes_of, groups_of, label_of, places_of_groups, says_nothing
+from ...scoring.breakdown import axes_of, groups_of, label_of, places_of_groups, says_nothing, spelt_out
 from ...scoring.leaks import FINDINGS, LEAK
 from ...scoring.metrics_file import groups_in
 from ...scoring.reliance import VARIANTS
 from ...scoring.spec import ACCURACY, RATER, RUN, MetricSpec, ScorerSpec
+from ...services.spreadsheets import FORMULA_STARTS, NUMBERLIKE
 from ..breakdowns import break_down_answers, names_together, title_of_axis
-from ..comparison.compare import Comparison, compare_runs
-from ..comparison.compare_tables import comparison_table, footnotes
-from ..comparison.findings import find
 from ..figures import Figure
 from ..floors import floor_words
-from ..leaks import parting_axes
-from ..rendering import to_page
 from ..results import Answered, Run
 from ..table import text_of
 from .explorer_ratings import ratings_data
 from .explorer_reliance import KINDS, reliance_data
 from .explorer_rows import COLUMNS, SampleRows
+from .explorer_runs import beside, comparison_data
 
 
 def page_data(runs: Sequence[Run], texts: bool = True, axes: Sequence[str] = ()) -> dict[str, Any]:
@@ -41,7 +39,7 @@ def page_data(runs: Sequence[Run], texts: bool = True, axes: Sequence[str] = ())
         DataError: the runs cannot be compared.
     """
     run = runs[0]
-    comparison = _comparison(runs, axes)
+    comparison = comparison_data(runs, axes)
     measured: dict[str, tuple[ScorerSpec, MetricSpec]] = {}
     for key in run.answered:
         for other in runs:
@@ -55,7 +53,7 @@ def page_data(runs: Sequence[Run], texts: bool = True, axes: Sequence[str] = ())
         "notice": run.origins.notice,
         "texts": texts,
         "runs": [run.name for run in runs],
-        "sets": [_set(run, answered) for answered in run.answered.values()],
+        "sets": [_set(runs, answered) for answered in run.answered.values()],
         "scorers": [
             {
                 "name": name,
@@ -78,6 +76,7 @@ def page_data(runs: Sequence[Run], texts: bool = True, axes: Sequence[str] = ())
         "variants": VARIANTS,
         "lookedKinds": KINDS,
         "comparison": comparison,
+        "guard": {"starts": FORMULA_STARTS, "numberlike": NUMBERLIKE.pattern},
     }
 
 
@@ -114,14 +113,21 @@ def _fields(run: Run) -> dict[str, dict[str, Any]]:
                     "isTag": name not in FINDINGS,  # "yes" beside an answer says nothing; the worst of them does
                 },
             )
-            labels = {group: label_of(dataset, name, group) for group in sorted(groups)}
+            labels = spelt_labels(dataset, name, sorted(groups))
             field["labels"].update({group: label for group, label in labels.items() if label != group})
     return found
 
 
-def _set(run: Run, answered: Answered) -> dict[str, Any]:
+def spelt_labels(dataset: str, axis: str, groups: Sequence[str]) -> dict[str, str]:
+    """Groups by their long names; where two would be called the same, with their codes."""
+    names = {group: spelt_out(dataset, axis, group) for group in groups}
+    said = Counter(names.values())
+    return {group: name if said[name] == 1 else label_of(dataset, axis, group) for group, name in names.items()}
+
+
+def _set(runs: Sequence[Run], answered: Answered) -> dict[str, Any]:
     """One test set: its headline figures, its breakdowns, its judges and raters."""
-    first = answered.predictions[0]
+    run, first = runs[0], answered.predictions[0]
     missing = sum(prediction.prediction is None for prediction in answered.predictions)
     axes = _axes_shown(answered.predictions)
     figures = [
@@ -132,8 +138,12 @@ def _set(run: Run, answered: Answered) -> dict[str, Any]:
         and answered.scorers[scorer].summary_of not in answered.figures
         and not groups_in([group], answered.scorers[scorer], axes)  # drawn as breakdowns
     ]
+    headline = _headline(figures)
+    shown = (answered.scorers[headline["scorer"]], headline["group"]) if headline else None
     return {
         "key": answered.key,
+        "headline": headline,
+        "runs": beside(runs, answered.key, shown),
         "dataset": first.dataset,
         "split": first.split,
         "task": first.task,
@@ -148,6 +158,13 @@ def _set(run: Run, answered: Answered) -> dict[str, Any]:
         "floors": {scorer: f"{floor.predictor} ({floor_words(floor)})" for scorer, floor in answered.floors.items()},
         "beside": [_leaks_in_words(answered), *_floors_lacking(run, answered)],
     }
+
+
+def _headline(figures: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """The figure that is shown large: how much is right; else CIDEr; else the first."""
+    right = [figure for figure in figures if figure["group"] == "overall" and figure["unit"] == "%"]
+    cider = [figure for figure in figures if figure["group"] == "cider"]
+    return next(iter([*right, *cider, *figures]), None)
 
 
 def _leaks_in_words(answered: Answered) -> str:
@@ -202,6 +219,8 @@ def _breakdowns(answered: Answered) -> list[dict[str, Any]]:
     for scorer, (_, metric) in answered.measured.items():
         for axis in _axes_shown(answered.predictions):
             breakdown = break_down_answers(answered, scorer, axis)
+            dataset, groups = answered.predictions[0].dataset, [cell.group for cell in breakdown.cells]
+            labels = spelt_labels(dataset, axis, groups)
             if not says_nothing(cell.group for cell in breakdown.cells):
                 found.append(
                     {
@@ -214,7 +233,7 @@ def _breakdowns(answered: Answered) -> list[dict[str, Any]]:
                         "cells": [
                             {
                                 "group": cell.group,
-                                "label": cell.label,
+                                "label": labels[cell.group],
                                 "n": cell.n,
                                 "value": cell.value,
                                 "low": cell.interval.low,
@@ -233,34 +252,3 @@ def _producer(run: Run) -> dict[str, str]:
     """What made the answers, as the first of them says it; the prompt is text of the data set and stays out."""
     first = next(iter(run.answered.values())).predictions[0]
     return {key: str(value) for key, value in first.producer.items() if key != "prompt" and value is not None}
-
-
-def _comparison(runs: Sequence[Run], axes: Sequence[str]) -> dict[str, Any] | None:
-    """The ablation tables with what their tests say, where there is something to compare with."""
-    if len(runs) < 2:
-        return None
-    comparisons = [comparison for comparison in compare_runs(runs) if len(comparison.rows) > 1]
-    parted = [axis for axis in parting_axes(runs) if axis not in axes]
-    findings = find(runs, comparisons, [*axes, *parted])
-    return {
-        "tables": [
-            _compared(comparison, findings.lines.get((comparison.dataset, comparison.scorer), ()))
-            for comparison in comparisons
-        ],
-        "further": list(map(to_page, findings.tables)),
-        "notes": footnotes(comparisons),
-    }
-
-
-def _compared(comparison: Comparison, lines: Sequence[str]) -> dict[str, Any]:
-    """A table, and one bar per run."""
-    tested = comparison.tested
-    figures = [(row.run, row.figures[tested.name]) for row in comparison.rows]
-    return {
-        "floor": comparison.floor.figures[tested.name].value if comparison.floor else None,
-        "table": to_page(comparison_table(comparison)),
-        "said": lines,
-        "unit": tested.unit,
-        "range": tested.metric.shown_range,
-        "bars": [{"run": run, "value": figure.value, "interval": asdict(figure.interval)} for run, figure in figures],
-    }

@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
+from ...origins import GENERATED
+from ...readers import describe
+from ...records import Prediction
 from ...scoring.breakdown import groups_of
 from ..results import Answered, Run
 from .explorer_reliance import SampleReliance, occlusion_of
@@ -16,6 +19,7 @@ COLUMNS = (
     "id",
     "set",
     "images",
+    "files",
     "views",
     "task",
     "question",
@@ -26,10 +30,12 @@ COLUMNS = (
     "looked",
     "map",
 )
-"""``views``: what each image is called, where there are several. ``groups``: what the sample belongs to, by the place
-of a field. ``runs``: prediction and scores of each run, None where it has none. ``ratings``: what every run of a judge,
-or every rater, gave the first run's answer, by the place of the scorer. ``looked``: what was said about other images
-(``explorer_reliance``). ``map``: what the answer leans on, ``occlusion_of``."""
+"""``id``: the sample's, or, of data that are not public, its line in the file of answers, which names no patient.
+``files``: the images' file names, without folders where the data are not public. ``views``: what each image is called,
+where there are several. ``groups``: what the sample belongs to, by the place of a field. ``runs``: prediction and
+scores of each run, None where it has none. ``ratings``: what every run of a judge, or every rater, gave the first run's
+answer, by the place of the scorer. ``looked``: what was said about other images (``explorer_reliance``). ``map``: what
+the answer leans on, ``occlusion_of``."""
 
 
 _OfRun = tuple[Answered, Optional[dict[str, int]]]
@@ -48,6 +54,7 @@ class SampleRows(Sequence[list[Any]]):
         texts: bool,
     ) -> None:
         self._scorers, self._images, self._fields, self._texts = scorers, images, fields, texts
+        self._public = public_sets(runs[0])
         self._sets = [
             (
                 answered,
@@ -75,9 +82,10 @@ class SampleRows(Sequence[list[Any]]):
     def _row(self, number: int, answered: Answered, place: int, of_runs: Sequence[_OfRun | None]) -> list[Any]:
         prediction = answered.predictions[place]
         return [
-            prediction.id,
+            self._name(answered, place),
             number,
             [self._images[(prediction.dataset, image)] for image in prediction.images],
+            self._files(prediction),
             prediction.image_names if len(prediction.images) > 1 else [],
             prediction.task,
             prediction.question if self._texts else None,
@@ -92,6 +100,16 @@ class SampleRows(Sequence[list[Any]]):
             occlusion_of(answered.occlusion.get(prediction.id)),
         ]
 
+    def _name(self, answered: Answered, place: int) -> str:
+        """What names a sample and no patient."""
+        prediction = answered.predictions[place]
+        return prediction.id if prediction.dataset in self._public else f"{answered.key}#{place + 1}"
+
+    def _files(self, prediction: Prediction) -> list[str]:
+        if prediction.dataset in self._public:
+            return list(prediction.images)
+        return [image.rsplit("/", 1)[-1] for image in prediction.images] if self._texts else []
+
     def _said(self, of_run: _OfRun | None, place: int, name: str) -> list[Any] | None:
         """Prediction and scores of one run; None where it did not answer this."""
         if of_run is None:
@@ -105,6 +123,12 @@ class SampleRows(Sequence[list[Any]]):
             answered.predictions[found].prediction if self._texts else None,
             [_rounded(scores[found].value) if scores else None for scores in by_scorer],
         ]
+
+
+def public_sets(run: Run) -> set[str]:
+    """Data sets whose ids and paths name no patient that is not named in public: public ones, and generated ones."""
+    origins = run.origins.data
+    return {name for name in run.datasets if origins.get(name) == GENERATED or not describe(name).needs_permission}
 
 
 def _places(shown: Answered, other: Answered) -> dict[str, int] | None:

@@ -18,7 +18,7 @@ from ...input_files import read_bytes
 from ...records import numbered_images
 from ...rubrics import Rubric
 from ...storage import write_text
-from ..spreadsheets import OPENPYXL, opened_workbook, rows_of
+from ..spreadsheets import FORMULA_STARTS, NUMBERLIKE, OPENPYXL, opened_workbook, rows_of
 
 COLUMNS = ("item", "question", "reference", "answer", "rating", "comment", "rubric")
 _REQUIRED = COLUMNS[:5]
@@ -28,12 +28,6 @@ _CELL_LIMIT = 32_000
 _MORE = " [goes on in the sheet Long texts]"
 _ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
 _CONTROL = re.compile("[\x00-\x20\x7f\u2400-\u241f]")
-_NUMBERLIKE = re.compile(
-    r"(?=\D*\d)[\d.,:/ %-]*(e[+-]?\d+)?|"
-    r"(\d{1,4}[ /-])?(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[ /.-]*\d{0,4}",
-    re.IGNORECASE,
-)
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "'")
 THUMBNAIL_PX = 160
 
 
@@ -205,7 +199,7 @@ def _set(cell: Any, text: str) -> None:
     """A text as a text, whatever it begins with, also after somebody edited the cell."""
     cell.value = text
     cell.data_type = "s"
-    cell.quotePrefix = text.startswith(_FORMULA_STARTS)
+    cell.quotePrefix = text.startswith(FORMULA_STARTS)
 
 
 def _read_long_texts(sheet: Any) -> dict[tuple[str, str], str]:
@@ -262,7 +256,7 @@ def _unguarded(cell: str) -> str:
 
 
 def _is_in_danger(text: str) -> bool:
-    return text.startswith(_FORMULA_STARTS) or _NUMBERLIKE.fullmatch(text.strip()) is not None
+    return text.startswith(FORMULA_STARTS) or NUMBERLIKE.fullmatch(text.strip()) is not None
 
 
 def _openpyxl() -> Any:

@@ -34,8 +34,9 @@ LINES_ON = [*((f"series-{number}", "card") for number in range(6)), ("wrong", "t
 
 
 def tracked() -> list[Path]:
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", *SHOWN]
     try:
-        said = subprocess.run(["git", "ls-files", *SHOWN], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("no git here")
     return [ROOT / name for name in said.splitlines() if (ROOT / name).is_file()]

@@ -26,16 +26,15 @@ def test_each_run_has_a_table_with_the_papers_figures(tmp_path: Path, capsys: py
     assert "as in the paper's Table 4" in capsys.readouterr().out
 
 
-def test_generated_data_do_not_compare_and_json_has_the_tables(tmp_path: Path) -> None:
-    made = {"origin": {"data": {"vqa_rad": "generated"}, "model": "tiny"}}
+@pytest.mark.parametrize(("data", "paper"), [("generated", None), ("real", 81.0)])
+def test_no_paper_figure_stands_beside_generated_data_and_json_has_the_tables(
+    tmp_path: Path, data: str, paper: float | None
+) -> None:
+    made = {"origin": {"data": {"vqa_rad": data}, "model": "tiny"}}
     folder, out = make_run(tmp_path / "run", answers(RIGHT, producer=made)), tmp_path / "compare.json"
     assert main(["compare", str(folder), "--label", "both", "--by", "organ", "--out", str(out)]) == 0
-    (table,) = json.loads(out.read_text())["groups"]
-    assert "do not compare" in table["notes"][0] and table["rows"][0][1]["paper"] == 81.0
-
-
-def test_an_axis_without_values_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    folder = make_run(tmp_path / "run", answers(RIGHT))
-    assert main(["compare", str(folder), "--by", "modality"]) == 2
-    assert "a value for modality" in capsys.readouterr().err
-    assert main(["compare", str(folder), "--by", "orgn"]) == 2
+    content = json.loads(out.read_text())
+    (table,), (compared,) = content["groups"], content["tables"]
+    assert table["rows"][0][1].get("paper") == paper
+    assert ("do not compare" in table["notes"][0]) is (paper is not None)
+    assert (compared["rows"][0]["figures"]["overall"]["paper"] is None) is (paper is None)

@@ -144,13 +144,13 @@ def test_a_field_that_a_data_set_declares_is_a_filter_and_a_breakdown(
     assert data["fields"][-1] == {
         "name": "ward",
         "title": "ward of the hospital",
-        "labels": {"B2": "B2 (surgery)"},
+        "labels": {"B2": "surgery"},
         "isTag": True,
     }
     groups = data["samples"][0][data["columns"].index("groups")]
     assert groups[-1] == ("B2",) and len(groups) == len(data["fields"])
     (found,) = [breakdown for breakdown in data["sets"][0]["breakdowns"] if breakdown["axis"] == "ward"]
-    assert (found["title"], found["cells"][0]["label"]) == ("ward of the hospital", "B2 (surgery)")
+    assert (found["title"], found["cells"][0]["label"]) == ("ward of the hospital", "surgery")
 
 
 def test_judges_people_and_every_run_are_on_the_page(tmp_path: Path) -> None:
