@@ -44,6 +44,7 @@ COMMANDS = {
     "plot": "scorers side by side by question type or organ, as in the paper's figures 3 to 6",
     "report": "one HTML page of a run: figures, breakdowns and every answer beside its image",
     "paper": "every table and figure of the paper and a paragraph of methods, from your runs",
+    "checklist": "CLAIM and TRIPOD-LLM filled in from what a run knows of itself; the rest is left open by name",
     "checkpoint": "what a weights file holds; other spellings, a merged LLaMA, an adapter for the hub",
     "explain": "which parts of an image an answer leans on, drawn over it",
     "chat": "try a model: a local page, or a conversation in the terminal",

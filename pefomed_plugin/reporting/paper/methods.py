@@ -35,7 +35,7 @@ def methods_text(material: Material) -> list[str]:
     trainings: dict[str, str] = {}
     for run in runs.values():
         for training in reversed(training_runs(run)[1]):
-            said = _training(training)
+            said = describe_training(training)
             if said:
                 trainings[said] = said
     found = [sentence for place in there for sentence in _found(place)]
@@ -43,7 +43,7 @@ def methods_text(material: Material) -> list[str]:
     missing = f"Not part of this text: {', '.join(absent)}." if absent else ""
     paragraphs = [
         " ".join(notices),
-        " ".join(dict.fromkeys(_model(run) for run in runs.values())),
+        " ".join(dict.fromkeys(describe_model(run) for run in runs.values())),
         " ".join(trainings) or "How the models were trained is not recorded beside these answers.",
         " ".join(dict.fromkeys(_answering(place) for place in there)),
         " ".join([*found, missing]).strip(),
@@ -51,7 +51,7 @@ def methods_text(material: Material) -> list[str]:
     return [paragraph for paragraph in paragraphs if paragraph]
 
 
-def _model(run: Run) -> str:
+def describe_model(run: Run) -> str:
     model: Mapping[str, Any] = run.config.get("model") or {}
     if not model:
         return f"The configuration of {run.folder.name} is not known."
@@ -91,7 +91,7 @@ def _version(run: Run) -> str:
     return str((run.record.plugin.get("version") if run.record else None) or __version__)
 
 
-def _training(training: TrainingRun) -> str:
+def describe_training(training: TrainingRun) -> str:
     """One training in a sentence; nothing for what only answers."""
     run: Mapping[str, Any] = training.config.get("run") or {}
     if run.get("evaluate") or run.get("task") not in _STAGES:

@@ -65,6 +65,7 @@ ORDER = [
     "plot",
     "report",
     "paper",
+    "checklist",
     "checkpoint",
     "explain",
     "chat",

@@ -1,0 +1,86 @@
+"""Reporting guidelines filled in from a run: what it knows, and that the rest is left open."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pefomed_plugin.cli import main
+from pefomed_plugin.reporting.checklists import GUIDELINES, KNOWN, fill
+from pefomed_plugin.reporting.results import read_run
+
+from .made import answers, make_run
+
+CONFIG: dict[str, Any] = {
+    "model": {"arch": "minigpt_v2", "image_size": 448, "lora_r": 64, "ckpt": "somewhere/stage1.pth"},
+    "datasets": {"vqa_rad": {"batch_size": 6, "limit": {"train": 100}}},
+    "run": {"task": "medical_vqa", "max_epoch": 2, "valid_splits": [], "init_lr": 3e-5, "min_lr": 1e-5, "seed": 42},
+}
+
+
+def said(folder: Path, guideline: str = "claim") -> dict[str, Any]:
+    return {answer.item.number: answer for answer in fill(GUIDELINES[guideline], read_run(folder))}
+
+
+def test_every_item_is_there_once_and_every_fact_is_asked_for() -> None:
+    assert [item.number for item in GUIDELINES["claim"].items] == [str(number) for number in range(1, 45)]
+    for guideline in GUIDELINES.values():
+        numbers = [item.number for item in guideline.items]
+        assert len(set(numbers)) == len(numbers)
+    tripod = {item.number.rstrip("abcdefg") for item in GUIDELINES["tripod_llm"].items}
+    assert tripod == {str(number) for number in range(1, 20)}
+    asked = {key for guideline in GUIDELINES.values() for item in guideline.items for key in item.known}
+    assert asked == set(KNOWN)
+
+
+def test_what_a_run_says_is_its_own(tmp_path: Path) -> None:
+    found = said(make_run(tmp_path / "run", answers([True, True, False, True]), config=CONFIG))
+    assert "exact_match/pefomed overall 75.0 %" in found["37"].said and "[" in found["37"].said
+    assert found["37"].where == "results/vqa_rad-test/metrics.json"
+    assert "1 of 4 wrong" in found["39"].said
+    assert "vqa_rad, train: the first 100" in found["10"].said
+    assert "stage1.pth" in found["24"].said and "somewhere" not in found["24"].said
+    assert "the last epoch" in found["26"].said
+    assert "4 answers" in found["21"].said and found["21"].state == "partly"
+    assert "vqa_rad-test: 0 of 4 answers are missing" in found["12"].said
+    assert {found[number].state for number in ("4", "6", "34", "36", "41", "44")} == {"open"}
+    assert (found["18"].state, found["31"].state) == ("open", "open"), "nobody rated, nothing was explained"
+
+
+def test_answers_from_elsewhere_leave_open_what_nobody_recorded(tmp_path: Path) -> None:
+    found = said(make_run(tmp_path / "run", answers([True, False])))
+    assert {found[number].state for number in ("9", "10", "22", "23", "24", "25", "26", "27", "33", "42")} == {"open"}
+    assert found["37"].state == "filled"
+    assert found["32"].state == "open", "it is not known what the model was trained on"
+
+
+def test_data_of_ones_own_are_not_called_retrospective(tmp_path: Path) -> None:
+    own = [replace(one, dataset="medical_custom", id=f"medical_custom-{n}") for n, one in enumerate(answers([True]))]
+    config = {**CONFIG, "datasets": {"medical_custom": {}}}
+    found = said(make_run(tmp_path / "run", own, config=config))
+    assert found["5"].state == "open"
+
+
+def test_prompts_of_ones_own_are_not_called_fixed_beforehand(tmp_path: Path) -> None:
+    usual = make_run(tmp_path / "usual", answers([True]), config=CONFIG)
+    config = {**CONFIG, "datasets": {"vqa_rad": {"prompt_pool": ["{question}"]}}}
+    own = make_run(tmp_path / "own", answers([True]), config=config)
+    assert said(usual, "tripod_llm")["9b"].state == "filled"
+    assert said(own, "tripod_llm")["9b"].state == "open"
+
+
+def test_the_command_writes_shows_and_refuses(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    folder = make_run(tmp_path / "run", answers([True, False]), config=CONFIG)
+    assert main(["checklist", str(folder), "--guideline", "claim", "--out", str(tmp_path / "claim.md")]) == 0
+    text = (tmp_path / "claim.md").read_text(encoding="utf-8")
+    assert text.count("\n| ") == 44 + 2 and "240300" in text
+    capsys.readouterr()
+    assert main(["checklist", str(folder), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {item["state"] for item in found["claim"]} == {"filled", "partly", "open"} and found["tripod_llm"]
+    assert main(["checklist", str(folder), "--guideline", "clam"]) == 2
+    assert "did you mean 'claim'" in capsys.readouterr().err
