@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..errors import ConfigError, near_names
 from ..reporting.cards import warning
-from ..reporting.checklists import GUIDELINES, as_data, checklist_table, fill
+from ..reporting.checklists import GUIDELINES
 from ..reporting.rendering import Shown, to_markdown
 from ..reporting.results import read_run
 from ..services.console import say
@@ -32,6 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> Output:
     """Fill in, and say what is left open."""
+    from ..reporting.checklists.filling import as_data, checklist_table, fill  # late: loads numpy and PIL
+
     unknown = [f"{name!r}; {near_names(name, GUIDELINES)}" for name in arguments.guideline if name not in GUIDELINES]
     if unknown:
         raise ConfigError("no such guideline", unknown)

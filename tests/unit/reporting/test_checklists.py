@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from pefomed_plugin.cli import main
-from pefomed_plugin.reporting.checklists import GUIDELINES, KNOWN, fill
+from pefomed_plugin.reporting.checklists import GUIDELINES
+from pefomed_plugin.reporting.checklists.facts import KNOWN
+from pefomed_plugin.reporting.checklists.filling import fill
 from pefomed_plugin.reporting.results import read_run
 
 from .made import answers, make_run
