@@ -34,6 +34,7 @@ COMMANDS = {
     "audit": "what scorers, other harnesses and judges make of answers whose worth is known",
     "score": "score predictions without a model, and break the scores down",
     "import-predictions": "turn other people's result files into predictions.jsonl",
+    "export-predictions": "write predictions as other projects' result files: lmms-eval, VLMEvalKit, ReXrank, R2Gen",
     "judge": "let a language model, or the offline judge, rate predictions against their references",
     "jury": "the verdicts of several judging models as one, by majority, and how far they agree",
     "wasm": "the weighted average of report ratings, from score files or from counts",

@@ -190,15 +190,15 @@ def _join(
         return join(options, ways)
     except DataError as error:
         per_study = {"per": "study"} if any(option.name == "per" for option in spec.options) else {}
-        about = {"more rows": spec.every_row, "whole studies": per_study}
-        for what, others in about.items():
-            left = problems({**options, **others}) if others and not others.items() <= options.items() else None
+        others = {
+            f"more rows than {spec.name} was read with": spec.every_row,
+            f"whole studies, and {spec.name} was read with a sample for each image": per_study,
+        }
+        for what, more in others.items():
+            left = problems({**options, **more}) if more and not more.items() <= options.items() else None
             if left is not None and left < len(error.problems):
-                wanted = " ".join(f"--option {name}={value}" for name, value in others.items())
-                was = "than" if what == "more rows" else "and not as"
-                raise DataError(
-                    f"the answers are about {what} {was} {spec.name} was read with; add {wanted}"
-                ) from error
+                wanted = " ".join(f"--option {name}={value}" for name, value in more.items())
+                raise DataError(f"the answers are about {what}; add {wanted}") from error
         if any(answer.key is not None for answer in answers) and not arguments.questions and _is_llava(producer):
             summary = f"{error.summary}; if the ids are those of a question file, give it with --questions"
             raise DataError(summary, error.problems) from error

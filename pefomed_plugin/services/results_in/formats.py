@@ -5,18 +5,14 @@ A file is recognised by what is in it, never by its name alone. Where none or se
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable
+from typing import Callable
 
-from ...errors import ConfigError, DataError, named, near_names, quoted
-from ...input_files import open_input
-from ...json_fields import kind_of
-from ...readers.textfiles import read_json, read_rows, read_text
+from ...errors import ConfigError, near_names
 from .answers import Answer
-from .inspect_logs import is_inspect_archive, read_inspect
+from .inspect_logs import read_inspect
 from .json_formats import (
     read_authors,
     read_llama_factory,
@@ -26,46 +22,8 @@ from .json_formats import (
     read_ms_swift,
     read_rexrank,
 )
-from .tables import pair_of, read_header, read_r2gen, read_vlmevalkit
-
-LINES, LIST, OBJECT, SHEET, TABLE, ARCHIVE, PAIR = (
-    "JSON lines, whose first record",
-    "a JSON list, whose first record",
-    "a JSON object, whose first value",
-    "a spreadsheet, whose header",
-    "a table with tabs, whose header",
-    "a log of inspect_ai, which",
-    "a pair of CSV files, which",
-)
-_START = 2**20
-_ZIP, _GZIP, _UTF16 = b"PK", b"\x1f\x8b", (b"\xff\xfe", b"\xfe\xff")
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What a file is, as far as its first record tells."""
-
-    kind: str
-    keys: frozenset[str]
-    """Of the first record, or of the header."""
-
-    @property
-    def words(self) -> str:
-        """For a message."""
-        return f"{self.kind} has {named(sorted(self.keys)) or 'no fields'}"
-
-
-@dataclass(frozen=True)
-class Mark:
-    """One way to know a format: what the file is, what its records have, and what they must not have."""
-
-    kinds: tuple[str, ...]
-    keys: frozenset[str] = frozenset()
-    without: frozenset[str] = frozenset()
-
-    def fits(self, seen: Seen) -> bool:
-        """Whether the file carries it."""
-        return seen.kind in self.kinds and self.keys <= seen.keys and not self.without & seen.keys
+from .seen import ARCHIVE, LINES, LIST, OBJECT, PAIR, SHEET, TABLE, Mark, Seen, look_at
+from .tables import read_r2gen, read_vlmevalkit
 
 
 def _mark(kinds: Sequence[str], keys: str, without: str = "") -> Mark:
@@ -257,72 +215,3 @@ def _nearest(seen: Seen) -> str:
     if not near:
         return f"known: {', '.join(FORMATS)}; or write predictions.jsonl yourself (docs/other-peoples-predictions.md)"
     return "near: " + ", ".join(words for _, words in sorted(near)[:3])
-
-
-def look_at(path: Path) -> Seen:
-    """What a file is, by its first bytes and its first record.
-
-    Raises:
-        DataError: it cannot be read, or is packed or encoded in a way that is not read; the remedy is said.
-    """
-    if pair_of(path):
-        return Seen(PAIR, frozenset())
-    if path.is_dir():
-        raise DataError(f"{path} is a folder without res.csv and gts.csv; name the result file in it")
-    with open_input(path) as file:
-        start = file.read(_START)
-    if start[:2] == _GZIP:
-        raise DataError(f"{path} is packed with gzip; unpack it: gunzip {path.name}")
-    if start[:2] in _UTF16:
-        raise DataError(f"{path} is UTF-16; convert it: iconv -f utf-16 -t utf-8 {path.name}")
-    if start[:2] == _ZIP:
-        if is_inspect_archive(path):
-            return Seen(ARCHIVE, frozenset())
-        return Seen(SHEET, frozenset(read_header(path)))
-    text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if not text:
-        raise DataError(f"{path} is empty")
-    if text[:1] == b"[":
-        return _first_of_list(path, text)
-    if text[:1] == b"{":
-        return _lines_or_object(path, text, len(start) < _START)
-    return Seen(TABLE, frozenset(_first_line(path).rstrip("\r\n").replace('"', "").split("\t")))
-
-
-def _first_of_list(path: Path, text: bytes) -> Seen:
-    """Of a long list the first record alone is read."""
-    try:
-        record = json.JSONDecoder().raw_decode(text[1:].decode("utf-8", "ignore").lstrip())[0]
-    except ValueError:
-        rows = read_rows(path, with_nan=True)  # says where it is damaged
-        record = rows[0][1] if rows else {}
-    return Seen(LIST, _keys(path, record))
-
-
-def _lines_or_object(path: Path, text: bytes, is_whole: bool) -> Seen:
-    """JSON lines, or one object: a mapping of records, or a log; of one line, which is both, what its values are."""
-    first, _, rest = text.partition(b"\n")
-    try:
-        record = json.loads(first)
-    except ValueError:
-        record = None
-    values = list(record.values()) if isinstance(record, dict) else []
-    is_mapping = bool(values) and all(isinstance(value, dict) for value in values)
-    if record is not None and not (is_mapping or "samples" in record) and (rest.strip() or is_whole):
-        return Seen(LINES, _keys(path, record))
-    content = record if record is not None and is_whole and not rest.strip() else read_json(path, with_nan=True)
-    values = list(content.values()) if isinstance(content, dict) else []
-    if values and all(isinstance(value, dict) for value in values):
-        return Seen(OBJECT, _keys(path, values[0]))
-    return Seen(OBJECT, _keys(path, content))
-
-
-def _first_line(path: Path) -> str:
-    lines = read_text(path).splitlines()
-    return lines[0] if lines else ""
-
-
-def _keys(path: Path, record: Any) -> frozenset[str]:
-    if not isinstance(record, dict):
-        raise DataError(f"{path}: expected records that are objects, found {kind_of(record)}")
-    return frozenset(quoted(key, bare=True) for key in record)

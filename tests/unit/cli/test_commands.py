@@ -55,6 +55,7 @@ ORDER = [
     "audit",
     "score",
     "import-predictions",
+    "export-predictions",
     "judge",
     "jury",
     "wasm",

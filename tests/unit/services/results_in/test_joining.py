@@ -175,7 +175,7 @@ def test_answers_about_studies_name_the_option(tmp_path: Path, capsys: pytest.Ca
     command = ["import-predictions", str(file), "--dataset", "iu_xray", "--data", str(release)]
     command += ["--out", str(tmp_path / "out")]
     assert main(command) == 2
-    assert "about whole studies and not as iu_xray was read with; add --option per=study" in capsys.readouterr().err
+    assert "was read with a sample for each image; add --option per=study" in capsys.readouterr().err
     assert main([*command, "--option", "per=study"]) == 0
     assert [found.prediction for found in read_predictions(tmp_path / "out" / "predictions.jsonl")] == [
         f"said of {key}" for key in studies
