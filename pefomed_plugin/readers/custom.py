@@ -28,6 +28,7 @@ from .views import ALL, FIRST, NOT_SHOWN, named_images
 
 DATASET = "medical_custom"
 _NEEDED = {"vqa": ("image", "question", "answer"), "report": ("image", "report"), "caption": ("image", "caption")}
+_OTHER_NAMES = "; pefomed prepare takes other names (--map report=COLUMN)"
 _SEVERAL = "images"
 _FIELDS = frozenset(
     ("image", _SEVERAL, "question", "answer", "report", "caption", "id", "answer_type", "question_type", "organ")
@@ -62,8 +63,9 @@ def _read_file(path: Path, split: str, release: Release, shows: str) -> None:
         if task is None:
             task = _task(row)
             if task is None:
+                hint = "" if any(names[-1] in row for names in _NEEDED.values()) else _OTHER_NAMES
                 release.problems.append(
-                    f"{where}: needs one of question and answer, report, or caption; found {named(row)}"
+                    f"{where}: needs one of question and answer, report, or caption; found {named(row)}{hint}"
                 )
                 return
         shown = _SEVERAL if _SEVERAL in row else "image"

@@ -167,6 +167,9 @@ def _leaks(
     yield compare(
         "studies", lambda sample: str(sample.metadata.get("study")), lambda sample: sample.metadata.get("study")
     )
+    yield compare(
+        "patients", lambda sample: str(sample.metadata.get("subject")), lambda sample: sample.metadata.get("subject")
+    )
     yield compare("image and question", lambda sample: sample.id, question)
     yield compare(
         "image, question and answer",

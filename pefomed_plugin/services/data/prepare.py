@@ -67,6 +67,8 @@ def prepare(
     if out.resolve() == source.resolve():
         raise ConfigError(f"{out}: write to a folder of its own; the release stays as it was downloaded")
     release = own.release if own else spec.read(source, **options)
+    if own and own.missing and not examination.open_images:
+        release.notes["image name(s) of which there is no file"] += own.missing
     leaves_out = not spec.every_row.items() <= options.items()
     whole = spec.read(source, **{**options, **spec.every_row}) if leaves_out else None
     usable, account = examine(

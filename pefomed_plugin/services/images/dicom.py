@@ -112,6 +112,29 @@ def read_header(path: Path, keywords: Sequence[str]) -> Any:
         raise UnusableImage(where, "a damaged DICOM file", "fetch it again", one_line(error)) from error
 
 
+def read_whole(path: Path) -> Any:
+    """A DICOM file with its pixels as stored, undecoded, as a pydicom dataset that says how it is stored.
+
+    Raises:
+        UnusableImage: pydicom is missing, or it is no DICOM file, or a damaged one.
+    """
+    where = str(path)
+    try:
+        import pydicom  # late: optional
+    except ImportError as error:
+        raise UnusableImage(where, "DICOM needs pydicom", "pip install pydicom") from error
+    try:
+        with open(path, "rb") as stream:
+            _refuse_inflation(stream, where, _MOST_INFLATED)
+            dataset = pydicom.dcmread(stream, force=True)
+            _say_how_it_is_stored(dataset)
+            return dataset
+    except UnusableImage:
+        raise
+    except Exception as error:  # pydicom raises a dozen types on damaged files
+        raise UnusableImage(where, "a damaged DICOM file", "fetch it again", one_line(error)) from error
+
+
 def _check_size(dataset: Any, where: str, max_pixels: int) -> int:
     """Number of frames, once the file is known to hold pixels and not too many."""
     rows, columns = dataset.get("Rows"), dataset.get("Columns")

@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from ...errors import ConfigError, DataError, near_names
+from ...errors import ConfigError, DataError, named, near_names
 
 _COMMON = {
     "image": "image file filename filepath path picture img imagefile imagename imagepath imageid dateiname datei "
@@ -113,7 +113,7 @@ def match_columns(path: Path, header: Sequence[str], given: Mapping[str, str]) -
         )
     left = [name for name in header if name and name not in columns.values()]
     if left:
-        lines.append(f"columns left out: {', '.join(left)} (keep one with --map {KEPT}NAME=COLUMN)")
+        lines.append(f"columns left out: {named(left)} (keep one with --map {KEPT}NAME=COLUMN)")
     return columns, lines
 
 
@@ -129,13 +129,13 @@ def task_of(columns: Iterable[str], path: Path, header: Sequence[str]) -> str:
         found = " and ".join(tasks) if tasks else "none of them"
         raise DataError(
             f"{path.name}: needs question and answer, or report, or caption, and has {found}; name the columns, for "
-            f"example --map report=COLUMN. Its columns: {', '.join(header) or 'none'}"
+            f"example --map report=COLUMN. Its columns: {named(header) or 'none'}"
         )
     missing = [name for name in TEXTS[tasks[0]] if name not in names]
     if missing:
         raise DataError(
             f"{path.name}: no column for {', '.join(missing)}; name it with --map {missing[0]}=COLUMN. Its columns: "
-            f"{', '.join(header)}"
+            f"{named(header)}"
         )
     return tasks[0]
 

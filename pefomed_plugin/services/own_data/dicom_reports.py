@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...errors import ConfigError, DataError, why
+from ...errors import ConfigError, DataError
 from ...readers import Release
 from ...readers.custom import DATASET, add_record
 from ...readers.views import all_films, numbered_images
+from ..console import progress
 from ..data.folds import PATIENT
 from .columns import KEPT, match_columns, task_of
+from .dicom_copies import copy_film
 from .dicom_tree import JOINS, SHOWN, Study, Tree, read_tree, views_said
 from .own_tables import TEXT_FIELDS, choose_parting
 from .pseudonyms import Pseudonyms
@@ -24,7 +24,7 @@ from .tables import Table, as_text, read_table
 from .wishes import OwnData, Wishes
 
 IMAGES = "images"
-"""Folder of the links below the prepared folder."""
+"""Folder of the copies below the prepared folder."""
 PER = ("image", "study")
 _OURS = re.compile(r"i-[0-9a-f]{16}\.dcm")
 NO_STUDY = "no study of the folder has its key"
@@ -32,7 +32,8 @@ _UNREPORTED = "studies of the folder without a row in the table"
 
 
 def read_dicom_folder(source: Path, wishes: Wishes, out: Path) -> OwnData:
-    """Samples of the studies of a folder, with the texts of ``wishes.reports``; links to the films are made in ``out``.
+    """Samples of the studies of a folder, with the texts of ``wishes.reports``; copies of the films without the
+    patient are made in ``out``.
 
     Raises:
         ConfigError: a choice is missing or does not fit.
@@ -60,20 +61,20 @@ def read_dicom_folder(source: Path, wishes: Wishes, out: Path) -> OwnData:
         release.notes[f"file(s) left out: {reason}"] += len(paths)
     release.finish()
     release.samples, split = part(release.samples, release.places, parting)
-    linked = _link(out / IMAGES, tree, {image for sample in release.samples for image in sample.images})
-    said = [*table.said, *lines, *_tree_said(tree), *split, linked, pseudonyms.said]
+    copied = _copy(out / IMAGES, tree, {image for sample in release.samples for image in sample.images})
+    said = [*table.said, *lines, *_tree_said(tree), *split, copied, pseudonyms.said]
     shown = [
         f"left out: {reason}: {', '.join(str(path) for path in paths[:SHOWN])}"
         + (f" and {len(paths) - SHOWN:,} more" if len(paths) > SHOWN else "")
         for reason, paths in tree.left_out.items()
     ]
-    return OwnData(release, [*said, *shown], said)
+    return OwnData(release, [*said, *shown], public_said=said)
 
 
 def _tree_said(tree: Tree) -> list[str]:
     patients = len({study.patient for study in tree.studies if study.patient})
     lines = [
-        f"DICOM: {len(tree.links):,} film(s) in {tree.series:,} series of {len(tree.studies):,} studies of "
+        f"DICOM: {len(tree.films):,} film(s) in {tree.series:,} series of {len(tree.studies):,} studies of "
         f"{patients:,} "
         "patient(s)",
         views_said(tree),
@@ -208,34 +209,23 @@ def _add_samples(
             add_record(release, where, record_id, "train", task, {**record, **images}, wishes.views, located=True)
 
 
-def _link(folder: Path, tree: Tree, wanted: set[str]) -> str:
-    """Links to the films under their pseudonyms (copies where the file system has no hard links); in words.
+def _copy(folder: Path, tree: Tree, wanted: set[str]) -> str:
+    """Copies of the films that say nothing of the patient, under their pseudonyms; in words.
 
     Raises:
-        DataError: the folder cannot be written.
+        DataError: a film cannot be read, or the folder cannot be written.
     """
-    copied = 0
-    try:
-        for old in folder.glob("*/*/*.dcm") if folder.is_dir() else ():
-            if _OURS.fullmatch(old.name) and old.relative_to(folder).as_posix() not in wanted:
-                old.unlink()  # of an earlier run
+    for old in folder.glob("*/*/*.dcm") if folder.is_dir() else ():
+        if _OURS.fullmatch(old.name) and old.relative_to(folder).as_posix() not in wanted:
+            old.unlink()  # of an earlier run
+    written = 0
+    with progress("copies without the patient", len(wanted)) as advance:
         for image in sorted(wanted):
-            link, file = folder / image, tree.links[image]
-            link.parent.mkdir(parents=True, exist_ok=True)
-            if link.exists():
-                if os.path.samefile(link, file):
-                    continue
-                link.unlink()
-            try:
-                os.link(file, link)
-            except OSError:
-                shutil.copyfile(file, link)
-                copied += 1
-    except OSError as error:
-        raise DataError(f"cannot make links in {folder}: {why(error)}") from error
-    how = f"{copied:,} copied, as no hard link can be made there" if copied else "hard links, no copies"
+            written += copy_film(tree.films[image], folder / image, Path(image).stem)
+            advance(1)
+    known = f"; {len(wanted) - written:,} of them were there" if written < len(wanted) else ""
     return (
-        f"images: {len(wanted):,} in {folder} under names that say nothing ({how}); the headers in them are the "
-        f"hospital's: "
-        "do not pass them on"
+        f"images: {len(wanted):,} copies in {folder}{known}: the pixels as they were, in the header nothing of the "
+        f"patient; "
+        "what is burnt into the picture stays"
     )

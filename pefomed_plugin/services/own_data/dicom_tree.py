@@ -46,7 +46,7 @@ _ELEMENTS = [
 ]
 _SLICED = frozenset(("CT", "MR", "PT", "NM"))
 """Modalities whose series are slices of one volume, of which none stands for the study."""
-NO_DICOM = "file(s) that are no DICOM"
+NO_DICOM = "no DICOM"
 SHOWN = 5
 
 
@@ -61,7 +61,7 @@ class Study:
     """``accession``, ``study``, ``patient`` -> what the header says: of patients, to join by and never to be
     written."""
     films: list[Film] = field(default_factory=list)
-    """Paths in the folder of links."""
+    """Paths in the folder of copies."""
     modality: str = ""
 
 
@@ -70,8 +70,8 @@ class Tree:
     """What a folder of DICOM files holds."""
 
     studies: list[Study] = field(default_factory=list)
-    links: dict[str, Path] = field(default_factory=dict)
-    """Path in the folder of links -> the file."""
+    films: dict[str, Path] = field(default_factory=dict)
+    """Path in the folder of copies -> the file."""
     views: Counter[str] = field(default_factory=Counter)
     """Element that said a view -> films."""
     left_out: dict[str, list[Path]] = field(default_factory=lambda: defaultdict(list))
@@ -139,7 +139,7 @@ def _header(path: Path, tree: Tree) -> Any:
     """The header of a film; None for everything else, which is noted with its kind."""
     try:
         if path.is_symlink() or not path.is_file():
-            tree.left_out["link(s) or special file(s); put the files themselves there"].append(path)
+            tree.left_out["a link or special file; put the file itself there"].append(path)
             return None
         with open(path, "rb") as file:
             if not looks_like_dicom(file.read(132)):
@@ -193,8 +193,7 @@ def _add_study(tree: Tree, uid: str, films: list[tuple[str, str, Path, Any]], ps
         modality = _text(rows[0][3], "Modality").upper()
         if modality in _SLICED and len(rows) > 1:
             tree.left_out[
-                f"slice(s) of {modality} series: a model sees single images; export key images, or NIfTI "
-                f"(--nifti-slice)"
+                f"slices of {modality} series; a model sees single images: export key images, or NIfTI (--nifti-slice)"
             ] += [path for *_, path, _ in rows]
             continue
         tree.series += 1
@@ -202,9 +201,9 @@ def _add_study(tree: Tree, uid: str, films: list[tuple[str, str, Path, Any]], ps
             view, said_by = view_of(header)
             tree.views[said_by] += 1
             name = pseudonyms.name("image", _text(header, "SOPInstanceUID") or str(path))
-            link = f"{study.patient or 'unknown'}/{study.name}/{name}.dcm"
-            tree.links[link] = path
-            study.films.append(Film(link, view))
+            copy = f"{study.patient or 'unknown'}/{study.name}/{name}.dcm"
+            tree.films[copy] = path
+            study.films.append(Film(copy, view))
     if study.films:
         tree.studies.append(study)
 

@@ -35,7 +35,7 @@ def read_own(source: Path, wishes: Wishes, out: Path) -> OwnData:
     """Samples of own files in any form but the layout of ``medical_custom`` itself.
 
     Args:
-        out: where they will be written; links to DICOM films are made there.
+        out: where they will be written; copies of DICOM films are made there.
 
     Raises:
         ConfigError: what the user said does not fit, or a choice is missing.

@@ -116,7 +116,7 @@ def assemble(release: Release, tables: Sequence[tuple[Table, str]], wishes: Wish
     if parting:
         release.samples, lines = part(release.samples, release.places, parting)
         said += lines
-    return OwnData(release, [*said, *([pseudonyms.said] if pseudonyms else [])])
+    return OwnData(release, [*said, *([pseudonyms.said] if pseudonyms else [])], reader.finder.notes[MISSING])
 
 
 def _parting(read: Sequence[tuple[str, Mapping[str, str]]], wishes: Wishes) -> Parting | None:

@@ -45,5 +45,7 @@ class OwnData:
     release: Release
     said: list[str]
     """How they were read, a line each: encoding, columns, splits, what patients are called."""
+    missing: int = 0
+    """Image names of which there is no file; what opens images counts them itself."""
     public_said: list[str] | None = None
     """The same without what may say who somebody is, for files; None: ``said`` may be written as it is."""

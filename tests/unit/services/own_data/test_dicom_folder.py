@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from pefomed_plugin.errors import DataError
 from pefomed_plugin.readers.prepared import read_prepared
 from pefomed_plugin.services.images.decoding import open_image
+from pefomed_plugin.services.own_data.dicom_copies import copy_film
 from pefomed_plugin.services.own_data.dicom_views import UNTOLD, view_of
 
 from .files import run, write_book, write_film, write_table
@@ -65,7 +67,7 @@ def test_a_tree_with_reports(tree: Path, tmp_path: Path, capsys: pytest.CaptureF
         "DICOM: 8 film(s) in 8 series of 4 studies of 4 patient(s)",
         "views: 4 by ViewPosition, 4 by SeriesDescription; 0 film(s) of which no header says the view",
         "train 4 records of 2 patients, val 2 records of 1 patient, test 2 records of 1 patient",
-        "images: 8 in out/images under names that say nothing (hard links, no copies)",
+        "images: 8 copies in out/images: the pixels as they were, in the header nothing of the patient",
         "a new salt in .pefomed-salt",
         "images that can be used 8 8 ok",
     ):
@@ -76,9 +78,42 @@ def test_a_tree_with_reports(tree: Path, tmp_path: Path, capsys: pytest.CaptureF
     assert open_image(release.image_root, first.only_image).size == (24, 24)
     assert first.only_image.startswith(f"{first.metadata['subject']}/{first.metadata['study']}/i-")
     texts = written(tmp_path / "out")
+    everything = b"".join(path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file())
+    for clear in (b"PAT-471", b"Muster", b"1.2.3."):
+        assert clear not in everything, clear
     for clear in ("PAT-471", "PAT", "Muster", "1.2.3.", "A1", "A4"):
         assert clear not in texts, clear
-    assert (tmp_path / "out/images" / first.only_image).stat().st_nlink == 2, "a link, no copy"
+
+
+def test_a_copy_shows_what_the_film_shows_and_says_nothing_else(tmp_path: Path) -> None:
+    import pydicom
+    from pydicom.dataset import Dataset
+
+    table = Dataset()
+    table.LUTDescriptor, table.LUTExplanation = [256, 0, 16], "Muster, Erika"
+    table.LUTData = b"".join(bytes((0, value)) for value in range(255, -1, -1))
+    for number, tags in enumerate(
+        (
+            {"PhotometricInterpretation": "MONOCHROME1", "WindowCenter": 90, "WindowWidth": 60},
+            {"VOILUTSequence": [table]},
+            {"RescaleSlope": 2, "RescaleIntercept": -10, "PixelPaddingValue": 0, "OperatorsName": "Muster^Erika"},
+        )
+    ):
+        film = write_film(tmp_path / f"{number}.dcm", number, study="1.2.3.4", **tags)
+        assert copy_film(film, tmp_path / "c" / film.name, f"i-{number}")
+        shown, copied = (open_image(folder, film.name) for folder in (tmp_path, tmp_path / "c"))
+        assert shown.tobytes() == copied.tobytes()
+        content = (tmp_path / "c" / film.name).read_bytes()
+        assert b"Muster" not in content and b"PAT" not in content and b"1.2.3.4" not in content
+        assert pydicom.dcmread(tmp_path / "c" / film.name).PatientIdentityRemoved == "YES"
+        assert not copy_film(film, tmp_path / "c" / film.name, f"i-{number}"), "it is there already"
+    (tmp_path / "cut.dcm").write_bytes(film.read_bytes()[:150])
+    with pytest.raises(DataError):
+        copy_film(tmp_path / "cut.dcm", tmp_path / "c" / "cut.dcm", "i-9")
+    film.write_bytes(film.read_bytes())
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match="cannot write"):
+        copy_film(film, tmp_path / "file" / "x.dcm", "i-9")
 
 
 def test_again_and_per_study(tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
@@ -89,7 +124,7 @@ def test_again_and_per_study(tree: Path, tmp_path: Path, capsys: pytest.CaptureF
     assert code == 0 and "frontal + lateral" in shown
     release = read_prepared(tmp_path / "out")
     assert Counter(sample.image_names for sample in release.samples) == {("frontal", "lateral"): 3, ("image 1",): 1}
-    assert sum(1 for _ in (tmp_path / "out").rglob("*.dcm")) == 7 and names > 0, "the link of an earlier run is gone"
+    assert sum(1 for _ in (tmp_path / "out").rglob("*.dcm")) == 7 and names > 0, "the copy of an earlier run is gone"
 
 
 def test_what_is_no_film_is_counted_and_named_on_the_screen_alone(
@@ -120,10 +155,10 @@ def test_what_is_no_film_is_counted_and_named_on_the_screen_alone(
     for said in (
         "1 file(s) left out: without an image (Basic Text SR)",
         "1 file(s) left out: of several frames (Ultrasound Multi-frame Image)",
-        "3 file(s) left out: slice(s) of CT series",
+        "3 file(s) left out: slices of CT series",
         "1 file(s) left out: copy of another file",
-        "1 file(s) left out: file(s) that are no DICOM (.txt)",
-        "1 file(s) left out: link(s) or special file(s)",
+        "1 file(s) left out: no DICOM (.txt)",
+        "1 file(s) left out: a link or special file",
         "1 film(s) of which no header says the view",
         "left out: without an image (Basic Text SR): pacs/PAT-4711/sr.dcm",
     ):

@@ -224,6 +224,8 @@ def test_missing_and_unreadable_images_are_counted_by_name(tmp_path: Path, capsy
     assert "skipped 1: image: no such file" in shown and "bilder/none.png: no such file" in shown
     assert "bilder/broken.png" in shown
     assert len(read_prepared(tmp_path / "out").samples) == 2
+    assert run("prepare medical_custom --source t.csv --image-root bilder --split test --out o2 --no-images") == 0
+    assert "1 image name(s) of which there is no file" in " ".join(capsys.readouterr().out.split())
 
 
 def test_columns_by_map_and_by_common_names() -> None:
