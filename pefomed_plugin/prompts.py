@@ -106,6 +106,25 @@ class PromptTemplate:
         return {"template": self.template, "pool": list(self.pool), **own}
 
 
+def plain_parts(
+    task: str, question: str | None, names: Sequence[str], templates: Mapping[str, PromptTemplate] | None = None
+) -> list[int | str]:
+    """What a model is asked that knows none of our markers: places of images and texts between them, in order.
+
+    The image, then evaluation's instruction; of several images each stands behind its name.
+
+    Args:
+        names: of the images (``Sample.image_names``).
+
+    Raises:
+        ValueError: an unknown task, or one that asks and a sample without a question.
+    """
+    instruction = template_of(task, templates or PROMPT_TEMPLATES).draw_instruction(question)
+    if len(names) == 1:
+        return [0, instruction]
+    return [*(part for place, name in enumerate(names) for part in (name + ":", place)), instruction]
+
+
 def template_problems(template: str, several: str = SEVERAL_IMAGES) -> list[str]:
     """What is wrong with texts as ``PromptTemplate.template`` and ``several``."""
     wanted = {IMAGE_MARKER: "where the image goes", INSTRUCTION: "where the instruction goes"}

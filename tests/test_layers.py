@@ -42,6 +42,7 @@ LAYERS = {
     "adapters": 4,
     "reporting": 4,
     "embedded": 4,
+    "sharing": 4,
     "registration": 5,
     "launch": 5,
     "doctor": 5,

@@ -53,6 +53,7 @@ WAYS_OUT = {
     "scoring/meteor.py": "a jar of this machine",
     "adapters/data/streams.py": "webdataset orders samples that were read",
     "readers/tars/members.py": "webdataset's names of what a tar holds",
+    "sharing/inspect_task.py": "a task of inspect_ai, which asks whatever model its user names; shared with their word",
     "services/audit/drivers/lmms_eval.py": "runs in a process whose network was taken away",
     "services/data/shard_reading.py": "webdataset reads a stream that shard_transport opened",
     "services/data/shards.py": "webdataset writes files",

@@ -23,6 +23,7 @@ COMMANDS = {
     "prepare": "check a downloaded data set and write it in our schema, with a report",
     "folds": "k folds of a data set that share no image, study or patient, each with a YAML that trains and evaluates",
     "shard": "write a prepared data set as WebDataset shards for stage 1",
+    "share": "a prepared data set as a Hugging Face data set, Croissant, or a task of inspect_ai or lmms-eval",
     "features": "make the images of a run ready once: what the frozen vision encoder makes of them, or pixels",
     "estimate": "what a run takes of a GPU's memory, of the disk and of hours, and what helps on a small card",
     "train": "train, then evaluate, what a YAML says; starts torchrun",

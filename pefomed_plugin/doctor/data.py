@@ -14,6 +14,7 @@ from ..readers import DATASETS
 from ..readers.layouts import recognise
 from ..readers.medical_shards import DATASET as BY_OTHERS
 from ..readers.prepared import SHARD_INDEX, is_prepared, read_manifest, scheme_of
+from ..readers.shared import is_shared, read_shared_manifest
 from ..services.data.shard_sources import read_storage
 from ..services.data.shard_transport import check_transport
 from ..services.data.shards import read_shard_index
@@ -49,6 +50,8 @@ def check_data(name: str, storage: str, images: str | None = None) -> list[Findi
     try:
         if is_prepared(root):
             return [_check_prepared(name, root, images, spec.page)]
+        if is_shared(root):
+            return [_check_shared(name, root)]
         layout = recognise(name, spec.layouts, root).name
     except DataError as error:
         where = "" if len(error.problems) < 2 else f" (one of: {'; '.join(error.problems)})"
@@ -63,6 +66,14 @@ def check_data(name: str, storage: str, images: str | None = None) -> list[Findi
 def _no_image(name: str, folder: Path, page: str) -> Finding:
     remedy = f"fetch or unpack the images ({page}), or --options datasets.{name}.build_info.images=FOLDER"
     return Finding("data", "data set " + name, ERROR, f"not one image is below {folder}", remedy)
+
+
+def _check_shared(name: str, root: Path) -> Finding:
+    manifest = read_shared_manifest(root)
+    if manifest["dataset"] != name:
+        remedy = f"name the folder of {name}: datasets.{name}.build_info.storage"
+        return Finding("data", "data set " + name, ERROR, f"{root} was shared from {manifest['dataset']}", remedy)
+    return Finding("data", "data set " + name, OK, f"{root}: shared, {len(manifest['files'])} parquet file(s)")
 
 
 def _check_prepared(name: str, root: Path, images: str | None, page: str) -> Finding:

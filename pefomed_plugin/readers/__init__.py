@@ -14,6 +14,7 @@ from ..errors import ConfigError, DataError
 from ..plugins import Registry, declared_in
 from .layouts import Layout, Release, Skip
 from .prepared import is_prepared, read_manifest, read_prepared
+from .shared import is_shared, read_shared, read_shared_manifest
 from .spec import PERMISSION, PUBLIC, DatasetSpec, Field, Option
 
 DATASETS: Registry[DatasetSpec] = Registry(
@@ -38,7 +39,7 @@ def need_permission(names: Iterable[str]) -> list[str]:
 
 
 def read_data(dataset: str, root: Path, **options: Any) -> Release:
-    """Samples of one data set, from its release or from a folder that ``pefomed prepare`` wrote.
+    """Samples of one data set, from its release or from a folder that ``pefomed prepare`` or ``share`` wrote.
 
     Raises:
         ConfigError: there is no such data set, or it has no such option or value; or the folder was prepared with
@@ -47,9 +48,10 @@ def read_data(dataset: str, root: Path, **options: Any) -> Release:
         PluginError: the data set is another package's, and cannot be used.
     """
     root, spec = Path(root), DATASETS.find(dataset)
-    if not is_prepared(root):
+    shared = is_shared(root)
+    if not shared and not is_prepared(root):
         return spec.read(root, **options)
-    manifest = read_manifest(root)
+    manifest = read_shared_manifest(root) if shared else read_manifest(root)
     if manifest["dataset"] != dataset:
         raise DataError(f"{root} was prepared from {manifest['dataset']}, not from {dataset}")
     spec.complete_options(options)
@@ -64,7 +66,7 @@ def read_data(dataset: str, root: Path, **options: Any) -> Release:
             f"{root} was prepared with other options; set datasets.{dataset}.options as it was, or prepare it again",
             wrong,
         )
-    return read_prepared(root)
+    return read_shared(root) if shared else read_prepared(root)
 
 
 __all__ = [

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -15,37 +14,12 @@ import torch
 
 from ...atomic import drop_abandoned
 from ...errors import CheckpointError, one_line
+from ...services import whole_folder
 from ...toolkit.checkpoint import KEPT, METADATA
 from .contents import Contents
 
-
-@contextmanager
-def fresh_folder(out: Path) -> Iterator[Path]:
-    """A folder that gets the name ``out`` once everything in it is written; after an error nothing is left.
-
-    Raises:
-        CheckpointError: ``out`` is there already and not empty, or cannot be written.
-    """
-    out = Path(os.path.abspath(out))
-    refuse_to_overwrite(out)
-    drop_abandoned(out)
-    partial = out.with_name(f"{out.name}.{uuid4().hex[:8]}.part")
-    try:
-        partial.mkdir(parents=True)
-        yield partial
-        os.replace(partial, out)
-    except OSError as error:
-        raise CheckpointError(
-            f"cannot write {out} ({error.strerror or one_line(error)}); choose another --out"
-        ) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-def refuse_to_overwrite(out: Path) -> None:
-    """Raises CheckpointError if ``out`` is a file or a folder with something in it."""
-    if os.path.lexists(out) and not (out.is_dir() and not any(out.iterdir())):
-        raise CheckpointError(f"{out} is there already and is not overwritten; choose another --out, or move it away")
+fresh_folder = functools.partial(whole_folder.fresh_folder, error=CheckpointError)
+refuse_to_overwrite = functools.partial(whole_folder.refuse_to_overwrite, error=CheckpointError)
 
 
 def save_tensors(tensors: Mapping[str, torch.Tensor], path: Path, noted: Mapping[str, Any] | None = None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from ...origins import GENERATED, Origins, manifest_origin
 from ...readers import DatasetSpec, describe
 from ...readers.prepared import split_file
+from ...readers.shared import HUB_SPLITS
 from ..rendering import to_markdown
 from ..table import COUNT, FIGURE, Cell, Code, Column, Table
 from . import MARK, bullets, front_matter, join, licence, warning
@@ -37,15 +38,29 @@ _SOURCES = (
     Column("file of the release", lambda source: Code(Path(source["path"]).name)),
     Column("SHA-256", lambda source: Code(source["sha256"])),
 )
-_HUB_SPLITS = {"train": "train", "val": "validation", "test": "test"}
+_PREPARED = (
+    "Prepared by `pefomed prepare` {origin}. One JSON object per line; the images stay in the release and are not here."
+)
 
 
-def data_card(manifest: Mapping[str, Any]) -> str:
-    """Text of a prepared data set's card."""
+def data_card(
+    manifest: Mapping[str, Any],
+    *,
+    form: str = _PREPARED,
+    front: Mapping[str, Any] | None = None,
+    notes: Sequence[str] = (),
+) -> str:
+    """Text of a prepared data set's card.
+
+    Args:
+        form: how it lies here, with ``{origin}`` where it says what it was made from.
+        front: of the YAML block, in place of the files of a prepared folder.
+        notes: what to know besides.
+    """
     source, is_generated = describe(manifest["dataset"]), manifest_origin(manifest) == GENERATED
     broken = [check for check in manifest.get("verdicts", ()) if not check["holds"]]
     found = [finding for key in ("repetitions", "leaks") for finding in manifest.get(key, ()) if finding["count"]]
-    notes: Mapping[str, int] = manifest.get("notes") or {}
+    left_out: Mapping[str, int] = manifest.get("notes") or {}
     made = {
         "pefomed_plugin": manifest["plugin_version"],
         "layout": manifest["layout"],
@@ -54,18 +69,17 @@ def data_card(manifest: Mapping[str, Any]) -> str:
     }
     origin = "generated data in that release's layout" if is_generated else source.url or "a folder of own data"
     parts = [
-        front_matter(_data_front(manifest, source)),
+        front_matter({**_data_front(manifest, source), **(front or _prepared_files(manifest))}),
         MARK,
         f"# {source.title} ({manifest['layout']})",
         warning(Origins({manifest["dataset"]: manifest_origin(manifest)})),
-        f"Prepared by `pefomed prepare` from {origin}. One JSON object per line; the images stay in the release and "
-        "are not here.",
+        form.replace("{origin}", f"from {origin}"),
         "## Splits",
         to_markdown(Table("", _LENGTHS, manifest.get("lengths", ()))),
         to_markdown(Table("", _VIEWS, _views(manifest))),
         "## Left out",
-        to_markdown(Table("", _SKIPPED, list(manifest.get("skipped", {}).items()))) or ("" if notes else "Nothing."),
-        bullets([f"{count:,} {what}" for what, count in notes.items()]),
+        to_markdown(Table("", _SKIPPED, list(manifest.get("skipped", {}).items()))) or ("" if left_out else "Nothing."),
+        bullets([f"{count:,} {what}" for what, count in left_out.items()]),
         "## Licence",
         *(
             ["Generated; BSD 3-Clause."]
@@ -73,7 +87,7 @@ def data_card(manifest: Mapping[str, Any]) -> str:
             else [source.licence[0].upper() + source.licence[1:] + ".", source.passing_on]
         ),
         "## What to know",
-        bullets(source.quirks),
+        bullets([*source.quirks, *notes]),
         "Figures of the published release that do not hold here:" if broken else "",
         to_markdown(Table("", [Column(key, itemgetter(key)) for key in ("check", "expected", "found")], broken)),
         "What occurs twice, and what of the held-out splits is in train:" if found else "",
@@ -105,10 +119,9 @@ def _data_front(manifest: Mapping[str, Any], source: DatasetSpec) -> dict[str, A
         "task_categories": [source.hub_task],
         "size_categories": [next((name for limit, name in _SIZES if total < limit), "n>1M")],
         "tags": ["medical", *([source.specialty] if source.specialty else []), "pefomed"],
-        "configs": [
-            {
-                "config_name": "default",
-                "data_files": [{"split": _HUB_SPLITS[split], "path": split_file(split)} for split in manifest["kept"]],
-            }
-        ],
     }
+
+
+def _prepared_files(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    files = [{"split": HUB_SPLITS[split], "path": split_file(split)} for split in manifest["kept"]]
+    return {"configs": [{"config_name": "default", "data_files": files}]}

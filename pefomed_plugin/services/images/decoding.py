@@ -191,7 +191,7 @@ def _decode_as_it_is(stream: BinaryIO, where: str, policy: ImagePolicy) -> Image
 def _open_frame(stream: BinaryIO, where: str, policy: ImagePolicy) -> Image.Image:
     """The chosen frame, its pixels not yet loaded."""
     stream.seek(0)
-    image = _read_header(stream, where)
+    image = read_header(stream, where)
     refuse_too_large(where, image.width, image.height, policy.max_pixels, _weight(image))
     if image.format != "MPO":  # a JPEG with previews behind it
         image.seek(choose_frame(getattr(image, "n_frames", 1), policy.frame, where))
@@ -239,7 +239,12 @@ def _without_texts(stream: BinaryIO) -> BytesIO | None:
     return BytesIO(bare) if len(bare) < len(data) else None
 
 
-def _read_header(stream: BinaryIO, where: str) -> Image.Image:
+def read_header(stream: BinaryIO, where: str) -> Image.Image:
+    """The image that ``stream`` holds, its pixels not loaded; one of the formats that are read, DICOM aside.
+
+    Raises:
+        UnusableImage: it is no such image.
+    """
     with _PILLOW_SETTINGS:
         saved, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # the policy's limit takes its place
         try:

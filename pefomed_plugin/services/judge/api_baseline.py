@@ -13,7 +13,7 @@ from typing import Any
 
 from ... import __version__
 from ...origins import Origins
-from ...prompts import template_of
+from ...prompts import plain_parts, template_of
 from ...records import Prediction, Sample
 from ...text import without_reasoning
 from ..images.decoding import open_image
@@ -46,8 +46,7 @@ def baseline_questions(
         for image in sample.images:
             if image not in images:
                 images[image] = _data_uri(image_root, image, image_size_px)
-        content = _shown(sample, images)
-        content.append({"type": "text", "text": template_of(sample.task).draw_instruction(sample.question)})
+        content = _content(sample, images)
         questions.append(
             ChatRequest(
                 [{"role": "user", "content": content}],
@@ -61,14 +60,14 @@ def baseline_questions(
     return questions
 
 
-def _shown(sample: Sample, images: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The images of a sample as parts of a message; of several each has its name before it."""
-    parts: list[dict[str, Any]] = []
-    for name, image in zip(sample.image_names, sample.images):
-        if len(sample.images) > 1:
-            parts.append({"type": "text", "text": name + ":"})
-        parts.append({"type": "image_url", "image_url": {"url": images[image]}})
-    return parts
+def _content(sample: Sample, images: Mapping[str, str]) -> list[dict[str, Any]]:
+    """What is asked about a sample, as parts of a message."""
+    return [
+        {"type": "text", "text": part}
+        if isinstance(part, str)
+        else {"type": "image_url", "image_url": {"url": images[sample.images[part]]}}
+        for part in plain_parts(sample.task, sample.question, sample.image_names)
+    ]
 
 
 def _prompt(sample: Sample) -> str:

@@ -44,6 +44,7 @@ ORDER = [
     "prepare",
     "folds",
     "shard",
+    "share",
     "features",
     "estimate",
     "train",

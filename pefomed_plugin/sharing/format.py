@@ -1,0 +1,102 @@
+"""What is declared of a form to share in, what is shared, and what has been written."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Callable
+
+from ..config.datasets import ImagePolicy
+from ..readers import DatasetSpec, describe
+from ..records import Sample
+from ..requirements import Need
+
+if TYPE_CHECKING:
+    from ..scoring.spec import ScorerSpec
+
+
+@dataclass(frozen=True)
+class ToShare:
+    """Samples of a prepared data set."""
+
+    manifest: Mapping[str, Any]
+    """Of the prepared folder; what it says of splits that are not shared is left out."""
+    splits: Mapping[str, Sequence[Sample]]
+    image_root: Path
+    policy: ImagePolicy
+    """How an image is decoded that cannot be taken as it is."""
+    scorers: Sequence[ScorerSpec] = ()
+    """Of a task."""
+    workers: int = 2
+
+    @property
+    def dataset(self) -> str:
+        """Registry name."""
+        return str(self.manifest["dataset"])
+
+    @property
+    def spec(self) -> DatasetSpec:
+        """What is declared of the data set."""
+        return describe(self.dataset)
+
+    @property
+    def shows_several(self) -> bool:
+        """Whether some sample has several images."""
+        return any(len(sample.images) > 1 for samples in self.splits.values() for sample in samples)
+
+
+@dataclass
+class Shared:
+    """What was written."""
+
+    files: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Path below the folder -> ``split``, ``samples``, ``bytes``, ``sha256``, and of parquet ``arrow_bytes``."""
+    converted: Counter[str] = field(default_factory=Counter)
+    """Why an image was written as PNG in place of its own bytes -> how many were."""
+    remarks: Counter[str] = field(default_factory=Counter)
+    """What to know of images that were taken as they are, in words -> how many."""
+
+    def total(self, split: str, key: str) -> int:
+        """Sum over the files of a split."""
+        return sum(int(file[key]) for file in self.files.values() if file["split"] == split)
+
+
+@dataclass(frozen=True)
+class ShareFormat:
+    """One form that other programs read."""
+
+    name: str
+    """As users write it."""
+    title: str
+    """What it is, for help."""
+    writer: str
+    """Module of this room and function that writes it: ``croissant:write_croissant``."""
+    use: str
+    """The command that reads or runs it; ``{out}`` the folder, ``{tasks}`` names of a harness's tasks."""
+    is_task: bool = False
+    """It asks a model and scores: one split by default, with scorers."""
+    needs: tuple[Need, ...] = ()
+    """Packages without which it cannot be written."""
+
+    def write(self, to_share: ToShare, folder: Path) -> Shared:
+        """Write it into a folder that is there and empty.
+
+        Raises:
+            UnusableImage: an image is missing, damaged or of no known format.
+        """
+        module, _, function = self.writer.partition(":")
+        written: Callable[[ToShare, Path], Shared] = getattr(import_module(f".{module}", __package__), function)
+        return written(to_share, folder)
+
+    def command(self, to_share: ToShare, out: str) -> str:
+        """``use`` for a folder."""
+        names = [task_name(to_share.dataset, split) for split in to_share.splits]
+        return self.use.format(out=out, tasks=",".join(names), task=names[0])
+
+
+def task_name(dataset: str, split: str) -> str:
+    """``pefomed_vqa_rad_test``: as it is called in a harness."""
+    return "pefomed_" + "".join(sign if sign.isalnum() and sign.isascii() else "_" for sign in f"{dataset}_{split}")
