@@ -88,6 +88,14 @@ def test_data_and_model_are_told_apart_everywhere(environ, tmp_path, capsys, gen
     assert yaml.safe_load(card.split("---\n")[1])["license"] == licence
     assert f"Not a result: {words}." in card and "the sample's untrained tiny model" in card
     assert ("VQA-RAD: CC0 1.0." in card) != generated
+    measured = yaml.safe_load(card.split("---\n")[1])["model-index"][0]["results"][0]
+    assert ("generated" in measured["dataset"]["name"]) == generated
+    assert measured["metrics"][0]["type"] == "exact_match/pefomed"
+    shutil.copy(next((release / "images").iterdir()), out / "chest.png")
+    environ.chdir(out)
+    exec(card.split("```python\n")[1].split("```")[0], {})  # the lines of the card run as they stand
+    assert capsys.readouterr().out.strip()
+    environ.chdir(tmp_path)
 
     for name in ("trainset.json", "testset.json"):
         (release / name).unlink()  # the page finds the images by the record, and reads no release

@@ -17,6 +17,8 @@ from ..rendering import to_markdown
 from ..table import COUNT, Cell, Code, Column, Table
 from . import MARK, bullets, front_matter, join, licence, warning
 from .model_facts import ModelFacts, TrainedOn
+from .model_index import model_index
+from .usage import usage
 
 PAPER = (
     "He et al., PeFoMed: Parameter Efficient Fine-tuning of Multimodal Large Language Models for Medical Imaging, "
@@ -53,33 +55,6 @@ _SHOWN = {
 }
 """What a card shows of a configuration: no paths."""
 _FILES = (Column("file", lambda item: Code(item[0])), Column("", itemgetter(1)))
-_USE = {
-    "checkpoint": "pefomed checkpoint inspect checkpoint_last.pth\n"
-    "PEFOMED_CKPT=checkpoint_last.pth torchrun evaluate.py --cfg-path eval_configs/pefomed_vqa_rad.yaml",
-    "adapter": "from peft import PeftModel\nfrom transformers import {model_class}\n\n"
-    'llama = {model_class}.from_pretrained("{base}")\n'
-    'model = PeftModel.from_pretrained(llama, "PATH OF THIS FOLDER")',
-    "merged": 'from transformers import {model_class}\n\nmodel = {model_class}.from_pretrained("PATH OF THIS FOLDER")',
-    "transformers": "from transformers import pipeline\n\n"
-    'ask = pipeline("image-text-to-text", "PATH OF THIS FOLDER", trust_remote_code=True)\n'
-    'print(ask(text=[{{"role": "user", "content": [{{"type": "image", "path": "chest.png"}}, '
-    '{{"type": "text", "text": "Is there a fracture?"}}]}}], return_full_text=False)[0]["generated_text"])',
-    "transformers_adapter": "from peft import PeftModel\nfrom transformers import AutoModelForImageTextToText\n\n"
-    'base = AutoModelForImageTextToText.from_pretrained("PATH OF THIS FOLDER/base", trust_remote_code=True)\n'
-    'model = PeftModel.from_pretrained(base, "PATH OF THIS FOLDER/adapter")',
-}
-"""Form of the weights -> what to type."""
-_WITH_IMAGES = {
-    "adapter": "That is the language model alone. To ask about images, make a checkpoint of the folder: `pefomed "
-    "checkpoint convert FOLDER --to minigpt4`, and give it as `model.ckpt`.",
-    "merged": "That is the language model alone. To ask about images, give MiniGPT-v2 `model.llama_model=FOLDER "
-    "model.ckpt=FOLDER/projector.safetensors model.lora_r=0`.",
-    "transformers": "A text is a question unless `[report]` or `[caption]` stands in front of it; an instruction may "
-    "follow. Prompts, images and tokens are those of training.",
-    "transformers_adapter": "`AutoProcessor.from_pretrained` of either folder makes its inputs.",
-}
-
-
 _LIBRARIES = {
     "adapter": "peft",
     "merged": "transformers",
@@ -90,9 +65,6 @@ _LIBRARIES = {
 
 def model_card(facts: ModelFacts) -> str:
     """Text of a model card."""
-    usage = _USE[facts.form].format(base=facts.base_model or "PATH OF THE LLAMA", model_class=facts.family.model_class)
-    if facts.form == "checkpoint" and facts.encoder.name != DEFAULT_ENCODER:
-        usage += f" \\\n  --options model.vit_model={facts.encoder.name} model.image_size={facts.encoder.image_size}"
     parts = [
         front_matter(_model_front(facts)),
         MARK,
@@ -101,11 +73,11 @@ def model_card(facts: ModelFacts) -> str:
         f"MiniGPT-v2 fine-tuned by the PeFoMed recipe: a frozen {_vit(facts)} and a frozen "
         f"{'LLaMA-2' if facts.family is DEFAULT_FAMILY else facts.family.title}, of which only the projection between "
         f"them and low-rank adapters (LoRA){_trained_besides(facts)} are trained. **Not for clinical use.**",
+        _base(facts),
         "## Files" if facts.files else "",
         to_markdown(Table("", _FILES, list(facts.files.items()))),
         "## Use",
-        f"```{'bash' if facts.form == 'checkpoint' else 'python'}\n{usage}\n```",
-        _WITH_IMAGES.get(facts.form, ""),
+        *usage(facts),
         bullets(facts.notes),
         "## Training data",
         _trained_table(facts.trained_on),
@@ -131,6 +103,16 @@ def model_card(facts: ModelFacts) -> str:
     return join(parts)
 
 
+def _base(facts: ModelFacts) -> str:
+    """What it is trained on top of."""
+    if facts.origins.model == TINY:
+        return "Base model: the generated tiny model of this software, which knows nothing of medicine."
+    folder = facts.language_folder
+    named = facts.base_model or (folder.name if folder is not None and folder.is_dir() else "")
+    language = f"{facts.family.title}{f' (`{named}`)' if named else ''}"
+    return f"Base model: {language} with the vision encoder {_vit(facts)} (`{facts.encoder.name}`)."
+
+
 def _trained_besides(facts: ModelFacts) -> str:
     """Modules of the language model that are trained whole."""
     peft = (facts.config.get("model") or {}).get("peft") or {}
@@ -154,6 +136,9 @@ def _model_front(facts: ModelFacts) -> dict[str, Any]:
     front = {**licence(_licence_id(facts)), **front}
     if facts.base_model:
         front["base_model"] = facts.base_model
+    index = model_index(facts)
+    if index:
+        front["model-index"] = index
     library = _LIBRARIES.get(facts.form)
     return {**front, **({"library_name": library} if library else {})}
 

@@ -69,6 +69,8 @@ class ModelFacts:
     """Of the language model's weights, where it is here: its licence file counts."""
     base_model: str | None = None
     """The language model's name on the Hugging Face hub."""
+    weights: str = ""
+    """Name of the checkpoint, where it is one."""
     files: Mapping[str, str] = field(default_factory=dict)
     """File -> description."""
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -136,6 +138,7 @@ def gather_facts(
             "trained_on": trained_on,
             "whole_history": whole,
             "figures": _figures(folder, weights),
+            "weights": weights.name if weights is not None else "",
             "versions": _versions(),
             **given,
         }

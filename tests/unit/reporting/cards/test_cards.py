@@ -147,7 +147,7 @@ def test_what_is_trained_beside_lora_is_on_the_card() -> None:
     [
         ("adapter", "peft", 'LlamaForCausalLM.from_pretrained("meta-llama/Llama-2-7b-chat-hf")'),
         ("merged", "transformers", "model.lora_r=0"),
-        ("checkpoint", None, "pefomed checkpoint inspect"),
+        ("checkpoint", None, "pefomed_plugin.load("),
     ],
 )
 def test_how_to_use_it_depends_on_its_form(form: str, library: Any, told: str) -> None:
@@ -239,11 +239,41 @@ def test_somebody_elses_readme_is_left_alone(prepared: Path) -> None:
 # -- both --------------------------------------------------------------------------------------------------------------
 
 
+def test_what_was_measured_is_in_the_model_index() -> None:
+    """As the hub reads it: each figure with its interval, its floor, and whether the data are generated."""
+    floors = {"exact_match/pefomed": {"predictor": "most_often", "figures": {"overall": {"value": 50.0, "unit": "%"}}}}
+    figures = {"vqa_rad-test": {**FIGURES["vqa_rad-test"], "floors": floors}}
+    (model,) = front_of(model_card(ModelFacts("x", figures=figures)))["model-index"]
+    (result,) = model["results"]
+    assert result["dataset"] == {"name": VQA_RAD.title, "type": "vqa_rad", "split": "test"}
+    assert result["task"] == {"type": "visual-question-answering"}
+    (metric,) = result["metrics"]
+    assert (metric["type"], metric["value"]) == ("exact_match/pefomed", 75.0)
+    assert "95 % interval 30.1 to 95.4" in metric["name"] and "without looking 50" in metric["name"]
+    made = ModelFacts("x", figures=figures, trained_on=[TrainedOn("vqa_rad", origin=GENERATED)])
+    named = front_of(model_card(made))["model-index"][0]["results"][0]["dataset"]["name"]
+    assert named == f"{VQA_RAD.title} (generated, not the release)"
+    assert "model-index" not in front_of(model_card(ModelFacts("x")))
+
+
+def test_the_base_is_named(tmp_path: Path) -> None:
+    (tmp_path / "Llama-2-7b-chat-hf").mkdir()
+    text = model_card(ModelFacts("x", language_folder=tmp_path / "Llama-2-7b-chat-hf", weights="checkpoint_best.pth"))
+    assert "Base model: LLaMA" in text and "`Llama-2-7b-chat-hf`" in text and "`eva_clip_g`" in text
+    assert 'load("checkpoint_best.pth", llama="Llama-2-7b-chat-hf", vit="eva_vit_g.pth")' in text
+    assert str(tmp_path) not in text
+    tiny = model_card(ModelFacts("x", training={"origin": {"model": TINY}}))
+    assert 'load("checkpoint_last.pth")' in tiny and "generated tiny model" in tiny
+
+
 def test_the_hub_reads_the_front_matter(tmp_path: Path, prepared: Path) -> None:
     from huggingface_hub import DatasetCard, ModelCard
 
     model = ModelCard.load(write_card(tmp_path, model_card(ModelFacts("x", form="adapter", base_model="a/b"))))
     assert (model.data.license, model.data.base_model, model.data.library_name) == ("llama2", "a/b", "peft")
+    measured = ModelCard.load(write_card(tmp_path, model_card(ModelFacts("x", figures=FIGURES))))
+    (result,) = measured.data.eval_results
+    assert (result.dataset_type, result.metric_value) == ("vqa_rad", 75.0)
     data = DatasetCard.load(write_card(prepared, data_card(read_manifest(prepared))))
     assert (data.data.task_categories, data.data.size_categories) == (["visual-question-answering"], ["n<1K"])
 
