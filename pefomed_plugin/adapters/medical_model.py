@@ -120,7 +120,7 @@ class MedicalModel:
     def answer(self, requests: Sequence[Request], max_new_tokens: int | None = None) -> list[str]:
         """Answers to any mixture of requests, ``batch_size`` side by side, in their order. Raises as ``ask``."""
         for request in requests:
-            self._instruction_input(request)  # a wrong one shows before any is answered
+            self.instruction_input(request)  # a wrong one shows before any is answered
         answers = [""] * len(requests)
         for task in dict.fromkeys(request.task for request in requests):
             own = [number for number, request in enumerate(requests) if request.task == task]
@@ -155,13 +155,13 @@ class MedicalModel:
             if not taken:
                 return None
             images, layout = self._lay_out(
-                [request.image for _, request in taken], [self._instruction_input(request) for _, request in taken]
+                [request.image for _, request in taken], [self.instruction_input(request) for _, request in taken]
             )
             return {"image": images, "layout": layout, "index": [place for place, _ in taken]}
 
         ended = self.network.answers(feed, slots, limit)
         while True:
-            with self._computing():  # not while the caller has the answer
+            with self.computing():  # not while the caller has the answer
                 answer = next(ended, None)
             if answer is None:
                 return
@@ -169,10 +169,10 @@ class MedicalModel:
 
     def stream(self, request: Request, max_new_tokens: int | None = None) -> Iterator[str]:
         """The answer as far as it is, after each token; the last one is what ``answer`` gives. Raises as ``ask``."""
-        images, layout = self._lay_out([request.image], [self._instruction_input(request)])
+        images, layout = self._lay_out([request.image], [self.instruction_input(request)])
         steps = self.network.stream(images, layout, max_new_tokens or MAX_NEW_TOKENS[request.task])
         while True:
-            with self._computing():  # entered anew each time: a page takes every token in another thread
+            with self.computing():  # entered anew each time: a page takes every token in another thread
                 texts = next(steps, None)
             if texts is None:
                 return
@@ -180,9 +180,9 @@ class MedicalModel:
 
     def log_probabilities(self, requests: Sequence[Request], answers: Sequence[str]) -> list[float]:
         """How likely each answer is, its end with it: the natural logarithm, teacher-forced. Raises as ``ask``."""
-        prompts = [self._instruction_input(request) for request in requests]
+        prompts = [self.instruction_input(request) for request in requests]
         images, layout = self._lay_out([request.image for request in requests], prompts, list(answers))
-        with self._computing(), torch.no_grad():
+        with self.computing(), torch.no_grad():
             losses = self.network({"image": images, "layout": layout}, reduction="none")["loss"]
         return [-float(loss) * (layout.separately_padded_length - 1) for loss in losses]
 
@@ -190,9 +190,13 @@ class MedicalModel:
         """An image as it is before it is made a square: RGB, 8 bits. Raises ImageError where it cannot be used."""
         return open_given(image, self.policy)
 
+    def pixels(self, image: Image.Image) -> torch.Tensor:
+        """An opened image as the network takes it, (3, S, S): a square of its size, normalised."""
+        return self._processor(image)
+
     def prompt(self, request: Request) -> str:
         """The whole prompt of a request, as the network gets it."""
-        return self.network.prompt_style.user_turn(self._instruction_input(request), self.network.prompt_template)
+        return self.network.prompt_style.user_turn(self.instruction_input(request), self.network.prompt_template)
 
     def _one_or_all(
         self, image: Images, task: str, question: str | Sequence[str] | None, max_new_tokens: int | None
@@ -214,7 +218,8 @@ class MedicalModel:
         )
         return answers if many_images or many_questions else answers[0]
 
-    def _instruction_input(self, request: Request) -> str:
+    def instruction_input(self, request: Request) -> str:
+        """What is asked, before it becomes a turn: ``<Img><ImageHere></Img> [vqa] ...``. Raises as ``ask``."""
         if request.task not in self.templates:
             raise ConfigError(f"no task {request.task!r}; {near_names(request.task, self.templates)}")
         template = self.templates[request.task]
@@ -239,11 +244,11 @@ class MedicalModel:
         names = [_name(value) for value in given]
         layout, holders = self.network.packer()(prompts, answers, names)
         shown = [image for holder in holders for image in _images_in(given[holder]).values()]
-        images = torch.stack([self._processor(self.open(image)) for image in shown])
+        images = torch.stack([self.pixels(self.open(image)) for image in shown])
         return images.to(self.network.device), layout.to(self.network.device)
 
     @contextmanager
-    def _computing(self) -> Iterator[None]:
+    def computing(self) -> Iterator[None]:
         """As ``evaluate`` computes."""
         half = {"fp16": torch.float16, "bf16": torch.bfloat16}.get(self.precision)
         autocast = nullcontext() if half is None else torch.autocast(self.network.device.type, half)

@@ -50,6 +50,7 @@ COMMANDS = {
     "checkpoint": "what a weights file holds; other spellings, a merged LLaMA, an adapter for the hub",
     "explain": "which parts of an image an answer leans on, drawn over it",
     "chat": "try a model: a local page, or a conversation in the terminal",
+    "serve": "an OpenAI-compatible server of a model of yours: images in, answers out, many at once",
     "privacy": "look for protected health information, write a cleaned copy, show what left this machine",
     "link": "make the plugin part of a MiniGPT-4 checkout, for its own train.py",
     "unlink": "take it out of the checkout again, byte for byte",

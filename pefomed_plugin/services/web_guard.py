@@ -62,11 +62,11 @@ def closed_passage(host: str) -> Passage:
     return open_passage(PAGE, host, is_local=True)
 
 
-def impatient(idle_s: float) -> type[H11Protocol]:
+def impatient(idle_s: float, *, answers_slowly: bool = False) -> type[H11Protocol]:
     """uvicorn's HTTP protocol, closing a connection on which no new request came within ``idle_s`` to twice that.
 
     uvicorn's own limit begins with the first answer: a connection that never asks, or sends a byte of a header now and
-    then, would be held for good.
+    then, would be held for good. ``answers_slowly``: none is closed while the server itself owes an answer there.
     """
 
     class Impatient(H11Protocol):
@@ -80,7 +80,8 @@ def impatient(idle_s: float) -> type[H11Protocol]:
             self._looking = self.loop.call_later(idle_s, self._look, seen)
 
         def _look(self, seen: Any) -> None:
-            if self.cycle is seen:
+            owes = answers_slowly and seen is not None and not seen.response_complete
+            if self.cycle is seen and not owes:
                 self.transport.abort()
             else:
                 self._look_again(self.cycle)

@@ -153,7 +153,7 @@ def as_loaded(folder: Path, attention: Attention, found: dict[str, Any]) -> None
     asked = questions(model.network, folder)
 
     def answer(limit: int) -> None:
-        with model._computing():
+        with model.computing():
             model.network.generate_packed_ids(asked["image"], asked["layout"], limit)
 
     found["token"]["loaded"] = a_token(answer)

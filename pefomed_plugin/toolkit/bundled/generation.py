@@ -21,6 +21,7 @@ from .drafts import DraftedSlots, Drafts
 from .greedy import Answer, Counted, Slots
 from .packing import Packed
 from .sequence import PaddedRows, pad_left
+from .stepwise import Stepwise
 
 REFILL = 4
 """Waiting questions enter as soon as one of so many slots is free: few at a time, and a GPU's work is starting it."""
@@ -171,6 +172,11 @@ class Generation(BaseModel):
         """What guesses an answer's next tokens from those of the training data, ended as they are in training."""
         tokenizer = self.llama_tokenizer
         return Drafts(tokenizer.encode(tokenizer.plain(answer) + self.end_sym) for answer in answers)
+
+    def stepwise(self, slots: int) -> Stepwise:
+        """Answers that the caller admits, advances and drops himself, so many side by side; for a server."""
+        self.forget_slots()
+        return Stepwise(self, slots)
 
     def forget_slots(self) -> None:
         """Give the memory back that answering keeps for the next time."""

@@ -38,6 +38,8 @@ class Answer:
     asked: int = 0
     """Tokens that were asked for; the last ones may not be known yet."""
     is_done: bool = False
+    scores: list[list[float]] | None = None
+    """Of each token what ``scored`` says of it; None where nobody asked."""
 
 
 @dataclass
@@ -67,6 +69,8 @@ class _Unread(NamedTuple):
     """Index into ``tokens``, answer."""
     event: Any
     """Of CUDA: the copy is there; None where it is at once."""
+    scores: torch.Tensor | None
+    """Of each token what ``scored`` says of it, on the host too."""
 
 
 class Slots:
@@ -90,6 +94,8 @@ class Slots:
         self.told = Counted()
         self._answers: list[Answer | None] = [None] * count
         self._unread: deque[_Unread] = deque()
+        self._scores: torch.Tensor | None = None
+        """Of the tokens that are sent next; of ``scored`` alone."""
         self._graphs = StepGraphs()
 
     @property
@@ -108,15 +114,24 @@ class Slots:
         self._unread.clear()
         self.told = Counted()
 
+    def drop(self, answer: Answer) -> None:
+        """End an answer as far as it is; its slot is free."""
+        answer.is_done = True
+        self._leave()
+
     @torch.no_grad()
     def enter(
-        self, embeddings: torch.Tensor, layout: Packed, limit: int, names: Sequence[Hashable] | None = None
+        self,
+        embeddings: torch.Tensor,
+        layout: Packed,
+        limit: int | Sequence[int],
+        names: Sequence[Hashable] | None = None,
     ) -> list[Answer]:
         """Read the prompts of B questions into free slots; their answers, to which tokens will come.
 
         Args:
             embeddings: (G, T, H) of the rows of ``layout``, which was made without answers.
-            limit: most tokens of an answer.
+            limit: most tokens of an answer, or of each.
             names: what the answers are known by; absent: 0, 1, ...
 
         Raises:
@@ -125,12 +140,13 @@ class Slots:
         chosen = [slot for slot, answer in enumerate(self._answers) if answer is None][: layout.samples]
         if len(chosen) < layout.samples:
             raise ValueError(f"{layout.samples} questions, but {len(chosen)} free slots")
+        limits = [limit] * layout.samples if isinstance(limit, int) else list(limit)
         longest, device = layout.separately_padded_length, embeddings.device
         if self.store.columns == 0:
             self._tokens = torch.zeros((self.store.slots, 1), dtype=torch.long, device=device)
             self._positions = torch.zeros((self.store.slots, 1), dtype=torch.long, device=device)
             self._dtype = embeddings.dtype
-        self.store.reserve(longest + limit)
+        self.store.reserve(longest + max(limits))
         slots = torch.tensor(chosen).to(device, non_blocking=True)
         sources, ends = _seen(layout, longest)
         first = self._next(
@@ -142,7 +158,7 @@ class Slots:
         )
         self._tokens.index_copy_(0, slots, first[:, None])
         self._positions.index_copy_(0, slots, ends[:, None] + 1)
-        entered = [Answer(name, longest, limit) for name in (names or range(layout.samples))]
+        entered = [Answer(name, longest, most) for name, most in zip(names or range(layout.samples), limits)]
         for slot, answer in zip(chosen, entered):
             self._answers[slot] = answer
         self._send(first, list(enumerate(entered)))
@@ -219,7 +235,11 @@ class Slots:
 
     def _next(self, embeddings: torch.Tensor, places: Places, past: Any, **settings: Any) -> torch.Tensor:
         model = self.language_model
-        return model.lm_head(decode(model.model, self.block, embeddings, places, past=past, **settings)).argmax(-1)
+        return self._choose(model.lm_head(decode(model.model, self.block, embeddings, places, past=past, **settings)))
+
+    def _choose(self, logits: torch.Tensor) -> torch.Tensor:
+        """The token that follows each place, of (N, pieces)."""
+        return logits.argmax(-1)
 
     def _places(self, running: list[tuple[int, Answer]]) -> torch.Tensor | None:
         """Slots to compute, as far as not all are."""
@@ -240,17 +260,20 @@ class Slots:
         for _, answer in places:
             answer.asked += 1
         self.told.add(steps=1, calls=len(places), tokens=len(places))
+        scores, self._scores = self._scores, None
         event = None
         if tokens.device.type == "cuda":
             tokens = tokens.to("cpu", non_blocking=True)
+            scores = None if scores is None else scores.to("cpu", non_blocking=True)
             event = torch.cuda.Event()
             event.record()
         else:
             tokens = tokens.clone()
-        self._unread.append(_Unread(tokens, places, event))
+            scores = None if scores is None else scores.clone()
+        self._unread.append(_Unread(tokens, places, event, scores))
 
     def _read_step(self) -> list[Answer]:
-        tokens, places, event = self._unread.popleft()
+        tokens, places, event, scores = self._unread.popleft()
         if event is not None:
             event.synchronize()
         ids = tokens.tolist()
@@ -258,6 +281,8 @@ class Slots:
         for place, answer in places:
             if answer.is_done:
                 continue
+            if scores is not None and answer.scores is not None:
+                answer.scores.append(scores[place].tolist())
             finished += self._take(answer, ids[place])
         self._leave()
         return finished

@@ -22,8 +22,8 @@ def test_the_log_probability_is_that_of_the_loss(model, scans):
     path, answers = scans / "a.png", ["a lung", "the left kidney and the spleen"]
     found = model.log_probabilities([Request(path, "vqa", "What is it?")] * 2, answers)
     for answer, value in zip(answers, found):
-        asked = model._instruction_input(Request(path, "vqa", "What is it?"))
-        image = model._processor(Image.open(path).convert("RGB"))[None]
+        asked = model.instruction_input(Request(path, "vqa", "What is it?"))
+        image = model.pixels(Image.open(path).convert("RGB"))[None]
         with torch.no_grad():
             told = model.network({"image": image, "instruction_input": [asked], "answer": [answer]})
         assert value == pytest.approx(-float(told["loss"]) * int(told["tokens"]), abs=1e-4)

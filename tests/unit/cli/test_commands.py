@@ -71,6 +71,7 @@ ORDER = [
     "checkpoint",
     "explain",
     "chat",
+    "serve",
     "privacy",
     "link",
     "unlink",
