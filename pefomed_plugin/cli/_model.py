@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 from ..origins import TINY, read_origins
 from ..services.console import say
 
+LEARNT = "what the weights were trained on"
+"""To the gate the name of a data set that nobody has declared public."""
+
 if TYPE_CHECKING:
     from ..adapters.medical_model import MedicalModel
 

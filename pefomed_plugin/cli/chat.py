@@ -12,10 +12,8 @@ from ..errors import ConfigError
 from ..services.local_names import is_this_machine
 from ..services.outbound import WEIGHTS_PAGE, open_passage
 from ..ui.terminal import converse
-from ._model import add_model_arguments, load_model
+from ._model import LEARNT, add_model_arguments, load_model
 from .arguments import add_permission
-
-_LEARNT = "what the weights were trained on"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,7 +60,7 @@ def _serve(arguments: argparse.Namespace) -> None:
     passage = open_passage(
         WEIGHTS_PAGE,
         f"every machine that reaches --host {arguments.host}",
-        [] if arguments.ckpt == EMBEDDED and not arguments.examples else [_LEARNT],
+        [] if arguments.ckpt == EMBEDDED and not arguments.examples else [LEARNT],
         is_local=is_this_machine(arguments.host),
     )
     with tempfile.TemporaryDirectory(prefix="pefomed-examples-") as folder:

@@ -8,12 +8,15 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..environment import EMBEDDED
 from ..errors import ConfigError, near_names
 from ..prompts import PROMPT_TEMPLATES
 from ..requirements import Need, require
 from ..services.console import say
 from ..services.local_names import is_this_machine
-from ._model import add_model_arguments, load_model
+from ..services.outbound import WEIGHTS_PAGE, Passage, begin, open_passage
+from ._model import LEARNT, add_model_arguments, load_model
+from .arguments import add_permission
 
 if TYPE_CHECKING:
     from ..services.serving.workers import Link
@@ -33,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_arguments(parser, required=True)
     parser.add_argument("--served-name", metavar="NAME", help="as clients name it (default: the checkpoint's own name)")
     parser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="default 127.0.0.1, this machine alone")
+    add_permission(parser, "other machines may ask a model that learnt from data that are not public")
     parser.add_argument("--port", type=int, default=8000, metavar="N", help="default 8000; 0: any free one")
     parser.add_argument(
         "--default-task",
@@ -78,6 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ..services.serving.server import check_key, listen  # late: loads uvicorn
 
     check_key(os.environ.get(KEY), arguments.host, KEY)
+    _passage(arguments)
     if arguments.data_parallel == 1:
         with listen(arguments.host, arguments.port) as listening:
             return _serve(arguments, listening, None)
@@ -116,6 +121,16 @@ def _check(arguments: argparse.Namespace) -> None:
         )
     if problems:
         raise ConfigError("the server cannot start like this", problems)
+
+
+def _passage(arguments: argparse.Namespace) -> Passage:
+    """Of the gate: whether other machines may hear what the weights learnt."""
+    return open_passage(
+        WEIGHTS_PAGE,
+        f"every machine that reaches --host {arguments.host}",
+        [] if arguments.ckpt == EMBEDDED else [LEARNT],
+        is_local=is_this_machine(arguments.host),
+    )
 
 
 def _name(arguments: argparse.Namespace) -> str:
@@ -157,6 +172,7 @@ def _serve(arguments: argparse.Namespace, listening: Any, link: Link | None) -> 
         reader=ImageReader(arguments.allow_files, arguments.max_body * _MB, model.policy),
         key=check_key(os.environ.get(KEY), arguments.host, KEY),
         host=arguments.host,
+        passage=_passage(arguments),
         notice=NOTICE,
     )
     if link is not None:
@@ -189,6 +205,7 @@ def work(arguments: argparse.Namespace, link: Link) -> int:
     """One of several processes."""
     from ..services.serving.server import listen  # late: loads uvicorn
 
+    begin("serve", arguments.i_have_permission)
     with listen(arguments.host, link.port, shared=True) as listening:
         return _serve(arguments, listening, link)
 

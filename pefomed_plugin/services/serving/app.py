@@ -23,7 +23,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ...errors import ImageError, PefomedError
 from ...json_text import JsonFault, parse_json
 from ..console import say
-from ..web_guard import HostCheck
+from ..outbound import Passage
+from ..web_guard import HostCheck, NotedAnswers
 from .engine import Ended, Engine, Event, Failed, Full, Piece, Question, Ready
 from .faults import BROKEN, BUSY, ApiFault, wrong
 from .images import ImageReader
@@ -54,6 +55,8 @@ class Settings:
     most_requests: int
     """That are answered or wait."""
     reader: ImageReader
+    passage: Passage
+    """Of the gate, for other machines."""
     key: str = ""
     host: str = "127.0.0.1"
     notice: str = ""
@@ -93,7 +96,7 @@ class Service:
                 Route("/health", self._health),
                 Route("/metrics", self._metrics),
             ],
-            middleware=guard,
+            middleware=[*guard, Middleware(NotedAnswers, passage=self.settings.passage)],
             exception_handlers={HTTPException: _not_here, ApiFault: _refuse, Exception: _broken},
         )
         app.router.redirect_slashes = False

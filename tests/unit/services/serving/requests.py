@@ -13,6 +13,7 @@ from pefomed_plugin.services.serving.app import Service, Settings
 from pefomed_plugin.services.serving.engine import Ended, Failed, Full, Piece, Question, Told
 from pefomed_plugin.services.serving.images import ImageReader
 from pefomed_plugin.services.serving.metrics import Metrics
+from pefomed_plugin.services.web_guard import closed_passage
 from tests.unit.services.small import small_image
 
 MODEL = "tiny"
@@ -125,6 +126,7 @@ def service(engine: EchoEngine, folder: Any = None, **settings: Any) -> Service:
         "default_task": "vqa",
         "most_body": 50_000,
         "most_requests": 4,
+        "passage": closed_passage("127.0.0.1"),
         "reader": ImageReader(folder, 50_000, ImagePolicy(max_pixels=1_000_000)),
         **settings,
     }
