@@ -28,11 +28,16 @@ from .prepare import dataset_options
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.add_argument(
-        "given",
-        nargs="+",
-        metavar="[FORMAT] FILE",
-        help="the project's result file (R2Gen: the folder of its two), recognised by its content; a format may be "
-        f"named: {', '.join(FORMATS)} (the authors')",
+        "format",
+        nargs="?",
+        metavar="FORMAT",
+        help=f"name it where the file could be of several: {', '.join(FORMATS)} (the authors')",
+    )
+    parser.add_argument(
+        "file",
+        type=Path,
+        metavar="FILE",
+        help="the project's result file (R2Gen: the folder of its two), recognised by its content",
     )
     parser.add_argument("--dataset", required=True, metavar="NAME", help=", ".join(DATASETS))
     parser.add_argument("--data", type=Path, required=True, metavar="FOLDER", help="release of the data set")
@@ -61,8 +66,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Read the answers, join them with the data set's samples, write predictions and what training has of them."""
     from ..services.data.sample_leaks import note_leaks  # late: loads PIL
 
-    found, file = _format_and_file(arguments.given)
-    answers = _read(found, file, is_named=len(arguments.given) > 1)
+    file = arguments.file
+    found = _format_of(arguments.format, file)
+    answers = _read(found, file, is_named=arguments.format is not None)
     if arguments.questions:
         if found.name != "llava_med":
             raise ConfigError(f"--questions is of llava_med; {file} is of {found.name}, and names its samples itself")
@@ -94,16 +100,13 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _format_and_file(given: Sequence[str]) -> tuple[ResultFormat, Path]:
+def _format_of(name: str | None, file: Path) -> ResultFormat:
     """The format that was named, else that of the file by its content."""
-    if len(given) > 2:
-        raise ConfigError(f"give one file, or a format and a file, not {len(given)} things: {' '.join(given)}")
-    named = find_format(given[0]) if len(given) == 2 else None
-    file = Path(given[-1])
+    named = None if name is None else find_format(name)
     if not file.exists():
-        known = f"; {given[-1]} is the name of a format: give a file, too" if given[-1] in FORMATS else ""
+        known = f"; {file} is the name of a format: give a file, too" if str(file) in FORMATS else ""
         raise ConfigError(f"no file {file}{known}")
-    return named or recognise(file), file
+    return named or recognise(file)
 
 
 def _read(found: ResultFormat, file: Path, is_named: bool) -> list[Answer]:

@@ -52,6 +52,13 @@ def test_vlmevalkits_spreadsheet_as_its_load_reads_it(tmp_path: Path) -> None:
     assert found == [escaped.get(text, _TO_PANDAS.get(text, text)) for text in TEXTS]  # what the command says of it
 
 
+@pytest.mark.parametrize("name", ["vlmevalkit", "vlmevalkit_tsv"])
+def test_vlmevalkits_own_load_reads_both(tmp_path: Path, name: str) -> None:
+    load = pytest.importorskip("vlmeval.smp.file").load
+    (path,) = written(name, tmp_path, ANSWERS)
+    assert list(load(str(path))["sample_id"]) == [answer.id for answer in ANSWERS]
+
+
 def test_r2gens_files_as_its_descendants_read_them(tmp_path: Path) -> None:
     pandas = pytest.importorskip("pandas")
     generated, references = written("r2gen", tmp_path, REPORTS)

@@ -122,6 +122,7 @@ COMMANDS: dict[str, tuple[list[str], list[str]]] = {
         ],
         ["answers.jsonl", "own/test.jsonl"],
     ),
+    "export answers": (["export-predictions", "lmms_eval", PREDICTIONS, "--out", "out"], [PREDICTIONS]),
     "score data": (["score", "exact_match", PREDICTIONS, "--out", "out"], [PREDICTIONS]),
     "ledger": (
         ["judge", "vqa", PREDICTIONS, "--model", "m", "--ledger", "ledger.jsonl", "--dry-run", "--out", "out"],

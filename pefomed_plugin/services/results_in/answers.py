@@ -12,6 +12,8 @@ from typing import Any
 from ...errors import DataError
 
 IMAGE_TOKEN = "<image>"
+SAMPLE_ID = "sample_id"
+"""Column or key of our ids in files that we write in other projects' formats; theirs have none of that name."""
 SEVERAL = "the first of several generations was taken"
 FAILED = "the harness had no answer, only an error; it counts as missing"
 _DATES = (datetime.date, datetime.time, datetime.timedelta)

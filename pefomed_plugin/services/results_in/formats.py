@@ -95,7 +95,7 @@ FORMATS: dict[str, ResultFormat] = {
             "lmms-eval",
             "`*_samples_*.jsonl`",
             "`filtered_resps`, `target`, `input` (0.7) or `doc.question` (before), `doc_id` for the order",
-            "question within the prompt, and reference",
+            "question within the prompt, and reference; tasks that we write: id",
             "source read: 75571cf (August 2026); files of its own writer, 0.7.3",
             (_mark(_RECORDS, "filtered_resps target"),),
             read_lmms_eval,

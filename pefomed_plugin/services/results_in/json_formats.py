@@ -17,6 +17,7 @@ from ...readers.textfiles import read_json, read_json_list, read_rows
 from ...text import without_reasoning
 from .answers import (
     IMAGE_TOKEN,
+    SAMPLE_ID,
     SEVERAL,
     Answer,
     first_of,
@@ -33,6 +34,7 @@ _BRACE = re.compile(r"\\boxed\s*\{|\\.|[{}]", re.DOTALL)
 """A brace, or what is none: one behind a backslash."""
 _WRAPPED = re.compile(r"\\(?:text(?:bf|it|rm|sf|tt)?|math(?:bf|it|rm|sf|tt)|mbox|operatorname)\s*\{([^{}]*)\}")
 """TeX around words that only says how they are set."""
+_OUR_RECORD = {"id", "dataset", "prediction"}
 
 
 def read_llava_med(path: Path) -> list[Answer]:
@@ -69,7 +71,8 @@ def read_lmms_eval(path: Path) -> list[Answer]:
     """lmms-eval's samples (``--log_samples``): JSON lines with ``doc_id``, ``target``, ``filtered_resps``.
 
     ``input`` is the prompt. Earlier versions wrote ``doc`` in its place, of which ``question`` is read. Our own files
-    of this format carry ``sample_id``. Records are put in the order of ``doc_id``, which several processes mix.
+    of this format carry ``sample_id``, and tasks that we write log the record of the sample. Records are put in the
+    order of ``doc_id``, which several processes mix.
 
     Raises:
         DataError: not such a file; every damaged record is named.
@@ -78,11 +81,11 @@ def read_lmms_eval(path: Path) -> list[Answer]:
     def fields(row: dict[str, Any]) -> dict[str, Any]:
         asked = row["doc"].get("question") if isinstance(row.get("doc"), dict) else None
         said = {"filtered_resps": first_of(row["filtered_resps"])} if "filtered_resps" in row else {}
-        return {"question": asked or last_asked(row.get("input")), **said}
+        return {"question": asked or last_asked(row.get("input")), SAMPLE_ID: row.get(SAMPLE_ID) or _id_in(row), **said}
 
     rows = _in_their_order(_rows(path), "doc_id")
     names = {"text": "filtered_resps", "reference": "target"}
-    found = make_answers(path, "line", _with(fields, rows), names, {"question": "question", "key": "sample_id"})
+    found = make_answers(path, "line", _with(fields, rows), names, {"question": "question", "key": SAMPLE_ID})
     several = [is_several(row.get("filtered_resps")) for _, row in rows]
     return without_image_tokens(
         replace(answer, note=SEVERAL) if more else answer for answer, more in zip(found, several)
@@ -141,6 +144,12 @@ def read_rexrank(path: Path) -> list[Answer]:
 def _with(fields: Callable[[dict[str, Any]], dict[str, Any]], rows: list[tuple[int, Any]]) -> list[tuple[int, Any]]:
     """Records with more fields, made of the others; what is no record stays, to be named."""
     return [(number, {**row, **fields(row)} if isinstance(row, dict) else row) for number, row in rows]
+
+
+def _id_in(row: dict[str, Any]) -> Any:
+    """The id in the record that a task of ours logs as its metrics; None in other projects' tasks."""
+    records = (value for value in row.values() if isinstance(value, dict) and value.keys() >= _OUR_RECORD)
+    return next((record["id"] for record in records), None)
 
 
 def _in_their_order(rows: list[tuple[int, Any]], key: str) -> list[tuple[int, Any]]:

@@ -10,6 +10,7 @@ from typing import Any
 from ...errors import DataError, named, quoted
 from ...input_files import open_input
 from ...json_fields import kind_of
+from ...json_text import JsonFault, parse_json
 from ...readers.textfiles import read_json, read_rows, read_text
 from .inspect_logs import is_inspect_archive
 from .tables import pair_of, read_header
@@ -88,7 +89,7 @@ def _first_of_list(path: Path, text: bytes) -> Seen:
     """Of a long list the first record alone is read."""
     try:
         record = json.JSONDecoder().raw_decode(text[1:].decode("utf-8", "ignore").lstrip())[0]
-    except ValueError:
+    except (ValueError, RecursionError):
         rows = read_rows(path, with_nan=True)  # says where it is damaged
         record = rows[0][1] if rows else {}
     return Seen(LIST, _keys(path, record))
@@ -98,8 +99,8 @@ def _lines_or_object(path: Path, text: bytes, is_whole: bool) -> Seen:
     """JSON lines, or one object: a mapping of records, or a log; of one line, which is both, what its values are."""
     first, _, rest = text.partition(b"\n")
     try:
-        record = json.loads(first)
-    except ValueError:
+        record = parse_json(first, with_nan=True)
+    except JsonFault:
         record = None
     values = list(record.values()) if isinstance(record, dict) else []
     is_mapping = bool(values) and all(isinstance(value, dict) for value in values)

@@ -18,10 +18,8 @@ from ...input_files import open_input
 from ...json_text import mark_half_characters, tell_half_characters
 from ...readers.textfiles import read_json_list
 from ..spreadsheets import opened_workbook, rows_of
-from .answers import FAILED, Answer, first_of, make_answers
+from .answers import FAILED, SAMPLE_ID, Answer, first_of, make_answers
 
-SAMPLE_ID = "sample_id"
-"""Column or key of our ids in files that we write in other projects' formats; theirs have none of that name."""
 FAILURE = "Failed to obtain answer"
 """How VLMEvalKit begins what it writes in place of an answer that did not come."""
 GENERATED, REFERENCES = "res.csv", "gts.csv"

@@ -78,7 +78,7 @@ FORMATS_OUT: dict[str, PredictionFormat] = {
             "VLMEvalKit",
             "`<model>_<test set>.xlsx`",
             "an empty text beside a missing one; control characters are escaped",
-            "read by pandas 3.1.1 as `vlmeval/smp/file.py` does (source read: e8e78f0)",
+            "read by its own `load` (`vlmeval/smp/file.py`, e8e78f0) with pandas 3.1.1",
             write_vlmevalkit,
         ),
         PredictionFormat(
@@ -86,7 +86,7 @@ FORMATS_OUT: dict[str, PredictionFormat] = {
             "VLMEvalKit",
             "`<model>_<test set>.tsv`",
             "an empty text beside a missing one",
-            "read by pandas 3.1.1 as `vlmeval/smp/file.py` does (source read: e8e78f0)",
+            "read by its own `load` (`vlmeval/smp/file.py`, e8e78f0) with pandas 3.1.1",
             write_vlmevalkit_tsv,
             read_as="vlmevalkit",
         ),

@@ -14,7 +14,8 @@ from typing import Any
 
 from ...errors import ConfigError, DataError
 from ...records import Prediction
-from ..results_in.tables import FAILURE, GENERATED, REFERENCES, SAMPLE_ID
+from ..results_in.answers import SAMPLE_ID
+from ..results_in.tables import FAILURE, GENERATED, REFERENCES
 from ..spreadsheets import OPENPYXL
 from .studies import one_a_study, read_studies, refuse_other_split, refuse_other_studies, study_of
 

@@ -113,6 +113,13 @@ def test_lmms_eval_in_the_order_of_its_documents(own: Path, tmp_path: Path) -> N
     assert ways == {IN_ORDER: 2}
 
 
+def test_tasks_of_ours_carry_the_id(tmp_path: Path) -> None:
+    row = {"doc_id": 0, "target": "triangle", "filtered_resps": "x", "input": "another prompt", "exact_match": 1.0}
+    record = {"id": "q1", "dataset": "vqa_rad", "prediction": "x", "question": "Which shape is drawn?"}
+    (answer,) = FORMATS["lmms_eval"].read(lines(tmp_path / "a.jsonl", [{**row, "exact_match_pefomed_open": record}]))
+    assert answer.key == "q1"
+
+
 def test_of_several_generations_the_first_is_taken_and_counted(
     own: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
