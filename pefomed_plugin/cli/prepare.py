@@ -125,7 +125,7 @@ def _prepare(name: str, source: Path, out: Path, options: Mapping[str, Any], arg
             own=own,
         )
     except PefomedError as error:
-        if arguments.debug or isinstance(error, ConfigError):
+        if arguments.debug or (isinstance(error, ConfigError) and not arguments.all):
             raise
         if isinstance(error, ReleaseMismatch):
             show(account_view(error.account))

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..errors import named
+from ..errors import DataError, named
 from ..json_fields import kind_of
 from ..records import SPLITS
 from .captions import add_caption
@@ -28,6 +28,7 @@ from .views import ALL, FIRST, NOT_SHOWN, named_images
 
 DATASET = "medical_custom"
 _NEEDED = {"vqa": ("image", "question", "answer"), "report": ("image", "report"), "caption": ("image", "caption")}
+_AS_IT_IS = "or let pefomed prepare read it as it is (docs/own-data.md)"
 _OTHER_NAMES = "; pefomed prepare takes other names (--map report=COLUMN)"
 _SEVERAL = "images"
 _FIELDS = frozenset(
@@ -43,7 +44,12 @@ def _read_files(root: Path, suffix: str, views: str) -> Release:
         path = root / (split + suffix)
         if path.is_file():
             release.files.append(path)
-            _read_file(path, split, release, views)
+            try:
+                _read_file(path, split, release, views)
+            except DataError as error:
+                raise DataError(
+                    f"{error.summary}; {_AS_IT_IS}" if suffix == ".csv" else error.summary, error.problems
+                ) from error
     return release
 
 

@@ -11,8 +11,10 @@ from io import BytesIO
 from pathlib import Path
 
 from ...errors import one_line
+from ...requirements import Need
 from .faults import UnusableImage
 
+NIBABEL = Need("nibabel", "NIfTI volumes", "nibabel")
 PLANES = {"sagittal": 0, "coronal": 1, "axial": 2}
 """Plane -> the axis across it, of a volume turned to right, anterior, superior."""
 CHOICES = "--nifti-slice axial:middle (axial, coronal or sagittal; middle, a number from 0, or a share as 40%)"

@@ -6,14 +6,14 @@ import csv
 import io
 from pathlib import Path
 
-from ...errors import DataError
+from ...errors import ConfigError, DataError
 from ...readers.custom import MEDICAL_CUSTOM
 from ...readers.tables import read_lines
 from ...records import SPLITS
 from ..images.image_folder import may_hold_images
 from .columns import split_of
 from .dicom_reports import read_dicom_folder
-from .hub_folders import is_hub_folder, read_hub_folder
+from .hub_folders import is_hub_folder, is_saved, read_hub_folder
 from .own_tables import read_tables
 from .tables import SUFFIXES
 from .wishes import OwnData, Wishes
@@ -43,9 +43,13 @@ def read_own(source: Path, wishes: Wishes, out: Path) -> OwnData:
     """
     if wishes.reports is not None:
         return read_dicom_folder(source, wishes, out)
-    if is_hub_folder(source):
-        return read_hub_folder(source, wishes)
     has_table = source.is_file() or any(path.suffix.lower() in SUFFIXES for path in source.iterdir())
+    if is_hub_folder(source):
+        if has_table and source.is_dir() and not is_saved(source):
+            raise ConfigError(
+                f"{source} holds tables and parquet files; name the one to read, or its folder, as --source"
+            )
+        return read_hub_folder(source, wishes)
     if not has_table and may_hold_images(source) and _holds_dicom(source):
         return read_dicom_folder(source, wishes, out)
     return read_tables(source, wishes)

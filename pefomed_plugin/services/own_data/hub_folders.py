@@ -46,9 +46,12 @@ def is_hub_folder(source: Path) -> bool:
     """Whether this is a folder (or a file) that ``datasets`` or the hub wrote."""
     if source.is_file():
         return source.suffix in (".parquet", ".arrow")
-    return any((source / name).is_file() for name in ("dataset_dict.json", "state.json")) or bool(
-        _parquet_files(source)
-    )
+    return is_saved(source) or bool(_parquet_files(source))
+
+
+def is_saved(source: Path) -> bool:
+    """Whether ``save_to_disk`` wrote this folder."""
+    return any((source / name).is_file() for name in ("dataset_dict.json", "state.json"))
 
 
 def read_hub_folder(source: Path, wishes: Wishes) -> OwnData:
@@ -88,9 +91,9 @@ def _parts(source: Path) -> tuple[str, list[_Part]]:
     if (source / "dataset_dict.json").is_file():
         content = read_json_object(source / "dataset_dict.json", {"splits": "list[str]"}, ("splits",))
         names = [str(name) for name in content["splits"]]
-        return "Hugging Face save_to_disk", [_Part(name, _saved_files(source, source / name)) for name in names]
+        return "Hugging Face save_to_disk", [_Part(name, _saved_files(source, name)) for name in names]
     if (source / "state.json").is_file():
-        return "Hugging Face save_to_disk", [_Part(_split_said(source), _saved_files(source, source))]
+        return "Hugging Face save_to_disk", [_Part(_split_said(source), _saved_files(source))]
     return "Hugging Face parquet", _parquet_parts(source)
 
 
@@ -99,10 +102,13 @@ def _split_said(folder: Path) -> str:
     return str(state.get("_split") or "")  # null where nobody said it
 
 
-def _saved_files(root: Path, folder: Path) -> list[Path]:
-    """Raises DataError where a file that ``state.json`` names is not there."""
-    if inside(root.parent, f"{root.name}/{folder.name}" if folder != root else root.name) is None:
-        raise DataError(f"{folder} leads out of {root}; put the folder itself there")
+def _saved_files(root: Path, split: str = "") -> list[Path]:
+    """Raises DataError where the split's folder leads out, or a file that ``state.json`` names is not there."""
+    folder = root / split
+    if split and inside(root, split) is None:
+        raise DataError(
+            f"{root}: the split {split!r} leads out of it; put its folder there, and correct dataset_dict.json"
+        )
     state = read_json_object(folder / "state.json", {"_data_files": "list[Mapping[str, Any]]"}, ("_data_files",))
     files = [folder / Path(str(entry.get("filename", ""))).name for entry in state["_data_files"]]
     missing = [f"{path}: not there; save the data set again" for path in files if not path.is_file()]

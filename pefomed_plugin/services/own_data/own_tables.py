@@ -13,8 +13,9 @@ from ...readers import Release
 from ...readers.custom import DATASET, add_record
 from ...readers.layouts import inside
 from ...readers.views import named_images
+from ...requirements import require
 from ..data.folds import PATIENT, STUDY
-from ..images.nifti import CHOICES, is_nifti, with_slice
+from ..images.nifti import CHOICES, NIBABEL, is_nifti, with_slice
 from ..images.parquet_images import split_address
 from .columns import KEPT, match_columns, split_of, task_of
 from .image_lookup import MISSING, ImageFinder
@@ -24,20 +25,26 @@ from .tables import SUFFIXES, Table, as_text, read_table
 from .wishes import OwnData, Wishes
 
 TEXT_FIELDS = ("question", "answer", "report", "caption", "id", "answer_type", "question_type", "organ")
+_METADATA = "metadata"
 _NO_IDS = "record id(s) taken from the patient, numbered where a patient has several"
 
 
 def find_tables(source: Path) -> list[tuple[Path, str]]:
     """The tables of a folder, or the one that is named, each with the split that its name says (or none).
 
+    In sub-folders only ``<split>/metadata.csv`` (or ``.jsonl``) is looked for, the layout of Hugging Face's image
+    folders.
+
     Raises:
         ConfigError: none, or several of which none says a split.
     """
     if source.is_file():
         return [(source, "")]
-    found = sorted(path for path in source.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
-    found = [path for path in found if not path.name.startswith((".", "~$"))]
+    found = _tables_in(source)
+    beside = [path for folder in sorted(source.iterdir()) if split_of(folder.name) for path in _tables_in(folder)]
     split = [(path, split_of(path.stem)) for path in found if split_of(path.stem)]
+    if not found:
+        split = [(path, split_of(path.parent.name)) for path in beside if path.stem == _METADATA]
     if split:
         twice = [name for name, count in Counter(name for _, name in split).items() if count > 1]
         if twice:
@@ -45,12 +52,18 @@ def find_tables(source: Path) -> list[tuple[Path, str]]:
             raise ConfigError(f"{source}: several files of one split ({names}); keep one of each")
         return split
     if len(found) != 1:
-        names = ", ".join(path.name for path in found) if found else "none"
         raise ConfigError(
             f"{source}: name the table itself as --source, or call the tables train, val and test; tables there: "
-            f"{names}"
+            f"{', '.join(path.name for path in found) or 'none'}"
         )
     return [(found[0], "")]
+
+
+def _tables_in(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    found = (path for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES and path.is_file())
+    return [path for path in found if not path.name.startswith((".", "~$"))]
 
 
 def read_tables(source: Path, wishes: Wishes) -> OwnData:
@@ -158,8 +171,7 @@ def choose_parting(names: set[str], wishes: Wishes) -> Parting:
             )
     if not wishes.by and not known and len(wishes.shares) > 1:
         raise ConfigError(
-            "--split: no column says the patient or the study; name it (--map patient=COLUMN), or accept that a "
-            "patient "
+            "--split: no column says the patient or the study; name it (--map patient=COLUMN), or accept that one "
             "may be in training and in test: --split-by image (or record)"
         )
     return Parting(wishes.shares, wishes.by or known or "record", wishes.seed)
@@ -171,10 +183,12 @@ class Records:
     def __init__(self, release: Release, finder: ImageFinder, pseudonyms: Pseudonyms | None, wishes: Wishes) -> None:
         self.release, self.finder, self.pseudonyms, self.wishes = release, finder, pseudonyms, wishes
         self._volumes: list[str] = []
+        self._folder = ""
 
     def add_table(self, table: Table, split: str, columns: Mapping[str, str], task: str) -> None:
         if not table.rows and not table.problems:
             self.release.problems.append(f"{table.path.name}: no records below its header; fill the file or delete it")
+        self._folder = _below(table.path.parent, self.release.image_root)
         is_patients = "id" in columns and columns["id"] == columns.get("patient")
         ids = Counter(str(as_text(row.get(columns["id"]))) for _, row in table.rows) if is_patients else Counter()
         seen: Counter[str] = Counter()
@@ -244,10 +258,22 @@ class Records:
     def _image(self, where: str, given: str) -> str:
         if split_address(given) and inside(self.release.image_root, given):
             return given
-        path = self.finder.find(given)
+        beside = f"{self._folder}/{given.strip()}"
+        is_beside = bool(self._folder) and inside(self.release.image_root, beside) is not None
+        path = self.finder.find(beside if is_beside and (self.release.image_root / beside).is_file() else given)
         if not is_nifti(path):
             return path
         if not self.wishes.nifti_slice:
             self._volumes.append(where)
             return path
+        require([NIBABEL])
         return with_slice(path, self.wishes.nifti_slice)
+
+
+def _below(folder: Path, root: Path) -> str:
+    """Where a table's folder is below the images' folder; empty where it is that folder, or elsewhere."""
+    try:
+        found = folder.resolve().relative_to(root.resolve()).as_posix()
+    except ValueError:
+        return ""
+    return "" if found == "." else found

@@ -111,6 +111,16 @@ def test_shards_and_what_is_not_whole(written: Path, tmp_path: Path) -> None:
         read(copy, tmp_path)
 
 
+def test_one_file_and_a_folder_of_both(written: Path, tmp_path: Path) -> None:
+    file = written / "converted" / "default" / "test" / "0000.parquet"
+    assert len(read(file, tmp_path, shares=read_shares("test")).samples) == 4
+    (tmp_path / "both").mkdir()
+    (tmp_path / "both" / "test.parquet").write_bytes(file.read_bytes())
+    (tmp_path / "both" / "own.csv").write_text("image,report\n")
+    with pytest.raises(ConfigError, match="tables and parquet files"):
+        read(tmp_path / "both", tmp_path)
+
+
 def test_choices_and_damage_are_named(written: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         read(written / "saved", tmp_path, columns=read_map(["image=scann", "question=frage", "answer=antwort"]))
@@ -135,6 +145,10 @@ def test_choices_and_damage_are_named(written: Path, tmp_path: Path) -> None:
         read(two / "a", tmp_path)
     saved = tmp_path / "saved"
     saved.mkdir()
+    (saved / "dataset_dict.json").write_text(json.dumps({"splits": ["../two"]}))
+    with pytest.raises(DataError, match="leads out of it"):
+        read(saved, tmp_path)
+    (saved / "dataset_dict.json").unlink()
     (saved / "state.json").write_text(json.dumps({"_data_files": [{"filename": "../none.arrow"}], "_split": "train"}))
     with pytest.raises(DataError, match="is not whole"):
         read(saved, tmp_path)

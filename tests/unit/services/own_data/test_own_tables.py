@@ -159,6 +159,20 @@ def test_one_file_a_split_and_a_column_of_splits(tmp_path: Path) -> None:
     )
 
 
+def test_image_folders_of_hugging_face(tmp_path: Path) -> None:
+    """``<split>/metadata.csv`` beside its images, which have the same names in each split."""
+    folder = write_images(tmp_path / "folder", "train/1.png", "train/2.png", "test/1.png")
+    write_table(folder / "train" / "metadata.csv", "file_name,caption", "1.png,One.", "2.png,Two.")
+    (folder / "test" / "metadata.jsonl").write_text('{"file_name": "1.png", "caption": "Three."}\n')
+    release = read_own(folder, Wishes(salt=tmp_path / "salt"), tmp_path / "out").release
+    shown = {sample.answer: (sample.split, sample.only_image) for sample in release.samples}
+    assert shown == {
+        "One.": ("train", "train/1.png"),
+        "Two.": ("train", "train/2.png"),
+        "Three.": ("test", "test/1.png"),
+    }
+
+
 def test_names_of_images_as_other_systems_spell_them(tmp_path: Path) -> None:
     root = write_images(
         tmp_path / "bilder", "tag1/Thorax_1.JPG", "tag2/U\u0308ber.png", "a.png", "b/a.png", "c/x.png", "d/x.png"
@@ -320,12 +334,16 @@ def test_arguments_that_do_not_go_together(tmp_path: Path, capsys: pytest.Captur
     assert run("prepare medical_custom --source befunde.csv --out .") == 2
 
 
-def test_volumes_need_an_explicit_choice(tmp_path: Path) -> None:
+def test_volumes_need_an_explicit_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "bilder"
     folder.mkdir()
     (folder / "scan.nii.gz").write_bytes(b"readers never open this")
     source = write_table(tmp_path / "t.csv", "image,report", "scan.nii.gz,Clear.", "SCAN,Large.")
     said = problems(source, shares=read_shares("test"))[0]
     assert "2 record(s) name a NIfTI volume" in said and "--nifti-slice axial:middle" in said
+    monkeypatch.setattr("pefomed_plugin.requirements.find_spec", lambda name: None)
+    said = problems(source, shares=read_shares("test"), nifti_slice="coronal:40%")[0]
+    assert said == "NIfTI volumes need nibabel; pip install nibabel", "it fails at its start"
+    monkeypatch.setattr("pefomed_plugin.requirements.find_spec", lambda name: name)
     release = read_tables(source, wishes(shares=read_shares("test"), nifti_slice="coronal:40%")).release
     assert {sample.only_image for sample in release.samples} == {"scan.nii.gz#coronal:40%"}
