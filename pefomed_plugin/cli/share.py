@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -174,9 +174,7 @@ def _without(
             known.update(sample.metadata)
             counts.update(key for key in keys if key in sample.metadata)
             metadata = {key: value for key, value in sample.metadata.items() if key not in keys}
-            paths.update(
-                key for key, value in metadata.items() if isinstance(value, str) and _MACHINE_PATH.match(value)
-            )
+            paths.update(key for key, value in metadata.items() if any(map(_MACHINE_PATH.match, _texts(value))))
             rows.append(replace(sample, metadata=metadata) if len(metadata) < len(sample.metadata) else sample)
     for key in keys:
         if not counts[key]:
@@ -187,6 +185,15 @@ def _without(
             [f"{key}: in {count:,} samples; --without {key}" for key, count in paths.items()],
         )
     return kept, counts
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in a value of metadata."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (Mapping, list)):
+        for inner in value.values() if isinstance(value, Mapping) else value:
+            yield from _texts(inner)
 
 
 def _of_splits(manifest: Mapping[str, Any], splits: Sequence[str]) -> dict[str, Any]:

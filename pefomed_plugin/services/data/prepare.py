@@ -16,8 +16,9 @@ from ... import __version__
 from ...digests import file_sha256
 from ...errors import ConfigError, DataError
 from ...origins import data_origin
-from ...readers import DatasetSpec, Release
+from ...readers import DatasetSpec, Release, read_data
 from ...readers.prepared import FINGERPRINTS, KIND, MANIFEST, SKIPPED, read_prepared, split_file
+from ...readers.shared import is_shared, read_shared_manifest
 from ...records import SPLITS
 from ...storage import write_json, write_records, write_text
 from ..images.fingerprints import Fingerprint, read_fingerprints
@@ -66,10 +67,15 @@ def prepare(
     spec.complete_options(options)
     if out.resolve() == source.resolve():
         raise ConfigError(f"{out}: write to a folder of its own; the release stays as it was downloaded")
-    release = own.release if own else spec.read(source, **options)
+    shared = own is None and is_shared(source)
+    if shared:
+        options = {**read_shared_manifest(source)["options"], **options}
+    release = (
+        own.release if own else read_data(spec.name, source, **options) if shared else spec.read(source, **options)
+    )
     if own and own.missing and not examination.open_images:
         release.notes["image name(s) of which there is no file"] += own.missing
-    leaves_out = not spec.every_row.items() <= options.items()
+    leaves_out = not shared and not spec.every_row.items() <= options.items()
     whole = spec.read(source, **{**options, **spec.every_row}) if leaves_out else None
     usable, account = examine(
         release, examination, options=options, origin=data_origin(source), cache=out / FINGERPRINTS, whole=whole

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ...errors import ConfigError, DataError
 from ...readers.custom import MEDICAL_CUSTOM
+from ...readers.shared import is_shared
 from ...readers.tables import read_lines
 from ...records import SPLITS
 from ..images.image_folder import may_hold_images
@@ -20,10 +21,12 @@ from .wishes import OwnData, Wishes
 
 
 def is_plain(source: Path) -> bool:
-    """Whether a folder is in the layout of ``medical_custom`` itself, so that training can read it without
-    preparing."""
+    """Whether a folder is in the layout of ``medical_custom`` itself, or as ``pefomed share`` wrote it: training can
+    read it without preparing."""
     if not source.is_dir():
         return False
+    if is_shared(source):
+        return True
     found = [layout for layout in MEDICAL_CUSTOM.layouts if layout.present(source)]
     tables = [path for path in source.iterdir() if path.suffix.lower() in SUFFIXES and split_of(path.stem)]
     if not found or any(path.suffix not in (".jsonl", ".csv") or path.stem not in SPLITS for path in tables):

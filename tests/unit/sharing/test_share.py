@@ -14,6 +14,7 @@ from PIL import Image
 
 from pefomed_plugin.cli import main
 from pefomed_plugin.digests import file_sha256
+from pefomed_plugin.doctor.data import check_data
 from pefomed_plugin.errors import DataError
 from pefomed_plugin.readers import read_data
 from pefomed_plugin.readers.prepared import MANIFEST, read_prepared
@@ -118,6 +119,37 @@ def test_memory_stays_flat_row_groups_and_shards_end(
     (file,) = (tmp_path / "again" / "data").iterdir()
     assert ParquetFile(file).metadata.num_row_groups == 4, "a row group ends with its bytes too"
     assert len(read_shared(tmp_path / "out").samples) == len(read_shared(tmp_path / "again").samples) == 4
+
+
+@pytest.mark.parametrize("name", ["vqa_rad", "medical_custom"])
+def test_a_shared_folder_can_be_examined(name: str, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """Whoever gets it prepares it as a release: it is not taken for another project's parquet copy."""
+    before = prepared_rad(tmp_path) if name == "vqa_rad" else prepared_studies(tmp_path)
+    share(capsys, before, "huggingface", tmp_path / "out")
+    code = main(["prepare", name, "--source", str(tmp_path / "out"), "--out", str(tmp_path / "again")])
+    shown = capsys.readouterr()
+    assert code == 0, shown.err
+    assert f"{'re-release' if name == 'vqa_rad' else 'JSON lines'} layout, generated data" in shown.out
+    ids = [[sample.id for sample in read_prepared(folder).samples] for folder in (before, tmp_path / "again")]
+    assert ids[0] == ids[1]
+    assert share(capsys, tmp_path / "again", "huggingface", tmp_path / "twice")[0] == 0
+    names = [path.relative_to(tmp_path / "out") for path in sorted((tmp_path / "out" / "data").iterdir())]
+    assert all(file_sha256(tmp_path / "twice" / name) == file_sha256(tmp_path / "out" / name) for name in names)
+
+
+def test_doctor_knows_a_shared_folder(rad: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    share(capsys, rad, "huggingface", tmp_path / "out")
+    assert [finding.state for finding in check_data("vqa_rad", str(tmp_path / "out"))] == ["ok"]
+    (finding,) = check_data("slake", str(tmp_path / "out"))
+    assert finding.state == "error" and "was shared from vqa_rad" in finding.found
+
+
+def test_without_pyarrow_the_package_is_named(
+    rad: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pefomed_plugin.requirements.find_spec", lambda name: None)
+    code, _, errors = share(capsys, rad, "huggingface", tmp_path / "out")
+    assert code == 2 and "pip install pyarrow" in errors
 
 
 def test_a_changed_folder_is_named(rad: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
@@ -264,7 +296,7 @@ def test_data_that_are_not_public_need_the_word_and_stay_private(tmp_path: Path,
 
 
 def test_paths_of_this_machine_in_metadata_are_left_out_by_name(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    prepared = prepared_studies(tmp_path, file="/home/doe/scans/1.dcm", site="A/B")
+    prepared = prepared_studies(tmp_path, file={"from": ["/home/doe/scans/1.dcm"]}, site="A/B")
     code, _, errors = share(capsys, prepared, "huggingface", tmp_path / "out")
     assert code == 2 and "file: in 5 samples; --without file" in errors and "site" not in errors
     _, shown, _ = share(capsys, prepared, "huggingface", tmp_path / "out", "--without", "file")
