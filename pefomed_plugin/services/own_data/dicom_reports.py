@@ -17,7 +17,7 @@ from ..data.folds import PATIENT
 from .columns import KEPT, match_columns, task_of
 from .dicom_copies import copy_film
 from .dicom_tree import JOINS, SHOWN, Study, Tree, read_tree, views_said
-from .own_tables import TEXT_FIELDS, choose_parting
+from .own_tables import choose_parting, texts_of
 from .pseudonyms import Pseudonyms
 from .splitting import part
 from .tables import Table, as_text, read_table
@@ -185,7 +185,7 @@ def _add_samples(
             continue
         first.setdefault(study.name, where)
         values = {name: as_text(row.get(column, "")) for name, column in columns.items()}
-        record = {name: values[name] for name in TEXT_FIELDS if name in values and name != "id"}
+        record = texts_of(values)
         record.update({name[len(KEPT) :]: value for name, value in values.items() if name.startswith(KEPT)})
         record["study"] = study.name
         if study.patient:
@@ -194,7 +194,7 @@ def _add_samples(
             record["modality"] = study.modality
         number = rows[study.name]
         rows[study.name] += 1
-        own = str(values.get("id") or "").strip() or (f"{study.name}-{number}" if task == "vqa" else study.name)
+        own = str(record.pop("id", "") or "") or (f"{study.name}-{number}" if task == "vqa" else study.name)
         films = all_films(study.films)
         if wishes.per == "study":
             names = tuple(film.view for film in films)

@@ -13,6 +13,7 @@ from ...readers import Release
 from ...readers.custom import DATASET, add_record
 from ...readers.layouts import inside
 from ...readers.views import named_images
+from ...records import SPLITS
 from ...requirements import require
 from ..data.folds import PATIENT, STUDY
 from ..images.nifti import CHOICES, NIBABEL, is_nifti, with_slice
@@ -50,11 +51,12 @@ def find_tables(source: Path) -> list[tuple[Path, str]]:
         if twice:
             names = ", ".join(path.name for path, name in split if name in twice)
             raise ConfigError(f"{source}: several files of one split ({names}); keep one of each")
-        return split
+        return sorted(split, key=lambda table: SPLITS.index(table[1]))
     if len(found) != 1:
         raise ConfigError(
             f"{source}: name the table itself as --source, or call the tables train, val and test; tables there: "
-            f"{', '.join(path.name for path in found) or 'none'}"
+            f"{', '.join(path.name for path in found) or 'none'}. Other folders that are read: of Hugging Face, and of "
+            "DICOM files with --reports TABLE"
         )
     return [(found[0], "")]
 
@@ -216,8 +218,7 @@ class Records:
                     f"{where}: {quoted(values['split'])} is no split; write train, val or test, or split anew (--split)"
                 )
                 return
-        record: dict[str, Any] = {name: values[name] for name in TEXT_FIELDS if name in values}
-        record["id"] = str(record.get("id", "")).strip()
+        record = texts_of(values)
         record.update({name[len(KEPT) :]: value for name, value in values.items() if name.startswith(KEPT)})
         record.update(self._people(values))
         try:
@@ -268,6 +269,12 @@ class Records:
             return path
         require([NIBABEL])
         return with_slice(path, self.wishes.nifti_slice)
+
+
+def texts_of(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a record that are texts, blanks around them removed."""
+    found = {name: values[name] for name in TEXT_FIELDS if name in values}
+    return {name: value.strip() if isinstance(value, str) else value for name, value in found.items()}
 
 
 def _below(folder: Path, root: Path) -> str:

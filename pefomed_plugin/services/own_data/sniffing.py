@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 
-from ...errors import ConfigError, DataError, one_line
+from ...errors import ConfigError, DataError
 
 DELIMITERS = {";": "semicolon", "\t": "TAB", ",": "comma", "|": "vertical bar"}
 """What may separate columns, and what it is called."""
@@ -77,8 +77,12 @@ def _strictly(path: Path, content: bytes, name: str) -> str:
     try:
         return content.decode(name)
     except UnicodeError as error:
+        start = getattr(error, "start", 0)
+        line = content.count(b"\n", 0, start) + 1
         raise DataError(
-            f"{path}: not {name} throughout ({one_line(error)}); the file is damaged, or give another --encoding"
+            f"{path}, line {line}: not {name.removesuffix('-sig')} (byte {start}); give another --encoding, or "
+            f"none: it is "
+            "found out"
         ) from error
 
 

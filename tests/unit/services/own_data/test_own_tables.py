@@ -146,7 +146,7 @@ def test_one_file_a_split_and_a_column_of_splits(tmp_path: Path) -> None:
     write_images(tmp_path / "bilder", "a.png", "b.png")
     folder = tmp_path / "data"
     folder.mkdir()
-    write_table(folder / "Training.tsv", "Bild\tFrage\tAntwort", "a.png\tLinks?\tja")
+    write_table(folder / "Training.tsv", "Bild\tFrage\tAntwort", "a.png\tLinks?\tja ")
     write_table(folder / "test.csv", "image;question;answer", "b.png;Left?;no", encoding="utf-16")
     release = read_own(folder, wishes(shares={}), tmp_path / "out").release
     assert [(sample.split, sample.answer) for sample in release.samples] == [("train", "ja"), ("test", "no")]

@@ -48,7 +48,7 @@ def test_what_is_told_and_does_not_fit() -> None:
         decode(PATH, b"a", "latin-99")
     with pytest.raises(ConfigError, match="no such encoding of text"):
         decode(PATH, b"a", "hex")
-    with pytest.raises(DataError, match="give another --encoding"):
+    with pytest.raises(DataError, match=r"befunde\.csv, line 2: not utf-8 .*; give another --encoding"):
         decode(PATH, TEXT.encode("latin-1"), "utf-8")
     with pytest.raises(DataError, match="NUL bytes"):
         decode(PATH, b"PK\x03\x04\0\0\0abcdefghijklmnopqrst")
