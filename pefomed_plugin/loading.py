@@ -14,11 +14,11 @@ import torch
 
 from . import __version__, environment
 from .adapters.exports.contents import (
-    ADAPTER_WEIGHTS,
     Contents,
     find_lora,
     projector_of,
     read_contents,
+    telling_file,
 )
 from .adapters.medical_model import MedicalModel
 from .adapters.prompting import trained_templates
@@ -32,7 +32,7 @@ from .registration import register_all
 from .toolkit import NAME, registry
 from .toolkit.checkpoint import load_checkpoint
 from .toolkit.choice import BUNDLED
-from .toolkit.exported_folder import is_exported_folder, projection_file
+from .toolkit.exported_folder import is_exported_folder
 from .vision_encoders import DEFAULT_ENCODER, ENCODER
 
 EMBEDDED = environment.EMBEDDED
@@ -87,7 +87,7 @@ def load(
     register_all()
     network = registry.get_model_class("minigpt_v2").from_config(section, lora_is_read=section["lora_r"] != 0)
     load_checkpoint(network, contents.content, str(ckpt))
-    weights = weights_file(Path(ckpt))
+    weights = telling_file(Path(ckpt))
     facts = {
         "model": "minigpt_v2",
         "toolkit": NAME,
@@ -103,13 +103,6 @@ def load(
     learnt = contents.training.get("images_a_prompt")
     images = learnt if isinstance(learnt, dict) else None
     return MedicalModel(network, network.encoder.image_size, facts, chosen, templates, images)
-
-
-def weights_file(ckpt: Path) -> Path:
-    """The file that tells one checkpoint from another: itself, or that of a folder with what was trained."""
-    if not ckpt.is_dir():
-        return ckpt
-    return projection_file(ckpt) if is_exported_folder(ckpt) else ckpt / ADAPTER_WEIGHTS
 
 
 def section_of(contents: Contents, lora_alpha: int | None, origin: str) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from .data.several_images import check_images, say_other_images
 from .data.streams import draw_from_streams
 from .devices import make_accelerator, precision_of
 from .evaluation import evaluate_split, merged_lora
+from .exports.contents import telling_file
 from .prompting import say_other_prompts
 from .training.checkpoints import BEST
 from .training.recording import fetched_origins, record_run, storages_of, weights_file
@@ -142,7 +143,7 @@ class RunnerPefomed:
         say(f"{name}, {split}: {note_leaks(folder, list(splits[split].samples), samples, data)}")
 
     def _producer(self, dataset: str, task: Any) -> Mapping[str, Any]:
-        weights, origins = Path(self.checkpoint), self.origins
+        weights, origins = telling_file(Path(self.checkpoint)), self.origins
         return {
             "model": self.cfg.model_cfg.get("arch"),
             "toolkit": TOOLKIT,

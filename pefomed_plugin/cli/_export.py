@@ -195,8 +195,13 @@ def _parts(contents: Contents, arguments: argparse.Namespace) -> tuple[Parts, li
     )
     if len(parts.tasks) < len(parts.templates):
         names = ", ".join(parts.templates[task].name for task in parts.tasks)
-        notes.append(f"It was trained on {names} alone; what it says to other tasks is not known.")
+        notes.append(f"It was last trained on {names} alone; what it says to other tasks is not known.")
         say(notes[-1])
+    others = " or ".join(one.name for task, one in parts.templates.items() if task != parts.default_task)
+    notes.append(
+        f"A text is taken as {parts.templates[parts.default_task].name} unless {others} stands in front of it. "
+        "Prompts, images and tokens are those of training."
+    )
     return parts, notes
 
 

@@ -103,13 +103,14 @@ def check_run(cfg_path: str, options: Sequence[str] = ()) -> list[Finding]:
     findings = [
         Finding("configuration", "YAML", OK, f"{cfg_path}: {run.task} on {', '.join(config.datasets)}{of_embedded}")
     ]
-    sizes = Sizes(None if is_tiny else 4096, encoder=encoder_of(vars(model)))
+    section = {**vars(model), **_whole_model(model)}
+    sizes = Sizes(None if is_tiny else 4096, encoder=encoder_of(section))
     if parts and not environment.sample_folder().is_dir():
         findings.append(_check_sample_folder())
     if not is_tiny or environment.sample_folder().is_dir():
         findings += check_weights(
-            Path(model.llama_model or ""),
-            Path(model.vit_weights or ""),
+            Path(str(section["llama_model"] or "")),
+            Path(str(section["vit_weights"] or "")),
             Path(model.ckpt) if model.ckpt else None,
             sizes,
             starts=True,
@@ -190,6 +191,16 @@ def _check_room(cfg_path: str, config: Configuration) -> list[Finding]:
         return check_disk(Path(run.output_dir), 0.0)
     on_gpu = [] if run.device == "cpu" else check_memory(needed.peak, cfg_path)
     return on_gpu + check_disk(Path(run.output_dir), sum(needed.disk.values()) / GB)
+
+
+def _whole_model(model: ModelConfig) -> dict[str, Any]:
+    """Where language model and vision encoder lie if the checkpoint is an exported transformers folder."""
+    try:
+        from ..toolkit.start import whole_model  # late: loads torch
+
+        return whole_model(vars(model))
+    except (ImportError, PefomedError):
+        return {}  # said where the checkpoint is looked at
 
 
 def _check_sample_folder() -> Finding:

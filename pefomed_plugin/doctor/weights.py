@@ -81,12 +81,13 @@ def check_modules(folder: Path, names: Sequence[str]) -> list[Finding]:
 
 def check_vit(path: Path, sizes: Sizes = Sizes()) -> list[Finding]:
     """The EVA file: the tensors that tell its patch, width and depth; of another encoder the names of all tensors."""
-    from ..toolkit.checkpoint import read_checkpoint  # late: loads torch
+    from ..toolkit.vision_weights import read_vision_weights  # late: loads torch
 
     if sizes.encoder.name != DEFAULT_ENCODER:
         return _check_other_vit(path, sizes.encoder)
     try:
-        shapes = {name: tuple(tensor.shape) for name, tensor in read_checkpoint(path, lazily=True)["model"].items()}
+        tensors = read_vision_weights(sizes.encoder, path, lazily=True)
+        shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     except PefomedError as error:
         return from_error("weights", "vision encoder", error, _VIT_SOURCE)
     dim, patch = sizes.encoder.embed_dim, sizes.encoder.patch_size

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..config.compose import Configuration
 from ..config.fields import read_whole
-from ..config.model import PeftConfig
+from ..config.model import PeftConfig, VitConfig
 from ..errors import CheckpointError, ToolkitError
 from ..families import (
     DEFAULT_FAMILY,
@@ -23,9 +23,12 @@ from ..families import (
     size_in,
 )
 from ..lora import FAMILY, LoraSettings, given_in, settings_of, settle
-from ..vision_encoders import DEFAULT_ENCODER, VisionEncoder, encoder_of, refuse_another_encoder
+from ..services.console import say
+from ..vision_encoders import DEFAULT_ENCODER, VisionEncoder, encoder_of, recorded_encoder, refuse_another_encoder
 from . import NAME
 from .choice import CHECKOUT
+
+_BUNDLED = "PEFOMED_TOOLKIT=bundled"
 
 
 def settle_model(section: Mapping[str, Any], checkpoint: str | None = None) -> dict[str, Any]:
@@ -44,6 +47,8 @@ def settle_model(section: Mapping[str, Any], checkpoint: str | None = None) -> d
         ConfigError: the section says another LoRA than the checkpoint was trained with, and both values are named; or
             one that the language model in the folder cannot have.
     """
+    whole = whole_model(section)
+    section = {**section, **whole}
     folder = Path(str(section.get("llama_model") or ""))
     there = bool(section.get("llama_model")) and (folder / "config.json").is_file()
     family, shape = family_in(folder) if there else (DEFAULT_FAMILY, None)
@@ -52,6 +57,7 @@ def settle_model(section: Mapping[str, Any], checkpoint: str | None = None) -> d
     _refuse_family_in_a_checkout(family, folder)
     style = family.prompt_style
     settled: dict[str, Any] = {
+        **whole,
         "prompt_template": section.get("prompt_template") or style.system + style.turn,
         "end_sym": section.get("end_sym") or style.end,
     }
@@ -92,11 +98,31 @@ def settle_model(section: Mapping[str, Any], checkpoint: str | None = None) -> d
     return {**settled, **settings.yaml()}
 
 
+def whole_model(section: Mapping[str, Any]) -> dict[str, Any]:
+    """Keys of a section whose ``ckpt`` is an exported transformers folder, which has everything in it: with another
+    language model than its own its projection would mean nothing. Empty for every other checkpoint.
+
+    Raises:
+        ToolkitError: a checkout reads no such folder.
+        CheckpointError: the folder is damaged.
+    """
+    from .exported_folder import is_exported_folder  # late: loads torch
+
+    folder = str(section.get("ckpt") or "")
+    if not folder or not is_exported_folder(Path(folder)):
+        return {}
+    if NAME == CHECKOUT:
+        raise ToolkitError(f"a MiniGPT-4 checkout reads no transformers folder, as {folder} is; set {_BUNDLED}")
+    from .checkpoint import read_checkpoint  # late: loads torch
+
+    encoder = recorded_encoder(read_checkpoint(Path(folder), lazily=True), folder)
+    return {"llama_model": folder, "vit_weights": folder, **(encoder.section() if encoder else {})}
+
+
 def _refuse_family_in_a_checkout(family: LanguageModelFamily, folder: Path) -> None:
     if NAME == CHECKOUT and family is not DEFAULT_FAMILY:
         raise ToolkitError(
-            f"a MiniGPT-4 checkout knows LLaMA-2 and Vicuna only, and {folder} holds a {family.title}; set "
-            "PEFOMED_TOOLKIT=bundled"
+            f"a MiniGPT-4 checkout knows LLaMA-2 and Vicuna only, and {folder} holds a {family.title}; set {_BUNDLED}"
         )
 
 
@@ -115,6 +141,10 @@ def settled(configuration: Configuration) -> Configuration:
     if "lora_target_modules" in values:
         values["lora_target_modules"] = tuple(values["lora_target_modules"])
         values["peft"] = read_whole(PeftConfig, values["peft"], "model.peft") if "peft" in values else None
+    if isinstance(values.get("vit"), Mapping):
+        values["vit"] = read_whole(VitConfig, values["vit"], "model.vit")
+    if values.get("llama_model", model.llama_model) != model.llama_model:
+        say(f"model.ckpt={model.ckpt} is a whole model: its own language model and vision encoder are used")
     return replace(configuration, model=replace(model, **values))
 
 

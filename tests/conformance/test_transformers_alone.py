@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 import transformers
+from omegaconf import OmegaConf
 from PIL import Image
 
 from pefomed_plugin import load
@@ -27,6 +28,9 @@ from tests.conformance.exported_model import (
     talkative,
     write_vit,
 )
+from tests.conformance.golden import arrays, golden
+
+ROOT = Path(__file__).resolve().parents[2]
 
 ALONE = """
 import json, sys
@@ -283,3 +287,46 @@ def test_files_that_cannot_be_exported(offline: Path, capsys: pytest.CaptureFixt
     assert "cannot write" in refused("whole.pth", whole, inside / "out")
     assert sorted(path.name for path in out.iterdir()) == ["kept.txt"]
     assert not list(offline.glob("*.part"))
+
+
+def test_a_run_takes_the_whole_model_of_its_folder(
+    offline: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With another language model the projection would mean nothing, and the run would still end well."""
+    from pefomed_plugin.launch import compose
+    from pefomed_plugin.registration import register_all
+    from pefomed_plugin.toolkit.bundled.minigpt_v2 import MiniGPTv2
+
+    register_all()
+    out = exported(offline)
+    (offline / "vqa_rad").mkdir()
+    monkeypatch.setenv("PEFOMED_DATA", str(offline))
+    monkeypatch.setenv("PEFOMED_LLAMA", str(LLAMA))
+    monkeypatch.setenv("PEFOMED_VIT", str(offline / "eva_vit.pth"))
+    monkeypatch.setenv("PEFOMED_CKPT", str(out))
+    composed = compose(str(ROOT / "eval_configs" / "pefomed_vqa_rad.yaml"), [])
+    model = composed.configuration.model
+    assert (model.llama_model, model.vit_weights, model.image_size) == (str(out), str(out), 56)
+    assert "its own language model and vision encoder are used" in " ".join(capsys.readouterr().out.split())
+    section: Any = OmegaConf.to_container(OmegaConf.create(composed.text))
+    network = MiniGPTv2.from_config(section["model"]).eval()
+    wanted = golden_model_of(offline).generate_ids(arrays()["images"], golden()["prompts"], max_new_tokens=8)
+    assert torch.equal(network.generate_ids(arrays()["images"], golden()["prompts"], max_new_tokens=8), wanted)
+    assert main(["checkpoint", "inspect", str(out)]) == 0
+    assert "eva_clip_g, 56 pixels" in capsys.readouterr().out
+
+
+def golden_model_of(folder: Path) -> Any:
+    """Our model as it was exported."""
+    return talkative(folder / "again.pth")[1].eval()
+
+
+def test_the_projection_of_a_merged_llama_is_exported_with_it(offline: Path) -> None:
+    checkpoint, ours = talkative(offline / "checkpoint.pth")
+    vit = str(write_vit(offline / "eva_vit.pth"))
+    assert main(["checkpoint", "merge", str(checkpoint), "--llama", str(LLAMA), "--out", str(offline / "merged")]) == 0
+    merged, out = offline / "merged", offline / "hub"
+    command = ["checkpoint", "export", str(merged / "projector.safetensors"), "--format", "transformers"]
+    assert main([*command, "--llama", str(merged), "--vit", vit, "--out", str(out)]) == 0
+    found = load(out).network.generate_ids(arrays()["images"], golden()["prompts"], max_new_tokens=8)
+    assert torch.equal(found, ours.eval().generate_ids(arrays()["images"], golden()["prompts"], max_new_tokens=8))

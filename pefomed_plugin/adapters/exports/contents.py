@@ -18,7 +18,7 @@ from ...families import DEFAULT_FAMILY, FAMILIES, LanguageModelFamily
 from ...lora import FAMILY, RECORD, LoraSettings, settle
 from ...readers.textfiles import read_json_object
 from ...toolkit.checkpoint import read_checkpoint
-from ...toolkit.exported_folder import is_exported_folder
+from ...toolkit.exported_folder import is_exported_folder, projection_file
 from ...toolkit.lora_tensors import LORA_PREFIX, LoraParts, Pairs, layers_of, lora_parts, stated_lora, whole_tensors
 from ...toolkit.tensor_names import canonical
 from ...vision_encoders import VIT_G, VisionEncoder, recorded_encoder
@@ -149,6 +149,13 @@ def read_contents(path: Path, *, may_be_damaged: bool = False) -> Contents:
     if path.is_dir():
         return Contents(path, _read_folder(path))
     return Contents(path, read_checkpoint(path, may_be_damaged=may_be_damaged))
+
+
+def telling_file(checkpoint: Path) -> Path:
+    """The file that tells one checkpoint from another: itself, or that of a folder with what was trained."""
+    if not checkpoint.is_dir():
+        return checkpoint
+    return projection_file(checkpoint) if is_exported_folder(checkpoint) else checkpoint / ADAPTER_WEIGHTS
 
 
 def spelling_of(contents: Contents) -> str:

@@ -316,7 +316,7 @@ class MiniGPTv2(Generation):
         if cfg.get("ckpt") and not lora_is_read:
             names = read_checkpoint(Path(str(cfg["ckpt"])), lazily=True)["model"]
             lora_is_read = any(".lora_initial_" in name for name in names)
-        folder = open_language_folder(Path(str(cfg["llama_model"])))
+        folder = open_language_folder(Path(str(section["llama_model"])))
         tokenizer = folder.family.load_tokenizer(folder.folder)
         on_gpu = torch.cuda.is_available()
         model = cls(
@@ -327,8 +327,8 @@ class MiniGPTv2(Generation):
             ),
             tokenizer,
             lora_of_section(section),
-            encoder=encoder_of(cfg),
-            vit_weights=Path(str(cfg["vit_weights"])),
+            encoder=encoder_of(section),
+            vit_weights=Path(str(section["vit_weights"])),
             lora_is_read=lora_is_read,
             family=folder.family,
             **{key: section[key] for key in _OPTIONS if section.get(key) is not None},
