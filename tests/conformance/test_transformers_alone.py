@@ -308,7 +308,7 @@ def test_a_run_takes_the_whole_model_of_its_folder(
     model = composed.configuration.model
     assert (model.llama_model, model.vit_weights, model.image_size) == (str(out), str(out), 56)
     assert "its own language model and vision encoder are used" in " ".join(capsys.readouterr().out.split())
-    section: Any = OmegaConf.to_container(OmegaConf.create(composed.text))
+    section: Any = OmegaConf.to_container(OmegaConf.create(composed.text), resolve=True)
     network = MiniGPTv2.from_config(section["model"]).eval()
     wanted = golden_model_of(offline).generate_ids(arrays()["images"], golden()["prompts"], max_new_tokens=8)
     assert torch.equal(network.generate_ids(arrays()["images"], golden()["prompts"], max_new_tokens=8), wanted)
