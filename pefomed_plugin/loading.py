@@ -26,13 +26,13 @@ from .digests import file_sha256
 from .embedded.tiny_vision import DEPTH, HEADS, IMAGE_SIZE_PX, MLP_RATIO, PATCH_PX, WIDTH
 from .errors import ConfigError, ToolkitError
 from .families import family_in
+from .families.exported import is_exported_folder
 from .launch import ensure_embedded
 from .origins import TINY, Origins, is_generated, read_origins
 from .registration import register_all
 from .toolkit import NAME, registry
 from .toolkit.checkpoint import load_checkpoint
 from .toolkit.choice import BUNDLED
-from .toolkit.exported_folder import is_exported_folder
 from .vision_encoders import DEFAULT_ENCODER, ENCODER
 
 EMBEDDED = environment.EMBEDDED

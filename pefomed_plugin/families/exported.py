@@ -1,9 +1,12 @@
-"""How the parts of MiniGPT-v2 are called in an exported transformers folder. No file is opened."""
+"""How the parts of MiniGPT-v2 are called in an exported transformers folder. Needs no torch."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+
+from ..json_text import parse_json
 
 MODEL_TYPE = "pefomed_minigpt_v2"
 """``model_type`` of its ``config.json``."""
@@ -15,6 +18,18 @@ VISION, NORM, PROJECTION = "model.visual_encoder.", "model.ln_vision.", "model.l
 def is_exported(config: Mapping[str, Any]) -> bool:
     """Whether a ``config.json`` is that of such a folder."""
     return config.get("model_type") == MODEL_TYPE and isinstance(config.get("text_config"), Mapping)
+
+
+def is_exported_folder(path: Path) -> bool:
+    """Whether there is such a folder."""
+    file = Path(path) / "config.json"
+    if not file.is_file():
+        return False
+    try:
+        config = parse_json(file.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(config, Mapping) and is_exported(config)
 
 
 def exported_name(name: str) -> str:

@@ -23,10 +23,11 @@ from torch import nn
 
 from ..atomic import replacing
 from ..errors import CheckpointError, one_line
+from ..families.exported import is_exported_folder
 from ..json_text import parse_json
 from ..lora import FAMILY, KINDS, MERGED, RECORD, differences, settle
 from ..vision_encoders import ENCODER, refuse_another_encoder
-from .exported_folder import described, is_exported_folder, read_trained
+from .exported_folder import described, read_trained
 from .lora_tensors import Pairs, lora_parts, start_tensors, stated_lora
 from .tensor_names import canonical, upstream_key
 from .weights_file import SAFETENSORS, read_file

@@ -14,8 +14,7 @@ import torch
 
 from ..errors import CheckpointError, one_line
 from ..families import family_in, read_config
-from ..families.exported import NORM, PROJECTION, VISION, is_exported
-from ..json_text import parse_json
+from ..families.exported import NORM, PROJECTION, VISION
 from ..lora import FAMILY
 from ..readers.textfiles import read_json
 from ..vision_encoders import DEFAULT_ENCODER, ENCODER, VisionEncoder
@@ -29,18 +28,6 @@ _PROPORTIONS = {
     "group": "patches_per_token",
 }
 INDEX, SINGLE = "model.safetensors.index.json", "model.safetensors"
-
-
-def is_exported_folder(path: Path) -> bool:
-    """Whether there is such a folder."""
-    file = Path(path) / "config.json"
-    if not file.is_file():
-        return False
-    try:
-        config = parse_json(file.read_bytes())
-    except (OSError, ValueError):
-        return False
-    return isinstance(config, Mapping) and is_exported(config)
 
 
 def files_of(folder: Path) -> dict[str, list[str]]:

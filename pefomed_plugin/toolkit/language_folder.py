@@ -14,10 +14,9 @@ import torch
 
 from ..errors import CheckpointError
 from ..families import LanguageModelFamily, LanguageSize, family_in
-from ..families.exported import exported_name, language_name
+from ..families.exported import exported_name, is_exported_folder, language_name
 from ..json_fields import wrong_fields
 from ..readers.textfiles import read_json
-from .exported_folder import is_exported_folder
 from .weights_file import Shapes, open_tensors, read_shapes
 
 _WEIGHTS = ("model.safetensors.index.json", "model.safetensors", "pytorch_model.bin.index.json", "pytorch_model.bin")

@@ -22,6 +22,7 @@ from ..families import (
     family_in,
     size_in,
 )
+from ..families.exported import is_exported_folder
 from ..lora import FAMILY, LoraSettings, given_in, settings_of, settle
 from ..services.console import say
 from ..vision_encoders import DEFAULT_ENCODER, VisionEncoder, encoder_of, recorded_encoder, refuse_another_encoder
@@ -106,8 +107,6 @@ def whole_model(section: Mapping[str, Any]) -> dict[str, Any]:
         ToolkitError: a checkout reads no such folder.
         CheckpointError: the folder is damaged.
     """
-    from .exported_folder import is_exported_folder  # late: loads torch
-
     folder = str(section.get("ckpt") or "")
     if not folder or not is_exported_folder(Path(folder)):
         return {}

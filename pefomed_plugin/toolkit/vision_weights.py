@@ -15,10 +15,11 @@ from typing import Any
 import torch
 
 from ..errors import CheckpointError, one_line
+from ..families.exported import is_exported_folder
 from ..json_text import parse_json
 from ..vision_encoders import VisionEncoder, family_of
 from .checkpoint import read_checkpoint, read_weights, refuse_nonfinite
-from .exported_folder import is_exported_folder, vision_tensors
+from .exported_folder import vision_tensors
 
 FILES = (
     "model.safetensors",

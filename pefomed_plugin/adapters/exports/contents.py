@@ -15,10 +15,11 @@ import torch
 
 from ...errors import CheckpointError
 from ...families import DEFAULT_FAMILY, FAMILIES, LanguageModelFamily
+from ...families.exported import is_exported_folder
 from ...lora import FAMILY, RECORD, LoraSettings, settle
 from ...readers.textfiles import read_json_object
 from ...toolkit.checkpoint import read_checkpoint
-from ...toolkit.exported_folder import is_exported_folder, projection_file
+from ...toolkit.exported_folder import projection_file
 from ...toolkit.lora_tensors import LORA_PREFIX, LoraParts, Pairs, layers_of, lora_parts, stated_lora, whole_tensors
 from ...toolkit.tensor_names import canonical
 from ...vision_encoders import VIT_G, VisionEncoder, recorded_encoder

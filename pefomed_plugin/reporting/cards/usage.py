@@ -30,8 +30,6 @@ _BESIDES = {
     "`pefomed_plugin.load(FOLDER)`; or make a checkpoint, `pefomed checkpoint convert FOLDER --to minigpt4`.",
     "merged": "That is the language model alone. To ask about images, give MiniGPT-v2 `model.llama_model=FOLDER "
     "model.ckpt=FOLDER/projector.safetensors model.lora_r=0`.",
-    "transformers": "A text is a question unless `[report]` or `[caption]` stands in front of it; an instruction may "
-    "follow. Prompts, images and tokens are those of training.",
     "transformers_adapter": "`AutoProcessor.from_pretrained` of either folder makes its inputs.",
 }
 
