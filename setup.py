@@ -40,6 +40,7 @@ TRACKING = ["tensorboard>=2.10"]
 WANDB = ["wandb>=0.15"]
 QUANT = ["bitsandbytes>=0.46"]
 CLINICAL = ["radeval>=2.2; python_version >= '3.11'"]
+PRIVACY = ["presidio-analyzer>=2.2", "rapidocr-onnxruntime>=1.4"]
 COMPLETION = ["shtab>=1.6"]
 UI = ["gradio>=4.44"]
 DOCS = [
@@ -97,7 +98,15 @@ setup(
     license="BSD-3-Clause",
     python_requires=">=3.9",
     packages=find_packages(include=["pefomed_plugin", "pefomed_plugin.*"]),
-    package_data={"pefomed_plugin": ["py.typed", "configs/**/*.yaml", "configs/project/*", "reporting/assets/*"]},
+    package_data={
+        "pefomed_plugin": [
+            "py.typed",
+            "configs/**/*.yaml",
+            "configs/project/*",
+            "reporting/assets/*",
+            "services/privacy/*.csv",
+        ]
+    },
     install_requires=CORE,
     extras_require={
         "bundled": BUNDLED,
@@ -119,6 +128,7 @@ setup(
         "quant": QUANT,
         "clinical": CLINICAL,
         "completion": COMPLETION,
+        "privacy": PRIVACY,
         "ui": UI,
         "docs": DOCS,
         "test": ALL_BUT_DOCS,

@@ -1,26 +1,167 @@
-"""``pefomed privacy``: what left this machine."""
+"""``pefomed privacy``: protected health information in files, cleaned copies of them, and what left this machine."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from ..reporting.privacy import log_table
+from ..errors import ConfigError, bullets
+from ..reporting.privacy import changes_table, findings_table, kinds_table, log_table
+from ..reporting.rendering import Shown
 from ..services.outbound import log_path, read_log
+from ..services.privacy import burned_in, recognisers
+from ..services.privacy.findings import Scan
+from .arguments import count_from_1
 from .output import Output, add_json_argument
+
+if TYPE_CHECKING:
+    from ..services.privacy.cleaning import Cleaned
+    from ..services.privacy.scanning import Looker, Source
+
+_INTERRUPTED = 130
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     kinds = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
+    look = kinds.add_parser("scan", help="look for protected health information; writes nothing but with --redact")
+    look.add_argument("paths", type=Path, nargs="+", metavar="PATH", help="files and folders, sub-folders included")
+    look.add_argument("--redact", action="store_true", help="write a cleaned copy to --out; originals stay as they are")
+    look.add_argument("--out", type=Path, metavar="DIR", help="folder of the copy, new or empty")
+    look.add_argument(
+        "--names",
+        default=recognisers.AUTO,
+        choices=recognisers.CHOICES,
+        help="what finds names: own patterns, or Presidio beside them; auto: Presidio where it is installed",
+    )
+    look.add_argument(
+        "--ocr",
+        default=burned_in.AUTO,
+        choices=burned_in.CHOICES,
+        help="what reads text within images; auto: the first that is installed; none: header and a guess from pixels",
+    )
+    look.add_argument("--most", type=count_from_1, default=20, metavar="N", help="findings that are listed (20)")
+    look.add_argument("--full-names", action="store_true", help="show names of files whole, also where they identify")
+    add_json_argument(look)
     log = kinds.add_parser("log", help="what left this machine: host, bytes, how many texts, when, which command")
     log.add_argument("--host", default="", metavar="HOST", help="only what went there")
     add_json_argument(log)
-    parser.epilog = "example: pefomed privacy log"
+    parser.epilog = (
+        "examples:\n  pefomed privacy scan data/ward output\n"
+        "  pefomed privacy scan data/ward --redact --out data/ward_cleaned\n  pefomed privacy log\n\n"
+        "exit codes of scan: 0 nothing found (with --redact: nothing left in the copy), 1 something found, left, or "
+        "not read"
+    )
 
 
 def run(arguments: argparse.Namespace) -> Output:
-    """Show what was asked for."""
-    return _log(arguments)
+    """Scan, clean, or show the log."""
+    if arguments.what == "log":
+        return _log(arguments)
+    from ..services.privacy.cleaning import check_out  # late: loads PIL
+    from ..services.privacy.scanning import Looker, find_sources, scan, severity_order  # late: loads PIL
+
+    if arguments.redact != (arguments.out is not None):
+        raise ConfigError("--redact and --out DIR go together: the cleaned copy is written there")
+    if arguments.out is not None:
+        check_out(arguments.out, arguments.paths)
+    looker = Looker(
+        recognisers.find_recogniser(arguments.names), burned_in.find_reader(arguments.ocr), arguments.full_names
+    )
+    sources, links = find_sources(arguments.paths)
+    if arguments.redact:
+        return _redact(arguments, looker, sources, links)
+    found = scan(sources, links, looker)
+    found.findings.sort(key=severity_order)
+    code = int(bool(found.findings or found.unread))
+    code = _INTERRUPTED if found.interrupted_after is not None else code
+    return Output(_scan_data(found, looker), _scan_shown(found, looker, len(sources), arguments.most), code)
+
+
+def _redact(arguments: argparse.Namespace, looker: Looker, sources: Sequence[Source], links: Sequence[str]) -> Output:
+    from ..services.privacy.cleaning import Cleaner  # late: loads PIL
+    from ..services.privacy.scanning import find_sources, scan, severity_order  # late: loads PIL
+
+    done = Cleaner(looker, sources, arguments.out).copy(sources)
+    if links:
+        done.not_copied["links, which are not followed"] += len(links)
+    shown: list[Shown] = [changes_table(done.changes), ""] if done.changes else []
+    shown += _cleaned_lines(done, len(sources), arguments.out)
+    again, _ = find_sources([arguments.out])
+    found = Scan() if done.interrupted_after is not None else scan(again, [], looker)
+    if done.interrupted_after is None:
+        count = len(found.findings)
+        shown.append(f"looked at again: {f'{count:,} findings are left' if count else 'nothing is found in the copy'}")
+        if count:
+            found.findings.sort(key=severity_order)
+            shown += ["", findings_table(found.findings, arguments.most)]
+    data = {
+        "out": str(arguments.out),
+        "changes": [asdict(change) for change in done.changes],
+        "files": dict(done.files),
+        "left": done.left,
+        "not_copied": dict(done.not_copied),
+        "found_in_copy": [asdict(finding) for finding in found.findings],
+        **_how(looker),
+    }
+    code = int(bool(found.findings or found.unread or done.left or done.not_copied))
+    return Output(data, shown, _INTERRUPTED if done.interrupted_after is not None else code)
+
+
+def _scan_shown(found: Scan, looker: Looker, total: int, most: int) -> list[Shown]:
+    shown: list[Shown] = []
+    if found.findings:
+        shown += [kinds_table(found), "", findings_table(found.findings, most), ""]
+    else:
+        shown.append("nothing found, of what was looked at and can be found (docs/privacy.md)")
+    read = ", ".join(f"{count:,} {kind}" for kind, count in found.files.most_common()) or "none"
+    shown += [f"looked at: {read}", f"names: {looker.recogniser.words}", f"text in images: {looker.reader.words}"]
+    if found.marks:
+        shown.append(f"{found.marks:,} places were taken out before (___, [NAME], shifted dates, made-up numbers)")
+    shown += [f"{count:,} files: {text}" for text, count in found.notes.items()]
+    if found.not_looked_at:
+        others = ", ".join(f"{count:,} {kind}" for kind, count in found.not_looked_at.most_common())
+        shown.append(f"not looked at: {others}")
+    if found.unread:
+        shown += [f"could not be read: {len(found.unread):,}", *bullets(found.unread)]
+    if found.interrupted_after is not None:
+        shown.append(f"interrupted after {found.interrupted_after:,} of {total:,} files: the others were not looked at")
+    return shown
+
+
+def _cleaned_lines(done: Cleaned, total: int, out: Path) -> list[Shown]:
+    from ..services.privacy.cleaning import CHANGES  # late: loads PIL
+
+    counted = ", ".join(f"{count:,} {how}" for how, count in done.files.items()) or "none"
+    lines: list[Shown] = [f"copied to {out}: {counted}; every change is in {out / CHANGES}"]
+    if done.not_copied:
+        lines.append("not copied, because they cannot be cleaned:")
+        lines += [f"  - {count:,} {why}" for why, count in done.not_copied.most_common()]
+    if done.left:
+        lines += ["not cleaned:", *bullets(done.left)]
+    if done.interrupted_after is not None:
+        lines.append(f"interrupted after {done.interrupted_after:,} of {total:,} files; the copy is not whole")
+    return lines
+
+
+def _scan_data(found: Scan, looker: Looker) -> dict[str, Any]:
+    return {
+        "findings": [{**asdict(finding), "severity": finding.severity} for finding in found.findings],
+        "files": dict(found.files),
+        "not_looked_at": dict(found.not_looked_at),
+        "unread": found.unread,
+        "notes": found.notes,
+        "taken_out_before": found.marks,
+        "interrupted_after": found.interrupted_after,
+        **_how(looker),
+    }
+
+
+def _how(looker: Looker) -> dict[str, str]:
+    return {"names": looker.recogniser.words, "text_in_images": looker.reader.words}
 
 
 def _log(arguments: argparse.Namespace) -> Output:

@@ -138,13 +138,10 @@ def check_privacy() -> list[Finding]:
     try:
         count = len(read_log(path))
     except PefomedError as error:
-        return [Finding("services", "privacy", WARNING, str(error), "pefomed privacy log")]
-    words = (
-        f"{FLAG} is a word for one command: without it nothing of data that are not public leaves this machine; "
-        f"{count:,} requests are noted in {path}"
-    )
+        return [Finding("services", "permission", WARNING, str(error), "pefomed privacy log")]
+    words = f"what is not public leaves with {FLAG} alone, given for one command; {count:,} requests noted"
     return [
-        Finding("services", "privacy", OK, words),
+        Finding("services", "permission", OK, words),
         Finding("services", VARIABLE, NOTE, "not set: connections are allowed", f"export {VARIABLE}=1"),
     ]
 

@@ -1,0 +1,1 @@
+"""Protected health information in files: found, shown masked, and taken out of copies."""

@@ -1,0 +1,268 @@
+"""A cleaned copy of files: headers by the profile, texts with placeholders, images without what stands beside them.
+
+Originals are never touched. What cannot be cleaned is not copied, and said; what is left in a copy is said as well.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import hmac
+import re
+import secrets
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from ...errors import ConfigError, PefomedError, one_line, why
+from ..console import progress
+from ..images.dicom import read_dicom
+from .burned_in import Box, may_hold_text
+from .dicom_headers import Uids, clean
+from .findings import KINDS
+from .image_metadata import IMAGE_SUFFIXES, texts_beside, without_metadata
+from .recognisers import Recogniser
+from .scanning import MOST_PIXELS, Looker, Source, _is_dicom, frames_to_look_at, identifying, spans_of_name
+from .text_files import NoText, visit_file
+
+CHANGES = "privacy-changes.csv"
+_MOST_NAMES = 20_000
+"""Renamed files whose names are also replaced within texts."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What was done at one place of the copy."""
+
+    file: str
+    """Its name in the copy."""
+    place: str
+    kind: str
+    done: str
+
+    @property
+    def words(self) -> str:
+        """What was done, without numbers."""
+        return self.done.partition(" areas ")[2] or self.done
+
+
+@dataclass
+class Cleaned:
+    """A cleaned copy."""
+
+    changes: list[Change] = field(default_factory=list)
+    files: Counter = field(default_factory=Counter)
+    """``cleaned`` or ``as it was`` -> how many."""
+    left: list[str] = field(default_factory=list)
+    """``file: what`` of what may be left in the copy."""
+    not_copied: Counter = field(default_factory=Counter)
+    """Why -> how many files."""
+    interrupted_after: int | None = None
+
+
+def check_out(out: Path, paths: Sequence[Path]) -> None:
+    """Raises ConfigError: the copy would lie within what is copied, or where something is already."""
+    place = out.resolve()
+    for path in paths:
+        given = path.resolve()
+        if place == given or given in place.parents or place in given.parents:
+            raise ConfigError(f"--out {out} and {path} lie within each other; name a folder elsewhere")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ConfigError(f"--out {out} is there already and not empty; name another folder")
+
+
+class Cleaner:
+    """Copies files, cleaned; UIDs and names are replaced alike in all of them."""
+
+    def __init__(self, looker: Looker, sources: Sequence[Source], out: Path) -> None:
+        self._looker, self._out = looker, out
+        self._uids, self._salt = Uids(), secrets.token_bytes(32)
+        self.done = Cleaned()
+        self._names = {
+            part: self._new_name(part) for source in sources for part in source.name.split("/") if spans_of_name(part)
+        }
+        known = sorted(self._names, key=len, reverse=True)[:_MOST_NAMES]
+        self._named = re.compile("|".join(map(re.escape, known))) if known else None
+        if len(self._names) > _MOST_NAMES:
+            self.done.left.append(f"{len(self._names) - _MOST_NAMES:,} names of files were not looked for within texts")
+
+    def copy(self, sources: Sequence[Source]) -> Cleaned:
+        """Copy all; stopped by Ctrl-C it says after how many."""
+        with progress("cleaning", len(sources)) as advance:
+            for number, source in enumerate(sources):
+                try:
+                    self._copy(source)
+                except KeyboardInterrupt:
+                    self.done.interrupted_after = number
+                    break
+                advance(1)
+        self._write_changes()
+        return self.done
+
+    def _copy(self, source: Source) -> None:
+        name = "/".join(self._names.get(part, part) for part in source.name.split("/"))
+        path, before = self._out / name, len(self.done.changes)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if name != source.name:
+            self._told(name, "file name", "name", "renamed")
+        try:
+            with open(source.path, "rb") as file:
+                head = file.read(256)
+            if _is_dicom(source.path, head):
+                self._dicom(source.path, path, name)
+            elif source.path.suffix.lower() in IMAGE_SUFFIXES:
+                self._image(source.path, path, name)
+            else:
+                visit_file(source.path, self._visitor(name), path)
+                if len(self.done.changes) == before:  # byte for byte, not as this program would write it
+                    path.write_bytes(source.path.read_bytes())
+        except NoText as reason:
+            self._leave_out(path, before, f"{source.path.suffix.lower() or 'no ending'}: {reason}")
+            return
+        except (PefomedError, OSError) as error:
+            said = why(error) if isinstance(error, OSError) else one_line(error).rpartition(": ")[2]
+            self._leave_out(path, before, said)
+            return
+        self.done.files["cleaned" if len(self.done.changes) > before else "as it was"] += 1
+
+    def _leave_out(self, path: Path, before: int, reason: str) -> None:
+        path.unlink(missing_ok=True)
+        del self.done.changes[before:]
+        self.done.not_copied[reason] += 1
+
+    def _visitor(self, name: str) -> Any:
+        recogniser: Recogniser = self._looker.recogniser
+
+        def visit(text: str, place: str, field_name: str) -> str:
+            if self._named is not None:
+                text, count = self._named.subn(lambda found: self._names[found.group()], text)
+                if count:
+                    self._told(name, self._looker.place(place), "name", "name of a file replaced")
+            spans, _ = recogniser.find(text, field_name)
+            for span in reversed(spans):
+                placeholder = KINDS[span.kind].placeholder
+                text = text[: span.start] + placeholder + text[span.end :]
+                where = f"{self._looker.place(place)}, column {span.start + 1}"
+                self._told(name, where, span.kind, f"replaced by {placeholder}")
+            return text
+
+        return visit
+
+    def _dicom(self, source: Path, path: Path, name: str) -> None:
+        import pydicom  # late: optional
+
+        try:
+            dataset = pydicom.dcmread(source, force=True)
+            says = str(dataset.get("BurnedInAnnotation") or "").upper()
+            has_pixels = "PixelData" in dataset
+            boxes = self._boxes_of_frames(dataset, source, name, says) if has_pixels else []
+            for held, done in clean(dataset, self._looker.recogniser, self._uids):
+                self._told(name, held.place, held.kind, done)
+            if boxes:
+                _blank_frames(dataset, boxes)
+                dataset.BurnedInAnnotation = "NO"
+                self._told(name, "pixels", "burned in", f"{len(boxes)} areas made black")
+            _save(dataset, path)
+        except (PefomedError, OSError, KeyboardInterrupt, NoText):
+            raise
+        except Exception as error:  # pydicom raises a dozen types on damaged files
+            raise NoText(f"a DICOM file that cannot be cleaned ({type(error).__name__})") from error
+
+    def _boxes_of_frames(self, dataset: Any, source: Path, name: str, says: str) -> list[Box]:
+        frames = int(dataset.get("NumberOfFrames") or 1)
+        chosen, boxes, content = frames_to_look_at(frames), [], source.read_bytes()
+        for frame in chosen:
+            image = read_dicom(BytesIO(content), source.name, MOST_PIXELS, frame if frames > 1 else None)
+            boxes += self._boxes(image, name, says)
+        if len(chosen) < frames and self._looker.reader.read is not None:
+            self.done.left.append(f"{name}: {frames - len(chosen)} frames were not looked at for text in the image")
+        return list(dict.fromkeys(boxes))
+
+    def _boxes(self, image: Any, name: str, says: str = "") -> list[Box]:
+        if self._looker.reader.read is not None:
+            return [text.box for text in identifying(self._looker.reader.read(image))]
+        if says == "YES" or (says != "NO" and may_hold_text(image)):
+            self.done.left.append(f"{name}: text within the image, which no OCR could find")
+        return []
+
+    def _image(self, source: Path, path: Path, name: str) -> None:
+        from PIL import Image  # late: heavy
+
+        try:
+            with Image.open(source) as image:
+                if image.width * image.height > MOST_PIXELS:
+                    raise NoText(f"more than {MOST_PIXELS:,} pixels")
+                beside = list(texts_beside(image))
+                boxes = self._boxes(image, name)
+                content = source.read_bytes()
+                if boxes:
+                    content = _painted(image, boxes)
+                    self._told(name, "pixels", "burned in", f"{len(boxes)} areas made black, the image written anew")
+                bare = without_metadata(content)
+        except (NoText, KeyboardInterrupt):
+            raise
+        except Exception as error:  # Pillow raises whatever a damaged file makes it raise
+            raise NoText(f"no image that can be read ({type(error).__name__})") from error
+        if bare is None and beside and not boxes:
+            raise NoText("says something beside its pixels, which is taken out of JPEG and PNG only")
+        path.write_bytes(content if bare is None else bare)
+        for place, text in beside:
+            if text:
+                self._told(name, place, "description", "removed")
+
+    def _told(self, name: str, place: str, kind: str, done: str) -> None:
+        self.done.changes.append(Change(name, place, kind, done))
+
+    def _new_name(self, part: str) -> str:
+        digest = hmac.new(self._salt, part.encode("utf-8", "surrogateescape"), hashlib.sha256).hexdigest()[:10]
+        suffix = Path(part).suffix
+        return f"redacted-{digest}{suffix if len(suffix) <= 6 and not re.search('[0-9]{3}', suffix) else ''}"
+
+    def _write_changes(self) -> None:
+        self._out.mkdir(parents=True, exist_ok=True)
+        with open(self._out / CHANGES, "w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["file", "place", "kind", "done"])
+            writer.writerows((one.file, one.place, one.kind, one.done) for one in self.done.changes)
+
+
+def _painted(image: Any, boxes: Sequence[Box]) -> bytes:
+    """An image with black boxes, in its own format; JPEG at quality 95."""
+    from PIL import ImageDraw  # late: heavy
+
+    painted = image.copy()
+    draw = ImageDraw.Draw(painted)
+    for box in boxes:
+        draw.rectangle((box[0] - 2, box[1] - 2, box[2] + 2, box[3] + 2), fill=0)
+    buffer = BytesIO()
+    kind = image.format or "PNG"
+    painted.info = {}
+    painted.save(buffer, kind, **({"quality": 95} if kind == "JPEG" else {}))
+    return buffer.getvalue()
+
+
+def _blank_frames(dataset: Any, boxes: Sequence[Box]) -> None:
+    """Black boxes in every frame; compressed pixels are unpacked for it."""
+    import numpy as np  # late: heavy
+
+    if dataset.file_meta.TransferSyntaxUID.is_compressed:
+        dataset.decompress()
+    pixels = np.array(dataset.pixel_array)
+    frames = pixels if int(dataset.get("NumberOfFrames") or 1) > 1 else pixels[np.newaxis]
+    black = frames.max() if str(dataset.PhotometricInterpretation) == "MONOCHROME1" else frames.min()
+    for left, top, right, bottom in boxes:
+        frames[:, max(top - 2, 0) : bottom + 2, max(left - 2, 0) : right + 2] = black
+    if int(dataset.get("SamplesPerPixel") or 1) > 1 and int(dataset.get("PlanarConfiguration") or 0) == 1:
+        frames = np.moveaxis(frames, -1, 1)
+    content = np.ascontiguousarray(frames).tobytes()
+    dataset.PixelData = content + b"\0" * (len(content) % 2)
+
+
+def _save(dataset: Any, path: Path) -> None:
+    try:
+        dataset.save_as(path, enforce_file_format=True)
+    except TypeError:  # pydicom 2
+        dataset.save_as(path, write_like_original=False)

@@ -1,0 +1,193 @@
+"""The expressions of ``patterns``: what identifies, English and German, and what was taken out before.
+
+Each has a group ``value``, what is found; the words around it are its reason. Sources: the 18 identifiers of the HIPAA
+safe harbour rule (45 CFR 164.514(b)(2)), and how releases mark what they took out (MIMIC ``___``, i2b2 and MIMIC-III
+``[**...**]``, IU-Xray ``XXXX``).
+"""
+
+from __future__ import annotations
+
+import re
+
+from .findings import PLACEHOLDERS
+
+_CAPITAL, _LETTER = "A-ZÄÖÜÀ-ÖØ-Þ", r"\wäöüßÄÖÜ"
+_WORD = rf"[{_CAPITAL}][{_LETTER}'’-]+"
+_NAME = (
+    rf"(?:[{_CAPITAL}]\.\s?){{0,2}}{_WORD}"
+    rf"(?:,?[ \^]\s?(?:(?:von|van|de|der|zu|la|al|bin)\s)*(?:{_WORD}|[{_CAPITAL}]\.?(?![{_LETTER}]"
+    rf"))){{0,3}}"
+)
+_MONTHS = (
+    "January|February|March|April|May|June|July|August|September|October|November|December|Januar|Februar|März|Maerz|"
+    "Mai|Juni|Juli|Oktober|Dezember|Jänner|Jan|Feb|Mar|Mrz|Apr|Jun|Jul|Aug|Sept|Sep|Oct|Okt|Nov|Dec|Dez"
+)
+_GERMAN_MONTHS = "Januar|Februar|März|April|Mai|Juni|Juli|August|September|Oktober|November|Dezember|Jänner"
+_YEAR = r"(?:1[89]|2[0-2])\d\d"
+_TITLE = (
+    r"(?:Univ\.-?\s?)?(?:Prof(?:essor)?\.?|Priv\.-?\s?Doz\.?|PD|Dr\.?(?:\s?(?:med|rer|nat|phil|dent)\.?)*|"
+    r"Doctor|Mr\.?|Mrs\.?|Ms\.?|"
+    r"Miss|Herrn?|Frau|Kolleg(?:e|in|en)|Hr\.|Fr\.|Nurse|Schwester|Pfleger|OA|Oberarzt|Oberärztin|Chefarzt)"
+)
+_PERSON_LABEL = (
+    r"(?:Patient(?:in|enname|'s name|ennamen)?(?: name)?|Name (?:of (?:the )?patient|des Patienten)|"
+    r"Full name|Name|Nachname|Vorname|"
+    r"Familienname|Surname|Last name|First name|Given name|Geburtsname|Referring(?: physician| doctor)?|"
+    r"Ordering (?:physician|provider)|"
+    r"Requested by|Attending(?: physician)?|Physician|Radiologist(?:e?in)?|Radiologe|Dictated by|"
+    r"Transcribed by|Read by|"
+    r"Reported by|(?:Electronically )?Signed(?: by)?|Überweiser(?:in)?|Zuweiser(?:in)?|"
+    r"Zuweisende[rn]? (?:Arzt|Ärztin)|"
+    r"Hausarzt|Hausärztin|Befunder(?:in)?|Unterzeichnet|Geschrieben von|Next of kin|Angehörige[rn]?|"
+    r"Ansprechpartner(?:in)?)"
+)
+_BY = (
+    r"(?:(?:[Ss]igned|[Dd]ictated|[Rr]eported|[Tt]ranscribed|[Ii]nterpreted|[Rr]eviewed|[Rr]ead|[Vv]erified|"
+    r"[Rr]eferred|[Dd]iscussed) (?:by|with)|"
+    r"(?:[Bb]efundet|[Vv]idiert|[Ff]reigegeben|[Uu]nterzeichnet|[Gg]eschrieben|[Üü]berwiesen) (?:von|durch)|"
+    r"[Rr]ücksprache mit)"
+)
+_ID_LABEL = (
+    r"(?:MRN|Medical [Rr]ecord(?: (?:[Nn]umber|[Nn]o\.?))?|Patient(?:en)?[- ]?(?:ID|No\.?|[Nn]umber|Nr\.?|"
+    r"[Nn]ummer)|Pat\.?[- ]?(?:ID|Nr\.?|No\.?)|"
+    r"Accession(?: (?:[Nn]umber|[Nn]o\.?))?|Acc(?:\.|#)|Fall(?:nummer|[- ]?Nr\.?|[- ]?ID)|Aufnahme(?:nummer|"
+    r"[- ]?Nr\.?)|"
+    r"Versicherten(?:nummer|[- ]?Nr\.?)|Versicherungs(?:nummer|[- ]?Nr\.?)|KVNR|KV[- ]?Nr\.?|SSN|Social [Ss]"
+    r"ecurity(?: [Nn]umber)?|"
+    r"NHS(?: [Nn]umber| [Nn]o\.?)?|Insurance(?: (?:ID|[Nn]umber|[Nn]o\.?))?|Policy(?: (?:[Nn]umber|[Nn]o\.?)"
+    r")?|Member ID|"
+    r"Auftrags(?:nummer|[- ]?Nr\.?)|Untersuchungs(?:nummer|[- ]?Nr\.?)|Befund(?:nummer|[- ]?Nr\.?)|"
+    r"Order(?: (?:[Nn]umber|[Nn]o\.?))|"
+    r"Encounter(?: (?:ID|[Nn]umber))?|Visit (?:ID|[Nn]umber|[Nn]o\.?)|Case (?:ID|[Nn]umber|[Nn]o\.?)|"
+    r"Account(?: (?:[Nn]umber|[Nn]o\.?))?|"
+    r"Chart (?:[Nn]umber|[Nn]o\.?)|Ausweis(?:nummer|[- ]?Nr\.?)|Personal(?:nummer|[- ]?Nr\.?)|License(?: [Nn]"
+    r"o\.?)?|[IP]ID|ID)"
+)
+_STREET = (
+    rf"(?:{_WORD}[ -])?(?:[{_CAPITAL}][{_LETTER}-]*(?:straße|strasse|str\.|weg|platz|allee|gasse|damm|ufer)|"
+    rf"Straße|Strasse|Str\.|Allee|Platz|Weg)"
+    r"\s\d{1,4}\s?[a-z]?\b"
+)
+_ROAD = (
+    rf"\d{{1,5}}\s(?:[NSEW]\.?\s)?(?:{_WORD}\s){{1,3}}(?:Street|Avenue|Ave\.?|Road|Rd\.|Lane|Boulevard|"
+    rf"Blvd\.?|Drive|Terrace|Crescent)"
+)
+_TOWN = rf"(?:,?\s+(?:D-)?\d{{5}}\s{_WORD})?"
+_STATE = rf"(?:,\s*{_WORD}(?:\s{_WORD})?,?\s[A-Z]{{2}}\s\d{{5}}(?:-\d{{4}})?)?"
+_HOUSE = (
+    r"(?:Hospital|Medical Cent(?:er|re)|Clinic|Health System|Krankenhaus|Klinikum|Klinik|Spital|Universitätsklinikum)"
+)
+_EDGE, _END = r"(?<![\w.,/+-])", r"(?![\w]|[.,/-]\d)"
+
+PATTERNS: tuple[tuple[str, str], ...] = (
+    ("email", r"(?P<value>[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.[A-Za-z]{2,})"),
+    ("phone", r"(?<![\w.+])(?P<value>\+\d{1,3}[\s/.-]?(?:\(0\)\s?)?\(?\d(?:[\d\s()/.-]{5,14})\d)"),
+    (
+        "phone",
+        r"(?:Tel(?:efon|ephone)?|Phone|Ph|Fax|Mobile?|Handy|Cell|Pager|Durchwahl|Ext(?:ension)?|call|Rückruf)"
+        r"\b\.?(?:\s?(?:No|Nr)\.?)?\s?[:.]?\s?(?P<value>\+?[\d(](?:[\d\s()/.-]{2,18})\d)",
+    ),
+    ("phone", rf"{_EDGE}(?P<value>(?:\(\d{{3}}\)\s?|\d{{3}}[-.])\d{{3}}[-.]\d{{4}}){_END}"),
+    ("phone", rf"{_EDGE}(?P<value>\(?0\d{{2,5}}\)?(?:\s?/\s?|-|\s)\d{{3,9}}(?:[-\s]\d{{1,5}})?){_END}"),
+    ("id", rf"\b{_ID_LABEL}\s?(?:[:=#]|is|ist|lautet|Nr\.)?\s?#?(?P<value>[A-Z]{{0,4}}[-/]?\d[\w/-]{{3,}}\w)"),
+    ("id", rf"{_EDGE}(?P<value>\d{{3}}-\d{{2}}-\d{{4}}){_END}"),
+    ("kvnr", r"\b(?P<value>[A-Z]\d{9})\b"),
+    ("nhs", rf"{_EDGE}(?P<value>\d{{3}}\s\d{{3}}\s\d{{4}}){_END}"),
+    ("iban", r"\b(?P<value>[A-Z]{2}\d{2}(?:\s?[A-Z0-9]{4}){3,7}(?:\s?[A-Z0-9]{1,3})?)\b"),
+    ("address", rf"\b(?P<value>{_STREET}{_TOWN})"),
+    ("address", rf"\b(?P<value>{_ROAD}{_STATE})"),
+    (
+        "ymd",
+        rf"{_EDGE}(?P<value>(?P<y>{_YEAR})(?P<s>[-/.])(?P<m>\d{{1,2}})(?P=s)(?P<d>\d{{1,2}})(?:[T ]"
+        rf"\d{{2}}:\d{{2}}(?::\d{{2}}(?:\.\d+)?)?(?:Z|[+-]\d{{2}}:?\d{{2}})?)?)(?![\d-])",
+    ),
+    (
+        "dmy",
+        rf"(?<![Aa]pgar ){_EDGE}"
+        rf"(?P<value>(?P<d>\d{{1,2}})(?P<s>[./-])(?P<m>\d{{1,2}})(?P=s)(?P<y>{_YEAR}|\d{{2}}))(?![\w]|"
+        rf"[./-]\d|\s?(?:mm|cm|x)\b)",
+    ),
+    (
+        "ymd",
+        r"(?<![\d.])(?P<value>(?P<y>(?:19|20|21|22)\d\d)(?P<m>0[1-9]|1[0-2])(?P<d>0[1-9]|[12]\d|3[01]))"
+        r"(?![\d.])",
+    ),
+    (
+        "date",
+        rf"(?<!\w)(?P<value>(?:\d{{1,2}}(?:st|nd|rd|th|\.)?[ -](?:of )?)?(?:{_MONTHS}|{_MONTHS.upper()})\.?[ -]"
+        rf"(?:\d{{1,2}}(?:st|nd|rd|th)?,?\s)?(?P<y>{_YEAR}))(?!\d)",
+    ),
+    ("date", rf"(?<!\w)(?P<value>\d{{1,2}}(?:st|nd|rd|th)\s(?:of )?(?:{_MONTHS}))\b"),
+    ("date", rf"(?<![\w./])(?P<value>\d{{1,2}}\.\s(?:{_GERMAN_MONTHS}))\b"),
+    ("date", rf"(?<!\w)(?P<value>(?:{_MONTHS})\.?\s\d{{1,2}}(?:st|nd|rd|th))\b"),
+    (
+        "date",
+        rf"\b(?:[Oo]n|[Dd]ated|[Ff]rom|[Ss]ince)\s(?P<value>(?:{_MONTHS})\.?\s\d{{1,2}}|(?:0?[1-9]|1[0-2])"
+        rf"/(?:0?[1-9]|[12]\d|3[01]))(?![\w/.]|\s?(?:mm|cm))",
+    ),
+    ("date", r"\b(?:[Aa]m|[Vv]om|[Bb]is|[Ss]eit|[Zz]um|[Gg]eb\.|[Gg]eboren)\s(?P<value>\d{1,2}\.\d{1,2}\.)(?!\d)"),
+    ("age", r"(?<![\w.])(?P<value>(?:9\d|1[01]\d))(?=(?:[- ]?(?:years?|yrs?|y/?o)\b|[- ]?jährig|\sJahre\b|\sJ\.))"),
+    ("institution", rf"\b(?P<value>(?:(?:St\.|{_WORD})\s){{1,3}}{_HOUSE})\b"),
+    (
+        "institution",
+        rf"\b(?P<value>(?:Klinikum|Krankenhaus|Universitätsklinikum|Uniklinik|Universitätsklinik|Praxis|MVZ)"
+        rf"\s(?:St\.\s|der\s|am\s|Dr\.\s(?:med\.\s)?)?{_WORD})",
+    ),
+    ("name", rf"(?<![\w.]){_TITLE}(?:\s{_TITLE})*\s(?P<value>{_NAME})"),
+    ("name", rf"\b{_PERSON_LABEL}\s?[:=]\s?(?:{_TITLE}\s)*(?P<value>{_NAME})"),
+    ("name", rf"\b{_BY}:?\s(?:{_TITLE}\s)*(?P<value>{_NAME})"),
+    ("name", rf"\b(?P<value>{_WORD}\^{_WORD}(?:\^{_WORD})*)"),
+    (
+        "given",
+        rf"(?<![\w])(?P<value>(?P<given>{_WORD})\s(?:[{_CAPITAL}]\.\s)?(?:(?:von|van|de|der)\s)*(?P<family>{_WORD}))",
+    ),
+    ("given", rf"(?<![\w])(?P<value>(?P<family>{_WORD}),\s?(?P<given>{_WORD}))"),
+    ("uid", r"(?<![\w.])(?P<value>[0-2](?:\.(?:0|[1-9]\d*)){5,})(?![\w]|\.\d)"),
+    ("number", rf"{_EDGE}(?P<value>\d{{7,12}}){_END}"),
+)
+MARKS = re.compile(
+    r"_{3,}(?:[/-]_{2,})*|\[\*\*.*?\*\*\]|\bX{4,}\b|<(?:NAME|DATE|PATIENT|PHONE|ID|AGE|LOCATION|HOSPITAL|DOCTOR)>|"
+    r"\[?\b(?:ANONYM(?:IZED|ISED|OUS|ISIERT)|DE-?IDENTIFIED|REDACTED)\b\]?|"
+    + "|".join(re.escape(mark) for mark in sorted(PLACEHOLDERS))
+)
+PSEUDONYMS = re.compile(r"\bp1\d{7}\b|\bs5\d{7}\b|\bp1\d(?=/)")
+"""Of MIMIC-CXR, whose numbers of patients and studies are made up by its release."""
+KNOWN_UIDS = ("1.2.840.10008.", "2.25.")
+"""Roots of UIDs that name no patient's study: DICOM's own, and those that are made from random numbers."""
+LONG_CODE = re.compile(r"[A-Za-z0-9+/=_-]{120,}")
+"""Base64 and the like, which is no text."""
+FIELDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
+    (kind, re.compile(pattern, re.IGNORECASE))
+    for kind, pattern in (
+        (
+            "name",
+            r"(patient|pat|physician|doctor|arzt|person|full|last|first|sur|given|nach|vor|referr\w*|"
+            r"operator)[_ ']*s?[_ ]*name",
+        ),
+        (
+            "name",
+            r"(nachname|vorname|surname|patient|referring_?physician|physician|radiologist|arzt|überweiser|zuweiser)",
+        ),
+        (
+            "id",
+            r"(mrn|patient[_ ]?(id|no|nr|number)|medical[_ ]?record\w*|accession\w*|fall(nummer|[_ ]?nr|"
+            r"[_ ]?id)|ssn|insurance\w*|versicher\w*|kvnr|pid|case[_ ]?(id|no|number)|patientennummer)",
+        ),
+        (
+            "date",
+            r"((birth|study|exam\w*|admission|discharge|visit|series|acquisition)[_ ]?(date|day|dt)|"
+            r"date[_ ]?of[_ ]?birth|dob|geburts(datum|tag)|aufnahmedatum|untersuchungsdatum)",
+        ),
+        ("phone", r"(phone|telephone|tel|telefon\w*|mobile|fax)([_ ]?(no|nr|number))?"),
+        ("email", r"e_?mail(_?address)?"),
+        (
+            "address",
+            r"(street|address|anschrift|adresse|straße|strasse|wohnort|zip([_ ]?code)?|postcode|plz|"
+            "city|ort)",
+        ),
+        ("institution", r"(hospital|institution|clinic|klinik)([_ ]?name)?"),
+    )
+)
+NO_VALUES = re.compile(
+    r"^[\W_\d]?$|^(n/?a|none|null|nan|unknown|unbekannt|-+|\?+|x+|_+|male|female|m|f|w|d)$", re.IGNORECASE
+)

@@ -1,0 +1,80 @@
+"""Text files of every kind: where something stands, and the same file cleaned."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import pytest
+
+from pefomed_plugin.services.privacy.text_files import NoText, visit_file
+
+
+def seen(path, out=None):
+    """(text, place, field) of every text."""
+    texts = []
+
+    def visit(text, place, name):
+        texts.append((text, place, name))
+        return text.replace("Hans", "[NAME]")
+
+    kind = visit_file(path, visit, out)
+    return kind, texts
+
+
+def test_lines_of_a_text_in_its_own_encoding(tmp_path):
+    (tmp_path / "a.txt").write_bytes("Größe\r\nHans\r\n".encode("latin-1"))
+    kind, texts = seen(tmp_path / "a.txt", tmp_path / "b.txt")
+    assert kind == "text" and texts[1] == ("Hans\r\n", "line 2", "")
+    assert (tmp_path / "b.txt").read_bytes() == "Größe\r\n[NAME]\r\n".encode("latin-1")
+
+
+def test_json_lines_with_keys_and_numbers(tmp_path):
+    row = {
+        "schema": 1,
+        "written_at": "2026-01-01T00:00:00+00:00",
+        "patient_id": 4711234,
+        "a": [{"text": "Hans"}],
+        "n": 12345678,
+    }
+    (tmp_path / "a.jsonl").write_text(json.dumps(row) + "\n\n")
+    kind, texts = seen(tmp_path / "a.jsonl", tmp_path / "b.jsonl")
+    assert kind == "JSON"
+    assert texts == [("4711234", "line 1, patient_id", "patient_id"), ("Hans", "line 1, a[0].text", "text")]
+    assert json.loads((tmp_path / "b.jsonl").read_text().strip()) == {**row, "a": [{"text": "[NAME]"}]}
+
+
+def test_damaged_json_is_read_line_by_line(tmp_path):
+    (tmp_path / "a.json").write_text('{"text": "Hans"')
+    assert seen(tmp_path / "a.json") == ("text", [('{"text": "Hans"', "line 1", "")])
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_tables_with_any_delimiter(tmp_path, delimiter):
+    path, out = tmp_path / "a.csv", tmp_path / "b.csv"
+    path.write_text(delimiter.join(["subject", "name"]) + "\n" + delimiter.join(["1", '"Hans, M"']) + "\n")
+    kind, texts = seen(path, out)
+    assert kind == "table" and texts[-1] == ("Hans, M", "line 2, name", "name")
+    assert list(csv.reader(out.open(), delimiter=delimiter))[1] == ["1", "[NAME], M"]
+
+
+def test_spreadsheets_with_cells_and_without_the_authors_name(tmp_path):
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    book.active.append(["name", "size"])
+    book.active.append(["Hans", 12])
+    book.properties.creator = "Hans Meier"
+    book.save(tmp_path / "a.xlsx")
+    kind, texts = seen(tmp_path / "a.xlsx")
+    assert kind == "spreadsheet" and ("Hans", "Sheet!A2", "name") in texts
+    assert ("Hans Meier", "properties, creator", "") in texts
+    seen(tmp_path / "a.xlsx", tmp_path / "b.xlsx")
+    copy = openpyxl.load_workbook(tmp_path / "b.xlsx")
+    assert [[cell.value for cell in row] for row in copy.active] == [["name", "size"], ["[NAME]", 12]]
+    assert copy.properties.creator != "Hans Meier"
+
+
+def test_bytes_are_no_text(tmp_path):
+    (tmp_path / "a.bin").write_bytes(b"\0\1\2")
+    with pytest.raises(NoText):
+        seen(tmp_path / "a.bin")
