@@ -12,15 +12,16 @@ from typing import Any
 
 from ..atomic import as_one, remove
 from ..errors import ConfigError, DataError, bullets
+from ..json_text import as_json
 from ..origins import REAL, Origins, data_origin
 from ..provenance import FILE, DataPart, ModelPart, RunRecord, samples_sha256, write_record
 from ..readers import DATASETS, Release, describe, read_data
 from ..records import SPLITS, Prediction
-from ..scoring.metrics_file import set_stale_aside
+from ..scoring.metrics_file import PREDICTIONS, set_stale_aside
 from ..services.private_files import keep_private
 from ..services.results_in import FORMATS, Answer, ResultFormat, find_format, join_answers, recognise
 from ..services.results_in.json_formats import read_llava_questions
-from ..storage import write_records
+from ..storage import read_predictions, set_aside, write_records
 from ..text import without_reasoning
 from .prepare import dataset_options
 
@@ -66,7 +67,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Read the answers, join them with the data set's samples, write predictions and what training has of them."""
     from ..services.data.sample_leaks import note_leaks  # late: loads PIL
 
-    file = arguments.file
+    file, out = arguments.file, arguments.out
+    if (out / "config.yaml").is_file() or (out / "results").is_dir():
+        raise ConfigError(f"--out {out} is the folder of a run of ours; choose another one")
     found = _format_of(arguments.format, file)
     answers = _read(found, file, is_named=arguments.format is not None)
     if arguments.questions:
@@ -84,20 +87,34 @@ def run(arguments: argparse.Namespace) -> int:
     keep_private([arguments.dataset], {arguments.dataset: origin})
     ways: Counter[str] = Counter()
     predictions, release = _join(answers, arguments, producer, ways)
-    with as_one(arguments.out):
-        write_records(arguments.out / "predictions.jsonl", predictions)
-        remove(arguments.out / FILE)  # else it would be kept as that of a run that goes on
-        write_record(arguments.out, _record(arguments, release, predictions, origin))
-    stale = set_stale_aside(predictions, arguments.out)
+    stale = _set_other_answers_aside(out / PREDICTIONS, predictions)
+    with as_one(out):
+        write_records(out / PREDICTIONS, predictions)
+        remove(out / FILE)  # else it would be kept as that of a run that goes on
+        write_record(out, _record(arguments, release, predictions, origin))
+    stale += set_stale_aside(predictions, out)
     if stale:
-        print("what was scored and judged there is about other answers, and is set aside:")
+        print("there were other answers, and what is about them is set aside:")
         print("\n".join(bullets(stale)))
     _tell(found, answers, ways, thinking)
     missing = sum(prediction.prediction is None for prediction in predictions)
     without = f", {missing:,} without a text," if missing else ""
-    print(f"{len(predictions):,} predictions{without} written to {arguments.out}")
-    print(note_leaks(arguments.out, predictions, release.splits().get("train", []), arguments.data))
+    print(f"{len(predictions):,} predictions{without} written to {out}")
+    print(note_leaks(out, predictions, release.splits().get("train", []), arguments.data))
     return 0
+
+
+def _set_other_answers_aside(path: Path, predictions: Sequence[Prediction]) -> list[str]:
+    """Rename answers that are there already and are others; a line that says so."""
+    if not path.is_file():
+        return []
+    try:
+        before = [as_json(prediction.to_json()) for prediction in read_predictions(path)]
+    except DataError:  # whatever it is, it is not lost
+        before = []
+    if before == [as_json(prediction.to_json()) for prediction in predictions]:
+        return []
+    return [f"{path} is now {set_aside(path)}"]
 
 
 def _format_of(name: str | None, file: Path) -> ResultFormat:

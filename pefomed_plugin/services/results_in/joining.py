@@ -88,7 +88,8 @@ class _Index:
         for sample in samples:
             for key in {sample.id, str(sample.metadata.get("source_id", sample.id))}:
                 self._by_key[key].append(sample)
-            for image in sample.images:
+            # of a study that is shown by one image, others may name another one
+            for image in dict.fromkeys((*sample.images, *sample.metadata.get("images", ()))):
                 parts = PurePosixPath(image).parts
                 for start in range(len(parts)):
                     self._by_image[parts[start:]].append(sample)

@@ -260,7 +260,14 @@ def test_the_command_writes_predictions_or_nothing(tmp_path: Path, capsys: pytes
     write_lines(answers, [{"question_id": 4, "text": "left"}])
     assert main(command) == 0 and "is set aside" in capsys.readouterr().out
     left = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert left == ["leaks.json", "metrics.json.1", "predictions.jsonl", "provenance.json", "scores.1"]
+    assert left == [
+        "leaks.json",
+        "metrics.json.1",
+        "predictions.jsonl",
+        "predictions.jsonl.1",
+        "provenance.json",
+        "scores.1",
+    ]
     write_lines(answers, [{"question_id": 9, "text": "left side"}])
     before = (tmp_path / "out" / "predictions.jsonl").read_bytes()
     assert main(command) == 2

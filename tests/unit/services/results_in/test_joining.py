@@ -207,6 +207,19 @@ def test_the_page_of_imported_answers_shows_the_images(
     assert json.loads((tmp_path / "out" / "provenance.json").read_text())["earlier"] == []
 
 
+def test_a_study_is_found_by_any_of_its_images() -> None:
+    shown = Sample(
+        "s", "iu_xray", "test", ("a/0.png",), "report", None, "x", metadata={"images": ["a/0.png", "a/1.png"]}
+    )
+    assert join_answers([Answer("1", "said", image="root/a/1.png")], [shown], {})[0].prediction == "said"
+
+
+def test_a_run_of_ours_is_not_written_over(own: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    (tmp_path / "out" / "results").mkdir(parents=True)
+    assert main(arguments(own, write("ms_swift", tmp_path))) == 2
+    assert "is the folder of a run of ours" in capsys.readouterr().err
+
+
 def test_ids_win_over_everything() -> None:
     ways: Counter[str] = Counter()
     join_answers([Answer(row[0], "x", key=row[0]) for row in QUESTIONS], SAMPLES, {}, ways)
