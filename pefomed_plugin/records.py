@@ -17,6 +17,8 @@ OPEN = "OPEN"
 CLOSED = "CLOSED"
 SPLITS = ("train", "val", "test")
 TASKS = ("vqa", "report", "caption")
+CONFIDENCE = "confidence"
+"""In ``Prediction.producer``: how probable the model holds its answer, 0 to 1, where it was asked."""
 
 _Record = TypeVar("_Record", bound="Sample")
 _Kind = TypeVar("_Kind")

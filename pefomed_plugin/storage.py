@@ -45,6 +45,11 @@ def write_pieces(path: Path, pieces: Iterable[str]) -> None:
     _write(path, (without_surrogates(piece).encode("utf-8") for piece in pieces))
 
 
+def write_bytes(path: Path, content: bytes) -> None:
+    """A file of bytes that were made before. Raises DataError as ``write_text``."""
+    _write(path, [content])
+
+
 def _write(path: Path, chunks: Iterable[bytes]) -> None:
     """A file from what is made on the way; an error in making it is not taken for one of writing.
 

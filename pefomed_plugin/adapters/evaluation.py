@@ -18,7 +18,7 @@ from ..config.run import RunConfig
 from ..errors import ConfigError, bullets
 from ..json_text import as_json
 from ..prompts import DEFAULT_STYLE
-from ..records import Prediction
+from ..records import CONFIDENCE, Prediction
 from ..scoring.metrics_file import set_stale_aside, update_metrics
 from ..scoring.reliance import SECTION, VARIANTS, VERSION, measure_reliance
 from ..services.console import progress, say
@@ -156,7 +156,7 @@ def _same_producer(answer: Prediction, producer: Mapping[str, Any]) -> bool:
 
 def without_prompt(producer: Mapping[str, Any]) -> dict[str, Any]:
     """What all answers of one run have in common; an earlier answer is kept only if it agrees with this."""
-    return {key: value for key, value in producer.items() if key != "prompt"}
+    return {key: value for key, value in producer.items() if key not in ("prompt", CONFIDENCE)}
 
 
 def _written(folder: Path) -> list[Path]:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from PIL import Image
 
 from ..json_text import as_json
 from ..readers.layouts import Skip
-from ..records import Prediction, Sample
+from ..records import CONFIDENCE, Prediction, Sample
 from ..services.console import progress, say
 from ..services.images.decoding import open_image
 from ..services.images.faults import UnusableImage
@@ -39,7 +40,12 @@ class FolderAnswers:
 
 
 def answer_folder(
-    model: MedicalModel, root: Path, samples: Sequence[Sample], out: Path, max_new_tokens: int = 0
+    model: MedicalModel,
+    root: Path,
+    samples: Sequence[Sample],
+    out: Path,
+    max_new_tokens: int = 0,
+    confidence: bool = False,
 ) -> FolderAnswers:
     """Answer ``samples`` about the images below ``root`` and write ``out`` (``predictions.jsonl``).
 
@@ -47,18 +53,22 @@ def answer_folder(
     answered is kept; another file of that name is set aside. Samples of unusable images are in
     ``<out>.skipped.jsonl``.
 
+    Args:
+        confidence: ask of each answer how probable the model holds it (``MedicalModel.confidences``).
+
     Raises:
         DataError: an earlier file is damaged, or nothing can be written.
     """
     producer = {**model.facts, "images": "own", "max_new_tokens": max_new_tokens or MAX_NEW_TOKENS[samples[0].task]}
     part = out.with_name(out.name + ".part")
-    known = _earlier(out, part, samples, producer)
+    known = _earlier(out, part, samples, producer, confidence)
     left = [sample for sample in samples if sample.id not in known]
     unusable: dict[str, str] = {}
     reused = len(known)
     out.parent.mkdir(parents=True, exist_ok=True)
     with open(part, "a", encoding="utf-8") as file, progress("answering", len(left)) as advance:
-        for prediction in _answers(model, root, left, producer, unusable):
+        answers = _answers(model, root, left, producer, unusable)
+        for prediction, _ in _with_confidence(model, answers) if confidence else answers:
             known[prediction.id] = prediction
             file.write(line_of(prediction)[0])
             file.flush()
@@ -85,9 +95,11 @@ def answer_folder(
 
 def _answers(
     model: MedicalModel, root: Path, samples: Sequence[Sample], producer: Mapping[str, Any], unusable: dict[str, str]
-) -> Iterator[Prediction]:
+) -> Iterator[tuple[Prediction, Request]]:
     """As they end; the images that cannot be used are put into ``unusable``."""
-    asked: list[tuple[Sample, str]] = []
+    asked: dict[int, tuple[Sample, str, Request]] = {}
+
+    numbers = count()
 
     def requests() -> Iterator[Request]:
         opened: dict[str, Image.Image] = {}
@@ -103,15 +115,28 @@ def _answers(
             shown = [opened[name] for name in sample.images]
             given = shown[0] if len(shown) == 1 else dict(zip(sample.image_names, shown))
             request = Request(given, sample.task, sample.question)
-            asked.append((sample, model.prompt(request)))
+            asked[next(numbers)] = (sample, model.prompt(request), request)
             yield request
 
     for place, text in model.answers(requests(), min(model.batch_size, len(samples)), producer["max_new_tokens"]):
-        sample, prompt = asked[place]
-        yield Prediction.of(sample, text, {**producer, "prompt": prompt})
+        sample, prompt, request = asked.pop(place)
+        yield Prediction.of(sample, text, {**producer, "prompt": prompt}), request
 
 
-def _earlier(out: Path, part: Path, samples: Sequence[Sample], producer: Mapping[str, Any]) -> dict[str, Prediction]:
+def _with_confidence(
+    model: MedicalModel, answers: Iterator[tuple[Prediction, Request]]
+) -> Iterator[tuple[Prediction, Request]]:
+    """The same, each with how probable the model holds it; so many are asked together as are answered together."""
+    while several := list(islice(answers, model.batch_size)):
+        texts = [prediction.prediction or "" for prediction, _ in several]
+        found = model.confidences([request for _, request in several], texts)
+        for (prediction, request), value in zip(several, found):
+            yield replace(prediction, producer={**prediction.producer, CONFIDENCE: value}), request
+
+
+def _earlier(
+    out: Path, part: Path, samples: Sequence[Sample], producer: Mapping[str, Any], confidence: bool
+) -> dict[str, Prediction]:
     """Answers of earlier starts that are still valid, by id; a file with any other answer is set aside."""
     wanted = {sample.id: _plain(sample.to_json()) for sample in samples}
     known: dict[str, Prediction] = {}
@@ -126,6 +151,7 @@ def _earlier(out: Path, part: Path, samples: Sequence[Sample], producer: Mapping
             for prediction in found
             if wanted.get(prediction.id) == _plain(prediction.sample.to_json())
             and without_prompt(prediction.producer) == _plain(producer)
+            and (not confidence or CONFIDENCE in prediction.producer)
         ]
         if len(good) < len(found):
             say(f"{path} holds answers of other weights, settings, questions or images; it is now {set_aside(path)}")

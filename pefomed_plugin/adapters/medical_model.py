@@ -5,6 +5,7 @@ Made by ``pefomed_plugin.load``. It does not read data sets or weights files, an
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from itertools import groupby, islice
@@ -180,11 +181,23 @@ class MedicalModel:
 
     def log_probabilities(self, requests: Sequence[Request], answers: Sequence[str]) -> list[float]:
         """How likely each answer is, its end with it: the natural logarithm, teacher-forced. Raises as ``ask``."""
+        return [sum_of_logs for sum_of_logs, _ in self._likelihoods(requests, answers)]
+
+    def confidences(self, requests: Sequence[Request], answers: Sequence[str]) -> list[float]:
+        """Geometric mean of the probabilities of each answer's tokens, its end among them: 0 to 1. Raises as ``ask``.
+
+        It is the model's own word for itself, of which nobody has measured how often it holds.
+        """
+        return [math.exp(sum_of_logs / tokens) for sum_of_logs, tokens in self._likelihoods(requests, answers)]
+
+    def _likelihoods(self, requests: Sequence[Request], answers: Sequence[str]) -> list[tuple[float, int]]:
+        """Of each answer the sum of its tokens' log-probabilities, and how many they are."""
         prompts = [self.instruction_input(request) for request in requests]
         images, layout = self._lay_out([request.image for request in requests], prompts, list(answers))
         with self.computing(), torch.no_grad():
             losses = self.network({"image": images, "layout": layout}, reduction="none")["loss"]
-        return [-float(loss) * (layout.separately_padded_length - 1) for loss in losses]
+        tokens = torch.bincount(layout.owners, minlength=layout.samples).tolist()
+        return [(-float(loss) * (layout.separately_padded_length - 1), count) for loss, count in zip(losses, tokens)]
 
     def open(self, image: GivenImage) -> Image.Image:
         """An image as it is before it is made a square: RGB, 8 bits. Raises ImageError where it cannot be used."""

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError, bullets
+from ..services.answer_files import lines_of, write_answer_table
 from ..services.private_files import keep_private
 from ._model import add_model_arguments, load_model
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..adapters.folder_answers import FolderAnswers
+    from ..records import Prediction
 
 
 def add_folder_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +40,9 @@ def add_folder_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE.csv",
         help="column images, those that are shown together: frontal=a.png; lateral=b.png; in place of every image by "
         "itself; optional: answer, id",
+    )
+    group.add_argument(
+        "--confidence", action="store_true", help="also ask how probable it holds each answer, 0 to 1 (not calibrated)"
     )
     group.add_argument("--batch-size", type=int, default=8, metavar="N", help="questions at once (default 8)")
     group.add_argument("--allow-truncated", action="store_true", help="use what there is of images that are cut short")
@@ -68,20 +76,34 @@ def answer_images(arguments: argparse.Namespace) -> int:
             "left alone, no images by their ending: "
             + ", ".join(f"{count:,} {kind}" for kind, count in found.others.items())
         )
-    out = arguments.out if arguments.out.suffix == ".jsonl" else arguments.out / "predictions.jsonl"
+    out = lines_of(arguments.out) or arguments.out / "predictions.jsonl"
     keep_private({sample.dataset for sample in samples})
     out.parent.mkdir(parents=True, exist_ok=True)  # what cannot be written is told before a model is loaded
     model = load_model(arguments)
     model.batch_size = arguments.batch_size
     model.policy = replace(model.policy, allow_truncated=arguments.allow_truncated)
-    done = answer_folder(model, arguments.images, samples, out, arguments.max_new_tokens)
+    done = answer_folder(model, arguments.images, samples, out, arguments.max_new_tokens, arguments.confidence)
     _show(done, out)
+    if done.predictions:
+        write_table(arguments.out, done.predictions)
+        page = shlex.join(["pefomed", "report", str(out), "--image-root", str(found.root), "--out", str(out) + ".html"])
+        print(f"a page of them: {page}")
     return 1 if done.unusable else 0
+
+
+def write_table(out: Path, predictions: Sequence[Prediction]) -> None:
+    """CSV or XLSX beside the JSON lines, where ``--out`` asks for it."""
+    if lines_of(out) in (None, out):
+        return
+    cut = write_answer_table(out, predictions)
+    print(f"as a table for people: {out}; programs read {lines_of(out)}")
+    if cut:
+        print(f"warning: {cut:,} text(s) are longer than a cell holds and are cut there; not in {lines_of(out)}")
 
 
 def refuse_folder_arguments(arguments: argparse.Namespace) -> None:
     """Raises ConfigError: what belongs to a model of yours was given beside a test set for a model behind an API."""
-    names = ("task", "question", "questions", "studies", "ckpt", "allow_truncated")
+    names = ("task", "question", "questions", "studies", "ckpt", "allow_truncated", "confidence")
     given = [f"--{name.replace('_', '-')}" for name in names if getattr(arguments, name)]
     if given:
         raise ConfigError(f"{', '.join(given)}: of a model of yours, about --images FOLDER; leave out, or give that")

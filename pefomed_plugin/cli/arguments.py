@@ -36,15 +36,22 @@ def add_evaluations(parser: argparse.ArgumentParser, what: str) -> None:
     add_floor_argument(parser)
 
 
-def read_evaluations(arguments: argparse.Namespace) -> list[Run]:
-    """The runs of ``add_evaluations``, labelled. Raises ConfigError for another number of labels than runs."""
+def read_evaluations(arguments: argparse.Namespace, *, references: bool = True) -> list[Run]:
+    """The runs of ``add_evaluations``, labelled; ``references`` as of ``read_run``.
+
+    Raises:
+        ConfigError: another number of labels than runs.
+    """
     if arguments.label and len(arguments.label) != len(arguments.runs):
         raise ConfigError(
             f"{len(arguments.runs)} runs and {len(arguments.label)} labels; give one --label for each run, in the "
             "same order"
         )
     labels = arguments.label or [""] * len(arguments.runs)
-    return [read_run(folder, label, floors=not arguments.no_floor) for folder, label in zip(arguments.runs, labels)]
+    return [
+        read_run(folder, label, floors=not arguments.no_floor, references=references)
+        for folder, label in zip(arguments.runs, labels)
+    ]
 
 
 def add_floor_argument(parser: argparse.ArgumentParser) -> None:

@@ -9,6 +9,7 @@ from ..errors import ConfigError, bullets
 from ..origins import data_origin
 from ..readers import DATASETS, read_data
 from ..scoring.metrics_file import set_stale_aside
+from ..services.answer_files import lines_of
 from ..services.judge.asking import ask_all
 from ..services.judge.ledger import Ledger
 from ..services.judge.openai_chat import OpenAIChat
@@ -18,7 +19,7 @@ from ..services.judge.settling import take_stock
 from ..services.judge.ways import Way
 from ..services.private_files import keep_private
 from ..storage import write_records
-from ._predict_folder import add_folder_arguments, answer_images, refuse_folder_arguments
+from ._predict_folder import add_folder_arguments, answer_images, refuse_folder_arguments, write_table
 from .arguments import add_permission
 from .judge import add_asking_arguments, asking_limits, explain_unfinished
 
@@ -36,8 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out",
         type=Path,
         required=True,
-        metavar="DIR",
-        help="folder of predictions.jsonl; with --images also the file itself",
+        metavar="PATH",
+        help="folder of predictions.jsonl; or the file itself: .jsonl, or .csv or .xlsx with the JSON lines beside it",
     )
     parser.add_argument("--split", default="test", choices=("train", "val", "test"))
     parser.add_argument("--seed", type=int, default=0)
@@ -88,7 +89,8 @@ def _answer_test_set(arguments: argparse.Namespace) -> int:
     questions = baseline_questions(
         samples, release.image_root, parameters, arguments.image_size, server_url(), arguments.endpoint
     )
-    path = arguments.ledger or arguments.out / LEDGER
+    lines = lines_of(arguments.out)
+    path = arguments.ledger or (arguments.out / LEDGER if lines is None else lines.with_suffix("." + LEDGER))
     with Ledger(path) as ledger:
         if arguments.dry_run:
             left = take_stock(questions, ledger, is_answer, limits).open
@@ -102,8 +104,9 @@ def _answer_test_set(arguments: argparse.Namespace) -> int:
             return explain_unfinished(asked, path)
         asked.require_use()
         predictions = collect_predictions(samples, questions, ledger, data_origin(arguments.root))
-    write_records(arguments.out / "predictions.jsonl", predictions)
-    stale = set_stale_aside(predictions, arguments.out)
+    write_records(lines or arguments.out / "predictions.jsonl", predictions)
+    write_table(arguments.out, predictions)
+    stale = set_stale_aside(predictions, arguments.out) if lines is None else []
     if stale:
         print("what was scored and judged there is about other answers, and is set aside:")
         print("\n".join(bullets(stale)))

@@ -24,7 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Read the runs and write the page."""
     from ..reporting.page.explorer import write_report  # late: loads PIL
 
-    runs = read_evaluations(arguments)
+    runs = read_evaluations(arguments, references=False)
     if arguments.by and len(runs) < 2:
         raise ConfigError("--by says what differs between runs; give two or more (a page of one has its breakdowns)")
     roots = None if arguments.no_images else find_image_roots(runs[0].datasets, runs[0].record, arguments.image_root)

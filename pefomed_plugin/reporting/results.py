@@ -135,19 +135,25 @@ class Run:
         return list(dict.fromkeys(answered.predictions[0].dataset for answered in self.answered.values()))
 
 
-def read_run(folder: Path, name: str = "", *, leave_out_stale: bool = False, floors: bool = True) -> Run:
+def read_run(
+    folder: Path, name: str = "", *, leave_out_stale: bool = False, floors: bool = True, references: bool = True
+) -> Run:
     """A run and everything scored in it.
 
     Args:
+        folder: its ``output_dir``; where no references are needed also a file of answers by itself.
         leave_out_stale: results that are about other answers than those that are there now are left out, and named in
             ``Answered.stale``; else they are an error.
         floors: read what lies beside the answers of predictors that do not look.
+        references: whether every answer must have one; else it is shown without being scored.
 
     Raises:
         ConfigError: the folder is not there, or ``config.yaml`` is no YAML.
         DataError: it holds no predictions, or files that are damaged or do not belong together.
     """
     folder = Path(folder)
+    if folder.is_file() and not references:
+        return _read_answers_alone(folder, name)
     if not folder.is_dir():
         raise ConfigError(f"no run {folder}: give the output_dir of an evaluation")
     places = (
@@ -162,9 +168,18 @@ def read_run(folder: Path, name: str = "", *, leave_out_stale: bool = False, flo
         )
     answered = {}
     for place in places:
-        found = _read_answered(place, leave_out_stale, place)
+        found = _read_answered(place, leave_out_stale, place, references)
         answered[found.key] = replace(found, floors=_read_floors(place, found)) if floors else found
     return Run(name or folder.resolve().name, folder, read_config(folder), read_record(folder), answered, floors)
+
+
+def _read_answers_alone(path: Path, name: str) -> Run:
+    """Answers in a file of any name (``pefomed predict --out``); what lies around it is not theirs."""
+    predictions = read_predictions(path)
+    keep_answers_private(predictions)
+    check_predictions(predictions, references=False)
+    answered = Answered(_key(predictions), predictions, {}, {})
+    return Run(name or path.stem, path, {}, None, {answered.key: answered}, False)
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -198,10 +213,10 @@ def _read_floors(folder: Path, answered: Answered) -> dict[str, Floor]:
     }
 
 
-def _read_answered(folder: Path, leave_out_stale: bool, leaks_in: Path) -> Answered:
+def _read_answered(folder: Path, leave_out_stale: bool, leaks_in: Path, references: bool = True) -> Answered:
     predictions = with_leaks(read_predictions(folder / PREDICTIONS), leaks_in)
     keep_answers_private(predictions)
-    check_predictions(predictions)
+    check_predictions(predictions, references=references)
     metrics = _read_metrics(folder / METRICS)
     is_stale = bool(metrics) and not is_about(metrics, describe(predictions))
     if is_stale and leave_out_stale:

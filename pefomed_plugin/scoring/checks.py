@@ -20,8 +20,11 @@ _TEXTS = ("id", "dataset", "split", "task", "answer")
 _OPTIONAL_TEXTS = ("question", "prediction", "answer_type", "question_type", "organ", "phrase_type")
 
 
-def check_predictions(predictions: Sequence[Prediction]) -> None:
+def check_predictions(predictions: Sequence[Prediction], *, references: bool = True) -> None:
     """Texts that are texts, references that are there, ids that occur once, one data set.
+
+    Args:
+        references: whether each must have one; without, it can be shown, not scored.
 
     Raises:
         DataError: with one line for each record that is wrong.
@@ -44,7 +47,7 @@ def check_predictions(predictions: Sequence[Prediction]) -> None:
     problems += [
         f"{prediction.id}: no reference answer to score against; pefomed predict --questions takes a column answer"
         for prediction in predictions
-        if isinstance(prediction.answer, str) and not prediction.answer.strip()
+        if references and isinstance(prediction.answer, str) and not prediction.answer.strip()
     ]
     problems += [
         f"id {key!r} occurs {count} times; keep one of them"

@@ -74,3 +74,24 @@ def rows_of(sheet: Any) -> Iterator[tuple[Any, ...]]:
     for row in sheet.iter_rows(values_only=True, max_col=MOST_COLUMNS):
         last = next((number for number in range(len(row), 0, -1) if row[number - 1] is not None), 0)
         yield row[:last]
+
+
+def set_text(cell: Any, text: str) -> None:
+    """A text as a text, whatever it begins with, also after somebody edited the cell."""
+    cell.value = text
+    cell.data_type = "s"
+    cell.quotePrefix = text.startswith(FORMULA_STARTS)
+
+
+def guarded(text: str) -> str:
+    """A text with ``'`` before it where a spreadsheet would take it for a formula, a number, a date or a time."""
+    return "'" + text if _is_in_danger(text) else text
+
+
+def unguarded(cell: str) -> str:
+    """What ``guarded`` was given."""
+    return cell[1:] if cell[:1] == "'" and _is_in_danger(cell[1:]) else cell
+
+
+def _is_in_danger(text: str) -> bool:
+    return text.startswith(FORMULA_STARTS) or NUMBERLIKE.fullmatch(text.strip()) is not None

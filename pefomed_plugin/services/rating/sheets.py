@@ -18,7 +18,7 @@ from ...input_files import read_bytes
 from ...records import numbered_images
 from ...rubrics import Rubric
 from ...storage import write_text
-from ..spreadsheets import FORMULA_STARTS, NUMBERLIKE, OPENPYXL, opened_workbook, rows_of
+from ..spreadsheets import OPENPYXL, guarded, opened_workbook, rows_of, set_text, unguarded
 
 COLUMNS = ("item", "question", "reference", "answer", "rating", "comment", "rubric")
 _REQUIRED = COLUMNS[:5]
@@ -67,11 +67,11 @@ def write_csv(path: Path, rows: Sequence[SheetRow]) -> None:
     for row in rows:
         writer.writerow(
             [
-                _guarded(row.item),
-                *map(_guarded, (row.question, row.reference, row.answer)),
+                guarded(row.item),
+                *map(guarded, (row.question, row.reference, row.answer)),
                 "" if row.rating is None else row.rating,
-                _guarded(row.comment),
-                _guarded(row.rubric),
+                guarded(row.comment),
+                guarded(row.rubric),
             ]
         )
     write_text(path, "\ufeff" + out.getvalue())
@@ -111,9 +111,9 @@ def write_workbook(
             sheet.cell(line, number).alignment = Alignment(wrap_text=True, vertical="top")
         sheet.cell(line, 5, row.rating)
         if row.comment:
-            _set(sheet.cell(line, 6), row.comment)
+            set_text(sheet.cell(line, 6), row.comment)
         if row.rubric:
-            _set(sheet.cell(line, 7), row.rubric)
+            set_text(sheet.cell(line, 7), row.rubric)
         for number, (name, image) in enumerate((thumbnails or {}).get(row.item, ()), len(COLUMNS) + 1):
             _put_image(sheet, line, number, image, name)
     values = ",".join(map(str, rubric.values))
@@ -152,7 +152,7 @@ def _read_csv(path: Path) -> list[SheetRow]:
         lines = list(csv.reader(StringIO(text, newline=""), delimiter=delimiter))
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"cannot read {path}: {one_line(error)}; save it as CSV UTF-8") from error
-    return _rows(path, [[_unguarded(cell) for cell in line] for line in lines])
+    return _rows(path, [[unguarded(cell) for cell in line] for line in lines])
 
 
 def _read_workbook(path: Path) -> list[SheetRow]:
@@ -188,18 +188,11 @@ def _put_text(cell: Any, text: str, item: str, column: str, long_texts: Any) -> 
     head, rest = text, ""
     if len(text) > _CELL_LIMIT:
         head, rest = text[:_CELL_LIMIT] + _MORE, text[_CELL_LIMIT:]
-    _set(cell, head)
+    set_text(cell, head)
     for start in range(0, len(rest), _CELL_LIMIT):
         line = long_texts.max_row + 1
         for number, value in enumerate((item, column, rest[start : start + _CELL_LIMIT]), 1):
-            _set(long_texts.cell(line, number), value)
-
-
-def _set(cell: Any, text: str) -> None:
-    """A text as a text, whatever it begins with, also after somebody edited the cell."""
-    cell.value = text
-    cell.data_type = "s"
-    cell.quotePrefix = text.startswith(FORMULA_STARTS)
+            set_text(long_texts.cell(line, number), value)
 
 
 def _read_long_texts(sheet: Any) -> dict[tuple[str, str], str]:
@@ -224,7 +217,7 @@ def _put_image(sheet: Any, line: int, column: int, image: Any, name: str) -> Non
     sheet.add_image(Image(stream), sheet.cell(line, column).coordinate)
     sheet.row_dimensions[line].height = 0.75 * THUMBNAIL_PX + (22 if name else 6)
     if name:
-        _set(sheet.cell(line, column), name)
+        set_text(sheet.cell(line, column), name)
         sheet.cell(line, column).alignment = Alignment(vertical="bottom")
 
 
@@ -244,19 +237,6 @@ def _plain(text: str) -> str:
     while text != before:
         before, text = text, _ESCAPED.sub(lambda found: chr(int(found.group(1), 16)), text)
     return " ".join(_CONTROL.sub(" ", text).split())
-
-
-def _guarded(text: str) -> str:
-    """A text with ``'`` before it where a spreadsheet would take it for a formula, a number, a date or a time."""
-    return "'" + text if _is_in_danger(text) else text
-
-
-def _unguarded(cell: str) -> str:
-    return cell[1:] if cell[:1] == "'" and _is_in_danger(cell[1:]) else cell
-
-
-def _is_in_danger(text: str) -> bool:
-    return text.startswith(FORMULA_STARTS) or NUMBERLIKE.fullmatch(text.strip()) is not None
 
 
 def _openpyxl() -> Any:

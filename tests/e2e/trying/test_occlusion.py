@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 import torch
@@ -27,6 +28,8 @@ def test_the_log_probability_is_that_of_the_loss(model, scans):
         with torch.no_grad():
             told = model.network({"image": image, "instruction_input": [asked], "answer": [answer]})
         assert value == pytest.approx(-float(told["loss"]) * int(told["tokens"]), abs=1e-4)
+        (confidence,) = model.confidences([Request(path, "vqa", "What is it?")], [answer])
+        assert confidence == pytest.approx(math.exp(-float(told["loss"])), abs=1e-5)
 
 
 def test_a_cell_is_what_is_lost_without_it(model, scans):

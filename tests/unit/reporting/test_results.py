@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pefomed_plugin.errors import DataError
+from pefomed_plugin.errors import ConfigError, DataError
 from pefomed_plugin.records import Prediction
 from pefomed_plugin.reporting.results import read_run
 from pefomed_plugin.scoring import lexical
@@ -179,3 +179,20 @@ def test_predictions_of_a_written_run_are_the_given_ones(tmp_path: Path) -> None
     make_run(tmp_path / "run", rows)
     found = read_predictions(tmp_path / "run/results/vqa_rad-test/predictions.jsonl")
     assert all(isinstance(each, Prediction) for each in found) and found == rows
+
+
+def test_answers_without_references_are_shown_not_scored(tmp_path: Path) -> None:
+    from pefomed_plugin.services.images.image_folder import make_samples
+    from pefomed_plugin.storage import write_records
+
+    said = [Prediction.of(sample, "a heart", {}) for sample in make_samples(["a.png", "b.png"], "report")]
+    path = tmp_path / "scans.jsonl"
+    write_records(path, said)
+    run = read_run(path, references=False)
+    assert run.name == "scans" and list(run.answered) == ["images-test"] and not run.answered["images-test"].figures
+    with pytest.raises(ConfigError):
+        read_run(path)
+    write_records(tmp_path / "run" / "predictions.jsonl", said)
+    with pytest.raises(DataError, match="no reference answer"):
+        read_run(tmp_path / "run")
+    assert read_run(tmp_path / "run", references=False).answered
