@@ -16,10 +16,13 @@ MAX_TOKENS = 1024
 """Limit of an answer of any model, as for models behind an API."""
 
 
-def answered(sample: Sample, text: str | None, model: str = "") -> Prediction:
-    """What a model said about a sample, without what it thought aloud; None where it said nothing."""
-    said = without_reasoning(text) if text else None
-    return Prediction.of(sample, said or None, {"model": model} if model else {})
+def answered(sample: Sample, text: str | None) -> Prediction:
+    """What a model said about a sample, without what it thought aloud; None where it ends within that.
+
+    As ``pefomed import-predictions`` takes the harness's log.
+    """
+    said = None if text is None else without_reasoning(text)
+    return Prediction.of(sample, said, {})
 
 
 def figures_of(spec: ScorerSpec, predictions: Sequence[Prediction]) -> dict[str, float | None]:

@@ -53,7 +53,8 @@ class Shared:
     """What was written."""
 
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Path below the folder -> ``split``, ``samples``, ``bytes``, ``sha256``, and of parquet ``arrow_bytes``."""
+    """Path below the folder -> ``split`` (of an image of several the first), ``samples``, ``bytes``, of a file with
+    samples ``sha256``, and of parquet ``arrow_bytes``."""
     converted: Counter[str] = field(default_factory=Counter)
     """Why an image was written as PNG in place of its own bytes -> how many were."""
     remarks: Counter[str] = field(default_factory=Counter)

@@ -47,10 +47,10 @@ def write_inspect(to_share: ToShare, folder: Path) -> Shared:
         for split, samples in to_share.splits.items():
             path = folder / split_file(split)
 
-            def records(samples: Sequence[Sample] = samples) -> Iterator[Sample]:
+            def records(split: str = split, samples: Sequence[Sample] = samples) -> Iterator[Sample]:
                 for sample, shown in zip(samples, leaving_images(to_share, samples, unless_plain)):
                     counted.add(shown)
-                    yield replace(sample, images=tuple(_store(folder, image) for image in shown))
+                    yield replace(sample, images=tuple(_store(folder, image, split, shared) for image in shown))
                     advance()
 
             write_records(path, records())
@@ -71,8 +71,9 @@ def write_inspect(to_share: ToShare, folder: Path) -> Shared:
     return shared
 
 
-def _store(folder: Path, image: LeavingImage) -> str:
+def _store(folder: Path, image: LeavingImage, split: str, shared: Shared) -> str:
     name = f"images/{image.name}"
-    if not (folder / name).is_file():
+    if name not in shared.files:
         (folder / name).write_bytes(image.data)
+        shared.files[name] = {"split": split, "samples": 0, "bytes": len(image.data)}
     return name

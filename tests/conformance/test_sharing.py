@@ -22,7 +22,7 @@ from pefomed_plugin.readers.prepared import read_prepared
 from pefomed_plugin.records import Prediction, Sample
 from pefomed_plugin.scoring.metrics_file import METRICS
 from pefomed_plugin.services.images.decoding import open_image
-from pefomed_plugin.storage import read_samples, write_records
+from pefomed_plugin.storage import read_predictions, read_samples, write_records
 from tests.unit.sharing.studies import prepared_rad, prepared_studies
 
 pytest.importorskip("pyarrow")
@@ -50,6 +50,14 @@ def ours(samples: list[Sample], answers: list[str | None], scorer: str, folder: 
     assert main(["score", scorer, str(folder / "predictions.jsonl"), "--no-floor"]) == 0
     (figures,) = json.loads((folder / METRICS).read_text(encoding="utf-8"))["scores"].values()
     return {name: figure["value"] for name, figure in figures.items() if isinstance(figure, dict)}
+
+
+def imported(log: Path, prepared: Path, out: Path) -> list[Prediction]:
+    """A harness's log as our predictions."""
+    dataset = read_prepared(prepared).dataset
+    command = ["import-predictions", str(log), "--dataset", dataset, "--data", str(prepared), "--out", str(out)]
+    assert main(command) == 0
+    return read_predictions(out / "predictions.jsonl")
 
 
 # -- datasets ----------------------------------------------------------------------------------------------------------
@@ -160,7 +168,7 @@ def test_inspect_ai_gives_our_figures(tmp_path: Path) -> None:
     scorers = ["--scorer", "exact_match", "--scorer", "exact_match/clean"]
     folder = share(prepared, "inspect_ai", tmp_path / "out", *scorers)
     samples = read_samples(folder / "test.jsonl")
-    said = ["<think>hm</think> Yes.", "yes, I see", ""]
+    said = ["<think>hm</think> Yes.", "yes, I see", "<think>hm"]
     answers = {str(sample.question): text for sample, text in zip(samples, said)}
     log, asked = run_inspect(folder, "pefomed_vqa_rad_test", answers, tmp_path / "logs")
     given: list[str | None] = ["Yes.", "yes, I see", None]
@@ -170,6 +178,8 @@ def test_inspect_ai_gives_our_figures(tmp_path: Path) -> None:
             {key: value for key, value in wanted.items() if value is not None}
         )
     assert figures_in(log)["exact_match_pefomed"]["overall"] == pytest.approx(100 / 3)
+    back = imported(Path(log.location), prepared, tmp_path / "back")
+    assert [row.prediction for row in back] == given
     image, text = next(content for content in asked if str(samples[0].question) in str(content))
     assert image.type == "image" and image.image.startswith("data:image/png;base64,")
     assert text.text == f"Based on the image, respond to this question with a short answer: {samples[0].question}"
@@ -231,6 +241,9 @@ def test_lmms_eval_gives_our_figures(tmp_path: Path, several: bool) -> None:
     assert results, done.stderr[-3000:]
     found = json.loads(results[0].read_text(encoding="utf-8"))["results"][task]
     samples = read_prepared(prepared).splits()["test"]
+    (log,) = (tmp_path / "logs").rglob("*_samples_*.jsonl")
+    back = imported(log, prepared, tmp_path / "back")
+    assert [(row.id, row.prediction) for row in back] == [(sample.id, "yes") for sample in samples]
     wanted = ours(samples, ["yes"] * len(samples), scorer, tmp_path / "ours")
     name = "clinical_consistency" if several else "exact_match_pefomed"
     for figure, value in wanted.items():
@@ -264,7 +277,7 @@ def test_lmms_evals_functions_without_lmms_eval(tmp_path: Path) -> None:
     scoring = Scoring([("exact_match/pefomed", "overall")])
     records = [scoring.process_results(row, [text]) for row, text in zip(rows, ["report 0.", "", "<think>x", "a", "b"])]
     name = "exact_match_pefomed_overall"
-    assert [record[name]["prediction"] for record in records] == ["report 0.", None, None, "a", "b"]
+    assert [record[name]["prediction"] for record in records] == ["report 0.", "", None, "a", "b"]
     assert scoring.aggregation(name)([record[name] for record in records]) == pytest.approx(20.0)
 
 
