@@ -145,6 +145,7 @@ def read_batches(path: Path) -> list[Any]:
     batches, size, limit = [], 0, max(path.stat().st_size, _MOST_BYTES)
     with pyarrow.memory_map(str(path)) as source, pyarrow.ipc.open_stream(source) as reader:
         for batch in reader:
+            batch.validate(full=True)  # offsets out of a damaged file would be followed to wherever they lead
             size += batch.nbytes
             if size > limit:
                 raise UnusableImage(

@@ -44,6 +44,8 @@ _ELEMENTS = [
     "Columns",
     "InstanceNumber",
 ]
+_VIEW = "view"
+_NO_KIND, _DAMAGED = "of no kind", "a damaged DICOM file; fetch it again"
 _SLICED = frozenset(("CT", "MR", "PT", "NM"))
 """Modalities whose series are slices of one volume, of which none stands for the study."""
 NO_DICOM = "no DICOM"
@@ -135,7 +137,7 @@ def _files(source: Path) -> list[Path]:
     return paths
 
 
-def _header(path: Path, tree: Tree) -> Any:
+def _header(path: Path, tree: Tree) -> dict[str, Any] | None:
     """The header of a film; None for everything else, which is noted with its kind."""
     try:
         if path.is_symlink() or not path.is_file():
@@ -149,6 +151,8 @@ def _header(path: Path, tree: Tree) -> Any:
         kind = _kind(header)
         frames = int(header.get("NumberOfFrames") or 1)
         has_pixels = bool(header.get("Rows") and header.get("Columns"))
+        values = {name: header.get(name) for name in _ELEMENTS}  # now, as pydicom reads each when it is asked for
+        values[_VIEW] = view_of(header)
     except UnusableImage as error:
         tree.left_out[f"{error.fault}; fetch it again"].append(path)
         return None
@@ -156,22 +160,22 @@ def _header(path: Path, tree: Tree) -> Any:
         tree.left_out[f"that cannot be read ({error.strerror})"].append(path)
         return None
     except Exception:  # a number in the header that is none
-        tree.left_out["damaged DICOM file; fetch it again"].append(path)
+        tree.left_out[_DAMAGED].append(path)
         return None
     if not has_pixels:
-        tree.left_out[f"without an image ({kind})"].append(path)
+        tree.left_out[f"without an image ({kind})" if kind != _NO_KIND else _DAMAGED].append(path)
         return None
     if frames > 1:
         tree.left_out[f"of several frames ({kind}); export the frame to show as an image of its own"].append(path)
         return None
-    return header
+    return values
 
 
 def _kind(header: Any) -> str:
     """What kind of object it is, in the words of the standard."""
     uid = header.get("SOPClassUID")
     name = str(getattr(uid, "name", "") or "")
-    return name.removesuffix(" Storage") or "of no kind"
+    return name.removesuffix(" Storage") or _NO_KIND
 
 
 def _add_study(tree: Tree, uid: str, films: list[tuple[str, str, Path, Any]], pseudonyms: Pseudonyms) -> None:
@@ -198,7 +202,7 @@ def _add_study(tree: Tree, uid: str, films: list[tuple[str, str, Path, Any]], ps
             continue
         tree.series += 1
         for _, _, path, header in rows:
-            view, said_by = view_of(header)
+            view, said_by = header[_VIEW]
             tree.views[said_by] += 1
             name = pseudonyms.name("image", _text(header, "SOPInstanceUID") or str(path))
             copy = f"{study.patient or 'unknown'}/{study.name}/{name}.dcm"

@@ -147,6 +147,10 @@ def test_what_is_no_film_is_counted_and_named_on_the_screen_alone(
     first = tree / "PAT-4711/Thorax/IM0001"
     (tree / "PAT-4711/copy.dcm").write_bytes(first.read_bytes())
     (tree / "PAT-4711/cut.dcm").write_bytes(first.read_bytes()[:200])
+    odd = bytearray(first.read_bytes())
+    place = odd.index(b"\x08\x00\x50\x00SH")  # the accession number's type, which pydicom reads only when it is asked
+    odd[place + 5] = 0xB2
+    (tree / "PAT-4711/odd.dcm").write_bytes(odd)
     (tree / "readme.txt").write_text("hello")
     (tree / "PAT-4711/link.dcm").symlink_to(first)
     write_film(tree / "PAT-4711/unknown.dcm", 50, study=study, PatientID="PAT-4711", patient="PAT-4711")
@@ -160,6 +164,7 @@ def test_what_is_no_film_is_counted_and_named_on_the_screen_alone(
         "1 file(s) left out: no DICOM (.txt)",
         "1 file(s) left out: a link or special file",
         "1 film(s) of which no header says the view",
+        "2 file(s) left out: a damaged DICOM file; fetch it again",
         "left out: without an image (Basic Text SR): pacs/PAT-4711/sr.dcm",
     ):
         assert said in shown, said

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pefomed_plugin.errors import ConfigError, DataError
@@ -157,6 +158,25 @@ def test_choices_and_damage_are_named(written: Path, tmp_path: Path) -> None:
         read(saved, tmp_path)
     with pytest.raises(UnusableImage):
         open_image(saved, "none.arrow#0")
+
+
+def test_offsets_that_lead_out_of_the_file_are_named_not_followed(tmp_path: Path) -> None:
+    """Followed, they end the process without a word."""
+    import pyarrow
+
+    batch = pyarrow.record_batch({"image": pyarrow.array([b"a", b"b"]), "report": ["Clear.", "Large."]})
+    with pyarrow.OSFile(str(tmp_path / "a.arrow"), "wb") as file, pyarrow.ipc.new_stream(file, batch.schema) as stream:
+        stream.write_batch(batch)
+    offsets, wild = (np.array([0, 6, end], np.int32).tobytes() for end in (12, 2**30))
+    content = (tmp_path / "a.arrow").read_bytes()
+    assert content.count(offsets) == 1
+    (tmp_path / "a.arrow").write_bytes(content.replace(offsets, wild))
+    state = {"_data_files": [{"filename": "a.arrow"}], "_split": "test"}
+    (tmp_path / "state.json").write_text(json.dumps(state))
+    with pytest.raises(DataError, match=r"a\.arrow: cannot be read"):
+        read(tmp_path, tmp_path, columns={})
+    with pytest.raises(UnusableImage, match="cannot read parquet"):
+        open_image(tmp_path, "a.arrow#0")
 
 
 def test_parquet_that_only_names_its_images(tmp_path: Path) -> None:
