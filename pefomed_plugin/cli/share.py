@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..config.datasets import ImagePolicy
 from ..errors import ConfigError, DataError, near_names
 from ..origins import manifest_origin
-from ..readers.prepared import read_manifest, read_prepared
+from ..readers.prepared import FINGERPRINTS, read_manifest, read_prepared
 from ..records import SPLITS, Sample
 from ..reporting.rendering import show_table
 from ..reporting.table import COUNT, FIGURE, Column, Table
@@ -71,6 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Check everything that is asked for, write the folder, say what is in it and how it is used."""
     from ..services.data.examination import DEFAULT_EXAMINATION  # late: loads PIL
+    from ..services.images.fingerprints import read_fingerprints  # late: loads PIL
 
     form = find_format(arguments.to)
     require(form.needs)
@@ -88,6 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
         splits=splits,
         image_root=release.image_root,
         policy=ImagePolicy(**{**policy, "background": tuple(policy["background"])}),
+        fingerprints=read_fingerprints(arguments.prepared / FINGERPRINTS),
         scorers=_scorers(arguments.scorer, splits, form.name if form.is_task else ""),
         workers=arguments.workers or DEFAULT_EXAMINATION.workers,
     )

@@ -16,6 +16,7 @@ from ..requirements import Need
 
 if TYPE_CHECKING:
     from ..scoring.spec import ScorerSpec
+    from ..services.images.fingerprints import Fingerprint
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class ToShare:
     image_root: Path
     policy: ImagePolicy
     """How an image is decoded that cannot be taken as it is."""
+    fingerprints: Mapping[str, Fingerprint] = field(default_factory=dict)
+    """What each image was when it was prepared."""
     scorers: Sequence[ScorerSpec] = ()
     """Of a task."""
     workers: int = 2

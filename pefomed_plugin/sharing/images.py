@@ -5,7 +5,6 @@ Names are made of the content, so that they tell nobody's name and the same imag
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,9 +14,11 @@ from typing import Callable
 from PIL import Image
 
 from ..config.datasets import ImagePolicy
+from ..digests import sha256_of
 from ..records import Sample
 from ..services.images.decoding import decode_image, open_encoded, read_header
 from ..services.images.dicom import looks_like_dicom
+from ..services.images.faults import UnusableImage
 from ..services.images.sixteen_bits import has_sixteen_bits
 from ..services.parallel import map_in_threads
 from .format import Shared, ToShare
@@ -72,7 +73,7 @@ def leaving_images(to_share: ToShare, samples: Iterable[Sample], reason: Reason)
     """For each sample, in order, its images as they are passed on; a few samples are under way at any time.
 
     Raises:
-        UnusableImage: an image is missing, damaged or of no known format.
+        UnusableImage: an image is missing, damaged, of no known format, or another one than was prepared.
     """
 
     @lru_cache(maxsize=_KEPT)
@@ -102,22 +103,21 @@ def _leave(to_share: ToShare, image: str, reason: Reason) -> LeavingImage:
     stream, where = open_encoded(to_share.image_root, image)
     with stream:
         data = stream.read()
+    known = to_share.fingerprints.get(image)
+    if known is not None and known.sha256 != sha256_of(BytesIO(data)):
+        raise UnusableImage(where, "changed since it was prepared", "prepare the data set again")
     if looks_like_dicom(data[:_HEAD_BYTES]) or where.lower().endswith((".dcm", ".dicom")):
         return _as_png(data, where, to_share.policy, DICOM)
     header = read_header(BytesIO(data), where)
     frames = getattr(header, "n_frames", 1) if header.format != "MPO" else 1
     why = "one frame of several" if frames > 1 and to_share.policy.frame is not None else reason(header)
-    if not why and to_share.policy.allow_truncated and _is_cut(data, where, to_share.policy):
+    if not why and known is not None and known.truncated:
         why = "cut short, filled up as the preparation allowed"
     if why:
         return _as_png(data, where, to_share.policy, why)
     remark = "carry an EXIF orientation: datasets turns them, MiniGPT-v2 does not" if _is_turned(header) else ""
     suffix = _SUFFIXES.get(str(header.format), str(header.format).lower())
     return LeavingImage(data, f"{_digest(data)}.{suffix}", remark=remark)
-
-
-def _is_cut(data: bytes, where: str, policy: ImagePolicy) -> bool:
-    return bool(decode_image(BytesIO(data), where, policy).info.get("truncated"))
 
 
 def _as_png(data: bytes, where: str, policy: ImagePolicy, why: str) -> LeavingImage:
@@ -127,7 +127,7 @@ def _as_png(data: bytes, where: str, policy: ImagePolicy, why: str) -> LeavingIm
 
 
 def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()[:16]
+    return sha256_of(BytesIO(data))[:16]
 
 
 def _is_turned(image: Image.Image) -> bool:

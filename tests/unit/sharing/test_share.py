@@ -16,12 +16,16 @@ from pefomed_plugin.cli import main
 from pefomed_plugin.digests import file_sha256
 from pefomed_plugin.doctor.data import check_data
 from pefomed_plugin.errors import DataError
+from pefomed_plugin.origins import mark_generated
 from pefomed_plugin.readers import read_data
+from pefomed_plugin.readers.custom import MEDICAL_CUSTOM
 from pefomed_plugin.readers.prepared import MANIFEST, read_prepared
 from pefomed_plugin.readers.shared import read_shared
+from pefomed_plugin.services.data.prepare import prepare
 from pefomed_plugin.services.images.decoding import open_encoded, open_image
 from pefomed_plugin.sharing import FORMATS, parquet
 from pefomed_plugin.storage import read_samples
+from tests.unit.services.small import small_image
 from tests.unit.sharing.studies import prepared_rad, prepared_studies
 
 pytest.importorskip("pyarrow")
@@ -202,10 +206,6 @@ def test_dicom_becomes_png_and_is_counted(tmp_path: Path, capsys: pytest.Capture
     root.mkdir()
     write(root / "a.dcm", np.arange(64, dtype=np.uint16).reshape(8, 8), PatientName="Doe^Jane")
     (root / "test.jsonl").write_text('{"image": "a.dcm", "report": "Clear."}\n')
-    from pefomed_plugin.origins import mark_generated
-    from pefomed_plugin.readers.custom import MEDICAL_CUSTOM
-    from pefomed_plugin.services.data.prepare import prepare
-
     mark_generated(root, {})
     prepare(MEDICAL_CUSTOM, root, tmp_path / "prepared")
     _, shown, _ = share(capsys, tmp_path / "prepared", "huggingface", tmp_path / "out")
@@ -279,6 +279,28 @@ def test_a_missing_image_leaves_nothing_behind(rad: Path, tmp_path: Path, capsys
     code, _, errors = share(capsys, rad, "huggingface", tmp_path / "out" / "deep")
     assert code == 2 and "no such file" in errors
     assert not list((tmp_path / "out").iterdir())
+
+
+def test_an_image_that_changed_since_is_named(rad: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    release = read_prepared(rad)
+    small_image(9).save(release.image_root / release.samples[0].only_image)
+    code, _, errors = share(capsys, rad, "croissant", tmp_path / "out")
+    assert code == 2 and f"{release.samples[0].only_image}: changed since it was prepared" in errors
+
+
+def test_what_a_cut_file_holds_is_filled_up_and_counted(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    root = tmp_path / "own"
+    root.mkdir()
+    small_image(1, 256).save(root / "a.jpg")
+    (root / "a.jpg").write_bytes((root / "a.jpg").read_bytes()[:-2000])
+    (root / "test.jsonl").write_text('{"image": "a.jpg", "report": "Clear."}\n')
+    mark_generated(root, {})
+    command = ["prepare", "medical_custom", "--source", str(root), "--out", str(tmp_path / "prepared")]
+    assert main([*command, "--allow-truncated"]) == 0
+    _, shown, _ = share(capsys, tmp_path / "prepared", "huggingface", tmp_path / "out")
+    assert "1 images converted to PNG, as they are decoded here: cut short" in shown
+    image = Image.open(BytesIO(stored(tmp_path / "out", read_shared(tmp_path / "out").samples[0].only_image)))
+    image.load()
 
 
 def test_no_prepared_folder(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
