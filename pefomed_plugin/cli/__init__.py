@@ -14,50 +14,77 @@ from ..errors import PefomedError, near_names, printable, why
 from ..reporting.rendering import show
 from ..requirements import package_of
 from ..services import outbound
+from .help import DATA, EVALUATE, JUDGE, SETUP, SHARE, TRAIN, Command, HelpFormatter, group_commands
+from .next_step import show_next
 from .output import Output, print_json
 
 COMMANDS = {
-    "doctor": "check this machine, the toolkit, and the paths of a run before it starts",
-    "init": "write a project folder for your own data: YAMLs of both stages, data template, .gitignore",
-    "sample": "write the embedded default: miniature data sets in their official layouts, and a tiny model",
-    "prepare": "check a downloaded data set and write it in our schema, with a report",
-    "folds": "k folds of a data set that share no image, study or patient, each with a YAML that trains and evaluates",
-    "shard": "write a prepared data set as WebDataset shards for stage 1",
-    "share": "a prepared data set as a Hugging Face data set, Croissant, or a task of inspect_ai or lmms-eval",
-    "features": "make the images of a run ready once: what the frozen vision encoder makes of them, or pixels",
-    "estimate": "what a run takes of a GPU's memory, of the disk and of hours, and what helps on a small card",
-    "train": "train, then evaluate, what a YAML says; starts torchrun",
-    "evaluate": "answer and score the test splits of a YAML; starts torchrun",
-    "predict": "let a model behind an API answer a test set, or a model of yours a folder of images",
-    "baseline": "the answers of predictors that do not look at the image: what a score is worth is what it is above",
-    "floors": "put the answers of predictors that do not look under a run's figures: ticks on bars, rows under tables",
-    "leaks": "what training has of each sample that a run answered, so that its figures can be split by it",
-    "audit": "what scorers, other harnesses and judges make of answers whose worth is known",
-    "score": "score predictions without a model, and break the scores down",
-    "import-predictions": "turn other people's result files into predictions.jsonl",
-    "export-predictions": "write predictions as other projects' result files: lmms-eval, VLMEvalKit, ReXrank, R2Gen",
-    "judge": "let a language model, or the offline judge, rate predictions against their references",
-    "jury": "the verdicts of several judging models as one, by majority, and how far they agree",
-    "wasm": "the weighted average of report ratings, from score files or from counts",
-    "rate": "spreadsheets or a local page for human raters, blinded; import and check what came back",
-    "agree": "how far exact match, judge and raters agree, and WASM corrected by a rated subset",
-    "compare": "the paper's ablation tables from any set of runs, with paired tests",
-    "folds-summary": "the runs of all folds as one: mean, spread and interval, and a run that every command takes",
-    "plot": "scorers side by side by question type or organ, as in the paper's figures 3 to 6",
-    "report": "one HTML page of a run: figures, breakdowns and every answer beside its image",
-    "paper": "every table and figure of the paper and a paragraph of methods, from your runs",
-    "checklist": "CLAIM and TRIPOD-LLM filled in from what a run knows of itself; the rest is left open by name",
-    "checkpoint": "what a weights file holds; other spellings, a merged LLaMA, an adapter for the hub",
-    "explain": "which parts of an image an answer leans on, drawn over it",
-    "chat": "try a model: a local page, or a conversation in the terminal",
-    "serve": "an OpenAI-compatible server of a model of yours: images in, answers out, many at once",
-    "privacy": "look for protected health information, write a cleaned copy, show what left this machine",
-    "link": "make the plugin part of a MiniGPT-4 checkout, for its own train.py",
-    "unlink": "take it out of the checkout again, byte for byte",
-    "completion": "print the shell's completion of this command: bash, zsh or fish",
+    "doctor": Command(SETUP, "check this machine, the toolkit, and the paths of a run before it starts"),
+    "init": Command(SETUP, "write a project folder for your own data: YAMLs of both stages, data template, .gitignore"),
+    "sample": Command(
+        SETUP, "write the embedded default: miniature data sets in their official layouts, and a tiny model"
+    ),
+    "link": Command(SETUP, "make the plugin part of a MiniGPT-4 checkout, for its own train.py"),
+    "unlink": Command(SETUP, "take it out of the checkout again, byte for byte"),
+    "completion": Command(SETUP, "print the shell's completion of this command: bash, zsh or fish"),
+    "prepare": Command(DATA, "check a downloaded data set and write it in our schema, with a report"),
+    "privacy": Command(
+        DATA, "look for protected health information, write a cleaned copy, show what left this machine"
+    ),
+    "folds": Command(
+        DATA, "k folds of a data set that share no image, study or patient, each with a YAML that trains and evaluates"
+    ),
+    "shard": Command(DATA, "write a prepared data set as WebDataset shards for stage 1"),
+    "estimate": Command(
+        TRAIN, "what a run takes of a GPU's memory, of the disk and of hours, and what helps on a small card"
+    ),
+    "features": Command(
+        TRAIN, "make the images of a run ready once: what the frozen vision encoder makes of them, or pixels"
+    ),
+    "train": Command(TRAIN, "train, then evaluate, what a YAML says; starts torchrun"),
+    "evaluate": Command(EVALUATE, "answer and score the test splits of a YAML; starts torchrun"),
+    "predict": Command(EVALUATE, "let a model behind an API answer a test set, or a model of yours a folder of images"),
+    "import-predictions": Command(EVALUATE, "turn other people's result files into predictions.jsonl"),
+    "score": Command(EVALUATE, "score predictions without a model, and break the scores down"),
+    "baseline": Command(
+        EVALUATE, "the answers of predictors that do not look at the image: what a score is worth is what it is above"
+    ),
+    "floors": Command(
+        EVALUATE,
+        "put the answers of predictors that do not look under a run's figures: ticks on bars, rows under tables",
+    ),
+    "leaks": Command(
+        EVALUATE, "what training has of each sample that a run answered, so that its figures can be split by it"
+    ),
+    "compare": Command(EVALUATE, "the paper's ablation tables from any set of runs, with paired tests"),
+    "folds-summary": Command(
+        EVALUATE, "the runs of all folds as one: mean, spread and interval, and a run that every command takes"
+    ),
+    "plot": Command(EVALUATE, "scorers side by side by question type or organ, as in the paper's figures 3 to 6"),
+    "report": Command(EVALUATE, "one HTML page of a run: figures, breakdowns and every answer beside its image"),
+    "explain": Command(EVALUATE, "which parts of an image an answer leans on, drawn over it"),
+    "chat": Command(EVALUATE, "try a model: a local page, or a conversation in the terminal"),
+    "judge": Command(JUDGE, "let a language model, or the offline judge, rate predictions against their references"),
+    "jury": Command(JUDGE, "the verdicts of several judging models as one, by majority, and how far they agree"),
+    "wasm": Command(JUDGE, "the weighted average of report ratings, from score files or from counts"),
+    "rate": Command(JUDGE, "spreadsheets or a local page for human raters, blinded; import and check what came back"),
+    "agree": Command(JUDGE, "how far exact match, judge and raters agree, and WASM corrected by a rated subset"),
+    "audit": Command(JUDGE, "what scorers, other harnesses and judges make of answers whose worth is known"),
+    "paper": Command(SHARE, "every table and figure of the paper and a paragraph of methods, from your runs"),
+    "checklist": Command(
+        SHARE, "CLAIM and TRIPOD-LLM filled in from what a run knows of itself; the rest is left open by name"
+    ),
+    "checkpoint": Command(SHARE, "what a weights file holds; other spellings, a merged LLaMA, an adapter for the hub"),
+    "export-predictions": Command(
+        SHARE, "write predictions as other projects' result files: lmms-eval, VLMEvalKit, ReXrank, R2Gen"
+    ),
+    "share": Command(
+        SHARE, "a prepared data set as a Hugging Face data set, Croissant, or a task of inspect_ai or lmms-eval"
+    ),
+    "serve": Command(SHARE, "an OpenAI-compatible server of a model of yours: images in, answers out, many at once"),
 }
-"""Sub-command -> one line of help; ``cli/<name>.py`` (``-`` as ``_``) has ``add_arguments(parser)`` and
-``run(arguments)``, which returns the exit code or an ``Output``."""
+"""Sub-command -> its group and one line of help. ``cli/<name>.py`` (``-`` as ``_``) has ``add_arguments(parser)``,
+``run(arguments)``, which returns the exit code or an ``Output``, and ``next_step(arguments, exit_code)``."""
 
 EXIT_CODES = {
     0: "done",
@@ -66,6 +93,9 @@ EXIT_CODES = {
     130: "interrupted",
 }
 """Exit code -> meaning; ``train`` and ``evaluate`` pass on that of the first process that failed."""
+
+_WITH_A_NEXT_STEP = (0, 1)
+"""Exit codes of a command that has done its work; a mistake comes with its own remedy."""
 
 _EPILOG = "example: pefomed doctor --cfg-path train_configs/pefomed_stage2.yaml\n\nexit codes:\n" + "\n".join(
     f"  {code:<4} {meaning}" for code, meaning in EXIT_CODES.items()
@@ -89,6 +119,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         before = " ".join(given[max(0, empty[0] - 1) : empty[0] + 1])
         return _fail(f"an argument is empty, at {before!r}; is it a variable that is not set?")
     parsed = parser.parse_args(given)
+    parsed.given = given
     outbound.begin(parsed.command, getattr(parsed, "i_have_permission", False))
     try:
         return _run(parsed)
@@ -111,22 +142,25 @@ def make_parser(wanted: Iterable[str] = tuple(COMMANDS)) -> argparse.ArgumentPar
         prog="pefomed",
         description="PeFoMed for MiniGPT-v2.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     parser.add_argument("--version", action="version", version="pefomed_plugin " + __version__)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for name, text in COMMANDS.items():
+    parser._positionals.title = "commands"
+    commands.groups = group_commands(COMMANDS)  # type: ignore[attr-defined]
+    for name, declared in COMMANDS.items():
+        text = declared.text
         command = commands.add_parser(
             name,
             help=text,
             description=text[0].upper() + text[1:] + ".",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=HelpFormatter,
         )
         if name in wanted:
             module = importlib.import_module("pefomed_plugin.cli." + name.replace("-", "_"))
             module.add_arguments(command)
-            command.set_defaults(run=module.run)
+            command.set_defaults(run=module.run, next_step=module.next_step)
     return parser
 
 
@@ -141,6 +175,8 @@ def _run(parsed: argparse.Namespace) -> int:
             print_json(result)
         result = result.exit_code
     sys.stdout.flush()
+    if int(result) in _WITH_A_NEXT_STEP and not as_json:
+        show_next(parsed.next_step(parsed, int(result)))
     return int(result)
 
 

@@ -10,6 +10,7 @@ from ..scoring.checks import check_predictions
 from ..scoring.metrics_file import AGREEMENT
 from ._answers import read_answers
 from .arguments import add_axes
+from .next_step import NextStep, page_of
 from .output import Output, add_json_argument
 
 
@@ -42,3 +43,8 @@ def run(arguments: argparse.Namespace) -> Output:
 
     written = f"written to {folder / AGREEMENT}, where pefomed compare and report find it"
     return Output(found, [*agreement_tables(found), written])
+
+
+def next_step(arguments: argparse.Namespace, _: int) -> NextStep:
+    """The page shows the corrected figures."""
+    return page_of(arguments.predictions.parent)

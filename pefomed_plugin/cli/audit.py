@@ -28,6 +28,7 @@ from ..services.audit.judges import known_judges
 from ..services.audit.scorers import OFF, RIGHT, Finding, audit_scorer, probe_answers
 from ..services.console import say
 from . import audit_judge
+from .next_step import NextStep, pefomed
 from .output import Output, add_json_argument
 
 _STAGE = 2
@@ -125,6 +126,13 @@ def run(arguments: argparse.Namespace) -> Output:
         "off": len(off),
     }
     return Output(data, shown, 1 if off else 0)
+
+
+def next_step(arguments: argparse.Namespace, exit_code: int) -> NextStep:
+    """The judge that needs no model, tried in the same way."""
+    if arguments.action == "judge":
+        return audit_judge.next_step(arguments, exit_code)
+    return pefomed("audit", "judge", "--judge", "offline")
 
 
 def _figure(counted: Counted) -> dict[str, Any]:

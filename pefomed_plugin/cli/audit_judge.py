@@ -23,6 +23,7 @@ from ..services.judge.prompts import find_prompt
 from ..services.judge.server import server_url
 from ..storage import SCHEMA, write_json, write_records
 from .judge import add_judge_arguments, asking_limits, asking_way, explain_unfinished, show_estimate
+from .next_step import NextStep, again, pefomed
 from .output import Output, add_json_argument
 
 FILE = "audit.json"
@@ -73,6 +74,11 @@ def run(arguments: argparse.Namespace) -> Output:
         write_json(arguments.out / FILE, {"schema": SCHEMA, **data})
         shown.append(f"written to {arguments.out}")
     return Output(data, shown)
+
+
+def next_step(arguments: argparse.Namespace, exit_code: int) -> NextStep:
+    """Go on where it is not finished; else the scorers beside the judge."""
+    return again(arguments, without=["--dry-run"]) if arguments.dry_run or exit_code else pefomed("audit")
 
 
 def _ask(

@@ -16,6 +16,7 @@ from ..scoring.metrics_file import PREDICTIONS, set_stale_aside
 from ..services.console import say
 from ..services.private_files import keep_private
 from ..storage import write_records
+from .next_step import NextStep, again, scoring, task_of
 from .output import Output, add_json_argument
 from .prepare import dataset_options
 
@@ -68,6 +69,14 @@ def run(arguments: argparse.Namespace) -> Output:
     }
     ending = [f"written to {arguments.out}, a folder for each"] if arguments.out else []
     return Output(data, [_table(f"{name}-{arguments.split}: without looking", found), *ending])
+
+
+def next_step(arguments: argparse.Namespace, _: int) -> NextStep:
+    """Write the answers, or score the first ones that were written."""
+    if not arguments.out:
+        return again(arguments, "--out", f"output/baselines/{DATASETS.find(arguments.dataset).name}")
+    chosen = next(iter(arguments.predictor), next(iter(PREDICTORS)))
+    return scoring(arguments.out / chosen / PREDICTIONS, task_of(DATASETS.find(arguments.dataset).name))
 
 
 def _strict(baseline: Baseline) -> float | None:

@@ -14,6 +14,7 @@ from ..services.outbound import WEIGHTS_PAGE, open_passage
 from ..ui.terminal import converse
 from ._model import LEARNT, add_model_arguments, load_model
 from .arguments import add_permission
+from .next_step import NextStep, pefomed
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,6 +46,13 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     _serve(arguments)
     return 0
+
+
+def next_step(arguments: argparse.Namespace, _: int) -> NextStep:
+    """What the model is; after the tiny one, a study of one's own."""
+    if arguments.ckpt == EMBEDDED:
+        return pefomed("init", "my_study")
+    return pefomed("checkpoint", "inspect", arguments.ckpt)
 
 
 def _serve(arguments: argparse.Namespace) -> None:

@@ -12,6 +12,7 @@ from ..reporting.rendering import Shown, to_markdown
 from ..reporting.results import read_run
 from ..services.console import say
 from ..storage import write_text
+from .next_step import NextStep, again, page_of
 from .output import Output, add_json_argument
 
 
@@ -48,3 +49,10 @@ def run(arguments: argparse.Namespace) -> Output:
     brief = [checklist_table(GUIDELINES[name], filled, whole=False) for name, filled in answers.items()]
     shown: list[Shown] = [*brief, "What the run says of each: --out FILE, or --json."]
     return Output({name: as_data(filled) for name, filled in answers.items()}, [] if arguments.out else shown)
+
+
+def next_step(arguments: argparse.Namespace, _: int) -> NextStep:
+    """A file to go on with by hand; then the page that it speaks of."""
+    if arguments.out:
+        return page_of(arguments.folder)
+    return again(arguments, "--out", str(arguments.folder / "checklist.md"))

@@ -14,6 +14,7 @@ from ..reporting.rendering import Shown
 from ..reporting.table import COUNT, Column, Table
 from ..services.console import say
 from ._export import add_export_arguments, check_export_arguments, export, merge
+from .next_step import NextStep, again, pefomed
 from .output import Output, add_json_argument
 
 if TYPE_CHECKING:
@@ -93,6 +94,15 @@ def run(arguments: argparse.Namespace) -> int | Output:
         check_export_arguments(arguments)
     contents = read_contents(arguments.file, may_be_damaged=arguments.action == "inspect")
     return actions[arguments.action](contents, arguments)
+
+
+def next_step(arguments: argparse.Namespace, exit_code: int) -> NextStep:
+    """Try the model; look at what was written."""
+    if arguments.action == "inspect":
+        return again(arguments) if exit_code else pefomed("chat", "--ckpt", arguments.file)
+    if arguments.action == "convert":
+        return pefomed("checkpoint", "inspect", arguments.out or arguments.file)
+    return NextStep(["cat", str(arguments.out / "README.md")])
 
 
 def _inspect(contents: Contents, arguments: argparse.Namespace) -> Output:
@@ -182,6 +192,7 @@ def _convert(contents: Contents, arguments: argparse.Namespace) -> int:
     suffix = Path("any" + FORMS[arguments.to]).suffix
     if out.suffix != suffix:
         raise ConfigError(f"--out {out}: --to {arguments.to} writes a {suffix} file")
+    arguments.out = out  # for the next step
     convert(contents, arguments.to, out, weights_only=arguments.weights_only)
     say(f"{len(contents.tensors)} tensors written to {out} ({_size(out.stat().st_size)})")
     return 0

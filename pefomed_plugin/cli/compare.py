@@ -13,6 +13,7 @@ from ..reporting.reliance import reliance_tables
 from ..reporting.rendering import to_data
 from ..storage import write_json, write_text
 from .arguments import add_evaluations, axes_given, read_evaluations
+from .next_step import NextStep, page_of
 from .output import Output, add_json_argument
 
 
@@ -61,3 +62,9 @@ def run(arguments: argparse.Namespace) -> Output:
 
     written = [] if arguments.out is None else [f"written to {arguments.out}"]
     return Output(data, [*comparison_view(tables, evaluations, further, findings.lines), *written])
+
+
+def next_step(arguments: argparse.Namespace, _: int) -> NextStep:
+    """The same runs on one page."""
+    labels = [part for label in arguments.label for part in ("--label", label)]
+    return page_of(*arguments.runs, more=labels)

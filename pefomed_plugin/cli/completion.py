@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 
 from . import make_parser
+from .next_step import NextStep
 
-SHELLS = ("bash", "zsh", "fish")
+PLACES = {
+    "bash": "~/.local/share/bash-completion/completions/pefomed",
+    "zsh": "~/.zfunc/_pefomed",
+    "fish": "~/.config/fish/completions/pefomed.fish",
+}
+"""Shell -> where it looks for a completion script."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument("shell", choices=SHELLS)
-    parser.epilog = """example: pefomed completion bash
-
-to have it in every new shell:
-  bash  pefomed completion bash > ~/.local/share/bash-completion/completions/pefomed
-  zsh   pefomed completion zsh > ~/.zfunc/_pefomed   (a folder of $fpath)
-  fish  pefomed completion fish > ~/.config/fish/completions/pefomed.fish"""
+    parser.add_argument("shell", choices=tuple(PLACES))
+    notes = {"zsh": "   (a folder of $fpath)"}
+    lines = [
+        f"  {shell:<5} pefomed completion {shell} > {place}{notes.get(shell, '')}" for shell, place in PLACES.items()
+    ]
+    parser.epilog = "example: pefomed completion bash\n\nto have it in every new shell:\n" + "\n".join(lines)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -26,3 +33,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     print(shtab.complete(make_parser(), arguments.shell))
     return 0
+
+
+def next_step(arguments: argparse.Namespace, _: int) -> NextStep:
+    """Where the shell looks for it; then a new shell."""
+    if not sys.stdout.isatty():
+        return NextStep(["exec", arguments.shell])
+    return NextStep(["pefomed", "completion", arguments.shell], into=os.path.expanduser(PLACES[arguments.shell]))

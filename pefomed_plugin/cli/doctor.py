@@ -7,6 +7,7 @@ import argparse
 from ..doctor.findings import finding_lines, is_broken, to_json
 from ..errors import ConfigError
 from .arguments import add_run_arguments
+from .next_step import STAGE_2, NextStep, again, pefomed, with_options
 from .output import Output, add_json_argument
 
 
@@ -32,3 +33,12 @@ def run(arguments: argparse.Namespace) -> Output:
         raise ConfigError("--options change a run; name it with --cfg-path")
     findings = check_up(arguments.cfg_path, arguments.options)
     return Output(to_json(findings), finding_lines(findings), int(is_broken(findings)))
+
+
+def next_step(arguments: argparse.Namespace, exit_code: int) -> NextStep:
+    """Train; where something is broken, look again once it is not."""
+    if exit_code:
+        return again(arguments)
+    if arguments.cfg_path is None:
+        return pefomed("doctor", "--cfg-path", STAGE_2)
+    return with_options("train", arguments)

@@ -24,6 +24,7 @@ from ..services.memory.estimate import CARDS_GB, GIB, estimate
 from ..services.memory.operations import UTILISATION
 from ..toolkit.start import settled
 from .arguments import above_0, add_run_arguments, count_from_1
+from .next_step import NextStep, with_options
 from .output import Output, add_json_argument
 
 _Savings = dict[str, Union[bool, str]]
@@ -89,6 +90,11 @@ def run(arguments: argparse.Namespace) -> Output:
     hours = [duration(config, found.size, card, arguments.gpus, part) for card in kinds]
     data["hours"] = hours_data(hours, part, price)
     return Output(data, [*shown, *hours_view(hours, part, price, config.run.shares_images)])
+
+
+def next_step(arguments: argparse.Namespace, _: int) -> NextStep:
+    """Look whether everything that the run needs is there."""
+    return with_options("doctor", arguments)
 
 
 def _check_hours(config: Configuration, unknown: Sequence[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from . import train
+from .next_step import NextStep
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,3 +22,8 @@ def run(arguments: argparse.Namespace) -> int:
     """As ``pefomed train``."""
     arguments.options += ["run.reliance=true"] if arguments.reliance else []
     return train.run(arguments)
+
+
+def next_step(arguments: argparse.Namespace, exit_code: int) -> NextStep | None:
+    """As ``pefomed train``."""
+    return train.next_step(arguments, exit_code)

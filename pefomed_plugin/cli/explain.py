@@ -17,6 +17,7 @@ from ..services.private_files import keep_private
 from ..storage import write_json
 from ._model import add_model_arguments, load_model
 from .arguments import count_from_1
+from .next_step import NextStep, page_of, pefomed
 
 if TYPE_CHECKING:
     from ..adapters.medical_model import MedicalModel
@@ -55,6 +56,13 @@ def run(arguments: argparse.Namespace) -> int:
     if problems:
         raise ConfigError("pefomed explain cannot be used so", problems)
     return _explain_run(arguments) if arguments.evaluation else _explain_image(arguments)
+
+
+def next_step(arguments: argparse.Namespace, _: int) -> NextStep:
+    """The page shows the maps; of one image, ask more."""
+    if arguments.evaluation:
+        return page_of(arguments.evaluation)
+    return pefomed("chat", "--ckpt", arguments.ckpt)
 
 
 def _problems(arguments: argparse.Namespace) -> list[str]:

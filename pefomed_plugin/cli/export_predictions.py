@@ -14,6 +14,7 @@ from ..services.private_files import keep_answers_private
 from ..services.results_out import FORMATS_OUT, Given, find_format_out
 from ..services.results_out.writers import Files
 from ..storage import read_predictions, set_aside
+from .next_step import NextStep, pefomed
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,6 +62,12 @@ def run(arguments: argparse.Namespace) -> int:
         say(line)
     say(f"{files.answers:,} answers written to {', '.join(str(arguments.out / name) for name in files.contents)}")
     return 0
+
+
+def next_step(arguments: argparse.Namespace, _: int) -> NextStep:
+    """What a reader of these answers will ask for."""
+    place = arguments.answers
+    return pefomed("checklist", place.parent if place.suffix else place)
 
 
 def _find_answers(place: Path, test_set: str) -> Path:

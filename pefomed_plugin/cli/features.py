@@ -10,6 +10,7 @@ from ..launch import build_config, compose
 from ..registration import register_all
 from ..services.console import say
 from .arguments import add_run_arguments
+from .next_step import NextStep, with_options
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,3 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
     show_ready_made(accelerator, model, datasets, options)
     say(f"in {cache_folder(options)}; train with run.image_cache={arguments.kind}")
     return 0
+
+
+def next_step(arguments: argparse.Namespace, _: int) -> NextStep:
+    """Train from them."""
+    return with_options("train", arguments, f"run.image_cache={arguments.kind}")

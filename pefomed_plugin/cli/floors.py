@@ -20,6 +20,7 @@ from ..services.console import say
 from ..services.private_files import keep_answers_private
 from ..storage import write_records
 from ._training_data import AskedOfRun, add_data_arguments, asked_of_runs
+from .next_step import NextStep, page_of
 from .output import Output, add_json_argument
 
 
@@ -50,6 +51,11 @@ def run(arguments: argparse.Namespace) -> Output:
         shown += [floors_table(answered.key, found, specs), f"written to {asked.folder / FLOORS}"]
         data.append({"folder": str(asked.folder), "test_set": answered.key, "floors": found})
     return Output({"floors": data}, shown)
+
+
+def next_step(arguments: argparse.Namespace, _: int) -> NextStep:
+    """The page shows them as ticks."""
+    return page_of(*arguments.runs)
 
 
 def _write_answers(asked: AskedOfRun, names: Sequence[str]) -> None:

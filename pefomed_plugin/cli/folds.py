@@ -13,6 +13,7 @@ from ..readers.prepared import is_prepared, read_manifest
 from ..reporting.table import COUNT, Column, Table
 from ..services.private_files import keep_private
 from .arguments import count_from_1
+from .next_step import NextStep, pefomed
 from .output import Output, add_json_argument
 from .prepare import dataset_options
 
@@ -89,6 +90,11 @@ def run(arguments: argparse.Namespace) -> Output:
     return Output(data, [_table(data, len(release.samples)), *_endings(arguments)])
 
 
+def next_step(arguments: argparse.Namespace, _: int) -> NextStep:
+    """Train the first fold."""
+    return pefomed("train", "--cfg-path", arguments.out / "fold_1.yaml")
+
+
 def _table(data: dict, samples: int) -> Table:
     rows = data["folds"]
     kinds = sorted({kind for row in rows for kind in row["kinds"]})
@@ -120,5 +126,5 @@ def _endings(arguments: argparse.Namespace) -> list[str]:
     return [
         *unseen,
         f"written to {out}: fold_1/ ... fold_{arguments.k}/ and a YAML each",
-        f"next: pefomed train --cfg-path {out}/fold_1.yaml, and so on; then pefomed folds-summary {out}/runs/*",
+        f"train each; then pefomed folds-summary {out}/runs/* --out {out}/all",
     ]

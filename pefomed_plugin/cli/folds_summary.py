@@ -14,6 +14,7 @@ from ..services.console import say
 from ..services.fold_runs import write_pooled
 from ..services.private_files import keep_answers_private
 from .arguments import add_axes, add_floor_argument
+from .next_step import NextStep, page_of
 from .output import Output, add_json_argument
 
 
@@ -74,3 +75,8 @@ def run(arguments: argparse.Namespace) -> Output:
         f"written to {arguments.out}, a run as any other",
     ]
     return Output(data, [*fold_tables(folds, together), *notes])
+
+
+def next_step(arguments: argparse.Namespace, _: int) -> NextStep:
+    """All folds on one page."""
+    return page_of(arguments.out)

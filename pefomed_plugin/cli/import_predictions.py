@@ -23,6 +23,7 @@ from ..services.results_in import FORMATS, Answer, ResultFormat, find_format, jo
 from ..services.results_in.json_formats import read_llava_questions
 from ..storage import read_predictions, set_aside, write_records
 from ..text import without_reasoning
+from .next_step import NextStep, scoring, task_of
 from .prepare import dataset_options
 
 
@@ -115,6 +116,11 @@ def _set_other_answers_aside(path: Path, predictions: Sequence[Prediction]) -> l
     if before == [as_json(prediction.to_json()) for prediction in predictions]:
         return []
     return [f"{path} is now {set_aside(path)}"]
+
+
+def next_step(arguments: argparse.Namespace, _: int) -> NextStep:
+    """Score them."""
+    return scoring(arguments.out / "predictions.jsonl", task_of(arguments.dataset))
 
 
 def _format_of(name: str | None, file: Path) -> ResultFormat:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from pathlib import Path
 
 from ..services.project_template import TASKS, write_project
+from .next_step import NextStep, pefomed
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,9 +27,10 @@ def run(arguments: argparse.Namespace) -> int:
     for path in written:
         if path.suffix != ".png":
             print(f"  {path}")
-    folder = shlex.quote(str(arguments.folder))
-    print(
-        f"\ntry it on the drawn examples:\n  cd {folder}\n  pefomed train --cfg-path stage2.yaml\n"
-        "README.md there says how to bring your own data"
-    )
+    print("README.md there says how to bring your own data; the next step tries it on the drawn examples")
     return 0
+
+
+def next_step(arguments: argparse.Namespace, _: int) -> NextStep:
+    """Try it on the drawn examples."""
+    return pefomed("train", "--cfg-path", "stage2.yaml", folder=str(arguments.folder))

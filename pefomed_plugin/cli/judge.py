@@ -25,6 +25,7 @@ from ..services.judge.settling import Asked, Limits
 from ..services.judge.ways import Way
 from ._answers import read_answers
 from .arguments import add_permission, add_predictions, add_rubric, add_score_arguments
+from .next_step import NextStep, again, pefomed
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -79,7 +80,12 @@ def add_asking_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--concurrency", type=int, default=16, metavar="N", help="requests at a time (default 16)")
     parser.add_argument("--reasks", type=int, default=2, metavar="K", help="repeats of a reply without a usable answer")
     parser.add_argument(
-        "--leave-out", action="append", default=[], choices=OPTIONAL, help="do not send this; may be repeated"
+        "--leave-out",
+        action="append",
+        default=[],
+        choices=OPTIONAL,
+        metavar="NAME",
+        help=f"do not send this; may be repeated: {', '.join(OPTIONAL)}",
     )
     parser.add_argument(
         "--endpoint", default=CHAT, choices=ENDPOINTS, help="chat completions, or OpenAI's Responses API"
@@ -145,6 +151,21 @@ def run(arguments: argparse.Namespace) -> int:
     cost = "" if asked.cost is None else f", cost {asked.cost:.4f} in all"
     print(f"{asked.questions:,} judgements, {asked.requests:,} requests now{cost}")
     return _show(predictions, plan.spec.name, metrics, folder)
+
+
+def next_step(arguments: argparse.Namespace, exit_code: int) -> NextStep:
+    """Go on where it is not finished; else the average of reports, or a hundred answers for people."""
+    if arguments.dry_run or exit_code:
+        return again(arguments, without=["--dry-run"])
+    if arguments.kind == "report":
+        return pefomed("wasm", _judged(arguments))
+    return pefomed("rate", "serve", _judged(arguments), "--random", "100")
+
+
+def _judged(arguments: argparse.Namespace) -> Path:
+    """The answers, with the verdicts beside them."""
+    beside = arguments.out / arguments.predictions.name if arguments.out else arguments.predictions
+    return Path(beside)
 
 
 def asking_way(arguments: argparse.Namespace) -> Way:

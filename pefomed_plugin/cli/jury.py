@@ -19,6 +19,7 @@ from ..services.judgements import find_repeated
 from ..services.jury import judge_by_jury
 from ._answers import read_answers
 from .arguments import add_axes
+from .next_step import NextStep, pefomed
 from .output import Output, add_json_argument
 
 
@@ -60,6 +61,11 @@ def run(arguments: argparse.Namespace) -> Output:
     title = f"{name}, {predictions[0].dataset} {predictions[0].split}"
     tables = [repeated_table(title, metrics["scores"][name], metrics.get("floors", {}).get(name)), _agreement(facts)]
     return Output({"jury": name, "figures": metrics["scores"][name], **facts}, [*tables, "\n".join(lines)])
+
+
+def next_step(arguments: argparse.Namespace, _: int) -> NextStep:
+    """How far the verdicts agree with exact match and people."""
+    return pefomed("agree", arguments.predictions)
 
 
 def _named(given: str | None, there: list[str]) -> list[str]:

@@ -9,6 +9,7 @@ from ..reporting.rendering import Shown
 from ..scoring.leaks import LEAKS, write_leaks
 from ..services.private_files import keep_answers_private
 from ._training_data import add_data_arguments, asked_of_runs
+from .next_step import NextStep, page_of
 from .output import Output, add_json_argument
 
 
@@ -46,3 +47,8 @@ def run(arguments: argparse.Namespace) -> Output:
             }
         )
     return Output({"leaks": data}, shown)
+
+
+def next_step(arguments: argparse.Namespace, _: int) -> NextStep:
+    """The page parts its figures by them."""
+    return page_of(*arguments.runs)

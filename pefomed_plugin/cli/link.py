@@ -9,6 +9,7 @@ from pathlib import Path
 from .. import __version__
 from ..requirements import CHECKOUT_ADDS, install_line
 from ..services.linking import Step, link_checkout
+from .next_step import NextStep, again
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,6 +34,14 @@ def run(arguments: argparse.Namespace) -> int:
     )
     print(f"to take it out again:\n  pefomed unlink {arguments.checkout}")
     return 0
+
+
+def next_step(arguments: argparse.Namespace, _: int) -> NextStep:
+    """In the checkout's environment, look whether a run has what it needs."""
+    if arguments.dry_run:
+        return again(arguments, without=["--dry-run"])
+    words = ["-m", "pefomed_plugin.cli", "doctor", "--cfg-path", "train_configs/pefomed_stage2.yaml"]
+    return NextStep(["python", *words], folder=str(arguments.checkout))
 
 
 def show_steps(title: str, steps: Sequence[Step], dry_run: bool) -> None:

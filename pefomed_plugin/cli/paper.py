@@ -10,6 +10,7 @@ from ..reporting.paper.plan import PLAN, read_plan
 from ..reporting.plots import MATPLOTLIB
 from ..requirements import require
 from .arguments import add_floor_argument
+from .next_step import NextStep
 from .output import Output, add_json_argument
 
 
@@ -46,3 +47,8 @@ def run(arguments: argparse.Namespace) -> Output:
         f"{arguments.out}; begin with {arguments.out / 'README.md'}",
     ]
     return Output({"files": files, "missing": list(written.missing), "methods": list(written.methods)}, shown)
+
+
+def next_step(arguments: argparse.Namespace, _: int) -> NextStep:
+    """What is in the folder."""
+    return NextStep(["cat", str(arguments.out / "README.md")])

@@ -15,6 +15,7 @@ from ..requirements import require
 from ..scoring.breakdown import check_axes, places_of_groups, says_nothing
 from ..scoring.metrics_file import PREDICTIONS
 from .arguments import add_floor_argument, axes_given
+from .next_step import NextStep, page_of
 from .output import Output, add_json_argument
 
 
@@ -85,6 +86,11 @@ def run(arguments: argparse.Namespace) -> Output:
     shown: list[Shown] = [*map(breakdown_table, breakdowns), *([notice] if notice else [])]
     written = f"plotted to {' and '.join(map(str, arguments.out))}"
     return Output({"scorers": names, "files": [str(path) for path in arguments.out]}, [*shown, written])
+
+
+def next_step(arguments: argparse.Namespace, _: int) -> NextStep:
+    """The answers behind the bars."""
+    return page_of(arguments.answers.parent if arguments.answers.name == PREDICTIONS else arguments.answers)
 
 
 def _choose(run: Run, key: str | None) -> Answered:

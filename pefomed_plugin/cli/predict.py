@@ -22,6 +22,7 @@ from ..storage import write_records
 from ._predict_folder import add_folder_arguments, answer_images, refuse_folder_arguments, write_table
 from .arguments import add_permission
 from .judge import add_asking_arguments, asking_limits, explain_unfinished
+from .next_step import NextStep, again, page_of, pefomed, scoring, task_of
 
 LEDGER = "predict.ledger.jsonl"
 
@@ -58,6 +59,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Ask, and write the predictions once all are there."""
     return answer_images(arguments) if arguments.images else _answer_test_set(arguments)
+
+
+def next_step(arguments: argparse.Namespace, exit_code: int) -> NextStep:
+    """Score the answers of a test set; look at those about a folder."""
+    if not arguments.images:
+        if arguments.dry_run or exit_code:
+            return again(arguments, without=["--dry-run"])
+        return scoring(lines_of(arguments.out) or arguments.out / "predictions.jsonl", task_of(arguments.dataset))
+    if arguments.out.suffix:
+        return pefomed("chat", "--ckpt", arguments.ckpt)
+    return page_of(arguments.out)
 
 
 def _answer_test_set(arguments: argparse.Namespace) -> int:

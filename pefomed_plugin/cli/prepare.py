@@ -19,6 +19,7 @@ from ..services.console import say
 from ..services.private_files import keep_private
 from ._own_data import OWN, add_own_arguments, refuse_own_arguments, wishes_of
 from .arguments import count_from_1
+from .next_step import NextStep, again, with_storages
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -104,6 +105,13 @@ def run(arguments: argparse.Namespace) -> int:
         left_out = f"; not: {', '.join(failed)}" if failed else ""
         say(f"\n{len(written)} of {len(sources)} data sets written to {arguments.out}{left_out}")
     return 1 if failed else 0
+
+
+def next_step(arguments: argparse.Namespace, exit_code: int) -> NextStep:
+    """See whether a run takes it; once more where it could not be written."""
+    if exit_code:
+        return again(arguments)
+    return with_storages("doctor", {name: _out(arguments, name) for name in _sources(arguments)})
 
 
 def _prepare(name: str, source: Path, out: Path, options: Mapping[str, Any], arguments: argparse.Namespace) -> bool:

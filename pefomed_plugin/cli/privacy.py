@@ -15,6 +15,7 @@ from ..services.outbound import log_path, read_log
 from ..services.privacy import burned_in, recognisers
 from ..services.privacy.findings import Scan
 from .arguments import count_from_1
+from .next_step import NextStep, again, pefomed
 from .output import Output, add_json_argument
 
 if TYPE_CHECKING:
@@ -162,6 +163,15 @@ def _scan_data(found: Scan, looker: Looker) -> dict[str, Any]:
 
 def _how(looker: Looker) -> dict[str, str]:
     return {"names": looker.recogniser.words, "text_in_images": looker.reader.words}
+
+
+def next_step(arguments: argparse.Namespace, exit_code: int) -> NextStep:
+    """A cleaned copy of what was looked at, or a look at what is still in one; else what the machine allows."""
+    if arguments.what == "log" or not exit_code:
+        return pefomed("doctor")
+    if arguments.redact:
+        return pefomed("privacy", "scan", arguments.out)
+    return again(arguments, "--redact", "--out", str(arguments.paths[0].absolute()) + "_cleaned")
 
 
 def _log(arguments: argparse.Namespace) -> Output:

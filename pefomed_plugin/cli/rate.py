@@ -19,6 +19,7 @@ from ..services.rating.plan import PLAN, SCOPES, make_plan, rating_pairs, shown_
 from ..services.rating.sheets import SheetRow, write_csv, write_workbook
 from ._answers import read_answers
 from .arguments import add_predictions, add_rubric, add_score_arguments
+from .next_step import NextStep, pefomed
 from .output import Output
 from .rate_needed import add_needed_arguments, plan_needed
 from .rate_page import add_page_arguments, serve_page
@@ -80,6 +81,17 @@ def run(arguments: argparse.Namespace) -> int | Output:
     if arguments.action == "plan":
         return plan_needed(arguments)
     return {"export": _export, "serve": _serve, "sheets": _sheets, "import": _import}[arguments.action](arguments)
+
+
+def next_step(arguments: argparse.Namespace, _: int) -> NextStep:
+    """Import what people will have rated; then how far they agree."""
+    if arguments.action == "plan":
+        return pefomed("rate", "serve", arguments.predictions, "--random", "100")
+    if arguments.action == "import":
+        return pefomed("agree", arguments.predictions)
+    folder = arguments.folder if arguments.action == "sheets" else arguments.out
+    folder = folder or arguments.predictions.parent / "ratings"
+    return pefomed("rate", "import", folder, arguments.predictions)
 
 
 def _read(path: Path, rubric: Path | None) -> tuple[list[Prediction], Rubric]:

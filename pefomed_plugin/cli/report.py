@@ -8,6 +8,7 @@ from pathlib import Path
 from ..errors import ConfigError, bullets
 from ..provenance import find_image_roots
 from .arguments import add_axes, add_evaluations, add_image_arguments, read_evaluations
+from .next_step import NextStep, opening
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,3 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
         print("\n".join(bullets(problems)))
     print(f"written to {arguments.out} ({arguments.out.stat().st_size / 1e6:.1f} MB)")
     return 0
+
+
+def next_step(arguments: argparse.Namespace, _: int) -> NextStep:
+    """Open it."""
+    return opening(arguments.out)

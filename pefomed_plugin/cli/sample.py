@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from ..environment import FAMILY, TINY_FAMILIES, check_sample_folder, sample_folder, tiny_family, tiny_part
+from .next_step import STAGE_2, NextStep, pefomed
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,3 +36,9 @@ def run(arguments: argparse.Namespace) -> int:
     for path in sorted(folder.iterdir()):
         print(f"  {path}")
     return 0
+
+
+def next_step(arguments: argparse.Namespace, _: int) -> NextStep:
+    """Train on it."""
+    setting = {"PEFOMED_SAMPLE": str(arguments.out)} if arguments.out else {}
+    return pefomed("train", "--cfg-path", STAGE_2, setting=setting)

@@ -27,6 +27,7 @@ from ..services.console import say
 from ..storage import write_records
 from ._answers import read_answers
 from .arguments import add_floor_argument, add_predictions, add_score_arguments
+from .next_step import NextStep, page_of
 from .output import Output, add_json_argument
 
 
@@ -114,6 +115,11 @@ def run(arguments: argparse.Namespace) -> Output:
         f"written to {folder}",
     ]
     return Output({**metrics, "breakdowns": [asdict(breakdown) for breakdown in breakdowns]}, shown)
+
+
+def next_step(arguments: argparse.Namespace, _: int) -> NextStep:
+    """Every answer beside its image."""
+    return page_of(arguments.out or arguments.predictions.parent)
 
 
 def _check_vocabulary(spec: ScorerSpec, path: Path | None) -> None:

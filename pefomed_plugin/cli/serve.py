@@ -17,6 +17,7 @@ from ..services.local_names import is_this_machine
 from ..services.outbound import WEIGHTS_PAGE, Passage, begin, open_passage
 from ._model import LEARNT, add_model_arguments, load_model
 from .arguments import add_permission
+from .next_step import NextStep, again
 
 if TYPE_CHECKING:
     from ..services.serving.workers import Link
@@ -87,6 +88,11 @@ def run(arguments: argparse.Namespace) -> int:
         with listen(arguments.host, arguments.port) as listening:
             return _serve(arguments, listening, None)
     return _serve_several(arguments)
+
+
+def next_step(arguments: argparse.Namespace, _: int) -> NextStep:
+    """It has ended; so it starts again."""
+    return again(arguments)
 
 
 def _check(arguments: argparse.Namespace) -> None:

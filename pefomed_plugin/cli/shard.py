@@ -11,6 +11,7 @@ from ..reporting.rendering import show_table
 from ..reporting.table import COUNT, FIGURE, Column, Table
 from ..services.private_files import keep_private
 from .arguments import count_from_1
+from .next_step import NextStep, with_storages
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,3 +70,8 @@ def run(arguments: argparse.Namespace) -> int:
         f"'datasets.{release.dataset}.build_info.storage={brace_notation(out, shards, shards[0].split)}'"
     )
     return 0
+
+
+def next_step(arguments: argparse.Namespace, _: int) -> NextStep:
+    """See whether a run takes the shards."""
+    return with_storages("doctor", {read_manifest(arguments.prepared)["dataset"]: arguments.out})

@@ -24,6 +24,7 @@ from ..services.private_files import keep_private
 from ..services.whole_folder import fresh_folder, refuse_to_overwrite
 from ..sharing import FORMATS, ToShare, find_format
 from .arguments import add_permission, count_from_1
+from .next_step import NextStep, pefomed
 
 if TYPE_CHECKING:
     from ..scoring.spec import ScorerSpec
@@ -117,6 +118,11 @@ def run(arguments: argparse.Namespace) -> int:
     say(f"\nwritten to {arguments.out}; nothing was uploaded\n")
     say(f"to use it:\n  {form.command(to_share, str(arguments.out))}")
     return 0
+
+
+def next_step(arguments: argparse.Namespace, _: int) -> NextStep:
+    """Nothing was uploaded; what left this machine before is noted."""
+    return pefomed("privacy", "log")
 
 
 def _require_permission(manifest: Mapping[str, Any], given: bool) -> None:

@@ -17,6 +17,7 @@ from ..launch import CONTINUE, FRESH, continuing_options
 from ..offline import RANKS, VARIABLE, is_offline
 from ..services.outbound import FLAG
 from .arguments import add_permission, add_run_arguments, count_from_1
+from .next_step import NextStep, again
 
 STANDALONE = "--standalone"
 _LAUNCHER = "pefomed_plugin.cli._launch"
@@ -54,6 +55,11 @@ def run(arguments: argparse.Namespace) -> int:
     processes = arguments.nproc_per_node or _visible_gpus()
     with meeting_place(arguments) as torchrun:
         return _start(arguments, processes, torchrun)
+
+
+def next_step(arguments: argparse.Namespace, _: int) -> NextStep | None:
+    """Of a dry run the run; a run says its own at its end."""
+    return again(arguments, without=["--dry-run"]) if arguments.dry_run else None
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..services.linking import unlink_checkout
 from .link import show_steps
+from .next_step import NextStep, again, pefomed
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,3 +25,10 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print(f"{arguments.checkout.resolve()} is not linked; nothing to do")
     return 0
+
+
+def next_step(arguments: argparse.Namespace, _: int) -> NextStep:
+    """How it is put in again."""
+    if arguments.dry_run:
+        return again(arguments, without=["--dry-run"])
+    return pefomed("link", arguments.checkout)

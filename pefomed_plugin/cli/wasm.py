@@ -19,6 +19,7 @@ from ..scoring.wasm import wasm_from_counts
 from ..services.judgements import find_repeated, read_runs, rubrics_of, wasm_figures
 from ._answers import read_answers
 from .arguments import add_rubric
+from .next_step import NextStep, again, pefomed
 from .output import Output, add_json_argument
 
 
@@ -72,6 +73,11 @@ def run(arguments: argparse.Namespace) -> Output:
     lines = [f"written to {folder / METRICS}"]
     lines += ["the corrected figures are written by pefomed agree"] if corrected else []
     return Output({"scores": scores, "corrected": corrected}, [*tables, *lines])
+
+
+def next_step(arguments: argparse.Namespace, _: int) -> NextStep:
+    """How far judges and people agree; of counts, the same for a program."""
+    return pefomed("agree", arguments.predictions) if arguments.predictions else again(arguments, "--json")
 
 
 def _corrected(

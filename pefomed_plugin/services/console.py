@@ -8,9 +8,10 @@ stderr.
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -53,6 +54,27 @@ def say_once(text: str) -> None:
     """A remark to the standard error the first time that it is made, on the first rank only."""
     if is_first_rank():
         print(printable(text), file=sys.stderr, flush=True)
+
+
+def say_next(command: str) -> None:
+    """What to do next, as the last line and on stderr, so that whatever takes the output gets none of it."""
+    if is_first_rank():
+        sys.stdout.flush()
+        print(f"next: {command}", file=sys.stderr, flush=True)
+
+
+def quote_words(words: Sequence[str]) -> str:
+    """Words as a line for the shell; what would break the line or steer the terminal is written out (``$'\\n'``)."""
+    return " ".join(shlex.quote(word) if word.isprintable() else _quote_in_c(word) for word in words)
+
+
+def _quote_in_c(word: str) -> str:
+    """As bash and zsh read it; bytes that are no UTF-8 too."""
+    written = "".join(
+        letter if letter.isprintable() else "".join(f"\\x{byte:02x}" for byte in os.fsencode(letter))
+        for letter in word.replace("\\", "\\\\").replace("'", "\\'")
+    )
+    return f"$'{written}'"
 
 
 def make_console(stderr: bool = False) -> Console | None:

@@ -16,5 +16,5 @@ def test_the_published_texts(tmp_path: Path, capsys: pytest.CaptureFixture) -> N
     for name, line in wanted.items():
         source = real_data(name)
         code, lines, errors = prepare(capsys, name, "--source", source, "--out", tmp_path / name, "--no-images")
-        assert (code, errors) == (0, "")
+        assert code == 0 and errors.startswith("next: ")
         assert line in lines

@@ -106,7 +106,7 @@ def test_an_error_without_a_known_remedy_says_what_the_system_says() -> None:
 
 def test_the_printed_command_can_be_pasted(at: Path, capsys: pytest.CaptureFixture) -> None:
     assert main(["init", "my study"]) == 0
-    assert "cd 'my study'\n" in capsys.readouterr().out
+    assert "next: cd 'my study' && pefomed train --cfg-path stage2.yaml\n" in capsys.readouterr().err
 
 
 def test_a_cache_that_cannot_be_written_is_told_before_anything_uses_it(

@@ -1,0 +1,110 @@
+"""What to do after a command: one line that can be copied, with the user's own paths, quoted for the shell.
+
+Each command declares it as ``next_step(arguments, exit_code)`` beside its ``run``. It is made of the arguments alone: a
+next step is never worth an error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Union
+
+from ..readers import DATASETS
+from ..services.console import quote_words, say_next
+
+STAGE_2 = "train_configs/pefomed_stage2.yaml"
+_Word = Union[str, Path]
+
+
+@dataclass(frozen=True)
+class NextStep:
+    """A command for the shell."""
+
+    words: Sequence[str]
+    folder: str = ""
+    """To go to first."""
+    setting: Mapping[str, str] = field(default_factory=dict)
+    """Variables of the environment that it needs."""
+    into: str = ""
+    """File that takes what it prints."""
+
+    @property
+    def line(self) -> str:
+        """As it is typed."""
+        there = f"cd {quote_words([self.folder])} && " if self.folder else ""
+        set_first = "".join(f"{name}={quote_words([value])} " for name, value in self.setting.items())
+        into = f" > {quote_words([self.into])}" if self.into else ""
+        return f"{there}{set_first}{quote_words(self.words)}{into}"
+
+
+NextStepOf = Callable[[argparse.Namespace, int], Union[NextStep, None]]
+"""None: the processes that the command started have said it."""
+
+
+def pefomed(*words: _Word, folder: str = "", setting: Mapping[str, str] | None = None) -> NextStep:
+    """A command of ours."""
+    return NextStep(["pefomed", *map(str, words)], folder, setting or {})
+
+
+def again(arguments: argparse.Namespace, *more: str, without: Sequence[str] = ()) -> NextStep:
+    """The same command once more, with or without some of its arguments."""
+    return pefomed(*(word for word in arguments.given if word not in without), *more)
+
+
+def page_of(*runs: _Word, more: Sequence[str] = ()) -> NextStep:
+    """The page of a run, or of several, within the folder of the first."""
+    return pefomed("report", *runs, *more, "--out", Path(runs[0]) / "report.html")
+
+
+def scoring(predictions: Path, task: str) -> NextStep:
+    """Score answers by what their task is scored by."""
+    return pefomed("score", "exact_match" if task == "vqa" else "lexical", predictions)
+
+
+def task_of(dataset: str) -> str:
+    """``vqa``, ``report`` or ``caption``; of a data set that does not say, ``vqa``."""
+    spec = DATASETS.get(dataset)
+    return spec.tasks[0] if spec is not None else "vqa"
+
+
+def with_options(command: str, arguments: argparse.Namespace, *more: str) -> NextStep:
+    """Another command about the run that ``--cfg-path`` and ``--options`` name."""
+    options = [*arguments.options, *more]
+    return pefomed(command, "--cfg-path", arguments.cfg_path, *(["--options", *options] if options else []))
+
+
+def with_storages(command: str, storages: Mapping[str, Path]) -> NextStep:
+    """Another command about the shipped run of data sets, with these in the place of ``PEFOMED_DATA``'s.
+
+    Of own data, whose YAML we do not know, the project's.
+    """
+    known = {name: spec for name, spec in DATASETS.items() if spec.stage}
+    stage = max((known[name].stage for name in storages if name in known), default=0)
+    here = {name: folder for name, folder in storages.items() if name in known and known[name].stage == stage}
+    if not here:
+        if Path("stage2.yaml").is_file():
+            return pefomed(command, "--cfg-path", "stage2.yaml")
+        return pefomed("init", "my_study")
+    options = [f"datasets.{name}.build_info.storage={folder}" for name, folder in here.items()]
+    if stage == 2 and len(here) == 1:
+        cfg_path = f"projects/pefomed/stage2_{next(iter(here))}.yaml"
+    else:
+        cfg_path = f"train_configs/pefomed_stage{stage}.yaml"
+        options += [f"datasets.{name}=null" for name in known if known[name].stage == stage and name not in here]
+    return pefomed(command, "--cfg-path", cfg_path, "--options", *options)
+
+
+def opening(path: Path) -> NextStep:
+    """Open a page in the browser, wherever Python is."""
+    return NextStep([os.path.basename(sys.executable), "-m", "webbrowser", "-t", path.resolve().as_uri()])
+
+
+def show_next(step: NextStep | None) -> None:
+    """The last line on a terminal, on stderr: whatever takes the output gets none of it."""
+    if step is not None:
+        say_next(step.line)
