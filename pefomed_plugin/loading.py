@@ -1,6 +1,6 @@
 """``load``: from a file of trained weights to a model that can be asked. The architecture is read from the file.
 
-A checkpoint of this plugin or of MiniGPT-v2, or an exported adapter folder. Only sizes and names of the architecture
+A checkpoint of this plugin or of MiniGPT-v2, or an exported folder. Only sizes and names of the architecture
 are taken from it; where LLaMA and the vision encoder lie is said by the caller or the environment, never by a file.
 """
 

@@ -23,7 +23,7 @@ def add_model_arguments(parser: Any, *, required: bool) -> None:
         "--ckpt",
         required=required,
         metavar="PATH",
-        help="checkpoint, exported adapter folder, or 'embedded' for the generated tiny model",
+        help="checkpoint, exported folder, or 'embedded' for the generated tiny model",
     )
     parser.add_argument("--llama", type=Path, metavar="FOLDER", help="LLaMA it was trained on (default: PEFOMED_LLAMA)")
     parser.add_argument(

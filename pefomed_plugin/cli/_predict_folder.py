@@ -116,7 +116,7 @@ def _check(arguments: argparse.Namespace) -> None:
     if not arguments.task:
         problems.append("--task is missing: vqa, report or caption")
     if not arguments.ckpt:
-        problems.append("--ckpt is missing: a checkpoint, an exported adapter folder, or embedded")
+        problems.append("--ckpt is missing: a checkpoint, an exported folder, or embedded")
     if arguments.question and arguments.questions:
         problems.append("--question and --questions: give one of them")
     if arguments.studies and arguments.questions:

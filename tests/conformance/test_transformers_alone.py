@@ -321,7 +321,9 @@ def golden_model_of(folder: Path) -> Any:
     return talkative(folder / "again.pth")[1].eval()
 
 
-def test_the_projection_of_a_merged_llama_is_exported_with_it(offline: Path) -> None:
+def test_the_projection_of_a_merged_llama_is_exported_with_it(
+    offline: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     checkpoint, ours = talkative(offline / "checkpoint.pth")
     vit = str(write_vit(offline / "eva_vit.pth"))
     assert main(["checkpoint", "merge", str(checkpoint), "--llama", str(LLAMA), "--out", str(offline / "merged")]) == 0
@@ -329,4 +331,6 @@ def test_the_projection_of_a_merged_llama_is_exported_with_it(offline: Path) -> 
     command = ["checkpoint", "export", str(merged / "projector.safetensors"), "--format", "transformers"]
     assert main([*command, "--llama", str(merged), "--vit", vit, "--out", str(out)]) == 0
     found = load(out).network.generate_ids(arrays()["images"], golden()["prompts"], max_new_tokens=8)
+    assert main(["checkpoint", "merge", str(checkpoint), "--llama", str(out), "--out", str(offline / "no")]) != 0
+    assert "whole exported model" in capsys.readouterr().err
     assert torch.equal(found, ours.eval().generate_ids(arrays()["images"], golden()["prompts"], max_new_tokens=8))

@@ -343,6 +343,9 @@ def test_every_language_model_family(tmp_path: Path, name: str) -> None:
         labels[row, : len(processor(text=prompt, images=film)["input_ids"][0])] = -100
     assert model(**trained, labels=labels).loss.item() == pytest.approx(loss, abs=1e-5)
     assert load(folder).network.family.name == name
+    again = export(parts_of(read_contents(folder), folder, folder), tmp_path / "again")
+    assert (again / "tokenizer.json").read_bytes() == (folder / "tokenizer.json").read_bytes()
+    assert torch.equal(answered(loaded(again)[0], batch, max_new_tokens=10), found)
 
 
 def test_what_would_compute_something_else_is_refused(talk: dict[str, Any]) -> None:
@@ -363,3 +366,27 @@ def test_what_would_compute_something_else_is_refused(talk: dict[str, Any]) -> N
         with pytest.raises((ValueError, OSError), match=said):
             refused()
     assert model.resize_token_embeddings(512) is model.get_input_embeddings()
+
+
+def test_which_tokens_are_the_answers(talk: dict[str, Any]) -> None:
+    """What trainers with ``assistant_only_loss`` take the loss of."""
+    processor, film = talk["processor"], Image.new("RGB", (9, 9))
+    two = [{"type": "image", "image": film, "view": "frontal"}, {"type": "image", "image": film}]
+    asked = {"role": "user", "content": [*two, {"type": "text", "text": "Is it there?"}]}
+    answer = {"role": "assistant", "content": [{"type": "text", "text": "no it is not"}]}
+    for messages in (chat(film, "Is it?", "no it is not"), [asked, answer]):
+        found = processor.apply_chat_template(
+            messages, tokenize=True, return_dict=True, return_assistant_tokens_mask=True
+        )
+        kept = [token for token, taken in zip(found["input_ids"][0], found["assistant_masks"][0]) if taken]
+        assert kept == talk["ours"].llama_tokenizer.encode("no it is not</s>")
+
+
+def test_parts_on_other_devices(talk: dict[str, Any], tmp_path: Path) -> None:
+    """Offloaded parts reach their weights through modules alone, as parts on other GPUs do."""
+    batch = golden_batch(talk["processor"])
+    wanted = answered(talk["model"], batch, max_new_tokens=6)
+    places = {"model.visual_encoder": "disk", "model.ln_vision": "cpu", "model.llama_proj": "disk"}
+    places.update({"model.language_model": "cpu", "lm_head": "disk"})
+    model, _ = loaded(talk["folder"], device_map=places, offload_folder=str(tmp_path))
+    assert torch.equal(answered(model, batch, max_new_tokens=6), wanted)

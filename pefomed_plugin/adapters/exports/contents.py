@@ -1,6 +1,6 @@
 """What a weights file holds: tensors under one spelling, its LoRA, where it comes from. Builds no model.
 
-Reads checkpoints of this plugin, of MiniGPT-v2 and of PeFoMed, ``.safetensors`` files, and exported adapter folders.
+Reads checkpoints of this plugin, of MiniGPT-v2 and of PeFoMed, ``.safetensors`` files, and exported folders.
 """
 
 from __future__ import annotations

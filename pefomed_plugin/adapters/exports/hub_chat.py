@@ -82,10 +82,9 @@ def chat_template(
         "{%- if ns.answers != 1 or ns.turns != 1 -%}",
         "{{- raise_exception('an answer stands behind one question') -}}",
         "{%- endif -%}",
-        # a blank: the answer is tokenised as by itself either way
-        f"{{{{- {_literal('' if special else ' ')} -}}}}",
         "{%- generation -%}",
-        f"{{{{- plain(ns.text) ~ {_literal(end)} -}}}}",
+        # a blank: the answer is tokenised as by itself either way
+        f"{{{{- {_literal('' if special else ' ')} ~ plain(ns.text) ~ {_literal(end)} -}}}}",
         "{%- endgeneration -%}",
         "{%- else -%}",
         "{{- raise_exception('this model knows user and assistant, not ' ~ message['role']) -}}",

@@ -171,7 +171,10 @@ def _byte_level(path: Path, own: Any, rows: int) -> HubTokenizer:
     content = dict(parse_json(path.read_bytes()))
     added = [dict(token) for token in content["added_tokens"]]
     reserved = [token for token in added if "reserved_special_token" in str(token["content"])]
-    if rows > own.pieces:
+    there = [token for token in added if token["content"] == IMAGE_PLACEHOLDER]
+    if there:  # of a folder that was exported before
+        number = there[0]["id"]
+    elif rows > own.pieces:
         added.append(_added(IMAGE_PLACEHOLDER, own.pieces))
         number = own.pieces
     elif reserved:

@@ -35,7 +35,7 @@ class EvaAttention(nn.Module):
         """(I, 1 + N, D) -> the same shape."""
         images, length, width = hidden.shape
         bias = torch.cat((self.q_bias, torch.zeros_like(self.v_bias), self.v_bias))
-        mixed = functional.linear(hidden, self.qkv.weight, bias)
+        mixed = self.qkv(hidden) + bias  # by the module, for what hooks or adapts it
         query, key, value = mixed.view(images, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
         seen = functional.scaled_dot_product_attention(query, key, value)
         return self.proj(seen.transpose(1, 2).reshape(images, length, width))

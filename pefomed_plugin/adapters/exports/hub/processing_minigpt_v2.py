@@ -60,7 +60,7 @@ class MiniGPTv2Processor(ProcessorMixin):
         for key in ("videos", "audio"):
             if settings.pop(key, None) is not None:
                 raise ValueError(f"{key}: this model sees images only")
-        for key in ("videos_kwargs", "audio_kwargs", "return_metadata", "sanitize_control_tokens"):
+        for key in _OF_OTHERS:
             settings.pop(key, None)
         if text is None:
             raise ValueError("no text is given; a prompt has <ImageHere> where an image goes")
@@ -73,11 +73,15 @@ class MiniGPTv2Processor(ProcessorMixin):
                 f"{len(given)} image(s) are given, and the text has {places} place(s) for one ({self.image_token}); "
                 "apply_chat_template writes them where a message has {'type': 'image'}"
             )
-        begin = self.tokenizer.bos_token or ""
-        if settings.pop("add_special_tokens", True):
-            texts = [one if one.startswith(begin) else begin + one for one in texts]
-        texts = [one.replace(self.image_token, self.image_token * self.visual_tokens) for one in texts]
-        content = dict(self.tokenizer(texts, add_special_tokens=False, **settings))
+        begin = (self.tokenizer.bos_token or "") if settings.pop("add_special_tokens", True) else ""
+        begun = [one if one.startswith(begin) else begin + one for one in texts]
+        whole = [one.replace(self.image_token, self.image_token * self.visual_tokens) for one in begun]
+        content = dict(self.tokenizer(whole, add_special_tokens=False, **settings))
+        if "offset_mapping" in content:
+            content["offset_mapping"] = [
+                self._offsets_in(one, len(long) - len(one), row)
+                for one, long, row in zip(texts, begun, content["offset_mapping"])
+            ]
         if kinds:
             content["mm_token_type_ids"] = [
                 [int(token == self.image_token_id) for token in row] for row in content["input_ids"]
@@ -85,6 +89,27 @@ class MiniGPTv2Processor(ProcessorMixin):
         if given:
             content.update(self.image_processor(given, **of_images))
         return BatchFeature(content, tensor_type=tensors)
+
+    def _offsets_in(self, text: str, before: int, offsets: Any) -> list[tuple[int, int]]:
+        """Where tokens lie in the text as it was given, an image's all at its place; ``before`` characters were put
+        in front. Transformers finds by it which tokens are an answer's."""
+        size, grown = len(self.image_token), len(self.image_token) * (self.visual_tokens - 1)
+        places, at = [], text.find(self.image_token)
+        while at >= 0:
+            places.append(at)
+            at = text.find(self.image_token, at + size)
+
+        def back(char: int, is_end: bool) -> int:
+            char -= before
+            for place in places:
+                if char <= place:
+                    break
+                if char < place + size + grown:
+                    return place + size * is_end
+                char -= grown
+            return max(char, 0)
+
+        return [(back(start, False), back(end, True)) for start, end in offsets]
 
     def apply_chat_template(self, conversation: Any, *args: Any, **kwargs: Any) -> Any:
         """As of every processor. Image files are read as in training: with all of their bits, and as they are stored
@@ -137,6 +162,14 @@ class MiniGPTv2Processor(ProcessorMixin):
         return MultiModalData(num_image_tokens=[self.visual_tokens] * count, num_image_patches=[1] * count)
 
 
+_OF_OTHERS = (
+    "videos_kwargs",
+    "audio_kwargs",
+    "return_metadata",
+    "sanitize_control_tokens",
+    "return_text_replacement_offsets",
+)
+"""Arguments that say nothing to text with images: offsets are those of the text that was given."""
 _OF_IMAGES = ("size", "image_mean", "image_std", "do_resize", "do_rescale", "do_normalize", "do_center_crop", "do_pad")
 
 
