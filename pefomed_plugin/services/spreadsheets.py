@@ -27,6 +27,7 @@ NUMBERLIKE = re.compile(
 """Whole texts that a spreadsheet takes for a number, a date or a time. JavaScript reads the same pattern."""
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
 """What begins a formula, or what our own mark of a text could be taken for."""
+_ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
 OPENPYXL = Need("openpyxl", "spreadsheets", "openpyxl")
 
 
@@ -95,3 +96,10 @@ def unguarded(cell: str) -> str:
 
 def _is_in_danger(text: str) -> bool:
     return text.startswith(FORMULA_STARTS) or NUMBERLIKE.fullmatch(text.strip()) is not None
+
+
+def unescaped(cell: Any) -> Any:
+    """A cell with the escapes of ECMA-376 (ST_Xstring) read: ``_xHHHH_`` is a character, ``_x005F_`` an underscore."""
+    if not isinstance(cell, str):
+        return cell
+    return _ESCAPED.sub(lambda found: chr(int(found.group(1), 16)), cell)

@@ -24,7 +24,7 @@ _COMMON = {
     "answer_type": "answertype antworttyp",
     "question_type": "questiontype fragetyp",
     "organ": "organ region koerperregion korperregion",
-    "patient": "patient patientid patid pat patientno patientnumber patientennummer patientenid patnr patientnr "
+    "patient": "patient patientid patid pat pid patientno patientnumber patientennummer patientenid patnr patientnr "
     "subject "
     "subjectid",
     "study": "study studyid studyinstanceuid studyuid exam examid untersuchung untersuchungsnummer studie",
@@ -39,6 +39,8 @@ TEXTS = {"vqa": ("question", "answer"), "report": ("report",), "caption": ("capt
 _TEXT_FIELDS = tuple(name for names in TEXTS.values() for name in names)
 KEPT = "metadata."
 """Begins the field of a column that is kept with the sample as it is."""
+_OURS = frozenset((*FIELDS, "subject", "view", "modality", "source_id", "answer_type_from"))
+"""What samples' metadata hold by themselves, or records as fields."""
 SPLIT_NAMES = {
     "train": ("train", "training", "fit"),
     "val": ("val", "valid", "validation", "dev", "development"),
@@ -69,6 +71,10 @@ def read_map(given: Sequence[str]) -> dict[str, str]:
             known = near_names(name, FIELDS)
             problems.append(
                 f"{text!r}: no field {name!r}; {known} A column that is to stay as it is: {KEPT}{name}={column}"
+            )
+        elif name[len(KEPT) :] in _OURS and name.startswith(KEPT):
+            problems.append(
+                f"{text!r}: {name[len(KEPT) :]} has a meaning of its own; keep the column under another name"
             )
         elif name in found:
             problems.append(f"{text!r}: {name} is {found[name]!r} already")

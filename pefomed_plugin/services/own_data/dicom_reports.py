@@ -20,7 +20,7 @@ from .dicom_tree import JOINS, SHOWN, Study, Tree, read_tree, views_said
 from .own_tables import choose_parting, texts_of
 from .pseudonyms import Pseudonyms
 from .splitting import part
-from .tables import Table, as_text, read_table
+from .tables import Table, as_metadata, as_text, read_table
 from .wishes import OwnData, Wishes
 
 IMAGES = "images"
@@ -186,7 +186,7 @@ def _add_samples(
         first.setdefault(study.name, where)
         values = {name: as_text(row.get(column, "")) for name, column in columns.items()}
         record = texts_of(values)
-        record.update({name[len(KEPT) :]: value for name, value in values.items() if name.startswith(KEPT)})
+        record.update({name[len(KEPT) :]: as_metadata(cell) for name, cell in values.items() if name.startswith(KEPT)})
         record["study"] = study.name
         if study.patient:
             record["subject"] = study.patient

@@ -22,7 +22,7 @@ from .columns import KEPT, match_columns, split_of, task_of
 from .image_lookup import MISSING, ImageFinder
 from .pseudonyms import Pseudonyms
 from .splitting import Parting, part
-from .tables import SUFFIXES, Table, as_text, read_table
+from .tables import SUFFIXES, Table, as_metadata, as_text, read_table
 from .wishes import OwnData, Wishes
 
 TEXT_FIELDS = ("question", "answer", "report", "caption", "id", "answer_type", "question_type", "organ")
@@ -219,7 +219,7 @@ class Records:
                 )
                 return
         record = texts_of(values)
-        record.update({name[len(KEPT) :]: value for name, value in values.items() if name.startswith(KEPT)})
+        record.update({name[len(KEPT) :]: as_metadata(cell) for name, cell in values.items() if name.startswith(KEPT)})
         record.update(self._people(values))
         try:
             record.update(self._images(where, values))

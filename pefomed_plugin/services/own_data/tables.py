@@ -6,8 +6,10 @@ A column is what the header calls it; what the columns mean is not known here (`
 from __future__ import annotations
 
 import csv
+import datetime
 import io
 import json
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -140,11 +142,22 @@ def _read_lines(path: Path) -> Table:
 
 
 def as_text(value: Any) -> Any:
-    """A JSON value as a cell: numbers spelt out, ``12.0`` as ``12``; lists and objects stay for those who take them."""
-    if value is None:
+    """A value of JSON or of a data frame as a cell: numbers and dates spelt out, ``12.0`` as ``12``, nothing and
+    NaN empty.
+
+    Lists and objects stay for those who take them.
+    """
+    if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     if isinstance(value, bool):
         return json.dumps(value)
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         return str(int(value))
-    return str(value) if isinstance(value, (int, float)) else value
+    if isinstance(value, (datetime.date, datetime.time)):
+        return value.isoformat()
+    return value if isinstance(value, (str, list, dict, bytes)) else str(value)
+
+
+def as_metadata(value: Any) -> Any:
+    """A value that is kept with a sample, as JSON can hold it."""
+    return json.loads(json.dumps(value, default=str)) if isinstance(value, (list, dict)) else str(value)

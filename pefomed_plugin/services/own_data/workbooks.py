@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import ConfigError, near_names
-from ..spreadsheets import MOST_COLUMNS, opened_workbook
+from ..spreadsheets import MOST_COLUMNS, opened_workbook, unescaped
 
 _ZEROS = re.compile(r"0{2,}")
 """The number format that shows 7 as 0007."""
@@ -119,4 +119,4 @@ def _text(value: Any, number_format: str, counts: Counter[str]) -> str:
             counts[_ZERO_FORMATS] += 1
             return str(int(value)).zfill(len(number_format))
         return str(int(value)) if is_whole else repr(value)
-    return str(value)
+    return str(unescaped(value))

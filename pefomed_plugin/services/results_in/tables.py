@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import csv
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -17,14 +16,13 @@ from ...errors import ConfigError, DataError, why
 from ...input_files import open_input
 from ...json_text import mark_half_characters, tell_half_characters
 from ...readers.textfiles import read_json_list
-from ..spreadsheets import opened_workbook, rows_of
+from ..spreadsheets import opened_workbook, rows_of, unescaped
 from .answers import FAILED, SAMPLE_ID, Answer, first_of, make_answers
 
 FAILURE = "Failed to obtain answer"
 """How VLMEvalKit begins what it writes in place of an answer that did not come."""
 GENERATED, REFERENCES = "res.csv", "gts.csv"
 """Names of R2Gen's two files: what was generated, and the references, line by line."""
-_ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
 
 
 def read_vlmevalkit(path: Path) -> list[Answer]:
@@ -56,7 +54,7 @@ def read_vlmevalkit(path: Path) -> list[Answer]:
 def read_header(path: Path) -> list[str]:
     """Names of the columns of a spreadsheet. Raises as ``read_vlmevalkit``."""
     with opened_workbook(path) as book:
-        return [str(_unescaped(name)) for name in next(rows_of(book.worksheets[0]), ())]
+        return [str(unescaped(name)) for name in next(rows_of(book.worksheets[0]), ())]
 
 
 def pair_of(path: Path) -> tuple[Path, Path] | None:
@@ -123,20 +121,13 @@ def _read_csv(path: Path, delimiter: str) -> list[list[str]]:
 def _read_xlsx(path: Path) -> list[dict[str, Any]]:
     with opened_workbook(path) as book:
         rows = rows_of(book.worksheets[0])
-        header = [str(_unescaped(name)) for name in next(rows, ())]
+        header = [str(unescaped(name)) for name in next(rows, ())]
         found = [
-            {name: _unescaped(cell) for name, cell in zip_longest(header, row[: len(header)])} for row in rows if row
+            {name: unescaped(cell) for name, cell in zip_longest(header, row[: len(header)])} for row in rows if row
         ]
     whole, halves = mark_half_characters(found)
     tell_half_characters(str(path), halves)
     return whole
-
-
-def _unescaped(cell: Any) -> Any:
-    """A cell with the escapes of ECMA-376 (ST_Xstring) read: ``_xHHHH_`` is a character, ``_x005F_`` an underscore."""
-    if not isinstance(cell, str):
-        return cell
-    return _ESCAPED.sub(lambda found: chr(int(found.group(1), 16)), cell)
 
 
 def _read_tsv(path: Path) -> list[dict[str, Any]]:

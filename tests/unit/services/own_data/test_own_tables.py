@@ -258,12 +258,47 @@ def test_columns_by_map_and_by_common_names() -> None:
         "t.csv: BILDDATEI and Bild may both be the image; say which: --map image=BILDDATEI",
     )
     with pytest.raises(ConfigError) as wrong:
-        read_map(["imge=a", "report", "id=a", "id=b"])
-    assert len(wrong.value.problems) == 3 and "did you mean 'image'" in wrong.value.problems[0]
+        read_map(["imge=a", "report", "id=a", "id=b", "metadata.study=c", "metadata.=d"])
+    assert len(wrong.value.problems) == 5 and "did you mean 'image'" in wrong.value.problems[0]
     with pytest.raises(DataError, match="has vqa and report"):
         task_of(["image", "question", "answer", "report"], Path("t.csv"), header)
     with pytest.raises(DataError, match="no column for answer"):
         task_of(["image", "question"], Path("t.csv"), header)
+
+
+def test_json_lines_and_what_data_frames_hold(tmp_path: Path) -> None:
+    write_images(tmp_path / "bilder", "a.png", "b.png")
+    rows = [
+        {"img": "a.png", "befund": " Clear. ", "pid": 12.0, "age": 61, "films": [1], "ok": True},
+        {"img": "b.png", "befund": "Large.", "pid": "12", "age": None, "films": {"x": 2}, "ok": False},
+    ]
+    source = tmp_path / "t.jsonl"
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    kept = [f"metadata.{name}={name}" for name in ("age", "films", "ok")]
+    columns = read_map(["report=befund", *kept])
+    first, second = read_tables(source, wishes(columns=columns, shares=read_shares("test"))).release.samples
+    assert (first.answer, first.metadata["age"], first.metadata["films"], first.metadata["ok"]) == (
+        "Clear.",
+        "61",
+        [1],
+        "true",
+    )
+    assert (second.metadata["age"], second.metadata["films"]) == ("", {"x": 2})
+    assert first.metadata["subject"] == second.metadata["subject"], "12.0 and 12 are one patient"
+    source.write_text('{"img": "a.png"}\n[1]\n{"img"', encoding="utf-8")
+    with pytest.raises(DataError):
+        read_tables(source, wishes(shares=read_shares("test")))
+
+
+def test_several_images_in_a_sheet(tmp_path: Path) -> None:
+    write_images(tmp_path / "bilder", "a.png", "sub/b.png")
+    rows = [["frontal=A.png; lateral=b.png", "Line_x000D_\nNext."], ["a.png; a.png", "Twice."]]
+    source = write_book(tmp_path / "b.xlsx", ["images", "report"], rows[0])
+    sample = read_tables(source, wishes(shares=read_shares("test"))).release.samples[0]
+    assert (sample.images, sample.views) == (("a.png", "sub/b.png"), ("frontal", "lateral"))
+    assert sample.answer == "Line\r\nNext."
+    write_book(source, ["images", "report"], *rows)
+    assert "row 3: images: the same image twice" in problems(source, shares=read_shares("test"))[0]
 
 
 def test_a_sheet_as_a_person_sees_it(tmp_path: Path) -> None:
