@@ -60,6 +60,19 @@ def parse_json(content: str | bytes, *, with_nan: bool = False) -> Any:
     return read_json_text(content, with_nan=with_nan)[0]
 
 
+def parse_first(text: str) -> Any:
+    """The value that a text begins with, whatever follows it; NaN is taken.
+
+    Raises:
+        JsonFault: it begins with none, or with one that is not read.
+    """
+    try:
+        end = _LENIENT.raw_decode(text)[1]
+    except (json.JSONDecodeError, RecursionError, _Refused):
+        end = len(text)
+    return parse_json(text[:end], with_nan=True)
+
+
 def read_json_text(content: str | bytes, *, with_nan: bool = False) -> tuple[Any, int]:
     """As ``parse_json``, and how many of its records held half a character, which is now U+FFFD."""
     text = content if isinstance(content, str) else _decoded(content)

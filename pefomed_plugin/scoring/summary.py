@@ -20,8 +20,9 @@ _Pairs = Sequence[tuple[Prediction, Score]]
 def summarise(spec: ScorerSpec, predictions: Sequence[Prediction], scores: Sequence[Score]) -> dict[str, Any]:
     """Figures of one scorer's scores over one test set; ``value`` and ``interval`` in the unit that is shown.
 
-    Right or wrong: by kind of question, with the count of right ones. Levels: WASM and a count for each level. Others:
-    their mean. A scorer of several metrics has one entry for each.
+    Right or wrong: by kind of question, with the count of right ones; a kind that it does not score, and has no column
+    of, is left out. Levels: WASM and a count for each level. Others: their mean. A scorer of several metrics has one
+    entry for each.
 
     Raises:
         DataError: predictions and scores do not belong together.
@@ -41,7 +42,11 @@ def summarise(spec: ScorerSpec, predictions: Sequence[Prediction], scores: Seque
         group: [(prediction, score) for prediction, score in pairs if kind in (None, answer_type(prediction))]
         for group, kind in GROUPS.items()
     }
-    return {group: _accuracy(spec, chosen) for group, chosen in groups.items() if chosen}
+    return {
+        group: _accuracy(spec, chosen)
+        for group, chosen in groups.items()
+        if chosen and (group in spec.columns or any(score.value is not None for _, score in chosen))
+    }
 
 
 def summarise_by(

@@ -9,10 +9,17 @@ from pathlib import Path
 import pytest
 
 import pefomed_plugin
-from pefomed_plugin.json_text import DEEPEST, MOST_DIGITS, JsonFault, as_json, parse_json
+from pefomed_plugin.json_text import DEEPEST, MOST_DIGITS, JsonFault, as_json, parse_first, parse_json
 
 PACKAGE = Path(pefomed_plugin.__file__).parent
 SECRET = "carcinoma of John Doe"
+
+
+def test_the_first_of_several_values() -> None:
+    assert parse_first('{"a": NaN}, {"b": ') != {} and parse_first('{"a": [1]}, {"b": ') == {"a": [1]}
+    for text in ("", '{"a": ', '{"a": 1, "a": 2}', "[" * 100_000):
+        with pytest.raises(JsonFault):
+            parse_first(text)
 
 
 def test_only_one_module_calls_pythons_reader() -> None:

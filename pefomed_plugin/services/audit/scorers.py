@@ -137,7 +137,8 @@ def _keys(spec: ScorerSpec, figures: Mapping[str, Any]) -> list[str]:
     """Figures that can be checked: of each metric, or of all answers and of the groups that there are."""
     if spec.metrics:
         return [metric.name for metric in spec.metrics]
-    return ["overall", *(group for group in GROUPS if group in figures and group != "overall")]
+    whole = ["overall"] if "overall" in (*spec.columns, *figures) else []
+    return [*whole, *(group for group in GROUPS if group in figures and group != "overall")]
 
 
 def _about(

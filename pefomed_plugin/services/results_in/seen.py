@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from ...errors import DataError, named, quoted
 from ...input_files import open_input
 from ...json_fields import kind_of
-from ...json_text import JsonFault, parse_json
+from ...json_text import JsonFault, parse_first, parse_json
 from ...readers.textfiles import read_json, read_rows, read_text
 from .inspect_logs import is_inspect_archive
 from .tables import pair_of, read_header
@@ -88,8 +87,8 @@ def look_at(path: Path) -> Seen:
 def _first_of_list(path: Path, text: bytes) -> Seen:
     """Of a long list the first record alone is read."""
     try:
-        record = json.JSONDecoder().raw_decode(text[1:].decode("utf-8", "ignore").lstrip())[0]
-    except (ValueError, RecursionError):
+        record = parse_first(text[1:].decode("utf-8", "ignore").lstrip())
+    except JsonFault:
         rows = read_rows(path, with_nan=True)  # says where it is damaged
         record = rows[0][1] if rows else {}
     return Seen(LIST, _keys(path, record))
