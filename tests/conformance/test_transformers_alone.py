@@ -190,7 +190,8 @@ def test_transformers_own_trainer_takes_a_step(offline: Path) -> None:
     assert not any("visual_encoder" in name for name in changed)
 
 
-def test_trl_trains_it_on_questions_and_answers(offline: Path) -> None:
+@pytest.mark.parametrize("recomputed", [False, True])
+def test_trl_trains_it_on_questions_and_answers(offline: Path, recomputed: bool) -> None:
     trl = pytest.importorskip("trl")
     datasets = pytest.importorskip("datasets")
     from peft import LoraConfig
@@ -214,7 +215,7 @@ def test_trl_trains_it_on_questions_and_answers(offline: Path) -> None:
         use_cpu=True,
         bf16=False,
         save_strategy="no",
-        gradient_checkpointing=False,
+        gradient_checkpointing=recomputed,
         disable_tqdm=True,
     )
     trainer = trl.SFTTrainer(
@@ -227,7 +228,10 @@ def test_trl_trains_it_on_questions_and_answers(offline: Path) -> None:
     batch = trainer.data_collator([trainer.train_dataset[number] for number in range(2)])
     answers = batch["labels"][batch["labels"] != -100].tolist()
     assert answers == [*processor.tokenizer.encode("yes</s>", add_special_tokens=False)] * 2
+    begun = {name: one.clone() for name, one in trainer.model.named_parameters() if one.requires_grad}
     assert trainer.train().training_loss > 0
+    still = [name for name, one in trainer.model.named_parameters() if name in begun and torch.equal(one, begun[name])]
+    assert begun and not [name for name in still if "lora_B" in name]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,13 @@ from PIL import Image
 
 from pefomed_plugin import load
 from pefomed_plugin.adapters.exports.contents import read_contents
+from pefomed_plugin.families import DEFAULT_FAMILY as LLAMA_2
+from pefomed_plugin.families.exported import NORM, PROJECTION, VISION, exported_name
 from pefomed_plugin.prompts import PROMPT_TEMPLATES, template_of
 from pefomed_plugin.toolkit.bundled.processors import Blip2ImageEvalProcessor
+from pefomed_plugin.toolkit.bundled.vision import build_vision_encoder
 from pefomed_plugin.toolkit.checkpoint import trainable_state
+from pefomed_plugin.vision_encoders import VIT_G
 from tests.conformance.exported_model import (
     LLAMA,
     UPSTREAM,
@@ -390,3 +395,24 @@ def test_parts_on_other_devices(talk: dict[str, Any], tmp_path: Path) -> None:
     places.update({"model.language_model": "cpu", "lm_head": "disk"})
     model, _ = loaded(talk["folder"], device_map=places, offload_folder=str(tmp_path))
     assert torch.equal(answered(model, batch, max_new_tokens=6), wanted)
+
+
+def test_the_real_sizes_have_the_real_names(tmp_path: Path, talk: dict[str, Any]) -> None:
+    """ViT-g and LLaMA-2-7B: what the folder's code would load is what is written of them."""
+    from transformers import AutoConfig, AutoModelForImageTextToText
+
+    config = AutoConfig.from_pretrained(str(talk["folder"]), trust_remote_code=True)
+    size = asdict(LLAMA_2.published_size)
+    text = {key: size[key] for key in ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers")}
+    vision = type(config.vision_config)()
+    real = type(config)({"model_type": "llama", **text, "num_attention_heads": 32}, vision, auto_map=config.auto_map)
+    with torch.device("meta"):
+        model = AutoModelForImageTextToText.from_config(real, trust_remote_code=True)
+        encoder = build_vision_encoder(VIT_G)
+    found = {name: tuple(one.shape) for name, one in model.state_dict().items()}
+    wanted = {exported_name(name): shape for name, shape in LLAMA_2.tensor_shapes(size).items()}
+    wanted.update({VISION + name: tuple(one.shape) for name, one in encoder.state_dict().items()})
+    wanted.update({PROJECTION + "weight": (4096, 5632), PROJECTION + "bias": (4096,)})
+    wanted.update({NORM + "weight": (1408,), NORM + "bias": (1408,)})
+    assert found == wanted
+    assert vision.visual_tokens == VIT_G.visual_tokens == 256
