@@ -19,16 +19,22 @@ from inspect_ai.scorer import Metric, SampleScore, Score, Scorer, Target, metric
 from inspect_ai.solver import TaskState, generate
 
 from .. import __version__
-from ..errors import DataError
+from ..errors import ConfigError, DataError
 from ..prompts import plain_parts
 from ..records import Prediction, Sample
-from ..requirements import require
+from ..requirements import installed_version, release, require
 from ..scoring import find_scorer
 from ..storage import read_samples
 from .figures import MAX_TOKENS, answered, figures_of, plain_name
 
 _WHOLE_SET = "whole set"
 """In place of a value, of scorers that measure the whole test set at once."""
+OLDEST = "0.3.245"
+"""Of inspect_ai, whose metrics may see the scores of every epoch since then."""
+if release(installed_version("inspect_ai") or "0") < release(OLDEST):
+    raise ConfigError(
+        f"inspect_ai {installed_version('inspect_ai')} is too old for this task; pip install 'inspect_ai>={OLDEST}'"
+    )
 
 
 def make_task(folder: Path, split: str, scorers: Sequence[str]) -> Task:

@@ -213,6 +213,16 @@ def test_inspect_ai_names_a_missing_image_before_it_asks(tmp_path: Path) -> None
         make_task(folder, "test", ["exact_match"])
 
 
+def test_an_inspect_ai_that_is_too_old_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pefomed_plugin import requirements
+    from pefomed_plugin.errors import ConfigError
+
+    monkeypatch.delitem(sys.modules, "pefomed_plugin.sharing.inspect_task", raising=False)
+    monkeypatch.setattr(requirements, "installed_version", lambda name: "0.3.200")
+    with pytest.raises(ConfigError, match=r"pip install 'inspect_ai>=0.3.245'"):
+        import pefomed_plugin.sharing.inspect_task  # noqa: F401
+
+
 # -- lmms-eval ---------------------------------------------------------------------------------------------------------
 
 
