@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..adapters.data.builders import read_dataset
-from ..adapters.data.datasets import existing_images
 from ..config.datasets import DatasetConfig
 from ..config.run import RunConfig
 from ..errors import PefomedError
@@ -28,6 +26,8 @@ def check_images(name: str, section: DatasetConfig, run: RunConfig) -> list[Find
 
     Of shards that are fetched at the start, and of streams of others, nothing is asked.
     """
+    from ..adapters.data.builders import read_dataset  # late: loads torch
+
     what, storage = "data set " + name, section.build_info.storage or ""
     splits = [*(() if run.evaluate else (*run.train_splits, *run.valid_splits)), *run.test_splits]
     try:
@@ -49,6 +49,8 @@ def check_images(name: str, section: DatasetConfig, run: RunConfig) -> list[Find
 
 def _check_split(name: str, split: str, samples: list[Sample], release: Release, section: DatasetConfig) -> Finding:
     what = f"{name}, {split}"
+    from ..adapters.data.datasets import existing_images  # late: loads torch
+
     there, missing = existing_images(samples, release.image_root)
     images = len({image for sample in samples for image in sample.images})
     counted = f"{len(samples):,} samples, {images:,} images"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +19,8 @@ from ..services.outbound import FLAG, log_path, read_log
 from .findings import ERROR, NOTE, OK, WARNING, Finding
 
 GIB, GB = 2**30, 1e9
+_DEVICES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/kfd", "/dev/dxg")
+"""Of NVIDIA's driver, AMD's, and Windows' within Linux."""
 _JUDGING = "docs/judging.md"
 
 
@@ -25,6 +28,8 @@ def check_gpus() -> list[Finding]:
     """Every visible GPU with its memory and whether it has bf16; or why torch sees none."""
     if find_spec("torch") is None:
         return []  # its absence is the toolkit's finding
+    if not may_have_gpu():
+        return [_no_gpu()]
     import torch  # late: heavy
 
     if not torch.cuda.is_available():
@@ -48,7 +53,7 @@ def check_gpus() -> list[Finding]:
                     "unset CUDA_VISIBLE_DEVICES",
                 )
             ]
-        return [Finding("machine", "GPU", NOTE, "none: the embedded default runs on the CPU, LLaMA-2-7B needs a GPU")]
+        return [_no_gpu()]
     bf16 = "yes" if has_bf16() else "no, fp16 is used"
     findings = []
     for number in range(torch.cuda.device_count()):
@@ -64,6 +69,16 @@ def check_gpus() -> list[Finding]:
             )
         )
     return findings
+
+
+def may_have_gpu() -> bool:
+    """Whether something here hints at a GPU that torch could use; where nothing does, torch need not be asked."""
+    told = os.environ.get("CUDA_VISIBLE_DEVICES") is not None or shutil.which("nvidia-smi") is not None
+    return told or not sys.platform.startswith("linux") or any(Path(device).exists() for device in _DEVICES)
+
+
+def _no_gpu() -> Finding:
+    return Finding("machine", "GPU", NOTE, "none: the embedded default runs on the CPU, LLaMA-2-7B needs a GPU")
 
 
 def check_java() -> list[Finding]:

@@ -105,9 +105,14 @@ def check_run(cfg_path: str, options: Sequence[str] = ()) -> list[Finding]:
     ]
     section = {**vars(model), **_whole_model(model)}
     sizes = Sizes(None if is_tiny else 4096, encoder=encoder_of(section))
-    if parts and not environment.sample_folder().is_dir():
+    tiny_is_there = is_tiny and Path(str(section["llama_model"] or "")).is_dir()
+    drawn = "PEFOMED_DATA" in parts
+    to_draw = [
+        name for name, one in config.datasets.items() if drawn and not Path(one.build_info.storage or "").is_dir()
+    ]
+    if to_draw or (is_tiny and not tiny_is_there):
         findings.append(_check_sample_folder())
-    if not is_tiny or environment.sample_folder().is_dir():
+    if not is_tiny or tiny_is_there:
         findings += check_weights(
             Path(str(section["llama_model"] or "")),
             Path(str(section["vit_weights"] or "")),
@@ -116,12 +121,13 @@ def check_run(cfg_path: str, options: Sequence[str] = ()) -> list[Finding]:
             starts=True,
             given=given_in(vars(model)),
         )
-    if "PEFOMED_DATA" not in parts or environment.sample_folder().is_dir():
+    looked_at = {name: dataset for name, dataset in config.datasets.items() if name not in to_draw}
+    if looked_at:
         found = {
             name: check_data(name, dataset.build_info.storage or "", dataset.build_info.images)
-            for name, dataset in config.datasets.items()
+            for name, dataset in looked_at.items()
         }
-        for name, dataset in config.datasets.items():
+        for name, dataset in looked_at.items():
             found[name] += [] if is_broken(found[name]) else check_images(name, dataset, run)
         broken = [name for name in found if is_broken(found[name])]
         findings += [finding for of_set in found.values() for finding in of_set]

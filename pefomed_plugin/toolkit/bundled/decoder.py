@@ -17,6 +17,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from ...families import LanguageModelFamily
+from .key_values import leave_uncompiled
 from .packing import PREFIX, Packed
 
 Block = Callable[..., torch.Tensor]
@@ -199,6 +200,7 @@ def block_of(family: LanguageModelFamily) -> Block:
 
 @lru_cache(maxsize=1)
 def _compiled(block: Block) -> Block:
+    leave_uncompiled()
     return torch.compile(block, dynamic=True)
 
 

@@ -8,6 +8,8 @@ Shapes: S slots of C columns, K key heads of width d; G rows of T places as in `
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 from torch.nn import functional
 
@@ -80,11 +82,19 @@ class Continuing:
         self._store, self._columns = store, columns
         self._targets = (starts + positions).flatten()
 
-    @torch.compiler.disable  # one store for all layers: compiled with it, a layer would be compiled for each number
     def append(self, layer: int, keys: torch.Tensor, values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Keep (S, K, Q, d) each; what there is to see with them, (S, K, columns, d)."""
         self._store.put(layer, _tokens(keys), _tokens(values), self._targets)
         return self._store.first(layer, self._columns)
+
+
+@cache
+def leave_uncompiled() -> None:
+    """Keep ``append`` out of compiled layers: there is one store for all, and each would be compiled for its number.
+
+    Once, before something is compiled and not at import: it loads the compiler, which is as much again as torch.
+    """
+    Continuing.append = torch.compiler.disable(Continuing.append)  # type: ignore[method-assign]
 
 
 def _tokens(heads: torch.Tensor) -> torch.Tensor:
