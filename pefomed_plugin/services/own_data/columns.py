@@ -114,7 +114,7 @@ def match_columns(path: Path, header: Sequence[str], given: Mapping[str, str]) -
     if recognised:
         lines.append(
             "columns known by their names: "
-            + ", ".join(f"{name} = {column}" for name, column in recognised.items())
+            + ", ".join(name if name == column else f"{name} = {column}" for name, column in recognised.items())
             + " (--map says otherwise)"
         )
     left = [name for name in header if name and name not in columns.values()]

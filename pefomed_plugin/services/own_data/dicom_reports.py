@@ -17,8 +17,9 @@ from ..data.folds import PATIENT
 from .columns import KEPT, match_columns, task_of
 from .dicom_copies import copy_film
 from .dicom_tree import JOINS, SHOWN, Study, Tree, read_tree, views_said
-from .own_tables import choose_parting, texts_of
+from .own_tables import choose_parting
 from .pseudonyms import Pseudonyms
+from .records import texts_of
 from .splitting import part
 from .tables import Table, as_metadata, as_text, read_table
 from .wishes import OwnData, Wishes
