@@ -42,6 +42,7 @@ COMMANDS = {
         TRAIN, "make the images of a run ready once: what the frozen vision encoder makes of them, or pixels"
     ),
     "train": Command(TRAIN, "train, then evaluate, what a YAML says; starts torchrun"),
+    "watch": Command(TRAIN, "training while it runs: curves of one or several runs, validation, remaining time"),
     "evaluate": Command(EVALUATE, "answer and score the test splits of a YAML; starts torchrun"),
     "predict": Command(EVALUATE, "let a model behind an API answer a test set, or a model of yours a folder of images"),
     "import-predictions": Command(EVALUATE, "turn other people's result files into predictions.jsonl"),

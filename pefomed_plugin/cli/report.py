@@ -25,6 +25,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Read the runs and write the page."""
     from ..reporting.page.explorer import write_report  # late: loads PIL
 
+    if all(map(_only_trained, arguments.runs)):
+        return _write_training(arguments)
     runs = read_evaluations(arguments, references=False)
     if arguments.by and len(runs) < 2:
         raise ConfigError("--by says what differs between runs; give two or more (a page of one has its breakdowns)")
@@ -40,3 +42,21 @@ def run(arguments: argparse.Namespace) -> int:
 def next_step(arguments: argparse.Namespace, _: int) -> NextStep:
     """Open it."""
     return opening(arguments.out)
+
+
+def _only_trained(folder: Path) -> bool:
+    """Whether a run has a training and no answers yet."""
+    answers = (folder / "predictions.jsonl").is_file() or any(folder.glob("results/*/predictions.jsonl"))
+    return (folder / "log.jsonl").is_file() and not answers
+
+
+def _write_training(arguments: argparse.Namespace) -> int:
+    from ..reporting.training.curves import read_training  # late: beside the page
+    from ..reporting.training.page import write_training_page  # late: beside the table
+
+    if arguments.label and len(arguments.label) != len(arguments.runs):
+        raise ConfigError(f"{len(arguments.runs)} runs and {len(arguments.label)} labels; give one for each run")
+    labels = arguments.label or [""] * len(arguments.runs)
+    write_training_page([read_training(run, label) for run, label in zip(arguments.runs, labels)], arguments.out)
+    print(f"no answers yet; the page shows training. Written to {arguments.out}")
+    return 0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..services.memory.operations import READING
 from .rendering import Shown
 from .table import COUNT, FIGURE, Column, Table
+from .training.curves import in_words
 
 if TYPE_CHECKING:
     from ..adapters.training.duration import Duration
@@ -64,9 +65,4 @@ def hours_data(found: Sequence[Duration], utilisation: float, price: float | Non
 
 
 def _in_words(seconds: float | None) -> str:
-    if seconds is None:
-        return "none"
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+    return "none" if seconds is None else in_words(seconds)

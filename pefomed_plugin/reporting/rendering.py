@@ -10,6 +10,7 @@ import io
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import asdict, fields
+from html import escape
 from typing import Any, Union
 
 from ..services.console import Line, is_first_rank, make_console, print_line, say
@@ -82,6 +83,22 @@ def to_markdown(table: Table) -> str:
             *(_escaped(on_one_line(note)) for note in table.notes),
         ]
     )
+
+
+def to_html(table: Table) -> str:
+    """For a page without a script: every text escaped; nothing where it has no rows."""
+    if not table.items:
+        return ""
+    kinds = ["" if column.kind == TEXT else ' class="number"' for column in table.columns]
+    head = "".join(f'<th scope="col"{kind}>{escape(column.header)}</th>' for kind, column in zip(kinds, table.columns))
+    body = "".join(
+        f"<tr>{''.join(f'<td{kind}>{escape(text)}</td>' for kind, text in zip(kinds, texts))}</tr>"
+        for texts in table.texts()
+    )
+    notes = "".join(f"<p>{escape(on_one_line(note))}</p>" for note in table.notes)
+    caption = f"<caption>{escape(on_one_line(table.title))}</caption>" if table.title else ""
+    rows = f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div class="plain-table" tabindex="0">{rows}</div>{notes}'
 
 
 def to_csv(table: Table) -> str:

@@ -1,4 +1,5 @@
-"""``log.jsonl``, one line a step, and the same to the trackers; steps that were left out, in a file of their own.
+"""``log.jsonl``, one line a step, and the same to the trackers; steps that were left out, in a file of their own;
+``epochs.jsonl``: how long the run is, and what validation found.
 
 Losses and flags stay on the device until they are written, so that a step does not wait.
 """
@@ -107,6 +108,30 @@ class StepLog:
                 )
 
 
+class EpochLog:
+    """What a step does not know, on the first rank: a line at each start of the run, and one after each epoch."""
+
+    def __init__(self, path: Path, start: int = 0) -> None:
+        """Lines behind iteration ``start``, of a run that was killed and is resumed, are dropped."""
+        self.path = path
+        if is_first_rank() and path.is_file():
+            write_text(path, "".join(_until(path, start)))
+
+    def begin(self, start: int, iterations: int, per_epoch: int) -> None:
+        """The run goes from iteration ``start`` to ``iterations``."""
+        self._write({"iteration": start, "iterations": iterations, "per_epoch": per_epoch, "time": round(time.time())})
+
+    def add(self, iteration: int, epoch: int, found: Mapping[str, float]) -> None:
+        """Epoch number ``epoch``, from 1, has ended there; ``found``: ``Validation.to_json``, or empty."""
+        self._write({"iteration": iteration, "epoch": epoch, "time": round(time.time()), **found})
+
+    def _write(self, line: Mapping[str, Any]) -> None:
+        if is_first_rank():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with open(self.path, "a", encoding="utf-8") as file:
+                file.write(json.dumps({key: _jsonable(value) for key, value in line.items()}, allow_nan=False) + "\n")
+
+
 SCALED_IN_A_ROW = 25
 """So many steps left out by fp16's loss scaling one after the other stop a run. Each halves the scale, which starts at
 2^16: one that fits is found after fewer, unless the gradient itself is no finite number."""
@@ -196,6 +221,10 @@ def _until(path: Path, iteration: int) -> Iterator[str]:
                     yield line
             except (ValueError, KeyError, TypeError):
                 raise DataError(f"{path}, line {number}: not a step of training; remove the line") from None
+
+
+def _jsonable(value: float) -> float | None:
+    return value if isinstance(value, int) else _finite(value)
 
 
 def _finite(value: Any) -> float | None:

@@ -45,7 +45,7 @@ from .arithmetic import (
 )
 from .checkpoints import CheckpointKeeper
 from .resuming import Saved, find_saved, order_of, plan_run
-from .step_log import NonfiniteSteps, Step, StepLog
+from .step_log import EpochLog, NonfiniteSteps, Step, StepLog
 from .strategies import strategy_of
 from .tracking import Tracker, trackers_of
 from .validation import validate
@@ -137,6 +137,8 @@ class Trainer:
                 partial(peak_memory_gib, self.accelerator.device),
                 partial(sum_over_ranks, self.accelerator),
             )
+            self.epochs = EpochLog(self.keeper.folder / "epochs.jsonl", self.iteration)
+            self.epochs.begin(self.iteration, self.plan.iterations, self.per_epoch)
             handler = signal.signal(signal.SIGTERM, self._on_signal)
             try:
                 for epoch in range(self.iteration // self.per_epoch, self.options.max_epoch):
@@ -189,14 +191,15 @@ class Trainer:
         self.nonfinite.check()
 
     def _finish_epoch(self, epoch: int, trackers: list[Tracker]) -> None:
-        loss = None
+        loss, told = None, {}
         if self.valid_sets:
             collate = make_collater(self.own, share=False)
             found = validate(self.accelerator, self.task, self.model, self.valid_sets, self.options, collate)
-            loss = found.loss
+            loss, told = found.loss, found.to_json()
             say(f"epoch {epoch + 1}: validation loss {found}")
             for tracker in trackers:
-                tracker.log(self.iteration, found.to_json())
+                tracker.log(self.iteration, told)
+        self.epochs.add(self.iteration, epoch + 1, told)
         is_best = loss is not None and (self.best is None or loss < self.best)
         self.best = loss if is_best else self.best
         self._save(epoch, best=is_best)
@@ -261,6 +264,8 @@ class Trainer:
             and self.accelerator.is_main_process
         ):
             say(f"iterations count anew; the log so far is now {set_aside(log)}")
+            if log.with_name("epochs.jsonl").is_file():
+                set_aside(log.with_name("epochs.jsonl"))
         say(f"resuming at iteration {self.iteration} from {saved.path}")
 
     # -- data ----------------------------------------------------------------------------------------------------

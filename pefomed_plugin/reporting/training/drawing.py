@@ -1,0 +1,113 @@
+"""Curves of several runs as inline SVG, in the colours of ``assets/look.css``: no script, no file, no network."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from html import escape
+
+WIDTH, HEIGHT = 640, 260
+_LEFT, _RIGHT, _TOP, _BOTTOM = 58, 12, 12, 34
+_MOST_POINTS = 400
+"""Of one curve; more are put together, a mean of each stretch."""
+SERIES = 6
+"""Colours that the look has; further runs begin again, dashed."""
+
+Points = Sequence[tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One run's curve, and what stands on it as dots."""
+
+    name: str
+    points: Points
+    dots: Points = ()
+    dots_name: str = ""
+
+
+def draw(lines: Sequence[Line], title: str, unit: str = "") -> str:
+    """An SVG of all lines over the iterations; with words in place of it where there is nothing to draw.
+
+    A vertical axis begins at 0 where all values are above it and that costs no more than half of the room.
+    """
+    drawn = [replace(line, points=thinned(line.points)) for line in lines if line.points or line.dots]
+    if not drawn:
+        return f'<p class="empty">{escape(title)}: nothing logged yet.</p>'
+    values = [y for line in drawn for points in (line.points, line.dots) for _, y in points]
+    ends = [x for line in drawn for points in (line.points, line.dots) for x, _ in points]
+    low, high = _range(values)
+    first, last = min(0.0, *ends), max(ends) or 1.0
+
+    def x(value: float) -> float:
+        return _LEFT + (value - first) / (last - first) * (WIDTH - _LEFT - _RIGHT)
+
+    def y(value: float) -> float:
+        return HEIGHT - _BOTTOM - (value - low) / (high - low) * (HEIGHT - _TOP - _BOTTOM)
+
+    told = escape(_in_words(drawn, title, unit))
+    parts = [f'<svg class="curve" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{told}">']
+    for tick in ticks(low, high, 4):
+        parts.append(f'<line class="grid" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y(tick):.1f}" y2="{y(tick):.1f}"/>')
+        parts.append(_text(_LEFT - 6, y(tick) + 4, "end", number(tick)))
+    parts += [_text(x(tick), HEIGHT - _BOTTOM + 16, "middle", number(tick)) for tick in ticks(first, last, 6)]
+    parts.append(_text(WIDTH - _RIGHT, HEIGHT - 4, "end", "iteration"))
+    for place, line in enumerate(drawn):
+        style = f"series s{place % SERIES}{' again' if place >= SERIES else ''}"
+        path = " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in line.points)
+        if path:
+            parts.append(f'<polyline class="{style}" points="{path}"/>')
+        for a, b in line.dots:
+            told = escape(f"{line.name}, {line.dots_name} after iteration {a:,.0f}: {number(b)}")
+            parts.append(
+                f'<circle class="{style}" cx="{x(a):.1f}" cy="{y(b):.1f}" r="4"><title>{told}</title></circle>'
+            )
+    return "".join([*parts, "</svg>"])
+
+
+def _text(x: float, y: float, anchor: str, text: str) -> str:
+    return f'<text class="tick" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{text}</text>'
+
+
+def thinned(points: Points) -> list[tuple[float, float]]:
+    """At most ``_MOST_POINTS``: the mean of each stretch, at its middle; the ends of the curve stay."""
+    if len(points) <= _MOST_POINTS:
+        return list(points)
+    size = math.ceil(len(points) / _MOST_POINTS)
+    stretches = [points[start : start + size] for start in range(0, len(points), size)]
+    return [(sum(x for x, _ in part) / len(part), sum(y for _, y in part) / len(part)) for part in stretches]
+
+
+def ticks(low: float, high: float, wanted: int) -> list[float]:
+    """Round numbers between two, about so many."""
+    rough = (high - low) / max(1, wanted)
+    size = 10 ** math.floor(math.log10(rough))
+    step = next(size * factor for factor in (1, 2, 2.5, 5, 10) if size * factor >= rough - 1e-12 * size)
+    first = math.ceil(low / step - 1e-9)
+    return [round(place * step, 12) for place in range(first, math.floor(high / step + 1e-9) + 1)]
+
+
+def number(value: float) -> str:
+    """A figure at an axis: as few characters as tell it."""
+    if value and abs(value) < 1e-3:
+        return f"{value:.3g}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def _range(values: Sequence[float]) -> tuple[float, float]:
+    low, high = min(values), max(values)
+    if low >= 0 and low <= high / 2:
+        low = 0.0
+    if high == low:
+        high, low = high + (abs(high) or 1) / 2, low - (abs(low) or 1) / 2
+    room = (high - low) * 0.05
+    return (low if low == 0.0 else low - room), high + room
+
+
+def _in_words(lines: Sequence[Line], title: str, unit: str) -> str:
+    """What the picture shows, for those who do not see it."""
+    said = [
+        f"{line.name} from {number(line.points[0][1])} to {number(line.points[-1][1])}" for line in lines if line.points
+    ]
+    return f"{title}{f' in {unit}' if unit else ''} over iterations: {'; '.join(said) or 'single points'}"
