@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -86,8 +85,6 @@ def answer_images(arguments: argparse.Namespace) -> int:
     _show(done, out)
     if done.predictions:
         write_table(arguments.out, done.predictions)
-        page = shlex.join(["pefomed", "report", str(out), "--image-root", str(found.root), "--out", str(out) + ".html"])
-        print(f"a page of them: {page}")
     return 1 if done.unusable else 0
 
 

@@ -67,9 +67,10 @@ def next_step(arguments: argparse.Namespace, exit_code: int) -> NextStep:
         if arguments.dry_run or exit_code:
             return again(arguments, without=["--dry-run"])
         return scoring(lines_of(arguments.out) or arguments.out / "predictions.jsonl", task_of(arguments.dataset))
-    if arguments.out.suffix:
-        return pefomed("chat", "--ckpt", arguments.ckpt)
-    return page_of(arguments.out)
+    lines = lines_of(arguments.out)
+    if lines is None:
+        return page_of(arguments.out, more=["--image-root", str(arguments.images)])
+    return pefomed("report", lines, "--image-root", arguments.images, "--out", lines.with_suffix(".html"))
 
 
 def _answer_test_set(arguments: argparse.Namespace) -> int:

@@ -33,6 +33,10 @@ def test_learning_rates_and_losses_of_every_step(trained):
     assert [step["iteration"] for step in steps] == list(range(1, 25))
     assert [step["lr"] for step in steps] == pytest.approx(golden()["train_lr"], rel=0, abs=1e-9)
     assert [step["loss"] for step in steps] == pytest.approx(golden()["train_loss"], rel=0, abs=1e-4)
+    begun, *ended = [json.loads(line) for line in (trained.output_dir / "epochs.jsonl").read_text().splitlines()]
+    assert (begun["iteration"], begun["iterations"]) == (0, 24)
+    assert [line["iteration"] for line in ended] == [begun["per_epoch"] * line["epoch"] for line in ended]
+    assert ended[-1]["iteration"] == 24
 
 
 def test_trained_tensors(trained):
