@@ -1,4 +1,4 @@
-"""``PEFOMED_OFFLINE=1``: this process opens no connection but to this machine. Knows the standard library alone.
+"""``PEFOMED_OFFLINE=1``: this process opens no connection but to this machine; and a watch over those that it opens.
 
 The package installs the guard when it is imported, so that it stands in every process of ours: the command line, what
 ``torchrun`` starts, loading processes, spawned helpers. It is an audit hook (PEP 578): it sees what every Python
@@ -12,7 +12,7 @@ import errno
 import os
 import sys
 from collections.abc import MutableMapping
-from typing import Any
+from typing import Any, Callable
 
 VARIABLE = "PEFOMED_OFFLINE"
 _OFF = ("", "0", "false", "no", "off")
@@ -37,6 +37,8 @@ _SENDS = ("socket.connect", "socket.sendto", "socket.sendmsg", "socket.bind")
 _LOOKS_UP = ("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr")
 _installed: list[bool] = []
 _told: set[str] = set()
+_watchers: list[Callable[[str], None]] = []
+"""Asked of every address elsewhere before it is connected to, where PEFOMED_OFFLINE is not set."""
 
 
 class OfflineError(OSError):
@@ -56,6 +58,17 @@ def install(environ: MutableMapping[str, str] = os.environ) -> None:
     if not is_offline():
         return
     environ.update({**SETTINGS, **({"WANDB_MODE": "disabled"} if environ.get("WANDB_MODE") == "disabled" else {})})
+    _install_hook()
+
+
+def watch(watcher: Callable[[str], None]) -> None:
+    """Ask ``watcher`` of every host elsewhere before Python connects to it; what it raises ends the attempt."""
+    if watcher not in _watchers:
+        _watchers.append(watcher)
+    _install_hook()
+
+
+def _install_hook() -> None:
     if not _installed:
         _installed.append(True)
         sys.addaudithook(_watch)
@@ -79,7 +92,7 @@ def _watch(event: str, arguments: tuple[Any, ...]) -> None:
     """The audit hook: raises where something would leave this machine."""
     if event in _SENDS:
         _check_address(event, arguments[0], arguments[1])
-    elif event in _LOOKS_UP:
+    elif event in _LOOKS_UP and is_offline():
         _check_name(arguments[0])
 
 
@@ -90,6 +103,11 @@ def _check_address(event: str, used: Any, address: Any) -> None:
     if family == getattr(socket, "AF_UNIX", None) or address is None:
         return
     host = address[0] if isinstance(address, tuple) and address else address
+    if not is_offline():
+        if event != "socket.bind" and family in (socket.AF_INET, socket.AF_INET6) and not is_loopback(host):
+            for watcher in _watchers:
+                watcher(str(host))
+        return
     if family not in (socket.AF_INET, socket.AF_INET6):
         _refuse(f"a socket of {family!r}") if event != "socket.bind" else None
     elif not is_loopback(host):

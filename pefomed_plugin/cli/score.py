@@ -26,7 +26,7 @@ from ..scoring.metrics_file import FLOORS, PREDICTIONS, groups_in
 from ..services.console import say
 from ..storage import write_records
 from ._answers import read_answers
-from .arguments import add_floor_argument, add_predictions, add_score_arguments
+from .arguments import add_floor_argument, add_permission, add_predictions, add_score_arguments
 from .next_step import NextStep, page_of
 from .output import Output, add_json_argument
 
@@ -46,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "knows: a prepared folder, a release, train.jsonl, or a text file with one word a line",
     )
     add_score_arguments(parser)
+    add_permission(parser, "a scorer may ask servers (RadEval fetches models) though the data are not public")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the breakdowns: .png, .svg or .pdf")
     parser.add_argument(
         "--data",

@@ -6,6 +6,7 @@ one. The log holds host, bytes, how many texts, when and which command, never co
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import json
 import os
@@ -23,7 +24,7 @@ from ..environment import state_folder
 from ..errors import ConfigError, DataError, why
 from ..input_files import refuse_special
 from ..json_text import JsonFault, parse_json
-from ..offline import VARIABLE, is_loopback, is_offline
+from ..offline import VARIABLE, is_loopback, is_offline, watch
 from ..storage import SCHEMA
 
 LOG = "outbound.jsonl"
@@ -47,9 +48,10 @@ class Way:
 CHAT = Way("chat API", "its texts", "use --judge local or a server of your own")
 TRACKER = Way("wandb", "its run's settings and curves", "leave run.wandb out, or set run.wandb.mode=offline")
 PAGE = Way("page", "its answers and images", "leave --host out")
+OTHERS = Way("not declared", "what nobody here knows", "do without it")
 WEIGHTS_PAGE = Way("page", "what its weights learnt", "leave --host out")
 SHARDS = Way("shards", "the addresses of shards", "use shards on this machine", carries_data=False)
-_word = {"given": False, "command": ""}
+_word: dict[str, Any] = {"given": False, "command": "", "passages": 0}
 _held: set[str] = set()
 """Data sets that are not public and that this process has read."""
 _writing = Lock()
@@ -57,8 +59,9 @@ _writing = Lock()
 
 def begin(command: str, permission: bool) -> None:
     """What this process was started as, and whether with ``--i-have-permission``; forgets what it held before."""
-    _word.update(given=permission, command=command)
+    _word.update(given=permission, command=command, passages=0)
     _held.clear()
+    watch(_ask_of_others)
 
 
 def hold(datasets: Iterable[str], origins: Mapping[str, str] | None = None) -> list[str]:
@@ -147,7 +150,33 @@ def open_passage(
         )
     with _writing:
         _open_log().close()  # told before anything is asked
+    _word["passages"] += 1
     return Passage(way, host, False, found)
+
+
+class NotAskedError(OSError):
+    """A connection was refused that did not come by the gate; an ``OSError``, as libraries expect of a dead network."""
+
+
+def _ask_of_others(host: str) -> None:
+    """A connection elsewhere is about to be opened by Python, perhaps by code of others: plug-ins, libraries.
+
+    Where a passage is open it is taken for that one's. Else it is noted, and refused where this process has read data
+    that are not public and nobody gave the word.
+
+    Raises:
+        NotAskedError: it is refused.
+        DataError: it cannot be noted.
+    """
+    if _word["passages"]:
+        return
+    if _held and not _word["given"]:
+        raise NotAskedError(
+            errno.EACCES,
+            f"nothing goes to {host}: {', '.join(sorted(_held))} is no public data set, and this connection did not "
+            f"ask the gate; say {FLAG} if it may be opened (docs/privacy.md)",
+        )
+    Passage(OTHERS, host, False, _held).note(0)
 
 
 def is_here(host: str) -> bool:

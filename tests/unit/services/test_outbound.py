@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import stat
+import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
@@ -22,6 +25,7 @@ from pefomed_plugin.services.judge.openai_chat import OpenAIChat
 from pefomed_plugin.services.outbound import CHAT, SHARDS, log_path, open_passage, read_log
 from pefomed_plugin.services.private_files import keep_private
 
+ROOT = Path(__file__).resolve().parents[3]
 TEXT = "invented text about nobody"
 QUESTION = ChatRequest([{"role": "user", "content": TEXT}, {"role": "user", "content": "?"}], {"model": "invented"})
 
@@ -174,3 +178,40 @@ def test_the_log_is_shown(capsys):
     assert main(["privacy", "log"]) == 0
     shown = capsys.readouterr().out
     assert "api.example.org" in shown and "1,500" in shown and "mimic_cxr" in shown
+
+
+OTHERS = """
+import socket, sys
+from pefomed_plugin.services import outbound
+from pefomed_plugin.services.private_files import keep_private
+outbound.begin("score", sys.argv[1] == "given")
+keep_private([sys.argv[2]])
+if sys.argv[3:]:
+    outbound.open_passage(outbound.SHARDS, "192.0.2.7", is_local=False)
+made = socket.socket()
+made.settimeout(0.01)
+try:
+    made.connect(("192.0.2.1", 9))
+except OSError as error:
+    print(type(error).__name__, error.strerror)
+print([(entry["way"], entry["host"]) for entry in outbound.read_log()])
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "refused", "noted"),
+    [
+        (["no", "mimic_cxr"], True, []),
+        (["given", "mimic_cxr"], False, [("not declared", "192.0.2.1")]),
+        (["no", "vqa_rad"], False, [("not declared", "192.0.2.1")]),
+        (["no", "mimic_cxr", "with a passage"], False, []),
+    ],
+)
+def test_code_of_others_cannot_pass_the_gate_unseen(tmp_path, words, refused, noted):
+    """A plug-in, or a library that asks a server: seen by the audit hook, in a process of its own."""
+    environ = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state"), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", OTHERS, *words], env=environ, capture_output=True, text=True, check=True
+    )
+    assert ("NotAskedError" in done.stdout and "mimic_cxr is no public data set" in done.stdout) is refused
+    assert done.stdout.splitlines()[-1] == repr(noted)
