@@ -9,12 +9,15 @@ import pytest
 
 from pefomed_plugin import text
 from pefomed_plugin.rubrics import REPORT
+from pefomed_plugin.services import spreadsheets
 from pefomed_plugin.services.judge import prompts, refusals
 from pefomed_plugin.services.judge.prompts import parse_verdict
-from pefomed_plugin.services.rating import sheets
+from pefomed_plugin.services.privacy import patterns
 
 from .steps import count_steps
 
+PRIVACY_UNITS = ("Aa-", "Aa ", "Aa, ", "1-", "1.", "00 ", "a@", "1.1.", "_", "Dr. ", "a")
+"""What the patterns of ``pefomed privacy`` take apart."""
 UNITS = ("\n", " ", "a", "1", "1,111", "a.", "<", "<think>", "</", "VERDICT ", "verdict:", "the ", "system ", "* ")
 STARTS = ("", "<", "1", "the ")
 SEARCHED = [
@@ -40,6 +43,16 @@ def test_a_pattern_is_linear(pattern):
     assert grows(lambda content: count_steps(pattern, content)) == []
 
 
+@pytest.mark.parametrize("number", range(len(patterns._COMPILED)))
+def test_a_pattern_of_what_identifies_is_linear(number):
+    """Its words have a greatest length, so that what a hostile text costs grows with its length at most."""
+    _, pattern = patterns._COMPILED[number]
+    steps = {
+        unit: [count_steps(pattern, unit * (size // len(unit)) + "!") for size in (120, 360)] for unit in PRIVACY_UNITS
+    }
+    assert [unit for unit, (once, thrice) in steps.items() if thrice > 4.5 * once + 500] == []
+
+
 @pytest.mark.parametrize(
     ("pattern", "flags"),
     [
@@ -52,7 +65,7 @@ def test_the_count_finds_what_is_not(pattern, flags):
     assert grows(lambda content: count_steps(re.compile(pattern, flags), content))
 
 
-@pytest.mark.parametrize("pattern", [prompts._VALUE, sheets._NUMBERLIKE])
+@pytest.mark.parametrize("pattern", [prompts._VALUE, spreadsheets.NUMBERLIKE])
 def test_a_pattern_of_whole_texts_is_linear(pattern):
     whole = re.compile(r"\A(?:" + pattern.pattern + r")\Z", pattern.flags)
     assert grows(lambda content: count_steps(whole, content)) == []

@@ -12,7 +12,8 @@ import re
 from .findings import PLACEHOLDERS
 
 _CAPITAL, _LETTER = "A-ZÄÖÜÀ-ÖØ-Þ", r"\wäöüßÄÖÜ"
-_WORD = rf"[{_CAPITAL}][{_LETTER}'’-]+"
+_WORD = rf"[{_CAPITAL}][{_LETTER}'’-]{{1,40}}"
+_START = r"(?<![\w'’-])"
 _NAME = (
     rf"(?:[{_CAPITAL}]\.\s?){{0,2}}{_WORD}"
     rf"(?:,?[ \^]\s?(?:(?:von|van|de|der|zu|la|al|bin)\s)*(?:{_WORD}|[{_CAPITAL}]\.?(?![{_LETTER}]"
@@ -64,7 +65,7 @@ _ID_LABEL = (
     r"o\.?)?|[IP]ID|ID)"
 )
 _STREET = (
-    rf"(?:{_WORD}[ -])?(?:[{_CAPITAL}][{_LETTER}-]*(?:straße|strasse|str\.|weg|platz|allee|gasse|damm|ufer)|"
+    rf"(?:{_WORD} )?(?:[{_CAPITAL}][{_LETTER}-]{{0,40}}?(?:straße|strasse|str\.|weg|platz|allee|gasse|damm|ufer)|"
     rf"Straße|Strasse|Str\.|Allee|Platz|Weg)"
     r"\s\d{1,4}\s?[a-z]?\b"
 )
@@ -80,7 +81,7 @@ _HOUSE = (
 _EDGE, _END = r"(?<![\w.,/+-])", r"(?![\w]|[.,/-]\d)"
 
 PATTERNS: tuple[tuple[str, str], ...] = (
-    ("email", r"(?P<value>[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.[A-Za-z]{2,})"),
+    ("email", r"(?<![\w.+-])(?P<value>[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){0,8}\.[A-Za-z]{2,24})"),
     ("phone", r"(?<![\w.+])(?P<value>\+\d{1,3}[\s/.-]?(?:\(0\)\s?)?\(?\d(?:[\d\s()/.-]{5,14})\d)"),
     (
         "phone",
@@ -94,7 +95,7 @@ PATTERNS: tuple[tuple[str, str], ...] = (
     ("kvnr", r"\b(?P<value>[A-Z]\d{9})\b"),
     ("nhs", rf"{_EDGE}(?P<value>\d{{3}}\s\d{{3}}\s\d{{4}}){_END}"),
     ("iban", r"\b(?P<value>[A-Z]{2}\d{2}(?:\s?[A-Z0-9]{4}){3,7}(?:\s?[A-Z0-9]{1,3})?)\b"),
-    ("address", rf"\b(?P<value>{_STREET}{_TOWN})"),
+    ("address", rf"{_START}(?P<value>{_STREET}{_TOWN})"),
     ("address", rf"\b(?P<value>{_ROAD}{_STATE})"),
     (
         "ymd",
@@ -127,7 +128,7 @@ PATTERNS: tuple[tuple[str, str], ...] = (
     ),
     ("date", r"\b(?:[Aa]m|[Vv]om|[Bb]is|[Ss]eit|[Zz]um|[Gg]eb\.|[Gg]eboren)\s(?P<value>\d{1,2}\.\d{1,2}\.)(?!\d)"),
     ("age", r"(?<![\w.])(?P<value>(?:9\d|1[01]\d))(?=(?:[- ]?(?:years?|yrs?|y/?o)\b|[- ]?jährig|\sJahre\b|\sJ\.))"),
-    ("institution", rf"\b(?P<value>(?:(?:St\.|{_WORD})\s){{1,3}}{_HOUSE})\b"),
+    ("institution", rf"{_START}(?P<value>(?:(?:St\.|{_WORD})\s){{1,3}}{_HOUSE})\b"),
     (
         "institution",
         rf"\b(?P<value>(?:Klinikum|Krankenhaus|Universitätsklinikum|Uniklinik|Universitätsklinik|Praxis|MVZ)"
@@ -136,17 +137,17 @@ PATTERNS: tuple[tuple[str, str], ...] = (
     ("name", rf"(?<![\w.]){_TITLE}(?:\s{_TITLE})*\s(?P<value>{_NAME})"),
     ("name", rf"\b{_PERSON_LABEL}\s?[:=]\s?(?:{_TITLE}\s)*(?P<value>{_NAME})"),
     ("name", rf"\b{_BY}:?\s(?:{_TITLE}\s)*(?P<value>{_NAME})"),
-    ("name", rf"\b(?P<value>{_WORD}\^{_WORD}(?:\^{_WORD})*)"),
+    ("name", rf"{_START}(?P<value>{_WORD}\^{_WORD}(?:\^{_WORD})*)"),
     (
         "given",
-        rf"(?<![\w])(?P<value>(?P<given>{_WORD})\s(?:[{_CAPITAL}]\.\s)?(?:(?:von|van|de|der)\s)*(?P<family>{_WORD}))",
+        rf"{_START}(?P<value>(?P<given>{_WORD})\s(?:[{_CAPITAL}]\.\s)?(?:(?:von|van|de|der)\s)*(?P<family>{_WORD}))",
     ),
-    ("given", rf"(?<![\w])(?P<value>(?P<family>{_WORD}),\s?(?P<given>{_WORD}))"),
+    ("given", rf"{_START}(?P<value>(?P<family>{_WORD}),\s?(?P<given>{_WORD}))"),
     ("uid", r"(?<![\w.])(?P<value>[0-2](?:\.(?:0|[1-9]\d*)){5,})(?![\w]|\.\d)"),
     ("number", rf"{_EDGE}(?P<value>\d{{7,12}}){_END}"),
 )
 MARKS = re.compile(
-    r"_{3,}(?:[/-]_{2,})*|\[\*\*.*?\*\*\]|\bX{4,}\b|<(?:NAME|DATE|PATIENT|PHONE|ID|AGE|LOCATION|HOSPITAL|DOCTOR)>|"
+    r"_{3,}(?:[/-]_{2,})*|\[\*\*[^\[\]\n]{0,80}\*\*\]|\bX{4,}\b|<(?:NAME|DATE|PATIENT|PHONE|ID|AGE|LOCATION|HOSPITAL|DOCTOR)>|"
     r"\[?\b(?:ANONYM(?:IZED|ISED|OUS|ISIERT)|DE-?IDENTIFIED|REDACTED)\b\]?|"
     + "|".join(re.escape(mark) for mark in sorted(PLACEHOLDERS))
 )

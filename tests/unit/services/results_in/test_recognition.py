@@ -81,7 +81,7 @@ def test_what_is_none_says_what_was_seen(tmp_path: Path, row: dict, said: str) -
     ("content", "said"),
     [
         (b"", "is empty"),
-        (gzip.compress(b"{}"), "gunzip a.jsonl"),
+        (gzip.compress(b"{}", mtime=0), "gunzip a.jsonl"),
         ("\ufeff{}".encode("utf-16-le"), "iconv -f utf-16"),
         (b"PK\x03\x04cut", "is no zip, or is damaged or cut short"),
         (b"[1, 2]", "expected records that are objects, found a number"),
