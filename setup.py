@@ -65,6 +65,7 @@ TEST = [
     "setuptools>=70.1",
     "moto[s3,server]>=5",
     "playwright>=1.40",
+    "axe-playwright-python>=0.1.4",  # axe-core, as it is on npm
     "pylibjpeg-openjpeg>=2",
     "protobuf>=4.25",
     "nbclient>=0.10",

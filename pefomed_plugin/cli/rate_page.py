@@ -43,7 +43,7 @@ def serve_page(
     arguments: argparse.Namespace, predictions: Sequence[Prediction], rubric: Rubric, scope: str | None, count: int
 ) -> int:
     """Begin a page or go on with one, serve until Ctrl-C, say how to go on."""
-    from ..reporting.page.explorer import ASSETS  # late: loads PIL
+    from ..reporting.page.assets import ASSETS
     from ..services.rating.session import RatingSession, begin_plan  # late: loads PIL
     from ..services.rating.store import STORE, RatingStore  # late: loads sqlite3
 

@@ -16,6 +16,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_evaluations(parser, "the page is about the first; the answers of further ones stand beside its own")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="HTML file to write")
     add_image_arguments(parser)
+    parser.add_argument(
+        "--full-images",
+        choices=("linked", "embedded"),
+        default="",
+        help="images in full, with zoom, and window and level over all their bits: linked, in a folder beside the page,"
+        " or embedded, within it",
+    )
     parser.add_argument("--no-texts", action="store_true", help="leave questions, answers and predictions out")
     add_axes(parser, "with several runs, also say what differs")
     parser.epilog = "example: pefomed report output/eval_vqa_rad --out report.html"
@@ -24,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Read the runs and write the page."""
     from ..reporting.page.explorer import write_report  # late: loads PIL
+    from ..reporting.page.full_images import linked_folder  # late: loads PIL
 
     if all(map(_only_trained, arguments.runs)):
         return _write_training(arguments)
@@ -31,11 +39,19 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.by and len(runs) < 2:
         raise ConfigError("--by says what differs between runs; give two or more (a page of one has its breakdowns)")
     roots = None if arguments.no_images else find_image_roots(runs[0].datasets, runs[0].record, arguments.image_root)
-    problems = write_report(runs, arguments.out, roots, texts=not arguments.no_texts, axes=arguments.by)
+    problems = write_report(
+        runs, arguments.out, roots, texts=not arguments.no_texts, axes=arguments.by, full_images=arguments.full_images
+    )
     if problems:
         print(f"{len(problems):,} image(s) cannot be shown; the page says so in their place:")
         print("\n".join(bullets(problems)))
     print(f"written to {arguments.out} ({arguments.out.stat().st_size / 1e6:.1f} MB)")
+    if arguments.full_images == "linked":
+        pages = list(linked_folder(arguments.out).glob("*.html"))
+        size = sum(page.stat().st_size for page in pages) / 1e6
+        print(
+            f"images in full: {linked_folder(arguments.out)}, {len(pages):,} ({size:.1f} MB); keep it beside the page"
+        )
     return 0
 
 

@@ -197,7 +197,7 @@ def test_judges_and_people(page: Page) -> None:
     assert page.evaluate("document.querySelector('.matrix button').textContent").startswith("0.9")
     assert kappa.startswith("0.9")
     page.evaluate("document.querySelector('.matrix button').click()")
-    cells = page.evaluate("[...document.querySelectorAll('.counts td')].map((each) => each.textContent)")
+    cells = page.evaluate("[...document.querySelectorAll('.counts tbody td')].map((each) => each.textContent)")
     assert cells == ["0", "100", "1", "1", "0", "299"]
     page.evaluate("document.querySelectorAll('.card')[4].click()")
     expect(page.locator("#detail")).to_be_visible()

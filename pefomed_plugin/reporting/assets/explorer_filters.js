@@ -13,7 +13,7 @@ function setUpFilters() {
     const counts = new Map();
     for (const sample of samples) for (const group of sample.groups[at]) counts.set(group, (counts.get(group) || 0) + 1);
     const options = [...counts].sort((a, b) => b[1] - a[1]).map(([group, n]) => [group, `${labelOf(field, group)}: ${count(n)}`]);
-    if (counts.size > 1) addSelect("f-" + field.name, field.title[0].toUpperCase() + field.title.slice(1), [["", "all"], ...options]);
+    if (counts.size > 1) addSelect(idOfField(field.name), field.title[0].toUpperCase() + field.title.slice(1), [["", "all"], ...options]);
   });
   if (data.runs.length > 1) addSelect("f-run", "Run", data.runs.map((run, at) => [at, run]));
   if (data.scorers.length) {
@@ -32,8 +32,11 @@ function setUpFilters() {
   if (looks.length) addSelect("f-looked", "Does it look?", [["", "all"], ...looks.map((kind) => [kind, data.lookedKinds[kind]])]);
   $("choices").append(make("button", { type: "reset" }, "Reset"));
   let waiting = 0;
-  $("filters").addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(apply, 80); });
-  $("filters").addEventListener("reset", () => setTimeout(() => { if ($("f-scorer")) fillVerdicts(); apply(); }));
+  $("filters").addEventListener("input", (event) => {
+    clearTimeout(waiting);
+    waiting = setTimeout(() => { apply(); remember(event.target === $("search")); }, 80);
+  });
+  $("filters").addEventListener("reset", () => setTimeout(() => { if ($("f-scorer")) fillVerdicts(); apply(); remember(); }));
   $("filters").addEventListener("submit", (event) => event.preventDefault());
   $("filter-toggle").addEventListener("click", () => {
     const open = $("choices").classList.toggle("open");
@@ -102,9 +105,12 @@ const isLooked = (sample, kind) => kind === "mapped" ? Boolean(sample.map) : Boo
 function apply() {
   const wanted = $("search").value.trim().toLowerCase().split(/\s+/).filter(Boolean);
   const set = data.sets.findIndex((candidate) => candidate.key === chosen("f-set"));
-  const fields = data.fields.map((field, at) => [at, chosen("f-" + field.name)]).filter(([, group]) => group);
+  const fields = data.fields.map((field, at) => [at, chosen(idOfField(field.name))]).filter(([, group]) => group);
   const scorer = Number(chosen("f-scorer") || 0), verdict = chosen("f-verdict"), order = chosen("f-order");
   const differ = chosen("f-differ"), run = chosenRun(), kind = chosen("f-looked");
+  if (wanted.length && words === null) words = samples.map(wordsOf);
+  state.isApplied = true;
+  $("told").textContent = "";
   state.shown = [];
   samples.forEach((sample, at) => {
     if ((set < 0 || sample.set === set) && wanted.every((word) => words[at].includes(word)) &&
@@ -118,15 +124,20 @@ function apply() {
     state.shown.sort((a, b) => last(a) - last(b) || sign * (value(a) - value(b)) || a - b);
   }
   showCount(scorer, run);
-  state.drawn = 0;
-  $("cards").replaceChildren();
-  $("none").hidden = state.shown.length > 0;
-  drawMore();
+  drawAnew();
 }
 
+// What a search looks through, made when the first one is typed.
+let words = null;
+const wordsOf = (sample) => [sample.id, ...sample.files, sample.question, sample.answer, ...sample.runs.map((run) => run && run[0])]
+  .filter(Boolean).join("\n").toLowerCase();
+
 function showCount(at, run) {
-  const scored = state.shown.map((place) => scoreOf(samples[place], at, run)).filter((value) => value !== null);
-  const scorer = data.scorers[at];
+  const scoredBy = (of) => state.shown.map((place) => scoreOf(samples[place], of, run)).filter((value) => value !== null);
+  let scored = scoredBy(at), used = at;
+  // Of several test sets some scorers score one alone: then the first that scored these.
+  for (let other = 0; !scored.length && other < data.scorers.length; other++) if (data.scorers[other].verdict) scored = scoredBy(used = other);
+  const scorer = data.scorers[used];
   let text = `${count(state.shown.length)} of ${count(samples.length)} answers`;
   if (scored.length) {
     const average = scored.reduce((sum, value) => sum + value, 0) / scored.length;

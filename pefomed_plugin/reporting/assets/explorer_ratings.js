@@ -8,6 +8,8 @@ function showRatings() {
   const having = data.sets.filter((set) => set.ratings);
   if (!having.length) return;
   $("ratings").hidden = false;
+  $("ratings-note").textContent = (data.hasPaperFigures ? "In brackets the paper's figure; behind" : "Behind") +
+    " ± the standard deviation over runs or raters. Intervals are 95 % bootstraps over studies or images.";
   for (const set of having) {
     const block = make("div", { class: "rated" });
     if (having.length > 1) block.append(make("h3", {}, set.key));
@@ -24,13 +26,13 @@ function showRatings() {
 // Each run of a judge, or each rater, as a dot; their mean with its interval below.
 function runsPanel(found) {
   const interval = found.interval || {};
-  const panel = make("div", { class: "plot" }, make("h3", {}, found.scorer));
+  const panel = make("div", { class: "plot" }, make("h3", {}, ...wrapped(found.scorer)));
   found.runs.forEach(([value, shown], at) => panel.append(make("div", { class: "rater" }, make("span", {}, `${found.word} ${at + 1}`),
     strip(value, null, null, [found.min, found.max], `${found.word} ${at + 1}: ${shown}`), make("b", {}, shown))));
   panel.append(make("div", { class: "rater all" }, make("span", {}, "mean ± SD"),
     strip(found.value, interval.low, interval.high, [found.min, found.max], `mean: ${found.shown}`, found.floor), make("b", {}, found.shown)));
   const notes = [...found.facts, ...(found.unscored ? [`${count(found.unscored)} not scored`] : [])];
-  if (notes.length) panel.append(make("p", { class: "small" }, notes.join(" · ")));
+  if (notes.length) panel.append(make("p", { class: "small" }, ...wrapped(notes.join(" · "))));
   return panel;
 }
 
@@ -53,7 +55,7 @@ function agreementPanel(found, key) {
   const fill = () => { counts.replaceChildren(); matrix.replaceChildren(agreementMatrix(found, select.value, counts)); };
   select.addEventListener("change", fill);
   fill();
-  return [make("div", { class: "section-head agreement" }, make("h3", {}, "Agreement, " + key), make("label", {}, "Statistic ", select)), matrix, counts,
+  return [make("div", { class: "section-head agreement" }, make("h3", {}, "Agreement, " + key), make("label", {}, "Statistic ", select)), saysThatItScrolls(matrix), counts,
     ...(found.together ? drawTable(found.together) : []),
     ...found.corrected.flatMap((table) => [make("h3", {}, table.title + ", " + key), ...drawTable(table)])];
 }
@@ -62,8 +64,8 @@ function agreementMatrix(found, statistic, counts) {
   const pairOf = (row, column) => found.pairs[`${row} ~ ${column}`] || null, columns = found.names.slice(1);
   const rows = found.names.filter((row) => columns.some((column) => pairOf(row, column)));
   return make("table", { class: "matrix" },
-    make("thead", {}, make("tr", {}, make("th", {}, ""), ...columns.map((name) => make("th", { scope: "col" }, name)))),
-    make("tbody", {}, ...rows.map((row) => make("tr", {}, make("th", { scope: "row" }, row), ...columns.map((column) => {
+    make("thead", {}, make("tr", {}, make("td", {}), ...columns.map((name) => make("th", { scope: "col" }, ...wrapped(name))))),
+    make("tbody", {}, ...rows.map((row) => make("tr", {}, make("th", { scope: "row" }, ...wrapped(row)), ...columns.map((column) => {
       const pair = pairOf(row, column);
       return pair ? agreementCell(found, row, column, pair, pair.figures[statistic], counts) : make("td", {}, "");
     })))));

@@ -7,32 +7,31 @@ moves.
 from __future__ import annotations
 
 import base64
-import hashlib
-import json
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import BytesIO
+from itertools import chain, count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...errors import ImageError
+from ...errors import ConfigError, ImageError
 from ...services.console import progress
 from ...services.images.decoding import open_image
 from ...services.parallel import map_in_threads
 from ...storage import write_pieces
 from ..results import Run
+from .assets import Marks, embeddable, fill, read_asset, with_includes
 from .explorer_data import image_keys, page_data
 from .explorer_rows import SampleRows
+from .full_images import EMBEDDED, LINKED, check_folder, embedded_pieces, linked_folder, write_linked
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-ASSETS = Path(__file__).resolve().parents[1] / "assets"
 THUMBNAIL_PX = 320
 """Longer side of an image on the page."""
 _JPEG_QUALITY = 72
 _WORKERS = 2
-_INCLUDE = re.compile(r"// @include (\w+\.js)")
+IMAGES_A_BLOCK = 64
 
 
 def write_report(
@@ -41,6 +40,7 @@ def write_report(
     image_roots: Mapping[str, Path] | None = None,
     texts: bool = True,
     axes: Sequence[str] = (),
+    full_images: str = "",
 ) -> list[str]:
     """Write the page of ``runs[0]``, compared with the others.
 
@@ -50,19 +50,32 @@ def write_report(
         image_roots: data set -> folder that ``Sample.images`` are below; None leaves all images out.
         texts: False leaves questions, answers and predictions out.
         axes: what the tests against the first run are told by as well.
+        full_images: ``embedded`` puts every image in full into the page, ``linked`` into pages of their own in a folder
+            beside it; else the page has small ones alone.
 
     Returns:
         One line for each image that could not be shown; the page says so in its place.
 
     Raises:
-        ConfigError: no such axis.
-        DataError: the runs cannot be compared, or the file cannot be written; the old file is untouched.
+        ConfigError: no such axis, or images in full of a page without images.
+        DataError: the runs cannot be compared, the full images are too many for one page, or a file cannot be written;
+            the old page is untouched.
     """
+    if full_images and image_roots is None:
+        raise ConfigError("a page without images has none in full: leave --no-images or --full-images out")
+    if full_images == LINKED:
+        check_folder(path)
     problems: list[str] = []
-    data = page_data(runs, texts, axes)
-    data["images"] = image_roots is not None
-    images = make_thumbnails(runs[0], image_roots, problems) if image_roots is not None else ()
-    write_pieces(path, page_pieces(data, images))
+    data, keys = page_data(runs, texts, axes), image_keys(runs[0])
+    data.update(images=image_roots is not None, imagesABlock=IMAGES_A_BLOCK)
+    data["full"] = {"mode": full_images, "folder": linked_folder(path).name, "missing": [], "smallPx": THUMBNAIL_PX}
+    if image_roots is None:
+        write_pieces(path, page_pieces(data, ()))
+        return problems
+    if full_images == LINKED:
+        data["full"]["missing"] = write_linked(runs[0], keys, image_roots, path)
+    full = embedded_pieces(runs[0], keys, image_roots) if full_images == EMBEDDED else ()
+    write_pieces(path, page_pieces(data, make_thumbnails(runs[0], image_roots, problems), full))
     return problems
 
 
@@ -101,23 +114,21 @@ def render_page(data: Mapping[str, Any], images: Iterable[str | None]) -> str:
     return "".join(page_pieces(data, images))
 
 
-def page_pieces(data: Mapping[str, Any], images: Iterable[str | None]) -> Iterator[str]:
-    """The HTML text in pieces, a row or an image at a time."""
-    script = _INCLUDE.sub(lambda found: _asset(found.group(1)), _asset("explorer.js"))
-    parts: dict[str, Iterable[str]] = {
-        "@SCRIPT_HASH@": [base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")],
-        "@STYLE@": [_asset("look.css"), _asset("explorer.css")],
-        "@SCRIPT@": [script],
-        "@DATA@": _embeddable_mapping(data),
-        "@IMAGES@": _embeddable_list(images),
-    }
-    for line in _asset("explorer.html").splitlines(keepends=True):
-        # Line by line and one mark per line, so that no text of the data can be taken for a mark.
-        mark = next((part for part in parts if part in line), None)
-        before, _, after = line.partition(mark) if mark else (line, "", "")
-        yield before
-        yield from parts[mark] if mark else ()
-        yield after
+def page_pieces(data: Mapping[str, Any], images: Iterable[str | None], full: Iterable[str] = ()) -> Iterator[str]:
+    """The HTML text in pieces, a row or a block of images at a time; ``full``: blocks of images in full."""
+    style = [read_asset(name) for name in ("look.css", "explorer.css", "viewer.css")]
+    parts = {Marks.data: _embeddable_mapping(data), Marks.images: chain(_image_blocks(images), full)}
+    yield from fill(read_asset("explorer.html"), style, with_includes("explorer.js"), parts)
+
+
+def _image_blocks(images: Iterable[str | None]) -> Iterator[str]:
+    """Images in blocks, so that a browser unpacks those it shows and not all at once."""
+    made = iter(images)
+    for number in count():
+        block = list(islice(made, IMAGES_A_BLOCK))
+        if not block:
+            return
+        yield f'<script type="application/json" id="images-{number}">{embeddable(block)}</script>\n'
 
 
 def _embeddable_mapping(content: Mapping[str, Any]) -> Iterator[str]:
@@ -133,13 +144,3 @@ def _embeddable_list(content: Iterable[Any]) -> Iterator[str]:
     for number, item in enumerate(content):
         yield ("," if number else "") + embeddable(item)
     yield "]"
-
-
-def embeddable(content: Any) -> str:
-    """JSON that can stand inside a script element: no ``<``, so neither ``</script>`` nor ``<!--`` can end it."""
-    text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-
-
-def _asset(name: str) -> str:
-    return (ASSETS / name).read_text(encoding="utf-8")

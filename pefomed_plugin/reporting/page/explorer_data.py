@@ -16,6 +16,7 @@ from ...scoring.reliance import VARIANTS
 from ...scoring.spec import ACCURACY, RATER, RUN, MetricSpec, ScorerSpec
 from ...services.spreadsheets import FORMULA_STARTS, NUMBERLIKE
 from ..breakdowns import break_down_answers, names_together, title_of_axis
+from ..comparison.compare import stages_in_paper
 from ..figures import Figure
 from ..floors import floor_words
 from ..results import Answered, Run
@@ -76,6 +77,7 @@ def page_data(runs: Sequence[Run], texts: bool = True, axes: Sequence[str] = ())
         "variants": VARIANTS,
         "lookedKinds": KINDS,
         "comparison": comparison,
+        "hasPaperFigures": any(stages_in_paper(run, answered) is not None for answered in run.answered.values()),
         "guard": {"starts": FORMULA_STARTS, "numberlike": NUMBERLIKE.pattern},
     }
 

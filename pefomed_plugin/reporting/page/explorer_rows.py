@@ -106,9 +106,8 @@ class SampleRows(Sequence[list[Any]]):
         return prediction.id if prediction.dataset in self._public else f"{answered.key}#{place + 1}"
 
     def _files(self, prediction: Prediction) -> list[str]:
-        if prediction.dataset in self._public:
-            return list(prediction.images)
-        return [image.rsplit("/", 1)[-1] for image in prediction.images] if self._texts else []
+        is_public = prediction.dataset in self._public
+        return [shown_file(image, is_public) for image in prediction.images] if is_public or self._texts else []
 
     def _said(self, of_run: _OfRun | None, place: int, name: str) -> list[Any] | None:
         """Prediction and scores of one run; None where it did not answer this."""
@@ -129,6 +128,11 @@ def public_sets(run: Run) -> set[str]:
     """Data sets whose ids and paths name no patient that is not named in public: public ones, and generated ones."""
     origins = run.origins.data
     return {name for name in run.datasets if origins.get(name) == GENERATED or not describe(name).needs_permission}
+
+
+def shown_file(image: str, is_public: bool) -> str:
+    """An image's file as the page calls it: without its folders, which name patients, where data are not public."""
+    return image if is_public else image.rsplit("/", 1)[-1]
 
 
 def _places(shown: Answered, other: Answered) -> dict[str, int] | None:

@@ -111,12 +111,38 @@ def decode_image(stream: BinaryIO, where: str, policy: ImagePolicy) -> Image.Ima
     Raises:
         UnusableImage: as ``open_image``.
     """
+    if is_dicom(stream, where):
+        return to_rgb(read_dicom(stream, where, policy.max_pixels, policy.frame), policy.background)
+    return rgb_of(decode_stored(stream, where, policy), where, policy)
+
+
+def is_dicom(stream: BinaryIO, where: str) -> bool:
+    """Whether a stream, which is put back to its start, holds DICOM rather than a common format.
+
+    Raises:
+        UnusableImage: it is something else that calls itself an image.
+    """
     head = stream.read(_HEAD_BYTES)
     stream.seek(0)
     refuse_impostors(head, where)
-    if looks_like_dicom(head) or where.lower().endswith((".dcm", ".dicom")):
-        return to_rgb(read_dicom(stream, where, policy.max_pixels, policy.frame), policy.background)
-    image = _decode_leniently(stream, where, policy) if policy.allow_truncated else _decode(stream, where, policy)
+    return looks_like_dicom(head) or where.lower().endswith((".dcm", ".dicom"))
+
+
+def decode_stored(stream: BinaryIO, where: str, policy: ImagePolicy) -> Image.Image:
+    """An image of a common format in the mode that its file has.
+
+    Raises:
+        UnusableImage: as ``open_image``.
+    """
+    return _decode_leniently(stream, where, policy) if policy.allow_truncated else _decode(stream, where, policy)
+
+
+def rgb_of(image: Image.Image, where: str, policy: ImagePolicy) -> Image.Image:
+    """A decoded image in mode RGB.
+
+    Raises:
+        UnusableImage: there is no way from its mode.
+    """
     try:
         rgb = to_rgb(image, policy.background)
     except ValueError as error:
@@ -177,7 +203,9 @@ def _decode_as_it_is(stream: BinaryIO, where: str, policy: ImagePolicy) -> Image
     try:
         image = _open_frame(stream, where, policy)
         if has_sixteen_bits(image):
-            return read_deep_colour(image, lambda: _open_frame(stream, where, policy), where)
+            shown = read_deep_colour(image, lambda: _open_frame(stream, where, policy), where)
+            shown.info["deep_colour"] = True
+            return shown
         image.load()
     except UnusableImage:
         raise

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Callable
 
 from PIL import Image
 
@@ -56,6 +57,63 @@ def read_dicom(stream: BinaryIO, where: str, max_pixels: int, frame: int | None 
         UnusableImage: not DICOM, damaged, compressed in a way no installed decoder reads, several frames and no choice,
             or too many pixels.
     """
+    return _read_frame(stream, where, max_pixels, frame, _shown)
+
+
+@dataclass(frozen=True)
+class GreyValues:
+    """A grey image before any window."""
+
+    values: numpy.ndarray
+    """float64, (H, W): after the modality transformation, in Hounsfield units of a CT."""
+    window: tuple[float, float] | None
+    """First and last value of the file's first window; None where it has none."""
+    is_inverted: bool
+    """Low values are bright (MONOCHROME1)."""
+    bits: int
+    """Stored a pixel."""
+    note: str
+    """What of the file is not in it."""
+    hidden: numpy.ndarray | None = None
+    """Where there is padding."""
+
+
+def read_grey_values(stream: BinaryIO, where: str, max_pixels: int, frame: int | None = None) -> GreyValues | None:
+    """The values of a grey DICOM image with all their bits; None for one in colour.
+
+    Raises:
+        UnusableImage: as ``read_dicom``.
+    """
+    found: GreyValues | None = _read_frame(stream, where, max_pixels, frame, _grey_values)
+    return found
+
+
+def _grey_values(pixels: numpy.ndarray, dataset: Any) -> GreyValues | None:
+    import numpy as np  # late: heavy
+
+    kind = str(dataset.PhotometricInterpretation)
+    if not kind.startswith("MONOCHROME"):
+        return None
+    apply_modality_lut, _, _ = _transformations()
+    _leave_out_empty_rescale(dataset)
+    has_table, window = bool(dataset.get("VOILUTSequence")), _first_window(dataset)
+    ends = None
+    if window is not None and not has_table:
+        centre, width = (float(_several(dataset.get(name))[window]) for name in ("WindowCenter", "WindowWidth"))
+        half = (width - 1) / 2 if str(dataset.get("VOILUTFunction") or "LINEAR") == "LINEAR" else width / 2
+        middle = centre - 0.5 if half != width / 2 else centre
+        ends = (middle - half, middle + half)
+    notes = ["without the table of the file's display"] if has_table else []
+    notes += ["its sigmoid window as a straight one"] if str(dataset.get("VOILUTFunction") or "") == "SIGMOID" else []
+    values = np.asarray(apply_modality_lut(pixels, dataset), np.float64)
+    bits = int(dataset.get("BitsStored") or 16)
+    return GreyValues(values, ends, kind == "MONOCHROME1", bits, "; ".join(notes), _padding(pixels, dataset))
+
+
+def _read_frame(
+    stream: BinaryIO, where: str, max_pixels: int, frame: int | None, make: Callable[[numpy.ndarray, Any], Any]
+) -> Any:
+    """What ``make`` makes of the stored values of the chosen frame and its header."""
     try:
         import pydicom  # late: optional
     except ImportError as error:
@@ -81,7 +139,7 @@ def read_dicom(stream: BinaryIO, where: str, max_pixels: int, frame: int | None 
     chosen = choose_frame(frames, frame, where)
     try:
         pixels = dataset.pixel_array
-        return _shown(pixels[chosen] if frames > 1 else pixels, dataset)
+        return make(pixels[chosen] if frames > 1 else pixels, dataset)
     except Exception as error:  # as above, and those of its decoders
         raise UnusableImage(where, "cannot decode the DICOM pixels", _DECODERS, one_line(error)) from error
 
@@ -226,10 +284,7 @@ def _windowed(pixels: numpy.ndarray, dataset: Any, counted: numpy.ndarray) -> nu
     import numpy as np  # late: heavy
 
     apply_modality_lut, _, apply_voi_lut = _transformations()
-    if not dataset.get("RescaleSlope") or dataset.get("RescaleIntercept") is None:  # 0 or empty: says nothing
-        for name in ("RescaleSlope", "RescaleIntercept"):
-            if name in dataset:
-                delattr(dataset, name)
+    _leave_out_empty_rescale(dataset)
     has_table = bool(dataset.get("VOILUTSequence"))
     window = 0 if has_table else _first_window(dataset)
     flat = pixels.reshape(-1)
@@ -254,6 +309,13 @@ def _windowed(pixels: numpy.ndarray, dataset: Any, counted: numpy.ndarray) -> nu
         scaled = (seen[:-2] - lowest) / (highest - lowest or 1.0)
         shown[place] = np.rint(np.clip(scaled, 0, 1) * 255).astype(np.uint8)
     return shown.reshape(pixels.shape)
+
+
+def _leave_out_empty_rescale(dataset: Any) -> None:
+    if not dataset.get("RescaleSlope") or dataset.get("RescaleIntercept") is None:  # 0 or empty: says nothing
+        for name in ("RescaleSlope", "RescaleIntercept"):
+            if name in dataset:
+                delattr(dataset, name)
 
 
 def _first_window(dataset: Any) -> int | None:

@@ -16,7 +16,7 @@ Piece = tuple[slice, "numpy.ndarray", "numpy.ndarray | None"]
 
 _PHOTOMETRIC_INTERPRETATION = 262
 _PIECE = 1 << 18
-_DEEP_MODES = ("I", "F")  # and "I;16", "I;16B", ...
+DEEP_MODES = ("I", "F")  # and "I;16", "I;16B", ...
 
 
 def to_rgb(image: Image.Image, background: Colour) -> Image.Image:
@@ -30,7 +30,7 @@ def to_rgb(image: Image.Image, background: Colour) -> Image.Image:
     Raises:
         ValueError: Pillow has no conversion (LAB).
     """
-    if image.mode.startswith(_DEEP_MODES):
+    if image.mode.startswith(DEEP_MODES):
         return _deep_to_rgb(image, background)
     if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
         opaque = Image.new("RGB", image.size, background)
@@ -44,7 +44,7 @@ def to_rgb(image: Image.Image, background: Colour) -> Image.Image:
 def _deep_to_rgb(image: Image.Image, background: Colour) -> Image.Image:
     import numpy as np  # late: heavy
 
-    transparent, sign = image.info.get("transparency"), -1 if _is_white_zero(image) else 1  # of a PNG: one grey value
+    transparent, sign = image.info.get("transparency"), -1 if is_white_zero(image) else 1  # of a PNG: one grey value
 
     def parts() -> Iterator[tuple[tuple[int, int, int, int], numpy.ndarray, numpy.ndarray | None]]:
         for box in _strips(image):
@@ -67,7 +67,7 @@ def _strips(image: Image.Image) -> Iterator[tuple[int, int, int, int]]:
     return ((0, top, image.width, min(top + rows, image.height)) for top in range(0, image.height, rows))
 
 
-def _is_white_zero(image: Image.Image) -> bool:
+def is_white_zero(image: Image.Image) -> bool:
     """Whether a TIFF of more than 8 bits counts down from white; Pillow turns those of 8 bits and fewer round."""
     return image.format == "TIFF" and getattr(image, "tag_v2", {}).get(_PHOTOMETRIC_INTERPRETATION) == 0
 

@@ -15,14 +15,14 @@ from pefomed_plugin.cli import main
 from pefomed_plugin.errors import DataError
 from pefomed_plugin.readers import DATASETS, DatasetSpec, Field
 from pefomed_plugin.reporting.agreement import measure_agreement, write_agreement
+from pefomed_plugin.reporting.page.assets import embeddable
 from pefomed_plugin.reporting.page.explorer import (
     THUMBNAIL_PX,
-    embeddable,
     encode_thumbnail,
     render_page,
     write_report,
 )
-from pefomed_plugin.reporting.page.explorer_data import page_data
+from pefomed_plugin.reporting.page.explorer_data import page_data, spelt_labels
 from pefomed_plugin.reporting.results import Run, read_run
 from pefomed_plugin.storage import write_records
 
@@ -50,7 +50,7 @@ def test_hostile_text_stays_data(tmp_path: Path) -> None:
     assert isinstance(data, dict)
     at = data["columns"].index("runs")
     assert [row[at][0][0] for row in data["samples"]] == [HOSTILE] * 4
-    assert page.count("</script>") == 3 and "alert(1)</script>" not in page
+    assert page.count("</script>") == 2 and "alert(1)</script>" not in page
 
 
 def test_embeddable_json_holds_no_tag() -> None:
@@ -69,13 +69,13 @@ def test_images_are_stored_once_and_missing_ones_are_told(tmp_path: Path) -> Non
     rows = run.answered["vqa_rad-test"].predictions
     root = make_images(tmp_path / "images", rows)
     assert write_report([run], tmp_path / "report.html", {"vqa_rad": root}) == []
-    images = block((tmp_path / "report.html").read_text(encoding="utf-8"), "images")
+    images = block((tmp_path / "report.html").read_text(encoding="utf-8"), "images-0")
     assert isinstance(images, list) and len(images) == 2
     assert Image.open(BytesIO(base64.b64decode(images[1]))).size == (40, 30)
     (root / "image1.png").unlink()
     problems = write_report([run], tmp_path / "report.html", {"vqa_rad": root})
     assert len(problems) == 1 and "image1.png: no such file" in problems[0]
-    assert block((tmp_path / "report.html").read_text(encoding="utf-8"), "images")[1] is None  # type: ignore[index]
+    assert block((tmp_path / "report.html").read_text(encoding="utf-8"), "images-0")[1] is None  # type: ignore[index]
 
 
 def test_every_image_of_a_study_is_shown_with_its_name(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_texts_and_images_can_be_left_out(tmp_path: Path) -> None:
     )
     write_report([run], tmp_path / "report.html", None, texts=False)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "secret" not in page and "vqa_rad-3" in page and block(page, "images") == []
+    assert "secret" not in page and "vqa_rad-3" in page and "images-0" not in page
 
 
 def test_the_data_names_figures_breakdowns_and_the_comparison(tmp_path: Path) -> None:
@@ -223,3 +223,85 @@ def test_answers_about_other_questions_are_not_shown_beside_them(tmp_path):
     write_records(folder / "reliance" / "blind" / "predictions.jsonl", rows[:1])
     with pytest.raises(DataError, match="not about the same questions"):
         read_run(tmp_path / "run")
+
+
+def test_data_that_are_not_public_show_no_id_and_no_folder(tmp_path: Path) -> None:
+    rows = answers([True, False], dataset="mimic_cxr")
+    rows = [replace(row, id=f"mimic_cxr-p10000032-{row.id}", images=(f"p10/p10000032/{row.id}.jpg",)) for row in rows]
+    run = read_run(make_run(tmp_path / "run", rows))
+    page = render_page(page_data([run]), [])
+    assert "p10000032" not in page
+    data = page_data([run])
+    shown = [dict(zip(data["columns"], row)) for row in data["samples"]]
+    assert [(row["id"], row["files"]) for row in shown] == [
+        ("mimic_cxr-test#1", ["vqa_rad-0.jpg"]),
+        ("mimic_cxr-test#2", ["vqa_rad-1.jpg"]),
+    ]
+    data = page_data([run], texts=False)
+    assert dict(zip(data["columns"], data["samples"][0]))["files"] == []
+    made = [replace(row, producer={"origin": {"data": {"mimic_cxr": "generated"}, "model": "tiny"}}) for row in rows]
+    data = page_data([read_run(make_run(tmp_path / "generated", made))])
+    assert dict(zip(data["columns"], data["samples"][0]))["id"] == rows[0].id, "invented patients may be named"
+
+
+def test_every_run_is_in_the_summary_and_rows_are_in_the_order_of_the_progression(tmp_path: Path) -> None:
+    right = {"both": [True] * 4, "none": [False] * 4, "stage 2": [True, True, True, False], "another": [True] * 4}
+    unknown = {"producer": {"checkpoint": "somebody/elses.pth"}}
+    runs = [
+        read_run(make_run(tmp_path / name, answers(of, **(unknown if name == "another" else {}))), name)
+        for name, of in right.items()
+    ]
+    data = page_data(runs)
+    assert data["comparison"]["title"] == "Comparison"
+    (only,) = data["sets"]
+    assert [(row["run"], row["shown"]) for row in only["runs"]] == [
+        ("none", "0.0 %"),
+        ("stage 2", "75.0 %"),
+        ("both", "100.0 %"),
+        ("another", "100.0 %"),
+    ]
+    (table,) = data["comparison"]["tables"]
+    assert [bar["run"] for bar in table["bars"]] == ["none", "stage 2", "both", "another"]
+    assert [row[0] for row in table["table"]["rows"]] == ["none", "stage 2", "both", "another"]
+    assert page_data(runs[:3])["comparison"]["title"] == "Ablation"
+    unscored = read_run(make_run(tmp_path / "unscored", answers([True] * 4), scorers=()), "stage 1")
+    rows = page_data([*runs[:2], unscored])["sets"][0]["runs"]
+    assert rows[1]["value"] is None and rows[1]["shown"] == "not scored by exact_match/pefomed"
+    assert page_data(runs[:1])["sets"][0]["runs"] == []
+
+
+def test_a_run_that_saw_other_images_is_no_row_of_an_ablation(tmp_path: Path) -> None:
+    runs = [
+        read_run(make_run(tmp_path / "both", answers([True] * 4, producer={"images": "shuffled"})), "both, shuffled"),
+        read_run(make_run(tmp_path / "none", answers([False] * 4)), "none"),
+    ]
+    data = page_data(runs)
+    assert data["comparison"]["title"] == "Comparison"
+    assert [bar["run"] for bar in data["comparison"]["tables"][0]["bars"]] == ["none", "both, shuffled"]
+
+
+@pytest.mark.parametrize(("origin", "has"), [("generated", False), ("real", True)])
+def test_no_figure_of_the_paper_stands_beside_generated_data(tmp_path: Path, origin: str, has: bool) -> None:
+    producer = {"origin": {"data": {"vqa_rad": origin}, "model": "real"}}
+    rows = answers([True, True, False, False], producer=producer)
+    folder = make_run(tmp_path / "both", rows) / "results/vqa_rad-test"
+    rate(folder, rows, "judge/vqa/gpt-4o", [[1, 1, 1, 0]])
+    data = page_data([read_run(tmp_path / "both"), read_run(make_run(tmp_path / "none", rows), "none")])
+    said = json.dumps([data["comparison"], data["sets"][0]["ratings"]])
+    assert ("(62.6)" in said, "the paper's Table 9" in said, "In round brackets" in said) == (has, has, has)
+    assert data["hasPaperFigures"] is has
+
+
+def test_codes_are_spelt_out_as_the_data_set_declares_them(tmp_path: Path) -> None:
+    data = page_data([run_of(tmp_path, organ="ABD")])
+    labels = {field["name"]: field["labels"] for field in data["fields"]}
+    assert labels["organ"] == {"ABD": "abdomen"} and labels["answer_type"] == {"CLOSED": "closed", "OPEN": "open"}
+    assert labels["question_type"]["PRES"] == "presence" and labels["question_type"]["SIZE"] == "size"
+    (by_type,) = [found for found in data["sets"][0]["breakdowns"] if found["axis"] == "question_type"][:1]
+    assert "presence" in [cell["label"] for cell in by_type["cells"]]
+
+
+def test_codes_that_would_be_called_the_same_keep_their_codes(monkeypatch: pytest.MonkeyPatch) -> None:
+    ward = Field("ward", "ward", {"B2": "surgery", "B3": "surgery", "C": "eyes"})
+    monkeypatch.setitem(DATASETS.own, "notes", DatasetSpec("notes", "Notes", fields=(ward,)))
+    assert spelt_labels("notes", "ward", ["B2", "B3", "C"]) == {"B2": "B2 (surgery)", "B3": "B3 (surgery)", "C": "eyes"}
