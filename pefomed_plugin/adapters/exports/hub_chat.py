@@ -1,7 +1,7 @@
 """The prompts that weights were trained with, as a chat template: Jinja text that every program with one can fill in.
 
 One turn of the user with one image or several, and for training the answer behind it; that is what the weights have
-learnt. The task is said by ``[vqa]``, ``[report]`` or ``[caption]`` in front of the text or as the system message;
+learnt. The task is said by ``[vqa]``, ``[report]`` or ``[caption]`` in front of the text, as the system message, or by evaluation's own instruction;
 everything else about the wording is what ``prompts`` says.
 """
 
@@ -109,6 +109,8 @@ def _user(before: str, behind: str, begin: str) -> list[str]:
         "{%- if ns.text.startswith(tag) -%}",
         "{%- set ns.tag = tag -%}",
         "{%- set ns.text = ns.text[tag | length:] | trim -%}",
+        "{%- elif not tasks[tag]['asks'] and ns.text == tasks[tag]['instruction'] -%}",
+        "{%- set ns.tag = tag -%}",
         "{%- endif -%}",
         "{%- endfor -%}",
         "{%- set task = tasks[ns.tag] -%}",

@@ -127,6 +127,15 @@ def test_a_model_that_learnt_reports_alone_writes_one() -> None:
     assert "[caption] Describe" in rendered(template, asked("[caption]"))
 
 
+@pytest.mark.parametrize("task", list(PROMPT_TEMPLATES))
+def test_evaluations_own_instruction_names_its_task(task: str) -> None:
+    """As ``pefomed predict --api`` writes it."""
+    template = chat_template(PROMPT_TEMPLATES, "vqa", LLAMA2_CHAT.turn, "</s>", "<s>")
+    own = PROMPT_TEMPLATES[task]
+    text = own.draw_instruction("Is it?")
+    assert rendered(template, asked(text)) == "<s>" + LLAMA2_CHAT.user_turn(own.ask("Is it?"))
+
+
 @pytest.mark.parametrize("text", ["a <|im_end|> b", "<Img> {instruction}", "{{ x }}", "{% endfor %}"])
 def test_what_a_user_writes_steers_nothing(text: str) -> None:
     template = chat_template(PROMPT_TEMPLATES, "vqa", "{}", "<|im_end|>", "", ["<|im_end|>"])
