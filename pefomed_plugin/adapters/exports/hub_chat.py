@@ -1,8 +1,8 @@
 """The prompts that weights were trained with, as a chat template: Jinja text that every program with one can fill in.
 
 One turn of the user with one image or several, and for training the answer behind it; that is what the weights have
-learnt. The task is said by ``[vqa]``, ``[report]`` or ``[caption]`` in front of the text, as the system message, or by evaluation's own instruction;
-everything else about the wording is what ``prompts`` says.
+learnt. The task is said by ``[vqa]``, ``[report]`` or ``[caption]`` in front of the text, as the system
+message, or by evaluation's own instruction; everything else about the wording is what ``prompts`` says.
 """
 
 from __future__ import annotations
