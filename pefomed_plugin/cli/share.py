@@ -24,7 +24,7 @@ from ..services.private_files import keep_private
 from ..services.whole_folder import fresh_folder, refuse_to_overwrite
 from ..sharing import FORMATS, ToShare, find_format
 from .arguments import add_permission, count_from_1
-from .next_step import NextStep, pefomed
+from .next_step import NextStep
 
 if TYPE_CHECKING:
     from ..scoring.spec import ScorerSpec
@@ -115,14 +115,13 @@ def run(arguments: argparse.Namespace) -> int:
         say(f"{count:,} images converted to PNG, as they are decoded here: {why}")
     for remark, count in shared.remarks.items():
         say(f"{count:,} images {remark}")
-    say(f"\nwritten to {arguments.out}; nothing was uploaded\n")
-    say(f"to use it:\n  {form.command(to_share, str(arguments.out))}")
+    say(f"\nwritten to {arguments.out}; nothing was uploaded")
     return 0
 
 
 def next_step(arguments: argparse.Namespace, _: int) -> NextStep:
-    """Nothing was uploaded; what left this machine before is noted."""
-    return pefomed("privacy", "log")
+    """What reads or runs the folder."""
+    return NextStep(find_format(arguments.to).command(str(arguments.out)))
 
 
 def _require_permission(manifest: Mapping[str, Any], given: bool) -> None:

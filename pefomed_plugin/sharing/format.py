@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -78,8 +79,8 @@ class ShareFormat:
     """What it is, for help."""
     writer: str
     """Module of this room and function that writes it: ``croissant:write_croissant``."""
-    use: str
-    """The command that reads or runs it; ``{out}`` the folder, ``{tasks}`` names of a harness's tasks."""
+    use: tuple[str, ...]
+    """Words of the command that reads or runs it; ``{out}`` is the folder, ``{text}`` the same as a text in Python."""
     is_task: bool = False
     """It asks a model and scores: one split by default, with scorers."""
     needs: tuple[Need, ...] = ()
@@ -95,10 +96,9 @@ class ShareFormat:
         written: Callable[[ToShare, Path], Shared] = getattr(import_module(f".{module}", __package__), function)
         return written(to_share, folder)
 
-    def command(self, to_share: ToShare, out: str) -> str:
-        """``use`` for a folder."""
-        names = [task_name(to_share.dataset, split) for split in to_share.splits]
-        return self.use.format(out=out, tasks=",".join(names), task=names[0])
+    def command(self, out: str) -> list[str]:
+        """``use`` of a folder."""
+        return [word.format(out=out, text=json.dumps(out, ensure_ascii=False)) for word in self.use]
 
 
 def task_name(dataset: str, split: str) -> str:

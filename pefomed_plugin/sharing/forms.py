@@ -9,33 +9,35 @@ from .format import ShareFormat
 TASK_FILE = "pefomed_task.py"
 """Of inspect_ai's folder."""
 CROISSANT_FILE = "croissant.json"
+LMMS_TAG = "pefomed"
+"""By which lmms-eval runs all tasks of a folder."""
 
 HUGGINGFACE = ShareFormat(
     "huggingface",
     "a Hugging Face data set, parquet with images and card",
     "huggingface:write_huggingface",
-    "python -c \"import datasets; print(datasets.load_dataset('{out}'))\"",
+    ("python", "-c", "import datasets; print(datasets.load_dataset({text}))"),
     needs=(PYARROW,),
 )
 CROISSANT = ShareFormat(
     "croissant",
     "the same, described in Croissant's JSON-LD",
     "croissant:write_croissant",
-    f"mlcroissant validate --jsonld {{out}}/{CROISSANT_FILE}",
+    ("mlcroissant", "validate", "--jsonld", f"{{out}}/{CROISSANT_FILE}"),
     needs=(PYARROW,),
 )
 INSPECT_AI = ShareFormat(
     "inspect_ai",
     "a task that asks any model and scores with our scorers",
     "inspect_folder:write_inspect",
-    f"inspect eval {{out}}/{TASK_FILE}@{{task}} --model PROVIDER/MODEL",
+    ("inspect", "eval", f"{{out}}/{TASK_FILE}", "--model", "PROVIDER/MODEL"),
     is_task=True,
 )
 LMMS_EVAL = ShareFormat(
     "lmms_eval",
     "likewise for lmms-eval",
     "lmms_folder:write_lmms",
-    "python -m lmms_eval --include_path {out} --tasks {tasks} --model MODEL --model_args ARGS",
+    ("python", "-m", "lmms_eval", "--include_path", "{out}", "--tasks", LMMS_TAG, "--model", "MODEL"),
     is_task=True,
     needs=(PYARROW,),
 )

@@ -11,7 +11,7 @@ from ..readers.shared import HUB_SPLITS
 from ..storage import write_text
 from .figures import MAX_TOKENS, names_of_figures
 from .format import Shared, ToShare, task_name
-from .forms import LMMS_EVAL
+from .forms import LMMS_EVAL, LMMS_TAG
 from .images import unless_plain
 from .lmms_task import metric_name
 from .parquet import write_parquet
@@ -60,6 +60,7 @@ def _task(to_share: ToShare, shared: Shared, split: str, figures: Mapping[tuple[
     files = [name for name, file in shared.files.items() if file["split"] == split]
     return {
         "task": task_name(to_share.dataset, split),
+        "tag": LMMS_TAG,
         "dataset_path": "parquet",
         "dataset_kwargs": {"data_files": {HUB_SPLITS[split]: files}},
         "test_split": HUB_SPLITS[split],
