@@ -4,12 +4,12 @@ the file. No image's bytes are read.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ...errors import DataError, one_line
+from ...json_text import parse_json
 from ...readers.tables import PYARROW, not_a_file_here
 from ...readers.textfiles import read_json_object
 from ..images.faults import UnusableImage
@@ -182,7 +182,7 @@ def _features(path: Path, schema: Any) -> dict[str, Any]:
     written = (schema.metadata or {}).get(b"huggingface")
     content: Any = {}
     try:
-        content = json.loads(written)["info"]["features"] if written else {}
+        content = parse_json(written)["info"]["features"] if written else {}
     except (ValueError, KeyError, TypeError):
         content = {}
     for folder in (path.parent, path.parent.parent):

@@ -17,6 +17,7 @@ from typing import Any
 
 from ...errors import ConfigError, DataError, one_line
 from ...input_files import read_bytes
+from ...json_text import parse_json
 from ...readers.textfiles import read_json_lines
 from .sniffing import choose_delimiter, decode, name_of
 from .workbooks import read_workbook
@@ -160,4 +161,4 @@ def as_text(value: Any) -> Any:
 
 def as_metadata(value: Any) -> Any:
     """A value that is kept with a sample, as JSON can hold it."""
-    return json.loads(json.dumps(value, default=str)) if isinstance(value, (list, dict)) else str(value)
+    return parse_json(json.dumps(value, default=str), with_nan=True) if isinstance(value, (list, dict)) else str(value)
