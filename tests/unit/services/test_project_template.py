@@ -114,7 +114,7 @@ def test_nothing_is_overwritten(project, capsys):
 def test_a_folder_with_other_things_in_it_is_taken(tmp_path, capsys):
     (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
     assert main(["init", str(tmp_path)]) == 0
-    assert "pefomed train --cfg-path stage2.yaml" in capsys.readouterr().out
+    assert "pefomed train --cfg-path stage2.yaml" in capsys.readouterr().err  # the next step
     assert (tmp_path / "notes.txt").read_text(encoding="utf-8") == "mine"
 
 
