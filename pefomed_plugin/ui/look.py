@@ -45,13 +45,15 @@ _OF_GRADIO: Mapping[str, tuple[str, ...]] = {
         "block_border_color",
         "block_label_border_color",
         "panel_border_color",
-        "input_border_color",
         "checkbox_label_border_color",
         "table_border_color",
+    ),
+    "edge": (
+        "input_border_color",
+        "checkbox_border_color",
         "button_secondary_border_color",
         "button_cancel_border_color",
     ),
-    "edge": ("checkbox_border_color",),
     "accent": (
         "color_accent",
         "border_color_accent",
@@ -86,6 +88,15 @@ _OF_GRADIO: Mapping[str, tuple[str, ...]] = {
     "mark": ("stat_background_fill",),
 }
 """Our name of a colour -> gradio's of what has it."""
+_LINES = {"input_border_width": "1px", "button_border_width": "1px"}
+NAME_EMPTY_PLACES = """() => {
+    const name = () => document.querySelectorAll(".empty[aria-label]:not([role])").forEach((box) => {
+        box.setAttribute("role", "img");
+    });
+    name();
+    new MutationObserver(name).observe(document.body, {childList: true, subtree: true});
+}"""
+"""gradio names the places where no image is yet, which screen readers pass over without a role."""
 
 
 def make_theme() -> Any:
@@ -101,7 +112,7 @@ def make_theme() -> Any:
         for name in names
         if name + ending in known
     }
-    return theme.set(**values)
+    return theme.set(**values, **{name: width for name, width in _LINES.items() if name in known})
 
 
 def page_style() -> str:

@@ -28,6 +28,11 @@ from pefomed_plugin.reporting.results import read_run
 PICTURES = Path(__file__).resolve().parents[2] / "docs" / "pictures"
 RUNS = {"both stages": "both", "stage 2": "stage2", "stage 1": "stage1_test", "no fine-tuning": "none"}
 """Label -> folder of the demo."""
+SHOTS = {
+    "report": ("", ""),
+    "answers": ("#?set=vqa_rad-test", "gallery"),
+}
+"""Name of a picture -> what is chosen on the page, and the section that is scrolled to."""
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _QUALITY = 84
 
@@ -60,7 +65,7 @@ def opened(address: str, width: int, height: int, scheme: str = LIGHT) -> Iterat
         browser.close()
 
 
-def photograph(address: str, path: Path, *, scheme: str = LIGHT, section: str = "", size: tuple[int, int]) -> None:
+def photograph(address: str, path: Path, *, size: tuple[int, int], scheme: str = LIGHT, section: str = "") -> None:
     """What a reader sees of a page, as WebP.
 
     Args:
@@ -87,9 +92,9 @@ def main() -> None:
         report = Path(folder) / "report.html"
         write_page(arguments.demo, report)
         for scheme, ending in ((LIGHT, ""), (DARK, "_dark")):
-            for section, name in (("", "report"), ("gallery", "answers")):
+            for name, (chosen, section) in SHOTS.items():
                 path = arguments.out / f"{name}{ending}.webp"
-                photograph(report.as_uri(), path, scheme=scheme, section=section, size=(1200, 760))
+                photograph(report.as_uri() + chosen, path, scheme=scheme, section=section, size=(1200, 760))
                 print(f"{path} ({path.stat().st_size / 1e3:.0f} kB)")
 
 

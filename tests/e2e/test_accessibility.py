@@ -6,6 +6,7 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Callable
 
 import pytest
@@ -15,7 +16,9 @@ from pefomed_plugin.reporting.page.explorer import write_report
 from pefomed_plugin.reporting.results import read_run
 
 from ..unit.reporting.made import answers, make_images, make_run, rate
+from ..unit.services.judged import answers as rated_answers
 from .browsing import expect
+from .test_rating_page import Served
 
 pytestmark = [
     pytest.mark.slow,
@@ -95,6 +98,39 @@ def test_an_image_of_its_own(reports: Path, open_page: Callable[..., Any], schem
     page = open_page((reports / "several_images" / "00000.html").as_uri(), color_scheme=scheme)
     expect(page.locator(".facts")).to_contain_text("bits")
     assert faults(page) == []
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_the_rating_page(tmp_path: Path, open_page: Callable[..., Any], scheme: str) -> None:
+    served = Served(tmp_path, rated_answers(4))
+    try:
+        page = open_page(served.url, color_scheme=scheme)
+        expect(page.locator("#enter")).to_be_visible()
+        assert faults(page) == []
+        page.locator("#name").fill("A. Rater")
+        page.locator("#enter").get_by_role("button").click()
+        expect(page.locator("#rating")).to_be_visible()
+        assert faults(page) == []
+    finally:
+        served.kill()
+
+
+@pytest.mark.skipif(find_spec("gradio") is None, reason="gradio (extra ui) is not installed")
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_the_chat(tmp_path: Path, open_page: Callable[..., Any], scheme: str) -> None:
+    from pefomed_plugin.ui.page import Desk, build_page, draw_examples, launch
+
+    facts = {"checkpoint": "made.pth", "checkpoint_sha256": "0" * 64, "version": "1"}
+    page = build_page(Desk(SimpleNamespace(facts=facts, policy=None)), draw_examples(tmp_path))  # type: ignore[arg-type]
+    address = launch(page, "127.0.0.1", folders=[str(tmp_path)])
+    try:
+        tab = open_page(f"{address}?__theme={scheme}", color_scheme=scheme)
+        expect(tab.locator("table tbody tr").first).to_be_visible()
+        expect(tab.locator("#image .empty")).to_have_attribute("role", "img")
+        assert faults(tab) == []
+        tab.goto("about:blank")  # closes what it holds open of the page, which ends next
+    finally:
+        page.close(verbose=False)
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
