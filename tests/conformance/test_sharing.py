@@ -235,26 +235,9 @@ def test_lmms_eval_gives_our_figures(tmp_path: Path, several: bool) -> None:
     folder = share(prepared, "lmms_eval", tmp_path / "out", "--scorer", scorer)
     (task,) = (path.stem for path in folder.glob("*.yaml"))
     # read_bytes makes its dummy model ask for the images, which it else leaves alone
-    command = [
-        str(LMMS_EVAL),
-        "-m",
-        "lmms_eval",
-        "--include_path",
-        str(folder),
-        "--tasks",
-        "pefomed",
-        "--model",
-        "dummy",
-    ]
-    command += [
-        "--model_args",
-        "response=yes,read_bytes=1",
-        "--batch_size",
-        "1",
-        "--log_samples",
-        "--output_path",
-        "logs",
-    ]
+    arguments = "--tasks pefomed --model dummy --model_args response=yes,read_bytes=1 --batch_size 1 --log_samples"
+    command = [str(LMMS_EVAL), "-m", "lmms_eval", "--include_path", str(folder), *arguments.split()]
+    command += ["--output_path", "logs"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "HF_DATASETS_OFFLINE": "1"}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     results = list((tmp_path / "logs").rglob("*_results.json"))

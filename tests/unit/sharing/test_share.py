@@ -37,14 +37,16 @@ def share(capsys: pytest.CaptureFixture, prepared: Path, form: str, out: Path, *
     return code, " ".join(shown.out.split()), shown.err
 
 
-@pytest.fixture
-def rad(tmp_path: Path) -> Path:
-    return prepared_rad(tmp_path)
+@pytest.fixture(scope="module")
+def rad(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Read only."""
+    return prepared_rad(tmp_path_factory.mktemp("rad"))
 
 
-@pytest.fixture
-def studies(tmp_path: Path) -> Path:
-    return prepared_studies(tmp_path)
+@pytest.fixture(scope="module")
+def studies(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Read only."""
+    return prepared_studies(tmp_path_factory.mktemp("studies"))
 
 
 # -- a Hugging Face data set -------------------------------------------------------------------------------------------
@@ -273,7 +275,8 @@ def test_a_folder_that_is_there_stays(rad: Path, tmp_path: Path, capsys: pytest.
     assert not (tmp_path / "out" / "croissant.json").exists()
 
 
-def test_a_missing_image_leaves_nothing_behind(rad: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_a_missing_image_leaves_nothing_behind(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    rad = prepared_rad(tmp_path)
     release = read_prepared(rad)
     (release.image_root / release.samples[0].only_image).unlink()
     code, _, errors = share(capsys, rad, "huggingface", tmp_path / "out" / "deep")
@@ -281,7 +284,8 @@ def test_a_missing_image_leaves_nothing_behind(rad: Path, tmp_path: Path, capsys
     assert not list((tmp_path / "out").iterdir())
 
 
-def test_an_image_that_changed_since_is_named(rad: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_an_image_that_changed_since_is_named(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    rad = prepared_rad(tmp_path)
     release = read_prepared(rad)
     small_image(9).save(release.image_root / release.samples[0].only_image)
     code, _, errors = share(capsys, rad, "croissant", tmp_path / "out")
