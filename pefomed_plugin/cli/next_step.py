@@ -88,7 +88,8 @@ def with_storages(command: str, storages: Mapping[str, Path]) -> NextStep:
     here = {name: folder for name, folder in storages.items() if name in known and known[name].stage == stage}
     if not here:
         if Path("stage2.yaml").is_file():
-            return pefomed(command, "--cfg-path", "stage2.yaml")
+            options = [f"datasets.{name}.build_info.storage={folder}" for name, folder in storages.items()]
+            return pefomed(command, "--cfg-path", "stage2.yaml", "--options", *options)
         return pefomed("init", "my_study")
     options = [f"datasets.{name}.build_info.storage={folder}" for name, folder in here.items()]
     if stage == 2 and len(here) == 1:

@@ -130,7 +130,8 @@ def test_data_take_the_place_of_the_shipped_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert with_storages("doctor", {"medical_custom": Path("a")}).line == "pefomed init my_study"
     (tmp_path / "stage2.yaml").touch()
-    assert with_storages("doctor", {"medical_custom": Path("a")}).line == "pefomed doctor --cfg-path stage2.yaml"
+    own = with_storages("doctor", {"medical_custom": Path("a")}).line
+    assert own == "pefomed doctor --cfg-path stage2.yaml --options datasets.medical_custom.build_info.storage=a"
 
 
 def test_it_is_the_last_line_on_stderr_and_not_in_json(capsys):
