@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pefomed_plugin.readers import DATASETS, DatasetSpec, Field
 from pefomed_plugin.reporting.page.explorer import write_report
 from pefomed_plugin.reporting.results import read_run
 
@@ -321,3 +322,26 @@ def test_with_fifty_thousand_answers_the_document_stays_small(tmp_path: Path, op
     with page.expect_download() as download:
         page.locator("#csv").click()
     assert Path(download.value.path()).read_bytes().count(b"\r\n") == 12_501
+
+
+def test_a_field_that_is_called_as_a_filter_of_ours_is_told_apart(
+    tmp_path: Path, open_page: Callable[..., Page], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fields = tuple(Field(name, name, {"a": "first"}) for name in ("order", "view", "answer"))
+    monkeypatch.setitem(DATASETS.own, "notes", DatasetSpec("notes", "Notes", fields=fields, audience="public"))
+    values = [{"order": "a", "view": "a", "answer": "b"}, {"order": "b", "view": "b", "answer": "a"}]
+    rows = [replace(row, dataset="notes", metadata=values[at % 2]) for at, row in enumerate(answers([True] * 6))]
+    write_report([read_run(make_run(tmp_path / "run", rows))], tmp_path / "page.html")
+    page = open_page(address(tmp_path, "page.html", "#?field-view=a&order=down"))
+    check_shows(page, "3 of 6")
+    expect(page.locator("#f-order")).to_have_value("down")
+    expect(page.locator("#f-field-view option:checked")).to_have_text("first: 3")
+    expect(page.locator("#told")).to_have_text("")
+
+
+def test_an_address_runs_nothing(folder: Path, open_page: Callable[..., Page]) -> None:
+    hostile = "#?organ=%3Cimg src=x onerror=window.ran=1%3E&q=%22%3E%3Cscript%3Ewindow.ran=1%3C/script%3E"
+    page = open_page(address(folder, "one.html", hostile))
+    check_shows(page, "0 of 300")
+    expect(page.locator("#told")).to_contain_text("<img src=x onerror=window.ran=1>")
+    assert page.evaluate("typeof window.ran") == "undefined"

@@ -1,7 +1,7 @@
 // The address of what is shown: filters, view and the answer that is open stand behind # in the URL, so that a link leads
 // to them and the browser's back button undoes the last choice. Uses state, apply and openDetail of the other parts.
 
-const NAMES_OF_OURS = ["set", "run", "scorer", "verdict", "order", "differ", "looked"];
+const NAMES_OF_OURS = ["set", "run", "scorer", "verdict", "order", "differ", "looked", "q", "view", "answer"];
 
 // A field of a data set that is called as one of our own filters is told apart from it.
 const idOfField = (name) => "f-" + (NAMES_OF_OURS.includes(name) ? "field-" + name : name);

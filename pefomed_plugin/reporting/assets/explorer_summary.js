@@ -152,7 +152,7 @@ function showComparison() {
       block.append(make("div", { class: "figure" }, make("span", {}, ...wrapped(bar.run)),
         strip(bar.value, bar.interval.low, bar.interval.high, range, `${bar.run}: ${bar.shown}`, compared.floor), make("b", {}, bar.shown)));
     if (compared.floor !== null) block.append(make("p", { class: "small floor-note" }, make("span", { class: "floor-mark", "aria-hidden": "true" }), ...wrapped(compared.floorSaid)));
-    block.append(...compared.said.map((line) => make("p", { class: "said" }, line)), ...drawTable(compared.table));
+    block.append(...compared.said.map((line) => make("p", { class: "said" }, ...wrapped(line))), ...drawTable(compared.table));
     $("tables").append(block);
   }
   for (const table of data.comparison.further)

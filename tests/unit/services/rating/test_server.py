@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 from pefomed_plugin.errors import ConfigError
-from pefomed_plugin.reporting.page.explorer import ASSETS
+from pefomed_plugin.reporting.page.assets import ASSETS
 from pefomed_plugin.rubrics import VQA
 from pefomed_plugin.services.local_names import is_known_as, is_this_machine
 from pefomed_plugin.services.rating.plan import make_plan
