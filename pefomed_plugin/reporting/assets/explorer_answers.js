@@ -173,16 +173,17 @@ function answers(sample) {
   data.runs.forEach((name, run) => {
     if (!sample.runs[run]) return;
     const said = sample.runs[run][0], verdict = binary < 0 ? "unscored" : verdictOf(sample, binary, run);
-    const key = JSON.stringify([said, verdict]);
-    if (!lines.has(key)) lines.set(key, { said, verdict, names: [] });
+    const sure = sample.runs[run][2], key = JSON.stringify([said, verdict, sure]);
+    if (!lines.has(key)) lines.set(key, { said, verdict, sure, names: [] });
     lines.get(key).names.push(name);
   });
   const list = make("dl", { class: "answers" + (data.runs.length > 1 ? " of-runs" : "") },
-    make("dt", {}, "Reference"), make("dd", {}, sample.answer));
-  for (const { said, verdict, names } of lines.values()) {
+    ...(sample.answer ? [make("dt", {}, "Reference"), make("dd", {}, sample.answer)] : []));
+  for (const { said, verdict, sure, names } of lines.values()) {
     list.append(make("dt", {}, ...(data.runs.length > 1 ? wrapped(names.join("; ")) : ["Model"])), said === null
       ? make("dd", { class: "missing" }, MARKS[verdict] + "no answer")
       : make("dd", { class: verdict === "unscored" ? "" : "is-" + verdict }, MARKS[verdict] + said));
+    if (sure !== undefined) list.append(make("dt", {}, "Confidence"), make("dd", { title: "how probable the model itself holds this answer; not calibrated" }, sure.toFixed(2)));
   }
   return list;
 }

@@ -52,7 +52,7 @@ function setPanel(set) {
   for (const scorer of new Set(set.figures.map((figure) => figure.scorer)))
     right.append(make("div", { class: "scorer" }, make("h3", {}, ...wrapped(scorer)),
       ...set.figures.filter((figure) => figure.scorer === scorer).map(figureRow), floorNote(set, scorer)));
-  if (!set.figures.length) right.append(make("p", { class: "small" }, "Nothing scored yet: pefomed score SCORER predictions.jsonl"));
+  if (!set.figures.length) right.append(make("p", { class: "small" }, set.references ? "Nothing scored yet: pefomed score SCORER predictions.jsonl" : "There are no references, so nothing can be scored."));
   return make("article", { class: "set" }, left, right);
 }
 

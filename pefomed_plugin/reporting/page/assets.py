@@ -22,6 +22,7 @@ class Marks:
     script = "@SCRIPT@"
     data = "@DATA@"
     images = "@IMAGES@"
+    training = "@TRAINING@"
 
 
 def read_asset(name: str) -> str:

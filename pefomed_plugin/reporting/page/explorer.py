@@ -19,6 +19,8 @@ from ...services.images.decoding import open_image
 from ...services.parallel import map_in_threads
 from ...storage import write_pieces
 from ..results import Run
+from ..training.curves import LOG, read_training
+from ..training.page import training_section
 from .assets import Marks, embeddable, fill, read_asset, with_includes
 from .explorer_data import image_keys, page_data
 from .explorer_rows import SampleRows
@@ -68,15 +70,22 @@ def write_report(
     problems: list[str] = []
     data, keys = page_data(runs, texts, axes), image_keys(runs[0])
     data.update(images=image_roots is not None, imagesABlock=IMAGES_A_BLOCK)
+    training = training_of(runs)
     data["full"] = {"mode": full_images, "folder": linked_folder(path).name, "missing": [], "smallPx": THUMBNAIL_PX}
     if image_roots is None:
-        write_pieces(path, page_pieces(data, ()))
+        write_pieces(path, page_pieces(data, (), training=training))
         return problems
     if full_images == LINKED:
         data["full"]["missing"] = write_linked(runs[0], keys, image_roots, path)
     full = embedded_pieces(runs[0], keys, image_roots) if full_images == EMBEDDED else ()
-    write_pieces(path, page_pieces(data, make_thumbnails(runs[0], image_roots, problems), full))
+    write_pieces(path, page_pieces(data, make_thumbnails(runs[0], image_roots, problems), full, training))
     return problems
+
+
+def training_of(runs: Sequence[Run]) -> str:
+    """The section with the curves of those runs that trained themselves; empty where none did."""
+    trained = [read_training(run.folder, run.name) for run in runs if (run.folder / LOG).is_file()]
+    return training_section(trained, "Training") if trained else ""
 
 
 def make_thumbnails(run: Run, image_roots: Mapping[str, Path], problems: list[str]) -> Iterator[str | None]:
@@ -114,10 +123,21 @@ def render_page(data: Mapping[str, Any], images: Iterable[str | None]) -> str:
     return "".join(page_pieces(data, images))
 
 
-def page_pieces(data: Mapping[str, Any], images: Iterable[str | None], full: Iterable[str] = ()) -> Iterator[str]:
-    """The HTML text in pieces, a row or a block of images at a time; ``full``: blocks of images in full."""
-    style = [read_asset(name) for name in ("look.css", "explorer.css", "viewer.css")]
-    parts = {Marks.data: _embeddable_mapping(data), Marks.images: chain(_image_blocks(images), full)}
+def page_pieces(
+    data: Mapping[str, Any], images: Iterable[str | None], full: Iterable[str] = (), training: str = ""
+) -> Iterator[str]:
+    """The HTML text in pieces, a row or a block of images at a time.
+
+    Args:
+        full: blocks of images in full.
+        training: the section with the curves of the runs' training, where there are any.
+    """
+    style = [read_asset(name) for name in ("look.css", "explorer.css", "viewer.css", "training.css")]
+    parts = {
+        Marks.data: _embeddable_mapping(data),
+        Marks.images: chain(_image_blocks(images), full),
+        Marks.training: [training],
+    }
     yield from fill(read_asset("explorer.html"), style, with_includes("explorer.js"), parts)
 
 

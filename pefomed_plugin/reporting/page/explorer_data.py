@@ -150,6 +150,7 @@ def _set(runs: Sequence[Run], answered: Answered) -> dict[str, Any]:
         "split": first.split,
         "task": first.task,
         "n": len(answered.predictions),
+        "references": any(prediction.answer.strip() for prediction in answered.predictions),
         "images": len({image for prediction in answered.predictions for image in prediction.images}),
         "missing": missing,
         "figures": figures,

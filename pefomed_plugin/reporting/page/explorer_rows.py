@@ -10,7 +10,7 @@ from typing import Any, Optional
 
 from ...origins import GENERATED
 from ...readers import describe
-from ...records import Prediction
+from ...records import CONFIDENCE, Prediction
 from ...scoring.breakdown import groups_of
 from ..results import Answered, Run
 from .explorer_reliance import SampleReliance, occlusion_of
@@ -33,9 +33,9 @@ COLUMNS = (
 """``id``: the sample's, or, of data that are not public, its line in the file of answers, which names no patient.
 ``files``: the images' file names, without folders where the data are not public. ``views``: what each image is called,
 where there are several. ``groups``: what the sample belongs to, by the place of a field. ``runs``: prediction and
-scores of each run, None where it has none. ``ratings``: what every run of a judge, or every rater, gave the first run's
-answer, by the place of the scorer. ``looked``: what was said about other images (``explorer_reliance``). ``map``: what
-the answer leans on, ``occlusion_of``."""
+scores of each run, and how probable it held it where it was asked; None where it has none. ``ratings``: what every run
+of a judge, or every rater, gave the first run's answer, by the place of the scorer. ``looked``: what was said about
+other images (``explorer_reliance``). ``map``: what the answer leans on, ``occlusion_of``."""
 
 
 _OfRun = tuple[Answered, Optional[dict[str, int]]]
@@ -118,9 +118,12 @@ class SampleRows(Sequence[list[Any]]):
         if found is None:
             return None
         by_scorer = (answered.scores.get(scorer) for scorer in self._scorers)
+        prediction = answered.predictions[found]
+        confidence = prediction.producer.get(CONFIDENCE)
         return [
-            answered.predictions[found].prediction if self._texts else None,
+            prediction.prediction if self._texts else None,
             [_rounded(scores[found].value) if scores else None for scores in by_scorer],
+            *([_rounded(float(confidence))] if isinstance(confidence, (int, float)) else []),
         ]
 
 

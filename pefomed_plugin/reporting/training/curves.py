@@ -52,6 +52,8 @@ class Training:
     """Since the log grew last."""
     notice: str = ""
     """What makes its figures mean nothing, where anything does: generated data, the tiny model."""
+    has_answers: bool = False
+    """Whether the run has answered since, so that training is over whatever its log says."""
 
     @property
     def iteration(self) -> int:
@@ -61,7 +63,7 @@ class Training:
     @property
     def is_done(self) -> bool:
         """Whether the last iteration is behind."""
-        return self.iterations is not None and self.iteration >= self.iterations
+        return self.has_answers or (self.iterations is not None and self.iteration >= self.iterations)
 
     @property
     def remaining_s(self) -> float | None:
@@ -120,6 +122,7 @@ def read_training(folder: Path, name: str = "") -> Training:
         int(starts[-1]["per_epoch"]) if starts else None,
         max(0.0, time.time() - log.stat().st_mtime),
         record.origins.notice if record else "",
+        any(folder.glob("results/*/predictions.jsonl")),
     )
 
 

@@ -52,9 +52,10 @@ def training_page(trainings: Sequence[Training], refresh_s: int = 0) -> str:
     )
 
 
-def training_section(trainings: Sequence[Training]) -> str:
+def training_section(trainings: Sequence[Training], heading: str = "") -> str:
     """Progress, curves and validation, to stand on any page that has ``training.css``."""
-    parts = ['<section class="training" aria-label="Training">', *map(_progress, range(len(trainings)), trainings)]
+    parts = ['<section id="training" class="training" aria-label="Training">', f"<h2>{heading}</h2>" if heading else ""]
+    parts += map(_progress, range(len(trainings)), trainings)
     parts.append('<div class="curves">')
     for curve in CURVES:
         lines = [

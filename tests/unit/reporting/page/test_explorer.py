@@ -20,6 +20,7 @@ from pefomed_plugin.reporting.page.explorer import (
     THUMBNAIL_PX,
     encode_thumbnail,
     render_page,
+    training_of,
     write_report,
 )
 from pefomed_plugin.reporting.page.explorer_data import page_data, spelt_labels
@@ -305,3 +306,22 @@ def test_codes_that_would_be_called_the_same_keep_their_codes(monkeypatch: pytes
     ward = Field("ward", "ward", {"B2": "surgery", "B3": "surgery", "C": "eyes"})
     monkeypatch.setitem(DATASETS.own, "notes", DatasetSpec("notes", "Notes", fields=(ward,)))
     assert spelt_labels("notes", "ward", ["B2", "B3", "C"]) == {"B2": "B2 (surgery)", "B3": "B3 (surgery)", "C": "eyes"}
+
+
+def test_training_of_the_runs_is_on_the_page(tmp_path: Path) -> None:
+    from tests.unit.reporting.training.test_training import log
+
+    run = make_run(tmp_path / "run", answers([True, False]))
+    assert training_of([read_run(run)]) == ""
+    log(run, 20)
+    section = training_of([read_run(run)])
+    assert "<h2>Training</h2>" in section and "<polyline" in section and "done, iteration 20" in section
+
+
+def test_what_the_model_holds_of_its_answer_is_on_its_row(tmp_path: Path) -> None:
+    said = answers([True, False])
+    sure = [replace(said[0], producer={**said[0].producer, "confidence": 0.75}), said[1]]
+    data = page_data([read_run(make_run(tmp_path / "run", sure))], True)
+    place = data["columns"].index("runs")
+    assert [row[place][0][2:] for row in data["samples"]] == [[0.75], []]
+    assert data["sets"][0]["references"] is True
