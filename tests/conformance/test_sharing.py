@@ -284,10 +284,13 @@ def test_lmms_evals_functions_without_lmms_eval(tmp_path: Path) -> None:
     assert scoring.aggregation(name)([record[name] for record in records]) == pytest.approx(20.0)
 
 
-def test_what_the_tasks_call_needs_core_packages_alone() -> None:
-    """lmms-eval's environment has no torch of ours, and need not have pyarrow."""
+@pytest.mark.parametrize("module", ["lmms_task", "inspect_task"])
+def test_what_the_tasks_call_needs_core_packages_alone(module: str) -> None:
+    """A harness's environment has no torch of ours, and need not have pyarrow."""
+    if module == "inspect_task":
+        pytest.importorskip("inspect_ai")
     code = (
         "import sys; sys.modules.update(dict.fromkeys(('torch', 'transformers', 'pyarrow', 'timm', 'peft')));"
-        "import pefomed_plugin.sharing.lmms_task"
+        f"import pefomed_plugin.sharing.{module}"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
