@@ -75,7 +75,7 @@ def alone(model: Any) -> dict[tuple[int, str, str], str]:
     asked += [(seed, task, "") for seed in range(3) for task in ("report", "caption")]
     batch, model.batch_size = model.batch_size, 1
     found = {
-        (seed, task, text): model.answer([Request(small_image(seed), task, text or None)])[0]
+        (seed, task, text): model.answer([Request(small_image(seed), task, text or None)], LIMIT)[0]
         for seed, task, text in asked
     }
     model.batch_size = batch
