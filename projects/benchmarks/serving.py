@@ -1,8 +1,8 @@
 """Serving many clients beside serving one question at a time: ``python -m projects.benchmarks.serving``.
 
 Sixteen clients ask eight questions of an image each over HTTP, of a model with the proportions of size P (a quarter of
-everything; 64 visual tokens) and random weights, whose answers all have ``--tokens`` tokens. Two servers, each a process
-of its own on one thread, take turns, round by round:
+everything; 64 visual tokens) and random weights, whose answers all have ``--tokens`` tokens. Two servers, each a
+process of its own on one thread, take turns, round by round:
 
 * ``one at a time``: as ``--max-batch 1 --no-prefix-sharing --image-cache 0``
 * ``serve``: as ``pefomed serve`` is by itself
@@ -98,18 +98,19 @@ async def ask_all(port: int, number: int, clients: int, order: str) -> list[list
     """Answers of every client."""
     import openai  # late: the server's processes do not need it
 
-    client = openai.AsyncOpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="none", max_retries=0, timeout=600)
+    address = f"http://127.0.0.1:{port}/v1"
 
-    async def one(image: str, question: str) -> str:
+    async def one(client: Any, image: str, question: str) -> str:
         content = [{"type": "image_url", "image_url": {"url": image}}, {"type": "text", "text": f"[vqa] {question}"}]
         messages: Any = [{"role": "user", "content": content}]
         answer = await client.chat.completions.create(model="random", messages=messages)
         return answer.choices[0].message.content or ""
 
     async def each(image: str) -> list[str]:
-        if order == "together":
-            return list(await asyncio.gather(*(one(image, question) for question in ASKED)))
-        return [await one(image, question) for question in ASKED]
+        async with openai.AsyncOpenAI(base_url=address, api_key="none", max_retries=0, timeout=900) as client:
+            if order == "together":
+                return list(await asyncio.gather(*(one(client, image, question) for question in ASKED)))
+            return [await one(client, image, question) for question in ASKED]
 
     images = [picture(number * clients + client_number) for client_number in range(clients)]
     return list(await asyncio.gather(*map(each, images)))
