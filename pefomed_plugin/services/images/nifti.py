@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 from ...errors import one_line
 from ...requirements import Need
@@ -66,7 +67,7 @@ def read_slice(path: Path, choice: str) -> bytes:
     if not is_choice(choice):
         raise UnusableImage(where, "no slice of a volume", CHOICES)
     try:
-        volume = nibabel.load(path)
+        volume: Any = nibabel.load(path)
         shape = tuple(int(size) for size in volume.shape)
         while len(shape) > 3 and shape[-1] == 1:
             shape = shape[:-1]
