@@ -11,9 +11,10 @@ import random
 import shlex
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Callable
@@ -23,19 +24,22 @@ from .adapters.devices import leave_processes
 from .adapters.judge import find_judge
 from .adapters.training.strategies import STRATEGIES
 from .config.compose import Composed, Configuration, compose_config, refusals
+from .config.given import SHIPPED
 from .errors import ConfigError, near_names
-from .origins import configured_origins
+from .origins import Origins, configured_origins
 from .registration import register_all
 from .reporting.figures import metrics_table
 from .reporting.reliance import reliance_table
-from .reporting.rendering import show_table
+from .reporting.rendering import show_panel, show_table
+from .reporting.summary import summary_panel
 from .scoring.reliance import SECTION
 from .services import outbound
-from .services.console import say
+from .services.console import is_first_rank, quote_words, say, say_next
 from .services.memory.advice import explain_out_of_memory, is_out_of_memory
 from .services.parallel import locked
 from .services.ranks import report_errors
 from .services.run_folder import RunFolder
+from .services.terminal import folded_output, working
 from .toolkit.choice import BUNDLED, CHECKOUT
 from .toolkit.start import settled
 
@@ -60,7 +64,8 @@ def main(arguments: Sequence[str] | None = None, *, evaluate: bool = False) -> i
     outbound.begin("evaluate" if evaluate else "train", given.i_have_permission)
 
     def to_the_end() -> None:
-        run(given.cfg_path, options)
+        with folded_output():
+            run(given.cfg_path, options)
         leave_processes()
 
     return report_errors(to_the_end)
@@ -85,9 +90,11 @@ def _run(launched: Launched) -> dict[str, Any]:
 
     cfg, configuration = launched.cfg, launched.composed.configuration
     task = registry.get_task_class(configuration.run.task).setup_task(cfg=cfg)
-    datasets = task.build_datasets(cfg)
+    with doing("reading the data"):
+        datasets = task.build_datasets(cfg)
     with explaining_memory(configuration):
-        model = task.build_model(cfg)
+        with doing("loading the model"):
+            model = task.build_model(cfg)
         with launched.folder.used(launched.composed.text):
             runner = registry.get_runner_class(configuration.run.runner)(
                 cfg=cfg, job_id="", task=task, model=model, datasets=datasets
@@ -95,6 +102,13 @@ def _run(launched: Launched) -> dict[str, Any]:
             metrics = runner.train() or {}
     launched.show_end(metrics)
     return metrics
+
+
+@contextmanager
+def doing(what: str) -> Iterator[None]:
+    """Show that a step goes on, on the first rank."""
+    with working(what) if is_first_rank() else nullcontext():
+        yield
 
 
 @dataclass(frozen=True)
@@ -108,17 +122,33 @@ class Launched:
     folder: RunFolder
     notice: str
     """What must be said at the end too: that data or model are generated, or nothing."""
+    cfg_path: str = ""
+    """YAML that it was started with."""
+    begun: float = field(default_factory=time.monotonic)
 
     def show_end(self, metrics: Mapping[str, Any]) -> None:
-        """What the run has found, where it is, and the notice once more."""
+        """What the run has found, in tables and a panel, and what to do next."""
         if metrics:
             show_table(metrics_table(metrics))
             for key, found in metrics.items():
                 if SECTION in found:
                     show_table(reliance_table(key, {key: found[SECTION]}))
-        say(f"written to {self.folder.path}")
-        if self.notice:
-            say(self.notice)
+        configuration, folder = self.composed.configuration, self.folder.path
+        if is_first_rank():
+            seconds = time.monotonic() - self.begun
+            show_panel(summary_panel(configuration, origins_of(configuration), metrics, folder, seconds, self.notice))
+            say_next(self._next_words(bool(metrics)))
+
+    def _next_words(self, answered: bool) -> str:
+        """After answers their page; after stage 1 stage 2, where the YAML has a neighbour of that name."""
+        folder = self.folder.path
+        if answered:
+            return quote_words(["pefomed", "report", str(folder), "--out", str(folder / "report.html")])
+        ckpt = max(folder.glob("checkpoint_*.pth"), key=lambda path: path.stat().st_mtime, default=folder)
+        second = self.cfg_path.replace("stage1", "stage2")
+        if second != self.cfg_path and any((place / second).is_file() for place in (Path(), SHIPPED)):
+            return quote_words(["pefomed", "train", "--cfg-path", second, "--options", f"model.ckpt={ckpt}"])
+        return quote_words(["pefomed", "checkpoint", "inspect", str(ckpt)])
 
 
 @contextmanager
@@ -161,7 +191,7 @@ def configure(cfg_path: str, options: Sequence[str], make: Callable[[argparse.Na
         prepare_runner_base(cfg, composed.configuration)
         folder.command = folder.command.replace(RESUME, "run.resume_ckpt_path=CHECKPOINT")  # its only way to resume
     seed_everything(run_config.seed)
-    return Launched(cfg, composed, folder, notice)
+    return Launched(cfg, composed, folder, notice, cfg_path)
 
 
 def check_ways_out(configuration: Configuration) -> None:
@@ -182,11 +212,15 @@ def check_ways_out(configuration: Configuration) -> None:
         tracker_passage(run_config, storages, origins)
 
 
+def origins_of(configuration: Configuration) -> Origins:
+    """Of the data and the model that a run names."""
+    storages = {name: section.build_info.storage for name, section in configuration.datasets.items()}
+    return configured_origins(configuration.model.llama_model, storages)
+
+
 def notice_of(composed: Composed) -> str:
     """That data or model of a run are generated, and what to set for a real one; empty where all is real."""
-    configuration = composed.configuration
-    storages = {name: section.build_info.storage for name, section in configuration.datasets.items()}
-    notice = configured_origins(configuration.model.llama_model, storages).notice
+    notice = origins_of(composed.configuration).notice
     return f"{notice} For a real run set {', '.join(composed.embedded)}." if notice and composed.embedded else notice
 
 

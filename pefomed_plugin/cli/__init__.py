@@ -7,13 +7,14 @@ import importlib
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from contextlib import redirect_stdout
+from contextlib import nullcontext, redirect_stdout
 
 from .. import __version__
 from ..errors import PefomedError, near_names, printable, why
 from ..reporting.rendering import show
 from ..requirements import package_of
 from ..services import outbound
+from ..services.terminal import folded_output, working
 from .help import DATA, EVALUATE, JUDGE, SETUP, SHARE, TRAIN, Command, HelpFormatter, group_commands
 from .next_step import show_next
 from .output import Output, print_json
@@ -98,6 +99,9 @@ EXIT_CODES = {
 _WITH_A_NEXT_STEP = (0, 1)
 """Exit codes of a command that has done its work; a mistake comes with its own remedy."""
 
+_TALKING = ("train", "evaluate", "rate", "chat", "serve", "completion")
+"""Commands that wait for people, or whose processes say themselves how far they are."""
+
 _EPILOG = "example: pefomed doctor --cfg-path train_configs/pefomed_stage2.yaml\n\nexit codes:\n" + "\n".join(
     f"  {code:<4} {meaning}" for code, meaning in EXIT_CODES.items()
 )
@@ -167,8 +171,10 @@ def make_parser(wanted: Iterable[str] = tuple(COMMANDS)) -> argparse.ArgumentPar
 
 def _run(parsed: argparse.Namespace) -> int:
     as_json = getattr(parsed, "json", False)
-    with redirect_stdout(sys.stderr if as_json else sys.stdout):  # what is said on the way is no JSON
-        result: int | Output = parsed.run(parsed)
+    is_code = as_json or parsed.command == "completion"
+    with nullcontext() if is_code else folded_output(), redirect_stdout(sys.stderr if as_json else sys.stdout):
+        with nullcontext() if parsed.command in _TALKING else working(f"pefomed {parsed.command}"):
+            result: int | Output = parsed.run(parsed)  # what is said on the way is no JSON
         if isinstance(result, Output) and not as_json:
             show(result.shown)
     if isinstance(result, Output):
@@ -193,5 +199,6 @@ def _words(error: Exception) -> str:
 
 
 def _fail(text: str, code: int = 2) -> int:
-    print(f"error: {printable(text)}", file=sys.stderr)
+    with folded_output():
+        print(f"error: {printable(text)}", file=sys.stderr)
     return code

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..origins import TINY, read_origins
 from ..services.console import say
+from ..services.terminal import working
 
 LEARNT = "what the weights were trained on"
 """To the gate the name of a data set that nobody has declared public."""
@@ -50,14 +51,15 @@ def load_model(arguments: argparse.Namespace) -> MedicalModel:
     from ..loading import load  # late: loads torch
 
     say(f"loading {arguments.ckpt}")
-    model = load(
-        arguments.ckpt,
-        llama=arguments.llama,
-        vit=arguments.vit,
-        device=arguments.device,
-        lora_alpha=arguments.lora_alpha,
-        quantization=arguments.quantization,
-    )
+    with working(f"loading {arguments.ckpt}"):
+        model = load(
+            arguments.ckpt,
+            llama=arguments.llama,
+            vit=arguments.vit,
+            device=arguments.device,
+            lora_alpha=arguments.lora_alpha,
+            quantization=arguments.quantization,
+        )
     model.policy = replace(model.policy, frame=arguments.frame)
     if read_origins(model.facts).model == TINY:
         say("the tiny model has learnt from drawings; what it says means nothing")

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..services.terminal import fold
+
 SETUP, DATA, TRAIN, EVALUATE, JUDGE, SHARE = "set up", "data", "train", "evaluate", "judge and rate", "share"
 GROUPS = (SETUP, DATA, TRAIN, EVALUATE, JUDGE, SHARE)
 _COMMAND = re.compile(r"^(?P<before>\s*(?:\w+:|\w+ )?\s*)(?P<words>(?:[A-Z_]+=\S+ )?pefomed .*)$")
@@ -57,15 +59,7 @@ def wrap_line(line: str, width: int) -> str:
     if len(line) <= width:
         return line
     if command is None:
-        found = re.match(r"\s*\S+\s{2,}", line)  # a list of names and what they are
-        return textwrap.fill(
-            line.strip(),
-            width,
-            initial_indent=" " * own,
-            subsequent_indent=" " * (found.end() if found else own),
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
+        return fold(line, width)
     before = command["before"]
     return " \\\n".join(
         textwrap.wrap(

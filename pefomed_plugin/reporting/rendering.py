@@ -8,15 +8,25 @@ from __future__ import annotations
 import csv
 import io
 import unicodedata
-from collections.abc import Iterable
-from dataclasses import asdict, fields
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
 from html import escape
 from typing import Any, Union
 
 from ..services.console import Line, is_first_rank, make_console, print_line, say
 from .table import BAD, GOOD, QUIET, TEXT, WARNING, Cell, Code, Column, Content, Table, on_one_line
 
-Shown = Union[Table, Line, str]
+
+@dataclass(frozen=True)
+class Panel:
+    """What a run comes to, in a frame: a heading and, line by line, of what and what."""
+
+    title: str
+    rows: Sequence[tuple[str, str]]
+    """A name that is empty goes on with the one above."""
+
+
+Shown = Union[Table, Panel, Line, str]
 """What a command prints, one below the other."""
 _STYLES = {GOOD: "green", QUIET: "dim", WARNING: "yellow", BAD: "red"}
 
@@ -37,6 +47,8 @@ def show(parts: Iterable[Shown]) -> None:
     for part in parts:
         if isinstance(part, Table):
             show_table(part)
+        elif isinstance(part, Panel):
+            show_panel(part)
         elif isinstance(part, Line):
             print_line(part.text, part.style)
         else:
@@ -62,6 +74,28 @@ def show_table(table: Table) -> None:
     console.print(frame)
     for note in table.notes:
         print_line(on_one_line(note))
+
+
+def show_panel(panel: Panel) -> None:
+    """Print it, on the first rank only: in a frame on a terminal where rich is installed, else as plain lines."""
+    console = make_console() if is_first_rank() else None
+    if console is None:
+        width = max(len(name) for name, _ in panel.rows)
+        say(
+            "\n".join([on_one_line(panel.title), *(f"  {name:<{width}}  {text}".rstrip() for name, text in panel.rows)])
+        )
+        return
+    from rich import box  # late: heavy
+    from rich.panel import Panel as Frame  # late: heavy
+    from rich.table import Table as Grid  # late: heavy
+    from rich.text import Text  # late: heavy
+
+    grid = Grid.grid(padding=(0, 2, 0, 0))
+    grid.add_column(style="dim")
+    grid.add_column(overflow="fold")
+    for name, text in panel.rows:
+        grid.add_row(Text(name), Text(text))
+    console.print(Frame(grid, title=Text(on_one_line(panel.title)), title_align="left", box=box.SQUARE, expand=False))
 
 
 def to_markdown(table: Table) -> str:

@@ -18,12 +18,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Callable
 
 from ..errors import printable
+from .terminal import PLAIN_EVERY_S, a_bar_instead, columns_here, fold
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-PLAIN_EVERY_S = 10.0
-"""Seconds between two lines where there is no terminal."""
 
 Advance = Callable[..., None]
 """``advance(done=1, note="loss 1.234")``."""
@@ -89,14 +87,15 @@ def make_console(stderr: bool = False) -> Console | None:
 
 
 def print_line(text: str = "", style: str = "") -> None:
-    """Print a line, in a rich style where this is a terminal; never folded, so that it can be copied."""
+    """Print a line, in a rich style where this is a terminal; prose breaks at words there, a command never."""
     console = make_console() if is_first_rank() else None
     if console is None:
         say(text)
         return
     from rich.text import Text  # late: optional
 
-    console.print(Text(printable(text), style=style), soft_wrap=True)
+    lines = [fold(line, columns_here()) for line in printable(text).split("\n")]
+    console.print(Text("\n".join(lines), style=style), soft_wrap=True)
 
 
 @contextmanager
@@ -106,8 +105,9 @@ def progress(what: str, total: int, done: int = 0) -> Iterator[Advance]:
         yield lambda *_, **__: None
         return
     console = make_console(stderr=True)
-    with _lines(what, total, done) if console is None else _bar(console, what, total, done) as advance:
-        yield advance
+    with a_bar_instead():
+        with _lines(what, total, done) if console is None else _bar(console, what, total, done) as advance:
+            yield advance
 
 
 @contextmanager
@@ -132,7 +132,8 @@ def _bar(console: Console, what: str, total: int, done: int) -> Iterator[Advance
         TextColumn("{task.fields[note]}"),
     )
     start, first = time.monotonic(), done
-    with Progress(*columns, console=console) as bars:
+    both = sys.stdout.isatty()  # else what is said meanwhile would go to the terminal, and not where it should
+    with Progress(*columns, console=console, redirect_stdout=both) as bars:
         task = bars.add_task(what, total=total, completed=done, rate="", note="")
 
         def advance(items: int = 1, note: str = "") -> None:
