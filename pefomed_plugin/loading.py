@@ -102,7 +102,9 @@ def load(
     templates = trained_templates(contents.training.get("prompts"), str(ckpt))
     learnt = contents.training.get("images_a_prompt")
     images = learnt if isinstance(learnt, dict) else None
-    return MedicalModel(network, network.encoder.image_size, facts, chosen, templates, images)
+    model = MedicalModel(network, network.encoder.image_size, facts, chosen, templates, images)
+    model.learnt = read_origins(contents.training)
+    return model
 
 
 def section_of(contents: Contents, lora_alpha: int | None, origin: str) -> dict[str, Any]:

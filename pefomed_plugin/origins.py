@@ -50,17 +50,24 @@ class Origins:
 
     @property
     def words(self) -> str:
-        """What of it makes the figures mean nothing, as in ``real data (slake) and the tiny model``; else empty."""
+        """What of it makes the figures mean nothing, as in ``tiny model, real data (slake)``; else empty."""
         named = [(kind, [name for name, origin in self.data.items() if origin == kind]) for kind in (GENERATED, REAL)]
         shown = [f"{kind} data ({', '.join(names)})" for kind, names in named if names]
         if self.model != TINY:
             return shown[0] if GENERATED in self.data.values() else ""
-        return " and ".join([*shown, "the tiny model"])
+        return ", ".join(["tiny model", *shown]) if shown else "the tiny model"
 
     @property
     def notice(self) -> str:
         """``words`` as a warning of one sentence; empty where nothing is generated."""
         return f"Not a result: {self.words}. The figures say nothing about medicine." if self.words else ""
+
+
+def what_the_tiny_model_is(learnt: Origins) -> str:
+    """What whoever asks the tiny model is told; ``learnt``: as its checkpoint has it."""
+    real = [name for name, origin in learnt.data.items() if origin == REAL]
+    source = learnt.words.partition(", ")[2] if real else "drawings"
+    return f"the tiny model, which is generated and has learnt from {source}: what it says means nothing"
 
 
 def read_origins(content: Mapping[str, Any]) -> Origins:

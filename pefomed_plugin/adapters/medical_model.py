@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 
 from ..errors import ConfigError, near_names
+from ..origins import Origins
 from ..services.attention import attention_without_plans
 from ..services.console import say
 from ..services.images.decoding import DEFAULT_POLICY, ImagePolicy
@@ -78,6 +79,8 @@ class MedicalModel:
         """What it computes in, as ``evaluate`` where no precision is set: ``bf16``, ``fp16``; ``fp32`` on the CPU."""
         match_frozen_weights(self.network, self.precision)
         self.facts = {**facts, "precision": self.precision}
+        self.learnt = Origins()
+        """Of the data that its checkpoint was trained on, as far as that says."""
         self.policy: ImagePolicy = DEFAULT_POLICY
         """What to do where an image leaves a choice: ``ImagePolicy(frame=0)`` for the first of several in a file."""
         self.batch_size = 8

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..origins import TINY, read_origins
+from ..origins import TINY, read_origins, what_the_tiny_model_is
 from ..services.console import say
 from ..services.terminal import working
 
@@ -62,5 +62,5 @@ def load_model(arguments: argparse.Namespace) -> MedicalModel:
         )
     model.policy = replace(model.policy, frame=arguments.frame)
     if read_origins(model.facts).model == TINY:
-        say("the tiny model has learnt from drawings; what it says means nothing")
+        say(what_the_tiny_model_is(model.learnt))
     return model

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..embedded.scenes import CHEST, HEAD_CT, draw_scene
 from ..errors import ConfigError, PefomedError
-from ..origins import TINY, read_origins
+from ..origins import TINY, read_origins, what_the_tiny_model_is
 from ..services.images.image_folder import find_images
 from . import NOT_CLINICAL
 from .look import NAME_EMPTY_PLACES, make_theme, page_style
@@ -34,7 +34,6 @@ TASKS = {"Question [vqa]": "vqa", "Report [report]": "report", "Caption [caption
 Example = tuple[str, str, str]
 """Path of an image, key of ``TASKS``, question."""
 EXAMPLE_QUESTION = "Is the heart enlarged?"
-_TINY = " This is the generated tiny model, which has learnt from drawings: what it says means nothing."
 
 
 class Desk:
@@ -92,7 +91,9 @@ def build_page(desk: Desk, examples: Sequence[Example] = ()) -> Any:
     def explain(path: str | None, task: str, question: str, answer: str) -> Any:
         return _told(lambda: desk.explain(path, task, question, answer))
 
-    warning = NOT_CLINICAL + (_TINY if read_origins(desk.model.facts).model == TINY else "")
+    warning = NOT_CLINICAL
+    if read_origins(desk.model.facts).model == TINY:
+        warning += f" This is {what_the_tiny_model_is(desk.model.learnt)}."
     with gradio.Blocks(**_looks(gradio.Blocks.__init__), title="PeFoMed: try a model", analytics_enabled=False) as page:
         gradio.HTML(f"<h1>Try a model</h1><div class='warning'><p>{escape(warning)}</p></div>")
         with gradio.Row():

@@ -51,14 +51,12 @@ def test_every_run_says_that_it_is_no_result_at_the_start_and_at_the_end(demo):
     out, said = demo
     for run in (*ROWS, "stage1"):
         lines = (out / "logs" / (run + ".log")).read_text().splitlines()
-        assert [number for number, line in enumerate(lines) if line.startswith("Not a result: generated data (")] == [
-            1,
-            len(lines) - 1,
-        ], run
+        said_at = [n for n, line in enumerate(lines) if "Not a result: tiny model, generated data (" in line]
+        assert said_at == [1, len(lines) - 2] and lines[-1].startswith("next: pefomed "), run
     lines = said.splitlines()
     assert lines[0] == "The demo runs on generated data and a tiny model: its figures say nothing about medicine."
     assert any("s in all, on generated data" in line for line in lines)
-    said_of_rows = [line for line in lines if ": generated data (" in line and ") and the tiny model;" in line]
+    said_of_rows = [line for line in lines if ": tiny model, generated data (" in line]
     assert len(said_of_rows) == len(ROWS) * len(SETS)
 
 

@@ -52,8 +52,8 @@ def train(out, *options):
 @pytest.mark.parametrize(
     ("generated", "origin", "words", "licence"),
     [
-        (False, "real", "real data (vqa_rad) and the tiny model", "cc0-1.0"),
-        (True, "generated", "generated data (vqa_rad) and the tiny model", "bsd-3-clause"),
+        (False, "real", "tiny model, real data (vqa_rad)", "cc0-1.0"),
+        (True, "generated", "tiny model, generated data (vqa_rad)", "bsd-3-clause"),
     ],
 )
 def test_data_and_model_are_told_apart_everywhere(environ, tmp_path, capsys, generated, origin, words, licence):
@@ -67,7 +67,11 @@ def test_data_and_model_are_told_apart_everywhere(environ, tmp_path, capsys, gen
     out = tmp_path / "out"
     assert train(out) == 0
     said = capsys.readouterr().out.splitlines()
-    assert [place for place, line in enumerate(said) if f"Not a result: {words}." in line] == [1, len(said) - 1]
+    told = [place for place, line in enumerate(said) if f"Not a result: {words}." in line]
+    assert told == [1, len(said) - 1] and said[-1].startswith("  beware")
+    assert f"  data     vqa_rad ({origin})" in said and any(
+        line.startswith("  model    the tiny model") for line in said
+    )
     assert sorted(hashed) == [3, 4], "each split once, for training and answers together"
 
     begun, answered = read_training_record(out), read_record(out)

@@ -66,7 +66,7 @@ def test_a_few_steps_and_a_slice_on_two_processes(environ, tmp_path):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "vqa_rad: re-release layout, train 3,064, test 45" in done.stdout
-    words = "Not a result: real data (vqa_rad) and the tiny model."
+    words = "Not a result: tiny model, real data (vqa_rad)."
     assert done.stdout.count(words) == 2, "at the start and at the end"
     card = (tmp_path / "run" / "README.md").read_text()
     assert words in card and "license: cc0-1.0" in card and "VQA-RAD: CC0 1.0." in card

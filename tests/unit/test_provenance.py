@@ -134,9 +134,9 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     ("origins", "words"),
     [
         (Origins({"slake": REAL}), ""),
-        (Origins({"slake": GENERATED}, TINY), "generated data (slake) and the tiny model"),
-        (Origins({"slake": REAL}, TINY), "real data (slake) and the tiny model"),
-        (Origins({"a": REAL, "b": GENERATED}, TINY), "generated data (b) and real data (a) and the tiny model"),
+        (Origins({"slake": GENERATED}, TINY), "tiny model, generated data (slake)"),
+        (Origins({"slake": REAL}, TINY), "tiny model, real data (slake)"),
+        (Origins({"a": REAL, "b": GENERATED}, TINY), "tiny model, generated data (b), real data (a)"),
         (Origins({"a": REAL, "b": GENERATED}), "generated data (b)"),
         (Origins(model=TINY), "the tiny model"),
     ],

@@ -116,7 +116,7 @@ def test_generated_data_are_under_no_releases_licence() -> None:
     facts = ModelFacts("x", trained_on=[TrainedOn("mimic_cxr", origin=GENERATED)], training={"origin": origin})
     text = model_card(facts)
     assert front_of(text)["license"] == "bsd-3-clause"
-    assert "Not a result: generated data (mimic_cxr) and the tiny model." in text
+    assert "Not a result: tiny model, generated data (mimic_cxr)." in text
     assert "| MIMIC-CXR; generated | `mimic_cxr` |" in text
     assert "PhysioNet" not in text and facts.terms() == []
 
@@ -126,7 +126,7 @@ def test_real_data_keep_their_licence_beside_the_tiny_model() -> None:
     for training in ({"origin": {"data": {"vqa_rad": "real"}, "model": "tiny"}}, {"embedded": True}):
         text = model_card(ModelFacts("x", trained_on=[TrainedOn("vqa_rad", origin=REAL)], training=training))
         assert front_of(text)["license"] == "cc0-1.0"
-        assert "Not a result: real data (vqa_rad) and the tiny model." in text
+        assert "Not a result: tiny model, real data (vqa_rad)." in text
         assert "VQA-RAD: CC0 1.0." in text and "The tiny model, from which training began, is generated" in text
         assert "Copyright (c) Meta" not in text
         bound = ModelFacts("x", trained_on=[TrainedOn("mimic_cxr", origin=REAL)], training=training)

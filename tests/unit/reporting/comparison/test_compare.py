@@ -177,7 +177,7 @@ def test_deviations_come_from_configuration_and_producer(tmp_path: Path) -> None
         )
     )
     assert deviations(run, run.answered["vqa_rad-val"]) == [
-        "real data (vqa_rad) and the tiny model",
+        "tiny model, real data (vqa_rad)",
         "images blind",
         "split val",
         "40 samples, paper 451",

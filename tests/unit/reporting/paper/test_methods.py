@@ -49,7 +49,7 @@ def test_a_changed_setting_changes_the_text(tmp_path: Path) -> None:
 
 def test_generated_data_are_its_first_sentence(tmp_path: Path) -> None:
     study(tmp_path, producer={"origin": {"data": {"vqa_rad": "generated"}, "model": "tiny"}})
-    assert methods_text(material(tmp_path))[0].startswith("Not a result: generated data (vqa_rad) and the tiny model")
+    assert methods_text(material(tmp_path))[0].startswith("Not a result: tiny model, generated data (vqa_rad)")
 
 
 def test_without_a_run_it_says_so(tmp_path: Path) -> None:
