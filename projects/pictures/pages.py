@@ -29,10 +29,11 @@ PICTURES = Path(__file__).resolve().parents[2] / "docs" / "pictures"
 RUNS = {"both stages": "both", "stage 2": "stage2", "stage 1": "stage1_test", "no fine-tuning": "none"}
 """Label -> folder of the demo."""
 SHOTS = {
-    "report": ("", ""),
-    "answers": ("#?set=vqa_rad-test", "gallery"),
+    "report": ("", "", (1200, 760)),
+    "answers": ("#?set=vqa_rad-test", "gallery", (1200, 760)),
+    "answers_phone": ("#?set=vqa_rad-test", "gallery", (390, 620)),
 }
-"""Name of a picture -> what is chosen on the page, and the section that is scrolled to."""
+"""Name of a picture -> what is chosen on the page, the section that is scrolled to, the window in CSS pixels."""
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _QUALITY = 84
 
@@ -92,9 +93,9 @@ def main() -> None:
         report = Path(folder) / "report.html"
         write_page(arguments.demo, report)
         for scheme, ending in ((LIGHT, ""), (DARK, "_dark")):
-            for name, (chosen, section) in SHOTS.items():
+            for name, (chosen, section, size) in SHOTS.items():
                 path = arguments.out / f"{name}{ending}.webp"
-                photograph(report.as_uri() + chosen, path, scheme=scheme, section=section, size=(1200, 760))
+                photograph(report.as_uri() + chosen, path, scheme=scheme, section=section, size=size)
                 print(f"{path} ({path.stat().st_size / 1e3:.0f} kB)")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Callable
 
@@ -57,63 +56,17 @@ def read_dicom(stream: BinaryIO, where: str, max_pixels: int, frame: int | None 
         UnusableImage: not DICOM, damaged, compressed in a way no installed decoder reads, several frames and no choice,
             or too many pixels.
     """
-    return _read_frame(stream, where, max_pixels, frame, _shown)
+    return read_frame(stream, where, max_pixels, frame, _shown)
 
 
-@dataclass(frozen=True)
-class GreyValues:
-    """A grey image before any window."""
-
-    values: numpy.ndarray
-    """float64, (H, W): after the modality transformation, in Hounsfield units of a CT."""
-    window: tuple[float, float] | None
-    """First and last value of the file's first window; None where it has none."""
-    is_inverted: bool
-    """Low values are bright (MONOCHROME1)."""
-    bits: int
-    """Stored a pixel."""
-    note: str
-    """What of the file is not in it."""
-    hidden: numpy.ndarray | None = None
-    """Where there is padding."""
-
-
-def read_grey_values(stream: BinaryIO, where: str, max_pixels: int, frame: int | None = None) -> GreyValues | None:
-    """The values of a grey DICOM image with all their bits; None for one in colour.
+def read_frame(
+    stream: BinaryIO, where: str, max_pixels: int, frame: int | None, make: Callable[[numpy.ndarray, Any], Any]
+) -> Any:
+    """What ``make`` makes of the stored values of the chosen frame and its header.
 
     Raises:
         UnusableImage: as ``read_dicom``.
     """
-    found: GreyValues | None = _read_frame(stream, where, max_pixels, frame, _grey_values)
-    return found
-
-
-def _grey_values(pixels: numpy.ndarray, dataset: Any) -> GreyValues | None:
-    import numpy as np  # late: heavy
-
-    kind = str(dataset.PhotometricInterpretation)
-    if not kind.startswith("MONOCHROME"):
-        return None
-    apply_modality_lut, _, _ = _transformations()
-    _leave_out_empty_rescale(dataset)
-    has_table, window = bool(dataset.get("VOILUTSequence")), _first_window(dataset)
-    ends = None
-    if window is not None and not has_table:
-        centre, width = (float(_several(dataset.get(name))[window]) for name in ("WindowCenter", "WindowWidth"))
-        half = (width - 1) / 2 if str(dataset.get("VOILUTFunction") or "LINEAR") == "LINEAR" else width / 2
-        middle = centre - 0.5 if half != width / 2 else centre
-        ends = (middle - half, middle + half)
-    notes = ["without the table of the file's display"] if has_table else []
-    notes += ["its sigmoid window as a straight one"] if str(dataset.get("VOILUTFunction") or "") == "SIGMOID" else []
-    values = np.asarray(apply_modality_lut(pixels, dataset), np.float64)
-    bits = int(dataset.get("BitsStored") or 16)
-    return GreyValues(values, ends, kind == "MONOCHROME1", bits, "; ".join(notes), _padding(pixels, dataset))
-
-
-def _read_frame(
-    stream: BinaryIO, where: str, max_pixels: int, frame: int | None, make: Callable[[numpy.ndarray, Any], Any]
-) -> Any:
-    """What ``make`` makes of the stored values of the chosen frame and its header."""
     try:
         import pydicom  # late: optional
     except ImportError as error:
@@ -240,13 +193,13 @@ def _shown(pixels: numpy.ndarray, dataset: Any) -> Image.Image:
 
     kind = str(dataset.PhotometricInterpretation)
     if kind == "PALETTE COLOR":
-        _, apply_color_lut, _ = _transformations()
+        _, apply_color_lut, _ = transformations()
         return Image.fromarray(_eight_bits(apply_color_lut(pixels, dataset)))
     if not kind.startswith("MONOCHROME"):
         if kind.startswith("YBR") and not _converts_colours():
             raise NotImplementedError(f"photometric interpretation {kind} needs pydicom 3")
         return Image.fromarray(_eight_bits(pixels, int(dataset.get("BitsStored") or 16)))
-    padding = _padding(pixels, dataset)
+    padding = padding_of(pixels, dataset)
     values = _windowed(pixels, dataset, ~padding)
     shown = np.uint8(255) - values if kind == "MONOCHROME1" else values
     return Image.fromarray(np.where(padding, np.uint8(0), shown))
@@ -259,7 +212,7 @@ def _eight_bits(pixels: numpy.ndarray, bits: int = 16) -> numpy.ndarray:
     return pixels if pixels.dtype == np.uint8 else significant_byte(pixels, pixels, bits)
 
 
-def _padding(pixels: numpy.ndarray, dataset: Any) -> numpy.ndarray:
+def padding_of(pixels: numpy.ndarray, dataset: Any) -> numpy.ndarray:
     """Where the stored values are padding, in the shape of ``pixels``; nowhere, if everything would be."""
     import numpy as np  # late: heavy
 
@@ -283,10 +236,10 @@ def _windowed(pixels: numpy.ndarray, dataset: Any, counted: numpy.ndarray) -> nu
     """uint8 after modality transformation and VOI; two values beyond any window show the ends of its output."""
     import numpy as np  # late: heavy
 
-    apply_modality_lut, _, apply_voi_lut = _transformations()
-    _leave_out_empty_rescale(dataset)
+    apply_modality_lut, _, apply_voi_lut = transformations()
+    leave_out_empty_rescale(dataset)
     has_table = bool(dataset.get("VOILUTSequence"))
-    window = 0 if has_table else _first_window(dataset)
+    window = 0 if has_table else first_window(dataset)
     flat = pixels.reshape(-1)
 
     def parts() -> Iterator[Piece]:
@@ -311,16 +264,17 @@ def _windowed(pixels: numpy.ndarray, dataset: Any, counted: numpy.ndarray) -> nu
     return shown.reshape(pixels.shape)
 
 
-def _leave_out_empty_rescale(dataset: Any) -> None:
+def leave_out_empty_rescale(dataset: Any) -> None:
+    """A rescale that says nothing is taken out of the header."""
     if not dataset.get("RescaleSlope") or dataset.get("RescaleIntercept") is None:  # 0 or empty: says nothing
         for name in ("RescaleSlope", "RescaleIntercept"):
             if name in dataset:
                 delattr(dataset, name)
 
 
-def _first_window(dataset: Any) -> int | None:
+def first_window(dataset: Any) -> int | None:
     """Index of the first window that has a width (PS3.3, C.11.2.1.2 and C.11.2.1.3); None where there is none."""
-    centres, widths = (_several(dataset.get(name)) for name in ("WindowCenter", "WindowWidth"))
+    centres, widths = (several(dataset.get(name)) for name in ("WindowCenter", "WindowWidth"))
     is_linear = str(dataset.get("VOILUTFunction") or "LINEAR") == "LINEAR"
     for number, (centre, width) in enumerate(zip(centres, widths)):
         if centre is not None and width is not None and (width >= 1 if is_linear else width > 0):
@@ -328,13 +282,14 @@ def _first_window(dataset: Any) -> int | None:
     return None
 
 
-def _several(value: Any) -> list[Any]:
+def several(value: Any) -> list[Any]:
+    """The values of an element that may have none, one or many."""
     from pydicom.multival import MultiValue  # late: optional
 
     return [] if value is None else list(value) if isinstance(value, (MultiValue, list)) else [value]
 
 
-def _transformations() -> tuple[Any, Any, Any]:
+def transformations() -> tuple[Any, Any, Any]:
     """pydicom's modality, palette and VOI functions, which moved in version 3."""
     try:
         from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut  # late: optional

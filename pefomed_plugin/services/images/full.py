@@ -14,7 +14,8 @@ from PIL import Image
 
 from ...config.datasets import ImagePolicy
 from .decoding import DEFAULT_POLICY, decode_stored, is_dicom, open_encoded, rgb_of
-from .dicom import GreyValues, read_dicom, read_grey_values
+from .dicom import read_dicom
+from .grey_dicom import GreyValues, read_grey_values
 from .jpeg import without_metadata
 from .pixels import DEEP_MODES, is_white_zero
 
