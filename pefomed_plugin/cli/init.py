@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..services.project_template import TASKS, write_project
+from ..errors import ConfigError
+from ..services.project_template import TASKS, look_at_own_data, write_project
 from .next_step import NextStep, pefomed
 
 
@@ -13,24 +14,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.add_argument("folder", type=Path, metavar="DIR", help="folder to make; nothing in it is overwritten")
     parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="own data that pefomed prepare wrote: the YAMLs name them, and their texts say the task",
+    )
+    parser.add_argument(
         "--task", choices=tuple(TASKS), help=f"questions and answers, or reports (default: {next(iter(TASKS))})"
     )
-    parser.epilog = "example: pefomed init my_study --task report"
+    parser.epilog = "example: pefomed init my_study --data prepared/reports"
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the folder, and say how to go on."""
-    task = arguments.task or next(iter(TASKS))
+    data = look_at_own_data(arguments.data) if arguments.data else None
+    if data and arguments.task not in (None, data.task):
+        raise ConfigError(f"{data.folder} holds {TASKS[data.task]['said']}: leave --task {arguments.task} out")
+    task = data.task if data else arguments.task or next(iter(TASKS))
     other = next(name for name in TASKS if name != task)
-    written = write_project(arguments.folder, task)
-    print(f"task: {task}{'' if arguments.task else f' (the default; the other is --task {other})'}")
+    written = write_project(arguments.folder, task, data)
+    chosen = " (the default; the other is --task " + other + ")" if arguments.task is None else ""
+    print(f"task: {task}{f' (as {data.folder} says)' if data else chosen}")
     for path in written:
         if path.suffix != ".png":
             print(f"  {path}")
-    print("README.md there says how to bring your own data; the next step tries it on the drawn examples")
+    if data:
+        counts = ", ".join(f"{split} {count:,}" for split, count in data.counts.items())
+        print(f"stage2.yaml and evaluate.yaml name {data.folder}: {counts} sample(s)")
+    else:
+        print("README.md there says how to bring your own data; the next step tries it on the drawn examples")
     return 0
 
 
 def next_step(arguments: argparse.Namespace, _: int) -> NextStep:
-    """Try it on the drawn examples."""
+    """Train: on the data, or on the drawn examples."""
     return pefomed("train", "--cfg-path", "stage2.yaml", folder=str(arguments.folder))

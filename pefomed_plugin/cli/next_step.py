@@ -90,7 +90,7 @@ def with_storages(command: str, storages: Mapping[str, Path]) -> NextStep:
         if Path("stage2.yaml").is_file():
             options = [f"datasets.{name}.build_info.storage={folder}" for name, folder in storages.items()]
             return pefomed(command, "--cfg-path", "stage2.yaml", "--options", *options)
-        return pefomed("init", "my_study")
+        return pefomed("init", "my_study", "--data", next(iter(storages.values())))
     options = [f"datasets.{name}.build_info.storage={folder}" for name, folder in here.items()]
     if stage == 2 and len(here) == 1:
         cfg_path = f"projects/pefomed/stage2_{next(iter(here))}.yaml"

@@ -1,17 +1,22 @@
 """A folder for a study on one's own data: YAMLs, a README, a ``.gitignore`` and drawn examples. Trains nothing.
 
-The files lie in ``configs/project/``; the examples are drawn here, so that a run works before there is any data.
+The files lie in ``configs/project/``; the examples are drawn here, so that a run works before there is any data. Where
+data have been prepared already, the YAMLs name those.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
 from ..atomic import replacing
 from ..errors import ConfigError
+from ..readers.custom import MEDICAL_CUSTOM
+from ..readers.prepared import read_prepared
 
 TEMPLATE = Path(__file__).resolve().parents[1] / "configs" / "project"
 _NAMES = {"gitignore": ".gitignore"}
@@ -35,27 +40,98 @@ TASKS: Mapping[str, Mapping[str, str]] = {
     },
 }
 """Task of ``--task`` -> what stands in the templates at ``@task@``, ``@texts@`` and so on; the first is the default."""
+_CAPTIONS = "data/captions/"
+_DATA_HEADING, _TRAIN_HEADING = "## The data\n\n", "## Train and evaluate\n\n"
+"""Of the README."""
+_NO_VAL = "[val] if you have one: the best epoch is kept"
 _SIDE_PX = 96
 _TRAIN = (("disc", "left", 0.2), ("disc", "right", 0.3), ("square", "left", 0.35), ("square", "right", 0.48))
 _TEST = (("square", "left", 0.45), ("disc", "right", 0.5))
 """Shape, side, and its size as a share of the image's side: no image of the test split is one of training."""
 
 
-def write_project(folder: Path, task: str = VQA) -> list[Path]:
+@dataclass(frozen=True)
+class OwnData:
+    """What ``pefomed prepare`` wrote of own data, as a project needs to know it."""
+
+    folder: Path
+    task: str
+    """A key of ``TASKS``."""
+    counts: Mapping[str, int]
+    """Split -> samples."""
+
+    def words(self, project: Path) -> dict[str, str]:
+        """What stands in the templates in the place of the drawn examples."""
+        validated = "val" in self.counts
+        return {
+            "storage": json.dumps(os.path.relpath(self.folder, project), ensure_ascii=False),
+            "valid": "[val]" if validated else "[]",
+            "place": f"`{_CAPTIONS}` | your captions, for stage 1; what lies there now are drawn examples to replace",
+            "whose": "data meet",
+            "valid_said": "the best epoch is kept" if validated else "these data have no val split",
+        }
+
+    @property
+    def section(self) -> str:
+        """Of the README, in the place of how data are brought."""
+        counts = ", ".join(f"{split} {count:,}" for split, count in self.counts.items())
+        return (
+            f"{_DATA_HEADING}`storage` in `stage2.yaml` and `evaluate.yaml` names `{self.folder}`, which `pefomed "
+            f"prepare` wrote: {counts} sample(s).\n\n"
+        )
+
+
+def look_at_own_data(folder: Path) -> OwnData:
+    """What own data, prepared, are.
+
+    Raises:
+        DataError: the folder is not one that ``pefomed prepare`` wrote, or not as it was written.
+        ConfigError: it holds a data set that has YAMLs of its own, or texts of no task or of several.
+    """
+    release = read_prepared(folder)
+    if release.dataset != MEDICAL_CUSTOM.name:
+        raise ConfigError(
+            f"{folder} holds {release.dataset}, which has YAMLs of its own; a project is for {MEDICAL_CUSTOM.name}",
+            [f"train on it with pefomed train --options datasets.{release.dataset}.build_info.storage={folder}"],
+        )
+    tasks = sorted({sample.task for sample in release.samples})
+    if len(tasks) != 1 or tasks[0] not in TASKS:
+        raise ConfigError(
+            f"{folder} holds {', '.join(tasks)}; a project is for one of {', '.join(TASKS)}: choose it with "
+            "--task, and name the data in its YAML"
+        )
+    return OwnData(folder, tasks[0], {split: len(rows) for split, rows in release.splits().items()})
+
+
+def write_project(folder: Path, task: str = VQA, data: OwnData | None = None) -> list[Path]:
     """Write the project; the files, in order.
 
     Args:
         task: a key of ``TASKS``.
+        data: named by the YAMLs in place of drawn examples; its task is the project's.
 
     Raises:
         ConfigError: one of its files is there already; nothing was written.
         OSError: the folder cannot be written.
     """
-    contents = {
-        _NAMES.get(path.name, path.name): _filled(path.read_text(encoding="utf-8"), TASKS[task])
-        for path in sorted(TEMPLATE.iterdir())
+    task = data.task if data else task
+    own = f"data/{TASKS[task]['texts']}"
+    words = {
+        **TASKS[task],
+        "storage": own,
+        "valid": "[]",
+        "valid_said": _NO_VAL,
+        "place": f"`{_CAPTIONS}`, `{own}/` | your data; what lies there now are drawn examples to replace",
+        "whose": "examples meet",
     }
-    contents.update(example_data(task))
+    texts = {_NAMES.get(path.name, path.name): path.read_text(encoding="utf-8") for path in sorted(TEMPLATE.iterdir())}
+    examples = example_data(task)
+    if data:
+        words.update(data.words(folder))
+        before, rest = texts["README.md"].split(_DATA_HEADING)
+        texts["README.md"] = before + data.section + _TRAIN_HEADING + rest.split(_TRAIN_HEADING)[1]
+        examples = {name: content for name, content in examples.items() if name.startswith(_CAPTIONS)}
+    contents = {name: _filled(text, words) for name, text in texts.items()} | examples
     there = [name for name in contents if (folder / name).exists()]
     if there:
         raise ConfigError(
@@ -104,7 +180,7 @@ def example_data(task: str = VQA) -> dict[str, bytes]:
             if Path(name).name in {row["image"] for row in captions}
         }
     )
-    files["data/captions/train.jsonl"] = _lines(captions)
+    files[f"{_CAPTIONS}train.jsonl"] = _lines(captions)
     files.update({f"data/{folder}/{split}.jsonl": _lines(rows) for split, rows in texts.items()})
     return files
 

@@ -128,7 +128,7 @@ def test_data_take_the_place_of_the_shipped_runs(tmp_path, monkeypatch):
     ]  # fmt: skip
     assert "datasets.mimic_cxr=null" in with_storages("doctor", {"roco": Path("a")}).words
     monkeypatch.chdir(tmp_path)
-    assert with_storages("doctor", {"medical_custom": Path("a")}).line == "pefomed init my_study"
+    assert with_storages("doctor", {"medical_custom": Path("a")}).line == "pefomed init my_study --data a"
     (tmp_path / "stage2.yaml").touch()
     own = with_storages("doctor", {"medical_custom": Path("a")}).line
     assert own == "pefomed doctor --cfg-path stage2.yaml --options datasets.medical_custom.build_info.storage=a"

@@ -14,6 +14,7 @@ from pefomed_plugin.cli import main, make_parser
 from pefomed_plugin.errors import ConfigError
 from pefomed_plugin.readers.custom import MEDICAL_CUSTOM
 from pefomed_plugin.services.project_template import TEMPLATE, write_project
+from tests.unit.services.own_data.files import write_images, write_table
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -168,3 +169,43 @@ def test_the_template_is_packaged():
         "evaluate.yaml",
     }
     assert "configs/project/*" in (ROOT / "setup.py").read_text(encoding="utf-8")
+
+
+def prepared_reports(folder, *options):
+    write_images(folder / "bilder", *(f"a{number}.png" for number in range(6)))
+    rows = [f"a{number}.png,The lungs are clear {number}." for number in range(6)]
+    write_table(folder / "texts.csv", "image,report", *rows)
+    words = ["--source", str(folder / "texts.csv"), "--image-root", str(folder / "bilder"), *options]
+    assert main(["prepare", "medical_custom", *words, "--out", str(folder / "prepared #1")]) == 0
+    return folder / "prepared #1"
+
+
+def test_a_project_for_data_that_are_prepared(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    data = prepared_reports(tmp_path, "--split", "60/20/20", "--split-by", "image").relative_to(tmp_path)
+    capsys.readouterr()
+    assert main(["init", "study", "--data", str(data)]) == 0
+    shown = capsys.readouterr()
+    assert f"task: report (as {data} says)\n" in shown.out and "example" not in shown.out
+    assert f"name {data}: train 4, val 1, test 1 sample(s)" in shown.out
+    assert shown.err.endswith("next: cd study && pefomed train --cfg-path stage2.yaml\n")
+    for name in ("stage2", "evaluate"):
+        own = yaml.safe_load((tmp_path / "study" / (name + ".yaml")).read_text(encoding="utf-8"))
+        assert own["datasets"]["medical_custom"]["build_info"]["storage"] == "../prepared #1"
+        assert own["run"]["task"] == "report_generation"
+        assert own["run"].get("valid_splits", ["val"]) == ["val"], "what was split off is used"
+    readme = (tmp_path / "study" / "README.md").read_text(encoding="utf-8")
+    assert str(data) in readme and "one JSON object" not in readme.lower() and "pefomed evaluate" in readme
+    assert not re.search(r"@\w+@", readme) and not (tmp_path / "study" / "data" / "reports").exists()
+
+
+def test_data_that_a_project_is_not_for(tmp_path, capsys):
+    release = prepared_reports(tmp_path, "--split", "test")
+    for words, told in (
+        (["--data", str(release), "--task", "vqa"], "holds reports: leave --task vqa out"),
+        (["--data", str(tmp_path / "bilder")], "no manifest.json; prepare the data set first"),
+    ):
+        assert main(["init", str(tmp_path / "study"), *words]) == 2
+        assert told in capsys.readouterr().err and not (tmp_path / "study").exists()
+    assert main(["init", str(tmp_path / "study"), "--data", str(release)]) == 0
+    assert yaml.safe_load((tmp_path / "study" / "stage2.yaml").read_text())["run"]["valid_splits"] == []
