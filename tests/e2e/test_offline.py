@@ -108,7 +108,7 @@ def test_the_trace_sees_what_leaves_where_it_may(tmp_path, small_sample):
     pytest.importorskip("openai")
     write_records(tmp_path / "predictions.jsonl", written_reports(1))
     words = ["judge", "report", str(tmp_path / "predictions.jsonl"), "--model", "invented", "--runs", "1"]
-    words += ["--i-have-permission", "--timeout", "0.1", "--max-requests", "1"]
+    words += ["--i-have-permission", "--timeout", "5", "--max-requests", "1"]
     settings = {"OPENAI_BASE_URL": "http://192.0.2.1:9/v1", "OPENAI_API_KEY": "x"}
     code, said, beyond = pefomed(tmp_path, small_sample, words, offline="", **settings)
     assert code != 0 and any("192.0.2.1" in line for line in beyond), said
