@@ -157,6 +157,16 @@ def as_loaded(folder: Path, attention: Attention, found: dict[str, Any]) -> None
             model.network.generate_packed_ids(asked["image"], asked["layout"], limit)
 
     found["token"]["loaded"] = a_token(answer)
+    rows = model.network.stepwise(16)
+    layout, count = asked["layout"], asked["layout"].samples
+
+    def serve(limit: int) -> None:
+        with model.computing():
+            rows.admit(rows.encode(asked["image"]), layout, [limit] * count, range(count), [True] * count)
+            while rows.free < rows.slots:
+                rows.step()
+
+    found["token"]["served"] = a_token(serve)
     found["attention"]["loaded"] = attention.asked(lambda: answer(3))
 
 

@@ -33,13 +33,13 @@ def test_kernels_of_a_step_and_of_a_token_grow_no_more(measured):
     assert measured["token"]["kernel by kernel"]["kernels"] <= 1630
 
 
-@pytest.mark.parametrize("how", ["evaluating", "loaded"])
+@pytest.mark.parametrize("how", ["evaluating", "loaded", "served"])
 def test_a_token_is_one_graph(measured, how):
     """Started as one thing, and a copy of the tokens to the host."""
     assert measured["token"][how]["kernels"] <= 2
 
 
-@pytest.mark.parametrize("how", ["evaluating", "loaded"])
+@pytest.mark.parametrize("how", ["evaluating", "loaded", "served"])
 def test_a_token_waits_once(measured, how):
     """To see whether all answers have ended."""
     assert measured["token"][how]["waits"] <= 1
