@@ -118,7 +118,7 @@ function card(at, position) {
 
 // File and id, small, on every card.
 function source(sample) {
-  const parts = [...sample.files, ...(sample.question || sample.files.length ? [sample.id] : [])];
+  const parts = [...sample.files, ...(sample.question ? [sample.id] : [])];  // without a question the id is the heading
   return parts.length ? make("p", { class: "source" }, ...parts.flatMap((part, at) => at ? [" · ", ...wrapped(part)] : wrapped(part))) : null;
 }
 
