@@ -6,16 +6,19 @@ What the demo on generated data and the full study share; starts one command aft
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+
+from pefomed_plugin.services.terminal import folded_output, showing
 
 ROOT = Path(__file__).resolve().parents[1]
 ROWS: tuple[tuple[str, str], ...] = (
@@ -126,6 +129,8 @@ def run_side_by_side(lanes: Sequence[Sequence[Sequence[str]]], logs: Path) -> in
     """
     logs.mkdir(parents=True, exist_ok=True)
     environ = {**os.environ, "OMP_NUM_THREADS": "1"}
+    going: dict[Path, float] = {}
+    """Log of each command that runs, and when it began."""
 
     def run_lane(lane: Sequence[Sequence[str]]) -> int:
         for command in lane:
@@ -135,25 +140,45 @@ def run_side_by_side(lanes: Sequence[Sequence[Sequence[str]]], logs: Path) -> in
             )
             log = logs / (name + ".log")
             print(f"\n$ {shlex.join(command)}\n  (output in {log})", flush=True)
-            start = time.monotonic()
+            start = going[log] = time.monotonic()
             with open(log, "w", encoding="utf-8") as file:
                 code = subprocess.run(
                     command, cwd=ROOT, env=environ, stdout=file, stderr=subprocess.STDOUT, check=False
                 ).returncode
+            del going[log]
             if code:
                 print(log.read_text(encoding="utf-8")[-4000:], flush=True)
                 return code
             print(f"  {name}: {time.monotonic() - start:.0f} s", flush=True)
         return 0
 
-    with ThreadPoolExecutor(max_workers=len(lanes)) as pool:
+    with folded_output(), showing(lambda: how_far(going)), ThreadPoolExecutor(max_workers=len(lanes)) as pool:
         return max(pool.map(run_lane, lanes))
+
+
+def how_far(going: Mapping[Path, float]) -> str:
+    """What the commands that run said last of their progress: ``stage1: epoch 2/5: 40/200, 3.1/s, 52 s left``."""
+    return " | ".join(
+        f"{log.stem}: {_last_progress(log) or f'{time.monotonic() - start:.0f} s'}"
+        for log, start in list(going.items())
+    )
+
+
+def _last_progress(log: Path) -> str:
+    """The last line of progress in a log, without its note; the steps that are said to have ended are passed over."""
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    found = next((line for line in reversed(lines) if re.search(r": \d+/\d+, .* s left|: \d+ s so far$", line)), "")
+    return found.split("  ", maxsplit=1)[0]
 
 
 def run_all(launches: Sequence[Sequence[str]]) -> int:
     """Run commands until one fails; its exit code, or 0."""
-    for command in launches:
-        print("\n$ " + shlex.join(command), flush=True)
+    for number, command in enumerate(launches, 1):
+        which = f"  ({number} of {len(launches)})" if len(launches) > 1 else ""
+        print(f"\n$ {shlex.join(command)}{which and chr(10)}{which}", flush=True)
         code = subprocess.run(command, cwd=ROOT, check=False).returncode
         if code:
             return code

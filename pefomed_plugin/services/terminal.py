@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
-from typing import Any, TextIO
+from typing import Any, Callable, TextIO
 
 _COMMAND = re.compile(
     r"\s*(?:[\w ,()-]+: +)?(?:\$ |[A-Z_]+=\S* |(?:cd|pefomed|torchrun|pip|python\S*|hf|export|cat|exec|sbatch) \S)"
@@ -134,7 +134,15 @@ def a_bar_instead() -> Iterator[None]:
 @contextmanager
 def working(what: str) -> Iterator[None]:
     """Say that ``what`` goes on, and for how long: a turning sign on a terminal, elsewhere a line every ten seconds."""
-    ended, start = threading.Event(), time.monotonic()
+    start = time.monotonic()
+    with showing(lambda: f"{what}: {time.monotonic() - start:.0f} s so far"):
+        yield
+
+
+@contextmanager
+def showing(what: Callable[[], str]) -> Iterator[None]:
+    """The same of work that says how far it is."""
+    ended = threading.Event()
     on_terminal = sys.stderr.isatty()
 
     def turn() -> None:
@@ -142,12 +150,11 @@ def working(what: str) -> Iterator[None]:
         wait = _FIRST_S if on_terminal else PLAIN_EVERY_S
         while not ended.wait(wait):
             number += 1
-            seconds = time.monotonic() - start
             if on_terminal:
-                _Turning.show(f"{_TURN[number % len(_TURN)]} {what}, {seconds:.0f} s")
+                _Turning.show(f"{_TURN[number % len(_TURN)]} {what()}")
                 wait = _EVERY_S
             elif not _Turning.paused:
-                print(f"{what}: {seconds:.0f} s so far", file=sys.stderr, flush=True)
+                print(what(), file=sys.stderr, flush=True)
 
     thread = threading.Thread(target=turn, daemon=True)
     thread.start()

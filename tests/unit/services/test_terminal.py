@@ -88,7 +88,7 @@ def test_work_turns_on_a_terminal_and_leaves_nothing_behind(monkeypatch):
     monkeypatch.setattr(sys, "stderr", there)
     monkeypatch.setattr(terminal, "_FIRST_S", 0.001)
     with working("loading weights"):
-        assert wait_for(lambda: "loading weights, 0 s" in there.getvalue())
+        assert wait_for(lambda: "loading weights: 0 s so far" in there.getvalue())
     assert there.getvalue().endswith("\r\x1b[K") and "\n" not in there.getvalue()
 
 
