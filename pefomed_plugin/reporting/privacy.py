@@ -50,10 +50,14 @@ def log_table(entries: Sequence[Mapping[str, Any]]) -> Table:
             Column("requests", lambda gone: gone.requests, COUNT),
             Column("bytes", lambda gone: gone.size, COUNT),
             Column("texts", lambda gone: gone.texts, COUNT),
-            Column("last", lambda gone: gone.last.replace("+00:00", " UTC")),
-            Column("not public", lambda gone: ", ".join(sorted(gone.datasets)) or "-"),
+            Column("last, UTC", lambda gone: gone.last[:16].replace("T", " ")),
         ],
         list(groups.values()),
+        [
+            f"not public: {', '.join(private)}"
+            for private in [sorted(set().union(*(g.datasets for g in groups.values())))]
+            if private
+        ],
     )
 
 
