@@ -105,8 +105,8 @@ def read_training(folder: Path, name: str = "") -> Training:
         DataError: a line that is no step.
     """
     folder = Path(folder)
-    log = folder / LOG
-    if not log.is_file():
+    log, begun = folder / LOG, folder / "config.yaml"
+    if not log.is_file() and not begun.is_file():
         found = ", ".join(sorted(path.parent.name for path in folder.glob(f"*/{LOG}"))) if folder.is_dir() else ""
         hint = f"; there is one in {found}" if found else ""
         raise ConfigError(f"{folder} holds no training, there is no {LOG} in it{hint}")
@@ -120,7 +120,7 @@ def read_training(folder: Path, name: str = "") -> Training:
         [line for line in lines if "epoch" in line],
         int(starts[-1]["iterations"]) if starts else None,
         int(starts[-1]["per_epoch"]) if starts else None,
-        max(0.0, time.time() - log.stat().st_mtime),
+        max(0.0, time.time() - (log if log.is_file() else begun).stat().st_mtime),
         record.origins.notice if record else "",
         any(folder.glob("results/*/predictions.jsonl")),
     )

@@ -63,6 +63,11 @@ def test_a_run_that_is_silent_is_told_so(tmp_path: Path) -> None:
     assert read_training(folder).state() == "quiet for 60 min"
 
 
+def test_a_run_before_its_first_step_is_starting(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("run: {}\n")
+    assert read_training(tmp_path).state() == "starting"
+
+
 def test_what_has_no_training_names_one_that_has(tmp_path: Path) -> None:
     log(tmp_path / "output" / "stage2", 1)
     with pytest.raises(ConfigError, match="there is one in stage2"):
