@@ -99,7 +99,7 @@ EXIT_CODES = {
 _WITH_A_NEXT_STEP = (0, 1)
 """Exit codes of a command that has done its work; a mistake comes with its own remedy."""
 
-_TALKING = ("train", "evaluate", "rate", "chat", "serve", "completion")
+_TALKING = ("train", "watch", "evaluate", "rate", "chat", "serve", "completion")
 """Commands that wait for people, or whose processes say themselves how far they are."""
 
 _EPILOG = "example: pefomed doctor --cfg-path train_configs/pefomed_stage2.yaml\n\nexit codes:\n" + "\n".join(
