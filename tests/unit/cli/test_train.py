@@ -6,12 +6,14 @@ Runs with torchrun are in ``tests/e2e/test_command_line.py``.
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 from types import SimpleNamespace
 
 import pytest
 
 from pefomed_plugin.cli import main, train
+from pefomed_plugin.errors import ConfigError
 
 
 def said(capsys, *arguments):
@@ -125,3 +127,28 @@ def test_the_command_that_continues():
 
 def test_starting_over_is_passed_on(capsys):
     assert "--fresh" in said(capsys, "train", "--cfg-path", "a.yaml", "--fresh")
+
+
+def test_permission_goes_on_to_the_processes_and_stands_in_what_continues():
+    arguments = argparse.Namespace(
+        command="evaluate", cfg_path="run.yaml", options=[], nproc_per_node=None, torchrun="--standalone", fresh=False
+    )
+    for given in (True, False):
+        arguments.i_have_permission = given
+        assert ("--i-have-permission" in train.torchrun_arguments(arguments, 1)) is given
+        assert ("--i-have-permission" in train.continuing(arguments)) is given
+
+
+def test_offline_processes_meet_in_a_file_of_this_machine(monkeypatch):
+    monkeypatch.setenv("PEFOMED_OFFLINE", "1")
+    arguments = argparse.Namespace(torchrun="--standalone")
+    with train.meeting_place(arguments) as torchrun:
+        place = os.environ["PEFOMED_RANKS"]
+        assert "store_type=file" in torchrun and place in torchrun and "--local-addr 127.0.0.1" in torchrun
+    assert "PEFOMED_RANKS" not in os.environ and not os.path.exists(place)
+    arguments.torchrun = "--nnodes 2 --rdzv-endpoint elsewhere:29400"
+    with pytest.raises(ConfigError, match="PEFOMED_OFFLINE is set"), train.meeting_place(arguments):
+        pass
+    monkeypatch.delenv("PEFOMED_OFFLINE")
+    with train.meeting_place(arguments) as torchrun:
+        assert torchrun == arguments.torchrun
