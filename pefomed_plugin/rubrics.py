@@ -22,6 +22,8 @@ ACCURACY, MEAN = "accuracy", "mean"
 """How ratings are summed up: the share that is right in percent, or the mean of the levels."""
 TASKS = ("vqa", "report")
 """Kinds of text that a rubric rates: answers to questions, or reports (captions count as reports)."""
+CANNOT_JUDGE = "cannot judge"
+"""What a rater may say in place of a level: the reason of a score without a value, counted, and never a number."""
 _KEYS = ("name", "task", "aggregation", "mean_name", "levels")
 _LEVEL_KEYS = ("value", "word", "description")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,39}")

@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
 
 from ..errors import ConfigError, bullets, one_line
 from ..origins import origins_of
 from ..provenance import find_image_roots, read_record
 from ..services.local_names import is_this_machine
 from ..services.outbound import PAGE, open_passage
-from ..services.rating.plan import SCOPES
+from ..services.rating.plan import PLAN, SCOPES
 from .arguments import add_image_arguments, add_permission
-
-if TYPE_CHECKING:
-    from ..records import Prediction
-    from ..rubrics import Rubric
+from .rate_study import read_rated, scope_of, study_folder
 
 
 def add_page_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the page; what is rated and in which order are ``rate``'s."""
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="folder that keeps the ratings (default: ratings beside PREDICTIONS)"
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="folder that keeps the ratings (default: ratings beside PREDICTIONS; with --against, preferences)",
     )
     add_image_arguments(parser)
     parser.add_argument(
@@ -39,14 +38,14 @@ def add_page_arguments(parser: argparse.ArgumentParser) -> None:
     add_permission(parser, "other machines may read a data set that is not public: every rater may see it")
 
 
-def serve_page(
-    arguments: argparse.Namespace, predictions: Sequence[Prediction], rubric: Rubric, scope: str | None, count: int
-) -> int:
-    """Begin a page or go on with one, serve until Ctrl-C, say how to go on."""
-    from ..reporting.page.assets import ASSETS
+def serve_page(arguments: argparse.Namespace) -> int:
+    """Begin a study or go on with one, serve its page until Ctrl-C, say how to go on."""
+    from ..reporting.page.assets import ASSETS  # late: loads PIL
     from ..services.rating.session import RatingSession, begin_plan  # late: loads PIL
     from ..services.rating.store import STORE, RatingStore  # late: loads sqlite3
 
+    rated = read_rated(arguments)
+    predictions, rubric = rated.predictions, rated.rubric
     server_module = _load_server()
     passage = open_passage(
         PAGE,
@@ -59,20 +58,34 @@ def serve_page(
     if not arguments.no_images:
         record = read_record(arguments.predictions.parent)
         roots = find_image_roots({prediction.dataset for prediction in predictions}, record, arguments.image_root)
-    folder = arguments.out or arguments.predictions.parent / "ratings"
-    plan = begin_plan(folder, predictions, rubric, arguments.seed, scope, count)
+    folder, (scope, count) = study_folder(arguments), scope_of(arguments)
+    if rated.models and not (folder / PLAN).exists():
+        scope = scope or "all"
+    plan = begin_plan(
+        folder,
+        predictions,
+        rubric,
+        arguments.seed,
+        scope,
+        count,
+        new_round=arguments.new_round,
+        **rated.pairing,
+    )
+    total = len(plan.ids_of(plan.round))
     with RatingStore(folder / STORE, rubric) as store:
         session = RatingSession(plan, predictions, store, roots)
         with server_module.RatingServer(session, ASSETS, arguments.host, arguments.port, passage) as server:
-            print(f"{len(plan.sample_ids):,} of {len(predictions):,} answers to rate ({SCOPES[plan.scope]})")
-            _say_progress("rated so far:", store.counts(), len(plan.sample_ids))
+            which = f", round {plan.round}" if plan.round > 1 else ""
+            print(f"{total:,} of {len(predictions):,} answers to rate{which} ({SCOPES[plan.scope]})")
+            rated.say()
+            _say_progress("rated so far:", store.counts(plan.round), total)
             _say_missing(session.no_image)
             try:
-                _say_address(server.url, arguments.host)
+                _say_address(server.url, server.operator_url, arguments.host)
                 server.serve_forever()
             except KeyboardInterrupt:
                 pass
-        _say_how_to_go_on(arguments.predictions, folder, store.counts(), len(plan.sample_ids))
+        _say_how_to_go_on(arguments, folder, store.counts(plan.round), total)
     return 0
 
 
@@ -101,20 +114,24 @@ def _say_missing(problems: Mapping[str, str]) -> None:
         print("\n".join(bullets(list(problems.values()))))
 
 
-def _say_address(url: str, host: str) -> None:
+def _say_address(url: str, operator_url: str, host: str) -> None:
     print(f"\nopen   {url}\n")
     print("The whole link is the key: whoever has it may rate. It is another one after each start.")
+    print(f"\nfor you, who has rated how many (no verdicts)   {operator_url}\n")
     if not is_this_machine(host):
         print("Nothing is encrypted: use it only in a network you trust.")
     print("Ctrl-C stops; ratings are saved as they are given.", flush=True)
 
 
-def _say_how_to_go_on(predictions: Path, folder: Path, counts: Mapping[str, int], total: int) -> None:
+def _say_how_to_go_on(arguments: argparse.Namespace, folder: Path, counts: Mapping[str, int], total: int) -> None:
     from ..services.rating.store import STORE  # late: loads sqlite3
 
     print(f"\nstopped; all ratings are in {folder / STORE}")
     _say_progress("rated so far:", counts, total)
-    file, place = shlex.quote(str(predictions)), shlex.quote(str(folder))
+    words = [str(arguments.predictions)]
+    if arguments.against:
+        words += ["--against", str(arguments.against), *(w for label in arguments.label for w in ("--label", label))]
+    file, place = shlex.join(words), shlex.quote(str(folder))
     print("go on:    start the same command again")
     if counts:
         missing = " --allow-missing" if min(counts.values()) < total else ""

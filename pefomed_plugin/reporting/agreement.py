@@ -28,7 +28,7 @@ from ..scoring.metrics_file import (
 )
 from ..scoring.pairing import mean
 from ..scoring.spec import RATER, RUN
-from ..services.rating.sheet_import import MATCHED
+from ..services.rating.study import MATCHED
 from ..storage import write_json
 from .corrected import correct_judges, corrected_cell, corrected_tables
 from .rated_runs import read_ratings

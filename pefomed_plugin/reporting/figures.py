@@ -127,6 +127,7 @@ def repeated_table(title: str, groups: Mapping[str, Any], floor: Mapping[str, An
     found = (floor or {}).get("figures") or {}
     figures = [replace(figure, floor=found.get(figure.group)) for figure in figures_of({"": groups})]
     shares = [Column("share", lambda figure: figure.data.get("percent"), FIGURE, unit="%")]
+    beyond = [Column("of these cannot judge", lambda figure: figure.data.get("cannot_judge", 0), COUNT)]
     return Table(
         title,
         [
@@ -136,6 +137,7 @@ def repeated_table(title: str, groups: Mapping[str, Any], floor: Mapping[str, An
             *(shares if any("percent" in figure.data for figure in figures) else ()),
             Column("runs", lambda figure: figure.data.get("runs"), COUNT),
             Column("unscored", lambda figure: figure.data.get("unscored"), COUNT),
+            *(beyond if any("cannot_judge" in figure.data for figure in figures) else ()),
             Column(INTERVAL, lambda figure: figure.interval(digits=2), FIGURE),
             *floor_columns(figures),
         ],

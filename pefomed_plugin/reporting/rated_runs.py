@@ -17,7 +17,7 @@ from ..scoring.repeated import Runs, sample_means
 from ..scoring.spec import RATER, RUN
 from ..services.judgements import find_repeated, read_runs, rubrics_of
 from ..services.rating.plan import SCOPES
-from ..services.rating.sheet_import import MATCHED
+from ..services.rating.study import MATCHED
 
 NOT_RANDOM = "people rated only what failed exact match; a corrected figure needs a random part (rate export --random)"
 

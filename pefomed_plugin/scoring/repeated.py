@@ -14,6 +14,7 @@ from typing import Any
 
 from ..errors import DataError
 from ..records import Prediction, Score
+from ..rubrics import CANNOT_JUDGE
 from .breakdown import GroupMean, check_axes, cluster_of, label_of, places_of_groups
 from .intervals import Interval, cluster_interval
 from .pairing import answer_type, mean, mean_of_given, pair_scores
@@ -144,6 +145,9 @@ def _over_runs(predictions: Sequence[Prediction], runs: Runs, factor: float) -> 
     unscored = sum(score.value is None for scores in paired for score in scores)
     per_run = [[factor * score.value for score in scores if score.value is not None] for scores in paired]
     figures: dict[str, Any] = {"n": len(predictions), "unscored": unscored}
+    beyond = sum(score.value is None and score.reason == CANNOT_JUDGE for scores in paired for score in scores)
+    if beyond:
+        figures["cannot_judge"] = beyond
     scored_runs = [mean(values) for values in per_run if values]
     if not scored_runs:
         return {**figures, "value": None, "runs": 0, "reason": "nothing was scored"}

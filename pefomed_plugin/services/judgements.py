@@ -16,7 +16,7 @@ from typing import Any
 from ..atomic import as_one, remove
 from ..errors import DataError
 from ..records import Prediction, Score
-from ..rubrics import Rubric, built_in_rubric, require_same_rubric, rubric_from_json
+from ..rubrics import CANNOT_JUDGE, Rubric, built_in_rubric, require_same_rubric, rubric_from_json
 from ..scoring.files import read_scores, score_file
 from ..scoring.floors import note_floors
 from ..scoring.metrics_file import (
@@ -164,17 +164,29 @@ def merge_ratings(
     merged, changes = {rater: list(scores) for rater, (_, scores) in earlier.items()}, []
     for rater, scores in runs.items():
         old = {score.sample_id: score for score in merged.get(rater, ())}
-        merged[rater] = [old.get(new.sample_id, new) if new.value is None else new for new in scores]
+        merged[rater] = [new if _is_said(new) else old.get(new.sample_id, new) for new in scores]
         changed = [
-            f"{rater}, {new.sample_id}: {old[new.sample_id].value:g} before, {new.value:g} now"
+            f"{rater}, {new.sample_id}: {_in_words(old[new.sample_id])} before, {_in_words(new)} now"
             for new in scores
-            if new.value is not None and new.sample_id in old and old[new.sample_id].value not in (None, new.value)
+            if _is_said(new)
+            and new.sample_id in old
+            and _is_said(old[new.sample_id])
+            and _in_words(new) != _in_words(old[new.sample_id])
         ]
         if changed:
             _keep(earlier[rater][0])
         changes += changed
     stayed = tuple(rater for rater in earlier if rater not in runs)
     return MergedRatings(tuple(merged), list(merged.values()), stayed, before.get("seeds", {}), changes)
+
+
+def _is_said(score: Score) -> bool:
+    """Whether somebody gave a level, or said that they cannot judge."""
+    return score.value is not None or score.reason == CANNOT_JUDGE
+
+
+def _in_words(score: Score) -> str:
+    return CANNOT_JUDGE if score.value is None else f"{score.value:g}"
 
 
 def _require_same_choice(

@@ -1,11 +1,11 @@
 "use strict";
 // The rating page. One request brings a rater's items, in the rater's own order; every rating is posted at once and
-// the page goes on when it is saved. Texts are shown with textContent: nothing of the data is ever HTML.
+// the page goes on when it is saved. Texts are shown with textContent: nothing of the data is ever HTML. make.js and
+// viewer.js come before it.
 
 const AHEAD = 2;
-const $ = (id) => document.getElementById(id);
 const address = new URL(location.href);
-const state = { session: null, at: 0, saving: false };
+const state = { session: null, at: 0, saving: false, last: null };
 const films = new Map();
 
 async function ask(path, options) {
@@ -20,12 +20,6 @@ async function ask(path, options) {
   return content;
 }
 
-function make(tag, properties, ...children) {
-  const node = Object.assign(document.createElement(tag), properties);
-  node.append(...children);
-  return node;
-}
-
 function complain(id, text) {
   $(id).textContent = text || "";
   $(id).hidden = !text;
@@ -33,14 +27,16 @@ function complain(id, text) {
 
 const show = (id) => ["enter", "done", "rating"].forEach((part) => { $(part).hidden = part !== id; });
 const items = () => state.session.items;
-const isRated = (item) => item.rating !== null;
+const isRated = (item) => item.rating !== null || item.cannot;
+const wordOf = (item) => item.cannot ? state.session.cannotJudge : (levels().find(({ value }) => value === item.rating) || {}).label;
 const levels = () => state.session.levels;
 
 // ---- who rates
 
 async function enter(name) {
   try {
-    state.session = await ask("/session?" + new URLSearchParams({ rater: name }));
+    const round = address.searchParams.get("round");
+    state.session = await ask("/session?" + new URLSearchParams({ rater: name, ...(round ? { round } : {}) }));
   } catch (problem) {
     leave();
     $("name").value = name;
@@ -59,6 +55,7 @@ async function enter(name) {
 
 function leave() {
   state.session = null;
+  forget();
   address.searchParams.delete("rater");
   history.replaceState(null, "", address);
   $("progress").hidden = $("who").hidden = true;
@@ -69,21 +66,25 @@ function leave() {
 }
 
 function setUpRater() {
-  const session = state.session;
+  const session = state.session, isSide = session.sideBySide;
+  forget();
   $("who").textContent = session.rater;
   $("who").title = "Rate under another name";
   $("progress").hidden = $("who").hidden = false;
   $("rating").classList.toggle("no-image", !session.images);
+  $("rating").classList.toggle("side-by-side", isSide);
   $("film").hidden = !session.images;
-  $("answer-title").textContent = session.title;
+  $("answer-title").textContent = isSide ? "A" : session.title;
+  $("second-part").hidden = !isSide;
   $("comment").maxLength = session.commentLimit;
-  $("scale").replaceChildren(...levels().map(({ value, word, when }) => make("button", {
-    type: "button", value, title: word + ": " + when, onclick: () => rate(value),
-  }, make("b", { textContent: value }), make("span", { className: "when", textContent: when }))));
-  $("rubric").replaceChildren(...levels().flatMap(({ value, word, when }) =>
-    [make("dt", { textContent: value + " " + word }), make("dd", { textContent: when })]));
-  const keys = levels().map(({ key, word }) => make("kbd", { textContent: key, title: word })).reverse();
-  $("keys").replaceChildren(...keys.flatMap((key) => [key, " "]));
+  $("scale").setAttribute("aria-label", isSide ? "Which " + session.text + " is better" : "Rating");
+  $("scale").replaceChildren(...levels().map(({ value, label, word, when }) => make("button", {
+    type: "button", value, title: word + ": " + when, "aria-pressed": "false", onclick: () => rate({ rating: value }),
+  }, make("b", {}, label), make("span", { class: "when" }, when))));
+  $("rubric").replaceChildren(...levels().flatMap(({ label, word, when }) =>
+    [make("dt", {}, isSide ? word : label + " " + word), make("dd", {}, when)]));
+  const keys = levels().map(({ key, word }) => make("kbd", { title: word }, key.toUpperCase()));
+  $("keys").replaceChildren(...(isSide ? keys : keys.reverse()).flatMap((key) => [key, " "]));
 }
 
 // ---- one item
@@ -95,12 +96,11 @@ function go(at) {
   complain("problem");
   $("question").textContent = item.question;
   $("question").hidden = !item.question;
-  for (const name of ["reference", "answer"]) {
-    $(name).textContent = item[name];
+  for (const name of ["reference", "answer", "second"]) {
+    $(name).textContent = item[name] || "";
     $(name).scrollTop = 0;
   }
   $("comment").value = item.comment;
-  $("film").classList.remove("large");
   if (state.session.images) {
     $("film").replaceChildren(filmOf(state.at));
     for (let ahead = 1; ahead <= AHEAD; ahead++) filmOf(state.at + ahead);
@@ -123,30 +123,60 @@ function filmOf(at) {
   return films.get(item.item);
 }
 
+function imageQuery(item, number) {
+  return new URLSearchParams({ rater: state.session.rater, item: item.item, number, round: state.session.round });
+}
+
 function loadFilm(item) {
-  const views = Array.from({ length: item.images }, (_, number) => make("img", {
-    alt: item.views[number] || "The image that this is about", decoding: "async",
-    onerror: () => { films.set(item.item, noFilm()); film.replaceWith(films.get(item.item)); },
-    src: "/image?" + new URLSearchParams({ rater: state.session.rater, item: item.item, number }),
-  }));
-  const film = views.length === 1 ? views[0] : make("div", { className: "views" }, ...views.map((view, at) =>
-    make("figure", {}, view, make("figcaption", { textContent: item.views[at] }))));
+  const views = Array.from({ length: item.images }, (_, number) => {
+    const name = item.views[number] || "The image that this is about";
+    return make("button", {
+      type: "button", class: "view", title: "Image in full: zoom, window and level (Z)", "aria-label": name + ", in full",
+      onclick: () => showFull(item, number, name),
+    }, make("img", {
+      alt: name, decoding: "async", src: "/image?" + imageQuery(item, number),
+      onerror: () => { films.set(item.item, noFilm()); film.replaceWith(films.get(item.item)); },
+    }));
+  });
+  const film = views.length === 1 ? views[0] : make("div", { class: "views" }, ...views.map((view, at) =>
+    make("figure", {}, view, make("figcaption", {}, item.views[at]))));
   return film;
 }
 
-const noFilm = () => make("p", { textContent: "This image cannot be shown." });
+// Every bit of the file, so that window and level are computed here.
+async function showFull(item, number, name) {
+  $("viewer").replaceChildren(make("p", { role: "status" }, "Opening the image …"));
+  $("full").showModal();
+  try {
+    $("viewer").replaceChildren(viewerOf(await ask("/full?" + imageQuery(item, number)), name));
+    $("viewer").querySelector(".stage").focus();
+  } catch (problem) {
+    $("viewer").replaceChildren(make("p", { role: "alert" }, problem.message));
+  }
+}
+
+const noFilm = () => make("p", {}, "This image cannot be shown.");
 
 function showRatings() {
   const item = items()[state.at];
   const rated = items().filter(isRated).length;
-  $("rated").textContent = rated + " of " + items().length + " rated";
+  const round = state.session.rounds > 1 ? "round " + state.session.round + ": " : "";
+  $("rated").textContent = round + rated + " of " + items().length + " rated";
   $("bar").max = items().length;
   $("bar").value = rated;
-  $("number").textContent = "Item " + (state.at + 1) + " of " + items().length + (isRated(item) ? ", rated " + item.rating : ", not rated yet");
+  $("number").textContent = "Item " + (state.at + 1) + " of " + items().length + (item.cannot ? ", " + wordOf(item) : isRated(item) ? ", rated " + wordOf(item) : ", not rated yet");
   for (const button of $("scale").children) {
-    button.setAttribute("aria-pressed", String(Number(button.value) === item.rating));
+    button.setAttribute("aria-pressed", String(item.rating !== null && Number(button.value) === item.rating));
   }
+  $("cannot").setAttribute("aria-pressed", String(item.cannot));
   $("open").disabled = rated === items().length;
+}
+
+function post(said) {
+  return ask("/rating", {
+    method: "POST", headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ rater: state.session.rater, round: state.session.round, ...said }),
+  });
 }
 
 // Keeps what is said; whether all of it stands. A comment goes with the one it replaces, and only if it was changed: a
@@ -155,31 +185,67 @@ async function save(item, said) {
   const seen = item.seen;
   const { comment, ...rating } = said;
   const changed = comment !== undefined && comment !== seen;
-  const answer = await ask("/rating", {
-    method: "POST", headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ rater: state.session.rater, item: item.item, ...rating, ...(changed ? { comment, seen } : {}) }),
-  });
+  const answer = await post({ item: item.item, ...rating, ...(changed ? { comment, seen } : {}) });
+  if (rating.rating !== undefined) item.cannot = false;
+  if (rating.cannot) item.rating = null;
   Object.assign(item, said);
   item.refused = answer.comment !== undefined;
   item.seen = answer.comment ?? comment ?? seen;
   if (item.refused) {
-    throw new Error((rating.rating === undefined ? "" : "The rating is saved. ") + "Your comment is not: another window has written \u201c" +
+    throw new Error((rating.rating === undefined && !rating.cannot ? "" : "The rating is saved. ") + "Your comment is not: another window has written \u201c" +
       answer.comment + "\u201d. Yours is still in the box; press Enter in it to put it in that one's place.");
+  }
+  return answer;
+}
+
+async function rate(said) {
+  if (state.saving) return;
+  const { at, session } = state, item = items()[at];
+  const wasRated = isRated(item);
+  state.saving = true;
+  forget();
+  try {
+    const comment = item.refused ? {} : { comment: $("comment").value };
+    const { saved } = await save(item, { ...said, ...comment });
+    if (state.session === session) remember(at, saved);
+    if (state.session === session && state.at === at) goOn(wasRated);
+  } catch (problem) {
+    complain("problem", (item.refused ? "" : "Not saved. ") + problem.message);
+    showRatings();
+  } finally {
+    state.saving = false;
   }
 }
 
-async function rate(value) {
-  if (state.saving) return;
-  const { at, session } = state;
-  const wasRated = isRated(items()[at]);
+// What was saved last, and that it can be taken back: until something else is rated or the rater leaves.
+function remember(at, saved) {
+  state.last = { at, saved };
+  $("saved-text").textContent = "Saved: item " + (at + 1) + ", " + wordOf(items()[at]) + ".";
+  $("undo").hidden = false;
+  $("saved").hidden = false;
+}
+
+function forget() {
+  state.last = null;
+  $("saved").hidden = true;
+}
+
+async function undo() {
+  if (!state.last || state.saving) return;
+  const { at, saved } = state.last, item = items()[at];
   state.saving = true;
   try {
-    const comment = items()[at].refused ? {} : { comment: $("comment").value };
-    await save(items()[at], { rating: value, ...comment });
-    if (state.session === session && state.at === at) goOn(wasRated);
+    const { rating, cannot } = await post({ item: item.item, undo: saved });
+    Object.assign(item, { rating, cannot });
+    go(at);
+    state.last = null;
+    $("saved-text").textContent = "Undone: item " + (at + 1) + (isRated(item) ? " is " + wordOf(item) + " again." : " is not rated.");
+    $("undo").hidden = true;
+    $("saved").hidden = false;
   } catch (problem) {
-    complain("problem", (items()[at].refused ? "" : "Not saved. ") + problem.message);
-    showRatings();
+    forget();
+    go(at);
+    complain("problem", "Not undone. " + problem.message);
   } finally {
     state.saving = false;
   }
@@ -215,29 +281,40 @@ function finish() {
 // ---- keys and buttons
 
 function onKey(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || $("rating").hidden) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+  if ($("full").open) return inFull(event);
+  if ((event.key === "u" || event.key === "U") && event.target !== $("comment") && state.last) {
+    event.preventDefault();
+    return undo();
+  }
+  if ($("rating").hidden) return;
   if (event.target === $("comment")) {
     if (event.key === "Escape" || event.key === "Enter") $("comment").blur();
     return;
   }
-  const level = levels().find(({ key }) => key === event.key);
-  if (level) rate(level.value);
-  else if (event.key === "ArrowLeft") go(state.at - 1);
-  else if (event.key === "ArrowRight") go(state.at + 1);
-  else if (event.key === "c" || event.key === "C") $("comment").focus();
+  const key = event.key.toLowerCase(), level = levels().find((each) => each.key === key);
+  if (level) rate({ rating: level.value });
+  else if (key === "x") rate({ cannot: true });
+  else if (key === "arrowleft") go(state.at - 1);
+  else if (key === "arrowright") go(state.at + 1);
+  else if (key === "c") $("comment").focus();
+  else if (key === "z" && $("film").querySelector(".view")) $("film").querySelector(".view").click();
   else return;
   event.preventDefault();
 }
 
-function setTheme(dark) {
-  document.documentElement.dataset.theme = dark ? "dark" : "light";
-  $("theme").textContent = dark ? "Light" : "Dark";
+// Window and level by keys, in steps of a fiftieth of what the file spans; zoom is the viewer's own.
+function inFull(event) {
+  const at = { w: 0, l: 1 }[event.key.toLowerCase()];
+  const range = at === undefined ? null : $("viewer").querySelectorAll("input[type=range]")[at];
+  if (!range) return;
+  const step = (Number(range.max) - Number(range.min)) / 50;
+  range.value = Number(range.value) + (event.shiftKey ? -step : step);
+  range.dispatchEvent(new Event("input"));
+  event.preventDefault();
 }
 
-const darkness = matchMedia("(prefers-color-scheme: dark)");
-setTheme(darkness.matches);
-darkness.addEventListener("change", (event) => setTheme(event.matches));
-$("theme").addEventListener("click", () => setTheme(document.documentElement.dataset.theme !== "dark"));
+setUpTheme();
 $("enter").addEventListener("submit", (event) => { event.preventDefault(); enter($("name").value); });
 $("who").addEventListener("click", leave);
 $("back").addEventListener("click", () => go(state.at - 1));
@@ -245,7 +322,9 @@ $("forth").addEventListener("click", () => go(state.at + 1));
 $("open").addEventListener("click", () => go(items().findIndex((item) => !isRated(item))));
 $("review").addEventListener("click", () => go(0));
 $("comment").addEventListener("blur", keepComment);
-$("film").addEventListener("click", () => $("film").classList.toggle("large"));
+$("cannot").addEventListener("click", () => rate({ cannot: true }));
+$("undo").addEventListener("click", undo);
+$("full").addEventListener("close", () => $("viewer").replaceChildren());
 document.addEventListener("keydown", onKey);
 if (address.searchParams.get("rater")) enter(address.searchParams.get("rater"));
 else leave();

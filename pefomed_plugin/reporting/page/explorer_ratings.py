@@ -47,7 +47,7 @@ def _repeated(answered: Answered, scorer: str) -> dict[str, Any]:
         "interval": overall.get("interval"),
         "unscored": overall.get("unscored", 0),
         "runs": [[value, text_of(Cell(value, unit, digits=digits))] for value in _means(answered.runs[scorer], factor)],
-        "facts": _facts(answered.judges.get(scorer) or {}),
+        "facts": _facts({**(answered.judges.get(scorer) or {}), "cannot_judge": overall.get("cannot_judge")}),
     }
 
 
@@ -63,6 +63,7 @@ def _facts(facts: Mapping[str, Any]) -> list[str]:
         "prompt": (facts.get("prompt") or {}).get("version"),
         "raters": ", ".join(facts.get("raters") or ()),
         "rated": facts.get("scope"),
+        "cannot judge": facts.get("cannot_judge"),
         "note": facts.get("note"),
     }
     return [f"{key}: {text}" for key, text in shown.items() if text]

@@ -8,10 +8,12 @@ from another origin.
 from __future__ import annotations
 
 import asyncio
+import base64
 import hmac
 import secrets
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from io import BytesIO
 from pathlib import Path
 from types import TracebackType
@@ -31,6 +33,7 @@ from ...errors import ConfigError, DataError, ImageError
 from ...json_text import JsonFault, parse_json
 from ..console import say
 from ..images.decoding import open_image
+from ..images.full import read_full_image
 from ..local_names import is_known_as, split_url
 from ..outbound import Passage
 from ..web_guard import UNKNOWN_NAME, NotedAnswers, closed_passage, impatient
@@ -52,7 +55,15 @@ _FILES = {
     "/rating.css": ("rating.css", "text/css"),
     "/look.css": ("look.css", "text/css"),
     "/explorer.css": ("explorer.css", "text/css"),
+    "/viewer.css": ("viewer.css", "text/css"),
+    "/viewer.js": ("viewer.js", "text/javascript"),
+    "/make.js": ("make.js", "text/javascript"),
+    "/operator": ("operator.html", "text/html"),
+    "/operator.js": ("operator.js", "text/javascript"),
 }
+_OF_OPERATOR = ("/operator", "/operator.js", "/progress")
+"""What raters do not see: who else rates, and how far they are."""
+_OF_BOTH = ("/rating.css", "/look.css", "/explorer.css", "/make.js")
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; img-src 'self' data:; style-src 'self'; script-src 'self'; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -85,7 +96,7 @@ class RatingServer:
         passage: Passage | None = None,
     ) -> None:
         self.session, self.host, self._passage = session, host, passage or closed_passage(host)
-        self.token = secrets.token_urlsafe(24)
+        self.token, self.operator_token = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
         self._writer = ThreadPoolExecutor(1)  # who waits for another process's write keeps no thread from the readers
         self._files = {path: ((assets / name).read_bytes(), kind) for path, (name, kind) in _FILES.items()}
         self._socket = _listen(host, port)
@@ -127,13 +138,26 @@ class RatingServer:
     @property
     def url(self) -> str:
         """Where to open the page: the whole link is the key."""
+        return self._link("/", self.token)
+
+    @property
+    def operator_url(self) -> str:
+        """Where who runs the study sees how far everybody is, with a key of its own."""
+        return self._link("/operator", self.operator_token)
+
+    def _link(self, path: str, token: str) -> str:
         host = socket.gethostname() if self.host in ("", "0.0.0.0", "::") else self.host
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}/?{urlencode({'token': self.token})}"
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}{path}?{urlencode({'token': token})}"
 
     @property
     def cookie(self) -> str:
         """Name of the cookie with the token; cookies do not tell ports apart, their names must."""
         return f"pefomed_rating_{self.port}"
+
+    @property
+    def operator_cookie(self) -> str:
+        """The same of the operator's token."""
+        return f"pefomed_operator_{self.port}"
 
     def _app(self) -> Starlette:
         app = Starlette(
@@ -141,6 +165,8 @@ class RatingServer:
                 *(Route(path, self._file) for path in self._files),
                 Route("/session", self._describe),
                 Route("/image", self._image),
+                Route("/full", self._full),
+                Route("/progress", self._progress),
                 Route("/rating", self._rate, methods=["POST"]),
             ],
             middleware=[
@@ -173,20 +199,30 @@ class RatingServer:
         """
         if not is_known_as(request.headers.get("host", ""), self.host):
             raise HTTPException(403, UNKNOWN_NAME)
-        query = dict(request.query_params)
-        if request.method == "GET" and request.url.path == "/" and self._is_token(query.pop("token", "")):
-            return self._welcome(query)
-        if not self._is_token(request.cookies.get(self.cookie, "")):
+        query, path = dict(request.query_params), request.url.path
+        is_start = request.method == "GET" and path in ("/", "/operator")
+        if is_start and self._is_token(query.pop("token", ""), self._token_of(path)):
+            return self._welcome(path, query)
+        is_rater = self._is_token(request.cookies.get(self.cookie, ""), self.token)
+        is_operator = self._is_token(request.cookies.get(self.operator_cookie, ""), self.operator_token)
+        if path in _OF_BOTH and (is_rater or is_operator):
+            return None
+        if not (is_operator if path in _OF_OPERATOR else is_rater):
             raise HTTPException(403, "open the page with the whole link that the server printed, its token included")
         return None
 
-    def _is_token(self, given: str) -> bool:
-        return hmac.compare_digest(given.encode(), self.token.encode())
+    def _token_of(self, path: str) -> str:
+        return self.operator_token if path in _OF_OPERATOR else self.token
 
-    def _welcome(self, query: dict[str, str]) -> Response:
+    @staticmethod
+    def _is_token(given: str, token: str) -> bool:
+        return hmac.compare_digest(given.encode(), token.encode())
+
+    def _welcome(self, path: str, query: dict[str, str]) -> Response:
         """Trade the token in the URL for a cookie, so that it stays in no address bar."""
-        response = RedirectResponse("/?" + urlencode(query) if query else "/", 303)
-        response.set_cookie(self.cookie, self.token, path="/", httponly=True, samesite="lax")
+        response = RedirectResponse(path + "?" + urlencode(query) if query else path, 303)
+        cookie = self.operator_cookie if path in _OF_OPERATOR else self.cookie
+        response.set_cookie(cookie, self._token_of(path), path="/", httponly=True, samesite="lax")
         return response
 
     async def _file(self, request: Request) -> Response:
@@ -195,28 +231,66 @@ class RatingServer:
 
     def _describe(self, request: Request) -> Response:
         """What a rater sees. As all that touches the disk in a thread: Starlette gives it one."""
-        return JSONResponse(self.session.describe(clean_rater(request.query_params.get("rater"))))
+        query = request.query_params
+        return JSONResponse(self.session.describe(clean_rater(query.get("rater")), _round(query.get("round"))))
 
     def _image(self, request: Request) -> Response:
-        query, session = request.query_params, self.session
-        prediction = session.prediction(clean_rater(query.get("rater")), query.get("item"))
-        if session.image_roots is None:
-            raise HTTPException(404, "no images are shown")
+        root, name = self._named(request)
         try:
-            name = prediction.images[int(query.get("number", "0"))]
-            image = open_image(session.image_root(prediction), name)
-        except (ImageError, IndexError, ValueError):  # its text names paths of this machine
+            image = open_image(root, name)
+        except (ImageError, ValueError):  # its text names paths of this machine
             raise HTTPException(404, "this image cannot be shown") from None
         image.thumbnail((_IMAGE_PX, _IMAGE_PX))
         buffer = BytesIO()
         image.save(buffer, "JPEG", quality=92)
         return Response(buffer.getvalue(), media_type="image/jpeg")
 
+    def _full(self, request: Request) -> Response:
+        """Every pixel and every bit, for the viewer, which computes window and level itself."""
+        root, name = self._named(request)
+        try:
+            full = read_full_image(root, name)
+        except (ImageError, ValueError):
+            raise HTTPException(404, "this image cannot be shown") from None
+        content = {
+            "media": full.media,
+            "data": base64.b64encode(full.data).decode("ascii"),
+            "bits": full.bits,
+            "depth": asdict(full.depth) if full.depth else None,
+            "note": full.note,
+        }
+        return JSONResponse(content)
+
+    def _named(self, request: Request) -> tuple[Path, str]:
+        """Root and name of the image that a rater asks for. Raises HTTPException, DataError where there is none."""
+        query, session = request.query_params, self.session
+        rater = clean_rater(query.get("rater"))
+        prediction = session.prediction(rater, query.get("item"), _round(query.get("round")))
+        if session.image_roots is None:
+            raise HTTPException(404, "no images are shown")
+        try:
+            return session.image_root(prediction), prediction.images[int(query.get("number", "0"))]
+        except (IndexError, ValueError):
+            raise HTTPException(404, "this image cannot be shown") from None
+
+    def _progress(self, request: Request) -> Response:
+        """For who runs the study."""
+        return JSONResponse(self.session.progress())
+
     async def _rate(self, request: Request) -> Response:
         said = await _read_json(request)
         rater = clean_rater(said.get("rater"))
         save = asyncio.get_running_loop().run_in_executor
         return JSONResponse(await save(self._writer, self.session.save, rater, said.get("item"), said))
+
+
+def _round(given: str | None) -> int | None:
+    """Number of a round. Raises DataError for what is none."""
+    if given is None:
+        return None
+    if not given.isascii() or not given.isdigit() or len(given) > 4:
+        raise DataError("a round has a number")
+    return int(given)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -1,6 +1,6 @@
-"""Ratings in an SQLite file: one per rater and item, on the disk before ``save`` returns; all by one rubric.
+"""What raters have said, in an SQLite file: every answer stays, the last one of a rater on an item in a round counts.
 
-Several threads and several processes may write at once; the last word of a rater on an item counts.
+On the disk before ``save`` returns; all by one rubric. Several threads and several processes may write at once.
 """
 
 from __future__ import annotations
@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...errors import DataError, one_line, why
 from ...json_text import parse_json
@@ -22,24 +22,45 @@ from ...rubrics import Rubric, built_in_rubric, require_same_rubric, rubric_from
 from ..private_files import go_on_privately
 
 STORE = "ratings.sqlite"
-_VERSION = 1
+PAGE, UNDONE = "page", "undone"
+"""Where an answer was given; one of a sheet has the sheet's file name."""
+_VERSION = 2
+"""2: every answer is kept, in rounds, and whoever cannot judge says so. 1: the last word alone, in ``ratings``."""
 _WAIT_S = 30.0
 """How long a writer waits for another process's transaction."""
-_TABLE = """
-CREATE TABLE IF NOT EXISTS ratings (
-    rater TEXT NOT NULL,
-    sample_id TEXT NOT NULL,
-    rating INTEGER CHECK (typeof(rating) IN ('integer', 'null')),
-    comment TEXT NOT NULL,
-    at TEXT NOT NULL,
-    PRIMARY KEY (rater, sample_id))"""
-_FACTS = "CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL)"
-_SAVE = """
-INSERT INTO ratings VALUES (:rater, :sample_id, :rating, coalesce(:comment, ''), :at)
-ON CONFLICT (rater, sample_id) DO UPDATE
-SET rating = coalesce(:rating, rating), at = :at,
-    comment = CASE WHEN :seen IS NULL OR comment = :seen THEN coalesce(:comment, comment) ELSE comment END"""
-_COMMENT = "SELECT comment FROM ratings WHERE rater = :rater AND sample_id = :sample_id"
+_TABLES = (
+    """
+    CREATE TABLE IF NOT EXISTS said (
+        number INTEGER PRIMARY KEY,
+        rater TEXT NOT NULL,
+        sample_id TEXT NOT NULL,
+        round INTEGER NOT NULL,
+        rating INTEGER CHECK (typeof(rating) IN ('integer', 'null')),
+        cannot INTEGER NOT NULL CHECK (cannot IN (0, 1)),
+        comment TEXT NOT NULL,
+        origin TEXT NOT NULL,
+        at TEXT NOT NULL)""",
+    "CREATE INDEX IF NOT EXISTS said_of ON said (rater, sample_id, round, number)",
+    "CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
+)
+_FIRST_VERSION = (
+    "INSERT INTO said (rater, sample_id, round, rating, cannot, comment, origin, at) "
+    "SELECT rater, sample_id, 1, rating, 0, comment, 'page', at FROM ratings ORDER BY at, rowid",
+    "DROP TABLE ratings",
+)
+_VIEW = (
+    "CREATE VIEW IF NOT EXISTS ratings AS "
+    "SELECT * FROM said WHERE number IN (SELECT max(number) FROM said GROUP BY rater, sample_id, round)"
+)
+_COLUMNS = "number, rating, cannot, comment, origin, at"
+_SAVE = (
+    "INSERT INTO said (rater, sample_id, round, rating, cannot, comment, origin, at) "
+    "VALUES (:rater, :sample_id, :round, :rating, :cannot, :comment, :origin, :at)"
+)
+_OF_ITEM = (
+    f"SELECT {_COLUMNS} FROM said WHERE rater = :rater AND sample_id = :sample_id AND round = :round "
+    "ORDER BY number DESC LIMIT 2"
+)
 
 
 class StoreError(DataError):
@@ -50,16 +71,61 @@ class StoreError(DataError):
 class StoredRating:
     """One rater's word on one item."""
 
+    number: int
+    """Of all that was said in this file."""
     rating: int | None
-    """None while there is only a comment."""
+    """None while there is only a comment, and where the rater cannot judge."""
+    cannot: bool
+    """The rater cannot judge this item."""
     comment: str
     """The rater's words, or nothing."""
+    origin: str
+    """``PAGE``, ``UNDONE``, or the name of a sheet."""
     at: str
-    """When it was last changed: UTC, ISO 8601."""
+    """When it was said: UTC, ISO 8601."""
+
+    @property
+    def is_answer(self) -> bool:
+        """Whether the item is done: rated, or declared to be beyond judging."""
+        return self.rating is not None or self.cannot
+
+
+class Saved(NamedTuple):
+    """What stands after a ``save``."""
+
+    number: int
+    """Of what was said; ``undo`` takes it."""
+    comment: str
+    """The comment that stands now."""
+
+
+class Said(NamedTuple):
+    """An answer to be kept."""
+
+    rater: str
+    sample_id: str
+    round: int
+    rating: int | None
+    cannot: bool
+    comment: str
+    origin: str
+
+
+class Progress(NamedTuple):
+    """How far one rater is in one round, and nothing of what they said."""
+
+    rater: str
+    round: int
+    rated: int
+    cannot: int
+    commented: int
+    on_page: int
+    on_sheets: int
+    last: str
 
 
 class RatingStore:
-    """The file. Use in a ``with`` block, or ``close`` it.
+    """The file. Use in a ``with`` block, or ``close`` it. One of the first version is taken over where it lies.
 
     Raises:
         StoreError: it cannot be opened, is not a store of ratings, is one of another version, or holds ratings made
@@ -94,21 +160,23 @@ class RatingStore:
     def _prepare(self) -> None:
         [version] = self._base.execute("PRAGMA user_version").fetchone()
         [tables] = self._base.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        if version != _VERSION and (version or tables):
+        if version not in (1, _VERSION) and (version or tables):
             raise StoreError(
                 f"{self.path} is not a store of ratings, or is of another version of the program; choose another folder"
             )
         self._base.execute("PRAGMA journal_mode = WAL")  # readers never wait, and a killed process leaves no half write
         self._base.execute("PRAGMA synchronous = FULL")
-        self._base.execute(_TABLE)
-        self._base.execute(_FACTS)
-        self._base.execute(f"PRAGMA user_version = {_VERSION}")
+        with self._writing():
+            [version] = self._base.execute("PRAGMA user_version").fetchone()  # another process may have been first
+            for command in (*_TABLES, *(_FIRST_VERSION if version == 1 else ()), _VIEW):
+                self._base.execute(command)
+            self._base.execute(f"PRAGMA user_version = {_VERSION}")
         self._check_rubric()
 
     def _check_rubric(self) -> None:
         """Ratings of one rubric are not added to those of another; a store without ratings takes the new one."""
         found = self._base.execute("SELECT value FROM facts WHERE name = 'rubric'").fetchone()
-        [ratings] = self._base.execute("SELECT count(*) FROM ratings").fetchone()
+        [ratings] = self._base.execute("SELECT count(*) FROM said").fetchone()
         before = rubric_from_json(parse_json(found[0]), str(self.path)) if found else built_in_rubric(self._rubric.task)
         if ratings:
             try:
@@ -142,52 +210,109 @@ class RatingStore:
         rating: int | None = None,
         comment: str | None = None,
         seen: str | None = None,
-    ) -> str:
-        """Keep a rating, a comment or both; what is None stays as it was.
+        *,
+        cannot: bool = False,
+        number: int = 1,
+        origin: str = PAGE,
+    ) -> Saved:
+        """Keep a rating, that somebody cannot judge, a comment, or several of these; what is None stays as it was.
 
         Args:
             seen: the comment that this one takes the place of. Where another one stands by now, that one is kept.
-
-        Returns:
-            The comment that stands now.
+            cannot: in place of a rating; a rating takes its place again.
+            number: of the round.
 
         Raises:
             StoreError: it could not be written, for example because the disk is full.
         """
+        values: dict[str, Any] = {"rater": rater, "sample_id": sample_id, "round": number, "origin": origin}
+        with self._told(), self._lock, self._writing():  # one connection, several threads
+            before = next(self._last_two(values), None)
+            old = before or StoredRating(0, None, False, "", origin, "")
+            values["rating"], values["cannot"] = old.rating, old.cannot
+            if rating is not None or cannot:
+                values["rating"], values["cannot"] = (None, True) if cannot else (rating, False)
+            is_stale = seen is not None and old.comment != seen
+            values["comment"] = old.comment if comment is None or is_stale else comment
+            if before and all(values[name] == getattr(old, name) for name in ("rating", "cannot", "comment")):
+                return Saved(old.number, old.comment)
+            return Saved(self._insert(values), values["comment"])
+
+    def undo(self, rater: str, sample_id: str, saved: int, number: int = 1) -> StoredRating:
+        """Take the rating that ``save`` called ``saved`` back: what stood before stands again, the comment stays.
+
+        Raises:
+            StoreError: it could not be written.
+            DataError: something else has been said of this item since.
+        """
+        values: dict[str, Any] = {"rater": rater, "sample_id": sample_id, "round": number, "origin": UNDONE}
+        with self._told(), self._lock, self._writing():
+            found = list(self._last_two(values))
+            if not found or found[0].number != saved:
+                raise DataError("this rating was changed since, and is not undone; load the page again")
+            old = found[1] if len(found) > 1 else StoredRating(0, None, False, "", UNDONE, "")
+            values.update(rating=old.rating, cannot=old.cannot, comment=found[0].comment)
+            kept = self._insert(values)
+        return StoredRating(kept, old.rating, old.cannot, found[0].comment, UNDONE, "")
+
+    def keep(self, answers: Iterable[Said]) -> None:
+        """Keep answers of sheets, all of them or none. Raises StoreError as ``save``."""
+        with self._told(), self._lock, self._writing():
+            for answer in answers:
+                self._insert(answer._asdict())
+
+    def _last_two(self, values: dict[str, Any]) -> Iterator[StoredRating]:
+        for row in self._base.execute(_OF_ITEM, values).fetchall():
+            yield _stored(row)
+
+    def _insert(self, values: dict[str, Any]) -> int:
         at = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        values = {"rater": rater, "sample_id": sample_id, "rating": rating, "comment": comment, "seen": seen, "at": at}
-        with self._told(), self._lock:  # one connection, several threads
-            self._base.execute("BEGIN IMMEDIATE")
-            try:
-                self._base.execute(_SAVE, values)
-                [kept] = self._base.execute(_COMMENT, values).fetchone()
-                self._base.execute("COMMIT")
-            except BaseException:
-                if self._base.in_transaction:
-                    self._base.execute("ROLLBACK")
-                raise
-        return str(kept)
+        return int(self._base.execute(_SAVE, {**values, "at": at}).lastrowid or 0)
 
-    def ratings_of(self, rater: str) -> dict[str, StoredRating]:
-        """What a rater has said, by sample id.
+    def ratings_of(self, rater: str, number: int = 1) -> dict[str, StoredRating]:
+        """What a rater has said in a round, by sample id.
 
         Raises:
             StoreError: the file cannot be read.
         """
-        found = self._read("SELECT sample_id, rating, comment, at FROM ratings WHERE rater = :rater", {"rater": rater})
-        return {sample_id: StoredRating(*rest) for sample_id, *rest in found}
-
-    def counts(self) -> dict[str, int]:
-        """Who has rated how many items, by name; who only left comments is no rater.
-
-        Raises:
-            StoreError: the file cannot be read.
-        """
-        return dict(
-            self._read(
-                "SELECT rater, count(rating) FROM ratings WHERE rating IS NOT NULL GROUP BY rater ORDER BY rater", {}
-            )
+        command = (
+            f"SELECT sample_id, {_COLUMNS} FROM said WHERE number IN "
+            "(SELECT max(number) FROM said WHERE rater = :rater AND round = :round GROUP BY sample_id)"
         )
+        found = self._read(command, {"rater": rater, "round": number})
+        return {sample_id: _stored(rest) for sample_id, *rest in found}
+
+    def history(self) -> dict[tuple[str, int, str], list[StoredRating]]:
+        """All that was ever said, by rater, round and sample id, the first word first. Raises StoreError."""
+        said: dict[tuple[str, int, str], list[StoredRating]] = {}
+        for rater, number, sample_id, *rest in self._read(
+            f"SELECT rater, round, sample_id, {_COLUMNS} FROM said ORDER BY number", {}
+        ):
+            said.setdefault((rater, number, sample_id), []).append(_stored(rest))
+        return said
+
+    def counts(self, number: int | None = None) -> dict[str, int]:
+        """Who has answered how many items of a round, or of all; who only left comments is no rater.
+
+        Raises:
+            StoreError: the file cannot be read.
+        """
+        counts: dict[str, int] = {}
+        for found in self.progress():
+            if number in (None, found.round) and found.rated + found.cannot:
+                counts[found.rater] = counts.get(found.rater, 0) + found.rated + found.cannot
+        return counts
+
+    def progress(self) -> list[Progress]:
+        """How far everybody is in every round. Raises StoreError."""
+        done = "(rating IS NOT NULL OR cannot)"
+        of_page = f"origin IN ('{PAGE}', '{UNDONE}')"
+        rows = self._read(
+            f"SELECT rater, round, count(rating), sum(cannot), sum(comment != ''), sum({done} AND {of_page}), "
+            f"sum({done} AND NOT {of_page}), max(at) FROM ratings GROUP BY rater, round ORDER BY rater, round",
+            {},
+        )
+        return [Progress(*row) for row in rows]
 
     def _read(self, command: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
         """Through a connection of its own: with SQLite's write-ahead log, readers do not wait for a writer."""
@@ -195,8 +320,24 @@ class RatingStore:
             return self._reader.execute(command, values).fetchall()
 
     @contextmanager
+    def _writing(self) -> Iterator[None]:
+        self._base.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._base.execute("COMMIT")
+        except BaseException:
+            if self._base.in_transaction:
+                self._base.execute("ROLLBACK")
+            raise
+
+    @contextmanager
     def _told(self) -> Iterator[None]:
         try:
             yield
         except sqlite3.Error as error:
             raise StoreError(f"{self.path}: {one_line(error)}") from error
+
+
+def _stored(row: Any) -> StoredRating:
+    number, rating, cannot, comment, origin, at = row
+    return StoredRating(number, rating, bool(cannot), comment, origin, at)

@@ -28,10 +28,11 @@ def path(tmp_path):
     return tmp_path / "predictions.jsonl"
 
 
-def rate(path, value):
+def rate(path, value, name="rating"):
     book = openpyxl.load_workbook(path)
+    column = next(cell.column for cell in book["Ratings"][1] if cell.value == name)
     for line in range(2, book["Ratings"].max_row + 1):
-        book["Ratings"].cell(line, 5, value(line))
+        book["Ratings"].cell(line, column, value(line))
     book.save(path)
 
 
@@ -170,7 +171,11 @@ def test_a_half_width_is_a_share(tmp_path, half_width, capsys):
 def test_ratings_are_not_overwritten(path, tmp_path, capsys):
     arguments = ["rate", "export", str(path), "--annotators", "1", "--csv", "--out", str(tmp_path / "r")]
     assert main(arguments) == 0
-    assert sorted(each.name for each in (tmp_path / "r").iterdir()) == ["rater01.csv", "ratings.json"]
+    assert sorted(each.name for each in (tmp_path / "r").iterdir()) == [
+        "INSTRUCTIONS.txt",
+        "rater01.csv",
+        "ratings.json",
+    ]
     assert main(arguments) == 2
     assert "not overwritten" in capsys.readouterr().err
 

@@ -7,9 +7,12 @@ import json
 import re
 import shlex
 import signal
+import sqlite3
 import sys
 import threading
 from contextlib import redirect_stdout
+from dataclasses import replace
+from urllib.error import HTTPError
 from urllib.parse import urljoin
 from urllib.request import HTTPCookieProcessor, Request, build_opener
 
@@ -18,7 +21,10 @@ from PIL import Image
 
 from pefomed_plugin.cli import main
 from pefomed_plugin.provenance import DataPart, ModelPart, RunRecord, write_record
+from pefomed_plugin.scoring.files import read_scores
 from pefomed_plugin.services import rating
+from pefomed_plugin.services.rating.sheets import read_sheet, write_csv
+from pefomed_plugin.services.rating.store import STORE
 from pefomed_plugin.storage import write_records
 from tests.unit.services.judged import answers, written_reports
 
@@ -31,9 +37,9 @@ def path(tmp_path):
     return tmp_path / "predictions.jsonl"
 
 
-def serve(*arguments, visit=lambda url: None):
-    """Run the command, visit its page, press Ctrl-C; what it said."""
-    out, failed, ended = io.StringIO(), [], threading.Event()
+def serve(*arguments, visit=lambda url: None, out=None):
+    """Run the command, visit its page, press Ctrl-C; what it said, also while it is said."""
+    out, failed, ended = io.StringIO() if out is None else out, [], threading.Event()
 
     def come_by():
         try:
@@ -123,7 +129,8 @@ def test_workbooks_of_the_page_are_imported_as_they_are(path, tmp_path):
     assert main(["rate", "sheets", str(tmp_path / "r"), str(path), "--out", str(tmp_path / "s")]) == 0
     assert sorted(each.name for each in (tmp_path / "s").iterdir()) == ["anna.xlsx", "ratings.json"]
     book = openpyxl.load_workbook(tmp_path / "s" / "anna.xlsx")
-    assert [cell.value for cell in book["Ratings"]["E"]][1:] == [1] * 6
+    [rating] = [cell.column_letter for cell in book["Ratings"][1] if cell.value == "rating"]
+    assert [cell.value for cell in book["Ratings"][rating]][1:] == [1] * 6
     assert main(["rate", "import", str(tmp_path / "s"), str(path)]) == 0
 
 
@@ -162,12 +169,81 @@ def test_where_the_images_are_must_be_known(path, capsys):
     assert not (path.parent / "ratings").exists()
 
 
-def test_a_page_and_sheets_do_not_share_a_folder(path, tmp_path, capsys):
-    assert main(["rate", "export", str(path), "--annotators", "1", "--csv", "--out", str(tmp_path / "r")]) == 0
-    assert main(["rate", "serve", str(path), "--no-images", "--out", str(tmp_path / "r")]) == 2
-    assert "holds sheets" in capsys.readouterr().err
-    assert main(["rate", "sheets", str(tmp_path / "r"), str(path)]) == 2
+def test_a_page_and_sheets_share_a_folder(path, tmp_path, capsys):
+    """One rater on the page, one on a sheet, one on both: nothing is lost, a contradiction is named."""
+    study = tmp_path / "r"
+    assert main(["rate", "export", str(path), "--raters", "Anna, boris", "--all", "--csv", "--out", str(study)]) == 0
+    assert main(["rate", "sheets", str(study), str(path)]) == 2
     assert "holds no ratings of a page" in capsys.readouterr().err
+    serve(path, "--no-images", "--out", study, visit=lambda url: (rate(url, "anna", 2, 1), rate(url, "clara", 6, 0)))
+    sheets = {name: read_sheet(study / f"{name}.csv") for name in ("anna", "boris")}
+    on_sheet = [replace(row, rating=1 if at == 0 else 0 if at > 1 else None) for at, row in enumerate(sheets["anna"])]
+    write_csv(study / "anna.csv", on_sheet)
+    write_csv(study / "boris.csv", [replace(row, rating="Cannot  judge", comment="dark") for row in sheets["boris"]])
+    capsys.readouterr()
+    assert main(["rate", "import", str(study), str(path), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["raters"] == ["anna", "boris", "clara"] and found["cannot_judge"] == {"boris": 6}
+    assert found["figures"]["overall"]["cannot_judge"] == 6 and found["new"] == 10
+    assert found["pairs"]["anna ~ clara"]["n"] == 6 and found["pairs"]["anna ~ boris"]["n"] == 0
+    runs = sorted((tmp_path / "scores").glob("*.run*.jsonl"))
+    values = [[score.value for score in read_scores(run)] for run in runs]
+    assert [sorted(map(str, each)) for each in values] == [["0.0"] * 4 + ["1.0"] * 2, ["None"] * 6, ["0.0"] * 6]
+    assert {score.reason for score in read_scores(runs[1])} == {"cannot judge"}
+    assert main(["rate", "status", str(study), "--json"]) == 0
+    rows = {row["rater"]: row for row in json.loads(capsys.readouterr().out)["raters"]}
+    assert (rows["anna"]["rated"], rows["anna"]["on_page"], rows["anna"]["on_sheets"]) == (6, 2, 4)
+    assert (rows["boris"]["cannot"], rows["boris"]["commented"], rows["clara"]["rated"]) == (6, 6, 6)
+
+    write_csv(study / "anna.csv", [replace(on_sheet[0], rating=0), *on_sheet[1:]])
+    assert main(["rate", "import", str(study), str(path)]) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "anna.csv, line 2: anna says 0 here and said 1 on the page" in said and "--prefer" in said
+    assert main(["rate", "import", str(study), str(path), "--prefer", "page"]) == 0
+    assert "the page counts" in " ".join(capsys.readouterr().out.split())
+    assert main(["rate", "import", str(study), str(path), "--prefer", "sheet"]) == 0
+    assert "0 takes the place of 1 (the page" in " ".join(capsys.readouterr().out.split())
+    serve(path, "--no-images", "--out", study, visit=lambda url: rate(url, "anna", 1, 1))  # later, and stands
+    assert main(["rate", "import", str(study), str(path)]) == 0
+    base = sqlite3.connect(str(study / STORE))
+    words = base.execute("SELECT rating, origin FROM said WHERE rater = 'anna' ORDER BY number").fetchall()
+    base.close()
+    assert words[0] == (1, "page") and words[-2:] == [(0, "anna.csv"), (1, "page")]
+
+
+def test_a_study_has_rounds_on_page_and_sheets(path, tmp_path, capsys):
+    study = tmp_path / "r"
+    serve(path, "--no-images", "--all", "--out", study, visit=lambda url: rate(url, "anna", 6, 1))
+    assert main(["rate", "export", str(path), "--raters", "anna", "--new-round", "--csv", "--out", str(study)]) == 0
+    assert "round 2" in capsys.readouterr().out
+    rows = read_sheet(study / "anna-round2.csv")
+    write_csv(study / "anna-round2.csv", [replace(row, rating=int(at > 1)) for at, row in enumerate(rows)])
+    assert main(["rate", "import", str(study), str(path), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["figures"]["overall"]["value"] == pytest.approx(100 * 4 / 6)  # the later round counts
+    assert found["rounds"]["anna, round 1 ~ round 2"]["n"] == 6
+    assert main(["rate", "export", str(path), "--raters", "anna", "--csv", "--out", str(study)]) == 2
+    assert "not overwritten" in capsys.readouterr().err
+    shown = serve(path, "--no-images", "--new-round", "--out", study)
+    assert "round 3" in shown and "rated so far" not in shown.split("Ctrl-C")[0]
+
+
+def test_the_operator_has_a_page_of_their_own(path):
+    def look(url):
+        rate(url, "anna", 2, 1)
+        for known in ("/progress", "/operator", "/operator.js"):
+            with pytest.raises(HTTPError):
+                ask(url, known)
+        [operator] = re.findall(r"http://\S+/operator\?token=\S+", said.getvalue())
+        with ask(operator, "/progress") as answer:
+            found = json.load(answer)
+        assert [(row["rater"], row["rated"], row["of"]) for row in found["raters"]] == [("anna", 2, 5)]
+        for hidden in ("/session?rater=anna", "/image?rater=anna", "/full?rater=anna", "/"):
+            with pytest.raises(HTTPError):
+                ask(operator, hidden)
+
+    said = io.StringIO()
+    serve(path, "--no-images", visit=look, out=said)
 
 
 def test_a_credentialed_data_set_is_not_shown_to_other_machines_unasked(tmp_path, capsys):

@@ -14,7 +14,7 @@ from pefomed_plugin.rubrics import built_in_rubric
 from pefomed_plugin.scoring.ratings import human_spec, judge_spec
 from pefomed_plugin.services.judgements import write_judgements
 from pefomed_plugin.services.rating.plan import SCOPES
-from pefomed_plugin.services.rating.sheet_import import MATCHED, NOT_RATED
+from pefomed_plugin.services.rating.study import MATCHED, NOT_RATED
 from tests.unit.services.judged import answers, written_reports
 
 

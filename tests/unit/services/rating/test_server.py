@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 import re
@@ -101,8 +102,11 @@ def items(server, rater="anna"):
 
 
 def post(server, said, **more):
+    """Status and what was answered, without the number that ``undo`` takes."""
     status, _, body = ask(server, "/rating", body=said, **more)
-    return status, json.loads(body)
+    answered = json.loads(body)
+    assert ("saved" in answered) == (status == 200)
+    return status, {key: value for key, value in answered.items() if key != "saved"}
 
 
 def stored(server):
@@ -310,7 +314,7 @@ def test_one_connection_serves_many_requests(server):
         connection.request(
             "POST", "/rating", json.dumps({"rater": "anna", "item": code, "rating": rating}), {**JSON, **key(server)}
         )
-        assert json.loads(connection.getresponse().read()) == {"rated": 1}
+        assert json.loads(connection.getresponse().read())["rated"] == 1
     connection.close()
     assert [each.rating for each in stored(server)["anna"].values()] == [0]
 
@@ -392,6 +396,19 @@ def test_bound_elsewhere_addresses_and_its_own_name_are_known():
 
 
 # ---- windows left open, slow writers, silent connections
+
+
+def test_every_bit_of_an_image_comes_for_the_viewer(server, tmp_path):
+    values = np.arange(64 * 48, dtype=np.uint16).reshape(48, 64) * 20 + 7
+    Image.fromarray(values).save(tmp_path / "images" / "image0.png")
+    code = next(code for code, each in server.session.plan.codes("anna").items() if each == "invented-0")
+    status, _, body = ask(server, f"/full?rater=anna&item={code}")
+    full = json.loads(body)
+    assert status == 200 and (full["bits"], full["depth"]["least"], full["depth"]["most"]) == (16, 7, 7 + 20 * 3071)
+    shown = np.asarray(Image.open(BytesIO(base64.b64decode(full["data"])))) * full["depth"]["slope"] + 7
+    assert (shown == values).all()
+    for query in (f"item={code}&number=7", "item=none", f"item={code}&round=2", f"item={code}&round=x"):
+        assert ask(server, f"/full?rater=anna&{query}")[0] in (400, 404)
 
 
 def test_a_stale_window_wipes_no_comment_and_its_rating_is_kept(server):

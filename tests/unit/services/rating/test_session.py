@@ -19,11 +19,16 @@ from pefomed_plugin.services.rating.session import (
     rated_rows,
     read_any_plan,
 )
-from pefomed_plugin.services.rating.sheet_import import import_ratings
-from pefomed_plugin.services.rating.sheets import read_sheet, write_csv, write_workbook
+from pefomed_plugin.services.rating.sheets import read_sheet, write_csv
 from pefomed_plugin.services.rating.store import STORE, RatingStore
+from pefomed_plugin.services.rating.study import import_study, scores_of
+from pefomed_plugin.services.rating.workbook import write_workbook
 
 from ..judged import answers, written_reports
+
+
+def import_ratings(folder, plan, predictions, may_be_missing=False):
+    return scores_of(plan, predictions, import_study(folder, plan, predictions, may_be_missing))
 
 
 @pytest.fixture
@@ -45,7 +50,8 @@ def test_a_rater_sees_what_a_sheet_shows_in_the_same_order_and_nothing_else(sess
     assert [each["item"] for each in shown["items"]] == [
         code for code, _ in rating_pairs(plan, "anna", written_reports(6))
     ]
-    assert set(shown["items"][0]) == {"item", "question", "reference", "answer", "images", "views", "rating", "comment"}
+    texts = {"item", "question", "reference", "answer", "images", "views"}
+    assert set(shown["items"][0]) == {*texts, "rating", "cannot", "comment"}
     assert [level["value"] for level in shown["levels"]] == [4, 3, 2, 1, 0]
     text = json.dumps(shown)
     assert "invented-" not in text and "view0.png" not in text and "iu_xray" not in text
@@ -56,9 +62,9 @@ def test_a_rater_sees_what_a_sheet_shows_in_the_same_order_and_nothing_else(sess
 
 def test_saving_counts_and_is_shown_again(session):
     first, second = (each["item"] for each in session.describe("anna")["items"][:2])
-    assert session.save("anna", first, {"rating": 4}) == {"rated": 1}
-    assert session.save("anna", second, {"comment": "bell \x07 and half \ud83d"}) == {"rated": 1}
-    assert session.save("anna", first, {"rating": 0, "comment": "changed"}) == {"rated": 1}
+    assert session.save("anna", first, {"rating": 4}) == {"rated": 1, "saved": 1}
+    assert session.save("anna", second, {"comment": "bell \x07 and half \ud83d"}) == {"rated": 1, "saved": 2}
+    assert session.save("anna", first, {"rating": 0, "comment": "changed"}) == {"rated": 1, "saved": 3}
     items = session.describe("anna")["items"]
     assert [(item["rating"], item["comment"]) for item in items[:2]] == [
         (0, "changed"),
@@ -81,6 +87,11 @@ def test_saving_counts_and_is_shown_again(session):
         ({"comment": None}, "comment"),
         ({"rating": 3, "comment": "x" * (COMMENT_LIMIT + 1)}, "2,000 characters"),
         ({}, "neither"),
+        ({"cannot": False}, "one of the two"),
+        ({"cannot": True, "rating": 3}, "one of the two"),
+        ({"rating": 3, "round": 2}, "no such round"),
+        ({"undo": "1"}, "number"),
+        ({"undo": 1}, "changed since"),
     ],
 )
 def test_what_is_no_rating_is_refused_and_not_kept(session, said, words):
@@ -154,11 +165,62 @@ def test_another_choice_is_taken_only_while_nobody_has_rated(tmp_path):
         begin_plan(tmp_path, predictions, VQA, None, "random", 12)
 
 
-def test_a_folder_of_sheets_is_not_taken(tmp_path):
-    write_plan(make_plan(answers(3), VQA, 2), tmp_path)
-    with pytest.raises(ConfigError, match="holds sheets"):
-        begin_plan(tmp_path, answers(3), VQA, None, None, 100)
-    assert not (tmp_path / STORE).exists()
+def test_whoever_cannot_judge_says_so_and_both_can_be_taken_back(session):
+    item = session.describe("anna")["items"][0]["item"]
+    saved = session.save("anna", item, {"rating": 3, "comment": "blurred"})["saved"]
+    beyond = session.save("anna", item, {"cannot": True})
+    assert beyond["rated"] == 1 and beyond["saved"] > saved
+    shown = session.describe("anna")["items"][0]
+    assert (shown["rating"], shown["cannot"], shown["comment"]) == (None, True, "blurred")
+    back = session.save("anna", item, {"undo": beyond["saved"]})
+    assert (back["rating"], back["cannot"], back["rated"]) == (3, False, 1)
+    with pytest.raises(DataError, match="changed since"):
+        session.save("anna", item, {"undo": beyond["saved"]})
+    other = session.describe("anna")["items"][1]["item"]
+    back = session.save("anna", other, {"undo": session.save("anna", other, {"rating": 1})["saved"]})
+    assert (back["rating"], back["cannot"], back["rated"]) == (None, False, 1)
+
+
+def test_the_operator_sees_counts_and_no_verdict(session):
+    items = [each["item"] for each in session.describe("anna")["items"]]
+    session.save("anna", items[0], {"rating": 3, "comment": "secret words"})
+    session.save("anna", items[1], {"cannot": True})
+    found = session.progress()
+    [row] = found["raters"]
+    assert (row["rater"], row["rated"], row["cannot"], row["commented"], row["of"]) == ("anna", 1, 1, 1, 6)
+    assert (row["on_page"], row["on_sheets"]) == (2, 0)
+    assert set(row) == {"rater", "round", "rated", "cannot", "commented", "on_page", "on_sheets", "last", "of"}
+    assert "secret" not in json.dumps(found)
+
+
+def test_a_folder_of_sheets_goes_on_as_a_page(tmp_path):
+    plan = make_plan(answers(3), VQA, 2)
+    write_plan(plan, tmp_path)
+    assert begin_plan(tmp_path, answers(3), VQA, None, None, 100) == plan
+    with pytest.raises(ConfigError, match="another choice"):
+        begin_plan(tmp_path, answers(3), VQA, 4, None, 100)
+
+
+def test_a_new_round_has_codes_of_its_own_and_hides_what_was_said_before(tmp_path):
+    predictions = answers(30)
+    first = begin_plan(tmp_path, predictions, VQA, 0, "random", 8)
+    with RatingStore(tmp_path / STORE, VQA) as store:
+        RatingSession(first, predictions, store).save("anna", next(iter(first.codes("anna"))), {"rating": 1})
+    plan = begin_plan(tmp_path, predictions, VQA, None, None, 100, new_round=True)
+    assert plan == read_plan(tmp_path, predictions) and plan.round == 2
+    assert plan.sample_ids == first.sample_ids and plan.codes("anna") == first.codes("anna")
+    assert not set(plan.codes("anna", 2)) & set(plan.codes("anna"))
+    with RatingStore(tmp_path / STORE, VQA) as store:
+        session = RatingSession(plan, predictions, store)
+        again = session.describe("anna")
+        assert (again["round"], again["rounds"]) == (2, 2) and {each["rating"] for each in again["items"]} == {None}
+        assert sum(each["rating"] == 1 for each in session.describe("anna", 1)["items"]) == 1
+    grown = begin_plan(tmp_path, predictions, VQA, None, "random", 12, new_round=True)
+    assert grown.round == 3 and len(grown.ids_of(3)) == 4 and len(grown.sample_ids) == 12
+    with pytest.raises(ConfigError, match="larger choice"):
+        begin_plan(tmp_path, predictions, VQA, None, "random", 5, new_round=True)
+    with pytest.raises(ConfigError, match="no study"):
+        begin_plan(tmp_path / "none", predictions, VQA, None, None, 100, new_round=True)
 
 
 def test_a_page_without_ratings_has_nothing_to_import(session, tmp_path):
@@ -243,12 +305,3 @@ def test_a_plan_and_ratings_from_before_rubrics_were_noted_are_of_the_built_in_o
     own = replace(REPORT, name="own", levels=REPORT.levels[:3])
     with pytest.raises(DataError, match="made under the rubric 'report'"):
         begin_plan(tmp_path, predictions, own, None, None, 100)
-
-
-def test_a_sheet_beside_the_ratings_of_the_page_is_refused(session, tmp_path):
-    rate_all(session, "anna", lambda number: 4)
-    write_csv(tmp_path / "rater01.csv", [])
-    plan = read_any_plan(tmp_path, written_reports(6))
-    with pytest.raises(DataError) as caught:
-        import_ratings(tmp_path, plan, written_reports(6))
-    assert "rater01.csv: the ratings of this folder are the page's" in caught.value.problems[0]

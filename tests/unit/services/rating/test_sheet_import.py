@@ -9,10 +9,15 @@ import pytest
 from pefomed_plugin.errors import ConfigError, DataError
 from pefomed_plugin.rubrics import BUILT_IN, VQA
 from pefomed_plugin.services.rating.plan import make_plan, rating_pairs, read_plan, shown_texts, write_plan
-from pefomed_plugin.services.rating.sheet_import import MATCHED, NOT_RATED, _code_of, import_ratings
+from pefomed_plugin.services.rating.sheet_import import _code_of
 from pefomed_plugin.services.rating.sheets import COLUMNS, SheetRow, read_sheet, write_csv
+from pefomed_plugin.services.rating.study import MATCHED, NOT_RATED, import_study, scores_of
 
 from ..judged import answers, written_reports
+
+
+def import_ratings(folder, plan, predictions, may_be_missing=False):
+    return scores_of(plan, predictions, import_study(folder, plan, predictions, may_be_missing))
 
 
 def mixed():
@@ -140,10 +145,10 @@ def test_empty_ratings_may_be_allowed(tmp_path):
     assert sorted(str(score.value) for score in scores) == ["1.0", "None"]
 
 
-def test_two_filled_sheets_of_one_rater_are_a_problem_and_an_empty_one_is_not(tmp_path):
+def test_two_sheets_of_one_rater_that_contradict_are_a_problem_and_an_empty_one_is_not(tmp_path):
     pytest.importorskip("openpyxl")
     from pefomed_plugin.rubrics import VQA
-    from pefomed_plugin.services.rating.sheets import write_workbook
+    from pefomed_plugin.services.rating.workbook import write_workbook
 
     predictions = mixed()
     plan = exported(tmp_path, predictions, annotators=1)
@@ -153,11 +158,15 @@ def test_two_filled_sheets_of_one_rater_are_a_problem_and_an_empty_one_is_not(tm
     import openpyxl
 
     book = openpyxl.load_workbook(tmp_path / "rater01.xlsx")
-    book["Ratings"]["E2"] = 0
+    [rating] = [cell for cell in book["Ratings"][1] if cell.value == "rating"]
+    book["Ratings"].cell(2, rating.column, 0)
     book.save(tmp_path / "rater01.xlsx")
     with pytest.raises(DataError) as caught:
         import_ratings(tmp_path, plan, predictions)
-    assert "both filled in" in caught.value.problems[0]
+    assert caught.value.problems == (
+        "rater01 answered an item twice and differently: rater01.xlsx, line 2: 0, and rater01.csv, line 2: 1; leave "
+        "the one that counts",
+    )
 
 
 def test_sheets_of_other_predictions_are_refused(tmp_path):
@@ -231,11 +240,7 @@ def test_a_filled_copy_beside_an_empty_sheet_counts_and_what_is_nobodys_is_named
     assert [score.value for score in import_ratings(tmp_path, plan, predictions)[0]] == [1.0] * 3
     assert "others.csv: not read, it holds no item of this export" in capsys.readouterr().err
     fill(tmp_path / "rater01.csv")
-    with pytest.raises(DataError) as caught:
-        import_ratings(tmp_path, plan, predictions)
-    assert list(caught.value.problems) == [
-        "rater01.csv and rater01 (1).csv are both filled in, by rater01; move one of them to another folder"
-    ]
+    assert [score.value for score in import_ratings(tmp_path, plan, predictions)[0]] == [1.0] * 3  # twice the same
     (tmp_path / "rater01.csv").write_bytes(b"\xff")
     copy.unlink()
     with pytest.raises(DataError) as caught:

@@ -108,3 +108,35 @@ def test_what_cannot_be_written_is_said(path, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="cannot open"):
         RatingStore(tmp_path / "file" / STORE, REPORT)
+
+
+def test_every_word_is_kept_and_the_last_one_can_be_taken_back(path):
+    with RatingStore(path, REPORT) as store:
+        store.save("anna", "a", rating=3)
+        assert store.save("anna", "a", rating=3).number == store.save("anna", "a").number == 1  # nothing new
+        second = store.save("anna", "a", cannot=True, comment="blurred")
+        assert [word.rating for word in store.history()["anna", 1, "a"]] == [3, None]
+        assert store.counts() == {"anna": 1}
+        back = store.undo("anna", "a", second.number)
+        assert (back.rating, back.cannot, back.comment) == (3, False, "blurred")
+        assert [word.origin for word in store.history()["anna", 1, "a"]] == ["page", "page", "undone"]
+        store.save("anna", "a", rating=1, number=2)
+        assert store.ratings_of("anna")["a"].rating == 3 and store.ratings_of("anna", 2)["a"].rating == 1
+
+
+def test_a_store_of_the_first_version_is_taken_over(path):
+    path.parent.mkdir()
+    old = sqlite3.connect(str(path))
+    old.execute(
+        "CREATE TABLE ratings (rater TEXT NOT NULL, sample_id TEXT NOT NULL, rating INTEGER, comment TEXT NOT NULL, "
+        "at TEXT NOT NULL, PRIMARY KEY (rater, sample_id))"
+    )
+    old.execute("INSERT INTO ratings VALUES ('anna', 'a', 4, 'words', '2024-05-01T10:00:00+00:00')")
+    old.execute("PRAGMA user_version = 1")
+    old.commit()
+    old.close()
+    for _ in range(2):
+        with RatingStore(path, REPORT) as store:
+            word = store.ratings_of("anna")["a"]
+            assert (word.rating, word.cannot, word.comment, word.origin) == (4, False, "words", "page")
+            assert word.at == "2024-05-01T10:00:00+00:00" and store.counts() == {"anna": 1}
