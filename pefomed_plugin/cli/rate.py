@@ -109,7 +109,10 @@ def next_step(arguments: argparse.Namespace, _: int) -> NextStep | None:
     if arguments.action == "preferences":
         return pefomed("rate", "preferences", arguments.folder, "--json")
     if arguments.action == "status":
-        return pefomed("rate", "--help")
+        predictions = arguments.folder.parent / "predictions.jsonl"  # where rate serve puts a study by default
+        if predictions.is_file():
+            return pefomed("rate", "import", arguments.folder, predictions)
+        return pefomed("rate", "status", arguments.folder, "--json")
     sides = ["--against", arguments.against] if arguments.against else []
     labels = [word for label in arguments.label for word in ("--label", label)]
     if arguments.action == "import":

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError, bullets
 from ..reporting.figures import repeated_table
-from ..reporting.preferences import pairs_of_raters, preference_parts, win_rates
+from ..reporting.preferences import preference_parts, win_rates
+from ..reporting.rater_pairs import pairs_of_raters
 from ..rubrics import CANNOT_JUDGE
 from ..scoring.agreement import agree_pair
 from ..scoring.breakdown import check_axes, cluster_of

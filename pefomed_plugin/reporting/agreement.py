@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import DataError
 from ..records import Prediction, Score
-from ..rubrics import Rubric, built_in_rubric
+from ..rubrics import CANNOT_JUDGE, Rubric, built_in_rubric
 from ..scoring.agreement import Values, agree_pair, flip_rates, krippendorff_alpha, majority
 from ..scoring.breakdown import check_axes, cluster_of
 from ..scoring.exact_match import PEFOMED, score_exact_match
@@ -21,8 +21,10 @@ from ..scoring.files import read_specs
 from ..scoring.intervals import Interval, number_clusters
 from ..scoring.metrics_file import (
     AGREEMENT,
+    METRICS,
     RATINGS,
     describe,
+    earlier_metrics,
     ratings_digest,
     update_metrics,
 )
@@ -32,6 +34,7 @@ from ..services.rating.study import MATCHED
 from ..storage import write_json
 from .corrected import correct_judges, corrected_cell, corrected_tables
 from .rated_runs import read_ratings
+from .rater_pairs import pairs_of_raters
 from .table import COUNT, FIGURE, HIGHER, Cell, Column, Table
 
 VERSION = "3"
@@ -94,8 +97,26 @@ def measure_agreement(
         found["alpha"]["people"] = asdict(krippendorff_alpha(list(people.values()), scale, clusters))
     found["alpha"]["all"] = asdict(krippendorff_alpha(list(raters.values()), scale, clusters))
     found["flips"] = {name: _flips(values) for name, values in judges.items()}
+    found["names"] = _names(predictions, folder, [name for name in runs if specs[name].repeated == RATER])
+    beyond = {
+        f"rater {number}": sum(score.value is None and score.reason == CANNOT_JUDGE for score in scores)
+        for name, given in runs.items()
+        if specs[name].repeated == RATER
+        for number, scores in enumerate(given, 1)
+    }
+    found["cannot_judge"] = {rater: count for rater, count in beyond.items() if count}
     found["corrected"] = correct_judges(predictions, folder, runs, rubric, axes)
     return found
+
+
+def _names(predictions: Sequence[Prediction], folder: Path, people: Sequence[str]) -> dict[str, str]:
+    """What each rater is called, as the import noted it."""
+    judges = earlier_metrics(Path(folder) / METRICS, describe(predictions)).get("judges", {})
+    return {
+        f"rater {number}": str(rater)
+        for name in people
+        for number, rater in enumerate((judges.get(name) or {}).get("raters") or (), 1)
+    }
 
 
 def _mean_name(found: Mapping[str, Any]) -> str:
@@ -173,7 +194,26 @@ def agreement_tables(found: Mapping[str, Any]) -> list[Table]:
         ),
         *corrected_of(found),
     ]
+    pairs = _pairs_of_people(found)
+    if pairs:
+        kappas = tuple(name for name in statistics_of(found) if name in ("kappa", "kappa_quadratic"))
+        table = pairs_of_raters(pairs, kappas)
+        tables.insert(1, replace(table, notes=[*table.notes, *_who_is_who(found)]))
     return [table for table in tables if table.items]
+
+
+def _pairs_of_people(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Pairs of single people."""
+    return {name: pair for name, pair in found["pairs"].items() if name.count("rater ") == 2}
+
+
+def _who_is_who(found: Mapping[str, Any]) -> list[str]:
+    names, beyond = found.get("names") or {}, found.get("cannot_judge") or {}
+    notes = ["Of these, " + ", ".join(f"{rater} is {name}" for rater, name in names.items()) + "."] if names else []
+    if beyond:
+        counts = ", ".join(f"{rater} {count:,}" for rater, count in beyond.items())
+        notes.append(f"Items that somebody cannot judge are in no pair of theirs: {counts}.")
+    return notes
 
 
 def corrected_of(found: Mapping[str, Any]) -> list[Table]:

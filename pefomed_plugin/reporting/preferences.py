@@ -12,6 +12,7 @@ from ..scoring.agreement import agree_pair
 from ..scoring.intervals import Interval, cluster_interval
 from ..scoring.pairing import mean
 from ..services.rating.preferences import SAME, TIE, Preference
+from .rater_pairs import pairs_of_raters
 from .table import COUNT, FIGURE, Cell, Column, Table
 
 ALL = "all raters"
@@ -119,32 +120,6 @@ def preference_parts(found: Mapping[str, Any]) -> list[Any]:
     if found["pairs"]:
         parts.append(pairs_of_raters(found["pairs"]))
     return parts
-
-
-def pairs_of_raters(pairs: Mapping[str, Any], statistics: Sequence[str] = ("kappa", "kappa_quadratic")) -> Table:
-    """Cohen's kappa of each pair of people, over the items that both answered."""
-    rows = [{"name": name, **pair} for name, pair in pairs.items()]
-    return Table(
-        "Pairs of raters: Cohen's kappa",
-        [
-            Column("", lambda row: row["name"]),
-            Column("both rated", lambda row: row["n"], COUNT),
-            *(_kappa_column(name) for name in statistics),
-        ],
-        rows,
-        notes=["In square brackets: 95 % bootstrap intervals over studies or images."],
-    )
-
-
-def _kappa_column(name: str) -> Column:
-    title = {"kappa": "kappa", "kappa_quadratic": "quadratic weights", "kappa_linear": "linear weights"}[name]
-    return Column(title, lambda row: _kappa(row["figures"][name]), FIGURE)
-
-
-def _kappa(figure: Mapping[str, Any]) -> Cell:
-    if figure["value"] is None:
-        return Cell(None, reason=figure.get("reason") or "")
-    return Cell(figure["value"], interval=Interval(**figure["interval"]), digits=2)
 
 
 def _cell(rate: Mapping[str, Any]) -> Cell:

@@ -65,6 +65,10 @@ class Served:
             line = self.process.stdout.readline()
             assert line, "the command ended"
         self.url = re.findall(r"http://\S+", line)[0].replace("//localhost", "//127.0.0.1")
+        while "/operator" not in line:
+            line = self.process.stdout.readline()
+            assert line, "the command ended"
+        self.operator = re.findall(r"http://\S+", line)[0].replace("//localhost", "//127.0.0.1")
 
     def kill(self) -> None:
         """End it as a power cut does."""
@@ -325,3 +329,135 @@ def test_on_a_phone_image_and_scale_are_in_sight(serve: Callable[..., Served], o
     assert page.evaluate(in_sight.format("scale"))
     page.evaluate("document.querySelector('#scale button').click()")
     check_item(page, "Item 2 of 2")
+
+
+def test_undo_cannot_judge_and_reload(serve: Callable[..., Served], open_page: Callable[..., Page]) -> None:
+    served = serve(written_reports(3))
+    page = open_page(served.url + "&rater=anna")
+    check_item(page, "Item 1 of 3")
+    page.keyboard.press("4")
+    expect(page.locator("#saved-text")).to_have_text("Saved: item 1, 4.")
+    check_item(page, "Item 2 of 3")
+    page.locator("#undo").click()
+    check_item(page, "Item 1 of 3, not rated yet")
+    expect(page.locator("#saved-text")).to_have_text("Undone: item 1 is not rated.")
+    page.keyboard.press("2")
+    check_item(page, "Item 2 of 3")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("x")
+    check_item(page, "Item 2 of 3")
+    expect(page.locator("#saved-text")).to_have_text("Saved: item 1, cannot judge.")
+    page.keyboard.press("u")
+    check_item(page, "Item 1 of 3, rated 2")
+    expect(page.locator("#saved-text")).to_have_text("Undone: item 1 is 2 again.")
+    page.locator("#cannot").click()
+    check_item(page, "Item 2 of 3")
+    page.reload()
+    check_item(page, "Item 2 of 3")
+    assert text(page, "rated") == "1 of 3 rated"
+    page.keyboard.press("ArrowLeft")
+    check_item(page, "Item 1 of 3, cannot judge")
+    expect(page.locator("#cannot")).to_have_attribute("aria-pressed", "true")
+    assert [(rating, comment) for _, _, rating, comment in served.saved()] == [(None, "")]
+
+
+def test_window_level_and_zoom_of_a_dicom_film_by_keys_and_by_touch(
+    serve: Callable[..., Served], open_page: Callable[..., Page], tmp_path: Path
+) -> None:
+    np = pytest.importorskip("numpy")
+    pytest.importorskip("pydicom")
+    from tests.unit.services.images.test_dicom import write
+
+    pixels = (np.arange(64 * 48).reshape(48, 64) % 4096).astype(np.uint16)
+    served = serve(answers(1), "--all")
+    write(tmp_path / "images" / "image0.png", pixels, bits_stored=12, WindowCenter=2000, WindowWidth=3000)
+    mobile = {"viewport": {"width": 400, "height": 740}, "is_mobile": True, "has_touch": True}
+    for options in ({}, mobile):
+        page = open_page(served.url + "&rater=anna", **options)
+        check_item(page, "Item 1 of 1")
+        if options:
+            page.locator("#film .view").tap()
+        else:
+            page.keyboard.press("z")
+        expect(page.locator("#full .facts")).to_contain_text("64 \u00d7 48")
+        grey = "document.querySelector('#full canvas').getContext('2d').getImageData(40, 20, 1, 1).data[0]"
+        page.wait_for_function(f"{grey} > 0")
+        before = page.evaluate(grey)
+        assert 0 < before < 255
+        outputs = page.locator("#full .range output")
+        shown = outputs.nth(1).text_content()
+        if options:
+            page.locator("#full input[type=range]").nth(1).fill("100")
+        else:
+            for _ in range(20):
+                page.keyboard.press("Shift+L")
+        expect(outputs.nth(1)).not_to_have_text(shown)
+        page.wait_for_function(f"{grey} > {before}")  # a lower level makes it brighter: computed in the browser
+        zoom = page.locator("#full .tools > output").first
+        shown = zoom.text_content()
+        if options:
+            page.get_by_role("button", name="Zoom in").tap()
+        else:
+            page.keyboard.press("+")
+        expect(zoom).not_to_have_text(shown)
+        assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
+        page.get_by_role("button", name="Close").click()
+        check_item(page, "Item 1 of 1, not rated yet")
+
+
+def test_two_models_side_by_side(serve: Callable[..., Served], open_page: Callable[..., Page], tmp_path: Path) -> None:
+    one = [replace(each, prediction=f"ours {each.id}") for each in answers(4)]
+    other = [replace(each, prediction=f"theirs {each.id}") for each in answers(4)]
+    other[3] = replace(other[3], prediction=one[3].prediction)
+    write_records(tmp_path / "other.jsonl", other)
+    served = serve(one, "--against", str(tmp_path / "other.jsonl"), "--out", str(tmp_path / "ratings"))
+    page = open_page(served.url + "&rater=anna")
+    check_item(page, "Item 1 of 3")
+    for number, key in enumerate("atb", 1):
+        check_item(page, f"Item {number} of 3")
+        shown = {text(page, "answer").split()[0], text(page, "second").split()[0]}
+        assert shown == {"ours", "theirs"}
+        page.keyboard.press(key)
+    expect(page.locator("#done")).to_be_visible()
+    assert sorted(rating for _, _, rating, _ in served.saved()) == [0, 1, 2]
+
+
+def test_who_runs_the_study_sees_counts(serve: Callable[..., Served], open_page: Callable[..., Page]) -> None:
+    served = serve(answers(3), "--all")
+    page = open_page(served.url + "&rater=anna")
+    check_item(page, "Item 1 of 3")
+    page.keyboard.press("1")
+    check_item(page, "Item 2 of 3")
+    operator = open_page(served.operator)
+    expect(operator.locator("#rows tr")).to_have_count(1)
+    expect(operator.locator("#rows tr")).to_contain_text("anna")
+    expect(operator.locator("#rows tr")).to_contain_text("1 of 3")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_serious_fault(
+    serve: Callable[..., Served], open_page: Callable[..., Page], tmp_path: Path, scheme: str
+) -> None:
+    pytest.importorskip("axe_playwright_python")
+    from .test_accessibility import faults
+
+    write_records(tmp_path / "other.jsonl", [replace(each, prediction="another") for each in answers(3)])
+    sides = ("--against", str(tmp_path / "other.jsonl"), "--out", str(tmp_path / "sides"))
+    for given in (("--all",), sides):
+        served = serve(answers(3), *given)
+        page = open_page(served.url, color_scheme=scheme)
+        expect(page.locator("#enter")).to_be_visible()
+        assert faults(page) == []
+        enter(page, "anna")
+        check_item(page, "Item 1 of 3")
+        page.locator("#scale button").first.click()
+        check_item(page, "Item 2 of 3")
+        expect(page.locator("#saved")).to_be_visible()
+        assert faults(page) == []
+        page.keyboard.press("z")
+        expect(page.locator("#full .facts")).to_contain_text("bits")
+        assert faults(page) == []
+        operator = open_page(served.operator, color_scheme=scheme)
+        expect(operator.locator("#rows tr")).to_have_count(1)
+        assert faults(operator) == []
+        served.kill()

@@ -195,6 +195,13 @@ def test_a_page_and_sheets_share_a_folder(path, tmp_path, capsys):
     assert (rows["anna"]["rated"], rows["anna"]["on_page"], rows["anna"]["on_sheets"]) == (6, 2, 4)
     assert (rows["boris"]["cannot"], rows["boris"]["commented"], rows["clara"]["rated"]) == (6, 6, 6)
 
+    assert main(["agree", str(path), "--json"]) == 0
+    agreed = json.loads(capsys.readouterr().out)
+    assert agreed["names"] == {"rater 1": "anna", "rater 2": "boris", "rater 3": "clara"}
+    assert agreed["cannot_judge"] == {"rater 2": 6}
+    [pairs] = [table for table in agreed["shown"] if table["title"].startswith("Pairs of raters")]
+    assert len(pairs["rows"]) == 3
+
     write_csv(study / "anna.csv", [replace(on_sheet[0], rating=0), *on_sheet[1:]])
     assert main(["rate", "import", str(study), str(path)]) == 2
     said = " ".join(capsys.readouterr().err.split())

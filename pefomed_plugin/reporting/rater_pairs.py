@@ -1,0 +1,35 @@
+"""Cohen's kappa of pairs of people, each with its interval, as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..scoring.intervals import Interval
+from .table import COUNT, FIGURE, Cell, Column, Table
+
+
+def pairs_of_raters(pairs: Mapping[str, Any], statistics: Sequence[str] = ("kappa", "kappa_quadratic")) -> Table:
+    """Cohen's kappa of each pair of people, over the items that both answered."""
+    rows = [{"name": name, **pair} for name, pair in pairs.items()]
+    return Table(
+        "Pairs of raters: Cohen's kappa",
+        [
+            Column("", lambda row: row["name"]),
+            Column("both rated", lambda row: row["n"], COUNT),
+            *(_kappa_column(name) for name in statistics),
+        ],
+        rows,
+        notes=["In square brackets: 95 % bootstrap intervals over studies or images."],
+    )
+
+
+def _kappa_column(name: str) -> Column:
+    title = {"kappa": "kappa", "kappa_quadratic": "quadratic weights", "kappa_linear": "linear weights"}[name]
+    return Column(title, lambda row: _kappa(row["figures"][name]), FIGURE)
+
+
+def _kappa(figure: Mapping[str, Any]) -> Cell:
+    if figure["value"] is None:
+        return Cell(None, reason=figure.get("reason") or "")
+    return Cell(figure["value"], interval=Interval(**figure["interval"]), digits=2)
