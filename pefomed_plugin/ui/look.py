@@ -89,14 +89,17 @@ _OF_GRADIO: Mapping[str, tuple[str, ...]] = {
 }
 """Our name of a colour -> gradio's of what has it."""
 _LINES = {"input_border_width": "1px", "button_border_width": "1px"}
-NAME_EMPTY_PLACES = """() => {
-    const name = () => document.querySelectorAll(".empty[aria-label]:not([role])").forEach((box) => {
-        box.setAttribute("role", "img");
-    });
+CLEAR_NAMES = """() => {
+    const name = () => {
+        for (const box of document.querySelectorAll(".empty[aria-label]:not([role])")) box.setAttribute("role", "img");
+        for (const button of document.querySelectorAll(".upload-container[aria-label]"))
+            button.removeAttribute("aria-label");
+    };
     name();
     new MutationObserver(name).observe(document.body, {childList: true, subtree: true});
 }"""
-"""gradio names the places where no image is yet, which screen readers pass over without a role."""
+"""gradio names the places where no image is yet, which screen readers pass over without a role; and the button that
+takes a file otherwise than it reads, so that who speaks to a computer cannot say it."""
 
 
 def make_theme() -> Any:

@@ -21,7 +21,7 @@ from ..errors import ConfigError, PefomedError
 from ..origins import TINY, read_origins, what_the_tiny_model_is
 from ..services.images.image_folder import find_images
 from . import NOT_CLINICAL
-from .look import NAME_EMPTY_PLACES, make_theme, page_style
+from .look import CLEAR_NAMES, make_theme, page_style
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -123,7 +123,7 @@ def build_page(desk: Desk, examples: Sequence[Example] = ()) -> Any:
                 )
                 words = gradio.Textbox(label="In words", interactive=False, elem_id="map-words")
                 gradio.HTML(f"<p>{escape(_weights(desk.model.facts))}</p>")
-        page.load(None, None, None, js=NAME_EMPTY_PLACES)
+        page.load(None, None, None, js=CLEAR_NAMES)
         file.change(show, file, image)
         task.change(lambda chosen: gradio.update(visible=TASKS[chosen] == "vqa"), task, question)
         running: Any = [press(answer, [file, task, question], said) for press in (ask.click, question.submit)]

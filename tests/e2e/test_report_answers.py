@@ -91,7 +91,16 @@ def test_what_is_chosen_and_open_stands_in_the_address_and_back_undoes_it(page: 
     page.locator(".card").first.click()
     page.locator("#detail").get_by_role("button", name="Close").click()
     expect(page.locator(".card").first).to_be_focused()
-    page.wait_for_url(re.compile(r"#\?organ=CHEST$"))
+    assert page.url.endswith("#?organ=CHEST")
+    steps = page.evaluate("history.length")
+    for _ in range(3):
+        page.locator(".card").nth(1).click()
+        page.locator("#detail").get_by_role("button", name="Close").click()
+    choose(page, "f-verdict", "wrong")
+    check_shows(page, "79 of 300")
+    assert page.evaluate("history.length") == steps, "what closed answers left behind is used again"
+    page.go_back()
+    check_shows(page, "225 of 300")
 
 
 def test_letters_of_a_search_are_one_step(page: Page) -> None:
@@ -173,7 +182,7 @@ def test_csv_holds_what_is_chosen_and_no_formula(page: Page) -> None:
 
 
 def test_the_browser_guards_texts_as_our_sheets_do(page: Page) -> None:
-    from pefomed_plugin.services.rating.sheets import _guarded
+    from pefomed_plugin.services.spreadsheets import guarded
 
     texts = [
         *HOSTILE.values(),
@@ -191,7 +200,7 @@ def test_the_browser_guards_texts_as_our_sheets_do(page: Page) -> None:
         "\u00bd",
         "",
     ]
-    assert page.evaluate("texts => texts.map(guarded)", texts) == [_guarded(text) for text in texts]
+    assert page.evaluate("texts => texts.map(guarded)", texts) == [guarded(text) for text in texts]
 
 
 def test_file_id_and_alternative_text_are_there(page: Page) -> None:

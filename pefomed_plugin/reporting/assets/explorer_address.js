@@ -30,9 +30,13 @@ function addressOf(answer = null) {
 function remember(isTyping = false) {
   const address = addressOf(state.open >= 0 ? state.shown[state.open] : null);
   if (address === location.href) return;
-  const isSameStep = isTyping && state.wasTyping;
-  history[isSameStep ? "replaceState" : "pushState"](null, "", address);
+  if (isTyping && state.wasTyping) history.replaceState(null, "", address); else step(address);
   state.wasTyping = isTyping;
+}
+
+// A step of the history; one that a closed answer left behind is used again.
+function step(address) {
+  history[history.state && history.state.isSpare ? "replaceState" : "pushState"](null, "", address);
 }
 
 // Show what the address names; what it names and this page has not is said.

@@ -5,7 +5,8 @@ function openDetail(position, how = "push") {
   if (position < 0 || position >= state.shown.length) return;
   const sample = samples[state.shown[position]], isNew = !$("detail").open;
   state.open = position;
-  if (how !== "none") history[how === "push" ? "pushState" : "replaceState"](null, "", addressOf(state.shown[position]));
+  if (how === "push") step(addressOf(state.shown[position]));
+  else if (how === "replace") history.replaceState(null, "", addressOf(state.shown[position]));
   if (isNew) state.isPushed = how === "push";
   const link = make("button", { type: "button", onclick: () => copyLink(addressOf(state.shown[position]), link) }, "Copy link");
   $("detail-body").replaceChildren(make("div", { class: "detail" + (data.images ? "" : " no-image") },
@@ -100,9 +101,9 @@ function setUpDialogs() {
   $("detail").addEventListener("close", () => {
     const position = state.open;
     state.open = -1;
+    // Not history.back(): it comes later, and would undo what is chosen meanwhile.
     if (state.isGoingBack) state.isGoingBack = false;
-    else if (state.isPushed) history.back();
-    else history.replaceState(null, "", addressOf());
+    else history.replaceState({ isSpare: state.isPushed }, "", addressOf());
     moveTo(position);
   });
   for (const id of ["help", "help-below"]) $(id).addEventListener("click", showKeys);

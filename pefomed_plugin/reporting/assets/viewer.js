@@ -112,8 +112,8 @@ function viewerOf(full, name) {
   const button = (text, label, onclick) => make("button", { type: "button", "aria-label": label, title: label, onclick }, text);
   const tools = make("div", { class: "tools", role: "group", "aria-label": "Zoom, window and level" },
     button("−", "Zoom out", () => zoomTo(state.zoom / STEP)), button("+", "Zoom in", () => zoomTo(state.zoom * STEP)), shown,
-    button("Fit", "Fit to the window", () => zoomTo(fitting())), button("1:1", "One pixel of the file is one of the screen", () => zoomTo(1 / devicePixelRatio)),
-    window_.label, level.label, button("Reset", "As it opened", reset), facts);
+    button("Fit", "Fit to the window", () => zoomTo(fitting())), button("1:1", "1:1, one pixel of the file is one of the screen", () => zoomTo(1 / devicePixelRatio)),
+    window_.label, level.label, button("Reset", "Reset: as it opened", reset), facts);
   stage.addEventListener("wheel", (event) => {
     event.preventDefault();
     const box = stage.getBoundingClientRect();
