@@ -64,11 +64,11 @@ def main(arguments: Sequence[str] | None = None, *, evaluate: bool = False) -> i
     outbound.begin("evaluate" if evaluate else "train", given.i_have_permission)
 
     def to_the_end() -> None:
-        with folded_output():
-            run(given.cfg_path, options)
+        run(given.cfg_path, options)
         leave_processes()
 
-    return report_errors(to_the_end)
+    with folded_output():
+        return report_errors(to_the_end)
 
 
 def run(cfg_path: str, options: Sequence[str] = ()) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from html import escape
 from typing import Any, Union
 
 from ..services.console import Line, is_first_rank, make_console, print_line, say
+from ..services.terminal import break_at_separators
 from .table import BAD, GOOD, QUIET, TEXT, WARNING, Cell, Code, Column, Content, Table, on_one_line
 
 
@@ -64,11 +65,18 @@ def show_table(table: Table) -> None:
     from rich.table import Table as Frame  # late: heavy
     from rich.text import Text  # late: heavy
 
+    class Place(Text):
+        """A place of the table, whose long names break where a reader would break them."""
+
+        def wrap(self, console: Any, width: int, **others: Any) -> Any:
+            plain = Text(break_at_separators(self.plain, width), self.style)
+            return plain.wrap(console, width, **others)
+
     frame = Frame()
     for column in table.columns:
-        frame.add_column(Text(column.header), justify="left" if column.kind == TEXT else "right", overflow="fold")
+        frame.add_column(Place(column.header), justify="left" if column.kind == TEXT else "right", overflow="fold")
     for item, texts in zip(table.items, table.texts()):
-        frame.add_row(*map(Text, texts), style=_STYLES.get(table.tone(item)) if table.tone else None)
+        frame.add_row(*map(Place, texts), style=_STYLES.get(table.tone(item)) if table.tone else None)
     if table.title:
         print_line(on_one_line(table.title), "italic")  # rich would fold it to the table's width
     console.print(frame)

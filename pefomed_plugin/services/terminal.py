@@ -17,7 +17,8 @@ from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdo
 from typing import Any, Callable, TextIO
 
 _COMMAND = re.compile(
-    r"\s*(?:[\w ,()-]+: +)?(?:\$ |[A-Z_]+=\S* |(?:cd|pefomed|torchrun|pip|python\S*|hf|export|cat|exec|sbatch) \S)"
+    r"\s*(?:-> )?(?:[\w ,()-]+: +)?(?:\$ |[A-Z_]+=\S* |"
+    r"(?:cd|pefomed|torchrun|pip|python\S*|hf|export|cat|exec|sbatch) \S)"
     r"|\s*--options |\||<"
 )
 """How a line begins that is typed, or belongs to a Markdown table."""
@@ -45,6 +46,20 @@ def fold(line: str, width: int) -> str:
         break_on_hyphens=False,
         drop_whitespace=True,
     )
+
+
+def break_at_separators(text: str, width: int) -> str:
+    """Words of a cell that are wider than it as lines that end at a separator: ``most_frequent_``, ``of_question``."""
+    return " ".join(_broken(word, width) if len(word) > width else word for word in text.split(" "))
+
+
+def _broken(word: str, width: int) -> str:
+    lines = [""]
+    for piece in re.findall(r"[^/_.:,-]*[/_.:,-]+|[^/_.:,-]+", word):
+        if lines[-1] and len(lines[-1]) + len(piece) > width:
+            lines.append("")
+        lines[-1] += piece
+    return "\n".join(lines)
 
 
 def columns_here() -> int:

@@ -71,7 +71,7 @@ def test_generated_data_are_named_in_the_figure(tmp_path: Path) -> None:
     made = {"origin": {"data": {"vqa_rad": "generated"}, "model": "tiny"}}
     folder = make_run(tmp_path / "run", answers(RIGHT, producer=made))
     assert main(["plot", str(folder), "--by", "organ", "--out", str(tmp_path / "a.svg")]) == 0
-    assert "Not a result: generated data" in (tmp_path / "a.svg").read_text(encoding="utf-8")
+    assert "Not a result: tiny model, generated data (vqa_rad)" in (tmp_path / "a.svg").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from pefomed_plugin.services import terminal
-from pefomed_plugin.services.terminal import Folding, fold, folded_output, working
+from pefomed_plugin.services.terminal import Folding, break_at_separators, fold, folded_output, working
 
 PROSE = "the quick brown fox jumps over the lazy dog and goes on to the end of a line that is longer than a terminal"
 
@@ -44,6 +44,7 @@ def test_what_follows_stands_below_its_column():
         "to continue: cd 'my study' && pefomed train --cfg-path stage2.yaml " + "x " * 10,
         "OMP_NUM_THREADS=2 torchrun --standalone " + "x " * 30,
         "  --options 'datasets.roco.build_info.storage=" + "x " * 30,
+        "      -> export PEFOMED_DATA=... " + "PEFOMED_LLAMA=... " * 6,
         "| a | table | of | Markdown |" + " x |" * 20,
     ],
 )
@@ -54,6 +55,12 @@ def test_a_command_is_never_broken(line):
 def test_a_word_that_is_too_long_stays_whole():
     path = "/a/very/long/path" * 8
     assert path in fold(f"written to {path}; the page shows it", 80)
+
+
+def test_names_in_a_narrow_cell_break_at_separators():
+    assert break_at_separators("most_frequent_of_question 38.9", 18) == "most_frequent_of_\nquestion 38.9"
+    assert break_at_separators("exact_match/pefomed overall", 14) == "exact_match/\npefomed overall"
+    assert break_at_separators("short names stay", 8) == "short names stay"
 
 
 def test_a_terminal_is_folded_and_a_pipe_is_not(monkeypatch):
