@@ -33,7 +33,9 @@ REPORT = ["matplotlib>=3.7", "openpyxl>=3.1"]
 RATE = ["starlette>=0.37", "uvicorn>=0.29"]
 SERVE = [*RATE, "prometheus-client>=0.20"]
 SHARE = ["datasets>=3; python_version >= '3.10'", "mlcroissant>=1.0; python_version >= '3.10'"]
-INSPECT = ["inspect_ai>=0.3.245; python_version >= '3.10'"]  # not in "dev": beside moto pip searched for over ten minutes
+INSPECT = [
+    "inspect_ai>=0.3.245; python_version >= '3.10'"
+]  # not in "dev": beside moto pip searched for over ten minutes
 REWARDS = ["trl>=1; python_version >= '3.10'"]
 JUDGE = ["openai>=2", "openpyxl>=3.1"]
 TRACKING = ["tensorboard>=2.10"]
