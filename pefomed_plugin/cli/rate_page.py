@@ -132,7 +132,7 @@ def _say_how_to_go_on(arguments: argparse.Namespace, folder: Path, counts: Mappi
     if arguments.against:
         words += ["--against", str(arguments.against), *(w for label in arguments.label for w in ("--label", label))]
     file, place = shlex.join(words), shlex.quote(str(folder))
-    print("go on:    start the same command again")
+    print(f"go on:    start the same command again{' without --new-round' if arguments.new_round else ''}")
     if counts:
         missing = " --allow-missing" if min(counts.values()) < total else ""
         print(f"figures:  pefomed rate import {place} {file}{missing}")

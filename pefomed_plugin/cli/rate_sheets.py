@@ -43,6 +43,7 @@ def export_sheets(arguments: argparse.Namespace) -> int:
             scope,
             count,
             new_round=arguments.new_round,
+            keep=False,
             **rated.pairing,
         )
     names = _raters(arguments, plan)
@@ -78,10 +79,22 @@ def _raters(arguments: argparse.Namespace, plan: RatingPlan) -> tuple[str, ...]:
 
     if arguments.raters:
         return tuple(dict.fromkeys(clean_rater(name) for name in arguments.raters.split(",")))
-    if plan.round > 1 and plan.raters:
-        return plan.raters
+    before = _known(arguments.out, plan) if plan.round > 1 else ()
+    if before:
+        return before
     digits = max(2, len(str(arguments.annotators)))
     return tuple(f"rater{number:0{digits}d}" for number in range(1, arguments.annotators + 1))
+
+
+def _known(folder: Path, plan: RatingPlan) -> tuple[str, ...]:
+    """Who has a sheet of the study, or has answered on its page."""
+    from ..services.rating.session import progress_of  # late: loads PIL
+    from ..services.rating.store import STORE, RatingStore  # late: loads sqlite3
+
+    if not (folder / STORE).exists():
+        return plan.raters
+    with RatingStore(folder / STORE, plan.rubric) as store:
+        return tuple(dict.fromkeys(row["rater"] for row in progress_of(plan, store)["raters"]))
 
 
 def write_rated_sheets(arguments: argparse.Namespace) -> int:

@@ -42,7 +42,8 @@ def show_status(arguments: argparse.Namespace) -> Output:
     waiting = sorted(path.name for path in folder.iterdir() if path.suffix in (".xlsx", ".csv"))
     if waiting:
         lines.append(
-            f"{len(waiting):,} sheet(s) lie here; their answers are counted once pefomed rate import has read them."
+            f"{len(waiting):,} sheet(s) lie here; what was written into them since the last pefomed rate import is not "
+            "counted."
         )
     if found["same"]:
         lines.append(f"{found['same']:,} item(s) with the same answer from both models are not shown: ties.")

@@ -460,4 +460,3 @@ def test_axe_finds_no_serious_fault(
         operator = open_page(served.operator, color_scheme=scheme)
         expect(operator.locator("#rows tr")).to_have_count(1)
         assert faults(operator) == []
-        served.kill()

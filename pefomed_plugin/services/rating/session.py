@@ -251,6 +251,7 @@ def begin_plan(
     count: int,
     *,
     new_round: bool = False,
+    keep: bool = True,
     models: Sequence[str] = (),
     same: Sequence[str] = (),
 ) -> RatingPlan:
@@ -260,6 +261,7 @@ def begin_plan(
     a round to it.
 
     Args:
+        keep: write it down at once; a caller that does more first, and may fail, writes a new round itself.
         models, same: of a comparison of two models; ``predictions`` are pairs then.
 
     Raises:
@@ -287,7 +289,8 @@ def begin_plan(
         if seed not in (None, before.seed):
             raise ConfigError(f"the seed of {folder} is {before.seed}; leave --seed out of a new round")
         plan = next_round(before, given, scope, count)
-        write_plan(plan, folder)
+        if keep:
+            write_plan(plan, folder)
         return plan
     if seed is None and scope is None:
         return before

@@ -221,7 +221,7 @@ def test_a_page_and_sheets_share_a_folder(path, tmp_path, capsys):
 def test_a_study_has_rounds_on_page_and_sheets(path, tmp_path, capsys):
     study = tmp_path / "r"
     serve(path, "--no-images", "--all", "--out", study, visit=lambda url: rate(url, "anna", 6, 1))
-    assert main(["rate", "export", str(path), "--raters", "anna", "--new-round", "--csv", "--out", str(study)]) == 0
+    assert main(["rate", "export", str(path), "--new-round", "--csv", "--out", str(study)]) == 0  # for who rated before
     assert "round 2" in capsys.readouterr().out
     rows = read_sheet(study / "anna-round2.csv")
     write_csv(study / "anna-round2.csv", [replace(row, rating=int(at > 1)) for at, row in enumerate(rows)])
@@ -231,7 +231,10 @@ def test_a_study_has_rounds_on_page_and_sheets(path, tmp_path, capsys):
     assert found["rounds"]["anna, round 1 ~ round 2"]["n"] == 6
     assert main(["rate", "export", str(path), "--raters", "anna", "--csv", "--out", str(study)]) == 2
     assert "not overwritten" in capsys.readouterr().err
+    wrong = ["rate", "export", str(path), "--raters", "../x", "--new-round", "--csv", "--out", str(study)]
+    assert main(wrong) == 2  # and no round was added
     shown = serve(path, "--no-images", "--new-round", "--out", study)
+    assert "again without --new-round" in shown
     assert "round 3" in shown and "rated so far" not in shown.split("Ctrl-C")[0]
 
 
