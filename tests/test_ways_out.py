@@ -48,6 +48,7 @@ WAYS_OUT = {
     "cli/rate_page.py": ASKS,
     "cli/chat.py": ASKS,
     "ui/look.py": "colours and fonts of the page",
+    "ui/layout.py": "parts of the page",
     "offline.py": "refuses connections; opens none",
     "locks.py": "the machine's name",
     "services/local_names.py": "the machine's name",

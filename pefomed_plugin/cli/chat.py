@@ -11,6 +11,7 @@ from ..environment import EMBEDDED
 from ..errors import ConfigError
 from ..services.local_names import is_this_machine
 from ..services.outbound import WEIGHTS_PAGE, open_passage
+from ..services.terminal import working
 from ..ui.terminal import converse
 from ._model import LEARNT, add_model_arguments, load_model
 from .arguments import add_permission
@@ -23,7 +24,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cli", action="store_true", help="talk in the terminal; needs no gradio")
     parser.add_argument("--image", type=Path, metavar="FILE", help="of --cli: the image to begin with")
     parser.add_argument(
-        "--examples", type=Path, metavar="FOLDER", help="of the page: images to offer (default: three drawings)"
+        "--against", metavar="PATH", help="of the page: other weights that are asked the same, shown side by side"
+    )
+    parser.add_argument(
+        "--examples",
+        type=Path,
+        metavar="FOLDER",
+        help="of the page: images to offer (default: of the test split of the run that wrote the checkpoint, where it "
+        "is on this machine; else three drawings)",
     )
     parser.add_argument(
         "--host",
@@ -35,12 +43,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=7860, metavar="N", help="of the page (default 7860)")
     parser.epilog = (
         "examples:\n  pefomed chat --ckpt output/stage2/checkpoint_last.pth\n"
+        "  pefomed chat --ckpt output/stage1/checkpoint_last.pth --against output/stage2/checkpoint_last.pth\n"
         "  pefomed chat --ckpt embedded --cli\n\nfor research only, not for clinical use"
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Load, then talk or serve until the user has enough."""
+    named = [word for word in arguments.given if word == "--ckpt" or word.startswith("--ckpt=")]
+    if len(named) > 1:
+        raise ConfigError("--ckpt is given twice; name the other weights with --against, to see both side by side")
+    if arguments.cli and arguments.against:
+        raise ConfigError("--against is of the page, which shows both answers side by side; leave out it or --cli")
     if arguments.cli:
         converse(load_model(arguments), str(arguments.image or ""), arguments.max_new_tokens)
         return 0
@@ -56,7 +70,8 @@ def next_step(arguments: argparse.Namespace, _: int) -> NextStep:
 
 
 def _serve(arguments: argparse.Namespace) -> None:
-    from ..ui.page import draw_examples, find_examples, serve  # late: loads PIL
+    from ..ui.examples import draw_examples, examples_of_run, find_examples  # late: loads PIL
+    from ..ui.page import serve  # late: loads PIL
 
     if find_spec("gradio") is None:  # said before the weights are loaded
         raise ConfigError("the page needs the package gradio: pip install gradio; or talk in the terminal, with --cli")
@@ -65,22 +80,37 @@ def _serve(arguments: argparse.Namespace) -> None:
             f"warning: with --host {arguments.host} everybody who reaches this machine can use the page; there is no "
             "password"
         )
+    is_here = is_this_machine(arguments.host)
+    weights = {arguments.ckpt, arguments.against or arguments.ckpt}
     passage = open_passage(
         WEIGHTS_PAGE,
         f"every machine that reaches --host {arguments.host}",
-        [] if arguments.ckpt == EMBEDDED and not arguments.examples else [LEARNT],
-        is_local=is_this_machine(arguments.host),
+        [] if weights == {EMBEDDED} and not arguments.examples else [LEARNT],
+        is_local=is_here,
     )
     with tempfile.TemporaryDirectory(prefix="pefomed-examples-") as folder:
-        examples = find_examples(arguments.examples) if arguments.examples else draw_examples(Path(folder))
+        with working("looking for examples"):
+            if arguments.examples:
+                gallery = find_examples(arguments.examples, Path(folder))
+            elif arguments.ckpt == EMBEDDED:
+                gallery = draw_examples(Path(folder))
+            else:
+                gallery = examples_of_run(arguments.ckpt, Path(folder), is_here=is_here)
+        print(f"examples: {gallery.words}")
         try:
             serve(
                 load_model(arguments),
                 host=arguments.host,
                 port=arguments.port,
                 max_new_tokens=arguments.max_new_tokens,
-                examples=examples,
+                gallery=gallery,
                 passage=passage,
+                against=load_model(other_weights(arguments)) if arguments.against else None,
             )
         except KeyboardInterrupt:
             print("\nthe page has ended; what was dropped onto it is deleted")
+
+
+def other_weights(arguments: argparse.Namespace) -> argparse.Namespace:
+    """The same arguments for the weights of ``--against``."""
+    return argparse.Namespace(**{**vars(arguments), "ckpt": arguments.against})

@@ -94,12 +94,20 @@ CLEAR_NAMES = """() => {
         for (const box of document.querySelectorAll(".empty[aria-label]:not([role])")) box.setAttribute("role", "img");
         for (const button of document.querySelectorAll(".upload-container[aria-label]"))
             button.removeAttribute("aria-label");
+        const images = "#image button:not([aria-label]), #map button:not([aria-label])";
+        for (const button of document.querySelectorAll(images))
+            if (button.innerText.trim() === "") button.setAttribute("aria-label", "Image");
+        for (const group of document.querySelectorAll("fieldset")) {
+            const choices = group.querySelectorAll("input[type=radio]");
+            for (const choice of choices) if (choice.name !== choices[0].name) choice.name = choices[0].name;
+        }
     };
     name();
     new MutationObserver(name).observe(document.body, {childList: true, subtree: true});
 }"""
 """gradio names the places where no image is yet, which screen readers pass over without a role; and the button that
-takes a file otherwise than it reads, so that who speaks to a computer cannot say it."""
+takes a file otherwise than it reads, so that who speaks to a computer cannot say it. An image that is there is a button
+without a name, and choices have a name each, so that arrow keys would not go from one to the next."""
 
 
 def make_theme() -> Any:
@@ -118,14 +126,40 @@ def make_theme() -> Any:
     return theme.set(**values, **{name: width for name, width in _LINES.items() if name in known})
 
 
+_STYLE = """
+.warning {border-radius: 0.5em; padding: 0.6em 1em; margin: 0.4em 0} .warning p {margin: 0}
+h1, h2 {font-family: SERIF; font-weight: 600} h2 {margin: 0.6em 0 0}
+.quiet, .reference, .history li {overflow-wrap: anywhere}
+#examples .grid-wrap {height: auto; min-height: 0; max-height: none}
+#examples .grid-container {grid-template-columns: repeat(auto-fill, minmax(6.5em, 1fr))}
+#examples .caption-label {max-width: none; left: 0; right: 0; bottom: 0; font-size: 0.7em; white-space: normal}
+#offers .wrap {max-height: 20em; overflow-y: auto}
+#offers label {max-width: 100%} #offers label span {white-space: normal}
+.history {margin: 0; padding-left: 2em; list-style: decimal} .history li {padding: 0.5em 0 0.5em 0.4em}
+.history dl, .history dd {margin: 0} .history dt {font-size: 0.85em; margin-top: 0.3em}
+#prompts textarea {font-family: MONO}
+"""
+_COLOURS = {
+    ".warning": "background: MARK",
+    ".quiet": "color: SOFT",
+    ".history dt": "color: SOFT",
+    ".history li + li": "border-top: 1px solid LINE",
+}
+"""One selector each: of a list gradio brings only the first into its dark scheme."""
+
+
 def page_style() -> str:
-    """What gradio has no name for: the warning, and headings."""
-    light, dark = read_look(LIGHT), read_look(DARK)
-    return (
-        f".warning {{background: {light['mark']}; border-radius: 0.5em; padding: 0.6em 1em; margin: 0.4em 0}} "
-        f".dark .warning {{background: {dark['mark']}}} .warning p {{margin: 0}} "
-        f"h1 {{font-family: {light['serif']}; font-weight: 600}}"
-    )
+    """What gradio has no name for: the warning, headings, history."""
+    light = " ".join(f"{place} {{{rule}}}" for place, rule in _COLOURS.items())
+    dark = " ".join(f".dark {place} {{{rule}}}" for place, rule in _COLOURS.items())
+    return " ".join([_filled(_STYLE + light, LIGHT), _filled(dark, DARK)])
+
+
+def _filled(style: str, scheme: str) -> str:
+    look = read_look(scheme)
+    for name in ("serif", "mono", "mark", "soft", "line"):
+        style = style.replace(name.upper(), look[name])
+    return style
 
 
 def _family(name: str) -> Any:

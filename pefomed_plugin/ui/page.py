@@ -12,126 +12,144 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
-from random import Random
 from threading import Event
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from ..embedded.scenes import CHEST, HEAD_CT, draw_scene
 from ..errors import ConfigError, PefomedError
 from ..origins import TINY, read_origins, what_the_tiny_model_is
-from ..services.images.image_folder import find_images
+from ..records import Prediction
 from . import NOT_CLINICAL
+from .desk import TASKS, Desk, Said, confidence_in_words
+from .examples import NO_EXAMPLES, Gallery
+from .history import next_turn, records_of, save_history, show_history, show_reference
+from .layout import draw_answers, draw_asking, draw_examples, draw_history, draw_image
 from .look import CLEAR_NAMES, make_theme, page_style
 
 if TYPE_CHECKING:
-    from PIL import Image
-
     from ..adapters.medical_model import MedicalModel
     from ..services.outbound import Passage
 
-TASKS = {"Question [vqa]": "vqa", "Report [report]": "report", "Caption [caption]": "caption"}
-"""As the page calls them -> as prompts do."""
-Example = tuple[str, str, str]
-"""Path of an image, key of ``TASKS``, question."""
-EXAMPLE_QUESTION = "Is the heart enlarged?"
+_CALLED = {identifier: name for name, identifier in TASKS.items()}
 
 
-class Desk:
-    """What the page's buttons do. Of gradio it uses the error alone."""
-
-    def __init__(self, model: MedicalModel, max_new_tokens: int = 0) -> None:
-        self.model = model
-        self.max_new_tokens = max_new_tokens or None
-
-    def show(self, path: str | None) -> Image.Image | None:
-        """The image of a file that was dropped, as the model gets it (before it is resized)."""
-        from ..services.images.given_images import open_given
-
-        return open_given(path, self.model.policy) if path else None
-
-    def answer(self, path: str | None, task: str, question: str) -> Iterator[str]:
-        """The answer, as far as it is, again and again."""
-        from ..adapters.medical_model import Request  # late: loads torch
-
-        if not path:
-            raise ConfigError("no image yet; drop one, or choose an example")
-        asked = question if TASKS[task] == "vqa" else None
-        yield from self.model.stream(Request(path, TASKS[task], asked), self.max_new_tokens)
-
-    def explain(self, path: str | None, task: str, question: str, answer: str) -> tuple[Image.Image, str]:
-        """The image with what the answer leans on drawn over it, and the same in words."""
-        from ..adapters.medical_model import Request  # late: loads torch
-        from ..adapters.occlusion import in_words, occlusion_map  # late: loads torch
-        from ..services.images.overlay import SCALE, draw_overlay
-
-        if not path or not answer.strip():
-            raise ConfigError("no answer yet; ask something first")
-        request = Request(path, TASKS[task], question if TASKS[task] == "vqa" else None)
-        found = occlusion_map(self.model, request, answer)
-        drawn = draw_overlay(self.model.open(path), found.drops, SCALE)
-        return drawn, f"{in_words(found)}. What the answer leans on, not where a finding is."
-
-
-def build_page(desk: Desk, examples: Sequence[Example] = ()) -> Any:
+def build_page(desk: Desk, gallery: Gallery = NO_EXAMPLES) -> Any:
     """The page as gradio blocks; gradio is imported now."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     import gradio  # late: optional
 
+    with gradio.Blocks(**_looks(gradio.Blocks.__init__), title="PeFoMed: try a model", analytics_enabled=False) as page:
+        gradio.HTML(f"<h1>Try a model</h1><div class='warning'><p>{escape(_warning(desk))}</p></div>")
+        parts = SimpleNamespace(chosen=gradio.State(-1), history=gradio.State([]))
+        if gallery.examples or gallery.left_out:
+            draw_examples(parts, gallery)
+        with gradio.Row():
+            with gradio.Column():
+                draw_image(parts)
+            with gradio.Column():
+                draw_asking(parts)
+        draw_answers(parts, desk)
+        draw_history(parts)
+        gradio.HTML("".join(f"<p class='quiet'>{escape(line)}</p>" for line in _weights(desk)))
+        page.load(None, None, None, js=CLEAR_NAMES)
+        _wire_choosing(parts, desk, gallery)
+        _wire_asking(parts, desk, gallery)
+    return page
+
+
+def _wire_choosing(parts: SimpleNamespace, desk: Desk, gallery: Gallery) -> None:
+    """An example brings its image and its questions; an image of the user's own takes the questions away."""
+    import gradio  # late: optional
+
+    empty = [""] * (3 * len(desk.models) + 1)
+    answers = [*parts.said, *parts.confidences, *parts.prompts, parts.reference]
+
+    def choose(event: Any) -> Any:
+        example = gallery.examples[event.index]
+        choices = [(offer.words, number) for number, offer in enumerate(example.offers)]
+        first = example.offers[0]
+        offered = gradio.update(choices=choices, value=0, visible=True)
+        return [example.path, event.index, offered, _CALLED[first.task], first.question, *empty]
+
+    choose.__annotations__["event"] = gradio.SelectData  # gradio looks for the class itself
+
+    def pick(number: int, chosen: int) -> Any:
+        offer = gallery.examples[chosen].offers[number]
+        return _CALLED[offer.task], offer.question
+
+    def take_own() -> Any:
+        return [-1, gradio.update(choices=[], value=None, visible=False), *empty]
+
     def show(path: str | None) -> Any:
         return _told(lambda: desk.show(path))
 
-    def answer(path: str | None, task: str, question: str) -> Iterator[str]:
-        texts = desk.answer(path, task, question)
+    def suit(task: str) -> Any:
+        return gradio.update(visible=TASKS[task] == "vqa")
+
+    if gallery.examples:
+        outputs = [parts.file, parts.chosen, parts.offers, parts.task, parts.question, *answers]
+        parts.gallery.select(choose, None, outputs)
+    parts.offers.input(pick, [parts.offers, parts.chosen], [parts.task, parts.question])
+    for act in (parts.file.upload, parts.file.clear):
+        act(take_own, None, [parts.chosen, parts.offers, *answers])
+    parts.file.change(show, parts.file, parts.image)
+    parts.task.change(suit, parts.task, parts.question)
+
+
+def _wire_asking(parts: SimpleNamespace, desk: Desk, gallery: Gallery) -> None:
+    import gradio  # late: optional
+
+    def ask(path: str | None, task: str, question: str, chosen: int, history: list[Prediction]) -> Iterator[Any]:
+        texts = desk.ask(path, task, question)
+        kept, said = [gradio.update()] * 3, None
         while True:
-            text = _told(lambda: next(texts, None))
-            if text is None:
-                return
-            yield text
+            now = _told(lambda: next(texts, None))
+            if now is None:
+                break
+            said = now
+            yield [*_shown(said), "", history, *kept]
+        if said:
+            example = gallery.examples[chosen] if chosen >= 0 else None
+            sample = example.find(TASKS[task], question) if example else None
+            image = example.image if example else Path(str(path)).name
+            facts = [model.facts for model in desk.models]
+            new = records_of(next_turn(history), image, TASKS[task], question, said, facts, sample)
+            yield [*_shown(said), "", *remember([*history, *new])]
+
+    def remember(history: list[Prediction]) -> list[Any]:
+        saved = save_history(history, os.environ.get("GRADIO_TEMP_DIR")) if history else None
+        some = bool(history)
+        return [
+            history,
+            show_history(history),
+            gradio.update(value=saved, interactive=some),
+            gradio.update(interactive=some),
+        ]
 
     def explain(path: str | None, task: str, question: str, answer: str) -> Any:
         return _told(lambda: desk.explain(path, task, question, answer))
 
-    warning = NOT_CLINICAL
-    if read_origins(desk.model.facts).model == TINY:
-        warning += f" This is {what_the_tiny_model_is(desk.model.learnt)}."
-    with gradio.Blocks(**_looks(gradio.Blocks.__init__), title="PeFoMed: try a model", analytics_enabled=False) as page:
-        gradio.HTML(f"<h1>Try a model</h1><div class='warning'><p>{escape(warning)}</p></div>")
-        with gradio.Row():
-            with gradio.Column():
-                file = gradio.File(label="Image: JPEG, PNG, TIFF, DICOM, ...", type="filepath", elem_id="file")
-                image = gradio.Image(
-                    label="What the model sees, before it is resized to a square",
-                    type="pil",
-                    interactive=False,
-                    elem_id="image",
-                    **_without_sharing(gradio.Image),
-                )
-            with gradio.Column():
-                task = gradio.Radio(list(TASKS), value=next(iter(TASKS)), label="What is asked for", elem_id="task")
-                question = gradio.Textbox(label="Question", placeholder=EXAMPLE_QUESTION, elem_id="question")
-                with gradio.Row():
-                    ask = gradio.Button("Ask", variant="primary", elem_id="ask")
-                    stop = gradio.Button("Stop", elem_id="stop")
-                said = gradio.Textbox(label="Answer", lines=6, interactive=False, elem_id="answer")
-                where = gradio.Button("What does it lean on?", elem_id="where")
-                drawn = gradio.Image(
-                    label="Parts of the image are covered one at a time",
-                    type="pil",
-                    interactive=False,
-                    elem_id="map",
-                    **_without_sharing(gradio.Image),
-                )
-                words = gradio.Textbox(label="In words", interactive=False, elem_id="map-words")
-                gradio.HTML(f"<p>{escape(_weights(desk.model.facts))}</p>")
-        page.load(None, None, None, js=CLEAR_NAMES)
-        file.change(show, file, image)
-        task.change(lambda chosen: gradio.update(visible=TASKS[chosen] == "vqa"), task, question)
-        running: Any = [press(answer, [file, task, question], said) for press in (ask.click, question.submit)]
-        explained = where.click(explain, [file, task, question, said], [drawn, words])
-        stop.click(None, cancels=[*running, explained])
-        if examples:
-            gradio.Examples([list(example) for example in examples], [file, task, question], label="Examples")
-    return page
+    kept = [parts.history, parts.asked, parts.save, parts.clear]
+    outputs = [*parts.said, *parts.confidences, *parts.prompts, parts.reference, *kept]
+    inputs = [parts.file, parts.task, parts.question, parts.chosen, parts.history]
+    running: Any = [press(ask, inputs, outputs) for press in (parts.ask.click, parts.question.submit)]
+    shown = [parts.file, parts.task, parts.question, parts.said[0]]
+    running.append(parts.where.click(explain, shown, [parts.drawn, parts.words]))
+    parts.stop.click(None, cancels=running)
+    parts.show_reference.click(show_reference, parts.history, parts.reference)
+    parts.clear.click(lambda: remember([]), None, kept)
+
+
+def _shown(said: Sequence[Said]) -> list[str]:
+    """Answers, confidences and prompts, in the order of their parts of the page."""
+    return [
+        *(one.text for one in said),
+        *(
+            "" if one.confidence is None else f"<p role='status'>{escape(confidence_in_words(one.confidence))}</p>"
+            for one in said
+        ),
+        *(one.prompt for one in said),
+    ]
 
 
 def serve(
@@ -140,18 +158,19 @@ def serve(
     host: str,
     port: int,
     max_new_tokens: int = 0,
-    examples: Sequence[Example] = (),
+    gallery: Gallery = NO_EXAMPLES,
     passage: Passage | None = None,
+    against: MedicalModel | None = None,
 ) -> None:
-    """Show the page until Ctrl-C.
+    """Show the page until Ctrl-C; of two models, both answer.
 
     Raises:
         ConfigError: the port is taken.
     """
     with tempfile.TemporaryDirectory(prefix="pefomed-chat-") as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder  # where gradio keeps what is dropped onto the page
-        page = build_page(Desk(model, max_new_tokens), examples)
-        address = launch(page, host, port, sorted({str(Path(example[0]).parent) for example in examples}), passage)
+        page = build_page(Desk(model, max_new_tokens, against), gallery)
+        address = launch(page, host, port, gallery.folders, passage)
         print(f"\nthe page: {address}   (Ctrl-C ends it)", flush=True)
         try:
             Event().wait()
@@ -193,30 +212,6 @@ def launch(
     return str(address)
 
 
-def find_examples(folder: Path) -> list[Example]:
-    """Examples from a folder of images, its first six."""
-    return _examples([folder / image for image in find_images(folder).images[:6]])
-
-
-def draw_examples(folder: Path) -> list[Example]:
-    """Examples of drawings of ours, written into ``folder``: no patient."""
-    from ..embedded.drawing import save
-
-    rng = Random("examples of the page")
-    paths = [folder / name for name in ("chest_1.png", "chest_2.png", "head.png")]
-    for path, kind in zip(paths, (CHEST, CHEST, HEAD_CT)):
-        save(draw_scene(kind, rng), path)
-    return _examples(paths)
-
-
-def _examples(paths: Sequence[Path]) -> list[Example]:
-    names = list(TASKS)
-    return [
-        (str(path), names[number % len(names)], EXAMPLE_QUESTION if number % len(names) == 0 else "")
-        for number, path in enumerate(paths)
-    ]
-
-
 def _told(act: Any) -> Any:
     """What ``act`` gives; a mistake of the user's becomes a message on the page."""
     import gradio  # late: optional
@@ -233,14 +228,16 @@ def _looks(takes: Any) -> dict[str, Any]:
     return looks if set(looks) <= set(inspect.signature(takes).parameters) else {}
 
 
-def _without_sharing(image: Any) -> dict[str, Any]:
-    """gradio puts a button beside images that sends them to a public site; how it is left out depends on gradio."""
-    takes = inspect.signature(image.__init__).parameters
-    return {"show_share_button": False} if "show_share_button" in takes else {"buttons": ["fullscreen"]}
-
-
-def _weights(facts: Any) -> str:
-    return (
-        f"weights: {facts.get('checkpoint')} (sha256 {str(facts.get('checkpoint_sha256'))[:12]}...), plugin "
-        f"{facts.get('version')}"
+def _warning(desk: Desk) -> str:
+    tiny = [model for model in desk.models if read_origins(model.facts).model == TINY]
+    return " ".join(
+        [NOT_CLINICAL, *dict.fromkeys(f"This is {what_the_tiny_model_is(model.learnt)}." for model in tiny)]
     )
+
+
+def _weights(desk: Desk) -> list[str]:
+    return [
+        f"weights: {model.facts.get('checkpoint')} (sha256 {str(model.facts.get('checkpoint_sha256'))[:12]}...), "
+        f"plugin {model.facts.get('version')}"
+        for model in desk.models
+    ]

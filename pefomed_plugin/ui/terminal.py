@@ -14,6 +14,7 @@ from ..errors import ConfigError, PefomedError
 from ..readers.views import named_images
 from ..records import numbered_images
 from . import NOT_CLINICAL
+from .desk import confidence_in_words
 
 if TYPE_CHECKING:
     from ..adapters.medical_model import MedicalModel, Shown
@@ -22,6 +23,8 @@ HELP = """  an image's path    look at this image (JPEG, PNG, TIFF, DICOM, ...)
   NAME=PATH; ...     look at several together: frontal=a.png; lateral=b.png
   any other line     a question about it
   /report, /caption  a report of it, a caption of it
+  /prompt            the last prompt, as the model got it
+  /confidence        how probable the model holds its last answer
   /where             draw what the last answer leans on
   /frame N           of files that hold several, show this one (from 0)
   /help, /quit       this text; leave (also Ctrl-D)"""
@@ -53,6 +56,8 @@ class Conversation:
                 self._choose_frame(text)
             elif text == "/where":
                 self._explain()
+            elif text in ("/prompt", "/confidence"):
+                self._tell_of_last(text)
             elif text in ("/report", "/caption"):
                 self._answer(text[1:])
             elif _is_path(text) or _are_paths(text):
@@ -105,6 +110,19 @@ class Conversation:
             answer += piece
         self._last = task, question, answer
         self._say("")
+
+    def _tell_of_last(self, command: str) -> None:
+        from ..adapters.medical_model import Request  # late: loads torch
+
+        if self._last is None:
+            self._say("no answer about this image yet; ask something first")
+            return
+        task, question, answer = self._last
+        request = Request(self.image, task, question)
+        if command == "/prompt":
+            self._say(self.model.prompt(request))
+        else:
+            self._say(confidence_in_words(self.model.confidences([request], [answer])[0]))
 
     def _explain(self) -> None:
         from ..adapters.medical_model import Request  # late: loads torch

@@ -14,6 +14,7 @@ import pytest
 from pefomed_plugin.reporting.agreement import measure_agreement, write_agreement
 from pefomed_plugin.reporting.page.explorer import write_report
 from pefomed_plugin.reporting.results import read_run
+from pefomed_plugin.services.images.decoding import DEFAULT_POLICY
 
 from ..unit.reporting.made import answers, make_images, make_run, rate
 from ..unit.services.judged import answers as rated_answers
@@ -118,15 +119,35 @@ def test_the_rating_page(tmp_path: Path, open_page: Callable[..., Any], scheme: 
 @pytest.mark.skipif(find_spec("gradio") is None, reason="gradio (extra ui) is not installed")
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_the_chat(tmp_path: Path, open_page: Callable[..., Any], scheme: str) -> None:
-    from pefomed_plugin.ui.page import Desk, build_page, draw_examples, launch
+    from pefomed_plugin.ui.desk import Desk
+    from pefomed_plugin.ui.examples import draw_examples
+    from pefomed_plugin.ui.page import build_page, launch
 
-    facts = {"checkpoint": "made.pth", "checkpoint_sha256": "0" * 64, "version": "1"}
-    page = build_page(Desk(SimpleNamespace(facts=facts, policy=None)), draw_examples(tmp_path))  # type: ignore[arg-type]
-    address = launch(page, "127.0.0.1", folders=[str(tmp_path)])
+    def made(name: str) -> Any:
+        return SimpleNamespace(
+            facts={"checkpoint": name, "checkpoint_sha256": "0" * 64, "version": "1"},
+            policy=DEFAULT_POLICY,
+            stream=lambda request, limit: iter(["yes"]),
+            prompt=lambda request: f"[INST] {request.question} [/INST]",
+            confidences=lambda requests, answers: [0.5],
+        )
+
+    gallery = draw_examples(tmp_path)
+    page = build_page(Desk(made("one.pth"), against=made("other.pth")), gallery)
+    address = launch(page, "127.0.0.1", folders=gallery.folders)
     try:
         tab = open_page(f"{address}?__theme={scheme}", color_scheme=scheme)
-        expect(tab.locator("table tbody tr").first).to_be_visible()
+        expect(tab.locator("#examples button")).to_have_count(3)
         expect(tab.locator("#image .empty")).to_have_attribute("role", "img")
+        assert faults(tab) == []
+        tab.locator("#examples button").first.click()
+        expect(tab.locator("#image img").first).to_be_visible()
+        tab.locator("#ask").click()
+        expect(tab.locator("#history li")).to_have_count(1)
+        tab.locator("#show-reference").click()
+        expect(tab.locator("#reference strong")).to_be_visible()
+        tab.locator("#prompts button").first.click()
+        expect(tab.locator("#prompt-2 textarea, #prompt-2 input")).to_be_visible()
         assert faults(tab) == []
         tab.goto("about:blank")  # closes what it holds open of the page, which ends next
     finally:

@@ -20,7 +20,7 @@ def test_the_commands_parse():
     lines = [
         line for language, text in BLOCKS for line in text.splitlines() if not language and line.startswith("pefomed ")
     ]
-    assert len(lines) == 6
+    assert len(lines) == 7
     for line in lines:
         words = shlex.split(line)[1:]
         assert make_parser([words[0]]).parse_args(words).command == words[0]

@@ -6,11 +6,32 @@ from importlib.util import find_spec
 
 import httpx
 import pytest
+import torch
 
+from pefomed_plugin import load
+from pefomed_plugin.adapters.medical_model import Request
 from pefomed_plugin.cli import main
 from pefomed_plugin.errors import ConfigError, ImageError
-from pefomed_plugin.ui.page import TASKS, Desk, build_page, draw_examples, find_examples, launch
+from pefomed_plugin.storage import read_predictions
+from pefomed_plugin.ui.desk import TASKS, Desk
+from pefomed_plugin.ui.examples import draw_examples
+from pefomed_plugin.ui.page import build_page, launch
 from tests.e2e.browsing import expect
+
+
+@pytest.fixture(scope="module")
+def other(files, tmp_path_factory):
+    """A second model that says other things."""
+    content = torch.load(files["checkpoint"], weights_only=True)
+    draw = torch.Generator().manual_seed(1)
+    content["model"] = {
+        key: tensor + 0.3 * torch.randn(tensor.shape, generator=draw) if "lora_B" in key else tensor
+        for key, tensor in content["model"].items()
+    }
+    path = tmp_path_factory.mktemp("other") / "other.pth"
+    torch.save(content, path)
+    return load(path, llama=files["llama"], vit=files["vit"])
+
 
 needs_gradio = pytest.mark.skipif(find_spec("gradio") is None, reason="gradio (extra ui) is not installed")
 
@@ -18,13 +39,30 @@ needs_gradio = pytest.mark.skipif(find_spec("gradio") is None, reason="gradio (e
 def test_the_answer_grows_into_what_the_model_says(model, scans):
     desk, path = Desk(model, max_new_tokens=8), str(scans / "a.png")
     for task, identifier in TASKS.items():
-        texts = list(desk.answer(path, task, "What is it?"))
+        said = [one for (one,) in desk.ask(path, task, "What is it?")]
+        texts = [one.text for one in said]
         expected = (
             model.ask(path, "What is it?", max_new_tokens=8)
             if identifier == "vqa"
             else getattr(model, identifier)(path, max_new_tokens=8)
         )
         assert len(texts) > 1 and texts[-1] == expected
+        request = Request(path, identifier, "What is it?" if identifier == "vqa" else None)
+        assert said[-1].prompt == model.prompt(request) and "<ImageHere>" in said[-1].prompt
+        assert said[-1].confidence == pytest.approx(model.confidences([request], [expected])[0], rel=1e-6)
+        assert {one.confidence for one in said[:-1]} == {None}
+
+
+def test_two_models_answer_the_same_each_as_alone(model, other, scans):
+    path, task = str(scans / "a.png"), next(iter(TASKS))
+    desk = Desk(model, max_new_tokens=8, against=other)
+    *_, (one, two) = desk.ask(path, task, "What is it?")
+    for said, asked in ((one, model), (two, other)):
+        assert said.text == asked.ask(path, "What is it?", max_new_tokens=8)
+        expected = asked.confidences([Request(path, "vqa", "What is it?")], [said.text])[0]
+        assert said.confidence == pytest.approx(expected, rel=1e-6)
+    assert one.confidence != two.confidence
+    assert [name[:3] for name in desk.names] == ["A: ", "B: "] and desk.names[1].endswith("other.pth")
 
 
 def test_what_was_dropped_is_shown_or_told(model, scans):
@@ -35,7 +73,7 @@ def test_what_was_dropped_is_shown_or_told(model, scans):
         desk.show(str(scans / "x.dcm"))
     for path, question, told in ((None, "?", "no image yet"), (str(scans / "a.png"), " ", "an empty question")):
         with pytest.raises(ConfigError, match=told):
-            next(desk.answer(path, next(iter(TASKS)), question))
+            next(desk.ask(path, next(iter(TASKS)), question))
 
 
 def test_what_an_answer_leans_on_is_drawn_once_there_is_one(model, scans):
@@ -44,15 +82,6 @@ def test_what_an_answer_leans_on_is_drawn_once_there_is_one(model, scans):
         desk.explain(path, task, "What is it?", "")
     drawn, words = desk.explain(path, task, "What is it?", "a lung")
     assert drawn.height > 448 and words.startswith("probability 0.")
-
-
-def test_examples_are_drawings_or_the_users_images(scans, tmp_path):
-    assert [(example[0], example[1]) for example in find_examples(scans)] == [
-        (str(scans / "a.png"), "Question [vqa]"),
-        (str(scans / "old" / "b.jpg"), "Report [report]"),
-    ]
-    drawn = draw_examples(tmp_path)
-    assert len(drawn) == 3 and all((tmp_path / each[0]).is_file() for each in drawn)
 
 
 def test_without_gradio_the_extra_and_the_terminal_are_named(monkeypatch, capsys):
@@ -77,25 +106,82 @@ def test_a_taken_port_is_told(model):
 @needs_gradio
 @pytest.mark.slow
 def test_the_page_answers_and_asks_nothing_of_other_machines(model, open_page, tmp_path):
-    examples = draw_examples(tmp_path)
-    page = build_page(Desk(model, max_new_tokens=8), examples)
-    address = launch(page, "127.0.0.1", folders=[str(tmp_path)])
+    gallery = draw_examples(tmp_path)
+    page = build_page(Desk(model, max_new_tokens=8), gallery)
+    address = launch(page, "127.0.0.1", folders=gallery.folders)
     try:
         for name, status in (("rebound.example", 403), ("localhost", 200)):  # a stranger's name that points here
             assert httpx.get(address, headers={"Host": name}).status_code == status
         tab = open_page(address)
         expect(tab.locator("#ask")).to_be_visible()
-        expect(tab.locator("table tbody tr").first).to_be_visible()
+        expect(tab.locator("#examples button")).to_have_count(3)
         assert "not for clinical use" in tab.evaluate("document.body.innerText")
         assert "share" not in tab.evaluate("document.querySelector('#image').outerHTML.toLowerCase()")
-        tab.locator("table tbody tr").first.click()
+        tab.locator("#examples button").first.click()
         expect(tab.locator("#image img").first).to_be_visible()
+        example = gallery.examples[0]
+        expect(tab.locator("#offers label")).to_have_count(len(example.offers))
         tab.locator("#ask").click()
-        expected = model.ask(examples[0][0], examples[0][2], max_new_tokens=8)
+        expected = model.ask(example.path, example.offers[0].question, max_new_tokens=8)
+        expect(tab.locator("#history li")).to_have_count(1)
         expect(tab.locator("#answer textarea")).to_have_value(expected)
+        expect(tab.locator("#reference")).to_have_text("")
+        tab.locator("#show-reference").click()
+        expect(tab.locator("#reference strong")).to_have_text(example.offers[0].sample.answer)
         tab.goto("about:blank")  # closes what it holds open of the page, which ends next
     finally:
         page.close(verbose=False)
+
+
+@needs_gradio
+@pytest.mark.slow
+def test_two_models_side_by_side_on_a_phone_by_keyboard(model, other, open_page, tmp_path):
+    gallery = draw_examples(tmp_path)
+    page = build_page(Desk(model, max_new_tokens=8, against=other), gallery)
+    address = launch(page, "127.0.0.1", folders=gallery.folders)
+    try:
+        tab = open_page(address, viewport={"width": 390, "height": 844}, accept_downloads=True)
+        expect(tab.locator("#examples button")).to_have_count(3)
+        tab.locator("#examples button").nth(1).focus()
+        tab.keyboard.press("Enter")
+        expect(tab.locator("#image img").first).to_be_visible()
+        example = gallery.examples[1]
+        expect(tab.locator("#question textarea, #question input")).to_have_value(example.offers[0].question)
+        tab.locator("#offers input").first.focus()
+        tab.keyboard.press("ArrowDown")
+        question = example.offers[1].question
+        expect(tab.locator("#question textarea, #question input")).to_have_value(question)
+        tab.locator("#ask").focus()
+        tab.keyboard.press("Enter")
+        expect(tab.locator("#history li")).to_have_count(1)
+        answers = [asked.ask(example.path, question, max_new_tokens=8) for asked in (model, other)]
+        for end, asked, answer in (("", model, answers[0]), ("-2", other, answers[1])):
+            expect(tab.locator(f"#answer{end} textarea")).to_have_value(answer)
+            held = asked.confidences([Request(example.path, "vqa", question)], [answer])[0]
+            expect(tab.locator(f"#confidence{end}")).to_contain_text(f"confidence {held:.2f}")
+        tab.locator("#prompts button").first.focus()
+        tab.keyboard.press("Enter")
+        prompt = model.prompt(Request(example.path, "vqa", question))
+        expect(tab.locator("#prompt-1 textarea, #prompt-1 input")).to_have_value(prompt)
+        assert tab.evaluate("document.documentElement.scrollWidth") <= 390
+        with tab.expect_download() as download:
+            tab.locator("#save-history").click()
+        saved = read_predictions(download.value.path())
+        assert [record.prediction for record in saved] == answers
+        assert {(record.question, record.answer) for record in saved} == {(question, example.offers[1].sample.answer)}
+        tab.locator("#clear-history").click()
+        expect(tab.locator("#history li")).to_have_count(0)
+        expect(tab.locator("#history")).to_contain_text("Nothing asked yet")
+        tab.goto("about:blank")
+    finally:
+        page.close(verbose=False)
+
+
+def test_weights_that_are_named_twice_are_refused(capsys):
+    assert main(["chat", "--ckpt", "a.pth", "--ckpt", "b.pth"]) == 2
+    assert "name the other weights with --against" in capsys.readouterr().err
+    assert main(["chat", "--ckpt", "a.pth", "--against", "b.pth", "--cli"]) == 2
+    assert "leave out it or --cli" in capsys.readouterr().err
 
 
 @needs_gradio

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from pefomed_plugin.adapters.medical_model import Request
 from pefomed_plugin.cli import main
 from pefomed_plugin.services.images.decoding import DEFAULT_POLICY
 from pefomed_plugin.ui import NOT_CLINICAL
@@ -63,6 +64,14 @@ def test_what_the_last_answer_leans_on(talk, scans):
         assert drawn.height > 448
     Path(drawn.filename).unlink()
     assert talk(str(scans / "old" / "b.jpg"), "/where").startswith("no answer about this image yet")
+
+
+def test_the_last_prompt_and_confidence(talk, model, scans):
+    path = str(scans / "a.png")
+    assert talk(path, "/prompt").startswith("no answer about this image yet")
+    answer, request = talk("What is it?")[:-1], Request(path, "vqa", "What is it?")
+    assert talk("/prompt") == model.prompt(request) + "\n"
+    assert talk("/confidence").startswith(f"confidence {model.confidences([request], [answer])[0]:.2f} (")
 
 
 def test_a_mistake_is_told_and_the_image_stays(talk, model, scans):
