@@ -43,6 +43,7 @@ LAYERS = {
     "reporting": 4,
     "embedded": 4,
     "sharing": 4,
+    "rewards": 4,
     "registration": 5,
     "launch": 5,
     "doctor": 5,

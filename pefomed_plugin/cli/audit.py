@@ -14,7 +14,7 @@ from ..environment import check_sample_folder, sample_folder
 from ..errors import ConfigError, DataError
 from ..readers import DATASETS, read_data
 from ..records import Sample
-from ..reporting.audit import audit_table, harness_table, probes_table
+from ..reporting.audit import audit_table, harness_table, probes_table, reward_table
 from ..reporting.rendering import Shown
 from ..requirements import missing
 from ..scoring import SCORERS, find_scorer
@@ -48,6 +48,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--scorer", action="append", default=[], metavar="NAME", help="only this one; may be repeated (default: all)"
     )
     parser.add_argument(
+        "--reward",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="what this scorer pays as a reward for the same answers, in place of the audit; may be repeated",
+    )
+    parser.add_argument(
         "--reports", type=int, default=200, metavar="N", help="look at N reports, evenly chosen (default 200; 0: all)"
     )
     parser.add_argument("--every-figure", action="store_true", help="show the figures of open and closed questions too")
@@ -77,13 +84,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> Output:
     """Try every scorer on every data set; exit code 1 where a figure is not what its scorer declares."""
     if arguments.action == "judge":
-        if arguments.data or arguments.scorer or arguments.harness:
+        if arguments.data or arguments.scorer or arguments.harness or arguments.reward:
             raise ConfigError(
-                "--data, --scorer and --harness are of pefomed audit; a judge is audited with our own texts"
+                "--data, --scorer, --reward and --harness are of pefomed audit; a judge is audited with our own texts"
             )
         return audit_judge.run(arguments)
     if arguments.reports < 0:
         raise ConfigError(f"--reports must be at least 0, not {arguments.reports}")
+    if arguments.reward:
+        return _rewards(arguments)
     specs, left_out = _scorers(arguments.scorer)
     harnesses = _harnesses(arguments.harness)
     sets = _read_sets(arguments.data, arguments.reports)
@@ -128,10 +137,44 @@ def run(arguments: argparse.Namespace) -> Output:
     return Output(data, shown, 1 if off else 0)
 
 
+def _rewards(arguments: argparse.Namespace) -> Output:
+    """What each reward pays; exit code 1 where it overpays an answer that is none."""
+    from ..rewards import Earned, earnings, reward  # late: loads PIL
+
+    if arguments.scorer or arguments.harness or arguments.every_figure:
+        raise ConfigError("--reward stands alone: --scorer, --harness and --every-figure are about scorers")
+    rewards = [reward(name) for name in arguments.reward]
+    shown: list[Shown] = []
+    found: dict[str, dict[str, list[Earned]]] = {}
+    with one_meteor():
+        for tested in _read_sets(arguments.data, arguments.reports):
+            for one in rewards:
+                earned = earnings(one, tested.samples) if tested.samples[0].task in one.spec.tasks else []
+                if earned:
+                    found.setdefault(one.name, {})[tested.name] = earned
+                    shown += [reward_table(f"{one.name}: {tested.title}", one.range, earned), ""]
+    unused = [one.name for one in rewards if one.name not in found]
+    if unused:
+        raise DataError(f"{', '.join(unused)}: not for the tasks of these data sets; give others with --data")
+    overpaid = sum(row.is_overpaid for sets in found.values() for rows in sets.values() for row in rows)
+    shown.append(
+        f"{overpaid} kinds of answers are paid for more than is right of them: a policy can learn them"
+        if overpaid
+        else "nothing is paid for more than is right of it"
+    )
+    data = {
+        "rewards": {name: {key: list(map(asdict, rows)) for key, rows in sets.items()} for name, sets in found.items()},
+        "overpaid": overpaid,
+    }
+    return Output(data, shown, 1 if overpaid else 0)
+
+
 def next_step(arguments: argparse.Namespace, exit_code: int) -> NextStep:
     """The judge that needs no model, tried in the same way."""
     if arguments.action == "judge":
         return audit_judge.next_step(arguments, exit_code)
+    if arguments.reward:
+        return pefomed("audit", *(word for name in arguments.reward for word in ("--scorer", name)))
     return pefomed("audit", "judge", "--judge", "offline")
 
 

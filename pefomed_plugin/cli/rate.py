@@ -12,6 +12,7 @@ from .output import Output, add_json_argument
 from .rate_import import import_ratings, show_preferences
 from .rate_needed import add_needed_arguments, plan_needed
 from .rate_page import add_page_arguments, serve_page
+from .rate_preferences import add_preference_arguments, export_preferences
 from .rate_sheets import export_sheets, write_rated_sheets
 from .rate_status import show_status
 from .rate_study import add_pair_arguments
@@ -54,6 +55,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     result.add_argument("folder", type=Path, metavar="DIR", help="folder of the study, or its preferences.jsonl")
     add_json_argument(result)
     add_needed_arguments(actions.add_parser("plan", help="how many ratings are needed, from the ones there are"))
+    add_preference_arguments(
+        actions.add_parser("export-preferences", help="ratings of several models' answers as DPO and KTO data for TRL")
+    )
     parser.epilog = (
         "examples:\n"
         "  pefomed rate export results/vqa_rad-test/predictions.jsonl --annotators 10 --out ratings\n"
@@ -94,6 +98,7 @@ ACTIONS: Mapping[str, Callable[[argparse.Namespace], int | Output]] = {
     "import": import_ratings,
     "preferences": show_preferences,
     "plan": plan_needed,
+    "export-preferences": export_preferences,
 }
 
 
@@ -106,6 +111,8 @@ def next_step(arguments: argparse.Namespace, _: int) -> NextStep | None:
     """Import what people will have rated; then how far they agree."""
     if arguments.action == "plan":
         return pefomed("rate", "serve", arguments.predictions, "--random", "100")
+    if arguments.action == "export-preferences":
+        return pefomed("compare", *dict.fromkeys(path.parent for path in arguments.runs))
     if arguments.action == "preferences":
         return pefomed("rate", "preferences", arguments.folder, "--json")
     if arguments.action == "status":

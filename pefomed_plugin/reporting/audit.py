@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ..scoring.intervals import Interval
 from ..scoring.probes import PERFECT, PROBES
@@ -82,6 +83,24 @@ def harness_table(called: Called, *, every_figure: bool = False) -> Table:
 
 def _right_count(counted: Counted) -> str:
     return "" if counted.low is None or counted.high is None else _span(counted.low, counted.high, "%")
+
+
+def reward_table(title: str, ends: tuple[float, float], rows: Sequence[Any]) -> Table:
+    """What a reward pays for each kind of answers (``rewards.Earned``), beside what is right of them."""
+    return Table(
+        title,
+        [
+            Column("answers", lambda row: row.probe),
+            Column("earn", lambda row: row.mean, FIGURE, digits=3),
+            Column("right of it", lambda row: row.right, FIGURE, digits=3),
+            Column("scored", lambda row: row.scored, COUNT),
+            Column("not", lambda row: row.unscored, COUNT),
+            Column("", lambda row: "overpaid" if row.is_overpaid else ""),
+        ],
+        rows,
+        [f"mean reward, {ends[0]:g} to {ends[1]:g}; right of it: what its exact answers alone would earn"],
+        tone=lambda row: BAD if row.is_overpaid else "",
+    )
 
 
 def judge_table(title: str, figures: Sequence[KindFigure]) -> Table:

@@ -32,7 +32,7 @@ _METRIC_SPECS = (
     *(MetricSpec(name, f"BLEU-{name[-1]}", pooled=True) for name in BLEU),
     MetricSpec("meteor", "METEOR", pooled=True),
     MetricSpec("rouge_l", "ROUGE-L"),
-    MetricSpec("cider", "CIDEr", high=10.0),
+    MetricSpec("cider", "CIDEr", high=10.0, relative=True),
 )
 METRICS = tuple(metric.name for metric in _METRIC_SPECS)
 PROTOCOLS: dict[str, str] = {

@@ -51,6 +51,8 @@ class MetricSpec:
     """False for distances and error rates."""
     pooled: bool = False
     """A figure of the whole data set that is no mean over its samples (BLEU), so without an interval of the mean."""
+    relative: bool = False
+    """A score depends on the set's other answers or references too (CIDEr), so no answer has one of its own."""
 
     @property
     def factor(self) -> float:
