@@ -19,7 +19,7 @@ from ..scoring.files import read_scores, read_specs, score_file
 from ..scoring.pairing import mean_of_given, pair_scores
 from ..scoring.spec import ScorerSpec
 from ..services.judgements import find_repeated, read_runs, rubrics_of
-from ..services.rating.sheet_import import MATCHED
+from ..services.rating.study import MATCHED
 from .rows import asked
 
 TIED, RATED_ONCE, SAME_TEXT, NO_TEXT = "rated alike", "rated of one model only", "the same text", "no text"

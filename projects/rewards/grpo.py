@@ -4,9 +4,7 @@ Trains the exported transformers model of a run through TRL, with our scorers as
 greedily before and after. Prints exact match with its interval beside the reward, the probes that the completions of
 training looked like, and the answers that became most common. Data and model are generated: nothing about medicine.
 
-    pefomed train --cfg-path projects/pefomed/stage2_vqa_rad.yaml
-    pefomed checkpoint export output/embedded/stage2_vqa_rad/checkpoint_last.pth --format transformers --out model
-    python projects/rewards/grpo.py --model model --data SAMPLE/vqa_rad --out output/rewards
+docs/rewards.md has the commands from nothing to the figures, and the figures.
 """
 
 from __future__ import annotations
