@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from ..errors import ConfigError, DataError
 from ..services.whole_folder import fresh_folder, refuse_to_overwrite
 from ._answers import read_answers
-from .arguments import existing_folder
 from .output import Output, add_json_argument
 
 if TYPE_CHECKING:
@@ -45,9 +44,7 @@ def add_preference_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--good", type=float, metavar="X", help="kto: wanted from X on (default: above the middle of the range)"
     )
-    parser.add_argument(
-        "--image-root", type=existing_folder, metavar="DIR", help="of the images; writes parquet with them in it"
-    )
+    parser.add_argument("--image-root", type=Path, metavar="DIR", help="of the images; writes parquet with them in it")
     add_json_argument(parser)
 
 
@@ -105,6 +102,8 @@ def _check(arguments: argparse.Namespace, formats: list[str]) -> None:
         raise ConfigError(f"--margin must be at least 0, not {arguments.margin:g}")
     if arguments.good is not None and "kto" not in formats:
         raise ConfigError("--good is for kto; pairs have no level from which they are wanted")
+    if arguments.image_root and not arguments.image_root.is_dir():
+        raise ConfigError(f"--image-root: there is no folder {arguments.image_root}")
     refuse_to_overwrite(arguments.out, ConfigError)
 
 

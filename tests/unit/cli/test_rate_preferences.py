@@ -140,6 +140,7 @@ def test_mistakes_are_named(two, tmp_path, capsys):
     assert "--margin" in refused(*two, "--margin", "-1", *out)
     assert "holds no scores of 'exact_mach'" in refused(*two, "--scorer", "exact_mach", *out)
     assert "nothing to write" in refused(*two, "--margin", "1", "--format", "dpo", *out)
+    assert "there is no folder" in refused(*two, "--image-root", str(tmp_path / "none"), *out)
     assert not (tmp_path / "out").exists()
     assert "is there already" in refused(*two, "--out", str(tmp_path / "a"))
     strange = [replace(found, question="Another?") for found in answers(6)]
