@@ -15,6 +15,7 @@ from typing import Any
 
 from ..errors import DataError, near_names
 from ..records import Prediction
+from ..scoring import SCORERS
 from ..scoring.files import read_scores, read_specs, score_file
 from ..scoring.pairing import mean_of_given, pair_scores
 from ..scoring.spec import ScorerSpec
@@ -61,16 +62,18 @@ def rated_answers(predictions: Sequence[Prediction], folder: Path, label: str, s
         DataError: there are no such scores, or they are about other answers.
     """
     repeated = find_repeated(folder)
+    scorer = SCORERS[scorer].name if scorer in SCORERS else scorer  # a short one
     name = scorer or next((found for found in repeated if found.startswith("human/")), "")
-    single = sorted(path.stem for path in (folder / "scores").glob("*.jsonl") if ".run" not in path.stem)
     if name in repeated:
         runs = [[score for _, score in pair_scores(predictions, found)] for found in read_runs(folder, name)]
     elif name and score_file(folder, name).exists():
         runs = [[score for _, score in pair_scores(predictions, read_scores(score_file(folder, name)))]]
     else:
-        known = ", ".join([*repeated, *single]) or "none"
+        files = [path for path in sorted((folder / "scores").glob("*.jsonl")) if ".run" not in path.stem]
+        there = [*repeated, *(scores[0].scorer for scores in map(read_scores, files) if scores)]
+        known = ", ".join(there) or "none"
         what = f"scores of {scorer!r}" if scorer else "people's ratings"
-        near = f"; {near_names(scorer, [*repeated, *single])}" if scorer and (repeated or single) else ""
+        near = f"; {near_names(scorer, there)}" if scorer and there else ""
         raise DataError(
             f"{folder}/scores holds no {what} (there: {known}){near}; import ratings first (pefomed rate import), or "
             "name scores with --scorer"

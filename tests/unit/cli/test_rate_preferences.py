@@ -98,7 +98,7 @@ def test_scores_of_a_scorer_stand_in_for_ratings(tmp_path):
         write_scores(found, ["exact_match"], tmp_path / name, {})
     runs = [str(tmp_path / name / "predictions.jsonl") for name in "ab"]
     out = tmp_path / "out"
-    assert main(["rate", "export-preferences", *runs, "--scorer", "exact_match/pefomed", "--out", str(out)]) == 0
+    assert main(["rate", "export-preferences", *runs, "--scorer", "exact_match", "--out", str(out)]) == 0
     assert [row["chosen_model"] for row in rows_of(out / "dpo.jsonl")] == ["a"]
 
 
