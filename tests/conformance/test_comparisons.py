@@ -61,3 +61,9 @@ def test_the_least_difference_seen_is_found_in_80_of_100() -> None:
         gain = least / 100
     share, _ = claims(gain)
     assert 0.7 <= share <= 0.87
+
+
+def test_holm_of_statsmodels() -> None:
+    multitest = pytest.importorskip("statsmodels.stats.multitest")
+    for p_values in ([0.001, 0.2, 0.03, 0.03, 0.9], [0.5], [0.01] * 6):
+        assert adjust_holm(p_values) == pytest.approx(multitest.multipletests(p_values, method="holm")[1].tolist())

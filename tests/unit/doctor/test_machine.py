@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import stat
-import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -118,27 +116,6 @@ def test_a_driver_but_a_torch_for_the_cpu(monkeypatch):
     monkeypatch.setattr(torch.version, "cuda", None)
     (finding,) = machine.check_gpus()
     assert finding.state == WARNING and "built for the CPU" in finding.found and "pytorch.org" in finding.remedy
-
-
-@pytest.mark.usefixtures("no_gpu")
-@pytest.mark.parametrize(
-    ("words", "none_of"),
-    [
-        (["doctor"], ["torch", "transformers"]),
-        (["doctor", "--cfg-path", "train_configs/pefomed_stage2.yaml"], ["torch._dynamo", "transformers"]),
-    ],
-)
-def test_it_waits_for_nothing_heavy(words, none_of, tmp_path):
-    """Without a hint of a GPU torch is not asked; a run needs torch, but neither its compiler nor transformers."""
-    heavy = [*none_of, "accelerate", "peft", "timm", "matplotlib", "openai", "gradio", "pycocoevalcap"]
-    code = (
-        "import sys\nfrom pefomed_plugin.doctor import machine\nmachine.may_have_gpu = lambda: False\n"
-        f"from pefomed_plugin.cli import main\nmain({words!r})\n"
-        f"print('loaded', [name for name in {heavy!r} if name in sys.modules])"
-    )
-    environ = {**os.environ, "PEFOMED_SAMPLE": str(tmp_path / "sample"), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environ)
-    assert done.stdout.splitlines()[-1] == "loaded []" and "ready" in done.stdout
 
 
 def make_java(path: Path, code: int) -> str:

@@ -52,12 +52,6 @@ def test_p_of_several_tests_by_holm() -> None:
     assert adjust_holm([0.6, 0.7]) == [1.0, 1.0] and adjust_holm([0.02]) == [0.02] and adjust_holm([]) == []
 
 
-def test_holm_of_statsmodels() -> None:
-    multitest = pytest.importorskip("statsmodels.stats.multitest")
-    for p_values in ([0.001, 0.2, 0.03, 0.03, 0.9], [0.5], [0.01] * 6):
-        assert adjust_holm(p_values) == pytest.approx(multitest.multipletests(p_values, method="holm")[1].tolist())
-
-
 def test_the_standard_error_is_that_of_the_mean_where_clusters_are_single_samples() -> None:
     values = [3.0, 1.0, 4.0, 1.0, 5.0, 9.0]
     expected = statistics.stdev(values) / 6**0.5

@@ -13,8 +13,7 @@ from pefomed_plugin.services import spreadsheets
 from pefomed_plugin.services.judge import prompts, refusals
 from pefomed_plugin.services.judge.prompts import parse_verdict
 from pefomed_plugin.services.privacy import patterns
-
-from .steps import count_steps
+from tests.unit.steps import count_steps
 
 PRIVACY_UNITS = ("Aa-", "Aa ", "Aa, ", "1-", "1.", "00 ", "a@", "1.1.", "_", "Dr. ", "a")
 """What the patterns of ``pefomed privacy`` take apart."""
