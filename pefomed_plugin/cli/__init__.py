@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext, redirect_stdout
+from typing import NoReturn
 
 from .. import __version__
 from ..errors import PefomedError, near_names, printable, why
@@ -141,9 +142,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
+class _Parser(argparse.ArgumentParser):
+    """Its complaints break at words."""
+
+    def error(self, message: str) -> NoReturn:
+        with folded_output():
+            super().error(message)
+
+
 def make_parser(wanted: Iterable[str] = tuple(COMMANDS)) -> argparse.ArgumentParser:
     """The parser of ``pefomed``; only the sub-commands that are ``wanted`` are imported and get their arguments."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="pefomed",
         description="PeFoMed for MiniGPT-v2.",
         epilog=_EPILOG,

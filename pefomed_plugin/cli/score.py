@@ -119,8 +119,11 @@ def run(arguments: argparse.Namespace) -> Output:
 
 
 def next_step(arguments: argparse.Namespace, _: int) -> NextStep:
-    """Every answer beside its image."""
-    return page_of(arguments.out or arguments.predictions.parent)
+    """Of answers that know their data, what is reached without looking; then every answer beside its image."""
+    folder = arguments.out or arguments.predictions.parent
+    if (folder / "provenance.json").is_file() and not (folder / FLOORS).is_dir():
+        return pefomed("floors", folder)
+    return page_of(folder)
 
 
 def _check_vocabulary(spec: ScorerSpec, path: Path | None) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Callable, NoReturn
 
 from ..errors import PefomedError, one_line
+from .console import is_first_rank
 from .parallel import locked
 
 _LOST = re.compile(r"gloo|NCCL|c10d|Connection (?:closed|reset) by peer|Broken pipe", re.IGNORECASE)
@@ -109,9 +110,10 @@ def _print_once(text: str) -> None:
     if not error_file or not _is_one_of_many():
         print(text, file=sys.stderr, flush=True)
         return
+    below_bar = "\n" if sys.stderr.isatty() and not is_first_rank() else ""  # of the first rank, which still stands
     said = Path(error_file).parent.parent / "said"
     with locked(said.with_name("said.lock")):
         before = said.read_text(encoding="utf-8") if said.is_file() else ""
         if text + "\n" not in before:
-            print(text, file=sys.stderr, flush=True)
+            print(below_bar + text, file=sys.stderr, flush=True)
             said.write_text(before + text + "\n", encoding="utf-8")

@@ -25,7 +25,7 @@ COLUMNS = 80
 PATIENCE_S = 240.0
 """A command that says nothing for so long hangs; no test ends by it where all is well."""
 
-_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]|\x1b[=>]")
+_ON_A_ROW = re.compile(r"(\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]|\x1b[=>])|([^\x1b])")
 _SCRIPT = "import sys; from pefomed_plugin.cli import main; sys.argv[0] = 'pefomed'; sys.exit(main())"
 
 
@@ -85,6 +85,11 @@ class Newcomer:
         assert not wide, f"{line}: wider than {COLUMNS} columns:\n" + "\n".join(wide)
         return shown
 
+    @property
+    def commands(self) -> int:
+        """How many were typed."""
+        return len(self.typed)
+
     def follows(self, shown: Shown, *more: str, code: int = 0, **how: Callable[[str], bool]) -> Shown:
         """Type the next step as it was printed, with ``more`` words behind it."""
         return self.types(" ".join([shown.next, *map(shlex.quote, more)]), code, **how)
@@ -92,7 +97,7 @@ class Newcomer:
 
 def is_to_be_copied(line: str) -> bool:
     """A command, which is never folded: the terminal does it, so that copying gives one line."""
-    return line.startswith(("next: ", "torchrun ", "pefomed ", "cd "))
+    return line.startswith(("next: ", "to continue: ", "torchrun ", "pefomed ", "cd "))
 
 
 def _script(path: Path, code: str) -> None:
@@ -136,6 +141,21 @@ def _run(line: str, folder: Path, environ: dict[str, str], until: Callable[[str]
 
 
 def _as_seen(text: str) -> str:
-    """Without escapes; of what was drawn over within a line, the last."""
-    rows = _ESCAPES.sub("", text).replace("\r\n", "\n").split("\n")
-    return "\n".join(row.rstrip("\r").rsplit("\r", 1)[-1] for row in rows)
+    """What stands on the screen in the end: carriage returns and erased lines taken as a terminal takes them."""
+    return "\n".join(map(_row_as_seen, text.replace("\r\n", "\n").split("\n")))
+
+
+def _row_as_seen(row: str) -> str:
+    cells: list[str] = []
+    place = 0
+    for escape, letter in _ON_A_ROW.findall(row):
+        if letter == "\r":
+            place = 0
+        elif letter:
+            cells[place : place + 1] = letter
+            place += 1
+        elif escape.endswith("2K"):
+            cells = [" "] * place
+        elif escape.endswith("[K"):
+            del cells[place:]
+    return "".join(cells).rstrip()
