@@ -27,7 +27,7 @@ from ..services.console import say
 from ..storage import write_records
 from ._answers import read_answers
 from .arguments import add_floor_argument, add_permission, add_predictions, add_score_arguments
-from .next_step import NextStep, page_of
+from .next_step import NextStep, page_of, pefomed
 from .output import Output, add_json_argument
 
 

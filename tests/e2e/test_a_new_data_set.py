@@ -125,7 +125,7 @@ def test_permission_breakdown_and_report(grown: Path, here: Path) -> None:  # no
     )
     assert "ward_notes: not a public data set, and its texts would go to api.example.org" in told
     pefomed(grown, here, "report . --no-images --out report.html")
-    assert "B2 (surgery)" in (here / "report.html").read_text(encoding="utf-8")
+    assert '"B2":"surgery"' in (here / "report.html").read_text(encoding="utf-8")
     card = python(
         grown,
         here,

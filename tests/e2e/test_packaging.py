@@ -215,7 +215,7 @@ def test_the_first_minute_without_the_repository(installed: tuple[Path, Path], s
     assert Path(place.strip()).is_relative_to(programs.parent)  # not the repository's
 
     shown = run([pefomed, "--help"], work).stdout
-    assert [name for name in COMMANDS if f"\n    {name} " not in shown and f"\n    {name}\n" not in shown] == []
+    assert [name for name in COMMANDS if f"\n  {name} " not in shown and f"\n  {name}\n" not in shown] == []
     run([pefomed, "sample", "--no-model", "--out", "sample"], work)  # the model, slow to make, is the shared one's
     assert (work / "sample" / "iu_xray" / "annotation.json").is_file()
     install, *lines = QUICK_START

@@ -75,7 +75,7 @@ def test_it_learns_and_everything_says_with_what(run: Any) -> None:
     config = yaml.safe_load((out / "config.yaml").read_text(encoding="utf-8"))
     assert config["datasets"]["vqa_rad"]["vis_processor"]["eval"]["mean"] == [0.5, 0.5, 0.5]
     assert len((out / "results" / "vqa_rad-test" / "predictions.jsonl").read_text().splitlines()) == 8
-    assert f"--options model.vit_model={WHOLE} model.image_size=128" in (out / "README.md").read_text(encoding="utf-8")
+    assert f" model.vit_model={WHOLE} model.image_size=128`" in (out / "README.md").read_text(encoding="utf-8")
     _, done = run("run.resume=auto", "model.image_size=112", "model.vit.patch_size=14")
     assert done.returncode != 0
     assert "was trained with the vision encoder" in done.stdout + done.stderr

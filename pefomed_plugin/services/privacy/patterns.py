@@ -75,6 +75,10 @@ def without_overlaps(spans: Iterable[Span]) -> list[Span]:
     return kept
 
 
+_ACRONYM = re.compile(r"(?<!\bMc)(?<!\bMac)(?<=[^\W\d_A-Z])[A-Z]")
+"""A capital within a word, as in ViT; McDonald is a name."""
+_ROUND = "00000"
+"""How a number ends that counts something: nobody's number is drawn so."""
 _ORDER = ("email", "uid", "phone", "id", "address", "date", "institution", "name", "age", "number")
 
 
@@ -84,7 +88,9 @@ def _checked(kind: str, match: re.Match[str]) -> str:
     if kind == "given":
         given, family = _plain(match["given"]), match["family"]
         is_name = given in GIVEN_NAMES and family not in NO_FAMILY_NAMES and _plain(family) not in NO_FAMILY_NAMES
-        return "name" if is_name else ""
+        return "name" if is_name and not _ACRONYM.search(family) else ""
+    if kind == "number":
+        return "" if value.endswith(_ROUND) else kind
     if kind == "name":
         first = re.split(r"[\s,^]", value)[0]
         return "" if first in NO_NAMES or _plain(first) in NO_NAMES else "name"

@@ -57,7 +57,9 @@ def test_own_images_and_reports(newcomer: Callable[..., Newcomer], write: Callab
     page = study / "output/try/stage2/report.html"
     assert WORDS in page.read_text(encoding="utf-8") and "Herz" in page.read_text(encoding="utf-8")
 
-    line = next(line for line in (study / "evaluate.yaml").read_text(encoding="utf-8").splitlines() if "pefomed" in line)
+    line = next(
+        line for line in (study / "evaluate.yaml").read_text(encoding="utf-8").splitlines() if "pefomed" in line
+    )
     evaluated = hospital.types(line[len("# ") :].replace("output/stage2", "output/try/stage2"))
     hospital.follows(evaluated)
     answers = study / "output/try/evaluate/results/medical_custom-test/predictions.jsonl"
@@ -67,6 +69,8 @@ def test_own_images_and_reports(newcomer: Callable[..., Newcomer], write: Callab
     scanned = hospital.types("pefomed privacy scan output ../prepared", code=0)
     assert "looked at" in scanned.text
     written = [path for path in [*study.rglob("*"), *hospital.folder.parent.joinpath("prepared").rglob("*")]]
-    texts = "\n".join(path.read_text(encoding="utf-8") for path in written if path.suffix in (".json", ".jsonl", ".html"))
+    texts = "\n".join(
+        path.read_text(encoding="utf-8") for path in written if path.suffix in (".json", ".jsonl", ".html")
+    )
     assert "PAT-471" not in texts and "1.2.3." not in texts and "Muster" not in texts
     assert hospital.commands == COMMANDS

@@ -137,3 +137,13 @@ def test_presidio_is_asked_in_the_languages_it_has(monkeypatch):
 
 def test_base64_is_no_text():
     assert find_spans("src='data:image/png;base64," + "1234567/" * 50 + "'")[0] == []
+
+
+def test_what_we_write_ourselves_is_no_finding() -> None:
+    """Words of a model card and numbers of a configuration."""
+    assert _kinds("a frozen EVA ViT and max_pixels: 200000000") == []
+    assert _kinds("seen by Eva McDonald, 20017734") == ["name", "number"]
+
+
+def _kinds(text: str) -> list[str]:
+    return [span.kind for span in find_spans(text)[0]]
