@@ -152,3 +152,15 @@ def test_it_is_the_last_line_on_stderr_and_not_in_json(capsys):
 def test_a_mistake_has_its_remedy_and_no_next_step(capsys):
     assert main(["wasm"]) == 2
     assert "next:" not in capsys.readouterr().err
+
+
+def test_shards_of_own_data_lead_to_a_project_of_what_was_prepared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = importlib.import_module("pefomed_plugin.cli.shard")
+    given = make_parser(["shard"]).parse_args(["shard", "prepared", "--out", "shards"])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(module, "read_manifest", lambda folder: {"dataset": "medical_custom"})
+    assert module.next_step(given, 0).line == "pefomed init my_study --data prepared"
+    monkeypatch.setattr(module, "read_manifest", lambda folder: {"dataset": "roco"})
+    assert "build_info.storage=shards" in module.next_step(given, 0).line
