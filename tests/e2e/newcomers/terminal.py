@@ -102,7 +102,7 @@ def _is_a_path(line: str) -> bool:
 
 def is_to_be_copied(line: str) -> bool:
     """A command, which is never folded: the terminal does it, so that copying gives one line."""
-    return line.startswith(("next: ", "to continue: ", "torchrun ", "pefomed ", "cd "))
+    return line.lstrip().startswith(("next: ", "to continue: ", "-> ", "torchrun ", "pefomed ", "cd "))
 
 
 def _script(path: Path, code: str) -> None:
