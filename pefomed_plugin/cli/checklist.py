@@ -11,7 +11,7 @@ from ..reporting.checklists import GUIDELINES
 from ..reporting.rendering import Shown, to_markdown
 from ..reporting.results import read_run
 from ..services.console import say
-from ..storage import write_text
+from ..storage import set_aside, write_text
 from .next_step import NextStep, again, page_of
 from .output import Output, add_json_argument
 
@@ -44,6 +44,8 @@ def run(arguments: argparse.Namespace) -> Output:
     if arguments.out:
         parts = [warning(found.origins)]
         parts += [to_markdown(table) for table in tables]
+        if arguments.out.exists():  # somebody may have gone on with it by hand
+            say(f"{arguments.out} was there already; it is now {set_aside(arguments.out)}")
         write_text(arguments.out, "\n\n".join(part for part in parts if part) + "\n")
         say(f"wrote {arguments.out}")
     brief = [checklist_table(GUIDELINES[name], filled, whole=False) for name, filled in answers.items()]

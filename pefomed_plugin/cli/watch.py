@@ -86,8 +86,8 @@ def _goes_on(trainings: Sequence[Training]) -> bool:
 
 
 def _table(trainings: Sequence[Training]) -> Table:
+    from ..reporting.durations import time_in_words
     from ..reporting.table import COUNT, FIGURE, Cell, Column, Table
-    from ..reporting.training.curves import in_words
 
     def last(key: str, digits: int) -> Column:
         def place(training: Training) -> Cell:
@@ -109,7 +109,7 @@ def _table(trainings: Sequence[Training]) -> Table:
 
     def left(training: Training) -> str:
         seconds = training.remaining_s
-        return "-" if training.is_done or seconds is None else in_words(seconds)
+        return "-" if training.is_done or seconds is None else time_in_words(seconds)
 
     columns = [
         Column("run", lambda training: training.name),

@@ -15,7 +15,7 @@ from ..records import Sample
 from ..services.data.shard_files import ShardFiles, open_shards
 from ..services.data.shard_sources import read_storage
 from ..services.images.decoding import ImagePolicy, open_image
-from .findings import ERROR, OK, WARNING, Finding, from_error
+from .findings import ERROR, NOTE, OK, WARNING, Finding, from_error
 
 OPENED = 4
 """Samples of each split whose images are opened, evenly from the first to the last."""
@@ -41,10 +41,15 @@ def check_images(name: str, section: DatasetConfig, run: RunConfig) -> list[Find
         return from_error("data", what, error, f"pefomed prepare {name} --source {storage} --out FOLDER says more")
     found = release.splits()
     return [
-        _check_split(name, split, samples, release, section)
+        _check_split(name, split, found[split], release, section) if found.get(split) else _no_split(name, split, run)
         for split in dict.fromkeys(splits)
-        if (samples := found.get(split))
     ]
+
+
+def _no_split(name: str, split: str, run: RunConfig) -> Finding:
+    trains = not run.evaluate and split in run.train_splits
+    told = f"the data have no such split{'; nothing of them is trained on' if trains else ''}"
+    return Finding("data", f"{name}, {split}", WARNING if trains else NOTE, told, "docs/data.md" if trains else "")
 
 
 def _check_split(name: str, split: str, samples: list[Sample], release: Release, section: DatasetConfig) -> Finding:

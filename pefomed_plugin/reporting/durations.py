@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from ..services.memory.operations import READING
 from .rendering import Shown
 from .table import COUNT, FIGURE, Column, Table
-from .training.curves import in_words
 
 if TYPE_CHECKING:
     from ..adapters.training.duration import Duration
@@ -64,5 +63,13 @@ def hours_data(found: Sequence[Duration], utilisation: float, price: float | Non
     ]
 
 
+def time_in_words(seconds: float) -> str:
+    """``42 s``, ``12 min``, ``3 h 05 min``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
 def _in_words(seconds: float | None) -> str:
-    return "none" if seconds is None else in_words(seconds)
+    return "none" if seconds is None else time_in_words(seconds)

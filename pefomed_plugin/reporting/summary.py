@@ -9,6 +9,7 @@ from typing import Any
 from ..config.compose import Configuration
 from ..origins import TINY, Origins
 from ..scoring.metrics_file import PREDICTIONS
+from .durations import time_in_words
 from .figures import FIGURE_COLUMNS, Figure, figures_with_floors
 from .rendering import Panel
 from .table import Table
@@ -41,7 +42,7 @@ def summary_panel(
     kind = "the tiny model" if origins.model == TINY else llama
     start = f", from {model.ckpt}" if model.ckpt else ""
     groups = [
-        ("what", [f"{done}, in {in_words(seconds)}"]),
+        ("what", [f"{done}, in {time_in_words(seconds)}"]),
         ("data", [", ".join(data)]),
         ("model", [kind + start]),
         ("figures", _figure_lines(metrics)),
@@ -50,13 +51,6 @@ def summary_panel(
     ]
     rows = [(name if number == 0 else "", line) for name, lines in groups for number, line in enumerate(lines)]
     return Panel("the run", rows)
-
-
-def in_words(seconds: float) -> str:
-    """``48 s``, ``12 min``, ``3.2 h``."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 def _figure_lines(metrics: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -52,8 +52,8 @@ def test_it_finishes(path, sample, tmp_path, monkeypatch, capsys):
     assert sorted(found["data"]) == sorted(names)
     tested = list((out / "results").glob("*/predictions.jsonl"))
     assert bool(tested) == (path.name != "pefomed_stage1.yaml")
-    for each in tested:
-        assert len(each.read_text().splitlines()) == 3
+    for answers in tested:
+        assert len(answers.read_text().splitlines()) == 3
         assert json.loads((out / "results" / "provenance.json").read_text())["processes"] == 1
 
 

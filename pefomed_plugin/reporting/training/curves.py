@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from ...errors import ConfigError, DataError
 from ...json_text import parse_json
 from ...provenance import read_training_record
+from ..durations import time_in_words
 
 LOG, EPOCHS = "log.jsonl", "epochs.jsonl"
 QUIET_S = 600
@@ -93,7 +94,7 @@ class Training:
         if self.is_done:
             return "done"
         if self.written_s_ago > QUIET_S:
-            return f"quiet for {in_words(self.written_s_ago)}"
+            return f"quiet for {time_in_words(self.written_s_ago)}"
         return "running" if self.steps else "starting"
 
 
@@ -106,8 +107,10 @@ def read_training(folder: Path, name: str = "") -> Training:
     """
     folder = Path(folder)
     log, begun = folder / LOG, folder / "config.yaml"
+    if not folder.is_dir():
+        raise ConfigError(f"no run {folder}: give the output_dir of a training")
     if not log.is_file() and not begun.is_file():
-        found = ", ".join(sorted(path.parent.name for path in folder.glob(f"*/{LOG}"))) if folder.is_dir() else ""
+        found = ", ".join(sorted(path.parent.name for path in folder.glob(f"*/{LOG}")))
         hint = f"; there is one in {found}" if found else ""
         raise ConfigError(f"{folder} holds no training, there is no {LOG} in it{hint}")
     steps, lines = _read(log), _read(folder / EPOCHS)
@@ -141,11 +144,3 @@ def _read(path: Path) -> list[dict[str, Any]]:
             raise DataError(f"{path}, line {number}: not a step of training; remove the line") from None
         found.append(content)
     return found
-
-
-def in_words(seconds: float) -> str:
-    """``42 s``, ``12 min``, ``3 h 05 min``."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from ...storage import write_text
+from ..durations import time_in_words
 from ..look import DARK, LOOK, read_look
 from ..rendering import to_html
 from ..table import COUNT, FIGURE, Cell, Column, Table
-from .curves import CURVES, VALID, Training, in_words
+from .curves import CURVES, VALID, Training
 from .drawing import SERIES, Line, draw
 
 STYLE = Path(__file__).resolve().parents[1] / "assets" / "training.css"
@@ -90,7 +91,7 @@ def _progress(place: int, training: Training) -> str:
     if training.steps and training.steps[-1].get("loss") is not None:
         said.append(f"loss {training.steps[-1]['loss']:.4f}")
     left = None if training.is_done else training.remaining_s
-    said += [f"about {in_words(left)} left"] if left is not None else []
+    said += [f"about {time_in_words(left)} left"] if left is not None else []
     bar = f'<progress max="{whole}" value="{training.iteration}"></progress>' if whole else ""
     key = f'<span class="key s{place % SERIES}{" again" if place >= SERIES else ""}"></span>'
     return f'<div class="run">{key}<b>{escape(training.name)}</b> {bar} <span>{escape(", ".join(said))}</span></div>'

@@ -23,24 +23,23 @@ class Card:
     """Where the figures stand."""
 
 
-_SHEET = "NVIDIA {} data sheet"
 _ADA, _AMPERE = "NVIDIA Ada GPU architecture, 2.02, appendix A", "NVIDIA Ampere GA102 GPU architecture, appendix A"
 CARDS = {
     card.name: card
     for card in (
-        Card("T4", 65, 320, 16, _SHEET.format("T4")),
-        Card("V100", 125, 900, 32, _SHEET.format("V100")),
-        Card("A10", 125, 600, 24, _SHEET.format("A10")),
-        Card("L4", 121, 300, 24, _SHEET.format("L4")),
-        Card("A40", 149.7, 696, 48, _SHEET.format("A40")),
+        Card("T4", 65, 320, 16, "NVIDIA T4 data sheet"),
+        Card("V100", 125, 900, 32, "NVIDIA V100 data sheet"),
+        Card("A10", 125, 600, 24, "NVIDIA A10 data sheet"),
+        Card("L4", 121, 300, 24, "NVIDIA L4 data sheet"),
+        Card("A40", 149.7, 696, 48, "NVIDIA A40 data sheet"),
         Card("RTX-A6000", 154.8, 768, 48, _AMPERE),
-        Card("L40S", 362, 864, 48, _SHEET.format("L40S")),
+        Card("L40S", 362, 864, 48, "NVIDIA L40S data sheet"),
         Card("RTX-3090", 71, 936, 24, _AMPERE),
         Card("RTX-4090", 165.2, 1008, 24, _ADA),
-        Card("A100-40", 312, 1555, 40, _SHEET.format("A100")),
-        Card("A100-80", 312, 2039, 80, _SHEET.format("A100")),
-        Card("H100", 989, 3350, 80, _SHEET.format("H100") + " (1,979 with sparsity)"),
-        Card("H200", 989, 4800, 141, _SHEET.format("H200") + " (1,979 with sparsity)"),
+        Card("A100-40", 312, 1555, 40, "NVIDIA A100 data sheet"),
+        Card("A100-80", 312, 2039, 80, "NVIDIA A100 data sheet"),
+        Card("H100", 989, 3350, 80, "NVIDIA H100 data sheet (1,979 with sparsity)"),
+        Card("H200", 989, 4800, 141, "NVIDIA H200 data sheet (1,979 with sparsity)"),
     )
 }
 

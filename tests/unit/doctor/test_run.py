@@ -223,3 +223,9 @@ def test_tracking_and_caches_that_a_run_would_fail_at(paths, monkeypatch):
     assert {"run.wandb", "run.cache_dir", "cache"} <= {each.what for each in findings if each.state == ERROR}
     for what in ("run.cache_dir", "cache"):
         assert str(paths / "file") in of(findings, what)[0].found and of(findings, what)[0].remedy
+
+
+def test_a_split_that_the_data_have_not_is_told(paths):
+    found = _images(paths, "run.valid_splits=[val]", "run.train_splits=[train,val]")
+    assert found["vqa_rad, val"].state == WARNING and "no such split" in found["vqa_rad, val"].found
+    assert _images(paths, "run.valid_splits=[val]")["vqa_rad, val"].state == NOTE

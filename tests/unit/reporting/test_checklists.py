@@ -80,7 +80,10 @@ def test_the_command_writes_shows_and_refuses(tmp_path: Path, capsys: pytest.Cap
     assert main(["checklist", str(folder), "--guideline", "claim", "--out", str(tmp_path / "claim.md")]) == 0
     text = (tmp_path / "claim.md").read_text(encoding="utf-8")
     assert text.count("\n| ") == 44 + 2 and "240300" in text
-    capsys.readouterr()
+    (tmp_path / "claim.md").write_text("gone on with by hand", encoding="utf-8")
+    assert main(["checklist", str(folder), "--guideline", "claim", "--out", str(tmp_path / "claim.md")]) == 0
+    assert (tmp_path / "claim.md.1").read_text(encoding="utf-8") == "gone on with by hand"
+    assert "it is now" in capsys.readouterr().out
     assert main(["checklist", str(folder), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert {item["state"] for item in found["claim"]} == {"filled", "partly", "open"} and found["tripod_llm"]

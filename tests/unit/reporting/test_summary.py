@@ -5,8 +5,9 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 from pefomed_plugin.origins import GENERATED, REAL, TINY, Origins
+from pefomed_plugin.reporting.durations import time_in_words
 from pefomed_plugin.reporting.rendering import show_panel
-from pefomed_plugin.reporting.summary import in_words, summary_panel
+from pefomed_plugin.reporting.summary import summary_panel
 
 INTERVAL = {"low": 60.0, "high": 70.0, "reason": None}
 METRICS = {
@@ -67,4 +68,4 @@ def test_plain_lines_in_a_pipe(tmp_path, capsys):
 
 
 def test_times_are_said_in_the_unit_that_fits():
-    assert [in_words(seconds) for seconds in (48.4, 720, 11520)] == ["48 s", "12 min", "3.2 h"]
+    assert [time_in_words(seconds) for seconds in (48.4, 720, 11520)] == ["48 s", "12 min", "3 h 12 min"]
