@@ -28,7 +28,9 @@ CLAIM = Guideline(
         Item("17", "annotation of the test set", ("raters",), "instructions given to them"),
         Item("18", "agreement between and within annotators", ("agreement",)),
         Item("19", "how data were assigned to partitions", ("partitions",)),
-        Item("20", "level at which partitions are disjoint", ("leaks",)),
+        Item(
+            "20", "level at which partitions are disjoint", ("leaks",), "what is not known of it (pefomed leaks looks)"
+        ),
         Item("21", "intended sample size", ("sizes",), "why so many (pefomed compare says what they can show)"),
         Item("22", "the model in detail", ("model",)),
         Item("23", "software, with versions", ("software",)),

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 
 from ...origins import GENERATED
 from ...readers import describe
-from ...readers.textfiles import read_json_object
-from ...scoring.leaks import LEAKS
+from ...scoring.leaks import FINDINGS, LEAKS, SampleLeaks, read_leaks
 from ..results import Run
 from .facts import CONFIG, KNOWN, RECORD, RESULTS, Known, all_datasets, knows, place_of, section_of
 
@@ -141,17 +140,19 @@ def _groups_of_data(run: Run) -> Iterator[Known]:
 @knows
 def _leaks(run: Run) -> Iterator[Known]:
     for answered in run.answered.values():
-        path = run.place_of(answered.key) / LEAKS
-        if not path.is_file():
+        leaks = read_leaks(run.place_of(answered.key))
+        if leaks is None:
             continue
-        leaks = read_json_object(path, {"found": "Mapping"}, what="a file of pefomed leaks; make it again")
-        total = len(answered.predictions)
-        said = "; ".join(
-            f"{axis.replace('_', ' ')} {len(found):,} of {total:,}" for axis, found in leaks["found"].items()
-        )
-        unseen = ", ".join(axis.replace("_", " ") for axis in leaks.get("not_examined") or {})
-        asked = f" Not examined: {unseen}." if unseen else ""
-        yield Known(
-            f"{answered.key}, against training: {said or 'nothing was looked for'}.{asked}",
-            place_of(run, answered, LEAKS),
-        )
+        asked = [name for name in FINDINGS if name not in leaks.not_examined]
+        said = "; ".join(_finding(leaks, name) for name in asked) or "nothing was looked for"
+        unseen = ", ".join(name.replace("_", " ") for name in leaks.not_examined)
+        more = f" Not examined: {unseen}." if unseen else ""
+        yield Known(f"{answered.key}, against training: {said}.{more}", place_of(run, answered, LEAKS))
+
+
+def _finding(leaks: SampleLeaks, name: str) -> str:
+    """How many samples a finding is true of, and of how many nobody can tell."""
+    unknown = len(leaks.unknown.get(name, ()))
+    of = leaks.n - unknown
+    told = f"{len(leaks.found.get(name, ())):,} of {of:,}" if of else "not known"
+    return f"{name.replace('_', ' ')} {told}{f' ({unknown:,} not known)' if unknown and of else ''}"

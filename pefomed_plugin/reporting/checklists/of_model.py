@@ -63,12 +63,13 @@ def _no_alignment(run: Run) -> Iterator[Known]:
 def _selected(run: Run) -> Iterator[Known]:
     section = section_of(run, "run")
     checkpoint = run.record.model.files.get("checkpoint") if run.record else None
-    if not section or section.get("evaluate"):
+    if not section or section.get("evaluate") or checkpoint is None:
         return
+    name = Path(checkpoint.path).name
     splits = ", ".join(section.get("valid_splits") or ())
-    how = f"the epoch with the lowest loss on {splits}" if splits else "the last epoch: no split was held back for it"
-    named = f" ({Path(checkpoint.path).name})" if checkpoint else ""
-    yield Known(f"What answered is {how}{named}.", RECORD if checkpoint else CONFIG)
+    best = name.startswith("checkpoint_best")
+    how = f"the epoch with the lowest loss on {splits}" if best else "the last epoch; none was chosen by its loss"
+    yield Known(f"What answered is {how} ({name}).", RECORD)
 
 
 @knows

@@ -49,7 +49,7 @@ TRIPOD_LLM = Guideline(
         Item("15", "involvement of patients and public"),
         Item("16a", "flow of texts and patients", ("flow",), "patients"),
         Item("16b", "characteristics, overall and by split"),
-        Item("16c", "distribution in development and evaluation data", ("leaks",)),
+        Item("16c", "distribution in development and evaluation data", ("leaks",), "predictors of your own"),
         Item("16d", "participants and events of each analysis", ("sizes",), "patients"),
         Item("17", "performance", ("performance",)),
         Item("18", "results of updating the model", (), "where it was updated"),

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from pefomed_plugin.cli import main
+from pefomed_plugin.provenance import ModelPart, RunRecord, WeightsFile, write_record
 from pefomed_plugin.reporting.checklists import GUIDELINES
 from pefomed_plugin.reporting.checklists.facts import KNOWN
 from pefomed_plugin.reporting.checklists.filling import fill
 from pefomed_plugin.reporting.results import read_run
+from pefomed_plugin.scoring.leaks import SampleLeaks, TrainingFacts, write_leaks
 
 from .made import answers, make_run
 
@@ -46,11 +48,32 @@ def test_what_a_run_says_is_its_own(tmp_path: Path) -> None:
     assert "1 of 4 wrong" in found["39"].said
     assert "vqa_rad, train: the first 100" in found["10"].said
     assert "stage1.pth" in found["24"].said and "somewhere" not in found["24"].said
-    assert "the last epoch" in found["26"].said
+    assert found["26"].state == "open", "no record says which checkpoint answered"
     assert "4 answers" in found["21"].said and found["21"].state == "partly"
     assert "vqa_rad-test: 0 of 4 answers are missing" in found["12"].said
     assert {found[number].state for number in ("4", "6", "34", "36", "41", "44")} == {"open"}
     assert (found["18"].state, found["31"].state) == ("open", "open"), "nobody rated, nothing was explained"
+
+
+@pytest.mark.parametrize(("name", "said_of"), [("best", "lowest loss on val"), ("last", "the last epoch")])
+def test_the_checkpoint_that_answered_says_how_it_was_chosen(tmp_path: Path, name: str, said_of: str) -> None:
+    """A split that is asked for may not be there: then nothing was chosen by it."""
+    config = {**CONFIG, "run": {**CONFIG["run"], "valid_splits": ["val"]}}
+    folder = make_run(tmp_path / "run", answers([True]), config=config)
+    checkpoint = WeightsFile(f"out/checkpoint_{name}.pth", None)
+    write_record(folder / "results", RunRecord({}, ModelPart("real", {"checkpoint": checkpoint})))
+    assert said_of in said(folder)["26"].said
+
+
+def test_what_nobody_looked_at_is_not_called_none(tmp_path: Path) -> None:
+    said_by_all = answers([True, False, True])
+    folder = make_run(tmp_path / "run", said_by_all, config=CONFIG)
+    verdicts = {"image_in_training": [True, None, False], "question_in_training": [None] * 3}
+    training = TrainingFacts(samples=9, sha256="", images_opened=False)
+    write_leaks(folder / "results" / "vqa_rad-test", SampleLeaks.of(said_by_all, training, verdicts))
+    told = said(folder)["20"]
+    assert "image in training 1 of 2 (1 not known)" in told.said and "question in training not known" in told.said
+    assert told.state == "partly"
 
 
 def test_answers_from_elsewhere_leave_open_what_nobody_recorded(tmp_path: Path) -> None:
