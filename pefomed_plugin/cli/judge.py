@@ -25,7 +25,7 @@ from ..services.judge.settling import Asked, Limits
 from ..services.judge.ways import Way
 from ._answers import read_answers
 from .arguments import add_permission, add_predictions, add_rubric, add_score_arguments
-from .next_step import NextStep, again, pefomed
+from .next_step import NextStep, again, pefomed, scored_answers
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -158,14 +158,8 @@ def next_step(arguments: argparse.Namespace, exit_code: int) -> NextStep:
     if arguments.dry_run or exit_code:
         return again(arguments, without=["--dry-run"])
     if arguments.kind == "report":
-        return pefomed("wasm", _judged(arguments))
-    return pefomed("rate", "serve", _judged(arguments), "--random", "100")
-
-
-def _judged(arguments: argparse.Namespace) -> Path:
-    """The answers, with the verdicts beside them."""
-    beside = arguments.out / arguments.predictions.name if arguments.out else arguments.predictions
-    return Path(beside)
+        return pefomed("wasm", scored_answers(arguments))
+    return pefomed("rate", "serve", scored_answers(arguments), "--random", "100")
 
 
 def asking_way(arguments: argparse.Namespace) -> Way:

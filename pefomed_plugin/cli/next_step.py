@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Union
 
 from ..readers import DATASETS
+from ..scoring.metrics_file import PREDICTIONS
 from ..services.console import quote_words, say_next
 
 STAGE_2 = "train_configs/pefomed_stage2.yaml"
@@ -64,6 +65,11 @@ def page_of(*runs: _Word, more: Sequence[str] = ()) -> NextStep:
 def scoring(predictions: Path, task: str) -> NextStep:
     """Score answers by what their task is scored by."""
     return pefomed("score", "exact_match" if task == "vqa" else "lexical", predictions)
+
+
+def scored_answers(arguments: argparse.Namespace) -> Path:
+    """The answers that verdicts lie beside: those that were given, or the copy in ``--out``."""
+    return Path(arguments.out / PREDICTIONS if arguments.out else arguments.predictions)
 
 
 def task_of(dataset: str) -> str:

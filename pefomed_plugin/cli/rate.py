@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from .arguments import add_predictions, add_rubric, add_score_arguments
-from .next_step import NextStep, pefomed
+from .next_step import NextStep, pefomed, scored_answers
 from .output import Output, add_json_argument
 from .rate_import import import_ratings, show_preferences
 from .rate_needed import add_needed_arguments, plan_needed
@@ -15,7 +15,7 @@ from .rate_page import add_page_arguments, serve_page
 from .rate_preferences import add_preference_arguments, export_preferences
 from .rate_sheets import export_sheets, write_rated_sheets
 from .rate_status import show_status
-from .rate_study import add_pair_arguments
+from .rate_study import add_pair_arguments, pair_words, study_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -120,12 +120,11 @@ def next_step(arguments: argparse.Namespace, _: int) -> NextStep | None:
         if predictions.is_file():
             return pefomed("rate", "import", arguments.folder, predictions)
         return pefomed("rate", "status", arguments.folder, "--json")
-    sides = ["--against", arguments.against] if arguments.against else []
-    labels = [word for label in arguments.label for word in ("--label", label)]
+    sides = pair_words(arguments)
     if arguments.action == "import":
-        return pefomed("rate", "preferences", arguments.folder) if sides else pefomed("agree", arguments.predictions)
-    folder = arguments.folder if arguments.action == "sheets" else arguments.out
-    folder = folder or arguments.predictions.parent / ("preferences" if sides else "ratings")
+        written = arguments.out or arguments.folder
+        return pefomed("rate", "preferences", written) if sides else pefomed("agree", scored_answers(arguments))
     if arguments.action == "export":
-        return pefomed("rate", "status", folder)
-    return pefomed("rate", "import", folder, arguments.predictions, *sides, *labels)
+        return pefomed("rate", "status", arguments.out)
+    folder = arguments.folder if arguments.action == "sheets" else study_folder(arguments)
+    return pefomed("rate", "import", folder, arguments.predictions, *sides)

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DataError, bullets
+from ..errors import ConfigError, DataError, bullets
 from ..reporting.figures import repeated_table
 from ..reporting.preferences import preference_parts, win_rates
 from ..reporting.rater_pairs import pairs_of_raters
@@ -35,6 +35,8 @@ def import_ratings(arguments: argparse.Namespace) -> Output:
     from ..services.rating.study import import_study  # late: loads PIL
 
     rated = read_rated(arguments)
+    if rated.models and arguments.by:
+        raise ConfigError("--by is for ratings of one model: a comparison of two has one win rate; leave it out")
     check_axes(arguments.by, rated.predictions)
     plan = plan_of(arguments, rated.predictions)
     imported = import_study(arguments.folder, plan, rated.predictions, arguments.allow_missing, arguments.prefer)

@@ -13,9 +13,9 @@ from ..origins import origins_of
 from ..provenance import find_image_roots, read_record
 from ..services.local_names import is_this_machine
 from ..services.outbound import PAGE, open_passage
-from ..services.rating.plan import PLAN, SCOPES
+from ..services.rating.plan import SCOPES
 from .arguments import add_image_arguments, add_permission
-from .rate_study import read_rated, scope_of, study_folder
+from .rate_study import pair_words, read_rated, scope_of, study_folder
 
 
 def add_page_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +41,8 @@ def add_page_arguments(parser: argparse.ArgumentParser) -> None:
 def serve_page(arguments: argparse.Namespace) -> int:
     """Begin a study or go on with one, serve its page until Ctrl-C, say how to go on."""
     from ..reporting.page.assets import ASSETS  # late: loads PIL
-    from ..services.rating.session import RatingSession, begin_plan  # late: loads PIL
+    from ..services.rating.folder import begin_plan  # late: loads sqlite3
+    from ..services.rating.session import RatingSession  # late: loads PIL
     from ..services.rating.store import STORE, RatingStore  # late: loads sqlite3
 
     rated = read_rated(arguments)
@@ -58,16 +59,13 @@ def serve_page(arguments: argparse.Namespace) -> int:
     if not arguments.no_images:
         record = read_record(arguments.predictions.parent)
         roots = find_image_roots({prediction.dataset for prediction in predictions}, record, arguments.image_root)
-    folder, (scope, count) = study_folder(arguments), scope_of(arguments)
-    if rated.models and not (folder / PLAN).exists():
-        scope = scope or "all"
+    folder = study_folder(arguments)
     plan = begin_plan(
         folder,
         predictions,
         rubric,
         arguments.seed,
-        scope,
-        count,
+        *scope_of(arguments),
         new_round=arguments.new_round,
         **rated.pairing,
     )
@@ -128,10 +126,8 @@ def _say_how_to_go_on(arguments: argparse.Namespace, folder: Path, counts: Mappi
 
     print(f"\nstopped; all ratings are in {folder / STORE}")
     _say_progress("rated so far:", counts, total)
-    words = [str(arguments.predictions)]
-    if arguments.against:
-        words += ["--against", str(arguments.against), *(w for label in arguments.label for w in ("--label", label))]
-    file, place = shlex.join(words), shlex.quote(str(folder))
+    file = shlex.join([str(arguments.predictions), *pair_words(arguments)])
+    place = shlex.quote(str(folder))
     print(f"go on:    start the same command again{' without --new-round' if arguments.new_round else ''}")
     if counts:
         missing = " --allow-missing" if min(counts.values()) < total else ""

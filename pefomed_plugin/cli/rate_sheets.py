@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
-from ..services.rating.plan import PLAN, SCOPES, make_plan, rating_pairs, write_plan
+from ..services.rating.plan import PLAN, SCOPES, numbered_raters, rating_pairs, write_plan
 from ..services.rating.sheets import SheetRow, sheet_name, write_csv
 from ..services.rating.workbook import Thumbnails, instructions, write_workbook
 from ..storage import write_text
@@ -25,27 +25,19 @@ INSTRUCTIONS = "INSTRUCTIONS.txt"
 
 def export_sheets(arguments: argparse.Namespace) -> int:
     """Blank sheets of a study that is new, has a new round, or was begun on a page."""
-    from ..services.rating.session import begin_plan, rated_rows  # late: loads PIL
+    from ..services.rating.folder import begin_plan, rated_rows  # late: loads sqlite3
 
     rated, folder = read_rated(arguments), arguments.out
-    scope, count = scope_of(arguments)
-    if not (folder / PLAN).exists() and not arguments.new_round:
-        given = [each for each in rated.predictions if each.id not in set(rated.same)]
-        scope = scope or ("all" if rated.models else None)
-        plan = make_plan(given, rated.rubric, arguments.annotators, arguments.seed or 0, scope, count)
-        plan = replace(plan, raters=(), models=rated.models, same=rated.same)
-    else:
-        plan = begin_plan(
-            folder,
-            rated.predictions,
-            rated.rubric,
-            arguments.seed,
-            scope,
-            count,
-            new_round=arguments.new_round,
-            keep=False,
-            **rated.pairing,
-        )
+    plan = begin_plan(
+        folder,
+        rated.predictions,
+        rated.rubric,
+        arguments.seed,
+        *scope_of(arguments),
+        new_round=arguments.new_round,
+        keep=False,
+        **rated.pairing,
+    )
     names = _raters(arguments, plan)
     paths = [folder / (sheet_name(name, plan.round) + suffix) for name in names for suffix in (".xlsx", ".csv")]
     there = [path.name for path in paths if path.exists()]
@@ -74,32 +66,18 @@ def export_sheets(arguments: argparse.Namespace) -> int:
 
 
 def _raters(arguments: argparse.Namespace, plan: RatingPlan) -> tuple[str, ...]:
-    """Names of those who get a sheet. Raises DataError for a name that is none."""
-    from ..services.rating.session import clean_rater  # late: loads PIL
+    """Names of those who get a sheet. Raises DataError for a name that is none, ConfigError for no raters."""
+    from ..services.rating.folder import clean_rater, raters_of  # late: loads sqlite3
 
     if arguments.raters:
         return tuple(dict.fromkeys(clean_rater(name) for name in arguments.raters.split(",")))
-    before = _known(arguments.out, plan) if plan.round > 1 else ()
-    if before:
-        return before
-    digits = max(2, len(str(arguments.annotators)))
-    return tuple(f"rater{number:0{digits}d}" for number in range(1, arguments.annotators + 1))
-
-
-def _known(folder: Path, plan: RatingPlan) -> tuple[str, ...]:
-    """Who has a sheet of the study, or has answered on its page."""
-    from ..services.rating.session import progress_of  # late: loads PIL
-    from ..services.rating.store import STORE, RatingStore  # late: loads sqlite3
-
-    if not (folder / STORE).exists():
-        return plan.raters
-    with RatingStore(folder / STORE, plan.rubric) as store:
-        return tuple(dict.fromkeys(row["rater"] for row in progress_of(plan, store)["raters"]))
+    before = raters_of(arguments.out, plan) if plan.round > 1 else ()
+    return before or numbered_raters(arguments.annotators)
 
 
 def write_rated_sheets(arguments: argparse.Namespace) -> int:
     """Everything that was rated, on filled-in sheets: of the page, and of sheets that were imported."""
-    from ..services.rating.session import rated_rows  # late: loads PIL
+    from ..services.rating.folder import rated_rows  # late: loads sqlite3
     from ..services.rating.store import STORE  # late: loads sqlite3
 
     predictions = read_rated(arguments).predictions

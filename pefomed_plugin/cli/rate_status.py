@@ -12,7 +12,7 @@ from .output import Output
 
 def show_status(arguments: argparse.Namespace) -> Output:
     """How far every rater is in every round; what lies in sheets is counted when it is imported."""
-    from ..services.rating.session import progress_of  # late: loads PIL
+    from ..services.rating.folder import progress_of  # late: loads sqlite3
     from ..services.rating.store import STORE, RatingStore  # late: loads sqlite3
 
     folder = arguments.folder

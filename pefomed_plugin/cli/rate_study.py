@@ -80,20 +80,27 @@ def read_rated(arguments: argparse.Namespace) -> Rated:
 
 
 def scope_of(arguments: argparse.Namespace) -> tuple[str | None, int]:
-    """Scope and number of answers as the arguments have them; side by side, all by default."""
+    """Scope and number of answers as the arguments have them; without one, the rubric's own (``make_plan``)."""
     scope = "all" if arguments.all else "random" if arguments.random is not None else None
     return scope, 100 if arguments.random is None else arguments.random
+
+
+def pair_words(arguments: argparse.Namespace) -> list[str]:
+    """``--against`` and ``--label`` as they were given, for another command about the same study."""
+    if not arguments.against:
+        return []
+    return ["--against", str(arguments.against), *(word for name in arguments.label for word in ("--label", name))]
 
 
 def study_folder(arguments: argparse.Namespace) -> Path:
     """Where the study of a page lies."""
     name = "preferences" if arguments.against else "ratings"
-    return arguments.out or arguments.predictions.parent / name
+    return Path(arguments.out or arguments.predictions.parent / name)
 
 
 def plan_of(arguments: argparse.Namespace, predictions: Sequence[Prediction]) -> RatingPlan:
     """The plan of the folder. Raises DataError where its rubric is not that of ``--rubric``."""
-    from ..services.rating.session import read_any_plan  # late: loads PIL
+    from ..services.rating.folder import read_any_plan  # late: loads sqlite3
 
     plan = read_any_plan(arguments.folder, predictions)
     if arguments.rubric:

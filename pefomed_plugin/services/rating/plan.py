@@ -121,8 +121,9 @@ def make_plan(
     Raises:
         ConfigError: no annotator, or nothing to rate.
     """
-    if annotators < 1 or count < 1:
-        raise ConfigError("--annotators and --random must be at least 1")
+    raters = numbered_raters(annotators)
+    if count < 1:
+        raise ConfigError(f"--random must be at least 1, not {count}")
     scope = scope or ("failures" if rubric.is_accuracy else "all")
     ids = tuple(prediction.id for prediction in predictions if prediction.prediction is not None)
     if scope == "failures":
@@ -133,9 +134,15 @@ def make_plan(
         ids = tuple(sample_id for sample_id in ids if sample_id in chosen)
     if not ids:
         raise ConfigError(f"there is nothing to rate: no prediction is left ({SCOPES[scope]})")
-    digits = max(2, len(str(annotators)))
-    raters = tuple(f"rater{number:0{digits}d}" for number in range(1, annotators + 1))
     return RatingPlan(rubric, scope, raters, seed, ids, texts_digest(predictions, ids))
+
+
+def numbered_raters(count: int) -> tuple[str, ...]:
+    """``rater01``, ``rater02``, ...: names of raters who have no other. Raises ConfigError for fewer than one."""
+    if count < 1:
+        raise ConfigError(f"--annotators must be at least 1, not {count}")
+    digits = max(2, len(str(count)))
+    return tuple(f"rater{number:0{digits}d}" for number in range(1, count + 1))
 
 
 def _place_in_draw(seed: int, sample_id: str) -> str:

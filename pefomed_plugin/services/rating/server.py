@@ -37,7 +37,8 @@ from ..images.full import read_full_image
 from ..local_names import is_known_as, split_url
 from ..outbound import Passage
 from ..web_guard import UNKNOWN_NAME, NotedAnswers, closed_passage, impatient
-from .session import RatingSession, clean_rater
+from .folder import clean_rater
+from .session import RatingSession
 from .store import StoreError
 
 _BODY_LIMIT = 64 * 1024

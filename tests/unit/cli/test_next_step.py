@@ -164,3 +164,16 @@ def test_shards_of_own_data_lead_to_a_project_of_what_was_prepared(
     assert module.next_step(given, 0).line == "pefomed init my_study --data prepared"
     monkeypatch.setattr(module, "read_manifest", lambda folder: {"dataset": "roco"})
     assert "build_info.storage=shards" in module.next_step(given, 0).line
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["judge", "report", "a/x.jsonl", "--judge", "offline", "--out", "b"], "pefomed wasm b/predictions.jsonl"),
+        (["rate", "import", "study", "a/x.jsonl", "--out", "b"], "pefomed agree b/predictions.jsonl"),
+        (["rate", "import", "study", "a/x.jsonl"], "pefomed agree a/x.jsonl"),
+        (["rate", "import", "study", "a.jsonl", "--against", "b.jsonl", "--out", "c"], "pefomed rate preferences c"),
+    ],
+)
+def test_what_was_written_elsewhere_is_looked_for_there(words, line):
+    assert next_line(words[0], words[1:], 0) == line

@@ -126,7 +126,8 @@ def test_a_reply_to_another_wording_is_not_reused(place, monkeypatch):
 
 def test_the_page_shows_the_sessions_levels(place):
     from pefomed_plugin.rubrics import read_rubric
-    from pefomed_plugin.services.rating.session import RatingSession, begin_plan
+    from pefomed_plugin.services.rating.folder import begin_plan
+    from pefomed_plugin.services.rating.session import RatingSession
     from pefomed_plugin.services.rating.store import STORE, RatingStore, StoreError
 
     rubric, predictions = read_rubric(place / "harm.yaml"), written_reports(N)

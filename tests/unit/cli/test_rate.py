@@ -13,8 +13,8 @@ from pefomed_plugin.rubrics import VQA
 from pefomed_plugin.scoring.files import read_scores
 from pefomed_plugin.scoring.ratings import human_spec, judge_spec
 from pefomed_plugin.services.judgements import write_judgements
+from pefomed_plugin.services.rating.folder import begin_plan
 from pefomed_plugin.services.rating.plan import SCOPES
-from pefomed_plugin.services.rating.session import begin_plan
 from pefomed_plugin.services.rating.store import STORE, RatingStore
 from pefomed_plugin.storage import write_records
 from tests.unit.services.judged import answers, written_reports
@@ -178,6 +178,19 @@ def test_ratings_are_not_overwritten(path, tmp_path, capsys):
     ]
     assert main(arguments) == 2
     assert "not overwritten" in capsys.readouterr().err
+
+
+def test_what_cannot_be_begun_leaves_no_sheets(path, tmp_path, capsys):
+    study = tmp_path / "r"
+    assert main(["rate", "export", str(path), "--annotators", "0", "--out", str(study)]) == 2
+    assert "--annotators must be at least 1, not 0" in capsys.readouterr().err
+    plan = begin_plan(study, answers(12, organ="HEAD"), VQA, None, None, 100)
+    with RatingStore(study / STORE, VQA) as store:
+        store.save("anna", plan.sample_ids[0], 1)
+    (study / "ratings.json").unlink()
+    assert main(["rate", "export", str(path), "--csv", "--out", str(study)]) == 2
+    assert "put it back" in capsys.readouterr().err
+    assert not list(study.glob("*.csv")) and not (study / "ratings.json").exists()
 
 
 def test_unrated_sheets_are_one_report(path, tmp_path, capsys):

@@ -99,6 +99,8 @@ def test_who_gives_something_else_is_told(two, tmp_path, capsys):
     assert main(["rate", "export", two[0], "--against", two[1], "--raters", "a", "--csv", "--out", str(study)]) == 0
     assert main(["rate", "import", str(study), two[0]]) == 2
     assert "--against" in capsys.readouterr().err
+    assert main(["rate", "import", str(study), two[0], "--against", two[1], "--by", "organ"]) == 2
+    assert "--by is for ratings of one model" in " ".join(capsys.readouterr().err.split())
     fill(study / "a.csv", lambda row: "2")
     assert main(["rate", "import", str(study), two[0], "--against", two[1]]) == 2
     assert "choose one of A, B, tie or cannot judge" in " ".join(capsys.readouterr().err.split())

@@ -10,15 +10,9 @@ import pytest
 
 from pefomed_plugin.errors import ConfigError, DataError
 from pefomed_plugin.rubrics import REPORT, VQA
+from pefomed_plugin.services.rating.folder import begin_plan, clean_rater, rated_rows, read_any_plan
 from pefomed_plugin.services.rating.plan import PLAN, make_plan, rating_pairs, read_plan, write_plan
-from pefomed_plugin.services.rating.session import (
-    COMMENT_LIMIT,
-    RatingSession,
-    begin_plan,
-    clean_rater,
-    rated_rows,
-    read_any_plan,
-)
+from pefomed_plugin.services.rating.session import COMMENT_LIMIT, RatingSession
 from pefomed_plugin.services.rating.sheets import read_sheet, write_csv
 from pefomed_plugin.services.rating.store import STORE, RatingStore
 from pefomed_plugin.services.rating.study import import_study, scores_of
