@@ -91,14 +91,15 @@ def _redact(arguments: argparse.Namespace, looker: Looker, sources: Sequence[Sou
         done.not_copied["links, which are not followed"] += len(links)
     shown: list[Shown] = [changes_table(done.changes), ""] if done.changes else []
     shown += _cleaned_lines(done, len(sources), arguments.out)
-    again, _ = find_sources([arguments.out])
-    found = Scan() if done.interrupted_after is not None else scan(again, [], looker)
+    found = Scan()
     if done.interrupted_after is None:
+        found = scan(find_sources([arguments.out])[0], [], looker)
         count = len(found.findings)
         shown.append(f"looked at again: {f'{count:,} findings are left' if count else 'nothing is found in the copy'}")
         if count:
             found.findings.sort(key=severity_order)
             shown += ["", findings_table(found.findings, arguments.most)]
+        shown += _unread_lines(found)
     data = {
         "out": str(arguments.out),
         "changes": [asdict(change) for change in done.changes],
@@ -106,6 +107,7 @@ def _redact(arguments: argparse.Namespace, looker: Looker, sources: Sequence[Sou
         "left": done.left,
         "not_copied": dict(done.not_copied),
         "found_in_copy": [asdict(finding) for finding in found.findings],
+        "unread_in_copy": found.unread,
         **_how(looker),
     }
     code = int(bool(found.findings or found.unread or done.left or done.not_copied))
@@ -126,11 +128,14 @@ def _scan_shown(found: Scan, looker: Looker, total: int, most: int) -> list[Show
     if found.not_looked_at:
         others = ", ".join(f"{count:,} {kind}" for kind, count in found.not_looked_at.most_common())
         shown.append(f"not looked at: {others}")
-    if found.unread:
-        shown += [f"could not be read: {len(found.unread):,}", *bullets(found.unread)]
+    shown += _unread_lines(found)
     if found.interrupted_after is not None:
         shown.append(f"interrupted after {found.interrupted_after:,} of {total:,} files: the others were not looked at")
     return shown
+
+
+def _unread_lines(found: Scan) -> list[str]:
+    return [f"could not be read: {len(found.unread):,}", *bullets(found.unread)] if found.unread else []
 
 
 def _cleaned_lines(done: Cleaned, total: int, out: Path) -> list[Shown]:

@@ -11,6 +11,7 @@ class UnusableImage(ImageError):
     def __init__(self, where: str, fault: str, remedy: str, detail: str = "") -> None:
         self.fault = fault
         """The same words for the same cause, free of names and numbers."""
+        self.remedy = remedy
         shown = f" ({detail})" if detail else ""
         super().__init__(f"{where}: {fault}{shown}; {remedy}")
 

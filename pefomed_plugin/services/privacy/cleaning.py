@@ -17,15 +17,29 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from ...errors import ConfigError, PefomedError, one_line, why
+from ...errors import ConfigError, PefomedError
 from ..console import progress
 from ..images.dicom import read_dicom
 from .burned_in import Box, may_hold_text
 from .dicom_headers import Uids, clean
 from .findings import KINDS
-from .image_metadata import IMAGE_SUFFIXES, texts_beside, without_metadata
+from .image_metadata import texts_beside, without_metadata
 from .recognisers import Recogniser
-from .scanning import MOST_PIXELS, Looker, Source, _is_dicom, frames_to_look_at, identifying, spans_of_name
+from .scanning import (
+    DICOM,
+    DICOM_FILE,
+    IMAGE,
+    IMAGE_FILE,
+    MOST_PIXELS,
+    Looker,
+    Source,
+    damage_said,
+    form_of,
+    frames_to_look_at,
+    identifying,
+    said_without,
+    spans_of_name,
+)
 from .text_files import NoText, visit_file
 
 CHANGES = "privacy-changes.csv"
@@ -109,12 +123,13 @@ class Cleaner:
         if name != source.name:
             self._told(name, "file name", "name", "renamed")
         try:
-            with open(source.path, "rb") as file:
-                head = file.read(256)
-            if _is_dicom(source.path, head):
-                self._dicom(source.path, path, name)
-            elif source.path.suffix.lower() in IMAGE_SUFFIXES:
-                self._image(source.path, path, name)
+            form = form_of(source.path)
+            if form == DICOM:
+                with damage_said(DICOM_FILE):
+                    self._dicom(source.path, path, name)
+            elif form == IMAGE:
+                with damage_said(IMAGE_FILE):
+                    self._image(source.path, path, name)
             else:
                 visit_file(source.path, self._visitor(name), path)
                 if len(self.done.changes) == before:  # byte for byte, not as this program would write it
@@ -123,8 +138,7 @@ class Cleaner:
             self._leave_out(path, before, f"{source.path.suffix.lower() or 'no ending'}: {reason}")
             return
         except (PefomedError, OSError) as error:
-            said = why(error) if isinstance(error, OSError) else one_line(error).rpartition(": ")[2]
-            self._leave_out(path, before, said)
+            self._leave_out(path, before, said_without(source.path, error))
             return
         self.done.files["cleaned" if len(self.done.changes) > before else "as it was"] += 1
 
@@ -154,22 +168,16 @@ class Cleaner:
     def _dicom(self, source: Path, path: Path, name: str) -> None:
         import pydicom  # late: optional
 
-        try:
-            dataset = pydicom.dcmread(source, force=True)
-            says = str(dataset.get("BurnedInAnnotation") or "").upper()
-            has_pixels = "PixelData" in dataset
-            boxes = self._boxes_of_frames(dataset, source, name, says) if has_pixels else []
-            for held, done in clean(dataset, self._looker.recogniser, self._uids):
-                self._told(name, held.place, held.kind, done)
-            if boxes:
-                _blank_frames(dataset, boxes)
-                dataset.BurnedInAnnotation = "NO"
-                self._told(name, "pixels", "burned in", f"{len(boxes)} areas made black")
-            _save(dataset, path)
-        except (PefomedError, OSError, KeyboardInterrupt, NoText):
-            raise
-        except Exception as error:  # pydicom raises a dozen types on damaged files
-            raise NoText(f"a DICOM file that cannot be cleaned ({type(error).__name__})") from error
+        dataset = pydicom.dcmread(source, force=True)
+        says = str(dataset.get("BurnedInAnnotation") or "").upper()
+        boxes = self._boxes_of_frames(dataset, source, name, says) if "PixelData" in dataset else []
+        for held, done in clean(dataset, self._looker.recogniser, self._uids):
+            self._told(name, held.place, held.kind, done)
+        if boxes:
+            _blank_frames(dataset, boxes)
+            dataset.BurnedInAnnotation = "NO"
+            self._told(name, "pixels", "burned in", f"{len(boxes)} areas made black")
+        _save(dataset, path)
 
     def _boxes_of_frames(self, dataset: Any, source: Path, name: str, says: str) -> list[Box]:
         frames = int(dataset.get("NumberOfFrames") or 1)
@@ -191,21 +199,16 @@ class Cleaner:
     def _image(self, source: Path, path: Path, name: str) -> None:
         from PIL import Image  # late: heavy
 
-        try:
-            with Image.open(source) as image:
-                if image.width * image.height > MOST_PIXELS:
-                    raise NoText(f"more than {MOST_PIXELS:,} pixels")
-                beside = list(texts_beside(image))
-                boxes = self._boxes(image, name)
-                content = source.read_bytes()
-                if boxes:
-                    content = _painted(image, boxes)
-                    self._told(name, "pixels", "burned in", f"{len(boxes)} areas made black, the image written anew")
-                bare = without_metadata(content)
-        except (NoText, KeyboardInterrupt):
-            raise
-        except Exception as error:  # Pillow raises whatever a damaged file makes it raise
-            raise NoText(f"no image that can be read ({type(error).__name__})") from error
+        with Image.open(source) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise NoText(f"more than {MOST_PIXELS:,} pixels")
+            beside = list(texts_beside(image))
+            boxes = self._boxes(image, name)
+            content = source.read_bytes()
+            if boxes:
+                content = _painted(image, boxes)
+                self._told(name, "pixels", "burned in", f"{len(boxes)} areas made black, the image written anew")
+            bare = without_metadata(content)
         if bare is None and beside and not boxes:
             raise NoText("says something beside its pixels, which is taken out of JPEG and PNG only")
         path.write_bytes(content if bare is None else bare)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from ...errors import ConfigError, PefomedError, one_line, why
+from ...errors import ConfigError, DataError, PefomedError, one_line, why
 from ...input_files import refuse_special
 from ..console import progress
 from ..images.dicom import looks_like_dicom, read_dicom
+from ..images.faults import UnusableImage
 from .burned_in import Reader, ReadText, may_hold_text
 from .dicom_headers import look_at
 from .findings import KINDS, Finding, Scan, mask
@@ -24,6 +27,8 @@ from .text_files import NoText, visit_file
 from .words import GIVEN_NAMES, NOT_IN_FILE_NAMES
 
 FILE_NAME, FOLDER_NAME = "file name", "folder name"
+DICOM, IMAGE, TEXT = "DICOM", "image", "text"
+DICOM_FILE, IMAGE_FILE = "a damaged DICOM file", "no image that can be read"
 MOST_PIXELS = 100_000_000
 """Of an image, over all its frames, that is decoded to look for text in it."""
 MOST_FRAMES = 5
@@ -127,25 +132,63 @@ def scan(sources: Sequence[Source], links: Sequence[str], looker: Looker) -> Sca
 def look_at_file(source: Source, looker: Looker, found: Scan) -> None:
     """One file; whatever is wrong with it is noted, and the scan goes on."""
     try:
-        refuse_special(source.path)
-        with open(source.path, "rb") as file:
-            head = file.read(256)
-        if _is_dicom(source.path, head):
-            _look_at_dicom(source, looker, found)
-        elif source.path.suffix.lower() in IMAGE_SUFFIXES:
-            _look_at_image(source, looker, found)
+        form = form_of(source.path)
+        if form == DICOM:
+            with damage_said(DICOM_FILE):
+                _look_at_dicom(source, looker, found)
+        elif form == IMAGE:
+            with damage_said(IMAGE_FILE):
+                _look_at_image(source, looker, found)
         else:
             found.files[visit_file(source.path, _noting(source, looker, found))] += 1
     except NoText as reason:
         suffix = source.path.suffix.lower() or "no ending"
         found.not_looked_at[suffix if str(reason) == "no text" else f"{suffix}: {reason}"] += 1
     except (PefomedError, OSError) as error:
-        said = why(error) if isinstance(error, OSError) else one_line(error)
-        found.unread.append(f"{looker.shown(source.name)}: {said.replace(str(source.path), '').lstrip(': ')}")
+        found.unread.append(f"{looker.shown(source.name)}: {said_without(source.path, error)}")
 
 
-def _is_dicom(path: Path, head: bytes) -> bool:
-    return head[128:132] == b"DICM" or (path.suffix.lower() in _DICOM_SUFFIXES and looks_like_dicom(head))
+def said_without(path: Path, error: Exception) -> str:
+    """What is wrong with a file, without its name, which may identify."""
+    if isinstance(error, OSError):
+        return why(error)
+    text = one_line(error)
+    return text.partition(f"{path}: ")[2] or text
+
+
+def form_of(path: Path) -> str:
+    """``DICOM``, ``IMAGE`` or, of every other file, ``TEXT``.
+
+    Raises:
+        DataError: it is a named pipe, a device or a socket.
+        OSError: it cannot be read.
+    """
+    refuse_special(path)
+    with open(path, "rb") as file:
+        head = file.read(256)
+    if head[128:132] == b"DICM" or (path.suffix.lower() in _DICOM_SUFFIXES and looks_like_dicom(head)):
+        return DICOM
+    return IMAGE if path.suffix.lower() in IMAGE_SUFFIXES else TEXT
+
+
+@contextmanager
+def damage_said(what: str) -> Iterator[None]:
+    """Whatever pydicom and Pillow raise at a damaged file becomes a DataError, which shows no value of it.
+
+    Their warnings quote values, and are not shown.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except UnusableImage as error:  # its detail is what a library said
+        raise DataError(f"{error.fault}; {error.remedy}") from error
+    except (PefomedError, NoText):
+        raise
+    except Exception as error:  # both raise a dozen types, each at the value that it cannot take
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise DataError(f"{what} ({type(error).__name__})") from error
 
 
 def _noting(source: Source, looker: Looker, found: Scan) -> Any:
@@ -198,7 +241,7 @@ def _look_at_dicom(source: Source, looker: Looker, found: Scan) -> None:
     found.marks += marks
     name = looker.shown(source.name)
     found.findings += [Finding(name, one.place, one.kind, one.excerpt) for one in held]
-    found.files["DICOM"] += 1
+    found.files[DICOM] += 1
     says = str(dataset.get("BurnedInAnnotation") or "").upper()
     if says == "YES":
         found.findings.append(Finding(name, "(0028,0301) BurnedInAnnotation", "burned in", "says YES"))
@@ -226,41 +269,31 @@ def read_header(path: Path) -> Any:
     """A DICOM file without its pixels.
 
     Raises:
-        NoText: pydicom is missing, or it is none.
+        NoText: pydicom is missing.
     """
     try:
         import pydicom  # late: optional
     except ImportError:
         raise NoText("DICOM needs pydicom: pip install pydicom") from None
-    try:
-        return pydicom.dcmread(path, stop_before_pixels=True, force=True)
-    except Exception as error:  # pydicom raises a dozen types on damaged files
-        raise NoText(f"a damaged DICOM file ({type(error).__name__})") from error
+    return pydicom.dcmread(path, stop_before_pixels=True, force=True)
 
 
 def _look_at_image(source: Source, looker: Looker, found: Scan) -> None:
     from PIL import Image  # late: heavy
 
     name = looker.shown(source.name)
-    try:
-        with Image.open(source.path) as image:
-            if image.width * image.height > MOST_PIXELS:
-                raise NoText(f"more than {MOST_PIXELS:,} pixels")
-            for place, text in texts_beside(image):
-                spans, marks = looker.recogniser.find(text)
-                found.marks += marks
-                said = [Finding(name, place, span.kind, mask(text[span.start : span.end])) for span in spans]
-                found.findings += said or [Finding(name, place, "description", mask(text))] * bool(text)
-            frames = getattr(image, "n_frames", 1)
-            if frames > 1:
-                found.note("only the first frame of a file with more was looked at for text in the image")
-            _look_at_pixels(image, "pixels", name, looker, found)
-    except (NoText, KeyboardInterrupt):
-        raise
-    except Exception as error:  # Pillow raises whatever a damaged file makes it raise
-        found.unread.append(f"{name}: no image that can be read ({type(error).__name__})")
-        return
-    found.files["image"] += 1
+    with Image.open(source.path) as image:
+        if image.width * image.height > MOST_PIXELS:
+            raise NoText(f"more than {MOST_PIXELS:,} pixels")
+        for place, text in texts_beside(image):
+            spans, marks = looker.recogniser.find(text)
+            found.marks += marks
+            said = [Finding(name, place, span.kind, mask(text[span.start : span.end])) for span in spans]
+            found.findings += said or [Finding(name, place, "description", mask(text))] * bool(text)
+        if getattr(image, "n_frames", 1) > 1:
+            found.note("only the first frame of a file with more was looked at for text in the image")
+        _look_at_pixels(image, "pixels", name, looker, found)
+    found.files[IMAGE] += 1
 
 
 def _look_at_pixels(image: Any, where: str, name: str, looker: Looker, found: Scan, says: str = "") -> None:

@@ -271,6 +271,24 @@ def test_links_and_damaged_files_are_counted(tmp_path, capsys):
     assert "1 links, which are not followed" in said and "y.png: no image that can be read" in said
 
 
+@pytest.mark.parametrize("redact", [False, True])
+def test_a_file_that_cannot_be_read_stops_nothing_and_shows_no_value(tmp_path, chest, capsys, recwarn, redact):
+    folder = tmp_path / "a"
+    write_dicom(folder / "Mueller_Hans.dcm", chest, 1, NumberOfFrames="1")
+    write_dicom(folder / "pixels_Weber_Hans.dcm", chest, 2, PixelData=b"\0\0")
+    for path in folder.iterdir():  # a number that is none: pydicom warns of it, and raises at its use
+        path.write_bytes(path.read_bytes().replace(b"IS\x02\x001 ", b"IS\x02\x00XX"))
+    (folder / "b.txt").write_text("Dr. Weber\n")
+    os.mkfifo(folder / "pipe.txt")
+    more = ["--redact", "--out", str(tmp_path / "copy")] if redact else []
+    assert main(["privacy", "scan", str(folder), "--names", "own", "--ocr", "none", *more]) == 1
+    said = capsys.readouterr()
+    for reason in ("a damaged DICOM file (ValueError)", "cannot decode the DICOM pixels; ", "it is a named pipe"):
+        assert reason in said.out
+    assert not recwarn.list and not [canary for canary in CANARIES if canary in said.out + said.err]
+    assert ("1 cleaned" in said.out) if redact else ("could not be read: 3" in said.out)
+
+
 def test_no_path_is_an_error():
     with pytest.raises(ConfigError):
         find_sources([scanning.Path("/nowhere/at/all")])
