@@ -27,9 +27,9 @@ RUN pip install ".[$EXTRAS]" \
     && if [ "$VARIANT" = cuda ]; then pip install ".[quant]" \
     && python -c "import torch; assert torch.version.cuda, 'TORCH_INDEX has no CUDA build'"; fi
 
-RUN useradd --create-home --uid 1000 pefomed && mkdir -p /work /data /weights && chown pefomed /work
+RUN useradd --create-home --uid 1000 pefomed && mkdir -p /pefomed /data /weights && chown pefomed /pefomed
 USER pefomed
-WORKDIR /work
+WORKDIR /pefomed
 
 # Whatever is run here opens no connection but to itself: what it needs is mounted.
 ENV HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 PEFOMED_OFFLINE=1

@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 DOCKER = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 APPTAINER = (ROOT / "apptainer.def").read_text(encoding="utf-8")
+DOCS = (ROOT / "docs" / "containers-and-clusters.md").read_text(encoding="utf-8")
 IGNORED = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
 OFFLINE = ("HF_HUB_OFFLINE=1", "TRANSFORMERS_OFFLINE=1", "PEFOMED_OFFLINE=1")
 COPIED = [name for line in re.findall(r"^COPY (.+) \S+$", DOCKER, re.MULTILINE) for name in line.split()]
@@ -60,6 +61,15 @@ def test_a_container_is_offline_and_not_root():
     assert re.search(r'^ENTRYPOINT \["pefomed"\]$', DOCKER, re.MULTILINE) and 'exec pefomed "$@"' in APPTAINER
 
 
+def test_recipes_and_docs_name_the_same_folders_of_a_container():
+    """Those that are made are those that docs and comments mount, and the one that a run works in takes its output."""
+    made = set(re.search(r"mkdir -p (.+?) &&", DOCKER).group(1).split())
+    (works_in,) = re.findall(r"^WORKDIR (\S+)$", DOCKER[DOCKER.index("mkdir -p") :], re.MULTILINE)
+    mounted = set(re.findall(r'\$PWD/\w+:(/[^:,"\s]+)', DOCS))
+    mounted |= set(re.search(r"--bind (\S+) pefomed\.sif", APPTAINER).group(1).split(","))
+    assert mounted == made - {works_in} | {f"{works_in}/output"} and works_in == "/pefomed"
+
+
 def test_a_variant_that_there_is_not_is_refused():
     checks = re.findall(r'case "[^"]+" in (cpu\|cuda\)) ;; \*\) echo "[^"]+"; exit 2;; esac', DOCKER + APPTAINER)
     assert len(checks) == 2
@@ -70,4 +80,4 @@ def test_no_registry_is_named():
 
 
 def test_what_docs_say_was_not_built_is_said():
-    assert "No image was built here" in (ROOT / "docs" / "containers-and-clusters.md").read_text(encoding="utf-8")
+    assert "No image was built here" in DOCS
