@@ -28,7 +28,7 @@ COMMANDS = {
     ),
     "link": Command(SETUP, "make the plugin part of a MiniGPT-4 checkout, for its own train.py"),
     "unlink": Command(SETUP, "take it out of the checkout again, byte for byte"),
-    "completion": Command(SETUP, "print the shell's completion of this command: bash, zsh or fish"),
+    "completion": Command(SETUP, "print the shell's completion of this command: bash, zsh or fish", prints_code=True),
     "prepare": Command(DATA, "check a downloaded data set and write it in our schema, with a report"),
     "privacy": Command(
         DATA, "look for protected health information, write a cleaned copy, show what left this machine"
@@ -43,9 +43,11 @@ COMMANDS = {
     "features": Command(
         TRAIN, "make the images of a run ready once: what the frozen vision encoder makes of them, or pixels"
     ),
-    "train": Command(TRAIN, "train, then evaluate, what a YAML says; starts torchrun"),
-    "watch": Command(TRAIN, "training while it runs: curves of one or several runs, validation, remaining time"),
-    "evaluate": Command(EVALUATE, "answer and score the test splits of a YAML; starts torchrun"),
+    "train": Command(TRAIN, "train, then evaluate, what a YAML says; starts torchrun", talks=True),
+    "watch": Command(
+        TRAIN, "training while it runs: curves of one or several runs, validation, remaining time", talks=True
+    ),
+    "evaluate": Command(EVALUATE, "answer and score the test splits of a YAML; starts torchrun", talks=True),
     "predict": Command(EVALUATE, "let a model behind an API answer a test set, or a model of yours a folder of images"),
     "import-predictions": Command(EVALUATE, "turn other people's result files into predictions.jsonl"),
     "score": Command(EVALUATE, "score predictions without a model, and break the scores down"),
@@ -66,11 +68,13 @@ COMMANDS = {
     "plot": Command(EVALUATE, "scorers side by side by question type or organ, as in the paper's figures 3 to 6"),
     "report": Command(EVALUATE, "one HTML page of a run: figures, breakdowns and every answer beside its image"),
     "explain": Command(EVALUATE, "which parts of an image an answer leans on, drawn over it"),
-    "chat": Command(EVALUATE, "try a model: a local page, or a conversation in the terminal"),
+    "chat": Command(EVALUATE, "try a model: a local page, or a conversation in the terminal", talks=True),
     "judge": Command(JUDGE, "let a language model, or the offline judge, rate predictions against their references"),
     "jury": Command(JUDGE, "the verdicts of several judging models as one, by majority, and how far they agree"),
     "wasm": Command(JUDGE, "the weighted average of report ratings, from score files or from counts"),
-    "rate": Command(JUDGE, "spreadsheets or a local page for human raters, blinded; import and check what came back"),
+    "rate": Command(
+        JUDGE, "spreadsheets or a local page for human raters, blinded; import and check what came back", talks=True
+    ),
     "agree": Command(JUDGE, "how far exact match, judge and raters agree, and WASM corrected by a rated subset"),
     "audit": Command(JUDGE, "what scorers, other harnesses and judges make of answers whose worth is known"),
     "paper": Command(SHARE, "every table and figure of the paper and a paragraph of methods, from your runs"),
@@ -84,7 +88,9 @@ COMMANDS = {
     "share": Command(
         SHARE, "a prepared data set as a Hugging Face data set, Croissant, or a task of inspect_ai or lmms-eval"
     ),
-    "serve": Command(SHARE, "an OpenAI-compatible server of a model of yours: images in, answers out, many at once"),
+    "serve": Command(
+        SHARE, "an OpenAI-compatible server of a model of yours: images in, answers out, many at once", talks=True
+    ),
 }
 """Sub-command -> its group and one line of help. ``cli/<name>.py`` (``-`` as ``_``) has ``add_arguments(parser)``,
 ``run(arguments)``, which returns the exit code or an ``Output``, and ``next_step(arguments, exit_code)``."""
@@ -99,9 +105,6 @@ EXIT_CODES = {
 
 _WITH_A_NEXT_STEP = (0, 1)
 """Exit codes of a command that has done its work; a mistake comes with its own remedy."""
-
-_TALKING = ("train", "watch", "evaluate", "rate", "chat", "serve", "completion")
-"""Commands that wait for people, or whose processes say themselves how far they are."""
 
 _EPILOG = "example: pefomed doctor --cfg-path train_configs/pefomed_stage2.yaml\n\nexit codes:\n" + "\n".join(
     f"  {code:<4} {meaning}" for code, meaning in EXIT_CODES.items()
@@ -180,9 +183,10 @@ def make_parser(wanted: Iterable[str] = tuple(COMMANDS)) -> argparse.ArgumentPar
 
 def _run(parsed: argparse.Namespace) -> int:
     as_json = getattr(parsed, "json", False)
-    is_code = as_json or parsed.command == "completion"
-    with nullcontext() if is_code else folded_output(), redirect_stdout(sys.stderr if as_json else sys.stdout):
-        with nullcontext() if parsed.command in _TALKING else working(f"pefomed {parsed.command}"):
+    declared = COMMANDS[parsed.command]
+    as_it_is = as_json or declared.prints_code
+    with nullcontext() if as_it_is else folded_output(), redirect_stdout(sys.stderr if as_json else sys.stdout):
+        with nullcontext() if declared.talks or declared.prints_code else working(f"pefomed {parsed.command}"):
             result: int | Output = parsed.run(parsed)  # what is said on the way is no JSON
         if isinstance(result, Output) and not as_json:
             show(result.shown)

@@ -24,6 +24,10 @@ class Command:
     """One of ``GROUPS``."""
     text: str
     """What it does, in a line."""
+    talks: bool = False
+    """Whether it waits for people or says itself how far it is, so that nothing else shows that it goes on."""
+    prints_code: bool = False
+    """Whether a shell reads what it prints, so that no line of it is broken."""
 
 
 def group_commands(commands: Mapping[str, Command]) -> dict[str, list[str]]:

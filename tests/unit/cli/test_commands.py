@@ -8,7 +8,9 @@ import re
 import shlex
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -144,6 +146,14 @@ def command(monkeypatch):
     from pefomed_plugin.cli import doctor
 
     return lambda function: monkeypatch.setattr(doctor, "run", lambda arguments: function())
+
+
+@pytest.mark.parametrize(("command", "shown"), [("doctor", ["pefomed doctor"]), ("train", []), ("completion", [])])
+def test_what_talks_or_prints_code_has_no_sign_of_going_work(monkeypatch, command, shown):
+    signs = []
+    monkeypatch.setattr(cli, "working", lambda what: signs.append(what) or nullcontext())
+    parsed = SimpleNamespace(command=command, run=lambda _: 0, next_step=lambda *_: None)
+    assert cli._run(parsed) == 0 and signs == shown
 
 
 def raising(error):
