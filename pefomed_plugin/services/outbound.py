@@ -12,11 +12,12 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from threading import Lock
+from threading import Lock, local
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -51,7 +52,23 @@ PAGE = Way("page", "its answers and images", "leave --host out")
 OTHERS = Way("not declared", "what nobody here knows", "do without it")
 WEIGHTS_PAGE = Way("page", "what its weights learnt", "leave --host out")
 SHARDS = Way("shards", "the addresses of shards", "use shards on this machine", carries_data=False)
-_word: dict[str, Any] = {"given": False, "command": "", "passages": 0}
+
+
+@dataclass
+class _Process:
+    """What the gate knows of this process."""
+
+    command: str = ""
+    """Started as."""
+    given: bool = False
+    """The user's word, for this command."""
+    has_passage: bool = False
+    """Whether something of the data may go somewhere, so that a connection of Python may be that one's."""
+
+
+_process = _Process()
+_own = local()
+"""``connecting``: whether this thread opens a passage's connection right now."""
 _held: set[str] = set()
 """Data sets that are not public and that this process has read."""
 _writing = Lock()
@@ -59,7 +76,7 @@ _writing = Lock()
 
 def begin(command: str, permission: bool) -> None:
     """What this process was started as, and whether with ``--i-have-permission``; forgets what it held before."""
-    _word.update(given=permission, command=command, passages=0)
+    _process.command, _process.given, _process.has_passage = command, permission, False
     _held.clear()
     watch(_ask_of_others)
 
@@ -102,7 +119,7 @@ class Passage:
                 {
                     "schema": SCHEMA,
                     "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-                    "command": _word["command"] or Path(sys.argv[0]).name,
+                    "command": _process.command or Path(sys.argv[0]).name,
                     "way": self.way.name,
                     "host": host or self.host,
                     "bytes": size,
@@ -111,6 +128,15 @@ class Passage:
                     "process": os.getpid(),
                 }
             )
+
+    @contextmanager
+    def connecting(self) -> Iterator[None]:
+        """What this thread connects to meanwhile is this passage's own: of a way that carries nothing of the data."""
+        _own.connecting = True
+        try:
+            yield
+        finally:
+            _own.connecting = False
 
 
 def open_passage(
@@ -143,14 +169,14 @@ def open_passage(
             "(docs/privacy.md)"
         )
     found = sorted({*not_public(datasets, origins), *_held}) if way.carries_data else []
-    if found and not (given or _word["given"]):
+    if found and not (given or _process.given):
         raise ConfigError(
             f"{', '.join(found)}: not a public data set, and {way.what} would go to {host}; {way.instead}, or say "
             f"{FLAG} if you may send them there"
         )
     with _writing:
         _open_log().close()  # told before anything is asked
-    _word["passages"] += 1
+    _process.has_passage |= way.carries_data
     return Passage(way, host, False, found)
 
 
@@ -161,16 +187,16 @@ class NotAskedError(OSError):
 def _ask_of_others(host: str) -> None:
     """A connection elsewhere is about to be opened by Python, perhaps by code of others: plug-ins, libraries.
 
-    Where a passage is open it is taken for that one's. Else it is noted, and refused where this process has read data
-    that are not public and nobody gave the word.
+    Where a passage is open that carries data it is taken for that one's; of another passage, while it connects. Else it
+    is noted, and refused where this process has read data that are not public and nobody gave the word.
 
     Raises:
         NotAskedError: it is refused.
         DataError: it cannot be noted.
     """
-    if _word["passages"]:
+    if _process.has_passage or getattr(_own, "connecting", False):
         return
-    if _held and not _word["given"]:
+    if _held and not _process.given:
         raise NotAskedError(
             errno.EACCES,
             f"nothing goes to {host}: {', '.join(sorted(_held))} is no public data set, and this connection did not "

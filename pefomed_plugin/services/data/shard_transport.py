@@ -11,7 +11,7 @@ import re
 import select
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from ...errors import ConfigError, one_line
 from ...offline import is_offline
 from ...requirements import Need, require
-from ..outbound import SHARDS, host_of, is_here, open_passage
+from ..outbound import SHARDS, Passage, host_of, is_here, open_passage
 from .shard_sources import scheme_of
 
 BOTO3 = Need("boto3", "shards at s3://", "pefomed_plugin[s3]")
@@ -97,11 +97,11 @@ def open_shard(address: str, timeout_s: float) -> Iterator[ShardStream]:
 
     scheme = scheme_of(address)
     check_transport(scheme)
-    _pass_gate(address, scheme)
+    passage = _pass_gate(address, scheme)
     options = {}
     if scheme == "s3" and gopen_schemes.setdefault("s3", _open_s3) is _open_s3:
         options = {"timeout_s": timeout_s}
-    with _said(scheme):
+    with _said(scheme), passage.connecting() if passage else nullcontext():
         stream = gopen(address, **options)
     try:
         yield ShardStream(stream, scheme, timeout_s)
@@ -121,8 +121,8 @@ def check_transport(scheme: str) -> None:
         raise ConfigError("webdataset reads shards at http:// through curl, which is not installed; install it")
 
 
-def _pass_gate(address: str, scheme: str) -> None:
-    """Ask and tell the gate. Raises ConfigError where PEFOMED_OFFLINE forbids it."""
+def _pass_gate(address: str, scheme: str) -> Passage | None:
+    """What the gate, which is told, gives; None for a file. Raises ConfigError where PEFOMED_OFFLINE forbids it."""
     if scheme == "pipe":
         words = address.partition(":")[2].split()
         host, is_local = f"pipe:{Path(words[0]).name if words else ''}", False  # what a command does cannot be seen
@@ -133,8 +133,10 @@ def _pass_gate(address: str, scheme: str) -> None:
         host = host_of(_s3_client(_ANY_TIME_S).meta.endpoint_url)
         is_local = is_here(urlsplit(f"//{host}").hostname or "")
     else:
-        return
-    open_passage(SHARDS, host, is_local=is_local).note(len(address))
+        return None
+    passage = open_passage(SHARDS, host, is_local=is_local)
+    passage.note(len(address))
+    return passage
 
 
 @contextmanager

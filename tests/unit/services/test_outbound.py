@@ -182,16 +182,17 @@ def test_the_log_is_shown(capsys):
 
 OTHERS = """
 import socket, sys
+from contextlib import nullcontext
 from pefomed_plugin.services import outbound
 from pefomed_plugin.services.private_files import keep_private
 outbound.begin("score", sys.argv[1] == "given")
 keep_private([sys.argv[2]])
-if sys.argv[3:]:
-    outbound.open_passage(outbound.SHARDS, "192.0.2.7", is_local=False)
+passage = outbound.open_passage(getattr(outbound, sys.argv[3]), "192.0.2.7", is_local=False) if sys.argv[3:] else None
 made = socket.socket()
 made.settimeout(0.01)
 try:
-    made.connect(("192.0.2.1", 9))
+    with passage.connecting() if sys.argv[4:] else nullcontext():
+        made.connect(("192.0.2.1", 9))
 except OSError as error:
     print(type(error).__name__, error.strerror)
 print([(entry["way"], entry["host"]) for entry in outbound.read_log()])
@@ -204,7 +205,9 @@ print([(entry["way"], entry["host"]) for entry in outbound.read_log()])
         (["no", "mimic_cxr"], True, []),
         (["given", "mimic_cxr"], False, [("not declared", "192.0.2.1")]),
         (["no", "vqa_rad"], False, [("not declared", "192.0.2.1")]),
-        (["no", "mimic_cxr", "with a passage"], False, []),
+        (["given", "mimic_cxr", "CHAT"], False, []),
+        (["no", "mimic_cxr", "SHARDS"], True, []),
+        (["no", "mimic_cxr", "SHARDS", "connecting"], False, []),
     ],
 )
 def test_code_of_others_cannot_pass_the_gate_unseen(tmp_path, words, refused, noted):
