@@ -291,6 +291,7 @@ def test_what_the_tasks_call_needs_core_packages_alone(module: str) -> None:
         pytest.importorskip("inspect_ai")
     code = (
         "import sys; sys.modules.update(dict.fromkeys(('torch', 'transformers', 'pyarrow', 'timm', 'peft')));"
-        f"import pefomed_plugin.sharing.{module}"
+        f"import pefomed_plugin.sharing.{module} as found; print(found.__name__)"
     )
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.stdout.strip(), done.returncode) == (f"pefomed_plugin.sharing.{module}", 0), done.stderr[-2000:]

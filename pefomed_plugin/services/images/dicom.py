@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Callable
 from PIL import Image
 
 from ...errors import one_line
+from ...requirements import Need
 from .deep_colour import significant_byte
 from .faults import UnusableImage, choose_frame, refuse_too_large
 from .pixels import Piece, pieces_of, stretch_pieces
@@ -17,6 +18,7 @@ from .pixels import Piece, pieces_of, stretch_pieces
 if TYPE_CHECKING:
     import numpy
 
+PYDICOM = Need("pydicom", "DICOM files", "pydicom")
 _DECODERS = (
     "if a decoder is missing, pip install pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg, "
     "otherwise fetch the file again"
@@ -67,22 +69,7 @@ def read_frame(
     Raises:
         UnusableImage: as ``read_dicom``.
     """
-    try:
-        import pydicom  # late: optional
-    except ImportError as error:
-        raise UnusableImage(where, "DICOM needs pydicom", "pip install pydicom") from error
-    head = stream.read(_DICOM_AT + len(_MAGIC))
-    stream.seek(0)
-    is_bare = head[_DICOM_AT:] != _MAGIC and looks_like_dicom(head)
-    try:
-        _refuse_inflation(stream, where, max_pixels)
-        dataset = pydicom.dcmread(stream, force=is_bare)
-        if is_bare:
-            _say_how_it_is_stored(dataset)
-    except UnusableImage:
-        raise
-    except Exception as error:  # pydicom raises a dozen types on damaged files
-        raise UnusableImage(where, "not a DICOM file", "fetch it again", one_line(error)) from error
+    dataset = _parsed(stream, where, max_pixels)
     try:
         frames = _check_size(dataset, where, max_pixels)
     except UnusableImage:
@@ -102,25 +89,10 @@ def read_header(path: Path, keywords: Sequence[str]) -> Any:
 
     Raises:
         UnusableImage: pydicom is missing, or it is no DICOM file, or a damaged one.
+        OSError: the file cannot be read.
     """
-    where = str(path)
-    try:
-        import pydicom  # late: optional
-    except ImportError as error:
-        raise UnusableImage(where, "DICOM needs pydicom", "pip install pydicom") from error
-    try:
-        with open(path, "rb") as stream:
-            head = stream.read(_DICOM_AT + len(_MAGIC))
-            stream.seek(0)
-            if not looks_like_dicom(head):
-                raise UnusableImage(where, "not a DICOM file", "leave it out")
-            _refuse_inflation(stream, where, _MOST_INFLATED)
-            is_bare = head[_DICOM_AT:] != _MAGIC
-            return pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=list(keywords), force=is_bare)
-    except UnusableImage:
-        raise
-    except Exception as error:  # pydicom raises a dozen types on damaged files
-        raise UnusableImage(where, "a damaged DICOM file", "fetch it again", one_line(error)) from error
+    with open(path, "rb") as stream:
+        return _parsed(stream, str(path), _MOST_INFLATED, stop_before_pixels=True, specific_tags=list(keywords))
 
 
 def read_whole(path: Path) -> Any:
@@ -128,18 +100,38 @@ def read_whole(path: Path) -> Any:
 
     Raises:
         UnusableImage: pydicom is missing, or it is no DICOM file, or a damaged one.
+        OSError: the file cannot be read.
     """
-    where = str(path)
+    with open(path, "rb") as stream:
+        dataset = _parsed(stream, str(path), _MOST_INFLATED)
+    _say_how_it_is_stored(dataset)
+    return dataset
+
+
+def _parsed(stream: BinaryIO, where: str, max_pixels: int, **options: Any) -> Any:
+    """The pydicom dataset of a stream; one without preamble, as old files are, says how it is stored afterwards.
+
+    Args:
+        options: of ``pydicom.dcmread``.
+
+    Raises:
+        UnusableImage: pydicom is missing, or it is no DICOM file, a damaged one, or one that unpacks to too much.
+    """
     try:
         import pydicom  # late: optional
     except ImportError as error:
-        raise UnusableImage(where, "DICOM needs pydicom", "pip install pydicom") from error
+        raise UnusableImage(where, *PYDICOM.message.split("; ", 1)) from error
+    head = stream.read(_DICOM_AT + len(_MAGIC))
+    stream.seek(0)
+    if not looks_like_dicom(head):
+        raise UnusableImage(where, "not a DICOM file", "fetch it again, or leave it out")
+    is_bare = head[_DICOM_AT:] != _MAGIC
     try:
-        with open(path, "rb") as stream:
-            _refuse_inflation(stream, where, _MOST_INFLATED)
-            dataset = pydicom.dcmread(stream, force=True)
+        _refuse_inflation(stream, where, max_pixels)
+        dataset = pydicom.dcmread(stream, force=is_bare, **options)
+        if is_bare:
             _say_how_it_is_stored(dataset)
-            return dataset
+        return dataset
     except UnusableImage:
         raise
     except Exception as error:  # pydicom raises a dozen types on damaged files

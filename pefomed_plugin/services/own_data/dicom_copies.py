@@ -50,13 +50,17 @@ def copy_film(file: Path, copy: Path, name: str) -> bool:
     if copy.is_file() and copy.stat().st_mtime_ns == status.st_mtime_ns:
         return False
     try:
-        film = _without_patient(read_whole(file), name)
+        whole = read_whole(file)
+    except UnusableImage as error:
+        raise DataError(str(error)) from error
+    except OSError as error:
+        raise DataError(f"cannot read {file}: {why(error)}") from error
+    try:
+        film = _without_patient(whole, name)
         copy.parent.mkdir(parents=True, exist_ok=True)
         with replacing(copy) as written:
             film.save_as(written, enforce_file_format=True)
         os.utime(copy, ns=(status.st_atime_ns, status.st_mtime_ns))
-    except UnusableImage as error:
-        raise DataError(str(error)) from error
     except OSError as error:
         raise DataError(f"cannot write {copy}: {why(error)}") from error
     except Exception as error:  # pydicom raises a dozen types on values that are none

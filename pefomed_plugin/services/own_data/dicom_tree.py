@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ...errors import ConfigError, DataError, why
+from ...errors import DataError, why
 from ...readers.views import Film
+from ...requirements import require
 from ..console import progress
 from ..data.folds import PATIENT, STUDY
-from ..images.dicom import looks_like_dicom, read_header
+from ..images.dicom import PYDICOM, looks_like_dicom, read_header
 from ..images.faults import UnusableImage
 from .dicom_views import UNTOLD, view_of
 from .pseudonyms import Pseudonyms
@@ -90,10 +91,7 @@ def read_tree(source: Path, pseudonyms: Pseudonyms) -> Tree:
         ConfigError: pydicom is missing.
         DataError: a folder cannot be listed, or there is no film in it.
     """
-    try:
-        import pydicom  # noqa: F401  # late: optional
-    except ImportError as error:
-        raise ConfigError("DICOM needs pydicom; pip install pydicom") from error
+    require([PYDICOM])
     tree = Tree()
     found: dict[str, list[tuple[str, str, Path, Any]]] = defaultdict(list)
     seen: set[str] = set()

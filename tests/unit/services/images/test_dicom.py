@@ -236,7 +236,7 @@ def test_damage_is_named(tmp_path: Path) -> None:
 def test_without_pydicom_the_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path / "a.dcm", np.zeros((2, 2), np.uint8))
     monkeypatch.setitem(sys.modules, "pydicom", None)
-    with pytest.raises(ImageError, match=r"a\.dcm: DICOM needs pydicom; pip install pydicom"):
+    with pytest.raises(ImageError, match=r"a\.dcm: DICOM files need pydicom; pip install pydicom"):
         open_image(tmp_path, "a.dcm")
 
 
