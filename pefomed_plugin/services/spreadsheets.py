@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from zipfile import ZipFile
 
 from ..errors import ConfigError, DataError, PefomedError, one_line
@@ -28,6 +28,7 @@ NUMBERLIKE = re.compile(
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
 """What begins a formula, or what our own mark of a text could be taken for."""
 _ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
+_MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?\bref="([A-Z]+[0-9]+:[A-Z]+[0-9]+)"')
 OPENPYXL = Need("openpyxl", "spreadsheets", "openpyxl")
 
 
@@ -75,6 +76,30 @@ def rows_of(sheet: Any) -> Iterator[tuple[Any, ...]]:
     for row in sheet.iter_rows(values_only=True, max_col=MOST_COLUMNS):
         last = next((number for number in range(len(row), 0, -1) if row[number - 1] is not None), 0)
         yield row[:last]
+
+
+class Merged(NamedTuple):
+    """Cells that were merged into one; columns and rows from 1, both ends among them."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+    name: str
+    """``C2:C3``."""
+
+
+def merged_cells(sheet: Any) -> list[Merged]:
+    """The merged cells of a read-only sheet, which openpyxl itself gives only of a sheet that it holds whole."""
+    from openpyxl.utils import range_boundaries  # late: optional
+
+    with sheet._get_source() as source:
+        content = source.read()
+    found = []
+    for match in _MERGED.findall(content, content.rfind(b"sheetData")):
+        left, top, right, bottom = range_boundaries(match.decode("ascii"))
+        found.append(Merged(left, top, right, bottom, match.decode("ascii")))
+    return sorted(found, key=lambda cells: (cells.top, cells.left))
 
 
 def set_text(cell: Any, text: str) -> None:

@@ -25,8 +25,7 @@ _COMMON = {
     "question_type": "questiontype fragetyp",
     "organ": "organ region koerperregion korperregion",
     "patient": "patient patientid patid pat pid patientno patientnumber patientennummer patientenid patnr patientnr "
-    "subject "
-    "subjectid",
+    "subject subjectid",
     "study": "study studyid studyinstanceuid studyuid exam examid untersuchung untersuchungsnummer studie",
     "accession": "accession accessionnumber accessionno accno accnr anforderungsnummer auftragsnummer",
     "split": "split partition",
@@ -37,6 +36,9 @@ FIELDS = tuple(COMMON_NAMES)
 TEXTS = {"vqa": ("question", "answer"), "report": ("report",), "caption": ("caption",)}
 """Task -> the fields that it needs beside an image."""
 _TEXT_FIELDS = tuple(name for names in TEXTS.values() for name in names)
+_SHOWN_FIELDS = ("image", "images", *_TEXT_FIELDS)
+PEOPLE = ("patient", "study", "accession")
+"""Fields that say who somebody is, and are written under other names."""
 KEPT = "metadata."
 """Begins the field of a column that is kept with the sample as it is."""
 _OURS = frozenset((*FIELDS, "subject", "view", "modality", "source_id", "answer_type_from"))
@@ -106,6 +108,10 @@ def match_columns(path: Path, header: Sequence[str], given: Mapping[str, str]) -
         spelt = "" if found[0] == column else f" (asked for as {column!r})"
         said.append(f"{name} = {found[0]}{spelt}")
     recognised, doubts = _recognise(header, given)
+    shown: dict[str, list[str]] = {}
+    for name in (name for name in _SHOWN_FIELDS if name in columns):
+        shown.setdefault(columns[name], []).append(name)
+    doubts += [f"{column!r} cannot be {' and '.join(names)}" for column, names in shown.items() if len(names) > 1]
     problems += [f"{path.name}: {doubt}" for doubt in doubts]
     if problems:
         raise DataError("the columns of the table cannot be told", problems)
@@ -121,6 +127,12 @@ def match_columns(path: Path, header: Sequence[str], given: Mapping[str, str]) -
     if left:
         lines.append(f"columns left out: {named(left)} (keep one with --map {KEPT}NAME=COLUMN)")
     return columns, lines
+
+
+def in_clear(columns: Mapping[str, str]) -> list[str]:
+    """Fields that would keep, as it is, a column that says who somebody is."""
+    people = {columns[name] for name in PEOPLE if name in columns}
+    return [name for name, column in columns.items() if column in people and (name == "id" or name.startswith(KEPT))]
 
 
 def task_of(columns: Iterable[str], path: Path, header: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ from ...readers.custom import DATASET, add_record
 from ...readers.views import all_films, numbered_images
 from ..console import progress
 from ..data.folds import PATIENT
-from .columns import KEPT, match_columns, task_of
+from .columns import KEPT, in_clear, match_columns, task_of
 from .dicom_copies import copy_film
 from .dicom_tree import JOINS, SHOWN, Study, Tree, read_tree, views_said
 from .own_tables import choose_parting
@@ -76,16 +76,16 @@ def _tree_said(tree: Tree) -> list[str]:
     patients = len({study.patient for study in tree.studies if study.patient})
     lines = [
         f"DICOM: {len(tree.films):,} film(s) in {tree.series:,} series of {len(tree.studies):,} studies of "
-        f"{patients:,} "
-        "patient(s)",
+        f"{patients:,} patient(s)",
         views_said(tree),
     ]
     nameless = sum(not study.patient for study in tree.studies)
     if nameless:
         lines.append(f"{nameless:,} studies whose headers say no PatientID")
-    if tree.several_patients:
-        lines.append(f"{tree.several_patients:,} studies whose headers name several patients; the first is taken")
-    return lines
+    return lines + [
+        f"{count:,} studies whose headers hold several {element}; the first is taken"
+        for element, count in tree.several.items()
+    ]
 
 
 def _join_of(wishes: Wishes, columns: Mapping[str, str], table: Table) -> str:
@@ -102,17 +102,14 @@ def _join_of(wishes: Wishes, columns: Mapping[str, str], table: Table) -> str:
         )
     if wishes.join not in columns:
         raise ConfigError(
-            f"--join {wishes.join}: no column of {table.path.name} says it; name it with --map "
-            f"{wishes.join}=COLUMN. Its "
-            f"columns: {', '.join(table.header)}"
+            f"--join {wishes.join}: no column of {table.path.name} says it; name it with --map {wishes.join}=COLUMN. "
+            f"Its columns: {', '.join(table.header)}"
         )
-    people = {columns[name] for name in has}
-    clear = [name for name, column in columns.items() if column in people and (name == "id" or name.startswith(KEPT))]
+    clear = in_clear(columns)
     if clear:
         raise ConfigError(
             f"--map {clear[0]}={columns[clear[0]]}: this column says who the patient is, and would be written as it "
-            f"is; "
-            "leave it out, patients and studies have names of their own"
+            "is; leave it out, patients and studies have names of their own"
         )
     return wishes.join
 
@@ -216,17 +213,18 @@ def _copy(folder: Path, tree: Tree, wanted: set[str]) -> str:
     Raises:
         DataError: a film cannot be read, or the folder cannot be written.
     """
-    for old in folder.glob("*/*/*.dcm") if folder.is_dir() else ():
-        if _OURS.fullmatch(old.name) and old.relative_to(folder).as_posix() not in wanted:
-            old.unlink()  # of an earlier run
+    there = folder.glob("*/*/*.dcm") if folder.is_dir() else ()
+    old = [path for path in there if _OURS.fullmatch(path.name) and path.relative_to(folder).as_posix() not in wanted]
+    for path in old:
+        path.unlink()
     written = 0
     with progress("copies without the patient", len(wanted)) as advance:
         for image in sorted(wanted):
             written += copy_film(tree.films[image], folder / image, Path(image).stem)
             advance(1)
     known = f"; {len(wanted) - written:,} of them were there" if written < len(wanted) else ""
+    removed = f"; {len(old):,} other copies of an earlier run are removed" if old else ""
     return (
         f"images: {len(wanted):,} copies in {folder}{known}: the pixels as they were, in the header nothing of the "
-        f"patient; "
-        "what is burnt into the picture stays"
+        f"patient; what is burnt into the picture stays{removed}"
     )

@@ -80,8 +80,8 @@ class Tree:
     left_out: dict[str, list[Path]] = field(default_factory=lambda: defaultdict(list))
     """Why files are no films that can be shown -> which."""
     series: int = 0
-    several_patients: int = 0
-    """Studies whose headers name several patients."""
+    several: Counter[str] = field(default_factory=Counter)
+    """Element of which the headers of a study hold several values -> studies."""
 
 
 def read_tree(source: Path, pseudonyms: Pseudonyms) -> Tree:
@@ -180,15 +180,17 @@ def _add_study(tree: Tree, uid: str, films: list[tuple[str, str, Path, Any]], ps
     by_series: dict[str, list[tuple[str, str, Path, Any]]] = defaultdict(list)
     for film in films:
         by_series[film[0]].append(film)
-    first = films[0][3]
-    patients = {_text(header, "PatientID") for *_, header in films} - {""}
-    tree.several_patients += len(patients) > 1
-    patient = sorted(patients)[0] if patients else ""
+    keys = {STUDY: uid}
+    for key in (PATIENT, ACCESSION):
+        values = sorted({_text(header, JOINS[key]) for *_, header in films} - {""})
+        keys[key] = values[0] if values else ""
+        if len(values) > 1:
+            tree.several[JOINS[key]] += 1
     study = Study(
         pseudonyms.name(STUDY, uid),
-        pseudonyms.name(PATIENT, patient) if patient else "",
-        {ACCESSION: _text(first, "AccessionNumber"), STUDY: uid, PATIENT: patient},
-        modality=_text(first, "Modality"),
+        pseudonyms.name(PATIENT, keys[PATIENT]) if keys[PATIENT] else "",
+        keys,
+        modality=_text(films[0][3], "Modality"),
     )
     for series in sorted(by_series):
         rows = sorted(by_series[series], key=lambda film: (film[1], str(film[2])))

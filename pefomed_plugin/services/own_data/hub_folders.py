@@ -1,12 +1,11 @@
-"""Folders as Hugging Face's ``datasets`` writes them, read with pyarrow alone: parquet under any names and in any
-of the
-hub's layouts, and ``save_to_disk``. Images stay in the file; a class label becomes its name.
+"""Folders as Hugging Face's ``datasets`` writes them, read with pyarrow alone: parquet under any names and in any of
+the hub's layouts, and ``save_to_disk``. Images stay in the file; a class label becomes its name.
 """
 
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,9 +63,14 @@ def read_hub_folder(source: Path, wishes: Wishes) -> OwnData:
         known = "; ".join(f"{ours}: {', '.join(names)}" for ours, names in SPLIT_NAMES.items())
         raise ConfigError(
             f"{source}: the split {', '.join(unknown)} is none that is known ({known}); give its files as --source, "
-            f"with "
-            "--split"
+            "with --split"
         )
+    found = Counter(split_of(part.name.removeprefix(_PARTIAL)) for part in parts)
+    twice = [part.name for part in parts if found[split_of(part.name.removeprefix(_PARTIAL))] > 1]
+    if twice or (len(found) > 1 and found[""]):
+        names = ", ".join(twice or [path.name for part in parts if not part.name for path in part.files])
+        what = "of one split" if twice else "of no split, beside others that have one"
+        raise ConfigError(f"{source}: files {what} ({names}); take out what is not to be read, or name one as --source")
     release = Release(DATASET, layout, root)
     tables = []
     for part in parts:
@@ -145,8 +149,7 @@ def _parquet_parts(source: Path) -> list[_Part]:
         if numbers and (len(expected) != 1 or found != list(range(next(iter(expected))))):
             problems.append(
                 f"{name}: expected {max(expected)} files numbered from 0, found {', '.join(map(str, found))}; fetch "
-                f"the "
-                "missing ones and keep a single revision"
+                "the missing ones and keep a single revision"
             )
         if not name and len(files) > 1:
             raise ConfigError(

@@ -17,6 +17,8 @@ from ..images.image_folder import SUFFIXES
 
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]|\\\\|//")
 """Begins a path of Windows', on a drive or a server."""
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+"""Begins what lies elsewhere: ``https://``, ``s3://``."""
 _ENDINGS = SUFFIXES | {".nii", ".gz"}
 CASE = "image name(s) found under another spelling (case or accents)"
 SUB_FOLDER = "image name(s) found in a sub-folder"
@@ -53,6 +55,11 @@ class ImageFinder:
     def _look(self, given: str) -> tuple[str, str]:
         if not given:
             raise ValueError("the image is empty; name it, or delete the record")
+        if _ADDRESS.match(given):
+            raise ValueError(
+                f"image {quoted(given, limit=120)} is an address, and nothing is fetched; download the images, and "
+                "name the files"
+            )
         is_windows = bool(_DRIVE.match(given))
         if os.path.isabs(given) and not is_windows:
             base, target = os.path.realpath(self.root), os.path.realpath(given)

@@ -12,7 +12,7 @@ from ...readers import Release
 from ...readers.custom import DATASET
 from ...records import SPLITS
 from ..data.folds import PATIENT, STUDY
-from .columns import match_columns, split_of, task_of
+from .columns import PEOPLE, in_clear, match_columns, split_of, task_of
 from .image_lookup import MISSING, ImageFinder
 from .pseudonyms import Pseudonyms
 from .records import Records
@@ -61,6 +61,13 @@ def _tables_in(folder: Path) -> list[Path]:
     return [path for path in found if not path.name.startswith((".", "~$"))]
 
 
+def _all_tables(source: Path) -> list[Path]:
+    if source.is_file():
+        return []
+    folders = [source, *(folder for folder in sorted(source.iterdir()) if split_of(folder.name))]
+    return [path for folder in folders for path in _tables_in(folder)]
+
+
 def read_tables(source: Path, wishes: Wishes) -> OwnData:
     """Samples of own tables.
 
@@ -76,7 +83,13 @@ def read_tables(source: Path, wishes: Wishes) -> OwnData:
     tables = [(read_table(path, wishes.manner, wanted), split) for path, split in find_tables(source)]
     release = Release(DATASET, "own tables", root)
     release.files += [table.path for table, _ in tables]
-    return assemble(release, tables, wishes, f"images: linked, not copied, in {root}")
+    own = assemble(release, tables, wishes, f"images: linked, not copied, in {root}")
+    left = [path for path in _all_tables(source) if path not in release.files]
+    if left:
+        own.said.append(
+            f"tables left out, as nothing says their split: {named(path.relative_to(folder) for path in left)}"
+        )
+    return own
 
 
 def assemble(release: Release, tables: Sequence[tuple[Table, str]], wishes: Wishes, linked: str) -> OwnData:
@@ -104,16 +117,14 @@ def assemble(release: Release, tables: Sequence[tuple[Table, str]], wishes: Wish
                 f"studies, give it as --reports and their folder as --source. Its columns: {named(table.header)}"
             )
         read.append((table, split, columns, task))
-        if "id" in columns and columns["id"] in (
-            columns.get("patient"),
-            columns.get("study"),
-            columns.get("accession"),
-        ):
-            lines.append(f"{columns['id']} is written as it is, as id; leave id out of --map if nobody is to see it")
+        lines += [
+            f"{columns[name]} is written as it is, as {name}; leave {name} out of --map if nobody is to see it"
+            for name in in_clear(columns)
+        ]
         said += [line for line in (*table.said, *lines) if line not in said]
         release.problems += table.problems_in(columns.values())
     parting = _parting([(split, columns) for _, split, columns, _ in read], wishes)
-    has_people = any({"patient", "study", "accession"} & set(columns) for _, _, columns, _ in read)
+    has_people = any(set(PEOPLE) & set(columns) for _, _, columns, _ in read)
     pseudonyms = Pseudonyms(wishes.salt) if has_people else None
     reader = Records(release, ImageFinder(release.image_root), pseudonyms, wishes)
     for table, split, columns, task in read:

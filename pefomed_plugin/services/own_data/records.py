@@ -78,6 +78,9 @@ class Records:
     def _people(self, values: Mapping[str, Any]) -> dict[str, str]:
         """Patient and study under their pseudonyms; nothing where the cell is empty."""
         people = {}
+        for name in (PATIENT, STUDY):
+            if name in values and not str(values[name] or "").strip():
+                self.release.notes[f"record(s) that do not say their {name}"] += 1
         study = str(values.get("study") or values.get("accession") or "").strip()
         patient = str(values.get("patient") or "").strip()
         if self.pseudonyms and patient:

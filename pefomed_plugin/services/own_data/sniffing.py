@@ -1,8 +1,8 @@
 """In which encoding a text file is, and what separates the columns of a table: found out, said, and never hidden.
 
 A file that is UTF-8 as a whole is taken for that. What is not is Windows' or Latin-1 (the same letters), as a
-spreadsheet
-of Western Europe writes it; other 8-bit encodings cannot be told from these, so it is a guess, and said to be one.
+spreadsheet of Western Europe writes it; other 8-bit encodings cannot be told from these, so it is a guess, and said to
+be one.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ def decode(path: Path, content: bytes, encoding: str = "") -> tuple[str, str]:
     for start, name in ((1, "utf-16-le"), (0, "utf-16-be")):
         if len(head) >= 4 and head[start::2].count(0) > len(head) // 4:
             return _strictly(path, content, name), "UTF-16 without a byte order mark"
-    if b"\0" in head:
-        raise DataError(f"{path}: no text: it holds NUL bytes; export the table as CSV, or name the file that is one")
+    if b"\0" in content:
+        _refuse_nul(path, content.decode("latin-1"))
     try:
         return content.decode("utf-8"), "UTF-8" if any(byte > 127 for byte in content) else "ASCII (so UTF-8)"
     except UnicodeDecodeError as error:
@@ -66,8 +66,7 @@ def _as_told(path: Path, content: bytes, encoding: str) -> tuple[str, str]:
     except (LookupError, TypeError):
         raise ConfigError(
             f"--encoding {encoding}: no such encoding of text; known are utf-8, utf-16, latin-1, cp1252, cp850, "
-            f"mac_roman "
-            "and others of Python's"
+            "mac_roman and others of Python's"
         ) from None
     name = "utf-8-sig" if name == "utf-8" else name
     return _strictly(path, content, name).lstrip("\ufeff"), f"{encoding} (as --encoding says)"
@@ -75,15 +74,26 @@ def _as_told(path: Path, content: bytes, encoding: str) -> tuple[str, str]:
 
 def _strictly(path: Path, content: bytes, name: str) -> str:
     try:
-        return content.decode(name)
+        text = content.decode(name)
     except UnicodeError as error:
         start = getattr(error, "start", 0)
         line = content.count(b"\n", 0, start) + 1
         raise DataError(
-            f"{path}, line {line}: not {name.removesuffix('-sig')} (byte {start}); give another --encoding, or "
-            f"none: it is "
-            "found out"
+            f"{path}, line {line}: not {name.removesuffix('-sig')} (byte {start}); give another --encoding, or none: "
+            "it is found out"
         ) from error
+    _refuse_nul(path, text)
+    return text
+
+
+def _refuse_nul(path: Path, text: str) -> None:
+    """Raises DataError where a text holds NUL: it is none, or was damaged."""
+    place = text.find("\0")
+    if place >= 0:
+        line = text.count("\n", 0, place) + 1
+        raise DataError(
+            f"{path}, line {line}: no text: it holds NUL bytes; export the table as CSV, or name the file that is one"
+        )
 
 
 def _eight_bits(path: Path, content: bytes, error: UnicodeDecodeError) -> tuple[str, str]:

@@ -43,8 +43,7 @@ def read_shares(text: str) -> dict[str, int]:
     if sum(numbers) != 100 or 0 in numbers:
         raise ConfigError(
             f"--split {text}: write shares that make 100, as 80/10/10 (train, val, test) or 80/20 (train, test), or "
-            f"the "
-            "split that takes everything: train, val or test"
+            "the split that takes everything: train, val or test"
         )
     return dict(zip(SPLITS if len(numbers) == 3 else (SPLITS[0], SPLITS[-1]), numbers))
 
@@ -115,8 +114,7 @@ def _counts(groups: int, parting: Parting) -> dict[str, int]:
         raise DataError(
             f"--split {'/'.join(map(str, parting.shares.values()))}: {groups:,} {_plural(parting.by, groups)} leave "
             f"{' and '.join(empty)} empty; such shares need some {least}, or choose larger ones, or --split test to "
-            f"test "
-            "on all"
+            "test on all"
         )
     return counts
 

@@ -112,8 +112,7 @@ def _read_text(path: Path, manner: Manner, wanted: Sequence[str]) -> Table:
     except csv.Error as error:
         raise DataError(
             f"{path}, line {start}: no table separated by {name_of(mark)} from here on ({one_line(error)}); a quote "
-            f"that "
-            "never closes, a text after a closing quote, or a cut file"
+            "that never closes, a text after a closing quote, or a cut file"
         ) from error
     header = [name.strip() for name in cells[0][1]] if cells else []
     table = Table(path, header, [], [f"{path.name}: {encoding}; columns separated by {delimiter}"])
@@ -131,6 +130,16 @@ def _add_rows(
                 table.rows.append((where, dict(zip(header, row))))
         else:
             table.problems.append(f"{where}: {len(row)} cells, the header has {len(header)}{remedy}")
+    nameless = [
+        place
+        for place, name in enumerate(header)
+        if not name and any(row[place].strip() for _, row in cells if len(row) == len(header))
+    ]
+    if nameless:
+        which = ", ".join(str(place + 1) for place in nameless)
+        table.said.append(
+            f"{table.path.name}: columns without a name are left out, though they hold something: {which}"
+        )
 
 
 def _read_lines(path: Path) -> Table:

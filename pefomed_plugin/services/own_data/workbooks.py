@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import ConfigError, near_names
-from ..spreadsheets import MOST_COLUMNS, opened_workbook, unescaped
+from ..spreadsheets import MOST_COLUMNS, Merged, merged_cells, opened_workbook, unescaped
 
 _ZEROS = re.compile(r"0{2,}")
 """The number format that shows 7 as 0007."""
@@ -42,15 +42,26 @@ def read_workbook(path: Path, sheet: str) -> tuple[list[str], list[tuple[int, li
             (number, _texts(row, kept, f"{path.name}, row {number}", counts, faults))
             for number, (row, kept) in enumerate(zip(_rows(formulas[name]), _rows(values[name])), 1)
         ]
+        merged = merged_cells(values[name])
     filled = [(number, cells) for number, cells in rows if any(cell.strip() for cell in cells)]
     header = [cell.strip() for cell in filled[0][1]] if filled else []
     while header and not header[-1]:
         header.pop()
+    faults += [fault for cells in merged for fault in _emptied(cells, filled[0][0] if filled else 0, path.name)]
     padded = [(number, _fitted(cells, len(header))) for number, cells in filled[1:]]
     others = len(formulas.sheetnames) - 1
     chosen = f"sheet {name!r}" + (f" of {others + 1}" if others else "")
     counted = [f"{count:,} {what}" for what, count in counts.items()]
     return header, padded, [f"{path.name}: {'; '.join([chosen, *counted])}"], faults
+
+
+def _emptied(cells: Merged, header: int, name: str) -> Faults:
+    """The columns that merging left without a value below the header's row: it stays in the first cell alone."""
+    if cells.bottom <= header:
+        return []
+    first = cells.left + 1 if cells.top == cells.bottom else cells.left
+    fault = f"{name}, row {cells.top}: {cells.name} are merged, and the value is the first cell's alone; unmerge them, "
+    return [(place - 1, fault + "and fill each") for place in range(first, cells.right + 1)]
 
 
 def _choose(path: Path, book: Any, sheet: str) -> str:
@@ -91,8 +102,7 @@ def _texts(row: Sequence[Any], kept: Sequence[Any], where: str, counts: Counter[
             if shown is None:
                 fault = (
                     "a formula whose value the file does not keep; open and save it in a spreadsheet program, or "
-                    "put the "
-                    "value there"
+                    "put the value there"
                 )
         if getattr(value, "data_type", "") == "e":
             fault = f"the error {shown} in a cell; correct its formula"

@@ -122,6 +122,7 @@ def test_again_and_per_study(tree: Path, tmp_path: Path, capsys: pytest.CaptureF
     (tree / "PAT-4711" / "Thorax" / "IM0001").unlink()
     code, shown, _ = prepare(capsys, "--join accession --per study", SPLIT)
     assert code == 0 and "frontal + lateral" in shown
+    assert "1 other copies of an earlier run are removed" in shown
     release = read_prepared(tmp_path / "out")
     assert Counter(sample.image_names for sample in release.samples) == {("frontal", "lateral"): 3, ("image 1",): 1}
     assert sum(1 for _ in (tmp_path / "out").rglob("*.dcm")) == 7 and names > 0, "the copy of an earlier run is gone"
@@ -153,7 +154,7 @@ def test_what_is_no_film_is_counted_and_named_on_the_screen_alone(
     (tree / "PAT-4711/odd.dcm").write_bytes(odd)
     (tree / "readme.txt").write_text("hello")
     (tree / "PAT-4711/link.dcm").symlink_to(first)
-    write_film(tree / "PAT-4711/unknown.dcm", 50, study=study, PatientID="PAT-4711", patient="PAT-4711")
+    write_film(tree / "PAT-4711/unknown.dcm", 50, study=study, patient="PAT-4711", AccessionNumber="A7")
     code, shown, errors = prepare(capsys, "--join accession", SPLIT)
     assert code == 0, errors
     for said in (
@@ -164,6 +165,7 @@ def test_what_is_no_film_is_counted_and_named_on_the_screen_alone(
         "1 file(s) left out: no DICOM (.txt)",
         "1 file(s) left out: a link or special file",
         "1 film(s) of which no header says the view",
+        "1 studies whose headers hold several AccessionNumber; the first is taken",
         "2 file(s) left out: a damaged DICOM file; fetch it again",
         "left out: without an image (Basic Text SR): pacs/PAT-4711/sr.dcm",
     ):

@@ -122,6 +122,22 @@ def test_one_file_and_a_folder_of_both(written: Path, tmp_path: Path) -> None:
         read(tmp_path / "both", tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (("dev", "validation"), r"files of one split \(dev, validation\)"),
+        (("train", "more"), r"of no split, beside others that have one \(more\.parquet\)"),
+    ],
+)
+def test_files_whose_split_is_taken_or_not_said(
+    written: Path, tmp_path: Path, names: tuple[str, ...], said: str
+) -> None:
+    for name in names:
+        (tmp_path / f"{name}.parquet").write_bytes((written / "uploaded/data/test-00000-of-00001.parquet").read_bytes())
+    with pytest.raises(ConfigError, match=said):
+        read(tmp_path, tmp_path, shares=read_shares("80/20"))
+
+
 def test_choices_and_damage_are_named(written: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         read(written / "saved", tmp_path, columns=read_map(["image=scann", "question=frage", "answer=antwort"]))

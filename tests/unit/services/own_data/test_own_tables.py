@@ -199,6 +199,7 @@ def test_names_of_images_as_other_systems_spell_them(tmp_path: Path) -> None:
         "../out.png": "leads out of",
         "/etc/hosts": "leads out of",
         "link.png": "leads out of",
+        "https://example.org/a.png": "is an address, and nothing is fetched",
         " ": "the image is empty",
     }.items():
         with pytest.raises(ValueError, match=said):
@@ -249,6 +250,9 @@ def test_columns_by_map_and_by_common_names() -> None:
     assert said[-1] == "columns left out: Kommentar (keep one with --map metadata.NAME=COLUMN)"
     columns, said = match_columns(Path("t.csv"), header, read_map(["report=kommentar", "metadata.k=Kommentar"]))
     assert (columns["report"], columns["metadata.k"]) == ("Kommentar", "Kommentar")
+    with pytest.raises(DataError) as one_for_two:
+        match_columns(Path("t.csv"), header, read_map(["question=Befundtext", "answer=Befundtext"]))
+    assert one_for_two.value.problems == ("t.csv: 'Befundtext' cannot be question and answer",)
     assert "report = Kommentar (asked for as 'kommentar')" in said[0]
     with pytest.raises(DataError) as caught:
         match_columns(Path("t.csv"), [*header, "Bild"], read_map(["report=Befundtexte", "id=x"]))
@@ -330,6 +334,38 @@ def test_a_sheet_as_a_person_sees_it(tmp_path: Path) -> None:
     ]
     book = write_book(tmp_path / "c.xlsx", ["Bild", "Befund", "PatID"], ["a.png", "gut", 12345678901234567890])
     assert "more than 15 digits" in read_table(book, Manner()).faulty_cells[0][1]
+
+
+def test_what_merged_cells_hide_is_named_where_it_matters(tmp_path: Path) -> None:
+    import openpyxl
+
+    rows = [["Export"], ["Bild", "Befund", "PatID", "Datum"], *([f"{row}.png", "gut", row, 1] for row in range(4))]
+    path = write_book(tmp_path / "b.xlsx", *rows[1:])
+    book = openpyxl.load_workbook(path)
+    for cells in ("C2:C3", "A5:B5", "D2:D5"):
+        book.active.merge_cells(cells)
+    book.save(path)
+    table = read_table(path, Manner())
+    hidden = "are merged, and the value is the first cell's alone; unmerge them, and fill each"
+    assert table.problems_in(["Bild", "Befund", "PatID"]) == [
+        f"b.xlsx, row 2: C2:C3 {hidden}",
+        f"b.xlsx, row 5: A5:B5 {hidden}",
+    ]
+    assert table.problems_in(["Bild"]) == []
+
+
+def test_what_is_left_out_of_a_table_or_kept_in_clear_is_said(tmp_path: Path) -> None:
+    write_images(tmp_path / "bilder", "a.png", "b.png")
+    folder = tmp_path / "data"
+    folder.mkdir()
+    write_table(folder / "train.csv", ",image,report,patient,,", "0,a.png,Clear.,7,old,", "1,b.png,Large.,,,")
+    write_table(folder / "labels.csv", "image,report,patient", "a.png,Clear.,1")
+    columns = read_map(["metadata.number=patient"])
+    own = read_tables(folder, wishes(shares={}, columns=columns))
+    assert "train.csv: columns without a name are left out, though they hold something: 1, 5" in own.said
+    assert "tables left out, as nothing says their split: labels.csv" in own.said
+    assert any(line.startswith("patient is written as it is, as metadata.number;") for line in own.said)
+    assert own.release.notes["record(s) that do not say their patient"] == 1
 
 
 @pytest.mark.parametrize(

@@ -50,8 +50,21 @@ def test_what_is_told_and_does_not_fit() -> None:
         decode(PATH, b"a", "hex")
     with pytest.raises(DataError, match=r"befunde\.csv, line 2: not utf-8 .*; give another --encoding"):
         decode(PATH, TEXT.encode("latin-1"), "utf-8")
-    with pytest.raises(DataError, match="NUL bytes"):
-        decode(PATH, b"PK\x03\x04\0\0\0abcdefghijklmnopqrst")
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding", "line"),
+    [
+        (b"PK\x03\x04\0\0\0abcdefghijklmnopqrst", "", 1),
+        (b"Bild;Befund\n" + b"a.png;gut\n" * 1000 + b"b.png;\0\n", "", 1002),
+        ("Bild;Befund\nb.png;\0\n".encode("utf-8-sig"), "", 2),
+        (TEXT.encode("utf-16-le"), "latin-1", 1),
+    ],
+    ids=["binary", "far down", "behind a mark", "of another encoding"],
+)
+def test_nul_bytes_are_no_text(content: bytes, encoding: str, line: int) -> None:
+    with pytest.raises(DataError, match=rf"befunde\.csv, line {line}: no text: it holds NUL bytes"):
+        decode(PATH, content, encoding)
 
 
 @pytest.mark.parametrize("mark", [";", "\t", ",", "|"])
