@@ -33,6 +33,7 @@ from .registration import register_all
 from .toolkit import NAME, registry
 from .toolkit.checkpoint import load_checkpoint
 from .toolkit.choice import BUNDLED
+from .toolkit.language_weights import require_language_weights
 from .vision_encoders import DEFAULT_ENCODER, ENCODER
 
 EMBEDDED = environment.EMBEDDED
@@ -163,6 +164,7 @@ def places_of(contents: Contents, llama: _PathLike | None, vit: _PathLike | None
             f"{contents.path} was trained on a {contents.family.title}, and {found['llama']} holds a {own.title}; give "
             "the one it was trained on"
         )
+    require_language_weights(contents.content, Path(found["llama"]), str(contents.path))
     return {"llama_model": found["llama"], "vit_weights": found["vit"]}
 
 

@@ -177,7 +177,8 @@ def check_weights(
         findings += check_modules(llama, (given or {}).get("modules_to_save", ()))
     findings += [] if vit is None else check_vit(vit, sizes)
     if ckpt is not None:
-        return findings + check_checkpoint(ckpt, sizes, given)
+        there = None if llama is None or is_broken(findings) else llama
+        return findings + check_checkpoint(ckpt, sizes, given, there)
     return [*findings, no_checkpoint()] if starts else findings
 
 

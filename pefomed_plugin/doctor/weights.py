@@ -131,13 +131,17 @@ def _check_other_vit(path: Path, encoder: VisionEncoder) -> list[Finding]:
     return [Finding("weights", "vision encoder", OK, f"{words}{encoder.visual_tokens} visual tokens{licence}")]
 
 
-def check_checkpoint(path: Path, sizes: Sizes = Sizes(), given: Mapping[str, Any] | None = None) -> list[Finding]:
+def check_checkpoint(
+    path: Path, sizes: Sizes = Sizes(), given: Mapping[str, Any] | None = None, llama: Path | None = None
+) -> list[Finding]:
     """Projection and LoRA to start from: widths, LoRA and finite values, whatever the spelling of the names.
 
     Args:
         given: what the run's YAML says of LoRA, under peft's names.
+        llama: the language model that it is to be used with, whose weights may be others; None: not known.
     """
     from ..toolkit.checkpoint import begins_anew, read_checkpoint, refuse_nonfinite  # late: loads torch
+    from ..toolkit.language_weights import other_weights, unknown_weights  # late: loads torch
     from ..toolkit.lora_tensors import stated_lora  # late: loads torch
     from ..toolkit.tensor_names import canonical  # late: loads torch
 
@@ -169,9 +173,12 @@ def check_checkpoint(path: Path, sizes: Sizes = Sizes(), given: Mapping[str, Any
         wrong.append("no LoRA tensors")
     if wrong:
         return [Finding("weights", what, ERROR, f"{path} does not fit the run: {'; '.join(wrong)}", _MINIGPT_PAGE)]
-    if anew:
-        return [Finding("weights", what, OK, f"{path}: {anew}; LoRA begins untrained, of {settings}")]
-    return [Finding("weights", what, OK, f"{path}: LoRA of {settings}")]
+    if llama is not None and (other := other_weights(content, llama, str(path))):
+        return [Finding("weights", what, ERROR, other.problem, other.remedy)]
+    if unknown := unknown_weights(content, str(path)):
+        return [Finding("weights", what, WARNING, unknown, "pefomed checkpoint merge again, and it will say so")]
+    told = f"{anew}; it is of {settings}" if anew else f"LoRA of {settings}"
+    return [Finding("weights", what, OK, f"{path}: {told}")]
 
 
 def no_checkpoint() -> Finding:

@@ -5,7 +5,17 @@ It reads no tensors: what a checkpoint's tensors say of them is told by ``toolki
 
 from __future__ import annotations
 
-from .settings import ALL_LINEAR, DEFAULTS, FAMILY, KINDS, MERGED, RECORD, YAML_KEYS, LoraSettings
+from .settings import (
+    ALL_LINEAR,
+    DEFAULTS,
+    FAMILY,
+    KINDS,
+    LANGUAGE_WEIGHTS,
+    MERGED,
+    RECORD,
+    YAML_KEYS,
+    LoraSettings,
+)
 from .settling import differences, given_in, recorded, settings_of, settle
 
 __all__ = [
@@ -13,6 +23,7 @@ __all__ = [
     "DEFAULTS",
     "FAMILY",
     "KINDS",
+    "LANGUAGE_WEIGHTS",
     "MERGED",
     "RECORD",
     "YAML_KEYS",

@@ -8,16 +8,27 @@ from typing import Any
 
 from ..errors import ConfigError
 from ..vision_encoders import ENCODER
-from .settings import ALL_LINEAR, DEFAULTS, FAMILY, OF_TRAINING, RECORD, YAML_KEYS, LoraSettings, plain_number
+from .settings import (
+    ALL_LINEAR,
+    DEFAULTS,
+    FAMILY,
+    LANGUAGE_WEIGHTS,
+    OF_TRAINING,
+    RECORD,
+    YAML_KEYS,
+    LoraSettings,
+    plain_number,
+)
 
 
 def recorded(model: Any) -> dict[str, Any]:
     """What a checkpoint of ``model`` keeps beside its tensors, so that it can be used without the run's YAML."""
     settings, family = getattr(model, "lora_settings", None), getattr(model, "family", None)
-    encoder = getattr(model, "encoder", None)
+    encoder, weights = getattr(model, "encoder", None), getattr(model, "language_weights", None)
     return {
         **({} if settings is None else {RECORD: settings.record()}),
         **({} if family is None else {FAMILY: family.name}),
+        **({} if weights is None else {LANGUAGE_WEIGHTS: weights}),
         **(
             {}
             if encoder is None

@@ -25,7 +25,7 @@ from ..atomic import replacing
 from ..errors import CheckpointError, one_line
 from ..families.exported import is_exported_folder
 from ..json_text import parse_json
-from ..lora import FAMILY, KINDS, MERGED, RECORD, differences, settle
+from ..lora import FAMILY, KINDS, LANGUAGE_WEIGHTS, MERGED, RECORD, differences, settle
 from ..vision_encoders import ENCODER, refuse_another_encoder
 from .exported_folder import described, read_trained
 from .lora_tensors import Pairs, lora_parts, start_tensors, stated_lora
@@ -34,7 +34,7 @@ from .weights_file import SAFETENSORS, read_file
 
 METADATA = "pefomed_checkpoint"
 """Key of a ``.safetensors`` header under which what is no tensor lies as JSON."""
-KEPT = ("config", "epoch", "pefomed", RECORD, FAMILY, ENCODER, MERGED)
+KEPT = ("config", "epoch", "pefomed", RECORD, FAMILY, LANGUAGE_WEIGHTS, ENCODER, MERGED)
 """What belongs to the weights beside the tensors; optimizer and scaler belong to resuming."""
 _SECTIONS = ("model", "state_dict", "module", "model_state_dict")
 """Where programs put the tensors: MiniGPT-v2 and this plugin, Lightning, DeepSpeed, others."""
@@ -52,11 +52,11 @@ class LoadReport:
     missing: tuple[str, ...]
     """Frozen tensors of the model that the file does not hold (a missing trainable one raises)."""
     anew: str = ""
-    """Why LoRA begins untrained though a file was loaded; empty where it does not."""
+    """Why LoRA begins untrained though a file was loaded, and what that means; empty where it does not."""
 
     def __str__(self) -> str:
         words = f"{self.source}: {len(self.loaded)} tensors loaded, {len(self.missing)} not in the file (frozen)"
-        return words + (f"; {self.anew}: LoRA begins untrained" if self.anew else "")
+        return words + (f"; {self.anew}" if self.anew else "")
 
 
 def read_checkpoint(path: Path, *, lazily: bool = False, may_be_damaged: bool = False) -> dict[str, Any]:
@@ -118,16 +118,19 @@ def load_checkpoint(model: nn.Module, content: Mapping[str, Any], source: str) -
 
 
 def begins_anew(content: Mapping[str, Any], given: Mapping[str, Any], stated: Mapping[str, Any], source: str) -> str:
-    """Why a run that asks for LoRA can take the projection alone from a file; empty where it cannot.
+    """Why a run that asks for LoRA takes the projection alone from a file, in words; empty where it does not.
 
     It is that of a merged model, whose LoRA is in its language model; or the file's LoRA is one that adds nothing to
     the weights yet and is of another kind than is asked for (DoRA, PiSSA, ...; another alpha is no other kind).
     """
     tensors = {canonical(key): tensor for key, tensor in content["model"].items()}
     if content.get(MERGED) and all(key.startswith(_BESIDE_LORA) for key in tensors):
-        return "the projection of a merged model"
+        return (
+            "its own LoRA is in the weights of its language model (merged); LoRA beside them begins as nothing, and "
+            "changes answers only if it is trained"
+        )
     if stated and {*differences(given, stated)} & {*KINDS} and lora_parts(tensors, source).untrained:
-        return "its LoRA is of another kind than the run asks for, and untrained (B is zero)"
+        return "its LoRA is of another kind than the run asks for, and untrained (B is zero): LoRA begins untrained"
     return ""
 
 

@@ -85,6 +85,11 @@ def open_language_folder(folder: Path) -> LanguageFolder:
     return LanguageFolder(folder, family, config, size, files, shapes, size_bytes, is_part)
 
 
+def holds_weights(folder: Path) -> bool:
+    """Whether there are weights of a language model, whole or not."""
+    return (folder / "config.json").is_file() and any((folder / name).is_file() for name in _WEIGHTS)
+
+
 def differences(found: Shapes, wanted: Mapping[str, tuple[int, ...]]) -> list[str]:
     """A line for every tensor that is missing, unexpected, or of another shape."""
     problems = [f"{name}: missing" for name in wanted if name not in found]

@@ -41,7 +41,8 @@ def settle_model(section: Mapping[str, Any], checkpoint: str | None = None) -> d
 
     Raises:
         CheckpointError: the language model is of an unknown family or of one that transformers is too old for, or the
-            checkpoint is damaged or was trained with another vision encoder; or ``vit_weights`` does not fill the
+            checkpoint is damaged, was trained with another vision encoder or belongs to other weights of the language
+            model; or ``vit_weights`` does not fill the
             encoder, where that is not MiniGPT-v2's.
         ToolkitError: a MiniGPT-4 checkout is to have another vision encoder than its own, or another language model
             than LLaMA-2 or Vicuna.
@@ -77,6 +78,10 @@ def settle_model(section: Mapping[str, Any], checkpoint: str | None = None) -> d
 
         content = read_checkpoint(Path(str(source)), lazily=True)
         refuse_another_encoder(content, encoder, str(source))
+        if there and family.name == content.get(FAMILY, DEFAULT_FAMILY.name):
+            from .language_weights import require_language_weights  # late: loads torch
+
+            require_language_weights(content, folder, str(source))
     if given.get("r") == 0:
         return settled
     stated: dict[str, Any] = {}

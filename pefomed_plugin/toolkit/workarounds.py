@@ -20,6 +20,7 @@ from ..vision_encoders import PROPORTIONS, encoder_of
 from ..vision_encoders.eva import is_unused
 from .checkpoint import load_checkpoint, read_checkpoint, read_weights, refuse_nonfinite
 from .language_folder import open_language_folder
+from .language_weights import fingerprint
 from .start import lora_of_section, settle_model
 
 
@@ -58,7 +59,7 @@ def build_model_from_local_files() -> None:
         if not cfg.get("vit_weights"):  # a YAML that is not ours, in a linked checkout
             return model_class._pefomed_from_config(cls, cfg)
         cfg = {**cfg, **settle_model(cfg)}
-        open_language_folder(Path(str(cfg["llama_model"])))
+        folder = open_language_folder(Path(str(cfg["llama_model"])))
         settings = lora_of_section(cfg)
         if settings is not None and not settings.is_plain():
             raise ToolkitError(
@@ -79,6 +80,7 @@ def build_model_from_local_files() -> None:
         finally:
             base_model.create_eva_vit_g, base_model.BaseModel.init_llm = create_vit, init_llm
         model.lora_settings, model.encoder = settings, encoder_of(cfg)
+        model.language_weights = fingerprint(folder)
         if cfg.get("ckpt"):
             logging.info("%s", load_checkpoint(model, read_checkpoint(Path(cfg["ckpt"])), str(cfg["ckpt"])))
         return model

@@ -240,7 +240,7 @@ def test_the_merged_folder_says_the_same(variant: str, saved: Path, tmp_path: Pa
     settled = settle_model({**section, **EYES, "lora_r": 2, "peft": {"use_dora": True}})
     model = golden_model(lora=settings_of(settled, ()), folder=tmp_path / "merged")
     report = load_checkpoint(model, read_checkpoint(Path(section["ckpt"])), "projector")
-    assert str(report).endswith("the projection of a merged model: LoRA begins untrained")
+    assert str(report).endswith("LoRA beside them begins as nothing, and changes answers only if it is trained")
     assert torch.equal(model.llama_proj.weight, trained(variant).llama_proj.weight)
     assert torch.allclose(logits_of(model.llama_model), expected, rtol=0, atol=1e-5)
 

@@ -13,11 +13,12 @@ from pathlib import Path
 import torch
 
 from ...errors import CheckpointError
-from ...lora import MERGED
+from ...lora import LANGUAGE_WEIGHTS, MERGED
 from ...origins import is_generated, mark_generated
 from ...services.console import progress
 from ...toolkit.checkpoint import refuse_nonfinite
-from ...toolkit.language_folder import LanguageFolder
+from ...toolkit.language_folder import LanguageFolder, open_language_folder
+from ...toolkit.language_weights import fingerprint, require_language_weights
 from ...toolkit.lora_tensors import merged_weight
 from .contents import PROJECTOR, Contents, Lora, projector_of
 from .shards import Shards
@@ -71,6 +72,7 @@ def write_merged(contents: Contents, lora: Lora, base: LanguageFolder, folder: P
             the disk is too small.
     """
     check_fit(contents, lora, base)
+    require_language_weights(contents.content, base.folder, str(contents.path))
     refuse_nonfinite(contents.tensors, str(contents.path))
     if base.is_part:
         raise CheckpointError(
@@ -87,7 +89,8 @@ def write_merged(contents: Contents, lora: Lora, base: LanguageFolder, folder: P
         shutil.copyfile(path, folder / path.name)
     if is_generated(base.folder):
         mark_generated(folder, {"merged": base.folder.name})
-    save_tensors(projector_of(contents), folder / PROJECTOR, {**noted_of(contents), MERGED: True})
+    noted = {**noted_of(contents), MERGED: True, LANGUAGE_WEIGHTS: fingerprint(open_language_folder(folder))}
+    save_tensors(projector_of(contents), folder / PROJECTOR, noted)
 
 
 def merged_tensors(lora: Lora, base: LanguageFolder) -> Iterator[tuple[str, torch.Tensor]]:

@@ -17,7 +17,7 @@ import torch
 
 from ...errors import CheckpointError
 from ...families.exported import HEAD, MODEL_TYPE, NORM, PROJECTION, VISION, exported_name
-from ...lora import FAMILY, MERGED, RECORD
+from ...lora import FAMILY, LANGUAGE_WEIGHTS, MERGED, RECORD
 from ...origins import is_generated, mark_generated
 from ...prompts import IMAGE_PLACEHOLDER, PromptTemplate
 from ...services.console import progress
@@ -230,7 +230,7 @@ def _write_weights(parts: Parts, language: Iterator[tuple[str, torch.Tensor]], f
     vision = _vision_tensors(parts)
     needed = parts.base.size_bytes + sum(tensor.numel() * tensor.element_size() for tensor in vision.values())
     refuse_small_disk(folder.parent, needed, "the exported model")
-    noted = {key: value for key, value in noted_of(parts.contents).items() if key != RECORD}
+    noted = {key: value for key, value in noted_of(parts.contents).items() if key not in (RECORD, LANGUAGE_WEIGHTS)}
     noted.update({FAMILY: parts.base.family.name, ENCODER: parts.encoder.record(), MERGED: True})
     shards, dtype = Shards(folder, noted), torch.float32
     replaced = _replaced(parts)

@@ -24,6 +24,7 @@ from ...services.console import say
 from ...vision_encoders import VIT_G, VisionEncoder, encoder_of, family_of, recorded_encoder
 from ..checkpoint import read_checkpoint
 from ..language_folder import open_language_folder
+from ..language_weights import fingerprint as language_fingerprint
 from ..start import lora_of_section, settle_model
 from ..vision_weights import fingerprint
 from . import language
@@ -50,6 +51,8 @@ class MiniGPTv2(Generation):
     ln_vision: Any
     llama_model: Any
     llama_proj: nn.Linear
+    language_weights: str | None = None
+    """Which weights the language model was filled with (``toolkit.language_weights``); None where that is not known."""
 
     def __init__(
         self,
@@ -333,6 +336,7 @@ class MiniGPTv2(Generation):
             family=folder.family,
             **{key: section[key] for key in _OPTIONS if section.get(key) is not None},
         )
+        model.language_weights = language_fingerprint(folder)
         if cfg.get("use_grad_checkpoint"):
             say(
                 "model.use_grad_checkpoint saves nothing here: the vision encoder is frozen and keeps no activations; "

@@ -256,7 +256,7 @@ def test_another_kind_of_lora_begins_where_the_checkpoints_is_untrained(tmp_path
     tensors = lora_tensors()
     path = save({"model": tensors}, tmp_path / "ckpt.pth")
     (finding,) = check_checkpoint(path, SMALL, {"use_dora": True})
-    assert finding.state == OK and "untrained (B is zero); LoRA begins untrained, of rank 4" in finding.found
+    assert finding.state == OK and "untrained (B is zero): LoRA begins untrained; it is of rank 4" in finding.found
     trained = {name: tensor + 1 for name, tensor in tensors.items()}
     (finding,) = check_checkpoint(save({"model": trained}, tmp_path / "trained.pth"), SMALL, {"use_dora": True})
     assert finding.state == ERROR and "model.peft.use_dora: True is given, but" in finding.found
