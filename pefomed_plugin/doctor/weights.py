@@ -143,18 +143,39 @@ def check_checkpoint(
     from ..toolkit.checkpoint import begins_anew, read_checkpoint, refuse_nonfinite  # late: loads torch
     from ..toolkit.language_weights import other_weights, unknown_weights  # late: loads torch
     from ..toolkit.lora_tensors import stated_lora  # late: loads torch
-    from ..toolkit.tensor_names import canonical  # late: loads torch
 
-    what = "checkpoint"
+    what, given = "checkpoint", given or {}
+    has_lora = given.get("r") != 0
     try:
         content = read_checkpoint(path, lazily=True)
         refuse_another_encoder(content, sizes.encoder, str(path))
         refuse_nonfinite(content["model"], str(path))
         stated, _ = stated_lora(content, str(path), given)
-        anew = begins_anew(content, given or {}, stated, str(path))
-        settings = settle(given or {}, stated, str(path), DEFAULT_FAMILY.lora_targets, untrained=bool(anew))
+        anew = begins_anew(content, given, stated, str(path))
+        told = "projection, without LoRA (model.lora_r=0)"
+        if has_lora:
+            settings = settle(given, stated, str(path), DEFAULT_FAMILY.lora_targets, untrained=bool(anew))
+            told = f"{anew}; it is of {settings}" if anew else f"LoRA of {settings}"
     except PefomedError as error:
         return [_finding(what, error, _MINIGPT_PAGE)]
+    wrong = _misfits(content, sizes)
+    if has_lora and not stated and not anew:
+        wrong.append("no LoRA tensors")
+    if not has_lora and stated:
+        wrong.append("it holds LoRA, for which model.lora_r=0 leaves no place; leave that option out")
+    if wrong:
+        return [Finding("weights", what, ERROR, f"{path} does not fit the run: {'; '.join(wrong)}", _MINIGPT_PAGE)]
+    if llama is not None and (other := other_weights(content, llama, str(path))):
+        return [Finding("weights", what, ERROR, other.problem, other.remedy)]
+    if unknown := unknown_weights(content, str(path)):
+        return [Finding("weights", what, WARNING, unknown, "pefomed checkpoint merge again, and it will say so")]
+    return [Finding("weights", what, OK, f"{path}: {told}")]
+
+
+def _misfits(content: Mapping[str, Any], sizes: Sizes) -> list[str]:
+    """Where a checkpoint's projection and language model are others than the run's."""
+    from ..toolkit.tensor_names import canonical  # late: loads torch
+
     shapes = {canonical(name): tuple(tensor.shape) for name, tensor in content["model"].items()}
     wrong = []
     trained_on = str(content.get(FAMILY, DEFAULT_FAMILY.name))
@@ -169,16 +190,7 @@ def check_checkpoint(
     elif projection[1] != sizes.encoder.grouped_width or projection[0] != (sizes.hidden or projection[0]):
         needed = (sizes.hidden or projection[0], sizes.encoder.grouped_width)
         wrong.append(f"llama_proj.weight is {projection}, the run needs {needed}")
-    if not stated and not anew:
-        wrong.append("no LoRA tensors")
-    if wrong:
-        return [Finding("weights", what, ERROR, f"{path} does not fit the run: {'; '.join(wrong)}", _MINIGPT_PAGE)]
-    if llama is not None and (other := other_weights(content, llama, str(path))):
-        return [Finding("weights", what, ERROR, other.problem, other.remedy)]
-    if unknown := unknown_weights(content, str(path)):
-        return [Finding("weights", what, WARNING, unknown, "pefomed checkpoint merge again, and it will say so")]
-    told = f"{anew}; it is of {settings}" if anew else f"LoRA of {settings}"
-    return [Finding("weights", what, OK, f"{path}: {told}")]
+    return wrong
 
 
 def no_checkpoint() -> Finding:

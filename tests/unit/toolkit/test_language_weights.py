@@ -84,10 +84,14 @@ def test_an_older_file_is_warned_of(projector: Path, capsys: pytest.CaptureFixtu
 def test_the_doctor_says_the_same(merged: Path, projector: Path) -> None:
     sizes = Sizes(64, encoder=encoder_of(EYES))
     (fits,) = check_checkpoint(projector, sizes, {}, merged)
+    (without,) = check_checkpoint(projector, sizes, {"r": 0}, merged)
+    (left_out,) = check_checkpoint(UPSTREAM, sizes, {"r": 0}, LLAMA)
     (other,) = check_checkpoint(projector, sizes, {}, LLAMA)
     (unknown,) = check_checkpoint(older(projector), sizes, {}, LLAMA)
     assert [fits.state, other.state, unknown.state] == [OK, ERROR, WARNING]
     assert "its own LoRA is in the weights" in fits.found
+    assert without.state == OK and "without LoRA (model.lora_r=0)" in without.found
+    assert left_out.state == ERROR and "it holds LoRA" in left_out.found
     assert str(LLAMA) in other.found and str(merged) in other.remedy
     assert "does not say which" in unknown.found
 
