@@ -30,7 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> Output:
     """Measure the agreement and write it beside the predictions."""
-    from ..reporting.agreement import agreement_tables, measure_agreement, write_agreement  # late: loads PIL
+    from ..reporting.agreement import measure_agreement, write_agreement  # late: loads PIL
+    from ..reporting.agreement_tables import agreement_tables  # late: as above
 
     predictions, folder = read_answers(arguments.predictions), arguments.predictions.parent
     check_predictions(predictions)

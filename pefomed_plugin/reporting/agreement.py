@@ -1,4 +1,4 @@
-"""Exact match, judges and raters of one folder against each other: what ``pefomed agree`` finds, writes and shows.
+"""Exact match, judges and raters of one folder against each other: what ``pefomed agree`` finds and writes.
 
 Raters count only where they rated: what "counts as right" because it matched exactly is not an opinion of theirs.
 """
@@ -6,7 +6,7 @@ Raters count only where they rated: what "counts as right" because it matched ex
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from ..scoring.agreement import Values, agree_pair, flip_rates, krippendorff_alp
 from ..scoring.breakdown import check_axes, cluster_of
 from ..scoring.exact_match import PEFOMED, score_exact_match
 from ..scoring.files import read_specs
-from ..scoring.intervals import Interval, number_clusters
+from ..scoring.intervals import number_clusters
 from ..scoring.metrics_file import (
     AGREEMENT,
     METRICS,
@@ -32,15 +32,12 @@ from ..scoring.pairing import mean
 from ..scoring.spec import RATER, RUN
 from ..services.rating.study import MATCHED
 from ..storage import write_json
-from .corrected import correct_judges, corrected_cell, corrected_tables
+from .corrected import correct_judges
 from .rated_runs import read_ratings
-from .rater_pairs import pairs_of_raters
-from .table import COUNT, FIGURE, HIGHER, Cell, Column, Table
 
 VERSION = "3"
 """3: corrected figures. 2: people's median is a rater of its own; answers cluster by study where there are studies."""
 PEOPLE = "people (median)"
-_SHOWN_RATERS = 2
 
 
 def measure_agreement(
@@ -119,7 +116,8 @@ def _names(predictions: Sequence[Prediction], folder: Path, people: Sequence[str
     }
 
 
-def _mean_name(found: Mapping[str, Any]) -> str:
+def mean_name(found: Mapping[str, Any]) -> str:
+    """What the mean of the ratings is called; before rubrics were noted, by the built-in one."""
     return str(found["rubric"]["mean_name"]) if "rubric" in found else built_in_rubric(found["kind"]).mean_name
 
 
@@ -158,124 +156,6 @@ def without_items(found: Mapping[str, Any]) -> dict[str, Any]:
     return {**found, "flips": flips}
 
 
-@dataclass(frozen=True)
-class _Named:
-    """A row: a pair, a judge or all raters, and what was found of them."""
-
-    name: str
-    found: Mapping[str, Any]
-
-
-_NAMES = Column("", lambda row: row.name)
-
-
-def _named(found: Mapping[str, Any]) -> list[_Named]:
-    return [_Named(name, of_name) for name, of_name in found.items()]
-
-
-def agreement_tables(found: Mapping[str, Any]) -> list[Table]:
-    """All statistics; of many people only what they say together, the pairs of single raters are in the file."""
-    tables = [
-        pairs_table("Agreement of pairs", found, statistics_of(found)),
-        Table(
-            "Krippendorff's alpha, ordinal",
-            [_NAMES, Column("alpha", lambda row: _figure(row.found), FIGURE, better=HIGHER)],
-            _named(found["alpha"]),
-        ),
-        Table(
-            "Judges over their runs",
-            [
-                _NAMES,
-                Column("items", lambda row: row.found["items"], COUNT),
-                Column("that flip", lambda row: _percent(row.found["flipping"]), FIGURE, unit="%"),
-                Column("runs off the majority", lambda row: _percent(row.found["rate"]), FIGURE, unit="%"),
-            ],
-            _named(found["flips"]),
-        ),
-        *corrected_of(found),
-    ]
-    pairs = _pairs_of_people(found)
-    if pairs:
-        kappas = tuple(name for name in statistics_of(found) if name in ("kappa", "kappa_quadratic"))
-        table = pairs_of_raters(pairs, kappas)
-        tables.insert(1, replace(table, notes=[*table.notes, *_who_is_who(found)]))
-    return [table for table in tables if table.items]
-
-
-def _pairs_of_people(found: Mapping[str, Any]) -> dict[str, Any]:
-    """Pairs of single people."""
-    return {name: pair for name, pair in found["pairs"].items() if name.count("rater ") == 2}
-
-
-def _who_is_who(found: Mapping[str, Any]) -> list[str]:
-    names, beyond = found.get("names") or {}, found.get("cannot_judge") or {}
-    notes = ["Of these, " + ", ".join(f"{rater} is {name}" for rater, name in names.items()) + "."] if names else []
-    if beyond:
-        counts = ", ".join(f"{rater} {count:,}" for rater, count in beyond.items())
-        notes.append(f"Items that somebody cannot judge are in no pair of theirs: {counts}.")
-    return notes
-
-
-def corrected_of(found: Mapping[str, Any]) -> list[Table]:
-    """Judges' figures corrected by people's ratings; no table where there are not both."""
-    return corrected_tables(f"{_mean_name(found)} corrected by people's ratings", found.get("corrected", {}))
-
-
-def pairs_table(title: str, found: Mapping[str, Any], statistics: Sequence[str] = ()) -> Table:
-    """One row per pair, without single raters where there are many; by default the usual statistics."""
-    statistics = statistics or (
-        "kappa" if len(scale_of(found)) == 2 else "kappa_quadratic",
-        "kendall_tau_b",
-        "spearman",
-    )
-
-    def column(statistic: str) -> Column:
-        name = statistic.replace("_", " ")
-        return Column(name, lambda row: _figure(row.found["figures"][statistic]), FIGURE, better=HIGHER)
-
-    return Table(
-        title,
-        [_NAMES, Column("n", lambda row: row.found["n"], COUNT), *map(column, statistics)],
-        _named(_shown_pairs(found)),
-        notes=["In square brackets: 95 % intervals."],
-    )
-
-
-@dataclass(frozen=True)
-class _Together:
-    """A row of what all raters say together."""
-
-    name: str
-    items: int | None
-    value: Cell | None
-
-
-def together_table(title: str, found: Mapping[str, Any]) -> Table:
-    """What all raters say together, how steady the judges are, and their figures corrected by people: a row each."""
-    rows = [
-        _Together(f"Krippendorff's alpha, {name}", None, _figure(figure)) for name, figure in found["alpha"].items()
-    ]
-    rows += [
-        _Together(f"{name}: runs off their majority", flips["items"], replace(_percent(flips["rate"]), unit="%"))
-        for name, flips in found["flips"].items()
-    ]
-    rows += [
-        _Together(f"{name}: {_mean_name(found)} corrected by people", figures.get("rated"), corrected_cell(figures))
-        for name, figures in found.get("corrected", {}).items()
-    ]
-    columns = [
-        _NAMES,
-        Column("items", lambda row: row.items, COUNT),
-        Column("value", lambda row: row.value, FIGURE),
-    ]
-    return Table(title, columns, rows)
-
-
-def _shown_pairs(found: Mapping[str, Any]) -> dict[str, Any]:
-    many = sum(name.startswith("rater ") for name in found["raters"]) > _SHOWN_RATERS
-    return {name: pair for name, pair in found["pairs"].items() if not many or "rater " not in name}
-
-
 def _values(runs: Sequence[Sequence[Score]]) -> list[list[float | None]]:
     return [[None if score.reason == MATCHED else score.value for score in scores] for scores in runs]
 
@@ -291,13 +171,3 @@ def _flips(runs: Sequence[Values]) -> dict[str, Any]:
         "rate": mean(known),
         "per_item": rates,
     }
-
-
-def _figure(figure: Mapping[str, Any]) -> Cell:
-    interval = Interval(**figure["interval"]) if figure.get("interval") else None
-    reason = figure.get("reason") or ""
-    return Cell(None, reason=reason) if figure["value"] is None else Cell(figure["value"], interval=interval, digits=2)
-
-
-def _percent(share: float | None) -> Cell:
-    return Cell(None if share is None else 100 * share, digits=1)

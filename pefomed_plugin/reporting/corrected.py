@@ -14,10 +14,9 @@ from ..records import Prediction
 from ..rubrics import Rubric
 from ..scoring.breakdown import check_axes, cluster_of, label_of, places_of_groups
 from ..scoring.corrected import ESTIMATES, Corrected, correct_difference, correct_mean
-from ..scoring.intervals import Interval
 from ..scoring.repeated import Runs
 from .rated_runs import NOT_RANDOM, RatedRun, rated_runs
-from .table import COUNT, FIGURE, HIGHER, Cell, Column, Table
+from .table import COUNT, FIGURE, HIGHER, Cell, Column, Table, figure_cell
 
 _PPI = "PPI (prediction-powered, PPI++): holds if people rated a random part of the answers."
 _GLADEN = "Rogan-Gladen: holds if the judge's sensitivity and specificity among the rated are those among all."
@@ -188,10 +187,7 @@ def _left_out(rows: Sequence[_Row]) -> list[str]:
 def corrected_cell(figures: Mapping[str, Any], key: str = ESTIMATES[0], signed: bool = False) -> Cell:
     """One estimate with its interval, or why there is none."""
     found = figures.get(key) or {"value": None, "reason": figures.get("reason")}
-    if found["value"] is None:
-        return Cell(None, reason=found.get("reason") or "")
-    digits = 1 if figures["unit"] else 2
-    return Cell(found["value"], interval=Interval(**found["interval"]), digits=digits, signed=signed)
+    return figure_cell(found, digits=1 if figures.get("unit") else 2, signed=signed)
 
 
 def _ends(rubric: Rubric) -> tuple[float, float]:

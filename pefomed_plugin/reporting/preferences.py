@@ -9,11 +9,11 @@ from typing import Any
 
 from ..rubrics import CANNOT_JUDGE
 from ..scoring.agreement import agree_pair
-from ..scoring.intervals import Interval, cluster_interval
+from ..scoring.intervals import cluster_interval
 from ..scoring.pairing import mean
 from ..services.rating.preferences import SAME, TIE, Preference
 from .rater_pairs import pairs_of_raters
-from .table import COUNT, FIGURE, Cell, Column, Table
+from .table import COUNT, FIGURE, Column, Table, figure_cell
 
 ALL = "all raters"
 
@@ -100,8 +100,8 @@ def preference_parts(found: Mapping[str, Any]) -> list[Any]:
         f"How often {first} wins",
         [
             Column("", lambda row: row["name"]),
-            Column("ties as half", lambda row: _cell(row["ties_half"]), FIGURE, unit="%"),
-            Column("ties left out", lambda row: _cell(row["ties_left_out"]), FIGURE, unit="%"),
+            Column("ties as half", lambda row: figure_cell(row["ties_half"], digits=1), FIGURE, unit="%"),
+            Column("ties left out", lambda row: figure_cell(row["ties_left_out"], digits=1), FIGURE, unit="%"),
             Column("items without tie", lambda row: row["ties_left_out"]["n"], COUNT),
         ],
         rows,
@@ -120,9 +120,3 @@ def preference_parts(found: Mapping[str, Any]) -> list[Any]:
     if found["pairs"]:
         parts.append(pairs_of_raters(found["pairs"]))
     return parts
-
-
-def _cell(rate: Mapping[str, Any]) -> Cell:
-    if rate["value"] is None:
-        return Cell(None, reason=rate["reason"])
-    return Cell(rate["value"], interval=Interval(**rate["interval"]), digits=1)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..scoring.intervals import Interval
-from .table import COUNT, FIGURE, Cell, Column, Table
+from .table import COUNT, FIGURE, Column, Table, figure_cell
 
 
 def pairs_of_raters(pairs: Mapping[str, Any], statistics: Sequence[str] = ("kappa", "kappa_quadratic")) -> Table:
@@ -26,10 +25,4 @@ def pairs_of_raters(pairs: Mapping[str, Any], statistics: Sequence[str] = ("kapp
 
 def _kappa_column(name: str) -> Column:
     title = {"kappa": "kappa", "kappa_quadratic": "quadratic weights", "kappa_linear": "linear weights"}[name]
-    return Column(title, lambda row: _kappa(row["figures"][name]), FIGURE)
-
-
-def _kappa(figure: Mapping[str, Any]) -> Cell:
-    if figure["value"] is None:
-        return Cell(None, reason=figure.get("reason") or "")
-    return Cell(figure["value"], interval=Interval(**figure["interval"]), digits=2)
+    return Column(title, lambda row: figure_cell(row["figures"][name], digits=2), FIGURE)

@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..scoring.intervals import Interval
 from ..scoring.reliance import VARIANTS
 from .results import Run
-from .table import COUNT, FIGURE, Cell, Column, Content, Table
+from .table import COUNT, FIGURE, Column, Content, Table, figure_cell
 
 TITLE = "does it look?"
 NOTES = (
@@ -29,11 +28,7 @@ class _Row:
 
     def cell(self, run: str) -> Content:
         figure = self.figures.get(run)
-        if figure is None:
-            return None
-        ends = figure.get("interval")
-        interval = Interval(**ends) if ends else None
-        return Cell(figure["value"], interval=interval, digits=1, reason=figure.get("reason") or "")
+        return None if figure is None else figure_cell(figure, digits=1)
 
 
 def reliance_table(test_set: str, runs: Mapping[str, Mapping[str, Any]]) -> Table:

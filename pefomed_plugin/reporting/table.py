@@ -7,7 +7,7 @@ Computes nothing.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Callable, Union
 
@@ -56,6 +56,14 @@ class Cell:
 
 Content = Union[str, int, float, Cell, None]
 """What one place of a table holds; None is an empty place."""
+
+
+def figure_cell(figure: Mapping[str, Any], *, digits: int | None = None, signed: bool = False) -> Cell:
+    """A figure as our JSON holds it (``value``, ``interval``, ``reason``): without a value, why there is none."""
+    if figure["value"] is None:
+        return Cell(reason=figure.get("reason") or "")
+    ends = figure.get("interval")
+    return Cell(figure["value"], interval=Interval(**ends) if ends else None, digits=digits, signed=signed)
 
 
 @dataclass(frozen=True)

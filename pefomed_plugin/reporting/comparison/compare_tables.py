@@ -9,7 +9,7 @@ from typing import Callable
 
 from ...scoring.paired import METHOD
 from ...scoring.spec import ScoredColumn
-from ..agreement import pairs_table, together_table
+from ..agreement_tables import pairs_table, together_table
 from ..figures import INTERVAL
 from ..rendering import Shown, to_markdown
 from ..table import COUNT, FIGURE, HIGHER, LOWER, QUIET, Cell, Column, Table

@@ -7,7 +7,8 @@ from typing import Any
 
 from ...scoring.pairing import mean_of_given
 from ...scoring.repeated import Runs
-from ..agreement import PEOPLE, corrected_of, scale_of, statistics_of, together_table
+from ..agreement import PEOPLE, scale_of, statistics_of
+from ..agreement_tables import corrected_of, together_table
 from ..comparison.compare_tables import evaluation_table
 from ..comparison.evaluations import Evaluations, evaluate_runs
 from ..rendering import to_page

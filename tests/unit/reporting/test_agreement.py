@@ -9,7 +9,8 @@ import pytest
 from pefomed_plugin.cli import main
 from pefomed_plugin.errors import DataError
 from pefomed_plugin.records import Score
-from pefomed_plugin.reporting.agreement import agreement_tables, measure_agreement
+from pefomed_plugin.reporting.agreement import measure_agreement
+from pefomed_plugin.reporting.agreement_tables import agreement_tables
 from pefomed_plugin.rubrics import built_in_rubric
 from pefomed_plugin.scoring.ratings import human_spec, judge_spec
 from pefomed_plugin.services.judgements import write_judgements
@@ -133,3 +134,14 @@ def test_one_rater_alone_agrees_with_nobody(tmp_path):
     put(tmp_path, predictions, "human/report", [1, 2, 3])
     with pytest.raises(DataError, match="one rater at most"):
         measure_agreement(predictions, tmp_path)
+
+
+@pytest.mark.parametrize(("count", "title"), [(2, "Agreement of pairs"), (3, "Pairs of raters: Cohen's kappa")])
+def test_each_pair_of_people_is_shown_once_and_says_who_they_are(tmp_path, count, title):
+    predictions = written_reports(4)
+    runs = [[1, 2, 3, (number + 3) % 5] for number in range(count)]
+    put(tmp_path, predictions, "human/report", *runs, facts={"raters": ["anna", "boris", "clara"][:count]})
+    tables = agreement_tables(measure_agreement(predictions, tmp_path))
+    [table] = [table for table in tables if any(row[0] == "rater 1 ~ rater 2" for row in table.texts())]
+    assert table.title == title
+    assert any("rater 1 is anna, rater 2 is boris" in note for note in table.notes)
