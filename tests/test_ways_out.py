@@ -40,6 +40,7 @@ WAYS_OUT = {
     "services/web_guard.py": ASKS,
     "services/serving/app.py": ASKS,
     "cli/serve.py": ASKS,
+    "services/listening.py": "listens where rating/server.py and cli/serve.py have asked the gate; asks nobody",
     "services/serving/server.py": "listens where check_key and the gate (cli/serve.py) allow it; asks nobody",
     "services/serving/workers.py": "waits for processes that it started",
     "services/serving/metrics.py": "numbers for /metrics; prometheus-client opens nothing by itself",

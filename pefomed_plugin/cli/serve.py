@@ -13,6 +13,7 @@ from ..errors import ConfigError, near_names
 from ..prompts import PROMPT_TEMPLATES
 from ..requirements import Need, require
 from ..services.console import say
+from ..services.listening import listen
 from ..services.local_names import is_this_machine
 from ..services.outbound import WEIGHTS_PAGE, Passage, begin, open_passage
 from ._model import LEARNT, add_model_arguments, load_model
@@ -80,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Serve until SIGTERM or Ctrl-C."""
     require(_PACKAGES)
     _check(arguments)
-    from ..services.serving.server import check_key, listen  # late: loads uvicorn
+    from ..services.serving.server import check_key  # late: loads uvicorn
 
     check_key(os.environ.get(KEY), arguments.host, KEY)
     _passage(arguments)
@@ -198,8 +199,7 @@ def _serve(arguments: argparse.Namespace, listening: Any, link: Link | None) -> 
 
 
 def _serve_several(arguments: argparse.Namespace) -> int:
-    from ..services.serving.server import listen  # late: loads uvicorn
-    from ..services.serving.workers import Workers
+    from ..services.serving.workers import Workers  # late: loads multiprocessing
 
     environments = _environments(arguments.data_parallel, arguments.device)
     with listen(arguments.host, arguments.port, shared=True) as reserved:  # never listens; it keeps the port
@@ -209,8 +209,6 @@ def _serve_several(arguments: argparse.Namespace) -> int:
 
 def work(arguments: argparse.Namespace, link: Link) -> int:
     """One of several processes."""
-    from ..services.serving.server import listen  # late: loads uvicorn
-
     begin("serve", arguments.i_have_permission)
     with listen(arguments.host, link.port, shared=True) as listening:
         return _serve(arguments, listening, link)

@@ -29,11 +29,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from ...errors import ConfigError, DataError, ImageError
+from ...errors import DataError, ImageError
 from ...json_text import JsonFault, parse_json
 from ..console import say
 from ..images.decoding import open_image
 from ..images.full import read_full_image
+from ..listening import listen
 from ..local_names import is_known_as, split_url
 from ..outbound import Passage
 from ..web_guard import UNKNOWN_NAME, NotedAnswers, closed_passage, impatient
@@ -44,6 +45,7 @@ from .store import StoreError
 _BODY_LIMIT = 64 * 1024
 _MOST_CONNECTIONS = 512
 """Further ones are answered with 503."""
+_BACKLOG = 128
 _IDLE_S = 60
 """A connection that begins no request for so long, or stops in the middle of a rating, is closed."""
 _ENDING_S = 5
@@ -100,7 +102,7 @@ class RatingServer:
         self.token, self.operator_token = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
         self._writer = ThreadPoolExecutor(1)  # who waits for another process's write keeps no thread from the readers
         self._files = {path: ((assets / name).read_bytes(), kind) for path, (name, kind) in _FILES.items()}
-        self._socket = _listen(host, port)
+        self._socket = listen(host, port, backlog=_BACKLOG)
         self.port: int = self._socket.getsockname()[1]
         self._server = uvicorn.Server(
             uvicorn.Config(
@@ -292,23 +294,6 @@ def _round(given: str | None) -> int | None:
     if not given.isascii() or not given.isdigit() or len(given) > 4:
         raise DataError("a round has a number")
     return int(given)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """A socket that takes connections from now on, so that its port is known before anything is served."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((host, port))
-        listening.listen(128)
-    except (OSError, OverflowError) as error:
-        listening.close()
-        raise ConfigError(
-            f"cannot listen on {host}, port {port}: {getattr(error, 'strerror', None) or error}; choose another "
-            "--port (0: any free one) or --host"
-        ) from error
-    return listening
 
 
 async def _refuse(_: Request, refused: Any) -> Response:

@@ -25,32 +25,6 @@ _CONNECTIONS = 1024
 _ENDING_S = 5
 
 
-def listen(host: str, port: int, shared: bool = False) -> socket.socket:
-    """A socket of the address, not listening yet; ``shared``: others of ours have it too (SO_REUSEPORT).
-
-    Raises:
-        ConfigError: it cannot be had.
-    """
-    found = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if shared:
-            if not hasattr(socket, "SO_REUSEPORT"):
-                raise ConfigError("--data-parallel needs a system that shares a port (SO_REUSEPORT), such as Linux")
-            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        found.bind((host, port))
-    except ConfigError:
-        found.close()
-        raise
-    except (OSError, OverflowError) as error:
-        found.close()
-        raise ConfigError(
-            f"cannot listen on {host}, port {port}: {getattr(error, 'strerror', None) or error}; choose another "
-            "--port (0: any free one) or --host"
-        ) from error
-    return found
-
-
 def check_key(key: str | None, host: str, variable: str) -> str:
     """The key that clients must send; empty where none is needed.
 

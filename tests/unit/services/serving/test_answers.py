@@ -16,7 +16,8 @@ pytest.importorskip("prometheus_client")
 testclient = pytest.importorskip("starlette.testclient")
 
 from pefomed_plugin.errors import ConfigError  # noqa: E402
-from pefomed_plugin.services.serving.server import check_key, listen  # noqa: E402
+from pefomed_plugin.services.listening import listen  # noqa: E402
+from pefomed_plugin.services.serving.server import check_key  # noqa: E402
 from tests.unit.services.images.test_dicom import write as write_dicom  # noqa: E402
 from tests.unit.services.small import small_image  # noqa: E402
 
