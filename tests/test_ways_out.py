@@ -37,6 +37,7 @@ WAYS_OUT = {
     "services/data/shard_transport.py": ASKS,
     "adapters/training/tracking.py": ASKS,
     "services/rating/server.py": ASKS,
+    "services/rating/app.py": "answers requests that server.py let in; asks nobody",
     "services/web_guard.py": ASKS,
     "services/serving/app.py": ASKS,
     "cli/serve.py": ASKS,

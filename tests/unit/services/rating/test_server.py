@@ -458,7 +458,7 @@ def is_ended(connection):
     "said", [b"", b"GET / HTTP/1.1\r\nHost: 127.0.", b"GET /nothing HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"]
 )
 def test_a_connection_that_asks_nothing_more_is_closed(tmp_path, monkeypatch, said):
-    monkeypatch.setattr(server_module, "_IDLE_S", 0.1)
+    monkeypatch.setattr(server_module, "IDLE_S", 0.1)
     with served(tmp_path) as server, socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
         connection.sendall(said)
         assert is_ended(connection)
