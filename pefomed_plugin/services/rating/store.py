@@ -5,7 +5,6 @@ On the disk before ``save`` returns; all by one rubric. Several threads and seve
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
@@ -16,42 +15,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from ...errors import DataError, one_line, why
-from ...json_text import parse_json
-from ...rubrics import Rubric, built_in_rubric, require_same_rubric, rubric_from_json
-from ..private_files import go_on_privately
+from ...errors import DataError, one_line
+from ...rubrics import Rubric
+from .store_file import StoreError, connect, open_store, writing
 
 STORE = "ratings.sqlite"
 PAGE, UNDONE = "page", "undone"
 """Where an answer was given; one of a sheet has the sheet's file name."""
-_VERSION = 2
-"""2: every answer is kept, in rounds, and whoever cannot judge says so. 1: the last word alone, in ``ratings``."""
-_WAIT_S = 30.0
-"""How long a writer waits for another process's transaction."""
-_TABLES = (
-    """
-    CREATE TABLE IF NOT EXISTS said (
-        number INTEGER PRIMARY KEY,
-        rater TEXT NOT NULL,
-        sample_id TEXT NOT NULL,
-        round INTEGER NOT NULL,
-        rating INTEGER CHECK (typeof(rating) IN ('integer', 'null')),
-        cannot INTEGER NOT NULL CHECK (cannot IN (0, 1)),
-        comment TEXT NOT NULL,
-        origin TEXT NOT NULL,
-        at TEXT NOT NULL)""",
-    "CREATE INDEX IF NOT EXISTS said_of ON said (rater, sample_id, round, number)",
-    "CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
-)
-_FIRST_VERSION = (
-    "INSERT INTO said (rater, sample_id, round, rating, cannot, comment, origin, at) "
-    "SELECT rater, sample_id, 1, rating, 0, comment, 'page', at FROM ratings ORDER BY at, rowid",
-    "DROP TABLE ratings",
-)
-_VIEW = (
-    "CREATE VIEW IF NOT EXISTS ratings AS "
-    "SELECT * FROM said WHERE number IN (SELECT max(number) FROM said GROUP BY rater, sample_id, round)"
-)
 _COLUMNS = "number, rating, cannot, comment, origin, at"
 _SAVE = (
     "INSERT INTO said (rater, sample_id, round, rating, cannot, comment, origin, at) "
@@ -61,10 +31,6 @@ _OF_ITEM = (
     f"SELECT {_COLUMNS} FROM said WHERE rater = :rater AND sample_id = :sample_id AND round = :round "
     "ORDER BY number DESC LIMIT 2"
 )
-
-
-class StoreError(DataError):
-    """The file cannot be opened, read or written."""
 
 
 @dataclass(frozen=True)
@@ -133,61 +99,11 @@ class RatingStore:
     """
 
     def __init__(self, path: Path, rubric: Rubric) -> None:
-        self.path, self._rubric = Path(path), rubric
+        self.path = Path(path)
         self._lock, self._reading = threading.Lock(), threading.Lock()
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            go_on_privately(self.path)
-            self._base = self._connect()
-        except (OSError, sqlite3.Error) as error:
-            raise StoreError(f"cannot open {self.path}: {why(error)}") from error
-        try:
-            self._prepare()
-            self._reader = self._connect()
-        except sqlite3.Error as error:
-            self._base.close()
-            raise StoreError(
-                f"cannot use {self.path} as a store of ratings: {one_line(error)}; move it away, or choose another "
-                "folder"
-            ) from error
-        except StoreError:
-            self._base.close()
-            raise
-
-    def _connect(self) -> sqlite3.Connection:
-        return sqlite3.connect(str(self.path), timeout=_WAIT_S, isolation_level=None, check_same_thread=False)
-
-    def _prepare(self) -> None:
-        [version] = self._base.execute("PRAGMA user_version").fetchone()
-        [tables] = self._base.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        if version not in (1, _VERSION) and (version or tables):
-            raise StoreError(
-                f"{self.path} is not a store of ratings, or is of another version of the program; choose another folder"
-            )
-        self._base.execute("PRAGMA journal_mode = WAL")  # readers never wait, and a killed process leaves no half write
-        self._base.execute("PRAGMA synchronous = FULL")
-        with self._writing():
-            [version] = self._base.execute("PRAGMA user_version").fetchone()  # another process may have been first
-            for command in (*_TABLES, *(_FIRST_VERSION if version == 1 else ()), _VIEW):
-                self._base.execute(command)
-            self._base.execute(f"PRAGMA user_version = {_VERSION}")
-        self._check_rubric()
-
-    def _check_rubric(self) -> None:
-        """Ratings of one rubric are not added to those of another; a store without ratings takes the new one."""
-        found = self._base.execute("SELECT value FROM facts WHERE name = 'rubric'").fetchone()
-        [ratings] = self._base.execute("SELECT count(*) FROM said").fetchone()
-        before = rubric_from_json(parse_json(found[0]), str(self.path)) if found else built_in_rubric(self._rubric.task)
-        if ratings:
-            try:
-                require_same_rubric(before, self._rubric, f"the ratings in {self.path}")
-            except DataError as error:
-                raise StoreError(error.summary) from None
-        if not found:
-            content = json.dumps(self._rubric.to_json())
-            self._base.execute("INSERT OR IGNORE INTO facts VALUES ('rubric', ?)", (content,))
-        elif before.digest != self._rubric.digest:
-            self._base.execute("UPDATE facts SET value = ?", (json.dumps(self._rubric.to_json()),))
+        self._base = open_store(self.path, rubric)
+        with self._told():
+            self._reader = connect(self.path)
 
     def __enter__(self) -> RatingStore:
         return self
@@ -226,7 +142,7 @@ class RatingStore:
             StoreError: it could not be written, for example because the disk is full.
         """
         values: dict[str, Any] = {"rater": rater, "sample_id": sample_id, "round": number, "origin": origin}
-        with self._told(), self._lock, self._writing():  # one connection, several threads
+        with self._told(), self._lock, writing(self._base):  # one connection, several threads
             before = next(self._last_two(values), None)
             old = before or StoredRating(0, None, False, "", origin, "")
             values["rating"], values["cannot"] = old.rating, old.cannot
@@ -246,7 +162,7 @@ class RatingStore:
             DataError: something else has been said of this item since.
         """
         values: dict[str, Any] = {"rater": rater, "sample_id": sample_id, "round": number, "origin": UNDONE}
-        with self._told(), self._lock, self._writing():
+        with self._told(), self._lock, writing(self._base):
             found = list(self._last_two(values))
             if not found or found[0].number != saved:
                 raise DataError("this rating was changed since, and is not undone; load the page again")
@@ -257,7 +173,7 @@ class RatingStore:
 
     def keep(self, answers: Iterable[Said]) -> None:
         """Keep answers of sheets, all of them or none. Raises StoreError as ``save``."""
-        with self._told(), self._lock, self._writing():
+        with self._told(), self._lock, writing(self._base):
             for answer in answers:
                 self._insert(answer._asdict())
 
@@ -318,17 +234,6 @@ class RatingStore:
         """Through a connection of its own: with SQLite's write-ahead log, readers do not wait for a writer."""
         with self._told(), self._reading:
             return self._reader.execute(command, values).fetchall()
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        self._base.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._base.execute("COMMIT")
-        except BaseException:
-            if self._base.in_transaction:
-                self._base.execute("ROLLBACK")
-            raise
 
     @contextmanager
     def _told(self) -> Iterator[None]:
