@@ -8,15 +8,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...errors import DataError, one_line
-from ...json_text import parse_json
+from ...errors import DataError, one_line, quoted
 from ...readers.tables import PYARROW, not_a_file_here
-from ...readers.textfiles import read_json_object
 from ..images.faults import UnusableImage
 from ..images.parquet_images import Address, read_batches
+from .hub_classes import class_names
 from .tables import Table
 
-_INFO = "dataset_info.json"
+_NO_CLASS = -1
+"""Of a class label: nobody knows it."""
 
 
 def read_part(root: Path, files: Sequence[Path], split: str) -> Table:
@@ -41,8 +41,7 @@ def read_part(root: Path, files: Sequence[Path], split: str) -> Table:
             raise DataError(problem)
         try:
             schema, rows = (_arrow_rows if path.suffix == ".arrow" else _parquet_rows)(path)
-            features = _features(path, schema)
-            names = {column: tuple(map(str, found["names"])) for column, found in features.items() if _is_class(found)}
+            names = class_names(path, schema)
             classes |= set(names)
             if table is None:
                 table = Table(path, schema.names, [], [], is_numbered=True)
@@ -76,7 +75,14 @@ def _cell(file: str, row: int, column: str, value: Any, names: Mapping[str, Sequ
         return [str(Address(file, row, column, item)) for item in range(value.count)]
     if column in names:
         labels = names[column]
-        return labels[value] if isinstance(value, int) and 0 <= value < len(labels) else ""
+        if value is None or value == _NO_CLASS:
+            return ""
+        if not isinstance(value, int) or not 0 <= value < len(labels):
+            raise DataError(
+                f"{file}, row {row}: {column} is {quoted(value)}, and its classes are numbered from 0 to "
+                f"{len(labels) - 1}; keep file and names of a single revision"
+            )
+        return labels[value]
     return value
 
 
@@ -175,21 +181,3 @@ def _only_names(file: Any, schema: Any, column: str) -> bool:
         if statistics is None or statistics.null_count != group.num_rows:
             return False
     return bool(file.num_row_groups)
-
-
-def _features(path: Path, schema: Any) -> dict[str, Any]:
-    """What ``datasets`` wrote of the columns: in the file itself, else in ``dataset_info.json`` beside or above it."""
-    written = (schema.metadata or {}).get(b"huggingface")
-    content: Any = {}
-    try:
-        content = parse_json(written)["info"]["features"] if written else {}
-    except (ValueError, KeyError, TypeError):
-        content = {}
-    for folder in (path.parent, path.parent.parent):
-        if not content and (folder / _INFO).is_file():
-            content = read_json_object(folder / _INFO, {}).get("features")
-    return content if isinstance(content, dict) else {}
-
-
-def _is_class(feature: Any) -> bool:
-    return isinstance(feature, dict) and feature.get("_type") == "ClassLabel" and isinstance(feature.get("names"), list)

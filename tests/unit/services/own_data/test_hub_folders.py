@@ -195,6 +195,54 @@ def test_offsets_that_lead_out_of_the_file_are_named_not_followed(tmp_path: Path
         open_image(tmp_path, "a.arrow#0")
 
 
+_CARD = """---
+license: cc0-1.0
+dataset_info:
+  features:
+  - name: image
+    dtype: image
+  - name: answer
+    dtype:
+      class_label:
+        names:
+          '1': yes
+          '{first}': no
+---
+# A card
+"""
+
+
+def test_classes_that_only_the_card_names(tmp_path: Path) -> None:
+    from pyarrow import Table, parquet
+
+    small_image(1, 16).save(tmp_path / "a.png")
+    row = {"image": {"bytes": None, "path": "a.png"}, "question": "Large?"}
+    (tmp_path / "data").mkdir()
+    file, card = tmp_path / "data" / "test.parquet", tmp_path / "README.md"
+
+    def write(*answers: int | None) -> None:
+        rows = [{**row, "question": f"Large, {place}?", "answer": answer} for place, answer in enumerate(answers)]
+        parquet.write_table(Table.from_pylist(rows), file)
+
+    def given() -> Any:
+        return read(file, tmp_path, columns={}, shares=read_shares("test"))
+
+    card.write_text(_CARD.format(first=0))
+    write(1, 0, -1, None)
+    (tmp_path / "data" / "a.png").write_bytes((tmp_path / "a.png").read_bytes())
+    release = given()
+    assert [sample.answer for sample in release.samples] == ["yes", "no"], "texts, not truth values of YAML"
+    assert len(release.skips) == 2, "-1 is: nobody knows"
+    write(1, 2)
+    with pytest.raises(DataError, match=r"test\.parquet, row 1: answer is 2, .* numbered from 0 to 1"):
+        given()
+    card.write_text(_CARD.format(first=2))
+    with pytest.raises(DataError, match=r"README\.md: the classes in its YAML cannot be read"):
+        given()
+    card.write_text("# A card without YAML")
+    assert [sample.answer for sample in given().samples] == ["1", "2"]
+
+
 def test_parquet_that_only_names_its_images(tmp_path: Path) -> None:
     from pyarrow import Table, parquet
 
