@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from ..errors import ConfigError
+from ..readers.prepared import split_file
 from ..services.project_template import TASKS, look_at_own_data, write_project
 from .next_step import NextStep, pefomed
 
@@ -41,11 +42,18 @@ def run(arguments: argparse.Namespace) -> int:
     if data:
         counts = ", ".join(f"{split} {count:,}" for split, count in data.counts.items())
         print(f"stage2.yaml and evaluate.yaml name {data.folder}: {counts} sample(s)")
+        for split, name in (("train", "stage2.yaml trains on"), ("test", "evaluate.yaml answers")):
+            if split not in data.counts:
+                print(
+                    f"no {split} split is among them, which {name}: prepare them with one (--split) before you run it"
+                )
     else:
         print("README.md there says how to bring your own data; the next step tries it on the drawn examples")
     return 0
 
 
 def next_step(arguments: argparse.Namespace, _: int) -> NextStep:
-    """Train: on the data, or on the drawn examples."""
+    """Train: on the data, or on the drawn examples; answer, where the data are for testing alone."""
+    if arguments.data and not (arguments.data / split_file("train")).is_file():
+        return pefomed("evaluate", "--cfg-path", "evaluate.yaml", folder=str(arguments.folder))
     return pefomed("train", "--cfg-path", "stage2.yaml", folder=str(arguments.folder))

@@ -84,10 +84,13 @@ def with_options(command: str, arguments: argparse.Namespace, *more: str) -> Nex
     return pefomed(command, "--cfg-path", arguments.cfg_path, *(["--options", *options] if options else []))
 
 
-def with_storages(command: str, storages: Mapping[str, Path]) -> NextStep:
+def with_storages(command: str, storages: Mapping[str, Path], *, prepared: Path | None = None) -> NextStep:
     """Another command about the shipped run of data sets, with these in the place of ``PEFOMED_DATA``'s.
 
-    Of own data, whose YAML we do not know, the project's.
+    Of own data, whose YAML we do not know, the project's, which is made first where there is none.
+
+    Args:
+        prepared: what a project is made of, where the storages are something else (shards).
     """
     known = {name: spec for name, spec in DATASETS.items() if spec.stage}
     stage = max((known[name].stage for name in storages if name in known), default=0)
@@ -96,7 +99,7 @@ def with_storages(command: str, storages: Mapping[str, Path]) -> NextStep:
         if Path("stage2.yaml").is_file():
             options = [f"datasets.{name}.build_info.storage={folder}" for name, folder in storages.items()]
             return pefomed(command, "--cfg-path", "stage2.yaml", "--options", *options)
-        return pefomed("init", "my_study", "--data", next(iter(storages.values())))
+        return pefomed("init", "my_study", "--data", prepared or next(iter(storages.values())))
     options = [f"datasets.{name}.build_info.storage={folder}" for name, folder in here.items()]
     if stage == 2 and len(here) == 1:
         cfg_path = f"projects/pefomed/stage2_{next(iter(here))}.yaml"

@@ -6,13 +6,12 @@ import argparse
 from pathlib import Path
 
 from ..origins import manifest_origin
-from ..readers import DATASETS
 from ..readers.prepared import read_manifest, read_prepared
 from ..reporting.rendering import show_table
 from ..reporting.table import COUNT, FIGURE, Column, Table
 from ..services.private_files import keep_private
 from .arguments import count_from_1
-from .next_step import NextStep, pefomed, with_storages
+from .next_step import NextStep, with_storages
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,6 +75,4 @@ def run(arguments: argparse.Namespace) -> int:
 def next_step(arguments: argparse.Namespace, _: int) -> NextStep:
     """See whether a run takes the shards; of own data a project comes first, which is made of what was prepared."""
     name = read_manifest(arguments.prepared)["dataset"]
-    if not Path("stage2.yaml").is_file() and not (name in DATASETS and DATASETS[name].stage):
-        return pefomed("init", "my_study", "--data", arguments.prepared)
-    return with_storages("doctor", {name: arguments.out})
+    return with_storages("doctor", {name: arguments.out}, prepared=arguments.prepared)

@@ -66,6 +66,7 @@ class OwnData:
         return {
             "storage": json.dumps(os.path.relpath(self.folder, project), ensure_ascii=False),
             "valid": "[val]" if validated else "[]",
+            "test": "[test]" if "test" in self.counts else "[]             # these data have no test split",
             "place": f"`{_CAPTIONS}` | your captions, for stage 1; what lies there now are drawn examples to replace",
             "whose": "data meet",
             "valid_said": "the best epoch is kept" if validated else "these data have no val split",
@@ -120,6 +121,7 @@ def write_project(folder: Path, task: str = VQA, data: OwnData | None = None) ->
         **TASKS[task],
         "storage": own,
         "valid": "[]",
+        "test": "[test]",
         "valid_said": _NO_VAL,
         "place": f"`{_CAPTIONS}`, `{own}/` | your data; what lies there now are drawn examples to replace",
         "whose": "examples meet",

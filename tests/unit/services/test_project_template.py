@@ -207,5 +207,20 @@ def test_data_that_a_project_is_not_for(tmp_path, capsys):
     ):
         assert main(["init", str(tmp_path / "study"), *words]) == 2
         assert told in capsys.readouterr().err and not (tmp_path / "study").exists()
+
+
+@pytest.mark.parametrize(
+    ("split", "missing", "command"),
+    [
+        ("train", "no test split is among them, which evaluate.yaml answers", "train --cfg-path stage2.yaml"),
+        ("test", "no train split is among them, which stage2.yaml trains on", "evaluate --cfg-path evaluate.yaml"),
+    ],
+)
+def test_data_of_one_split_alone(split, missing, command, tmp_path, capsys):
+    release = prepared_reports(tmp_path, "--split", split)
+    capsys.readouterr()
     assert main(["init", str(tmp_path / "study"), "--data", str(release)]) == 0
-    assert yaml.safe_load((tmp_path / "study" / "stage2.yaml").read_text())["run"]["valid_splits"] == []
+    shown = capsys.readouterr()
+    assert missing in shown.out and shown.err.endswith(f"&& pefomed {command}\n")
+    run = yaml.safe_load((tmp_path / "study" / "stage2.yaml").read_text())["run"]
+    assert (run["valid_splits"], run["test_splits"]) == ([], ["test"] if split == "test" else [])
