@@ -103,7 +103,7 @@ def run(arguments: argparse.Namespace) -> int:
             [
                 Column("split", lambda split: split),
                 Column("samples", lambda split: shared.total(split, "samples"), COUNT),
-                Column("files", lambda split: sum(file["split"] == split for file in shared.files.values()), COUNT),
+                Column("files", lambda split: len(shared.of_split(split)), COUNT),
                 Column("size", lambda split: shared.total(split, "bytes") / 1e6, FIGURE, unit="MB", digits=1),
             ],
             list(splits),

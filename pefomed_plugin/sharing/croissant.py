@@ -16,7 +16,7 @@ from .. import __version__
 from ..origins import GENERATED, manifest_origin
 from ..readers.shared import HUB_SPLITS, ONE, SEVERAL, TEXTS, columns_of
 from ..storage import write_text
-from .format import Shared, ToShare
+from .format import Shared, SharedFile, ToShare
 from .forms import CROISSANT_FILE
 from .huggingface import write_huggingface
 from .parquet import images_column
@@ -88,9 +88,7 @@ def write_croissant(to_share: ToShare, folder: Path) -> Shared:
 
 def _document(to_share: ToShare, shared: Shared) -> dict[str, Any]:
     spec, is_generated = to_share.spec, manifest_origin(to_share.manifest) == GENERATED
-    by_split = {
-        split: [name for name, file in shared.files.items() if file["split"] == split] for split in to_share.splits
-    }
+    by_split = {split: list(shared.of_split(split)) for split in to_share.splits}
     options = {**spec.defaults, **(to_share.manifest.get("options") or {})}
     languages = list(spec.languages(options))
     terms = "BSD-3-Clause" if is_generated else spec.licence if spec.licence_id == "other" else spec.licence_id
@@ -114,15 +112,15 @@ def _document(to_share: ToShare, shared: Shared) -> dict[str, Any]:
     }
 
 
-def _file_object(name: str, file: Mapping[str, Any]) -> dict[str, Any]:
+def _file_object(name: str, file: SharedFile) -> dict[str, Any]:
     return {
         "@type": "cr:FileObject",
         "@id": name,
         "name": name,
         "contentUrl": name,
-        "contentSize": f"{file['bytes']} B",
+        "contentSize": f"{file.bytes} B",
         "encodingFormat": _MEDIA,
-        "sha256": file["sha256"],
+        "sha256": file.sha256,
     }
 
 

@@ -52,21 +52,38 @@ class ToShare:
         return any(len(sample.images) > 1 for samples in self.splits.values() for sample in samples)
 
 
+@dataclass(frozen=True)
+class SharedFile:
+    """A file that was written."""
+
+    split: str
+    """Of an image that several show, the first."""
+    samples: int
+    bytes: int
+    sha256: str = ""
+    """Of a file with samples."""
+    arrow_bytes: int = 0
+    """In memory, of parquet."""
+
+
 @dataclass
 class Shared:
     """What was written."""
 
-    files: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Path below the folder -> ``split`` (of an image of several the first), ``samples``, ``bytes``, of a file with
-    samples ``sha256``, and of parquet ``arrow_bytes``."""
+    files: dict[str, SharedFile] = field(default_factory=dict)
+    """Path below the folder -> what is there."""
     converted: Counter[str] = field(default_factory=Counter)
     """Why an image was written as PNG in place of its own bytes -> how many were."""
     remarks: Counter[str] = field(default_factory=Counter)
     """What to know of images that were taken as they are, in words -> how many."""
 
-    def total(self, split: str, key: str) -> int:
-        """Sum over the files of a split."""
-        return sum(int(file[key]) for file in self.files.values() if file["split"] == split)
+    def of_split(self, split: str) -> dict[str, SharedFile]:
+        """The files of a split."""
+        return {name: file for name, file in self.files.items() if file.split == split}
+
+    def total(self, split: str, count: str) -> int:
+        """Sum of ``samples``, ``bytes`` or ``arrow_bytes`` over the files of a split."""
+        return sum(getattr(file, count) for file in self.of_split(split).values())
 
 
 @dataclass(frozen=True)

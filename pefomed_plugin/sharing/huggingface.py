@@ -39,7 +39,7 @@ def write_huggingface(to_share: ToShare, folder: Path) -> Shared:
             "images": images_column(to_share),
             "converted": dict(shared.converted),
             "files": {
-                name: {key: value for key, value in file.items() if key != "arrow_bytes"}
+                name: {key: value for key, value in vars(file).items() if key != "arrow_bytes"}
                 for name, file in shared.files.items()
             },
         },
@@ -55,7 +55,7 @@ def _card(to_share: ToShare, shared: Shared) -> str:
             {"name": HUB_SPLITS[split], "num_bytes": size, "num_examples": shared.total(split, "samples")}
             for split, size in sizes.items()
         ],
-        "download_size": sum(file["bytes"] for file in shared.files.values()),
+        "download_size": sum(file.bytes for file in shared.files.values()),
         "dataset_size": sum(sizes.values()),
     }
     files = [{"split": HUB_SPLITS[split], "path": f"data/{HUB_SPLITS[split]}-*"} for split in to_share.splits]

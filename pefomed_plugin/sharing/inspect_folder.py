@@ -11,7 +11,7 @@ from ..readers.prepared import split_file
 from ..records import Sample
 from ..services.console import progress
 from ..storage import write_records, write_text
-from .format import Shared, ToShare, task_name
+from .format import Shared, SharedFile, ToShare, task_name
 from .forms import INSPECT_AI, TASK_FILE
 from .images import Counted, LeavingImage, leaving_images, unless_plain
 from .tasks import readme
@@ -54,12 +54,7 @@ def write_inspect(to_share: ToShare, folder: Path) -> Shared:
                     advance()
 
             write_records(path, records())
-            shared.files[path.name] = {
-                "split": split,
-                "samples": len(samples),
-                "bytes": path.stat().st_size,
-                "sha256": file_sha256(path),
-            }
+            shared.files[path.name] = SharedFile(split, len(samples), path.stat().st_size, file_sha256(path))
     scorers = [spec.name for spec in to_share.scorers]
     parts = [_HEAD.format(title=to_share.spec.title.replace('"', "'"), file=TASK_FILE, scorers=scorers)]
     parts += [
@@ -75,5 +70,5 @@ def _store(folder: Path, image: LeavingImage, split: str, shared: Shared) -> str
     name = f"images/{image.name}"
     if name not in shared.files:
         (folder / name).write_bytes(image.data)
-        shared.files[name] = {"split": split, "samples": 0, "bytes": len(image.data)}
+        shared.files[name] = SharedFile(split, 0, len(image.data))
     return name

@@ -57,12 +57,11 @@ def write_lmms(to_share: ToShare, folder: Path) -> Shared:
 
 
 def _task(to_share: ToShare, shared: Shared, split: str, figures: Mapping[tuple[str, str], bool]) -> dict[str, Any]:
-    files = [name for name, file in shared.files.items() if file["split"] == split]
     return {
         "task": task_name(to_share.dataset, split),
         "tag": LMMS_TAG,
         "dataset_path": "parquet",
-        "dataset_kwargs": {"data_files": {HUB_SPLITS[split]: files}},
+        "dataset_kwargs": {"data_files": {HUB_SPLITS[split]: list(shared.of_split(split))}},
         "test_split": HUB_SPLITS[split],
         "output_type": "generate_until",
         "doc_to_visual": _Function("utils.doc_to_visual"),

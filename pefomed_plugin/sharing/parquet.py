@@ -12,7 +12,7 @@ from ..digests import file_sha256
 from ..readers.shared import HUB_SPLITS, ONE, SEVERAL, TEXT, TEXTS, columns_of
 from ..records import Sample
 from ..services.console import progress
-from .format import Shared, ToShare
+from .format import Shared, SharedFile, ToShare
 from .images import Counted, LeavingImage, Reason, leaving_images
 
 if TYPE_CHECKING:
@@ -61,21 +61,21 @@ def write_parquet(to_share: ToShare, folder: Path, reason: Reason) -> Shared:
     (folder / "data").mkdir()
     with progress("shared: samples", sum(map(len, to_share.splits.values()))) as advance:
         for split, samples in to_share.splits.items():
-            written: list[tuple[Path, dict[str, Any]]] = []
+            written: list[tuple[Path, SharedFile]] = []
             shard = None
             for rows in _row_groups(to_share, samples, images, reason, counted):
                 if shard is None or shard.is_full:
                     if shard is not None:
                         written.append(shard.close())
-                    shard = _Shard(folder / "data" / f"{HUB_SPLITS[split]}-{len(written):05}", images)
+                    shard = _Shard(folder / "data" / f"{HUB_SPLITS[split]}-{len(written):05}", images, split)
                 shard.add(rows)
                 advance(len(rows))
             if shard is not None:
                 written.append(shard.close())
-            for number, (path, facts) in enumerate(written):
+            for number, (path, file) in enumerate(written):
                 name = f"data/{HUB_SPLITS[split]}-{number:05}-of-{len(written):05}.parquet"
                 path.rename(folder / name)
-                shared.files[name] = {"split": split, **facts}
+                shared.files[name] = file
     return shared
 
 
@@ -106,10 +106,10 @@ def _row(sample: Sample, shown: Sequence[LeavingImage], images: str) -> dict[str
 class _Shard:
     """One file, written a row group at a time."""
 
-    def __init__(self, path: Path, images: str) -> None:
+    def __init__(self, path: Path, images: str, split: str) -> None:
         from pyarrow import parquet  # late: optional
 
-        self.path, self.samples, self.arrow_bytes, self.written = path, 0, 0, 0
+        self.path, self.split, self.samples, self.arrow_bytes = path, split, 0, 0
         self.schema = _schema(images)
         self.file = parquet.ParquetWriter(
             path,
@@ -120,7 +120,7 @@ class _Shard:
 
     @property
     def is_full(self) -> bool:
-        return self.written >= BYTES_A_SHARD
+        return self.arrow_bytes >= BYTES_A_SHARD
 
     def add(self, rows: list[dict[str, Any]]) -> None:
         import pyarrow  # late: optional
@@ -129,17 +129,11 @@ class _Shard:
         self.file.write_table(table, row_group_size=len(rows))
         self.samples += len(rows)
         self.arrow_bytes += table.nbytes
-        self.written += table.nbytes
 
-    def close(self) -> tuple[Path, dict[str, Any]]:
+    def close(self) -> tuple[Path, SharedFile]:
         self.file.close()
-        facts = {
-            "samples": self.samples,
-            "bytes": self.path.stat().st_size,
-            "sha256": file_sha256(self.path),
-            "arrow_bytes": self.arrow_bytes,
-        }
-        return self.path, facts
+        size, digest = self.path.stat().st_size, file_sha256(self.path)
+        return self.path, SharedFile(self.split, self.samples, size, digest, self.arrow_bytes)
 
 
 def _schema(images: str) -> pyarrow.Schema:
